@@ -1,0 +1,17 @@
+"""Trained TensorFlow models, packaged for phones, boards and microcontrollers, and verified on the runtime that the device runs."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_VERBS: dict[str, str] = {}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a verb when it is first used: a worker mounts this package in interpreters that hold nothing of the host's."""
+    if name in _VERBS:
+        return getattr(importlib.import_module(_VERBS[name]), name)
+    raise AttributeError(f"module 'toolkit' has no attribute {name!r}")

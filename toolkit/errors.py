@@ -1,0 +1,149 @@
+"""What can go wrong, as one tree: every error says who, what is wrong and what would be right.
+
+Standard library only, because workers raise these too, in interpreters that hold nothing of ours.
+A missed tolerance is not here: that is a `Verdict` which did not pass (exit status 1).
+
+    EdgeToolkitError
+    ├── RequestError              exit 2: what was asked for is wrong (a file, a name, a flag, a sample)
+    │   ├── UnknownName           a name that nothing has; offers the closest
+    │   ├── InvalidConfig         a TOML file with mistakes, all of them at once
+    │   ├── InvalidSource         a model that cannot be read, or has not what was asked of it
+    │   ├── InvalidSamples        samples that do not fit the model, or do not suffice
+    │   ├── Unconvertible         a model that the converter or the target's runtime cannot express
+    │   └── UnjudgeableRun        evidence that cannot carry a verdict (no sample, no comparison, no bound)
+    └── OutsideError              exit 3: something outside failed
+        ├── EnvironmentUnavailable  an engine's environment cannot be had
+        ├── TargetUnavailable       a target cannot be executed on this machine
+        ├── StoreFailed             the store or an output folder cannot be written
+        └── WorkerError             a job did not end well
+            ├── WorkerCrashed       the worker died: by a signal, a non-zero exit, or without a response
+            ├── WorkerTimeout       no answer within the job's time limit
+            ├── WorkerOutOfMemory   the job used more than its memory limit
+            ├── WorkerLied          the response is not an answer to the request
+            └── WorkerRefused       the engine raised an exception
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+_TREE: dict[str, type[EdgeToolkitError]] = {}
+
+
+class EdgeToolkitError(Exception):
+    """Base of all errors that reach a user: `problem` (who: what; what would be right) and `hint` (the next action)."""
+
+    exit_status = 3
+
+    def __init__(self, problem: str, hint: str | None = None) -> None:
+        super().__init__(problem, hint)
+        self.problem = problem
+        self.hint = hint
+
+    def __init_subclass__(cls) -> None:
+        _TREE[cls.__name__] = cls
+
+    def __str__(self) -> str:
+        return self.problem if self.hint is None else f"{self.problem}\n  hint: {self.hint}"
+
+
+class RequestError(EdgeToolkitError):
+    """What was asked for is wrong: exit status 2."""
+
+    exit_status = 2
+
+
+class UnknownName(RequestError):
+    """A name that nothing has."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], hint: str | None = None) -> None:
+        super().__init__(f"{kind} {name!r}: unknown; {suggestion(name, known)}", hint)
+
+
+class InvalidConfig(RequestError):
+    """A TOML file with mistakes: one line each, all of them at once."""
+
+    def __init__(self, path: object, problems: Iterable[str], hint: str | None = None) -> None:
+        super().__init__("\n".join(f"{path}: {problem}" for problem in problems), hint)
+
+
+class InvalidSource(RequestError):
+    """A model that cannot be read, or that has not what was asked of it."""
+
+
+class InvalidSamples(RequestError):
+    """Samples that do not fit the model's inputs, or do not suffice to calibrate or to judge."""
+
+
+class Unconvertible(RequestError):
+    """A model that the converter cannot express, or that the target's runtime cannot run."""
+
+
+class UnjudgeableRun(RequestError):
+    """Evidence that cannot carry a verdict: no sample, no comparison, an output without a bound on its total."""
+
+
+class OutsideError(EdgeToolkitError):
+    """Something outside failed: exit status 3."""
+
+
+class EnvironmentUnavailable(OutsideError):
+    """An engine's environment cannot be had on this machine, or not now."""
+
+
+class TargetUnavailable(OutsideError):
+    """A target cannot be executed on this machine."""
+
+
+class StoreFailed(OutsideError):
+    """The store or an output folder cannot be written: no space, no permission."""
+
+
+class WorkerError(OutsideError):
+    """A job did not end well; `hint` holds the worker's last words and where its log is."""
+
+
+class WorkerCrashed(WorkerError):
+    """The worker died: by a signal, with a non-zero exit status, or without a response."""
+
+
+class WorkerTimeout(WorkerError):
+    """No answer within the job's time limit."""
+
+
+class WorkerOutOfMemory(WorkerError):
+    """The job used more memory than its limit."""
+
+
+class WorkerLied(WorkerError):
+    """The response is not an answer to the request: another request's, cut short, or not what the signature says."""
+
+
+class WorkerRefused(WorkerError):
+    """The engine raised an exception; the message holds the chain of causes."""
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Return `did you mean 'x'? known: x, y` for a name that is not among the known ones."""
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1)
+    return (f"did you mean {close[0]!r}? " if close else "") + f"known: {', '.join(names) or 'none'}"
+
+
+def revive(kind: str, problem: str, hint: str | None) -> EdgeToolkitError:
+    """Return the error of class `kind` that a worker reported; an unknown class becomes `WorkerRefused`."""
+    error = EdgeToolkitError.__new__(_TREE.get(kind, WorkerRefused))
+    EdgeToolkitError.__init__(error, problem, hint)
+    return error
+
+
+def causes(exception: BaseException) -> str:
+    """Return `SystemError: ... <- ImportError: ...`, the chain of causes of an exception, first line of each."""
+    links = []
+    seen: BaseException | None = exception
+    while seen is not None:
+        lines = str(seen).strip().splitlines()
+        links.append(f"{type(seen).__name__}: {lines[0]}" if lines else type(seen).__name__)
+        seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
+    return " <- ".join(links)

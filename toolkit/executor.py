@@ -1,0 +1,266 @@
+"""Runs a graph of jobs on local workers, and keeps what is finished.
+
+One loop, no threads: whoever is ready and not in the store gets a worker, as many at once as there are cores. A job's failure fails only those that
+read it. Another engine that runs the same graph (a cluster, with boards as its resources) would take this class's place.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import selectors
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from toolkit.environments import preload
+from toolkit.errors import EdgeToolkitError, WorkerError, WorkerTimeout
+from toolkit.jobs import Engine, Job, Output, key, path_digest
+from toolkit.launchers import Launch
+from toolkit.settings import Settings
+from toolkit.store import Claim, Entry, Store
+from toolkit.worker.request import read_progress, write_request
+from toolkit.workers import Worker, read_response
+
+_READY_S = 180.0
+_LOOK_EVERY_S = 0.1
+_ANSWER_GRACE_S = 30.0
+
+Watcher = Callable[[Job, str, tuple[int, int] | None], None]
+"""Called with a job, what happened to it (started, progress, finished, reused, failed), and its (done, total)."""
+
+
+@dataclass(slots=True)
+class _Running:
+    job: Job
+    claim: Claim
+    worker: Worker
+    deadline: float
+
+
+@dataclass(slots=True)
+class _Graph:
+    """What is known of the jobs that were asked for."""
+
+    waiting: list[Job] = field(default_factory=list)
+    entries: dict[Job, Entry] = field(default_factory=dict)
+    failures: dict[Job, EdgeToolkitError] = field(default_factory=dict)
+
+    def add(self, job: Job) -> None:
+        if job not in self.entries and job not in self.failures and job not in self.waiting:
+            for earlier in job.reads:
+                self.add(earlier)
+            self.waiting.append(job)
+
+
+class Executor:
+    """Use as a context manager: on leaving it no process and no unfinished folder is left."""
+
+    def __init__(self, settings: Settings, watch: Watcher | None = None) -> None:
+        self.settings = settings
+        self.store = Store(settings.home / "store")
+        self._watch = watch or (lambda job, what, progress: None)
+        self._launches: dict[str, Launch] = {}
+        self._workers: dict[str, Worker] = {}
+        self._running: dict[int, _Running] = {}
+        self._numbers = iter(range(1, 1 << 62))
+        self._keys: dict[Job, str] = {}
+        self._graph = _Graph()
+        self._slots = len(os.sched_getaffinity(0))
+        self._folder = tempfile.TemporaryDirectory(prefix="edge-toolkit-")
+        self.seconds: dict[str, float] = {}
+
+    def __enter__(self) -> Executor:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in self._workers.values():
+            worker.close()
+        self._workers.clear()
+        for running in self._running.values():
+            running.claim.drop()
+        self._running.clear()
+        self._folder.cleanup()
+
+    def run(self, *jobs: Job) -> list[Entry]:
+        """Return the finished jobs, in order; raise the first failure, after whatever does not depend on it has ended."""
+        outcomes = self.outcomes(jobs)
+        for outcome in outcomes:
+            if isinstance(outcome, EdgeToolkitError):
+                raise outcome
+        return [outcome for outcome in outcomes if isinstance(outcome, Entry)]
+
+    def outcomes(self, jobs: Iterable[Job]) -> list[Entry | EdgeToolkitError]:
+        """Return for each job its entry, or why there is none."""
+        wanted = list(jobs)
+        for job in wanted:
+            self._graph.add(job)
+        while self._graph.waiting or self._running:
+            self._start_what_is_ready()
+            if self._running:
+                self._listen()
+            elif self._graph.waiting:
+                time.sleep(_LOOK_EVERY_S)  # another process does what is next
+        return [self._graph.entries.get(job) or self._graph.failures[job] for job in wanted]
+
+    def launch(self, engine: Engine) -> Launch:
+        """Return how an engine is started here; its environment is made if it has to be."""
+        if engine.name not in self._launches:
+            launcher = importlib.import_module(f"toolkit.launchers.{engine.launcher}")
+            self._launches[engine.name] = launcher.prepare(engine.environment, engine.options, self.settings)
+        return self._launches[engine.name]
+
+    def prestart(self, engine: Engine) -> None:
+        """Let an engine import while something else runs; what keeps it from starting is said when a job needs it."""
+        with contextlib.suppress(EdgeToolkitError):
+            self._worker(engine)
+
+    def _start_what_is_ready(self) -> None:
+        moved = True
+        while moved:
+            moved = False
+            for job in list(self._graph.waiting):
+                reads = job.reads
+                failed = next((self._graph.failures[read] for read in reads if read in self._graph.failures), None)
+                if failed is not None:
+                    self._end(job, failed)
+                    moved = True
+                elif all(read in self._graph.entries for read in reads):
+                    moved = self._advance(job) or moved
+
+    def _advance(self, job: Job) -> bool:
+        """Take a job whose inputs are there from the store, or start it; False if nothing could be done for it now."""
+        try:
+            name = self._key(job)
+            busy = any(running.claim.key == name for running in self._running.values())
+            entry = None if busy or not job.cached else self.store.get(name)
+            if entry is not None:
+                self._finish(job, entry, "reused")
+                return True
+            if busy or len(self._running) >= self._slots:
+                return False
+            claim = self.store.claim(name)
+            if claim is None:
+                return False
+            try:
+                entry = self.store.get(name) if job.cached else None  # finished elsewhere between the two looks
+                if entry is None:
+                    self._start(job, claim)
+                    return True
+            except BaseException:
+                claim.drop()
+                raise
+            claim.drop()
+            self._finish(job, entry, "reused")
+        except EdgeToolkitError as error:
+            self._end(job, error)
+        return True
+
+    def _start(self, job: Job, claim: Claim) -> None:
+        worker = self._worker(job.engine)
+        self._prestart(job)
+        inputs = {name: str(self._path(source)) for name, source in job.inputs.items()}
+        asked = {"title": job.title, "module": job.module, "call": job.call, "options": dict(job.options), "inputs": inputs}
+        write_request(claim.folder, asked)
+        number = next(self._numbers)
+        starting = 0.0 if worker.ready else _READY_S
+        self._running[number] = _Running(job, claim, worker, time.monotonic() + job.timeout_s + _ANSWER_GRACE_S + starting)
+        self._graph.waiting.remove(job)
+        worker.run(number, claim.folder, job.timeout_s, job.memory_bytes)
+        self._watch(job, "started", None)
+
+    def _worker(self, engine: Engine) -> Worker:
+        if engine.name not in self._workers:
+            launch = self.launch(engine)
+            log = Path(self._folder.name) / f"worker-{next(self._numbers)}.log"
+            modules = preload(engine.environment) if engine.preload else ()
+            self._workers[engine.name] = Worker(engine.name, launch.command, launch.variables, modules, log)
+        return self._workers[engine.name]
+
+    def _prestart(self, job: Job) -> None:
+        """Let the engines that come after this job import while it runs."""
+        for later in self._graph.waiting:
+            if job in later.reads and later.engine.launcher == "local":
+                self.prestart(later.engine)
+
+    def _listen(self) -> None:
+        with selectors.DefaultSelector() as selector:
+            for worker in self._workers.values():
+                selector.register(worker.descriptor, selectors.EVENT_READ, worker)
+            ready = [selected.data for selected, _ in selector.select(_LOOK_EVERY_S)]
+        for worker in ready:
+            try:
+                for event in worker.events():
+                    if event["event"] == "ended":
+                        self._ended(event)
+            except EdgeToolkitError as error:
+                self._lose(worker, error)
+        for running in list(self._running.values()):
+            if time.monotonic() > running.deadline:
+                problem = f"{running.job.title}: no answer in {running.job.timeout_s:g} s, and none from its worker"
+                self._lose(running.worker, WorkerTimeout(problem, running.worker.last_words()))
+            else:
+                self._watch(running.job, "progress", read_progress(running.claim.folder))
+
+    def _ended(self, event: dict[str, Any]) -> None:
+        running = self._running.pop(event["id"])
+        job, claim = running.job, running.claim
+        try:
+            result, seconds = read_response(job, claim.folder, event)
+            about = {**self.launch(job.engine).about, "title": job.title, "peak_bytes": event["peak_bytes"]}
+            entry = claim.seal(result, seconds, about)
+        except EdgeToolkitError as error:
+            self._fail(job, claim, error)
+        else:
+            self._finish(job, entry, "finished")
+
+    def _lose(self, worker: Worker, error: EdgeToolkitError) -> None:
+        """A worker is gone or not to be trusted any more: its jobs fail; the next job of its engine gets a new one."""
+        for number, running in list(self._running.items()):
+            if running.worker is worker:
+                del self._running[number]
+                about = type(error)(f"{running.job.title}: {error.problem}", error.hint)
+                self._fail(running.job, running.claim, about)
+        self._workers = {name: other for name, other in self._workers.items() if other is not worker}
+        worker.close()
+
+    def _fail(self, job: Job, claim: Claim, error: EdgeToolkitError) -> None:
+        kept = claim.fail()
+        if isinstance(error, WorkerError):
+            error.hint = "\n        ".join(filter(None, (error.hint, f"the job is kept in {kept}")))
+        self._end(job, error)
+
+    def _end(self, job: Job, error: EdgeToolkitError) -> None:
+        self._graph.failures[job] = error
+        if job in self._graph.waiting:
+            self._graph.waiting.remove(job)
+        self._watch(job, "failed", None)
+
+    def _finish(self, job: Job, entry: Entry, what: str) -> None:
+        self._graph.entries[job] = entry
+        if job in self._graph.waiting:
+            self._graph.waiting.remove(job)
+        self._watch(job, what, None)
+
+    def _key(self, job: Job) -> str:
+        if job not in self._keys:
+            digests = {}
+            for name, source in job.inputs.items():
+                if isinstance(source, Path):
+                    digests[name] = path_digest(source)
+                else:
+                    earlier, part = (source.job, source.name) if isinstance(source, Output) else (source, "")
+                    digests[name] = f"{self._graph.entries[earlier].digest}/{part}"
+            self._keys[job] = key(job, self.launch(job.engine).identity, digests)
+        return self._keys[job]
+
+    def _path(self, source: Path | Job | Output) -> Path:
+        if isinstance(source, Path):
+            return source.resolve()
+        if isinstance(source, Output):
+            return self._graph.entries[source.job].out / source.name
+        return self._graph.entries[source].out

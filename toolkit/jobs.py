@@ -1,0 +1,127 @@
+"""A job: what is asked of a worker, and the key that its content gives it.
+
+The key is the hash of everything that the answer depends on: the code that runs, the engine with its version, the options, and the content
+of the inputs. What another job gave is an input by its content too, so that a job which gives the same again makes nobody after it run again.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from toolkit.errors import RequestError
+from toolkit.worker.request import sha256
+
+_PACKAGE = Path(__file__).resolve().parent
+_FORMAT = 1  # of keys and stored jobs: raise it when their meaning changes
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """Where a job runs: an environment, started by a launcher with its options (a CPU to emulate, say).
+
+    `preload` is whether the worker imports the engine before it takes jobs, once for all of them.
+    """
+
+    environment: str
+    launcher: str = "local"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    preload: bool = True
+
+    @property
+    def name(self) -> str:
+        """A short text that is equal for equal engines."""
+        details = "".join(f" {name}={value}" for name, value in sorted(self.options.items()))
+        return f"{self.environment} ({self.launcher}{details}{'' if self.preload else ' bare'})"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Job:
+    """One call of a plugin in an engine's worker.
+
+    `title` is for people (who is at work on what); `module` and `call` name the function under `toolkit`; `options` is JSON;
+    `inputs` are paths or what other jobs give. `timeout_s` and `memory_bytes` (resident) are limits, without default.
+    `cached` is False for what depends on more than its inputs: a user's function, a measurement of time.
+    """
+
+    title: str
+    module: str
+    call: str
+    engine: Engine
+    timeout_s: float
+    memory_bytes: int
+    options: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[str, Path | Job | Output] = field(default_factory=dict)
+    cached: bool = True
+
+    def output(self, name: str) -> Output:
+        """Return one file or folder of what this job will write."""
+        return Output(self, name)
+
+    @property
+    def reads(self) -> tuple[Job, ...]:
+        """The jobs that must be finished before this one."""
+        found = [source.job if isinstance(source, Output) else source for source in self.inputs.values()]
+        return tuple(source for source in found if isinstance(source, Job))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Output:
+    """A file or folder that a job will write, by its path under the job's `out/`."""
+
+    job: Job
+    name: str
+
+
+def key(job: Job, engine_identity: str, input_digests: Mapping[str, str]) -> str:
+    """Return the job's key: 64 hexadecimal digits."""
+    content = {
+        "format": _FORMAT,
+        "module": job.module,
+        "call": job.call,
+        "code": code_digest(job.module),
+        "engine": engine_identity,
+        "options": dict(job.options),
+        "inputs": dict(input_digests),
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+@functools.cache
+def code_digest(module: str) -> str:
+    """Return the hash of a worker module's source, of what lies beside it in its folder, and of the worker's own code."""
+    own = _PACKAGE / (module.replace(".", "/") + ".py")
+    files = {own, own.parent / "__init__.py", *(_PACKAGE / "worker").glob("*.py")}
+    if own.parent.name == "converters":
+        files |= set((_PACKAGE / "schemes").glob("*.py"))
+    return _digest_of({path.relative_to(_PACKAGE).as_posix(): sha256(path) for path in files})
+
+
+def path_digest(path: Path) -> str:
+    """Return the hash of a file's content, or of all files under a folder with their relative names."""
+    if path.is_dir():
+        files = [file for file in sorted(path.rglob("*")) if file.is_file()]
+        return _digest_of({file.relative_to(path).as_posix(): _file_digest(file) for file in files})
+    return _file_digest(path)
+
+
+def _file_digest(path: Path) -> str:
+    try:
+        status = path.stat()
+        return _remembered_digest(path, status.st_mtime_ns, status.st_size, status.st_ino)
+    except OSError as error:
+        raise RequestError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+@functools.lru_cache(maxsize=4096)
+def _remembered_digest(path: Path, modified_ns: int, size_bytes: int, inode: int) -> str:
+    return sha256(path)
+
+
+def _digest_of(parts: Mapping[str, str]) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,126 @@
+"""What a model takes and gives: tensors known by name, and how their numbers are read as real values.
+
+Tensors are always bound by name, from the original model to the device: converters and runtimes reorder them, and two tensors of one
+shape that change places go unnoticed by position. So there is no access by index here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from toolkit.errors import InvalidSource, UnknownName
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """One input or output.
+
+    `dtype` is numpy's name; `shape` is what one call takes or gives, batch axis included, None where any size will do.
+    `scale` and `zero_point` are empty for a tensor that is not quantized, else real = scale * (integer - zero_point). A float tensor may
+    carry them too: then its values were dequantized inside the model and lie on that grid, so one step is still one LSB.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int | None, ...]
+    scale: tuple[float, ...] = ()
+    zero_point: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.scale) != len(self.zero_point):
+            problem = f"{len(self.scale)} scales and {len(self.zero_point)} zero points; expected as many of one as of the other"
+            raise InvalidSource(f"tensor {self.name!r}: {problem}")
+        if len(self.scale) > 1:  # TFLite quantizes per channel only what is constant
+            raise InvalidSource(f"tensor {self.name!r}: {len(self.scale)} scales; an input or output has one at most")
+        for scale in self.scale:
+            if not (math.isfinite(scale) and scale > 0):
+                raise InvalidSource(f"tensor {self.name!r}: scale {scale!r}; expected a finite number above 0")
+
+    @property
+    def is_integer(self) -> bool:
+        """Whether the tensor holds integers (or truth values)."""
+        return np.dtype(self.dtype).kind in "biu"
+
+    @property
+    def lsb(self) -> float | None:
+        """Return the real value of one step of the tensor's numbers, or None where they have no step (plain floats)."""
+        if self.scale:
+            return self.scale[0]
+        return 1.0 if self.is_integer else None
+
+    def dequantize(self, array: np.ndarray) -> np.ndarray:
+        """Return the real values of an array of this tensor, as float64 of the same shape; NaN and Inf stay as they are."""
+        real = np.asarray(array, np.float64)
+        if self.scale and self.is_integer:
+            real = (real - self.zero_point[0]) * self.scale[0]
+        return real
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> TensorSpec:
+        """Return the tensor that `to_json` wrote; InvalidSource where scale and zero point make no sense."""
+        return cls(
+            name=content["name"],
+            dtype=content["dtype"],
+            shape=tuple(content["shape"]),
+            scale=tuple(float(scale) for scale in content.get("scale", ())),
+            zero_point=tuple(int(point) for point in content.get("zero_point", ())),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON; `scale` and `zero_point` only where there are any."""
+        content: dict[str, Any] = {"name": self.name, "dtype": self.dtype, "shape": list(self.shape)}
+        if self.scale:
+            content |= {"scale": list(self.scale), "zero_point": list(self.zero_point)}
+        return content
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """One way to call a model: `key` is its name in the model, inputs and outputs are sorted by name, and no name comes twice."""
+
+    key: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+
+    def __post_init__(self) -> None:
+        for side in ("inputs", "outputs"):
+            tensors: tuple[TensorSpec, ...] = getattr(self, side)
+            names = [tensor.name for tensor in tensors]
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise InvalidSource(f"signature {self.key!r}: {side} {twice} are named twice; expected a name for each")
+            object.__setattr__(self, side, tuple(sorted(tensors, key=lambda tensor: tensor.name)))
+
+    def input(self, name: str) -> TensorSpec:
+        """Return the input of that name; UnknownName with the closest where there is none."""
+        return _named("input", name, self.inputs)
+
+    def output(self, name: str) -> TensorSpec:
+        """Return the output of that name; UnknownName with the closest where there is none."""
+        return _named("output", name, self.outputs)
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Signature:
+        """Return the signature that `to_json`, or a worker, wrote."""
+        inputs, outputs = (tuple(TensorSpec.from_json(tensor) for tensor in content[side]) for side in ("inputs", "outputs"))
+        return cls(content["key"], inputs, outputs)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON: {"key": ..., "inputs": [...], "outputs": [...]}."""
+        return {
+            "key": self.key,
+            "inputs": [tensor.to_json() for tensor in self.inputs],
+            "outputs": [tensor.to_json() for tensor in self.outputs],
+        }
+
+
+def _named(side: str, name: str, tensors: tuple[TensorSpec, ...]) -> TensorSpec:
+    for tensor in tensors:
+        if tensor.name == name:
+            return tensor
+    raise UnknownName(side, name, (tensor.name for tensor in tensors))

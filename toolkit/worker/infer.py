@@ -1,0 +1,70 @@
+"""Runs a model over a set of samples on one of the runtimes, and measures nothing but the engine's own call."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from typing import Any
+
+import numpy as np
+
+from toolkit.errors import WorkerLied
+from toolkit.worker.shards import ShardWriter, read_index, read_samples
+
+
+def run(request: Any) -> dict[str, Any]:
+    """Write out/outputs (shards) for the samples of inputs["samples"] through the model inputs["model"].
+
+    Options: `runtime` (a file of toolkit/runtimes), `first` (that many samples only, or null), and what the runtime takes. Where the model's input is
+    an integer and the sample is real, it is quantized with the model's own scale and zero point, as an application does.
+    """
+    runtime = importlib.import_module(f"toolkit.runtimes.{request.options['runtime']}")
+    began = time.perf_counter()
+    loaded = runtime.load(request.inputs["model"], request.options)
+    load_ms = (time.perf_counter() - began) * 1e3
+    samples = request.inputs["samples"]
+    total = read_index(samples)["count"]
+    total = min(total, request.options.get("first") or total)
+    specs = {spec["name"]: spec for spec in loaded.signature["inputs"]}
+    call_ms = []
+    with ShardWriter(request.out / "outputs") as writer:
+        for sample, done in zip(read_samples(samples), range(total)):
+            fed = {name: quantize(array, specs[name]) if name in specs else array for name, array in sample.items()}
+            began = time.perf_counter()
+            outputs = loaded.call(fed)
+            call_ms.append((time.perf_counter() - began) * 1e3)
+            check(outputs, loaded.signature["outputs"], f"sample {done}")
+            writer.add(outputs)
+            if done % 16 == 0:
+                request.progress(done, total)
+    np.save(request.out / "call_ms.npy", np.array(call_ms))
+    return {"engine": loaded.engine, "signature": loaded.signature, "count": total, "load_ms": load_ms}
+
+
+def quantize(array: np.ndarray, spec: dict[str, Any]) -> np.ndarray:
+    """Return round(x / scale) + zero point in the tensor's integer range; what is of the tensor's dtype already is left alone.
+
+    The affine scheme of https://ai.google.dev/edge/litert/models/quantization_spec (one scale: inputs are quantized per tensor).
+    """
+    if array.dtype.name == spec["dtype"] or "scale" not in spec or array.dtype.kind != "f":
+        return array
+    limits = np.iinfo(spec["dtype"])
+    levels = np.round(array.astype(np.float64) / spec["scale"][0]) + spec["zero_point"][0]
+    return np.clip(levels, limits.min, limits.max).astype(spec["dtype"])
+
+
+def check(outputs: dict[str, np.ndarray], specs: list[dict[str, Any]], where: str) -> None:
+    """Raise WorkerLied unless names, dtypes and shapes are exactly what the signature says (an unknown size is null there)."""
+    said = {spec["name"] for spec in specs}
+    if set(outputs) != said:
+        missing, unexpected = sorted(said - set(outputs)), sorted(set(outputs) - said)
+        raise WorkerLied(f"{where}: outputs do not match; missing {missing}, unexpected {unexpected}")
+    for spec in specs:
+        array = outputs[spec["name"]]
+        sizes = spec["shape"]
+        fits = sizes is None or (
+            len(sizes) == array.ndim and all(size in (None, found) for size, found in zip(sizes, array.shape))
+        )
+        if array.dtype.name != spec["dtype"] or not fits:
+            found = f"{array.dtype.name} {list(array.shape)}"
+            raise WorkerLied(f"{where}: output {spec['name']!r} is {found}, the signature says {spec['dtype']} {sizes}")

@@ -1,0 +1,248 @@
+"""A worker: a process in an engine's interpreter that imports the engine once and forks a child for each job.
+
+A fork costs a few milliseconds where importing the engine costs seconds, and whatever the engine does to its process
+(a signal, a leak, an exit), only that job ends. This process itself never calls the engine, so its forks are clean.
+
+    python main.py [--preload MODULE]...
+
+It speaks JSON lines: commands on standard input, events on standard output. Both are moved to private file descriptors first, and
+children do not have them, so nothing that an engine prints can be taken for an event.
+
+    {"do": "run", "id": 1, "folder": "...", "timeout_s": 60, "memory_bytes": 4000000000}     {"do": "cancel", "id": 1}
+    {"event": "ready", "python": ..., "machine": ...}      {"event": "failed", "problem": ...}
+    {"event": "ended", "id": 1, "status": 0, "killed_for": null, "peak_bytes": 51000000}
+
+`status` is the child's exit status, negative for a signal. When standard input closes (the host is gone), the worker kills its children and ends.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import ctypes
+import faulthandler
+import importlib
+import importlib.util
+import json
+import os
+import platform
+import selectors
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+_LOOK_EVERY_S = 0.05
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+def mount_package() -> None:
+    """Make `toolkit` importable from its own folder, without putting what lies beside it on the path."""
+    spec = importlib.util.spec_from_file_location(
+        "toolkit", _PACKAGE / "__init__.py", submodule_search_locations=[str(_PACKAGE)]
+    )
+    if spec is None or spec.loader is None:
+        raise ImportError(f"no package at {_PACKAGE}")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["toolkit"] = module
+    spec.loader.exec_module(module)
+    sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != Path(__file__).resolve().parent]
+
+
+class _Child:
+    """One running job."""
+
+    def __init__(self, command: dict[str, Any]) -> None:
+        self.id = command["id"]
+        self.folder = Path(command["folder"])
+        self.memory_bytes = command["memory_bytes"]
+        self.deadline = time.monotonic() + command["timeout_s"]
+        self.killed_for: str | None = None
+        self.peak_bytes = 0
+        self.pid = 0
+
+    def kill(self, reason: str) -> None:
+        self.killed_for = self.killed_for or reason
+        for kill in (os.killpg, os.kill):  # its whole group; itself too, in case it has not made its group yet
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                kill(self.pid, signal.SIGKILL)
+
+    def look(self) -> None:
+        """Hold the job to its limits."""
+        with contextlib.suppress(OSError, ValueError, IndexError):  # it may have just ended
+            pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
+            self.peak_bytes = max(self.peak_bytes, pages * os.sysconf("SC_PAGE_SIZE"))
+        if self.peak_bytes > self.memory_bytes:
+            self.kill("memory")
+        elif time.monotonic() > self.deadline:
+            self.kill("timeout")
+
+
+def run_job(folder: Path) -> None:
+    """Run the job in `folder` in this process and write its response; an exception of the engine is an answer too."""
+    from toolkit.errors import EdgeToolkitError, causes
+    from toolkit.worker.request import read_request, write_response
+
+    job, request = read_request(folder)
+    began = time.perf_counter()
+    try:
+        call = getattr(importlib.import_module("toolkit." + job["module"]), job["call"])
+        status, result = "ok", call(request)
+    except EdgeToolkitError as error:
+        status, result = "error", {"kind": type(error).__name__, "problem": error.problem, "hint": error.hint}
+    except BaseException as error:  # an engine or a user's function may raise anything, SystemExit too
+        import traceback
+
+        traceback.print_exc()
+        status, result = "error", {"kind": "WorkerRefused", "problem": causes(error), "hint": None}
+    sys.stdout.flush()
+    write_response(folder, status, result, time.perf_counter() - began)
+
+
+def _child_process(folder: Path, private: tuple[int, ...]) -> None:
+    os.setsid()
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_DFL)
+    signal.set_wakeup_fd(-1)
+    log = os.open(folder / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    for descriptor in (*private, log):
+        os.close(descriptor)
+    sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
+    sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
+    faulthandler.enable(file=sys.stderr)
+    scratch = folder / "tmp"
+    scratch.mkdir(exist_ok=True)
+    os.environ["TMPDIR"] = str(scratch)
+    try:
+        run_job(folder)
+        status = 0
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+        status = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+class _Loop:
+    """Reads commands, forks, watches, and reports."""
+
+    def __init__(self, commands: int, events: int) -> None:
+        self._commands = commands
+        self._events = events
+        self._children: dict[int, _Child] = {}
+        self._text = b""
+        self._woken, wake = os.pipe()
+        for descriptor in (self._woken, wake):
+            os.set_blocking(descriptor, False)
+        self._private = (commands, events, self._woken, wake)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(wake)
+
+    def say(self, event: dict[str, Any]) -> None:
+        with contextlib.suppress(BrokenPipeError):
+            os.write(self._events, json.dumps(event).encode() + b"\n")
+
+    def run(self) -> None:
+        selector = selectors.DefaultSelector()
+        selector.register(self._commands, selectors.EVENT_READ)
+        selector.register(self._woken, selectors.EVENT_READ)
+        while True:
+            for key, _ in selector.select(_LOOK_EVERY_S if self._children else None):
+                if key.fd == self._woken:
+                    with contextlib.suppress(BlockingIOError):
+                        os.read(self._woken, 4096)
+                elif not self._read_commands():
+                    self._end()
+                    return
+            for child in self._children.values():
+                child.look()
+            self._reap()
+
+    def _read_commands(self) -> bool:
+        text = os.read(self._commands, 1 << 16)
+        self._text += text
+        *lines, self._text = self._text.split(b"\n")
+        for line in lines:
+            command = json.loads(line)
+            if command["do"] == "run":
+                self._start(_Child(command))
+            elif command["do"] == "cancel":
+                for child in self._children.values():
+                    if child.id == command["id"]:
+                        child.kill("cancel")
+        return bool(text)
+
+    def _start(self, child: _Child) -> None:
+        child.pid = os.fork()
+        if child.pid == 0:
+            _child_process(child.folder, self._private)
+        self._children[child.pid] = child
+
+    def _reap(self) -> None:
+        while self._children:
+            try:
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            child = self._children.pop(pid, None)
+            if child is None:
+                continue
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(pid, signal.SIGKILL)  # what the job itself started does not outlive it
+            self.say(
+                {
+                    "event": "ended",
+                    "id": child.id,
+                    "status": os.waitstatus_to_exitcode(status),
+                    "killed_for": child.killed_for,
+                    "peak_bytes": max(child.peak_bytes, usage.ru_maxrss * 1024),
+                }
+            )
+
+    def _end(self) -> None:
+        for child in self._children.values():
+            child.kill("cancel")
+        for pid in self._children:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, 0)
+
+
+def main() -> None:
+    """Serve until standard input closes."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--preload", action="append", default=[])
+    preload = parser.parse_args().preload
+    commands, events = os.dup(0), os.dup(1)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    mount_package()
+    loop = _Loop(commands, events)
+    try:
+        import toolkit.worker.request  # noqa: F401 (numpy and safetensors, once for all children)
+
+        for name in preload:
+            importlib.import_module(name)
+    except BaseException as error:
+        from toolkit.errors import causes
+
+        loop.say({"event": "failed", "problem": causes(error)})
+        raise SystemExit(1) from error
+    loop.say({"event": "ready", "python": platform.python_version(), "machine": platform.machine(), "pid": os.getpid()})
+    loop.run()
+
+
+if __name__ == "__main__":
+    main()

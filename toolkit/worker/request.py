@@ -1,0 +1,107 @@
+"""A job's folder, seen from the worker: what is asked, what may be read, where to write, and the response.
+
+    request     safetensors: small named tensors; metadata `job` holds the JSON of module, call, options, inputs and limits
+    out/        what the job writes; all of it becomes the job's output
+    log         everything that was printed, on either stream
+    progress    two numbers, done and total
+    response    safetensors without tensors: which request it answers, the status, the result, and every file of out/
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import safe_open
+from safetensors.numpy import save
+
+_NOTHING = np.zeros(0, np.uint8)  # safetensors wants at least one tensor to be read back by every version
+_PROGRESS = "%20d %20d\n"
+
+
+class Request:
+    """What one job is asked: `options` (JSON), `inputs` (name to path, read only), `tensors`, and the empty folder `out`."""
+
+    def __init__(
+        self,
+        options: dict[str, Any],
+        inputs: dict[str, Path],
+        out: Path,
+        tensors: dict[str, np.ndarray] | None = None,
+        progress: Path | None = None,
+    ) -> None:
+        self.options = options
+        self.inputs = inputs
+        self.out = out
+        self.tensors = tensors or {}
+        self._progress = progress
+
+    def progress(self, done: int, total: int) -> None:
+        """Tell whoever watches that `done` of `total` units are finished; overwrites in place, so it is cheap."""
+        if self._progress is not None:
+            with open(self._progress, "r+b" if self._progress.exists() else "wb") as file:
+                file.write((_PROGRESS % (done, total)).encode())
+
+
+def read_progress(folder: Path) -> tuple[int, int] | None:
+    """Return (done, total) as the job in `folder` last told, or None."""
+    try:
+        done, total = (folder / "progress").read_text().split()
+        return int(done), int(total)
+    except (OSError, ValueError):
+        return None
+
+
+def write_request(folder: Path, job: dict[str, Any], tensors: dict[str, np.ndarray] | None = None) -> None:
+    """Write `folder/request`, whole or not at all."""
+    write_whole(folder / "request", save({"": _NOTHING, **(tensors or {})}, {"job": json.dumps(job, sort_keys=True)}))
+
+
+def read_request(folder: Path) -> tuple[dict[str, Any], Request]:
+    """Return the job's JSON and the request that its plugin sees."""
+    with safe_open(folder / "request", framework="np") as file:
+        job = json.loads(file.metadata()["job"])
+        tensors = {name: file.get_tensor(name) for name in file.keys() if name}  # noqa: SIM118 (not a dict)
+    out = folder / "out"
+    out.mkdir(exist_ok=True)
+    inputs = {name: Path(path) for name, path in job["inputs"].items()}
+    return job, Request(job["options"], inputs, out, tensors, folder / "progress")
+
+
+def write_response(folder: Path, status: str, result: dict[str, Any], seconds: float) -> None:
+    """Write `folder/response`, whole or not at all, after everything in `out/` has reached the disk."""
+    files = {}
+    for path in sorted((folder / "out").rglob("*")):
+        if path.is_file():
+            files[path.relative_to(folder / "out").as_posix()] = [path.stat().st_size, sha256(path)]
+    metadata = {
+        "request": sha256(folder / "request"),
+        "status": status,
+        "result": json.dumps(result, sort_keys=True),
+        "files": json.dumps(files),
+        "seconds": f"{seconds:.6f}",
+    }
+    write_whole(folder / "response", save({"": _NOTHING}, metadata))
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's content, in hexadecimal."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        for block in iter(lambda: file.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file aside, bring it to the disk, and rename it: it is there whole or not at all."""
+    aside = path.with_name(path.name + ".partial")
+    with open(aside, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(aside, path)

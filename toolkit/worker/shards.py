@@ -1,0 +1,105 @@
+"""Samples, and outputs by sample, as a folder of shards that is written and read as a stream.
+
+    index.json          {"count": N, "shards": [{"file": ..., "count": n}], "tensors": {name: {"dtype": ..., "shape": [...]}}}
+    00000.safetensors   per name an array (n, *shape): row i is exactly what one call takes or gives
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+from toolkit.worker.request import write_whole
+
+SHARD_BYTES = 32 << 20
+
+
+class ShardWriter:
+    """Takes one sample at a time (`add`) and keeps at most one shard in memory; the index is written at the end, if all went well."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._rows: dict[str, list[np.ndarray]] = {}
+        self._bytes = 0
+        self._shards: list[dict[str, Any]] = []
+        self._tensors: dict[str, dict[str, Any]] | None = None
+
+    def add(self, sample: dict[str, np.ndarray]) -> None:
+        """Append one sample: every name, dtype and shape as in the first one, else ValueError."""
+        arrays = {name: np.asarray(array) for name, array in sample.items()}
+        tensors = {name: {"dtype": array.dtype.name, "shape": list(array.shape)} for name, array in arrays.items()}
+        if self._tensors is None:
+            self._tensors = tensors
+            self._rows = {name: [] for name in tensors}
+        elif tensors != self._tensors:
+            raise ValueError(f"sample {len(self)}: {tensors} differs from the first sample: {self._tensors}")
+        for name, array in arrays.items():
+            self._rows[name].append(array.copy())
+            self._bytes += array.nbytes
+        if self._bytes >= SHARD_BYTES:
+            self._flush()
+
+    def __len__(self) -> int:
+        return sum(shard["count"] for shard in self._shards) + len(next(iter(self._rows.values()), ()))
+
+    def _flush(self) -> None:
+        count = len(next(iter(self._rows.values()), ()))
+        if count:
+            file = f"{len(self._shards):05d}.safetensors"
+            save_file({name: np.stack(rows) for name, rows in self._rows.items()}, self._folder / file)
+            self._shards.append({"file": file, "count": count})
+        self._rows = {name: [] for name in self._rows}
+        self._bytes = 0
+
+    def __enter__(self) -> ShardWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if kind is None:
+            self._flush()
+            count = sum(shard["count"] for shard in self._shards)
+            index = {"count": count, "shards": self._shards, "tensors": self._tensors or {}}
+            write_whole(self._folder / "index.json", json.dumps(index).encode())
+
+
+def read_index(folder: Path) -> dict[str, Any]:
+    """Return the folder's index: count, shards, and dtype and shape by name."""
+    index: dict[str, Any] = json.loads((folder / "index.json").read_text())
+    return index
+
+
+def read_shards(folder: Path) -> Iterator[dict[str, np.ndarray]]:
+    """Yield each shard as {name: array (n, *shape)}; ValueError where a shard is not what the index says."""
+    index = read_index(folder)
+    for shard in index["shards"]:
+        with safe_open(folder / shard["file"], framework="np") as file:
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        said = {name: ((shard["count"], *spec["shape"]), spec["dtype"]) for name, spec in index["tensors"].items()}
+        found = {name: (array.shape, array.dtype.name) for name, array in arrays.items()}
+        if said != found:
+            raise ValueError(f"{folder / shard['file']}: holds {found}, the index says {said}")
+        yield arrays
+
+
+def read_samples(folder: Path) -> Iterator[dict[str, np.ndarray]]:
+    """Yield the samples one by one, as {name: array of the shape that one call takes}."""
+    for arrays in read_shards(folder):
+        for row in range(len(next(iter(arrays.values()), ()))):
+            yield {name: array[row, ...] for name, array in arrays.items()}
+
+
+def read_all(folder: Path, name: str) -> np.ndarray:
+    """Return one tensor over all samples, (N, *shape), in memory: for small sets."""
+    shards = [arrays[name] for arrays in read_shards(folder)]
+    if shards:
+        return np.concatenate(shards)
+    spec = read_index(folder)["tensors"][name]
+    return np.zeros((0, *spec["shape"]), spec["dtype"])

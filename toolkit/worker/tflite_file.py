@@ -1,0 +1,170 @@
+"""What a .tflite file holds, read from the file itself and not from what a converter was asked for."""
+
+from __future__ import annotations
+
+import importlib
+import math
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from toolkit.errors import InvalidSource
+
+_SCHEMAS = ("ai_edge_litert.schema_py_generated", "tensorflow.lite.python.schema_py_generated")
+_STATE = {"VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE"}
+_MOVES = {"QUANTIZE", "DEQUANTIZE"}  # they touch float by their nature
+
+
+def describe(path: Path) -> dict[str, Any]:
+    """Return the file's signatures, operators (name, version, count), dtypes of its tensors, and bytes of weights by dtype.
+
+    Raises InvalidSource for what is no TFLite file.
+    """
+    schema = _schema()
+    content = path.read_bytes()
+    if content[4:8] != b"TFL3":
+        raise InvalidSource(f"{path}: not a TFLite file (no TFL3 identifier)")
+    try:
+        model = schema.Model.GetRootAsModel(content, 0)
+        graphs = [model.Subgraphs(index) for index in range(model.SubgraphsLength())]
+        return {
+            "signatures": _signatures(schema, model, graphs),
+            "operators": _operators(schema, model, graphs),
+            "tensors": dict(Counter(_dtype(schema, graph.Tensors(i)) for graph in graphs for i in range(graph.TensorsLength()))),
+            "weights_bytes": _weights(schema, model, graphs),
+            "findings": _findings(schema, model, graphs),
+        }
+    except InvalidSource:
+        raise
+    except Exception as error:  # offsets of a damaged flatbuffer lead anywhere
+        raise InvalidSource(f"{path}: damaged TFLite file ({type(error).__name__}: {error})") from error
+
+
+def float_operators(path: Path) -> list[str]:
+    """Return the names of operators that compute in floating point, QUANTIZE and DEQUANTIZE apart: the islands in an integer model."""
+    schema = _schema()
+    model = schema.Model.GetRootAsModel(path.read_bytes(), 0)
+    found = set()
+    for index in range(model.SubgraphsLength()):
+        graph = model.Subgraphs(index)
+        for position in range(graph.OperatorsLength()):
+            operator = graph.Operators(position)
+            name = _operator_name(schema, model.OperatorCodes(operator.OpcodeIndex()))
+            outputs = [graph.Tensors(operator.Outputs(i)) for i in range(operator.OutputsLength())]
+            if name not in _MOVES and any(_dtype(schema, tensor).startswith("float") for tensor in outputs):
+                found.add(name)
+    return sorted(found)
+
+
+def _schema() -> Any:
+    for name in _SCHEMAS:
+        try:
+            return importlib.import_module(name)
+        except ImportError:
+            continue
+    raise ImportError(f"none of {', '.join(_SCHEMAS)} is installed here")
+
+
+def _names(enumeration: Any) -> dict[int, str]:
+    return {value: name for name, value in vars(enumeration).items() if isinstance(value, int)}
+
+
+def _dtype(schema: Any, tensor: Any) -> str:
+    return _names(schema.TensorType)[tensor.Type()].lower()
+
+
+def _operator_name(schema: Any, code: Any) -> str:
+    number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())  # the schema's own rule: the larger of the two counts
+    name = _names(schema.BuiltinOperator)[number]
+    return f"CUSTOM {code.CustomCode().decode()}" if name == "CUSTOM" else name
+
+
+def _operators(schema: Any, model: Any, graphs: list[Any]) -> list[dict[str, Any]]:
+    used = Counter(graph.Operators(i).OpcodeIndex() for graph in graphs for i in range(graph.OperatorsLength()))
+    codes = {index: model.OperatorCodes(index) for index in used}
+    found = [{"name": _operator_name(schema, codes[i]), "version": codes[i].Version(), "count": used[i]} for i in used]
+    return sorted(found, key=lambda operator: (operator["name"], operator["version"]))
+
+
+def _weights(schema: Any, model: Any, graphs: list[Any]) -> dict[str, int]:
+    sizes: Counter[str] = Counter()
+    seen = set()
+    for graph in graphs:
+        for index in range(graph.TensorsLength()):
+            tensor = graph.Tensors(index)
+            size = model.Buffers(tensor.Buffer()).DataLength()
+            if size and tensor.Buffer() not in seen:
+                seen.add(tensor.Buffer())
+                sizes[_dtype(schema, tensor)] += size
+    return dict(sizes)
+
+
+def _signatures(schema: Any, model: Any, graphs: list[Any]) -> list[dict[str, Any]]:
+    found = []
+    for index in range(model.SignatureDefsLength()):
+        definition = model.SignatureDefs(index)
+        graph = graphs[definition.SubgraphIndex()]
+        inputs = [definition.Inputs(i) for i in range(definition.InputsLength())]
+        outputs = [definition.Outputs(i) for i in range(definition.OutputsLength())]
+        found.append(
+            {
+                "key": definition.SignatureKey().decode(),
+                "inputs": [_spec(schema, item.Name().decode(), graph.Tensors(item.TensorIndex())) for item in inputs],
+                "outputs": [_spec(schema, item.Name().decode(), graph.Tensors(item.TensorIndex())) for item in outputs],
+            }
+        )
+    if not found and graphs:
+        graph = graphs[0]
+        inputs = [graph.Tensors(graph.Inputs(i)) for i in range(graph.InputsLength())]
+        outputs = [graph.Tensors(graph.Outputs(i)) for i in range(graph.OutputsLength())]
+        found.append(
+            {
+                "key": None,
+                "inputs": [_spec(schema, tensor.Name().decode(), tensor) for tensor in inputs],
+                "outputs": [_spec(schema, tensor.Name().decode(), tensor) for tensor in outputs],
+            }
+        )
+    for signature in found:
+        for side in ("inputs", "outputs"):
+            signature[side].sort(key=lambda spec: str(spec["name"]))
+    return sorted(found, key=lambda signature: str(signature["key"]))
+
+
+def _spec(schema: Any, name: str, tensor: Any) -> dict[str, Any]:
+    shape = [tensor.Shape(i) for i in range(tensor.ShapeLength())]
+    if tensor.ShapeSignatureLength():
+        shape = [size if size >= 0 else None for size in (tensor.ShapeSignature(i) for i in range(len(shape)))]
+    spec: dict[str, Any] = {"name": name, "dtype": _dtype(schema, tensor), "shape": shape}
+    quantization = tensor.Quantization()
+    if quantization is not None and quantization.ScaleLength():
+        spec["scale"] = [float(quantization.Scale(i)) for i in range(quantization.ScaleLength())]
+        spec["zero_point"] = [int(quantization.ZeroPoint(i)) for i in range(quantization.ZeroPointLength())]
+    return spec
+
+
+def _findings(schema: Any, model: Any, graphs: list[Any]) -> list[dict[str, Any]]:
+    """Return what no converter should have written, and yet they do with exit status 0."""
+    findings = []
+    names = {_operator_name(schema, model.OperatorCodes(index)) for index in range(model.OperatorCodesLength())}
+    flex = sorted(name.removeprefix("CUSTOM ") for name in names if name.startswith("CUSTOM Flex"))
+    custom = sorted(name.removeprefix("CUSTOM ") for name in names if name.startswith("CUSTOM ") and "CUSTOM Flex" not in name)
+    if flex:
+        findings.append(_finding("flex-operators", f"needs TensorFlow's own kernels (Flex) for {', '.join(flex)}", flex))
+    if custom:
+        findings.append(_finding("custom-operators", f"needs custom operators: {', '.join(custom)}", custom))
+    if "VAR_HANDLE" in names and "ASSIGN_VARIABLE" not in names:
+        findings.append(_finding("variables-without-values", "reads variables that nothing ever assigns", sorted(names & _STATE)))
+    bad = [
+        tensor.Name().decode()
+        for graph in graphs
+        for tensor in (graph.Tensors(i) for i in range(graph.TensorsLength()))
+        if tensor.Quantization() is not None
+        and not all(math.isfinite(tensor.Quantization().Scale(i)) for i in range(tensor.Quantization().ScaleLength()))
+    ]
+    if bad:
+        findings.append(_finding("scales-not-finite", f"{len(bad)} tensors have a scale that is no finite number", bad[:10]))
+    return findings
+
+
+def _finding(code: str, message: str, names: list[str]) -> dict[str, Any]:
+    return {"code": code, "severity": "error", "message": message, "names": names}

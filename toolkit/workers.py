@@ -1,0 +1,181 @@
+"""The host's end of a worker: starting it, asking it, and reading a job's answer with distrust."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from toolkit.errors import (
+    EdgeToolkitError,
+    EnvironmentUnavailable,
+    WorkerCrashed,
+    WorkerLied,
+    WorkerOutOfMemory,
+    WorkerTimeout,
+    revive,
+)
+from toolkit.jobs import Job
+from toolkit.worker.request import sha256
+
+_MAIN = Path(__file__).resolve().parent / "worker" / "main.py"
+_END_S = 5.0
+_LAST_WORDS = 12
+# What an engine prints and how it starts is the same for everybody: no user's settings, no colours, compiled bytecode where it may be written.
+_QUIET = {
+    "TF_CPP_MIN_LOG_LEVEL": "2",
+    "PYTHONUNBUFFERED": "1",
+    "PYTHONNOUSERSITE": "1",
+    "NO_COLOR": "1",
+}
+_NOT_INHERITED = ("PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE", "PYTHONWARNINGS", "COVERAGE_PROCESS_START")
+
+
+class Worker:
+    """One worker process. It does nothing until `run`; its events are read with `events` when `descriptor` is readable."""
+
+    def __init__(self, name: str, command: tuple[str, ...], variables: Mapping[str, str], preload: tuple[str, ...], log: Path) -> None:
+        self.name = name
+        self.started = time.monotonic()
+        self.ready = False
+        self._text = b""
+        self._log = log
+        environment = {key: value for key, value in os.environ.items() if key not in _NOT_INHERITED}
+        arguments = [argument for module in preload for argument in ("--preload", module)]
+        with open(log, "wb") as output:
+            try:
+                self._process = subprocess.Popen(
+                    [*command, str(_MAIN), *arguments],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=output,
+                    env={**environment, **_QUIET, **variables},
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise EnvironmentUnavailable(f"{name}: {command[0]} cannot be started ({error.strerror})") from error
+        if self._process.stdout is None or self._process.stdin is None:
+            raise EnvironmentUnavailable(f"{name}: no pipes")
+        self.descriptor = self._process.stdout.fileno()
+        os.set_blocking(self.descriptor, False)
+        self._commands = self._process.stdin
+
+    def run(self, number: int, folder: Path, timeout_s: float, memory_bytes: int) -> None:
+        """Ask for the job in `folder`; the answer comes as an `ended` event with this number."""
+        command = {"do": "run", "id": number, "folder": str(folder), "timeout_s": timeout_s, "memory_bytes": memory_bytes}
+        with contextlib.suppress(BrokenPipeError):  # a dead worker is noticed where its events are read
+            self._commands.write(json.dumps(command).encode() + b"\n")
+            self._commands.flush()
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        """Yield the events that have arrived; raise WorkerCrashed when the process is gone, WorkerLied for what is no event."""
+        try:
+            text = os.read(self.descriptor, 1 << 16)
+        except BlockingIOError:
+            return
+        if not text:
+            raise self._death()
+        *lines, self._text = (self._text + text).split(b"\n")
+        for line in lines:
+            try:
+                event = json.loads(line)
+                kind = event["event"]
+            except (ValueError, TypeError, KeyError):
+                raise WorkerLied(f"{self.name}: sent {line[:60]!r}, which is no event", self.last_words()) from None
+            self.ready = self.ready or kind == "ready"
+            if kind == "failed":
+                raise EnvironmentUnavailable(f"{self.name}: {event['problem']}", self.last_words())
+            yield event
+
+    def _death(self) -> EdgeToolkitError:
+        status = self._process.wait()
+        return WorkerCrashed(f"{self.name}: the worker {ending(status)}", self.last_words())
+
+    def last_words(self) -> str | None:
+        """Return the last lines that the worker itself printed, outside of any job."""
+        return last_lines(self._log)
+
+    def close(self) -> None:
+        """End the worker and every job of it; nothing of it is left when this returns."""
+        with contextlib.suppress(OSError):
+            self._commands.close()
+        try:
+            self._process.wait(_END_S if self.ready else 0)
+        except subprocess.TimeoutExpired:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+        self._log.unlink(missing_ok=True)
+
+
+def read_response(job: Job, folder: Path, event: Mapping[str, Any]) -> tuple[dict[str, Any], float]:
+    """Return a job's (result, seconds); the error that names what happened, for every other ending than a whole and honest answer."""
+    who, words = job.title, last_lines(folder / "log")
+    if event["killed_for"] == "timeout":
+        raise WorkerTimeout(f"{who}: no answer in {job.timeout_s:g} s", words)
+    if event["killed_for"] == "memory":
+        used, limit = event["peak_bytes"] / 1e6, job.memory_bytes / 1e6
+        raise WorkerOutOfMemory(f"{who}: used {used:.0f} MB, more than its limit of {limit:.0f} MB", words)
+    if event["status"] != 0:
+        raise WorkerCrashed(f"{who}: {ending(event['status'])}", words)
+    if not (folder / "response").is_file():
+        raise WorkerCrashed(f"{who}: ended without a response", words)
+    try:
+        with safe_open(folder / "response", framework="np") as file:
+            said = file.metadata()
+        request, status, seconds = said["request"], said["status"], float(said["seconds"])
+        result, files = json.loads(said["result"]), json.loads(said["files"])
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+        raise WorkerLied(f"{who}: its response cannot be read ({error})", words) from error
+    if request != sha256(folder / "request"):
+        raise WorkerLied(f"{who}: its response answers another request", words)
+    if status != "ok":
+        raise revive(str(result.get("kind")), _with_subject(who, str(result.get("problem"))), result.get("hint") or words)
+    if not isinstance(result, dict):
+        raise WorkerLied(f"{who}: its result is {type(result).__name__}, not a JSON object", words)
+    _check_files(who, folder / "out", files)
+    return result, seconds
+
+
+def _check_files(who: str, out: Path, said: Mapping[str, Any]) -> None:
+    found = {path.relative_to(out).as_posix(): path for path in out.rglob("*") if path.is_file()}
+    if set(found) != set(said):
+        missing, unexpected = sorted(set(said) - set(found)), sorted(set(found) - set(said))
+        raise WorkerLied(f"{who}: files do not match its response; missing {missing}, unexpected {unexpected}")
+    for name, path in found.items():
+        if path.is_symlink() or [path.stat().st_size, sha256(path)] != said[name]:
+            raise WorkerLied(f"{who}: {name} is not what its response says")
+
+
+def _with_subject(who: str, problem: str) -> str:
+    return problem if problem.startswith(who) else f"{who}: {problem}"
+
+
+def ending(status: int) -> str:
+    """Return `killed by SIGSEGV` or `exited with status 3` for an exit status as `subprocess` gives it."""
+    if status < 0:
+        name = signal.Signals(-status).name if -status in set(signal.Signals) else f"signal {-status}"
+        return f"was killed by {name}" + (" (by the system for want of memory, or by hand)" if name == "SIGKILL" else "")
+    return f"exited with status {status}"
+
+
+def last_lines(log: Path) -> str | None:
+    """Return the end of a log, for a hint, or None if there is nothing in it."""
+    try:
+        with open(log, "rb") as file:
+            file.seek(max(0, log.stat().st_size - 8192))
+            lines = [line.rstrip() for line in file.read().decode(errors="replace").splitlines()]
+    except OSError:
+        return None
+    lines = [line for line in lines if line]
+    return "\n        ".join(lines[-_LAST_WORDS:]) or None
