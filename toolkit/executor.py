@@ -10,7 +10,6 @@ import contextlib
 import importlib
 import os
 import selectors
-import tempfile
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -71,8 +70,7 @@ class Executor:
         self._keys: dict[Job, str] = {}
         self._graph = _Graph()
         self._slots = len(os.sched_getaffinity(0))
-        self._folder = tempfile.TemporaryDirectory(prefix="edge-toolkit-")
-        self.seconds: dict[str, float] = {}
+        self._own: Claim | None = None
 
     def __enter__(self) -> Executor:
         return self
@@ -84,7 +82,9 @@ class Executor:
         for running in self._running.values():
             running.claim.drop()
         self._running.clear()
-        self._folder.cleanup()
+        if self._own is not None:
+            self._own.drop()
+            self._own = None
 
     def run(self, *jobs: Job) -> list[Entry]:
         """Return the finished jobs, in order; raise the first failure, after whatever does not depend on it has ended."""
@@ -176,10 +176,16 @@ class Executor:
     def _worker(self, engine: Engine) -> Worker:
         if engine.name not in self._workers:
             launch = self.launch(engine)
-            log = Path(self._folder.name) / f"worker-{next(self._numbers)}.log"
+            log = self._own_folder() / f"worker-{next(self._numbers)}.log"
             modules = preload(engine.environment) if engine.preload else ()
             self._workers[engine.name] = Worker(engine.name, launch.command, launch.variables, modules, log)
         return self._workers[engine.name]
+
+    def _own_folder(self) -> Path:
+        """Return a folder for what the workers themselves print; it is claimed as a job's is, so a killed process leaves nothing that stays."""
+        while self._own is None:
+            self._own = self.store.claim(f"host-{os.getpid()}-{time.monotonic_ns()}")
+        return self._own.folder
 
     def _prestart(self, job: Job) -> None:
         """Let the engines that come after this job import while it runs."""

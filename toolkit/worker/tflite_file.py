@@ -110,24 +110,37 @@ def _signatures(schema: Any, model: Any, graphs: list[Any]) -> list[dict[str, An
             {
                 "key": definition.SignatureKey().decode(),
                 "inputs": [_spec(schema, item.Name().decode(), graph.Tensors(item.TensorIndex())) for item in inputs],
-                "outputs": [_spec(schema, item.Name().decode(), graph.Tensors(item.TensorIndex())) for item in outputs],
+                "outputs": [_output(schema, model, graph, item.Name().decode(), item.TensorIndex()) for item in outputs],
             }
         )
     if not found and graphs:
         graph = graphs[0]
         inputs = [graph.Tensors(graph.Inputs(i)) for i in range(graph.InputsLength())]
-        outputs = [graph.Tensors(graph.Outputs(i)) for i in range(graph.OutputsLength())]
+        outputs = [graph.Outputs(i) for i in range(graph.OutputsLength())]
         found.append(
             {
                 "key": None,
                 "inputs": [_spec(schema, tensor.Name().decode(), tensor) for tensor in inputs],
-                "outputs": [_spec(schema, tensor.Name().decode(), tensor) for tensor in outputs],
+                "outputs": [_output(schema, model, graph, graph.Tensors(i).Name().decode(), i) for i in outputs],
             }
         )
     for signature in found:
         for side in ("inputs", "outputs"):
             signature[side].sort(key=lambda spec: str(spec["name"]))
     return sorted(found, key=lambda signature: str(signature["key"]))
+
+
+def _output(schema: Any, model: Any, graph: Any, name: str, index: int) -> dict[str, Any]:
+    """Return an output's spec; a float one that was dequantized last carries the scale of its integers, for its numbers lie on that grid."""
+    spec = _spec(schema, name, graph.Tensors(index))
+    for position in range(graph.OperatorsLength()):
+        operator = graph.Operators(position)
+        if operator.OutputsLength() == 1 and operator.Outputs(0) == index:
+            if _operator_name(schema, model.OperatorCodes(operator.OpcodeIndex())) == "DEQUANTIZE":
+                integers = _spec(schema, name, graph.Tensors(operator.Inputs(0)))
+                spec.update({part: integers[part] for part in ("scale", "zero_point") if part in integers})
+            break
+    return spec
 
 
 def _spec(schema: Any, name: str, tensor: Any) -> dict[str, Any]:

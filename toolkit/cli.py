@@ -1,0 +1,401 @@
+"""The command line: verbs, each of them one call of the Python interface.
+
+Nothing heavy is imported at the top: `edge-toolkit --help` answers as fast as Python starts.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from toolkit.errors import EdgeToolkitError, RequestError
+
+if TYPE_CHECKING:
+    from toolkit.executor import Executor
+    from toolkit.limits import Limits
+    from toolkit.settings import Settings
+
+INTERRUPTED = 130  # 128 + SIGINT, as a shell says it
+
+app = typer.Typer(
+    name="edge-toolkit",
+    epilog="Exit status: 0 passed, 1 a verdict not passed, 2 the request is wrong, 3 something outside failed.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+targets = typer.Typer(help="Hardware profiles.", no_args_is_help=True, rich_markup_mode=None)
+cache = typer.Typer(help="The store of finished jobs.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(targets, name="targets")
+app.add_typer(cache, name="cache")
+
+SourcePath = Annotated[Path, typer.Argument(metavar="SOURCE", help="A SavedModel folder.")]
+ArtifactPath = Annotated[Path, typer.Argument(metavar="ARTIFACT", help="A .tflite file.")]
+Targets = Annotated[list[str], typer.Option("--target", "-t", metavar="T", help="A profile's name or path; may be given again.")]
+OneTarget = Annotated[str, typer.Option("--target", "-t", metavar="T", help="A profile's name or path.")]
+Calibration = Annotated[
+    str | None, typer.Option("--calibration", metavar="SET", help="A recipe, an .npz, a folder of images, or module:function.")
+]
+Evaluation = Annotated[
+    str | None, typer.Option("--eval", metavar="SET", help="Samples to verify with; else those of --calibration that do not calibrate.")
+]
+SignatureKey = Annotated[str | None, typer.Option("--signature", metavar="KEY", help="Which of the model's signatures.")]
+Shapes = Annotated[
+    list[str] | None,
+    typer.Option("--shape", metavar="NAME=1,8,8", help="The shape of one call, where the model leaves sizes open; may be given again."),
+]
+Scheme = Annotated[str | None, typer.Option("--scheme", metavar="S", help="This scheme, instead of the target's order of preference.")]
+Out = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where to write.")]
+
+
+class Common:
+    """The options that every verb has, read."""
+
+    def __init__(self, as_json: bool, offline: bool, python: list[str] | None, timeout: float, memory: float) -> None:
+        self.as_json = as_json
+        self._offline = offline
+        self._pythons = dict(_pair("--python", text, "tensorflow=/path/to/python") for text in python or ())
+        self._timeout_s = timeout
+        self._memory_gb = memory
+
+    @property
+    def settings(self) -> Settings:
+        from toolkit.settings import Settings, default_offline
+
+        pythons = {name: Path(path) for name, path in self._pythons.items()}
+        return Settings(offline=self._offline or default_offline(), pythons=pythons, say=say)
+
+    @property
+    def limits(self) -> Limits:
+        from toolkit.limits import Limits
+
+        if not (self._timeout_s > 0 and self._memory_gb > 0):
+            raise RequestError(f"--timeout {self._timeout_s:g} and --memory {self._memory_gb:g}: both must be above 0")
+        return Limits(self._timeout_s, int(self._memory_gb * 1e9))
+
+    def executor(self) -> Executor:
+        from toolkit.executor import Executor
+        from toolkit.progress import Progress
+
+        return Executor(self.settings, Progress())
+
+    def show(self, document: Any, text: Callable[[], str]) -> None:
+        """Print the result: one JSON document, or the text for people."""
+        print(json.dumps(document, indent=2, allow_nan=False) if self.as_json else text())
+
+
+def say(line: str) -> None:
+    """Tell people on standard error what is going on."""
+    print(line, file=sys.stderr, flush=True)
+
+
+_COMMON = {
+    "as_json": Annotated[bool, typer.Option("--json", help="Print one JSON document, and nothing else, on standard output.")],
+    "offline": Annotated[bool, typer.Option("--offline", help="Never touch the network (also EDGE_TOOLKIT_OFFLINE=1).")],
+    "python": Annotated[list[str] | None, typer.Option("--python", metavar="NAME=PATH", help="The interpreter for an environment.")],
+    "timeout": Annotated[float, typer.Option("--timeout", metavar="S", help="Seconds that one job may take.")],
+    "memory": Annotated[float, typer.Option("--memory", metavar="GB", help="Resident memory that one job may use.")],
+}
+_COMMON_DEFAULTS: dict[str, Any] = {"as_json": False, "offline": False, "python": None, "timeout": 900.0, "memory": 8.0}
+
+
+def verb(group: typer.Typer, name: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """Make a function a verb: it gets `common` first, returns the exit status, and every verb has the common options."""
+
+    def wrap(function: Callable[..., int]) -> Callable[..., int]:
+        @functools.wraps(function)
+        def call(**arguments: Any) -> None:
+            shared = {key: arguments.pop(key) for key in _COMMON}
+            as_json = shared["as_json"]
+            try:
+                status = function(Common(**shared), **arguments)
+            except EdgeToolkitError as error:
+                status = _tell(error, as_json=as_json)
+            except KeyboardInterrupt:
+                say("interrupted: what was finished is kept, and the same command goes on from there")
+                status = INTERRUPTED
+            raise typer.Exit(status)
+
+        own = inspect.signature(function, eval_str=True)
+        parameters = [parameter for key, parameter in own.parameters.items() if key != "common"]
+        parameters += [
+            inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=_COMMON_DEFAULTS[key], annotation=annotation)
+            for key, annotation in _COMMON.items()
+        ]
+        kept = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
+        call.__signature__ = inspect.Signature(kept)  # type: ignore[attr-defined]
+        call.__annotations__ = {parameter.name: parameter.annotation for parameter in kept}
+        del call.__wrapped__  # type: ignore[attr-defined]
+        group.command(name)(call)
+        return function
+
+    return wrap
+
+
+@app.callback()
+def version(
+    shown: Annotated[bool, typer.Option("--version", is_eager=True, help="Show the version and exit.")] = False,
+) -> None:
+    """Trained TensorFlow models, packaged for phones, boards and microcontrollers, and verified on the runtime that the device runs."""
+    if shown:
+        from toolkit import __version__
+
+        print(f"edge-toolkit {__version__}")
+        raise typer.Exit(0)
+
+
+@verb(app, "build")
+def build(
+    common: Common,
+    source: SourcePath,
+    target: Targets,
+    calibration: Calibration = None,
+    evaluation: Evaluation = None,
+    scheme: Scheme = None,
+    signature: SignatureKey = None,
+    shape: Shapes = None,
+    out: Out = Path("dist"),
+) -> int:
+    """From a saved model to a verified bundle, for one target or several."""
+    from toolkit import report
+    from toolkit.build import Samples, build
+
+    with common.executor() as executor:
+        outcomes = build(
+            source, target, Samples(calibration, evaluation), out,
+            scheme=scheme, signature=signature, shapes=_shapes(shape), executor=executor, limits=common.limits,
+        )  # fmt: skip
+    common.show(report.outcomes_json(outcomes), lambda: report.outcomes_text(outcomes))
+    return report.exit_status(outcomes)
+
+
+@verb(app, "convert")
+def convert(
+    common: Common,
+    source: SourcePath,
+    scheme: Annotated[str, typer.Option("--scheme", metavar="S", help="The quantization scheme.")] = "float32",
+    calibration: Calibration = None,
+    signature: SignatureKey = None,
+    shape: Shapes = None,
+    inputs: Annotated[str, typer.Option("--inputs-dtype", help="float32, int8 or uint8.")] = "float32",
+    outputs: Annotated[str, typer.Option("--outputs-dtype", help="float32, int8 or uint8.")] = "float32",
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The file to write.")] = Path("model.tflite"),
+) -> int:
+    """Convert and quantize, without a verdict."""
+    from toolkit import report
+    from toolkit.build import Samples, convert
+
+    with common.executor() as executor:
+        artifact = convert(
+            source, scheme, Samples(calibration, None), out, io={"inputs": inputs, "outputs": outputs},
+            signature=signature, shapes=_shapes(shape), executor=executor, limits=common.limits,
+        )  # fmt: skip
+    common.show(report.artifact_json(artifact), lambda: report.artifact_text(artifact))
+    return 0
+
+
+@verb(app, "run")
+def run(
+    common: Common,
+    artifact: ArtifactPath,
+    target: OneTarget,
+    samples: Annotated[str, typer.Option("--samples", metavar="SET", help="A recipe, an .npz, a folder of images, or module:function.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The .npz to write the outputs to.")] = Path("outputs.npz"),
+) -> int:
+    """Run an artifact over samples, on a target's runtime."""
+    from toolkit import report
+    from toolkit.build import run
+
+    with common.executor() as executor:
+        ran = run(artifact, target, samples, out, executor=executor, limits=common.limits)
+    common.show(report.run_json(ran, out), lambda: report.run_text(ran, out))
+    return 0
+
+
+@verb(app, "verify")
+def verify(
+    common: Common,
+    artifact: ArtifactPath,
+    source: Annotated[Path, typer.Option("--source", metavar="SOURCE", help="The original model.")],
+    target: Targets,
+    evaluation: Annotated[str, typer.Option("--eval", metavar="SET", help="Samples to verify with.")],
+    scheme: Scheme = None,
+    signature: SignatureKey = None,
+    shape: Shapes = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help="Where to write the reports, if anywhere.")] = None,
+) -> int:
+    """Compare an artifact that is already there with its original, stage by stage."""
+    from toolkit import report
+    from toolkit.build import verify
+
+    with common.executor() as executor:
+        outcomes = verify(
+            artifact, source, target, evaluation, out,
+            scheme=scheme, signature=signature, shapes=_shapes(shape), executor=executor, limits=common.limits,
+        )  # fmt: skip
+    common.show(report.outcomes_json(outcomes), lambda: report.outcomes_text(outcomes))
+    return report.exit_status(outcomes)
+
+
+@verb(app, "inspect")
+def inspect_(common: Common, path: Annotated[Path, typer.Argument(metavar="PATH", help="A source or an artifact.")]) -> int:
+    """Tell what a model is: signatures, operators, sizes, quantization."""
+    from toolkit import report
+    from toolkit.build import inspect
+
+    with common.executor() as executor:
+        held = inspect(path, executor=executor, limits=common.limits)
+    common.show(held, lambda: report.inspected_text(path, held))
+    return 0
+
+
+@verb(targets, "list")
+def targets_list(common: Common) -> int:
+    """List the profiles that --target knows."""
+    from toolkit import report, target
+
+    found = [target.find(name) for name in target.names()]
+    common.show([profile.model_dump(mode="json") for profile in found], lambda: report.targets_text(found))
+    return 0
+
+
+@verb(targets, "show")
+def targets_show(common: Common, name: Annotated[str, typer.Argument(metavar="TARGET")]) -> int:
+    """Show the whole of a profile, with where each value comes from."""
+    from toolkit import report, target
+
+    profile = target.find(name)
+    common.show(profile.model_dump(mode="json"), lambda: report.target_text(profile))
+    return 0
+
+
+@verb(targets, "check")
+def targets_check(common: Common, paths: Annotated[list[Path], typer.Argument(metavar="FILE...")]) -> int:
+    """Check profiles; all mistakes at once."""
+    from toolkit import target
+
+    for path in paths:
+        target.check(path)
+    common.show({"checked": [str(path) for path in paths]}, lambda: "\n".join(f"{path}: ok" for path in paths))
+    return 0
+
+
+@verb(app, "setup")
+def setup(common: Common, names: Annotated[list[str] | None, typer.Argument(metavar="[NAME...]")] = None) -> int:
+    """Make environments ahead of time: all of them, or those named."""
+    from toolkit import environments, report
+
+    rows = environments.setup(tuple(names or ()), common.settings)
+    common.show(report.status_json(rows), lambda: report.status_text(rows))
+    return 0
+
+
+@verb(app, "doctor")
+def doctor(common: Common) -> int:
+    """Show what works on this machine, with the fix for each that does not."""
+    from toolkit import report
+    from toolkit.build import doctor
+
+    rows = doctor(common.settings)
+    common.show(report.status_json(rows), lambda: report.status_text(rows))
+    return 0
+
+
+@verb(cache, "show")
+def cache_show(common: Common) -> int:
+    """Show where the store is and what it holds."""
+    from toolkit import report
+    from toolkit.store import Store
+
+    store = Store(common.settings.home / "store")
+    sizes = [size for _, size, _ in store.entries()]
+    held = {"path": str(store.root), "jobs": len(sizes), "size_bytes": sum(sizes)}
+    common.show(held, lambda: f"{held['path']}: {held['jobs']} finished jobs, {report.size(sum(sizes))}")
+    return 0
+
+
+@verb(cache, "prune")
+def cache_prune(common: Common, days: Annotated[float, typer.Option("--days", help="Not used for so many days.")] = 30.0) -> int:
+    """Remove finished jobs that were not used for a while, and what is kept of failed ones."""
+    return _prune(common, days)
+
+
+@verb(cache, "clear")
+def cache_clear(common: Common) -> int:
+    """Remove all finished jobs; environments stay."""
+    return _prune(common, 0.0)
+
+
+def _prune(common: Common, days: float) -> int:
+    from toolkit import report
+    from toolkit.store import Store
+
+    count, freed = Store(common.settings.home / "store").prune(days * 86_400)
+    common.show({"removed": count, "freed_bytes": freed}, lambda: f"removed {count} finished jobs, {report.size(freed)}")
+    return 0
+
+
+def _pair(flag: str, text: str, example: str) -> tuple[str, str]:
+    name, sign, value = text.partition("=")
+    if not (name and sign and value):
+        raise RequestError(f"{flag} {text!r}: expected NAME=VALUE, as in {flag} {example}")
+    return name, value
+
+
+def _shapes(texts: list[str] | None) -> dict[str, list[int]]:
+    shapes = {}
+    for text in texts or ():
+        name, sign, value = text.partition("=")
+        try:
+            sizes = [int(size) for size in value.split(",") if size.strip()] if value != "scalar" else []
+        except ValueError:
+            sizes = [-1]
+        if not (name and sign and value) or any(size < 1 for size in sizes):
+            raise RequestError(f"--shape {text!r}: expected NAME=SIZES, as in --shape image=1,8,8,1, or NAME=scalar")
+        shapes[name] = sizes
+    return shapes
+
+
+def _tell(error: EdgeToolkitError, *, as_json: bool) -> int:
+    if as_json:
+        said = {"kind": type(error).__name__, "problem": error.problem, "hint": error.hint, "exit_status": error.exit_status}
+        print(json.dumps({"error": said}, indent=2))
+    else:
+        say(str(error))
+    return error.exit_status
+
+
+def main() -> None:
+    """Run the command line and exit with its status; no traceback ever reaches the user."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that workers are ended and folders left clean
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:  # `| head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:
+        import traceback
+
+        from toolkit.settings import default_home
+
+        say(f"edge-toolkit: internal error: {type(error).__name__}: {error}")
+        try:
+            place = default_home() / "internal-error.txt"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(traceback.format_exc())
+            say(f"  hint: please report it with {place}")
+        except OSError:
+            say(f"  hint: please report it; the trace could not be written to {default_home()}")
+        sys.exit(3)

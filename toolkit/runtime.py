@@ -1,0 +1,69 @@
+"""Running an artifact over samples, on a runtime that a launcher starts somewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from toolkit import registry
+from toolkit.errors import WorkerLied
+from toolkit.jobs import Engine, Job, Output
+from toolkit.limits import Limits
+from toolkit.store import Entry
+from toolkit.worker.shards import read_index
+
+HOST_RUNTIME = "litert"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a model gave for a set of samples: `outputs` is a folder of shards, `signature` (JSON) tells their dtypes, scales and zero points."""
+
+    outputs: Path
+    signature: Mapping[str, Any]
+    engine: str
+    about: Mapping[str, Any]
+    count: int
+    key: str
+
+
+def run_job(
+    model: Path | Output,
+    samples: Output,
+    engine: Engine,
+    runtime: str,
+    limits: Limits,
+    *,
+    kernels: str = "default",
+    threads: int = 1,
+    signature: str | None = None,
+) -> Job:
+    """Return the job that runs a model over the samples; `kernels` is default, builtin or reference (where the runtime has the choice)."""
+    registry.load("runtimes", runtime)
+    name = model.name if isinstance(model, Path) else Path(model.name).name
+    options: dict[str, Any] = {"runtime": runtime, "kernels": kernels, "threads": threads, "signature": signature}
+    return Job(
+        f"{runtime} ({kernels} kernels, {engine.launcher}) on {name}",
+        "worker.infer",
+        "run",
+        engine,
+        limits.timeout_s,
+        limits.memory_bytes,
+        options=options,
+        inputs={"model": model, "samples": samples},
+    )
+
+
+def run_of(entry: Entry) -> Run:
+    """Return the run that a finished job holds; raise WorkerLied where its outputs are not what its signature says."""
+    outputs = entry.out / "outputs"
+    index = read_index(outputs)
+    said = {spec["name"]: spec["dtype"] for spec in entry.result["signature"]["outputs"]}
+    found = {name: tensor["dtype"] for name, tensor in index["tensors"].items()}
+    if index["count"] != entry.result["count"] or (index["count"] and said != found):
+        raise WorkerLied(f"{entry.about['title']}: wrote {index['count']} x {found}, and says {entry.result['count']} x {said}")
+    said_outputs = entry.result["signature"]["outputs"]
+    shaped = [{**spec, "shape": index["tensors"][spec["name"]]["shape"]} for spec in said_outputs] if index["count"] else said_outputs
+    return Run(outputs, {**entry.result["signature"], "outputs": shaped}, entry.result["engine"], entry.about, index["count"], entry.key)
