@@ -7,7 +7,12 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_VERBS: dict[str, str] = {}
+_VERBS = {
+    **dict.fromkeys(("build", "convert", "run", "verify", "inspect", "doctor", "Original", "Samples"), "toolkit.build"),
+    "Settings": "toolkit.settings",
+    "Limits": "toolkit.limits",
+    "Executor": "toolkit.executor",
+}
 
 
 def __getattr__(name: str) -> Any:

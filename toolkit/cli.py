@@ -168,13 +168,11 @@ def build(
 ) -> int:
     """From a saved model to a verified bundle, for one target or several."""
     from toolkit import report
-    from toolkit.build import Samples, build
+    from toolkit.build import Original, Samples, build
 
+    original, samples = Original(source, signature, _shapes(shape)), Samples(calibration, evaluation)
     with common.executor() as executor:
-        outcomes = build(
-            source, target, Samples(calibration, evaluation), out,
-            scheme=scheme, signature=signature, shapes=_shapes(shape), executor=executor, limits=common.limits,
-        )  # fmt: skip
+        outcomes = build(original, target, samples, out, scheme=scheme, executor=executor, limits=common.limits)
     common.show(report.outcomes_json(outcomes), lambda: report.outcomes_text(outcomes))
     return report.exit_status(outcomes)
 
@@ -193,13 +191,11 @@ def convert(
 ) -> int:
     """Convert and quantize, without a verdict."""
     from toolkit import report
-    from toolkit.build import Samples, convert
+    from toolkit.build import Original, Samples, convert
 
+    original, io = Original(source, signature, _shapes(shape)), {"inputs": inputs, "outputs": outputs}
     with common.executor() as executor:
-        artifact = convert(
-            source, scheme, Samples(calibration, None), out, io={"inputs": inputs, "outputs": outputs},
-            signature=signature, shapes=_shapes(shape), executor=executor, limits=common.limits,
-        )  # fmt: skip
+        artifact = convert(original, scheme, Samples(calibration), out, io=io, executor=executor, limits=common.limits)
     common.show(report.artifact_json(artifact), lambda: report.artifact_text(artifact))
     return 0
 
@@ -236,13 +232,11 @@ def verify(
 ) -> int:
     """Compare an artifact that is already there with its original, stage by stage."""
     from toolkit import report
-    from toolkit.build import verify
+    from toolkit.build import Original, verify
 
+    original = Original(source, signature, _shapes(shape))
     with common.executor() as executor:
-        outcomes = verify(
-            artifact, source, target, evaluation, out,
-            scheme=scheme, signature=signature, shapes=_shapes(shape), executor=executor, limits=common.limits,
-        )  # fmt: skip
+        outcomes = verify(artifact, original, target, evaluation, out, scheme=scheme, executor=executor, limits=common.limits)
     common.show(report.outcomes_json(outcomes), lambda: report.outcomes_text(outcomes))
     return report.exit_status(outcomes)
 

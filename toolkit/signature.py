@@ -20,14 +20,15 @@ from toolkit.errors import InvalidSource, UnknownName
 class TensorSpec:
     """One input or output.
 
-    `dtype` is numpy's name; `shape` is what one call takes or gives, batch axis included, None where any size will do.
+    `dtype` is numpy's name; `shape` is what one call takes or gives, batch axis included, with None for any size; None where the model does
+    not even say how many axes there are.
     `scale` and `zero_point` are empty for a tensor that is not quantized, else real = scale * (integer - zero_point). A float tensor may
     carry them too: then its values were dequantized inside the model and lie on that grid, so one step is still one LSB.
     """
 
     name: str
     dtype: str
-    shape: tuple[int | None, ...]
+    shape: tuple[int | None, ...] | None
     scale: tuple[float, ...] = ()
     zero_point: tuple[int, ...] = ()
 
@@ -44,7 +45,7 @@ class TensorSpec:
     @property
     def is_integer(self) -> bool:
         """Whether the tensor holds integers (or truth values)."""
-        return np.dtype(self.dtype).kind in "biu"
+        return self.dtype.startswith(("int", "uint", "bool"))
 
     @property
     def lsb(self) -> float | None:
@@ -66,14 +67,15 @@ class TensorSpec:
         return cls(
             name=content["name"],
             dtype=content["dtype"],
-            shape=tuple(content["shape"]),
+            shape=None if content["shape"] is None else tuple(content["shape"]),
             scale=tuple(float(scale) for scale in content.get("scale", ())),
             zero_point=tuple(int(point) for point in content.get("zero_point", ())),
         )
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON; `scale` and `zero_point` only where there are any."""
-        content: dict[str, Any] = {"name": self.name, "dtype": self.dtype, "shape": list(self.shape)}
+        shape = None if self.shape is None else list(self.shape)
+        content: dict[str, Any] = {"name": self.name, "dtype": self.dtype, "shape": shape}
         if self.scale:
             content |= {"scale": list(self.scale), "zero_point": list(self.zero_point)}
         return content
@@ -107,7 +109,8 @@ class Signature:
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Signature:
         """Return the signature that `to_json`, or a worker, wrote."""
-        inputs, outputs = (tuple(TensorSpec.from_json(tensor) for tensor in content[side]) for side in ("inputs", "outputs"))
+        inputs = tuple(TensorSpec.from_json(tensor) for tensor in content["inputs"])
+        outputs = tuple(TensorSpec.from_json(tensor) for tensor in content["outputs"])
         return cls(content["key"], inputs, outputs)
 
     def to_json(self) -> dict[str, Any]:

@@ -80,8 +80,14 @@ def open_source(path: Path, signature: str | None, shapes: Mapping[str, Sequence
     )
 
 
-def canonical_job(source: Source, samples: Output, limits: Limits) -> Job:
-    """Return the job that writes the canonical SavedModel, `saved_model` under its output."""
+def canonical_job(source: Source, samples: Output | None, limits: Limits) -> Job:
+    """Return the job that writes the canonical SavedModel, `saved_model` under its output; sizes left open are those of the samples."""
+    inputs: dict[str, Path | Job | Output] = {"source": source.path}
+    if source.open_shapes:
+        if samples is None:
+            names = ", ".join(spec["name"] for spec in source.signature["inputs"] if spec["shape"] is None or None in spec["shape"])
+            raise InvalidSource(f"{source.path}: leaves sizes of {names} open", "give them with --shape NAME=1,8,8, or give samples")
+        inputs["samples"] = samples
     return Job(
         f"{source.kind} {source.path.name}",
         f"sources.{source.kind}",
@@ -90,7 +96,7 @@ def canonical_job(source: Source, samples: Output, limits: Limits) -> Job:
         limits.timeout_s,
         limits.memory_bytes,
         options={"signature": source.key, "shapes": {spec["name"]: spec["shape"] for spec in source.signature["inputs"]}},
-        inputs={"source": source.path, **({"samples": samples} if source.open_shapes else {})},
+        inputs=inputs,
     )
 
 

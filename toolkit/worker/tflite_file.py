@@ -15,6 +15,12 @@ _STATE = {"VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE"}
 _MOVES = {"QUANTIZE", "DEQUANTIZE"}  # they touch float by their nature
 
 
+def inspect(request: Any) -> dict[str, Any]:
+    """Return `describe` of inputs["model"], and the operators that compute in floating point."""
+    path = request.inputs["model"]
+    return {**describe(path), "float_operators": float_operators(path)}
+
+
 def describe(path: Path) -> dict[str, Any]:
     """Return the file's signatures, operators (name, version, count), dtypes of its tensors, and bytes of weights by dtype.
 

@@ -1,0 +1,62 @@
+"""What all tests share: a cache folder that is not the user's, the embedded sample, and other people's models.
+
+A folder says what its tests may use. `unit` and `attacks` get an empty cache folder and no network; `integration` and `e2e` use the
+environments that `edge-toolkit setup` made on this machine, with a store that begins empty in each session.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from toolkit.settings import default_home
+
+ROOT = Path(__file__).resolve().parent.parent
+LIGHT = {"unit", "attacks"}
+
+settings.register_profile("toolkit", deadline=None, derandomize=True, database=None)  # no timed and no random verdict
+settings.load_profile("toolkit")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def home(tmp_path_factory):
+    """Return the session's cache folder: this machine's environments, and a store of its own."""
+    made, folder = default_home(), tmp_path_factory.mktemp("home")
+    for entry in made.iterdir() if made.is_dir() else ():
+        if entry.name != "store":
+            (folder / entry.name).symlink_to(entry)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EDGE_TOOLKIT_HOME", str(folder))
+        patch.delenv("EDGE_TOOLKIT_OFFLINE", raising=False)
+        yield folder
+
+
+@pytest.fixture(autouse=True)
+def _light(request, tmp_path, monkeypatch):
+    """Keep tests that may use nothing from using it."""
+    if LIGHT & set(request.path.relative_to(ROOT / "tests").parts):
+        monkeypatch.setenv("EDGE_TOOLKIT_HOME", str(tmp_path / "cache"))
+        monkeypatch.setenv("EDGE_TOOLKIT_OFFLINE", "1")
+
+
+@pytest.fixture(scope="session")
+def sample():
+    """Return the folder of the embedded SavedModel."""
+    return ROOT / "toolkit" / "sample" / "digits"
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """Return the recipe of the images that belong to the embedded SavedModel."""
+    return ROOT / "calibration" / "digits.toml"
+
+
+@pytest.fixture(scope="session")
+def shared_models():
+    """Return the folder of models that others trained; they are not part of the project, so it may be absent."""
+    folder = ROOT.parent / "shared" / "models"
+    if not folder.is_dir():
+        pytest.skip(f"no models of others at {folder}")
+    return folder

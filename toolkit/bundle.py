@@ -1,0 +1,183 @@
+"""What is shipped: a folder per target, replaced as a whole, so that it is never half of one build and half of another.
+
+    DIR/<target>/   model.tflite  manifest.json  report.json  report.md
+    DIR/<target>/   report.json  report.md  rejected/model.tflite          where the verdict is not passed: nothing is promoted
+
+A bundle that had passed is not lost to a build that did not: it moves to DIR/<target>/previous/.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from toolkit import __version__, report
+from toolkit.errors import RequestError
+from toolkit.runtime import Run
+from toolkit.store import storage_failed
+from toolkit.verify import Verdict
+from toolkit.worker.request import sha256
+from toolkit.worker.shards import read_all
+
+MANIFEST = "manifest.json"
+_REJECTED, _PREVIOUS = "rejected", "previous"
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # linux/fcntl.h, linux/fs.h
+
+
+def write(verdict: Verdict, out: Path) -> Path:
+    """Write the bundle of a verdict and return its folder."""
+    place = out / verdict.target.name
+    with _replacing(place) as folder:
+        artifact = folder if verdict.passed else folder / _REJECTED
+        artifact.mkdir(exist_ok=True)
+        name = verdict.artifact.path.name
+        shutil.copyfile(verdict.artifact.path, artifact / name)
+        _write_reports(verdict, folder, name if verdict.passed else f"{_REJECTED}/{name}")
+        if verdict.passed:
+            _write(folder / MANIFEST, _json(_manifest(verdict, folder)))
+        else:
+            _keep_passed(place, folder / _PREVIOUS)
+    return place
+
+
+def write_reports(verdict: Verdict, out: Path) -> Path:
+    """Write the reports alone, of an artifact that lies elsewhere, and return their folder."""
+    place = out / verdict.target.name
+    with _replacing(place) as folder:
+        _write_reports(verdict, folder, str(verdict.artifact.path))
+    return place
+
+
+def require_writable(out: Path) -> None:
+    """Make the output folder if it is not there; raise RequestError where nothing can be written to it, before anything was done."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        probe = out / f".writable-{os.getpid()}"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise storage_failed(out, error) from error
+        problem = f"{out}: nothing can be written there ({error.strerror}); --out with a folder that may be written would be right"
+        raise RequestError(problem) from error
+
+
+def copy_whole(source: Path, place: Path) -> None:
+    """Copy a file, whole or not at all."""
+    aside = place.with_name(f".{place.name}.{os.getpid()}.partial")
+    try:
+        shutil.copyfile(source, aside)
+        _sync(aside)
+        os.replace(aside, place)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            aside.unlink(missing_ok=True)
+        raise storage_failed(place, error) from error
+
+
+def write_npz(run: Run, place: Path) -> None:
+    """Write a run's outputs by name, (N, *shape), whole or not at all."""
+    aside = place.with_name(f".{place.name}.{os.getpid()}.partial")
+    try:
+        with open(aside, "wb") as file:
+            np.savez(file, **{spec["name"]: read_all(run.outputs, spec["name"]) for spec in run.signature["outputs"]})
+        _sync(aside)
+        os.replace(aside, place)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            aside.unlink(missing_ok=True)
+        raise storage_failed(place, error) from error
+
+
+def _write_reports(verdict: Verdict, folder: Path, artifact: str) -> None:
+    _write(folder / "report.json", _json(report.verdict_json(verdict, artifact)))
+    _write(folder / "report.md", report.markdown(verdict, artifact).encode())
+
+
+def _manifest(verdict: Verdict, folder: Path) -> dict[str, Any]:
+    """Return what is in the bundle and everything that it came from."""
+    return {
+        "schema": 1,
+        "target": verdict.target.name,
+        "files": {path.name: {"sha256": sha256(path), "size_bytes": path.stat().st_size} for path in sorted(folder.iterdir()) if path.is_file()},
+        "artifact": verdict.artifact.path.name,
+        "scheme": verdict.artifact.scheme,
+        "signature": verdict.artifact.signature,
+        "source": report.source_json(verdict),
+        "samples": dict(verdict.samples),
+        "tools": {**report.tools(verdict), "edge-toolkit": __version__},
+    }
+
+
+def _keep_passed(place: Path, previous: Path) -> None:
+    """Keep the bundle that passed before, which may be there or already kept from an earlier failure."""
+    if (place / MANIFEST).is_file():
+        shutil.copytree(place, previous)
+    elif (place / _PREVIOUS).is_dir():
+        shutil.copytree(place / _PREVIOUS, previous)
+
+
+@contextlib.contextmanager
+def _replacing(place: Path) -> Iterator[Path]:
+    """Give an empty folder that takes the place of the old one, as a whole, when all went well."""
+    aside = place.with_name(f".{place.name}.{os.getpid()}.partial")
+    try:
+        _remove_leftovers(place)
+        aside.mkdir(parents=True)
+        yield aside
+        for path in aside.rglob("*"):
+            _sync(path)
+        _swap(aside, place)
+    except OSError as error:
+        raise storage_failed(place, error) from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _remove_leftovers(place: Path) -> None:
+    """Remove what a killed build left beside the place; its process is gone."""
+    for leftover in place.parent.glob(f".{place.name}.*.partial"):
+        pid = leftover.name.split(".")[-2]
+        if pid.isdigit() and not Path(f"/proc/{pid}").exists():
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _swap(aside: Path, place: Path) -> None:
+    """Exchange two folders in one step where the system can (renameat2), else in two."""
+    if not place.exists():
+        os.rename(aside, place)
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    if hasattr(libc, "renameat2"):
+        paths = os.fsencode(aside), os.fsencode(place)
+        if libc.renameat2(_AT_FDCWD, paths[0], _AT_FDCWD, paths[1], _RENAME_EXCHANGE) == 0:
+            return
+    old = aside.with_name(aside.name + ".old")
+    os.rename(place, old)
+    os.rename(aside, place)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+
+
+def _json(document: Any) -> bytes:
+    return json.dumps(document, indent=2, allow_nan=False).encode() + b"\n"
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

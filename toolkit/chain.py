@@ -1,0 +1,192 @@
+"""The jobs behind a verdict: what is converted, what is run where, and what all targets of one model share."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from toolkit import source
+from toolkit.convert import Artifact, artifact_of, convert_job
+from toolkit.errors import EdgeToolkitError, Unconvertible, WorkerCrashed, WorkerRefused
+from toolkit.executor import Executor
+from toolkit.jobs import Engine, Job, Output
+from toolkit.limits import Limits
+from toolkit.runtime import HOST_RUNTIME, run_job, run_of
+from toolkit.signature import Signature
+from toolkit.source import TENSORFLOW, Source
+from toolkit.store import Entry
+from toolkit.target import Target
+from toolkit.verify import Step, Verdict, judge
+
+FLOAT_IO = {"inputs": "float32", "outputs": "float32"}
+_FLOAT = "float32"
+_HOST = Engine(HOST_RUNTIME)
+_NO_OPERATOR = re.compile(r"[Dd]idn't find op for builtin opcode '(\w+)' version '(\d+)'")
+_UNRESOLVED = re.compile(r"unresolved custom op: (\w+)")
+
+
+@dataclass(slots=True)
+class Model:
+    """A source with its samples, and the jobs that its targets and schemes have in common: each is made once."""
+
+    source: Source
+    samples: Job
+    calibrates: bool
+    limits: Limits
+    _converted: dict[tuple[str, ...], Job] = field(default_factory=dict)
+    _runs: dict[tuple[Any, ...], Job] = field(default_factory=dict)
+    canonical: Job = field(init=False)
+    reference: Job = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.canonical = source.canonical_job(self.source, self.verification, self.limits)
+        self.reference = source.reference_job(self.source, self.verification, self.limits)
+
+    @property
+    def verification(self) -> Output:
+        """The samples that judge."""
+        return self.samples.output("verification")
+
+    def convert(self, scheme: str, io: Mapping[str, str]) -> Job:
+        """Return the conversion by one scheme, with the dtypes of inputs and outputs that `io` asks for."""
+        name = (scheme, io["inputs"], io["outputs"])
+        if name not in self._converted:
+            calibration = self.samples.output("calibration") if self.calibrates else None
+            self._converted[name] = convert_job(self.canonical.output("saved_model"), calibration, scheme, self.limits, io)
+        return self._converted[name]
+
+    def run(self, model: Output | Path, engine: Engine, runtime: str, kernels: str, threads: int) -> Job:
+        """Return the run of a model over the samples that judge."""
+        name = (model if isinstance(model, Path) else (model.job, model.name), engine.name, runtime, kernels, threads)
+        if name not in self._runs:
+            key = source.DEFAULT_KEY if runtime == "tensorflow" else None
+            self._runs[name] = run_job(
+                model, self.verification, engine, runtime, self.limits, kernels=kernels, threads=threads, signature=key
+            )
+        return self._runs[name]
+
+
+@dataclass(slots=True)
+class Chain:
+    """One target and one scheme: the jobs of every stage. `artifact` is a conversion, or a file that is already there."""
+
+    model: Model
+    target: Target
+    scheme: str
+    artifact: Job | Artifact
+    links: list[tuple[str, Job]]
+
+    @property
+    def jobs(self) -> list[Job]:
+        """All jobs that the verdict needs."""
+        converted = [self.artifact] if isinstance(self.artifact, Job) else []
+        return [self.model.reference, *converted, *(job for _, job in self.links)]
+
+    def replace(self, stage: str, job: Job) -> None:
+        """Put another run in a stage's place."""
+        self.links = [(name, job if name == stage else run) for name, run in self.links]
+
+
+def engine_of(target: Target) -> Engine:
+    """Return the engine that executes for a target: its runtime's environment, in its launcher."""
+    options = {"cpu": target.runtime.cpu} if target.runtime.cpu is not None else {}
+    return Engine(target.runtime.name, target.runtime.launcher, options)
+
+
+def plan(model: Model, target: Target, scheme: str, ready: Artifact | None = None) -> Chain:
+    """Return the chain of a target and scheme; for an artifact that is there already (`ready`), nothing but the float one is converted.
+
+    A stage that would run what the stage before it ran (the float scheme, or a target that is this machine) is left out.
+    """
+    floats = model.convert(_FLOAT, FLOAT_IO).output("model.tflite")
+    artifact = ready or model.convert(scheme, target.conversion.model_dump())
+    quantized = artifact.path if isinstance(artifact, Artifact) else artifact.output("model.tflite")
+    runtime, threads = target.runtime.name, target.runtime.threads
+    links = [
+        ("source", model.run(model.canonical.output("saved_model"), TENSORFLOW, "tensorflow", "default", 1)),
+        ("conversion", model.run(floats, _HOST, HOST_RUNTIME, "default", 1)),
+    ]
+    if scheme != _FLOAT or ready is not None:
+        links.append(("quantization", model.run(quantized, _HOST, HOST_RUNTIME, "reference", 1)))
+    kernels = target.runtime.kernels
+    here = model.run(quantized if scheme != _FLOAT or ready is not None else floats, Engine(runtime), runtime, kernels, threads)
+    if here is not links[-1][1]:
+        links.append(("kernels", here))
+    if target.runtime.launcher != "local":
+        links.append(("device", model.run(quantized, engine_of(target), runtime, kernels, threads)))
+    return Chain(model, target, scheme, artifact, links)
+
+
+def settle(chain: Chain, executor: Executor, seconds: float) -> Verdict:
+    """Return the verdict on a chain whose jobs have been run; raise the error of the first that failed, said of the target."""
+    findings = list(_entry(executor, chain.model.samples, chain).result["findings"])
+    artifact = chain.artifact
+    if isinstance(artifact, Job):
+        artifact = artifact_of(_entry(executor, artifact, chain), chain.scheme)
+    reference = _entry(executor, chain.model.reference, chain)
+    steps = [Step("original", run_of(reference), Signature.from_json(run_of(reference).signature))]
+    for stage, job in list(chain.links):
+        entry = _reference_kernels(chain, job, executor, findings) if stage == "quantization" else _entry(executor, job, chain)
+        run = run_of(entry)
+        signature = artifact.signature if stage in ("quantization", "kernels", "device") else run.signature
+        steps.append(Step(stage, run, Signature.from_json(_as_run(signature, run.signature))))
+    counts = _entry(executor, chain.model.samples, chain).result
+    labels = _entry(executor, chain.model.samples, chain).out / "verification" / "labels.npy"
+    return judge(
+        chain.target,
+        chain.model.source,
+        artifact,
+        steps,
+        {part: counts[part]["count"] for part in ("calibration", "verification") if counts.get(part)},
+        reference.result["noise"],
+        findings + _about_the_target(chain.target),
+        labels if labels.is_file() else None,
+        seconds,
+    )
+
+
+def _as_run(signature: Mapping[str, Any], ran: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the artifact's signature, which knows the scales of dequantized outputs, if the run had just these outputs; else the run's own."""
+    said = {(spec["name"], spec["dtype"]) for spec in signature["outputs"]}
+    return signature if said == {(spec["name"], spec["dtype"]) for spec in ran["outputs"]} else ran
+
+
+def _reference_kernels(chain: Chain, job: Job, executor: Executor, findings: list[Mapping[str, Any]]) -> Entry:
+    """Return the run on reference kernels; these abort on some models in every release, so the builtin ones may stand in, and it is said."""
+    (outcome,) = executor.outcomes([job])
+    if isinstance(outcome, WorkerCrashed | WorkerRefused):
+        quantized = job.inputs["model"]
+        stand_in = chain.model.run(quantized, _HOST, HOST_RUNTIME, "builtin", 1) if not isinstance(quantized, Job) else job
+        chain.replace("quantization", stand_in)
+        message = f"reference kernels do not run this model ({outcome.problem}); builtin kernels stand in for them"
+        findings.append({"code": "reference-kernels-failed", "severity": "warning", "message": message})
+        job = stand_in
+    return _entry(executor, job, chain)
+
+
+def _entry(executor: Executor, job: Job, chain: Chain) -> Entry:
+    (outcome,) = executor.outcomes([job])
+    if isinstance(outcome, EdgeToolkitError):
+        raise _said_of_target(outcome, job, chain)
+    return outcome
+
+
+def _said_of_target(error: EdgeToolkitError, job: Job, chain: Chain) -> EdgeToolkitError:
+    """Name the operator where a runtime is too old for one, which its message has somewhere in the middle."""
+    missing = _NO_OPERATOR.findall(error.problem) or [(name, "") for name in _UNRESOLVED.findall(error.problem)]
+    if missing and isinstance(error, WorkerRefused):
+        name, version = missing[0]
+        runtime = f"{chain.target.runtime.name} {chain.target.runtime.version}"
+        of_version = f" version {version}" if version else ""
+        return Unconvertible(
+            f"{chain.target.name}: {runtime} has no operator {name}{of_version}, which {chain.scheme} of this model needs",
+            "choose another --scheme, or a newer runtime for the device",
+        )
+    return error
+
+
+def _about_the_target(target: Target) -> list[dict[str, Any]]:
+    return [{"code": "target", "severity": "info", "message": " ".join(target.notes.split())}] if target.notes else []

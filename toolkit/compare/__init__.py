@@ -1,0 +1,42 @@
+"""Two runs of one model -> how far apart they are, and whether that lies within the bounds.
+
+`measure` reads both runs once, as a stream, and takes every metric of every output; `judge` holds what was measured against bounds.
+
+What a newcomer would get wrong here: nothing may be skipped in silence. An output that is gone is a failed comparison, a bound that matches
+nothing is an error, and a NaN is counted, reported and left where it is: every test is written as `value <= limit`, which NaN fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from toolkit.compare.judging import Comparison, Judgement, Skipped, Status, judge
+from toolkit.compare.measuring import Broken, Measured, Measurement, Seen, measure
+from toolkit.compare.runs import Block, Run
+
+if TYPE_CHECKING:
+    from toolkit.target import Bound
+
+__all__ = [
+    "Block",
+    "Broken",
+    "Comparison",
+    "Judgement",
+    "Measured",
+    "Measurement",
+    "Run",
+    "Seen",
+    "Skipped",
+    "Status",
+    "compare",
+    "judge",
+    "measure",
+]
+
+
+def compare(
+    reference: Run, candidate: Run, bounds: Iterable[Bound], *, stage: str, scheme: str | None = None
+) -> Judgement:
+    """Return how the candidate stands to the reference by the bounds of one stage: `measure`, then `judge`."""
+    return judge(measure(reference, candidate), bounds, stage=stage, scheme=scheme)

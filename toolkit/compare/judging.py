@@ -1,0 +1,180 @@
+"""What was measured, held against bounds. No output is read here, so other bounds can be tried on a run that is long over."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from toolkit.compare.intervals import clopper_pearson, samples_needed
+from toolkit.compare.measuring import Measured, Measurement, Seen, plain_json
+from toolkit.errors import UnjudgeableRun
+from toolkit.metrics import Better
+
+if TYPE_CHECKING:
+    from toolkit.target import Bound
+
+Status = Literal["passed", "failed", "inconclusive"]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One measured value against one limit. Whether it passed follows from the numbers and cannot be said otherwise.
+
+    `interval` is (low, high) for a rate, which is judged by it; `samples_needed` is how many samples would settle an inconclusive one at
+    the rate that was seen, None if none would or it is settled. `detail` says more where the numbers do not.
+    """
+
+    stage: str
+    output: str
+    metric: str
+    value: float
+    limit: float
+    unit: str
+    better: Better
+    because: str
+    samples: int
+    worst_sample: int | None = None
+    interval: tuple[float, float] | None = None
+    samples_needed: int | None = None
+    detail: str = ""
+
+    @property
+    def status(self) -> Status:
+        """Return "inconclusive" where the limit lies inside a rate's interval, else whether the value is within the limit."""
+        worst, best = self.interval or (self.value, self.value)
+        if self.better == "lower":
+            worst, best = best, worst
+        if self._within(worst):
+            return "passed"
+        return "inconclusive" if self._within(best) else "failed"
+
+    @property
+    def passed(self) -> bool:
+        """Whether the value is certainly within the limit."""
+        return self.status == "passed"
+
+    def _within(self, value: float) -> bool:
+        return value <= self.limit if self.better == "lower" else value >= self.limit
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON with `status` and `passed`; numbers that JSON has not are "nan", "inf" and "-inf"."""
+        return cast(dict[str, Any], plain_json(asdict(self) | {"status": self.status, "passed": self.passed}))
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A bound on all outputs that says nothing about one of them, and why."""
+
+    stage: str
+    output: str
+    metric: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """One stage's comparisons, the bounds that did not apply, and the measurements behind both."""
+
+    stage: str
+    comparisons: tuple[Comparison, ...]
+    skipped: tuple[Skipped, ...]
+    measured: Measured
+
+
+def judge(measured: Measured, bounds: Iterable[Bound], *, stage: str, scheme: str | None = None) -> Judgement:
+    """Return the comparisons that the bounds of one stage ask for, with a failed one for each output that cannot be compared.
+
+    Bounds for other stages or schemes are left out. Of several bounds with one metric the most specific decides for an output: one that
+    names it before "*", then one that names schemes before one that does not.
+    UnjudgeableRun where a bound names an output that is not there or a metric that does not apply to it; and, for the stage "total",
+    where an output is without a bound, or the reference does not vary over the samples, so that agreeing with it shows nothing.
+    """
+    mine = [bound for bound in bounds if bound.stage == stage and (not bound.schemes or scheme in bound.schemes)]
+    for bound in mine:
+        if bound.output != "*" and bound.output not in measured.outputs:
+            names = ", ".join(measured.outputs)
+            raise UnjudgeableRun(f"bound {stage} {bound.output} {bound.metric}: matches no output; known: {names}")
+    comparisons = [_mismatch(stage, name, problem, measured.samples) for name, problem in measured.mismatches.items()]
+    skipped = []
+    for output in measured.seen:
+        for bound in _most_specific(mine, output):
+            reason = _inapplicable(measured, bound, output)
+            if reason is None:
+                comparisons.append(_comparison(measured.measurement(output, bound.metric), bound))
+            elif bound.output == "*":
+                skipped.append(Skipped(stage, output, bound.metric, reason))
+            else:
+                raise UnjudgeableRun(f"bound {stage} {output} {bound.metric}: does not apply: {reason}")
+    if stage == "total":
+        _require_evidence(measured, comparisons, skipped)
+    return Judgement(stage, tuple(comparisons), tuple(skipped), measured)
+
+
+def _most_specific(bounds: Sequence[Bound], output: str) -> list[Bound]:
+    matching = [bound for bound in bounds if bound.output in ("*", output)]
+    ranks: dict[str, tuple[bool, bool]] = {}
+    for bound in matching:
+        ranks[bound.metric] = max(ranks.get(bound.metric, (False, False)), _rank(bound))
+    return [bound for bound in matching if _rank(bound) == ranks[bound.metric]]
+
+
+def _rank(bound: Bound) -> tuple[bool, bool]:
+    return bound.output != "*", bool(bound.schemes)
+
+
+def _inapplicable(measured: Measured, bound: Bound, output: str) -> str | None:
+    reason = measured.inapplicable.get((output, bound.metric))
+    if reason is None and bound.unit not in measured.measurement(output, bound.metric).values:
+        reason = f"its numbers have no {bound.unit}: they are not quantized"
+    return reason
+
+
+def _comparison(measurement: Measurement, bound: Bound) -> Comparison:
+    value, samples = measurement.values[bound.unit], measurement.samples
+    interval = None
+    if measurement.is_rate and not math.isnan(value):
+        interval = clopper_pearson(round(value * samples), samples, bound.confidence)
+    found = Comparison(
+        stage=bound.stage,
+        output=measurement.output,
+        metric=bound.metric,
+        value=value,
+        limit=bound.limit,
+        unit=bound.unit,
+        better=measurement.better,
+        because=bound.because,
+        samples=samples,
+        worst_sample=measurement.worst_sample,
+        interval=interval,
+    )
+    if found.status == "inconclusive":
+        return replace(found, samples_needed=samples_needed(value, bound.limit, bound.confidence))
+    return found
+
+
+def _mismatch(stage: str, output: str, problem: str, samples: int) -> Comparison:
+    because = "outputs are bound by name, and each must be there with its own shape and kind of numbers"
+    return Comparison(stage, output, "structure", 1.0, 0.0, "mismatches", "lower", because, samples, detail=problem)
+
+
+def _require_evidence(measured: Measured, comparisons: Sequence[Comparison], skipped: Sequence[Skipped]) -> None:
+    for output, seen in measured.seen.items():
+        if not seen.reference_varies:
+            hint = "verify with samples that differ, and check how they are preprocessed"
+            raise UnjudgeableRun(f"output {output!r}: {_constant(seen, measured.samples)}", hint)
+    judged = {comparison.output for comparison in comparisons}
+    for output in measured.outputs:
+        if output not in judged:
+            reasons = "; ".join(f"{skip.metric}: {skip.reason}" for skip in skipped if skip.output == output)
+            tried = f" ({reasons})" if reasons else ""
+            hint = "add [[bounds]] with stage = 'total' to the profile"
+            raise UnjudgeableRun(f"output {output!r}: no bound on its total applies{tried}", hint)
+
+
+def _constant(seen: Seen, samples: int) -> str:
+    value = f"{seen.low:.6g}" if seen.low == seen.high else f"the same values ({seen.low:.6g} to {seen.high:.6g})"
+    if samples == 1:
+        return f"one sample ({value}) cannot show that it depends on its input; expected at least two that differ"
+    return f"the original gives {value} for all {samples} samples, so agreeing with it shows nothing"

@@ -1,0 +1,300 @@
+"""Every metric of every output of two runs, from one pass over both."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, cast
+
+import numpy as np
+
+from toolkit import metrics, registry
+from toolkit.compare.runs import Run, aligned, count_samples
+from toolkit.errors import UnjudgeableRun, UnknownName
+from toolkit.metrics import Better, Metric, Pooled, Real
+from toolkit.signature import TensorSpec
+
+_ELEMENTS_AT_ONCE = 1 << 18  # of one output, in float64: 2 MB for each of the few arrays that a metric makes
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One metric of one output over all samples.
+
+    `values` has one number for each unit that the output allows, the metric's own unit first. `worst_sample` is the index of the sample
+    that decided, or that has most part in it; for a rate the first one without a hit, None if there is none.
+    """
+
+    output: str
+    metric: str
+    values: Mapping[str, float]
+    better: Better
+    is_rate: bool
+    samples: int
+    worst_sample: int | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON; numbers that JSON has not are "nan", "inf" and "-inf"."""
+        return cast(dict[str, Any], plain_json(asdict(self)))
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """How many numbers are NaN or infinite, and the first sample with one of them."""
+
+    nan: int = 0
+    inf: int = 0
+    first_sample: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What both runs hold of one output, before any metric: the reference's range, the candidate's step, and what is not finite."""
+
+    output: str
+    low: float
+    high: float
+    lsb: float | None
+    reference_varies: bool
+    candidate_varies: bool
+    reference_broken: Broken
+    candidate_broken: Broken
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """All that was measured of two runs; plain data, enough to judge them by any bounds.
+
+    `outputs` are the names that the reference has. `mismatches` says of each output that cannot be compared why: missing, extra, of another
+    shape or type. `inapplicable` holds a reason for each (output, metric) that was not measured.
+    """
+
+    samples: int
+    outputs: tuple[str, ...]
+    seen: Mapping[str, Seen]
+    measurements: tuple[Measurement, ...]
+    mismatches: Mapping[str, str]
+    inapplicable: Mapping[tuple[str, str], str]
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """One sentence for each thing that somebody should know whatever the bounds say."""
+        found = [f"output {name!r}: {problem}" for name, problem in self.mismatches.items()]
+        for name, seen in self.seen.items():
+            for whose, broken in (("reference", seen.reference_broken), ("candidate", seen.candidate_broken)):
+                if broken.first_sample is not None:
+                    counts = f"{broken.nan} NaN and {broken.inf} Inf"
+                    found.append(f"output {name!r}: the {whose} holds {counts}, first in sample {broken.first_sample}")
+            if not seen.reference_varies:
+                found.append(f"output {name!r}: the reference is the same for every sample")
+            elif not seen.candidate_varies:
+                found.append(f"output {name!r}: the candidate is the same for every sample, the reference is not")
+        return tuple(found)
+
+    def measurement(self, output: str, metric: str) -> Measurement:
+        """Return one measurement; UnknownName where it was not made."""
+        for measurement in self.measurements:
+            if (measurement.output, measurement.metric) == (output, metric):
+                return measurement
+        known = [f"{measurement.output} {measurement.metric}" for measurement in self.measurements]
+        raise UnknownName("measurement", f"{output} {metric}", known)
+
+
+def measure(reference: Run, candidate: Run) -> Measured:
+    """Return every metric of every output, from one pass over both runs; memory does not grow with the number of samples.
+
+    UnjudgeableRun where the runs hold no sample, not the same number of samples, or not what their own signatures say.
+    """
+    ours = {spec.name: spec for spec in reference.signature.outputs}
+    theirs = {spec.name: spec for spec in candidate.signature.outputs}
+    missing = f"missing in the {candidate.name} run, which has {sorted(theirs)}"
+    extra = f"extra in the {candidate.name} run, the {reference.name} run has {sorted(ours)}"
+    mismatches = {name: missing if name in ours else extra for name in ours.keys() ^ theirs.keys()}
+    probes = {name: _Probe(ours[name], theirs[name]) for name in sorted(ours.keys() & theirs.keys())}
+    samples = 0
+    for block, other in aligned(reference, candidate):
+        for name, probe in probes.items():
+            probe.add(samples, block[name], other[name])
+        samples += count_samples(block)
+    if samples == 0:
+        raise UnjudgeableRun(f"{reference.name} and {candidate.name}: no sample; expected at least two that differ")
+    mismatches |= {name: probe.mismatch for name, probe in probes.items() if probe.mismatch}
+    whole = [probe for name, probe in probes.items() if name not in mismatches]
+    return Measured(
+        samples=samples,
+        outputs=tuple(sorted(ours)),
+        seen={probe.name: probe.seen() for probe in whole},
+        measurements=tuple(one for probe in whole for one in probe.measurements(samples)),
+        mismatches=dict(sorted(mismatches.items())),
+        inapplicable={(probe.name, metric): reason for probe in whole for metric, reason in probe.inapplicable.items()},
+    )
+
+
+class _Probe:
+    """One output of both runs, seen block by block."""
+
+    def __init__(self, reference: TensorSpec, candidate: TensorSpec) -> None:
+        self.name = reference.name
+        self.mismatch = ""
+        self.inapplicable: dict[str, str] = {}
+        self._specs = reference, candidate
+        self._sides = _Side(reference), _Side(candidate)
+        self._tallies: dict[str, _Tally] | None = None
+        if candidate.is_integer and not candidate.scale and not reference.is_integer:
+            self.mismatch = f"{candidate.dtype} without a scale, the reference is {reference.dtype}"
+
+    def add(self, start: int, reference: np.ndarray, candidate: np.ndarray) -> None:
+        """Take the next samples, the first of which has the index `start`."""
+        shape = reference.shape[1:]
+        if not self.mismatch and candidate.shape[1:] != shape:
+            self.mismatch = f"shape {candidate.shape[1:]}, the reference has {shape} (sample {start})"
+        if self.mismatch:
+            return
+        if self._tallies is None:
+            self._tallies = self._choose(shape)
+        step = max(1, _ELEMENTS_AT_ONCE // max(1, math.prod(shape)))
+        for row in range(0, len(reference), step):
+            ours = self._sides[0].take(start + row, reference[row : row + step])
+            theirs = self._sides[1].take(start + row, candidate[row : row + step])
+            for tally in self._tallies.values():
+                tally.add(start + row, ours, theirs)
+
+    def _choose(self, shape: Sequence[int]) -> dict[str, _Tally]:
+        tallies = {}
+        for name in registry.names("metrics"):
+            metric = metrics.load(name)
+            reason = metric.applies(shape) if math.prod(shape) else "it holds no element"
+            if reason is None:
+                tallies[name] = _Tally(metric)
+            else:
+                self.inapplicable[name] = reason
+        return tallies
+
+    def seen(self) -> Seen:
+        """Return what is known of the output itself."""
+        ours, theirs = self._sides
+        return Seen(
+            output=self.name,
+            low=ours.low,
+            high=ours.high,
+            lsb=self._specs[1].lsb,
+            reference_varies=ours.varies,
+            candidate_varies=theirs.varies,
+            reference_broken=Broken(ours.nan, ours.inf, ours.first_broken),
+            candidate_broken=Broken(theirs.nan, theirs.inf, theirs.first_broken),
+        )
+
+    def measurements(self, samples: int) -> Iterator[Measurement]:
+        """Yield one measurement for each metric that applies."""
+        steps = {"range": self._sides[0].high - self._sides[0].low, "lsb": self._specs[1].lsb}
+        for name, tally in (self._tallies or {}).items():
+            metric, value = tally.metric, tally.value(samples)
+            values = {metric.UNITS[0]: value}
+            for unit in metric.UNITS[1:]:
+                step = steps[unit]
+                if step is not None:
+                    values[unit] = value / step if step else math.nan
+            is_rate = metric.OVER == "rate"
+            yield Measurement(self.name, name, values, metric.BETTER, is_rate, samples, tally.worst_sample)
+
+
+@dataclass(slots=True)
+class _Side:
+    """One run's numbers for one output: their real values, their range, and what is not finite among them."""
+
+    spec: TensorSpec
+    nan: int = 0
+    inf: int = 0
+    first_broken: int | None = None
+    _lowest: Real | None = field(default=None, init=False)
+    _highest: Real | None = field(default=None, init=False)
+
+    def take(self, start: int, array: np.ndarray) -> Real:
+        """Return the real values of the next samples, after looking at them."""
+        real = self.spec.dequantize(array)
+        finite = np.isfinite(real)
+        if not finite.all():
+            nan = int(np.isnan(real).sum())
+            self.nan += nan
+            self.inf += int(real.size - finite.sum()) - nan
+            if self.first_broken is None:
+                self.first_broken = start + int(np.argmin(metrics.rows(finite).all(axis=1)))
+        lowest, highest = real.min(axis=0), real.max(axis=0)
+        self._lowest = lowest if self._lowest is None else np.minimum(self._lowest, lowest)
+        self._highest = highest if self._highest is None else np.maximum(self._highest, highest)
+        return real
+
+    @property
+    def low(self) -> float:
+        """The smallest value over all samples; NaN if there is one."""
+        return math.nan if self._lowest is None or not self._lowest.size else float(self._lowest.min())
+
+    @property
+    def high(self) -> float:
+        """The largest value over all samples; NaN if there is one."""
+        return math.nan if self._highest is None or not self._highest.size else float(self._highest.max())
+
+    @property
+    def varies(self) -> bool:
+        """Whether any element changes from sample to sample by more than the resolution of its own type; True where one is NaN."""
+        if self._lowest is None or self._highest is None:
+            return False
+        resolution = 0.0 if self.spec.is_integer else float(np.finfo(self.spec.dtype).eps)
+        with np.errstate(invalid="ignore"):
+            still = self._highest - self._lowest <= resolution * np.maximum(np.abs(self._lowest), np.abs(self._highest))
+        return not still.all()
+
+
+class _Tally:
+    """One metric of one output over the samples so far."""
+
+    def __init__(self, metric: Metric) -> None:
+        self.metric = metric
+        self.worst_sample: int | None = None
+        self._worst = math.nan
+        self._sum: Real | None = None
+
+    def add(self, start: int, reference: Real, candidate: Real) -> None:
+        """Take the next samples, the first of which has the index `start`."""
+        values = self.metric.measure(reference, candidate)
+        if self.metric.OVER != "sample":
+            total = values.sum(axis=0)
+            self._sum = total if self._sum is None else self._sum + total
+        if self.metric.OVER == "set":
+            values = cast(Pooled, self.metric).finish(values)
+        # argmax and argmin both stop at the first NaN, which is what is worst of all.
+        row = int(values.argmax() if self.metric.BETTER == "lower" else values.argmin())
+        worst = float(values[row])
+        if self.worst_sample is None or self._is_worse(worst):
+            self.worst_sample, self._worst = start + row, worst
+        if self.metric.OVER == "rate" and self._worst == _best(self.metric):
+            self.worst_sample = None
+
+    def _is_worse(self, value: float) -> bool:
+        if math.isnan(self._worst):
+            return False
+        return not (value <= self._worst if self.metric.BETTER == "lower" else value >= self._worst)
+
+    def value(self, samples: int) -> float:
+        """Return the metric's value over all samples, in its own unit."""
+        if self.metric.OVER == "sample":
+            return self._worst
+        if self._sum is None:
+            return math.nan
+        if self.metric.OVER == "set":
+            return float(cast(Pooled, self.metric).finish(self._sum))
+        return float(self._sum) / samples
+
+
+def _best(metric: Metric) -> float:
+    return metric.RANGE[0 if metric.BETTER == "lower" else 1]
+
+
+def plain_json(value: Any) -> Any:
+    """Return the value with lists for tuples, and "nan", "inf" and "-inf" for what JSON has no number for."""
+    if isinstance(value, Mapping):
+        return {key: plain_json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain_json(item) for item in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value

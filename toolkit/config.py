@@ -1,0 +1,187 @@
+"""TOML files -> frozen pydantic models, or all their mistakes at once.
+
+Nothing is coerced (a "4" is no 4) and nothing is ignored (an unknown key is a mistake), because what a file says and does not do is
+found out too late. Import this only where a file is read: pydantic costs more than the rest of the command line together.
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from toolkit import registry
+from toolkit.errors import InvalidConfig, suggestion
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+Location = tuple[str | int, ...]
+
+_EXPECTED = {
+    "string_type": "str",
+    "int_type": "int",
+    "float_type": "float",
+    "bool_type": "bool",
+    "tuple_type": "list",
+    "list_type": "list",
+    "dict_type": "table",
+    "model_type": "table",
+}
+_TOML_NAMES = {"tuple": "list", "dict": "table"}
+_COMPARED = {
+    "greater_than": "above",
+    "greater_than_equal": "at least",
+    "less_than": "below",
+    "less_than_equal": "at most",
+}
+_SHOWN_CHARACTERS = 60
+
+
+class Model(BaseModel):
+    """Base of everything that is read from a file: unknown keys and other types are mistakes, and nothing changes afterwards."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Problem(NamedTuple):
+    """One mistake: where in the file, what is wrong, and whether it is that something is not there."""
+
+    location: Location
+    what: str
+    missing: bool = False
+
+    def __str__(self) -> str:
+        return f"{dotted(self.location)}: {self.what}" if self.location else self.what
+
+
+ModelT = TypeVar("ModelT", bound=Model)
+
+
+def load(path: Path | str, model: type[ModelT]) -> ModelT:
+    """Return what the TOML file says; InvalidConfig with one line for each mistake in it."""
+    found, problems = check(read(path), model)
+    if found is None:
+        raise InvalidConfig(path, map(str, problems))
+    return found
+
+
+def read(path: Path | str) -> dict[str, Any]:
+    """Return the tables of a TOML file as they are; InvalidConfig where it is not there or is no TOML (then with its line)."""
+    file = Path(path)
+    try:
+        content: dict[str, Any] = tomllib.loads(file.read_text("utf-8"))
+    except FileNotFoundError:
+        siblings = [sibling.name for sibling in file.parent.glob(f"*{file.suffix}")]
+        raise InvalidConfig(path, [f"no such file; {suggestion(file.name, siblings)}"]) from None
+    except UnicodeDecodeError as error:
+        raise InvalidConfig(path, [f"byte {error.start} is not UTF-8; a TOML file is UTF-8 text"]) from error
+    except OSError as error:
+        raise InvalidConfig(path, [f"{error.strerror}; expected a file that can be read"]) from error
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidConfig(path, [f"not TOML: {error}"]) from error
+    except RecursionError:
+        raise InvalidConfig(path, ["not TOML: nested too deeply"]) from None
+    return content
+
+
+def check(content: Mapping[str, Any], model: type[ModelT]) -> tuple[ModelT | None, list[Problem]]:
+    """Return the model that TOML tables describe, or None and what is wrong with them."""
+    try:
+        return model.model_validate(_frozen(content)), []
+    except ValidationError as error:
+        return None, [_problem(detail, model) for detail in error.errors(include_url=False)]
+
+
+def dotted(location: Location) -> str:
+    """Return a location as it is written in messages: bounds[0].limit."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).removeprefix(".")
+
+
+def unknown(known: Iterable[str]) -> PydanticCustomError:
+    """Return what a validator raises for a name that is none of the known ones; it is reported with the closest of them."""
+    return PydanticCustomError("unknown_name", "unknown name", {"known": sorted(known)})
+
+
+def plugin(folder: str) -> AfterValidator:
+    """Return the validator of a field that names a plugin of `toolkit/<folder>/`."""
+
+    def of_folder(name: str) -> str:
+        if name not in registry.names(folder):
+            raise unknown(registry.names(folder))
+        return name
+
+    return AfterValidator(of_folder)
+
+
+def _frozen(value: Any) -> Any:
+    """Lists as tuples, all the way down: a strict model takes no list where it will hold a tuple."""
+    if isinstance(value, Mapping):
+        return {key: _frozen(item) for key, item in value.items()}
+    return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value
+
+
+def _problem(detail: ErrorDetails, model: type[Model]) -> Problem:
+    kind, location, value, context = detail["type"], detail["loc"], detail["input"], detail.get("ctx", {})
+    if kind == "missing":
+        return Problem(location, "missing", missing=True)
+    if kind == "extra_forbidden":
+        holders = [holder for holder in _types_at(model, location[:-1]) if _is_model(holder)]
+        known = [name for holder in holders for name in holder.model_fields]
+        return Problem(location, f"unknown key; {suggestion(str(location[-1]), known)}")
+    if kind == "unknown_name":
+        return Problem(location, f"{_shown(value)}; {suggestion(value, context['known'])}")
+    if kind == "literal_error":
+        literals = [choice for choice in _types_at(model, location) if typing.get_origin(choice) is Literal]
+        names = [str(name) for literal in literals for name in typing.get_args(literal)]
+        return Problem(location, f"{_shown(value)}; {suggestion(str(value), names)}")
+    if kind in _EXPECTED:
+        given = type(value).__name__
+        return Problem(location, f"{_shown(value)} is {_TOML_NAMES.get(given, given)}, expected {_EXPECTED[kind]}")
+    if kind in _COMPARED:
+        return Problem(location, f"{_shown(value)}; expected {_COMPARED[kind]} {next(iter(context.values()))}")
+    if kind == "value_error":  # raised by a validator of ours, which writes its own sentence
+        return Problem(location, str(context["error"]))
+    message = detail["msg"].removeprefix("Input should be ")
+    return Problem(location, f"{_shown(value)}; expected {message}")
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[: _SHOWN_CHARACTERS - 1]}…"
+
+
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+def _types_at(model: type[BaseModel], location: Location) -> list[Any]:
+    """The types that the model declares at a location, without the parts of them (None of an option, say) that hold no more."""
+    kinds: list[Any] = [model]
+    for part in location:
+        kinds = [choice for kind in kinds for held in _held(kind, part) for choice in _choices(held)]
+    return kinds
+
+
+def _held(kind: Any, part: str | int) -> list[Any]:
+    if isinstance(part, int):
+        return [item for item in typing.get_args(kind) if item is not Ellipsis]
+    if _is_model(kind):
+        return [kind.model_fields[part].annotation] if part in kind.model_fields else []
+    return [typing.get_args(kind)[-1]] if typing.get_origin(kind) is dict else []
+
+
+def _choices(kind: Any) -> list[Any]:
+    if typing.get_origin(kind) in (typing.Union, types.UnionType):
+        return [choice for member in typing.get_args(kind) for choice in _choices(member)]
+    if typing.get_origin(kind) is typing.Annotated:
+        return _choices(typing.get_args(kind)[0])
+    return [kind]

@@ -1,0 +1,289 @@
+"""Calibration and evaluation sets: what a recipe declares, and the job that draws samples from it.
+
+    recipe("calibration/digits.toml")   recipe("photos/")   recipe("package.module:function")      -> Recipe
+    samples_job("calibration/digits.toml", None, signature)                                        -> Job
+
+Nothing is read here: that is a worker's (`toolkit.worker.samples`), with a file of `toolkit/readers` for each kind of
+data. Only whether the files are there is looked at, so that a misspelt path costs no time. A count that a recipe
+declares is met or refused; where it declares none, up to 200 samples calibrate, but no more than half of what there is,
+and up to 500 others verify.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, WrapValidator, model_validator
+from pydantic_core import InitErrorDetails, PydanticKnownError
+
+from toolkit import config, registry
+from toolkit.errors import InvalidSamples, RequestError, suggestion
+from toolkit.jobs import Engine, Job, Output, code_digest
+from toolkit.limits import Limits
+
+_LIMITS = Limits()
+_LISTED = 8
+
+_Number = Annotated[float, Field(allow_inf_nan=False)]
+_Divisor = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+_Count = Annotated[int, Field(ge=1)]
+_OneOrMore = BeforeValidator(lambda value: (value,) if isinstance(value, int | float) else value)
+_Dtype = Literal[
+    "float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "bool"
+]
+
+
+class Steps(config.Model):
+    """Steps for one input, in this order: color, crop, size; dtype; (x * scale - mean) / std; layout; shape.
+
+    `size` is (height, width) in pixels, of 8-bit images; without `crop` the image is stretched to it. `mean` and `std`
+    have one number for all, or one for each place of the last axis, the channels; layout "nchw" then puts these first.
+    `shape` is that of one sample, without batch axis.
+    """
+
+    size: tuple[_Count, _Count] | None = None
+    resize: Literal["bilinear", "nearest", "bicubic", "lanczos", "box", "hamming"] | None = None
+    crop: Literal["center"] | None = None
+    color: Literal["rgb", "bgr", "gray"] | None = None
+    dtype: _Dtype | None = None
+    scale: _Number | None = None
+    mean: Annotated[tuple[_Number, ...], _OneOrMore, Field(min_length=1)] | None = None
+    std: Annotated[tuple[_Divisor, ...], _OneOrMore, Field(min_length=1)] | None = None
+    layout: Literal["nhwc", "nchw"] | None = None
+    shape: tuple[_Count, ...] | None = None
+
+    @model_validator(mode="after")
+    def _can_be_done(self) -> Steps:
+        if self.size is None and (self.crop or self.resize):
+            raise ValueError("crop and resize say how `size` is reached; size = [height, width] is missing")
+        real = self.dtype is None or self.dtype.startswith("float")
+        if not real and any(value is not None for value in (self.scale, self.mean, self.std)):
+            raise ValueError(
+                f'scale, mean and std give real numbers, {self.dtype} holds none; dtype = "float32" would be right'
+            )
+        return self
+
+    def declared(self) -> dict[str, Any]:
+        """Return the steps that are declared, as JSON."""
+        return self.model_dump(mode="json", exclude_none=True, include=set(Steps.model_fields))
+
+
+def _steps_of_an_input(value: Any, validate: Callable[[Any], Any]) -> Any:
+    if not isinstance(value, Mapping):  # a misspelt step, rather than an input of the model
+        raise PydanticKnownError("extra_forbidden")
+    return _in_own_words(value, validate, Steps.model_fields)
+
+
+class Preprocess(Steps):
+    """Steps for all inputs, and tables of steps for single ones, by the model's name for them, that go before those."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Annotated[Steps, WrapValidator(_steps_of_an_input)]] = Field(init=False)
+
+    def by_input(self) -> dict[str, dict[str, Any]]:
+        """Return the steps declared for single inputs, as JSON."""
+        return {name: steps.declared() for name, steps in (self.__pydantic_extra__ or {}).items()}
+
+
+class Reader(config.Model):
+    """Which file of toolkit/readers reads, and what it is told; that depends on it."""
+
+    model_config = ConfigDict(extra="allow")
+    kind: Annotated[str, config.plugin("readers")]
+
+    @model_validator(mode="after")
+    def _fits_the_kind(self) -> Reader:
+        self.options()
+        return self
+
+    def options(self) -> Any:
+        """Return the reader's own `Options`; ValidationError where they do not fit."""
+        kind = registry.load("readers", self.kind).Options
+        return _in_own_words(
+            self.model_extra, TypeAdapter(kind).validate_python, [field.name for field in dataclasses.fields(kind)]
+        )
+
+
+class Sampling(config.Model):
+    """How many samples to draw, and the seed to draw with; the same seed draws the same samples on every machine."""
+
+    calibration: _Count | None = None
+    verification: _Count | None = None
+    seed: Annotated[int, Field(ge=0)] = 0
+
+
+class DatasetRecipe(config.Model):
+    """A file `calibration/NAME.toml`; `constant` names inputs that are meant never to change (a mask, a switch)."""
+
+    about: str = ""
+    reader: Reader
+    preprocess: Preprocess = Preprocess()
+    sampling: Sampling = Sampling()
+    constant: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A set as it was asked for: what messages call it, what its paths are relative to, and what it declares."""
+
+    name: str
+    folder: Path
+    declared: DatasetRecipe
+
+    @property
+    def cached(self) -> bool:
+        """Whether the same files always give the same samples."""
+        return bool(registry.load("readers", self.declared.reader.kind).CACHED)
+
+    def files(self) -> dict[str, Path]:
+        """Return the files and folders that the reader will read, absolute, not necessarily there."""
+        named = registry.load("readers", self.declared.reader.kind).files(self.declared.reader.options())
+        return {key: Path(os.path.abspath(self.folder / file)) for key, file in named.items()}
+
+    def request(self) -> dict[str, Any]:
+        """Return the JSON that the worker gets: no path of this machine, if the samples are cached."""
+        declared = self.declared
+        return {
+            "name": self.name,
+            "folder": None if self.cached else os.path.abspath(self.folder),
+            "reader": {"kind": declared.reader.kind, "options": dataclasses.asdict(declared.reader.options())},
+            "preprocess": {"common": declared.preprocess.declared(), "inputs": declared.preprocess.by_input()},
+            "sampling": declared.sampling.model_dump(mode="json"),
+            "constant": list(declared.constant),
+        }
+
+
+def recipe(spec: str) -> Recipe:
+    """Return the set that `--calibration` or `--eval` names: a recipe file, or data that a reader recognizes.
+
+    InvalidConfig with all mistakes of a recipe file; RequestError for a path that is not there (with the closest that
+    is) or that no reader takes.
+    """
+    if spec.endswith(".toml"):
+        path = Path(spec)
+        _refuse_missing({spec: path})
+        return Recipe(path.name, path.parent, config.load(path, DatasetRecipe))
+    data = os.path.abspath(spec) if os.path.exists(spec) else spec  # so that `.` has a name
+    for kind in registry.names("readers"):
+        recognized = registry.load("readers", kind).recognize(data)
+        if recognized is not None:
+            folder, options = recognized
+            reader = Reader(kind=kind, **dataclasses.asdict(options))
+            return Recipe(Path(spec).name or Path(data).name, folder, DatasetRecipe(reader=reader))
+    _refuse_missing({spec: Path(spec)})
+    raise RequestError(
+        f"{spec}: no samples that any reader takes; a recipe (.toml), an .npz or .npy file, a folder of images, or "
+        "package.module:function would be right"
+    )
+
+
+def samples_job(
+    calibration: Recipe | str | None,
+    evaluation: Recipe | str | None,
+    signature: Mapping[str, Any] | Path | Job | Output,
+    *,
+    must_calibrate: bool = False,
+    limits: Limits = _LIMITS,
+) -> Job:
+    """Return the job that writes `calibration` and `verification`, folders of samples that fit the model's signature.
+
+    With both sets each gives its part, and verification is without what calibration has; one for calibration alone is
+    split; with one for evaluation alone there is no `calibration`, which InvalidSamples refuses if a scheme
+    `must_calibrate`. The signature is JSON, or a file of it. RequestError for files that are not there.
+    """
+    given = {"calibration": calibration, "evaluation": evaluation}
+    sets = {role: recipe(spec) if isinstance(spec, str) else spec for role, spec in given.items() if spec is not None}
+    _refuse_nothing(sets, must_calibrate=must_calibrate)
+    _refuse_missing({f"{asked.name}: {path}": path for asked in sets.values() for path in asked.files().values()})
+    same = {role: (one.request(), one.files()) for role, one in sets.items()}
+    if same.get("calibration") == same.get("evaluation"):  # one set, said twice, is split
+        del sets["evaluation"]
+    options: dict[str, Any] = {role: sets[role].request() if role in sets else None for role in given}
+    kinds = {one.declared.reader.kind for one in sets.values()} | {"images"}  # which has the steps for images, too
+    options["readers"] = {kind: code_digest(f"readers.{kind}") for kind in sorted(kinds)}
+    inputs = {f"{role}.{key}": path for role, one in sets.items() for key, path in one.files().items()}
+    if isinstance(signature, Mapping):
+        options["signature"] = _of_inputs(signature)
+    return Job(
+        title="draw samples from " + " and ".join(dict.fromkeys(one.name for one in sets.values())),
+        module="worker.samples",
+        call="draw",
+        engine=Engine("dataset"),
+        timeout_s=limits.timeout_s,
+        memory_bytes=limits.memory_bytes,
+        options=options,
+        inputs=inputs if isinstance(signature, Mapping) else {"signature": signature, **inputs},
+        cached=all(one.cached for one in sets.values()),
+    )
+
+
+def _of_inputs(signature: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what samples depend on, so that models with equal inputs share them."""
+    return {"inputs": [{key: spec[key] for key in ("name", "dtype", "shape")} for spec in signature["inputs"]]}
+
+
+def _refuse_nothing(sets: Mapping[str, Recipe], *, must_calibrate: bool) -> None:
+    hint = (
+        'write calibration/mine.toml:\n    [reader]\n    kind = "arrays"\n    path = "samples.npz"\n'
+        "  and pass --calibration calibration/mine.toml (an .npz, a folder of images or package.module:function can be passed as it is)"
+    )
+    if not sets:
+        raise InvalidSamples(
+            "no samples: neither to calibrate with nor to judge with; --calibration or --eval names a set", hint
+        )
+    if must_calibrate and "calibration" not in sets:
+        raise InvalidSamples(
+            "no calibration set: a static scheme takes the ranges of its activations from one; --calibration names it",
+            hint,
+        )
+
+
+def _refuse_missing(paths: Mapping[str, Path]) -> None:
+    """Raise RequestError with a line for each path that is not there and the closest name that is."""
+    problems = [f"{said}: {_missing(path)}" for said, path in paths.items() if not path.exists()]
+    if problems:
+        raise RequestError("\n".join(problems))
+
+
+def _missing(path: Path) -> str:
+    """Return what of the path is not there, and what is."""
+    path = path.absolute()
+    while not path.parent.exists():
+        path = path.parent
+    if not path.parent.is_dir():
+        return f"{path.parent.name!r} is a file, no folder"
+    names = sorted(entry.name for entry in path.parent.iterdir() if not entry.name.startswith("."))
+    close = difflib.get_close_matches(path.name, names, n=1)
+    listed = ", ".join(names[:_LISTED]) + (", …" if len(names) > _LISTED else "")
+    return (
+        f"there is no {path.name!r}; "
+        + (f"did you mean {close[0]!r}? " if close else "")
+        + f"there: {listed or 'nothing'}"
+    )
+
+
+def _in_own_words(value: Any, validate: Callable[[Any], Any], known: Iterable[str]) -> Any:
+    """Validate what `toolkit.config` cannot look into, and say of a wrong name or choice what would be right."""
+    try:
+        return validate(value)
+    except ValidationError as error:
+        details = [_reworded(detail, known) for detail in error.errors(include_url=False)]
+        raise ValidationError.from_exception_data(error.title, details) from None
+
+
+def _reworded(detail: Any, known: Iterable[str]) -> InitErrorDetails:
+    kind, context = detail["type"], detail.get("ctx", {})
+    if kind in ("extra_forbidden", "unexpected_keyword_argument"):
+        kind, context = (
+            "value_error",
+            {"error": ValueError(f"unknown key; {suggestion(str(detail['loc'][-1]), known)}")},
+        )
+    elif kind == "literal_error":
+        kind, context = "value_error", {"error": ValueError(f"{detail['input']!r}; expected {context['expected']}")}
+    return InitErrorDetails(type=kind, loc=detail["loc"], input=detail["input"], ctx=context)

@@ -1,0 +1,172 @@
+"""An engine's environment: an interpreter with pinned packages, found or made once, with what identifies it.
+
+The folder is the registry: `<name>.in` holds the ranges an engine accepts, `<name>.txt` the lock that is installed where nothing
+fits. To renew a lock, run the command in its first lines in this folder; it must hold no address of a package index.
+
+An `.in` file is one requirement a line, the engine itself first. Three comments mean something:
+`# python: RANGE` (which Pythons serve), `# preload: MODULE...` (what a worker imports once, before it takes jobs) and
+`# or NAME` behind a requirement (another distribution of the same package).
+
+Nothing here imports an engine: what an interpreter holds is read from the names of its `*.dist-info` folders.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from toolkit.environments import emulation
+from toolkit.environments.interpreters import Interpreter, as_is, ask, current, identify, installed
+from toolkit.environments.requirements import HERE, Requirements, read_requirements
+from toolkit.environments.status import Status
+from toolkit.environments.virtual import VARIABLES, find_made, make
+from toolkit.errors import EnvironmentUnavailable, OutsideError, UnknownName
+from toolkit.settings import Settings
+
+__all__ = ["QEMU", "Environment", "Status", "find", "names", "preload", "resolve", "setup", "status"]
+
+QEMU = "qemu"  # what `setup` calls the emulator, the system it runs on, and the engines' aarch64 packages, together
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """`python` runs the engine when `variables` are set; `identity` changes with whatever could change a result.
+
+    `versions` holds the installed distributions that the lock knows, by normalized name; `engine` reads `litert 2.3.0`.
+    """
+
+    name: str
+    python: Path
+    identity: str
+    versions: Mapping[str, str]
+    variables: Mapping[str, str]
+    engine: str
+
+
+def names() -> list[str]:
+    """Return the names of all environments, sorted."""
+    return sorted(path.stem for path in HERE.glob("*.in"))
+
+
+def preload(name: str) -> tuple[str, ...]:
+    """Return the modules that a worker in the environment `name` imports before it takes jobs."""
+    return read_requirements(name).preload
+
+
+def resolve(name: str, settings: Settings) -> Environment:
+    """Return the environment `name`, made first if nothing on this machine serves.
+
+    Taken in this order: the interpreter the user named, the current one, one made earlier, one made now.
+    Raises `UnknownName`, `RequestError` (a named interpreter that is none) or `EnvironmentUnavailable`.
+    """
+    found = find(name, settings)
+    if found is not None:
+        return found
+    requirements = read_requirements(name)
+    if settings.offline:
+        raise EnvironmentUnavailable(
+            f"environment {name}: not made yet, and the network may not be used (offline)",
+            f"run `edge-toolkit setup {name}` once with network",
+        )
+    python, facts = make(requirements, settings)
+    return _made(requirements, python, facts)
+
+
+def find(name: str, settings: Settings) -> Environment | None:
+    """Return the environment `name` if it is there, else None; makes nothing and needs no network.
+
+    Raises as `resolve` does for an interpreter the user named that does not serve.
+    """
+    for asked in (name, *settings.pythons):
+        if asked not in names():
+            raise UnknownName("environment", asked, names())
+    requirements = read_requirements(name)
+    if name in settings.pythons:
+        return _named(requirements, settings)
+    here = current()
+    if here is not None:
+        holds = installed(here.search)
+        if not requirements.lacking(here.version, holds):
+            return _found(requirements, here, holds)
+    made = find_made(requirements, settings)
+    return None if made is None else _made(requirements, *made)
+
+
+def setup(wanted: Iterable[str], settings: Settings) -> list[Status]:
+    """Make the named environments ahead of time, and `qemu`; all of them if none is named. Return the status of each.
+
+    All are tried, several at once; the problems of those that failed are raised together as `EnvironmentUnavailable`.
+    """
+    chosen = list(dict.fromkeys(wanted)) or [*names(), QEMU]
+    for name in chosen:
+        if name not in (*names(), QEMU):
+            raise UnknownName("environment", name, (*names(), QEMU))
+    failures: list[OutsideError] = []
+
+    def make_one(name: str) -> None:
+        try:
+            if name == QEMU:
+                emulation.make_all(settings)
+            else:
+                resolve(name, settings)
+        except OutsideError as error:
+            failures.append(error)
+
+    with ThreadPoolExecutor(
+        max_workers=4
+    ) as pool:  # the work is done by other programs, and waits for the network and the disk
+        list(pool.map(make_one, chosen))
+    if failures:
+        hints = [error.hint for error in failures if error.hint]
+        raise EnvironmentUnavailable(
+            "\n".join(error.problem for error in failures), "\n".join(dict.fromkeys(hints)) or None
+        )
+    return [emulation.status(settings) if name == QEMU else _status(name, settings) for name in chosen]
+
+
+def status(settings: Settings) -> list[Status]:
+    """Return how each environment stands on this machine; makes nothing, needs no network."""
+    return [_status(name, settings) for name in names()]
+
+
+def _status(name: str, settings: Settings) -> Status:
+    try:
+        environment = find(name, settings)
+    except OutsideError as error:
+        return Status("environment", name, False, read_requirements(name).engine.text, None, error.problem, error.hint)
+    if environment is None:
+        problem, fix = "not made yet", f"edge-toolkit setup {name}"
+        return Status("environment", name, False, read_requirements(name).engine.text, None, problem, fix)
+    return Status("environment", name, True, environment.engine, environment.python)
+
+
+def _named(requirements: Requirements, settings: Settings) -> Environment:
+    name, path = requirements.name, settings.pythons[requirements.name]
+    interpreter = ask(name, path, settings.home)
+    lacks = requirements.lacking(interpreter.version, installed(interpreter.search))
+    if lacks:  # what was remembered of it may be old: a `.pth` file changes the search path without a trace
+        interpreter = ask(name, path, settings.home, afresh=True)
+        lacks = requirements.lacking(interpreter.version, installed(interpreter.search))
+    if lacks:
+        raise EnvironmentUnavailable(
+            f"environment {name}: the interpreter {str(path)!r} lacks {', '.join(lacks)}",
+            f"install that into it, or leave out `--python {name}=...` to have an environment made",
+        )
+    return _found(requirements, interpreter, installed(interpreter.search))
+
+
+def _found(requirements: Requirements, interpreter: Interpreter, holds: Mapping[str, str]) -> Environment:
+    known = set(requirements.locked) | set(requirements.accepted)
+    versions = {name: version for name, version in sorted(holds.items()) if name in known}
+    identity = identify(versions, interpreter.version, interpreter.platform)
+    engine = requirements.engine.found_in(holds)
+    return Environment(requirements.name, interpreter.path, identity, versions, as_is(), engine)
+
+
+def _made(requirements: Requirements, python: Path, facts: Mapping[str, Any]) -> Environment:
+    versions = facts["versions"]
+    identity = identify(versions, facts["python"], facts["platform"])
+    return Environment(requirements.name, python, identity, versions, VARIABLES, requirements.engine.found_in(versions))

@@ -1,0 +1,105 @@
+"""The engines' aarch64 packages, for the emulated Python 3.11; and all that emulation needs, together."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from pathlib import Path
+
+from toolkit.environments import sysroot
+from toolkit.environments.debian import missing_programs
+from toolkit.environments.interpreters import installed
+from toolkit.environments.making import Making, make_once, read_marker
+from toolkit.environments.python311 import compile_bytecode
+from toolkit.environments.requirements import Requirements, read_requirements
+from toolkit.environments.status import Status
+from toolkit.environments.virtual import UV_VARIABLES, find_uv
+from toolkit.errors import EnvironmentUnavailable, UnknownName
+from toolkit.settings import Settings
+
+EMULATED = ("litert", "tflite_runtime")
+
+_PLATFORM = "aarch64-manylinux_2_36"  # the C library of Debian bookworm; uv's plain `aarch64-unknown-linux-gnu` means 2.28, too old
+_PYTHON = "3.11"
+
+
+def find_packages(name: str, settings: Settings) -> tuple[Path, dict[str, str]] | None:
+    """Return the folder that holds the aarch64 packages of environment `name`, and their versions; None if it was not made."""
+    if name not in EMULATED:
+        raise UnknownName("emulated environment", name, EMULATED)
+    folder = _folder(read_requirements(name), settings.home)
+    facts = read_marker(folder)
+    return None if facts is None else (folder / "site", facts["versions"])
+
+
+def make_packages(name: str, settings: Settings) -> tuple[Path, dict[str, str]]:
+    """Return as `find_packages` does, after making the folder if it is not there."""
+    found = find_packages(name, settings)
+    if found is not None:
+        return found
+    what = f"environment {name} for aarch64"
+    if settings.offline:
+        raise EnvironmentUnavailable(
+            f"{what}: not made yet, and the network may not be used (offline)",
+            "run `edge-toolkit setup qemu` once with network",
+        )
+    requirements = read_requirements(name)
+    uv = find_uv(what)
+
+    def build(making: Making) -> dict[str, object]:
+        settings.say(f"{what}: making it, once ({requirements.engine.text})")
+        site = making.folder / "site"
+        command = [
+            uv,
+            "pip",
+            "install",
+            "--require-hashes",
+            "--no-deps",
+            "--only-binary",
+            ":all:",
+            "--python",
+            sys.executable,
+        ]
+        target = ["--target", str(site), "--python-platform", _PLATFORM, "--python-version", _PYTHON]
+        making.run([*command, *target, "--requirements", str(requirements.lock)], variables=UV_VARIABLES)
+        compile_bytecode(making, site)
+        return {"versions": dict(sorted(installed([str(site)]).items()))}
+
+    folder = _folder(requirements, settings.home)
+    return folder / "site", make_once(folder, build, what=what, say=settings.say)["versions"]
+
+
+def make_all(settings: Settings) -> None:
+    """Make the system and the packages of every engine that can be emulated."""
+    sysroot.make_system(settings)
+    for name in EMULATED:
+        make_packages(name, settings)
+
+
+def status(settings: Settings) -> Status:
+    """Return how emulation stands on this machine; makes nothing, needs no network."""
+    emulator = sysroot.installed_qemu()
+    try:
+        system = sysroot.find_system(settings)
+    except EnvironmentUnavailable as error:
+        return Status("launcher", "qemu", False, str(emulator), emulator, error.problem, error.hint)
+    if system is None:
+        about = f"{emulator} on the PATH" if emulator else "QEMU user emulation of aarch64"
+        lacks = missing_programs()
+        if lacks:
+            problem = f"its parts are Debian packages, and {', '.join(lacks)} not found"
+            return Status(
+                "launcher", "qemu", False, about, None, problem, "use a Debian-like machine, or a container of one"
+            )
+        return Status("launcher", "qemu", False, about, None, "not made yet", "edge-toolkit setup qemu")
+    about = f"qemu {system.emulator.version}"
+    missing = [name for name in EMULATED if find_packages(name, settings) is None]
+    if missing:
+        problem = f"no aarch64 packages of {', '.join(missing)} yet"
+        return Status("launcher", "qemu", False, about, system.emulator.path, problem, "edge-toolkit setup qemu")
+    return Status("launcher", "qemu", True, about, system.emulator.path)
+
+
+def _folder(requirements: Requirements, home: Path) -> Path:
+    content = requirements.lock.read_text() + _PLATFORM + _PYTHON
+    return home / "environments" / f"{requirements.name}-aarch64-{hashlib.sha256(content.encode()).hexdigest()[:12]}"

@@ -1,0 +1,117 @@
+"""Interpreters that are already there: which Python, where it searches, and which distributions lie there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from toolkit.environments.memory import recall, remember
+from toolkit.environments.requirements import normalize
+from toolkit.errors import RequestError
+
+_DISTRIBUTION = re.compile(r"([A-Za-z0-9][\w.]*(?:-[A-Za-z][\w.]*)*)-(\d[^-]*)(?:-py\d.*)?\.(?:dist|egg)-info")
+_PROBE = """
+import json, os, sys
+print(json.dumps({
+    "version": "%d.%d.%d" % sys.version_info[:3],
+    "platform": "%s-%s" % (sys.platform, os.uname()[4]),
+    "search": [entry for entry in sys.path if entry],
+}))
+"""
+_PROBE_TIMEOUT_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Interpreter:
+    """An interpreter: its version (`3.11.7`), platform (`linux-x86_64`) and the folders it imports from."""
+
+    path: Path
+    version: str
+    platform: str
+    search: tuple[str, ...]
+
+
+def platform_here() -> str:
+    """Return this machine's platform as an `Interpreter` names it."""
+    return f"{sys.platform}-{os.uname().machine}"
+
+
+def current() -> Interpreter | None:
+    """Return the interpreter that runs this, or None where Python is embedded in something else."""
+    if not sys.executable:
+        return None
+    version = ".".join(map(str, sys.version_info[:3]))
+    return Interpreter(Path(sys.executable), version, platform_here(), tuple(entry for entry in sys.path if entry))
+
+
+def as_is() -> dict[str, str]:
+    """Return the variables with which an interpreter imports from where it was seen to import from just now."""
+    return {name: os.environ.get(name, "") for name in ("PYTHONPATH", "PYTHONHOME", "PYTHONNOUSERSITE")}
+
+
+def ask(name: str, path: Path, home: Path, *, afresh: bool = False) -> Interpreter:
+    """Return the interpreter at `path`, that the user named for `name`; asked once, then remembered until it changes.
+
+    Raises `RequestError` if there is none, or if it is no Python.
+    """
+    asked = f"--python {name}={str(path)!r}"
+    try:
+        stat = os.stat(path)
+    except OSError as error:
+        raise RequestError(f"{asked}: {error.strerror or error}; expected the path of a Python interpreter") from error
+    settings = (
+        path.absolute().parent.parent / "pyvenv.cfg"
+    )  # the links of all virtual environments may point to one file
+    made_ns = settings.stat().st_mtime_ns if settings.exists() else 0
+    key = [str(path.absolute()), stat.st_mtime_ns, stat.st_size, made_ns, as_is()]
+    facts = None if afresh else recall(home, "interpreter", key)
+    if facts is None:
+        facts = _probe(asked, path)
+        remember(home, "interpreter", key, facts)
+    return Interpreter(path.absolute(), facts["version"], facts["platform"], tuple(facts["search"]))
+
+
+def installed(search: Iterable[str]) -> dict[str, str]:
+    """Return the version of every distribution in these folders, by normalized name; the first folder wins, as in imports."""
+    found: dict[str, str] = {}
+    for folder in search:
+        try:
+            entries = os.listdir(folder)
+        except OSError:  # not there, or an archive
+            continue
+        for entry in entries:
+            match = _DISTRIBUTION.fullmatch(entry) if entry.endswith("-info") else None
+            if match is not None:
+                found.setdefault(normalize(match[1]), match[2])
+    return found
+
+
+def identify(versions: Mapping[str, str], python: str, platform: str) -> str:
+    """Return the hash of what is installed: 16 hexadecimal digits that change with any version, Python or platform."""
+    content = json.dumps([sorted(versions.items()), python, platform])
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def _probe(asked: str, path: Path) -> dict[str, Any]:
+    try:
+        answer = subprocess.run(
+            [path, "-c", _PROBE], capture_output=True, text=True, timeout=_PROBE_TIMEOUT_S, check=True
+        )
+        return dict(json.loads(answer.stdout.splitlines()[-1]))
+    except subprocess.CalledProcessError as error:
+        raise RequestError(f"{asked}: is no working Python interpreter", _last_line(error.stderr)) from error
+    except (OSError, subprocess.TimeoutExpired, ValueError, TypeError, IndexError) as error:
+        raise RequestError(f"{asked}: is no working Python interpreter", str(error)) from error
+
+
+def _last_line(text: str) -> str | None:
+    lines = text.strip().splitlines()
+    return lines[-1] if lines else None

@@ -1,0 +1,230 @@
+"""Folders that are made once, whole or not at all, by one process at a time.
+
+A folder is built under the name `<folder>.partial`, gets the file `made.json`, and takes its own name when nothing is left to do. The
+builder holds a lock on a file in the partial folder, and so do the programs it runs: the kernel lets go when the last of them ends,
+however it ends, and whoever comes next clears what it finds and starts over. No lock outlives the folder that it guards.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import fcntl
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from toolkit.errors import EnvironmentUnavailable
+
+MARKER = "made.json"
+
+_LOCK = "making.lock"  # a file, because network file systems lock no folders
+
+_TAIL_LINES = 12
+_WORTH_SAYING = ("Downloading", "Bytecode compiled")  # of uv's lines: the long steps, with sizes
+_NO_SPACE = re.compile(r"No space left on device|Disk quota exceeded|os error 28\b", re.IGNORECASE)
+_NO_NETWORK = re.compile(
+    r"error sending request|dns error|failed to lookup address|Could not (?:resolve|connect)|Temporary failure resolving"
+    r"|Connection (?:refused|timed out|failed)|Network is unreachable|client error \(Connect\)|tunnel error|operation timed out",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Making:
+    """The making of one folder: `what` it is in messages, the partial `folder`, and the `lock` its programs share."""
+
+    what: str
+    folder: Path
+    lock: int
+    say: Callable[[str], None]
+
+    def run(
+        self,
+        command: Sequence[str | Path],
+        *,
+        variables: Mapping[str, str | None] | None = None,
+        folder: Path | None = None,
+    ) -> list[str]:
+        """Run a program, in the partial folder if in no other, and return the lines it printed.
+
+        `variables` are set over those of this process; None takes one away.
+
+        Raises `EnvironmentUnavailable` with its last lines where it fails.
+        """
+        given = {**os.environ, "LC_ALL": "C.UTF-8", **(variables or {})}
+        environment = {name: value for name, value in given.items() if value is not None}
+        lines: deque[str] = deque(maxlen=10_000)
+        with self._start(command, environment, folder or self.folder) as process:
+            try:
+                for line in process.stdout or ():
+                    lines.append(line.rstrip())
+                    if line.lstrip().startswith(_WORTH_SAYING):
+                        self.say(f"{self.what}: {line.strip()}")
+            except BaseException:
+                process.kill()
+                raise
+        if process.returncode != 0:
+            raise self._failed(Path(str(command[0])).name, process.returncode, list(lines))
+        return list(lines)
+
+    def _start(
+        self, command: Sequence[str | Path], environment: Mapping[str, str], folder: Path
+    ) -> subprocess.Popen[str]:
+        try:
+            return subprocess.Popen(
+                [str(part) for part in command],
+                cwd=folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                pass_fds=(self.lock,),
+            )
+        except OSError as error:
+            raise EnvironmentUnavailable(f"{self.what}: {command[0]} cannot be started: {error.strerror}") from error
+
+    def _failed(self, program: str, status: int, lines: list[str]) -> EnvironmentUnavailable:
+        text = "\n".join(lines)
+        tail = "\n".join(line for line in lines[-_TAIL_LINES:] if line) or f"{program} printed nothing"
+        if _NO_SPACE.search(text):
+            return EnvironmentUnavailable(f"{self.what}: no space left on the disk of {self.folder.parent}", tail)
+        if _NO_NETWORK.search(text):
+            return EnvironmentUnavailable(f"{self.what}: {program} could not reach the network", tail)
+        how = f"exit status {status}" if status >= 0 else f"signal {-status}"
+        return EnvironmentUnavailable(f"{self.what}: {program} failed ({how})", tail)
+
+
+def read_marker(folder: Path) -> dict[str, Any] | None:
+    """Return what the finished folder says of itself, or None if it is not finished."""
+    try:
+        facts = json.loads((folder / MARKER).read_text())
+    except (OSError, ValueError):
+        return None
+    return facts if isinstance(facts, dict) else None
+
+
+def make_once(
+    folder: Path,
+    build: Callable[[Making], Mapping[str, object]],
+    *,
+    what: str,
+    say: Callable[[str], None],
+    usable: Callable[[Path], bool] = lambda folder: True,
+) -> dict[str, Any]:
+    """Return what the marker of `folder` says, after `build` has filled it if that was not done yet.
+
+    `build` gets the partial folder, empty, and returns the marker's content (JSON). A finished folder that is not `usable` is made again.
+    Raises `EnvironmentUnavailable`, also for a full disk or a home that cannot be written.
+    """
+    while True:
+        facts = read_marker(folder)
+        if facts is not None and usable(folder):
+            return facts
+        with _plainly(what, folder.parent):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with _locked(folder.with_name(folder.name + ".partial"), what, say) as making:
+                if making is None:
+                    continue  # someone else finished, or gave up: look again
+                facts = read_marker(folder)
+                if facts is not None and usable(folder):
+                    shutil.rmtree(making.folder)
+                    return facts
+                _clear(making.folder)
+                try:
+                    return _finish(making, folder, build(making))
+                except BaseException:
+                    shutil.rmtree(making.folder, ignore_errors=True)
+                    raise
+
+
+@contextmanager
+def _locked(partial: Path, what: str, say: Callable[[str], None]) -> Iterator[Making | None]:
+    partial.mkdir(exist_ok=True)
+    try:
+        lock = os.open(partial / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    except FileNotFoundError:  # finished or given up between the two lines above
+        yield None
+        return
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"{what}: waiting for another process that is making it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield Making(what, partial, lock, say) if _is_still(partial, lock) else None
+    finally:
+        os.close(lock)
+
+
+def _is_still(partial: Path, lock: int) -> bool:
+    """Return whether the folder whose lock this is still has this name: one that was waited for is renamed or removed by now."""
+    try:
+        return os.path.samestat(os.stat(partial / _LOCK), os.fstat(lock))
+    except FileNotFoundError:
+        return False
+
+
+def _clear(partial: Path) -> None:
+    for entry in list(partial.iterdir()):
+        if entry.name == _LOCK:
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+
+
+def _finish(making: Making, folder: Path, facts: Mapping[str, object]) -> dict[str, Any]:
+    _sync(making.lock)  # what was built, before the marker that vouches for it
+    with open(making.folder / MARKER, "w") as file:
+        json.dump(facts, file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+    if (
+        folder.exists()
+    ):  # finished once, no longer usable; the marker first, so that no half of it is ever taken for the whole
+        (folder / MARKER).unlink(missing_ok=True)
+        shutil.rmtree(folder)
+    os.rename(making.folder, folder)
+    (folder / _LOCK).unlink()  # after the renaming: whoever opens it before waits for this process
+    parent = os.open(folder.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(parent)
+    finally:
+        os.close(parent)
+    return dict(facts)
+
+
+def _sync(descriptor: int) -> None:
+    """Bring the file system of an open folder to the disk: one call instead of an fsync for each of ten thousand files."""
+    syncfs = getattr(ctypes.CDLL(None), "syncfs", None)
+    if syncfs is not None:
+        syncfs(descriptor)
+
+
+@contextmanager
+def _plainly(what: str, home: Path) -> Iterator[None]:
+    """Turn what the disk refuses into one sentence."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise EnvironmentUnavailable(
+                f"{what}: no space left on the disk of {home}",
+                "free some, or set EDGE_TOOLKIT_HOME to a folder on another disk",
+            ) from error
+        raise EnvironmentUnavailable(
+            f"{what}: cannot write to {home}: {error.strerror or error}",
+            "set EDGE_TOOLKIT_HOME to a folder that can be written",
+        ) from error

@@ -1,0 +1,29 @@
+"""Bytecode for the emulated Python, compiled by one of this machine: the format depends on the version, not on the processor."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from toolkit.environments.making import Making
+from toolkit.environments.virtual import UV_VARIABLES, find_uv
+
+
+def compile_bytecode(making: Making, *folders: Path) -> None:
+    """Compile all modules under the folders if a Python 3.11 is here (importing LiteRT under QEMU: 0.7 s instead of 1.8 s), else nothing.
+
+    The bytecode is marked as valid without a look at the source, whose times change when a folder is copied.
+    """
+    python = _python311(making)
+    if python is not None:
+        options = ["-q", "-j", "0", "--invalidation-mode", "unchecked-hash"]
+        making.run([python, "-m", "compileall", *options, *folders], variables=UV_VARIABLES)
+
+
+def _python311(making: Making) -> str | None:
+    if sys.version_info[:2] == (3, 11) and sys.executable:
+        return sys.executable
+    command = [find_uv(making.what), "python", "find", "--system", "--no-project", "--no-python-downloads", "3.11"]
+    answer = subprocess.run(command, capture_output=True, text=True, cwd=making.folder, check=False)
+    return answer.stdout.strip() if answer.returncode == 0 else None

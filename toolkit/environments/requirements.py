@@ -1,0 +1,115 @@
+"""What an engine needs: its `.in` file, read and held against what an interpreter holds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+
+_LINE = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*)\s*(?P<range>[<>=!~][^#]*?)?\s*(#\s*or\s+(?P<other>\S+)\s*)?(#.*)?")
+_LOCKED = re.compile(r"^([a-z0-9][\w.-]*)==(\S+)", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """One distribution in a range of versions, under any of its `names` (normalized)."""
+
+    names: tuple[str, ...]
+    range: str
+
+    @property
+    def text(self) -> str:
+        """Return it as one would write it for an installer."""
+        return self.names[0] + self.range
+
+    def lacking(self, holds: Mapping[str, str]) -> str | None:
+        """Return None if `holds` serves, else what is missing: `numpy<2 (has 2.2.6)`."""
+        version = next((holds[name] for name in self.names if name in holds), None)
+        if version is None:
+            return self.text
+        return None if _within(version, self.range) else f"{self.text} (has {version})"
+
+    def found_in(self, holds: Mapping[str, str]) -> str:
+        """Return name and version of the distribution that serves: `tensorflow 2.21.0`."""
+        return next(f"{name} {holds[name]}" for name in self.names if name in holds)
+
+
+@dataclass(frozen=True, slots=True)
+class Requirements:
+    """All that one environment needs: `packages` (the engine first), the range of Pythons, and the lock.
+
+    `preload` names the modules that a worker imports before it takes jobs.
+    """
+
+    name: str
+    python: str
+    preload: tuple[str, ...]
+    packages: tuple[Requirement, ...]
+    lock: Path
+
+    @property
+    def engine(self) -> Requirement:
+        """Return the requirement that the environment is about."""
+        return self.packages[0]
+
+    @property
+    def accepted(self) -> set[str]:
+        """Return every name under which a requirement may be met."""
+        return {name for package in self.packages for name in package.names}
+
+    @property
+    def locked(self) -> set[str]:
+        """Return the names of all distributions in the lock."""
+        return {name for name, _ in _LOCKED.findall(self.lock.read_text())}
+
+    def accepts_python(self, version: str) -> bool:
+        """Return whether a Python of this version serves."""
+        return _within(version, self.python)
+
+    def lacking(self, python: str, holds: Mapping[str, str]) -> list[str]:
+        """Return what an interpreter lacks, one entry each; empty if it serves."""
+        lacks = [] if self.accepts_python(python) else [f"Python {self.python} (is {python})"]
+        return lacks + [text for text in (package.lacking(holds) for package in self.packages) if text is not None]
+
+
+def read_requirements(name: str) -> Requirements:
+    """Return what `<name>.in` says."""
+    python = ""
+    preload: tuple[str, ...] = ()
+    packages = []
+    for line in (HERE / f"{name}.in").read_text().splitlines():
+        if line.startswith("# python:"):
+            python = line.partition(":")[2].strip()
+        elif line.startswith("# preload:"):
+            preload = tuple(line.partition(":")[2].split())
+        elif line.strip() and not line.startswith("#"):
+            packages.append(_read_line(line))
+    return Requirements(name, python, preload, tuple(packages), HERE / f"{name}.txt")
+
+
+def normalize(name: str) -> str:
+    """Return a distribution's name as indexes compare it: `Tensorflow_CPU` is `tensorflow-cpu`."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _read_line(line: str) -> Requirement:
+    match = _LINE.fullmatch(line.strip())
+    if match is None:
+        raise ValueError(f"not a requirement: {line!r}")
+    found = (normalize(name) for name in (match["name"], match["other"]) if name)
+    return Requirement(tuple(found), (match["range"] or "").replace(" ", ""))
+
+
+def _within(version: str, wanted: str) -> bool:
+    if not wanted:
+        return True
+    from packaging.specifiers import SpecifierSet
+    from packaging.version import InvalidVersion
+
+    try:
+        return SpecifierSet(wanted).contains(version, prereleases=True)
+    except InvalidVersion:  # a distribution of before the standard, or of someone's own making
+        return False

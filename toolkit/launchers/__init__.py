@@ -1,0 +1,42 @@
+"""Where a job's process runs. A launcher is a module whose file name is its name; the folder is the registry.
+
+Each defines
+
+    prepare(environment: str, options: Mapping[str, object], settings: Settings) -> Launch
+        Returns how to start a Python script in that environment, made first where it has to be.
+        Raises RequestError for options it does not know, EnvironmentUnavailable or TargetUnavailable where it cannot.
+    ready(environment: str, options: Mapping[str, object], settings: Settings) -> bool
+        Returns whether `prepare` would make nothing and need no network.
+    status(settings: Settings) -> Status
+        Returns what `doctor` shows; makes nothing, needs no network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from toolkit import registry
+from toolkit.environments.status import Status
+from toolkit.settings import Settings
+
+__all__ = ["Launch", "status"]
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """How to start a script: `command` plus its path and arguments, with `variables` set over the present ones.
+
+    `identity` goes into the keys of jobs, and changes with whatever could change a result.
+    `about` goes into the report: `engine`, `machine`, `launcher`, `cpu`, and `emulator` where there is one.
+    """
+
+    command: tuple[str, ...]
+    variables: Mapping[str, str]
+    identity: str
+    about: Mapping[str, str]
+
+
+def status(settings: Settings) -> list[Status]:
+    """Return how each launcher stands on this machine; makes nothing, needs no network."""
+    return [registry.load("launchers", name).status(settings) for name in registry.names("launchers")]

@@ -1,0 +1,41 @@
+"""Run the known-answer model on an engine, in the engine's interpreter: `python check.py ENGINE`. Needs numpy and the engine only.
+
+Prints one line of JSON: the `machine`, and for each output that is `wrong`, how many of its integers and by how much at most.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import platform
+import sys
+from pathlib import Path
+
+import numpy as np
+
+HERE = Path(__file__).resolve().parent
+MODULES = {"litert": "ai_edge_litert.interpreter", "tflite_runtime": "tflite_runtime.interpreter"}
+
+
+def compare(engine: str) -> dict[str, list[int]]:
+    """Return `{output: [how many integers are wrong, by how much at most]}`, empty if the engine computes right."""
+    answer = dict(np.load(HERE / "answer.npz"))
+    interpreter = importlib.import_module(MODULES[engine]).Interpreter(
+        model_path=str(HERE / "model.tflite"), num_threads=1
+    )
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], answer.pop("sample"))
+    interpreter.invoke()
+    results = {detail["name"]: interpreter.get_tensor(detail["index"]) for detail in interpreter.get_output_details()}
+    if set(results) != set(answer):
+        raise SystemExit(f"outputs are {sorted(results)}, expected {sorted(answer)}")
+    wrong = {}
+    for name, right in answer.items():
+        error = np.abs(results[name].astype(np.int32) - right)
+        if error.any():
+            wrong[name] = [int(np.count_nonzero(error)), int(error.max())]
+    return wrong
+
+
+if __name__ == "__main__":
+    print(json.dumps({"machine": platform.machine(), "wrong": compare(sys.argv[1])}))

@@ -1,0 +1,74 @@
+"""This machine: the environment's interpreter, as it is."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+
+from toolkit import environments
+from toolkit.environments import Environment, Status
+from toolkit.errors import RequestError
+from toolkit.launchers import Launch
+from toolkit.settings import Settings
+
+# The features by which engines choose their kernels (XNNPACK, oneDNN, ruy), in the order in which they appeared.
+_X86 = "sse4_1 avx f16c fma avx2 avx512f avx512bw avx512_vnni avx_vnni avx512_bf16 avx512_fp16 amx_tile amx_int8 avx_vnni_int8".split()
+_ARM = "asimd fphp asimdhp asimddp asimdfhm i8mm bf16 sve sve2 sme sme2".split()
+_PARTS = {
+    "0xd03": "Cortex-A53",
+    "0xd08": "Cortex-A72",
+    "0xd0b": "Cortex-A76",
+}  # Linux, arch/arm64/include/asm/cputype.h
+_CPUINFO = Path("/proc/cpuinfo")
+
+
+def prepare(environment: str, options: Mapping[str, object], settings: Settings) -> Launch:
+    """Return how to start a script in `environment` here; there are no options."""
+    if options:
+        raise RequestError(f"launcher local: unknown option {', '.join(map(repr, sorted(options)))}; it has none")
+    resolved = environments.resolve(environment, settings=settings)
+    model, features = cpu()
+    return Launch(
+        command=(str(resolved.python),),
+        variables=resolved.variables,
+        identity=_identity(resolved, features),
+        about={
+            "engine": resolved.engine,
+            "machine": os.uname().machine,
+            "launcher": "local",
+            "cpu": f"{model} ({' '.join(features)})" if features else model,
+        },
+    )
+
+
+def ready(environment: str, options: Mapping[str, object], settings: Settings) -> bool:
+    """Return whether the environment is there."""
+    return environments.find(environment, settings=settings) is not None
+
+
+def status(settings: Settings) -> Status:
+    """Return what `doctor` shows: it works wherever Python does."""
+    model, features = cpu()
+    return Status("launcher", "local", True, f"{os.uname().machine}, {model} ({' '.join(features)})")
+
+
+def cpu() -> tuple[str, list[str]]:
+    """Return the processor's model and those of its features by which engines choose their kernels."""
+    facts: dict[str, str] = {}
+    try:
+        for line in _CPUINFO.read_text().splitlines():
+            name, _, value = line.partition(":")
+            facts.setdefault(name.strip(), value.strip())
+    except OSError:  # not Linux
+        return platform.processor() or os.uname().machine, []
+    has = set((facts.get("flags") or facts.get("Features") or "").split())
+    model = facts.get("model name") or _PARTS.get(facts.get("CPU part", "")) or os.uname().machine
+    return model, [feature for feature in (*_X86, *_ARM) if feature in has]
+
+
+def _identity(environment: Environment, features: list[str]) -> str:
+    """Return a hash without the model's name: machines that choose the same kernels share their finished jobs."""
+    return hashlib.sha256(" ".join([environment.identity, "local", *features]).encode()).hexdigest()[:16]

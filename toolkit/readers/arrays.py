@@ -1,0 +1,247 @@
+"""Samples in numpy's files: an .npz with an array per input, or .npy files; the first axis counts the samples.
+
+Never all in memory: rows are read from the file where they lie. What is compressed in an .npz is unpacked into a
+temporary folder first.
+"""
+
+from __future__ import annotations
+
+import shutil
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from toolkit.errors import InvalidSamples, suggestion
+from toolkit.readers import Asked, Indexed, Reading, Sample
+
+CACHED = True
+LABEL_NAMES = (
+    "labels",
+    "label",
+    "y",
+)  # what holds the labels where the recipe does not say: Keras' and scikit-learn's habits
+_DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    ValueError,
+    OverflowError,
+    RuntimeError,
+)  # what zipfile and numpy raise for such files
+
+
+@dataclass(frozen=True)
+class Options:
+    """`path`: an .npz or .npy; `inputs`: an array of the .npz, or an .npy file, by model input; `labels`: likewise.
+
+    Where `inputs` does not say, arrays are taken that have the names of the inputs, or the only one for the only input.
+    """
+
+    path: str | None = None
+    inputs: dict[str, str] | None = None
+    labels: str | None = None
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
+
+    def __post_init__(self) -> None:
+        if self.path is None and not (self.inputs and all(_is_file(name) for name in self.inputs.values())):
+            raise ValueError('names no data; path = "samples.npz", or inputs = { image = "image.npy" }, would be right')
+
+
+@dataclass(frozen=True)
+class _Array:
+    """An array in a file, of which only the header was read; `member` is its name inside an .npz."""
+
+    path: Path
+    member: str | None
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+
+
+def _is_file(name: str) -> bool:
+    return name.endswith(".npy")
+
+
+def recognize(data: str) -> tuple[Path, Options] | None:
+    """Return options for an .npz or .npy file."""
+    path = Path(data)
+    return (path.parent, Options(path.name)) if path.suffix in (".npz", ".npy") else None
+
+
+def files(options: Options) -> dict[str, str]:
+    """Return the files that the options name."""
+    named = {"path": options.path, "labels": options.labels if _is_file(options.labels or "") else None}
+    named.update({f"inputs.{name}": file for name, file in (options.inputs or {}).items() if _is_file(file)})
+    return {key: file for key, file in named.items() if file is not None}
+
+
+def read(options: Options, files: Mapping[str, Path], asked: Asked) -> Reading:
+    """Return the samples, one per row of the arrays."""
+    held = _headers(files["path"]) if "path" in files else {}
+    labels, findings = _labels(options, files, held, asked)
+    chosen = _inputs(options, files, held, asked, labels)
+    unused = sorted(set(held) - {array.member for array in (*chosen.values(), labels) if array is not None})
+    if unused and options.inputs is None:
+        message = f"arrays that no input of the model is named after are not used: {', '.join(unused)}"
+        findings.append({"code": "unused-arrays", "severity": "info", "message": message, "arrays": unused})
+    count = _common_count({**chosen, **({"labels": labels} if labels else {})})
+    rows = {name: _rows(array, asked.scratch) for name, array in chosen.items()}
+    label = _rows(labels, asked.scratch) if labels else lambda index: None
+
+    def at(index: int) -> Sample:
+        return Sample({name: row(index) for name, row in rows.items()}, label(index), f"sample {index}")
+
+    return Reading(Indexed(count, at), findings)
+
+
+def _labels(
+    options: Options, files: Mapping[str, Path], held: dict[str, _Array], asked: Asked
+) -> tuple[_Array | None, list[dict[str, Any]]]:
+    if "labels" in files:
+        return _single(files["labels"]), []
+    if options.labels is not None:
+        return _pick(options.labels, held, "labels"), []
+    taken = {*asked.names, *(options.inputs or {}).values()}
+    name = next(
+        (name for name in LABEL_NAMES if name in held and name not in taken and held[name].dtype.kind in "iufb"), None
+    )
+    if name is None:
+        return None, []
+    message = f"the array {name!r} is taken for the labels, by its name; `labels` under [reader] says it for certain"
+    return held[name], [{"code": "labels-by-name", "severity": "info", "message": message, "array": name}]
+
+
+def _inputs(
+    options: Options, files: Mapping[str, Path], held: dict[str, _Array], asked: Asked, labels: _Array | None
+) -> dict[str, _Array]:
+    if options.inputs is not None:
+        return {
+            name: _single(files[f"inputs.{name}"]) if _is_file(source) else _pick(source, held, f"inputs.{name}")
+            for name, source in options.inputs.items()
+        }
+    candidates = {name: array for name, array in held.items() if array is not labels and array.dtype.kind in "iufb"}
+    missing = [name for name in asked.names if name not in candidates]
+    if not missing:
+        return {name: candidates[name] for name in asked.names}
+    if len(asked.names) == 1 and len(candidates) == 1:
+        return {asked.names[0]: next(iter(candidates.values()))}
+    there = ", ".join(
+        f"{name or 'one without a name'} {array.dtype} {array.shape}" for name, array in sorted(candidates.items())
+    )
+    raise InvalidSamples(
+        f"no array for the model's inputs {missing}; arrays: {there or 'none with numbers'}",
+        f'say which it is: [reader] inputs = {{ {missing[0]} = "NAME OF AN ARRAY" }}',
+    )
+
+
+def _pick(name: str, held: dict[str, _Array], key: str) -> _Array:
+    if name not in held:
+        raise InvalidSamples(f"reader.{key}: no array {name!r}; {suggestion(name, held)}")
+    return held[name]
+
+
+def _single(path: Path) -> _Array:
+    arrays = list(_headers(path).values())
+    if len(arrays) != 1 or arrays[0].member is not None:
+        raise InvalidSamples(f"{path.name}: is an .npz; an .npy with a single array would be right")
+    return arrays[0]
+
+
+def _common_count(arrays: Mapping[str, _Array]) -> int:
+    """Return how many samples there are; the arrays must agree on it."""
+    bare = [name for name, array in arrays.items() if not array.shape]
+    if bare:
+        raise InvalidSamples(f"array {bare[0]!r} is a single number; the first axis of an array counts the samples")
+    counts = {name: array.shape[0] for name, array in arrays.items()}
+    if len(set(counts.values())) > 1:
+        told = ", ".join(f"{name} {count}" for name, count in counts.items())
+        raise InvalidSamples(f"the arrays hold different numbers of samples along their first axis: {told}")
+    return next(iter(counts.values()), 0)
+
+
+def _headers(path: Path) -> dict[str, _Array]:
+    """Return the arrays of an .npz by name, or the one of an .npy under the name ''."""
+    if path.is_dir():
+        raise InvalidSamples(f"{path.name}: is a folder; an .npz or .npy file would be right")
+    try:
+        with open(path, "rb") as file:
+            start = file.read(6)
+            file.seek(0)
+            if start == np.lib.format.MAGIC_PREFIX:
+                return {"": _Array(path, None, *_header(file))}
+            if start[:2] != b"PK":
+                raise InvalidSamples(f"{path.name}: neither an .npz nor an .npy; numpy.savez and numpy.save write them")
+            arrays = {}
+            with zipfile.ZipFile(file) as archive:
+                for member in archive.namelist():
+                    with archive.open(member) as stream:
+                        name = member.removesuffix(".npy")
+                        arrays[name] = _Array(path, name, *_header(stream))
+            return arrays
+    except _DAMAGED as error:
+        raise _damaged(path, error) from error
+
+
+def _header(stream: Any) -> tuple[np.dtype[Any], tuple[int, ...]]:
+    """Return dtype and shape of the array that begins here (NEP 1 has the format)."""
+    version = np.lib.format.read_magic(stream)
+    if version == (1, 0):
+        shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
+    elif version == (2, 0):
+        shape, _, dtype = np.lib.format.read_array_header_2_0(stream)
+    else:
+        raise ValueError(f"format version {version}: only structured arrays need it")
+    return dtype, shape
+
+
+def _rows(array: _Array, scratch: Path) -> Callable[[int], np.ndarray]:
+    """Return a function that reads one row."""
+    if array.dtype.kind not in "iufb":
+        what = "Python objects, which could run code when read" if array.dtype.hasobject else f"of dtype {array.dtype}"
+        raise InvalidSamples(f"array {array.member or array.path.name!r} is {what}; an array of numbers would be right")
+    try:
+        path = array.path if array.member is None else _unpack(array, scratch)
+        mapped = (
+            np.load(path, mmap_mode="r", allow_pickle=False)
+            if 0 not in array.shape
+            else np.zeros(array.shape, array.dtype)
+        )
+    except _DAMAGED as error:
+        raise _damaged(array.path, error) from error
+    if not isinstance(mapped, np.memmap) or not mapped.flags.c_contiguous:
+        return lambda index: np.array(mapped[index])
+    offset, row, shape = mapped.offset, mapped.nbytes // len(mapped), array.shape[1:]
+    size = row // mapped.itemsize
+
+    def at(index: int) -> np.ndarray:  # a map would count as resident memory, row by row, until it is the whole file
+        values: np.ndarray = np.fromfile(path, array.dtype, count=size, offset=offset + index * row)
+        return values.reshape(shape)
+
+    return at
+
+
+def _unpack(array: _Array, scratch: Path) -> Path:
+    """Copy one array of an .npz into a file of its own: there its rows can be read one by one."""
+    with zipfile.ZipFile(array.path) as archive:
+        names = {member.removesuffix(".npy"): member for member in archive.namelist()}
+        info = archive.getinfo(names[array.member or ""])
+        free = shutil.disk_usage(scratch).free
+        if info.file_size > free:
+            raise InvalidSamples(
+                f"{array.path.name}: {array.member!r} unpacks to {info.file_size} bytes; {scratch} has {free} free"
+            )
+        path = scratch / f"{len(list(scratch.iterdir()))}.npy"
+        with archive.open(info) as packed, open(path, "wb") as file:
+            shutil.copyfileobj(packed, file, 1 << 20)
+    return path
+
+
+def _damaged(path: Path, error: BaseException) -> InvalidSamples:
+    return InvalidSamples(
+        f"{path.name}: cannot be read, it is damaged or cut short ({error})", "make or download the file again"
+    )

@@ -1,0 +1,202 @@
+"""Samples from a function of the user's: `package.module:function`, or `path/to/file.py:function`.
+
+It is called once, with the recipe's `args` as keyword arguments, and gives one of
+
+    an iterable of samples      each a dict by input name, or an array if the model has one input, or a pair (such, label)
+    columns                     an array, or a dict of arrays by input name, whose first axis counts the samples, or a
+                                pair (such, labels)
+
+Of a generator no more is taken than is needed, in its own order, so it may be endless; the seed draws only from what
+has a length. What it prints goes to the job's log. Its answers are never taken from the cache: what else it reads is
+unknown.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.util
+import json
+import os
+import re
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from toolkit.errors import EdgeToolkitError, InvalidSamples, causes, suggestion
+from toolkit.readers import Asked, Indexed, Reading, Sample
+
+CACHED = False
+_SPELLING = re.compile(r"(?P<place>.+\.py|[A-Za-z_]\w*(\.[A-Za-z_]\w*)*):(?P<function>[A-Za-z_]\w*)")
+
+
+@dataclass(frozen=True)
+class Options:
+    """`function`: which one, a module's looked for in the recipe's folder, then in the current one; `args` for it."""
+
+    function: str
+    args: dict[str, Any] = field(default_factory=dict)
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
+
+    def __post_init__(self) -> None:
+        if _SPELLING.fullmatch(self.function) is None:
+            raise ValueError(
+                f"function {self.function!r}; 'package.module:function' or 'path/to/file.py:function' would be right"
+            )
+        try:
+            json.dumps(self.args)
+        except TypeError as error:
+            raise ValueError(
+                f"args: {error}; text, numbers, truths, lists and tables of them would be right"
+            ) from error
+
+
+def recognize(data: str) -> tuple[Path, Options] | None:
+    """Return options for a function's name."""
+    return (Path(), Options(data)) if _SPELLING.fullmatch(data) else None
+
+
+def files(options: Options) -> dict[str, str]:
+    """Return the function's file, if it is named by one."""
+    place = options.function.rpartition(":")[0]
+    return {"function": place} if place.endswith(".py") else {}
+
+
+def read(options: Options, files: Mapping[str, Path], asked: Asked) -> Reading:
+    """Return the samples that the function gives."""
+    with _blame(options.function, "cannot be imported"):
+        function = _import(options.function, files.get("function"), asked.folder)
+    with _blame(options.function, "failed"):
+        given = function(**options.args)
+    columns, labels = _pair(given)
+    if isinstance(columns, np.ndarray) or (isinstance(columns, Mapping) and columns):
+        return Reading(_table(options.function, columns, labels, asked.names))
+    if hasattr(given, "__len__") and hasattr(given, "__getitem__") and not isinstance(given, (str, bytes, Mapping)):
+        return Reading(_sequence(options.function, given, asked.names))
+    if not hasattr(given, "__iter__"):
+        raise InvalidSamples(
+            f"{options.function}: gave {type(given).__name__}; an iterable of samples, or arrays, would be right"
+        )
+    return Reading(_stream(options.function, given, asked.names))
+
+
+def _import(function: str, file: Path | None, folder: Path | None) -> Callable[..., Any]:
+    place, _, name = function.rpartition(":")
+    folders = [str(folder)] if folder else []
+    if file is None:
+        sys.path[:0] = [*folders, os.getcwd()]
+        module = importlib.import_module(place)
+    else:
+        sys.path[:0] = [str(file.parent), *folders]
+        spec = importlib.util.spec_from_file_location(f"edge_toolkit_samples_{file.stem}", file)
+        if spec is None or spec.loader is None:
+            raise InvalidSamples(f"{function}: {file} is not a Python file")
+        module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    found = getattr(module, name, None)
+    if not callable(found):
+        functions = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
+        raise InvalidSamples(f"{place}: has no function {name!r}; {suggestion(name, functions)}")
+    return found  # type: ignore[no-any-return]
+
+
+def _pair(given: Any) -> tuple[Any, Any]:
+    """Return what was given and its labels, None if it has none."""
+    if not isinstance(given, tuple):
+        return given, None
+    try:
+        values, labels = given
+    except ValueError:
+        raise InvalidSamples(
+            f"a tuple of {len(given)}; a pair (inputs, label), or a dict by input name, would be right"
+        ) from None
+    return values, labels
+
+
+def _table(function: str, columns: Any, labels: Any, names: tuple[str, ...]) -> Indexed:
+    """Return the samples of arrays whose first axis counts them."""
+    whole = _sample(columns, 0, names).inputs
+    truth = None if labels is None else np.asarray(labels)
+    counts = {name: array.shape[0] if array.shape else None for name, array in whole.items()}
+    if truth is not None:
+        counts["labels"] = truth.shape[0] if truth.shape else None
+    if len(set(counts.values())) != 1 or None in counts.values():
+        raise InvalidSamples(
+            f"{function}: gave arrays that do not agree on the number of samples along their first axis: {counts}"
+        )
+
+    def at(index: int) -> Sample:
+        row = {name: np.asarray(array[index]) for name, array in whole.items()}
+        return Sample(row, None if truth is None else truth[index], f"sample {index}")
+
+    return Indexed(next(iter(counts.values())) or 0, at)
+
+
+def _sequence(function: str, given: Any, names: tuple[str, ...]) -> Indexed:
+    def at(index: int) -> Sample:
+        with _blame(function, f"failed at sample {index}"):
+            item = given[index]
+        return _sample(item, index, names)
+
+    return Indexed(len(given), at)
+
+
+def _stream(function: str, given: Any, names: tuple[str, ...]) -> Iterator[Sample]:
+    index = 0
+    with _blame(function, "failed"):
+        iterator = iter(given)
+    while True:
+        with _blame(function, f"failed after {index} samples"):
+            try:
+                item = next(iterator)
+            except StopIteration:
+                return
+        yield _sample(item, index, names)
+        index += 1
+
+
+def _sample(item: Any, index: int, names: tuple[str, ...]) -> Sample:
+    """Return what the function gave as a sample."""
+    origin = f"sample {index}"
+    values, label = _pair(item)
+    try:
+        if isinstance(values, Mapping):
+            return Sample({str(name): np.asarray(value) for name, value in values.items()}, label, origin)
+        if len(names) != 1:
+            raise InvalidSamples(
+                f"{origin}: is {type(values).__name__}; a dict with the model's inputs {list(names)} would be right"
+            )
+        return Sample({names[0]: np.asarray(values)}, label, origin)
+    except ValueError as error:  # of rows with different lengths
+        raise InvalidSamples(f"{origin}: is no array: {error}") from error
+
+
+@contextlib.contextmanager
+def _blame(function: str, what: str) -> Iterator[None]:
+    """Turn what the user's code raises into an error that names its function and line; the log has the traceback."""
+    try:
+        yield
+    except EdgeToolkitError:
+        raise
+    except (Exception, SystemExit) as error:
+        traceback.print_exc()
+        raise InvalidSamples(f"{function}: {what}: {causes(error)}", _advice(function, error)) from error
+
+
+def _advice(function: str, error: BaseException) -> str | None:
+    """Return where in the user's code it was, or what was not found."""
+    if isinstance(error, ModuleNotFoundError):
+        if function.startswith((f"{error.name}:", f"{error.name}.")):
+            return f"looked in {sys.path[0]} and {sys.path[1]}"
+        return f"an interpreter that has {error.name!r} can be named: --python dataset=/path/to/python"
+    if isinstance(error, SyntaxError):
+        return f"{error.filename}, line {error.lineno}"
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename != __file__]
+    own = [frame for frame in frames if "site-packages" not in frame.filename and not frame.filename.startswith("<")]
+    return f"{own[-1].filename}, line {own[-1].lineno}" if own else None

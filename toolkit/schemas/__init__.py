@@ -1,0 +1,23 @@
+"""JSON Schemas of the files that people write, so that editors complete and check them.
+
+They are made from the models, by `python -m toolkit.schemas`; a test holds them to be the latest.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+
+def write() -> None:
+    """Write one schema for each kind of file into this folder."""
+    folder = Path(__file__).resolve().parent
+    for name, text in texts().items():
+        (folder / name).write_text(text, "utf-8")
+
+
+def texts() -> dict[str, str]:
+    """Return the content of each schema file by its name."""
+    from toolkit import target
+
+    return {"target.json": json.dumps(target.schema(), indent=2, ensure_ascii=False) + "\n"}

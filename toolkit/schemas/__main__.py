@@ -1,0 +1,5 @@
+"""`python -m toolkit.schemas`: write the schemas anew."""
+
+from toolkit import schemas
+
+schemas.write()

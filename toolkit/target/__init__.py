@@ -1,0 +1,163 @@
+"""Hardware profiles, `targets/NAME.toml`: what a device runs, what may be converted for it, and what its verdict must show.
+
+A profile is found by its path, or by its name in `./targets/` and then among those that come with the package. It may extend one other:
+tables are merged key by key, and a bound takes the place of the inherited one with the same stage, output, metric and schemes. An
+abstract profile is only there to be extended.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from toolkit import config
+from toolkit.config import Location, Problem, dotted
+from toolkit.errors import InvalidConfig, RequestError, UnknownName, suggestion
+from toolkit.target.layers import Merged, layers, merge
+from toolkit.target.profile import Bound, Budget, Conversion, Runtime, Stage, Target
+
+__all__ = [
+    "Bound",
+    "Budget",
+    "Conversion",
+    "Runtime",
+    "Stage",
+    "Target",
+    "Value",
+    "check",
+    "find",
+    "names",
+    "provenance",
+    "schema",
+]
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+_SUFFIX = ".toml"
+
+
+class Value(NamedTuple):
+    """One value of a profile: its key as `runtime.cpu`, and the file that says it (None: no file does, it is the default)."""
+
+    key: str
+    value: object
+    path: Path | None
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of all targets that can be found by name, sorted; abstract profiles are not among them."""
+    paths = [path for folder in _folders() for path in folder.glob(f"*{_SUFFIX}")]
+    return tuple(sorted({path.stem for path in paths if not _is_abstract(path)}))
+
+
+def find(name_or_path: str | Path) -> Target:
+    """Return the target of a profile.
+
+    UnknownName with the closest name; InvalidConfig with all mistakes of the file; RequestError for an abstract one.
+    """
+    path = _locate(name_or_path)
+    target = _resolve(path)[0]
+    if target is None or target.abstract:
+        known = ", ".join(names())
+        raise RequestError(f"target {str(name_or_path)!r}: is abstract, a profile to extend; known: {known}")
+    return target
+
+
+def check(name_or_path: str | Path) -> None:
+    """Return if a profile has no mistake, else raise InvalidConfig with all of them; an abstract one need not be complete."""
+    _resolve(_locate(name_or_path))
+
+
+def provenance(name_or_path: str | Path) -> tuple[Value, ...]:
+    """Return every value that a profile comes to, in the order of the model, each with the file that says it."""
+    target, merged = _resolve(_locate(name_or_path))
+    content = merged.content if target is None else target.model_dump()
+    values = []
+    for location, value in _flat(content):
+        origin = merged.origin(location)
+        if origin is not None or value is not None:
+            values.append(Value(dotted(location), value, origin[0] if origin else None))
+    return tuple(values)
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of a profile file, for editors; a file that extends another may leave out whatever that one says."""
+    described = Target.model_json_schema()
+    required = described.pop("required")
+    for table in ("Runtime", "Conversion", "Budget"):
+        described["$defs"][table].pop("required", None)
+    partial = [{"required": ["extends"]}, {"required": ["abstract"]}]
+    return described | {"required": ["name", "about"], "anyOf": [{"required": required}, *partial]}
+
+
+def _folders() -> list[Path]:
+    packed = _PACKAGE / "targets"  # in a wheel; in a checkout the folder lies beside the package
+    return [Path("targets"), packed if packed.is_dir() else _PACKAGE.parent / "targets"]
+
+
+def _is_abstract(path: Path) -> bool:
+    try:
+        return config.read(path).get("abstract") is True
+    except InvalidConfig:  # whoever asks for it by name is told what is wrong with it
+        return False
+
+
+def _is_path(name: str | Path) -> bool:
+    return isinstance(name, Path) or name.endswith(_SUFFIX) or "/" in name or os.sep in name
+
+
+def _locate(name_or_path: str | Path) -> Path:
+    if _is_path(name_or_path):
+        return Path(name_or_path)
+    for folder in _folders():
+        if (folder / f"{name_or_path}{_SUFFIX}").is_file():
+            return folder / f"{name_or_path}{_SUFFIX}"
+    raise UnknownName("target", str(name_or_path), names())
+
+
+def _base(extending: Path, name: str) -> Path:
+    """The file that `extends` means: a path from the extending file's folder, else a name there, in ./targets or in the package."""
+    if _is_path(name):
+        return extending.parent / name
+    files = [folder / f"{name}{_SUFFIX}" for folder in (extending.parent, *_folders())]
+    for file in files:
+        # A profile may have the name of the one that it extends: a board of one's own in place of the package's.
+        if file.is_file() and file.resolve() != extending.resolve():
+            return file
+    known = {file.stem for folder in {file.parent for file in files} for file in folder.glob(f"*{_SUFFIX}")}
+    raise InvalidConfig(extending, [f"extends: {name!r}; {suggestion(name, known - {extending.stem})}"])
+
+
+def _resolve(path: Path) -> tuple[Target | None, Merged]:
+    """The target of a file and its merged tables; None for an abstract profile that leaves things open. InvalidConfig for mistakes."""
+    chain = layers(path, _base)
+    merged = merge(chain)
+    target, problems = config.check(merged.content, Target)
+    if merged.content.get("abstract") is True:
+        problems = [problem for problem in problems if not (problem.missing and problem.location[0] != "bounds")]
+    found: dict[Path, list[Problem]] = {}
+    for problem in problems:
+        file, location = merged.origin(problem.location) or (path, problem.location)
+        found.setdefault(file, []).append(problem._replace(location=location))
+    for layer in chain:
+        name = layer.content.get("name")
+        if isinstance(name, str) and name != layer.path.stem:
+            said = Problem(("name",), f"{name!r}; expected {layer.path.stem!r}, the file's name")
+            found.setdefault(layer.path, []).append(said)
+    for layer in reversed(chain):  # what a base says wrong is wrong in all that extend it
+        if layer.path in found:
+            raise InvalidConfig(layer.path, map(str, found[layer.path]))
+    return target, merged
+
+
+def _flat(content: Mapping[str, Any], above: Location = ()) -> Iterator[tuple[Location, object]]:
+    for key, value in content.items():
+        location = (*above, key)
+        if isinstance(value, Mapping):
+            yield from _flat(value, location)
+        elif key == "bounds":
+            for index, bound in enumerate(value):
+                yield from _flat(bound, (*location, index))
+        else:
+            yield location, value

@@ -1,0 +1,116 @@
+"""A profile file and what it extends -> one set of tables, each value with the file that says it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from toolkit import config
+from toolkit.config import Location
+from toolkit.errors import InvalidConfig
+
+OWN = ("name", "about", "abstract", "extends")  # said by each profile for itself, never inherited
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One file of a profile, as it is."""
+
+    path: Path
+    content: Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class Merged:
+    """Tables, and for a location in them the file that says so and the location in that file."""
+
+    content: dict[str, Any] = field(default_factory=dict)
+    origins: dict[Location, tuple[Path, Location]] = field(default_factory=dict)
+
+    def origin(self, location: Location) -> tuple[Path, Location] | None:
+        """Return the file, and the location in it, of a value or of the closest table around it; None where no file says it."""
+        for length in range(len(location), 0, -1):
+            if location[:length] in self.origins:
+                path, own = self.origins[location[:length]]
+                return path, own + location[length:]
+        return None
+
+
+def layers(path: Path, find: Callable[[Path, str], Path]) -> list[Layer]:
+    """Return the profile and everything it extends, itself first; `find` gives the file of a name in another file's `extends`."""
+    found: list[Layer] = []
+    after: Path | None = path
+    while after is not None:
+        if any(after.resolve() == layer.path.resolve() for layer in found):
+            circle = " -> ".join(layer.path.stem for layer in found) + f" -> {after.stem}"
+            raise InvalidConfig(path, [f"extends: goes in a circle: {circle}"])
+        layer = Layer(after, config.read(after))
+        found.append(layer)
+        base = layer.content.get("extends")
+        after = find(layer.path, base) if isinstance(base, str) else None
+    return found
+
+
+def merge(chain: list[Layer]) -> Merged:
+    """Return the tables of a chain of profiles, the first of which has the last word."""
+    merged = Merged()
+    for layer in reversed(chain):
+        for key in OWN:
+            merged.content.pop(key, None)
+            merged.origins.pop((key,), None)
+        for key, value in layer.content.items():
+            _put(merged, key, value, layer.path)
+    return merged
+
+
+def _put(merged: Merged, key: str, value: Any, path: Path) -> None:
+    if isinstance(value, dict):
+        _put_table(merged, key, value, path)
+    elif key == "bounds" and isinstance(value, list):
+        _put_bounds(merged, value, path)
+    else:
+        _forget(merged, key)
+        merged.content[key] = list(value) if isinstance(value, list) else value
+        merged.origins[key,] = (path, (key,))
+
+
+def _put_table(merged: Merged, key: str, value: dict[str, Any], path: Path) -> None:
+    held = merged.content.get(key)
+    if not isinstance(held, dict):
+        _forget(merged, key)
+        held = merged.content[key] = {}
+    if key == "runtime" and value.get("name", held.get("name")) != held.get("name"):
+        held.pop("version", None)  # that of another engine
+        merged.origins.pop((key, "version"), None)
+    for name, item in value.items():
+        held[name] = item
+        merged.origins[key, name] = (path, (key, name))
+
+
+def _put_bounds(merged: Merged, value: list[Any], path: Path) -> None:
+    held = merged.content.get("bounds")
+    if not isinstance(held, list):
+        _forget(merged, "bounds")
+        held = merged.content["bounds"] = []
+    # Only inherited ones are replaced: of two alike in one file neither may win in silence.
+    inherited = {_identity(bound): index for index, bound in enumerate(held)}
+    for own, bound in enumerate(value):
+        place = inherited.get(_identity(bound), len(held))
+        held[place : place + 1] = [bound]
+        merged.origins["bounds", place] = (path, ("bounds", own))
+
+
+def _identity(bound: Any) -> tuple[str, ...]:
+    """As `Bound.identity`, of what nobody has checked yet."""
+    if not isinstance(bound, dict):
+        return (repr(bound),)
+    schemes = bound.get("schemes", [])
+    names = sorted(map(str, schemes)) if isinstance(schemes, list) else [str(schemes)]
+    return (*(str(bound.get(key)) for key in ("stage", "output", "metric")), *names)
+
+
+def _forget(merged: Merged, key: str) -> None:
+    for location in [location for location in merged.origins if location[0] == key]:
+        del merged.origins[location]

@@ -1,0 +1,157 @@
+"""What a hardware profile may say, and what of it makes no sense."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, FiniteFloat, ValidationInfo, field_validator
+
+from toolkit import metrics, registry
+from toolkit.config import Model, plugin, unknown
+
+Stage = Literal["source", "conversion", "quantization", "kernels", "device", "total"]
+Dtype = Literal["float32", "int8", "uint8"]
+
+
+def _said(text: str) -> str:
+    if not text.strip():
+        raise ValueError("is empty; expected a sentence or a name")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_said)]
+Scheme = Annotated[str, plugin("schemes")]
+
+
+class Runtime(Model):
+    """What runs the model: an engine of one version, started by a launcher, on a CPU that the launcher may have to emulate."""
+
+    name: Annotated[str, plugin("runtimes")]
+    version: Text
+    launcher: Annotated[str, plugin("launchers")] = "local"
+    cpu: Text | None = None
+    threads: int = Field(default=1, ge=1)
+    kernels: Literal["default", "builtin", "reference"] = "default"
+
+
+class Conversion(Model):
+    """The dtypes that an application on the device feeds and gets."""
+
+    inputs: Dtype = "float32"
+    outputs: Dtype = "float32"
+
+
+class Budget(Model):
+    """What the device has to spare; None where nothing is said."""
+
+    file_bytes: int | None = Field(default=None, gt=0)
+
+
+class Bound(Model):
+    """How far one stage may be off: a metric of one output ("*": of each), its limit, and why this limit is the right one.
+
+    `unit` is one of the metric's and may be left out where it has only one. `schemes` restricts the bound to artifacts of these schemes.
+    `confidence` is that of the interval by which a rate is judged.
+    """
+
+    stage: Stage
+    output: Text
+    metric: Annotated[str, plugin("metrics")]
+    limit: FiniteFloat
+    unit: str = Field(default="", validate_default=True)
+    because: Text
+    schemes: tuple[Scheme, ...] = ()
+    confidence: float = Field(default=0.95, gt=0, lt=1)
+
+    @field_validator("limit")
+    @classmethod
+    def _limit_can_be_met_and_missed(cls, limit: float, info: ValidationInfo) -> float:
+        if "metric" not in info.data:
+            return limit
+        metric = metrics.load(info.data["metric"])
+        low, high = metric.RANGE
+        lower = metric.BETTER == "lower"
+        goes = f"{info.data['metric']} goes from {low:g} to {high:g}, {metric.BETTER} is better"
+        if (limit < low) if lower else (limit > high):
+            raise ValueError(f"{limit:g} can never be met: {goes}")
+        if (limit >= high) if lower else (limit <= low):
+            raise ValueError(f"{limit:g} is met by everything: {goes}")
+        if metric.OVER == "rate" and limit == (low if lower else high):
+            raise ValueError(f"{limit:g} can be shown by no number of samples: a rate is judged by its interval")
+        return limit
+
+    @field_validator("unit")
+    @classmethod
+    def _unit_of_the_metric(cls, unit: str, info: ValidationInfo) -> str:
+        if "metric" not in info.data:
+            return unit
+        units = metrics.load(info.data["metric"]).UNITS
+        if not unit and len(units) == 1:
+            return units[0]
+        if not unit:
+            raise ValueError(f"missing; {info.data['metric']} is measured in {', '.join(units)}")
+        if unit not in units:
+            raise unknown(units)
+        return unit
+
+    @property
+    def identity(self) -> tuple[str, str, str, tuple[str, ...]]:
+        """What makes it this bound and no other: stage, output, metric and schemes."""
+        return self.stage, self.output, self.metric, tuple(sorted(self.schemes))
+
+
+class Target(Model):
+    """One device, as a profile and everything that it extends say. `schemes` are in order of preference."""
+
+    name: Text
+    about: Text
+    hardware: Text
+    notes: str = ""
+    abstract: bool = False
+    extends: Text | None = None
+    format: Annotated[str, plugin("converters")]
+    schemes: tuple[Scheme, ...]
+    runtime: Runtime
+    conversion: Conversion = Conversion()
+    budget: Budget = Budget()
+    bounds: tuple[Bound, ...]
+
+    @field_validator("schemes")
+    @classmethod
+    def _each_scheme_once(cls, schemes: tuple[str, ...]) -> tuple[str, ...]:
+        if not schemes:
+            raise ValueError("is empty; expected the schemes to try, in order of preference")
+        twice = sorted({scheme for scheme in schemes if schemes.count(scheme) > 1})
+        if twice:
+            raise ValueError(f"{', '.join(twice)} comes twice; expected each scheme once, in order of preference")
+        return schemes
+
+    @field_validator("runtime")
+    @classmethod
+    def _runs_the_format(cls, runtime: Runtime, info: ValidationInfo) -> Runtime:
+        formats = registry.load("runtimes", runtime.name).FORMATS
+        if info.data.get("format", formats[0]) not in formats:
+            raise ValueError(f"{runtime.name} does not run {info.data['format']}; it runs {', '.join(formats)}")
+        return runtime
+
+    @field_validator("conversion")
+    @classmethod
+    def _every_scheme_can_have_the_dtypes(cls, conversion: Conversion, info: ValidationInfo) -> Conversion:
+        for scheme in info.data.get("schemes", ()):
+            known = registry.load("schemes", scheme).INPUT_DTYPES
+            for side, dtype in (("inputs", conversion.inputs), ("outputs", conversion.outputs)):
+                if dtype not in known:
+                    raise ValueError(f"{side} {dtype!r} cannot be had with {scheme}; it knows {', '.join(known)}")
+        return conversion
+
+    @field_validator("bounds")
+    @classmethod
+    def _bounds_can_carry_a_verdict(cls, bounds: tuple[Bound, ...], info: ValidationInfo) -> tuple[Bound, ...]:
+        for index, bound in enumerate(bounds):
+            if bound.identity in [other.identity for other in bounds[:index]]:
+                what = f"{bound.stage} {bound.output} {bound.metric}"
+                raise ValueError(f"{what} is bounded twice; expected one for each stage, output, metric and schemes")
+        for scheme in info.data.get("schemes", ()):
+            if not any(bound.stage == "total" and (not bound.schemes or scheme in bound.schemes) for bound in bounds):
+                raise ValueError(f"none for stage 'total' with scheme {scheme}; without one nothing can pass")
+        return bounds

@@ -1,0 +1,201 @@
+"""The chain of stages from the original model to the device, and the verdict on it.
+
+Each stage's run is held against the one before it (isolated) and against the original (cumulative), so that a failure names the stage which made it:
+
+    source          the canonical form, in TensorFlow, against the original
+    conversion      the float artifact on this machine against the canonical form
+    quantization    the quantized artifact on reference kernels against the float artifact
+    kernels         the quantized artifact on the target's runtime, on this machine, against reference kernels
+    device          the same artifact on the device, or its emulation, against this machine
+    total           the last of them against the original
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from toolkit import compare
+from toolkit.compare import Comparison, Judgement, Measured
+from toolkit.convert import Artifact
+from toolkit.errors import Unconvertible, UnjudgeableRun
+from toolkit.runtime import Run
+from toolkit.signature import Signature
+from toolkit.source import Source
+from toolkit.target import Target
+from toolkit.worker.shards import read_shards
+
+Outcome = Literal["passed", "failed", "inconclusive"]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One run of the chain: what it is called as a stage, and the signature by which its numbers are read."""
+
+    stage: str
+    run: Run
+    signature: Signature
+
+    def read(self) -> compare.Run:
+        """Return the run for comparing; it can be read once."""
+        return compare.Run.read(f"{self.stage} ({self.run.engine})", self.signature, self.run.outputs)
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What the artifact takes of a budget, in the unit of the budget's name."""
+
+    name: str
+    spent: int
+    limit: int
+
+    @property
+    def passed(self) -> bool:
+        """Whether it is within the limit."""
+        return self.spent <= self.limit
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was found of one artifact on one target. `outcome` and `passed` follow from the evidence and cannot be set."""
+
+    target: Target
+    source: Source
+    artifact: Artifact
+    samples: Mapping[str, int]
+    stages: tuple[Judgement, ...]
+    total: Judgement
+    cumulative: Mapping[str, Measured]
+    budget: tuple[Spent, ...]
+    findings: tuple[Mapping[str, Any], ...]
+    noise: Mapping[str, Mapping[str, float]]
+    accuracy: Mapping[str, float]
+    runs: Mapping[str, Run]
+    seconds: float = 0.0
+    tried: tuple[Verdict | Unconvertible, ...] = field(default=())
+
+    @property
+    def comparisons(self) -> tuple[Comparison, ...]:
+        """All comparisons, in the order of the chain, the total last."""
+        return tuple(comparison for judgement in (*self.stages, self.total) for comparison in judgement.comparisons)
+
+    @property
+    def outcome(self) -> Outcome:
+        """Return "passed" only where there is evidence on the total, every comparison and budget passed, and no finding is an error."""
+        evidence = bool(self.total.comparisons) and all(count > 0 for name, count in self.samples.items() if name == "verification")
+        broken = any(finding["severity"] == "error" for finding in self.findings)
+        statuses = {comparison.status for comparison in self.comparisons}
+        if "failed" in statuses or broken or not evidence or not all(spent.passed for spent in self.budget):
+            return "failed"
+        return "inconclusive" if "inconclusive" in statuses else "passed"
+
+    @property
+    def passed(self) -> bool:
+        """Whether the artifact may be shipped."""
+        return self.outcome == "passed"
+
+    @property
+    def guilty_stage(self) -> str | None:
+        """Return the first stage that did not keep its own bounds; where only the total failed, the one that moved the outputs most."""
+        for judgement in self.stages:
+            if any(comparison.status == "failed" for comparison in judgement.comparisons):
+                return judgement.stage
+        if not any(comparison.status == "failed" for comparison in self.total.comparisons):
+            return None
+        return max(self.stages, key=lambda judgement: _noise_share(judgement.measured)).stage
+
+
+def judge(
+    target: Target,
+    source: Source,
+    artifact: Artifact,
+    steps: Sequence[Step],
+    samples: Mapping[str, int],
+    noise: Mapping[str, Mapping[str, float]],
+    findings: Sequence[Mapping[str, Any]],
+    labels: Path | None,
+    seconds: float,
+) -> Verdict:
+    """Return the verdict on a chain of runs, the original first; raise UnjudgeableRun where the evidence cannot carry one."""
+    if len(steps) < 2:
+        raise UnjudgeableRun(f"{target.name}: nothing ran but the original; there is nothing to compare it with")
+    reference, last = steps[0], steps[-1]
+    stages = []
+    cumulative = {}
+    for before, step in zip(steps[:-1], steps[1:], strict=True):
+        stages.append(compare.compare(before.read(), step.read(), target.bounds, stage=step.stage, scheme=artifact.scheme))
+        cumulative[step.stage] = stages[0].measured if before is reference else compare.measure(reference.read(), step.read())
+    total = compare.judge(cumulative[last.stage], target.bounds, stage="total", scheme=artifact.scheme)
+    budget = [Spent("file_bytes", artifact.size_bytes, target.budget.file_bytes)] if target.budget.file_bytes is not None else []
+    said = [
+        {"code": "outputs", "severity": "warning", "message": f"{stage}: {sentence}"}
+        for stage, measured in cumulative.items()
+        for sentence in measured.findings
+    ]
+    return Verdict(
+        target=target,
+        source=source,
+        artifact=artifact,
+        samples=samples,
+        stages=tuple(stages),
+        total=total,
+        cumulative=cumulative,
+        budget=tuple(budget),
+        findings=(*findings, *artifact.findings, *said, *_below_noise(target, artifact, noise, total.measured)),
+        noise=noise,
+        accuracy={step.stage: value for step in steps for value in _accuracy(step, labels)},
+        runs={step.stage: step.run for step in steps},
+        seconds=seconds,
+    )
+
+
+def _noise_share(measured: Measured) -> float:
+    """Return how far a stage moved the outputs: the largest ratio of noise to signal, as a power; what cannot be told is the most."""
+    worst = 0.0
+    for measurement in measured.measurements:
+        if measurement.metric == "sqnr_db":
+            value = measurement.values["db"]
+            worst = math.inf if math.isnan(value) else max(worst, 10 ** (-value / 10))
+    return math.inf if measured.mismatches else worst
+
+
+def _below_noise(
+    target: Target, artifact: Artifact, noise: Mapping[str, Mapping[str, float]], total: Measured
+) -> list[Mapping[str, Any]]:
+    """Return a finding for each bound on an absolute error that is tighter than what the original itself wanders by."""
+    found = []
+    for bound in target.bounds:
+        if bound.metric != "max_abs" or bound.unit not in ("real", "range") or bound.stage in ("kernels", "device"):
+            continue
+        if bound.schemes and artifact.scheme not in bound.schemes:
+            continue
+        for kind, by_output in noise.items():
+            for output, value in by_output.items():
+                seen = total.seen.get(output)
+                if bound.output not in ("*", output) or seen is None:
+                    continue
+                size = value / (seen.high - seen.low) if bound.unit == "range" and seen.high > seen.low else value
+                if not size <= bound.limit:
+                    message = f"bound {bound.stage} {output} max_abs <= {bound.limit:g} {bound.unit} is tighter than the original's own noise ({kind}: {size:.3g})"
+                    found.append({"code": "bound-below-noise", "severity": "warning", "message": message})
+    return found
+
+
+def _accuracy(step: Step, labels: Path | None) -> list[float]:
+    """Return [top-1 accuracy against the labels], where there are labels and the one output is a row of class scores, else []."""
+    outputs = step.signature.outputs
+    if labels is None or len(outputs) != 1:
+        return []
+    truth = np.load(labels)
+    (spec,) = outputs
+    if truth.ndim != 1 or truth.dtype.kind not in "iu" or len(spec.shape) != 2 or spec.shape[0] != 1 or (spec.shape[1] or 0) < 2:
+        return []
+    chosen = np.concatenate([shard[spec.name].reshape(len(shard[spec.name]), -1).argmax(axis=1) for shard in read_shards(step.run.outputs)])
+    if len(chosen) != len(truth):
+        raise UnjudgeableRun(f"{step.stage}: {len(chosen)} outputs for {len(truth)} labels")
+    return [float(np.mean(chosen == truth))]
