@@ -18,5 +18,8 @@ _VERBS = {
 def __getattr__(name: str) -> Any:
     """Import a verb when it is first used: a worker mounts this package in interpreters that hold nothing of the host's."""
     if name in _VERBS:
-        return getattr(importlib.import_module(_VERBS[name]), name)
+        module = importlib.import_module(_VERBS[name])
+        # Importing `toolkit.build` made the package's attributes `build`, `convert` and `verify` the modules of these names.
+        globals().update({verb: getattr(module, verb) for verb, place in _VERBS.items() if place == _VERBS[name]})
+        return globals()[name]
     raise AttributeError(f"module 'toolkit' has no attribute {name!r}")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from toolkit import bundle, dataset, environments, registry, source, target
+from toolkit import bundle, dataset, environments, launchers, registry, source, target
 from toolkit.chain import FLOAT_IO, Chain, Model, engine_of, plan, settle
 from toolkit.convert import Artifact, artifact_of, convert_job, is_calibrated
 from toolkit.environments import Status
@@ -20,13 +20,15 @@ from toolkit.limits import Limits
 from toolkit.runtime import HOST_RUNTIME, Run, run_job, run_of
 from toolkit.settings import Settings
 from toolkit.source import TENSORFLOW
+from toolkit.store import Entry
 from toolkit.target import Target
 from toolkit.verify import Verdict
 
 P = ParamSpec("P")
 T = TypeVar("T")
 Shapes = Mapping[str, Sequence[int]]
-Outcomes = dict[str, Verdict | EdgeToolkitError]
+Attempt = Verdict | EdgeToolkitError
+Outcomes = dict[str, Attempt]
 
 _NO_LIMITS_ASKED = Limits()
 
@@ -80,25 +82,19 @@ def build(
     began = time.monotonic()
     profiles = _profiles(targets)
     bundle.require_writable(out)
-    executor.prestart(TENSORFLOW)
+    executor.expect(TENSORFLOW)
     open_schemes = {profile.name: [scheme] if scheme else list(profile.schemes) for profile in profiles}
     must_calibrate = any(is_calibrated(name) for names in open_schemes.values() for name in names)
     model = _model(original, samples, executor, limits, must_calibrate=must_calibrate)
-    attempts: dict[str, list[Verdict | Unconvertible]] = {profile.name: [] for profile in profiles}
+    attempts: dict[str, list[Attempt]] = {profile.name: [] for profile in profiles}
     outcomes: Outcomes = {}
     while chains := [plan(model, one, open_schemes[one.name].pop(0)) for one in profiles if one.name not in outcomes]:
         executor.outcomes([job for chain in chains for job in chain.jobs])
         for chain in chains:
             name = chain.target.name
-            try:
-                attempts[name].append(settle(chain, executor, time.monotonic() - began))
-            except Unconvertible as error:
-                attempts[name].append(error)
-            except EdgeToolkitError as error:
-                outcomes[name] = error
-                continue
-            last = attempts[name][-1]
-            if (isinstance(last, Verdict) and last.passed) or not open_schemes[name]:
+            attempt = _attempt(chain, executor, time.monotonic() - began)
+            attempts[name].append(attempt)
+            if not open_schemes[name] or not _another_may_do_better(attempt, chain, executor):
                 outcomes[name] = _shown(attempts[name])
     for outcome in outcomes.values():
         if isinstance(outcome, Verdict):
@@ -123,7 +119,7 @@ def convert(
     """
     calibrated = is_calibrated(scheme)
     bundle.require_writable(out.parent)
-    executor.prestart(TENSORFLOW)
+    executor.expect(TENSORFLOW)
     if samples.calibration is None and not calibrated:
         opened = _open(original, executor, limits)
         canonical = source.canonical_job(opened, None, limits)
@@ -158,24 +154,27 @@ def verify(
     artifact: Path,
     original: Original,
     targets: Sequence[str],
-    evaluation: str,
+    samples: Samples,
     out: Path | None,
     *,
     executor: Executor | None = None,
     scheme: str | None = None,
     limits: Limits = _NO_LIMITS_ASKED,
 ) -> Outcomes:
-    """Judge an artifact that is already there against its original, as `build` does; only reports are written, and only if `out` is given."""
+    """Judge an artifact that is already there against its original, as `build` does; only reports are written, and only if `out` is given.
+
+    With the calibration set of its build in `samples`, the samples that judge are those that judged there, and none that calibrated is among them.
+    """
     began = time.monotonic()
     profiles = _profiles(targets)
     if out is not None:
         bundle.require_writable(out)
-    executor.prestart(TENSORFLOW)
+    executor.expect(TENSORFLOW)
     held = _artifact(artifact, scheme, executor, limits)
-    model = _model(original, Samples(None, evaluation), executor, limits, must_calibrate=False)
+    model = _model(original, samples, executor, limits, must_calibrate=False)
     chains = [plan(model, profile, held.scheme, held) for profile in profiles]
     executor.outcomes([job for chain in chains for job in chain.jobs])
-    outcomes = {chain.target.name: _verdict(chain, executor, time.monotonic() - began) for chain in chains}
+    outcomes = {chain.target.name: _attempt(chain, executor, time.monotonic() - began) for chain in chains}
     for outcome in outcomes.values():
         if isinstance(outcome, Verdict) and out is not None:
             bundle.write_reports(outcome, out)
@@ -202,8 +201,7 @@ def inspect(path: Path, *, executor: Executor | None = None, limits: Limits = _N
 
 def doctor(settings: Settings) -> list[Status]:
     """Return what works on this machine: environments, launchers, and each target with what it needs."""
-    rows = environments.status(settings=settings)
-    rows += [registry.load("launchers", name).status(settings) for name in registry.names("launchers")]
+    rows = [*environments.status(settings), *launchers.status(settings)]
     for name in target.names():
         profile = target.find(name)
         launcher = registry.load("launchers", profile.runtime.launcher)
@@ -232,18 +230,28 @@ def _model(original: Original, samples: Samples, executor: Executor, limits: Lim
     return Model(opened, drawn, samples.calibration is not None, limits)
 
 
-def _verdict(chain: Chain, executor: Executor, seconds: float) -> Verdict | EdgeToolkitError:
+def _attempt(chain: Chain, executor: Executor, seconds: float) -> Attempt:
     try:
         return settle(chain, executor, seconds)
     except EdgeToolkitError as error:
         return error
 
 
-def _shown(attempts: Sequence[Verdict | Unconvertible]) -> Verdict | EdgeToolkitError:
-    """Return the verdict that passed, else the first one; the others are what was tried beside it."""
+def _another_may_do_better(attempt: Attempt, chain: Chain, executor: Executor) -> bool:
+    """Return whether the next scheme is worth trying: this one was refused, or could not be made while everything before it could."""
+    if isinstance(attempt, Verdict):
+        return not attempt.passed
+    if isinstance(attempt, Unconvertible):
+        return True
+    conversion, *before = executor.outcomes([*chain.conversions, chain.model.canonical, chain.model.samples])
+    return conversion is attempt and all(isinstance(outcome, Entry) for outcome in before)
+
+
+def _shown(attempts: Sequence[Attempt]) -> Attempt:
+    """Return the last attempt if it passed or nothing could follow it, else the first verdict; the others are what was tried beside it."""
     verdicts = [attempt for attempt in attempts if isinstance(attempt, Verdict)]
     if not verdicts:
-        return next(attempt for attempt in attempts if isinstance(attempt, Unconvertible))
+        return attempts[0]
     chosen = verdicts[-1] if verdicts[-1].passed else verdicts[0]
     return replace(chosen, tried=tuple(attempt for attempt in attempts if attempt is not chosen))
 

@@ -23,6 +23,7 @@ from toolkit.verify import Step, Verdict, judge
 
 FLOAT_IO = {"inputs": "float32", "outputs": "float32"}
 _FLOAT = "float32"
+_RECHECKED_SAMPLES = 64  # the canonical form is the same graph in the same framework: what is wrong with it shows in each of them
 _HOST = Engine(HOST_RUNTIME)
 _NO_OPERATOR = re.compile(r"[Dd]idn't find op for builtin opcode '(\w+)' version '(\d+)'")
 _UNRESOLVED = re.compile(r"unresolved custom op: (\w+)")
@@ -40,10 +41,12 @@ class Model:
     _runs: dict[tuple[Any, ...], Job] = field(default_factory=dict)
     canonical: Job = field(init=False)
     reference: Job = field(init=False)
+    rechecked: Job = field(init=False)
 
     def __post_init__(self) -> None:
         self.canonical = source.canonical_job(self.source, self.verification, self.limits)
         self.reference = source.reference_job(self.source, self.verification, self.limits)
+        self.rechecked = self._recheck()
 
     @property
     def verification(self) -> Output:
@@ -58,14 +61,16 @@ class Model:
             self._converted[name] = convert_job(self.canonical.output("saved_model"), calibration, scheme, self.limits, io)
         return self._converted[name]
 
+    def _recheck(self) -> Job:
+        """Return the run of the canonical form in TensorFlow, over the first samples: it must still be the original."""
+        model, key = self.canonical.output("saved_model"), source.DEFAULT_KEY
+        return run_job(model, self.verification, TENSORFLOW, "tensorflow", self.limits, signature=key, first=_RECHECKED_SAMPLES)
+
     def run(self, model: Output | Path, engine: Engine, runtime: str, kernels: str, threads: int) -> Job:
         """Return the run of a model over the samples that judge."""
         name = (model if isinstance(model, Path) else (model.job, model.name), engine.name, runtime, kernels, threads)
         if name not in self._runs:
-            key = source.DEFAULT_KEY if runtime == "tensorflow" else None
-            self._runs[name] = run_job(
-                model, self.verification, engine, runtime, self.limits, kernels=kernels, threads=threads, signature=key
-            )
+            self._runs[name] = run_job(model, self.verification, engine, runtime, self.limits, kernels=kernels, threads=threads)
         return self._runs[name]
 
 
@@ -80,10 +85,15 @@ class Chain:
     links: list[tuple[str, Job]]
 
     @property
+    def conversions(self) -> list[Job]:
+        """The conversion by this scheme, where there is one."""
+        return [self.artifact] if isinstance(self.artifact, Job) else []
+
+    @property
     def jobs(self) -> list[Job]:
-        """All jobs that the verdict needs."""
-        converted = [self.artifact] if isinstance(self.artifact, Job) else []
-        return [self.model.reference, *converted, *(job for _, job in self.links)]
+        """All jobs that the verdict needs, those first that others wait for longest: conversions before runs of TensorFlow."""
+        late = [job for stage, job in self.links if stage == "source"]
+        return [*self.conversions, *(job for _, job in self.links if job not in late), self.model.reference, *late]
 
     def replace(self, stage: str, job: Job) -> None:
         """Put another run in a stage's place."""
@@ -106,7 +116,7 @@ def plan(model: Model, target: Target, scheme: str, ready: Artifact | None = Non
     quantized = artifact.path if isinstance(artifact, Artifact) else artifact.output("model.tflite")
     runtime, threads = target.runtime.name, target.runtime.threads
     links = [
-        ("source", model.run(model.canonical.output("saved_model"), TENSORFLOW, "tensorflow", "default", 1)),
+        ("source", model.rechecked),
         ("conversion", model.run(floats, _HOST, HOST_RUNTIME, "default", 1)),
     ]
     if scheme != _FLOAT or ready is not None:

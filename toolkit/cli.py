@@ -224,7 +224,10 @@ def verify(
     artifact: ArtifactPath,
     source: Annotated[Path, typer.Option("--source", metavar="SOURCE", help="The original model.")],
     target: Targets,
-    evaluation: Annotated[str, typer.Option("--eval", metavar="SET", help="Samples to verify with.")],
+    calibration: Annotated[
+        str | None, typer.Option("--calibration", metavar="SET", help="The set that it was calibrated with, none of which will judge.")
+    ] = None,
+    evaluation: Evaluation = None,
     scheme: Scheme = None,
     signature: SignatureKey = None,
     shape: Shapes = None,
@@ -232,11 +235,11 @@ def verify(
 ) -> int:
     """Compare an artifact that is already there with its original, stage by stage."""
     from toolkit import report
-    from toolkit.build import Original, verify
+    from toolkit.build import Original, Samples, verify
 
-    original = Original(source, signature, _shapes(shape))
+    original, samples = Original(source, signature, _shapes(shape)), Samples(calibration, evaluation)
     with common.executor() as executor:
-        outcomes = verify(artifact, original, target, evaluation, out, scheme=scheme, executor=executor, limits=common.limits)
+        outcomes = verify(artifact, original, target, samples, out, scheme=scheme, executor=executor, limits=common.limits)
     common.show(report.outcomes_json(outcomes), lambda: report.outcomes_text(outcomes))
     return report.exit_status(outcomes)
 
@@ -269,7 +272,7 @@ def targets_show(common: Common, name: Annotated[str, typer.Argument(metavar="TA
     from toolkit import report, target
 
     profile = target.find(name)
-    common.show(profile.model_dump(mode="json"), lambda: report.target_text(profile))
+    common.show(profile.model_dump(mode="json"), lambda: report.profile_text(target.provenance(name)))
     return 0
 
 
@@ -286,10 +289,10 @@ def targets_check(common: Common, paths: Annotated[list[Path], typer.Argument(me
 
 @verb(app, "setup")
 def setup(common: Common, names: Annotated[list[str] | None, typer.Argument(metavar="[NAME...]")] = None) -> int:
-    """Make environments ahead of time: all of them, or those named."""
+    """Make environments ahead of time: all of them and the emulator (qemu), or those named."""
     from toolkit import environments, report
 
-    rows = environments.setup(tuple(names or ()), common.settings)
+    rows = environments.setup(names or [*environments.names(), environments.QEMU], common.settings)
     common.show(report.status_json(rows), lambda: report.status_text(rows))
     return 0
 

@@ -231,7 +231,8 @@ def _of_inputs(signature: Mapping[str, Any]) -> dict[str, Any]:
 def _refuse_nothing(sets: Mapping[str, Recipe], *, must_calibrate: bool) -> None:
     hint = (
         'write calibration/mine.toml:\n    [reader]\n    kind = "arrays"\n    path = "samples.npz"\n'
-        "  and pass --calibration calibration/mine.toml (an .npz, a folder of images or package.module:function can be passed as it is)"
+        "  and pass --calibration calibration/mine.toml (an .npz, a folder of images or package.module:function can be "
+        "passed as it is)"
     )
     if not sets:
         raise InvalidSamples(

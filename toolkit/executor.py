@@ -71,6 +71,7 @@ class Executor:
         self._graph = _Graph()
         self._slots = len(os.sched_getaffinity(0))
         self._own: Claim | None = None
+        self._expected: list[Engine] = []
 
     def __enter__(self) -> Executor:
         return self
@@ -114,10 +115,17 @@ class Executor:
             self._launches[engine.name] = launcher.prepare(engine.environment, engine.options, self.settings)
         return self._launches[engine.name]
 
-    def prestart(self, engine: Engine) -> None:
-        """Let an engine import while something else runs; what keeps it from starting is said when a job needs it."""
-        with contextlib.suppress(EdgeToolkitError):
-            self._worker(engine)
+    def expect(self, engine: Engine) -> None:
+        """Let an engine import as soon as it is clear that something has to be done: when the first job is not in the store."""
+        self._expected.append(engine)
+
+    def _prestart(self, job: Job) -> None:
+        """Start the engines that come after this job, to import while it runs; what keeps one from starting is said when a job needs it."""
+        later = [other.engine for other in self._graph.waiting if job in other.reads and other.engine.launcher == "local"]
+        for engine in [*self._expected, *later]:
+            with contextlib.suppress(EdgeToolkitError):
+                self._worker(engine)
+        self._expected.clear()
 
     def _start_what_is_ready(self) -> None:
         moved = True
@@ -186,12 +194,6 @@ class Executor:
         while self._own is None:
             self._own = self.store.claim(f"host-{os.getpid()}-{time.monotonic_ns()}")
         return self._own.folder
-
-    def _prestart(self, job: Job) -> None:
-        """Let the engines that come after this job import while it runs."""
-        for later in self._graph.waiting:
-            if job in later.reads and later.engine.launcher == "local":
-                self.prestart(later.engine)
 
     def _listen(self) -> None:
         with selectors.DefaultSelector() as selector:

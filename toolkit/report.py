@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from toolkit.convert import Artifact
     from toolkit.environments import Status
     from toolkit.runtime import Run
-    from toolkit.target import Target
+    from toolkit.target import Target, Value
 
 SCHEMA = 1
 _SHOWN = ("max_abs", "sqnr_db", "top1_agreement")
@@ -228,6 +229,14 @@ def targets_text(found: Sequence[Target]) -> str:
     """Return one line for each profile."""
     width = max((len(target.name) for target in found), default=0)
     return "\n".join(f"{target.name:<{width}}  {target.about}" for target in found)
+
+
+def profile_text(values: Sequence[Value]) -> str:
+    """Return every value of a profile, and where it comes from."""
+    width = max(len(value.key) for value in values)
+    return "\n".join(
+        f"{value.key:<{width}}  {json.dumps(value.value, default=list):<40}  {value.path.name if value.path else '(default)'}" for value in values
+    )
 
 
 def status_json(rows: Sequence[Status]) -> list[dict[str, Any]]:

@@ -39,11 +39,15 @@ def run_job(
     kernels: str = "default",
     threads: int = 1,
     signature: str | None = None,
+    first: int | None = None,
 ) -> Job:
-    """Return the job that runs a model over the samples; `kernels` is default, builtin or reference (where the runtime has the choice)."""
+    """Return the job that runs a model over the samples, all of them or the `first` so many.
+
+    `kernels` is default, builtin or reference, where the runtime has the choice.
+    """
     registry.load("runtimes", runtime)
     name = model.name if isinstance(model, Path) else Path(model.name).name
-    options: dict[str, Any] = {"runtime": runtime, "kernels": kernels, "threads": threads, "signature": signature}
+    options: dict[str, Any] = {"runtime": runtime, "kernels": kernels, "threads": threads, "signature": signature, "first": first}
     return Job(
         f"{runtime} ({kernels} kernels, {engine.launcher}) on {name}",
         "worker.infer",

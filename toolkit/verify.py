@@ -2,8 +2,8 @@
 
 Each stage's run is held against the one before it (isolated) and against the original (cumulative), so that a failure names the stage which made it:
 
-    source          the canonical form, in TensorFlow, against the original
-    conversion      the float artifact on this machine against the canonical form
+    source          the canonical form, in TensorFlow, against the original (a side branch, over the first samples)
+    conversion      the float artifact on this machine against the original
     quantization    the quantized artifact on reference kernels against the float artifact
     kernels         the quantized artifact on the target's runtime, on this machine, against reference kernels
     device          the same artifact on the device, or its emulation, against this machine
@@ -13,7 +13,7 @@ Each stage's run is held against the one before it (isolated) and against the or
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -23,7 +23,7 @@ import numpy as np
 from toolkit import compare
 from toolkit.compare import Comparison, Judgement, Measured
 from toolkit.convert import Artifact
-from toolkit.errors import Unconvertible, UnjudgeableRun
+from toolkit.errors import EdgeToolkitError, UnjudgeableRun
 from toolkit.runtime import Run
 from toolkit.signature import Signature
 from toolkit.source import Source
@@ -41,9 +41,12 @@ class Step:
     run: Run
     signature: Signature
 
-    def read(self) -> compare.Run:
-        """Return the run for comparing; it can be read once."""
-        return compare.Run.read(f"{self.stage} ({self.run.engine})", self.signature, self.run.outputs)
+    def read(self, count: int | None = None) -> compare.Run:
+        """Return the run for comparing, all of it or its first `count` samples; it can be read once."""
+        name = f"{self.stage} ({self.run.engine})"
+        if count is None:
+            return compare.Run.read(name, self.signature, self.run.outputs)
+        return compare.Run(name, self.signature, _first(read_shards(self.run.outputs), count))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,7 @@ class Verdict:
     accuracy: Mapping[str, float]
     runs: Mapping[str, Run]
     seconds: float = 0.0
-    tried: tuple[Verdict | Unconvertible, ...] = field(default=())
+    tried: tuple[Verdict | EdgeToolkitError, ...] = field(default=())
 
     @property
     def comparisons(self) -> tuple[Comparison, ...]:
@@ -125,11 +128,14 @@ def judge(
     if len(steps) < 2:
         raise UnjudgeableRun(f"{target.name}: nothing ran but the original; there is nothing to compare it with")
     reference, last = steps[0], steps[-1]
-    stages = []
-    cumulative = {}
-    for before, step in zip(steps[:-1], steps[1:], strict=True):
-        stages.append(compare.compare(before.read(), step.read(), target.bounds, stage=step.stage, scheme=artifact.scheme))
-        cumulative[step.stage] = stages[0].measured if before is reference else compare.measure(reference.read(), step.read())
+    stages, cumulative, before = [], {}, reference
+    for step in steps[1:]:
+        on_branch = step.stage == "source"
+        count = step.run.count if on_branch else None
+        stage = compare.compare(before.read(count), step.read(), target.bounds, stage=step.stage, scheme=artifact.scheme)
+        stages.append(stage)
+        cumulative[step.stage] = stage.measured if before is reference else compare.measure(reference.read(), step.read())
+        before = before if on_branch else step
     total = compare.judge(cumulative[last.stage], target.bounds, stage="total", scheme=artifact.scheme)
     budget = [Spent("file_bytes", artifact.size_bytes, target.budget.file_bytes)] if target.budget.file_bytes is not None else []
     said = [
@@ -148,10 +154,19 @@ def judge(
         budget=tuple(budget),
         findings=(*findings, *artifact.findings, *said, *_below_noise(target, artifact, noise, total.measured)),
         noise=noise,
-        accuracy={step.stage: value for step in steps for value in _accuracy(step, labels)},
+        accuracy={step.stage: value for step in steps if step.stage != "source" for value in _accuracy(step, labels)},
         runs={step.stage: step.run for step in steps},
         seconds=seconds,
     )
+
+
+def _first(blocks: Iterable[compare.Block], count: int) -> Iterator[compare.Block]:
+    """Yield blocks that hold the first `count` samples, or all if there are fewer."""
+    for block in blocks:
+        if count <= 0:
+            return
+        yield {name: array[:count] for name, array in block.items()}
+        count -= compare.count_samples(block)
 
 
 def _noise_share(measured: Measured) -> float:

@@ -89,10 +89,11 @@ class Times:
 
 
 def surroundings(where: Path, home: Path | None) -> dict[str, str]:
-    """Return the variables of a command: no network, temporary files where they are seen, bytecode as any user has it."""
+    """Return the variables of a command: bytecode as any user has it; a build's temporary files where they are seen, and no network."""
     variables = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
-    variables |= {"EDGE_TOOLKIT_OFFLINE": "1", "TMPDIR": str(where / "tmp")}
-    return variables | ({"EDGE_TOOLKIT_HOME": str(home)} if home else {})
+    if home is None:
+        return variables | {"TMPDIR": str(where)}
+    return variables | {"EDGE_TOOLKIT_OFFLINE": "1", "EDGE_TOOLKIT_HOME": str(home), "TMPDIR": str(where / "tmp")}
 
 
 def watch(process: subprocess.Popen[str], peak: list[int]) -> None:
@@ -147,15 +148,19 @@ def one_round(times: Times, python: Path, settings: Settings, work: Path) -> lis
 def many_builds(settings: Settings, work: Path, builds: int) -> list[Measured]:
     """Return what many builds in one process left behind."""
     with fresh(settings, work) as home:
-        command = [sys.executable, HERE / "loop.py", home, work / "dist", str(builds)]
+        command: list[Any] = [sys.executable, HERE / "loop.py", home, work / "dist", str(builds)]
         ended = subprocess.run(command, env=surroundings(work, home), capture_output=True, text=True, check=False)
         if ended.returncode != 0:
             raise SystemExit(f"bench: loop.py: exit status {ended.returncode}\n{ended.stderr[-4000:]}")
         rounds = json.loads(ended.stdout.splitlines()[-1])
         processes = processes_of(home)
     settled, last = rounds[min(SETTLED, len(rounds)) - 1], rounds[-1]
-    files = set(map(str, sum(last["files"], []))) ^ set(map(str, sum(settled["files"], [])))
-    left = sorted(files) + last["unfinished"] + processes + sorted(map(str, (work / "tmp").iterdir()))
+    left = (
+        sorted(set(last["files"]) ^ set(settled["files"]))
+        + last["unfinished"]
+        + processes
+        + sorted(map(str, (work / "tmp").iterdir()))
+    )
     for each in left:
         print(f"left behind: {each}", file=sys.stderr)
     grown = (last["resident_bytes"] - settled["resident_bytes"]) / 1e6

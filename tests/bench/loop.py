@@ -19,13 +19,13 @@ from toolkit.store import Store
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def tree(folder: Path) -> list[str]:
+def tree(folder: Path, without: str = "") -> list[str]:
     """Return the paths of all that is in a folder; what a link leads to is not in it."""
-    return sorted(
-        os.path.relpath(os.path.join(place, name), folder)
-        for place, folders, files in os.walk(folder)
-        for name in folders + files
-    )
+    found = []
+    for place, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if os.path.join(place, name) != os.path.join(folder, without)]
+        found += [os.path.relpath(os.path.join(place, name), folder) for name in folders + files]
+    return sorted(found)
 
 
 def build_once(settings: Settings, out: Path) -> dict[str, object]:
@@ -45,7 +45,10 @@ def build_once(settings: Settings, out: Path) -> dict[str, object]:
         "descriptors": len(os.listdir("/proc/self/fd")),
         "threads": threading.active_count(),
         "unfinished": tree(settings.home / "store" / "work") + tree(settings.home / "store" / "failed"),
-        "files": [tree(settings.home), tree(out)],
+        "files": [
+            *tree(settings.home, without="store/objects"),
+            *tree(out),
+        ],  # a SavedModel, so its key, is never the same
     }
 
 

@@ -14,12 +14,16 @@ from toolkit.errors import InvalidConfig
 
 
 class Part(config.Model):
+    """A table."""
+
     threads: int = Field(default=1, ge=1)
     share: float = Field(default=0.5, gt=0, lt=1)
     quick: bool = False
 
 
 class Item(config.Model):
+    """One of a list of tables."""
+
     limit: FiniteFloat
     names: tuple[str, ...] = ()
 
@@ -32,6 +36,8 @@ class Item(config.Model):
 
 
 class Whole(config.Model):
+    """A file."""
+
     name: str
     format: Literal["tflite", "onnx"] = "tflite"
     metric: Annotated[str, config.plugin("metrics")] = "max_abs"
@@ -163,7 +169,9 @@ def test_a_missing_file_is_answered_with_the_closest(tmp_path):
     (tmp_path / "digits.toml").touch()
     (tmp_path / "digit.npz").touch()
 
-    with pytest.raises(InvalidConfig, match=r"digit.toml: no such file; did you mean 'digits.toml'\? known: digits.toml"):
+    with pytest.raises(
+        InvalidConfig, match=r"digit.toml: no such file; did you mean 'digits.toml'\? known: digits.toml"
+    ):
         config.load(tmp_path / "digit.toml", Whole)
 
 

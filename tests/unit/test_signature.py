@@ -68,7 +68,7 @@ def test_two_tensors_of_one_name_are_refused(side):
     ],
 )
 def test_real_values_follow_from_scale_and_zero_point(dtype, scale, zero_point, given, real):
-    """real = scale (q - zero_point), for integers alone: a float tensor that carries a grid was dequantized inside the model."""
+    """Of integers alone: a float tensor that carries a grid was dequantized inside the model."""
     tensor = spec(dtype=dtype, scale=scale, zero_point=zero_point)
 
     result = tensor.dequantize(np.array([given], dtype))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from toolkit.compare.judging import Comparison, Judgement, Skipped, Status, judge
 from toolkit.compare.measuring import Broken, Measured, Measurement, Seen, measure
-from toolkit.compare.runs import Block, Run
+from toolkit.compare.runs import Block, Run, count_samples
 
 if TYPE_CHECKING:
     from toolkit.target import Bound
@@ -30,6 +30,7 @@ __all__ = [
     "Skipped",
     "Status",
     "compare",
+    "count_samples",
     "judge",
     "measure",
 ]

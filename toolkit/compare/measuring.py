@@ -174,10 +174,11 @@ class _Probe:
     def seen(self) -> Seen:
         """Return what is known of the output itself."""
         ours, theirs = self._sides
+        low, high = ours.range
         return Seen(
             output=self.name,
-            low=ours.low,
-            high=ours.high,
+            low=low,
+            high=high,
             lsb=self._specs[1].lsb,
             reference_varies=ours.varies,
             candidate_varies=theirs.varies,
@@ -187,7 +188,8 @@ class _Probe:
 
     def measurements(self, samples: int) -> Iterator[Measurement]:
         """Yield one measurement for each metric that applies."""
-        steps = {"range": self._sides[0].high - self._sides[0].low, "lsb": self._specs[1].lsb}
+        low, high = self._sides[0].range
+        steps = {"range": high - low, "lsb": self._specs[1].lsb}
         for name, tally in (self._tallies or {}).items():
             metric, value = tally.metric, tally.value(samples)
             values = {metric.UNITS[0]: value}
@@ -207,40 +209,45 @@ class _Side:
     nan: int = 0
     inf: int = 0
     first_broken: int | None = None
-    _lowest: Real | None = field(default=None, init=False)
-    _highest: Real | None = field(default=None, init=False)
+    # Over the samples, each element for itself, as the engine gave it (which takes less memory than real values).
+    _lowest: np.ndarray | None = field(default=None, init=False)
+    _highest: np.ndarray | None = field(default=None, init=False)
 
     def take(self, start: int, array: np.ndarray) -> Real:
         """Return the real values of the next samples, after looking at them."""
-        real = self.spec.dequantize(array)
-        finite = np.isfinite(real)
-        if not finite.all():
-            nan = int(np.isnan(real).sum())
-            self.nan += nan
-            self.inf += int(real.size - finite.sum()) - nan
-            if self.first_broken is None:
-                self.first_broken = start + int(np.argmin(metrics.rows(finite).all(axis=1)))
-        lowest, highest = real.min(axis=0), real.max(axis=0)
+        if not self.spec.is_integer:
+            self._count_broken(start, array)
+        lowest, highest = array.min(axis=0), array.max(axis=0)
         self._lowest = lowest if self._lowest is None else np.minimum(self._lowest, lowest)
         self._highest = highest if self._highest is None else np.maximum(self._highest, highest)
-        return real
+        return self.spec.dequantize(array)
+
+    def _count_broken(self, start: int, array: np.ndarray) -> None:
+        finite = np.isfinite(array)
+        if finite.all():
+            return
+        nan = int(np.isnan(array).sum())
+        self.nan += nan
+        self.inf += int(array.size - finite.sum()) - nan
+        if self.first_broken is None:
+            self.first_broken = start + int(np.argmin(finite.reshape(len(finite), -1).all(axis=1)))
 
     @property
-    def low(self) -> float:
-        """The smallest value over all samples; NaN if there is one."""
-        return math.nan if self._lowest is None or not self._lowest.size else float(self._lowest.min())
-
-    @property
-    def high(self) -> float:
-        """The largest value over all samples; NaN if there is one."""
-        return math.nan if self._highest is None or not self._highest.size else float(self._highest.max())
+    def range(self) -> tuple[float, float]:
+        """The smallest and largest real value over all samples; NaN if there is one, or no value at all."""
+        if self._lowest is None or self._highest is None or not self._lowest.size:
+            return math.nan, math.nan
+        return float(self.spec.dequantize(self._lowest).min()), float(self.spec.dequantize(self._highest).max())
 
     @property
     def varies(self) -> bool:
-        """Whether any element changes from sample to sample by more than the resolution of its own type; True where one is NaN."""
+        """Whether any element changes from sample to sample by more than an engine's own rounding; True where one is NaN."""
         if self._lowest is None or self._highest is None:
             return False
-        resolution = 0.0 if self.spec.is_integer else float(np.finfo(self.spec.dtype).eps)
+        if self.spec.is_integer:
+            return not np.array_equal(self._lowest, self._highest)
+        # Four steps of its own type: threads that sum in another order move a value by as much when its input is the same.
+        resolution = 4 * np.finfo(self._lowest.dtype).eps
         with np.errstate(invalid="ignore"):
             still = self._highest - self._lowest <= resolution * np.maximum(np.abs(self._lowest), np.abs(self._highest))
         return not still.all()

@@ -75,19 +75,24 @@ def _held(path: Any, options: dict[str, Any], scheme: Any) -> dict[str, Any]:
     held = describe(path)
     (signature,) = held.pop("signatures")
     for side in ("inputs", "outputs"):
-        wrong = [spec["name"] for spec in signature[side] if spec["dtype"].startswith("float") != options[side].startswith("float")]
-        integers = [spec["name"] for spec in signature[side] if spec["dtype"].startswith("int") and "scale" not in spec]
-        wrong = [name for name in wrong if name not in integers]  # ids and classes stay what they are
+        wrong = [spec["name"] for spec in signature[side] if _is_real(spec) and spec["dtype"] != options[side]]
         if wrong:
-            held["findings"].append(
-                _finding("not-as-asked", "error", f"{side} {wrong} are not {options[side]}, as asked of the converter", wrong)
-            )
+            held["findings"].append(_finding("not-as-asked", "error", f"{side} {wrong} are not {options[side]}, as was asked", wrong))
     islands = float_operators(path) if scheme.INTEGER else []
     if islands:
         held["findings"].append(
             _finding("float-operators", "warning", f"no int8 kernel for {', '.join(islands)}: computed in float", islands)
         )
+    if scheme.WEIGHTS not in held["weights_bytes"]:
+        held["findings"].append(
+            _finding("nothing-quantized", "warning", f"no weight became {scheme.WEIGHTS}: the file is as large as it was", [])
+        )
     return {"file": path.name, "size_bytes": path.stat().st_size, "sha256": sha256(path), "signature": signature, **held}
+
+
+def _is_real(spec: dict[str, Any]) -> bool:
+    """Return whether a tensor stands for real numbers; ids and classes are integers without a scale, and stay what they are."""
+    return str(spec["dtype"]).startswith("float") or "scale" in spec
 
 
 def _finding(code: str, severity: str, message: str, names: list[str]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from toolkit.environments import emulation
 from toolkit.environments.interpreters import Interpreter, as_is, ask, current, identify, installed
 from toolkit.environments.requirements import HERE, Requirements, read_requirements
 from toolkit.environments.status import Status
-from toolkit.environments.virtual import VARIABLES, find_made, make
+from toolkit.environments.virtual import VARIABLES, find_made, find_uv, make
 from toolkit.errors import EnvironmentUnavailable, OutsideError, UnknownName
 from toolkit.settings import Settings
 
@@ -104,6 +104,9 @@ def setup(wanted: Iterable[str], settings: Settings) -> list[Status]:
     for name in chosen:
         if name not in (*names(), QEMU):
             raise UnknownName("environment", name, (*names(), QEMU))
+    find_uv(
+        "setup"
+    )  # before there are threads: it reads Python's configuration, which is not safe to do in two at once
     failures: list[OutsideError] = []
 
     def make_one(name: str) -> None:

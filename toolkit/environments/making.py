@@ -15,6 +15,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -27,7 +28,7 @@ from toolkit.errors import EnvironmentUnavailable
 MARKER = "made.json"
 
 _LOCK = "making.lock"  # a file, because network file systems lock no folders
-
+_DISCARDED = ".discarded."
 _TAIL_LINES = 12
 _WORTH_SAYING = ("Downloading", "Bytecode compiled")  # of uv's lines: the long steps, with sizes
 _NO_SPACE = re.compile(r"No space left on device|Disk quota exceeded|os error 28\b", re.IGNORECASE)
@@ -57,7 +58,6 @@ class Making:
         """Run a program, in the partial folder if in no other, and return the lines it printed.
 
         `variables` are set over those of this process; None takes one away.
-
         Raises `EnvironmentUnavailable` with its last lines where it fails.
         """
         given = {**os.environ, "LC_ALL": "C.UTF-8", **(variables or {})}
@@ -138,13 +138,15 @@ def make_once(
                     continue  # someone else finished, or gave up: look again
                 facts = read_marker(folder)
                 if facts is not None and usable(folder):
-                    shutil.rmtree(making.folder)
+                    _discard(making.folder)
                     return facts
+                for discarded in folder.parent.glob(f"{folder.name}*{_DISCARDED}*"):
+                    shutil.rmtree(discarded, ignore_errors=True)
                 _clear(making.folder)
                 try:
                     return _finish(making, folder, build(making))
                 except BaseException:
-                    shutil.rmtree(making.folder, ignore_errors=True)
+                    _discard(making.folder)
                     raise
 
 
@@ -185,17 +187,21 @@ def _clear(partial: Path) -> None:
             entry.unlink()
 
 
+def _discard(folder: Path) -> None:
+    """Remove a folder by another name, under its own someone may already be making the next; what a kill leaves, the next removes."""
+    aside = folder.with_name(f"{folder.name}{_DISCARDED}{os.getpid()}.{time.monotonic_ns()}")
+    os.rename(folder, aside)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
 def _finish(making: Making, folder: Path, facts: Mapping[str, object]) -> dict[str, Any]:
     _sync(making.lock)  # what was built, before the marker that vouches for it
     with open(making.folder / MARKER, "w") as file:
         json.dump(facts, file, indent=1)
         file.flush()
         os.fsync(file.fileno())
-    if (
-        folder.exists()
-    ):  # finished once, no longer usable; the marker first, so that no half of it is ever taken for the whole
-        (folder / MARKER).unlink(missing_ok=True)
-        shutil.rmtree(folder)
+    if folder.exists():  # finished once, no longer usable
+        _discard(folder)
     os.rename(making.folder, folder)
     (folder / _LOCK).unlink()  # after the renaming: whoever opens it before waits for this process
     parent = os.open(folder.parent, os.O_RDONLY | os.O_DIRECTORY)

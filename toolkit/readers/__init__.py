@@ -38,7 +38,7 @@ class Sample(NamedTuple):
 
 @dataclass(frozen=True)
 class Asked:
-    """The model's input names, an empty folder to work in, and the recipe's own folder where the reader is not CACHED."""
+    """The model's input names, an empty folder to work in, and the recipe's own folder if the reader is not CACHED."""
 
     names: tuple[str, ...]
     scratch: Path

@@ -85,7 +85,7 @@ def read(options: Options, files: Mapping[str, Path], asked: Asked) -> Reading:
     held = _headers(files["path"]) if "path" in files else {}
     labels, findings = _labels(options, files, held, asked)
     chosen = _inputs(options, files, held, asked, labels)
-    unused = sorted(set(held) - {array.member for array in (*chosen.values(), labels) if array is not None})
+    unused = sorted(set(held) - {array.member or "" for array in (*chosen.values(), labels) if array is not None})
     if unused and options.inputs is None:
         message = f"arrays that no input of the model is named after are not used: {', '.join(unused)}"
         findings.append({"code": "unused-arrays", "severity": "info", "message": message, "arrays": unused})

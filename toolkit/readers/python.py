@@ -2,9 +2,9 @@
 
 It is called once, with the recipe's `args` as keyword arguments, and gives one of
 
-    an iterable of samples      each a dict by input name, or an array if the model has one input, or a pair (such, label)
-    columns                     an array, or a dict of arrays by input name, whose first axis counts the samples, or a
-                                pair (such, labels)
+    an iterable of samples      each a dict by input name, or an array if the model has one input, or (such, label)
+    columns                     an array, or a dict of arrays by input name, whose first axis counts the samples, or
+                                (such, labels)
 
 Of a generator no more is taken than is needed, in its own order, so it may be endless; the seed draws only from what
 has a length. What it prints goes to the job's log. Its answers are never taken from the cache: what else it reads is

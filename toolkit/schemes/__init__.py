@@ -2,6 +2,7 @@
 
 A scheme is a module with
 
+    WEIGHTS                                 the dtype that its weights must be found to have, some of them at least
     CALIBRATED                              whether it needs a calibration set
     INTEGER                                 whether activations are integers, so that a float operator left over is worth a finding
     INPUT_DTYPES                            dtypes that the model's inputs and outputs may be asked to have

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+WEIGHTS = "float16"
 CALIBRATED = False
 INTEGER = False
 INPUT_DTYPES = ("float32",)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+WEIGHTS = "int8"
 CALIBRATED = True
 INTEGER = True
 INPUT_DTYPES = ("float32", "int8", "uint8")

@@ -75,9 +75,9 @@ def provenance(name_or_path: str | Path) -> tuple[Value, ...]:
     content = merged.content if target is None else target.model_dump()
     values = []
     for location, value in _flat(content):
-        origin = merged.origin(location)
-        if origin is not None or value is not None:
-            values.append(Value(dotted(location), value, origin[0] if origin else None))
+        path, _ = merged.origins.get(location, (None, ()))
+        if path is not None or value is not None:
+            values.append(Value(dotted(location), value, path))
     return tuple(values)
 
 
@@ -135,7 +135,7 @@ def _resolve(path: Path) -> tuple[Target | None, Merged]:
     merged = merge(chain)
     target, problems = config.check(merged.content, Target)
     if merged.content.get("abstract") is True:
-        problems = [problem for problem in problems if not (problem.missing and problem.location[0] != "bounds")]
+        problems = [problem for problem in problems if not problem.missing or _is_in_a_bound(problem.location)]
     found: dict[Path, list[Problem]] = {}
     for problem in problems:
         file, location = merged.origin(problem.location) or (path, problem.location)
@@ -149,6 +149,10 @@ def _resolve(path: Path) -> tuple[Target | None, Merged]:
         if layer.path in found:
             raise InvalidConfig(layer.path, map(str, found[layer.path]))
     return target, merged
+
+
+def _is_in_a_bound(location: Location) -> bool:
+    return location[0] == "bounds" and len(location) > 1
 
 
 def _flat(content: Mapping[str, Any], above: Location = ()) -> Iterator[tuple[Location, object]]:

@@ -99,7 +99,10 @@ def _put_bounds(merged: Merged, value: list[Any], path: Path) -> None:
     for own, bound in enumerate(value):
         place = inherited.get(_identity(bound), len(held))
         held[place : place + 1] = [bound]
+        _forget(merged, "bounds", place)
         merged.origins["bounds", place] = (path, ("bounds", own))
+        for key in bound if isinstance(bound, dict) else ():
+            merged.origins["bounds", place, key] = (path, ("bounds", own, key))
 
 
 def _identity(bound: Any) -> tuple[str, ...]:
@@ -111,6 +114,6 @@ def _identity(bound: Any) -> tuple[str, ...]:
     return (*(str(bound.get(key)) for key in ("stage", "output", "metric")), *names)
 
 
-def _forget(merged: Merged, key: str) -> None:
-    for location in [location for location in merged.origins if location[0] == key]:
-        del merged.origins[location]
+def _forget(merged: Merged, *location: str | int) -> None:
+    for inside in [inside for inside in merged.origins if inside[: len(location)] == location]:
+        del merged.origins[inside]

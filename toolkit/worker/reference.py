@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from toolkit.runtimes import tensorflow
 from toolkit.worker.infer import check
-from toolkit.worker.shards import ShardWriter, read_index, read_samples
+from toolkit.worker.shards import ShardWriter, read_index, read_shards
 
+_BATCH = 64  # samples in one call, where the model takes a batch of any size
 _NOISE_SAMPLES = 16
+
+Arrays = dict[str, np.ndarray]
 
 
 def run(request: Any) -> dict[str, Any]:
@@ -22,30 +26,35 @@ def run(request: Any) -> dict[str, Any]:
     loaded = tensorflow.load(request.inputs["model"], request.options)
     samples = request.inputs["samples"]
     total = read_index(samples)["count"]
-    first: list[tuple[dict[str, np.ndarray], dict[str, np.ndarray]]] = []
+    batched = _takes_batches(loaded.signature)
+    first: list[tuple[Arrays, Arrays]] = []
+    done = 0
     with ShardWriter(request.out / "outputs") as writer:
-        for done, sample in enumerate(read_samples(samples)):
-            outputs = loaded.call(sample)
-            check(outputs, loaded.signature["outputs"], f"sample {done}")
-            writer.add(outputs)
-            if done < _NOISE_SAMPLES:
-                first.append((sample, outputs))
-            if done % 16 == 0:
-                request.progress(done, total)
-    noise = {"repeat": _repeat(loaded, first)}
-    if first and _takes_batches(loaded.signature):
-        noise["batch"] = _batch(loaded, first)
+        for chunk in _chunks(samples, _BATCH if batched else 1):
+            for sample, outputs in _together(loaded, chunk) if batched else [(one, loaded.call(one)) for one in chunk]:
+                check(outputs, loaded.signature["outputs"], f"sample {done}")
+                writer.add(outputs)
+                first += [(sample, outputs)] * (done < _NOISE_SAMPLES)
+                done += 1
+            request.progress(done, total)
+    noise = {"repeat": _largest([(loaded.call(sample), loaded.call(sample)) for sample, _ in first])}
+    if batched:
+        noise["batch"] = _largest([(outputs, loaded.call(sample)) for sample, outputs in first])
     return {"engine": loaded.engine, "signature": loaded.signature, "count": total, "noise": noise}
 
 
-def _repeat(loaded: Any, first: list[Any]) -> dict[str, float]:
-    return _largest([(outputs, loaded.call(sample)) for sample, outputs in first])
+def _chunks(samples: Any, size: int) -> Iterator[list[Arrays]]:
+    """Yield the samples in lists of at most `size`."""
+    for arrays in read_shards(samples):
+        count = len(next(iter(arrays.values()), ()))
+        for start in range(0, count, size):
+            yield [{name: array[row, ...] for name, array in arrays.items()} for row in range(start, min(start + size, count))]
 
 
-def _batch(loaded: Any, first: list[Any]) -> dict[str, float]:
-    together = loaded.call({name: np.concatenate([sample[name] for sample, _ in first]) for name in first[0][0]})
-    rows = [{name: array[row : row + 1] for name, array in together.items()} for row in range(len(first))]
-    return _largest([(outputs, row) for (_, outputs), row in zip(first, rows)])
+def _together(loaded: Any, chunk: list[Arrays]) -> list[tuple[Arrays, Arrays]]:
+    """Return each sample with its outputs, from one call for all of them."""
+    outputs = loaded.call({name: np.concatenate([sample[name] for sample in chunk]) for name in chunk[0]})
+    return [(sample, {name: array[row : row + 1] for name, array in outputs.items()}) for row, sample in enumerate(chunk)]
 
 
 def _takes_batches(signature: dict[str, Any]) -> bool:
@@ -53,7 +62,7 @@ def _takes_batches(signature: dict[str, Any]) -> bool:
     return all(spec["shape"] is not None and len(spec["shape"]) > 0 and spec["shape"][0] is None for spec in specs)
 
 
-def _largest(pairs: list[tuple[dict[str, np.ndarray], dict[str, np.ndarray]]]) -> dict[str, float]:
+def _largest(pairs: list[tuple[Arrays, Arrays]]) -> dict[str, float]:
     largest: dict[str, float] = {}
     for one, other in pairs:
         for name, array in one.items():

@@ -228,7 +228,8 @@ class _Set:
             first = self._firsts.setdefault(name, array)
             if array.shape != first.shape:
                 raise InvalidSamples(
-                    f"{sample.origin}: input {name!r} has shape {array.shape}, the first sample read {first.shape}; one shape is right",
+                    f"{sample.origin}: input {name!r} has shape {array.shape}, the first sample read {first.shape}; "
+                    "all of a set have one shape",
                     "declare size = [height, width] under [preprocess] if these are images",
                 )
             if name not in self._varying and array.tobytes() != first.tobytes():
@@ -349,12 +350,15 @@ def _scaled(values: np.ndarray, steps: Mapping[str, Any]) -> np.ndarray:
             raise ValueError(
                 f"{step} has {len(steps[step])} numbers, but the shape is {values.shape}; one number, or one each"
             )
-    real = values.dtype.type
-    mean, std = (
-        np.asarray(steps.get(step, default), values.dtype) for step, default in (("mean", (0.0,)), ("std", (1.0,)))
-    )
+    scaled = np.array(values)
     with np.errstate(over="ignore", invalid="ignore"):  # is seen afterwards, as infinity or NaN
-        return np.asarray((values * real(steps.get("scale", 1.0)) - mean) / std)
+        if "scale" in steps:
+            scaled *= values.dtype.type(steps["scale"])
+        for step, change in (("mean", np.subtract), ("std", np.divide)):
+            if step in steps:
+                numbers = np.array(steps[step], values.dtype)
+                change(scaled, numbers if len(numbers) > 1 else numbers[0], out=scaled)
+    return scaled
 
 
 def _of_dtype(values: np.ndarray, dtype: str, where: str) -> np.ndarray:

@@ -1,0 +1,204 @@
+"""What `toolkit/metrics/__init__.py` asks of a metric, asked of every file in the folder."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from toolkit import metrics, registry
+
+NAMES = registry.names("metrics")
+SHAPE = (1, 4)  # every metric must apply to it, so that nothing below is skipped
+
+
+def measured(metric, reference, candidate):
+    """Return one value for each sample, also of a pooled metric."""
+    values = metric.measure(np.asarray(reference, np.float64), np.asarray(candidate, np.float64))
+    return metric.finish(values) if metric.OVER == "set" else values
+
+
+def best(metric):
+    low, high = metric.RANGE
+    return low if metric.BETTER == "lower" else high
+
+
+def random(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape)
+
+
+@pytest.fixture(params=NAMES)
+def metric(request):
+    return metrics.load(request.param)
+
+
+def test_it_defines_what_the_contract_asks(metric):
+    """Names, units and directions are facts of the metric, not of whoever uses it."""
+    assert metric.BETTER in ("lower", "higher")
+    assert metric.OVER in ("sample", "set", "rate")
+    assert metric.UNITS
+    assert metric.RANGE[0] < metric.RANGE[1]
+    assert hasattr(metric, "finish") == (metric.OVER == "set")
+    assert set(metric.UNITS[1:]) <= {"range", "lsb"}
+    assert metric.applies(SHAPE) is None
+    assert metric.__doc__
+    assert metric.measure.__doc__
+
+
+def test_it_gives_a_value_for_each_sample(metric):
+    """(n,), or (n, k) terms of a pooled one: the sample that decides must be known."""
+    values = metric.measure(random(5, *SHAPE), random(5, *SHAPE, seed=1))
+
+    assert values.dtype == np.float64
+    assert values.shape == (5,) if metric.OVER != "set" else values.shape[0] == 5
+
+
+@pytest.mark.parametrize("side", [0, 1])
+@pytest.mark.parametrize("others", [0.0, 1.0, np.inf, np.nan])
+def test_nan_gives_nan(metric, side, others):
+    """Whatever the other side and the other elements hold; and only in its own sample."""
+    pair = np.ones((2, 3, *SHAPE))
+    pair[:, 1] = others
+    pair[side, 1, 0, 2] = np.nan
+
+    values = measured(metric, *pair)
+
+    assert np.isnan(values).tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if metrics.load(name).OVER != "rate"])
+def test_the_same_infinity_on_both_sides_is_no_agreement(name):
+    """Two overflows say nothing about how far apart the numbers were; a decision between scores is still one."""
+    pair = np.ones((2, 1, *SHAPE))
+    pair[:, 0, 0, 2] = np.inf
+
+    assert np.isnan(measured(metrics.load(name), *pair)[0])
+
+
+@pytest.mark.parametrize("special", [np.inf, -np.inf])
+def test_an_infinity_on_one_side_is_never_the_best(metric, special):
+    """An overflow of the candidate must not look like agreement."""
+    reference = np.array([[[1.0, 2.0, 3.0, 4.0]]])
+    candidate = np.array([[[special, 2.0, 3.0, 4.0]]])
+    if metric.OVER == "rate":
+        candidate[0, 0] = [4.0, 2.0, special, special]
+
+    assert measured(metric, reference, candidate)[0] != best(metric)
+
+
+@pytest.mark.parametrize(
+    "samples",
+    [
+        np.zeros((3, *SHAPE)),
+        np.full((3, *SHAPE), 7.0),
+        random(3, *SHAPE),
+        random(3, *SHAPE) * 1e300,
+        random(3, *SHAPE) * 1e-300,
+        np.round(random(3, *SHAPE) * 1e6),
+        -random(3, *SHAPE),
+    ],
+    ids=["zeros", "constant", "random", "huge", "tiny", "integers", "negated"],
+)
+def test_identical_is_the_best_that_there_is(metric, samples):
+    """Also where a formula divides by zero or overflows."""
+    np.testing.assert_array_equal(measured(metric, samples, samples.copy()), best(metric))
+
+
+def test_values_stay_within_the_range(metric):
+    """Limits in profiles are held against it."""
+    reference, candidate = random(200, *SHAPE), random(200, *SHAPE, seed=1)
+    candidate[:50] = reference[:50] * 1e-9
+    candidate[50:60], reference[60:70] = 0, 0
+
+    values = measured(metric, reference, candidate)
+
+    assert np.all((values >= metric.RANGE[0]) & (values <= metric.RANGE[1]))
+
+
+def test_more_noise_is_worse(metric):
+    """The direction is the one that BETTER says."""
+    reference = random(300, *SHAPE)
+    values = [
+        measured(metric, reference, reference + noise * random(300, *SHAPE, seed=1)).mean() for noise in (0.01, 0.3, 3)
+    ]
+
+    assert values == sorted(values, reverse=metric.BETTER == "higher")
+    assert len(set(values)) == 3
+
+
+def test_samples_do_not_touch_each_other(metric):
+    """Blocks are cut anywhere, so a sample's value may depend on nothing beside it."""
+    reference, candidate = random(6, *SHAPE), random(6, *SHAPE, seed=1)
+    candidate[3, 0, 0] = np.nan
+
+    together = metric.measure(reference, candidate)
+    alone = [metric.measure(reference[i : i + 1], candidate[i : i + 1])[0] for i in range(6)]
+
+    np.testing.assert_array_equal(together, alone)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if metrics.load(name).UNITS[0] == "real"])
+def test_a_unit_of_the_output_grows_with_the_output(name):
+    """Only then do fractions of its range and steps of its grid mean anything."""
+    metric = metrics.load(name)
+    reference, candidate = random(4, *SHAPE), random(4, *SHAPE, seed=1)
+
+    np.testing.assert_allclose(
+        metric.measure(8 * reference, 8 * candidate), 8 * metric.measure(reference, candidate), rtol=1e-12
+    )
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if metrics.load(name).OVER == "set"])
+def test_terms_of_a_pooled_metric_add_up(name):
+    """The value of a set is that of the sums, however the set is cut."""
+    metric = metrics.load(name)
+    reference, candidate = random(10, *SHAPE), random(10, *SHAPE, seed=1)
+    whole = metric.measure(reference.reshape(1, 10, 4), candidate.reshape(1, 10, 4))
+
+    terms = metric.measure(reference, candidate)
+
+    np.testing.assert_allclose(metric.finish(terms.sum(axis=0)), metric.finish(whole)[0], rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if metrics.load(name).OVER == "rate"])
+def test_a_rate_says_yes_or_no(name):
+    """Exact intervals are for counts."""
+    metric = metrics.load(name)
+
+    assert set(metric.measure(random(100, *SHAPE), random(100, *SHAPE, seed=1))) == {0.0, 1.0}
+    assert metric.RANGE == (0.0, 1.0)
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (1, 1), (3,), (1, 2, 2, 3)])
+def test_any_shape_is_measured_or_refused_with_a_reason(metric, shape):
+    """Scalars and images too; an output without element is never asked about."""
+    reason = metric.applies(shape)
+    if reason is None:
+        reference, candidate = random(4, *shape), random(4, *shape, seed=1)
+
+        assert np.all(np.isfinite(measured(metric, reference, candidate)))
+    else:
+        assert len(reason) > 10
+
+
+def test_the_inputs_are_left_alone(metric):
+    """The same arrays go through every metric."""
+    reference, candidate = random(3, *SHAPE), random(3, *SHAPE, seed=1)
+    before = reference.copy(), candidate.copy()
+
+    metric.measure(reference, candidate)
+
+    np.testing.assert_array_equal(before, (reference, candidate))
+
+
+def test_an_unknown_metric_is_answered_with_the_closest():
+    """As any plugin is."""
+    with pytest.raises(Exception, match=r"metric 'max_ab': unknown; did you mean 'max_abs'"):
+        metrics.load("max_ab")
+
+
+def test_no_metric_lies_beside_the_contract():
+    """The list that is tested is the folder."""
+    assert set(NAMES) >= {"max_abs", "rmse", "snr_db", "sqnr_db", "cosine", "top1_agreement"}
+    assert not any(math.isnan(bound) for name in NAMES for bound in metrics.load(name).RANGE)
