@@ -24,7 +24,7 @@ from toolkit import __version__, report
 from toolkit.errors import RequestError
 from toolkit.runtime import Run
 from toolkit.store import storage_failed
-from toolkit.verify import Verdict
+from toolkit.verdict import Verdict
 from toolkit.worker.request import sha256
 from toolkit.worker.shards import read_all
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit import source
-from toolkit.convert import Artifact, artifact_of, convert_job
+from toolkit.conversion import Artifact, artifact_of, convert_job
 from toolkit.errors import EdgeToolkitError, Unconvertible, WorkerCrashed, WorkerRefused
 from toolkit.executor import Executor
 from toolkit.jobs import Engine, Job, Output
@@ -19,7 +19,7 @@ from toolkit.signature import Signature
 from toolkit.source import TENSORFLOW, Source
 from toolkit.store import Entry
 from toolkit.target import Target
-from toolkit.verify import Step, Verdict, judge
+from toolkit.verdict import Step, Verdict, judge
 
 FLOAT_IO = {"inputs": "float32", "outputs": "float32"}
 _FLOAT = "float32"
@@ -85,15 +85,17 @@ class Chain:
     links: list[tuple[str, Job]]
 
     @property
-    def conversions(self) -> list[Job]:
-        """The conversion by this scheme, where there is one."""
-        return [self.artifact] if isinstance(self.artifact, Job) else []
+    def before_scheme(self) -> list[Job]:
+        """The jobs that do not depend on the scheme."""
+        model = self.model
+        return [model.samples, model.reference, model.canonical, *(job for stage, job in self.links if stage in ("source", "conversion"))]
 
     @property
     def jobs(self) -> list[Job]:
         """All jobs that the verdict needs, those first that others wait for longest: conversions before runs of TensorFlow."""
         late = [job for stage, job in self.links if stage == "source"]
-        return [*self.conversions, *(job for _, job in self.links if job not in late), self.model.reference, *late]
+        conversions = [self.artifact] if isinstance(self.artifact, Job) else []
+        return [*conversions, *(job for _, job in self.links if job not in late), self.model.reference, *late]
 
     def replace(self, stage: str, job: Job) -> None:
         """Put another run in a stage's place."""

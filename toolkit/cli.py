@@ -168,7 +168,7 @@ def build(
 ) -> int:
     """From a saved model to a verified bundle, for one target or several."""
     from toolkit import report
-    from toolkit.build import Original, Samples, build
+    from toolkit.api import Original, Samples, build
 
     original, samples = Original(source, signature, _shapes(shape)), Samples(calibration, evaluation)
     with common.executor() as executor:
@@ -191,7 +191,7 @@ def convert(
 ) -> int:
     """Convert and quantize, without a verdict."""
     from toolkit import report
-    from toolkit.build import Original, Samples, convert
+    from toolkit.api import Original, Samples, convert
 
     original, io = Original(source, signature, _shapes(shape)), {"inputs": inputs, "outputs": outputs}
     with common.executor() as executor:
@@ -210,7 +210,7 @@ def run(
 ) -> int:
     """Run an artifact over samples, on a target's runtime."""
     from toolkit import report
-    from toolkit.build import run
+    from toolkit.api import run
 
     with common.executor() as executor:
         ran = run(artifact, target, samples, out, executor=executor, limits=common.limits)
@@ -235,7 +235,7 @@ def verify(
 ) -> int:
     """Compare an artifact that is already there with its original, stage by stage."""
     from toolkit import report
-    from toolkit.build import Original, Samples, verify
+    from toolkit.api import Original, Samples, verify
 
     original, samples = Original(source, signature, _shapes(shape)), Samples(calibration, evaluation)
     with common.executor() as executor:
@@ -248,7 +248,7 @@ def verify(
 def inspect_(common: Common, path: Annotated[Path, typer.Argument(metavar="PATH", help="A source or an artifact.")]) -> int:
     """Tell what a model is: signatures, operators, sizes, quantization."""
     from toolkit import report
-    from toolkit.build import inspect
+    from toolkit.api import inspect
 
     with common.executor() as executor:
         held = inspect(path, executor=executor, limits=common.limits)
@@ -301,7 +301,7 @@ def setup(common: Common, names: Annotated[list[str] | None, typer.Argument(meta
 def doctor(common: Common) -> int:
     """Show what works on this machine, with the fix for each that does not."""
     from toolkit import report
-    from toolkit.build import doctor
+    from toolkit.api import doctor
 
     rows = doctor(common.settings)
     common.show(report.status_json(rows), lambda: report.status_text(rows))

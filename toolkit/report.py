@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit.compare.measuring import plain_json
 from toolkit.errors import EdgeToolkitError
-from toolkit.verify import Verdict
+from toolkit.verdict import Verdict
 
 if TYPE_CHECKING:
     from toolkit.compare import Comparison
-    from toolkit.convert import Artifact
+    from toolkit.conversion import Artifact
     from toolkit.environments import Status
     from toolkit.runtime import Run
     from toolkit.target import Target, Value

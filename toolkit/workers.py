@@ -140,7 +140,7 @@ def read_response(job: Job, folder: Path, event: Mapping[str, Any]) -> tuple[dic
     if request != sha256(folder / "request"):
         raise WorkerLied(f"{who}: its response answers another request", words)
     if status != "ok":
-        raise revive(str(result.get("kind")), _with_subject(who, str(result.get("problem"))), result.get("hint") or words)
+        raise revive(str(result.get("kind")), _with_subject(who, str(result.get("problem"))), result.get("hint"))
     if not isinstance(result, dict):
         raise WorkerLied(f"{who}: its result is {type(result).__name__}, not a JSON object", words)
     _check_files(who, folder / "out", files)

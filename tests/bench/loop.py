@@ -11,7 +11,7 @@ import sys
 import threading
 from pathlib import Path
 
-from toolkit.build import Original, Samples, build
+from toolkit.api import Original, Samples, build
 from toolkit.executor import Executor
 from toolkit.settings import Settings
 from toolkit.store import Store

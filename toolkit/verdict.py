@@ -22,7 +22,7 @@ import numpy as np
 
 from toolkit import compare
 from toolkit.compare import Comparison, Judgement, Measured
-from toolkit.convert import Artifact
+from toolkit.conversion import Artifact
 from toolkit.errors import EdgeToolkitError, UnjudgeableRun
 from toolkit.runtime import Run
 from toolkit.signature import Signature

@@ -11,9 +11,9 @@ from typing import Any, ParamSpec, TypeVar
 
 from toolkit import bundle, dataset, environments, launchers, registry, source, target
 from toolkit.chain import FLOAT_IO, Chain, Model, engine_of, plan, settle
-from toolkit.convert import Artifact, artifact_of, convert_job, is_calibrated
+from toolkit.conversion import Artifact, artifact_of, convert_job, is_calibrated
 from toolkit.environments import Status
-from toolkit.errors import EdgeToolkitError, InvalidSource, RequestError, Unconvertible
+from toolkit.errors import EdgeToolkitError, InvalidSource, RequestError, Unconvertible, WorkerError
 from toolkit.executor import Executor
 from toolkit.jobs import Engine, Job, path_digest
 from toolkit.limits import Limits
@@ -22,7 +22,7 @@ from toolkit.settings import Settings
 from toolkit.source import TENSORFLOW
 from toolkit.store import Entry
 from toolkit.target import Target
-from toolkit.verify import Verdict
+from toolkit.verdict import Verdict
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -238,13 +238,12 @@ def _attempt(chain: Chain, executor: Executor, seconds: float) -> Attempt:
 
 
 def _another_may_do_better(attempt: Attempt, chain: Chain, executor: Executor) -> bool:
-    """Return whether the next scheme is worth trying: this one was refused, or could not be made while everything before it could."""
+    """Return whether the next scheme is worth trying: this one was refused, or an engine failed at it and at nothing before it."""
     if isinstance(attempt, Verdict):
         return not attempt.passed
     if isinstance(attempt, Unconvertible):
         return True
-    conversion, *before = executor.outcomes([*chain.conversions, chain.model.canonical, chain.model.samples])
-    return conversion is attempt and all(isinstance(outcome, Entry) for outcome in before)
+    return isinstance(attempt, WorkerError) and all(isinstance(outcome, Entry) for outcome in executor.outcomes(chain.before_scheme))
 
 
 def _shown(attempts: Sequence[Attempt]) -> Attempt:

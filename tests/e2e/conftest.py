@@ -1,0 +1,228 @@
+"""The program as its users start it: a command in a process of its own, or the Python functions; small models, and samples for them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import toolkit
+from toolkit.environments import resolve
+from toolkit.executor import Executor
+from toolkit.settings import Settings
+from toolkit.worker.shards import read_all
+
+HERE = Path(__file__).resolve().parent
+PACKAGE = Path(toolkit.__file__).resolve().parent
+PATIENCE_S = 300
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What a command left: its exit status and what it printed."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:
+        """The one JSON document on standard output."""
+        return json.loads(self.out)
+
+
+class CommandLine:
+    """`edge-toolkit` in processes of its own, with this session's cache folder or another."""
+
+    def __call__(
+        self, *arguments: object, home: Path | None = None, where: Path | None = None, patience: float = PATIENCE_S
+    ) -> Ended:
+        """Return what a command left; whatever it was asked for, it may not end in a traceback."""
+        process = self.start(*arguments, home=home, where=where)
+        try:
+            out, err = process.communicate(timeout=patience)
+        finally:
+            process.kill()
+        ended = Ended(process.returncode, out, err)
+        assert "Traceback (most recent call last)" not in out + err, err
+        assert "internal error" not in err, err
+        return ended
+
+    def start(
+        self, *arguments: object, home: Path | None = None, where: Path | None = None, prefix: tuple[str, ...] = ()
+    ) -> subprocess.Popen[str]:
+        """Start a command and return its process; `prefix` is a program that starts it."""
+        variables = os.environ | {"PYTHONPATH": str(PACKAGE.parent)} | ({"EDGE_TOOLKIT_HOME": str(home)} if home else {})
+        return subprocess.Popen(
+            [*prefix, sys.executable, "-m", "toolkit", *map(str, arguments)],
+            cwd=where or PACKAGE.parent,
+            env={name: value for name, value in variables.items() if name != "PYTHONDONTWRITEBYTECODE"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+
+@pytest.fixture(scope="session")
+def edge():
+    """Return the command line."""
+    return CommandLine()
+
+
+@pytest.fixture(scope="session")
+def executor(home):
+    """Return workers that all Python calls of the session share, so that TensorFlow is imported once."""
+    with Executor(Settings(home=home)) as shared:
+        yield shared
+
+
+@pytest.fixture
+def fresh_home(home, tmp_path):
+    """Return a cache folder with this machine's environments and an empty store."""
+    return linked_home(home, tmp_path / "home")
+
+
+def linked_home(home: Path, folder: Path) -> Path:
+    """Make a cache folder whose environments are those of another; the store is its own."""
+    folder.mkdir()
+    for entry in home.iterdir():
+        if entry.name != "store":
+            (folder / entry.name).symlink_to(entry.resolve())
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tensorflow_python(home):
+    """Return the interpreter that holds TensorFlow."""
+    return resolve("tensorflow", settings=Settings(home=home)).python
+
+
+@pytest.fixture(scope="session")
+def models(tensorflow_python, tmp_path_factory):
+    """Return the folder of the models that make_models.py writes."""
+    folder = tmp_path_factory.mktemp("models")
+    quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
+    variables = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"} | quiet
+    made = subprocess.run(
+        [tensorflow_python, HERE / "make_models.py", folder], env=variables, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+    )
+    assert made.returncode == 0, made.stderr[-4000:]
+    return folder
+
+
+@pytest.fixture
+def arrays(tmp_path):
+    """Return a function that writes an .npz (float64 becomes float32) and returns its path."""
+
+    def write(name: str = "samples.npz", **held: Any) -> Path:
+        path = tmp_path / name
+        np.savez(path, **{key: _single(np.asarray(array)) for key, array in held.items()})
+        return path
+
+    return write
+
+
+def _single(array: np.ndarray) -> np.ndarray:
+    return array.astype(np.float32) if array.dtype == np.float64 else array
+
+
+@pytest.fixture
+def vectors(arrays):
+    """Return samples for the models that take x (1, 6)."""
+    return arrays("vectors.npz", x=np.random.default_rng(0).normal(size=(400, 6)))
+
+
+@pytest.fixture
+def profile(tmp_path):
+    """Return a function that writes a hardware profile which extends another, and returns its path."""
+
+    def write(name: str, text: str, extends: str = "host") -> Path:
+        path = tmp_path / f"{name}.toml"
+        path.write_text(f'name = "{name}"\nabout = "of a test"\nextends = "{extends}"\n{text}\n')
+        return path
+
+    return write
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    """Return a function that writes a recipe and returns its path."""
+
+    def write(name: str, text: str) -> Path:
+        path = tmp_path / f"{name}.toml"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def processes_of(home: Path, patience_s: float = 3.0) -> list[str]:
+    """Return the processes that still work with a cache folder, given a moment to end."""
+    mark = f"EDGE_TOOLKIT_HOME={home}".encode()
+    deadline = time.monotonic() + patience_s
+    while True:
+        left = []
+        for folder in Path("/proc").iterdir():
+            with contextlib.suppress(OSError):
+                if folder.name.isdigit() and mark in (folder / "environ").read_bytes().split(b"\0"):
+                    left.append(f"{folder.name} {(folder / 'cmdline').read_bytes().replace(bytes(1), b' ').decode()}")
+        if not left or time.monotonic() > deadline:
+            return left
+        time.sleep(0.05)
+
+
+def unfinished(home: Path) -> list[str]:
+    """Return what lies in a store that belongs to no finished job."""
+    return sorted(path.name for path in (home / "store" / "work").iterdir())
+
+
+def finished(home: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Yield (folder, manifest) of every finished job of a store."""
+    for manifest in (home / "store" / "objects").glob("*/*/manifest.json"):
+        yield manifest.parent, json.loads(manifest.read_text())
+
+
+def sha256(path: Path) -> str:
+    """Return a file's hash, not by the program's own code."""
+    import hashlib
+
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def flip_a_bit(path: Path, where: float = 0.5) -> None:
+    """Damage one byte of a file, at that part of its length."""
+    content = bytearray(path.read_bytes())
+    content[int(len(content) * where)] ^= 0x10
+    path.write_bytes(content)
+
+
+def copied(folder: Path, place: Path) -> Path:
+    """Return a copy of a folder that may be written to."""
+    shutil.copytree(folder, place)
+    return place
+
+
+def stage(report: dict[str, Any], name: str, metric: str, output: str | None = None) -> dict[str, Any]:
+    """Return the one comparison of a stage by a metric."""
+    (found,) = (
+        comparison
+        for comparison in report["comparisons"]
+        if (comparison["stage"], comparison["metric"]) == (name, metric) and output in (None, comparison["output"])
+    )
+    return found
+
+
+def outputs_of(run: Any) -> dict[str, np.ndarray]:
+    """Return a run's outputs by name, (N, *shape)."""
+    return {spec["name"]: read_all(run.outputs, spec["name"]) for spec in run.signature["outputs"]}
