@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import functools
+import contextlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 from toolkit import bundle, dataset, environments, launchers, registry, source, target
-from toolkit.chain import FLOAT_IO, Chain, Model, engine_of, plan, settle
+from toolkit.chain import FLOAT_IO, Chain, Model, engine_of, execution_of, plan, settle
 from toolkit.conversion import Artifact, artifact_of, convert_job, is_calibrated
 from toolkit.environments import Status
 from toolkit.errors import EdgeToolkitError, InvalidSource, RequestError, Unconvertible, WorkerError
 from toolkit.executor import Executor
 from toolkit.jobs import Engine, Job, path_digest
-from toolkit.limits import Limits
 from toolkit.runtime import HOST_RUNTIME, Run, run_job, run_of
 from toolkit.settings import Settings
 from toolkit.source import TENSORFLOW
@@ -24,27 +23,19 @@ from toolkit.store import Entry
 from toolkit.target import Target
 from toolkit.verdict import Verdict
 
-P = ParamSpec("P")
-T = TypeVar("T")
 Shapes = Mapping[str, Sequence[int]]
 Attempt = Verdict | EdgeToolkitError
 Outcomes = dict[str, Attempt]
 
-_NO_LIMITS_ASKED = Limits()
 
-
-def _with_executor(verb: Callable[P, T]) -> Callable[P, T]:
-    """Give a verb that is called without an executor one of its own, with the default settings."""
-
-    @functools.wraps(verb)
-    def call(*args: P.args, **kwargs: P.kwargs) -> T:
-        if kwargs.get("executor") is not None:
-            return verb(*args, **kwargs)
-        with Executor(Settings()) as executor:
-            kwargs["executor"] = executor
-            return verb(*args, **kwargs)
-
-    return call
+@contextlib.contextmanager
+def _executor(given: Executor | None) -> Iterator[Executor]:
+    """Give the executor that a verb was called with, or one of its own with the default settings."""
+    if given is not None:
+        yield given
+        return
+    with Executor(Settings()) as own:
+        yield own
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +55,14 @@ class Original:
     shapes: Shapes | None = None
 
 
-@_with_executor
 def build(
     original: Original,
     targets: Sequence[str],
     samples: Samples,
     out: Path,
     *,
-    executor: Executor | None = None,
     scheme: str | None = None,
-    limits: Limits = _NO_LIMITS_ASKED,
+    executor: Executor | None = None,
 ) -> Outcomes:
     """Convert, run and judge a model for each target, and write `out/<target>/`; return each target's verdict, or the error that kept it from one.
 
@@ -82,36 +71,37 @@ def build(
     began = time.monotonic()
     profiles = _profiles(targets)
     bundle.require_writable(out)
-    executor.expect(TENSORFLOW)
     open_schemes = {profile.name: [scheme] if scheme else list(profile.schemes) for profile in profiles}
     must_calibrate = any(is_calibrated(name) for names in open_schemes.values() for name in names)
-    model = _model(original, samples, executor, limits, must_calibrate=must_calibrate)
     attempts: dict[str, list[Attempt]] = {profile.name: [] for profile in profiles}
     outcomes: Outcomes = {}
-    while chains := [plan(model, one, open_schemes[one.name].pop(0)) for one in profiles if one.name not in outcomes]:
-        executor.outcomes([job for chain in chains for job in chain.jobs])
-        for chain in chains:
-            name = chain.target.name
-            attempt = _attempt(chain, executor, time.monotonic() - began)
-            attempts[name].append(attempt)
-            if not open_schemes[name] or not _another_may_do_better(attempt, chain, executor):
-                outcomes[name] = _shown(attempts[name])
-    for outcome in outcomes.values():
-        if isinstance(outcome, Verdict):
-            bundle.write(outcome, out)
+    with _executor(executor) as running:
+        running.expect(TENSORFLOW)
+        model = _model(original, samples, running, must_calibrate=must_calibrate)
+        while chains := [
+            plan(model, one, open_schemes[one.name].pop(0)) for one in profiles if one.name not in outcomes
+        ]:
+            running.outcomes([job for chain in chains for job in chain.jobs])
+            for chain in chains:
+                name = chain.target.name
+                attempt = _attempt(chain, running, time.monotonic() - began)
+                attempts[name].append(attempt)
+                if not open_schemes[name] or not _another_may_do_better(attempt, chain, running):
+                    outcomes[name] = _shown(attempts[name])
+        for outcome in outcomes.values():
+            if isinstance(outcome, Verdict):
+                bundle.write(outcome, out)
     return {profile.name: outcomes[profile.name] for profile in profiles}
 
 
-@_with_executor
 def convert(
     original: Original,
     scheme: str,
     samples: Samples,
     out: Path,
     *,
-    executor: Executor | None = None,
     io: Mapping[str, str] | None = None,
-    limits: Limits = _NO_LIMITS_ASKED,
+    executor: Executor | None = None,
 ) -> Artifact:
     """Convert a model by one scheme and write the artifact to the file `out`; nothing is judged.
 
@@ -119,47 +109,40 @@ def convert(
     """
     calibrated = is_calibrated(scheme)
     bundle.require_writable(out.parent)
-    executor.expect(TENSORFLOW)
-    if samples.calibration is None and not calibrated:
-        opened = _open(original, executor, limits)
-        canonical = source.canonical_job(opened, None, limits)
-        job = convert_job(canonical.output("saved_model"), None, scheme, limits, io or FLOAT_IO)
-    else:
-        model = _model(original, samples, executor, limits, must_calibrate=calibrated)
-        job = model.convert(scheme, io or FLOAT_IO)
-    (entry,) = executor.run(job)
-    artifact = artifact_of(entry, scheme)
-    bundle.copy_whole(artifact.path, out)
+    with _executor(executor) as running:
+        running.expect(TENSORFLOW)
+        if samples.calibration is None and not calibrated:
+            canonical = source.canonical_job(_open(original, running), None)
+            job = convert_job(canonical.output("saved_model"), None, scheme, io or FLOAT_IO)
+        else:
+            job = _model(original, samples, running, must_calibrate=calibrated).convert(scheme, io or FLOAT_IO)
+        (entry,) = running.run(job)
+        artifact = artifact_of(entry, scheme)
+        bundle.copy_whole(artifact.path, out)
     return replace(artifact, path=out)
 
 
-@_with_executor
-def run(artifact: Path, name: str, samples: str, out: Path, *, executor: Executor | None = None, limits: Limits = _NO_LIMITS_ASKED) -> Run:
-    """Run an artifact over all samples of a set on a target's runtime, and write the outputs by name, (N, *shape), to the .npz `out`."""
+def run(artifact: Path, name: str, samples: str, out: Path, *, executor: Executor | None = None) -> Run:
+    """Run an artifact over the samples of a set that would verify, on a target's runtime; write the outputs, (N, *shape) by name, to an .npz."""
     profile = target.find(name)
     bundle.require_writable(out.parent)
-    held = _artifact(artifact, None, executor, limits)
-    drawn = dataset.samples_job(None, samples, _as_fed(held.signature))
-    job = run_job(
-        artifact, drawn.output("verification"), engine_of(profile), profile.runtime.name, limits, threads=profile.runtime.threads
-    )
-    (entry,) = executor.run(job)
-    result = run_of(entry)
-    bundle.write_npz(result, out)
+    with _executor(executor) as running:
+        held = _artifact(artifact, running)
+        drawn = dataset.samples_job(None, samples, _as_fed(held.signature))
+        (entry,) = running.run(run_job(artifact, drawn.output("verification"), execution_of(profile)))
+        result = run_of(entry)
+        bundle.write_npz(result, out)
     return result
 
 
-@_with_executor
 def verify(
     artifact: Path,
     original: Original,
     targets: Sequence[str],
     samples: Samples,
-    out: Path | None,
+    out: Path | None = None,
     *,
     executor: Executor | None = None,
-    scheme: str | None = None,
-    limits: Limits = _NO_LIMITS_ASKED,
 ) -> Outcomes:
     """Judge an artifact that is already there against its original, as `build` does; only reports are written, and only if `out` is given.
 
@@ -169,33 +152,27 @@ def verify(
     profiles = _profiles(targets)
     if out is not None:
         bundle.require_writable(out)
-    executor.expect(TENSORFLOW)
-    held = _artifact(artifact, scheme, executor, limits)
-    model = _model(original, samples, executor, limits, must_calibrate=False)
-    chains = [plan(model, profile, held.scheme, held) for profile in profiles]
-    executor.outcomes([job for chain in chains for job in chain.jobs])
-    outcomes = {chain.target.name: _attempt(chain, executor, time.monotonic() - began) for chain in chains}
-    for outcome in outcomes.values():
-        if isinstance(outcome, Verdict) and out is not None:
-            bundle.write_reports(outcome, out)
+    with _executor(executor) as running:
+        running.expect(TENSORFLOW)
+        held = _artifact(artifact, running)
+        model = _model(original, samples, running, must_calibrate=False)
+        chains = [plan(model, profile, held.scheme, held) for profile in profiles]
+        running.outcomes([job for chain in chains for job in chain.jobs])
+        outcomes = {chain.target.name: _attempt(chain, running, time.monotonic() - began) for chain in chains}
+        for outcome in outcomes.values():
+            if isinstance(outcome, Verdict) and out is not None:
+                bundle.write_reports(outcome, out)
     return outcomes
 
 
-@_with_executor
-def inspect(path: Path, *, executor: Executor | None = None, limits: Limits = _NO_LIMITS_ASKED) -> dict[str, Any]:
+def inspect(path: Path, *, executor: Executor | None = None) -> dict[str, Any]:
     """Return what a source or an artifact is, as JSON: kind, signatures, operators; for an artifact also sizes, dtypes and findings."""
-    if not path.is_file():
-        return source.inspect_source(path, executor, limits)
-    job = Job(
-        f"inspect {path.name}",
-        "worker.tflite_file",
-        "inspect",
-        Engine(HOST_RUNTIME, preload=False),
-        limits.timeout_s,
-        limits.memory_bytes,
-        inputs={"model": path},
-    )
-    (entry,) = executor.run(job)
+    with _executor(executor) as running:
+        if not path.is_file():
+            return source.inspect_source(path, running)
+        engine = Engine(HOST_RUNTIME, preload=False)
+        job = Job(f"inspect {path.name}", "worker.tflite_file", "inspect", engine, inputs={"model": path})
+        (entry,) = running.run(job)
     return {"kind": "tflite", "size_bytes": path.stat().st_size, "sha256": path_digest(path), **entry.result}
 
 
@@ -207,7 +184,11 @@ def doctor(settings: Settings) -> list[Status]:
         launcher = registry.load("launchers", profile.runtime.launcher)
         engine = engine_of(profile)
         ready = launcher.ready(engine.environment, engine.options, settings)
-        fix = None if ready else f"edge-toolkit setup {engine.environment}" + (" qemu" if engine.launcher == "qemu" else "")
+        fix = (
+            None
+            if ready
+            else f"edge-toolkit setup {engine.environment}" + (" qemu" if engine.launcher == "qemu" else "")
+        )
         problem = None if ready else f"{engine.name} is not set up"
         rows.append(Status("target", name, ready, profile.about, None, problem, fix))
     return rows
@@ -220,14 +201,16 @@ def _profiles(names: Sequence[str]) -> list[Target]:
     return profiles
 
 
-def _open(original: Original, executor: Executor, limits: Limits) -> source.Source:
-    return source.open_source(original.path, original.signature, original.shapes or {}, executor, limits)
+def _open(original: Original, executor: Executor) -> source.Source:
+    return source.open_source(original.path, original.signature, original.shapes or {}, executor)
 
 
-def _model(original: Original, samples: Samples, executor: Executor, limits: Limits, *, must_calibrate: bool) -> Model:
-    opened = _open(original, executor, limits)
-    drawn = dataset.samples_job(samples.calibration, samples.evaluation, opened.signature, must_calibrate=must_calibrate)
-    return Model(opened, drawn, samples.calibration is not None, limits)
+def _model(original: Original, samples: Samples, executor: Executor, *, must_calibrate: bool) -> Model:
+    opened = _open(original, executor)
+    drawn = dataset.samples_job(
+        samples.calibration, samples.evaluation, opened.signature, must_calibrate=must_calibrate
+    )
+    return Model(opened, drawn, samples.calibration is not None)
 
 
 def _attempt(chain: Chain, executor: Executor, seconds: float) -> Attempt:
@@ -243,7 +226,9 @@ def _another_may_do_better(attempt: Attempt, chain: Chain, executor: Executor) -
         return not attempt.passed
     if isinstance(attempt, Unconvertible):
         return True
-    return isinstance(attempt, WorkerError) and all(isinstance(outcome, Entry) for outcome in executor.outcomes(chain.before_scheme))
+    return isinstance(attempt, WorkerError) and all(
+        isinstance(outcome, Entry) for outcome in executor.outcomes(chain.before_scheme)
+    )
 
 
 def _shown(attempts: Sequence[Attempt]) -> Attempt:
@@ -255,18 +240,16 @@ def _shown(attempts: Sequence[Attempt]) -> Attempt:
     return replace(chosen, tried=tuple(attempt for attempt in attempts if attempt is not chosen))
 
 
-def _artifact(path: Path, scheme: str | None, executor: Executor, limits: Limits) -> Artifact:
-    if scheme is not None:
-        registry.load("schemes", scheme)
+def _artifact(path: Path, executor: Executor) -> Artifact:
     if not path.is_file():
         raise RequestError(f"{path}: no such file; an artifact (.tflite) would be right")
-    held = inspect(path, executor=executor, limits=limits)
+    held = inspect(path, executor=executor)
     if len(held["signatures"]) != 1:
         keys = ", ".join(str(signature["key"]) for signature in held["signatures"])
         raise InvalidSource(f"{path}: has the signatures {keys}; an artifact with one would be right")
     return Artifact(
         path=path,
-        scheme=scheme or _scheme_of(held),
+        scheme=_scheme_of(held),
         size_bytes=held["size_bytes"],
         sha256=held["sha256"],
         signature=held["signatures"][0],
@@ -276,14 +259,16 @@ def _artifact(path: Path, scheme: str | None, executor: Executor, limits: Limits
 
 
 def _scheme_of(held: Mapping[str, Any]) -> str:
-    """Return the scheme that the dtypes of an artifact's tensors and weights tell."""
+    """Return the scheme that an artifact was made by, as the dtypes of its weights and activations tell it."""
     if "int8" in held["weights_bytes"]:
-        int8_activations = held["tensors"].get("int8", 0) > len(held["weights_bytes"]) and not held["float_operators"]
-        return "static_wi8_ai8" if int8_activations else "dynamic_wi8_afp32"
+        return "static_wi8_ai8" if "int8" in held["activations"] else "dynamic_wi8_afp32"
     return "float16" if "float16" in held["weights_bytes"] else "float32"
 
 
 def _as_fed(signature: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return a signature as samples must fit it: a quantized input takes real numbers, which are quantized for it."""
     inputs = [{**spec, "dtype": "float32"} if "scale" in spec else dict(spec) for spec in signature["inputs"]]
-    return {**signature, "inputs": [{"name": spec["name"], "dtype": spec["dtype"], "shape": spec["shape"]} for spec in inputs]}
+    return {
+        **signature,
+        "inputs": [{"name": spec["name"], "dtype": spec["dtype"], "shape": spec["shape"]} for spec in inputs],
+    }

@@ -14,6 +14,7 @@ import errno
 import json
 import os
 import shutil
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -73,29 +74,31 @@ def require_writable(out: Path) -> None:
 
 def copy_whole(source: Path, place: Path) -> None:
     """Copy a file, whole or not at all."""
-    aside = place.with_name(f".{place.name}.{os.getpid()}.partial")
-    try:
+    with _whole_file(place) as aside:
         shutil.copyfile(source, aside)
-        _sync(aside)
-        os.replace(aside, place)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            aside.unlink(missing_ok=True)
-        raise storage_failed(place, error) from error
 
 
 def write_npz(run: Run, place: Path) -> None:
     """Write a run's outputs by name, (N, *shape), whole or not at all."""
+    with _whole_file(place) as aside, zipfile.ZipFile(aside, "w", allowZip64=True) as archive:
+        for spec in run.signature["outputs"]:  # numpy.savez has no place for an output that is called `file`
+            with archive.open(f"{spec['name']}.npy", "w", force_zip64=True) as file:
+                np.lib.format.write_array(file, read_all(run.outputs, spec["name"]), allow_pickle=False)
+
+
+@contextlib.contextmanager
+def _whole_file(place: Path) -> Iterator[Path]:
+    """Give a path beside `place` to write to, which takes its place when all went well."""
     aside = place.with_name(f".{place.name}.{os.getpid()}.partial")
     try:
-        with open(aside, "wb") as file:
-            np.savez(file, **{spec["name"]: read_all(run.outputs, spec["name"]) for spec in run.signature["outputs"]})
+        yield aside
         _sync(aside)
         os.replace(aside, place)
     except OSError as error:
+        raise storage_failed(place, error) from error
+    finally:
         with contextlib.suppress(OSError):
             aside.unlink(missing_ok=True)
-        raise storage_failed(place, error) from error
 
 
 def _write_reports(verdict: Verdict, folder: Path, artifact: str) -> None:
@@ -108,7 +111,11 @@ def _manifest(verdict: Verdict, folder: Path) -> dict[str, Any]:
     return {
         "schema": 1,
         "target": verdict.target.name,
-        "files": {path.name: {"sha256": sha256(path), "size_bytes": path.stat().st_size} for path in sorted(folder.iterdir()) if path.is_file()},
+        "files": {
+            path.name: {"sha256": sha256(path), "size_bytes": path.stat().st_size}
+            for path in sorted(folder.iterdir())
+            if path.is_file()
+        },
         "artifact": verdict.artifact.path.name,
         "scheme": verdict.artifact.scheme,
         "signature": verdict.artifact.signature,

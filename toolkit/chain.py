@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +13,19 @@ from toolkit.conversion import Artifact, artifact_of, convert_job
 from toolkit.errors import EdgeToolkitError, Unconvertible, WorkerCrashed, WorkerRefused
 from toolkit.executor import Executor
 from toolkit.jobs import Engine, Job, Output
-from toolkit.limits import Limits
-from toolkit.runtime import HOST_RUNTIME, run_job, run_of
+from toolkit.runtime import HOST_RUNTIME, Execution, run_job, run_of
 from toolkit.signature import Signature
 from toolkit.source import TENSORFLOW, Source
 from toolkit.store import Entry
 from toolkit.target import Target
-from toolkit.verdict import Step, Verdict, judge
+from toolkit.verdict import Evidence, Step, Verdict, judge
 
 FLOAT_IO = {"inputs": "float32", "outputs": "float32"}
 _FLOAT = "float32"
-_RECHECKED_SAMPLES = 64  # the canonical form is the same graph in the same framework: what is wrong with it shows in each of them
-_HOST = Engine(HOST_RUNTIME)
+_RECHECKED_SAMPLES = (
+    64  # the canonical form is the same graph in the same framework: what is wrong with it shows in each of them
+)
+_HOST = Execution(Engine(HOST_RUNTIME), HOST_RUNTIME)
 _NO_OPERATOR = re.compile(r"[Dd]idn't find op for builtin opcode '(\w+)' version '(\d+)'")
 _UNRESOLVED = re.compile(r"unresolved custom op: (\w+)")
 
@@ -36,7 +37,6 @@ class Model:
     source: Source
     samples: Job
     calibrates: bool
-    limits: Limits
     _converted: dict[tuple[str, ...], Job] = field(default_factory=dict)
     _runs: dict[tuple[Any, ...], Job] = field(default_factory=dict)
     canonical: Job = field(init=False)
@@ -44,8 +44,8 @@ class Model:
     rechecked: Job = field(init=False)
 
     def __post_init__(self) -> None:
-        self.canonical = source.canonical_job(self.source, self.verification, self.limits)
-        self.reference = source.reference_job(self.source, self.verification, self.limits)
+        self.canonical = source.canonical_job(self.source, self.verification)
+        self.reference = source.reference_job(self.source, self.verification)
         self.rechecked = self._recheck()
 
     @property
@@ -58,19 +58,20 @@ class Model:
         name = (scheme, io["inputs"], io["outputs"])
         if name not in self._converted:
             calibration = self.samples.output("calibration") if self.calibrates else None
-            self._converted[name] = convert_job(self.canonical.output("saved_model"), calibration, scheme, self.limits, io)
+            self._converted[name] = convert_job(self.canonical.output("saved_model"), calibration, scheme, io)
         return self._converted[name]
 
     def _recheck(self) -> Job:
         """Return the run of the canonical form in TensorFlow, over the first samples: it must still be the original."""
-        model, key = self.canonical.output("saved_model"), source.DEFAULT_KEY
-        return run_job(model, self.verification, TENSORFLOW, "tensorflow", self.limits, signature=key, first=_RECHECKED_SAMPLES)
+        model, execution = self.canonical.output("saved_model"), Execution(TENSORFLOW, "tensorflow")
+        return run_job(model, self.verification, execution, signature=source.DEFAULT_KEY, first=_RECHECKED_SAMPLES)
 
-    def run(self, model: Output | Path, engine: Engine, runtime: str, kernels: str, threads: int) -> Job:
+    def run(self, model: Output | Path, execution: Execution) -> Job:
         """Return the run of a model over the samples that judge."""
-        name = (model if isinstance(model, Path) else (model.job, model.name), engine.name, runtime, kernels, threads)
+        of = model if isinstance(model, Path) else (model.job, model.name)
+        name = (of, execution.engine.name, execution.runtime, execution.kernels, execution.threads)
         if name not in self._runs:
-            self._runs[name] = run_job(model, self.verification, engine, runtime, self.limits, kernels=kernels, threads=threads)
+            self._runs[name] = run_job(model, self.verification, execution)
         return self._runs[name]
 
 
@@ -88,7 +89,12 @@ class Chain:
     def before_scheme(self) -> list[Job]:
         """The jobs that do not depend on the scheme."""
         model = self.model
-        return [model.samples, model.reference, model.canonical, *(job for stage, job in self.links if stage in ("source", "conversion"))]
+        return [
+            model.samples,
+            model.reference,
+            model.canonical,
+            *(job for stage, job in self.links if stage in ("source", "conversion")),
+        ]
 
     @property
     def jobs(self) -> list[Job]:
@@ -97,15 +103,17 @@ class Chain:
         conversions = [self.artifact] if isinstance(self.artifact, Job) else []
         return [*conversions, *(job for _, job in self.links if job not in late), self.model.reference, *late]
 
-    def replace(self, stage: str, job: Job) -> None:
-        """Put another run in a stage's place."""
-        self.links = [(name, job if name == stage else run) for name, run in self.links]
-
 
 def engine_of(target: Target) -> Engine:
     """Return the engine that executes for a target: its runtime's environment, in its launcher."""
     options = {"cpu": target.runtime.cpu} if target.runtime.cpu is not None else {}
     return Engine(target.runtime.name, target.runtime.launcher, options)
+
+
+def execution_of(target: Target) -> Execution:
+    """Return how a target runs its model."""
+    runtime = target.runtime
+    return Execution(engine_of(target), runtime.name, runtime.kernels, runtime.threads)
 
 
 def plan(model: Model, target: Target, scheme: str, ready: Artifact | None = None) -> Chain:
@@ -115,49 +123,49 @@ def plan(model: Model, target: Target, scheme: str, ready: Artifact | None = Non
     """
     floats = model.convert(_FLOAT, FLOAT_IO).output("model.tflite")
     artifact = ready or model.convert(scheme, target.conversion.model_dump())
-    quantized = artifact.path if isinstance(artifact, Artifact) else artifact.output("model.tflite")
-    runtime, threads = target.runtime.name, target.runtime.threads
-    links = [
-        ("source", model.rechecked),
-        ("conversion", model.run(floats, _HOST, HOST_RUNTIME, "default", 1)),
-    ]
+    shipped = artifact.path if isinstance(artifact, Artifact) else artifact.output("model.tflite")
+    links = [("source", model.rechecked), ("conversion", model.run(floats, _HOST))]
     if scheme != _FLOAT or ready is not None:
-        links.append(("quantization", model.run(quantized, _HOST, HOST_RUNTIME, "reference", 1)))
-    kernels = target.runtime.kernels
-    here = model.run(quantized if scheme != _FLOAT or ready is not None else floats, Engine(runtime), runtime, kernels, threads)
+        links.append(("quantization", model.run(shipped, replace(_HOST, kernels="reference"))))
+    on_target = execution_of(target)
+    here = model.run(shipped, replace(on_target, engine=Engine(target.runtime.name)))
     if here is not links[-1][1]:
         links.append(("kernels", here))
-    if target.runtime.launcher != "local":
-        links.append(("device", model.run(quantized, engine_of(target), runtime, kernels, threads)))
+    if on_target.engine.launcher != "local":
+        links.append(("device", model.run(shipped, on_target)))
     return Chain(model, target, scheme, artifact, links)
 
 
 def settle(chain: Chain, executor: Executor, seconds: float) -> Verdict:
     """Return the verdict on a chain whose jobs have been run; raise the error of the first that failed, said of the target."""
-    findings = list(_entry(executor, chain.model.samples, chain).result["findings"])
+    samples = _entry(executor, chain.model.samples, chain)
+    findings = [*samples.result["findings"], *_about_the_target(chain.target)]
     artifact = chain.artifact
     if isinstance(artifact, Job):
         artifact = artifact_of(_entry(executor, artifact, chain), chain.scheme)
     reference = _entry(executor, chain.model.reference, chain)
     steps = [Step("original", run_of(reference), Signature.from_json(run_of(reference).signature))]
-    for stage, job in list(chain.links):
-        entry = _reference_kernels(chain, job, executor, findings) if stage == "quantization" else _entry(executor, job, chain)
-        run = run_of(entry)
+    for stage, planned in chain.links:
+        job = planned
+        if stage == "quantization" and _reference_kernels_fail(executor, job):
+            job = chain.model.run(_model_of(job), replace(_HOST, kernels="builtin"))
+            message = "reference kernels do not run this model; the builtin ones, without delegates, stand in for them"
+            findings.append({"code": "reference-kernels-failed", "severity": "warning", "message": message})
+        run = run_of(_entry(executor, job, chain))
         signature = artifact.signature if stage in ("quantization", "kernels", "device") else run.signature
         steps.append(Step(stage, run, Signature.from_json(_as_run(signature, run.signature))))
-    counts = _entry(executor, chain.model.samples, chain).result
-    labels = _entry(executor, chain.model.samples, chain).out / "verification" / "labels.npy"
-    return judge(
-        chain.target,
-        chain.model.source,
-        artifact,
-        steps,
-        {part: counts[part]["count"] for part in ("calibration", "verification") if counts.get(part)},
-        reference.result["noise"],
-        findings + _about_the_target(chain.target),
-        labels if labels.is_file() else None,
-        seconds,
+    labels = samples.out / "verification" / "labels.npy"
+    evidence = Evidence(
+        steps=tuple(steps),
+        samples={
+            part: samples.result[part]["count"] for part in ("calibration", "verification") if samples.result[part]
+        },
+        labels=labels if labels.is_file() else None,
+        noise=reference.result["noise"],
+        findings=tuple(findings),
+        seconds=seconds,
     )
+    return judge(chain.target, chain.model.source, artifact, evidence)
 
 
 def _as_run(signature: Mapping[str, Any], ran: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -166,17 +174,18 @@ def _as_run(signature: Mapping[str, Any], ran: Mapping[str, Any]) -> Mapping[str
     return signature if said == {(spec["name"], spec["dtype"]) for spec in ran["outputs"]} else ran
 
 
-def _reference_kernels(chain: Chain, job: Job, executor: Executor, findings: list[Mapping[str, Any]]) -> Entry:
-    """Return the run on reference kernels; these abort on some models in every release, so the builtin ones may stand in, and it is said."""
+def _reference_kernels_fail(executor: Executor, job: Job) -> bool:
+    """Return whether the engine failed at a run on reference kernels: in every release they abort on some models that all others run."""
     (outcome,) = executor.outcomes([job])
-    if isinstance(outcome, WorkerCrashed | WorkerRefused):
-        quantized = job.inputs["model"]
-        stand_in = chain.model.run(quantized, _HOST, HOST_RUNTIME, "builtin", 1) if not isinstance(quantized, Job) else job
-        chain.replace("quantization", stand_in)
-        message = f"reference kernels do not run this model ({outcome.problem}); builtin kernels stand in for them"
-        findings.append({"code": "reference-kernels-failed", "severity": "warning", "message": message})
-        job = stand_in
-    return _entry(executor, job, chain)
+    return isinstance(outcome, WorkerCrashed | WorkerRefused)
+
+
+def _model_of(job: Job) -> Output | Path:
+    """Return the model that a job runs."""
+    model = job.inputs["model"]
+    if isinstance(model, Job):
+        raise TypeError(f"{job.title}: runs all that {model.title} wrote")
+    return model
 
 
 def _entry(executor: Executor, job: Job, chain: Chain) -> Entry:

@@ -41,20 +41,34 @@ app.add_typer(cache, name="cache")
 
 SourcePath = Annotated[Path, typer.Argument(metavar="SOURCE", help="A SavedModel folder.")]
 ArtifactPath = Annotated[Path, typer.Argument(metavar="ARTIFACT", help="A .tflite file.")]
-Targets = Annotated[list[str], typer.Option("--target", "-t", metavar="T", help="A profile's name or path; may be given again.")]
+Targets = Annotated[
+    list[str], typer.Option("--target", "-t", metavar="T", help="A profile's name or path; may be given again.")
+]
 OneTarget = Annotated[str, typer.Option("--target", "-t", metavar="T", help="A profile's name or path.")]
 Calibration = Annotated[
-    str | None, typer.Option("--calibration", metavar="SET", help="A recipe, an .npz, a folder of images, or module:function.")
+    str | None,
+    typer.Option("--calibration", metavar="SET", help="A recipe, an .npz, a folder of images, or module:function."),
 ]
 Evaluation = Annotated[
-    str | None, typer.Option("--eval", metavar="SET", help="Samples to verify with; else those of --calibration that do not calibrate.")
+    str | None,
+    typer.Option(
+        "--eval", metavar="SET", help="Samples to verify with; else those of --calibration that do not calibrate."
+    ),
 ]
-SignatureKey = Annotated[str | None, typer.Option("--signature", metavar="KEY", help="Which of the model's signatures.")]
+SignatureKey = Annotated[
+    str | None, typer.Option("--signature", metavar="KEY", help="Which of the model's signatures.")
+]
 Shapes = Annotated[
     list[str] | None,
-    typer.Option("--shape", metavar="NAME=1,8,8", help="The shape of one call, where the model leaves sizes open; may be given again."),
+    typer.Option(
+        "--shape",
+        metavar="NAME=1,8,8",
+        help="The shape of one call, where the model leaves sizes open; may be given again.",
+    ),
 ]
-Scheme = Annotated[str | None, typer.Option("--scheme", metavar="S", help="This scheme, instead of the target's order of preference.")]
+Scheme = Annotated[
+    str | None, typer.Option("--scheme", metavar="S", help="This scheme, instead of the target's order of preference.")
+]
 Out = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where to write.")]
 
 
@@ -73,10 +87,9 @@ class Common:
         from toolkit.settings import Settings, default_offline
 
         pythons = {name: Path(path) for name, path in self._pythons.items()}
-        return Settings(offline=self._offline or default_offline(), pythons=pythons, say=say)
+        return Settings(offline=self._offline or default_offline(), pythons=pythons, limits=self._limits(), say=say)
 
-    @property
-    def limits(self) -> Limits:
+    def _limits(self) -> Limits:
         from toolkit.limits import Limits
 
         if not (self._timeout_s > 0 and self._memory_gb > 0):
@@ -100,9 +113,15 @@ def say(line: str) -> None:
 
 
 _COMMON = {
-    "as_json": Annotated[bool, typer.Option("--json", help="Print one JSON document, and nothing else, on standard output.")],
-    "offline": Annotated[bool, typer.Option("--offline", help="Never touch the network (also EDGE_TOOLKIT_OFFLINE=1).")],
-    "python": Annotated[list[str] | None, typer.Option("--python", metavar="NAME=PATH", help="The interpreter for an environment.")],
+    "as_json": Annotated[
+        bool, typer.Option("--json", help="Print one JSON document, and nothing else, on standard output.")
+    ],
+    "offline": Annotated[
+        bool, typer.Option("--offline", help="Never touch the network (also EDGE_TOOLKIT_OFFLINE=1).")
+    ],
+    "python": Annotated[
+        list[str] | None, typer.Option("--python", metavar="NAME=PATH", help="The interpreter for an environment.")
+    ],
     "timeout": Annotated[float, typer.Option("--timeout", metavar="S", help="Seconds that one job may take.")],
     "memory": Annotated[float, typer.Option("--memory", metavar="GB", help="Resident memory that one job may use.")],
 }
@@ -135,7 +154,7 @@ def verb(group: typer.Typer, name: str) -> Callable[[Callable[..., int]], Callab
         kept = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
         call.__signature__ = inspect.Signature(kept)  # type: ignore[attr-defined]
         call.__annotations__ = {parameter.name: parameter.annotation for parameter in kept}
-        del call.__wrapped__  # type: ignore[attr-defined]
+        del call.__wrapped__
         group.command(name)(call)
         return function
 
@@ -172,7 +191,7 @@ def build(
 
     original, samples = Original(source, signature, _shapes(shape)), Samples(calibration, evaluation)
     with common.executor() as executor:
-        outcomes = build(original, target, samples, out, scheme=scheme, executor=executor, limits=common.limits)
+        outcomes = build(original, target, samples, out, scheme=scheme, executor=executor)
     common.show(report.outcomes_json(outcomes), lambda: report.outcomes_text(outcomes))
     return report.exit_status(outcomes)
 
@@ -195,7 +214,7 @@ def convert(
 
     original, io = Original(source, signature, _shapes(shape)), {"inputs": inputs, "outputs": outputs}
     with common.executor() as executor:
-        artifact = convert(original, scheme, Samples(calibration), out, io=io, executor=executor, limits=common.limits)
+        artifact = convert(original, scheme, Samples(calibration), out, io=io, executor=executor)
     common.show(report.artifact_json(artifact), lambda: report.artifact_text(artifact))
     return 0
 
@@ -205,15 +224,19 @@ def run(
     common: Common,
     artifact: ArtifactPath,
     target: OneTarget,
-    samples: Annotated[str, typer.Option("--samples", metavar="SET", help="A recipe, an .npz, a folder of images, or module:function.")],
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The .npz to write the outputs to.")] = Path("outputs.npz"),
+    samples: Annotated[
+        str, typer.Option("--samples", metavar="SET", help="A recipe, an .npz, a folder of images, or module:function.")
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The .npz to write the outputs to.")] = Path(
+        "outputs.npz"
+    ),
 ) -> int:
     """Run an artifact over samples, on a target's runtime."""
     from toolkit import report
     from toolkit.api import run
 
     with common.executor() as executor:
-        ran = run(artifact, target, samples, out, executor=executor, limits=common.limits)
+        ran = run(artifact, target, samples, out, executor=executor)
     common.show(report.run_json(ran, out), lambda: report.run_text(ran, out))
     return 0
 
@@ -225,13 +248,17 @@ def verify(
     source: Annotated[Path, typer.Option("--source", metavar="SOURCE", help="The original model.")],
     target: Targets,
     calibration: Annotated[
-        str | None, typer.Option("--calibration", metavar="SET", help="The set that it was calibrated with, none of which will judge.")
+        str | None,
+        typer.Option(
+            "--calibration", metavar="SET", help="The set that it was calibrated with, none of which will judge."
+        ),
     ] = None,
     evaluation: Evaluation = None,
-    scheme: Scheme = None,
     signature: SignatureKey = None,
     shape: Shapes = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help="Where to write the reports, if anywhere.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="DIR", help="Where to write the reports, if anywhere.")
+    ] = None,
 ) -> int:
     """Compare an artifact that is already there with its original, stage by stage."""
     from toolkit import report
@@ -239,19 +266,21 @@ def verify(
 
     original, samples = Original(source, signature, _shapes(shape)), Samples(calibration, evaluation)
     with common.executor() as executor:
-        outcomes = verify(artifact, original, target, samples, out, scheme=scheme, executor=executor, limits=common.limits)
+        outcomes = verify(artifact, original, target, samples, out, executor=executor)
     common.show(report.outcomes_json(outcomes), lambda: report.outcomes_text(outcomes))
     return report.exit_status(outcomes)
 
 
 @verb(app, "inspect")
-def inspect_(common: Common, path: Annotated[Path, typer.Argument(metavar="PATH", help="A source or an artifact.")]) -> int:
+def inspect_(
+    common: Common, path: Annotated[Path, typer.Argument(metavar="PATH", help="A source or an artifact.")]
+) -> int:
     """Tell what a model is: signatures, operators, sizes, quantization."""
     from toolkit import report
     from toolkit.api import inspect
 
     with common.executor() as executor:
-        held = inspect(path, executor=executor, limits=common.limits)
+        held = inspect(path, executor=executor)
     common.show(held, lambda: report.inspected_text(path, held))
     return 0
 
@@ -322,7 +351,9 @@ def cache_show(common: Common) -> int:
 
 
 @verb(cache, "prune")
-def cache_prune(common: Common, days: Annotated[float, typer.Option("--days", help="Not used for so many days.")] = 30.0) -> int:
+def cache_prune(
+    common: Common, days: Annotated[float, typer.Option("--days", help="Not used for so many days.")] = 30.0
+) -> int:
     """Remove finished jobs that were not used for a while, and what is kept of failed ones."""
     return _prune(common, days)
 
@@ -338,7 +369,9 @@ def _prune(common: Common, days: float) -> int:
     from toolkit.store import Store
 
     count, freed = Store(common.settings.home / "store").prune(days * 86_400)
-    common.show({"removed": count, "freed_bytes": freed}, lambda: f"removed {count} finished jobs, {report.size(freed)}")
+    common.show(
+        {"removed": count, "freed_bytes": freed}, lambda: f"removed {count} finished jobs, {report.size(freed)}"
+    )
     return 0
 
 
@@ -365,7 +398,12 @@ def _shapes(texts: list[str] | None) -> dict[str, list[int]]:
 
 def _tell(error: EdgeToolkitError, *, as_json: bool) -> int:
     if as_json:
-        said = {"kind": type(error).__name__, "problem": error.problem, "hint": error.hint, "exit_status": error.exit_status}
+        said = {
+            "kind": type(error).__name__,
+            "problem": error.problem,
+            "hint": error.hint,
+            "exit_status": error.exit_status,
+        }
         print(json.dumps({"error": said}, indent=2))
     else:
         say(str(error))
@@ -374,7 +412,9 @@ def _tell(error: EdgeToolkitError, *, as_json: bool) -> int:
 
 def main() -> None:
     """Run the command line and exit with its status; no traceback ever reaches the user."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that workers are ended and folders left clean
+    signal.signal(
+        signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM)
+    )  # so that workers are ended and folders left clean
     try:
         app()
     except KeyboardInterrupt:

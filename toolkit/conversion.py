@@ -10,7 +10,6 @@ from typing import Any
 from toolkit import registry
 from toolkit.errors import InvalidSamples
 from toolkit.jobs import Job, Output
-from toolkit.limits import Limits
 from toolkit.source import TENSORFLOW
 from toolkit.store import Entry
 
@@ -41,21 +40,25 @@ def is_calibrated(scheme: str) -> bool:
 
 
 def convert_job(
-    canonical: Output, calibration: Output | None, scheme: str, limits: Limits, io: Mapping[str, str], converter: str = "tflite"
+    canonical: Output,
+    calibration: Output | None,
+    scheme: str,
+    io: Mapping[str, str],
+    converter: str = "tflite",
 ) -> Job:
     """Return the job that writes the artifact; `io` holds the dtypes of `inputs` and `outputs`."""
     inputs = {"model": canonical}
     if is_calibrated(scheme):
         if calibration is None:
-            raise InvalidSamples(f"scheme {scheme}: needs a calibration set, and none was given", WHERE_SAMPLES_COME_FROM)
+            raise InvalidSamples(
+                f"scheme {scheme}: needs a calibration set, and none was given", WHERE_SAMPLES_COME_FROM
+            )
         inputs["calibration"] = calibration
     return Job(
         f"{converter} {scheme}",
         f"converters.{converter}",
         "convert",
         TENSORFLOW,
-        limits.timeout_s,
-        limits.memory_bytes,
         options={"scheme": scheme, **io},
         inputs=inputs,
     )

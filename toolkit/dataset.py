@@ -25,9 +25,7 @@ from pydantic_core import InitErrorDetails, PydanticKnownError
 from toolkit import config, registry
 from toolkit.errors import InvalidSamples, RequestError, suggestion
 from toolkit.jobs import Engine, Job, Output, code_digest
-from toolkit.limits import Limits
 
-_LIMITS = Limits()
 _LISTED = 8
 
 _Number = Annotated[float, Field(allow_inf_nan=False)]
@@ -189,7 +187,6 @@ def samples_job(
     signature: Mapping[str, Any] | Path | Job | Output,
     *,
     must_calibrate: bool = False,
-    limits: Limits = _LIMITS,
 ) -> Job:
     """Return the job that writes `calibration` and `verification`, folders of samples that fit the model's signature.
 
@@ -215,8 +212,6 @@ def samples_job(
         module="worker.samples",
         call="draw",
         engine=Engine("dataset"),
-        timeout_s=limits.timeout_s,
-        memory_bytes=limits.memory_bytes,
         options=options,
         inputs=inputs if isinstance(signature, Mapping) else {"signature": signature, **inputs},
         cached=all(one.cached for one in sets.values()),

@@ -20,6 +20,7 @@ from toolkit.environments import preload
 from toolkit.errors import EdgeToolkitError, WorkerError, WorkerTimeout
 from toolkit.jobs import Engine, Job, Output, key, path_digest
 from toolkit.launchers import Launch
+from toolkit.limits import Limits
 from toolkit.settings import Settings
 from toolkit.store import Claim, Entry, Store
 from toolkit.worker.request import read_progress, write_request
@@ -121,7 +122,9 @@ class Executor:
 
     def _prestart(self, job: Job) -> None:
         """Start the engines that come after this job, to import while it runs; what keeps one from starting is said when a job needs it."""
-        later = [other.engine for other in self._graph.waiting if job in other.reads and other.engine.launcher == "local"]
+        later = [
+            other.engine for other in self._graph.waiting if job in other.reads and other.engine.launcher == "local"
+        ]
         for engine in [*self._expected, *later]:
             with contextlib.suppress(EdgeToolkitError):
                 self._worker(engine)
@@ -172,14 +175,26 @@ class Executor:
         worker = self._worker(job.engine)
         self._prestart(job)
         inputs = {name: str(self._path(source)) for name, source in job.inputs.items()}
-        asked = {"title": job.title, "module": job.module, "call": job.call, "options": dict(job.options), "inputs": inputs}
+        asked = {
+            "title": job.title,
+            "module": job.module,
+            "call": job.call,
+            "options": dict(job.options),
+            "inputs": inputs,
+        }
         write_request(claim.folder, asked)
         number = next(self._numbers)
         starting = 0.0 if worker.ready else _READY_S
-        self._running[number] = _Running(job, claim, worker, time.monotonic() + job.timeout_s + _ANSWER_GRACE_S + starting)
+        limits = self._limits(job)
+        self._running[number] = _Running(
+            job, claim, worker, time.monotonic() + limits.timeout_s + _ANSWER_GRACE_S + starting
+        )
         self._graph.waiting.remove(job)
-        worker.run(number, claim.folder, job.timeout_s, job.memory_bytes)
+        worker.run(number, claim.folder, limits)
         self._watch(job, "started", None)
+
+    def _limits(self, job: Job) -> Limits:
+        return job.limits or self.settings.limits
 
     def _worker(self, engine: Engine) -> Worker:
         if engine.name not in self._workers:
@@ -209,7 +224,7 @@ class Executor:
                 self._lose(worker, error)
         for running in list(self._running.values()):
             if time.monotonic() > running.deadline:
-                problem = f"{running.job.title}: no answer in {running.job.timeout_s:g} s, and none from its worker"
+                problem = f"{running.job.title}: no answer in {self._limits(running.job).timeout_s:g} s, and none from its worker"
                 self._lose(running.worker, WorkerTimeout(problem, running.worker.last_words()))
             else:
                 self._watch(running.job, "progress", read_progress(running.claim.folder))
@@ -218,7 +233,7 @@ class Executor:
         running = self._running.pop(event["id"])
         job, claim = running.job, running.claim
         try:
-            result, seconds = read_response(job, claim.folder, event)
+            result, seconds = read_response(job.title, self._limits(job), claim.folder, event)
             about = {**self.launch(job.engine).about, "title": job.title, "peak_bytes": event["peak_bytes"]}
             entry = claim.seal(result, seconds, about)
         except EdgeToolkitError as error:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.errors import RequestError
+from toolkit.limits import Limits
 from toolkit.worker.request import sha256
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -45,19 +46,18 @@ class Job:
     """One call of a plugin in an engine's worker.
 
     `title` is for people (who is at work on what); `module` and `call` name the function under `toolkit`; `options` is JSON;
-    `inputs` are paths or what other jobs give. `timeout_s` and `memory_bytes` (resident) are limits, without default.
-    `cached` is False for what depends on more than its inputs: a user's function, a measurement of time.
+    `inputs` are paths or what other jobs give. `cached` is False for what depends on more than its inputs: a user's function, a
+    measurement of time. Without `limits` of its own it has those of the run's settings.
     """
 
     title: str
     module: str
     call: str
     engine: Engine
-    timeout_s: float
-    memory_bytes: int
     options: Mapping[str, Any] = field(default_factory=dict)
     inputs: Mapping[str, Path | Job | Output] = field(default_factory=dict)
     cached: bool = True
+    limits: Limits | None = None
 
     def output(self, name: str) -> Output:
         """Return one file or folder of what this job will write."""

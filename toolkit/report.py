@@ -47,14 +47,17 @@ def verdict_json(verdict: Verdict, artifact: str) -> dict[str, Any]:
                 "isolated": [measurement.to_json() for measurement in stage.measured.measurements],
                 "cumulative": [measurement.to_json() for measurement in verdict.cumulative[stage.stage].measurements],
                 "not_applicable": [
-                    {"output": skipped.output, "metric": skipped.metric, "reason": skipped.reason} for skipped in stage.skipped
+                    {"output": skipped.output, "metric": skipped.metric, "reason": skipped.reason}
+                    for skipped in stage.skipped
                 ],
             }
             for stage in verdict.stages
         ],
         "accuracy": dict(verdict.accuracy),
         "noise": {kind: dict(values) for kind, values in verdict.noise.items()},
-        "budget": {spent.name: {"spent": spent.spent, "limit": spent.limit, "passed": spent.passed} for spent in verdict.budget},
+        "budget": {
+            spent.name: {"spent": spent.spent, "limit": spent.limit, "passed": spent.passed} for spent in verdict.budget
+        },
         "runs": {stage: run_about(run) for stage, run in verdict.runs.items()},
         "findings": [dict(finding) for finding in verdict.findings],
         "tried": [_attempt_json(attempt) for attempt in verdict.tried],
@@ -67,7 +70,13 @@ def verdict_json(verdict: Verdict, artifact: str) -> dict[str, Any]:
 def source_json(verdict: Verdict) -> dict[str, Any]:
     """Return where the artifact came from."""
     source = verdict.source
-    return {"kind": source.kind, "path": str(source.path), "sha256": source.sha256, "signature": source.key, "writer": source.writer}
+    return {
+        "kind": source.kind,
+        "path": str(source.path),
+        "sha256": source.sha256,
+        "signature": source.key,
+        "writer": source.writer,
+    }
 
 
 def tools(verdict: Verdict) -> dict[str, str]:
@@ -96,7 +105,8 @@ def outcomes_json(outcomes: Mapping[str, Verdict | EdgeToolkitError]) -> dict[st
 def exit_status(outcomes: Mapping[str, Verdict | EdgeToolkitError]) -> int:
     """Return the status that a command with these outcomes ends with: 0 only if every target passed, else the gravest."""
     statuses = [
-        outcome.exit_status if isinstance(outcome, EdgeToolkitError) else int(not outcome.passed) for outcome in outcomes.values()
+        outcome.exit_status if isinstance(outcome, EdgeToolkitError) else int(not outcome.passed)
+        for outcome in outcomes.values()
     ]
     return max(statuses, default=2)
 
@@ -129,7 +139,10 @@ def verdict_text(verdict: Verdict, width: int = 110) -> str:
     budget = next((spent for spent in verdict.budget if spent.name == "file_bytes"), None)
     limit = f" <= {size(budget.limit)}{'' if budget.passed else '  FAIL'}" if budget else ""
     emulated = any("emulator" in run.about for run in verdict.runs.values())
-    lines.append(f"  file          {size(verdict.artifact.size_bytes)}{limit}" + ("     latency not measured (emulated)" if emulated else ""))
+    lines.append(
+        f"  file          {size(verdict.artifact.size_bytes)}{limit}"
+        + ("     latency not measured (emulated)" if emulated else "")
+    )
     last = list(verdict.runs.values())[-1]
     lines.append(f"  made by {verdict.runs['original'].engine}; ran on {_where(last)}")
     lines += [f"  {finding['severity']}: {finding['message']}" for finding in verdict.findings]
@@ -158,20 +171,37 @@ def markdown(verdict: Verdict, artifact: str) -> str:
             comparison.status + guilty, comparison.because,
         )  # fmt: skip
         lines.append("| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |")
-    lines += ["", "## Stages", "", "| stage | engine | output | " + " | ".join(f"{name} (isolated / cumulative)" for name in _SHOWN) + " |"]
+    lines += [
+        "",
+        "## Stages",
+        "",
+        "| stage | engine | output | " + " | ".join(f"{name} (isolated / cumulative)" for name in _SHOWN) + " |",
+    ]
     lines.append("|---" * (3 + len(_SHOWN)) + "|")
     for stage in verdict.stages:
         for output in stage.measured.outputs:
-            cells = [f"{_shown(stage.measured, output, name)} / {_shown(verdict.cumulative[stage.stage], output, name)}" for name in _SHOWN]
-            lines.append(f"| {stage.stage} | {_where(verdict.runs[stage.stage])} | `{output}` | " + " | ".join(cells) + " |")
+            columns = [
+                f"{_shown(stage.measured, output, name)} / {_shown(verdict.cumulative[stage.stage], output, name)}"
+                for name in _SHOWN
+            ]
+            lines.append(
+                f"| {stage.stage} | {_where(verdict.runs[stage.stage])} | `{output}` | " + " | ".join(columns) + " |"
+            )
     if verdict.accuracy:
         lines += ["", "## Accuracy against the labels", "", "| stage | top-1 |", "|---|---|"]
         lines += [f"| {stage} | {value:.4f} |" for stage, value in verdict.accuracy.items()]
-    noise = [f"{kind} {output} {value:.3g}" for kind, values in verdict.noise.items() for output, value in values.items()]
-    lines += ["", "The original's own noise (largest absolute difference): " + (", ".join(noise) or "not measured") + "."]
+    noise = [
+        f"{kind} {output} {value:.3g}" for kind, values in verdict.noise.items() for output, value in values.items()
+    ]
+    lines += [
+        "",
+        "The original's own noise (largest absolute difference): " + (", ".join(noise) or "not measured") + ".",
+    ]
     if verdict.findings or verdict.tried:
         lines += ["", "## Findings", ""]
-        lines += [f"- {finding['severity']}: {finding['message']} (`{finding['code']}`)" for finding in verdict.findings]
+        lines += [
+            f"- {finding['severity']}: {finding['message']} (`{finding['code']}`)" for finding in verdict.findings
+        ]
         lines += [f"- tried first: {_attempt_text(attempt)}" for attempt in verdict.tried]
     return "\n".join(lines) + "\n"
 
@@ -204,14 +234,22 @@ def run_json(run: Run, out: Path) -> dict[str, Any]:
 
 def run_text(run: Run, out: Path) -> str:
     """Return a run's facts for a terminal."""
-    return "\n".join([f"{out}   {run.count} samples on {_where(run)}", *_signature_lines({"inputs": [], **run.signature})])
+    return "\n".join(
+        [f"{out}   {run.count} samples on {_where(run)}", *_signature_lines({"inputs": [], **run.signature})]
+    )
 
 
 def inspected_text(path: Path, held: Mapping[str, Any]) -> str:
     """Return what a source or an artifact holds, for a terminal."""
-    lines = [f"{path}   {held['kind']}" + (f"   written by {held['writer']}" if "writer" in held else f"   {size(held['size_bytes'])}")]
+    lines = [
+        f"{path}   {held['kind']}"
+        + (f"   written by {held['writer']}" if "writer" in held else f"   {size(held['size_bytes'])}")
+    ]
     for signature in held["signatures"]:
-        lines += [f"  signature {signature['key'] or '(none; bound by tensor name)'}", *_signature_lines(signature, "    ")]
+        lines += [
+            f"  signature {signature['key'] or '(none; bound by tensor name)'}",
+            *_signature_lines(signature, "    "),
+        ]
     if not held["signatures"]:
         lines.append("  no signature")
     operators = [
@@ -220,7 +258,10 @@ def inspected_text(path: Path, held: Mapping[str, Any]) -> str:
     ]
     lines.append(f"  operators     {', '.join(operators)}")
     if "weights_bytes" in held:
-        lines.append("  weights       " + ", ".join(f"{dtype} {size(count)}" for dtype, count in sorted(held["weights_bytes"].items())))
+        lines.append(
+            "  weights       "
+            + ", ".join(f"{dtype} {size(count)}" for dtype, count in sorted(held["weights_bytes"].items()))
+        )
     lines += [f"  {finding['severity']}: {finding['message']}" for finding in held.get("findings", ())]
     return "\n".join(lines)
 
@@ -235,14 +276,18 @@ def profile_text(values: Sequence[Value]) -> str:
     """Return every value of a profile, and where it comes from."""
     width = max(len(value.key) for value in values)
     return "\n".join(
-        f"{value.key:<{width}}  {json.dumps(value.value, default=list):<40}  {value.path.name if value.path else '(default)'}" for value in values
+        f"{value.key:<{width}}  {json.dumps(value.value, default=list):<40}  {value.path.name if value.path else '(default)'}"
+        for value in values
     )
 
 
 def status_json(rows: Sequence[Status]) -> list[dict[str, Any]]:
     """Return what works here as JSON."""
     names = ("kind", "name", "ready", "about", "problem", "fix")
-    return [{**{name: getattr(row, name) for name in names}, "where": None if row.where is None else str(row.where)} for row in rows]
+    return [
+        {**{name: getattr(row, name) for name in names}, "where": None if row.where is None else str(row.where)}
+        for row in rows
+    ]
 
 
 def status_text(rows: Sequence[Status]) -> str:
@@ -268,7 +313,11 @@ def _signature_lines(signature: Mapping[str, Any], indent: str = "  ") -> list[s
     lines = []
     for side in ("inputs", "outputs"):
         for spec in signature[side]:
-            shape = "any rank" if spec["shape"] is None else "[" + ", ".join("?" if n is None else str(n) for n in spec["shape"]) + "]"
+            shape = (
+                "any rank"
+                if spec["shape"] is None
+                else "[" + ", ".join("?" if n is None else str(n) for n in spec["shape"]) + "]"
+            )
             scale = f"   scale {spec['scale'][0]:.6g}, zero point {spec['zero_point'][0]}" if spec.get("scale") else ""
             lines.append(f"{indent}{side[:-1]:<8}{spec['name']}   {spec['dtype']} {shape}{scale}")
     return lines
@@ -276,7 +325,11 @@ def _signature_lines(signature: Mapping[str, Any], indent: str = "  ") -> list[s
 
 def _comparison_text(comparison: Comparison) -> str:
     status = {"passed": "", "failed": "FAIL", "inconclusive": "INCONCLUSIVE"}[comparison.status]
-    worst = "" if comparison.passed or comparison.worst_sample is None else f"worst sample {comparison.worst_sample} of {comparison.samples}"
+    worst = (
+        ""
+        if comparison.passed or comparison.worst_sample is None
+        else f"worst sample {comparison.worst_sample} of {comparison.samples}"
+    )
     needed = f"about {comparison.samples_needed} samples would settle it" if comparison.samples_needed else ""
     text = f"{comparison.stage:<13} {comparison.output:<16} {comparison.metric:<15} {_value(comparison):<26} {_limit(comparison):<16}"
     return "  ".join(part for part in (text, status, worst, needed, comparison.detail) if part).rstrip()
@@ -332,4 +385,9 @@ def _attempt_text(attempt: Verdict | EdgeToolkitError) -> str:
 
 
 def _error_json(error: EdgeToolkitError) -> dict[str, Any]:
-    return {"kind": type(error).__name__, "problem": error.problem, "hint": error.hint, "exit_status": error.exit_status}
+    return {
+        "kind": type(error).__name__,
+        "problem": error.problem,
+        "hint": error.hint,
+        "exit_status": error.exit_status,
+    }

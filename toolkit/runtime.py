@@ -10,7 +10,6 @@ from typing import Any
 from toolkit import registry
 from toolkit.errors import WorkerLied
 from toolkit.jobs import Engine, Job, Output
-from toolkit.limits import Limits
 from toolkit.store import Entry
 from toolkit.worker.shards import read_index
 
@@ -29,33 +28,39 @@ class Run:
     key: str
 
 
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """How a model is run: a runtime in an engine, with which of its kernels (default, builtin, reference) and how many threads."""
+
+    engine: Engine
+    runtime: str
+    kernels: str = "default"
+    threads: int = 1
+
+
 def run_job(
     model: Path | Output,
-    samples: Output,
-    engine: Engine,
-    runtime: str,
-    limits: Limits,
+    samples: Output | Path,
+    execution: Execution,
     *,
-    kernels: str = "default",
-    threads: int = 1,
     signature: str | None = None,
     first: int | None = None,
 ) -> Job:
-    """Return the job that runs a model over the samples, all of them or the `first` so many.
-
-    `kernels` is default, builtin or reference, where the runtime has the choice.
-    """
-    registry.load("runtimes", runtime)
+    """Return the job that runs a model over the samples, all of them or the `first` so many; UnknownName for a runtime that is none."""
+    registry.load("runtimes", execution.runtime)
     name = model.name if isinstance(model, Path) else Path(model.name).name
-    options: dict[str, Any] = {"runtime": runtime, "kernels": kernels, "threads": threads, "signature": signature, "first": first}
     return Job(
-        f"{runtime} ({kernels} kernels, {engine.launcher}) on {name}",
+        f"{execution.runtime} ({execution.kernels} kernels, {execution.engine.launcher}) on {name}",
         "worker.infer",
         "run",
-        engine,
-        limits.timeout_s,
-        limits.memory_bytes,
-        options=options,
+        execution.engine,
+        options={
+            "runtime": execution.runtime,
+            "kernels": execution.kernels,
+            "threads": execution.threads,
+            "signature": signature,
+            "first": first,
+        },
         inputs={"model": model, "samples": samples},
     )
 
@@ -67,7 +72,20 @@ def run_of(entry: Entry) -> Run:
     said = {spec["name"]: spec["dtype"] for spec in entry.result["signature"]["outputs"]}
     found = {name: tensor["dtype"] for name, tensor in index["tensors"].items()}
     if index["count"] != entry.result["count"] or (index["count"] and said != found):
-        raise WorkerLied(f"{entry.about['title']}: wrote {index['count']} x {found}, and says {entry.result['count']} x {said}")
+        raise WorkerLied(
+            f"{entry.about['title']}: wrote {index['count']} x {found}, and says {entry.result['count']} x {said}"
+        )
     said_outputs = entry.result["signature"]["outputs"]
-    shaped = [{**spec, "shape": index["tensors"][spec["name"]]["shape"]} for spec in said_outputs] if index["count"] else said_outputs
-    return Run(outputs, {**entry.result["signature"], "outputs": shaped}, entry.result["engine"], entry.about, index["count"], entry.key)
+    shaped = (
+        [{**spec, "shape": index["tensors"][spec["name"]]["shape"]} for spec in said_outputs]
+        if index["count"]
+        else said_outputs
+    )
+    return Run(
+        outputs,
+        {**entry.result["signature"], "outputs": shaped},
+        entry.result["engine"],
+        entry.about,
+        index["count"],
+        entry.key,
+    )

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
+from toolkit.limits import Limits
+
 _YES = {"1", "true", "yes", "on"}
 
 
@@ -37,10 +39,14 @@ def _say_nothing(line: str) -> None:
 class Settings:
     """`home` is the cache root; `pythons` maps an environment's name to the interpreter the user named for it.
 
-    `say` takes one short line of progress before each step that lasts; it may be called from several threads.
+    `limits` hold for each job. `say` takes one short line of progress before each step that lasts; it may be called from several threads.
     """
 
     home: Path = field(default_factory=default_home)
     offline: bool = field(default_factory=default_offline)
     pythons: Mapping[str, Path] = field(default_factory=lambda: MappingProxyType({}))
+    limits: Limits = field(default_factory=Limits)
     say: Callable[[str], None] = _say_nothing
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "home", self.home.absolute())

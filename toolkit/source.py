@@ -12,7 +12,6 @@ from toolkit import registry
 from toolkit.errors import InvalidSource, RequestError, UnknownName
 from toolkit.executor import Executor
 from toolkit.jobs import Engine, Job, Output, path_digest
-from toolkit.limits import Limits
 
 DEFAULT_KEY = "serving_default"
 TENSORFLOW = Engine("tensorflow")
@@ -44,19 +43,23 @@ class Source:
         return any(spec["shape"] is None or None in spec["shape"] for spec in self.signature["inputs"])
 
 
-def inspect_source(path: Path, executor: Executor, limits: Limits) -> dict[str, Any]:
+def inspect_source(path: Path, executor: Executor) -> dict[str, Any]:
     """Return what a model's files say of it, without running any of it: kind, writer, signatures, operators."""
     kind = _kind(path)
     job = Job(
-        f"inspect {path.name}", f"sources.{kind}", "inspect", _READER, limits.timeout_s, limits.memory_bytes, inputs={"source": path}
+        f"inspect {path.name}",
+        f"sources.{kind}",
+        "inspect",
+        _READER,
+        inputs={"source": path},
     )
     (entry,) = executor.run(job)
     return {**entry.result, "sha256": path_digest(path)}
 
 
-def open_source(path: Path, signature: str | None, shapes: Mapping[str, Sequence[int]], executor: Executor, limits: Limits) -> Source:
+def open_source(path: Path, signature: str | None, shapes: Mapping[str, Sequence[int]], executor: Executor) -> Source:
     """Return the source with its signature chosen and its batch fixed; raise where the choice is not clear or a name is wrong."""
-    inspected = inspect_source(path, executor, limits)
+    inspected = inspect_source(path, executor)
     chosen = _choose(path, inspected["signatures"], signature)
     names = [spec["name"] for spec in chosen["inputs"]]
     for name in shapes:
@@ -80,35 +83,38 @@ def open_source(path: Path, signature: str | None, shapes: Mapping[str, Sequence
     )
 
 
-def canonical_job(source: Source, samples: Output | None, limits: Limits) -> Job:
+def canonical_job(source: Source, samples: Output | None) -> Job:
     """Return the job that writes the canonical SavedModel, `saved_model` under its output; sizes left open are those of the samples."""
     inputs: dict[str, Path | Job | Output] = {"source": source.path}
     if source.open_shapes:
         if samples is None:
-            names = ", ".join(spec["name"] for spec in source.signature["inputs"] if spec["shape"] is None or None in spec["shape"])
-            raise InvalidSource(f"{source.path}: leaves sizes of {names} open", "give them with --shape NAME=1,8,8, or give samples")
+            names = ", ".join(
+                spec["name"] for spec in source.signature["inputs"] if spec["shape"] is None or None in spec["shape"]
+            )
+            raise InvalidSource(
+                f"{source.path}: leaves sizes of {names} open", "give them with --shape NAME=1,8,8, or give samples"
+            )
         inputs["samples"] = samples
     return Job(
         f"{source.kind} {source.path.name}",
         f"sources.{source.kind}",
         "canonicalize",
         TENSORFLOW,
-        limits.timeout_s,
-        limits.memory_bytes,
-        options={"signature": source.key, "shapes": {spec["name"]: spec["shape"] for spec in source.signature["inputs"]}},
+        options={
+            "signature": source.key,
+            "shapes": {spec["name"]: spec["shape"] for spec in source.signature["inputs"]},
+        },
         inputs=inputs,
     )
 
 
-def reference_job(source: Source, samples: Output, limits: Limits) -> Job:
+def reference_job(source: Source, samples: Output) -> Job:
     """Return the job that runs the original model over the samples, and measures its own noise."""
     return Job(
         f"tensorflow on {source.path.name}",
         "worker.reference",
         "run",
         TENSORFLOW,
-        limits.timeout_s,
-        limits.memory_bytes,
         options={"signature": source.key, "tags": list(source.tags)},
         inputs={"model": source.path, "samples": samples},
     )
@@ -118,22 +124,33 @@ def _kind(path: Path) -> str:
     if not path.exists():
         near = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
         close = difflib.get_close_matches(path.name, near, n=1)
-        raise RequestError(f"{path}: no such file or folder" + (f"; did you mean {str(path.parent / close[0])!r}?" if close else ""))
+        raise RequestError(
+            f"{path}: no such file or folder" + (f"; did you mean {str(path.parent / close[0])!r}?" if close else "")
+        )
     kinds = [name for name in registry.names("sources") if registry.load("sources", name).recognize(path)]
     if not kinds:
         known = ", ".join(registry.names("sources"))
-        raise InvalidSource(f"{path}: not a saved model of a known kind; known: {known}", "a SavedModel is a folder with saved_model.pb in it")
+        raise InvalidSource(
+            f"{path}: not a saved model of a known kind; known: {known}",
+            "a SavedModel is a folder with saved_model.pb in it",
+        )
     return kinds[0]
 
 
 def _choose(path: Path, signatures: list[dict[str, Any]], wanted: str | None) -> dict[str, Any]:
     by_key = {signature["key"]: signature for signature in signatures}
     if not by_key:
-        raise InvalidSource(f"{path}: has no signature", "save it with tf.saved_model.save(model, path, signatures=...), or with model.export(path)")
+        raise InvalidSource(
+            f"{path}: has no signature",
+            "save it with tf.saved_model.save(model, path, signatures=...), or with model.export(path)",
+        )
     if wanted is not None and wanted not in by_key:
         raise UnknownName(f"{path}: signature", wanted, by_key)
     if wanted is None and DEFAULT_KEY not in by_key and len(by_key) > 1:
-        raise InvalidSource(f"{path}: has the signatures {', '.join(by_key)}, and none is called {DEFAULT_KEY}", "choose one with --signature")
+        raise InvalidSource(
+            f"{path}: has the signatures {', '.join(by_key)}, and none is called {DEFAULT_KEY}",
+            "choose one with --signature",
+        )
     chosen = by_key[wanted or (DEFAULT_KEY if DEFAULT_KEY in by_key else next(iter(by_key)))]
     if not chosen["outputs"]:
         raise InvalidSource(f"{path}: signature {chosen['key']!r} has no outputs")
@@ -144,10 +161,13 @@ def _one_call(spec: Mapping[str, Any], given: Sequence[int] | None, path: Path) 
     declared: Shape = spec["shape"]
     if given is not None:
         fits = declared is None or (
-            len(declared) == len(given) and all(size in (None, asked) for size, asked in zip(declared, given, strict=True))
+            len(declared) == len(given)
+            and all(size in (None, asked) for size, asked in zip(declared, given, strict=True))
         )
         if not fits:
-            raise RequestError(f"{path}: input {spec['name']!r} is declared as {declared}, which the shape {list(given)} does not fit")
+            raise RequestError(
+                f"{path}: input {spec['name']!r} is declared as {declared}, which the shape {list(given)} does not fit"
+            )
         return list(given)
     if declared and declared[0] is None:
         return [1, *declared[1:]]

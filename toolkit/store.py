@@ -226,7 +226,9 @@ def _said_plainly(root: Path) -> Iterator[None]:
 def storage_failed(path: Path, error: OSError) -> StoreFailed:
     """Return the error that says what keeps `path` from being written, and what to do."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return StoreFailed(f"{path}: no space left", "free some space, `edge-toolkit cache prune`, or set EDGE_TOOLKIT_HOME")
+        return StoreFailed(
+            f"{path}: no space left", "free some space, `edge-toolkit cache prune`, or set EDGE_TOOLKIT_HOME"
+        )
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return StoreFailed(f"{path}: may not be written ({error.strerror})", "choose a folder that is yours to write")
     return StoreFailed(f"{path}: {error.strerror or error}")

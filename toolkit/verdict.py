@@ -13,7 +13,7 @@ Each stage's run is held against the one before it (isolated) and against the or
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -90,7 +90,9 @@ class Verdict:
     @property
     def outcome(self) -> Outcome:
         """Return "passed" only where there is evidence on the total, every comparison and budget passed, and no finding is an error."""
-        evidence = bool(self.total.comparisons) and all(count > 0 for name, count in self.samples.items() if name == "verification")
+        evidence = bool(self.total.comparisons) and all(
+            count > 0 for name, count in self.samples.items() if name == "verification"
+        )
         broken = any(finding["severity"] == "error" for finding in self.findings)
         statuses = {comparison.status for comparison in self.comparisons}
         if "failed" in statuses or broken or not evidence or not all(spent.passed for spent in self.budget):
@@ -113,51 +115,74 @@ class Verdict:
         return max(self.stages, key=lambda judgement: _noise_share(judgement.measured)).stage
 
 
-def judge(
-    target: Target,
-    source: Source,
-    artifact: Artifact,
-    steps: Sequence[Step],
-    samples: Mapping[str, int],
-    noise: Mapping[str, Mapping[str, float]],
-    findings: Sequence[Mapping[str, Any]],
-    labels: Path | None,
-    seconds: float,
-) -> Verdict:
-    """Return the verdict on a chain of runs, the original first; raise UnjudgeableRun where the evidence cannot carry one."""
-    if len(steps) < 2:
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a verdict is made from.
+
+    `steps` are the runs, the original first; `samples` how many were drawn for what; `labels` a .npy of them, (N,); `noise` how far the original
+    wanders by itself, by kind and output, in real units; `findings` what was noticed before anything was compared.
+    """
+
+    steps: tuple[Step, ...]
+    samples: Mapping[str, int]
+    labels: Path | None
+    noise: Mapping[str, Mapping[str, float]]
+    findings: tuple[Mapping[str, Any], ...]
+    seconds: float
+
+
+def judge(target: Target, source: Source, artifact: Artifact, evidence: Evidence) -> Verdict:
+    """Return the verdict on a chain of runs; raise UnjudgeableRun where the evidence cannot carry one."""
+    if len(evidence.steps) < 2:
         raise UnjudgeableRun(f"{target.name}: nothing ran but the original; there is nothing to compare it with")
-    reference, last = steps[0], steps[-1]
+    reference, last = evidence.steps[0], evidence.steps[-1]
     stages, cumulative, before = [], {}, reference
-    for step in steps[1:]:
+    for step in evidence.steps[1:]:
         on_branch = step.stage == "source"
         count = step.run.count if on_branch else None
-        stage = compare.compare(before.read(count), step.read(), target.bounds, stage=step.stage, scheme=artifact.scheme)
+        stage = compare.compare(
+            before.read(count), step.read(), target.bounds, stage=step.stage, scheme=artifact.scheme
+        )
         stages.append(stage)
-        cumulative[step.stage] = stage.measured if before is reference else compare.measure(reference.read(), step.read())
+        cumulative[step.stage] = (
+            stage.measured if before is reference else compare.measure(reference.read(), step.read())
+        )
         before = before if on_branch else step
     total = compare.judge(cumulative[last.stage], target.bounds, stage="total", scheme=artifact.scheme)
-    budget = [Spent("file_bytes", artifact.size_bytes, target.budget.file_bytes)] if target.budget.file_bytes is not None else []
-    said = [
-        {"code": "outputs", "severity": "warning", "message": f"{stage}: {sentence}"}
-        for stage, measured in cumulative.items()
-        for sentence in measured.findings
-    ]
+    limit = target.budget.file_bytes
     return Verdict(
         target=target,
         source=source,
         artifact=artifact,
-        samples=samples,
+        samples=evidence.samples,
         stages=tuple(stages),
         total=total,
         cumulative=cumulative,
-        budget=tuple(budget),
-        findings=(*findings, *artifact.findings, *said, *_below_noise(target, artifact, noise, total.measured)),
-        noise=noise,
-        accuracy={step.stage: value for step in steps if step.stage != "source" for value in _accuracy(step, labels)},
-        runs={step.stage: step.run for step in steps},
-        seconds=seconds,
+        budget=() if limit is None else (Spent("file_bytes", artifact.size_bytes, limit),),
+        findings=(
+            *evidence.findings,
+            *artifact.findings,
+            *_said_by_outputs(cumulative),
+            *_below_noise(target, artifact, evidence.noise, total.measured),
+        ),
+        noise=evidence.noise,
+        accuracy={
+            step.stage: value
+            for step in evidence.steps
+            if step.stage != "source"
+            for value in _accuracy(step, evidence.labels)
+        },
+        runs={step.stage: step.run for step in evidence.steps},
+        seconds=evidence.seconds,
     )
+
+
+def _said_by_outputs(cumulative: Mapping[str, Measured]) -> list[Mapping[str, Any]]:
+    return [
+        {"code": "outputs", "severity": "warning", "message": f"{stage}: {sentence}"}
+        for stage, measured in cumulative.items()
+        for sentence in measured.findings
+    ]
 
 
 def _first(blocks: Iterable[compare.Block], count: int) -> Iterator[compare.Block]:
@@ -183,21 +208,21 @@ def _below_noise(
     target: Target, artifact: Artifact, noise: Mapping[str, Mapping[str, float]], total: Measured
 ) -> list[Mapping[str, Any]]:
     """Return a finding for each bound on an absolute error that is tighter than what the original itself wanders by."""
-    found = []
+    found: list[Mapping[str, Any]] = []
     for bound in target.bounds:
         if bound.metric != "max_abs" or bound.unit not in ("real", "range") or bound.stage in ("kernels", "device"):
             continue
         if bound.schemes and artifact.scheme not in bound.schemes:
             continue
-        for kind, by_output in noise.items():
-            for output, value in by_output.items():
-                seen = total.seen.get(output)
-                if bound.output not in ("*", output) or seen is None:
-                    continue
-                size = value / (seen.high - seen.low) if bound.unit == "range" and seen.high > seen.low else value
-                if not size <= bound.limit:
-                    message = f"bound {bound.stage} {output} max_abs <= {bound.limit:g} {bound.unit} is tighter than the original's own noise ({kind}: {size:.3g})"
-                    found.append({"code": "bound-below-noise", "severity": "warning", "message": message})
+        for kind, output, value in ((kind, *pair) for kind, values in noise.items() for pair in values.items()):
+            seen = total.seen.get(output)
+            if bound.output not in ("*", output) or seen is None:
+                continue
+            size = value / (seen.high - seen.low) if bound.unit == "range" and seen.high > seen.low else value
+            if not size <= bound.limit:
+                asked = f"bound {bound.stage} {output} max_abs <= {bound.limit:g} {bound.unit}"
+                message = f"{asked} is tighter than the original's own noise ({kind}: {size:.3g})"
+                found.append({"code": "bound-below-noise", "severity": "warning", "message": message})
     return found
 
 
@@ -208,9 +233,12 @@ def _accuracy(step: Step, labels: Path | None) -> list[float]:
         return []
     truth = np.load(labels)
     (spec,) = outputs
-    if truth.ndim != 1 or truth.dtype.kind not in "iu" or len(spec.shape) != 2 or spec.shape[0] != 1 or (spec.shape[1] or 0) < 2:
+    batch, *classes = spec.shape or (None,)
+    if truth.ndim != 1 or truth.dtype.kind not in "iu" or batch != 1 or len(classes) != 1 or (classes[0] or 0) < 2:
         return []
-    chosen = np.concatenate([shard[spec.name].reshape(len(shard[spec.name]), -1).argmax(axis=1) for shard in read_shards(step.run.outputs)])
+    chosen = np.concatenate(
+        [shard[spec.name].reshape(len(shard[spec.name]), -1).argmax(axis=1) for shard in read_shards(step.run.outputs)]
+    )
     if len(chosen) != len(truth):
         raise UnjudgeableRun(f"{step.stage}: {len(chosen)} outputs for {len(truth)} labels")
     return [float(np.mean(chosen == truth))]

@@ -23,7 +23,7 @@ from toolkit.errors import (
     WorkerTimeout,
     revive,
 )
-from toolkit.jobs import Job
+from toolkit.limits import Limits
 from toolkit.worker.request import sha256
 
 _MAIN = Path(__file__).resolve().parent / "worker" / "main.py"
@@ -42,7 +42,9 @@ _NOT_INHERITED = ("PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE", "PYTHON
 class Worker:
     """One worker process. It does nothing until `run`; its events are read with `events` when `descriptor` is readable."""
 
-    def __init__(self, name: str, command: tuple[str, ...], variables: Mapping[str, str], preload: tuple[str, ...], log: Path) -> None:
+    def __init__(
+        self, name: str, command: tuple[str, ...], variables: Mapping[str, str], preload: tuple[str, ...], log: Path
+    ) -> None:
         self.name = name
         self.started = time.monotonic()
         self.ready = False
@@ -68,9 +70,15 @@ class Worker:
         os.set_blocking(self.descriptor, False)
         self._commands = self._process.stdin
 
-    def run(self, number: int, folder: Path, timeout_s: float, memory_bytes: int) -> None:
+    def run(self, number: int, folder: Path, limits: Limits) -> None:
         """Ask for the job in `folder`; the answer comes as an `ended` event with this number."""
-        command = {"do": "run", "id": number, "folder": str(folder), "timeout_s": timeout_s, "memory_bytes": memory_bytes}
+        command = {
+            "do": "run",
+            "id": number,
+            "folder": str(folder),
+            "timeout_s": limits.timeout_s,
+            "memory_bytes": limits.memory_bytes,
+        }
         with contextlib.suppress(BrokenPipeError):  # a dead worker is noticed where its events are read
             self._commands.write(json.dumps(command).encode() + b"\n")
             self._commands.flush()
@@ -118,13 +126,13 @@ class Worker:
         self._log.unlink(missing_ok=True)
 
 
-def read_response(job: Job, folder: Path, event: Mapping[str, Any]) -> tuple[dict[str, Any], float]:
+def read_response(who: str, limits: Limits, folder: Path, event: Mapping[str, Any]) -> tuple[dict[str, Any], float]:
     """Return a job's (result, seconds); the error that names what happened, for every other ending than a whole and honest answer."""
-    who, words = job.title, last_lines(folder / "log")
+    words = last_lines(folder / "log")
     if event["killed_for"] == "timeout":
-        raise WorkerTimeout(f"{who}: no answer in {job.timeout_s:g} s", words)
+        raise WorkerTimeout(f"{who}: no answer in {limits.timeout_s:g} s", words)
     if event["killed_for"] == "memory":
-        used, limit = event["peak_bytes"] / 1e6, job.memory_bytes / 1e6
+        used, limit = event["peak_bytes"] / 1e6, limits.memory_bytes / 1e6
         raise WorkerOutOfMemory(f"{who}: used {used:.0f} MB, more than its limit of {limit:.0f} MB", words)
     if event["status"] != 0:
         raise WorkerCrashed(f"{who}: {ending(event['status'])}", words)
@@ -165,7 +173,9 @@ def ending(status: int) -> str:
     """Return `killed by SIGSEGV` or `exited with status 3` for an exit status as `subprocess` gives it."""
     if status < 0:
         name = signal.Signals(-status).name if -status in set(signal.Signals) else f"signal {-status}"
-        return f"was killed by {name}" + (" (by the system for want of memory, or by hand)" if name == "SIGKILL" else "")
+        return f"was killed by {name}" + (
+            " (by the system for want of memory, or by hand)" if name == "SIGKILL" else ""
+        )
     return f"exited with status {status}"
 
 

@@ -11,9 +11,7 @@ import sys
 import threading
 from pathlib import Path
 
-from toolkit.api import Original, Samples, build
-from toolkit.executor import Executor
-from toolkit.settings import Settings
+from toolkit import Executor, Original, Samples, Settings, build
 from toolkit.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]

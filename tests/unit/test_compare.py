@@ -280,6 +280,16 @@ def test_a_stage_that_went_constant_is_a_failure_and_no_refusal():
     assert second.measured.findings == ("output 'y': the reference is the same for every sample",)
 
 
+def test_a_fraction_of_no_range_is_no_measurement():
+    """Nothing divided by nothing is not nothing."""
+    dead = np.zeros_like(scores())
+
+    comparison = only(compare(run(y=dead), run(y=dead), [bound(stage="kernels", unit="range")], stage="kernels"))
+
+    assert math.isnan(comparison.value)
+    assert not comparison.passed
+
+
 def test_every_output_needs_a_bound_on_its_total():
     """An output that nobody judged did not pass."""
     both = {"a": scores(), "b": scores()}
@@ -619,20 +629,21 @@ def test_only_bounds_of_the_stage_and_the_scheme_count():
 def test_the_most_specific_bound_of_a_metric_decides():
     """One that names the output before one on all; one for the scheme before one for any; other metrics are untouched."""
     bounds = [
-        bound(limit=1),
-        bound(limit=2, schemes=("float16",)),
-        bound(limit=3, output="a"),
         bound(limit=4, output="a", schemes=("float16",)),
+        bound(limit=3, output="a"),
+        bound(limit=2, schemes=("float16", "float32")),
+        bound(limit=1),
         bound("rmse", 5),
     ]
     outputs = {"a": scores(), "b": scores()}
 
     def limits(scheme):
         judgement = compare(run(**outputs), run(**outputs), bounds, stage="total", scheme=scheme)
-        return {(comparison.output, comparison.metric): comparison.limit for comparison in judgement.comparisons}
+        return [(comparison.output, comparison.limit) for comparison in judgement.comparisons]
 
-    assert limits("float16") == {("a", "max_abs"): 4, ("a", "rmse"): 5, ("b", "max_abs"): 2, ("b", "rmse"): 5}
-    assert limits("float32") == {("a", "max_abs"): 3, ("a", "rmse"): 5, ("b", "max_abs"): 1, ("b", "rmse"): 5}
+    assert limits("float16") == [("a", 4), ("a", 5), ("b", 2), ("b", 5)]
+    assert limits("float32") == [("a", 3), ("a", 5), ("b", 2), ("b", 5)]
+    assert limits("static_wi8_ai8") == [("a", 3), ("a", 5), ("b", 1), ("b", 5)]
 
 
 def test_bounds_that_are_equally_specific_all_count():

@@ -24,13 +24,14 @@ from toolkit.errors import (
 from toolkit.executor import Executor
 from toolkit.jobs import Engine, Job
 from toolkit.limits import Limits
-from toolkit.runtime import Run, run_job, run_of
+from toolkit.runtime import Execution, Run, run_job, run_of
 from toolkit.settings import Settings
 from toolkit.worker.request import write_response
 from toolkit.worker.shards import ShardWriter, read_all
 from toolkit.workers import Worker, read_response
 
 ENGINE = Engine("dataset")
+FAKE = Execution(ENGINE, "fake")
 SIGNATURE = {
     "key": "serving_default",
     "inputs": [{"name": "x", "dtype": "float32", "shape": [1, 2]}],
@@ -56,9 +57,9 @@ def job(tmp_path):
     def make(do: str, limits: Limits | None = None, **told: object) -> Job:
         model = tmp_path / "model.fake"
         model.write_text(json.dumps({"signature": SIGNATURE, "do": do, **told}))
-        limits = limits or Limits(30, 10**9)
-        made = run_job(model, Path(tmp_path / "samples"), ENGINE, "fake", limits)
-        return Job(f"fake on {model.name}", made.module, made.call, ENGINE, made.timeout_s, made.memory_bytes, made.options, made.inputs)
+        made = run_job(model, tmp_path / "samples", FAKE)
+        title, limits = f"fake on {model.name}", limits or Limits(30, 10**9)
+        return Job(title, made.module, made.call, ENGINE, made.options, made.inputs, limits=limits)
 
     return make
 
@@ -131,7 +132,7 @@ def test_a_job_that_fails_does_not_end_the_others(settings, job, tmp_path):
     bad = job("segfault")
     other = tmp_path / "other.fake"
     other.write_text(json.dumps({"signature": SIGNATURE}))
-    good = run_job(other, tmp_path / "samples", ENGINE, "fake", Limits())
+    good = run_job(other, tmp_path / "samples", FAKE)
 
     with Executor(settings) as executor:
         outcomes = executor.outcomes([bad, good])
@@ -194,9 +195,9 @@ def test_an_answer_counts_only_with_exit_status_0(answered, job):
     """A response was written, and then the process died: that is no answer."""
     folder, event = answered
 
-    assert read_response(job("answer"), folder, event) == ({"answer": 1}, 0.5)
+    assert read_response("fake on model.fake", Limits(), folder, event) == ({"answer": 1}, 0.5)
     with pytest.raises(WorkerCrashed, match="exited with status 1"):
-        read_response(job("answer"), folder, {**event, "status": 1})
+        read_response("fake on model.fake", Limits(), folder, {**event, "status": 1})
 
 
 def test_a_response_to_another_request_is_a_lie(answered, job):
@@ -205,7 +206,7 @@ def test_a_response_to_another_request_is_a_lie(answered, job):
     (folder / "request").write_bytes((folder / "request").read_bytes() + b" ")
 
     with pytest.raises(WorkerLied, match="answers another request"):
-        read_response(job("answer"), folder, event)
+        read_response("fake on model.fake", Limits(), folder, event)
 
 
 @pytest.mark.parametrize("length", [0, 7, 8, 40, -1])
@@ -215,7 +216,7 @@ def test_a_response_cut_short_is_a_lie(answered, job, length):
     (folder / "response").write_bytes((folder / "response").read_bytes()[:length])
 
     with pytest.raises(WorkerLied, match="cannot be read"):
-        read_response(job("answer"), folder, event)
+        read_response("fake on model.fake", Limits(), folder, event)
 
 
 @pytest.mark.parametrize(
@@ -232,7 +233,7 @@ def test_files_that_are_not_what_the_response_says_are_a_lie(answered, job, chan
     change(folder / "out")
 
     with pytest.raises(WorkerLied):
-        read_response(job("answer"), folder, event)
+        read_response("fake on model.fake", Limits(), folder, event)
 
 
 def test_no_response_is_a_crash(answered, job):
@@ -241,7 +242,7 @@ def test_no_response_is_a_crash(answered, job):
     (folder / "response").unlink()
 
     with pytest.raises(WorkerCrashed, match="without a response"):
-        read_response(job("answer"), folder, event)
+        read_response("fake on model.fake", Limits(), folder, event)
 
 
 def script(tmp_path: Path, text: str) -> tuple[str, ...]:
@@ -264,10 +265,18 @@ def listen(worker: Worker) -> None:
     ("text", "error", "says"),
     [
         ("print('Segmentation fault'); import time; time.sleep(60)", WorkerLied, "which is no event"),
-        ("import os; os.write(1, bytes(range(128, 256)) + b'\\n'); import time; time.sleep(60)", WorkerLied, "which is no event"),
+        (
+            "import os; os.write(1, bytes(range(128, 256)) + b'\\n'); import time; time.sleep(60)",
+            WorkerLied,
+            "which is no event",
+        ),
         ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", WorkerCrashed, "killed by SIGKILL"),
         ("raise SystemExit(7)", WorkerCrashed, "exited with status 7"),
-        ("print('{\"event\": \"failed\", \"problem\": \"ImportError: no tensorflow\"}')", EnvironmentUnavailable, "no tensorflow"),
+        (
+            'print(\'{"event": "failed", "problem": "ImportError: no tensorflow"}\')',
+            EnvironmentUnavailable,
+            "no tensorflow",
+        ),
     ],
 )
 def test_a_worker_that_is_none(tmp_path, text, error, says):
@@ -309,12 +318,12 @@ from pathlib import Path
 from toolkit.executor import Executor
 from toolkit.jobs import Engine
 from toolkit.limits import Limits
-from toolkit.runtime import run_job
+from toolkit.runtime import Execution, run_job
 from toolkit.settings import Settings
 
 folder = Path({folder!r})
 with Executor(Settings(home=folder / "home", offline=True), lambda job, what, progress: print(job.title, what, flush=True)) as executor:
-    executor.run(*(run_job(folder / name, folder / "samples", Engine("dataset"), "fake", Limits(60, 10**9)) for name in {models!r}))
+    executor.run(*(run_job(folder / name, folder / "samples", Execution(Engine("dataset"), "fake")) for name in {models!r}))
 """
 
 
@@ -344,8 +353,7 @@ def test_kill_9_keeps_what_was_finished_and_the_next_run_goes_on(tmp_path, setti
     (tmp_path / "slow.fake").write_text(json.dumps({"signature": SIGNATURE, "do": "answer", "again": True}))
     told = []
     with Executor(settings, lambda job, what, progress: told.append((job.title.rpartition(" ")[2], what))) as executor:
-        limits = Limits(60, 10**9)
-        executor.run(*(run_job(tmp_path / name, tmp_path / "samples", ENGINE, "fake", limits) for name in ("done.fake", "slow.fake")))
+        executor.run(*(run_job(tmp_path / name, tmp_path / "samples", FAKE) for name in ("done.fake", "slow.fake")))
     assert ("done.fake", "reused") in told
     assert ("slow.fake", "finished") in told
     assert not list((settings.home / "store" / "work").iterdir())
@@ -373,7 +381,12 @@ def test_two_processes_share_a_store(tmp_path, job):
     outputs = [process.communicate(timeout=60) for process in both]
 
     assert [process.returncode for process in both] == [0, 0], outputs
-    said = sorted(line.split()[-1] for output, _ in outputs for line in output.splitlines() if line.split()[-1] in ("finished", "reused"))
+    said = sorted(
+        line.split()[-1]
+        for output, _ in outputs
+        for line in output.splitlines()
+        if line.split()[-1] in ("finished", "reused")
+    )
     assert said in (["finished", "reused"], ["reused", "reused"])
 
 
@@ -401,7 +414,7 @@ def test_a_job_that_hangs_does_not_hold_up_the_others(settings, job, tmp_path):
         pytest.skip("one core: jobs run one after the other")
     slow = job("hang", Limits(3, 10**9))
     (tmp_path / "other.fake").write_text(json.dumps({"signature": SIGNATURE}))
-    quick = run_job(tmp_path / "other.fake", tmp_path / "samples", ENGINE, "fake", Limits())
+    quick = run_job(tmp_path / "other.fake", tmp_path / "samples", FAKE)
     told = []
 
     with Executor(settings, lambda job, what, progress: told.append((job, what))) as executor:

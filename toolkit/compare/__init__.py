@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from toolkit.compare.judging import Comparison, Judgement, Skipped, Status, judge
-from toolkit.compare.measuring import Broken, Measured, Measurement, Seen, measure
+from toolkit.compare.measuring import Broken, Measured, Measurement, Seen, measure, plain_json
 from toolkit.compare.runs import Block, Run, count_samples
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ __all__ = [
     "count_samples",
     "judge",
     "measure",
+    "plain_json",
 ]
 
 

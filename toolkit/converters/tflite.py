@@ -28,7 +28,9 @@ def convert(request: Any) -> dict[str, Any]:
         if request.options[side] not in scheme.INPUT_DTYPES:
             known = ", ".join(scheme.INPUT_DTYPES)
             raise RequestError(f"scheme {name}: {side} {request.options[side]!r} cannot be had; known: {known}")
-    converter = tf.lite.TFLiteConverter.from_saved_model(str(request.inputs["model"]), signature_keys=["serving_default"])
+    converter = tf.lite.TFLiteConverter.from_saved_model(
+        str(request.inputs["model"]), signature_keys=["serving_default"]
+    )
     # The batch is 1 by construction; with this, loops over lists of tensors (LSTM, GRU) have static shapes too.
     converter._experimental_default_to_single_batch_in_tensor_list_ops = True
     scheme.configure(converter, _representative(request) if scheme.CALIBRATED else None)
@@ -61,7 +63,9 @@ def _representative(request: Any) -> Any:
 def _refusal(scheme: str, error: Exception) -> Exception:
     """Name the operators, which the converter's message has somewhere in pages of MLIR; another error is left as it is."""
     text = str(error)
-    operators = sorted({*_NO_KERNEL.findall(text), *(name for line in _NEEDED.findall(text) for name in re.findall(r"\w+", line))})
+    operators = sorted(
+        {*_NO_KERNEL.findall(text), *(name for line in _NEEDED.findall(text) for name in re.findall(r"\w+", line))}
+    )
     if "neither a custom op nor a flex op" in text or "Some ops are not supported" in text:
         operators = operators or sorted(set(_NAMED.findall(text)))
         return Unconvertible(
@@ -77,17 +81,29 @@ def _held(path: Any, options: dict[str, Any], scheme: Any) -> dict[str, Any]:
     for side in ("inputs", "outputs"):
         wrong = [spec["name"] for spec in signature[side] if _is_real(spec) and spec["dtype"] != options[side]]
         if wrong:
-            held["findings"].append(_finding("not-as-asked", "error", f"{side} {wrong} are not {options[side]}, as was asked", wrong))
+            held["findings"].append(
+                _finding("not-as-asked", "error", f"{side} {wrong} are not {options[side]}, as was asked", wrong)
+            )
     islands = float_operators(path) if scheme.INTEGER else []
     if islands:
         held["findings"].append(
-            _finding("float-operators", "warning", f"no int8 kernel for {', '.join(islands)}: computed in float", islands)
+            _finding(
+                "float-operators", "warning", f"no int8 kernel for {', '.join(islands)}: computed in float", islands
+            )
         )
     if scheme.WEIGHTS not in held["weights_bytes"]:
         held["findings"].append(
-            _finding("nothing-quantized", "warning", f"no weight became {scheme.WEIGHTS}: the file is as large as it was", [])
+            _finding(
+                "nothing-quantized", "warning", f"no weight became {scheme.WEIGHTS}: the file is as large as it was", []
+            )
         )
-    return {"file": path.name, "size_bytes": path.stat().st_size, "sha256": sha256(path), "signature": signature, **held}
+    return {
+        "file": path.name,
+        "size_bytes": path.stat().st_size,
+        "sha256": sha256(path),
+        "signature": signature,
+        **held,
+    }
 
 
 def _is_real(spec: dict[str, Any]) -> bool:

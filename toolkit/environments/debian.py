@@ -40,6 +40,7 @@ APT::Architectures {{ {all} }};
 APT::Sandbox::User "";
 APT::Update::Error-Mode "any";
 Acquire::Languages "none";
+Acquire::GzipIndexes "true";
 Acquire::PDiffs "false";
 Acquire::Retries "2";
 """

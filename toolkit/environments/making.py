@@ -15,6 +15,7 @@ import os
 import re
 import shutil
 import subprocess
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,7 +30,12 @@ MARKER = "made.json"
 
 _LOCK = "making.lock"  # a file, because network file systems lock no folders
 _DISCARDED = ".discarded."
-_TAIL_LINES = 12
+_ELSEWHERE = "free some, or set EDGE_TOOLKIT_HOME to a folder on another disk"
+_TAIL_LINES = 8
+_TIMEOUT_S = (
+    3600  # the longest step downloads 600 MB; a program that takes longer hangs, as apt-get does on a full disk
+)
+_FIRST_WORDS_OF_ERROR = ("error", "E: ", "dpkg-deb: error", "Traceback")
 _WORTH_SAYING = ("Downloading", "Bytecode compiled")  # of uv's lines: the long steps, with sizes
 _NO_SPACE = re.compile(r"No space left on device|Disk quota exceeded|os error 28\b", re.IGNORECASE)
 _NO_NETWORK = re.compile(
@@ -64,6 +70,8 @@ class Making:
         environment = {name: value for name, value in given.items() if value is not None}
         lines: deque[str] = deque(maxlen=10_000)
         with self._start(command, environment, folder or self.folder) as process:
+            watch = threading.Timer(_TIMEOUT_S, process.kill)
+            watch.start()
             try:
                 for line in process.stdout or ():
                     lines.append(line.rstrip())
@@ -72,6 +80,8 @@ class Making:
             except BaseException:
                 process.kill()
                 raise
+            finally:
+                watch.cancel()
         if process.returncode != 0:
             raise self._failed(Path(str(command[0])).name, process.returncode, list(lines))
         return list(lines)
@@ -96,9 +106,12 @@ class Making:
 
     def _failed(self, program: str, status: int, lines: list[str]) -> EnvironmentUnavailable:
         text = "\n".join(lines)
-        tail = "\n".join(line for line in lines[-_TAIL_LINES:] if line) or f"{program} printed nothing"
+        first = next((at for at, line in enumerate(lines) if line.startswith(_FIRST_WORDS_OF_ERROR)), 0)
+        tail = "\n".join([line for line in lines[first:] if line][-_TAIL_LINES:]) or f"{program} printed nothing"
         if _NO_SPACE.search(text):
-            return EnvironmentUnavailable(f"{self.what}: no space left on the disk of {self.folder.parent}", tail)
+            return EnvironmentUnavailable(
+                f"{self.what}: no space left on the disk; it was to be in {self.folder.parent}", tail
+            )
         if _NO_NETWORK.search(text):
             return EnvironmentUnavailable(f"{self.what}: {program} could not reach the network", tail)
         how = f"exit status {status}" if status >= 0 else f"signal {-status}"
@@ -121,11 +134,13 @@ def make_once(
     what: str,
     say: Callable[[str], None],
     usable: Callable[[Path], bool] = lambda folder: True,
+    needs_bytes: int = 0,
 ) -> dict[str, Any]:
     """Return what the marker of `folder` says, after `build` has filled it if that was not done yet.
 
     `build` gets the partial folder, empty, and returns the marker's content (JSON). A finished folder that is not `usable` is made again.
-    Raises `EnvironmentUnavailable`, also for a full disk or a home that cannot be written.
+    Raises `EnvironmentUnavailable`, also for a full disk (before it starts, if fewer than `needs_bytes` are free) or a home that
+    cannot be written.
     """
     while True:
         facts = read_marker(folder)
@@ -144,6 +159,7 @@ def make_once(
                     shutil.rmtree(discarded, ignore_errors=True)
                 _clear(making.folder)
                 try:
+                    _need(needs_bytes, what, folder.parent)
                     return _finish(making, folder, build(making))
                 except BaseException:
                     _discard(making.folder)
@@ -175,6 +191,15 @@ def _is_still(partial: Path, lock: int) -> bool:
         return os.path.samestat(os.stat(partial / _LOCK), os.fstat(lock))
     except FileNotFoundError:
         return False
+
+
+def _need(needs_bytes: int, what: str, home: Path) -> None:
+    free_bytes = shutil.disk_usage(home).free
+    if free_bytes < needs_bytes:
+        raise EnvironmentUnavailable(
+            f"{what}: needs {needs_bytes // 10**6} MB while it is made; the disk of {home} has {free_bytes // 10**6} MB left",
+            _ELSEWHERE,
+        )
 
 
 def _clear(partial: Path) -> None:
@@ -226,10 +251,7 @@ def _plainly(what: str, home: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise EnvironmentUnavailable(
-                f"{what}: no space left on the disk of {home}",
-                "free some, or set EDGE_TOOLKIT_HOME to a folder on another disk",
-            ) from error
+            raise EnvironmentUnavailable(f"{what}: no space left on the disk of {home}", _ELSEWHERE) from error
         raise EnvironmentUnavailable(
             f"{what}: cannot write to {home}: {error.strerror or error}",
             "set EDGE_TOOLKIT_HOME to a folder that can be written",

@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ def _allocate(outputs: Any) -> Any:
         time.sleep(0.005)
 
 
-_MISBEHAVIOUR = {
+_MISBEHAVIOUR: dict[str, Callable[[dict[str, np.ndarray]], Any]] = {
     "segfault": lambda outputs: ctypes.string_at(0),
     "abort": lambda outputs: os.abort(),
     "exit": lambda outputs: os._exit(3),

@@ -35,7 +35,11 @@ def load(model: Path, options: dict[str, Any]) -> Loaded:
 
 def _specs(tensors: Any, names: list[str]) -> list[dict[str, Any]]:
     specs = [
-        {"name": name, "dtype": tensor.dtype.name, "shape": None if tensor.shape.rank is None else tensor.shape.as_list()}
-        for name, tensor in zip(names, tensors)
+        {
+            "name": name,
+            "dtype": tensor.dtype.name,
+            "shape": None if tensor.shape.rank is None else tensor.shape.as_list(),
+        }
+        for name, tensor in zip(names, tensors, strict=True)
     ]
     return sorted(specs, key=lambda spec: str(spec["name"]))

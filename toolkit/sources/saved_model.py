@@ -61,16 +61,20 @@ def canonicalize(request: Any) -> dict[str, Any]:
             _trace(str(source), sorted(graph.meta_info_def.tags), key, shapes, target)
     made = _meta_graph(Path(target)).signature_def[DEFAULT_KEY]
     signature = {"key": DEFAULT_KEY, "inputs": _specs(made.inputs), "outputs": _specs(made.outputs)}
-    wanted = [set(graph.signature_def[key].inputs), set(graph.signature_def[key].outputs)]
-    found = [{spec["name"] for spec in signature["inputs"]}, {spec["name"] for spec in signature["outputs"]}]
+    wanted = _names(graph.signature_def[key])
+    found = _names(made)
     if found != wanted:
         raise InvalidSource(f"{source}: signature {key!r} has inputs and outputs {wanted}, its canonical form {found}")
     return {"signature": signature}
 
 
+def _names(definition: Any) -> tuple[list[str], list[str]]:
+    return sorted(definition.inputs), sorted(definition.outputs)
+
+
 def _shapes(request: Any) -> dict[str, list[int]]:
     """Return the shape of one call by input name; what the signature leaves open is as the samples in inputs["samples"] have it."""
-    shapes: dict[str, list[int]] = dict(request.options["shapes"])
+    shapes: dict[str, Any] = dict(request.options["shapes"])
     for name, shape in shapes.items():
         if shape is None or None in shape:
             shapes[name] = read_index(request.inputs["samples"])["tensors"][name]["shape"]
@@ -84,7 +88,11 @@ def _trace(source: str, tags: list[str], key: str, shapes: dict[str, list[int]],
     call = loaded.signatures[key]
     _, declared = call.structured_input_signature
     specs = {name: tf.TensorSpec(shapes[name], spec.dtype, name=name) for name, spec in declared.items()}
-    traced = tf.function(lambda **inputs: call(**inputs)).get_concrete_function(**specs)
+
+    def by_name(**inputs: Any) -> Any:
+        return call(**inputs)
+
+    traced = tf.function(by_name).get_concrete_function(**specs)
     module = tf.Module()
     module.source, module.traced = loaded, traced
     tf.saved_model.save(module, target, signatures={DEFAULT_KEY: traced})
@@ -106,7 +114,7 @@ def _freeze(source: str, tags: list[str], definition: Any, shapes: dict[str, lis
         }
         mapping = {definition.inputs[name].name: tensor for name, tensor in inputs.items()}
         results = tf.graph_util.import_graph_def(frozen, mapping, list(outputs.values()), name="model")
-        v1.saved_model.simple_save(session, target, inputs, dict(zip(outputs, results)))
+        v1.saved_model.simple_save(session, target, inputs, dict(zip(outputs, results, strict=True)))
 
 
 def _meta_graph(source: Path) -> Any:
@@ -123,7 +131,9 @@ def _meta_graph(source: Path) -> Any:
 
             text_format.Parse((source / "saved_model.pbtxt").read_text(), parsed)
     except (DecodeError, ValueError) as error:
-        raise InvalidSource(f"{source}: saved_model.pb is damaged ({causes(error)})", "export the model again") from error
+        raise InvalidSource(
+            f"{source}: saved_model.pb is damaged ({causes(error)})", "export the model again"
+        ) from error
     graphs = list(parsed.meta_graphs)
     serving = [graph for graph in graphs if "serve" in graph.meta_info_def.tags] or graphs
     if len(serving) != 1:
@@ -154,7 +164,13 @@ def _specs(tensors: Any) -> list[dict[str, Any]]:
         dtype = types_pb2.DataType.Name(info.dtype).removeprefix("DT_").lower()
         sizes = [None if dimension.size < 0 else dimension.size for dimension in info.tensor_shape.dim]
         shape = None if info.tensor_shape.unknown_rank else sizes
-        specs.append({"name": name, "dtype": {"float": "float32", "double": "float64", "half": "float16"}.get(dtype, dtype), "shape": shape})
+        specs.append(
+            {
+                "name": name,
+                "dtype": {"float": "float32", "double": "float64", "half": "float16"}.get(dtype, dtype),
+                "shape": shape,
+            }
+        )
     return specs
 
 
@@ -165,5 +181,9 @@ def _refusals(source: Path) -> Iterator[None]:
         yield
     except (KeyError, TypeError, NameError) as error:
         raise InvalidSource(f"{source}: cannot be traced with static shapes ({causes(error)})") from error
-    except Exception as error:  # OSError, IndexError, DataLossError, NotFoundError, ValueError: all were seen for damaged files
-        raise InvalidSource(f"{source}: TensorFlow cannot load it: {causes(error)}", "export the model again") from error
+    except (
+        Exception
+    ) as error:  # OSError, IndexError, DataLossError, NotFoundError, ValueError: all were seen for damaged files
+        raise InvalidSource(
+            f"{source}: TensorFlow cannot load it: {causes(error)}", "export the model again"
+        ) from error

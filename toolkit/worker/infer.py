@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import time
 from typing import Any
 
@@ -28,7 +29,7 @@ def run(request: Any) -> dict[str, Any]:
     specs = {spec["name"]: spec for spec in loaded.signature["inputs"]}
     call_ms = []
     with ShardWriter(request.out / "outputs") as writer:
-        for sample, done in zip(read_samples(samples), range(total)):
+        for done, sample in enumerate(itertools.islice(read_samples(samples), total)):
             fed = {name: quantize(array, specs[name]) if name in specs else array for name, array in sample.items()}
             began = time.perf_counter()
             outputs = loaded.call(fed)
@@ -63,7 +64,8 @@ def check(outputs: dict[str, np.ndarray], specs: list[dict[str, Any]], where: st
         array = outputs[spec["name"]]
         sizes = spec["shape"]
         fits = sizes is None or (
-            len(sizes) == array.ndim and all(size in (None, found) for size, found in zip(sizes, array.shape))
+            len(sizes) == array.ndim
+            and all(size in (None, found) for size, found in zip(sizes, array.shape, strict=True))
         )
         if array.dtype.name != spec["dtype"] or not fits:
             found = f"{array.dtype.name} {list(array.shape)}"

@@ -48,13 +48,18 @@ def _chunks(samples: Any, size: int) -> Iterator[list[Arrays]]:
     for arrays in read_shards(samples):
         count = len(next(iter(arrays.values()), ()))
         for start in range(0, count, size):
-            yield [{name: array[row, ...] for name, array in arrays.items()} for row in range(start, min(start + size, count))]
+            yield [
+                {name: array[row, ...] for name, array in arrays.items()}
+                for row in range(start, min(start + size, count))
+            ]
 
 
 def _together(loaded: Any, chunk: list[Arrays]) -> list[tuple[Arrays, Arrays]]:
     """Return each sample with its outputs, from one call for all of them."""
     outputs = loaded.call({name: np.concatenate([sample[name] for sample in chunk]) for name in chunk[0]})
-    return [(sample, {name: array[row : row + 1] for name, array in outputs.items()}) for row, sample in enumerate(chunk)]
+    return [
+        (sample, {name: array[row : row + 1] for name, array in outputs.items()}) for row, sample in enumerate(chunk)
+    ]
 
 
 def _takes_batches(signature: dict[str, Any]) -> bool:
@@ -68,5 +73,5 @@ def _largest(pairs: list[tuple[Arrays, Arrays]]) -> dict[str, float]:
         for name, array in one.items():
             if array.size and array.dtype.kind in "fiu":
                 difference = float(np.max(np.abs(array.astype(np.float64) - other[name].astype(np.float64))))
-                largest[name] = max(largest.get(name, 0.0), difference) if difference == difference else difference
+                largest[name] = float(np.maximum(largest.get(name, 0.0), difference))  # which lets no NaN get lost
     return largest

@@ -1,10 +1,10 @@
 """A job's folder, seen from the worker: what is asked, what may be read, where to write, and the response.
 
-    request     safetensors: small named tensors; metadata `job` holds the JSON of module, call, options, inputs and limits
-    out/        what the job writes; all of it becomes the job's output
-    log         everything that was printed, on either stream
-    progress    two numbers, done and total
-    response    safetensors without tensors: which request it answers, the status, the result, and every file of out/
+request     safetensors: small named tensors; metadata `job` holds the JSON of module, call, options, inputs and limits
+out/        what the job writes; all of it becomes the job's output
+log         everything that was printed, on either stream
+progress    two numbers, done and total
+response    safetensors without tensors: which request it answers, the status, the result, and every file of out/
 """
 
 from __future__ import annotations

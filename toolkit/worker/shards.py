@@ -1,7 +1,7 @@
 """Samples, and outputs by sample, as a folder of shards that is written and read as a stream.
 
-    index.json          {"count": N, "shards": [{"file": ..., "count": n}], "tensors": {name: {"dtype": ..., "shape": [...]}}}
-    00000.safetensors   per name an array (n, *shape): row i is exactly what one call takes or gives
+index.json          {"count": N, "shards": [{"file": ..., "count": n}], "tensors": {name: {"dtype": ..., "shape": [...]}}}
+00000.safetensors   per name an array (n, *shape): row i is exactly what one call takes or gives
 """
 
 from __future__ import annotations
@@ -62,7 +62,9 @@ class ShardWriter:
     def __enter__(self) -> ShardWriter:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if kind is None:
             self._flush()
             count = sum(shard["count"] for shard in self._shards)

@@ -16,9 +16,9 @@ _MOVES = {"QUANTIZE", "DEQUANTIZE"}  # they touch float by their nature
 
 
 def inspect(request: Any) -> dict[str, Any]:
-    """Return `describe` of inputs["model"], and the operators that compute in floating point."""
+    """Return `describe` of inputs["model"], and the dtypes of its activations."""
     path = request.inputs["model"]
-    return {**describe(path), "float_operators": float_operators(path)}
+    return {**describe(path), "activations": activations(path)}
 
 
 def describe(path: Path) -> dict[str, Any]:
@@ -36,7 +36,9 @@ def describe(path: Path) -> dict[str, Any]:
         return {
             "signatures": _signatures(schema, model, graphs),
             "operators": _operators(schema, model, graphs),
-            "tensors": dict(Counter(_dtype(schema, graph.Tensors(i)) for graph in graphs for i in range(graph.TensorsLength()))),
+            "tensors": dict(
+                Counter(_dtype(schema, graph.Tensors(i)) for graph in graphs for i in range(graph.TensorsLength()))
+            ),
             "weights_bytes": _weights(schema, model, graphs),
             "findings": _findings(schema, model, graphs),
         }
@@ -47,19 +49,27 @@ def describe(path: Path) -> dict[str, Any]:
 
 
 def float_operators(path: Path) -> list[str]:
-    """Return the names of operators that compute in floating point, QUANTIZE and DEQUANTIZE apart: the islands in an integer model."""
+    """Return the names of operators that give floating point, QUANTIZE and DEQUANTIZE apart: the islands in an integer model."""
+    return sorted({name for name, dtype in _results(path) if dtype.startswith("float")})
+
+
+def activations(path: Path) -> list[str]:
+    """Return the dtypes of what operators give, QUANTIZE and DEQUANTIZE apart."""
+    return sorted({dtype for _, dtype in _results(path)})
+
+
+def _results(path: Path) -> set[tuple[str, str]]:
+    """Return (operator, dtype of its output) for all operators that do more than to quantize or dequantize."""
     schema = _schema()
     model = schema.Model.GetRootAsModel(path.read_bytes(), 0)
     found = set()
-    for index in range(model.SubgraphsLength()):
-        graph = model.Subgraphs(index)
-        for position in range(graph.OperatorsLength()):
-            operator = graph.Operators(position)
+    for graph in (model.Subgraphs(index) for index in range(model.SubgraphsLength())):
+        for operator in (graph.Operators(index) for index in range(graph.OperatorsLength())):
             name = _operator_name(schema, model.OperatorCodes(operator.OpcodeIndex()))
-            outputs = [graph.Tensors(operator.Outputs(i)) for i in range(operator.OutputsLength())]
-            if name not in _MOVES and any(_dtype(schema, tensor).startswith("float") for tensor in outputs):
-                found.add(name)
-    return sorted(found)
+            if name not in _MOVES:
+                outputs = (graph.Tensors(operator.Outputs(index)) for index in range(operator.OutputsLength()))
+                found |= {(name, _dtype(schema, tensor)) for tensor in outputs}
+    return found
 
 
 def _schema() -> Any:
@@ -80,7 +90,9 @@ def _dtype(schema: Any, tensor: Any) -> str:
 
 
 def _operator_name(schema: Any, code: Any) -> str:
-    number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())  # the schema's own rule: the larger of the two counts
+    number = max(
+        code.BuiltinCode(), code.DeprecatedBuiltinCode()
+    )  # the schema's own rule: the larger of the two counts
     name = _names(schema.BuiltinOperator)[number]
     return f"CUSTOM {code.CustomCode().decode()}" if name == "CUSTOM" else name
 
@@ -116,7 +128,9 @@ def _signatures(schema: Any, model: Any, graphs: list[Any]) -> list[dict[str, An
             {
                 "key": definition.SignatureKey().decode(),
                 "inputs": [_spec(schema, item.Name().decode(), graph.Tensors(item.TensorIndex())) for item in inputs],
-                "outputs": [_output(schema, model, graph, item.Name().decode(), item.TensorIndex()) for item in outputs],
+                "outputs": [
+                    _output(schema, model, graph, item.Name().decode(), item.TensorIndex()) for item in outputs
+                ],
             }
         )
     if not found and graphs:
@@ -166,13 +180,19 @@ def _findings(schema: Any, model: Any, graphs: list[Any]) -> list[dict[str, Any]
     findings = []
     names = {_operator_name(schema, model.OperatorCodes(index)) for index in range(model.OperatorCodesLength())}
     flex = sorted(name.removeprefix("CUSTOM ") for name in names if name.startswith("CUSTOM Flex"))
-    custom = sorted(name.removeprefix("CUSTOM ") for name in names if name.startswith("CUSTOM ") and "CUSTOM Flex" not in name)
+    custom = sorted(
+        name.removeprefix("CUSTOM ") for name in names if name.startswith("CUSTOM ") and "CUSTOM Flex" not in name
+    )
     if flex:
-        findings.append(_finding("flex-operators", f"needs TensorFlow's own kernels (Flex) for {', '.join(flex)}", flex))
+        findings.append(
+            _finding("flex-operators", f"needs TensorFlow's own kernels (Flex) for {', '.join(flex)}", flex)
+        )
     if custom:
         findings.append(_finding("custom-operators", f"needs custom operators: {', '.join(custom)}", custom))
     if "VAR_HANDLE" in names and "ASSIGN_VARIABLE" not in names:
-        findings.append(_finding("variables-without-values", "reads variables that nothing ever assigns", sorted(names & _STATE)))
+        findings.append(
+            _finding("variables-without-values", "reads variables that nothing ever assigns", sorted(names & _STATE))
+        )
     bad = [
         tensor.Name().decode()
         for graph in graphs
@@ -181,7 +201,9 @@ def _findings(schema: Any, model: Any, graphs: list[Any]) -> list[dict[str, Any]
         and not all(math.isfinite(tensor.Quantization().Scale(i)) for i in range(tensor.Quantization().ScaleLength()))
     ]
     if bad:
-        findings.append(_finding("scales-not-finite", f"{len(bad)} tensors have a scale that is no finite number", bad[:10]))
+        findings.append(
+            _finding("scales-not-finite", f"{len(bad)} tensors have a scale that is no finite number", bad[:10])
+        )
     return findings
 
 
