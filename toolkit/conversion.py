@@ -61,6 +61,7 @@ def convert_job(
         TENSORFLOW,
         options={"scheme": scheme, **io},
         inputs=inputs,
+        plugins=(f"schemes.{scheme}",),
     )
 
 

@@ -24,7 +24,7 @@ from pydantic_core import InitErrorDetails, PydanticKnownError
 
 from toolkit import config, registry
 from toolkit.errors import InvalidSamples, RequestError, suggestion
-from toolkit.jobs import Engine, Job, Output, code_digest
+from toolkit.jobs import Engine, Job, Output
 
 _LISTED = 8
 
@@ -203,7 +203,6 @@ def samples_job(
         del sets["evaluation"]
     options: dict[str, Any] = {role: sets[role].request() if role in sets else None for role in given}
     kinds = {one.declared.reader.kind for one in sets.values()} | {"images"}  # which has the steps for images, too
-    options["readers"] = {kind: code_digest(f"readers.{kind}") for kind in sorted(kinds)}
     inputs = {f"{role}.{key}": path for role, one in sets.items() for key, path in one.files().items()}
     if isinstance(signature, Mapping):
         options["signature"] = _of_inputs(signature)
@@ -214,6 +213,7 @@ def samples_job(
         engine=Engine("dataset"),
         options=options,
         inputs=inputs if isinstance(signature, Mapping) else {"signature": signature, **inputs},
+        plugins=tuple(f"readers.{kind}" for kind in sorted(kinds)),
         cached=all(one.cached for one in sets.values()),
     )
 

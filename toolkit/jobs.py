@@ -45,9 +45,9 @@ class Engine:
 class Job:
     """One call of a plugin in an engine's worker.
 
-    `title` is for people (who is at work on what); `module` and `call` name the function under `toolkit`; `options` is JSON;
-    `inputs` are paths or what other jobs give. `cached` is False for what depends on more than its inputs: a user's function, a
-    measurement of time. Without `limits` of its own it has those of the run's settings.
+    `title` is for people (who is at work on what); `module` and `call` name the function under `toolkit`, and `plugins` the modules that it
+    uses by name; `options` is JSON; `inputs` are paths or what other jobs give. `cached` is False for what depends on more than its
+    inputs: a user's function, a measurement of time. Without `limits` of its own it has those of the run's settings.
     """
 
     title: str
@@ -56,6 +56,7 @@ class Job:
     engine: Engine
     options: Mapping[str, Any] = field(default_factory=dict)
     inputs: Mapping[str, Path | Job | Output] = field(default_factory=dict)
+    plugins: tuple[str, ...] = ()
     cached: bool = True
     limits: Limits | None = None
 
@@ -84,7 +85,7 @@ def key(job: Job, engine_identity: str, input_digests: Mapping[str, str]) -> str
         "format": _FORMAT,
         "module": job.module,
         "call": job.call,
-        "code": code_digest(job.module),
+        "code": [code_digest(module) for module in (job.module, *job.plugins)],
         "engine": engine_identity,
         "options": dict(job.options),
         "inputs": dict(input_digests),
@@ -94,11 +95,9 @@ def key(job: Job, engine_identity: str, input_digests: Mapping[str, str]) -> str
 
 @functools.cache
 def code_digest(module: str) -> str:
-    """Return the hash of a worker module's source, of what lies beside it in its folder, and of the worker's own code."""
+    """Return the hash of a worker module's source, of its folder's contract, and of the worker's own code."""
     own = _PACKAGE / (module.replace(".", "/") + ".py")
     files = {own, own.parent / "__init__.py", *(_PACKAGE / "worker").glob("*.py")}
-    if own.parent.name == "converters":
-        files |= set((_PACKAGE / "schemes").glob("*.py"))
     return _digest_of({path.relative_to(_PACKAGE).as_posix(): sha256(path) for path in files})
 
 

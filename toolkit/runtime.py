@@ -62,6 +62,7 @@ def run_job(
             "first": first,
         },
         inputs={"model": model, "samples": samples},
+        plugins=(f"runtimes.{execution.runtime}",),
     )
 
 

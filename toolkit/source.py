@@ -117,6 +117,7 @@ def reference_job(source: Source, samples: Output) -> Job:
         TENSORFLOW,
         options={"signature": source.key, "tags": list(source.tags)},
         inputs={"model": source.path, "samples": samples},
+        plugins=("runtimes.tensorflow",),
     )
 
 

@@ -25,6 +25,7 @@ from toolkit.worker.shards import read_all
 
 HERE = Path(__file__).resolve().parent
 PACKAGE = Path(toolkit.__file__).resolve().parent
+SHARED = HERE.parents[2] / "shared" / "models"
 PATIENCE_S = 300
 
 
@@ -110,13 +111,13 @@ def tensorflow_python(home):
 
 @pytest.fixture(scope="session")
 def models(tensorflow_python, tmp_path_factory):
-    """Return the folder of the models that make_models.py writes."""
+    """Return the folder of the models that make_models.py writes; resnet8 is among them where its weights are at hand."""
     folder = tmp_path_factory.mktemp("models")
+    weights = SHARED / "resnet8" / "pretrainedResnet.h5"
+    command = [tensorflow_python, HERE / "make_models.py", folder, *([weights] if weights.is_file() else [])]
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
     variables = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"} | quiet
-    made = subprocess.run(
-        [tensorflow_python, HERE / "make_models.py", folder], env=variables, capture_output=True, text=True, timeout=PATIENCE_S, check=False
-    )
+    made = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert made.returncode == 0, made.stderr[-4000:]
     return folder
 

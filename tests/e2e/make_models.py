@@ -74,8 +74,8 @@ def reversed_outputs(folder: Path) -> None:
 
     keras.utils.set_random_seed(SEED)
     one, other = keras.Input((6,), name="zulu"), keras.Input((6,), name="alpha")
-    mixed = keras.layers.Dense(8, activation="relu")(keras.layers.Concatenate()([one, keras.layers.Rescaling(3.0)(other)]))
-    model = keras.Model([one, other], [keras.layers.Dense(4, activation="tanh")(mixed), keras.layers.Dense(4)(one)])
+    mixed = keras.layers.Dense(8, activation="relu")(keras.layers.Concatenate()([one, other]))
+    model = keras.Model([one, other], [keras.layers.Dense(4)(mixed), keras.layers.Dense(4)(one)])
     model.export(str(folder), verbose=False)
 
 

@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 from tests.e2e.conftest import finished, sha256, stage
 
+import toolkit
+from toolkit import Original, Samples
+
 EMULATED = {
     "raspberry-pi-3": ("cortex-a53", "tflite-runtime 2.14.0"),
     "raspberry-pi-4": ("cortex-a72", "tflite-runtime 2.14.0"),
@@ -218,10 +221,10 @@ def test_an_unchanged_build_runs_no_job_and_gives_the_same(built, build):
 
 
 def test_a_shipped_artifact_runs_by_itself(built, edge, digits, tmp_path):
-    """`run` on the bundle's file gives, by name, scores that name the right digit."""
+    """`run` on the bundle's file gives scores by name, one row for each sample in the set's own order: they name the right digits."""
     _, out = built
     with np.load(digits.parent / "digits.npz") as data:
-        images, labels = data["images"][:100], data["labels"][:100]
+        images, labels = data["images"], data["labels"]
     np.savez(tmp_path / "images.npz", image=images.astype(np.float32), labels=labels)
 
     ended = edge(
@@ -233,7 +236,9 @@ def test_a_shipped_artifact_runs_by_itself(built, edge, digits, tmp_path):
     assert ended.document["engine"] == "tflite-runtime 2.14.0"
     with np.load(tmp_path / "scores.npz") as outputs:
         assert outputs.files == ["probabilities"]
-        assert outputs["probabilities"].shape[1:] == (1, 10)
+        scores = outputs["probabilities"]
+    assert scores.shape == (len(labels), 1, 10)
+    assert np.mean(scores[:, 0].argmax(axis=1) == labels) > 0.97
 
 
 def test_a_shipped_artifact_verifies_again(built, edge, sample, digits):
@@ -303,8 +308,8 @@ def test_a_bound_that_cannot_be_met_names_value_limit_and_stage(build, profile, 
     assert [(one["stage"], one["limit"], one["because"]) for one in failed] == [("total", 200, "no int8 model comes near it")]
 
 
-def test_too_few_samples_are_inconclusive_and_say_how_many_would_do(build, few, tmp_path):
-    """All of 20 agree, and that is still no proof of nine in ten."""
+def test_too_few_samples_are_inconclusive_and_say_how_many_would_do(build, few, sample, executor, tmp_path):
+    """All of 20 agree, and that is still no proof of nine in ten; with as many as the report asks for, it is settled."""
     run, _ = build
 
     ended = run("--target", "host", "--scheme", "static_wi8_ai8", out=tmp_path / "dist", calibration=few("few", 100, 20))
@@ -318,8 +323,9 @@ def test_too_few_samples_are_inconclusive_and_say_how_many_would_do(build, few, 
     assert rate["status"] == "inconclusive"
     assert rate["samples_needed"] > 20
     assert not (tmp_path / "dist" / "host" / "model.tflite").exists()
-    enough = few("enough", 100, rate["samples_needed"])
-    assert run("--target", "host", "--scheme", "static_wi8_ai8", out=tmp_path / "more", calibration=enough).status == 0
+    enough = Samples(str(few("enough", 100, rate["samples_needed"])))
+    settled = toolkit.build(Original(sample), ["host"], enough, tmp_path / "more", scheme="static_wi8_ai8", executor=executor)
+    assert settled["host"].passed
 
 
 def test_one_target_that_fails_does_not_hold_back_the_other(build, profile, tmp_path):
@@ -333,15 +339,14 @@ def test_one_target_that_fails_does_not_hold_back_the_other(build, profile, tmp_
     assert not (tmp_path / "board" / "manifest.json").exists()
 
 
-def test_the_first_scheme_that_passes_is_shipped(build, profile, tmp_path):
+def test_the_first_scheme_that_passes_is_shipped(sample, digits, executor, profile, tmp_path):
     """The profile's order decides, and the report says what was tried before."""
-    run, _ = build
     board = profile("board", 'schemes = ["static_wi8_ai8", "float16", "float32"]\n' + UNREACHABLE)
 
-    ended = run("--target", board, "--json", out=tmp_path / "dist")
+    outcome = toolkit.build(Original(sample), [str(board)], Samples(str(digits)), tmp_path, executor=executor)["board"]
 
-    assert ended.status == 0
-    report = ended.document["targets"]["board"]
+    assert outcome.passed
+    report = report_of(tmp_path, "board")
     assert report["artifact"]["scheme"] == "float16"
     assert [(one["scheme"], one["verdict"]) for one in report["tried"]] == [("static_wi8_ai8", "failed")]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -170,9 +171,7 @@ def test_a_function_that_never_answers_is_ended_by_the_jobs_limit(executor, tmp_
     signature = {"inputs": [{"name": "x", "dtype": "float32", "shape": [1, 2]}]}
 
     with pytest.raises(WorkerTimeout, match=r"draw samples from slow.py:rows"):
-        executor.run(
-            dataset.samples_job("slow.py:rows", None, signature, limits=Limits(timeout_s=1, memory_bytes=10**9))
-        )
+        executor.run(replace(dataset.samples_job("slow.py:rows", None, signature), limits=Limits(1, 10**9)))
 
 
 def test_memory_does_not_grow_with_the_set(executor, tmp_path):
@@ -188,8 +187,8 @@ def test_memory_does_not_grow_with_the_set(executor, tmp_path):
     )
     signature = {"inputs": [{"name": "x", "dtype": "float32", "shape": [1, size]}]}
 
-    job = dataset.samples_job(recipe, None, signature, limits=Limits(timeout_s=300, memory_bytes=200_000_000))
-    (entry,) = executor.run(job)
+    job = dataset.samples_job(recipe, None, signature)
+    (entry,) = executor.run(replace(job, limits=Limits(300, 200_000_000)))
 
     assert read_index(entry.out / "calibration")["count"] == 30
     assert entry.about["peak_bytes"] < 200_000_000

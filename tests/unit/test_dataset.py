@@ -221,9 +221,10 @@ def test_a_moved_set_is_the_same_job(tmp_path):
 def test_only_the_inputs_of_the_signature_matter(tmp_path):
     """So an artifact with quantized outputs shares its samples with the original."""
     spec = save(tmp_path, image=images(4))
-    outputs = [{"name": "y", "dtype": "int8", "shape": [1], "scale": [0.5], "zero_point": [0]}]
+    quantized = {"name": "y", "dtype": "int8", "shape": [1], "scale": [0.5], "zero_point": [0]}
+    others = {"key": "other", "inputs": [{**IMAGE, "range": [0, 1]}], "outputs": [quantized]}
 
-    jobs = [dataset.samples_job(spec, None, {**signature(), "outputs": given}) for given in ([], outputs)]
+    jobs = [dataset.samples_job(spec, None, given) for given in (signature(), others)]
 
     assert jobs[0].options == jobs[1].options
 
@@ -403,6 +404,23 @@ def test_an_evaluation_set_alone_verifies(tmp_path, draw):
     assert result["verification"] == {"count": 20, "labels": False}
     assert not (out / "calibration").exists()
     assert not (out / "verification" / "labels.npy").exists()
+
+
+def test_a_hash_is_that_of_all_a_sample_is():
+    """Equal bytes are not an equal sample: under another name, of another dtype or shape they are another input."""
+    values = np.arange(6, dtype=np.int32)
+    others = [
+        {"x": values},
+        {"y": values},
+        {"x": values.view("u4")},
+        {"x": values.reshape(2, 3)},
+        {"x": values, "y": values},
+    ]
+
+    digests = [samples._digest(other) for other in others]
+
+    assert len(set(digests)) == len(others)
+    assert digests[0] == samples._digest({"x": values.astype(">i4")})
 
 
 def test_several_inputs_are_bound_by_name(tmp_path, draw):

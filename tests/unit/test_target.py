@@ -143,7 +143,20 @@ def test_the_schemas_are_the_latest():
     """Editors complete what they say; `python -m toolkit.schemas` writes them anew."""
     folder = Path(schemas.__file__).parent
 
-    assert {path.name: path.read_text() for path in folder.glob("*.json")} == schemas.texts()
+    written = {path.name: plainly(json.loads(path.read_text())) for path in folder.glob("*.json")}
+
+    assert written == {name: plainly(json.loads(text)) for name, text in schemas.texts().items()}
+
+
+def plainly(schema):
+    """Return the schema without the wrapping that only some versions of pydantic write around a reference."""
+    if isinstance(schema, list):
+        return [plainly(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    wrapped = schema.get("allOf", [])
+    bare = {**schema, **wrapped[0]} if len(wrapped) == 1 else schema
+    return {key: plainly(value) for key, value in bare.items() if bare is schema or key != "allOf"}
 
 
 @pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.toml")), ids=lambda path: path.stem)

@@ -13,7 +13,6 @@ Nothing here imports an engine: what an interpreter holds is read from the names
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,7 +34,7 @@ QEMU = "qemu"  # what `setup` calls the emulator, the system it runs on, and the
 class Environment:
     """`python` runs the engine when `variables` are set; `identity` changes with whatever could change a result.
 
-    `versions` holds the installed distributions that the lock knows, by normalized name; `engine` reads `litert 2.3.0`.
+    `versions` holds the installed distributions that the lock knows, by normalized name; `engine` reads `ai-edge-litert 2.3.0`.
     """
 
     name: str
@@ -100,13 +99,14 @@ def setup(wanted: Iterable[str], settings: Settings) -> list[Status]:
 
     All are tried, several at once; the problems of those that failed are raised together as `EnvironmentUnavailable`.
     """
+    from concurrent.futures import ThreadPoolExecutor
+
     chosen = list(dict.fromkeys(wanted)) or [*names(), QEMU]
     for name in chosen:
         if name not in (*names(), QEMU):
             raise UnknownName("environment", name, (*names(), QEMU))
-    find_uv(
-        "setup"
-    )  # before there are threads: it reads Python's configuration, which is not safe to do in two at once
+    # Before there are threads: it reads Python's own configuration, which two of them must not do at once.
+    find_uv("setup")
     failures: list[OutsideError] = []
 
     def make_one(name: str) -> None:
@@ -118,9 +118,8 @@ def setup(wanted: Iterable[str], settings: Settings) -> list[Status]:
         except OutsideError as error:
             failures.append(error)
 
-    with ThreadPoolExecutor(
-        max_workers=4
-    ) as pool:  # the work is done by other programs, and waits for the network and the disk
+    # Threads, because the work is done by other programs, which wait for the network and the disk.
+    with ThreadPoolExecutor(max_workers=4) as pool:
         list(pool.map(make_one, chosen))
     if failures:
         hints = [error.hint for error in failures if error.hint]

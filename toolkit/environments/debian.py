@@ -15,7 +15,6 @@ from pathlib import Path
 
 from toolkit.environments.making import Making
 from toolkit.errors import EnvironmentUnavailable
-from toolkit.worker.request import sha256
 
 RELEASE = "bookworm"
 NATIVE = "native"
@@ -126,6 +125,8 @@ class Apt:
 
 def describe(making: Making, deb: Path) -> dict[str, str]:
     """Return where a package came from: `package`, `version`, `architecture` and the file's `sha256`."""
+    from toolkit.worker.request import sha256
+
     lines = making.run(["dpkg-deb", "--show", "--showformat=${Package}\n${Version}\n${Architecture}\n", deb])
     return dict(zip(("package", "version", "architecture"), lines, strict=True)) | {"sha256": sha256(deb)}
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from toolkit import environments
 from toolkit.environments import Environment, Status
+from toolkit.environments.processors import PROCESSORS
 from toolkit.errors import RequestError
 from toolkit.launchers import Launch
 from toolkit.settings import Settings
@@ -17,11 +18,7 @@ from toolkit.settings import Settings
 # The features by which engines choose their kernels (XNNPACK, oneDNN, ruy), in the order in which they appeared.
 _X86 = "sse4_1 avx f16c fma avx2 avx512f avx512bw avx512_vnni avx_vnni avx512_bf16 avx512_fp16 amx_tile amx_int8 avx_vnni_int8".split()
 _ARM = "asimd fphp asimdhp asimddp asimdfhm i8mm bf16 sve sve2 sme sme2".split()
-_PARTS = {
-    "0xd03": "Cortex-A53",
-    "0xd08": "Cortex-A72",
-    "0xd0b": "Cortex-A76",
-}  # Linux, arch/arm64/include/asm/cputype.h
+_PARTS = {f"0x{processor.part:03x}": processor.name for processor in PROCESSORS.values()}
 _CPUINFO = Path("/proc/cpuinfo")
 
 

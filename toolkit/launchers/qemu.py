@@ -55,7 +55,7 @@ def prepare(environment: str, options: Mapping[str, object], settings: Settings)
     launch = Launch(
         command=tuple(map(str, command)),
         variables={**VARIABLES, "PYTHONPATH": str(site)},
-        identity=_identity(system, versions, cpu),
+        identity=_identity(system, engine, versions, cpu),
         about={
             "engine": engine,
             "machine": "aarch64",
@@ -103,9 +103,9 @@ def _cpu(environment: str, options: Mapping[str, object]) -> str:
     return str(cpu)
 
 
-def _identity(system: System, versions: Mapping[str, str], cpu: str) -> str:
+def _identity(system: System, engine: str, versions: Mapping[str, str], cpu: str) -> str:
     packages = identify(versions, "3.11", "linux-aarch64")
-    parts = [packages, system.identity, system.emulator.version_line, processors.identity(cpu)]
+    parts = [engine, packages, system.identity, system.emulator.version_line, processors.identity(cpu)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 

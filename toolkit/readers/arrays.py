@@ -25,14 +25,8 @@ LABEL_NAMES = (
     "label",
     "y",
 )  # what holds the labels where the recipe does not say: Keras' and scikit-learn's habits
-_DAMAGED = (
-    zipfile.BadZipFile,
-    zlib.error,
-    EOFError,
-    ValueError,
-    OverflowError,
-    RuntimeError,
-)  # what zipfile and numpy raise for such files
+# What zipfile and numpy raise for such files.
+_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, OverflowError, RuntimeError)
 
 
 @dataclass(frozen=True)

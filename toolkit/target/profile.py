@@ -105,7 +105,7 @@ class Target(Model):
 
     name: Text
     about: Text
-    hardware: Text
+    hardware: str = ""
     notes: str = ""
     abstract: bool = False
     extends: Text | None = None

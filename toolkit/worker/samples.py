@@ -130,16 +130,12 @@ class _Side:
 
 
 def _next_side(sides: list[_Side]) -> _Side | None:
-    """Return the side that gets the next sample, None when all have enough: a declared count first, else by turns.
+    """Return the side that gets the next sample, None when all have enough: by turns, in proportion to what is declared.
 
-    Turns are in proportion to what is declared. None of it needs to know how many samples there are, so that a stream
-    is split like anything else; where nothing is declared it comes out at half and half until the calibration set is
-    full.
+    A count that is not declared weighs as 1, so a declared one is soon met beside it, and without any it is half and
+    half until the calibration set is full. None of it needs to know how many samples there are: a stream is split too.
     """
     hungry = [side for side in sides if len(side) < side.wanted]
-    declared = [side for side in hungry if side.declared]
-    if 0 < len(declared) < len(hungry):
-        return declared[0]
     served = {side: len(side) / (side.wanted if side.declared else 1) for side in reversed(hungry)}
     return min(served, key=lambda side: served[side], default=None)  # of equals the last: verification
 
@@ -242,7 +238,6 @@ class _Set:
         where, spec = f"{origin}: input {name!r}", self._specs[name]
         if values.dtype.name not in _DTYPES:
             raise InvalidSamples(f"{where} is {values.dtype}; an array of numbers would be right")
-        values = values.astype(values.dtype.newbyteorder("="), copy=False)
         _refuse_not_finite(values, where)
         prepared = _prepared(values, self._steps[name], where)
         array = _of_dtype(prepared, spec["dtype"], where)
@@ -391,7 +386,7 @@ def _of_shape(array: np.ndarray, wanted: list[int | None] | None, where: str) ->
     """Return what one call takes: the sample itself, or with a batch axis of 1 before it."""
     if wanted is None:
         return array
-    batched = array[np.newaxis] if array.ndim == len(wanted) - 1 and wanted[0] in (1, None) else array
+    batched = array[np.newaxis] if array.ndim == len(wanted) - 1 else array
     if batched.ndim == len(wanted) and all(
         size in (None, have) for size, have in zip(wanted, batched.shape, strict=True)
     ):

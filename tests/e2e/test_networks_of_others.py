@@ -1,0 +1,127 @@
+"""Networks that others trained and saved, with real inputs; what is known of them was measured with other tools."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from tests.e2e.conftest import stage
+
+import toolkit
+from toolkit import Original, Samples, report
+
+IMAGES = """
+[reader]
+kind   = "arrays"
+path   = "{path}"
+inputs = {{ image = "x" }}
+labels = "y"
+[preprocess]
+dtype  = "float32"
+{more}
+"""
+
+
+@pytest.fixture
+def resnet8(shared_models, models):
+    """Return MLPerf Tiny's ResNet8, exported from its .h5 file to a SavedModel."""
+    return models / "resnet8"
+
+
+@pytest.fixture
+def images(shared_models, recipe):
+    """Return a function that writes the recipe of the CIFAR-10 images in one of the two files: 0 to 255, as the network takes them."""
+
+    def write(name, more=""):
+        return str(recipe(f"{name}-{len(more)}", IMAGES.format(path=shared_models / "resnet8" / f"{name}.npz", more=more)))
+
+    return write
+
+
+def test_resnet8_agrees_with_what_others_measured(resnet8, images, executor, tmp_path):
+    """The original's top-1 is theirs to the last image; int8 loses as little as they saw: 96.9 % agreement, 83.6 % and 87.5 % top-1."""
+    samples = Samples(images("train"), images("test"))
+
+    outcomes = toolkit.build(Original(resnet8), ["host"], samples, tmp_path, scheme="static_wi8_ai8", executor=executor)
+
+    found = report.verdict_json(outcomes["host"], "model.tflite")
+    assert found["verdict"] == "passed"
+    assert found["samples"] == {"calibration": 128, "verification": 128}
+    assert found["accuracy"]["original"] == found["accuracy"]["conversion"] == 110 / 128  # 85.9 %
+    assert 0.83 <= found["accuracy"]["kernels"] <= 0.90
+    assert stage(found, "total", "top1_agreement")["value"] >= 0.95
+    assert 20 <= stage(found, "quantization", "sqnr_db")["value"] <= 30
+    assert stage(found, "conversion", "max_abs")["value"] < 1e-4
+
+
+def test_resnet8_calibrated_on_another_scale_is_refused(resnet8, images, executor, tmp_path):
+    """Divided by 255 by mistake: 13.3 % top-1 was seen. The mistake is in the quantization, and the report says so."""
+    samples = Samples(images("train", "scale = 0.00392156862745098"), images("test"))
+
+    outcomes = toolkit.build(Original(resnet8), ["host"], samples, tmp_path, scheme="static_wi8_ai8", executor=executor)
+
+    found = report.verdict_json(outcomes["host"], "model.tflite")
+    assert (found["verdict"], found["guilty_stage"]) == ("failed", "quantization")
+    assert found["accuracy"]["original"] == 110 / 128
+    assert found["accuracy"]["quantization"] == pytest.approx(0.133, abs=0.005)
+    assert stage(found, "quantization", "sqnr_db")["value"] < 5
+    assert not (tmp_path / "host" / "model.tflite").exists()
+
+
+def test_resnet8_int8_of_others_verifies(resnet8, shared_models, images, edge):
+    """`verify` on a file that their converter wrote: it names input and output otherwise, which no position may paper over."""
+    theirs = shared_models / "resnet8" / "pretrainedResnet_quant.tflite"
+
+    ended = edge("verify", theirs, "--source", resnet8, "--target", "host", "--eval", images("test"), "--json")
+
+    assert ended.status != 0
+    assert "image" in ended.out
+
+
+def test_a_model_of_tensorflow_1_with_reference_variables_passes(shared_models, arrays, edge, tmp_path):
+    """y = ax + b as TensorFlow 1.11 saved it: an input of any rank, variables that no re-export survives."""
+    samples = arrays(X=np.random.default_rng(0).uniform(-3, 3, 400))
+
+    ended = edge(
+        "build", shared_models / "regression" / "saved_model", "--target", "host",
+        "--calibration", samples, "--scheme", "float32", "--json", "--out", tmp_path,
+    )  # fmt: skip
+
+    assert ended.status == 0, ended.err
+    found = ended.document["targets"]["host"]
+    assert found["verdict"] == "passed"
+    assert found["source"]["writer"] == "tensorflow 1.11.0"
+    assert found["artifact"]["signature"]["inputs"] == [{"name": "X", "dtype": "float32", "shape": []}]
+    assert stage(found, "source", "max_abs")["value"] == 0
+
+
+def test_the_same_model_in_int8_on_two_runtimes(shared_models, arrays, executor, tmp_path):
+    """The frozen form calibrates as any other."""
+    samples = Samples(str(arrays(X=np.random.default_rng(0).uniform(-3, 3, 400))))
+    targets = ["host", "linux-x86_64-tflite-runtime"]
+
+    outcomes = toolkit.build(Original(shared_models / "regression" / "saved_model"), targets, samples, tmp_path, executor=executor)
+
+    for name in targets:
+        assert outcomes[name].passed
+        assert outcomes[name].artifact.scheme == "static_wi8_ai8"
+
+
+def test_a_model_that_reads_serialized_examples_is_refused(shared_models, arrays, edge):
+    """The signature of a trainer, which takes strings: no runtime does, and the way out is said."""
+    ended = edge("build", shared_models / "penguin" / "saved_model", "--target", "host", "--calibration", arrays(x=np.zeros((2, 2))))
+
+    assert ended.status == 2
+    assert "'examples' of signature 'serving_default' is of dtype string" in ended.err
+    assert "export a signature that starts after the part that reads strings" in ended.err
+
+
+@pytest.mark.parametrize("name", ["resnet8/pretrainedResnet_quant.tflite", "hello_world/hello_world_int8.tflite", "mnist_lstm/trained_lstm_int8.tflite"])
+def test_artifacts_of_other_converters_can_be_inspected(shared_models, executor, name):
+    """Old files have no signature; what they hold is told all the same."""
+    held = toolkit.inspect(shared_models / name, executor=executor)
+
+    assert held["kind"] == "tflite"
+    (signature,) = held["signatures"]
+    assert signature["inputs"]
+    assert signature["outputs"]
+    assert held["weights_bytes"]["int8"] > 0

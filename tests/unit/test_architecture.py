@@ -1,0 +1,125 @@
+"""How the rooms of the house lie: imports go one way, plugins do not know each other, and slow things are imported where they are used."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[2] / "toolkit"
+
+# From the ground up; a module may import from its own line and from those before it. `a/*` are plugins: see below.
+ORDER = """
+    errors limits
+    settings registry worker.request worker.shards
+    config signature
+    environments
+    launchers launchers/*
+    jobs store
+    workers
+    executor progress
+    runtimes worker.infer worker.tflite worker.tflite_file runtimes/* worker.reference
+    sources sources/* source
+    readers readers/* worker.samples dataset
+    schemes schemes/* converters converters/* conversion
+    metrics metrics/*
+    target
+    runtime
+    compare
+    verdict
+    chain
+    report
+    bundle
+    api
+    cli __main__
+"""
+RANKS = {name: rank for rank, line in enumerate(ORDER.strip().splitlines()) for name in line.split()}
+PLUGINS = {name[:-2] for name in RANKS if name.endswith("/*")}
+# What stands for itself: scripts, and what every interpreter may run.
+APART = {"worker", "worker.main", "sample.train", "schemas", "schemas.__main__", ""}
+MODULES = sorted(
+    path.relative_to(PACKAGE)
+    .with_suffix("")
+    .as_posix()
+    .replace("/", ".")
+    .removesuffix(".__init__")
+    .removesuffix("__init__")
+    for path in PACKAGE.rglob("*.py")
+    if "known_answer" not in path.parts
+)
+
+
+def rank(module: str) -> int:
+    folder, _, name = module.partition(".")
+    if module in RANKS:
+        return RANKS[module]
+    if folder in PLUGINS and name and not name.startswith("_"):
+        return RANKS[f"{folder}/*"]
+    return RANKS[folder]
+
+
+def imported(module: str) -> set[str]:
+    """Return the modules of the package that a module imports, inside functions too; what is for type checkers alone counts as well."""
+    path = PACKAGE / (module.replace(".", "/") + ".py")
+    tree = ast.parse((path if path.is_file() else PACKAGE / module.replace(".", "/") / "__init__.py").read_text())
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+            if node.module == "toolkit":
+                found |= {f"toolkit.{alias.name}" for alias in node.names}
+            elif (PACKAGE / node.module.removeprefix("toolkit.").replace(".", "/")).is_dir():
+                found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    names = {name.removeprefix("toolkit.") for name in found if name.startswith("toolkit.")}
+    return {name for name in names if name in MODULES}
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if module not in APART])
+def test_imports_go_one_way(module):
+    """From the verbs down to the ground floor, never back up."""
+    upwards = {other for other in imported(module) if other not in APART and rank(other) > rank(module)}
+
+    assert not upwards
+
+
+@pytest.mark.parametrize("folder", sorted(PLUGINS))
+def test_plugins_do_not_know_each_other(folder):
+    """A plugin may be taken away, or copied to another machine, by itself."""
+    plugins = {
+        module for module in MODULES if module.startswith(f"{folder}.") and not module.split(".")[1].startswith("_")
+    }
+
+    sideways = {module: sorted(imported(module) & plugins - {module}) for module in plugins}
+
+    assert not any(sideways.values()), sideways
+
+
+def test_the_command_line_says_help_without_anything_slow():
+    """`--help` answers as fast as Python starts: no numpy, no pydantic, no rich, no engine."""
+    slow = ("numpy", "pydantic", "rich", "safetensors", "PIL", "tensorflow", "uv")
+    code = f"import sys, toolkit.cli; print([name for name in {slow!r} if name in sys.modules])"
+
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent)
+
+    assert found.stdout.strip() == "[]"
+
+
+def test_a_worker_needs_nothing_of_the_host():
+    """What a worker imports exists in every engine's interpreter: the standard library, numpy and safetensors."""
+    code = (
+        "import sys, importlib, pathlib\n"
+        "names = ['worker.' + path.stem for path in pathlib.Path('toolkit/worker').glob('*.py') if path.stem not in ('main', '__init__')]\n"
+        "folders = ('runtimes', 'sources', 'converters', 'schemes')\n"
+        "names += [f'{folder}.{path.stem}' for folder in folders for path in pathlib.Path('toolkit', folder).glob('[a-z]*.py')]\n"
+        "for name in names: importlib.import_module('toolkit.' + name)\n"
+        "print(sorted({name.partition('.')[0] for name in sys.modules} & {'pydantic', 'typer', 'rich', 'platformdirs', 'tensorflow'}))\n"
+    )
+
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent)
+
+    assert found.stdout.strip() == "[]"

@@ -1,0 +1,104 @@
+"""What the docstring of each plugin folder promises, held against every file in it."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from toolkit import environments, registry
+from toolkit.jobs import Engine, Job, code_digest, key
+
+
+def plugins(folder: str):
+    return pytest.mark.parametrize(
+        "plugin", [pytest.param(registry.load(folder, name), id=name) for name in registry.names(folder)]
+    )
+
+
+def arguments(function: object) -> list[str]:
+    return list(inspect.signature(function).parameters)
+
+
+@pytest.mark.parametrize("folder", ["converters", "launchers", "metrics", "readers", "runtimes", "schemes", "sources"])
+def test_every_plugin_says_what_it_is_for(folder):
+    """Its docstring is what people read in place of a list."""
+    for name in registry.names(folder):
+        assert (registry.load(folder, name).__doc__ or "").strip().endswith((".", ":", "|")), name
+    assert registry.names(folder)
+
+
+@plugins("runtimes")
+def test_a_runtime_loads_models_of_its_formats(plugin):
+    """One verb: load(model, options)."""
+    assert plugin.FORMATS
+    assert all(isinstance(name, str) for name in plugin.FORMATS)
+    assert arguments(plugin.load) == ["model", "options"]
+
+
+def test_every_runtime_has_an_environment():
+    """Its name is its environment's; the fake one needs none but the toolkit's own."""
+    assert set(registry.names("runtimes")) - {"fake"} <= set(environments.names())
+
+
+@plugins("schemes")
+def test_a_scheme_says_what_it_makes(plugin):
+    """Weights, whether it is calibrated, and which dtypes an application may ask for."""
+    assert plugin.WEIGHTS in ("float32", "float16", "int8")
+    assert isinstance(plugin.CALIBRATED, bool)
+    assert isinstance(plugin.INTEGER, bool)
+    assert "float32" in plugin.INPUT_DTYPES
+    assert plugin.INTEGER is (len(plugin.INPUT_DTYPES) > 1)
+    assert arguments(plugin.configure) == ["converter", "representative"]
+
+
+@plugins("converters")
+def test_a_converter_converts(plugin):
+    """One call, and the suffix of the file that it writes."""
+    assert plugin.SUFFIX.startswith(".")
+    assert arguments(plugin.convert) == ["request"]
+
+
+@plugins("sources")
+def test_a_source_kind_looks_and_canonicalizes(plugin, tmp_path):
+    """An empty folder and a missing path are of no kind."""
+    assert arguments(plugin.inspect) == arguments(plugin.canonicalize) == ["request"]
+    assert not plugin.recognize(tmp_path)
+    assert not plugin.recognize(Path("missing"))
+
+
+@plugins("launchers")
+def test_a_launcher_prepares(plugin):
+    """How to start, whether it could at once, and what doctor shows."""
+    assert arguments(plugin.prepare) == arguments(plugin.ready) == ["environment", "options", "settings"]
+    assert arguments(plugin.status) == ["settings"]
+
+
+def test_the_code_that_a_job_runs_is_part_of_its_key(monkeypatch, tmp_path):
+    """Each plugin's own source counts, and so does the worker's."""
+    digests = {
+        f"{folder}.{name}": code_digest(f"{folder}.{name}")
+        for folder in ("runtimes", "sources")
+        for name in registry.names(folder)
+    }
+
+    assert len(set(digests.values())) == len(digests)
+
+
+@pytest.mark.parametrize("part", ["module", "plugins", "options", "input", "engine"])
+def test_a_key_changes_with_whatever_could_change_the_answer(part, monkeypatch):
+    """Otherwise an old answer would be taken for a new question."""
+    job = Job("x", "worker.infer", "run", Engine("litert"), options={"a": 1}, plugins=("runtimes.litert",))
+    before = key(job, "engine 1", {"model": "1"})
+    changed = {
+        "module": (replace(job, module="worker.reference"), "engine 1", {"model": "1"}),
+        "plugins": (replace(job, plugins=("runtimes.fake",)), "engine 1", {"model": "1"}),
+        "options": (replace(job, options={"a": 2}), "engine 1", {"model": "1"}),
+        "input": (job, "engine 1", {"model": "2"}),
+        "engine": (job, "engine 2", {"model": "1"}),
+    }
+
+    assert key(*changed[part]) != before
+    assert key(replace(job, title="y"), "engine 1", {"model": "1"}) == before

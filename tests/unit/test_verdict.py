@@ -1,0 +1,320 @@
+"""A verdict follows from its evidence: what passes, what fails and whose fault it is, what is not enough to say."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from toolkit import bundle, report, target
+from toolkit.conversion import Artifact
+from toolkit.errors import EnvironmentUnavailable, RequestError, UnjudgeableRun
+from toolkit.runtime import Run
+from toolkit.signature import Signature
+from toolkit.source import Source
+from toolkit.verdict import Evidence, Step, judge
+from toolkit.worker.shards import ShardWriter
+
+SIGNATURE = {
+    "key": "serving_default",
+    "inputs": [{"name": "x", "dtype": "float32", "shape": [1, 4]}],
+    "outputs": [{"name": "scores", "dtype": "float32", "shape": [1, 4]}],
+}
+PROFILE = """
+name = "board"
+about = "A board"
+format = "tflite"
+schemes = ["float32"]
+[runtime]
+name = "litert"
+version = "2.3.0"
+{budget}
+[[bounds]]
+stage = "conversion"
+output = "*"
+metric = "max_abs"
+limit = 0.01
+unit = "real"
+because = "a test"
+[[bounds]]
+stage = "kernels"
+output = "*"
+metric = "max_abs"
+limit = 0.01
+unit = "real"
+because = "a test"
+[[bounds]]
+stage = "total"
+output = "*"
+metric = "{metric}"
+limit = {limit}
+unit = "{unit}"
+because = "a test"
+"""
+SCORES = np.random.default_rng(0).normal(size=(50, 1, 4)).astype(np.float32)
+
+
+@pytest.fixture
+def profile(tmp_path):
+    def make(metric: str = "max_abs", limit: float = 0.015, unit: str = "real", budget: str = ""):
+        (tmp_path / "board.toml").write_text(PROFILE.format(metric=metric, limit=limit, unit=unit, budget=budget))
+        return target.find(tmp_path / "board.toml")
+
+    return make
+
+
+@pytest.fixture
+def judged(tmp_path, profile):
+    """Return a maker of verdicts: from the outputs of each stage, what else is given replaces the evidence."""
+    count = iter(range(1000))
+
+    def step(stage: str, scores: np.ndarray, signature: dict[str, object]) -> Step:
+        folder = tmp_path / f"run{next(count)}"
+        (name,) = [spec["name"] for spec in signature["outputs"]]
+        with ShardWriter(folder) as writer:
+            for row in scores:
+                writer.add({name: row})
+        about = {"title": stage, "machine": "x86_64", "launcher": "local"}
+        return Step(stage, Run(folder, signature, "fake 1", about, len(scores), "key"), Signature.from_json(signature))
+
+    def make(stages: dict[str, np.ndarray], chosen=None, findings=(), labels=None, noise=None, renamed=None):
+        signatures = {renamed: json.loads(json.dumps(SIGNATURE).replace("scores", "logits"))} if renamed else {}
+        steps = [step(stage, scores, signatures.get(stage, SIGNATURE)) for stage, scores in stages.items()]
+        model = tmp_path / "model.tflite"
+        model.write_bytes(b"artifact")
+        artifact = Artifact(model, "float32", 8, "00", SIGNATURE, (), ())
+        source = Source(Path("model"), "saved_model", "11", "tensorflow", ("serve",), "serving_default", SIGNATURE)
+        samples = {"calibration": 9, "verification": len(steps[0].run.outputs.name)}
+        samples["verification"] = steps[0].run.count
+        evidence = Evidence(tuple(steps), samples, labels, noise or {"repeat": {"scores": 0.0}}, tuple(findings), 1.0)
+        return judge(chosen or profile(), source, artifact, evidence)
+
+    return make
+
+
+def stages(**off: float) -> dict[str, np.ndarray]:
+    """Return the outputs of a chain; each stage adds its own error to the one before."""
+    found, level = {"original": SCORES}, 0.0
+    for name in ("conversion", "kernels"):
+        level += off.get(name, 0.001)
+        found[name] = SCORES + np.float32(level)
+    return found
+
+
+def test_a_sound_chain_passes(judged):
+    """Every bound is met, and there is a comparison on the total."""
+    verdict = judged(stages())
+
+    assert verdict.outcome == "passed"
+    assert verdict.guilty_stage is None
+    assert {comparison.stage for comparison in verdict.comparisons} == {"conversion", "kernels", "total"}
+
+
+def test_passed_cannot_be_set(judged):
+    """Neither on the verdict nor when it is made."""
+    verdict = judged(stages(kernels=1.0))
+
+    with pytest.raises((AttributeError, TypeError)):  # Python 3.10 and 3.11 stumble over slots here, and refuse all the same
+        verdict.passed = True
+    with pytest.raises(TypeError):
+        dataclasses.replace(verdict, passed=True)
+
+
+@pytest.mark.parametrize("guilty", ["conversion", "kernels"])
+def test_the_stage_that_broke_its_own_bound_is_guilty(judged, guilty):
+    """Not the one after it, whose outputs are just as far from the original."""
+    verdict = judged(stages(**{guilty: 0.5}))
+
+    assert verdict.outcome == "failed"
+    assert verdict.guilty_stage == guilty
+
+
+@pytest.mark.parametrize(("guilty", "errors"), [("conversion", (0.009, 0.007)), ("kernels", (0.007, 0.009))])
+def test_where_only_the_total_fails_the_stage_that_moved_most_is_guilty(judged, guilty, errors):
+    """Each stage kept its own bound; together they did not."""
+    verdict = judged(stages(conversion=errors[0], kernels=errors[1]))
+
+    assert [comparison.stage for comparison in verdict.comparisons if not comparison.passed] == ["total"]
+    assert verdict.guilty_stage == guilty
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("sample", [0, 31, 49])
+def test_one_number_that_is_none_fails(judged, value, sample):
+    """In one element of one sample of the last stage."""
+    outputs = stages()
+    outputs["kernels"] = outputs["kernels"].copy()
+    outputs["kernels"][sample, 0, 2] = value
+
+    verdict = judged(outputs)
+
+    assert verdict.outcome == "failed"
+    assert verdict.guilty_stage == "kernels"
+    assert any(f"first in sample {sample}" in finding["message"] for finding in verdict.findings)
+
+
+def test_a_renamed_output_fails(judged):
+    """The same numbers under another name are not the same output."""
+    verdict = judged(stages(), renamed="kernels")
+
+    assert verdict.outcome == "failed"
+    assert verdict.guilty_stage == "kernels"
+
+
+def test_fewer_samples_in_a_stage_are_an_error(judged):
+    """The lost ones might be those that are wrong."""
+    outputs = stages()
+    outputs["kernels"] = outputs["kernels"][:-1]
+
+    with pytest.raises(UnjudgeableRun, match="50 samples in"):
+        judged(outputs)
+
+
+def test_the_original_alone_is_no_evidence(judged):
+    """Nothing was compared, so nothing passed."""
+    with pytest.raises(UnjudgeableRun, match="nothing ran but the original"):
+        judged({"original": SCORES})
+
+
+def test_an_original_that_is_the_same_for_every_input_is_refused(judged):
+    """Agreeing with it shows nothing."""
+    same = np.repeat(SCORES[:1], 50, axis=0)
+
+    with pytest.raises(UnjudgeableRun, match="agreeing with it shows nothing"):
+        judged({"original": same, "conversion": same, "kernels": same})
+
+
+def test_a_finding_that_is_an_error_fails_although_every_bound_is_met(judged):
+    """Scales that are no numbers, say: the outputs on these samples do not show it."""
+    bad = {"code": "scales-not-finite", "severity": "error", "message": "..."}
+
+    assert judged(stages(), findings=[bad]).outcome == "failed"
+    assert judged(stages(), findings=[{**bad, "severity": "warning"}]).outcome == "passed"
+
+
+@pytest.mark.parametrize(("limit", "outcome"), [(8, "passed"), (7, "failed")])
+def test_a_budget_is_part_of_the_verdict(judged, profile, limit, outcome):
+    """The artifact has eight bytes."""
+    verdict = judged(stages(), profile(budget=f"[budget]\nfile_bytes = {limit}"))
+
+    assert verdict.outcome == outcome
+
+
+def test_too_few_samples_for_a_rate_are_inconclusive(judged, profile):
+    """All 50 agree, and yet no one can say that 99 of 100 would; how many samples would settle it is said."""
+    verdict = judged(stages(), profile("top1_agreement", 0.99, "fraction"))
+
+    assert verdict.outcome == "inconclusive"
+    assert not verdict.passed
+    assert verdict.comparisons[-1].samples_needed == 368  # the least n with (0.05 / 2) ** (1 / n) >= 0.99
+    assert report.exit_status({"board": verdict}) == 1
+
+
+def test_a_bound_tighter_than_the_originals_own_noise_is_said(judged):
+    """It would fail on the original itself."""
+    verdict = judged(stages(), noise={"batch": {"scores": 0.02}})
+
+    assert [finding["code"] for finding in verdict.findings] == ["bound-below-noise"] * 2
+
+
+def test_accuracy_is_shown_beside_each_stage(judged, tmp_path):
+    """The original against the truth, and what became of it."""
+    np.save(tmp_path / "labels.npy", SCORES[:, 0].argmax(axis=1))
+    outputs = stages()
+    outputs["kernels"] = -SCORES
+
+    verdict = judged(outputs, labels=tmp_path / "labels.npy")
+
+    assert verdict.accuracy["original"] == 1.0
+    assert verdict.accuracy["kernels"] == 0.0
+
+
+def test_the_canonical_form_is_checked_beside_the_chain(judged):
+    """It ran over the first samples only; the conversion is still held against the original, over all of them."""
+    outputs = stages()
+    chain = {"original": SCORES, "source": SCORES[:10], **{name: outputs[name] for name in ("conversion", "kernels")}}
+
+    verdict = judged(chain)
+
+    assert verdict.outcome == "passed"
+    assert {stage.stage: stage.measured.samples for stage in verdict.stages} == {
+        "source": 10,
+        "conversion": 50,
+        "kernels": 50,
+    }
+    assert verdict.cumulative["source"].samples == 10
+
+
+def test_the_reports_say_the_same(judged):
+    """JSON that a strict reader takes, Markdown and text; NaN is said, not dropped."""
+    outputs = stages()
+    outputs["kernels"] = outputs["kernels"] * np.nan
+    verdict = judged(outputs)
+
+    document = json.loads(json.dumps(report.verdict_json(verdict, "rejected/model.tflite"), allow_nan=False))
+    text, markdown = report.verdict_text(verdict), report.markdown(verdict, "rejected/model.tflite")
+
+    assert document["verdict"] == "failed"
+    assert document["guilty_stage"] == "kernels"
+    assert {"value": "nan", "passed": False}.items() <= document["comparisons"][-1].items()
+    assert "NOT PASSED" in text
+    assert "<- guilty" in text
+    assert "NOT PASSED" in markdown
+    assert "(guilty)" in markdown
+
+
+def test_the_gravest_outcome_is_the_exit_status(judged):
+    """A target that could not be executed is worse than one that did not pass, and neither is hidden by one that did."""
+    passed, failed = judged(stages()), judged(stages(kernels=1.0))
+
+    assert report.exit_status({"a": passed}) == 0
+    assert report.exit_status({"a": passed, "b": failed}) == 1
+    assert report.exit_status({"a": failed, "b": RequestError("x")}) == 2
+    assert report.exit_status({"a": passed, "b": EnvironmentUnavailable("x")}) == 3
+    assert report.exit_status({}) == 2
+
+
+def test_a_passed_bundle_holds_what_its_manifest_says(judged, tmp_path):
+    """Artifact, reports, and the hash of each."""
+    place = bundle.write(judged(stages()), tmp_path / "dist")
+
+    manifest = json.loads((place / "manifest.json").read_text())
+    assert {path.name for path in place.iterdir()} == {"manifest.json", "model.tflite", "report.json", "report.md"}
+    assert set(manifest["files"]) == {"model.tflite", "report.json", "report.md"}
+
+
+def test_a_failed_build_promotes_nothing_and_loses_nothing(judged, tmp_path):
+    """The bundle that had passed is kept aside, also when the next one fails again; then one passes, and takes its place."""
+    out = tmp_path / "dist"
+    bundle.write(judged(stages()), out)
+    for _ in range(2):
+        place = bundle.write(judged(stages(kernels=1.0)), out)
+
+        assert {path.name for path in place.iterdir()} == {"previous", "rejected", "report.json", "report.md"}
+        assert (place / "previous" / "manifest.json").is_file()
+        assert not (place / "model.tflite").exists()
+
+    place = bundle.write(judged(stages()), out)
+    assert (place / "model.tflite").is_file()
+    assert not (place / "rejected").exists()
+    assert [path.name for path in out.iterdir()] == ["board"]
+
+
+def test_a_bundle_that_cannot_be_written_whole_leaves_the_old_one(judged, tmp_path, monkeypatch):
+    """The disk is full while the report is written."""
+    out = tmp_path / "dist"
+    place = bundle.write(judged(stages()), out)
+    before = {path.name: path.read_bytes() for path in place.iterdir()}
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(bundle, "_write", full)
+    with pytest.raises(Exception, match="no space left"):
+        bundle.write(judged(stages()), out)
+
+    assert {path.name: path.read_bytes() for path in place.iterdir()} == before
+    assert [path.name for path in out.iterdir()] == ["board"]
