@@ -156,6 +156,7 @@ def verify(
         running.expect(TENSORFLOW)
         held = _artifact(artifact, running)
         model = _model(original, samples, running, must_calibrate=False)
+        _require_same_names(held, model.source)
         chains = [plan(model, profile, held.scheme, held) for profile in profiles]
         running.outcomes([job for chain in chains for job in chain.jobs])
         outcomes = {chain.target.name: _attempt(chain, running, time.monotonic() - began) for chain in chains}
@@ -256,6 +257,21 @@ def _artifact(path: Path, executor: Executor) -> Artifact:
         operators=tuple(held["operators"]),
         findings=tuple(held["findings"]),
     )
+
+
+def _require_same_names(artifact: Artifact, original: source.Source) -> None:
+    """Raise RequestError where inputs or outputs are not called the same in both: by which one is which could only be guessed."""
+    problems = []
+    for side in ("inputs", "outputs"):
+        ours, theirs = (
+            [spec["name"] for spec in signature[side]] for signature in (original.signature, artifact.signature)
+        )
+        if set(ours) != set(theirs):
+            problems.append(f"{artifact.path}: {side} are called {theirs}; in {original.path} they are called {ours}")
+    if problems:
+        raise RequestError(
+            "\n".join(problems), "convert it with the signature of its original, so that both have the same names"
+        )
 
 
 def _scheme_of(held: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ however it ends, and whoever comes next clears what it finds and starts over. No
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import fcntl
@@ -19,7 +20,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -166,9 +166,10 @@ def make_once(
                     raise
 
 
-@contextmanager
+@contextlib.contextmanager
 def _locked(partial: Path, what: str, say: Callable[[str], None]) -> Iterator[Making | None]:
-    partial.mkdir(exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(partial)  # Path.mkdir looks a second time at what exists, and fails if it is gone by then
     try:
         lock = os.open(partial / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     except FileNotFoundError:  # finished or given up between the two lines above
@@ -244,7 +245,7 @@ def _sync(descriptor: int) -> None:
         syncfs(descriptor)
 
 
-@contextmanager
+@contextlib.contextmanager
 def _plainly(what: str, home: Path) -> Iterator[None]:
     """Turn what the disk refuses into one sentence."""
     try:
