@@ -113,8 +113,17 @@ def ids(folder: Path) -> None:
     save(folder, serving_default=(lambda ids: {"mean": tf.reduce_mean(tf.gather(table, ids), axis=1)}, {"ids": SPEC([None, 5], tf.int32)}))
 
 
-def lgamma(folder: Path) -> None:
+def cholesky(folder: Path) -> None:
     """An operator that TFLite has not."""
+
+    def call(x: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"y": tf.linalg.cholesky(tf.linalg.matmul(x, x, transpose_a=True) + 5.0 * tf.eye(6))}
+
+    save(folder, serving_default=(call, {"x": SPEC([None, 4, 6], FLOAT)}))
+
+
+def lgamma(folder: Path) -> None:
+    """A function that the converter writes as simpler operators, among them a division that int8 kernels refuse when they run."""
     save(folder, serving_default=(lambda x: {"y": tf.math.lgamma(tf.abs(x) + 1.0)}, {"x": SPEC([None, 6], FLOAT)}))
 
 
@@ -166,7 +175,7 @@ def resnet8(folder: Path, weights: str) -> None:
 
 MODELS = (
     dense, several, twins, reversed_outputs, scalar, any_rank, open_sizes, odd_names, ids,
-    lgamma, lstm, untracked, indifferent, not_a_number, without_signature,
+    cholesky, lgamma, lstm, untracked, indifferent, not_a_number, without_signature,
 )  # fmt: skip
 
 

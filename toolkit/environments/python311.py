@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 
 from toolkit.environments.making import Making
-from toolkit.environments.virtual import UV_VARIABLES, find_uv
+from toolkit.environments.virtual import UV_VARIABLES, find_python, find_uv
 
 
 def compile_bytecode(making: Making, *folders: Path) -> None:
@@ -15,15 +14,8 @@ def compile_bytecode(making: Making, *folders: Path) -> None:
 
     The bytecode is marked as valid without a look at the source, whose times change when a folder is copied.
     """
-    python = _python311(making)
-    if python is not None:
+    here = sys.version_info[:2] == (3, 11) and sys.executable
+    python = here or find_python(making, find_uv(making.what), "3.11")
+    if python:
         options = ["-q", "-j", "0", "--invalidation-mode", "unchecked-hash"]
         making.run([python, "-m", "compileall", *options, *folders], variables=UV_VARIABLES)
-
-
-def _python311(making: Making) -> str | None:
-    if sys.version_info[:2] == (3, 11) and sys.executable:
-        return sys.executable
-    command = [find_uv(making.what), "python", "find", "--system", "--no-project", "--no-python-downloads", "3.11"]
-    answer = subprocess.run(command, capture_output=True, text=True, cwd=making.folder, check=False)
-    return answer.stdout.strip() if answer.returncode == 0 else None

@@ -39,15 +39,8 @@ def make(requirements: Requirements, settings: Settings) -> tuple[Path, dict[str
     uv = find_uv(what)
 
     def build(making: Making) -> dict[str, object]:
-        here = current()
-        serves = here is not None and requirements.accepts_python(here.version)
-        python = getattr(sys, "_base_executable", sys.executable) if serves else requirements.python
         settings.say(f"{what}: making it, once ({requirements.engine.text})")
-        # `--clear` would remove the folder, and with it the lock
-        making.run(
-            [uv, "venv", "--relocatable", "--allow-existing", "--no-project", "--python", python, "."],
-            variables=UV_VARIABLES,
-        )
+        _make_bare(making, requirements, uv)
         command = [uv, "pip", "sync", "--require-hashes", "--only-binary", ":all:", "--compile-bytecode"]
         making.run([*command, "--python", _python(making.folder), requirements.lock], variables=UV_VARIABLES)
         return _facts(requirements, making.folder)
@@ -67,6 +60,39 @@ def find_uv(what: str) -> str:
     if found is None:
         raise EnvironmentUnavailable(f"{what}: uv, which makes environments, is not installed", "pip install uv")
     return found
+
+
+def find_python(making: Making, uv: str, wanted: str) -> str | None:
+    """Return a Python of this machine in the range `wanted`, or None; virtual environments are left out."""
+    command = [uv, "python", "find", "--system", "--no-project", "--no-python-downloads", wanted]
+    try:
+        return making.run(command, variables=UV_VARIABLES)[-1]
+    except EnvironmentUnavailable:
+        return None
+
+
+def _make_bare(making: Making, requirements: Requirements, uv: str) -> None:
+    """Make an environment without packages, on this interpreter's own Python if it serves, else on another of this machine, else
+    on one that uv downloads.
+    """
+    here = current()
+    if here is not None and requirements.accepts_python(here.version):
+        python: str | None = getattr(sys, "_base_executable", sys.executable)
+    else:
+        python = find_python(making, uv, requirements.python)
+    # `--clear` would remove the folder, and with it the lock
+    command = [uv, "venv", "--relocatable", "--allow-existing", "--no-project", "--python"]
+    if python is not None:
+        making.run([*command, python, "."], variables=UV_VARIABLES)
+        return
+    making.say(f"{making.what}: no Python {requirements.python} on this machine; fetching one")
+    try:
+        making.run([*command, requirements.python, "."], variables=UV_VARIABLES)
+    except EnvironmentUnavailable as error:
+        raise EnvironmentUnavailable(
+            f"{making.what}: no Python {requirements.python} on this machine, and uv could not fetch one",
+            f"install one, or name one with `--python {requirements.name}=PATH`\n{error.hint}",
+        ) from error
 
 
 def _folder(requirements: Requirements, home: Path) -> Path:

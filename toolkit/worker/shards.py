@@ -18,7 +18,7 @@ from safetensors.numpy import save_file
 
 from toolkit.worker.request import write_whole
 
-SHARD_BYTES = 32 << 20
+SHARD_BYTES = 8 << 20
 
 
 class ShardWriter:
