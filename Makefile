@@ -53,7 +53,8 @@ bench: $(READY) ## measure against the script a user would write; fails where a 
 
 sample: $(READY) ## train the embedded sample again: toolkit/sample/digits and calibration/digits.npz
 	@$(BIN)/uv venv --quiet --allow-existing --no-project --python $(BIN)/python $(VENV)/sample
-	@$(BIN)/uv pip sync --require-hashes --compile-bytecode --python $(VENV)/sample requirements/sample.txt
+	@echo "installing TensorFlow and scikit-learn into $(VENV)/sample"
+	@$(BIN)/uv pip sync --quiet --require-hashes --python $(VENV)/sample requirements/sample.txt
 	$(VENV)/sample/bin/python toolkit/sample/train.py
 
 wheel: $(READY) ## build the wheel and the source distribution, in build/

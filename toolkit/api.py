@@ -108,7 +108,7 @@ def convert(
     `io` holds the dtypes of "inputs" and "outputs" (float32; int8 or uint8 where the scheme has integers).
     """
     calibrated = is_calibrated(scheme)
-    bundle.require_writable(out.parent)
+    bundle.require_writable_file(out)
     with _executor(executor) as running:
         running.expect(TENSORFLOW)
         if samples.calibration is None and not calibrated:
@@ -123,12 +123,12 @@ def convert(
 
 
 def run(artifact: Path, name: str, samples: str, out: Path, *, executor: Executor | None = None) -> Run:
-    """Run an artifact over the samples of a set that would verify, on a target's runtime; write the outputs, (N, *shape) by name, to an .npz."""
+    """Run an artifact over all samples of a set, in its order, on a target's runtime; write the outputs, (N, *shape) by name, to an .npz."""
     profile = target.find(name)
-    bundle.require_writable(out.parent)
+    bundle.require_writable_file(out)
     with _executor(executor) as running:
         held = _artifact(artifact, running)
-        drawn = dataset.samples_job(None, samples, _as_fed(held.signature))
+        drawn = dataset.whole_set_job(samples, _as_fed(held.signature))
         (entry,) = running.run(run_job(artifact, drawn.output("verification"), execution_of(profile)))
         result = run_of(entry)
         bundle.write_npz(result, out)

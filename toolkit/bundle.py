@@ -72,6 +72,13 @@ def require_writable(out: Path) -> None:
         raise RequestError(problem) from error
 
 
+def require_writable_file(out: Path) -> None:
+    """Raise RequestError where no file `out` can be written, before anything was done; its folder is made."""
+    if out.is_dir():
+        raise RequestError(f"{out}: is a folder; --out with the name of a file would be right")
+    require_writable(out.parent)
+
+
 def copy_whole(source: Path, place: Path) -> None:
     """Copy a file, whole or not at all."""
     with _whole_file(place) as aside:

@@ -82,7 +82,7 @@ class Preprocess(Steps):
     """Steps for all inputs, and tables of steps for single ones, by the model's name for them, that go before those."""
 
     model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, Annotated[Steps, WrapValidator(_steps_of_an_input)]] = Field(init=False)
+    __pydantic_extra__: dict[str, Annotated[Steps, WrapValidator(_steps_of_an_input)]]
 
     def by_input(self) -> dict[str, dict[str, Any]]:
         """Return the steps declared for single inputs, as JSON."""
@@ -121,7 +121,7 @@ class DatasetRecipe(config.Model):
 
     about: str = ""
     reader: Reader
-    preprocess: Preprocess = Preprocess()
+    preprocess: Preprocess = Preprocess.model_validate({})
     sampling: Sampling = Sampling()
     constant: tuple[str, ...] = ()
 
@@ -201,18 +201,35 @@ def samples_job(
     same = {role: (one.request(), one.files()) for role, one in sets.items()}
     if same.get("calibration") == same.get("evaluation"):  # one set, said twice, is split
         del sets["evaluation"]
-    options: dict[str, Any] = {role: sets[role].request() if role in sets else None for role in given}
+    return _job("draw", sets, signature)
+
+
+def whole_set_job(given: Recipe | str, signature: Mapping[str, Any] | Path | Job | Output) -> Job:
+    """Return the job that writes all samples of a set, in its own order, to `verification`: nothing is drawn and nothing left out."""
+    one = recipe(given) if isinstance(given, str) else given
+    _refuse_missing({f"{one.name}: {path}": path for path in one.files().values()})
+    return _job("everything", {"evaluation": one}, signature)
+
+
+def _job(call: str, sets: Mapping[str, Recipe], signature: Mapping[str, Any] | Path | Job | Output) -> Job:
+    options: dict[str, Any] = {
+        role: sets[role].request() if role in sets else None for role in ("calibration", "evaluation")
+    }
     kinds = {one.declared.reader.kind for one in sets.values()} | {"images"}  # which has the steps for images, too
-    inputs = {f"{role}.{key}": path for role, one in sets.items() for key, path in one.files().items()}
+    inputs: dict[str, Path | Job | Output] = {
+        f"{role}.{key}": path for role, one in sets.items() for key, path in one.files().items()
+    }
     if isinstance(signature, Mapping):
         options["signature"] = _of_inputs(signature)
+    else:
+        inputs["signature"] = signature
     return Job(
         title="draw samples from " + " and ".join(dict.fromkeys(one.name for one in sets.values())),
         module="worker.samples",
-        call="draw",
+        call=call,
         engine=Engine("dataset"),
         options=options,
-        inputs=inputs if isinstance(signature, Mapping) else {"signature": signature, **inputs},
+        inputs=inputs,
         plugins=tuple(f"readers.{kind}" for kind in sorted(kinds)),
         cached=all(one.cached for one in sets.values()),
     )

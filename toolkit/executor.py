@@ -22,7 +22,7 @@ from toolkit.jobs import Engine, Job, Output, key, path_digest
 from toolkit.launchers import Launch
 from toolkit.limits import Limits
 from toolkit.settings import Settings
-from toolkit.store import Claim, Entry, Store
+from toolkit.store import Claim, Entry, Store, said_plainly, storage_failed
 from toolkit.worker.request import read_progress, write_request
 from toolkit.workers import Worker, read_response
 
@@ -182,7 +182,8 @@ class Executor:
             "options": dict(job.options),
             "inputs": inputs,
         }
-        write_request(claim.folder, asked)
+        with said_plainly(self.store.root):
+            write_request(claim.folder, asked)
         number = next(self._numbers)
         starting = 0.0 if worker.ready else _READY_S
         limits = self._limits(job)
@@ -201,7 +202,8 @@ class Executor:
             launch = self.launch(engine)
             log = self._own_folder() / f"worker-{next(self._numbers)}.log"
             modules = preload(engine.environment) if engine.preload else ()
-            self._workers[engine.name] = Worker(engine.name, launch.command, launch.variables, modules, log)
+            with said_plainly(self.store.root):
+                self._workers[engine.name] = Worker(engine.name, launch.command, launch.variables, modules, log)
         return self._workers[engine.name]
 
     def _own_folder(self) -> Path:
@@ -252,8 +254,13 @@ class Executor:
         worker.close()
 
     def _fail(self, job: Job, claim: Claim, error: EdgeToolkitError) -> None:
+        full = claim.full()
+        if full is not None:
+            claim.drop()
+            self._end(job, storage_failed(self.store.root, full))
+            return
         kept = claim.fail()
-        if isinstance(error, WorkerError):
+        if isinstance(error, WorkerError) and kept is not None:
             error.hint = "\n        ".join(filter(None, (error.hint, f"the job is kept in {kept}")))
         self._end(job, error)
 

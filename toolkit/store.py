@@ -26,6 +26,8 @@ from toolkit.errors import StoreFailed
 from toolkit.worker.request import sha256, write_whole
 
 _KEEP_FAILED = 20
+_PROBE_BYTES = 1 << 18
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class Claim:
 
     def seal(self, result: dict[str, Any], seconds: float, about: dict[str, Any]) -> Entry:
         """Make the folder a finished job, all of it on the disk first."""
-        with _said_plainly(self._store.root):
+        with said_plainly(self._store.root):
             for leftover in (self.folder / "tmp", self.folder / "progress"):
                 _remove(leftover)
             files = {}
@@ -78,16 +80,36 @@ class Claim:
             raise StoreFailed(f"{place}: changed while it was being written")
         return entry
 
-    def fail(self) -> Path:
-        """Keep the folder where a person can look at it, and return where."""
+    def full(self) -> OSError | None:
+        """Return the error that the system gives for want of space where the job writes, or None while there is some left.
+
+        A full disk reads as anything in what an engine says: a damaged file, a failed write, an exit status.
+        """
+        try:
+            with open(self.folder / "probe", "wb") as file:
+                file.write(bytes(_PROBE_BYTES))
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            return error if error.errno in _FULL else None
+        finally:
+            _remove(self.folder / "probe")
+        return None
+
+    def fail(self) -> Path | None:
+        """Keep the folder where a person can look at it, and return where; None where even that cannot be done."""
         place = self._store.root / "failed" / self.key
-        with contextlib.suppress(OSError):
+        try:
             place.parent.mkdir(exist_ok=True)
             _remove(place)
             os.rename(self.folder, place)
             for old in sorted(place.parent.iterdir(), key=lambda path: path.stat().st_mtime)[:-_KEEP_FAILED]:
                 _remove(old)
-        os.close(self._descriptor)
+        except OSError:
+            _remove(self.folder)
+            return None
+        finally:
+            os.close(self._descriptor)
         return place
 
     def drop(self) -> None:
@@ -101,7 +123,7 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        with _said_plainly(root):
+        with said_plainly(root):
             (root / "objects").mkdir(parents=True, exist_ok=True)
             (root / "work").mkdir(exist_ok=True)
             self._sweep()
@@ -135,7 +157,7 @@ class Store:
     def claim(self, key: str) -> Claim | None:
         """Return the right to do a job, in an empty folder; None while another process has it."""
         folder = self.root / "work" / key
-        with _said_plainly(self.root):
+        with said_plainly(self.root):
             descriptor = _lock(folder, create=True)
             if descriptor is None:
                 return None
@@ -216,7 +238,8 @@ def _remove(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _said_plainly(root: Path) -> Iterator[None]:
+def said_plainly(root: Path) -> Iterator[None]:
+    """Turn the system's refusal to write under `root` into `StoreFailed`."""
     try:
         yield
     except OSError as error:
@@ -225,7 +248,7 @@ def _said_plainly(root: Path) -> Iterator[None]:
 
 def storage_failed(path: Path, error: OSError) -> StoreFailed:
     """Return the error that says what keeps `path` from being written, and what to do."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in _FULL:
         return StoreFailed(
             f"{path}: no space left", "free some space, `edge-toolkit cache prune`, or set EDGE_TOOLKIT_HOME"
         )

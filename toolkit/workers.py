@@ -187,5 +187,8 @@ def last_lines(log: Path) -> str | None:
             lines = [line.rstrip() for line in file.read().decode(errors="replace").splitlines()]
     except OSError:
         return None
-    lines = [line for line in lines if line]
-    return "\n        ".join(lines[-_LAST_WORDS:]) or None
+    lines = [line for line in lines if line and not line.startswith("Extension modules:")]
+    fatal = [number for number, line in enumerate(lines) if line.startswith("Fatal Python error:")]
+    # faulthandler says the innermost call first: that is the line which called the engine.
+    chosen = lines[fatal[-1] :][:_LAST_WORDS] if fatal else lines[-_LAST_WORDS:]
+    return "\n        ".join(chosen) or None

@@ -9,9 +9,10 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -46,11 +47,9 @@ class Ended:
 class CommandLine:
     """`edge-toolkit` in processes of its own, with this session's cache folder or another."""
 
-    def __call__(
-        self, *arguments: object, home: Path | None = None, where: Path | None = None, patience: float = PATIENCE_S
-    ) -> Ended:
-        """Return what a command left; whatever it was asked for, it may not end in a traceback."""
-        process = self.start(*arguments, home=home, where=where)
+    def __call__(self, *arguments: object, patience: float = PATIENCE_S, **where: Any) -> Ended:
+        """Return what a command left; whatever it was asked for, it may not end in a traceback. `where`: see `start`."""
+        process = self.start(*arguments, **where)
         try:
             out, err = process.communicate(timeout=patience)
         finally:
@@ -61,14 +60,19 @@ class CommandLine:
         return ended
 
     def start(
-        self, *arguments: object, home: Path | None = None, where: Path | None = None, prefix: tuple[str, ...] = ()
+        self,
+        *arguments: object,
+        home: Path | None = None,
+        folder: Path | None = None,
+        prefix: Sequence[str] = (),
+        variables: Mapping[str, str] = MappingProxyType({}),
     ) -> subprocess.Popen[str]:
-        """Start a command and return its process; `prefix` is a program that starts it."""
-        variables = os.environ | {"PYTHONPATH": str(PACKAGE.parent)} | ({"EDGE_TOOLKIT_HOME": str(home)} if home else {})
+        """Start a command and return its process; `prefix` is what starts it, in other surroundings say."""
+        there = os.environ | {"PYTHONPATH": str(PACKAGE.parent)} | ({"EDGE_TOOLKIT_HOME": str(home)} if home else {}) | variables
         return subprocess.Popen(
             [*prefix, sys.executable, "-m", "toolkit", *map(str, arguments)],
-            cwd=where or PACKAGE.parent,
-            env={name: value for name, value in variables.items() if name != "PYTHONDONTWRITEBYTECODE"},
+            cwd=folder or PACKAGE.parent,
+            env={name: value for name, value in there.items() if name != "PYTHONDONTWRITEBYTECODE"},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -166,6 +170,15 @@ def recipe(tmp_path):
         return path
 
     return write
+
+
+def apart(script: str, *flags: str) -> tuple[str, ...]:
+    """Return what starts a command in namespaces of its own (unshare's `flags`), after a script for sh; skip where this may not be done."""
+    unshare = ("unshare", "--user", "--map-root-user", *flags)
+    tried = subprocess.run([*unshare, "sh", "-c", script], capture_output=True, text=True, check=False)
+    if tried.returncode != 0:
+        pytest.skip(f"no namespaces here: {' '.join(unshare)}: {tried.stderr.strip() or tried.returncode}")
+    return (*unshare, "sh", "-c", f'{script} && "$@"', "sh")
 
 
 def processes_of(home: Path, patience_s: float = 3.0) -> list[str]:

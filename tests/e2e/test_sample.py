@@ -368,7 +368,7 @@ def test_a_file_over_its_budget_does_not_pass(build, profile, tmp_path):
 
 def test_the_command_works_from_any_folder(edge, sample, digits, tmp_path):
     """Profiles come with the package; `--out` and the set are relative to where the user is."""
-    ended = edge("build", sample, "--target", "host", "--calibration", digits, "--scheme", "static_wi8_ai8", where=tmp_path)
+    ended = edge("build", sample, "--target", "host", "--calibration", digits, "--scheme", "static_wi8_ai8", folder=tmp_path)
 
     assert ended.status == 0, ended.err
     assert (tmp_path / "dist" / "host" / "model.tflite").is_file()

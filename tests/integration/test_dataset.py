@@ -175,8 +175,8 @@ def test_a_function_that_never_answers_is_ended_by_the_jobs_limit(executor, tmp_
 
 
 def test_memory_does_not_grow_with_the_set(executor, tmp_path):
-    """600 MB of samples, of which 240 MB are drawn, in a job that may hold 200 MB."""
-    size, count = 1_000_000, 150
+    """320 MB of samples, of which 240 MB are drawn, in a job that may hold 200 MB."""
+    size, count = 1_000_000, 80
     rows = np.lib.format.open_memmap(tmp_path / "big.npy", "w+", np.float32, (count, size))  # sparse: little is written
     rows[:, 0] = np.arange(count) + 1
     rows.flush()

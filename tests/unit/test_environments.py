@@ -473,15 +473,21 @@ def start_maker(tmp_path: Path, act: str) -> subprocess.Popen[str]:
 
 
 def test_of_many_at_once_one_makes_it_and_all_get_it(tmp_path):
-    """The others wait; nothing is built twice, nothing is left over."""
-    makers = [start_maker(tmp_path, "time.sleep(0.5)") for _ in range(6)]
+    """The others wait, and say so; nothing is built twice, nothing is left over."""
+    act = "while not log.with_name('go').exists(): time.sleep(0.01)"
+    makers = [start_maker(tmp_path, act)]
+    assert makers[0].stdout.readline() == "building\n"
+    makers += [start_maker(tmp_path, act) for _ in range(5)]
+    assert [maker.stdout.readline() for maker in makers[1:]] == [
+        "thing: waiting for another process that is making it\n"
+    ] * 5
+    (tmp_path / "go").touch()
 
     outputs = [maker.communicate(timeout=60)[0] for maker in makers]
 
     assert [maker.returncode for maker in makers] == [0] * 6
+    assert outputs == ["{'by': 'log'}\n"] * 6
     assert (tmp_path / "log").read_text() == "built\n"
-    assert all(output.splitlines()[-1] == "{'by': 'log'}" for output in outputs)
-    assert any("waiting for another process" in output for output in outputs)
     assert remains(tmp_path / "home") == ["made"]
     assert remains(tmp_path / "home" / "made") == ["made.json", "whole"]
 

@@ -107,20 +107,20 @@ def setup(wanted: Iterable[str], settings: Settings) -> list[Status]:
             raise UnknownName("environment", name, (*names(), QEMU))
     # Before there are threads: it reads Python's own configuration, which two of them must not do at once.
     find_uv("setup")
-    failures: list[OutsideError] = []
 
-    def make_one(name: str) -> None:
+    def make_one(name: str) -> OutsideError | None:
         try:
             if name == QEMU:
                 emulation.make_all(settings)
             else:
                 resolve(name, settings)
         except OutsideError as error:
-            failures.append(error)
+            return error
+        return None
 
     # Threads, because the work is done by other programs, which wait for the network and the disk.
     with ThreadPoolExecutor(max_workers=4) as pool:
-        list(pool.map(make_one, chosen))
+        failures = [error for error in pool.map(make_one, chosen) if error is not None]
     if failures:
         hints = [error.hint for error in failures if error.hint]
         raise EnvironmentUnavailable(

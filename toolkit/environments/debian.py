@@ -125,10 +125,9 @@ class Apt:
 
 def describe(making: Making, deb: Path) -> dict[str, str]:
     """Return where a package came from: `package`, `version`, `architecture` and the file's `sha256`."""
-    from toolkit.worker.request import sha256
-
     lines = making.run(["dpkg-deb", "--show", "--showformat=${Package}\n${Version}\n${Architecture}\n", deb])
-    return dict(zip(("package", "version", "architecture"), lines, strict=True)) | {"sha256": sha256(deb)}
+    digest = making.run(["sha256sum", "--", deb])[0].split()[0]
+    return dict(zip(("package", "version", "architecture"), lines, strict=True)) | {"sha256": digest}
 
 
 def _debian(uris: Iterable[str], suites: Iterable[str], signed_by: str) -> Iterable[Source]:

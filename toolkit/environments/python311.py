@@ -14,8 +14,8 @@ def compile_bytecode(making: Making, *folders: Path) -> None:
 
     The bytecode is marked as valid without a look at the source, whose times change when a folder is copied.
     """
-    here = sys.version_info[:2] == (3, 11) and sys.executable
+    here = sys.executable if sys.version_info[:2] == (3, 11) else None
     python = here or find_python(making, find_uv(making.what), "3.11")
-    if python:
+    if python is not None:
         options = ["-q", "-j", "0", "--invalidation-mode", "unchecked-hash"]
         making.run([python, "-m", "compileall", *options, *folders], variables=UV_VARIABLES)

@@ -132,6 +132,7 @@ def _usable(folder: Path) -> bool:
 def _system(folder: Path, facts: Mapping[str, Any], settings: Settings) -> System:
     own = sorted(each["sha256"] for each in facts["packages"] if each["package"] != _QEMU_PACKAGE)
     identity = hashlib.sha256(" ".join(own).encode()).hexdigest()[:16]
+    folder = folder.resolve()  # homes that are links to one another share what is remembered of it
     emulator = installed_qemu() or folder / _QEMU
     return System(Emulator(emulator, _version_line(emulator, settings.home)), folder / "root", identity)
 

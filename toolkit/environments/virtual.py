@@ -66,15 +66,16 @@ def find_python(making: Making, uv: str, wanted: str) -> str | None:
     """Return a Python of this machine in the range `wanted`, or None; virtual environments are left out."""
     command = [uv, "python", "find", "--system", "--no-project", "--no-python-downloads", wanted]
     try:
-        return making.run(command, variables=UV_VARIABLES)[-1]
+        lines = making.run(command, variables=UV_VARIABLES)
     except EnvironmentUnavailable:
         return None
+    return next(
+        (line for line in reversed(lines) if os.access(line, os.X_OK)), None
+    )  # among warnings about broken ones
 
 
 def _make_bare(making: Making, requirements: Requirements, uv: str) -> None:
-    """Make an environment without packages, on this interpreter's own Python if it serves, else on another of this machine, else
-    on one that uv downloads.
-    """
+    """Make an environment without packages, on this interpreter's own Python if it serves, else on another, fetched if need be."""
     here = current()
     if here is not None and requirements.accepts_python(here.version):
         python: str | None = getattr(sys, "_base_executable", sys.executable)

@@ -40,7 +40,7 @@ class Options:
     inputs: dict[str, str] | None = None
     labels: str | None = None
 
-    __pydantic_config__: ClassVar = {"extra": "forbid"}
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     def __post_init__(self) -> None:
         if self.path is None and not (self.inputs and all(_is_file(name) for name in self.inputs.values())):

@@ -35,7 +35,7 @@ class Options:
     labels: Literal["folders", "none"] = "folders"
     classes: tuple[str, ...] | None = None
 
-    __pydantic_config__: ClassVar = {"extra": "forbid"}
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
 
 def recognize(data: str) -> tuple[Path, Options] | None:

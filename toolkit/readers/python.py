@@ -42,7 +42,7 @@ class Options:
     function: str
     args: dict[str, Any] = field(default_factory=dict)
 
-    __pydantic_config__: ClassVar = {"extra": "forbid"}
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     def __post_init__(self) -> None:
         if _SPELLING.fullmatch(self.function) is None:

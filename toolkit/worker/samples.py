@@ -75,6 +75,20 @@ def draw(request: Request) -> dict[str, Any]:
     }
 
 
+def everything(request: Request) -> dict[str, Any]:
+    """Write out/verification with all samples of the set `evaluation`, in its own order: nothing is drawn, left out or refused for being alike."""
+    recipe = request.options["evaluation"]
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_naming(recipe["name"]))
+        side = stack.enter_context(_Side("verification", request.out / "verification", None))
+        source = _Set("evaluation", request, Path(stack.enter_context(tempfile.TemporaryDirectory())))
+        for drawn in source.in_order():
+            side.add(drawn)
+        if not len(side):
+            raise InvalidSamples("holds no sample")
+    return {"calibration": None, "verification": {"count": len(side), "labels": side.labels != []}, "findings": []}
+
+
 @contextlib.contextmanager
 def _naming(name: str) -> Iterator[None]:
     try:
@@ -130,7 +144,7 @@ class _Side:
 
 
 def _next_side(sides: list[_Side]) -> _Side | None:
-    """Return the side that gets the next sample, None when all have enough: by turns, in proportion to what is declared.
+    """Return the side that gets the next sample, None when all are full: by turns, in proportion to what is declared.
 
     A count that is not declared weighs as 1, so a declared one is soon met beside it, and without any it is half and
     half until the calibration set is full. None of it needs to know how many samples there are: a stream is split too.
@@ -201,6 +215,14 @@ class _Set:
                 yield drawn
             if not isinstance(self._reading.samples, Indexed) and self.read >= at_most:
                 return
+
+    def in_order(self) -> Iterator[Drawn]:
+        """Yield all samples, in the order in which they lie there."""
+        samples = self._reading.samples
+        for sample in (
+            (samples.at(index) for index in range(samples.count)) if isinstance(samples, Indexed) else samples
+        ):
+            yield self._checked(sample)
 
     def _samples(self) -> Iterator[Sample]:
         samples = self._reading.samples
