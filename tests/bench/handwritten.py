@@ -17,7 +17,7 @@ import tensorflow as tf
 CALIBRATION = 200
 
 
-def main(folder, samples):
+def main(folder: str, samples: str) -> None:
     """Write model.float32.tflite and model.int8.tflite into the working folder, and print how far int8 is from the original."""
     with np.load(samples) as arrays:
         images, labels = arrays["images"].astype(np.float32), arrays["labels"]

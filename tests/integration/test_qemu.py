@@ -43,7 +43,7 @@ def settings():
     """The shared home, with everything made; skipped, loudly, only where its parts cannot be had at all."""
     settings = Settings()
     try:
-        emulation.make_all(settings)
+        environments.setup(["qemu"], settings)
     except EnvironmentUnavailable as error:
         if debian.missing_programs() or "network" in error.problem or "no Debian archive" in error.problem:
             pytest.skip(f"NOT TESTED, what emulation is made of cannot be had here: {error}")

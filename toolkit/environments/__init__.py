@@ -12,8 +12,9 @@ Nothing here imports an engine: what an interpreter holds is read from the names
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -108,19 +109,17 @@ def setup(wanted: Iterable[str], settings: Settings) -> list[Status]:
     # Before there are threads: it reads Python's own configuration, which two of them must not do at once.
     find_uv("setup")
 
-    def make_one(name: str) -> OutsideError | None:
+    def take(step: Callable[[Settings], object]) -> OutsideError | None:
         try:
-            if name == QEMU:
-                emulation.make_all(settings)
-            else:
-                resolve(name, settings)
+            step(settings)
         except OutsideError as error:
             return error
         return None
 
+    steps = [step for name in chosen for step in (emulation.STEPS if name == QEMU else [partial(resolve, name)])]
     # Threads, because the work is done by other programs, which wait for the network and the disk.
     with ThreadPoolExecutor(max_workers=4) as pool:
-        failures = [error for error in pool.map(make_one, chosen) if error is not None]
+        failures = [error for error in pool.map(take, steps) if error is not None]
     if failures:
         hints = [error.hint for error in failures if error.hint]
         raise EnvironmentUnavailable(

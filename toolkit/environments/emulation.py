@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from toolkit.environments import sysroot
@@ -69,11 +71,11 @@ def make_packages(name: str, settings: Settings) -> tuple[Path, dict[str, str]]:
     return folder / "site", make_once(folder, build, what=what, say=settings.say)["versions"]
 
 
-def make_all(settings: Settings) -> None:
-    """Make the system and the packages of every engine that can be emulated."""
-    sysroot.make_system(settings)
-    for name in EMULATED:
-        make_packages(name, settings)
+STEPS: tuple[Callable[[Settings], object], ...] = (
+    sysroot.make_system,
+    *(partial(make_packages, name) for name in EMULATED),
+)
+"""All that emulation needs; each makes its part if it is not there, and none needs another's."""
 
 
 def status(settings: Settings) -> Status:

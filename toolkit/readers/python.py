@@ -103,7 +103,7 @@ def _import(function: str, file: Path | None, folder: Path | None) -> Callable[.
     if not callable(found):
         functions = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
         raise InvalidSamples(f"{place}: has no function {name!r}; {suggestion(name, functions)}")
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 def _pair(given: Any) -> tuple[Any, Any]:
