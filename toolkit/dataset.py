@@ -181,6 +181,11 @@ def recipe(spec: str) -> Recipe:
     )
 
 
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of a recipe file, for editors."""
+    return DatasetRecipe.model_json_schema()
+
+
 def samples_job(
     calibration: Recipe | str | None,
     evaluation: Recipe | str | None,

@@ -81,12 +81,10 @@ class Executor:
         for worker in self._workers.values():
             worker.close()
         self._workers.clear()
-        for running in self._running.values():
-            running.claim.drop()
         self._running.clear()
-        if self._own is not None:
-            self._own.drop()
-            self._own = None
+        self._own = None
+        for claim in list(self.store.claims):  # an interrupt may come between any two lines, so none is trusted to have given its claim back
+            claim.drop()
 
     def run(self, *jobs: Job) -> list[Entry]:
         """Return the finished jobs, in order; raise the first failure, after whatever does not depend on it has ended."""

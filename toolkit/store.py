@@ -54,7 +54,8 @@ class Claim:
         self.key = key
         self.folder = store.root / "work" / key
         self._store = store
-        self._descriptor = descriptor
+        self._descriptor: int | None = descriptor
+        store.claims.add(self)
 
     def seal(self, result: dict[str, Any], seconds: float, about: dict[str, Any]) -> Entry:
         """Make the folder a finished job, all of it on the disk first."""
@@ -74,7 +75,7 @@ class Claim:
             _remove(place)
             os.rename(self.folder, place)
             _sync(place.parent)
-        os.close(self._descriptor)
+        self._release()
         entry = self._store.get(self.key)
         if entry is None:
             raise StoreFailed(f"{place}: changed while it was being written")
@@ -109,20 +110,28 @@ class Claim:
             _remove(self.folder)
             return None
         finally:
-            os.close(self._descriptor)
+            self._release()
         return place
 
     def drop(self) -> None:
-        """Give the job back undone."""
-        _remove(self.folder)
-        os.close(self._descriptor)
+        """Give the job back undone; nothing happens if it was sealed, failed or dropped before."""
+        if self._descriptor is not None:
+            _remove(self.folder)
+            self._release()
+
+    def _release(self) -> None:
+        descriptor, self._descriptor = self._descriptor, None
+        self._store.claims.discard(self)
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 class Store:
-    """has, get, claim: everything else is the folder's business. `root` is made on first use."""
+    """has, get, claim: everything else is the folder's business. `root` is made on first use; `claims` are those of this process."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.claims: set[Claim] = set()
         with said_plainly(root):
             (root / "objects").mkdir(parents=True, exist_ok=True)
             (root / "work").mkdir(exist_ok=True)

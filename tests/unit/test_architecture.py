@@ -23,7 +23,7 @@ ORDER = """
     executor progress
     runtimes worker.infer worker.tflite worker.tflite_file runtimes/* worker.reference
     sources sources/* source
-    readers readers/* worker.samples dataset
+    readers readers/* worker.preparation worker.samples dataset
     schemes schemes/* converters converters/* conversion
     metrics metrics/*
     target

@@ -18,6 +18,7 @@ def write() -> None:
 
 def texts() -> dict[str, str]:
     """Return the content of each schema file by its name."""
-    from toolkit import target
+    from toolkit import dataset, target
 
-    return {"target.json": json.dumps(target.schema(), indent=2, ensure_ascii=False) + "\n"}
+    schemas = {"calibration.json": dataset.schema(), "target.json": target.schema()}
+    return {name: json.dumps(schema, indent=2, ensure_ascii=False) + "\n" for name, schema in schemas.items()}
