@@ -83,7 +83,9 @@ class Executor:
         self._workers.clear()
         self._running.clear()
         self._own = None
-        for claim in list(self.store.claims):  # an interrupt may come between any two lines, so none is trusted to have given its claim back
+        for claim in list(
+            self.store.claims
+        ):  # an interrupt may come between any two lines, so none is trusted to have given its claim back
             claim.drop()
 
     def run(self, *jobs: Job) -> list[Entry]:

@@ -466,7 +466,8 @@ MAKER = """\
 
 def start_maker(tmp_path: Path, act: str) -> subprocess.Popen[str]:
     script = tmp_path / f"maker{abs(hash(act))}.py"
-    script.write_text(textwrap.dedent(MAKER).format(act=act))
+    if not script.exists():  # others may be reading it
+        script.write_text(textwrap.dedent(MAKER).format(act=act))
     return subprocess.Popen(
         [sys.executable, script, tmp_path / "home" / "made", tmp_path / "log", "."],
         stdout=subprocess.PIPE,
@@ -508,8 +509,8 @@ def test_of_many_at_once_that_fail_each_says_so(tmp_path):
 
 def test_what_was_killed_half_way_is_cleared_and_made_again(tmp_path):
     """No lock outlives the process that held it, and no half is taken for the whole."""
-    maker = start_maker(tmp_path, "time.sleep(60)")
-    assert maker.stdout.readline() == "building\n"
+    maker = start_maker(tmp_path, "(making.folder / 'rubble').mkdir(); print('rubble', flush=True); time.sleep(60)")
+    assert [maker.stdout.readline() for _ in range(2)] == ["building\n", "rubble\n"]
     maker.kill()
     maker.communicate()
     assert remains(tmp_path / "home") == ["made.partial"]

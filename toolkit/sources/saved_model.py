@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import shutil
 import sys
 import types
 from collections.abc import Iterator
@@ -82,6 +83,7 @@ def _shapes(request: Any) -> dict[str, list[int]]:
 
 
 def _trace(source: str, tags: list[str], key: str, shapes: dict[str, list[int]], target: str) -> None:
+    """Save the signature, traced again, with the variables that it uses and nothing else: less to load for all that come after."""
     import tensorflow as tf
 
     loaded = tf.saved_model.load(source, tags=tags)
@@ -94,8 +96,14 @@ def _trace(source: str, tags: list[str], key: str, shapes: dict[str, list[int]],
 
     traced = tf.function(by_name).get_concrete_function(**specs)
     module = tf.Module()
-    module.source, module.traced = loaded, traced
-    tf.saved_model.save(module, target, signatures={DEFAULT_KEY: traced})
+    module.traced, module.used_variables = traced, list(call.graph.variables)
+    signatures = {DEFAULT_KEY: traced}
+    try:
+        tf.saved_model.save(module, target, signatures=signatures)
+    except AssertionError:  # it refers to more than variables (lookup tables, say), which the loaded object holds
+        shutil.rmtree(target, ignore_errors=True)
+        module.source = loaded
+        tf.saved_model.save(module, target, signatures=signatures)
 
 
 def _freeze(source: str, tags: list[str], definition: Any, shapes: dict[str, list[int]], target: str) -> None:
