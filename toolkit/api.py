@@ -13,7 +13,7 @@ from toolkit import bundle, dataset, environments, launchers, registry, source, 
 from toolkit.chain import FLOAT_IO, Chain, Model, engine_of, execution_of, plan, settle
 from toolkit.conversion import Artifact, artifact_of, convert_job, is_calibrated
 from toolkit.environments import Status
-from toolkit.errors import EdgeToolkitError, InvalidSource, RequestError, Unconvertible, WorkerError
+from toolkit.errors import EdgeToolkitError, InvalidSource, OutsideError, RequestError, Unconvertible, WorkerError
 from toolkit.executor import Executor
 from toolkit.jobs import Engine, Job, path_digest
 from toolkit.runtime import HOST_RUNTIME, Run, run_job, run_of
@@ -76,6 +76,7 @@ def build(
     attempts: dict[str, list[Attempt]] = {profile.name: [] for profile in profiles}
     outcomes: Outcomes = {}
     with _executor(executor) as running:
+        _make_environments(profiles, running.settings)
         running.expect(TENSORFLOW)
         model = _model(original, samples, running, must_calibrate=must_calibrate)
         while chains := [
@@ -200,6 +201,20 @@ def _profiles(names: Sequence[str]) -> list[Target]:
     if not profiles:
         raise RequestError("no target; --target NAME would be right", f"known: {', '.join(target.names())}")
     return profiles
+
+
+def _make_environments(profiles: Sequence[Target], settings: Settings) -> None:
+    """Make what the targets need and is not there, several at once; what cannot be made is said where it is missed, target by target."""
+    engines = [TENSORFLOW, Engine(HOST_RUNTIME), *(engine_of(profile) for profile in profiles)]
+    missing = set()
+    for engine in engines:
+        if not registry.load("launchers", engine.launcher).ready(engine.environment, engine.options, settings):
+            missing.add(environments.QEMU if engine.launcher == "qemu" else engine.environment)
+        if environments.find(engine.environment, settings=settings) is None:  # its kernels are run on this machine too
+            missing.add(engine.environment)
+    if missing and not settings.offline:
+        with contextlib.suppress(OutsideError):
+            environments.setup(sorted(missing), settings)
 
 
 def _open(original: Original, executor: Executor) -> source.Source:

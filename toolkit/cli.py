@@ -161,16 +161,21 @@ def verb(group: typer.Typer, name: str) -> Callable[[Callable[..., int]], Callab
     return wrap
 
 
-@app.callback()
-def version(
-    shown: Annotated[bool, typer.Option("--version", is_eager=True, help="Show the version and exit.")] = False,
-) -> None:
-    """Trained TensorFlow models, packaged for phones, boards and microcontrollers, and verified on the runtime that the device runs."""
-    if shown:
+def _show_version(asked: bool) -> None:
+    if asked:
         from toolkit import __version__
 
         print(f"edge-toolkit {__version__}")
         raise typer.Exit(0)
+
+
+@app.callback()
+def about(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Trained TensorFlow models, packaged for phones, boards and microcontrollers, and verified on the runtime that the device runs."""
 
 
 @verb(app, "build")

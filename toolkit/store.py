@@ -187,6 +187,8 @@ class Store:
         for folder, size, used in list(self.entries()):
             if time.time() - used >= unused_for_s:
                 _remove(folder)
+                with contextlib.suppress(OSError):  # the folder above holds others too
+                    folder.parent.rmdir()
                 count, freed = count + 1, freed + size
         _remove(self.root / "failed")
         return count, freed

@@ -59,7 +59,7 @@ class Worker:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=output,
-                    env={**environment, **_QUIET, **variables},
+                    env={**environment, **_QUIET, "TMPDIR": str(log.parent), **variables},
                     start_new_session=True,
                 )
             except OSError as error:

@@ -68,7 +68,12 @@ class CommandLine:
         variables: Mapping[str, str] = MappingProxyType({}),
     ) -> subprocess.Popen[str]:
         """Start a command and return its process; `prefix` is what starts it, in other surroundings say."""
-        there = os.environ | {"PYTHONPATH": str(PACKAGE.parent)} | ({"EDGE_TOOLKIT_HOME": str(home)} if home else {}) | variables
+        there = (
+            os.environ
+            | {"PYTHONPATH": str(PACKAGE.parent)}
+            | ({"EDGE_TOOLKIT_HOME": str(home)} if home else {})
+            | variables
+        )
         return subprocess.Popen(
             [*prefix, sys.executable, "-m", "toolkit", *map(str, arguments)],
             cwd=folder or PACKAGE.parent,

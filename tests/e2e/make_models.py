@@ -28,7 +28,9 @@ def module(**functions: object) -> tuple[tf.Module, dict[str, object]]:
     holder = tf.Module()
     signatures = {}
     for key, (function, specs) in functions.items():
-        traced = tf.function(function).get_concrete_function(**{name: SPEC(spec.shape, spec.dtype, name) for name, spec in specs.items()})
+        traced = tf.function(function).get_concrete_function(
+            **{name: SPEC(spec.shape, spec.dtype, name) for name, spec in specs.items()}
+        )
         setattr(holder, f"kept_{key}", traced)
         signatures[key] = traced
     return holder, signatures
@@ -43,7 +45,13 @@ def save(folder: Path, **functions: object) -> None:
 def dense(folder: Path) -> None:
     """Two layers and a softmax: x (1, 6) to scores (1, 4); the first layer is large enough for dynamic-range quantization."""
     first, second = numbers(6, 256, scale=0.5), numbers(256, 4, scale=0.2, seed=8)
-    save(folder, serving_default=(lambda x: {"scores": tf.nn.softmax(tf.nn.relu(x @ first) @ second)}, {"x": SPEC([None, 6], FLOAT)}))
+    save(
+        folder,
+        serving_default=(
+            lambda x: {"scores": tf.nn.softmax(tf.nn.relu(x @ first) @ second)},
+            {"x": SPEC([None, 6], FLOAT)},
+        ),
+    )
 
 
 def several(folder: Path) -> None:
@@ -92,7 +100,13 @@ def any_rank(folder: Path) -> None:
 def open_sizes(folder: Path) -> None:
     """An image of any size, and a batch of any size."""
     kernel = numbers(3, 3, 1, 4, scale=0.3)
-    save(folder, serving_default=(lambda image: {"features": tf.nn.conv2d(image, kernel, 1, "SAME")}, {"image": SPEC([None, None, None, 1], FLOAT)}))
+    save(
+        folder,
+        serving_default=(
+            lambda image: {"features": tf.nn.conv2d(image, kernel, 1, "SAME")},
+            {"image": SPEC([None, None, None, 1], FLOAT)},
+        ),
+    )
 
 
 def odd_names(folder: Path) -> None:
@@ -110,7 +124,13 @@ def odd_names(folder: Path) -> None:
 def ids(folder: Path) -> None:
     """Whole numbers in: rows of a table, and their mean."""
     table = numbers(50, 16)
-    save(folder, serving_default=(lambda ids: {"mean": tf.reduce_mean(tf.gather(table, ids), axis=1)}, {"ids": SPEC([None, 5], tf.int32)}))
+    save(
+        folder,
+        serving_default=(
+            lambda ids: {"mean": tf.reduce_mean(tf.gather(table, ids), axis=1)},
+            {"ids": SPEC([None, 5], tf.int32)},
+        ),
+    )
 
 
 def cholesky(folder: Path) -> None:
@@ -142,14 +162,22 @@ def untracked(folder: Path) -> None:
 
     keras.utils.set_random_seed(SEED)
     holder = tf.Module()
-    holder.model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(8, activation="relu"), keras.layers.Dense(4, activation="softmax")])
+    holder.model = keras.Sequential(
+        [keras.Input((6,)), keras.layers.Dense(8, activation="relu"), keras.layers.Dense(4, activation="softmax")]
+    )
     traced = tf.function(lambda x: {"scores": holder.model(x)}).get_concrete_function(SPEC([None, 6], FLOAT, "x"))
     tf.saved_model.save(holder, str(folder), signatures={"serving_default": traced})
 
 
 def indifferent(folder: Path) -> None:
     """An output that does not depend on the input."""
-    save(folder, serving_default=(lambda x: {"y": tf.constant([[1.0, 2.0, 3.0]]) + 0.0 * tf.reduce_sum(x)}, {"x": SPEC([None, 6], FLOAT)}))
+    save(
+        folder,
+        serving_default=(
+            lambda x: {"y": tf.constant([[1.0, 2.0, 3.0]]) + 0.0 * tf.reduce_sum(x)},
+            {"x": SPEC([None, 6], FLOAT)},
+        ),
+    )
 
 
 def not_a_number(folder: Path) -> None:

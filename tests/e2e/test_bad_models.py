@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.e2e.conftest import copied, flip_a_bit
 
 import toolkit
+from tests.e2e.conftest import copied, flip_a_bit
 from toolkit import Original, Samples
 from toolkit.errors import InvalidSource, Unconvertible, WorkerCrashed
 from toolkit.report import exit_status
@@ -25,7 +25,9 @@ def build(models, executor, tmp_path):
     """Return a function that builds a small model for one target and returns what came of it, a verdict or an error."""
 
     def run(model, samples, target="host", **options):
-        outcomes = toolkit.build(Original(models / model), [target], Samples(str(samples)), tmp_path / "dist", executor=executor, **options)
+        outcomes = toolkit.build(
+            Original(models / model), [target], Samples(str(samples)), tmp_path / "dist", executor=executor, **options
+        )
         return outcomes[target]
 
     return run
@@ -93,7 +95,9 @@ def test_damaged_variables_are_refused(damaged, digits, executor, tmp_path, file
     else:
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2] if damage == "cut" else b"")
 
-    outcomes = toolkit.build(Original(damaged), ["host"], Samples(str(digits)), tmp_path / "dist", scheme="float32", executor=executor)
+    outcomes = toolkit.build(
+        Original(damaged), ["host"], Samples(str(digits)), tmp_path / "dist", scheme="float32", executor=executor
+    )
 
     assert exit_status(outcomes) == 2
     assert isinstance(outcomes["host"], InvalidSource)
@@ -156,7 +160,17 @@ def test_a_converter_that_is_killed_by_a_signal_reads_as_such(edge, models, arra
     samples = arrays(keras_tensor=rng(0).normal(size=(300, 10, 4)))
 
     ended = edge(
-        "build", models / "lstm", "--target", "host", "--scheme", "static_wi8_ai8", "--calibration", samples, "--json", "--out", tmp_path
+        "build",
+        models / "lstm",
+        "--target",
+        "host",
+        "--scheme",
+        "static_wi8_ai8",
+        "--calibration",
+        samples,
+        "--json",
+        "--out",
+        tmp_path,
     )
 
     assert ended.status == 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from tests.e2e.conftest import apart
 
 PROFILE = """
@@ -120,13 +121,19 @@ def test_with_json_a_refusal_is_one_document_too(build, recipe):
         (("--scheme", "static_wi8"), "scheme 'static_wi8': unknown; did you mean 'static_wi8_ai8'?"),
         (("--signature", "serving_defalt"), "signature 'serving_defalt': unknown; did you mean 'serving_default'?"),
         (("--shape", "imag=1,8,8,1"), "input 'imag': unknown; did you mean 'image'?"),
-        (("--shape", "image=1,9,8,1"), "input 'image' is declared as [None, 8, 8, 1], which the shape [1, 9, 8, 1] does not fit"),
+        (
+            ("--shape", "image=1,9,8,1"),
+            "input 'image' is declared as [None, 8, 8, 1], which the shape [1, 9, 8, 1] does not fit",
+        ),
         (("--shape", "image"), "--shape 'image': expected NAME=SIZES"),
         (("--timeout", "0"), "--timeout 0 and --memory 8: both must be above 0"),
         (("--memory", "nan"), "both must be above 0"),
         (("--python", "tensorflow"), "--python 'tensorflow': expected NAME=VALUE"),
         (("--python", "tensorflw=/usr/bin/python3"), "environment 'tensorflw': unknown; did you mean 'tensorflow'?"),
-        (("--python", "tensorflow=/nowhere/python"), "--python tensorflow='/nowhere/python': No such file or directory"),
+        (
+            ("--python", "tensorflow=/nowhere/python"),
+            "--python tensorflow='/nowhere/python': No such file or directory",
+        ),
     ],
     ids="scheme signature input shape sizes timeout memory python environment interpreter".split(),
 )
@@ -186,7 +193,14 @@ def test_a_folder_in_the_place_of_an_output_file_is_refused(edge, sample, shared
     """Before the work is done, not after it."""
     arguments = {
         "convert": ("convert", sample),
-        "run": ("run", shared_models / "hello_world" / "hello_world_float.tflite", "--target", "host", "--samples", arrays(x=[[0.0], [1.0]])),
+        "run": (
+            "run",
+            shared_models / "hello_world" / "hello_world_float.tflite",
+            "--target",
+            "host",
+            "--samples",
+            arrays(x=[[0.0], [1.0]]),
+        ),
     }
 
     ended = edge(*arguments[verb], "--out", tmp_path)

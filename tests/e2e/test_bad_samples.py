@@ -46,10 +46,16 @@ def with_one(images, value):
     ("change", "says"),
     [
         (lambda x: {"image": x[:, :, :7]}, ["'image' has shape (8, 7, 1)", "a sample of the model has (8, 8, 1)"]),
-        (lambda x: {"image": x.reshape(COUNT, 64)}, ["has shape (64,)", "declare shape = [8, 8, 1] under [preprocess]"]),
+        (
+            lambda x: {"image": x.reshape(COUNT, 64)},
+            ["has shape (64,)", "declare shape = [8, 8, 1] under [preprocess]"],
+        ),
         (lambda x: {"image": x.astype(np.uint8)}, ["'image' is uint8, the model takes float32", 'dtype = "float32"']),
         (lambda x: {"image": x > 8}, ["'image' is bool, the model takes float32"]),
-        (lambda x: {"imag": x, "other": x}, ["no array for the model's inputs ['image']", "imag float32", "other float32"]),
+        (
+            lambda x: {"imag": x, "other": x},
+            ["no array for the model's inputs ['image']", "imag float32", "other float32"],
+        ),
         (lambda x: {"image": with_one(x, np.nan)}, ["sample 7", "'image'", "1 NaN and 0 infinite of 64 values"]),
         (lambda x: {"image": with_one(x, np.inf)}, ["sample 7", "0 NaN and 1 infinite"]),
         (lambda x: {"image": np.repeat(x[:1], COUNT, 0)}, [f"all {COUNT} samples read are identical"]),
@@ -59,7 +65,10 @@ def with_one(images, value):
         (lambda x: {"image": x[:1]}, ["too few samples", "at least 1 for calibration and at least 1 for verification"]),
         (lambda x: {"image": x.astype(np.complex64)}, ["no array for the model's inputs ['image']"]),
         (lambda x: {"image": np.array(["a"] * COUNT)}, ["no array for the model's inputs ['image']"]),
-        (lambda x: {"image": x, "labels": np.arange(COUNT - 1)}, ["different numbers of samples", f"image {COUNT}", f"labels {COUNT - 1}"]),
+        (
+            lambda x: {"image": x, "labels": np.arange(COUNT - 1)},
+            ["different numbers of samples", f"image {COUNT}", f"labels {COUNT - 1}"],
+        ),
     ],
     ids="shape flat uint8 bool names nan infinite identical single-values zeros empty one complex text labels".split(),
 )
@@ -84,7 +93,9 @@ def test_python_objects_in_an_npz_are_not_read(refused, tmp_path):
 def test_nan_that_preprocessing_makes_is_refused(refused, arrays, images, recipe):
     """The file is finite; what would be fed is not."""
     arrays("mine.npz", image=images * 1e30)
-    said = refused(recipe("mine", '[reader]\nkind = "arrays"\npath = "mine.npz"\n[preprocess]\ndtype = "float32"\nscale = 1e20\n'))
+    said = refused(
+        recipe("mine", '[reader]\nkind = "arrays"\npath = "mine.npz"\n[preprocess]\ndtype = "float32"\nscale = 1e20\n')
+    )
 
     assert "after [preprocess]" in said
     assert "infinite" in said

@@ -11,9 +11,9 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.e2e.conftest import finished, flip_a_bit, processes_of, sha256, unfinished
 
 import toolkit
+from tests.e2e.conftest import finished, flip_a_bit, processes_of, sha256, unfinished
 from toolkit import Original, Samples
 
 PHASES = ("inspect", "draw", "canonicalize", "convert", "run")
@@ -27,7 +27,18 @@ def start(edge, sample, digits, tmp_path, fresh_home):
     started = []
 
     def run(out=tmp_path / "dist"):
-        arguments = ("build", sample, "--target", "host", "--scheme", "static_wi8_ai8", "--calibration", digits, "--out", out)
+        arguments = (
+            "build",
+            sample,
+            "--target",
+            "host",
+            "--scheme",
+            "static_wi8_ai8",
+            "--calibration",
+            digits,
+            "--out",
+            out,
+        )
         started.append(edge.start(*arguments, home=fresh_home, prefix=("setsid",)))
         return started[-1]
 
@@ -86,7 +97,10 @@ def test_ctrl_c_ends_everything_in_each_phase_and_the_next_run_goes_on(start, fr
 
         assert process.returncode == 130, (phase, err)
         assert out == ""
-        assert err.strip().splitlines()[-1] == "interrupted: what was finished is kept, and the same command goes on from there"
+        assert (
+            err.strip().splitlines()[-1]
+            == "interrupted: what was finished is kept, and the same command goes on from there"
+        )
         assert processes_of(fresh_home) == []
         assert unfinished(fresh_home) == []
         assert list((tmp_path / "dist").iterdir()) == []
@@ -208,20 +222,32 @@ def test_what_a_killed_build_left_beside_a_bundle_is_removed(sample, digits, exe
     assert {path.name for path in tmp_path.iterdir()} == {"host", f".host.{os.getppid()}.partial"}
 
 
-@pytest.mark.parametrize("damage", ["flip artifact", "cut artifact", "remove artifact", "flip manifest", "empty manifest", "flip outputs"])
+@pytest.mark.parametrize(
+    "damage", ["flip artifact", "cut artifact", "remove artifact", "flip manifest", "empty manifest", "flip outputs"]
+)
 def test_a_damaged_store_entry_is_noticed_and_made_again(sample, digits, executor, home, tmp_path, damage):
     """By the hash of every byte; the artifact that is shipped is the one that was verified, bit for bit."""
 
     def build():
-        outcomes = toolkit.build(Original(sample), ["host"], Samples(str(digits)), tmp_path, scheme="static_wi8_ai8", executor=executor)
+        outcomes = toolkit.build(
+            Original(sample), ["host"], Samples(str(digits)), tmp_path, scheme="static_wi8_ai8", executor=executor
+        )
         assert outcomes["host"].passed
         return outcomes["host"].artifact.sha256
 
     expected = build()
     converted = next(folder for folder, manifest in finished(home) if manifest["result"].get("sha256") == expected)
-    ran = next(folder for folder, manifest in finished(home) if "call_ms.npy" in str(manifest["files"]) and "reference kernels" in manifest["about"]["title"])
+    ran = next(
+        folder
+        for folder, manifest in finished(home)
+        if "call_ms.npy" in str(manifest["files"]) and "reference kernels" in manifest["about"]["title"]
+    )
     what, _, which = damage.partition(" ")
-    path = {"artifact": converted / "out" / "model.tflite", "manifest": converted / "manifest.json", "outputs": next((ran / "out" / "outputs").glob("*.safetensors"))}[which]
+    path = {
+        "artifact": converted / "out" / "model.tflite",
+        "manifest": converted / "manifest.json",
+        "outputs": next((ran / "out" / "outputs").glob("*.safetensors")),
+    }[which]
     if what == "flip":
         flip_a_bit(path)
     elif what == "remove":

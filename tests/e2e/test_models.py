@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.e2e.conftest import outputs_of, stage
 
 import toolkit
+from tests.e2e.conftest import outputs_of, stage
 from toolkit import Original, Samples, report
 
 rng = np.random.default_rng
@@ -20,7 +20,9 @@ def build(models, executor, tmp_path):
 
     def run(model, samples, *, target="host", scheme=None, signature=None, shapes=None):
         original = Original(models / model, signature, shapes)
-        outcomes = toolkit.build(original, [str(target)], Samples(str(samples)), tmp_path / "dist", scheme=scheme, executor=executor)
+        outcomes = toolkit.build(
+            original, [str(target)], Samples(str(samples)), tmp_path / "dist", scheme=scheme, executor=executor
+        )
         (outcome,) = outcomes.values()
         if isinstance(outcome, Exception):
             raise outcome
@@ -50,7 +52,8 @@ def test_inputs_and_outputs_have_the_dtype_that_the_profile_asks_for(build, vect
 
 
 @pytest.mark.parametrize(
-    ("scheme", "weights", "sqnr_db"), [("float32", "float32", 100), ("float16", "float16", 50), ("dynamic_wi8_afp32", "int8", 25)]
+    ("scheme", "weights", "sqnr_db"),
+    [("float32", "float32", 100), ("float16", "float16", 50), ("dynamic_wi8_afp32", "int8", 25)],
 )
 def test_every_scheme_writes_its_kind_of_weights(build, vectors, executor, scheme, weights, sqnr_db):
     """What came out is looked at, not what was asked for; and less precise weights are less precise."""
@@ -134,12 +137,18 @@ def test_sizes_left_open_are_those_of_the_samples(build, arrays):
 
 def test_odd_names_unused_inputs_and_outputs_twice_survive(build, arrays):
     """Blanks, slashes and dots in names; an output that is an input; one result under two names; an input that nothing reads."""
-    samples = arrays(in_put=rng(0).normal(size=(400, 6)), passed=rng(1).normal(size=(400, 2)), unused=rng(2).normal(size=(400, 3)))
+    samples = arrays(
+        in_put=rng(0).normal(size=(400, 6)), passed=rng(1).normal(size=(400, 2)), unused=rng(2).normal(size=(400, 3))
+    )
 
     found = build("odd_names", samples, scheme="float32")
 
     assert found["verdict"] == "passed"
-    assert {spec["name"] for spec in found["artifact"]["signature"]["outputs"]} == {"out put/1", "the same", "passed.through"}
+    assert {spec["name"] for spec in found["artifact"]["signature"]["outputs"]} == {
+        "out put/1",
+        "the same",
+        "passed.through",
+    }
     assert {spec["name"] for spec in found["artifact"]["signature"]["inputs"]} == {"in_put", "passed", "unused"}
 
 

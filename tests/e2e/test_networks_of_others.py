@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.e2e.conftest import stage
 
 import toolkit
+from tests.e2e.conftest import stage
 from toolkit import Original, Samples, report
 
 IMAGES = """
@@ -32,7 +32,9 @@ def images(shared_models, recipe):
     """Return a function that writes the recipe of the CIFAR-10 images in one of the two files: 0 to 255, as the network takes them."""
 
     def write(name, more=""):
-        return str(recipe(f"{name}-{len(more)}", IMAGES.format(path=shared_models / "resnet8" / f"{name}.npz", more=more)))
+        return str(
+            recipe(f"{name}-{len(more)}", IMAGES.format(path=shared_models / "resnet8" / f"{name}.npz", more=more))
+        )
 
     return write
 
@@ -78,7 +80,7 @@ def test_resnet8_int8_of_others_verifies(resnet8, shared_models, images, edge):
 
 
 def test_a_model_of_tensorflow_1_with_reference_variables_passes(shared_models, arrays, edge, tmp_path):
-    """y = ax + b as TensorFlow 1.11 saved it: an input of any rank, variables that no re-export survives."""
+    """Y = ax + b as TensorFlow 1.11 saved it: an input of any rank, variables that no re-export survives."""
     samples = arrays(X=np.random.default_rng(0).uniform(-3, 3, 400))
 
     ended = edge(
@@ -99,7 +101,9 @@ def test_the_same_model_in_int8_on_two_runtimes(shared_models, arrays, executor,
     samples = Samples(str(arrays(X=np.random.default_rng(0).uniform(-3, 3, 400))))
     targets = ["host", "linux-x86_64-tflite-runtime"]
 
-    outcomes = toolkit.build(Original(shared_models / "regression" / "saved_model"), targets, samples, tmp_path, executor=executor)
+    outcomes = toolkit.build(
+        Original(shared_models / "regression" / "saved_model"), targets, samples, tmp_path, executor=executor
+    )
 
     for name in targets:
         assert outcomes[name].passed
@@ -108,14 +112,28 @@ def test_the_same_model_in_int8_on_two_runtimes(shared_models, arrays, executor,
 
 def test_a_model_that_reads_serialized_examples_is_refused(shared_models, arrays, edge):
     """The signature of a trainer, which takes strings: no runtime does, and the way out is said."""
-    ended = edge("build", shared_models / "penguin" / "saved_model", "--target", "host", "--calibration", arrays(x=np.zeros((2, 2))))
+    ended = edge(
+        "build",
+        shared_models / "penguin" / "saved_model",
+        "--target",
+        "host",
+        "--calibration",
+        arrays(x=np.zeros((2, 2))),
+    )
 
     assert ended.status == 2
     assert "'examples' of signature 'serving_default' is of dtype string" in ended.err
     assert "export a signature that starts after the part that reads strings" in ended.err
 
 
-@pytest.mark.parametrize("name", ["resnet8/pretrainedResnet_quant.tflite", "hello_world/hello_world_int8.tflite", "mnist_lstm/trained_lstm_int8.tflite"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "resnet8/pretrainedResnet_quant.tflite",
+        "hello_world/hello_world_int8.tflite",
+        "mnist_lstm/trained_lstm_int8.tflite",
+    ],
+)
 def test_artifacts_of_other_converters_can_be_inspected(shared_models, executor, name):
     """Old files have no signature; what they hold is told all the same."""
     held = toolkit.inspect(shared_models / name, executor=executor)

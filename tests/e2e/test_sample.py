@@ -6,9 +6,9 @@ import json
 
 import numpy as np
 import pytest
-from tests.e2e.conftest import finished, sha256, stage
 
 import toolkit
+from tests.e2e.conftest import finished, sha256, stage
 from toolkit import Original, Samples
 
 EMULATED = {
@@ -81,7 +81,9 @@ def test_every_target_passes(built):
     ended, _ = built
 
     assert ended.status == 0, ended.err
-    assert {name: report["verdict"] for name, report in ended.document["targets"].items()} == dict.fromkeys(TARGETS, "passed")
+    assert {name: report["verdict"] for name, report in ended.document["targets"].items()} == dict.fromkeys(
+        TARGETS, "passed"
+    )
 
 
 def test_json_is_one_document_and_nothing_else_on_stdout(built):
@@ -100,7 +102,12 @@ def test_a_bundle_holds_artifact_manifest_and_reports(built, target):
     """Nothing else, and nothing half-written beside it."""
     _, out = built
 
-    assert {path.name for path in (out / target).iterdir()} == {"model.tflite", "manifest.json", "report.json", "report.md"}
+    assert {path.name for path in (out / target).iterdir()} == {
+        "model.tflite",
+        "manifest.json",
+        "report.json",
+        "report.md",
+    }
     assert {path.name for path in out.iterdir()} == set(TARGETS)
     assert (out / target / "model.tflite").read_bytes()[4:8] == b"TFL3"
 
@@ -152,7 +159,9 @@ def test_every_comparison_shows_value_limit_and_reason(built, target):
         assert one["passed"] is True
         assert one["because"]
         assert one["output"] == "probabilities"
-        assert one["samples"] == 500 or (one["stage"] == "source" and one["samples"] >= 64)  # each is the same operation there
+        assert one["samples"] == 500 or (
+            one["stage"] == "source" and one["samples"] >= 64
+        )  # each is the same operation there
         decides = one["value"] if one["interval"] is None else one["interval"][0]
         within = float(decides) <= one["limit"] if one["better"] == "lower" else float(decides) >= one["limit"]
         assert within
@@ -200,7 +209,11 @@ def test_calibration_and_verification_share_no_sample(built, home):
     assert drawn
 
     for folder in drawn:
-        sides = [set(json.loads((folder / side / "hashes.json").read_text())) for side in ("calibration", "verification") if (folder / side).is_dir()]
+        sides = [
+            set(json.loads((folder / side / "hashes.json").read_text()))
+            for side in ("calibration", "verification")
+            if (folder / side).is_dir()
+        ]
         assert not set.intersection(*sides) or len(sides) == 1
 
 
@@ -245,7 +258,9 @@ def test_a_shipped_artifact_verifies_again(built, edge, sample, digits):
     """`verify` needs the artifact, its original and samples; the answer is that of the build."""
     _, out = built
 
-    ended = edge("verify", out / "host" / "model.tflite", "--source", sample, "--target", "host", "--eval", digits, "--json")
+    ended = edge(
+        "verify", out / "host" / "model.tflite", "--source", sample, "--target", "host", "--eval", digits, "--json"
+    )
 
     assert ended.status == 0, ended.err
     report = ended.document["targets"]["host"]
@@ -259,7 +274,9 @@ def test_calibrating_on_another_scale_is_the_quantizations_fault(build, few, dig
     run, _ = build
     wrong = few("wrong", more="scale = 0.00390625")
 
-    ended = run("--target", "host", "--scheme", "static_wi8_ai8", "--eval", digits, out=tmp_path / "dist", calibration=wrong)
+    ended = run(
+        "--target", "host", "--scheme", "static_wi8_ai8", "--eval", digits, out=tmp_path / "dist", calibration=wrong
+    )
 
     assert ended.status == 1
     assert "NOT PASSED" in ended.out
@@ -299,20 +316,26 @@ def test_a_bound_that_cannot_be_met_names_value_limit_and_stage(build, profile, 
     """Five lines of a user's own are enough for a profile, and its bound is what decides."""
     run, _ = build
 
-    ended = run("--target", profile("board", UNREACHABLE), "--scheme", "static_wi8_ai8", "--json", out=tmp_path / "dist")
+    ended = run(
+        "--target", profile("board", UNREACHABLE), "--scheme", "static_wi8_ai8", "--json", out=tmp_path / "dist"
+    )
 
     assert ended.status == 1
     report = ended.document["targets"]["board"]
     assert (report["verdict"], report["guilty_stage"]) == ("failed", "kernels")
     failed = [one for one in report["comparisons"] if not one["passed"]]
-    assert [(one["stage"], one["limit"], one["because"]) for one in failed] == [("total", 200, "no int8 model comes near it")]
+    assert [(one["stage"], one["limit"], one["because"]) for one in failed] == [
+        ("total", 200, "no int8 model comes near it")
+    ]
 
 
 def test_too_few_samples_are_inconclusive_and_say_how_many_would_do(build, few, sample, executor, tmp_path):
     """All of 20 agree, and that is still no proof of nine in ten; with as many as the report asks for, it is settled."""
     run, _ = build
 
-    ended = run("--target", "host", "--scheme", "static_wi8_ai8", out=tmp_path / "dist", calibration=few("few", 100, 20))
+    ended = run(
+        "--target", "host", "--scheme", "static_wi8_ai8", out=tmp_path / "dist", calibration=few("few", 100, 20)
+    )
 
     assert ended.status == 1
     assert "INCONCLUSIVE" in ended.out
@@ -324,7 +347,9 @@ def test_too_few_samples_are_inconclusive_and_say_how_many_would_do(build, few, 
     assert rate["samples_needed"] > 20
     assert not (tmp_path / "dist" / "host" / "model.tflite").exists()
     enough = Samples(str(few("enough", 100, rate["samples_needed"])))
-    settled = toolkit.build(Original(sample), ["host"], enough, tmp_path / "more", scheme="static_wi8_ai8", executor=executor)
+    settled = toolkit.build(
+        Original(sample), ["host"], enough, tmp_path / "more", scheme="static_wi8_ai8", executor=executor
+    )
     assert settled["host"].passed
 
 
@@ -332,7 +357,9 @@ def test_one_target_that_fails_does_not_hold_back_the_other(build, profile, tmp_
     """Each has its own verdict and bundle; the status is that of the worst."""
     run, _ = build
 
-    ended = run("--target", "host", "--target", profile("board", UNREACHABLE), "--scheme", "static_wi8_ai8", out=tmp_path)
+    ended = run(
+        "--target", "host", "--target", profile("board", UNREACHABLE), "--scheme", "static_wi8_ai8", out=tmp_path
+    )
 
     assert ended.status == 1
     assert (tmp_path / "host" / "manifest.json").is_file()
@@ -368,7 +395,9 @@ def test_a_file_over_its_budget_does_not_pass(build, profile, tmp_path):
 
 def test_the_command_works_from_any_folder(edge, sample, digits, tmp_path):
     """Profiles come with the package; `--out` and the set are relative to where the user is."""
-    ended = edge("build", sample, "--target", "host", "--calibration", digits, "--scheme", "static_wi8_ai8", folder=tmp_path)
+    ended = edge(
+        "build", sample, "--target", "host", "--calibration", digits, "--scheme", "static_wi8_ai8", folder=tmp_path
+    )
 
     assert ended.status == 0, ended.err
     assert (tmp_path / "dist" / "host" / "model.tflite").is_file()

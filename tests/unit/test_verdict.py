@@ -117,7 +117,9 @@ def test_passed_cannot_be_set(judged):
     """Neither on the verdict nor when it is made."""
     verdict = judged(stages(kernels=1.0))
 
-    with pytest.raises((AttributeError, TypeError)):  # Python 3.10 and 3.11 stumble over slots here, and refuse all the same
+    with pytest.raises(
+        (AttributeError, TypeError)
+    ):  # Python 3.10 and 3.11 stumble over slots here, and refuse all the same
         verdict.passed = True
     with pytest.raises(TypeError):
         dataclasses.replace(verdict, passed=True)

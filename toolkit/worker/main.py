@@ -29,6 +29,7 @@ import platform
 import selectors
 import signal
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -118,7 +119,9 @@ def _child_process(folder: Path, private: tuple[int, ...]) -> None:
     faulthandler.enable(file=sys.stderr)
     scratch = folder / "tmp"
     scratch.mkdir(exist_ok=True)
-    os.environ["TMPDIR"] = str(scratch)
+    os.environ["TMPDIR"] = tempfile.tempdir = str(
+        scratch
+    )  # what the engine imported may have asked for the folder already
     try:
         run_job(folder)
         status = 0
