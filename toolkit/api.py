@@ -7,9 +7,9 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from toolkit import bundle, dataset, environments, launchers, registry, source, target
+from toolkit import bundle, environments, launchers, registry, source
 from toolkit.chain import FLOAT_IO, Chain, Model, engine_of, execution_of, plan, settle
 from toolkit.conversion import Artifact, artifact_of, convert_job, is_calibrated
 from toolkit.environments import Status
@@ -20,8 +20,10 @@ from toolkit.runtime import HOST_RUNTIME, Run, run_job, run_of
 from toolkit.settings import Settings
 from toolkit.source import TENSORFLOW
 from toolkit.store import Entry
-from toolkit.target import Target
 from toolkit.verdict import Verdict
+
+if TYPE_CHECKING:
+    from toolkit.target import Target
 
 Shapes = Mapping[str, Sequence[int]]
 Attempt = Verdict | EdgeToolkitError
@@ -69,16 +71,18 @@ def build(
     Of a target's schemes, the first that passes is shipped. Raises RequestError for what is wrong with the request as a whole.
     """
     began = time.monotonic()
-    profiles = _profiles(targets)
-    bundle.require_writable(out)
-    open_schemes = {profile.name: [scheme] if scheme else list(profile.schemes) for profile in profiles}
-    must_calibrate = any(is_calibrated(name) for names in open_schemes.values() for name in names)
-    attempts: dict[str, list[Attempt]] = {profile.name: [] for profile in profiles}
     outcomes: Outcomes = {}
     with _executor(executor) as running:
+        if environments.find(TENSORFLOW.environment, settings=running.settings) is None:  # the first time here
+            _make_environments(_profiles(targets), running.settings)
+        opened = _open(original, running)
+        profiles = _profiles(targets)
+        bundle.require_writable(out)
         _make_environments(profiles, running.settings)
-        running.expect(TENSORFLOW)
-        model = _model(original, samples, running, must_calibrate=must_calibrate)
+        open_schemes = {profile.name: [scheme] if scheme else list(profile.schemes) for profile in profiles}
+        must_calibrate = any(is_calibrated(name) for names in open_schemes.values() for name in names)
+        attempts: dict[str, list[Attempt]] = {profile.name: [] for profile in profiles}
+        model = _model(opened, samples, must_calibrate=must_calibrate)
         while chains := [
             plan(model, one, open_schemes[one.name].pop(0)) for one in profiles if one.name not in outcomes
         ]:
@@ -111,12 +115,12 @@ def convert(
     calibrated = is_calibrated(scheme)
     bundle.require_writable_file(out)
     with _executor(executor) as running:
-        running.expect(TENSORFLOW)
+        opened = _open(original, running)
         if samples.calibration is None and not calibrated:
-            canonical = source.canonical_job(_open(original, running), None)
+            canonical = source.canonical_job(opened, None)
             job = convert_job(canonical.output("saved_model"), None, scheme, io or FLOAT_IO)
         else:
-            job = _model(original, samples, running, must_calibrate=calibrated).convert(scheme, io or FLOAT_IO)
+            job = _model(opened, samples, must_calibrate=calibrated).convert(scheme, io or FLOAT_IO)
         (entry,) = running.run(job)
         artifact = artifact_of(entry, scheme)
         bundle.copy_whole(artifact.path, out)
@@ -125,6 +129,8 @@ def convert(
 
 def run(artifact: Path, name: str, samples: str, out: Path, *, executor: Executor | None = None) -> Run:
     """Run an artifact over all samples of a set, in its order, on a target's runtime; write the outputs, (N, *shape) by name, to an .npz."""
+    from toolkit import dataset, target
+
     profile = target.find(name)
     bundle.require_writable_file(out)
     with _executor(executor) as running:
@@ -154,9 +160,9 @@ def verify(
     if out is not None:
         bundle.require_writable(out)
     with _executor(executor) as running:
-        running.expect(TENSORFLOW)
+        opened = _open(original, running)
         held = _artifact(artifact, running)
-        model = _model(original, samples, running, must_calibrate=False)
+        model = _model(opened, samples, must_calibrate=False)
         _require_same_names(held, model.source)
         chains = [plan(model, profile, held.scheme, held) for profile in profiles]
         running.outcomes([job for chain in chains for job in chain.jobs])
@@ -180,6 +186,8 @@ def inspect(path: Path, *, executor: Executor | None = None) -> dict[str, Any]:
 
 def doctor(settings: Settings) -> list[Status]:
     """Return what works on this machine: environments, launchers, and each target with what it needs."""
+    from toolkit import target
+
     rows = [*environments.status(settings), *launchers.status(settings)]
     for name in target.names():
         profile = target.find(name)
@@ -197,6 +205,8 @@ def doctor(settings: Settings) -> list[Status]:
 
 
 def _profiles(names: Sequence[str]) -> list[Target]:
+    from toolkit import target  # pydantic, and what it reads, takes longer to import than the rest of the host
+
     profiles = [target.find(name) for name in dict.fromkeys(names)]
     if not profiles:
         raise RequestError("no target; --target NAME would be right", f"known: {', '.join(target.names())}")
@@ -218,15 +228,18 @@ def _make_environments(profiles: Sequence[Target], settings: Settings) -> None:
 
 
 def _open(original: Original, executor: Executor) -> source.Source:
+    """Look into the model, and let TensorFlow import meanwhile if it has not been looked into before: of all that follows it takes longest."""
+    executor.expect(TENSORFLOW)
     return source.open_source(original.path, original.signature, original.shapes or {}, executor)
 
 
-def _model(original: Original, samples: Samples, executor: Executor, *, must_calibrate: bool) -> Model:
-    opened = _open(original, executor)
+def _model(opened: source.Source, samples: Samples, *, must_calibrate: bool) -> Model:
+    from toolkit import dataset
+
     drawn = dataset.samples_job(
         samples.calibration, samples.evaluation, opened.signature, must_calibrate=must_calibrate
     )
-    return Model(opened, drawn, samples.calibration is not None)
+    return Model(opened, drawn, calibrates=samples.calibration is not None)
 
 
 def _attempt(chain: Chain, executor: Executor, seconds: float) -> Attempt:

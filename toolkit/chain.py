@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from toolkit import source
 from toolkit.conversion import Artifact, artifact_of, convert_job
@@ -17,8 +17,10 @@ from toolkit.runtime import HOST_RUNTIME, Execution, run_job, run_of
 from toolkit.signature import Signature
 from toolkit.source import TENSORFLOW, Source
 from toolkit.store import Entry
-from toolkit.target import Target
 from toolkit.verdict import Evidence, Step, Verdict, judge
+
+if TYPE_CHECKING:
+    from toolkit.target import Target
 
 FLOAT_IO = {"inputs": "float32", "outputs": "float32"}
 _FLOAT = "float32"

@@ -16,7 +16,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -27,8 +27,10 @@ from toolkit.errors import EdgeToolkitError, UnjudgeableRun
 from toolkit.runtime import Run
 from toolkit.signature import Signature
 from toolkit.source import Source
-from toolkit.target import Target
 from toolkit.worker.shards import read_shards
+
+if TYPE_CHECKING:
+    from toolkit.target import Target
 
 Outcome = Literal["passed", "failed", "inconclusive"]
 

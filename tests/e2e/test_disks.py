@@ -54,7 +54,7 @@ def test_a_full_disk_under_the_output_leaves_no_bundle(build, home, tmp_path, si
     assert "model.tflite" not in ended.err
 
 
-@pytest.mark.parametrize("size", ["16k", "100k", "200k", "400k", "700k"])
+@pytest.mark.parametrize("size", ["16k", "100k", "200k", "400k", "600k"])
 def test_a_full_disk_under_the_store_is_said_as_such(build, home, tmp_path, size):
     """Whoever meets it first: the host, numpy, TensorFlow or the converter. None of them may blame the model."""
     own = linked_home(home, tmp_path / "home")

@@ -137,6 +137,13 @@ def test_tflite_runtime_keeps_numpy_1_and_python_3_11():
     ]
 
 
+def test_an_interpreter_of_another_python_does_not_serve():
+    """Whatever packages it claims to hold."""
+    holds = {"tflite-runtime": "2.14.0", "numpy": "1.26.4", "safetensors": "0.8.0"}
+
+    assert read_requirements("tflite_runtime").lacking("3.12.1", holds) == ["Python >=3.10,<3.12 (is 3.12.1)"]
+
+
 # Reading what is needed, and what is there
 
 
@@ -566,8 +573,10 @@ def test_a_fact_is_remembered_under_the_whole_of_its_key(tmp_path):
     assert recall(tmp_path, "emulator", ["/bin/qemu", 1]) == "7.2.22"
     assert recall(tmp_path, "emulator", ["/bin/qemu", 2]) is None
     assert recall(tmp_path, "interpreter", ["/bin/qemu", 1]) is None
-    for path in (tmp_path / "remembered").iterdir():
-        path.write_text("{}")
+    (path,) = (tmp_path / "remembered").iterdir()
+    path.write_text(path.read_text().replace("/bin/qemu", "/bin/other"))  # as if two keys had one hash
+    assert recall(tmp_path, "emulator", ["/bin/qemu", 1]) is None
+    path.write_text("{}")
     assert recall(tmp_path, "emulator", ["/bin/qemu", 1]) is None
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from toolkit.environments.making import Making, make_once
@@ -90,7 +90,7 @@ def make_overlay(name: str, root: Path, settings: Settings) -> Path:
 
 def identity(name: str) -> str:
     """Return a hash that changes with anything the emulated core is told about itself."""
-    return hashlib.sha256(json.dumps(asdict(PROCESSORS[name])).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps([*files(PROCESSORS[name])]).encode()).hexdigest()[:16]
 
 
 def files(processor: Processor) -> Iterator[tuple[str, str]]:

@@ -5,9 +5,11 @@ Prints one line of JSON: the `machine`, and for each output that is `wrong`, how
 
 from __future__ import annotations
 
+import faulthandler
 import importlib
 import json
 import platform
+import resource
 import sys
 from pathlib import Path
 
@@ -38,4 +40,6 @@ def compare(engine: str) -> dict[str, list[int]]:
 
 
 if __name__ == "__main__":
+    faulthandler.enable()  # an engine that dies of a signal names the line that called it
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     print(json.dumps({"machine": platform.machine(), "wrong": compare(sys.argv[1])}))

@@ -1,0 +1,248 @@
+"""What a broken or hostile worker may send and leave behind: each is an error that names it, and never a result, a hang or a crash of the host."""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import sys
+import time
+
+import numpy as np
+import pytest
+from safetensors.numpy import save
+
+from toolkit.errors import WorkerCrashed, WorkerError, WorkerLied
+from toolkit.executor import Executor
+from toolkit.jobs import Engine, Job
+from toolkit.launchers import Launch, local
+from toolkit.limits import Limits
+from toolkit.settings import Settings
+from toolkit.worker.request import sha256, write_request, write_response
+from toolkit.workers import Worker, read_response
+
+ENDED = {"event": "ended", "id": 1, "status": 0, "killed_for": None, "peak_bytes": 1}
+DEEP = "[" * 100_000
+NOTHING = {"": np.zeros(0, np.uint8)}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Return a job's folder as an honest worker leaves it."""
+    folder = tmp_path / "job"
+    (folder / "out").mkdir(parents=True)
+    write_request(folder, {"module": "worker.infer", "call": "run", "options": {}, "inputs": {}})
+    (folder / "out" / "file").write_bytes(b"content")
+    write_response(folder, "ok", {"answer": 1}, 0.5)
+    return folder
+
+
+def read(folder):
+    return read_response("fake", Limits(), folder, ENDED)
+
+
+def saying(folder, **said):
+    """Return a response whose metadata says this, and otherwise what is right."""
+    right = {"request": sha256(folder / "request"), "status": "ok", "result": "{}", "files": "{}", "seconds": "0.5"}
+    return save(NOTHING, {key: value for key, value in {**right, **said}.items() if value is not None})
+
+
+def header(text, length=None, data=b""):
+    """Return bytes that begin as a safetensors file with this header does."""
+    return struct.pack("<Q", len(text) if length is None else length) + text + data
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        b"",
+        b"\0",
+        header(b"", 0),
+        header(b"{}", 2**63),
+        header(b"{}", 2**64 - 1),
+        header(b"{}", 2**31),
+        header(b"{}", 99_999_999),
+        header(b" " * 100_000),
+        header(b"\xff" * 64),
+        header(b'{"__metadata__": {"request": 1}}'),
+        header(b'{"__metadata__": []}'),
+        header(b'{"x": {"dtype": "U8", "shape": [9223372036854775807], "data_offsets": [0, 9223372036854775807]}}'),
+        header(b'{"x": {"dtype": "U8", "shape": [4], "data_offsets": [4, 0]}}', data=b"1234"),
+        header(b'{"x": {"dtype": "U8", "shape": [-1], "data_offsets": [0, 1]}}', data=b"1"),
+        header(b'{"x": {"dtype": "PICKLE", "shape": [1], "data_offsets": [0, 1]}}', data=b"1"),
+        header(DEEP.encode()),
+        b"\x80\x04\x95" + b"cos\nsystem\n(S'true'\ntR." * 10,
+        b"PK\x03\x04" + b"\0" * 100,
+    ],
+    ids=lambda response: response[:24].hex(),
+)
+def test_a_response_that_is_none_is_a_lie(folder, response):
+    """Headers that promise more than there is, offsets that lead elsewhere, pickles, archives, nothing at all."""
+    (folder / "response").write_bytes(response)
+
+    with pytest.raises(WorkerLied, match="its response cannot be read"):
+        read(folder)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"result": DEEP},
+        {"result": "[" * 3},
+        {"result": "[]"},
+        {"result": "null"},
+        {"result": '"text"'},
+        {"result": "[1, 2]", "status": "error"},
+        {"result": "null", "status": "error"},
+        {"files": DEEP},
+        {"files": "[]"},
+        {"files": "7"},
+        {"files": '{"file": null}'},
+        {"files": '{"file": [7, "0"]}'},
+        {"files": '{"../request": [1, "0"]}'},
+        {"files": '{"/etc/passwd": [1, "0"]}'},
+        {"seconds": "soon"},
+        {"seconds": "nan"},
+        {"seconds": "-1"},
+        {"seconds": "1e999"},
+        {"request": None},
+        {"request": "0" * 64},
+        {"status": None},
+        {"files": None},
+    ],
+    ids=lambda said: " ".join(f"{key}={str(value)[:12]}" for key, value in said.items()),
+)
+def test_a_response_that_says_what_makes_no_sense_is_a_lie(folder, said):
+    """Well-formed, and yet no answer."""
+    (folder / "response").write_bytes(saying(folder, **said))
+
+    with pytest.raises(WorkerLied):
+        read(folder)
+
+
+def test_an_error_of_an_unknown_kind_is_the_engines(folder):
+    """A worker names the class of its error; only classes of the tree are taken for one."""
+    for kind in ("SystemExit", "EdgeToolkitError", "__import__('os')", ""):
+        result = json.dumps({"kind": kind, "problem": "of a kind", "hint": None})
+        (folder / "response").write_bytes(saying(folder, status="error", result=result))
+
+        with pytest.raises(WorkerError, match="of a kind"):
+            read(folder)
+
+
+def link_to_a_file(out, outside):
+    (out / "file").unlink()
+    (out / "file").symlink_to(outside / "file")
+
+
+def link_to_a_folder(out, outside):
+    (out / "more").symlink_to(outside)
+
+
+def link_in_a_folder(out, outside):
+    (out / "deep" / "er").mkdir(parents=True)
+    (out / "deep" / "er" / "link").symlink_to(outside)
+
+
+def link_to_nothing(out, outside):
+    (out / "more").symlink_to(outside / "not-there")
+
+
+def pipe(out, outside):
+    os.mkfifo(out / "more")
+
+
+@pytest.mark.parametrize("change", [link_to_a_file, link_to_a_folder, link_in_a_folder, link_to_nothing, pipe])
+def test_what_is_no_plain_file_is_no_output(folder, tmp_path, change):
+    """A link's content may change after it was looked at, and a pipe is never read to its end."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "file").write_bytes(b"content")
+    change(folder / "out", outside)
+
+    with pytest.raises(WorkerLied):
+        read(folder)
+
+
+def test_a_response_that_is_a_pipe_is_none(folder):
+    """Opening it would wait for ever."""
+    (folder / "response").unlink()
+    os.mkfifo(folder / "response")
+
+    with pytest.raises(WorkerCrashed, match="without a response"):
+        read(folder)
+
+
+@pytest.fixture
+def job():
+    """Return a job of the environment that is there anyway."""
+    return Job("fake job", "worker.samples", "draw", Engine("dataset", preload=False), Limits(20, 10**9))
+
+
+@pytest.fixture
+def worker(tmp_path, monkeypatch):
+    """Return a function that puts a script in the place of the worker."""
+
+    def become(text):
+        (tmp_path / "worker.py").write_text("import json, os, sys, time\n" + text)
+        launch = Launch((sys.executable, str(tmp_path / "worker.py")), {}, "fake", {"engine": "fake", "launcher": "local"})
+        monkeypatch.setattr(local, "prepare", lambda environment, options, settings: launch)
+        return Settings(home=tmp_path / "home", offline=True)
+
+    return become
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"event": "ended", "id": 99, "status": 0, "killed_for": None, "peak_bytes": 1},
+        {"event": "ended", "id": "1", "status": 0, "killed_for": None, "peak_bytes": 1},
+        {"event": "ended", "id": [1], "status": 0, "killed_for": None, "peak_bytes": 1},
+        {"event": "ended", "status": 0, "killed_for": None, "peak_bytes": 1},
+        {"event": "ended", "id": 1},
+        {"event": "ended", "id": 1, "status": "fine", "killed_for": None, "peak_bytes": 1},
+        {"event": "ended", "id": 1, "status": 0, "killed_for": "memory", "peak_bytes": "all"},
+        {"event": "failed"},
+        {"event": ["ended"]},
+        {"event": "bye"},
+        ["event"],
+        7,
+    ],
+    ids=lambda said: json.dumps(said)[:60],
+)
+def test_an_event_that_makes_no_sense_is_a_lie(worker, job, said):
+    """Another job's number, fields that are missing or of another type: the worker is not to be trusted any more."""
+    settings = worker(f"print(json.dumps({said!r}), flush=True)\ntime.sleep(30)")
+    began = time.monotonic()
+
+    with Executor(settings) as executor, pytest.raises(WorkerError):
+        executor.run(job)
+
+    assert time.monotonic() - began < 10
+
+
+def test_a_deeply_nested_event_is_a_lie(worker, job):
+    """The parser's stack is not the host's problem."""
+    settings = worker("print('[' * 100_000, flush=True)\ntime.sleep(30)")
+
+    with Executor(settings) as executor, pytest.raises(WorkerLied, match="which is no event"):
+        executor.run(job)
+
+
+def test_a_line_without_end_is_a_lie(tmp_path, worker, job):
+    """Megabytes of what never becomes an event do not fill the host's memory."""
+    settings = worker("while True:\n    os.write(1, b'x' * 65536)")
+    began = time.monotonic()
+
+    with Executor(settings) as executor, pytest.raises(WorkerLied, match="which is no event"):
+        executor.run(job)
+
+    assert time.monotonic() - began < 10
+
+
+def test_a_flood_of_honest_events_ends_with_the_worker(worker, job):
+    """Saying "ready" again and again is no answer, and does not keep the host from its other work."""
+    settings = worker("for _ in range(2000):\n    print(json.dumps({'event': 'ready'}), flush=True)")
+
+    with Executor(settings) as executor, pytest.raises(WorkerCrashed, match="exited with status 0"):
+        executor.run(job)
