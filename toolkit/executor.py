@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import json
 import os
 import selectors
 import time
@@ -221,7 +222,7 @@ class Executor:
             try:
                 for event in worker.events():
                     if event["event"] == "ended":
-                        self._ended(event)
+                        self._ended(worker, event)
             except EdgeToolkitError as error:
                 self._lose(worker, error)
         for running in list(self._running.values()):
@@ -231,8 +232,11 @@ class Executor:
             else:
                 self._watch(running.job, "progress", read_progress(running.claim.folder))
 
-    def _ended(self, event: dict[str, Any]) -> None:
-        running = self._running.pop(event["id"])
+    def _ended(self, worker: Worker, event: dict[str, Any]) -> None:
+        number = event["id"]
+        if number not in self._running or self._running[number].worker is not worker:
+            raise worker.lie(json.dumps(event).encode())
+        running = self._running.pop(number)
         job, claim = running.job, running.claim
         try:
             result, seconds = read_response(job.title, self._limits(job), claim.folder, event)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import signal
 import subprocess
@@ -28,6 +29,12 @@ from toolkit.worker.request import sha256
 
 _MAIN = Path(__file__).resolve().parent / "worker" / "main.py"
 _END_S = 5.0
+_LONGEST_EVENT = 1 << 20
+_FIELDS: dict[str, dict[str, tuple[type, ...]]] = {
+    "ready": {},
+    "failed": {"problem": (str,)},
+    "ended": {"id": (int,), "status": (int,), "killed_for": (str, type(None)), "peak_bytes": (int,)},
+}
 _LAST_WORDS = 12
 # What an engine prints and how it starts is the same for everybody: no user's settings, no colours, compiled bytecode where it may be written.
 _QUIET = {
@@ -93,15 +100,19 @@ class Worker:
             raise self._death()
         *lines, self._text = (self._text + text).split(b"\n")
         for line in lines:
-            try:
-                event = json.loads(line)
-                kind = event["event"]
-            except (ValueError, TypeError, KeyError):
-                raise WorkerLied(f"{self.name}: sent {line[:60]!r}, which is no event", self.last_words()) from None
-            self.ready = self.ready or kind == "ready"
-            if kind == "failed":
+            event = _event(line)
+            if event is None:
+                raise self.lie(line)
+            self.ready = self.ready or event["event"] == "ready"
+            if event["event"] == "failed":
                 raise EnvironmentUnavailable(f"{self.name}: {event['problem']}", self.last_words())
             yield event
+        if len(self._text) > _LONGEST_EVENT:
+            raise self.lie(self._text)
+
+    def lie(self, said: bytes) -> WorkerLied:
+        """Return the error for something that the worker said and that makes no sense."""
+        return WorkerLied(f"{self.name}: sent {said[:60]!r}, which is no event", self.last_words())
 
     def _death(self) -> EdgeToolkitError:
         status = self._process.wait()
@@ -126,6 +137,17 @@ class Worker:
         self._log.unlink(missing_ok=True)
 
 
+def _event(line: bytes) -> dict[str, Any] | None:
+    """Return the event that a line is, with all its fields and each of its type; None if it is none."""
+    try:
+        event = json.loads(line)
+        fields = _FIELDS[event["event"]]
+        whole = all(type(event[name]) in types for name, types in fields.items())
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+    return event if whole else None
+
+
 def read_response(who: str, limits: Limits, folder: Path, event: Mapping[str, Any]) -> tuple[dict[str, Any], float]:
     """Return a job's (result, seconds); the error that names what happened, for every other ending than a whole and honest answer."""
     words = last_lines(folder / "log")
@@ -143,25 +165,34 @@ def read_response(who: str, limits: Limits, folder: Path, event: Mapping[str, An
             said = file.metadata()
         request, status, seconds = said["request"], said["status"], float(said["seconds"])
         result, files = json.loads(said["result"]), json.loads(said["files"])
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise WorkerLied(f"{who}: its response cannot be read ({error})", words) from error
     if request != sha256(folder / "request"):
         raise WorkerLied(f"{who}: its response answers another request", words)
+    if not (isinstance(result, dict) and isinstance(files, dict)):
+        kinds = f"{type(result).__name__} and {type(files).__name__}"
+        raise WorkerLied(f"{who}: its result and files are {kinds}, not JSON objects", words)
+    if not 0 <= seconds < math.inf:
+        raise WorkerLied(f"{who}: says that it took {seconds} s", words)
     if status != "ok":
         raise revive(str(result.get("kind")), _with_subject(who, str(result.get("problem"))), result.get("hint"))
-    if not isinstance(result, dict):
-        raise WorkerLied(f"{who}: its result is {type(result).__name__}, not a JSON object", words)
     _check_files(who, folder / "out", files)
     return result, seconds
 
 
 def _check_files(who: str, out: Path, said: Mapping[str, Any]) -> None:
-    found = {path.relative_to(out).as_posix(): path for path in out.rglob("*") if path.is_file()}
+    found = {}
+    for path in out.rglob("*"):
+        name = path.relative_to(out).as_posix()
+        if path.is_symlink() or not (path.is_file() or path.is_dir()):  # its content may be another each time it is read
+            raise WorkerLied(f"{who}: {name} is neither a file nor a folder")
+        if path.is_file():
+            found[name] = path
     if set(found) != set(said):
         missing, unexpected = sorted(set(said) - set(found)), sorted(set(found) - set(said))
         raise WorkerLied(f"{who}: files do not match its response; missing {missing}, unexpected {unexpected}")
     for name, path in found.items():
-        if path.is_symlink() or [path.stat().st_size, sha256(path)] != said[name]:
+        if [path.stat().st_size, sha256(path)] != said[name]:
             raise WorkerLied(f"{who}: {name} is not what its response says")
 
 

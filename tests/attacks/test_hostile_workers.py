@@ -43,7 +43,8 @@ def read(folder):
 
 def saying(folder, **said):
     """Return a response whose metadata says this, and otherwise what is right."""
-    right = {"request": sha256(folder / "request"), "status": "ok", "result": "{}", "files": "{}", "seconds": "0.5"}
+    files = json.dumps({"file": [7, sha256(folder / "out" / "file")]})
+    right = {"request": sha256(folder / "request"), "status": "ok", "result": "{}", "files": files, "seconds": "0.5"}
     return save(NOTHING, {key: value for key, value in {**right, **said}.items() if value is not None})
 
 
@@ -120,6 +121,13 @@ def test_a_response_that_says_what_makes_no_sense_is_a_lie(folder, said):
         read(folder)
 
 
+def test_only_what_is_changed_makes_it_a_lie(folder):
+    """Else the other tests here would show nothing."""
+    (folder / "response").write_bytes(saying(folder))
+
+    assert read(folder) == ({}, 0.5)
+
+
 def test_an_error_of_an_unknown_kind_is_the_engines(folder):
     """A worker names the class of its error; only classes of the tree are taken for one."""
     for kind in ("SystemExit", "EdgeToolkitError", "__import__('os')", ""):
@@ -176,7 +184,7 @@ def test_a_response_that_is_a_pipe_is_none(folder):
 @pytest.fixture
 def job():
     """Return a job of the environment that is there anyway."""
-    return Job("fake job", "worker.samples", "draw", Engine("dataset", preload=False), Limits(20, 10**9))
+    return Job("fake job", "worker.samples", "draw", Engine("dataset", preload=False), limits=Limits(20, 10**9))
 
 
 @pytest.fixture

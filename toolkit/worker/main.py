@@ -102,10 +102,15 @@ def run_job(folder: Path) -> None:
     write_response(folder, status, result, time.perf_counter() - began)
 
 
+def _end_with_parent(number: int) -> None:
+    """Have the system send this signal when the parent is gone; 0 for none."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)
+
+
 def _child_process(folder: Path, private: tuple[int, ...]) -> None:
     os.setsid()
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    _end_with_parent(signal.SIGKILL)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
     signal.set_wakeup_fd(-1)
@@ -233,6 +238,7 @@ def main() -> None:
     os.dup2(2, 1)
     mount_package()
     loop = _Loop(commands, events)
+    _end_with_parent(signal.SIGKILL)  # nobody reads the commands during an import, so nobody would notice that they ended
     try:
         import toolkit.worker.request  # noqa: F401 (numpy and safetensors, once for all children)
 
@@ -243,6 +249,7 @@ def main() -> None:
 
         loop.say({"event": "failed", "problem": causes(error)})
         raise SystemExit(1) from error
+    _end_with_parent(0)
     loop.say({"event": "ready", "python": platform.python_version(), "machine": platform.machine(), "pid": os.getpid()})
     loop.run()
     os._exit(0)  # an engine's own clean-up takes up to a second, and there is nothing to clean
