@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, FiniteFloat, ValidationInfo, field_validator
@@ -16,6 +17,12 @@ Dtype = Literal["float32", "int8", "uint8"]
 def _said(text: str) -> str:
     if not text.strip():
         raise ValueError("is empty; expected a sentence or a name")
+    return text
+
+
+def _folder_name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", text):
+        raise ValueError(f"{text!r}; expected letters, digits, '.', '_' and '-': the bundle's folder has this name")
     return text
 
 
@@ -103,7 +110,7 @@ class Bound(Model):
 class Target(Model):
     """One device, as a profile and everything that it extends say. `schemes` are in order of preference."""
 
-    name: Text
+    name: Annotated[str, AfterValidator(_folder_name)]
     about: Text
     hardware: str = ""
     notes: str = ""
