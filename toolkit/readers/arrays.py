@@ -6,6 +6,7 @@ temporary folder first.
 
 from __future__ import annotations
 
+import math
 import shutil
 import zipfile
 import zlib
@@ -20,6 +21,7 @@ from toolkit.errors import InvalidSamples, suggestion
 from toolkit.readers import Asked, Indexed, Reading, Sample
 
 CACHED = True
+_LONGEST_HEADER = 1 << 20  # NEP 1 has room for 4 GB; numpy itself writes less than 64 kB for arrays of numbers
 LABEL_NAMES = (
     "labels",
     "label",
@@ -198,6 +200,8 @@ def _rows(array: _Array, scratch: Path) -> Callable[[int], np.ndarray]:
     if array.dtype.kind not in "iufb":
         what = "Python objects, which could run code when read" if array.dtype.hasobject else f"of dtype {array.dtype}"
         raise InvalidSamples(f"array {array.member or array.path.name!r} is {what}; an array of numbers would be right")
+    if array.shape[:1] != (0,) and 0 in array.shape:
+        raise InvalidSamples(f"array {array.member or array.path.name!r} has the shape {array.shape}: no number in it")
     try:
         path = array.path if array.member is None else _unpack(array, scratch)
         mapped = (
@@ -229,6 +233,9 @@ def _unpack(array: _Array, scratch: Path) -> Path:
             raise InvalidSamples(
                 f"{array.path.name}: {array.member!r} unpacks to {info.file_size} bytes; {scratch} has {free} free"
             )
+        held = math.prod(array.shape) * array.dtype.itemsize
+        if info.file_size > held + _LONGEST_HEADER:
+            raise ValueError(f"{array.member!r} unpacks to {info.file_size} bytes, its header says {held}")
         path = scratch / f"{len(list(scratch.iterdir()))}.npy"
         with archive.open(info) as packed, open(path, "wb") as file:
             shutil.copyfileobj(packed, file, 1 << 20)
