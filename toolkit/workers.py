@@ -184,7 +184,9 @@ def _check_files(who: str, out: Path, said: Mapping[str, Any]) -> None:
     found = {}
     for path in out.rglob("*"):
         name = path.relative_to(out).as_posix()
-        if path.is_symlink() or not (path.is_file() or path.is_dir()):  # its content may be another each time it is read
+        if path.is_symlink() or not (
+            path.is_file() or path.is_dir()
+        ):  # its content may be another each time it is read
             raise WorkerLied(f"{who}: {name} is neither a file nor a folder")
         if path.is_file():
             found[name] = path

@@ -20,7 +20,11 @@ from toolkit.limits import Limits
 from toolkit.settings import Settings
 
 PATIENCE_S = 5
-SIGNATURE = {"key": "serving_default", "inputs": [{"name": "x", "dtype": "float32", "shape": [1, 4, 4, 3]}], "outputs": []}
+SIGNATURE = {
+    "key": "serving_default",
+    "inputs": [{"name": "x", "dtype": "float32", "shape": [1, 4, 4, 3]}],
+    "outputs": [],
+}
 
 
 @pytest.fixture
@@ -63,7 +67,9 @@ GOOD = np.random.default_rng(0).uniform(0, 1, (8, 4, 4, 3)).astype(np.float32)
 def test_names_that_lead_out_of_an_archive_lead_nowhere(draw, tmp_path):
     """Nothing is written but into the job's own folder, whatever a member is called."""
     before = {path for path in tmp_path.rglob("*") if "home" not in path.parts}
-    path = archive(tmp_path / "evil.npz", **{"x": npy(GOOD), "..__..__..__evil": npy(GOOD), "__tmp__edge-toolkit-evil": npy(GOOD)})
+    path = archive(
+        tmp_path / "evil.npz", **{"x": npy(GOOD), "..__..__..__evil": npy(GOOD), "__tmp__edge-toolkit-evil": npy(GOOD)}
+    )
 
     out = draw(path)
 
@@ -217,7 +223,9 @@ def test_a_profile_whose_name_is_no_good_folder_is_refused(write, name):
         target.find(path)
 
 
-@pytest.mark.parametrize("base", ["/etc/passwd", "../../../../../../etc/passwd", "/dev/null", "/proc/self/mem", "/", "."])
+@pytest.mark.parametrize(
+    "base", ["/etc/passwd", "../../../../../../etc/passwd", "/dev/null", "/proc/self/mem", "/", "."]
+)
 def test_a_base_that_is_no_profile_is_refused(write, base):
     """A path may lead anywhere; what lies there must be a profile."""
     with pytest.raises(RequestError):

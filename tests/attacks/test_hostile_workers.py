@@ -193,7 +193,9 @@ def worker(tmp_path, monkeypatch):
 
     def become(text):
         (tmp_path / "worker.py").write_text("import json, os, sys, time\n" + text)
-        launch = Launch((sys.executable, str(tmp_path / "worker.py")), {}, "fake", {"engine": "fake", "launcher": "local"})
+        launch = Launch(
+            (sys.executable, str(tmp_path / "worker.py")), {}, "fake", {"engine": "fake", "launcher": "local"}
+        )
         monkeypatch.setattr(local, "prepare", lambda environment, options, settings: launch)
         return Settings(home=tmp_path / "home", offline=True)
 

@@ -23,7 +23,11 @@ HERE = Path(__file__).resolve().parent
 
 def forget_runs(home: Path) -> int:
     """Remove the finished jobs of the small engine from the store, and return how many there were."""
-    found = [path.parent for path in (home / "store" / "objects").glob("*/*/manifest.json") if "ai-edge-litert" in path.read_text()]
+    found = [
+        path.parent
+        for path in (home / "store" / "objects").glob("*/*/manifest.json")
+        if "ai-edge-litert" in path.read_text()
+    ]
     for folder in found:
         shutil.rmtree(folder)
     return len(found)

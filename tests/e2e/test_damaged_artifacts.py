@@ -16,7 +16,11 @@ FLIPS = 24
 def artifact(models, executor, vectors, tmp_path):
     """Return an int8 artifact of the small classifier, to be damaged."""
     return toolkit.convert(
-        Original(models / "dense"), "static_wi8_ai8", Samples(str(vectors)), tmp_path / "model.tflite", executor=executor
+        Original(models / "dense"),
+        "static_wi8_ai8",
+        Samples(str(vectors)),
+        tmp_path / "model.tflite",
+        executor=executor,
     ).path
 
 
@@ -25,7 +29,9 @@ def verify(models, executor, vectors):
     """Return a function that compares an artifact with its original on this machine."""
 
     def outcome(artifact):
-        return toolkit.verify(artifact, Original(models / "dense"), ["host"], str(vectors), None, executor=executor)["host"]
+        return toolkit.verify(
+            artifact, Original(models / "dense"), ["host"], Samples(None, str(vectors)), None, executor=executor
+        )["host"]
 
     return outcome
 
@@ -38,7 +44,9 @@ def flipped(content, seed):
     return bytes(damaged)
 
 
-@pytest.mark.parametrize("content", [b"", b"TFL3", b"\x1c\0\0\0TFL3", b"\xff" * 4 + b"TFL3" + b"\xff" * 4000, bytes(range(256)) * 20])
+@pytest.mark.parametrize(
+    "content", [b"", b"TFL3", b"\x1c\0\0\0TFL3", b"\xff" * 4 + b"TFL3" + b"\xff" * 4000, bytes(range(256)) * 20]
+)
 def test_what_is_no_tflite_file_is_refused_by_every_verb(executor, verify, arrays, tmp_path, content):
     """Also what begins as one does."""
     path = tmp_path / "model.tflite"
@@ -94,20 +102,16 @@ def test_flipped_bits_are_an_error_or_a_verdict_on_what_they_do(artifact, execut
 
 def test_wrong_weights_do_not_pass(artifact, verify):
     """A file that is whole, runs, and computes something else: the quantized stage is the guilty one."""
+    weights = (
+        np.random.default_rng(7).normal(0, 0.5, (6, 256)).astype(np.float32).T
+    )  # make_models.dense: its first layer
+    quantized = np.round(weights / (np.abs(weights).max(axis=1, keepdims=True) / 127)).astype(np.int8)
+    content = artifact.read_bytes()
     assert verify(artifact).passed
-    content = bytearray(artifact.read_bytes())
-    place = _longest_run_of_weights(content)
-    content[place : place + 800] = bytes((256 - byte) % 256 for byte in content[place : place + 800])
-    artifact.write_bytes(content)
 
+    assert content.count(quantized.tobytes()) == 1
+    artifact.write_bytes(content.replace(quantized.tobytes(), (-quantized).tobytes()))
     outcome = verify(artifact)
 
     assert outcome.outcome == "failed"
     assert outcome.guilty_stage == "quantization"
-
-
-def _longest_run_of_weights(content):
-    """Return where the largest buffer begins, found by what it holds: bytes that are almost never zero."""
-    whole = np.frombuffer(bytes(content), np.uint8)
-    windows = np.convolve(whole != 0, np.ones(800), "valid")
-    return int(windows.argmax())

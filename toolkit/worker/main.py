@@ -238,7 +238,9 @@ def main() -> None:
     os.dup2(2, 1)
     mount_package()
     loop = _Loop(commands, events)
-    _end_with_parent(signal.SIGKILL)  # nobody reads the commands during an import, so nobody would notice that they ended
+    _end_with_parent(
+        signal.SIGKILL
+    )  # nobody reads the commands during an import, so nobody would notice that they ended
     try:
         import toolkit.worker.request  # noqa: F401 (numpy and safetensors, once for all children)
 
