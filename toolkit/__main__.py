@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 
 _OBJECTS_BEFORE_COLLECTION = (
@@ -14,6 +15,9 @@ def main() -> None:
     """Run the command line; Ctrl-C before it is there to answer ends the process without a word."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     gc.set_threshold(_OBJECTS_BEFORE_COLLECTION)
+    os.environ.setdefault(
+        "PYDANTIC_DISABLE_PLUGINS", "__all__"
+    )  # else it looks through every installed distribution for some
     from toolkit.cli import main as run
 
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -19,7 +19,7 @@ from toolkit.launchers import Launch, local
 from toolkit.limits import Limits
 from toolkit.settings import Settings
 from toolkit.worker.request import sha256, write_request, write_response
-from toolkit.workers import Worker, read_response
+from toolkit.workers import read_response
 
 ENDED = {"event": "ended", "id": 1, "status": 0, "killed_for": None, "peak_bytes": 1}
 DEEP = "[" * 100_000

@@ -49,7 +49,7 @@ def main(model: str, samples: str, out: str, builds: int) -> None:
                 "threads": threading.active_count(),
             }
         )
-    print(json.dumps(rounds))
+    sys.stdout.write(json.dumps(rounds))
 
 
 if __name__ == "__main__":

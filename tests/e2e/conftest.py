@@ -202,8 +202,8 @@ def processes_of(home: Path, patience_s: float = 3.0) -> list[str]:
 
 
 def unfinished(home: Path) -> list[str]:
-    """Return what lies in a store that belongs to no finished job."""
-    return sorted(path.name for path in (home / "store" / "work").iterdir())
+    """Return the folders in a store that hold something and belong to no finished job."""
+    return sorted(path.name for path in (home / "store" / "work").iterdir() if any(path.iterdir()))
 
 
 def finished(home: Path) -> Iterator[tuple[Path, dict[str, Any]]]:

@@ -103,7 +103,7 @@ def test_ctrl_c_ends_everything_in_each_phase_and_the_next_run_goes_on(start, fr
         )
         assert processes_of(fresh_home) == []
         assert unfinished(fresh_home) == []
-        assert list((tmp_path / "dist").iterdir()) == []
+        assert list(tmp_path.glob("dist/*")) == []
         found = places(fresh_home)
         assert kept.items() <= found.items(), phase
         kept = found

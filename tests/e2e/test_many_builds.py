@@ -9,6 +9,7 @@ import sys
 
 import numpy as np
 import pytest
+
 from tests.e2e.conftest import HERE, PACKAGE, PATIENCE_S, processes_of, unfinished
 
 BUILDS = 20
@@ -60,6 +61,8 @@ def test_no_file_and_no_process_is_left(rounds, home):
     _, folder = rounds
 
     assert list((folder / "tmp").iterdir()) == []
-    assert unfinished(home) == []
+    assert [
+        name for name in unfinished(home) if not name.startswith(f"host-{os.getpid()}-")
+    ] == []  # workers that the tests share
     assert [path.name for path in (folder / "dist").iterdir()] == ["host"]
     assert [line for line in processes_of(home) if str(folder) in line] == []

@@ -69,14 +69,16 @@ def test_resnet8_calibrated_on_another_scale_is_refused(resnet8, images, executo
     assert not (tmp_path / "host" / "model.tflite").exists()
 
 
-def test_resnet8_int8_of_others_verifies(resnet8, shared_models, images, edge):
-    """`verify` on a file that their converter wrote: it names input and output otherwise, which no position may paper over."""
+def test_an_artifact_with_other_names_is_refused_at_once(resnet8, shared_models, images, edge):
+    """`verify` on a file that their converter wrote: it names input and output otherwise, and no position stands in for a name."""
     theirs = shared_models / "resnet8" / "pretrainedResnet_quant.tflite"
 
     ended = edge("verify", theirs, "--source", resnet8, "--target", "host", "--eval", images("test"), "--json")
 
-    assert ended.status != 0
-    assert "image" in ended.out
+    assert ended.status == 2
+    assert "inputs are called ['input_1_int8']" in ended.out
+    assert "they are called ['image']" in ended.out
+    assert "finished after" not in ended.err
 
 
 def test_a_model_of_tensorflow_1_with_reference_variables_passes(shared_models, arrays, edge, tmp_path):

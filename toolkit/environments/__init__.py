@@ -89,7 +89,7 @@ def find(name: str, settings: Settings) -> Environment | None:
     here = current()
     if here is not None:
         holds = installed(here.search)
-        if not requirements.lacking(here.version, holds):
+        if requirements.serves(here.version, holds):
             return _found(requirements, here, holds)
     made = find_made(requirements, settings)
     return None if made is None else _made(requirements, *made)

@@ -69,6 +69,10 @@ class Requirements:
         """Return whether a Python of this version serves."""
         return _within(version, self.python)
 
+    def serves(self, python: str, holds: Mapping[str, str]) -> bool:
+        """Return whether an interpreter lacks nothing; no version is compared where there is no engine (the library takes 20 ms to import)."""
+        return any(name in holds for name in self.engine.names) and not self.lacking(python, holds)
+
     def lacking(self, python: str, holds: Mapping[str, str]) -> list[str]:
         """Return what an interpreter lacks, one entry each; empty if it serves."""
         lacks = [] if self.accepts_python(python) else [f"Python {self.python} (is {python})"]
