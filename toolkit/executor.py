@@ -84,9 +84,8 @@ class Executor:
         self._workers.clear()
         self._running.clear()
         self._own = None
-        for claim in list(
-            self.store.claims
-        ):  # an interrupt may come between any two lines, so none is trusted to have given its claim back
+        # An interrupt may come between any two lines, so no one is trusted to have given a claim back.
+        for claim in list(self.store.claims):
             claim.drop()
 
     def run(self, *jobs: Job) -> list[Entry]:

@@ -64,8 +64,8 @@ class Claim:
                 _remove(leftover)
             files = {}
             for path in sorted((self.folder / "out").rglob("*")):
+                _sync(path)
                 if path.is_file():
-                    _sync(path)
                     files[path.relative_to(self.folder).as_posix()] = [path.stat().st_size, sha256(path)]
             manifest = {"key": self.key, "result": result, "files": files, "seconds": seconds, "about": about}
             manifest["digest"] = digest(result, files)
