@@ -24,7 +24,7 @@ import numpy as np
 from toolkit import __version__, report
 from toolkit.errors import RequestError
 from toolkit.runtime import Run
-from toolkit.store import storage_failed
+from toolkit.store import storage_failed, sync
 from toolkit.verdict import Verdict
 from toolkit.worker.request import sha256
 from toolkit.worker.shards import read_all
@@ -99,7 +99,7 @@ def _whole_file(place: Path) -> Iterator[Path]:
     aside = place.with_name(f".{place.name}.{os.getpid()}.partial")
     try:
         yield aside
-        _sync(aside)
+        sync(aside)
         os.replace(aside, place)
     except OSError as error:
         raise storage_failed(place, error) from error
@@ -149,7 +149,7 @@ def _replacing(place: Path) -> Iterator[Path]:
         aside.mkdir(parents=True)
         yield aside
         for path in aside.rglob("*"):
-            _sync(path)
+            sync(path)
         _swap(aside, place)
     except OSError as error:
         raise storage_failed(place, error) from error
@@ -187,11 +187,3 @@ def _write(path: Path, content: bytes) -> None:
 
 def _json(document: Any) -> bytes:
     return json.dumps(document, indent=2, allow_nan=False).encode() + b"\n"
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -64,7 +64,7 @@ class Claim:
                 _remove(leftover)
             files = {}
             for path in sorted((self.folder / "out").rglob("*")):
-                _sync(path)
+                sync(path)
                 if path.is_file():
                     files[path.relative_to(self.folder).as_posix()] = [path.stat().st_size, sha256(path)]
             manifest = {"key": self.key, "result": result, "files": files, "seconds": seconds, "about": about}
@@ -74,7 +74,7 @@ class Claim:
             place.parent.mkdir(parents=True, exist_ok=True)
             _remove(place)
             os.rename(self.folder, place)
-            _sync(place.parent)
+            sync(place.parent)
         self._release()
         entry = self._store.get(self.key)
         if entry is None:
@@ -233,7 +233,8 @@ def _lock(folder: Path, *, create: bool) -> int | None:
             return None
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Bring a file, or the names in a folder, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

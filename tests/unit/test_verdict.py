@@ -43,7 +43,7 @@ because = "a test"
 stage = "kernels"
 output = "*"
 metric = "max_abs"
-limit = 0.01
+limit = {kernels}
 unit = "real"
 because = "a test"
 [[bounds]]
@@ -59,8 +59,11 @@ SCORES = np.random.default_rng(0).normal(size=(50, 1, 4)).astype(np.float32)
 
 @pytest.fixture
 def profile(tmp_path):
-    def make(metric: str = "max_abs", limit: float = 0.015, unit: str = "real", budget: str = ""):
-        (tmp_path / "board.toml").write_text(PROFILE.format(metric=metric, limit=limit, unit=unit, budget=budget))
+    def make(
+        metric: str = "max_abs", limit: float = 0.015, unit: str = "real", budget: str = "", kernels: float = 0.01
+    ):
+        text = PROFILE.format(metric=metric, limit=limit, unit=unit, budget=budget, kernels=kernels)
+        (tmp_path / "board.toml").write_text(text)
         return target.find(tmp_path / "board.toml")
 
     return make
@@ -132,6 +135,14 @@ def test_the_stage_that_broke_its_own_bound_is_guilty(judged, guilty):
 
     assert verdict.outcome == "failed"
     assert verdict.guilty_stage == guilty
+
+
+def test_a_stage_within_its_own_bound_is_not_guilty_however_far_it_moved(judged, profile):
+    """The profile allows the kernels more than it allows the conversion, and it is the conversion that took more than it may."""
+    verdict = judged(stages(conversion=0.02, kernels=0.5), profile(kernels=1.0))
+
+    assert verdict.outcome == "failed"
+    assert verdict.guilty_stage == "conversion"
 
 
 @pytest.mark.parametrize(("guilty", "errors"), [("conversion", (0.009, 0.007)), ("kernels", (0.007, 0.009))])

@@ -178,6 +178,23 @@ def test_a_damaged_store_entry_is_made_again(settings, job, where):
     np.testing.assert_array_equal(read_all(entry.out / "outputs", "y")[3], [[3, 4, 5]])
 
 
+@pytest.mark.parametrize("part", ["result", "key", "files"])
+def test_a_manifest_that_was_changed_is_not_believed(settings, job, part):
+    """Still JSON, and every file as it says: but it is not what the job gave, or another job gave it."""
+    run = ran(settings, job("answer"))
+    path = run.outputs.parent.parent / "manifest.json"
+    manifest = json.loads(path.read_text())
+    changed = {"result": {**manifest["result"], "count": 4}, "key": "0" * 64, "files": {}}
+    path.write_text(json.dumps({**manifest, part: changed[part]}))
+    told = []
+
+    with Executor(settings, lambda job, what, progress: told.append(what)) as executor:
+        (entry,) = executor.run(job("answer"))
+
+    assert told[-1] == "finished"
+    assert entry.result["count"] == 5
+
+
 @pytest.fixture
 def answered(tmp_path, job):
     """Return a folder as a worker leaves it, with the event that says so."""
