@@ -127,7 +127,7 @@ class Claim:
 
 
 class Store:
-    """has, get, claim: everything else is the folder's business. `root` is made on first use; `claims` are those of this process."""
+    """has, get, claim: everything else is the folder's business. `root` is made if it is not there; `claims` are those of this process."""
 
     def __init__(self, root: Path) -> None:
         self.root = root

@@ -8,7 +8,6 @@ import math
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -53,7 +52,6 @@ class Worker:
         self, name: str, command: tuple[str, ...], variables: Mapping[str, str], preload: tuple[str, ...], log: Path
     ) -> None:
         self.name = name
-        self.started = time.monotonic()
         self.ready = False
         self._text = b""
         self._log = log
