@@ -13,6 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONPATH VIRTUAL_ENV CONDA_PREFIX
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
+KERAS2 := $(VENV)/keras2
 SERVES := import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))
 PYTHON = $(shell for each in python3.11 python3.10 python3 python3.12 python3.13; do \
 	$$each -c '$(SERVES)' 2>/dev/null && echo $$each && break; done)
@@ -26,7 +27,7 @@ demo: $(READY) ## set up, then run the main job on the sample: three targets, a 
 	$(BIN)/edge-toolkit build toolkit/sample/digits --target host --target raspberry-pi-4 --target android-arm64 \
 		--calibration calibration/digits.toml --out dist
 
-test: $(READY) ## set up, then run all tests
+test: $(READY) $(if $(EDGE_TOOLKIT_KERAS2),,$(KERAS2)/ready) ## set up, then run all tests
 	$(BIN)/edge-toolkit setup $(ENVIRONMENTS)
 	$(BIN)/python -m pytest
 
@@ -64,6 +65,7 @@ lock: $(READY) ## pin the requirements again (UPGRADE=--upgrade: at their newest
 	$(COMPILE) pyproject.toml --group dev --output-file requirements/dev.txt
 	echo uv | $(COMPILE) --constraint requirements/dev.txt --output-file requirements/uv.txt -
 	$(COMPILE) --constraint toolkit/environments/tensorflow.txt --output-file requirements/sample.txt requirements/sample.in
+	$(COMPILE) --output-file requirements/keras2.txt requirements/keras2.in
 
 clean: ## remove what was made here; the engines' environments stay: `edge-toolkit cache`
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache
@@ -85,3 +87,15 @@ $(READY): pyproject.toml requirements/dev.txt requirements/uv.txt
 	@$(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python requirements/dev.txt
 	@$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --python $(BIN)/python --editable .
 	@touch $@
+
+# Another TensorFlow, in which tests have models built; EDGE_TOOLKIT_KERAS2=/path/to/python names one that is there. No Python is fetched for it.
+$(KERAS2)/ready: requirements/keras2.txt | $(READY)
+	@rm -f $@
+	@if test "$$(uname -m)" != x86_64; then echo "NOT TESTED: models of TensorFlow 2.15, which has no wheels for $$(uname -m)"; \
+	elif ! python=$$($(BIN)/uv python find --quiet --system --no-project --no-python-downloads '>=3.10,<3.12' 2>/dev/null); then \
+		echo "NOT TESTED: models of TensorFlow 2.15: no Python 3.10 or 3.11 on this machine"; \
+	else \
+		echo "installing TensorFlow 2.15 into $(KERAS2), for tests" && \
+		$(BIN)/uv venv --quiet --clear --no-project --python "$$python" $(KERAS2) && \
+		$(BIN)/uv pip sync --quiet --require-hashes --only-binary :all: --python $(KERAS2) requirements/keras2.txt && touch $@; \
+	fi

@@ -8,7 +8,8 @@ from typing import Any
 __version__ = "0.1.0"
 
 _VERBS = {
-    **dict.fromkeys(("build", "convert", "run", "verify", "inspect", "doctor", "Original", "Samples"), "toolkit.api"),
+    **dict.fromkeys(("build", "convert", "run", "verify", "inspect", "doctor", "Samples"), "toolkit.api"),
+    "Original": "toolkit.source",
     "Settings": "toolkit.settings",
     "Limits": "toolkit.limits",
     "Executor": "toolkit.executor",

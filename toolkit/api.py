@@ -18,14 +18,13 @@ from toolkit.executor import Executor
 from toolkit.jobs import Engine, Job, path_digest
 from toolkit.runtime import HOST_RUNTIME, Run, run_job, run_of
 from toolkit.settings import Settings
-from toolkit.source import TENSORFLOW
+from toolkit.source import TENSORFLOW, Original
 from toolkit.store import Entry
 from toolkit.verdict import Verdict
 
 if TYPE_CHECKING:
     from toolkit.target import Target
 
-Shapes = Mapping[str, Sequence[int]]
 Attempt = Verdict | EdgeToolkitError
 Outcomes = dict[str, Attempt]
 
@@ -46,15 +45,6 @@ class Samples:
 
     calibration: str | None = None
     evaluation: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Original:
-    """The model that was handed in: `signature` is a key of it, `shapes` the shape of one call of inputs whose sizes it leaves open."""
-
-    path: Path
-    signature: str | None = None
-    shapes: Shapes | None = None
 
 
 def build(
@@ -173,14 +163,33 @@ def verify(
     return outcomes
 
 
-def inspect(path: Path, *, executor: Executor | None = None) -> dict[str, Any]:
-    """Return what a source or an artifact is, as JSON: kind, signatures, operators; for an artifact also sizes, dtypes and findings."""
+def inspect(model: Path | Original, *, executor: Executor | None = None) -> dict[str, Any]:
+    """Return what a source or an artifact is, as JSON: kind, signatures, operators, findings; for a source also writer, loader, variables and needs.
+
+    A source's files alone are looked at, and nothing in them is run; one that is given with a builder or with tensors to cut at is loaded too, and
+    `coverage` tells which variables were restored. For an artifact sizes and dtypes are told.
+    """
+    original = model if isinstance(model, Original) else Original(model)
     with _executor(executor) as running:
-        if not path.is_file():
-            return source.inspect_source(path, running)
-        engine = Engine(HOST_RUNTIME, preload=False)
-        job = Job(f"inspect {path.name}", "worker.tflite_file", "inspect", engine, inputs={"model": path})
-        (entry,) = running.run(job)
+        return (
+            _inspect_artifact(original.path, running)
+            if _is_artifact(original.path)
+            else source.inspect_source(original, running)
+        )
+
+
+def _is_artifact(path: Path) -> bool:
+    """Return whether a file is a .tflite, by its suffix or its identifier (tflite/schema/schema.fbs: file_identifier "TFL3")."""
+    if not path.is_file():
+        return False
+    with open(path, "rb") as file:
+        return path.suffix == ".tflite" or file.read(8)[4:] == b"TFL3"
+
+
+def _inspect_artifact(path: Path, executor: Executor) -> dict[str, Any]:
+    engine = Engine(HOST_RUNTIME, preload=False)
+    job = Job(f"inspect {path.name}", "worker.tflite_file", "inspect", engine, inputs={"model": path})
+    (entry,) = executor.run(job)
     return {"kind": "tflite", "size_bytes": path.stat().st_size, "sha256": path_digest(path), **entry.result}
 
 
@@ -230,7 +239,7 @@ def _make_environments(profiles: Sequence[Target], settings: Settings) -> None:
 def _open(original: Original, executor: Executor) -> source.Source:
     """Look into the model, and let TensorFlow import meanwhile if it has not been looked into before: of all that follows it takes longest."""
     executor.expect(TENSORFLOW)
-    return source.open_source(original.path, original.signature, original.shapes or {}, executor)
+    return source.open_source(original, executor)
 
 
 def _model(opened: source.Source, samples: Samples, *, must_calibrate: bool) -> Model:
@@ -272,7 +281,7 @@ def _shown(attempts: Sequence[Attempt]) -> Attempt:
 def _artifact(path: Path, executor: Executor) -> Artifact:
     if not path.is_file():
         raise RequestError(f"{path}: no such file; an artifact (.tflite) would be right")
-    held = inspect(path, executor=executor)
+    held = _inspect_artifact(path, executor)
     if len(held["signatures"]) != 1:
         keys = ", ".join(str(signature["key"]) for signature in held["signatures"])
         raise InvalidSource(f"{path}: has the signatures {keys}; an artifact with one would be right")

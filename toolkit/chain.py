@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit import source
+from toolkit import compare, source
 from toolkit.conversion import Artifact, artifact_of, convert_job
 from toolkit.errors import EdgeToolkitError, Unconvertible, WorkerCrashed, WorkerRefused
 from toolkit.executor import Executor
@@ -16,6 +16,7 @@ from toolkit.jobs import Engine, Job, Output
 from toolkit.runtime import HOST_RUNTIME, Execution, run_job, run_of
 from toolkit.signature import Signature
 from toolkit.source import TENSORFLOW, Source
+from toolkit.sources import DEFAULT_KEY
 from toolkit.store import Entry
 from toolkit.verdict import Evidence, Step, Verdict, judge
 
@@ -27,6 +28,7 @@ _FLOAT = "float32"
 _RECHECKED_SAMPLES = (
     64  # the canonical form is the same graph in the same framework: what is wrong with it shows in each of them
 )
+_NOISE_SAMPLES = 16
 _HOST = Execution(Engine(HOST_RUNTIME), HOST_RUNTIME)
 _NO_OPERATOR = re.compile(r"[Dd]idn't find op for builtin opcode '(\w+)' version '(\d+)'")
 _UNRESOLVED = re.compile(r"unresolved custom op: (\w+)")
@@ -43,11 +45,16 @@ class Model:
     _runs: dict[tuple[Any, ...], Job] = field(default_factory=dict)
     canonical: Job = field(init=False)
     reference: Job = field(init=False)
+    on_cpu: Job | None = field(init=False)
     rechecked: Job = field(init=False)
 
     def __post_init__(self) -> None:
         self.canonical = source.canonical_job(self.source, self.verification)
-        self.reference = source.reference_job(self.source, self.verification)
+        device = self.source.device
+        self.reference = source.reference_job(self.source, self.verification, device=device)
+        self.on_cpu = None
+        if device != "cpu":
+            self.on_cpu = source.reference_job(self.source, self.verification, device="cpu", first=_NOISE_SAMPLES)
         self.rechecked = self._recheck()
 
     @property
@@ -65,8 +72,9 @@ class Model:
 
     def _recheck(self) -> Job:
         """Return the run of the canonical form in TensorFlow, over the first samples: it must still be the original."""
-        model, execution = self.canonical.output("saved_model"), Execution(TENSORFLOW, "tensorflow")
-        return run_job(model, self.verification, execution, signature=source.DEFAULT_KEY, first=_RECHECKED_SAMPLES)
+        kernels = "gpu" if self.source.device == "gpu" else "default"
+        model, execution = self.canonical.output("saved_model"), Execution(TENSORFLOW, "tensorflow", kernels)
+        return run_job(model, self.verification, execution, signature=DEFAULT_KEY, first=_RECHECKED_SAMPLES)
 
     def run(self, model: Output | Path, execution: Execution) -> Job:
         """Return the run of a model over the samples that judge."""
@@ -95,6 +103,7 @@ class Chain:
             model.samples,
             model.reference,
             model.canonical,
+            *([model.on_cpu] if model.on_cpu else []),
             *(job for stage, job in self.links if stage in ("source", "conversion")),
         ]
 
@@ -103,7 +112,8 @@ class Chain:
         """All jobs that the verdict needs, those first that others wait for longest: conversions before runs of TensorFlow."""
         late = [job for stage, job in self.links if stage == "source"]
         conversions = [self.artifact] if isinstance(self.artifact, Job) else []
-        return [*conversions, *(job for _, job in self.links if job not in late), self.model.reference, *late]
+        references = [self.model.reference, *([self.model.on_cpu] if self.model.on_cpu else [])]
+        return [*conversions, *(job for _, job in self.links if job not in late), *references, *late]
 
 
 def engine_of(target: Target) -> Engine:
@@ -141,7 +151,7 @@ def plan(model: Model, target: Target, scheme: str, ready: Artifact | None = Non
 def settle(chain: Chain, executor: Executor, seconds: float) -> Verdict:
     """Return the verdict on a chain whose jobs have been run; raise the error of the first that failed, said of the target."""
     samples = _entry(executor, chain.model.samples, chain)
-    findings = [*samples.result["findings"], *_about_the_target(chain.target)]
+    findings = [*chain.model.source.findings, *samples.result["findings"], *_about_the_target(chain.target)]
     artifact = chain.artifact
     if isinstance(artifact, Job):
         artifact = artifact_of(_entry(executor, artifact, chain), chain.scheme)
@@ -163,11 +173,22 @@ def settle(chain: Chain, executor: Executor, seconds: float) -> Verdict:
             part: samples.result[part]["count"] for part in ("calibration", "verification") if samples.result[part]
         },
         labels=labels if labels.is_file() else None,
-        noise=reference.result["noise"],
+        noise=_noise(reference, executor, chain),
         findings=tuple(findings),
         seconds=seconds,
     )
     return judge(chain.target, chain.model.source, artifact, evidence)
+
+
+def _noise(reference: Entry, executor: Executor, chain: Chain) -> dict[str, dict[str, float]]:
+    """Return how far the original wanders by itself: what its own run measured, and between a GPU and the CPU where it ran on a GPU."""
+    noise: dict[str, dict[str, float]] = dict(reference.result["noise"])
+    if chain.model.on_cpu is not None:
+        runs = [run_of(reference), run_of(_entry(executor, chain.model.on_cpu, chain))]
+        on_gpu, on_cpu = (Step("original", run, Signature.from_json(run.signature)) for run in runs)
+        measured = compare.measure(on_gpu.read(runs[1].count), on_cpu.read())
+        noise["device"] = {one.output: one.values["real"] for one in measured.measurements if one.metric == "max_abs"}
+    return noise
 
 
 def _as_run(signature: Mapping[str, Any], ran: Mapping[str, Any]) -> Mapping[str, Any]:

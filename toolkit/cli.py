@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from toolkit.errors import EdgeToolkitError, RequestError
+from toolkit.errors import EdgeToolkitError, RequestError, UnknownName
 
 if TYPE_CHECKING:
     from toolkit.executor import Executor
     from toolkit.limits import Limits
     from toolkit.settings import Settings
+    from toolkit.source import Original
 
 INTERRUPTED = 130  # 128 + SIGINT, as a shell says it
 
@@ -39,7 +40,10 @@ cache = typer.Typer(help="The store of finished jobs.", no_args_is_help=True, ri
 app.add_typer(targets, name="targets")
 app.add_typer(cache, name="cache")
 
-SourcePath = Annotated[Path, typer.Argument(metavar="SOURCE", help="A SavedModel folder.")]
+SourcePath = Annotated[
+    Path,
+    typer.Argument(metavar="SOURCE", help="A SavedModel, a Keras file, a checkpoint, a Saver's files, a frozen graph."),
+]
 ArtifactPath = Annotated[Path, typer.Argument(metavar="ARTIFACT", help="A .tflite file.")]
 Targets = Annotated[
     list[str], typer.Option("--target", "-t", metavar="T", help="A profile's name or path; may be given again.")
@@ -55,21 +59,13 @@ Evaluation = Annotated[
         "--eval", metavar="SET", help="Samples to verify with; else those of --calibration that do not calibrate."
     ),
 ]
-SignatureKey = Annotated[
-    str | None, typer.Option("--signature", metavar="KEY", help="Which of the model's signatures.")
-]
-Shapes = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--shape",
-        metavar="NAME=1,8,8",
-        help="The shape of one call, where the model leaves sizes open; may be given again.",
-    ),
-]
 Scheme = Annotated[
     str | None, typer.Option("--scheme", metavar="S", help="This scheme, instead of the target's order of preference.")
 ]
 Out = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where to write.")]
+ReferenceDevice = Annotated[
+    str, typer.Option("--reference-device", metavar="cpu|gpu", help="What the original itself runs on.")
+]
 
 
 class Common:
@@ -128,13 +124,98 @@ _COMMON = {
 _COMMON_DEFAULTS: dict[str, Any] = {"as_json": False, "offline": False, "python": None, "timeout": 900.0, "memory": 8.0}
 
 
+_ORIGINAL = {
+    "signature": Annotated[
+        str | None, typer.Option("--signature", metavar="KEY", help="Which of the model's signatures.")
+    ],
+    "shape": Annotated[
+        list[str] | None,
+        typer.Option(
+            "--shape",
+            metavar="NAME=1,8,8",
+            help="The shape of one call, where the model leaves sizes open; may be given again.",
+        ),
+    ],
+    "builder": Annotated[
+        str | None,
+        typer.Option(
+            "--builder",
+            metavar="MODULE:FUNCTION",
+            help="Makes the model that a checkpoint or weights belong to: package.module:function or file.py:function.",
+        ),
+    ],
+    "builder_arg": Annotated[
+        list[str] | None, typer.Option("--builder-arg", metavar="K=V", help="Given to the builder, as text.")
+    ],
+    "step": Annotated[int | None, typer.Option("--step", metavar="N", help="Which checkpoint of a folder.")],
+    "inputs": Annotated[
+        list[str] | None, typer.Option("--inputs", metavar="NAME=TENSOR,...", help="Where a graph begins.")
+    ],
+    "outputs": Annotated[
+        list[str] | None, typer.Option("--outputs", metavar="NAME=TENSOR,...", help="Where a graph ends.")
+    ],
+    "bind": Annotated[
+        list[str] | None, typer.Option("--bind", metavar="NAME=VALUE", help="A placeholder's value, as keep_prob=1.0.")
+    ],
+    "map": Annotated[
+        Path | None, typer.Option("--map", metavar="FILE", help='TOML: "variable" = "what the checkpoint calls it".')
+    ],
+    "allow_unrestored": Annotated[
+        list[str] | None,
+        typer.Option("--allow-unrestored", metavar="PATTERN", help="Variables that may lack a value in the file."),
+    ],
+    "trust": Annotated[
+        bool, typer.Option("--trust", help="Let a model run what reaches for files, Python or the network.")
+    ],
+}
+_ORIGINAL_DEFAULTS: dict[str, Any] = dict.fromkeys(_ORIGINAL) | {"trust": False}
+
+
+class Handed:
+    """What was said of the model beside its path; called with the path, it is the original."""
+
+    def __init__(self, **said: Any) -> None:
+        self._said = said
+
+    def __call__(self, path: Path, device: str = "cpu") -> Original:
+        from toolkit.source import Original
+
+        if device not in ("cpu", "gpu"):
+            raise UnknownName("--reference-device", device, ("cpu", "gpu"))
+        said = self._said
+        return Original(
+            path,
+            said["signature"],
+            _shapes(said["shape"]),
+            builder=said["builder"],
+            builder_args=_pairs("--builder-arg", said["builder_arg"], "layers=3"),
+            step=said["step"],
+            inputs=_tensors("--inputs", said["inputs"]),
+            outputs=_tensors("--outputs", said["outputs"]),
+            bind=_pairs("--bind", said["bind"], "keep_prob=1.0"),
+            map=said["map"],
+            allow_unrestored=tuple(said["allow_unrestored"] or ()),
+            trust=said["trust"],
+            device="gpu" if device == "gpu" else "cpu",
+        )
+
+
 def verb(group: typer.Typer, name: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
-    """Make a function a verb: it gets `common` first, returns the exit status, and every verb has the common options."""
+    """Make a function a verb: it gets `common` first, returns the exit status, and every verb has the common options.
+
+    One that has a parameter `handed` has the options that say more of a model than its path.
+    """
 
     def wrap(function: Callable[..., int]) -> Callable[..., int]:
+        own = inspect.signature(function, eval_str=True)
+        extra = {**_COMMON, **(_ORIGINAL if "handed" in own.parameters else {})}
+        defaults = _COMMON_DEFAULTS | _ORIGINAL_DEFAULTS
+
         @functools.wraps(function)
         def call(**arguments: Any) -> None:
             shared = {key: arguments.pop(key) for key in _COMMON}
+            if "handed" in own.parameters:
+                arguments["handed"] = Handed(**{key: arguments.pop(key) for key in _ORIGINAL})
             as_json = shared["as_json"]
             try:
                 status = function(Common(**shared), **arguments)
@@ -145,11 +226,10 @@ def verb(group: typer.Typer, name: str) -> Callable[[Callable[..., int]], Callab
                 status = INTERRUPTED
             raise typer.Exit(status)
 
-        own = inspect.signature(function, eval_str=True)
-        parameters = [parameter for key, parameter in own.parameters.items() if key != "common"]
+        parameters = [parameter for key, parameter in own.parameters.items() if key not in ("common", "handed")]
         parameters += [
-            inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=_COMMON_DEFAULTS[key], annotation=annotation)
-            for key, annotation in _COMMON.items()
+            inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=defaults[key], annotation=annotation)
+            for key, annotation in extra.items()
         ]
         kept = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
         call.__signature__ = inspect.Signature(kept)  # type: ignore[attr-defined]
@@ -181,20 +261,20 @@ def about(
 @verb(app, "build")
 def build(
     common: Common,
+    handed: Handed,
     source: SourcePath,
     target: Targets,
     calibration: Calibration = None,
     evaluation: Evaluation = None,
     scheme: Scheme = None,
-    signature: SignatureKey = None,
-    shape: Shapes = None,
+    reference_device: ReferenceDevice = "cpu",
     out: Out = Path("dist"),
 ) -> int:
     """From a saved model to a verified bundle, for one target or several."""
     from toolkit import report
-    from toolkit.api import Original, Samples, build
+    from toolkit.api import Samples, build
 
-    original, samples = Original(source, signature, _shapes(shape)), Samples(calibration, evaluation)
+    original, samples = handed(source, reference_device), Samples(calibration, evaluation)
     with common.executor() as executor:
         outcomes = build(original, target, samples, out, scheme=scheme, executor=executor)
     common.show(report.outcomes_json(outcomes), lambda: report.outcomes_text(outcomes))
@@ -204,22 +284,21 @@ def build(
 @verb(app, "convert")
 def convert(
     common: Common,
+    handed: Handed,
     source: SourcePath,
     scheme: Annotated[str, typer.Option("--scheme", metavar="S", help="The quantization scheme.")] = "float32",
     calibration: Calibration = None,
-    signature: SignatureKey = None,
-    shape: Shapes = None,
-    inputs: Annotated[str, typer.Option("--inputs-dtype", help="float32, int8 or uint8.")] = "float32",
-    outputs: Annotated[str, typer.Option("--outputs-dtype", help="float32, int8 or uint8.")] = "float32",
+    inputs_dtype: Annotated[str, typer.Option("--inputs-dtype", help="float32, int8 or uint8.")] = "float32",
+    outputs_dtype: Annotated[str, typer.Option("--outputs-dtype", help="float32, int8 or uint8.")] = "float32",
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The file to write.")] = Path("model.tflite"),
 ) -> int:
     """Convert and quantize, without a verdict."""
     from toolkit import report
-    from toolkit.api import Original, Samples, convert
+    from toolkit.api import Samples, convert
 
-    original, io = Original(source, signature, _shapes(shape)), {"inputs": inputs, "outputs": outputs}
+    io = {"inputs": inputs_dtype, "outputs": outputs_dtype}
     with common.executor() as executor:
-        artifact = convert(original, scheme, Samples(calibration), out, io=io, executor=executor)
+        artifact = convert(handed(source), scheme, Samples(calibration), out, io=io, executor=executor)
     common.show(report.artifact_json(artifact), lambda: report.artifact_text(artifact))
     return 0
 
@@ -249,6 +328,7 @@ def run(
 @verb(app, "verify")
 def verify(
     common: Common,
+    handed: Handed,
     artifact: ArtifactPath,
     source: Annotated[Path, typer.Option("--source", metavar="SOURCE", help="The original model.")],
     target: Targets,
@@ -259,17 +339,16 @@ def verify(
         ),
     ] = None,
     evaluation: Evaluation = None,
-    signature: SignatureKey = None,
-    shape: Shapes = None,
+    reference_device: ReferenceDevice = "cpu",
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="DIR", help="Where to write the reports, if anywhere.")
     ] = None,
 ) -> int:
     """Compare an artifact that is already there with its original, stage by stage."""
     from toolkit import report
-    from toolkit.api import Original, Samples, verify
+    from toolkit.api import Samples, verify
 
-    original, samples = Original(source, signature, _shapes(shape)), Samples(calibration, evaluation)
+    original, samples = handed(source, reference_device), Samples(calibration, evaluation)
     with common.executor() as executor:
         outcomes = verify(artifact, original, target, samples, out, executor=executor)
     common.show(report.outcomes_json(outcomes), lambda: report.outcomes_text(outcomes))
@@ -278,14 +357,16 @@ def verify(
 
 @verb(app, "inspect")
 def inspect_(
-    common: Common, path: Annotated[Path, typer.Argument(metavar="PATH", help="A source or an artifact.")]
+    common: Common,
+    handed: Handed,
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="A source or an artifact.")],
 ) -> int:
-    """Tell what a model is: signatures, operators, sizes, quantization."""
+    """Tell what a model is: who wrote it, signatures, variables, operators, what a build would need; with a builder, also what it restores."""
     from toolkit import report
     from toolkit.api import inspect
 
     with common.executor() as executor:
-        held = inspect(path, executor=executor)
+        held = inspect(handed(path), executor=executor)
     common.show(held, lambda: report.inspected_text(path, held))
     return 0
 
@@ -385,6 +466,33 @@ def _pair(flag: str, text: str, example: str) -> tuple[str, str]:
     if not (name and sign and value):
         raise RequestError(f"{flag} {text!r}: expected NAME=VALUE, as in {flag} {example}")
     return name, value
+
+
+def _pairs(flag: str, texts: list[str] | None, example: str) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for text in texts or ():
+        name, value = _pair(flag, text, example)
+        _refuse_twice(flag, name, pairs)
+        pairs[name] = value
+    return pairs
+
+
+def _tensors(flag: str, texts: list[str] | None) -> dict[str, str]:
+    """Return tensors by the names that they are to have: what stands before `=`, else the operator's own name."""
+    tensors: dict[str, str] = {}
+    for part in (part.strip() for text in texts or () for part in text.split(",")):
+        name, sign, tensor = part.partition("=")
+        if not name or (sign and not tensor):
+            raise RequestError(f"{flag} {part!r}: expected NAME=TENSOR, as in {flag} image=IteratorGetNext:0")
+        name, tensor = (name, tensor) if sign else (name.partition(":")[0], name)
+        _refuse_twice(flag, name, tensors)
+        tensors[name] = tensor
+    return tensors
+
+
+def _refuse_twice(flag: str, name: str, known: dict[str, str]) -> None:
+    if name in known:
+        raise RequestError(f"{flag} {name}: given twice; each name can be used once")
 
 
 def _shapes(texts: list[str] | None) -> dict[str, list[int]]:

@@ -179,7 +179,7 @@ class Executor:
             "title": job.title,
             "module": job.module,
             "call": job.call,
-            "options": dict(job.options),
+            "options": {**job.options, **job.notes},
             "inputs": inputs,
         }
         with said_plainly(self.store.root):
@@ -293,7 +293,7 @@ class Executor:
 
     def _path(self, source: Path | Job | Output) -> Path:
         if isinstance(source, Path):
-            return source.resolve()
+            return source.absolute()  # a file of several, found beside the others by its own name, may be a link
         if isinstance(source, Output):
             return self._graph.entries[source.job].out / source.name
         return self._graph.entries[source].out

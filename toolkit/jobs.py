@@ -47,7 +47,8 @@ class Job:
 
     `title` is for people (who is at work on what); `module` and `call` name the function under `toolkit`, and `plugins` the modules that it
     uses by name; `options` is JSON; `inputs` are paths or what other jobs give. `cached` is False for what depends on more than its
-    inputs: a user's function, a measurement of time. Without `limits` of its own it has those of the run's settings.
+    inputs: a user's function, a measurement of time. `notes` are told to the job beside its options and change nothing but its messages, so they are no part of the key.
+    Without `limits` of its own it has those of the run's settings.
     """
 
     title: str
@@ -58,6 +59,7 @@ class Job:
     inputs: Mapping[str, Path | Job | Output] = field(default_factory=dict)
     plugins: tuple[str, ...] = ()
     cached: bool = True
+    notes: Mapping[str, Any] = field(default_factory=dict)
     limits: Limits | None = None
 
     def output(self, name: str) -> Output:
@@ -95,9 +97,9 @@ def key(job: Job, engine_identity: str, input_digests: Mapping[str, str]) -> str
 
 @functools.cache
 def code_digest(module: str) -> str:
-    """Return the hash of a worker module's source, of its folder's contract, and of the worker's own code."""
+    """Return the hash of a worker module's source, of its folder's contract and common parts, and of the worker's own code."""
     own = _PACKAGE / (module.replace(".", "/") + ".py")
-    files = {own, own.parent / "__init__.py", *(_PACKAGE / "worker").glob("*.py")}
+    files = {own, own.parent / "__init__.py", *own.parent.glob("_*.py"), *(_PACKAGE / "worker").glob("*.py")}
     return _digest_of({path.relative_to(_PACKAGE).as_posix(): sha256(path) for path in files})
 
 

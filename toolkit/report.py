@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from toolkit.target import Target, Value
 
 SCHEMA = 1
+_LISTED = 8
 _SHOWN = ("max_abs", "sqnr_db", "top1_agreement")
 _WORDS = {"passed": "PASSED", "failed": "NOT PASSED", "inconclusive": "INCONCLUSIVE"}
 
@@ -76,6 +77,9 @@ def source_json(verdict: Verdict) -> dict[str, Any]:
         "sha256": source.sha256,
         "signature": source.key,
         "writer": source.writer,
+        "loader": source.loader,
+        "device": source.device,
+        "coverage": None if source.coverage is None else dict(source.coverage),
     }
 
 
@@ -133,6 +137,7 @@ def verdict_text(verdict: Verdict, width: int = 110) -> str:
         here = comparison.stage == guilty and comparison.status != "passed" and not marked
         marked = marked or here
         lines.append("  " + _comparison_text(comparison) + ("  <- guilty" if here else ""))
+    lines.append(f"  noise         {_noise(verdict) or 'not measured'} (the original by itself)")
     if verdict.accuracy:
         shown = ", ".join(f"{stage} {value:.4f}" for stage, value in verdict.accuracy.items())
         lines.append(f"  accuracy on {verdict.samples['verification']} labelled samples: {shown}")
@@ -144,7 +149,9 @@ def verdict_text(verdict: Verdict, width: int = 110) -> str:
         + ("     latency not measured (emulated)" if emulated else "")
     )
     last = list(verdict.runs.values())[-1]
-    lines.append(f"  made by {verdict.runs['original'].engine}; ran on {_where(last)}")
+    original, canonical = verdict.runs["original"].engine, verdict.runs.get("source", verdict.runs["original"]).engine
+    theirs = "" if original == canonical else f"original on {original}; "
+    lines.append(f"  {theirs}made by {canonical}; ran on {_where(last)}")
     lines += [f"  {finding['severity']}: {finding['message']}" for finding in verdict.findings]
     lines += [f"  tried first: {_attempt_text(attempt)}" for attempt in verdict.tried]
     return "\n".join(lines)
@@ -190,13 +197,9 @@ def markdown(verdict: Verdict, artifact: str) -> str:
     if verdict.accuracy:
         lines += ["", "## Accuracy against the labels", "", "| stage | top-1 |", "|---|---|"]
         lines += [f"| {stage} | {value:.4f} |" for stage, value in verdict.accuracy.items()]
-    noise = [
-        f"{kind} {output} {value:.3g}" for kind, values in verdict.noise.items() for output, value in values.items()
-    ]
-    lines += [
-        "",
-        "The original's own noise (largest absolute difference): " + (", ".join(noise) or "not measured") + ".",
-    ]
+    lines += ["", f"The original's own noise (largest absolute difference): {_noise(verdict) or 'not measured'}."]
+    if verdict.source.coverage is not None:
+        lines += ["", *(f"- {line}" for line in _coverage_lines(verdict.source.coverage))]
     if verdict.findings or verdict.tried:
         lines += ["", "## Findings", ""]
         lines += [
@@ -204,6 +207,31 @@ def markdown(verdict: Verdict, artifact: str) -> str:
         ]
         lines += [f"- tried first: {_attempt_text(attempt)}" for attempt in verdict.tried]
     return "\n".join(lines) + "\n"
+
+
+def _noise(verdict: Verdict) -> str:
+    """Return the largest absolute differences of the original's outputs when nothing changed but how it was run."""
+    return ", ".join(
+        f"{output} {kind} {value:.3g}" for kind, values in verdict.noise.items() for output, value in values.items()
+    )
+
+
+def _coverage_lines(coverage: Mapping[str, Any]) -> list[str]:
+    """Return which variables the files gave a value, and which they did not."""
+    lines = [f"restored {len(coverage['restored'])} variables"]
+    if coverage["unrestored"]:
+        allowed = ", ".join(coverage["allowed"])
+        lines.append(f"left as they began (allowed by {allowed}): {_some(coverage['unrestored'])}")
+    by_part: dict[str, list[str]] = {}
+    for entry in coverage["unused"]:
+        by_part.setdefault(entry["what"], []).append(entry["name"])
+    lines += [f"not used of the file, {what}: {_some(names)}" for what, names in sorted(by_part.items())]
+    return lines
+
+
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - _LISTED
+    return ", ".join(names[:_LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
 def artifact_json(artifact: Artifact) -> dict[str, Any]:
@@ -251,12 +279,15 @@ def inspected_text(path: Path, held: Mapping[str, Any]) -> str:
             *_signature_lines(signature, "    "),
         ]
     if not held["signatures"]:
-        lines.append("  no signature")
+        lines.append("  no signature" + ("" if held.get("settled", True) else " before it is loaded"))
     operators = [
         operator if isinstance(operator, str) else f"{operator['name']} v{operator['version']} x{operator['count']}"
         for operator in held["operators"]
     ]
-    lines.append(f"  operators     {', '.join(operators)}")
+    if operators:
+        lines.append(f"  operators     {', '.join(operators)}")
+    if "loader" in held:
+        lines += _source_lines(held)
     if "weights_bytes" in held:
         lines.append(
             "  weights       "
@@ -264,6 +295,23 @@ def inspected_text(path: Path, held: Mapping[str, Any]) -> str:
         )
     lines += [f"  {finding['severity']}: {finding['message']}" for finding in held.get("findings", ())]
     return "\n".join(lines)
+
+
+def _source_lines(held: Mapping[str, Any]) -> list[str]:
+    """Return what is said of a source alone: its loader, its variables with their sizes, and what a build would need."""
+    lines = [f"  loader        {held['loader']}"]
+    variables = held["variables"]
+    if variables:
+        total = sum(variable["size_bytes"] for variable in variables)
+        lines.append(f"  variables     {len(variables)}, {size(total)}")
+        width = max(len(variable["name"]) for variable in variables)
+        lines += [
+            f"    {variable['name']:<{width}}   {variable['dtype']} {variable['shape']}   {size(variable['size_bytes'])}"
+            for variable in variables
+        ]
+    if held.get("coverage"):
+        lines += [f"  coverage      {line}" for line in _coverage_lines(held["coverage"])]
+    return lines + [f"  needs         {need}" for need in held["needs"]]
 
 
 def targets_text(found: Sequence[Target]) -> str:

@@ -1,24 +1,78 @@
-"""The model that everything is compared with: what kind it is, which signature is meant, and the shapes of one call."""
+"""The model that everything is compared with: what kind it is, how it is loaded, which signature is meant, and the shapes of one call."""
 
 from __future__ import annotations
 
 import difflib
+import hashlib
+import json
+import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Literal
 
 from toolkit import registry
 from toolkit.errors import InvalidSource, RequestError, UnknownName
 from toolkit.executor import Executor
 from toolkit.jobs import Engine, Job, Output, path_digest
+from toolkit.sources import DEFAULT_KEY
+from toolkit.worker.user_code import EXPECTED, SPELLING
 
-DEFAULT_KEY = "serving_default"
 TENSORFLOW = Engine("tensorflow")
-# Looking into a model parses a file: it does not wait for TensorFlow to be imported.
+SOURCE = "source"  # the environment of a training project, which the user may name: there its model is loaded, run and exported
+# Looking into a model parses files: it does not wait for TensorFlow to be imported.
 _READER = Engine("tensorflow", preload=False)
+_NOT_NUMBERS = ("string", "resource", "variant")
+_OF_ALL_KINDS = ("open_", "canonicalize", "run")
+_LISTED = 8
+_TIMES_READ = 8  # a builder's code that is still not settled after so many looks changes while it is looked at
 
 Shape = list[int | None] | None
+Device = Literal["cpu", "gpu"]
+Files = dict[str, Path | Job | Output]
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """The model that is handed in, as one says it on the command line.
+
+    `signature` is a key of it; `shapes` the shape of one call of inputs whose sizes it leaves open. `builder` ("package.module:function" or "file.py:function",
+    called with `builder_args`) makes the model whose variables a checkpoint or a file of weights holds; `step` chooses among checkpoints; `map` is a TOML file of
+    variables that are called otherwise there. `inputs` and `outputs` ({name: tensor}) cut a graph, `bind` gives values to its placeholders.
+    `allow_unrestored` are patterns of variables that may be left without partner; `trust` lets operators run that reach for files, Python or the network.
+    `device` is what the original itself runs on.
+    """
+
+    path: Path
+    signature: str | None = None
+    shapes: Mapping[str, Sequence[int]] | None = None
+    builder: str | None = None
+    builder_args: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    step: int | None = None
+    inputs: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    outputs: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    bind: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    map: Path | None = None
+    allow_unrestored: Sequence[str] = ()
+    trust: bool = False
+    device: Device = "cpu"
+
+    @property
+    def given(self) -> set[str]:
+        """The names of what was given that only some kinds of models take."""
+        names = ("builder", "step", "inputs", "outputs", "bind", "map", "allow_unrestored")
+        return {name for name in names if getattr(self, name) or getattr(self, name) == 0}
+
+    @property
+    def cut(self) -> bool:
+        """Whether a graph is to begin and end elsewhere than its signature does."""
+        return bool(self.inputs or self.outputs)
+
+    @property
+    def loads(self) -> bool:
+        """Whether more is given than a path, so that only loading tells whether it fits."""
+        return bool(self.builder or self.cut or self.bind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +80,22 @@ class Source:
     """A model as it was handed in, with one signature chosen.
 
     `signature` is JSON: names, dtypes, and shapes as the model declares them, the batch (a first size left open) set to 1; sizes that are
-    still null are taken from the samples.
+    still null are taken from the samples. `files` and `options` are what each job that loads it is asked; `coverage` tells which variables were restored.
     """
 
     path: Path
     kind: str
     sha256: str
     writer: str
-    tags: tuple[str, ...]
+    loader: str
     key: str
     signature: Mapping[str, Any]
+    files: Mapping[str, Path]
+    options: Mapping[str, Any]
+    engine: Engine
+    device: Device
+    coverage: Mapping[str, Any] | None
+    findings: tuple[Mapping[str, Any], ...]
 
     @property
     def open_shapes(self) -> bool:
@@ -43,49 +103,59 @@ class Source:
         return any(spec["shape"] is None or None in spec["shape"] for spec in self.signature["inputs"])
 
 
-def inspect_source(path: Path, executor: Executor) -> dict[str, Any]:
-    """Return what a model's files say of it, without running any of it: kind, writer, signatures, operators."""
-    kind = _kind(path)
-    job = Job(
-        f"inspect {path.name}",
-        f"sources.{kind}",
-        "inspect",
-        _READER,
-        inputs={"source": path},
-    )
-    (entry,) = executor.run(job)
-    return {**entry.result, "sha256": path_digest(path)}
+def inspect_source(original: Original, executor: Executor) -> dict[str, Any]:
+    """Return what a model's files say of it, without running any of it; with a builder, or tensors to cut at, also what loading says."""
+    if original.loads:
+        executor.expect(_engine(executor))
+    kind, files = _locate(original)
+    inspected = _inspect(original, kind, files, executor)
+    if original.loads:
+        opened = _open(original, kind, files, executor)
+        inspected = {**inspected, **_without_code(opened), "settled": True, "needs": []}
+        inspected["findings"] = [*inspected["findings"], *opened["findings"]]
+    return {**inspected, "sha256": _digest(files)}
 
 
-def open_source(path: Path, signature: str | None, shapes: Mapping[str, Sequence[int]], executor: Executor) -> Source:
+def open_source(original: Original, executor: Executor) -> Source:
     """Return the source with its signature chosen and its batch fixed; raise where the choice is not clear or a name is wrong."""
-    inspected = inspect_source(path, executor)
-    chosen = _choose(path, inspected["signatures"], signature)
+    executor.expect(_engine(executor))
+    kind, files = _locate(original)
+    inspected = _inspect(original, kind, files, executor)
+    reached = [finding["message"] for finding in inspected["findings"] if finding["code"] == "reaches-outside"]
+    if reached and not original.trust:
+        raise InvalidSource(
+            f"{original.path}: {reached[0].partition(';')[0]}: to run it is to let it do that",
+            "export it without them; or, if you trust whoever made it, --trust",
+        )
+    opened = inspected if inspected["settled"] else _open(original, kind, files, executor)
+    chosen = _choose(original.path, opened["signatures"], None if original.cut else original.signature)
+    _refuse_strings(original, kind, files, chosen, executor)
+    shapes = original.shapes or {}
     names = [spec["name"] for spec in chosen["inputs"]]
     for name in shapes:
         if name not in names:
-            raise UnknownName(f"{path}: input", name, names)
-    for spec in (*chosen["inputs"], *chosen["outputs"]):
-        if spec["dtype"] in ("string", "resource", "variant"):
-            raise InvalidSource(
-                f"{path}: {spec['name']!r} of signature {chosen['key']!r} is of dtype {spec['dtype']}, which TFLite runtimes do not take as a sample",
-                "export a signature that starts after the part that reads strings",
-            )
-    inputs = [{**spec, "shape": _one_call(spec, shapes.get(spec["name"]), path)} for spec in chosen["inputs"]]
+            raise UnknownName(f"{original.path}: input", name, names)
+    inputs = [{**spec, "shape": _one_call(spec, shapes.get(spec["name"]), original.path)} for spec in chosen["inputs"]]
     return Source(
-        path=path,
-        kind=inspected["kind"],
-        sha256=inspected["sha256"],
+        path=original.path,
+        kind=kind,
+        sha256=_digest(files),
         writer=inspected["writer"],
-        tags=tuple(inspected["tags"]),
+        loader=opened["loader"],
         key=chosen["key"],
         signature={**chosen, "inputs": inputs},
+        files=files,
+        options=_options(original, kind) | {"code": opened.get("code", {})},
+        engine=_engine(executor),
+        device=original.device,
+        coverage=opened.get("coverage"),
+        findings=() if inspected["settled"] else (*opened["findings"], *_about_coverage(opened["coverage"])),
     )
 
 
 def canonical_job(source: Source, samples: Output | None) -> Job:
     """Return the job that writes the canonical SavedModel, `saved_model` under its output; sizes left open are those of the samples."""
-    inputs: dict[str, Path | Job | Output] = {"source": source.path}
+    inputs: Files = dict(source.files)
     if source.open_shapes:
         if samples is None:
             names = ", ".join(
@@ -95,47 +165,174 @@ def canonical_job(source: Source, samples: Output | None) -> Job:
                 f"{source.path}: leaves sizes of {names} open", "give them with --shape NAME=1,8,8, or give samples"
             )
         inputs["samples"] = samples
-    return Job(
-        f"{source.kind} {source.path.name}",
-        f"sources.{source.kind}",
-        "canonicalize",
-        TENSORFLOW,
-        options={
-            "signature": source.key,
-            "shapes": {spec["name"]: spec["shape"] for spec in source.signature["inputs"]},
-        },
-        inputs=inputs,
-    )
+    shapes = {spec["name"]: spec["shape"] for spec in source.signature["inputs"]}
+    options = {**source.options, "signature": source.key, "shapes": shapes}
+    return _job(f"{source.kind} {source.path.name}", "canonicalize", source.path, options, inputs, source.engine)
 
 
-def reference_job(source: Source, samples: Output) -> Job:
-    """Return the job that runs the original model over the samples, and measures its own noise."""
-    return Job(
-        f"tensorflow on {source.path.name}",
-        "worker.reference",
-        "run",
-        TENSORFLOW,
-        options={"signature": source.key, "tags": list(source.tags)},
-        inputs={"model": source.path, "samples": samples},
-        plugins=("runtimes.tensorflow",),
-    )
+def reference_job(source: Source, samples: Output, *, device: Device, first: int | None = None) -> Job:
+    """Return the job that runs the original model over the samples, all of them or the `first` so many, and measures its own noise."""
+    options = {**source.options, "signature": source.key, "device": device, "first": first}
+    title = f"original {source.path.name}" + (" on a GPU" if device == "gpu" else "")
+    return _job(title, "run", source.path, options, {**source.files, "samples": samples}, source.engine)
 
 
-def _kind(path: Path) -> str:
-    if not path.exists():
-        near = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
-        close = difflib.get_close_matches(path.name, near, n=1)
-        raise RequestError(
-            f"{path}: no such file or folder" + (f"; did you mean {str(path.parent / close[0])!r}?" if close else "")
-        )
+def _locate(original: Original) -> tuple[str, dict[str, Path]]:
+    """Return the kind of a model and the files that it consists of."""
+    path = original.path
     kinds = [name for name in registry.names("sources") if registry.load("sources", name).recognize(path)]
     if not kinds:
+        if not path.exists():
+            near = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+            close = difflib.get_close_matches(path.name, near, n=1)
+            raise RequestError(
+                f"{path}: no such file or folder"
+                + (f"; did you mean {str(path.parent / close[0])!r}?" if close else "")
+            )
         known = ", ".join(registry.names("sources"))
         raise InvalidSource(
             f"{path}: not a saved model of a known kind; known: {known}",
-            "a SavedModel is a folder with saved_model.pb in it",
+            "a SavedModel is a folder with saved_model.pb in it, a checkpoint a prefix with .index and .data files, Keras files end in .keras or .h5",
         )
-    return kinds[0]
+    plugin = registry.load("sources", kinds[0])
+    for name in sorted(original.given - plugin.TAKES):
+        flag = f"--{name.replace('_', '-')}"
+        takes = ", ".join(f"--{one.replace('_', '-')}" for one in sorted(plugin.TAKES)) or "no such option"
+        raise RequestError(f"{flag}: {path} is a {kinds[0]}, which has no use for it; it takes {takes}")
+    files = dict(plugin.locate(path, original.step))
+    if original.map is not None:
+        if not original.map.is_file():
+            raise RequestError(f"--map {original.map}: no such file")
+        files["map"] = original.map.absolute()
+    return kinds[0], files
+
+
+def _inspect(original: Original, kind: str, files: Mapping[str, Path], executor: Executor) -> dict[str, Any]:
+    options = _options(original, kind)
+    job = _job(f"inspect {original.path.name}", "inspect", original.path, options, files, _READER)
+    (entry,) = executor.run(job)
+    return dict(entry.result)
+
+
+def _open(original: Original, kind: str, files: Mapping[str, Path], executor: Executor) -> dict[str, Any]:
+    """Return what loading the model tells; with a builder, only as long as the files that it consisted of then are the same now.
+
+    Which files these are only running it tells; so each answer names them, and what is asked next time is keyed by what they hold now.
+    """
+    options = _options(original, kind)
+    code: dict[str, str] = {}
+    title = f"open {original.path.name}"
+    for _ in range(_TIMES_READ):
+        job = _job(title, "open_", original.path, options | {"code": code}, files, _engine(executor))
+        (entry,) = executor.run(job)
+        said: dict[str, str] = entry.result["code"]
+        now = {path: path_digest(Path(path)) if Path(path).is_file() else "" for path in said}
+        if now == said:
+            return dict(entry.result)
+        code = now
+    raise RequestError(f"builder {original.builder}: the files that it reads change while it is run")
+
+
+def _options(original: Original, kind: str) -> dict[str, Any]:
+    """Return what every job that loads the model is asked."""
+    return {
+        "kind": kind,
+        "builder": _builder(original),
+        "inputs": dict(original.inputs),
+        "outputs": dict(original.outputs),
+        "bind": dict(original.bind),
+        "cut_signature": original.signature if original.cut else None,
+        "allow_unrestored": list(original.allow_unrestored),
+        "trust": original.trust,
+    }
+
+
+def _builder(original: Original) -> dict[str, Any] | None:
+    if original.builder is None:
+        if original.builder_args:
+            raise RequestError("--builder-arg: without --builder nothing takes it")
+        return None
+    if SPELLING.fullmatch(original.builder) is None:
+        raise RequestError(f"--builder {original.builder!r}: {EXPECTED}")
+    place = original.builder.rpartition(":")[0]
+    file = Path(os.path.abspath(place)) if place.endswith(".py") else None
+    if file is not None and not file.is_file():
+        raise RequestError(f"--builder {original.builder}: no such file {place}")
+    return {
+        "function": original.builder,
+        "file": str(file) if file else None,
+        "folder": str(file.parent if file else Path.cwd()),
+        "arguments": dict(original.builder_args),
+    }
+
+
+def _job(
+    title: str,
+    call: str,
+    path: Path,
+    options: Mapping[str, Any],
+    inputs: Mapping[str, Any],
+    engine: Engine,
+) -> Job:
+    kind = options["kind"]
+    plugins = (f"sources.{kind}",)
+    module = "worker.original" if call in _OF_ALL_KINDS else f"sources.{kind}"
+    return Job(title, module, call, engine, options, dict(inputs), plugins, notes={"path": str(path)})
+
+
+def _engine(executor: Executor) -> Engine:
+    """Return where a model is loaded: the training environment that the user named, else the toolkit's TensorFlow."""
+    return Engine(SOURCE) if SOURCE in executor.settings.pythons else TENSORFLOW
+
+
+def _digest(files: Mapping[str, Path]) -> str:
+    """Return the hash of all that a model consists of: of the one folder or file, or of several by their roles."""
+    if len(files) == 1:
+        return path_digest(next(iter(files.values())))
+    digests = {role: path_digest(path) for role, path in sorted(files.items())}
+    return hashlib.sha256(json.dumps(digests).encode()).hexdigest()
+
+
+def _about_coverage(coverage: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    if coverage is None or not coverage["unrestored"]:
+        return []
+    names = coverage["unrestored"]
+    message = f"{len(names)} variables have no value in the file and are as the builder left them, as --allow-unrestored lets them: {', '.join(names[:_LISTED])}"
+    return [{"code": "unrestored-variables", "severity": "warning", "message": message, "names": names}]
+
+
+def _without_code(opened: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in opened.items() if name not in ("code", "findings", "operators")}
+
+
+def _refuse_strings(
+    original: Original, kind: str, files: Mapping[str, Path], chosen: Mapping[str, Any], executor: Executor
+) -> None:
+    """Refuse a signature that takes or gives what is no number, and say where its graph could be cut."""
+    specs = (*chosen["inputs"], *chosen["outputs"])
+    wrong = [spec for spec in specs if spec["dtype"] in _NOT_NUMBERS]
+    if not wrong:
+        return
+    hint = "export a signature that starts after the part that reads strings"
+    if not original.loads and hasattr(registry.load("sources", kind), "propose"):
+        options = _options(original, kind) | {"signature": chosen["key"]}
+        job = _job(f"cut {original.path.name}", "propose", original.path, options, files, _engine(executor))
+        (entry,) = executor.run(job)
+        if entry.result["inputs"]:
+            hint = "cut its graph behind the part that reads strings: " + _flags(entry.result)
+    spec = wrong[0]
+    raise InvalidSource(
+        f"{original.path}: {spec['name']!r} of signature {chosen['key']!r} is of dtype {spec['dtype']}, which no device's runtime takes as a sample",
+        hint,
+    )
+
+
+def _flags(cut: Mapping[str, Mapping[str, str]]) -> str:
+    """Return the cut as one says it on the command line."""
+    return " ".join(
+        f"--{side} {','.join(f'{name}={tensor}' for name, tensor in cut[side].items())}"
+        for side in ("inputs", "outputs")
+    )
 
 
 def _choose(path: Path, signatures: list[dict[str, Any]], wanted: str | None) -> dict[str, Any]:

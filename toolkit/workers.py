@@ -14,6 +14,7 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
+from toolkit.environments import MOUNT
 from toolkit.errors import (
     EdgeToolkitError,
     EnvironmentUnavailable,
@@ -57,6 +58,9 @@ class Worker:
         self._log = log
         environment = {key: value for key, value in os.environ.items() if key not in _NOT_INHERITED}
         arguments = [argument for module in preload for argument in ("--preload", module)]
+        own = {key: value for key, value in variables.items() if key != MOUNT}
+        if MOUNT in variables:
+            arguments += ["--mount", variables[MOUNT]]
         with open(log, "wb") as output:
             try:
                 self._process = subprocess.Popen(
@@ -64,7 +68,7 @@ class Worker:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=output,
-                    env={**environment, **_QUIET, "TMPDIR": str(log.parent), **variables},
+                    env={**environment, **_QUIET, "TMPDIR": str(log.parent), **own},
                     start_new_session=True,
                 )
             except OSError as error:

@@ -145,6 +145,41 @@ def one_round(times: Times, python: Path, settings: Settings, work: Path) -> lis
     return left
 
 
+def opening(times: Times, python: Path, settings: Settings, work: Path, rounds: int) -> list[Measured]:
+    """Return what it costs to look into a model, and to load one, against TensorFlow's own opening of it."""
+    networks = work / "networks"
+    networks.mkdir()
+    times.run("written", [python, HERE / "network.py", "write", networks], where=work)
+    files = {
+        "saved_model": SAMPLE,
+        "keras": networks / "network.keras",
+        "h5": networks / "network.h5",
+        "checkpoint": networks / "checkpoint",
+    }
+    built = {"checkpoint": files["checkpoint"], "weights": networks / "network.weights.h5"}
+    for _ in range(rounds):
+        for kind, path in {**files, **built}.items():
+            folder = path if kind == "saved_model" else networks
+            times.run(f"TensorFlow opens {kind}", [python, HERE / "network.py", "open", folder, kind], where=work)
+            with fresh(settings, work) as home:
+                if kind in files:
+                    times.run(f"inspect {kind}", [COMMAND, "inspect", path], home=home, where=work)
+                if kind in built:
+                    builder = ["--builder", f"{HERE / 'network.py'}:network"]
+                    times.run(f"inspect {kind}, built", [COMMAND, "inspect", path, *builder], home=home, where=work)
+    seconds = {kind: statistics.median(times.seconds[f"inspect {kind}"]) for kind in files}
+    return [Measured(f"inspect {kind}", value, 1.0, "s", "without TensorFlow") for kind, value in seconds.items()] + [
+        Measured(
+            f"inspect {kind} with its builder",
+            times.ratio(f"inspect {kind}, built", f"TensorFlow opens {kind}"),
+            1.1,
+            "x",
+            "TensorFlow's own loading",
+        )
+        for kind in built
+    ]
+
+
 def many_builds(settings: Settings, work: Path, builds: int) -> list[Measured]:
     """Return what many builds in one process left behind."""
     with fresh(settings, work) as home:
@@ -195,6 +230,7 @@ def measure(rounds: int, builds: int, work: Path) -> tuple[Times, list[Measured]
         Measured("edge-toolkit --help", times.ratio("help", "numpy"), 1.5, "x", 'python -c "import numpy"'),
         Measured("memory of the host process", times.peak_bytes["cold"] / 1e6, 150.0, "MB", "at its peak, cold build"),
         Measured("processes left", len(left), 0, "", f"after {3 * rounds} builds"),
+        *opening(times, python, settings, work, rounds),
         *many_builds(settings, work, builds),
     ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import shutil
@@ -119,16 +120,27 @@ def tensorflow_python(home):
 
 
 @pytest.fixture(scope="session")
-def models(tensorflow_python, tmp_path_factory):
+def made(tensorflow_python, tmp_path_factory):
+    """Return a function that runs one of the scripts make_*.py, once in a session, and returns the folder that it wrote."""
+
+    @functools.cache
+    def run(script: str, *more: str, python: Path = tensorflow_python) -> Path:
+        folder = tmp_path_factory.mktemp(script.removesuffix(".py"))
+        quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
+        variables = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"} | quiet
+        command = [python, HERE / script, folder, *more]
+        ended = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+        assert ended.returncode == 0, ended.stderr[-4000:]
+        return folder
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def models(made):
     """Return the folder of the models that make_models.py writes; resnet8 is among them where its weights are at hand."""
-    folder = tmp_path_factory.mktemp("models")
     weights = SHARED / "resnet8" / "pretrainedResnet.h5"
-    command = [tensorflow_python, HERE / "make_models.py", folder, *([weights] if weights.is_file() else [])]
-    quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
-    variables = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"} | quiet
-    made = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
-    assert made.returncode == 0, made.stderr[-4000:]
-    return folder
+    return made("make_models.py", *([str(weights)] if weights.is_file() else []))
 
 
 @pytest.fixture

@@ -23,11 +23,14 @@ REPOSITORY = HERE.parent.parent
 # What a host interpreter may be, on Linux; `musllinux` and 32 bits have no engine.
 PLATFORMS = ["x86_64-manylinux_2_36", "aarch64-manylinux_2_36"]
 SERVED = [
-    (name, python)
+    (HERE / f"{name}.txt", python, platform)
     for name in environments.names()
     for python in ("3.10", "3.11", "3.12", "3.13")
     if read_requirements(name).accepts_python(f"{python}.9")
+    for platform in PLATFORMS
 ]
+# TensorFlow 2.15, for tests alone: where there are wheels of it.
+OF_TESTS = [(REPOSITORY / "requirements" / "keras2.txt", python, PLATFORMS[0]) for python in ("3.10", "3.11")]
 
 RESOLVE = """
 import sys
@@ -152,15 +155,16 @@ def test_killed_half_way_it_is_made_by_the_next_of_two_at_once(tmp_path, made):
     assert environments.find("litert", Settings(home)).identity == made[0].identity
 
 
-@pytest.mark.parametrize("platform", PLATFORMS)
-@pytest.mark.parametrize(("name", "python"), SERVED)
-def test_a_lock_can_be_installed_on_every_python_and_processor_it_serves(tmp_path, name, python, platform):
+@pytest.mark.parametrize(
+    ("lock", "python", "platform"), [*SERVED, *OF_TESTS], ids=lambda value: getattr(value, "stem", value)
+)
+def test_a_lock_can_be_installed_on_every_python_and_processor_it_serves(tmp_path, lock, python, platform):
     """Resolved for each, with hashes, wheels only; nothing is downloaded but what indexes say of them."""
     target = ["--target", str(tmp_path), "--python-version", python, "--python-platform", platform]
     options = ["--dry-run", "--require-hashes", "--no-deps", "--only-binary", ":all:", "--python", sys.executable]
 
     answer = subprocess.run(
-        [virtual.find_uv("test"), "pip", "install", *options, *target, "--requirements", HERE / f"{name}.txt"],
+        [virtual.find_uv("test"), "pip", "install", *options, *target, "--requirements", lock],
         capture_output=True,
         text=True,
         check=False,

@@ -14,15 +14,15 @@ PACKAGE = Path(__file__).parents[2] / "toolkit"
 # From the ground up; a module may import from its own line and from those before it. `a/*` are plugins: see below.
 ORDER = """
     errors limits
-    settings registry worker.request worker.shards
+    settings registry worker.request worker.shards worker.user_code
     config signature
     environments
     launchers launchers/*
     jobs store
     workers
     executor progress
-    runtimes worker.infer worker.tflite worker.tflite_file runtimes/* worker.reference
-    sources sources/* source
+    runtimes worker.infer worker.tflite worker.tflite_file runtimes/*
+    sources sources/* worker.original source
     readers readers/* worker.preparation worker.samples dataset
     schemes schemes/* converters converters/* conversion
     metrics metrics/*

@@ -62,9 +62,10 @@ def test_a_converter_converts(plugin):
 
 
 @plugins("sources")
-def test_a_source_kind_looks_and_canonicalizes(plugin, tmp_path):
+def test_a_source_kind_looks_and_loads(plugin, tmp_path):
     """An empty folder and a missing path are of no kind."""
-    assert arguments(plugin.inspect) == arguments(plugin.canonicalize) == ["request"]
+    assert arguments(plugin.inspect) == arguments(plugin.load) == ["request"]
+    assert arguments(plugin.locate) == ["path", "step"]
     assert not plugin.recognize(tmp_path)
     assert not plugin.recognize(Path("missing"))
 
@@ -93,7 +94,7 @@ def test_a_key_changes_with_whatever_could_change_the_answer(part, monkeypatch):
     job = Job("x", "worker.infer", "run", Engine("litert"), options={"a": 1}, plugins=("runtimes.litert",))
     before = key(job, "engine 1", {"model": "1"})
     changed = {
-        "module": (replace(job, module="worker.reference"), "engine 1", {"model": "1"}),
+        "module": (replace(job, module="worker.original"), "engine 1", {"model": "1"}),
         "plugins": (replace(job, plugins=("runtimes.fake",)), "engine 1", {"model": "1"}),
         "options": (replace(job, options={"a": 2}), "engine 1", {"model": "1"}),
         "input": (job, "engine 1", {"model": "2"}),

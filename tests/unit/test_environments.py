@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import re
 import signal
@@ -12,20 +13,24 @@ import textwrap
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from packaging.requirements import Requirement as Pinned
 
 from toolkit import environments
-from toolkit.environments import debian, emulation, interpreters, making, sysroot, virtual
+from toolkit.environments import debian, emulation, interpreters, lending, making, sysroot, virtual
 from toolkit.environments.interpreters import Interpreter, identify, installed
 from toolkit.environments.making import Making, make_once, read_marker
 from toolkit.environments.memory import recall, remember
 from toolkit.environments.requirements import HERE, Requirement, _read_line, read_requirements
 from toolkit.errors import EnvironmentUnavailable, RequestError, UnknownName
+from toolkit.executor import Executor
+from toolkit.jobs import Engine, Job
 from toolkit.settings import Settings
 
 NAMES = environments.names()
 REPOSITORY = HERE.parent.parent
+LOCKS = [*(HERE / f"{name}.txt" for name in NAMES), REPOSITORY / "requirements" / "keras2.txt"]
 
 # What a fake uv does, instead of half a minute of downloading: the shape of an environment, and a line in a log for each call.
 FAKE_UV = """\
@@ -87,10 +92,10 @@ def remains(folder: Path) -> list[str]:
 # The locks
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_lock_pins_every_package_by_hash_and_names_no_host(name):
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.stem)
+def test_a_lock_pins_every_package_by_hash_and_names_no_host(lock):
     """Whoever installs it gets these bytes, from whichever index his uv is set up for."""
-    text = (HERE / f"{name}.txt").read_text()
+    text = lock.read_text()
     entries = re.split(r"\n(?=\S)", re.sub(r"^\s*#.*\n", "", text, flags=re.MULTILINE).strip())
 
     assert entries
@@ -154,6 +159,10 @@ def test_an_interpreter_of_another_python_does_not_serve():
         ("ai_edge_litert == 2.3.0", Requirement(("ai-edge-litert",), "==2.3.0")),
         ("tensorflow>=2.16,<2.22  # or tensorflow-cpu", Requirement(("tensorflow", "tensorflow-cpu"), ">=2.16,<2.22")),
         ("safetensors>=0.4  # any", Requirement(("safetensors",), ">=0.4")),
+        (
+            "tensorflow  # or tf-nightly or Tensorflow_CPU",
+            Requirement(("tensorflow", "tf-nightly", "tensorflow-cpu"), ""),
+        ),
     ],
 )
 def test_a_line_of_requirements_reads_as_written(line, expected):
@@ -231,7 +240,7 @@ def test_the_current_interpreter_is_taken_where_it_serves(settings):
     found = environments.resolve("dataset", settings)
 
     assert found.python == Path(sys.executable)
-    assert found.versions["numpy"] == __import__("numpy").__version__
+    assert found.versions["numpy"] == np.__version__
     assert found.engine.startswith("numpy ")
     assert not settings.home.exists()
 
@@ -297,6 +306,221 @@ def test_an_unknown_environment_offers_the_closest(settings, pythons):
 
     with pytest.raises(UnknownName, match="'tensorfow': unknown; did you mean 'tensorflow'"):
         environments.resolve(asked, Settings(settings.home, pythons=pythons))
+
+
+# The environment in which the user's own code makes the model: named, never made
+
+
+@pytest.fixture
+def training(tmp_path, monkeypatch):
+    """Return the interpreter of an environment that holds this one's numpy, a TensorFlow which tells where it is imported, and nothing else."""
+    monkeypatch.setenv("PYTHONPATH", "")  # what the user's shell says holds for an interpreter that he named
+    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    folder, site = tmp_path / "training", tmp_path / "training" / "lib" / version / "site-packages"
+    (folder / "bin").mkdir(parents=True)
+    base = Path(sys._base_executable)
+    (folder / "bin" / "python").symlink_to(base)
+    (folder / "pyvenv.cfg").write_text(f"home = {base.parent}\ninclude-system-site-packages = false\n")
+    numpy = Path(np.__file__).parent
+    (site / "tensorflow").mkdir(parents=True)
+    (site / "numpy").symlink_to(numpy)
+    (site / f"numpy-{np.__version__}.dist-info").mkdir()
+    (site / "tensorflow_cpu-2.15.1.dist-info").mkdir()
+    (site / "tensorflow" / "__init__.py").write_text(
+        "import json, os, sys\n"
+        f"json.dump([sys.path, sys.argv, dict(os.environ)], open({str(tmp_path / 'imported.json')!r}, 'w'))\n"
+    )
+    return folder / "bin" / "python"
+
+
+def site_of(python: Path) -> Path:
+    return next(python.parent.parent.glob("lib/*/site-packages"))
+
+
+def naming(settings: Settings, python: Path) -> Settings:
+    return Settings(settings.home, pythons={"source": python})
+
+
+def test_source_is_there_only_if_it_was_named(settings, bare):
+    """It is never made, and whatever else is here is not taken for it."""
+    for take in (environments.find, environments.resolve):
+        with pytest.raises(EnvironmentUnavailable, match="environment source: no interpreter was named") as caught:
+            take("source", settings)
+        assert "--python source=/path/to/python" in caught.value.hint
+        assert "tensorflow>=2.8" in caught.value.hint
+
+    with pytest.raises(EnvironmentUnavailable, match="no interpreter was named"):
+        environments.setup(["source"], settings)
+    assert not settings.home.exists()
+
+
+def test_source_is_not_among_what_is_made(settings, bare, fake_uv, monkeypatch):
+    """`setup` without names leaves it alone, and `doctor` has nothing to say of it."""
+    fake_uv()
+    monkeypatch.setattr(emulation, "STEPS", ())
+    made = []
+    monkeypatch.setattr(environments, "resolve", lambda name, settings: made.append(name))
+
+    states = environments.setup([], settings)
+
+    assert sorted(made) == NAMES
+    assert "source" not in {*NAMES, *(state.name for state in (*states, *environments.status(settings)))}
+
+
+def test_source_is_the_interpreter_that_was_named(settings, training):
+    """Its engine under whichever name it was installed; all that it holds is told, because the user's code may use any of it."""
+    named = naming(settings, training)
+
+    found = environments.resolve("source", named)
+
+    assert (found.python, found.engine) == (training, "tensorflow-cpu 2.15.1")
+    assert set(found.versions) == {"numpy", "tensorflow-cpu"}
+    (state,) = [state for state in environments.status(named) if state.name == "source"]
+    assert (state.ready, state.about, state.where) == (True, "tensorflow-cpu 2.15.1", training)
+    assert environments.preload("source") == ("tensorflow",)
+
+
+def test_source_may_be_named_where_nothing_needs_it(settings):
+    """It is not even looked at."""
+    found = environments.resolve("dataset", naming(settings, Path("/no/such/python")))
+
+    assert found.python == Path(sys.executable)
+
+
+def test_the_identity_of_source_changes_with_any_distribution(settings, training):
+    """Also with one that no list of ours knows, and with the files of one that was installed from a folder under the same version."""
+    named = naming(settings, training)
+    seen = [environments.resolve("source", named).identity]
+
+    own = site_of(training) / "their_layers-0.1.dist-info"
+    own.mkdir()
+    seen.append(environments.resolve("source", named).identity)
+    (own / "direct_url.json").write_text("{}")
+    for content in ("layers.py,sha256=one,10\n", "layers.py,sha256=other,10\n"):
+        (own / "RECORD").write_text(content)
+        seen.append(environments.resolve("source", named).identity)
+    (site_of(training) / "tensorflow_cpu-2.15.1.dist-info").rename(
+        site_of(training) / "tensorflow_cpu-2.14.1.dist-info"
+    )
+    seen.append(environments.resolve("source", named).identity)
+
+    assert len(set(seen)) == 5
+    assert environments.resolve("source", named).identity == seen[-1]
+
+
+def test_source_without_tensorflow_is_refused(settings, training):
+    """What it lacks, where, and both ways out."""
+    (site_of(training) / "tensorflow_cpu-2.15.1.dist-info").rename(site_of(training) / "keras-2.15.0.dist-info")
+
+    with pytest.raises(EnvironmentUnavailable) as caught:
+        environments.resolve("source", naming(settings, training))
+
+    assert caught.value.problem == f"environment source: the interpreter '{training}' lacks tensorflow>=2.8"
+    assert "leave out `--python source=...` to use the toolkit's own TensorFlow" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("script", "says"),
+    [
+        (
+            """echo '{"version": "3.9.18", "platform": "linux-x86_64", "search": []}'""",
+            r"lacks Python >=3\.10 \(is 3\.9\.18\)",
+        ),
+        ("echo 'cannot open shared object file: libpython3.10.so' >&2; exit 127", "is no working Python"),
+        ("exit 0", "is no working Python"),
+    ],
+)
+def test_source_that_is_too_old_or_does_not_start_is_refused(settings, tmp_path, script, says):
+    """The flag or the path is repeated, and what the program itself said is the hint."""
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\n{script}\n")
+    python.chmod(0o755)
+
+    with pytest.raises((RequestError, EnvironmentUnavailable), match=says) as caught:
+        environments.resolve("source", naming(settings, python))
+
+    assert str(python) in caught.value.problem
+    assert "libpython3.10.so" in caught.value.hint or "libpython" not in script
+
+
+def test_the_folder_of_an_environment_is_not_its_interpreter(settings, training):
+    """A likely slip; the path that would be right is said."""
+    with pytest.raises(RequestError, match="is a folder") as caught:
+        environments.resolve("source", naming(settings, training.parent.parent))
+
+    assert caught.value.hint == f"--python source={training}"
+
+
+# What a training environment borrows
+
+
+def answer(settings: Settings, tmp_path: Path) -> dict[str, object]:
+    """Return the result of a job that needs no engine, run in `source`."""
+    from toolkit.worker.shards import ShardWriter
+
+    with ShardWriter(tmp_path / "samples") as writer:
+        writer.add({"x": np.zeros(2, np.float32)})
+    specs = {
+        side: [{"name": name, "dtype": "float32", "shape": [2]}] for side, name in (("inputs", "x"), ("outputs", "y"))
+    }
+    (tmp_path / "model.fake").write_text(json.dumps({"signature": {"key": "k", **specs}}))
+    inputs = {"model": tmp_path / "model.fake", "samples": tmp_path / "samples"}
+    job = Job("fake", "worker.infer", "run", Engine("source"), {"runtime": "fake"}, inputs)
+    with Executor(settings) as executor:
+        (entry,) = executor.run(job)
+    return dict(entry.result)
+
+
+def test_a_training_environment_borrows_safetensors_and_nothing_else(settings, training, tmp_path):
+    """A job runs there, and neither the host's packages nor the toolkit's folder are on its path, nor a variable of ours among its own."""
+    assert answer(naming(settings, training), tmp_path)["count"] == 1
+
+    path, arguments, variables = json.loads((tmp_path / "imported.json").read_text())
+    host = Path(lending.own_copy()).parent
+    assert arguments[arguments.index("--mount") + 1] == str(host / "safetensors")
+    assert str(site_of(training)) in path
+    assert not [entry for entry in path if Path(entry) == host or REPOSITORY in (Path(entry), *Path(entry).parents)]
+    assert lending.MOUNT not in variables
+
+
+def test_what_an_environment_holds_it_does_not_borrow(settings, training):
+    """Its own safetensors is the one that its code knows."""
+    assert lending.MOUNT in environments.resolve("source", naming(settings, training)).variables
+
+    (site_of(training) / "safetensors-0.4.5.dist-info").mkdir()
+
+    assert lending.MOUNT not in environments.resolve("source", naming(settings, training)).variables
+
+
+@pytest.mark.parametrize("compiled", ["_safetensors_rust.cpython-311-x86_64-linux-gnu.so", None])
+def test_a_copy_that_serves_one_python_alone_is_not_lent(settings, training, tmp_path, monkeypatch, compiled):
+    """What to install is said before anything is started."""
+    (tmp_path / "safetensors").mkdir()
+    if compiled:
+        (tmp_path / "safetensors" / compiled).touch()
+    monkeypatch.setattr(lending, "own_copy", lambda: tmp_path / "safetensors")
+
+    with pytest.raises(
+        EnvironmentUnavailable, match="lacks safetensors, and the toolkit's own serves no other"
+    ) as caught:
+        environments.resolve("source", naming(settings, training))
+
+    assert caught.value.hint == f"{training} -m pip install safetensors"
+
+
+def test_a_copy_that_does_not_work_there_says_what_to_install(settings, training, tmp_path, monkeypatch):
+    """Whether it does shows when it is imported."""
+    lent = tmp_path / "safetensors"
+    lent.mkdir()
+    (lent / "_safetensors_rust.abi3.so").write_bytes(b"not for this machine")
+    (lent / "__init__.py").write_text("from ._safetensors_rust import safe_open\n")
+    monkeypatch.setattr(lending, "own_copy", lambda: lent)
+
+    with pytest.raises(EnvironmentUnavailable) as caught:
+        answer(naming(settings, training), tmp_path)
+
+    assert f"safetensors is not in {training}, and the toolkit's own does not work there" in caught.value.problem
+    assert "pip install safetensors" in caught.value.problem
 
 
 # Making one

@@ -12,6 +12,7 @@ import pytest
 from toolkit import bundle, report, target
 from toolkit.conversion import Artifact
 from toolkit.errors import EnvironmentUnavailable, RequestError, UnjudgeableRun
+from toolkit.jobs import Engine
 from toolkit.runtime import Run
 from toolkit.signature import Signature
 from toolkit.source import Source
@@ -55,6 +56,12 @@ unit = "{unit}"
 because = "a test"
 """
 SCORES = np.random.default_rng(0).normal(size=(50, 1, 4)).astype(np.float32)
+COVERAGE = {
+    "restored": ["kernel", "bias"],
+    "unrestored": ["offset"],
+    "unused": [{"name": "Adam/m/kernel", "what": "optimizer"}],
+    "allowed": ["off*"],
+}
 
 
 @pytest.fixture
@@ -89,7 +96,21 @@ def judged(tmp_path, profile):
         model = tmp_path / "model.tflite"
         model.write_bytes(b"artifact")
         artifact = Artifact(model, "float32", 8, "00", SIGNATURE, (), ())
-        source = Source(Path("model"), "saved_model", "11", "tensorflow", ("serve",), "serving_default", SIGNATURE)
+        source = Source(
+            path=Path("model"),
+            kind="checkpoint",
+            sha256="11",
+            writer="tensorflow 2.21.0",
+            loader="keras",
+            key="serving_default",
+            signature=SIGNATURE,
+            files={},
+            options={},
+            engine=Engine("tensorflow"),
+            device="cpu",
+            coverage=COVERAGE,
+            findings=(),
+        )
         samples = {"calibration": 9, "verification": len(steps[0].run.outputs.name)}
         samples["verification"] = steps[0].run.count
         evidence = Evidence(tuple(steps), samples, labels, noise or {"repeat": {"scores": 0.0}}, tuple(findings), 1.0)
@@ -277,6 +298,10 @@ def test_the_reports_say_the_same(judged):
     assert "<- guilty" in text
     assert "NOT PASSED" in markdown
     assert "(guilty)" in markdown
+    assert document["source"]["coverage"] == COVERAGE
+    assert "left as they began (allowed by off*): offset" in markdown
+    assert "not used of the file, optimizer: Adam/m/kernel" in markdown
+    assert "scores repeat 0" in text
 
 
 def test_the_gravest_outcome_is_the_exit_status(judged):

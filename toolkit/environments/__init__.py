@@ -2,10 +2,12 @@
 
 The folder is the registry: `<name>.in` holds the ranges an engine accepts, `<name>.txt` the lock that is installed where nothing
 fits. To renew a lock, run the command in its first lines in this folder; it must hold no address of a package index.
+Without a lock an environment is never made: it is there where the user names an interpreter for it, and nowhere else. Such a one is `source`,
+where the user's own code makes the model.
 
 An `.in` file is one requirement a line, the engine itself first. Three comments mean something:
 `# python: RANGE` (which Pythons serve), `# preload: MODULE...` (what a worker imports once, before it takes jobs) and
-`# or NAME` behind a requirement (another distribution of the same package).
+`# or NAME or NAME...` behind a requirement (other distributions of the same package).
 
 Nothing here imports an engine: what an interpreter holds is read from the names of its `*.dist-info` folders.
 """
@@ -19,14 +21,15 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.environments import emulation
-from toolkit.environments.interpreters import Interpreter, as_is, ask, current, identify, installed
+from toolkit.environments.interpreters import Interpreter, as_is, ask, current, identify, installed, not_of_an_index
+from toolkit.environments.lending import MOUNT, lend
 from toolkit.environments.requirements import HERE, Requirements, read_requirements
 from toolkit.environments.status import Status
 from toolkit.environments.virtual import VARIABLES, find_made, find_uv, make
 from toolkit.errors import EnvironmentUnavailable, OutsideError, UnknownName
 from toolkit.settings import Settings
 
-__all__ = ["QEMU", "Environment", "Status", "find", "names", "preload", "resolve", "setup", "status"]
+__all__ = ["MOUNT", "QEMU", "Environment", "Status", "find", "names", "preload", "resolve", "setup", "status"]
 
 QEMU = "qemu"  # what `setup` calls the emulator, the system it runs on, and the engines' aarch64 packages, together
 
@@ -35,7 +38,8 @@ QEMU = "qemu"  # what `setup` calls the emulator, the system it runs on, and the
 class Environment:
     """`python` runs the engine when `variables` are set; `identity` changes with whatever could change a result.
 
-    `versions` holds the installed distributions that the lock knows, by normalized name; `engine` reads `ai-edge-litert 2.3.0`.
+    `versions` holds the installed distributions that the lock knows, by normalized name; all of them where there is no lock, because the
+    user's code may use any. `engine` reads `ai-edge-litert 2.3.0`. MOUNT among the variables is for the worker: a folder to mount.
     """
 
     name: str
@@ -47,8 +51,8 @@ class Environment:
 
 
 def names() -> list[str]:
-    """Return the names of all environments, sorted."""
-    return sorted(path.stem for path in HERE.glob("*.in"))
+    """Return the names of the environments that the toolkit can make, sorted."""
+    return sorted(path.stem for path in HERE.glob("*.txt"))
 
 
 def preload(name: str) -> tuple[str, ...]:
@@ -78,14 +82,19 @@ def resolve(name: str, settings: Settings) -> Environment:
 def find(name: str, settings: Settings) -> Environment | None:
     """Return the environment `name` if it is there, else None; makes nothing and needs no network.
 
-    Raises as `resolve` does for an interpreter the user named that does not serve.
+    Raises as `resolve` does for an interpreter the user named that does not serve, and where one has to be named.
     """
     for asked in (name, *settings.pythons):
-        if asked not in names():
-            raise UnknownName("environment", asked, names())
+        if asked not in _known():
+            raise UnknownName("environment", asked, _known())
     requirements = read_requirements(name)
     if name in settings.pythons:
         return _named(requirements, settings)
+    if not requirements.can_be_made:
+        raise EnvironmentUnavailable(
+            f"environment {name}: no interpreter was named; it is the one that the model was made with, and is not made here",
+            f"name it: --python {name}=/path/to/python; it has to hold {requirements.engine.text}",
+        )
     here = current()
     if here is not None:
         holds = installed(here.search)
@@ -104,7 +113,7 @@ def setup(wanted: Iterable[str], settings: Settings) -> list[Status]:
 
     chosen = list(dict.fromkeys(wanted)) or [*names(), QEMU]
     for name in chosen:
-        if name not in (*names(), QEMU):
+        if name not in (*_known(), QEMU):
             raise UnknownName("environment", name, (*names(), QEMU))
     # Before there are threads: it reads Python's own configuration, which two of them must not do at once.
     find_uv("setup")
@@ -129,8 +138,15 @@ def setup(wanted: Iterable[str], settings: Settings) -> list[Status]:
 
 
 def status(settings: Settings) -> list[Status]:
-    """Return how each environment stands on this machine; makes nothing, needs no network."""
-    return [_status(name, settings) for name in names()]
+    """Return how each environment stands on this machine; makes nothing, needs no network.
+
+    One that is never made is among them where the user named an interpreter for it.
+    """
+    return [_status(name, settings) for name in _known() if name in names() or name in settings.pythons]
+
+
+def _known() -> list[str]:
+    return sorted(path.stem for path in HERE.glob("*.in"))
 
 
 def _status(name: str, settings: Settings) -> Status:
@@ -152,19 +168,26 @@ def _named(requirements: Requirements, settings: Settings) -> Environment:
         interpreter = ask(name, path, settings.home, afresh=True)
         lacks = requirements.lacking(interpreter.version, installed(interpreter.search))
     if lacks:
+        other = "to have an environment made" if requirements.can_be_made else "to use the toolkit's own TensorFlow"
         raise EnvironmentUnavailable(
             f"environment {name}: the interpreter {str(path)!r} lacks {', '.join(lacks)}",
-            f"install that into it, or leave out `--python {name}=...` to have an environment made",
+            f"install that into it, name another, or leave out `--python {name}=...` {other}",
         )
     return _found(requirements, interpreter, installed(interpreter.search))
 
 
 def _found(requirements: Requirements, interpreter: Interpreter, holds: Mapping[str, str]) -> Environment:
-    known = set(requirements.locked) | set(requirements.accepted)
-    versions = {name: version for name, version in sorted(holds.items()) if name in known}
-    identity = identify(versions, interpreter.version, interpreter.platform)
+    variables = as_is() | lend(requirements.name, interpreter, holds)
     engine = requirements.engine.found_in(holds)
-    return Environment(requirements.name, interpreter.path, identity, versions, as_is(), engine)
+    if requirements.can_be_made:
+        known = requirements.locked | requirements.accepted
+        versions = {name: version for name, version in sorted(holds.items()) if name in known}
+        identity = identify(versions, interpreter.version, interpreter.platform)
+    else:
+        versions = dict(sorted(holds.items()))
+        told = versions | not_of_an_index(interpreter.search)
+        identity = identify(told, interpreter.version, interpreter.platform)
+    return Environment(requirements.name, interpreter.path, identity, versions, variables, engine)
 
 
 def _made(requirements: Requirements, python: Path, facts: Mapping[str, Any]) -> Environment:

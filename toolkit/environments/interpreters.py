@@ -63,10 +63,15 @@ def ask(name: str, path: Path, home: Path, *, afresh: bool = False) -> Interpret
     Raises `RequestError` if there is none, or if it is no Python.
     """
     asked = f"--python {name}={str(path)!r}"
+    path = path.expanduser()  # a shell leaves `~` alone behind `=`
     try:
         stat = os.stat(path)
     except OSError as error:
         raise RequestError(f"{asked}: {error.strerror or error}; expected the path of a Python interpreter") from error
+    if path.is_dir():
+        inside = path / "bin" / "python"
+        hint = f"--python {name}={inside}" if inside.exists() else None
+        raise RequestError(f"{asked}: is a folder; expected the path of a Python interpreter", hint)
     settings = (
         path.absolute().parent.parent / "pyvenv.cfg"
     )  # the links of all virtual environments may point to one file
@@ -94,6 +99,20 @@ def installed(search: Iterable[str]) -> dict[str, str]:
     return found
 
 
+def not_of_an_index(search: Iterable[str]) -> dict[str, str]:
+    """Return a hash of the files of each distribution that was installed from a folder, an archive or a repository, by its folder's name.
+
+    Its author may change the code and leave the version as it is. What is installed in place changes unseen: its files are not in its folder.
+    """
+    found: dict[str, str] = {}
+    for folder in search:
+        for origin in Path(folder).glob("*.dist-info/direct_url.json"):
+            record = origin.with_name("RECORD")
+            content = origin.read_bytes() + (record.read_bytes() if record.is_file() else b"")
+            found.setdefault(origin.parent.name, hashlib.sha256(content).hexdigest())
+    return found
+
+
 def identify(versions: Mapping[str, str], python: str, platform: str) -> str:
     """Return the hash of what is installed: 16 hexadecimal digits that change with any version, Python or platform."""
     content = json.dumps([sorted(versions.items()), python, platform])
@@ -108,7 +127,9 @@ def _probe(asked: str, path: Path) -> dict[str, Any]:
         return dict(json.loads(answer.stdout.splitlines()[-1]))
     except subprocess.CalledProcessError as error:
         raise RequestError(f"{asked}: is no working Python interpreter", _last_line(error.stderr)) from error
-    except (OSError, subprocess.TimeoutExpired, ValueError, TypeError, IndexError) as error:
+    except IndexError as error:
+        raise RequestError(f"{asked}: is no working Python interpreter", "it answers nothing") from error
+    except (OSError, subprocess.TimeoutExpired, ValueError, TypeError) as error:
         raise RequestError(f"{asked}: is no working Python interpreter", str(error)) from error
 
 

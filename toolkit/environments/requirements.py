@@ -9,7 +9,9 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 
-_LINE = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*)\s*(?P<range>[<>=!~][^#]*?)?\s*(#\s*or\s+(?P<other>\S+)\s*)?(#.*)?")
+_LINE = re.compile(
+    r"(?P<name>[A-Za-z0-9][\w.-]*)\s*(?P<range>[<>=!~][^#]*?)?\s*(#(?P<others>(\s*or\s+\S+)+)\s*)?(#.*)?"
+)
 _LOCKED = re.compile(r"^([a-z0-9][\w.-]*)==(\S+)", re.MULTILINE)
 
 
@@ -41,7 +43,7 @@ class Requirement:
 class Requirements:
     """All that one environment needs: `packages` (the engine first), the range of Pythons, and the lock.
 
-    `preload` names the modules that a worker imports before it takes jobs.
+    `preload` names the modules that a worker imports before it takes jobs. An environment whose lock is not there is never made.
     """
 
     name: str
@@ -54,6 +56,11 @@ class Requirements:
     def engine(self) -> Requirement:
         """Return the requirement that the environment is about."""
         return self.packages[0]
+
+    @property
+    def can_be_made(self) -> bool:
+        """Return whether there is a lock to make it from; if not, it is there only where the user names an interpreter."""
+        return self.lock.is_file()
 
     @property
     def accepted(self) -> set[str]:
@@ -103,8 +110,8 @@ def _read_line(line: str) -> Requirement:
     match = _LINE.fullmatch(line.strip())
     if match is None:
         raise ValueError(f"not a requirement: {line!r}")
-    found = (normalize(name) for name in (match["name"], match["other"]) if name)
-    return Requirement(tuple(found), (match["range"] or "").replace(" ", ""))
+    others = (match["others"] or "").split()[1::2]
+    return Requirement(tuple(map(normalize, (match["name"], *others))), (match["range"] or "").replace(" ", ""))
 
 
 def _within(version: str, wanted: str) -> bool:

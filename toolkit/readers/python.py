@@ -14,25 +14,19 @@ unknown.
 from __future__ import annotations
 
 import contextlib
-import importlib
-import importlib.util
 import json
-import os
-import re
-import sys
-import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
-from toolkit.errors import EdgeToolkitError, InvalidSamples, causes, suggestion
+from toolkit.errors import InvalidSamples
 from toolkit.readers import Asked, Indexed, Reading, Sample
+from toolkit.worker.user_code import EXPECTED, SPELLING, blame, import_function
 
 CACHED = False
-_SPELLING = re.compile(r"(?P<place>.+\.py|[A-Za-z_]\w*(\.[A-Za-z_]\w*)*):(?P<function>[A-Za-z_]\w*)")
 
 
 @dataclass(frozen=True)
@@ -45,10 +39,8 @@ class Options:
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     def __post_init__(self) -> None:
-        if _SPELLING.fullmatch(self.function) is None:
-            raise ValueError(
-                f"function {self.function!r}; 'package.module:function' or 'path/to/file.py:function' would be right"
-            )
+        if SPELLING.fullmatch(self.function) is None:
+            raise ValueError(f"function {self.function!r}; {EXPECTED}")
         try:
             json.dumps(self.args)
         except TypeError as error:
@@ -59,7 +51,7 @@ class Options:
 
 def recognize(data: str) -> tuple[Path, Options] | None:
     """Return options for a function's name."""
-    return (Path(), Options(data)) if _SPELLING.fullmatch(data) else None
+    return (Path(), Options(data)) if SPELLING.fullmatch(data) else None
 
 
 def files(options: Options) -> dict[str, str]:
@@ -71,7 +63,8 @@ def files(options: Options) -> dict[str, str]:
 def read(options: Options, files: Mapping[str, Path], asked: Asked) -> Reading:
     """Return the samples that the function gives."""
     with _blame(options.function, "cannot be imported"):
-        function = _import(options.function, files.get("function"), asked.folder)
+        folders = [*([asked.folder] if asked.folder else []), Path.cwd()]
+        function = import_function(options.function, files.get("function"), folders, InvalidSamples)
     with _blame(options.function, "failed"):
         given = function(**options.args)
     columns, labels = _pair(given)
@@ -84,26 +77,6 @@ def read(options: Options, files: Mapping[str, Path], asked: Asked) -> Reading:
             f"{options.function}: gave {type(given).__name__}; an iterable of samples, or arrays, would be right"
         )
     return Reading(_stream(options.function, given, asked.names))
-
-
-def _import(function: str, file: Path | None, folder: Path | None) -> Callable[..., Any]:
-    place, _, name = function.rpartition(":")
-    folders = [str(folder)] if folder else []
-    if file is None:
-        sys.path[:0] = [*folders, os.getcwd()]
-        module = importlib.import_module(place)
-    else:
-        sys.path[:0] = [str(file.parent), *folders]
-        spec = importlib.util.spec_from_file_location(f"edge_toolkit_samples_{file.stem}", file)
-        if spec is None or spec.loader is None:
-            raise InvalidSamples(f"{function}: {file} is not a Python file")
-        module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-    found = getattr(module, name, None)
-    if not callable(found):
-        functions = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
-        raise InvalidSamples(f"{place}: has no function {name!r}; {suggestion(name, functions)}")
-    return found
 
 
 def _pair(given: Any) -> tuple[Any, Any]:
@@ -177,26 +150,5 @@ def _sample(item: Any, index: int, names: tuple[str, ...]) -> Sample:
         raise InvalidSamples(f"{origin}: is no array: {error}") from error
 
 
-@contextlib.contextmanager
-def _blame(function: str, what: str) -> Iterator[None]:
-    """Turn what the user's code raises into an error that names its function and line; the log has the traceback."""
-    try:
-        yield
-    except EdgeToolkitError:
-        raise
-    except (Exception, SystemExit) as error:
-        traceback.print_exc()
-        raise InvalidSamples(f"{function}: {what}: {causes(error)}", _advice(function, error)) from error
-
-
-def _advice(function: str, error: BaseException) -> str | None:
-    """Return where in the user's code it was, or what was not found."""
-    if isinstance(error, ModuleNotFoundError):
-        if function.startswith((f"{error.name}:", f"{error.name}.")):
-            return f"looked in {sys.path[0]} and {sys.path[1]}"
-        return f"an interpreter that has {error.name!r} can be named: --python dataset=/path/to/python"
-    if isinstance(error, SyntaxError):
-        return f"{error.filename}, line {error.lineno}"
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename != __file__]
-    own = [frame for frame in frames if "site-packages" not in frame.filename and not frame.filename.startswith("<")]
-    return f"{own[-1].filename}, line {own[-1].lineno}" if own else None
+def _blame(function: str, what: str) -> contextlib.AbstractContextManager[None]:
+    return blame(function, what, InvalidSamples, "dataset")

@@ -13,9 +13,11 @@ FORMATS = ("saved_model",)
 
 
 def load(model: Path, options: dict[str, Any]) -> Loaded:
-    """Return the model's signature `options["signature"]`, ready to run."""
+    """Return the model's signature `options["signature"]`, ready to run; on a GPU only if `options["kernels"]` says "gpu"."""
     import tensorflow as tf
 
+    if options["kernels"] != "gpu":
+        tf.config.set_visible_devices([], "GPU")
     loaded = tf.saved_model.load(str(model), tags=options.get("tags"))
     function = loaded.signatures[options["signature"]]
     _, declared = function.structured_input_signature

@@ -3,8 +3,9 @@
 A fork costs a few milliseconds where importing the engine costs seconds, and whatever the engine does to its process
 (a signal, a leak, an exit), only that job ends. This process itself never calls the engine, so its forks are clean.
 
-    python main.py [--preload MODULE]...
+    python main.py [--mount FOLDER]... [--preload MODULE]...
 
+A mounted folder is a package that this interpreter lacks, borrowed from another.
 It speaks JSON lines: commands on standard input, events on standard output. Both are moved to private file descriptors first, and
 children do not have them, so nothing that an engine prints can be taken for an event.
 
@@ -39,17 +40,32 @@ _LOOK_EVERY_S = 0.05
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
-def mount_package() -> None:
-    """Make `toolkit` importable from its own folder, without putting what lies beside it on the path."""
+def mount(folder: Path) -> None:
+    """Make a package importable from its own folder, without putting what lies beside it on the path."""
     spec = importlib.util.spec_from_file_location(
-        "toolkit", _PACKAGE / "__init__.py", submodule_search_locations=[str(_PACKAGE)]
+        folder.name, folder / "__init__.py", submodule_search_locations=[str(folder)]
     )
     if spec is None or spec.loader is None:
-        raise ImportError(f"no package at {_PACKAGE}")
+        raise ImportError(f"no package at {folder}")
     module = importlib.util.module_from_spec(spec)
-    sys.modules["toolkit"] = module
+    sys.modules[folder.name] = module
     spec.loader.exec_module(module)
+
+
+def mount_own() -> None:
+    """Make `toolkit` importable, and nothing else of ours: the folder of this script leaves the path."""
+    mount(_PACKAGE)
     sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != Path(__file__).resolve().parent]
+
+
+def borrow(folder: Path) -> None:
+    """Mount a package that this interpreter lacks; where it cannot be imported, say how to have one that can."""
+    try:
+        mount(folder)
+    except Exception as error:
+        raise ImportError(
+            f"{folder.name} is not in {sys.executable}, and the toolkit's own does not work there; install it: pip install {folder.name}"
+        ) from error
 
 
 class _Child:
@@ -229,22 +245,25 @@ class _Loop:
 def main() -> None:
     """Serve until standard input closes."""
     parser = argparse.ArgumentParser()
+    parser.add_argument("--mount", action="append", default=[], type=Path)
     parser.add_argument("--preload", action="append", default=[])
-    preload = parser.parse_args().preload
+    asked = parser.parse_args()
     commands, events = os.dup(0), os.dup(1)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
     os.dup2(2, 1)
-    mount_package()
+    mount_own()
     loop = _Loop(commands, events)
     _end_with_parent(
         signal.SIGKILL
     )  # nobody reads the commands during an import, so nobody would notice that they ended
     try:
+        for folder in asked.mount:
+            borrow(folder)
         import toolkit.worker.request  # noqa: F401 (numpy and safetensors, once for all children)
 
-        for name in preload:
+        for name in asked.preload:
             importlib.import_module(name)
     except BaseException as error:
         from toolkit.errors import causes

@@ -29,6 +29,7 @@ def load(module: Any, engine: str, model: Path, options: dict[str, Any]) -> Load
     key, inputs, outputs = bind(interpreter, options.get("signature"))
 
     def call(sample: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        interpreter.reset_all_variables()  # a fused LSTM goes on from its last call's state; what is state in the original has a handle, and stays
         for name, details in inputs.items():
             interpreter.set_tensor(details["index"], sample[name])
         interpreter.invoke()

@@ -204,8 +204,20 @@ def _findings(schema: Any, model: Any, graphs: list[Any]) -> list[dict[str, Any]
         findings.append(
             _finding("scales-not-finite", f"{len(bad)} tensors have a scale that is no finite number", bad[:10])
         )
+    state = [
+        tensor.Name().decode()
+        for graph in graphs
+        for tensor in (graph.Tensors(i) for i in range(graph.TensorsLength()))
+        if tensor.IsVariable()
+    ]
+    if state:
+        message = (
+            f"goes on from its last call: {len(state)} variable tensors keep state; an application resets them "
+            "(Interpreter::ResetVariableTensors, reset_all_variables in Python) before each sequence, as was done here before each sample"
+        )
+        findings.append(_finding("variable-tensors", message, state[:10], "warning"))
     return findings
 
 
-def _finding(code: str, message: str, names: list[str]) -> dict[str, Any]:
-    return {"code": code, "severity": "error", "message": message, "names": names}
+def _finding(code: str, message: str, names: list[str], severity: str = "error") -> dict[str, Any]:
+    return {"code": code, "severity": severity, "message": message, "names": names}

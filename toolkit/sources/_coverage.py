@@ -1,0 +1,140 @@
+"""Which variables of a model were restored from its file, proven by what reading does to them.
+
+Every loader of TensorFlow and Keras has a way to restore nothing without an error: another root, another name, a layer too many. So nothing that
+a loader says is believed: each variable is given a value that no file holds, the file is read, and what still has that value was not restored.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from toolkit.errors import InvalidSource, UnknownName
+
+_SHOWN = 8
+
+
+def variables_of(model: Any) -> dict[str, Any]:
+    """Return what the outputs of a Keras model or a tf.Module can depend on, by name: weights, but no seeds and no metrics."""
+    import tensorflow as tf
+
+    found: list[Any] = list(model.weights if hasattr(model, "weights") else model.variables)
+    if isinstance(model, tf.Module):  # does not look into Keras 3 models that it holds
+        known = {id(unwrapped(variable)) for variable in found}
+        found += [variable for variable in _weights_of_parts(model) if id(unwrapped(variable)) not in known]
+    named: dict[str, Any] = {}
+    for variable in found:
+        name = getattr(variable, "path", None) or variable.name.removesuffix(":0")
+        unique, twin = name, 1
+        while unique in named:
+            unique, twin = f"{name}_{twin}", twin + 1
+        named[unique] = variable
+    return named
+
+
+def _weights_of_parts(module: Any) -> list[Any]:
+    """Return the weights of the Keras 3 models that a module holds, found as tf.train.Checkpoint finds them."""
+    import tensorflow as tf
+
+    found: dict[int, Any] = {}
+    for part in tf.train.TrackableView(module).descendants():
+        if not isinstance(part, tf.Module) and hasattr(part, "trainable_weights"):
+            found.update({id(unwrapped(weight)): weight for weight in part.weights})
+    return list(found.values())
+
+
+def unwrapped(variable: Any) -> Any:
+    """Return the tf.Variable that a variable of Keras 3 holds; another one as it is."""
+    import tensorflow as tf
+
+    held = getattr(variable, "value", variable)
+    return held if isinstance(held, tf.Variable) else variable
+
+
+def unrestored(variables: Mapping[str, Any], read: Callable[[], None]) -> list[str]:
+    """Return the names of the variables that `read` did not write; they have again the values that they had before.
+
+    A variable is anything with `numpy()` and `assign(array)`. One that still holds the poison after `read` gets a second, other one, and `read`
+    is called again: so a file may well hold the poison itself.
+    """
+    before = {name: np.asarray(variable.numpy()) for name, variable in variables.items()}
+    suspects = [
+        name for name, value in before.items() if value.size
+    ]  # where there is nothing to restore, nothing is missing
+    for dose in (0, 1):
+        poisons = {name: _poison(before[name], dose) for name in suspects}
+        for name, poison in poisons.items():
+            variables[name].assign(poison)
+        if suspects:
+            read()
+        suspects = [name for name in suspects if _same(variables[name].numpy(), poisons[name])]
+    for name in suspects:
+        variables[name].assign(before[name])
+    return suspects
+
+
+def _poison(like: np.ndarray, dose: int) -> np.ndarray:
+    """Return an array of one of two values that are rare as a variable's."""
+    if like.dtype.kind in "OSU":
+        return np.full(like.shape, f"never saved {dose}".encode(), object)
+    if like.dtype.kind == "b":
+        return np.full(like.shape, bool(dose), like.dtype)
+    if like.dtype.kind in "iu":
+        return np.full(like.shape, np.iinfo(like.dtype).max - 1 - dose, like.dtype)
+    return np.full(like.shape, (np.nan, 113)[dose], like.dtype)
+
+
+def _same(value: Any, poison: np.ndarray) -> bool:
+    value = np.asarray(value)
+    if value.dtype == object:
+        return value.tolist() == poison.tolist()
+    return value.dtype == poison.dtype and value.tobytes() == poison.tobytes()
+
+
+def coverage(
+    path: object,
+    restored: Iterable[str],
+    unrestored: Iterable[str],
+    unused: Iterable[Mapping[str, str]],
+    allowed: Sequence[str],
+    cause: str | None = None,
+) -> dict[str, Any]:
+    """Return what became of each variable, as JSON: restored, unrestored (of the model), unused (of the file), and the patterns that were allowed.
+
+    `unused` has {"name", "what"}; what is "optimizer", "counter", "model" (the file has it in the part that is the model, the builder's model has
+    not) or "other". InvalidSource where a variable of the model, or a "model" one of the file, has no partner and no pattern of `allowed`
+    (fnmatch) matches its name; with it the likely `cause`. UnknownName for a pattern that matches no variable.
+    """
+    told: dict[str, Any] = {
+        "restored": sorted(restored),
+        "unrestored": sorted(unrestored),
+        "unused": sorted(({"name": one["name"], "what": one["what"]} for one in unused), key=lambda one: one["name"]),
+        "allowed": list(allowed),
+    }
+    surplus = [one["name"] for one in told["unused"] if one["what"] == "model"]
+    known = [*told["unrestored"], *(one["name"] for one in told["unused"]), *told["restored"]]
+    for pattern in allowed:
+        if not fnmatch.filter(known, pattern):
+            raise UnknownName("--allow-unrestored", pattern, [*told["unrestored"], *surplus])
+    missing, surplus = _unmatched(told["unrestored"], allowed), _unmatched(surplus, allowed)
+    if missing or surplus:
+        total = len(told["restored"]) + len(told["unrestored"])
+        problems = []
+        if missing:
+            problems.append(f"{len(missing)} of {total} variables of the model found nothing in it: {_listed(missing)}")
+        if surplus:
+            problems.append(f"{len(surplus)} of its own found no place in the builder's model: {_listed(surplus)}")
+        way_around = f"--allow-unrestored {(missing or surplus)[0]!r} (or a pattern) goes on without"
+        raise InvalidSource(f"{path}: {'; '.join(problems)}", f"{cause}; {way_around}" if cause else way_around)
+    return told
+
+
+def _unmatched(names: Sequence[str], patterns: Sequence[str]) -> list[str]:
+    return [name for name in names if not any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)]
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")

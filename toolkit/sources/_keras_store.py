@@ -1,0 +1,229 @@
+"""The files that Keras writes: an archive (`.keras`) or HDF5, with a whole model or with weights only.
+
+Of HDF5 there are two layouts. The old one (Keras 1 and 2, and every `.h5` of a whole model) has a group for each layer, in the order of attributes
+`layer_names` and `weight_names`, under `model_weights` in a file of a whole model. The new one (`.weights.h5`, alone or in an archive) has
+`vars/0`, `vars/1`, ... under the places of the layers in the model, and no order.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from toolkit.errors import InvalidSource, causes
+
+HDF5, ZIP = b"\x89HDF\r\n\x1a\n", b"PK\x03\x04"  # HDF5 file format specification, II.A; APPNOTE.TXT of PKWARE, 4.3.7
+_ARCHIVED = {"config.json", "metadata.json", "model.weights.h5"}
+_LFS = b"version https://git-lfs"
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One array of a file: where it lies, and whether it is the model's ("model"), the optimizer's ("optimizer", "counter"), or neither ("other")."""
+
+    name: str
+    what: str
+    array: Any  # an h5py.Dataset
+
+    def value(self) -> np.ndarray:
+        """Return the numbers; bfloat16, which HDF5 has not, as Keras 3 marks it."""
+        if self.array.attrs.get("dtype") == "bfloat16":
+            import ml_dtypes
+
+            return np.array(self.array, ml_dtypes.bfloat16)
+        return np.asarray(self.array)
+
+
+def container(path: Path) -> str | None:
+    """Return "zip" for an archive of Keras (also one that was cut off), "hdf5", or None, as the first bytes tell."""
+    if not path.is_file():
+        return None
+    with open(path, "rb") as file:
+        start = file.read(512)
+    if start.startswith(HDF5):
+        return "hdf5"
+    if start.startswith(ZIP):
+        first = start[30 : 30 + int.from_bytes(start[26:28], "little")].decode(errors="replace")
+        if first in _ARCHIVED or path.suffix == ".keras":
+            return "zip"
+        with contextlib.suppress(zipfile.BadZipFile, OSError), zipfile.ZipFile(path) as archive:
+            return "zip" if "config.json" in archive.namelist() else None
+    return None
+
+
+def names_a_model(path: Path) -> bool:
+    """Return whether the name of the attribute that holds a model's configuration occurs in a file, read in blocks."""
+    wanted = b"model_config"
+    tail = b""
+    with open(path, "rb") as file:
+        while block := file.read(_BLOCK):
+            if wanted in tail + block:
+                return True
+            tail = block[-len(wanted) :]
+    return False
+
+
+def not_keras(path: object, file: Path) -> InvalidSource:
+    """Return what to say of a file that is called like one of Keras and is none."""
+    with open(file, "rb") as opened:
+        start = opened.read(len(_LFS))
+    if start == _LFS:
+        return InvalidSource(f"{path}: is a pointer of Git LFS, not the file itself", "git lfs pull")
+    what = "is empty" if not start else f"starts with {start[:8]!r}"
+    return InvalidSource(f"{path}: {what}; a .keras archive starts with {ZIP!r}, HDF5 with {HDF5!r}", _AGAIN)
+
+
+_AGAIN = "copy the file again from where it was saved, or save the model again"
+
+
+@contextlib.contextmanager
+def variables_file(path: object, file: Path) -> Iterator[Any]:
+    """Open what holds the variables, as an h5py.File; InvalidSource where the file is damaged or none of Keras."""
+    import h5py
+
+    kind = container(file)
+    if kind is None:
+        raise not_keras(path, file)
+    with contextlib.ExitStack() as stack:
+        try:
+            opened: Any = file
+            if kind == "zip":
+                opened = stack.enter_context(stack.enter_context(archive(path, file)).open("model.weights.h5"))
+            yield stack.enter_context(h5py.File(opened, "r"))
+        except (OSError, RuntimeError, KeyError, UnicodeDecodeError, zipfile.BadZipFile) as error:  # all that h5py has
+            raise damaged(path, error) from error
+
+
+def require_whole(path: object, file: Path) -> None:
+    """Raise InvalidSource for a file that was cut off, or an archive whose checksums are wrong; HDF5 has none."""
+    with variables_file(path, file):
+        pass
+    if container(file) == "zip":
+        with archive(path, file) as opened:
+            wrong = opened.testzip()
+        if wrong is not None:
+            raise InvalidSource(f"{path}: is damaged: the checksum of {wrong} in it is wrong", _AGAIN)
+
+
+def damaged(path: object, error: BaseException, what: str = "") -> InvalidSource:
+    """Return what to say of a file, or of a part of it, that cannot be read."""
+    return InvalidSource(f"{path}: {what + ' ' if what else ''}is damaged: {causes(error)}", _AGAIN)
+
+
+def archive(path: object, file: Path) -> zipfile.ZipFile:
+    """Return an opened `.keras` file; InvalidSource where it was cut off or lacks a part."""
+    try:
+        opened = zipfile.ZipFile(file)
+    except (OSError, zipfile.BadZipFile) as error:
+        raise damaged(path, error) from error
+    missing = sorted(_ARCHIVED - set(opened.namelist()))
+    if missing:
+        opened.close()
+        raise InvalidSource(f"{path}: has no {', '.join(missing)} in it", _AGAIN)
+    return opened
+
+
+def part(path: object, opened: zipfile.ZipFile, name: str) -> dict[str, Any]:
+    """Return a JSON part of an archive; InvalidSource where it is damaged."""
+    try:
+        return json.loads(opened.read(name))
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, RecursionError) as error:
+        raise damaged(path, error, f"{name} in it") from error
+
+
+def text(attribute: Any) -> str | None:
+    """Return an attribute of HDF5 as text: old files have bytes."""
+    return attribute.decode() if isinstance(attribute, bytes) else None if attribute is None else str(attribute)
+
+
+def is_old_layout(file: Any) -> bool:
+    """Return whether the variables lie in groups of layers, in an order."""
+    return "layer_names" in weights_of(file).attrs or "layer_names0" in weights_of(file).attrs
+
+
+def weights_of(file: Any) -> Any:
+    """Return the group that holds the weights."""
+    return file.get("model_weights", file)
+
+
+def stored(file: Any) -> list[Stored]:
+    """Return all arrays of an opened file; in the old layout those of the model first, in the order in which they are read."""
+    import h5py
+
+    found: dict[str, Stored] = {}
+    if is_old_layout(file):
+        group = weights_of(file)
+        for layer in (*_listed(group, "layer_names"), "top_level_model_weights"):
+            held = group.get(layer)
+            for weight in _listed(held, "weight_names") if held is not None else ():
+                name = f"{layer}/{weight}".removesuffix(":0")
+                found[held[weight].name] = Stored(name, "model", held[weight])
+
+    def note(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset) and item.name not in found:
+            found[item.name] = Stored(name.removesuffix(":0"), _what(name), item)
+
+    file.visititems(note)
+    return list(found.values())
+
+
+def variables(file: Any) -> list[dict[str, Any]]:
+    """Return the model's own variables as JSON, what a build uses of the file."""
+    return [
+        {
+            "name": one.name,
+            "dtype": "bfloat16" if one.array.attrs.get("dtype") == "bfloat16" else str(one.array.dtype),
+            "shape": list(one.array.shape),
+            "size_bytes": int(one.array.dtype.itemsize * one.array.size),
+        }
+        for one in stored(file)
+        if one.what == "model"
+    ]
+
+
+def others(file: Any) -> list[dict[str, Any]]:
+    """Return a finding for what a file holds beside the model: an optimizer's state, metrics."""
+    surplus = [one for one in stored(file) if one.what != "model"]
+    if not surplus:
+        return []
+    size = sum(int(one.array.dtype.itemsize * one.array.size) for one in surplus)
+    message = f"holds {len(surplus)} arrays of the training, optimizer or metrics, {size:,} bytes, which no build uses"
+    return [{"code": "training-state", "severity": "info", "message": message}]
+
+
+@contextlib.contextmanager
+def named(file: Path, suffix: str) -> Iterator[Path]:
+    """Give a link to a file under a suffix: Keras goes by the name, and people rename files."""
+    with tempfile.TemporaryDirectory() as folder:
+        link = Path(folder) / f"model{suffix}"
+        link.symlink_to(file.resolve())
+        yield link
+
+
+def _listed(group: Any, name: str) -> list[str]:
+    """Return a list of names, which Keras splits over name0, name1, ... where it is too long for one attribute."""
+    if name in group.attrs:
+        return [str(text(entry)) for entry in group.attrs[name]]
+    names: list[str] = []
+    chunk = 0
+    while f"{name}{chunk}" in group.attrs:
+        names += [str(text(entry)) for entry in group.attrs[f"{name}{chunk}"]]
+        chunk += 1
+    return names
+
+
+def _what(name: str) -> str:
+    parts = name.split("/")
+    if parts[0] in ("optimizer", "optimizer_weights", "_optimizer"):
+        return "counter" if any(part.startswith(("iter", "learning_rate")) for part in parts) else "optimizer"
+    metrics = {"metrics", "_metrics", "compile_metrics", "_compile_metrics", "loss_tracker", "_loss_tracker"}
+    return "other" if parts[0] in metrics or any("seed_generator" in part for part in parts) else "model"

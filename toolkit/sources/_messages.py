@@ -1,0 +1,97 @@
+"""TensorFlow's protocol buffers without TensorFlow: importing all of it takes seconds, parsing a file milliseconds."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+from toolkit.errors import InvalidSource, causes
+
+_DTYPES = {"float": "float32", "double": "float64", "half": "float16"}
+
+
+def message(module: str, name: str) -> Any:
+    """Return a new, empty message: "protobuf.saved_model" and "SavedModel" is the one of tensorflow/core/protobuf/saved_model.proto."""
+    if "tensorflow" not in sys.modules:
+        bare = types.ModuleType("tensorflow")
+        bare.__path__ = tensorflow_folders()
+        sys.modules["tensorflow"] = bare
+    return getattr(importlib.import_module(f"tensorflow.core.{module}_pb2"), name)()
+
+
+def tensorflow_folders() -> list[str]:
+    """Return where the installed TensorFlow lies, whether it is imported or not; ImportError where there is none."""
+    if "tensorflow" in sys.modules:
+        return list(sys.modules["tensorflow"].__path__)
+    spec = importlib.util.find_spec("tensorflow")
+    if spec is None or spec.submodule_search_locations is None:
+        raise ImportError("tensorflow is not installed here")
+    return list(spec.submodule_search_locations)
+
+
+def parse(into: Any, path: Path, what: str) -> Any:
+    """Fill a message from a file, binary or (by its suffix, .pbtxt) text, and return it; InvalidSource where it is damaged."""
+    from google.protobuf import text_format
+    from google.protobuf.message import DecodeError
+
+    try:
+        if path.suffix == ".pbtxt":
+            text_format.Parse(path.read_text(), into)
+        else:
+            into.ParseFromString(path.read_bytes())
+    except (DecodeError, ValueError, RecursionError) as error:
+        raise InvalidSource(f"{path}: is damaged, no {what} ({causes(error)})", "save the model again") from error
+    return into
+
+
+def dtype_name(number: int) -> str:
+    """Return numpy's name of a `DataType`, reference or not: 1 and 101 are "float32"; "string", "resource", "variant" are called so."""
+    types_pb2 = importlib.import_module("tensorflow.core.framework.types_pb2")
+    name = types_pb2.DataType.Name(number % 100).removeprefix("DT_").lower()
+    return _DTYPES.get(name, name)
+
+
+def sizes(shape: Any) -> list[int | None] | None:
+    """Return a `TensorShapeProto` as JSON: null for an unknown size, null for an unknown rank."""
+    if shape.unknown_rank:
+        return None
+    return [None if dimension.size < 0 else dimension.size for dimension in shape.dim]
+
+
+def specs(tensors: Any) -> list[dict[str, Any]]:
+    """Return inputs or outputs of a `SignatureDef` as JSON, sorted by name."""
+    return [
+        {"name": name, "dtype": dtype_name(info.dtype), "shape": sizes(info.tensor_shape)}
+        for name, info in sorted(tensors.items())
+    ]
+
+
+def operators_run(graph: Any) -> set[str]:
+    """Return the names of the operators that running a `GraphDef` can come to: its own, and those of functions that are called, not of all that are there.
+
+    What an engine may put in a function's place (a GPU's LSTM), and gradients, are there too.
+    """
+    library = {function.signature.name: function.node_def for function in graph.library.function}
+    found: set[str] = set()
+    waiting, seen = [list(graph.node)], set()
+    while waiting:
+        for node in waiting.pop():
+            called = {node.op} | {value.func.name for value in node.attr.values()}
+            called |= {one.name for value in node.attr.values() for one in value.list.func}
+            found |= {node.op} - set(library)
+            for name in called & set(library) - seen:
+                seen.add(name)
+                waiting.append(list(library[name]))
+    return found
+
+
+def operators(graph: Any) -> set[str]:
+    """Return the names of all operators of a `GraphDef`, functions included."""
+    found = {node.op for node in graph.node}
+    for function in graph.library.function:
+        found.update(node.op for node in function.node_def)
+    return found

@@ -1,0 +1,136 @@
+"""A frozen GraphDef, .pb or .pbtxt: a graph of TensorFlow 1 whose variables are constants."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from toolkit.errors import InvalidSource
+from toolkit.sources import DEFAULT_KEY, Original
+from toolkit.sources import _scan as scan
+from toolkit.sources._cut import (
+    VARIABLES,
+    attribute,
+    dtype_of,
+    node_of,
+    nodes_of,
+    operators_in,
+    operators_needed,
+    spelled,
+)
+from toolkit.sources._messages import dtype_name, message, parse, sizes
+from toolkit.sources._proposals import Ends, choose
+
+TAKES = frozenset(("inputs", "outputs", "bind"))
+KIND = "frozen_graph"
+_FIRST = b"\x08"  # of a SavedModel: saved_model_schema_version, a number; a GraphDef starts with a message
+_FIRST_TEXT = b"saved_model_schema_version"
+
+
+def recognize(path: Path) -> bool:
+    """Return whether the path is a GraphDef, or was one before it was damaged: never a SavedModel's own file."""
+    if path.suffix not in (".pb", ".pbtxt") or not path.is_file() or path.stem == "saved_model":
+        return False
+    with open(path, "rb") as file:
+        first = file.read(256)
+    return not first.startswith(_FIRST) and _FIRST_TEXT not in first
+
+
+def locate(path: Path, step: int | None = None) -> dict[str, Path]:
+    """Return the one file."""
+    if step is not None:
+        raise InvalidSource(f"{path}: a frozen graph has no steps", "leave --step out")
+    return {"graph": path}
+
+
+def inspect(request: Any) -> dict[str, Any]:
+    """Return what the file tells of inputs and outputs, and its operators; parsed, nothing is run."""
+    path, graph = _read(request)
+    needs, findings, signatures = _refusals(path, graph), [], []
+    try:
+        ends, findings = choose(path, graph, request.options)
+        signatures = [{"key": DEFAULT_KEY, **told(graph, ends)}]
+        findings += found_in(graph, {DEFAULT_KEY: ends}, request.options)
+    except InvalidSource as error:
+        needs += [str(error)]
+    return {
+        "kind": KIND,
+        "writer": writer(graph),
+        "loader": "tensorflow session",
+        "signatures": signatures,
+        "settled": False,
+        "operators": sorted(operators_in(graph)),
+        "variables": [],
+        "needs": needs,
+        "findings": findings,
+    }
+
+
+def load(request: Any) -> Original:
+    """Return the graph in a session; InvalidSource where it is damaged or still holds variables."""
+    from toolkit.sources._graph import cut_original
+
+    path, graph = _read(request)
+    for refusal in _refusals(path, graph):
+        raise InvalidSource(refusal, _ADVICE)
+    return cut_original("tensorflow session", graph, request.options)
+
+
+_ADVICE = "give the folder of its checkpoint (.meta, .index, .data) instead, or freeze it with tf.compat.v1.graph_util.convert_variables_to_constants(session, graph_def, outputs)"
+
+
+def _read(request: Any) -> tuple[str, Any]:
+    path = request.options["path"]
+    graph = parse(message("framework.graph", "GraphDef"), request.inputs["graph"], "this GraphDef")
+    if not graph.node:
+        raise InvalidSource(f"{path}: holds no graph: it has no operators", "save the graph again")
+    nodes_of(path, graph)
+    return path, graph
+
+
+def _refusals(path: str, graph: Any) -> list[str]:
+    """Return that the graph is not frozen, if it is not."""
+    variables = [node.name for node in graph.node if node.op in VARIABLES]
+    if not variables:
+        return []
+    shown = ", ".join(variables[:4]) + (f" and {len(variables) - 4} more" if len(variables) > 4 else "")
+    return [f"{path}: is not frozen: it holds the variables {shown} without their values"]
+
+
+def writer(graph: Any) -> str:
+    """Return who wrote a GraphDef, as far as it tells: the version of the graph format, of tensorflow/core/public/version.h."""
+    return (
+        f"tensorflow of GraphDef version {graph.versions.producer}"
+        if graph.versions.producer
+        else "tensorflow of unknown version"
+    )
+
+
+def found_in(graph: Any, ends: Mapping[str, Ends], options: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what is to be said about the operators that the outputs need; those of the training around them are never run."""
+    needed = set()
+    for end in ends.values():
+        stops = [*end.inputs.values(), *(spelled(name) for name in options["bind"])]
+        needed |= operators_needed(graph, end.outputs.values(), stops)
+    return scan.findings(needed - VARIABLES)  # those become constants
+
+
+def told(graph: Any, ends: Ends) -> dict[str, Any]:
+    """Return inputs and outputs as specs, with the dtypes and shapes that the file tells; a shape that it does not tell is null."""
+    nodes = {node.name: node for node in graph.node}
+    return {
+        "inputs": [_told(nodes[node_of(tensor)], name, tensor) for name, tensor in sorted(ends.inputs.items())],
+        "outputs": [_told(nodes[node_of(tensor)], name, tensor) for name, tensor in sorted(ends.outputs.items())],
+    }
+
+
+def _told(node: Any, name: str, tensor: str) -> dict[str, Any]:
+    position = int(tensor.rpartition(":")[2])
+    shape = None
+    if (known := attribute(node, "_output_shapes")) is not None and position < len(known.list.shape):
+        shape = sizes(known.list.shape[position])
+    elif (known := attribute(node, "shape")) is not None and position == 0:
+        shape = sizes(known.shape)
+    number = dtype_of(node, position)
+    return {"name": name, "dtype": dtype_name(number) if number else None, "shape": shape}

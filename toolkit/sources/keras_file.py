@@ -1,0 +1,227 @@
+"""Whole models in a file of Keras: `.keras` archives, and `.h5` or `.hdf5` since 2015.
+
+Which Keras reads a file is decided by who wrote it, as the file itself says, not by trying: of two that read it without complaint one may read it
+wrong. And tf-keras runs the code of Lambda layers in an `.h5` file whatever it is told, so such code is looked for in the configuration first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.metadata
+import importlib.util
+import json
+import re
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from toolkit.errors import InvalidSource
+from toolkit.sources import DEFAULT_KEY, Original, Spec
+from toolkit.sources import _keras_store as store
+from toolkit.sources._builder import build
+from toolkit.sources._keras import KerasOriginal, call_once, is_keras, refuse_cut
+from toolkit.sources._keras_config import brief, custom_parts, lambdas, layers_of, signature, written_by
+from toolkit.sources.keras_weights import holds_all_of, restore, weights_original
+
+TAKES = frozenset(("builder", "allow_unrestored"))
+_SUFFIX = {"zip": ".keras", "hdf5": ".h5"}
+_BUILDER = "--builder file.py:function, a function that returns"
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file of Keras: what the user called it, where it lies, and what it says of itself."""
+
+    path: str
+    file: Path
+    kind: str
+    version: str
+    config: dict[str, Any]
+
+    @property
+    def major(self) -> int:
+        """Whose generation it is: 1, 2 or 3."""
+        return int(self.version.partition(".")[0]) if self.version[:1].isdigit() else 1  # before it said so
+
+
+def recognize(path: Path) -> bool:
+    """Return whether a file is an archive of Keras, or HDF5 with a model in it; by its content, or failing that by a name that nothing else has."""
+    kind = store.container(path)
+    if kind is None:
+        return path.is_file() and path.suffix == ".keras"
+    return kind == "zip" or store.names_a_model(path)
+
+
+def locate(path: Path, step: int | None) -> dict[str, Path]:
+    """Return the file."""
+    if step is not None:
+        raise InvalidSource(f"{path}: a file of a whole model has no steps", "leave out --step")
+    return {"file": path.absolute()}
+
+
+def inspect(request: Any) -> Spec:
+    """Return what the file's own description tells, read with h5py and json alone."""
+    file = _read(request.options["path"], request.inputs["file"])
+    told = signature(file.config)
+    with store.variables_file(file.path, file.file) as opened:
+        variables, others = store.variables(opened), store.others(opened)
+    return {
+        "kind": "keras_file",
+        "writer": written_by(file.version),
+        "loader": ", else ".join(name for _, name in _loaders(file)) or "none here",
+        "layers": len(layers_of(file.config)),
+        "signatures": [{"key": DEFAULT_KEY, **told}] if told else [],
+        "settled": False,
+        "operators": [],
+        "variables": variables,
+        "needs": _needs(file, request.options["builder"] is not None),
+        "findings": [*_code(file), *_custom(file), *others],
+    }
+
+
+def load(request: Any) -> Original:
+    """Return the model; InvalidSource with what each loader said where none can read the file."""
+    file = _read(request.options["path"], request.inputs["file"])
+    refuse_cut(request)
+    store.require_whole(file.path, file.file)
+    inputs = None
+    if request.options["builder"] is not None:
+        built = build(request)
+        if built.model is not None:
+            return weights_original(request, built, file.file)
+        _make_known(built.custom_objects)
+        inputs = built.inputs
+    if lambdas(file.config):
+        (finding,) = _code(file)
+        raise InvalidSource(f"{file.path}: {finding['message']}", _needs(file, built=False)[0])
+    model, name, findings = _loaded(file)
+    covered = None
+    if not holds_all_of(
+        model, file.path, file.file
+    ):  # Keras 3 leaves a model that it cannot build as it is, and goes on
+        call_once(model, inputs)
+        covered = restore(model, file.path, file.file, request.options["allow_unrestored"])
+    original = KerasOriginal(model, name, inputs)
+    original.findings += findings
+    original.coverage = covered
+    return original
+
+
+def _read(path: str, file: Path) -> _File:
+    kind = store.container(file)
+    if kind is None:
+        raise store.not_keras(path, file)
+    if kind == "zip":
+        with store.archive(path, file) as opened:
+            parsed, metadata = store.part(path, opened, "config.json"), store.part(path, opened, "metadata.json")
+        try:
+            return _File(path, file, kind, str(metadata["keras_version"]), _model(parsed))
+        except (ValueError, KeyError, TypeError) as error:
+            raise store.damaged(path, error, "config.json or metadata.json in it") from error
+    with store.variables_file(path, file) as opened:
+        described, version = (store.text(opened.attrs.get(name)) for name in ("model_config", "keras_version"))
+    if described is None:
+        raise InvalidSource(f"{path}: holds weights and no model", f"{_BUILDER} the model")
+    try:
+        return _File(path, file, kind, version or "1", _model(json.loads(described)))
+    except ValueError as error:
+        raise store.damaged(path, error, "model_config in it") from error
+
+
+def _model(config: Any) -> dict[str, Any]:
+    if not isinstance(config, dict) or "class_name" not in config:
+        raise ValueError("it describes no model")
+    return config
+
+
+def _loaders(file: _File) -> list[tuple[str, str]]:
+    """Return (package, its name and version) of each Keras that can read the file, the likeliest first."""
+    here = []
+    for package, distribution in (("tf_keras", "tf-keras"), ("keras", "keras")):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            version = importlib.metadata.version(distribution)
+            third = package == "keras" and int(version.partition(".")[0]) >= 3
+            if third == (file.major >= 3) or (third and file.kind == "hdf5"):
+                here.append((third == (file.major >= 3), package, f"{distribution} {version}"))
+    return [(package, name) for _, package, name in sorted(here, key=lambda one: not one[0])]
+
+
+def _loaded(file: _File) -> tuple[Any, str, list[Spec]]:
+    """Return the model, the loader's name, and a finding for each loader that failed before."""
+    failed: list[str] = []
+    for package, name in _loaders(file):
+        keras = importlib.import_module(package)
+        try:
+            with store.named(file.file, _SUFFIX[file.kind]) as link:
+                options = {"safe_mode": True} if file.kind == "zip" or package == "tf_keras" else {}
+                model = keras.models.load_model(str(link), compile=False, **options)
+        except Exception as error:  # noqa: BLE001 (of any class: layers of all kinds are made here; it is told below)
+            traceback.print_exc()
+            failed.append(f"{name}: {brief(error)}")
+            continue
+        if not is_keras(model):
+            raise InvalidSource(f"{file.path}: {name} reads a {type(model).__name__} from it; a model would be right")
+        findings = [
+            {"code": "loader-failed", "severity": "info", "message": f"{name} reads it; {one}"} for one in failed
+        ]
+        return model, name, findings
+    if not failed:
+        raise InvalidSource(
+            f"{file.path}: was written by {written_by(file.version)}, and the Keras of this environment is older",
+            "name an interpreter that has Keras 3: --python source=/path/to/python",
+        )
+    problem = f"{file.path}: written by {written_by(file.version)}, cannot be read:\n" + "\n".join(
+        f"  {one}" for one in failed
+    )
+    raise InvalidSource(problem, next(iter(_needs(file, built=False)), None))
+
+
+def _make_known(objects: Any) -> None:
+    """Register classes and functions with every Keras that is here, for as long as this job lives."""
+    for package in ("tf_keras", "keras"):
+        if importlib.util.find_spec(package) is not None:
+            importlib.import_module(package).utils.get_custom_objects().update(objects)
+
+
+def _known_layers() -> frozenset[str]:
+    """Return the names of the layers of Keras 2, as the list of its package has them, without importing it."""
+    for package in ("tf_keras", "keras"):
+        spec = importlib.util.find_spec(package)
+        for folder in (spec.submodule_search_locations or []) if spec else []:
+            listed = Path(folder) / "layers" / "__init__.py"
+            if listed.is_file():
+                return frozenset(re.findall(r"import (\w+)", listed.read_text())) | _OPERATORS
+    return frozenset()
+
+
+_OPERATORS = {"TFOpLambda", "SlicingOpLambda", "ClassMethod", "InstanceMethod", "InstanceProperty", "Lambda"}
+
+
+def _code(file: _File) -> list[Spec]:
+    found = lambdas(file.config)
+    if not found:
+        return []
+    message = f"Lambda layer {', '.join(found)}: holds Python code, which runs where it is loaded; it is not loaded"
+    return [{"code": "lambda", "severity": "error", "message": message, "names": found}]
+
+
+def _custom(file: _File) -> list[Spec]:
+    found = custom_parts(file.config, _known_layers())
+    if not found:
+        return []
+    message = f"is made of classes or functions that Keras has not: {', '.join(found)}"
+    return [{"code": "custom-objects", "severity": "info", "message": message, "names": found}]
+
+
+def _needs(file: _File, built: bool) -> list[str]:  # noqa: FBT001
+    if built:
+        return []
+    if lambdas(file.config):
+        return [f"{_BUILDER} the model; this file is then its weights"]
+    found = custom_parts(file.config, _known_layers())
+    if found:
+        listed = ", ".join(f'"{name}": {name}' for name in found)
+        return [f"{_BUILDER} {{{listed}}}, or the model; this file is then its weights"]
+    return []

@@ -1,0 +1,208 @@
+"""The original model in its own framework: what it is, its canonical form, and its outputs with how far they wander when nothing was changed."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from toolkit.errors import EdgeToolkitError, InvalidSource, RequestError, causes
+from toolkit.sources import DEFAULT_KEY, Original
+from toolkit.sources._builder import code_read
+from toolkit.sources._messages import message, parse, specs
+from toolkit.sources._scan import is_stateful, random_operators, refuse_reaching
+from toolkit.worker.infer import check
+from toolkit.worker.shards import ShardWriter, read_index, read_shards
+
+_BATCH = 64  # samples in one call, where the model takes a batch of any size
+_NOISE_SAMPLES = 16
+
+Arrays = dict[str, np.ndarray]
+Call = Callable[[Arrays], Arrays]
+
+
+def open_(request: Any) -> dict[str, Any]:
+    """Load the model and return what it is: engine, loader, signatures, operators, coverage, findings, and the files that the builder's code consists of."""
+    _use("cpu")
+    original = _load(request)
+    return {
+        "engine": original.engine,
+        "loader": original.loader,
+        "signatures": original.signatures,
+        "operators": sorted(original.operators),
+        "coverage": original.coverage,
+        "findings": original.findings,
+        "code": code_read(),
+    }
+
+
+def canonicalize(request: Any) -> dict[str, Any]:
+    """Write out/saved_model and return its signature: the one asked for, under `serving_default`, with static shapes and the same names.
+
+    Options: `signature` (a key) and `shapes` (by input name, of one call; a size or a shape of null is taken from the samples in inputs["samples"]).
+    """
+    _use("cpu")
+    key, shapes = request.options["signature"], _shapes(request)
+    original = _load(request)
+    (declared,) = (signature for signature in original.signatures if signature["key"] == key)
+    try:
+        original.save(key, shapes, request.out / "saved_model")
+    except EdgeToolkitError as error:
+        error.hint = error.hint or _about_open_sizes(request, shapes)
+        raise
+    except Exception as error:
+        path = request.options["path"]
+        raise InvalidSource(
+            f"{path}: cannot be saved with the shapes {shapes} ({causes(error)})", _about_open_sizes(request, shapes)
+        ) from error
+    file = request.out / "saved_model" / "saved_model.pb"
+    graph = parse(message("protobuf.saved_model", "SavedModel"), file, "SavedModel").meta_graphs[0]
+    made = graph.signature_def[DEFAULT_KEY]
+    signature: dict[str, Any] = {"key": DEFAULT_KEY, "inputs": specs(made.inputs), "outputs": specs(made.outputs)}
+    for side in ("inputs", "outputs"):
+        wanted, found = (sorted(str(spec["name"]) for spec in one[side]) for one in (declared, signature))
+        if wanted != found:
+            raise InvalidSource(f"{request.options['path']}: {side} are called {wanted}, in its canonical form {found}")
+    return {"signature": signature}
+
+
+def run(request: Any) -> dict[str, Any]:
+    """Write out/outputs for the samples of inputs["samples"] through the original; return engine, signature and noise.
+
+    `noise` holds, by output name, the largest absolute difference (real units) of a repeated call, and of one call with many samples against one call
+    for each (where the signature takes a batch of any size), over the first samples. A model with state takes them one by one in their order, and a
+    repetition begins anew. An original whose repeated calls differ, and that draws random numbers, is refused: nothing can be held against it.
+    Options: `signature`, `device` ("cpu" or "gpu"), `first` (that many samples only, or null).
+    """
+    device, key = request.options["device"], request.options["signature"]
+    _use(device)
+    original = _load(request)
+    (signature,) = (one for one in original.signatures if one["key"] == key)
+    stateful = is_stateful(original.operators)
+    batched = not stateful and _takes_batches(signature)
+    first, total = _run_all(request, partial(original.call, key), signature, batched=batched)
+    again = partial((_load(request) if stateful else original).call, key)
+    noise = {"repeat": _largest([(outputs if stateful else again(sample), again(sample)) for sample, outputs in first])}
+    if batched:
+        noise["batch"] = _largest([(outputs, again(sample)) for sample, outputs in first])
+    _refuse_random(request.options["path"], original, noise["repeat"])
+    return {"engine": original.engine, "signature": signature, "count": total, "noise": noise, "device": device}
+
+
+def _run_all(
+    request: Any, call: Call, signature: dict[str, Any], *, batched: bool
+) -> tuple[list[tuple[Arrays, Arrays]], int]:
+    """Write the outputs for all samples; return the first few samples with theirs, and how many samples there were."""
+    samples = request.inputs["samples"]
+    total = min(read_index(samples)["count"], request.options["first"] or sys.maxsize)
+    first: list[tuple[Arrays, Arrays]] = []
+    done = 0
+    with ShardWriter(request.out / "outputs") as writer:
+        for chunk in _chunks(samples, _BATCH if batched else 1, total):
+            for sample, outputs in _together(call, chunk) if batched else [(one, call(one)) for one in chunk]:
+                check(outputs, signature["outputs"], f"sample {done}")
+                writer.add(outputs)
+                first += [(sample, outputs)] * (done < _NOISE_SAMPLES)
+                done += 1
+            request.progress(done, total)
+    return first, total
+
+
+def _refuse_random(path: str, original: Original, repeat: dict[str, float]) -> None:
+    wandering = [name for name, largest in repeat.items() if largest != 0.0]
+    drawn = random_operators(original.operators)
+    if wandering and drawn:
+        name = max(wandering, key=lambda one: repeat[one])
+        raise InvalidSource(
+            f"{path}: the same input gives other outputs each time ({name!r} by up to {repeat[name]:.3g}), and the graph draws random numbers: {', '.join(drawn)}",
+            "dropout that was left on? export with training=False, or bind its placeholder: --bind keep_prob=1.0",
+        )
+
+
+def _load(request: Any) -> Original:
+    """Return the original; say of a framework's many ways to refuse a damaged or foreign file which file it was and what it said."""
+    path = request.options["path"]
+    plugin = importlib.import_module(f"toolkit.sources.{request.options['kind']}")
+    try:
+        original: Original = plugin.load(request)
+    except (EdgeToolkitError, MemoryError):
+        raise
+    except (
+        Exception
+    ) as error:  # OSError, IndexError, DataLossError, NotFoundError, ValueError: all were seen for damaged files
+        raise InvalidSource(f"{path}: TensorFlow cannot load it: {causes(error)}", "save the model again") from error
+    refuse_reaching(path, original.operators, request.options["trust"])
+    return original
+
+
+def _use(device: str) -> None:
+    """Have TensorFlow see the processor alone, or a GPU too; RequestError where there is none."""
+    if device == "cpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+    import tensorflow as tf
+
+    if device == "cpu":
+        tf.config.set_visible_devices([], "GPU")
+    elif not tf.config.list_physical_devices("GPU"):
+        raise RequestError(
+            f"reference device {device!r}: TensorFlow {tf.__version__} sees no GPU here",
+            "leave out --reference-device, or install a TensorFlow with CUDA and name it: --python source=/path/to/python",
+        )
+
+
+def _about_open_sizes(request: Any, shapes: dict[str, list[int]]) -> str | None:
+    """Return that sizes came from the samples, and how to say them, where they did."""
+    taken = [name for name, shape in request.options["shapes"].items() if shape is None or None in shape]
+    said = " ".join(f"--shape {name}=1,{','.join(map(str, shapes[name]))}" for name in taken)
+    return (
+        f"the model leaves sizes open, and the samples have no batch axis? say the shape of one call: {said}"
+        if taken
+        else None
+    )
+
+
+def _shapes(request: Any) -> dict[str, list[int]]:
+    """Return the shape of one call by input name; what the signature leaves open is as the samples in inputs["samples"] have it."""
+    shapes: dict[str, Any] = dict(request.options["shapes"])
+    for name, shape in shapes.items():
+        if shape is None or None in shape:
+            shapes[name] = read_index(request.inputs["samples"])["tensors"][name]["shape"]
+    return shapes
+
+
+def _chunks(samples: Any, size: int, total: int) -> Iterator[list[Arrays]]:
+    """Yield the first `total` samples in lists of at most `size`."""
+    for arrays in read_shards(samples):
+        count = min(len(next(iter(arrays.values()), ())), total)
+        total -= count
+        for start in range(0, count, size):
+            rows = range(start, min(start + size, count))
+            yield [{name: array[row, ...] for name, array in arrays.items()} for row in rows]
+
+
+def _together(call: Call, chunk: list[Arrays]) -> list[tuple[Arrays, Arrays]]:
+    """Return each sample with its outputs, from one call for all of them."""
+    outputs = call({name: np.concatenate([sample[name] for sample in chunk]) for name in chunk[0]})
+    return [
+        (sample, {name: array[row : row + 1] for name, array in outputs.items()}) for row, sample in enumerate(chunk)
+    ]
+
+
+def _takes_batches(signature: dict[str, Any]) -> bool:
+    specs = [*signature["inputs"], *signature["outputs"]]
+    return all(spec["shape"] is not None and len(spec["shape"]) > 0 and spec["shape"][0] is None for spec in specs)
+
+
+def _largest(pairs: list[tuple[Arrays, Arrays]]) -> dict[str, float]:
+    largest: dict[str, float] = {}
+    for one, other in pairs:
+        for name, array in one.items():
+            if array.size and array.dtype.kind in "fiu":
+                difference = float(np.max(np.abs(array.astype(np.float64) - other[name].astype(np.float64))))
+                largest[name] = float(np.maximum(largest.get(name, 0.0), difference))  # which lets no NaN get lost
+    return largest
