@@ -276,7 +276,7 @@ def inspected_text(path: Path, held: Mapping[str, Any]) -> str:
     for signature in held["signatures"]:
         lines += [
             f"  signature {signature['key'] or '(none; bound by tensor name)'}",
-            *_signature_lines(signature, "    "),
+            *_signature_lines(signature, "    ", "any rank" if held.get("settled", True) else "(its shape is known when it is loaded)"),
         ]
     if not held["signatures"]:
         lines.append("  no signature" + ("" if held.get("settled", True) else " before it is loaded"))
@@ -357,12 +357,12 @@ def size(count: int) -> str:
     return f"{count} B"
 
 
-def _signature_lines(signature: Mapping[str, Any], indent: str = "  ") -> list[str]:
+def _signature_lines(signature: Mapping[str, Any], indent: str = "  ", unknown: str = "any rank") -> list[str]:
     lines = []
     for side in ("inputs", "outputs"):
         for spec in signature[side]:
             shape = (
-                "any rank"
+                unknown
                 if spec["shape"] is None
                 else "[" + ", ".join("?" if n is None else str(n) for n in spec["shape"]) + "]"
             )

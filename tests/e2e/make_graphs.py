@@ -1,9 +1,10 @@
-"""Write the graphs of these tests as training code of TensorFlow 1 leaves them behind, from seeded numbers, and what their outputs are for some samples.
+"""Write the graphs of these tests as training code of TensorFlow 1 leaves them behind, and what they gave for some samples.
 
     python make_graphs.py FOLDER       with the interpreter of the tensorflow environment
 
-FOLDER/NAME/ holds a model, FOLDER/NAME.npz samples under the inputs' names and, with `=` in front, each output's values as the session that was saved gave them.
-All graphs are made with switches and loops as TensorFlow 1 had them, and most with its reference variables.
+FOLDER/NAME/ holds a model, FOLDER/NAME.npz samples under the inputs' names and, with `=` in front, each output's values as the
+session that was saved gave them. All numbers are seeded. Switches and loops
+are as TensorFlow 1 had them, and most variables are its reference variables.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ def numbers(*shape: int, scale: float = 1.0, seed: int = 7) -> np.ndarray:
     return np.random.default_rng(seed).normal(0, scale, shape).astype(np.float32)
 
 
-def variable(name: str, *shape: int, seed: int = 7, resource: bool = False, **more: object) -> tf.Variable:
+def variable(name: str, *shape: int, resource: bool = False) -> tf.Variable:
     """Return a variable whose first value is not the one that is saved."""
-    return v1.get_variable(name, shape, initializer=v1.zeros_initializer(), use_resource=resource, **more)
+    return v1.get_variable(name, shape, initializer=v1.zeros_initializer(), use_resource=resource)
 
 
 def randomize(session: v1.Session, seed: int = 11) -> None:
@@ -50,7 +51,7 @@ def dropout(x: tf.Tensor, keep_prob: tf.Tensor) -> tf.Tensor:
     return tf.divide(x, keep_prob) * tf.floor(keep_prob + drawn)
 
 
-def network(x: tf.Tensor, keep_prob: tf.Tensor, is_training: tf.Tensor, resource: bool = False) -> tf.Tensor:
+def network(x: tf.Tensor, keep_prob: tf.Tensor, is_training: tf.Tensor, *, resource: bool = False) -> tf.Tensor:
     """Return the scores of a small convolutional network with batch normalization in a cond, and two generations of dropout."""
     kernel = variable("conv/kernel", 3, 3, 1, 4, resource=resource)
     y = tf.nn.conv2d(x, kernel, 1, "SAME")
@@ -93,19 +94,19 @@ def trained(logits: tf.Tensor, labels: tf.Tensor) -> None:
     v1.summary.merge_all()
 
 
-def mnist(
-    folder: Path, resource: bool = False, version: int = v1.train.SaverDef.V2, meta: bool = True, named: str = "model"
-) -> None:
+def mnist(folder: Path, *, resource: bool = False, version: int = v1.train.SaverDef.V2, meta: bool = True) -> None:
     """The training graph of a classifier: x (None, 8, 8, 1), labels, keep_prob, is_training."""
     x = v1.placeholder(tf.float32, [None, 8, 8, 1], "x")
     labels = v1.placeholder(tf.int32, [None], "labels")
     keep_prob, is_training = v1.placeholder(tf.float32, [], "keep_prob"), v1.placeholder(tf.bool, [], "is_training")
-    logits = network(x, keep_prob, is_training, resource)
+    logits = network(x, keep_prob, is_training, resource=resource)
     probabilities = tf.nn.softmax(logits, name="probabilities")
     trained(logits, labels)
     with v1.Session() as session:
         randomize(session)
-        v1.train.Saver(write_version=version).save(session, str(folder / named), global_step=20, write_meta_graph=meta)
+        v1.train.Saver(write_version=version).save(
+            session, str(folder / "model"), global_step=20, write_meta_graph=meta
+        )
         samples = numbers(6, 8, 8, 1, seed=3)
         record(
             folder,
@@ -209,7 +210,7 @@ def averages(folder: Path) -> None:
     """A graph for evaluation that restores the moving averages in place of the variables."""
     x = v1.placeholder(tf.float32, [None, 6], "x")
     weights = variable("w", 6, 3)
-    y = tf.matmul(x, weights, name="y")
+    tf.matmul(x, weights, name="y")
     average = v1.train.ExponentialMovingAverage(0.5)
     update = average.apply([weights])
     samples = numbers(3, 6, seed=3)
@@ -239,7 +240,7 @@ def signed(folder: Path) -> None:
 
 
 def linear() -> tuple[tf.Tensor, tf.Tensor]:
-    """x (None, 6) to y (None, 3), without its bias's name being its operator's."""
+    """Return one layer: x (None, 6) and y (None, 3)."""
     x = v1.placeholder(tf.float32, [None, 6], "x")
     return x, tf.tanh(tf.matmul(x, variable("w", 6, 3)) + variable("b", 3), name="y")
 
@@ -278,7 +279,7 @@ def imported(folder: Path) -> None:
 
 
 def functions(folder: Path) -> None:
-    """A frozen graph whose nodes are calls: a tf.function, and a cond of TensorFlow 2 that a placeholder decides, with dropout in the branch for training."""
+    """A frozen graph with calls: a tf.function, and a cond of TensorFlow 2 with dropout in the branch for training."""
     v1.enable_control_flow_v2()
     x = v1.placeholder(tf.float32, [None, 6], "x")
     training = v1.placeholder(tf.bool, [], "training")

@@ -49,7 +49,7 @@ def ran(executor, arrays, tmp_path):
 
 @pytest.fixture
 def built(executor, arrays, tmp_path):
-    """Return a function that builds a model for the host in float32 and returns what came of it, a verdict or an error; samples are like these, and many."""
+    """Return a function that builds a model for the host in float32 and returns what came of it; samples are like these, and many."""
 
     def run(original, samples):
         rng = np.random.default_rng(5)
@@ -88,7 +88,7 @@ def close(found, expected):
 
 @pytest.mark.parametrize("name", ["mnist", "mnist_resource", "mnist_v1"])
 def test_a_training_graph_is_cut_to_what_inference_needs(case, ran, executor, name):
-    """Batch normalization in a cond, dropout of two generations, labels, an optimizer, averages: none of it is left; both formats, both kinds of variables."""
+    """Batch normalization in a cond, dropout, labels, an optimizer, averages: none of it is left."""
     path, samples, expected = case(name)
 
     close(ran(Original(path, **INFERENCE), samples), expected)
@@ -427,7 +427,7 @@ def test_what_is_allowed_to_be_unrestored_starts_as_it_would(case, executor):
 
 
 def test_without_graph_and_builder_nothing_can_be_built(case, refused, executor):
-    """inspect says so before, and refuses nothing."""
+    """Which `inspect` says before, and refuses nothing."""
     path, _, _ = case("mnist_no_meta")
 
     assert "--builder" in refused(InvalidSource, Original(path))
@@ -505,31 +505,42 @@ def test_a_flipped_bit_in_the_index_is_refused(case, refused, tmp_path):
     assert "damaged" in refused(InvalidSource, Original(path, **INFERENCE))
 
 
-fsrcnn = pytest.mark.skipif(not (SHARED / "fsrcnn_saver").is_dir(), reason="the models of others are not here")
+others = pytest.mark.skipif(not SHARED.is_dir(), reason="the models of others are not here")
 
 
-@fsrcnn
+@others
 @pytest.mark.parametrize("name", ["x2", "x2_small", "x3"])
-def test_super_resolution_gives_what_its_author_got(ran, name, request, tmp_path):
+def test_super_resolution_gives_what_its_author_got(ran, name):
     """Input is the luminance of the picture, rounded, over 255."""
     expected = np.load(SHARED / "fsrcnn_saver" / name / "expected_on_input_png.npy")
-    image = luminance(SHARED / "fsrcnn_saver" / "input.png", request)
+    image = luminance(SHARED / "fsrcnn_saver" / "input.png")
 
-    (found,) = ran(
-        Original(
-            SHARED / "fsrcnn_saver" / name,
-            inputs={"image": "IteratorGetNext:0"},
-            outputs={"y": "NCHW_output"},
-            shapes={"image": image.shape},
-        ),
-        {"image": image},
-    ).values()
+    source = SHARED / "fsrcnn_saver" / name
+    ends = {"inputs": {"image": "IteratorGetNext:0"}, "outputs": {"y": "NCHW_output"}}
+    found = ran(Original(source, shapes={"image": image.shape}, **ends), {"image": image})["y"]
 
     np.testing.assert_allclose(found.ravel(), expected.ravel(), **CLOSE)
 
 
-def luminance(path, request):
+@others
+@pytest.mark.parametrize(
+    ("name", "shape", "bind"),
+    [
+        ("regression/checkpoint", (), {}),
+        ("regression/graphdef/frozen.pb", (), {}),
+        ("rnn_frozen/gru.pb", (1, 784), {"keep_prob": "1.0"}),
+        ("rnn_frozen/lstm.pb", (1, 784), {"keep_prob": "1.0"}),
+    ],
+)
+def test_graphs_of_others_are_built(built, name, shape, bind):
+    """A scalar in, a checkpoint whose only sink is a loss, and dropout that a placeholder switches off."""
+    verdict = built(Original(SHARED / name, shapes={"X": shape}, bind=bind), {"X": np.zeros((1, *shape))})
+
+    assert getattr(verdict, "passed", verdict) is True
+
+
+def luminance(path):
     """Return Y of YCrCb (ITU-R BT.601, full range), rounded to whole numbers as OpenCV does, over 255: (1, H, W, 1)."""
-    PIL = pytest.importorskip("PIL.Image")
-    colours = np.asarray(PIL.open(path).convert("RGB"), np.float64)
+    pillow = pytest.importorskip("PIL.Image")
+    colours = np.asarray(pillow.open(path).convert("RGB"), np.float64)
     return (np.round(colours @ [0.299, 0.587, 0.114]) / 255)[None, :, :, None].astype(np.float32)

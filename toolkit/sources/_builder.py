@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -121,8 +122,9 @@ def _files_read() -> Iterator[None]:
 
 
 def _is_users(path: Path) -> bool:
-    """Return whether a file is neither of an installed package, nor of Python or the system."""
+    """Return whether a file is neither of an installed package, nor of Python or the system, nor of this job (autograph writes code)."""
     installed = {"site-packages", "dist-packages", "__pycache__", "proc", "sys", "dev", "etc"} & set(path.parts)
     library = Path(os.__file__).resolve().parent
     ours = Path(__file__).resolve().parents[1]
-    return not (installed or library in path.parents or ours in path.parents)
+    scratch = Path(tempfile.gettempdir()).parent
+    return not (installed or {library, ours, scratch} & set(path.parents))

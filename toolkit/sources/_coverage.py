@@ -40,10 +40,39 @@ def _weights_of_parts(module: Any) -> list[Any]:
     import tensorflow as tf
 
     found: dict[int, Any] = {}
-    for part in tf.train.TrackableView(module).descendants():
+    for part in reached(module):
         if not isinstance(part, tf.Module) and hasattr(part, "trainable_weights"):
             found.update({id(unwrapped(weight)): weight for weight in part.weights})
     return list(found.values())
+
+
+def children(trackable: Any) -> dict[str, Any]:
+    """Return what tf.train.Checkpoint saves below an object, by name; TensorFlow before 2.10 has no public way to ask."""
+    import tensorflow as tf
+
+    view = getattr(tf.train, "TrackableView", None)
+    if view is not None:
+        return dict(view.children(trackable))
+    trackable._maybe_initialize_trackable()  # noqa: SLF001
+    return dict(trackable._trackable_children())  # noqa: SLF001
+
+
+def reached(root: Any) -> list[Any]:
+    """Return all objects that tf.train.Checkpoint reaches from one, which included."""
+    return [root, *(child for below in children_of(root).values() for child in below.values())]
+
+
+def children_of(root: Any) -> dict[int, Mapping[str, Any]]:
+    """Return of each object that tf.train.Checkpoint reaches its children by attribute, by the object's id().
+
+    Some are made only when they are asked for, so each is asked once: what is returned keeps them all alive, and their ids theirs.
+    """
+    found: dict[int, Mapping[str, Any]] = {}
+    for one in (queue := [root]):
+        if id(one) not in found:
+            found[id(one)] = children(one)
+            queue.extend(found[id(one)].values())
+    return found
 
 
 def unwrapped(variable: Any) -> Any:

@@ -12,23 +12,9 @@ from typing import Any
 from toolkit.errors import InvalidSource
 
 SOURCES = frozenset(
-    (
-        "Placeholder",
-        "PlaceholderV2",
-        "PlaceholderWithDefault",
-        "IteratorGetNext",
-        "IteratorGetNextSync",
-        "OneShotIterator",
-    )
-    + (
-        "QueueDequeue",
-        "QueueDequeueV2",
-        "QueueDequeueMany",
-        "QueueDequeueManyV2",
-        "QueueDequeueUpTo",
-        "QueueDequeueUpToV2",
-    )
-    + ("ReaderRead", "ReaderReadV2", "ReaderReadUpTo", "ReaderReadUpToV2", "Unstage", "RecvTPUEmbeddingActivations")
+    "Placeholder PlaceholderV2 PlaceholderWithDefault IteratorGetNext IteratorGetNextSync OneShotIterator QueueDequeue QueueDequeueV2 "
+    "QueueDequeueMany QueueDequeueManyV2 QueueDequeueUpTo QueueDequeueUpToV2 ReaderRead ReaderReadV2 ReaderReadUpTo ReaderReadUpToV2 "
+    "Unstage".split()
 )
 VARIABLES = frozenset(("Variable", "VariableV2", "VarHandleOp", "AutoReloadVariable"))
 TABLES = frozenset(
@@ -76,7 +62,7 @@ def dtype_of(node: Any, position: int = 0) -> int:
 
 def attribute(node: Any, key: str) -> Any:
     """Return an attribute of a node, None where it has none of that name."""
-    return node.attr[key] if key in node.attr else None
+    return node.attr.get(key)
 
 
 def nodes_of(path: object, graph: Any) -> dict[str, Any]:

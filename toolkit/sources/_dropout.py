@@ -125,15 +125,20 @@ class _Pass:
         """Replace what a known condition decides: Switch and Merge of TensorFlow 1, If of TensorFlow 2."""
         taken = {}
         for node in self._nodes.values():
-            if node.op in _SWITCHES and (condition := self.interval(spelled(node.input[1]))) is not None:
-                if condition.value is not None:
-                    taken[node.name] = int(bool(condition.value))
-            elif node.op in ("If", "StatelessIf") and (condition := self.interval(spelled(node.input[0]))) is not None:
-                if condition.value is not None:
-                    _call(node, "then_branch" if condition.value else "else_branch")
-                    self._called = True
-        if not taken:
-            return
+            place = 1 if node.op in _SWITCHES else 0 if node.op in ("If", "StatelessIf") else None
+            condition = None if place is None else self.interval(spelled(node.input[place]))
+            if condition is None or condition.value is None:
+                continue
+            if place == 1:
+                taken[node.name] = int(bool(condition.value))
+            else:
+                _call(node, "then_branch" if condition.value else "else_branch")
+                self._called = True
+        if taken:
+            self._join(taken)
+
+    def _join(self, taken: dict[str, int]) -> None:
+        """Connect what comes out of switches with what went in, where it is known which way."""
         alive = self._alive(taken)
         for name, branch in taken.items():
             self._instead[f"{name}:{branch}"] = spelled(self._nodes[name].input[0])
@@ -247,7 +252,7 @@ def _call(node: Any, branch: str) -> None:
     node.CopyFrom(made)
 
 
-def _truth(always: bool, never: bool) -> Ends:
+def _truth(*, always: bool, never: bool) -> Ends:
     return (1.0, 1.0) if always else (0.0, 0.0) if never else (0.0, 1.0)
 
 
@@ -277,12 +282,12 @@ _BINARY: dict[str, Callable[[Interval, Interval], Ends | None]] = {
     "Mul": _product,
     "RealDiv": _quotient,
     "Div": lambda a, b: _quotient(a, b) if b.low == b.high == 1 else None,
-    "GreaterEqual": lambda a, b: _truth(a.low >= b.high, a.high < b.low),
-    "Greater": lambda a, b: _truth(a.low > b.high, a.high <= b.low),
-    "LessEqual": lambda a, b: _truth(a.high <= b.low, a.low > b.high),
-    "Less": lambda a, b: _truth(a.high < b.low, a.low >= b.high),
-    "Equal": lambda a, b: _truth(a.low == a.high == b.low == b.high, a.high < b.low or b.high < a.low),
-    "NotEqual": lambda a, b: _truth(a.high < b.low or b.high < a.low, a.low == a.high == b.low == b.high),
+    "GreaterEqual": lambda a, b: _truth(always=a.low >= b.high, never=a.high < b.low),
+    "Greater": lambda a, b: _truth(always=a.low > b.high, never=a.high <= b.low),
+    "LessEqual": lambda a, b: _truth(always=a.high <= b.low, never=a.low > b.high),
+    "Less": lambda a, b: _truth(always=a.high < b.low, never=a.low >= b.high),
+    "Equal": lambda a, b: _truth(always=a.low == a.high == b.low == b.high, never=a.high < b.low or b.high < a.low),
+    "NotEqual": lambda a, b: _truth(always=a.high < b.low or b.high < a.low, never=a.low == a.high == b.low == b.high),
     "LogicalAnd": lambda a, b: (min(a.low, b.low), min(a.high, b.high)),
     "LogicalOr": lambda a, b: (max(a.low, b.low), max(a.high, b.high)),
 }

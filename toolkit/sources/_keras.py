@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import importlib
 import inspect
-import re
 import shutil
 import traceback
 from collections.abc import Iterator, Mapping
@@ -20,8 +19,9 @@ from toolkit.errors import InvalidSource, UnknownName, causes
 from toolkit.sources import DEFAULT_KEY, Arrays, Original, Spec
 from toolkit.sources._functions import engine, operators_of
 from toolkit.sources._keras_config import HALVES, half_policy, in_float32, is_keras, keras_of
+from toolkit.sources._keras_tensors import filled, leaves, named_leaves, output_names, symbolic_tensors, unique
 
-__all__ = ["KerasOriginal", "call_once", "is_keras", "keras_of", "refuse_cut", "require_built"]
+__all__ = ["KerasOriginal", "call_once", "is_keras", "keras_of", "require_built"]
 
 
 class KerasOriginal(Original):
@@ -33,13 +33,18 @@ class KerasOriginal(Original):
 
     def __init__(self, model: Any, loader: str, inputs: Mapping[str, Any] | None = None) -> None:
         keras = keras_of(model)
+        backend = keras.backend.backend()
+        if backend != "tensorflow":
+            raise InvalidSource(
+                f"{_who(model)}: runs on {backend}; TensorFlow would be right", "KERAS_BACKEND=tensorflow"
+            )
         self.model = model
         self.loader = loader
         self.engine = f"{'tf-keras' if keras.__name__ == 'tf_keras' else 'keras'} {keras.__version__} on {engine()}"
         self.findings = []
         self._arguments = _arguments(model, inputs)
-        self._inputs = _named_leaves(self._arguments)
-        self._outputs = _output_names(model)
+        self._inputs = named_leaves(self._arguments)
+        self._outputs = output_names(model)
         for name, leaf in self._inputs.items():
             _check_dense(f"{_who(model)}: input {name!r}", leaf)
         declared = {name: _sizes(leaf.shape) for name, leaf in self._inputs.items()}
@@ -106,7 +111,7 @@ class KerasOriginal(Original):
                 tf.cast(given[name], leaf.dtype if model is self.model else _whole_dtype(leaf.dtype))
                 for name, leaf in self._inputs.items()
             ]
-            positional, by_keyword = _filled(self._arguments, iter(tensors))
+            positional, by_keyword = filled(self._arguments, iter(tensors))
             results = model(*positional, training=False, **by_keyword)
             found = _named_results(model, results, self._outputs)
             return {name: tf.cast(tensor, _whole_dtype(tensor.dtype)) for name, tensor in found.items()}
@@ -114,25 +119,15 @@ class KerasOriginal(Original):
         return tf.function(by_name, autograph=False)
 
 
-def refuse_cut(request: Any) -> None:
-    """Raise InvalidSource where a graph is to be cut, or a placeholder bound: a model of layers has neither."""
-    asked = [name for name in ("inputs", "outputs", "bind") if request.options[name]]
-    if asked:
-        raise InvalidSource(
-            f"{request.options['path']}: --{asked[0]} is for graphs; a Keras model is made of layers",
-            "have a builder return the part that is meant: keras.Model(model.input, model.get_layer(...).output)",
-        )
-
-
 def _arguments(model: Any, inputs: Mapping[str, Any] | None) -> tuple[list[Any], dict[str, Any]]:
     """Return what the model is called with, positional and by keyword: structures whose leaves have a shape and a dtype."""
     symbolic = symbolic_tensors(model, "inputs")
     if symbolic is not None:
-        named = _named_leaves(symbolic)
+        named = named_leaves(symbolic)
         for name in inputs or {}:
             if name not in named:
                 raise UnknownName(f"{_who(model)}: input", name, named)
-        return [_filled(symbolic, iter([(inputs or {}).get(name, leaf) for name, leaf in named.items()]))], {}
+        return [filled(symbolic, iter([(inputs or {}).get(name, leaf) for name, leaf in named.items()]))], {}
     require_built(model)
     if inputs:
         inputs = {name: _with_name(spec, name) for name, spec in inputs.items()}
@@ -172,9 +167,9 @@ def call_once(model: Any, inputs: Mapping[str, Any] | None) -> None:
     structure = _arguments(model, inputs)
     zeros = [
         tf.zeros([1 if size is None else size for size in _sizes(leaf.shape) or []], leaf.dtype)
-        for _, leaf in _leaves(structure)
+        for _, leaf in leaves(structure)
     ]
-    positional, by_keyword = _filled(structure, iter(zeros))
+    positional, by_keyword = filled(structure, iter(zeros))
     with _refusal(model):
         model(*positional, training=False, **by_keyword)
 
@@ -186,88 +181,18 @@ def _not_called(model: Any) -> InvalidSource:
     )
 
 
-def symbolic_tensors(model: Any, side: str) -> Any:
-    """Return the structure of symbolic "inputs" or "outputs" that a functional or sequential model was made from; None for any other."""
-    for holder in (getattr(model, "_functional", None), model):
-        for attribute in (f"_{side}_struct", f"_nested_{side}"):
-            found = getattr(holder, attribute, None)
-            if found is not None:
-                return found
-    return None
-
-
-def _leaves(structure: Any, key: str | None = None) -> Iterator[tuple[str | None, Any]]:
-    """Yield (key, leaf) of nested lists and mappings, mappings in the order of their keys: no framework changes that one."""
-    if isinstance(structure, Mapping):
-        for name in sorted(structure, key=str):
-            yield from _leaves(structure[name], str(name))
-    elif isinstance(structure, (list, tuple)):
-        for item in structure:
-            yield from _leaves(item)
-    else:
-        yield key, structure
-
-
-def _filled(structure: Any, leaves: Iterator[Any]) -> Any:
-    """Return the structure with other leaves, taken in the order of `_leaves`."""
-    if isinstance(structure, Mapping):
-        return {name: _filled(structure[name], leaves) for name in sorted(structure, key=str)}
-    if isinstance(structure, (list, tuple)):
-        items = [_filled(item, leaves) for item in structure]
-        if hasattr(structure, "_fields"):
-            return type(structure)(*items)
-        return tuple(items) if isinstance(structure, tuple) else items
-    return next(leaves)
-
-
-def _named_leaves(structure: Any) -> dict[str, Any]:
-    """Return leaves by name: the key in a mapping, else the layer that it belongs to; as TensorFlow can name an argument, and unique."""
-    leaves = list(_leaves(structure))
-    names = [_as_argument(_name(key, leaf, f"input_{position}")) for position, (key, leaf) in enumerate(leaves)]
-    return dict(zip(_unique(names), (leaf for _, leaf in leaves), strict=True))
-
-
-def _output_names(model: Any) -> list[str] | None:
-    """Return names of outputs in the order of `_leaves`; None where the model does not say."""
-    symbolic = symbolic_tensors(model, "outputs")
-    if symbolic is None:
-        return None
-    return _unique([_name(key, leaf, f"output_{place}") for place, (key, leaf) in enumerate(_leaves(symbolic))])
-
-
 def _named_results(model: Any, results: Any, names: list[str] | None) -> dict[str, Any]:
     import tensorflow as tf
 
-    leaves = [(key, leaf) for key, leaf in _leaves(results) if leaf is not None]
-    if names is None or len(names) != len(leaves):
-        names = _unique([key or f"output_{place}" for place, (key, _) in enumerate(leaves)])
-    for name, (_, leaf) in zip(names, leaves, strict=True):
+    found = [(key, leaf) for key, leaf in leaves(results) if leaf is not None]
+    if names is None or len(names) != len(found):
+        names = unique([key or f"output_{place}" for place, (key, _) in enumerate(found)])
+    for name, (_, leaf) in zip(names, found, strict=True):
         if not tf.is_tensor(leaf) or not isinstance(leaf, tf.Tensor):
             raise InvalidSource(
                 f"{_who(model)}: output {name!r} is a {type(leaf).__name__}; a dense tensor would be right"
             )
-    return {name: leaf for name, (_, leaf) in zip(names, leaves, strict=True)}
-
-
-def _name(key: str | None, leaf: Any, otherwise: str) -> str:
-    history = getattr(leaf, "_keras_history", None)
-    layer = getattr(history, "operation", None) or getattr(history, "layer", None)
-    return key or getattr(layer, "name", None) or getattr(leaf, "name", None) or otherwise
-
-
-def _as_argument(name: str) -> str:
-    """Return the name as TensorFlow spells that of an argument (sanitize_arg_name in core/function/polymorphism/function_type.py)."""
-    plain = re.sub(r"[^a-zA-Z0-9_]", "_", name)
-    return plain if re.match(r"[a-zA-Z]", plain) else f"arg_{plain}"
-
-
-def _unique(names: list[str]) -> list[str]:
-    """Return the names, a second `x` as `x_1`: as Keras does it."""
-    unique: list[str] = []
-    for name in names:
-        candidates = (name, *(f"{name}_{number}" for number in range(1, len(names) + 1)))
-        unique.append(next(candidate for candidate in candidates if candidate not in unique))
-    return unique
+    return {name: leaf for name, (_, leaf) in zip(names, found, strict=True)}
 
 
 def _check_dense(who: str, leaf: Any) -> None:

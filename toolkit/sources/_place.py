@@ -14,7 +14,7 @@ import numpy as np
 
 from toolkit.errors import InvalidSource
 from toolkit.sources._builder import Built
-from toolkit.sources._coverage import unwrapped
+from toolkit.sources._coverage import children_of, reached, unwrapped
 from toolkit.sources._object_graph import ObjectGraph
 from toolkit.sources._table import Entry
 
@@ -135,26 +135,6 @@ def cause_of(graph: ObjectGraph, built: Built, place: Place, lost: Mapping[str, 
             "the same layers keep their variables under different names"
         )
     return "the builder makes another model than was saved: layers missing, added, or in another order"
-
-
-def reached(root: Any) -> list[Any]:
-    """Return all objects that tf.train.Checkpoint reaches from one, which included."""
-    return [root, *(child for children in children_of(root).values() for child in children.values())]
-
-
-def children_of(root: Any) -> dict[int, Mapping[str, Any]]:
-    """Return of each object that tf.train.Checkpoint reaches its children by attribute, by the object's id().
-
-    Some are made only when they are asked for, so each is asked once: what is returned keeps them all alive, and their ids theirs.
-    """
-    import tensorflow as tf
-
-    found: dict[int, Mapping[str, Any]] = {}
-    for one in (queue := [root]):
-        if id(one) not in found:
-            found[id(one)] = tf.train.TrackableView.children(one)
-            queue.extend(found[id(one)].values())
-    return found
 
 
 def _shape_and_dtype(variable: Any) -> tuple[Any, str]:

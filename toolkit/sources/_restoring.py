@@ -1,7 +1,7 @@
 """The variables of a tf.train.Saver's file into those of a session's graph, by name, each checked before it is taken.
 
-TensorFlow checks too little: a resource variable takes a value of any shape in silence. And it asks for too much: one missing optimizer slot, and nothing is
-restored. So values are read one by one and fed to the operators that would have restored them.
+TensorFlow checks too little: a resource variable takes a value of any shape in silence. And it asks for too much: one missing
+optimizer slot, and nothing is restored. So values are read one by one and fed to the operators that would have restored them.
 """
 
 from __future__ import annotations
@@ -55,7 +55,10 @@ class Saved:
             ) from error
 
     def value(self, reader: Any, name: str, part: str = "") -> np.ndarray:
-        """Return a variable's value, or of a partitioned one the `part` in TensorFlow's notation: "20 10 0,10:0,10", full shape and (start, length) by axis."""
+        """Return a variable's value, or the `part` of a partitioned one.
+
+        TensorFlow's notation of a part is "20 10 0,10:0,10": the whole shape, and (start, length) by axis.
+        """
         import tensorflow as tf
 
         try:
@@ -208,20 +211,23 @@ def initializer(graph: Any, variable: str) -> Any:
     return (own or sorted(writers, key=lambda operator: str(operator.name)) or [None])[0]
 
 
-def restore(
-    session: Any,
-    graph: Any,
-    ends: Mapping[str, Ends],
-    places: Iterable[Place],
-    held: Saved,
-    options: Mapping[str, Any],
-    elsewhere: str,
-    cause: str,
-) -> Spec:
-    """Write into a session's variables, as far as the outputs need them, and return the coverage; InvalidSource where one is missing or has another shape or dtype.
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """Saved variables and where they go; `elsewhere` is what one without a place is, `cause` why one may be missing."""
 
-    What may stay unrestored (`options["allow_unrestored"]`) gets the value that it starts with.
+    held: Saved
+    places: list[Place]
+    elsewhere: str
+    cause: str
+
+
+def restore(session: Any, graph: Any, ends: Mapping[str, Ends], matching: Matching, options: Mapping[str, Any]) -> Spec:
+    """Write into a session's variables, as far as the outputs need them, and return the coverage.
+
+    InvalidSource where one is missing or has another shape or dtype. What may stay unrestored (`options["allow_unrestored"]`)
+    gets the value that it starts with.
     """
+    held, places = matching.held, matching.places
     nodes = {node.name: node for node in graph.node}
     wanted: set[str] = set()
     for end in ends.values():
@@ -231,10 +237,12 @@ def restore(
     taken = [place for place in places if place.variable in wanted and place.name in held.variables]
     _refuse_mismatches(held, nodes, taken)
     missing = sorted(wanted - {place.variable for place in taken})
-    unused = held.unused({place.name for place in taken}, elsewhere)
+    unused = held.unused({place.name for place in taken}, matching.elsewhere)
     in_graph = {place.name for place in places}
     unused = [{**one, "what": "other"} if one["what"] == "model" and one["name"] in in_graph else one for one in unused]
-    told = coverage(held.path, sorted(wanted - set(missing)), missing, unused, options["allow_unrestored"], cause)
+    told = coverage(
+        held.path, sorted(wanted - set(missing)), missing, unused, options["allow_unrestored"], matching.cause
+    )
     _start(session, held.path, missing)
     reader = held.reader() if taken else None
     operators = {place.operator.name: place.operator for place in taken}
@@ -265,7 +273,8 @@ def _refuse_mismatches(held: Saved, nodes: Mapping[str, Any], places: Iterable[P
         node = nodes[place.variable]
         wanted = dtype_name(attribute(node, "dtype").type)
         declared = sizes(attribute(node, "shape").shape)
-        whole = [int(size) for size in place.part.split(" ")[:-1]] if place.part else declared
+        parts: list[int | None] = [int(size) for size in place.part.split(" ")[:-1]]
+        whole = parts if place.part else declared
         problems += mismatch(place.variable, (wanted, whole), place.name, (dtype, shape))
     refuse(held.path, problems)
 
@@ -297,7 +306,7 @@ def _pieces(part: str) -> list[tuple[int, int] | None]:
     if not part.strip():
         return []
     pieces: list[tuple[int, int] | None] = []
-    for text in part.split(" ")[-1].split(":"):
+    for text in part.rpartition(" ")[2].split(":"):
         start, comma, length = text.partition(",")
         pieces.append((int(start), int(length)) if comma else None)
     return pieces

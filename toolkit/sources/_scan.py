@@ -44,7 +44,7 @@ _RANDOM = re.compile(
 _CHANGING = re.compile(
     r"Assign(Add|Sub)?(VariableOp|Ref)?|(Resource)?(Sparse)?(Scatter|Strided)\w*(Assign|Add|Sub|Mul|Div|Min|Max|Update)|RngReadAndSkip|RngSkip"
 )
-_WRAPPED = re.compile(rb'"([A-Z_]\w+)", name, |execute\(b"(\w+)"')
+_WRAPPED = re.compile(rb'_apply_op_helper\(\s*"(\w+)"|execute\(b"(\w+)"')
 # What graphs hold and Python has no function for.
 _BUILT_IN = {"_Arg", "_Retval", "Placeholder", "Const", "RefEnter", "RefExit", "RefMerge", "RefNextIteration", "RefSwitch"}  # fmt: skip
 

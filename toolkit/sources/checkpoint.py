@@ -15,10 +15,10 @@ import numpy as np
 from toolkit.errors import InvalidSource, causes
 from toolkit.sources import Original, Spec
 from toolkit.sources._builder import Built, build
-from toolkit.sources._coverage import coverage, unrestored, unwrapped, variables_of
+from toolkit.sources._coverage import coverage, reached, unrestored, unwrapped, variables_of
 from toolkit.sources._functions import object_original
 from toolkit.sources._object_graph import ASIDE, ObjectGraph, read_object_graph
-from toolkit.sources._place import SHOWN, cause_of, check_fit, check_values, find_place, reached
+from toolkit.sources._place import SHOWN, cause_of, check_fit, check_values, find_place
 from toolkit.sources._table import OBJECT_GRAPH, find_prefix, holds_object_graph, locate_prefix, read_scalar
 
 LOADER = "tf.train.Checkpoint"

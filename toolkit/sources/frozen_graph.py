@@ -47,7 +47,9 @@ def locate(path: Path, step: int | None = None) -> dict[str, Path]:
 def inspect(request: Any) -> dict[str, Any]:
     """Return what the file tells of inputs and outputs, and its operators; parsed, nothing is run."""
     path, graph = _read(request)
-    needs, findings, signatures = _refusals(path, graph), [], []
+    needs = _refusals(path, graph)
+    findings: list[dict[str, Any]] = []
+    signatures: list[dict[str, Any]] = []
     try:
         ends, findings = choose(path, graph, request.options)
         signatures = [{"key": DEFAULT_KEY, **told(graph, ends)}]
@@ -77,7 +79,10 @@ def load(request: Any) -> Original:
     return cut_original("tensorflow session", graph, request.options)
 
 
-_ADVICE = "give the folder of its checkpoint (.meta, .index, .data) instead, or freeze it with tf.compat.v1.graph_util.convert_variables_to_constants(session, graph_def, outputs)"
+_ADVICE = (
+    "give the folder of its checkpoint (.meta, .index, .data) instead, or freeze it with "
+    "tf.compat.v1.graph_util.convert_variables_to_constants(session, graph_def, outputs)"
+)
 
 
 def _read(request: Any) -> tuple[str, Any]:

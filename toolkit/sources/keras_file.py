@@ -21,7 +21,7 @@ from toolkit.errors import InvalidSource
 from toolkit.sources import DEFAULT_KEY, Original, Spec
 from toolkit.sources import _keras_store as store
 from toolkit.sources._builder import build
-from toolkit.sources._keras import KerasOriginal, call_once, is_keras, refuse_cut
+from toolkit.sources._keras import KerasOriginal, call_once, is_keras
 from toolkit.sources._keras_config import brief, custom_parts, lambdas, layers_of, signature, written_by
 from toolkit.sources.keras_weights import holds_all_of, restore, weights_original
 
@@ -84,7 +84,6 @@ def inspect(request: Any) -> Spec:
 def load(request: Any) -> Original:
     """Return the model; InvalidSource with what each loader said where none can read the file."""
     file = _read(request.options["path"], request.inputs["file"])
-    refuse_cut(request)
     store.require_whole(file.path, file.file)
     inputs = None
     if request.options["builder"] is not None:
@@ -175,7 +174,8 @@ def _loaded(file: _File) -> tuple[Any, str, list[Spec]]:
     problem = f"{file.path}: written by {written_by(file.version)}, cannot be read:\n" + "\n".join(
         f"  {one}" for one in failed
     )
-    raise InvalidSource(problem, next(iter(_needs(file, built=False)), None))
+    hint = f"what the file names and Keras has not comes from {_BUILDER} {{name: class or function}}"
+    raise InvalidSource(problem, next(iter(_needs(file, built=False)), hint))
 
 
 def _make_known(objects: Any) -> None:

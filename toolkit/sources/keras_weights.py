@@ -20,7 +20,7 @@ from toolkit.sources import Original, Spec
 from toolkit.sources import _keras_store as store
 from toolkit.sources._builder import Built, build
 from toolkit.sources._coverage import coverage, unrestored, variables_of
-from toolkit.sources._keras import KerasOriginal, is_keras, keras_of, refuse_cut, require_built
+from toolkit.sources._keras import KerasOriginal, is_keras, keras_of, require_built
 from toolkit.sources._keras_config import brief, written_by
 
 TAKES = frozenset(("builder", "allow_unrestored"))
@@ -66,7 +66,6 @@ def inspect(request: Any) -> Spec:
 
 def load(request: Any) -> Original:
     """Return the builder's model with the weights of the file, all of them; InvalidSource where it is another model than was saved."""
-    refuse_cut(request)
     path = request.options["path"]
     store.require_whole(path, request.inputs["file"])
     if request.options["builder"] is None:

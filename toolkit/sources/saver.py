@@ -1,7 +1,7 @@
 """What tf.train.Saver wrote: variables by name, and beside them, mostly, the training graph as a MetaGraph.
 
-With the MetaGraph (.meta) the graph is cut at inputs and outputs; without it, or with a builder given, the user's code makes the graph or the model, and the
-variables find their places by name. Format V2 is .index and .data-..., V1 one file.
+With the MetaGraph (.meta) the graph is cut at inputs and outputs; without it, or with a builder given, the user's code makes the
+graph or the model, and the variables find their places by name. Format V2 is .index and .data-..., V1 one file.
 """
 
 from __future__ import annotations
@@ -19,14 +19,26 @@ from toolkit.sources._cut import nodes_of, operators_in, spelled
 from toolkit.sources._map import read_map
 from toolkit.sources._messages import message, parse
 from toolkit.sources._proposals import Ends, choose
-from toolkit.sources._restoring import Saved, mismatch, places_by_name, places_of_saver, refuse, restore, saved
+from toolkit.sources._restoring import (
+    Matching,
+    Saved,
+    mismatch,
+    places_by_name,
+    places_of_saver,
+    refuse,
+    restore,
+    saved,
+)
 from toolkit.sources._table import find_prefix, holds_object_graph, is_table, locate_prefix
 from toolkit.sources.frozen_graph import found_in, told, writer
 
 TAKES = frozenset(("builder", "step", "inputs", "outputs", "bind", "map", "allow_unrestored"))
 KIND = "saver"
 LOADER = "tensorflow session"
-_NEEDS = "a builder, because no MetaGraph (.meta) lies beside it: --builder path/to/file.py:function, which returns the model, or {'inputs': {name: tensor}, 'outputs': {name: tensor}} of TensorFlow 1"
+_NEEDS = (
+    "a builder, because no MetaGraph (.meta) lies beside it: --builder path/to/file.py:function, which returns the model, "
+    "or {'inputs': {name: tensor}, 'outputs': {name: tensor}} of TensorFlow 1"
+)
 
 
 def recognize(path: Path) -> bool:
@@ -131,10 +143,11 @@ def _of_meta_graph(request: Any, held: Saved, renamed: Mapping[str, str]) -> Ori
         _refuse_unknown(request, renamed, [place.variable for place in places], "variable of the graph")
         _refuse_unknown(request, renamed.values(), held.variables, "variable of the file")
     session = session_of(graph)
-    told = restore(
-        session, meta.graph_def, ends, places, held, options, "other", "the MetaGraph is of another model than the file"
-    )
-    return GraphOriginal(LOADER, session, meta.graph_def, ends, options, findings, told)
+    matching = Matching(held, places, "other", "the MetaGraph is of another model than the file")
+    told = restore(session, meta.graph_def, ends, matching, options)
+    original = GraphOriginal(LOADER, session, meta.graph_def, ends, options, findings)
+    original.coverage = told
+    return original
 
 
 def _of_code(request: Any, built: Built, held: Saved, renamed: Mapping[str, str]) -> Original:
@@ -154,23 +167,18 @@ def _of_code(request: Any, built: Built, held: Saved, renamed: Mapping[str, str]
         raise InvalidSource(f"{name}: its tensors are of {len(graphs)} graphs; those of one graph would be right")
     (graph,) = graphs.values()
     known = graph.as_graph_def(add_shapes=True)
-    ends, findings = {DEFAULT_KEY: _said(built)}, []
+    ends = _said(built)
+    findings: list[dict[str, Any]] = []
     if options["inputs"] or options["outputs"]:
-        chosen, findings = choose(
-            options["path"],
-            known,
-            {
-                **options,
-                "inputs": options["inputs"] or _said(built).inputs,
-                "outputs": options["outputs"] or _said(built).outputs,
-            },
-        )
-        ends = {DEFAULT_KEY: chosen}
+        asked = {"inputs": options["inputs"] or ends.inputs, "outputs": options["outputs"] or ends.outputs}
+        ends, findings = choose(options["path"], known, {**options, **asked})
     places = places_by_name(graph, renamed)
     _refuse_unknown(request, renamed, [place.variable for place in places], "variable of the graph")
     session = session_of(graph)
-    told = restore(session, known, ends, places, held, options, "model", _cause(held))
-    return GraphOriginal(f"{LOADER}, graph of {name}", session, known, ends, options, findings, told)
+    told = restore(session, known, {DEFAULT_KEY: ends}, Matching(held, places, "model", _cause(held)), options)
+    original = GraphOriginal(f"{LOADER}, graph of {name}", session, known, {DEFAULT_KEY: ends}, options, findings)
+    original.coverage = told
+    return original
 
 
 def _said(built: Built) -> Ends:
@@ -217,7 +225,10 @@ def _of_model(request: Any, built: Built, held: Saved, renamed: Mapping[str, str
 def _cause(held: Saved) -> str:
     known = sorted(set(held.variables) - {one["name"] for one in held.unused((), "model") if one["what"] != "model"})
     shown = ", ".join(known[:4]) + (f" and {len(known) - 4} more" if len(known) > 4 else "")
-    return f'the builder makes another model, or its variables have other names than the file\'s ({shown}): --map FILE with lines "model\'s variable" = "file\'s variable"'
+    return (
+        f"the builder makes another model, or its variables have other names than the file's ({shown}): "
+        '--map FILE with lines "model\'s variable" = "file\'s variable"'
+    )
 
 
 def _built(request: Any) -> Built:
