@@ -13,10 +13,10 @@ from toolkit.conversion import Artifact, artifact_of, convert_job
 from toolkit.errors import EdgeToolkitError, Unconvertible, WorkerCrashed, WorkerRefused
 from toolkit.executor import Executor
 from toolkit.jobs import Engine, Job, Output
+from toolkit.originals import DEFAULT_KEY
 from toolkit.runtime import HOST_RUNTIME, Execution, run_job, run_of
 from toolkit.signature import Signature
 from toolkit.source import TENSORFLOW, Source
-from toolkit.sources import DEFAULT_KEY
 from toolkit.store import Entry
 from toolkit.verdict import Evidence, Step, Verdict, judge
 

@@ -19,6 +19,7 @@ from toolkit.limits import Limits
 from toolkit.worker.request import sha256
 
 _PACKAGE = Path(__file__).resolve().parent
+_ROOMS = ("worker", "originals")
 _FORMAT = 1  # of keys and stored jobs: raise it when their meaning changes
 
 
@@ -47,7 +48,8 @@ class Job:
 
     `title` is for people (who is at work on what); `module` and `call` name the function under `toolkit`, and `plugins` the modules that it
     uses by name; `options` is JSON; `inputs` are paths or what other jobs give. `cached` is False for what depends on more than its
-    inputs: a user's function, a measurement of time. `notes` are told to the job beside its options and change nothing but its messages, so they are no part of the key.
+    inputs: a user's function, a measurement of time. `notes` are told to the job beside its options and change nothing but its messages, so they
+    are no part of the key.
     Without `limits` of its own it has those of the run's settings.
     """
 
@@ -97,9 +99,9 @@ def key(job: Job, engine_identity: str, input_digests: Mapping[str, str]) -> str
 
 @functools.cache
 def code_digest(module: str) -> str:
-    """Return the hash of a worker module's source, of its folder's contract and common parts, and of the worker's own code."""
+    """Return the hash of a worker module's source, of its folder's contract, and of the worker's own code and what it has of original models."""
     own = _PACKAGE / (module.replace(".", "/") + ".py")
-    files = {own, own.parent / "__init__.py", *own.parent.glob("_*.py"), *(_PACKAGE / "worker").glob("*.py")}
+    files = {own, own.parent / "__init__.py", *(file for room in _ROOMS for file in (_PACKAGE / room).rglob("*.py"))}
     return _digest_of({path.relative_to(_PACKAGE).as_posix(): sha256(path) for path in files})
 
 

@@ -276,7 +276,9 @@ def inspected_text(path: Path, held: Mapping[str, Any]) -> str:
     for signature in held["signatures"]:
         lines += [
             f"  signature {signature['key'] or '(none; bound by tensor name)'}",
-            *_signature_lines(signature, "    ", "any rank" if held.get("settled", True) else "(its shape is known when it is loaded)"),
+            *_signature_lines(
+                signature, "    ", "any rank" if held.get("settled", True) else "(its shape is known when it is loaded)"
+            ),
         ]
     if not held["signatures"]:
         lines.append("  no signature" + ("" if held.get("settled", True) else " before it is loaded"))

@@ -16,7 +16,7 @@ from toolkit import registry
 from toolkit.errors import InvalidSource, RequestError, UnknownName
 from toolkit.executor import Executor
 from toolkit.jobs import Engine, Job, Output, path_digest
-from toolkit.sources import DEFAULT_KEY
+from toolkit.originals import DEFAULT_KEY
 from toolkit.worker.user_code import EXPECTED, SPELLING
 
 TENSORFLOW = Engine("tensorflow")
@@ -37,11 +37,11 @@ Files = dict[str, Path | Job | Output]
 class Original:
     """The model that is handed in, as one says it on the command line.
 
-    `signature` is a key of it; `shapes` the shape of one call of inputs whose sizes it leaves open. `builder` ("package.module:function" or "file.py:function",
-    called with `builder_args`) makes the model whose variables a checkpoint or a file of weights holds; `step` chooses among checkpoints; `map` is a TOML file of
-    variables that are called otherwise there. `inputs` and `outputs` ({name: tensor}) cut a graph, `bind` gives values to its placeholders.
-    `allow_unrestored` are patterns of variables that may be left without partner; `trust` lets operators run that reach for files, Python or the network.
-    `device` is what the original itself runs on.
+    `signature` is a key of it; `shapes` the shape of one call of inputs whose sizes it leaves open. `builder` ("package.module:function" or
+    "file.py:function", called with `builder_args`) makes the model whose variables a checkpoint or a file of weights holds; `step` chooses among
+    checkpoints; `map` is a TOML file of variables that are called otherwise there. `inputs` and `outputs` ({name: tensor}) cut a graph, `bind`
+    gives values to its placeholders. `allow_unrestored` are patterns of variables that may be left without partner; `trust` lets operators run
+    that reach for files, Python or the network. `device` is what the original itself runs on.
     """
 
     path: Path
@@ -80,7 +80,8 @@ class Source:
     """A model as it was handed in, with one signature chosen.
 
     `signature` is JSON: names, dtypes, and shapes as the model declares them, the batch (a first size left open) set to 1; sizes that are
-    still null are taken from the samples. `files` and `options` are what each job that loads it is asked; `coverage` tells which variables were restored.
+    still null are taken from the samples. `files` and `options` are what each job that loads it is asked; `coverage` tells which variables were
+    restored.
     """
 
     path: Path
@@ -297,7 +298,10 @@ def _about_coverage(coverage: Mapping[str, Any] | None) -> list[dict[str, Any]]:
     if coverage is None or not coverage["unrestored"]:
         return []
     names = coverage["unrestored"]
-    message = f"{len(names)} variables have no value in the file and are as the builder left them, as --allow-unrestored lets them: {', '.join(names[:_LISTED])}"
+    some = ", ".join(names[:_LISTED])
+    message = (
+        f"{len(names)} variables have no value in the file and are as the builder left them, as was allowed: {some}"
+    )
     return [{"code": "unrestored-variables", "severity": "warning", "message": message, "names": names}]
 
 

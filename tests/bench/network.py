@@ -50,4 +50,7 @@ def open_(folder: str, kind: str) -> None:
 
 
 if __name__ == "__main__":
-    {"write": write, "open": open_}[sys.argv[1]](*sys.argv[2:])
+    if sys.argv[1] == "write":
+        write(*sys.argv[2:])
+    else:
+        open_(*sys.argv[2:])

@@ -37,7 +37,7 @@ def save(
     holder = tf.Module()
     named = {name: SPEC(spec.shape, spec.dtype, name) for name, spec in specs.items()}
     holder.function = tf.function(function)
-    holder.kept = [variable for variable in function.__self__.values] if hasattr(function, "__self__") else []
+    holder.kept = list(function.__self__.values) if hasattr(function, "__self__") else []
     traced = holder.function.get_concrete_function(**named)
     tf.saved_model.save(holder, str(folder), signatures={"serving_default": traced})
     loaded = tf.saved_model.load(str(folder)).signatures["serving_default"]
@@ -188,6 +188,7 @@ class Counter:
         self.values = [tf.Variable(tf.zeros([1, 3]), name="mean")]
 
     def call(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Return the mean with this sample in it."""
         (mean,) = self.values
         return {"smooth": mean.assign(mean * 0.75 + x * 0.25)}
 
@@ -220,7 +221,7 @@ def alike(folder: Path) -> None:
     write(folder, samples, expected)
 
 
-def _graph_of_tensorflow_1(use_resource: bool) -> tuple[object, object, object]:
+def _graph_of_tensorflow_1(*, use_resource: bool) -> tuple[object, object, object]:
     x = v1.placeholder(tf.float32, [None, 6], name="x")
     with v1.variable_scope("layer", use_resource=use_resource):
         kernel = v1.get_variable("kernel", initializer=draw(6, 4))

@@ -160,7 +160,7 @@ def test_a_builder_gets_its_arguments_as_text(convert, builder):
 @pytest.mark.parametrize("name", ["no colon", "a:b:c:d e", "9x:y", ":f", "x:"])
 def test_a_builder_that_is_no_name_is_refused(convert, name):
     """What one looks like is said."""
-    with pytest.raises(RequestError, match="'package.module:function' or 'path/to/file.py:function' would be right"):
+    with pytest.raises(RequestError, match=r"'package\.module:function' or 'path/to/file\.py:function' would be right"):
         convert(name)
 
 

@@ -22,7 +22,7 @@ ORDER = """
     workers
     executor progress
     runtimes worker.infer worker.tflite worker.tflite_file runtimes/*
-    sources sources/* worker.original source
+    originals sources sources/* worker.original source
     readers readers/* worker.preparation worker.samples dataset
     schemes schemes/* converters converters/* conversion
     metrics metrics/*

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toolkit.errors import InvalidSource
-from toolkit.sources._sstable import checksum
-from toolkit.sources._table import (
+from toolkit.originals.variables.sstable import checksum
+from toolkit.originals.variables.table import (
     OBJECT_GRAPH,
     find_prefix,
     holds_object_graph,

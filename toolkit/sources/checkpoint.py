@@ -1,7 +1,7 @@
 """Checkpoints of `tf.train.Checkpoint`: prefixes, a CheckpointManager's folders, tf-keras' weights in TensorFlow's format, a SavedModel's variables.
 
 They hold variables and no code: a builder makes the model. Where it was in the file (the root, `model`, `net`, ...) is found, TensorFlow restores
-it, and that is not believed: see `_coverage`; then each value is compared with the file's.
+it, and that is not believed: see `coverage`; then each value is compared with the file's.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 
 from toolkit.errors import InvalidSource, causes
-from toolkit.sources import Original, Spec
-from toolkit.sources._builder import Built, build
-from toolkit.sources._coverage import coverage, reached, unrestored, unwrapped, variables_of
-from toolkit.sources._functions import object_original
-from toolkit.sources._object_graph import ASIDE, ObjectGraph, read_object_graph
-from toolkit.sources._place import SHOWN, cause_of, check_fit, check_values, find_place
-from toolkit.sources._table import OBJECT_GRAPH, find_prefix, holds_object_graph, locate_prefix, read_scalar
+from toolkit.originals import Original, Spec
+from toolkit.originals.builder import Built, build
+from toolkit.originals.functions import object_original
+from toolkit.originals.variables.coverage import coverage, reached, unrestored, unwrapped, variables_of
+from toolkit.originals.variables.object_graph import ASIDE, ObjectGraph, read_object_graph
+from toolkit.originals.variables.place import SHOWN, cause_of, check_fit, check_values, find_place
+from toolkit.originals.variables.table import OBJECT_GRAPH, find_prefix, holds_object_graph, locate_prefix, read_scalar
 
 LOADER = "tf.train.Checkpoint"
 

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from toolkit.errors import InvalidSource
-from toolkit.sources import DEFAULT_KEY, Original
-from toolkit.sources import _scan as scan
-from toolkit.sources._cut import (
+from toolkit.originals import DEFAULT_KEY, Original
+from toolkit.originals.graphs.cut import (
     VARIABLES,
-    attribute,
-    dtype_of,
-    node_of,
     nodes_of,
     operators_in,
-    operators_needed,
-    spelled,
 )
-from toolkit.sources._messages import dtype_name, message, parse, sizes
-from toolkit.sources._proposals import Ends, choose
+from toolkit.originals.graphs.described import found_in, told, writer
+from toolkit.originals.graphs.proposals import choose
+from toolkit.originals.messages import message, parse
 
 TAKES = frozenset(("inputs", "outputs", "bind"))
 KIND = "frozen_graph"
@@ -71,7 +65,7 @@ def inspect(request: Any) -> dict[str, Any]:
 
 def load(request: Any) -> Original:
     """Return the graph in a session; InvalidSource where it is damaged or still holds variables."""
-    from toolkit.sources._graph import cut_original
+    from toolkit.originals.graphs.original import cut_original
 
     path, graph = _read(request)
     for refusal in _refusals(path, graph):
@@ -101,41 +95,3 @@ def _refusals(path: str, graph: Any) -> list[str]:
         return []
     shown = ", ".join(variables[:4]) + (f" and {len(variables) - 4} more" if len(variables) > 4 else "")
     return [f"{path}: is not frozen: it holds the variables {shown} without their values"]
-
-
-def writer(graph: Any) -> str:
-    """Return who wrote a GraphDef, as far as it tells: the version of the graph format, of tensorflow/core/public/version.h."""
-    return (
-        f"tensorflow of GraphDef version {graph.versions.producer}"
-        if graph.versions.producer
-        else "tensorflow of unknown version"
-    )
-
-
-def found_in(graph: Any, ends: Mapping[str, Ends], options: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return what is to be said about the operators that the outputs need; those of the training around them are never run."""
-    needed = set()
-    for end in ends.values():
-        stops = [*end.inputs.values(), *(spelled(name) for name in options["bind"])]
-        needed |= operators_needed(graph, end.outputs.values(), stops)
-    return scan.findings(needed - VARIABLES)  # those become constants
-
-
-def told(graph: Any, ends: Ends) -> dict[str, Any]:
-    """Return inputs and outputs as specs, with the dtypes and shapes that the file tells; a shape that it does not tell is null."""
-    nodes = {node.name: node for node in graph.node}
-    return {
-        "inputs": [_told(nodes[node_of(tensor)], name, tensor) for name, tensor in sorted(ends.inputs.items())],
-        "outputs": [_told(nodes[node_of(tensor)], name, tensor) for name, tensor in sorted(ends.outputs.items())],
-    }
-
-
-def _told(node: Any, name: str, tensor: str) -> dict[str, Any]:
-    position = int(tensor.rpartition(":")[2])
-    shape = None
-    if (known := attribute(node, "_output_shapes")) is not None and position < len(known.list.shape):
-        shape = sizes(known.list.shape[position])
-    elif (known := attribute(node, "shape")) is not None and position == 0:
-        shape = sizes(known.shape)
-    number = dtype_of(node, position)
-    return {"name": name, "dtype": dtype_name(number) if number else None, "shape": shape}

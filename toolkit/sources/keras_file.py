@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.errors import InvalidSource
-from toolkit.sources import DEFAULT_KEY, Original, Spec
-from toolkit.sources import _keras_store as store
-from toolkit.sources._builder import build
-from toolkit.sources._keras import KerasOriginal, call_once, is_keras
-from toolkit.sources._keras_config import brief, custom_parts, lambdas, layers_of, signature, written_by
-from toolkit.sources.keras_weights import holds_all_of, restore, weights_original
+from toolkit.originals import DEFAULT_KEY, Original, Spec
+from toolkit.originals.builder import build
+from toolkit.originals.keras_models import store
+from toolkit.originals.keras_models.config import brief, custom_parts, lambdas, layers_of, signature, written_by
+from toolkit.originals.keras_models.original import KerasOriginal, call_once, is_keras
+from toolkit.originals.keras_models.weights import holds_all_of, restore, weights_original
 
 TAKES = frozenset(("builder", "allow_unrestored"))
 _SUFFIX = {"zip": ".keras", "hdf5": ".h5"}

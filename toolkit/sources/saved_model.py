@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.errors import InvalidSource
-from toolkit.sources import DEFAULT_KEY, Original, Spec
-from toolkit.sources._functions import FunctionOriginal, engine
-from toolkit.sources._messages import message, operators, operators_run, parse, specs
-from toolkit.sources._scan import findings, refuse_without_kernel
-from toolkit.sources._table import read_bundle
+from toolkit.originals import DEFAULT_KEY, Original, Spec
+from toolkit.originals.functions import FunctionOriginal, engine
+from toolkit.originals.messages import message, operators, operators_run, parse, specs
+from toolkit.originals.operators import findings, refuse_without_kernel
+from toolkit.originals.variables.table import read_bundle
 
 TAKES = frozenset(("inputs", "outputs", "bind"))
 _INIT_KEY = "__saved_model_init_op"  # how tf.saved_model.save marks an initializer among the signatures
@@ -82,7 +82,7 @@ def propose(request: Any) -> dict[str, Any]:
 
     That is behind the operators that take strings and give numbers, as far as an output depends on them.
     """
-    from toolkit.sources._flat import flatten, numbers_behind_strings
+    from toolkit.originals.graphs.flat import flatten, numbers_behind_strings
 
     graph = _meta_graph(request.inputs["source"])
     flat, inputs, outputs = flatten(
@@ -120,8 +120,8 @@ class _Frozen(FunctionOriginal):
 
 
 def _cut(request: Any, graph: Any, tags: list[str]) -> Original:
-    from toolkit.sources._flat import flatten
-    from toolkit.sources._graph import cut_original
+    from toolkit.originals.graphs.flat import flatten
+    from toolkit.originals.graphs.original import cut_original
 
     options = request.options
     keys = sorted(key for key in graph.signature_def if key != _INIT_KEY)

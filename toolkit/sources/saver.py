@@ -12,14 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.errors import InvalidSource, UnknownName
-from toolkit.sources import DEFAULT_KEY, Original
-from toolkit.sources._builder import Built, build
-from toolkit.sources._coverage import coverage, unrestored, variables_of
-from toolkit.sources._cut import nodes_of, operators_in, spelled
-from toolkit.sources._map import read_map
-from toolkit.sources._messages import message, parse
-from toolkit.sources._proposals import Ends, choose
-from toolkit.sources._restoring import (
+from toolkit.originals import DEFAULT_KEY, Original
+from toolkit.originals.builder import Built, build
+from toolkit.originals.graphs.cut import nodes_of, operators_in, spelled
+from toolkit.originals.graphs.described import found_in, told, writer
+from toolkit.originals.graphs.proposals import Ends, choose
+from toolkit.originals.messages import message, parse
+from toolkit.originals.variables.coverage import coverage, unrestored, variables_of
+from toolkit.originals.variables.renaming import read_map
+from toolkit.originals.variables.restoring import (
     Matching,
     Saved,
     mismatch,
@@ -29,8 +30,7 @@ from toolkit.sources._restoring import (
     restore,
     saved,
 )
-from toolkit.sources._table import find_prefix, holds_object_graph, is_table, locate_prefix
-from toolkit.sources.frozen_graph import found_in, told, writer
+from toolkit.originals.variables.table import find_prefix, holds_object_graph, is_table, locate_prefix
 
 TAKES = frozenset(("builder", "step", "inputs", "outputs", "bind", "map", "allow_unrestored"))
 KIND = "saver"
@@ -130,7 +130,7 @@ def load(request: Any) -> Original:
 
 
 def _of_meta_graph(request: Any, held: Saved, renamed: Mapping[str, str]) -> Original:
-    from toolkit.sources._graph import GraphOriginal, import_graph, session_of
+    from toolkit.originals.graphs.original import GraphOriginal, import_graph, session_of
 
     path, options = request.options["path"], request.options
     meta = _meta_graph(path, request.inputs["meta"])
@@ -152,7 +152,7 @@ def _of_meta_graph(request: Any, held: Saved, renamed: Mapping[str, str]) -> Ori
 
 def _of_code(request: Any, built: Built, held: Saved, renamed: Mapping[str, str]) -> Original:
     """Return the original for TensorFlow 1's code: tensors of a graph, which says itself where it is fed and fetched."""
-    from toolkit.sources._graph import GraphOriginal, session_of
+    from toolkit.originals.graphs.original import GraphOriginal, session_of
 
     options = request.options
     name = f"builder {options['builder']['function']}"
@@ -190,7 +190,7 @@ def _said(built: Built) -> Ends:
 
 def _of_model(request: Any, built: Built, held: Saved, renamed: Mapping[str, str]) -> Original:
     """Return the original for a model of TensorFlow 2 whose variables have names that the file knows, or the map."""
-    from toolkit.sources._functions import object_original
+    from toolkit.originals.functions import object_original
 
     options = request.options
     variables = variables_of(built.model)

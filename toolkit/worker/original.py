@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from toolkit.errors import EdgeToolkitError, InvalidSource, RequestError, causes
-from toolkit.sources import DEFAULT_KEY, Original
-from toolkit.sources._builder import code_read
-from toolkit.sources._messages import message, parse, specs
-from toolkit.sources._scan import is_stateful, random_operators, refuse_reaching
+from toolkit.originals import DEFAULT_KEY, Original
+from toolkit.originals.builder import code_read
+from toolkit.originals.messages import message, parse, specs
+from toolkit.originals.operators import is_stateful, random_operators, refuse_reaching
 from toolkit.worker.infer import check
 from toolkit.worker.shards import ShardWriter, read_index, read_shards
 
@@ -27,7 +27,7 @@ Call = Callable[[Arrays], Arrays]
 
 
 def open_(request: Any) -> dict[str, Any]:
-    """Load the model and return what it is: engine, loader, signatures, operators, coverage, findings, and the files that the builder's code consists of."""
+    """Load the model and return what it is: what `Original` says of it, and the files that the builder's code consists of."""
     _use("cpu")
     original = _load(request)
     return {
@@ -119,7 +119,8 @@ def _refuse_random(path: str, original: Original, repeat: dict[str, float]) -> N
     if wandering and drawn:
         name = max(wandering, key=lambda one: repeat[one])
         raise InvalidSource(
-            f"{path}: the same input gives other outputs each time ({name!r} by up to {repeat[name]:.3g}), and the graph draws random numbers: {', '.join(drawn)}",
+            f"{path}: the same input gives other outputs each time ({name!r} by up to {repeat[name]:.3g}), "
+            f"and the graph draws random numbers: {', '.join(drawn)}",
             "dropout that was left on? export with training=False, or bind its placeholder: --bind keep_prob=1.0",
         )
 

@@ -23,7 +23,7 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 def import_function(
     spelling: str, file: Path | None, folders: Sequence[Path], error: type[RequestError]
 ) -> Callable[..., Any]:
-    """Return the function; of a `file`, or of a module that is looked for in `folders`, which stay on the path. `error` is raised where there is none."""
+    """Return the function, of a `file` or of a module that is looked for in `folders`, which stay on the path; raise `error` for none."""
     place, _, name = spelling.rpartition(":")
     if file is None:
         sys.path[:0] = [str(folder) for folder in folders]

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-from toolkit.sources._cut import cut, node_of, spelled
+from toolkit.originals.graphs.cut import cut, node_of, spelled
 
 # What tensorflow/core/lib/random/random_distributions.h gives at most: 1 minus the last bit of a number in [1, 2).
 _LAST_BIT = {1: 2.0**-23, 2: 2.0**-52, 14: 2.0**-7, 19: 2.0**-10}  # by DataType: float, double, bfloat16, half

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.errors import InvalidSource
-from toolkit.sources._messages import message
-from toolkit.sources._table import OBJECT_GRAPH, Bundle, Entry, read_bundle, read_scalar
+from toolkit.originals.messages import message
+from toolkit.originals.variables.table import OBJECT_GRAPH, Bundle, Entry, read_bundle, read_scalar
 
 SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"  # of a variable's key in the file
 

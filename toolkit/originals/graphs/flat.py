@@ -55,7 +55,8 @@ def _of_session(source: Path, tags: list[str], key: str) -> tuple[Any, dict[str,
 def numbers_behind_strings(graph_def: Any, inputs: dict[str, str], outputs: dict[str, str]) -> dict[str, str]:
     """Return the inputs of what is left where the part that takes strings is cut off: {name: tensor}.
 
-    Those are the first numbers that are made of strings and that an output depends on, features of a tf.Example under their own names, and the inputs that are
+    Those are the first numbers that are made of strings and that an output depends on, features of a tf.Example under their own names, and the
+    inputs that are
     numbers already.
     """
     import tensorflow as tf

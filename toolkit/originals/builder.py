@@ -5,10 +5,12 @@ It is called once, with `--builder-arg` as keyword arguments (text), and gives o
     a Keras model (Keras 3 or tf-keras), built              its inputs and outputs are the signature
     a tf.Module, with tf.functions of a fixed signature      each that has an input_signature is a signature
     (model, inputs)                                          inputs: {name: tf.TensorSpec}, where the model does not say what it takes
-    a mapping of these parts, by name                        model, inputs, checkpoint, custom_objects; or, in TensorFlow 1, inputs and outputs: {name: tensor}
+    a mapping of these parts, by name                        model, inputs, checkpoint, custom_objects; or, in TensorFlow 1, inputs and outputs:
+    {name: tensor}
 
 `checkpoint` is the tf.train.Checkpoint that was saved, as the training code had it; without it the place of the model in the file is looked for.
-The project's own folder is on the path and nothing of ours: a package of the user's that is called as ours is found too. What is printed goes to the job's log.
+The project's own folder is on the path and nothing of ours: a package of the user's that is called as ours is found too. What is printed goes to
+the job's log.
 """
 
 from __future__ import annotations
@@ -72,7 +74,7 @@ def _built(name: str, given: Any) -> Built:
         if len(given) != 2 or not isinstance(given[1], Mapping):
             raise InvalidSource(f"builder {name}: gave a tuple of {len(given)}; (model, inputs by name) would be right")
         return Built(model=given[0], inputs=given[1])
-    if not hasattr(given, "variables"):
+    if not hasattr(type(given), "variables"):
         raise InvalidSource(
             f"builder {name}: gave {type(given).__name__}; a Keras model, a tf.Module, or (model, inputs by name) would be right"
         )

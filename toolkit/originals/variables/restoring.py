@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 
 from toolkit.errors import InvalidSource, causes
-from toolkit.sources import Spec
-from toolkit.sources._coverage import coverage
-from toolkit.sources._cut import VARIABLES, attribute, needed, node_of, spelled
-from toolkit.sources._messages import dtype_name, sizes
-from toolkit.sources._proposals import Ends
-from toolkit.sources._table import read_bundle, read_slices
+from toolkit.originals import Spec
+from toolkit.originals.graphs.cut import VARIABLES, attribute, needed, node_of, spelled
+from toolkit.originals.graphs.proposals import Ends
+from toolkit.originals.messages import dtype_name, sizes
+from toolkit.originals.variables.coverage import coverage
+from toolkit.originals.variables.table import read_bundle, read_slices
 
 _RESTORES = ("RestoreV2", "Restore", "RestoreSlice")
 _SLOT = re.compile(

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.errors import InvalidSource, UnknownName, causes
-from toolkit.sources import DEFAULT_KEY, Arrays, Original, Spec
-from toolkit.sources._functions import engine, operators_of
-from toolkit.sources._keras_config import HALVES, half_policy, in_float32, is_keras, keras_of
-from toolkit.sources._keras_tensors import filled, leaves, named_leaves, output_names, symbolic_tensors, unique
+from toolkit.originals import DEFAULT_KEY, Arrays, Original, Spec
+from toolkit.originals.functions import engine, operators_of, save_function
+from toolkit.originals.keras_models.config import HALVES, half_policy, in_float32, is_keras, keras_of
+from toolkit.originals.keras_models.tensors import filled, leaves, named_leaves, output_names, symbolic_tensors, unique
 
 __all__ = ["KerasOriginal", "call_once", "is_keras", "keras_of", "require_built"]
 
@@ -82,6 +82,9 @@ class KerasOriginal(Original):
         package = (
             tf.keras if keras.__version__ < "3" and keras.__name__ == "keras" else importlib.import_module("keras")
         )
+        if not hasattr(package, "export"):  # TensorFlow before 2.13
+            save_function(traced.get_concrete_function(**self._specs(shapes)), model, shapes, folder)
+            return
         try:
             _write(package.export.ExportArchive(), traced, folder)
         except AssertionError:  # it refers to more than variables: a lookup table, say

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from toolkit.errors import InvalidSource, UnknownName, causes
-from toolkit.sources import Arrays, Spec
-from toolkit.sources._cut import SOURCES, TABLES, VARIABLES, cut, needed, node_of, nodes_of
-from toolkit.sources._dropout import simplified
-from toolkit.sources._messages import dtype_name, sizes
-from toolkit.sources._proposals import Ends
+from toolkit.originals import Arrays, Spec
+from toolkit.originals.graphs.cut import SOURCES, TABLES, VARIABLES, cut, needed, node_of, nodes_of
+from toolkit.originals.graphs.dropout import simplified
+from toolkit.originals.graphs.proposals import Ends
+from toolkit.originals.messages import dtype_name, sizes
 
 Shape = list[int | None] | None
 

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from toolkit.errors import InvalidSource
-from toolkit.sources._builder import Built
-from toolkit.sources._coverage import children_of, reached, unwrapped
-from toolkit.sources._object_graph import ObjectGraph
-from toolkit.sources._table import Entry
+from toolkit.originals.builder import Built
+from toolkit.originals.variables.coverage import children_of, reached, unwrapped
+from toolkit.originals.variables.object_graph import ObjectGraph
+from toolkit.originals.variables.table import Entry
 
 SHOWN = 8  # names in a message
 
@@ -109,7 +109,7 @@ def check_values(path: str, graph: ObjectGraph, place: Place, restored: Mapping[
 
 def cause_of(graph: ObjectGraph, built: Built, place: Place, lost: Mapping[str, Any]) -> str:
     """Return the likely reason for which variables have no partner."""
-    from toolkit.sources._keras import is_keras
+    from toolkit.originals.keras_models.original import is_keras
 
     roots = ", ".join(sorted(name for name in graph.children[0] if name != "root")) or "nothing"
     if built.checkpoint is not None:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.errors import InvalidSource
-from toolkit.sources import DEFAULT_KEY, Arrays, Original, Spec
-from toolkit.sources._builder import Built
+from toolkit.originals import DEFAULT_KEY, Arrays, Original, Spec
+from toolkit.originals.builder import Built
 
 
 class FunctionOriginal(Original):
@@ -47,7 +47,7 @@ def engine() -> str:
 
 def operators_of(function: Any) -> set[str]:
     """Return the names of all operators that a concrete function runs, those of the functions that it calls included."""
-    from toolkit.sources._messages import operators_run
+    from toolkit.originals.messages import operators_run
 
     return operators_run(function.graph.as_graph_def())
 
@@ -76,7 +76,7 @@ def save_function(function: Any, holder: Any, shapes: dict[str, list[int]], fold
 
 def object_original(built: Built, loader: str) -> Original:
     """Return the original for what a builder gave: a Keras model, or a module with functions."""
-    from toolkit.sources._keras import KerasOriginal, is_keras
+    from toolkit.originals.keras_models.original import KerasOriginal, is_keras
 
     if is_keras(built.model):
         return KerasOriginal(built.model, loader, built.inputs)

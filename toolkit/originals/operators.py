@@ -1,7 +1,7 @@
-"""What a graph's operators give away: that they reach for files, Python or the network, that they draw random numbers, that TensorFlow has no kernel for them.
+"""What a graph's operators give away: that they reach for files, Python or the network, draw random numbers, or have no kernel here.
 
-The list of what reaches out is of the operators registered by TensorFlow 2.21 (tensorflow/core/ops/*.cc). No such list is complete, and nobody should build a model
-that he would not run; what it spares is the surprise.
+The list of what reaches out is of the operators registered by TensorFlow 2.21 (tensorflow/core/ops/*.cc). No such list is complete, and nobody
+should build a model that he would not run; what it spares is the surprise.
 """
 
 from __future__ import annotations
@@ -12,30 +12,31 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.errors import InvalidSource
-from toolkit.sources._messages import tensorflow_folders
+from toolkit.originals.messages import tensorflow_folders
 
-# Saving and restoring (SaveV2, RestoreV2, MergeV2Checkpoints, ShardedFilename) is in every SavedModel, tables read their vocabulary as an asset: neither is here.
+# Saving and restoring (SaveV2, RestoreV2, MergeV2Checkpoints, ShardedFilename) is in every SavedModel, and tables read their vocabulary as an
+# asset: neither is here.
 _REACHING = {
-    "reads files": (
-        "ReadFile", "MatchingFiles", "WholeFileReader", "WholeFileReaderV2", "TextLineReader", "TextLineReaderV2", "TFRecordReader", "TFRecordReaderV2",
-        "FixedLengthRecordReader", "FixedLengthRecordReaderV2", "LMDBReader", "TextLineDataset", "TFRecordDataset", "TFRecordDatasetV2",
-        "FixedLengthRecordDataset", "FixedLengthRecordDatasetV2", "ExperimentalLMDBDataset", "LMDBDataset", "ExperimentalCSVDataset", "CSVDataset",
-        "CSVDatasetV2", "SqlDataset", "ExperimentalSqlDataset", "MatchingFilesDataset", "ExperimentalMatchingFilesDataset", "LoadDataset", "LoadDatasetV2",
-        "ListDataset", "ReadVariableFromFile", "InitializeTableFromDataset",
-    ),
-    "writes files": (
-        "WriteFile", "CreateSummaryFileWriter", "CreateSummaryDbWriter", "WriteSummary", "WriteScalarSummary", "WriteHistogramSummary", "WriteImageSummary",
-        "WriteAudioSummary", "WriteGraphSummary", "WriteRawProtoSummary", "ImportEvent", "SaveDataset", "SaveDatasetV2", "SnapshotDataset",
-        "SnapshotDatasetV2", "ExperimentalDatasetToTFRecord", "DatasetToTFRecord", "DebugIdentity", "DebugIdentityV2", "DebugIdentityV3", "DebugNanCount",
-        "DebugNumericSummary", "DebugNumericSummaryV2", "DumpProfile", "DeleteFile",
-    ),
-    "runs Python": ("PyFunc", "PyFuncStateless", "EagerPyFunc", "NumpyUfunc"),
-    "uses the network": (
-        "DataServiceDataset", "DataServiceDatasetV2", "DataServiceDatasetV3", "DataServiceDatasetV4", "RegisterDataset", "RegisterDatasetV2", "RpcCall",
-        "RpcClient", "RpcServer", "RpcServerRegister", "RpcServerStart", "RemoteCall", "DistributedSave", "CollectiveGather", "Send", "Recv",
-    ),
-}  # fmt: skip
-_WHAT = {name: what for what, names in _REACHING.items() for name in names}
+    "reads files": """
+        ReadFile MatchingFiles WholeFileReader WholeFileReaderV2 TextLineReader TextLineReaderV2 TFRecordReader TFRecordReaderV2
+        FixedLengthRecordReader FixedLengthRecordReaderV2 LMDBReader TextLineDataset TFRecordDataset TFRecordDatasetV2
+        FixedLengthRecordDataset FixedLengthRecordDatasetV2 ExperimentalLMDBDataset LMDBDataset ExperimentalCSVDataset CSVDataset
+        CSVDatasetV2 SqlDataset ExperimentalSqlDataset MatchingFilesDataset ExperimentalMatchingFilesDataset LoadDataset LoadDatasetV2
+        ListDataset
+    """,
+    "writes files": """
+        WriteFile CreateSummaryFileWriter CreateSummaryDbWriter WriteSummary WriteScalarSummary WriteHistogramSummary WriteImageSummary
+        WriteAudioSummary WriteGraphSummary WriteRawProtoSummary ImportEvent SaveDataset SaveDatasetV2 SnapshotDataset SnapshotDatasetV2
+        ExperimentalDatasetToTFRecord DatasetToTFRecord DebugIdentity DebugIdentityV2 DebugIdentityV3 DebugNanCount DebugNumericSummary
+        DebugNumericSummaryV2
+    """,
+    "runs Python": "PyFunc PyFuncStateless EagerPyFunc",
+    "uses the network": """
+        DataServiceDataset DataServiceDatasetV2 DataServiceDatasetV3 DataServiceDatasetV4 RegisterDataset RegisterDatasetV2 RpcCall RpcClient
+        RpcServer RpcServerRegister RpcServerStart RemoteCall
+    """,
+}
+_WHAT = {name: what for what, names in _REACHING.items() for name in names.split()}
 _RANDOM = re.compile(
     r"Random(Uniform|StandardNormal|Gamma|Poisson|Shuffle|Crop|Index)\w*|TruncatedNormal|ParameterizedTruncatedNormal|Multinomial"
     r"|Stateless(Random|Truncated|Parameterized|Multinomial|Sample|Shuffle)\w*|Stateful(Uniform|StandardNormal|Truncated|Random)\w*"
@@ -103,7 +104,7 @@ def unregistered(operators: Iterable[str]) -> list[str]:
 
 
 def refuse_without_kernel(path: object, held: Iterable[str], run: Iterable[str] | None = None) -> None:
-    """Raise InvalidSource for operators that TensorFlow does not know among those that are `held`, or has no kernel for on a CPU among those that are `run`."""
+    """Raise InvalidSource for operators that TensorFlow does not know, of those `held`, or has no kernel for on a CPU, of those `run`."""
     from tensorflow.python.framework import kernels, op_def_registry
 
     names = sorted(set(held))

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from toolkit.errors import InvalidSource
-from toolkit.sources._sstable import MAGIC, Fields, checksum, fields, message, number, rows, varint
+from toolkit.originals.variables.sstable import MAGIC, Fields, checksum, fields, message, number, rows, varint
 
 OBJECT_GRAPH = (
     "_CHECKPOINTABLE_OBJECT_GRAPH"  # among the variables of a tf.train.Checkpoint; tf.train.Saver writes none

@@ -1,6 +1,6 @@
 """Where a graph is to be fed and fetched: what the user says, else what the graph alone allows, else a proposal to paste.
 
-What is likely is told by what depends on what: see `_wiring`.
+What is likely is told by what depends on what: see `wiring`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from toolkit.errors import InvalidSource, RequestError
-from toolkit.sources._wiring import Wiring
+from toolkit.originals.graphs.wiring import Wiring
 
 _SHOWN = 6
 

@@ -71,13 +71,13 @@ def specs(tensors: Any) -> list[dict[str, Any]]:
 
 
 def operators_run(graph: Any) -> set[str]:
-    """Return the names of the operators that running a `GraphDef` can come to: its own, and those of functions that are called, not of all that are there.
+    """Return the names of the operators that running a `GraphDef` can come to: its own, and those of the functions that are called.
 
-    What an engine may put in a function's place (a GPU's LSTM), and gradients, are there too.
+    Its library holds more: what an engine may put in a function's place (a GPU's LSTM), and gradients.
     """
     library = {function.signature.name: function.node_def for function in graph.library.function}
     found: set[str] = set()
-    waiting, seen = [list(graph.node)], set()
+    waiting, seen = [list(graph.node)], set[str]()
     while waiting:
         for node in waiting.pop():
             called = {node.op} | {value.func.name for value in node.attr.values()}

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from toolkit.errors import UnknownName
-from toolkit.sources._cut import SOURCES, VARIABLES, attribute, dtype_of, needed, node_of, spelled
+from toolkit.originals.graphs.cut import SOURCES, VARIABLES, attribute, dtype_of, needed, node_of, spelled
 
 _TRAINING = frozenset(
     "gradients gradient grads save saver init init_all_tables init_all_vars optimizer optimize summaries summary adam adamw adagrad "

@@ -13,13 +13,21 @@ from typing import Any
 import numpy as np
 
 from toolkit.errors import UnknownName
-from toolkit.sources import DEFAULT_KEY, Arrays, Original, Spec
-from toolkit.sources._cut import needed, node_of, nodes_of, operators_in, operators_needed, prune_library, spelled
-from toolkit.sources._messages import sizes
-from toolkit.sources._part import Part, blamed, tensor_of
-from toolkit.sources._proposals import Ends, choose
-from toolkit.sources._scan import random_operators, refuse_reaching, refuse_without_kernel
-from toolkit.sources._values import bound_value
+from toolkit.originals import DEFAULT_KEY, Arrays, Original, Spec
+from toolkit.originals.graphs.cut import (
+    needed,
+    node_of,
+    nodes_of,
+    operators_in,
+    operators_needed,
+    prune_library,
+    spelled,
+)
+from toolkit.originals.graphs.part import Part, blamed, tensor_of
+from toolkit.originals.graphs.proposals import Ends, choose
+from toolkit.originals.graphs.values import bound_value
+from toolkit.originals.messages import sizes
+from toolkit.originals.operators import random_operators, refuse_reaching, refuse_without_kernel
 
 
 class GraphOriginal(Original):
