@@ -119,6 +119,7 @@ def inspect_source(original: Original, executor: Executor) -> dict[str, Any]:
 
 def open_source(original: Original, executor: Executor) -> Source:
     """Return the source with its signature chosen and its batch fixed; raise where the choice is not clear or a name is wrong."""
+    executor.launch(_engine(executor))  # what is wrong with an interpreter that the user named is said at once
     executor.expect(_engine(executor))
     kind, files = _locate(original)
     inspected = _inspect(original, kind, files, executor)

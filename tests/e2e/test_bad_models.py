@@ -45,7 +45,7 @@ def test_a_folder_that_is_no_saved_model_is_refused(edge, tmp_path, digits):
     ended = edge("build", tmp_path, "--target", "host", "--calibration", digits)
 
     assert ended.status == 2
-    assert "not a saved model of a known kind; known: saved_model" in ended.err
+    assert "not a saved model of a known kind; known: checkpoint, frozen_graph, keras_file" in ended.err
     assert "saved_model.pb" in ended.err
 
 

@@ -263,3 +263,30 @@ def test_a_job_over_its_memory_limit_is_a_clear_error(build, fresh_home, tmp_pat
 
     assert ended.status == 3
     assert "more than its limit of 150 MB" in ended.out + ended.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--inputs", "a=x:0,a=y:0"), "--inputs a: given twice"),
+        (("--outputs", "a=x:0", "--outputs", "a=y:0"), "--outputs a: given twice"),
+        (("--inputs", "a="), "--inputs 'a=': expected NAME=TENSOR, as in --inputs image=IteratorGetNext:0"),
+        (("--bind", "keep_prob"), "--bind 'keep_prob': expected NAME=VALUE, as in --bind keep_prob=1.0"),
+        (("--builder-arg", "layers=3"), "--builder-arg: without --builder nothing takes it"),
+        (
+            ("--builder", "net.py:make"),
+            "is a saved_model, which has no use for it; it takes --bind, --inputs, --outputs",
+        ),
+        (("--map", "missing.toml"), "--map: "),
+        (("--step", "3"), "--step: "),
+        (("--reference-device", "tpu"), "--reference-device 'tpu': unknown; did you mean 'gpu'? known: cpu, gpu"),
+        (("--python", "source=/nowhere/python"), "/nowhere/python"),
+    ],
+)
+def test_what_is_said_of_a_model_is_read_before_anything_is_started(build, arguments, says):
+    """A flag that makes no sense costs no import of TensorFlow."""
+    ended = build(*arguments)
+
+    assert ended.status in (2, 3)
+    assert says in ended.err
+    assert "finished after" not in ended.err

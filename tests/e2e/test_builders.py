@@ -185,6 +185,24 @@ def test_a_builder_of_a_package_is_looked_for_where_the_command_is_run(edge, che
     assert ended.status == 0, ended.err
 
 
+def test_every_verb_takes_a_builder(edge, checkpoint, arrays, tmp_path):
+    """What inspect would restore, what build shipped, and what verify says of it: one model."""
+    with np.load(checkpoint.parent / "known.npz") as known:
+        samples = arrays(x=known["x"])
+    said = ("--builder", f"{GOOD}:functional")
+
+    looked = edge("inspect", checkpoint, *said, "--json")
+    built = edge("build", checkpoint, *said, "--target", "host", "--calibration", samples, "--out", tmp_path)
+    artifact = tmp_path / "host" / "model.tflite"
+    judged = edge("verify", artifact, "--source", checkpoint, *said, "--target", "host", "--eval", samples, "--json")
+
+    assert (looked.status, built.status, judged.status) == (0, 0, 0), judged.err
+    assert looked.document["needs"] == []
+    assert [spec["name"] for spec in looked.document["signatures"][0]["inputs"]] == ["x"]
+    assert len(looked.document["coverage"]["restored"]) == 8
+    assert judged.document["targets"]["host"]["verdict"] == "passed"
+
+
 def test_the_verdict_on_a_built_model_tells_what_was_restored(checkpoint, executor, arrays, tmp_path):
     """All of it, by name; and the same numbers come out as before it was saved."""
     with np.load(checkpoint.parent / "known.npz") as known:

@@ -6,6 +6,7 @@ should build a model that he would not run; what it spares is the surprise.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -95,12 +96,18 @@ def findings(operators: Iterable[str]) -> list[dict[str, Any]]:
 
 
 def unregistered(operators: Iterable[str]) -> list[str]:
-    """Return the operators that the installed TensorFlow has no Python function for, read from its sources: nothing is imported; sorted."""
+    """Return the operators that the installed TensorFlow has no Python function for, sorted; nothing is imported for it."""
+    return sorted(name for name in set(operators) - _registered() if not name.startswith("_"))
+
+
+@functools.cache
+def _registered() -> frozenset[str]:
+    """Return the operators that TensorFlow has Python functions for, read from the files in which it has generated these."""
     known = set(_BUILT_IN)
     for folder in tensorflow_folders():
         for file in Path(folder, "python").rglob("gen_*.py"):
             known.update((one or other).decode() for one, other in _WRAPPED.findall(file.read_bytes()))
-    return sorted(name for name in set(operators) - known if not name.startswith("_"))
+    return frozenset(known)
 
 
 def refuse_without_kernel(path: object, held: Iterable[str], run: Iterable[str] | None = None) -> None:

@@ -13,7 +13,7 @@ from toolkit.errors import InvalidSource
 from toolkit.originals import DEFAULT_KEY, Original, Spec
 from toolkit.originals.functions import FunctionOriginal, engine
 from toolkit.originals.messages import message, operators, operators_run, parse, specs
-from toolkit.originals.operators import findings, refuse_without_kernel
+from toolkit.originals.operators import findings, refuse_without_kernel, unregistered
 from toolkit.originals.variables.table import read_bundle
 
 TAKES = frozenset(("inputs", "outputs", "bind"))
@@ -54,7 +54,7 @@ def inspect(request: Any) -> Spec:
         "settled": not cut,
         "operators": held,
         "variables": _variables(index) if index.is_file() else [],
-        "needs": _needs(signatures),
+        "needs": [*_needs(signatures), *_operators_missing(held)],
         "findings": findings(held),
     }
 
@@ -156,6 +156,11 @@ def _needs(signatures: list[Spec]) -> list[str]:
         if not any(spec["dtype"] in _UNCONVERTIBLE for spec in (*signature["inputs"], *signature["outputs"]))
     ]
     return [] if usable else ["--inputs and --outputs: its signatures take strings, which no device's runtime does"]
+
+
+def _operators_missing(held: list[str]) -> list[str]:
+    missing = unregistered(held)
+    return [f"--python source=PATH, an interpreter whose TensorFlow has {', '.join(missing)}"] if missing else []
 
 
 def _meta_graph(source: Path) -> Any:

@@ -138,7 +138,16 @@ def _load(request: Any) -> Original:
     ) as error:  # OSError, IndexError, DataLossError, NotFoundError, ValueError: all were seen for damaged files
         raise InvalidSource(f"{path}: TensorFlow cannot load it: {causes(error)}", "save the model again") from error
     refuse_reaching(path, original.operators, request.options["trust"])
+    _refuse_changed(request.options["code"])
     return original
+
+
+def _refuse_changed(code: dict[str, str]) -> None:
+    """Refuse a builder whose files are not those any more by which this job is known."""
+    found = code_read()
+    changed = sorted(path for path, digest in code.items() if found.get(path, digest) != digest)
+    if changed:
+        raise InvalidSource(f"builder: {changed[0]} changed while its model was built", "run the command again")
 
 
 def _use(device: str) -> None:
