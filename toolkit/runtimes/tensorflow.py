@@ -1,4 +1,4 @@
-"""SavedModels as TensorFlow runs them: the reference."""
+"""SavedModels as TensorFlow runs them: the canonical form, held against the original."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from toolkit.runtimes import Loaded
+from toolkit.worker.devices import use
 
 FORMATS = ("saved_model",)
 
@@ -16,8 +17,7 @@ def load(model: Path, options: dict[str, Any]) -> Loaded:
     """Return the model's signature `options["signature"]`, ready to run; on a GPU only if `options["kernels"]` says "gpu"."""
     import tensorflow as tf
 
-    if options["kernels"] != "gpu":
-        tf.config.set_visible_devices([], "GPU")
+    use("gpu" if options["kernels"] == "gpu" else "cpu")
     loaded = tf.saved_model.load(str(model), tags=options.get("tags"))
     function = loaded.signatures[options["signature"]]
     _, declared = function.structured_input_signature

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -11,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.errors import EdgeToolkitError, InvalidSource, RequestError, causes
+from toolkit.errors import EdgeToolkitError, InvalidSource, causes
 from toolkit.originals import DEFAULT_KEY, Original
 from toolkit.originals.builder import code_read
 from toolkit.originals.messages import message, parse, specs
 from toolkit.originals.operators import is_stateful, random_operators, refuse_reaching
+from toolkit.worker.devices import use
 from toolkit.worker.infer import check
 from toolkit.worker.shards import ShardWriter, read_index, read_shards
 
@@ -28,7 +28,7 @@ Call = Callable[[Arrays], Arrays]
 
 def open_(request: Any) -> dict[str, Any]:
     """Load the model and return what it is: what `Original` says of it, and the files that the builder's code consists of."""
-    _use("cpu")
+    use("cpu")
     original = _load(request)
     return {
         "engine": original.engine,
@@ -46,7 +46,7 @@ def canonicalize(request: Any) -> dict[str, Any]:
 
     Options: `signature` (a key) and `shapes` (by input name, of one call; a size or a shape of null is taken from the samples in inputs["samples"]).
     """
-    _use("cpu")
+    use("cpu")
     key, shapes = request.options["signature"], _shapes(request)
     original = _load(request)
     (declared,) = (signature for signature in original.signatures if signature["key"] == key)
@@ -80,7 +80,7 @@ def run(request: Any) -> dict[str, Any]:
     Options: `signature`, `device` ("cpu" or "gpu"), `first` (that many samples only, or null).
     """
     device, key = request.options["device"], request.options["signature"]
-    _use(device)
+    use(device)
     original = _load(request)
     (signature,) = (one for one in original.signatures if one["key"] == key)
     stateful = is_stateful(original.operators)
@@ -148,21 +148,6 @@ def _refuse_changed(code: dict[str, str]) -> None:
     changed = sorted(path for path, digest in code.items() if found.get(path, digest) != digest)
     if changed:
         raise InvalidSource(f"builder: {changed[0]} changed while its model was built", "run the command again")
-
-
-def _use(device: str) -> None:
-    """Have TensorFlow see the processor alone, or a GPU too; RequestError where there is none."""
-    if device == "cpu":
-        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-    import tensorflow as tf
-
-    if device == "cpu":
-        tf.config.set_visible_devices([], "GPU")
-    elif not tf.config.list_physical_devices("GPU"):
-        raise RequestError(
-            f"reference device {device!r}: TensorFlow {tf.__version__} sees no GPU here",
-            "leave out --reference-device, or install a TensorFlow with CUDA and name it: --python source=/path/to/python",
-        )
 
 
 def _about_open_sizes(request: Any, shapes: dict[str, list[int]]) -> str | None:

@@ -1,0 +1,25 @@
+"""What TensorFlow computes on: the processor alone, or a GPU too."""
+
+from __future__ import annotations
+
+from toolkit.errors import RequestError
+
+
+def use(device: str) -> None:
+    """Have TensorFlow see the processor alone ("cpu"), or a GPU too ("gpu"), before it computes anything; RequestError where there is none.
+
+    A GPU's memory is taken as it is needed, because two jobs may share it.
+    """
+    import tensorflow as tf
+
+    if device == "cpu":
+        tf.config.set_visible_devices([], "GPU")
+        return
+    found = tf.config.list_physical_devices("GPU")
+    if not found:
+        raise RequestError(
+            f"reference device {device!r}: TensorFlow {tf.__version__} sees no GPU here",
+            "leave out --reference-device, or install a TensorFlow with CUDA and name it: --python source=/path/to/python",
+        )
+    for one in found:
+        tf.config.experimental.set_memory_growth(one, enable=True)
