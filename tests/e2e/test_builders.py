@@ -185,6 +185,20 @@ def test_a_builder_of_a_package_is_looked_for_where_the_command_is_run(edge, che
     assert ended.status == 0, ended.err
 
 
+def test_what_may_stay_unrestored_is_the_same_each_time(checkpoint, executor, arrays, tmp_path):
+    """A layer that the file has not is drawn at random: reference and artifact still agree, and the report says that it was."""
+    with np.load(checkpoint.parent / "known.npz") as known:
+        samples = arrays(x=known["x"])
+    original = Original(checkpoint, builder=f"{GOOD}:with_more", allow_unrestored=("*dense_2*",))
+
+    outcomes = toolkit.build(original, ["host"], Samples(str(samples)), tmp_path, scheme="float32", executor=executor)
+
+    verdict = outcomes["host"]
+    assert verdict.passed
+    assert len(verdict.source.coverage["unrestored"]) == 2
+    assert "unrestored-variables" in {finding["code"] for finding in verdict.findings}
+
+
 def test_every_verb_takes_a_builder(edge, checkpoint, arrays, tmp_path):
     """What inspect would restore, what build shipped, and what verify says of it: one model."""
     with np.load(checkpoint.parent / "known.npz") as known:

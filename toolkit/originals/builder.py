@@ -17,12 +17,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from toolkit.errors import InvalidSource
 from toolkit.worker.request import sha256
@@ -50,6 +53,8 @@ def build(request: Any) -> Built:
     asked = request.options["builder"]
     name = asked["function"]
     file = Path(asked["file"]) if asked["file"] else None
+    random.seed(_SEED)
+    np.random.seed(_SEED)  # noqa: NPY002 (the user's code may draw from it)
     tf.random.set_seed(_SEED)
     with _alone(), _files_read():
         with blame(f"builder {name}", "cannot be imported", InvalidSource, "source"):
