@@ -86,6 +86,8 @@ class Claim:
 
         A full disk reads as anything in what an engine says: a damaged file, a failed write, an exit status.
         """
+        if self._descriptor is None:
+            return None
         try:
             with open(self.folder / "probe", "wb") as file:
                 file.write(bytes(_PROBE_BYTES))
@@ -98,7 +100,12 @@ class Claim:
         return None
 
     def fail(self) -> Path | None:
-        """Keep the folder where a person can look at it, and return where; None where even that cannot be done."""
+        """Keep the folder where a person can look at it, and return where; None where even that cannot be done.
+
+        Nothing happens if it was sealed: what has its name now may be another process's.
+        """
+        if self._descriptor is None:
+            return None
         place = self._store.root / "failed" / self.key
         try:
             place.parent.mkdir(exist_ok=True)
@@ -145,7 +152,7 @@ class Store:
         """Return the finished job if it is there and every byte of it is what was written; a damaged one is removed."""
         place = self.place(key)
         try:
-            manifest = json.loads((place / "manifest.json").read_bytes())
+            manifest = json.loads(_settled(place / "manifest.json"))
             whole = manifest["key"] == key and manifest["digest"] == digest(manifest["result"], manifest["files"])
             for name, (size, known) in manifest["files"].items():
                 path = place / name
@@ -240,6 +247,16 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _settled(path: Path) -> bytes:
+    """Return a file's content; one that is not there is looked for once more where its folder is: it came, whole, between the two looks."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        if not path.parent.exists():
+            raise
+        return path.read_bytes()
 
 
 def _remove(path: Path) -> None:

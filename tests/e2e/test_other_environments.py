@@ -120,7 +120,7 @@ def test_an_interpreter_without_tensorflow_is_refused(edge, sample, digits):
     ended = edge("build", sample, "--python", f"source={sys.executable}", "--target", "host", "--calibration", digits)
 
     assert ended.status == 3
-    assert f"environment source: the interpreter '{sys.executable}' lacks tensorflow>=2.8" in ended.out
+    assert f"environment source: the interpreter '{sys.executable}' lacks tensorflow>=2.8" in ended.err
     assert "leave out `--python source=...`" in ended.out
 
 
@@ -153,7 +153,7 @@ def test_a_builder_sees_its_project_and_nothing_of_ours(there, project, tmp_path
     )
 
     seen = json.loads(said.read_text())
-    ours = [entry for entry in seen["path"] if PACKAGE.parent in (Path(entry), *Path(entry).parents)]
+    ours = [one for one in map(Path, seen["path"]) if one == PACKAGE.parent or PACKAGE in (one, *one.parents)]
     host = [entry for entry in seen["path"] if Path(entry).is_dir() and Path(entry) in map(Path, host_path())]
     assert seen["path"][0] == str(project)
     assert (ours, host) == ([], [])

@@ -1,0 +1,66 @@
+"""The store of finished jobs, where two processes meet at it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from toolkit.errors import StoreFailed
+from toolkit.store import Store
+
+KEY = "ab" * 32
+
+
+def finished(store: Store, text: str = "x"):
+    """Return the entry of a job that wrote one file."""
+    claim = store.claim(KEY)
+    (claim.folder / "out").mkdir()
+    (claim.folder / "out" / "file").write_text(text)
+    return claim.seal({}, 0.0, {})
+
+
+def test_a_job_that_is_finished_between_two_looks_is_kept(tmp_path, monkeypatch):
+    """Another process renames the whole folder to its place just when this one found no manifest and looks whether the folder is there."""
+    ours, theirs = Store(tmp_path), Store(tmp_path)
+    read, arrivals = Path.read_bytes, iter([finished])
+
+    def late(path: Path) -> bytes:
+        arrival = next(arrivals, None) if path.name == "manifest.json" else None
+        if arrival is not None:
+            arrival(theirs)
+            raise FileNotFoundError(path)
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", late)
+
+    assert ours.get(KEY) is not None
+    assert ours.place(KEY).is_dir()
+
+
+def test_a_folder_without_manifest_is_damaged(tmp_path):
+    """And goes, so that the job is done again."""
+    store = Store(tmp_path)
+    finished(store)
+    (store.place(KEY) / "manifest.json").unlink()
+
+    assert store.get(KEY) is None
+    assert not store.place(KEY).exists()
+
+
+@pytest.mark.parametrize("ending", ["fail", "drop", "full"])
+def test_a_claim_that_was_sealed_has_no_say_in_what_comes_after(tmp_path, monkeypatch, ending):
+    """Its finished job is gone at once, so sealing fails; the same job is another process's by then, and its folder stays."""
+    ours, theirs = Store(tmp_path), Store(tmp_path)
+    claim = ours.claim(KEY)
+    (claim.folder / "out").mkdir()
+    monkeypatch.setattr(Store, "get", lambda self, key: None)
+    with pytest.raises(StoreFailed, match="changed while it was being written"):
+        claim.seal({}, 0.0, {})
+    other = theirs.claim(KEY)
+    (other.folder / "out").mkdir()
+
+    getattr(claim, ending)()
+
+    assert (other.folder / "out").is_dir()
+    assert not (tmp_path / "failed").exists()
