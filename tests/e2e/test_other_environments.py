@@ -121,7 +121,7 @@ def test_an_interpreter_without_tensorflow_is_refused(edge, sample, digits):
 
     assert ended.status == 3
     assert f"environment source: the interpreter '{sys.executable}' lacks tensorflow>=2.8" in ended.err
-    assert "leave out `--python source=...`" in ended.out
+    assert "leave out `--python source=...`" in ended.err
 
 
 @pytest.fixture(scope="module")
