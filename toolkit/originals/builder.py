@@ -106,8 +106,7 @@ _read: set[str] = set()
 def code_read() -> dict[str, str]:
     """Return the files that the builder's code consists of, and those that Python read while it ran: SHA-256 by absolute path."""
     loaded = {str(getattr(module, "__file__", None) or "") for module in list(sys.modules.values())} if _read else set()
-    paths = sorted(path for path in _read | loaded if Path(path).is_absolute() and _is_users(Path(path)))
-    return {path: sha256(Path(path)) for path in paths if Path(path).is_file()}
+    return {path: sha256(Path(path)) for path in _users(_read | loaded) if Path(path).is_file()}
 
 
 @contextlib.contextmanager
@@ -128,10 +127,17 @@ def _files_read() -> Iterator[None]:
         active = False
 
 
-def _is_users(path: Path) -> bool:
-    """Return whether a file is neither of an installed package, nor of Python or the system, nor of this job (autograph writes code)."""
-    installed = {"site-packages", "dist-packages", "__pycache__", "proc", "sys", "dev", "etc"} & set(path.parts)
+def _users(paths: set[str]) -> list[str]:
+    """Return those that are neither of an installed package, nor of Python or the system, nor of this job (autograph writes code); sorted.
+
+    There are thousands of modules, so they are looked at as texts.
+    """
     library = Path(os.__file__).resolve().parent
-    ours = Path(__file__).resolve().parents[1]
-    scratch = Path(tempfile.gettempdir()).parent
-    return not (installed or {library, ours, scratch} & set(path.parents))
+    ours, scratch = Path(__file__).resolve().parents[1], Path(tempfile.gettempdir()).parent
+    not_theirs = (*(f"{folder}/" for folder in (library, ours, scratch)), "/proc/", "/sys/", "/dev/", "/etc/")
+    installed = ("/site-packages/", "/dist-packages/", "/__pycache__/")
+    return sorted(
+        path
+        for path in paths
+        if path.startswith("/") and not path.startswith(not_theirs) and not any(one in path for one in installed)
+    )

@@ -144,7 +144,7 @@ def _load(request: Any) -> Original:
 
 def _refuse_changed(code: dict[str, str]) -> None:
     """Refuse a builder whose files are not those any more by which this job is known."""
-    found = code_read()
+    found = code_read() if code else {}
     changed = sorted(path for path, digest in code.items() if found.get(path, digest) != digest)
     if changed:
         raise InvalidSource(f"builder: {changed[0]} changed while its model was built", "run the command again")
