@@ -8,8 +8,12 @@ from typing import Any
 __version__ = "0.1.0"
 
 _VERBS = {
-    **dict.fromkeys(("build", "convert", "run", "verify", "inspect", "doctor", "Samples"), "toolkit.api"),
+    **dict.fromkeys(("build", "convert", "run", "verify", "inspect", "doctor"), "toolkit.api"),
+    "Samples": "toolkit.opening",
+    **dict.fromkeys(("debug", "lint"), "toolkit.examination"),
+    "sweep": "toolkit.experiments",
     "Original": "toolkit.source",
+    **dict.fromkeys(("Asked", "KeepFloat", "Recipe"), "toolkit.recipe"),
     "Settings": "toolkit.settings",
     "Limits": "toolkit.limits",
     "Executor": "toolkit.executor",

@@ -2,49 +2,38 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from toolkit import bundle, environments, launchers, registry, source
-from toolkit.chain import FLOAT_IO, Chain, Model, engine_of, execution_of, plan, settle
-from toolkit.conversion import Artifact, artifact_of, convert_job, is_calibrated
+from toolkit.chain import engine_of, execution_of
+from toolkit.conversion import Artifact, Conversions, artifact_of
 from toolkit.environments import Status
-from toolkit.errors import EdgeToolkitError, InvalidSource, OutsideError, RequestError, Unconvertible, WorkerError
+from toolkit.errors import EdgeToolkitError, InvalidSource, RequestError, Unconvertible, WorkerError
 from toolkit.executor import Executor
 from toolkit.jobs import Engine, Job, path_digest
-from toolkit.runtime import HOST_RUNTIME, Run, run_job, run_of
+from toolkit.opening import (
+    Samples,
+    draw,
+    executing,
+    make_environments,
+    open_model,
+    profiles_of,
+    recipes_of,
+    refuse_severe,
+)
+from toolkit.recipe import Asked, Recipe, is_calibrated
+from toolkit.runtime import Run, run_job, run_of
 from toolkit.settings import Settings
 from toolkit.source import TENSORFLOW, Original
 from toolkit.store import Entry
+from toolkit.trial import Attempt, Trial, attempts_of, trial_of
 from toolkit.verdict import Verdict
 
-if TYPE_CHECKING:
-    from toolkit.target import Target
-
-Attempt = Verdict | EdgeToolkitError
 Outcomes = dict[str, Attempt]
-
-
-@contextlib.contextmanager
-def _executor(given: Executor | None) -> Iterator[Executor]:
-    """Give the executor that a verb was called with, or one of its own with the default settings."""
-    if given is not None:
-        yield given
-        return
-    with Executor(Settings()) as own:
-        yield own
-
-
-@dataclass(frozen=True, slots=True)
-class Samples:
-    """Which samples calibrate and which verify: each a recipe or the data itself, as `toolkit.dataset.recipe` takes it."""
-
-    calibration: str | None = None
-    evaluation: str | None = None
 
 
 def build(
@@ -53,35 +42,36 @@ def build(
     samples: Samples,
     out: Path,
     *,
-    scheme: str | None = None,
+    scheme: str | Asked | None = None,
     executor: Executor | None = None,
 ) -> Outcomes:
     """Convert, run and judge a model for each target, and write `out/<target>/`; return each target's verdict, or the error that kept it from one.
 
-    Of a target's schemes, the first that passes is shipped. Raises RequestError for what is wrong with the request as a whole.
+    Of a target's schemes, the first that passes is shipped; of a scheme's variants, the one that drifts least. `scheme` is one alone, or all that is
+    asked of quantization in place of the profiles. Raises RequestError for what is wrong with the request as a whole.
     """
     began = time.monotonic()
+    asked = scheme if isinstance(scheme, Asked) else Asked(scheme)
     outcomes: Outcomes = {}
-    with _executor(executor) as running:
+    with executing(executor) as running:
         if environments.find(TENSORFLOW.environment, settings=running.settings) is None:  # the first time here
-            _make_environments(_profiles(targets), running.settings)
-        opened = _open(original, running)
-        profiles = _profiles(targets)
+            make_environments([(one, recipes_of(one, asked)) for one in profiles_of(targets)], running.settings)
+        opened = open_model(original, running)
+        profiles = profiles_of(targets)
         bundle.require_writable(out)
-        _make_environments(profiles, running.settings)
-        open_schemes = {profile.name: [scheme] if scheme else list(profile.schemes) for profile in profiles}
-        must_calibrate = any(is_calibrated(name) for names in open_schemes.values() for name in names)
+        recipes = {profile.name: recipes_of(profile, asked) for profile in profiles}
+        make_environments([(profile, recipes[profile.name]) for profile in profiles], running.settings)
+        model = draw(opened, samples, [recipe for each in recipes.values() for recipe in each])
+        refuse_severe(model, running)
         attempts: dict[str, list[Attempt]] = {profile.name: [] for profile in profiles}
-        model = _model(opened, samples, must_calibrate=must_calibrate)
-        while chains := [
-            plan(model, one, open_schemes[one.name].pop(0)) for one in profiles if one.name not in outcomes
+        while trials := [
+            trial_of(model, one, recipes[one.name].pop(0)) for one in profiles if one.name not in outcomes
         ]:
-            running.outcomes([job for chain in chains for job in chain.jobs])
-            for chain in chains:
-                name = chain.target.name
-                attempt = _attempt(chain, running, time.monotonic() - began)
+            running.outcomes([job for trial in trials for job in trial.jobs])
+            for trial, attempt in zip(trials, attempts_of(model, trials, running, began), strict=True):
+                name = trial.target.name
                 attempts[name].append(attempt)
-                if not open_schemes[name] or not _another_may_do_better(attempt, chain, running):
+                if not recipes[name] or not _another_may_do_better(attempt, trial, running):
                     outcomes[name] = _shown(attempts[name])
         for outcome in outcomes.values():
             if isinstance(outcome, Verdict):
@@ -91,30 +81,36 @@ def build(
 
 def convert(
     original: Original,
-    scheme: str,
+    scheme: str | Recipe,
     samples: Samples,
     out: Path,
     *,
-    io: Mapping[str, str] | None = None,
+    artifact_format: str = "tflite",
     executor: Executor | None = None,
 ) -> Artifact:
     """Convert a model by one scheme and write the artifact to the file `out`; nothing is judged.
 
-    `io` holds the dtypes of "inputs" and "outputs" (float32; int8 or uint8 where the scheme has integers).
+    As there is nothing to choose by, it is the first of the scheme's variants that can be made.
     """
-    calibrated = is_calibrated(scheme)
+    recipe = Recipe(scheme) if isinstance(scheme, str) else scheme
+    variants = recipe.variants(artifact_format)
     bundle.require_writable_file(out)
-    with _executor(executor) as running:
-        opened = _open(original, running)
-        if samples.calibration is None and not calibrated:
-            canonical = source.canonical_job(opened, None)
-            job = convert_job(canonical.output("saved_model"), None, scheme, io or FLOAT_IO)
+    with executing(executor) as running:
+        opened = open_model(original, running)
+        if samples.calibration is None and not is_calibrated(recipe.scheme):
+            conversions = Conversions(source.canonical_job(opened, None).output("saved_model"), None)
         else:
-            job = _model(opened, samples, must_calibrate=calibrated).convert(scheme, io or FLOAT_IO)
-        (entry,) = running.run(job)
-        artifact = artifact_of(entry, scheme)
-        bundle.copy_whole(artifact.path, out)
-    return replace(artifact, path=out)
+            conversions = draw(opened, samples, [recipe]).conversions
+        first: EdgeToolkitError | None = None
+        for variant in variants:
+            job = conversions.artifact(variant, artifact_format)
+            (outcome,) = running.outcomes([job])
+            if isinstance(outcome, Entry):
+                artifact = artifact_of(outcome, recipe.scheme)
+                bundle.copy_whole(artifact.path, out)
+                return replace(artifact, path=out)
+            first = first or outcome
+    raise first or RequestError(f"scheme {recipe.scheme}: has no variant")
 
 
 def run(artifact: Path, name: str, samples: str, out: Path, *, executor: Executor | None = None) -> Run:
@@ -123,8 +119,8 @@ def run(artifact: Path, name: str, samples: str, out: Path, *, executor: Executo
 
     profile = target.find(name)
     bundle.require_writable_file(out)
-    with _executor(executor) as running:
-        held = _artifact(artifact, running)
+    with executing(executor) as running:
+        held = artifact_at(artifact, running)
         drawn = dataset.whole_set_job(samples, _as_fed(held.signature))
         (entry,) = running.run(run_job(artifact, drawn.output("verification"), execution_of(profile)))
         result = run_of(entry)
@@ -146,17 +142,18 @@ def verify(
     With the calibration set of its build in `samples`, the samples that judge are those that judged there, and none that calibrated is among them.
     """
     began = time.monotonic()
-    profiles = _profiles(targets)
+    profiles = profiles_of(targets)
     if out is not None:
         bundle.require_writable(out)
-    with _executor(executor) as running:
-        opened = _open(original, running)
-        held = _artifact(artifact, running)
-        model = _model(opened, samples, must_calibrate=False)
+    with executing(executor) as running:
+        opened = open_model(original, running)
+        held = artifact_at(artifact, running)
+        model = draw(opened, samples, ())
         _require_same_names(held, model.source)
-        chains = [plan(model, profile, held.scheme, held) for profile in profiles]
-        running.outcomes([job for chain in chains for job in chain.jobs])
-        outcomes = {chain.target.name: _attempt(chain, running, time.monotonic() - began) for chain in chains}
+        trials = [Trial(model, profile, held) for profile in profiles]
+        running.outcomes([job for trial in trials for job in trial.jobs])
+        judged = attempts_of(model, trials, running, began)
+        outcomes = {trial.target.name: attempt for trial, attempt in zip(trials, judged, strict=True)}
         for outcome in outcomes.values():
             if isinstance(outcome, Verdict) and out is not None:
                 bundle.write_reports(outcome, out)
@@ -170,27 +167,31 @@ def inspect(model: Path | Original, *, executor: Executor | None = None) -> dict
     `coverage` tells which variables were restored. For an artifact sizes and dtypes are told.
     """
     original = model if isinstance(model, Original) else Original(model)
-    with _executor(executor) as running:
+    with executing(executor) as running:
         return (
             _inspect_artifact(original.path, running)
-            if _is_artifact(original.path)
+            if _format_of(original.path) is not None
             else source.inspect_source(original, running)
         )
 
 
-def _is_artifact(path: Path) -> bool:
-    """Return whether a file is a .tflite, by its suffix or its identifier (tflite/schema/schema.fbs: file_identifier "TFL3")."""
+def _format_of(path: Path) -> str | None:
+    """Return the format of an artifact, by its suffix or its identifier (tflite/schema/schema.fbs: file_identifier "TFL3"); None for none."""
     if not path.is_file():
-        return False
+        return None
+    for name in registry.names("converters"):
+        if path.suffix == registry.load("converters", name).SUFFIX:
+            return name
     with open(path, "rb") as file:
-        return path.suffix == ".tflite" or file.read(8)[4:] == b"TFL3"
+        return "tflite" if file.read(8)[4:] == b"TFL3" else None
 
 
 def _inspect_artifact(path: Path, executor: Executor) -> dict[str, Any]:
-    engine = Engine(HOST_RUNTIME, preload=False)
-    job = Job(f"inspect {path.name}", "worker.tflite_file", "inspect", engine, inputs={"model": path})
+    kind = _format_of(path) or "tflite"
+    engine = Engine(registry.load("converters", kind).HOST_RUNTIME, preload=False)
+    job = Job(f"inspect {path.name}", f"converters.{kind}", "inspect", engine, inputs={"model": path})
     (entry,) = executor.run(job)
-    return {"kind": "tflite", "size_bytes": path.stat().st_size, "sha256": path_digest(path), **entry.result}
+    return {"kind": kind, "size_bytes": path.stat().st_size, "sha256": path_digest(path), **entry.result}
 
 
 def doctor(settings: Settings) -> list[Status]:
@@ -213,59 +214,14 @@ def doctor(settings: Settings) -> list[Status]:
     return rows
 
 
-def _profiles(names: Sequence[str]) -> list[Target]:
-    from toolkit import target  # pydantic, and what it reads, takes longer to import than the rest of the host
-
-    profiles = [target.find(name) for name in dict.fromkeys(names)]
-    if not profiles:
-        raise RequestError("no target; --target NAME would be right", f"known: {', '.join(target.names())}")
-    return profiles
-
-
-def _make_environments(profiles: Sequence[Target], settings: Settings) -> None:
-    """Make what the targets need and is not there, several at once; what cannot be made is said where it is missed, target by target."""
-    engines = [TENSORFLOW, Engine(HOST_RUNTIME), *(engine_of(profile) for profile in profiles)]
-    missing = set()
-    for engine in engines:
-        if not registry.load("launchers", engine.launcher).ready(engine.environment, engine.options, settings):
-            missing.add(environments.QEMU if engine.launcher == "qemu" else engine.environment)
-        if environments.find(engine.environment, settings=settings) is None:  # its kernels are run on this machine too
-            missing.add(engine.environment)
-    if missing and not settings.offline:
-        with contextlib.suppress(OutsideError):
-            environments.setup(sorted(missing), settings)
-
-
-def _open(original: Original, executor: Executor) -> source.Source:
-    """Look into the model, and let TensorFlow import meanwhile if it has not been looked into before: of all that follows it takes longest."""
-    executor.expect(TENSORFLOW)
-    return source.open_source(original, executor)
-
-
-def _model(opened: source.Source, samples: Samples, *, must_calibrate: bool) -> Model:
-    from toolkit import dataset
-
-    drawn = dataset.samples_job(
-        samples.calibration, samples.evaluation, opened.signature, must_calibrate=must_calibrate
-    )
-    return Model(opened, drawn, calibrates=samples.calibration is not None)
-
-
-def _attempt(chain: Chain, executor: Executor, seconds: float) -> Attempt:
-    try:
-        return settle(chain, executor, seconds)
-    except EdgeToolkitError as error:
-        return error
-
-
-def _another_may_do_better(attempt: Attempt, chain: Chain, executor: Executor) -> bool:
+def _another_may_do_better(attempt: Attempt, trial: Trial, executor: Executor) -> bool:
     """Return whether the next scheme is worth trying: this one was refused, or an engine failed at it and at nothing before it."""
     if isinstance(attempt, Verdict):
         return not attempt.passed
     if isinstance(attempt, Unconvertible):
         return True
     return isinstance(attempt, WorkerError) and all(
-        isinstance(outcome, Entry) for outcome in executor.outcomes(chain.before_scheme)
+        isinstance(outcome, Entry) for outcome in executor.outcomes(trial.before_candidates)
     )
 
 
@@ -278,7 +234,8 @@ def _shown(attempts: Sequence[Attempt]) -> Attempt:
     return replace(chosen, tried=tuple(attempt for attempt in attempts if attempt is not chosen))
 
 
-def _artifact(path: Path, executor: Executor) -> Artifact:
+def artifact_at(path: Path, executor: Executor) -> Artifact:
+    """Return the artifact that lies somewhere; RequestError where there is none, InvalidSource for one with several signatures."""
     if not path.is_file():
         raise RequestError(f"{path}: no such file; an artifact (.tflite) would be right")
     held = _inspect_artifact(path, executor)
@@ -313,9 +270,16 @@ def _require_same_names(artifact: Artifact, original: source.Source) -> None:
 
 def _scheme_of(held: Mapping[str, Any]) -> str:
     """Return the scheme that an artifact was made by, as the dtypes of its weights and activations tell it."""
-    if "int8" in held["weights_bytes"]:
-        return "static_wi8_ai8" if "int8" in held["activations"] else "dynamic_wi8_afp32"
-    return "float16" if "float16" in held["weights_bytes"] else "float32"
+    weights, activations = held["weights_bytes"], held["activations"]
+    for bits in ("int4", "int8"):
+        if bits in weights:
+            short = f"wi{bits[-1]}"
+            integers = next((dtype for dtype in ("int16", "int8") if dtype in activations), None)
+            if integers is not None:
+                return f"static_{short}_ai{integers[3:]}"
+            kept = any(operator["name"].startswith("DEQUANTIZE") for operator in held["operators"])
+            return f"weight_only_{short}" if kept else f"dynamic_{short}_afp32"
+    return "float16" if "float16" in weights else "float32"
 
 
 def _as_fed(signature: Mapping[str, Any]) -> Mapping[str, Any]:

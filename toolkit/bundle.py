@@ -85,6 +85,12 @@ def copy_whole(source: Path, place: Path) -> None:
         shutil.copyfile(source, aside)
 
 
+def write_text(text: str, place: Path) -> None:
+    """Write a text file, UTF-8, whole or not at all."""
+    with _whole_file(place) as aside:
+        aside.write_bytes(text.encode())
+
+
 def write_npz(run: Run, place: Path) -> None:
     """Write a run's outputs by name, (N, *shape), whole or not at all."""
     with _whole_file(place) as aside, zipfile.ZipFile(aside, "w", allowZip64=True) as archive:

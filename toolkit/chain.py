@@ -8,13 +8,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit import compare, source
-from toolkit.conversion import Artifact, artifact_of, convert_job
+from toolkit import compare, registry, source
+from toolkit.conversion import Artifact, Conversions
 from toolkit.errors import EdgeToolkitError, Unconvertible, WorkerCrashed, WorkerRefused
 from toolkit.executor import Executor
 from toolkit.jobs import Engine, Job, Output
 from toolkit.originals import DEFAULT_KEY
-from toolkit.runtime import HOST_RUNTIME, Execution, run_job, run_of
+from toolkit.runtime import Execution, run_job, run_of, signature_of_run
 from toolkit.signature import Signature
 from toolkit.source import TENSORFLOW, Source
 from toolkit.store import Entry
@@ -23,33 +23,41 @@ from toolkit.verdict import Evidence, Step, Verdict, judge
 if TYPE_CHECKING:
     from toolkit.target import Target
 
-FLOAT_IO = {"inputs": "float32", "outputs": "float32"}
-_FLOAT = "float32"
 _RECHECKED_SAMPLES = (
     64  # the canonical form is the same graph in the same framework: what is wrong with it shows in each of them
 )
 _NOISE_SAMPLES = 16
-_HOST = Execution(Engine(HOST_RUNTIME), HOST_RUNTIME)
+_MOST_ON_REFERENCE = (
+    4_000_000_000  # multiply-accumulates, that reference kernels do in 3 to 6 s on one core of a desktop computer
+)
+_FEWEST_ON_REFERENCE = 8
 _NO_OPERATOR = re.compile(r"[Dd]idn't find op for builtin opcode '(\w+)' version '(\d+)'")
 _UNRESOLVED = re.compile(r"unresolved custom op: (\w+)")
 
 
 @dataclass(slots=True)
 class Model:
-    """A source with its samples, and the jobs that its targets and schemes have in common: each is made once."""
+    """A source with its samples, and the jobs that its targets and schemes have in common: each is made once.
+
+    `histograms` is whether any estimator that will be asked for looks at them; `linted` looks at the samples, None where none calibrate.
+    """
 
     source: Source
     samples: Job
     calibrates: bool
-    _converted: dict[tuple[str, ...], Job] = field(default_factory=dict)
+    histograms: bool = False
+    linted: Job | None = None
     _runs: dict[tuple[Any, ...], Job] = field(default_factory=dict)
     canonical: Job = field(init=False)
+    conversions: Conversions = field(init=False)
     reference: Job = field(init=False)
     on_cpu: Job | None = field(init=False)
     rechecked: Job = field(init=False)
 
     def __post_init__(self) -> None:
         self.canonical = source.canonical_job(self.source, self.verification)
+        calibration = self.samples.output("calibration") if self.calibrates else None
+        self.conversions = Conversions(self.canonical.output("saved_model"), calibration, self.histograms)
         device = self.source.device
         self.reference = source.reference_job(self.source, self.verification, device=device)
         self.on_cpu = None
@@ -62,58 +70,43 @@ class Model:
         """The samples that judge."""
         return self.samples.output("verification")
 
-    def convert(self, scheme: str, io: Mapping[str, str]) -> Job:
-        """Return the conversion by one scheme, with the dtypes of inputs and outputs that `io` asks for."""
-        name = (scheme, io["inputs"], io["outputs"])
-        if name not in self._converted:
-            calibration = self.samples.output("calibration") if self.calibrates else None
-            self._converted[name] = convert_job(self.canonical.output("saved_model"), calibration, scheme, io)
-        return self._converted[name]
-
     def _recheck(self) -> Job:
         """Return the run of the canonical form in TensorFlow, over the first samples: it must still be the original."""
         kernels = "gpu" if self.source.device == "gpu" else "default"
         model, execution = self.canonical.output("saved_model"), Execution(TENSORFLOW, "tensorflow", kernels)
         return run_job(model, self.verification, execution, signature=DEFAULT_KEY, first=_RECHECKED_SAMPLES)
 
-    def run(self, model: Output | Path, execution: Execution) -> Job:
-        """Return the run of a model over the samples that judge."""
+    def run(self, model: Output | Path, execution: Execution, first: int | None = None) -> Job:
+        """Return the run of a model over the samples that judge, all of them or the `first` so many."""
         of = model if isinstance(model, Path) else (model.job, model.name)
-        name = (of, execution.engine.name, execution.runtime, execution.kernels, execution.threads)
+        name = (of, execution.engine.name, execution.runtime, execution.kernels, execution.threads, first)
         if name not in self._runs:
-            self._runs[name] = run_job(model, self.verification, execution)
+            self._runs[name] = run_job(model, self.verification, execution, first=first)
         return self._runs[name]
+
+    def run_floats(self, artifact_format: str) -> Job:
+        """Return the run of a format's float artifact on this machine."""
+        floats = self.conversions.floats(artifact_format)
+        return self.run(self.conversions.file(floats, artifact_format), on_this_machine(artifact_format))
 
 
 @dataclass(slots=True)
 class Chain:
-    """One target and one scheme: the jobs of every stage. `artifact` is a conversion, or a file that is already there."""
+    """One target and one artifact: the jobs of every stage; `made` is what converted it, None for a file that was already there."""
 
     model: Model
     target: Target
-    scheme: str
-    artifact: Job | Artifact
+    artifact: Artifact
+    made: Job | None
     links: list[tuple[str, Job]]
-
-    @property
-    def before_scheme(self) -> list[Job]:
-        """The jobs that do not depend on the scheme."""
-        model = self.model
-        return [
-            model.samples,
-            model.reference,
-            model.canonical,
-            *([model.on_cpu] if model.on_cpu else []),
-            *(job for stage, job in self.links if stage in ("source", "conversion")),
-        ]
+    candidates: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def jobs(self) -> list[Job]:
-        """All jobs that the verdict needs, those first that others wait for longest: conversions before runs of TensorFlow."""
+        """All jobs that the verdict needs, those first that others wait for longest."""
         late = [job for stage, job in self.links if stage == "source"]
-        conversions = [self.artifact] if isinstance(self.artifact, Job) else []
         references = [self.model.reference, *([self.model.on_cpu] if self.model.on_cpu else [])]
-        return [*conversions, *(job for _, job in self.links if job not in late), *references, *late]
+        return [*(job for _, job in self.links if job not in late), *references, *late]
 
 
 def engine_of(target: Target) -> Engine:
@@ -128,44 +121,73 @@ def execution_of(target: Target) -> Execution:
     return Execution(engine_of(target), runtime.name, runtime.kernels, runtime.threads)
 
 
-def plan(model: Model, target: Target, scheme: str, ready: Artifact | None = None) -> Chain:
-    """Return the chain of a target and scheme; for an artifact that is there already (`ready`), nothing but the float one is converted.
+def kernels_of(target: Target) -> Execution:
+    """Return how this machine runs a target's kernels: the same engine and version, started here."""
+    return replace(execution_of(target), engine=Engine(target.runtime.name))
+
+
+def on_this_machine(artifact_format: str) -> Execution:
+    """Return how this machine runs a format by itself, whatever the target."""
+    runtime = registry.load("converters", artifact_format).HOST_RUNTIME
+    return Execution(Engine(runtime), runtime)
+
+
+def without_artifact(model: Model, artifact_format: str) -> list[Job]:
+    """Return the jobs that a verdict needs whatever the scheme, those first that others wait for longest."""
+    return [
+        model.run_floats(artifact_format),
+        model.reference,
+        *([model.on_cpu] if model.on_cpu else []),
+        model.rechecked,
+    ]
+
+
+def plan(model: Model, target: Target, artifact: Artifact, made: Job | None, floats: Entry) -> Chain:
+    """Return the chain of a target and an artifact; `floats` is the finished conversion to the float artifact.
 
     A stage that would run what the stage before it ran (the float scheme, or a target that is this machine) is left out.
     """
-    floats = model.convert(_FLOAT, FLOAT_IO).output("model.tflite")
-    artifact = ready or model.convert(scheme, target.conversion.model_dump())
-    shipped = artifact.path if isinstance(artifact, Artifact) else artifact.output("model.tflite")
-    links = [("source", model.rechecked), ("conversion", model.run(floats, _HOST))]
-    if scheme != _FLOAT or ready is not None:
-        links.append(("quantization", model.run(shipped, replace(_HOST, kernels="reference"))))
+    here = on_this_machine(target.format)
+    shipped = artifact.path if made is None else model.conversions.file(made, target.format)
+    links = [("source", model.rechecked), ("conversion", model.run_floats(target.format))]
+    if made is not model.conversions.floats(target.format):
+        first = _as_many_as_reference_kernels_can(floats)
+        links.append(("quantization", model.run(shipped, replace(here, kernels="reference"), first)))
     on_target = execution_of(target)
-    here = model.run(shipped, replace(on_target, engine=Engine(target.runtime.name)))
-    if here is not links[-1][1]:
-        links.append(("kernels", here))
+    on_host = model.run(shipped, kernels_of(target))
+    if on_host is not links[-1][1]:
+        links.append(("kernels", on_host))
     if on_target.engine.launcher != "local":
         links.append(("device", model.run(shipped, on_target)))
-    return Chain(model, target, scheme, artifact, links)
+    return Chain(model, target, artifact, made, links)
+
+
+def _as_many_as_reference_kernels_can(floats: Entry) -> int | None:
+    """Return how many samples run on reference kernels, None for all: naive loops take thirty times what the others do."""
+    operations = floats.result["multiply_accumulates"]
+    return max(_FEWEST_ON_REFERENCE, _MOST_ON_REFERENCE // operations) if operations else None
 
 
 def settle(chain: Chain, executor: Executor, seconds: float) -> Verdict:
     """Return the verdict on a chain whose jobs have been run; raise the error of the first that failed, said of the target."""
     samples = _entry(executor, chain.model.samples, chain)
     findings = [*chain.model.source.findings, *samples.result["findings"], *_about_the_target(chain.target)]
-    artifact = chain.artifact
-    if isinstance(artifact, Job):
-        artifact = artifact_of(_entry(executor, artifact, chain), chain.scheme)
+    if chain.model.linted is not None:
+        findings += _entry(executor, chain.model.linted, chain).result["findings"]
     reference = _entry(executor, chain.model.reference, chain)
     steps = [Step("original", run_of(reference), Signature.from_json(run_of(reference).signature))]
     for stage, planned in chain.links:
         job = planned
         if stage == "quantization" and _reference_kernels_fail(executor, job):
-            job = chain.model.run(_model_of(job), replace(_HOST, kernels="builtin"))
+            job = chain.model.run(_model_of(job), replace(on_this_machine(chain.target.format), kernels="builtin"))
             message = "reference kernels do not run this model; the builtin ones, without delegates, stand in for them"
             findings.append({"code": "reference-kernels-failed", "severity": "warning", "message": message})
         run = run_of(_entry(executor, job, chain))
-        signature = artifact.signature if stage in ("quantization", "kernels", "device") else run.signature
-        steps.append(Step(stage, run, Signature.from_json(_as_run(signature, run.signature))))
+        signature = chain.artifact.signature if stage in ("quantization", "kernels", "device") else run.signature
+        steps.append(Step(stage, run, Signature.from_json(signature_of_run(signature, run.signature))))
+        if stage == "quantization" and run.count < steps[0].run.count:
+            message = f"reference kernels ran the first {run.count} of {steps[0].run.count} samples: they take long"
+            findings.append({"code": "first-samples-only", "severity": "info", "message": message})
     labels = samples.out / "verification" / "labels.npy"
     evidence = Evidence(
         steps=tuple(steps),
@@ -176,8 +198,9 @@ def settle(chain: Chain, executor: Executor, seconds: float) -> Verdict:
         noise=_noise(reference, executor, chain),
         findings=tuple(findings),
         seconds=seconds,
+        candidates=chain.candidates,
     )
-    return judge(chain.target, chain.model.source, artifact, evidence)
+    return judge(chain.target, chain.model.source, chain.artifact, evidence)
 
 
 def _noise(reference: Entry, executor: Executor, chain: Chain) -> dict[str, dict[str, float]]:
@@ -189,12 +212,6 @@ def _noise(reference: Entry, executor: Executor, chain: Chain) -> dict[str, dict
         measured = compare.measure(on_gpu.read(runs[1].count), on_cpu.read())
         noise["device"] = {one.output: one.values["real"] for one in measured.measurements if one.metric == "max_abs"}
     return noise
-
-
-def _as_run(signature: Mapping[str, Any], ran: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the artifact's signature, which knows the scales of dequantized outputs, if the run had just these outputs; else the run's own."""
-    said = {(spec["name"], spec["dtype"]) for spec in signature["outputs"]}
-    return signature if said == {(spec["name"], spec["dtype"]) for spec in ran["outputs"]} else ran
 
 
 def _reference_kernels_fail(executor: Executor, job: Job) -> bool:
@@ -226,7 +243,7 @@ def _said_of_target(error: EdgeToolkitError, job: Job, chain: Chain) -> EdgeTool
         runtime = f"{chain.target.runtime.name} {chain.target.runtime.version}"
         of_version = f" version {version}" if version else ""
         return Unconvertible(
-            f"{chain.target.name}: {runtime} has no operator {name}{of_version}, which {chain.scheme} of this model needs",
+            f"{chain.target.name}: {runtime} has no operator {name}{of_version}, which {chain.artifact.scheme} of this model needs",
             "choose another --scheme, or a newer runtime for the device",
         )
     return error

@@ -22,6 +22,7 @@ from toolkit.errors import EdgeToolkitError, RequestError, UnknownName
 if TYPE_CHECKING:
     from toolkit.executor import Executor
     from toolkit.limits import Limits
+    from toolkit.recipe import Asked
     from toolkit.settings import Settings
     from toolkit.source import Original
 
@@ -37,7 +38,9 @@ app = typer.Typer(
 )
 targets = typer.Typer(help="Hardware profiles.", no_args_is_help=True, rich_markup_mode=None)
 cache = typer.Typer(help="The store of finished jobs.", no_args_is_help=True, rich_markup_mode=None)
+calibrations = typer.Typer(help="Calibration sets.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(targets, name="targets")
+app.add_typer(calibrations, name="calibration")
 app.add_typer(cache, name="cache")
 
 SourcePath = Annotated[
@@ -57,6 +60,12 @@ Evaluation = Annotated[
     str | None,
     typer.Option(
         "--eval", metavar="SET", help="Samples to verify with; else those of --calibration that do not calibrate."
+    ),
+]
+LintLimits = Annotated[
+    Path | None,
+    typer.Option(
+        "--limits", metavar="FILE", help="TOML: by what a calibration set is found wrong, and what you accept."
     ),
 ]
 Scheme = Annotated[
@@ -171,6 +180,51 @@ _ORIGINAL = {
 _ORIGINAL_DEFAULTS: dict[str, Any] = dict.fromkeys(_ORIGINAL) | {"trust": False}
 
 
+_QUANTIZED = {
+    "estimator": Annotated[
+        list[str] | None,
+        typer.Option(
+            "--estimator",
+            metavar="E",
+            help="How ranges are estimated, as min_max or percentile:percentile=99.99; of several the best is taken.",
+        ),
+    ],
+    "quantizer": Annotated[
+        str | None,
+        typer.Option("--quantizer", metavar="Q", help="This engine alone, of those that can make the scheme."),
+    ],
+    "granularity": Annotated[
+        str | None, typer.Option("--granularity", metavar="G", help="Scales of weights: per_channel or per_tensor.")
+    ],
+    "keep_float": Annotated[
+        list[str] | None,
+        typer.Option(
+            "--keep-float", metavar="PATTERN", help="Layers to leave in float, by their output tensor's name."
+        ),
+    ],
+    "keep_float_op": Annotated[
+        list[str] | None, typer.Option("--keep-float-op", metavar="OP", help="Operators to leave in float, as SOFTMAX.")
+    ],
+}
+_QUANTIZED_DEFAULTS: dict[str, Any] = dict.fromkeys(_QUANTIZED)
+
+
+def _asked(scheme: str | None, said: dict[str, Any]) -> Asked:
+    """Return what was said of quantization."""
+    from toolkit import recipe
+
+    granularities = ("per_channel", "per_tensor")
+    if said["granularity"] not in (None, *granularities):
+        raise UnknownName("--granularity", said["granularity"], granularities)
+    return recipe.Asked(
+        scheme,
+        tuple(recipe.estimator(text) for text in said["estimator"] or ()),
+        said["quantizer"],
+        said["granularity"],
+        recipe.KeepFloat(tuple(said["keep_float"] or ()), tuple(said["keep_float_op"] or ())),
+    )
+
+
 class Handed:
     """What was said of the model beside its path; called with the path, it is the original."""
 
@@ -203,19 +257,25 @@ class Handed:
 def verb(group: typer.Typer, name: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
     """Make a function a verb: it gets `common` first, returns the exit status, and every verb has the common options.
 
-    One that has a parameter `handed` has the options that say more of a model than its path.
+    One that has a parameter `handed` has the options that say more of a model than its path; one that has `quantized`, those of quantization.
     """
 
     def wrap(function: Callable[..., int]) -> Callable[..., int]:
         own = inspect.signature(function, eval_str=True)
-        extra = {**_COMMON, **(_ORIGINAL if "handed" in own.parameters else {})}
-        defaults = _COMMON_DEFAULTS | _ORIGINAL_DEFAULTS
+        extra = {
+            **_COMMON,
+            **(_ORIGINAL if "handed" in own.parameters else {}),
+            **(_QUANTIZED if "quantized" in own.parameters else {}),
+        }
+        defaults = _COMMON_DEFAULTS | _ORIGINAL_DEFAULTS | _QUANTIZED_DEFAULTS
 
         @functools.wraps(function)
         def call(**arguments: Any) -> None:
             shared = {key: arguments.pop(key) for key in _COMMON}
             if "handed" in own.parameters:
                 arguments["handed"] = Handed(**{key: arguments.pop(key) for key in _ORIGINAL})
+            if "quantized" in own.parameters:
+                arguments["quantized"] = {key: arguments.pop(key) for key in _QUANTIZED}
             as_json = shared["as_json"]
             try:
                 status = function(Common(**shared), **arguments)
@@ -226,7 +286,9 @@ def verb(group: typer.Typer, name: str) -> Callable[[Callable[..., int]], Callab
                 status = INTERRUPTED
             raise typer.Exit(status)
 
-        parameters = [parameter for key, parameter in own.parameters.items() if key not in ("common", "handed")]
+        parameters = [
+            parameter for key, parameter in own.parameters.items() if key not in ("common", "handed", "quantized")
+        ]
         parameters += [
             inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=defaults[key], annotation=annotation)
             for key, annotation in extra.items()
@@ -262,21 +324,24 @@ def about(
 def build(
     common: Common,
     handed: Handed,
+    quantized: dict[str, Any],
     source: SourcePath,
     target: Targets,
     calibration: Calibration = None,
     evaluation: Evaluation = None,
+    limits: LintLimits = None,
     scheme: Scheme = None,
     reference_device: ReferenceDevice = "cpu",
     out: Out = Path("dist"),
 ) -> int:
     """From a saved model to a verified bundle, for one target or several."""
     from toolkit import report
-    from toolkit.api import Samples, build
+    from toolkit.api import build
+    from toolkit.opening import Samples
 
-    original, samples = handed(source, reference_device), Samples(calibration, evaluation)
+    original, samples = handed(source, reference_device), Samples(calibration, evaluation, limits)
     with common.executor() as executor:
-        outcomes = build(original, target, samples, out, scheme=scheme, executor=executor)
+        outcomes = build(original, target, samples, out, scheme=_asked(scheme, quantized), executor=executor)
     common.show(report.outcomes_json(outcomes), lambda: report.outcomes_text(outcomes))
     return report.exit_status(outcomes)
 
@@ -285,6 +350,7 @@ def build(
 def convert(
     common: Common,
     handed: Handed,
+    quantized: dict[str, Any],
     source: SourcePath,
     scheme: Annotated[str, typer.Option("--scheme", metavar="S", help="The quantization scheme.")] = "float32",
     calibration: Calibration = None,
@@ -294,11 +360,17 @@ def convert(
 ) -> int:
     """Convert and quantize, without a verdict."""
     from toolkit import report
-    from toolkit.api import Samples, convert
+    from toolkit.api import convert
+    from toolkit.conversion import format_of
+    from toolkit.opening import Samples
+    from toolkit.recipe import Recipe
 
-    io = {"inputs": inputs_dtype, "outputs": outputs_dtype}
+    recipe = _asked(scheme, quantized).of(Recipe(scheme, inputs=inputs_dtype, outputs=outputs_dtype))
+    artifact_format = format_of(out)
     with common.executor() as executor:
-        artifact = convert(handed(source), scheme, Samples(calibration), out, io=io, executor=executor)
+        artifact = convert(
+            handed(source), recipe, Samples(calibration), out, artifact_format=artifact_format, executor=executor
+        )
     common.show(report.artifact_json(artifact), lambda: report.artifact_text(artifact))
     return 0
 
@@ -346,13 +418,132 @@ def verify(
 ) -> int:
     """Compare an artifact that is already there with its original, stage by stage."""
     from toolkit import report
-    from toolkit.api import Samples, verify
+    from toolkit.api import verify
+    from toolkit.opening import Samples
 
     original, samples = handed(source, reference_device), Samples(calibration, evaluation)
     with common.executor() as executor:
         outcomes = verify(artifact, original, target, samples, out, executor=executor)
     common.show(report.outcomes_json(outcomes), lambda: report.outcomes_text(outcomes))
     return report.exit_status(outcomes)
+
+
+@verb(app, "sweep")
+def sweep(
+    common: Common,
+    handed: Handed,
+    source: SourcePath,
+    target: Targets,
+    calibration: Calibration = None,
+    evaluation: Evaluation = None,
+    limits: LintLimits = None,
+    scheme: Annotated[
+        list[str] | None, typer.Option("--scheme", metavar="S", help="A scheme to try; else all of the target's.")
+    ] = None,
+    estimator: Annotated[
+        list[str] | None,
+        typer.Option("--estimator", metavar="E", help="A range estimator to try; else all of our own."),
+    ] = None,
+    size: Annotated[
+        list[int] | None, typer.Option("--size", metavar="N", help="So many calibration samples; else all of them.")
+    ] = None,
+    quantizer: Annotated[str | None, typer.Option("--quantizer", metavar="Q", help="This engine alone.")] = None,
+    conditions: Annotated[
+        list[str] | None, typer.Option("--filter", metavar="C", help="Show these rows alone, as 'drift>=20'.")
+    ] = None,
+    sort: Annotated[str, typer.Option("--sort", metavar="COLUMN", help="The best of this column first.")] = "drift",
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="DIR", help="Where to write sweep.json, .csv, .png and .svg.")
+    ] = None,
+) -> int:
+    """Quantization experiments: schemes, estimators, set sizes and targets in one table."""
+    from toolkit import recipe, sweep_table
+    from toolkit.experiments import Asking, sweep
+    from toolkit.opening import Samples
+
+    asking = Asking(
+        tuple(scheme or ()),
+        tuple(recipe.estimator(text) for text in estimator or ()),
+        tuple(size or ()),
+        recipe.Asked(quantizer=quantizer),
+    )
+    sweep_table.sorted_by([], sort)
+    sweep_table.filtered([], conditions or ())
+    with common.executor() as executor:
+        samples = Samples(calibration, evaluation, limits)
+        rows = sweep(handed(source), target, samples, asking, executor=executor)
+        shown = sweep_table.sorted_by(sweep_table.filtered(rows, conditions or ()), sort)
+        if out is not None:
+            sweep_table.write(shown, out, source.name, executor)
+    common.show(
+        {"rows": [row.to_json() for row in shown]}, lambda: sweep_table.text(shown, hidden=len(rows) - len(shown))
+    )
+    return 0 if any(row.verdict == "passed" for row in rows) else 1
+
+
+@verb(app, "debug")
+def debug(
+    common: Common,
+    handed: Handed,
+    artifact: ArtifactPath,
+    source: Annotated[Path, typer.Option("--source", metavar="SOURCE", help="The original model.")],
+    target: OneTarget = "host",
+    calibration: Calibration = None,
+    evaluation: Evaluation = None,
+    samples: Annotated[int, typer.Option("--samples", metavar="N", help="Over so many samples.")] = 32,
+    suggest: Annotated[
+        bool, typer.Option("--suggest", help="Try what to keep in float, and show what each step buys.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="DIR", help="Where to write tables, plots and node data.")
+    ] = None,
+) -> int:
+    """Tell which layers of a quantized artifact drift from the float one, and what to keep in float."""
+    from toolkit import drift
+    from toolkit.examination import Looking, debug
+    from toolkit.opening import Samples
+
+    sets, looking = Samples(calibration, evaluation), Looking(target, samples, suggest)
+    with common.executor() as executor:
+        found = debug(artifact, handed(source), sets, looking, executor=executor)
+        if out is not None:
+            drift.write(found.drift, out, artifact.name, executor)
+    common.show(found.to_json(), found.text)
+    return 0
+
+
+@verb(calibrations, "lint")
+def calibration_lint(
+    common: Common,
+    handed: Handed,
+    calibration: Annotated[str, typer.Argument(metavar="SET", help="The calibration set, as --calibration takes it.")],
+    source: Annotated[Path, typer.Option("--source", metavar="SOURCE", help="The model that it is for.")],
+    evaluation: Evaluation = None,
+    limits: LintLimits = None,
+) -> int:
+    """Look for mistakes in a calibration set; exit status 1 where one would stop a build."""
+    from toolkit import linting, report
+    from toolkit.examination import lint
+    from toolkit.opening import Samples
+
+    with common.executor() as executor:
+        found = lint(handed(source), Samples(calibration, evaluation, limits), executor=executor)
+    common.show({"findings": [dict(finding) for finding in found]}, lambda: report.findings_text(calibration, found))
+    return int(any(finding["severity"] == linting.SEVERE for finding in found))
+
+
+@verb(calibrations, "show")
+def calibration_show(
+    common: Common,
+    calibration: Annotated[str, typer.Argument(metavar="SET", help="A recipe or data, as --calibration takes it.")],
+) -> int:
+    """Show what a set declares, and the files that it is read from."""
+    from toolkit import dataset, report
+
+    asked = dataset.recipe(calibration)
+    held = {**asked.request(), "files": {key: str(path) for key, path in asked.files().items()}}
+    common.show(held, lambda: report.nested_text(held))
+    return 0
 
 
 @verb(app, "inspect")

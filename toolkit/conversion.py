@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from toolkit import registry
-from toolkit.errors import InvalidSamples
-from toolkit.jobs import Job, Output
-from toolkit.source import TENSORFLOW
+from toolkit.calibration import ranges_job, statistics_job
+from toolkit.errors import InvalidSamples, RequestError
+from toolkit.jobs import Engine, Job, Output
+from toolkit.recipe import FLOAT, Estimator, Variant, is_calibrated
 from toolkit.store import Entry
-
-WHERE_SAMPLES_COME_FROM = (
-    "write calibration/mine.toml and give --calibration calibration/mine.toml:\n"
-    "          [reader]\n"
-    '          kind = "arrays"          # or "images", "python"\n'
-    '          path = "samples.npz"     # arrays by input name, one row per sample'
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
@@ -34,35 +27,125 @@ class Artifact:
     findings: tuple[Mapping[str, Any], ...]
 
 
-def is_calibrated(scheme: str) -> bool:
-    """Return whether a scheme needs a calibration set; raise UnknownName for one that is not there."""
-    return bool(registry.load("schemes", scheme).CALIBRATED)
+@dataclass(slots=True)
+class Conversions:
+    """All artifacts of one canonical model: what variants have in common (float artifact, statistics, ranges) is one job, however many ask.
 
+    `calibration` is None where there is no such set; `histograms` is whether any estimator that will be asked for looks at them.
+    """
 
-def convert_job(
-    canonical: Output,
-    calibration: Output | None,
-    scheme: str,
-    io: Mapping[str, str],
-    converter: str = "tflite",
-) -> Job:
-    """Return the job that writes the artifact; `io` holds the dtypes of `inputs` and `outputs`."""
-    inputs = {"model": canonical}
-    if is_calibrated(scheme):
-        if calibration is None:
-            raise InvalidSamples(
-                f"scheme {scheme}: needs a calibration set, and none was given", WHERE_SAMPLES_COME_FROM
+    canonical: Output
+    calibration: Output | None
+    histograms: bool = False
+    _jobs: dict[Any, Job] = field(default_factory=dict)
+
+    def calibrated_with(self, calibration: Output) -> Conversions:
+        """Return the same with another calibration set; what does not depend on it is shared."""
+        return replace(self, calibration=calibration)
+
+    def floats(self, artifact_format: str) -> Job:
+        """Return the conversion to the float artifact of a format."""
+        engine = Engine(registry.load("converters", artifact_format).ENGINE)
+        return self._once(
+            ("float", artifact_format),
+            lambda: Job(
+                f"{artifact_format} {FLOAT}",
+                f"converters.{artifact_format}",
+                "convert",
+                engine,
+                inputs={"model": self.canonical},
+                plugins=(f"schemes.{FLOAT}",),
+            ),
+        )
+
+    def statistics(self, artifact_format: str) -> Job:
+        """Return what gathers the statistics of a format's float artifact; InvalidSamples where there is no calibration set."""
+        runtime = registry.load("converters", artifact_format).HOST_RUNTIME
+        samples = self._calibration("statistics")
+        model = self.file(self.floats(artifact_format), artifact_format)
+        return self._once(
+            ("statistics", artifact_format, self.calibration),
+            lambda: statistics_job(model, samples, runtime, histograms=self.histograms),
+        )
+
+    def ranges(self, artifact_format: str, estimator: Estimator) -> Job:
+        """Return what writes the ranges of a format's activations: `ranges.json`."""
+        converter = registry.load("converters", artifact_format)
+        if estimator.needs == "converter":
+            inputs = {"model": self.canonical, "calibration": self._calibration(str(estimator))}
+            return self._once(
+                ("calibrate", artifact_format, self.calibration),
+                lambda: Job(
+                    f"{artifact_format}: the converter's own calibration",
+                    f"converters.{artifact_format}",
+                    "calibrate",
+                    Engine(converter.ENGINE),
+                    inputs=inputs,
+                ),
             )
-        inputs["calibration"] = calibration
-    return Job(
-        f"{converter} {scheme}",
-        f"converters.{converter}",
-        "convert",
-        TENSORFLOW,
-        options={"scheme": scheme, **io},
-        inputs=inputs,
-        plugins=(f"schemes.{scheme}",),
-    )
+        statistics = self.statistics(artifact_format).output("statistics")
+        return self._once(
+            ("ranges", artifact_format, str(estimator), self.calibration),
+            lambda: ranges_job(statistics, estimator, converter.HOST_RUNTIME),
+        )
+
+    def artifact(self, variant: Variant, artifact_format: str) -> Job:
+        """Return the job that makes a variant; InvalidSamples where it needs a calibration set and there is none."""
+        if variant.quantizer is None:
+            return self.floats(artifact_format)
+        of = self.calibration if is_calibrated(variant.recipe.scheme) else None
+        return self._once(("variant", artifact_format, variant, of), lambda: self._quantize(variant, artifact_format))
+
+    def file(self, job: Job, artifact_format: str) -> Output:
+        """Return the artifact's file, as a conversion will write it."""
+        return job.output(f"model{registry.load('converters', artifact_format).SUFFIX}")
+
+    def _quantize(self, variant: Variant, artifact_format: str) -> Job:
+        recipe, name = variant.recipe, str(variant.quantizer)
+        quantizer = registry.load("quantizers", name)
+        takes_float = quantizer.TAKES == "artifact"
+        inputs = {"model": self.file(self.floats(artifact_format), artifact_format) if takes_float else self.canonical}
+        if variant.estimator is not None:
+            inputs["ranges"] = self.ranges(artifact_format, variant.estimator).output("ranges.json")
+        elif is_calibrated(recipe.scheme):
+            inputs["calibration"] = self._calibration(f"scheme {recipe.scheme}")
+        keep = recipe.keep_float
+        return Job(
+            " ".join(filter(None, (name, recipe.scheme, str(variant.estimator or ""), str(keep)))),
+            f"quantizers.{name}",
+            "quantize",
+            Engine(quantizer.ENGINE),
+            options={
+                "scheme": recipe.scheme,
+                "told": registry.load("schemes", recipe.scheme).QUANTIZERS[name],
+                "granularity": recipe.granularity,
+                "inputs": recipe.inputs,
+                "outputs": recipe.outputs,
+                "keep_float": {"tensors": list(keep.tensors), "operators": list(keep.operators)},
+            },
+            inputs=inputs,
+            plugins=(f"schemes.{recipe.scheme}",),
+        )
+
+    def _calibration(self, who: str) -> Output:
+        if self.calibration is None:
+            from toolkit.dataset import WHERE_SAMPLES_COME_FROM  # pydantic, which takes long to import
+
+            raise InvalidSamples(f"{who}: needs a calibration set, and none was given", WHERE_SAMPLES_COME_FROM)
+        return self.calibration
+
+    def _once(self, name: Any, make: Callable[[], Job]) -> Job:
+        if name not in self._jobs:
+            self._jobs[name] = make()
+        return self._jobs[name]
+
+
+def format_of(path: Path) -> str:
+    """Return the format of an artifact's file, as its suffix says it; RequestError for one that no converter writes."""
+    suffixes = {registry.load("converters", name).SUFFIX: name for name in registry.names("converters")}
+    if path.suffix not in suffixes:
+        raise RequestError(f"{path}: no format has this suffix; {' or '.join(sorted(suffixes))} would be right")
+    return suffixes[path.suffix]
 
 
 def artifact_of(entry: Entry, scheme: str) -> Artifact:

@@ -26,7 +26,20 @@ from toolkit import config, registry
 from toolkit.errors import InvalidSamples, RequestError, suggestion
 from toolkit.jobs import Engine, Job, Output
 
+WHERE_SAMPLES_COME_FROM = (
+    "write calibration/mine.toml:\n"
+    "    [reader]\n"
+    '    kind = "arrays"\n'
+    '    path = "samples.npz"\n'
+    "  and pass --calibration calibration/mine.toml (an .npz, a .csv, a folder of images or of wav files, and "
+    "package.module:function can be passed as they are)"
+)
+"""What to do where samples are missing: the hint of whoever misses them."""
+
 _LISTED = 8
+_ENVIRONMENT = "dataset"
+# What readers share is not loaded by name, but is part of what a set is read with.
+_SHARED = tuple(path.stem for path in sorted((Path(__file__).parent / "readers").glob("_[a-z]*.py")))
 
 _Number = Annotated[float, Field(allow_inf_nan=False)]
 _Divisor = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -109,11 +122,25 @@ class Reader(config.Model):
 
 
 class Sampling(config.Model):
-    """How many samples to draw, and the seed to draw with; the same seed draws the same samples on every machine."""
+    """How many samples to draw, and the seed to draw with; the same seed draws the same samples on every machine.
+
+    With `sequence`, so many samples that follow one another belong together: for models that keep state between calls.
+    """
 
     calibration: _Count | None = None
     verification: _Count | None = None
     seed: Annotated[int, Field(ge=0)] = 0
+    sequence: _Count | None = None
+
+    @model_validator(mode="after")
+    def _whole_sequences(self) -> Sampling:
+        for name, count in (("calibration", self.calibration), ("verification", self.verification)):
+            if count is not None and self.sequence is not None and count % self.sequence:
+                nearest = max(round(count / self.sequence), 1) * self.sequence
+                raise ValueError(
+                    f"{name} = {count} samples are no whole number of sequences of {self.sequence}; {nearest} are"
+                )
+        return self
 
 
 class DatasetRecipe(config.Model):
@@ -140,9 +167,14 @@ class Recipe:
         return bool(registry.load("readers", self.declared.reader.kind).CACHED)
 
     def files(self) -> dict[str, Path]:
-        """Return the files and folders that the reader will read, absolute, not necessarily there."""
+        """Return the files and folders that the reader will read, absolute, not necessarily there; those of a pattern as `key.00000`, ..."""
         named = registry.load("readers", self.declared.reader.kind).files(self.declared.reader.options())
-        return {key: Path(os.path.abspath(self.folder / file)) for key, file in named.items()}
+        found: dict[str, Path] = {}
+        for key, file in named.items():
+            path, name = Path(os.path.abspath(self.folder / file)), key.removesuffix("*")
+            fitting = sorted(path.parent.glob(path.name)) if key.endswith("*") and "*" in path.name else []
+            found.update({f"{name}.{index:05d}": each for index, each in enumerate(fitting)} or {name: path})
+        return found
 
     def request(self) -> dict[str, Any]:
         """Return the JSON that the worker gets: no path of this machine, if the samples are cached."""
@@ -168,7 +200,7 @@ def recipe(spec: str) -> Recipe:
         _refuse_missing({spec: path})
         return Recipe(path.name, path.parent, config.load(path, DatasetRecipe))
     data = os.path.abspath(spec) if os.path.exists(spec) else spec  # so that `.` has a name
-    for kind in registry.names("readers"):
+    for kind in sorted(registry.names("readers"), key=lambda kind: kind == "images"):  # who takes any folder comes last
         recognized = registry.load("readers", kind).recognize(data)
         if recognized is not None:
             folder, options = recognized
@@ -176,8 +208,8 @@ def recipe(spec: str) -> Recipe:
             return Recipe(Path(spec).name or Path(data).name, folder, DatasetRecipe(reader=reader))
     _refuse_missing({spec: Path(spec)})
     raise RequestError(
-        f"{spec}: no samples that any reader takes; a recipe (.toml), an .npz or .npy file, a folder of images, or "
-        "package.module:function would be right"
+        f"{spec}: no samples that any reader takes; a recipe (.toml), a file (.npz, .npy, .csv, .tfrecord, .parquet, "
+        ".wav), a folder of images, wav or parquet files, or package.module:function would be right"
     )
 
 
@@ -220,7 +252,7 @@ def _job(call: str, sets: Mapping[str, Recipe], signature: Mapping[str, Any] | P
     options: dict[str, Any] = {
         role: sets[role].request() if role in sets else None for role in ("calibration", "evaluation")
     }
-    kinds = {one.declared.reader.kind for one in sets.values()} | {"images"}  # which has the steps for images, too
+    kinds = {one.declared.reader.kind for one in sets.values()}
     inputs: dict[str, Path | Job | Output] = {
         f"{role}.{key}": path for role, one in sets.items() for key, path in one.files().items()
     }
@@ -232,12 +264,26 @@ def _job(call: str, sets: Mapping[str, Recipe], signature: Mapping[str, Any] | P
         title="draw samples from " + " and ".join(dict.fromkeys(one.name for one in sets.values())),
         module="worker.samples",
         call=call,
-        engine=Engine("dataset"),
+        engine=Engine(_environment(kinds)),
         options=options,
         inputs=inputs,
-        plugins=tuple(f"readers.{kind}" for kind in sorted(kinds)),
+        plugins=tuple(
+            f"readers.{name}" for name in sorted({*kinds, "images", *_SHARED})
+        ),  # images has the steps for them, too
         cached=all(one.cached for one in sets.values()),
     )
+
+
+def _environment(kinds: Iterable[str]) -> str:
+    """Return the environment that serves all of these readers: each holds what "dataset" holds."""
+    needed = {str(registry.load("readers", kind).ENVIRONMENT): kind for kind in sorted(kinds)}
+    needed.pop(_ENVIRONMENT, None)
+    if len(needed) > 1:
+        raise RequestError(
+            f"sets for the readers {' and '.join(needed.values())} cannot be read together: no environment serves both",
+            'write one of them into an .npz: kind = "arrays"',
+        )
+    return next(iter(needed), _ENVIRONMENT)
 
 
 def _of_inputs(signature: Mapping[str, Any]) -> dict[str, Any]:
@@ -246,19 +292,15 @@ def _of_inputs(signature: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _refuse_nothing(sets: Mapping[str, Recipe], *, must_calibrate: bool) -> None:
-    hint = (
-        'write calibration/mine.toml:\n    [reader]\n    kind = "arrays"\n    path = "samples.npz"\n'
-        "  and pass --calibration calibration/mine.toml (an .npz, a folder of images or package.module:function can be "
-        "passed as it is)"
-    )
     if not sets:
         raise InvalidSamples(
-            "no samples: neither to calibrate with nor to judge with; --calibration or --eval names a set", hint
+            "no samples: neither to calibrate with nor to judge with; --calibration or --eval names a set",
+            WHERE_SAMPLES_COME_FROM,
         )
     if must_calibrate and "calibration" not in sets:
         raise InvalidSamples(
             "no calibration set: a static scheme takes the ranges of its activations from one; --calibration names it",
-            hint,
+            WHERE_SAMPLES_COME_FROM,
         )
 
 

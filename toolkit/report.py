@@ -39,6 +39,7 @@ def verdict_json(verdict: Verdict, artifact: str) -> dict[str, Any]:
             "signature": verdict.artifact.signature,
             "operators": list(verdict.artifact.operators),
         },
+        "candidates": [dict(candidate) for candidate in verdict.candidates],
         "samples": dict(verdict.samples),
         "comparisons": [comparison.to_json() for comparison in verdict.comparisons],
         "guilty_stage": verdict.guilty_stage,
@@ -152,6 +153,7 @@ def verdict_text(verdict: Verdict, width: int = 110) -> str:
     original, canonical = verdict.runs["original"].engine, verdict.runs.get("source", verdict.runs["original"]).engine
     theirs = "" if original == canonical else f"original on {original}; "
     lines.append(f"  {theirs}made by {canonical}; ran on {_where(last)}")
+    lines += [f"  {line}" for line in _candidate_lines(verdict)]
     lines += [f"  {finding['severity']}: {finding['message']}" for finding in verdict.findings]
     lines += [f"  tried first: {_attempt_text(attempt)}" for attempt in verdict.tried]
     return "\n".join(lines)
@@ -200,6 +202,8 @@ def markdown(verdict: Verdict, artifact: str) -> str:
     lines += ["", f"The original's own noise (largest absolute difference): {_noise(verdict) or 'not measured'}."]
     if verdict.source.coverage is not None:
         lines += ["", *(f"- {line}" for line in _coverage_lines(verdict.source.coverage))]
+    if len(verdict.candidates) > 1:
+        lines += ["", "## Variants of the scheme", "", *(f"- {line}" for line in _candidate_lines(verdict))]
     if verdict.findings or verdict.tried:
         lines += ["", "## Findings", ""]
         lines += [
@@ -207,6 +211,26 @@ def markdown(verdict: Verdict, artifact: str) -> str:
         ]
         lines += [f"- tried first: {_attempt_text(attempt)}" for attempt in verdict.tried]
     return "\n".join(lines) + "\n"
+
+
+def _candidate_lines(verdict: Verdict) -> list[str]:
+    """Return a line for each variant of the scheme that was tried, if there was a choice: the one that ships first."""
+    if len(verdict.candidates) < 2:
+        return []
+    rows = sorted(verdict.candidates, key=lambda candidate: not candidate["chosen"])
+    return [f"{'ships' if row['chosen'] else 'behind it':<13} {variant_text(row)}: {_drift(row)}" for row in rows]
+
+
+def variant_text(row: Mapping[str, Any]) -> str:
+    """Return what tells a variant from others of its scheme: the quantizer and the range estimator."""
+    return " with ".join(str(row[key]) for key in ("quantizer", "estimator") if row[key] is not None)
+
+
+def _drift(row: Mapping[str, Any]) -> str:
+    if row["problem"] is not None:
+        return str(row["problem"]).splitlines()[0]
+    drift = "no noise" if row["sqnr_db"] is None else f"{row['sqnr_db']:.4g} dB"
+    return f"{drift} against the float artifact, {size(row['size_bytes'])}"
 
 
 def _noise(verdict: Verdict) -> str:
@@ -314,6 +338,28 @@ def _source_lines(held: Mapping[str, Any]) -> list[str]:
     if held.get("coverage"):
         lines += [f"  coverage      {line}" for line in _coverage_lines(held["coverage"])]
     return lines + [f"  needs         {need}" for need in held["needs"]]
+
+
+def findings_text(name: str, found: Sequence[Mapping[str, Any]]) -> str:
+    """Return what was found of a set, with the reason codes, and the fix for each where there is one."""
+    if not found:
+        return f"{name}: nothing to be said against it"
+    lines = []
+    for finding in found:
+        lines.append(f"{finding['severity']}: {finding['message']} [{finding['code']}]")
+        lines += [f"    fix: {finding['fix']}"] if finding.get("fix") else []
+    return "\n".join(lines)
+
+
+def nested_text(held: Mapping[str, Any], prefix: str = "") -> str:
+    """Return JSON as a line for each value; what is empty or null is left out."""
+    lines = []
+    for key, value in held.items():
+        if isinstance(value, Mapping):
+            lines += [nested_text(value, f"{prefix}{key}.")] if value else []
+        elif value not in (None, [], ""):
+            lines.append(f"{prefix + key:<32}  {json.dumps(value)}")
+    return "\n".join(line for line in lines if line)
 
 
 def targets_text(found: Sequence[Target]) -> str:

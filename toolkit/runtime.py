@@ -90,3 +90,9 @@ def run_of(entry: Entry) -> Run:
         index["count"],
         entry.key,
     )
+
+
+def signature_of_run(signature: Mapping[str, Any], ran: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the artifact's signature, which knows the scales of dequantized outputs, if the run had just these outputs; else the run's own."""
+    said = {(spec["name"], spec["dtype"]) for spec in signature["outputs"]}
+    return signature if said == {(spec["name"], spec["dtype"]) for spec in ran["outputs"]} else ran

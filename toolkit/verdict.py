@@ -32,6 +32,7 @@ from toolkit.worker.shards import read_shards
 if TYPE_CHECKING:
     from toolkit.target import Target
 
+PARTIAL = ("source", "quantization")  # stages that may run the first samples only
 Outcome = Literal["passed", "failed", "inconclusive"]
 
 
@@ -82,6 +83,7 @@ class Verdict:
     accuracy: Mapping[str, float]
     runs: Mapping[str, Run]
     seconds: float = 0.0
+    candidates: tuple[Mapping[str, Any], ...] = ()
     tried: tuple[Verdict | EdgeToolkitError, ...] = field(default=())
 
     @property
@@ -114,7 +116,7 @@ class Verdict:
                 return judgement.stage
         if not any(comparison.status == "failed" for comparison in self.total.comparisons):
             return None
-        return max(self.stages, key=lambda judgement: _noise_share(judgement.measured)).stage
+        return max(self.stages, key=lambda judgement: noise_share(judgement.measured)).stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,8 @@ class Evidence:
     """What a verdict is made from.
 
     `steps` are the runs, the original first; `samples` how many were drawn for what; `labels` a .npy of them, (N,); `noise` how far the original
-    wanders by itself, by kind and output, in real units; `findings` what was noticed before anything was compared.
+    wanders by itself, by kind and output, in real units; `findings` what was noticed before anything was compared; `candidates` (JSON) the variants
+    among which the artifact was chosen.
     """
 
     steps: tuple[Step, ...]
@@ -131,6 +134,7 @@ class Evidence:
     noise: Mapping[str, Mapping[str, float]]
     findings: tuple[Mapping[str, Any], ...]
     seconds: float
+    candidates: tuple[Mapping[str, Any], ...] = ()
 
 
 def judge(target: Target, source: Source, artifact: Artifact, evidence: Evidence) -> Verdict:
@@ -141,13 +145,11 @@ def judge(target: Target, source: Source, artifact: Artifact, evidence: Evidence
     stages, cumulative, before = [], {}, reference
     for step in evidence.steps[1:]:
         on_branch = step.stage == "source"
-        count = step.run.count if on_branch else None
-        stage = compare.compare(
-            before.read(count), step.read(), target.bounds, stage=step.stage, scheme=artifact.scheme
-        )
+        isolated = _of_the_same_samples(before, step)
+        stage = compare.compare(*isolated, target.bounds, stage=step.stage, scheme=artifact.scheme)
         stages.append(stage)
         cumulative[step.stage] = (
-            stage.measured if before is reference else compare.measure(reference.read(), step.read())
+            stage.measured if before is reference else compare.measure(*_of_the_same_samples(reference, step))
         )
         before = before if on_branch else step
     total = compare.judge(cumulative[last.stage], target.bounds, stage="total", scheme=artifact.scheme)
@@ -176,7 +178,16 @@ def judge(target: Target, source: Source, artifact: Artifact, evidence: Evidence
         },
         runs={step.stage: step.run for step in evidence.steps},
         seconds=evidence.seconds,
+        candidates=evidence.candidates,
     )
+
+
+def _of_the_same_samples(before: Step, after: Step) -> tuple[compare.Run, compare.Run]:
+    """Return two runs for comparing; where one was over the first samples only, both are of these."""
+    if after.stage not in PARTIAL and before.stage not in PARTIAL:
+        return before.read(), after.read()
+    count = min(before.run.count, after.run.count)
+    return before.read(count), after.read(count)
 
 
 def _said_by_outputs(cumulative: Mapping[str, Measured]) -> list[Mapping[str, Any]]:
@@ -196,8 +207,8 @@ def _first(blocks: Iterable[compare.Block], count: int) -> Iterator[compare.Bloc
         count -= compare.count_samples(block)
 
 
-def _noise_share(measured: Measured) -> float:
-    """Return how far a stage moved the outputs: the largest ratio of noise to signal, as a power; what cannot be told is the most."""
+def noise_share(measured: Measured) -> float:
+    """Return how far outputs were moved: the largest ratio of noise to signal of any, as a power; what cannot be told is the most (infinity)."""
     worst = 0.0
     for measurement in measured.measurements:
         if measurement.metric == "sqnr_db":
@@ -234,6 +245,8 @@ def _accuracy(step: Step, labels: Path | None) -> list[float]:
     if labels is None or len(outputs) != 1:
         return []
     truth = np.load(labels)
+    if step.stage in PARTIAL and step.run.count < len(truth):
+        return []  # of other samples, so not to be held against the other stages'
     (spec,) = outputs
     batch, *classes = spec.shape or (None,)
     if truth.ndim != 1 or truth.dtype.kind not in "iu" or batch != 1 or len(classes) != 1 or (classes[0] or 0) < 2:

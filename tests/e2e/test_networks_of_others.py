@@ -8,6 +8,7 @@ import pytest
 import toolkit
 from tests.e2e.conftest import stage
 from toolkit import Original, Samples, report
+from toolkit.errors import InvalidSamples
 
 IMAGES = """
 [reader]
@@ -55,9 +56,23 @@ def test_resnet8_agrees_with_what_others_measured(resnet8, images, executor, tmp
     assert stage(found, "conversion", "max_abs")["value"] < 1e-4
 
 
-def test_resnet8_calibrated_on_another_scale_is_refused(resnet8, images, executor, tmp_path):
-    """Divided by 255 by mistake: 13.3 % top-1 was seen. The mistake is in the quantization, and the report says so."""
+def test_resnet8_calibrated_on_another_scale_is_refused_before_it_is_converted(resnet8, images, executor, tmp_path):
+    """Divided by 255 by mistake: seen by holding the set against the one that judges."""
     samples = Samples(images("train", "scale = 0.00392156862745098"), images("test"))
+
+    with pytest.raises(InvalidSamples, match=r"\[(wrong-scale|double-normalization)\]"):
+        toolkit.build(Original(resnet8), ["host"], samples, tmp_path, scheme="static_wi8_ai8", executor=executor)
+
+    assert not (tmp_path / "host").exists()
+
+
+def test_resnet8_calibrated_on_another_scale_is_not_shipped(resnet8, images, executor, tmp_path):
+    """Accepted by who thinks he knows: 13.3 % top-1 was seen. The mistake is in the quantization, and the report says so."""
+    accepted = "".join(
+        f'[[accepted]]\ncode = "{code}"\nbecause = "of a test"\n' for code in ("wrong-scale", "double-normalization")
+    )
+    (tmp_path / "limits.toml").write_text(accepted)
+    samples = Samples(images("train", "scale = 0.00392156862745098"), images("test"), tmp_path / "limits.toml")
 
     outcomes = toolkit.build(Original(resnet8), ["host"], samples, tmp_path, scheme="static_wi8_ai8", executor=executor)
 

@@ -269,14 +269,33 @@ def test_a_shipped_artifact_verifies_again(built, edge, sample, digits):
     assert "calibration" not in report["samples"]
 
 
-def test_calibrating_on_another_scale_is_the_quantizations_fault(build, few, digits, tmp_path):
-    """Images that were divided by 16 once too often: the float model is right, the int8 one is not, and it is not shipped."""
+def test_calibrating_on_another_scale_stops_before_anything_is_converted(build, few, digits, tmp_path):
+    """Images that were divided by 256 once too often are found by themselves, with what to write."""
     run, _ = build
     wrong = few("wrong", more="scale = 0.00390625")
 
-    ended = run(
-        "--target", "host", "--scheme", "static_wi8_ai8", "--eval", digits, out=tmp_path / "dist", calibration=wrong
+    ended = run("--target", "host", "--eval", digits, out=tmp_path / "dist", calibration=wrong)
+
+    assert ended.status == 2
+    assert "[wrong-scale]" in ended.err or "[double-normalization]" in ended.err
+    assert not (tmp_path / "dist" / "host").exists()
+
+
+def test_calibrating_on_another_scale_that_is_accepted_is_the_quantizations_fault(build, few, digits, tmp_path):
+    """The float model is right, the int8 one is not, and it is not shipped: the linter is no part of the verdict."""
+    run, _ = build
+    wrong = few("wrong", more="scale = 0.00390625")
+    (tmp_path / "limits.toml").write_text(
+        "".join(
+            f'[[accepted]]\ncode = "{code}"\nbecause = "of a test"\n'
+            for code in ("wrong-scale", "double-normalization")
+        )
     )
+
+    ended = run(
+        "--target", "host", "--scheme", "static_wi8_ai8", "--eval", digits, "--limits", tmp_path / "limits.toml",
+        out=tmp_path / "dist", calibration=wrong,
+    )  # fmt: skip
 
     assert ended.status == 1
     assert "NOT PASSED" in ended.out

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import json
+import struct
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from toolkit import dataset
-from toolkit.errors import InvalidSamples, WorkerTimeout
+from toolkit import dataset, readers, source
+from toolkit.conversion import Conversions
+from toolkit.environments import resolve
+from toolkit.errors import InvalidConfig, InvalidSamples, RequestError, WorkerTimeout
 from toolkit.executor import Executor
+from toolkit.jobs import Engine
 from toolkit.limits import Limits
+from toolkit.originals.variables.sstable import checksum
+from toolkit.runtime import Execution, run_job
 from toolkit.settings import Settings
-from toolkit.worker.shards import read_all, read_index
+from toolkit.worker.shards import read_all, read_index, sequence_length
 
 MODELS = Path(__file__).resolve().parents[2].parent / "shared" / "models"
 RESNET8 = {"inputs": [{"name": "image", "dtype": "float32", "shape": [1, 32, 32, 3]}]}
@@ -192,3 +199,207 @@ def test_memory_does_not_grow_with_the_set(executor, tmp_path):
 
     assert read_index(entry.out / "calibration")["count"] == 30
     assert entry.about["peak_bytes"] < 200_000_000
+
+
+# Sequences, for models that keep state between calls
+
+
+STEP = {"inputs": [{"name": "x", "dtype": "float32", "shape": [1, 2]}]}
+
+
+def steps(folder: Path, count: int, text: str = "sequence = 5", name: str = "a") -> str:
+    """Write a set whose sample i is (i, 1), and its recipe."""
+    np.save(folder / f"{name}.npy", np.stack([np.arange(count), np.ones(count)], 1).astype(np.float32))
+    return write(folder / f"{name}.toml", f'[reader]\nkind = "arrays"\npath = "{name}.npy"\n[sampling]\n{text}\n')
+
+
+def test_sequences_are_drawn_whole_and_in_their_order(executor, tmp_path):
+    """Which ones, the seed says; no step of one is in both sets."""
+    (entry,) = executor.run(dataset.samples_job(steps(tmp_path, 100), None, STEP))
+
+    drawn = {}
+    for side in ("calibration", "verification"):
+        places = read_all(entry.out / side, "x")[:, 0, 0].reshape(-1, 5)
+        assert (places == places[:, :1] + np.arange(5)).all()
+        assert (places[:, 0] % 5 == 0).all()
+        assert sequence_length(entry.out / side) == 5
+        drawn[side] = places[:, 0].tolist()
+    assert sorted(drawn["calibration"] + drawn["verification"]) == list(range(0, 100, 5))
+    assert drawn["verification"] != sorted(drawn["verification"])
+
+
+def test_a_stream_of_sequences_is_dealt_in_whole_ones(executor, tmp_path, monkeypatch):
+    """Though nobody knows how long it is, or whether it ends."""
+    monkeypatch.chdir(tmp_path)
+    write(
+        tmp_path / "endless.py",
+        "import itertools, numpy as np\ndef rows():\n    for row in itertools.count():\n        yield np.array([row, 1], 'f4')\n",
+    )
+    recipe = write(
+        tmp_path / "set.toml",
+        '[reader]\nkind = "python"\nfunction = "endless.py:rows"\n[sampling]\nsequence = 3\ncalibration = 6\nverification = 6\n',
+    )
+
+    (entry,) = executor.run(dataset.samples_job(recipe, None, STEP))
+
+    found = {side: read_all(entry.out / side, "x")[:, 0, 0].tolist() for side in ("calibration", "verification")}
+    assert found == {"verification": [0, 1, 2, 6, 7, 8], "calibration": [3, 4, 5, 9, 10, 11]}
+
+
+def test_of_an_endless_stream_a_run_takes_what_is_declared(executor, tmp_path, monkeypatch):
+    """`run` takes all samples of a set; all of this one would fill the disk."""
+    monkeypatch.chdir(tmp_path)
+    write(
+        tmp_path / "endless.py",
+        "import itertools, numpy as np\ndef rows():\n    return (np.array([row, 1], 'f4') for row in itertools.count())\n",
+    )
+    recipe = write(
+        tmp_path / "set.toml",
+        '[reader]\nkind = "python"\nfunction = "endless.py:rows"\n[sampling]\nverification = 7\n',
+    )
+    job = replace(dataset.whole_set_job(recipe, STEP), limits=Limits(30, 10**9))
+
+    (entry,) = executor.run(job)
+
+    assert read_all(entry.out / "verification", "x")[:, 0, 0].tolist() == list(range(7))
+
+
+def test_frames_that_sequences_share_do_not_make_them_the_same(executor, tmp_path):
+    """All begin with silence; a sequence that comes twice is left out, and one that calibrated does not judge."""
+    tail = np.repeat(np.arange(6), 2)[:, None] * np.array([[0, 1]])
+    rows = np.stack([tail, np.ones_like(tail)], -1).astype(np.float32).reshape(-1, 2)
+    np.save(tmp_path / "a.npy", rows)
+    np.save(tmp_path / "b.npy", rows[4:])
+    recipes = [
+        write(
+            tmp_path / f"{name}.toml",
+            f'[reader]\nkind = "arrays"\npath = "{name}.npy"\n[sampling]\nsequence = 2\n{more}',
+        )
+        for name, more in (("a", "calibration = 8"), ("b", ""))
+    ]
+
+    (entry,) = executor.run(dataset.samples_job(*recipes, STEP))
+
+    found = {finding["code"]: finding for finding in entry.result["findings"]}
+    assert entry.result["calibration"]["count"] == 8
+    assert entry.result["verification"]["count"] == 4
+    assert (found["calibrated-samples"]["shared"], found["duplicate-samples"]["duplicates"]) == (3, 5)
+
+
+@pytest.mark.parametrize(
+    ("count", "text", "error", "says"),
+    [
+        (102, "sequence = 5", InvalidSamples, "the last 2 samples are no whole sequence of 5"),
+        (3, "sequence = 5", InvalidSamples, "the last 3 samples are no whole sequence of 5"),
+        (5, "sequence = 5", InvalidSamples, "too few sequences of 5 samples: at least 1 for calibration and at least 1"),
+        (100, "sequence = 5\ncalibration = 60\nverification = 60", InvalidSamples, "12 for calibration and 12 for verification, but there are 20"),
+        (100, "sequence = 5\ncalibration = 12", InvalidConfig, "calibration = 12 samples are no whole number of sequences of 5; 10 are"),
+    ],
+)  # fmt: skip
+def test_what_is_no_whole_sequence_is_refused(executor, tmp_path, count, text, error, says):
+    """A state that begins in the middle of something is another state."""
+    with pytest.raises(error, match=says):
+        executor.run(dataset.samples_job(steps(tmp_path, count, text), None, STEP))
+
+
+def test_a_state_begins_anew_with_each_sequence_in_the_original_and_in_its_artifact(home, tmp_path):
+    """A running mean over four sequences: each gives what a mean that knows no other sequence gives."""
+    model = tmp_path / "model"
+    script = (
+        "import sys, tensorflow as tf\n"
+        "holder = tf.Module()\n"
+        "holder.mean = tf.Variable(tf.zeros([1, 2]))\n"
+        "call = tf.function(lambda x: {'y': holder.mean.assign(holder.mean * 0.75 + x * 0.25)})\n"
+        "signature = call.get_concrete_function(tf.TensorSpec([1, 2], tf.float32, name='x'))\n"
+        "tf.saved_model.save(holder, sys.argv[1], {'serving_default': signature})\n"
+    )
+    python = resolve("tensorflow", settings=Settings(home=home)).python
+    subprocess.run([python, "-c", script, model], check=True, capture_output=True, timeout=120)
+
+    with Executor(Settings(home=home)) as executor:
+        opened = source.open_source(source.Original(model), executor)
+        samples = dataset.whole_set_job(steps(tmp_path, 20), opened.signature).output("verification")
+        conversions = Conversions(source.canonical_job(opened, samples).output("saved_model"), None)
+        artifact = conversions.file(conversions.floats("tflite"), "tflite")
+        reference, host = executor.run(
+            source.reference_job(opened, samples, device="cpu"),
+            run_job(artifact, samples, Execution(Engine("litert"), "litert")),
+        )
+
+    expected, mean = [], 0.0
+    for place in range(20):
+        mean = (0.0 if place % 5 == 0 else mean) * 0.75 + place * 0.25
+        expected.append(mean)
+    for entry in (reference, host):
+        assert np.allclose(read_all(entry.out / "outputs", "y")[:, 0, 0], expected, rtol=1e-6)
+    assert reference.result["noise"] == {"repeat": {"y": 0.0}}
+
+
+# Several files
+
+
+def test_a_pattern_stands_for_files_in_the_order_of_their_names(tmp_path):
+    """Where it stands for none, what is there is said."""
+    for name in ("part-2.tfrecord", "part-10.tfrecord", "part-1.tfrecord", "other.tfrecord"):
+        (tmp_path / name).touch()
+    recipe = write(tmp_path / "a.toml", '[reader]\nkind = "tfrecord"\npath = "part-*.tfrecord"\n')
+
+    found = dataset.recipe(recipe).files()
+
+    assert list(found) == ["path.00000", "path.00001", "path.00002"]
+    assert [path.name for path in found.values()] == ["part-1.tfrecord", "part-10.tfrecord", "part-2.tfrecord"]
+    write(tmp_path / "a.toml", '[reader]\nkind = "tfrecord"\npath = "prt-*.tfrecord"\n')
+    with pytest.raises(RequestError, match=r"there is no 'prt-\*.tfrecord'; .*part-1.tfrecord"):
+        dataset.samples_job(recipe, None, STEP)
+
+
+def test_what_readers_share_is_part_of_the_key(tmp_path):
+    """Or a set that was drawn with its old code would be taken for the new one's."""
+    np.save(tmp_path / "a.npy", np.zeros((4, 2)))
+    shared = {f"readers.{path.stem}" for path in Path(readers.__file__).parent.glob("_[a-z]*.py")}
+
+    job = dataset.samples_job(str(tmp_path / "a.npy"), None, STEP)
+
+    assert shared
+    assert shared | {"readers.arrays"} <= set(job.plugins)
+
+
+# Limits
+
+
+@pytest.mark.parametrize("kind", ["csv", "tfrecord"])
+def test_memory_does_not_grow_with_a_file(executor, tmp_path, kind):
+    """120 MB of rows or records, in a job that may hold no more than it needs for a small set and 40 MB besides."""
+    values = np.random.default_rng(0).random((600, 1000)).astype(np.float32)
+    spec = {"inputs": [{"name": "x", "dtype": "float32", "shape": [1, 1000]}]}
+    peaks = []
+    for times in (1, 10 if kind == "csv" else 50):
+        path = tmp_path / f"{times}.{kind}"
+        if kind == "csv":
+            rows = "".join(",".join(f"{value:.17f}" for value in row) + "\n" for row in values)
+            path.write_text(",".join(f"x_{column}" for column in range(1000)) + "\n" + rows * times)
+        else:
+            path.write_bytes(b"".join(map(record, values)) * times)
+        text = f'[reader]\nkind = "{kind}"\npath = "{path.name}"\n[sampling]\ncalibration = 20\nverification = 20\n'
+        (entry,) = executor.run(dataset.samples_job(write(tmp_path / "a.toml", text), None, spec))
+        peaks.append(entry.about["peak_bytes"])
+
+    assert path.stat().st_size > 110_000_000
+    assert peaks[1] < peaks[0] + 40_000_000
+
+
+def record(values: np.ndarray) -> bytes:
+    """Return a TFRecord of a tf.Example whose feature x has these numbers."""
+    content = values.tobytes()
+    for field in (1, 2):
+        content = framed(field, content)
+    content = framed(1, framed(1, framed(1, b"x") + framed(2, content)))
+    length = struct.pack("<Q", len(content))
+    return length + struct.pack("<I", checksum(length)) + content + struct.pack("<I", checksum(content))
+
+
+def framed(field: int, content: bytes) -> bytes:
+    size = len(content)
+    return (
+        bytes([field << 3 | 2]) + (bytes([size & 0x7F | 0x80, size >> 7]) if size > 0x7F else bytes([size])) + content
+    )

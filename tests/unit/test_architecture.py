@@ -21,19 +21,31 @@ ORDER = """
     jobs store
     workers
     executor progress
-    runtimes worker.infer worker.tflite worker.tflite_file runtimes/*
+    worker.onnx_graph worker.onnx_session worker.onnx_file worker.onnx_held worker.onnx_arithmetic
+    worker.tflite_file worker.tflite_operators worker.tflite_arithmetic worker.tflite worker.tflite_taps worker.tflite_parts worker.counterparts
+    runtimes worker.infer runtimes/*
+    worker.statistics estimators estimators/* worker.calibration worker.drift
+    worker.plots
+    lints lints/* worker.lint linting
     originals sources sources/* worker.original source
-    readers readers/* worker.preparation worker.samples dataset
-    schemes schemes/* converters converters/* conversion
+    readers readers/* worker.preparation worker.samples worker.subset dataset
+    worker.onnx_conversion worker.onnx_calibration
+    worker.tflite_conversion worker.tflite_ranges worker.tflite_versions worker.tflite_held schemes schemes/* converters converters/* quantizers quantizers/* recipe calibration conversion
     metrics metrics/*
     target
     runtime
     compare
     verdict
     chain
+    choice
     report
     bundle
+    opening trial
+    stability model_explorer drift suggestion
+    experiments
+    sweep_table
     api
+    examination
     cli __main__
 """
 RANKS = {name: rank for rank, line in enumerate(ORDER.strip().splitlines()) for name in line.split()}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import replace
+import json
+from dataclasses import is_dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,12 @@ def arguments(function: object) -> list[str]:
     return list(inspect.signature(function).parameters)
 
 
-@pytest.mark.parametrize("folder", ["converters", "launchers", "metrics", "readers", "runtimes", "schemes", "sources"])
+FOLDERS = (
+    "converters", "estimators", "launchers", "metrics", "quantizers", "readers", "runtimes", "schemes", "sources",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
 def test_every_plugin_says_what_it_is_for(folder):
     """Its docstring is what people read in place of a list."""
     for name in registry.names(folder):
@@ -44,21 +50,45 @@ def test_every_runtime_has_an_environment():
 
 
 @plugins("schemes")
-def test_a_scheme_says_what_it_makes(plugin):
-    """Weights, whether it is calibrated, and which dtypes an application may ask for."""
-    assert plugin.WEIGHTS in ("float32", "float16", "int8")
+def test_a_scheme_says_what_it_makes_and_who_can_make_it(plugin):
+    """Weights, activations, whether it is calibrated, which dtypes an application may ask for, and what each quantizer is told."""
+    assert plugin.WEIGHTS in ("float32", "float16", "int8", "int4")
+    assert plugin.ACTIVATIONS in ("float32", "int8", "int16")
     assert isinstance(plugin.CALIBRATED, bool)
-    assert isinstance(plugin.INTEGER, bool)
     assert "float32" in plugin.INPUT_DTYPES
-    assert plugin.INTEGER is (len(plugin.INPUT_DTYPES) > 1)
-    assert arguments(plugin.configure) == ["converter", "representative"]
+    assert (plugin.ACTIVATIONS != "float32") is (len(plugin.INPUT_DTYPES) > 1)
+    assert set(plugin.QUANTIZERS) <= set(registry.names("quantizers"))
+    assert json.loads(json.dumps(plugin.QUANTIZERS)) == plugin.QUANTIZERS
+
+
+@plugins("quantizers")
+def test_a_quantizer_quantizes(plugin):
+    """One call; the format, the environment, and what it needs are known beforehand."""
+    assert plugin.FORMAT in registry.names("converters")
+    assert plugin.ENGINE in environments.names()
+    assert plugin.TAKES in ("artifact", "saved_model")
+    assert isinstance(plugin.CALIBRATES, bool)
+    assert isinstance(plugin.FALLBACK, bool)
+    assert arguments(plugin.quantize) == ["request"]
+
+
+@plugins("estimators")
+def test_an_estimator_estimates(plugin):
+    """From statistics and its own parameters, which all have defaults; the converter's own has none."""
+    assert plugin.NEEDS in ("extremes", "histogram", "converter")
+    assert is_dataclass(plugin.Parameters)
+    plugin.Parameters()
+    if plugin.NEEDS != "converter":
+        assert arguments(plugin.estimate) == ["statistics", "parameters"]
 
 
 @plugins("converters")
-def test_a_converter_converts(plugin):
-    """One call, and the suffix of the file that it writes."""
+def test_a_converter_converts_and_looks_into_files(plugin):
+    """Two calls, the suffix of the file that it writes, and where it runs."""
     assert plugin.SUFFIX.startswith(".")
-    assert arguments(plugin.convert) == ["request"]
+    assert plugin.ENGINE in environments.names()
+    assert plugin.HOST_RUNTIME in registry.names("runtimes")
+    assert arguments(plugin.convert) == arguments(plugin.inspect) == ["request"]
 
 
 @plugins("sources")

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import gzip
 import importlib
+import re
+import struct
 import sys
 import warnings
+import wave
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from toolkit import registry
+from toolkit import dataset, environments, registry
+from toolkit.environments.requirements import read_requirements
 from toolkit.errors import InvalidSamples
-from toolkit.readers import Asked, Indexed, Reading, Sample, arrays, images, python
+from toolkit.readers import Asked, Indexed, Reading, Sample, arrays, audio, csv, images, python, tfrecord
 
 Image = pytest.importorskip("PIL.Image")
 
@@ -47,6 +53,7 @@ def test_a_reader_has_what_the_folder_asks(name):
     reader = registry.load("readers", name)
 
     assert isinstance(reader.CACHED, bool)
+    assert reader.ENVIRONMENT in environments.names()
     assert dataclasses.is_dataclass(reader.Options)
     assert reader.Options.__dataclass_params__.frozen
     assert reader.Options.__pydantic_config__ == {"extra": "forbid"}
@@ -54,7 +61,15 @@ def test_a_reader_has_what_the_folder_asks(name):
     assert all(callable(getattr(reader, verb)) for verb in ("recognize", "files", "read"))
 
 
-@pytest.mark.parametrize("name", [*registry.names("readers"), "__init__"])
+@pytest.mark.parametrize("name", registry.names("readers"))
+def test_a_readers_environment_holds_what_every_other_reads_with(name):
+    """Two sets of one job are read by one worker."""
+    needed = read_requirements("dataset").packages
+
+    assert set(needed) <= set(read_requirements(registry.load("readers", name).ENVIRONMENT).packages)
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in Path(arrays.__file__).parent.glob("*.py")))
 def test_a_reader_imports_nothing_heavy_at_its_top(name):
     """The host looks at each of them, and a worker may lack what another reader needs."""
     tree = ast.parse((Path(arrays.__file__).parent / f"{name}.py").read_text())
@@ -355,12 +370,44 @@ def test_images_for_one_of_several_inputs_must_say_which(tmp_path, asked):
         read_images(asked("image", "mask"), tmp_path / "set")
 
 
+def test_each_input_may_have_a_folder_of_its_own(tmp_path, asked):
+    """Files of one sample have one name, whatever their suffix; the first input's folders are the classes."""
+    for name in ("left/cats/1.png", "left/dogs/2.png", "right/cats/1.bmp", "right/dogs/2.bmp"):
+        picture(tmp_path / "set" / name, color=(10 if "left" in name else 20, 0, 0))
+
+    found = take(read_images(asked("x", "y"), tmp_path / "set", inputs={"x": "left", "y": "right"}))
+
+    assert [(sample.origin, sample.label) for sample in found] == [("cats/1.png", 0), ("dogs/2.png", 1)]
+    assert [found[0].inputs[name][1, 1, 0] for name in ("x", "y")] == [10, 20]
+    damaged(tmp_path / "set/right/dogs/2.bmp")
+    with pytest.raises(InvalidSamples, match=r"^right/dogs/2.bmp: does not decode"):
+        take(read_images(asked("x", "y"), tmp_path / "set", inputs={"x": "left", "y": "right"}))
+
+
+@pytest.mark.parametrize("kind", ["images", "audio"])
+def test_a_file_without_its_pair_is_refused(tmp_path, asked, kind):
+    """All after it would be paired with the wrong ones."""
+    reader, write = {"images": (read_images, picture), "audio": (read_sounds, lambda path: sound(path, np.arange(4)))}[
+        kind
+    ]
+    suffix = {"images": "png", "audio": "wav"}[kind]
+    for name in ("left/1", "left/2", "right/1", "right/3"):
+        write(tmp_path / "set" / f"{name}.{suffix}")
+
+    with pytest.raises(InvalidSamples, match=r"'2' is not there once for each of the inputs 'x' and 'y'"):
+        reader(asked("x", "y"), tmp_path / "set", inputs={"x": "left", "y": "right"})
+
+
 def test_an_empty_folder_has_no_samples_and_a_file_is_no_folder(tmp_path, asked):
-    """Who draws from it says so."""
+    """What was looked for is said, and what is there instead."""
     (tmp_path / "set").mkdir()
     (tmp_path / "file").touch()
 
-    assert read_images(asked(), tmp_path / "set").samples.count == 0
+    with pytest.raises(InvalidSamples, match=r"holds no sample: images \(.bmp, .* would be right; there: nothing"):
+        read_images(asked(), tmp_path / "set")
+    (tmp_path / "set" / "a.wav").touch()
+    with pytest.raises(InvalidSamples, match=r"there: 1 other files, 'a.wav' first"):
+        read_images(asked(), tmp_path / "set")
     with pytest.raises(InvalidSamples, match=r"is a file; a folder of images would be right"):
         read_images(asked(), tmp_path / "file")
 
@@ -395,6 +442,555 @@ def test_colors_are_ordered_and_weighed_as_documented():
         round((299 * 200 + 587 * 100 + 114 * 50) / 1000)
     ]
     assert images.arrange(pixels[..., :1], {"color": "rgb"})[0, 0].tolist() == [200, 200, 200]
+
+
+# Sounds
+
+
+WHOLE = {8: "u1", 16: "<i2", 32: "<i4"}
+RATE = 16000
+
+
+def sound(
+    path: Path, values: np.ndarray, *, rate: int = RATE, bits: int = 16, real: bool = False, extensible: bool = False
+) -> Path:
+    """Write integers of so many bits, or real numbers, (frames, channels), with a chunk that is nobody's sound before them."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    values = values.reshape(len(values), -1)
+    if real:
+        raw = values.astype(f"<f{bits // 8}").tobytes()
+    elif bits == 24:
+        raw = b"".join(int(value).to_bytes(3, "little", signed=True) for value in values.ravel())
+    else:
+        raw = (values + (128 if bits == 8 else 0)).astype(WHOLE[bits]).tobytes()
+    channels, kind = values.shape[1], 3 if real else 1
+    form = (0xFFFE if extensible else kind, channels, rate, rate * channels * bits // 8, channels * bits // 8, bits)
+    tail = struct.pack("<HHIH14s", 22, bits, 0, kind, b"") if extensible else b""
+    chunks = [(b"LIST", b"odd"), (b"fmt ", struct.pack("<HHIIHH", *form) + tail), (b"data", raw)]
+    body = b"".join(name + struct.pack("<I", len(held)) + held + b"\0" * (len(held) % 2) for name, held in chunks)
+    path.write_bytes(b"RIFF" + struct.pack("<I", 4 + len(body)) + b"WAVE" + body)
+    return path
+
+
+def read_sounds(asked: Asked, place: Path, **options: object) -> Reading:
+    return audio.read(audio.Options(place.name, **options), {"path": place}, asked)
+
+
+@pytest.mark.parametrize("extensible", [False, True])
+@pytest.mark.parametrize("bits", [8, 16, 24, 32])
+def test_whole_numbers_become_real_ones_below_full_scale(tmp_path, asked, bits, extensible):
+    """The lowest is -1, and 1 is never reached: whatever the width, as every audio library has it."""
+    full = 1 << (bits - 1)
+    levels = np.array([-full, -full // 2, 0, full // 4, full - 1])
+    sound(tmp_path / "a.wav", levels, bits=bits, extensible=extensible)
+
+    (sample,) = take(read_sounds(asked(), tmp_path / "a.wav"))
+
+    assert sample.inputs["x"].dtype == np.float32
+    assert sample.inputs["x"].tolist() == [-1, -0.5, 0, 0.25, float(np.float32((full - 1) / full))]
+    assert (sample.label, sample.origin) == (None, "a.wav")
+
+
+def test_the_standard_librarys_own_files_are_read(tmp_path, asked):
+    """Written by other hands than this test's."""
+    levels = np.random.default_rng(0).integers(-(1 << 15), 1 << 15, (50, 2)).astype("<i2")
+    with wave.open(str(tmp_path / "a.wav"), "wb") as file:
+        file.setparams((2, 2, RATE, 0, "NONE", ""))
+        file.writeframes(levels.tobytes())
+
+    (sample,) = take(read_sounds(asked(), tmp_path / "a.wav", channels="all", dtype="int16"))
+
+    assert sample.inputs["x"].dtype == np.int16
+    assert np.array_equal(sample.inputs["x"], levels)
+
+
+@pytest.mark.parametrize("bits", [32, 64])
+def test_real_numbers_stay_as_they_are(tmp_path, asked, bits):
+    """Beyond full scale too."""
+    sound(tmp_path / "a.wav", np.array([0.5, -1.5, 0.125]), bits=bits, real=True)
+
+    (sample,) = take(read_sounds(asked(), tmp_path / "a.wav"))
+
+    assert sample.inputs["x"].tolist() == [0.5, -1.5, 0.125]
+
+
+def test_sounds_in_class_folders_have_labels_and_an_order(tmp_path, asked):
+    """As images have."""
+    for name in ("yes/2.wav", "no/1.wav", "yes/1.wav"):
+        sound(tmp_path / "set" / name, np.arange(4))
+
+    found = take(read_sounds(asked(), tmp_path / "set", classes=("yes", "no")))
+
+    assert [(sample.origin, sample.label) for sample in found] == [("no/1.wav", 1), ("yes/1.wav", 0), ("yes/2.wav", 0)]
+
+
+@pytest.mark.parametrize(
+    ("options", "expect"),
+    [
+        ({"channels": "mean"}, [2, 4, 6, 8]),
+        ({"channels": "first"}, [1, 3, 5, 7]),
+        ({"channels": "all"}, [[1, 3], [3, 5], [5, 7], [7, 9]]),
+        ({"channels": "first", "length": 2, "crop": "start"}, [1, 3]),
+        ({"channels": "first", "length": 2, "crop": "center"}, [3, 5]),
+        ({"channels": "first", "length": 2, "crop": "end"}, [5, 7]),
+        ({"channels": "first", "length": 6, "pad": "end"}, [1, 3, 5, 7, 0, 0]),
+        ({"channels": "first", "length": 7, "pad": "center"}, [0, 1, 3, 5, 7, 0, 0]),
+        ({"channels": "first", "length": 5, "pad": "start"}, [0, 1, 3, 5, 7]),
+    ],
+)
+def test_channels_and_length_are_as_declared(tmp_path, asked, options, expect):
+    """Both whole and real."""
+    sound(tmp_path / "a.wav", np.array([[1, 3], [3, 5], [5, 7], [7, 9]]))
+
+    (whole,) = take(read_sounds(asked(), tmp_path / "a.wav", dtype="int16", **options))
+    (real,) = take(read_sounds(asked(), tmp_path / "a.wav", **options))
+
+    assert whole.inputs["x"].tolist() == expect
+    assert (real.inputs["x"] * 32768).tolist() == expect
+
+
+@pytest.mark.parametrize(("old", "new"), [(44100, 16000), (8000, 16000), (48000, 16000)])
+def test_a_resampled_tone_is_the_same_tone(old, new):
+    """A second of 440 Hz: away from the ends, the values are those of the sine at the new places."""
+    tone = np.sin(2 * np.pi * 440 * np.arange(old) / old)
+
+    made = audio.resampled(tone, old, new)
+
+    expect = np.sin(2 * np.pi * 440 * np.arange(new) / new)
+    assert len(made) == new
+    assert np.abs(made - expect)[new // 10 : -new // 10].max() < 2e-3
+
+
+def test_what_a_lower_rate_cannot_hold_is_filtered_out():
+    """7 kHz at 8 kHz would be heard as 1 kHz."""
+    tone = np.sin(2 * np.pi * 7000 * np.arange(16000) / 16000)
+
+    made = audio.resampled(tone, 16000, 8000)
+
+    assert np.abs(made[800:-800]).max() < 0.01
+
+
+# scipy.signal.resample_poly(SIGNAL, up, down) of SciPy 1.17.1, its first five values.
+SIGNAL = [1.0, -2.0, 3.0, 0.5, -4.0, 2.0, 7.0, -1.0, 0.0, 5.0]
+OF_SCIPY = {
+    (3, 2): [-0.620604409618439, 1.14108251221187, 0.0017488840827129, -1.44726861332521, 5.73429536609322],
+    (2, 3): [1.00060617355378, -1.6214775848036, -0.928844766897473, 3.00181852066133, 2.6354568575066],
+}
+
+
+@pytest.mark.parametrize(("old", "new"), OF_SCIPY)
+def test_resampling_is_what_scipy_does(old, new):
+    """The same filter, the ends included."""
+    made = audio.resampled(np.array(SIGNAL), old, new)
+
+    assert len(made) == -(-10 * new // old)
+    assert np.allclose(made[:5], OF_SCIPY[old, new], rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("how", "options", "says", "hint"),
+    [
+        ({"rate": 44100}, {"sample_rate": RATE}, "a.wav: sampled at 44100 Hz, the recipe declares 16000 Hz", "resample = true"),
+        ({"channels": 2}, {}, "a.wav: has 2 channels", 'channels = "mean"'),
+        ({}, {"length": 4}, "a.wav: 8 samples long, 4 are declared", "declare crop = "),
+        ({}, {"length": 9}, "a.wav: 8 samples long, 9 are declared", "declare pad = "),
+        ({"bits": 24}, {"dtype": "int16"}, "a.wav: 24 bits do not fit into int16", "float32"),
+        ({"bits": 32, "real": True}, {"dtype": "int16"}, "a.wav: real numbers do not fit", "float32"),
+    ],
+)  # fmt: skip
+def test_a_sound_that_does_not_fit_is_refused_with_what_to_declare(tmp_path, asked, how, options, says, hint):
+    """Nothing is bent in silence."""
+    channels = how.pop("channels", 1) if "channels" in how else 1
+    sound(tmp_path / "a.wav", np.ones((8, channels)), **how)
+
+    with pytest.raises(InvalidSamples, match=says) as caught:
+        take(read_sounds(asked(), tmp_path / "a.wav", **options))
+
+    assert hint in caught.value.hint
+
+
+def test_without_a_declared_rate_all_sounds_have_that_of_the_first(tmp_path, asked):
+    """One recording of another microphone is a mistake, until somebody says that it is not."""
+    sound(tmp_path / "set/a.wav", np.arange(8))
+    sound(tmp_path / "set/b.wav", np.arange(24), rate=48000)
+
+    with pytest.raises(InvalidSamples, match=r"b.wav: sampled at 48000 Hz, a.wav has 16000 Hz"):
+        take(read_sounds(asked(), tmp_path / "set"))
+    found = take(read_sounds(asked(), tmp_path / "set", sample_rate=RATE, resample=True))
+
+    assert [sample.inputs["x"].shape for sample in found] == [(8,), (8,)]
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (lambda content: content[:-3], "a.wav: is cut short: 16 bytes of sound are announced, 13 are there"),
+        (lambda content: content[:30], "a.wav: is cut short or damaged"),
+        (lambda content: b"fLaC" + content[4:], "a.wav: is no wav file"),
+        (lambda content: b"", "a.wav: is no wav file"),
+        (
+            lambda content: content.replace(b"\x01\0\x01\0\x80\x3e", b"\x11\0\x01\0\x80\x3e"),
+            "a.wav: IMA ADPCM of 16 bits",
+        ),
+        (
+            lambda content: content.replace(b"\x01\0\x01\0\x80\x3e", b"\x01\0\0\0\x80\x3e"),
+            "a.wav: 0 channels at 16000 Hz",
+        ),
+    ],
+)
+def test_a_damaged_sound_is_refused_by_its_name(tmp_path, asked, damage, says):
+    """Half a recording must not be a sample."""
+    path = sound(tmp_path / "a.wav", np.arange(8))
+    path.write_bytes(damage(path.read_bytes()))
+
+    with pytest.raises(InvalidSamples, match=says):
+        take(read_sounds(asked(), path))
+
+
+def test_a_sound_that_was_written_into_a_pipe_goes_to_the_end(tmp_path, asked):
+    """Whoever wrote it could not know how long it would be."""
+    path = sound(tmp_path / "a.wav", np.arange(8))
+    path.write_bytes(path.read_bytes().replace(b"data\x10\0\0\0", b"data\xff\xff\xff\xff"))
+
+    (sample,) = take(read_sounds(asked(), path, dtype="int16"))
+
+    assert sample.inputs["x"].tolist() == list(range(8))
+
+
+# Tables of text
+
+
+def table(folder: Path, text: str) -> Path:
+    (folder / "a.csv").write_bytes(text.encode())
+    return folder / "a.csv"
+
+
+def read_table(asked: Asked, path: Path, **options: object) -> Reading:
+    return csv.read(csv.Options(path.name, **options), {"path": path}, asked)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "names", "expect"),
+    [
+        (None, ("a", "b"), {"a": [1.5], "b": [3, 4]}),
+        ({"x": "a"}, ("x",), {"x": [1.5]}),
+        ({"x": ("b_10", "a")}, ("x",), {"x": [4, 1.5]}),
+        ({"x": "b_*"}, ("x",), {"x": [3, 4]}),
+        (None, ("x",), {"x": [1.5, 4, 3]}),
+    ],
+)
+def test_columns_become_inputs_by_name(tmp_path, asked, inputs, names, expect):
+    """One, several, a pattern in the order of its numbers; the only input takes all but the labels."""
+    path = table(tmp_path, "a,label,b_10,b_9\n1.5,7,4,3\n2.5,8,6,5\n")
+
+    found = take(read_table(asked(*names), path, inputs=inputs))
+
+    assert {name: array.tolist() for name, array in found[0].inputs.items()} == expect
+    assert all(array.dtype == np.float32 for array in found[0].inputs.values())
+    assert [(sample.label, sample.origin) for sample in found] == [(7, "sample 0 (line 2)"), (8, "sample 1 (line 3)")]
+
+
+def test_what_is_taken_by_convention_is_told(tmp_path, asked):
+    """An index column among the inputs should be seen."""
+    reading = read_table(asked(), table(tmp_path, "id,a,label\n1,2,0\n"))
+
+    assert [finding["code"] for finding in reading.findings] == ["labels-by-name", "columns-by-place"]
+    assert reading.findings[1]["columns"] == ["id", "a"]
+
+
+QUOTED = '\ufeffa,note\r\n1,"two\nlines, and ""quotes"""\r\n\r\n2,x\r\n\n3,"y"'
+
+
+def test_quotes_line_breaks_and_empty_lines_are_as_in_other_programs(tmp_path, asked):
+    """A byte order mark, a break between quotes, carriage returns, and no break at the end."""
+    found = take(read_table(asked(), table(tmp_path, QUOTED), inputs={"x": "a"}))
+
+    assert [sample.inputs["x"].tolist() for sample in found] == [[1], [2], [3]]
+    assert [sample.origin for sample in found] == ["sample 0 (line 2)", "sample 1 (line 5)", "sample 2 (line 7)"]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 7, 16])
+def test_rows_are_found_wherever_the_file_is_cut_into_blocks(tmp_path, asked, monkeypatch, size):
+    """A block may end between a quote and its twin, or inside a line break."""
+    monkeypatch.setattr(csv, "_BLOCK_BYTES", size)
+
+    found = take(read_table(asked(), table(tmp_path, QUOTED), inputs={"x": "a"}))
+
+    assert [sample.origin for sample in found] == ["sample 0 (line 2)", "sample 1 (line 5)", "sample 2 (line 7)"]
+    assert [sample.inputs["x"].tolist() for sample in found] == [[1], [2], [3]]
+
+
+def test_a_table_may_have_no_header_other_delimiters_and_whole_numbers(tmp_path, asked):
+    """All of it declared."""
+    path = table(tmp_path, "1;cat;9007199254740993\n2;dog;-5\n")
+
+    found = take(
+        read_table(
+            asked("a", "n"),
+            path,
+            columns=("a", "label", "n"),
+            delimiter=";",
+            classes=("dog", "cat"),
+            dtype={"n": "int64"},
+        )
+    )
+
+    assert [sample.label for sample in found] == [1, 0]
+    assert [sample.inputs["n"].tolist() for sample in found] == [[9007199254740993], [-5]]
+    assert found[0].inputs["a"].dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "says"),
+    [
+        ("x,y\n1,2\n3,\n", {}, r"sample 1 \(line 3\): column 'y' is empty"),
+        ("x,y\n1,2\n3,NA\n", {}, r"sample 1 \(line 3\): column 'y' holds 'NA'; a number \(float32\)"),
+        ("x,y\n1,nan\n", {}, r"sample 0 \(line 2\): column 'y' holds 'nan'"),
+        ("x,y\n1,1e999\n", {}, r"column 'y' holds '1e999'"),
+        ("x,y\n1,1_000\n", {}, r"column 'y' holds '1_000'"),
+        ('x,y\n1,"1,5"\n', {}, r"column 'y' holds '1,5'; a number \(float32, with a point\)"),
+        ("x,y\n1,2.5\n", {"dtype": "int32"}, r"column 'y' holds '2.5'; a number \(int32\)"),
+        ("x,y\n1,300\n", {"dtype": "uint8"}, r"column 'y' holds '300'; a number \(uint8\)"),
+        ("x,y\n1,2\n3,4,5\n", {}, r"sample 1 \(line 3\): has 3 columns, the table has 2"),
+        ("x,label\n1,cat\n", {}, r"label 'cat' is text; its class's index"),
+        ("x,label\n1,cat\n", {"classes": ("car", "dog")}, r"label 'cat': not among `classes`; did you mean 'car'"),
+        ("x,label\n1,\n", {}, r"column 'label' is empty, so it has no label"),
+        ('x,y\n1,"2\n3,4\n', {}, r"line 2: unexpected end of data"),
+        ("1,2\n3,4\n", {}, r"the first line holds numbers only \(1, 2, ...\): no header"),
+        ("x,x\n3,4\n", {}, r"the column 'x' is there twice"),
+        ("", {}, r"holds no sample: the file is empty"),
+        ("x;y\n1;2\n", {}, r"the only column is called 'x;y': no ',' lies between(.|\n)*delimiter = \";\""),
+        ("x,y\n1,2\n", {"inputs": {"x": "x;y"}}, r"reader.inputs.x: no column 'x;y'"),
+        ("x,y\n1,2\n", {"labels": "lable"}, r"reader.labels: no column 'lable'"),
+        ("x,y\n1,2\n", {"inputs": {"x": "z*"}}, r"reader.inputs.x: no column fits 'z\*'; columns: x$"),
+    ],
+)  # fmt: skip
+def test_a_table_that_does_not_fit_is_refused_with_its_line(tmp_path, asked, text, options, says):
+    """Missing values are never filled in."""
+    options = {"inputs": {"x": ("x", "y")}, **options} if "label" not in text and "inputs" not in options else options
+
+    with pytest.raises(InvalidSamples, match=says):
+        take(read_table(asked(), table(tmp_path, text), **options))
+
+
+def test_columns_for_several_inputs_are_never_guessed(tmp_path, asked):
+    """Only their names bind them."""
+    with pytest.raises(InvalidSamples, match=r"no column for the model's inputs \['y'\]; there: x, z") as caught:
+        read_table(asked("x", "y"), table(tmp_path, "x,z\n1,2\n"))
+
+    assert 'inputs = { y = "NAME OF A COLUMN" }' in caught.value.hint
+
+
+def test_a_table_in_another_encoding_is_refused(tmp_path, asked):
+    """Excel's, say."""
+    (tmp_path / "a.csv").write_bytes("größe,y\n1,2\n".encode("latin-1"))
+
+    with pytest.raises(InvalidSamples, match=r"line 1: is not UTF-8"):
+        read_table(asked(), tmp_path / "a.csv")
+
+
+# Records
+
+
+def packed(number: int) -> bytes:
+    """Return seven bits a byte, as protocol buffers have it; negative numbers as if above 2**63."""
+    number %= 1 << 64
+    parts = []
+    while number > 0x7F:
+        parts.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes([*parts, number])
+
+
+def framed(field: int, content: bytes) -> bytes:
+    return packed(field << 3 | 2) + packed(len(content)) + content
+
+
+def example(**held: object) -> bytes:
+    """Return a tf.Example: float lists of floats, int64 lists of ints, bytes lists of bytes."""
+    entries = b""
+    for name, values in held.items():
+        kind = type(values[0])
+        if kind is float:
+            feature = framed(2, framed(1, struct.pack(f"<{len(values)}f", *values)))
+        elif kind is int:
+            feature = framed(3, framed(1, b"".join(map(packed, values))))
+        else:
+            feature = framed(1, b"".join(framed(1, value) for value in values))
+        entries += framed(1, framed(1, name.encode()) + framed(2, feature))
+    return framed(1, entries)
+
+
+def crc32c(content: bytes) -> int:
+    """Return the masked checksum, bit by bit as RFC 3720 (appendix B.4) defines CRC-32C; independent of the package's."""
+    state = 0xFFFFFFFF
+    for byte in content:
+        state ^= byte
+        for _ in range(8):
+            state = state >> 1 ^ (0x82F63B78 if state & 1 else 0)
+    state ^= 0xFFFFFFFF
+    return ((state >> 15 | state << 17) + 0xA282EAD8) & 0xFFFFFFFF
+
+
+def records(*contents: bytes) -> bytes:
+    return b"".join(
+        length + struct.pack("<I", crc32c(length)) + content + struct.pack("<I", crc32c(content))
+        for content in contents
+        for length in [struct.pack("<Q", len(content))]
+    )
+
+
+def three(**held: object) -> bytes:
+    return records(*(example(x=[float(index), 0.5], label=[index], **held) for index in range(3)))
+
+
+def read_records(asked: Asked, content: bytes, **options: object) -> Reading:
+    path = asked.scratch / "a.tfrecord"
+    path.write_bytes(content)
+    return tfrecord.read(tfrecord.Options(path.name, **options), {"path": path}, asked)
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress, zlib.compress], ids=["plain", "gzip", "zlib"])
+def test_records_are_samples_compressed_or_not(asked, compress):
+    """Which of the two a file is, its first checksum says."""
+    found = take(read_records(asked(), compress(three())))
+
+    assert [sample.inputs["x"].tolist() for sample in found] == [[0, 0.5], [1, 0.5], [2, 0.5]]
+    assert found[0].inputs["x"].dtype == np.float32
+    assert [(sample.label, sample.origin) for sample in found] == [
+        (index, f"a.tfrecord: record {index}") for index in range(3)
+    ]
+
+
+def test_a_schema_says_how_each_input_is_packed(tmp_path, asked):
+    """Numbers, the bytes of an array, an image; and labels that are words."""
+    png = picture(tmp_path / "a.png").read_bytes()
+    raw = np.arange(6, dtype=">i2").tobytes()
+    content = records(example(n=[1, -1, 2**40], raw=[raw], image=[png], word=[b"dog"]))
+    inputs = {
+        "n": {"feature": "n", "shape": [3, 1]},
+        "r": {"feature": "raw", "encoding": "raw", "dtype": ">i2", "shape": [2, 3]},
+        "i": tfrecord.FeatureOfInput("image", "image"),
+    }
+
+    (sample,) = take(read_records(asked("n", "r", "i"), content, inputs=inputs, labels="word", classes=("cat", "dog")))
+
+    assert sample.inputs["n"].tolist() == [[1], [-1], [2**40]]
+    assert sample.inputs["r"].tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert sample.inputs["i"][1, 1].tolist() == [200, 100, 50]
+    assert sample.label == 1
+
+
+def test_several_files_are_one_set_in_the_order_of_their_names(tmp_path, asked):
+    """A pattern stands for them, and any record can be had without those before it."""
+    paths = {}
+    for index in range(2):
+        paths[f"path.{index:05d}"] = tmp_path / f"{index}.tfrecord"
+        paths[f"path.{index:05d}"].write_bytes(three())
+
+    samples = tfrecord.read(tfrecord.Options("*.tfrecord"), paths, asked()).samples
+
+    assert samples.count == 6
+    for number, expect in ((2, "0.tfrecord: record 2"), (3, "1.tfrecord: record 0"), (5, "1.tfrecord: record 2")):
+        assert (samples.at(number).label, samples.at(number).origin) == (number % 3, expect)
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress, zlib.compress], ids=["plain", "gzip", "zlib"])
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (lambda content: content[:-2], "record 2: is cut short"),
+        (lambda content: content[:-2 - len(content) // 3], "record 1: is cut short"),
+        (flip, "record 1: is damaged: its content"),
+        (lambda content: content[:len(content) // 3 + 2] + b"\x01" + content[len(content) // 3 + 3 :], "record 1: is damaged: its length"),
+        (lambda content: content + records(b"\xff\xff\xff"), "record 3: holds no tf.Example"),
+        (lambda content: content + records(example(y=[1])), "record 3: has no feature 'x'; it has y"),
+    ],
+)  # fmt: skip
+def test_a_damaged_record_is_refused_by_its_number(asked, compress, damage, says):
+    """What is after it would be read wrongly, or not at all."""
+    with pytest.raises(InvalidSamples, match=f"a.tfrecord: {says}"):
+        take(read_records(asked(), compress(damage(three())), inputs={"x": {"feature": "x"}}))
+
+
+@pytest.mark.parametrize("damage", [lambda content: content[:-2], lambda content: content[:-90]])
+def test_a_file_that_is_cut_short_is_refused_before_anything_is_drawn(asked, damage):
+    """Though no record of its end may be needed."""
+    with pytest.raises(InvalidSamples, match=r"record \d: is cut short"):
+        read_records(asked(), damage(three()))
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, zlib.compress])
+def test_a_compressed_file_that_is_cut_short_is_refused(asked, compress):
+    """Its last records may all be whole."""
+    content = compress(three())
+
+    with pytest.raises(InvalidSamples, match=r"a.tfrecord: record \d: is damaged or cut short"):
+        take(read_records(asked(), content[:-3]))
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "says"),
+    [
+        (b"x,y\n1,2\n3,4\n5,6\n", {}, "a.tfrecord: is no TFRecord file"),
+        (three(image=[b"123"]), {"inputs": {"x": {"feature": "imag"}}}, "reader.inputs.x.feature: no feature 'imag'; did you mean 'image'"),
+        (three(image=[b"123"]), {"inputs": {"x": {"feature": "image"}}}, "record 0: feature 'image' is bytes; encoding = "),
+        (three(image=[b"123"]), {"inputs": {"x": {"feature": "image", "encoding": "image"}}}, "feature 'image': does not decode"),
+        (three(image=[b"123"]), {"inputs": {"x": {"feature": "image", "encoding": "raw", "dtype": "<i2"}}}, "has 3 bytes, no whole number of int16"),
+        (three(), {"inputs": {"x": {"feature": "x", "encoding": "image"}}}, r"feature 'x' is float32 \(2\), one text of bytes"),
+        (three(), {"inputs": {"x": {"feature": "x", "shape": [3]}}}, r"has 2 numbers, shape \[3\] is declared"),
+        (three(image=[b"123"]), {"labels": "image"}, "label '123'|label 123"),
+    ],
+)  # fmt: skip
+def test_records_that_do_not_fit_are_refused(asked, content, options, says):
+    """With what is there, and what would be right."""
+    if options.get("labels"):
+        options["classes"] = ("cat",)
+    with pytest.raises(InvalidSamples, match=says):
+        take(read_records(asked(), content, **options))
+
+
+def test_bytes_are_never_guessed_to_be_an_image(asked):
+    """The message lists the features, and the lines to write."""
+    with pytest.raises(InvalidSamples, match=r"\['image'\]; there: image bytes \(1\), label int64 \(1\), x") as caught:
+        read_records(asked("image"), three(image=[b"123"]))
+
+    assert "[reader.inputs.image]" in caught.value.hint
+
+
+# What is recognized by its name alone
+
+
+def test_data_is_recognized_by_its_name_and_a_folder_by_most_of_its_files(tmp_path, monkeypatch):
+    """Nobody needs a recipe where nothing needs declaring."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("wavs/yes/a.wav", "wavs/no/b.WAV", "wavs/readme.txt", "hf/data/train-00000-of-00001.parquet", "hf/README.md",
+                 "hf/data/test-00000-of-00001.parquet", "photos/a.png", "empty/.hidden", "a.csv", "a.tsv", "a.tfrecord",
+                 "a.tfrecord.gz", "a.parquet", "a.wav"):  # fmt: skip
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+
+    kinds = {path.name: dataset.recipe(path.name).declared.reader.kind for path in sorted(tmp_path.iterdir())}
+
+    assert kinds == {
+        "a.csv": "csv", "a.parquet": "parquet", "a.tfrecord": "tfrecord", "a.tfrecord.gz": "tfrecord", "a.tsv": "csv",
+        "a.wav": "audio", "empty": "images", "hf": "parquet", "photos": "images", "wavs": "audio",
+    }  # fmt: skip
+
+
+DOCUMENTED = re.findall(
+    r"```toml\n(.*?)```", (Path(__file__).parents[2] / "docs" / "samples.md").read_text(), re.DOTALL
+)
+
+
+@pytest.mark.parametrize("text", DOCUMENTED, ids=[re.search(r'kind\s*= "(\w+)"', text)[1] for text in DOCUMENTED])
+def test_what_the_documentation_shows_can_be_written(tmp_path, text):
+    """Letter by letter; and it shows every reader."""
+    (tmp_path / "set.toml").write_text(text)
+
+    dataset.recipe(str(tmp_path / "set.toml"))
+
+    assert {re.search(r'kind\s*= "(\w+)"', text)[1] for text in DOCUMENTED} == set(registry.names("readers"))
 
 
 # Functions

@@ -14,7 +14,15 @@ from toolkit.errors import InvalidConfig, RequestError, UnknownName
 from toolkit.target import Bound
 
 SHIPPED = Path(__file__).resolve().parents[2] / "targets"
-NAMES = ("android-arm64", "host", "linux-x86_64-tflite-runtime", "raspberry-pi-3", "raspberry-pi-4", "raspberry-pi-5")
+NAMES = (
+    "android-arm64",
+    "host",
+    "linux-x86_64-tflite-runtime",
+    "onnxruntime-host",
+    "raspberry-pi-3",
+    "raspberry-pi-4",
+    "raspberry-pi-5",
+)
 MINE = 'name = "mine"\nabout = "my board"\nextends = "raspberry-pi-4"\n'
 WHOLE = """
 name = "mine"
@@ -343,7 +351,7 @@ def test_all_mistakes_are_reported_at_once(write):
     lines = [line.removeprefix("mine.toml: ") for line in mistakes(path)]
 
     assert lines[:4] == [
-        "format: 'tflit'; did you mean 'tflite'? known: tflite",
+        "format: 'tflit'; did you mean 'tflite'? known: onnx, tflite",
         "runtime.threads: 0; expected at least 1",
         "budget.file_bytes: '64 MB' is str, expected int",
         "bounds[0].limit: missing",

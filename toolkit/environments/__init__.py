@@ -5,9 +5,9 @@ fits. To renew a lock, run the command in its first lines in this folder; it mus
 Without a lock an environment is never made: it is there where the user names an interpreter for it, and nowhere else. Such a one is `source`,
 where the user's own code makes the model.
 
-An `.in` file is one requirement a line, the engine itself first. Three comments mean something:
+An `.in` file is one requirement a line, the engine itself first. Four comments mean something:
 `# python: RANGE` (which Pythons serve), `# preload: MODULE...` (what a worker imports once, before it takes jobs) and
-`# or NAME or NAME...` behind a requirement (other distributions of the same package).
+`# or NAME or NAME...` (other distributions of the same package) or `# optional` (part of what is made, not asked of what is there) behind a requirement.
 
 Nothing here imports an engine: what an interpreter holds is read from the names of its `*.dist-info` folders.
 """

@@ -17,10 +17,14 @@ _LOCKED = re.compile(r"^([a-z0-9][\w.-]*)==(\S+)", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """One distribution in a range of versions, under any of its `names` (normalized)."""
+    """One distribution in a range of versions, under any of its `names` (normalized).
+
+    One that is `optional` is part of the environment that is made, and not missed in another: a job that needs it says so.
+    """
 
     names: tuple[str, ...]
     range: str
+    optional: bool = False
 
     @property
     def text(self) -> str:
@@ -83,7 +87,7 @@ class Requirements:
     def lacking(self, python: str, holds: Mapping[str, str]) -> list[str]:
         """Return what an interpreter lacks, one entry each; empty if it serves."""
         lacks = [] if self.accepts_python(python) else [f"Python {self.python} (is {python})"]
-        return lacks + [text for text in (package.lacking(holds) for package in self.packages) if text is not None]
+        return lacks + [text for text in (each.lacking(holds) for each in self.packages if not each.optional) if text]
 
 
 def read_requirements(name: str) -> Requirements:
@@ -111,7 +115,8 @@ def _read_line(line: str) -> Requirement:
     if match is None:
         raise ValueError(f"not a requirement: {line!r}")
     others = (match["others"] or "").split()[1::2]
-    return Requirement(tuple(map(normalize, (match["name"], *others))), (match["range"] or "").replace(" ", ""))
+    names = tuple(map(normalize, (match["name"], *others)))
+    return Requirement(names, (match["range"] or "").replace(" ", ""), line.rstrip().endswith("# optional"))
 
 
 def _within(version: str, wanted: str) -> bool:

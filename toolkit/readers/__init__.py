@@ -3,13 +3,16 @@
 A reader is a module, standard library and numpy at its top because the host looks at it too, with
 
     CACHED                                whether the same files always give the same samples
+    ENVIRONMENT                           the environment that holds what it reads with: "dataset", or one that holds
+                                          all of that and more
     Options                               a frozen dataclass: what a recipe's [reader] may say besides `kind`. A
                                           ValueError of its __post_init__ reaches the user; __pydantic_config__ =
                                           {"extra": "forbid"} makes a misspelt key a mistake
-    recognize(data) -> (folder, Options)  for data that is named on the command line without a recipe, by its name only;
+    recognize(data) -> (folder, Options)  for data that is named on the command line without a recipe, by names alone;
                                           None where it is another reader's
     files(options) -> {key: path}         files and folders that the options name, relative to the recipe: the inputs of
-                                          the job, hashed by the host
+                                          the job, hashed by the host; with a `*` behind its key the last part of a
+                                          path may be a pattern, and `named` gives the files that it stands for
     read(options, files, asked)           -> Reading; `files` by the same keys; raises InvalidSamples without naming the
                                           set, which the caller does
 
@@ -20,7 +23,7 @@ which no more is taken than is needed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -59,3 +62,10 @@ class Reading:
 
     samples: Indexed | Iterator[Sample]
     findings: list[dict[str, Any]] = field(default_factory=list)
+
+
+def named(files: Mapping[str, Path], key: str) -> list[Path]:
+    """Return what one of the reader's keys stands for: a path, or all that its pattern found, sorted."""
+    return (
+        [files[key]] if key in files else [path for name, path in sorted(files.items()) if name.startswith(f"{key}.")]
+    )

@@ -17,16 +17,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from toolkit.errors import InvalidSamples, suggestion
+from toolkit.errors import InvalidSamples
 from toolkit.readers import Asked, Indexed, Reading, Sample
+from toolkit.readers._columns import label_by_name, require
 
 CACHED = True
+ENVIRONMENT = "dataset"
 _LONGEST_HEADER = 1 << 20  # NEP 1 has room for 4 GB; numpy itself writes less than 64 kB for arrays of numbers
-LABEL_NAMES = (
-    "labels",
-    "label",
-    "y",
-)  # what holds the labels where the recipe does not say: Keras' and scikit-learn's habits
 # What zipfile and numpy raise for such files.
 _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, OverflowError, RuntimeError)
 
@@ -102,14 +99,9 @@ def _labels(
         return _single(files["labels"]), []
     if options.labels is not None:
         return _pick(options.labels, held, "labels"), []
-    taken = {*asked.names, *(options.inputs or {}).values()}
-    name = next(
-        (name for name in LABEL_NAMES if name in held and name not in taken and held[name].dtype.kind in "iufb"), None
-    )
-    if name is None:
-        return None, []
-    message = f"the array {name!r} is taken for the labels, by its name; `labels` under [reader] says it for certain"
-    return held[name], [{"code": "labels-by-name", "severity": "info", "message": message, "array": name}]
+    of_numbers = [name for name, array in held.items() if array.dtype.kind in "iufb"]
+    name, findings = label_by_name(of_numbers, {*asked.names, *(options.inputs or {}).values()}, "array")
+    return None if name is None else held[name], findings
 
 
 def _inputs(
@@ -136,9 +128,7 @@ def _inputs(
 
 
 def _pick(name: str, held: dict[str, _Array], key: str) -> _Array:
-    if name not in held:
-        raise InvalidSamples(f"reader.{key}: no array {name!r}; {suggestion(name, held)}")
-    return held[name]
+    return held[require(name, list(held), key, "array")]
 
 
 def _single(path: Path) -> _Array:

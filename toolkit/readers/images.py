@@ -7,7 +7,6 @@ that was trained with something else is calibrated with that instead: the `pytho
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,23 +14,26 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from toolkit.errors import InvalidSamples, suggestion
 from toolkit.readers import Asked, Indexed, Reading, Sample
+from toolkit.readers._folders import samples_of
+from toolkit.readers._pictures import decode
 
 CACHED = True
+ENVIRONMENT = "dataset"
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
-_EIGHT_BITS = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
 
 
 @dataclass(frozen=True)
 class Options:
     """`path`: the folder; `input`: the model's input, where it has several; `classes`: their order, if not sorted.
 
-    `labels` "none" takes subfolders as mere folders.
+    `inputs`: a subfolder for each input, whose files belong together by their names. `labels` "none" takes subfolders as
+    mere folders.
     """
 
     path: str
     input: str | None = None
+    inputs: dict[str, str] | None = None
     labels: Literal["folders", "none"] = "folders"
     classes: tuple[str, ...] | None = None
 
@@ -51,79 +53,14 @@ def files(options: Options) -> dict[str, str]:
 
 def read(options: Options, files: Mapping[str, Path], asked: Asked) -> Reading:
     """Return the samples, one per image file, sorted by path."""
-    folder = files["path"]
-    if not folder.is_dir():
-        raise InvalidSamples(f"{folder.name}: is a file; a folder of images would be right")
-    name = options.input or (asked.names[0] if len(asked.names) == 1 else None)
-    if name is None:
-        raise InvalidSamples(
-            f"the model has the inputs {list(asked.names)}; [reader] input = says which one takes the images"
-        )
-    images, skipped = _listing(folder)
-    labels = _labels(folder, images, options) if options.labels == "folders" else None
+    held = samples_of(files["path"], options, asked.names, SUFFIXES, "images")
 
     def at(index: int) -> Sample:
-        origin = images[index].relative_to(folder).as_posix()
-        return Sample({name: _decode(images[index], origin)}, labels[index] if labels else None, origin)
+        files = {name: paths[index] for name, paths in held.by_input.items()}
+        inputs = {name: decode(path, path.relative_to(held.root).as_posix()) for name, path in files.items()}
+        return Sample(inputs, held.labels[index] if held.labels else None, held.origins[index])
 
-    findings = []
-    if skipped:
-        message = f"{len(skipped)} files that are no images ({', '.join(SUFFIXES)}) were left out, {skipped[0]!r} first"
-        findings.append({"code": "skipped-files", "severity": "info", "message": message, "count": len(skipped)})
-    return Reading(Indexed(len(images), at), findings)
-
-
-def _listing(folder: Path) -> tuple[list[Path], list[str]]:
-    """Return the image files, and the names of what else lies there; hidden files are nobody's samples."""
-    images, skipped = [], []
-    for path in sorted(folder.rglob("*"), key=lambda path: path.relative_to(folder).as_posix()):
-        name = path.relative_to(folder).as_posix()
-        if path.is_file() and not any(part.startswith(".") for part in Path(name).parts):
-            if path.suffix.lower() in SUFFIXES:
-                images.append(path)
-            else:
-                skipped.append(name)
-    return images, skipped
-
-
-def _labels(folder: Path, images: list[Path], options: Options) -> list[int] | None:
-    """Return each image's class, None if all images lie in the folder itself."""
-    found = [path.relative_to(folder).parts[0] if path.parent != folder else None for path in images]
-    names = sorted({name for name in found if name is not None})
-    if not names:
-        return None
-    if None in found:
-        stray = images[found.index(None)].name
-        raise InvalidSamples(
-            f"{stray} lies beside the class folders {', '.join(names)}, so it has no label",
-            'move it into one of them, or declare [reader] labels = "none"',
-        )
-    order = list(options.classes or names)
-    unknown = [name for name in names if name not in order]
-    if unknown:
-        raise InvalidSamples(f"class folder {unknown[0]!r}: not among `classes`; {suggestion(unknown[0], order)}")
-    return [order.index(name) for name in found if name is not None]
-
-
-def _decode(path: Path, origin: str) -> np.ndarray:
-    """Return the image, (height, width, 3) uint8."""
-    from PIL import Image, ImageOps
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of metadata that Pillow finds odd
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                if image.mode not in _EIGHT_BITS:
-                    raise InvalidSamples(
-                        f"{origin}: pixels of mode {image.mode!r}, not 8 bits per channel",
-                        'save its values with numpy: kind = "arrays"',
-                    )
-                return np.array(ImageOps.exif_transpose(image).convert("RGB"))
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise InvalidSamples(f"{origin}: {error}", "scale it down, or remove it") from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:  # what Pillow's decoders raise for damaged files
-        raise InvalidSamples(f"{origin}: does not decode: {error}", "replace or remove the file") from error
+    return Reading(Indexed(len(held.origins), at), held.findings)
 
 
 def arrange(pixels: np.ndarray, steps: Mapping[str, Any]) -> np.ndarray:

@@ -27,6 +27,7 @@ from toolkit.readers import Asked, Indexed, Reading, Sample
 from toolkit.worker.user_code import EXPECTED, SPELLING, blame, import_function
 
 CACHED = False
+ENVIRONMENT = "dataset"
 
 
 @dataclass(frozen=True)

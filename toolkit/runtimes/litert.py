@@ -6,8 +6,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from toolkit.runtimes import Loaded
-from toolkit.worker import tflite
+from toolkit.runtimes import Loaded, Tapped
+from toolkit.worker import tflite, tflite_taps
 
 FORMATS = ("tflite",)
 
@@ -17,3 +17,15 @@ def load(model: Path, options: dict[str, Any]) -> Loaded:
     from ai_edge_litert import interpreter
 
     return tflite.load(interpreter, f"ai-edge-litert {version('ai-edge-litert')}", model, options)
+
+
+def tap(model: Path, options: dict[str, Any]) -> Tapped:
+    """Return the model with its intermediate tensors to be read, on the same kernels."""
+    from ai_edge_litert import interpreter
+
+    return tflite_taps.tap(interpreter, f"ai-edge-litert {version('ai-edge-litert')}", model, options)
+
+
+def unread(model: Path) -> tuple[str, ...]:
+    """Return the names of float32 tensors that the model computes and `tap` cannot show."""
+    return tflite_taps.unread(model)

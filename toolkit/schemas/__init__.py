@@ -18,7 +18,7 @@ def write() -> None:
 
 def texts() -> dict[str, str]:
     """Return the content of each schema file by its name."""
-    from toolkit import dataset, target
+    from toolkit import dataset, linting, target
 
-    schemas = {"calibration.json": dataset.schema(), "target.json": target.schema()}
+    schemas = {"calibration.json": dataset.schema(), "lint.json": linting.schema(), "target.json": target.schema()}
     return {name: json.dumps(schema, indent=2, ensure_ascii=False) + "\n" for name, schema in schemas.items()}

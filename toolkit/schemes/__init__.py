@@ -2,9 +2,10 @@
 
 A scheme is a module with
 
-    WEIGHTS                                 the dtype that its weights must be found to have, some of them at least
-    CALIBRATED                              whether it needs a calibration set
-    INTEGER                                 whether activations are integers, so that a float operator left over is worth a finding
-    INPUT_DTYPES                            dtypes that the model's inputs and outputs may be asked to have
-    configure(converter, representative)    sets a `tf.lite.TFLiteConverter` up; `representative` is None for one that is not calibrated
+    WEIGHTS         the dtype that its weights must be found to have, some of them at least
+    ACTIVATIONS     the dtype that operators must be found to give: "float32", unless activations are integers
+    CALIBRATED      whether it needs a calibration set
+    INPUT_DTYPES    dtypes that the model's inputs and outputs may be asked to have
+    QUANTIZERS      {file of toolkit/quantizers: what it is told for this scheme (JSON)}, those first that are to be preferred among equals;
+                    none where the float artifact is what is wanted
 """

@@ -1,17 +1,21 @@
 """Weights int8, activations float32 outside and int8 with a scale found anew at each call inside ("dynamic range")."""
 
-from __future__ import annotations
-
-from typing import Any
-
 WEIGHTS = "int8"
+ACTIVATIONS = "float32"
 CALIBRATED = False
-INTEGER = False
 INPUT_DTYPES = ("float32",)
-
-
-def configure(converter: Any, representative: Any) -> None:
-    """Ask for dynamic-range quantization; the converter leaves tensors under 1024 elements in float."""
-    import tensorflow as tf
-
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+QUANTIZERS: dict[str, dict[str, object]] = {
+    "ai_edge_quantizer": {
+        "algorithm_key": "min_max_uniform_quantize",
+        "op_config": {
+            "weight_tensor_config": {"num_bits": 8, "symmetric": True, "granularity": "CHANNELWISE", "dtype": "INT"},
+            "compute_precision": "INTEGER",
+            "explicit_dequantize": False,
+            "min_weight_elements": 1024,  # as the converter has it: small layers cost accuracy and save little
+        },
+        "complete": True,
+    },
+    "converter": {},  # which leaves tensors under 1024 elements in float
+    # Weights uint8: with int8 ones ONNX Runtime's ConvInteger takes twice the time, and drifts 7 dB more on MobileNetV2.
+    "onnxruntime": {"method": "dynamic", "weights": "uint8"},
+}

@@ -1,18 +1,19 @@
 """Weights float16, activations float32 (or float16 where a delegate computes so): half the size."""
 
-from __future__ import annotations
-
-from typing import Any
-
 WEIGHTS = "float16"
+ACTIVATIONS = "float32"
 CALIBRATED = False
-INTEGER = False
 INPUT_DTYPES = ("float32",)
-
-
-def configure(converter: Any, representative: Any) -> None:
-    """Ask for float16 weights."""
-    import tensorflow as tf
-
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.target_spec.supported_types = [tf.float16]
+QUANTIZERS: dict[str, dict[str, object]] = {
+    "ai_edge_quantizer": {  # which leaves biases in float32, where the converter makes them float16 as well
+        "algorithm_key": "float_casting",
+        "op_config": {
+            "weight_tensor_config": {"num_bits": 16, "symmetric": True, "granularity": "TENSORWISE", "dtype": "FLOAT"},
+            "compute_precision": "FLOAT",
+            "explicit_dequantize": True,
+        },
+        "complete": True,
+    },
+    "converter": {"supported_types": ["float16"]},
+    "onnxruntime": {"method": "float16"},
+}

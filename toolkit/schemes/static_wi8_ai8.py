@@ -1,19 +1,27 @@
 """Weights int8 per channel, activations int8 with scales fixed from a representative dataset."""
 
-from __future__ import annotations
-
-from typing import Any
-
 WEIGHTS = "int8"
+ACTIVATIONS = "int8"
 CALIBRATED = True
-INTEGER = True
 INPUT_DTYPES = ("float32", "int8", "uint8")
-
-
-def configure(converter: Any, representative: Any) -> None:
-    """Ask for int8 kernels, and float ones where there is no int8 kernel (which the file is then searched for)."""
-    import tensorflow as tf
-
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = representative
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8, tf.lite.OpsSet.TFLITE_BUILTINS]
+QUANTIZERS: dict[str, dict[str, object]] = {
+    "mlir": {},
+    "ai_edge_quantizer": {
+        "algorithm_key": "min_max_uniform_quantize",
+        "op_config": {
+            "activation_tensor_config": {
+                "num_bits": 8,
+                "symmetric": False,
+                "granularity": "TENSORWISE",
+                "dtype": "INT",
+            },
+            "weight_tensor_config": {"num_bits": 8, "symmetric": True, "granularity": "CHANNELWISE", "dtype": "INT"},
+            "compute_precision": "INTEGER",
+            "explicit_dequantize": False,
+        },
+        "complete": True,
+    },
+    "converter": {"supported_ops": ["TFLITE_BUILTINS_INT8", "TFLITE_BUILTINS"]},
+    # Activations uint8: with int8 ones ONNX Runtime computes Conv, Add and MatMul in float on x86, in twice the time.
+    "onnxruntime": {"method": "static", "weights": "int8", "activations": "uint8"},
+}

@@ -7,11 +7,13 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, FiniteFloat, ValidationInfo, field_validator
 
-from toolkit import metrics, registry
+from toolkit import metrics, recipe, registry
 from toolkit.config import Model, plugin, unknown
+from toolkit.errors import EdgeToolkitError, RequestError
+from toolkit.recipe import Granularity, KeepFloat, Recipe
 
 Stage = Literal["source", "conversion", "quantization", "kernels", "device", "total"]
-Dtype = Literal["float32", "int8", "uint8"]
+Dtype = Literal["float32", "int8", "uint8", "int16"]
 
 
 def _said(text: str) -> str:
@@ -46,6 +48,32 @@ class Conversion(Model):
 
     inputs: Dtype = "float32"
     outputs: Dtype = "float32"
+
+
+class KeptFloat(Model):
+    """What is never quantized: output tensors by glob patterns of their names, operators by type, as the format calls them."""
+
+    tensors: tuple[Text, ...] = ()
+    operators: tuple[Text, ...] = ()
+
+
+class Quantization(Model):
+    """How schemes are made: the range estimators to choose from ("percentile:percentile=99.99"), and the granularity of weights."""
+
+    estimators: Annotated[tuple[str, ...], Field(min_length=1)] = (
+        "min_max",
+        "mse",
+    )
+    granularity: Granularity = "per_channel"
+    keep_float: KeptFloat = KeptFloat()
+
+    @field_validator("estimators")
+    @classmethod
+    def _can_be_had(cls, estimators: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            return tuple(str(recipe.estimator(text)) for text in estimators)
+        except EdgeToolkitError as error:
+            raise ValueError(error.problem) from None
 
 
 class Budget(Model):
@@ -108,7 +136,10 @@ class Bound(Model):
 
 
 class Target(Model):
-    """One device, as a profile and everything that it extends say. `schemes` are in order of preference."""
+    """One device, as a profile and everything that it extends say.
+
+    `schemes` are in order of preference; `forbids` names schemes that are never made for it, each with the reason.
+    """
 
     name: Annotated[str, AfterValidator(_folder_name)]
     about: Text
@@ -118,20 +149,35 @@ class Target(Model):
     extends: Text | None = None
     format: Annotated[str, plugin("converters")]
     schemes: tuple[Scheme, ...]
+    forbids: dict[Scheme, Text] = Field(default_factory=dict)
     runtime: Runtime
     conversion: Conversion = Conversion()
+    quantization: Quantization = Quantization()
     budget: Budget = Budget()
     bounds: tuple[Bound, ...]
 
     @field_validator("schemes")
     @classmethod
-    def _each_scheme_once(cls, schemes: tuple[str, ...]) -> tuple[str, ...]:
+    def _each_scheme_once_and_makeable(cls, schemes: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         if not schemes:
             raise ValueError("is empty; expected the schemes to try, in order of preference")
         twice = sorted({scheme for scheme in schemes if schemes.count(scheme) > 1})
         if twice:
             raise ValueError(f"{', '.join(twice)} comes twice; expected each scheme once, in order of preference")
+        try:
+            for scheme in schemes if "format" in info.data else ():
+                Recipe(scheme).variants(info.data["format"])
+        except EdgeToolkitError as error:
+            raise ValueError(error.problem) from None
         return schemes
+
+    @field_validator("forbids")
+    @classmethod
+    def _forbids_none_of_its_own(cls, forbids: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+        both = sorted(set(forbids) & set(info.data.get("schemes", ())))
+        if both:
+            raise ValueError(f"{', '.join(both)} is among its schemes; expected one or the other")
+        return forbids
 
     @field_validator("runtime")
     @classmethod
@@ -140,6 +186,24 @@ class Target(Model):
         if info.data.get("format", formats[0]) not in formats:
             raise ValueError(f"{runtime.name} does not run {info.data['format']}; it runs {', '.join(formats)}")
         return runtime
+
+    def recipe(self, scheme: str) -> Recipe:
+        """Return how this target has a scheme made; RequestError for one that it forbids."""
+        if scheme in self.forbids:
+            raise RequestError(
+                f"{self.name}: forbids {scheme}: {self.forbids[scheme]}", f"its own schemes: {', '.join(self.schemes)}"
+            )
+        kept = self.quantization.keep_float
+        return Recipe(
+            scheme,
+            tuple(recipe.estimator(text) for text in self.quantization.estimators),
+            granularity=self.quantization.granularity,
+            keep_float=KeepFloat(kept.tensors, kept.operators)
+            if registry.load("schemes", scheme).QUANTIZERS
+            else KeepFloat(),
+            inputs=self.conversion.inputs,
+            outputs=self.conversion.outputs,
+        )
 
     @field_validator("conversion")
     @classmethod

@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 
 from toolkit.errors import WorkerLied
-from toolkit.worker.shards import ShardWriter, read_index, read_samples
+from toolkit.worker.shards import ShardWriter, read_index, read_samples, sequence_length
 
 
 def run(request: Any) -> dict[str, Any]:
     """Write out/outputs (shards) for the samples of inputs["samples"] through the model inputs["model"].
 
     Options: `runtime` (a file of toolkit/runtimes), `first` (that many samples only, or null), and what the runtime takes. Where the model's input is
-    an integer and the sample is real, it is quantized with the model's own scale and zero point, as an application does.
+    an integer and the sample is real, it is quantized with the model's own scale and zero point, as an application does. With each sequence of
+    the set the model is loaded again, so that its state begins anew.
     """
     runtime = importlib.import_module(f"toolkit.runtimes.{request.options['runtime']}")
     began = time.perf_counter()
@@ -26,10 +27,13 @@ def run(request: Any) -> dict[str, Any]:
     samples = request.inputs["samples"]
     total = read_index(samples)["count"]
     total = min(total, request.options.get("first") or total)
+    length = sequence_length(samples) or total
     specs = {spec["name"]: spec for spec in loaded.signature["inputs"]}
     call_ms = []
     with ShardWriter(request.out / "outputs") as writer:
         for done, sample in enumerate(itertools.islice(read_samples(samples), total)):
+            if done and done % length == 0:
+                loaded = runtime.load(request.inputs["model"], request.options)
             fed = {name: quantize(array, specs[name]) if name in specs else array for name, array in sample.items()}
             began = time.perf_counter()
             outputs = loaded.call(fed)

@@ -17,7 +17,7 @@ from toolkit.originals.messages import message, parse, specs
 from toolkit.originals.operators import is_stateful, random_operators, refuse_reaching
 from toolkit.worker.devices import use
 from toolkit.worker.infer import check
-from toolkit.worker.shards import ShardWriter, read_index, read_shards
+from toolkit.worker.shards import ShardWriter, read_index, read_shards, sequence_length
 
 _BATCH = 64  # samples in one call, where the model takes a batch of any size
 _NOISE_SAMPLES = 16
@@ -75,8 +75,9 @@ def run(request: Any) -> dict[str, Any]:
     """Write out/outputs for the samples of inputs["samples"] through the original; return engine, signature and noise.
 
     `noise` holds, by output name, the largest absolute difference (real units) of a repeated call, and of one call with many samples against one call
-    for each (where the signature takes a batch of any size), over the first samples. A model with state takes them one by one in their order, and a
-    repetition begins anew. An original whose repeated calls differ, and that draws random numbers, is refused: nothing can be held against it.
+    for each (where the signature takes a batch of any size), over the first samples. A model with state takes them one by one in their order, and
+    begins anew for a repetition, and with each sequence of the set. An original whose repeated calls differ, and that draws random numbers, is
+    refused: nothing can be held against it.
     Options: `signature`, `device` ("cpu" or "gpu"), `first` (that many samples only, or null).
     """
     device, key = request.options["device"], request.options["signature"]
@@ -85,13 +86,33 @@ def run(request: Any) -> dict[str, Any]:
     (signature,) = (one for one in original.signatures if one["key"] == key)
     stateful = is_stateful(original.operators)
     batched = not stateful and _takes_batches(signature)
-    first, total = _run_all(request, partial(original.call, key), signature, batched=batched)
-    again = partial((_load(request) if stateful else original).call, key)
+    call: Call = partial(original.call, key)
+    again = call
+    if stateful:
+        length = sequence_length(request.inputs["samples"])
+        again = _Sequences(lambda: partial(_load(request).call, key), length)
+        call = _Sequences(lambda: partial(_load(request).call, key), length) if length else call
+    first, total = _run_all(request, call, signature, batched=batched)
     noise = {"repeat": _largest([(outputs if stateful else again(sample), again(sample)) for sample, outputs in first])}
     if batched:
         noise["batch"] = _largest([(outputs, again(sample)) for sample, outputs in first])
     _refuse_random(request.options["path"], original, noise["repeat"])
     return {"engine": original.engine, "signature": signature, "count": total, "noise": noise, "device": device}
+
+
+class _Sequences:
+    """Calls of a model with state, which is loaded again before the first sample and with each sequence of so many."""
+
+    def __init__(self, load: Callable[[], Call], length: int | None) -> None:
+        self._load = load
+        self._length = length or sys.maxsize
+        self._done = 0
+
+    def __call__(self, sample: Arrays) -> Arrays:
+        if self._done % self._length == 0:
+            self._call = self._load()
+        self._done += 1
+        return self._call(sample)
 
 
 def _run_all(

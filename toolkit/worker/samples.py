@@ -3,6 +3,9 @@
 Everything is bound to the model's inputs by name. A sample that does not fit is refused with its index and what would
 be right, never bent to fit: the few conversions that lose nothing but digits are findings. Two samples are the same if
 they are so after preparation, bit by bit (SHA-256).
+
+For a model that keeps state between calls a set may declare `sequence`: so many samples that follow one another in the
+reader's order are drawn together, stay in their order, and the state begins anew with each sequence.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ import hashlib
 import importlib
 import json
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -42,23 +45,27 @@ class Drawn(NamedTuple):
     digest: str
 
 
+Unit = list[Drawn]
+"""What is drawn as one: a sample, or a sequence of them."""
+
+
 def draw(request: Request) -> dict[str, Any]:
     """Write out/calibration and out/verification, and return how many samples are in each, and findings.
 
-    Each is a folder of shards with hashes.json (the SHA-256 of each sample), origins.json (what messages call it) and,
-    where there are labels, labels.npy. Options: `calibration` and `evaluation`, each a recipe as
-    `toolkit.dataset.Recipe.request` gives it, or null. Inputs: `signature` (JSON; may be an option instead), and the
-    recipes' files as `calibration.KEY` and `evaluation.KEY`. A recipe for calibration alone is split; one for
-    evaluation alone gives no calibration samples.
+    Each is a folder of shards with hashes.json (the SHA-256 of each sample), origins.json (what messages call it), where
+    there are labels labels.npy, and where the recipe declares sequences sequences.json ({"length": samples in each}).
+    Options: `calibration` and `evaluation`, each a recipe as `toolkit.dataset.Recipe.request` gives it, or null. Inputs:
+    `signature` (JSON; may be an option instead), and the recipes' files as `calibration.KEY` and `evaluation.KEY`. A
+    recipe for calibration alone is split; one for evaluation alone gives no calibration samples.
     """
     recipes = {
         role: request.options[role] for role in ("calibration", "evaluation") if request.options[role] is not None
     }
     givers = {"calibration": "calibration", "verification": "evaluation" if "evaluation" in recipes else "calibration"}
-    counts = {side: recipes[role]["sampling"][side] for side, role in givers.items() if role in recipes}
+    samplings = {side: recipes[role]["sampling"] for side, role in givers.items() if role in recipes}
     findings: list[Finding] = []
     with contextlib.ExitStack() as stack:
-        sides = {name: stack.enter_context(_Side(name, request.out / name, count)) for name, count in counts.items()}
+        sides = {name: stack.enter_context(_Side(name, request.out / name, said)) for name, said in samplings.items()}
         for role, recipe in recipes.items():
             with _naming(recipe["name"]), tempfile.TemporaryDirectory() as scratch:
                 source = _Set(role, request, Path(scratch))
@@ -74,14 +81,19 @@ def draw(request: Request) -> dict[str, Any]:
 
 
 def everything(request: Request) -> dict[str, Any]:
-    """Write out/verification with all samples of the set `evaluation`, in its own order: nothing is drawn, left out or refused for being alike."""
+    """Write out/verification with all samples of the set `evaluation`, in its own order: nothing is drawn, left out or refused for being alike.
+
+    Of a stream, which may be endless, no more is taken than the recipe declares for verification, if it does.
+    """
     recipe = request.options["evaluation"]
     with contextlib.ExitStack() as stack:
         stack.enter_context(_naming(recipe["name"]))
-        side = stack.enter_context(_Side("verification", request.out / "verification", None))
+        side = stack.enter_context(_Side("verification", request.out / "verification", recipe["sampling"]))
         source = _Set("evaluation", request, Path(stack.enter_context(tempfile.TemporaryDirectory())))
-        for drawn in source.in_order():
-            side.add(drawn)
+        for unit in source.in_order():
+            side.add(unit)
+            if source.is_stream and side.declared and len(side) >= side.wanted:
+                break
         if not len(side):
             raise InvalidSamples("holds no sample")
     return {"calibration": None, "verification": {"count": len(side), "labels": side.labels != []}, "findings": []}
@@ -96,12 +108,14 @@ def _naming(name: str) -> Iterator[None]:
 
 
 class _Side:
-    """One of the two sets to be written; as many samples as its recipe declares, or up to the default."""
+    """One of the two sets to be written; as many samples as its recipe's [sampling] declares, or up to the default."""
 
-    def __init__(self, name: str, folder: Path, declared: int | None) -> None:
+    def __init__(self, name: str, folder: Path, sampling: Mapping[str, Any]) -> None:
         self.name = name
-        self.declared = declared is not None
-        self.wanted = DEFAULT_COUNTS[name] if declared is None else declared
+        self.declared = sampling[name] is not None
+        self.length = sampling["sequence"] or 1
+        by_default = max(DEFAULT_COUNTS[name] // self.length, 1) * self.length
+        self.wanted = sampling[name] if self.declared else by_default
         self.digests: list[str] = []
         self.labels: list[np.ndarray] = []
         self._origins: list[str] = []
@@ -115,7 +129,11 @@ class _Side:
         self._shards.__enter__()
         return self
 
-    def add(self, drawn: Drawn) -> None:
+    def add(self, unit: Unit) -> None:
+        for drawn in unit:
+            self._add(drawn)
+
+    def _add(self, drawn: Drawn) -> None:
         if self.digests and (drawn.label is None) != (not self.labels):
             raise InvalidSamples(
                 f"{drawn.origin}: some samples have labels and some have none; all or none would be right"
@@ -139,6 +157,8 @@ class _Side:
             (self._folder / "origins.json").write_text(json.dumps(self._origins))
             if self.labels:
                 np.save(self._folder / "labels.npy", np.stack(self.labels), allow_pickle=False)
+            if self.length > 1:
+                (self._folder / "sequences.json").write_text(json.dumps({"length": self.length}))
 
 
 def _next_side(sides: list[_Side]) -> _Side | None:
@@ -156,16 +176,18 @@ def _fill(source: _Set, own: list[_Side], sides: Mapping[str, _Side], request: R
     """Deal the samples of one recipe to the sides that take from it, without what the other side has."""
     taken = {digest for side in sides.values() if side not in own for digest in side.digests}
     total = sum(side.wanted for side in sides.values())
-    samples = source.different(taken, at_most=_REPETITIONS * sum(side.wanted for side in own))
-    while (side := _next_side(own)) is not None and (drawn := next(samples, None)) is not None:
-        side.add(drawn)
+    units = source.different(taken, at_most=_REPETITIONS * sum(side.wanted // side.length for side in own))
+    while (side := _next_side(own)) is not None and (unit := next(units, None)) is not None:
+        side.add(unit)
         request.progress(sum(map(len, sides.values())), total)
     source.refuse_constant()
     if any(not len(side) or (side.declared and len(side) < side.wanted) for side in own):
-        wanted = " and ".join(f"{side.wanted if side.declared else 'at least 1'} for {side.name}" for side in own)
+        wanted = " and ".join(
+            f"{side.wanted // side.length if side.declared else 'at least 1'} for {side.name}" for side in own
+        )
         shared = f", {source.shared} of them in the calibration set" if source.shared else ""
         raise InvalidSamples(
-            f"too few samples: {wanted}, but there are {len(source.seen)} different ones among {source.read}{shared}",
+            f"too few {source.what}: {wanted}, but there are {len(source.seen)} different ones among {source.read}{shared}",
             "give more, declare smaller counts under [sampling]"
             + (", or pass a set of its own with --eval" if len(own) > 1 else ""),
         )
@@ -186,6 +208,8 @@ class _Set:
         for key, names in (("preprocess", recipe["preprocess"]["inputs"]), ("constant", self._constant)):
             _refuse_unknown(key, names, self._specs)
         self._seed = recipe["sampling"]["seed"]
+        self._length = recipe["sampling"]["sequence"] or 1
+        self.what = "samples" if self._length == 1 else f"sequences of {self._length} samples"
         reader = importlib.import_module(f"toolkit.readers.{recipe['reader']['kind']}")
         files = {
             key.removeprefix(f"{role}."): path for key, path in request.inputs.items() if key.startswith(f"{role}.")
@@ -200,37 +224,60 @@ class _Set:
         self._textured: set[str] = set()
         self._converted: dict[str, str] = {}
 
-    def different(self, taken: set[str], *, at_most: int) -> Iterator[Drawn]:
+    @property
+    def is_stream(self) -> bool:
+        """Whether samples can only be had one after the other, and nobody knows how many there are."""
+        return not isinstance(self._reading.samples, Indexed)
+
+    def different(self, taken: set[str], *, at_most: int) -> Iterator[Unit]:
         """Yield each content once, and nothing that is in `taken`."""
-        for sample in self._samples():
-            drawn = self._checked(sample)
+        for unit in self._units(self._drawn()):
             self.read += 1
-            new = drawn.digest not in self.seen
-            self.seen.add(drawn.digest)
-            if new and drawn.digest in taken:
+            digest = unit[0].digest if len(unit) == 1 else _digest_of([drawn.digest for drawn in unit])
+            new = digest not in self.seen
+            self.seen.add(digest)
+            if new and all(drawn.digest in taken for drawn in unit):
                 self.shared += 1
             elif new:
-                yield drawn
-            if not isinstance(self._reading.samples, Indexed) and self.read >= at_most:
+                yield unit
+            if self.is_stream and self.read >= at_most:
                 return
 
-    def in_order(self) -> Iterator[Drawn]:
+    def in_order(self) -> Iterator[Unit]:
         """Yield all samples, in the order in which they lie there."""
         samples = self._reading.samples
-        for sample in (
-            (samples.at(index) for index in range(samples.count)) if isinstance(samples, Indexed) else samples
-        ):
-            yield self._checked(sample)
+        indexed = isinstance(samples, Indexed)
+        yield from self._units(map(samples.at, range(samples.count)) if indexed else samples)
 
-    def _samples(self) -> Iterator[Sample]:
+    def _units(self, samples: Iterator[Sample]) -> Iterator[Unit]:
+        """Yield the samples, checked, a sequence or a single one at a time."""
+        unit: Unit = []
+        for sample in samples:
+            unit.append(self._checked(sample))
+            if len(unit) == self._length:
+                yield unit
+                unit = []
+        self._refuse_rest(len(unit))
+
+    def _refuse_rest(self, count: int) -> None:
+        if count:
+            raise InvalidSamples(
+                f"the last {count} samples are no whole sequence of {self._length}",
+                "leave them out, or declare another sequence under [sampling]",
+            )
+
+    def _drawn(self) -> Iterator[Sample]:
+        """Yield the samples, sequences in a drawn order where any can be had."""
         samples = self._reading.samples
         if not isinstance(samples, Indexed):
             yield from samples
             return
+        count, rest = divmod(samples.count, self._length)
+        self._refuse_rest(rest)
         # Sorting raw bits rather than Generator.permutation, whose results numpy may change between versions (NEP 19).
-        bits = np.random.PCG64(self._seed).random_raw(samples.count) if samples.count else np.zeros(0, np.uint64)
-        for index in np.argsort(bits, kind="stable"):
-            yield samples.at(int(index))
+        bits = np.random.PCG64(self._seed).random_raw(count) if count else np.zeros(0, np.uint64)
+        for first in np.argsort(bits, kind="stable") * self._length:
+            yield from (samples.at(int(first) + step) for step in range(self._length))
 
     def _checked(self, sample: Sample) -> Drawn:
         _refuse_unknown(sample.origin, sample.inputs, self._specs)
@@ -272,13 +319,15 @@ class _Set:
             raise InvalidSamples("holds no sample")
         hint = "if the input is meant never to change, declare it in the recipe: constant = ["
         if self.read > 1 and len(self.seen) == 1:
-            raise InvalidSamples(f"all {self.read} samples read are identical; different ones would be right")
+            raise InvalidSamples(f"all {self.read} {self.what} read are identical; different ones would be right")
         for name in self._specs:
             if name not in self._constant and name not in self._varying and self.read > 1:
-                raise InvalidSamples(f"input {name!r} is the same in all {self.read} samples read", f'{hint}"{name}"]')
+                raise InvalidSamples(
+                    f"input {name!r} is the same in all {self.read} {self.what} read", f'{hint}"{name}"]'
+                )
             if name not in self._constant and name not in self._textured:
                 raise InvalidSamples(
-                    f"input {name!r}: each of the {self.read} samples read is one single value all over",
+                    f"input {name!r}: each of the {self.read} {self.what} read is one single value all over",
                     f'{hint}"{name}"]',
                 )
 
@@ -287,10 +336,10 @@ class _Set:
         found = list(self._reading.findings)
         repeated = self.read - len(self.seen)
         if repeated:
-            message = f"{repeated} of {self.read} samples repeat another one and were left out"
+            message = f"{repeated} of {self.read} {self.what} repeat another one and were left out"
             found.append(_finding("duplicate-samples", "warning", message, duplicates=repeated, read=self.read))
         if self.shared:
-            message = f"{self.shared} of {self.read} samples are in the calibration set too, and do not judge"
+            message = f"{self.shared} of {self.read} {self.what} are in the calibration set too, and do not judge"
             found.append(_finding("calibrated-samples", "warning", message, shared=self.shared, read=self.read))
         for name, what in self._converted.items():
             message = f"input {name!r}: converted from {what}; `dtype` under [preprocess] declares it"
@@ -340,6 +389,10 @@ def _label(sample: Sample) -> np.ndarray | None:
             f"{sample.origin}: label {sample.label!r}; a number (the class's index), or an array, would be right"
         )
     return label
+
+
+def _digest_of(digests: Sequence[str]) -> str:
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
 def _digest(arrays: Mapping[str, np.ndarray]) -> str:

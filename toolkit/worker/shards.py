@@ -2,6 +2,7 @@
 
 index.json          {"count": N, "shards": [{"file": ..., "count": n}], "tensors": {name: {"dtype": ..., "shape": [...]}}}
 00000.safetensors   per name an array (n, *shape): row i is exactly what one call takes or gives
+sequences.json      {"length": n}, where a model's state is to begin anew with each n samples
 """
 
 from __future__ import annotations
@@ -78,24 +79,40 @@ def read_index(folder: Path) -> dict[str, Any]:
     return index
 
 
+def sequence_length(folder: Path) -> int | None:
+    """Return after how many samples a model's state begins anew; None where the set has no sequences."""
+    path = folder / "sequences.json"
+    return int(json.loads(path.read_text())["length"]) if path.is_file() else None
+
+
 def read_shards(folder: Path) -> Iterator[dict[str, np.ndarray]]:
     """Yield each shard as {name: array (n, *shape)}; ValueError where a shard is not what the index says."""
     index = read_index(folder)
     for shard in index["shards"]:
-        with safe_open(folder / shard["file"], framework="np") as file:
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-        said = {name: ((shard["count"], *spec["shape"]), spec["dtype"]) for name, spec in index["tensors"].items()}
-        found = {name: (array.shape, array.dtype.name) for name, array in arrays.items()}
-        if said != found:
-            raise ValueError(f"{folder / shard['file']}: holds {found}, the index says {said}")
-        yield arrays
+        yield _read_shard(folder, shard, index["tensors"])
 
 
-def read_samples(folder: Path) -> Iterator[dict[str, np.ndarray]]:
-    """Yield the samples one by one, as {name: array of the shape that one call takes}."""
-    for arrays in read_shards(folder):
-        for row in range(len(next(iter(arrays.values()), ()))):
-            yield {name: array[row, ...] for name, array in arrays.items()}
+def _read_shard(folder: Path, shard: dict[str, Any], tensors: dict[str, Any]) -> dict[str, np.ndarray]:
+    with safe_open(folder / shard["file"], framework="np") as file:
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    said = {name: ((shard["count"], *spec["shape"]), spec["dtype"]) for name, spec in tensors.items()}
+    found = {name: (array.shape, array.dtype.name) for name, array in arrays.items()}
+    if said != found:
+        raise ValueError(f"{folder / shard['file']}: holds {found}, the index says {said}")
+    return arrays
+
+
+def read_samples(folder: Path, start: int = 0, stop: int | None = None) -> Iterator[dict[str, np.ndarray]]:
+    """Yield the samples one by one, or those from `start` to before `stop`, as {name: array of the shape that one call takes}."""
+    index = read_index(folder)
+    stop = index["count"] if stop is None else stop
+    first = 0
+    for shard in index["shards"]:
+        rows = range(max(start - first, 0), min(stop - first, shard["count"]))
+        first += shard["count"]
+        if rows:
+            arrays = _read_shard(folder, shard, index["tensors"])
+            yield from ({name: array[row, ...] for name, array in arrays.items()} for row in rows)
 
 
 def read_all(folder: Path, name: str) -> np.ndarray:

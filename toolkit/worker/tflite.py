@@ -16,14 +16,9 @@ def load(module: Any, engine: str, model: Path, options: dict[str, Any]) -> Load
 
     `options["kernels"]`: "default" (delegates applied by default, XNNPACK), "builtin" (the same kernels without delegates), or "reference".
     """
-    resolvers = {
-        "default": module.OpResolverType.AUTO,
-        "builtin": module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-        "reference": module.OpResolverType.BUILTIN_REF,
-    }
-    kernels = options.get("kernels", "default")
+    kernels = resolvers(module)[options.get("kernels", "default")]
     interpreter = module.Interpreter(
-        model_path=str(model), num_threads=options["threads"], experimental_op_resolver_type=resolvers[kernels]
+        model_path=str(model), num_threads=options["threads"], experimental_op_resolver_type=kernels
     )
     interpreter.allocate_tensors()
     key, inputs, outputs = bind(interpreter, options.get("signature"))
@@ -36,6 +31,15 @@ def load(module: Any, engine: str, model: Path, options: dict[str, Any]) -> Load
         return {name: interpreter.get_tensor(details["index"]) for name, details in outputs.items()}
 
     return Loaded(_checked(call, inputs), engine, {"key": key, "inputs": specs(inputs), "outputs": specs(outputs)})
+
+
+def resolvers(module: Any) -> dict[str, Any]:
+    """Return which kernels each value of the option `kernels` stands for."""
+    return {
+        "default": module.OpResolverType.AUTO,
+        "builtin": module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+        "reference": module.OpResolverType.BUILTIN_REF,
+    }
 
 
 def bind(interpreter: Any, key: str | None) -> tuple[str | None, dict[str, Any], dict[str, Any]]:

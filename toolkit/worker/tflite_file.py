@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
-import math
 from collections import Counter
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from toolkit.errors import InvalidSource
 
 _SCHEMAS = ("ai_edge_litert.schema_py_generated", "tensorflow.lite.python.schema_py_generated")
 _STATE = {"VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE"}
-_MOVES = {"QUANTIZE", "DEQUANTIZE"}  # they touch float by their nature
-
-
-def inspect(request: Any) -> dict[str, Any]:
-    """Return `describe` of inputs["model"], and the dtypes of its activations."""
-    path = request.inputs["model"]
-    return {**describe(path), "activations": activations(path)}
 
 
 def describe(path: Path) -> dict[str, Any]:
@@ -26,7 +21,7 @@ def describe(path: Path) -> dict[str, Any]:
 
     Raises InvalidSource for what is no TFLite file.
     """
-    schema = _schema()
+    schema = schema_module()
     content = path.read_bytes()
     if content[4:8] != b"TFL3":
         raise InvalidSource(f"{path}: not a TFLite file (no TFL3 identifier)")
@@ -37,7 +32,7 @@ def describe(path: Path) -> dict[str, Any]:
             "signatures": _signatures(schema, model, graphs),
             "operators": _operators(schema, model, graphs),
             "tensors": dict(
-                Counter(_dtype(schema, graph.Tensors(i)) for graph in graphs for i in range(graph.TensorsLength()))
+                Counter(dtype_of(schema, graph.Tensors(i)) for graph in graphs for i in range(graph.TensorsLength()))
             ),
             "weights_bytes": _weights(schema, model, graphs),
             "findings": _findings(schema, model, graphs),
@@ -48,31 +43,8 @@ def describe(path: Path) -> dict[str, Any]:
         raise InvalidSource(f"{path}: damaged TFLite file ({type(error).__name__}: {error})") from error
 
 
-def float_operators(path: Path) -> list[str]:
-    """Return the names of operators that give floating point, QUANTIZE and DEQUANTIZE apart: the islands in an integer model."""
-    return sorted({name for name, dtype in _results(path) if dtype.startswith("float")})
-
-
-def activations(path: Path) -> list[str]:
-    """Return the dtypes of what operators give, QUANTIZE and DEQUANTIZE apart."""
-    return sorted({dtype for _, dtype in _results(path)})
-
-
-def _results(path: Path) -> set[tuple[str, str]]:
-    """Return (operator, dtype of its output) for all operators that do more than to quantize or dequantize."""
-    schema = _schema()
-    model = schema.Model.GetRootAsModel(path.read_bytes(), 0)
-    found = set()
-    for graph in (model.Subgraphs(index) for index in range(model.SubgraphsLength())):
-        for operator in (graph.Operators(index) for index in range(graph.OperatorsLength())):
-            name = _operator_name(schema, model.OperatorCodes(operator.OpcodeIndex()))
-            if name not in _MOVES:
-                outputs = (graph.Tensors(operator.Outputs(index)) for index in range(operator.OutputsLength()))
-                found |= {(name, _dtype(schema, tensor)) for tensor in outputs}
-    return found
-
-
-def _schema() -> Any:
+def schema_module() -> Any:
+    """Return the generated classes of TFLite's schema, of whichever engine is installed here; ImportError where none is."""
     for name in _SCHEMAS:
         try:
             return importlib.import_module(name)
@@ -81,15 +53,18 @@ def _schema() -> Any:
     raise ImportError(f"none of {', '.join(_SCHEMAS)} is installed here")
 
 
+@functools.cache
 def _names(enumeration: Any) -> dict[int, str]:
     return {value: name for name, value in vars(enumeration).items() if isinstance(value, int)}
 
 
-def _dtype(schema: Any, tensor: Any) -> str:
+def dtype_of(schema: Any, tensor: Any) -> str:
+    """Return a tensor's dtype as the schema names it, in small letters."""
     return _names(schema.TensorType)[tensor.Type()].lower()
 
 
-def _operator_name(schema: Any, code: Any) -> str:
+def operator_name(schema: Any, code: Any) -> str:
+    """Return an operator code's name as the schema has it, "CUSTOM name" for one that is not builtin."""
     number = max(
         code.BuiltinCode(), code.DeprecatedBuiltinCode()
     )  # the schema's own rule: the larger of the two counts
@@ -100,8 +75,13 @@ def _operator_name(schema: Any, code: Any) -> str:
 def _operators(schema: Any, model: Any, graphs: list[Any]) -> list[dict[str, Any]]:
     used = Counter(graph.Operators(i).OpcodeIndex() for graph in graphs for i in range(graph.OperatorsLength()))
     codes = {index: model.OperatorCodes(index) for index in used}
-    found = [{"name": _operator_name(schema, codes[i]), "version": codes[i].Version(), "count": used[i]} for i in used]
+    found = [{"name": operator_name(schema, codes[i]), "version": codes[i].Version(), "count": used[i]} for i in used]
     return sorted(found, key=lambda operator: (operator["name"], operator["version"]))
+
+
+def bytes_of(buffer: Any) -> int:
+    """Return how much a buffer holds, inside of the tables or behind them, where large models have it."""
+    return int(buffer.DataLength() or buffer.Size())
 
 
 def _weights(schema: Any, model: Any, graphs: list[Any]) -> dict[str, int]:
@@ -110,10 +90,10 @@ def _weights(schema: Any, model: Any, graphs: list[Any]) -> dict[str, int]:
     for graph in graphs:
         for index in range(graph.TensorsLength()):
             tensor = graph.Tensors(index)
-            size = model.Buffers(tensor.Buffer()).DataLength()
+            size = bytes_of(model.Buffers(tensor.Buffer()))
             if size and tensor.Buffer() not in seen:
                 seen.add(tensor.Buffer())
-                sizes[_dtype(schema, tensor)] += size
+                sizes[dtype_of(schema, tensor)] += size
     return dict(sizes)
 
 
@@ -156,7 +136,7 @@ def _output(schema: Any, model: Any, graph: Any, name: str, index: int) -> dict[
     for position in range(graph.OperatorsLength()):
         operator = graph.Operators(position)
         if operator.OutputsLength() == 1 and operator.Outputs(0) == index:
-            if _operator_name(schema, model.OperatorCodes(operator.OpcodeIndex())) == "DEQUANTIZE":
+            if operator_name(schema, model.OperatorCodes(operator.OpcodeIndex())) == "DEQUANTIZE":
                 integers = _spec(schema, name, graph.Tensors(operator.Inputs(0)))
                 spec.update({part: integers[part] for part in ("scale", "zero_point") if part in integers})
             break
@@ -167,7 +147,7 @@ def _spec(schema: Any, name: str, tensor: Any) -> dict[str, Any]:
     shape = [tensor.Shape(i) for i in range(tensor.ShapeLength())]
     if tensor.ShapeSignatureLength():
         shape = [size if size >= 0 else None for size in (tensor.ShapeSignature(i) for i in range(len(shape)))]
-    spec: dict[str, Any] = {"name": name, "dtype": _dtype(schema, tensor), "shape": shape}
+    spec: dict[str, Any] = {"name": name, "dtype": dtype_of(schema, tensor), "shape": shape}
     quantization = tensor.Quantization()
     if quantization is not None and quantization.ScaleLength():
         spec["scale"] = [float(quantization.Scale(i)) for i in range(quantization.ScaleLength())]
@@ -178,31 +158,28 @@ def _spec(schema: Any, name: str, tensor: Any) -> dict[str, Any]:
 def _findings(schema: Any, model: Any, graphs: list[Any]) -> list[dict[str, Any]]:
     """Return what no converter should have written, and yet they do with exit status 0."""
     findings = []
-    names = {_operator_name(schema, model.OperatorCodes(index)) for index in range(model.OperatorCodesLength())}
+    names = {operator_name(schema, model.OperatorCodes(index)) for index in range(model.OperatorCodesLength())}
     flex = sorted(name.removeprefix("CUSTOM ") for name in names if name.startswith("CUSTOM Flex"))
     custom = sorted(
         name.removeprefix("CUSTOM ") for name in names if name.startswith("CUSTOM ") and "CUSTOM Flex" not in name
     )
     if flex:
-        findings.append(
-            _finding("flex-operators", f"needs TensorFlow's own kernels (Flex) for {', '.join(flex)}", flex)
-        )
+        findings.append(finding("flex-operators", f"needs TensorFlow's own kernels (Flex) for {', '.join(flex)}", flex))
     if custom:
-        findings.append(_finding("custom-operators", f"needs custom operators: {', '.join(custom)}", custom))
+        findings.append(finding("custom-operators", f"needs custom operators: {', '.join(custom)}", custom))
     if "VAR_HANDLE" in names and "ASSIGN_VARIABLE" not in names:
         findings.append(
-            _finding("variables-without-values", "reads variables that nothing ever assigns", sorted(names & _STATE))
+            finding("variables-without-values", "reads variables that nothing ever assigns", sorted(names & _STATE))
         )
     bad = [
         tensor.Name().decode()
         for graph in graphs
         for tensor in (graph.Tensors(i) for i in range(graph.TensorsLength()))
-        if tensor.Quantization() is not None
-        and not all(math.isfinite(tensor.Quantization().Scale(i)) for i in range(tensor.Quantization().ScaleLength()))
+        if tensor.Quantization() is not None and not np.isfinite(tensor.Quantization().ScaleAsNumpy()).all()
     ]
     if bad:
         findings.append(
-            _finding("scales-not-finite", f"{len(bad)} tensors have a scale that is no finite number", bad[:10])
+            finding("scales-not-finite", f"{len(bad)} tensors have a scale that is no finite number", bad[:10])
         )
     state = [
         tensor.Name().decode()
@@ -215,9 +192,10 @@ def _findings(schema: Any, model: Any, graphs: list[Any]) -> list[dict[str, Any]
             f"goes on from its last call: {len(state)} variable tensors keep state; an application resets them "
             "(Interpreter::ResetVariableTensors, reset_all_variables in Python) before each sequence, as was done here before each sample"
         )
-        findings.append(_finding("variable-tensors", message, state[:10], "warning"))
+        findings.append(finding("variable-tensors", message, state[:10], "warning"))
     return findings
 
 
-def _finding(code: str, message: str, names: list[str], severity: str = "error") -> dict[str, Any]:
+def finding(code: str, message: str, names: list[str], severity: str = "error") -> dict[str, Any]:
+    """Return a finding as reports have it."""
     return {"code": code, "severity": severity, "message": message, "names": names}

@@ -1,0 +1,170 @@
+"""The linter and real data of others: healthy sets are left alone, and the mistakes that people make with them are found."""
+
+from __future__ import annotations
+
+import gzip
+
+import numpy as np
+import pytest
+
+from toolkit import dataset, linting, stability
+from toolkit.opening import Samples, draw, open_model
+from toolkit.recipe import Recipe
+from toolkit.source import Original
+
+
+@pytest.fixture
+def linted(executor, tmp_path):
+    """Return a function that draws from two arrays, or one that is split, and gives what the linter found."""
+
+    def run(calibration, evaluation=None, labels=(None, None)):
+        paths = []
+        for name, array, label in zip(("mine", "theirs"), (calibration, evaluation), labels, strict=True):
+            if array is not None:
+                held = {"x": array} | ({} if label is None else {"labels": label})
+                np.savez(tmp_path / f"{name}.npz", **held)
+                paths.append(str(tmp_path / f"{name}.npz"))
+        signature = {"inputs": [{"name": "x", "dtype": calibration.dtype.name, "shape": [1, *calibration.shape[1:]]}]}
+        samples = dataset.samples_job(paths[0], paths[1] if len(paths) > 1 else None, signature)
+        (entry,) = executor.run(linting.lint_job(samples, linting.read_limits()))
+        return entry.result
+
+    return run
+
+
+@pytest.fixture
+def cifar(shared_models):
+    """Return images and labels to train with, and to test with."""
+    sets = []
+    for part in ("train", "test"):
+        with np.load(shared_models / "resnet8" / f"{part}.npz") as held:
+            sets.append((held["x"].astype(np.float32), held["y"]))
+    return sets
+
+
+def read(path, name, rows=slice(None)):
+    with np.load(path) as held:
+        array = held[name][rows]
+    return array.astype(np.float32) if array.dtype.kind == "f" else array
+
+
+def digits(folder):
+    with gzip.open(folder / "mnist_lstm" / "t10k-images-idx3-ubyte.gz") as file:
+        images = np.frombuffer(file.read()[16:], np.uint8).reshape(-1, 28, 28)
+    return (images[:700] / 255).astype(np.float32)
+
+
+# Calibration, verification (None: split), and what is truly to be said of them.
+HEALTHY = {
+    "CIFAR-10, train and test": (
+        lambda f: read(f / "resnet8" / "train.npz", "x"),
+        lambda f: read(f / "resnet8" / "test.npz", "x"),
+        set(),
+    ),
+    "MNIST": (digits, None, set()),
+    "penguins": (
+        lambda f: read(f / "penguin" / "penguin_eval.npz", "xt"),
+        lambda f: read(f / "penguin" / "penguin_eval.npz", "x"),
+        set(),
+    ),
+    "words": (
+        lambda f: read(f / "streaming_wakeword" / "calibration_samples.npz", "specs"),
+        None,
+        {"too-few-samples"},
+    ),
+    "faces": (lambda f: read(f / "face" / "faces64.npz", "x"), None, {"too-few-samples"}),
+    # One photograph is there twice, in two sizes.
+    "photographs": (
+        lambda f: read(f / "vww" / "inputs.npz", "x", slice(0, None, 2)),
+        lambda f: read(f / "vww" / "inputs.npz", "x", slice(1, None, 2)),
+        {"too-few-samples", "leaked-samples"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HEALTHY)
+def test_real_sets_are_left_alone(linted, shared_models, name):
+    """No error, and no warning that is not true."""
+    calibration, verification, true = HEALTHY[name]
+
+    found = linted(calibration(shared_models), verification and verification(shared_models))["findings"]
+
+    assert {one["code"] for one in found} == true
+    assert {one["severity"] for one in found} <= {"warning"}
+
+
+def test_labels_of_real_sets_miss_nothing(linted, cifar):
+    """Ten classes in 128 images each."""
+    assert linted(cifar[0][0], cifar[1][0], labels=(cifar[0][1], cifar[1][1]))["findings"] == []
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "severity"),
+    [
+        (
+            lambda images: images / 255,
+            "wrong-scale",
+            "error",
+        ),  # the very mistake that costs this network 73 points of accuracy
+        (lambda images: images / 127.5 - 1, "wrong-scale", "error"),
+        (lambda images: images.transpose(0, 3, 1, 2).reshape(images.shape), "wrong-layout", "error"),
+        (lambda images: images[..., ::-1], "swapped-channels", "warning"),
+        (lambda images: np.clip(images * 2, 0, 255), "saturated-samples", "warning"),
+        (lambda images: images * np.float32(0.7), "uncovered-range", "warning"),
+    ],
+)
+def test_mistakes_with_real_images_are_found(linted, cifar, change, code, severity):
+    """Each is made with the images that calibrate ResNet8; those that verify are as they should be."""
+    found = linted(np.ascontiguousarray(change(cifar[0][0])), cifar[1][0])["findings"]
+
+    assert [(one["code"], one["severity"]) for one in found] == [(code, severity)]
+
+
+def test_real_images_that_were_normalized_twice_are_found(linted, cifar):
+    """Divided by 255 in the file, and again."""
+    (found,) = linted(cifar[0][0] / 255 / 255, cifar[1][0] / 255)["findings"]
+
+    assert (found["code"], found["severity"]) == ("double-normalization", "error")
+
+
+def test_a_class_that_is_missing_is_found(linted, cifar):
+    """No ships among 128 images."""
+    (images, labels), (others, their_labels) = cifar
+    kept = labels != 8
+
+    (found,) = linted(images[kept], others, labels=(labels[kept], their_labels))["findings"]
+
+    assert (found["code"], found["classes"]) == ("missing-classes", [8])
+
+
+@pytest.fixture
+def judged_by_halves(executor, sample):
+    """Return a function that gives what is found of ranges and of outputs where the embedded sample is calibrated with a set."""
+
+    def run(calibration):
+        recipe = Recipe("static_wi8_ai8")
+        model = draw(open_model(Original(sample), executor), Samples(str(calibration)), [recipe])
+        limits = linting.read_limits()
+        statistics = model.conversions.statistics("tflite").output("statistics")
+        halves = stability.halves_of(model, recipe.variants("tflite")[0], "tflite")
+        (entry,) = executor.run(linting.lint_ranges_job(statistics, model.samples, limits))
+        return entry.result["findings"] + stability.unstable_outputs(halves, executor, limits)
+
+    return run
+
+
+def test_ranges_and_outputs_of_the_embedded_sample_are_stable(judged_by_halves, digits):
+    """Two hundred digits."""
+    assert judged_by_halves(digits) == []
+
+
+def test_one_sample_out_of_scale_makes_outputs_unstable(judged_by_halves, digits, arrays):
+    """It is in one half, and not in the other."""
+    with np.load(digits.with_suffix(".npz")) as held:
+        images = held["images"][:60].astype(np.float32)
+    images[::2][3] *= 60
+
+    found = judged_by_halves(arrays(image=images))
+
+    assert [one["code"] for one in found] == ["unstable-ranges", "unstable-outputs"]
+    assert found[1]["between"] > 4 * found[1]["quantization"]

@@ -1,0 +1,150 @@
+"""A recipe's variants: who can make a scheme, with which ranges, and what cannot be asked for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from toolkit.errors import RequestError, UnknownName
+from toolkit.recipe import Asked, Estimator, KeepFloat, Recipe, estimator
+
+MIN_MAX, MSE = estimator("min_max"), estimator("mse")
+
+
+def made_by(recipe, artifact_format="tflite"):
+    return [(variant.quantizer, str(variant.estimator)) for variant in recipe.variants(artifact_format)]
+
+
+def test_the_float_scheme_has_one_variant_without_a_quantizer():
+    (variant,) = Recipe("float32").variants("tflite")
+
+    assert (variant.quantizer, variant.estimator, variant.fallback) == (None, None, False)
+
+
+def test_each_quantizer_is_combined_with_each_estimator():
+    found = made_by(Recipe("static_wi8_ai8", (MIN_MAX, MSE)))
+
+    assert found[:2] == [("mlir", "min_max"), ("mlir", str(MSE))]
+    assert ("ai_edge_quantizer", "min_max") in found
+
+
+def test_one_that_calibrates_by_itself_is_not_given_ranges():
+    recipe = Recipe("static_wi8_ai8", (MIN_MAX, MSE), quantizer="converter")
+
+    assert made_by(recipe) == [("converter", "None")]
+
+
+def test_what_needs_no_calibration_has_no_estimator():
+    assert {estimator for _, estimator in made_by(Recipe("float16", (MIN_MAX, MSE)))} == {"None"}
+
+
+def test_only_quantizers_of_the_format_are_asked():
+    assert {quantizer for quantizer, _ in made_by(Recipe("static_wi8_ai8", (MIN_MAX,)), "onnx")} == {"onnxruntime"}
+
+
+def test_an_unknown_quantizer_is_refused_with_those_that_can():
+    with pytest.raises(UnknownName, match="mlir"):
+        Recipe("static_wi8_ai8", quantizer="mlirr").variants("tflite")
+
+
+def test_a_quantizer_of_another_format_is_refused():
+    with pytest.raises(UnknownName, match="onnxruntime"):
+        Recipe("static_wi8_ai8", quantizer="onnxruntime").variants("tflite")
+
+
+@pytest.mark.parametrize("recipe", [Recipe("float32", quantizer="mlir"), Recipe("float32", keep_float=KeepFloat(("a",)))])
+def test_nothing_can_be_asked_of_a_scheme_that_quantizes_nothing(recipe):
+    with pytest.raises(RequestError, match="float32"):
+        recipe.variants("tflite")
+
+
+def test_dtypes_that_a_scheme_cannot_have_are_refused():
+    with pytest.raises(RequestError, match="uint8"):
+        replace(Recipe("float16"), inputs="uint8").variants("tflite")
+
+
+def test_an_estimator_has_all_of_its_parameters_whether_given_or_not():
+    assert estimator("percentile").parameters == estimator("percentile:percentile=99.99").parameters
+    assert str(estimator("percentile:percentile=99.9")) == "percentile:percentile=99.9"
+    assert str(estimator("percentile:percentile=99.99")) == "percentile"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("percentle", "percentile"),
+        ("percentile:percent=99", "percentile"),
+        ("percentile:percentile=much", "number"),
+        ("percentile:percentile=140", "140"),
+        ("percentile:percentile=nan", "nan"),
+        ("min_max:percentile=99", "parameter"),
+    ],
+)
+def test_an_estimator_that_cannot_be_is_refused(text, said):
+    with pytest.raises(RequestError, match=said):
+        estimator(text)
+
+
+def test_what_is_asked_takes_the_place_of_the_profile():
+    recipe = Recipe("static_wi8_ai8", granularity="per_tensor", keep_float=KeepFloat(("a*",)))
+
+    changed = Asked(estimators=(MSE,), quantizer="mlir").of(recipe)
+
+    assert (changed.estimators, changed.quantizer, changed.granularity) == ((MSE,), "mlir", "per_tensor")
+    assert changed.keep_float == recipe.keep_float
+
+
+def test_equal_estimators_are_one():
+    assert len({Estimator("mse", {"bits": 4.0}), Estimator("mse", {"bits": 4.0})}) == 1
+
+
+def test_a_profile_says_how_its_schemes_are_made(tmp_path):
+    from toolkit import target
+
+    (tmp_path / "board.toml").write_text(
+        'extends = "host"\nname = "board"\nabout = "x"\n[quantization]\nestimators = ["percentile:percentile=99.5"]\n'
+        'granularity = "per_tensor"\nkeep_float = { operators = ["SOFTMAX"] }\n'
+    )
+
+    recipe = target.find(tmp_path / "board.toml").recipe("static_wi8_ai8")
+
+    assert [str(each) for each in recipe.estimators] == ["percentile:percentile=99.5"]
+    assert (recipe.granularity, recipe.keep_float.operators) == ("per_tensor", ("SOFTMAX",))
+
+
+def test_a_profile_with_an_estimator_that_cannot_be_is_refused(tmp_path):
+    from toolkit import target
+    from toolkit.errors import InvalidConfig
+
+    (tmp_path / "board.toml").write_text(
+        'extends = "host"\nname = "board"\nabout = "x"\n[quantization]\nestimators = ["percentile:percentile=140"]\n'
+    )
+
+    with pytest.raises(InvalidConfig, match="140"):
+        target.find(tmp_path / "board.toml")
+
+
+def test_a_scheme_that_the_target_forbids_is_refused_with_the_reason():
+    from toolkit import target
+
+    with pytest.raises(RequestError, match=r"raspberry-pi-4: forbids weight_only_wi4: .*4 bits"):
+        target.find("raspberry-pi-4").recipe("weight_only_wi4")
+
+
+def test_a_profile_may_not_forbid_what_it_prefers(tmp_path):
+    from toolkit import target
+    from toolkit.errors import InvalidConfig
+
+    (tmp_path / "board.toml").write_text('extends = "host"\nname = "board"\nabout = "x"\n[forbids]\nfloat32 = "y"\n')
+
+    with pytest.raises(InvalidConfig, match="float32 is among its schemes"):
+        target.find(tmp_path / "board.toml")
+
+
+def test_what_is_forbidden_stays_forbidden_in_profiles_that_extend_it(tmp_path):
+    from toolkit import target
+
+    (tmp_path / "board.toml").write_text('extends = "raspberry-pi-4"\nname = "board"\nabout = "x"\n')
+
+    assert "dynamic_wi4_afp32" in target.find(tmp_path / "board.toml").forbids

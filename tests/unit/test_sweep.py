@@ -1,0 +1,158 @@
+"""A sweep's rows: which are on the Pareto front, and how they are sorted, filtered and written."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from toolkit import sweep_table
+from toolkit.errors import RequestError, UnknownName
+from toolkit.experiments import Row, decibels, marked
+
+
+def row(name="a", size=1000, total=20.0, **fields):
+    """A row with a verdict; `total` is None where there is no noise."""
+    given_fields = {"verdict": "passed", "drift_db": {"conversion": 90.0, "kernels": total}, **fields}
+    return Row("host", name, "mlir", "min_max", 100, size, total_db=total, **given_fields)
+
+
+def failed(name="broken"):
+    return Row("host", name, "mlir", "min_max", 100, problem="ended by signal 11\nmore")
+
+
+def names(rows):
+    return [each.scheme for each in rows]
+
+
+def front(rows):
+    return {each.scheme for each in marked(rows) if each.pareto}
+
+
+def test_the_front_holds_what_no_other_beats_in_both_size_and_drift():
+    rows = [row("small", 100, 10.0), row("good", 900, 40.0), row("beaten", 950, 39.0), row("between", 500, 20.0)]
+
+    assert front(rows) == {"small", "good", "between"}
+
+
+def test_one_that_is_as_small_and_nearer_beats_another():
+    assert front([row("a", 100, 10.0), row("b", 100, 11.0)]) == {"b"}
+
+
+def test_equal_rows_are_both_on_the_front():
+    assert front([row("a", 100, 10.0), row("b", 100, 10.0)]) == {"a", "b"}
+
+
+def test_no_noise_at_all_is_nearest():
+    assert front([row("exact", 100, None), row("near", 100, 90.0)]) == {"exact"}
+
+
+def test_a_row_without_verdict_is_never_on_the_front():
+    assert front([failed(), row("only", 1, 1.0)]) == {"only"}
+
+
+def test_each_target_has_a_front_of_its_own():
+    other = Row("phone", "b", "mlir", "min_max", 100, 2000, total_db=1.0, verdict="passed")
+
+    assert front([row("a", 100, 50.0), other]) == {"a", "b"}
+
+
+@given(st.lists(st.tuples(st.integers(1, 5), st.integers(1, 5)), min_size=1))
+def test_the_front_is_that_of_an_exhaustive_search(pairs):
+    rows = [row(str(index), size, float(drift)) for index, (size, drift) in enumerate(pairs)]
+
+    expected = {
+        str(index)
+        for index, (size, drift) in enumerate(pairs)
+        if not any(s <= size and d >= drift and (s, d) != (size, drift) for s, d in pairs)
+    }
+
+    assert front(rows) == expected
+
+
+def test_rows_are_sorted_with_the_best_first_and_the_unknown_last():
+    rows = [row("low", 300, 10.0), failed(), row("high", 200, 30.0)]
+
+    assert names(sweep_table.sorted_by(rows, "drift")) == ["high", "low", "broken"]
+    assert names(sweep_table.sorted_by(rows, "size")) == ["high", "low", "broken"]
+
+
+@pytest.mark.parametrize(
+    ("condition", "left"),
+    [
+        ("drift>=20", ["good"]),
+        ("size < 600", ["small"]),
+        ("verdict=passed", ["small", "good"]),
+        ("verdict!=passed", ["broken"]),
+        ("scheme=good", ["good"]),
+        ("size!=500", ["good", "broken"]),
+        ("accuracy>0", []),
+    ],
+)
+def test_a_filter_leaves_the_rows_that_meet_it(condition, left):
+    rows = [row("small", 500, 10.0), row("good", 900, 40.0), failed()]
+
+    assert names(sweep_table.filtered(rows, [condition])) == left
+
+
+def test_all_conditions_must_hold():
+    rows = [row("small", 500, 10.0), row("good", 900, 40.0)]
+
+    assert names(sweep_table.filtered(rows, ["drift>5", "size>600"])) == ["good"]
+
+
+@pytest.mark.parametrize("condition", ["drift", "drift>much", "=passed"])
+def test_a_condition_that_says_nothing_is_refused(condition):
+    with pytest.raises(RequestError, match="--filter"):
+        sweep_table.filtered([], [condition])
+
+
+def test_an_unknown_column_is_refused_with_the_closest():
+    with pytest.raises(UnknownName, match="latency"):
+        sweep_table.sorted_by([], "latancy")
+
+
+def test_the_table_says_what_failed_and_what_was_hidden():
+    text = sweep_table.text(marked([row("static", 1234, 21.25), failed()]), hidden=3)
+
+    lines = text.splitlines()
+    assert lines[1].startswith("*  host")
+    assert "21.2" in lines[1]
+    assert "1.23 kB" in lines[1]
+    assert "no verdict" in lines[2]
+    assert lines[3].strip() == "ended by signal 11"
+    assert "3 rows were left out" in text
+
+
+def test_csv_has_every_row_and_leaves_empty_what_was_not_measured():
+    rows = [row("a", accuracy=0.5, accuracy_interval=(0.4, 0.6)), failed()]
+
+    read = list(csv.DictReader(io.StringIO(sweep_table.as_csv(rows))))
+
+    assert [each["scheme"] for each in read] == ["a", "broken"]
+    assert read[0]["kernels_db"] == "20.0"
+    assert read[0]["accuracy_high"] == "0.6"
+    assert read[1]["size_bytes"] == ""
+    assert read[1]["problem"].startswith("ended by signal")
+
+
+def test_rows_are_json_even_where_nothing_but_noise_came_out():
+    held = json.loads(json.dumps(row(total=-math.inf).to_json(), allow_nan=False))
+
+    assert held["total_db"] == "-inf"
+
+
+def test_what_has_no_finite_drift_is_not_drawn():
+    job = sweep_table.plot_job([row("a"), row("exact", total=None), row("noise", total=-math.inf), failed()], "net")
+
+    assert [point["label"].split()[0] for point in job.options["points"]] == ["a"]
+
+
+@pytest.mark.parametrize(("noise", "shown"), [(0.0, None), (0.01, 20.0), (math.inf, -math.inf), (1.0, 0.0)])
+def test_noise_is_told_in_decibels(noise, shown):
+    assert decibels(noise) == (shown if shown is None else pytest.approx(shown))

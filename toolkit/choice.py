@@ -1,0 +1,122 @@
+"""Which of a recipe's variants ships: each that can be made is run over the samples, and the one that drifts least from the float artifact is taken.
+
+A variant that only another than the preferred engines can make (a fallback) is made where none of those could.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from toolkit import compare
+from toolkit.chain import Model
+from toolkit.conversion import Artifact, artifact_of
+from toolkit.errors import EdgeToolkitError
+from toolkit.executor import Executor
+from toolkit.jobs import Job
+from toolkit.recipe import Recipe, Variant
+from toolkit.runtime import Execution, run_of, signature_of_run
+from toolkit.signature import Signature
+from toolkit.store import Entry
+from toolkit.verdict import Step, noise_share
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A variant, the job that makes it, and its run on the kernels by which it is chosen; `floats` is the float artifact's."""
+
+    variant: Variant
+    made: Job
+    run: Job
+    floats: Job
+
+    @property
+    def jobs(self) -> list[Job]:
+        """All jobs that a choice rests on."""
+        return [self.run, self.floats]
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The variant that drifts least: the job that makes it, its artifact, and what was found of all that were tried, as JSON."""
+
+    candidate: Candidate
+    artifact: Artifact
+    candidates: tuple[Mapping[str, Any], ...]
+
+
+def candidates(model: Model, recipe: Recipe, artifact_format: str, execution: Execution) -> list[Candidate]:
+    """Return the variants of a recipe, those to be preferred first, with the jobs that tell which is best."""
+    floats = model.run_floats(artifact_format)
+    found = []
+    for variant in recipe.variants(artifact_format):
+        made = model.conversions.artifact(variant, artifact_format)
+        found.append(
+            Candidate(variant, made, model.run(model.conversions.file(made, artifact_format), execution), floats)
+        )
+    return found
+
+
+def preferred(among: list[Candidate]) -> list[Candidate]:
+    """Return the candidates that are tried first: all but the fallbacks, if there are others."""
+    first = [candidate for candidate in among if not candidate.variant.fallback]
+    return first or among
+
+
+def choose(among: list[Candidate], executor: Executor) -> Chosen:
+    """Return the candidate whose worst output has the least noise against the float artifact; of equals the first.
+
+    Raises the error of the first candidate where none could be made and run.
+    """
+    rows: list[_Row] = []
+    errors: list[EdgeToolkitError] = []
+    for group in (preferred(among), among):
+        rows, errors = _tried(group, executor)
+        if any(row.noise is not None for row in rows):
+            break
+    able = [row for row in rows if row.noise is not None]
+    if not able:
+        raise errors[0]
+    best = min(able, key=lambda row: math.inf if row.noise is None else row.noise)
+    (entry,) = executor.run(best.candidate.made)
+    artifact = artifact_of(entry, best.candidate.variant.recipe.scheme)
+    return Chosen(best.candidate, artifact, tuple(row.to_json(chosen=row is best) for row in rows))
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    candidate: Candidate
+    noise: float | None
+    size_bytes: int | None
+    problem: str | None
+
+    def to_json(self, *, chosen: bool) -> dict[str, Any]:
+        sqnr_db = None if self.noise is None or not 0 < self.noise < math.inf else -10 * math.log10(self.noise)
+        about = {"sqnr_db": sqnr_db, "size_bytes": self.size_bytes, "problem": self.problem, "chosen": chosen}
+        return {**self.candidate.variant.to_json(), **about}
+
+
+def _tried(group: list[Candidate], executor: Executor) -> tuple[list[_Row], list[EdgeToolkitError]]:
+    executor.outcomes([job for candidate in group for job in candidate.jobs])
+    rows, errors = [], []
+    for candidate in group:
+        floats, made, ran = executor.outcomes([candidate.floats, candidate.made, candidate.run])
+        wrong = next((each for each in (made, ran, floats) if isinstance(each, EdgeToolkitError)), None)
+        if wrong is not None:
+            errors.append(wrong)
+            rows.append(_Row(candidate, None, None, wrong.problem))
+        elif isinstance(floats, Entry) and isinstance(made, Entry) and isinstance(ran, Entry):
+            rows.append(_Row(candidate, _noise(floats, made, ran), made.result["size_bytes"], None))
+    return rows, errors
+
+
+def _noise(floats: Entry, made: Entry, ran: Entry) -> float:
+    """Return the noise-to-signal ratio of the worst output, as a power; infinite where outputs do not match."""
+    before, after = run_of(floats), run_of(ran)
+    by_float = Step("conversion", before, Signature.from_json(before.signature))
+    by_variant = Step(
+        "kernels", after, Signature.from_json(signature_of_run(made.result["signature"], after.signature))
+    )
+    return noise_share(compare.measure(by_float.read(), by_variant.read()))

@@ -1,0 +1,45 @@
+"""ONNX files, with tf2onnx, checked by onnx and loaded by ONNX Runtime before they are given out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from toolkit.worker.onnx_arithmetic import multiply_accumulates
+from toolkit.worker.onnx_calibration import own_ranges
+from toolkit.worker.onnx_conversion import OPSET, converted, loadable, prepared
+from toolkit.worker.onnx_file import inspect
+from toolkit.worker.onnx_held import held
+
+__all__ = ["inspect"]
+
+SUFFIX = ".onnx"
+ENGINE = "tensorflow"
+HOST_RUNTIME = "onnxruntime"
+
+
+def convert(request: Any) -> dict[str, Any]:
+    """Write out/model.onnx, float32, and return what the file holds; `opset` among the options is 17 where nothing is said."""
+    path = _written(request)
+    found = held(path, "float32", {"inputs": "float32", "outputs": "float32"})
+    return {**found, "multiply_accumulates": multiply_accumulates(path)}
+
+
+def calibrate(request: Any) -> dict[str, Any]:
+    """Write out/ranges.json with ONNX Runtime's own calibration over the shards inputs["calibration"]: of each tensor the minimum and maximum."""
+    path = _written(request)
+    ranges = own_ranges(path, request.inputs["calibration"])
+    path.unlink()
+    (request.out / "ranges.json").write_text(json.dumps({"tensors": ranges}))
+    return {"tensors": len(ranges)}
+
+
+def _written(request: Any) -> Path:
+    import onnx
+
+    path: Path = request.out / f"model{SUFFIX}"
+    made = converted(request.inputs["model"], request.options.get("opset", OPSET))
+    onnx.save(prepared(made, request.out), path)
+    loadable(path)
+    return path

@@ -1,0 +1,82 @@
+"""The threshold at which the clipped and quantized distribution of absolute values loses least information (Kullback-Leibler divergence).
+
+Migacz, 8-bit Inference with TensorRT (GTC 2017), slides 26 to 38: values beyond the threshold are counted into its last bin, the bins before it are
+joined to as many as there are levels and spread again over those that were not empty; the threshold is (bins kept + 1/2) widths.
+As in NVIDIA's own code (TensorRT, pytorch_quantization/calib/histogram.py), the first bin, which holds the zeros of a ReLU, counts for as much as the
+second, and a tensor of one sign has twice as many levels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+NEEDS = "histogram"
+_BETWEEN = 4  # bins from one threshold that is tried to the next; the source tries each
+_AT_ONCE = 64  # thresholds, so that what they need stays in a processor's cache
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """`levels` of absolute values, 2 to 512; 128 in the source, for int8."""
+
+    levels: float = 128
+
+    def __post_init__(self) -> None:
+        if not (2 <= self.levels <= 512 and self.levels == int(self.levels)):
+            raise ValueError(f"levels {self.levels:g} is no whole number from 2 to 512")
+
+
+def estimate(statistics: Any, parameters: Parameters) -> dict[str, tuple[float, float]]:
+    """Return the range within the threshold on both sides of zero, never wider than what was seen."""
+    lows, highs = statistics.extremes[:, :, 0].min(axis=0), statistics.extremes[:, :, 1].max(axis=0)
+    half = statistics.counts.shape[1] // 2
+    found = {}
+    for tensor, name in enumerate(statistics.names):
+        low, high = lows[tensor], highs[tensor]
+        absolute = statistics.counts[tensor, half:] + statistics.counts[tensor, :half][::-1]
+        levels = int(parameters.levels) * (1 if low < 0 < high else 2)
+        threshold = _kept(np.append(absolute[1], absolute[1:]), levels) * statistics.widths[tensor]
+        below, above = max(low, -threshold) if low < 0 else low, min(high, threshold) if high > 0 else high
+        found[name] = (float(below), float(above))
+    return found
+
+
+def _kept(counts: np.ndarray, levels: int) -> float:
+    """Return the threshold in widths; all bins are kept if no more of them than levels hold something."""
+    if not counts[levels:].any():
+        return len(counts)
+    used = int(np.flatnonzero(counts)[-1]) + 1
+    tried = np.array([*range(levels, used, _BETWEEN), used])
+    return float(tried[divergences(counts[:used], tried, levels).argmin()]) + 0.5
+
+
+def divergences(counts: np.ndarray, kept: np.ndarray, levels: int) -> np.ndarray:
+    """Return for each number of `kept` bins (k,) the divergence in nats: float64 (k,), infinite where outliers fall into an empty bin.
+
+    With p the counts of the first bins, outliers in the last of them, n their sum, and q the spread ones, m their sum, it is
+    sum(p log p) / n - log n - sum(p log q) / n + log m, where sums over bins are differences of cumulated ones.
+    """
+    reached = np.cumsum(counts)
+    inside, last = reached[kept - 1], counts[kept - 1]
+    outliers = reached[-1] - inside
+    own = np.concatenate([[0.0], np.cumsum(_plogp(counts))])[kept] - _plogp(last) + _plogp(last + outliers)
+    totals, members = (np.append(0.0, np.cumsum(each)) for each in (counts, counts > 0))
+    cross = np.empty(len(kept))
+    for start in range(0, len(kept), _AT_ONCE):
+        part = slice(start, start + _AT_ONCE)
+        edges = -(
+            np.multiply.outer(kept[part], -np.arange(levels + 1)) // levels
+        )  # bin j is in group j * levels // kept
+        group, filled = np.diff(totals[edges]), np.diff(members[edges])
+        logs = np.log(np.maximum(group, 1) / np.maximum(filled, 1))
+        cross[part] = (group * logs).sum(axis=1) + outliers[part] * logs[:, -1]
+    found = (own - cross) / reached[-1] + np.log(np.maximum(inside, 1) / reached[-1])
+    found[(last == 0) & (outliers > 0)] = np.inf
+    return found
+
+
+def _plogp(counts: np.ndarray) -> np.ndarray:
+    return counts * np.log(np.maximum(counts, 1))

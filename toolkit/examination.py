@@ -1,0 +1,117 @@
+"""Two verbs that look for causes: at the samples before anything is converted, and at the layers of an artifact that drifts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from toolkit import linting, stability
+from toolkit.api import artifact_at
+from toolkit.chain import kernels_of, on_this_machine
+from toolkit.drift import Drift, drift_of, layers_job
+from toolkit.errors import RequestError
+from toolkit.executor import Executor
+from toolkit.jobs import Engine, Job, Output
+from toolkit.opening import Samples, draw, executing, make_environments, open_model, profiles_of
+from toolkit.recipe import FLOAT, Recipe, estimator
+from toolkit.source import Original
+from toolkit.suggestion import Suggestion, Trying, suggest
+
+_LOOKED_AT = Recipe("static_wi8_ai8", (estimator("min_max"),), quantizer="mlir")
+_SAMPLES = 32  # of a drift by layer, unless said otherwise
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """How far each layer of an artifact drifts, and what keeping some in float buys if that was tried."""
+
+    drift: Drift
+    suggestion: Suggestion | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON."""
+        tried = None if self.suggestion is None else self.suggestion.to_json()
+        return {**self.drift.to_json(), "suggestion": tried}
+
+    def text(self) -> str:
+        """Return the tables for people."""
+        return "\n\n".join([self.drift.text(), *([self.suggestion.text()] if self.suggestion else [])])
+
+
+def lint(original: Original, samples: Samples, *, executor: Executor | None = None) -> list[Mapping[str, Any]]:
+    """Return what is to be said of a calibration set, worst first: of its samples, of the ranges that they give, and of how stable these are.
+
+    Where the samples are severely wrong nothing is converted.
+    """
+    numbers = linting.read_limits(samples.limits)
+    with executing(executor) as running:
+        opened = open_model(original, running)
+        make_environments([(one, [_LOOKED_AT]) for one in profiles_of(["host"])], running.settings)
+        model = draw(opened, samples, [_LOOKED_AT])
+        drawn, looked = running.run(model.samples, linting.lint_job(model.samples, numbers))
+        found = [*drawn.result["findings"], *looked.result["findings"]]
+        if not any(finding["severity"] == linting.SEVERE for finding in found):
+            statistics = model.conversions.statistics("tflite").output("statistics")
+            (ranges,) = running.run(linting.lint_ranges_job(statistics, model.samples, numbers))
+            (variant,) = _LOOKED_AT.variants("tflite")
+            halves = stability.halves_of(model, variant, "tflite")
+            found += [*ranges.result["findings"], *stability.unstable_outputs(halves, running, numbers)]
+    order = ("error", "warning", "info")
+    return sorted(found, key=lambda finding: order.index(finding["severity"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Looking:
+    """How an artifact is looked at: on which target's kernels, over how many samples, and whether ways out are tried."""
+
+    target: str = "host"
+    samples: int = _SAMPLES
+    suggest: bool = False
+
+
+def debug(
+    artifact: Path,
+    original: Original,
+    samples: Samples,
+    looking: Looking = Looking(),
+    *,
+    executor: Executor | None = None,
+) -> Examined:
+    """Return how far each layer of a quantized .tflite drifts from the float artifact of its original, and with `suggest` what to keep in float.
+
+    RequestError for an artifact that is not quantized or no .tflite, and for less than one sample.
+    """
+    if looking.samples < 1:
+        raise RequestError(f"--samples {looking.samples}: a number of samples, 1 or more, would be right")
+    (target,) = profiles_of([looking.target])
+    with executing(executor) as running:
+        opened = open_model(original, running)
+        held = artifact_at(artifact, running)
+        if held.scheme == FLOAT or artifact.suffix != ".tflite":
+            raise RequestError(f"{artifact}: holds no quantized layer; a quantized .tflite would be right")
+        recipe = target.recipe(held.scheme)
+        make_environments([(target, [recipe])], running.settings)
+        model = draw(opened, samples, [recipe] if looking.suggest else [])
+        judging = _first(model.verification, looking.samples, running)
+        floats = model.conversions.file(model.conversions.floats("tflite"), "tflite")
+        kernels = on_this_machine("tflite").kernels
+        (entry,) = running.run(layers_job(floats, artifact, judging, kernels=kernels))
+        drift = drift_of(entry)
+        if not looking.suggest:
+            return Examined(drift, None)
+        trying = Trying(model.conversions, recipe, model.verification, target, kernels_of(target))
+        return Examined(drift, suggest(drift, trying, running))
+
+
+def _first(samples: Output, count: int, executor: Executor) -> Output:
+    """Return the first so many samples, all if there are fewer."""
+    (drawn,) = executor.run(samples.job)
+    if drawn.result["verification"]["count"] <= count:
+        return samples
+    inputs = {"samples": samples}
+    job = Job(
+        f"the first {count} samples", "worker.subset", "first", Engine("dataset"), {"count": count}, inputs=inputs
+    )
+    return job.output("samples")

@@ -1,0 +1,270 @@
+"""Quantization experiments: every variant of every scheme, for set sizes and targets, each with what it costs and how far it drifts.
+
+What variants have in common (source, float artifact, statistics, the original's outputs) is one job each; what is finished stays in the store, so a
+sweep that was killed goes on where it was. A variant that an engine fails at is a row that says so.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from toolkit import registry
+from toolkit.chain import Chain, Model, execution_of, kernels_of, plan, settle, without_artifact
+from toolkit.compare.intervals import clopper_pearson
+from toolkit.compare.measuring import plain_json
+from toolkit.conversion import Conversions, artifact_of
+from toolkit.errors import EdgeToolkitError, RequestError
+from toolkit.executor import Executor
+from toolkit.jobs import Engine, Job, Output
+from toolkit.opening import Samples, draw, executing, make_environments, open_model, profiles_of, refuse_severe
+from toolkit.recipe import Asked, Estimator, Recipe, Variant, estimator
+from toolkit.runtime import run_job
+from toolkit.source import Original
+from toolkit.verdict import Verdict, noise_share
+
+if TYPE_CHECKING:
+    from toolkit.target import Target
+
+CONFIDENCE = 0.95  # of the interval of a task metric
+_TIMED_CALLS = 24
+_FIRST_CALLS = 4  # that touch memory for the first time
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """What a sweep varies; what is left empty is the target's own: its schemes, every estimator of our own, all calibration samples.
+
+    `sizes` are numbers of calibration samples; `quantizer`, `granularity` and `keep_float` of `of` hold for every variant.
+    """
+
+    schemes: tuple[str, ...] = ()
+    estimators: tuple[Estimator, ...] = ()
+    sizes: tuple[int, ...] = ()
+    of: Asked = field(default_factory=Asked)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One variant on one target. What was not measured is None, and `problem` says why there is no verdict.
+
+    `drift_db` holds the SQNR of the worst output for each stage against the one before it, `total_db` that of the last against the original (None:
+    no noise, or nothing that can be told); `latency_ms` is the median of one call, only where it is real.
+    """
+
+    target: str
+    scheme: str
+    quantizer: str | None
+    estimator: str | None
+    calibration_samples: int | None
+    size_bytes: int | None = None
+    drift_db: Mapping[str, float | None] = field(default_factory=dict)
+    total_db: float | None = None
+    accuracy: float | None = None
+    accuracy_interval: tuple[float, float] | None = None
+    latency_ms: float | None = None
+    verdict: str | None = None
+    guilty_stage: str | None = None
+    findings: tuple[str, ...] = ()
+    pareto: bool = False
+    problem: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON; numbers that JSON has not are "nan", "inf" and "-inf"."""
+        return dict(plain_json(dataclasses.asdict(self)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    """One row to be: a variant with the calibration set that it is made with."""
+
+    target: Target
+    variant: Variant
+    size: int | None
+    made: Job
+
+
+def sweep(
+    original: Original,
+    targets: Sequence[str],
+    samples: Samples,
+    asking: Asking = Asking(),
+    *,
+    executor: Executor | None = None,
+) -> list[Row]:
+    """Make, run and judge every variant, and return a row for each; nothing is written.
+
+    RequestError for what cannot be had by any target; what goes wrong with one variant is its row's `problem`.
+    """
+    with executing(executor) as running:
+        opened = open_model(original, running)
+        profiles = profiles_of(targets)
+        recipes = {profile.name: _recipes(profile, asking) for profile in profiles}
+        make_environments([(profile, recipes[profile.name]) for profile in profiles], running.settings)
+        model = draw(opened, samples, [recipe for each in recipes.values() for recipe in each])
+        refuse_severe(model, running)
+        sized = _sets(model, asking.sizes)
+        cells = [cell for one in profiles for cell in _cells(model, one, recipes[one.name], sized)]
+        if not cells:
+            raise RequestError("nothing to sweep: no scheme has a variant")
+        shared = [job for one in profiles for job in without_artifact(model, one.format)]
+        running.outcomes([*(_on_host(model, cell) for cell in cells), *shared])
+        planned = [_planned(model, cell, running) for cell in cells]
+        running.outcomes([job for chain in planned if isinstance(chain, Chain) for job in chain.jobs])
+        counted = _calibration_count(model, running)
+        rows = [_row(cell, chain, running, counted) for cell, chain in zip(cells, planned, strict=True)]
+        timed = [_timed(model, cell, row, running) for cell, row in zip(cells, rows, strict=True)]
+    return marked(timed)
+
+
+def marked(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows with the Pareto front of each target marked: of those with a verdict, none other is both smaller and nearer to the original."""
+    return [dataclasses.replace(row, pareto=_is_best(row, rows)) for row in rows]
+
+
+def _is_best(row: Row, rows: Sequence[Row]) -> bool:
+    if row.verdict is None or row.size_bytes is None:
+        return False
+    mine = (row.size_bytes, -_fidelity(row))
+    for other in rows:
+        if other.target == row.target and other.verdict is not None and other.size_bytes is not None:
+            theirs = (other.size_bytes, -_fidelity(other))
+            if theirs != mine and all(a <= b for a, b in zip(theirs, mine, strict=True)):
+                return False
+    return True
+
+
+def _fidelity(row: Row) -> float:
+    """Return the total SQNR, by which rows are ordered; where there is no noise at all it is infinite."""
+    return math.inf if row.total_db is None else row.total_db
+
+
+def _recipes(profile: Target, asking: Asking) -> list[Recipe]:
+    """Return a recipe for each scheme, with all the estimators that are asked for."""
+    estimators = asking.estimators or tuple(
+        estimator(name) for name in registry.names("estimators") if Estimator(name).needs != "converter"
+    )
+    recipes = []
+    for scheme in asking.schemes or profile.schemes:
+        recipe = dataclasses.replace(profile.recipe(scheme), estimators=estimators)
+        if registry.load("schemes", scheme).QUANTIZERS:
+            recipe = asking.of.of(recipe)
+        recipe.variants(profile.format)
+        recipes.append(recipe)
+    return recipes
+
+
+def _sets(model: Model, sizes: Iterable[int]) -> dict[int | None, Conversions]:
+    """Return the conversions with the whole calibration set, or with its first samples, by their number."""
+    calibration = model.conversions.calibration
+    if calibration is None:
+        return {None: model.conversions}
+    found: dict[int | None, Conversions] = {}
+    for size in sizes:
+        found[size] = model.conversions.calibrated_with(_first(calibration, size))
+    return found or {None: model.conversions}
+
+
+def _first(samples: Output, count: int) -> Output:
+    if count < 1:
+        raise RequestError(f"--size {count}: a number of calibration samples, 1 or more, would be right")
+    engine = Engine("dataset")
+    job = Job(
+        f"the first {count} samples", "worker.subset", "first", engine, {"count": count}, inputs={"samples": samples}
+    )
+    return job.output("samples")
+
+
+def _cells(
+    model: Model, target: Target, recipes: Sequence[Recipe], sized: Mapping[int | None, Conversions]
+) -> list[_Cell]:
+    cells: list[_Cell] = []
+    for recipe in recipes:
+        variants = recipe.variants(target.format)
+        variants = [variant for variant in variants if not variant.fallback] or variants
+        calibrated = registry.load("schemes", recipe.scheme).CALIBRATED
+        for size, conversions in sized.items() if calibrated else [(None, model.conversions)]:
+            cells += [_Cell(target, each, size, conversions.artifact(each, target.format)) for each in variants]
+    return cells
+
+
+def _on_host(model: Model, cell: _Cell) -> Job:
+    return model.run(model.conversions.file(cell.made, cell.target.format), kernels_of(cell.target))
+
+
+def _planned(model: Model, cell: _Cell, executor: Executor) -> Chain | EdgeToolkitError:
+    floats, made = executor.outcomes([model.conversions.floats(cell.target.format), cell.made])
+    for outcome in (made, floats):
+        if isinstance(outcome, EdgeToolkitError):
+            return outcome
+    assert not isinstance(made, EdgeToolkitError) and not isinstance(floats, EdgeToolkitError)  # noqa: PT018
+    return plan(model, cell.target, artifact_of(made, cell.variant.recipe.scheme), cell.made, floats)
+
+
+def _calibration_count(model: Model, executor: Executor) -> int | None:
+    (drawn,) = executor.outcomes([model.samples])
+    if isinstance(drawn, EdgeToolkitError):
+        raise drawn  # there is nothing that any row could say
+    return drawn.result["calibration"]["count"] if drawn.result["calibration"] else None
+
+
+def _row(cell: _Cell, chain: Chain | EdgeToolkitError, executor: Executor, counted: int | None) -> Row:
+    recipe = cell.variant.recipe
+    calibrated = registry.load("schemes", recipe.scheme).CALIBRATED
+    row = Row(
+        target=cell.target.name,
+        scheme=recipe.scheme,
+        quantizer=cell.variant.quantizer,
+        estimator=None if cell.variant.estimator is None else str(cell.variant.estimator),
+        calibration_samples=(cell.size or counted) if calibrated else None,
+    )
+    try:
+        if isinstance(chain, EdgeToolkitError):
+            raise chain
+        return _judged(row, settle(chain, executor, 0.0))
+    except EdgeToolkitError as error:
+        size = None if isinstance(chain, EdgeToolkitError) else chain.artifact.size_bytes
+        return dataclasses.replace(row, size_bytes=size, problem=error.problem)
+
+
+def _judged(row: Row, verdict: Verdict) -> Row:
+    accuracy = list(verdict.accuracy.values())[-1] if verdict.accuracy else None
+    count = verdict.samples["verification"]
+    last = verdict.stages[-1].stage
+    return dataclasses.replace(
+        row,
+        size_bytes=verdict.artifact.size_bytes,
+        drift_db={stage.stage: decibels(noise_share(stage.measured)) for stage in verdict.stages},
+        total_db=decibels(noise_share(verdict.cumulative[last])),
+        accuracy=accuracy,
+        accuracy_interval=None if accuracy is None else clopper_pearson(round(accuracy * count), count, CONFIDENCE),
+        verdict=verdict.outcome,
+        guilty_stage=verdict.guilty_stage,
+        findings=tuple(f"{finding['severity']}: {finding['message']}" for finding in verdict.artifact.findings),
+    )
+
+
+def decibels(noise: float) -> float | None:
+    """Return a noise-to-signal ratio, a power, in dB of signal to noise: None for no noise, -inf for nothing but noise."""
+    if noise == 0:
+        return None
+    return -10 * math.log10(noise) if math.isfinite(noise) else -math.inf
+
+
+def _timed(model: Model, cell: _Cell, row: Row, executor: Executor) -> Row:
+    """Measure one call where that is real: on this machine, with nothing else of ours at work."""
+    if row.verdict is None or cell.target.runtime.launcher != "local":
+        return row
+    file = model.conversions.file(cell.made, cell.target.format)
+    job = run_job(file, model.verification, execution_of(cell.target), first=_TIMED_CALLS)
+    (ran,) = executor.outcomes([dataclasses.replace(job, title=f"time {row.scheme}", cached=False)])
+    if isinstance(ran, EdgeToolkitError):
+        return row
+    calls = np.load(ran.out / "call_ms.npy")[_FIRST_CALLS:]
+    return row if not len(calls) else dataclasses.replace(row, latency_ms=statistics.median(calls.tolist()))

@@ -1,0 +1,124 @@
+"""What every verb does first: settles who executes, which targets, which model and which samples, and makes the environments that are missing."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from toolkit import environments, registry, source
+from toolkit.chain import Model, engine_of
+from toolkit.errors import OutsideError, RequestError
+from toolkit.executor import Executor
+from toolkit.jobs import Engine
+from toolkit.recipe import Asked, Recipe, is_calibrated
+from toolkit.settings import Settings
+from toolkit.source import TENSORFLOW, Original
+from toolkit.store import Entry
+
+if TYPE_CHECKING:
+    from toolkit.target import Target
+
+
+@contextlib.contextmanager
+def executing(given: Executor | None) -> Iterator[Executor]:
+    """Give the executor that a verb was called with, or one of its own with the default settings."""
+    if given is not None:
+        yield given
+        return
+    with Executor(Settings()) as own:
+        yield own
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """Which samples calibrate and which verify: each a recipe or the data itself, as `toolkit.dataset.recipe` takes it.
+
+    `limits` is a file that says by what they are found wrong, over calibration/lint.toml.
+    """
+
+    calibration: str | None = None
+    evaluation: str | None = None
+    limits: Path | None = None
+
+
+def profiles_of(names: Sequence[str]) -> list[Target]:
+    """Return the targets' profiles, each once; RequestError for none, UnknownName for one that is not there."""
+    from toolkit import target  # pydantic, and what it reads, takes longer to import than the rest of the host
+
+    profiles = [target.find(name) for name in dict.fromkeys(names)]
+    if not profiles:
+        raise RequestError("no target; --target NAME would be right", f"known: {', '.join(target.names())}")
+    return profiles
+
+
+def make_environments(wanted: Iterable[tuple[Target, Sequence[Recipe]]], settings: Settings) -> None:
+    """Make what targets with these recipes need and is not there, several at once; what cannot be made is said where it is missed."""
+    missing = set()
+    for engine in {engine.name: engine for pair in wanted for engine in _engines(*pair)}.values():
+        if not registry.load("launchers", engine.launcher).ready(engine.environment, engine.options, settings):
+            missing.add(environments.QEMU if engine.launcher == "qemu" else engine.environment)
+        if environments.find(engine.environment, settings=settings) is None:  # its kernels are run on this machine too
+            missing.add(engine.environment)
+    if missing and not settings.offline:
+        with contextlib.suppress(OutsideError):
+            environments.setup(sorted(missing), settings)
+
+
+def _engines(target: Target, recipes: Sequence[Recipe]) -> Iterator[Engine]:
+    """Yield the engines that a target's builds may need: of its runtime, its format, and what quantizes for its schemes."""
+    yield TENSORFLOW
+    yield engine_of(target)
+    converter = registry.load("converters", target.format)
+    yield Engine(converter.ENGINE)
+    yield Engine(converter.HOST_RUNTIME)
+    for variant in (variant for recipe in recipes for variant in recipe.variants(target.format)):
+        if variant.quantizer is not None:
+            yield Engine(registry.load("quantizers", variant.quantizer).ENGINE)
+
+
+def open_model(original: Original, executor: Executor) -> source.Source:
+    """Look into the model, and let TensorFlow import meanwhile if it has not been looked into before: of all that follows it takes longest."""
+    executor.expect(TENSORFLOW)
+    return source.open_source(original, executor)
+
+
+def recipes_of(profile: Target, asked: Asked) -> list[Recipe]:
+    """Return what is tried for a target, in this order; RequestError for what cannot be had."""
+    if asked.scheme is not None:
+        recipes = [asked.of(profile.recipe(asked.scheme))]
+    else:  # what is said of quantization is said of the schemes that quantize
+        own = [profile.recipe(name) for name in profile.schemes]
+        recipes = [asked.of(each) if registry.load("schemes", each.scheme).QUANTIZERS else each for each in own]
+    for recipe in recipes:
+        recipe.variants(profile.format)
+    return recipes
+
+
+def draw(opened: source.Source, samples: Samples, recipes: Sequence[Recipe]) -> Model:
+    """Return the model with the samples that calibrate and judge it, and the jobs that all of these recipes have in common."""
+    from toolkit import dataset, linting
+
+    calibrated = [recipe for recipe in recipes if is_calibrated(recipe.scheme)]
+    drawn = dataset.samples_job(
+        samples.calibration, samples.evaluation, opened.signature, must_calibrate=bool(calibrated)
+    )
+    histograms = any(each.needs == "histogram" for recipe in calibrated for each in recipe.estimators)
+    linted = None if samples.calibration is None else linting.lint_job(drawn, linting.read_limits(samples.limits))
+    return Model(opened, drawn, calibrates=samples.calibration is not None, histograms=histograms, linted=linted)
+
+
+def refuse_severe(model: Model, executor: Executor) -> None:
+    """Raise InvalidSamples where the linter finds that the samples cannot be meant so; what takes longest is done meanwhile.
+
+    Samples that could not be drawn at all are said where a verdict misses them.
+    """
+    from toolkit import linting
+
+    if model.linted is None:
+        return
+    looked, *_ = executor.outcomes([model.linted, model.canonical, model.reference])
+    if isinstance(looked, Entry):
+        linting.refuse_severe(looked.result["findings"])

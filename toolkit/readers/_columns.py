@@ -1,0 +1,68 @@
+"""Arrays, columns and features: which of them is which input of the model, which holds the labels, and labels that are words."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from toolkit.errors import InvalidSamples, suggestion
+
+Finding = dict[str, Any]
+
+# What holds the labels where the recipe does not say: habits of Keras, scikit-learn and Hugging Face.
+LABEL_NAMES = ("labels", "label", "y")
+
+
+def label_by_name(names: Iterable[str], taken: Iterable[str], what: str) -> tuple[str | None, list[Finding]]:
+    """Return which of the names is that of the labels by habit, None for none, and the finding that tells it."""
+    held, used = list(names), set(taken)
+    name = next((name for name in LABEL_NAMES if name in held and name not in used), None)
+    if name is None:
+        return None, []
+    message = f"the {what} {name!r} is taken for the labels, by its name; `labels` under [reader] says it for certain"
+    return name, [{"code": "labels-by-name", "severity": "info", "message": message, what: name}]
+
+
+def require(name: str, names: Sequence[str], key: str, what: str) -> str:
+    """Return the name; InvalidSamples with the closest one where it is none of those there."""
+    if name not in names:
+        raise InvalidSamples(f"reader.{key}: no {what} {name!r}; {suggestion(name, names)}")
+    return name
+
+
+def matching(pattern: str, names: Sequence[str]) -> list[str]:
+    """Return the names that a pattern (`pixel*`) fits, pixel2 before pixel10."""
+    return sorted((name for name in names if fnmatch.fnmatchcase(name, pattern)), key=_natural)
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
+
+
+def not_bound(missing: Sequence[str], there: Mapping[str, str], what: str) -> InvalidSamples:
+    """Return the error for inputs that no column or feature is named after; `there` is what is there, with its type."""
+    listed = ", ".join(f"{name} {kind}".strip() for name, kind in there.items()) or "none"
+    return InvalidSamples(
+        f"no {what} for the model's inputs {list(missing)}; there: {listed}",
+        f'say which it is: [reader] inputs = {{ {missing[0]} = "NAME OF A {what.upper()}" }}',
+    )
+
+
+def label_of(value: Any, classes: Sequence[str] | None, origin: str) -> Any:
+    """Return a label as a number: what is text is its place among the declared `classes`."""
+    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+    if not isinstance(text, str):
+        return value
+    if classes is None:
+        try:
+            return int(text)
+        except ValueError:
+            raise InvalidSamples(
+                f"{origin}: label {text!r} is text; its class's index would be right",
+                f'declare the order that the model has them in: [reader] classes = ["{text}", ...]',
+            ) from None
+    if text not in classes:
+        raise InvalidSamples(f"{origin}: label {text!r}: not among `classes`; {suggestion(text, classes)}")
+    return list(classes).index(text)

@@ -1,0 +1,152 @@
+"""Folders with a file for each sample: their order, their classes, and which input of the model they are for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from toolkit.errors import InvalidSamples, suggestion
+
+
+class Choice(Protocol):
+    """What the options of such a reader say about inputs and labels."""
+
+    @property
+    def input(self) -> str | None:
+        """The only input that the files are for."""
+
+    @property
+    def inputs(self) -> dict[str, str] | None:
+        """A subfolder for each input."""
+
+    @property
+    def labels(self) -> str:
+        """Whether "folders" are classes."""
+
+    @property
+    def classes(self) -> tuple[str, ...] | None:
+        """Their order."""
+
+
+def mostly(data: str, suffixes: Sequence[str]) -> bool:
+    """Return whether most files in a folder, at any depth, have one of the suffixes; False for what is no folder."""
+    folder = Path(data)
+    if not folder.is_dir():
+        return False
+    counts = Counter(path.suffix.lower() for path in _files(folder))
+    return 2 * sum(counts[suffix] for suffix in suffixes) > counts.total()
+
+
+@dataclass(frozen=True)
+class Samples:
+    """A file for each sample and input, the samples' labels (None where folders are no classes), and findings.
+
+    `origins` is what messages call the samples: the path of the first input's file. Other files are called by their path
+    under `root`.
+    """
+
+    root: Path
+    by_input: dict[str, list[Path]]
+    origins: list[str]
+    labels: list[int] | None
+    findings: list[dict[str, Any]]
+
+
+def samples_of(place: Path, options: Choice, names: Sequence[str], suffixes: Sequence[str], what: str) -> Samples:
+    """Return what a folder holds for the model's inputs: all of it for one of them, or a subfolder for each, paired by name.
+
+    A single file is a sample without a label.
+    """
+    if place.is_file() and place.suffix.lower() in suffixes and options.inputs is None:
+        return Samples(place.parent, {_only_input(options.input, names, what): [place]}, [place.name], None, [])
+    if options.inputs is None:
+        folders = {_only_input(options.input, names, what): place}
+    else:
+        folders = {name: place / subfolder for name, subfolder in options.inputs.items()}
+    held = {name: listing(folder, suffixes, what) for name, folder in folders.items()}
+    by_input = {name: files for name, (files, _) in held.items()}
+    first, folder = next(iter(folders.items()))
+    _refuse_unpaired(by_input, folders)
+    return Samples(
+        place,
+        by_input,
+        [path.relative_to(folder).as_posix() for path in by_input[first]],
+        _labels_by_folder(folder, by_input[first], options.classes) if options.labels == "folders" else None,
+        [finding for _, findings in held.values() for finding in findings],
+    )
+
+
+def _refuse_unpaired(by_input: Mapping[str, list[Path]], folders: Mapping[str, Path]) -> None:
+    """Refuse a file of one input that has no file of its name, whatever its suffix, in each other one."""
+    names = {
+        name: [path.relative_to(folders[name]).with_suffix("").as_posix() for path in files]
+        for name, files in by_input.items()
+    }
+    first, wanted = next(iter(names.items()))
+    for name, found in names.items():
+        if found != wanted:
+            lone = sorted(set(found) ^ set(wanted)) or [name for name in wanted if wanted.count(name) > 1]
+            raise InvalidSamples(
+                f"{lone[0]!r} is not there once for each of the inputs {first!r} and {name!r}",
+                "files of one sample have one name in the folders of all inputs",
+            )
+
+
+def listing(folder: Path, suffixes: Sequence[str], what: str) -> tuple[list[Path], list[dict[str, Any]]]:
+    """Return the files with one of the suffixes, sorted by path, and the finding about the others; InvalidSamples for none.
+
+    Hidden files are nobody's samples.
+    """
+    if not folder.is_dir():
+        raise InvalidSamples(f"{folder.name}: is a file; a folder of {what} would be right")
+    taken: list[Path] = []
+    skipped: list[Path] = []
+    for path in _files(folder):
+        (taken if path.suffix.lower() in suffixes else skipped).append(path)
+    first = skipped[0].relative_to(folder).as_posix() if skipped else None
+    if not taken:
+        there = f"{len(skipped)} other files, {first!r} first" if skipped else "nothing"
+        raise InvalidSamples(f"holds no sample: {what} ({', '.join(suffixes)}) would be right; there: {there}")
+    if not skipped:
+        return taken, []
+    message = f"{len(skipped)} files that are no {what} ({', '.join(suffixes)}) were left out, {first!r} first"
+    return taken, [{"code": "skipped-files", "severity": "info", "message": message, "count": len(skipped)}]
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.rglob("*"), key=lambda path: path.relative_to(folder).as_posix()):
+        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts):
+            yield path
+
+
+def _labels_by_folder(folder: Path, files: Sequence[Path], classes: Sequence[str] | None) -> list[int] | None:
+    """Return each file's class, its subfolder's place in the sorted names or in `classes`; None if all lie in the folder itself."""
+    found = [path.relative_to(folder).parts[0] if path.parent != folder else None for path in files]
+    names = sorted({name for name in found if name is not None})
+    if not names:
+        return None
+    if None in found:
+        stray = files[found.index(None)].name
+        raise InvalidSamples(
+            f"{stray} lies beside the class folders {', '.join(names)}, so it has no label",
+            'move it into one of them, or declare [reader] labels = "none"',
+        )
+    order = list(classes or names)
+    unknown = [name for name in names if name not in order]
+    if unknown:
+        raise InvalidSamples(f"class folder {unknown[0]!r}: not among `classes`; {suggestion(unknown[0], order)}")
+    places = {name: order.index(name) for name in names}
+    return [places[name] for name in found if name is not None]
+
+
+def _only_input(declared: str | None, names: Sequence[str], what: str) -> str:
+    """Return the model's input that such a folder is for: the declared one, or the only one."""
+    name = declared or (names[0] if len(names) == 1 else None)
+    if name is None:
+        raise InvalidSamples(
+            f"the model has the inputs {list(names)}; [reader] input = says which one takes the {what}"
+        )
+    return name

@@ -1,0 +1,34 @@
+"""Encoded images -> pixels, with Pillow."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from toolkit.errors import InvalidSamples
+
+_EIGHT_BITS = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
+
+
+def decode(encoded: Path | bytes, origin: str) -> np.ndarray:
+    """Return the image of a file or of its content: (height, width, RGB) uint8, upright."""
+    from PIL import Image, ImageOps
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of metadata that Pillow finds odd
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(encoded) if isinstance(encoded, bytes) else encoded) as image:
+                if image.mode not in _EIGHT_BITS:
+                    raise InvalidSamples(
+                        f"{origin}: pixels of mode {image.mode!r}, not 8 bits per channel",
+                        'save its values with numpy: kind = "arrays"',
+                    )
+                return np.array(ImageOps.exif_transpose(image).convert("RGB"))
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise InvalidSamples(f"{origin}: {error}", "scale it down, or remove it") from error
+    except (OSError, SyntaxError, ValueError, EOFError) as error:  # what Pillow's decoders raise for damaged files
+        raise InvalidSamples(f"{origin}: does not decode: {error}", "replace or remove it") from error

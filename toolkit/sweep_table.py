@@ -1,0 +1,204 @@
+"""The rows of a sweep for people and programs: filtered, sorted, as a table, as CSV, and as points for a plot."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import operator
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from toolkit import bundle, environments
+from toolkit.errors import RequestError, UnknownName
+from toolkit.executor import Executor
+from toolkit.experiments import Row
+from toolkit.jobs import Engine, Job
+from toolkit.report import size
+
+
+def _total(row: Row) -> float | None:
+    if row.verdict is None:
+        return None
+    return math.inf if row.total_db is None else row.total_db
+
+
+_COLUMNS: dict[str, Callable[[Row], Any]] = {
+    "target": lambda row: row.target,
+    "scheme": lambda row: row.scheme,
+    "quantizer": lambda row: row.quantizer,
+    "estimator": lambda row: row.estimator,
+    "samples": lambda row: row.calibration_samples,
+    "size": lambda row: row.size_bytes,
+    "drift": _total,
+    "accuracy": lambda row: row.accuracy,
+    "latency": lambda row: row.latency_ms,
+    "verdict": lambda row: row.verdict or "none",
+    "pareto": lambda row: "yes" if row.pareto else "no",
+}
+_BEST_FIRST = {"drift", "accuracy"}  # where more is better
+_CONDITION = re.compile(r"\s*(\w+)\s*(<=|>=|!=|=|<|>)\s*(.+?)\s*")
+_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
+    "<=": operator.le, ">=": operator.ge, "!=": operator.ne, "=": operator.eq, "<": operator.lt, ">": operator.gt,
+}  # fmt: skip
+
+
+def filtered(rows: Sequence[Row], conditions: Sequence[str]) -> list[Row]:
+    """Return the rows that meet all conditions, as "verdict=passed" or "size<100000"; a row without a value meets none but `!=`.
+
+    RequestError for a condition that cannot be read, UnknownName for a column that is not there.
+    """
+    tests = [_condition(text) for text in conditions]
+    return [row for row in rows if all(test(row) for test in tests)]
+
+
+def sorted_by(rows: Sequence[Row], column: str) -> list[Row]:
+    """Return the rows with the best first: most drift in dB (least noise) and accuracy, least of all else; rows without a value last."""
+    value = _column(column)
+    known = [row for row in rows if value(row) is not None]
+    unknown = [row for row in rows if value(row) is None]
+    return [*sorted(known, key=value, reverse=column in _BEST_FIRST), *unknown]
+
+
+def text(rows: Sequence[Row], hidden: int = 0) -> str:
+    """Return the rows as a table; `*` marks the Pareto front of size and drift, `hidden` is how many rows a filter left out."""
+    stages = list(
+        dict.fromkeys(stage for row in rows for stage in row.drift_db if stage not in ("source", "conversion"))
+    )
+    head = [
+        "",
+        "target",
+        "scheme",
+        "quantizer",
+        "estimator",
+        "samples",
+        "size",
+        *stages,
+        "total",
+        "accuracy",
+        "ms",
+        "verdict",
+    ]
+    lines = [head, *(_cells(row, stages) for row in rows)]
+    widths = [max(len(line[place]) for line in lines) for place in range(len(head))]
+    shown = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+    for place, row in reversed([*enumerate(rows, start=1)]):
+        if row.problem is not None:
+            shown.insert(place + 1, f"     {row.problem.splitlines()[0]}")
+    notes = [
+        "*: none is both smaller and nearer to the original; drift in dB (SQNR of the worst output), more is better"
+    ]
+    notes += [f"{hidden} rows were left out by --filter"] if hidden else []
+    return "\n".join([*shown, *notes])
+
+
+def as_csv(rows: Sequence[Row]) -> str:
+    """Return the rows as CSV (RFC 4180), a column for each field; what was not measured is empty."""
+    stages = list(dict.fromkeys(stage for row in rows for stage in row.drift_db))
+    out = io.StringIO(newline="")
+    writer = csv.writer(out)
+    names = ["target", "scheme", "quantizer", "estimator", "calibration_samples", "size_bytes"]
+    rest = ["accuracy", "latency_ms", "verdict", "guilty_stage", "pareto", "problem"]
+    writer.writerow([*names, *(f"{stage}_db" for stage in stages), "total_db", "accuracy_low", "accuracy_high", *rest])
+    for row in rows:
+        held = row.to_json()
+        interval = row.accuracy_interval or (None, None)
+        drifts = [held["drift_db"].get(stage) for stage in stages]
+        writer.writerow([*(held[n] for n in names), *drifts, held["total_db"], *interval, *(held[n] for n in rest)])
+    return out.getvalue()
+
+
+def write(rows: Sequence[Row], out: Path, title: str, executor: Executor) -> None:
+    """Write `out/sweep.json`, `.csv`, `.png` and `.svg`, each whole or not at all; raise the error of a plot that could not be drawn."""
+    bundle.require_writable(out)
+    bundle.write_text(
+        json.dumps({"rows": [row.to_json() for row in rows]}, indent=2, allow_nan=False), out / "sweep.json"
+    )
+    bundle.write_text(as_csv(rows), out / "sweep.csv")
+    if not executor.settings.offline and environments.find("plots", settings=executor.settings) is None:
+        environments.setup(["plots"], executor.settings)
+    (drawn,) = executor.run(plot_job(rows, title))
+    for suffix in ("png", "svg"):
+        bundle.copy_whole(drawn.out / f"plot.{suffix}", out / f"sweep.{suffix}")
+
+
+def plot_job(rows: Sequence[Row], title: str) -> Job:
+    """Return the job that draws size against drift: plot.png and plot.svg; a row without drift has no place in it."""
+    points = [
+        {
+            "label": " ".join(
+                str(part) for part in (row.scheme, row.quantizer, row.estimator, row.calibration_samples) if part
+            ),
+            "group": row.target,
+            "x": row.size_bytes,
+            "y": row.total_db,
+            "pareto": row.pareto,
+            "passed": row.verdict == "passed",
+        }
+        for row in rows
+        if row.size_bytes is not None and row.total_db is not None and math.isfinite(row.total_db)
+    ]
+    options = {"title": title, "x": "size of the file (bytes)", "y": "SQNR against the original (dB)", "points": points}
+    return Job(
+        "plot size against drift", "worker.plots", "scatter", Engine("plots"), options=json.loads(json.dumps(options))
+    )
+
+
+def _column(name: str) -> Callable[[Row], Any]:
+    if name not in _COLUMNS:
+        raise UnknownName("column", name, _COLUMNS)
+    return _COLUMNS[name]
+
+
+def _condition(text: str) -> Callable[[Row], bool]:
+    match = _CONDITION.fullmatch(text)
+    if match is None:
+        raise RequestError(
+            f"--filter {text!r}: expected COLUMN=VALUE, or with !=, <, <=, >, >=, as in --filter 'drift>=20'"
+        )
+    name, sign, wanted = match.groups()
+    value, compare = _column(name), _COMPARE[sign]
+
+    def test(row: Row) -> bool:
+        have = value(row)
+        if have is None:
+            return sign == "!="
+        if isinstance(have, str):
+            return compare(have, wanted)
+        return compare(have, number)
+
+    number = math.nan
+    if name in ("samples", "size", "drift", "accuracy", "latency"):
+        try:
+            number = float(wanted)
+        except ValueError:
+            raise RequestError(f"--filter {text!r}: {name} is a number, {wanted!r} is none") from None
+    return test
+
+
+def _cells(row: Row, stages: Sequence[str]) -> list[str]:
+    accuracy = ""
+    if row.accuracy is not None and row.accuracy_interval is not None:
+        low, high = row.accuracy_interval
+        accuracy = f"{row.accuracy:.4f} [{low:.3f}, {high:.3f}]"
+    return [
+        "*" if row.pareto else "",
+        row.target,
+        row.scheme,
+        row.quantizer or "",
+        row.estimator or "",
+        "" if row.calibration_samples is None else str(row.calibration_samples),
+        "" if row.size_bytes is None else size(row.size_bytes),
+        *(_decibels(row.drift_db[stage]) if stage in row.drift_db else "" for stage in stages),
+        "" if row.verdict is None else _decibels(row.total_db),
+        accuracy,
+        "" if row.latency_ms is None else f"{row.latency_ms:.3g}",
+        "no verdict" if row.verdict is None else row.verdict + (f" ({row.guilty_stage})" if row.guilty_stage else ""),
+    ]
+
+
+def _decibels(value: float | None) -> str:
+    return "none" if value is None else f"{value:.1f}"

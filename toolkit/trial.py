@@ -1,0 +1,78 @@
+"""What is tried for a target, and what came of it: a choice among variants, then the chain of stages and its verdict."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from toolkit.chain import Chain, Model, kernels_of, plan, settle, without_artifact
+from toolkit.choice import Candidate, candidates, choose, preferred
+from toolkit.conversion import Artifact
+from toolkit.errors import EdgeToolkitError
+from toolkit.executor import Executor
+from toolkit.jobs import Job
+from toolkit.recipe import Recipe
+from toolkit.verdict import Verdict
+
+if TYPE_CHECKING:
+    from toolkit.target import Target
+
+Attempt = Verdict | EdgeToolkitError
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What is tried for a target: an artifact that is there, or the candidates among which one is chosen."""
+
+    model: Model
+    target: Target
+    ready: Artifact | None = None
+    candidates: tuple[Candidate, ...] = ()
+
+    @property
+    def before_candidates(self) -> list[Job]:
+        """The jobs that do not depend on what is tried."""
+        model = self.model
+        return [model.samples, model.canonical, *without_artifact(model, self.target.format)]
+
+    @property
+    def jobs(self) -> list[Job]:
+        """All jobs that can be done before one is chosen, those first that others wait for longest."""
+        chosen_by = [job for candidate in preferred(list(self.candidates)) for job in candidate.jobs]
+        return [*chosen_by, *without_artifact(self.model, self.target.format)]
+
+
+def trial_of(model: Model, target: Target, recipe: Recipe) -> Trial:
+    """Return what is tried for a target by one scheme: all of its variants."""
+    return Trial(model, target, None, tuple(candidates(model, recipe, target.format, kernels_of(target))))
+
+
+def attempts_of(model: Model, trials: Sequence[Trial], executor: Executor, began: float) -> list[Attempt]:
+    """Return what came of each trial; all that was chosen is run before the first is judged, so that all cores have work."""
+    planned = [_planned(model, trial, executor) for trial in trials]
+    executor.outcomes([job for chain in planned if isinstance(chain, Chain) for job in chain.jobs])
+    return [
+        chain if isinstance(chain, EdgeToolkitError) else _attempt(chain, executor, time.monotonic() - began)
+        for chain in planned
+    ]
+
+
+def _planned(model: Model, trial: Trial, executor: Executor) -> Chain | EdgeToolkitError:
+    try:
+        floats, *_ = executor.run(model.conversions.floats(trial.target.format))
+        if trial.ready is not None:
+            return plan(model, trial.target, trial.ready, None, floats)
+        chosen = choose(list(trial.candidates), executor)
+        made = plan(model, trial.target, chosen.artifact, chosen.candidate.made, floats)
+    except EdgeToolkitError as error:
+        return error
+    return replace(made, candidates=chosen.candidates)
+
+
+def _attempt(chain: Chain, executor: Executor, seconds: float) -> Attempt:
+    try:
+        return settle(chain, executor, seconds)
+    except EdgeToolkitError as error:
+        return error

@@ -1,0 +1,170 @@
+"""Jobs that observe the activations of a float artifact over a calibration set, and estimate their ranges."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import json
+import math
+from typing import Any
+
+import numpy as np
+
+from toolkit.errors import InvalidSamples, WorkerRefused
+from toolkit.worker.shards import read_index, read_samples, sequence_length
+from toolkit.worker.statistics import COLUMNS, Histograms, RowFile, Statistics
+
+VALUES = 1024  # of each tensor and sample, at most, that a histogram counts
+_COUNTED_AT_ONCE = 16  # samples
+_BLOCK = 8192  # values; up to 10,000 OpenBLAS adds up in one thread, so that a sum is the same on any number of cores (kernel/x86_64/sdot.c)
+_ONES = np.ones(_BLOCK, np.float32)
+_STATE = "READ_VARIABLE"
+
+
+def gather(request: Any) -> dict[str, Any]:
+    """Write out/statistics of the samples inputs["samples"] through the float artifact inputs["model"], for one of `parts` parts of them.
+
+    Options: `runtime` (a file of toolkit/runtimes that can tap), `histograms`, `part` (from 0) and `parts`. A part is a run of samples, with whole
+    sequences; a model that keeps state goes on through the set where this has no sequences, so that one part takes all of it.
+    Raises InvalidSamples for a set without samples, or where a sample makes an activation NaN or infinite.
+    """
+    options, samples = request.options, request.inputs["samples"]
+    runtime = importlib.import_module(f"toolkit.runtimes.{options['runtime']}")
+    if read_index(samples)["count"] == 0:
+        raise InvalidSamples("calibration: no sample, so no range of any activation is known")
+
+    def tapped() -> Any:
+        return runtime.tap(request.inputs["model"], {"threads": 1, "kernels": "default", "signature": None})
+
+    first = tapped()
+    length = sequence_length(samples)
+    numbers = _share(samples, options, length, keeps_state=any(spec["operator"] == _STATE for spec in first.tensors))
+    observer = _Observer(first.tensors, histograms=options["histograms"])
+    folder = request.out / "statistics"
+    with RowFile(folder, (len(numbers), *observer.shape)) as file:
+        model = first
+        for number, sample in zip(numbers, read_samples(samples, numbers.start, numbers.stop), strict=True):
+            if length and number % length == 0 and number != numbers.start:
+                model = tapped()
+            file.add(observer.see(number, model.call(sample)))
+            if number % 16 == 0:
+                request.progress(number - numbers.start, len(numbers))
+    unread = tuple(runtime.unread(request.inputs["model"])) if hasattr(runtime, "unread") else ()
+    rows = np.load(folder / "rows.npy", mmap_mode="r")
+    seen = Statistics(observer.names, np.array(numbers, np.int64), rows, *observer.histograms(), unread)
+    seen.write_beside_rows(folder)
+    return {"engine": first.engine, "samples": seen.count, "tensors": len(seen.names), "unread": list(unread)}
+
+
+def merge(request: Any) -> dict[str, Any]:
+    """Write out/statistics, those of all inputs together."""
+    merged = Statistics.merge([Statistics.read(folder) for folder in request.inputs.values()])
+    merged.write(request.out / "statistics")
+    return {"samples": merged.count, "tensors": len(merged.names), "unread": list(merged.unread)}
+
+
+def estimate(request: Any) -> dict[str, Any]:
+    """Write out/ranges.json: {"tensors": {name: [low, high]}} by options["estimator"] with options["parameters"], from inputs["statistics"].
+
+    A range is what the estimator says and need not hold 0; every quantizer widens it until it does.
+    """
+    name = request.options["estimator"]
+    estimator = importlib.import_module(f"toolkit.estimators.{name}")
+    statistics = Statistics.read(request.inputs["statistics"])
+    if estimator.NEEDS == "histogram" and statistics.counts is None:
+        raise WorkerRefused(f"estimator {name}: needs histograms, and these statistics were gathered without")
+    ranges = estimator.estimate(statistics, estimator.Parameters(**request.options["parameters"]))
+    missing = sorted(set(statistics.names) ^ set(ranges))
+    wrong = [tensor for tensor, (low, high) in ranges.items() if not -math.inf < low <= high < math.inf]
+    if missing or wrong:
+        raise WorkerRefused(f"estimator {name}: gave no range for {', '.join([*missing, *wrong][:5])}")
+    held = {tensor: [float(low), float(high)] for tensor, (low, high) in ranges.items()}
+    (request.out / "ranges.json").write_text(json.dumps({"tensors": held}))
+    return {"tensors": len(held)}
+
+
+def _share(samples: Any, options: dict[str, Any], length: int | None, *, keeps_state: bool) -> range:
+    """Return the numbers of the samples that a part takes."""
+    total = read_index(samples)["count"]
+    unit = length or (total if keeps_state else 1)
+    units = -(-total // unit)
+    start, stop = (units * (options["part"] + more) // options["parts"] * unit for more in (0, 1))
+    return range(min(start, total), min(stop, total))
+
+
+class _Observer:
+    """Sees one sample at a time; what it keeps does not grow with their number."""
+
+    def __init__(self, tensors: tuple[dict[str, Any], ...], *, histograms: bool) -> None:
+        self._places = [place for place, spec in enumerate(tensors) if spec["dtype"] == "float32"]
+        self.names = tuple(tensors[place]["name"] for place in self._places)
+        self.shape = (len(self._places), COLUMNS + 2 if histograms else COLUMNS)
+        self._histograms = Histograms(len(self._places)) if histograms else None
+        self._largest = np.zeros(len(self._places))
+        self._values: list[np.ndarray] = []
+        self._owners: list[np.ndarray] = []
+
+    def see(self, number: int, arrays: list[np.ndarray]) -> np.ndarray:
+        """Return the row of the set's sample of this number, (tensors, columns)."""
+        row = np.zeros(self.shape)
+        flat = [arrays[place].reshape(-1) for place in self._places]
+        with np.errstate(all="ignore"):  # squares may be too large for float32, and what is not finite is refused below
+            for tensor, values in enumerate(flat):
+                if values.size:
+                    sums = () if self._histograms is None else _sums(values)
+                    row[tensor] = np.minimum.reduce(values), np.maximum.reduce(values), values.size, *sums
+        self._refuse_not_finite(row[:, :2], number)
+        if self._histograms is not None:
+            self._keep(number, flat, row)
+        return row
+
+    def histograms(self) -> tuple[np.ndarray | None, np.ndarray | None]:
+        """Return the exponents of the bins' widths and the counts; None and None where none was asked for."""
+        if self._histograms is None:
+            return None, None
+        self._count(self._histograms)
+        return self._histograms.exponents, self._histograms.counts
+
+    def _keep(self, number: int, flat: list[np.ndarray], row: np.ndarray) -> None:
+        """Keep a systematic sample of the values, from another place on in each sample of the set, so that all places are seen."""
+        assert self._histograms is not None
+        some = [values[number % stride :: stride] for values, stride in ((each, _stride(each.size)) for each in flat)]
+        self._values.append(np.concatenate(some))
+        self._owners.append(np.repeat(np.arange(len(some)), [each.size for each in some]))
+        np.maximum(self._largest, np.abs(row[:, :2]).max(axis=1), out=self._largest)
+        if len(self._values) == _COUNTED_AT_ONCE:
+            self._count(self._histograms)
+
+    def _count(self, histograms: Histograms) -> None:
+        if self._values:
+            histograms.grow(self._largest)
+            histograms.add(np.concatenate(self._values), np.concatenate(self._owners))
+        self._values.clear()
+        self._owners.clear()
+
+    def _refuse_not_finite(self, extremes: np.ndarray, number: int) -> None:
+        finite = np.isfinite(extremes).all(axis=1)
+        if not finite.all():
+            wrong = self.names[int(np.flatnonzero(~finite)[0])]
+            raise InvalidSamples(
+                f"calibration: sample {number} makes the activation {wrong!r} NaN or infinite in the float model",
+                "look at that sample, and at the model: a range cannot be taken from it",
+            )
+
+
+@functools.lru_cache(maxsize=1024)
+def _stride(size: int) -> int:
+    """Return how far apart counted values are: so that at most VALUES are, and that all channels are met (no common divisor with the size)."""
+    stride = max(1, -(-size // VALUES))
+    while math.gcd(stride, size) > 1:
+        stride += 1
+    return stride
+
+
+def _sums(values: np.ndarray) -> tuple[float, float]:
+    """Return the sum of the values, float32 (n,), and that of their squares."""
+    whole = values.size // _BLOCK * _BLOCK
+    blocks, rest = values[:whole].reshape(-1, 1, _BLOCK), values[whole:]
+    first = np.matmul(blocks, _ONES).sum(dtype=np.float64) + float(np.dot(rest, _ONES[: rest.size]))
+    second = np.matmul(blocks, blocks.reshape(-1, _BLOCK, 1)).sum(dtype=np.float64) + float(np.dot(rest, rest))
+    return float(first), float(second)

@@ -1,0 +1,32 @@
+"""A part of a set of samples, as a set of its own: the jobs that take it need not know."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from typing import Any
+
+from toolkit.errors import InvalidSamples
+from toolkit.worker.shards import ShardWriter, read_index, read_samples, sequence_length
+
+
+def first(request: Any) -> dict[str, Any]:
+    """Write out/samples with the first options["count"] samples of inputs["samples"], whole sequences where it has such.
+
+    InvalidSamples where there are fewer, or where a sequence would be cut.
+    """
+    wanted, held = request.options["count"], read_index(request.inputs["samples"])["count"]
+    if wanted > held:
+        raise InvalidSamples(
+            f"{wanted} calibration samples were asked for, and there are {held}",
+            f"declare calibration = {wanted} under [sampling] of the set's recipe, or give more samples",
+        )
+    length = sequence_length(request.inputs["samples"])
+    if length is not None and wanted % length:
+        raise InvalidSamples(f"{wanted} samples are no whole sequences of {length}; a multiple of {length} would be right")
+    with ShardWriter(request.out / "samples") as writer:
+        for sample in itertools.islice(read_samples(request.inputs["samples"]), wanted):
+            writer.add(sample)
+    if length is not None:
+        (request.out / "samples" / "sequences.json").write_text(json.dumps({"length": length}))
+    return {"count": wanted}

@@ -1,0 +1,82 @@
+"""The operators of a .tflite with the tensors that they read and give."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from toolkit.worker.tflite_file import bytes_of, describe, dtype_of, operator_name, schema_module
+
+_MOVES = {"QUANTIZE", "DEQUANTIZE"}  # they touch float by their nature
+
+
+def inspect(request: Any) -> dict[str, Any]:
+    """Return `describe` of inputs["model"], and the dtypes of its activations."""
+    path = request.inputs["model"]
+    return {**describe(path), "activations": activations(path)}
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """A tensor; `scales` counts them, and `constant` is whether the file holds its values."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    scales: int
+    constant: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """An operator, named as `BuiltinOperator` does; an input that is left out is no part of `inputs`."""
+
+    name: str
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+
+    @property
+    def moves(self) -> bool:
+        """Whether it does no more than to quantize or dequantize."""
+        return self.name in _MOVES
+
+
+def operators(path: Path) -> list[Operator]:
+    """Return the operators of all of the file's graphs, the main one's first, each in the order of execution."""
+    schema = schema_module()
+    model = schema.Model.GetRootAsModel(path.read_bytes(), 0)
+    graphs = (model.Subgraphs(index) for index in range(model.SubgraphsLength()))
+    return [operator for graph in graphs for operator in _operators_of(schema, model, graph)]
+
+
+def _operators_of(schema: Any, model: Any, graph: Any) -> list[Operator]:
+    tensors = [_tensor(schema, model, graph.Tensors(index)) for index in range(graph.TensorsLength())]
+    found = []
+    for operator in (graph.Operators(index) for index in range(graph.OperatorsLength())):
+        inputs = [operator.Inputs(index) for index in range(operator.InputsLength())]
+        outputs = [operator.Outputs(index) for index in range(operator.OutputsLength())]
+        found.append(
+            Operator(
+                operator_name(schema, model.OperatorCodes(operator.OpcodeIndex())),
+                tuple(tensors[index] for index in inputs if index >= 0),  # -1: an optional input that is not there
+                tuple(tensors[index] for index in outputs if index >= 0),
+            )
+        )
+    return found
+
+
+def activations(path: Path) -> list[str]:
+    """Return the dtypes of what operators give, QUANTIZE and DEQUANTIZE apart."""
+    return sorted({tensor.dtype for each in operators(path) if not each.moves for tensor in each.outputs})
+
+
+def _tensor(schema: Any, model: Any, tensor: Any) -> Tensor:
+    quantization = tensor.Quantization()
+    return Tensor(
+        tensor.Name().decode(),
+        dtype_of(schema, tensor),
+        tuple(tensor.Shape(index) for index in range(tensor.ShapeLength())),
+        0 if quantization is None else quantization.ScaleLength(),
+        bytes_of(model.Buffers(tensor.Buffer())) > 0,
+    )
