@@ -231,19 +231,19 @@ def _model_of(job: Job) -> Output | Path:
 def _entry(executor: Executor, job: Job, chain: Chain) -> Entry:
     (outcome,) = executor.outcomes([job])
     if isinstance(outcome, EdgeToolkitError):
-        raise _said_of_target(outcome, job, chain)
+        raise said_of_target(outcome, chain.target, chain.artifact.scheme)
     return outcome
 
 
-def _said_of_target(error: EdgeToolkitError, job: Job, chain: Chain) -> EdgeToolkitError:
-    """Name the operator where a runtime is too old for one, which its message has somewhere in the middle."""
+def said_of_target(error: EdgeToolkitError, target: Target, scheme: str) -> EdgeToolkitError:
+    """Return the error with the operator named where a runtime is too old for one, which its message has somewhere in the middle."""
     missing = _NO_OPERATOR.findall(error.problem) or [(name, "") for name in _UNRESOLVED.findall(error.problem)]
     if missing and isinstance(error, WorkerRefused):
         name, version = missing[0]
-        runtime = f"{chain.target.runtime.name} {chain.target.runtime.version}"
+        runtime = f"{target.runtime.name} {target.runtime.version}"
         of_version = f" version {version}" if version else ""
         return Unconvertible(
-            f"{chain.target.name}: {runtime} has no operator {name}{of_version}, which {chain.artifact.scheme} of this model needs",
+            f"{target.name}: {runtime} has no operator {name}{of_version}, which {scheme} of this model needs",
             "choose another --scheme, or a newer runtime for the device",
         )
     return error

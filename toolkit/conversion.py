@@ -14,6 +14,7 @@ from toolkit.jobs import Engine, Job, Output
 from toolkit.recipe import FLOAT, Estimator, Variant, is_calibrated
 from toolkit.store import Entry
 
+
 @dataclass(frozen=True, slots=True)
 class Artifact:
     """A converted file, and what was found in it: signature (JSON, with scale and zero point), operators, dtypes, findings."""
@@ -141,7 +142,9 @@ class Conversions:
 
 
 def format_of(path: Path) -> str:
-    """Return the format of an artifact's file, as its suffix says it; RequestError for one that no converter writes."""
+    """Return the format of an artifact's file, as its suffix says it; RequestError for one that no converter writes, and for a folder."""
+    if path.is_dir():
+        raise RequestError(f"{path}: is a folder; --out with the name of a file would be right")
     suffixes = {registry.load("converters", name).SUFFIX: name for name in registry.names("converters")}
     if path.suffix not in suffixes:
         raise RequestError(f"{path}: no format has this suffix; {' or '.join(sorted(suffixes))} would be right")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from toolkit.chain import Chain, Model, kernels_of, plan, settle, without_artifact
+from toolkit.chain import Chain, Model, kernels_of, plan, said_of_target, settle, without_artifact
 from toolkit.choice import Candidate, candidates, choose, preferred
 from toolkit.conversion import Artifact
 from toolkit.errors import EdgeToolkitError
@@ -64,7 +64,11 @@ def _planned(model: Model, trial: Trial, executor: Executor) -> Chain | EdgeTool
         floats, *_ = executor.run(model.conversions.floats(trial.target.format))
         if trial.ready is not None:
             return plan(model, trial.target, trial.ready, None, floats)
-        chosen = choose(list(trial.candidates), executor)
+        try:
+            chosen = choose(list(trial.candidates), executor)
+        except EdgeToolkitError as error:
+            scheme = trial.candidates[0].variant.recipe.scheme
+            raise said_of_target(error, trial.target, scheme) from error
         made = plan(model, trial.target, chosen.artifact, chosen.candidate.made, floats)
     except EdgeToolkitError as error:
         return error

@@ -11,9 +11,9 @@ import sys
 from pathlib import Path
 
 from toolkit import Executor, Original, Samples, Settings
+from toolkit.experiments import Asking, sweep
 from toolkit.recipe import estimator
 from toolkit.store import Store
-from toolkit.experiments import Asking, sweep
 
 ROOT = Path(__file__).resolve().parents[2]
 

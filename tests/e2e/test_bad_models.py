@@ -7,7 +7,7 @@ import pytest
 
 import toolkit
 from tests.e2e.conftest import copied, flip_a_bit
-from toolkit import Original, Samples
+from toolkit import Asked, Original, Samples
 from toolkit.errors import InvalidSource, Unconvertible, WorkerCrashed
 
 rng = np.random.default_rng
@@ -169,6 +169,8 @@ def test_a_converter_that_is_killed_by_a_signal_reads_as_such(edge, models, arra
         "host",
         "--scheme",
         "static_wi8_ai8",
+        "--quantizer",
+        "converter",
         "--calibration",
         samples,
         "--json",
@@ -179,23 +181,35 @@ def test_a_converter_that_is_killed_by_a_signal_reads_as_such(edge, models, arra
     assert ended.status == 3
     error = ended.document["targets"]["host"]["error"]
     assert error["kind"] == "WorkerCrashed"
-    assert error["problem"] == "tflite static_wi8_ai8: was killed by SIGSEGV"
+    assert error["problem"] == "converter static_wi8_ai8: was killed by SIGSEGV"
     assert "lite.py" in error["hint"]
     assert "the job is kept in" in error["hint"]
 
 
 def test_a_scheme_that_kills_its_converter_is_passed_over(build, arrays):
     """The next one of the profile's order is shipped, and the report says what became of the first."""
-    verdict = build("lstm", arrays(keras_tensor=rng(0).normal(size=(300, 10, 4))))
+    samples = arrays(keras_tensor=rng(0).normal(size=(300, 10, 4)))
+
+    verdict = build("lstm", samples, scheme=Asked(quantizer="converter"))
 
     assert verdict.passed
     assert verdict.artifact.scheme == "dynamic_wi8_afp32"
     assert isinstance(verdict.tried[0], WorkerCrashed)
 
 
+def test_a_loop_is_not_called_quantized_where_nothing_in_it_is(build, arrays):
+    """What an LSTM computes in a loop has no ranges: no engine makes int8 of it, and the next scheme is shipped."""
+    verdict = build("lstm", arrays(keras_tensor=rng(0).normal(size=(300, 10, 4))))
+
+    assert verdict.passed
+    assert verdict.artifact.scheme == "dynamic_wi8_afp32"
+    assert isinstance(verdict.tried[0], Unconvertible)
+    assert "WHILE" in verdict.tried[0].problem
+
+
 def test_a_scheme_that_no_kernel_runs_is_passed_over(build, vectors):
     """It converts, and then a kernel refuses to run it: what can be shipped instead is."""
-    verdict = build("lgamma", vectors)
+    verdict = build("lgamma", vectors, scheme=Asked(quantizer="converter"))
 
     assert verdict.passed
     assert "failed to invoke" in verdict.tried[0].problem

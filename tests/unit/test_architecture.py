@@ -22,15 +22,16 @@ ORDER = """
     workers
     executor progress
     worker.onnx_graph worker.onnx_session worker.onnx_file worker.onnx_held worker.onnx_arithmetic
-    worker.tflite_file worker.tflite_operators worker.tflite_arithmetic worker.tflite worker.tflite_taps worker.tflite_parts worker.counterparts
-    runtimes worker.infer runtimes/*
+    worker.tflite_file worker.tflite_operators worker.tflite_arithmetic
+    runtimes worker.tflite worker.tflite_taps worker.tflite_parts worker.counterparts worker.infer runtimes/*
     worker.statistics estimators estimators/* worker.calibration worker.drift
     worker.plots
     lints lints/* worker.lint linting
     originals sources sources/* worker.original source
     readers readers/* worker.preparation worker.samples worker.subset dataset
     worker.onnx_conversion worker.onnx_calibration
-    worker.tflite_conversion worker.tflite_ranges worker.tflite_versions worker.tflite_held schemes schemes/* converters converters/* quantizers quantizers/* recipe calibration conversion
+    worker.tflite_conversion worker.tflite_ranges worker.tflite_versions worker.tflite_held
+    schemes schemes/* converters converters/* quantizers quantizers/* recipe calibration conversion
     metrics metrics/*
     target
     runtime

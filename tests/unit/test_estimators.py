@@ -185,6 +185,21 @@ def test_no_threshold_loses_less_information(kind, statistics, values):
     assert (kind == "heavy") <= (threshold < largest / 4)
 
 
+def test_a_tensor_of_one_sign_has_twice_as_many_levels(statistics):
+    """So it is clipped as one that is its mirror image on the other side too, with twice as many asked for."""
+    place = KINDS.index("heavy")
+    half = statistics.counts.shape[1] // 2
+    right = statistics.counts[place].copy()
+    right[:half] = 0
+    both = right + right[::-1]
+    rows = np.array([[[0.0, 1e3, 1e3], [-1e3, 1e3, 1e3]]])
+    named = Statistics(("right", "both"), np.arange(1), rows, np.array([-4, -4]), np.stack([right, both]))
+
+    few, many = (entropy.estimate(named, entropy.Parameters(levels)) for levels in (64, 128))
+
+    assert few["right"][1] == many["both"][1] != few["both"][1]
+
+
 def test_entropy_keeps_all_where_nothing_but_zeros_was_counted():
     """A tensor that is hardly ever anything else: its histogram says nothing of the rest."""
     counts = np.zeros((1, 4096), np.int64)

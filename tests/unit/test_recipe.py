@@ -53,7 +53,9 @@ def test_a_quantizer_of_another_format_is_refused():
         Recipe("static_wi8_ai8", quantizer="onnxruntime").variants("tflite")
 
 
-@pytest.mark.parametrize("recipe", [Recipe("float32", quantizer="mlir"), Recipe("float32", keep_float=KeepFloat(("a",)))])
+@pytest.mark.parametrize(
+    "recipe", [Recipe("float32", quantizer="mlir"), Recipe("float32", keep_float=KeepFloat(("a",)))]
+)
 def test_nothing_can_be_asked_of_a_scheme_that_quantizes_nothing(recipe):
     with pytest.raises(RequestError, match="float32"):
         recipe.variants("tflite")

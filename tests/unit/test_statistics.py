@@ -91,10 +91,10 @@ def test_bins_that_grew_hold_what_wide_ones_would_have(values):
     grown, wide = Histograms(1), Histograms(1)
     for value in held:
         grown.grow(np.array([abs(float(value))]))
-        grown.add(np.array([value]), np.zeros(1, np.int64))
+        grown.add(0, np.array([value]))
 
     wide.grow(np.array([largest.max()]))
-    wide.add(held, np.zeros(len(held), np.int64))
+    wide.add(0, held)
 
     assert np.array_equal(grown.counts, wide.counts)
     assert np.array_equal(grown.exponents, wide.exponents)
@@ -102,11 +102,11 @@ def test_bins_that_grew_hold_what_wide_ones_would_have(values):
 
 
 def test_bins_hold_what_numpy_counts_between_their_edges():
-    seen = observed([3])
-    for tensor, values in enumerate(sample(3)):
+    seen = observed([4])
+    for tensor, values in enumerate(sample(4)):
         edges = seen.edges * seen.widths[tensor]
         stride = _stride(values.size)
-        counted = values.ravel()[3 % stride :: stride].astype(np.float64)
+        counted = values.ravel()[4 % stride :: stride].astype(np.float64)
 
         assert np.array_equal(seen.counts[tensor], np.histogram(counted, edges)[0]), NAMES[tensor]
 
@@ -134,17 +134,28 @@ def test_coarser_bins_keep_every_count_and_its_sign():
     assert (found.sum(axis=1) == counts.sum(axis=1)).all()
 
 
-def test_rows_are_what_numpy_says_of_all_values():
-    """Extremes exactly; sums as well as float32 adds up: half of its digits are beyond doubt."""
-    seen = observed(range(5), of=lambda number: [np.tile(each, 30) for each in sample(number)])
+def test_rows_are_what_numpy_says_of_the_values():
+    """Extremes of all, in one block or several; sums of those that are counted."""
+    times = 70  # 140,000 values, more than a block
+    seen = observed(range(5), of=lambda number: [np.tile(each, times) for each in sample(number)])
 
     for number in range(5):
         for tensor, values in enumerate(sample(number)):
-            exact = np.tile(values, 30).astype(np.float64)
+            exact = np.tile(values, times).astype(np.float64).ravel()
             assert tuple(seen.extremes[number, tensor]) == (exact.min(), exact.max())
-            assert seen.sums[number, tensor, 0] == pytest.approx(exact.sum(), abs=1e-4 * np.abs(exact).sum())
-            assert seen.sums[number, tensor, 1] == pytest.approx((exact**2).sum(), rel=1e-4, abs=1e-44)
             assert seen.sizes[tensor] == exact.size
+            counted = exact[number % _stride(exact.size) :: _stride(exact.size)]
+            assert seen.sums[number, tensor, 0] == pytest.approx(counted.sum(), abs=1e-12 * np.abs(counted).sum())
+            assert seen.sums[number, tensor, 1] == pytest.approx((counted**2).sum(), rel=1e-12)
+
+
+def test_extremes_are_found_in_whichever_block_they_are():
+    values = np.zeros(300_000, np.float32)
+    values[[1, 299_999]] = -3, 5
+
+    seen = observed([0], of=lambda _: [values, values[::-1], -values, values[:2]])
+
+    assert seen.extremes[0].tolist() == [[-3, 5], [-3, 5], [-5, 3], [-3, 0]]
 
 
 def test_sums_are_gathered_with_histograms_alone():
@@ -192,6 +203,7 @@ def test_a_tensor_without_values_counts_as_zero():
 
     assert np.isfinite(seen.rows).all()
     assert Statistics.merge([seen]).sizes.max() == 0.5 * 5
+    assert seen.sums[seen.rows[:, :, 2] == 0].tolist() == [[0, 0]] * 4
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
+from toolkit.errors import InvalidSamples
 from toolkit.worker.tflite_arithmetic import multiply_accumulates
 from toolkit.worker.tflite_conversion import converted, converter, representative
 from toolkit.worker.tflite_held import held
@@ -27,7 +29,10 @@ def convert(request: Any) -> dict[str, Any]:
 
 
 def calibrate(request: Any) -> dict[str, Any]:
-    """Write out/ranges.json, as the converter's own calibration sees inputs["calibration"]: the ranges that it leaves in the flatbuffer."""
+    """Write out/ranges.json, as the converter's own calibration sees inputs["calibration"]: the ranges that it leaves in the flatbuffer.
+
+    Names are those of the float artifact. InvalidSamples where a range is not finite.
+    """
     import tensorflow as tf
 
     made = converter(request)
@@ -35,5 +40,11 @@ def calibrate(request: Any) -> dict[str, Any]:
     made.representative_dataset = representative(request)
     made._experimental_calibrate_only = True
     ranges = held_ranges(converted(made, "static_wi8_ai8"))
+    wrong = [name for name, range_ in ranges.items() if not all(map(math.isfinite, range_))]
+    if wrong:
+        raise InvalidSamples(
+            f"calibration: a sample makes the activation {wrong[0]!r} NaN or infinite",
+            "the estimator 'min_max' names the sample",
+        )
     (request.out / "ranges.json").write_text(json.dumps({"tensors": ranges}))
     return {"tensors": len(ranges)}

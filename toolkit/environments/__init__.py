@@ -7,7 +7,8 @@ where the user's own code makes the model.
 
 An `.in` file is one requirement a line, the engine itself first. Four comments mean something:
 `# python: RANGE` (which Pythons serve), `# preload: MODULE...` (what a worker imports once, before it takes jobs) and
-`# or NAME or NAME...` (other distributions of the same package) or `# optional` (part of what is made, not asked of what is there) behind a requirement.
+`# or NAME or NAME...` behind a requirement (other distributions of the same package), and `# optional` (part of what is made, and not
+asked of an interpreter that is there).
 
 Nothing here imports an engine: what an interpreter holds is read from the names of its `*.dist-info` folders.
 """

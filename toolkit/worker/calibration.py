@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import itertools
 import json
 import math
 from typing import Any
@@ -16,8 +17,8 @@ from toolkit.worker.statistics import COLUMNS, Histograms, RowFile, Statistics
 
 VALUES = 1024  # of each tensor and sample, at most, that a histogram counts
 _COUNTED_AT_ONCE = 16  # samples
-_BLOCK = 8192  # values; up to 10,000 OpenBLAS adds up in one thread, so that a sum is the same on any number of cores (kernel/x86_64/sdot.c)
-_ONES = np.ones(_BLOCK, np.float32)
+_BLOCK = 1 << 17  # values, 512 KB: a core's cache holds them from one pass to the next
+_END = np.zeros(1, np.float32)  # so that a last tensor without values begins somewhere
 _STATE = "READ_VARIABLE"
 
 
@@ -101,21 +102,20 @@ class _Observer:
         self.shape = (len(self._places), COLUMNS + 2 if histograms else COLUMNS)
         self._histograms = Histograms(len(self._places)) if histograms else None
         self._largest = np.zeros(len(self._places))
-        self._values: list[np.ndarray] = []
-        self._owners: list[np.ndarray] = []
+        self._kept: list[tuple[np.ndarray, list[int]]] = []
 
     def see(self, number: int, arrays: list[np.ndarray]) -> np.ndarray:
         """Return the row of the set's sample of this number, (tensors, columns)."""
-        row = np.zeros(self.shape)
         flat = [arrays[place].reshape(-1) for place in self._places]
-        with np.errstate(all="ignore"):  # squares may be too large for float32, and what is not finite is refused below
-            for tensor, values in enumerate(flat):
-                if values.size:
-                    sums = () if self._histograms is None else _sums(values)
-                    row[tensor] = np.minimum.reduce(values), np.maximum.reduce(values), values.size, *sums
+        row = np.zeros(self.shape)
+        with np.errstate(invalid="ignore"):  # NaN is refused below
+            row[:, :COLUMNS] = [(*_extremes(values), values.size) for values in flat]
         self._refuse_not_finite(row[:, :2], number)
         if self._histograms is not None:
-            self._keep(number, flat, row)
+            row[:, COLUMNS:] = self._keep(number, flat)
+            np.maximum(self._largest, np.abs(row[:, :2]).max(axis=1), out=self._largest)
+            if len(self._kept) == _COUNTED_AT_ONCE:
+                self._count(self._histograms)
         return row
 
     def histograms(self) -> tuple[np.ndarray | None, np.ndarray | None]:
@@ -125,22 +125,26 @@ class _Observer:
         self._count(self._histograms)
         return self._histograms.exponents, self._histograms.counts
 
-    def _keep(self, number: int, flat: list[np.ndarray], row: np.ndarray) -> None:
-        """Keep a systematic sample of the values, from another place on in each sample of the set, so that all places are seen."""
-        assert self._histograms is not None
+    def _keep(self, number: int, flat: list[np.ndarray]) -> np.ndarray:
+        """Keep a systematic sample of the values, from another place on in each sample of the set, so that all places are seen.
+
+        Returns the sum and the sum of squares of each tensor's, (tensors, 2).
+        """
         some = [values[number % stride :: stride] for values, stride in ((each, _stride(each.size)) for each in flat)]
-        self._values.append(np.concatenate(some))
-        self._owners.append(np.repeat(np.arange(len(some)), [each.size for each in some]))
-        np.maximum(self._largest, np.abs(row[:, :2]).max(axis=1), out=self._largest)
-        if len(self._values) == _COUNTED_AT_ONCE:
-            self._count(self._histograms)
+        starts = list(itertools.accumulate((each.size for each in some), initial=0))
+        kept = np.concatenate([*some, _END])
+        self._kept.append((kept, starts))
+        exact = kept.astype(np.float64)
+        sums = np.stack([np.add.reduceat(each, starts[:-1]) for each in (exact, exact * exact)], axis=-1)
+        sums[np.diff(starts) == 0] = 0
+        return sums
 
     def _count(self, histograms: Histograms) -> None:
-        if self._values:
-            histograms.grow(self._largest)
-            histograms.add(np.concatenate(self._values), np.concatenate(self._owners))
-        self._values.clear()
-        self._owners.clear()
+        histograms.grow(self._largest)
+        for tensor in range(len(self.names) if self._kept else 0):
+            values = [kept[starts[tensor] : starts[tensor + 1]] for kept, starts in self._kept]
+            histograms.add(tensor, np.concatenate(values))
+        self._kept.clear()
 
     def _refuse_not_finite(self, extremes: np.ndarray, number: int) -> None:
         finite = np.isfinite(extremes).all(axis=1)
@@ -161,10 +165,10 @@ def _stride(size: int) -> int:
     return stride
 
 
-def _sums(values: np.ndarray) -> tuple[float, float]:
-    """Return the sum of the values, float32 (n,), and that of their squares."""
-    whole = values.size // _BLOCK * _BLOCK
-    blocks, rest = values[:whole].reshape(-1, 1, _BLOCK), values[whole:]
-    first = np.matmul(blocks, _ONES).sum(dtype=np.float64) + float(np.dot(rest, _ONES[: rest.size]))
-    second = np.matmul(blocks, blocks.reshape(-1, _BLOCK, 1)).sum(dtype=np.float64) + float(np.dot(rest, rest))
-    return float(first), float(second)
+def _extremes(values: np.ndarray) -> tuple[float, float]:
+    """Return minimum and maximum of float32 (n,): NaN where there is one, 0 where there is nothing."""
+    if values.size <= _BLOCK:
+        return (np.minimum.reduce(values), np.maximum.reduce(values)) if values.size else (0.0, 0.0)
+    blocks = (values[start : start + _BLOCK] for start in range(0, values.size, _BLOCK))
+    ends = np.array([(np.minimum.reduce(block), np.maximum.reduce(block)) for block in blocks])
+    return ends[:, 0].min(), ends[:, 1].max()

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 BINS = 4096  # half of them for each sign, as fine as TensorRT's 2048 of absolute values
-COLUMNS = 3  # of a row: minimum, maximum, number of values; where a histogram is kept, their sum and sum of squares too
+COLUMNS = 3  # of a row: minimum, maximum, number of values; where a histogram is kept, sum and sum of squares of what it counts
 _HALF = BINS // 2
 _LEAST = -148  # float32's least number is half of 2**-148
 
@@ -28,7 +28,7 @@ class Statistics:
     `unread`: names of those that it computes and no runtime shows (inside of loops and fused operators). `numbers`: int64 (samples,), ascending,
     which samples of the set were seen. `rows`: float64 (samples, tensors, 3 or 5), see `COLUMNS`. With histograms `counts` is int64 (tensors, BINS),
     where bin i holds [(i - BINS / 2) * width, (i + 1 - BINS / 2) * width), and `exponents` int64 (tensors,), the base-2 logarithm of that width;
-    without, both are None. Extremes and sums are over all values; a histogram counts some of each sample's (`toolkit.worker.calibration.VALUES`).
+    without, both are None. Extremes are over all values; histograms and sums are of some of each sample's (`toolkit.worker.calibration.VALUES`).
     """
 
     names: tuple[str, ...]
@@ -53,9 +53,9 @@ class Statistics:
 
     @property
     def sums(self) -> np.ndarray | None:
-        """Sum and sum of squares of each tensor in each sample: float64 (samples, tensors, 2); None without histograms.
+        """Sum and sum of squares of what was counted of each tensor in each sample: float64 (samples, tensors, 2); None without histograms.
 
-        Added up in float32 within blocks of 8192 values, and in float64 beyond them.
+        Over the set, divided by a tensor's counts, they are its moments.
         """
         return self.rows[:, :, COLUMNS:] if self.rows.shape[2] > COLUMNS else None
 
@@ -157,12 +157,11 @@ class Histograms:
         """Make room for absolute values up to `largest`, (tensors,)."""
         self._coarsen(np.maximum(_exponents(largest), self.exponents))
 
-    def add(self, values: np.ndarray, tensors: np.ndarray) -> None:
-        """Count values, float32 (n,), of the tensors with these numbers, int64 (n,); there must be room for them."""
-        scales = np.ldexp(1.0, -self.exponents)  # in float64, where no float32 becomes 0 by it, so that signs are kept
-        bins = np.floor(values * scales[tensors]).astype(np.int64)
-        bins += tensors * BINS + _HALF
-        self.counts += np.bincount(bins, minlength=self.counts.size).reshape(self.counts.shape)
+    def add(self, tensor: int, values: np.ndarray) -> None:
+        """Count values, float32 (n,), of the tensor with this number; there must be room for them."""
+        # In float64, where no float32 becomes 0 by scaling, so that signs are kept.
+        bins = np.floor(np.multiply(values, np.ldexp(1.0, -self.exponents[tensor]), dtype=np.float64)).astype(np.int64)
+        self.counts[tensor] += np.bincount(bins + _HALF, minlength=BINS)
 
     def join(self, exponents: np.ndarray, counts: np.ndarray) -> None:
         """Add what was counted elsewhere."""

@@ -23,7 +23,9 @@ def first(request: Any) -> dict[str, Any]:
         )
     length = sequence_length(request.inputs["samples"])
     if length is not None and wanted % length:
-        raise InvalidSamples(f"{wanted} samples are no whole sequences of {length}; a multiple of {length} would be right")
+        raise InvalidSamples(
+            f"{wanted} samples are no whole sequences of {length}; a multiple of {length} would be right"
+        )
     with ShardWriter(request.out / "samples") as writer:
         for sample in itertools.islice(read_samples(request.inputs["samples"]), wanted):
             writer.add(sample)

@@ -12,6 +12,7 @@ from toolkit.worker.tflite_operators import operators
 
 # They have intermediate tensors, whose ranges no output of the model shows (tensorflow/lite/tools/optimize/operator_property.cc).
 _WITH_INTERMEDIATES = {"LSTM", "UNIDIRECTIONAL_SEQUENCE_LSTM"}
+_WITH_BODIES = {"WHILE", "IF"}
 _SHOWN = 5
 
 
@@ -24,10 +25,12 @@ def with_ranges(path: Path, ranges: Mapping[str, tuple[float, float]], kept: Col
     import flatbuffers
 
     for each in operators(path):
-        if each.name in _WITH_INTERMEDIATES and not any(tensor.name in kept for tensor in each.outputs):
+        inside = "intermediate tensors" if each.name in _WITH_INTERMEDIATES else "a body"
+        unread = each.name in _WITH_INTERMEDIATES | _WITH_BODIES
+        if unread and not any(tensor.name in kept for tensor in each.outputs):
             raise Unconvertible(
-                f"mlir: {each.name} has intermediate tensors, whose ranges are not known",
-                "the quantizer 'converter' calibrates them itself; or keep the operator in float",
+                f"mlir: {each.name} has {inside}, whose ranges are not known",
+                f"keep the operator in float: --keep-float-op {each.name}; the quantizer 'converter' calibrates what is inside itself",
             )
     schema = schema_module()
     content = path.read_bytes()
