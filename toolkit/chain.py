@@ -21,6 +21,7 @@ from toolkit.store import Entry
 from toolkit.verdict import Evidence, Step, Verdict, judge
 
 if TYPE_CHECKING:
+    from toolkit.linting import Limits
     from toolkit.target import Target
 
 _RECHECKED_SAMPLES = (
@@ -39,15 +40,18 @@ _UNRESOLVED = re.compile(r"unresolved custom op: (\w+)")
 class Model:
     """A source with its samples, and the jobs that its targets and schemes have in common: each is made once.
 
-    `histograms` is whether any estimator that will be asked for looks at them; `linted` looks at the samples, None where none calibrate.
+    `histograms` is whether any estimator that will be asked for looks at them; `limits` are those by which a calibration set is looked at: `linted`
+    does so, None where there is no such set.
     """
 
     source: Source
     samples: Job
     calibrates: bool
     histograms: bool = False
-    linted: Job | None = None
+    limits: Limits | None = None
     _runs: dict[tuple[Any, ...], Job] = field(default_factory=dict)
+    _linted_ranges: dict[str, Job] = field(default_factory=dict)
+    linted: Job | None = field(init=False)
     canonical: Job = field(init=False)
     conversions: Conversions = field(init=False)
     reference: Job = field(init=False)
@@ -58,6 +62,11 @@ class Model:
         self.canonical = source.canonical_job(self.source, self.verification)
         calibration = self.samples.output("calibration") if self.calibrates else None
         self.conversions = Conversions(self.canonical.output("saved_model"), calibration, self.histograms)
+        self.linted = None
+        if self.calibrates and self.limits is not None:
+            from toolkit.linting import lint_job
+
+            self.linted = lint_job(self.samples, self.limits)
         device = self.source.device
         self.reference = source.reference_job(self.source, self.verification, device=device)
         self.on_cpu = None
@@ -69,6 +78,17 @@ class Model:
     def verification(self) -> Output:
         """The samples that judge."""
         return self.samples.output("verification")
+
+    def lint_ranges(self, artifact_format: str) -> Job | None:
+        """Return what looks at the statistics of a format's activations; None where nothing is to be looked at."""
+        if self.linted is None or self.limits is None:
+            return None
+        if artifact_format not in self._linted_ranges:
+            from toolkit.linting import lint_ranges_job
+
+            statistics = self.conversions.statistics(artifact_format).output("statistics")
+            self._linted_ranges[artifact_format] = lint_ranges_job(statistics, self.samples, self.limits)
+        return self._linted_ranges[artifact_format]
 
     def _recheck(self) -> Job:
         """Return the run of the canonical form in TensorFlow, over the first samples: it must still be the original."""
@@ -92,7 +112,10 @@ class Model:
 
 @dataclass(slots=True)
 class Chain:
-    """One target and one artifact: the jobs of every stage; `made` is what converted it, None for a file that was already there."""
+    """One target and one artifact: the jobs of every stage; `made` is what converted it, None for a file that was already there.
+
+    `candidates` (JSON) are the variants among which it was chosen; what `linted` jobs find is said in the verdict.
+    """
 
     model: Model
     target: Target
@@ -100,6 +123,7 @@ class Chain:
     made: Job | None
     links: list[tuple[str, Job]]
     candidates: tuple[Mapping[str, Any], ...] = ()
+    linted: tuple[Job, ...] = ()
 
     @property
     def jobs(self) -> list[Job]:
@@ -172,8 +196,8 @@ def settle(chain: Chain, executor: Executor, seconds: float) -> Verdict:
     """Return the verdict on a chain whose jobs have been run; raise the error of the first that failed, said of the target."""
     samples = _entry(executor, chain.model.samples, chain)
     findings = [*chain.model.source.findings, *samples.result["findings"], *_about_the_target(chain.target)]
-    if chain.model.linted is not None:
-        findings += _entry(executor, chain.model.linted, chain).result["findings"]
+    for job in chain.linted:
+        findings += _entry(executor, job, chain).result["findings"]
     reference = _entry(executor, chain.model.reference, chain)
     steps = [Step("original", run_of(reference), Signature.from_json(run_of(reference).signature))]
     for stage, planned in chain.links:

@@ -106,8 +106,8 @@ def draw(opened: source.Source, samples: Samples, recipes: Sequence[Recipe]) -> 
         samples.calibration, samples.evaluation, opened.signature, must_calibrate=bool(calibrated)
     )
     histograms = any(each.needs == "histogram" for recipe in calibrated for each in recipe.estimators)
-    linted = None if samples.calibration is None else linting.lint_job(drawn, linting.read_limits(samples.limits))
-    return Model(opened, drawn, calibrates=samples.calibration is not None, histograms=histograms, linted=linted)
+    limits = linting.read_limits(samples.limits)
+    return Model(opened, drawn, calibrates=samples.calibration is not None, histograms=histograms, limits=limits)
 
 
 def refuse_severe(model: Model, executor: Executor) -> None:

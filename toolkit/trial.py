@@ -38,10 +38,18 @@ class Trial:
         return [model.samples, model.canonical, *without_artifact(model, self.target.format)]
 
     @property
+    def linted(self) -> tuple[Job, ...]:
+        """The jobs that look at the calibration set: at its samples, and where ranges are taken from them at these."""
+        estimators = [one.variant.estimator for one in self.candidates if one.variant.estimator is not None]
+        ours = any(estimator.needs != "converter" for estimator in estimators)
+        ranges = self.model.lint_ranges(self.target.format) if ours else None
+        return tuple(job for job in (self.model.linted, ranges) if job is not None)
+
+    @property
     def jobs(self) -> list[Job]:
         """All jobs that can be done before one is chosen, those first that others wait for longest."""
         chosen_by = [job for candidate in preferred(list(self.candidates)) for job in candidate.jobs]
-        return [*chosen_by, *without_artifact(self.model, self.target.format)]
+        return [*chosen_by, *without_artifact(self.model, self.target.format), *self.linted]
 
 
 def trial_of(model: Model, target: Target, recipe: Recipe) -> Trial:
@@ -63,7 +71,7 @@ def _planned(model: Model, trial: Trial, executor: Executor) -> Chain | EdgeTool
     try:
         floats, *_ = executor.run(model.conversions.floats(trial.target.format))
         if trial.ready is not None:
-            return plan(model, trial.target, trial.ready, None, floats)
+            return replace(plan(model, trial.target, trial.ready, None, floats), linted=trial.linted)
         try:
             chosen = choose(list(trial.candidates), executor)
         except EdgeToolkitError as error:
@@ -72,7 +80,7 @@ def _planned(model: Model, trial: Trial, executor: Executor) -> Chain | EdgeTool
         made = plan(model, trial.target, chosen.artifact, chosen.candidate.made, floats)
     except EdgeToolkitError as error:
         return error
-    return replace(made, candidates=chosen.candidates)
+    return replace(made, candidates=chosen.candidates, linted=trial.linted)
 
 
 def _attempt(chain: Chain, executor: Executor, seconds: float) -> Attempt:

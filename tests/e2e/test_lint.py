@@ -7,6 +7,7 @@ import gzip
 import numpy as np
 import pytest
 
+import toolkit
 from toolkit import dataset, linting, stability
 from toolkit.opening import Samples, draw, open_model
 from toolkit.recipe import Recipe
@@ -168,3 +169,20 @@ def test_one_sample_out_of_scale_makes_outputs_unstable(judged_by_halves, digits
 
     assert [one["code"] for one in found] == ["unstable-ranges", "unstable-outputs"]
     assert found[1]["between"] > 4 * found[1]["quantization"]
+
+
+def test_a_build_says_what_is_to_be_said_of_samples_and_of_ranges(executor, sample, digits, arrays, tmp_path):
+    """In the report, whatever the verdict; a sound set leaves nothing there."""
+    with np.load(digits.with_suffix(".npz")) as held:
+        images = held["images"][:60].astype(np.float32)
+    images[::2][3] *= 60
+
+    def codes(calibration, evaluation=None):
+        samples = toolkit.Samples(str(calibration), evaluation)
+        outcomes = toolkit.build(
+            Original(sample), ["host"], samples, tmp_path, scheme=toolkit.Asked("static_wi8_ai8", quantizer="mlir"), executor=executor
+        )  # fmt: skip
+        return {finding["code"] for finding in outcomes["host"].findings}
+
+    assert {"unstable-ranges", "too-few-samples"} <= codes(arrays(image=images))
+    assert not codes(digits)

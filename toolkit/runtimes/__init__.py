@@ -5,6 +5,7 @@ A runtime is a module with
     FORMATS                             names of the artifact formats that it runs
     load(model, options) -> Loaded      `options`: "threads", "signature" (a key or null), "kernels" ("default", "builtin", "reference")
     tap(model, options) -> Tapped       optional: the same model on the same kernels, with its intermediate tensors to be read
+    unread(model) -> (name, ...)        optional: the tensors that it computes and that no tap can read (bodies of loops, gates of a fused LSTM)
 
 `Loaded.call` takes and gives {name: array} for one sample, by signature name, with exactly the dtypes and shapes of `Loaded.signature`
 (JSON as in `toolkit.signature`); `engine` is the name and version that really ran. What an engine raises is passed on untouched.
