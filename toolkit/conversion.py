@@ -142,10 +142,15 @@ class Conversions:
 
 
 def format_of(path: Path) -> str:
-    """Return the format of an artifact's file, as its suffix says it; RequestError for one that no converter writes, and for a folder."""
+    """Return the format of an artifact's file, as its suffix says it, tflite without one.
+
+    RequestError for a suffix that no converter writes, and for a folder.
+    """
     if path.is_dir():
         raise RequestError(f"{path}: is a folder; --out with the name of a file would be right")
     suffixes = {registry.load("converters", name).SUFFIX: name for name in registry.names("converters")}
+    if not path.suffix:
+        return "tflite"
     if path.suffix not in suffixes:
         raise RequestError(f"{path}: no format has this suffix; {' or '.join(sorted(suffixes))} would be right")
     return suffixes[path.suffix]

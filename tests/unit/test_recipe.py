@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from toolkit.conversion import format_of
 from toolkit.errors import RequestError, UnknownName
 from toolkit.recipe import Asked, Estimator, KeepFloat, Recipe, estimator
 
@@ -150,3 +151,16 @@ def test_what_is_forbidden_stays_forbidden_in_profiles_that_extend_it(tmp_path):
     (tmp_path / "board.toml").write_text('extends = "raspberry-pi-4"\nname = "board"\nabout = "x"\n')
 
     assert "dynamic_wi4_afp32" in target.find(tmp_path / "board.toml").forbids
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("model.tflite", "tflite"), ("model.onnx", "onnx"), ("model", "tflite")]
+)
+def test_the_format_is_what_the_suffix_says(tmp_path, name, expected):
+    assert format_of(tmp_path / name) == expected
+
+
+@pytest.mark.parametrize("name", ["model.onx", ""])
+def test_a_file_of_no_format_is_refused(tmp_path, name):
+    with pytest.raises(RequestError, match="would be right"):
+        format_of(tmp_path / name)
