@@ -196,8 +196,12 @@ def settle(chain: Chain, executor: Executor, seconds: float) -> Verdict:
     """Return the verdict on a chain whose jobs have been run; raise the error of the first that failed, said of the target."""
     samples = _entry(executor, chain.model.samples, chain)
     findings = [*chain.model.source.findings, *samples.result["findings"], *_about_the_target(chain.target)]
-    for job in chain.linted:
-        findings += _entry(executor, job, chain).result["findings"]
+    for outcome in executor.outcomes(chain.linted):
+        if isinstance(outcome, EdgeToolkitError):  # which keeps nobody from a verdict
+            message = f"the calibration set could not be looked at: {outcome.problem}"
+            findings.append({"code": "not-looked-at", "severity": "warning", "message": message})
+        else:
+            findings += outcome.result["findings"]
     reference = _entry(executor, chain.model.reference, chain)
     steps = [Step("original", run_of(reference), Signature.from_json(run_of(reference).signature))]
     for stage, planned in chain.links:
