@@ -101,8 +101,15 @@ def key(job: Job, engine_identity: str, input_digests: Mapping[str, str]) -> str
 def code_digest(module: str) -> str:
     """Return the hash of a worker module's source, of its folder's contract, and of the worker's own code and what it has of original models."""
     own = _PACKAGE / (module.replace(".", "/") + ".py")
-    files = {own, own.parent / "__init__.py", *(file for room in _ROOMS for file in (_PACKAGE / room).rglob("*.py"))}
-    return _digest_of({path.relative_to(_PACKAGE).as_posix(): sha256(path) for path in files})
+    files = {own, own.parent / "__init__.py"}
+    return _digest_of({**_shared_code(), **{path.relative_to(_PACKAGE).as_posix(): sha256(path) for path in files}})
+
+
+@functools.cache
+def _shared_code() -> dict[str, str]:
+    """Return the hashes of what every worker has, by path in the package; read once, as it is the same for all jobs of a process."""
+    files = [file for room in _ROOMS for file in (_PACKAGE / room).rglob("*.py")]
+    return {path.relative_to(_PACKAGE).as_posix(): sha256(path) for path in files}
 
 
 def path_digest(path: Path) -> str:

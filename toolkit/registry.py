@@ -7,6 +7,7 @@ Names come from the files alone, so listing them imports nothing; what a plugin 
 from __future__ import annotations
 
 import importlib
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -23,7 +24,10 @@ def names(folder: str) -> tuple[str, ...]:
 
 def load(folder: str, name: str) -> ModuleType:
     """Return the plugin's module; UnknownName with the closest known name where the folder has no such file."""
+    full = f"toolkit.{folder}.{name}"
+    if full in sys.modules and name.isidentifier() and not name.startswith("_"):
+        return sys.modules[full]  # a build asks hundreds of times
     known = names(folder)
     if name not in known:  # before the import, so that a name from a user's file can reach nothing but a plugin
         raise UnknownName(folder.removesuffix("s"), name, known)
-    return importlib.import_module(f"toolkit.{folder}.{name}")
+    return importlib.import_module(full)
