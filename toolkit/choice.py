@@ -20,7 +20,7 @@ from toolkit.recipe import Recipe, Variant
 from toolkit.runtime import Execution, run_of, signature_of_run
 from toolkit.signature import Signature
 from toolkit.store import Entry
-from toolkit.verdict import Step, noise_share
+from toolkit.verdict import Step, decibels, noise_share
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class _Row:
     problem: str | None
 
     def to_json(self, *, chosen: bool) -> dict[str, Any]:
-        sqnr_db = None if self.noise is None or not 0 < self.noise < math.inf else -10 * math.log10(self.noise)
+        sqnr_db = None if self.noise is None else decibels(self.noise)
         about = {"sqnr_db": sqnr_db, "size_bytes": self.size_bytes, "problem": self.problem, "chosen": chosen}
         return {**self.candidate.variant.to_json(), **about}
 

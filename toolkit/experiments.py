@@ -27,7 +27,7 @@ from toolkit.opening import Samples, draw, executing, make_environments, open_mo
 from toolkit.recipe import Asked, Estimator, Recipe, Variant, estimator
 from toolkit.runtime import run_job
 from toolkit.source import Original
-from toolkit.verdict import Verdict, noise_share
+from toolkit.verdict import Verdict, decibels, noise_share
 
 if TYPE_CHECKING:
     from toolkit.target import Target
@@ -250,13 +250,6 @@ def _judged(row: Row, verdict: Verdict) -> Row:
     )
 
 
-def decibels(noise: float) -> float | None:
-    """Return a noise-to-signal ratio, a power, in dB of signal to noise: None for no noise, -inf for nothing but noise."""
-    if noise == 0:
-        return None
-    return -10 * math.log10(noise) if math.isfinite(noise) else -math.inf
-
-
 def _timed(model: Model, cell: _Cell, row: Row, executor: Executor) -> Row:
     """Measure one call where that is real: on this machine, with nothing else of ours at work."""
     if row.verdict is None or cell.target.runtime.launcher != "local":
@@ -265,6 +258,6 @@ def _timed(model: Model, cell: _Cell, row: Row, executor: Executor) -> Row:
     job = run_job(file, model.verification, execution_of(cell.target), first=_TIMED_CALLS)
     (ran,) = executor.outcomes([dataclasses.replace(job, title=f"time {row.scheme}", cached=False)])
     if isinstance(ran, EdgeToolkitError):
-        return row
+        return dataclasses.replace(row, findings=(*row.findings, f"warning: latency not measured: {ran.problem}"))
     calls = np.load(ran.out / "call_ms.npy")[_FIRST_CALLS:]
     return row if not len(calls) else dataclasses.replace(row, latency_ms=statistics.median(calls.tolist()))

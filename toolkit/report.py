@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -229,6 +230,8 @@ def variant_text(row: Mapping[str, Any]) -> str:
 def _drift(row: Mapping[str, Any]) -> str:
     if row["problem"] is not None:
         return str(row["problem"]).splitlines()[0]
+    if row["sqnr_db"] == -math.inf:
+        return "nothing but noise, or outputs that do not match the float artifact's"
     drift = "no noise" if row["sqnr_db"] is None else f"{row['sqnr_db']:.4g} dB"
     return f"{drift} against the float artifact, {size(row['size_bytes'])}"
 

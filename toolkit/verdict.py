@@ -217,6 +217,13 @@ def noise_share(measured: Measured) -> float:
     return math.inf if measured.mismatches else worst
 
 
+def decibels(noise: float) -> float | None:
+    """Return a noise-to-signal ratio, a power, in dB of signal to noise: None for no noise, -inf for nothing but noise."""
+    if noise == 0:
+        return None
+    return -10 * math.log10(noise) if math.isfinite(noise) else -math.inf
+
+
 def _below_noise(
     target: Target, artifact: Artifact, noise: Mapping[str, Mapping[str, float]], total: Measured
 ) -> list[Mapping[str, Any]]:

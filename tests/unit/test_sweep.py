@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from toolkit import sweep_table
 from toolkit.errors import RequestError, UnknownName
-from toolkit.experiments import Row, decibels, marked
+from toolkit.experiments import Row, marked
+from toolkit.verdict import decibels
 
 
 def row(name="a", size=1000, total=20.0, **fields):

@@ -16,7 +16,7 @@ from toolkit.jobs import Engine
 from toolkit.runtime import Run
 from toolkit.signature import Signature
 from toolkit.source import Source
-from toolkit.verdict import Evidence, Step, judge
+from toolkit.verdict import Evidence, Step, decibels, judge
 from toolkit.worker.shards import ShardWriter
 
 SIGNATURE = {
@@ -356,3 +356,19 @@ def test_a_bundle_that_cannot_be_written_whole_leaves_the_old_one(judged, tmp_pa
 
     assert {path.name: path.read_bytes() for path in place.iterdir()} == before
     assert [path.name for path in out.iterdir()] == ["board"]
+
+
+def test_a_variant_of_nothing_but_noise_is_never_said_to_have_none(judged):
+    """NaN, and outputs of other names, are infinite noise; only equal outputs have none."""
+    rows = [
+        {"quantizer": "a", "estimator": None, "chosen": True, "problem": None, "size_bytes": 8, "sqnr_db": decibels(0.0)},
+        {"quantizer": "b", "estimator": None, "chosen": False, "problem": None, "size_bytes": 8, "sqnr_db": decibels(np.inf)},
+    ]  # fmt: skip
+    verdict = dataclasses.replace(judged({"original": SCORES, "conversion": SCORES}), candidates=tuple(rows))
+
+    text = report.verdict_text(verdict)
+    document = json.loads(json.dumps(report.verdict_json(verdict, "model.tflite"), allow_nan=False))
+
+    assert "ships         a: no noise" in text
+    assert "behind it     b: nothing but noise" in text
+    assert [row["sqnr_db"] for row in document["candidates"]] == [None, "-inf"]
