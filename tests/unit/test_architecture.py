@@ -21,16 +21,16 @@ ORDER = """
     jobs store
     workers
     executor progress
-    worker.onnx_graph worker.onnx_session worker.onnx_file worker.onnx_held worker.onnx_arithmetic
-    worker.tflite_file worker.tflite_operators worker.tflite_arithmetic
-    runtimes worker.tflite worker.tflite_taps worker.tflite_parts worker.counterparts worker.infer runtimes/*
+    worker.onnx.graph worker.onnx.session worker.onnx.file worker.onnx.held worker.onnx.arithmetic
+    worker.tflite.file worker.tflite.operators worker.tflite.arithmetic
+    runtimes worker.tflite.interpreter worker.tflite.taps worker.tflite.parts worker.tflite.counterparts worker.infer runtimes/*
     worker.statistics estimators estimators/* worker.calibration worker.drift
     worker.plots
     lints lints/* worker.lint linting
     originals sources sources/* worker.original source
     readers readers/* worker.preparation worker.samples worker.subset dataset
-    worker.onnx_conversion worker.onnx_calibration
-    worker.tflite_conversion worker.tflite_ranges worker.tflite_versions worker.tflite_held
+    worker.onnx.conversion worker.onnx.calibration
+    worker.tflite.conversion worker.tflite.ranges worker.tflite.versions worker.tflite.held
     schemes schemes/* converters converters/* quantizers quantizers/* recipe calibration conversion
     metrics metrics/*
     target
@@ -52,7 +52,7 @@ ORDER = """
 RANKS = {name: rank for rank, line in enumerate(ORDER.strip().splitlines()) for name in line.split()}
 PLUGINS = {name[:-2] for name in RANKS if name.endswith("/*")}
 # What stands for itself: scripts, and what every interpreter may run.
-APART = {"worker", "worker.main", "sample.train", "schemas", "schemas.__main__", ""}
+APART = {"worker", "worker.tflite", "worker.onnx", "worker.main", "sample.train", "schemas", "schemas.__main__", ""}
 MODULES = sorted(
     path.relative_to(PACKAGE)
     .with_suffix("")
@@ -126,7 +126,9 @@ def test_a_worker_needs_nothing_of_the_host():
     """What a worker imports exists in every engine's interpreter: the standard library, numpy and safetensors."""
     code = (
         "import sys, importlib, pathlib\n"
-        "names = ['worker.' + path.stem for path in pathlib.Path('toolkit/worker').glob('*.py') if path.stem not in ('main', '__init__')]\n"
+        "folder = pathlib.Path('toolkit/worker')\n"
+        "parts = [path.relative_to(folder).with_suffix('').parts for path in folder.rglob('[a-z]*.py') if path.stem != 'main']\n"
+        "names = ['.'.join(('worker', *each)) for each in parts]\n"
         "folders = ('runtimes', 'sources', 'converters', 'schemes')\n"
         "names += [f'{folder}.{path.stem}' for folder in folders for path in pathlib.Path('toolkit', folder).glob('[a-z]*.py')]\n"
         "for name in names: importlib.import_module('toolkit.' + name)\n"

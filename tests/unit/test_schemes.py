@@ -10,8 +10,8 @@ import pytest
 from toolkit import registry
 from toolkit.errors import RequestError, UnknownName
 from toolkit.recipe import Recipe
-from toolkit.worker import tflite_held
-from toolkit.worker.tflite_operators import Operator, Tensor
+from toolkit.worker.tflite import held as tflite_held
+from toolkit.worker.tflite.operators import Operator, Tensor
 
 SCHEMES = registry.names("schemes")
 QUANTIZED = [name for name in SCHEMES if registry.load("schemes", name).QUANTIZERS]

@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from toolkit.worker.onnx_arithmetic import multiply_accumulates
-from toolkit.worker.onnx_calibration import own_ranges
-from toolkit.worker.onnx_conversion import OPSET, converted, loadable, prepared
-from toolkit.worker.onnx_file import inspect
-from toolkit.worker.onnx_held import held
+from toolkit.worker.onnx.arithmetic import multiply_accumulates
+from toolkit.worker.onnx.calibration import own_ranges
+from toolkit.worker.onnx.conversion import OPSET, converted, loadable, prepared
+from toolkit.worker.onnx.file import inspect
+from toolkit.worker.onnx.held import held
 
 __all__ = ["inspect"]
 

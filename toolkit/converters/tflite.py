@@ -7,11 +7,11 @@ import math
 from typing import Any
 
 from toolkit.errors import InvalidSamples
-from toolkit.worker.tflite_arithmetic import multiply_accumulates
-from toolkit.worker.tflite_conversion import converted, converter, representative
-from toolkit.worker.tflite_held import held
-from toolkit.worker.tflite_operators import inspect
-from toolkit.worker.tflite_ranges import held_ranges
+from toolkit.worker.tflite.arithmetic import multiply_accumulates
+from toolkit.worker.tflite.conversion import converted, converter, representative
+from toolkit.worker.tflite.held import held
+from toolkit.worker.tflite.operators import inspect
+from toolkit.worker.tflite.ranges import held_ranges
 
 __all__ = ["inspect"]
 

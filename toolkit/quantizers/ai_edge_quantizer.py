@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from toolkit.errors import Unconvertible, causes
-from toolkit.worker.tflite_held import held, kept_tensors
-from toolkit.worker.tflite_operators import operators
-from toolkit.worker.tflite_versions import versioned
+from toolkit.worker.tflite.held import held, kept_tensors
+from toolkit.worker.tflite.operators import operators
+from toolkit.worker.tflite.versions import versioned
 
 FORMAT = "tflite"
 ENGINE = "ai_edge_quantizer"

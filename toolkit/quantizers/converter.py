@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from toolkit.errors import Unconvertible
-from toolkit.worker.tflite_conversion import converted, converter, representative
-from toolkit.worker.tflite_held import held
+from toolkit.worker.tflite.conversion import converted, converter, representative
+from toolkit.worker.tflite.held import held
 
 FORMAT = "tflite"
 ENGINE = "tensorflow"

@@ -10,9 +10,9 @@ import json
 from typing import Any
 
 from toolkit.errors import Unconvertible, causes
-from toolkit.worker.tflite_held import held, kept_tensors
-from toolkit.worker.tflite_operators import operators
-from toolkit.worker.tflite_ranges import with_ranges
+from toolkit.worker.tflite.held import held, kept_tensors
+from toolkit.worker.tflite.operators import operators
+from toolkit.worker.tflite.ranges import with_ranges
 
 FORMAT = "tflite"
 ENGINE = "tensorflow"

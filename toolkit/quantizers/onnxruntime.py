@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from toolkit.errors import InvalidSamples, Unconvertible
-from toolkit.worker.onnx_graph import check_keep, kept_nodes, nodes_of, read, sort_nodes, split_gemm
-from toolkit.worker.onnx_held import held
-from toolkit.worker.onnx_session import session
+from toolkit.worker.onnx.graph import check_keep, kept_nodes, nodes_of, read, sort_nodes, split_gemm
+from toolkit.worker.onnx.held import held
+from toolkit.worker.onnx.session import session
 
 FORMAT = "onnx"
 ENGINE = "onnxruntime"

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.runtimes import Loaded, Tapped
-from toolkit.worker import tflite, tflite_taps
+from toolkit.worker.tflite import interpreter as tflite
+from toolkit.worker.tflite import taps
 
 FORMATS = ("tflite",)
 
@@ -23,9 +24,9 @@ def tap(model: Path, options: dict[str, Any]) -> Tapped:
     """Return the model with its intermediate tensors to be read, on the same kernels."""
     from ai_edge_litert import interpreter
 
-    return tflite_taps.tap(interpreter, f"ai-edge-litert {version('ai-edge-litert')}", model, options)
+    return taps.tap(interpreter, f"ai-edge-litert {version('ai-edge-litert')}", model, options)
 
 
 def unread(model: Path) -> tuple[str, ...]:
     """Return the names of float32 tensors that the model computes and `tap` cannot show."""
-    return tflite_taps.unread(model)
+    return taps.unread(model)

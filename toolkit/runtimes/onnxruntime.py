@@ -10,15 +10,15 @@ import numpy as np
 
 from toolkit.errors import InvalidSource
 from toolkit.runtimes import Loaded, Tapped
-from toolkit.worker.onnx_file import grids, outside_of, signature
-from toolkit.worker.onnx_graph import DEQUANTIZE, QUANTIZE, read
-from toolkit.worker.onnx_session import CPU, session, spec, with_outputs
+from toolkit.worker.onnx.file import grids, outside_of, signature
+from toolkit.worker.onnx.graph import DEQUANTIZE, QUANTIZE, read
+from toolkit.worker.onnx.session import CPU, session, spec, with_outputs
 
 FORMATS = ("onnx",)
 
 
 def load(model: Path, options: dict[str, Any]) -> Loaded:
-    """Return the model ready to run; `options` may hold a `provider`. For what `kernels` mean, see `toolkit.worker.onnx_session`.
+    """Return the model ready to run; `options` may hold a `provider`. For what `kernels` mean, see `toolkit.worker.onnx.session`.
 
     Raises InvalidSource for a file that is no ONNX model or not all of one, UnknownName for a provider that is not there.
     """

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.runtimes import Loaded
-from toolkit.worker import tflite
+from toolkit.worker.tflite import interpreter as tflite
 
 FORMATS = ("tflite",)
 

@@ -22,11 +22,11 @@ from typing import Any
 import numpy as np
 
 from toolkit.errors import InvalidSamples, RequestError
-from toolkit.worker.counterparts import computed, counterparts, without_counterpart
 from toolkit.worker.infer import quantize
 from toolkit.worker.shards import read_index, read_samples, sequence_length
-from toolkit.worker.tflite_file import describe
-from toolkit.worker.tflite_parts import Node, Parts, Tensor, runner
+from toolkit.worker.tflite.counterparts import computed, counterparts, without_counterpart
+from toolkit.worker.tflite.file import describe
+from toolkit.worker.tflite.parts import Node, Parts, Tensor, runner
 
 _COSTED_SAMPLES = 32  # a power over so many samples ranks layers as one over all does
 _COSTED_BYTES = 1 << 28  # of float activations that are kept meanwhile

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.errors import InvalidSource
-from toolkit.worker.onnx_graph import (
+from toolkit.worker.onnx.graph import (
     DEQUANTIZE,
     QUANTIZE,
     STANDARD_DOMAINS,

@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from toolkit.worker.onnx_graph import graphs_of, read
+from toolkit.worker.onnx.graph import graphs_of, read
 
 
 def multiply_accumulates(path: Path) -> int:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from toolkit.worker.tflite_file import bytes_of, describe, dtype_of, operator_name, schema_module
+from toolkit.worker.tflite.file import bytes_of, describe, dtype_of, operator_name, schema_module
 
 _MOVES = {"QUANTIZE", "DEQUANTIZE"}  # they touch float by their nature
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from toolkit.worker.tflite_parts import Node, Parts
+from toolkit.worker.tflite.parts import Node, Parts
 
 _READ = ("float32", "float16", "int8", "uint8", "int16", "int32", "int64")  # what taps read
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from toolkit.errors import InvalidSource
-from toolkit.worker.tflite_file import schema_module
+from toolkit.worker.tflite.file import schema_module
 
 _MOVES = ("QUANTIZE", "DEQUANTIZE")
 _GRAPHS = ("IF", "WHILE", "CALL", "CALL_ONCE", "STABLEHLO")  # their work is done in other graphs of the file
@@ -198,7 +198,7 @@ def runner(content: bytes, options: Mapping[str, Any]) -> Any:
     """Return `call(arrays in the part's order) -> arrays`; whatever the engine raises is passed on. Arrays are copies."""
     from ai_edge_litert import interpreter
 
-    from toolkit.worker.tflite import resolvers
+    from toolkit.worker.tflite.interpreter import resolvers
 
     kernels = resolvers(interpreter)[options["kernels"]]
     loaded = interpreter.Interpreter(model_content=content, num_threads=1, experimental_op_resolver_type=kernels)

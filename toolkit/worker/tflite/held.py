@@ -12,8 +12,8 @@ from typing import Any
 
 from toolkit.errors import Unconvertible, UnknownName
 from toolkit.worker.request import sha256
-from toolkit.worker.tflite_file import describe, finding
-from toolkit.worker.tflite_operators import Operator, Tensor, operators
+from toolkit.worker.tflite.file import describe, finding
+from toolkit.worker.tflite.operators import Operator, Tensor, operators
 
 LARGE = 1024  # elements: below it TensorFlow's converter leaves weights in float too (quantize_weights.cc, kWeightsMinNumElementsDefault)
 NAMED = 10

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.errors import Unconvertible
-from toolkit.worker.tflite_file import schema_module
-from toolkit.worker.tflite_operators import operators
+from toolkit.worker.tflite.file import schema_module
+from toolkit.worker.tflite.operators import operators
 
 # They have intermediate tensors, whose ranges no output of the model shows (tensorflow/lite/tools/optimize/operator_property.cc).
 _WITH_INTERMEDIATES = {"LSTM", "UNIDIRECTIONAL_SEQUENCE_LSTM"}

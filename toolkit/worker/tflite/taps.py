@@ -14,7 +14,7 @@ import numpy as np
 
 from toolkit.errors import InvalidSource, UnknownName
 from toolkit.runtimes import Tapped
-from toolkit.worker.tflite_file import dtype_of, operator_name, schema_module
+from toolkit.worker.tflite.file import dtype_of, operator_name, schema_module
 
 _NUMBERS = ("float32", "float16", "int8", "uint8", "int16", "int32", "int64")
 
@@ -22,8 +22,8 @@ _NUMBERS = ("float32", "float16", "int8", "uint8", "int16", "int32", "int64")
 def tap(module: Any, engine: str, model: Path, options: dict[str, Any]) -> Tapped:
     """Return the model with every tensor of numbers that is fed or that an operator of its main graph gives, to be read.
 
-    `module` and `options` as in `toolkit.worker.tflite.load`. Variable tensors begin anew with each call. What loops and branches compute inside,
-    and what operators keep to themselves, is not among the tensors: see `unread`.
+    `module` and `options` as in `toolkit.worker.tflite.interpreter.load`. Variable tensors begin anew with each call.
+    What loops and branches compute inside, and what operators keep to themselves, is not among the tensors: see `unread`.
     Raises InvalidSource for what is no TFLite file, or one that is larger than a flatbuffer can be.
     """
     schema, content = schema_module(), _content(model)
@@ -78,7 +78,7 @@ def _content(path: Path) -> bytes:
 
 
 def _interpreter(module: Any, content: bytes, options: dict[str, Any]) -> Any:
-    from toolkit.worker.tflite import resolvers
+    from toolkit.worker.tflite.interpreter import resolvers
 
     interpreter = module.Interpreter(
         model_content=content,

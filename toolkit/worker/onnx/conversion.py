@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from toolkit.errors import EnvironmentUnavailable, RequestError, Unconvertible, causes
-from toolkit.worker.onnx_graph import STANDARD_DOMAINS, graphs_of, lacking_operators, nodes_of
-from toolkit.worker.onnx_session import session
+from toolkit.worker.onnx.graph import STANDARD_DOMAINS, graphs_of, lacking_operators, nodes_of
+from toolkit.worker.onnx.session import session
 
 OPSET = 17
 # tf2onnx 1.17 knows no newer ones; before 9, its Constant and BatchNormalization were other operators

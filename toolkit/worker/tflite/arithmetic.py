@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from toolkit.worker.tflite_file import operator_name, schema_module
+from toolkit.worker.tflite.file import operator_name, schema_module
 
 _WEIGHTS = (
     1  # the second input of these operators holds the filter (tensorflow/lite/core/c/builtin_op_data.h: their Prepare)

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from toolkit.worker.onnx_file import describe, finding, packed_in, size_of
-from toolkit.worker.onnx_graph import (
+from toolkit.worker.onnx.file import describe, finding, packed_in, size_of
+from toolkit.worker.onnx.graph import (
     DEQUANTIZE,
     QUANTIZE,
     constants_of,
@@ -20,7 +20,7 @@ from toolkit.worker.onnx_graph import (
     nodes_of,
     read,
 )
-from toolkit.worker.onnx_session import session, spec, with_outputs
+from toolkit.worker.onnx.session import session, spec, with_outputs
 from toolkit.worker.request import sha256
 
 NAMED = 10

@@ -1,0 +1,1 @@
+"""ONNX files: how they are converted to, read, run and compared."""
