@@ -32,6 +32,19 @@ path = "samples.npz"
 calibration = 100
 verification = 128
 """
+# Ten sectors of random directions: where two of them meet, an untrained network's best score is soon another.
+TARGET = """\
+name = "untrained"
+about = "host, for a network without training"
+hardware = "whatever this runs on"
+extends = "host"
+[[bounds]]
+stage = "total"
+output = "*"
+metric = "top1_agreement"
+limit = 0.5
+because = "nothing was learned that would keep scores apart"
+"""
 
 
 def _sibling(name: str) -> Any:
@@ -58,7 +71,14 @@ def measure(rounds: int, sweeps: int, work: Path) -> tuple[Any, list[Any]]:
     bench.say("writing MobileNetV2")
     bench.Times().run("written", [python, HERE / "mobilenet.py", "write", network], where=work)
     (network / "samples.toml").write_text(RECIPE)
-    source = [network / "saved_model", "--target", "host", "--calibration", network / "samples.toml"]
+    (network / "untrained.toml").write_text(TARGET)
+    source = [
+        network / "saved_model",
+        "--target",
+        network / "untrained.toml",
+        "--calibration",
+        network / "samples.toml",
+    ]
     # Three estimators by two quantizers by two set sizes: twelve variants of static int8.
     varied = ["--scheme", "static_wi8_ai8", "--estimator", "min_max", "--estimator", "percentile", "--estimator", "mse"]
     sized = ["--size", "100", "--size", "50"]

@@ -17,17 +17,21 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 import numpy as np
 
 CALIBRATION, VERIFICATION = 100, 128
+_DIRECTIONS = 4  # in which the features of pictures differ most
+_SPREAD = 3  # standard deviation of the scores
 _SETTLING = 6  # passes in training mode, each of which takes the statistics halfway to those of the images
 
 
 def images(count: int, size: int) -> Any:
-    """Return smooth random pictures in [-1, 1], float32 (count, size, size, 3)."""
+    """Return smooth random pictures in [-1, 1], of a colour and a contrast each, float32 (count, size, size, 3)."""
     import tensorflow as tf
 
     rng = np.random.default_rng(0)
     coarse = rng.random((count, 8, 8, 3), dtype=np.float32)
     fine = rng.normal(0, 0.1, (count, size, size, 3)).astype(np.float32)
-    return np.clip(tf.image.resize(coarse, (size, size)).numpy() * 2 - 1 + fine, -1, 1).astype(np.float32)
+    contrast, colour = rng.random((count, 1, 1, 1)), rng.uniform(-0.7, 0.7, (count, 1, 1, 3))
+    smooth = (tf.image.resize(coarse, (size, size)).numpy() * 2 - 1) * contrast + colour
+    return np.clip(smooth + fine, -1, 1).astype(np.float32)
 
 
 def write(folder: Path, size: int) -> None:
@@ -40,13 +44,21 @@ def write(folder: Path, size: int) -> None:
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = 0.5
+        elif isinstance(layer, keras.layers.DepthwiseConv2D):
+            # Mostly the middle, as training makes them: of random ones, the padding's pattern soon hides the picture.
+            (kernel,) = layer.get_weights()
+            kernel *= 0.3
+            kernel[1, 1] += 1
+            layer.set_weights([kernel])
     seen = images(32, size)
     for _ in range(_SETTLING):
         model(seen, training=True)
     features = keras.Model(model.input, model.layers[-2].output)(seen).numpy()
     # Scores that differ from picture to picture, as a trained network's do: the last layer looks at what varies.
-    _, _, directions = np.linalg.svd(features - features.mean(axis=0), full_matrices=False)
-    kernel = directions[:10].T * (3 / features.std())
+    varied = features - features.mean(axis=0)
+    _, _, directions = np.linalg.svd(varied, full_matrices=False)
+    kernel = directions[:_DIRECTIONS].T @ np.random.default_rng(0).normal(size=(_DIRECTIONS, 10))
+    kernel *= _SPREAD / (varied @ kernel).std()
     model.layers[-1].set_weights([kernel.astype(np.float32), -(features.mean(axis=0) @ kernel).astype(np.float32)])
     signature = [tf.TensorSpec([1, size, size, 3], tf.float32, name="image")]
     model.export(folder / "saved_model", verbose=False, input_signature=signature)
