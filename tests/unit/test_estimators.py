@@ -168,21 +168,27 @@ def test_the_divergence_is_that_of_the_slides(levels):
         assert found == pytest.approx([divergence(counts, each, levels) for each in kept], rel=1e-9, abs=1e-12)
 
 
+@pytest.mark.parametrize("start", [0.0, 0.7])
 @pytest.mark.parametrize("kind", ["normal", "relu", "heavy", "skewed"])
-def test_no_threshold_loses_less_information(kind, statistics, values):
-    """Of the values themselves, counted anew: the threshold is among the best 5 % that the slides' procedure could choose, each in turn."""
+def test_no_threshold_loses_less_information(kind, start, statistics, values):
+    """Of the values themselves, counted anew: the threshold is among the best 5 % that the slides' procedure could choose, each in turn.
+
+    The search begins at `start` of the largest value; at 0 in the slides, where outliers are cut off.
+    """
     width, levels = statistics.widths[KINDS.index(kind)], 128 if values[kind].min() < 0 else 256
     counts = np.bincount((np.abs(values[kind]).ravel() // width).astype(int))
     counts[0] = counts[1]
-    tried = [*range(levels, len(counts), 41), len(counts)]
+    tried = [*range(max(levels, int(start * len(counts))), len(counts), 41), len(counts)]
     all_of_them = {kept: divergence(counts.tolist(), kept, levels) for kept in tried}
 
-    low, high = estimated("entropy", statistics)[kind]
+    low, high = estimated("entropy", statistics, start=start)[kind]
 
     threshold, largest = max(-low, high), np.abs(values[kind]).max()
+    assert threshold >= start * (largest - width)
     chosen = divergence(counts.tolist(), len(counts) if threshold == largest else int(threshold / width), levels)
     assert chosen <= min(all_of_them.values()) * 1.05 + 1e-9
-    assert (kind == "heavy") <= (threshold < largest / 4)
+    if start == 0:
+        assert (kind == "heavy") <= (threshold < largest / 4)
 
 
 def test_a_tensor_of_one_sign_has_twice_as_many_levels(statistics):
@@ -195,9 +201,36 @@ def test_a_tensor_of_one_sign_has_twice_as_many_levels(statistics):
     rows = np.array([[[0.0, 1e3, 1e3], [-1e3, 1e3, 1e3]]])
     named = Statistics(("right", "both"), np.arange(1), rows, np.array([-4, -4]), np.stack([right, both]))
 
-    few, many = (entropy.estimate(named, entropy.Parameters(levels)) for levels in (64, 128))
+    few, many = (entropy.estimate(named, entropy.Parameters(levels, start=0)) for levels in (64, 128))
 
     assert few["right"][1] == many["both"][1] != few["both"][1]
+
+
+def counted(values, exponent):
+    """Return the statistics of one tensor's values in one sample, in bins of the width 2**exponent."""
+    places = np.floor(values * 2.0**-exponent).astype(int) + 2048
+    rows = np.array([[[values.min(), values.max(), values.size]]])
+    counts = np.bincount(places, minlength=4096)[np.newaxis]
+    return Statistics(("tensor",), np.arange(1), rows, np.array([exponent]), counts)
+
+
+def test_entropy_keeps_grey_levels_around_zero():
+    """Pixels scaled to [-1, 1], most of them black: in the slides' search the one grey level next to zero is worth as much as all of them."""
+    levels = np.arange(-8, 9) / 8
+    pixels = counted(np.repeat(levels, [6250, *[300] * 7, 370, *[300] * 7, 1150]), -10)
+
+    assert entropy.estimate(pixels, entropy.Parameters())["tensor"] == (-1, 1)
+    assert entropy.estimate(pixels, entropy.Parameters(start=0))["tensor"][1] < 0.2
+
+
+def test_of_thresholds_that_lose_nothing_entropy_takes_the_largest():
+    """Scores so far apart that each is in a level by itself, beyond which lies what was seen and not counted."""
+    counts = counted(np.repeat([-0.5, 0.25, 1.0, 3.0, 5.5], [3, 7, 1, 13, 2]), -8).counts
+    rows = np.array([[[-0.5, 7.5, 26.0]]])
+
+    found = entropy.estimate(Statistics(("scores",), np.arange(1), rows, np.array([-8]), counts), entropy.Parameters())
+
+    assert found == {"scores": (-0.5, 7.5)}
 
 
 def test_entropy_keeps_all_where_nothing_but_zeros_was_counted():
@@ -226,6 +259,8 @@ def test_entropy_keeps_all_where_nothing_but_zeros_was_counted():
         ("mse:steps=inf", "steps inf"),
         ("entropy:levels=1", "levels 1 is no whole number from 2 to 512"),
         ("entropy:levels=2.5", "levels 2.5"),
+        ("entropy:start=1.5", "start 1.5 is not from 0 to 1"),
+        ("entropy:start=nan", "start nan"),
         ("min_max:percentile=99", "parameter of the estimator min_max 'percentile': unknown"),
         ("converter:momentum=0.5", "parameter of the estimator converter 'momentum': unknown"),
     ],

@@ -3,7 +3,12 @@
 Migacz, 8-bit Inference with TensorRT (GTC 2017), slides 26 to 38: values beyond the threshold are counted into its last bin, the bins before it are
 joined to as many as there are levels and spread again over those that were not empty; the threshold is (bins kept + 1/2) widths.
 As in NVIDIA's own code (TensorRT, pytorch_quantization/calib/histogram.py), the first bin, which holds the zeros of a ReLU, counts for as much as the
-second, and a tensor of one sign has twice as many levels.
+second, a tensor of one sign has twice as many levels, and of thresholds that lose equally little the largest is taken.
+
+The slides try every threshold from as many bins as levels on. There nothing is joined, so that only what is clipped counts, and little of that where
+the histogram is spiky or sparse: a tensor of few distinct values shrinks to one bin, which loses nothing. So the search begins at 0.7 of the largest
+absolute value, as in PaddlePaddle (contrib/slim/quantization/post_training_quantization.py, `_get_kl_scaling_factor`) and, for one sign, in
+Intel's Neural Compressor (`KL_Divergence.get_threshold`).
 """
 
 from __future__ import annotations
@@ -20,13 +25,16 @@ _AT_ONCE = 64  # thresholds, so that what they need stays in a processor's cache
 
 @dataclass(frozen=True)
 class Parameters:
-    """`levels` of absolute values, 2 to 512; 128 in the source, for int8."""
+    """`levels` of absolute values, 2 to 512; 128 in the source, for int8. `start`: share of the largest that is kept at least; 0 as in the slides."""
 
     levels: float = 128
+    start: float = 0.7
 
     def __post_init__(self) -> None:
         if not (2 <= self.levels <= 512 and self.levels == int(self.levels)):
             raise ValueError(f"levels {self.levels:g} is no whole number from 2 to 512")
+        if not 0 <= self.start <= 1:
+            raise ValueError(f"start {self.start:g} is not from 0 to 1")
 
 
 def estimate(statistics: Any, parameters: Parameters) -> dict[str, tuple[float, float]]:
@@ -38,19 +46,22 @@ def estimate(statistics: Any, parameters: Parameters) -> dict[str, tuple[float, 
         low, high = lows[tensor], highs[tensor]
         absolute = statistics.counts[tensor, half:] + statistics.counts[tensor, :half][::-1]
         levels = int(parameters.levels) * (1 if low < 0 < high else 2)
-        threshold = _kept(np.append(absolute[1], absolute[1:]), levels) * statistics.widths[tensor]
+        # All values reach so many bins; those that were counted are a part of them, and may end before.
+        reached = int(max(-low, high) / statistics.widths[tensor]) + 1
+        kept = _kept(np.append(absolute[1], absolute[1:reached]), levels, int(parameters.start * reached))
+        threshold = kept * statistics.widths[tensor]
         below, above = max(low, -threshold) if low < 0 else low, min(high, threshold) if high > 0 else high
         found[name] = (float(below), float(above))
     return found
 
 
-def _kept(counts: np.ndarray, levels: int) -> float:
-    """Return the threshold in widths; all bins are kept if no more of them than levels hold something."""
+def _kept(counts: np.ndarray, levels: int, first: int) -> float:
+    """Return the threshold in widths, from `first` on; all bins are kept if no more of them than levels hold something."""
     if not counts[levels:].any():
         return len(counts)
-    used = int(np.flatnonzero(counts)[-1]) + 1
-    tried = np.array([*range(levels, used, _BETWEEN), used])
-    return float(tried[divergences(counts[:used], tried, levels).argmin()]) + 0.5
+    tried = np.array([*range(max(first, levels), len(counts), _BETWEEN), len(counts)])
+    lost = divergences(counts, tried, levels).round(12)  # what is equal but for the rounding of sums is to be equal
+    return float(tried[np.flatnonzero(lost == lost.min())[-1]]) + 0.5
 
 
 def divergences(counts: np.ndarray, kept: np.ndarray, levels: int) -> np.ndarray:
