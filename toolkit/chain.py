@@ -24,14 +24,12 @@ if TYPE_CHECKING:
     from toolkit.linting import Limits
     from toolkit.target import Target
 
-_RECHECKED_SAMPLES = (
-    64  # the canonical form is the same graph in the same framework: what is wrong with it shows in each of them
-)
+# The canonical form is the same graph in the same framework: what is wrong with it shows in each sample.
+_RECHECKED_SAMPLES = 64
 _NOISE_SAMPLES = 16
-_MOST_ON_REFERENCE = (
-    4_000_000_000  # multiply-accumulates, that reference kernels do in 3 to 6 s on one core of a desktop computer
-)
-_FEWEST_ON_REFERENCE = 8
+# Multiply-accumulates, that reference kernels do in 1 to 2 s on one core of a desktop computer.
+_MOST_ON_REFERENCE = 1_000_000_000
+_FEWEST_ON_REFERENCE = 4
 _NO_OPERATOR = re.compile(r"[Dd]idn't find op for builtin opcode '(\w+)' version '(\d+)'")
 _UNRESOLVED = re.compile(r"unresolved custom op: (\w+)")
 

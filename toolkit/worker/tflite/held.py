@@ -6,7 +6,7 @@ import difflib
 import fnmatch
 import importlib
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,7 @@ def held(path: Path, scheme: str, options: Mapping[str, Any], model: Path | None
     return {**about, **found, "findings": findings}
 
 
-def differences(of: list[Operator], scheme: str, granularity: str, kept: set[str]) -> list[dict[str, Any]]:
+def differences(of: Sequence[Operator], scheme: str, granularity: str, kept: set[str]) -> list[dict[str, Any]]:
     """Return the findings about a file's operators; `kept` are outputs of those that were to stay float."""
     return [
         *_islands(of, scheme, kept),
@@ -113,7 +113,7 @@ def _islands(of: Iterable[Operator], scheme: str, kept: set[str]) -> list[dict[s
     return _listed("float-operators", f"not {dtype} but computed in float", left)
 
 
-def _left_float(of: list[Operator], scheme: str, kept: set[str]) -> list[dict[str, Any]]:
+def _left_float(of: Sequence[Operator], scheme: str, kept: set[str]) -> list[dict[str, Any]]:
     """Return the finding that names the large weights which are not of the scheme's dtype, though not asked to stay float."""
     wanted = importlib.import_module(f"toolkit.schemes.{scheme}").WEIGHTS
     others = {"float32", "float16", "int8"} - {wanted}
@@ -131,7 +131,7 @@ def _left_float(of: list[Operator], scheme: str, kept: set[str]) -> list[dict[st
     return [finding("weights-not-quantized", message, list(left)[:NAMED], "warning")]
 
 
-def _not_kept(of: list[Operator], kept: set[str]) -> list[dict[str, Any]]:
+def _not_kept(of: Sequence[Operator], kept: set[str]) -> list[dict[str, Any]]:
     """Return the finding that names the operators which were to stay float and did not: they give integers, or their weights are not float32."""
     small = {
         tensor.name for each in of if each.name == "DEQUANTIZE" and each.inputs[0].constant for tensor in each.outputs
@@ -169,7 +169,7 @@ def _other_dtypes(signature: Mapping[str, Any], options: Mapping[str, Any]) -> l
     return findings
 
 
-def _listed(code: str, message: str, of: list[Operator]) -> list[dict[str, Any]]:
+def _listed(code: str, message: str, of: Sequence[Operator]) -> list[dict[str, Any]]:
     if not of:
         return []
     shown = [f"{each.name} ({', '.join(_names(each))})" for each in of[:NAMED]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,12 +43,18 @@ class Operator:
         return self.name in _MOVES
 
 
-def operators(path: Path) -> list[Operator]:
+def operators(path: Path) -> tuple[Operator, ...]:
     """Return the operators of all of the file's graphs, the main one's first, each in the order of execution."""
+    status = path.stat()
+    return _operators(path, status.st_mtime_ns, status.st_size)
+
+
+@functools.lru_cache(maxsize=4)  # a worker makes many variants of one float file, and asks each time
+def _operators(path: Path, _changed: int, _size: int) -> tuple[Operator, ...]:
     schema = schema_module()
     model = schema.Model.GetRootAsModel(path.read_bytes(), 0)
     graphs = (model.Subgraphs(index) for index in range(model.SubgraphsLength()))
-    return [operator for graph in graphs for operator in _operators_of(schema, model, graph)]
+    return tuple(operator for graph in graphs for operator in _operators_of(schema, model, graph))
 
 
 def _operators_of(schema: Any, model: Any, graph: Any) -> list[Operator]:
