@@ -719,6 +719,8 @@ def main() -> None:
     signal.signal(
         signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM)
     )  # so that workers are ended and folders left clean
+    # What other packages hook into pydantic has no business here, and looking for it takes 5 % of the shortest verbs' time.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
     try:
         app()
     except KeyboardInterrupt:
