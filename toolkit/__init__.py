@@ -12,6 +12,7 @@ _VERBS = {
     "Samples": "toolkit.opening",
     **dict.fromkeys(("debug", "lint"), "toolkit.examination"),
     "sweep": "toolkit.experiments",
+    **dict.fromkeys(("compare_runs", "rejudge"), "toolkit.rejudging"),
     "Original": "toolkit.source",
     **dict.fromkeys(("Asked", "KeepFloat", "Recipe"), "toolkit.recipe"),
     "Settings": "toolkit.settings",

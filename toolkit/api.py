@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from toolkit import bundle, environments, launchers, registry, source
+from toolkit import bundle, environments, launchers, registry, saved_runs, source
 from toolkit.chain import engine_of, execution_of
 from toolkit.conversion import Artifact, Conversions, artifact_of
 from toolkit.environments import Status
@@ -28,10 +28,11 @@ from toolkit.opening import (
 from toolkit.recipe import Asked, Recipe, is_calibrated
 from toolkit.runtime import Run, run_job, run_of
 from toolkit.settings import Settings
+from toolkit.signature import Signature
 from toolkit.source import TENSORFLOW, Original
 from toolkit.store import Entry
 from toolkit.trial import Attempt, Trial, attempts_of, trial_of
-from toolkit.verdict import Verdict
+from toolkit.verdict import Step, Verdict
 
 Outcomes = dict[str, Attempt]
 
@@ -114,7 +115,10 @@ def convert(
 
 
 def run(artifact: Path, name: str, samples: str, out: Path, *, executor: Executor | None = None) -> Run:
-    """Run an artifact over all samples of a set, in its order, on a target's runtime; write the outputs, (N, *shape) by name, to an .npz."""
+    """Run an artifact over all samples of a set, in its order, on a target's runtime; write the outputs, (N, *shape) by name.
+
+    `out` is an .npz, or a .safetensors, which tells also what ran and of which samples (`toolkit.saved_runs`).
+    """
     from toolkit import dataset, target
 
     profile = target.find(name)
@@ -122,9 +126,17 @@ def run(artifact: Path, name: str, samples: str, out: Path, *, executor: Executo
     with executing(executor) as running:
         held = artifact_at(artifact, running)
         drawn = dataset.whole_set_job(samples, _as_fed(held.signature))
-        (entry,) = running.run(run_job(artifact, drawn.output("verification"), execution_of(profile)))
+        job = run_job(artifact, drawn.output("verification"), execution_of(profile))
+        entry, samples_entry = running.run(job, drawn)
         result = run_of(entry)
-        bundle.write_npz(result, out)
+        if out.suffix == saved_runs.SUFFIX:
+            bundle.write_run(
+                Step(profile.name, result, Signature.from_json(result.signature)),
+                samples_entry.out / "verification",
+                out,
+            )
+        else:
+            bundle.write_npz(result, out)
     return result
 
 

@@ -1,7 +1,7 @@
 """What is shipped: a folder per target, replaced as a whole, so that it is never half of one build and half of another.
 
-    DIR/<target>/   model.tflite  manifest.json  report.json  report.md
-    DIR/<target>/   report.json  report.md  rejected/model.tflite          where the verdict is not passed: nothing is promoted
+    DIR/<target>/   model.tflite  manifest.json  report.json  report.md  runs/<stage>.safetensors
+    DIR/<target>/   report.json  report.md  runs/  rejected/model.tflite   where the verdict is not passed: nothing is promoted
 
 A bundle that had passed is not lost to a build that did not: it moves to DIR/<target>/previous/.
 """
@@ -20,16 +20,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors.numpy import save
 
-from toolkit import __version__, report
+from toolkit import __version__, report, saved_runs
 from toolkit.errors import RequestError
 from toolkit.runtime import Run
 from toolkit.store import storage_failed, sync
-from toolkit.verdict import Verdict
+from toolkit.verdict import Step, Verdict
 from toolkit.worker.request import sha256
 from toolkit.worker.shards import read_all
 
-MANIFEST = "manifest.json"
+MANIFEST, REPORT, RUNS = "manifest.json", "report.json", "runs"
+LABELS = f"labels{saved_runs.SUFFIX}"
 _REJECTED, _PREVIOUS = "rejected", "previous"
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # linux/fcntl.h, linux/fs.h
 
@@ -99,6 +101,18 @@ def write_npz(run: Run, place: Path) -> None:
                 np.lib.format.write_array(file, read_all(run.outputs, spec["name"]), allow_pickle=False)
 
 
+def write_run(step: Step, drawn: Path, place: Path) -> None:
+    """Write a run over all or the first of the samples in the folder `drawn` as `toolkit.saved_runs` does, whole or not at all."""
+    with _whole_file(place) as aside:
+        _save_run(step, drawn, aside)
+
+
+def _save_run(step: Step, drawn: Path, place: Path) -> None:
+    hashes = json.loads((drawn / "hashes.json").read_text())
+    said = {"stage": step.stage, "signature": step.signature.to_json(), **report.run_about(step.run)}
+    saved_runs.write(place, step.run.outputs, said, hashes[: step.count])
+
+
 @contextlib.contextmanager
 def _whole_file(place: Path) -> Iterator[Path]:
     """Give a path beside `place` to write to, which takes its place when all went well."""
@@ -115,8 +129,19 @@ def _whole_file(place: Path) -> Iterator[Path]:
 
 
 def _write_reports(verdict: Verdict, folder: Path, artifact: str) -> None:
-    _write(folder / "report.json", _json(report.verdict_json(verdict, artifact)))
+    _write(folder / REPORT, _json(report.verdict_json(verdict, artifact)))
     _write(folder / "report.md", report.markdown(verdict, artifact).encode())
+    _write_runs(verdict, folder / RUNS)
+
+
+def _write_runs(verdict: Verdict, folder: Path) -> None:
+    """Write every run of the chain, and the labels of its samples, so that they can be judged again where nothing of this machine is."""
+    folder.mkdir()
+    for step in verdict.steps:
+        _save_run(step, verdict.drawn, folder / f"{step.stage}{saved_runs.SUFFIX}")
+    labels = verdict.drawn / "labels.npy"
+    if labels.is_file():
+        _write(folder / LABELS, save({"labels": np.load(labels)}))
 
 
 def _manifest(verdict: Verdict, folder: Path) -> dict[str, Any]:
@@ -125,8 +150,8 @@ def _manifest(verdict: Verdict, folder: Path) -> dict[str, Any]:
         "schema": 1,
         "target": verdict.target.name,
         "files": {
-            path.name: {"sha256": sha256(path), "size_bytes": path.stat().st_size}
-            for path in sorted(folder.iterdir())
+            path.relative_to(folder).as_posix(): {"sha256": sha256(path), "size_bytes": path.stat().st_size}
+            for path in sorted(folder.rglob("*"))
             if path.is_file()
         },
         "artifact": verdict.artifact.path.name,

@@ -214,13 +214,12 @@ def settle(chain: Chain, executor: Executor, seconds: float) -> Verdict:
         if stage == "quantization" and run.count < steps[0].run.count:
             message = f"reference kernels ran the first {run.count} of {steps[0].run.count} samples: they take long"
             findings.append({"code": "first-samples-only", "severity": "info", "message": message})
-    labels = samples.out / "verification" / "labels.npy"
     evidence = Evidence(
         steps=tuple(steps),
         samples={
             part: samples.result[part]["count"] for part in ("calibration", "verification") if samples.result[part]
         },
-        labels=labels if labels.is_file() else None,
+        drawn=samples.out / "verification",
         noise=_noise(reference, executor, chain),
         findings=tuple(findings),
         seconds=seconds,

@@ -11,9 +11,9 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
@@ -55,6 +55,9 @@ OneTarget = Annotated[str, typer.Option("--target", "-t", metavar="T", help="A p
 Calibration = Annotated[
     str | None,
     typer.Option("--calibration", metavar="SET", help="A recipe, an .npz, a folder of images, or module:function."),
+]
+Bounds = Annotated[
+    Path | None, typer.Option("--bounds", metavar="FILE", help="Bounds to judge by: a profile, or [[bounds]] alone.")
 ]
 Evaluation = Annotated[
     str | None,
@@ -383,9 +386,9 @@ def run(
     samples: Annotated[
         str, typer.Option("--samples", metavar="SET", help="A recipe, an .npz, a folder of images, or module:function.")
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The .npz to write the outputs to.")] = Path(
-        "outputs.npz"
-    ),
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="FILE", help="The .npz, or .safetensors, to write the outputs to.")
+    ] = Path("outputs.npz"),
 ) -> int:
     """Run an artifact over samples, on a target's runtime."""
     from toolkit import report
@@ -401,9 +404,13 @@ def run(
 def verify(
     common: Common,
     handed: Handed,
-    artifact: ArtifactPath,
-    source: Annotated[Path, typer.Option("--source", metavar="SOURCE", help="The original model.")],
-    target: Targets,
+    artifact: Annotated[
+        Path, typer.Argument(metavar="ARTIFACT", help="A .tflite file; with --bounds, a bundle whose runs are judged.")
+    ],
+    source: Annotated[Path | None, typer.Option("--source", metavar="SOURCE", help="The original model.")] = None,
+    target: Annotated[
+        list[str] | None, typer.Option("--target", "-t", metavar="T", help="A profile's name or path.")
+    ] = None,
     calibration: Annotated[
         str | None,
         typer.Option(
@@ -411,21 +418,70 @@ def verify(
         ),
     ] = None,
     evaluation: Evaluation = None,
+    bounds: Bounds = None,
     reference_device: ReferenceDevice = "cpu",
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="DIR", help="Where to write the reports, if anywhere.")
     ] = None,
 ) -> int:
-    """Compare an artifact that is already there with its original, stage by stage."""
+    """Compare an artifact that is already there with its original, stage by stage; or judge a bundle's runs by other bounds."""
     from toolkit import report
     from toolkit.api import verify
     from toolkit.opening import Samples
 
+    if bounds is not None:
+        others = {"source": source, "target": target, "calibration": calibration, "eval": evaluation, "out": out}
+        return _rejudge(common, artifact, bounds, others)
+    if source is None or not target:
+        lacking = " and ".join(name for name, value in (("--source", source), ("--target", target)) if not value)
+        raise RequestError(
+            f"verify {artifact}: without {lacking} there is nothing to hold it against",
+            "for a bundle's runs by other bounds: verify BUNDLE --bounds FILE",
+        )
     original, samples = handed(source, reference_device), Samples(calibration, evaluation)
     with common.executor() as executor:
         outcomes = verify(artifact, original, target, samples, out, executor=executor)
     common.show(report.outcomes_json(outcomes), lambda: report.outcomes_text(outcomes))
     return report.exit_status(outcomes)
+
+
+def _rejudge(common: Common, bundle: Path, bounds: Path, others: Mapping[str, object]) -> int:
+    from toolkit.rejudging import rejudge
+
+    useless = [f"--{name}" for name, value in others.items() if value]
+    if useless:
+        raise RequestError(f"verify {bundle} --bounds: runs nothing again, and has no use for {', '.join(useless)}")
+    judged = rejudge(bundle, bounds)
+    common.show(judged.to_json(), judged.text)
+    return int(judged.outcome != "passed")
+
+
+@verb(app, "compare")
+def compare(
+    common: Common,
+    reference: Annotated[
+        Path, typer.Argument(metavar="RUN", help="A saved run: a .safetensors of a bundle's runs, or an .npz.")
+    ],
+    candidate: Annotated[Path, typer.Argument(metavar="RUN", help="The run that is held against it.")],
+    bounds: Bounds = None,
+    stage: Annotated[
+        str, typer.Option("--stage", metavar="STAGE", help="Whose bounds: total, conversion, ...")
+    ] = "total",
+    scheme: Scheme = None,
+) -> int:
+    """Compare two saved runs, output by output; with --bounds also judge them."""
+    from toolkit import target
+    from toolkit.rejudging import compare_runs
+
+    if bounds is None and (stage != "total" or scheme is not None):
+        raise RequestError("compare: --stage and --scheme choose among bounds; --bounds FILE with them would be right")
+    known = get_args(target.Stage)
+    if stage not in known:
+        raise UnknownName("stage", stage, known)
+    limits = () if bounds is None else target.read_bounds(bounds)
+    compared = compare_runs(reference, candidate, limits, stage=stage, scheme=scheme)
+    common.show(compared.to_json(), compared.text)
+    return int(not compared.passed)
 
 
 @verb(app, "sweep")

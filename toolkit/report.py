@@ -138,7 +138,7 @@ def verdict_text(verdict: Verdict, width: int = 110) -> str:
     for comparison in verdict.comparisons:
         here = comparison.stage == guilty and comparison.status != "passed" and not marked
         marked = marked or here
-        lines.append("  " + _comparison_text(comparison) + ("  <- guilty" if here else ""))
+        lines.append("  " + comparison_text(comparison) + ("  <- guilty" if here else ""))
     lines.append(f"  noise         {_noise(verdict) or 'not measured'} (the original by itself)")
     if verdict.accuracy:
         shown = ", ".join(f"{stage} {value:.4f}" for stage, value in verdict.accuracy.items())
@@ -422,7 +422,8 @@ def _signature_lines(signature: Mapping[str, Any], indent: str = "  ", unknown: 
     return lines
 
 
-def _comparison_text(comparison: Comparison) -> str:
+def comparison_text(comparison: Comparison) -> str:
+    """Return one comparison as a line."""
     status = {"passed": "", "failed": "FAIL", "inconclusive": "INCONCLUSIVE"}[comparison.status]
     worst = (
         ""
@@ -435,7 +436,7 @@ def _comparison_text(comparison: Comparison) -> str:
 
 
 def _value(comparison: Comparison) -> str:
-    value = _number(comparison.value, comparison.unit)
+    value = number_text(comparison.value, comparison.unit)
     if comparison.interval is None:
         return value
     low, high = comparison.interval
@@ -443,10 +444,11 @@ def _value(comparison: Comparison) -> str:
 
 
 def _limit(comparison: Comparison) -> str:
-    return f"{'<=' if comparison.better == 'lower' else '>='} {_number(comparison.limit, comparison.unit)}"
+    return f"{'<=' if comparison.better == 'lower' else '>='} {number_text(comparison.limit, comparison.unit)}"
 
 
-def _number(value: float, unit: str) -> str:
+def number_text(value: float, unit: str) -> str:
+    """Return a measured value with its unit, where that says something."""
     words = {"db": " dB", "lsb": " lsb", "range": " of range"}
     return f"{value:.4g}{words.get(unit, '')}"
 
@@ -455,7 +457,7 @@ def _shown(measured: Any, output: str, metric: str) -> str:
     for measurement in measured.measurements:
         if (measurement.output, measurement.metric) == (output, metric):
             unit, value = next(iter(measurement.values.items()))
-            return _number(value, unit)
+            return number_text(value, unit)
     return "-"
 
 

@@ -13,10 +13,10 @@ Each stage's run is held against the one before it (isolated) and against the or
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
@@ -30,19 +30,39 @@ from toolkit.source import Source
 from toolkit.worker.shards import read_shards
 
 if TYPE_CHECKING:
-    from toolkit.target import Target
+    from toolkit.target import Bound, Target
 
 PARTIAL = ("source", "quantization")  # stages that may run the first samples only
 Outcome = Literal["passed", "failed", "inconclusive"]
 
 
+class Ran(Protocol):
+    """One run of the chain, wherever its outputs lie."""
+
+    @property
+    def stage(self) -> str:
+        """What it is called as a stage."""
+
+    @property
+    def count(self) -> int:
+        """How many samples it holds."""
+
+    def read(self, count: int | None = None) -> compare.Run:
+        """Return the run for comparing, all of it or its first `count` samples."""
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One run of the chain: what it is called as a stage, and the signature by which its numbers are read."""
+    """A run of the chain that lies in the store, and the signature by which its numbers are read."""
 
     stage: str
     run: Run
     signature: Signature
+
+    @property
+    def count(self) -> int:
+        """How many samples it holds."""
+        return self.run.count
 
     def read(self, count: int | None = None) -> compare.Run:
         """Return the run for comparing, all of it or its first `count` samples; it can be read once."""
@@ -67,24 +87,12 @@ class Spent:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """What was found of one artifact on one target. `outcome` and `passed` follow from the evidence and cannot be set."""
+class Judged:
+    """A chain of runs held against bounds: each stage by itself, all of them together, and each against the original."""
 
-    target: Target
-    source: Source
-    artifact: Artifact
-    samples: Mapping[str, int]
     stages: tuple[Judgement, ...]
     total: Judgement
     cumulative: Mapping[str, Measured]
-    budget: tuple[Spent, ...]
-    findings: tuple[Mapping[str, Any], ...]
-    noise: Mapping[str, Mapping[str, float]]
-    accuracy: Mapping[str, float]
-    runs: Mapping[str, Run]
-    seconds: float = 0.0
-    candidates: tuple[Mapping[str, Any], ...] = ()
-    tried: tuple[Verdict | EdgeToolkitError, ...] = field(default=())
 
     @property
     def comparisons(self) -> tuple[Comparison, ...]:
@@ -93,20 +101,11 @@ class Verdict:
 
     @property
     def outcome(self) -> Outcome:
-        """Return "passed" only where there is evidence on the total, every comparison and budget passed, and no finding is an error."""
-        evidence = bool(self.total.comparisons) and all(
-            count > 0 for name, count in self.samples.items() if name == "verification"
-        )
-        broken = any(finding["severity"] == "error" for finding in self.findings)
+        """Return "passed" only where there is evidence on the total and every comparison passed."""
         statuses = {comparison.status for comparison in self.comparisons}
-        if "failed" in statuses or broken or not evidence or not all(spent.passed for spent in self.budget):
+        if "failed" in statuses or not self.total.comparisons or self.total.measured.samples == 0:
             return "failed"
         return "inconclusive" if "inconclusive" in statuses else "passed"
-
-    @property
-    def passed(self) -> bool:
-        """Whether the artifact may be shipped."""
-        return self.outcome == "passed"
 
     @property
     def guilty_stage(self) -> str | None:
@@ -120,54 +119,114 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was found of one artifact on one target. `outcome` and `passed` follow from the evidence and cannot be set.
+
+    `steps` and `drawn` are the runs and the folder of the samples that they judge by, as in `Evidence`.
+    """
+
+    target: Target
+    source: Source
+    artifact: Artifact
+    samples: Mapping[str, int]
+    judged: Judged
+    budget: tuple[Spent, ...]
+    findings: tuple[Mapping[str, Any], ...]
+    noise: Mapping[str, Mapping[str, float]]
+    accuracy: Mapping[str, float]
+    steps: tuple[Step, ...]
+    drawn: Path
+    seconds: float = 0.0
+    candidates: tuple[Mapping[str, Any], ...] = ()
+    tried: tuple[Verdict | EdgeToolkitError, ...] = field(default=())
+
+    @property
+    def runs(self) -> Mapping[str, Run]:
+        """What ran, by stage."""
+        return {step.stage: step.run for step in self.steps}
+
+    @property
+    def stages(self) -> tuple[Judgement, ...]:
+        """Each stage against the one before it."""
+        return self.judged.stages
+
+    @property
+    def total(self) -> Judgement:
+        """The last stage against the original."""
+        return self.judged.total
+
+    @property
+    def cumulative(self) -> Mapping[str, Measured]:
+        """Each stage against the original."""
+        return self.judged.cumulative
+
+    @property
+    def comparisons(self) -> tuple[Comparison, ...]:
+        """All comparisons, in the order of the chain, the total last."""
+        return self.judged.comparisons
+
+    @property
+    def outcome(self) -> Outcome:
+        """Return "passed" only where there is evidence on the total, every comparison and budget passed, and no finding is an error."""
+        evidence = all(count > 0 for name, count in self.samples.items() if name == "verification")
+        broken = any(finding["severity"] == "error" for finding in self.findings)
+        if broken or not evidence or not all(spent.passed for spent in self.budget):
+            return "failed"
+        return self.judged.outcome
+
+    @property
+    def passed(self) -> bool:
+        """Whether the artifact may be shipped."""
+        return self.outcome == "passed"
+
+    @property
+    def guilty_stage(self) -> str | None:
+        """Return the stage that failed, as `Judged` names it."""
+        return self.judged.guilty_stage
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """What a verdict is made from.
 
-    `steps` are the runs, the original first; `samples` how many were drawn for what; `labels` a .npy of them, (N,); `noise` how far the original
-    wanders by itself, by kind and output, in real units; `findings` what was noticed before anything was compared; `candidates` (JSON) the variants
-    among which the artifact was chosen.
+    `steps` are the runs, the original first; `samples` how many were drawn for what; `drawn` the folder of those that judge, as
+    `toolkit.worker.samples` writes it; `noise` how far the original wanders by itself, by kind and output, in real units; `findings` what was
+    noticed before anything was compared; `candidates` (JSON) the variants among which the artifact was chosen.
     """
 
     steps: tuple[Step, ...]
     samples: Mapping[str, int]
-    labels: Path | None
+    drawn: Path
     noise: Mapping[str, Mapping[str, float]]
     findings: tuple[Mapping[str, Any], ...]
     seconds: float
     candidates: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def labels(self) -> Path | None:
+        """A .npy of the labels, (N, ...), where the samples have some."""
+        labels = self.drawn / "labels.npy"
+        return labels if labels.is_file() else None
 
 
 def judge(target: Target, source: Source, artifact: Artifact, evidence: Evidence) -> Verdict:
     """Return the verdict on a chain of runs; raise UnjudgeableRun where the evidence cannot carry one."""
     if len(evidence.steps) < 2:
         raise UnjudgeableRun(f"{target.name}: nothing ran but the original; there is nothing to compare it with")
-    reference, last = evidence.steps[0], evidence.steps[-1]
-    stages, cumulative, before = [], {}, reference
-    for step in evidence.steps[1:]:
-        on_branch = step.stage == "source"
-        isolated = _of_the_same_samples(before, step)
-        stage = compare.compare(*isolated, target.bounds, stage=step.stage, scheme=artifact.scheme)
-        stages.append(stage)
-        cumulative[step.stage] = (
-            stage.measured if before is reference else compare.measure(*_of_the_same_samples(reference, step))
-        )
-        before = before if on_branch else step
-    total = compare.judge(cumulative[last.stage], target.bounds, stage="total", scheme=artifact.scheme)
+    judged = judge_chain(evidence.steps, target.bounds, artifact.scheme)
     limit = target.budget.file_bytes
     return Verdict(
         target=target,
         source=source,
         artifact=artifact,
         samples=evidence.samples,
-        stages=tuple(stages),
-        total=total,
-        cumulative=cumulative,
+        judged=judged,
         budget=() if limit is None else (Spent("file_bytes", artifact.size_bytes, limit),),
         findings=(
             *evidence.findings,
             *artifact.findings,
-            *_said_by_outputs(cumulative),
-            *_below_noise(target, artifact, evidence.noise, total.measured),
+            *_said_by_outputs(judged.cumulative),
+            *_below_noise(target, artifact, evidence.noise, judged.total.measured),
         ),
         noise=evidence.noise,
         accuracy={
@@ -176,17 +235,34 @@ def judge(target: Target, source: Source, artifact: Artifact, evidence: Evidence
             if step.stage != "source"
             for value in _accuracy(step, evidence.labels)
         },
-        runs={step.stage: step.run for step in evidence.steps},
+        steps=evidence.steps,
+        drawn=evidence.drawn,
         seconds=evidence.seconds,
         candidates=evidence.candidates,
     )
 
 
-def _of_the_same_samples(before: Step, after: Step) -> tuple[compare.Run, compare.Run]:
+def judge_chain(steps: Sequence[Ran], bounds: Sequence[Bound], scheme: str) -> Judged:
+    """Return what bounds say of a chain of at least two runs, the original first; UnjudgeableRun where they cannot say it."""
+    reference, last = steps[0], steps[-1]
+    stages, cumulative, before = [], {}, reference
+    for step in steps[1:]:
+        isolated = _of_the_same_samples(before, step)
+        stage = compare.compare(*isolated, bounds, stage=step.stage, scheme=scheme)
+        stages.append(stage)
+        cumulative[step.stage] = (
+            stage.measured if before is reference else compare.measure(*_of_the_same_samples(reference, step))
+        )
+        before = before if step.stage == "source" else step  # which is a branch
+    total = compare.judge(cumulative[last.stage], bounds, stage="total", scheme=scheme)
+    return Judged(tuple(stages), total, cumulative)
+
+
+def _of_the_same_samples(before: Ran, after: Ran) -> tuple[compare.Run, compare.Run]:
     """Return two runs for comparing; where one was over the first samples only, both are of these."""
     if after.stage not in PARTIAL and before.stage not in PARTIAL:
         return before.read(), after.read()
-    count = min(before.run.count, after.run.count)
+    count = min(before.count, after.count)
     return before.read(count), after.read(count)
 
 

@@ -36,12 +36,13 @@ ORDER = """
     target
     runtime
     compare
+    saved_runs
     verdict
     chain
     choice
     report
     bundle
-    opening trial
+    opening trial rejudging
     stability model_explorer drift suggestion
     experiments
     sweep_table

@@ -113,7 +113,12 @@ def judged(tmp_path, profile):
         )
         samples = {"calibration": 9, "verification": len(steps[0].run.outputs.name)}
         samples["verification"] = steps[0].run.count
-        evidence = Evidence(tuple(steps), samples, labels, noise or {"repeat": {"scores": 0.0}}, tuple(findings), 1.0)
+        drawn = tmp_path / f"drawn{next(count)}"
+        drawn.mkdir()
+        (drawn / "hashes.json").write_text(json.dumps([f"{number:064x}" for number in range(steps[0].count)]))
+        if labels is not None:
+            np.save(drawn / "labels.npy", labels)
+        evidence = Evidence(tuple(steps), samples, drawn, noise or {"repeat": {"scores": 0.0}}, tuple(findings), 1.0)
         return judge(chosen or profile(), source, artifact, evidence)
 
     return make
@@ -254,13 +259,12 @@ def test_a_bound_tighter_than_the_originals_own_noise_is_said(judged):
     assert [finding["code"] for finding in verdict.findings] == ["bound-below-noise"] * 2
 
 
-def test_accuracy_is_shown_beside_each_stage(judged, tmp_path):
+def test_accuracy_is_shown_beside_each_stage(judged):
     """The original against the truth, and what became of it."""
-    np.save(tmp_path / "labels.npy", SCORES[:, 0].argmax(axis=1))
     outputs = stages()
     outputs["kernels"] = -SCORES
 
-    verdict = judged(outputs, labels=tmp_path / "labels.npy")
+    verdict = judged(outputs, labels=SCORES[:, 0].argmax(axis=1))
 
     assert verdict.accuracy["original"] == 1.0
     assert verdict.accuracy["kernels"] == 0.0
@@ -320,8 +324,10 @@ def test_a_passed_bundle_holds_what_its_manifest_says(judged, tmp_path):
     place = bundle.write(judged(stages()), tmp_path / "dist")
 
     manifest = json.loads((place / "manifest.json").read_text())
-    assert {path.name for path in place.iterdir()} == {"manifest.json", "model.tflite", "report.json", "report.md"}
-    assert set(manifest["files"]) == {"model.tflite", "report.json", "report.md"}
+    runs = {f"runs/{stage}.safetensors" for stage in ("original", "conversion", "kernels")}
+    files = {path.relative_to(place).as_posix() for path in place.rglob("*") if path.is_file()}
+    assert files == {"manifest.json", "model.tflite", "report.json", "report.md"} | runs
+    assert set(manifest["files"]) == files - {"manifest.json"}
 
 
 def test_a_failed_build_promotes_nothing_and_loses_nothing(judged, tmp_path):
@@ -331,7 +337,7 @@ def test_a_failed_build_promotes_nothing_and_loses_nothing(judged, tmp_path):
     for _ in range(2):
         place = bundle.write(judged(stages(kernels=1.0)), out)
 
-        assert {path.name for path in place.iterdir()} == {"previous", "rejected", "report.json", "report.md"}
+        assert {path.name for path in place.iterdir()} == {"previous", "rejected", "report.json", "report.md", "runs"}
         assert (place / "previous" / "manifest.json").is_file()
         assert not (place / "model.tflite").exists()
 
@@ -345,7 +351,7 @@ def test_a_bundle_that_cannot_be_written_whole_leaves_the_old_one(judged, tmp_pa
     """The disk is full while the report is written."""
     out = tmp_path / "dist"
     place = bundle.write(judged(stages()), out)
-    before = {path.name: path.read_bytes() for path in place.iterdir()}
+    before = {path: path.read_bytes() for path in place.rglob("*") if path.is_file()}
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
@@ -354,7 +360,7 @@ def test_a_bundle_that_cannot_be_written_whole_leaves_the_old_one(judged, tmp_pa
     with pytest.raises(Exception, match="no space left"):
         bundle.write(judged(stages()), out)
 
-    assert {path.name: path.read_bytes() for path in place.iterdir()} == before
+    assert {path: path.read_bytes() for path in place.rglob("*") if path.is_file()} == before
     assert [path.name for path in out.iterdir()] == ["board"]
 
 

@@ -16,7 +16,7 @@ from toolkit import config
 from toolkit.config import Location, Problem, dotted
 from toolkit.errors import InvalidConfig, RequestError, UnknownName, suggestion
 from toolkit.target.layers import Merged, layers, merge
-from toolkit.target.profile import Bound, Budget, Conversion, Runtime, Stage, Target
+from toolkit.target.profile import Bound, BoundsFile, Budget, Conversion, Runtime, Stage, Target
 
 __all__ = [
     "Bound",
@@ -30,6 +30,7 @@ __all__ = [
     "find",
     "names",
     "provenance",
+    "read_bounds",
     "schema",
 ]
 
@@ -62,6 +63,13 @@ def find(name_or_path: str | Path) -> Target:
         known = ", ".join(names())
         raise RequestError(f"target {str(name_or_path)!r}: is abstract, a profile to extend; known: {known}")
     return target
+
+
+def read_bounds(path: Path) -> tuple[Bound, ...]:
+    """Return the bounds of a file: a profile with what it extends, or a file that holds [[bounds]] alone. InvalidConfig with all of its mistakes."""
+    if config.read(path).keys() <= {"bounds"}:
+        return config.load(path, BoundsFile).bounds
+    return find(path).bounds
 
 
 def check(name_or_path: str | Path) -> None:

@@ -135,6 +135,12 @@ class Bound(Model):
         return self.stage, self.output, self.metric, tuple(sorted(self.schemes))
 
 
+class BoundsFile(Model):
+    """Bounds by themselves, by which runs that are over are judged again."""
+
+    bounds: Annotated[tuple[Bound, ...], Field(min_length=1)]
+
+
 class Target(Model):
     """One device, as a profile and everything that it extends say.
 

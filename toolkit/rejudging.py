@@ -1,0 +1,162 @@
+"""Judging again what ran once: two saved runs held against each other, and the runs of a bundle against other bounds. No model runs for it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from toolkit import compare, saved_runs
+from toolkit.bundle import REPORT, RUNS
+from toolkit.compare import Judgement, Measured
+from toolkit.errors import RequestError
+from toolkit.report import comparison_text, number_text
+from toolkit.saved_runs import SUFFIX, SavedRun
+from toolkit.verdict import Judged, Outcome, judge_chain
+
+if TYPE_CHECKING:
+    from toolkit.target import Bound
+
+_WORDS = {"passed": "PASSED", "failed": "NOT PASSED", "inconclusive": "INCONCLUSIVE"}
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Two saved runs, all that was measured of them, and what bounds say of it; None where none were given."""
+
+    reference: SavedRun
+    candidate: SavedRun
+    measured: Measured
+    judgement: Judgement | None
+
+    @property
+    def passed(self) -> bool:
+        """Whether every output could be compared and, where there are bounds, each is certainly kept."""
+        if self.judgement is None:
+            return not self.measured.mismatches
+        return bool(self.judgement.comparisons) and all(each.passed for each in self.judgement.comparisons)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON."""
+        judged = self.judgement
+        return {
+            "reference": str(self.reference.path),
+            "candidate": str(self.candidate.path),
+            "samples": self.measured.samples,
+            "passed": self.passed,
+            "measurements": [each.to_json() for each in self.measured.measurements],
+            "mismatches": dict(self.measured.mismatches),
+            "findings": list(self.measured.findings),
+            "comparisons": None if judged is None else [each.to_json() for each in judged.comparisons],
+        }
+
+    def text(self) -> str:
+        """Return it for a terminal: every metric of every output, then what bounds say."""
+        lines = [f"{self.reference.path} against {self.candidate.path}, {self.measured.samples} samples"]
+        for each in self.measured.measurements:
+            values = ", ".join(number_text(value, unit) for unit, value in each.values.items())
+            worst = "" if each.worst_sample is None else f"worst sample {each.worst_sample}"
+            lines.append(f"  {each.output:<16} {each.metric:<15} {values:<40} {worst}".rstrip())
+        lines += [f"  {sentence}" for sentence in self.measured.findings]
+        if self.judgement is not None:
+            lines += [f"  {comparison_text(each)}" for each in self.judgement.comparisons]
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Rejudged:
+    """The runs of a bundle, held against other bounds; what the build's report said else goes on counting."""
+
+    bundle: Path
+    bounds: Path
+    report: Mapping[str, Any]
+    judged: Judged
+
+    @property
+    def outcome(self) -> Outcome:
+        """Return "passed" only where the bounds are kept, and the report has no finding that is an error and no budget overspent."""
+        broken = any(finding["severity"] == "error" for finding in self.report["findings"])
+        overspent = not all(spent["passed"] for spent in self.report["budget"].values())
+        return "failed" if broken or overspent else self.judged.outcome
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON."""
+        return {
+            "bundle": str(self.bundle),
+            "bounds": str(self.bounds),
+            "target": self.report["target"],
+            "verdict": self.outcome,
+            "was": self.report["verdict"],
+            "comparisons": [each.to_json() for each in self.judged.comparisons],
+            "guilty_stage": self.judged.guilty_stage,
+        }
+
+    def text(self, width: int = 110) -> str:
+        """Return it for a terminal."""
+        title = f"{self.report['target']}   {self.bundle}   by {self.bounds}"
+        lines = [f"{title:<{width - 14}}{_WORDS[self.outcome]}", f"  the build said {_WORDS[self.report['verdict']]}"]
+        lines += [f"  {comparison_text(each)}" for each in self.judged.comparisons]
+        lines += [f"  error: {each['message']}" for each in self.report["findings"] if each["severity"] == "error"]
+        lines += [
+            f"  {name} {spent['spent']} <= {spent['limit']}  FAIL"
+            for name, spent in self.report["budget"].items()
+            if not spent["passed"]
+        ]
+        return "\n".join(lines)
+
+
+def compare_runs(
+    reference: Path, candidate: Path, bounds: Sequence[Bound] = (), *, stage: str = "total", scheme: str | None = None
+) -> Compared:
+    """Return what was measured of two saved runs of the same samples, and what the bounds of one stage say of it, where bounds are given.
+
+    Where one is of the first samples of the other only, these are compared. RequestError for runs that are none or are of different samples.
+    """
+    ours, theirs = saved_runs.read(reference), saved_runs.read(candidate)
+    saved_runs.require_same_samples(ours, theirs)
+    count = min(ours.count, theirs.count) if ours.samples and theirs.samples else None
+    measured = compare.measure(ours.read(count), theirs.read(count))
+    judgement = compare.judge(measured, bounds, stage=stage, scheme=scheme) if bounds else None
+    return Compared(ours, theirs, measured, judgement)
+
+
+def rejudge(bundle: Path, bounds: Path) -> Rejudged:
+    """Return what the bounds of a file (a profile, or [[bounds]] alone) say of all runs of a bundle.
+
+    RequestError for a folder that is no bundle, lacks a run that its report names, or has runs of different samples.
+    """
+    from toolkit import target
+
+    report = _report(bundle)
+    runs = [_run(bundle, stage) for stage in report["runs"]]
+    for run in runs[1:]:
+        saved_runs.require_same_samples(runs[0], run)
+    judged = judge_chain(runs, target.read_bounds(bounds), report["artifact"]["scheme"])
+    return Rejudged(bundle, bounds, report, judged)
+
+
+def _run(bundle: Path, stage: str) -> SavedRun:
+    run = saved_runs.read(bundle / RUNS / f"{stage}{SUFFIX}")
+    if run.stage != stage:
+        raise RequestError(f"{run.path}: is a run of the stage {run.stage}; one of {stage} would be right")
+    return run
+
+
+def _report(bundle: Path) -> dict[str, Any]:
+    path = bundle / REPORT
+    try:
+        report: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        known = {"target", "verdict", "artifact", "findings", "budget", "runs"} - report.keys()
+    except FileNotFoundError:
+        raise RequestError(
+            f"{bundle}: has no {REPORT}; the folder of one target of a build, as dist/host, would be right"
+        ) from None
+    except (OSError, ValueError, AttributeError) as error:
+        raise RequestError(
+            f"{path}: is no report of a build ({error}); one that `build` wrote would be right"
+        ) from error
+    if known or len(report["runs"]) < 2:
+        raise RequestError(f"{path}: is no report of a build; it lacks {', '.join(sorted(known)) or 'runs'}")
+    return report
