@@ -83,7 +83,7 @@ def unstable_outputs(halves: Halves, executor: Executor, limits: Limits) -> list
         f"{halves.name}: outputs of artifacts with the ranges of two random halves agree to {_decibels(between)} of signal to noise;"
         f" quantization can do with {_decibels(quantization)}"
     )
-    fix = "give more samples; or take an estimator that outliers do not move: --estimator percentile, mse or entropy"
+    fix = "give more samples; or take an estimator that outliers do not move: --estimator percentile or mse"
     numbers = {"between": between, "quantization": quantization}
     return [finding("unstable-outputs", "warning", message, fix, **numbers)]
 

@@ -22,6 +22,7 @@ import numpy as np
 
 from toolkit import compare
 from toolkit.compare import Comparison, Judgement, Measured
+from toolkit.compare.diagnosis import explain
 from toolkit.conversion import Artifact
 from toolkit.errors import EdgeToolkitError, UnjudgeableRun
 from toolkit.runtime import Run
@@ -227,6 +228,7 @@ def judge(target: Target, source: Source, artifact: Artifact, evidence: Evidence
             *artifact.findings,
             *_said_by_outputs(judged.cumulative),
             *_below_noise(target, artifact, evidence.noise, judged.total.measured),
+            *(_looks_like(evidence.steps[0], evidence.steps[-1]) if judged.outcome == "failed" else ()),
         ),
         noise=evidence.noise,
         accuracy={
@@ -281,6 +283,18 @@ def _first(blocks: Iterable[compare.Block], count: int) -> Iterator[compare.Bloc
             return
         yield {name: array[:count] for name, array in block.items()}
         count -= compare.count_samples(block)
+
+
+def _looks_like(reference: Ran, last: Ran) -> list[Mapping[str, Any]]:
+    """Return a finding for each output whose difference a common mistake accounts for."""
+    found: list[Mapping[str, Any]] = []
+    for each in explain(reference.read(), last.read()):
+        gains = (
+            f"undone, it agrees to {each.after_db:.3g} dB" if math.isfinite(each.after_db) else "undone, it is equal"
+        )
+        message = f"output {each.output!r}: {each.message} ({gains})"
+        found.append({"code": each.code, "severity": "warning", "message": message})
+    return found
 
 
 def noise_share(measured: Measured) -> float:

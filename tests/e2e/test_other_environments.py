@@ -125,6 +125,34 @@ def test_an_interpreter_without_tensorflow_is_refused(edge, sample, digits):
 
 
 @pytest.fixture(scope="module")
+def without_tf2onnx(tensorflow_python, tmp_path_factory):
+    """Return an interpreter of its own that imports what TensorFlow's environment holds, except tf2onnx."""
+    folder = tmp_path_factory.mktemp("without") / "venv"
+    subprocess.run([tensorflow_python, "-m", "venv", "--without-pip", folder], check=True, timeout=PATIENCE_S)
+    (packages,) = folder.glob("lib/python3*/site-packages")
+    (held,) = tensorflow_python.parents[1].glob("lib/python3*/site-packages")
+    for entry in held.iterdir():
+        if not entry.name.startswith("tf2onnx"):
+            (packages / entry.name).symlink_to(entry)
+    return folder / "bin" / "python"
+
+
+def test_onnx_is_refused_where_the_named_interpreter_lacks_what_writes_it(
+    edge, without_tf2onnx, sample, digits, tmp_path
+):
+    """TFLite needs none of it, so the interpreter is not refused before; the one message says what to install, and where."""
+    ended = edge(
+        "build", sample, "--python", f"tensorflow={without_tf2onnx}", "--target", "onnxruntime-host",
+        "--scheme", "float32", "--calibration", digits, "--out", tmp_path / "dist",
+    )  # fmt: skip
+
+    assert ended.status == 3
+    assert (ended.out + ended.err).count(f"converting to ONNX: {without_tf2onnx} has no tf2onnx") == 1
+    assert "install tf2onnx there, or leave --python tensorflow=... out" in ended.out + ended.err
+    assert not (tmp_path / "dist" / "onnxruntime-host").exists()
+
+
+@pytest.fixture(scope="module")
 def project(tmp_path_factory, keras2):
     """Return a project's folder: builders, a package of its own called `toolkit`, and a checkpoint."""
     folder = tmp_path_factory.mktemp("project")

@@ -64,6 +64,16 @@ def test_a_clipped_range_is_not_the_whole_one(rows):
     assert len(set(by_estimator.values())) == 2
 
 
+def test_no_estimator_ruins_the_sample(sample, digits, executor):
+    """Half of its pixels are black, which is the least value of the tensor that they are scaled to."""
+    rows = sweep(
+        Original(sample), ["host"], Samples(str(digits)), Asking(("static_wi8_ai8",), of=Asked(quantizer="mlir")), executor=executor
+    )  # fmt: skip
+
+    assert {row.estimator for row in rows} == {"min_max", "moving_average", "percentile", "mse", "entropy"}
+    assert {row.estimator: row.verdict for row in rows if row.verdict != "passed"} == {}
+
+
 def test_set_sizes_make_rows_of_their_own(sample, digits, executor):
     asking = Asking(("static_wi8_ai8",), (estimator("min_max"),), (2, 200), Asked(quantizer="mlir"))
 
@@ -98,6 +108,35 @@ def test_a_variant_whose_engine_is_killed_is_a_row_that_says_so(models, arrays, 
     assert "SIGSEGV" in crashed.problem
     assert fine.verdict is not None
     assert not crashed.pareto
+
+
+def test_an_operator_that_the_devices_runtime_has_not_is_named_in_its_row(models, vectors, executor):
+    """As in a build: the board's tflite-runtime 2.14 is older than what the quantizer writes."""
+    asking = Asking(("dynamic_wi8_afp32",))
+
+    (row,) = sweep(
+        Original(models / "dense"), ["linux-x86_64-tflite-runtime"], Samples(str(vectors)), asking, executor=executor
+    )
+
+    assert row.verdict is None
+    assert row.problem.startswith(
+        "linux-x86_64-tflite-runtime: tflite_runtime 2.14.0 has no operator FULLY_CONNECTED version 12"
+    )
+    assert row.size_bytes > 0
+
+
+def test_a_row_whose_latency_could_not_be_measured_says_so(sample, digits, executor, monkeypatch):
+    """The verdict stands: only the run that is timed failed, for which nothing is the number of calls."""
+    monkeypatch.setattr("toolkit.experiments._TIMED_CALLS", -1)
+    asking = Asking(("static_wi8_ai8",), (estimator("min_max"),), of=Asked(quantizer="mlir"))
+
+    (row,) = sweep(Original(sample), ["host"], Samples(str(digits)), asking, executor=executor)
+
+    assert row.verdict == "passed"
+    assert row.latency_ms is None
+    (said,) = [finding for finding in row.findings if "latency" in finding]
+    assert said.startswith("warning: latency not measured: ")
+    assert len(said) > len("warning: latency not measured: ")
 
 
 def test_what_is_to_stay_float_and_is_not_there_is_a_row_that_names_the_closest(sample, digits, executor):

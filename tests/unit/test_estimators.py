@@ -225,8 +225,8 @@ def test_entropy_keeps_grey_levels_around_zero():
 
 def test_of_thresholds_that_lose_nothing_entropy_takes_the_largest():
     """Scores so far apart that each is in a level by itself, beyond which lies what was seen and not counted."""
-    counts = counted(np.repeat([-0.5, 0.25, 1.0, 3.0, 5.5], [3, 7, 1, 13, 2]), -8).counts
-    rows = np.array([[[-0.5, 7.5, 26.0]]])
+    counts = counted(np.repeat([-0.5, 0.25, 1.0, 3.0, 5.5], [26, 36, 20, 24, 38]), -8).counts
+    rows = np.array([[[-0.5, 7.5, 145.0]]])
 
     found = entropy.estimate(Statistics(("scores",), np.arange(1), rows, np.array([-8]), counts), entropy.Parameters())
 

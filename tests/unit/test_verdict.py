@@ -378,3 +378,17 @@ def test_a_variant_of_nothing_but_noise_is_never_said_to_have_none(judged):
     assert "ships         a: no noise" in text
     assert "behind it     b: nothing but noise" in text
     assert [row["sqnr_db"] for row in document["candidates"]] == [None, "-inf"]
+
+
+def test_a_common_mistake_is_named_beside_the_failure(judged):
+    """Where to look, not only that something is wrong; nothing is said of a chain that passed."""
+    outputs = stages()
+    outputs["kernels"] = outputs["kernels"][..., ::-1]
+
+    verdict = judged(outputs)
+
+    assert verdict.outcome == "failed"
+    assert verdict.guilty_stage == "kernels"
+    assert [finding["code"] for finding in verdict.findings] == ["classes-permuted"]
+    assert "the last axis has another order" in report.verdict_text(verdict)
+    assert judged(stages()).findings == ()

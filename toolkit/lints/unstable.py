@@ -61,7 +61,7 @@ def judge(statistics: Statistics, limits: Limits) -> Judged:
         f"the ranges of {beyond:.0%} of {len(spread)} tensors differ by more than {limits.spread:.0%} between random halves of"
         f" {len(extremes)} samples, most of all {told}"
     )
-    fix = "give more samples; or take an estimator that outliers do not move: --estimator percentile, mse or entropy"
+    fix = "give more samples; or take an estimator that outliers do not move: --estimator percentile or mse"
     return [finding("unstable-ranges", "warning", message, fix, share=beyond, tensors=len(spread), worst=worst)]
 
 

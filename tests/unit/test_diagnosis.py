@@ -1,0 +1,104 @@
+"""Mistakes that are made again and again between a model and its conversion: each is named, and nothing is named where none was made."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from toolkit.compare.diagnosis import explain
+from toolkit.compare.runs import Run
+from toolkit.signature import Signature, TensorSpec
+
+RNG = np.random.default_rng(0)
+COUNT = 24
+IMAGES = RNG.normal(size=(COUNT, 1, 6, 6, 3))
+SCORES = RNG.normal(size=(COUNT, 1, 10)) * 3
+BOXES = RNG.normal(size=(COUNT, 1, 10)) + 1
+
+
+def softmax(scores):
+    powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)
+
+
+def run(outputs, quantized=None):
+    """Return a run of float32 outputs, or of integers with (scale, zero point)."""
+    kept, specs = {}, []
+    for name, array in outputs.items():
+        scale, point = (quantized or {}).get(name, (None, None))
+        kept[name] = array if scale is not None else array.astype(np.float32)
+        grid = {} if scale is None else {"scale": (scale,), "zero_point": (point,)}
+        specs.append(TensorSpec(name, kept[name].dtype.name, kept[name].shape[1:], **grid))
+    return Run("run", Signature("serving_default", (), tuple(specs)), [kept])
+
+
+def noisy(array, decibels=25.0):
+    """Return the array with noise of a quantized model."""
+    return array + RNG.normal(size=array.shape) * array.std() * 10 ** (-decibels / 20)
+
+
+MISTAKES = {
+    "outputs-swapped": ({"a": SCORES, "b": BOXES}, {"a": noisy(BOXES), "b": noisy(SCORES)}),
+    "output-renamed": ({"a": SCORES}, {"Identity": noisy(SCORES)}),
+    "axes-permuted": ({"a": IMAGES}, {"a": noisy(IMAGES).transpose(0, 1, 4, 2, 3)}),
+    "reshaped": ({"a": SCORES}, {"a": noisy(SCORES).reshape(COUNT, 10)}),
+    "samples-permuted": ({"a": SCORES}, {"a": np.roll(noisy(SCORES), 1, axis=0)}),
+    "classes-permuted": ({"a": SCORES}, {"a": noisy(SCORES)[..., ::-1]}),
+    "rescaled": ({"a": SCORES}, {"a": noisy(SCORES) * 255 - 128}),
+    "softmax-missing": ({"a": softmax(SCORES)}, {"a": noisy(SCORES)}),
+    "softmax-added": ({"a": SCORES}, {"a": softmax(noisy(SCORES))}),
+    "sigmoid-missing": ({"a": 1 / (1 + np.exp(-SCORES))}, {"a": noisy(SCORES)}),
+}
+
+
+@pytest.mark.parametrize("code", MISTAKES)
+def test_a_common_mistake_is_named(code):
+    """Under the noise of an int8 model, on each output that it hit."""
+    reference, candidate = MISTAKES[code]
+
+    found = explain(run(reference), run(candidate))
+
+    assert [each.code for each in found] == [code] * len(reference)
+    assert all(each.after_db > each.before_db + 10 for each in found)
+
+
+def test_axes_of_equal_length_are_told_apart():
+    """Height and width that changed places do not show in the shape."""
+    (found,) = explain(run({"a": IMAGES}), run({"a": noisy(IMAGES).transpose(0, 1, 3, 2, 4)}))
+
+    assert found.code == "axes-permuted"
+    assert "(1, 3, 2, 4)" in found.message
+
+
+def test_integers_that_were_never_quantized_are_named():
+    """Class numbers with a scale that a converter left on them."""
+    classes = RNG.integers(0, 100, size=(COUNT, 1, 4)).astype(np.int8)
+
+    (found,) = explain(run({"a": classes.astype(np.float64)}), run({"a": classes}, {"a": (0.017, -3)}))
+
+    assert found.code in ("not-quantized-so", "rescaled")
+    assert found.after_db == np.inf or found.after_db > 60
+
+
+@pytest.mark.parametrize(
+    "candidate",
+    [
+        SCORES,
+        noisy(SCORES),
+        noisy(SCORES, -10.0),
+        RNG.normal(size=SCORES.shape),
+        np.zeros(SCORES.shape),
+        np.full(SCORES.shape, np.nan),
+        np.full(SCORES.shape, np.inf),
+    ],
+    ids=["equal", "quantized", "drowned", "unrelated", "zeros", "nan", "inf"],
+)
+def test_where_no_mistake_was_made_none_is_named(candidate):
+    """Noise is noise, and what is broken is not explained away."""
+    assert explain(run({"a": SCORES}), run({"a": candidate})) == ()
+
+
+def test_one_sample_and_no_sample_explain_nothing_by_their_order():
+    """There is none to be in."""
+    assert explain(run({"a": SCORES[:1]}), run({"a": noisy(SCORES[:1])})) == ()
+    assert explain(run({"a": SCORES[:0]}), run({"a": SCORES[:0]})) == ()
