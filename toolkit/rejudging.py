@@ -14,7 +14,7 @@ from toolkit.compare import Judgement, Measured
 from toolkit.errors import RequestError
 from toolkit.report import comparison_text, number_text
 from toolkit.saved_runs import SUFFIX, SavedRun
-from toolkit.verdict import Judged, Outcome, judge_chain
+from toolkit.verdict import Judged, Outcome, judge_chain, own_noise
 
 if TYPE_CHECKING:
     from toolkit.target import Bound
@@ -133,7 +133,7 @@ def rejudge(bundle: Path, bounds: Path) -> Rejudged:
     runs = [_run(bundle, stage) for stage in report["runs"]]
     for run in runs[1:]:
         saved_runs.require_same_samples(runs[0], run)
-    judged = judge_chain(runs, target.read_bounds(bounds), report["artifact"]["scheme"])
+    judged = judge_chain(runs, target.read_bounds(bounds), report["artifact"]["scheme"], own_noise(report["noise"]))
     return Rejudged(bundle, bounds, report, judged)
 
 
@@ -148,7 +148,7 @@ def _report(bundle: Path) -> dict[str, Any]:
     path = bundle / REPORT
     try:
         report: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        known = {"target", "verdict", "artifact", "findings", "budget", "runs"} - report.keys()
+        known = {"target", "verdict", "artifact", "findings", "budget", "noise", "runs"} - report.keys()
     except FileNotFoundError:
         raise RequestError(
             f"{bundle}: has no {REPORT}; the folder of one target of a build, as dist/host, would be right"

@@ -214,7 +214,7 @@ def judge(target: Target, source: Source, artifact: Artifact, evidence: Evidence
     """Return the verdict on a chain of runs; raise UnjudgeableRun where the evidence cannot carry one."""
     if len(evidence.steps) < 2:
         raise UnjudgeableRun(f"{target.name}: nothing ran but the original; there is nothing to compare it with")
-    judged = judge_chain(evidence.steps, target.bounds, artifact.scheme)
+    judged = judge_chain(evidence.steps, target.bounds, artifact.scheme, own_noise(evidence.noise))
     limit = target.budget.file_bytes
     return Verdict(
         target=target,
@@ -244,19 +244,28 @@ def judge(target: Target, source: Source, artifact: Artifact, evidence: Evidence
     )
 
 
-def judge_chain(steps: Sequence[Ran], bounds: Sequence[Bound], scheme: str) -> Judged:
-    """Return what bounds say of a chain of at least two runs, the original first; UnjudgeableRun where they cannot say it."""
+def own_noise(noise: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """Return the most that each output of the original differs by itself, of all the kinds that were measured, in real units."""
+    outputs = {output for values in noise.values() for output in values}
+    return {output: max(float(values[output]) for values in noise.values() if output in values) for output in outputs}
+
+
+def judge_chain(steps: Sequence[Ran], bounds: Sequence[Bound], scheme: str, noise: Mapping[str, float]) -> Judged:
+    """Return what bounds say of a chain of at least two runs, the original first; UnjudgeableRun where they cannot say it.
+
+    `noise` as `own_noise` gives it.
+    """
     reference, last = steps[0], steps[-1]
     stages, cumulative, before = [], {}, reference
     for step in steps[1:]:
         isolated = _of_the_same_samples(before, step)
-        stage = compare.compare(*isolated, bounds, stage=step.stage, scheme=scheme)
+        stage = compare.compare(*isolated, bounds, stage=step.stage, scheme=scheme, noise=noise)
         stages.append(stage)
         cumulative[step.stage] = (
             stage.measured if before is reference else compare.measure(*_of_the_same_samples(reference, step))
         )
         before = before if step.stage == "source" else step  # which is a branch
-    total = compare.judge(cumulative[last.stage], bounds, stage="total", scheme=scheme)
+    total = compare.judge(cumulative[last.stage], bounds, stage="total", scheme=scheme, noise=noise)
     return Judged(tuple(stages), total, cumulative)
 
 

@@ -707,3 +707,46 @@ def test_json_is_json():
         "samples": 200,
         "worst_sample": None,
     }
+
+
+# ---- limits in multiples of the reference's own noise
+
+
+@pytest.mark.parametrize(
+    ("off", "own", "value", "passed"),
+    [
+        (0.5, 0.25, 2.0, True),
+        (1.0, 0.25, 4.0, False),
+        (0.0, 0.0, 0.0, True),
+        (2**-10, 0.0, math.inf, False),
+        (math.nan, 0.25, math.nan, False),
+        (math.nan, 0.0, math.inf, False),
+        (0.5, math.nan, math.inf, False),
+    ],
+)
+def test_a_limit_may_be_a_multiple_of_the_references_own_noise(off, own, value, passed):
+    """Of a reference that never differs, only itself is within its noise; NaN is within nobody's."""
+    values = np.round(scores() * 4) / 4
+    other = values.copy()
+    other[3, 0, 0] += off
+
+    found = only(compare(run(a=values), run(a=other), [bound(limit=3, unit="noise")], stage="total", noise={"a": own}))
+
+    assert found.passed == passed
+    assert found.value == pytest.approx(value, nan_ok=True)
+
+
+def test_a_limit_in_noise_that_was_not_measured_judges_nothing():
+    """On each output it is passed over and said, on one by name it is an error; without another bound there is no verdict."""
+    values = scores()
+    both = [bound(limit=3, unit="noise"), bound("cosine", 0.9)]
+
+    judgement = compare(run(a=values), run(a=values), both, stage="total")
+
+    assert [(each.metric, each.reason) for each in judgement.skipped] == [
+        ("max_abs", "how far the reference differs by itself was not measured")
+    ]
+    with pytest.raises(UnjudgeableRun, match="was not measured"):
+        compare(run(a=values), run(a=values), [bound(limit=3, unit="noise", output="a")], stage="total")
+    with pytest.raises(UnjudgeableRun, match="no bound on its total applies"):
+        compare(run(a=values), run(a=values), both[:1], stage="total")

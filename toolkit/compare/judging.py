@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -83,9 +83,17 @@ class Judgement:
     measured: Measured
 
 
-def judge(measured: Measured, bounds: Iterable[Bound], *, stage: str, scheme: str | None = None) -> Judgement:
+def judge(
+    measured: Measured,
+    bounds: Iterable[Bound],
+    *,
+    stage: str,
+    scheme: str | None = None,
+    noise: Mapping[str, float] | None = None,
+) -> Judgement:
     """Return the comparisons that the bounds of one stage ask for, with a failed one for each output that cannot be compared.
 
+    `noise` is how far each of the reference's outputs differs by itself when it is run again, real units: what a limit in the unit "noise" is of.
     Bounds for other stages or schemes are left out. Of several bounds with one metric the most specific decides for an output: one that
     names it before "*", then one that names schemes before one that does not.
     UnjudgeableRun where a bound names an output that is not there or a metric that does not apply to it; and, for the stage "total",
@@ -100,9 +108,10 @@ def judge(measured: Measured, bounds: Iterable[Bound], *, stage: str, scheme: st
     skipped = []
     for output in measured.seen:
         for bound in _most_specific(mine, output):
-            reason = _inapplicable(measured, bound, output)
+            reason = _inapplicable(measured, bound, output, noise)
             if reason is None:
-                comparisons.append(_comparison(measured.measurement(output, bound.metric), bound))
+                measurement = measured.measurement(output, bound.metric)
+                comparisons.append(_comparison(measurement, bound, _value(measurement, bound, noise)))
             elif bound.output == "*":
                 skipped.append(Skipped(stage, output, bound.metric, reason))
             else:
@@ -124,15 +133,28 @@ def _rank(bound: Bound) -> tuple[bool, bool]:
     return bound.output != "*", bool(bound.schemes)
 
 
-def _inapplicable(measured: Measured, bound: Bound, output: str) -> str | None:
+def _inapplicable(measured: Measured, bound: Bound, output: str, noise: Mapping[str, float] | None) -> str | None:
     reason = measured.inapplicable.get((output, bound.metric))
-    if reason is None and bound.unit not in measured.measurement(output, bound.metric).values:
-        reason = f"its numbers have no {bound.unit}: they are not quantized"
-    return reason
+    if reason is not None:
+        return reason
+    if bound.unit == "noise":
+        return None if output in (noise or {}) else "how far the reference differs by itself was not measured"
+    if bound.unit not in measured.measurement(output, bound.metric).values:
+        return f"its numbers have no {bound.unit}: they are not quantized"
+    return None
 
 
-def _comparison(measurement: Measurement, bound: Bound) -> Comparison:
-    value, samples = measurement.values[bound.unit], measurement.samples
+def _value(measurement: Measurement, bound: Bound, noise: Mapping[str, float] | None) -> float:
+    if bound.unit != "noise" or noise is None:
+        return measurement.values[bound.unit]
+    real, own = measurement.values["real"], noise[measurement.output]
+    if own > 0:
+        return real / own
+    return 0.0 if real == 0 else math.inf  # of a reference that never differs, only itself is within its noise
+
+
+def _comparison(measurement: Measurement, bound: Bound, value: float) -> Comparison:
+    samples = measurement.samples
     interval = None
     if measurement.is_rate and not math.isnan(value):
         interval = clopper_pearson(round(value * samples), samples, bound.confidence)

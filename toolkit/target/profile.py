@@ -85,7 +85,8 @@ class Budget(Model):
 class Bound(Model):
     """How far one stage may be off: a metric of one output ("*": of each), its limit, and why this limit is the right one.
 
-    `unit` is one of the metric's and may be left out where it has only one. `schemes` restricts the bound to artifacts of these schemes.
+    `unit` is one of the metric's and may be left out where it has only one; what is measured in the output's own unit can also be bounded in "noise":
+    multiples of what the original differs by itself when it is run again. `schemes` restricts the bound to artifacts of these schemes.
     `confidence` is that of the interval by which a rate is judged.
     """
 
@@ -120,7 +121,8 @@ class Bound(Model):
     def _unit_of_the_metric(cls, unit: str, info: ValidationInfo) -> str:
         if "metric" not in info.data:
             return unit
-        units = metrics.load(info.data["metric"]).UNITS
+        own = metrics.load(info.data["metric"]).UNITS
+        units = (*own, "noise") if own[0] == "real" else own
         if not unit and len(units) == 1:
             return units[0]
         if not unit:
