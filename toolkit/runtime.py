@@ -45,8 +45,12 @@ def run_job(
     *,
     signature: str | None = None,
     first: int | None = None,
+    before: Job | None = None,
 ) -> Job:
-    """Return the job that runs a model over the samples, all of them or the `first` so many; UnknownName for a runtime that is none."""
+    """Return the job that runs a model over the samples, all of them or the `first` so many; UnknownName for a runtime that is none.
+
+    `before` is the same run over fewer samples: it is gone on with.
+    """
     registry.load("runtimes", execution.runtime)
     name = model.name if isinstance(model, Path) else Path(model.name).name
     return Job(
@@ -61,7 +65,7 @@ def run_job(
             "signature": signature,
             "first": first,
         },
-        inputs={"model": model, "samples": samples},
+        inputs={"model": model, "samples": samples, **({} if before is None else {"before": before})},
         plugins=(f"runtimes.{execution.runtime}",),
     )
 

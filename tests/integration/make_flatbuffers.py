@@ -2,7 +2,8 @@
 
     python make_flatbuffers.py FOLDER
 
-FOLDER/NAME.tflite, and for "residual" FOLDER/residual.npz: by way of looking and tensor name an array (samples, 1, 4).
+FOLDER/NAME.tflite, and for "residual" FOLDER/residual.npz: by way of looking and tensor name an array (samples, 1, 4). FOLDER/extremes.npz: for
+NAME what kernels say of all its float32 tensors in some samples, without values and with them, and what numpy does, (samples, tensors, 3).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 from ai_edge_litert import interpreter as litert
 from ai_edge_litert import schema_py_generated as schema
 
-from toolkit.runtimes.litert import tap
+from toolkit.runtimes.litert import extremes, load, tap
 
 RANDOM = np.random.default_rng(3)
 DTYPES = {np.dtype(name): getattr(schema.TensorType, name.upper()) for name in ("float32", "int8", "int32", "bool")}
@@ -239,6 +240,49 @@ def recurrent(folder: Path) -> None:
     file.write(folder / "recurrent.tflite")
 
 
+def awkward(folder: Path) -> None:
+    """What XNNPACK cannot reduce, behind what it can: a scalar, open sizes, no values, more axes than it takes."""
+    file = File()
+    graph = file.graph()
+    entry, ones = graph.tensor("x"), graph.constant("ones", np.ones(4, np.float32))
+    same = graph.operator("MUL", [entry, ones], [graph.tensor("same")], schema.MulOptionsT())
+    signature = np.array([-1, 4], np.int32)
+    middle = graph.operator("ABS", [same], [graph.tensor("open", shapeSignature=signature)], schema.AbsOptionsT())
+    both = graph.constant("axes", np.array([0, 1], np.int32))
+    ends = [graph.operator("REDUCE_MAX", [middle, both], [graph.tensor("scalar", ())], schema.ReducerOptionsT())]
+    begin, size = graph.constant("begin", np.zeros(2, np.int32)), graph.constant("size", np.array([0, 4], np.int32))
+    ends.append(graph.operator("SLICE", [same, begin, size], [graph.tensor("empty", (0, 4))], schema.SliceOptionsT()))
+    for rank in (6, 7):
+        shape = (*(1,) * (rank - 1), 4)
+        sizes = graph.constant(f"sizes{rank}", np.array(shape, np.int32))
+        result = graph.tensor(f"rank{rank}", shape)
+        ends.append(graph.operator("RESHAPE", [same, sizes], [result], schema.ReshapeOptionsT()))
+    graph.ends([entry], ends)
+    file.write(folder / "awkward.tflite")
+
+
+def look_at_extremes(folder: Path, names: list[str]) -> None:
+    """Write what kernels say and what numpy does; calls go on from one sample to the next, with the state that they keep."""
+    found: dict[str, list[np.ndarray]] = {}
+    options = {"threads": 1, "kernels": "default", "signature": None}
+    for name in names:
+        path = folder / f"{name}.tflite"
+        inputs = load(path, options).signature["inputs"]
+        tapped = tap(path, options)
+        ways = {way: extremes(path, options, values=values) for way, values in (("said", False), ("shown", True))}
+        for _ in range(6):
+            sample = {spec["name"]: RANDOM.normal(size=spec["shape"]).astype(np.float32) for spec in inputs}
+            given = [each for each in tapped.call(sample) if each.dtype == np.float32]
+            rows = [(each.min(initial=np.inf), each.max(initial=-np.inf), each.size) for each in given]
+            del given
+            found.setdefault(f"{name}:numpy", []).append(np.array(rows, np.float64))
+            for way, model in ways.items():
+                found.setdefault(f"{name}:{way}", []).append(model.call(sample)[1])
+    np.savez(folder / "extremes.npz", **{name: np.stack(rows) for name, rows in found.items()})
+
+
 if __name__ == "__main__":
-    for make in (residual, gated, logarithm, counter, recurrent):
+    made = (residual, gated, logarithm, counter, recurrent, awkward)
+    for make in made:
         make(Path(sys.argv[1]))
+    look_at_extremes(Path(sys.argv[1]), [make.__name__ for make in made])

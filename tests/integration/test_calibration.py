@@ -153,6 +153,71 @@ def test_all_cores_give_what_one_gives(seen, gathered, executor, files, shards):
         assert (entry.out / "statistics" / path.name).read_bytes() == path.read_bytes(), path.name
 
 
+@pytest.fixture(scope="module")
+def extremes(files):
+    """Return rows (samples, tensors, 3) by network and way of looking."""
+    with np.load(files / "extremes.npz") as held:
+        return dict(held)
+
+
+@pytest.mark.parametrize("way", ["said", "shown"])
+@pytest.mark.parametrize("name", ["residual", "gated", "logarithm", "counter", "recurrent", "awkward"])
+def test_kernels_say_the_extremes_that_the_values_have(extremes, name, way):
+    """Bit for bit, or nothing: with state that goes on, too."""
+    said, values = extremes[f"{name}:{way}"], extremes[f"{name}:numpy"]
+    known = ~np.isnan(said[:, :, 0])
+
+    assert np.array_equal(said[known].view(np.int64), values[known].view(np.int64))
+
+
+def test_kernels_say_nothing_of_what_they_do_not_know(extremes):
+    """Of scalars, open sizes, no values, seven axes, what a branch gives, and NaN."""
+    unsaid = {
+        name: np.isnan(extremes[f"{name}:said"][:, :, 0]) for name in ("residual", "awkward", "gated", "logarithm")
+    }
+    nan = np.isnan(extremes["logarithm:numpy"][:, :, 0])
+
+    assert not unsaid["residual"].any()
+    assert unsaid["awkward"].tolist() == [[False, False, True, True, True, False, True]] * 6
+    assert unsaid["gated"].tolist() == [[False, False, False, False, True]] * 6
+    assert nan.any()
+    assert np.array_equal(unsaid["logarithm"], nan)
+
+
+@pytest.mark.parametrize("histograms", [False, True])
+def test_extremes_that_kernels_do_not_say_are_looked_for_in_the_values(gathered, shards, histograms):
+    samples = np.array([[[-3, 1, 2, 0]], [[3e38, 2e38, 1, -1]]], np.float32)  # the sum of the second overflows
+
+    found = by_name(gathered("awkward", shards(x=samples), histograms=histograms)[0])
+
+    ends = {name: rows.tolist() for name, rows in found.items() if name != "scalar"}
+    assert found["scalar"].tolist() == [[3, 3], [np.float32(3e38)] * 2]
+    assert ends.pop("open") == [[0, 3], [1, np.float32(3e38)]]
+    assert ends.pop("empty") == [[0, 0], [0, 0]]
+    assert set(ends) == {"x", "same", "rank6", "rank7"}
+    assert all(rows == [[-3, 2], [-1, np.float32(3e38)]] for rows in ends.values())
+
+
+@pytest.mark.parametrize("histograms", [False, True])
+def test_extremes_have_no_negative_zero(gathered, shards, histograms):
+    """Which of two zeros is found depends on the kernel."""
+    zeros = np.array([[[0.0, -0.0, 0.0, -0.0]], [[-0.0] * 4], [[-0.0, 0.0, 0.0, 0.0]]], np.float32)
+
+    found = Statistics.read(gathered("awkward", shards(x=zeros), histograms=histograms)[0])
+
+    assert not found.extremes.any()
+    assert not np.signbit(found.extremes).any()
+
+
+def test_state_is_right_where_a_sum_overflows_after_some_samples(gathered, shards):
+    """The set is seen from the start again: the sample that did it would else begin without a state."""
+    step = 2.0**124  # four fours of it are beyond float32
+
+    folder, _ = gathered("counter", shards(x=np.full((7, 1, 4), step, np.float32)), histograms=False)
+
+    assert (by_name(folder)["after"][:, 1] / step).tolist() == [1, 2, 3, 4, 5, 6, 7]
+
+
 def test_tensors_are_named_as_in_the_file_and_twins_are_told_apart(gathered, shards):
     """Inputs are fed by their names in the signature; an integer tensor has no range; what a branch computes is told to be unread."""
     left, right = np.full((2, 1, 4), 2, np.float32), np.full((2, 1, 4), 3, np.float32)
@@ -193,13 +258,14 @@ def test_state_goes_on_within_a_sequence_and_begins_anew_with_the_next(gathered,
     assert by_name(folder)["after"][:, 1].tolist() == totals
 
 
-def test_a_sample_that_makes_nan_is_named_with_the_activation(gathered, shards):
+@pytest.mark.parametrize("histograms", [False, True])
+def test_a_sample_that_makes_nan_is_named_with_the_activation(gathered, shards, histograms):
     """Sample 313 of 500 is finite, and its logarithm is not."""
     samples = np.ones((500, 1, 4), np.float32)
     samples[313, 0, 2] = -1
 
     with pytest.raises(InvalidSamples, match=r"sample 313 makes the activation 'log' NaN or infinite"):
-        gathered("logarithm", shards(x=samples), parts=2)
+        gathered("logarithm", shards(x=samples), parts=2, histograms=histograms)
 
 
 def test_an_empty_set_is_refused(gathered, shards):

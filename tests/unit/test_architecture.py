@@ -22,7 +22,7 @@ ORDER = """
     workers
     executor progress
     worker.onnx.graph worker.onnx.session worker.onnx.file worker.onnx.held worker.onnx.arithmetic
-    worker.tflite.file worker.tflite.operators worker.tflite.arithmetic
+    worker.tflite.file worker.tflite.operators worker.tflite.arithmetic worker.tflite.reductions
     runtimes worker.tflite.interpreter worker.tflite.taps worker.tflite.parts worker.tflite.counterparts worker.infer runtimes/*
     worker.statistics estimators estimators/* worker.calibration worker.drift
     worker.plots

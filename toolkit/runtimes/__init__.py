@@ -5,6 +5,8 @@ A runtime is a module with
     FORMATS                             names of the artifact formats that it runs
     load(model, options) -> Loaded      `options`: "threads", "signature" (a key or null), "kernels" ("default", "builtin", "reference")
     tap(model, options) -> Tapped       optional: the same model on the same kernels, with its intermediate tensors to be read
+    extremes(model, options, *, values) -> Extremes
+                                        optional, where there is a tap: the same model, which says its tensors' extremes faster than they are read
     unread(model) -> (name, ...)        optional: the tensors that it computes and that no tap can read (bodies of loops, gates of a fused LSTM)
 
 `Loaded.call` takes and gives {name: array} for one sample, by signature name, with exactly the dtypes and shapes of `Loaded.signature`
@@ -42,4 +44,19 @@ class Tapped:
 
     tensors: tuple[dict[str, Any], ...]
     call: Callable[[dict[str, np.ndarray]], list[np.ndarray]]
+    engine: str
+
+
+@dataclass(frozen=True)
+class Extremes:
+    """A model that says the extremes of its intermediate tensors with each call.
+
+    `tensors` as those of `Tapped`. `call` takes a sample as `Loaded.call` does, and gives (arrays, rows). Arrays are as those of `Tapped`; they are
+    to be let go of before the next call. None for those that are not read: with `values` all float32 ones are there, without at least those whose
+    extremes the engine never says. A row, for each float32 tensor and in their order, is float64 minimum, maximum and number of values, where
+    minimum and maximum are NaN if the engine cannot vouch for them, as where a value is not finite.
+    """
+
+    tensors: tuple[dict[str, Any], ...]
+    call: Callable[[dict[str, np.ndarray]], tuple[list[np.ndarray | None], np.ndarray]]
     engine: str

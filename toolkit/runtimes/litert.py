@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from toolkit.runtimes import Loaded, Tapped
+from toolkit.runtimes import Extremes, Loaded, Tapped
 from toolkit.worker.tflite import interpreter as tflite
 from toolkit.worker.tflite import taps
 
@@ -25,6 +25,13 @@ def tap(model: Path, options: dict[str, Any]) -> Tapped:
     from ai_edge_litert import interpreter
 
     return taps.tap(interpreter, f"ai-edge-litert {version('ai-edge-litert')}", model, options)
+
+
+def extremes(model: Path, options: dict[str, Any], *, values: bool) -> Extremes:
+    """Return the model with the extremes of its intermediate tensors to be read, which the same kernels find."""
+    from ai_edge_litert import interpreter
+
+    return taps.extremes(interpreter, f"ai-edge-litert {version('ai-edge-litert')}", model, options, values=values)
 
 
 def unread(model: Path) -> tuple[str, ...]:

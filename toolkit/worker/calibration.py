@@ -7,11 +7,13 @@ import importlib
 import itertools
 import json
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from toolkit.errors import InvalidSamples, WorkerRefused
+from toolkit.runtimes import Extremes
 from toolkit.worker.shards import read_index, read_samples, sequence_length
 from toolkit.worker.statistics import COLUMNS, Histograms, RowFile, Statistics
 
@@ -34,27 +36,12 @@ def gather(request: Any) -> dict[str, Any]:
     if read_index(samples)["count"] == 0:
         raise InvalidSamples("calibration: no sample, so no range of any activation is known")
 
-    def tapped() -> Any:
-        return runtime.tap(request.inputs["model"], {"threads": 1, "kernels": "default", "signature": None})
-
-    first = tapped()
-    length = sequence_length(samples)
-    numbers = _share(samples, options, length, keeps_state=any(spec["operator"] == _STATE for spec in first.tensors))
-    observer = _Observer(first.tensors, histograms=options["histograms"])
-    folder = request.out / "statistics"
-    with RowFile(folder, (len(numbers), *observer.shape)) as file:
-        model = first
-        for number, sample in zip(numbers, read_samples(samples, numbers.start, numbers.stop), strict=True):
-            if length and number % length == 0 and number != numbers.start:
-                model = tapped()
-            file.add(observer.see(number, model.call(sample)))
-            if number % 16 == 0:
-                request.progress(number - numbers.start, len(numbers))
-    unread = tuple(runtime.unread(request.inputs["model"])) if hasattr(runtime, "unread") else ()
-    rows = np.load(folder / "rows.npy", mmap_mode="r")
-    seen = Statistics(observer.names, np.array(numbers, np.int64), rows, *observer.histograms(), unread)
-    seen.write_beside_rows(folder)
-    return {"engine": first.engine, "samples": seen.count, "tensors": len(seen.names), "unread": list(unread)}
+    try:
+        engine, seen = _gather(request, runtime, values=options["histograms"])
+    except _UnsaidError:  # from the first sample on again: a model may keep state
+        engine, seen = _gather(request, runtime, values=True)
+    seen.write_beside_rows(request.out / "statistics")
+    return {"engine": engine, "samples": seen.count, "tensors": len(seen.names), "unread": list(seen.unread)}
 
 
 def merge(request: Any) -> dict[str, Any]:
@@ -84,6 +71,42 @@ def estimate(request: Any) -> dict[str, Any]:
     return {"tensors": len(held)}
 
 
+class _UnsaidError(Exception):
+    """Neither the engine said the extremes of a tensor, nor were its values read."""
+
+
+def _gather(request: Any, runtime: Any, *, values: bool) -> tuple[str, Statistics]:
+    """Return the engine and what was seen, whose rows are written; raises _UnsaidError where without values it does not get on."""
+    options, samples, path = request.options, request.inputs["samples"], request.inputs["model"]
+    length = sequence_length(samples)
+    first = model = _opened(runtime, path, values=values)
+    numbers = _share(samples, options, length, keeps_state=any(spec["operator"] == _STATE for spec in first.tensors))
+    observer = _Observer(first.tensors, histograms=options["histograms"])
+    folder = request.out / "statistics"
+    with RowFile(folder, (len(numbers), *observer.shape)) as file:
+        for number, sample in zip(numbers, read_samples(samples, numbers.start, numbers.stop), strict=True):
+            if length and number % length == 0 and number != numbers.start:
+                model = _opened(runtime, path, values=values)
+            file.add(observer.see(number, *model.call(sample)))
+            if number % 16 == 0:
+                request.progress(number - numbers.start, len(numbers))
+    unread = tuple(runtime.unread(path)) if hasattr(runtime, "unread") else ()
+    rows = np.load(folder / "rows.npy", mmap_mode="r")
+    seen = Statistics(observer.names, np.array(numbers, np.int64), rows, *observer.histograms(), unread)
+    return first.engine, seen
+
+
+def _opened(runtime: Any, path: Any, *, values: bool) -> Extremes:
+    """Return the model with its extremes; where a runtime says none, with all values."""
+    options = {"threads": 1, "kernels": "default", "signature": None}
+    if hasattr(runtime, "extremes"):
+        opened: Extremes = runtime.extremes(path, options, values=values)
+        return opened
+    tapped = runtime.tap(path, options)
+    unsaid = np.full((sum(spec["dtype"] == "float32" for spec in tapped.tensors), COLUMNS), math.nan)
+    return Extremes(tapped.tensors, lambda sample: (tapped.call(sample), unsaid), tapped.engine)
+
+
 def _share(samples: Any, options: dict[str, Any], length: int | None, *, keeps_state: bool) -> range:
     """Return the numbers of the samples that a part takes."""
     total = read_index(samples)["count"]
@@ -102,19 +125,31 @@ class _Observer:
         self.shape = (len(self._places), COLUMNS + 2 if histograms else COLUMNS)
         self._histograms = Histograms(len(self._places)) if histograms else None
         self._largest = np.zeros(len(self._places))
-        self._kept: list[tuple[np.ndarray, list[int]]] = []
+        # One block for all of the run: what comes and goes in such sizes leaves holes in the heap, which grows with the number of samples.
+        self._kept = np.empty((_COUNTED_AT_ONCE, len(self._places) * VALUES + 1), np.float32)
+        self._starts: list[list[int]] = []  # of each tensor's, by kept sample
 
-    def see(self, number: int, arrays: list[np.ndarray]) -> np.ndarray:
-        """Return the row of the set's sample of this number, (tensors, columns)."""
-        flat = [arrays[place].reshape(-1) for place in self._places]
+    def see(self, number: int, arrays: Sequence[np.ndarray | None], said: np.ndarray | float = math.nan) -> np.ndarray:
+        """Return the row of the set's sample of this number, (tensors, columns).
+
+        `said`: minimum, maximum and number of values of each tensor; where NaN, they are looked for in the values, _UnsaidError without these.
+        """
         row = np.zeros(self.shape)
+        row[:, :COLUMNS] = said
+        held = [arrays[place] for place in self._places]
+        flat: list[Any] = [None if array is None else array.reshape(-1) for array in held]
         with np.errstate(invalid="ignore"):  # NaN is refused below
-            row[:, :COLUMNS] = [(*_extremes(values), values.size) for values in flat]
+            for tensor in np.flatnonzero(np.isnan(row[:, 0])):
+                values = flat[tensor]
+                if values is None:
+                    raise _UnsaidError
+                row[tensor, :COLUMNS] = *_extremes(values), values.size
+        row[:, :2] += 0.0  # no -0: whether it is less than 0 depends on the kernel
         self._refuse_not_finite(row[:, :2], number)
         if self._histograms is not None:
             row[:, COLUMNS:] = self._keep(number, flat)
             np.maximum(self._largest, np.abs(row[:, :2]).max(axis=1), out=self._largest)
-            if len(self._kept) == _COUNTED_AT_ONCE:
+            if len(self._starts) == _COUNTED_AT_ONCE:
                 self._count(self._histograms)
         return row
 
@@ -132,19 +167,22 @@ class _Observer:
         """
         some = [values[number % stride :: stride] for values, stride in ((each, _stride(each.size)) for each in flat)]
         starts = list(itertools.accumulate((each.size for each in some), initial=0))
-        kept = np.concatenate([*some, _END])
-        self._kept.append((kept, starts))
+        kept = self._kept[len(self._starts), : starts[-1] + 1]
+        np.concatenate([*some, _END], out=kept)
+        self._starts.append(starts)
         exact = kept.astype(np.float64)
-        sums = np.stack([np.add.reduceat(each, starts[:-1]) for each in (exact, exact * exact)], axis=-1)
+        sums = np.empty((len(some), 2))
+        np.add.reduceat(exact, starts[:-1], out=sums[:, 0])
+        np.add.reduceat(np.multiply(exact, exact, out=exact), starts[:-1], out=sums[:, 1])
         sums[np.diff(starts) == 0] = 0
         return sums
 
     def _count(self, histograms: Histograms) -> None:
         histograms.grow(self._largest)
-        for tensor in range(len(self.names) if self._kept else 0):
-            values = [kept[starts[tensor] : starts[tensor + 1]] for kept, starts in self._kept]
-            histograms.add(tensor, np.concatenate(values))
-        self._kept.clear()
+        for tensor in range(len(self.names) if self._starts else 0):
+            runs = [slice(*starts[tensor : tensor + 2]) for starts in self._starts]
+            histograms.add(tensor, np.concatenate([kept[run] for kept, run in zip(self._kept, runs, strict=False)]))
+        self._starts.clear()
 
     def _refuse_not_finite(self, extremes: np.ndarray, number: int) -> None:
         finite = np.isfinite(extremes).all(axis=1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import itertools
 import time
 from typing import Any
 
@@ -18,7 +17,8 @@ def run(request: Any) -> dict[str, Any]:
 
     Options: `runtime` (a file of toolkit/runtimes), `first` (that many samples only, or null), and what the runtime takes. Where the model's input is
     an integer and the sample is real, it is quantized with the model's own scale and zero point, as an application does. With each sequence of
-    the set the model is loaded again, so that its state begins anew.
+    the set the model is loaded again, so that its state begins anew. inputs["before"], where it is given, is the out folder of the same run over
+    fewer samples, whole sequences of them: its outputs are taken over, and it goes on from there.
     """
     runtime = importlib.import_module(f"toolkit.runtimes.{request.options['runtime']}")
     began = time.perf_counter()
@@ -29,10 +29,14 @@ def run(request: Any) -> dict[str, Any]:
     total = min(total, request.options.get("first") or total)
     length = sequence_length(samples) or total
     specs = {spec["name"]: spec for spec in loaded.signature["inputs"]}
-    call_ms = []
+    before = request.inputs.get("before")
+    call_ms = [] if before is None else np.load(before / "call_ms.npy").tolist()
+    start = len(call_ms)
     with ShardWriter(request.out / "outputs") as writer:
-        for done, sample in enumerate(itertools.islice(read_samples(samples), total)):
-            if done and done % length == 0:
+        for outputs in () if before is None else read_samples(before / "outputs"):
+            writer.add(outputs)
+        for done, sample in enumerate(read_samples(samples, start, total), start):
+            if done > start and done % length == 0:
                 loaded = runtime.load(request.inputs["model"], request.options)
             fed = {name: quantize(array, specs[name]) if name in specs else array for name, array in sample.items()}
             began = time.perf_counter()

@@ -111,8 +111,13 @@ def read_samples(folder: Path, start: int = 0, stop: int | None = None) -> Itera
         rows = range(max(start - first, 0), min(stop - first, shard["count"]))
         first += shard["count"]
         if rows:
-            arrays = _read_shard(folder, shard, index["tensors"])
-            yield from ({name: array[row, ...] for name, array in arrays.items()} for row in rows)
+            yield from _rows(_read_shard(folder, shard, index["tensors"]), rows)
+
+
+def _rows(arrays: dict[str, np.ndarray], rows: range) -> Iterator[dict[str, np.ndarray]]:
+    """Yield copies of rows: a view would keep its shard in memory while the next one is read."""
+    for row in rows:
+        yield {name: array[row, ...].copy() for name, array in arrays.items()}
 
 
 def read_all(folder: Path, name: str) -> np.ndarray:

@@ -2,10 +2,13 @@
 
 Outputs keep their memory until the call is over. Other tensors do not: where an operator works in place (ADD in a residual block), its input's buffer
 holds its result by then, so reading a buffer after the call reads another operator's values.
+
+And one that says the extremes of its tensors: reductions behind each operator read a tensor while a cache still holds it.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -13,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from toolkit.errors import InvalidSource, UnknownName
-from toolkit.runtimes import Tapped
+from toolkit.runtimes import Extremes, Tapped
 from toolkit.worker.tflite.file import dtype_of, operator_name, schema_module
+from toolkit.worker.tflite.reductions import REDUCTIONS, reduce, reducible
 
 _NUMBERS = ("float32", "float16", "int8", "uint8", "int16", "int32", "int64")
 
@@ -27,28 +31,52 @@ def tap(module: Any, engine: str, model: Path, options: dict[str, Any]) -> Tappe
     Raises InvalidSource for what is no TFLite file, or one that is larger than a flatbuffer can be.
     """
     schema, content = schema_module(), _content(model)
-    parsed = schema.ModelT.InitFromPackedBuf(content, 0)
-    if any(buffer.offset > 1 for buffer in parsed.buffers):
-        raise InvalidSource(f"{model}: keeps its weights behind the flatbuffer (over 2 GB), where no copy can be made")
-    inputs = _inputs(parsed, options.get("signature"))
-    given = _given(schema, content)
+    parsed = _parsed(schema, model, content)
+    inputs, given = _inputs(parsed, options.get("signature")), _given(schema, content)
     parsed.subgraphs[0].outputs = np.array(list(given), np.int32)
-    parsed.signatureDefs = None
     interpreter = _interpreter(module, _packed(parsed, len(content)), options)
-    details = {each["index"]: each for each in interpreter.get_tensor_details()}
-    tensors = _specs([details[place] for place in (*inputs.values(), *given)], [*("" for _ in inputs), *given.values()])
     readers = [interpreter.tensor(place) for place in given]
 
     def call(sample: dict[str, np.ndarray]) -> list[np.ndarray]:
-        if sample.keys() != inputs.keys():
-            raise ValueError(f"given {sorted(sample)}, the model takes {sorted(inputs)}")
-        interpreter.reset_all_variables()
-        for name, place in inputs.items():
-            interpreter.set_tensor(place, sample[name])
-        interpreter.invoke()
+        _run(interpreter, inputs, sample)
         return [*(sample[name] for name in inputs), *(read() for read in readers)]
 
-    return Tapped(tensors, call, engine)
+    return Tapped(_specs(interpreter, inputs, given), call, engine)
+
+
+def extremes(module: Any, engine: str, model: Path, options: dict[str, Any], *, values: bool) -> Extremes:
+    """Return the model with reductions behind each operator of its main graph: their kernels say the extremes of what it gave.
+
+    As `tap` otherwise. XNNPACK's minimum and maximum pass over NaN, a sum does not: where the sum is not finite, nothing is said of the tensor.
+    Tensors whose sizes the file leaves open, scalars, and those without values or of more axes than XNNPACK takes, are shown instead.
+    """
+    schema, content = schema_module(), _content(model)
+    parsed = _parsed(schema, model, content)
+    inputs, given = _inputs(parsed, options.get("signature")), _given(schema, content)
+    graph = parsed.subgraphs[0]
+    operators = {**dict.fromkeys(inputs.values(), ""), **given}
+    floats = [place for place in operators if graph.tensors[place].type == schema.TensorType.FLOAT32]
+    reduced = [place for place in floats if reducible(graph.tensors[place], operators[place])]
+    sizes = {place: math.prod(map(int, graph.tensors[place].shape)) for place in reduced}
+    shown = [place for place in floats if place in given and (values or place not in sizes)]
+    said = reduce(schema, parsed, reduced)
+    graph.outputs = np.array([*said, *shown], np.int32)
+    interpreter = _interpreter(module, _packed(parsed, len(content)), options)
+    readers = {place: interpreter.tensor(place) for place in (*said, *shown)}
+    blank = np.array([(math.nan, math.nan, sizes.get(place, math.nan)) for place in floats], np.float64).reshape(-1, 3)
+    rows = [row for row, place in enumerate(floats) if place in sizes]
+
+    def call(sample: dict[str, np.ndarray]) -> tuple[list[np.ndarray | None], np.ndarray]:
+        _run(interpreter, inputs, sample)
+        found = blank.copy()
+        for place in said:
+            each = readers[place]().reshape(-1, len(REDUCTIONS))
+            known = np.isfinite(each[:, 2]) & (each[:, 0] <= each[:, 1])
+            found[rows, :2] = np.where(known[:, np.newaxis], each[:, :2], math.nan)
+        arrays = [readers[place]() if place in readers else None for place in given]
+        return [*(sample[name] for name in inputs), *arrays], found
+
+    return Extremes(_specs(interpreter, inputs, given), call, engine)
 
 
 def unread(model: Path) -> tuple[str, ...]:
@@ -75,6 +103,23 @@ def _content(path: Path) -> bytes:
     if content[4:8] != b"TFL3":
         raise InvalidSource(f"{path}: not a TFLite file (no TFL3 identifier)")
     return content
+
+
+def _parsed(schema: Any, path: Path, content: bytes) -> Any:
+    """Return the tables of a file, to be changed."""
+    parsed = schema.ModelT.InitFromPackedBuf(content, 0)
+    if any(buffer.offset > 1 for buffer in parsed.buffers):
+        raise InvalidSource(f"{path}: keeps its weights behind the flatbuffer (over 2 GB), where no copy can be made")
+    return parsed
+
+
+def _run(interpreter: Any, inputs: dict[str, int], sample: dict[str, np.ndarray]) -> None:
+    if sample.keys() != inputs.keys():
+        raise ValueError(f"given {sorted(sample)}, the model takes {sorted(inputs)}")
+    interpreter.reset_all_variables()
+    for name, place in inputs.items():
+        interpreter.set_tensor(place, sample[name])
+    interpreter.invoke()
 
 
 def _interpreter(module: Any, content: bytes, options: dict[str, Any]) -> Any:
@@ -118,13 +163,17 @@ def _given(schema: Any, content: bytes) -> dict[int, str]:
 def _packed(parsed: Any, size: int) -> bytes:
     import flatbuffers
 
+    parsed.signatureDefs = None  # they name outputs that are others here
     builder = flatbuffers.Builder(size + (1 << 16))
     builder.Finish(parsed.Pack(builder), b"TFL3")
     return bytes(builder.Output())
 
 
-def _specs(tensors: list[dict[str, Any]], operators: list[str]) -> tuple[dict[str, Any], ...]:
+def _specs(interpreter: Any, inputs: dict[str, int], given: dict[int, str]) -> tuple[dict[str, Any], ...]:
     """Return the JSON of each tensor; a name that comes twice (in files that no TensorFlow wrote) is told apart by the tensor's index."""
+    known = {each["index"]: each for each in interpreter.get_tensor_details()}
+    tensors = [known[place] for place in (*inputs.values(), *given)]
+    operators = [*("" for _ in inputs), *given.values()]
     times = Counter(details["name"] for details in tensors)
     found = []
     for details, operator in zip(tensors, operators, strict=True):
