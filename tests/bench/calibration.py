@@ -17,7 +17,6 @@ from __future__ import annotations
 import argparse
 import functools
 import importlib
-import importlib.util
 import json
 import os
 import statistics
@@ -42,23 +41,14 @@ PEAKS = (200, 2000)  # samples, of several shards both
 KINDS = {"extremes": False, "histograms": True}
 
 
-def _sibling(name: str) -> Any:
-    spec = importlib.util.spec_from_file_location(name, HERE / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
 def network(folder: Path, what: str) -> None:
     """Write a network as a SavedModel and as the toolkit's float artifact, and samples for it."""
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    import mobilenet
+
     from toolkit.converters import tflite
     from toolkit.worker.request import Request
 
-    mobilenet = _sibling("mobilenet")
     if what.isdigit():
         mobilenet.write(folder, int(what))
     else:
@@ -218,8 +208,10 @@ def say_of(python: Path, *words: object) -> Any:
 
 def limits(name: str, times: dict[str, list[float]]) -> list[Any]:
     """Return what a network's times are measured by."""
+    import bench
+
     middle = {kind: statistics.median(each) for kind, each in times.items()}
-    measured, own, bare = sys.modules["bench"].Measured, middle["converter"], middle["bare"]
+    measured, own, bare = bench.Measured, middle["converter"], middle["bare"]
     return [
         measured(f"{name}, extremes", middle["extremes"] / own, 1 / 10, "x", "the converter's own calibration"),
         measured(f"{name}, extremes", middle["extremes"] / bare, 1.5, "x", "bare inference"),
@@ -230,10 +222,12 @@ def limits(name: str, times: dict[str, list[float]]) -> list[Any]:
 
 def measure(rounds: int, work: Path) -> tuple[dict[str, dict[str, list[float]]], list[Any]]:
     """Return milliseconds by network and kind, and all values with their limits."""
+    import bench
+
     from toolkit.environments import resolve
     from toolkit.settings import Settings, default_home
 
-    bench, settings = _sibling("bench"), Settings(home=default_home(), offline=True)
+    settings = Settings(home=default_home(), offline=True)
     tensorflow, litert = (resolve(name, settings=settings).python for name in ("tensorflow", "litert"))
     networks = {"MobileNetV2 96": "96", "MobileNetV2 224": "224", "ResNet8": str(RESNET8)}
     times: dict[str, dict[str, list[float]]] = {}
@@ -248,11 +242,13 @@ def measure(rounds: int, work: Path) -> tuple[dict[str, dict[str, list[float]]],
                 found.setdefault(kind, []).extend(milliseconds)
             found.setdefault("converter", []).extend(say_of(tensorflow, "converter", folder))
     values = [value for name, each in times.items() for value in limits(name, each)]
-    return times, [*values, memory(bench, work / "MobileNetV296", litert)]
+    return times, [*values, memory(work / "MobileNetV296", litert)]
 
 
-def memory(bench: Any, folder: Path, litert: Path) -> Any:
+def memory(folder: Path, litert: Path) -> Any:
     """Return how much more memory ten times as many samples take."""
+    import bench
+
     peaks = []
     for count in PEAKS:
         _shards(folder, count)

@@ -8,7 +8,6 @@ As in bench.py: whole commands by the wall clock, in turns; a ratio is that of t
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import os
 import subprocess
@@ -17,6 +16,8 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+import bench
 
 from toolkit.environments import resolve
 from toolkit.settings import Settings, default_home
@@ -45,19 +46,6 @@ metric = "top1_agreement"
 limit = 0.5
 because = "nothing was learned that would keep scores apart"
 """
-
-
-def _sibling(name: str) -> Any:
-    spec = importlib.util.spec_from_file_location(name, HERE / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-bench = _sibling("bench")
 
 
 def measure(rounds: int, sweeps: int, work: Path) -> tuple[Any, list[Any]]:
