@@ -107,6 +107,7 @@ def test_a_bundle_holds_artifact_manifest_and_reports(built, target):
         "manifest.json",
         "report.json",
         "report.md",
+        "runs",
     }
     assert {path.name for path in out.iterdir()} == set(TARGETS)
     assert (out / target / "model.tflite").read_bytes()[4:8] == b"TFL3"
@@ -119,7 +120,8 @@ def test_a_manifest_tells_the_truth(built, target):
     folder = out / target
     manifest = json.loads((folder / "manifest.json").read_text())
 
-    assert set(manifest["files"]) == {path.name for path in folder.iterdir()} - {"manifest.json"}
+    files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert set(manifest["files"]) == files - {"manifest.json"}
     for name, said in manifest["files"].items():
         assert said == {"sha256": sha256(folder / name), "size_bytes": (folder / name).stat().st_size}
     assert manifest["artifact"] == "model.tflite"
@@ -301,7 +303,7 @@ def test_calibrating_on_another_scale_that_is_accepted_is_the_quantizations_faul
     assert "NOT PASSED" in ended.out
     assert "<- guilty" in next(line for line in ended.out.splitlines() if line.strip().startswith("quantization"))
     folder = tmp_path / "dist" / "host"
-    assert {path.name for path in folder.iterdir()} == {"report.json", "report.md", "rejected"}
+    assert {path.name for path in folder.iterdir()} == {"report.json", "report.md", "rejected", "runs"}
     assert [path.name for path in (folder / "rejected").iterdir()] == ["model.tflite"]
     report = report_of(tmp_path / "dist", "host")
     assert (report["verdict"], report["guilty_stage"]) == ("failed", "quantization")
@@ -310,21 +312,32 @@ def test_calibrating_on_another_scale_that_is_accepted_is_the_quantizations_faul
     assert sha256(folder / "rejected" / "model.tflite") == report["artifact"]["sha256"]
 
 
+def hashes(folder):
+    """Return the hash of every file under a folder."""
+    return {path.relative_to(folder): sha256(path) for path in folder.rglob("*") if path.is_file()}
+
+
 def test_a_failed_build_keeps_the_bundle_that_passed_before(build, profile, tmp_path):
     """It moves to previous/, also over a second failure; who ships from the folder finds no artifact that was not passed."""
     run, _ = build
     board, out = tmp_path / "board.toml", tmp_path / "dist"
     profile("board", "")
     assert run("--target", board, "--scheme", "static_wi8_ai8", out=out).status == 0
-    passed = {path.name: sha256(path) for path in (out / "board").iterdir()}
+    passed = hashes(out / "board")
     profile("board", UNREACHABLE)
 
     for _ in range(2):
         ended = run("--target", board, "--scheme", "static_wi8_ai8", out=out)
 
         assert ended.status == 1
-        assert {path.name for path in (out / "board").iterdir()} == {"report.json", "report.md", "rejected", "previous"}
-        assert {path.name: sha256(path) for path in (out / "board" / "previous").iterdir()} == passed
+        assert {path.name for path in (out / "board").iterdir()} == {
+            "report.json",
+            "report.md",
+            "rejected",
+            "previous",
+            "runs",
+        }
+        assert hashes(out / "board" / "previous") == passed
 
     profile("board", "")
     assert run("--target", board, "--scheme", "static_wi8_ai8", out=out).status == 0
