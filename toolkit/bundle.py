@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.numpy import save
 
 from toolkit import __version__, report, saved_runs
 from toolkit.errors import RequestError
 from toolkit.runtime import Run
 from toolkit.store import storage_failed, sync
 from toolkit.verdict import Step, Verdict
+from toolkit.worker import labels
 from toolkit.worker.request import sha256
 from toolkit.worker.shards import read_all
 
@@ -139,9 +139,9 @@ def _write_runs(verdict: Verdict, folder: Path) -> None:
     folder.mkdir()
     for step in verdict.steps:
         _save_run(step, verdict.drawn, folder / f"{step.stage}{saved_runs.SUFFIX}")
-    labels = verdict.drawn / "labels.npy"
-    if labels.is_file():
-        _write(folder / LABELS, save({"labels": np.load(labels)}))
+    held = labels.read(verdict.drawn)
+    if held is not None:
+        _write(folder / LABELS, labels.packed(held if isinstance(held, dict) else {labels.UNNAMED: held}))
 
 
 def _manifest(verdict: Verdict, folder: Path) -> dict[str, Any]:

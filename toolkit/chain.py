@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit import compare, registry, source
+from toolkit import registry, source
 from toolkit.conversion import Artifact, Conversions
-from toolkit.errors import EdgeToolkitError, Unconvertible, WorkerCrashed, WorkerRefused
-from toolkit.executor import Executor
 from toolkit.jobs import Engine, Job, Output
 from toolkit.originals import DEFAULT_KEY
-from toolkit.runtime import Execution, run_job, run_of, signature_of_run
-from toolkit.signature import Signature
+from toolkit.runtime import Execution, run_job
 from toolkit.source import TENSORFLOW, Source
 from toolkit.store import Entry
-from toolkit.verdict import Evidence, Step, Verdict, judge
 
 if TYPE_CHECKING:
     from toolkit.linting import Limits
@@ -30,8 +25,8 @@ _NOISE_SAMPLES = 16
 # Multiply-accumulates, that reference kernels do in 1 to 2 s on one core of a desktop computer.
 _MOST_ON_REFERENCE = 1_000_000_000
 _FEWEST_ON_REFERENCE = 4
-_NO_OPERATOR = re.compile(r"[Dd]idn't find op for builtin opcode '(\w+)' version '(\d+)'")
-_UNRESOLVED = re.compile(r"unresolved custom op: (\w+)")
+_FIRST_BLOCK = 32  # samples of a stage that may end early; what looks at them takes far less than what runs them
+_STATE = "VAR_HANDLE"  # the operator of a state that one call leaves to the next
 
 
 @dataclass(slots=True)
@@ -39,7 +34,7 @@ class Model:
     """A source with its samples, and the jobs that its targets and schemes have in common: each is made once.
 
     `histograms` is whether any estimator that will be asked for looks at them; `limits` are those by which a calibration set is looked at: `linted`
-    does so, None where there is no such set.
+    does so, None where there is no such set. `stops_early` is whether a device need not run what is left once its verdict is certain.
     """
 
     source: Source
@@ -47,6 +42,7 @@ class Model:
     calibrates: bool
     histograms: bool = False
     limits: Limits | None = None
+    stops_early: bool = False
     _runs: dict[tuple[Any, ...], Job] = field(default_factory=dict)
     _linted_ranges: dict[str, Job] = field(default_factory=dict)
     linted: Job | None = field(init=False)
@@ -94,12 +90,14 @@ class Model:
         model, execution = self.canonical.output("saved_model"), Execution(TENSORFLOW, "tensorflow", kernels)
         return run_job(model, self.verification, execution, signature=DEFAULT_KEY, first=_RECHECKED_SAMPLES)
 
-    def run(self, model: Output | Path, execution: Execution, first: int | None = None) -> Job:
-        """Return the run of a model over the samples that judge, all of them or the `first` so many."""
+    def run(
+        self, model: Output | Path, execution: Execution, first: int | None = None, before: Job | None = None
+    ) -> Job:
+        """Return the run of a model over the samples that judge, all of them or the `first` so many, going on from the run `before`."""
         of = model if isinstance(model, Path) else (model.job, model.name)
         name = (of, execution.engine.name, execution.runtime, execution.kernels, execution.threads, first)
         if name not in self._runs:
-            self._runs[name] = run_job(model, self.verification, execution, first=first)
+            self._runs[name] = run_job(model, self.verification, execution, first=first, before=before)
         return self._runs[name]
 
     def run_floats(self, artifact_format: str) -> Job:
@@ -180,99 +178,29 @@ def plan(model: Model, target: Target, artifact: Artifact, made: Job | None, flo
     if on_host is not links[-1][1]:
         links.append(("kernels", on_host))
     if on_target.engine.launcher != "local":
-        links.append(("device", model.run(shipped, on_target)))
+        first = _FIRST_BLOCK if model.stops_early and not _keeps_state(artifact) else None
+        links.append(("device", model.run(shipped, on_target, first)))
     return Chain(model, target, artifact, made, links)
+
+
+def longer(chain: Chain, run: Job, count: int) -> Job:
+    """Return a run of the device over `count` samples that goes on from one over fewer of them."""
+    return chain.model.run(model_of(run), execution_of(chain.target), count, run)
+
+
+def model_of(run: Job) -> Output | Path:
+    """Return the model that a job runs."""
+    model = run.inputs["model"]
+    if isinstance(model, Job):
+        raise TypeError(f"{run.title}: runs all that {model.title} wrote")
+    return model
+
+
+def _keeps_state(artifact: Artifact) -> bool:
+    return any(operator["name"] == _STATE for operator in artifact.operators)
 
 
 def _as_many_as_reference_kernels_can(floats: Entry) -> int | None:
     """Return how many samples run on reference kernels, None for all: naive loops take thirty times what the others do."""
     operations = floats.result["multiply_accumulates"]
     return max(_FEWEST_ON_REFERENCE, _MOST_ON_REFERENCE // operations) if operations else None
-
-
-def settle(chain: Chain, executor: Executor, seconds: float) -> Verdict:
-    """Return the verdict on a chain whose jobs have been run; raise the error of the first that failed, said of the target."""
-    samples = _entry(executor, chain.model.samples, chain)
-    findings = [*chain.model.source.findings, *samples.result["findings"], *_about_the_target(chain.target)]
-    for outcome in executor.outcomes(chain.linted):
-        if isinstance(outcome, EdgeToolkitError):  # which keeps nobody from a verdict
-            message = f"the calibration set could not be looked at: {outcome.problem}"
-            findings.append({"code": "not-looked-at", "severity": "warning", "message": message})
-        else:
-            findings += outcome.result["findings"]
-    reference = _entry(executor, chain.model.reference, chain)
-    steps = [Step("original", run_of(reference), Signature.from_json(run_of(reference).signature))]
-    for stage, planned in chain.links:
-        job = planned
-        if stage == "quantization" and _reference_kernels_fail(executor, job):
-            job = chain.model.run(_model_of(job), replace(on_this_machine(chain.target.format), kernels="builtin"))
-            message = "reference kernels do not run this model; the builtin ones, without delegates, stand in for them"
-            findings.append({"code": "reference-kernels-failed", "severity": "warning", "message": message})
-        run = run_of(_entry(executor, job, chain))
-        signature = chain.artifact.signature if stage in ("quantization", "kernels", "device") else run.signature
-        steps.append(Step(stage, run, Signature.from_json(signature_of_run(signature, run.signature))))
-        if stage == "quantization" and run.count < steps[0].run.count:
-            message = f"reference kernels ran the first {run.count} of {steps[0].run.count} samples: they take long"
-            findings.append({"code": "first-samples-only", "severity": "info", "message": message})
-    evidence = Evidence(
-        steps=tuple(steps),
-        samples={
-            part: samples.result[part]["count"] for part in ("calibration", "verification") if samples.result[part]
-        },
-        drawn=samples.out / "verification",
-        noise=_noise(reference, executor, chain),
-        findings=tuple(findings),
-        seconds=seconds,
-        candidates=chain.candidates,
-    )
-    return judge(chain.target, chain.model.source, chain.artifact, evidence)
-
-
-def _noise(reference: Entry, executor: Executor, chain: Chain) -> dict[str, dict[str, float]]:
-    """Return how far the original wanders by itself: what its own run measured, and between a GPU and the CPU where it ran on a GPU."""
-    noise: dict[str, dict[str, float]] = dict(reference.result["noise"])
-    if chain.model.on_cpu is not None:
-        runs = [run_of(reference), run_of(_entry(executor, chain.model.on_cpu, chain))]
-        on_gpu, on_cpu = (Step("original", run, Signature.from_json(run.signature)) for run in runs)
-        measured = compare.measure(on_gpu.read(runs[1].count), on_cpu.read())
-        noise["device"] = {one.output: one.values["real"] for one in measured.measurements if one.metric == "max_abs"}
-    return noise
-
-
-def _reference_kernels_fail(executor: Executor, job: Job) -> bool:
-    """Return whether the engine failed at a run on reference kernels: in every release they abort on some models that all others run."""
-    (outcome,) = executor.outcomes([job])
-    return isinstance(outcome, WorkerCrashed | WorkerRefused)
-
-
-def _model_of(job: Job) -> Output | Path:
-    """Return the model that a job runs."""
-    model = job.inputs["model"]
-    if isinstance(model, Job):
-        raise TypeError(f"{job.title}: runs all that {model.title} wrote")
-    return model
-
-
-def _entry(executor: Executor, job: Job, chain: Chain) -> Entry:
-    (outcome,) = executor.outcomes([job])
-    if isinstance(outcome, EdgeToolkitError):
-        raise said_of_target(outcome, chain.target, chain.artifact.scheme)
-    return outcome
-
-
-def said_of_target(error: EdgeToolkitError, target: Target, scheme: str) -> EdgeToolkitError:
-    """Return the error with the operator named where a runtime is too old for one, which its message has somewhere in the middle."""
-    missing = _NO_OPERATOR.findall(error.problem) or [(name, "") for name in _UNRESOLVED.findall(error.problem)]
-    if missing and isinstance(error, WorkerRefused):
-        name, version = missing[0]
-        runtime = f"{target.runtime.name} {target.runtime.version}"
-        of_version = f" version {version}" if version else ""
-        return Unconvertible(
-            f"{target.name}: {runtime} has no operator {name}{of_version}, which {scheme} of this model needs",
-            "choose another --scheme, or a newer runtime for the device",
-        )
-    return error
-
-
-def _about_the_target(target: Target) -> list[dict[str, Any]]:
-    return [{"code": "target", "severity": "info", "message": " ".join(target.notes.split())}] if target.notes else []

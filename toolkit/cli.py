@@ -59,6 +59,9 @@ Calibration = Annotated[
 Bounds = Annotated[
     Path | None, typer.Option("--bounds", metavar="FILE", help="Bounds to judge by: a profile, or [[bounds]] alone.")
 ]
+StopEarly = Annotated[
+    bool, typer.Option("--stop-early", help="An emulated device runs no more samples once its verdict is certain.")
+]
 Evaluation = Annotated[
     str | None,
     typer.Option(
@@ -210,6 +213,17 @@ _QUANTIZED = {
     ],
 }
 _QUANTIZED_DEFAULTS: dict[str, Any] = dict.fromkeys(_QUANTIZED)
+_REPORTED = {
+    "report": Annotated[
+        list[str] | None,
+        typer.Option(
+            "--report",
+            metavar="FORMAT=FILE",
+            help="Also write it as junit, markdown, github or sarif; FILE - is standard output. May be given again.",
+        ),
+    ]
+}
+_REPORTED_DEFAULTS: dict[str, Any] = dict.fromkeys(_REPORTED)
 
 
 def _asked(scheme: str | None, said: dict[str, Any]) -> Asked:
@@ -257,10 +271,35 @@ class Handed:
         )
 
 
+class Reported:
+    """Where the one document of a verb goes beside the terminal; called with the document, it writes it."""
+
+    def __init__(self, texts: list[str] | None, *, as_json: bool) -> None:
+        from toolkit import report_formats
+
+        self._asked = report_formats.asked(texts or (), printed=as_json)
+        report_formats.require_writable(self._asked)
+
+    def __call__(self, document: Mapping[str, Any]) -> None:
+        from toolkit import report_formats
+
+        report_formats.write(document, self._asked)
+
+
+def _report_error(reported: Reported | None, error: EdgeToolkitError) -> None:
+    """Write the error where a document was asked for; that this fails too (the disk is full, say) is said and changes nothing."""
+    try:
+        if reported is not None:
+            reported(_error(error))
+    except EdgeToolkitError as another:
+        say(str(another))
+
+
 def verb(group: typer.Typer, name: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
     """Make a function a verb: it gets `common` first, returns the exit status, and every verb has the common options.
 
-    One that has a parameter `handed` has the options that say more of a model than its path; one that has `quantized`, those of quantization.
+    One that has a parameter `handed` has the options that say more of a model than its path; one that has `quantized`, those of quantization;
+    one that has `reported`, those for reports in other formats, which are written of an error too.
     """
 
     def wrap(function: Callable[..., int]) -> Callable[..., int]:
@@ -269,8 +308,9 @@ def verb(group: typer.Typer, name: str) -> Callable[[Callable[..., int]], Callab
             **_COMMON,
             **(_ORIGINAL if "handed" in own.parameters else {}),
             **(_QUANTIZED if "quantized" in own.parameters else {}),
+            **(_REPORTED if "reported" in own.parameters else {}),
         }
-        defaults = _COMMON_DEFAULTS | _ORIGINAL_DEFAULTS | _QUANTIZED_DEFAULTS
+        defaults = _COMMON_DEFAULTS | _ORIGINAL_DEFAULTS | _QUANTIZED_DEFAULTS | _REPORTED_DEFAULTS
 
         @functools.wraps(function)
         def call(**arguments: Any) -> None:
@@ -280,17 +320,24 @@ def verb(group: typer.Typer, name: str) -> Callable[[Callable[..., int]], Callab
             if "quantized" in own.parameters:
                 arguments["quantized"] = {key: arguments.pop(key) for key in _QUANTIZED}
             as_json = shared["as_json"]
+            texts = arguments.pop("report", None)
+            reported: Reported | None = None
             try:
+                if "reported" in own.parameters:
+                    arguments["reported"] = reported = Reported(texts, as_json=as_json)
                 status = function(Common(**shared), **arguments)
             except EdgeToolkitError as error:
                 status = _tell(error, as_json=as_json)
+                _report_error(reported, error)
             except KeyboardInterrupt:
                 say("interrupted: what was finished is kept, and the same command goes on from there")
                 status = INTERRUPTED
             raise typer.Exit(status)
 
         parameters = [
-            parameter for key, parameter in own.parameters.items() if key not in ("common", "handed", "quantized")
+            parameter
+            for key, parameter in own.parameters.items()
+            if key not in ("common", "handed", "quantized", "reported")
         ]
         parameters += [
             inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=defaults[key], annotation=annotation)
@@ -328,12 +375,14 @@ def build(
     common: Common,
     handed: Handed,
     quantized: dict[str, Any],
+    reported: Reported,
     source: SourcePath,
     target: Targets,
     calibration: Calibration = None,
     evaluation: Evaluation = None,
     limits: LintLimits = None,
     scheme: Scheme = None,
+    stop_early: StopEarly = False,
     reference_device: ReferenceDevice = "cpu",
     out: Out = Path("dist"),
 ) -> int:
@@ -342,10 +391,12 @@ def build(
     from toolkit.api import build
     from toolkit.opening import Samples
 
-    original, samples = handed(source, reference_device), Samples(calibration, evaluation, limits)
+    original, samples = handed(source, reference_device), Samples(calibration, evaluation, limits, stop_early)
     with common.executor() as executor:
         outcomes = build(original, target, samples, out, scheme=_asked(scheme, quantized), executor=executor)
-    common.show(report.outcomes_json(outcomes), lambda: report.outcomes_text(outcomes))
+    document = report.outcomes_json(outcomes)
+    common.show(document, lambda: report.outcomes_text(outcomes))
+    reported(document)
     return report.exit_status(outcomes)
 
 
@@ -404,6 +455,7 @@ def run(
 def verify(
     common: Common,
     handed: Handed,
+    reported: Reported,
     artifact: Annotated[
         Path, typer.Argument(metavar="ARTIFACT", help="A .tflite file; with --bounds, a bundle whose runs are judged.")
     ],
@@ -419,6 +471,7 @@ def verify(
     ] = None,
     evaluation: Evaluation = None,
     bounds: Bounds = None,
+    stop_early: StopEarly = False,
     reference_device: ReferenceDevice = "cpu",
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="DIR", help="Where to write the reports, if anywhere.")
@@ -431,21 +484,23 @@ def verify(
 
     if bounds is not None:
         others = {"source": source, "target": target, "calibration": calibration, "eval": evaluation, "out": out}
-        return _rejudge(common, artifact, bounds, others)
+        return _rejudge(common, reported, artifact, bounds, others)
     if source is None or not target:
         lacking = " and ".join(name for name, value in (("--source", source), ("--target", target)) if not value)
         raise RequestError(
             f"verify {artifact}: without {lacking} there is nothing to hold it against",
             "for a bundle's runs by other bounds: verify BUNDLE --bounds FILE",
         )
-    original, samples = handed(source, reference_device), Samples(calibration, evaluation)
+    original, samples = handed(source, reference_device), Samples(calibration, evaluation, stop_early=stop_early)
     with common.executor() as executor:
         outcomes = verify(artifact, original, target, samples, out, executor=executor)
-    common.show(report.outcomes_json(outcomes), lambda: report.outcomes_text(outcomes))
+    document = report.outcomes_json(outcomes)
+    common.show(document, lambda: report.outcomes_text(outcomes))
+    reported(document)
     return report.exit_status(outcomes)
 
 
-def _rejudge(common: Common, bundle: Path, bounds: Path, others: Mapping[str, object]) -> int:
+def _rejudge(common: Common, reported: Reported, bundle: Path, bounds: Path, others: Mapping[str, object]) -> int:
     from toolkit.rejudging import rejudge
 
     useless = [f"--{name}" for name, value in others.items() if value]
@@ -453,12 +508,14 @@ def _rejudge(common: Common, bundle: Path, bounds: Path, others: Mapping[str, ob
         raise RequestError(f"verify {bundle} --bounds: runs nothing again, and has no use for {', '.join(useless)}")
     judged = rejudge(bundle, bounds)
     common.show(judged.to_json(), judged.text)
+    reported(judged.to_json())
     return int(judged.outcome != "passed")
 
 
 @verb(app, "compare")
 def compare(
     common: Common,
+    reported: Reported,
     reference: Annotated[
         Path, typer.Argument(metavar="RUN", help="A saved run: a .safetensors of a bundle's runs, or an .npz.")
     ],
@@ -481,7 +538,40 @@ def compare(
     limits = () if bounds is None else target.read_bounds(bounds)
     compared = compare_runs(reference, candidate, limits, stage=stage, scheme=scheme)
     common.show(compared.to_json(), compared.text)
+    reported(compared.to_json())
     return int(not compared.passed)
+
+
+@verb(app, "check")
+def check(
+    common: Common,
+    reported: Reported,
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="The folder of one target of a build.")],
+    baseline: Annotated[
+        Path, typer.Option("--baseline", metavar="OLD", help="The last release: a baseline file, or its bundle.")
+    ],
+    allow: Annotated[
+        Path | None, typer.Option("--allow", metavar="FILE", help="TOML: changes that may be, each with its reason.")
+    ] = None,
+    update_baseline: Annotated[
+        bool, typer.Option("--update-baseline", help="Write the baseline of this build, and print what changed.")
+    ] = False,
+) -> int:
+    """Compare a build with the last release: outputs, task metrics, size, latency, findings; nothing runs again."""
+    from toolkit import baseline as gate
+    from toolkit.bundle import require_writable_file
+
+    if update_baseline:
+        if allow is not None:
+            raise RequestError("check --update-baseline: judges nothing, and has no use for --allow")
+        require_writable_file(baseline)
+        changes = gate.update(bundle, baseline)
+        common.show({"baseline": str(baseline), "changes": changes}, lambda: "\n".join([f"{baseline}:", *changes]))
+        return 0
+    checked = gate.check(bundle, baseline, allow)
+    common.show(checked.to_json(), checked.text)
+    reported(checked.to_json())
+    return int(not checked.passed)
 
 
 @verb(app, "sweep")
@@ -756,15 +846,20 @@ def _shapes(texts: list[str] | None) -> dict[str, list[int]]:
     return shapes
 
 
+def _error(error: EdgeToolkitError) -> dict[str, Any]:
+    """Return the document that comes in place of another one."""
+    said = {
+        "kind": type(error).__name__,
+        "problem": error.problem,
+        "hint": error.hint,
+        "exit_status": error.exit_status,
+    }
+    return {"error": said}
+
+
 def _tell(error: EdgeToolkitError, *, as_json: bool) -> int:
     if as_json:
-        said = {
-            "kind": type(error).__name__,
-            "problem": error.problem,
-            "hint": error.hint,
-            "exit_status": error.exit_status,
-        }
-        print(json.dumps({"error": said}, indent=2))
+        print(json.dumps(_error(error), indent=2))
     else:
         say(str(error))
     return error.exit_status

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from toolkit import registry
-from toolkit.chain import Chain, Model, execution_of, kernels_of, plan, settle, without_artifact
+from toolkit.chain import Chain, Model, execution_of, kernels_of, plan, without_artifact
 from toolkit.compare.intervals import clopper_pearson
 from toolkit.compare.measuring import plain_json
 from toolkit.conversion import Conversions, artifact_of
@@ -26,6 +26,7 @@ from toolkit.jobs import Engine, Job, Output
 from toolkit.opening import Samples, draw, executing, make_environments, open_model, profiles_of, refuse_severe
 from toolkit.recipe import Asked, Estimator, Recipe, Variant, estimator
 from toolkit.runtime import run_job
+from toolkit.settling import settle
 from toolkit.source import Original
 from toolkit.verdict import Verdict, decibels, noise_share
 

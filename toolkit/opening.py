@@ -36,12 +36,14 @@ def executing(given: Executor | None) -> Iterator[Executor]:
 class Samples:
     """Which samples calibrate and which verify: each a recipe or the data itself, as `toolkit.dataset.recipe` takes it.
 
-    `limits` is a file that says by what they are found wrong, over calibration/lint.toml.
+    `limits` is a file that says by what they are found wrong, over calibration/lint.toml. With `stop_early` a device that is emulated, or slow for
+    another reason, runs no more of those that verify once the verdict is certain at the level of its bounds.
     """
 
     calibration: str | None = None
     evaluation: str | None = None
     limits: Path | None = None
+    stop_early: bool = False
 
 
 def profiles_of(names: Sequence[str]) -> list[Target]:
@@ -107,7 +109,14 @@ def draw(opened: source.Source, samples: Samples, recipes: Sequence[Recipe]) -> 
     )
     histograms = any(each.needs == "histogram" for recipe in calibrated for each in recipe.estimators)
     limits = linting.read_limits(samples.limits)
-    return Model(opened, drawn, calibrates=samples.calibration is not None, histograms=histograms, limits=limits)
+    return Model(
+        opened,
+        drawn,
+        calibrates=samples.calibration is not None,
+        histograms=histograms,
+        limits=limits,
+        stops_early=samples.stop_early,
+    )
 
 
 def refuse_severe(model: Model, executor: Executor) -> None:

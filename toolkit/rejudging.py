@@ -133,7 +133,8 @@ def rejudge(bundle: Path, bounds: Path) -> Rejudged:
     runs = [_run(bundle, stage) for stage in report["runs"]]
     for run in runs[1:]:
         saved_runs.require_same_samples(runs[0], run)
-    judged = judge_chain(runs, target.read_bounds(bounds), report["artifact"]["scheme"], own_noise(report["noise"]))
+    limits, scheme, noise = target.read_bounds(bounds), report["artifact"]["scheme"], own_noise(report["noise"])
+    judged = judge_chain(runs, limits, scheme, noise, early=report["stopped_early"])
     return Rejudged(bundle, bounds, report, judged)
 
 
@@ -148,7 +149,16 @@ def _report(bundle: Path) -> dict[str, Any]:
     path = bundle / REPORT
     try:
         report: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        known = {"target", "verdict", "artifact", "findings", "budget", "noise", "runs"} - report.keys()
+        known = {
+            "target",
+            "verdict",
+            "artifact",
+            "findings",
+            "budget",
+            "noise",
+            "runs",
+            "stopped_early",
+        } - report.keys()
     except FileNotFoundError:
         raise RequestError(
             f"{bundle}: has no {REPORT}; the folder of one target of a build, as dist/host, would be right"

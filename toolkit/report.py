@@ -42,6 +42,7 @@ def verdict_json(verdict: Verdict, artifact: str) -> dict[str, Any]:
         },
         "candidates": [dict(candidate) for candidate in verdict.candidates],
         "samples": dict(verdict.samples),
+        "stopped_early": verdict.early,
         "comparisons": [comparison.to_json() for comparison in verdict.comparisons],
         "guilty_stage": verdict.guilty_stage,
         "stages": [

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from toolkit.chain import Chain, Model, kernels_of, plan, said_of_target, settle, without_artifact
+from toolkit.chain import Chain, Model, kernels_of, plan, without_artifact
 from toolkit.choice import Candidate, candidates, choose, preferred
 from toolkit.conversion import Artifact
 from toolkit.errors import EdgeToolkitError
 from toolkit.executor import Executor
 from toolkit.jobs import Job
 from toolkit.recipe import Recipe
+from toolkit.settling import said_of_target, settle
 from toolkit.verdict import Verdict
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ Each stage's run is held against the one before it (isolated) and against the or
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -139,6 +139,7 @@ class Verdict:
     drawn: Path
     seconds: float = 0.0
     candidates: tuple[Mapping[str, Any], ...] = ()
+    early: bool = False
     tried: tuple[Verdict | EdgeToolkitError, ...] = field(default=())
 
     @property
@@ -192,7 +193,8 @@ class Evidence:
 
     `steps` are the runs, the original first; `samples` how many were drawn for what; `drawn` the folder of those that judge, as
     `toolkit.worker.samples` writes it; `noise` how far the original wanders by itself, by kind and output, in real units; `findings` what was
-    noticed before anything was compared; `candidates` (JSON) the variants among which the artifact was chosen.
+    noticed before anything was compared; `candidates` (JSON) the variants among which the artifact was chosen; `early` whether the device was
+    to stop once it was certain.
     """
 
     steps: tuple[Step, ...]
@@ -202,6 +204,7 @@ class Evidence:
     findings: tuple[Mapping[str, Any], ...]
     seconds: float
     candidates: tuple[Mapping[str, Any], ...] = ()
+    early: bool = False
 
     @property
     def labels(self) -> Path | None:
@@ -214,7 +217,9 @@ def judge(target: Target, source: Source, artifact: Artifact, evidence: Evidence
     """Return the verdict on a chain of runs; raise UnjudgeableRun where the evidence cannot carry one."""
     if len(evidence.steps) < 2:
         raise UnjudgeableRun(f"{target.name}: nothing ran but the original; there is nothing to compare it with")
-    judged = judge_chain(evidence.steps, target.bounds, artifact.scheme, own_noise(evidence.noise))
+    judged = judge_chain(
+        evidence.steps, target.bounds, artifact.scheme, own_noise(evidence.noise), early=evidence.early
+    )
     limit = target.budget.file_bytes
     return Verdict(
         target=target,
@@ -235,12 +240,13 @@ def judge(target: Target, source: Source, artifact: Artifact, evidence: Evidence
             step.stage: value
             for step in evidence.steps
             if step.stage != "source"
-            for value in _accuracy(step, evidence.labels)
+            for value in _accuracy(step, evidence.labels, partial=step.stage in PARTIAL or evidence.early)
         },
         steps=evidence.steps,
         drawn=evidence.drawn,
         seconds=evidence.seconds,
         candidates=evidence.candidates,
+        early=evidence.early,
     )
 
 
@@ -250,28 +256,32 @@ def own_noise(noise: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
     return {output: max(float(values[output]) for values in noise.values() if output in values) for output in outputs}
 
 
-def judge_chain(steps: Sequence[Ran], bounds: Sequence[Bound], scheme: str, noise: Mapping[str, float]) -> Judged:
+def judge_chain(
+    steps: Sequence[Ran], bounds: Sequence[Bound], scheme: str, noise: Mapping[str, float], *, early: bool = False
+) -> Judged:
     """Return what bounds say of a chain of at least two runs, the original first; UnjudgeableRun where they cannot say it.
 
-    `noise` as `own_noise` gives it.
+    `noise` as `own_noise` gives it. `early` is whether the device may have ended before the last sample, once its rates were certain: then their
+    intervals are those that hold however often one looks.
     """
     reference, last = steps[0], steps[-1]
+    partial = (*PARTIAL, "device") if early else PARTIAL
     stages, cumulative, before = [], {}, reference
     for step in steps[1:]:
-        isolated = _of_the_same_samples(before, step)
-        stage = compare.compare(*isolated, bounds, stage=step.stage, scheme=scheme, noise=noise)
-        stages.append(stage)
+        measured = compare.measure(*_of_the_same_samples(before, step, partial))
+        stages.append(compare.judge(measured, bounds, stage=step.stage, scheme=scheme, noise=noise, early=early))
         cumulative[step.stage] = (
-            stage.measured if before is reference else compare.measure(*_of_the_same_samples(reference, step))
+            measured if before is reference else compare.measure(*_of_the_same_samples(reference, step, partial))
         )
         before = before if step.stage == "source" else step  # which is a branch
-    total = compare.judge(cumulative[last.stage], bounds, stage="total", scheme=scheme, noise=noise)
+    of_all = cumulative[last.stage]
+    total = compare.judge(of_all, bounds, stage="total", scheme=scheme, noise=noise, early=early)
     return Judged(tuple(stages), total, cumulative)
 
 
-def _of_the_same_samples(before: Ran, after: Ran) -> tuple[compare.Run, compare.Run]:
+def _of_the_same_samples(before: Ran, after: Ran, partial: Collection[str]) -> tuple[compare.Run, compare.Run]:
     """Return two runs for comparing; where one was over the first samples only, both are of these."""
-    if after.stage not in PARTIAL and before.stage not in PARTIAL:
+    if after.stage not in partial and before.stage not in partial:
         return before.read(), after.read()
     count = min(before.count, after.count)
     return before.read(count), after.read(count)
@@ -345,13 +355,13 @@ def _below_noise(
     return found
 
 
-def _accuracy(step: Step, labels: Path | None) -> list[float]:
+def _accuracy(step: Step, labels: Path | None, *, partial: bool) -> list[float]:
     """Return [top-1 accuracy against the labels], where there are labels and the one output is a row of class scores, else []."""
     outputs = step.signature.outputs
     if labels is None or len(outputs) != 1:
         return []
     truth = np.load(labels)
-    if step.stage in PARTIAL and step.run.count < len(truth):
+    if partial and step.run.count < len(truth):
         return []  # of other samples, so not to be held against the other stages'
     (spec,) = outputs
     batch, *classes = spec.shape or (None,)

@@ -60,7 +60,7 @@ def measure(rounds: int, sweeps: int, work: Path) -> tuple[Any, list[Any]]:
     bench.Times().run("written", [python, HERE / "mobilenet.py", "write", network], where=work)
     (network / "samples.toml").write_text(RECIPE)
     (network / "untrained.toml").write_text(TARGET)
-    source = [
+    source: list[Any] = [
         network / "saved_model",
         "--target",
         network / "untrained.toml",
@@ -74,7 +74,7 @@ def measure(rounds: int, sweeps: int, work: Path) -> tuple[Any, list[Any]]:
         bench.say(f"round {number + 1} of {rounds}")
         times.run("script", [python, HERE / "mobilenet.py", "script", network], where=work)
         with bench.fresh(settings, work) as home:
-            build = [bench.COMMAND, "build", *source, "--scheme", "static_wi8_ai8", "--out", work / "dist"]
+            build: list[Any] = [bench.COMMAND, "build", *source, "--scheme", "static_wi8_ai8", "--out", work / "dist"]
             times.run("build", build, home=home, where=work)
         with bench.fresh(settings, work) as home:
             times.run("sweep", [bench.COMMAND, "sweep", *source, *varied, *sized], home=home, where=work)
@@ -97,7 +97,7 @@ def measure(rounds: int, sweeps: int, work: Path) -> tuple[Any, list[Any]]:
 def memory_grown(settings: Settings, work: Path, sweeps: int) -> float:
     """Return how much the process holds more after the last sweep than when it had settled, in MB."""
     with bench.fresh(settings, work) as home:
-        command = [sys.executable, HERE / "sweeps.py", home, str(sweeps)]
+        command: list[Any] = [sys.executable, HERE / "sweeps.py", home, str(sweeps)]
         ended = subprocess.run(command, env=bench.surroundings(work, home), capture_output=True, text=True, check=False)
         if ended.returncode != 0:
             raise SystemExit(f"bench: sweeps.py: exit status {ended.returncode}\n{ended.stderr[-4000:]}")

@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parents[2] / "toolkit"
 # From the ground up; a module may import from its own line and from those before it. `a/*` are plugins: see below.
 ORDER = """
     errors limits
-    settings registry worker.request worker.shards worker.user_code worker.devices
+    settings registry worker.request worker.shards worker.labels worker.user_code worker.devices
     config signature
     environments
     launchers launchers/*
@@ -26,6 +26,7 @@ ORDER = """
     runtimes worker.tflite.interpreter worker.tflite.taps worker.tflite.parts worker.tflite.counterparts worker.infer runtimes/*
     worker.statistics estimators estimators/* worker.calibration worker.drift
     worker.plots
+    worker.user_metric
     lints lints/* worker.lint linting
     originals sources sources/* worker.original source
     readers readers/* worker.preparation worker.samples worker.subset dataset
@@ -33,21 +34,25 @@ ORDER = """
     worker.tflite.conversion worker.tflite.ranges worker.tflite.versions worker.tflite.held
     schemes schemes/* converters converters/* quantizers quantizers/* recipe calibration conversion
     metrics metrics/*
+    task_metrics task_metrics/*
     target
     runtime
     compare
     saved_runs
     verdict
     chain
-    choice
+    settling choice
     report
     bundle
+    baseline
+    report_formats report_formats/*
     opening trial rejudging
     stability model_explorer drift suggestion
     experiments
     sweep_table
     api
     examination
+    pytest_plugin
     cli __main__
 """
 RANKS = {name: rank for rank, line in enumerate(ORDER.strip().splitlines()) for name in line.split()}

@@ -730,7 +730,8 @@ def test_a_limit_may_be_a_multiple_of_the_references_own_noise(off, own, value, 
     other = values.copy()
     other[3, 0, 0] += off
 
-    found = only(compare(run(a=values), run(a=other), [bound(limit=3, unit="noise")], stage="total", noise={"a": own}))
+    measured = measure(run(a=values), run(a=other))
+    found = only(judge(measured, [bound(limit=3, unit="noise")], stage="total", noise={"a": own}))
 
     assert found.passed == passed
     assert found.value == pytest.approx(value, nan_ok=True)

@@ -24,7 +24,7 @@ def arguments(function: object) -> list[str]:
 
 
 FOLDERS = (
-    "converters", "estimators", "launchers", "metrics", "quantizers", "readers", "runtimes", "schemes", "sources",
+    "converters", "estimators", "launchers", "metrics", "quantizers", "readers", "report_formats", "runtimes", "schemes", "sources", "task_metrics",
 )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from toolkit import dataset
 from toolkit.errors import InvalidConfig, InvalidSamples, RequestError
 from toolkit.jobs import Job
-from toolkit.worker import samples
+from toolkit.worker import labels, samples
 from toolkit.worker.request import Request
 from toolkit.worker.shards import read_all, read_index
 
@@ -687,6 +687,36 @@ def test_steps_that_cannot_be_done_are_refused(tmp_path, draw, text, dtype, says
         draw(declare(tmp_path, f"[preprocess]\n{text}", image=rows))
 
     assert "input 'image': [preprocess]: " in caught.value.problem
+
+
+def test_boxes_and_texts_are_drawn_with_their_samples(tmp_path, draw, monkeypatch):
+    """Each label stays with its sample, whatever its kind; and a recipe may name a target's array."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "boxes.py").write_text(
+        "import numpy as np\n"
+        "def some(i):\n    return {'boxes': np.full((i % 3, 4), i), 'classes': [i] * (i % 3), 'said': f'it is {i}'}\n"
+        "def rows():\n    return [({'x': np.array([i, 1], 'f4')}, some(i)) for i in range(9)]\n"
+        "def odd():\n    return [({'x': np.array([i, 1], 'f4')}, {'boxes': [i] * 4} if i else {'box': 1}) for i in range(9)]\n"
+    )
+    spec = {"name": "x", "dtype": "float32", "shape": [1, 2]}
+
+    result, out = draw(None, "boxes.py:rows", spec)
+    found, values = labels.read(out / "verification"), read_all(out / "verification", "x")[:, 0, 0].astype(int).tolist()
+
+    assert result["verification"] == {"count": 9, "labels": True}
+    assert found["said"] == [f"it is {value}" for value in values]
+    assert [box.tolist() for box in found["boxes"]] == [[[value] * 4] * (value % 3) for value in values]
+    assert [one.tolist() for one in found["classes"]] == [[value] * (value % 3) for value in values]
+    with pytest.raises(InvalidSamples, match=r"label of targets \['box'\], others have \['boxes'\]"):
+        draw(None, "boxes.py:odd", spec)
+    recipe = declare(tmp_path, "", image=images(4), b=np.ones((4, 2, 4)), c=np.arange(8).reshape(4, 2))
+    with open(recipe, "a") as file:
+        file.write('inputs = { image = "image" }\nlabels = { boxes = "b", classes = "c" }\n')
+    _, out = draw(None, recipe)
+    assert {target: column.shape for target, column in labels.read(out / "verification").items()} == {
+        "boxes": (4, 2, 4),
+        "classes": (4, 2),
+    }
 
 
 def test_labels_are_for_all_or_for_none(tmp_path, draw, monkeypatch):

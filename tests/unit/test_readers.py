@@ -881,6 +881,25 @@ def test_a_schema_says_how_each_input_is_packed(tmp_path, asked):
     assert sample.label == 1
 
 
+def test_records_hold_boxes_and_texts_by_target(asked):
+    """Coordinates lie in a feature each, as the Object Detection API writes them, and another record has another number of them."""
+    corners = {"boxes": ("y0", "x0", "y1", "x1"), "classes": "c", "said": "t"}
+    held = [
+        example(x=[1.0], y0=[0.0, 1.0], x0=[2.0, 3.0], y1=[4.0, 5.0], x1=[6.0, 7.0], c=[3, 1], t=[b"two"]),
+        example(x=[2.0], y0=[8.0], x0=[8.0], y1=[9.0], x1=[9.0], c=[2], t=["Kätzchen".encode()]),
+    ]
+
+    one, two = take(read_records(asked(), records(*held), labels=corners))
+
+    assert one.label["boxes"].tolist() == [[0, 2, 4, 6], [1, 3, 5, 7]]
+    assert (one.label["classes"].tolist(), one.label["said"]) == ([3, 1], "two")
+    assert (two.label["boxes"].tolist(), two.label["said"]) == ([[8, 8, 9, 9]], "Kätzchen")
+    with pytest.raises(InvalidSamples, match=r"label 'boxes': its features hold \[1, 2\] numbers; as many of each"):
+        take(read_records(asked(), records(example(x=[1.0], a=[1.0], b=[1.0, 2.0])), labels={"boxes": ["a", "b"]}))
+    with pytest.raises(InvalidSamples, match=r"reader.labels: no feature 'd'"):
+        take(read_records(asked(), records(*held), labels={"boxes": "d"}))
+
+
 def test_several_files_are_one_set_in_the_order_of_their_names(tmp_path, asked):
     """A pattern stands for them, and any record can be had without those before it."""
     paths = {}

@@ -8,7 +8,7 @@ nothing is an error, and a NaN is counted, reported and left where it is: every 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from toolkit.compare.judging import Comparison, Judgement, Skipped, Status, judge
@@ -38,13 +38,7 @@ __all__ = [
 
 
 def compare(
-    reference: Run,
-    candidate: Run,
-    bounds: Iterable[Bound],
-    *,
-    stage: str,
-    scheme: str | None = None,
-    noise: Mapping[str, float] | None = None,
+    reference: Run, candidate: Run, bounds: Iterable[Bound], *, stage: str, scheme: str | None = None
 ) -> Judgement:
     """Return how the candidate stands to the reference by the bounds of one stage: `measure`, then `judge`."""
-    return judge(measure(reference, candidate), bounds, stage=stage, scheme=scheme, noise=noise)
+    return judge(measure(reference, candidate), bounds, stage=stage, scheme=scheme)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from toolkit.compare.anytime import confidence_sequence
 from toolkit.compare.intervals import clopper_pearson, samples_needed
 from toolkit.compare.measuring import Measured, Measurement, Seen, plain_json
 from toolkit.errors import UnjudgeableRun
@@ -23,7 +24,8 @@ class Comparison:
     """One measured value against one limit. Whether it passed follows from the numbers and cannot be said otherwise.
 
     `interval` is (low, high) for a rate, which is judged by it; `samples_needed` is how many samples would settle an inconclusive one at
-    the rate that was seen, None if none would or it is settled. `detail` says more where the numbers do not.
+    the rate that was seen, None if none would, it is settled, or its interval is another than that of one look. `detail` says more where the
+    numbers do not.
     """
 
     stage: str
@@ -90,10 +92,12 @@ def judge(
     stage: str,
     scheme: str | None = None,
     noise: Mapping[str, float] | None = None,
+    early: bool = False,
 ) -> Judgement:
     """Return the comparisons that the bounds of one stage ask for, with a failed one for each output that cannot be compared.
 
     `noise` is how far each of the reference's outputs differs by itself when it is run again, real units: what a limit in the unit "noise" is of.
+    `early` is whether the samples may have ended because of what they showed: intervals of rates are then those that hold however often one looks.
     Bounds for other stages or schemes are left out. Of several bounds with one metric the most specific decides for an output: one that
     names it before "*", then one that names schemes before one that does not.
     UnjudgeableRun where a bound names an output that is not there or a metric that does not apply to it; and, for the stage "total",
@@ -111,7 +115,7 @@ def judge(
             reason = _inapplicable(measured, bound, output, noise)
             if reason is None:
                 measurement = measured.measurement(output, bound.metric)
-                comparisons.append(_comparison(measurement, bound, _value(measurement, bound, noise)))
+                comparisons.append(_comparison(measurement, bound, _value(measurement, bound, noise), early=early))
             elif bound.output == "*":
                 skipped.append(Skipped(stage, output, bound.metric, reason))
             else:
@@ -153,11 +157,10 @@ def _value(measurement: Measurement, bound: Bound, noise: Mapping[str, float] | 
     return 0.0 if real == 0 else math.inf  # of a reference that never differs, only itself is within its noise
 
 
-def _comparison(measurement: Measurement, bound: Bound, value: float) -> Comparison:
+def _comparison(measurement: Measurement, bound: Bound, value: float, *, early: bool) -> Comparison:
+    interval = confidence_sequence if early else clopper_pearson
     samples = measurement.samples
-    interval = None
-    if measurement.is_rate and not math.isnan(value):
-        interval = clopper_pearson(round(value * samples), samples, bound.confidence)
+    is_rate = measurement.is_rate and not math.isnan(value)
     found = Comparison(
         stage=bound.stage,
         output=measurement.output,
@@ -169,9 +172,9 @@ def _comparison(measurement: Measurement, bound: Bound, value: float) -> Compari
         because=bound.because,
         samples=samples,
         worst_sample=measurement.worst_sample,
-        interval=interval,
+        interval=interval(round(value * samples), samples, bound.confidence) if is_rate else None,
     )
-    if found.status == "inconclusive":
+    if found.status == "inconclusive" and not early:
         return replace(found, samples_needed=samples_needed(value, bound.limit, bound.confidence))
     return found
 

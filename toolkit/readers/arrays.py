@@ -30,14 +30,14 @@ _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, OverflowError,
 
 @dataclass(frozen=True)
 class Options:
-    """`path`: an .npz or .npy; `inputs`: an array of the .npz, or an .npy file, by model input; `labels`: likewise.
+    """`path`: an .npz or .npy; `inputs`: an array of the .npz, or an .npy file, by model input; `labels`: one, or by target.
 
     Where `inputs` does not say, arrays are taken that have the names of the inputs, or the only one for the only input.
     """
 
     path: str | None = None
     inputs: dict[str, str] | None = None
-    labels: str | None = None
+    labels: str | dict[str, str] | None = None
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
@@ -68,7 +68,9 @@ def recognize(data: str) -> tuple[Path, Options] | None:
 
 def files(options: Options) -> dict[str, str]:
     """Return the files that the options name."""
-    named = {"path": options.path, "labels": options.labels if _is_file(options.labels or "") else None}
+    labels = options.labels if isinstance(options.labels, dict) else {"": options.labels or ""}
+    named = {"path": options.path}
+    named.update({f"labels.{target}".rstrip("."): file for target, file in labels.items() if _is_file(file)})
     named.update({f"inputs.{name}": file for name, file in (options.inputs or {}).items() if _is_file(file)})
     return {key: file for key, file in named.items() if file is not None}
 
@@ -78,41 +80,56 @@ def read(options: Options, files: Mapping[str, Path], asked: Asked) -> Reading:
     held = _headers(files["path"]) if "path" in files else {}
     labels, findings = _labels(options, files, held, asked)
     chosen = _inputs(options, files, held, asked, labels)
-    unused = sorted(set(held) - {array.member or "" for array in (*chosen.values(), labels) if array is not None})
+    unused = sorted(set(held) - {array.member or "" for array in (*chosen.values(), *labels.values())})
     if unused and options.inputs is None:
         message = f"arrays that no input of the model is named after are not used: {', '.join(unused)}"
         findings.append({"code": "unused-arrays", "severity": "info", "message": message, "arrays": unused})
-    count = _common_count({**chosen, **({"labels": labels} if labels else {})})
+    several = isinstance(options.labels, dict)
+    count = _common_count(
+        {**chosen, **{f"labels.{name}" if several else name: array for name, array in labels.items()}}
+    )
     rows = {name: _rows(array, asked.scratch) for name, array in chosen.items()}
-    label = _rows(labels, asked.scratch) if labels else lambda index: None
+    targets = {target: _rows(array, asked.scratch, texts=True) for target, array in labels.items()}
 
     def at(index: int) -> Sample:
-        return Sample({name: row(index) for name, row in rows.items()}, label(index), f"sample {index}")
+        truth = {target: row(index) for target, row in targets.items()}
+        return Sample(
+            {name: row(index) for name, row in rows.items()},
+            truth if several else truth.get("labels"),
+            f"sample {index}",
+        )
 
     return Reading(Indexed(count, at), findings)
 
 
 def _labels(
     options: Options, files: Mapping[str, Path], held: dict[str, _Array], asked: Asked
-) -> tuple[_Array | None, list[dict[str, Any]]]:
-    if "labels" in files:
-        return _single(files["labels"]), []
+) -> tuple[dict[str, _Array], list[dict[str, Any]]]:
+    """Return the arrays of the labels by target, an only one without a name as `labels`; and what was taken by habit."""
     if options.labels is not None:
-        return _pick(options.labels, held, "labels"), []
+        keys = options.labels if isinstance(options.labels, dict) else {"": options.labels}
+        places = {target: f"labels.{target}".rstrip(".") for target in keys}
+        found = {
+            target or "labels": _single(files[places[target]]) if _is_file(name) else _pick(name, held, places[target])
+            for target, name in keys.items()
+        }
+        return found, []
     of_numbers = [name for name, array in held.items() if array.dtype.kind in "iufb"]
     name, findings = label_by_name(of_numbers, {*asked.names, *(options.inputs or {}).values()}, "array")
-    return None if name is None else held[name], findings
+    return {} if name is None else {"labels": held[name]}, findings
 
 
 def _inputs(
-    options: Options, files: Mapping[str, Path], held: dict[str, _Array], asked: Asked, labels: _Array | None
+    options: Options, files: Mapping[str, Path], held: dict[str, _Array], asked: Asked, labels: Mapping[str, _Array]
 ) -> dict[str, _Array]:
     if options.inputs is not None:
         return {
             name: _single(files[f"inputs.{name}"]) if _is_file(source) else _pick(source, held, f"inputs.{name}")
             for name, source in options.inputs.items()
         }
-    candidates = {name: array for name, array in held.items() if array is not labels and array.dtype.kind in "iufb"}
+    candidates = {
+        name: array for name, array in held.items() if array not in labels.values() and array.dtype.kind in "iufb"
+    }
     missing = [name for name in asked.names if name not in candidates]
     if not missing:
         return {name: candidates[name] for name in asked.names}
@@ -185,8 +202,12 @@ def _header(stream: Any) -> tuple[np.dtype[Any], tuple[int, ...]]:
     return dtype, shape
 
 
-def _rows(array: _Array, scratch: Path) -> Callable[[int], np.ndarray]:
-    """Return a function that reads one row."""
+def _rows(array: _Array, scratch: Path, *, texts: bool = False) -> Callable[[int], Any]:
+    """Return a function that reads one row; a text from an array of texts (N,), where these are asked for."""
+    if texts and array.dtype.kind == "U" and len(array.shape) == 1:
+        path = array.path if array.member is None else _unpack(array, scratch)
+        words = np.load(path, allow_pickle=False)
+        return lambda index: str(words[index])
     if array.dtype.kind not in "iufb":
         what = "Python objects, which could run code when read" if array.dtype.hasobject else f"of dtype {array.dtype}"
         raise InvalidSamples(f"array {array.member or array.path.name!r} is {what}; an array of numbers would be right")

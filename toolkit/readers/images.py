@@ -7,15 +7,16 @@ that was trained with something else is calibrated with that instead: the `pytho
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from toolkit.errors import InvalidSamples
 from toolkit.readers import Asked, Indexed, Reading, Sample
-from toolkit.readers._folders import samples_of
+from toolkit.readers._folders import listing, samples_of
 from toolkit.readers._pictures import decode
 
 CACHED = True
@@ -28,7 +29,8 @@ class Options:
     """`path`: the folder; `input`: the model's input, where it has several; `classes`: their order, if not sorted.
 
     `inputs`: a subfolder for each input, whose files belong together by their names. `labels` "none" takes subfolders as
-    mere folders.
+    mere folders. `masks`: a folder beside or in `path` with a picture of class indices for each image, by its name: the label
+    of a segmentation, one byte a pixel, as the file has it (indices of a palette, or gray).
     """
 
     path: str
@@ -36,6 +38,7 @@ class Options:
     inputs: dict[str, str] | None = None
     labels: Literal["folders", "none"] = "folders"
     classes: tuple[str, ...] | None = None
+    masks: str | None = None
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
@@ -48,19 +51,49 @@ def recognize(data: str) -> tuple[Path, Options] | None:
 
 def files(options: Options) -> dict[str, str]:
     """Return the folder."""
-    return {"path": options.path}
+    return {"path": options.path, **({"masks": options.masks} if options.masks else {})}
 
 
 def read(options: Options, files: Mapping[str, Path], asked: Asked) -> Reading:
     """Return the samples, one per image file, sorted by path."""
     held = samples_of(files["path"], options, asked.names, SUFFIXES, "images")
+    masks = _masks(files["masks"], held.origins) if "masks" in files else None
 
     def at(index: int) -> Sample:
         files = {name: paths[index] for name, paths in held.by_input.items()}
         inputs = {name: decode(path, path.relative_to(held.root).as_posix()) for name, path in files.items()}
+        if masks is not None:
+            return Sample(inputs, _indices(masks[index]), held.origins[index])
         return Sample(inputs, held.labels[index] if held.labels else None, held.origins[index])
 
     return Reading(Indexed(len(held.origins), at), held.findings)
+
+
+def _masks(folder: Path, origins: Sequence[str]) -> list[Path]:
+    """Return the mask of each image; InvalidSamples where one has none, or more than one."""
+    by_name: dict[str, list[Path]] = {}
+    for path in listing(folder, SUFFIXES, "masks")[0]:
+        by_name.setdefault(path.relative_to(folder).with_suffix("").as_posix(), []).append(path)
+    for origin in origins:
+        found = by_name.get(Path(origin).with_suffix("").as_posix(), [])
+        if len(found) != 1:
+            raise InvalidSamples(f"{origin}: has {len(found)} masks in {folder.name}; one of its name would be right")
+    return [by_name[Path(origin).with_suffix("").as_posix()][0] for origin in origins]
+
+
+def _indices(path: Path) -> np.ndarray:
+    """Return the class indices (height, width) of a mask, uint8."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            mode, indices = image.mode, np.array(image)
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        raise InvalidSamples(f"{path.name}: does not decode: {error}", "replace or remove it") from error
+    if mode not in ("L", "P"):
+        problem = f"{path.name}: is a picture of mode {mode}"
+        raise InvalidSamples(f"{problem}; one of class indices, gray or with a palette, would be right")
+    return indices
 
 
 def arrange(pixels: np.ndarray, steps: Mapping[str, Any]) -> np.ndarray:

@@ -6,6 +6,8 @@ It is called once, with the recipe's `args` as keyword arguments, and gives one 
     columns                     an array, or a dict of arrays by input name, whose first axis counts the samples, or
                                 (such, labels)
 
+A label is a number or an array, or a dict of numbers, arrays and texts by target; arrays of a target may differ in length.
+
 Of a generator no more is taken than is needed, in its own order, so it may be endless; the seed draws only from what
 has a length. What it prints goes to the job's log. Its answers are never taken from the cache: what else it reads is
 unknown.
@@ -96,10 +98,11 @@ def _pair(given: Any) -> tuple[Any, Any]:
 def _table(function: str, columns: Any, labels: Any, names: tuple[str, ...]) -> Indexed:
     """Return the samples of arrays whose first axis counts them."""
     whole = _sample(columns, 0, names).inputs
-    truth = None if labels is None else np.asarray(labels)
+    targets = _targets(labels)
     counts = {name: array.shape[0] if array.shape else None for name, array in whole.items()}
-    if truth is not None:
-        counts["labels"] = truth.shape[0] if truth.shape else None
+    for target, column in targets.items():
+        key = f"labels.{target}" if isinstance(labels, Mapping) else "labels"
+        counts[key] = len(column) if isinstance(column, list) or np.ndim(column) else None
     if len(set(counts.values())) != 1 or None in counts.values():
         raise InvalidSamples(
             f"{function}: gave arrays that do not agree on the number of samples along their first axis: {counts}"
@@ -107,9 +110,20 @@ def _table(function: str, columns: Any, labels: Any, names: tuple[str, ...]) -> 
 
     def at(index: int) -> Sample:
         row = {name: np.asarray(array[index]) for name, array in whole.items()}
-        return Sample(row, None if truth is None else truth[index], f"sample {index}")
+        truth = {target: column[index] for target, column in targets.items()}
+        label = truth if isinstance(labels, Mapping) else truth.get("labels")
+        return Sample(row, label, f"sample {index}")
 
     return Indexed(next(iter(counts.values())) or 0, at)
+
+
+def _targets(labels: Any) -> dict[str, Any]:
+    """Return columns of labels by target, an only one without a name as `labels`; lists as they are, since their entries may differ in length."""
+    if labels is None:
+        return {}
+    if isinstance(labels, Mapping):
+        return dict(labels)
+    return {"labels": labels if isinstance(labels, list) else np.asarray(labels)}
 
 
 def _sequence(function: str, given: Any, names: tuple[str, ...]) -> Indexed:

@@ -58,12 +58,13 @@ def _is_of_numbers(dtype: str) -> bool:
 class Options:
     """`path`: a file, or a pattern (`train-*.tfrecord`); `inputs`: a feature by model input; `labels`: a feature.
 
+    Or `labels` by target: a feature, whose text is one of words, or several of one length side by side, as the four of a box.
     `classes`: the order of labels that are words.
     """
 
     path: str
     inputs: dict[str, FeatureOfInput] | None = None
-    labels: str | None = None
+    labels: str | dict[str, str | tuple[str, ...]] | None = None
     classes: tuple[str, ...] | None = None
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
@@ -136,19 +137,24 @@ class _Schema:
     """Which features of a record make a sample."""
 
     inputs: dict[str, FeatureOfInput]
-    labels: str | None
+    labels: str | dict[str, tuple[str, ...]] | None
     classes: tuple[str, ...] | None
 
     def sample(self, record: bytes, where: str) -> Sample:
         """Return the sample that a record holds."""
         held = features(record, where)
-        needed = [said.feature for said in self.inputs.values()] + ([self.labels] if self.labels else [])
+        needed = [said.feature for said in self.inputs.values()] + _features_of(self.labels)
         absent = [name for name in needed if name not in held]
         if absent:
             raise InvalidSamples(f"{where}: has no feature {absent[0]!r}; it has {', '.join(sorted(held)) or 'none'}")
         values = {name: _values(held[said.feature], said, where) for name, said in self.inputs.items()}
-        label = None
-        if self.labels is not None:
+        label: Any = None
+        if isinstance(self.labels, dict):
+            label = {
+                target: _target([held[name] for name in names], f"{where}: label {target!r}")
+                for target, names in self.labels.items()
+            }
+        elif self.labels is not None:
             label = _label(held[self.labels], self.classes, f"{where}: feature {self.labels!r}")
         return Sample(values, label, where)
 
@@ -159,12 +165,12 @@ def _schema(options: Options, first: dict[str, Feature], asked: Asked) -> tuple[
     inputs = {name: _as_declared(said) for name, said in (options.inputs or {}).items()}
     for name, said in inputs.items():
         require(said.feature, list(there), f"inputs.{name}.feature", "feature")
-    labels, findings = options.labels, list[dict[str, Any]]()
+    labels, findings = _by_target(options.labels), list[dict[str, Any]]()
     if labels is None:
         taken = {*asked.names, *(said.feature for said in inputs.values())}
         labels, findings = label_by_name(there, taken, "feature")
-    else:
-        require(labels, list(there), "labels", "feature")
+    for name in _features_of(labels):
+        require(name, list(there), "labels", "feature")
     return _Schema(inputs or _inputs_by_name(there, asked), labels, options.classes), findings
 
 
@@ -212,6 +218,33 @@ def _values(feature: Feature, said: FeatureOfInput, where: str) -> np.ndarray:
         return values.reshape(said.shape)
     except ValueError:
         raise InvalidSamples(f"{what} has {values.size} numbers, shape {list(said.shape)} is declared") from None
+
+
+def _by_target(labels: str | dict[str, str | tuple[str, ...]] | None) -> str | dict[str, tuple[str, ...]] | None:
+    if not isinstance(labels, dict):
+        return labels
+    return {target: (names,) if isinstance(names, str) else tuple(names) for target, names in labels.items()}
+
+
+def _features_of(labels: str | dict[str, tuple[str, ...]] | None) -> list[str]:
+    """Return the features that make up the labels."""
+    if isinstance(labels, dict):
+        return [name for names in labels.values() for name in names]
+    return [] if labels is None else [labels]
+
+
+def _target(features: Sequence[Feature], where: str) -> Any:
+    """Return a target's label: a text, numbers, or those of several features side by side."""
+    first = features[0]
+    if len(features) == 1 and isinstance(first, list) and len(first) == 1:
+        return first[0].decode("utf-8", "replace")
+    numbers = [feature for feature in features if not isinstance(feature, list)]
+    if len(numbers) < len(features):
+        raise InvalidSamples(f"{where}: is bytes; one text, or numbers, would be right")
+    lengths = sorted({len(feature) for feature in numbers})
+    if len(lengths) > 1:
+        raise InvalidSamples(f"{where}: its features hold {lengths} numbers; as many of each would be right")
+    return numbers[0] if len(numbers) == 1 else np.stack(numbers, axis=-1)
 
 
 def _label(feature: Feature, classes: Sequence[str] | None, where: str) -> Any:

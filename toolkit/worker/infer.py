@@ -26,7 +26,10 @@ def run(request: Any) -> dict[str, Any]:
     load_ms = (time.perf_counter() - began) * 1e3
     samples = request.inputs["samples"]
     total = read_index(samples)["count"]
-    total = min(total, request.options.get("first") or total)
+    first = request.options.get("first")
+    if first is not None and first < 1:
+        raise ValueError(f"first {first}; expected a number of samples, or null for all")
+    total = min(total, first or total)
     length = sequence_length(samples) or total
     specs = {spec["name"]: spec for spec in loaded.signature["inputs"]}
     before = request.inputs.get("before")

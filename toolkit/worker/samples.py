@@ -24,6 +24,7 @@ import numpy as np
 
 from toolkit.errors import InvalidSamples, suggestion
 from toolkit.readers import Asked, Indexed, Sample
+from toolkit.worker import labels
 from toolkit.worker.preparation import of_dtype, of_shape, prepared
 from toolkit.worker.request import Request
 from toolkit.worker.shards import ShardWriter
@@ -40,7 +41,7 @@ class Drawn(NamedTuple):
     """A sample as the model takes it, and the SHA-256 of its content."""
 
     arrays: dict[str, np.ndarray]
-    label: np.ndarray | None
+    label: labels.Label | None
     origin: str
     digest: str
 
@@ -53,7 +54,7 @@ def draw(request: Request) -> dict[str, Any]:
     """Write out/calibration and out/verification, and return how many samples are in each, and findings.
 
     Each is a folder of shards with hashes.json (the SHA-256 of each sample), origins.json (what messages call it), where
-    there are labels labels.npy, and where the recipe declares sequences sequences.json ({"length": samples in each}).
+    there are labels what `toolkit.worker.labels` writes, and where the recipe declares sequences sequences.json ({"length": samples in each}).
     Options: `calibration` and `evaluation`, each a recipe as `toolkit.dataset.Recipe.request` gives it, or null. Inputs:
     `signature` (JSON; may be an option instead), and the recipes' files as `calibration.KEY` and `evaluation.KEY`. A
     recipe for calibration alone is split; one for evaluation alone gives no calibration samples.
@@ -117,7 +118,7 @@ class _Side:
         by_default = max(DEFAULT_COUNTS[name] // self.length, 1) * self.length
         self.wanted = sampling[name] if self.declared else by_default
         self.digests: list[str] = []
-        self.labels: list[np.ndarray] = []
+        self.labels: list[labels.Label] = []
         self._origins: list[str] = []
         self._folder = folder
         self._shards = ShardWriter(folder)
@@ -139,10 +140,9 @@ class _Side:
                 f"{drawn.origin}: some samples have labels and some have none; all or none would be right"
             )
         if drawn.label is not None:
-            if self.labels and drawn.label.shape != self.labels[0].shape:
-                raise InvalidSamples(
-                    f"{drawn.origin}: label of shape {drawn.label.shape}, others have {self.labels[0].shape}"
-                )
+            problem = labels.mismatch(self.labels[0], drawn.label) if self.labels else None
+            if problem is not None:
+                raise InvalidSamples(f"{drawn.origin}: {problem}")
             self.labels.append(drawn.label)
         self._shards.add(drawn.arrays)
         self.digests.append(drawn.digest)
@@ -156,7 +156,7 @@ class _Side:
             (self._folder / "hashes.json").write_text(json.dumps(self.digests))
             (self._folder / "origins.json").write_text(json.dumps(self._origins))
             if self.labels:
-                np.save(self._folder / "labels.npy", np.stack(self.labels), allow_pickle=False)
+                labels.write(self._folder, self.labels)
             if self.length > 1:
                 (self._folder / "sequences.json").write_text(json.dumps({"length": self.length}))
 
@@ -380,15 +380,23 @@ def _refuse_not_finite(array: np.ndarray, where: str) -> None:
         )
 
 
-def _label(sample: Sample) -> np.ndarray | None:
+def _label(sample: Sample) -> labels.Label | None:
+    """Return a sample's label by target; one without a name is called `labels.UNNAMED`."""
     if sample.label is None:
         return None
-    label = np.asarray(sample.label)
-    if label.dtype.name not in _DTYPES or not np.isfinite(label).all():
+    by_target = sample.label if isinstance(sample.label, Mapping) else {labels.UNNAMED: sample.label}
+    return {str(target): _value(value, sample, named=value is not sample.label) for target, value in by_target.items()}
+
+
+def _value(value: Any, sample: Sample, *, named: bool) -> np.ndarray | str:
+    if isinstance(value, str) and named:  # without a name it is a class's, more often than what is to be said
+        return str(value)
+    array = np.asarray(value) if not isinstance(value, (list, tuple)) or len(value) else np.zeros(0)
+    if array.dtype.name not in _DTYPES or not np.isfinite(array).all():
         raise InvalidSamples(
-            f"{sample.origin}: label {sample.label!r}; a number (the class's index), or an array, would be right"
+            f"{sample.origin}: label {value!r}; a number (the class's index), an array, or these and texts by target would be right"
         )
-    return label
+    return array
 
 
 def _digest_of(digests: Sequence[str]) -> str:

@@ -1,0 +1,63 @@
+"""What is said before all samples have come: how often it is wrong, by drawing thousands of runs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from toolkit.compare.anytime import confidence_sequence
+from toolkit.compare.intervals import clopper_pearson
+
+RUNS, BLOCKS, BLOCK = 3000, 100, 10
+
+
+def answer_of(hits, samples, limit, better):
+    """Return what a verdict would say by the interval of one look: the limit lies outside of it, or nothing is certain."""
+    low, high = confidence_sequence(hits, samples, 0.9)
+    passed, failed = (low >= limit, high < limit) if better == "higher" else (high <= limit, low > limit)
+    return "passed" if passed else "failed" if failed else None
+
+
+def said(rate, limit, better):
+    """Return the shares of runs that pass and fail at 0.9 confidence at any of the looks, one after each block."""
+    hits = np.random.default_rng(5).binomial(BLOCK, rate, (RUNS, BLOCKS)).cumsum(axis=1)
+    known, found = {}, []
+    for run in hits:
+        answer = None
+        for block, count in enumerate(run.tolist()):
+            seen = (count, (block + 1) * BLOCK)
+            if seen not in known:
+                known[seen] = answer_of(*seen, limit, better)
+            answer = known[seen]
+            if answer is not None:
+                break
+        found.append(answer)
+    return found.count("passed") / RUNS, found.count("failed") / RUNS
+
+
+@pytest.mark.parametrize(("limit", "better"), [(0.9, "higher"), (0.1, "lower"), (0.5, "higher")])
+def test_a_rate_that_misses_its_limit_passes_no_oftener_than_said(limit, better):
+    """The worst case: it misses by next to nothing, and is looked at a hundred times."""
+    step = 1e-6 if better == "lower" else -1e-6
+
+    assert said(limit + step, limit, better)[0] <= 0.1
+
+
+@pytest.mark.parametrize(("limit", "better"), [(0.9, "higher"), (0.1, "lower"), (0.5, "higher")])
+def test_a_rate_that_keeps_its_limit_fails_no_oftener_than_said(limit, better):
+    assert said(limit, limit, better)[1] <= 0.1
+
+
+def test_far_from_the_limit_nearly_all_are_certain():
+    """Never to answer would make no error either."""
+    assert said(0.98, 0.9, "higher")[0] > 0.99
+    assert said(0.75, 0.9, "higher")[1] > 0.99
+
+
+@pytest.mark.parametrize(("hits", "samples"), [(0, 40), (40, 40), (13, 40), (999, 1000)])
+def test_an_interval_holds_what_was_seen_and_is_wider_than_that_of_one_look(hits, samples):
+    """Whoever may look at any time pays for it."""
+    low, high = confidence_sequence(hits, samples, 0.95)
+    alone = clopper_pearson(hits, samples, 0.95)
+
+    assert 0 <= low <= alone[0] <= hits / samples <= alone[1] <= high <= 1

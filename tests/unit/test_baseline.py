@@ -1,0 +1,770 @@
+"""The gate: what got worse since the last release is found sample by sample, and nothing passes that was not looked at.
+
+Baseline files, and bundles that are none: whatever is cut, edited, foreign or stale is refused with one clear message.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import tracemalloc
+import zlib
+from copy import deepcopy
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from toolkit import baseline, saved_runs
+from toolkit.baseline.file import _sha256
+from toolkit.errors import InvalidConfig, RequestError, UnknownName
+from toolkit.worker import labels
+from toolkit.worker.request import sha256
+from toolkit.worker.shards import ShardWriter
+
+COUNT, CLASSES = 200, 4
+LABELS = np.random.default_rng(0).integers(0, CLASSES, COUNT)
+HASHES = [f"{number:064x}"[::-1] for number in range(2 * COUNT)]
+
+
+def bound(metric, value, limit, better="higher", unit="db", stage="total"):
+    """Return a comparison as a report has it."""
+    because = f"why {metric}"
+    said = {"stage": stage, "output": "scores", "metric": metric, "unit": unit}
+    return {**said, "value": value, "limit": limit, "better": better, "because": because}
+
+
+REPORT = {
+    "schema": 1,
+    "target": "board",
+    "verdict": "passed",
+    "source": {"kind": "saved_model", "sha256": "a" * 64},
+    "artifact": {"path": "model.tflite", "size_bytes": 1000, "scheme": "static_wi8_ai8"},
+    "samples": {"verification": COUNT},
+    "comparisons": [
+        bound("top1_agreement", 0.98, 0.9, unit="fraction"),
+        bound("max_abs", 0.1, 1.5, "lower", "range"),
+        bound("sqnr_db", 30.0, 12.0),
+        bound("sqnr_db", 32.0, 15.0, stage="kernels"),
+    ],
+    "noise": {"repeat": {"scores": 0.0}},
+    "runs": {"original": {"samples": COUNT}, "kernels": {"samples": COUNT}},
+    "findings": [],
+    "tools": {"tensorflow": "2.21.0"},
+}
+
+
+def bounds(other, place):
+    """Return the report's comparisons with another one in a place, or none."""
+    return [*REPORT["comparisons"][:place], *([other] if other else []), *REPORT["comparisons"][place + 1 :]]
+
+
+def right(wrong=(), truth=LABELS):
+    """Return scores, (N, 1, C), whose largest is the label's but for the samples that are named."""
+    scores = np.random.default_rng(1).uniform(0, 0.3, (len(truth), 1, CLASSES)).astype(np.float32)
+    chosen = truth.copy()
+    chosen[list(wrong)] = (truth[list(wrong)] + 1) % CLASSES
+    scores[np.arange(len(truth)), 0, chosen] = 0.9
+    return scores
+
+
+@pytest.fixture
+def release(tmp_path):
+    """Return a maker of bundles: `about` changes the report, `spec` the output's tensor."""
+
+    def make(name, scores=None, truth=LABELS, hashes=HASHES, spec=None, artifact=b"", **about):
+        bundle = tmp_path / name
+        (bundle / "runs").mkdir(parents=True)
+        scores = right() if scores is None else scores
+        output = {"name": "scores", "dtype": scores.dtype.name, "shape": list(scores.shape[1:]), **(spec or {})}
+        image = {"name": "image", "dtype": "float32", "shape": [1, 8]}
+        signature = {"key": "serving_default", "inputs": [image], "outputs": [output]}
+        with ShardWriter(bundle / "shards") as writer:
+            for row in scores:
+                writer.add({output["name"]: row})
+        said = {"stage": "kernels", "signature": signature}
+        saved_runs.write(bundle / "runs/kernels.safetensors", bundle / "shards", said, hashes[: len(scores)])
+        if truth is not None:
+            save_file({"labels": truth}, bundle / "runs/labels.safetensors")
+        (bundle / "model.tflite").write_bytes(artifact or name.encode())
+        report = {**deepcopy(REPORT), "samples": {"verification": len(scores if truth is None else truth)}, **about}
+        report["runs"]["kernels"]["samples"] = len(scores)
+        report["artifact"] |= {"sha256": sha256(bundle / "model.tflite"), "signature": signature}
+        report["artifact"]["size_bytes"] = about.get("size_bytes", 1000)
+        (bundle / "report.json").write_text(json.dumps(report))
+        return bundle
+
+    return make
+
+
+@pytest.fixture
+def old(release, tmp_path):
+    """Return the baseline file of the last release."""
+    baseline.update(release("old", right(range(10))), tmp_path / "old.json")
+    return tmp_path / "old.json"
+
+
+@pytest.fixture
+def allowing(tmp_path):
+    """Return a maker of a file of allowances."""
+
+    def make(what, to, because="'it is wanted'"):
+        path = tmp_path / "allowed.toml"
+        path.write_text(f"[[allowed]]\nwhat = '{what}'\nto = {to}\n" + (f"because = {because}\n" if because else ""))
+        return path
+
+    return make
+
+
+def rows(gate, status=None):
+    return {row.what: row for row in gate.rows if status in (None, row.status)}
+
+
+def test_a_release_that_is_the_last_one_passes(release, old):
+    again = release("again", right(range(10)), artifact=b"old")
+
+    gate = baseline.check(again, old)
+
+    assert gate.outcome == "passed"
+    assert {row.status for row in gate.rows} == {"passed"}
+
+
+def test_a_file_says_what_its_bundle_says(release, old, tmp_path):
+    new = release("new", right([*range(9), 17, 18]))
+
+    by_file, by_bundle = baseline.check(new, old), baseline.check(new, tmp_path / "old")
+
+    assert by_file.to_json()["rows"] == by_bundle.to_json()["rows"]
+    assert old.stat().st_size < 10_000
+
+
+def test_a_drop_of_the_task_metric_fails_by_the_paired_test(release, old):
+    gate = baseline.check(release("new", right(range(40))), old)
+
+    row = rows(gate)["task top_k_accuracy"]
+    assert (gate.outcome, row.status) == ("failed", "failed")
+    assert (row.before, row.now) == (0.95, 0.8)
+    assert "30 samples lost, 0 won of 200" in row.detail
+
+
+def test_as_many_lost_as_won_passes_where_the_samples_are_enough(release, old):
+    gate = baseline.check(release("new", right([*range(9), 50])), old)
+
+    assert gate.outcome == "passed"
+    assert "1 samples lost, 1 won" in rows(gate)["task top_k_accuracy"].detail
+
+
+def test_too_few_samples_are_inconclusive_and_do_not_pass(release, tmp_path):
+    few = LABELS[:30]
+    baseline.update(release("old", right(truth=few), few), tmp_path / "old.json")
+
+    gate = baseline.check(release("new", right([3], few), few), tmp_path / "old.json")
+
+    assert gate.outcome == "inconclusive"
+    assert rows(gate)["task top_k_accuracy"].status == "inconclusive"
+    assert rows(gate)["outputs scores top1_agreement"].status == "inconclusive"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "artifact", "outcome"),
+    [([3], b"old", "passed"), ([3], b"new", "inconclusive"), ([4], b"old", "inconclusive")],
+)
+def test_of_few_samples_only_the_same_file_with_the_same_outputs_passes(release, tmp_path, wrong, artifact, outcome):
+    few = LABELS[:30]
+    baseline.update(release("old", right([3], few), few), tmp_path / "old.json")
+
+    gate = baseline.check(release("new", right(wrong, few), few, artifact=artifact), tmp_path / "old.json")
+
+    assert rows(gate)["task top_k_accuracy"].status == outcome
+
+
+def test_a_nan_fails_though_the_build_says_it_passed(release, old):
+    scores = right(range(10))
+    scores[150, 0, 2] = np.nan
+
+    gate = baseline.check(release("new", scores, source={"sha256": "b" * 64}), old)
+
+    failed = rows(gate, "failed")
+    assert {"outputs scores sqnr_db", "outputs scores max_abs range", "outputs scores top1_agreement"} <= failed.keys()
+
+
+def test_another_score_of_each_sample_is_seen_by_the_old_total_bounds(release, old):
+    gate = baseline.check(release("new", right(range(10))[:, :, ::-1]), old)
+
+    row = rows(gate)["outputs scores top1_agreement"]
+    assert (row.status, row.limit) == ("failed", 0.9)
+    assert row.because == "the last release stands for the original: why top1_agreement"
+
+
+def test_other_weights_are_judged_by_the_task_metric_and_by_the_outputs_where_there_is_none(release, old, tmp_path):
+    moved, other = right(range(10)) * 3, {"sha256": "b" * 64}
+    unlabelled = tmp_path / "unlabelled.json"
+    baseline.update(release("without", right(range(10)), None), unlabelled)
+
+    with_task = baseline.check(release("new", moved, source=other), old)
+    without = baseline.check(release("new2", moved, None, source=other), unlabelled)
+
+    assert with_task.outcome == "passed"
+    assert rows(with_task)["outputs scores sqnr_db"].status == "noticed"
+    assert without.outcome == "failed"
+    assert rows(without)["outputs scores sqnr_db"].status == "failed"
+
+
+def test_numbers_without_a_scale_cannot_be_compared_whatever_the_weights(release, old):
+    whole = (right(range(10)) * 100).astype(np.int8)
+
+    gate = baseline.check(release("new", whole, source={"sha256": "b" * 64}), old)
+
+    assert {"outputs scores structure", "output scores dtype"} == rows(gate, "failed").keys()
+
+
+def test_a_bound_in_steps_says_nothing_about_floats_and_that_is_shown(release, tmp_path):
+    whole, steps = (right() * 100).astype(np.int8), {"scale": [0.01], "zero_point": [0]}
+    report = {"comparisons": [*REPORT["comparisons"], bound("max_abs", 2.0, 9.0, "lower", "lsb")]}
+    baseline.update(release("old", whole, spec=steps, **report), tmp_path / "old.json")
+
+    gate = baseline.check(release("new", (whole * 0.01).astype(np.float32), **report), tmp_path / "old.json")
+
+    assert rows(gate)["outputs scores max_abs lsb"].status == "noticed"
+    assert rows(gate)["outputs scores sqnr_db"].status == "passed"
+
+
+def test_outputs_that_never_vary_show_nothing(release, tmp_path):
+    still = np.full((COUNT, 1, CLASSES), 0.5, np.float32)
+    baseline.update(release("old", still, None), tmp_path / "old.json")
+
+    gate = baseline.check(release("new", still + np.float32(0.1), None), tmp_path / "old.json")
+
+    assert gate.outcome == "inconclusive"
+    assert "agreeing with it shows nothing" in rows(gate)["outputs"].because
+
+
+def test_the_same_outputs_of_another_file_are_shown(release, old):
+    gate = baseline.check(release("new", right(range(10))), old)
+
+    assert (gate.outcome, list(rows(gate, "noticed"))) == ("passed", ["outputs are the same"])
+
+
+def test_an_error_may_grow_by_a_share_of_what_it_was(release, tmp_path):
+    """It has no end that a number of points could be a share of."""
+    truth = right().astype(np.float64)
+    near = [(truth + size).astype(np.float32) for size in (0.01, 0.01001, 0.02)]
+    baseline.update(release("old", near[0], truth), tmp_path / "old.json", ["mse"])
+
+    same, twice = (
+        baseline.check(release(f"new{number}", each, truth), tmp_path / "old.json")
+        for number, each in enumerate(near[1:])
+    )
+
+    assert rows(same)["task mse"].status == "passed"
+    assert rows(twice)["task mse"].status == "failed"
+    assert rows(twice)["task mse"].limit == pytest.approx(1.05e-4, rel=1e-3)
+
+
+def test_labels_that_are_gone_are_evidence_that_is_gone(release, old):
+    gate = baseline.check(release("new", right(range(10)), None), old)
+
+    assert gate.outcome == "failed"
+    assert list(rows(gate, "failed")) == ["task top_k_accuracy"]
+
+
+@pytest.mark.parametrize(
+    ("about", "what"),
+    [
+        ({"size_bytes": 1051}, "size_bytes"),
+        ({"latency_ms": 10.6}, "latency_ms"),
+        ({"latency_ms": None}, "latency_ms"),
+        ({"findings": [{"code": "clipped", "severity": "warning"}] * 2}, "finding clipped"),
+        ({"findings": [{"code": "known", "severity": "warning"}]}, "finding known"),
+        ({"findings": [{"code": "seen", "severity": "warning"}] * 2}, "finding seen"),
+        ({"comparisons": bounds(None, 3)}, "bound kernels scores sqnr_db"),
+        ({"comparisons": bounds(bound("sqnr_db", 32.0, 14.9, stage="kernels"), 3)}, "bound kernels scores sqnr_db"),
+        ({"comparisons": bounds(bound("max_abs", 0.1, 1.51, "lower", "range"), 1)}, "bound total scores max_abs range"),
+        ({"comparisons": bounds(bound("max_abs", 0.81, 1.5, "lower", "range"), 1)}, "total scores max_abs range"),
+        ({"comparisons": bounds(bound("sqnr_db", 20.9, 12.0), 2)}, "total scores sqnr_db"),
+        ({"comparisons": bounds(bound("sqnr_db", "nan", 12.0), 2)}, "total scores sqnr_db"),
+        ({"verdict": "failed"}, "verdict"),
+    ],
+)
+def test_what_got_worse_fails_by_itself(release, tmp_path, about, what):
+    known = [{"code": "known", "severity": "info"}, {"code": "seen", "severity": "warning"}]
+    baseline.update(release("old", latency_ms=10.0, findings=known), tmp_path / "old.json")
+    usual = {"latency_ms": 10.5, "size_bytes": 1050, "findings": known}
+
+    same = baseline.check(release("same", **usual), tmp_path / "old.json")
+    worse = baseline.check(release("worse", **{**usual, **about}), tmp_path / "old.json")
+
+    assert same.outcome == "passed"
+    assert (worse.outcome, list(rows(worse, "failed"))) == ("failed", [what])
+
+
+def test_an_inconclusive_build_makes_an_inconclusive_gate(release, old):
+    gate = baseline.check(release("new", right(range(10)), verdict="inconclusive"), old)
+
+    assert (gate.outcome, list(rows(gate, "inconclusive"))) == ("inconclusive", ["verdict"])
+
+
+def test_another_type_of_numbers_fails_and_another_scale_is_shown(release, tmp_path):
+    whole = (right() * 100).astype(np.int8)
+    baseline.update(release("old", whole, spec={"scale": [0.01], "zero_point": [0]}), tmp_path / "old.json")
+
+    scaled = baseline.check(release("a", whole, spec={"scale": [0.02], "zero_point": [0]}), tmp_path / "old.json")
+    floats = baseline.check(release("b", (whole * 0.01).astype(np.float32)), tmp_path / "old.json")
+
+    assert "output scores scale" in rows(scaled, "noticed")
+    assert list(rows(floats, "failed")) == ["output scores dtype"]
+    assert rows(floats)["outputs scores sqnr_db"].now > 100  # the same real values, read with the old scale
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"target": "other-board"}, "the target is other-board, there it is board"),
+        ({"spec": {"name": "logits"}}, "another model: its outputs are {'logits'"),
+        ({"spec": {"shape": [1, 4, 1]}, "scores": right()[..., None]}, "another model: its outputs are"),
+        ({"scores": right()[:150]}, "150 samples, there 200"),
+        ({"hashes": [*HASHES[:199], "f" * 64]}, "other samples, or in another order"),
+        ({"truth": (LABELS + 1) % CLASSES}, "the same samples have other labels"),
+        ({"truth": np.append(LABELS[:-1], (LABELS[-1] + 1) % CLASSES)}, "the same samples have other labels"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused_with_what_is_different(release, old, changes, said):
+    with pytest.raises(RequestError) as caught:
+        baseline.check(release("new", **changes), old)
+
+    assert said in caught.value.problem
+
+
+def test_all_differences_are_said_at_once(release, old):
+    with pytest.raises(RequestError) as caught:
+        baseline.check(release("new", target="x", hashes=HASHES[1:]), old)
+
+    assert len(caught.value.problem.splitlines()) == 2
+
+
+def test_of_more_samples_those_of_the_last_release_are_compared(release, old):
+    labels = np.concatenate([LABELS, LABELS])
+    new = release("new", np.concatenate([right(range(10)), right(range(150))]), labels)
+
+    gate = baseline.check(new, old)
+
+    assert gate.outcome == "passed"
+    assert rows(gate)["task top_k_accuracy"].now == 0.95
+
+
+def test_an_allowance_lets_a_change_pass_up_to_where_it_says(release, old, allowing):
+    new = release("new", right(range(10)), size_bytes=2000)
+
+    enough = baseline.check(new, old, allowing("size_bytes", 2000, "'a hidden layer more'"))
+    less = baseline.check(new, old, allowing("size_bytes", 1999))
+
+    row = rows(enough)["size_bytes"]
+    assert (enough.outcome, row.status, row.because) == ("passed", "allowed", "a hidden layer more")
+    assert less.outcome == "failed"
+    assert "allowed up to 1999 only" in rows(less)["size_bytes"].detail
+
+
+def test_a_higher_score_is_allowed_down_to_where_it_says(release, old, allowing):
+    new = release("new", right(range(14)))
+
+    assert baseline.check(new, old).outcome == "inconclusive"
+    assert baseline.check(new, old, allowing("task top_k_accuracy", 0.93)).outcome == "passed"
+    assert baseline.check(new, old, allowing("task top_k_accuracy", 0.935)).outcome == "inconclusive"
+
+
+def test_a_nan_cannot_be_allowed(release, old, allowing):
+    scores = right(range(10))
+    scores[0, 0, 0] = np.nan
+
+    gate = baseline.check(release("new", scores), old, allowing("outputs scores sqnr_db", -1e300))
+
+    assert rows(gate)["outputs scores sqnr_db"].status == "failed"
+
+
+@pytest.mark.parametrize(
+    ("what", "to", "because", "error", "said"),
+    [
+        ("size_byte", 2000, "'x'", UnknownName, "did you mean 'size_bytes'"),
+        ("size_bytes", 2000, None, InvalidConfig, "allowed[0].because: missing"),
+        ("size_bytes", 2000, "' '", InvalidConfig, "allowed[0].because"),
+        ("size_bytes", "nan", "'x'", InvalidConfig, "a finite number would be right"),
+        ("size_bytes", "inf", "'x'", InvalidConfig, "a finite number would be right"),
+        ("verdict", "'failed'", "'x'", RequestError, "nothing ships that did not pass"),
+        ("size_bytes", "2000\nwhat2 = 1", "'x'", InvalidConfig, "unknown key"),
+        ("size_bytes", 1, "'x'\n[[allowed]]\nwhat='size_bytes'\nto=2\nbecause='y'", InvalidConfig, "comes twice"),
+    ],
+)
+def test_a_wrong_allowance_is_an_error(release, old, allowing, what, to, because, error, said):
+    new = release("new", right(range(10)))
+
+    with pytest.raises(error) as caught:
+        baseline.check(new, old, allowing(what, to, because))
+
+    assert said in str(caught.value)
+
+
+def test_a_bound_that_is_gone_can_be_allowed_in_a_word(release, old, allowing):
+    new = release("new", right(range(10)), comparisons=bounds(None, 3))
+
+    gate = baseline.check(new, old, allowing("bound kernels scores sqnr_db", "'gone'"))
+
+    assert (gate.outcome, list(rows(gate, "allowed"))) == ("passed", ["bound kernels scores sqnr_db"])
+
+
+def test_an_allowance_hides_no_other_row_of_its_name(allowing):
+    """Two rows of one name, one of which passed, are both judged."""
+    from toolkit.baseline.limits import allowances
+    from toolkit.baseline.rows import allow, judged
+
+    two = [judged("x", 1.0, 9.0, 2.0, "because"), judged("x", 1.0, 1.0, 2.0, "because")]
+
+    statuses = [row.status for row in allow(two, allowances(allowing("x", 5)))]
+
+    assert statuses == ["failed", "passed"]
+
+
+def test_an_allowance_that_is_not_needed_is_shown(release, old, allowing):
+    gate = baseline.check(release("new", right(range(10))), old, allowing("size_bytes", 2000))
+
+    assert gate.outcome == "passed"
+    assert "allowance of size_bytes" in rows(gate, "noticed")
+
+
+def test_what_looks_too_good_is_shown(release, tmp_path):
+    baseline.update(release("old", right(range(80))), tmp_path / "old.json")
+    other = {"sha256": "b" * 64}
+
+    leap = baseline.check(release("leap", right(), source=other, size_bytes=500), tmp_path / "old.json")
+    stale = baseline.check(release("stale", right(range(80)), source=other, artifact=b"old"), tmp_path / "old.json")
+
+    assert leap.outcome == "passed"
+    assert {"size_bytes halved", "task top_k_accuracy", "source"} <= rows(leap, "noticed").keys()
+    assert {"outputs are the same", "artifact is the same"} <= rows(stale, "noticed").keys()
+
+
+def test_a_gate_without_a_judged_row_has_not_passed(tmp_path):
+    row = baseline.Row("tool", "1", "2", None, "noticed", "another version")
+
+    assert baseline.Gate("board", tmp_path, tmp_path, (row,)).outcome == "failed"
+    assert baseline.Gate("board", tmp_path, tmp_path, ()).outcome == "failed"
+
+
+def test_the_gate_is_json_and_text_that_name_what_failed(release, old):
+    gate = baseline.check(release("new", right(range(40)), size_bytes=5000), old)
+
+    document = json.loads(json.dumps(gate.to_json(), allow_nan=False))
+    assert (document["target"], document["outcome"]) == ("board", "failed")
+    keys = {"what", "before", "now", "limit", "status", "because"}
+    assert all(keys <= row.keys() for row in document["rows"])
+    assert "NOT PASSED" in gate.text()
+    assert any("size_bytes" in line and "FAIL" in line for line in gate.text().splitlines())
+
+
+def test_a_baseline_that_did_not_pass_is_no_baseline(release, tmp_path):
+    failed = release("failed", verdict="failed")
+
+    with pytest.raises(RequestError, match="only a release that passed"):
+        baseline.update(failed, tmp_path / "new.json")
+    with pytest.raises(RequestError, match="a release that passed"):
+        baseline.check(release("new"), failed)
+
+
+def test_updating_says_what_is_different_from_now_on(release, old):
+    new = release("new", right(range(20)), size_bytes=900, tools={"tensorflow": "2.22.0"})
+
+    said = baseline.update(new, old)
+
+    assert "size: 1000 bytes -> 900 bytes" in said
+    assert "task top_k_accuracy: 0.95 -> 0.9" in said
+    assert "tool tensorflow: 2.21.0 -> 2.22.0" in said
+    assert not any("scheme" in sentence for sentence in said)
+    assert not any("signature" in sentence for sentence in said)
+    assert baseline.update(new, old) == ["nothing is different"]
+    assert baseline.check(new, old).outcome == "passed"
+
+
+def test_updating_says_that_numbers_are_of_another_type(release, old):
+    said = baseline.update(release("new", right().astype(np.float16)), old)
+
+    assert "signature: inputs or outputs are others, in name, shape, type or scale" in said
+
+
+def test_a_baseline_of_another_target_is_not_written_over(release, old):
+    before = old.read_bytes()
+
+    with pytest.raises(RequestError, match="is a baseline of board, the bundle is of phone"):
+        baseline.update(release("new", target="phone"), old)
+
+    assert old.read_bytes() == before
+
+
+def test_the_task_metrics_of_a_baseline_stay(release, tmp_path):
+    path = tmp_path / "old.json"
+    baseline.update(release("old"), path, ["top_k_accuracy:k=2", "f1"])
+
+    said = baseline.update(release("new", right(range(50))), path)
+
+    assert [task.metric for task in baseline.read(path).tasks] == ["top_k_accuracy:k=2", "f1"]
+    assert any(sentence.startswith("task f1: 1 -> 0.7") for sentence in said)
+
+
+def test_labels_of_several_targets_are_those_of_the_last_release_in_each(release, tmp_path):
+    old, same, other = (release(name, right(range(10))) for name in ("old", "same", "other"))
+    for bundle, last in ((old, "cat"), (same, "cat"), (other, "dog")):
+        columns = {"class": LABELS, "said": ["a"] * (COUNT - 1) + [last]}
+        (bundle / "runs/labels.safetensors").write_bytes(labels.packed(columns))
+    baseline.update(old, tmp_path / "old.json", ["top_k_accuracy:labels=class"])
+
+    gate = baseline.check(same, tmp_path / "old.json")
+
+    assert rows(gate)["task top_k_accuracy:labels=class"].now == 0.95
+    with pytest.raises(RequestError, match="the same samples have other labels"):
+        baseline.check(other, tmp_path / "old.json")
+
+
+def test_a_task_metric_that_says_nothing_about_the_outputs_is_refused_where_it_was_asked_for(release):
+    bundle = release("new")
+
+    with pytest.raises(RequestError, match="mean_average_precision says nothing about it"):
+        baseline.of_bundle(bundle, ["mean_average_precision"])
+    with pytest.raises(UnknownName, match="did you mean 'top_k_accuracy'"):
+        baseline.of_bundle(bundle, ["top_accuracy"])
+
+
+def test_a_baseline_is_written_to_a_file_and_to_no_folder(release, tmp_path):
+    with pytest.raises(RequestError, match="is a folder; the name of a file"):
+        baseline.update(release("new"), tmp_path)
+
+
+def test_mcnemar_is_exact_and_its_interval_holds_what_it_says():
+    """Against the sum over all outcomes; and by the probability of every pair of counts, where the true drop is a tenth."""
+    from toolkit.baseline.paired import exact_p, mcnemar
+
+    for lost, won in [(0, 0), (5, 0), (3, 7), (600, 700)]:
+        flips, rare = lost + won, min(lost, won)
+        both = [math.comb(flips, heads) / 2**flips for heads in range(flips + 1) if min(heads, flips - heads) <= rare]
+        assert exact_p(lost, won) == pytest.approx(min(1.0, sum(both)))
+    count, held = 16, 0.0
+    for lost in range(count + 1):
+        for won in range(count + 1 - lost):
+            same = count - lost - won
+            found = mcnemar([1] * lost + [0] * (won + same), [0] * lost + [1] * won + [0] * same, 0.8)
+            ways = math.comb(count, lost) * math.comb(count - lost, won)
+            held += ways * 0.3**lost * 0.2**won * 0.5**same * (found.low <= 0.1 <= found.high)
+    assert 0.8 <= held < 0.99
+
+
+def test_86_samples_without_a_change_rule_out_a_drop_of_five_points():
+    from toolkit.baseline.paired import mcnemar
+
+    assert mcnemar([1] * 86, [1] * 86, 0.95).high <= 0.05 < mcnemar([1] * 85, [1] * 85, 0.95).high
+
+
+def test_rows_that_are_no_hits_are_resampled_in_pairs():
+    """An error twice as large in every sample is worse beyond doubt, however much samples differ among themselves."""
+    from toolkit import task_metrics
+    from toolkit.baseline.paired import drop
+
+    metric = task_metrics.load("mse")
+    errors = np.random.default_rng(0).exponential(size=(60, 1))
+    labels = np.zeros((60, 1))
+    one, two = (metric.evidence({"y": np.sqrt(scale * errors)}, labels) for scale in (1, 2))
+
+    found = drop(metric, one, two, 0.95)
+
+    f1 = task_metrics.load("f1")
+    better, worse = (f1.evidence({"y": right(wrong).astype(np.float64)}, LABELS) for wrong in ((), range(40)))
+    assert drop(f1, worse, better, 0.95).high < 0 < drop(f1, better, worse, 0.95).low
+    assert 0 < found.low < metric.score(two) - metric.score(one) < found.high
+    assert drop(metric, one, one, 0.95).high == 0
+    assert math.isnan(drop(metric, one, [None, *two[1:]], 0.95).high)
+    assert math.isnan(drop(metric, one, two[1:], 0.95).low)
+
+
+def resealed(path, change):
+    """Change a baseline as somebody could who knows how its checksum is made."""
+    content = json.loads(path.read_text())
+    del content["sha256"]
+    change(content)
+    path.write_text(json.dumps({**content, "sha256": _sha256(content)}))
+
+
+def refusal(path):
+    with pytest.raises(RequestError) as caught:
+        baseline.read(path)
+    assert str(path) in caught.value.problem
+    return caught.value.problem
+
+
+def test_a_file_comes_back_as_it_was(release, tmp_path):
+    whole = (right() * 100).astype(np.int8)
+    made = baseline.of_bundle(release("new", whole, spec={"scale": [0.01], "zero_point": [-3]}))
+    baseline.write(tmp_path / "new.json", made)
+
+    again = baseline.read(tmp_path / "new.json")
+
+    (block,) = again.outputs.read().blocks
+    np.testing.assert_array_equal(block["scores"], whole)
+    assert block["scores"].dtype == np.int8
+    assert again.outputs.read().signature.output("scores").zero_point == (-3,)
+    assert again.tasks == made.tasks
+    assert again.tasks[0].rows == (1,) * len(LABELS)
+    for name in ("target", "count", "samples_digest", "outputs_digest", "size_bytes", "signature", "noise", "tools"):
+        assert getattr(again, name) == getattr(made, name)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.3, 0.7, 0.99])
+def test_a_file_that_was_cut_is_refused(old, share):
+    content = old.read_bytes()
+    old.write_bytes(content[: int(len(content) * share)])
+
+    assert "is no whole baseline" in refusal(old)
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "said"),
+    [
+        ('"size_bytes": 1000', '"size_bytes": 9000', "was changed after it was written"),
+        ('"schema": 1', '"schema": 2', "has schema 2, this release knows 1"),
+        ('"format": "edge-toolkit baseline"', '"format": "pip-audit"', "is no baseline"),
+        ('"target"', "<<<<<<< HEAD", "merged by hand"),
+    ],
+)
+def test_a_file_that_was_edited_or_is_of_another_kind_is_refused(old, was, becomes, said):
+    assert was in old.read_text()
+    old.write_text(old.read_text().replace(was, becomes, 1))
+
+    assert said in refusal(old)
+
+
+@pytest.mark.parametrize("content", [b"[]", b"null", b"{}", b'{"schema": 1}', b"\xff\xfe", b"[" * 100_000])
+def test_a_foreign_file_is_refused(tmp_path, content):
+    (tmp_path / "x.json").write_bytes(content)
+
+    assert "is no" in refusal(tmp_path / "x.json")
+
+
+def test_a_missing_file_names_the_closest_and_how_to_write_one(old):
+    with pytest.raises(RequestError) as caught:
+        baseline.read(old.with_name("olt.json"))
+
+    assert "did you mean 'old.json'" in caught.value.problem
+    assert "--update-baseline" in caught.value.hint
+
+
+BOMB = base64.b64encode(zlib.compress(bytes(1 << 24))).decode()
+
+
+def _of_more_samples(content):
+    content["outputs"]["boxes"] = {**content["outputs"]["scores"], "shape": [400, 1, 2]}
+    (scores,) = content["outputs_signature"]["outputs"]
+    content["outputs_signature"]["outputs"].append({**scores, "name": "boxes"})
+
+
+def test_what_unpacks_to_more_than_it_says_is_not_unpacked(old):
+    resealed(old, lambda content: content["outputs"]["scores"].update(zlib_base64=BOMB))
+    tracemalloc.start()
+
+    said = refusal(old)
+
+    assert "is no whole baseline" in said
+    assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda content: content.pop("tasks"),
+        lambda content: content["outputs"].clear(),
+        lambda content: content["outputs"]["scores"].update(shape=[10**9, 10**6]),
+        lambda content: content["outputs"]["scores"].update(zlib_base64="!"),
+        lambda content: content["outputs"]["scores"].update(dtype="object"),
+        lambda content: content["outputs"]["scores"].update(shape=[1 << 20, 1, 4], zlib_base64=BOMB),
+        _of_more_samples,
+    ],
+)
+def test_a_file_with_other_outputs_than_it_says_is_refused(old, change):
+    resealed(old, change)
+
+    assert "is no whole baseline" in refusal(old)
+
+
+def test_large_outputs_are_kept_by_one_element_in_so_many(release, tmp_path):
+    """A file stays small, holds enough samples to show an agreement, and is held against the same elements of the new release."""
+    masks = np.random.default_rng(0).normal(size=(60, 1, 128, 128)).astype(np.float32)
+    report = {"comparisons": REPORT["comparisons"][:3]}
+    path = tmp_path / "old.json"
+    baseline.update(release("old", masks, None, **report), path)
+
+    gate = baseline.check(release("same", masks + np.float32(1e-6), None, **report), path)
+    broken = baseline.check(release("broken", -masks, None, **report), path)
+
+    assert path.stat().st_size < 1.4 * baseline.OUTPUT_BYTES
+    assert baseline.read(path).outputs.count == 40
+    assert gate.outcome == "passed"
+    assert rows(gate)["outputs scores sqnr_db"].status == "passed"
+    assert rows(gate)["outputs scores top1_agreement"].status == "noticed"
+    assert {row.what for row in broken.rows if row.status == "failed"} == {"outputs scores sqnr_db"}
+
+
+def test_many_samples_are_kept_as_far_as_there_is_room(release, tmp_path):
+    wide = np.random.default_rng(0).normal(size=(200, 1, 1000)).astype(np.float32)
+    baseline.update(release("old", wide, None), tmp_path / "old.json")
+
+    held = baseline.read(tmp_path / "old.json")
+
+    assert held.outputs.count == baseline.OUTPUT_BYTES // 4000
+    assert held.every == {}
+
+
+def _edit(path, change):
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda bundle: (bundle / "model.tflite").write_bytes(b"stale"), "is not the file that the build wrote"),
+        (lambda bundle: (bundle / "model.tflite").unlink(), "is not there"),
+        (lambda bundle: (bundle / "runs/kernels.safetensors").unlink(), "no such file"),
+        (lambda bundle: (bundle / "report.json").write_text("{"), "cannot be read"),
+        (lambda bundle: (bundle / "report.json").unlink(), "has no report.json"),
+        (lambda bundle: (bundle / "runs/labels.safetensors").write_bytes(b"x"), "cannot be read"),
+        (
+            lambda bundle: save_file({"labels": LABELS[1:]}, bundle / "runs/labels.safetensors"),
+            "has not 200 labels of each target",
+        ),
+        (lambda bundle: (bundle / "manifest.json").write_text("{}"), "is no whole report"),
+        (
+            lambda bundle: (bundle / "manifest.json").write_text('{"files": {"report.json": {"sha256": "0"}}}'),
+            "report.json: is not the file that the build wrote",
+        ),
+        (lambda bundle: _edit(bundle / "report.json", lambda held: held.pop("tools")), "is no whole report"),
+        (lambda bundle: _edit(bundle / "report.json", lambda held: held.update(schema=2)), "has schema 2"),
+        (
+            lambda bundle: _edit(bundle / "report.json", lambda held: held["runs"]["kernels"].update(samples=500)),
+            "holds 200 samples with 200 hashes; its report is on 500",
+        ),
+    ],
+)
+def test_a_bundle_whose_files_are_not_its_own_is_refused(release, change, said):
+    bundle = release("new")
+    change(bundle)
+
+    with pytest.raises(RequestError) as caught:
+        baseline.of_bundle(bundle)
+
+    assert said in caught.value.problem
+
+
+def test_the_folder_above_names_the_bundles_in_it(release):
+    bundle = release("new")
+
+    with pytest.raises(RequestError) as caught:
+        baseline.of_bundle(bundle.parent)
+
+    assert str(bundle) in caught.value.hint

@@ -1,0 +1,115 @@
+"""Two releases on the same samples: what each got right, and how far their outputs are apart."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from toolkit import compare, task_metrics
+from toolkit.baseline.file import thin
+from toolkit.baseline.paired import drop
+from toolkit.baseline.record import Baseline, Task, name_of, of_bundle
+from toolkit.baseline.rows import Row, noticed, number
+from toolkit.compare import Comparison, Measured
+from toolkit.errors import UnjudgeableRun
+from toolkit.verdict import own_noise
+
+if TYPE_CHECKING:
+    from toolkit.baseline.limits import Limits
+    from toolkit.target import Bound
+
+
+def tasks(before: Baseline, now: Baseline, by: Limits, *, same: bool) -> Iterator[Row]:
+    """Yield the paired test of each task metric of the last release; `same` is whether nothing changed at all."""
+    if now.labels_digest is None:
+        for then in before.tasks:
+            metric = task_metrics.load(then.metric)
+            because = "the labels are gone, and with them the evidence that it is as good as it was"
+            yield Row(f"task {then.metric}", metric.score(then.rows), None, None, "failed", because, metric.BETTER)
+        return
+    ours = of_bundle(now.path, [then.metric for then in before.tasks], before.count).tasks
+    for then, task in zip(before.tasks, ours, strict=True):
+        yield from _of_a_task(then, task, by, same=same)
+
+
+def _of_a_task(then: Task, task: Task, by: Limits, *, same: bool) -> Iterator[Row]:
+    metric = task_metrics.load(then.metric)
+    was, score, sign = metric.score(then.rows), metric.score(task.rows), 1 if metric.BETTER == "higher" else -1
+    found = drop(metric, then.rows, task.rows, by.task.confidence)
+    # Of a score without ends (an error, say) a share of what it was is meant.
+    unit = 1.0 if all(map(math.isfinite, metric.RANGE)) else abs(was)
+    certain, possible = by.task.certain * unit, by.task.possible * unit
+    what, limit = f"task {then.metric}", was - sign * possible
+    detail = f"drop [{found.low:.4g}, {found.high:.4g}]: certain <= {certain:.4g}, possible <= {possible:.4g}; {found.detail}"
+    row = Row(what, was, score, limit, "failed", by.task.because, metric.BETTER, detail)
+    if same and score == was:
+        yield replace(row, status="passed", detail="the same file with the same outputs")
+    elif found.high <= possible and found.low <= certain:
+        yield replace(row, status="passed")
+    elif found.low <= certain:
+        yield replace(row, status="inconclusive")
+    else:
+        yield row
+    if found.high < -by.suspicious.gain * unit:
+        yield noticed(what, was, score, by.suspicious.because)
+
+
+def outputs(before: Baseline, now: Baseline, *, same: bool) -> Iterator[Row]:
+    """Yield how the new outputs stand to the old ones, by the bounds that these had on their total."""
+    if before.outputs_digest == now.outputs_digest:
+        because = "bit for bit the same outputs for every sample"
+        yield Row("outputs", before.outputs_digest[:8], now.outputs_digest[:8], None, "passed", because)
+        if before.source_sha256 != now.source_sha256:
+            why = "the original is another, and the outputs are the same: is it the new one that was built?"
+            yield noticed("outputs are the same", None, None, why)
+        elif not same:
+            yield noticed("outputs are the same", None, None, "though the artifact is another file")
+        return
+    count = min(before.outputs.count, before.count)
+    try:
+        measured = compare.measure(before.outputs.read(count), thin(now.outputs.read(count), before.every))
+        bounds, silent = _bounds(before, measured)
+        found = compare.judge(measured, bounds, stage="total", noise=own_noise(before.noise))
+    except UnjudgeableRun as error:
+        yield Row("outputs", None, None, None, "inconclusive", f"cannot be judged: {error.problem}")
+        return
+    retrained = before.source_sha256 != now.source_sha256 and bool(before.tasks)
+    for comparison in found.comparisons:
+        yield _of_outputs(comparison, retrained=retrained)
+    for name in silent:
+        yield noticed(name, None, None, "its bound says nothing about what a baseline file keeps of it, or of its type")
+
+
+def _bounds(before: Baseline, measured: Measured) -> tuple[list[Bound], list[str]]:
+    """Return the bounds that the last release had on its total, and the names of those that say nothing about the outputs that were kept."""
+    from toolkit.target import Bound
+
+    found, silent = [], []
+    for each in before.comparisons:
+        output, metric, unit = each["output"], each["metric"], each["unit"]
+        if each["stage"] != "total" or output not in measured.seen:  # which fails for what it is
+            continue
+        applies = (output, metric) not in measured.inapplicable
+        if applies and (unit == "noise" or unit in measured.measurement(output, metric).values):
+            limit, because = number(each["limit"]), each["because"]
+            found.append(Bound(stage="total", output=output, metric=metric, limit=limit, unit=unit, because=because))
+        else:
+            silent.append(name_of({**each, "stage": "outputs"}))
+    return found, silent
+
+
+def _of_outputs(comparison: Comparison, *, retrained: bool) -> Row:
+    what = name_of({"stage": "outputs", **{key: getattr(comparison, key) for key in ("output", "metric", "unit")}})
+    value = comparison.value
+    parts = [f"{comparison.samples} samples", comparison.detail]
+    if comparison.interval is not None:
+        parts.append(f"interval [{comparison.interval[0]:.4f}, {comparison.interval[1]:.4f}]")
+    if comparison.samples_needed:
+        parts.append(f"about {comparison.samples_needed} would settle it")
+    if retrained and comparison.metric != "structure" and not math.isnan(value):
+        return noticed(what, None, value, "the original is another, so its outputs are; the task metric judges them")
+    because = f"the last release stands for the original: {comparison.because}"
+    detail = "; ".join(filter(None, parts))
+    return Row(what, None, value, comparison.limit, comparison.status, because, comparison.better, detail)

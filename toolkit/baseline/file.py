@@ -1,0 +1,176 @@
+"""A release as one small JSON file, and back.
+
+Outputs are kept of the first samples only, as the engine gave them, in 512 KiB before they are packed. Where that would be fewer than 40 samples,
+an output too large for its share is kept by one element in so many, always the same ones.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import math
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from toolkit import compare
+from toolkit.baseline.record import Baseline, Task, of_bundle
+from toolkit.bundle import write_text
+from toolkit.errors import EdgeToolkitError, RequestError, suggestion
+from toolkit.signature import Signature
+
+FORMAT = "edge-toolkit baseline"
+SCHEMA = 1
+OUTPUT_BYTES = 1 << 19
+_FEWEST_SAMPLES = 40  # an agreement of 0.90 is shown by 36 that all agree (Clopper-Pearson, 95 %), and by no fewer
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Outputs of the first samples that were kept in a file: (count, *shape), or (count, elements) where not all are."""
+
+    path: Path
+    signature: Signature
+    arrays: Mapping[str, np.ndarray]
+
+    @property
+    def count(self) -> int:
+        """Of how many samples."""
+        return compare.count_samples(dict(self.arrays))
+
+    def read(self, count: int | None = None) -> compare.Run:
+        """Return the run for comparing, all of it or its first `count` samples."""
+        block = {name: array[:count] for name, array in self.arrays.items()}
+        return compare.Run(f"baseline ({self.path})", self.signature, [block])
+
+
+def thin(run: compare.Run, every: Mapping[str, int]) -> compare.Run:
+    """Return a run with one element in `every[output]` of each output that is named there, flat; the others as they are."""
+    blocks = (
+        {
+            name: array.reshape(len(array), -1)[:, :: every[name]] if name in every else array
+            for name, array in block.items()
+        }
+        for block in run.blocks
+    )
+    outputs = tuple(replace(spec, shape=None) if spec.name in every else spec for spec in run.signature.outputs)
+    return compare.Run(run.name, replace(run.signature, outputs=outputs), blocks)
+
+
+def read(path: Path) -> Baseline:
+    """Return the release in a baseline file, or in a bundle; RequestError for a file that is none, is not whole, or is of a later release."""
+    if path.is_dir():
+        return of_bundle(path)
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        near = suggestion(path.name, [each.name for each in path.parent.glob(f"*{path.suffix}")])
+        raise RequestError(f"{path}: no such file; {near}", "--update-baseline writes one") from None
+    except (OSError, ValueError, RecursionError) as error:
+        problem = f"{path}: is no whole baseline ({error}); a file that was cut, or merged by hand, has to be made anew"
+        raise RequestError(problem) from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise RequestError(f"{path}: is no baseline; a file that --update-baseline wrote, or a bundle, would be right")
+    if content.get("schema") != SCHEMA:
+        problem = f"{path}: has schema {content.get('schema')}, this release knows {SCHEMA}"
+        raise RequestError(f"{problem}; the release that wrote it, or a newer one, would be right")
+    if content.pop("sha256", None) != _sha256(content):
+        raise RequestError(f"{path}: was changed after it was written; --update-baseline from a bundle makes it anew")
+    try:
+        return _from_json(path, content)
+    except (KeyError, TypeError, ValueError, AttributeError, zlib.error, EdgeToolkitError) as error:
+        problem = f"{path}: is no whole baseline ({type(error).__name__}: {error}); make it anew with --update-baseline"
+        raise RequestError(problem) from error
+
+
+def write(path: Path, baseline: Baseline) -> None:
+    """Write a release to a file, whole or not at all."""
+    content = _to_json(baseline)
+    write_text(json.dumps({**content, "sha256": _sha256(content)}, indent=1, allow_nan=False) + "\n", path)
+
+
+_PLAIN = (
+    "target", "verdict", "scheme", "source_sha256", "artifact_sha256", "size_bytes", "stage", "count", "samples_digest",
+    "labels_digest", "outputs_digest", "noise", "findings", "tools", "latency_ms",
+)  # fmt: skip
+_OF_A_COMPARISON = ("stage", "output", "metric", "unit", "value", "limit", "better", "because")
+
+
+def _to_json(baseline: Baseline) -> dict[str, Any]:
+    every, arrays = _keep(baseline)
+    return {
+        "format": FORMAT,
+        "schema": SCHEMA,
+        **{name: getattr(baseline, name) for name in _PLAIN},
+        "signature": baseline.signature.to_json(),
+        "tasks": [{"metric": task.metric, "rows": _packed_rows(task.rows)} for task in baseline.tasks],
+        "comparisons": [{name: each[name] for name in _OF_A_COMPARISON} for each in baseline.comparisons],
+        "outputs": {name: {**_packed(array), "every": every.get(name, 1)} for name, array in arrays.items()},
+        "outputs_signature": baseline.outputs.read(0).signature.to_json(),
+    }
+
+
+def _from_json(path: Path, content: Mapping[str, Any]) -> Baseline:
+    arrays = {name: _unpacked(held) for name, held in content["outputs"].items()}
+    signature = Signature.from_json(content["outputs_signature"])
+    if len({len(array) for array in arrays.values()}) != 1 or arrays.keys() != {
+        each.name for each in signature.outputs
+    }:
+        raise ValueError("its outputs are not those that it names, of one number of samples")
+    return Baseline(
+        path=path,
+        **{name: content[name] for name in _PLAIN},
+        signature=Signature.from_json(content["signature"]),
+        outputs=Kept(path, signature, arrays),
+        tasks=tuple(Task(each["metric"], _unpacked_rows(each["rows"])) for each in content["tasks"]),
+        comparisons=tuple(content["comparisons"]),
+        every={name: held["every"] for name, held in content["outputs"].items() if held["every"] > 1},
+    )
+
+
+def _keep(baseline: Baseline) -> tuple[dict[str, int], dict[str, np.ndarray]]:
+    """Return which elements are kept of each output, and those of as many samples as there is room for."""
+    one = next(iter(baseline.outputs.read(1).blocks))
+    most = min(baseline.outputs.count, baseline.count)
+    room = OUTPUT_BYTES // max(1, sum(array.nbytes for array in one.values()))
+    count = min(most, max(room, _FEWEST_SAMPLES))
+    every: dict[str, int] = {}
+    if room < count:
+        share = max(1, OUTPUT_BYTES // (count * len(one)))
+        every = {name: math.ceil(array.nbytes / share) for name, array in one.items() if array.nbytes > share}
+    blocks = list(thin(baseline.outputs.read(count), every).blocks)
+    return {**baseline.every, **every}, {name: np.concatenate([block[name] for block in blocks]) for name in one}
+
+
+def _packed(array: np.ndarray) -> dict[str, Any]:
+    content = np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes()
+    data = base64.b64encode(zlib.compress(content, 9)).decode()
+    return {"dtype": array.dtype.name, "shape": list(array.shape), "zlib_base64": data}
+
+
+def _unpacked(held: Mapping[str, Any]) -> np.ndarray:
+    dtype = np.dtype(held["dtype"]).newbyteorder("<")
+    size = math.prod(held["shape"]) * dtype.itemsize
+    if size > OUTPUT_BYTES:
+        raise ValueError(f"an output of {size} bytes; at most {OUTPUT_BYTES} are kept")
+    content = zlib.decompressobj().decompress(base64.b64decode(held["zlib_base64"], validate=True), size + 1)
+    array = np.frombuffer(content, dtype).reshape(held["shape"])
+    return array.astype(dtype.newbyteorder("="))
+
+
+def _packed_rows(rows: tuple[Any, ...]) -> str | list[Any]:
+    """Return rows of nothing but 0 and 1 as one text, which is a line in the file, and others as they are."""
+    return "".join(map(str, rows)) if all(type(row) is int and row in (0, 1) for row in rows) else list(rows)
+
+
+def _unpacked_rows(rows: str | list[Any]) -> tuple[Any, ...]:
+    return tuple(map(int, rows)) if isinstance(rows, str) else tuple(rows)
+
+
+def _sha256(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

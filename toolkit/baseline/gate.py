@@ -1,0 +1,141 @@
+"""A build held against the last release, row by row.
+
+What is compared with what:
+
+    verdict               it has to be passed
+    inputs, outputs       their dtypes, by name; other names or shapes are another model
+    size_bytes, latency_ms   how much they grew; latency only where it was measured on the device
+    finding CODE          how often a finding comes that is no mere information
+    bound STAGE OUTPUT METRIC    that no bound is gone or looser
+    STAGE OUTPUT METRIC          (of the total) how much of the margin to its bound is gone
+    task METRIC           the paired test; see `toolkit.baseline.paired`
+    outputs OUTPUT METRIC        the new outputs against the old ones, by the bounds that the old release had on its total: the last release stands
+                          where the original stands there. Where the weights are others on purpose and a task metric says whether they
+                          are as good, they are shown and not judged
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from toolkit.baseline import behaviour, facts
+from toolkit.baseline.file import read
+from toolkit.baseline.record import Baseline, of_bundle
+from toolkit.baseline.rows import Row, Value, allow
+from toolkit.compare import plain_json
+from toolkit.errors import RequestError
+from toolkit.verdict import Outcome
+
+_WORDS = {"passed": "PASSED", "failed": "NOT PASSED", "inconclusive": "INCONCLUSIVE"}
+_SHOWN = {"passed": "", "failed": "FAIL", "inconclusive": "INCONCLUSIVE", "allowed": "allowed", "noticed": "noticed"}
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """What was found of a build against a baseline. `outcome` follows from the rows."""
+
+    target: str
+    bundle: Path
+    baseline: Path
+    rows: tuple[Row, ...]
+
+    @property
+    def outcome(self) -> Outcome:
+        """Return "passed" only where there are rows, and each of those that are judged passed or is allowed."""
+        statuses = {row.status for row in self.rows} - {"noticed"}
+        if "failed" in statuses or not statuses:
+            return "failed"
+        return "inconclusive" if "inconclusive" in statuses else "passed"
+
+    @property
+    def passed(self) -> bool:
+        """Whether the build may follow the last release."""
+        return self.outcome == "passed"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON."""
+        document = {
+            "schema": 1,
+            "target": self.target,
+            "bundle": str(self.bundle),
+            "baseline": str(self.baseline),
+            "outcome": self.outcome,
+            "rows": [row.to_json() for row in self.rows],
+        }
+        return dict(plain_json(document))
+
+    def text(self, width: int = 110) -> str:
+        """Return it for a terminal: a line for each row, with the reason where it did not simply pass; rows of what is as it was are counted."""
+        title = f"{self.target}   {self.bundle} against {self.baseline}"
+        lines = [f"{title:<{width - 14}}{_WORDS[self.outcome]}"]
+        unchanged = [row for row in self.rows if row.status == "passed" and row.before == row.now == row.limit]
+        for row in self.rows:
+            if row in unchanged:
+                continue
+            change = f"{_short(row.before)} -> {_short(row.now)}"
+            limit = f"{_SIGNS[row.better]} {_short(row.limit)}" if row.limit is not None else ""
+            line = f"  {row.what:<40} {change:<26} {limit:<16} {_SHOWN[row.status]}".rstrip()
+            lines.append(f"{line}  {row.detail}" if row.detail else line)
+            lines += [f"      {' '.join(row.because.split())}"] if row.status != "passed" else []
+        lines += [f"  and {len(unchanged)} that have to be as they were, and are"] if unchanged else []
+        return "\n".join(lines)
+
+
+_SIGNS = {"lower": "<=", "higher": ">=", None: "="}
+
+
+def check(bundle: Path, baseline: Baseline | Path, allowed: Path | None = None) -> Gate:
+    """Return how the build in a bundle stands to the last release, a baseline or the path of a baseline file or a bundle.
+
+    `allowed` is a TOML file of changes that may be, each with its reason. RequestError where the two cannot be compared (another target,
+    another model, other samples), where a file is not whole, and where an allowance matches nothing.
+    """
+    from toolkit.baseline.limits import allowances, limits
+
+    by, may = limits(), allowances(allowed)
+    before = read(baseline) if isinstance(baseline, Path) else baseline
+    if before.verdict != "passed":
+        raise RequestError(f"{before.path}: its verdict is {before.verdict}; a release that passed would be right")
+    now = of_bundle(bundle, (), before.count)
+    _require_comparable(before, now)
+    same = before.artifact_sha256 == now.artifact_sha256 and before.outputs_digest == now.outputs_digest
+    rows = [
+        facts.verdict(now),
+        *facts.dtypes(before, now),
+        *facts.sizes(before, now, by),
+        *facts.findings(before, now),
+        *facts.comparisons(before, now, by),
+        *behaviour.tasks(before, now, by, same=same),
+        *behaviour.outputs(before, now, same=same),
+        *facts.others(before, now, by),
+    ]
+    return Gate(now.target, bundle, before.path, allow(rows, may))
+
+
+def _require_comparable(before: Baseline, now: Baseline) -> None:
+    """Raise RequestError that says all that is different between two releases that are not two of one model on one target."""
+    problems = []
+    if before.target != now.target:
+        problems.append(f"the target is {now.target}, there it is {before.target}")
+    for side in ("inputs", "outputs"):
+        theirs, ours = ({spec.name: spec.shape for spec in getattr(each.signature, side)} for each in (before, now))
+        if ours != theirs:
+            problems.append(f"another model: its {side} are {ours}, there they are {theirs}")
+    if before.count != now.count:
+        problems.append(f"{now.count} samples, there {before.count}: all of those have to be among these, first")
+    elif before.samples_digest != now.samples_digest:
+        problems.append(f"other samples, or in another order, among the first {before.count}")
+    elif before.labels_digest is not None and now.labels_digest not in (None, before.labels_digest):
+        problems.append("the same samples have other labels")
+    if problems:
+        lines = [f"{now.path} against {before.path}: {problem}" for problem in problems]
+        hint = "--eval with the set of the last release, or a baseline of this one with --update-baseline"
+        raise RequestError("\n".join(lines), hint)
+
+
+def _short(value: Value) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

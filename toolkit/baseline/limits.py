@@ -1,0 +1,93 @@
+"""What a gate judges by: its limits in `gate.toml`, and the changes that somebody allowed, each with the reason.
+
+[[allowed]]
+what    = "size_bytes"           a row of the gate
+to      = 60000                  up to where: a number, or the text that the row has now
+because = "the new head has a hidden layer"
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, StringConstraints, field_validator
+
+from toolkit import config
+
+Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+Share = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Limit(config.Model):
+    """A share, and why it is the right one."""
+
+    limit: Share
+    because: Text
+
+
+class TaskLimit(config.Model):
+    """How far a task metric may drop: no more than `certain` may be shown, and more than `possible` must be ruled out, at a level of confidence."""
+
+    certain: Share
+    possible: Share
+    confidence: float = Field(gt=0, lt=1)
+    because: Text
+
+
+class Suspicious(config.Model):
+    """From where on an improvement is shown: a gain of a task metric that is certain, and a share of the old size."""
+
+    gain: Share
+    size: Share
+    because: Text
+
+
+class Limits(config.Model):
+    """The file `gate.toml`."""
+
+    margin: Limit
+    task: TaskLimit
+    size_bytes: Limit
+    latency_ms: Limit
+    suspicious: Suspicious
+
+
+class Allowance(config.Model):
+    """One change that may be: the row, up to where, and why."""
+
+    what: Text
+    to: float | int | Text
+    because: Text
+
+    @field_validator("to")
+    @classmethod
+    def _is_met_by_no_nan(cls, to: float | str) -> float | str:
+        if isinstance(to, float) and not abs(to) < float("inf"):
+            raise ValueError(f"{to}; a finite number would be right: what is allowed without an end is not judged")
+        return to
+
+
+class Allowances(config.Model):
+    """A file of allowances."""
+
+    allowed: Annotated[tuple[Allowance, ...], Field(min_length=1)]
+
+    @field_validator("allowed")
+    @classmethod
+    def _each_once(cls, allowed: tuple[Allowance, ...]) -> tuple[Allowance, ...]:
+        names = [each.what for each in allowed]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"{', '.join(twice)} comes twice; one allowance for each row would be right")
+        return allowed
+
+
+def limits() -> Limits:
+    """Return the limits that every gate has."""
+    return config.load(Path(__file__).with_name("gate.toml"), Limits)
+
+
+def allowances(path: Path | None) -> tuple[Allowance, ...]:
+    """Return what a file allows, () for no file; InvalidConfig for mistakes in it, a missing `because` among them."""
+    return () if path is None else config.load(path, Allowances).allowed

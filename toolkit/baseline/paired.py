@@ -1,0 +1,57 @@
+"""How far a task metric dropped between two releases, from what both did with the same samples."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from toolkit.compare.intervals import clopper_pearson
+from toolkit.compare.resampling import paired_difference
+from toolkit.task_metrics import TaskMetric
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """By how much a score is worse now, positive for worse, and its interval; `detail` says in words what it follows from."""
+
+    low: float
+    high: float
+    detail: str
+
+
+def drop(metric: TaskMetric, before: Sequence[Any], now: Sequence[Any], confidence: float) -> Drop:
+    """Return the drop of a task metric, in its own unit; rows of the same samples, in order. NaN where a score is NaN."""
+    if len(before) != len(now) or not before:
+        return Drop(math.nan, math.nan, f"rows of {len(before)} and {len(now)} samples")
+    if all(type(row) is int and row in (0, 1) for row in (*before, *now)):
+        return mcnemar(before, now, confidence)
+    worse, better = (now, before) if metric.BETTER == "higher" else (before, now)
+    low, high = paired_difference(worse, better, metric.score, confidence, seed=0)
+    return Drop(low, high, f"paired bootstrap over {len(before)} samples")
+
+
+def mcnemar(before: Sequence[int], now: Sequence[int], confidence: float) -> Drop:
+    """Return how much less often it is right now, with the exact two-sided p-value of McNemar's test on the samples that changed.
+
+    The interval is of the difference of two rates, right then and wrong now less wrong then and right now, each in its exact interval at half of the
+    error (Bonferroni), so that both hold together at the level of confidence at least.
+    McNemar, Note on the sampling error of the difference between correlated proportions or percentages (Psychometrika 12, 1947).
+    """
+    lost = sum(was > then for was, then in zip(before, now, strict=True))
+    won = sum(was < then for was, then in zip(before, now, strict=True))
+    each = 1 - (1 - confidence) / 2
+    lost_low, lost_high = clopper_pearson(lost, len(before), each)
+    won_low, won_high = clopper_pearson(won, len(before), each)
+    detail = f"{lost} samples lost, {won} won of {len(before)}, p = {exact_p(lost, won):.3g}"
+    return Drop(lost_low - won_high, lost_high - won_low, detail)
+
+
+def exact_p(lost: int, won: int) -> float:
+    """Return the two-sided p-value of a fair coin that shows `lost` heads and `won` tails, or anything less even."""
+    flips, term, tail = lost + won, 1, 0
+    for heads in range(min(lost, won) + 1):  # whole numbers: no rounding, and 2**flips may be past any float
+        tail += term
+        term = term * (flips - heads) // (heads + 1)
+    return min(1.0, 2 * tail / 2**flips)

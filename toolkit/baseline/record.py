@@ -1,0 +1,225 @@
+"""What is compared of a release: its last run, what it got right, what was measured, how large it is, and what was found."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from safetensors import SafetensorError
+
+from toolkit import compare, saved_runs, task_metrics
+from toolkit.bundle import LABELS, MANIFEST, REPORT, RUNS
+from toolkit.errors import RequestError
+from toolkit.saved_runs import SavedRun
+from toolkit.signature import Signature
+from toolkit.worker import labels
+from toolkit.worker.request import sha256
+
+_REPORT_SCHEMA = 1
+_USUAL_TASKS = ("top_k_accuracy",)
+
+
+class Outputs(Protocol):
+    """Outputs of the first samples of a release."""
+
+    @property
+    def count(self) -> int:
+        """Of how many samples."""
+
+    def read(self, count: int | None = None) -> compare.Run:
+        """Return the run for comparing, all of it or its first `count` samples; it can be read once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A task metric, as `toolkit.task_metrics.load` takes it, and what it needs to know of each sample."""
+
+    metric: str
+    rows: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """A release, as it is compared with the next one.
+
+    `stage` is the run whose outputs count: the last of the chain. `samples` is the digest of the first of them, for each count that was
+    asked: see `digest_of_samples`. `findings` has the worst severity and the count of each code. `every` is which elements of an output
+    are kept, one in so many; 1 where it is not named. `labels` is a digest, None where there are none.
+    """
+
+    path: Path
+    target: str
+    verdict: str
+    scheme: str
+    source_sha256: str
+    artifact_sha256: str
+    size_bytes: int
+    signature: Signature
+    stage: str
+    count: int
+    samples_digest: str
+    labels_digest: str | None
+    outputs_digest: str
+    outputs: Outputs
+    tasks: tuple[Task, ...]
+    comparisons: tuple[Mapping[str, Any], ...]
+    noise: Mapping[str, Mapping[str, float]]
+    findings: Mapping[str, Mapping[str, Any]]
+    tools: Mapping[str, str]
+    latency_ms: float | None
+    every: Mapping[str, int] = field(default_factory=dict)
+
+
+def of_bundle(bundle: Path, tasks: Sequence[str] | None = None, first: int | None = None) -> Baseline:
+    """Return the release that lies in a bundle, over all of its samples or the `first` of them.
+
+    `tasks` are the task metrics to take; None takes top-1 accuracy where it applies. RequestError for a folder that is no bundle, or whose files
+    are not those that its build wrote.
+    """
+    report = _report(bundle)
+    try:
+        _require_own_files(bundle, report)
+        stage = list(report["runs"])[-1]
+        run = saved_runs.read(bundle / RUNS / f"{stage}{saved_runs.SUFFIX}")
+        count = _count(run, report, first)
+        truth = _labels(bundle, report["samples"]["verification"], count)
+        return Baseline(
+            path=bundle,
+            target=report["target"],
+            verdict=report["verdict"],
+            scheme=report["artifact"]["scheme"],
+            source_sha256=report["source"]["sha256"],
+            artifact_sha256=report["artifact"]["sha256"],
+            size_bytes=report["artifact"]["size_bytes"],
+            signature=Signature.from_json(report["artifact"]["signature"]),
+            stage=stage,
+            count=count,
+            samples_digest=_digest("".join(run.samples[:count]).encode()),
+            labels_digest=None if truth is None else _digest(labels.packed(truth)),
+            outputs_digest=_digest_of_outputs(run, count),
+            outputs=run,
+            tasks=() if truth is None else _tasks(run, truth, count, tasks),
+            comparisons=tuple(report["comparisons"]),
+            noise=report["noise"],
+            findings=_by_code(report["findings"]),
+            tools=report["tools"],
+            # Emulated latency is none, and a build writes none then.
+            latency_ms=report.get("latency_ms"),
+        )
+    except (KeyError, TypeError, AttributeError, IndexError) as error:
+        problem = f"{bundle / REPORT}: is no whole report ({type(error).__name__}: {error}); one that a build wrote would be right"
+        raise RequestError(problem) from error
+
+
+def name_of(comparison: Mapping[str, Any]) -> str:
+    """Return what tells a comparison of a report from the others: stage, output, metric, and the unit where there is a choice."""
+    chosen = f" {comparison['unit']}" if comparison["unit"] in ("real", "range", "lsb", "noise") else ""
+    return f"{comparison['stage']} {comparison['output']} {comparison['metric']}{chosen}"
+
+
+def _report(bundle: Path) -> dict[str, Any]:
+    path = bundle / REPORT
+    try:
+        report = json.loads(path.read_text("utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        targets = sorted(each.parent.name for each in bundle.glob(f"*/{REPORT}"))
+        hint = f"bundles in it: {', '.join(str(bundle / name) for name in targets)}" if targets else None
+        problem = f"{bundle}: has no {REPORT}; the folder of one target of a build would be right"
+        raise RequestError(problem, hint) from None
+    except (OSError, ValueError) as error:
+        raise RequestError(f"{path}: cannot be read ({error}); a report that a build wrote would be right") from error
+    if not isinstance(report, dict) or "schema" not in report:
+        raise RequestError(f"{path}: is no report; one that a build wrote would be right")
+    if report["schema"] != _REPORT_SCHEMA:
+        problem = f"{path}: has schema {report['schema']}, this release knows {_REPORT_SCHEMA}"
+        raise RequestError(f"{problem}; the release that wrote it would be right")
+    return report
+
+
+def _require_own_files(bundle: Path, report: Mapping[str, Any]) -> None:
+    """Raise RequestError where the artifact, or a file of the manifest, is another than the build wrote."""
+    wanted = {report["artifact"]["path"]: report["artifact"]["sha256"]}
+    if (bundle / MANIFEST).is_file():
+        try:
+            files = json.loads((bundle / MANIFEST).read_text("utf-8"))["files"]
+        except ValueError as error:
+            raise RequestError(f"{bundle / MANIFEST}: is not JSON ({error}); build it again") from error
+        wanted |= {name: held["sha256"] for name, held in files.items()}
+    for name, expected in wanted.items():
+        path = bundle / name
+        if not path.is_file():
+            raise RequestError(f"{path}: is not there, and the bundle's own list has it; a whole bundle would be right")
+        if sha256(path) != expected:
+            raise RequestError(f"{path}: is not the file that the build wrote; build it again")
+
+
+def _count(run: SavedRun, report: Mapping[str, Any], first: int | None) -> int:
+    """Return how many samples count: all of the run, which must be as many as its report says, or the first of them."""
+    said = report["runs"][run.stage]["samples"]
+    if run.count != said or len(run.samples) != said:
+        problem = f"{run.path}: holds {run.count} samples with {len(run.samples)} hashes; its report is on {said}"
+        raise RequestError(f"{problem}; the runs of the same build would be right")
+    if said == 0:
+        raise RequestError(f"{run.path}: holds no sample; there is nothing to compare")
+    return run.count if first is None else min(run.count, first)
+
+
+def _labels(bundle: Path, drawn: int, count: int) -> dict[str, Any] | None:
+    """Return the labels of the first `count` samples by target; the file holds those of all that were drawn, a run may be over fewer."""
+    path = bundle / RUNS / LABELS
+    if not path.is_file():
+        return None
+    try:
+        columns = labels.read(path)
+    except (OSError, ValueError, SafetensorError) as error:
+        raise RequestError(f"{path}: cannot be read ({error}); labels that a build wrote would be right") from error
+    if not isinstance(columns, dict) or {len(column) for column in columns.values()} != {drawn}:
+        raise RequestError(f"{path}: has not {drawn} labels of each target, one for each sample; build it again")
+    return {target: column[:count] for target, column in columns.items()}
+
+
+def _tasks(run: SavedRun, truth: Mapping[str, Any], count: int, asked: Sequence[str] | None) -> tuple[Task, ...]:
+    """Return what each task metric needs; of those that were not asked for, only what applies."""
+    found = []
+    shapes = {name: array.shape[1:] for name, array in next(iter(run.read(1).blocks)).items()}
+    for text in _USUAL_TASKS if asked is None else asked:
+        metric = task_metrics.load(text)
+        reason = metric.applies(shapes, truth)
+        if reason is None:
+            found.append(Task(str(metric), tuple(task_metrics.gather(metric, _real(run, count), truth))))
+        elif asked is not None:
+            raise RequestError(f"{run.path}: {text} says nothing about it: {reason}")
+    return tuple(found)
+
+
+def _real(run: SavedRun, count: int) -> Iterator[dict[str, task_metrics.Real]]:
+    """Yield blocks of real values, as a stream."""
+    for block in run.read(count).blocks:
+        yield {spec.name: spec.dequantize(block[spec.name]) for spec in run.signature.outputs}
+
+
+def _by_code(findings: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    severities = ("info", "warning", "error")
+    codes: dict[str, dict[str, Any]] = {}
+    for finding in findings:
+        held = codes.setdefault(finding["code"], {"severity": "info", "count": 0})
+        held["count"] += 1
+        held["severity"] = max(held["severity"], finding["severity"], key=severities.index)
+    return dict(sorted(codes.items()))
+
+
+def _digest_of_outputs(run: SavedRun, count: int) -> str:
+    found = {spec.name: hashlib.sha256() for spec in run.signature.outputs}
+    for block in run.read(count).blocks:
+        for name, array in block.items():
+            found[name].update(np.ascontiguousarray(array).tobytes())
+    return _digest("".join(f"{name} {each.hexdigest()}" for name, each in sorted(found.items())).encode())
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,36 @@
+"""Confidence intervals of a rate that hold however often one looks, so that samples may end once a verdict is certain."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+
+def confidence_sequence(hits: int, samples: int, confidence: float) -> tuple[float, float]:
+    """Return (low, high) of a rate, of which `hits` in `samples` were seen: with probability `confidence` it holds the rate at all times at once.
+
+    The rates p under which the mixture of likelihoods over a uniform prior, B(hits + 1, misses + 1) / (p^hits (1 - p)^misses), is below
+    1 / (1 - confidence): a martingale that starts at 1 and comes so far with probability 1 - confidence at most (Ville's inequality; Robbins,
+    Statistical methods related to the law of the iterated logarithm, 1970).
+    """
+    misses = samples - hits
+    mixture = math.lgamma(hits + 1) + math.lgamma(misses + 1) - math.lgamma(samples + 2)
+    most = mixture + math.log(1 - confidence)  # the likelihood's logarithm has to stay above
+
+    def holds(rate: float) -> bool:
+        some = hits * math.log(rate) if hits else 0.0
+        return some + (misses * math.log1p(-rate) if misses else 0.0) > most
+
+    middle = hits / samples if samples else 0.5
+    low = 0.0 if not hits else _edge(holds, 0.0, middle)
+    high = 1.0 if not misses else _edge(holds, 1.0, middle)
+    return low, high
+
+
+def _edge(holds: Callable[[float], bool], outside: float, inside: float) -> float:
+    """Return the last number outside, by bisection down to the last bit."""
+    while True:
+        middle = (outside + inside) / 2
+        if middle in (outside, inside):
+            return outside
+        outside, inside = (outside, middle) if holds(middle) else (middle, inside)

@@ -1,0 +1,167 @@
+"""A pytest plugin, loaded wherever the package is installed: tests that build a model, verify it, and hold it against the last release.
+
+    from toolkit.pytest_plugin import assert_passed
+
+    def test_the_classifier_survives_int8(edge_verify):
+        assert_passed(edge_verify("models/classifier", "raspberry-pi-4", calibration="calibration/classifier.toml"))
+
+Where a baseline file lies for the test, `edge_verify` is a gate too: it fails the test where `edge-toolkit check` would. Nothing of the toolkit is
+imported before a test asks for it: pytest loads this in every run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from toolkit.executor import Executor
+    from toolkit.recipe import Asked
+    from toolkit.source import Original
+    from toolkit.verdict import Verdict
+
+_FOLDER = "edge_baselines"
+_SAID = "edge-toolkit baseline"
+_NO_NAME = re.compile(r"[^\w.-]+")
+_LONGEST = 120  # characters of a file's name, which file systems end at 255 bytes
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options of the gate."""
+    group = parser.getgroup("edge-toolkit")
+    group.addoption(
+        "--edge-update-baseline",
+        action="store_true",
+        help="write the baseline of every edge_verify whose verdict is passed, and say what changed",
+    )
+    group.addoption(
+        "--edge-baseline-dir",
+        metavar="DIR",
+        help=f"where baselines lie, and each edge_verify must have one; else {_FOLDER} beside the test, where they may be missing",
+    )
+    parser.addini("edge_baseline_dir", "as --edge-baseline-dir; relative to the folder of this file")
+
+
+@pytest.fixture(scope="session")
+def edge_executor() -> Iterator[Executor]:
+    """Return the workers that all tests share, with the cache folder of the command line, so that nothing is imported or done twice."""
+    from toolkit.executor import Executor
+    from toolkit.settings import Settings
+
+    with Executor(Settings()) as executor:
+        yield executor
+
+
+@pytest.fixture
+def edge_verify(
+    request: pytest.FixtureRequest, edge_executor: Executor, tmp_path_factory: pytest.TempPathFactory
+) -> Verifying:
+    """Return a function that builds a model for a target in a temporary folder, and returns the verdict; see `Verifying`."""
+    return Verifying(request.node, edge_executor, tmp_path_factory)
+
+
+def assert_passed(verdict: Verdict) -> None:
+    """Raise AssertionError with the whole report where a verdict is not passed."""
+    __tracebackhide__ = True
+    from toolkit import report
+
+    if not verdict.passed:
+        raise AssertionError(f"not passed\n{report.verdict_text(verdict)}")
+
+
+@dataclass
+class Verifying:
+    """What the fixture `edge_verify` is; called in one test, perhaps several times."""
+
+    _test: pytest.Item
+    _executor: Executor
+    _folders: pytest.TempPathFactory
+    _baselines: list[Path] = field(default_factory=list)
+
+    def __call__(
+        self,
+        source: str | Path | Original,
+        target: str | Path,
+        *,
+        calibration: str | Path | None = None,
+        evaluation: str | Path | None = None,
+        scheme: str | Asked | None = None,
+        allow: str | Path | None = None,
+    ) -> Verdict:
+        """Return the verdict on a model for one target, built as `edge-toolkit build` does; paths and names as there.
+
+        `allow` is a file of allowed changes, as for `edge-toolkit check`. The test fails where there is a baseline that the bundle does not keep to.
+        Raises the EdgeToolkitError that kept the target from a verdict.
+        """
+        __tracebackhide__ = True
+        from toolkit.api import build
+        from toolkit.opening import Samples
+        from toolkit.source import Original
+
+        original = source if isinstance(source, Original) else Original(Path(source))
+        samples = Samples(_text(calibration), _text(evaluation))
+        out = self._folders.mktemp("edge_verify")
+        outcomes = build(original, [str(target)], samples, out, scheme=scheme, executor=self._executor)
+        ((name, outcome),) = outcomes.items()
+        if isinstance(outcome, Exception):
+            raise outcome
+        self._hold_against_baseline(outcome, out / name, None if allow is None else Path(allow))
+        return outcome
+
+    def _hold_against_baseline(self, verdict: Verdict, bundle: Path, allow: Path | None) -> None:
+        __tracebackhide__ = True
+        from toolkit import baseline, report
+
+        path, must_exist = self._baseline_of(bundle.name)
+        if self._test.config.getoption("--edge-update-baseline"):
+            if not verdict.passed:
+                said = f"{path}: left as it is, because this release is not passed"
+                pytest.fail(f"{said}\n{report.verdict_text(verdict)}", pytrace=False)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            changes = baseline.update(bundle, path)
+            self._test.user_properties.append((_SAID, "\n  ".join([f"{path}:", *changes])))
+        elif path.is_file():
+            gate = baseline.check(bundle, path, allow)
+            if gate.outcome != "passed":
+                said = "" if verdict.passed else f"\n{report.verdict_text(verdict)}"
+                pytest.fail(f"{path}: the gate is not passed\n{gate.text()}{said}", pytrace=False)
+        elif must_exist:
+            pytest.fail(f"{path}: no such baseline; --edge-update-baseline writes it", pytrace=False)
+
+    def _baseline_of(self, target: str) -> tuple[Path, bool]:
+        """Return where the baseline of this call lies, and whether it must be there: where its folder was named."""
+        config = self._test.config
+        asked, set_down = config.getoption("--edge-baseline-dir"), config.getini("edge_baseline_dir")
+        folder = self._test.path.parent / _FOLDER
+        if asked:
+            folder = config.invocation_params.dir / asked
+        elif set_down:
+            folder = (config.inipath.parent if config.inipath else config.rootpath) / set_down
+        stem = f"{self._test.path.stem}.{self._test.name}.{target}"
+        name = _NO_NAME.sub("-", stem)[:_LONGEST]
+        if name != stem:  # of two parameters, say, that differ only in what no file's name holds
+            name += "." + hashlib.sha256(stem.encode()).hexdigest()[:8]
+        again = sum(path.name.startswith(f"{name}.") for path in self._baselines)
+        path = folder / (f"{name}.{again + 1}.json" if again else f"{name}.json")
+        self._baselines.append(path)
+        return path, bool(asked or set_down)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say which baselines were written, and what changed."""
+    reports = [each for kind in ("passed", "failed") for each in terminalreporter.stats.get(kind, ())]
+    said = [text for each in reports if each.when == "call" for name, text in each.user_properties if name == _SAID]
+    if said:
+        terminalreporter.section("edge-toolkit: baselines")
+        for text in said:
+            terminalreporter.write_line(text)
+
+
+def _text(path: str | Path | None) -> str | None:
+    return None if path is None else str(path)

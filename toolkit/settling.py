@@ -1,0 +1,138 @@
+"""From finished jobs to a verdict: the runs of a chain read as stages, and a device that stops once it is certain."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from toolkit import compare, metrics, registry
+from toolkit.chain import Chain, longer, model_of, on_this_machine
+from toolkit.errors import EdgeToolkitError, Unconvertible, WorkerCrashed, WorkerRefused
+from toolkit.executor import Executor
+from toolkit.jobs import Job
+from toolkit.runtime import run_of, signature_of_run
+from toolkit.signature import Signature
+from toolkit.store import Entry
+from toolkit.verdict import Evidence, Step, Verdict, judge, judge_chain, own_noise
+
+if TYPE_CHECKING:
+    from toolkit.target import Target
+
+_NO_OPERATOR = re.compile(r"[Dd]idn't find op for builtin opcode '(\w+)' version '(\d+)'")
+_UNRESOLVED = re.compile(r"unresolved custom op: (\w+)")
+
+
+def settle(chain: Chain, executor: Executor, seconds: float) -> Verdict:
+    """Return the verdict on a chain whose jobs have been run; raise the error of the first that failed, said of the target."""
+    samples = _entry(executor, chain.model.samples, chain)
+    findings = [*chain.model.source.findings, *samples.result["findings"], *_about_the_target(chain.target)]
+    for outcome in executor.outcomes(chain.linted):
+        if isinstance(outcome, EdgeToolkitError):  # which keeps nobody from a verdict
+            message = f"the calibration set could not be looked at: {outcome.problem}"
+            findings.append({"code": "not-looked-at", "severity": "warning", "message": message})
+        else:
+            findings += outcome.result["findings"]
+    reference = _entry(executor, chain.model.reference, chain)
+    steps = [Step("original", run_of(reference), Signature.from_json(run_of(reference).signature))]
+    noise = _noise(reference, executor, chain)
+    for stage, planned in chain.links:
+        job = planned
+        if stage == "quantization" and _reference_kernels_fail(executor, job):
+            job = chain.model.run(model_of(job), replace(on_this_machine(chain.target.format), kernels="builtin"))
+            message = "reference kernels do not run this model; the builtin ones, without delegates, stand in for them"
+            findings.append({"code": "reference-kernels-failed", "severity": "warning", "message": message})
+        step = _step(stage, job, chain, executor)
+        while stage == "device" and step.count < steps[0].count and not _is_certain(chain, [*steps, step], noise):
+            job = longer(chain, job, min(2 * step.count, steps[0].count))
+            step = _step(stage, job, chain, executor)
+        steps.append(step)
+        if stage in ("quantization", "device") and step.count < steps[0].count:
+            why = (
+                "reference kernels ran {}: they take long"
+                if stage == "quantization"
+                else "the device ran {}: they made its rates certain, and all else is of these"
+            )
+            message = why.format(f"the first {step.count} of {steps[0].count} samples")
+            findings.append({"code": "first-samples-only", "severity": "info", "message": message})
+    evidence = Evidence(
+        steps=tuple(steps),
+        samples={
+            part: samples.result[part]["count"] for part in ("calibration", "verification") if samples.result[part]
+        },
+        drawn=samples.out / "verification",
+        noise=noise,
+        findings=tuple(findings),
+        seconds=seconds,
+        candidates=chain.candidates,
+        early=chain.model.stops_early and "device" in dict(chain.links),
+    )
+    return judge(chain.target, chain.model.source, chain.artifact, evidence)
+
+
+def _step(stage: str, job: Job, chain: Chain, executor: Executor) -> Step:
+    run = run_of(_entry(executor, job, chain))
+    signature = chain.artifact.signature if stage in ("quantization", "kernels", "device") else run.signature
+    return Step(stage, run, Signature.from_json(signature_of_run(signature, run.signature)))
+
+
+def _is_certain(chain: Chain, steps: Sequence[Step], noise: Mapping[str, Mapping[str, float]]) -> bool:
+    """Return whether the device may stop: a rate or a worst sample has failed for certain, or rates were asked for and none is left open.
+
+    What the worst sample or the whole set decides can still fail while samples come, so that without a rate all of them run; a whole set's failure
+    can still be made good.
+    """
+    judged = judge_chain(steps, chain.target.bounds, chain.artifact.scheme, own_noise(noise), early=True)
+    of_sets = [each for each in judged.comparisons if each.metric in _metrics_over("set")]
+    others = [each for each in judged.comparisons if each not in of_sets]
+    if any(each.status == "failed" for each in others):
+        return True
+    rates = [each for each in judged.total.comparisons if each.interval is not None]
+    return bool(rates) and all(each.status == "passed" for each in judged.comparisons)
+
+
+def _metrics_over(what: str) -> set[str]:
+    return {name for name in registry.names("metrics") if what == metrics.load(name).OVER}
+
+
+def _noise(reference: Entry, executor: Executor, chain: Chain) -> dict[str, dict[str, float]]:
+    """Return how far the original wanders by itself: what its own run measured, and between a GPU and the CPU where it ran on a GPU."""
+    noise: dict[str, dict[str, float]] = dict(reference.result["noise"])
+    if chain.model.on_cpu is not None:
+        runs = [run_of(reference), run_of(_entry(executor, chain.model.on_cpu, chain))]
+        on_gpu, on_cpu = (Step("original", run, Signature.from_json(run.signature)) for run in runs)
+        measured = compare.measure(on_gpu.read(runs[1].count), on_cpu.read())
+        noise["device"] = {one.output: one.values["real"] for one in measured.measurements if one.metric == "max_abs"}
+    return noise
+
+
+def _reference_kernels_fail(executor: Executor, job: Job) -> bool:
+    """Return whether the engine failed at a run on reference kernels: in every release they abort on some models that all others run."""
+    (outcome,) = executor.outcomes([job])
+    return isinstance(outcome, WorkerCrashed | WorkerRefused)
+
+
+def _entry(executor: Executor, job: Job, chain: Chain) -> Entry:
+    (outcome,) = executor.outcomes([job])
+    if isinstance(outcome, EdgeToolkitError):
+        raise said_of_target(outcome, chain.target, chain.artifact.scheme)
+    return outcome
+
+
+def said_of_target(error: EdgeToolkitError, target: Target, scheme: str) -> EdgeToolkitError:
+    """Return the error with the operator named where a runtime is too old for one, which its message has somewhere in the middle."""
+    missing = _NO_OPERATOR.findall(error.problem) or [(name, "") for name in _UNRESOLVED.findall(error.problem)]
+    if missing and isinstance(error, WorkerRefused):
+        name, version = missing[0]
+        runtime = f"{target.runtime.name} {target.runtime.version}"
+        of_version = f" version {version}" if version else ""
+        return Unconvertible(
+            f"{target.name}: {runtime} has no operator {name}{of_version}, which {scheme} of this model needs",
+            "choose another --scheme, or a newer runtime for the device",
+        )
+    return error
+
+
+def _about_the_target(target: Target) -> list[dict[str, Any]]:
+    return [{"code": "target", "severity": "info", "message": " ".join(target.notes.split())}] if target.notes else []
