@@ -153,9 +153,10 @@ def _of_safetensors(path: Path) -> SavedRun:
 
 
 def _of_npz(path: Path) -> SavedRun:
-    with np.load(path, allow_pickle=False) as archive:
-        if not isinstance(archive, Mapping):
-            raise TypeError("a single array without a name")
+    archive = np.load(path, allow_pickle=False)
+    if not isinstance(archive, np.lib.npyio.NpzFile):
+        raise TypeError("a single array without a name")
+    with archive:
         arrays = dict(archive)
     counts = {len(array) if array.ndim else 0 for array in arrays.values()}
     if len(counts) != 1:
