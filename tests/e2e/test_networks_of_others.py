@@ -79,7 +79,7 @@ def test_resnet8_calibrated_on_another_scale_is_not_shipped(resnet8, images, exe
     found = report.verdict_json(outcomes["host"], "model.tflite")
     assert (found["verdict"], found["guilty_stage"]) == ("failed", "quantization")
     assert found["accuracy"]["original"] == 110 / 128
-    assert found["accuracy"]["quantization"] == pytest.approx(0.133, abs=0.005)
+    assert found["accuracy"]["kernels"] == pytest.approx(0.133, abs=0.008)  # reference kernels run part of the samples only
     assert stage(found, "quantization", "sqnr_db")["value"] < 5
     assert not (tmp_path / "host" / "model.tflite").exists()
 

@@ -1,0 +1,139 @@
+"""Experiments on quantization, and what they are made with: sweep, debug, calibration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from toolkit.cli.options import (
+    ArtifactPath,
+    Calibration,
+    Common,
+    Evaluation,
+    Handed,
+    LintLimits,
+    OneTarget,
+    SourcePath,
+    Targets,
+)
+from toolkit.cli.verbs import app, calibrations, verb
+
+
+@verb(app, "sweep")
+def sweep(
+    common: Common,
+    handed: Handed,
+    source: SourcePath,
+    target: Targets,
+    calibration: Calibration = None,
+    evaluation: Evaluation = None,
+    limits: LintLimits = None,
+    scheme: Annotated[
+        list[str] | None, typer.Option("--scheme", metavar="S", help="A scheme to try; else all of the target's.")
+    ] = None,
+    estimator: Annotated[
+        list[str] | None,
+        typer.Option("--estimator", metavar="E", help="A range estimator to try; else all of our own."),
+    ] = None,
+    size: Annotated[
+        list[int] | None, typer.Option("--size", metavar="N", help="So many calibration samples; else all of them.")
+    ] = None,
+    quantizer: Annotated[str | None, typer.Option("--quantizer", metavar="Q", help="This engine alone.")] = None,
+    conditions: Annotated[
+        list[str] | None, typer.Option("--filter", metavar="C", help="Show these rows alone, as 'drift>=20'.")
+    ] = None,
+    sort: Annotated[str, typer.Option("--sort", metavar="COLUMN", help="The best of this column first.")] = "drift",
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="DIR", help="Where to write sweep.json, .csv, .png and .svg.")
+    ] = None,
+) -> int:
+    """Quantization experiments: schemes, estimators, set sizes and targets in one table."""
+    from toolkit import recipe, sweep_table
+    from toolkit.experiments import Asking, sweep
+    from toolkit.opening import Samples
+
+    asking = Asking(
+        tuple(scheme or ()),
+        tuple(recipe.estimator(text) for text in estimator or ()),
+        tuple(size or ()),
+        recipe.Asked(quantizer=quantizer),
+    )
+    sweep_table.sorted_by([], sort)
+    sweep_table.filtered([], conditions or ())
+    with common.executor() as executor:
+        samples = Samples(calibration, evaluation, limits)
+        rows = sweep(handed(source), target, samples, asking, executor=executor)
+        shown = sweep_table.sorted_by(sweep_table.filtered(rows, conditions or ()), sort)
+        if out is not None:
+            sweep_table.write(shown, out, source.name, executor)
+    common.show(
+        {"rows": [row.to_json() for row in shown]}, lambda: sweep_table.text(shown, hidden=len(rows) - len(shown))
+    )
+    return 0 if any(row.verdict == "passed" for row in rows) else 1
+
+
+@verb(app, "debug")
+def debug(
+    common: Common,
+    handed: Handed,
+    artifact: ArtifactPath,
+    source: Annotated[Path, typer.Option("--source", metavar="SOURCE", help="The original model.")],
+    target: OneTarget = "host",
+    calibration: Calibration = None,
+    evaluation: Evaluation = None,
+    samples: Annotated[int, typer.Option("--samples", metavar="N", help="Over so many samples.")] = 32,
+    suggest: Annotated[
+        bool, typer.Option("--suggest", help="Try what to keep in float, and show what each step buys.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="DIR", help="Where to write tables, plots and node data.")
+    ] = None,
+) -> int:
+    """Tell which layers of a quantized artifact drift from the float one, and what to keep in float."""
+    from toolkit import drift
+    from toolkit.examination import Looking, debug
+    from toolkit.opening import Samples
+
+    sets, looking = Samples(calibration, evaluation), Looking(target, samples, suggest)
+    with common.executor() as executor:
+        found = debug(artifact, handed(source), sets, looking, executor=executor)
+        if out is not None:
+            drift.write(found.drift, out, artifact.name, executor)
+    common.show(found.to_json(), found.text)
+    return 0
+
+
+@verb(calibrations, "lint")
+def calibration_lint(
+    common: Common,
+    handed: Handed,
+    calibration: Annotated[str, typer.Argument(metavar="SET", help="The calibration set, as --calibration takes it.")],
+    source: Annotated[Path, typer.Option("--source", metavar="SOURCE", help="The model that it is for.")],
+    evaluation: Evaluation = None,
+    limits: LintLimits = None,
+) -> int:
+    """Look for mistakes in a calibration set; exit status 1 where one would stop a build."""
+    from toolkit import linting, report
+    from toolkit.examination import lint
+    from toolkit.opening import Samples
+
+    with common.executor() as executor:
+        found = lint(handed(source), Samples(calibration, evaluation, limits), executor=executor)
+    common.show({"findings": [dict(finding) for finding in found]}, lambda: report.findings_text(calibration, found))
+    return int(any(finding["severity"] == linting.SEVERE for finding in found))
+
+
+@verb(calibrations, "show")
+def calibration_show(
+    common: Common,
+    calibration: Annotated[str, typer.Argument(metavar="SET", help="A recipe or data, as --calibration takes it.")],
+) -> int:
+    """Show what a set declares, and the files that it is read from."""
+    from toolkit import dataset, report
+
+    asked = dataset.recipe(calibration)
+    held = {**asked.request(), "files": {key: str(path) for key, path in asked.files().items()}}
+    common.show(held, lambda: report.nested_text(held))
+    return 0

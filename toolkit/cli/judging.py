@@ -1,0 +1,136 @@
+"""Judging what is there: verify, compare, check."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, get_args
+
+import typer
+
+from toolkit.cli.options import Bounds, Common, Evaluation, Handed, ReferenceDevice, Reported, Scheme, StopEarly
+from toolkit.cli.verbs import app, verb
+from toolkit.errors import RequestError, UnknownName
+
+
+@verb(app, "verify")
+def verify(
+    common: Common,
+    handed: Handed,
+    reported: Reported,
+    artifact: Annotated[
+        Path, typer.Argument(metavar="ARTIFACT", help="A .tflite file; with --bounds, a bundle whose runs are judged.")
+    ],
+    source: Annotated[Path | None, typer.Option("--source", metavar="SOURCE", help="The original model.")] = None,
+    target: Annotated[
+        list[str] | None, typer.Option("--target", "-t", metavar="T", help="A profile's name or path.")
+    ] = None,
+    calibration: Annotated[
+        str | None,
+        typer.Option(
+            "--calibration", metavar="SET", help="The set that it was calibrated with, none of which will judge."
+        ),
+    ] = None,
+    evaluation: Evaluation = None,
+    bounds: Bounds = None,
+    stop_early: StopEarly = False,
+    reference_device: ReferenceDevice = "cpu",
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="DIR", help="Where to write the reports, if anywhere.")
+    ] = None,
+) -> int:
+    """Compare an artifact that is already there with its original, stage by stage; or judge a bundle's runs by other bounds."""
+    from toolkit import report
+    from toolkit.api import verify
+    from toolkit.opening import Samples
+
+    if bounds is not None:
+        others = {"source": source, "target": target, "calibration": calibration, "eval": evaluation, "out": out}
+        return _rejudge(common, reported, artifact, bounds, others)
+    if source is None or not target:
+        lacking = " and ".join(name for name, value in (("--source", source), ("--target", target)) if not value)
+        raise RequestError(
+            f"verify {artifact}: without {lacking} there is nothing to hold it against",
+            "for a bundle's runs by other bounds: verify BUNDLE --bounds FILE",
+        )
+    original, samples = handed(source, reference_device), Samples(calibration, evaluation, stop_early=stop_early)
+    with common.executor() as executor:
+        outcomes = verify(artifact, original, target, samples, out, executor=executor)
+    document = report.outcomes_json(outcomes)
+    common.show(document, lambda: report.outcomes_text(outcomes))
+    reported(document)
+    return report.exit_status(outcomes)
+
+
+def _rejudge(common: Common, reported: Reported, bundle: Path, bounds: Path, others: Mapping[str, object]) -> int:
+    from toolkit.rejudging import rejudge
+
+    useless = [f"--{name}" for name, value in others.items() if value]
+    if useless:
+        raise RequestError(f"verify {bundle} --bounds: runs nothing again, and has no use for {', '.join(useless)}")
+    judged = rejudge(bundle, bounds)
+    common.show(judged.to_json(), judged.text)
+    reported(judged.to_json())
+    return int(judged.outcome != "passed")
+
+
+@verb(app, "compare")
+def compare(
+    common: Common,
+    reported: Reported,
+    reference: Annotated[
+        Path, typer.Argument(metavar="RUN", help="A saved run: a .safetensors of a bundle's runs, or an .npz.")
+    ],
+    candidate: Annotated[Path, typer.Argument(metavar="RUN", help="The run that is held against it.")],
+    bounds: Bounds = None,
+    stage: Annotated[
+        str, typer.Option("--stage", metavar="STAGE", help="Whose bounds: total, conversion, ...")
+    ] = "total",
+    scheme: Scheme = None,
+) -> int:
+    """Compare two saved runs, output by output; with --bounds also judge them."""
+    from toolkit import target
+    from toolkit.rejudging import compare_runs
+
+    if bounds is None and (stage != "total" or scheme is not None):
+        raise RequestError("compare: --stage and --scheme choose among bounds; --bounds FILE with them would be right")
+    known = get_args(target.Stage)
+    if stage not in known:
+        raise UnknownName("stage", stage, known)
+    limits = () if bounds is None else target.read_bounds(bounds)
+    compared = compare_runs(reference, candidate, limits, stage=stage, scheme=scheme)
+    common.show(compared.to_json(), compared.text)
+    reported(compared.to_json())
+    return int(not compared.passed)
+
+
+@verb(app, "check")
+def check(
+    common: Common,
+    reported: Reported,
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="The folder of one target of a build.")],
+    baseline: Annotated[
+        Path, typer.Option("--baseline", metavar="OLD", help="The last release: a baseline file, or its bundle.")
+    ],
+    allow: Annotated[
+        Path | None, typer.Option("--allow", metavar="FILE", help="TOML: changes that may be, each with its reason.")
+    ] = None,
+    update_baseline: Annotated[
+        bool, typer.Option("--update-baseline", help="Write the baseline of this build, and print what changed.")
+    ] = False,
+) -> int:
+    """Compare a build with the last release: outputs, task metrics, size, latency, findings; nothing runs again."""
+    from toolkit import baseline as gate
+    from toolkit.bundle import require_writable_file
+
+    if update_baseline:
+        if allow is not None:
+            raise RequestError("check --update-baseline: judges nothing, and has no use for --allow")
+        require_writable_file(baseline)
+        changes = gate.update(bundle, baseline)
+        common.show({"baseline": str(baseline), "changes": changes}, lambda: "\n".join([f"{baseline}:", *changes]))
+        return 0
+    checked = gate.check(bundle, baseline, allow)
+    common.show(checked.to_json(), checked.text)
+    reported(checked.to_json())
+    return int(not checked.passed)

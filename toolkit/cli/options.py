@@ -1,0 +1,380 @@
+"""What a command line may say beside the names of files: types of single options, and groups of them that verbs share, read."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+import typer
+
+from toolkit.errors import RequestError, UnknownName
+
+if TYPE_CHECKING:
+    from toolkit.executor import Executor
+    from toolkit.limits import Limits
+    from toolkit.recipe import Asked
+    from toolkit.settings import Settings
+    from toolkit.source import Original
+
+Options = Mapping[str, tuple[Any, Any]]  # by parameter: its annotation and its default
+
+SourcePath = Annotated[
+    Path,
+    typer.Argument(metavar="SOURCE", help="A SavedModel, a Keras file, a checkpoint, a Saver's files, a frozen graph."),
+]
+ArtifactPath = Annotated[Path, typer.Argument(metavar="ARTIFACT", help="A .tflite file.")]
+Targets = Annotated[
+    list[str], typer.Option("--target", "-t", metavar="T", help="A profile's name or path; may be given again.")
+]
+OneTarget = Annotated[str, typer.Option("--target", "-t", metavar="T", help="A profile's name or path.")]
+Calibration = Annotated[
+    str | None,
+    typer.Option("--calibration", metavar="SET", help="A recipe, an .npz, a folder of images, or module:function."),
+]
+Bounds = Annotated[
+    Path | None, typer.Option("--bounds", metavar="FILE", help="Bounds to judge by: a profile, or [[bounds]] alone.")
+]
+StopEarly = Annotated[
+    bool, typer.Option("--stop-early", help="An emulated device runs no more samples once its verdict is certain.")
+]
+Evaluation = Annotated[
+    str | None,
+    typer.Option(
+        "--eval", metavar="SET", help="Samples to verify with; else those of --calibration that do not calibrate."
+    ),
+]
+LintLimits = Annotated[
+    Path | None,
+    typer.Option(
+        "--limits", metavar="FILE", help="TOML: by what a calibration set is found wrong, and what you accept."
+    ),
+]
+Scheme = Annotated[
+    str | None, typer.Option("--scheme", metavar="S", help="This scheme, instead of the target's order of preference.")
+]
+Out = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where to write.")]
+ReferenceDevice = Annotated[
+    str, typer.Option("--reference-device", metavar="cpu|gpu", help="What the original itself runs on.")
+]
+
+
+class Common:
+    """The options that every verb has, read."""
+
+    OPTIONS: ClassVar[Options] = {
+        "as_json": (
+            Annotated[
+                bool, typer.Option("--json", help="Print one JSON document, and nothing else, on standard output.")
+            ],
+            False,
+        ),
+        "offline": (
+            Annotated[bool, typer.Option("--offline", help="Never touch the network (also EDGE_TOOLKIT_OFFLINE=1).")],
+            False,
+        ),
+        "python": (
+            Annotated[
+                list[str] | None,
+                typer.Option("--python", metavar="NAME=PATH", help="The interpreter for an environment."),
+            ],
+            None,
+        ),
+        "timeout": (
+            Annotated[float, typer.Option("--timeout", metavar="S", help="Seconds that one job may take.")],
+            900.0,
+        ),
+        "memory": (
+            Annotated[float, typer.Option("--memory", metavar="GB", help="Resident memory that one job may use.")],
+            8.0,
+        ),
+    }
+
+    def __init__(self, as_json: bool, offline: bool, python: list[str] | None, timeout: float, memory: float) -> None:
+        self.as_json = as_json
+        self._offline = offline
+        self._pythons = dict(_pair("--python", text, "tensorflow=/path/to/python") for text in python or ())
+        self._timeout_s = timeout
+        self._memory_gb = memory
+
+    @property
+    def settings(self) -> Settings:
+        from toolkit.settings import Settings, default_offline
+
+        pythons = {name: Path(path) for name, path in self._pythons.items()}
+        return Settings(offline=self._offline or default_offline(), pythons=pythons, limits=self._limits(), say=say)
+
+    def _limits(self) -> Limits:
+        from toolkit.limits import Limits
+
+        if not (self._timeout_s > 0 and self._memory_gb > 0):
+            raise RequestError(f"--timeout {self._timeout_s:g} and --memory {self._memory_gb:g}: both must be above 0")
+        return Limits(self._timeout_s, int(self._memory_gb * 1e9))
+
+    def executor(self) -> Executor:
+        from toolkit.executor import Executor
+        from toolkit.progress import Progress
+
+        return Executor(self.settings, Progress())
+
+    def show(self, document: Any, text: Callable[[], str]) -> None:
+        """Print the result: one JSON document, or the text for people."""
+        print(json.dumps(document, indent=2, allow_nan=False) if self.as_json else text())
+
+
+def say(line: str) -> None:
+    """Tell people on standard error what is going on."""
+    print(line, file=sys.stderr, flush=True)
+
+
+class Handed:
+    """What was said of the model beside its path; called with the path, it is the original."""
+
+    OPTIONS: ClassVar[Options] = {
+        "signature": (
+            Annotated[str | None, typer.Option("--signature", metavar="KEY", help="Which of the model's signatures.")],
+            None,
+        ),
+        "shape": (
+            Annotated[
+                list[str] | None,
+                typer.Option(
+                    "--shape",
+                    metavar="NAME=1,8,8",
+                    help="The shape of one call, where the model leaves sizes open; may be given again.",
+                ),
+            ],
+            None,
+        ),
+        "builder": (
+            Annotated[
+                str | None,
+                typer.Option(
+                    "--builder",
+                    metavar="MODULE:FUNCTION",
+                    help="Makes the model that a checkpoint or weights belong to: package.module:function or file.py:function.",
+                ),
+            ],
+            None,
+        ),
+        "builder_arg": (
+            Annotated[
+                list[str] | None, typer.Option("--builder-arg", metavar="K=V", help="Given to the builder, as text.")
+            ],
+            None,
+        ),
+        "step": (
+            Annotated[int | None, typer.Option("--step", metavar="N", help="Which checkpoint of a folder.")],
+            None,
+        ),
+        "inputs": (
+            Annotated[
+                list[str] | None, typer.Option("--inputs", metavar="NAME=TENSOR,...", help="Where a graph begins.")
+            ],
+            None,
+        ),
+        "outputs": (
+            Annotated[
+                list[str] | None, typer.Option("--outputs", metavar="NAME=TENSOR,...", help="Where a graph ends.")
+            ],
+            None,
+        ),
+        "bind": (
+            Annotated[
+                list[str] | None,
+                typer.Option("--bind", metavar="NAME=VALUE", help="A placeholder's value, as keep_prob=1.0."),
+            ],
+            None,
+        ),
+        "map": (
+            Annotated[
+                Path | None,
+                typer.Option("--map", metavar="FILE", help='TOML: "variable" = "what the checkpoint calls it".'),
+            ],
+            None,
+        ),
+        "allow_unrestored": (
+            Annotated[
+                list[str] | None,
+                typer.Option(
+                    "--allow-unrestored", metavar="PATTERN", help="Variables that may lack a value in the file."
+                ),
+            ],
+            None,
+        ),
+        "trust": (
+            Annotated[
+                bool, typer.Option("--trust", help="Let a model run what reaches for files, Python or the network.")
+            ],
+            False,
+        ),
+    }
+
+    def __init__(self, **said: Any) -> None:
+        self._said = said
+
+    def __call__(self, path: Path, device: str = "cpu") -> Original:
+        from toolkit.source import Original
+
+        if device not in ("cpu", "gpu"):
+            raise UnknownName("--reference-device", device, ("cpu", "gpu"))
+        said = self._said
+        return Original(
+            path,
+            said["signature"],
+            _shapes(said["shape"]),
+            builder=said["builder"],
+            builder_args=_pairs("--builder-arg", said["builder_arg"], "layers=3"),
+            step=said["step"],
+            inputs=_tensors("--inputs", said["inputs"]),
+            outputs=_tensors("--outputs", said["outputs"]),
+            bind=_pairs("--bind", said["bind"], "keep_prob=1.0"),
+            map=said["map"],
+            allow_unrestored=tuple(said["allow_unrestored"] or ()),
+            trust=said["trust"],
+            device="gpu" if device == "gpu" else "cpu",
+        )
+
+
+class Quantized:
+    """What was said of quantization; called with the scheme, it is all that is asked of it."""
+
+    OPTIONS: ClassVar[Options] = {
+        "estimator": (
+            Annotated[
+                list[str] | None,
+                typer.Option(
+                    "--estimator",
+                    metavar="E",
+                    help="How ranges are estimated, as min_max or percentile:percentile=99.99; of several the best is taken.",
+                ),
+            ],
+            None,
+        ),
+        "quantizer": (
+            Annotated[
+                str | None,
+                typer.Option("--quantizer", metavar="Q", help="This engine alone, of those that can make the scheme."),
+            ],
+            None,
+        ),
+        "granularity": (
+            Annotated[
+                str | None,
+                typer.Option("--granularity", metavar="G", help="Scales of weights: per_channel or per_tensor."),
+            ],
+            None,
+        ),
+        "keep_float": (
+            Annotated[
+                list[str] | None,
+                typer.Option(
+                    "--keep-float", metavar="PATTERN", help="Layers to leave in float, by their output tensor's name."
+                ),
+            ],
+            None,
+        ),
+        "keep_float_op": (
+            Annotated[
+                list[str] | None,
+                typer.Option("--keep-float-op", metavar="OP", help="Operators to leave in float, as SOFTMAX."),
+            ],
+            None,
+        ),
+    }
+
+    def __init__(self, **said: Any) -> None:
+        self._said = said
+
+    def __call__(self, scheme: str | None) -> Asked:
+        from toolkit import recipe
+
+        said, granularities = self._said, ("per_channel", "per_tensor")
+        if said["granularity"] not in (None, *granularities):
+            raise UnknownName("--granularity", said["granularity"], granularities)
+        return recipe.Asked(
+            scheme,
+            tuple(recipe.estimator(text) for text in said["estimator"] or ()),
+            said["quantizer"],
+            said["granularity"],
+            recipe.KeepFloat(tuple(said["keep_float"] or ()), tuple(said["keep_float_op"] or ())),
+        )
+
+
+class Reported:
+    """Where the one document of a verb goes beside the terminal; called with the document, it writes it."""
+
+    OPTIONS: ClassVar[Options] = {
+        "report": (
+            Annotated[
+                list[str] | None,
+                typer.Option(
+                    "--report",
+                    metavar="FORMAT=FILE",
+                    help="Also write it as junit, markdown, github or sarif; FILE - is standard output. May be given again.",
+                ),
+            ],
+            None,
+        ),
+    }
+
+    def __init__(self, report: list[str] | None, *, as_json: bool) -> None:
+        from toolkit import report_formats
+
+        self._asked = report_formats.asked(report or (), printed=as_json)
+        report_formats.require_writable(self._asked)
+
+    def __call__(self, document: Mapping[str, Any]) -> None:
+        from toolkit import report_formats
+
+        report_formats.write(document, self._asked)
+
+
+def _pair(flag: str, text: str, example: str) -> tuple[str, str]:
+    name, sign, value = text.partition("=")
+    if not (name and sign and value):
+        raise RequestError(f"{flag} {text!r}: expected NAME=VALUE, as in {flag} {example}")
+    return name, value
+
+
+def _pairs(flag: str, texts: list[str] | None, example: str) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for text in texts or ():
+        name, value = _pair(flag, text, example)
+        _refuse_twice(flag, name, pairs)
+        pairs[name] = value
+    return pairs
+
+
+def _tensors(flag: str, texts: list[str] | None) -> dict[str, str]:
+    """Return tensors by the names that they are to have: what stands before `=`, else the operator's own name."""
+    tensors: dict[str, str] = {}
+    for part in (part.strip() for text in texts or () for part in text.split(",")):
+        name, sign, tensor = part.partition("=")
+        if not name or (sign and not tensor):
+            raise RequestError(f"{flag} {part!r}: expected NAME=TENSOR, as in {flag} image=IteratorGetNext:0")
+        name, tensor = (name, tensor) if sign else (name.partition(":")[0], name)
+        _refuse_twice(flag, name, tensors)
+        tensors[name] = tensor
+    return tensors
+
+
+def _refuse_twice(flag: str, name: str, known: dict[str, str]) -> None:
+    if name in known:
+        raise RequestError(f"{flag} {name}: given twice; each name can be used once")
+
+
+def _shapes(texts: list[str] | None) -> dict[str, list[int]]:
+    shapes = {}
+    for text in texts or ():
+        name, sign, value = text.partition("=")
+        try:
+            sizes = [int(size) for size in value.split(",") if size.strip()] if value != "scalar" else []
+        except ValueError:
+            sizes = [-1]
+        if not (name and sign and value) or any(size < 1 for size in sizes):
+            raise RequestError(f"--shape {text!r}: expected NAME=SIZES, as in --shape image=1,8,8,1, or NAME=scalar")
+        shapes[name] = sizes
+    return shapes

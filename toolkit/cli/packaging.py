@@ -1,0 +1,108 @@
+"""From a model to a bundle, and the single steps of it: build, convert, run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from toolkit.cli.options import (
+    ArtifactPath,
+    Calibration,
+    Common,
+    Evaluation,
+    Handed,
+    LintLimits,
+    OneTarget,
+    Out,
+    Quantized,
+    ReferenceDevice,
+    Reported,
+    Scheme,
+    SourcePath,
+    StopEarly,
+    Targets,
+)
+from toolkit.cli.verbs import app, verb
+
+
+@verb(app, "build")
+def build(
+    common: Common,
+    handed: Handed,
+    quantized: Quantized,
+    reported: Reported,
+    source: SourcePath,
+    target: Targets,
+    calibration: Calibration = None,
+    evaluation: Evaluation = None,
+    limits: LintLimits = None,
+    scheme: Scheme = None,
+    stop_early: StopEarly = False,
+    reference_device: ReferenceDevice = "cpu",
+    out: Out = Path("dist"),
+) -> int:
+    """From a saved model to a verified bundle, for one target or several."""
+    from toolkit import report
+    from toolkit.api import build
+    from toolkit.opening import Samples
+
+    original, samples = handed(source, reference_device), Samples(calibration, evaluation, limits, stop_early)
+    with common.executor() as executor:
+        outcomes = build(original, target, samples, out, scheme=quantized(scheme), executor=executor)
+    document = report.outcomes_json(outcomes)
+    common.show(document, lambda: report.outcomes_text(outcomes))
+    reported(document)
+    return report.exit_status(outcomes)
+
+
+@verb(app, "convert")
+def convert(
+    common: Common,
+    handed: Handed,
+    quantized: Quantized,
+    source: SourcePath,
+    scheme: Annotated[str, typer.Option("--scheme", metavar="S", help="The quantization scheme.")] = "float32",
+    calibration: Calibration = None,
+    inputs_dtype: Annotated[str, typer.Option("--inputs-dtype", help="float32, int8 or uint8.")] = "float32",
+    outputs_dtype: Annotated[str, typer.Option("--outputs-dtype", help="float32, int8 or uint8.")] = "float32",
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The file to write.")] = Path("model.tflite"),
+) -> int:
+    """Convert and quantize, without a verdict."""
+    from toolkit import report
+    from toolkit.api import convert
+    from toolkit.conversion import format_of
+    from toolkit.opening import Samples
+    from toolkit.recipe import Recipe
+
+    recipe = quantized(scheme).of(Recipe(scheme, inputs=inputs_dtype, outputs=outputs_dtype))
+    artifact_format = format_of(out)
+    with common.executor() as executor:
+        artifact = convert(
+            handed(source), recipe, Samples(calibration), out, artifact_format=artifact_format, executor=executor
+        )
+    common.show(report.artifact_json(artifact), lambda: report.artifact_text(artifact))
+    return 0
+
+
+@verb(app, "run")
+def run(
+    common: Common,
+    artifact: ArtifactPath,
+    target: OneTarget,
+    samples: Annotated[
+        str, typer.Option("--samples", metavar="SET", help="A recipe, an .npz, a folder of images, or module:function.")
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="FILE", help="The .npz, or .safetensors, to write the outputs to.")
+    ] = Path("outputs.npz"),
+) -> int:
+    """Run an artifact over samples, on a target's runtime."""
+    from toolkit import report
+    from toolkit.api import run
+
+    with common.executor() as executor:
+        ran = run(artifact, target, samples, out, executor=executor)
+    common.show(report.run_json(ran, out), lambda: report.run_text(ran, out))
+    return 0

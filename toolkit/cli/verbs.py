@@ -1,0 +1,125 @@
+"""What makes a function a verb of the command line: the groups of options that it asks for, its errors in words, its exit status."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from toolkit.cli.options import Common, Handed, Quantized, Reported, say
+from toolkit.errors import EdgeToolkitError
+
+INTERRUPTED = 130  # 128 + SIGINT, as a shell says it
+
+app = typer.Typer(
+    name="edge-toolkit",
+    epilog="Exit status: 0 passed, 1 a verdict not passed, 2 the request is wrong, 3 something outside failed.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+targets = typer.Typer(help="Hardware profiles.", no_args_is_help=True, rich_markup_mode=None)
+cache = typer.Typer(help="The store of finished jobs.", no_args_is_help=True, rich_markup_mode=None)
+calibrations = typer.Typer(help="Calibration sets.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(targets, name="targets")
+app.add_typer(calibrations, name="calibration")
+app.add_typer(cache, name="cache")
+
+# A verb that has a parameter of this name has the options of the group, which it gets read. All have `common`, as their first.
+_GROUPS: dict[str, Any] = {"common": Common, "handed": Handed, "quantized": Quantized, "reported": Reported}
+
+
+def verb(group: typer.Typer, name: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """Make a function a verb: it returns the exit status, and an error of ours is told, in reports in other formats too where it has them."""
+
+    def wrap(function: Callable[..., int]) -> Callable[..., int]:
+        own = inspect.signature(function, eval_str=True).parameters
+        groups = {key: kind for key, kind in _GROUPS.items() if key in own}
+
+        @functools.wraps(function)
+        def call(**arguments: Any) -> None:
+            said = {key: {name: arguments.pop(name) for name in kind.OPTIONS} for key, kind in groups.items()}
+            as_json = said["common"]["as_json"]
+            reported: Reported | None = None
+            try:
+                if "reported" in said:
+                    reported = Reported(**said.pop("reported"), as_json=as_json)
+                    arguments["reported"] = reported
+                read = {key: groups[key](**values) for key, values in said.items()}
+                status = function(**read, **arguments)
+            except EdgeToolkitError as error:
+                status = _tell(error, as_json=as_json)
+                _report_error(reported, error)
+            except KeyboardInterrupt:
+                say("interrupted: what was finished is kept, and the same command goes on from there")
+                status = INTERRUPTED
+            raise typer.Exit(status)
+
+        shared = [option for kind in groups.values() for option in kind.OPTIONS.items()]
+        parameters = [parameter for key, parameter in own.items() if key not in groups] + [
+            inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+            for key, (annotation, default) in [*shared[len(Common.OPTIONS) :], *shared[: len(Common.OPTIONS)]]
+        ]
+        kept = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
+        call.__signature__ = inspect.Signature(kept)  # type: ignore[attr-defined]
+        call.__annotations__ = {parameter.name: parameter.annotation for parameter in kept}
+        del call.__wrapped__
+        group.command(name)(call)
+        return function
+
+    return wrap
+
+
+@app.callback()
+def about(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            is_eager=True,
+            callback=lambda asked: _show_version() if asked else None,
+            help="Show the version and exit.",
+        ),
+    ] = False,
+) -> None:
+    """Trained TensorFlow models, packaged for phones, boards and microcontrollers, and verified on the runtime that the device runs."""
+
+
+def _show_version() -> None:
+    from toolkit import __version__
+
+    print(f"edge-toolkit {__version__}")
+    raise typer.Exit(0)
+
+
+def _tell(error: EdgeToolkitError, *, as_json: bool) -> int:
+    if as_json:
+        print(json.dumps(_error(error), indent=2))
+    else:
+        say(str(error))
+    return error.exit_status
+
+
+def _error(error: EdgeToolkitError) -> dict[str, Any]:
+    """Return the document that comes in place of another one."""
+    said = {
+        "kind": type(error).__name__,
+        "problem": error.problem,
+        "hint": error.hint,
+        "exit_status": error.exit_status,
+    }
+    return {"error": said}
+
+
+def _report_error(reported: Reported | None, error: EdgeToolkitError) -> None:
+    """Write the error where a document was asked for; that this fails too (the disk is full, say) is said and changes nothing."""
+    try:
+        if reported is not None:
+            reported(_error(error))
+    except EdgeToolkitError as another:
+        say(str(another))
