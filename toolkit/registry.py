@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 
-from toolkit.errors import UnknownName
+from toolkit.errors import RequestError, UnknownName
+
+Parameters = Mapping[str, float | str]
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -29,5 +32,51 @@ def load(folder: str, name: str) -> ModuleType:
         return sys.modules[full]  # a build asks hundreds of times
     known = names(folder)
     if name not in known:  # before the import, so that a name from a user's file can reach nothing but a plugin
-        raise UnknownName(folder.removesuffix("s"), name, known)
+        raise UnknownName(_kind(folder), name, known)
     return importlib.import_module(full)
+
+
+def load_with_parameters(folder: str, text: str) -> tuple[str, ModuleType, Parameters]:
+    """Return the name, the plugin and all parameters of what a text such as "topk_agreement:k=5" names.
+
+    The plugin has PARAMETERS, {name: default}, and `refuse(parameters)`, which gives None or what is impossible about them; a default of None
+    must be given. UnknownName or RequestError for what there is not.
+    """
+    name, _, given = text.partition(":")
+    module = load(folder, name)
+    what = _kind(folder)
+    parameters = dict(module.PARAMETERS)
+    for part in filter(None, given.split(",")):
+        key, _, value = part.partition("=")
+        if key not in parameters:
+            raise UnknownName(f"parameter of the {what} {name}", key, parameters)
+        is_text = isinstance(module.PARAMETERS[key], str)
+        parameters[key] = value if is_text else _number(value, f"{what} {text!r}: {key}")
+    lacking = [key for key, value in parameters.items() if value is None]
+    if lacking:
+        raise RequestError(f"{what} {text!r}: {lacking[0]} must be said, as in {name}:{lacking[0]}=0.5")
+    reason = module.refuse(parameters)
+    if reason is not None:
+        raise RequestError(f"{what} {text!r}: {reason}")
+    return name, module, parameters
+
+
+def text_of(name: str, module: ModuleType, parameters: Parameters) -> str:
+    """Return the one text that names a plugin with these parameters: those that are not at their defaults, in the plugin's own order."""
+    shown = [
+        f"{key}={str(parameters[key]).removesuffix('.0')}"
+        for key, usual in module.PARAMETERS.items()
+        if parameters[key] != usual
+    ]
+    return f"{name}:{','.join(shown)}" if shown else name
+
+
+def _kind(folder: str) -> str:
+    return folder.removesuffix("s").replace("_", " ")
+
+
+def _number(value: str, what: str) -> float:
+    try:
+        return float(value)
+    except ValueError:
+        raise RequestError(f"{what} is {value!r}; a number would be right") from None

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit import compare, saved_runs
+from toolkit import compare, metrics, saved_runs
 from toolkit.bundle import REPORT, RUNS
 from toolkit.compare import Judgement, Measured
 from toolkit.errors import RequestError
@@ -108,16 +108,24 @@ class Rejudged:
 
 
 def compare_runs(
-    reference: Path, candidate: Path, bounds: Sequence[Bound] = (), *, stage: str = "total", scheme: str | None = None
+    reference: Path,
+    candidate: Path,
+    bounds: Sequence[Bound] = (),
+    *,
+    stage: str = "total",
+    scheme: str | None = None,
+    also: Iterable[str] = (),
 ) -> Compared:
     """Return what was measured of two saved runs of the same samples, and what the bounds of one stage say of it, where bounds are given.
 
+    `also` names metrics, as "topk_agreement:k=5", that are measured where somebody asks for them.
     Where one is of the first samples of the other only, these are compared. RequestError for runs that are none or are of different samples.
     """
     ours, theirs = saved_runs.read(reference), saved_runs.read(candidate)
     saved_runs.require_same_samples(ours, theirs)
     count = min(ours.count, theirs.count) if ours.samples and theirs.samples else None
-    measured = compare.measure(ours.read(count), theirs.read(count))
+    asked = {*map(metrics.canonical, also), *(bound.metric for bound in bounds)}
+    measured = compare.measure(ours.read(count), theirs.read(count), asked)
     judgement = compare.judge(measured, bounds, stage=stage, scheme=scheme) if bounds else None
     return Compared(ours, theirs, measured, judgement)
 

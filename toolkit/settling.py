@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from toolkit import compare, metrics, registry
+from toolkit import compare, metrics
 from toolkit.chain import Chain, longer, model_of, on_this_machine
+from toolkit.compare import STRUCTURE, Comparison
 from toolkit.errors import EdgeToolkitError, Unconvertible, WorkerCrashed, WorkerRefused
 from toolkit.executor import Executor
 from toolkit.jobs import Job
@@ -84,7 +85,7 @@ def _is_certain(chain: Chain, steps: Sequence[Step], noise: Mapping[str, Mapping
     can still be made good.
     """
     judged = judge_chain(steps, chain.target.bounds, chain.artifact.scheme, own_noise(noise), early=True)
-    of_sets = [each for each in judged.comparisons if each.metric in _metrics_over("set")]
+    of_sets = [each for each in judged.comparisons if _is_over_the_set(each)]
     others = [each for each in judged.comparisons if each not in of_sets]
     if any(each.status == "failed" for each in others):
         return True
@@ -92,8 +93,8 @@ def _is_certain(chain: Chain, steps: Sequence[Step], noise: Mapping[str, Mapping
     return bool(rates) and all(each.status == "passed" for each in judged.comparisons)
 
 
-def _metrics_over(what: str) -> set[str]:
-    return {name for name in registry.names("metrics") if what == metrics.load(name).OVER}
+def _is_over_the_set(comparison: Comparison) -> bool:
+    return comparison.metric != STRUCTURE and metrics.load(comparison.metric).OVER == "set"
 
 
 def _noise(reference: Entry, executor: Executor, chain: Chain) -> dict[str, dict[str, float]]:

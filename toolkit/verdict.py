@@ -266,12 +266,13 @@ def judge_chain(
     """
     reference, last = steps[0], steps[-1]
     partial = (*PARTIAL, "device") if early else PARTIAL
+    asked = {bound.metric for bound in bounds}
     stages, cumulative, before = [], {}, reference
     for step in steps[1:]:
-        measured = compare.measure(*_of_the_same_samples(before, step, partial))
+        measured = compare.measure(*_of_the_same_samples(before, step, partial), asked)
         stages.append(compare.judge(measured, bounds, stage=step.stage, scheme=scheme, noise=noise, early=early))
         cumulative[step.stage] = (
-            measured if before is reference else compare.measure(*_of_the_same_samples(reference, step, partial))
+            measured if before is reference else compare.measure(*_of_the_same_samples(reference, step, partial), asked)
         )
         before = before if step.stage == "source" else step  # which is a branch
     of_all = cumulative[last.stage]

@@ -10,7 +10,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from toolkit import registry
+from toolkit import metrics, registry
 from toolkit.compare import Comparison, Run, compare, judge, measure
 from toolkit.errors import UnjudgeableRun, UnknownName
 from toolkit.metrics import load
@@ -18,7 +18,8 @@ from toolkit.signature import Signature, TensorSpec
 from toolkit.target import Bound
 from toolkit.worker.shards import ShardWriter
 
-NAMES = registry.names("metrics")
+SAID = {"decision_flips": "threshold=0.1", "kl": "of=logits", "psnr_db": "peak=8", "topk_agreement": "k=2"}
+NAMES = tuple(f"{name}:{SAID[name]}" if name in SAID else name for name in registry.names("metrics"))
 
 
 def spec(name, array, **quantized):
@@ -36,7 +37,7 @@ def run(name="run", *, cut=0, specs=None, **outputs):
 
 
 def bound(metric="max_abs", limit=0.1, stage="total", output="*", **more):
-    unit = {"max_abs": "real", "rmse": "real"}.get(metric, "")
+    unit = "real" if metric in ("max_abs", "mean_abs", "rmse") else ""
     return Bound(
         **({"stage": stage, "output": output, "metric": metric, "limit": limit, "unit": unit, "because": "b"} | more)
     )
@@ -670,7 +671,7 @@ def test_every_metric_is_measured_whatever_the_bounds_are():
     """The report shows all of them, gates are few."""
     measured = measure(run(y=scores()), run(y=scores(seed=1)))
 
-    assert tuple(measurement.metric for measurement in measured.measurements) == NAMES
+    assert tuple(measurement.metric for measurement in measured.measurements) == metrics.always()
     with pytest.raises(UnknownName, match=r"measurement 'y max_ab': unknown; did you mean 'y max_abs'\?"):
         measured.measurement("y", "max_ab")
 
@@ -751,3 +752,43 @@ def test_a_limit_in_noise_that_was_not_measured_judges_nothing():
         compare(run(a=values), run(a=values), [bound(limit=3, unit="noise", output="a")], stage="total")
     with pytest.raises(UnjudgeableRun, match="no bound on its total applies"):
         compare(run(a=values), run(a=values), both[:1], stage="total")
+
+
+# ---- metrics that a bound asks for
+
+
+def test_a_metric_is_measured_because_a_bound_asks_for_it():
+    """With its parameters, and judged like any other: a rate of flips, of which fewer are better, by its interval."""
+    reference = scores(400)
+    candidate = reference.copy()
+    candidate[:8, 0, 1] = -candidate[:8, 0, 1] - 1
+    asked = bound("decision_flips:threshold=0", 0.1)
+
+    found = only(compare(run(y=reference), run(y=candidate), [asked], stage="total"))
+
+    assert found.metric == "decision_flips:threshold=0"
+    assert found.value <= 8 / 400
+    assert found.interval[0] < found.value < found.interval[1] <= 0.1
+    assert found.confidence == asked.confidence
+    assert found.status == "passed"
+    assert found.worst_sample in range(8)
+    assert only(compare(run(y=reference), run(y=-reference), [asked], stage="total")).status == "failed"
+
+
+def test_few_samples_leave_a_rate_of_flips_open():
+    """None of ten flipped; up to 31 % may."""
+    found = only(
+        compare(run(y=scores(10)), run(y=scores(10)), [bound("decision_flips:threshold=0", 0.1)], stage="total")
+    )
+
+    assert found.status == "inconclusive"
+    assert found.worst_sample is None
+    assert found.samples_needed == 36
+
+
+def test_what_nobody_asked_for_is_not_measured():
+    """A threshold or a peak means nothing of an output of which nobody said it."""
+    names = {each.metric for each in measure(run(y=scores(9)), run(y=scores(9))).measurements}
+
+    assert names == set(metrics.always())
+    assert {"max_abs", "mean_abs", "sqnr_db", "top1_agreement"} <= names

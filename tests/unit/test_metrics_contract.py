@@ -9,7 +9,13 @@ import pytest
 
 from toolkit import metrics, registry
 
-NAMES = registry.names("metrics")
+SAID = {
+    "decision_flips": "threshold=0.1",
+    "kl": "of=logits",
+    "psnr_db": "peak=8",
+    "topk_agreement": "k=2",
+}  # of a shape of four
+NAMES = [f"{name}:{SAID[name]}" if name in SAID else name for name in registry.names("metrics")]
 SHAPE = (1, 4)  # every metric must apply to it, so that nothing below is skipped
 
 
@@ -42,8 +48,24 @@ def test_it_defines_what_the_contract_asks(metric):
     assert hasattr(metric, "finish") == (metric.OVER == "set")
     assert set(metric.UNITS[1:]) <= {"range", "lsb"}
     assert metric.applies(SHAPE) is None
-    assert metric.__doc__
-    assert metric.measure.__doc__
+
+
+def test_it_says_where_it_comes_from():
+    """Formula and range are read in the file, and one that must be asked for is measured by nobody else."""
+    for name in registry.names("metrics"):
+        module = registry.load("metrics", name)
+
+        assert module.__doc__
+        assert module.measure.__doc__
+        assert isinstance(module.ALWAYS, bool)
+        assert not (module.ALWAYS and hasattr(module, "PARAMETERS"))
+        assert (name in metrics.always()) == module.ALWAYS
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_its_text_names_it_again(name):
+    """What stands in a report can be put into a profile."""
+    assert metrics.canonical(metrics.canonical(name)) == metrics.canonical(name)
 
 
 def test_it_gives_a_value_for_each_sample(metric):
@@ -82,7 +104,7 @@ def test_an_infinity_on_one_side_is_never_the_best(metric, special):
     reference = np.array([[[1.0, 2.0, 3.0, 4.0]]])
     candidate = np.array([[[special, 2.0, 3.0, 4.0]]])
     if metric.OVER == "rate":
-        candidate[0, 0] = [4.0, 2.0, special, special]
+        candidate[0, 0] = [special, special, 3.0, -1.0] if special > 0 else [1.0, 2.0, 3.0, special]
 
     assert measured(metric, reference, candidate)[0] != best(metric)
 

@@ -69,7 +69,8 @@ def outputs(before: Baseline, now: Baseline, *, same: bool) -> Iterator[Row]:
         return
     count = min(before.outputs.count, before.count)
     try:
-        measured = compare.measure(before.outputs.read(count), thin(now.outputs.read(count), before.every))
+        asked = {each["metric"] for each in before.comparisons if each["metric"] != compare.STRUCTURE}
+        measured = compare.measure(before.outputs.read(count), thin(now.outputs.read(count), before.every), asked)
         bounds, silent = _bounds(before, measured)
         found = compare.judge(measured, bounds, stage="total", noise=own_noise(before.noise))
     except UnjudgeableRun as error:
@@ -93,8 +94,10 @@ def _bounds(before: Baseline, measured: Measured) -> tuple[list[Bound], list[str
             continue
         applies = (output, metric) not in measured.inapplicable
         if applies and (unit == "noise" or unit in measured.measurement(output, metric).values):
-            limit, because = number(each["limit"]), each["because"]
-            found.append(Bound(stage="total", output=output, metric=metric, limit=limit, unit=unit, because=because))
+            said = {"limit": number(each["limit"]), "because": each["because"]}
+            if each.get("confidence") is not None:  # files written before it was kept have none
+                said["confidence"] = each["confidence"]
+            found.append(Bound(stage="total", output=output, metric=metric, unit=unit, **said))
         else:
             silent.append(name_of({**each, "stage": "outputs"}))
     return found, silent
@@ -108,7 +111,7 @@ def _of_outputs(comparison: Comparison, *, retrained: bool) -> Row:
         parts.append(f"interval [{comparison.interval[0]:.4f}, {comparison.interval[1]:.4f}]")
     if comparison.samples_needed:
         parts.append(f"about {comparison.samples_needed} would settle it")
-    if retrained and comparison.metric != "structure" and not math.isnan(value):
+    if retrained and comparison.metric != compare.STRUCTURE and not math.isnan(value):
         return noticed(what, None, value, "the original is another, so its outputs are; the task metric judges them")
     because = f"the last release stands for the original: {comparison.because}"
     detail = "; ".join(filter(None, parts))

@@ -87,6 +87,10 @@ def compare(
         str, typer.Option("--stage", metavar="STAGE", help="Whose bounds: total, conversion, ...")
     ] = "total",
     scheme: Scheme = None,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option("--metric", metavar="M", help="Measure this too, as topk_agreement:k=5; may be given again."),
+    ] = None,
 ) -> int:
     """Compare two saved runs, output by output; with --bounds also judge them."""
     from toolkit import target
@@ -98,7 +102,7 @@ def compare(
     if stage not in known:
         raise UnknownName("stage", stage, known)
     limits = () if bounds is None else target.read_bounds(bounds)
-    compared = compare_runs(reference, candidate, limits, stage=stage, scheme=scheme)
+    compared = compare_runs(reference, candidate, limits, stage=stage, scheme=scheme, also=metric or ())
     common.show(compared.to_json(), compared.text)
     reported(compared.to_json())
     return int(not compared.passed)

@@ -1,6 +1,6 @@
 """Two runs of one model -> how far apart they are, and whether that lies within the bounds.
 
-`measure` reads both runs once, as a stream, and takes every metric of every output; `judge` holds what was measured against bounds.
+`measure` reads both runs once, as a stream, and takes metrics of every output; `judge` holds what was measured against bounds.
 
 What a newcomer would get wrong here: nothing may be skipped in silence. An output that is gone is a failed comparison, a bound that matches
 nothing is an error, and a NaN is counted, reported and left where it is: every test is written as `value <= limit`, which NaN fails.
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from toolkit.compare.judging import Comparison, Judgement, Skipped, Status, judge
+from toolkit.compare.judging import STRUCTURE, Comparison, Judgement, Skipped, Status, judge
 from toolkit.compare.measuring import Broken, Measured, Measurement, Seen, measure, plain_json
 from toolkit.compare.runs import Block, Run, count_samples
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from toolkit.target import Bound
 
 __all__ = [
+    "STRUCTURE",
     "Block",
     "Broken",
     "Comparison",
@@ -41,4 +42,5 @@ def compare(
     reference: Run, candidate: Run, bounds: Iterable[Bound], *, stage: str, scheme: str | None = None
 ) -> Judgement:
     """Return how the candidate stands to the reference by the bounds of one stage: `measure`, then `judge`."""
-    return judge(measure(reference, candidate), bounds, stage=stage, scheme=scheme)
+    held = tuple(bounds)
+    return judge(measure(reference, candidate, {bound.metric for bound in held}), held, stage=stage, scheme=scheme)

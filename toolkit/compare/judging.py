@@ -17,15 +17,16 @@ if TYPE_CHECKING:
     from toolkit.target import Bound
 
 Status = Literal["passed", "failed", "inconclusive"]
+STRUCTURE = "structure"  # in place of a metric: that an output is there, and can be compared
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """One measured value against one limit. Whether it passed follows from the numbers and cannot be said otherwise.
 
-    `interval` is (low, high) for a rate, which is judged by it; `samples_needed` is how many samples would settle an inconclusive one at
-    the rate that was seen, None if none would, it is settled, or its interval is another than that of one look. `detail` says more where the
-    numbers do not.
+    `interval` is (low, high) for a rate, which is judged by it, at the level `confidence`; `samples_needed` is how many samples would settle an
+    inconclusive one at the rate that was seen, None if none would, it is settled, or its interval is another than that of one look. `detail` says
+    more where the numbers do not.
     """
 
     stage: str
@@ -39,6 +40,7 @@ class Comparison:
     samples: int
     worst_sample: int | None = None
     interval: tuple[float, float] | None = None
+    confidence: float | None = None
     samples_needed: int | None = None
     detail: str = ""
 
@@ -173,6 +175,7 @@ def _comparison(measurement: Measurement, bound: Bound, value: float, *, early: 
         samples=samples,
         worst_sample=measurement.worst_sample,
         interval=interval(round(value * samples), samples, bound.confidence) if is_rate else None,
+        confidence=bound.confidence if is_rate else None,
     )
     if found.status == "inconclusive" and not early:
         return replace(found, samples_needed=samples_needed(value, bound.limit, bound.confidence))
@@ -181,7 +184,7 @@ def _comparison(measurement: Measurement, bound: Bound, value: float, *, early: 
 
 def _mismatch(stage: str, output: str, problem: str, samples: int) -> Comparison:
     because = "outputs are bound by name, and each must be there with its own shape and kind of numbers"
-    return Comparison(stage, output, "structure", 1.0, 0.0, "mismatches", "lower", because, samples, detail=problem)
+    return Comparison(stage, output, STRUCTURE, 1.0, 0.0, "mismatches", "lower", because, samples, detail=problem)
 
 
 def _require_evidence(measured: Measured, comparisons: Sequence[Comparison], skipped: Sequence[Skipped]) -> None:

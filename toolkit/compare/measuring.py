@@ -1,15 +1,15 @@
-"""Every metric of every output of two runs, from one pass over both."""
+"""Metrics of every output of two runs, from one pass over both."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, cast
 
 import numpy as np
 
-from toolkit import metrics, registry
+from toolkit import metrics
 from toolkit.compare.runs import Run, aligned, count_samples
 from toolkit.errors import UnjudgeableRun, UnknownName
 from toolkit.metrics import Better, Metric, Pooled, Real
@@ -101,9 +101,10 @@ class Measured:
         raise UnknownName("measurement", f"{output} {metric}", known)
 
 
-def measure(reference: Run, candidate: Run) -> Measured:
-    """Return every metric of every output, from one pass over both runs; memory does not grow with the number of samples.
+def measure(reference: Run, candidate: Run, also: Iterable[str] = ()) -> Measured:
+    """Return metrics of every output, from one pass over both runs; memory does not grow with the number of samples.
 
+    They are those that are always measured, and what `also` names, each by its canonical text.
     UnjudgeableRun where the runs hold no sample, not the same number of samples, or not what their own signatures say.
     """
     ours = {spec.name: spec for spec in reference.signature.outputs}
@@ -111,7 +112,8 @@ def measure(reference: Run, candidate: Run) -> Measured:
     missing = f"missing in the {candidate.name} run, which has {sorted(theirs)}"
     extra = f"extra in the {candidate.name} run, the {reference.name} run has {sorted(ours)}"
     mismatches = {name: missing if name in ours else extra for name in ours.keys() ^ theirs.keys()}
-    probes = {name: _Probe(ours[name], theirs[name]) for name in sorted(ours.keys() & theirs.keys())}
+    asked = {name: metrics.load(name) for name in sorted({*metrics.always(), *also})}
+    probes = {name: _Probe(ours[name], theirs[name], asked) for name in sorted(ours.keys() & theirs.keys())}
     samples = 0
     for block, other in aligned(reference, candidate):
         for name, probe in probes.items():
@@ -134,7 +136,8 @@ def measure(reference: Run, candidate: Run) -> Measured:
 class _Probe:
     """One output of both runs, seen block by block."""
 
-    def __init__(self, reference: TensorSpec, candidate: TensorSpec) -> None:
+    def __init__(self, reference: TensorSpec, candidate: TensorSpec, asked: Mapping[str, Metric]) -> None:
+        self._asked = asked
         self.name = reference.name
         self.mismatch = ""
         self.inapplicable: dict[str, str] = {}
@@ -162,8 +165,7 @@ class _Probe:
 
     def _choose(self, shape: Sequence[int]) -> dict[str, _Tally]:
         tallies = {}
-        for name in registry.names("metrics"):
-            metric = metrics.load(name)
+        for name, metric in self._asked.items():
             reason = metric.applies(shape) if math.prod(shape) else "it holds no element"
             if reason is None:
                 tallies[name] = _Tally(metric)

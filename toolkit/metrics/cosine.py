@@ -8,8 +8,10 @@ from math import prod
 import numpy as np
 
 from toolkit.metrics import Better, Real, rows
+from toolkit.metrics._scaling import dot, scaled
 
 BETTER: Better = "higher"
+ALWAYS = True
 OVER = "sample"
 UNITS = ("ratio",)
 RANGE = (-1.0, 1.0)
@@ -25,21 +27,10 @@ def measure(reference: Real, candidate: Real) -> Real:
 
     1 for two samples of zeros, 0 if just one is zero. It does not see a wrong scale: half of every value still gives 1.
     """
-    reference, candidate = _scaled(rows(reference)), _scaled(rows(candidate))
+    reference, candidate = scaled(rows(reference)), scaled(rows(candidate))
     with np.errstate(invalid="ignore"):
         # One root of the product: with a root of each, identical samples would not give 1 exactly.
-        norm = np.sqrt(_dot(reference, reference) * _dot(candidate, candidate))
-        similarity = np.clip(_dot(reference, candidate) / norm, -1.0, 1.0)
+        norm = np.sqrt(dot(reference, reference) * dot(candidate, candidate))
+        similarity = np.clip(dot(reference, candidate) / norm, -1.0, 1.0)
     equal = (reference == candidate).all(axis=1)
     return np.where(norm == 0, equal.astype(np.float64), similarity)
-
-
-def _scaled(samples: Real) -> Real:
-    """Samples with their largest element 1, so that squares neither overflow nor vanish."""
-    largest = np.abs(samples).max(axis=1, keepdims=True)
-    with np.errstate(invalid="ignore"):
-        return samples / np.where(largest == 0, 1.0, largest)
-
-
-def _dot(left: Real, right: Real) -> Real:
-    return np.asarray(np.einsum("ij,ij->i", left, right))

@@ -9,6 +9,7 @@ import numpy as np
 from toolkit.metrics import Better, Real, rows
 
 BETTER: Better = "lower"
+ALWAYS = True
 OVER = "sample"
 UNITS = ("real", "range", "lsb")
 RANGE = (0.0, np.inf)

@@ -10,6 +10,7 @@ from toolkit.metrics import Better, Real
 from toolkit.metrics._power import decibels, powers
 
 BETTER: Better = "higher"
+ALWAYS = True
 OVER = "sample"
 UNITS = ("db",)
 RANGE = (-np.inf, np.inf)

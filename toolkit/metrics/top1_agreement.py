@@ -9,6 +9,7 @@ import numpy as np
 from toolkit.metrics import Better, Real, rows
 
 BETTER: Better = "higher"
+ALWAYS = True
 OVER = "rate"
 UNITS = ("fraction",)
 RANGE = (0.0, 1.0)

@@ -28,6 +28,15 @@ def _folder_name(text: str) -> str:
     return text
 
 
+def _metric(text: str) -> str:
+    if text.partition(":")[0] not in registry.names("metrics"):
+        raise unknown(registry.names("metrics"))
+    try:
+        return metrics.canonical(text)
+    except EdgeToolkitError as error:
+        raise ValueError(error.problem) from None
+
+
 Text = Annotated[str, AfterValidator(_said)]
 Scheme = Annotated[str, plugin("schemes")]
 
@@ -92,7 +101,7 @@ class Bound(Model):
 
     stage: Stage
     output: Text
-    metric: Annotated[str, plugin("metrics")]
+    metric: Annotated[str, AfterValidator(_metric)]
     limit: FiniteFloat
     unit: str = Field(default="", validate_default=True)
     because: Text

@@ -40,12 +40,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolkit import registry
-from toolkit.errors import RequestError, UnjudgeableRun, UnknownName
+from toolkit.errors import UnjudgeableRun
 
 Real = NDArray[np.float64]
 Better = Literal["lower", "higher"]
 Labels = Sequence[Any] | NDArray[Any] | Mapping[str, Sequence[Any] | NDArray[Any]]
-Parameters = Mapping[str, float | str]
+Parameters = registry.Parameters
 Shapes = Mapping[str, Sequence[int]]
 Outputs = Mapping[str, Real]
 Rows = Sequence[Any]
@@ -81,27 +81,12 @@ class TaskMetric:
         return self._module.score(rows, self.PARAMETERS) if len(rows) else float("nan")
 
     def __str__(self) -> str:
-        usual = self._module.PARAMETERS
-        changed = {key: value for key, value in self.PARAMETERS.items() if value != usual[key]}
-        shown = [f"{key}={str(value).removesuffix('.0')}" for key, value in changed.items()]
-        return f"{self.name}:{','.join(shown)}" if shown else self.name
+        return registry.text_of(self.name, self._module, self.PARAMETERS)
 
 
 def load(text: str) -> TaskMetric:
     """Return the metric that a text such as "top_k_accuracy:k=5,output=logits" names; UnknownName or RequestError for what there is not."""
-    name, _, given = text.partition(":")
-    if name not in registry.names("task_metrics"):
-        raise UnknownName("task metric", name, registry.names("task_metrics"))
-    module = registry.load("task_metrics", name)
-    parameters = dict(module.PARAMETERS)
-    for part in filter(None, given.split(",")):
-        key, _, value = part.partition("=")
-        if key not in parameters:
-            raise UnknownName(f"parameter of the task metric {name}", key, parameters)
-        parameters[key] = value if isinstance(parameters[key], str) else _number(value, f"task metric {text!r}: {key}")
-    reason = module.refuse(parameters)
-    if reason is not None:
-        raise RequestError(f"task metric {text!r}: {reason}")
+    name, module, parameters = registry.load_with_parameters("task_metrics", text)
     return TaskMetric(name, module.BETTER, module.RANGE, parameters, module)
 
 
@@ -131,10 +116,3 @@ def count_labels(labels: Labels) -> int:
     if len(set(counts.values())) > 1:
         raise UnjudgeableRun(f"labels: targets of different numbers of samples: {counts}")
     return next(iter(counts.values()), 0)
-
-
-def _number(value: str, what: str) -> float:
-    try:
-        return float(value)
-    except ValueError:
-        raise RequestError(f"{what} is {value!r}; a number would be right") from None
