@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from toolkit import bundle, environments, launchers, registry, saved_runs, source
+from toolkit import bundle, environments, launchers, matrix, registry, saved_runs, signatures, source
 from toolkit.chain import engine_of, execution_of
 from toolkit.conversion import Artifact, Conversions, artifact_of
 from toolkit.environments import Status
@@ -49,34 +50,55 @@ def build(
     """Convert, run and judge a model for each target, and write `out/<target>/`; return each target's verdict, or the error that kept it from one.
 
     Of a target's schemes, the first that passes is shipped; of a scheme's variants, the one that drifts least. `scheme` is one alone, or all that is
-    asked of quantization in place of the profiles. Raises RequestError for what is wrong with the request as a whole.
+    asked of quantization in place of the profiles. Where several signatures are meant (`original.signature`), each is built and judged on its own:
+    `out/<signature>/<target>/`, outcomes by "<signature>/<target>". For several sizes (`original.sizes`) one artifact is made, at the first of them,
+    and judged at each: its verdict is the gravest, those at each size are in `out/<target>/sizes/<size>/`. Raises RequestError for what is wrong with
+    the request as a whole.
     """
-    began = time.monotonic()
     asked = scheme if isinstance(scheme, Asked) else Asked(scheme)
-    outcomes: Outcomes = {}
     with executing(executor) as running:
         if environments.find(TENSORFLOW.environment, settings=running.settings) is None:  # the first time here
             make_environments([(one, recipes_of(one, asked)) for one in profiles_of(targets)], running.settings)
-        opened = open_model(original, running)
-        profiles = profiles_of(targets)
+        each = signatures.each_of(original, running)
+        if len(each) == 1:
+            return _build(each[0], targets, samples, out, asked, running)
+        names = {profile.name: recipes_of(profile, asked) for profile in profiles_of(targets)}
+        samples.require_known([str(one.signature) for one in each])
         bundle.require_writable(out)
-        recipes = {profile.name: recipes_of(profile, asked) for profile in profiles}
-        make_environments([(profile, recipes[profile.name]) for profile in profiles], running.settings)
-        model = draw(opened, samples, [recipe for each in recipes.values() for recipe in each])
-        refuse_severe(model, running)
-        attempts: dict[str, list[Attempt]] = {profile.name: [] for profile in profiles}
-        while trials := [
-            trial_of(model, one, recipes[one.name].pop(0)) for one in profiles if one.name not in outcomes
-        ]:
-            running.outcomes([job for trial in trials for job in trial.jobs])
-            for trial, attempt in zip(trials, attempts_of(model, trials, running, began), strict=True):
-                name = trial.target.name
-                attempts[name].append(attempt)
-                if not recipes[name] or not _another_may_do_better(attempt, trial, running):
-                    outcomes[name] = _shown(attempts[name])
-        for outcome in outcomes.values():
-            if isinstance(outcome, Verdict):
-                bundle.write(outcome, out)
+        outcomes: Outcomes = {}
+        for one in each:
+            key = str(one.signature)
+            place = out / signatures.folder_of(key)
+            build_one = partial(_build, one, targets, samples.only(key), place, asked, running)
+            outcomes |= signatures.on_its_own(key, names, build_one)
+    return outcomes
+
+
+def _build(
+    original: Original, targets: Sequence[str], samples: Samples, out: Path, asked: Asked, executor: Executor
+) -> Outcomes:
+    """Do what `build` does, for one signature."""
+    began = time.monotonic()
+    outcomes: Outcomes = {}
+    opened = matrix.opened_at_each(original, executor)
+    profiles = profiles_of(targets)
+    bundle.require_writable(out)
+    recipes = {profile.name: recipes_of(profile, asked) for profile in profiles}
+    make_environments([(profile, recipes[profile.name]) for profile in profiles], executor.settings)
+    model, *others = matrix.drawn_at_each(opened, samples, [recipe for each in recipes.values() for recipe in each])
+    sizes = matrix.Sizes(others, model.source.size)
+    refuse_severe(model, executor)
+    attempts: dict[str, list[Attempt]] = {profile.name: [] for profile in profiles}
+    while trials := [trial_of(model, one, recipes[one.name].pop(0)) for one in profiles if one.name not in outcomes]:
+        executor.outcomes([job for trial in trials for job in trial.jobs])
+        for trial, attempt in zip(trials, attempts_of(model, trials, executor, began), strict=True):
+            name, judged = trial.target.name, sizes.at_each(attempt, trial.target, executor, began)
+            attempts[name].append(judged)
+            if not recipes[name] or not _another_may_do_better(judged, trial, executor):
+                outcomes[name] = _shown(attempts[name])
+    for outcome in outcomes.values():
+        if isinstance(outcome, Verdict):
+            bundle.write(outcome, out, sizes.of(outcome))
     return {profile.name: outcomes[profile.name] for profile in profiles}
 
 
@@ -91,14 +113,14 @@ def convert(
 ) -> Artifact:
     """Convert a model by one scheme and write the artifact to the file `out`; nothing is judged.
 
-    As there is nothing to choose by, it is the first of the scheme's variants that can be made.
+    As there is nothing to choose by, it is the first of the scheme's variants that can be made. Of several declared sizes the first calibrates.
     """
     recipe = Recipe(scheme) if isinstance(scheme, str) else scheme
     variants = recipe.variants(artifact_format)
     bundle.require_writable_file(out)
     with executing(executor) as running:
-        opened = open_model(original, running)
-        if samples.calibration is None and not is_calibrated(recipe.scheme):
+        opened = open_model(matrix.first_of(original), running)
+        if samples.of(opened.key)[0] is None and not is_calibrated(recipe.scheme):
             conversions = Conversions(source.canonical_job(opened, None).output("saved_model"), None)
         else:
             conversions = draw(opened, samples, [recipe]).conversions
@@ -152,23 +174,51 @@ def verify(
     """Judge an artifact that is already there against its original, as `build` does; only reports are written, and only if `out` is given.
 
     With the calibration set of its build in `samples`, the samples that judge are those that judged there, and none that calibrated is among them.
+    Of an artifact with several signatures each is judged on its own, against the original's of that name, with outcomes as those of `build`; one that
+    only one of them has is an error among the outcomes.
     """
-    began = time.monotonic()
-    profiles = profiles_of(targets)
+    names = [profile.name for profile in profiles_of(targets)]
     if out is not None:
         bundle.require_writable(out)
+    outcomes: Outcomes = {}
     with executing(executor) as running:
-        opened = open_model(original, running)
-        held = artifact_at(artifact, running)
-        model = draw(opened, samples, ())
-        _require_same_names(held, model.source)
-        trials = [Trial(model, profile, held) for profile in profiles]
-        running.outcomes([job for trial in trials for job in trial.jobs])
-        judged = attempts_of(model, trials, running, began)
-        outcomes = {trial.target.name: attempt for trial, attempt in zip(trials, judged, strict=True)}
-        for outcome in outcomes.values():
-            if isinstance(outcome, Verdict) and out is not None:
-                bundle.write_reports(outcome, out)
+        pairs = signatures.paired(original, artifacts_at(artifact, running), running)
+        if isinstance(pairs, tuple):
+            return _verify(pairs, targets, samples, out, running)
+        samples.require_known(pairs)
+        for key, pair in pairs.items():
+            place = None if out is None else out / signatures.folder_of(key)
+            verify_one = partial(_verify, pair, targets, samples.only(key), place, running)
+            outcomes |= signatures.on_its_own(key, names, verify_one)
+    return outcomes
+
+
+def _verify(
+    pair: signatures.Pair | EdgeToolkitError,
+    targets: Sequence[str],
+    samples: Samples,
+    out: Path | None,
+    executor: Executor,
+) -> Outcomes:
+    """Do what `verify` does, for one signature; raise what is wrong with the pair, if something is."""
+    if isinstance(pair, EdgeToolkitError):
+        raise pair
+    began = time.monotonic()
+    original, held = pair
+    model, *others = matrix.drawn_at_each(matrix.opened_at_each(original, executor), samples, ())
+    for one in (model, *others):
+        one.held = held.key
+    _require_same_names(held, model.source)
+    held = replace(held, findings=(*held.findings, *matrix.said_of_one_size(held, model.source)))
+    sizes = matrix.Sizes(others, model.source.size)
+    trials = [Trial(model, profile, held) for profile in profiles_of(targets)]
+    executor.outcomes([job for trial in trials for job in trial.jobs])
+    outcomes: Outcomes = {}
+    for trial, attempt in zip(trials, attempts_of(model, trials, executor, began), strict=True):
+        outcome = sizes.at_each(attempt, trial.target, executor, began)
+        outcomes[trial.target.name] = outcome
+        if isinstance(outcome, Verdict) and out is not None:
+            bundle.write_reports(outcome, out, sizes.of(outcome))
     return outcomes
 
 
@@ -248,20 +298,33 @@ def _shown(attempts: Sequence[Attempt]) -> Attempt:
 
 def artifact_at(path: Path, executor: Executor) -> Artifact:
     """Return the artifact that lies somewhere; RequestError where there is none, InvalidSource for one with several signatures."""
+    first, *others = artifacts_at(path, executor)
+    if others:
+        keys = ", ".join(str(one.key) for one in (first, *others))
+        raise InvalidSource(f"{path}: has the signatures {keys}; an artifact with one would be right")
+    return first
+
+
+def artifacts_at(path: Path, executor: Executor) -> tuple[Artifact, ...]:
+    """Return what lies somewhere as an artifact of each of its signatures; RequestError where there is none, InvalidSource for one without any."""
     if not path.is_file():
         raise RequestError(f"{path}: no such file; an artifact (.tflite) would be right")
     held = _inspect_artifact(path, executor)
-    if len(held["signatures"]) != 1:
-        keys = ", ".join(str(signature["key"]) for signature in held["signatures"])
-        raise InvalidSource(f"{path}: has the signatures {keys}; an artifact with one would be right")
-    return Artifact(
-        path=path,
-        scheme=_scheme_of(held),
-        size_bytes=held["size_bytes"],
-        sha256=held["sha256"],
-        signature=held["signatures"][0],
-        operators=tuple(held["operators"]),
-        findings=tuple(held["findings"]),
+    if not held["signatures"]:
+        raise InvalidSource(f"{path}: has no signature, and no graph; an artifact with one would be right")
+    several = len(held["signatures"]) > 1
+    return tuple(
+        Artifact(
+            path=path,
+            scheme=_scheme_of(held),
+            size_bytes=held["size_bytes"],
+            sha256=held["sha256"],
+            signature=signature,
+            operators=tuple(held["operators"]),
+            findings=tuple(held["findings"]),
+            key=signature["key"] if several else None,
+        )
+        for signature in held["signatures"]
     )
 
 

@@ -2,6 +2,7 @@
 
     DIR/<target>/   model.tflite  manifest.json  report.json  report.md  runs/<stage>.safetensors
     DIR/<target>/   report.json  report.md  runs/  rejected/model.tflite   where the verdict is not passed: nothing is promoted
+    DIR/<target>/   ...  sizes/<size>/report.json ...                      where several sizes were declared: what was found at each of them
 
 A bundle that had passed is not lost to a build that did not: it moves to DIR/<target>/previous/.
 """
@@ -15,13 +16,13 @@ import json
 import os
 import shutil
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from toolkit import __version__, report, saved_runs
+from toolkit import __version__, report, saved_runs, tasks
 from toolkit.errors import RequestError
 from toolkit.runtime import Run
 from toolkit.store import storage_failed, sync
@@ -30,21 +31,24 @@ from toolkit.worker import labels
 from toolkit.worker.request import sha256
 from toolkit.worker.shards import read_all
 
-MANIFEST, REPORT, RUNS = "manifest.json", "report.json", "runs"
+MANIFEST, REPORT, RUNS, SIZES = "manifest.json", "report.json", "runs", "sizes"
+OWN_TASKS = "tasks.json"
 LABELS = f"labels{saved_runs.SUFFIX}"
 _REJECTED, _PREVIOUS = "rejected", "previous"
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # linux/fcntl.h, linux/fs.h
 
 
-def write(verdict: Verdict, out: Path) -> Path:
-    """Write the bundle of a verdict and return its folder."""
+def write(verdict: Verdict, out: Path, sizes: Mapping[str, Verdict] | None = None) -> Path:
+    """Write the bundle of a verdict, and the reports of each of several `sizes`, and return its folder."""
     place = out / verdict.target.name
     with _replacing(place) as folder:
         artifact = folder if verdict.passed else folder / _REJECTED
         artifact.mkdir(exist_ok=True)
         name = verdict.artifact.path.name
         shutil.copyfile(verdict.artifact.path, artifact / name)
-        _write_reports(verdict, folder, name if verdict.passed else f"{_REJECTED}/{name}")
+        shipped = name if verdict.passed else f"{_REJECTED}/{name}"
+        _write_reports(verdict, folder, shipped)
+        _write_sizes(sizes or {}, folder, f"../../{shipped}")
         if verdict.passed:
             _write(folder / MANIFEST, _json(_manifest(verdict, folder)))
         else:
@@ -52,11 +56,12 @@ def write(verdict: Verdict, out: Path) -> Path:
     return place
 
 
-def write_reports(verdict: Verdict, out: Path) -> Path:
+def write_reports(verdict: Verdict, out: Path, sizes: Mapping[str, Verdict] | None = None) -> Path:
     """Write the reports alone, of an artifact that lies elsewhere, and return their folder."""
     place = out / verdict.target.name
     with _replacing(place) as folder:
         _write_reports(verdict, folder, str(verdict.artifact.path))
+        _write_sizes(sizes or {}, folder, str(verdict.artifact.path))
     return place
 
 
@@ -134,6 +139,14 @@ def _write_reports(verdict: Verdict, folder: Path, artifact: str) -> None:
     _write_runs(verdict, folder / RUNS)
 
 
+def _write_sizes(sizes: Mapping[str, Verdict], folder: Path, artifact: str) -> None:
+    """Write the reports of each size to a folder of its own; `artifact` is the artifact's path as seen from there."""
+    for size, verdict in sizes.items():
+        place = folder / SIZES / size
+        place.mkdir(parents=True)
+        _write_reports(verdict, place, artifact)
+
+
 def _write_runs(verdict: Verdict, folder: Path) -> None:
     """Write every run of the chain, and the labels of its samples, so that they can be judged again where nothing of this machine is."""
     folder.mkdir()
@@ -142,6 +155,18 @@ def _write_runs(verdict: Verdict, folder: Path) -> None:
     held = labels.read(verdict.drawn)
     if held is not None:
         _write(folder / LABELS, labels.packed(held if isinstance(held, dict) else {labels.UNNAMED: held}))
+    own = tasks.own_json(verdict.tasks)
+    if own:
+        _write(folder / OWN_TASKS, _json(own))
+
+
+def saved_tasks(bundle: Path) -> list[tasks.Task]:
+    """Return what functions of the user's said in a build, which nobody calls again; RequestError for a file that is none of ours."""
+    path = bundle / RUNS / OWN_TASKS
+    try:
+        return tasks.from_json(json.loads(path.read_text("utf-8"))) if path.is_file() else []
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RequestError(f"{path}: cannot be read ({error}); the one that a build wrote would be right") from error
 
 
 def _manifest(verdict: Verdict, folder: Path) -> dict[str, Any]:

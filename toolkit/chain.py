@@ -34,7 +34,8 @@ class Model:
     """A source with its samples, and the jobs that its targets and schemes have in common: each is made once.
 
     `histograms` is whether any estimator that will be asked for looks at them; `limits` are those by which a calibration set is looked at: `linted`
-    does so, None where there is no such set. `stops_early` is whether a device need not run what is left once its verdict is certain.
+    does so, None where there is no such set. `stops_early` is whether a device need not run what is left once its verdict is certain. `held` is which
+    signature of an artifact's file is run, where that has several. `task_metrics` are those that samples' labels are used for, canonical.
     """
 
     source: Source
@@ -43,6 +44,8 @@ class Model:
     histograms: bool = False
     limits: Limits | None = None
     stops_early: bool = False
+    held: str | None = None
+    task_metrics: tuple[str, ...] = ()
     _runs: dict[tuple[Any, ...], Job] = field(default_factory=dict)
     _linted_ranges: dict[str, Job] = field(default_factory=dict)
     linted: Job | None = field(init=False)
@@ -55,7 +58,8 @@ class Model:
     def __post_init__(self) -> None:
         self.canonical = source.canonical_job(self.source, self.verification)
         calibration = self.samples.output("calibration") if self.calibrates else None
-        self.conversions = Conversions(self.canonical.output("saved_model"), calibration, self.histograms)
+        sizes = self.source.shapes if self.source.canonical is not None else None
+        self.conversions = Conversions(self.canonical.output("saved_model"), calibration, self.histograms, sizes)
         self.linted = None
         if self.calibrates and self.limits is not None:
             from toolkit.linting import lint_job
@@ -97,7 +101,8 @@ class Model:
         of = model if isinstance(model, Path) else (model.job, model.name)
         name = (of, execution.engine.name, execution.runtime, execution.kernels, execution.threads, first)
         if name not in self._runs:
-            self._runs[name] = run_job(model, self.verification, execution, first=first, before=before)
+            key = self.held if isinstance(model, Path) else None
+            self._runs[name] = run_job(model, self.verification, execution, signature=key, first=first, before=before)
         return self._runs[name]
 
     def run_floats(self, artifact_format: str) -> Job:
@@ -171,7 +176,7 @@ def plan(model: Model, target: Target, artifact: Artifact, made: Job | None, flo
     shipped = artifact.path if made is None else model.conversions.file(made, target.format)
     links = [("source", model.rechecked), ("conversion", model.run_floats(target.format))]
     if made is not model.conversions.floats(target.format):
-        first = _as_many_as_reference_kernels_can(floats)
+        first = _as_many_as_reference_kernels_can(floats, model.source.growth)
         links.append(("quantization", model.run(shipped, replace(here, kernels="reference"), first)))
     on_target = execution_of(target)
     on_host = model.run(shipped, kernels_of(target))
@@ -200,7 +205,10 @@ def _keeps_state(artifact: Artifact) -> bool:
     return any(operator["name"] == _STATE for operator in artifact.operators)
 
 
-def _as_many_as_reference_kernels_can(floats: Entry) -> int | None:
-    """Return how many samples run on reference kernels, None for all: naive loops take thirty times what the others do."""
-    operations = floats.result["multiply_accumulates"]
+def _as_many_as_reference_kernels_can(floats: Entry, growth: int) -> int | None:
+    """Return how many samples run on reference kernels, None for all: naive loops take thirty times what the others do.
+
+    A file counts sizes that it leaves open as 1; `growth` is how many times as much a sample holds.
+    """
+    operations = floats.result["multiply_accumulates"] * growth
     return max(_FEWEST_ON_REFERENCE, _MOST_ON_REFERENCE // operations) if operations else None

@@ -12,12 +12,16 @@ from toolkit.calibration import ranges_job, statistics_job
 from toolkit.errors import InvalidSamples, RequestError
 from toolkit.jobs import Engine, Job, Output
 from toolkit.recipe import FLOAT, Estimator, Variant, is_calibrated
+from toolkit.sizes import Shape
 from toolkit.store import Entry
 
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A converted file, and what was found in it: signature (JSON, with scale and zero point), operators, dtypes, findings."""
+    """A converted file, and what was found in it: signature (JSON, with scale and zero point), operators, dtypes, findings.
+
+    `key` is which of the file's signatures is meant, None where it has one.
+    """
 
     path: Path
     scheme: str
@@ -26,18 +30,21 @@ class Artifact:
     signature: Mapping[str, Any]
     operators: tuple[Mapping[str, Any], ...]
     findings: tuple[Mapping[str, Any], ...]
+    key: str | None = None
 
 
 @dataclass(slots=True)
 class Conversions:
     """All artifacts of one canonical model: what variants have in common (float artifact, statistics, ranges) is one job, however many ask.
 
-    `calibration` is None where there is no such set; `histograms` is whether any estimator that will be asked for looks at them.
+    `calibration` is None where there is no such set; `histograms` is whether any estimator that will be asked for looks at them. `sizes` are shapes
+    of one call by input, where the model leaves some open: with these it is tried whether an artifact starts.
     """
 
     canonical: Output
     calibration: Output | None
     histograms: bool = False
+    sizes: Mapping[str, Shape] | None = None
     _jobs: dict[Any, Job] = field(default_factory=dict)
 
     def calibrated_with(self, calibration: Output) -> Conversions:
@@ -123,6 +130,7 @@ class Conversions:
                 "inputs": recipe.inputs,
                 "outputs": recipe.outputs,
                 "keep_float": {"tensors": list(keep.tensors), "operators": list(keep.operators)},
+                **({} if self.sizes is None else {"sizes": dict(self.sizes)}),
             },
             inputs=inputs,
             plugins=(f"schemes.{recipe.scheme}",),

@@ -19,11 +19,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, WrapValidator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    WrapValidator,
+    model_validator,
+)
 from pydantic_core import InitErrorDetails, PydanticKnownError
 
-from toolkit import config, registry
-from toolkit.errors import InvalidSamples, RequestError, suggestion
+from toolkit import config, registry, task_metrics
+from toolkit.errors import EdgeToolkitError, InvalidSamples, RequestError, suggestion
 from toolkit.jobs import Engine, Job, Output
 
 WHERE_SAMPLES_COME_FROM = (
@@ -143,14 +152,25 @@ class Sampling(config.Model):
         return self
 
 
+def _task_metric(text: str) -> str:
+    try:
+        return task_metrics.canonical(text)
+    except EdgeToolkitError as error:
+        raise ValueError(error.problem) from None
+
+
 class DatasetRecipe(config.Model):
-    """A file `calibration/NAME.toml`; `constant` names inputs that are meant never to change (a mask, a switch)."""
+    """A file `calibration/NAME.toml`; `constant` names inputs that are meant never to change (a mask, a switch).
+
+    `task_metrics` are those by which outputs are scored against the labels, files of toolkit/task_metrics or functions of your own.
+    """
 
     about: str = ""
     reader: Reader
     preprocess: Preprocess = Preprocess.model_validate({})
     sampling: Sampling = Sampling()
     constant: tuple[str, ...] = ()
+    task_metrics: tuple[Annotated[str, AfterValidator(_task_metric)], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +195,14 @@ class Recipe:
             fitting = sorted(path.parent.glob(path.name)) if key.endswith("*") and "*" in path.name else []
             found.update({f"{name}.{index:05d}": each for index, each in enumerate(fitting)} or {name: path})
         return found
+
+    @property
+    def task_metrics(self) -> tuple[str, ...]:
+        """The task metrics that are declared; a file of the user's own by its path from the current folder."""
+        return tuple(
+            os.path.relpath(self.folder / text) if task_metrics.is_own(text) and ".py:" in text else text
+            for text in self.declared.task_metrics
+        )
 
     def request(self) -> dict[str, Any]:
         """Return the JSON that the worker gets: no path of this machine, if the samples are cached."""

@@ -1,4 +1,4 @@
-"""Two verbs that look for causes: at the samples before anything is converted, and at the layers of an artifact that drifts."""
+"""What looks for causes: at the samples before anything is converted, at the layers of an artifact that drifts, and at a stage that failed."""
 
 from __future__ import annotations
 
@@ -9,18 +9,22 @@ from typing import Any
 
 from toolkit import linting, stability
 from toolkit.api import artifact_at
-from toolkit.chain import kernels_of, on_this_machine
+from toolkit.attribution import Attribution
+from toolkit.attribution.searching import attribute, samples_of
+from toolkit.chain import kernels_of, on_this_machine, plan
 from toolkit.drift import Drift, drift_of, layers_job
 from toolkit.errors import RequestError
 from toolkit.executor import Executor
 from toolkit.jobs import Engine, Job, Output
 from toolkit.opening import Samples, draw, executing, make_environments, open_model, profiles_of
 from toolkit.recipe import FLOAT, Recipe, estimator
+from toolkit.settling import settle
 from toolkit.source import Original
 from toolkit.suggestion import Suggestion, Trying, suggest
 
 _LOOKED_AT = Recipe("static_wi8_ai8", (estimator("min_max"),), quantizer="mlir")
 _SAMPLES = 32  # of a drift by layer, unless said otherwise
+_LOCATED_BY = 4  # samples that a diverging operator is looked for with
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +107,39 @@ def debug(
             return Examined(drift, None)
         trying = Trying(model.conversions, recipe, model.verification, target, kernels_of(target))
         return Examined(drift, suggest(drift, trying, running))
+
+
+def locate(
+    artifact: Path,
+    original: Original,
+    samples: Samples,
+    looking: Looking = Looking(samples=_LOCATED_BY),
+    stage: str | None = None,
+    *,
+    executor: Executor | None = None,
+) -> Attribution:
+    """Return which operator diverges in a stage of an artifact on a target, in the guilty one where none is named; all stages are run first.
+
+    The samples that are looked at are the worst of those by which the stage failed, then the first ones. RequestError where no stage failed and none
+    is named, and for less than one sample; UnknownName for a stage that the target does not have.
+    """
+    if looking.samples < 1:
+        raise RequestError(f"--samples {looking.samples}: a number of samples, 1 or more, would be right")
+    (target,) = profiles_of([looking.target])
+    with executing(executor) as running:
+        opened = open_model(original, running)
+        held = artifact_at(artifact, running)
+        make_environments([(target, [])], running.settings)
+        model = draw(opened, samples, ())
+        (floats,) = running.run(model.conversions.floats(target.format))
+        chain = plan(model, target, held, None, floats)
+        running.outcomes(chain.jobs)
+        judged = settle(chain, running, 0.0).judged
+        stage = judged.guilty_stage if stage is None else stage
+        if stage is None:
+            known = ", ".join(name for name, _ in chain.links)
+            raise RequestError(f"{artifact}: every stage kept its bounds; --stage with one of {known} would be right")
+        return attribute(chain, stage, samples_of(judged, stage, looking.samples), running)
 
 
 def _first(samples: Output, count: int, executor: Executor) -> Output:

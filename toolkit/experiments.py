@@ -17,7 +17,6 @@ import numpy as np
 
 from toolkit import registry
 from toolkit.chain import Chain, Model, execution_of, kernels_of, plan, without_artifact
-from toolkit.compare.intervals import clopper_pearson
 from toolkit.compare.measuring import plain_json
 from toolkit.conversion import Conversions, artifact_of
 from toolkit.errors import EdgeToolkitError, RequestError
@@ -28,6 +27,7 @@ from toolkit.recipe import Asked, Estimator, Recipe, Variant, estimator
 from toolkit.runtime import run_job
 from toolkit.settling import settle
 from toolkit.source import Original
+from toolkit.task_metrics import Better
 from toolkit.verdict import Verdict, decibels, noise_share
 
 if TYPE_CHECKING:
@@ -56,7 +56,8 @@ class Row:
     """One variant on one target. What was not measured is None, and `problem` says why there is no verdict.
 
     `drift_db` holds the SQNR of the worst output for each stage against the one before it, `total_db` that of the last against the original (None:
-    no noise, or nothing that can be told); `latency_ms` is the median of one call, only where it is real.
+    no noise, or nothing that can be told); `score` is the last stage's by the first task metric, `task`, of which `better` says what is good;
+    `latency_ms` is the median of one call, only where it is real.
     """
 
     target: str
@@ -67,8 +68,10 @@ class Row:
     size_bytes: int | None = None
     drift_db: Mapping[str, float | None] = field(default_factory=dict)
     total_db: float | None = None
-    accuracy: float | None = None
-    accuracy_interval: tuple[float, float] | None = None
+    task: str | None = None
+    better: Better | None = None
+    score: float | None = None
+    score_interval: tuple[float, float] | None = None
     latency_ms: float | None = None
     verdict: str | None = None
     guilty_stage: str | None = None
@@ -235,16 +238,18 @@ def _row(cell: _Cell, chain: Chain | EdgeToolkitError, executor: Executor, count
 
 
 def _judged(row: Row, verdict: Verdict) -> Row:
-    accuracy = list(verdict.accuracy.values())[-1] if verdict.accuracy else None
-    count = verdict.samples["verification"]
+    if verdict.tasks:
+        task, stage = verdict.tasks[0], verdict.steps[-1].stage
+        interval = task.interval(stage, CONFIDENCE)
+        row = dataclasses.replace(
+            row, task=task.metric, better=task.better, score=task.scores[stage], score_interval=interval
+        )
     last = verdict.stages[-1].stage
     return dataclasses.replace(
         row,
         size_bytes=verdict.artifact.size_bytes,
         drift_db={stage.stage: decibels(noise_share(stage.measured)) for stage in verdict.stages},
         total_db=decibels(noise_share(verdict.cumulative[last])),
-        accuracy=accuracy,
-        accuracy_interval=None if accuracy is None else clopper_pearson(round(accuracy * count), count, CONFIDENCE),
         verdict=verdict.outcome,
         guilty_stage=verdict.guilty_stage,
         findings=tuple(f"{finding['severity']}: {finding['message']}" for finding in verdict.artifact.findings),

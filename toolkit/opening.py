@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolkit import environments, registry, source
 from toolkit.chain import Model, engine_of
-from toolkit.errors import OutsideError, RequestError
+from toolkit.errors import OutsideError, RequestError, UnknownName
 from toolkit.executor import Executor
 from toolkit.jobs import Engine
 from toolkit.recipe import Asked, Recipe, is_calibrated
 from toolkit.settings import Settings
 from toolkit.source import TENSORFLOW, Original
 from toolkit.store import Entry
+from toolkit.task_metrics import canonical
 
 if TYPE_CHECKING:
     from toolkit.target import Target
+
+OTHERS = "*"  # in place of a name: for whatever has no set of its own
+Sets = str | Mapping[str, str] | None
 
 
 @contextlib.contextmanager
@@ -36,14 +40,54 @@ def executing(given: Executor | None) -> Iterator[Executor]:
 class Samples:
     """Which samples calibrate and which verify: each a recipe or the data itself, as `toolkit.dataset.recipe` takes it.
 
+    Where several signatures are verified, each may have sets of its own, by its key; those of "*" are for the others.
     `limits` is a file that says by what they are found wrong, over calibration/lint.toml. With `stop_early` a device that is emulated, or slow for
-    another reason, runs no more of those that verify once the verdict is certain at the level of its bounds.
+    another reason, runs no more of those that verify once the verdict is certain at the level of its bounds. `task_metrics` are scored beside those
+    that the set declares: files of toolkit/task_metrics, as "top_k_accuracy:k=5", or functions of the user's own.
     """
 
-    calibration: str | None = None
-    evaluation: str | None = None
+    calibration: Sets = None
+    evaluation: Sets = None
     limits: Path | None = None
     stop_early: bool = False
+    task_metrics: tuple[str, ...] = ()
+
+    def of(self, name: str) -> tuple[str | None, str | None]:
+        """Return the sets of one name that calibrate and verify."""
+        calibration, evaluation = (
+            sets.get(name, sets.get(OTHERS)) if isinstance(sets, Mapping) else sets
+            for sets in (self.calibration, self.evaluation)
+        )
+        return calibration, evaluation
+
+    def only(self, name: str) -> Samples:
+        """Return the samples of one name alone."""
+        calibration, evaluation = self.of(name)
+        return replace(self, calibration=calibration, evaluation=evaluation)
+
+    def require_known(self, names: Collection[str]) -> None:
+        """Raise UnknownName for a set that was given to a name that nothing has."""
+        for flag, sets in (("--calibration", self.calibration), ("--eval", self.evaluation)):
+            for name in sets if isinstance(sets, Mapping) else ():
+                if name not in (*names, OTHERS):
+                    raise UnknownName(f"{flag}: a set for", name, names)
+
+
+def named_sets(flag: str, texts: Sequence[str]) -> Sets:
+    """Return the sets that a command line names: SET alone, or NAME=SET for one signature or size; a path that is there is a path, whatever is in it.
+
+    RequestError for two without a name, or of one name.
+    """
+    sets: dict[str, str] = {}
+    for text in texts:
+        name, sign, one = text.partition("=")
+        named = bool(sign) and not Path(text).exists()
+        key, value = (name, one) if named else (OTHERS, text)
+        if key in sets or not value:
+            whose = "twice without a name" if key == OTHERS else f"{key}: given twice, or without a set"
+            raise RequestError(f"{flag} {whose}; {flag} NAME=SET would be right, once for each signature or size")
+        sets[key] = value
+    return sets.get(OTHERS) if sets.keys() <= {OTHERS} else sets
 
 
 def profiles_of(names: Sequence[str]) -> list[Target]:
@@ -104,18 +148,21 @@ def draw(opened: source.Source, samples: Samples, recipes: Sequence[Recipe]) -> 
     from toolkit import dataset, linting
 
     calibrated = [recipe for recipe in recipes if is_calibrated(recipe.scheme)]
-    drawn = dataset.samples_job(
-        samples.calibration, samples.evaluation, opened.signature, must_calibrate=bool(calibrated)
-    )
+    samples.require_known([opened.key])
+    calibration, evaluation = samples.of(opened.key)
+    drawn = dataset.samples_job(calibration, evaluation, opened.signature, must_calibrate=bool(calibrated))
     histograms = any(each.needs == "histogram" for recipe in calibrated for each in recipe.estimators)
     limits = linting.read_limits(samples.limits)
+    judging = evaluation or calibration
+    declared = () if judging is None else dataset.recipe(judging).task_metrics
     return Model(
         opened,
         drawn,
-        calibrates=samples.calibration is not None,
+        calibrates=calibration is not None,
         histograms=histograms,
         limits=limits,
         stops_early=samples.stop_early,
+        task_metrics=tuple(dict.fromkeys((*map(canonical, samples.task_metrics), *declared))),
     )
 
 

@@ -101,10 +101,13 @@ class Verifying:
         """
         __tracebackhide__ = True
         from toolkit.api import build
+        from toolkit.errors import RequestError
         from toolkit.opening import Samples
-        from toolkit.source import Original
+        from toolkit.source import ALL, Original
 
         original = source if isinstance(source, Original) else Original(Path(source))
+        if original.signature == ALL or isinstance(original.signature, tuple):
+            raise RequestError("edge_verify: several signatures at once; one in each call would be right")
         samples = Samples(_text(calibration), _text(evaluation))
         out = self._folders.mktemp("edge_verify")
         outcomes = build(original, [str(target)], samples, out, scheme=scheme, executor=self._executor)

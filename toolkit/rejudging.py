@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit import compare, metrics, saved_runs
-from toolkit.bundle import REPORT, RUNS
+from safetensors import SafetensorError
+
+from toolkit import compare, metrics, saved_runs, tasks
+from toolkit.bundle import LABELS, REPORT, RUNS, saved_tasks
 from toolkit.compare import Judgement, Measured
 from toolkit.errors import RequestError
-from toolkit.report import comparison_text, number_text
+from toolkit.report import OUTCOMES, comparison_text, number_text
 from toolkit.saved_runs import SUFFIX, SavedRun
 from toolkit.verdict import Judged, Outcome, judge_chain, own_noise
+from toolkit.worker import labels
 
 if TYPE_CHECKING:
     from toolkit.target import Bound
-
-_WORDS = {"passed": "PASSED", "failed": "NOT PASSED", "inconclusive": "INCONCLUSIVE"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,10 @@ class Rejudged:
     def text(self, width: int = 110) -> str:
         """Return it for a terminal."""
         title = f"{self.report['target']}   {self.bundle}   by {self.bounds}"
-        lines = [f"{title:<{width - 14}}{_WORDS[self.outcome]}", f"  the build said {_WORDS[self.report['verdict']]}"]
+        lines = [
+            f"{title:<{width - 14}}{OUTCOMES[self.outcome]}",
+            f"  the build said {OUTCOMES[self.report['verdict']]}",
+        ]
         lines += [f"  {comparison_text(each)}" for each in self.judged.comparisons]
         lines += [f"  error: {each['message']}" for each in self.report["findings"] if each["severity"] == "error"]
         lines += [
@@ -124,7 +128,7 @@ def compare_runs(
     ours, theirs = saved_runs.read(reference), saved_runs.read(candidate)
     saved_runs.require_same_samples(ours, theirs)
     count = min(ours.count, theirs.count) if ours.samples and theirs.samples else None
-    asked = {*map(metrics.canonical, also), *(bound.metric for bound in bounds)}
+    asked = {*map(metrics.canonical, also), *compare.asked_by(bounds)}
     measured = compare.measure(ours.read(count), theirs.read(count), asked)
     judgement = compare.judge(measured, bounds, stage=stage, scheme=scheme) if bounds else None
     return Compared(ours, theirs, measured, judgement)
@@ -143,7 +147,18 @@ def rejudge(bundle: Path, bounds: Path) -> Rejudged:
         saved_runs.require_same_samples(runs[0], run)
     limits, scheme, noise = target.read_bounds(bounds), report["artifact"]["scheme"], own_noise(report["noise"])
     judged = judge_chain(runs, limits, scheme, noise, early=report["stopped_early"])
-    return Rejudged(bundle, bounds, report, judged)
+    wanted = tasks.asked((), limits, scheme)
+    scored = [*(tasks.score(runs, _labels(bundle), wanted) if wanted else ()), *saved_tasks(bundle)]
+    drops = tasks.judge_drops(scored, limits, scheme, runs[-1].stage)
+    return Rejudged(bundle, bounds, report, replace(judged, drops=drops))
+
+
+def _labels(bundle: Path) -> labels.Labels | None:
+    path = bundle / RUNS / LABELS
+    try:
+        return labels.read(path) if path.is_file() else None
+    except (OSError, ValueError, SafetensorError) as error:
+        raise RequestError(f"{path}: cannot be read ({error}); labels that a build wrote would be right") from error
 
 
 def _run(bundle: Path, stage: str) -> SavedRun:

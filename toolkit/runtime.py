@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from toolkit import registry
-from toolkit.errors import WorkerLied
+from toolkit.errors import RequestError, WorkerLied
 from toolkit.jobs import Engine, Job, Output
 from toolkit.store import Entry
 from toolkit.worker.shards import read_index
@@ -67,6 +68,32 @@ def run_job(
         },
         inputs={"model": model, "samples": samples, **({} if before is None else {"before": before})},
         plugins=(f"runtimes.{execution.runtime}",),
+    )
+
+
+def metric_job(function: str, outputs: Output, count: int, signature: Mapping[str, Any], samples: Output) -> Job:
+    """Return the job that calls a user's metric, `module:function` or `file.py:function` of the current folder, with a run's outputs.
+
+    `count` is how many of the samples the run is over, `signature` (JSON) tells what its numbers mean. RequestError where the file is not there.
+    """
+    place = function.rpartition(":")[0]
+    file = {"function": Path(os.path.abspath(place))} if place.endswith(".py") else {}
+    if file and not file["function"].is_file():
+        raise RequestError(f"task metric {function}: no such file {place}")
+    return Job(
+        function,  # messages of the user's code begin with it
+        "worker.user_metric",
+        "measure",
+        Engine("dataset"),
+        options={
+            "function": function,
+            "folder": os.getcwd(),
+            "arguments": {},
+            "signature": dict(signature),
+            "first": count,
+        },
+        inputs={"outputs": outputs, "labels": samples, **file},
+        cached=False,
     )
 
 

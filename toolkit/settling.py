@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from toolkit import compare, metrics
+from toolkit import compare, metrics, tasks
 from toolkit.chain import Chain, longer, model_of, on_this_machine
 from toolkit.compare import STRUCTURE, Comparison
 from toolkit.errors import EdgeToolkitError, Unconvertible, WorkerCrashed, WorkerRefused
 from toolkit.executor import Executor
 from toolkit.jobs import Job
-from toolkit.runtime import run_of, signature_of_run
+from toolkit.runtime import metric_job, run_of, signature_of_run
 from toolkit.signature import Signature
 from toolkit.store import Entry
+from toolkit.task_metrics import is_own
+from toolkit.tasks import Task
 from toolkit.verdict import Evidence, Step, Verdict, judge, judge_chain, own_noise
+from toolkit.worker import labels
 
 if TYPE_CHECKING:
     from toolkit.target import Target
@@ -37,6 +41,7 @@ def settle(chain: Chain, executor: Executor, seconds: float) -> Verdict:
             findings += outcome.result["findings"]
     reference = _entry(executor, chain.model.reference, chain)
     steps = [Step("original", run_of(reference), Signature.from_json(run_of(reference).signature))]
+    ran = {"original": chain.model.reference}
     noise = _noise(reference, executor, chain)
     for stage, planned in chain.links:
         job = planned
@@ -49,6 +54,7 @@ def settle(chain: Chain, executor: Executor, seconds: float) -> Verdict:
             job = longer(chain, job, min(2 * step.count, steps[0].count))
             step = _step(stage, job, chain, executor)
         steps.append(step)
+        ran[stage] = job
         if stage in ("quantization", "device") and step.count < steps[0].count:
             why = (
                 "reference kernels ran {}: they take long"
@@ -57,6 +63,7 @@ def settle(chain: Chain, executor: Executor, seconds: float) -> Verdict:
             )
             message = why.format(f"the first {step.count} of {steps[0].count} samples")
             findings.append({"code": "first-samples-only", "severity": "info", "message": message})
+    wanted = tasks.asked(chain.model.task_metrics, chain.target.bounds, chain.artifact.scheme)
     evidence = Evidence(
         steps=tuple(steps),
         samples={
@@ -66,10 +73,35 @@ def settle(chain: Chain, executor: Executor, seconds: float) -> Verdict:
         noise=noise,
         findings=tuple(findings),
         seconds=seconds,
+        tasks=wanted,
+        own_tasks=_own_tasks([text for text in wanted if is_own(text)], chain, steps, ran, executor),
         candidates=chain.candidates,
         early=chain.model.stops_early and "device" in dict(chain.links),
     )
     return judge(chain.target, chain.model.source, chain.artifact, evidence)
+
+
+def _own_tasks(
+    wanted: Sequence[str], chain: Chain, steps: Sequence[Step], ran: Mapping[str, Job], executor: Executor
+) -> tuple[Task, ...]:
+    """Return what functions of the user's say of the outputs of each stage, in processes of their own; raise the error of the first that failed."""
+    drawn = chain.model.verification
+    tasks.require_labels(
+        wanted, labels.read(_entry(executor, chain.model.samples, chain).out / drawn.name) if wanted else None
+    )
+    found = []
+    for text in wanted:
+        jobs = {
+            step.stage: metric_job(text, ran[step.stage].output("outputs"), step.count, step.signature.to_json(), drawn)
+            for step in tasks.scorable(steps)
+        }
+        executor.outcomes(list(jobs.values()))
+        said = {stage: _entry(executor, job, chain).result for stage, job in jobs.items()}
+        scores = {stage: math.nan if one["score"] is None else one["score"] for stage, one in said.items()}
+        found.append(
+            Task(text, said["original"]["better"], scores, {stage: one["rows"] for stage, one in said.items()})
+        )
+    return tuple(found)
 
 
 def _step(stage: str, job: Job, chain: Chain, executor: Executor) -> Step:

@@ -12,14 +12,16 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-from toolkit import registry
+from toolkit import registry, sizes
 from toolkit.errors import InvalidSource, RequestError, UnknownName
 from toolkit.executor import Executor
 from toolkit.jobs import Engine, Job, Output, path_digest
 from toolkit.originals import DEFAULT_KEY
+from toolkit.sizes import Shape
 from toolkit.worker.user_code import EXPECTED, SPELLING
 
 TENSORFLOW = Engine("tensorflow")
+ALL = "all"  # in place of a signature's key: each of them, one after the other
 SOURCE = "source"  # the environment of a training project, which the user may name: there its model is loaded, run and exported
 # Looking into a model parses files: it does not wait for TensorFlow to be imported.
 _READER = Engine("tensorflow", preload=False)
@@ -28,7 +30,6 @@ _OF_ALL_KINDS = ("open_", "canonicalize", "run")
 _LISTED = 8
 _TIMES_READ = 8  # a builder's code that is still not settled after so many looks changes while it is looked at
 
-Shape = list[int | None] | None
 Device = Literal["cpu", "gpu"]
 Files = dict[str, Path | Job | Output]
 
@@ -37,7 +38,8 @@ Files = dict[str, Path | Job | Output]
 class Original:
     """The model that is handed in, as one says it on the command line.
 
-    `signature` is a key of it; `shapes` the shape of one call of inputs whose sizes it leaves open. `builder` ("package.module:function" or
+    `signature` is a key of it, or several, or "all" of them, where a verb takes more than one; `shapes` the shape of one call of inputs whose
+    sizes it leaves open; `sizes` several of them, where one artifact is to take each. `builder` ("package.module:function" or
     "file.py:function", called with `builder_args`) makes the model whose variables a checkpoint or a file of weights holds; `step` chooses among
     checkpoints; `map` is a TOML file of variables that are called otherwise there. `inputs` and `outputs` ({name: tensor}) cut a graph, `bind`
     gives values to its placeholders. `allow_unrestored` are patterns of variables that may be left without partner; `trust` lets operators run
@@ -45,7 +47,7 @@ class Original:
     """
 
     path: Path
-    signature: str | None = None
+    signature: str | tuple[str, ...] | None = None
     shapes: Mapping[str, Sequence[int]] | None = None
     builder: str | None = None
     builder_args: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
@@ -57,6 +59,7 @@ class Original:
     allow_unrestored: Sequence[str] = ()
     trust: bool = False
     device: Device = "cpu"
+    sizes: tuple[Mapping[str, Sequence[int]], ...] = ()
 
     @property
     def given(self) -> set[str]:
@@ -80,8 +83,9 @@ class Source:
     """A model as it was handed in, with one signature chosen.
 
     `signature` is JSON: names, dtypes, and shapes as the model declares them, the batch (a first size left open) set to 1; sizes that are
-    still null are taken from the samples. `files` and `options` are what each job that loads it is asked; `coverage` tells which variables were
-    restored.
+    still null are taken from the samples. Where several sizes were declared they are those of one of them, `size` is what messages call it, and
+    `canonical` are the shapes of the canonical form, open in what differs from size to size. `files` and `options` are what each job that loads it is
+    asked; `coverage` tells which variables were restored.
     """
 
     path: Path
@@ -97,6 +101,18 @@ class Source:
     device: Device
     coverage: Mapping[str, Any] | None
     findings: tuple[Mapping[str, Any], ...]
+    canonical: Mapping[str, Shape] | None = None
+    size: str = ""
+
+    @property
+    def shapes(self) -> dict[str, Shape]:
+        """The shape of one call by input."""
+        return _by_name(self.signature["inputs"])
+
+    @property
+    def growth(self) -> int:
+        """How many times as much one call holds as one with 1 for each size that the canonical form leaves open."""
+        return 1 if self.canonical is None else sizes.growth(self.canonical, self.shapes)
 
     @property
     def open_shapes(self) -> bool:
@@ -119,25 +135,11 @@ def inspect_source(original: Original, executor: Executor) -> dict[str, Any]:
 
 def open_source(original: Original, executor: Executor) -> Source:
     """Return the source with its signature chosen and its batch fixed; raise where the choice is not clear or a name is wrong."""
-    executor.launch(_engine(executor))  # what is wrong with an interpreter that the user named is said at once
-    executor.expect(_engine(executor))
-    kind, files = _locate(original)
-    inspected = _inspect(original, kind, files, executor)
-    reached = [finding["message"] for finding in inspected["findings"] if finding["code"] == "reaches-outside"]
-    if reached and not original.trust:
-        raise InvalidSource(
-            f"{original.path}: {reached[0].partition(';')[0]}: to run it is to let it do that",
-            "export it without them; or, if you trust whoever made it, --trust",
-        )
-    opened = inspected if inspected["settled"] else _open(original, kind, files, executor)
+    kind, files, inspected, opened = _look(original, executor)
     chosen = _choose(original.path, opened["signatures"], None if original.cut else original.signature)
     _refuse_strings(original, kind, files, chosen, executor)
-    shapes = original.shapes or {}
-    names = [spec["name"] for spec in chosen["inputs"]]
-    for name in shapes:
-        if name not in names:
-            raise UnknownName(f"{original.path}: input", name, names)
-    inputs = [{**spec, "shape": _one_call(spec, shapes.get(spec["name"]), original.path)} for spec in chosen["inputs"]]
+    inputs = _fixed(chosen["inputs"], original.shapes or {}, original.path)
+    declared = _declared(original, chosen["inputs"])
     return Source(
         path=original.path,
         kind=kind,
@@ -151,8 +153,16 @@ def open_source(original: Original, executor: Executor) -> Source:
         engine=_engine(executor),
         device=original.device,
         coverage=opened.get("coverage"),
-        findings=() if inspected["settled"] else (*opened["findings"], *_about_coverage(opened["coverage"])),
+        findings=(*_about_others(original, opened["signatures"], chosen), *_found_by_loading(inspected, opened)),
+        canonical=sizes.left_open(declared) if declared else None,
+        size=sizes.label(_by_name(chosen["inputs"]), declared, _by_name(inputs)) if declared else "",
     )
+
+
+def signatures_of(original: Original, executor: Executor) -> list[str]:
+    """Return the keys of all signatures that the model has, in their order."""
+    *_, opened = _look(original, executor)
+    return [signature["key"] for signature in opened["signatures"]]
 
 
 def canonical_job(source: Source, samples: Output | None) -> Job:
@@ -167,8 +177,7 @@ def canonical_job(source: Source, samples: Output | None) -> Job:
                 f"{source.path}: leaves sizes of {names} open", "give them with --shape NAME=1,8,8, or give samples"
             )
         inputs["samples"] = samples
-    shapes = {spec["name"]: spec["shape"] for spec in source.signature["inputs"]}
-    options = {**source.options, "signature": source.key, "shapes": shapes}
+    options = {**source.options, "signature": source.key, "shapes": dict(source.canonical or source.shapes)}
     return _job(f"{source.kind} {source.path.name}", "canonicalize", source.path, options, inputs, source.engine)
 
 
@@ -177,6 +186,22 @@ def reference_job(source: Source, samples: Output, *, device: Device, first: int
     options = {**source.options, "signature": source.key, "device": device, "first": first}
     title = f"original {source.path.name}" + (" on a GPU" if device == "gpu" else "")
     return _job(title, "run", source.path, options, {**source.files, "samples": samples}, source.engine)
+
+
+def _look(original: Original, executor: Executor) -> tuple[str, dict[str, Path], Mapping[str, Any], Mapping[str, Any]]:
+    """Return kind and files of a model, what its files say of it, and what loading says where that is needed; refuse one that reaches outside."""
+    executor.launch(_engine(executor))  # what is wrong with an interpreter that the user named is said at once
+    executor.expect(_engine(executor))
+    kind, files = _locate(original)
+    inspected = _inspect(original, kind, files, executor)
+    reached = [finding["message"] for finding in inspected["findings"] if finding["code"] == "reaches-outside"]
+    if reached and not original.trust:
+        raise InvalidSource(
+            f"{original.path}: {reached[0].partition(';')[0]}: to run it is to let it do that",
+            "export it without them; or, if you trust whoever made it, --trust",
+        )
+    opened = inspected if inspected["settled"] else _open(original, kind, files, executor)
+    return kind, files, inspected, opened
 
 
 def _locate(original: Original) -> tuple[str, dict[str, Path]]:
@@ -243,10 +268,18 @@ def _options(original: Original, kind: str) -> dict[str, Any]:
         "inputs": dict(original.inputs),
         "outputs": dict(original.outputs),
         "bind": dict(original.bind),
-        "cut_signature": original.signature if original.cut else None,
+        "cut_signature": _key_to_cut(original) if original.cut else None,
         "allow_unrestored": list(original.allow_unrestored),
         "trust": original.trust,
     }
+
+
+def _key_to_cut(original: Original) -> str | None:
+    if isinstance(original.signature, tuple):
+        raise RequestError(
+            "--signature: several at once, and --inputs and --outputs, which cut one; one would be right"
+        )
+    return original.signature
 
 
 def _builder(original: Original) -> dict[str, Any] | None:
@@ -295,6 +328,23 @@ def _digest(files: Mapping[str, Path]) -> str:
     return hashlib.sha256(json.dumps(digests).encode()).hexdigest()
 
 
+def _found_by_loading(inspected: Mapping[str, Any], opened: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [] if inspected["settled"] else [*opened["findings"], *_about_coverage(opened["coverage"])]
+
+
+def _about_others(
+    original: Original, signatures: Sequence[Mapping[str, Any]], chosen: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """Return the finding that names signatures which nobody asked for; none for a second name of the same, as Keras gives it."""
+    ends = [{"inputs": one["inputs"], "outputs": one["outputs"]} for one in signatures]
+    own = {"inputs": chosen["inputs"], "outputs": chosen["outputs"]}
+    others = [str(one["key"]) for one, its in zip(signatures, ends, strict=True) if its != own]
+    if not others or original.signature is not None:
+        return []
+    message = f"this is of signature {chosen['key']}; the model has {', '.join(others)} too: --signature all takes each"
+    return [{"code": "other-signatures", "severity": "info", "message": message, "names": others}]
+
+
 def _about_coverage(coverage: Mapping[str, Any] | None) -> list[dict[str, Any]]:
     if coverage is None or not coverage["unrestored"]:
         return []
@@ -340,13 +390,16 @@ def _flags(cut: Mapping[str, Mapping[str, str]]) -> str:
     )
 
 
-def _choose(path: Path, signatures: list[dict[str, Any]], wanted: str | None) -> dict[str, Any]:
+def _choose(path: Path, signatures: list[dict[str, Any]], wanted: str | tuple[str, ...] | None) -> dict[str, Any]:
     by_key = {signature["key"]: signature for signature in signatures}
     if not by_key:
         raise InvalidSource(
             f"{path}: has no signature",
             "save it with tf.saved_model.save(model, path, signatures=...), or with model.export(path)",
         )
+    if isinstance(wanted, tuple) or (wanted == ALL and ALL not in by_key):
+        known = ", ".join(by_key)
+        raise RequestError(f"--signature: several of {path} at once; here one of {known} would be right")
     if wanted is not None and wanted not in by_key:
         raise UnknownName(f"{path}: signature", wanted, by_key)
     if wanted is None and DEFAULT_KEY not in by_key and len(by_key) > 1:
@@ -358,6 +411,40 @@ def _choose(path: Path, signatures: list[dict[str, Any]], wanted: str | None) ->
     if not chosen["outputs"]:
         raise InvalidSource(f"{path}: signature {chosen['key']!r} has no outputs")
     return chosen
+
+
+def _fixed(specs: Sequence[Mapping[str, Any]], shapes: Mapping[str, Sequence[int]], path: Path) -> list[dict[str, Any]]:
+    """Return the inputs with the shapes of one call; UnknownName for a shape of an input that is none, RequestError for one that does not fit."""
+    names = [spec["name"] for spec in specs]
+    for name in shapes:
+        if name not in names:
+            raise UnknownName(f"{path}: input", name, names)
+    return [{**spec, "shape": _one_call(spec, shapes.get(spec["name"]), path)} for spec in specs]
+
+
+def _declared(original: Original, specs: Sequence[Mapping[str, Any]]) -> list[dict[str, Shape]]:
+    """Return the shapes of each declared size; RequestError where a verb takes one, where one leaves something open, and for one that comes twice."""
+    if not original.sizes:
+        return []
+    if original.shapes is None:
+        raise RequestError("--shape: several sizes of one input; one would be right here")
+    declared = [_by_name(_fixed(specs, each, original.path)) for each in original.sizes]
+    for number, shapes in enumerate(declared):
+        left = [name for name, shape in shapes.items() if shape is None or None in shape]
+        if left:
+            raise RequestError(
+                f"{original.path}: several sizes are declared, and those of {', '.join(left)} are left open",
+                "declare the shapes of all inputs whose sizes the model leaves open: --shape NAME=1,8,8",
+            )
+        if shapes in declared[:number]:
+            raise RequestError(
+                f"--shape: {dict(original.sizes[number])} is declared twice; each size can be declared once"
+            )
+    return declared
+
+
+def _by_name(specs: Sequence[Mapping[str, Any]]) -> dict[str, Shape]:
+    return {spec["name"]: spec["shape"] for spec in specs}
 
 
 def _one_call(spec: Mapping[str, Any], given: Sequence[int] | None, path: Path) -> Shape:

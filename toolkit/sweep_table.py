@@ -34,12 +34,11 @@ _COLUMNS: dict[str, Callable[[Row], Any]] = {
     "samples": lambda row: row.calibration_samples,
     "size": lambda row: row.size_bytes,
     "drift": _total,
-    "accuracy": lambda row: row.accuracy,
+    "score": lambda row: row.score,
     "latency": lambda row: row.latency_ms,
     "verdict": lambda row: row.verdict or "none",
     "pareto": lambda row: "yes" if row.pareto else "no",
 }
-_BEST_FIRST = {"drift", "accuracy"}  # where more is better
 _CONDITION = re.compile(r"\s*(\w+)\s*(<=|>=|!=|=|<|>)\s*(.+?)\s*")
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "<=": operator.le, ">=": operator.ge, "!=": operator.ne, "=": operator.eq, "<": operator.lt, ">": operator.gt,
@@ -56,11 +55,12 @@ def filtered(rows: Sequence[Row], conditions: Sequence[str]) -> list[Row]:
 
 
 def sorted_by(rows: Sequence[Row], column: str) -> list[Row]:
-    """Return the rows with the best first: most drift in dB (least noise) and accuracy, least of all else; rows without a value last."""
+    """Return the rows with the best first: most drift in dB (least noise), the best score, least of all else; rows without a value last."""
     value = _column(column)
     known = [row for row in rows if value(row) is not None]
     unknown = [row for row in rows if value(row) is None]
-    return [*sorted(known, key=value, reverse=column in _BEST_FIRST), *unknown]
+    more_is_better = column == "drift" or (column == "score" and any(row.better == "higher" for row in known))
+    return [*sorted(known, key=value, reverse=more_is_better), *unknown]
 
 
 def text(rows: Sequence[Row], hidden: int = 0) -> str:
@@ -78,7 +78,7 @@ def text(rows: Sequence[Row], hidden: int = 0) -> str:
         "size",
         *stages,
         "total",
-        "accuracy",
+        next((row.task for row in rows if row.task is not None), "score"),
         "ms",
         "verdict",
     ]
@@ -101,11 +101,11 @@ def as_csv(rows: Sequence[Row]) -> str:
     out = io.StringIO(newline="")
     writer = csv.writer(out)
     names = ["target", "scheme", "quantizer", "estimator", "calibration_samples", "size_bytes"]
-    rest = ["accuracy", "latency_ms", "verdict", "guilty_stage", "pareto", "problem"]
-    writer.writerow([*names, *(f"{stage}_db" for stage in stages), "total_db", "accuracy_low", "accuracy_high", *rest])
+    rest = ["task", "score", "latency_ms", "verdict", "guilty_stage", "pareto", "problem"]
+    writer.writerow([*names, *(f"{stage}_db" for stage in stages), "total_db", "score_low", "score_high", *rest])
     for row in rows:
         held = row.to_json()
-        interval = row.accuracy_interval or (None, None)
+        interval = row.score_interval or (None, None)
         drifts = [held["drift_db"].get(stage) for stage in stages]
         writer.writerow([*(held[n] for n in names), *drifts, held["total_db"], *interval, *(held[n] for n in rest)])
     return out.getvalue()
@@ -171,7 +171,7 @@ def _condition(text: str) -> Callable[[Row], bool]:
         return compare(have, number)
 
     number = math.nan
-    if name in ("samples", "size", "drift", "accuracy", "latency"):
+    if name in ("samples", "size", "drift", "score", "latency"):
         try:
             number = float(wanted)
         except ValueError:
@@ -180,10 +180,9 @@ def _condition(text: str) -> Callable[[Row], bool]:
 
 
 def _cells(row: Row, stages: Sequence[str]) -> list[str]:
-    accuracy = ""
-    if row.accuracy is not None and row.accuracy_interval is not None:
-        low, high = row.accuracy_interval
-        accuracy = f"{row.accuracy:.4f} [{low:.3f}, {high:.3f}]"
+    score = "" if row.score is None else f"{row.score:.4f}"
+    if row.score_interval is not None:
+        score += f" [{row.score_interval[0]:.3f}, {row.score_interval[1]:.3f}]"
     return [
         "*" if row.pareto else "",
         row.target,
@@ -194,7 +193,7 @@ def _cells(row: Row, stages: Sequence[str]) -> list[str]:
         "" if row.size_bytes is None else size(row.size_bytes),
         *(_decibels(row.drift_db[stage]) if stage in row.drift_db else "" for stage in stages),
         "" if row.verdict is None else _decibels(row.total_db),
-        accuracy,
+        score,
         "" if row.latency_ms is None else f"{row.latency_ms:.3g}",
         "no verdict" if row.verdict is None else row.verdict + (f" ({row.guilty_stage})" if row.guilty_stage else ""),
     ]

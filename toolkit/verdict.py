@@ -14,13 +14,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
-from toolkit import compare
+from toolkit import compare, tasks
 from toolkit.compare import Comparison, Judgement, Measured
 from toolkit.compare.diagnosis import explain
 from toolkit.conversion import Artifact
@@ -28,6 +26,8 @@ from toolkit.errors import EdgeToolkitError, UnjudgeableRun
 from toolkit.runtime import Run
 from toolkit.signature import Signature
 from toolkit.source import Source
+from toolkit.tasks import Ran, Task
+from toolkit.worker import labels
 from toolkit.worker.shards import read_shards
 
 if TYPE_CHECKING:
@@ -35,21 +35,6 @@ if TYPE_CHECKING:
 
 PARTIAL = ("source", "quantization")  # stages that may run the first samples only
 Outcome = Literal["passed", "failed", "inconclusive"]
-
-
-class Ran(Protocol):
-    """One run of the chain, wherever its outputs lie."""
-
-    @property
-    def stage(self) -> str:
-        """What it is called as a stage."""
-
-    @property
-    def count(self) -> int:
-        """How many samples it holds."""
-
-    def read(self, count: int | None = None) -> compare.Run:
-        """Return the run for comparing, all of it or its first `count` samples."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +74,21 @@ class Spent:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A chain of runs held against bounds: each stage by itself, all of them together, and each against the original."""
+    """A chain of runs held against bounds: each stage by itself, all of them together, and each against the original.
+
+    `drops` are of the task metrics of the total.
+    """
 
     stages: tuple[Judgement, ...]
     total: Judgement
     cumulative: Mapping[str, Measured]
+    drops: tuple[Comparison, ...] = ()
 
     @property
     def comparisons(self) -> tuple[Comparison, ...]:
         """All comparisons, in the order of the chain, the total last."""
-        return tuple(comparison for judgement in (*self.stages, self.total) for comparison in judgement.comparisons)
+        of_stages = (each for judgement in (*self.stages, self.total) for each in judgement.comparisons)
+        return (*of_stages, *self.drops)
 
     @property
     def outcome(self) -> Outcome:
@@ -114,7 +104,7 @@ class Judged:
         for judgement in self.stages:
             if any(comparison.status == "failed" for comparison in judgement.comparisons):
                 return judgement.stage
-        if not any(comparison.status == "failed" for comparison in self.total.comparisons):
+        if not any(each.status == "failed" for each in (*self.total.comparisons, *self.drops)):
             return None
         return max(self.stages, key=lambda judgement: noise_share(judgement.measured)).stage
 
@@ -134,7 +124,7 @@ class Verdict:
     budget: tuple[Spent, ...]
     findings: tuple[Mapping[str, Any], ...]
     noise: Mapping[str, Mapping[str, float]]
-    accuracy: Mapping[str, float]
+    tasks: tuple[Task, ...]
     steps: tuple[Step, ...]
     drawn: Path
     seconds: float = 0.0
@@ -193,7 +183,8 @@ class Evidence:
 
     `steps` are the runs, the original first; `samples` how many were drawn for what; `drawn` the folder of those that judge, as
     `toolkit.worker.samples` writes it; `noise` how far the original wanders by itself, by kind and output, in real units; `findings` what was
-    noticed before anything was compared; `candidates` (JSON) the variants among which the artifact was chosen; `early` whether the device was
+    noticed before anything was compared; `tasks` the task metrics that are asked for, canonical, and `own_tasks` what functions of the user's said;
+    `candidates` (JSON) the variants among which the artifact was chosen; `early` whether the device was
     to stop once it was certain.
     """
 
@@ -203,23 +194,20 @@ class Evidence:
     noise: Mapping[str, Mapping[str, float]]
     findings: tuple[Mapping[str, Any], ...]
     seconds: float
+    tasks: tuple[str, ...] = ()
+    own_tasks: tuple[Task, ...] = ()
     candidates: tuple[Mapping[str, Any], ...] = ()
     early: bool = False
-
-    @property
-    def labels(self) -> Path | None:
-        """A .npy of the labels, (N, ...), where the samples have some."""
-        labels = self.drawn / "labels.npy"
-        return labels if labels.is_file() else None
 
 
 def judge(target: Target, source: Source, artifact: Artifact, evidence: Evidence) -> Verdict:
     """Return the verdict on a chain of runs; raise UnjudgeableRun where the evidence cannot carry one."""
     if len(evidence.steps) < 2:
         raise UnjudgeableRun(f"{target.name}: nothing ran but the original; there is nothing to compare it with")
-    judged = judge_chain(
-        evidence.steps, target.bounds, artifact.scheme, own_noise(evidence.noise), early=evidence.early
-    )
+    steps, scheme = evidence.steps, artifact.scheme
+    judged = judge_chain(steps, target.bounds, scheme, own_noise(evidence.noise), early=evidence.early)
+    scored = (*tasks.score(steps, labels.read(evidence.drawn), evidence.tasks), *evidence.own_tasks)
+    judged = replace(judged, drops=tasks.judge_drops(scored, target.bounds, scheme, steps[-1].stage))
     limit = target.budget.file_bytes
     return Verdict(
         target=target,
@@ -236,12 +224,7 @@ def judge(target: Target, source: Source, artifact: Artifact, evidence: Evidence
             *(_looks_like(evidence.steps[0], evidence.steps[-1]) if judged.outcome == "failed" else ()),
         ),
         noise=evidence.noise,
-        accuracy={
-            step.stage: value
-            for step in evidence.steps
-            if step.stage != "source"
-            for value in _accuracy(step, evidence.labels, partial=step.stage in PARTIAL or evidence.early)
-        },
+        tasks=scored,
         steps=evidence.steps,
         drawn=evidence.drawn,
         seconds=evidence.seconds,
@@ -266,7 +249,7 @@ def judge_chain(
     """
     reference, last = steps[0], steps[-1]
     partial = (*PARTIAL, "device") if early else PARTIAL
-    asked = {bound.metric for bound in bounds}
+    asked = compare.asked_by(bounds)
     stages, cumulative, before = [], {}, reference
     for step in steps[1:]:
         measured = compare.measure(*_of_the_same_samples(before, step, partial), asked)
@@ -354,23 +337,3 @@ def _below_noise(
                 message = f"{asked} is tighter than the original's own noise ({kind}: {size:.3g})"
                 found.append({"code": "bound-below-noise", "severity": "warning", "message": message})
     return found
-
-
-def _accuracy(step: Step, labels: Path | None, *, partial: bool) -> list[float]:
-    """Return [top-1 accuracy against the labels], where there are labels and the one output is a row of class scores, else []."""
-    outputs = step.signature.outputs
-    if labels is None or len(outputs) != 1:
-        return []
-    truth = np.load(labels)
-    if partial and step.run.count < len(truth):
-        return []  # of other samples, so not to be held against the other stages'
-    (spec,) = outputs
-    batch, *classes = spec.shape or (None,)
-    if truth.ndim != 1 or truth.dtype.kind not in "iu" or batch != 1 or len(classes) != 1 or (classes[0] or 0) < 2:
-        return []
-    chosen = np.concatenate(
-        [shard[spec.name].reshape(len(shard[spec.name]), -1).argmax(axis=1) for shard in read_shards(step.run.outputs)]
-    )
-    if len(chosen) != len(truth):
-        raise UnjudgeableRun(f"{step.stage}: {len(chosen)} outputs for {len(truth)} labels")
-    return [float(np.mean(chosen == truth))]

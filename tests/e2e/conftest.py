@@ -244,6 +244,12 @@ def copied(folder: Path, place: Path) -> Path:
     return place
 
 
+def scores(report: Mapping[str, Any]) -> Mapping[str, float]:
+    """Return the scores of a report's one task metric, by stage."""
+    (task,) = report["tasks"]
+    return task["scores"]
+
+
 def stage(report: dict[str, Any], name: str, metric: str, output: str | None = None) -> dict[str, Any]:
     """Return the one comparison of a stage by a metric."""
     (found,) = (

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import toolkit
-from tests.e2e.conftest import stage
+from tests.e2e.conftest import scores, stage
 from toolkit import Original, Samples, report
 from toolkit.errors import InvalidSamples
 
@@ -49,8 +49,8 @@ def test_resnet8_agrees_with_what_others_measured(resnet8, images, executor, tmp
     found = report.verdict_json(outcomes["host"], "model.tflite")
     assert found["verdict"] == "passed"
     assert found["samples"] == {"calibration": 128, "verification": 128}
-    assert found["accuracy"]["original"] == found["accuracy"]["conversion"] == 110 / 128  # 85.9 %
-    assert 0.83 <= found["accuracy"]["kernels"] <= 0.90
+    assert scores(found)["original"] == scores(found)["conversion"] == 110 / 128  # 85.9 %
+    assert 0.83 <= scores(found)["kernels"] <= 0.90
     assert stage(found, "total", "top1_agreement")["value"] >= 0.95
     assert 20 <= stage(found, "quantization", "sqnr_db")["value"] <= 30
     assert stage(found, "conversion", "max_abs")["value"] < 1e-4
@@ -78,8 +78,8 @@ def test_resnet8_calibrated_on_another_scale_is_not_shipped(resnet8, images, exe
 
     found = report.verdict_json(outcomes["host"], "model.tflite")
     assert (found["verdict"], found["guilty_stage"]) == ("failed", "quantization")
-    assert found["accuracy"]["original"] == 110 / 128
-    assert found["accuracy"]["kernels"] == pytest.approx(0.133, abs=0.008)  # reference kernels run part of the samples only
+    assert scores(found)["original"] == 110 / 128
+    assert scores(found)["kernels"] == pytest.approx(0.133, abs=0.008)  # reference kernels run part of the samples only
     assert stage(found, "quantization", "sqnr_db")["value"] < 5
     assert not (tmp_path / "host" / "model.tflite").exists()
 

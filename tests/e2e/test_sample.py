@@ -173,7 +173,7 @@ def test_every_comparison_shows_value_limit_and_reason(built, target):
 def test_each_stage_recognizes_the_digits(built, target):
     """The labels are an evidence of their own: whatever agrees with what, the digits are what they are."""
     _, out = built
-    accuracy = report_of(out, target)["accuracy"]
+    accuracy = report_of(out, target)["tasks"][0]["scores"]
 
     assert {"original", "quantization"} <= set(accuracy)
     assert all(value >= 0.98 for value in accuracy.values()), accuracy

@@ -64,8 +64,8 @@ def test_resnet8_from_its_keras_file(build, shared_models):
     assert verdict.passed
     assert verdict.source.kind == "keras_file"
     assert verdict.source.writer.startswith("keras 2.4")
-    assert verdict.accuracy["original"] == 110 / 128  # 85.9 %
-    assert 0.83 <= verdict.accuracy["kernels"] <= 0.90
+    assert verdict.tasks[0].scores["original"] == 110 / 128  # 85.9 %
+    assert 0.83 <= verdict.tasks[0].scores["kernels"] <= 0.90
 
 
 def test_visual_wake_words_from_its_keras_file(build, shared_models, executor, tmp_path):
@@ -96,7 +96,7 @@ def test_the_streaming_wakeword_from_its_keras_file(build, shared_models):
     )
 
     assert verdict.passed
-    assert verdict.accuracy["original"] == 41 / 45  # 91.1 %
+    assert verdict.tasks[0].scores["original"] == 41 / 45  # 91.1 %
 
 
 @pytest.mark.parametrize("file", ["fer2013_mini_XCEPTION.102-0.66.hdf5", "tiny_XCEPTION_KDEF.hdf5"])
@@ -180,7 +180,7 @@ def test_penguins_behind_the_part_that_reads_strings(build, shared_models):
     verdict = build("penguin/saved_model", samples, trained, inputs=inputs)
 
     assert verdict.passed
-    assert verdict.accuracy["original"] == 0.96
+    assert verdict.tasks[0].scores["original"] == 0.96
     (name,) = (spec["name"] for spec in verdict.runs["original"].signature["outputs"])
     judged = read_all(verdict.runs["original"].outputs, name).reshape(100, 3)
     np.testing.assert_allclose(np.sort(judged, axis=0), np.sort(known, axis=0), atol=1e-5)

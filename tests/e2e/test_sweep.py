@@ -37,7 +37,7 @@ def test_every_variant_is_a_row_with_all_that_was_measured(rows):
         assert 20_000 < row.size_bytes < 30_000
         assert set(row.drift_db) == {"source", "conversion", "quantization", "kernels"}
         assert 15 < row.total_db < 60
-        assert row.accuracy_interval[0] <= row.accuracy <= row.accuracy_interval[1]
+        assert row.score_interval[0] <= row.score <= row.score_interval[1]
         assert row.latency_ms > 0
         assert row.verdict == "passed"
 

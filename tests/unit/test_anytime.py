@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
@@ -61,3 +64,24 @@ def test_an_interval_holds_what_was_seen_and_is_wider_than_that_of_one_look(hits
     alone = clopper_pearson(hits, samples, 0.95)
 
     assert 0 <= low <= alone[0] <= hits / samples <= alone[1] <= high <= 1
+
+
+@pytest.mark.parametrize("confidence", [0.5, 0.95])
+@pytest.mark.parametrize(("hits", "samples"), [(0, 7), (7, 7), (1, 2), (13, 40), (39, 40)])
+def test_at_each_end_the_mixture_is_so_many_times_as_likely_as_the_rate(hits, samples, confidence):
+    """What defines it, in fractions: the likelihood over a uniform prior is 1 / (1 - confidence) times that of the rate."""
+    misses = samples - hits
+    mixture = Fraction(math.factorial(hits) * math.factorial(misses), math.factorial(samples + 1))
+
+    low, high = confidence_sequence(hits, samples, confidence)
+
+    for end, nothing in ((low, not hits), (high, not misses)):
+        rate = Fraction(end)
+        if nothing:
+            assert end == (0 if end is low else 1)
+        else:
+            assert float(mixture / (rate**hits * (1 - rate) ** misses)) == pytest.approx(1 / (1 - confidence), rel=1e-9)
+
+
+def test_before_the_first_sample_any_rate_is_possible():
+    assert confidence_sequence(0, 0, 0.95) == (0, 1)

@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parents[2] / "toolkit"
 ORDER = """
     errors limits
     settings registry worker.request worker.shards worker.labels worker.user_code worker.devices
-    config signature
+    config signature sizes
     environments
     launchers launchers/*
     jobs store
@@ -23,30 +23,35 @@ ORDER = """
     executor progress
     worker.onnx.graph worker.onnx.session worker.onnx.file worker.onnx.held worker.onnx.arithmetic
     worker.tflite.file worker.tflite.operators worker.tflite.arithmetic worker.tflite.reductions
-    runtimes worker.tflite.interpreter worker.tflite.taps worker.tflite.parts worker.tflite.counterparts worker.infer runtimes/*
+    runtimes worker.tflite.interpreter worker.tflite.taps worker.tflite.parts worker.tflite.pieces worker.tflite.counterparts worker.infer runtimes/*
     worker.statistics estimators estimators/* worker.calibration worker.drift
+    worker.seen worker.divergence worker.handing_over worker.reproduction worker.graph_values
     worker.plots
     worker.user_metric
     lints lints/* worker.lint linting
+    metrics metrics/*
+    task_metrics task_metrics/*
     originals sources sources/* worker.original source
     readers readers/* worker.preparation worker.samples worker.subset dataset
     worker.onnx.conversion worker.onnx.calibration
     worker.tflite.conversion worker.tflite.ranges worker.tflite.versions worker.tflite.held
     schemes schemes/* converters converters/* quantizers quantizers/* recipe calibration conversion
-    metrics metrics/*
-    task_metrics task_metrics/*
     target
     runtime
     compare
+    tasks
     saved_runs
+    attribution attribution.text attribution.folder
     verdict
     chain
     settling choice
+    attribution.sides attribution.reproducing attribution.searching
     report
     bundle
     baseline
     report_formats report_formats/*
     opening trial rejudging
+    matrix signatures
     stability model_explorer drift suggestion
     experiments
     sweep_table

@@ -48,6 +48,7 @@ REPORT = {
         bound("sqnr_db", 30.0, 12.0),
         bound("sqnr_db", 32.0, 15.0, stage="kernels"),
     ],
+    "tasks": [{"metric": "top_k_accuracy", "better": "higher", "scores": {}}],
     "noise": {"repeat": {"scores": 0.0}},
     "runs": {"original": {"samples": COUNT}, "kernels": {"samples": COUNT}},
     "findings": [],
@@ -509,6 +510,68 @@ def test_the_task_metrics_of_a_baseline_stay(release, tmp_path):
     assert any(sentence.startswith("task f1: 1 -> 0.7") for sentence in said)
 
 
+def own_task(bundle, rows, better="higher"):
+    """Let a build have been scored by a function of its user's."""
+    task = {"metric": "mine.py:score", "better": better, "scores": {"kernels": 0.5}, "rows": {"kernels": rows}}
+    (bundle / "runs/tasks.json").write_text(json.dumps([task]))
+    report = json.loads((bundle / "report.json").read_text())
+    report["tasks"].append({name: task[name] for name in ("metric", "better", "scores")})
+    (bundle / "report.json").write_text(json.dumps(report))
+
+
+@pytest.mark.parametrize(
+    ("shift", "better", "outcome"), [(0.0, "higher", "passed"), (-0.4, "higher", "failed"), (0.4, "lower", "failed")]
+)
+def test_a_function_of_the_users_is_compared_by_what_it_said(release, tmp_path, shift, better, outcome):
+    """Nobody calls it again: its rows are kept, and the pairs of them tell."""
+    numbers = np.random.default_rng(3).uniform(0.5, 1, COUNT)
+    bundles = [release("old"), release("new")]
+    for bundle, off in zip(bundles, (0.0, shift), strict=True):
+        own_task(bundle, (numbers + off).tolist(), better)
+    baseline.update(bundles[0], tmp_path / "old.json")
+
+    gate = baseline.check(bundles[1], tmp_path / "old.json")
+
+    row = rows(gate)["task mine.py:score"]
+    assert (row.status, row.better) == (outcome, better)
+    assert row.before == pytest.approx(numbers.mean())
+    assert row.now == pytest.approx(numbers.mean() + shift)
+
+
+def test_a_build_that_was_not_scored_by_what_the_last_one_was_is_refused(release, tmp_path):
+    """What was shown once has to be shown again; one number for all samples shows nothing in pairs."""
+    old, new, one = release("old"), release("new"), release("one")
+    own_task(old, [0.5] * COUNT)
+    own_task(one, None)
+    baseline.update(old, tmp_path / "old.json")
+
+    for bundle in (new, one):
+        with pytest.raises(RequestError, match=r"was not scored by mine.py:score, .* --task-metric mine.py:score"):
+            baseline.check(bundle, tmp_path / "old.json")
+    assert [task.metric for task in baseline.of_bundle(one).tasks] == ["top_k_accuracy"]
+
+
+@pytest.mark.parametrize("content", ["[", "[{}]", "3", '[{"metric": 1}]'])
+def test_what_a_function_said_is_read_as_a_strangers_file(release, content):
+    """A bundle may come from anywhere."""
+    bundle = release("new")
+    (bundle / "runs/tasks.json").write_text(content)
+
+    with pytest.raises(RequestError, match=r"tasks.json: cannot be read"):
+        baseline.of_bundle(bundle)
+
+
+def test_the_confidence_of_a_bound_is_that_of_the_last_release(release, tmp_path):
+    """190 of 200 agree: above 0.9 at the level 0.95, and not at one in a thousand."""
+    for name, confidence, outcome in (("usual", 0.95, "passed"), ("strict", 0.999, "inconclusive")):
+        comparisons = [{**bound("top1_agreement", 0.98, 0.9, unit="fraction"), "confidence": confidence}]
+        old = release(f"old-{name}", comparisons=comparisons)
+        baseline.update(old, tmp_path / f"{name}.json")
+        gate = baseline.check(release(f"new-{name}", right(range(10))), tmp_path / f"{name}.json")
+
+        assert rows(gate)["outputs scores top1_agreement"].status == outcome
+
+
 def test_labels_of_several_targets_are_those_of_the_last_release_in_each(release, tmp_path):
     old, same, other = (release(name, right(range(10))) for name in ("old", "same", "other"))
     for bundle, last in ((old, "cat"), (same, "cat"), (other, "dog")):
@@ -539,7 +602,7 @@ def test_a_baseline_is_written_to_a_file_and_to_no_folder(release, tmp_path):
 
 def test_mcnemar_is_exact_and_its_interval_holds_what_it_says():
     """Against the sum over all outcomes; and by the probability of every pair of counts, where the true drop is a tenth."""
-    from toolkit.baseline.paired import exact_p, mcnemar
+    from toolkit.compare.paired import exact_p, mcnemar
 
     for lost, won in [(0, 0), (5, 0), (3, 7), (600, 700)]:
         flips, rare = lost + won, min(lost, won)
@@ -556,7 +619,7 @@ def test_mcnemar_is_exact_and_its_interval_holds_what_it_says():
 
 
 def test_86_samples_without_a_change_rule_out_a_drop_of_five_points():
-    from toolkit.baseline.paired import mcnemar
+    from toolkit.compare.paired import mcnemar
 
     assert mcnemar([1] * 86, [1] * 86, 0.95).high <= 0.05 < mcnemar([1] * 85, [1] * 85, 0.95).high
 
@@ -564,7 +627,7 @@ def test_86_samples_without_a_change_rule_out_a_drop_of_five_points():
 def test_rows_that_are_no_hits_are_resampled_in_pairs():
     """An error twice as large in every sample is worse beyond doubt, however much samples differ among themselves."""
     from toolkit import task_metrics
-    from toolkit.baseline.paired import drop
+    from toolkit.compare.paired import drop
 
     metric = task_metrics.load("mse")
     errors = np.random.default_rng(0).exponential(size=(60, 1))

@@ -102,3 +102,12 @@ def test_one_sample_and_no_sample_explain_nothing_by_their_order():
     """There is none to be in."""
     assert explain(run({"a": SCORES[:1]}), run({"a": noisy(SCORES[:1])})) == ()
     assert explain(run({"a": SCORES[:0]}), run({"a": SCORES[:0]})) == ()
+
+
+def test_scores_and_their_softmax_that_changed_places_are_no_two_other_mistakes():
+    """Each explains the other: a softmax is missing here, and one too many there, says who looks at one of them alone."""
+    outputs = {"a": SCORES, "b": softmax(SCORES)}
+
+    found = explain(run(outputs), run({"a": noisy(outputs["b"]), "b": noisy(outputs["a"], 38)}))
+
+    assert [(each.output, each.code) for each in found] == [("a", "outputs-swapped"), ("b", "outputs-swapped")]

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from toolkit import registry
+
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = (ROOT / "docs" / "sources.md").read_text()
 ROWS = [line for line in SOURCES.splitlines() if line.startswith("| ") and not line.startswith("| what it is")]
@@ -33,3 +35,20 @@ def test_every_line_about_a_source_names_a_test(row):
 def test_every_named_test_is_there(file, name):
     """In the file that it is said to be in."""
     assert name in functions(file)
+
+
+def test_every_metric_and_unit_is_documented():
+    """With its units and what is better, as its file says."""
+    text = (ROOT / "docs" / "bounds.md").read_text()
+    cells = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("| `")
+    ]
+    said = {row[0].strip("`").partition(":")[0]: row for row in cells}
+
+    for name in registry.names("metrics"):
+        module, (_, _, better, units, _) = registry.load("metrics", name), said[name]
+        own = (*module.UNITS, "noise") if module.UNITS[0] == "real" else module.UNITS
+        assert (better, re.findall(r"`(\w+)`", units)) == (module.BETTER, list(own))
+        assert set(own) <= {unit for row in cells if len(row) == 2 for unit in re.findall(r"`(\w+)`", row[0])}
+    for name in registry.names("task_metrics"):
+        assert said[name][2] == registry.load("task_metrics", name).BETTER

@@ -83,6 +83,15 @@ def test_rows_are_sorted_with_the_best_first_and_the_unknown_last():
     assert names(sweep_table.sorted_by(rows, "size")) == ["high", "low", "broken"]
 
 
+def test_the_best_score_comes_first_whichever_that_is():
+    """Of an accuracy the highest, of an error the lowest."""
+    scores = [("a", 0.2), ("b", 0.9), ("c", 0.5)]
+
+    for better, order in (("higher", ["b", "c", "a"]), ("lower", ["a", "c", "b"])):
+        rows = [row(name, task="t", better=better, score=score) for name, score in scores]
+        assert names(sweep_table.sorted_by([failed(), *rows], "score")) == [*order, "broken"]
+
+
 @pytest.mark.parametrize(
     ("condition", "left"),
     [
@@ -92,7 +101,7 @@ def test_rows_are_sorted_with_the_best_first_and_the_unknown_last():
         ("verdict!=passed", ["broken"]),
         ("scheme=good", ["good"]),
         ("size!=500", ["good", "broken"]),
-        ("accuracy>0", []),
+        ("score>0", []),
     ],
 )
 def test_a_filter_leaves_the_rows_that_meet_it(condition, left):
@@ -131,13 +140,13 @@ def test_the_table_says_what_failed_and_what_was_hidden():
 
 
 def test_csv_has_every_row_and_leaves_empty_what_was_not_measured():
-    rows = [row("a", accuracy=0.5, accuracy_interval=(0.4, 0.6)), failed()]
+    rows = [row("a", score=0.5, score_interval=(0.4, 0.6)), failed()]
 
     read = list(csv.DictReader(io.StringIO(sweep_table.as_csv(rows))))
 
     assert [each["scheme"] for each in read] == ["a", "broken"]
     assert read[0]["kernels_db"] == "20.0"
-    assert read[0]["accuracy_high"] == "0.6"
+    assert read[0]["score_high"] == "0.6"
     assert read[1]["size_bytes"] == ""
     assert read[1]["problem"].startswith("ended by signal")
 

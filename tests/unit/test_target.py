@@ -410,7 +410,7 @@ def test_a_mistake_in_the_base_is_reported_there(write):
             'stage = "total"\nschemes = ["float32"]',
             "bounds: none for stage 'total' with scheme static_wi8_ai8",
         ),
-        ("metric =", 'metric = "max_ab"', "bounds[0].metric: 'max_ab'; did you mean 'max_abs'? known: cosine, "),
+        ("metric =", 'metric = "max_ab"', "bounds[0].metric: 'max_ab'; did you mean 'max_abs'? known: auc, cosine, "),
         ("limit =", "limit = nan", "bounds[0].limit: nan; expected a finite number"),
         ("limit =", "limit = inf", "bounds[0].limit: inf; expected a finite number"),
         ("limit =", "limit = -1", "bounds[0].limit: -1 can never be met: max_abs goes from 0 to inf, lower is better"),
@@ -440,6 +440,13 @@ def test_what_makes_no_sense_is_refused(write, line, wrong, says):
         ("top1_agreement", 1, "1 can be shown by no number of samples"),
         ("cosine", 1.5, "1.5 can never be met"),
         ("cosine", -1, "-1 is met by everything"),
+        ("decision_flips:threshold=0.5", 0, "0 can be shown by no number of samples"),
+        ("top_k_accuracy", 1, "1 is met by everything"),
+        ("top_k_accuracy", -0.01, "-0.01 can never be met"),
+        ("mine.py:score", -1, "-1 can never be met"),
+        ("topk_agreement:k=0", 0.9, "k 0; a whole number"),
+        ("decision_flips", 0.9, "threshold must be said"),
+        ("top_k_accuracy:n=0", 0.9, "unknown"),
     ],
 )
 def test_a_limit_that_nothing_or_everything_meets_is_refused(metric, limit, says):
@@ -456,6 +463,35 @@ def test_a_strict_limit_is_a_limit(metric, limit):
     unit = "lsb" if metric == "max_abs" else ""
 
     assert Bound(stage="total", output="*", metric=metric, limit=limit, unit=unit, because="b").limit == limit
+
+
+@pytest.mark.parametrize(
+    ("metric", "canonical"),
+    [
+        ("top_k_accuracy:k=5.0", "top_k_accuracy:k=5"),
+        ("mine.py:score", "mine.py:score"),
+        ("package.scores:mine", "package.scores:mine"),
+    ],
+)
+def test_a_task_metric_is_bounded_in_its_drop(metric, canonical):
+    """Ours with parameters in one spelling, and a function of the user's."""
+    bound = Bound(stage="total", output="*", metric=metric, limit=0.01, because="b")
+
+    assert (bound.metric, bound.unit, bound.is_of_task) == (canonical, "drop", True)
+
+
+@pytest.mark.parametrize(
+    ("where", "says"),
+    [
+        ({"stage": "kernels"}, "is a drop against the original; stage = 'total' would be right"),
+        ({"output": "logits"}, "is of all outputs; output = '\\*' would be right"),
+        ({"unit": "real"}, "unknown name"),
+    ],
+)
+def test_a_drop_is_of_the_total_and_of_all_outputs(where, says):
+    """Labels are of what the application sees in the end."""
+    with pytest.raises(ValidationError, match=says):
+        Bound(**({"stage": "total", "output": "*", "metric": "top_k_accuracy", "limit": 0.01, "because": "b"} | where))
 
 
 def test_two_bounds_on_one_thing_are_refused(write):

@@ -16,6 +16,7 @@ from toolkit.jobs import Engine
 from toolkit.runtime import Run
 from toolkit.signature import Signature
 from toolkit.source import Source
+from toolkit.tasks import asked
 from toolkit.verdict import Evidence, Step, decibels, judge
 from toolkit.worker.shards import ShardWriter
 
@@ -64,12 +65,29 @@ COVERAGE = {
 }
 
 
+DROP = """
+[[bounds]]
+stage = "total"
+output = "*"
+metric = "{metric}"
+limit = {limit}
+because = "a test"
+"""
+
+
 @pytest.fixture
 def profile(tmp_path):
     def make(
-        metric: str = "max_abs", limit: float = 0.015, unit: str = "real", budget: str = "", kernels: float = 0.01
+        metric: str = "max_abs",
+        limit: float = 0.015,
+        unit: str = "real",
+        budget: str = "",
+        kernels: float = 0.01,
+        drop: tuple[str, float] | None = None,
     ):
         text = PROFILE.format(metric=metric, limit=limit, unit=unit, budget=budget, kernels=kernels)
+        if drop is not None:
+            text += DROP.format(metric=drop[0], limit=drop[1])
         (tmp_path / "board.toml").write_text(text)
         return target.find(tmp_path / "board.toml")
 
@@ -90,7 +108,7 @@ def judged(tmp_path, profile):
         about = {"title": stage, "machine": "x86_64", "launcher": "local"}
         return Step(stage, Run(folder, signature, "fake 1", about, len(scores), "key"), Signature.from_json(signature))
 
-    def make(stages: dict[str, np.ndarray], chosen=None, findings=(), labels=None, noise=None, renamed=None):
+    def make(stages: dict[str, np.ndarray], chosen=None, findings=(), labels=None, noise=None, renamed=None, tasks=()):
         signatures = {renamed: json.loads(json.dumps(SIGNATURE).replace("scores", "logits"))} if renamed else {}
         steps = [step(stage, scores, signatures.get(stage, SIGNATURE)) for stage, scores in stages.items()]
         model = tmp_path / "model.tflite"
@@ -118,8 +136,12 @@ def judged(tmp_path, profile):
         (drawn / "hashes.json").write_text(json.dumps([f"{number:064x}" for number in range(steps[0].count)]))
         if labels is not None:
             np.save(drawn / "labels.npy", labels)
-        evidence = Evidence(tuple(steps), samples, drawn, noise or {"repeat": {"scores": 0.0}}, tuple(findings), 1.0)
-        return judge(chosen or profile(), source, artifact, evidence)
+        board = chosen or profile()
+        wanted = asked(tasks, board.bounds, "float32")
+        evidence = Evidence(
+            tuple(steps), samples, drawn, noise or {"repeat": {"scores": 0.0}}, tuple(findings), 1.0, wanted
+        )
+        return judge(board, source, artifact, evidence)
 
     return make
 
@@ -259,15 +281,97 @@ def test_a_bound_tighter_than_the_originals_own_noise_is_said(judged):
     assert [finding["code"] for finding in verdict.findings] == ["bound-below-noise"] * 2
 
 
-def test_accuracy_is_shown_beside_each_stage(judged):
-    """The original against the truth, and what became of it."""
+def test_the_usual_task_metric_is_shown_beside_each_stage(judged):
+    """The original against the truth, and what became of it; nobody asked, and nothing is judged by it."""
     outputs = stages()
     outputs["kernels"] = -SCORES
 
     verdict = judged(outputs, labels=SCORES[:, 0].argmax(axis=1))
 
-    assert verdict.accuracy["original"] == 1.0
-    assert verdict.accuracy["kernels"] == 0.0
+    (task,) = verdict.tasks
+    assert task.metric == "top_k_accuracy"
+    assert task.scores["original"] == 1.0
+    assert task.scores["kernels"] == 0.0
+    assert verdict.judged.drops == ()
+
+
+def with_wrong(count: int) -> dict[str, np.ndarray]:
+    """Return the outputs of a chain whose last stage is wrong for the first `count` samples, by next to nothing."""
+    outputs = stages()
+    outputs["kernels"] = outputs["kernels"].copy()
+    for row in range(count):
+        outputs["kernels"][row, 0] = -outputs["kernels"][row, 0]
+    return outputs
+
+
+TRUTH = SCORES[:, 0].argmax(axis=1)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "limit", "status"),
+    [(0, 0.2, "passed"), (0, 0.05, "inconclusive"), (6, 0.2, "inconclusive"), (30, 0.2, "failed")],
+)
+def test_a_drop_is_judged_by_its_interval(judged, profile, wrong, limit, status):
+    """Paired, on the samples that both saw: 50 right in both leave room for a drop of ten points, whatever was seen."""
+    board = profile(limit=100, kernels=100, drop=("top_k_accuracy", limit))
+
+    verdict = judged(with_wrong(wrong), board, labels=TRUTH)
+
+    (drop,) = verdict.judged.drops
+    assert (drop.status, verdict.outcome) == (status, status)
+    assert drop.value == wrong / 50
+    assert drop.interval[0] <= drop.value <= drop.interval[1]
+    assert drop.samples == 50
+    assert f"{wrong} samples lost, 0 won of 50" in drop.detail
+    assert (drop.samples_needed is not None) == (status == "inconclusive")
+    assert verdict.guilty_stage == ("kernels" if status == "failed" else None)
+
+
+def test_a_drop_of_an_error_is_a_rise(judged, profile):
+    """Of a metric where less is better; twenty times the error is a failure, as much as before is none."""
+    board = profile(limit=100, kernels=100, drop=("mse", 0.5))
+    truth = (SCORES + np.random.default_rng(1).normal(size=SCORES.shape) / 10)[:, 0]
+
+    assert judged(stages(), board, labels=truth).judged.drops[0].status == "passed"
+    failed = judged(stages(kernels=2.0), board, labels=truth).judged.drops[0]
+    assert failed.status == "failed"
+    assert 3 < failed.interval[0] < failed.value < failed.interval[1] < 5
+
+
+def test_a_drop_cannot_be_shown_without_labels(judged, profile):
+    """A bound that nothing can be held against is no bound that was kept."""
+    with pytest.raises(UnjudgeableRun, match="top_k_accuracy: the samples have no labels"):
+        judged(stages(), profile(drop=("top_k_accuracy", 0.1)))
+
+
+def test_a_task_metric_that_says_nothing_about_the_outputs_is_refused(judged):
+    """It was asked for; leaving it out would look like an answer."""
+    with pytest.raises(UnjudgeableRun, match="task metric mean_iou: says nothing about original: "):
+        judged(stages(), labels=TRUTH, tasks=("mean_iou",))
+
+
+def test_a_broken_number_fails_a_drop(judged, profile):
+    """The score of what is NaN is NaN, and NaN is no small drop."""
+    board = profile(limit=100, kernels=100, drop=("mse", 1e6))
+    outputs = stages()
+    outputs["kernels"] = outputs["kernels"].copy()
+    outputs["kernels"][3, 0, 1] = np.nan
+
+    (drop,) = judged(outputs, board, labels=SCORES[:, 0]).judged.drops
+
+    assert drop.status == "failed"
+    assert np.isnan(drop.value)
+
+
+def test_what_is_asked_for_is_scored_beside_what_is_bounded(judged, profile):
+    """In the order in which it was asked; each once."""
+    board = profile(limit=100, drop=("top_k_accuracy", 0.9))
+
+    verdict = judged(stages(), board, labels=TRUTH, tasks=("top_k_accuracy:k=2", "top_k_accuracy"))
+
+    assert [task.metric for task in verdict.tasks] == ["top_k_accuracy:k=2", "top_k_accuracy"]
+    assert set(verdict.tasks[0].scores) == {"original", "conversion", "kernels"}
+    assert [each.metric for each in verdict.judged.drops] == ["top_k_accuracy"]
 
 
 def test_the_canonical_form_is_checked_beside_the_chain(judged):

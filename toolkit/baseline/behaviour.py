@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from toolkit import compare, task_metrics
+from toolkit import compare
 from toolkit.baseline.file import thin
-from toolkit.baseline.paired import drop
 from toolkit.baseline.record import Baseline, Task, name_of, of_bundle
 from toolkit.baseline.rows import Row, noticed, number
 from toolkit.compare import Comparison, Measured
+from toolkit.compare.paired import drop
 from toolkit.errors import UnjudgeableRun
 from toolkit.verdict import own_noise
 
@@ -25,9 +25,8 @@ def tasks(before: Baseline, now: Baseline, by: Limits, *, same: bool) -> Iterato
     """Yield the paired test of each task metric of the last release; `same` is whether nothing changed at all."""
     if now.labels_digest is None:
         for then in before.tasks:
-            metric = task_metrics.load(then.metric)
             because = "the labels are gone, and with them the evidence that it is as good as it was"
-            yield Row(f"task {then.metric}", metric.score(then.rows), None, None, "failed", because, metric.BETTER)
+            yield Row(f"task {then.metric}", then.scoring.score(then.rows), None, None, "failed", because, then.better)
         return
     ours = of_bundle(now.path, [then.metric for then in before.tasks], before.count).tasks
     for then, task in zip(before.tasks, ours, strict=True):
@@ -35,11 +34,11 @@ def tasks(before: Baseline, now: Baseline, by: Limits, *, same: bool) -> Iterato
 
 
 def _of_a_task(then: Task, task: Task, by: Limits, *, same: bool) -> Iterator[Row]:
-    metric = task_metrics.load(then.metric)
+    metric = then.scoring
     was, score, sign = metric.score(then.rows), metric.score(task.rows), 1 if metric.BETTER == "higher" else -1
     found = drop(metric, then.rows, task.rows, by.task.confidence)
     # Of a score without ends (an error, say) a share of what it was is meant.
-    unit = 1.0 if all(map(math.isfinite, metric.RANGE)) else abs(was)
+    unit = 1.0 if then.is_bounded else abs(was)
     certain, possible = by.task.certain * unit, by.task.possible * unit
     what, limit = f"task {then.metric}", was - sign * possible
     detail = f"drop [{found.low:.4g}, {found.high:.4g}]: certain <= {certain:.4g}, possible <= {possible:.4g}; {found.detail}"
@@ -69,7 +68,7 @@ def outputs(before: Baseline, now: Baseline, *, same: bool) -> Iterator[Row]:
         return
     count = min(before.outputs.count, before.count)
     try:
-        asked = {each["metric"] for each in before.comparisons if each["metric"] != compare.STRUCTURE}
+        asked = {each["metric"] for each in before.comparisons if each["unit"] not in ("mismatches", "drop")}
         measured = compare.measure(before.outputs.read(count), thin(now.outputs.read(count), before.every), asked)
         bounds, silent = _bounds(before, measured)
         found = compare.judge(measured, bounds, stage="total", noise=own_noise(before.noise))

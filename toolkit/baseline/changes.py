@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from toolkit import task_metrics
 from toolkit.baseline.file import read, write
 from toolkit.baseline.record import Baseline, name_of, of_bundle
 from toolkit.errors import RequestError
@@ -65,7 +64,7 @@ def _pairs(kind: str, before: dict[str, str], now: dict[str, str]) -> Iterator[t
 
 
 def _scores(release: Baseline) -> dict[str, str]:
-    return {task.metric: f"{task_metrics.load(task.metric).score(task.rows):.6g}" for task in release.tasks}
+    return {task.metric: f"{task.scoring.score(task.rows):.6g}" for task in release.tasks}
 
 
 def _values(release: Baseline) -> dict[str, str]:

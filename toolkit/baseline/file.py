@@ -108,8 +108,13 @@ def _to_json(baseline: Baseline) -> dict[str, Any]:
         "schema": SCHEMA,
         **{name: getattr(baseline, name) for name in _PLAIN},
         "signature": baseline.signature.to_json(),
-        "tasks": [{"metric": task.metric, "rows": _packed_rows(task.rows)} for task in baseline.tasks],
-        "comparisons": [{name: each[name] for name in _OF_A_COMPARISON} for each in baseline.comparisons],
+        "tasks": [
+            {"metric": task.metric, "better": task.better, "rows": _packed_rows(task.rows)} for task in baseline.tasks
+        ],
+        "comparisons": [
+            {name: each[name] for name in (*_OF_A_COMPARISON, *(["confidence"] if "confidence" in each else []))}
+            for each in baseline.comparisons
+        ],
         "outputs": {name: {**_packed(array), "every": every.get(name, 1)} for name, array in arrays.items()},
         "outputs_signature": baseline.outputs.read(0).signature.to_json(),
     }
@@ -127,7 +132,7 @@ def _from_json(path: Path, content: Mapping[str, Any]) -> Baseline:
         **{name: content[name] for name in _PLAIN},
         signature=Signature.from_json(content["signature"]),
         outputs=Kept(path, signature, arrays),
-        tasks=tuple(Task(each["metric"], _unpacked_rows(each["rows"])) for each in content["tasks"]),
+        tasks=tuple(Task(each["metric"], each["better"], _unpacked_rows(each["rows"])) for each in content["tasks"]),
         comparisons=tuple(content["comparisons"]),
         every={name: held["every"] for name, held in content["outputs"].items() if held["every"] > 1},
     )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,15 +14,17 @@ import numpy as np
 from safetensors import SafetensorError
 
 from toolkit import compare, saved_runs, task_metrics
-from toolkit.bundle import LABELS, MANIFEST, REPORT, RUNS
+from toolkit.bundle import LABELS, MANIFEST, REPORT, RUNS, saved_tasks
+from toolkit.compare.paired import Scoring
 from toolkit.errors import RequestError
 from toolkit.saved_runs import SavedRun
 from toolkit.signature import Signature
+from toolkit.task_metrics import Better, count_labels, is_own
+from toolkit.tasks import scoring
 from toolkit.worker import labels
 from toolkit.worker.request import sha256
 
 _REPORT_SCHEMA = 1
-_USUAL_TASKS = ("top_k_accuracy",)
 
 
 class Outputs(Protocol):
@@ -37,10 +40,21 @@ class Outputs(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A task metric, as `toolkit.task_metrics.load` takes it, and what it needs to know of each sample."""
+    """A task metric, or a function of the user's, and what it needs to know of each sample."""
 
     metric: str
+    better: Better
     rows: tuple[Any, ...]
+
+    @property
+    def scoring(self) -> Scoring:
+        """What gives a score to any rows."""
+        return scoring(self.metric, self.better)
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether its scores lie between two numbers, so that a share of what lies between is a share of it; nobody knows it of a user's function."""
+        return not is_own(self.metric) and all(map(math.isfinite, task_metrics.load(self.metric).RANGE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +92,8 @@ class Baseline:
 def of_bundle(bundle: Path, tasks: Sequence[str] | None = None, first: int | None = None) -> Baseline:
     """Return the release that lies in a bundle, over all of its samples or the `first` of them.
 
-    `tasks` are the task metrics to take; None takes top-1 accuracy where it applies. RequestError for a folder that is no bundle, or whose files
-    are not those that its build wrote.
+    `tasks` are the task metrics to take; None takes those that the build scored, of the user's functions those that gave a number for each sample.
+    RequestError for a folder that is no bundle, or whose files are not those that its build wrote.
     """
     report = _report(bundle)
     try:
@@ -88,6 +102,8 @@ def of_bundle(bundle: Path, tasks: Sequence[str] | None = None, first: int | Non
         run = saved_runs.read(bundle / RUNS / f"{stage}{saved_runs.SUFFIX}")
         count = _count(run, report, first)
         truth = _labels(bundle, report["samples"]["verification"], count)
+        own = _own_tasks(bundle, stage)
+        scored = [task["metric"] for task in report["tasks"] if not is_own(task["metric"]) or task["metric"] in own]
         return Baseline(
             path=bundle,
             target=report["target"],
@@ -103,7 +119,7 @@ def of_bundle(bundle: Path, tasks: Sequence[str] | None = None, first: int | Non
             labels_digest=None if truth is None else _digest(labels.packed(truth)),
             outputs_digest=_digest_of_outputs(run, count),
             outputs=run,
-            tasks=() if truth is None else _tasks(run, truth, count, tasks),
+            tasks=() if truth is None else _tasks(run, truth, scored if tasks is None else tasks, own),
             comparisons=tuple(report["comparisons"]),
             noise=report["noise"],
             findings=_by_code(report["findings"]),
@@ -183,18 +199,30 @@ def _labels(bundle: Path, drawn: int, count: int) -> dict[str, Any] | None:
     return {target: column[:count] for target, column in columns.items()}
 
 
-def _tasks(run: SavedRun, truth: Mapping[str, Any], count: int, asked: Sequence[str] | None) -> tuple[Task, ...]:
-    """Return what each task metric needs; of those that were not asked for, only what applies."""
-    found = []
+def _tasks(run: SavedRun, truth: Mapping[str, Any], asked: Sequence[str], own: Mapping[str, Task]) -> tuple[Task, ...]:
+    """Return what each task metric needs of the samples that have these labels."""
+    found, count = [], count_labels(truth)
     shapes = {name: array.shape[1:] for name, array in next(iter(run.read(1).blocks)).items()}
-    for text in _USUAL_TASKS if asked is None else asked:
+    for text in asked:
+        if is_own(text):
+            if text not in own:
+                raise RequestError(
+                    f"{run.path.parent.parent}: was not scored by {text}, a number for each sample; build it with --task-metric {text}"
+                )
+            found.append(replace(own[text], rows=own[text].rows[:count]))
+            continue
         metric = task_metrics.load(text)
         reason = metric.applies(shapes, truth)
-        if reason is None:
-            found.append(Task(str(metric), tuple(task_metrics.gather(metric, _real(run, count), truth))))
-        elif asked is not None:
+        if reason is not None:
             raise RequestError(f"{run.path}: {text} says nothing about it: {reason}")
+        found.append(Task(str(metric), metric.BETTER, tuple(task_metrics.gather(metric, _real(run, count), truth))))
     return tuple(found)
+
+
+def _own_tasks(bundle: Path, stage: str) -> dict[str, Task]:
+    """Return what functions of the user's said in the build of the samples of one stage, one by one."""
+    said = {task.metric: (task.better, task.rows[stage]) for task in saved_tasks(bundle)}
+    return {metric: Task(metric, better, tuple(rows)) for metric, (better, rows) in said.items() if rows is not None}
 
 
 def _real(run: SavedRun, count: int) -> Iterator[dict[str, task_metrics.Real]]:

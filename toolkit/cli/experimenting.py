@@ -17,6 +17,7 @@ from toolkit.cli.options import (
     OneTarget,
     SourcePath,
     Targets,
+    TaskMetrics,
 )
 from toolkit.cli.verbs import app, calibrations, verb
 
@@ -30,6 +31,7 @@ def sweep(
     calibration: Calibration = None,
     evaluation: Evaluation = None,
     limits: LintLimits = None,
+    task_metric: TaskMetrics = None,
     scheme: Annotated[
         list[str] | None, typer.Option("--scheme", metavar="S", help="A scheme to try; else all of the target's.")
     ] = None,
@@ -63,7 +65,7 @@ def sweep(
     sweep_table.sorted_by([], sort)
     sweep_table.filtered([], conditions or ())
     with common.executor() as executor:
-        samples = Samples(calibration, evaluation, limits)
+        samples = Samples(calibration, evaluation, limits, task_metrics=tuple(task_metric or ()))
         rows = sweep(handed(source), target, samples, asking, executor=executor)
         shown = sweep_table.sorted_by(sweep_table.filtered(rows, conditions or ()), sort)
         if out is not None:

@@ -8,7 +8,17 @@ from typing import Annotated, get_args
 
 import typer
 
-from toolkit.cli.options import Bounds, Common, Evaluation, Handed, ReferenceDevice, Reported, Scheme, StopEarly
+from toolkit.cli.options import (
+    Bounds,
+    Common,
+    Evaluation,
+    Handed,
+    ReferenceDevice,
+    Reported,
+    Scheme,
+    StopEarly,
+    TaskMetrics,
+)
 from toolkit.cli.verbs import app, verb
 from toolkit.errors import RequestError, UnknownName
 
@@ -32,6 +42,7 @@ def verify(
         ),
     ] = None,
     evaluation: Evaluation = None,
+    task_metric: TaskMetrics = None,
     bounds: Bounds = None,
     stop_early: StopEarly = False,
     reference_device: ReferenceDevice = "cpu",
@@ -45,7 +56,14 @@ def verify(
     from toolkit.opening import Samples
 
     if bounds is not None:
-        others = {"source": source, "target": target, "calibration": calibration, "eval": evaluation, "out": out}
+        others = {
+            "source": source,
+            "target": target,
+            "calibration": calibration,
+            "eval": evaluation,
+            "task-metric": task_metric,
+            "out": out,
+        }
         return _rejudge(common, reported, artifact, bounds, others)
     if source is None or not target:
         lacking = " and ".join(name for name, value in (("--source", source), ("--target", target)) if not value)
@@ -53,7 +71,8 @@ def verify(
             f"verify {artifact}: without {lacking} there is nothing to hold it against",
             "for a bundle's runs by other bounds: verify BUNDLE --bounds FILE",
         )
-    original, samples = handed(source, reference_device), Samples(calibration, evaluation, stop_early=stop_early)
+    original = handed(source, reference_device)
+    samples = Samples(calibration, evaluation, stop_early=stop_early, task_metrics=tuple(task_metric or ()))
     with common.executor() as executor:
         outcomes = verify(artifact, original, target, samples, out, executor=executor)
     document = report.outcomes_json(outcomes)

@@ -46,6 +46,14 @@ Evaluation = Annotated[
         "--eval", metavar="SET", help="Samples to verify with; else those of --calibration that do not calibrate."
     ),
 ]
+TaskMetrics = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--task-metric",
+        metavar="M",
+        help="Score outputs against the labels by this, as top_k_accuracy:k=5, or your module:function; may be given again.",
+    ),
+]
 LintLimits = Annotated[
     Path | None,
     typer.Option(

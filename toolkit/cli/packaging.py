@@ -23,6 +23,7 @@ from toolkit.cli.options import (
     SourcePath,
     StopEarly,
     Targets,
+    TaskMetrics,
 )
 from toolkit.cli.verbs import app, verb
 
@@ -38,6 +39,7 @@ def build(
     calibration: Calibration = None,
     evaluation: Evaluation = None,
     limits: LintLimits = None,
+    task_metric: TaskMetrics = None,
     scheme: Scheme = None,
     stop_early: StopEarly = False,
     reference_device: ReferenceDevice = "cpu",
@@ -48,7 +50,10 @@ def build(
     from toolkit.api import build
     from toolkit.opening import Samples
 
-    original, samples = handed(source, reference_device), Samples(calibration, evaluation, limits, stop_early)
+    original, samples = (
+        handed(source, reference_device),
+        Samples(calibration, evaluation, limits, stop_early=stop_early, task_metrics=tuple(task_metric or ())),
+    )
     with common.executor() as executor:
         outcomes = build(original, target, samples, out, scheme=quantized(scheme), executor=executor)
     document = report.outcomes_json(outcomes)

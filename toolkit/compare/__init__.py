@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from toolkit.compare.judging import STRUCTURE, Comparison, Judgement, Skipped, Status, judge
+from toolkit.compare.judging import STRUCTURE, Comparison, Judgement, Skipped, Status, asked_by, judge
 from toolkit.compare.measuring import Broken, Measured, Measurement, Seen, measure, plain_json
 from toolkit.compare.runs import Block, Run, count_samples
 
@@ -30,6 +30,7 @@ __all__ = [
     "Seen",
     "Skipped",
     "Status",
+    "asked_by",
     "compare",
     "count_samples",
     "judge",
@@ -43,4 +44,4 @@ def compare(
 ) -> Judgement:
     """Return how the candidate stands to the reference by the bounds of one stage: `measure`, then `judge`."""
     held = tuple(bounds)
-    return judge(measure(reference, candidate, {bound.metric for bound in held}), held, stage=stage, scheme=scheme)
+    return judge(measure(reference, candidate, asked_by(held)), held, stage=stage, scheme=scheme)

@@ -17,6 +17,7 @@ from toolkit.compare.runs import Run
 from toolkit.metrics import Real
 from toolkit.signature import TensorSpec
 
+_SWAPPED = "outputs-swapped"
 _SAMPLES = 64  # that are looked at; a mistake of this kind is in each of them
 _EXPLAINED_DB = 10.0  # nine tenths of the error's power
 _MOST_AXES = 5  # whose orders are all tried: 120
@@ -59,10 +60,20 @@ def explain(reference: Run, candidate: Run) -> tuple[Explanation, ...]:
             for code, message, undone in _undone(name, wanted, given, theirs)
             if undone.shape == wanted.real.shape
         ]
-        best = max(tried, key=lambda each: each.after_db, default=None)
-        if best is not None and best.after_db >= max(before, 0.0) + _EXPLAINED_DB:
+        best = _likeliest([each for each in tried if each.after_db >= max(before, 0.0) + _EXPLAINED_DB])
+        if best is not None:
             found.append(best)
     return tuple(found)
+
+
+def _likeliest(able: list[Explanation]) -> Explanation | None:
+    """Return the mistake that takes away most, of those that explain an output: that it lies in another one's place before any that changes numbers.
+
+    Scores and their softmax explain one another too; so another mistake has to take away most of what a mere exchange leaves.
+    """
+    best = max(able, key=lambda each: each.after_db, default=None)
+    moved = max((each for each in able if each.code == _SWAPPED), key=lambda each: each.after_db, default=None)
+    return best if best is None or moved is None or best.after_db >= moved.after_db + _EXPLAINED_DB else moved
 
 
 def _first(run: Run) -> dict[str, _Output]:
@@ -97,7 +108,7 @@ def _undone(
     for other, output in theirs.items():
         if other != name:
             verb = "lies in" if given is not None else "is called"
-            code = "outputs-swapped" if given is not None else "output-renamed"
+            code = _SWAPPED if given is not None else "output-renamed"
             yield code, f"what was {name!r} {verb} {other!r}", output.real
     if given is None:
         return

@@ -100,12 +100,16 @@ def judge(
 
     `noise` is how far each of the reference's outputs differs by itself when it is run again, real units: what a limit in the unit "noise" is of.
     `early` is whether the samples may have ended because of what they showed: intervals of rates are then those that hold however often one looks.
-    Bounds for other stages or schemes are left out. Of several bounds with one metric the most specific decides for an output: one that
-    names it before "*", then one that names schemes before one that does not.
+    Bounds for other stages or schemes, and on the drop of a task metric, are left out. Of several bounds with one metric the most specific
+    decides for an output: one that names it before "*", then one that names schemes before one that does not.
     UnjudgeableRun where a bound names an output that is not there or a metric that does not apply to it; and, for the stage "total",
     where an output is without a bound, or the reference does not vary over the samples, so that agreeing with it shows nothing.
     """
-    mine = [bound for bound in bounds if bound.stage == stage and (not bound.schemes or scheme in bound.schemes)]
+    mine = [
+        bound
+        for bound in bounds
+        if bound.stage == stage and not bound.is_of_task and (not bound.schemes or scheme in bound.schemes)
+    ]
     for bound in mine:
         if bound.output != "*" and bound.output not in measured.outputs:
             names = ", ".join(measured.outputs)
@@ -113,7 +117,7 @@ def judge(
     comparisons = [_mismatch(stage, name, problem, measured.samples) for name, problem in measured.mismatches.items()]
     skipped = []
     for output in measured.seen:
-        for bound in _most_specific(mine, output):
+        for bound in most_specific(mine, output):
             reason = _inapplicable(measured, bound, output, noise)
             if reason is None:
                 measurement = measured.measurement(output, bound.metric)
@@ -127,7 +131,13 @@ def judge(
     return Judgement(stage, tuple(comparisons), tuple(skipped), measured)
 
 
-def _most_specific(bounds: Sequence[Bound], output: str) -> list[Bound]:
+def asked_by(bounds: Iterable[Bound]) -> set[str]:
+    """Return the metrics of two runs that bounds are on."""
+    return {bound.metric for bound in bounds if not bound.is_of_task}
+
+
+def most_specific(bounds: Sequence[Bound], output: str) -> list[Bound]:
+    """Return of bounds with one metric those that decide for an output: that name it before "*", then that name schemes before others."""
     matching = [bound for bound in bounds if bound.output in ("*", output)]
     ranks: dict[str, tuple[bool, bool]] = {}
     for bound in matching:

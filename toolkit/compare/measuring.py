@@ -144,8 +144,8 @@ class _Probe:
         self._specs = reference, candidate
         self._sides = _Side(reference), _Side(candidate)
         self._tallies: dict[str, _Tally] | None = None
-        if candidate.is_integer and not candidate.scale and not reference.is_integer:
-            self.mismatch = f"{candidate.dtype} without a scale, the reference is {reference.dtype}"
+        if _is_bare(reference) != _is_bare(candidate):  # ids on both sides are equal or not; what else such a number is worth nobody knows
+            self.mismatch = f"{_as_typed(candidate)}, the reference is {_as_typed(reference)}"
 
     def add(self, start: int, reference: np.ndarray, candidate: np.ndarray) -> None:
         """Take the next samples, the first of which has the index `start`."""
@@ -201,6 +201,16 @@ class _Probe:
                     values[unit] = value / step if step else math.nan
             is_rate = metric.OVER == "rate"
             yield Measurement(self.name, name, values, metric.BETTER, is_rate, samples, tally.worst_sample)
+
+
+def _is_bare(spec: TensorSpec) -> bool:
+    """Return whether a tensor holds integers that stand for nothing but themselves."""
+    return spec.is_integer and not spec.scale
+
+
+def _as_typed(spec: TensorSpec) -> str:
+    scale = "without a scale" if _is_bare(spec) else "with a scale" if spec.is_integer else ""
+    return f"{spec.dtype} {scale}".rstrip()
 
 
 @dataclass(slots=True)

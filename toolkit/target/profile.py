@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, FiniteFloat, ValidationInfo, field_validator
 
-from toolkit import metrics, recipe, registry
+from toolkit import metrics, recipe, registry, task_metrics
 from toolkit.config import Model, plugin, unknown
 from toolkit.errors import EdgeToolkitError, RequestError
 from toolkit.recipe import Granularity, KeepFloat, Recipe
@@ -29,10 +30,11 @@ def _folder_name(text: str) -> str:
 
 
 def _metric(text: str) -> str:
-    if text.partition(":")[0] not in registry.names("metrics"):
-        raise unknown(registry.names("metrics"))
+    name, known = text.partition(":")[0], (*registry.names("metrics"), *registry.names("task_metrics"))
+    if name not in known and not task_metrics.is_own(text):
+        raise unknown(known)
     try:
-        return metrics.canonical(text)
+        return metrics.canonical(text) if name in registry.names("metrics") else task_metrics.canonical(text)
     except EdgeToolkitError as error:
         raise ValueError(error.problem) from None
 
@@ -94,9 +96,10 @@ class Budget(Model):
 class Bound(Model):
     """How far one stage may be off: a metric of one output ("*": of each), its limit, and why this limit is the right one.
 
-    `unit` is one of the metric's and may be left out where it has only one; what is measured in the output's own unit can also be bounded in "noise":
-    multiples of what the original differs by itself when it is run again. `schemes` restricts the bound to artifacts of these schemes.
-    `confidence` is that of the interval by which a rate is judged.
+    `unit` is one of the metric's and may be left out where it has only one; what is measured in the output's own unit can also be bounded in
+    "noise": multiples of what the original differs by itself when it is run again. `schemes` restricts the bound to artifacts of these schemes.
+    `confidence` is that of the interval by which a rate is judged. A task metric, or a user's `module:function`, is bounded in its "drop": by how
+    much the total is worse than the original by the samples' labels, in the metric's own unit, all outputs together.
     """
 
     stage: Stage
@@ -108,20 +111,32 @@ class Bound(Model):
     schemes: tuple[Scheme, ...] = ()
     confidence: float = Field(default=0.95, gt=0, lt=1)
 
+    @field_validator("metric")
+    @classmethod
+    def _task_is_of_the_total(cls, metric: str, info: ValidationInfo) -> str:
+        if not _is_task(metric):
+            return metric
+        if info.data.get("stage", "total") != "total":
+            raise ValueError(f"{metric} is a drop against the original; stage = 'total' would be right")
+        if info.data.get("output", "*") != "*":
+            raise ValueError(
+                f"{metric} is of all outputs; output = '*' would be right, and {metric}:output=NAME for one"
+            )
+        return metric
+
     @field_validator("limit")
     @classmethod
     def _limit_can_be_met_and_missed(cls, limit: float, info: ValidationInfo) -> float:
         if "metric" not in info.data:
             return limit
-        metric = metrics.load(info.data["metric"])
-        low, high = metric.RANGE
-        lower = metric.BETTER == "lower"
-        goes = f"{info.data['metric']} goes from {low:g} to {high:g}, {metric.BETTER} is better"
+        low, high, better, is_rate = _scale(info.data["metric"])
+        lower = better == "lower"
+        goes = f"{info.data['metric']} goes from {low:g} to {high:g}, {better} is better"
         if (limit < low) if lower else (limit > high):
             raise ValueError(f"{limit:g} can never be met: {goes}")
         if (limit >= high) if lower else (limit <= low):
             raise ValueError(f"{limit:g} is met by everything: {goes}")
-        if metric.OVER == "rate" and limit == (low if lower else high):
+        if is_rate and limit == (low if lower else high):
             raise ValueError(f"{limit:g} can be shown by no number of samples: a rate is judged by its interval")
         return limit
 
@@ -130,8 +145,7 @@ class Bound(Model):
     def _unit_of_the_metric(cls, unit: str, info: ValidationInfo) -> str:
         if "metric" not in info.data:
             return unit
-        own = metrics.load(info.data["metric"]).UNITS
-        units = (*own, "noise") if own[0] == "real" else own
+        units = _units(info.data["metric"])
         if not unit and len(units) == 1:
             return units[0]
         if not unit:
@@ -141,9 +155,34 @@ class Bound(Model):
         return unit
 
     @property
+    def is_of_task(self) -> bool:
+        """Whether it is on the drop of a task metric, and not on how far two runs are apart."""
+        return _is_task(self.metric)
+
+    @property
     def identity(self) -> tuple[str, str, str, tuple[str, ...]]:
         """What makes it this bound and no other: stage, output, metric and schemes."""
         return self.stage, self.output, self.metric, tuple(sorted(self.schemes))
+
+
+def _is_task(metric: str) -> bool:
+    return metric.partition(":")[0] not in registry.names("metrics")
+
+
+def _scale(metric: str) -> tuple[float, float, str, bool]:
+    """Return the least and the most that can be measured, which is better, and whether it is a rate; of a task metric, its drop."""
+    if not _is_task(metric):
+        found = metrics.load(metric)
+        return *found.RANGE, found.BETTER, found.OVER == "rate"
+    low, high = (0.0, math.inf) if task_metrics.is_own(metric) else task_metrics.load(metric).RANGE
+    return 0.0, high - low, "lower", False
+
+
+def _units(metric: str) -> tuple[str, ...]:
+    if _is_task(metric):
+        return ("drop",)
+    own = metrics.load(metric).UNITS
+    return (*own, "noise") if own[0] == "real" else own
 
 
 class BoundsFile(Model):

@@ -41,6 +41,7 @@ from numpy.typing import NDArray
 
 from toolkit import registry
 from toolkit.errors import UnjudgeableRun
+from toolkit.worker.user_code import SPELLING
 
 Real = NDArray[np.float64]
 Better = Literal["lower", "higher"]
@@ -88,6 +89,16 @@ def load(text: str) -> TaskMetric:
     """Return the metric that a text such as "top_k_accuracy:k=5,output=logits" names; UnknownName or RequestError for what there is not."""
     name, module, parameters = registry.load_with_parameters("task_metrics", text)
     return TaskMetric(name, module.BETTER, module.RANGE, parameters, module)
+
+
+def is_own(text: str) -> bool:
+    """Return whether a text names a function of the user's, `module:function` or `file.py:function`, and no metric of ours with parameters."""
+    return text.partition(":")[0] not in registry.names("task_metrics") and SPELLING.fullmatch(text) is not None
+
+
+def canonical(text: str) -> str:
+    """Return the one text of a task metric, or of a user's function; UnknownName or RequestError for what there is not."""
+    return text if is_own(text) else str(load(text))
 
 
 def gather(metric: TaskMetric, blocks: Iterable[Outputs], labels: Labels) -> list[Any]:

@@ -70,8 +70,8 @@ def layers(request: Any) -> dict[str, Any]:
 
 
 @dataclass
-class _Tally:
-    """Noise of one tensor against its float values over the samples so far, in real units."""
+class Tally:
+    """Noise of one tensor against its right values over the samples so far, in real units; `worst` is (share of the signal, sample)."""
 
     samples: int = 0
     signal: float = 0.0
@@ -81,12 +81,13 @@ class _Tally:
     worst: tuple[float, int] = (-1.0, 0)
 
     def add(self, reference: np.ndarray, candidate: np.ndarray) -> None:
+        """Take one sample, float64."""
         error = candidate - reference
         with np.errstate(invalid="ignore", over="ignore"):
             signal, noise = float(np.sum(reference * reference)), float(np.sum(error * error))
         if math.isnan(noise):  # NaN on either side: nothing could be worse
             noise = math.inf
-        share = _share(signal, noise)
+        share = share_of(signal, noise)
         if share > self.worst[0]:
             self.worst = (share, self.samples)
         self.samples += 1
@@ -94,8 +95,9 @@ class _Tally:
         self.max_abs = max(self.max_abs, math.inf if noise == math.inf else float(np.abs(error).max(initial=0.0)))
 
     def to_json(self, scale: float | None) -> dict[str, Any]:
+        """Return what was found; `scale` is the step of a quantized tensor."""
         rmse = math.sqrt(self.noise / self.count) if self.count else math.nan
-        return _plain(
+        return plain(
             {
                 "sqnr_db": decibels(self.signal, self.noise),
                 "rmse": rmse,
@@ -119,8 +121,8 @@ class _Layer:
     counterpart: str
     matched: str
     why: str | None = None
-    cumulative: _Tally = field(default_factory=_Tally)
-    isolated: _Tally = field(default_factory=_Tally)
+    cumulative: Tally = field(default_factory=Tally)
+    isolated: Tally = field(default_factory=Tally)
     alone: list[np.ndarray] = field(default_factory=list)
     cost: float | None = None
     beyond: int = 0
@@ -174,7 +176,7 @@ class _Layer:
             return
         changed = {index for place in after for index in floats.nodes[place].gives} | {self.other}
         outputs = [index for index in floats.outputs if index in changed]
-        tallies = {index: _Tally() for index in outputs}
+        tallies = {index: Tally() for index in outputs}
         later = [index for index in outputs if index != self.other]
         places = sorted({each for place in after for each in floats.alone(floats.nodes[place])})
         content, takes = floats.cut(places, later) if later else (b"", ())
@@ -184,11 +186,11 @@ class _Layer:
             for index, tally in tallies.items():
                 tally.add(values[index].astype(np.float64), given[index].astype(np.float64))
         self.alone.clear()
-        self.cost = max((_share(tally.signal, tally.noise) for tally in tallies.values()), default=0.0)
+        self.cost = max((share_of(tally.signal, tally.noise) for tally in tallies.values()), default=0.0)
 
     def to_json(self) -> dict[str, Any]:
         count = self.cumulative.count
-        return _plain(
+        return plain(
             {
                 "operator": self.node.operator,
                 "tensor": self.tensor.name,
@@ -262,7 +264,8 @@ class _Tap:
         return {index: np.array(given[place]) for index, place in self._places.items()}
 
 
-def _share(signal: float, noise: float) -> float:
+def share_of(signal: float, noise: float) -> float:
+    """Return noise / signal, of powers: 0 without noise, infinity for noise without signal."""
     if signal > 0:
         return noise / signal
     return 0.0 if noise == 0 else math.inf
@@ -275,7 +278,7 @@ def decibels(signal: float, noise: float) -> float:
     return 10 * math.log10(signal / noise) if signal > 0 and noise < math.inf else -math.inf
 
 
-def _plain(content: dict[str, Any]) -> dict[str, Any]:
+def plain(content: dict[str, Any]) -> dict[str, Any]:
     """Return the content as JSON can have it: "nan", "inf" and "-inf" for what it has no number for."""
     said: dict[str, Any] = {}
     for key, value in content.items():

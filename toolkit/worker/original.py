@@ -42,9 +42,10 @@ def open_(request: Any) -> dict[str, Any]:
 
 
 def canonicalize(request: Any) -> dict[str, Any]:
-    """Write out/saved_model and return its signature: the one asked for, under `serving_default`, with static shapes and the same names.
+    """Write out/saved_model and return its signature: the one asked for, under `serving_default`, with these shapes and the same names.
 
-    Options: `signature` (a key) and `shapes` (by input name, of one call; a size or a shape of null is taken from the samples in inputs["samples"]).
+    Options: `signature` (a key) and `shapes` (by input name, of one call; a size or a shape of null is taken from the samples in inputs["samples"],
+    and left open where there are none).
     """
     use("cpu")
     key, shapes = request.options["signature"], _shapes(request)
@@ -173,7 +174,8 @@ def _refuse_changed(code: dict[str, str]) -> None:
 
 def _about_open_sizes(request: Any, shapes: dict[str, list[int]]) -> str | None:
     """Return that sizes came from the samples, and how to say them, where they did."""
-    taken = [name for name, shape in request.options["shapes"].items() if shape is None or None in shape]
+    asked = request.options["shapes"] if "samples" in request.inputs else {}
+    taken = [name for name, shape in asked.items() if shape is None or None in shape]
     said = " ".join(f"--shape {name}=1,{','.join(map(str, shapes[name]))}" for name in taken)
     return (
         f"the model leaves sizes open, and the samples have no batch axis? say the shape of one call: {said}"
@@ -183,10 +185,10 @@ def _about_open_sizes(request: Any, shapes: dict[str, list[int]]) -> str | None:
 
 
 def _shapes(request: Any) -> dict[str, list[int]]:
-    """Return the shape of one call by input name; what the signature leaves open is as the samples in inputs["samples"] have it."""
+    """Return the shape of one call by input name; what is left open is as the samples in inputs["samples"] have it, if they are there."""
     shapes: dict[str, Any] = dict(request.options["shapes"])
     for name, shape in shapes.items():
-        if shape is None or None in shape:
+        if (shape is None or None in shape) and "samples" in request.inputs:
             shapes[name] = read_index(request.inputs["samples"])["tensors"][name]["shape"]
     return shapes
 

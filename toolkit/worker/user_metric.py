@@ -28,13 +28,16 @@ def measure(request: Request) -> dict[str, Any]:
     """Return {"score": number or None, "rows": [number or None] or None, "better": "higher" or "lower"}; None is what is not finite.
 
     Options: `function` (`module:function` or `file.py:function`), `folder` where a module is looked for, `arguments` (keywords), and `signature`
-    (JSON) of the run. Inputs: `outputs`, a folder of shards, `labels`, a file of `toolkit.worker.labels`, and `function` where it is a
-    file. RequestError for what the function raises, and for an answer that is no score.
+    (JSON) of the run, and `first` where that was over the first samples only. Inputs: `outputs`, a folder of shards, `labels`, a file or folder of
+    `toolkit.worker.labels`, and `function` where it is a file. RequestError for what the function raises, and for an answer that is no score.
     """
     name = str(request.options["function"])
     count, held = read_index(request.inputs["outputs"])["count"], labels_of.read(request.inputs["labels"])
     assert held is not None  # a file is never without
-    labels = held if isinstance(held, dict) else {"labels": held}
+    first = request.options.get("first")  # so many of the samples were run
+    labels = {
+        target: column[:first] for target, column in (held if isinstance(held, dict) else {"labels": held}).items()
+    }
     if not count:
         raise UnjudgeableRun(f"{name}: there is no sample to measure")
     wrong = {target: len(column) for target, column in labels.items() if len(column) != count}

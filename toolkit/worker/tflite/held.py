@@ -13,6 +13,7 @@ from typing import Any
 from toolkit.errors import Unconvertible, UnknownName
 from toolkit.worker.request import sha256
 from toolkit.worker.tflite.file import describe, finding
+from toolkit.worker.tflite.interpreter import bind
 from toolkit.worker.tflite.operators import Operator, Tensor, operators
 
 LARGE = 1024  # elements: below it TensorFlow's converter leaves weights in float too (quantize_weights.cc, kWeightsMinNumElementsDefault)
@@ -39,7 +40,7 @@ def held(path: Path, scheme: str, options: Mapping[str, Any], model: Path | None
     (signature,) = found.pop("signatures")
     findings = [*found.pop("findings"), *_other_dtypes(signature, options)]
     if made_by.QUANTIZERS:
-        start(path, scheme)
+        start(path, scheme, options.get("sizes"))
         kept = set(kept_tensors(operators(model), options["keep_float"])) if model is not None else set()
         findings += differences(operators(path), scheme, options["granularity"], kept)
         if made_by.WEIGHTS not in found["weights_bytes"]:
@@ -64,14 +65,21 @@ def differences(of: Sequence[Operator], scheme: str, granularity: str, kept: set
     ]
 
 
-def start(path: Path, scheme: str) -> None:
-    """Let an interpreter prepare all kernels of a file; Unconvertible with its own words where one cannot. Custom operators are for others to say."""
+def start(path: Path, scheme: str, sizes: Mapping[str, Sequence[int]] | None = None) -> None:
+    """Let an interpreter prepare all kernels of a file; Unconvertible with its own words where one cannot. Custom operators are for others to say.
+
+    `sizes` are shapes by input for a file that leaves some open.
+    """
     if any(each.name.startswith("CUSTOM") for each in operators(path)):
         return
     module = _interpreter_module()
     kernels = module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     try:
-        module.Interpreter(model_path=str(path), experimental_op_resolver_type=kernels).allocate_tensors()
+        interpreter = module.Interpreter(model_path=str(path), experimental_op_resolver_type=kernels)
+        _, inputs, _ = bind(interpreter, None)
+        for name, shape in (sizes or {}).items():
+            interpreter.resize_tensor_input(inputs[name]["index"], shape, strict=True)
+        interpreter.allocate_tensors()
     except (RuntimeError, ValueError) as error:
         raise Unconvertible(
             f"{scheme}: a file was made that no interpreter can start: {' '.join(str(error).split())}",

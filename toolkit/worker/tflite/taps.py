@@ -18,6 +18,7 @@ import numpy as np
 from toolkit.errors import InvalidSource, UnknownName
 from toolkit.runtimes import Extremes, Tapped
 from toolkit.worker.tflite.file import dtype_of, operator_name, schema_module
+from toolkit.worker.tflite.interpreter import Fit, fitting, resolvers
 from toolkit.worker.tflite.reductions import REDUCTIONS, reduce, reducible
 
 _NUMBERS = ("float32", "float16", "int8", "uint8", "int16", "int32", "int64")
@@ -34,11 +35,11 @@ def tap(module: Any, engine: str, model: Path, options: dict[str, Any]) -> Tappe
     parsed = _parsed(schema, model, content)
     inputs, given = _inputs(parsed, options.get("signature")), _given(schema, content)
     parsed.subgraphs[0].outputs = np.array(list(given), np.int32)
-    interpreter = _interpreter(module, _packed(parsed, len(content)), options)
+    interpreter, fit = _interpreter(module, _packed(parsed, len(content)), options)
     readers = [interpreter.tensor(place) for place in given]
 
     def call(sample: dict[str, np.ndarray]) -> list[np.ndarray]:
-        _run(interpreter, inputs, sample)
+        _run(interpreter, fit, inputs, sample)
         return [*(sample[name] for name in inputs), *(read() for read in readers)]
 
     return Tapped(_specs(interpreter, inputs, given), call, engine)
@@ -61,13 +62,13 @@ def extremes(module: Any, engine: str, model: Path, options: dict[str, Any], *, 
     shown = [place for place in floats if place in given and (values or place not in sizes)]
     said = reduce(schema, parsed, reduced)
     graph.outputs = np.array([*said, *shown], np.int32)
-    interpreter = _interpreter(module, _packed(parsed, len(content)), options)
+    interpreter, fit = _interpreter(module, _packed(parsed, len(content)), options)
     readers = {place: interpreter.tensor(place) for place in (*said, *shown)}
     blank = np.array([(math.nan, math.nan, sizes.get(place, math.nan)) for place in floats], np.float64).reshape(-1, 3)
     rows = [row for row, place in enumerate(floats) if place in sizes]
 
     def call(sample: dict[str, np.ndarray]) -> tuple[list[np.ndarray | None], np.ndarray]:
-        _run(interpreter, inputs, sample)
+        _run(interpreter, fit, inputs, sample)
         found = blank.copy()
         for place in said:
             each = readers[place]().reshape(-1, len(REDUCTIONS))
@@ -113,25 +114,23 @@ def _parsed(schema: Any, path: Path, content: bytes) -> Any:
     return parsed
 
 
-def _run(interpreter: Any, inputs: dict[str, int], sample: dict[str, np.ndarray]) -> None:
+def _run(interpreter: Any, fit: Fit, inputs: dict[str, int], sample: dict[str, np.ndarray]) -> None:
     if sample.keys() != inputs.keys():
         raise ValueError(f"given {sorted(sample)}, the model takes {sorted(inputs)}")
+    fit({place: sample[name] for name, place in inputs.items()})
     interpreter.reset_all_variables()
     for name, place in inputs.items():
         interpreter.set_tensor(place, sample[name])
     interpreter.invoke()
 
 
-def _interpreter(module: Any, content: bytes, options: dict[str, Any]) -> Any:
-    from toolkit.worker.tflite.interpreter import resolvers
-
+def _interpreter(module: Any, content: bytes, options: dict[str, Any]) -> tuple[Any, Fit]:
     interpreter = module.Interpreter(
         model_content=content,
         num_threads=options["threads"],
         experimental_op_resolver_type=resolvers(module)[options.get("kernels", "default")],
     )
-    interpreter.allocate_tensors()
-    return interpreter
+    return interpreter, fitting(interpreter)
 
 
 def _inputs(parsed: Any, key: str | None) -> dict[str, int]:

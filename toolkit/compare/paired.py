@@ -1,35 +1,53 @@
-"""How far a task metric dropped between two releases, from what both did with the same samples."""
+"""By how much a task metric is worse in one of two runs, from what both did with the same samples."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from toolkit.compare.intervals import clopper_pearson
 from toolkit.compare.resampling import paired_difference
-from toolkit.task_metrics import TaskMetric
+from toolkit.metrics import Better
+
+
+class Scoring(Protocol):
+    """A task metric: which scores are good, and what gives one to any rows."""
+
+    @property
+    def BETTER(self) -> Better:  # noqa: N802 (as in a plugin's module)
+        """Return "higher" or "lower"."""
+
+    def score(self, rows: Sequence[Any]) -> float:
+        """Return the score of rows, NaN where it has none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """By how much a score is worse now, positive for worse, and its interval; `detail` says in words what it follows from."""
+    """By how much a score is worse, positive for worse: its interval, and what was seen; `detail` says in words what it follows from."""
 
     low: float
+    value: float
     high: float
     detail: str
 
 
-def drop(metric: TaskMetric, before: Sequence[Any], now: Sequence[Any], confidence: float) -> Drop:
+def drop(metric: Scoring, before: Sequence[Any], now: Sequence[Any], confidence: float) -> Drop:
     """Return the drop of a task metric, in its own unit; rows of the same samples, in order. NaN where a score is NaN."""
     if len(before) != len(now) or not before:
-        return Drop(math.nan, math.nan, f"rows of {len(before)} and {len(now)} samples")
-    if all(type(row) is int and row in (0, 1) for row in (*before, *now)):
+        return Drop(math.nan, math.nan, math.nan, f"rows of {len(before)} and {len(now)} samples")
+    if all_hits(before) and all_hits(now):
         return mcnemar(before, now, confidence)
     worse, better = (now, before) if metric.BETTER == "higher" else (before, now)
     low, high = paired_difference(worse, better, metric.score, confidence, seed=0)
-    return Drop(low, high, f"paired bootstrap over {len(before)} samples")
+    value = metric.score(better) - metric.score(worse)
+    return Drop(low, value, high, f"paired bootstrap over {len(before)} samples")
+
+
+def all_hits(rows: Sequence[Any]) -> bool:
+    """Return whether each row says yes or no: 1 or 0, as whole numbers."""
+    return all(type(row) is int and row in (0, 1) for row in rows)
 
 
 def mcnemar(before: Sequence[int], now: Sequence[int], confidence: float) -> Drop:
@@ -45,7 +63,7 @@ def mcnemar(before: Sequence[int], now: Sequence[int], confidence: float) -> Dro
     lost_low, lost_high = clopper_pearson(lost, len(before), each)
     won_low, won_high = clopper_pearson(won, len(before), each)
     detail = f"{lost} samples lost, {won} won of {len(before)}, p = {exact_p(lost, won):.3g}"
-    return Drop(lost_low - won_high, lost_high - won_low, detail)
+    return Drop(lost_low - won_high, (lost - won) / len(before), lost_high - won_low, detail)
 
 
 def exact_p(lost: int, won: int) -> float:

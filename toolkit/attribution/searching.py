@@ -1,0 +1,244 @@
+"""Looks for the operator that diverges in a stage: jobs that run both of its sides again, with all of their tensors to be read.
+
+Every runtime, on every launcher, runs the files that this makes as it runs any other, so a device is looked into where it is.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from toolkit.attribution import BY_BITS, Attribution, Deviation, Operator
+from toolkit.attribution.reproducing import Looked, reproduced
+from toolkit.attribution.sides import diverging, execution, said, sides
+from toolkit.chain import Chain, model_of
+from toolkit.errors import EdgeToolkitError, RequestError, UnknownName
+from toolkit.executor import Executor
+from toolkit.jobs import Engine, Job, Output
+from toolkit.runtime import HOST_RUNTIME, run_job, run_of
+from toolkit.source import TENSORFLOW
+from toolkit.verdict import Judged
+
+_HOST = Engine(HOST_RUNTIME)
+_SEEN_BYTES = (
+    1 << 26
+)  # of tensors that are kept of each side: of a large network fewer samples are looked at, but at least one
+_OF_TENSORFLOW = "both of its sides are graphs of TensorFlow, of which no operator is cut out here"
+
+
+def samples_of(judged: Judged, stage: str, count: int) -> tuple[int, ...]:
+    """Return the samples to look at, at most so many: the worst of the comparisons that a stage failed, then the first ones.
+
+    Where the stage kept its bounds, the worst are those that the total failed by.
+    """
+    stages = [each for each in judged.stages if each.stage == stage]
+    failed = [each for one in [*stages, judged.total] for each in one.comparisons if each.status == "failed"]
+    worst = [each.worst_sample for each in failed if each.worst_sample is not None]
+    return tuple(dict.fromkeys([*worst, *range(count)]))[:count]
+
+
+def attribute(chain: Chain, stage: str, samples: Sequence[int], executor: Executor) -> Attribution:
+    """Return which operator diverges in a stage of a chain whose jobs have been run, over these samples, of which the first ones matter most.
+
+    Where it cannot be told, `Attribution.why` says what keeps it, whatever that is: this never fails for what a model, a runtime or a device cannot
+    do. UnknownName for a stage that the chain does not have; RequestError where none of the samples was run by both sides of the stage.
+    """
+    jobs = dict(chain.links)
+    if stage not in jobs:
+        raise UnknownName("stage", stage, jobs)
+    before, after = sides(chain, stage, executor)
+    ended = executor.outcomes([before, after])
+    failed = [each for each in ended if isinstance(each, EdgeToolkitError)]
+    if failed:
+        return Attribution(stage, before.title, after.title, why=f"it did not run: {failed[0].problem}")
+    runs = [run_of(each) for each in executor.run(before, after)]
+    known = [number for number in dict.fromkeys(samples) if 0 <= number < min(run.count for run in runs)]
+    if not known:
+        raise RequestError(
+            f"samples {list(samples)}: the stage {stage} ran the first {min(run.count for run in runs)}; one of these would be right"
+        )
+    search = _Search(chain, stage, (before, after), (said(before, runs[0]), said(after, runs[1])), executor)
+    try:
+        return search.untold(_OF_TENSORFLOW) if stage == "source" else search.found(known)
+    except EdgeToolkitError as error:
+        return search.untold(error.problem)
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """A stage that is looked into: the jobs of its two sides, and what they are called."""
+
+    chain: Chain
+    stage: str
+    jobs: tuple[Job, Job]
+    names: tuple[str, str]
+    executor: Executor
+
+    def found(self, samples: Sequence[int]) -> Attribution:
+        """Return what was found over the samples that both sides ran."""
+        if self.chain.target.format != "tflite":
+            return self.untold(f"of a .{self.chain.target.format} file no operator is cut out here")
+        looked = self._look(samples)
+        if isinstance(looked, str):
+            return self.untold(looked)
+        (weighed,) = self.executor.run(
+            _job("operators against one another", "weigh", looked.inputs, {"samples": looked.samples})
+        )
+        held = json.loads((weighed.out / "rows.json").read_text())
+        operators = [_operator(row, looked.samples, by_bits=self.stage in BY_BITS) for row in held["rows"]]
+        output, notes = None, _notes(held)
+        if self.stage == "quantization":
+            operators, output, note = self._handed_over(operators, looked)
+            notes += note
+        made = Attribution(
+            self.stage,
+            *self.names,
+            tuple(looked.samples),
+            tuple(operators),
+            output,
+            diverging=diverging(self.stage, self.jobs, self.executor),
+            notes=tuple(notes),
+        )
+        folder, about = reproduced(made, looked, self.executor)
+        return replace(made, reproduction=folder, about_reproduction=about)
+
+    def untold(self, why: str) -> Attribution:
+        """Return how far the outputs are apart, and why no more can be told."""
+        return Attribution(self.stage, *self.names, why=why, diverging=diverging(self.stage, self.jobs, self.executor))
+
+    def _look(self, samples: Sequence[int]) -> Looked | str:
+        """Run both sides and each operator alone over as many of the samples as can be kept; return what keeps it from being done."""
+        before, after = self.jobs
+        model = model_of(after)
+        floats = model_of(before) if self.stage == "quantization" else None
+        files: dict[str, Path | Output] = {"model": model, **({} if floats is None else {"floats": floats})}
+        keys = {"model": after.options["signature"], "floats": None}
+        tapped = {
+            name: _job(f"tensors of {_name(file)}", "tap", {"model": file}, {"signature": keys[name]})
+            for name, file in files.items()
+        }
+        entries = self.executor.run(*tapped.values())
+        most = max(1, _SEEN_BYTES // max(entry.result["bytes"] for entry in entries))
+        picked = _job(
+            "samples to look at", "pick", {"samples": self.chain.model.verification}, {"samples": list(samples[:most])}
+        )
+        (entry,) = self.executor.run(picked)
+        drawn, numbers = picked.output("samples"), list(entry.result["samples"])
+        if self.stage == "conversion":
+            taps = self._of_tensorflow(model, drawn)
+        else:
+            side = tapped["model" if floats is None else "floats"]
+            taps = run_job(side.output("tapped.tflite"), drawn, execution(before)).output("outputs")
+        given = run_job(tapped["model"].output("tapped.tflite"), drawn, execution(after)).output("outputs")
+        inputs: dict[str, Path | Output] = {**files, "samples": drawn, "taps": taps, "given": given}
+        self.executor.run(taps.job, given.job)
+        feeding = _job(f"inputs of each operator of {_name(model)}", "feed", inputs)
+        fed = feeding.output("samples")
+        alone = run_job(feeding.output("apart.tflite"), fed, execution(after)).output("outputs")
+        runs = {"after": after.output("outputs")}
+        if self.stage != "conversion":
+            runs["before"] = before.output("outputs")
+        twice = execution(before) if self.stage in BY_BITS else None
+        return Looked({**inputs, **runs, "alone": alone}, fed, numbers, execution(after), twice)
+
+    def _of_tensorflow(self, model: Path | Output, drawn: Output) -> Output:
+        """Return what the canonical form's graph has for the tensors of the float artifact, as far as they are called the same."""
+        inputs = {"model": model, "samples": drawn, "saved_model": self.chain.model.canonical.output("saved_model")}
+        return Job("tensors of the original's graph", "worker.graph_values", "taps", TENSORFLOW, inputs=inputs).output(
+            "outputs"
+        )
+
+    def _handed_over(self, operators: list[Operator], looked: Looked) -> tuple[list[Operator], str | None, list[str]]:
+        """Return the operators with the noise that each makes at the output that is moved most, and that output."""
+        job = Job(
+            "handing over from quantized to float", "worker.handing_over", "hand_over", _HOST, inputs=looked.inputs
+        )
+        (ended,) = self.executor.outcomes([job])
+        if isinstance(ended, EdgeToolkitError):
+            return (
+                operators,
+                None,
+                [
+                    f"the float file does not go on from the quantized one ({ended.problem}); operators are ranked by their own noise"
+                ],
+            )
+        held = json.loads((ended.out / "curve.json").read_text())
+        shares = [each["shares"] for each in held["curve"] if each["shares"] is not None]
+        if not shares:
+            return (
+                operators,
+                None,
+                ["the float file does not go on from the quantized one; operators are ranked by their own noise"],
+            )
+        output = max(shares[-1], key=lambda name: float(shares[-1][name]))
+        began = held["begin"]
+        return _ranked(operators, held["curve"], output, 0.0 if began is None else float(began[output])), output, []
+
+
+def _name(file: Path | Output) -> str:
+    return file.name if isinstance(file, Path) else Path(file.name).name
+
+
+def _job(title: str, call: str, inputs: Mapping[str, Path | Output], options: Mapping[str, Any] | None = None) -> Job:
+    return Job(title, "worker.divergence", call, _HOST, options=options or {}, inputs=inputs)
+
+
+def _operator(row: Mapping[str, Any], samples: Sequence[int], *, by_bits: bool) -> Operator:
+    """Return a row of the worker's rows.json, ranked by its own noise.
+
+    An operator that does not run alone errs by itself in the whole where it was fed with the same.
+    """
+    whole, own = (
+        None if row[name] is None else Deviation.from_json(row[name], row["scale"], samples)
+        for name in ("cumulative", "isolated")
+    )
+    ranked_by = whole if own is None and by_bits and row["fed_equal"] else own
+    return Operator(
+        place=row["place"],
+        operator=row["operator"],
+        tensor=row["tensor"],
+        inputs=tuple(row["inputs"]),
+        dtype=row["dtype"],
+        equal=row["equal"],
+        alone_equal=row["alone_equal"],
+        cumulative=whole,
+        isolated=own,
+        not_isolated=row["not_isolated"],
+        noise=None if ranked_by is None else ranked_by.share,
+    )
+
+
+def _ranked(
+    operators: Sequence[Operator], curve: Sequence[Mapping[str, Any]], output: str, before: float
+) -> list[Operator]:
+    """Return the operators with the noise at an output after each, and by how much it rose.
+
+    An operator that gives several tensors has it at the one that deviates most.
+    """
+    ranked = [replace(each, noise=None) for each in operators]
+    for step in curve:
+        own = [each for each in operators if each.place == step["place"] and each.cumulative is not None]
+        if step["shares"] is None or not own:
+            continue
+        share = float(step["shares"][output])
+        rise = share - before if before < math.inf else 0.0  # what is lost cannot be lost again
+        most = max(own, key=lambda each: 0.0 if each.cumulative is None else each.cumulative.share)
+        ranked[operators.index(most)] = replace(most, at_output=share, noise=max(rise, 0.0))
+        before = share
+    return ranked
+
+
+def _notes(held: Mapping[str, Any]) -> list[str]:
+    """Return what limits what was found."""
+    missing = held["unmatched"]
+    notes = [f"nothing in the reference stands for {len(missing)}, as {missing[0]}"] if missing else []
+    for side, whose in (("before", "reference"), ("after", "candidate")):
+        if held["same"].get(side) is False:
+            notes.append(
+                f"the {whose} computes something else when its tensors are read: what is said here is of that, and not of the run itself"
+            )
+    return notes

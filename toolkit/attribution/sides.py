@@ -1,0 +1,61 @@
+"""The two sides of a stage: which runs they are, how they were made, and how far their outputs are apart."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from toolkit import compare
+from toolkit.chain import Chain, model_of, on_this_machine
+from toolkit.errors import WorkerCrashed, WorkerRefused
+from toolkit.executor import Executor
+from toolkit.jobs import Job
+from toolkit.runtime import Execution, Run, run_of
+from toolkit.signature import Signature
+from toolkit.verdict import Step
+
+
+def execution(job: Job) -> Execution:
+    """Return how a run was made."""
+    return Execution(job.engine, job.options["runtime"], job.options["kernels"], job.options["threads"])
+
+
+def sides(chain: Chain, stage: str, executor: Executor) -> tuple[Job, Job]:
+    """Return the runs that a stage holds against one another; reference kernels that fail have given way to the builtin ones, as in the verdict."""
+    order = [name for name, _ in chain.links if name != "source"]
+    jobs = dict(chain.links)
+    place = order.index(stage) if stage in order else 0
+    before = chain.model.reference if place == 0 else jobs[order[place - 1]]
+    return _that_ran(chain, before, executor), _that_ran(chain, jobs[stage], executor)
+
+
+def _that_ran(chain: Chain, job: Job, executor: Executor) -> Job:
+    (outcome,) = executor.outcomes([job])
+    if job.options.get("kernels") == "reference" and isinstance(outcome, WorkerCrashed | WorkerRefused):
+        return chain.model.run(model_of(job), replace(on_this_machine(chain.target.format), kernels="builtin"))
+    return job
+
+
+def said(job: Job, run: Run) -> str:
+    """Return what ran, for people."""
+    kernels = f", {job.options['kernels']} kernels" if "kernels" in job.options else ""
+    where = (
+        f", {run.about['machine']} ({run.about['launcher']})" if run.about.get("launcher", "local") != "local" else ""
+    )
+    return f"{run.engine}{kernels}{where}"
+
+
+def diverging(stage: str, jobs: tuple[Job, Job], executor: Executor) -> tuple[str, ...]:
+    """Return a sentence for each output whose two runs are not equal."""
+    runs = [run_of(entry) for entry in executor.run(*jobs)]
+    before, after = (Step(stage, run, Signature.from_json(run.signature)) for run in runs)
+    count = min(before.count, after.count)
+    measured = compare.measure(before.read(count), after.read(count))
+    apart = [each for each in measured.measurements if each.metric == "sqnr_db" and each.values["db"] != math.inf]
+    return (
+        *(f"output {name!r}: {problem}" for name, problem in measured.mismatches.items()),
+        *(
+            f"output {each.output!r}: SQNR {each.values['db']:.1f} dB over {each.samples} samples, least in sample {each.worst_sample}"
+            for each in apart
+        ),
+    )

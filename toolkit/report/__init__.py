@@ -1,0 +1,59 @@
+"""A verdict as JSON, as Markdown, and as text for a terminal: the same facts three times; and what else verbs print."""
+
+from __future__ import annotations
+
+from toolkit.report.documents import (
+    SCHEMA,
+    artifact_json,
+    error_json,
+    exit_status,
+    outcomes_json,
+    run_about,
+    run_json,
+    source_json,
+    status_json,
+    tools,
+    verdict_json,
+)
+from toolkit.report.listings import (
+    artifact_text,
+    findings_text,
+    inspected_text,
+    nested_text,
+    profile_text,
+    run_text,
+    status_text,
+    targets_text,
+)
+from toolkit.report.page import markdown
+from toolkit.report.texts import outcomes_text, verdict_text
+from toolkit.report.wording import OUTCOMES, comparison_text, number_text, size
+
+__all__ = [
+    "OUTCOMES",
+    "SCHEMA",
+    "artifact_json",
+    "artifact_text",
+    "comparison_text",
+    "error_json",
+    "exit_status",
+    "findings_text",
+    "inspected_text",
+    "markdown",
+    "nested_text",
+    "number_text",
+    "outcomes_json",
+    "outcomes_text",
+    "profile_text",
+    "run_about",
+    "run_json",
+    "run_text",
+    "size",
+    "source_json",
+    "status_json",
+    "status_text",
+    "targets_text",
+    "tools",
+    "verdict_json",
+    "verdict_text",
+]

@@ -1,0 +1,128 @@
+"""What there is, for a terminal: artifacts, runs, models, profiles, findings, environments."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from toolkit.report.wording import coverage_lines, signature_lines, size, where_text
+
+if TYPE_CHECKING:
+    from toolkit.conversion import Artifact
+    from toolkit.environments import Status
+    from toolkit.runtime import Run
+    from toolkit.target import Target, Value
+
+
+def artifact_text(artifact: Artifact) -> str:
+    """Return a converted file's facts for a terminal."""
+    lines = [f"{artifact.path}   {artifact.scheme}   {size(artifact.size_bytes)}   sha256 {artifact.sha256}"]
+    lines += signature_lines(artifact.signature)
+    lines += [f"  {finding['severity']}: {finding['message']}" for finding in artifact.findings]
+    return "\n".join([*lines, "  not verified: `edge-toolkit verify` compares it with its original"])
+
+
+def run_text(run: Run, out: Path) -> str:
+    """Return a run's facts for a terminal."""
+    return "\n".join(
+        [f"{out}   {run.count} samples on {where_text(run)}", *signature_lines({"inputs": [], **run.signature})]
+    )
+
+
+def inspected_text(path: Path, held: Mapping[str, Any]) -> str:
+    """Return what a source or an artifact holds, for a terminal."""
+    lines = [
+        f"{path}   {held['kind']}"
+        + (f"   written by {held['writer']}" if "writer" in held else f"   {size(held['size_bytes'])}")
+    ]
+    for signature in held["signatures"]:
+        lines += [
+            f"  signature {signature['key'] or '(none; bound by tensor name)'}",
+            *signature_lines(
+                signature, "    ", "any rank" if held.get("settled", True) else "(its shape is known when it is loaded)"
+            ),
+        ]
+    if not held["signatures"]:
+        lines.append("  no signature" + ("" if held.get("settled", True) else " before it is loaded"))
+    operators = [
+        operator if isinstance(operator, str) else f"{operator['name']} v{operator['version']} x{operator['count']}"
+        for operator in held["operators"]
+    ]
+    if operators:
+        lines.append(f"  operators     {', '.join(operators)}")
+    if "loader" in held:
+        lines += _source_lines(held)
+    if "weights_bytes" in held:
+        lines.append(
+            "  weights       "
+            + ", ".join(f"{dtype} {size(count)}" for dtype, count in sorted(held["weights_bytes"].items()))
+        )
+    lines += [f"  {finding['severity']}: {finding['message']}" for finding in held.get("findings", ())]
+    return "\n".join(lines)
+
+
+def _source_lines(held: Mapping[str, Any]) -> list[str]:
+    """Return what is said of a source alone: its loader, its variables with their sizes, and what a build would need."""
+    lines = [f"  loader        {held['loader']}"]
+    variables = held["variables"]
+    if variables:
+        total = sum(variable["size_bytes"] for variable in variables)
+        lines.append(f"  variables     {len(variables)}, {size(total)}")
+        width = max(len(variable["name"]) for variable in variables)
+        lines += [
+            f"    {variable['name']:<{width}}   {variable['dtype']} {variable['shape']}   {size(variable['size_bytes'])}"
+            for variable in variables
+        ]
+    if held.get("coverage"):
+        lines += [f"  coverage      {line}" for line in coverage_lines(held["coverage"])]
+    return lines + [f"  needs         {need}" for need in held["needs"]]
+
+
+def findings_text(name: str, found: Sequence[Mapping[str, Any]]) -> str:
+    """Return what was found of a set, with the reason codes, and the fix for each where there is one."""
+    if not found:
+        return f"{name}: nothing to be said against it"
+    lines = []
+    for finding in found:
+        lines.append(f"{finding['severity']}: {finding['message']} [{finding['code']}]")
+        lines += [f"    fix: {finding['fix']}"] if finding.get("fix") else []
+    return "\n".join(lines)
+
+
+def nested_text(held: Mapping[str, Any], prefix: str = "") -> str:
+    """Return JSON as a line for each value; what is empty or null is left out."""
+    lines = []
+    for key, value in held.items():
+        if isinstance(value, Mapping):
+            lines += [nested_text(value, f"{prefix}{key}.")] if value else []
+        elif value not in (None, [], ""):
+            lines.append(f"{prefix + key:<32}  {json.dumps(value)}")
+    return "\n".join(line for line in lines if line)
+
+
+def targets_text(found: Sequence[Target]) -> str:
+    """Return one line for each profile."""
+    width = max((len(target.name) for target in found), default=0)
+    return "\n".join(f"{target.name:<{width}}  {target.about}" for target in found)
+
+
+def profile_text(values: Sequence[Value]) -> str:
+    """Return every value of a profile, and where it comes from."""
+    width = max(len(value.key) for value in values)
+    return "\n".join(
+        f"{value.key:<{width}}  {json.dumps(value.value, default=list):<40}  {value.path.name if value.path else '(default)'}"
+        for value in values
+    )
+
+
+def status_text(rows: Sequence[Status]) -> str:
+    """Return what works here for a terminal, with the fix for what does not."""
+    lines = []
+    width = max((len(row.name) for row in rows), default=0)
+    for row in rows:
+        lines.append(f"{row.kind:<12} {row.name:<{width}}  {'ready' if row.ready else 'not ready':<10} {row.about}")
+        if not row.ready:
+            lines.append(f"{'':<13}{'':<{width}}  {row.problem}" + (f"; fix: {row.fix}" if row.fix else ""))
+    return "\n".join(lines)

@@ -1,0 +1,98 @@
+"""A verdict as Markdown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from toolkit.report.wording import (
+    OUTCOMES,
+    attempt_text,
+    candidate_lines,
+    coverage_lines,
+    limit_text,
+    noise_text,
+    number_text,
+    size,
+    value_text,
+    where_text,
+)
+
+if TYPE_CHECKING:
+    from toolkit.verdict import Verdict
+
+_SHOWN = ("max_abs", "sqnr_db", "top1_agreement")
+
+
+def markdown(verdict: Verdict, artifact: str) -> str:
+    """Return one target's report as Markdown."""
+    lines = [
+        f"# {verdict.target.name}: {OUTCOMES[verdict.outcome]}",
+        "",
+        f"`{artifact}` ({verdict.artifact.scheme}, {size(verdict.artifact.size_bytes)}, sha256 `{verdict.artifact.sha256}`)  ",
+        f"from `{verdict.source.path}` ({verdict.source.kind}, signature `{verdict.source.key}`, sha256 `{verdict.source.sha256}`)  ",
+        f"verified with {verdict.samples['verification']} samples" + _calibrated(verdict),
+        "",
+        "## Bounds",
+        "",
+        "| stage | output | metric | value | limit | | because |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for comparison in verdict.comparisons:
+        guilty = " (guilty)" if comparison.stage == verdict.guilty_stage and comparison.status != "passed" else ""
+        cells = (
+            comparison.stage, f"`{comparison.output}`", comparison.metric, value_text(comparison), limit_text(comparison),
+            comparison.status + guilty, comparison.because,
+        )  # fmt: skip
+        lines.append("| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |")
+    lines += [
+        "",
+        "## Stages",
+        "",
+        "| stage | engine | output | " + " | ".join(f"{name} (isolated / cumulative)" for name in _SHOWN) + " |",
+    ]
+    lines.append("|---" * (3 + len(_SHOWN)) + "|")
+    for stage in verdict.stages:
+        for output in stage.measured.outputs:
+            columns = [
+                f"{_shown(stage.measured, output, name)} / {_shown(verdict.cumulative[stage.stage], output, name)}"
+                for name in _SHOWN
+            ]
+            lines.append(
+                f"| {stage.stage} | {where_text(verdict.runs[stage.stage])} | `{output}` | "
+                + " | ".join(columns)
+                + " |"
+            )
+    for task in verdict.tasks:
+        lines += [
+            "",
+            f"## Against the labels: {task.metric} ({task.better} is better)",
+            "",
+            "| stage | score |",
+            "|---|---|",
+        ]
+        lines += [f"| {stage} | {value:.4f} |" for stage, value in task.scores.items()]
+    lines += ["", f"The original's own noise (largest absolute difference): {noise_text(verdict) or 'not measured'}."]
+    if verdict.source.coverage is not None:
+        lines += ["", *(f"- {line}" for line in coverage_lines(verdict.source.coverage))]
+    if len(verdict.candidates) > 1:
+        lines += ["", "## Variants of the scheme", "", *(f"- {line}" for line in candidate_lines(verdict))]
+    if verdict.findings or verdict.tried:
+        lines += ["", "## Findings", ""]
+        lines += [
+            f"- {finding['severity']}: {finding['message']} (`{finding['code']}`)" for finding in verdict.findings
+        ]
+        lines += [f"- tried first: {attempt_text(attempt)}" for attempt in verdict.tried]
+    return "\n".join(lines) + "\n"
+
+
+def _shown(measured: Any, output: str, metric: str) -> str:
+    for measurement in measured.measurements:
+        if (measurement.output, measurement.metric) == (output, metric):
+            unit, value = next(iter(measurement.values.items()))
+            return number_text(value, unit)
+    return "-"
+
+
+def _calibrated(verdict: Verdict) -> str:
+    count = verdict.samples.get("calibration")
+    return f", calibrated with {count} others" if count else ""

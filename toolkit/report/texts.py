@@ -1,0 +1,60 @@
+"""A verdict for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from toolkit.errors import EdgeToolkitError
+from toolkit.report.wording import (
+    OUTCOMES,
+    attempt_text,
+    candidate_lines,
+    comparison_text,
+    noise_text,
+    size,
+    where_text,
+)
+from toolkit.verdict import Verdict
+
+
+def outcomes_text(outcomes: Mapping[str, Verdict | EdgeToolkitError], width: int = 110) -> str:
+    """Return the reports of all targets for a terminal."""
+    parts = []
+    for name, outcome in outcomes.items():
+        if isinstance(outcome, Verdict):
+            parts.append(verdict_text(outcome, width))
+        else:
+            lines = str(outcome).replace("\n", "\n  ")
+            parts.append(f"{name:<{width - 14}}NO VERDICT\n  {lines}")
+    return "\n\n".join(parts)
+
+
+def verdict_text(verdict: Verdict, width: int = 110) -> str:
+    """Return one target's report for a terminal."""
+    title = f"{verdict.target.name}   {verdict.source.path.name}   {verdict.artifact.scheme}"
+    lines = [f"{title:<{width - 14}}{OUTCOMES[verdict.outcome]}"]
+    guilty = verdict.guilty_stage
+    marked = False
+    for comparison in verdict.comparisons:
+        here = comparison.stage == guilty and comparison.status != "passed" and not marked
+        marked = marked or here
+        lines.append("  " + comparison_text(comparison) + ("  <- guilty" if here else ""))
+    lines.append(f"  noise         {noise_text(verdict) or 'not measured'} (the original by itself)")
+    for task in verdict.tasks:
+        shown = ", ".join(f"{stage} {value:.4f}" for stage, value in task.scores.items())
+        lines.append(f"  {task.metric} on {verdict.samples['verification']} labelled samples: {shown}")
+    budget = next((spent for spent in verdict.budget if spent.name == "file_bytes"), None)
+    limit = f" <= {size(budget.limit)}{'' if budget.passed else '  FAIL'}" if budget else ""
+    emulated = any("emulator" in run.about for run in verdict.runs.values())
+    lines.append(
+        f"  file          {size(verdict.artifact.size_bytes)}{limit}"
+        + ("     latency not measured (emulated)" if emulated else "")
+    )
+    last = list(verdict.runs.values())[-1]
+    original, canonical = verdict.runs["original"].engine, verdict.runs.get("source", verdict.runs["original"]).engine
+    theirs = "" if original == canonical else f"original on {original}; "
+    lines.append(f"  {theirs}made by {canonical}; ran on {where_text(last)}")
+    lines += [f"  {line}" for line in candidate_lines(verdict)]
+    lines += [f"  {finding['severity']}: {finding['message']}" for finding in verdict.findings]
+    lines += [f"  tried first: {attempt_text(attempt)}" for attempt in verdict.tried]
+    return "\n".join(lines)

@@ -1,0 +1,135 @@
+"""Numbers, comparisons, engines and variants in words, alike wherever they are shown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from toolkit.errors import EdgeToolkitError
+from toolkit.verdict import Verdict
+
+if TYPE_CHECKING:
+    from toolkit.compare import Comparison
+    from toolkit.runtime import Run
+
+_LISTED = 8
+OUTCOMES = {"passed": "PASSED", "failed": "NOT PASSED", "inconclusive": "INCONCLUSIVE"}
+
+
+def size(count: int) -> str:
+    """Return a number of bytes in the unit that suits it, decimal."""
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= factor:
+            return f"{count / factor:.3g} {unit}"
+    return f"{count} B"
+
+
+def number_text(value: float, unit: str) -> str:
+    """Return a measured value with its unit, where that says something."""
+    words = {"db": " dB", "lsb": " lsb", "range": " of range", "drop": " drop"}
+    return f"{value:.4g}{words.get(unit, '')}"
+
+
+def comparison_text(comparison: Comparison) -> str:
+    """Return one comparison as a line."""
+    status = {"passed": "", "failed": "FAIL", "inconclusive": "INCONCLUSIVE"}[comparison.status]
+    worst = (
+        ""
+        if comparison.passed or comparison.worst_sample is None
+        else f"worst sample {comparison.worst_sample} of {comparison.samples}"
+    )
+    needed = f"about {comparison.samples_needed} samples would settle it" if comparison.samples_needed else ""
+    text = f"{comparison.stage:<13} {comparison.output:<16} {comparison.metric:<15} {value_text(comparison):<26} {limit_text(comparison):<16}"
+    return "  ".join(part for part in (text, status, worst, needed, comparison.detail) if part).rstrip()
+
+
+def value_text(comparison: Comparison) -> str:
+    """Return what was measured, with the interval of a rate."""
+    value = number_text(comparison.value, comparison.unit)
+    if comparison.interval is None:
+        return value
+    low, high = comparison.interval
+    return f"{value} [{low:.4f}, {high:.4f}]"
+
+
+def limit_text(comparison: Comparison) -> str:
+    """Return the limit as it is to be read: <= 0.1 of range."""
+    return f"{'<=' if comparison.better == 'lower' else '>='} {number_text(comparison.limit, comparison.unit)}"
+
+
+def variant_text(row: Mapping[str, Any]) -> str:
+    """Return what tells a variant from others of its scheme: the quantizer and the range estimator."""
+    return " with ".join(str(row[key]) for key in ("quantizer", "estimator") if row[key] is not None)
+
+
+def candidate_lines(verdict: Verdict) -> list[str]:
+    """Return a line for each variant of the scheme that was tried, if there was a choice: the one that ships first."""
+    if len(verdict.candidates) < 2:
+        return []
+    rows = sorted(verdict.candidates, key=lambda candidate: not candidate["chosen"])
+    return [f"{'ships' if row['chosen'] else 'behind it':<13} {variant_text(row)}: {_drift(row)}" for row in rows]
+
+
+def noise_text(verdict: Verdict) -> str:
+    """Return the largest absolute differences of the original's outputs when nothing changed but how it was run."""
+    return ", ".join(
+        f"{output} {kind} {value:.3g}" for kind, values in verdict.noise.items() for output, value in values.items()
+    )
+
+
+def coverage_lines(coverage: Mapping[str, Any]) -> list[str]:
+    """Return which variables the files gave a value, and which they did not."""
+    lines = [f"restored {len(coverage['restored'])} variables"]
+    if coverage["unrestored"]:
+        allowed = ", ".join(coverage["allowed"])
+        lines.append(f"left as they began (allowed by {allowed}): {_some(coverage['unrestored'])}")
+    by_part: dict[str, list[str]] = {}
+    for entry in coverage["unused"]:
+        by_part.setdefault(entry["what"], []).append(entry["name"])
+    lines += [f"not used of the file, {what}: {_some(names)}" for what, names in sorted(by_part.items())]
+    return lines
+
+
+def where_text(run: Run) -> str:
+    """Return the engine of a run, and on which machine or emulator it ran."""
+    about = run.about
+    parts = [about.get("machine"), about.get("emulator"), about.get("cpu") if "emulator" in about else None]
+    return f"{run.engine} ({', '.join(str(part) for part in parts if part)})"
+
+
+def attempt_text(attempt: Verdict | EdgeToolkitError) -> str:
+    """Return what came of a scheme that was tried before another one."""
+    if isinstance(attempt, Verdict):
+        guilty = f", guilty stage: {attempt.guilty_stage}" if attempt.guilty_stage else ""
+        return f"{attempt.artifact.scheme}: {OUTCOMES[attempt.outcome].lower()}{guilty}"
+    return attempt.problem
+
+
+def signature_lines(signature: Mapping[str, Any], indent: str = "  ", unknown: str = "any rank") -> list[str]:
+    """Return a line for each input and output; `unknown` stands for a shape that is not known."""
+    lines = []
+    for side in ("inputs", "outputs"):
+        for spec in signature[side]:
+            shape = (
+                unknown
+                if spec["shape"] is None
+                else "[" + ", ".join("?" if n is None else str(n) for n in spec["shape"]) + "]"
+            )
+            scale = f"   scale {spec['scale'][0]:.6g}, zero point {spec['zero_point'][0]}" if spec.get("scale") else ""
+            lines.append(f"{indent}{side[:-1]:<8}{spec['name']}   {spec['dtype']} {shape}{scale}")
+    return lines
+
+
+def _drift(row: Mapping[str, Any]) -> str:
+    if row["problem"] is not None:
+        return str(row["problem"]).splitlines()[0]
+    if row["sqnr_db"] == -math.inf:
+        return "nothing but noise, or outputs that do not match the float artifact's"
+    drift = "no noise" if row["sqnr_db"] is None else f"{row['sqnr_db']:.4g} dB"
+    return f"{drift} against the float artifact, {size(row['size_bytes'])}"
+
+
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - _LISTED
+    return ", ".join(names[:_LISTED]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,231 @@
+"""How good each stage's outputs are by the labels, and by how much they are worse than the original's: task metrics of a chain.
+
+A task metric is a file of `toolkit/task_metrics`, named with its parameters, or a function of the user's, `module:function` or `file.py:function`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from toolkit import compare, task_metrics
+from toolkit.compare import Comparison, plain_json
+from toolkit.compare.intervals import clopper_pearson
+from toolkit.compare.judging import most_specific
+from toolkit.compare.paired import Drop, Scoring, all_hits, drop
+from toolkit.compare.resampling import bootstrap
+from toolkit.errors import UnjudgeableRun
+from toolkit.task_metrics import Better, Labels, count_labels, gather, is_own, part
+
+if TYPE_CHECKING:
+    from toolkit.target import Bound
+
+USUAL = "top_k_accuracy"  # scored without being asked for, where it applies; other metrics fit too much to be meant
+_SEED = 0
+
+
+class Ran(Protocol):
+    """One run of the chain, wherever its outputs lie."""
+
+    @property
+    def stage(self) -> str:
+        """What it is called as a stage."""
+
+    @property
+    def count(self) -> int:
+        """How many samples it holds."""
+
+    def read(self, count: int | None = None) -> compare.Run:
+        """Return the run for comparing, all of it or its first `count` samples."""
+
+
+RanT = TypeVar("RanT", bound=Ran)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A task metric, scored at each stage that ran all samples, and at the last one whatever it ran.
+
+    `rows` is what it needs to know of each sample, by stage; None where a user's function gave one number for all of them.
+    """
+
+    metric: str
+    better: Better
+    scores: Mapping[str, float]
+    rows: Mapping[str, Sequence[Any] | None]
+
+    def drop(self, stage: str, confidence: float) -> Drop:
+        """Return how much worse a stage is than the original on the samples that both ran; without rows its interval has no width."""
+        first, rows = self.rows["original"], self.rows[stage]
+        sign = 1 if self.better == "higher" else -1
+        if first is None or rows is None:
+            value = sign * (self.scores["original"] - self.scores[stage])
+            return Drop(value, value, value, "one number for all samples, so without an interval")
+        return drop(self.scoring, first[: len(rows)], rows, confidence)
+
+    def interval(self, stage: str, confidence: float) -> tuple[float, float] | None:
+        """Return that of a stage's score: exact where rows are hits and misses, by the bootstrap else; None without rows."""
+        rows = self.rows[stage]
+        if rows is None:
+            return None
+        if all_hits(rows):
+            return clopper_pearson(sum(rows), len(rows), confidence)
+        return bootstrap(rows, self.scoring.score, confidence, _SEED)
+
+    @property
+    def scoring(self) -> Scoring:
+        """What gives a score to any rows."""
+        return scoring(self.metric, self.better)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the scores as JSON, without what they were made of; NaN is "nan"."""
+        return {"metric": self.metric, "better": self.better, "scores": plain_json(self.scores)}
+
+
+def scoring(metric: str, better: Better) -> Scoring:
+    """Return what gives a score to any rows of a metric, which may be a function of the user's."""
+    return OwnScoring(better) if is_own(metric) else task_metrics.load(metric)
+
+
+def own_json(found: Sequence[Task]) -> list[dict[str, Any]]:
+    """Return what functions of the user's said, rows and all, as JSON: without the functions nobody can score again."""
+    return [
+        {**task.to_json(), "rows": {stage: None if rows is None else list(rows) for stage, rows in task.rows.items()}}
+        for task in found
+        if is_own(task.metric)
+    ]
+
+
+def from_json(document: Sequence[Mapping[str, Any]]) -> list[Task]:
+    """Return what `own_json` wrote; KeyError or TypeError for what is none."""
+    return [
+        Task(
+            one["metric"],
+            one["better"],
+            {stage: float(value) for stage, value in one["scores"].items()},
+            {stage: None if rows is None else tuple(rows) for stage, rows in one["rows"].items()},
+        )
+        for one in document
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnScoring:
+    """How rows of a user's function are scored: their mean."""
+
+    BETTER: Better
+
+    def score(self, rows: Sequence[float | None]) -> float:
+        """Return the mean; NaN where a sample had no finite number, or for no rows."""
+        if not rows or None in rows:
+            return math.nan
+        return math.fsum(row for row in rows if row is not None) / len(rows)
+
+
+def asked(said: Iterable[str], bounds: Iterable[Bound], scheme: str) -> tuple[str, ...]:
+    """Return the task metrics that are asked for, or bounded for a scheme, each once."""
+    bounded = (bound.metric for bound in bounds if bound.is_of_task and (not bound.schemes or scheme in bound.schemes))
+    return tuple(dict.fromkeys((*said, *bounded)))
+
+
+def require_labels(wanted: Sequence[str], labels: Labels | None) -> None:
+    """Raise UnjudgeableRun where there is nothing to score by."""
+    if wanted and labels is None:
+        raise UnjudgeableRun(
+            f"task metric {wanted[0]}: the samples have no labels, by which it would be scored",
+            "a set with labels (an .npz with an array `labels`, a folder for each class, ...) would be right",
+        )
+
+
+def score(steps: Sequence[Ran], labels: Labels | None, wanted: Sequence[str]) -> list[Task]:
+    """Return each metric of ours that is wanted, by its canonical text, of the stages of a chain; where nothing is, the usual one if it applies.
+
+    UnjudgeableRun where a metric that is wanted cannot be had: without labels, or where it says nothing about outputs and labels like these.
+    """
+    require_labels(wanted, labels)
+    if labels is None:
+        return []
+    found = []
+    for text in (text for text in wanted or (USUAL,) if not is_own(text)):
+        metric = task_metrics.load(text)
+        rows = {step.stage: _rows(step, metric, labels, required=bool(wanted)) for step in scorable(steps)}
+        if None not in rows.values():
+            scores = {stage: metric.score(each) for stage, each in rows.items() if each is not None}
+            found.append(Task(text, metric.BETTER, scores, rows))
+    return found
+
+
+def scorable(steps: Sequence[RanT]) -> list[RanT]:
+    """Return the stages that are scored: all but those that ran the first samples only; the last whatever it ran."""
+    whole = [step for step in steps[:-1] if step.stage != "source" and step.count == steps[0].count]
+    return [*whole, steps[-1]]
+
+
+def _rows(step: Ran, metric: task_metrics.TaskMetric, labels: Labels, *, required: bool) -> list[Any] | None:
+    """Return what the metric needs of each sample, or None where it says nothing about the step and is not required."""
+    run = step.read()
+    specs = {spec.name: spec for spec in run.signature.outputs}
+    truth = part(labels, 0, step.count) if step.count < count_labels(labels) else labels
+    blocks = iter(run.blocks)
+    block = next(blocks, None)
+    if block is None:
+        raise UnjudgeableRun(f"{step.stage}: no sample; nothing can be scored")
+    reason = metric.applies({name: block[name].shape[1:] for name in specs}, truth)
+    if reason is not None:
+        if required:
+            raise UnjudgeableRun(f"task metric {metric}: says nothing about {step.stage}: {reason}")
+        return None
+
+    def real() -> Iterator[dict[str, task_metrics.Real]]:
+        for each in (block, *blocks):
+            yield {name: spec.dequantize(each[name]) for name, spec in specs.items()}
+
+    return gather(metric, real(), truth)
+
+
+def judge_drops(tasks: Sequence[Task], bounds: Sequence[Bound], scheme: str, last: str) -> tuple[Comparison, ...]:
+    """Return a comparison for each bound on a drop: how much worse the stage `last` is than the original.
+
+    The bounds of a scheme go before those of all. UnjudgeableRun for a metric that was not scored.
+    """
+    mine = [bound for bound in bounds if bound.is_of_task and (not bound.schemes or scheme in bound.schemes)]
+    known = {task.metric: task for task in tasks}
+    comparisons = []
+    for bound in most_specific(mine, "*"):
+        if bound.metric not in known:
+            raise UnjudgeableRun(
+                f"bound {bound.stage} {bound.metric}: was not scored; known: {', '.join(known) or 'none'}"
+            )
+        comparisons.append(_comparison(known[bound.metric], bound, last))
+    return tuple(comparisons)
+
+
+def _comparison(task: Task, bound: Bound, last: str) -> Comparison:
+    rows, found = task.rows[last], task.drop(last, bound.confidence)
+    samples = 0 if rows is None else len(rows)
+    comparison = Comparison(
+        stage=bound.stage,
+        output="*",
+        metric=task.metric,
+        value=found.value,
+        limit=bound.limit,
+        unit=bound.unit,
+        better="lower",
+        because=bound.because,
+        samples=samples,
+        interval=None if rows is None else (found.low, found.high),
+        confidence=None if rows is None else bound.confidence,
+        detail=found.detail,
+    )
+    if comparison.status != "inconclusive":
+        return comparison
+    return replace(comparison, samples_needed=_samples_needed(found, bound.limit, samples))
+
+
+def _samples_needed(found: Drop, limit: float, samples: int) -> int | None:
+    """Return about how many samples would settle it at the drop that was seen: an interval shrinks with the root of their number."""
+    room = abs(limit - found.value)
+    width = found.high - found.value if found.value <= limit else found.value - found.low
+    return math.ceil(samples * (width / room) ** 2) if room and math.isfinite(width) else None
