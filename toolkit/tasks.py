@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from toolkit import compare, task_metrics
 from toolkit.compare import Comparison, plain_json
-from toolkit.compare.intervals import clopper_pearson
+from toolkit.compare.intervals import clopper_pearson, samples_by_width
 from toolkit.compare.judging import most_specific
 from toolkit.compare.paired import Drop, Scoring, all_hits, drop
 from toolkit.compare.resampling import bootstrap
@@ -221,11 +221,6 @@ def _comparison(task: Task, bound: Bound, last: str) -> Comparison:
     )
     if comparison.status != "inconclusive":
         return comparison
-    return replace(comparison, samples_needed=_samples_needed(found, bound.limit, samples))
-
-
-def _samples_needed(found: Drop, limit: float, samples: int) -> int | None:
-    """Return about how many samples would settle it at the drop that was seen: an interval shrinks with the root of their number."""
-    room = abs(limit - found.value)
-    width = found.high - found.value if found.value <= limit else found.value - found.low
-    return math.ceil(samples * (width / room) ** 2) if room and math.isfinite(width) else None
+    return replace(
+        comparison, samples_needed=samples_by_width(found.value, (found.low, found.high), bound.limit, samples)
+    )

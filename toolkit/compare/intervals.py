@@ -1,4 +1,4 @@
-"""Exact confidence intervals of a rate, and how many samples would settle it.
+"""Exact confidence intervals of a rate, and how many samples would settle it, or any other value.
 
 Clopper and Pearson, The use of confidence or fiducial limits illustrated in the case of the binomial (Biometrika 26, 1934): the interval
 holds all rates under which what was counted is not too unlikely, (1 - confidence) / 2 on each side. It is never shorter than it claims.
@@ -43,6 +43,13 @@ def samples_needed(rate: float, limit: float, confidence: float) -> int | None:
         middle = (undecided + decided) // 2
         undecided, decided = (undecided, middle) if settled(middle) else (middle, decided)
     return decided
+
+
+def samples_by_width(value: float, interval: tuple[float, float], limit: float, samples: int) -> int | None:
+    """Return about how many samples would leave the limit out of an interval: its width shrinks with the root of their number. None if none would."""
+    room = abs(limit - value)
+    width = interval[1] - value if value <= limit else value - interval[0]
+    return math.ceil(samples * (width / room) ** 2) if room and math.isfinite(width) else None
 
 
 def _beta_quantile(probability: float, a: float, b: float) -> float:

@@ -7,16 +7,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from toolkit import metrics
 from toolkit.compare.anytime import confidence_sequence
-from toolkit.compare.intervals import clopper_pearson, samples_needed
+from toolkit.compare.intervals import clopper_pearson, samples_by_width, samples_needed
 from toolkit.compare.measuring import Measured, Measurement, Seen, plain_json
+from toolkit.compare.resampling import bootstrap_of_sums
 from toolkit.errors import UnjudgeableRun
-from toolkit.metrics import Better
+from toolkit.metrics import Better, Pooled
 
 if TYPE_CHECKING:
     from toolkit.target import Bound
 
 Status = Literal["passed", "failed", "inconclusive"]
+_FEWEST = 2  # samples that an interval can be made of
+_SEED = 0
 STRUCTURE = "structure"  # in place of a metric: that an output is there, and can be compared
 
 
@@ -24,9 +28,9 @@ STRUCTURE = "structure"  # in place of a metric: that an output is there, and ca
 class Comparison:
     """One measured value against one limit. Whether it passed follows from the numbers and cannot be said otherwise.
 
-    `interval` is (low, high) for a rate, which is judged by it, at the level `confidence`; `samples_needed` is how many samples would settle an
-    inconclusive one at the rate that was seen, None if none would, it is settled, or its interval is another than that of one look. `detail` says
-    more where the numbers do not.
+    `interval` is (low, high) for a rate and for what is of the whole set, which are judged by it, at the level `confidence`; `samples_needed` is
+    how many samples would settle an inconclusive one at the value that was seen, None if none would, it is settled, or its interval is another than
+    that of one look. `detail` says more where the numbers do not.
     """
 
     stage: str
@@ -170,9 +174,8 @@ def _value(measurement: Measurement, bound: Bound, noise: Mapping[str, float] | 
 
 
 def _comparison(measurement: Measurement, bound: Bound, value: float, *, early: bool) -> Comparison:
-    interval = confidence_sequence if early else clopper_pearson
+    interval = None if math.isnan(value) else _interval(measurement, bound, value, early=early)
     samples = measurement.samples
-    is_rate = measurement.is_rate and not math.isnan(value)
     found = Comparison(
         stage=bound.stage,
         output=measurement.output,
@@ -184,12 +187,29 @@ def _comparison(measurement: Measurement, bound: Bound, value: float, *, early: 
         because=bound.because,
         samples=samples,
         worst_sample=measurement.worst_sample,
-        interval=interval(round(value * samples), samples, bound.confidence) if is_rate else None,
-        confidence=bound.confidence if is_rate else None,
+        interval=interval,
+        confidence=None if interval is None else bound.confidence,
     )
-    if found.status == "inconclusive" and not early:
+    if found.status != "inconclusive" or early or interval is None:
+        return found
+    if measurement.is_rate:
         return replace(found, samples_needed=samples_needed(value, bound.limit, bound.confidence))
-    return found
+    return replace(found, samples_needed=samples_by_width(value, interval, bound.limit, samples))
+
+
+def _interval(measurement: Measurement, bound: Bound, value: float, *, early: bool) -> tuple[float, float] | None:
+    """Return that of a rate, or of a value of the whole set; None for what the worst sample decides: the bootstrap of a maximum is wrong.
+
+    (Bickel and Freedman, Some asymptotic theory for the bootstrap, Annals of Statistics 9, 1981.) Where somebody looks again and again, that of a
+    whole set would not hold, and its value is judged.
+    """
+    samples = measurement.samples
+    if measurement.is_rate:
+        return (confidence_sequence if early else clopper_pearson)(round(value * samples), samples, bound.confidence)
+    if measurement.groups is None or early or samples < _FEWEST:
+        return None
+    finish = cast(Pooled, metrics.load(measurement.metric)).finish
+    return bootstrap_of_sums(measurement.groups, finish, bound.confidence, _SEED)
 
 
 def _mismatch(stage: str, output: str, problem: str, samples: int) -> Comparison:

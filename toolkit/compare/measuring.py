@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, cast
 
 import numpy as np
 
 from toolkit import metrics
+from toolkit.compare.resampling import Groups
 from toolkit.compare.runs import Run, aligned, count_samples
 from toolkit.errors import UnjudgeableRun, UnknownName
 from toolkit.metrics import Better, Metric, Pooled, Real
@@ -23,7 +24,8 @@ class Measurement:
     """One metric of one output over all samples.
 
     `values` has one number for each unit that the output allows, the metric's own unit first. `worst_sample` is the index of the sample
-    that decided, or that has most part in it; for a rate the first one without a hit, None if there is none.
+    that decided, or that has most part in it; for a rate the first one without a hit, None if there is none. `groups` (n, k) are sums of terms, of
+    one sample or as many neighbours in each, of a metric of the whole set: what an interval is made of.
     """
 
     output: str
@@ -33,10 +35,13 @@ class Measurement:
     is_rate: bool
     samples: int
     worst_sample: int | None
+    groups: Real | None = field(default=None, compare=False, repr=False)
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain JSON; numbers that JSON has not are "nan", "inf" and "-inf"."""
-        return cast(dict[str, Any], plain_json(asdict(self)))
+        """Return plain JSON, without the groups; numbers that JSON has not are "nan", "inf" and "-inf"."""
+        content = asdict(replace(self, groups=None))
+        del content["groups"]
+        return cast(dict[str, Any], plain_json(content))
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +149,9 @@ class _Probe:
         self._specs = reference, candidate
         self._sides = _Side(reference), _Side(candidate)
         self._tallies: dict[str, _Tally] | None = None
-        if _is_bare(reference) != _is_bare(candidate):  # ids on both sides are equal or not; what else such a number is worth nobody knows
+        if _is_bare(reference) != _is_bare(
+            candidate
+        ):  # ids on both sides are equal or not; what else such a number is worth nobody knows
             self.mismatch = f"{_as_typed(candidate)}, the reference is {_as_typed(reference)}"
 
     def add(self, start: int, reference: np.ndarray, candidate: np.ndarray) -> None:
@@ -200,7 +207,9 @@ class _Probe:
                 if step is not None:
                     values[unit] = value / step if step else math.nan
             is_rate = metric.OVER == "rate"
-            yield Measurement(self.name, name, values, metric.BETTER, is_rate, samples, tally.worst_sample)
+            yield Measurement(
+                self.name, name, values, metric.BETTER, is_rate, samples, tally.worst_sample, tally.groups
+            )
 
 
 def _is_bare(spec: TensorSpec) -> bool:
@@ -273,6 +282,7 @@ class _Tally:
         self.worst_sample: int | None = None
         self._worst = math.nan
         self._sum: Real | None = None
+        self._groups = Groups()
 
     def add(self, start: int, reference: Real, candidate: Real) -> None:
         """Take the next samples, the first of which has the index `start`."""
@@ -281,6 +291,7 @@ class _Tally:
             total = values.sum(axis=0)
             self._sum = total if self._sum is None else self._sum + total
         if self.metric.OVER == "set":
+            self._groups.add(values)
             values = cast(Pooled, self.metric).finish(values)
         # argmax and argmin both stop at the first NaN, which is what is worst of all.
         row = int(values.argmax() if self.metric.BETTER == "lower" else values.argmin())
@@ -294,6 +305,11 @@ class _Tally:
         if math.isnan(self._worst):
             return False
         return not (value <= self._worst if self.metric.BETTER == "lower" else value >= self._worst)
+
+    @property
+    def groups(self) -> Real | None:
+        """Of a metric of the whole set, the sums of terms of groups of samples."""
+        return self._groups.sums if self.metric.OVER == "set" else None
 
     def value(self, samples: int) -> float:
         """Return the metric's value over all samples, in its own unit."""

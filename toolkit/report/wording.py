@@ -45,12 +45,12 @@ def comparison_text(comparison: Comparison) -> str:
 
 
 def value_text(comparison: Comparison) -> str:
-    """Return what was measured, with the interval of a rate."""
+    """Return what was measured, with its interval where it has one."""
     value = number_text(comparison.value, comparison.unit)
     if comparison.interval is None:
         return value
     low, high = comparison.interval
-    return f"{value} [{low:.4f}, {high:.4f}]"
+    return f"{value} [{low:.4g}, {high:.4g}]"
 
 
 def limit_text(comparison: Comparison) -> str:
