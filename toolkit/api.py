@@ -32,7 +32,7 @@ from toolkit.settings import Settings
 from toolkit.signature import Signature
 from toolkit.source import TENSORFLOW, Original
 from toolkit.store import Entry
-from toolkit.trial import Attempt, Trial, attempts_of, trial_of
+from toolkit.trial import Attempt, Trial, attempts_of, attributed, trial_of
 from toolkit.verdict import Step, Verdict
 
 Outcomes = dict[str, Attempt]
@@ -89,16 +89,22 @@ def _build(
     sizes = matrix.Sizes(others, model.source.size)
     refuse_severe(model, executor)
     attempts: dict[str, list[Attempt]] = {profile.name: [] for profile in profiles}
+    tried: dict[tuple[str, str], Trial] = {}
     while trials := [trial_of(model, one, recipes[one.name].pop(0)) for one in profiles if one.name not in outcomes]:
         executor.outcomes([job for trial in trials for job in trial.jobs])
         for trial, attempt in zip(trials, attempts_of(model, trials, executor, began), strict=True):
             name, judged = trial.target.name, sizes.at_each(attempt, trial.target, executor, began)
             attempts[name].append(judged)
+            tried[name, trial.scheme] = trial
             if not recipes[name] or not _another_may_do_better(judged, trial, executor):
                 outcomes[name] = _shown(attempts[name])
-    for outcome in outcomes.values():
+    for name, outcome in outcomes.items():
         if isinstance(outcome, Verdict):
-            bundle.write(outcome, out, sizes.of(outcome))
+            shown = outcome
+            if not others:  # with several sizes, the numbers may be of another one than this model's
+                shown = attributed(model, tried[name, outcome.artifact.scheme], outcome, executor)
+            outcomes[name] = shown
+            bundle.write(shown, out, sizes.of(outcome))
     return {profile.name: outcomes[profile.name] for profile in profiles}
 
 
@@ -182,6 +188,7 @@ def verify(
         bundle.require_writable(out)
     outcomes: Outcomes = {}
     with executing(executor) as running:
+        source.signatures_of(original, running)  # what is wrong with the original is said first
         pairs = signatures.paired(original, artifacts_at(artifact, running), running)
         if isinstance(pairs, tuple):
             return _verify(pairs, targets, samples, out, running)
@@ -216,6 +223,8 @@ def _verify(
     outcomes: Outcomes = {}
     for trial, attempt in zip(trials, attempts_of(model, trials, executor, began), strict=True):
         outcome = sizes.at_each(attempt, trial.target, executor, began)
+        if isinstance(outcome, Verdict) and not others:
+            outcome = attributed(model, trial, outcome, executor)
         outcomes[trial.target.name] = outcome
         if isinstance(outcome, Verdict) and out is not None:
             bundle.write_reports(outcome, out, sizes.of(outcome))

@@ -2,6 +2,7 @@
 
     DIR/<target>/   model.tflite  manifest.json  report.json  report.md  runs/<stage>.safetensors
     DIR/<target>/   report.json  report.md  runs/  rejected/model.tflite   where the verdict is not passed: nothing is promoted
+    DIR/<target>/   ...  attribution/                                      where it failed: the operator that made it fail, by itself
     DIR/<target>/   ...  sizes/<size>/report.json ...                      where several sizes were declared: what was found at each of them
 
 A bundle that had passed is not lost to a build that did not: it moves to DIR/<target>/previous/.
@@ -23,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from toolkit import __version__, report, saved_runs, tasks
+from toolkit.attribution import folder as attribution
 from toolkit.errors import RequestError
 from toolkit.runtime import Run
 from toolkit.store import storage_failed, sync
@@ -31,7 +33,7 @@ from toolkit.worker import labels
 from toolkit.worker.request import sha256
 from toolkit.worker.shards import read_all
 
-MANIFEST, REPORT, RUNS, SIZES = "manifest.json", "report.json", "runs", "sizes"
+MANIFEST, REPORT, RUNS, SIZES, ATTRIBUTION = "manifest.json", "report.json", "runs", "sizes", "attribution"
 OWN_TASKS = "tasks.json"
 LABELS = f"labels{saved_runs.SUFFIX}"
 _REJECTED, _PREVIOUS = "rejected", "previous"
@@ -137,6 +139,8 @@ def _write_reports(verdict: Verdict, folder: Path, artifact: str) -> None:
     _write(folder / REPORT, _json(report.verdict_json(verdict, artifact)))
     _write(folder / "report.md", report.markdown(verdict, artifact).encode())
     _write_runs(verdict, folder / RUNS)
+    if verdict.attribution is not None:
+        attribution.write(verdict.attribution, folder / ATTRIBUTION)
 
 
 def _write_sizes(sizes: Mapping[str, Verdict], folder: Path, artifact: str) -> None:

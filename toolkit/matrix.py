@@ -114,19 +114,18 @@ class Sizes:
                 )
             found[model.source.size] = outcome
         self._found[_name(target, attempt.artifact)] = found
-        size = min(found, key=lambda size: _GRAVEST_FIRST.index(found[size].outcome))
-        gravest = found[size]
-        said = [_said_of(one, verdict, of=size) for one, verdict in found.items()]
-        return replace(
-            gravest,
-            findings=(*gravest.findings, *said),
-            candidates=attempt.candidates,
-            seconds=time.monotonic() - began,
-        )
+        return replace(together(found), candidates=attempt.candidates, seconds=time.monotonic() - began)
 
     def of(self, verdict: Verdict) -> Mapping[str, Verdict]:
         """Return the verdicts at each size from which `at_each` made one; nothing where one size is all there is."""
         return self._found.get(_name(verdict.target, verdict.artifact), {})
+
+
+def together(found: Mapping[str, Verdict]) -> Verdict:
+    """Return the gravest of the verdicts by size, of equals the first, with a finding about each: so that it is passed only if all are."""
+    size = min(found, key=lambda size: _GRAVEST_FIRST.index(found[size].outcome))
+    said = [_said_of(one, verdict, of=size) for one, verdict in found.items()]
+    return replace(found[size], findings=(*found[size].findings, *said))
 
 
 def _name(target: Target, artifact: Artifact) -> tuple[str, str, str]:

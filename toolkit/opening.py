@@ -73,23 +73,6 @@ class Samples:
                     raise UnknownName(f"{flag}: a set for", name, names)
 
 
-def named_sets(flag: str, texts: Sequence[str]) -> Sets:
-    """Return the sets that a command line names: SET alone, or NAME=SET for one signature or size; a path that is there is a path, whatever is in it.
-
-    RequestError for two without a name, or of one name.
-    """
-    sets: dict[str, str] = {}
-    for text in texts:
-        name, sign, one = text.partition("=")
-        named = bool(sign) and not Path(text).exists()
-        key, value = (name, one) if named else (OTHERS, text)
-        if key in sets or not value:
-            whose = "twice without a name" if key == OTHERS else f"{key}: given twice, or without a set"
-            raise RequestError(f"{flag} {whose}; {flag} NAME=SET would be right, once for each signature or size")
-        sets[key] = value
-    return sets.get(OTHERS) if sets.keys() <= {OTHERS} else sets
-
-
 def profiles_of(names: Sequence[str]) -> list[Target]:
     """Return the targets' profiles, each once; RequestError for none, UnknownName for one that is not there."""
     from toolkit import target  # pydantic, and what it reads, takes longer to import than the rest of the host

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolkit import compare, metrics, tasks
@@ -13,14 +14,15 @@ from toolkit.chain import Chain, longer, model_of, on_this_machine
 from toolkit.compare import STRUCTURE, Comparison
 from toolkit.errors import EdgeToolkitError, Unconvertible, WorkerCrashed, WorkerRefused
 from toolkit.executor import Executor
-from toolkit.jobs import Job
-from toolkit.runtime import metric_job, run_of, signature_of_run
+from toolkit.jobs import Engine, Job
+from toolkit.runtime import metric_job, run_job, run_of, signature_of_run
 from toolkit.signature import Signature
 from toolkit.store import Entry
 from toolkit.task_metrics import is_own
 from toolkit.tasks import Task
-from toolkit.verdict import Evidence, Step, Verdict, judge, judge_chain, own_noise
+from toolkit.verdict import Evidence, Step, Verdict, judge, judge_chain, off_by, own_noise
 from toolkit.worker import labels
+from toolkit.worker.shards import sequence_length
 
 if TYPE_CHECKING:
     from toolkit.target import Target
@@ -78,7 +80,48 @@ def settle(chain: Chain, executor: Executor, seconds: float) -> Verdict:
         candidates=chain.candidates,
         early=chain.model.stops_early and "device" in dict(chain.links),
     )
-    return judge(chain.target, chain.model.source, chain.artifact, evidence)
+    return _looked_at_again(judge(chain.target, chain.model.source, chain.artifact, evidence), chain, executor)
+
+
+def _looked_at_again(verdict: Verdict, chain: Chain, executor: Executor) -> Verdict:
+    """Return the verdict with the stage that broke the sample by which only the total failed, where reference kernels had not run that sample.
+
+    They run it now, by itself; a sample of a sequence depends on those before it and is left as it is.
+    """
+    failed, steps = verdict.judged.failed_in_total, {step.stage: step for step in verdict.steps}
+    if failed is None or failed.worst_sample is None or not {"quantization", "kernels"} <= steps.keys():
+        return verdict
+    worst = failed.worst_sample
+    if worst < steps["quantization"].count:
+        return verdict
+    if sequence_length(verdict.drawn) is not None:
+        return verdict
+    picked = Job(
+        f"sample {worst}",
+        "worker.subset",
+        "one",
+        Engine("dataset"),
+        {"index": worst},
+        {"samples": chain.model.verification},
+    )
+    model = model_of(dict(chain.links)["quantization"])
+    kernels = replace(on_this_machine(chain.target.format), kernels="reference")
+    key = chain.model.held if isinstance(model, Path) else None
+    (ran,) = executor.outcomes([run_job(model, picked.output("samples"), kernels, signature=key)])
+    if isinstance(ran, EdgeToolkitError):
+        return verdict  # which names a stage, by what there is
+    here = run_of(ran)
+    alone = Step("quantization", here, steps["quantization"].signature)
+    before, after = (steps[stage].only(worst) for stage in ("conversion", "kernels"))
+    measured = {
+        "quantization": compare.measure(before, alone.read(), [failed.metric]),
+        "kernels": compare.measure(alone.read(), after, [failed.metric]),
+    }
+    by_stage = {each.stage: measured.get(each.stage, each.measured) for each in verdict.judged.stages}
+    guilty = max(by_stage, key=lambda stage: off_by(by_stage[stage], failed))
+    message = f"sample {worst}, beyond the first {steps['quantization'].count}, was run on reference kernels as well: {guilty} is what broke it"
+    finding = {"code": "looked-at-again", "severity": "info", "message": message}
+    return replace(verdict, judged=replace(verdict.judged, pinned=guilty), findings=(*verdict.findings, finding))
 
 
 def _own_tasks(

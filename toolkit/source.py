@@ -426,8 +426,6 @@ def _declared(original: Original, specs: Sequence[Mapping[str, Any]]) -> list[di
     """Return the shapes of each declared size; RequestError where a verb takes one, where one leaves something open, and for one that comes twice."""
     if not original.sizes:
         return []
-    if original.shapes is None:
-        raise RequestError("--shape: several sizes of one input; one would be right here")
     declared = [_by_name(_fixed(specs, each, original.path)) for each in original.sizes]
     for number, shapes in enumerate(declared):
         left = [name for name, shape in shapes.items() if shape is None or None in shape]
@@ -440,6 +438,8 @@ def _declared(original: Original, specs: Sequence[Mapping[str, Any]]) -> list[di
             raise RequestError(
                 f"--shape: {dict(original.sizes[number])} is declared twice; each size can be declared once"
             )
+    if not original.shapes:
+        raise RequestError("--shape: several sizes of one input; one would be right here")
     return declared
 
 

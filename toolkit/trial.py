@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from toolkit.attribution.searching import attribute, samples_of
 from toolkit.chain import Chain, Model, kernels_of, plan, without_artifact
 from toolkit.choice import Candidate, candidates, choose, preferred
 from toolkit.conversion import Artifact
@@ -20,6 +21,7 @@ from toolkit.verdict import Verdict
 if TYPE_CHECKING:
     from toolkit.target import Target
 
+_LOOKED_AT = 4  # samples at which a diverging operator is looked for, the worst ones first
 Attempt = Verdict | EdgeToolkitError
 
 
@@ -31,6 +33,11 @@ class Trial:
     target: Target
     ready: Artifact | None = None
     candidates: tuple[Candidate, ...] = ()
+
+    @property
+    def scheme(self) -> str:
+        """That of the artifact, or of all candidates."""
+        return self.candidates[0].variant.recipe.scheme if self.ready is None else self.ready.scheme
 
     @property
     def before_candidates(self) -> list[Job]:
@@ -76,8 +83,7 @@ def _planned(model: Model, trial: Trial, executor: Executor) -> Chain | EdgeTool
         try:
             chosen = choose(list(trial.candidates), executor)
         except EdgeToolkitError as error:
-            scheme = trial.candidates[0].variant.recipe.scheme
-            raise said_of_target(error, trial.target, scheme) from error
+            raise said_of_target(error, trial.target, trial.scheme) from error
         made = plan(model, trial.target, chosen.artifact, chosen.candidate.made, floats)
     except EdgeToolkitError as error:
         return error
@@ -89,3 +95,13 @@ def _attempt(chain: Chain, executor: Executor, seconds: float) -> Attempt:
         return settle(chain, executor, seconds)
     except EdgeToolkitError as error:
         return error
+
+
+def attributed(model: Model, trial: Trial, verdict: Verdict, executor: Executor) -> Verdict:
+    """Return a verdict that failed with the operator that made its guilty stage fail, over the worst samples; any other verdict as it is."""
+    stage = verdict.guilty_stage
+    chain = None if verdict.outcome != "failed" or stage is None else _planned(model, trial, executor)
+    if not isinstance(chain, Chain) or stage is None:
+        return verdict
+    found = attribute(chain, stage, samples_of(verdict.judged, stage, _LOOKED_AT), executor)
+    return replace(verdict, attribution=found)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from toolkit import compare, tasks
+from toolkit.attribution import Attribution
 from toolkit.compare import Comparison, Judgement, Measured
 from toolkit.compare.diagnosis import explain
 from toolkit.conversion import Artifact
@@ -57,6 +58,11 @@ class Step:
             return compare.Run.read(name, self.signature, self.run.outputs)
         return compare.Run(name, self.signature, _first(read_shards(self.run.outputs), count))
 
+    def only(self, sample: int) -> compare.Run:
+        """Return the run of one sample for comparing."""
+        name = f"{self.stage} ({self.run.engine})"
+        return compare.Run(name, self.signature, _one(read_shards(self.run.outputs), sample))
+
 
 @dataclass(frozen=True, slots=True)
 class Spent:
@@ -76,13 +82,14 @@ class Spent:
 class Judged:
     """A chain of runs held against bounds: each stage by itself, all of them together, and each against the original.
 
-    `drops` are of the task metrics of the total.
+    `drops` are of the task metrics of the total. `pinned` is the stage that a sample was looked at again for, where not all of them had run it.
     """
 
     stages: tuple[Judgement, ...]
     total: Judgement
     cumulative: Mapping[str, Measured]
     drops: tuple[Comparison, ...] = ()
+    pinned: str | None = None
 
     @property
     def comparisons(self) -> tuple[Comparison, ...]:
@@ -100,20 +107,33 @@ class Judged:
 
     @property
     def guilty_stage(self) -> str | None:
-        """Return the first stage that did not keep its own bounds; where only the total failed, the one that moved the outputs most."""
+        """Return the first stage that did not keep its own bounds; where only the total failed, the one that is off most by what failed."""
         for judgement in self.stages:
             if any(comparison.status == "failed" for comparison in judgement.comparisons):
                 return judgement.stage
-        if not any(each.status == "failed" for each in (*self.total.comparisons, *self.drops)):
+        if self.pinned is not None:
+            return self.pinned
+        failed = self.failed_in_total
+        if failed is not None:
+            return max(self.stages, key=lambda judgement: off_by(judgement.measured, failed)).stage
+        if any(each.status == "failed" for each in self.drops):
+            return max(self.stages, key=lambda judgement: noise_share(judgement.measured)).stage
+        return None
+
+    @property
+    def failed_in_total(self) -> Comparison | None:
+        """The first failed comparison of the total, where each stage kept its own bounds."""
+        if any(each.status == "failed" for judgement in self.stages for each in judgement.comparisons):
             return None
-        return max(self.stages, key=lambda judgement: noise_share(judgement.measured)).stage
+        return next((each for each in self.total.comparisons if each.status == "failed"), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What was found of one artifact on one target. `outcome` and `passed` follow from the evidence and cannot be set.
 
-    `steps` and `drawn` are the runs and the folder of the samples that they judge by, as in `Evidence`.
+    `steps` and `drawn` are the runs and the folder of the samples that they judge by, as in `Evidence`. `attribution` tells which operator made
+    the guilty stage fail, where that was looked for.
     """
 
     target: Target
@@ -131,6 +151,7 @@ class Verdict:
     candidates: tuple[Mapping[str, Any], ...] = ()
     early: bool = False
     tried: tuple[Verdict | EdgeToolkitError, ...] = field(default=())
+    attribution: Attribution | None = None
 
     @property
     def runs(self) -> Mapping[str, Run]:
@@ -288,6 +309,16 @@ def _first(blocks: Iterable[compare.Block], count: int) -> Iterator[compare.Bloc
         count -= compare.count_samples(block)
 
 
+def _one(blocks: Iterable[compare.Block], sample: int) -> Iterator[compare.Block]:
+    """Yield the block that holds one sample, with it alone."""
+    for block in blocks:
+        count = compare.count_samples(block)
+        if sample < count:
+            yield {name: array[sample : sample + 1] for name, array in block.items()}
+            return
+        sample -= count
+
+
 def _looks_like(reference: Ran, last: Ran) -> list[Mapping[str, Any]]:
     """Return a finding for each output whose difference a common mistake accounts for."""
     found: list[Mapping[str, Any]] = []
@@ -308,6 +339,17 @@ def noise_share(measured: Measured) -> float:
             value = measurement.values["db"]
             worst = math.inf if math.isnan(value) else max(worst, 10 ** (-value / 10))
     return math.inf if measured.mismatches else worst
+
+
+def off_by(measured: Measured, failed: Comparison) -> float:
+    """Return how far two runs are apart by what a failed comparison is of, more for worse; infinity for NaN and for what cannot be compared."""
+    if failed.output in measured.mismatches:
+        return math.inf
+    if failed.metric == compare.STRUCTURE:
+        return -math.inf
+    found = measured.measurement(failed.output, failed.metric)
+    value = next(iter(found.values.values()))
+    return math.inf if math.isnan(value) else value if found.better == "lower" else -value
 
 
 def decibels(noise: float) -> float | None:

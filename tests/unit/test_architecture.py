@@ -41,7 +41,7 @@ ORDER = """
     compare
     tasks
     saved_runs
-    attribution attribution.text attribution.folder
+    attribution attribution.text attribution.folder attribution.ranking
     verdict
     chain
     settling choice

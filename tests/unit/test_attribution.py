@@ -10,6 +10,7 @@ import pytest
 
 from toolkit.attribution import Attribution, Deviation, Operator, stands_out
 from toolkit.attribution.folder import write
+from toolkit.attribution.ranking import by_own_noise, by_rise
 from toolkit.attribution.searching import samples_of
 from toolkit.compare import Comparison, Judgement, Measured
 from toolkit.errors import StoreFailed
@@ -75,9 +76,11 @@ def test_of_two_that_err_alike_none_is_guilty_and_the_earlier_is_the_largest():
         (found("kernels", operator(0, 0.1), operator(1, 0.1)), "no operator stands out: the error accumulates"),
         (found("kernels", operator(0, 0.0, equal=True)), "all operators give the same, bit by bit"),
         (found("kernels", operator(0, 0.0)), "what differs comes of how they are put together"),
+        (found("quantization", operator(0, 0.0, cumulative=deviation(0.0))), "all operators give the same numbers"),
         (found("device", why="the board is gone"), "cannot be told, because the board is gone"),
         (found("quantization", operator(0, 0.9), output="y"), "100% of the noise at output 'y'"),
         (found("device", operator(0, 0.9), operator(1, None)), "together; of 1 others it is not known"),
+        (found("device", operator(0, 0.0), operator(1, None, not_isolated="it loops")), "of 1 it is not known, as CONV_2D 'conv1;…'"),
         (found("conversion", operator(0, None, not_isolated="it loops")), "which operator errs cannot be told, because it loops"),
         (found("conversion", operator(0, None)), "the reference has nothing that stands for what they give"),
     ],
@@ -107,12 +110,60 @@ def test_json_is_strict_and_names_operators_by_their_place():
     assert held["samples"] == [7, 0]
 
 
+def row(
+    place: int, share: float | None, *, fed_equal: bool = True, own: float | None = None, tensor: str = "t"
+) -> dict:
+    noises = [
+        None
+        if each is None
+        else {"sqnr_db": "1", "share": each, "max_abs": 1.0, "rmse_per_scale": None, "worst_sample": 1}
+        for each in (share, own)
+    ]
+    said = {
+        "operator": "WHILE",
+        "tensor": tensor,
+        "inputs": [],
+        "dtype": "float32",
+        "scale": None,
+        "fed_equal": fed_equal,
+    }
+    return said | {
+        "place": place, "equal": False, "alone_equal": False, "cumulative": noises[0], "isolated": noises[1], "not_isolated": "it loops",
+    }  # fmt: skip
+
+
+def test_what_does_not_run_alone_errs_by_itself_where_it_was_fed_with_the_same():
+    rows = [row(0, 0.5), row(1, 0.5, fed_equal=False)]
+
+    assert [each.noise for each in by_own_noise(rows, (4, 9), by_bits=True)] == [0.5, None]
+    assert [each.noise for each in by_own_noise(rows, (4, 9), by_bits=False)] == [None, None]
+    assert by_own_noise(rows, (4, 9), by_bits=True)[0].cumulative.worst_sample == 9
+
+
+def test_an_operator_that_gives_several_tensors_is_charged_once():
+    own = by_own_noise([row(0, 0.1), row(0, 0.5), row(1, 0.5)], (4, 9), by_bits=True)
+    risen = by_rise(own, [{"place": 0, "shares": {"y": 2.0}}, {"place": 1, "shares": {"y": 2.5}}], "y", 0.5)
+
+    assert [each.noise for each in own] == [0.0, 0.5, 0.5]
+    assert [each.noise for each in risen] == [None, 1.5, 0.5]
+    assert [each.at_output for each in risen] == [None, 2.0, 2.5]
+
+
+def test_what_fell_or_was_lost_already_is_charged_to_nobody():
+    """And where the float file could not go on, the next at which it can has it all."""
+    own = by_own_noise([row(place, 0.1, own=0.1) for place in range(5)], (4, 9), by_bits=False)
+    shares = [{"y": 1.0}, {"y": 0.5}, None, {"y": "inf"}, {"y": "inf"}]
+    curve = [{"place": place, "shares": each} for place, each in enumerate(shares)]
+
+    assert [each.noise for each in by_rise(own, curve, "y", 0.0)] == [1.0, 0.0, None, math.inf, 0.0]
+
+
 def comparison(stage: str, worst: int | None, limit: float) -> Comparison:
     return Comparison(stage, "y", "max_abs", 1.0, limit, "real", "lower", "of a test", 100, worst)
 
 
-def judged(**stages: tuple[Comparison, ...]) -> Judged:
-    nothing = Measured(100, ("y",), {}, (), {}, {})
+def judged(ran: int = 100, **stages: tuple[Comparison, ...]) -> Judged:
+    nothing = Measured(ran, ("y",), {}, (), {}, {})
     judgements = {name: Judgement(name, comparisons, (), nothing) for name, comparisons in stages.items()}
     total = judgements.pop("total")
     return Judged(tuple(judgements.values()), total, {})
@@ -120,10 +171,19 @@ def judged(**stages: tuple[Comparison, ...]) -> Judged:
 
 def test_the_worst_samples_of_what_failed_come_first():
     kernels = (comparison("kernels", 40, 0.1), comparison("kernels", 50, 2.0), comparison("kernels", None, 0.1))
-    of = judged(quantization=(comparison("quantization", 60, 0.1),), kernels=kernels, total=(comparison("total", 2, 0.1),))
+    of = judged(
+        quantization=(comparison("quantization", 60, 0.1),), kernels=kernels, total=(comparison("total", 2, 0.1),)
+    )
 
     assert samples_of(of, "kernels", 4) == (40, 2, 0, 1)
     assert samples_of(of, "kernels", 1) == (40,)
+
+
+def test_samples_that_the_stage_did_not_run_are_not_looked_at():
+    """Reference kernels run the first ones only, and the total may be worst elsewhere."""
+    of = judged(ran=3, kernels=(comparison("kernels", 2, 0.1),), total=(comparison("total", 40, 0.1),))
+
+    assert samples_of(of, "kernels", 4) == (2, 0, 1)
 
 
 def test_a_folder_takes_the_place_of_an_older_one_as_a_whole(tmp_path):
@@ -149,3 +209,15 @@ def test_a_folder_that_cannot_be_written_leaves_nothing(tmp_path):
         write(found("kernels"), tmp_path / "file" / "reproduction")
 
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_what_fails_half_way_leaves_the_older_folder_as_it_was(tmp_path):
+    write(found("kernels"), tmp_path / "reproduction")
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "operator.tflite").symlink_to(tmp_path / "gone")
+
+    with pytest.raises(StoreFailed):
+        write(found("device", reproduction=tmp_path / "store"), tmp_path / "reproduction")
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["reproduction", "store"]
+    assert json.loads((tmp_path / "reproduction" / "attribution.json").read_text())["stage"] == "kernels"

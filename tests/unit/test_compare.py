@@ -792,3 +792,80 @@ def test_what_nobody_asked_for_is_not_measured():
 
     assert names == set(metrics.always())
     assert {"max_abs", "mean_abs", "sqnr_db", "top1_agreement"} <= names
+
+
+# ---- what a comparison says
+
+
+def test_a_comparison_says_what_was_judged_by_what_and_why():
+    """All that a report shows; a confidence belongs to a rate alone."""
+    values, stages = scores(), {"stage": "conversion"}
+
+    error, rate = compare(
+        run(y=values), run(y=values + 1), [bound(**stages), bound("top1_agreement", 0.5, **stages)], **stages
+    ).comparisons
+
+    said = error.to_json()
+    assert said.pop("value") == pytest.approx(1, rel=1e-6)
+    assert said.pop("worst_sample") in range(200)
+    assert said == {
+        "stage": "conversion",
+        "output": "y",
+        "metric": "max_abs",
+        "limit": 0.1,
+        "unit": "real",
+        "better": "lower",
+        "because": "b",
+        "samples": 200,
+        "interval": None,
+        "confidence": None,
+        "samples_needed": None,
+        "detail": "",
+        "status": "failed",
+        "passed": False,
+    }
+    assert rate.confidence == 0.95
+    assert rate.to_json()["status"] == "passed"
+
+
+def test_an_output_that_cannot_be_compared_is_one_mismatch_too_many():
+    lost = compare(run(y=scores()), run(z=scores()), [], stage="kernels").comparisons
+
+    assert [each.output for each in lost] == ["y", "z"]
+    assert dataclasses.replace(lost[0], detail="", because="") == Comparison(
+        "kernels", "y", "structure", 1.0, 0.0, "mismatches", "lower", "", 200
+    )
+    assert lost[0].because.startswith("outputs are bound by name")
+    assert lost[0].status == "failed"
+
+
+def test_where_looking_may_end_early_the_interval_is_one_for_any_time():
+    """(0.05 / 51)^(1/50): where the mixture, 1/51, is twenty times as likely; no number of samples is foretold."""
+    measured = measure(run(y=scores(50)), run(y=scores(50)))
+
+    sure = only(judge(measured, [bound("top1_agreement", 0.5)], stage="total", early=True))
+    open_ = only(judge(measured, [bound("top1_agreement", 0.9)], stage="total", early=True))
+
+    assert sure.interval == pytest.approx(((0.05 / 51) ** (1 / 50), 1))
+    assert (sure.status, open_.status, open_.samples_needed) == ("passed", "inconclusive", None)
+
+
+def test_a_refusal_says_what_to_do():
+    """Every bound that did not apply is in it, and where none was tried nothing stands in brackets."""
+    same, column = np.full((20, 1, 4), 0.25, np.float32), scores()[..., :1]
+
+    with pytest.raises(UnjudgeableRun) as constant:
+        compare(run(y=same), run(y=same), [bound()], stage="total")
+    with pytest.raises(UnjudgeableRun) as none:
+        compare(run(y=column), run(y=column), [], stage="total")
+    with pytest.raises(UnjudgeableRun) as two:
+        compare(run(y=column), run(y=column), [bound("top1_agreement", 0.9), bound("cosine", 0.9)], stage="total")
+
+    assert constant.value.hint == "verify with samples that differ, and check how they are preprocessed"
+    assert none.value.problem == "output 'y': no bound on its total applies"
+    assert none.value.hint == "add [[bounds]] with stage = 'total' to the profile"
+    reasons = two.value.problem.partition("applies (")[2].split("; ")
+    assert [reason.partition(":")[0] for reason in reasons] == ["top1_agreement", "cosine"]
+    both = {"a": scores(), "b": scores()}
+    with pytest.raises(UnjudgeableRun, match=r"bound total c max_abs: matches no output; known: a, b$"):
+        compare(run(**both), run(**both), [bound(output="c")], stage="total")

@@ -68,7 +68,15 @@ def test_the_interval_covers_what_it_claims():
 
 @pytest.mark.parametrize(
     ("rate", "limit", "expected"),
-    [(1.0, 0.9, 36), (1.0, 0.98, 183), (0.95, 0.9, 142), (0.994, 0.98, 382), (0.8, 0.9, 50), (0.0, 0.9, 2), (1.0, 0.01, 1)],
+    [
+        (1.0, 0.9, 36),
+        (1.0, 0.98, 183),
+        (0.95, 0.9, 142),
+        (0.994, 0.98, 382),
+        (0.8, 0.9, 50),
+        (0.0, 0.9, 2),
+        (1.0, 0.01, 1),
+    ],
 )
 def test_the_number_of_samples_that_settles_it(rate, limit, expected):
     """At the rate that was seen, the limit lies outside the interval from there on, and inside just before."""
@@ -91,5 +99,5 @@ def test_more_confidence_needs_more_samples():
 
 def test_a_fraction_that_does_not_converge_is_an_error():
     """Rather than a number that is nearly one; no count of samples that fits a machine comes there."""
-    with pytest.raises(ArithmeticError, match=r"^incomplete beta function of 0\.5, 1e\+13, 1e\+13: does not converge$"):
+    with pytest.raises(ArithmeticError, match=r"^incomplete beta function of 0\.5, .*: does not converge$"):
         _fraction(0.5, 1e13, 1e13)

@@ -9,7 +9,7 @@ from statistics import NormalDist, fmean
 import numpy as np
 import pytest
 
-from toolkit.compare.resampling import bootstrap, detectable_drop, paired_difference, pairs_needed
+from toolkit.compare.resampling import bootstrap, bootstrap_of_sums, detectable_drop, paired_difference, pairs_needed
 
 
 def test_the_interval_of_a_skewed_mean_covers_about_what_it_claims():
@@ -71,25 +71,44 @@ def draws_of(rows, score, seed):
 
 
 def test_the_interval_is_that_of_another_implementation():
-    """scipy 1.17, method BCa, 200,000 resamples; the percentiles alone would give (0.60, 4.26)."""
+    """With scipy 1.17, method BCa, 200,000 resamples; the percentiles alone would give (0.60, 4.26)."""
     assert bootstrap(SKEWED, fmean, 0.9, 0) == pytest.approx((0.88, 5.27), rel=0.1)
+
+
+def ends_of(draws, whole, without, confidence):
+    """The interval by Efron and Tibshirani, An Introduction to the Bootstrap (1993), 14.9, 14.14 and 14.15; ties count half."""
+    normal, draws, away = NormalDist(), np.sort(draws), np.mean(without) - without
+    shift = normal.inv_cdf(np.mean((draws < whole) + 0.5 * (draws == whole)))
+    skew = (away**3).sum() / (6 * (away**2).sum() ** 1.5)
+    tilted = [shift + normal.inv_cdf(tail) for tail in ((1 - confidence) / 2, (1 + confidence) / 2)]
+    return tuple(draws[min(int(2000 * normal.cdf(shift + z / (1 - skew * z))), 1999)] for z in tilted)
 
 
 @pytest.mark.parametrize("confidence", [0.5, 0.9, 0.99])
 @pytest.mark.parametrize("rows", [SKEWED, [-each for each in SKEWED], [0.0, 0.0, 0.0, 1.0], [1.0, 3.0]])
 def test_the_ends_are_those_of_the_formula(rows, confidence):
-    """Efron and Tibshirani, An Introduction to the Bootstrap (1993), 14.9, 14.14 and 14.15; ties count half."""
-    normal, draws, whole = NormalDist(), draws_of(rows, fmean, 0), fmean(rows)
-    shift = normal.inv_cdf(np.mean((draws < whole) + 0.5 * (draws == whole)))
-    away = (np.array(rows) - whole) / (len(rows) - 1)  # how far the mean lies above that of the others
-    skew = (away**3).sum() / (6 * (away**2).sum() ** 1.5)
+    without = np.array([fmean(rows[:left] + rows[left + 1 :]) for left in range(len(rows))])
 
-    expected = []
-    for tail in ((1 - confidence) / 2, (1 + confidence) / 2):
-        z = shift + normal.inv_cdf(tail)
-        expected.append(draws[min(int(2000 * normal.cdf(shift + z / (1 - skew * z))), 1999)])
+    expected = ends_of(draws_of(rows, fmean, 0), fmean(rows), without, confidence)
 
-    assert bootstrap(rows, fmean, confidence, 0) == tuple(expected)
+    assert bootstrap(rows, fmean, confidence, 0) == expected
+
+
+@pytest.mark.parametrize("confidence", [0.5, 0.99])
+@pytest.mark.parametrize("count", [2, 40])
+def test_the_ends_of_a_score_of_sums_are_those_of_the_formula(count, confidence):
+    """A ratio of two sums, resample by resample, any of all samples in each."""
+    terms = np.random.default_rng(2).exponential(size=(count, 2))
+    numbers = np.random.default_rng(7)
+    drawn = np.concatenate([numbers.integers(0, count, (100, count), dtype=np.int32) for _ in range(20)])
+
+    def ratio(sums):
+        return sums[..., 0] / sums[..., 1]
+
+    without = np.array([ratio(np.delete(terms, left, axis=0).sum(axis=0)) for left in range(count)])
+    expected = ends_of(ratio(terms[drawn].sum(axis=1)), ratio(terms.sum(axis=0)), without, confidence)
+
+    assert bootstrap_of_sums(terms, ratio, confidence, 7) == pytest.approx(expected, rel=1e-12)
 
 
 def test_where_leaving_one_out_changes_nothing_the_draws_alone_decide():

@@ -55,6 +55,7 @@ def test_a_run_comes_back_as_it_was(saved, monkeypatch):
     assert run.signature.output("boxes/kept").scale == (0.5,)
     assert run.samples == tuple(digest[:16] for digest in HASHES)
     np.testing.assert_array_equal(run.arrays()["scores"], SCORES)
+    assert run.read().name == f"kernels ({run.path})"
     blocks = list(run.read(5).blocks)
     assert [len(block["scores"]) for block in blocks] == [3, 2]
     np.testing.assert_array_equal(np.concatenate([block["boxes/kept"] for block in blocks]), BOXES[:5])
@@ -73,6 +74,48 @@ def test_the_file_is_one_that_others_can_read(saved):
 
     np.testing.assert_array_equal(found["scores"], SCORES)
     np.testing.assert_array_equal(found["boxes/kept"], BOXES)
+
+
+@pytest.mark.parametrize("more", range(8))
+def test_the_data_begin_at_a_multiple_of_eight_bytes(saved, tmp_path, more):
+    """As the format asks for, so that others may map the file; however long the header is."""
+    content = saved("run", stage="s" * more).read_bytes()
+
+    length = int.from_bytes(content[:8], "little")
+    assert length % 8 == 0
+    assert content[8 + length :][:12] == SCORES[0].tobytes()
+    assert len(content[8 : 8 + length].rstrip(b" ")) > length - 8
+
+
+@pytest.mark.parametrize(("shape", "at_once", "sizes"), [((), 16, [2, 2, 1]), ((100,), 16, [1] * 5)])
+def test_a_block_is_of_as_many_rows_as_fit(tmp_path, monkeypatch, shape, at_once, sizes):
+    """At least one, however wide it is."""
+    monkeypatch.setattr(saved_runs, "_ROWS_AT_ONCE", at_once)
+    signature = {"key": "", "inputs": [], "outputs": [{"name": "y", "dtype": "float32", "shape": list(shape)}]}
+    with ShardWriter(tmp_path / "shards") as writer:
+        for _ in range(5):
+            writer.add({"y": np.zeros(shape, np.float32)})
+    saved_runs.write(tmp_path / "run.safetensors", tmp_path / "shards", {"stage": "s", "signature": signature}, [])
+
+    run = saved_runs.read(tmp_path / "run.safetensors")
+
+    assert [len(block["y"]) for block in run.read().blocks] == sizes
+    assert run.samples == ()  # nobody said of which samples it is
+
+
+def test_an_npz_says_its_outputs_and_its_name_is_its_stage(tmp_path):
+    np.savez(tmp_path / "theirs.npz", scores=SCORES, boxes=BOXES)
+
+    run = saved_runs.read(tmp_path / "theirs.npz")
+
+    assert (run.stage, run.count, run.signature.key, run.samples, dict(run.about)) == ("theirs", COUNT, "", (), {})
+    assert {spec.name: (spec.dtype, spec.shape) for spec in run.signature.outputs} == {
+        "scores": ("float32", (1, 3)),
+        "boxes": ("uint8", (2, 4)),
+    }
+    (block,) = run.read(3).blocks
+    np.testing.assert_array_equal(block["boxes"], BOXES[:3])
+    np.testing.assert_array_equal(run.arrays()["scores"], SCORES)
 
 
 def test_outputs_of_somebody_elses_making_are_compared_too(saved, tmp_path):
@@ -121,8 +164,9 @@ def _rewritten(path, change):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda run: run.update(schema=2), "has schema 2, this release knows 1"),
+        (lambda run: run.update(schema=2), r"run\.safetensors: has schema 2, this release knows 1; the release that"),
         (lambda run: run.update(count=6), "it holds"),
+        (lambda run: run.update(count=6, samples=[]), "says 6 samples of .'boxes/kept', 'scores'."),
         (lambda run: run["samples"].pop(), "it holds"),
         (lambda run: run["signature"]["outputs"].pop(), "it holds"),
         (lambda run: run.pop("signature"), "signature"),
@@ -135,11 +179,27 @@ def test_a_run_that_contradicts_itself_is_refused(saved, change, said):
 
     with pytest.raises(RequestError, match=said) as found:
         saved_runs.read(path)
-    assert str(path) in found.value.problem
+    assert found.value.problem.startswith(f"{path}: ")
+    assert ("is no saved run" in found.value.problem) == ("schema" not in said)
 
 
-@pytest.mark.parametrize("kind", ["missing", "empty", "cut", "text", "other safetensors", "array", "pickle", "ragged"])
-def test_what_is_no_run_is_refused(saved, tmp_path, kind):
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("missing", "no such file; a run that was saved, .safetensors or .npz, would be right"),
+        ("empty", "is no saved run"),
+        ("cut", "is no saved run"),
+        ("text", "is no saved run"),
+        (
+            "other safetensors",
+            "is no saved run (its metadata has no 'run'); a .safetensors of a bundle's runs folder, or",
+        ),
+        ("array", "is no saved run (a single array without a name)"),
+        ("pickle", "is no saved run (Object arrays cannot be loaded"),
+        ("ragged", "is no saved run (its arrays are not of one number of samples)"),
+    ],
+)
+def test_what_is_no_run_is_refused(saved, tmp_path, kind, said):
     """One message with the path, never a traceback, and nothing is unpickled."""
     path = tmp_path / "bad.safetensors"
     if kind == "empty":
@@ -162,8 +222,9 @@ def test_what_is_no_run_is_refused(saved, tmp_path, kind):
         else:
             np.savez(path, scores=SCORES, boxes=BOXES[:2])
 
-    with pytest.raises(RequestError, match=path.name):
+    with pytest.raises(RequestError) as found:
         saved_runs.read(path)
+    assert found.value.problem.startswith(f"{path}: {said}")
 
 
 @pytest.mark.parametrize(

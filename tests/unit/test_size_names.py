@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
-from toolkit import sizes
+from toolkit import chain, sizes
+from toolkit.cli.options import sets_of
 from toolkit.errors import RequestError, UnknownName
-from toolkit.opening import Samples, named_sets
+from toolkit.opening import Samples
 
 DECLARED = {"image": [None, None, None, 3], "mask": [None, None]}
 SMALL = {"image": [1, 64, 64, 3], "mask": [1, 7]}
@@ -37,6 +40,13 @@ def test_a_file_that_counts_open_sizes_as_1_is_made_up_for():
     assert sizes.growth({"x": [1, None], "y": None}, {"x": [1, 6], "y": [2, 4]}) == 8
 
 
+@pytest.mark.parametrize(("grown", "count"), [(1, 100), (10, 10), (1000, 4)])
+def test_the_larger_a_call_the_fewer_samples_run_on_reference_kernels(grown, count):
+    floats = SimpleNamespace(result={"multiply_accumulates": 10_000_000})
+
+    assert chain._as_many_as_reference_kernels_can(floats, grown) == count
+
+
 def test_the_nth_shapes_of_several_inputs_belong_together():
     said = [("image", [1, 8]), ("mask", [1, 2]), ("image", [1, 9]), ("mask", [1, 3]), ("scale", [])]
 
@@ -53,13 +63,13 @@ def test_a_set_has_a_name_or_none(tmp_path):
     odd = tmp_path / "a=b.npz"
     odd.write_bytes(b"")
 
-    assert named_sets("--eval", []) is None
-    assert named_sets("--eval", ["photos/"]) == "photos/"
-    assert named_sets("--eval", [str(odd)]) == str(odd)
-    assert named_sets("--eval", ["all.npz", "embed=some.npz"]) == {"*": "all.npz", "embed": "some.npz"}
-    for texts in (["a.npz", "b.npz"], ["x=a.npz", "x=b.npz"], ["x="]):
-        with pytest.raises(RequestError, match="NAME=SET"):
-            named_sets("--eval", texts)
+    assert sets_of("--eval", None) is None
+    assert sets_of("--eval", ["photos/"]) == "photos/"
+    assert sets_of("--eval", [str(odd)]) == str(odd)
+    assert sets_of("--eval", ["all.npz", "embed=some.npz"]) == {"*": "all.npz", "embed": "some.npz"}
+    for texts in (["a.npz", "b.npz"], ["x=a.npz", "x=b.npz"]):
+        with pytest.raises(RequestError, match="each can have one"):
+            sets_of("--eval", texts)
 
 
 def test_a_name_without_a_set_of_its_own_has_that_of_the_others():

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from toolkit import bundle, report, target
+from toolkit import bundle, compare, report, target
 from toolkit.conversion import Artifact
 from toolkit.errors import EnvironmentUnavailable, RequestError, UnjudgeableRun
 from toolkit.jobs import Engine
 from toolkit.runtime import Run
-from toolkit.signature import Signature
+from toolkit.signature import Signature, TensorSpec
 from toolkit.source import Source
+from toolkit.target import Bound
 from toolkit.tasks import asked
-from toolkit.verdict import Evidence, Step, decibels, judge
+from toolkit.verdict import Evidence, Step, _below_noise, _first, decibels, judge, judge_chain, noise_share, own_noise
 from toolkit.worker.shards import ShardWriter
 
 SIGNATURE = {
@@ -108,7 +111,17 @@ def judged(tmp_path, profile):
         about = {"title": stage, "machine": "x86_64", "launcher": "local"}
         return Step(stage, Run(folder, signature, "fake 1", about, len(scores), "key"), Signature.from_json(signature))
 
-    def make(stages: dict[str, np.ndarray], chosen=None, findings=(), labels=None, noise=None, renamed=None, tasks=()):
+    def make(
+        stages: dict[str, np.ndarray],
+        chosen=None,
+        findings=(),
+        labels=None,
+        noise=None,
+        renamed=None,
+        tasks=(),
+        *,
+        early=False,
+    ):
         signatures = {renamed: json.loads(json.dumps(SIGNATURE).replace("scores", "logits"))} if renamed else {}
         steps = [step(stage, scores, signatures.get(stage, SIGNATURE)) for stage, scores in stages.items()]
         model = tmp_path / "model.tflite"
@@ -139,7 +152,15 @@ def judged(tmp_path, profile):
         board = chosen or profile()
         wanted = asked(tasks, board.bounds, "float32")
         evidence = Evidence(
-            tuple(steps), samples, drawn, noise or {"repeat": {"scores": 0.0}}, tuple(findings), 1.0, wanted
+            tuple(steps),
+            samples,
+            drawn,
+            noise or {"repeat": {"scores": 0.0}},
+            tuple(findings),
+            1.0,
+            wanted,
+            candidates=({"scheme": "float32"},),
+            early=early,
         )
         return judge(board, source, artifact, evidence)
 
@@ -496,3 +517,240 @@ def test_a_common_mistake_is_named_beside_the_failure(judged):
     assert [finding["code"] for finding in verdict.findings] == ["classes-permuted"]
     assert "the last axis has another order" in report.verdict_text(verdict)
     assert judged(stages()).findings == ()
+
+
+def test_without_evidence_nothing_passes(judged):
+    """However the parts were put together: no comparison on the total, no sample in it, none that was drawn to verify."""
+    verdict = judged(stages())
+    held, total = verdict.judged, verdict.total
+
+    def outcome(**changed):
+        return dataclasses.replace(held, total=dataclasses.replace(total, **changed)).outcome
+
+    assert held.outcome == outcome() == "passed"
+    assert outcome(comparisons=()) == "failed"
+    assert outcome(measured=dataclasses.replace(total.measured, samples=0)) == "failed"
+    assert outcome(measured=dataclasses.replace(total.measured, samples=1)) == "passed"
+    assert dataclasses.replace(verdict, samples={"calibration": 9, "verification": 0}).outcome == "failed"
+    assert dataclasses.replace(verdict, samples={"calibration": 0, "verification": 1}).outcome == "passed"
+
+
+@dataclasses.dataclass(frozen=True)
+class Held:
+    """A run of a chain in memory."""
+
+    stage: str
+    scores: np.ndarray
+
+    @property
+    def count(self) -> int:
+        """How many samples it holds."""
+        return len(self.scores)
+
+    def read(self, count: int | None = None) -> compare.Run:
+        """Return all of it, or the first samples."""
+        signature = Signature("", (), (TensorSpec("scores", "float32", (1, 4)),))
+        return compare.Run(self.stage, signature, [{"scores": self.scores[:count]}])
+
+
+def bound(stage, metric, limit, unit="", **more):
+    return Bound(stage=stage, output="*", metric=metric, limit=limit, unit=unit, because="b", **more)
+
+
+def chain(*scores, last="device"):
+    names = ("original", "conversion", last)
+    return [Held(name, each.astype(np.float32)) for name, each in zip(names, scores, strict=True)]
+
+
+def test_each_stage_and_the_total_are_judged_with_the_scheme_the_noise_and_the_metrics_that_bounds_name():
+    """0.02 from stage to stage: once the noise of 0.02, and twice that in all."""
+    steps = chain(SCORES, SCORES + 0.02, SCORES + 0.04)
+    both = [(stage, factor) for stage, factor in (("conversion", 1), ("total", 2))]
+    bounds = [bound(stage, "max_abs", factor * 1.01, "noise", schemes=("float32",)) for stage, factor in both]
+    bounds += [bound(stage, "topk_agreement:k=2", 0.9) for stage, _ in both]
+
+    judged = judge_chain(steps, bounds, "float32", {"scores": 0.02})
+
+    assert [(each.stage, each.metric, each.status) for each in judged.comparisons] == [
+        ("conversion", "max_abs", "passed"),
+        ("conversion", "topk_agreement:k=2", "passed"),
+        ("total", "max_abs", "passed"),
+        ("total", "topk_agreement:k=2", "passed"),
+    ]
+    assert [each.value for each in judged.comparisons if each.metric == "max_abs"] == pytest.approx([1, 2], rel=1e-4)
+    alone = judge_chain(steps, [*bounds[2:], bound("device", "max_abs", 1, "real")], "int8", {})
+    assert "topk_agreement:k=2" in {each.metric for each in alone.cumulative["device"].measurements}
+
+
+def test_intervals_are_those_of_one_look_unless_the_device_could_stop_early():
+    """(1/2 of 5 %)^(1/50) for one look; where the mixture, 1/51, is twenty times as likely, for any number of looks."""
+    steps = chain(SCORES, SCORES + 0.02, SCORES + 0.04)
+    bounds = [bound(stage, "top1_agreement", 0.5) for stage in ("device", "total")]
+
+    for said, low in (({}, 0.025 ** (1 / 50)), ({"early": True}, (0.05 / 51) ** (1 / 50))):
+        found = judge_chain(steps, bounds, "float32", {}, **said).comparisons
+
+        assert [each.interval[0] for each in found] == pytest.approx([low, low])
+
+
+def test_a_device_that_could_stop_early_may_have_fewer_samples():
+    """It is then held against the first ones of the others."""
+    steps = chain(SCORES, SCORES + 0.02, SCORES[:30] + 0.04)
+
+    judged = judge_chain(steps, [bound("total", "max_abs", 1, "real")], "float32", {}, early=True)
+
+    assert [each.measured.samples for each in (*judged.stages, judged.total)] == [50, 30, 30]
+
+
+@pytest.mark.parametrize(("stage", "early"), [("device", False), ("kernels", True)])
+def test_any_other_stage_of_fewer_samples_is_an_error(stage, early):
+    steps = chain(SCORES, SCORES + 0.02, SCORES[:30] + 0.04, last=stage)
+
+    with pytest.raises(UnjudgeableRun, match="50 samples in conversion, 30 in"):
+        judge_chain(steps, [bound("total", "max_abs", 1, "real")], "float32", {}, early=early)
+
+
+def test_a_branch_of_more_samples_than_the_rest_is_held_against_theirs():
+    """The first of both are compared, whichever has more."""
+    steps = [Held("original", SCORES[:20]), Held("source", SCORES), Held("conversion", SCORES[:20] + np.float32(0.1))]
+
+    judged = judge_chain(steps, [bound("total", "max_abs", 1, "real")], "float32", {})
+
+    assert [each.measured.samples for each in judged.stages] == [20, 20]
+
+
+def test_the_noise_of_an_output_is_the_most_of_its_kinds():
+    assert own_noise({"repeat": {"a": 0.1, "b": 3}, "batch": {"a": 0.2}}) == {"a": 0.2, "b": 3.0}
+
+
+@pytest.mark.parametrize(("count", "sizes"), [(4, [3, 1]), (6, [3, 3]), (99, [3, 3, 3])])
+def test_the_first_samples_are_no_more_and_no_fewer(count, sizes):
+    """A run may be larger than the part that others ran, and it may be smaller."""
+    blocks = [{"y": np.zeros((3, 1))}] * 3
+
+    assert [len(each["y"]) for each in _first(blocks, count)] == sizes
+
+
+def test_shares_of_noise_in_decibels():
+    """Of signal to noise; none is no number of them."""
+    assert decibels(0.0) is None
+    assert decibels(0.001) == pytest.approx(30)
+    assert decibels(math.inf) == decibels(math.nan) == -math.inf
+
+
+def test_what_cannot_be_told_moved_the_outputs_most():
+    """A NaN, or an output that cannot be compared; noise as large as a hundredth of the signal's power is 20 dB."""
+    original, noisy, broken = Held("a", SCORES), Held("b", SCORES * np.float32(1.1)), Held("c", SCORES * np.nan)
+    measured = compare.measure(original.read(), noisy.read())
+
+    assert noise_share(measured) == pytest.approx(0.01, rel=1e-4)
+    assert noise_share(dataclasses.replace(measured, mismatches={"more": "missing"})) == math.inf
+    assert noise_share(compare.measure(original.read(), broken.read())) == math.inf
+
+
+def test_a_mistake_that_explains_a_failure_is_said_with_what_undoing_it_gains(judged):
+    """As a warning, of the original against the last stage."""
+    outputs = {"original": SCORES, "conversion": SCORES + np.float32(0.001), "kernels": SCORES[..., ::-1]}
+    exact = [each for each in judged(outputs).findings if each["code"] == "classes-permuted"]
+    noise = np.random.default_rng(1).normal(size=SCORES.shape).astype(np.float32) / 100
+    near = [
+        each for each in judged(outputs | {"kernels": (SCORES + noise)[..., ::-1]}).findings if "perm" in each["code"]
+    ]
+
+    assert [each["severity"] for each in (*exact, *near)] == ["warning", "warning"]
+    assert exact[0]["message"].startswith("output 'scores': ")
+    assert exact[0]["message"].endswith(" (undone, it is equal)")
+    assert near[0]["message"].endswith(" dB)")
+    assert "(undone, it agrees to 4" in near[0]["message"]
+
+
+def test_what_outputs_show_is_a_warning_with_its_stage(judged):
+    outputs = stages()
+    outputs["kernels"] = outputs["kernels"] * np.nan
+
+    found = [each for each in judged(outputs).findings if "holds 200 NaN and 0 Inf" in each["message"]]
+
+    assert found == [
+        {
+            "code": "outputs",
+            "severity": "warning",
+            "message": "kernels: output 'scores': the candidate holds 200 NaN and 0 Inf, first in sample 0",
+        }
+    ]
+
+
+def test_what_a_verdict_is_made_from_is_kept_in_it(judged, profile):
+    verdict = judged(stages(), profile(budget="[budget]\nfile_bytes = 8"))
+
+    assert verdict.seconds == 1.0
+    assert (verdict.early, verdict.candidates, verdict.tried) == (False, ({"scheme": "float32"},), ())
+    assert [(each.name, each.spent, each.limit, each.passed) for each in verdict.budget] == [("file_bytes", 8, 8, True)]
+    assert verdict.steps[1].read().name == verdict.steps[1].read(3).name == "conversion (fake 1)"
+
+
+def test_a_verdict_is_by_the_scheme_the_noise_and_whether_it_could_stop_early(judged, profile):
+    """Bounds of the artifact's scheme, limits in what the original wanders, intervals that hold at any time."""
+    noisy, board = profile(limit=0.2, unit="noise"), profile()
+    mine = bound("total", "max_abs", 1e-6, "real", schemes=("float32",))
+    drop = bound("total", "top_k_accuracy", 0.2, schemes=("float32",))
+
+    def with_bounds(*more):
+        return board.model_copy(update={"bounds": (*board.bounds, *more)})
+
+    assert judged(stages(), noisy, noise={"repeat": {"scores": 0.02}}).outcome == "passed"
+    assert judged(stages(), with_bounds(mine)).outcome == "failed"
+    assert [each.metric for each in judged(stages(), with_bounds(drop), labels=TRUTH).judged.drops] == [
+        "top_k_accuracy"
+    ]
+    early = judged(stages(), with_bounds(bound("total", "top1_agreement", 0.5)), early=True)
+    assert early.early
+    assert early.comparisons[-1].interval[0] == pytest.approx((0.05 / 51) ** (1 / 50))
+
+
+TIGHT = [
+    (bound("total", "max_abs", 0.1, "real"), 0.2),
+    (bound("conversion", "max_abs", 0.1, "real"), 0.2),
+    (bound("total", "max_abs", 0.2, "real"), None),  # as much as it wanders is no less
+    (bound("total", "max_abs", 0.1, "range"), None),  # 0.2 of a range of 4
+    (bound("total", "max_abs", 0.04, "range"), 0.05),
+    (bound("total", "rmse", 0.1, "real"), None),
+    (bound("total", "max_abs", 0.1, "lsb"), None),
+    (bound("kernels", "max_abs", 0.1, "real"), None),  # two runs of one artifact
+    (bound("device", "max_abs", 0.1, "real"), None),
+    (bound("total", "max_abs", 0.1, "real", schemes=("float32",)), 0.2),
+    (bound("total", "max_abs", 0.1, "real", schemes=("float16",)), None),
+    (Bound(stage="total", output="scores", metric="max_abs", limit=0.1, unit="real", because="b"), 0.2),
+    (Bound(stage="total", output="others", metric="max_abs", limit=0.1, unit="real", because="b"), None),
+]
+
+
+@pytest.mark.parametrize(("tight", "size"), TIGHT, ids=range(len(TIGHT)))
+def test_which_bounds_are_tighter_than_the_originals_own_noise(tight, size):
+    """Whatever other bounds stand before it, and other outputs of which nothing is known."""
+    seen = SimpleNamespace(low=-1.0, high=3.0)
+    others = [each for each, found in TIGHT if found is None]
+    noise = {"repeat": {"gone": 9.0, "scores": 0.2}}
+
+    found = _below_noise(
+        SimpleNamespace(bounds=[*others, tight]),
+        SimpleNamespace(scheme="float32"),
+        noise,
+        SimpleNamespace(seen={"scores": seen}),
+    )
+
+    asked = f"bound {tight.stage} scores max_abs <= {tight.limit:g} {tight.unit}"
+    message = f"{asked} is tighter than the original's own noise (repeat: {size})"
+    expected = [{"code": "bound-below-noise", "severity": "warning", "message": message}]
+    assert found == (expected if size else [])
+
+
+def test_a_share_of_no_range_is_taken_for_a_value():
+    """The original is the same for every sample there, which is said elsewhere."""
+    found = _below_noise(
+        SimpleNamespace(bounds=[bound("total", "max_abs", 0.1, "range")]),
+        SimpleNamespace(scheme="float32"),
+        {"repeat": {"scores": 0.2}},
+        SimpleNamespace(seen={"scores": SimpleNamespace(low=1.0, high=1.0)}),
+    )
+
+    assert len(found) == 1

@@ -6,15 +6,16 @@ Every runtime, on every launcher, runs the files that this makes as it runs any 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from toolkit.attribution import BY_BITS, Attribution, Deviation, Operator
+from toolkit.attribution import BY_BITS, Attribution, Operator
+from toolkit.attribution.ranking import by_own_noise, by_rise
 from toolkit.attribution.reproducing import Looked, reproduced
 from toolkit.attribution.sides import diverging, execution, said, sides
+from toolkit.attribution.text import decibels
 from toolkit.chain import Chain, model_of
 from toolkit.errors import EdgeToolkitError, RequestError, UnknownName
 from toolkit.executor import Executor
@@ -31,14 +32,15 @@ _OF_TENSORFLOW = "both of its sides are graphs of TensorFlow, of which no operat
 
 
 def samples_of(judged: Judged, stage: str, count: int) -> tuple[int, ...]:
-    """Return the samples to look at, at most so many: the worst of the comparisons that a stage failed, then the first ones.
+    """Return the samples to look at, at most so many of those that the stage ran: the worst of the comparisons that it failed, then the first ones.
 
     Where the stage kept its bounds, the worst are those that the total failed by.
     """
     stages = [each for each in judged.stages if each.stage == stage]
+    ran = min(each.measured.samples for each in [*stages, judged.total])
     failed = [each for one in [*stages, judged.total] for each in one.comparisons if each.status == "failed"]
-    worst = [each.worst_sample for each in failed if each.worst_sample is not None]
-    return tuple(dict.fromkeys([*worst, *range(count)]))[:count]
+    worst = [each.worst_sample for each in failed if each.worst_sample is not None and each.worst_sample < ran]
+    return tuple(dict.fromkeys([*worst, *range(min(count, ran))]))[:count]
 
 
 def attribute(chain: Chain, stage: str, samples: Sequence[int], executor: Executor) -> Attribution:
@@ -83,13 +85,11 @@ class _Search:
         if self.chain.target.format != "tflite":
             return self.untold(f"of a .{self.chain.target.format} file no operator is cut out here")
         looked = self._look(samples)
-        if isinstance(looked, str):
-            return self.untold(looked)
         (weighed,) = self.executor.run(
             _job("operators against one another", "weigh", looked.inputs, {"samples": looked.samples})
         )
         held = json.loads((weighed.out / "rows.json").read_text())
-        operators = [_operator(row, looked.samples, by_bits=self.stage in BY_BITS) for row in held["rows"]]
+        operators = by_own_noise(held["rows"], looked.samples, by_bits=self.stage in BY_BITS)
         output, notes = None, _notes(held)
         if self.stage == "quantization":
             operators, output, note = self._handed_over(operators, looked)
@@ -110,8 +110,8 @@ class _Search:
         """Return how far the outputs are apart, and why no more can be told."""
         return Attribution(self.stage, *self.names, why=why, diverging=diverging(self.stage, self.jobs, self.executor))
 
-    def _look(self, samples: Sequence[int]) -> Looked | str:
-        """Run both sides and each operator alone over as many of the samples as can be kept; return what keeps it from being done."""
+    def _look(self, samples: Sequence[int]) -> Looked:
+        """Run both sides, and each operator alone, over as many of the samples as can be kept."""
         before, after = self.jobs
         model = model_of(after)
         floats = model_of(before) if self.stage == "quantization" else None
@@ -121,29 +121,25 @@ class _Search:
             name: _job(f"tensors of {_name(file)}", "tap", {"model": file}, {"signature": keys[name]})
             for name, file in files.items()
         }
-        entries = self.executor.run(*tapped.values())
-        most = max(1, _SEEN_BYTES // max(entry.result["bytes"] for entry in entries))
-        picked = _job(
-            "samples to look at", "pick", {"samples": self.chain.model.verification}, {"samples": list(samples[:most])}
-        )
-        (entry,) = self.executor.run(picked)
-        drawn, numbers = picked.output("samples"), list(entry.result["samples"])
+        most = max(1, _SEEN_BYTES // max(entry.result["bytes"] for entry in self.executor.run(*tapped.values())))
+        picking = {"samples": list(samples[:most])}
+        picked = _job("samples to look at", "pick", {"samples": self.chain.model.verification}, picking)
+        drawn = picked.output("samples")
         if self.stage == "conversion":
-            taps = self._of_tensorflow(model, drawn)
+            taps, runs = self._of_tensorflow(model, drawn), {}
         else:
-            side = tapped["model" if floats is None else "floats"]
-            taps = run_job(side.output("tapped.tflite"), drawn, execution(before)).output("outputs")
+            side = tapped["model" if floats is None else "floats"].output("tapped.tflite")
+            taps = run_job(side, drawn, execution(before)).output("outputs")
+            runs = {"before": before.output("outputs")}
         given = run_job(tapped["model"].output("tapped.tflite"), drawn, execution(after)).output("outputs")
+        (entry, *_) = self.executor.run(picked, taps.job, given.job)
         inputs: dict[str, Path | Output] = {**files, "samples": drawn, "taps": taps, "given": given}
-        self.executor.run(taps.job, given.job)
         feeding = _job(f"inputs of each operator of {_name(model)}", "feed", inputs)
         fed = feeding.output("samples")
         alone = run_job(feeding.output("apart.tflite"), fed, execution(after)).output("outputs")
-        runs = {"after": after.output("outputs")}
-        if self.stage != "conversion":
-            runs["before"] = before.output("outputs")
+        inputs = {**inputs, **runs, "after": after.output("outputs"), "alone": alone}
         twice = execution(before) if self.stage in BY_BITS else None
-        return Looked({**inputs, **runs, "alone": alone}, fed, numbers, execution(after), twice)
+        return Looked(inputs, fed, list(entry.result["samples"]), execution(after), twice)
 
     def _of_tensorflow(self, model: Path | Output, drawn: Output) -> Output:
         """Return what the canonical form's graph has for the tensors of the float artifact, as far as they are called the same."""
@@ -175,8 +171,9 @@ class _Search:
                 ["the float file does not go on from the quantized one; operators are ranked by their own noise"],
             )
         output = max(shares[-1], key=lambda name: float(shares[-1][name]))
-        began = held["begin"]
-        return _ranked(operators, held["curve"], output, 0.0 if began is None else float(began[output])), output, []
+        began = 0.0 if held["begin"] is None else float(held["begin"][output])
+        own = f"quantized inputs alone make noise at output {output!r}, SQNR {decibels(began)} dB, which is charged to no operator"
+        return by_rise(operators, held["curve"], output, began), output, [own] if began > 0 else []
 
 
 def _name(file: Path | Output) -> str:
@@ -185,51 +182,6 @@ def _name(file: Path | Output) -> str:
 
 def _job(title: str, call: str, inputs: Mapping[str, Path | Output], options: Mapping[str, Any] | None = None) -> Job:
     return Job(title, "worker.divergence", call, _HOST, options=options or {}, inputs=inputs)
-
-
-def _operator(row: Mapping[str, Any], samples: Sequence[int], *, by_bits: bool) -> Operator:
-    """Return a row of the worker's rows.json, ranked by its own noise.
-
-    An operator that does not run alone errs by itself in the whole where it was fed with the same.
-    """
-    whole, own = (
-        None if row[name] is None else Deviation.from_json(row[name], row["scale"], samples)
-        for name in ("cumulative", "isolated")
-    )
-    ranked_by = whole if own is None and by_bits and row["fed_equal"] else own
-    return Operator(
-        place=row["place"],
-        operator=row["operator"],
-        tensor=row["tensor"],
-        inputs=tuple(row["inputs"]),
-        dtype=row["dtype"],
-        equal=row["equal"],
-        alone_equal=row["alone_equal"],
-        cumulative=whole,
-        isolated=own,
-        not_isolated=row["not_isolated"],
-        noise=None if ranked_by is None else ranked_by.share,
-    )
-
-
-def _ranked(
-    operators: Sequence[Operator], curve: Sequence[Mapping[str, Any]], output: str, before: float
-) -> list[Operator]:
-    """Return the operators with the noise at an output after each, and by how much it rose.
-
-    An operator that gives several tensors has it at the one that deviates most.
-    """
-    ranked = [replace(each, noise=None) for each in operators]
-    for step in curve:
-        own = [each for each in operators if each.place == step["place"] and each.cumulative is not None]
-        if step["shares"] is None or not own:
-            continue
-        share = float(step["shares"][output])
-        rise = share - before if before < math.inf else 0.0  # what is lost cannot be lost again
-        most = max(own, key=lambda each: 0.0 if each.cumulative is None else each.cumulative.share)
-        ranked[operators.index(most)] = replace(most, at_output=share, noise=max(rise, 0.0))
-        before = share
-    return ranked
 
 
 def _notes(held: Mapping[str, Any]) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from toolkit import compare
 from toolkit.chain import Chain, model_of, on_this_machine
-from toolkit.errors import WorkerCrashed, WorkerRefused
+from toolkit.errors import EdgeToolkitError, WorkerCrashed, WorkerRefused
 from toolkit.executor import Executor
 from toolkit.jobs import Job
 from toolkit.runtime import Execution, Run, run_of
@@ -50,7 +50,10 @@ def diverging(stage: str, jobs: tuple[Job, Job], executor: Executor) -> tuple[st
     runs = [run_of(entry) for entry in executor.run(*jobs)]
     before, after = (Step(stage, run, Signature.from_json(run.signature)) for run in runs)
     count = min(before.count, after.count)
-    measured = compare.measure(before.read(count), after.read(count))
+    try:
+        measured = compare.measure(before.read(count), after.read(count))
+    except EdgeToolkitError as error:
+        return (f"outputs cannot be compared: {error.problem}",)
     apart = [each for each in measured.measurements if each.metric == "sqnr_db" and each.values["db"] != math.inf]
     return (
         *(f"output {name!r}: {problem}" for name, problem in measured.mismatches.items()),

@@ -47,17 +47,22 @@ def _found(found: Attribution) -> list[str]:
     known = [each for each in found.operators if each.noise is not None]
     if not known:
         return [*said, f"which operator errs cannot be told, because {_why_none(found)}"]
-    if found.largest is None:
-        return [
-            *said,
-            "alone, fed with the same, operators give the same: what differs comes of how they are put together",
-        ]
-    return [*said, *_ranked(found, found.largest)]
+    if found.largest is not None:
+        return [*said, *_ranked(found, found.largest)]
+    others = _unknown(found)
+    if not others and all(each.cumulative is None or each.cumulative.share == 0 for each in found.operators):
+        return [*said, "over these samples all operators give the same numbers"]
+    if not others:
+        same = "alone, fed with the same, operators give the same: what differs comes of how they are put together"
+        return [*said, same]
+    why = f": {others[0].not_isolated}" if others[0].not_isolated else ""
+    same = "those operators that run alone give the same, fed with the same"
+    return [*said, f"{same}; of {len(others)} it is not known, as {others[0]}{why}"]
 
 
 def _ranked(found: Attribution, largest: Operator) -> list[str]:
     """Return what is said of the operator that makes most noise."""
-    unknown = [each for each in found.operators if each.noise is None and not each.equal]
+    unknown = _unknown(found)
     at_output = found.output is not None
     of = f"of the noise at output {found.output!r}" if at_output else "of what operators err alone"
     part = f"{found.share(largest):.0%} {of}"
@@ -70,6 +75,11 @@ def _ranked(found: Attribution, largest: Operator) -> list[str]:
     return [said, f"alone, fed with what the reference has:{own}; in the whole:{whole}"]
 
 
+def _unknown(found: Attribution) -> list[Operator]:
+    """Return the operators that differ in the whole, and of which nobody knows what they do by themselves."""
+    return [each for each in found.operators if each.noise is None and not each.equal]
+
+
 def _why_none(found: Attribution) -> str:
     reasons = [each.not_isolated for each in found.operators if each.not_isolated]
     return reasons[0] if reasons else "the reference has nothing that stands for what they give"
@@ -79,17 +89,18 @@ def in_words(deviation: Deviation | None) -> str:
     """Return how far a tensor deviates, to follow a colon."""
     if deviation is None:
         return " not known"
-    return f" SQNR {_db(deviation.share)} dB, off by up to {_most(deviation)} (sample {deviation.worst_sample})"
+    return f" SQNR {decibels(deviation.share)} dB, off by up to {_most(deviation)} (sample {deviation.worst_sample})"
 
 
 def _most(deviation: Deviation) -> str:
     return f"{deviation.max_abs:.3g}" if deviation.max_lsb is None else f"{deviation.max_lsb:.3g} LSB"
 
 
-def _db(share: float) -> str:
+def decibels(share: float) -> str:
+    """Return noise, as a share of the signal's power, as the SQNR in dB."""
     if share == 0:
         return "inf"
-    return f"{-10 * math.log10(share):.1f}" if share < math.inf else "-inf"
+    return f"{-10 * math.log10(share) + 0.0:.1f}" if share < math.inf else "-inf"  # + 0.0: no -0.0
 
 
 def _cells(found: Attribution, each: Operator) -> tuple[str, ...]:
@@ -99,10 +110,10 @@ def _cells(found: Attribution, each: Operator) -> tuple[str, ...]:
     return (
         f"{each.operator} {name}",
         each.dtype,
-        "-" if own is None else _db(own.share),
+        "-" if own is None else decibels(own.share),
         "-" if own is None else _most(own),
-        "-" if whole is None else _db(whole.share),
-        "-" if each.at_output is None else _db(each.at_output),
+        "-" if whole is None else decibels(whole.share),
+        "-" if each.at_output is None else decibels(each.at_output),
         "-" if each.noise is None else f"{found.share(each):.1%}",
         "-" if worst is None else str(worst.worst_sample),
     )

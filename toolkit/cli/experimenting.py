@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,6 +20,12 @@ from toolkit.cli.options import (
     TaskMetrics,
 )
 from toolkit.cli.verbs import app, calibrations, verb
+from toolkit.errors import RequestError
+
+if TYPE_CHECKING:
+    from toolkit.examination import Looking
+    from toolkit.opening import Samples
+    from toolkit.source import Original
 
 
 @verb(app, "sweep")
@@ -85,7 +91,15 @@ def debug(
     target: OneTarget = "host",
     calibration: Calibration = None,
     evaluation: Evaluation = None,
-    samples: Annotated[int, typer.Option("--samples", metavar="N", help="Over so many samples.")] = 32,
+    samples: Annotated[
+        int | None, typer.Option("--samples", metavar="N", help="Over so many samples; else 32, or with --stage 4.")
+    ] = None,
+    stage: Annotated[
+        str | None,
+        typer.Option(
+            "--stage", metavar="STAGE", help="Name the operator that diverges in this stage, or in the `guilty` one."
+        ),
+    ] = None,
     suggest: Annotated[
         bool, typer.Option("--suggest", help="Try what to keep in float, and show what each step buys.")
     ] = False,
@@ -93,16 +107,41 @@ def debug(
         Path | None, typer.Option("--out", "-o", metavar="DIR", help="Where to write tables, plots and node data.")
     ] = None,
 ) -> int:
-    """Tell which layers of a quantized artifact drift from the float one, and what to keep in float."""
+    """Tell which layers of a quantized artifact drift from the float one, and what to keep in float; or which operator made a stage fail."""
     from toolkit import drift
     from toolkit.examination import Looking, debug
     from toolkit.opening import Samples
 
-    sets, looking = Samples(calibration, evaluation), Looking(target, samples, suggest)
+    sets = Samples(calibration, evaluation)
+    if stage is not None:
+        if suggest:
+            raise RequestError("debug --stage: names an operator, and has no use for --suggest")
+        return _locate(
+            common, artifact, handed(source), sets, Looking(target, 4 if samples is None else samples), (stage, out)
+        )
+    looking = Looking(target, 32 if samples is None else samples, suggest)
     with common.executor() as executor:
         found = debug(artifact, handed(source), sets, looking, executor=executor)
         if out is not None:
             drift.write(found.drift, out, artifact.name, executor)
+    common.show(found.to_json(), found.text)
+    return 0
+
+
+def _locate(
+    common: Common, artifact: Path, original: Original, sets: Samples, looking: Looking, asked: tuple[str, Path | None]
+) -> int:
+    from toolkit.attribution.folder import write
+    from toolkit.bundle import require_writable
+    from toolkit.examination import locate
+
+    stage, out = asked
+    if out is not None:
+        require_writable(out)
+    with common.executor() as executor:
+        found = locate(artifact, original, sets, looking, None if stage == "guilty" else stage, executor=executor)
+        if out is not None:
+            write(found, out / "attribution")
     common.show(found.to_json(), found.text)
     return 0
 

@@ -11,13 +11,14 @@ import typer
 from toolkit.cli.options import (
     Bounds,
     Common,
-    Evaluation,
+    EvaluationSets,
     Handed,
     ReferenceDevice,
     Reported,
     Scheme,
     StopEarly,
     TaskMetrics,
+    sets_of,
 )
 from toolkit.cli.verbs import app, verb
 from toolkit.errors import RequestError, UnknownName
@@ -36,12 +37,12 @@ def verify(
         list[str] | None, typer.Option("--target", "-t", metavar="T", help="A profile's name or path.")
     ] = None,
     calibration: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             "--calibration", metavar="SET", help="The set that it was calibrated with, none of which will judge."
         ),
     ] = None,
-    evaluation: Evaluation = None,
+    evaluation: EvaluationSets = None,
     task_metric: TaskMetrics = None,
     bounds: Bounds = None,
     stop_early: StopEarly = False,
@@ -71,8 +72,9 @@ def verify(
             f"verify {artifact}: without {lacking} there is nothing to hold it against",
             "for a bundle's runs by other bounds: verify BUNDLE --bounds FILE",
         )
-    original = handed(source, reference_device)
-    samples = Samples(calibration, evaluation, stop_early=stop_early, task_metrics=tuple(task_metric or ()))
+    original = handed(source, reference_device, ("signature", "shape"))
+    sets = sets_of("--calibration", calibration), sets_of("--eval", evaluation)
+    samples = Samples(*sets, stop_early=stop_early, task_metrics=tuple(task_metric or ()))
     with common.executor() as executor:
         outcomes = verify(artifact, original, target, samples, out, executor=executor)
     document = report.outcomes_json(outcomes)

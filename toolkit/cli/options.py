@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -15,6 +15,7 @@ from toolkit.errors import RequestError, UnknownName
 if TYPE_CHECKING:
     from toolkit.executor import Executor
     from toolkit.limits import Limits
+    from toolkit.opening import Sets
     from toolkit.recipe import Asked
     from toolkit.settings import Settings
     from toolkit.source import Original
@@ -33,6 +34,23 @@ OneTarget = Annotated[str, typer.Option("--target", "-t", metavar="T", help="A p
 Calibration = Annotated[
     str | None,
     typer.Option("--calibration", metavar="SET", help="A recipe, an .npz, a folder of images, or module:function."),
+]
+# Where several signatures, or several sizes, are verified, each may have sets of its own; `sets_of` reads them.
+CalibrationSets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--calibration",
+        metavar="SET",
+        help="A recipe, an .npz, a folder of images, or module:function; NAME=SET for one of several signatures.",
+    ),
+]
+EvaluationSets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--eval",
+        metavar="SET",
+        help="Samples to verify with; else those of --calibration that do not calibrate. NAME=SET for one signature, or one size.",
+    ),
 ]
 Bounds = Annotated[
     Path | None, typer.Option("--bounds", metavar="FILE", help="Bounds to judge by: a profile, or [[bounds]] alone.")
@@ -142,7 +160,14 @@ class Handed:
 
     OPTIONS: ClassVar[Options] = {
         "signature": (
-            Annotated[str | None, typer.Option("--signature", metavar="KEY", help="Which of the model's signatures.")],
+            Annotated[
+                list[str] | None,
+                typer.Option(
+                    "--signature",
+                    metavar="KEY",
+                    help="Which of the model's signatures; build and verify take several, and all.",
+                ),
+            ],
             None,
         ),
         "shape": (
@@ -151,7 +176,7 @@ class Handed:
                 typer.Option(
                     "--shape",
                     metavar="NAME=1,8,8",
-                    help="The shape of one call, where the model leaves sizes open; may be given again.",
+                    help="The shape of one call, where the model leaves sizes open; the same name again is another size to verify.",
                 ),
             ],
             None,
@@ -223,16 +248,22 @@ class Handed:
     def __init__(self, **said: Any) -> None:
         self._said = said
 
-    def __call__(self, path: Path, device: str = "cpu") -> Original:
+    def __call__(self, path: Path, device: str = "cpu", several: Collection[str] = ()) -> Original:
+        """Return the original; `several` says of what the verb takes more than one: "signature", "shape"."""
+        from toolkit.sizes import declared
         from toolkit.source import Original
 
         if device not in ("cpu", "gpu"):
             raise UnknownName("--reference-device", device, ("cpu", "gpu"))
         said = self._said
+        keys, sizes = said["signature"] or [], declared(_shapes(said["shape"]))
+        for flag, count in (("signature", len(keys)), ("shape", len(sizes))):
+            if count > 1 and flag not in several:
+                raise RequestError(f"--{flag}: {count} of them; this verb takes one")
         return Original(
             path,
-            said["signature"],
-            _shapes(said["shape"]),
+            tuple(keys) if len(keys) > 1 else keys[0] if keys else None,
+            sizes[0] if len(sizes) == 1 else {},
             builder=said["builder"],
             builder_args=_pairs("--builder-arg", said["builder_arg"], "layers=3"),
             step=said["step"],
@@ -243,6 +274,7 @@ class Handed:
             allow_unrestored=tuple(said["allow_unrestored"] or ()),
             trust=said["trust"],
             device="gpu" if device == "gpu" else "cpu",
+            sizes=sizes if len(sizes) > 1 else (),
         )
 
 
@@ -374,8 +406,8 @@ def _refuse_twice(flag: str, name: str, known: dict[str, str]) -> None:
         raise RequestError(f"{flag} {name}: given twice; each name can be used once")
 
 
-def _shapes(texts: list[str] | None) -> dict[str, list[int]]:
-    shapes = {}
+def _shapes(texts: list[str] | None) -> list[tuple[str, list[int]]]:
+    shapes = []
     for text in texts or ():
         name, sign, value = text.partition("=")
         try:
@@ -384,5 +416,21 @@ def _shapes(texts: list[str] | None) -> dict[str, list[int]]:
             sizes = [-1]
         if not (name and sign and value) or any(size < 1 for size in sizes):
             raise RequestError(f"--shape {text!r}: expected NAME=SIZES, as in --shape image=1,8,8,1, or NAME=scalar")
-        shapes[name] = sizes
+        shapes.append((name, sizes))
     return shapes
+
+
+def sets_of(flag: str, texts: list[str] | None) -> Sets:
+    """Return the one set, or the sets by the name of a signature or size; one without a name is for the others. RequestError for one said twice."""
+    from toolkit.opening import OTHERS
+
+    sets: dict[str, str] = {}
+    for text in texts or ():
+        name, sign, place = text.partition("=")
+        name, place = (name, place) if sign and not Path(text).exists() else (OTHERS, text)
+        if not place:
+            raise RequestError(f"{flag} {text!r}: names no set; SET or NAME=SET would be right")
+        if name in sets:
+            raise RequestError(f"{flag} {text}: the second for {'all' if name == OTHERS else name}; each can have one")
+        sets[name] = place
+    return sets[OTHERS] if list(sets) == [OTHERS] else sets or None

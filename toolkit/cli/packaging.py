@@ -10,8 +10,9 @@ import typer
 from toolkit.cli.options import (
     ArtifactPath,
     Calibration,
+    CalibrationSets,
     Common,
-    Evaluation,
+    EvaluationSets,
     Handed,
     LintLimits,
     OneTarget,
@@ -24,6 +25,7 @@ from toolkit.cli.options import (
     StopEarly,
     Targets,
     TaskMetrics,
+    sets_of,
 )
 from toolkit.cli.verbs import app, verb
 
@@ -36,8 +38,8 @@ def build(
     reported: Reported,
     source: SourcePath,
     target: Targets,
-    calibration: Calibration = None,
-    evaluation: Evaluation = None,
+    calibration: CalibrationSets = None,
+    evaluation: EvaluationSets = None,
     limits: LintLimits = None,
     task_metric: TaskMetrics = None,
     scheme: Scheme = None,
@@ -50,10 +52,9 @@ def build(
     from toolkit.api import build
     from toolkit.opening import Samples
 
-    original, samples = (
-        handed(source, reference_device),
-        Samples(calibration, evaluation, limits, stop_early=stop_early, task_metrics=tuple(task_metric or ())),
-    )
+    original = handed(source, reference_device, ("signature", "shape"))
+    sets = sets_of("--calibration", calibration), sets_of("--eval", evaluation)
+    samples = Samples(*sets, limits, stop_early=stop_early, task_metrics=tuple(task_metric or ()))
     with common.executor() as executor:
         outcomes = build(original, target, samples, out, scheme=quantized(scheme), executor=executor)
     document = report.outcomes_json(outcomes)
@@ -85,7 +86,12 @@ def convert(
     artifact_format = format_of(out)
     with common.executor() as executor:
         artifact = convert(
-            handed(source), recipe, Samples(calibration), out, artifact_format=artifact_format, executor=executor
+            handed(source, several=("shape",)),
+            recipe,
+            Samples(calibration),
+            out,
+            artifact_format=artifact_format,
+            executor=executor,
         )
     common.show(report.artifact_json(artifact), lambda: report.artifact_text(artifact))
     return 0

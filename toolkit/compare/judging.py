@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+import numpy as np
+
 from toolkit import metrics
 from toolkit.compare.anytime import confidence_sequence
 from toolkit.compare.intervals import clopper_pearson, samples_by_width, samples_needed
@@ -206,10 +208,11 @@ def _interval(measurement: Measurement, bound: Bound, value: float, *, early: bo
     samples = measurement.samples
     if measurement.is_rate:
         return (confidence_sequence if early else clopper_pearson)(round(value * samples), samples, bound.confidence)
-    if measurement.groups is None or early or samples < _FEWEST:
+    groups = measurement.groups
+    if groups is None or early or samples < _FEWEST or not np.isfinite(groups).all():
         return None
     finish = cast(Pooled, metrics.load(measurement.metric)).finish
-    return bootstrap_of_sums(measurement.groups, finish, bound.confidence, _SEED)
+    return bootstrap_of_sums(groups, finish, bound.confidence, _SEED)
 
 
 def _mismatch(stage: str, output: str, problem: str, samples: int) -> Comparison:

@@ -11,6 +11,7 @@ from toolkit.errors import EdgeToolkitError
 from toolkit.verdict import Verdict
 
 if TYPE_CHECKING:
+    from toolkit.attribution import Attribution
     from toolkit.conversion import Artifact
     from toolkit.environments import Status
     from toolkit.runtime import Run
@@ -38,6 +39,7 @@ def verdict_json(verdict: Verdict, artifact: str) -> dict[str, Any]:
         "stopped_early": verdict.early,
         "comparisons": [comparison.to_json() for comparison in verdict.comparisons],
         "guilty_stage": verdict.guilty_stage,
+        "attribution": None if verdict.attribution is None else attribution_json(verdict.attribution),
         "stages": [
             {
                 "stage": stage.stage,
@@ -62,6 +64,15 @@ def verdict_json(verdict: Verdict, artifact: str) -> dict[str, Any]:
         "seconds": {"total": round(verdict.seconds, 3)},
     }
     return dict(plain_json(document))
+
+
+def attribution_json(found: Attribution) -> dict[str, Any]:
+    """Return which operator made a stage fail, in words and with its numbers; what was found of all operators lies beside, in `folder`."""
+    held = found.to_json()
+    named = {
+        name: None if held[name] is None else held["operators"][held[name]] for name in ("guilty", "first", "largest")
+    }
+    return {**{name: value for name, value in held.items() if name != "operators"}, **named, "folder": "attribution"}
 
 
 def source_json(verdict: Verdict) -> dict[str, Any]:
@@ -96,7 +107,7 @@ def outcomes_json(outcomes: Mapping[str, Verdict | EdgeToolkitError]) -> dict[st
     reports = {}
     for name, outcome in outcomes.items():
         if isinstance(outcome, Verdict):
-            reports[name] = verdict_json(outcome, outcome.artifact.path.name)
+            reports[name] = {**verdict_json(outcome, outcome.artifact.path.name), "target": name}
         else:
             reports[name] = {"target": name, "error": error_json(outcome)}
     return {"schema": SCHEMA, "exit_status": exit_status(outcomes), "targets": reports}

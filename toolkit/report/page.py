@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from toolkit.attribution.text import sentences, table
 from toolkit.report.wording import (
     OUTCOMES,
     attempt_text,
@@ -44,6 +45,18 @@ def markdown(verdict: Verdict, artifact: str) -> str:
             comparison.status + guilty, comparison.because,
         )  # fmt: skip
         lines.append("| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |")
+    if verdict.attribution is not None:
+        lines += ["", "## Which operator", "", *(f"- {line}" for line in sentences(verdict.attribution))]
+        folded = [
+            "<details><summary>All operators</summary>",
+            "",
+            "```",
+            table(verdict.attribution),
+            "```",
+            "",
+            "</details>",
+        ]
+        lines += ["", *folded] if verdict.attribution.operators else []
     lines += [
         "",
         "## Stages",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from toolkit.attribution.text import sentences
 from toolkit.errors import EdgeToolkitError
 from toolkit.report.wording import (
     OUTCOMES,
@@ -22,16 +23,16 @@ def outcomes_text(outcomes: Mapping[str, Verdict | EdgeToolkitError], width: int
     parts = []
     for name, outcome in outcomes.items():
         if isinstance(outcome, Verdict):
-            parts.append(verdict_text(outcome, width))
+            parts.append(verdict_text(outcome, width, name))
         else:
             lines = str(outcome).replace("\n", "\n  ")
             parts.append(f"{name:<{width - 14}}NO VERDICT\n  {lines}")
     return "\n\n".join(parts)
 
 
-def verdict_text(verdict: Verdict, width: int = 110) -> str:
-    """Return one target's report for a terminal."""
-    title = f"{verdict.target.name}   {verdict.source.path.name}   {verdict.artifact.scheme}"
+def verdict_text(verdict: Verdict, width: int = 110, name: str | None = None) -> str:
+    """Return one target's report for a terminal; `name` is what it is called, where that is not the target alone."""
+    title = f"{name or verdict.target.name}   {verdict.source.path.name}   {verdict.artifact.scheme}"
     lines = [f"{title:<{width - 14}}{OUTCOMES[verdict.outcome]}"]
     guilty = verdict.guilty_stage
     marked = False
@@ -39,6 +40,8 @@ def verdict_text(verdict: Verdict, width: int = 110) -> str:
         here = comparison.stage == guilty and comparison.status != "passed" and not marked
         marked = marked or here
         lines.append("  " + comparison_text(comparison) + ("  <- guilty" if here else ""))
+    if verdict.attribution is not None:
+        lines += [f"  {line}" for line in sentences(verdict.attribution)]
     lines.append(f"  noise         {noise_text(verdict) or 'not measured'} (the original by itself)")
     for task in verdict.tasks:
         shown = ", ".join(f"{stage} {value:.4f}" for stage, value in task.scores.items())

@@ -32,3 +32,10 @@ def first(request: Any) -> dict[str, Any]:
     if length is not None:
         (request.out / "samples" / "sequences.json").write_text(json.dumps({"length": length}))
     return {"count": wanted}
+
+
+def one(request: Any) -> dict[str, Any]:
+    """Write out/samples with the sample options["index"] of inputs["samples"] alone."""
+    with ShardWriter(request.out / "samples") as writer:
+        writer.add(next(itertools.islice(read_samples(request.inputs["samples"]), request.options["index"], None)))
+    return {"count": 1}

@@ -135,14 +135,16 @@ def _translated(signature: Any, opset: int) -> Any:
     inside = {name: f"placeholder_of_input_{at}" for at, name in enumerate(names)}
     specs = [tf.TensorSpec(declared[name].shape, declared[name].dtype, name=inside[name]) for name in names]
     try:
+        function = tf.function(call, input_signature=specs)
         made, _ = tf2onnx.convert.from_function(
-            tf.function(call, input_signature=specs),
+            function,
             input_signature=specs,
             opset=opset,
             custom_op_handlers={"Erfc": (_erfc, [])},
         )
     except Exception as error:  # of its own it has none
         raise Unconvertible(f"converting to ONNX: tf2onnx cannot translate this model: {causes(error)}") from error
+    _fix_captured(made, function.get_concrete_function(*specs))
     _rename(made, {inside[name]: name for name in names})
     said = {"inputs": ([tensor.name for tensor in made.graph.input], names)}
     said["outputs"] = ([tensor.name for tensor in made.graph.output], list(signature.structured_outputs))
@@ -152,6 +154,17 @@ def _translated(signature: Any, opset: int) -> Any:
                 f"converting to ONNX: tf2onnx gives the {side} {sorted(found)}; the model has {sorted(asked)}"
             )
     return made
+
+
+def _fix_captured(model: Any, function: Any) -> None:
+    """Make constants of what a graph captured from outside, as tf.constant in a function of a SavedModel, which tf2onnx leaves as inputs."""
+    import onnx
+
+    held = {inside.name: value for value, inside in function.graph.captures if value.dtype.is_numpy_compatible}
+    left = [tensor for tensor in model.graph.input if tensor.name in held]
+    for tensor in left:
+        model.graph.input.remove(tensor)
+        model.graph.initializer.append(onnx.numpy_helper.from_array(held[tensor.name].numpy(), tensor.name))
 
 
 def _nodes_of_tensorflow(signature: Any) -> Iterator[Any]:

@@ -29,7 +29,7 @@ def counterparts(model: Parts, floats: Parts) -> dict[int, tuple[int, str]]:
             pair for one, two in zip(ours, others, strict=True) for pair in zip(one.gives, two.gives, strict=True)
         ]
     for index, other in pairs:
-        if index not in found and floats.tensors[other].shape == model.tensors[index].shape:
+        if index in same and index not in found and floats.tensors[other].shape == model.tensors[index].shape:
             found.update({kin: (other, "order") for kin in [index, *same[index]] if kin not in found})
     return found
 

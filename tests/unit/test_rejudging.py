@@ -1,0 +1,313 @@
+"""What ran once is judged again: two saved runs, and the runs of a bundle, against bounds of any kind."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from toolkit import saved_runs
+from toolkit.errors import RequestError, UnjudgeableRun
+from toolkit.rejudging import compare_runs, rejudge
+from toolkit.target import Bound
+from toolkit.tasks import Task, own_json
+from toolkit.worker import labels
+from toolkit.worker.shards import ShardWriter
+
+COUNT = 20
+SCORES = np.random.default_rng(0).normal(size=(COUNT, 1, 4)).astype(np.float32)
+SIGNATURE = {"key": "", "inputs": [], "outputs": [{"name": "scores", "dtype": "float32", "shape": [1, 4]}]}
+REPORT = {
+    "target": "board",
+    "verdict": "failed",
+    "artifact": {"scheme": "dynamic_wi8_afp32"},
+    "findings": [{"severity": "warning", "code": "outputs", "message": "a warning"}],
+    "budget": {"file_bytes": {"spent": 8, "limit": 8, "passed": True}},
+    "noise": {"repeat": {"scores": 0.02}, "batch": {"scores": 0.04}},
+    "runs": ["original", "conversion", "device"],
+    "stopped_early": False,
+}
+
+
+def bound(metric="max_abs", limit=0.1, stage="total", unit="real", **more):
+    return Bound(stage=stage, output="*", metric=metric, limit=limit, unit=unit, because="b", **more)
+
+
+def save(path, scores, stage="device", first=0):
+    """Write a run of the samples from `first` on."""
+    folder = path.with_suffix(".shards")
+    with ShardWriter(folder) as writer:
+        for row in scores:
+            writer.add({"scores": row})
+    hashes = [f"{number:064x}"[::-1] for number in range(first, first + len(scores))]
+    saved_runs.write(path, folder, {"stage": stage, "signature": SIGNATURE}, hashes)
+    return path
+
+
+@pytest.fixture
+def pair(tmp_path):
+    """Return two runs that are 0.25 apart."""
+    candidate = save(tmp_path / "candidate.safetensors", SCORES + np.float32(0.25))
+    return save(tmp_path / "reference.safetensors", SCORES, "original"), candidate
+
+
+def test_two_runs_are_measured_and_told(pair):
+    """In JSON and for a terminal, in which each metric is a line; without bounds it passes if it could be compared."""
+    compared = compare_runs(*pair, also=["topk_agreement:k=2"])
+
+    told, document = compared.text().splitlines(), compared.to_json()
+    of_range = f"{0.25 / (float(SCORES.max()) - float(SCORES.min())):.4g}"
+    assert told[0] == f"{pair[0]} against {pair[1]}, 20 samples"
+    assert next(line for line in told if "max_abs" in line).split()[:4] == ["scores", "max_abs", "0.25,", of_range]
+    assert "  worst sample " in next(line for line in told if "max_abs" in line)
+    assert " dB " in next(line for line in told if "sqnr_db" in line)
+    assert next(line for line in told if "topk_agreement:k=2" in line).endswith(" 1")
+    assert document["comparisons"] is None
+    assert (document["reference"], document["candidate"]) == (str(pair[0]), str(pair[1]))
+    assert (document["samples"], document["passed"], document["mismatches"], document["findings"]) == (20, True, {}, [])
+    assert {each["metric"] for each in document["measurements"]} >= {"max_abs", "topk_agreement:k=2"}
+    json.dumps(document, allow_nan=False)
+
+
+def test_a_run_that_lacks_an_output_does_not_pass_and_says_so(pair, tmp_path):
+    """Neither without bounds nor with them, which the other output keeps."""
+    np.savez(tmp_path / "two.npz", scores=SCORES, more=SCORES)
+
+    for bounds in ((), (bound(),)):
+        compared = compare_runs(tmp_path / "two.npz", pair[0], bounds)
+
+        assert not compared.passed
+        assert compared.to_json()["mismatches"] == {
+            "more": f"missing in the original ({pair[0]}) run, which has ['scores']"
+        }
+        assert any("'more': missing" in line for line in compared.text().splitlines())
+
+
+@pytest.mark.parametrize(("limit", "passed"), [(0.3, True), (0.2, False)])
+def test_bounds_of_a_stage_and_a_scheme_are_held(pair, limit, passed):
+    """Those of other stages and schemes say nothing, and the last line is the comparison."""
+    bounds = (
+        bound(limit=limit),
+        bound(limit=1e-6, stage="device"),
+        bound(limit=1e-6, schemes=("float32",)),
+        bound("topk_agreement:k=2", 0.1, unit="fraction"),
+    )
+
+    compared = compare_runs(*pair, bounds, scheme="dynamic_wi8_afp32")
+
+    assert compared.passed == compared.to_json()["passed"] == passed
+    assert [(each["metric"], each["passed"]) for each in compared.to_json()["comparisons"]] == [
+        ("max_abs", passed),
+        ("topk_agreement:k=2", True),
+    ]
+    assert ("FAIL" in compared.text().splitlines()[-2]) is not passed
+    assert not compare_runs(*pair, bounds, stage="device").passed
+
+
+def test_the_bounds_of_a_scheme_go_before_those_of_all(pair):
+    bounds = [bound(limit=1), bound(limit=0.2, schemes=("dynamic_wi8_afp32",))]
+
+    assert not compare_runs(*pair, bounds, scheme="dynamic_wi8_afp32").passed
+    assert compare_runs(*pair, bounds, scheme="float32").passed
+
+
+def test_bounds_that_say_nothing_of_a_stage_are_no_pass(pair):
+    """There is no evidence that anything was kept."""
+    assert not compare_runs(*pair, [bound()], stage="kernels").passed
+
+
+def test_a_reference_of_fewer_samples_decides_how_many_are_compared(pair, tmp_path):
+    fewer = save(tmp_path / "fewer.safetensors", SCORES[:6])
+
+    assert compare_runs(fewer, pair[1]).measured.samples == compare_runs(pair[1], fewer).measured.samples == 6
+
+
+@pytest.fixture
+def bundled(tmp_path):
+    """Return a maker of bundles: each stage 0.05 from the one before, what is given replaces the report's or the runs'."""
+
+    def make(truth=None, own=None, runs=None, **said):
+        bundle = tmp_path / "bundle"
+        (bundle / "runs").mkdir(parents=True)
+        stages = {stage: SCORES + np.float32(0.05 * number) for number, stage in enumerate(REPORT["runs"])}
+        for stage, scores in (stages | (runs or {})).items():
+            save(bundle / "runs" / f"{stage}.safetensors", scores, stage)
+        if truth is not None:
+            (bundle / "runs" / "labels.safetensors").write_bytes(labels.packed({labels.UNNAMED: truth}))
+        if own is not None:
+            (bundle / "runs" / "tasks.json").write_text(json.dumps(own_json([own])))
+        (bundle / "report.json").write_text(json.dumps(REPORT | said), "utf-8")
+        return bundle
+
+    return make
+
+
+@pytest.fixture
+def bounds(tmp_path):
+    """Return a maker of files of bounds, from (stage, metric, limit, what else)."""
+
+    def make(*each):
+        path = tmp_path / "bounds.toml"
+        path.write_text(
+            "\n".join(
+                f'[[bounds]]\nstage = "{stage}"\noutput = "*"\nmetric = "{metric}"\nlimit = {limit}\nbecause = "b"\n{more}'
+                for stage, metric, limit, more in each
+            )
+        )
+        return path
+
+    return make
+
+
+REAL = 'unit = "real"\n'
+
+
+def test_a_bundle_that_keeps_other_bounds_passes(bundled, bounds):
+    """Whatever it was judged by when it was built; JSON and text say both."""
+    bundle, file = bundled(target="bord-é"), bounds(("total", "max_abs", 0.11, REAL), ("device", "max_abs", 0.06, REAL))
+
+    found = rejudge(bundle, file)
+
+    document, told = found.to_json(), found.text().splitlines()
+    assert {key: document[key] for key in document if key != "comparisons"} == {
+        "bundle": str(bundle),
+        "bounds": str(file),
+        "target": "bord-é",
+        "verdict": "passed",
+        "was": "failed",
+        "guilty_stage": None,
+    }
+    assert [(each["stage"], round(each["value"], 4)) for each in document["comparisons"]] == [
+        ("device", 0.05),
+        ("total", 0.1),
+    ]
+    assert told[0] == f"{f'bord-é   {bundle}   by {file}':<96}PASSED"
+    assert told[1] == "  the build said NOT PASSED"
+    assert [line.split()[0] for line in told[2:]] == ["device", "total"]
+    assert found.text(200).splitlines()[0].index("PASSED") == 186
+    near = dataclasses.replace(found, bundle=Path("a"), bounds=Path("b"))
+    assert near.text().splitlines()[0].index("PASSED") == 96
+
+
+def test_the_stage_that_broke_its_bound_is_named(bundled, bounds):
+    found = rejudge(bundled(), bounds(("conversion", "max_abs", 0.04, REAL), ("total", "max_abs", 0.2, REAL)))
+
+    assert (found.outcome, found.to_json()["guilty_stage"]) == ("failed", "conversion")
+    assert found.text().splitlines()[0].endswith("NOT PASSED")
+
+
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        ({"findings": [{"severity": "error", "message": "scales are NaN"}]}, "  error: scales are NaN"),
+        ({"budget": {"file_bytes": {"spent": 9, "limit": 8, "passed": False}}}, "  file_bytes 9 <= 8  FAIL"),
+    ],
+)
+def test_what_the_build_found_else_goes_on_counting(bundled, bounds, said, line):
+    """Bounds that are kept mend no file that is too large."""
+    found = rejudge(bundled(**said), bounds(("total", "max_abs", 0.2, REAL)))
+
+    assert found.outcome == "failed"
+    assert found.text().splitlines()[-1] == line
+    assert len(found.text().splitlines()) == 4
+
+
+@pytest.mark.parametrize(("limit", "outcome"), [(2.6, "passed"), (2.4, "failed")])
+def test_a_limit_in_noise_is_of_the_most_that_the_build_measured(bundled, bounds, limit, outcome):
+    """0.1 is 2.5 times 0.04."""
+    assert rejudge(bundled(), bounds(("total", "max_abs", limit, 'unit = "noise"\n'))).outcome == outcome
+
+
+def test_bounds_of_the_bundles_scheme_alone_are_held(bundled, bounds):
+    for_others = ("total", "max_abs", 1e-6, REAL + 'schemes = ["float32"]\n')
+
+    for_it = 'schemes = ["dynamic_wi8_afp32"]\n'
+    bundle = bundled(truth=SCORES[:, 0].argmax(axis=1))
+
+    assert rejudge(bundle, bounds(("total", "max_abs", 0.2, REAL), for_others)).outcome == "passed"
+    assert rejudge(bundle, bounds(("total", "max_abs", 0.01, REAL + for_it))).outcome == "failed"
+    drops = rejudge(
+        bundle, bounds(("total", "max_abs", 1, REAL), ("total", "top_k_accuracy", 0.3, for_it))
+    ).judged.drops
+    assert [each.metric for each in drops] == ["top_k_accuracy"]
+
+
+def test_a_device_that_stopped_early_is_judged_by_intervals_that_hold_at_any_time(bundled, bounds):
+    """It may then hold the first samples only, which otherwise is an error."""
+    runs = {"device": SCORES[:12] + np.float32(0.1)}
+    file = bounds(("total", "top1_agreement", 0.5, ""))
+    bundle = bundled(runs=runs, stopped_early=True)
+
+    (rate,) = rejudge(bundle, file).judged.comparisons
+    (bundle / "report.json").write_text(json.dumps(REPORT))
+
+    assert (rate.samples, rate.value, rate.status) == (12, 1.0, "passed")
+    # Where the mixture, 1/13, is twenty times as likely.
+    assert rate.interval[0] == pytest.approx((0.05 / 13) ** (1 / 12))
+    with pytest.raises(UnjudgeableRun, match=r"20 samples in conversion .* 12 in device"):
+        rejudge(bundle, file)
+
+
+def test_drops_are_scored_again_by_the_labels_of_the_build(bundled, bounds):
+    """A task metric against its labels, and what a function of the user's said, which is not called again."""
+    wrong = SCORES.copy()
+    wrong[:15] = -wrong[:15]
+    rows = {"original": (1.0,) * COUNT, "conversion": (1.0,) * COUNT, "device": (0.0,) * COUNT}
+    scores = {stage: each[0] for stage, each in rows.items()}
+    drops = [("total", "top_k_accuracy", 0.3, ""), ("total", "mine:score", 0.3, "")]
+    bundle = bundled(
+        truth=SCORES[:, 0].argmax(axis=1), own=Task("mine:score", "higher", scores, rows), runs={"device": wrong}
+    )
+
+    found = rejudge(bundle, bounds(("total", "max_abs", 100, REAL), *drops))
+
+    assert found.outcome == "failed"
+    assert [(each.metric, each.value, each.stage) for each in found.judged.drops] == [
+        ("top_k_accuracy", 0.75, "total"),
+        ("mine:score", 1.0, "total"),
+    ]
+
+
+def test_drops_without_labels_and_labels_that_are_none_are_refused(bundled, bounds):
+    bundle, file = bundled(), bounds(("total", "max_abs", 100, REAL), ("total", "top_k_accuracy", 0.3, ""))
+
+    with pytest.raises(UnjudgeableRun, match="no labels"):
+        rejudge(bundle, file)
+    (bundle / "runs" / "labels.safetensors").write_bytes(b"no labels")
+    with pytest.raises(RequestError, match=r"labels\.safetensors: cannot be read .*; labels that a build wrote"):
+        rejudge(bundle, file)
+
+
+def test_a_run_under_another_stages_name_is_refused(bundled, bounds):
+    bundle = bundled()
+    save(bundle / "runs" / "device.safetensors", SCORES, "kernels")
+
+    with pytest.raises(RequestError, match=r"device\.safetensors: is a run of the stage kernels; one of device would"):
+        rejudge(bundle, bounds(("total", "max_abs", 1, REAL)))
+
+
+@pytest.mark.parametrize("stage", ["original", "conversion", "device"])
+def test_a_run_of_other_samples_is_refused(bundled, bounds, stage):
+    bundle = bundled()
+    save(bundle / "runs" / f"{stage}.safetensors", SCORES, stage, first=1)
+
+    with pytest.raises(RequestError, match="different samples"):
+        rejudge(bundle, bounds(("total", "max_abs", 1, REAL)))
+
+
+def test_a_report_of_two_runs_is_judged_and_one_of_one_is_refused(bundled, bounds):
+    """There is nothing to hold the original against; every key that lacks is named."""
+    bundle, file = bundled(runs={"device": SCORES}), bounds(("total", "max_abs", 1, REAL))
+
+    for runs in (["original", "conversion"], ["original"]):
+        (bundle / "report.json").write_text(json.dumps(REPORT | {"runs": runs}))
+        if len(runs) == 2:
+            assert rejudge(bundle, file).outcome == "passed"
+    with pytest.raises(RequestError, match=r"report\.json: is no report of a build; it lacks runs$"):
+        rejudge(bundle, file)
+    (bundle / "report.json").write_text(json.dumps({key: REPORT[key] for key in ("target", "verdict", "artifact")}))
+    with pytest.raises(RequestError, match=r"lacks budget, findings, noise, runs, stopped_early$"):
+        rejudge(bundle, file)
