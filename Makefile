@@ -5,7 +5,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check unit format bench sample wheel lock clean
+.PHONY: help demo test check style unit format bench mutants sample wheel lock clean
 
 # What the shell says about another Python must not reach in; without bytecode, importing tensorflow takes 14 s instead of 4.
 unexport PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONPATH VIRTUAL_ENV CONDA_PREFIX
@@ -31,11 +31,13 @@ test: $(READY) $(if $(EDGE_TOOLKIT_KERAS2),,$(KERAS2)/ready) ## set up, then run
 	$(BIN)/edge-toolkit setup $(ENVIRONMENTS)
 	$(BIN)/python -m pytest
 
-check: $(READY) ## formatting, lint, types, unit and attack tests: what pre-commit runs, in under a minute
+check: style ## formatting, lint, types, unit and attack tests: what pre-commit runs, in minutes
+	$(BIN)/python -m pytest --quiet tests/unit tests/attacks
+
+style: $(READY) ## formatting, lint and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest --quiet tests/unit tests/attacks
 
 unit: $(READY) ## the unit and attack tests on another Python: make unit OTHER=/path/to/python3.13
 	@test -n "$(OTHER)" || { echo "make unit: on which Python? make unit OTHER=/path/to/python3.13"; exit 1; }
@@ -52,6 +54,12 @@ bench: $(READY) ## measure builds, calibration, experiments and verification; fa
 	$(BIN)/edge-toolkit setup tensorflow litert tflite_runtime ai_edge_quantizer
 	@missed=0; for each in bench calibration experiments verification; do \
 		$(BIN)/python tests/bench/$$each.py $(if $(JSON),--json $(basename $(JSON)).$$each.json) || missed=1; done; exit $$missed
+
+mutants: $(READY) ## put small faults into the code that judges, one by one, and list those that no test notices (ONLY='toolkit.verdict*'); over an hour
+	@$(BIN)/uv venv --quiet --allow-existing --no-project --python $(BIN)/python $(VENV)/mutants
+	@$(BIN)/uv pip sync --quiet --require-hashes --python $(VENV)/mutants requirements/dev.txt
+	@$(BIN)/uv pip install --quiet --python $(VENV)/mutants --constraint requirements/dev.txt --group mutants
+	$(VENV)/mutants/bin/python tests/mutants.py $(ONLY)
 
 sample: $(READY) ## train the embedded sample again: toolkit/sample/digits and calibration/digits.npz
 	@$(BIN)/uv venv --quiet --allow-existing --no-project --python $(BIN)/python $(VENV)/sample

@@ -41,7 +41,10 @@ def verdict_text(verdict: Verdict, width: int = 110, name: str | None = None) ->
         marked = marked or here
         lines.append("  " + comparison_text(comparison) + ("  <- guilty" if here else ""))
     if verdict.attribution is not None:
-        lines += [f"  {line}" for line in sentences(verdict.attribution)]
+        lines += [
+            f"  {'operator' if place == 0 else '':<13} {sentence}"
+            for place, sentence in enumerate(sentences(verdict.attribution))
+        ]
     lines.append(f"  noise         {noise_text(verdict) or 'not measured'} (the original by itself)")
     for task in verdict.tasks:
         shown = ", ".join(f"{stage} {value:.4f}" for stage, value in task.scores.items())
