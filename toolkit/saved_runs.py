@@ -158,8 +158,8 @@ def _of_npz(path: Path) -> SavedRun:
         raise TypeError("a single array without a name")
     with archive:
         arrays = dict(archive)
-    counts = {len(array) if array.ndim else 0 for array in arrays.values()}
-    if len(counts) != 1:
+    counts = {len(array) if array.ndim else None for array in arrays.values()}
+    if len(counts) != 1 or None in counts:
         raise ValueError("its arrays are not of one number of samples")
     outputs = tuple(TensorSpec(name, array.dtype.name, array.shape[1:]) for name, array in arrays.items())
-    return SavedRun(path, path.stem, Signature("", (), outputs), counts.pop())
+    return SavedRun(path, path.stem, Signature("", (), outputs), counts.pop() or 0)

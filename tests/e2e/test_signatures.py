@@ -150,3 +150,20 @@ def test_one_signature_of_several_can_be_asked_for(judged):
     assert {name: outcome.passed for name, outcome in judged("renamed.tflite", "classify").items()} == {"host": True}
     with pytest.raises(UnknownName, match="signature 'embed': unknown"):
         judged("renamed.tflite", "embed")
+
+
+def test_constants_that_a_signature_captured_are_part_of_its_onnx_file(several, arrays, executor, tmp_path):
+    """Weights that are no variables: they must not be asked of the caller as inputs."""
+    samples = arrays("all.npz", x=np.random.default_rng(0).normal(size=(150, 1, 6)))
+
+    (outcome,) = toolkit.build(
+        Original(several / "two", "classify"),
+        ["onnxruntime-host"],
+        Samples(evaluation=str(samples)),
+        tmp_path,
+        scheme="float32",
+        executor=executor,
+    ).values()
+
+    assert outcome.passed
+    assert [spec["name"] for spec in outcome.artifact.signature["inputs"]] == ["x"]

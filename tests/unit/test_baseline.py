@@ -8,9 +8,11 @@ from __future__ import annotations
 import base64
 import json
 import math
+import re
 import tracemalloc
 import zlib
 from copy import deepcopy
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +20,8 @@ from safetensors.numpy import save_file
 
 from toolkit import baseline, saved_runs
 from toolkit.baseline.file import _sha256
+from toolkit.baseline.gate import Gate
+from toolkit.baseline.rows import Row
 from toolkit.errors import InvalidConfig, RequestError, UnknownName
 from toolkit.worker import labels
 from toolkit.worker.request import sha256
@@ -460,6 +464,89 @@ def test_the_gate_is_json_and_text_that_name_what_failed(release, old):
     assert all(keys <= row.keys() for row in document["rows"])
     assert "NOT PASSED" in gate.text()
     assert any("size_bytes" in line and "FAIL" in line for line in gate.text().splitlines())
+
+
+def test_the_text_of_a_gate_has_a_line_for_what_changed_and_a_count_of_what_did_not():
+    """What may be, why it was not passed, and only where it was not."""
+    one, no_limit = "a reason\n of two lines", None
+    gate = Gate(
+        "board",
+        Path("new"),
+        Path("old.json"),
+        (
+            Row("verdict", "passed", "passed", "passed", "passed", one),
+            Row("inputs", "x", "x", "x", "passed", one),
+            Row("size_bytes", 1000.0, 1234567.891, 1100.0, "failed", one, "lower"),
+            Row("score", 0.5, 0.5, 0.4, "passed", one, "higher", detail="p = 1"),
+            Row("labels", "x", None, no_limit, "noticed", one),
+            Row("dtype", "int8", "uint8", "int8", "allowed", one),
+        ),
+    )
+
+    assert gate.text().splitlines() == [
+        f"{'board   new against old.json':<96}NOT PASSED",
+        f"  {'size_bytes':<40} {'1000 -> 1.23457e+06':<26} {'<= 1100':<16} FAIL",
+        "      a reason of two lines",
+        f"  {'score':<40} {'0.5 -> 0.5':<26} >= 0.4  p = 1",
+        f"  {'labels':<40} {'x -> -':<26} {'':<16} noticed",
+        "      a reason of two lines",
+        f"  {'dtype':<40} {'int8 -> uint8':<26} {'= int8':<16} allowed",
+        "      a reason of two lines",
+        "  and 2 that have to be as they were, and are",
+    ]
+    assert not gate.passed
+    all_new = Gate("board", Path("new"), Path("old.json"), gate.rows[3:4])
+    assert all_new.passed
+    assert len(all_new.text(60).splitlines()) == 2
+    assert all_new.text(60).index("PASSED") == 46
+    assert {key: value for key, value in gate.to_json().items() if key != "rows"} == {
+        "schema": 1,
+        "target": "board",
+        "bundle": "new",
+        "baseline": "old.json",
+        "outcome": "failed",
+    }
+
+
+def test_updating_names_everything_that_is_another(release, old):
+    """What was none and what is gone too, in the order in which it is read."""
+    comparisons = [bound("top1_agreement", 0.97, 0.9, unit="fraction"), bound("max_abs", 0.1, 1.0, "lower", "range")]
+    finding = {"code": "outputs", "severity": "warning", "message": "m"}
+    source = {"kind": "saved_model", "sha256": "b" * 64}
+    new = release(
+        "new",
+        right(range(10))[:150],
+        truth=None,
+        comparisons=comparisons,
+        findings=[finding, finding],
+        source=source,
+        tasks=[],
+    )
+    report = json.loads((new / "report.json").read_text())
+    report["artifact"]["scheme"] = "float32"
+    (new / "report.json").write_text(json.dumps(report))
+
+    said = baseline.update(new, old, [])
+
+    kept = {sentence.partition(": ")[0]: sentence.partition(": ")[2] for sentence in said}
+    assert kept["scheme"] == "static_wi8_ai8 -> float32"
+    assert kept["original"] == "aaaaaaaa -> bbbbbbbb"
+    assert re.fullmatch(r"[0-9a-f]{8} -> [0-9a-f]{8}", kept["artifact"])
+    assert re.fullmatch(r"[0-9a-f]{8} -> [0-9a-f]{8}", kept["outputs"])
+    assert re.fullmatch(r"200 \([0-9a-f]{8}\) -> 150 \([0-9a-f]{8}\)", kept["samples"])
+    assert re.fullmatch(r"[0-9a-f]{8} -> none", kept["labels"])
+    assert {
+        name: text for name, text in kept.items() if name.split()[0] in ("task", "comparison", "bound", "finding")
+    } == {
+        "task top_k_accuracy": "0.95 -> none",
+        "comparison kernels scores sqnr_db": "32 dB -> none",
+        "comparison total scores sqnr_db": "30 dB -> none",
+        "comparison total scores top1_agreement": "0.98 -> 0.97",
+        "bound kernels scores sqnr_db": "15 dB -> none",
+        "bound total scores max_abs range": "1.5 of range -> 1 of range",
+        "bound total scores sqnr_db": "12 dB -> none",
+        "finding outputs": "none -> 2 (warning)",
+    }
 
 
 def test_a_baseline_that_did_not_pass_is_no_baseline(release, tmp_path):

@@ -357,8 +357,8 @@ def test_a_bound_on_all_outputs_leaves_out_where_it_does_not_apply_and_says_so()
         ("scores", "top1_agreement"),
         ("value", "max_abs"),
     ]
-    assert [(s.output, s.metric, s.reason) for s in judgement.skipped] == [
-        ("value", "top1_agreement", "shape (1,) is not that of class scores, (1, C) with C >= 2")
+    assert [(s.stage, s.output, s.metric, s.reason) for s in judgement.skipped] == [
+        ("total", "value", "top1_agreement", "shape (1,) is not that of class scores, (1, C) with C >= 2")
     ]
 
 

@@ -131,3 +131,12 @@ def test_rounding_alone_gives_the_known_error():
 
     assert values("rmse", reference, candidate) == [pytest.approx(0.5 / math.sqrt(12), rel=1e-4)]
     assert values("max_abs", reference, candidate) == [pytest.approx(0.25, rel=1e-2)]
+
+
+@pytest.mark.parametrize("name", ["cosine", "top1_agreement"])
+def test_two_elements_are_enough_and_one_is_not(name):
+    """A direction has two coordinates, a decision two classes."""
+    metric = metrics.load(name)
+
+    assert metric.applies((1, 2)) is None
+    assert metric.applies((1, 1)) is not None

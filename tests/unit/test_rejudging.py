@@ -311,3 +311,12 @@ def test_a_report_of_two_runs_is_judged_and_one_of_one_is_refused(bundled, bound
     (bundle / "report.json").write_text(json.dumps({key: REPORT[key] for key in ("target", "verdict", "artifact")}))
     with pytest.raises(RequestError, match=r"lacks budget, findings, noise, runs, stopped_early$"):
         rejudge(bundle, file)
+
+
+@pytest.mark.parametrize("others", [{}, {"y": np.zeros((0, 3))}, {"y": np.zeros((4, 3))}])
+def test_a_number_by_itself_is_no_output(tmp_path, others):
+    """An array without an axis for the samples."""
+    np.savez(tmp_path / "run.npz", a=3.0, **others)
+
+    with pytest.raises(RequestError, match=r"run\.npz"):
+        compare_runs(tmp_path / "run.npz", tmp_path / "run.npz")

@@ -9,7 +9,7 @@ from statistics import NormalDist, fmean
 import numpy as np
 import pytest
 
-from toolkit.compare.resampling import bootstrap, bootstrap_of_sums, detectable_drop, paired_difference, pairs_needed
+from toolkit.compare.resampling import bootstrap, bootstrap_of_sums, paired_difference
 
 
 def test_the_interval_of_a_skewed_mean_covers_about_what_it_claims():
@@ -47,18 +47,6 @@ def test_no_score_is_no_interval(rows):
 def test_runs_of_different_samples_are_refused():
     with pytest.raises(ValueError, match="zip"):
         paired_difference([1, 2, 3], [1, 2], fmean, 0.9, 0)
-
-
-def test_pairs_needed_by_hand():
-    """(1.959964 sqrt(0.1) + 0.841621 sqrt(0.1 - 0.0025))^2 / 0.0025 = 311.6."""
-    assert pairs_needed(0.05, 0.1, 0.95, 0.8) == 312
-
-
-def test_the_detectable_drop_is_the_least_that_so_many_samples_show():
-    drop = detectable_drop(500, 0.1, 0.95, 0.8)
-
-    assert pairs_needed(drop, 0.1, 0.95, 0.8) <= 500 < pairs_needed(drop * 0.99, 0.1, 0.95, 0.8)
-    assert detectable_drop(10, 0.01, 0.95, 0.8) is None
 
 
 SKEWED = [0.0, 0.1, 0.2, 0.2, 0.5, 0.7, 1.1, 2.3, 4.9, 12.0]
@@ -132,12 +120,32 @@ def test_pairs_are_drawn_by_the_seed():
     assert paired_difference(first, second, fmean, 0.9, 3) == paired_difference(first, second, fmean, 0.9, 3)
 
 
-def test_the_detectable_drop_is_the_very_least():
-    """Down to the last bit: the next smaller number needs one sample more; of all flips, exactly so many are enough."""
-    drop = detectable_drop(500, 0.1, 0.95, 0.8)
-    all_flips = pairs_needed(0.1, 0.1, 0.95, 0.8)
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_score_beyond_all_of_its_draws_is_half_a_draw_from_the_end(sign):
+    """Of twenty different rows no resample has all; leaving one out is the same whichever it is, so that nothing tilts."""
+    rows, normal, confidence = list(range(20)), NormalDist(), 1 - 1e-7
 
-    assert pairs_needed(drop, 0.1, 0.95, 0.8) == 500
-    assert pairs_needed(math.nextafter(drop, 0), 0.1, 0.95, 0.8) == 501
-    assert detectable_drop(all_flips, 0.1, 0.95, 0.8) is not None
-    assert detectable_drop(all_flips - 1, 0.1, 0.95, 0.8) is None
+    def different(some):
+        return float(sign * len(set(some)))
+
+    draws, shift = draws_of(rows, different, 0), -sign * normal.inv_cdf(0.5 / 2000)
+    shares = [normal.cdf(2 * shift + normal.inv_cdf(tail)) for tail in ((1 - confidence) / 2, (1 + confidence) / 2)]
+
+    assert bootstrap(rows, different, confidence, 0) == tuple(draws[min(int(2000 * each), 1999)] for each in shares)
+
+
+def test_a_score_that_is_endless_without_one_sample_is_not_tilted():
+    """All of the noise is in one sample: the score may be anything above what was seen, and no slope can be told."""
+    terms, normal = np.array([[3.0, 1.0], *[[1.0, 0.0]] * 9]), NormalDist()
+    numbers = np.random.default_rng(7)
+    drawn = np.concatenate([numbers.integers(0, 10, (100, 10), dtype=np.int32) for _ in range(20)])
+
+    def ratio(sums):
+        with np.errstate(divide="ignore"):
+            return sums[..., 0] / sums[..., 1]
+
+    draws, whole = np.sort(ratio(terms[drawn].sum(axis=1))), 12.0
+    shift = normal.inv_cdf(np.mean((draws < whole) + 0.5 * (draws == whole)))
+    shares = [normal.cdf(2 * shift + normal.inv_cdf(tail)) for tail in (0.05, 0.95)]
+
+    assert bootstrap_of_sums(terms, ratio, 0.9, 7) == pytest.approx([draws[int(2000 * each)] for each in shares])

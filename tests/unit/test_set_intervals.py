@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from toolkit import metrics
-from toolkit.compare import Run, compare, measure
+from toolkit.compare import Run, compare, judge, measure
 from toolkit.compare.resampling import Groups, bootstrap_of_sums
 from toolkit.signature import Signature, TensorSpec
 from toolkit.target import Bound
@@ -148,3 +148,22 @@ def test_what_the_worst_sample_decides_has_none():
     assert {
         each.metric for each in measure(run(reference), run(candidate)).measurements if each.groups is not None
     } == {"sqnr_db"}
+
+
+def test_where_a_device_may_stop_early_the_value_of_a_set_is_judged():
+    """Its interval would not hold for whoever looks again and again."""
+    reference, candidate = noisy(20, seed=3)
+    bound = Bound(stage="total", output="*", metric="sqnr_db", limit=19.4, because="b")
+
+    (found,) = judge(measure(run(reference), run(candidate)), [bound], stage="total", early=True).comparisons
+
+    assert found.interval is None
+    assert found.status in ("passed", "failed")
+
+
+def test_the_same_runs_have_the_same_interval():
+    """A verdict that is made again is the same one."""
+    first, second = judged(*noisy(50), 10), judged(*noisy(50), 10)
+
+    assert first == second
+    assert first.interval is not None

@@ -8,7 +8,7 @@ What is compared with what:
     finding CODE          how often a finding comes that is no mere information
     bound STAGE OUTPUT METRIC    that no bound is gone or looser
     STAGE OUTPUT METRIC          (of the total) how much of the margin to its bound is gone
-    task METRIC           the paired test; see `toolkit.baseline.paired`
+    task METRIC           the paired test; see `toolkit.compare.paired`
     outputs OUTPUT METRIC        the new outputs against the old ones, by the bounds that the old release had on its total: the last release stands
                           where the original stands there. Where the weights are others on purpose and a task metric says whether they
                           are as good, they are shown and not judged

@@ -1,4 +1,4 @@
-"""Intervals of any score of samples, of sums over them, and of differences between two runs, by the bootstrap; how many pairs show a drop."""
+"""Intervals of any score of samples, of sums over them, and of differences between two runs, by the bootstrap."""
 
 from __future__ import annotations
 
@@ -129,23 +129,3 @@ def paired_difference(
         return score([b for _, b in pairs]) - score([a for a, _ in pairs])
 
     return bootstrap(list(zip(rows_a, rows_b, strict=True)), difference, confidence, seed)
-
-
-def pairs_needed(drop: float, flips: float, confidence: float, power: float) -> int:
-    """Return how many samples show, with probability `power`, that a rate dropped by `drop`, if a share `flips` of samples changed sides.
-
-    0 < drop <= flips <= 1. Connor, Sample size for testing differences in proportions for the paired-sample design (Biometrics 43, 1987),
-    two-sided: (z_confidence sqrt(flips) + z_power sqrt(flips - drop^2))^2 / drop^2.
-    """
-    z, z_power = _NORMAL.inv_cdf((1 + confidence) / 2), _NORMAL.inv_cdf(power)
-    return math.ceil(((z * math.sqrt(flips) + z_power * math.sqrt(flips - drop**2)) / drop) ** 2)
-
-
-def detectable_drop(samples: int, flips: float, confidence: float, power: float) -> float | None:
-    """Return the least drop of a rate that so many samples show, as `pairs_needed` says; None where not even that of all flips is."""
-    if pairs_needed(flips, flips, confidence, power) > samples:
-        return None
-    low, high = 0.0, flips
-    while (middle := (low + high) / 2) not in (low, high):
-        low, high = (low, middle) if pairs_needed(middle, flips, confidence, power) <= samples else (middle, high)
-    return high
