@@ -164,6 +164,16 @@ def _write_runs(verdict: Verdict, folder: Path) -> None:
         _write(folder / OWN_TASKS, _json(own))
 
 
+def require_one_size(bundle: Path) -> None:
+    """Raise RequestError for the bundle of several sizes: its report is of one of them, and each has a folder that stands for itself."""
+    sizes = sorted(path.name for path in (bundle / SIZES).iterdir()) if (bundle / SIZES).is_dir() else []
+    if sizes:
+        raise RequestError(
+            f"{bundle}: was judged at several sizes, {', '.join(sizes)}; each by itself would be right",
+            f"{bundle / SIZES / sizes[0]}, and so on",
+        )
+
+
 def saved_tasks(bundle: Path) -> list[tasks.Task]:
     """Return what functions of the user's said in a build, which nobody calls again; RequestError for a file that is none of ours."""
     path = bundle / RUNS / OWN_TASKS

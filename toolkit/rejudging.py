@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from safetensors import SafetensorError
 
 from toolkit import compare, metrics, saved_runs, tasks
-from toolkit.bundle import LABELS, REPORT, RUNS, saved_tasks
+from toolkit.bundle import LABELS, REPORT, RUNS, require_one_size, saved_tasks
 from toolkit.compare import Judgement, Measured
 from toolkit.errors import RequestError
 from toolkit.report import OUTCOMES, comparison_text, number_text
@@ -141,6 +141,7 @@ def rejudge(bundle: Path, bounds: Path) -> Rejudged:
     """
     from toolkit import target
 
+    require_one_size(bundle)
     report = _report(bundle)
     runs = [_run(bundle, stage) for stage in report["runs"]]
     for run in runs[1:]:

@@ -14,7 +14,7 @@ import numpy as np
 from safetensors import SafetensorError
 
 from toolkit import compare, saved_runs, task_metrics
-from toolkit.bundle import LABELS, MANIFEST, REPORT, RUNS, saved_tasks
+from toolkit.bundle import LABELS, MANIFEST, REPORT, RUNS, require_one_size, saved_tasks
 from toolkit.compare.paired import Scoring
 from toolkit.errors import RequestError
 from toolkit.saved_runs import SavedRun
@@ -95,6 +95,7 @@ def of_bundle(bundle: Path, tasks: Sequence[str] | None = None, first: int | Non
     `tasks` are the task metrics to take; None takes those that the build scored, of the user's functions those that gave a number for each sample.
     RequestError for a folder that is no bundle, or whose files are not those that its build wrote.
     """
+    require_one_size(bundle)
     report = _report(bundle)
     try:
         _require_own_files(bundle, report)
