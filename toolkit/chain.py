@@ -11,6 +11,7 @@ from toolkit import registry, source
 from toolkit.conversion import Artifact, Conversions
 from toolkit.jobs import Engine, Job, Output
 from toolkit.originals import DEFAULT_KEY
+from toolkit.recipe import FLOAT
 from toolkit.runtime import Execution, run_job
 from toolkit.source import TENSORFLOW, Source
 from toolkit.store import Entry
@@ -170,14 +171,19 @@ def without_artifact(model: Model, artifact_format: str) -> list[Job]:
 def plan(model: Model, target: Target, artifact: Artifact, made: Job | None, floats: Entry) -> Chain:
     """Return the chain of a target and an artifact; `floats` is the finished conversion to the float artifact.
 
-    A stage that would run what the stage before it ran (the float scheme, or a target that is this machine) is left out.
+    A stage that would run what the stage before it ran (the float scheme, or a target that is this machine) is left out. A float artifact that was
+    already there is somebody's conversion, and is judged as one.
     """
     here = on_this_machine(target.format)
     shipped = artifact.path if made is None else model.conversions.file(made, target.format)
-    links = [("source", model.rechecked), ("conversion", model.run_floats(target.format))]
-    if made is not model.conversions.floats(target.format):
-        first = _as_many_as_reference_kernels_can(floats, model.source.growth)
-        links.append(("quantization", model.run(shipped, replace(here, kernels="reference"), first)))
+    links = [("source", model.rechecked)]
+    if made is None and artifact.scheme == FLOAT:
+        links.append(("conversion", model.run(shipped, here)))
+    else:
+        links.append(("conversion", model.run_floats(target.format)))
+        if made is not model.conversions.floats(target.format):
+            first = _as_many_as_reference_kernels_can(floats, model.source.growth)
+            links.append(("quantization", model.run(shipped, replace(here, kernels="reference"), first)))
     on_target = execution_of(target)
     on_host = model.run(shipped, kernels_of(target))
     if on_host is not links[-1][1]:

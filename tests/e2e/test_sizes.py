@@ -72,9 +72,9 @@ def test_an_artifact_that_is_wrong_at_one_size_fails_and_the_size_is_named(sever
     assert outcomes["host"].outcome == "failed"
     assert told["8x8"]["severity"] == "info"
     assert told["16x12"]["severity"] == "error"
-    assert told["16x12"]["message"].startswith("size 16x12: not passed with 240 samples: quantization features")
+    assert told["16x12"]["message"].startswith("size 16x12: not passed with 240 samples: conversion features")
     assert told["16x12"]["message"].endswith("; the numbers of the report are of this size")
-    assert outcomes["host"].guilty_stage == "quantization"
+    assert outcomes["host"].guilty_stage == "conversion"
     verdicts = [
         json.loads((tmp_path / "host" / "sizes" / size / "report.json").read_text())["verdict"] for size in told
     ]
