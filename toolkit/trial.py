@@ -103,5 +103,10 @@ def attributed(model: Model, trial: Trial, verdict: Verdict, executor: Executor)
     chain = None if verdict.outcome != "failed" or stage is None else _planned(model, trial, executor)
     if not isinstance(chain, Chain) or stage is None:
         return verdict
-    found = attribute(chain, stage, samples_of(verdict.judged, stage, _LOOKED_AT), executor)
+    try:
+        found = attribute(chain, stage, samples_of(verdict.judged, stage, _LOOKED_AT), executor)
+    except EdgeToolkitError as error:  # the verdict stands without it
+        message = f"which operator diverges was not looked for: {error.problem}"
+        said = {"code": "not-attributed", "severity": "info", "message": message}
+        return replace(verdict, findings=(*verdict.findings, said))
     return replace(verdict, attribution=found)
