@@ -732,6 +732,39 @@ def test_rows_that_are_no_hits_are_resampled_in_pairs():
     assert math.isnan(drop(metric, one, two[1:], 0.95).low)
 
 
+def test_what_was_seen_lies_between_the_ends_and_is_told():
+    """Of hits and of numbers; the seed is always the same."""
+    from toolkit.compare.paired import drop, mcnemar
+    from toolkit.tasks import OwnScoring
+
+    hits = mcnemar([1] * 8 + [0] * 2, [1] * 5 + [0] * 3 + [1, 0], 0.95)
+    assert hits.value == pytest.approx((3 - 1) / 10)
+    assert hits.low < hits.value < hits.high
+    before, now = [0.9, 0.8, 0.7, 0.6], [0.5, 0.7, 0.6, 0.4]
+    higher, lower = (drop(OwnScoring(better), before, now, 0.9) for better in ("higher", "lower"))
+    assert higher.value == pytest.approx(0.2) == -lower.value
+    assert higher.detail == "paired bootstrap over 4 samples"
+    assert higher == drop(OwnScoring("higher"), before, now, 0.9)
+    assert higher.low < higher.value < higher.high
+
+
+def test_rows_are_hits_only_where_both_runs_say_yes_or_no():
+    """A share of one half beside hits, or 1.0, is a number and no hit."""
+    from toolkit.compare.paired import all_hits, drop, mcnemar
+    from toolkit.tasks import OwnScoring
+
+    assert all_hits([1, 0, 1])
+    assert not all_hits([1.0, 0.0])
+    assert not all_hits([2, 1])
+    assert "paired bootstrap" in drop(OwnScoring("higher"), [1, 0, 1], [0.5, 0.25, 1.0], 0.9).detail
+    assert "paired bootstrap" in drop(OwnScoring("higher"), [0.5, 0.25, 1.0], [1, 0, 1], 0.9).detail
+    nothing = drop(OwnScoring("higher"), [1, 0, 1], [1, 0], 0.9)
+    assert all(map(math.isnan, (nothing.low, nothing.value, nothing.high)))
+    assert nothing.detail == "rows of 3 and 2 samples"
+    with pytest.raises(ValueError, match="zip"):
+        mcnemar([1, 0, 1], [1, 0], 0.9)
+
+
 def resealed(path, change):
     """Change a baseline as somebody could who knows how its checksum is made."""
     content = json.loads(path.read_text())

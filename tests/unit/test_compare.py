@@ -869,3 +869,27 @@ def test_a_refusal_says_what_to_do():
     both = {"a": scores(), "b": scores()}
     with pytest.raises(UnjudgeableRun, match=r"bound total c max_abs: matches no output; known: a, b$"):
         compare(run(**both), run(**both), [bound(output="c")], stage="total")
+
+
+def test_of_equally_bad_samples_the_first_is_named():
+    """Whichever way is worse, and however the samples come."""
+    reference = scores(12)
+    candidate = reference.copy()
+    candidate[[4, 9], 0, 0] = reference[[4, 9], 0, 0] + np.float32(1024)
+    candidate[[4, 9], 0, 1:] = reference[[4, 9], 0, 1:] = 0
+    reference[[4, 9], 0, 0] = candidate[[4, 9], 0, 0] - 1024
+
+    for cut in (3, 12):
+        measured = measure(run(y=reference, cut=cut), run(y=candidate))
+        assert measured.measurement("y", "max_abs").worst_sample == 4
+
+
+def test_what_is_not_finite_is_counted_over_all_blocks():
+    """In each of them some."""
+    candidate = scores(20)
+    candidate[[2, 3, 17], 0, 0] = np.inf
+    candidate[18, 0, 1] = np.nan
+
+    measured = measure(run(y=scores(20)), run(y=candidate, cut=4))
+
+    assert measured.findings == ("output 'y': the candidate holds 1 NaN and 3 Inf, first in sample 2",)

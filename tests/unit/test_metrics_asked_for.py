@@ -132,6 +132,43 @@ def test_divergence_of_probabilities():
     assert np.isnan(values("kl:of=probabilities", [[[-1.0, 1.0]]], half)).all()
 
 
+def test_rows_of_a_map_are_distributions_each_by_itself():
+    """Of whatever size: sums that would overflow, beside sums that are next to nothing; and two samples of two rows."""
+    p = [[[1e308, 1e308, 0.0], [1e-20, 2e-20, 1e-20]], [[0.25, 0.5, 0.25], [0.0, 1.0, 1.0]]]
+    q = [[[0.5, 0.5, 0.0], [0.25, 0.5, 0.25]], [[1.0, 2.0, 1.0], [0.0, 3.0, 1.0]]]
+
+    equal, apart = values("kl:of=probabilities", p, q)
+
+    assert equal == pytest.approx(0.0, abs=1e-12)
+    assert apart == pytest.approx(0.5 * math.log(0.5 / 0.75) + 0.5 * math.log(0.5 / 0.25))
+
+
+def test_what_is_negative_is_no_probability_though_both_say_so():
+    """Agreement on nonsense is none."""
+    nonsense = [[[-0.1, 1.1]]]
+
+    assert np.isnan(values("kl:of=probabilities", nonsense, nonsense)).all()
+
+
+def test_an_error_past_any_number_is_infinite():
+    """The difference of two numbers of the largest size overflows."""
+    assert values("psnr_db:peak=1", [[-1.7e308]], [[1.7e308]]) == [-math.inf]
+
+
+def test_constant_samples_have_no_shape():
+    """In a set of others, each for itself: whatever their value is, nothing is left of it by rounding."""
+    r = [[0.1] * 7, [1.0, 2, 3, 4, 5, 6, 8], [0.3] * 7, [-0.7] * 7]
+    c = [[1.0, 2, 3, 4, 5, 6, 8], [0.1] * 7, [0.3] * 7, [0.7] * 7]
+
+    assert values("pearson", r, c) == [0.0, 0.0, 1.0, 0.0]
+
+
+@pytest.mark.parametrize(("text", "shape"), [("kl:of=logits", (2,)), ("kl:of=logits", (1, 2)), ("pearson", (1, 2))])
+def test_the_least_that_a_metric_is_of(text, shape):
+    """Two classes, two elements."""
+    assert metrics.load(text).applies(shape) is None
+
+
 def test_divergence_is_that_of_the_worst_row():
     """Of a map of distributions, one bad place decides."""
     r = np.zeros((1, 2, 2, 3))
@@ -169,6 +206,8 @@ def test_a_value_at_the_threshold_is_above_it():
         ("decision_flips", "threshold must be said, as in decision_flips:threshold=0.5"),
         ("decision_flips:threshold=inf", "threshold inf; a number"),
         ("psnr_db:peak=-1", "peak -1; above 0"),
+        ("psnr_db:peak=0", "peak 0; above 0"),
+        ("psnr_db:peak=inf", "peak inf; above 0"),
         ("kl", "is to be said, as in kl:of=logits"),
         ("kl:of=scores", "of=scores"),
         ("rmse:k=5", "has no parameters; rmse alone would be right"),

@@ -55,12 +55,10 @@ class Broken:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What both runs hold of one output, before any metric: the reference's range, the candidate's step, and what is not finite."""
+    """What both runs hold of one output, before any metric: the reference's range, whether they vary, and what is not finite."""
 
-    output: str
     low: float
     high: float
-    lsb: float | None
     reference_varies: bool
     candidate_varies: bool
     reference_broken: Broken
@@ -185,10 +183,8 @@ class _Probe:
         ours, theirs = self._sides
         low, high = ours.range
         return Seen(
-            output=self.name,
             low=low,
             high=high,
-            lsb=self._specs[1].lsb,
             reference_varies=ours.varies,
             candidate_varies=theirs.varies,
             reference_broken=Broken(ours.nan, ours.inf, ours.first_broken),

@@ -49,7 +49,7 @@ def measure(reference: Real, candidate: Real, *, of: str) -> Real:
 
 
 def _distributions(outputs: Real, of: str) -> Real:
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(invalid="ignore"):
         if of == "logits":
             masses = np.exp(outputs - outputs.max(axis=-1, keepdims=True))
         else:

@@ -35,8 +35,7 @@ def measure(reference: Real, candidate: Real) -> Real:
         norm = np.sqrt(dot(ours, ours) * dot(theirs, theirs))
         correlation = np.clip(dot(ours, theirs) / norm, -1.0, 1.0)
     equal = (reference == candidate).all(axis=1)
-    # Of a constant sample the mean is rounded, so that what is left of it is noise and no shape.
-    constant = (reference == reference[:, :1]).all(axis=1) | (candidate == candidate[:, :1]).all(axis=1)
     finite = np.isfinite(reference).all(axis=1) & np.isfinite(candidate).all(axis=1)
-    value = np.where(constant | (norm == 0) | equal, equal.astype(np.float64), correlation)
+    # Elements that are all the same are all 1 or -1 by now, so that nothing is left of them beside their mean.
+    value = np.where((norm == 0) | equal, equal.astype(np.float64), correlation)
     return np.where(finite, value, np.nan)

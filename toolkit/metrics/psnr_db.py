@@ -40,6 +40,6 @@ def measure(reference: Real, candidate: Real, *, peak: float) -> Real:
         mean_square = np.square(by_largest(error, largest)).mean(
             axis=1
         )  # of errors relative to the largest: no overflow
+        # Without any error both logarithms are -inf, and the ratio is inf.
         decibels = 20 * np.log10(peak) - 20 * np.log10(largest[:, 0]) - 10 * np.log10(mean_square)
-    decibels = np.where(largest[:, 0] == 0, np.inf, decibels)
     return np.where(np.isinf(largest[:, 0]), -np.inf, decibels)
