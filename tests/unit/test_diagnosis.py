@@ -111,3 +111,107 @@ def test_scores_and_their_softmax_that_changed_places_are_no_two_other_mistakes(
     found = explain(run(outputs), run({"a": noisy(outputs["b"]), "b": noisy(outputs["a"], 31)}))
 
     assert [(each.output, each.code) for each in found] == [("a", "outputs-swapped"), ("b", "outputs-swapped")]
+
+
+def said(reference, candidate, quantized=None):
+    """Return what is said of the one output that is off."""
+    (found,) = explain(run(reference), run(candidate, quantized))
+    return found
+
+
+OTHERS = np.random.default_rng(5).normal(size=(COUNT, 1, 10))
+
+
+@pytest.mark.parametrize(
+    ("reference", "candidate", "message"),
+    [
+        ({"a": SCORES}, {"Identity": SCORES}, "what was 'a' is called 'Identity'"),
+        ({"a": SCORES}, {"a": OTHERS, "b": SCORES}, "what was 'a' lies in 'b'"),
+        (
+            {"a": SCORES},
+            {"a": SCORES * 4 + 10},
+            "it is the reference times 4, plus 10: another scale or zero point, or other preprocessing",
+        ),
+        ({"a": SCORES}, {"a": SCORES * -0.5 - 3}, "it is the reference times -0.5, plus -3: another"),
+        ({"a": SCORES}, {"a": SCORES.reshape(COUNT, 2, 5)}, "the same numbers have the shape (2, 5) for (1, 10)"),
+        ({"a": SCORES}, {"a": np.roll(SCORES, 1, axis=0)}, "sample 0 is the reference's answer to sample 23"),
+        (
+            {"a": SCORES},
+            {"a": np.roll(SCORES, 3, axis=-1)},
+            "the last axis has another order: place 0 holds what belongs to place 7",
+        ),
+        (
+            {"a": softmax(SCORES)},
+            {"a": SCORES},
+            "the candidate gives scores before softmax, the reference probabilities",
+        ),
+        (
+            {"a": SCORES},
+            {"a": softmax(SCORES)},
+            "the candidate gives probabilities, the reference scores before softmax",
+        ),
+        ({"a": 1 / (1 + np.exp(-SCORES))}, {"a": SCORES}, "the candidate gives scores before the sigmoid"),
+    ],
+)
+def test_a_mistake_is_told_in_words(reference, candidate, message):
+    """With its numbers, which somebody will look for in his code."""
+    assert message in said(reference, candidate).message
+
+
+def test_it_is_told_how_much_a_mistake_accounts_for():
+    """In dB of the reference's variance to the noise, without and with it."""
+    candidate = noisy(SCORES, 30.0) * 2 + 5
+    found = said({"a": SCORES}, {"a": candidate})
+
+    variance = np.square(SCORES - SCORES.mean()).mean()
+    before = 10 * np.log10(variance / np.square(candidate - SCORES).mean())
+    assert found.before_db == pytest.approx(before, abs=1e-4)
+    assert found.after_db == pytest.approx(30.0, abs=0.5)
+
+
+def test_numbers_that_carry_no_scale_are_told_from_those_that_do():
+    """Without it they are equal, to the last bit."""
+    reference = np.array([[[0.0, 1.0, 2.0, 3.0]], [[3.0, 1.0, 0.0, 100.0]]] * 12)
+
+    found = said({"a": reference}, {"a": reference.astype(np.int8)}, {"a": (0.5, 7)})
+
+    assert (found.code, found.after_db) == ("not-quantized-so", np.inf)
+    assert found.message == "its integers are no quantized numbers: scale and zero point do not belong to them"
+
+
+def test_two_samples_and_two_classes_can_change_places():
+    """The least that there is an order of."""
+    pair = np.array([[[1.0, 5.0]], [[9.0, 2.0]]])
+
+    assert said({"a": pair}, {"a": pair[::-1].copy()}).code == "samples-permuted"
+    many = np.random.default_rng(1).normal(size=(30, 1, 2))
+    assert said({"a": many}, {"a": many[..., ::-1].copy()}).code == "classes-permuted"
+
+
+@pytest.mark.parametrize("cut", [10, 64, 300])
+def test_the_first_samples_are_enough(cut):
+    """A mistake of this kind is in each; what lies behind the first 64 is not even read."""
+    rows = np.random.default_rng(2).normal(size=(300, 1, 10))
+    broken = rows * 3
+    broken[64:] = np.nan
+    blocks = [{"a": broken[start : start + cut].astype(np.float32)} for start in range(0, 300, cut)]
+    read = []
+
+    def given():
+        for block in blocks:
+            read.append(len(block["a"]))
+            yield block
+
+    whole = run({"a": rows})
+    (found,) = explain(whole, Run("run", whole.signature, given()))
+
+    assert (found.code, found.after_db > 100) == ("rescaled", True)
+    assert sum(read) < 64 + cut
+
+
+def test_scores_of_each_row_go_through_softmax_by_themselves():
+    """Rows of very different sizes, and scores that are too large for an exponential."""
+    scores = SCORES + np.arange(COUNT)[:, None, None] * 100
+
+    assert said({"a": softmax(scores)}, {"a": scores}).after_db > 80
+    assert said({"a": SCORES + np.arange(COUNT)[:, None, None]}, {"a": softmax(SCORES)}).after_db > 60
