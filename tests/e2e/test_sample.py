@@ -303,7 +303,8 @@ def test_calibrating_on_another_scale_that_is_accepted_is_the_quantizations_faul
     assert "NOT PASSED" in ended.out
     assert "<- guilty" in next(line for line in ended.out.splitlines() if line.strip().startswith("quantization"))
     folder = tmp_path / "dist" / "host"
-    assert {path.name for path in folder.iterdir()} == {"report.json", "report.md", "rejected", "runs"}
+    assert {path.name for path in folder.iterdir()} == {"report.json", "report.md", "rejected", "runs", "attribution"}
+    assert "quantization: ai-edge-litert" in ended.out
     assert [path.name for path in (folder / "rejected").iterdir()] == ["model.tflite"]
     report = report_of(tmp_path / "dist", "host")
     assert (report["verdict"], report["guilty_stage"]) == ("failed", "quantization")
@@ -336,6 +337,7 @@ def test_a_failed_build_keeps_the_bundle_that_passed_before(build, profile, tmp_
             "rejected",
             "previous",
             "runs",
+            "attribution",
         }
         assert hashes(out / "board" / "previous") == passed
 
