@@ -893,3 +893,26 @@ def test_what_is_not_finite_is_counted_over_all_blocks():
     measured = measure(run(y=scores(20)), run(y=candidate, cut=4))
 
     assert measured.findings == ("output 'y': the candidate holds 1 NaN and 3 Inf, first in sample 2",)
+
+
+@pytest.mark.parametrize("side", ["reference", "candidate"])
+def test_a_broken_sample_of_a_large_output_is_counted_from_the_first(side):
+    """Of outputs as large as these a few samples at a time are measured, whatever a block holds."""
+    pair = {
+        name: np.random.default_rng(0).normal(size=(7, 1, 200_000)).astype(np.float32)
+        for name in ("reference", "candidate")
+    }
+    pair[side][5, 0, 3] = np.nan
+
+    measured = measure(run(y=pair["reference"], cut=7), run(y=pair["candidate"], cut=7))
+
+    assert measured.findings == (f"output 'y': the {side} holds 1 NaN and 0 Inf, first in sample 5",)
+
+
+def test_an_output_without_an_element_is_measured_by_nothing():
+    """And a bound on it says why."""
+    empty = np.zeros((3, 0), np.float32)
+
+    measured = measure(run(y=empty), run(y=empty))
+
+    assert set(measured.inapplicable.values()) == {"it holds no element"}
