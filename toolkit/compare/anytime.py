@@ -18,13 +18,10 @@ def confidence_sequence(hits: int, samples: int, confidence: float) -> tuple[flo
     most = mixture + math.log(1 - confidence)  # the likelihood's logarithm has to stay above
 
     def holds(rate: float) -> bool:
-        some = hits * math.log(rate) if hits else 0.0
-        return some + (misses * math.log1p(-rate) if misses else 0.0) > most
+        return hits * math.log(rate) + misses * math.log1p(-rate) > most
 
     middle = hits / samples if samples else 0.5
-    low = 0.0 if not hits else _edge(holds, 0.0, middle)
-    high = 1.0 if not misses else _edge(holds, 1.0, middle)
-    return low, high
+    return _edge(holds, 0.0, middle), _edge(holds, 1.0, middle)
 
 
 def _edge(holds: Callable[[float], bool], outside: float, inside: float) -> float:

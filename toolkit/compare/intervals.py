@@ -63,11 +63,9 @@ def _beta_quantile(probability: float, a: float, b: float) -> float:
 
 
 def _incomplete_beta(x: float, a: float, b: float) -> float:
-    """The regularized incomplete beta function I_x(a, b), by its continued fraction (DLMF 8.17.22), where that converges fast."""
+    """The regularized incomplete beta function I_x(a, b) of 0 < x < 1, by its continued fraction (DLMF 8.17.22), where that converges fast."""
     if x > (a + 1) / (a + b + 2):
         return 1 - _incomplete_beta(1 - x, b, a)
-    if x <= 0:
-        return 0.0
     front = a * math.log(x) + b * math.log1p(-x) + math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b)
     return math.exp(front) / (a * _fraction(x, a, b))
 
