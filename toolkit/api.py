@@ -87,10 +87,15 @@ def _build(
     make_environments([(profile, recipes[profile.name]) for profile in profiles], executor.settings)
     model, *others = matrix.drawn_at_each(opened, samples, [recipe for each in recipes.values() for recipe in each])
     sizes = matrix.Sizes(others, model.source.size)
-    refuse_severe(model, executor)
     attempts: dict[str, list[Attempt]] = {profile.name: [] for profile in profiles}
     tried: dict[tuple[str, str], Trial] = {}
-    while trials := [trial_of(model, one, recipes[one.name].pop(0)) for one in profiles if one.name not in outcomes]:
+
+    def next_trials() -> list[Trial]:
+        return [trial_of(model, one, recipes[one.name].pop(0)) for one in profiles if one.name not in outcomes]
+
+    trials = next_trials()
+    refuse_severe(model, executor, [job for trial in trials for job in trial.jobs])
+    while trials:
         executor.outcomes([job for trial in trials for job in trial.jobs])
         for trial, attempt in zip(trials, attempts_of(model, trials, executor, began), strict=True):
             name, judged = trial.target.name, sizes.at_each(attempt, trial.target, executor, began)
@@ -98,6 +103,7 @@ def _build(
             tried[name, trial.scheme] = trial
             if not recipes[name] or not _another_may_do_better(judged, trial, executor):
                 outcomes[name] = _shown(attempts[name])
+        trials = next_trials()
     for name, outcome in outcomes.items():
         if isinstance(outcome, Verdict):
             shown = outcome

@@ -51,8 +51,11 @@ class _Graph:
     entries: dict[Job, Entry] = field(default_factory=dict)
     failures: dict[Job, EdgeToolkitError] = field(default_factory=dict)
 
+    def has_ended(self, job: Job) -> bool:
+        return job in self.entries or job in self.failures
+
     def add(self, job: Job) -> None:
-        if job not in self.entries and job not in self.failures and job not in self.waiting:
+        if not self.has_ended(job) and job not in self.waiting:
             for earlier in job.reads:
                 self.add(earlier)
             self.waiting.append(job)
@@ -96,12 +99,16 @@ class Executor:
                 raise outcome
         return [outcome for outcome in outcomes if isinstance(outcome, Entry)]
 
-    def outcomes(self, jobs: Iterable[Job]) -> list[Entry | EdgeToolkitError]:
-        """Return for each job its entry, or why there is none."""
-        wanted = list(jobs)
-        for job in wanted:
+    def begin(self, jobs: Iterable[Job]) -> None:
+        """Let jobs be done beside those that are waited for, in this order, as long as anything is waited for."""
+        for job in jobs:
             self._graph.add(job)
-        while self._graph.waiting or self._running:
+
+    def outcomes(self, jobs: Iterable[Job]) -> list[Entry | EdgeToolkitError]:
+        """Return for each job its entry, or why there is none, as soon as these jobs have ended."""
+        wanted = list(jobs)
+        self.begin(wanted)
+        while not all(self._graph.has_ended(job) for job in wanted):
             self._start_what_is_ready()
             if self._running:
                 self._listen()

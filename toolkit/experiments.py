@@ -112,13 +112,14 @@ def sweep(
         recipes = {profile.name: _recipes(profile, asking) for profile in profiles}
         make_environments([(profile, recipes[profile.name]) for profile in profiles], running.settings)
         model = draw(opened, samples, [recipe for each in recipes.values() for recipe in each])
-        refuse_severe(model, running)
         sized = _sets(model, asking.sizes)
         cells = [cell for one in profiles for cell in _cells(model, one, recipes[one.name], sized)]
         if not cells:
             raise RequestError("nothing to sweep: no scheme has a variant")
         shared = [job for one in profiles for job in without_artifact(model, one.format)]
-        running.outcomes([*(_on_host(model, cell) for cell in cells), *shared])
+        first = [*(_on_host(model, cell) for cell in cells), *shared]
+        refuse_severe(model, running, first)
+        running.outcomes(first)
         planned = [_planned(model, cell, running) for cell in cells]
         running.outcomes([job for chain in planned if isinstance(chain, Chain) for job in chain.jobs])
         counted = _calibration_count(model, running)

@@ -12,7 +12,7 @@ from toolkit import environments, registry, source
 from toolkit.chain import Model, engine_of
 from toolkit.errors import OutsideError, RequestError, UnknownName
 from toolkit.executor import Executor
-from toolkit.jobs import Engine
+from toolkit.jobs import Engine, Job
 from toolkit.recipe import Asked, Recipe, is_calibrated
 from toolkit.settings import Settings
 from toolkit.source import TENSORFLOW, Original
@@ -149,8 +149,8 @@ def draw(opened: source.Source, samples: Samples, recipes: Sequence[Recipe]) -> 
     )
 
 
-def refuse_severe(model: Model, executor: Executor) -> None:
-    """Raise InvalidSamples where the linter finds that the samples cannot be meant so; what takes longest is done meanwhile.
+def refuse_severe(model: Model, executor: Executor, meanwhile: Iterable[Job]) -> None:
+    """Raise InvalidSamples where the linter finds that the samples cannot be meant so; it need not be waited for to begin what comes next.
 
     Samples that could not be drawn at all are said where a verdict misses them.
     """
@@ -158,6 +158,7 @@ def refuse_severe(model: Model, executor: Executor) -> None:
 
     if model.linted is None:
         return
-    looked, *_ = executor.outcomes([model.linted, model.canonical, model.reference])
+    executor.begin([model.linted, *meanwhile])
+    (looked,) = executor.outcomes([model.linted])
     if isinstance(looked, Entry):
         linting.refuse_severe(looked.result["findings"])

@@ -211,9 +211,37 @@ def test_other_weights_are_judged_by_the_task_metric_and_by_the_outputs_where_th
     without = baseline.check(release("new2", moved, None, source=other), unlabelled)
 
     assert with_task.outcome == "passed"
-    assert rows(with_task)["outputs scores sqnr_db"].status == "noticed"
+    row = rows(with_task)["outputs scores sqnr_db"]
+    assert (row.status, row.before) == ("noticed", None)
+    assert row.now == pytest.approx(-20 * math.log10(2), abs=1e-4)  # three times as much is twice the signal of noise
+    assert row.because == "the original is another, so its outputs are; the task metric judges them"
     assert without.outcome == "failed"
     assert rows(without)["outputs scores sqnr_db"].status == "failed"
+
+
+def test_a_row_of_outputs_tells_of_how_many_samples_it_is_and_how_many_would_settle_it(release, old):
+    """174 of 200 agree; the ends of the interval, and the number that settles it, are scipy's."""
+    row = rows(baseline.check(release("new", right(range(10, 26))), old))["outputs scores top1_agreement"]
+
+    assert (row.status, row.now, row.better) == ("inconclusive", 0.87, "higher")
+    assert row.detail == "200 samples; interval [0.8153, 0.9133]; about 440 would settle it"
+
+
+def test_a_bound_against_the_originals_own_noise_is_held_by_the_gate(release, tmp_path):
+    report = {
+        "comparisons": [*REPORT["comparisons"], bound("max_abs", 1.0, 9.0, "lower", "noise")],
+        "noise": {"repeat": {"scores": 0.001}},
+    }
+    baseline.update(release("old", **report), tmp_path / "old.json")
+
+    near, far = (
+        baseline.check(release(f"new{size}", right() + np.float32(size), **report), tmp_path / "old.json")
+        for size in (0.005, 0.01)
+    )
+
+    assert rows(near)["outputs scores max_abs noise"].now == pytest.approx(5, rel=1e-3)
+    assert rows(near)["outputs scores max_abs noise"].status == "passed"
+    assert rows(far)["outputs scores max_abs noise"].status == "failed"
 
 
 def test_numbers_without_a_scale_cannot_be_compared_whatever_the_weights(release, old):
@@ -366,8 +394,21 @@ def test_an_allowance_lets_a_change_pass_up_to_where_it_says(release, old, allow
 
     row = rows(enough)["size_bytes"]
     assert (enough.outcome, row.status, row.because) == ("passed", "allowed", "a hidden layer more")
+    assert row.detail == f"else: {rows(less)['size_bytes'].because}"
     assert less.outcome == "failed"
-    assert "allowed up to 1999 only" in rows(less)["size_bytes"].detail
+    assert rows(less)["size_bytes"].detail == "allowed up to 1999 only"
+
+
+def test_an_allowance_keeps_what_a_row_told(release, old, allowing):
+    new, name = release("new", right(range(14))), "task top_k_accuracy"
+
+    def row(by=None):
+        return rows(baseline.check(new, old, by))[name]
+
+    plain = row()
+    assert plain.detail.startswith("drop [")
+    assert row(allowing(name, 0.93)).detail == f"{plain.detail}; else: {plain.because}"
+    assert row(allowing(name, 0.935)).detail == f"{plain.detail}; allowed up to 0.935 only"
 
 
 def test_a_higher_score_is_allowed_down_to_where_it_says(release, old, allowing):
@@ -433,7 +474,9 @@ def test_an_allowance_that_is_not_needed_is_shown(release, old, allowing):
     gate = baseline.check(release("new", right(range(10))), old, allowing("size_bytes", 2000))
 
     assert gate.outcome == "passed"
-    assert "allowance of size_bytes" in rows(gate, "noticed")
+    row = rows(gate, "noticed")["allowance of size_bytes"]
+    assert (row.before, row.now) == (None, 2000)
+    assert row.because == "an allowance that is not needed (any more): it is wanted"
 
 
 def test_what_looks_too_good_is_shown(release, tmp_path):
@@ -445,6 +488,9 @@ def test_what_looks_too_good_is_shown(release, tmp_path):
 
     assert leap.outcome == "passed"
     assert {"size_bytes halved", "task top_k_accuracy", "source"} <= rows(leap, "noticed").keys()
+    halved = rows(leap)["size_bytes halved"]
+    assert (halved.before, halved.now, halved.limit) == (1000, 500, None)
+    assert halved.because.startswith("leaps like these come from")
     assert {"outputs are the same", "artifact is the same"} <= rows(stale, "noticed").keys()
 
 
@@ -559,11 +605,12 @@ def test_a_baseline_that_did_not_pass_is_no_baseline(release, tmp_path):
 
 
 def test_updating_says_what_is_different_from_now_on(release, old):
-    new = release("new", right(range(20)), size_bytes=900, tools={"tensorflow": "2.22.0"})
+    new = release("new", right(range(20)), size_bytes=900, latency_ms=2.5, tools={"tensorflow": "2.22.0"})
 
     said = baseline.update(new, old)
 
     assert "size: 1000 bytes -> 900 bytes" in said
+    assert "latency: None ms -> 2.5 ms" in said
     assert "task top_k_accuracy: 0.95 -> 0.9" in said
     assert "tool tensorflow: 2.21.0 -> 2.22.0" in said
     assert not any("scheme" in sentence for sentence in said)
@@ -778,6 +825,10 @@ def refusal(path):
         baseline.read(path)
     assert str(path) in caught.value.problem
     return caught.value.problem
+
+
+def test_outputs_of_a_file_are_called_by_it(old):
+    assert baseline.read(old).outputs.read().name == f"baseline ({old})"
 
 
 def test_a_file_comes_back_as_it_was(release, tmp_path):

@@ -132,9 +132,17 @@ OTHERS = np.random.default_rng(5).normal(size=(COUNT, 1, 10))
             {"a": SCORES * 4 + 10},
             "it is the reference times 4, plus 10: another scale or zero point, or other preprocessing",
         ),
-        ({"a": SCORES}, {"a": SCORES * -0.5 - 3}, "it is the reference times -0.5, plus -3: another"),
+        (
+            {"a": SCORES},
+            {"a": SCORES * -0.5 - 3},
+            "it is the reference times -0.5, plus -3: another scale or zero point, or other preprocessing",
+        ),
         ({"a": SCORES}, {"a": SCORES.reshape(COUNT, 2, 5)}, "the same numbers have the shape (2, 5) for (1, 10)"),
-        ({"a": SCORES}, {"a": np.roll(SCORES, 1, axis=0)}, "sample 0 is the reference's answer to sample 23"),
+        (
+            {"a": SCORES},
+            {"a": np.roll(SCORES, 1, axis=0)},
+            "the samples have another order: sample 0 is the reference's answer to sample 23",
+        ),
         (
             {"a": SCORES},
             {"a": np.roll(SCORES, 3, axis=-1)},
@@ -155,7 +163,7 @@ OTHERS = np.random.default_rng(5).normal(size=(COUNT, 1, 10))
 )
 def test_a_mistake_is_told_in_words(reference, candidate, message):
     """With its numbers, which somebody will look for in his code."""
-    assert message in said(reference, candidate).message
+    assert said(reference, candidate).message == message
 
 
 def test_it_is_told_how_much_a_mistake_accounts_for():
@@ -215,3 +223,70 @@ def test_scores_of_each_row_go_through_softmax_by_themselves():
 
     assert said({"a": softmax(scores)}, {"a": scores}).after_db > 80
     assert said({"a": SCORES + np.arange(COUNT)[:, None, None]}, {"a": softmax(SCORES)}).after_db > 60
+
+
+WHOLE = np.array([[[1.0, 2.0, 4.0]], [[8.0, 5.0, 0.0]]] * 8)
+
+
+def test_an_output_that_is_equal_is_explained_by_nothing():
+    """Though it is itself times one, to the last bit."""
+    assert explain(run({"a": WHOLE}), run({"a": WHOLE})) == ()
+
+
+def test_an_offset_alone_is_named_and_what_has_nothing_in_common_is_no_multiple():
+    assert said({"a": WHOLE}, {"a": WHOLE + 3}).message.startswith("it is the reference times 1, plus 3: ")
+    across = np.array([[1.0, 1.0], [1.0, 1.0], [-1.0, -1.0], [-1.0, -1.0]])
+    assert explain(run({"a": np.array([[1.0, -1.0]] * 4)}), run({"a": across})) == ()
+
+
+def test_a_constant_is_found_nowhere():
+    """Whoever gives it in the same place or another one has shown nothing."""
+    still = np.full(SCORES.shape, 5.0)
+
+    assert explain(run({"a": still}), run({"a": still * 2, "b": still})) == ()
+    assert explain(run({"a": still}), run({"a": still})) == ()
+
+
+def test_small_numbers_are_found_as_large_ones_are():
+    assert said({"a": SCORES / 1000}, {"a": OTHERS, "b": SCORES / 1000}).code == "outputs-swapped"
+
+
+def test_of_two_places_it_lies_where_it_is_nearest():
+    candidate = {"a": OTHERS, "b": noisy(SCORES, 20.0), "c": SCORES, "d": noisy(SCORES, 30.0)}
+
+    assert said({"a": SCORES}, candidate).message == "what was 'a' lies in 'c'"
+
+
+def test_nine_tenths_of_the_error_are_enough():
+    """Ten dB more than before, or than as much noise as signal."""
+    noise = np.random.default_rng(7).normal(size=SCORES.shape)
+    noise *= SCORES.std() / noise.std()
+
+    found = said({"a": SCORES}, {"a": 40 + 2 * (SCORES + noise * 10 ** (-10.4 / 20))})
+
+    assert (found.code, 10 < found.after_db < 11) == ("rescaled", True)
+    assert explain(run({"a": SCORES}), run({"a": 40 + 2 * (SCORES + noise * 10 ** (-9 / 20))})) == ()
+
+
+@pytest.mark.parametrize(("broken", "codes"), [(63, []), (64, ["rescaled"])])
+def test_the_64th_sample_is_looked_at(broken, codes):
+    rows = np.random.default_rng(2).normal(size=(70, 1, 10))
+    candidate = rows * 3
+    candidate[broken] = np.nan
+
+    assert [each.code for each in explain(run({"a": rows}), run({"a": candidate}))] == codes
+
+
+def test_the_nearest_is_that_of_the_least_distance():
+    """Numbers in a row, of which each has a larger one beside it that points the same way; and classes of a plain table."""
+    numbers = np.array([1.0, 1.4, 2.0, 2.8])
+
+    assert said({"a": numbers}, {"a": np.roll(numbers, 1)}).code == "samples-permuted"
+    table = SCORES[:, 0]
+    assert said({"a": table}, {"a": table[:, ::-1].copy()}).code == "classes-permuted"
+
+
+def test_orders_of_five_axes_are_tried():
+    cube = np.random.default_rng(3).normal(size=(4, 2, 3, 4, 5, 6))
+
+    assert said({"a": cube}, {"a": cube.transpose(0, 5, 4, 3, 2, 1)}).message.startswith("its axes have another order")

@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from toolkit.compare.intervals import _fraction, clopper_pearson, samples_needed
+from toolkit.compare.intervals import _fraction, clopper_pearson, samples_by_width, samples_needed
 
 
 def at_least(hits, samples, rate):
@@ -101,3 +101,19 @@ def test_a_fraction_that_does_not_converge_is_an_error():
     """Rather than a number that is nearly one; no count of samples that fits a machine comes there."""
     with pytest.raises(ArithmeticError, match=r"^incomplete beta function of 0\.5, .*: does not converge$"):
         _fraction(0.5, 1e13, 1e13)
+
+
+@pytest.mark.parametrize(
+    ("value", "interval", "limit", "samples", "expected"),
+    [
+        (0.25, (0.2, 0.5), 0.375, 100, 400),  # below the limit: the upper end is twice as far as the limit
+        (0.5, (0.125, 0.6), 0.375, 100, 900),  # above it: the lower end is three times as far
+        (0.25, (0.2, 0.5), 0.375, 101, 404),
+        (0.3, (0.2, 0.31), 0.4, 7, 1),
+        (0.4, (0.3, 0.5), 0.4, 100, None),
+        (0.3, (0.2, math.inf), 0.4, 100, None),
+        (0.5, (-math.inf, 0.6), 0.4, 100, None),
+    ],
+)
+def test_an_interval_halves_with_four_times_the_samples(value, interval, limit, samples, expected):
+    assert samples_by_width(value, interval, limit, samples) == expected

@@ -242,3 +242,4 @@ def test_a_metric_has_one_text(text, canonical):
 def test_shapes_that_a_metric_says_nothing_of(text, shape):
     """A reason, in place of a number that means nothing."""
     assert metrics.load(text).applies(shape)
+    assert metrics.load("pearson").applies((1,)) == "one element varies with nothing"

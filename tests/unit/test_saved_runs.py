@@ -118,6 +118,12 @@ def test_an_npz_says_its_outputs_and_its_name_is_its_stage(tmp_path):
     np.testing.assert_array_equal(run.arrays()["scores"], SCORES)
 
 
+def test_an_npz_of_no_samples_holds_none(tmp_path):
+    np.savez(tmp_path / "none.npz", scores=SCORES[:0])
+
+    assert saved_runs.read(tmp_path / "none.npz").count == 0
+
+
 def test_outputs_of_somebody_elses_making_are_compared_too(saved, tmp_path):
     """An .npz says no samples, so that it is taken at its word; its count has to agree all the same."""
     real = {"scores": SCORES, "boxes/kept": (BOXES.astype(np.float32) - 3) * 0.5}
@@ -197,6 +203,7 @@ def test_a_run_that_contradicts_itself_is_refused(saved, change, said):
         ("array", "is no saved run (a single array without a name)"),
         ("pickle", "is no saved run (Object arrays cannot be loaded"),
         ("ragged", "is no saved run (its arrays are not of one number of samples)"),
+        ("number", "is no saved run (its arrays are not of one number of samples)"),
     ],
 )
 def test_what_is_no_run_is_refused(saved, tmp_path, kind, said):
@@ -219,6 +226,8 @@ def test_what_is_no_run_is_refused(saved, tmp_path, kind, said):
                 np.save(file, SCORES)
         elif kind == "pickle":
             np.savez(path, scores=np.array([{"a": 1}, None], dtype=object))
+        elif kind == "number":
+            np.savez(path, scores=SCORES[0, 0, 0])
         else:
             np.savez(path, scores=SCORES, boxes=BOXES[:2])
 

@@ -20,7 +20,18 @@ from toolkit.signature import Signature, TensorSpec
 from toolkit.source import Source
 from toolkit.target import Bound
 from toolkit.tasks import asked
-from toolkit.verdict import Evidence, Step, _below_noise, _first, decibels, judge, judge_chain, noise_share, own_noise
+from toolkit.verdict import (
+    Evidence,
+    Step,
+    _below_noise,
+    _first,
+    decibels,
+    judge,
+    judge_chain,
+    noise_share,
+    off_by,
+    own_noise,
+)
 from toolkit.worker.shards import ShardWriter
 
 SIGNATURE = {
@@ -646,6 +657,34 @@ def test_what_cannot_be_told_moved_the_outputs_most():
     assert noise_share(measured) == pytest.approx(0.01, rel=1e-4)
     assert noise_share(dataclasses.replace(measured, mismatches={"more": "missing"})) == math.inf
     assert noise_share(compare.measure(original.read(), broken.read())) == math.inf
+
+
+def test_what_only_the_total_failed_by_is_told_where_no_stage_failed(judged):
+    alone, beside = judged(stages(conversion=0.009, kernels=0.009)), judged(stages(conversion=0.02))
+
+    assert alone.judged.failed_in_total is alone.judged.total.comparisons[0]
+    assert beside.judged.total.comparisons[0].status == "failed"
+    assert beside.judged.failed_in_total is None
+
+
+def test_how_far_two_runs_are_apart_grows_with_what_is_worse():
+    """By an error or by a likeness; NaN and what cannot be compared are worst, what is well built is not apart at all."""
+    held = {"near": SCORES + np.float32(0.01), "far": SCORES[..., ::-1], "broken": SCORES * np.nan}
+    measured = {
+        name: compare.measure(Held("a", SCORES).read(), Held(name, scores).read(), {"max_abs", "cosine"})
+        for name, scores in held.items()
+    }
+    bounds = [bound("total", "max_abs", 1e-9, "real"), bound("total", "cosine", 1)]
+    failed = {each.metric: each for each in compare.judge(measured["far"], bounds, stage="total", noise={}).comparisons}
+
+    for metric in ("max_abs", "cosine"):
+        near, far, broken = (off_by(each, failed[metric]) for each in measured.values())
+        assert near < far < broken == math.inf
+    assert off_by(measured["near"], failed["max_abs"]) == pytest.approx(0.01, rel=1e-4)
+    missing = dataclasses.replace(measured["near"], mismatches={"scores": "missing"})
+    assert off_by(missing, failed["max_abs"]) == math.inf
+    structure = dataclasses.replace(failed["max_abs"], metric=compare.STRUCTURE)
+    assert off_by(measured["near"], structure) == -math.inf
 
 
 def test_a_mistake_that_explains_a_failure_is_said_with_what_undoing_it_gains(judged):

@@ -438,3 +438,40 @@ def test_a_job_that_hangs_does_not_hold_up_the_others(settings, job, tmp_path):
         executor.outcomes([slow, quick])
 
     assert told.index((quick, "finished")) < told.index((slow, "failed"))
+
+
+def test_what_was_begun_goes_on_beside_what_is_waited_for(settings, job, tmp_path):
+    """An answer does not wait for it, and whoever asks for it later gets it from the same run."""
+    if len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("one core: jobs run one after the other")
+    slow = job("hang", Limits(3, 10**9))
+    (tmp_path / "other.fake").write_text(json.dumps({"signature": SIGNATURE}))
+    quick = run_job(tmp_path / "other.fake", tmp_path / "samples", FAKE)
+    told = []
+
+    with Executor(settings, lambda job, what, progress: told.append((job, what))) as executor:
+        executor.begin([slow])
+        (answered,) = executor.outcomes([quick])
+        before = [what for who, what in told if who is slow]
+        (failed,) = executor.outcomes([slow])
+
+    assert run_of(answered).count == 5
+    assert before[0] == "started"
+    assert "failed" not in before
+    assert isinstance(failed, WorkerTimeout)
+    assert [what for who, what in told if who is slow].count("started") == 1
+
+
+def test_what_was_begun_and_never_asked_for_ends_with_the_executor(settings, job, tmp_path):
+    slow = job("hang", Limits(60, 10**9))
+    (tmp_path / "other.fake").write_text(json.dumps({"signature": SIGNATURE}))
+    quick = run_job(tmp_path / "other.fake", tmp_path / "samples", FAKE)
+    told = []
+
+    with Executor(settings, lambda job, what, progress: told.append((job, what))) as executor:
+        executor.begin([quick, slow])
+        executor.outcomes([quick])
+
+    assert (slow, "failed") not in told
+    assert not list((tmp_path / "home" / "store" / "work").iterdir())
+    assert not children_of(tmp_path)

@@ -60,7 +60,7 @@ def explain(reference: Run, candidate: Run) -> tuple[Explanation, ...]:
             for code, message, undone in _undone(name, wanted, given, theirs)
             if undone.shape == wanted.real.shape
         ]
-        best = _likeliest([each for each in tried if each.after_db >= max(before, 0.0) + _EXPLAINED_DB])
+        best = _likeliest([each for each in tried if each.after_db > max(before, 0.0) + _EXPLAINED_DB])
         if best is not None:
             found.append(best)
     return tuple(found)
@@ -148,15 +148,13 @@ def _laid_out(given: Real, shape: tuple[int, ...]) -> Iterator[tuple[str, str, R
 
 def _reordered(wanted: Real, given: Real) -> Iterator[tuple[str, str, Real]]:
     """Yield the samples, and the classes on the last axis, in the order in which each is likest to its counterpart."""
-    count = len(wanted)
-    if count > 1:
-        order = _likest(wanted.reshape(count, -1), given.reshape(count, -1))
-        if len(set(order)) == count and order != list(range(count)):
-            moved = next(number for number, place in enumerate(order) if number != place)
-            said = f"the samples have another order: sample {moved} is the reference's answer to sample {order[moved]}"
-            yield "samples-permuted", said, given[np.argsort(order)]
-    classes = wanted.shape[-1] if wanted.ndim > 1 else 0
-    if 1 < classes <= _MOST_CLASSES:
+    count, classes = len(wanted), wanted.shape[-1]
+    order = _likest(wanted.reshape(count, -1), given.reshape(count, -1))
+    if len(set(order)) == count and order != list(range(count)):
+        moved = next(number for number, place in enumerate(order) if number != place)
+        said = f"the samples have another order: sample {moved} is the reference's answer to sample {order[moved]}"
+        yield "samples-permuted", said, given[np.argsort(order)]
+    if classes <= _MOST_CLASSES:
         order = _likest(wanted.reshape(-1, classes).T, given.reshape(-1, classes).T)
         if len(set(order)) == classes and order != list(range(classes)):
             moved = next(number for number, place in enumerate(order) if number != place)
@@ -172,7 +170,7 @@ def _likest(wanted: Real, given: Real) -> list[int]:
 
 
 def _rescaled(wanted: Real, given: _Output) -> Iterator[tuple[str, str, Real]]:
-    if given.raw.dtype.kind in "iu" and not np.array_equal(given.raw, given.real):
+    if given.raw.dtype.kind in "iu":
         yield (
             "not-quantized-so",
             "its integers are no quantized numbers: scale and zero point do not belong to them",
@@ -181,15 +179,15 @@ def _rescaled(wanted: Real, given: _Output) -> Iterator[tuple[str, str, Real]]:
     with np.errstate(all="ignore"):
         centred = given.real - given.real.mean()
         spread = np.square(centred).sum()
-        factor = float((centred * wanted).sum() / spread) if spread > 0 else math.nan
+        factor = float((centred * wanted).sum() / spread)  # of a constant NaN, and so is the offset
         offset = float(wanted.mean() - factor * given.real.mean())
-    if math.isfinite(factor) and math.isfinite(offset) and factor != 0:
+    if math.isfinite(offset) and factor != 0:
         said = f"it is the reference times {1 / factor:.4g}, plus {-offset / factor:.4g}: another scale or zero point, or other preprocessing"
         yield "rescaled", said, factor * given.real + offset
 
 
 def _softmax(scores: Real) -> Real:
-    powers = np.exp(scores - scores.max(axis=-1, keepdims=True)) if scores.size else scores
+    powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
 
 
