@@ -116,6 +116,7 @@ class OwnScoring:
     """How rows of a user's function are scored: their mean."""
 
     BETTER: Better
+    RANGE: tuple[float, float] = (-math.inf, math.inf)  # nobody knows it
 
     def score(self, rows: Sequence[float | None]) -> float:
         """Return the mean; NaN where a sample had no finite number, or for no rows."""

@@ -779,6 +779,25 @@ def test_rows_that_are_no_hits_are_resampled_in_pairs():
     assert math.isnan(drop(metric, one, two[1:], 0.95).low)
 
 
+def test_what_did_not_change_has_no_width_only_where_a_score_has_no_ends():
+    from toolkit import task_metrics
+    from toolkit.compare.paired import drop
+    from toolkit.tasks import OwnScoring
+
+    f1, mse = task_metrics.load("f1"), task_metrics.load("mse")
+    rows = [[[1], [1]], [[0], [1]]] * 15
+
+    assert drop(f1, rows, rows, 0.95).high == pytest.approx(1 - 0.025 ** (1 / 30))
+    assert drop(f1, rows, [*rows[:-1], [[0], [0]]], 0.95).detail == "paired bootstrap over 30 samples"
+    assert math.isnan(drop(f1, [None, *rows], [None, *rows], 0.95).high)
+    for scoring, one in (
+        (mse, mse.evidence({"y": np.arange(30.0)[:, None]}, np.zeros((30, 1)))),
+        (OwnScoring("higher"), [0.5] * 30),
+    ):
+        found = drop(scoring, one, one, 0.95)
+        assert (found.low, found.value, found.high) == (0, 0, 0)
+
+
 def test_what_was_seen_lies_between_the_ends_and_is_told():
     """Of hits and of numbers; the seed is always the same."""
     from toolkit.compare.paired import drop, mcnemar

@@ -84,6 +84,18 @@ def test_one_number_is_a_score_without_rows(measured):
     assert measured("return 0.25") == {"score": 0.25, "rows": None, "better": "higher"}
 
 
+@pytest.mark.parametrize(
+    "how", ["labels['labels'] > 0", "(labels['labels'] > 0).astype('float32')", "[0, 1.0, True, 1]"]
+)
+def test_what_says_yes_or_no_of_each_sample_is_counted_as_hits(measured, how):
+    """By which a paired test and an interval are exact; three quarters and a half are no hits, whatever the others are."""
+    rows = measured(f"return {how}")["rows"]
+
+    assert rows == [0, 1, 1, 1]
+    assert {type(row) for row in rows} == {int}
+    assert {type(row) for row in measured("return [0, 1, 1, 0.5]")["rows"]} == {float}
+
+
 def test_it_says_which_scores_are_good(measured):
     body = "BETTER = {!r}\ndef metric(outputs, labels):\n    return 1\n"
 

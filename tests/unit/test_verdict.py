@@ -359,6 +359,17 @@ def test_a_drop_is_judged_by_its_interval(judged, profile, wrong, limit, status)
     assert verdict.guilty_stage == ("kernels" if status == "failed" else None)
 
 
+@pytest.mark.parametrize(("limit", "status"), [(0.2, "passed"), (0.05, "inconclusive")])
+def test_few_samples_of_which_none_changed_rule_out_little(judged, profile, limit, status):
+    """Of a score that is no rate too: 1 - 0.025^(1/50) is 0.0711, and a twentieth is less."""
+    board = profile(limit=100, kernels=100, drop=("f1", limit))
+
+    (drop,) = judged(with_wrong(0), board, labels=TRUTH).judged.drops
+
+    assert (drop.status, drop.value, drop.detail) == (status, 0.0, "none of 50 samples changed")
+    assert drop.interval == pytest.approx((-0.0711, 0.0711), abs=5e-5)
+
+
 def test_a_drop_of_an_error_is_a_rise(judged, profile):
     """Of a metric where less is better; twenty times the error is a failure, as much as before is none."""
     board = profile(limit=100, kernels=100, drop=("mse", 0.5))

@@ -68,7 +68,7 @@ def outputs(before: Baseline, now: Baseline, *, same: bool) -> Iterator[Row]:
         return
     count = min(before.outputs.count, before.count)
     try:
-        asked = {each["metric"] for each in before.comparisons if each["unit"] not in ("mismatches", "drop")}
+        asked = {each["metric"] for each in before.comparisons if each["unit"] != "drop"}
         measured = compare.measure(before.outputs.read(count), thin(now.outputs.read(count), before.every), asked)
         bounds, silent = _bounds(before, measured)
         found = compare.judge(measured, bounds, stage="total", noise=own_noise(before.noise))

@@ -53,8 +53,8 @@ class Task:
 
     @property
     def is_bounded(self) -> bool:
-        """Whether its scores lie between two numbers, so that a share of what lies between is a share of it; nobody knows it of a user's function."""
-        return not is_own(self.metric) and all(map(math.isfinite, task_metrics.load(self.metric).RANGE))
+        """Whether its scores lie between two numbers, so that a share of what lies between is a share of it."""
+        return all(map(math.isfinite, self.scoring.RANGE))
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,10 @@ class Scoring(Protocol):
     def BETTER(self) -> Better:  # noqa: N802 (as in a plugin's module)
         """Return "higher" or "lower"."""
 
+    @property
+    def RANGE(self) -> tuple[float, float]:  # noqa: N802
+        """Return the least and the most that it can be."""
+
     def score(self, rows: Sequence[Any]) -> float:
         """Return the score of rows, NaN where it has none."""
 
@@ -34,11 +38,18 @@ class Drop:
 
 
 def drop(metric: Scoring, before: Sequence[Any], now: Sequence[Any], confidence: float) -> Drop:
-    """Return the drop of a task metric, in its own unit; rows of the same samples, in order. NaN where a score is NaN."""
+    """Return the drop of a task metric, in its own unit; rows of the same samples, in order. NaN where a score is NaN.
+
+    Rows that are all equal show no difference however they are drawn, and few of them show little: of a score between two ends the interval is then
+    what it would be if the score were a mean over samples, of which as many may change as the exact interval of 0 in so many holds.
+    """
     if len(before) != len(now) or not before:
         return Drop(math.nan, math.nan, math.nan, f"rows of {len(before)} and {len(now)} samples")
     if all_hits(before) and all_hits(now):
         return mcnemar(before, now, confidence)
+    if list(before) == list(now) and all(map(math.isfinite, metric.RANGE)) and math.isfinite(metric.score(now)):
+        most = (metric.RANGE[1] - metric.RANGE[0]) * clopper_pearson(0, len(now), confidence)[1]
+        return Drop(-most, 0.0, most, f"none of {len(now)} samples changed")
     worse, better = (now, before) if metric.BETTER == "higher" else (before, now)
     low, high = paired_difference(worse, better, metric.score, confidence, seed=0)
     value = metric.score(better) - metric.score(worse)

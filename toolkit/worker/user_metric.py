@@ -3,8 +3,8 @@
     def metric(outputs, labels):        # {output: float64 (N, *shape)}, real values; {target: (N, ...)}, an only target called "labels"
         return 0.93                     # a finite number; or one for each of the N samples, whose mean is the score
 
-A number for each sample can be judged by a paired test and an interval; a single number can not, and is kept as it is. Which scores are good says
-`BETTER` in the function's module, "higher" where it does not.
+A number for each sample can be judged by a paired test and an interval, an exact one where all are 0 or 1; a single number can not, and is kept as
+it is. Which scores are good says `BETTER` in the function's module, "higher" where it does not.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def _outputs(request: Request) -> dict[str, np.ndarray]:
 
 
 def _rows(name: str, given: Any, count: int) -> float | list[float]:
-    """Return what the function gave, as a number or as one for each sample."""
+    """Return what the function gave, as a number or as one for each sample; those that all say yes or no as whole ones, which are counted as hits."""
     right = _RIGHT.format(count=count)
     try:
         array = np.asarray(given)
@@ -78,6 +78,8 @@ def _rows(name: str, given: Any, count: int) -> float | list[float]:
         return float(array)
     if array.shape != (count,):
         raise RequestError(f"{name}: gave numbers of shape {array.shape}; {right}")
+    if np.isin(array, (0, 1)).all():
+        return [int(each) for each in array]
     return [float(each) for each in array]
 
 

@@ -1,0 +1,424 @@
+"""Each row of the gate in full: what it was, what it is, up to where, and the words with which it is told.
+
+Releases here are made by hand, field by field; `test_baseline.py` has those that were read from files.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from toolkit import compare
+from toolkit.baseline import behaviour, facts
+from toolkit.baseline.limits import Allowance, limits
+from toolkit.baseline.record import Baseline, Task
+from toolkit.baseline.rows import Row, allow, judged, noticed
+from toolkit.errors import RequestError, UnknownName
+from toolkit.signature import Signature, TensorSpec
+
+BY = limits()
+COUNT = 200
+SCORES = np.random.default_rng(0).normal(size=(COUNT, 1, 4)).astype(np.float32)
+OTHER = SCORES[::-1].copy()
+
+
+@dataclass
+class Held:
+    """Outputs in memory."""
+
+    scores: np.ndarray
+
+    @property
+    def count(self) -> int:
+        """How many samples."""
+        return len(self.scores)
+
+    def read(self, count: int | None = None) -> compare.Run:
+        """Return all of them, or the first."""
+        spec = TensorSpec("scores", "float32", (1, 4))
+        return compare.Run("held", Signature("", (), (spec,)), [{"scores": self.scores[:count]}])
+
+
+def spec(name, dtype="float32", scale=None, point=None):
+    return TensorSpec(name, dtype, (1, 4), *([] if scale is None else [(scale,), (point,)]))
+
+
+def bound(stage, metric, value, limit, better="higher", unit="db"):
+    said = {"stage": stage, "output": "scores", "metric": metric, "unit": unit, "because": f"why {metric}"}
+    return {**said, "value": value, "limit": limit, "better": better}
+
+
+def accuracy(wrong):
+    """Return the task metric of which so many of the samples are wrong."""
+    return Task("top_k_accuracy", "higher", tuple(int(index >= wrong) for index in range(COUNT)))
+
+
+def release(**about):
+    made = Baseline(
+        path=Path("old"),
+        target="board",
+        verdict="passed",
+        scheme="static_wi8_ai8",
+        source_sha256="a" * 64,
+        artifact_sha256="b" * 64,
+        size_bytes=1001,
+        signature=Signature("", (spec("image"),), (spec("scores"),)),
+        stage="device",
+        count=COUNT,
+        samples_digest="c" * 64,
+        labels_digest="d" * 64,
+        outputs_digest="e" * 64,
+        outputs=Held(SCORES),
+        tasks=(accuracy(10),),
+        comparisons=(),
+        noise={},
+        findings={},
+        tools={},
+        latency_ms=None,
+    )
+    return dataclasses.replace(made, **about)
+
+
+OLD = release()
+RETRAINED = {"source_sha256": "f" * 64, "outputs_digest": "0123456789abcdef"}
+
+
+@pytest.mark.parametrize(
+    ("said", "status"), [("passed", "passed"), ("failed", "failed"), ("inconclusive", "inconclusive")]
+)
+def test_the_verdict(said, status):
+    because = "what did not pass by itself does not ship, whatever was before it"
+
+    assert facts.verdict(release(verdict=said)) == Row("verdict", None, said, "passed", status, because)
+
+
+def test_types_and_scales():
+    before = release(signature=Signature("", (spec("image"), spec("mask")), (spec("scores", "int8", 0.5, 3),)))
+    now = release(signature=Signature("", (spec("mask"), spec("image", "uint8")), (spec("scores", "int8", 0.25, 4),)))
+
+    because = "who calls the model gives and takes numbers of this type"
+    assert list(facts.dtypes(before, now)) == [
+        Row("input image dtype", "float32", "uint8", "float32", "failed", because),
+        Row("input mask dtype", "float32", "float32", "float32", "passed", because),
+        Row("output scores dtype", "int8", "int8", "int8", "passed", because),
+        noticed(
+            "output scores scale",
+            "(0.5,) (3,)",
+            "(0.25,) (4,)",
+            "its scale or zero point changed: who has them written down in code reads other numbers",
+        ),
+    ]
+
+
+def test_a_scale_that_only_one_of_them_has_is_of_another_type():
+    before = release(signature=Signature("", (), (spec("scores", "int8", 0.5, 3),)))
+    now = release(signature=Signature("", (), (spec("scores"),)))
+
+    for pair in ((before, now), (now, before)):
+        assert [row.what for row in facts.dtypes(*pair)] == ["output scores dtype"]
+
+
+@pytest.mark.parametrize(("size", "status"), [(1051, "passed"), (1052, "failed"), (500, "passed")])
+def test_a_file_may_grow_by_a_twentieth_rounded_down(size, status):
+    (row,) = facts.sizes(OLD, release(size_bytes=size), BY)
+
+    assert row == Row("size_bytes", 1001, size, 1051, status, BY.size_bytes.because, "lower")
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "expected"),
+    [
+        (10.0, 10.5, Row("latency_ms", 10.0, 10.5, 10.5, "passed", BY.latency_ms.because, "lower")),
+        (10.0, 10.6, Row("latency_ms", 10.0, 10.6, 10.5, "failed", BY.latency_ms.because, "lower")),
+        (10.0, None, Row("latency_ms", 10.0, None, 10.5, "failed", BY.latency_ms.because, "lower")),
+        (None, 10.0, noticed("latency_ms", None, 10.0, "measured for the first time")),
+    ],
+)
+def test_the_time_of_a_call(was, now, expected):
+    _, row = facts.sizes(release(latency_ms=was), release(latency_ms=now), BY)
+
+    assert row == expected
+
+
+def test_findings():
+    """Those that are no mere information are counted; what was information has not been looked at as what it is now."""
+
+    def found(severity, count):
+        return {"severity": severity, "count": count}
+
+    before = release(
+        findings={
+            "less": found("info", 3),
+            "grave": found("info", 2),
+            "more": found("warning", 1),
+            "told": found("info", 1),
+        }
+    )
+    now = release(
+        findings={
+            "less": found("info", 3),
+            "news": found("info", 1),
+            "told": found("info", 2),
+            "first": found("error", 1),
+            "grave": found("warning", 2),
+            "more": found("warning", 2),
+        }
+    )
+
+    because = "nobody has looked at a finding that was not there in the last release"
+    assert list(facts.findings(before, now)) == [
+        noticed("finding news", 0, 1, "new, for information"),
+        noticed("finding told", 1, 2, "new, for information"),
+        Row("finding first", 0, 1, 0, "failed", because, "lower"),
+        Row("finding grave", 0, 2, 0, "failed", because, "lower"),
+        Row("finding more", 1, 2, 1, "failed", because, "lower"),
+    ]
+    same = list(facts.findings(now, now))
+    assert [(row.what, row.before, row.status) for row in same] == [
+        ("finding first", 1, "passed"),
+        ("finding grave", 2, "passed"),
+        ("finding more", 2, "passed"),
+    ]
+
+
+def test_bounds_and_margins():
+    before = release(
+        comparisons=(
+            bound("kernels", "sqnr_db", 32.0, 15.0),
+            bound("device", "sqnr_db", 32.0, 15.0),
+            bound("total", "sqnr_db", 30.0, 12.0),
+            bound("total", "max_abs", 0.25, 1.5, "lower", "range"),
+            bound("total", "snr_db", "inf", 12.0),
+            bound("total", "psnr_db", "inf", 12.0),
+            bound("total", "cosine", 0.99, 0.9, unit="fraction"),
+        )
+    )
+    now = release(
+        comparisons=(
+            bound("device", "sqnr_db", 1.0, 14.0),
+            bound("total", "sqnr_db", 20.0, 12.0),
+            bound("total", "max_abs", 0.875, 1.5, "lower", "range"),
+            bound("total", "snr_db", 60.0, 12.0),
+            bound("total", "psnr_db", "inf", 12.0),
+            bound("total", "cosine", "nan", 0.95, unit="fraction"),
+        )
+    )
+
+    gone = "what it kept is not held any more"
+    looser = "a bound that is looser lets through what the last release was held to"
+    rows = list(facts.comparisons(before, now, BY))
+    margin = rows.pop(-1)
+    assert rows == [
+        Row("bound kernels scores sqnr_db", "15", "gone", "15", "failed", gone),
+        Row("bound device scores sqnr_db", 15.0, 14.0, 15.0, "failed", looser, "higher"),
+        Row("bound total scores sqnr_db", 12.0, 12.0, 12.0, "passed", looser, "higher"),
+        Row("total scores sqnr_db", 30.0, 20.0, 21.0, "failed", BY.margin.because, "higher"),
+        Row("bound total scores max_abs range", 1.5, 1.5, 1.5, "passed", looser, "lower"),
+        Row("total scores max_abs range", 0.25, 0.875, 0.875, "passed", BY.margin.because, "lower"),
+        Row("bound total scores snr_db", 12.0, 12.0, 12.0, "passed", looser, "higher"),
+        noticed("total scores snr_db", float("inf"), 60.0, "it was the original to the last bit, and is not any more"),
+        Row("bound total scores psnr_db", 12.0, 12.0, 12.0, "passed", looser, "higher"),
+        Row("bound total scores cosine", 0.9, 0.95, 0.9, "passed", looser, "higher"),
+    ]
+    assert (margin.what, margin.before, margin.status) == ("total scores cosine", 0.99, "failed")
+    assert np.isnan(margin.now)
+
+
+def test_what_is_shown_only():
+    before = release(tools={"gone": "1", "numpy": "2.0", "tensorflow": "2.20"})
+    now = release(
+        scheme="float16",
+        source_sha256="0123456789",
+        stage="kernels",
+        tools={"new": "4", "numpy": "2.0", "tensorflow": "2.21"},
+        size_bytes=500,
+    )
+
+    assert list(facts.others(before, before, BY)) == []
+    assert list(facts.others(before, now, BY)) == [
+        noticed("scheme", "static_wi8_ai8", "float16", "quantized in another way"),
+        noticed("source", "aaaaaaaa", "01234567", "the original is another"),
+        noticed("stage", "device", "kernels", "the outputs are those of another last stage"),
+        noticed("tool gone", "1", None, "another version"),
+        noticed("tool new", None, "4", "another version"),
+        noticed("tool tensorflow", "2.20", "2.21", "another version"),
+        noticed("size_bytes halved", 1001, 500, BY.suspicious.because),
+        noticed(
+            "artifact is the same",
+            "bbbbbbbb",
+            "bbbbbbbb",
+            "the original is another, and the artifact is the same file: is it the new one that was built?",
+        ),
+    ]
+    assert "size_bytes halved" not in [row.what for row in facts.others(before, release(size_bytes=501), BY)]
+    assert "size_bytes halved" in [row.what for row in facts.others(release(size_bytes=1000), now, BY)]
+    rebuilt = release(source_sha256="0" * 64, artifact_sha256="1" * 64)
+    assert [row.what for row in facts.others(before, rebuilt, BY) if "artifact" in row.what] == []
+
+
+def test_labels_that_are_gone():
+    (row,) = behaviour.tasks(OLD, release(labels_digest=None), BY, same=False)
+
+    because = "the labels are gone, and with them the evidence that it is as good as it was"
+    assert row == Row("task top_k_accuracy", 0.95, None, None, "failed", because, "higher")
+
+
+def of_a_task(before, now, *, same=False):
+    return list(behaviour._of_a_task(before, now, BY, same=same))
+
+
+def test_a_score_may_drop_to_where_more_cannot_be_ruled_out():
+    (row,) = of_a_task(accuracy(10), accuracy(10))
+
+    assert (row.what, row.before, row.now, row.better) == ("task top_k_accuracy", 0.95, 0.95, "higher")
+    assert row.limit == pytest.approx(0.90)
+    assert row.because == BY.task.because
+    assert row.detail.startswith("drop [")
+    assert ": certain <= 0.01, possible <= 0.05; " in row.detail
+
+
+def test_an_error_may_rise_by_a_share_of_what_it_was():
+    """It has no ends: a mean of 4 may become 4.2, and 2.4 would look too good."""
+    rows = np.random.default_rng(3).uniform(3, 5, COUNT)
+    rows *= 4 / rows.mean()
+    before, better = Task("mse", "lower", tuple(rows)), Task("mse", "lower", tuple(rows * 0.8))
+
+    (same,) = of_a_task(before, before)
+    good, suspicious = of_a_task(before, better)
+
+    assert (same.before, same.status) == (pytest.approx(4), "passed")
+    assert same.limit == pytest.approx(4.2)
+    assert "certain <= 0.04, possible <= 0.2" in same.detail
+    assert (good.status, good.now) == ("passed", pytest.approx(3.2))
+    assert (suspicious.before, suspicious.now) == (pytest.approx(4), pytest.approx(3.2))
+    assert suspicious == noticed("task mse", suspicious.before, suspicious.now, BY.suspicious.because)
+
+
+def test_the_same_file_needs_no_more_samples():
+    few = Task("top_k_accuracy", "higher", (1, 1, 0))
+
+    (same,), (other,) = of_a_task(few, few, same=True), of_a_task(few, few)
+
+    assert (same.status, same.detail) == ("passed", "the same file with the same outputs")
+    assert other.status == "inconclusive"
+
+
+def test_the_same_outputs():
+    same, because = "outputs are the same", "bit for bit the same outputs for every sample"
+    passed = Row("outputs", "eeeeeeee", "eeeeeeee", None, "passed", because)
+
+    assert list(behaviour.outputs(OLD, OLD, same=True)) == [passed]
+    assert list(behaviour.outputs(OLD, OLD, same=False)) == [
+        passed,
+        noticed(same, None, None, "though the artifact is another file"),
+    ]
+    other = release(source_sha256="f" * 64)
+    why = "the original is another, and the outputs are the same: is it the new one that was built?"
+    assert list(behaviour.outputs(OLD, other, same=False)) == [passed, noticed(same, None, None, why)]
+
+
+def test_other_outputs_are_held_by_the_bounds_of_the_total():
+    """Those that were not on the total, and those on what is no difference of outputs, are left out."""
+    before = release(
+        comparisons=(
+            bound("device", "sqnr_db", 30.0, 500.0),
+            bound("total", "max_abs", 0.0, 1.0, "lower", "noise"),
+            bound("total", "max_abs", 0.1, 9.0, "lower", "lsb"),
+            bound("total", "top_k_accuracy", 0.0, 0.1, "lower", "drop") | {"output": "*"},
+            bound("total", "topk_agreement:k=2", 1.0, 0.5, unit="fraction"),
+        ),
+        noise={"repeat": {"scores": 0.25}},
+        tasks=(),
+    )
+    moved = release(outputs=Held(SCORES + np.float32(0.2)), outputs_digest="0123456789")
+
+    of_noise, of_k, silent = behaviour.outputs(before, moved, same=False)
+
+    stands = "the last release stands for the original"
+    assert of_noise == Row(
+        "outputs scores max_abs noise",
+        None,
+        pytest.approx(0.8, rel=1e-3),
+        1.0,
+        "passed",
+        f"{stands}: why max_abs",
+        "lower",
+        "200 samples",
+    )
+    assert (of_k.what, of_k.now, of_k.status) == ("outputs scores topk_agreement:k=2", 1.0, "passed")
+    why = "its bound says nothing about what a baseline file keeps of it, or of its type"
+    assert silent == noticed("outputs scores max_abs lsb", None, None, why)
+
+
+def test_outputs_of_a_retrained_original_are_shown_and_judged_only_where_they_are_broken():
+    before = release(comparisons=(bound("total", "sqnr_db", 30.0, 12.0),))
+    other, broken = release(outputs=Held(OTHER), **RETRAINED), release(outputs=Held(OTHER * np.nan), **RETRAINED)
+
+    (shown,), rows = behaviour.outputs(before, other, same=False), list(behaviour.outputs(before, broken, same=False))
+
+    assert shown.now < 0
+    why = "the original is another, so its outputs are; the task metric judges them"
+    assert shown == noticed("outputs scores sqnr_db", None, shown.now, why)
+    assert "failed" in [row.status for row in rows]
+
+
+def test_outputs_are_compared_as_far_as_both_have_them():
+    before = release(outputs=Held(SCORES[:150]), comparisons=(bound("total", "max_abs", 0.0, 1.0, "lower", "real"),))
+
+    for count, samples in ((COUNT, 150), (100, 100)):
+        then = dataclasses.replace(before, count=count)
+        (row,) = behaviour.outputs(then, release(outputs=Held(SCORES * 1.001), outputs_digest="0"), same=False)
+        assert (row.status, row.detail) == ("passed", f"{samples} samples")
+
+
+def test_outputs_that_cannot_be_judged():
+    still = release(outputs=Held(SCORES * 0), comparisons=(bound("total", "sqnr_db", 30.0, 12.0),))
+
+    (row,) = behaviour.outputs(still, release(outputs_digest="0"), same=False)
+
+    assert (row.what, row.before, row.now, row.limit, row.status) == ("outputs", None, None, None, "inconclusive")
+    assert row.because.startswith("cannot be judged: output 'scores': the original gives 0 for all 200 samples")
+
+
+ROWS = [
+    judged("size_bytes", 10, 20, 15, "too large"),
+    judged("latency_ms", 1.0, 1.0, 1.0, "as it was"),
+    noticed("scheme", "a", "b", "another"),
+]
+
+
+def test_an_allowance_of_nothing_names_what_there_is():
+    with pytest.raises(UnknownName) as caught:
+        allow(ROWS, [Allowance(what="schema", to=1, because="x")])
+
+    assert caught.value.problem.startswith("allowance of 'schema'")
+    assert "scheme" not in f"{caught.value.problem}{caught.value.hint}"  # which is judged by nothing
+    assert "size_bytes" in f"{caught.value.problem}{caught.value.hint}"
+    assert "an allowance that matches nothing is a mistake" in f"{caught.value.problem}{caught.value.hint}"
+
+
+def test_an_allowance_of_the_verdict_says_where_bounds_are():
+    with pytest.raises(RequestError) as caught:
+        allow(ROWS, [Allowance(what="verdict", to="failed", because="x")])
+
+    said = "allowance of 'verdict': nothing ships that did not pass; bounds are set in the profile"
+    assert caught.value.problem == said
+
+
+def test_rows_with_what_is_allowed():
+    size, latency, shown = ROWS
+    both = [
+        Allowance(what="size_bytes", to=20, because="it is larger"),
+        Allowance(what="latency_ms", to=2, because="y"),
+    ]
+
+    assert allow(ROWS, both) == (
+        dataclasses.replace(size, status="allowed", because="it is larger", detail="else: too large"),
+        latency,
+        shown,
+        noticed("allowance of latency_ms", None, 2, "an allowance that is not needed (any more): y"),
+    )
