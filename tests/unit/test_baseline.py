@@ -6,6 +6,7 @@ Baseline files, and bundles that are none: whatever is cut, edited, foreign or s
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import math
 import re
@@ -13,12 +14,14 @@ import tracemalloc
 import zlib
 from copy import deepcopy
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
 from toolkit import baseline, saved_runs
+from toolkit.baseline import record
 from toolkit.baseline.file import _sha256
 from toolkit.baseline.gate import Gate
 from toolkit.baseline.rows import Row
@@ -373,7 +376,12 @@ def test_all_differences_are_said_at_once(release, old):
     with pytest.raises(RequestError) as caught:
         baseline.check(release("new", target="x", hashes=HASHES[1:]), old)
 
-    assert len(caught.value.problem.splitlines()) == 2
+    assert [line.partition(f"{old}: ")[2] for line in caught.value.problem.splitlines()] == [
+        "the target is x, there it is board",
+        "other samples, or in another order, among the first 200",
+    ]
+    said = "--eval with the set of the last release, or a baseline of this one with --update-baseline"
+    assert caught.value.hint == said
 
 
 def test_of_more_samples_those_of_the_last_release_are_compared(release, old):
@@ -1002,6 +1010,14 @@ def _edit(path, change):
             lambda bundle: _edit(bundle / "report.json", lambda held: held["runs"]["kernels"].update(samples=500)),
             "holds 200 samples with 200 hashes; its report is on 500",
         ),
+        (lambda bundle: (bundle / "report.json").write_text("[]"), "is no report; one that a build wrote would be"),
+        (lambda bundle: (bundle / "report.json").write_text("{}"), "is no report; one that a build wrote would be"),
+        (lambda bundle: (bundle / "report.json").write_text('["schema"]'), "is no report; one that a build wrote"),
+        (lambda bundle: (bundle / "manifest.json").write_text("{"), "manifest.json: is not JSON (Expecting"),
+        (
+            lambda bundle: _edit(bundle / "report.json", lambda held: held.pop("tools")),
+            "report.json: is no whole report (KeyError: 'tools'); one that a build wrote would be right",
+        ),
     ],
 )
 def test_a_bundle_whose_files_are_not_its_own_is_refused(release, change, said):
@@ -1020,4 +1036,79 @@ def test_the_folder_above_names_the_bundles_in_it(release):
     with pytest.raises(RequestError) as caught:
         baseline.of_bundle(bundle.parent)
 
-    assert str(bundle) in caught.value.hint
+    assert caught.value.hint == f"bundles in it: {bundle}"
+    other = release("another")
+    with pytest.raises(RequestError) as caught:
+        baseline.of_bundle(bundle.parent)
+    assert caught.value.hint == f"bundles in it: {other}, {bundle}"
+    with pytest.raises(RequestError) as caught:
+        baseline.of_bundle(bundle / "runs")
+    assert caught.value.hint is None
+
+
+def test_the_last_run_is_that_of_the_release(release):
+    """Of however many there are, with the samples that it was over."""
+    report = {"runs": {"original": {"samples": 3}, "conversion": {"samples": 3}, "kernels": {"samples": COUNT}}}
+
+    made = baseline.of_bundle(release("new", **report))
+
+    assert (made.stage, made.count, made.path.name) == ("kernels", COUNT, "new")
+
+
+def test_the_first_samples_have_digests_of_their_own(release):
+    """Those that a build over no more of them would have."""
+    many, few = release("many"), release("few", right()[:50], LABELS[:50])
+
+    first, alone = baseline.of_bundle(many, first=50), baseline.of_bundle(few)
+
+    assert first.count == alone.count == 50
+    for name in ("samples_digest", "outputs_digest", "labels_digest", "tasks"):
+        assert getattr(first, name) == getattr(alone, name) != getattr(baseline.of_bundle(many), name)
+
+
+def test_digests_are_those_that_files_of_today_have(release):
+    """Of the hashes in a row, and of each output's name and bytes."""
+    made, scores = baseline.of_bundle(release("new")), hashlib.sha256(right().tobytes()).hexdigest()
+
+    assert made.samples_digest == hashlib.sha256("".join(name[:16] for name in HASHES[:COUNT]).encode()).hexdigest()
+    assert made.outputs_digest == hashlib.sha256(f"scores {scores}".encode()).hexdigest()
+
+
+def test_a_run_without_a_hash_for_each_sample_is_refused(release):
+    with pytest.raises(RequestError, match="holds 200 samples with 0 hashes; its report is on 200"):
+        baseline.of_bundle(release("new", hashes=[]))
+
+
+def test_a_run_of_no_sample_is_nothing_to_compare(release):
+    none = SimpleNamespace(path="none", stage="kernels", count=0, samples=())
+
+    with pytest.raises(RequestError, match="none: holds no sample; there is nothing to compare"):
+        record._count(none, {"runs": {"kernels": {"samples": 0}}}, None)
+    assert baseline.of_bundle(release("one", right()[:1], None)).count == 1
+
+
+def test_a_gate_says_which_two_it_held_together(release, old):
+    bundle = release("new", right(range(10)))
+
+    gate, made = baseline.check(bundle, old), baseline.check(bundle, baseline.read(old))
+
+    assert (gate.target, gate.bundle, gate.baseline) == ("board", bundle, old)
+    assert made.rows == gate.rows
+
+
+def test_a_baseline_is_written_into_folders_that_are_not_there_yet(release, tmp_path):
+    baseline.update(release("new"), tmp_path / "a" / "b" / "new.json")
+
+    assert baseline.read(tmp_path / "a" / "b" / "new.json").count == COUNT
+
+
+def test_numbers_of_a_users_function_are_those_of_the_first_samples_beside_other_metrics(release):
+    bundle = release("new")
+    own_task(bundle, [float(number) for number in range(COUNT)])
+
+    made = baseline.of_bundle(bundle, ["mine.py:score", "top_k_accuracy"], 50)
+
+    assert [(task.metric, task.better, len(task.rows)) for task in made.tasks] == [
+        ("mine.py:score", "higher", 50),
+        ("top_k_accuracy", "higher", 50),
+    ]

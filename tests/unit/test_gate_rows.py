@@ -1,88 +1,25 @@
 """Each row of the gate in full: what it was, what it is, up to where, and the words with which it is told.
 
-Releases here are made by hand, field by field; `test_baseline.py` has those that were read from files.
+Releases here are made by hand; `test_baseline.py` has those that were read from files.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from toolkit import compare
+from tests.unit.releases import COUNT, SCORES, Held, accuracy, bound, release, spec
 from toolkit.baseline import behaviour, facts
 from toolkit.baseline.limits import Allowance, limits
-from toolkit.baseline.record import Baseline, Task
+from toolkit.baseline.record import Task
 from toolkit.baseline.rows import Row, allow, judged, noticed
 from toolkit.errors import RequestError, UnknownName
-from toolkit.signature import Signature, TensorSpec
+from toolkit.signature import Signature
 
 BY = limits()
-COUNT = 200
-SCORES = np.random.default_rng(0).normal(size=(COUNT, 1, 4)).astype(np.float32)
 OTHER = SCORES[::-1].copy()
-
-
-@dataclass
-class Held:
-    """Outputs in memory."""
-
-    scores: np.ndarray
-
-    @property
-    def count(self) -> int:
-        """How many samples."""
-        return len(self.scores)
-
-    def read(self, count: int | None = None) -> compare.Run:
-        """Return all of them, or the first."""
-        spec = TensorSpec("scores", "float32", (1, 4))
-        return compare.Run("held", Signature("", (), (spec,)), [{"scores": self.scores[:count]}])
-
-
-def spec(name, dtype="float32", scale=None, point=None):
-    return TensorSpec(name, dtype, (1, 4), *([] if scale is None else [(scale,), (point,)]))
-
-
-def bound(stage, metric, value, limit, better="higher", unit="db"):
-    said = {"stage": stage, "output": "scores", "metric": metric, "unit": unit, "because": f"why {metric}"}
-    return {**said, "value": value, "limit": limit, "better": better}
-
-
-def accuracy(wrong):
-    """Return the task metric of which so many of the samples are wrong."""
-    return Task("top_k_accuracy", "higher", tuple(int(index >= wrong) for index in range(COUNT)))
-
-
-def release(**about):
-    made = Baseline(
-        path=Path("old"),
-        target="board",
-        verdict="passed",
-        scheme="static_wi8_ai8",
-        source_sha256="a" * 64,
-        artifact_sha256="b" * 64,
-        size_bytes=1001,
-        signature=Signature("", (spec("image"),), (spec("scores"),)),
-        stage="device",
-        count=COUNT,
-        samples_digest="c" * 64,
-        labels_digest="d" * 64,
-        outputs_digest="e" * 64,
-        outputs=Held(SCORES),
-        tasks=(accuracy(10),),
-        comparisons=(),
-        noise={},
-        findings={},
-        tools={},
-        latency_ms=None,
-    )
-    return dataclasses.replace(made, **about)
-
-
 OLD = release()
 RETRAINED = {"source_sha256": "f" * 64, "outputs_digest": "0123456789abcdef"}
 

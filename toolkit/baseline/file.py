@@ -146,8 +146,11 @@ def _keep(baseline: Baseline) -> tuple[dict[str, int], dict[str, np.ndarray]]:
     count = min(most, max(room, _FEWEST_SAMPLES))
     every: dict[str, int] = {}
     if room < count:
-        share = max(1, OUTPUT_BYTES // (count * len(one)))
-        every = {name: math.ceil(array.nbytes / share) for name, array in one.items() if array.nbytes > share}
+        share = OUTPUT_BYTES // (count * len(one))
+        elements = {name: max(1, share // array.itemsize) for name, array in one.items()}
+        every = {
+            name: math.ceil(array.size / elements[name]) for name, array in one.items() if array.size > elements[name]
+        }
     blocks = list(thin(baseline.outputs.read(count), every).blocks)
     return {**baseline.every, **every}, {name: np.concatenate([block[name] for block in blocks]) for name in one}
 
