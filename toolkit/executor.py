@@ -245,9 +245,9 @@ class Executor:
         running = self._running.pop(number)
         job, claim = running.job, running.claim
         try:
-            result, seconds = read_response(job.title, self._limits(job), claim.folder, event)
+            result, seconds, files = read_response(job.title, self._limits(job), claim.folder, event)
             about = {**self.launch(job.engine).about, "title": job.title, "peak_bytes": event["peak_bytes"]}
-            entry = claim.seal(result, seconds, about)
+            entry = claim.seal(result, seconds, about, files)
         except EdgeToolkitError as error:
             self._fail(job, claim, error)
         else:

@@ -117,7 +117,7 @@ def sweep(
         if not cells:
             raise RequestError("nothing to sweep: no scheme has a variant")
         shared = [job for one in profiles for job in without_artifact(model, one.format)]
-        first = [*(_on_host(model, cell) for cell in cells), *shared]
+        first = [*shared, *(_on_host(model, cell) for cell in cells)]
         refuse_severe(model, running, first)
         running.outcomes(first)
         planned = [_planned(model, cell, running) for cell in cells]

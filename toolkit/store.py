@@ -17,7 +17,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,10 @@ class Entry:
         return self.folder / "out"
 
 
+Files = Mapping[str, tuple[int, str]]
+"""The size in bytes and the SHA-256 of each file that a job gave, by its path under `out`."""
+
+
 class Claim:
     """The right to do one job: `folder` is empty and ours until `seal`, `fail` or `drop`."""
 
@@ -57,18 +61,16 @@ class Claim:
         self._descriptor: int | None = descriptor
         store.claims.add(self)
 
-    def seal(self, result: dict[str, Any], seconds: float, about: dict[str, Any]) -> Entry:
-        """Make the folder a finished job, all of it on the disk first."""
+    def seal(self, result: dict[str, Any], seconds: float, about: dict[str, Any], files: Files) -> Entry:
+        """Make the folder a finished job, all of it on the disk first; StoreFailed where a file in `out` is not what `files` says."""
         with said_plainly(self._store.root):
             for leftover in (self.folder / "tmp", self.folder / "progress"):
                 _remove(leftover)
-            files = {}
             for path in sorted((self.folder / "out").rglob("*")):
                 sync(path)
-                if path.is_file():
-                    files[path.relative_to(self.folder).as_posix()] = [path.stat().st_size, sha256(path)]
-            manifest = {"key": self.key, "result": result, "files": files, "seconds": seconds, "about": about}
-            manifest["digest"] = digest(result, files)
+            held = {f"out/{name}": [size, known] for name, (size, known) in sorted(files.items())}
+            manifest = {"key": self.key, "result": result, "files": held, "seconds": seconds, "about": about}
+            manifest["digest"] = digest(result, held)
             write_whole(self.folder / "manifest.json", json.dumps(manifest, sort_keys=True, indent=1).encode())
             place = self._store.place(self.key)
             place.parent.mkdir(parents=True, exist_ok=True)

@@ -6,6 +6,7 @@ import contextlib
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -25,9 +26,11 @@ from toolkit.errors import (
     revive,
 )
 from toolkit.limits import Limits
+from toolkit.store import Files
 from toolkit.worker.request import sha256
 
 _MAIN = Path(__file__).resolve().parent / "worker" / "main.py"
+_SHA256 = re.compile("[0-9a-f]{64}")
 _END_S = 5.0
 _LONGEST_EVENT = 1 << 20
 _FIELDS: dict[str, dict[str, tuple[type, ...]]] = {
@@ -43,6 +46,9 @@ _QUIET = {
     "PYTHONNOUSERSITE": "1",
     "NO_COLOR": "1",
 }
+# Nearly always another job runs beside one of TensorFlow's: with all cores for each, both wait for one another.
+_HALF_OF_THE_CORES = str(max(1, len(os.sched_getaffinity(0)) // 2))
+_UNLESS_THE_USER_SAYS = {"TF_NUM_INTRAOP_THREADS": _HALF_OF_THE_CORES, "TF_NUM_INTEROP_THREADS": _HALF_OF_THE_CORES}
 _NOT_INHERITED = ("PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE", "PYTHONWARNINGS", "COVERAGE_PROCESS_START")
 
 
@@ -68,7 +74,7 @@ class Worker:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=output,
-                    env={**environment, **_QUIET, "TMPDIR": str(log.parent), **own},
+                    env={**_UNLESS_THE_USER_SAYS, **environment, **_QUIET, "TMPDIR": str(log.parent), **own},
                     start_new_session=True,
                 )
             except OSError as error:
@@ -150,8 +156,13 @@ def _event(line: bytes) -> dict[str, Any] | None:
     return event if whole else None
 
 
-def read_response(who: str, limits: Limits, folder: Path, event: Mapping[str, Any]) -> tuple[dict[str, Any], float]:
-    """Return a job's (result, seconds); the error that names what happened, for every other ending than a whole and honest answer."""
+def read_response(
+    who: str, limits: Limits, folder: Path, event: Mapping[str, Any]
+) -> tuple[dict[str, Any], float, Files]:
+    """Return a job's (result, seconds, files); the error that names what happened, for every other ending than a whole and honest answer.
+
+    The files in `folder`/out are those that the response names, of the sizes that it says; whoever seals them finds out whether the hashes are.
+    """
     words = last_lines(folder / "log")
     if event["killed_for"] == "timeout":
         raise WorkerTimeout(f"{who}: no answer in {limits.timeout_s:g} s", words)
@@ -178,11 +189,10 @@ def read_response(who: str, limits: Limits, folder: Path, event: Mapping[str, An
         raise WorkerLied(f"{who}: says that it took {seconds} s", words)
     if status != "ok":
         raise revive(str(result.get("kind")), _with_subject(who, str(result.get("problem"))), result.get("hint"))
-    _check_files(who, folder / "out", files)
-    return result, seconds
+    return result, seconds, _checked_files(who, folder / "out", files)
 
 
-def _check_files(who: str, out: Path, said: Mapping[str, Any]) -> None:
+def _checked_files(who: str, out: Path, said: Mapping[str, Any]) -> Files:
     found = {}
     for path in out.rglob("*"):
         name = path.relative_to(out).as_posix()
@@ -196,8 +206,11 @@ def _check_files(who: str, out: Path, said: Mapping[str, Any]) -> None:
         missing, unexpected = sorted(set(said) - set(found)), sorted(set(found) - set(said))
         raise WorkerLied(f"{who}: files do not match its response; missing {missing}, unexpected {unexpected}")
     for name, path in found.items():
-        if [path.stat().st_size, sha256(path)] != said[name]:
-            raise WorkerLied(f"{who}: {name} is not what its response says")
+        match said[name]:
+            case [int(size), str(digest)] if size == path.stat().st_size and _SHA256.fullmatch(digest):
+                continue
+        raise WorkerLied(f"{who}: {name} is not what its response says")
+    return {name: (size, digest) for name, (size, digest) in said.items()}
 
 
 def _with_subject(who: str, problem: str) -> str:

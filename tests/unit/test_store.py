@@ -8,6 +8,7 @@ import pytest
 
 from toolkit.errors import StoreFailed
 from toolkit.store import Store
+from toolkit.worker.request import sha256
 
 KEY = "ab" * 32
 
@@ -17,7 +18,7 @@ def finished(store: Store, text: str = "x"):
     claim = store.claim(KEY)
     (claim.folder / "out").mkdir()
     (claim.folder / "out" / "file").write_text(text)
-    return claim.seal({}, 0.0, {})
+    return claim.seal({}, 0.0, {}, {"file": (len(text), sha256(claim.folder / "out" / "file"))})
 
 
 def test_a_job_that_is_finished_between_two_looks_is_kept(tmp_path, monkeypatch):
@@ -38,6 +39,23 @@ def test_a_job_that_is_finished_between_two_looks_is_kept(tmp_path, monkeypatch)
     assert ours.place(KEY).is_dir()
 
 
+@pytest.mark.parametrize(
+    "said", [(1, "0" * 64), (2, "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881")]
+)
+def test_a_job_whose_files_are_not_what_it_said_is_not_sealed(tmp_path, said):
+    """By its hash, or by its size; x has that hash."""
+    store = Store(tmp_path)
+    claim = store.claim(KEY)
+    (claim.folder / "out").mkdir()
+    (claim.folder / "out" / "file").write_text("x")
+
+    with pytest.raises(StoreFailed, match="changed while it was being written"):
+        claim.seal({}, 0.0, {}, {"file": said})
+
+    assert store.get(KEY) is None
+    assert not store.place(KEY).exists()
+
+
 def test_a_folder_without_manifest_is_damaged(tmp_path):
     """And goes, so that the job is done again."""
     store = Store(tmp_path)
@@ -56,7 +74,7 @@ def test_a_claim_that_was_sealed_has_no_say_in_what_comes_after(tmp_path, monkey
     (claim.folder / "out").mkdir()
     monkeypatch.setattr(Store, "get", lambda self, key: None)
     with pytest.raises(StoreFailed, match="changed while it was being written"):
-        claim.seal({}, 0.0, {})
+        claim.seal({}, 0.0, {}, {})
     other = theirs.claim(KEY)
     (other.folder / "out").mkdir()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -12,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors import safe_open
+from safetensors.numpy import save_file
 
 from toolkit.errors import (
     EnvironmentUnavailable,
@@ -212,7 +215,9 @@ def test_an_answer_counts_only_with_exit_status_0(answered, job):
     """A response was written, and then the process died: that is no answer."""
     folder, event = answered
 
-    assert read_response("fake on model.fake", Limits(), folder, event) == ({"answer": 1}, 0.5)
+    answer, seconds, files = read_response("fake on model.fake", Limits(), folder, event)
+    assert (answer, seconds) == ({"answer": 1}, 0.5)
+    assert files == {"file": (7, hashlib.sha256(b"content").hexdigest())}
     with pytest.raises(WorkerCrashed, match="exited with status 1"):
         read_response("fake on model.fake", Limits(), folder, {**event, "status": 1})
 
@@ -239,17 +244,28 @@ def test_a_response_cut_short_is_a_lie(answered, job, length):
 @pytest.mark.parametrize(
     "change",
     [
-        lambda out: (out / "file").write_bytes(b"CONTENT"),
+        lambda out: (out / "file").write_bytes(b"contents"),
         lambda out: (out / "file").unlink(),
         lambda out: (out / "more").write_bytes(b""),
     ],
 )
 def test_files_that_are_not_what_the_response_says_are_a_lie(answered, job, change):
-    """Changed, missing, or one too many."""
+    """Of another size, missing, or one too many; another content is found when it is sealed."""
     folder, event = answered
     change(folder / "out")
 
     with pytest.raises(WorkerLied):
+        read_response("fake on model.fake", Limits(), folder, event)
+
+
+@pytest.mark.parametrize("said", [["7", "0" * 64], [7, "0" * 63], [7, 0], [7], {"size": 7}, None, "7"])
+def test_what_a_response_says_of_a_file_is_its_size_and_hash(answered, job, said):
+    folder, event = answered
+    with safe_open(folder / "response", framework="np") as file:
+        metadata = file.metadata()
+    save_file({"": np.zeros(0, np.uint8)}, folder / "response", {**metadata, "files": json.dumps({"file": said})})
+
+    with pytest.raises(WorkerLied, match="file is not what its response says"):
         read_response("fake on model.fake", Limits(), folder, event)
 
 
