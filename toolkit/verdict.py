@@ -274,14 +274,23 @@ def judge_chain(
     stages, cumulative, before = [], {}, reference
     for step in steps[1:]:
         measured = compare.measure(*_of_the_same_samples(before, step, partial), asked)
-        stages.append(compare.judge(measured, bounds, stage=step.stage, scheme=scheme, noise=noise, early=early))
+        over = _over(measured, reference, early=early)
+        stages.append(compare.judge(measured, bounds, stage=step.stage, scheme=scheme, noise=noise, over=over))
         cumulative[step.stage] = (
             measured if before is reference else compare.measure(*_of_the_same_samples(reference, step, partial), asked)
         )
         before = before if step.stage == "source" else step  # which is a branch
     of_all = cumulative[last.stage]
-    total = compare.judge(of_all, bounds, stage="total", scheme=scheme, noise=noise, early=early)
+    total = compare.judge(
+        of_all, bounds, stage="total", scheme=scheme, noise=noise, over="until certain" if early else "all"
+    )
     return Judged(tuple(stages), total, cumulative)
+
+
+def _over(measured: Measured, reference: Ran, *, early: bool) -> compare.Extent:
+    if early:
+        return "until certain"
+    return "first" if measured.samples < reference.count else "all"
 
 
 def _of_the_same_samples(before: Ran, after: Ran, partial: Collection[str]) -> tuple[compare.Run, compare.Run]:

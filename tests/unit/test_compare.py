@@ -843,8 +843,8 @@ def test_where_looking_may_end_early_the_interval_is_one_for_any_time():
     """(0.05 / 51)^(1/50): where the mixture, 1/51, is twenty times as likely; no number of samples is foretold."""
     measured = measure(run(y=scores(50)), run(y=scores(50)))
 
-    sure = only(judge(measured, [bound("top1_agreement", 0.5)], stage="total", early=True))
-    open_ = only(judge(measured, [bound("top1_agreement", 0.9)], stage="total", early=True))
+    sure = only(judge(measured, [bound("top1_agreement", 0.5)], stage="total", over="until certain"))
+    open_ = only(judge(measured, [bound("top1_agreement", 0.9)], stage="total", over="until certain"))
 
     assert sure.interval == pytest.approx(((0.05 / 51) ** (1 / 50), 1))
     assert (sure.status, open_.status, open_.samples_needed) == ("passed", "inconclusive", None)

@@ -155,7 +155,7 @@ def test_where_a_device_may_stop_early_the_value_of_a_set_is_judged():
     reference, candidate = noisy(20, seed=3)
     bound = Bound(stage="total", output="*", metric="sqnr_db", limit=19.4, because="b")
 
-    (found,) = judge(measure(run(reference), run(candidate)), [bound], stage="total", early=True).comparisons
+    (found,) = judge(measure(run(reference), run(candidate)), [bound], stage="total", over="until certain").comparisons
 
     assert found.interval is None
     assert found.status in ("passed", "failed")
@@ -167,3 +167,28 @@ def test_the_same_runs_have_the_same_interval():
 
     assert first == second
     assert first.interval is not None
+
+
+def test_a_stage_that_was_spared_samples_keeps_a_limit_by_its_value():
+    """The total shows it of all samples; where the value misses, few samples are still no proof that it does."""
+    measured = measure(*map(run, noisy(20, seed=3)))
+    value = measured.measurement("y", "sqnr_db").values["db"]
+
+    def judged(limit, over):
+        bound = Bound(stage="total", output="*", metric="sqnr_db", limit=limit, because="b")
+        return judge(measured, [bound], stage="total", over=over).comparisons[0]
+
+    assert judged(value - 0.1, "all").status == "inconclusive"
+    kept, open_, broken = (judged(value + off, "first") for off in (-0.1, 0.1, 30.0))
+    assert (kept.status, kept.interval, kept.confidence, kept.samples_needed) == ("passed", None, None, None)
+    assert (open_.status, broken.status) == ("inconclusive", "failed")
+    assert open_.interval[0] < value < open_.interval[1] < broken.limit
+
+
+def test_a_rate_of_a_stage_that_was_spared_samples_is_judged_by_its_interval():
+    reference, candidate = noisy(20, seed=3)
+    bound = Bound(stage="total", output="*", metric="top1_agreement", limit=0.9, because="b")
+
+    found = judge(measure(run(reference), run(reference)), [bound], stage="total", over="first").comparisons[0]
+
+    assert (found.value, found.status) == (1.0, "inconclusive")

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from toolkit.compare.judging import STRUCTURE, Comparison, Judgement, Skipped, Status, asked_by, judge
+from toolkit.compare.judging import STRUCTURE, Comparison, Extent, Judgement, Skipped, Status, asked_by, judge
 from toolkit.compare.measuring import Broken, Measured, Measurement, Seen, measure, plain_json
 from toolkit.compare.runs import Block, Run, count_samples
 
@@ -23,6 +23,7 @@ __all__ = [
     "Block",
     "Broken",
     "Comparison",
+    "Extent",
     "Judgement",
     "Measured",
     "Measurement",

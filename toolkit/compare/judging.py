@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from toolkit.target import Bound
 
 Status = Literal["passed", "failed", "inconclusive"]
+Extent = Literal["all", "first", "until certain"]
 _FEWEST = 2  # samples that an interval can be made of
 _SEED = 0
 STRUCTURE = "structure"  # in place of a metric: that an output is there, and can be compared
@@ -100,12 +101,14 @@ def judge(
     stage: str,
     scheme: str | None = None,
     noise: Mapping[str, float] | None = None,
-    early: bool = False,
+    over: Extent = "all",
 ) -> Judgement:
     """Return the comparisons that the bounds of one stage ask for, with a failed one for each output that cannot be compared.
 
     `noise` is how far each of the reference's outputs differs by itself when it is run again, real units: what a limit in the unit "noise" is of.
-    `early` is whether the samples may have ended because of what they showed: intervals of rates are then those that hold however often one looks.
+    `over` is "until certain" where the samples may have ended because of what they showed: intervals of rates are then those that hold however often
+    one looks. It is "first" where a stage was spared samples that the total has: what is of the whole set then keeps a limit by its value, for the
+    total shows it of all of them; where the value does not, the interval says whether that is certain.
     Bounds for other stages or schemes, and on the drop of a task metric, are left out. Of several bounds with one metric the most specific
     decides for an output: one that names it before "*", then one that names schemes before one that does not.
     UnjudgeableRun where a bound names an output that is not there or a metric that does not apply to it; and, for the stage "total",
@@ -127,7 +130,8 @@ def judge(
             reason = _inapplicable(measured, bound, output, noise)
             if reason is None:
                 measurement = measured.measurement(output, bound.metric)
-                comparisons.append(_comparison(measurement, bound, _value(measurement, bound, noise), early=early))
+                value = _value(measurement, bound, noise)
+                comparisons.append(_comparison(measurement, bound, value, over=over))
             elif bound.output == "*":
                 skipped.append(Skipped(stage, output, bound.metric, reason))
             else:
@@ -175,8 +179,8 @@ def _value(measurement: Measurement, bound: Bound, noise: Mapping[str, float] | 
     return 0.0 if real == 0 else math.inf  # of a reference that never differs, only itself is within its noise
 
 
-def _comparison(measurement: Measurement, bound: Bound, value: float, *, early: bool) -> Comparison:
-    interval = None if math.isnan(value) else _interval(measurement, bound, value, early=early)
+def _comparison(measurement: Measurement, bound: Bound, value: float, *, over: Extent) -> Comparison:
+    interval = None if math.isnan(value) else _interval(measurement, bound, value, over)
     samples = measurement.samples
     found = Comparison(
         stage=bound.stage,
@@ -192,14 +196,16 @@ def _comparison(measurement: Measurement, bound: Bound, value: float, *, early: 
         interval=interval,
         confidence=None if interval is None else bound.confidence,
     )
-    if found.status != "inconclusive" or early or interval is None:
+    if over == "first" and not measurement.is_rate and (alone := replace(found, interval=None, confidence=None)).passed:
+        return alone
+    if found.status != "inconclusive" or over == "until certain" or interval is None:
         return found
     if measurement.is_rate:
         return replace(found, samples_needed=samples_needed(value, bound.limit, bound.confidence))
     return replace(found, samples_needed=samples_by_width(value, interval, bound.limit, samples))
 
 
-def _interval(measurement: Measurement, bound: Bound, value: float, *, early: bool) -> tuple[float, float] | None:
+def _interval(measurement: Measurement, bound: Bound, value: float, over: Extent) -> tuple[float, float] | None:
     """Return that of a rate, or of a value of the whole set; None for what the worst sample decides: the bootstrap of a maximum is wrong.
 
     (Bickel and Freedman, Some asymptotic theory for the bootstrap, Annals of Statistics 9, 1981.) Where somebody looks again and again, that of a
@@ -207,9 +213,10 @@ def _interval(measurement: Measurement, bound: Bound, value: float, *, early: bo
     """
     samples = measurement.samples
     if measurement.is_rate:
-        return (confidence_sequence if early else clopper_pearson)(round(value * samples), samples, bound.confidence)
+        interval = confidence_sequence if over == "until certain" else clopper_pearson
+        return interval(round(value * samples), samples, bound.confidence)
     groups = measurement.groups
-    if groups is None or early or samples < _FEWEST or not np.isfinite(groups).all():
+    if groups is None or over == "until certain" or samples < _FEWEST or not np.isfinite(groups).all():
         return None
     finish = cast(Pooled, metrics.load(measurement.metric)).finish
     return bootstrap_of_sums(groups, finish, bound.confidence, _SEED)
