@@ -186,7 +186,7 @@ def test_a_stage_that_was_spared_samples_keeps_a_limit_by_its_value():
 
 
 def test_a_rate_of_a_stage_that_was_spared_samples_is_judged_by_its_interval():
-    reference, candidate = noisy(20, seed=3)
+    reference, _ = noisy(20, seed=3)
     bound = Bound(stage="total", output="*", metric="top1_agreement", limit=0.9, because="b")
 
     found = judge(measure(run(reference), run(reference)), [bound], stage="total", over="first").comparisons[0]
