@@ -57,51 +57,46 @@ def settle(chain: Chain, executor: Executor, seconds: float) -> Verdict:
             step = _step(stage, job, chain, executor)
         steps.append(step)
         ran[stage] = job
-    while _is_open_for_want_of_reference(chain, steps, noise):
+    wanted = tasks.asked(chain.model.task_metrics, chain.target.bounds, chain.artifact.scheme)
+
+    def judged() -> Verdict:
+        evidence = Evidence(
+            steps=tuple(steps),
+            samples={
+                part: samples.result[part]["count"] for part in ("calibration", "verification") if samples.result[part]
+            },
+            drawn=samples.out / "verification",
+            noise=noise,
+            findings=(*findings, *_first_samples_only(steps)),
+            seconds=seconds,
+            tasks=wanted,
+            own_tasks=_own_tasks([text for text in wanted if is_own(text)], chain, steps, ran, executor),
+            candidates=chain.candidates,
+            early=chain.model.stops_early and "device" in dict(chain.links),
+        )
+        return judge(chain.target, chain.model.source, chain.artifact, evidence)
+
+    verdict = judged()
+    while _is_open_for_want_of_reference(verdict):
         place = [step.stage for step in steps].index("quantization")
         ran["quantization"] = _longer_reference(chain, ran["quantization"], 2 * steps[place].count, steps[0].count)
         steps[place] = _step("quantization", ran["quantization"], chain, executor)
-    findings += _first_samples_only(steps)
-    wanted = tasks.asked(chain.model.task_metrics, chain.target.bounds, chain.artifact.scheme)
-    evidence = Evidence(
-        steps=tuple(steps),
-        samples={
-            part: samples.result[part]["count"] for part in ("calibration", "verification") if samples.result[part]
-        },
-        drawn=samples.out / "verification",
-        noise=noise,
-        findings=tuple(findings),
-        seconds=seconds,
-        tasks=wanted,
-        own_tasks=_own_tasks([text for text in wanted if is_own(text)], chain, steps, ran, executor),
-        candidates=chain.candidates,
-        early=_may_stop_early(chain),
-    )
-    return _looked_at_again(judge(chain.target, chain.model.source, chain.artifact, evidence), chain, executor)
+        verdict = judged()
+    return _looked_at_again(verdict, chain, executor)
 
 
-def _is_open_for_want_of_reference(
-    chain: Chain, steps: Sequence[Step], noise: Mapping[str, Mapping[str, float]]
-) -> bool:
-    """Return whether reference kernels ran fewer samples than the rest, and that is why a bound that they are held by is neither kept nor broken."""
-    counts = {step.stage: step.count for step in steps}
-    if counts.get("quantization", math.inf) >= counts["original"]:
-        return False
-    judged = judge_chain(
-        steps, chain.target.bounds, chain.artifact.scheme, own_noise(noise), early=_may_stop_early(chain)
-    )
-    held = (judgement for judgement in judged.stages if judgement.stage in ("quantization", "kernels"))
-    return any(each.status == "inconclusive" for judgement in held for each in judgement.comparisons)
+def _is_open_for_want_of_reference(verdict: Verdict) -> bool:
+    """Return whether reference kernels ran fewer samples than the rest, and a bound that they are held by is neither kept nor broken for certain."""
+    counts = {step.stage: step.count for step in verdict.steps}
+    held = (judgement for judgement in verdict.stages if judgement.stage in ("quantization", "kernels"))
+    is_open = any(each.status == "inconclusive" for judgement in held for each in judgement.comparisons)
+    return is_open and counts.get("quantization", math.inf) < counts["original"]
 
 
 def _longer_reference(chain: Chain, job: Job, count: int, most: int) -> Job:
     """Return a run on reference kernels that goes on from one over fewer samples, to `count` of them or to the `most` that there are."""
     kernels = replace(on_this_machine(chain.target.format), kernels="reference")
     return chain.model.run(model_of(job), kernels, min(count, most), job)
-
-
-def _may_stop_early(chain: Chain) -> bool:
-    return chain.model.stops_early and "device" in dict(chain.links)
 
 
 def _first_samples_only(steps: Sequence[Step]) -> list[dict[str, Any]]:
