@@ -25,6 +25,7 @@ from toolkit.verdict import (
     Step,
     _below_noise,
     _first,
+    _one,
     decibels,
     judge,
     judge_chain,
@@ -736,6 +737,24 @@ def test_what_a_verdict_is_made_from_is_kept_in_it(judged, profile):
     assert (verdict.early, verdict.candidates, verdict.tried) == (False, ({"scheme": "float32"},), ())
     assert [(each.name, each.spent, each.limit, each.passed) for each in verdict.budget] == [("file_bytes", 8, 8, True)]
     assert verdict.steps[1].read().name == verdict.steps[1].read(3).name == "conversion (fake 1)"
+
+
+def test_one_sample_of_a_run_is_read_by_itself(judged):
+    outputs = stages()
+    step = judged(outputs).steps[1]
+
+    alone = step.only(7)
+
+    assert (alone.name, alone.signature) == ("conversion (fake 1)", step.signature)
+    (block,) = alone.blocks
+    np.testing.assert_array_equal(block["scores"], outputs["conversion"][7:8])
+
+
+@pytest.mark.parametrize(("sample", "expected"), [(0, [[0]]), (2, [[2]]), (3, [[3]]), (4, [[4]]), (5, [])])
+def test_one_sample_is_found_in_whatever_block_it_lies(sample, expected):
+    blocks = [{"a": np.arange(3)}, {"a": np.arange(3, 4)}, {"a": np.arange(4, 5)}]
+
+    assert [block["a"].tolist() for block in _one(blocks, sample)] == expected
 
 
 def test_a_verdict_is_by_the_scheme_the_noise_and_whether_it_could_stop_early(judged, profile):
