@@ -50,12 +50,14 @@ class _Graph:
     waiting: list[Job] = field(default_factory=list)
     entries: dict[Job, Entry] = field(default_factory=dict)
     failures: dict[Job, EdgeToolkitError] = field(default_factory=dict)
+    known: set[Job] = field(default_factory=set)
 
     def has_ended(self, job: Job) -> bool:
         return job in self.entries or job in self.failures
 
     def add(self, job: Job) -> None:
-        if not self.has_ended(job) and job not in self.waiting:
+        if job not in self.known:
+            self.known.add(job)
             for earlier in job.reads:
                 self.add(earlier)
             self.waiting.append(job)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -476,6 +477,25 @@ def test_what_was_begun_goes_on_beside_what_is_waited_for(settings, job, tmp_pat
     assert "failed" not in before
     assert isinstance(failed, WorkerTimeout)
     assert [what for who, what in told if who is slow].count("started") == 1
+
+
+def test_what_is_asked_for_while_it_runs_is_not_run_again(settings, job, tmp_path):
+    """Also where its answer is never kept."""
+    if len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("one core: jobs run one after the other")
+    (tmp_path / "slow.fake").write_text(json.dumps({"signature": SIGNATURE, "do": "wait"}))
+    slow = dataclasses.replace(run_job(tmp_path / "slow.fake", tmp_path / "samples", FAKE), cached=False)
+    told = []
+
+    with Executor(settings, lambda job, what, progress: told.append((job, what))) as executor:
+        executor.begin([slow])
+        executor.outcomes([job("answer")])
+        before = [what for who, what in told if who is slow]
+        (answered,) = executor.outcomes([slow])
+
+    assert "finished" not in before
+    assert run_of(answered).count == 5
+    assert [what for who, what in told if who is slow and what != "progress"] == ["started", "finished"]
 
 
 def test_what_was_begun_and_never_asked_for_ends_with_the_executor(settings, job, tmp_path):

@@ -65,6 +65,11 @@ def _allocate(outputs: Any) -> Any:
         time.sleep(0.005)
 
 
+def _wait(outputs: Any) -> Any:
+    time.sleep(0.5)
+    return outputs
+
+
 _MISBEHAVIOUR: dict[str, Callable[[dict[str, np.ndarray]], Any]] = {
     "segfault": lambda outputs: ctypes.string_at(0),
     "abort": lambda outputs: os.abort(),
@@ -72,6 +77,7 @@ _MISBEHAVIOUR: dict[str, Callable[[dict[str, np.ndarray]], Any]] = {
     "leave": lambda outputs: sys.exit(3),
     "hang": lambda outputs: time.sleep(3600),
     "raise": _raise,
+    "wait": _wait,
     "allocate": _allocate,
     "print": _print,
     "drop": lambda outputs: dict(list(outputs.items())[:-1]),
