@@ -369,7 +369,7 @@ def test_what_cannot_be_compared_is_refused_with_what_is_different(release, old,
     with pytest.raises(RequestError) as caught:
         baseline.check(release("new", **changes), old)
 
-    assert said in caught.value.problem
+    assert caught.value.problem.partition(f"{old}: ")[2].startswith(said)
 
 
 def test_all_differences_are_said_at_once(release, old):
@@ -625,6 +625,15 @@ def test_updating_says_what_is_different_from_now_on(release, old):
     assert not any("signature" in sentence for sentence in said)
     assert baseline.update(new, old) == ["nothing is different"]
     assert baseline.check(new, old).outcome == "passed"
+
+
+def test_updating_says_that_there_are_labels_now(release, tmp_path):
+    baseline.update(release("without", truth=None), tmp_path / "old.json")
+
+    said = baseline.update(release("with"), tmp_path / "old.json", [])
+
+    (sentence,) = [each for each in said if each.startswith("labels")]
+    assert re.fullmatch(r"labels: none -> [0-9a-f]{8}", sentence)
 
 
 def test_updating_says_that_numbers_are_of_another_type(release, old):
@@ -1071,6 +1080,14 @@ def test_digests_are_those_that_files_of_today_have(release):
     """Of the hashes in a row, and of each output's name and bytes."""
     made, scores = baseline.of_bundle(release("new")), hashlib.sha256(right().tobytes()).hexdigest()
 
+    run = SimpleNamespace(
+        signature=SimpleNamespace(outputs=[SimpleNamespace(name="b"), SimpleNamespace(name="a")]),
+        read=lambda count: SimpleNamespace(
+            blocks=[{"a": np.arange(2), "b": np.arange(3)}, {"a": np.arange(1), "b": np.arange(1)}]
+        ),
+    )
+    of_a, of_b = (hashlib.sha256(np.array(each).tobytes()).hexdigest() for each in ([0, 1, 0], [0, 1, 2, 0]))
+    assert record._digest_of_outputs(run, 9) == hashlib.sha256(f"a {of_a}b {of_b}".encode()).hexdigest()
     assert made.samples_digest == hashlib.sha256("".join(name[:16] for name in HASHES[:COUNT]).encode()).hexdigest()
     assert made.outputs_digest == hashlib.sha256(f"scores {scores}".encode()).hexdigest()
 

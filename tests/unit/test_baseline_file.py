@@ -195,16 +195,32 @@ def test_as_much_is_kept_as_there_is_room_for(count, sizes, kept, every):
     assert {len(array) for array in arrays.values()} == {kept}
 
 
-def test_a_file_that_is_thin_stays_so_when_it_is_written_again(tmp_path):
+@pytest.mark.parametrize(("size", "every"), [(2 * ROOM + 1, {"mask": 3}), (2 * ROOM, {"mask": 2})])
+def test_a_file_that_is_thin_stays_so_when_it_is_written_again(tmp_path, size, every):
     """Also where the last bit of it was one too many."""
-    wide = release(outputs=Large(60, {"mask": 2 * ROOM + 1}), count=60)
+    wide = release(outputs=Large(60, {"mask": size}), count=60)
     file.write(tmp_path / "one.json", wide)
     file.write(tmp_path / "two.json", baseline.read(tmp_path / "one.json"))
 
     one, two = (baseline.read(tmp_path / name) for name in ("one.json", "two.json"))
 
-    assert one.every == two.every == {"mask": 3}
+    assert one.every == two.every == every
     assert one.outputs.count == two.outputs.count == 40
+
+
+def test_a_file_that_is_full_to_the_last_byte_comes_back(tmp_path):
+    full = release(outputs=Large(OUTPUT_BYTES // 16, {"scores": 4}), count=OUTPUT_BYTES // 16)
+    file.write(tmp_path / "full.json", full)
+
+    assert baseline.read(tmp_path / "full.json").outputs.count == OUTPUT_BYTES // 16
+
+
+@pytest.mark.parametrize("rows", [(1, 0, 1), (1.0, 0.0), (2, 1), (0.5, 1), ([1], 0), (None, 1)])
+def test_rows_of_a_task_come_back_as_they_were(tmp_path, rows):
+    file.write(tmp_path / "x.json", release(tasks=(Task("mse", "lower", rows),)))
+
+    (task,) = baseline.read(tmp_path / "x.json").tasks
+    assert [(type(row), row) for row in task.rows] == [(type(row), row) for row in rows]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from tests.unit.releases import COUNT, SCORES, Held, accuracy, bound, release, s
 from toolkit.baseline import behaviour, facts
 from toolkit.baseline.limits import Allowance, limits
 from toolkit.baseline.record import Task
-from toolkit.baseline.rows import Row, allow, judged, noticed
+from toolkit.baseline.rows import Row, allow, judged, noticed, within
 from toolkit.errors import RequestError, UnknownName
 from toolkit.signature import Signature
 
@@ -233,6 +233,8 @@ def test_an_error_may_rise_by_a_share_of_what_it_was():
     assert (good.status, good.now) == ("passed", pytest.approx(3.2))
     assert (suspicious.before, suspicious.now) == (pytest.approx(4), pytest.approx(3.2))
     assert suspicious == noticed("task mse", suspicious.before, suspicious.now, BY.suspicious.because)
+    slightly = Task("mse", "lower", tuple(rows * 0.97))
+    assert [row.status for row in of_a_task(before, slightly)] == ["passed"]
 
 
 def test_the_same_file_needs_no_more_samples():
@@ -335,7 +337,35 @@ def test_an_allowance_of_nothing_names_what_there_is():
     assert caught.value.problem.startswith("allowance of 'schema'")
     assert "scheme" not in f"{caught.value.problem}{caught.value.hint}"  # which is judged by nothing
     assert "size_bytes" in f"{caught.value.problem}{caught.value.hint}"
-    assert "an allowance that matches nothing is a mistake" in f"{caught.value.problem}{caught.value.hint}"
+    assert "an allowance that matches nothing is a mistake" in (
+        caught.value.problem,
+        *str(caught.value.hint).split("\n"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "limit", "better", "kept"),
+    [
+        (1, 1, "lower", True),
+        (1, 1, "higher", True),
+        (2, 1, "lower", False),
+        (1, 2, "higher", False),
+        ("a", "a", None, True),
+        ("a", "b", None, False),
+        ("a", "a", "lower", False),
+        ("a", 1, None, False),
+        ("a", 1, "lower", False),
+        (1, "a", "lower", False),
+        (None, 1, "lower", False),
+        (1, None, "lower", False),
+        (1, None, "higher", False),
+        (1, 1, None, False),
+        (float("nan"), 1, "lower", False),
+        (1, float("nan"), "higher", False),
+    ],
+)
+def test_which_values_keep_which_limits(value, limit, better, kept):
+    assert within(value, limit, better) is kept
 
 
 def test_an_allowance_of_the_verdict_says_where_bounds_are():
