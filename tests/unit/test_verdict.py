@@ -616,6 +616,24 @@ def test_intervals_are_those_of_one_look_unless_the_device_could_stop_early():
         assert [each.interval[0] for each in found] == pytest.approx([low, low])
 
 
+def test_only_a_stage_that_was_spared_samples_keeps_a_limit_by_its_value():
+    """The stage before it and the total, which are of all samples, are judged by their intervals."""
+    noise = np.random.default_rng(1).normal(size=(3, *SCORES.shape)) / 10
+    float_, whole = SCORES + noise[0], SCORES + noise[1]
+    steps = [Held("original", SCORES), Held("conversion", float_.astype(np.float32))]
+    steps += [Held("quantization", whole[:10].astype(np.float32)), Held("kernels", whole.astype(np.float32))]
+    stages_ = ("conversion", "quantization", "kernels", "total")
+
+    judged = judge_chain(steps, [bound(stage, "sqnr_db", 3) for stage in stages_], "float32", {})
+
+    assert [(each.stage, each.samples, each.interval is None) for each in judged.comparisons] == [
+        ("conversion", 50, False),
+        ("quantization", 10, True),
+        ("kernels", 10, True),
+        ("total", 50, False),
+    ]
+
+
 def test_a_device_that_could_stop_early_may_have_fewer_samples():
     """It is then held against the first ones of the others."""
     steps = chain(SCORES, SCORES + 0.02, SCORES[:30] + 0.04)
