@@ -79,8 +79,11 @@ def settle(chain: Chain, executor: Executor, seconds: float) -> Verdict:
     verdict = judged()
     while _is_open_for_want_of_reference(verdict):
         place = [step.stage for step in steps].index("quantization")
-        ran["quantization"] = _longer_reference(chain, ran["quantization"], 2 * steps[place].count, steps[0].count)
-        steps[place] = _step("quantization", ran["quantization"], chain, executor)
+        longer_run = _longer_reference(chain, ran["quantization"], min(2 * steps[place].count, steps[0].count))
+        if isinstance(executor.outcomes([longer_run])[0], EdgeToolkitError):
+            break  # what the first samples showed stands
+        ran["quantization"] = longer_run
+        steps[place] = _step("quantization", longer_run, chain, executor)
         verdict = judged()
     return _looked_at_again(verdict, chain, executor)
 
@@ -93,10 +96,10 @@ def _is_open_for_want_of_reference(verdict: Verdict) -> bool:
     return is_open and counts.get("quantization", math.inf) < counts["original"]
 
 
-def _longer_reference(chain: Chain, job: Job, count: int, most: int) -> Job:
-    """Return a run on reference kernels that goes on from one over fewer samples, to `count` of them or to the `most` that there are."""
+def _longer_reference(chain: Chain, job: Job, count: int) -> Job:
+    """Return the run on reference kernels over more samples, from the first one: where the other one ended, a sequence need not have."""
     kernels = replace(on_this_machine(chain.target.format), kernels="reference")
-    return chain.model.run(model_of(job), kernels, min(count, most), job)
+    return chain.model.run(model_of(job), kernels, count)
 
 
 def _first_samples_only(steps: Sequence[Step]) -> list[dict[str, Any]]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from tests.e2e.conftest import PACKAGE
-from toolkit import Original, Samples, build, chain
+from toolkit import Original, Samples, build, chain, settling
+from toolkit.limits import Limits
 
 PROFILE = """\
 name = "board"
@@ -35,10 +38,12 @@ def judged(tmp_path, monkeypatch):
     return run
 
 
-def ran(verdict):
-    """Return on how many samples reference kernels ran, and that comparison."""
+def ran(verdict, metric="sqnr_db"):
+    """Return on how many samples reference kernels ran, and the comparison by a metric."""
     (held,) = [each for each in verdict.judged.stages if each.stage == "quantization"]
-    return {step.stage: step.count for step in verdict.steps}["quantization"], held.comparisons[0]
+    return {step.stage: step.count for step in verdict.steps}["quantization"], next(
+        each for each in held.comparisons if each.metric == metric
+    )
 
 
 def test_a_limit_that_four_samples_keep_is_kept(judged):
@@ -64,7 +69,21 @@ def test_where_few_samples_miss_a_limit_more_are_run_until_it_is_certain(judged)
 
 
 def test_a_rate_takes_as_many_as_its_interval_needs(judged):
-    count, held = ran(judged("top1_agreement", 0.8))
+    count, held = ran(judged("top1_agreement", 0.8), "top1_agreement")
 
     assert 16 <= count < 500
     assert held.status == "passed"
+
+
+def test_where_more_samples_cannot_be_run_what_the_first_ones_showed_stands(judged, monkeypatch):
+    """A run that takes too long is no end of what is known."""
+    longer = settling._longer_reference
+
+    def cut(*asked):
+        return dataclasses.replace(longer(*asked), cached=False, limits=Limits(0.001, 10**9))
+
+    monkeypatch.setattr(settling, "_longer_reference", cut)
+
+    count, held = ran(verdict := judged("top1_agreement", 0.8), "top1_agreement")
+
+    assert (verdict.outcome, held.status, count) == ("inconclusive", "inconclusive", 4)

@@ -796,6 +796,20 @@ def test_rows_that_are_no_hits_are_resampled_in_pairs():
     assert math.isnan(drop(metric, one, two[1:], 0.95).low)
 
 
+def test_hits_of_which_fewer_are_better_are_worse_where_there_are_more():
+    """A user's function that says of each sample whether it is an error."""
+    from toolkit.compare.paired import drop
+    from toolkit.tasks import OwnScoring
+
+    none, many = [0] * 100, [1] * 40 + [0] * 60
+
+    errors, hits = drop(OwnScoring("lower"), none, many, 0.95), drop(OwnScoring("higher"), many, none, 0.95)
+    assert errors == hits
+    assert 0.2 < errors.low < errors.value == 0.4 < errors.high
+    assert errors.detail.startswith("40 samples lost, 0 won of 100")
+    assert drop(OwnScoring("lower"), many, none, 0.95).high < 0
+
+
 def test_what_did_not_change_has_no_width_only_where_a_score_has_no_ends():
     from toolkit import task_metrics
     from toolkit.compare.paired import drop

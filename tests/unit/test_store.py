@@ -39,18 +39,25 @@ def test_a_job_that_is_finished_between_two_looks_is_kept(tmp_path, monkeypatch)
     assert ours.place(KEY).is_dir()
 
 
-@pytest.mark.parametrize(
-    "said", [(1, "0" * 64), (2, "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881")]
-)
-def test_a_job_whose_files_are_not_what_it_said_is_not_sealed(tmp_path, said):
-    """By its hash, or by its size; x has that hash."""
+@pytest.mark.parametrize("files", [{"file": (2, "0" * 64)}, {"other": (1, "0" * 64)}])
+def test_a_job_whose_files_are_gone_or_of_another_size_is_not_sealed(tmp_path, files):
     store = Store(tmp_path)
     claim = store.claim(KEY)
     (claim.folder / "out").mkdir()
     (claim.folder / "out" / "file").write_text("x")
 
     with pytest.raises(StoreFailed, match="changed while it was being written"):
-        claim.seal({}, 0.0, {}, {"file": said})
+        claim.seal({}, 0.0, {}, files)
+
+    assert not store.place(KEY).exists()
+
+
+def test_whoever_asks_for_a_finished_job_reads_all_of_it(tmp_path):
+    """A byte that is another, in a file of the same size."""
+    store = Store(tmp_path)
+    finished(store)
+    assert store.get(KEY) is not None
+    (store.place(KEY) / "out" / "file").write_text("y")
 
     assert store.get(KEY) is None
     assert not store.place(KEY).exists()
@@ -72,7 +79,7 @@ def test_a_claim_that_was_sealed_has_no_say_in_what_comes_after(tmp_path, monkey
     ours, theirs = Store(tmp_path), Store(tmp_path)
     claim = ours.claim(KEY)
     (claim.folder / "out").mkdir()
-    monkeypatch.setattr(Store, "get", lambda self, key: None)
+    monkeypatch.setattr(Store, "get", lambda self, key, reading: None)
     with pytest.raises(StoreFailed, match="changed while it was being written"):
         claim.seal({}, 0.0, {}, {})
     other = theirs.claim(KEY)

@@ -68,6 +68,13 @@ def job(tmp_path):
     return make
 
 
+@pytest.fixture
+def other(tmp_path, job):
+    """Return the run of a second fake model, which answers, over the same samples."""
+    (tmp_path / "other.fake").write_text(json.dumps({"signature": SIGNATURE}))
+    return run_job(tmp_path / "other.fake", tmp_path / "samples", FAKE)
+
+
 def ran(settings: Settings, job: Job) -> Run:
     with Executor(settings) as executor:
         (entry,) = executor.run(job)
@@ -245,13 +252,14 @@ def test_a_response_cut_short_is_a_lie(answered, job, length):
 @pytest.mark.parametrize(
     "change",
     [
+        lambda out: (out / "file").write_bytes(b"CONTENT"),
         lambda out: (out / "file").write_bytes(b"contents"),
         lambda out: (out / "file").unlink(),
         lambda out: (out / "more").write_bytes(b""),
     ],
 )
 def test_files_that_are_not_what_the_response_says_are_a_lie(answered, job, change):
-    """Of another size, missing, or one too many; another content is found when it is sealed."""
+    """Changed, of another size, missing, or one too many."""
     folder, event = answered
     change(folder / "out")
 
@@ -319,6 +327,21 @@ def test_a_worker_that_is_none(tmp_path, text, error, says):
 
     with pytest.raises(error, match=says):
         listen(worker)
+
+
+@pytest.mark.parametrize("said", [None, "3"])
+def test_tensorflow_has_half_of_the_cores_unless_the_user_says(tmp_path, monkeypatch, said):
+    monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)
+    if said is not None:
+        monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", said)
+    text = "import os, sys; sys.stderr.write(os.environ['TF_NUM_INTRAOP_THREADS'])"
+    worker = Worker("tensorflow", script(tmp_path, text), {}, (), tmp_path / "log")
+
+    with pytest.raises(WorkerCrashed) as caught:
+        listen(worker)
+
+    assert caught.value.hint == (said or str(max(1, len(os.sched_getaffinity(0)) // 2)))
+    worker.close()
 
 
 def processes(text: str) -> list[str]:
@@ -442,14 +465,11 @@ def test_an_interrupt_ends_everything_at_once(tmp_path, job):
     assert not list((tmp_path / "home" / "store" / "work").iterdir())
 
 
-def test_a_job_that_hangs_does_not_hold_up_the_others(settings, job, tmp_path):
+def test_a_job_that_hangs_does_not_hold_up_the_others(settings, job, other):
     """With more than one core, the second job is finished before the first one's time is over."""
     if len(os.sched_getaffinity(0)) < 2:
         pytest.skip("one core: jobs run one after the other")
-    slow = job("hang", Limits(3, 10**9))
-    (tmp_path / "other.fake").write_text(json.dumps({"signature": SIGNATURE}))
-    quick = run_job(tmp_path / "other.fake", tmp_path / "samples", FAKE)
-    told = []
+    slow, quick, told = job("hang", Limits(3, 10**9)), other, []
 
     with Executor(settings, lambda job, what, progress: told.append((job, what))) as executor:
         executor.outcomes([slow, quick])
@@ -457,14 +477,11 @@ def test_a_job_that_hangs_does_not_hold_up_the_others(settings, job, tmp_path):
     assert told.index((quick, "finished")) < told.index((slow, "failed"))
 
 
-def test_what_was_begun_goes_on_beside_what_is_waited_for(settings, job, tmp_path):
+def test_what_was_begun_goes_on_beside_what_is_waited_for(settings, job, other):
     """An answer does not wait for it, and whoever asks for it later gets it from the same run."""
     if len(os.sched_getaffinity(0)) < 2:
         pytest.skip("one core: jobs run one after the other")
-    slow = job("hang", Limits(3, 10**9))
-    (tmp_path / "other.fake").write_text(json.dumps({"signature": SIGNATURE}))
-    quick = run_job(tmp_path / "other.fake", tmp_path / "samples", FAKE)
-    told = []
+    slow, quick, told = job("hang", Limits(3, 10**9)), other, []
 
     with Executor(settings, lambda job, what, progress: told.append((job, what))) as executor:
         executor.begin([slow])
@@ -498,11 +515,8 @@ def test_what_is_asked_for_while_it_runs_is_not_run_again(settings, job, tmp_pat
     assert [what for who, what in told if who is slow and what != "progress"] == ["started", "finished"]
 
 
-def test_what_was_begun_and_never_asked_for_ends_with_the_executor(settings, job, tmp_path):
-    slow = job("hang", Limits(60, 10**9))
-    (tmp_path / "other.fake").write_text(json.dumps({"signature": SIGNATURE}))
-    quick = run_job(tmp_path / "other.fake", tmp_path / "samples", FAKE)
-    told = []
+def test_what_was_begun_and_never_asked_for_ends_with_the_executor(settings, job, other, tmp_path):
+    slow, quick, told = job("hang", Limits(60, 10**9)), other, []
 
     with Executor(settings, lambda job, what, progress: told.append((job, what))) as executor:
         executor.begin([quick, slow])

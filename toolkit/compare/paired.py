@@ -45,12 +45,12 @@ def drop(metric: Scoring, before: Sequence[Any], now: Sequence[Any], confidence:
     """
     if len(before) != len(now) or not before:
         return Drop(math.nan, math.nan, math.nan, f"rows of {len(before)} and {len(now)} samples")
+    better, worse = (before, now) if metric.BETTER == "higher" else (now, before)  # as a drop would have them
     if all_hits(before) and all_hits(now):
-        return mcnemar(before, now, confidence)
+        return mcnemar(better, worse, confidence)
     if list(before) == list(now) and all(map(math.isfinite, metric.RANGE)) and math.isfinite(metric.score(now)):
         most = (metric.RANGE[1] - metric.RANGE[0]) * clopper_pearson(0, len(now), confidence)[1]
         return Drop(-most, 0.0, most, f"none of {len(now)} samples changed")
-    worse, better = (now, before) if metric.BETTER == "higher" else (before, now)
     low, high = paired_difference(worse, better, metric.score, confidence, seed=0)
     value = metric.score(better) - metric.score(worse)
     return Drop(low, value, high, f"paired bootstrap over {len(before)} samples")
@@ -62,7 +62,7 @@ def all_hits(rows: Sequence[Any]) -> bool:
 
 
 def mcnemar(before: Sequence[int], now: Sequence[int], confidence: float) -> Drop:
-    """Return how much less often it is right now, with the exact two-sided p-value of McNemar's test on the samples that changed.
+    """Return how much less often it is 1 now, with the exact two-sided p-value of McNemar's test on the samples that changed.
 
     The interval is of the difference of two rates, right then and wrong now less wrong then and right now, each in its exact interval at half of the
     error (Bonferroni), so that both hold together at the level of confidence at least.
