@@ -21,8 +21,19 @@ SHAPE = (1, 4)  # every metric must apply to it, so that nothing below is skippe
 
 def measured(metric, reference, candidate):
     """Return one value for each sample, also of a pooled metric."""
+    if metric.OVER == "whole":
+        return np.array(
+            [whole(metric, reference[row : row + 1], candidate[row : row + 1]) for row in range(len(reference))]
+        )
     values = metric.measure(np.asarray(reference, np.float64), np.asarray(candidate, np.float64))
     return metric.finish(values) if metric.OVER == "set" else values
+
+
+def whole(metric, reference, candidate):
+    """Return the one value of a metric over all samples."""
+    tally = metric.tally(np.shape(reference)[1:])
+    tally.add(0, np.asarray(reference, np.float64), np.asarray(candidate, np.float64))
+    return tally.value()
 
 
 def best(metric):
@@ -34,18 +45,39 @@ def random(*shape, seed=0):
     return np.random.default_rng(seed).normal(size=shape)
 
 
+def over(*kinds):
+    return [name for name in NAMES if metrics.load(name).OVER in kinds]
+
+
 @pytest.fixture(params=NAMES)
 def metric(request):
+    return metrics.load(request.param)
+
+
+@pytest.fixture(params=over("sample", "set", "rate"))
+def by_sample(request):
+    """A metric that measures each sample by itself."""
+    return metrics.load(request.param)
+
+
+@pytest.fixture(params=over("whole") or [pytest.param(None, marks=pytest.mark.skip("no such metric"))])
+def tallied(request):
+    """A metric that sees all samples together."""
     return metrics.load(request.param)
 
 
 def test_it_defines_what_the_contract_asks(metric):
     """Names, units and directions are facts of the metric, not of whoever uses it."""
     assert metric.BETTER in ("lower", "higher")
-    assert metric.OVER in ("sample", "set", "rate")
+    assert metric.OVER in ("sample", "set", "rate", "whole")
+    assert isinstance(metric.CENTRED, bool)
+    assert isinstance(metric.WHOLE_NUMBERS, bool)
+    assert not (metric.WHOLE_NUMBERS and metric.UNITS[0] == "db")
     assert metric.UNITS
     assert metric.RANGE[0] < metric.RANGE[1]
-    assert hasattr(metric, "finish") == (metric.OVER == "set")
+    module = getattr(metric, "_module", metric)
+    assert hasattr(module, "finish") == (metric.OVER == "set")
+    assert hasattr(module, "tally") == (metric.OVER == "whole")
     assert set(metric.UNITS[1:]) <= {"range", "lsb"}
     assert metric.applies(SHAPE) is None
 
@@ -56,7 +88,7 @@ def test_it_says_where_it_comes_from():
         module = registry.load("metrics", name)
 
         assert module.__doc__
-        assert module.measure.__doc__
+        assert (module.tally if module.OVER == "whole" else module.measure).__doc__
         assert isinstance(module.ALWAYS, bool)
         assert not (module.ALWAYS and hasattr(module, "PARAMETERS"))
         assert (name in metrics.always()) == module.ALWAYS
@@ -68,28 +100,59 @@ def test_its_text_names_it_again(name):
     assert metrics.canonical(metrics.canonical(name)) == metrics.canonical(name)
 
 
-def test_it_gives_a_value_for_each_sample(metric):
+def test_it_gives_a_value_for_each_sample(by_sample):
     """(n,), or (n, k) terms of a pooled one: the sample that decides must be known."""
-    values = metric.measure(random(5, *SHAPE), random(5, *SHAPE, seed=1))
+    values = by_sample.measure(random(5, *SHAPE), random(5, *SHAPE, seed=1))
 
     assert values.dtype == np.float64
-    assert values.shape == (5,) if metric.OVER != "set" else values.shape[0] == 5
+    assert values.shape == (5,) if by_sample.OVER != "set" else values.shape[0] == 5
 
 
 @pytest.mark.parametrize("side", [0, 1])
 @pytest.mark.parametrize("others", [0.0, 1.0, np.inf, np.nan])
-def test_nan_gives_nan(metric, side, others):
+def test_nan_gives_nan(by_sample, side, others):
     """Whatever the other side and the other elements hold; and only in its own sample."""
     pair = np.ones((2, 3, *SHAPE))
     pair[:, 1] = others
     pair[side, 1, 0, 2] = np.nan
 
-    values = measured(metric, *pair)
+    values = measured(by_sample, *pair)
 
     assert np.isnan(values).tolist() == [False, True, False]
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if metrics.load(name).OVER != "rate"])
+@pytest.mark.parametrize("side", [0, 1])
+def test_nan_in_one_sample_of_many_gives_nan(tallied, side):
+    """A value of all samples has no sample to lose."""
+    pair = np.stack([random(30, *SHAPE), random(30, *SHAPE)])
+    pair[side, 17, 0, 2] = np.nan
+
+    assert np.isnan(whole(tallied, *pair))
+
+
+def test_how_samples_are_cut_changes_no_value(tallied):
+    """They come in blocks of any size."""
+    reference, candidate = random(40, *SHAPE), random(40, *SHAPE) + 0.3 * random(40, *SHAPE, seed=1)
+    tally = tallied.tally(SHAPE)
+    for start, stop in ((0, 1), (1, 17), (17, 40)):
+        tally.add(start, reference[start:stop], candidate[start:stop])
+
+    np.testing.assert_allclose(tally.value(), whole(tallied, reference, candidate), rtol=1e-9)
+    low, high = tally.interval(0.95) or (tally.value(), tally.value())
+    assert low <= tally.value() <= high
+    assert tally.worst_sample is None or 0 <= tally.worst_sample < 40
+    assert isinstance(tally.detail, str)
+
+
+def test_the_best_is_reached_by_identical_samples_alone(tallied):
+    """Whatever a tally sums up, noise on the samples must show in it."""
+    reference = random(300, *SHAPE)
+
+    assert whole(tallied, reference, reference.copy()) == best(tallied)
+    assert whole(tallied, reference, random(300, *SHAPE, seed=1)) != best(tallied)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if metrics.load(name).OVER not in ("rate", "whole")])
 def test_the_same_infinity_on_both_sides_is_no_agreement(name):
     """Two overflows say nothing about how far apart the numbers were; a decision between scores is still one."""
     pair = np.ones((2, 1, *SHAPE))
@@ -99,14 +162,14 @@ def test_the_same_infinity_on_both_sides_is_no_agreement(name):
 
 
 @pytest.mark.parametrize("special", [np.inf, -np.inf])
-def test_an_infinity_on_one_side_is_never_the_best(metric, special):
+def test_an_infinity_on_one_side_is_never_the_best(by_sample, special):
     """An overflow of the candidate must not look like agreement."""
     reference = np.array([[[1.0, 2.0, 3.0, 4.0]]])
     candidate = np.array([[[special, 2.0, 3.0, 4.0]]])
-    if metric.OVER == "rate":
+    if by_sample.OVER == "rate":
         candidate[0, 0] = [special, special, 3.0, -1.0] if special > 0 else [1.0, 2.0, 3.0, special]
 
-    assert measured(metric, reference, candidate)[0] != best(metric)
+    assert measured(by_sample, reference, candidate)[0] != best(by_sample)
 
 
 @pytest.mark.parametrize(
@@ -122,45 +185,47 @@ def test_an_infinity_on_one_side_is_never_the_best(metric, special):
     ],
     ids=["zeros", "constant", "random", "huge", "tiny", "integers", "negated"],
 )
-def test_identical_is_the_best_that_there_is(metric, samples):
+def test_identical_is_the_best_that_there_is(by_sample, samples):
     """Also where a formula divides by zero or overflows."""
-    np.testing.assert_array_equal(measured(metric, samples, samples.copy()), best(metric))
+    np.testing.assert_array_equal(measured(by_sample, samples, samples.copy()), best(by_sample))
 
 
-def test_values_stay_within_the_range(metric):
+def test_values_stay_within_the_range(by_sample):
     """Limits in profiles are held against it."""
     reference, candidate = random(200, *SHAPE), random(200, *SHAPE, seed=1)
     candidate[:50] = reference[:50] * 1e-9
     candidate[50:60], reference[60:70] = 0, 0
 
-    values = measured(metric, reference, candidate)
+    values = measured(by_sample, reference, candidate)
 
-    assert np.all((values >= metric.RANGE[0]) & (values <= metric.RANGE[1]))
+    assert np.all((values >= by_sample.RANGE[0]) & (values <= by_sample.RANGE[1]))
 
 
 def test_more_noise_is_worse(metric):
     """The direction is the one that BETTER says."""
     reference = random(300, *SHAPE)
+    noisy = [reference + noise * random(300, *SHAPE, seed=1) for noise in (0.01, 0.3, 3)]
     values = [
-        measured(metric, reference, reference + noise * random(300, *SHAPE, seed=1)).mean() for noise in (0.01, 0.3, 3)
+        whole(metric, reference, each) if metric.OVER == "whole" else measured(metric, reference, each).mean()
+        for each in noisy
     ]
 
     assert values == sorted(values, reverse=metric.BETTER == "higher")
     assert len(set(values)) == 3
 
 
-def test_samples_do_not_touch_each_other(metric):
+def test_samples_do_not_touch_each_other(by_sample):
     """Blocks are cut anywhere, so a sample's value may depend on nothing beside it."""
     reference, candidate = random(6, *SHAPE), random(6, *SHAPE, seed=1)
     candidate[3, 0, 0] = np.nan
 
-    together = metric.measure(reference, candidate)
-    alone = [metric.measure(reference[i : i + 1], candidate[i : i + 1])[0] for i in range(6)]
+    together = by_sample.measure(reference, candidate)
+    alone = [by_sample.measure(reference[i : i + 1], candidate[i : i + 1])[0] for i in range(6)]
 
     np.testing.assert_array_equal(together, alone)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if metrics.load(name).UNITS[0] == "real"])
+@pytest.mark.parametrize("name", [name for name in over("sample", "set") if metrics.load(name).UNITS[0] == "real"])
 def test_a_unit_of_the_output_grows_with_the_output(name):
     """Only then do fractions of its range and steps of its grid mean anything."""
     metric = metrics.load(name)
@@ -198,8 +263,10 @@ def test_any_shape_is_measured_or_refused_with_a_reason(metric, shape):
     reason = metric.applies(shape)
     if reason is None:
         reference, candidate = random(4, *shape), random(4, *shape, seed=1)
-
-        assert np.all(np.isfinite(measured(metric, reference, candidate)))
+        if metric.OVER == "whole":
+            assert not np.isnan(whole(metric, random(40, *shape), random(40, *shape)))
+        else:
+            assert np.all(np.isfinite(measured(metric, reference, candidate)))
     else:
         assert len(reason) > 10
 
@@ -209,7 +276,10 @@ def test_the_inputs_are_left_alone(metric):
     reference, candidate = random(3, *SHAPE), random(3, *SHAPE, seed=1)
     before = reference.copy(), candidate.copy()
 
-    metric.measure(reference, candidate)
+    if metric.OVER == "whole":
+        whole(metric, reference, candidate)
+    else:
+        metric.measure(reference, candidate)
 
     np.testing.assert_array_equal(before, (reference, candidate))
 

@@ -11,6 +11,11 @@ A metric is a module with
     OVER       "sample": measured for each sample, and the worst one decides
                "set":    one value for all samples together
                "rate":   yes or no for each sample, and the share of yes is judged by its exact confidence interval
+               "whole":  a `tally` of its own that sees all samples and knows its own interval
+    CENTRED    whether both sides are given less the reference's mean of each channel (the last axis; over samples and positions), so that
+               the reference is its variation over the samples, and an offset that all of them share counts for nothing
+    WHOLE_NUMBERS
+               whether it means something for integers that stand for themselves (labels, ids, yes or no); no decibel does
     applies(shape) -> None | reason
                why the metric says nothing about outputs of that shape; `shape` is one sample's, batch axis included, and holds
                at least one element
@@ -20,6 +25,9 @@ A metric is a module with
                subset of them again (a bootstrap, say) without the outputs
     finish(terms) -> values
                only for "set": sums of terms (..., k) -> values (...)
+    tally(shape) -> Tally
+               only for "whole", in place of `measure`; one that says PARTS = True takes `parts` too, the sizes of what was joined
+               along the last axis: each is looked at alone
 
 One that has parameters has besides
 
@@ -54,9 +62,11 @@ class Metric(Protocol):
     """What every module here defines."""
 
     BETTER: Better
-    OVER: Literal["sample", "set", "rate"]
+    OVER: Literal["sample", "set", "rate", "whole"]
     UNITS: tuple[str, ...]
     RANGE: tuple[float, float]
+    CENTRED: bool
+    WHOLE_NUMBERS: bool
 
     def applies(self, shape: Sequence[int]) -> str | None:
         """Return None, or why the metric says nothing about outputs of that shape."""
@@ -72,6 +82,41 @@ class Pooled(Metric, Protocol):
         """Return the value that belongs to a sum of terms."""
 
 
+class Tally(Protocol):
+    """What a metric with OVER = "whole" has seen of one output so far."""
+
+    @property
+    def worst_sample(self) -> int | None:
+        """The index of the sample that has most part in the value; None where there is none."""
+
+    @property
+    def detail(self) -> str:
+        """What else is to be said of the value, such as which channel or class it is of; "" for nothing."""
+
+    def add(self, start: int, reference: Real, candidate: Real) -> None:
+        """Take the next samples, float64 (n, *shape), the first of which has the index `start`."""
+
+    def value(self) -> float:
+        """Return the metric over all samples so far; NaN where there was a NaN."""
+
+    def interval(self, confidence: float) -> tuple[float, float] | None:
+        """Return (low, high) at that confidence; None where the value is judged as it is."""
+
+
+class ByChannel(Tally, Protocol):
+    """A tally that can tell channel by channel how far it is behind another one."""
+
+    def behind(self, own: Tally, unless: float) -> tuple[float, str]:
+        """Return by how much the channel that is furthest behind that of `own` is, of those worse than `unless`, and which one it is."""
+
+
+class Whole(Metric, Protocol):
+    """What a module with OVER = "whole" defines."""
+
+    def tally(self, shape: Sequence[int], **parts: Sequence[int]) -> Tally:
+        """Return what samples of this shape are added to."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Parametrized:
     """A metric with all of its parameters bound."""
@@ -80,8 +125,23 @@ class _Parametrized:
     OVER: str
     UNITS: tuple[str, ...]
     RANGE: tuple[float, float]
+    CENTRED: bool
+    WHOLE_NUMBERS: bool
     _module: ModuleType
     _parameters: registry.Parameters
+
+    @property
+    def PARTS(self) -> bool:  # noqa: N802 (as the modules have it)
+        """Whether its tally looks at each part of a concatenation alone."""
+        return getattr(self._module, "PARTS", False)
+
+    def tally(self, shape: Sequence[int], **parts: Sequence[int]) -> Tally:
+        """As the module's, with the parameters."""
+        return cast(Tally, self._module.tally(shape, **parts, **self._parameters))
+
+    def finish(self, terms: Real) -> Real:
+        """As the module's, which takes no parameters."""
+        return cast(Real, self._module.finish(terms))
 
     def applies(self, shape: Sequence[int]) -> str | None:
         return cast(str | None, self._module.applies(shape, **self._parameters))
@@ -95,7 +155,8 @@ def load(text: str) -> Metric:
     _, module, parameters = _read(text)
     if not parameters:
         return cast(Metric, module)
-    return cast(Metric, _Parametrized(module.BETTER, module.OVER, module.UNITS, module.RANGE, module, parameters))
+    facts = (module.BETTER, module.OVER, module.UNITS, module.RANGE, module.CENTRED, module.WHOLE_NUMBERS)
+    return cast(Metric, _Parametrized(*facts, module, parameters))
 
 
 def canonical(text: str) -> str:

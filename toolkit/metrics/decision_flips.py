@@ -14,6 +14,8 @@ ALWAYS = False
 OVER = "rate"
 UNITS = ("fraction",)
 RANGE = (0.0, 1.0)
+CENTRED = False
+WHOLE_NUMBERS = True
 PARAMETERS = {"threshold": None}  # that of the application, in the output's own unit
 
 

@@ -13,6 +13,8 @@ ALWAYS = False
 OVER = "sample"
 UNITS = ("nats",)
 RANGE = (0.0, np.inf)
+CENTRED = False
+WHOLE_NUMBERS = False
 PARAMETERS = {"of": ""}  # "logits" or "probabilities"
 _KINDS = ("logits", "probabilities")
 

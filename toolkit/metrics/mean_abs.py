@@ -13,6 +13,8 @@ ALWAYS = True
 OVER = "sample"
 UNITS = ("real", "range", "lsb")
 RANGE = (0.0, np.inf)
+CENTRED = False
+WHOLE_NUMBERS = True
 
 
 def applies(shape: Sequence[int]) -> str | None:

@@ -15,6 +15,8 @@ ALWAYS = False
 OVER = "sample"
 UNITS = ("ratio",)
 RANGE = (-1.0, 1.0)
+CENTRED = False
+WHOLE_NUMBERS = False
 
 
 def applies(shape: Sequence[int]) -> str | None:

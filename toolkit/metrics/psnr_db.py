@@ -15,6 +15,8 @@ ALWAYS = False
 OVER = "sample"
 UNITS = ("db",)
 RANGE = (-np.inf, np.inf)
+CENTRED = False
+WHOLE_NUMBERS = False
 PARAMETERS = {"peak": None}  # the distance of the output's largest and smallest value: 1 or 255 for images
 
 

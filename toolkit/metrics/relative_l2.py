@@ -14,6 +14,8 @@ ALWAYS = False  # snr_db says the same: it is -20 log10 of this
 OVER = "sample"
 UNITS = ("ratio",)
 RANGE = (0.0, np.inf)
+CENTRED = False
+WHOLE_NUMBERS = False
 
 
 def applies(shape: Sequence[int]) -> str | None:

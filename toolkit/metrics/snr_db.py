@@ -14,6 +14,8 @@ ALWAYS = True
 OVER = "sample"
 UNITS = ("db",)
 RANGE = (-np.inf, np.inf)
+CENTRED = False
+WHOLE_NUMBERS = False
 
 
 def applies(shape: Sequence[int]) -> str | None:

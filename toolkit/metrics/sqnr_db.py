@@ -14,6 +14,8 @@ ALWAYS = True
 OVER = "set"
 UNITS = ("db",)
 RANGE = (-np.inf, np.inf)
+CENTRED = True
+WHOLE_NUMBERS = False
 
 
 def applies(shape: Sequence[int]) -> str | None:

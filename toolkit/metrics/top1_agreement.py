@@ -13,6 +13,8 @@ ALWAYS = True
 OVER = "rate"
 UNITS = ("fraction",)
 RANGE = (0.0, 1.0)
+CENTRED = False
+WHOLE_NUMBERS = True
 
 
 def applies(shape: Sequence[int]) -> str | None:

@@ -13,6 +13,8 @@ ALWAYS = False
 OVER = "rate"
 UNITS = ("fraction",)
 RANGE = (0.0, 1.0)
+CENTRED = False
+WHOLE_NUMBERS = True
 PARAMETERS = {"k": 5.0}
 
 
