@@ -139,7 +139,7 @@ def test_the_old_runtime_is_offered_nothing_that_it_cannot_load(name):
 
 def test_a_profile_of_ones_own_bounds_replaces_the_base():
     """Android's XNNPACK is held to more than the base asks."""
-    identity = ("device", "*", "sqnr_db", ("static_wi8_ai8",))
+    identity = ("device", "*", "sqnr_db", False, (), ("static_wi8_ai8",))
 
     limits = {name: [b.limit for b in target.find(name).bounds if b.identity == identity] for name in NAMES}
 
@@ -272,7 +272,7 @@ def test_a_bound_takes_the_place_of_the_inherited_one(write):
 
     assert len(mine.bounds) == len(base.bounds) + 1
     assert [bound.identity for bound in mine.bounds[:-1]] == [
-        (*bound.identity[:3], tuple(sorted(bound.schemes))) for bound in base.bounds
+        (*bound.identity[:-1], tuple(sorted(bound.schemes))) for bound in base.bounds
     ]
     assert [bound.limit for bound in mine.bounds if bound.because == "mine"] == [1e-5, 0.98, 1]
 
@@ -415,7 +415,11 @@ def test_a_mistake_in_the_base_is_reported_there(write):
         ("limit =", "limit = inf", "bounds[0].limit: inf; expected a finite number"),
         ("limit =", "limit = -1", "bounds[0].limit: -1 can never be met: max_abs goes from 0 to inf, lower is better"),
         ("unit =", "", "bounds[0].unit: missing; max_abs is measured in real, range, lsb, noise"),
-        ("unit =", 'unit = "lsbs"', "bounds[0].unit: 'lsbs'; did you mean 'lsb'? known: lsb, noise, range, real"),
+        (
+            "unit =",
+            'unit = "lsbs"',
+            "bounds[0].unit: 'lsbs'; did you mean 'lsb'? known: achievable, lsb, noise, range, real",
+        ),
         ("because =", "", "bounds[0].because: missing"),
         ("because =", 'because = ""', "bounds[0].because: is empty"),
         ("because =", 'because = "b"\nconfidence = 1', "bounds[0].confidence: 1; expected below 1"),
@@ -572,3 +576,29 @@ def test_a_base_can_be_shown_too():
     keys = {value.key.split("[")[0] for value in target.provenance("base-tflite")}
 
     assert keys == {"name", "about", "abstract", "format", "bounds"}
+
+
+ACHIEVABLE = (
+    '[[bounds]]\nstage = "total"\noutput = "*"\nmetric = "sqnr_db"\nlimit = 10\nunit = "achievable"\nunless = 20\n'
+    'least_samples = 100\nundecided = "passed"\nkinds = ["image"]\nbecause = "six were seen"\n'
+)
+
+
+def test_a_bound_on_what_is_achievable_stands_beside_that_on_the_value(write):
+    """Both are of one metric; neither takes the place of the other."""
+    mine, base = target.find(write(MINE + ACHIEVABLE)), target.find("raspberry-pi-4")
+
+    assert len(mine.bounds) == len(base.bounds) + 1
+    assert (mine.bounds[-1].unless, mine.bounds[-1].unless_unit, mine.bounds[-1].kinds) == (20, "db", ("image",))
+
+
+def test_a_value_that_keeps_a_bound_is_of_the_unit_achievable_alone(write):
+    """Of a plain limit it would be another limit."""
+    with pytest.raises(InvalidConfig, match="is of the unit 'achievable' alone; this bound is in 'db'"):
+        target.find(write(MINE + ACHIEVABLE.replace('unit = "achievable"\n', "")))
+
+
+def test_a_value_that_keeps_a_bound_is_in_a_unit_of_the_metric(write):
+    """Own has no dB of a range."""
+    with pytest.raises(InvalidConfig, match="unless_unit: 'range'; .*known: db"):
+        target.find(write(MINE + ACHIEVABLE.replace("unless = 20\n", 'unless = 20\nunless_unit = "range"\n')))

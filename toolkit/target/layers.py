@@ -109,9 +109,19 @@ def _identity(bound: Any) -> tuple[str, ...]:
     """As `Bound.identity`, of what nobody has checked yet."""
     if not isinstance(bound, dict):
         return (repr(bound),)
-    schemes = bound.get("schemes", [])
-    names = sorted(map(str, schemes)) if isinstance(schemes, list) else [str(schemes)]
-    return (*(str(bound.get(key)) for key in ("stage", "output", "metric")), *names)
+    of_own = str(bound.get("unit") == "achievable")
+    return (
+        *(str(bound.get(key)) for key in ("stage", "output", "metric")),
+        of_own,
+        *_names(bound, "kinds"),
+        "of",
+        *_names(bound, "schemes"),
+    )
+
+
+def _names(bound: dict[str, Any], key: str) -> list[str]:
+    said = bound.get(key, [])
+    return sorted(map(str, said)) if isinstance(said, list) else [str(said)]
 
 
 def _forget(merged: Merged, *location: str | int) -> None:

@@ -15,6 +15,7 @@ from toolkit.recipe import Granularity, KeepFloat, Recipe
 
 Stage = Literal["source", "conversion", "quantization", "kernels", "device", "total"]
 Dtype = Literal["float32", "int8", "uint8", "int16"]
+ACHIEVABLE = "achievable"  # a bound's unit: against the toolkit's own artifact of the same scheme
 
 
 def _said(text: str) -> str:
@@ -100,16 +101,26 @@ class Bound(Model):
     "noise": multiples of what the original differs by itself when it is run again. `schemes` restricts the bound to artifacts of these schemes.
     `confidence` is that of the interval by which a rate is judged. A task metric, or a user's `module:function`, is bounded in its "drop": by how
     much the total is worse than the original by the samples' labels, in the metric's own unit, all outputs together.
+
+    `kinds` restricts it to outputs of these kinds. `undecided` is what holds where the limit lies inside the interval: "passed" makes a bound that fails
+    only what is certain. In the unit "achievable" the limit is of how far the artifact is behind the toolkit's own of the same scheme: dB below it, the
+    ratio of both where less is better, and of a rate the p-value of McNemar's test that it is worse; a value as good as `unless` (in `unless_unit`, the
+    metric's first unit if left out) keeps the bound whatever own is. With fewer than `least_samples` what fails is inconclusive.
     """
 
     stage: Stage
     output: Text
     metric: Annotated[str, AfterValidator(_metric)]
-    limit: FiniteFloat
     unit: str = Field(default="", validate_default=True)
+    limit: FiniteFloat
     because: Text
     schemes: tuple[Scheme, ...] = ()
+    kinds: tuple[Text, ...] = ()
     confidence: float = Field(default=0.95, gt=0, lt=1)
+    undecided: Literal["inconclusive", "passed"] = "inconclusive"
+    unless: FiniteFloat | None = None
+    unless_unit: str = Field(default="", validate_default=True)
+    least_samples: int = Field(default=0, ge=0)
 
     @field_validator("metric")
     @classmethod
@@ -127,7 +138,7 @@ class Bound(Model):
     @field_validator("limit")
     @classmethod
     def _limit_can_be_met_and_missed(cls, limit: float, info: ValidationInfo) -> float:
-        if "metric" not in info.data:
+        if "metric" not in info.data or info.data.get("unit") == ACHIEVABLE:
             return limit
         low, high, better, is_rate = _scale(info.data["metric"])
         lower = better == "lower"
@@ -146,13 +157,28 @@ class Bound(Model):
         if "metric" not in info.data:
             return unit
         units = _units(info.data["metric"])
-        if not unit and len(units) == 1:
-            return units[0]
+        own = [one for one in units if one != ACHIEVABLE]
+        if not unit and len(own) == 1:
+            return own[0]
         if not unit:
-            raise ValueError(f"missing; {info.data['metric']} is measured in {', '.join(units)}")
+            raise ValueError(f"missing; {info.data['metric']} is measured in {', '.join(own)}")
         if unit not in units:
             raise unknown(units)
         return unit
+
+    @field_validator("unless_unit")
+    @classmethod
+    def _unless_is_of_the_metric(cls, unit: str, info: ValidationInfo) -> str:
+        if "metric" not in info.data or "unit" not in info.data:
+            return unit
+        if info.data["unit"] != ACHIEVABLE:
+            if unit or info.data.get("unless") is not None:
+                raise ValueError(f"is of the unit {ACHIEVABLE!r} alone; this bound is in {info.data['unit']!r}")
+            return unit
+        units = [one for one in _units(info.data["metric"]) if one not in (ACHIEVABLE, "noise")]
+        if unit and unit not in units:
+            raise unknown(units)
+        return unit or units[0]
 
     @property
     def is_of_task(self) -> bool:
@@ -160,9 +186,10 @@ class Bound(Model):
         return _is_task(self.metric)
 
     @property
-    def identity(self) -> tuple[str, str, str, tuple[str, ...]]:
-        """What makes it this bound and no other: stage, output, metric and schemes."""
-        return self.stage, self.output, self.metric, tuple(sorted(self.schemes))
+    def identity(self) -> tuple[str, str, str, bool, tuple[str, ...], tuple[str, ...]]:
+        """What makes it this bound and no other: stage, output, metric, whether it is of what is achievable, kinds and schemes."""
+        of_own = self.unit == ACHIEVABLE
+        return self.stage, self.output, self.metric, of_own, tuple(sorted(self.kinds)), tuple(sorted(self.schemes))
 
 
 def _is_task(metric: str) -> bool:
@@ -182,7 +209,7 @@ def _units(metric: str) -> tuple[str, ...]:
     if _is_task(metric):
         return ("drop",)
     own = metrics.load(metric).UNITS
-    return (*own, "noise") if own[0] == "real" else own
+    return (*own, *(("noise",) if own[0] == "real" else ()), ACHIEVABLE)
 
 
 class BoundsFile(Model):
