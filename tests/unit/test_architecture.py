@@ -29,6 +29,7 @@ ORDER = """
     worker.plots
     worker.user_metric
     lints lints/* worker.lint linting
+    compare.intervals compare.resampling
     metrics metrics/*
     task_metrics task_metrics/*
     originals sources sources/* worker.original source
