@@ -332,10 +332,7 @@ def _looks_like(reference: Ran, last: Ran) -> list[Mapping[str, Any]]:
     """Return a finding for each output whose difference a common mistake accounts for."""
     found: list[Mapping[str, Any]] = []
     for each in explain(reference.read(), last.read()):
-        gains = (
-            f"undone, it agrees to {each.after_db:.3g} dB" if math.isfinite(each.after_db) else "undone, it is equal"
-        )
-        message = f"output {each.output!r}: {each.message} ({gains})"
+        message = f"output {each.output!r}: {each.message} ({each.gains})"
         found.append({"code": each.code, "severity": "warning", "message": message})
     return found
 

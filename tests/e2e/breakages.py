@@ -169,7 +169,7 @@ IN_FILES: dict[str, InFile] = {
         "penguin", "conversion", "weights_replaced", {"kind": "FULLY_CONNECTED", "arrays": "RETRAINED"}, of="floats"
     ),
     "output-read-by-another-scale": InFile(
-        "penguin", "quantization", "output_scaled", {"name": "scores", "factor": 1.5}, "rescaled"
+        "penguin", "quantization", "output_scaled", {"name": "scores", "factor": 1.5}, "slope"
     ),
     "last-release-on-the-device": InFile(
         "penguin", "device", "weights_replaced", {"kind": "FULLY_CONNECTED", "arrays": "RETRAINED"}, of="floats"

@@ -1,82 +1,156 @@
 """What a difference looks like: the mistakes that are made again and again between a model and its conversion, each tried on what the runs gave.
 
-Nothing here decides anything. A verdict has failed already; this says where to look. A mistake is named only where undoing it takes away most of the
-difference, and how much it takes away is said with it.
+Nothing here decides anything. A verdict has failed already; this says where to look. A mistake is named only where it accounts for nearly all of the
+difference and nothing simpler does: no mistake of moving things before an offset, an offset before a factor, a factor before a cut, and so on. What
+"nearly" is stands in `diagnosis.toml`.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from toolkit.compare import displacing, undoing
+from toolkit.compare.answers import mistaken
+from toolkit.compare.likeness import Likeness, likeness
 from toolkit.compare.runs import Run
+from toolkit.compare.undoing import Attempt, Output
 from toolkit.metrics import Real
-from toolkit.signature import TensorSpec
 
-_SWAPPED = "outputs-swapped"
 _SAMPLES = 64  # that are looked at; a mistake of this kind is in each of them
-_EXPLAINED_DB = 10.0  # nine tenths of the error's power
-_MOST_AXES = 5  # whose orders are all tried: 120
-_MOST_CLASSES = 4096  # whose order is looked for, by a correlation of each with each
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A mistake that accounts for most of an output's difference; in dB of signal to noise before and after it is undone."""
+    """A mistake that accounts for nearly all of an output's difference.
+
+    In dB of signal to noise before and after it is undone, the signal being how the reference varies about its channels' means; of answers that are
+    counted, of all to those that differ. `gains` says what undoing it brings, for people.
+    """
 
     output: str
     code: str
     message: str
     before_db: float
     after_db: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Output:
-    """One output of the first samples: as the engine gave it, and as real values, (n, *shape)."""
-
-    raw: np.ndarray
-    real: Real
-
-    @classmethod
-    def of(cls, spec: TensorSpec, raw: np.ndarray) -> _Output:
-        return cls(raw, spec.dequantize(raw))
+    gains: str
 
 
 def explain(reference: Run, candidate: Run) -> tuple[Explanation, ...]:
     """Return the mistake that explains best how far each output is off, for those where one does. Both runs are read, and need not be whole."""
     ours, theirs = _first(reference), _first(candidate)
-    found = []
-    for name, wanted in ours.items():
-        given = theirs.get(name)
-        comparable = given is not None and given.real.shape == wanted.real.shape
-        before = _agreement_db(wanted.real, given.real) if given is not None and comparable else -math.inf
-        tried = [
-            Explanation(name, code, message, before, _agreement_db(wanted.real, undone))
-            for code, message, undone in _undone(name, wanted, given, theirs)
-            if undone.shape == wanted.real.shape
-        ]
-        best = _likeliest([each for each in tried if each.after_db > max(before, 0.0) + _EXPLAINED_DB])
-        if best is not None:
-            found.append(best)
-    return tuple(found)
+    found = (_explained(name, ours, theirs, likeness()) for name in ours)
+    return tuple(each for each in found if each is not None)
 
 
-def _likeliest(able: list[Explanation]) -> Explanation | None:
-    """Return the mistake that takes away most, of those that explain an output: that it lies in another one's place before any that changes numbers.
+def _explained(
+    name: str, ours: Mapping[str, Output], theirs: Mapping[str, Output], limits: Likeness
+) -> Explanation | None:
+    wanted, given = ours[name], theirs.get(name)
+    if not wanted.real.size:
+        return None
+    comparable = given is not None and given.real.shape == wanted.real.shape
+    if given is not None and comparable and wanted.is_whole:
+        return _of_answers(name, wanted.raw, given.raw, limits)
+    before = _decibels(wanted.real, wanted.real, given.real) if given is not None and comparable else -math.inf
+    best = _likeliest(name, _attempts(name, ours, theirs, limits), wanted.real, before, limits)
+    if best is not None or given is None or not comparable or before == math.inf:
+        return best
+    if _are_probabilities(wanted.real, limits):
+        decided = _of_answers(name, wanted.real.argmax(axis=-1), given.real.argmax(axis=-1), limits)
+        if decided is not None:
+            return decided
+    return _of_a_channel(name, wanted.real, given, limits)
 
-    Scores and their softmax explain one another too; so another mistake has to take away most of what a mere exchange leaves.
-    """
-    best = max(able, key=lambda each: each.after_db, default=None)
-    moved = max((each for each in able if each.code == _SWAPPED), key=lambda each: each.after_db, default=None)
-    return best if best is None or moved is None or best.after_db >= moved.after_db + _EXPLAINED_DB else moved
+
+def _likeliest(
+    name: str, attempts: Iterable[Attempt], wanted: Real, before: float, limits: Likeness
+) -> Explanation | None:
+    """Return the simplest mistake that explains an output, if no other takes away nearly all of what this one leaves."""
+    of_kinds: dict[str, Explanation] = {}
+    for each in attempts:
+        after = _decibels(wanted if each.signal is None else each.signal, each.reference, each.candidate, each.fitted)
+        enough = limits.offset if each.code == "offset" else limits.nearly_all
+        able = after > max(before, 0.0) + enough.decibels
+        kind = each.kind or each.code
+        if able and (kind not in of_kinds or after > of_kinds[kind].after_db):
+            of_kinds[kind] = Explanation(name, each.code, each.message, before, after, _gains(after))
+    best: Explanation | None = None
+    for found in of_kinds.values():
+        if best is None or found.after_db > best.after_db + limits.simpler.decibels:
+            best = found
+    return best
 
 
-def _first(run: Run) -> dict[str, _Output]:
+def _gains(after: float) -> str:
+    return f"undone, it agrees to {after:.3g} dB" if math.isfinite(after) else "undone, it is equal"
+
+
+def _attempts(
+    name: str, ours: Mapping[str, Output], theirs: Mapping[str, Output], limits: Likeness
+) -> Iterator[Attempt]:
+    """Yield every mistake that can be tried on an output, the simplest first."""
+    wanted, given = ours[name].real, theirs.get(name)
+    yield from displacing.moved(name, given, ours, theirs)
+    if given is None:
+        return
+    yield from displacing.laid_out(wanted, given.real)
+    if given.real.shape != wanted.shape:
+        if given.real.size == wanted.size:
+            yield from displacing.reordered(wanted, given.real, "channels")
+        return
+    yield from undoing.rescaled(wanted, given, limits)
+    yield from undoing.clipped(wanted, given.real, limits)
+    yield from displacing.late(wanted, given.real, limits, displacing.axes_to_move_along(wanted, given.real))
+    classes = "classes" if _are_probabilities(wanted, limits) else "channels"
+    yield from displacing.reordered(wanted, given.real, classes)
+    yield from undoing.activated(wanted, given.real)
+
+
+def _of_a_channel(name: str, wanted: Real, given: Output, limits: Likeness) -> Explanation | None:
+    """Return what explains the worst channel that something explains: it may vanish beside others of a larger scale."""
+    if wanted.ndim < 2 or wanted.shape[-1] < 2:
+        return None
+    with np.errstate(all="ignore"):
+        both = (wanted - _means(wanted), given.real - wanted)
+        signal, noise = (np.square(undoing.by_channel(each)).sum(axis=0) for each in both)
+        levels, parts = 10 * np.log10(signal / noise), noise / noise.sum()
+        hidden = bool(10 * np.log10(signal.sum() / noise.sum()) > limits.channel.limit)
+    for place in np.argsort(levels, kind="stable"):
+        if not levels[place] <= limits.channel.limit:
+            return None
+        if not (hidden or parts[place] >= limits.nearly_all.limit):
+            continue
+        ours, theirs = wanted[..., place : place + 1], given.real[..., place : place + 1]
+        alone = replace(given, raw=theirs, real=theirs)
+        attempts = [*undoing.rescaled(ours, alone, limits), *undoing.clipped(ours, theirs, limits)]
+        found = _likeliest(name, attempts, ours, float(levels[place]), limits)
+        if found is not None:
+            return replace(found, message=f"channel {place}: {found.message}")
+    return None
+
+
+def _of_answers(name: str, wanted: np.ndarray, given: np.ndarray, limits: Likeness) -> Explanation | None:
+    found = mistaken(wanted, given, limits)
+    if found is None:
+        return None
+    before, after = (10 * math.log10(found.count / many) if many else math.inf for many in (found.before, found.after))
+    right = found.count - found.after
+    said = f"undone, {right} of {found.count} answers are right, which were {found.count - found.before}"
+    return Explanation(name, found.code, found.message, before, after, said)
+
+
+def _are_probabilities(values: Real, limits: Likeness) -> bool:
+    """Return whether each row of an output is a choice among classes."""
+    if values.ndim < 2 or values.shape[-1] < 2:
+        return False
+    return bool(values.min() >= 0 and np.abs(values.sum(axis=-1) - 1).max() <= limits.probabilities.limit)
+
+
+def _first(run: Run) -> dict[str, Output]:
     specs = {spec.name: spec for spec in run.signature.outputs}
     kept: dict[str, list[np.ndarray]] = {}
     count = 0
@@ -86,112 +160,25 @@ def _first(run: Run) -> dict[str, _Output]:
         count += len(next(iter(block.values()), ()))
         if count >= _SAMPLES:
             break
-    return {name: _Output.of(specs[name], np.concatenate(arrays)) for name, arrays in kept.items() if name in specs}
+    return {name: Output.of(specs[name], np.concatenate(arrays)) for name, arrays in kept.items() if name in specs}
 
 
-def _agreement_db(reference: Real, candidate: Real) -> float:
-    """Return 10 log10(sum (r - mean r)^2 / sum (c - r)^2): inf for equal ones, -inf where it says nothing."""
-    if not reference.size:
+def _means(values: Real) -> Real:
+    """Return the mean of each channel."""
+    return undoing.by_channel(values).mean(axis=0) if values.ndim > 1 else np.asarray(values.mean())
+
+
+def _decibels(signal: Real, reference: Real, candidate: Real, fitted: int = 0) -> float:
+    """Return 10 log10(mean (s - mean s)^2 / mean (c - r)^2): inf for equal ones, -inf where it says nothing.
+
+    What `fitted` numbers take of the noise by chance is added again: n / (n - fitted) for n values.
+    """
+    if reference.shape != candidate.shape or not reference.size or reference.size <= fitted:
         return -math.inf
     with np.errstate(all="ignore"):
-        signal, noise = np.square(reference - reference.mean()).sum(), np.square(candidate - reference).sum()
+        power = np.square(signal - _means(signal)).mean()
+        noise = np.square(candidate - reference).mean() * (reference.size / (reference.size - fitted))
     if noise == 0:
-        return math.inf if signal > 0 else -math.inf
-    ratio = signal / noise
+        return math.inf if power > 0 else -math.inf
+    ratio = float(power / noise)
     return 10 * math.log10(ratio) if math.isfinite(ratio) and ratio > 0 else -math.inf
-
-
-def _undone(
-    name: str, wanted: _Output, given: _Output | None, theirs: Mapping[str, _Output]
-) -> Iterator[tuple[str, str, Real]]:
-    """Yield (code, what it was, the candidate's values with it undone) for every mistake that can be tried on an output."""
-    for other, output in theirs.items():
-        if other != name:
-            verb = "lies in" if given is not None else "is called"
-            code = _SWAPPED if given is not None else "output-renamed"
-            yield code, f"what was {name!r} {verb} {other!r}", output.real
-    if given is None:
-        return
-    shape = wanted.real.shape
-    yield from _laid_out(given.real, shape)
-    if given.real.shape != shape or not given.real.size:
-        return
-    yield from _reordered(wanted.real, given.real)
-    yield from _rescaled(wanted.real, given)
-    with np.errstate(all="ignore"):
-        yield (
-            "softmax-missing",
-            "the candidate gives scores before softmax, the reference probabilities",
-            _softmax(given.real),
-        )
-        yield (
-            "softmax-added",
-            "the candidate gives probabilities, the reference scores before softmax",
-            _centred_log(wanted.real, given.real),
-        )
-        yield "sigmoid-missing", "the candidate gives scores before the sigmoid", 1 / (1 + np.exp(-given.real))
-
-
-def _laid_out(given: Real, shape: tuple[int, ...]) -> Iterator[tuple[str, str, Real]]:
-    if given.size != math.prod(shape):
-        return
-    axes = range(1, given.ndim)
-    if len(axes) <= _MOST_AXES:
-        for order in itertools.permutations(axes):
-            turned = given.transpose(0, *order)
-            if order != tuple(axes) and turned.shape == shape:
-                said = ", ".join(str(axis) for axis in order)
-                yield "axes-permuted", f"its axes have another order ({said}), as NHWC and NCHW have", turned
-    if given.shape != shape:
-        yield "reshaped", f"the same numbers have the shape {given.shape[1:]} for {shape[1:]}", given.reshape(shape)
-
-
-def _reordered(wanted: Real, given: Real) -> Iterator[tuple[str, str, Real]]:
-    """Yield the samples, and the classes on the last axis, in the order in which each is likest to its counterpart."""
-    count, classes = len(wanted), wanted.shape[-1]
-    order = _likest(wanted.reshape(count, -1), given.reshape(count, -1))
-    if len(set(order)) == count and order != list(range(count)):
-        moved = next(number for number, place in enumerate(order) if number != place)
-        said = f"the samples have another order: sample {moved} is the reference's answer to sample {order[moved]}"
-        yield "samples-permuted", said, given[np.argsort(order)]
-    if classes <= _MOST_CLASSES:
-        order = _likest(wanted.reshape(-1, classes).T, given.reshape(-1, classes).T)
-        if len(set(order)) == classes and order != list(range(classes)):
-            moved = next(number for number, place in enumerate(order) if number != place)
-            said = f"the last axis has another order: place {moved} holds what belongs to place {order[moved]}"
-            yield "classes-permuted", said, given[..., np.argsort(order)]
-
-
-def _likest(wanted: Real, given: Real) -> list[int]:
-    """Return for each row of `given` the row of `wanted` that is nearest to it."""
-    with np.errstate(all="ignore"):
-        distances = np.square(wanted).sum(axis=1)[None, :] - 2 * given @ wanted.T
-    return [int(place) for place in np.nan_to_num(distances, nan=np.inf).argmin(axis=1)]
-
-
-def _rescaled(wanted: Real, given: _Output) -> Iterator[tuple[str, str, Real]]:
-    if given.raw.dtype.kind in "iu":
-        yield (
-            "not-quantized-so",
-            "its integers are no quantized numbers: scale and zero point do not belong to them",
-            given.raw.astype(np.float64),
-        )
-    with np.errstate(all="ignore"):
-        centred = given.real - given.real.mean()
-        spread = np.square(centred).sum()
-        factor = float((centred * wanted).sum() / spread)  # of a constant NaN, and so is the offset
-        offset = float(wanted.mean() - factor * given.real.mean())
-    if math.isfinite(offset) and factor != 0:
-        said = f"it is the reference times {1 / factor:.4g}, plus {-offset / factor:.4g}: another scale or zero point, or other preprocessing"
-        yield "rescaled", said, factor * given.real + offset
-
-
-def _softmax(scores: Real) -> Real:
-    powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
-
-
-def _centred_log(wanted: Real, given: Real) -> Real:
-    """Return the logarithms, moved for each sample to the reference's mean: softmax forgets a constant."""
-    logs = np.log(given)
-    return np.asarray(logs - logs.mean(axis=-1, keepdims=True) + wanted.mean(axis=-1, keepdims=True))
