@@ -17,7 +17,7 @@ SAID = {
     "kappa": "of=scores",
     "kl": "of=logits",
     "mean_agreement": "of=yes_no",
-    "mean_iou": "of=yes_no",
+    "map_iou": "of=yes_no",
     "psnr_db": "peak=8",
     "topk_agreement": "k=2",
 }  # of a shape of four
@@ -299,6 +299,11 @@ def test_an_unknown_metric_is_answered_with_the_closest():
     """As any plugin is."""
     with pytest.raises(Exception, match=r"metric 'max_ab': unknown; did you mean 'max_abs'"):
         metrics.load("max_ab")
+
+
+def test_no_metric_has_the_name_of_a_task_metric():
+    """A bound says by the name alone which it is on."""
+    assert not set(registry.names("metrics")) & set(registry.names("task_metrics"))
 
 
 def test_no_metric_lies_beside_the_contract():

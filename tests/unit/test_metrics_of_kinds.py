@@ -133,7 +133,7 @@ def test_iou_of_maps_is_that_of_their_regions():
     ours, theirs = regions()
     each = [overlap(ours, theirs, k) for k in range(3)]
 
-    assert value("mean_iou", ours, theirs) == pytest.approx(np.mean(each))
+    assert value("map_iou", ours, theirs) == pytest.approx(np.mean(each))
     assert value("class_iou", ours, theirs) in [pytest.approx(one) for one in each]
     assert value("mean_agreement", ours, theirs) == pytest.approx(np.mean(ours == theirs))
 
@@ -144,8 +144,8 @@ def test_iou_of_scores_is_that_of_the_largest():
     ours = numbers.normal(size=(20, 1, 5, 5, 3))
     theirs = ours + 0.5 * numbers.normal(size=ours.shape)
 
-    assert value("mean_iou:of=scores", ours, theirs) == pytest.approx(
-        value("mean_iou", ours.argmax(-1), theirs.argmax(-1))
+    assert value("map_iou:of=scores", ours, theirs) == pytest.approx(
+        value("map_iou", ours.argmax(-1), theirs.argmax(-1))
     )
 
 
@@ -155,7 +155,7 @@ def test_a_class_that_only_the_candidate_says_lowers_others_alone():
     theirs = ours.copy()
     theirs[0, 0, 0, 0] = 9
 
-    assert value("mean_iou", ours, theirs) > 0.99
+    assert value("map_iou", ours, theirs) > 0.99
 
 
 def test_an_interval_of_iou_is_over_samples():
@@ -164,10 +164,10 @@ def test_an_interval_of_iou_is_over_samples():
     theirs = ours.copy()
     theirs[:3] = (theirs[:3] + 1) % 3
 
-    low, high = tallied("mean_iou", ours, theirs).interval(0.95)
+    low, high = tallied("map_iou", ours, theirs).interval(0.95)
 
     assert low < 0.75
-    assert value("mean_iou", ours, theirs) == pytest.approx(0.82, abs=0.01)
+    assert value("map_iou", ours, theirs) == pytest.approx(0.82, abs=0.01)
     assert high > 0.9
 
 
@@ -176,7 +176,7 @@ def test_iou_of_many_samples_needs_no_more_memory():
     ours, theirs = regions()
     ours, theirs = np.tile(ours, (40, 1, 1, 1)), np.tile(theirs, (40, 1, 1, 1))
 
-    assert value("mean_iou", ours, theirs) == pytest.approx(np.mean([overlap(ours, theirs, k) for k in range(3)]))
+    assert value("map_iou", ours, theirs) == pytest.approx(np.mean([overlap(ours, theirs, k) for k in range(3)]))
 
 
 def test_a_class_of_few_samples_is_not_judged_alone():

@@ -410,7 +410,11 @@ def test_a_mistake_in_the_base_is_reported_there(write):
             'stage = "total"\nschemes = ["float32"]',
             "bounds: none for stage 'total' with scheme static_wi8_ai8",
         ),
-        ("metric =", 'metric = "max_ab"', "bounds[0].metric: 'max_ab'; did you mean 'max_abs'? known: agreement, auc, "),
+        (
+            "metric =",
+            'metric = "max_ab"',
+            "bounds[0].metric: 'max_ab'; did you mean 'max_abs'? known: agreement, auc, ",
+        ),
         ("limit =", "limit = nan", "bounds[0].limit: nan; expected a finite number"),
         ("limit =", "limit = inf", "bounds[0].limit: inf; expected a finite number"),
         ("limit =", "limit = -1", "bounds[0].limit: -1 can never be met: max_abs goes from 0 to inf, lower is better"),
