@@ -16,7 +16,8 @@ from toolkit.compare import Judgement, Measured
 from toolkit.errors import RequestError
 from toolkit.report import OUTCOMES, comparison_text, number_text
 from toolkit.saved_runs import SUFFIX, SavedRun
-from toolkit.verdict import Judged, Outcome, judge_chain, own_noise
+from toolkit.target.deciding import switched_off
+from toolkit.verdict import Judged, Outcome, judge_chain, off_text, own_noise
 from toolkit.worker import labels
 
 if TYPE_CHECKING:
@@ -68,12 +69,13 @@ class Compared:
 
 @dataclass(frozen=True, slots=True)
 class Rejudged:
-    """The runs of a bundle, held against other bounds; what the build's report said else goes on counting."""
+    """The runs of a bundle, held against other bounds; what the build's report said else goes on counting. `off` says what is not judged."""
 
     bundle: Path
     bounds: Path
     report: Mapping[str, Any]
     judged: Judged
+    off: tuple[str, ...] = ()
 
     @property
     def outcome(self) -> Outcome:
@@ -92,6 +94,7 @@ class Rejudged:
             "was": self.report["verdict"],
             "comparisons": [each.to_json() for each in self.judged.comparisons],
             "guilty_stage": self.judged.guilty_stage,
+            "switched_off": list(self.off),
         }
 
     def text(self, width: int = 110) -> str:
@@ -102,6 +105,7 @@ class Rejudged:
             f"  the build said {OUTCOMES[self.report['verdict']]}",
         ]
         lines += [f"  {comparison_text(each)}" for each in self.judged.comparisons]
+        lines += [f"  {each}" for each in self.off]
         lines += [f"  error: {each['message']}" for each in self.report["findings"] if each["severity"] == "error"]
         lines += [
             f"  {name} {spent['spent']} <= {spent['limit']}  FAIL"
@@ -151,7 +155,8 @@ def rejudge(bundle: Path, bounds: Path) -> Rejudged:
     wanted = tasks.asked((), limits, scheme)
     scored = [*(tasks.score(runs, _labels(bundle), wanted) if wanted else ()), *saved_tasks(bundle)]
     drops = tasks.judge_drops(scored, limits, scheme, runs[-1].stage)
-    return Rejudged(bundle, bounds, report, replace(judged, drops=drops))
+    off = map(off_text, switched_off(limits, scheme, dict.fromkeys(judged.total.measured.outputs, "")))
+    return Rejudged(bundle, bounds, report, replace(judged, drops=drops), tuple(off))
 
 
 def _labels(bundle: Path) -> labels.Labels | None:

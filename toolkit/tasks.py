@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from toolkit import compare, task_metrics
 from toolkit.compare import Comparison, plain_json
 from toolkit.compare.intervals import clopper_pearson, samples_by_width
-from toolkit.compare.judging import most_specific
 from toolkit.compare.paired import Drop, Scoring, all_hits, drop
 from toolkit.compare.resampling import bootstrap
 from toolkit.errors import UnjudgeableRun
+from toolkit.target.deciding import ALL, deciding, for_scheme
 from toolkit.task_metrics import Better, Labels, count_labels, gather, is_own, part
 
 if TYPE_CHECKING:
@@ -127,8 +127,13 @@ class OwnScoring:
 
 def asked(said: Iterable[str], bounds: Iterable[Bound], scheme: str) -> tuple[str, ...]:
     """Return the task metrics that are asked for, or bounded for a scheme, each once."""
-    bounded = (bound.metric for bound in bounds if bound.is_of_task and (not bound.schemes or scheme in bound.schemes))
-    return tuple(dict.fromkeys((*said, *bounded)))
+    return tuple(dict.fromkeys((*said, *(bound.metric for bound in _bounded(bounds, scheme)))))
+
+
+def _bounded(bounds: Iterable[Bound], scheme: str) -> list[Bound]:
+    """Return the bounds that decide about drops of a scheme, those left out whose metric is switched off."""
+    mine = [bound for bound in for_scheme(bounds, "total", scheme) if bound.is_of_task]
+    return [bound for bound in deciding(mine, ALL) if not bound.off]
 
 
 def require_labels(wanted: Sequence[str], labels: Labels | None) -> None:
@@ -189,12 +194,11 @@ def _rows(step: Ran, metric: task_metrics.TaskMetric, labels: Labels, *, require
 def judge_drops(tasks: Sequence[Task], bounds: Sequence[Bound], scheme: str, last: str) -> tuple[Comparison, ...]:
     """Return a comparison for each bound on a drop: how much worse the stage `last` is than the original.
 
-    The bounds of a scheme go before those of all. UnjudgeableRun for a metric that was not scored.
+    UnjudgeableRun for a metric that was not scored.
     """
-    mine = [bound for bound in bounds if bound.is_of_task and (not bound.schemes or scheme in bound.schemes)]
     known = {task.metric: task for task in tasks}
     comparisons = []
-    for bound in most_specific(mine, "*"):
+    for bound in _bounded(bounds, scheme):
         if bound.metric not in known:
             raise UnjudgeableRun(
                 f"bound {bound.stage} {bound.metric}: was not scored; known: {', '.join(known) or 'none'}"

@@ -12,6 +12,7 @@ Each stage's run is held against the one before it (isolated) and against the or
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -27,6 +28,7 @@ from toolkit.errors import EdgeToolkitError, UnjudgeableRun
 from toolkit.runtime import Run
 from toolkit.signature import Signature
 from toolkit.source import Source
+from toolkit.target.deciding import deciding, for_scheme, switched_off
 from toolkit.tasks import Ran, Task
 from toolkit.worker import labels
 from toolkit.worker.shards import read_shards
@@ -240,6 +242,7 @@ def judge(target: Target, source: Source, artifact: Artifact, evidence: Evidence
         findings=(
             *evidence.findings,
             *artifact.findings,
+            *_switched_off(target.bounds, scheme, dict.fromkeys(judged.total.measured.outputs, "")),
             *_said_by_outputs(judged.cumulative),
             *_below_noise(target, artifact, evidence.noise, judged.total.measured),
             *(_looks_like(evidence.steps[0], evidence.steps[-1]) if judged.outcome == "failed" else ()),
@@ -299,6 +302,20 @@ def _of_the_same_samples(before: Ran, after: Ran, partial: Collection[str]) -> t
         return before.read(), after.read()
     count = min(before.count, after.count)
     return before.read(count), after.read(count)
+
+
+def _switched_off(bounds: Sequence[Bound], scheme: str, outputs: Mapping[str, str]) -> list[Mapping[str, Any]]:
+    """Return a finding for each metric that somebody switched off, with the reason."""
+    return [
+        {"code": "switched-off", "severity": "info", "message": off_text(bound)}
+        for bound in switched_off(bounds, scheme, outputs)
+    ]
+
+
+def off_text(bound: Bound) -> str:
+    """Return which metric is switched off, where, and why."""
+    by = f" by {bound.where}" if bound.where else ""
+    return f"not judged: {bound.stage} {bound.output} {bound.metric} is switched off{by}: {bound.because}"
 
 
 def _said_by_outputs(cumulative: Mapping[str, Measured]) -> list[Mapping[str, Any]]:
@@ -370,18 +387,15 @@ def _below_noise(
 ) -> list[Mapping[str, Any]]:
     """Return a finding for each bound on an absolute error that is tighter than what the original itself wanders by."""
     found: list[Mapping[str, Any]] = []
-    for bound in target.bounds:
-        if bound.metric != "max_abs" or bound.unit not in ("real", "range") or bound.stage in ("kernels", "device"):
-            continue
-        if bound.schemes and artifact.scheme not in bound.schemes:
-            continue
-        for kind, output, value in ((kind, *pair) for kind, values in noise.items() for pair in values.items()):
-            seen = total.seen.get(output)
-            if bound.output not in ("*", output) or seen is None:
+    for stage, output in itertools.product(("source", "conversion", "quantization", "total"), total.seen):
+        for bound in deciding(for_scheme(target.bounds, stage, artifact.scheme), output):
+            if bound.metric != "max_abs" or bound.unit not in ("real", "range") or bound.off:
                 continue
-            size = value / (seen.high - seen.low) if bound.unit == "range" and seen.high > seen.low else value
-            if not size <= bound.limit:
-                asked = f"bound {bound.stage} {output} max_abs <= {bound.limit:g} {bound.unit}"
-                message = f"{asked} is tighter than the original's own noise ({kind}: {size:.3g})"
-                found.append({"code": "bound-below-noise", "severity": "warning", "message": message})
+            seen = total.seen[output]
+            for kind, value in ((kind, values[output]) for kind, values in noise.items() if output in values):
+                size = value / (seen.high - seen.low) if bound.unit == "range" and seen.high > seen.low else value
+                if not size <= bound.limit:
+                    asked = f"bound {bound.stage} {output} max_abs <= {bound.limit:g} {bound.unit}"
+                    message = f"{asked} is tighter than the original's own noise ({kind}: {size:.3g})"
+                    found.append({"code": "bound-below-noise", "severity": "warning", "message": message})
     return found

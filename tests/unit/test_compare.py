@@ -659,6 +659,18 @@ def test_bounds_that_are_equally_specific_all_count():
     assert [comparison.limit for comparison in judgement.comparisons] == [1, 2]
 
 
+def test_a_metric_that_is_switched_off_is_not_judged():
+    """The reason is kept beside what did not apply, and an output that is left without a bound says why."""
+    bounds = [bound(limit=1), Bound(stage="total", output="*", metric="rmse", off=True, because="nobody needs it")]
+
+    judgement = compare(run(y=scores()), run(y=scores()), bounds, stage="total")
+
+    assert [comparison.metric for comparison in judgement.comparisons] == ["max_abs"]
+    assert [(each.metric, each.reason) for each in judgement.skipped] == [("rmse", "switched off: nobody needs it")]
+    with pytest.raises(UnjudgeableRun, match=r"output .y.: no bound on its total applies \(rmse: switched off: nobody"):
+        compare(run(y=scores()), run(y=scores()), bounds[1:], stage="total")
+
+
 def test_other_bounds_can_be_tried_without_reading_the_runs_again():
     """What was measured is enough; the runs were streams, and are gone."""
     measured = measure(run(y=scores()), Run("b", run(y=scores()).signature, iter([{"y": scores() + 1}])))

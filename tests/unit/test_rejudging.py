@@ -179,6 +179,7 @@ def test_a_bundle_that_keeps_other_bounds_passes(bundled, bounds):
         "verdict": "passed",
         "was": "failed",
         "guilty_stage": None,
+        "switched_off": [],
     }
     assert [(each["stage"], round(each["value"], 4)) for each in document["comparisons"]] == [
         ("device", 0.05),
@@ -190,6 +191,21 @@ def test_a_bundle_that_keeps_other_bounds_passes(bundled, bounds):
     assert found.text(200).splitlines()[0].index("PASSED") == 186
     near = dataclasses.replace(found, bundle=Path("a"), bounds=Path("b"))
     assert near.text().splitlines()[0].index("PASSED") == 96
+
+
+def test_what_bounds_switch_off_is_said(bundled, bounds):
+    """Whoever reads that it passed sees what was not asked."""
+    bundle, file = bundled(), bounds(("total", "max_abs", 9, REAL))
+    file.write_text(
+        file.read_text()
+        + '[[bounds]]\nstage = "total"\noutput = "*"\nmetric = "rmse"\noff = true\nbecause = "why not"\n'
+    )
+
+    found = rejudge(bundle, file)
+
+    said = "not judged: total * rmse is switched off by bounds.toml bounds[1]: why not"
+    assert found.to_json()["switched_off"] == [said]
+    assert f"  {said}" in found.text().splitlines()
 
 
 def test_the_stage_that_broke_its_bound_is_named(bundled, bounds):

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
-from toolkit import config, metrics, schemas, target
+from toolkit import config, metrics, registry, report, schemas, target
 from toolkit.errors import InvalidConfig, RequestError, UnknownName
 from toolkit.target import Bound
+from toolkit.target.deciding import deciding, for_scheme, standing, switched_off
 
 SHIPPED = Path(__file__).resolve().parents[2] / "targets"
 NAMES = (
@@ -60,6 +62,12 @@ def write(tmp_path, monkeypatch):
 def mistakes(path):
     with pytest.raises(InvalidConfig) as caught:
         target.check(path)
+    return caught.value.problem.splitlines()
+
+
+def mistakes_of_bounds(path):
+    with pytest.raises(InvalidConfig) as caught:
+        target.read_bounds(path)
     return caught.value.problem.splitlines()
 
 
@@ -137,14 +145,27 @@ def test_the_old_runtime_is_offered_nothing_that_it_cannot_load(name):
     assert "dynamic_wi8_afp32" not in found.schemes
 
 
-def test_a_profile_of_ones_own_bounds_replaces_the_base():
+def test_a_profile_of_ones_own_bounds_decides_over_the_base():
     """Android's XNNPACK is held to more than the base asks."""
-    identity = ("device", "*", "sqnr_db", False, (), ("static_wi8_ai8",))
 
-    limits = {name: [b.limit for b in target.find(name).bounds if b.identity == identity] for name in NAMES}
+    def limits(name):
+        bounds = for_scheme(target.find(name).bounds, "device", "static_wi8_ai8")
+        return tuple(bound.limit for bound in deciding(bounds, "y") if bound.metric == "sqnr_db")
 
-    assert limits.pop("android-arm64") == [30]
-    assert set(map(tuple, limits.values())) == {(15,)}
+    found = {name: limits(name) for name in NAMES}
+
+    assert found.pop("android-arm64") == (30,)
+    assert set(found.values()) == {(15,)}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_bound_that_ships_is_hidden_everywhere(name):
+    """But by one that a nearer file of the package says on purpose."""
+    found = target.find(name)
+
+    for bound in found.bounds:
+        stands = standing(bound, found.bounds, registry.names("schemes"))
+        assert stands.decides or all(one.by.layer > bound.layer for one in stands.hidden)
 
 
 def test_the_schemas_are_the_latest():
@@ -258,23 +279,65 @@ def test_ones_own_board_is_five_lines(write):
     assert (mine.bounds, mine.schemes, mine.notes) == (base.bounds, base.schemes, base.notes)
 
 
-def test_a_bound_takes_the_place_of_the_inherited_one(write):
-    """The one with the same stage, output, metric and schemes (in any order); another is added."""
-    path = write(
-        MINE
-        + '[[bounds]]\nstage = "total"\noutput = "*"\nmetric = "top1_agreement"\nlimit = 0.98\nbecause = "mine"\n'
-        + '[[bounds]]\nstage = "kernels"\noutput = "*"\nmetric = "max_abs"\nlimit = 1e-5\nunit = "range"\n'
-        + 'schemes = ["float32", "float16"]\nbecause = "mine"\n'
-        + '[[bounds]]\nstage = "total"\noutput = "scores"\nmetric = "rmse"\nlimit = 1\nunit = "lsb"\nbecause = "mine"\n'
-    )
+OWN = '[[bounds]]\nstage = "total"\noutput = "*"\nmetric = "sqnr_db"\nlimit = 90\nbecause = "mine"\n'
 
-    mine, base = target.find(path), target.find("raspberry-pi-4")
 
-    assert len(mine.bounds) == len(base.bounds) + 1
-    assert [bound.identity for bound in mine.bounds[:-1]] == [
-        (*bound.identity[:-1], tuple(sorted(bound.schemes))) for bound in base.bounds
-    ]
-    assert [bound.limit for bound in mine.bounds if bound.because == "mine"] == [1e-5, 0.98, 1]
+def decided(found, scheme, output="y", stage="total"):
+    """Return what decides for an output, as `sqnr_db >= 90 db`."""
+    return [f"{bound.metric} {bound.terms}" for bound in deciding(for_scheme(found.bounds, stage, scheme), output)]
+
+
+@pytest.mark.parametrize("scheme", ["static_wi8_ai8", "float32", "weight_only_wi8"])
+def test_a_bound_of_ones_own_decides_over_an_inherited_one_that_names_schemes(write, scheme):
+    """The base's are for a scheme each; one's own is for all of them, and it is one's own."""
+    mine = target.find(write(MINE + OWN))
+
+    assert [terms for terms in decided(mine, scheme) if terms.startswith("sqnr_db")] == ["sqnr_db >= 90 db"]
+    assert "max_abs <= 0.75 range" in decided(mine, scheme)
+
+
+def test_a_bound_of_ones_own_for_one_scheme_leaves_the_others_to_the_base(write):
+    """It says nothing of them."""
+    mine = target.find(write(MINE + OWN + 'schemes = ["float32"]\n'))
+
+    assert "sqnr_db >= 90 db" in decided(mine, "float32")
+    assert "sqnr_db >= 12 db" in decided(mine, "static_wi8_ai8")
+
+
+def test_the_nearest_of_three_files_decides(write):
+    """Whatever the schemes that each names, and in whatever unit."""
+    write(MINE.replace('"mine"', '"team"') + OWN.replace("90", "50") + 'schemes = ["float32"]\n', "team.toml")
+    relaxed = OWN.replace("sqnr_db", "max_abs").replace("limit = 90", 'limit = 3\nunit = "lsb"')
+    mine = target.find(write(MINE.replace("raspberry-pi-4", "team") + OWN.replace("90", "30") + relaxed))
+
+    assert decided(mine, "float32")[1:] == ["sqnr_db >= 30 db", "max_abs <= 3 lsb"]
+    assert decided(target.find("team.toml"), "float32")[2:] == ["sqnr_db >= 50 db"]
+
+
+def test_a_bound_on_one_output_goes_before_those_on_all(write):
+    """Also before a nearer one on all: whoever named the output knew it."""
+    write(MINE.replace('"mine"', '"team"') + OWN.replace('"*"', '"scores"'), "team.toml")
+    mine = target.find(write(MINE.replace("raspberry-pi-4", "team") + OWN.replace("90", "30")))
+
+    assert "sqnr_db >= 90 db" in decided(mine, "float32", "scores")
+    assert "sqnr_db >= 30 db" in decided(mine, "float32", "boxes")
+
+
+def test_within_one_file_a_bound_with_schemes_goes_before_one_without(write):
+    """The one without is for the rest."""
+    mine = target.find(write(MINE + OWN + OWN.replace("90", "30") + 'schemes = ["float32"]\n'))
+
+    assert "sqnr_db >= 30 db" in decided(mine, "float32")
+    assert "sqnr_db >= 90 db" in decided(mine, "float16")
+
+
+def test_each_bound_knows_its_file(write):
+    """A path and its place there, for messages."""
+    mine = target.find(write(MINE + OWN))
+
+    assert (mine.bounds[-1].where, mine.bounds[0].where) == ("mine.toml bounds[0]", "base-tflite.toml bounds[0]")
+    assert mine.bounds[-1].layer > mine.bounds[0].layer == 0
+    assert target.read_bounds(write(OWN, "b.toml"))[0].where == "b.toml bounds[0]"
 
 
 def test_a_list_of_schemes_is_replaced_as_a_whole(write):
@@ -502,13 +565,139 @@ def test_a_drop_is_of_the_total_and_of_all_outputs(where, says):
         Bound(**({"stage": "total", "output": "*", "metric": "top_k_accuracy", "limit": 0.01, "because": "b"} | where))
 
 
-def test_two_bounds_on_one_thing_are_refused(write):
-    """Neither may win in silence."""
-    bound = WHOLE[WHOLE.index("[[bounds]]") :]
+SOME = 'schemes = ["float32", "float16"]\n'
 
-    (line,) = mistakes(write(WHOLE + bound))
 
-    assert line.startswith("mine.toml: bounds: total * max_abs is bounded twice")
+@pytest.mark.parametrize(
+    ("first", "second", "says"),
+    [
+        (OWN, OWN, "total * sqnr_db is bounded twice: the same as bounds[0]; expected one"),
+        (OWN, OWN.replace("90", "30"), "is bounded twice: '>= 30 db' where '>= 90 db' is said by bounds[0]"),
+        (
+            OWN + SOME,
+            OWN + 'schemes = ["float16"]\n',
+            "total * sqnr_db of float16 is bounded twice: the same as bounds[0]",
+        ),
+        (OWN, OWN.replace("limit = 90", "off = true"), "'off' where '>= 90 db' is said by bounds[0]"),
+        (
+            OWN.replace("sqnr_db", "max_abs").replace("90", '1\nunit = "lsb"'),
+            OWN.replace("sqnr_db", "max_abs").replace("90", '1\nunit = "range"'),
+            "'<= 1 range' where '<= 1 lsb' is said by bounds[0]",
+        ),
+    ],
+    ids=["twice", "limits", "schemes", "off", "units"],
+)
+def test_two_bounds_of_one_file_on_one_thing_are_refused(write, first, second, says):
+    """Neither may win in silence; both are named, in a profile as in a file of bounds, and beside other mistakes."""
+    (line,) = mistakes(write(MINE + first + second))
+    (alone,) = mistakes_of_bounds(write(first + second, "bounds.toml"))
+    both = mistakes(write(MINE + "thread = 4\n" + first + second))
+
+    assert line.startswith("mine.toml: bounds[1]: total * ")
+    assert says in line
+    assert alone == line.replace("mine.toml", "bounds.toml")
+    assert [each.split(": ")[1] for each in both] == ["thread", "bounds[1]"]
+
+
+def test_bounds_of_kinds_that_overlap_contradict_each_other(write):
+    """And those of others do not."""
+    (line,) = mistakes(write(MINE + OWN + 'kinds = ["image", "map"]\n' + OWN.replace("90", "30") + 'kinds = ["map"]\n'))
+
+    assert "total * sqnr_db of map is bounded twice" in line
+    target.check(write(MINE + OWN + 'kinds = ["image"]\n' + OWN.replace("90", "30") + 'kinds = ["map"]\n'))
+
+
+def test_a_bound_of_a_kind_goes_before_one_of_all_of_the_same_file_alone(write):
+    """A nearer one is for all kinds that it does not exclude."""
+    write(MINE.replace('"mine"', '"team"') + OWN.replace("90", "50") + OWN + 'kinds = ["map"]\n', "team.toml")
+    team = target.find("team.toml")
+    mine = target.find(write(MINE.replace("raspberry-pi-4", "team") + OWN.replace("90", "30")))
+
+    def limit(found, kind):
+        bounds = deciding(for_scheme(found.bounds, "total", "float32"), "y", kind)
+        return [bound.limit for bound in bounds if bound.metric == "sqnr_db"]
+
+    assert (limit(team, "map"), limit(team, "image")) == ([90], [50])
+    assert (limit(mine, "map"), limit(mine, "image")) == ([30], [30])
+    stands = standing(team.bounds[-2], team.bounds, ["float32"])
+    assert [(one.kind, one.by.limit) for one in stands.hidden] == [("map", 90)]
+    assert not standing(mine.bounds[-2], mine.bounds, ["float32"]).decides
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        OWN + SOME,
+        OWN.replace('"*"', '"scores"'),
+        OWN.replace("total", "kernels"),
+        OWN.replace("sqnr_db", "snr_db"),
+    ],
+)
+def test_bounds_of_which_it_is_clear_which_decides_are_no_contradiction(write, other):
+    """One for some schemes, one for an output, another stage, another metric."""
+    target.check(write(MINE + OWN + other))
+
+
+def test_a_contradiction_in_the_base_is_said_of_the_base(write):
+    """And an abstract one is looked at too."""
+    write('name = "base"\nabout = "b"\nabstract = true\n' + OWN + OWN, "base.toml")
+    path = write(MINE.replace("raspberry-pi-4", "base"))
+
+    assert mistakes(path)[0].startswith("base.toml: bounds[1]: total * sqnr_db is bounded twice")
+
+
+OFF = OWN.replace("sqnr_db", "top1_agreement").replace("limit = 90", "off = true")
+
+
+def test_a_metric_is_switched_off_by_name(write):
+    """It decides that nothing of the kind is judged, for the schemes and outputs that it names."""
+    mine = target.find(write(MINE + OFF))
+
+    assert "top1_agreement off" in decided(mine, "float32")
+    assert not any(terms.startswith("top1_agreement >=") for terms in decided(mine, "float32"))
+    (bound,) = switched_off(mine.bounds, "float32", {"y": ""})
+    assert bound.where == "mine.toml bounds[0]"
+    assert math.isnan(bound.limit)
+    assert not switched_off(target.find("host").bounds, "float32", {"y": ""})
+
+
+def test_what_is_switched_off_may_be_switched_on_again(write):
+    """By a nearer file, or for an output by name."""
+    write(MINE.replace('"mine"', '"team"') + OFF, "team.toml")
+    again = OFF.replace("off = true", "limit = 0.5")
+    mine = target.find(write(MINE.replace("raspberry-pi-4", "team") + again))
+
+    assert "top1_agreement >= 0.5 fraction" in decided(mine, "float32")
+    assert not switched_off(mine.bounds, "float32", {"y": ""})
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (OFF + "limit = 0.9\n", "bounds[0].limit: 0.9 beside off = true; expected one or the other"),
+        (OFF.replace('because = "mine"\n', ""), "bounds[0].because: missing"),
+        (OFF + 'unit = "db"\n', "bounds[0].unit: 'db'; known: "),
+        (OFF.replace("off = true", "off = false"), "bounds[0].limit: missing"),
+        (OFF.replace("off = true", 'off = "yes"'), "bounds[0].off: 'yes' is str, expected bool"),
+    ],
+)
+def test_a_metric_is_switched_off_with_a_reason_and_without_a_limit(write, text, says):
+    """What is not judged has no limit, and somebody has to answer for it."""
+    lines = mistakes(write(MINE + text))
+
+    assert any(line.startswith(f"mine.toml: {says}") for line in lines)
+
+
+def test_switching_off_every_bound_on_the_total_is_refused(write):
+    """Without one nothing can pass."""
+    names = ("top1_agreement", "max_abs", "sqnr_db")
+    text = "".join(OFF.replace("top1_agreement", name) for name in names)
+
+    lines = mistakes(write(MINE + text))
+
+    assert lines == [
+        "mine.toml: bounds: none for stage 'total' with scheme static_wi8_ai8, float16, float32 is left; without one nothing can pass"
+    ]
 
 
 def test_a_table_where_a_list_should_be_is_refused(write):
@@ -582,6 +771,31 @@ def test_a_base_can_be_shown_too():
     assert keys == {"name", "about", "abstract", "format", "bounds"}
 
 
+def test_the_bounds_are_shown_with_which_decides_and_which_is_hidden(write):
+    """For people by stage, hidden ones last; as JSON by bound."""
+    path = write(MINE + OWN + OWN.replace("total", "kernels").replace('"*"', '"scores"') + OFF)
+    mine = target.find(path)
+
+    text = report.profile_text(mine, target.provenance(path)).splitlines()
+    shown = {bound["place"]: bound for bound in report.profile_json(mine)["bounds"]}
+
+    total = text[text.index("total") :]
+    own = next(line for line in total if "sqnr_db >= 90 db" in line)
+    base = next(line for line in total if "sqnr_db >= 12 db" in line)
+    assert own.split() == ["*", "sqnr_db", ">=", "90", "db", "every", "scheme", "mine.toml", "bounds[0]"]
+    assert total[total.index(own) + 1].strip() == "mine"
+    assert total.index(base) > total.index(own)
+    assert total[total.index(base) + 1].strip() == "hidden by mine.toml bounds[0]"
+    kernels = text[text.index("kernels") : text.index("device")]
+    assert "hidden for output 'scores' by mine.toml bounds[1]" in [line.strip() for line in kernels]
+    assert "hidden for float16, float32 by base-tflite.toml bounds[14]" in [line.strip() for line in kernels]
+    hidden = next(bound for bound in shown.values() if (bound["stage"], bound["limit"]) == ("total", 12))
+    assert (hidden["decides"], hidden["hidden"][0]["by"]) == (False, "mine.toml bounds[0]")
+    assert (shown["mine.toml bounds[2]"]["off"], shown["mine.toml bounds[2]"]["limit"]) == (True, None)
+    assert (shown["mine.toml bounds[0]"]["decides"], shown["mine.toml bounds[0]"]["file"]) == (True, "mine.toml")
+    json.dumps(list(shown.values()), allow_nan=False)
+
+
 ACHIEVABLE = (
     '[[bounds]]\nstage = "total"\noutput = "*"\nmetric = "sqnr_db"\nlimit = 10\nunit = "achievable"\nunless = 20\n'
     'least_samples = 100\nundecided = "passed"\nkinds = ["image"]\nbecause = "six were seen"\n'
@@ -604,5 +818,5 @@ def test_a_value_that_keeps_a_bound_is_of_the_unit_achievable_alone(write):
 
 def test_a_value_that_keeps_a_bound_is_in_a_unit_of_the_metric(write):
     """Own has no dB of a range."""
-    with pytest.raises(InvalidConfig, match="unless_unit: 'range'; .*known: db"):
+    with pytest.raises(InvalidConfig, match=r"unless_unit: 'range'; .*known: db"):
         target.find(write(MINE + ACHIEVABLE.replace("unless = 20\n", 'unless = 20\nunless_unit = "range"\n')))

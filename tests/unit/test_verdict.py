@@ -314,6 +314,37 @@ def test_a_bound_tighter_than_the_originals_own_noise_is_said(judged):
     assert [finding["code"] for finding in verdict.findings] == ["bound-below-noise"] * 2
 
 
+def test_a_bound_that_is_hidden_is_not_held_against_noise(judged, profile, tmp_path):
+    """It decides nothing."""
+    profile()
+    mine = tmp_path / "mine.toml"
+    wide = '[[bounds]]\nstage = "{}"\noutput = "*"\nmetric = "max_abs"\nlimit = 1\nunit = "real"\nbecause = "b"\n'
+    mine.write_text(
+        'name = "mine"\nabout = "m"\nextends = "board"\n' + wide.format("conversion") + wide.format("total")
+    )
+
+    assert not judged(stages(), target.find(mine), noise={"batch": {"scores": 0.02}}).findings
+
+
+@pytest.mark.parametrize("metric", ["max_abs", "top_k_accuracy"])
+def test_what_is_switched_off_is_listed_with_the_reason(judged, profile, tmp_path, metric):
+    """In every report, and nothing is judged by it."""
+    profile(metric="cosine", limit=-0.9, unit="ratio", drop=("top_k_accuracy", 0.001))
+    labels = TRUTH if metric == "top_k_accuracy" else None
+    mine = tmp_path / "mine.toml"
+    off = f'[[bounds]]\nstage = "total"\noutput = "*"\nmetric = "{metric}"\noff = true\nbecause = "nobody reads it"\n'
+    drop = "" if labels is not None else off.replace("max_abs", "top_k_accuracy")
+    mine.write_text('name = "mine"\nabout = "m"\nextends = "board"\n' + off + drop)
+
+    verdict = judged(stages(conversion=9), target.find(mine), labels=labels)
+
+    said = f"not judged: total * {metric} is switched off by mine.toml bounds[0]: nobody reads it"
+    assert said in [finding["message"] for finding in verdict.findings if finding["code"] == "switched-off"]
+    assert not verdict.judged.drops
+    assert said in report.verdict_text(verdict)
+    assert said in report.markdown(verdict, "model.tflite")
+
+
 def test_the_usual_task_metric_is_shown_beside_each_stage(judged):
     """The original against the truth, and what became of it; nobody asked, and nothing is judged by it."""
     outputs = stages()

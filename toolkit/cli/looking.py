@@ -39,11 +39,11 @@ def targets_list(common: Common) -> int:
 
 @verb(targets, "show")
 def targets_show(common: Common, name: Annotated[str, typer.Argument(metavar="TARGET")]) -> int:
-    """Show the whole of a profile, with where each value comes from."""
+    """Show the whole of a profile, with where each value comes from; of its bounds, which decide, and which are hidden by which."""
     from toolkit import report, target
 
     profile = target.find(name)
-    common.show(profile.model_dump(mode="json"), lambda: report.profile_text(target.provenance(name)))
+    common.show(report.profile_json(profile), lambda: report.profile_text(profile, target.provenance(name)))
     return 0
 
 

@@ -16,6 +16,7 @@ from toolkit.compare.measuring import Measured, Measurement, Seen, plain_json
 from toolkit.compare.resampling import bootstrap_of_sums
 from toolkit.errors import UnjudgeableRun
 from toolkit.metrics import Better, Pooled
+from toolkit.target.deciding import deciding, for_scheme
 
 if TYPE_CHECKING:
     from toolkit.target import Bound
@@ -76,7 +77,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A bound on all outputs that says nothing about one of them, and why."""
+    """A bound that does not judge an output, and why: it says nothing about it, or the metric is switched off."""
 
     stage: str
     output: str
@@ -109,16 +110,12 @@ def judge(
     `over` is "until certain" where the samples may have ended because of what they showed: intervals of rates are then those that hold however often
     one looks. It is "first" where a stage was spared samples that the total has: what is of the whole set then keeps a limit by its value, for the
     total shows it of all of them; where the value does not, the interval says whether that is certain.
-    Bounds for other stages or schemes, and on the drop of a task metric, are left out. Of several bounds with one metric the most specific
-    decides for an output: one that names it before "*", then one that names schemes before one that does not.
+    Bounds for other stages or schemes, and on the drop of a task metric, are left out. Of several with one metric, `target.deciding` says which
+    decides.
     UnjudgeableRun where a bound names an output that is not there or a metric that does not apply to it; and, for the stage "total",
     where an output is without a bound, or the reference does not vary over the samples, so that agreeing with it shows nothing.
     """
-    mine = [
-        bound
-        for bound in bounds
-        if bound.stage == stage and not bound.is_of_task and (not bound.schemes or scheme in bound.schemes)
-    ]
+    mine = [bound for bound in for_scheme(bounds, stage, scheme) if not bound.is_of_task]
     for bound in mine:
         if bound.output != "*" and bound.output not in measured.outputs:
             names = ", ".join(measured.outputs)
@@ -126,7 +123,10 @@ def judge(
     comparisons = [_mismatch(stage, name, problem, measured.samples) for name, problem in measured.mismatches.items()]
     skipped = []
     for output in measured.seen:
-        for bound in most_specific(mine, output):
+        for bound in deciding(mine, output):
+            if bound.off:
+                skipped.append(Skipped(stage, output, bound.metric, f"switched off: {bound.because}"))
+                continue
             reason = _inapplicable(measured, bound, output, noise)
             if reason is None:
                 measurement = measured.measurement(output, bound.metric)
@@ -143,20 +143,7 @@ def judge(
 
 def asked_by(bounds: Iterable[Bound]) -> set[str]:
     """Return the metrics of two runs that bounds are on."""
-    return {bound.metric for bound in bounds if not bound.is_of_task}
-
-
-def most_specific(bounds: Sequence[Bound], output: str) -> list[Bound]:
-    """Return of bounds with one metric those that decide for an output: that name it before "*", then that name schemes before others."""
-    matching = [bound for bound in bounds if bound.output in ("*", output)]
-    ranks: dict[str, tuple[bool, bool]] = {}
-    for bound in matching:
-        ranks[bound.metric] = max(ranks.get(bound.metric, (False, False)), _rank(bound))
-    return [bound for bound in matching if _rank(bound) == ranks[bound.metric]]
-
-
-def _rank(bound: Bound) -> tuple[bool, bool]:
-    return bound.output != "*", bool(bound.schemes)
+    return {bound.metric for bound in bounds if not bound.is_of_task and not bound.off}
 
 
 def _inapplicable(measured: Measured, bound: Bound, output: str, noise: Mapping[str, float] | None) -> str | None:

@@ -20,12 +20,12 @@ from toolkit.report.listings import (
     findings_text,
     inspected_text,
     nested_text,
-    profile_text,
     run_text,
     status_text,
     targets_text,
 )
 from toolkit.report.page import markdown
+from toolkit.report.profiles import profile_json, profile_text
 from toolkit.report.texts import outcomes_text, verdict_text
 from toolkit.report.wording import OUTCOMES, comparison_text, number_text, size
 
@@ -44,6 +44,7 @@ __all__ = [
     "number_text",
     "outcomes_json",
     "outcomes_text",
+    "profile_json",
     "profile_text",
     "run_about",
     "run_json",

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from toolkit.conversion import Artifact
     from toolkit.environments import Status
     from toolkit.runtime import Run
-    from toolkit.target import Target, Value
+    from toolkit.target import Target
 
 
 def artifact_text(artifact: Artifact) -> str:
@@ -106,15 +106,6 @@ def targets_text(found: Sequence[Target]) -> str:
     """Return one line for each profile."""
     width = max((len(target.name) for target in found), default=0)
     return "\n".join(f"{target.name:<{width}}  {target.about}" for target in found)
-
-
-def profile_text(values: Sequence[Value]) -> str:
-    """Return every value of a profile, and where it comes from."""
-    width = max(len(value.key) for value in values)
-    return "\n".join(
-        f"{value.key:<{width}}  {json.dumps(value.value, default=list):<40}  {value.path.name if value.path else '(default)'}"
-        for value in values
-    )
 
 
 def status_text(rows: Sequence[Status]) -> str:

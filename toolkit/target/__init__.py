@@ -1,22 +1,23 @@
 """Hardware profiles, `targets/NAME.toml`: what a device runs, what may be converted for it, and what its verdict must show.
 
 A profile is found by its path, or by its name in `./targets/` and then among those that come with the package. It may extend one other:
-tables are merged key by key, and a bound takes the place of the inherited one with the same stage, output, metric and schemes. An
-abstract profile is only there to be extended.
+tables are merged key by key. Bounds are added, and of several on one metric that of the nearer file decides (`toolkit.target.deciding`). An abstract
+profile is only there to be extended.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from toolkit import config
 from toolkit.config import Location, Problem, dotted
 from toolkit.errors import InvalidConfig, RequestError, UnknownName, suggestion
-from toolkit.target.layers import Merged, layers, merge
-from toolkit.target.profile import Bound, BoundsFile, Budget, Conversion, Runtime, Stage, Target
+from toolkit.target.deciding import contradictions, deciding, for_scheme
+from toolkit.target.layers import Layer, Merged, layers, merge
+from toolkit.target.profile import Bound, BoundsFile, Budget, Conversion, Origin, Runtime, Stage, Target
 
 __all__ = [
     "Bound",
@@ -67,8 +68,12 @@ def find(name_or_path: str | Path) -> Target:
 
 def read_bounds(path: Path) -> tuple[Bound, ...]:
     """Return the bounds of a file: a profile with what it extends, or a file that holds [[bounds]] alone. InvalidConfig with all of its mistakes."""
-    if config.read(path).keys() <= {"bounds"}:
-        return config.load(path, BoundsFile).bounds
+    content = config.read(path)
+    if content.keys() <= {"bounds"}:
+        bounds = config.load(path, BoundsFile).bounds
+        if problems := _contradictions(Layer(path, content)):
+            raise InvalidConfig(path, map(str, problems))
+        return tuple(bound.read_from(Origin(path, index, 0)) for index, bound in enumerate(bounds))
     return find(path).bounds
 
 
@@ -149,6 +154,8 @@ def _resolve(path: Path) -> tuple[Target | None, Merged]:
         file, location = merged.origin(problem.location) or (path, problem.location)
         found.setdefault(file, []).append(problem._replace(location=location))
     for layer in chain:
+        if twice := _contradictions(layer):
+            found.setdefault(layer.path, []).extend(twice)
         name = layer.content.get("name")
         if isinstance(name, str) and name != layer.path.stem:
             said = Problem(("name",), f"{name!r}; expected {layer.path.stem!r}, the file's name")
@@ -156,7 +163,37 @@ def _resolve(path: Path) -> tuple[Target | None, Merged]:
     for layer in reversed(chain):  # what a base says wrong is wrong in all that extend it
         if layer.path in found:
             raise InvalidConfig(layer.path, map(str, found[layer.path]))
+    if target is None:
+        return None, merged
+    target = target.model_copy(update={"bounds": _placed(target.bounds, chain, merged)})
+    if lost := [scheme for scheme in target.schemes if not _judges_the_total(target.bounds, scheme)]:
+        what = f"none for stage 'total' with scheme {', '.join(lost)} is left; without one nothing can pass"
+        raise InvalidConfig(path, [str(Problem(("bounds",), what))])
     return target, merged
+
+
+def _judges_the_total(bounds: Iterable[Bound], scheme: str) -> bool:
+    """Return whether what is switched off leaves a bound on the total of some output."""
+    held = for_scheme(bounds, "total", scheme)
+    return any(not bound.off for output in {bound.output for bound in held} for bound in deciding(held, output))
+
+
+def _contradictions(layer: Layer) -> list[Problem]:
+    """Return a problem for each bound of a file that is on the same thing as one before it; bounds that are wrong by themselves are left out."""
+    said = layer.content.get("bounds")
+    read = [(place, config.check(one, Bound)[0]) for place, one in enumerate(said if isinstance(said, list) else ())]
+    whole = [(place, bound) for place, bound in read if bound is not None]
+    return [Problem(("bounds", second), what) for _, second, what in contradictions(whole)]
+
+
+def _placed(bounds: Iterable[Bound], chain: list[Layer], merged: Merged) -> tuple[Bound, ...]:
+    """Return the bounds with the file that says each, and how near it is."""
+    nearness = {layer.path: place for place, layer in enumerate(reversed(chain))}
+    placed = []
+    for index, bound in enumerate(bounds):
+        path, (_, own, *_) = merged.origins["bounds", index]
+        placed.append(bound.read_from(Origin(path, int(own), nearness[path])))
+    return tuple(placed)
 
 
 def _is_in_a_bound(location: Location) -> bool:

@@ -94,34 +94,13 @@ def _put_bounds(merged: Merged, value: list[Any], path: Path) -> None:
     if not isinstance(held, list):
         _forget(merged, "bounds")
         held = merged.content["bounds"] = []
-    # Only inherited ones are replaced: of two alike in one file neither may win in silence.
-    inherited = {_identity(bound): index for index, bound in enumerate(held)}
+    # None takes another's place: which of them decides is known where there is an output, and what is hidden can be shown.
     for own, bound in enumerate(value):
-        place = inherited.get(_identity(bound), len(held))
-        held[place : place + 1] = [bound]
-        _forget(merged, "bounds", place)
+        place = len(held)
+        held.append(bound)
         merged.origins["bounds", place] = (path, ("bounds", own))
         for key in bound if isinstance(bound, dict) else ():
             merged.origins["bounds", place, key] = (path, ("bounds", own, key))
-
-
-def _identity(bound: Any) -> tuple[str, ...]:
-    """As `Bound.identity`, of what nobody has checked yet."""
-    if not isinstance(bound, dict):
-        return (repr(bound),)
-    of_own = str(bound.get("unit") == "achievable")
-    return (
-        *(str(bound.get(key)) for key in ("stage", "output", "metric")),
-        of_own,
-        *_names(bound, "kinds"),
-        "of",
-        *_names(bound, "schemes"),
-    )
-
-
-def _names(bound: dict[str, Any], key: str) -> list[str]:
-    said = bound.get(key, [])
-    return sorted(map(str, said)) if isinstance(said, list) else [str(said)]
 
 
 def _forget(merged: Merged, *location: str | int) -> None:

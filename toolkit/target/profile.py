@@ -4,9 +4,20 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import AfterValidator, Field, FiniteFloat, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    FiniteFloat,
+    PrivateAttr,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_serializer,
+    field_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from toolkit import metrics, recipe, registry, task_metrics
 from toolkit.config import Model, plugin, unknown
@@ -40,6 +51,11 @@ def _metric(text: str) -> str:
         raise ValueError(error.problem) from None
 
 
+def _without_default(schema: dict[str, Any]) -> None:
+    schema.pop("default", None)
+
+
+_UNSAID = float("nan")  # the limit of a bound that has none; told from a NaN of the file's by being this very object
 Text = Annotated[str, AfterValidator(_said)]
 Scheme = Annotated[str, plugin("schemes")]
 
@@ -94,25 +110,38 @@ class Budget(Model):
     file_bytes: int | None = Field(default=None, gt=0)
 
 
+class Origin(NamedTuple):
+    """Where a bound was read: the file, its place among the file's bounds, and how near the file is (0: the last one that is extended)."""
+
+    path: Path
+    place: int
+    layer: int
+
+    def __str__(self) -> str:
+        return f"{self.path.name} bounds[{self.place}]"
+
+
 class Bound(Model):
     """How far one stage may be off: a metric of one output ("*": of each), its limit, and why this limit is the right one.
 
     `unit` is one of the metric's and may be left out where it has only one; what is measured in the output's own unit can also be bounded in
     "noise": multiples of what the original differs by itself when it is run again. `schemes` restricts the bound to artifacts of these schemes.
     `confidence` is that of the interval by which a rate is judged. A task metric, or a user's `module:function`, is bounded in its "drop": by how
-    much the total is worse than the original by the samples' labels, in the metric's own unit, all outputs together.
+    much the total is worse than the original by the samples' labels, in the metric's own unit, all outputs together. With `off` the metric is not
+    judged: the bound has no limit (NaN, which nothing meets), hides inherited ones, and in the report stands why.
 
-    `kinds` restricts it to outputs of these kinds. `undecided` is what holds where the limit lies inside the interval: "passed" makes a bound that fails
-    only what is certain. In the unit "achievable" the limit is of how far the artifact is behind the toolkit's own of the same scheme: dB below it, the
-    ratio of both where less is better, and of a rate the p-value of McNemar's test that it is worse; a value as good as `unless` (in `unless_unit`, the
-    metric's first unit if left out) keeps the bound whatever own is. With fewer than `least_samples` what fails is inconclusive.
+    `kinds` restricts it to outputs of these kinds. `undecided` is what holds where the limit lies inside the interval: "passed" makes a bound that
+    fails only what is certain. In the unit "achievable" the limit is of how far the artifact is behind the toolkit's own of the same scheme: dB below
+    it, the ratio of both where less is better, and of a rate the p-value of McNemar's test that it is worse; a value as good as `unless` (in
+    `unless_unit`, the metric's first unit if left out) keeps the bound whatever own is. With fewer than `least_samples` what fails is inconclusive.
     """
 
     stage: Stage
     output: Text
     metric: Annotated[str, AfterValidator(_metric)]
+    off: bool = False
     unit: str = Field(default="", validate_default=True)
-    limit: FiniteFloat
+    limit: FiniteFloat = Field(default=_UNSAID, validate_default=True, json_schema_extra=_without_default)
     because: Text
     schemes: tuple[Scheme, ...] = ()
     kinds: tuple[Text, ...] = ()
@@ -121,6 +150,7 @@ class Bound(Model):
     unless: FiniteFloat | None = None
     unless_unit: str = Field(default="", validate_default=True)
     least_samples: int = Field(default=0, ge=0)
+    _origin: Origin | None = PrivateAttr(default=None)
 
     @field_validator("metric")
     @classmethod
@@ -151,10 +181,28 @@ class Bound(Model):
             raise ValueError(f"{limit:g} can be shown by no number of samples: a rate is judged by its interval")
         return limit
 
+    @field_validator("limit", mode="wrap")
+    @classmethod
+    def _limit_unless_off(cls, limit: Any, check: ValidatorFunctionWrapHandler, info: ValidationInfo) -> float:
+        off = info.data.get("off", False)
+        if limit is not _UNSAID and not off:
+            return float(check(limit))
+        if limit is not _UNSAID:
+            raise ValueError(
+                f"{limit!r} beside off = true; expected one or the other: what is switched off is not judged"
+            )
+        if not off:
+            raise PydanticCustomError("missing", "missing")
+        return limit
+
+    @field_serializer("limit", when_used="json")
+    def _limit_in_json(self, limit: float) -> float | None:
+        return None if self.off else limit
+
     @field_validator("unit")
     @classmethod
     def _unit_of_the_metric(cls, unit: str, info: ValidationInfo) -> str:
-        if "metric" not in info.data:
+        if "metric" not in info.data or (info.data.get("off") and not unit):
             return unit
         units = _units(info.data["metric"])
         own = [one for one in units if one != ACHIEVABLE]
@@ -186,10 +234,34 @@ class Bound(Model):
         return _is_task(self.metric)
 
     @property
-    def identity(self) -> tuple[str, str, str, bool, tuple[str, ...], tuple[str, ...]]:
-        """What makes it this bound and no other: stage, output, metric, whether it is of what is achievable, kinds and schemes."""
-        of_own = self.unit == ACHIEVABLE
-        return self.stage, self.output, self.metric, of_own, tuple(sorted(self.kinds)), tuple(sorted(self.schemes))
+    def layer(self) -> int:
+        """How near the file is that says it: of two files, that of the larger number has the last word."""
+        return 0 if self._origin is None else self._origin.layer
+
+    @property
+    def where(self) -> str:
+        """The file that says it, and its place there; "" where no file does."""
+        return "" if self._origin is None else str(self._origin)
+
+    @property
+    def path(self) -> Path | None:
+        """The file that says it."""
+        return None if self._origin is None else self._origin.path
+
+    @property
+    def terms(self) -> str:
+        """What it asks: `<= 0.1 range`, or that the metric is off."""
+        if self.off:
+            return "off"
+        if self.unit == ACHIEVABLE:
+            return f"within {self.limit:g} of {ACHIEVABLE}"
+        return f"{'<=' if _scale(self.metric)[2] == 'lower' else '>='} {self.limit:g} {self.unit}"
+
+    def read_from(self, origin: Origin) -> Bound:
+        """Return it with the place where it was read."""
+        placed = self.model_copy()
+        placed._origin = origin  # noqa: SLF001 - of its own class
+        return placed
 
 
 def _is_task(metric: str) -> bool:
@@ -301,11 +373,10 @@ class Target(Model):
     @field_validator("bounds")
     @classmethod
     def _bounds_can_carry_a_verdict(cls, bounds: tuple[Bound, ...], info: ValidationInfo) -> tuple[Bound, ...]:
-        for index, bound in enumerate(bounds):
-            if bound.identity in [other.identity for other in bounds[:index]]:
-                what = f"{bound.stage} {bound.output} {bound.metric}"
-                raise ValueError(f"{what} is bounded twice; expected one for each stage, output, metric and schemes")
         for scheme in info.data.get("schemes", ()):
-            if not any(bound.stage == "total" and (not bound.schemes or scheme in bound.schemes) for bound in bounds):
+            total = [
+                bound for bound in bounds if bound.stage == "total" and (not bound.schemes or scheme in bound.schemes)
+            ]
+            if all(bound.off for bound in total):
                 raise ValueError(f"none for stage 'total' with scheme {scheme}; without one nothing can pass")
         return bounds

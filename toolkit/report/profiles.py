@@ -1,0 +1,66 @@
+"""A profile for people and as JSON: every value with the file that says it, and which of its bounds decide."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from toolkit import registry
+from toolkit.target.deciding import ALL, Hidden, Standing, standing
+
+if TYPE_CHECKING:
+    from toolkit.target import Bound, Target, Value
+
+_RULE = (
+    "bounds: of several on one metric, one that names the output decides, then that of the nearer file, "
+    "then one that names kinds, then one that names schemes"
+)
+
+
+def profile_json(target: Target) -> dict[str, Any]:
+    """Return a profile as JSON; each bound with the `file` that says it, its `place` there, whether it `decides`, and where it is `hidden`."""
+    document = target.model_dump(mode="json")
+    for said, bound in zip(document["bounds"], target.bounds, strict=True):
+        found = _standing(bound, target)
+        said["file"] = None if bound.path is None else str(bound.path)
+        said["place"] = bound.where
+        said["decides"] = found.decides
+        said["hidden"] = [
+            {"by": one.by.where, "schemes": list(one.schemes), "output": one.output} for one in found.hidden
+        ]
+    return document
+
+
+def profile_text(target: Target, values: Sequence[Value]) -> str:
+    """Return every value of a profile and where it comes from, then its bounds by stage, those that are hidden last."""
+    plain = [value for value in values if not value.key.startswith("bounds[")]
+    width = max(len(value.key) for value in plain)
+    lines = [
+        f"{value.key:<{width}}  {json.dumps(value.value, default=list):<40}  {value.path.name if value.path else '(default)'}"
+        for value in plain
+    ]
+    lines += ["", _RULE]
+    for stage in dict.fromkeys(bound.stage for bound in target.bounds):
+        rows = [(bound, _standing(bound, target)) for bound in target.bounds if bound.stage == stage]
+        rows.sort(key=lambda row: not row[1].decides)
+        lines += ["", stage, *(line for row in rows for line in _bound_lines(*row))]
+    return "\n".join(lines)
+
+
+def _bound_lines(bound: Bound, stands: Standing) -> list[str]:
+    of = ", ".join((*bound.kinds, *(bound.schemes or ("every scheme",))))
+    line = f"  {bound.output:<8} {f'{bound.metric} {bound.terms}':<32} {of:<44} {bound.where}"
+    hidden = [f"{'':<11}hidden{_where(one)} by {one.by.where}" for one in stands.hidden]
+    return [line, f"{'':<11}{bound.because}", *hidden] if stands.decides else [line, *hidden]
+
+
+def _where(one: Hidden) -> str:
+    output = [f"for output {one.output!r}"] if one.output != ALL else []
+    names = ", ".join((*([one.kind] if one.kind else []), *one.schemes))
+    return "".join(f" {part}" for part in (*output, *([f"for {names}"] if names else [])))
+
+
+def _standing(bound: Bound, target: Target) -> Standing:
+    schemes = [name for name in registry.names("schemes") if name not in target.forbids]
+    return standing(bound, target.bounds, schemes)
