@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from toolkit import compare, task_metrics
+from toolkit import compare, task_metrics, unasked
 from toolkit.compare import Comparison, plain_json
 from toolkit.compare.intervals import clopper_pearson, samples_by_width
 from toolkit.compare.paired import Drop, Scoring, all_hits, drop
@@ -22,7 +22,6 @@ from toolkit.task_metrics import Better, Labels, count_labels, gather, is_own, p
 if TYPE_CHECKING:
     from toolkit.target import Bound
 
-USUAL = "top_k_accuracy"  # scored without being asked for, where it applies; other metrics fit too much to be meant
 _SEED = 0
 
 
@@ -146,21 +145,53 @@ def require_labels(wanted: Sequence[str], labels: Labels | None) -> None:
 
 
 def score(steps: Sequence[Ran], labels: Labels | None, wanted: Sequence[str]) -> list[Task]:
-    """Return each metric of ours that is wanted, by its canonical text, of the stages of a chain; where nothing is, the usual one if it applies.
+    """Return each metric of ours that is wanted, by its canonical text, of the stages of a chain; where nothing is, what leaves no doubt (`unasked`).
 
     UnjudgeableRun where a metric that is wanted cannot be had: without labels, or where it says nothing about outputs and labels like these.
     """
     require_labels(wanted, labels)
     if labels is None:
         return []
+    if not wanted:
+        return [
+            task for metric, least in _usual(steps[0], labels) if (task := _usual_task(steps, metric, labels, least))
+        ]
     found = []
-    for text in (text for text in wanted or (USUAL,) if not is_own(text)):
+    for text in (text for text in wanted if not is_own(text)):
         metric = task_metrics.load(text)
-        rows = {step.stage: _rows(step, metric, labels, required=bool(wanted)) for step in scorable(steps)}
-        if None not in rows.values():
-            scores = {stage: metric.score(each) for stage, each in rows.items() if each is not None}
-            found.append(Task(text, metric.BETTER, scores, rows))
+        rows = {}
+        for step in scorable(steps):
+            found_rows = _rows(step, metric, labels)
+            if isinstance(found_rows, str):
+                raise UnjudgeableRun(f"task metric {metric}: says nothing about {step.stage}: {found_rows}")
+            rows[step.stage] = found_rows
+        found.append(_task(text, metric, rows))
     return found
+
+
+def _usual(original: Ran, labels: Labels) -> list[tuple[task_metrics.TaskMetric, float]]:
+    run = original.read(1)
+    block = next(iter(run.blocks), None)
+    specs = run.signature.outputs
+    return (
+        [] if block is None else unasked.usual(specs, {each.name: block[each.name].shape[1:] for each in specs}, labels)
+    )
+
+
+def _usual_task(steps: Sequence[Ran], metric: task_metrics.TaskMetric, labels: Labels, least: float) -> Task | None:
+    """Return a metric that nobody asked for, scored; None where it says nothing about one of the steps, or the original scores too little for it."""
+    rows: dict[str, list[Any]] = {}
+    for step in scorable(steps):
+        found = _rows(step, metric, labels)
+        if isinstance(found, str):
+            return None
+        rows[step.stage] = found
+    task = _task(str(metric), metric, rows)
+    return task if task.scores[steps[0].stage] >= least else None
+
+
+def _task(text: str, metric: task_metrics.TaskMetric, rows: Mapping[str, list[Any]]) -> Task:
+    return Task(text, metric.BETTER, {stage: metric.score(each) for stage, each in rows.items()}, rows)
 
 
 def scorable(steps: Sequence[RanT]) -> list[RanT]:
@@ -169,8 +200,8 @@ def scorable(steps: Sequence[RanT]) -> list[RanT]:
     return [*whole, steps[-1]]
 
 
-def _rows(step: Ran, metric: task_metrics.TaskMetric, labels: Labels, *, required: bool) -> list[Any] | None:
-    """Return what the metric needs of each sample, or None where it says nothing about the step and is not required."""
+def _rows(step: Ran, metric: task_metrics.TaskMetric, labels: Labels) -> list[Any] | str:
+    """Return what the metric needs of each sample, or why it says nothing about the step."""
     run = step.read()
     specs = {spec.name: spec for spec in run.signature.outputs}
     truth = part(labels, 0, step.count) if step.count < count_labels(labels) else labels
@@ -180,9 +211,7 @@ def _rows(step: Ran, metric: task_metrics.TaskMetric, labels: Labels, *, require
         raise UnjudgeableRun(f"{step.stage}: no sample; nothing can be scored")
     reason = metric.applies({name: block[name].shape[1:] for name in specs}, truth)
     if reason is not None:
-        if required:
-            raise UnjudgeableRun(f"task metric {metric}: says nothing about {step.stage}: {reason}")
-        return None
+        return reason
 
     def real() -> Iterator[dict[str, task_metrics.Real]]:
         for each in (block, *blocks):

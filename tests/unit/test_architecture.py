@@ -40,7 +40,7 @@ ORDER = """
     target
     runtime
     compare
-    tasks
+    unasked tasks
     saved_runs
     attribution attribution.text attribution.folder attribution.ranking
     verdict

@@ -35,6 +35,12 @@ def _of_numbers(noise, rng):
     return {"y": (truth + noise * rng.normal(size=truth.shape))[:, None]}, truth
 
 
+def _of_ids(noise, rng):
+    truth = rng.integers(100, 110, (SAMPLES, 1))
+    other = rng.random(truth.shape) < noise / 8
+    return {"y": np.where(other, 9.0, truth)[:, None]}, truth
+
+
 def _of_words(noise, rng):
     truth = rng.integers(0, 9, (SAMPLES, 7))
     other = rng.random(truth.shape) < noise / 4
@@ -52,6 +58,7 @@ def _of_boxes(noise, rng):
 
 MADE = {
     "auc": _of_classes,
+    "exact_match": _of_ids,
     "f1": _of_classes,
     "mean_average_precision": _of_boxes,
     "mean_iou": _of_pixels,

@@ -1,0 +1,127 @@
+"""Which task metrics are scored where nobody asks: those of which outputs and labels leave no doubt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from toolkit import compare, tasks
+from toolkit.signature import Signature, TensorSpec
+
+RNG = np.random.default_rng(5)
+COUNT = 60
+CLASSES = RNG.integers(0, 4, COUNT)
+NUMBERS = RNG.normal(300, 5, (COUNT, 1)).astype(np.float32)
+MASKS = RNG.integers(0, 3, (COUNT, 5, 6))
+
+
+@dataclass
+class Ran:
+    """One run in memory."""
+
+    stage: str
+    arrays: dict
+
+    @property
+    def count(self):
+        return len(next(iter(self.arrays.values())))
+
+    def read(self, count=None):
+        specs = tuple(TensorSpec(name, str(array.dtype), array.shape[1:]) for name, array in self.arrays.items())
+        return compare.Run(
+            self.stage, Signature("", (), specs), [{name: array[:count] for name, array in self.arrays.items()}]
+        )
+
+
+def scored(original, labels, artifact=None, wanted=()):
+    """Return the scores of two stages by metric; outputs are (N, ...), each as one call gives it without its batch axis."""
+    original, artifact = (
+        {name: array[:, None] for name, array in each.items()} for each in (original, artifact or original)
+    )
+    steps = [Ran("original", original), Ran("kernels", artifact)]
+    return {task.metric: task.scores for task in tasks.score(steps, labels, wanted)}
+
+
+def test_real_numbers_against_real_labels():
+    off = {"kelvin": NUMBERS + np.float32(3)}
+
+    (found,) = scored({"kelvin": NUMBERS}, NUMBERS, off).items()
+
+    assert found[0] == "r2"
+    assert found[1]["original"] == 1
+    assert found[1]["kernels"] < 0.9
+
+
+def test_one_axis_more_or_less_is_no_doubt():
+    assert list(scored({"kelvin": NUMBERS}, NUMBERS[:, 0])) == ["r2"]
+
+
+@pytest.mark.parametrize(
+    ("output", "labels"),
+    [
+        (NUMBERS, CLASSES),  # one number and whole labels: a score from where on, or an age?
+        (NUMBERS, (NUMBERS > 300).astype(np.float32)),  # yes and no, as floats
+        (NUMBERS - 273, NUMBERS),  # of another unit: the original explains nothing
+        (np.tile(NUMBERS, 3), NUMBERS),
+        (RNG.random((COUNT, 5, 6, 1)).astype(np.float32), MASKS),  # from where on is a pixel a yes?
+        (np.eye(4, dtype=np.float32)[CLASSES], (np.eye(4)[CLASSES]).astype(np.float32)),  # of each class
+    ],
+)
+def test_what_leaves_doubt_is_not_scored(output, labels):
+    assert scored({"y": output}, labels) == {}
+
+
+def test_classes_that_the_model_chose_itself():
+    said = CLASSES[:, None].astype(np.int64)
+    other = said.copy()
+    other[:6] = 9
+
+    found = scored({"class": said}, CLASSES, {"class": other})
+
+    assert found == {"exact_match": {"original": 1.0, "kernels": 0.9}}
+
+
+def test_yes_or_no():
+    said = (CLASSES > 1)[:, None]
+
+    assert scored({"yes": said}, CLASSES > 1) == {"exact_match": {"original": 1.0, "kernels": 1.0}}
+
+
+@pytest.mark.parametrize("output", [MASKS, np.eye(3, dtype=np.float32)[MASKS]])
+def test_maps_against_masks(output):
+    assert scored({"map": output}, MASKS) == {"mean_iou": {"original": 1.0, "kernels": 1.0}}
+
+
+def test_scores_against_classes_as_before():
+    scores = np.eye(4, dtype=np.float32)[CLASSES]
+
+    assert scored({"scores": scores}, CLASSES) == {"top_k_accuracy": {"original": 1.0, "kernels": 1.0}}
+
+
+def test_each_output_with_a_target_of_its_name():
+    """Two classifiers in one model, and a number of which the labels say nothing."""
+    scores = np.eye(4, dtype=np.float32)[CLASSES]
+    outputs = {"shape": scores, "colour": scores[::-1].copy(), "size": NUMBERS}
+
+    found = scored(outputs, {"shape": CLASSES, "colour": CLASSES})
+
+    assert list(found) == ["top_k_accuracy:output=colour", "top_k_accuracy:output=shape"]
+    assert found["top_k_accuracy:output=shape"]["original"] == 1
+
+
+def test_labels_that_several_outputs_may_mean_are_not_used():
+    scores = np.eye(4, dtype=np.float32)[CLASSES]
+
+    assert scored({"shape": scores, "colour": scores}, CLASSES) == {}
+
+
+def test_what_is_asked_for_takes_the_place_of_it():
+    scores = np.eye(4, dtype=np.float32)[CLASSES]
+
+    assert list(scored({"scores": scores}, CLASSES, wanted=("f1",))) == ["f1"]
+
+
+def test_a_stage_that_it_says_nothing_about_is_scored_by_nothing():
+    assert scored({"class": CLASSES[:, None]}, CLASSES, {"class": np.tile(CLASSES[:, None], 2)}) == {}
