@@ -17,6 +17,7 @@ from toolkit.errors import RequestError
 from toolkit.report import OUTCOMES, comparison_text, number_text
 from toolkit.saved_runs import SUFFIX, SavedRun
 from toolkit.target.deciding import switched_off
+from toolkit.task_metrics import is_own
 from toolkit.verdict import Judged, Outcome, judge_chain, off_text, own_noise
 from toolkit.worker import labels
 
@@ -152,8 +153,10 @@ def rejudge(bundle: Path, bounds: Path) -> Rejudged:
         saved_runs.require_same_samples(runs[0], run)
     limits, scheme, noise = target.read_bounds(bounds), report["artifact"]["scheme"], own_noise(report["noise"])
     judged = judge_chain(runs, limits, scheme, noise, early=report["stopped_early"])
-    wanted = tasks.asked((), limits, scheme)
-    scored = [*(tasks.score(runs, _labels(bundle), wanted) if wanted else ()), *saved_tasks(bundle)]
+    truth = _labels(bundle)
+    before = [] if truth is None else [each["metric"] for each in report.get("tasks", ()) if not is_own(each["metric"])]
+    wanted = tasks.asked(before, limits, scheme)
+    scored = [*(tasks.score(runs, truth, wanted) if wanted else ()), *saved_tasks(bundle)]
     drops = tasks.judge_drops(scored, limits, scheme, runs[-1].stage)
     off = map(off_text, switched_off(limits, scheme, dict.fromkeys(judged.total.measured.outputs, "")))
     return Rejudged(bundle, bounds, report, replace(judged, drops=drops), tuple(off))

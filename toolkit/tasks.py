@@ -22,6 +22,7 @@ from toolkit.task_metrics import Better, Labels, count_labels, gather, is_own, p
 if TYPE_CHECKING:
     from toolkit.target import Bound
 
+_RELATIVE = "relative_drop"  # a bound's unit, as `toolkit.target` has it
 _SEED = 0
 
 
@@ -58,11 +59,17 @@ class Task:
     def drop(self, stage: str, confidence: float) -> Drop:
         """Return how much worse a stage is than the original on the samples that both ran; without rows its interval has no width."""
         first, rows = self.rows["original"], self.rows[stage]
-        sign = 1 if self.better == "higher" else -1
         if first is None or rows is None:
-            value = sign * (self.scores["original"] - self.scores[stage])
+            value = self.seen_drop(stage)
             return Drop(value, value, value, "one number for all samples, so without an interval")
         return drop(self.scoring, first[: len(rows)], rows, confidence)
+
+    def seen_drop(self, stage: str) -> float:
+        """Return how much worse a stage is than the original on the samples that both ran, as it was seen."""
+        first, rows = self.rows["original"], self.rows[stage]
+        sign = 1 if self.better == "higher" else -1
+        before = self.scores["original"] if first is None or rows is None else self.scoring.score(first[: len(rows)])
+        return sign * (before - self.scores[stage])
 
     def interval(self, stage: str, confidence: float) -> tuple[float, float] | None:
         """Return that of a stage's score: exact where rows are hits and misses, by the bootstrap else; None without rows."""
@@ -126,7 +133,7 @@ class OwnScoring:
 
 def asked(said: Iterable[str], bounds: Iterable[Bound], scheme: str) -> tuple[str, ...]:
     """Return the task metrics that are asked for, or bounded for a scheme, each once."""
-    return tuple(dict.fromkeys((*said, *(bound.metric for bound in _bounded(bounds, scheme)))))
+    return tuple(dict.fromkeys((*said, *(bound.metric for bound in _bounded(bounds, scheme) if asks(bound)))))
 
 
 def _bounded(bounds: Iterable[Bound], scheme: str) -> list[Bound]:
@@ -223,22 +230,35 @@ def _rows(step: Ran, metric: task_metrics.TaskMetric, labels: Labels) -> list[An
 def judge_drops(tasks: Sequence[Task], bounds: Sequence[Bound], scheme: str, last: str) -> tuple[Comparison, ...]:
     """Return a comparison for each bound on a drop: how much worse the stage `last` is than the original.
 
-    UnjudgeableRun for a metric that was not scored.
+    UnjudgeableRun for a metric that was not scored, where a bound asks for it. A bound that fails only what is certain asks for nothing: it judges
+    what was scored, of its metric with any parameters, where no other bound does.
     """
+    chosen = _bounded(bounds, scheme)
     known = {task.metric: task for task in tasks}
     comparisons = []
-    for bound in _bounded(bounds, scheme):
+    for bound in (bound for bound in chosen if asks(bound)):
         if bound.metric not in known:
             raise UnjudgeableRun(
                 f"bound {bound.stage} {bound.metric}: was not scored; known: {', '.join(known) or 'none'}"
             )
-        comparisons.append(_comparison(known[bound.metric], bound, last))
+        comparisons.append(_comparison(known.pop(bound.metric), bound, last))
+    silent = {bound.metric: bound for bound in chosen if not asks(bound)}
+    for task in known.values():
+        found = silent.get(task.metric, silent.get(task.metric.partition(":")[0]))
+        if found is not None and not math.isnan(task.scores["original"]):
+            comparisons.append(_comparison(task, found, last))
     return tuple(comparisons)
 
 
+def asks(bound: Bound) -> bool:
+    """Return whether a bound on a task metric has it scored: not one that is there for whatever is scored."""
+    return bound.undecided != "passed"
+
+
 def _comparison(task: Task, bound: Bound, last: str) -> Comparison:
-    rows, found = task.rows[last], task.drop(last, bound.confidence)
+    rows, found = task.rows[last], _in_unit(bound.unit, task, _drop(task, bound, last))
     samples = 0 if rows is None else len(rows)
+    has_interval = rows is not None and found.low != found.high
     comparison = Comparison(
         stage=bound.stage,
         output="*",
@@ -249,12 +269,42 @@ def _comparison(task: Task, bound: Bound, last: str) -> Comparison:
         better="lower",
         because=bound.because,
         samples=samples,
-        interval=None if rows is None else (found.low, found.high),
-        confidence=None if rows is None else bound.confidence,
+        interval=(found.low, found.high) if has_interval else None,
+        confidence=bound.confidence if has_interval else None,
         detail=found.detail,
+        undecided=bound.undecided,
     )
     if comparison.status != "inconclusive":
         return comparison
     return replace(
         comparison, samples_needed=samples_by_width(found.value, (found.low, found.high), bound.limit, samples)
     )
+
+
+def _drop(task: Task, bound: Bound, last: str) -> Drop:
+    """Return the drop of a stage; of a bound that fails only what is certain, without a resampling that could change nothing.
+
+    Where a resample had no score there is no interval, and what nobody knows is not certain.
+    """
+    if asks(bound):
+        return task.drop(last, bound.confidence)
+    rows = task.rows[last]
+    seen = task.seen_drop(last)
+    kept = _in_unit(bound.unit, task, Drop(seen, seen, seen, "")).value <= bound.limit
+    if rows is None or (kept and not all_hits(rows)):
+        return Drop(seen, seen, seen, "within the limit as it was seen" if kept else "one number for all samples")
+    found = task.drop(last, bound.confidence)
+    open_ended = math.isfinite(found.value) and not (math.isfinite(found.low) and math.isfinite(found.high))
+    return replace(found, low=-math.inf, high=math.inf) if open_ended else found
+
+
+def _in_unit(unit: str, task: Task, found: Drop) -> Drop:
+    """Return a drop as a share of what the original has where that is meant; infinite where the original has none."""
+    if unit != _RELATIVE:
+        return found
+    whole = abs(task.scores["original"])
+
+    def share(value: float) -> float:
+        return value / whole if whole > 0 else value and math.copysign(math.inf, value)
+
+    return Drop(share(found.low), share(found.value), share(found.high), found.detail)

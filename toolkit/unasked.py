@@ -26,7 +26,7 @@ _MASK_AXES = 3  # of labels that are a class for each pixel: samples, height, wi
 
 @dataclass(frozen=True, slots=True)
 class _Usual:
-    """A metric, the outputs that it may be of, the labels that leave no doubt, and the least score of the original that shows they belong together."""
+    """A metric, the outputs that it may be of, the labels that leave no doubt, and what the original scores at least where they belong together."""
 
     metric: str
     of: Callable[[TensorSpec], bool]
@@ -53,7 +53,7 @@ def _are_masks(labels: np.ndarray) -> bool:
 
 
 def _are_real(labels: np.ndarray) -> bool:
-    return labels.dtype.kind == "f" and len(np.unique(labels)) > 2  # noqa: PLR2004 (yes and no, as numbers)
+    return labels.dtype.kind == "f" and len(np.unique(labels)) > 2  # which yes and no, as numbers, are
 
 
 _USUAL = (

@@ -26,9 +26,11 @@ class Ran:
 
     @property
     def count(self):
+        """How many samples."""
         return len(next(iter(self.arrays.values())))
 
     def read(self, count=None):
+        """Return all of them, or the first."""
         specs = tuple(TensorSpec(name, str(array.dtype), array.shape[1:]) for name, array in self.arrays.items())
         return compare.Run(
             self.stage, Signature("", (), specs), [{name: array[:count] for name, array in self.arrays.items()}]

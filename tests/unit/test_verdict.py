@@ -413,6 +413,100 @@ def test_a_drop_of_an_error_is_a_rise(judged, profile):
     assert 3 < failed.interval[0] < failed.value < failed.interval[1] < 5
 
 
+CERTAIN = """
+[[bounds]]
+stage = "total"
+output = "*"
+metric = "{metric}"
+limit = {limit}
+unit = "{unit}"
+undecided = "passed"
+because = "a test"
+"""
+
+
+@pytest.fixture
+def certain(tmp_path, profile):
+    """Return a maker of targets that hold a task metric, if it is scored, to what is certain alone."""
+
+    def make(metric: str, limit: float, unit: str = "drop", drop: tuple[str, float] | None = None):
+        profile(limit=100, kernels=100, drop=drop)
+        path = tmp_path / "board.toml"
+        path.write_text(path.read_text() + CERTAIN.format(metric=metric, limit=limit, unit=unit))
+        return target.find(path)
+
+    return make
+
+
+@pytest.mark.parametrize(("wrong", "status"), [(0, "passed"), (6, "passed"), (30, "failed")])
+def test_a_drop_that_is_certain_fails_without_being_asked_for(judged, certain, wrong, status):
+    """What the interval leaves open is shown, and decides nothing."""
+    verdict = judged(with_wrong(wrong), certain("top_k_accuracy", 0.02), labels=TRUTH)
+
+    (drop,) = verdict.judged.drops
+    assert (drop.status, verdict.outcome, drop.value) == (status, status, wrong / 50)
+    assert drop.interval[0] <= drop.value <= drop.interval[1]
+    assert verdict.guilty_stage == ("kernels" if status == "failed" else None)
+
+
+def test_what_was_not_scored_is_no_mistake_of_a_bound_that_asks_for_nothing(judged, certain):
+    assert judged(stages(), certain("top_k_accuracy", 0.02)).judged.drops == ()
+    assert judged(stages(), certain("mean_iou", 0.02), labels=TRUTH).judged.drops == ()
+
+
+def test_it_holds_for_the_metric_with_any_parameters(judged, certain):
+    verdict = judged(with_wrong(30), certain("top_k_accuracy", 0.02), labels=TRUTH, tasks=("top_k_accuracy:k=2",))
+
+    assert [(drop.metric, drop.limit) for drop in verdict.judged.drops] == [("top_k_accuracy:k=2", 0.02)]
+
+
+def test_a_bound_that_asks_goes_before_one_that_does_not(judged, certain):
+    board = certain("top_k_accuracy", 0.02, drop=("top_k_accuracy:k=2", 0.9))
+
+    verdict = judged(with_wrong(30), board, labels=TRUTH)
+
+    assert [(drop.metric, drop.limit) for drop in verdict.judged.drops] == [("top_k_accuracy:k=2", 0.9)]
+
+
+@pytest.mark.parametrize(("off", "status"), [(0.0, "passed"), (0.005, "passed"), (2.0, "failed")])
+def test_an_error_is_held_to_a_share_of_what_it_was(judged, certain, off, status):
+    truth = (SCORES + np.random.default_rng(1).normal(size=SCORES.shape) / 10)[:, 0]
+    board = certain("mse", 0.1, "relative_drop")
+
+    (drop,) = judged(stages(kernels=off), board, labels=truth, tasks=("mse",)).judged.drops
+
+    assert drop.status == status
+    assert (drop.value > 0.1) == (drop.interval is not None) == (off == 2)
+
+
+def test_real_numbers_that_explain_less_fail_by_their_labels(judged, certain):
+    """Where nobody asked: an output at a fifth of its size has 2 dB, and explains a third less."""
+    verdict = judged(stages(kernels=0.2), certain("r2", 0.02), labels=SCORES[:, 0])
+
+    (drop,) = verdict.judged.drops
+    assert (drop.metric, drop.status, verdict.outcome) == ("r2", "failed", "failed")
+
+
+def test_a_score_that_is_not_a_number_is_certain(judged, certain):
+    outputs = stages()
+    outputs["kernels"] = np.full_like(SCORES, np.nan)
+
+    drops = judged(outputs, certain("r2", 0.02), labels=SCORES[:, 0]).judged.drops
+
+    assert [drop.status for drop in drops] == ["failed"]
+
+
+def test_an_interval_that_resampling_cannot_give_is_not_certain(judged, certain):
+    """All labels are alike but one: a third of the resamples lack it, and have nothing to explain."""
+    truth = np.zeros((50, 4))
+    truth[7] = 10
+
+    (drop,) = judged(stages(kernels=3.0), certain("r2", 0.02), labels=truth, tasks=("r2",)).judged.drops
+
+    assert drop.value > 1
+    assert (drop.status, drop.interval) == ("passed", (-np.inf, np.inf))
+
+
 def test_a_drop_cannot_be_shown_without_labels(judged, profile):
     """A bound that nothing can be held against is no bound that was kept."""
     with pytest.raises(UnjudgeableRun, match="top_k_accuracy: the samples have no labels"):

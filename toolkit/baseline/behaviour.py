@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from toolkit.target import Bound
 
 
+_OF_A_TASK = ("drop", "relative_drop")
+
+
 def tasks(before: Baseline, now: Baseline, by: Limits, *, same: bool) -> Iterator[Row]:
     """Yield the paired test of each task metric of the last release; `same` is whether nothing changed at all."""
     if now.labels_digest is None:
@@ -68,7 +71,7 @@ def outputs(before: Baseline, now: Baseline, *, same: bool) -> Iterator[Row]:
         return
     count = min(before.outputs.count, before.count)
     try:
-        asked = {each["metric"] for each in before.comparisons if each["unit"] != "drop"}
+        asked = {each["metric"] for each in before.comparisons if each["unit"] not in _OF_A_TASK}
         measured = compare.measure(before.outputs.read(count), thin(now.outputs.read(count), before.every), asked)
         bounds, silent = _bounds(before, measured)
         found = compare.judge(measured, bounds, stage="total", noise=own_noise(before.noise))

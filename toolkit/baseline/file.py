@@ -98,6 +98,7 @@ _PLAIN = (
     "target", "verdict", "scheme", "source_sha256", "artifact_sha256", "size_bytes", "stage", "count", "samples_digest",
     "labels_digest", "outputs_digest", "noise", "findings", "tools", "latency_ms",
 )  # fmt: skip
+_LATER = ("confidence", "undecided")  # which files of earlier releases have not
 _OF_A_COMPARISON = ("stage", "output", "metric", "unit", "value", "limit", "better", "because")
 
 
@@ -112,7 +113,7 @@ def _to_json(baseline: Baseline) -> dict[str, Any]:
             {"metric": task.metric, "better": task.better, "rows": _packed_rows(task.rows)} for task in baseline.tasks
         ],
         "comparisons": [
-            {name: each[name] for name in (*_OF_A_COMPARISON, *(["confidence"] if "confidence" in each else []))}
+            {name: each[name] for name in (*_OF_A_COMPARISON, *(name for name in _LATER if name in each))}
             for each in baseline.comparisons
         ],
         "outputs": {name: {**_packed(array), "every": every.get(name, 1)} for name, array in arrays.items()},

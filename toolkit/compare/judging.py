@@ -34,7 +34,7 @@ class Comparison:
 
     `interval` is (low, high) for a rate and for what is of the whole set, which are judged by it, at the level `confidence`; `samples_needed` is
     how many samples would settle an inconclusive one at the value that was seen, None if none would, it is settled, or its interval is another than
-    that of one look. `detail` says more where the numbers do not.
+    that of one look. `undecided` is what holds where the limit lies inside the interval. `detail` says more where the numbers do not.
     """
 
     stage: str
@@ -51,16 +51,17 @@ class Comparison:
     confidence: float | None = None
     samples_needed: int | None = None
     detail: str = ""
+    undecided: Literal["inconclusive", "passed"] = "inconclusive"
 
     @property
     def status(self) -> Status:
-        """Return "inconclusive" where the limit lies inside a rate's interval, else whether the value is within the limit."""
+        """Return `undecided` where the limit lies inside the interval, else whether the value is within the limit."""
         worst, best = self.interval or (self.value, self.value)
         if self.better == "lower":
             worst, best = best, worst
         if self._within(worst):
             return "passed"
-        return "inconclusive" if self._within(best) else "failed"
+        return self.undecided if self._within(best) else "failed"
 
     @property
     def passed(self) -> bool:

@@ -27,7 +27,7 @@ def size(count: int) -> str:
 
 def number_text(value: float, unit: str) -> str:
     """Return a measured value with its unit, where that says something."""
-    words = {"db": " dB", "lsb": " lsb", "range": " of range", "drop": " drop"}
+    words = {"db": " dB", "lsb": " lsb", "range": " of range", "drop": " drop", "relative_drop": " of the original's"}
     return f"{value:.4g}{words.get(unit, '')}"
 
 

@@ -26,6 +26,7 @@ from toolkit.recipe import Granularity, KeepFloat, Recipe
 
 Stage = Literal["source", "conversion", "quantization", "kernels", "device", "total"]
 Dtype = Literal["float32", "int8", "uint8", "int16"]
+RELATIVE_DROP = "relative_drop"  # a bound's unit: the drop of a task metric as a share of what the original has
 ACHIEVABLE = "achievable"  # a bound's unit: against the toolkit's own artifact of the same scheme
 
 
@@ -127,8 +128,9 @@ class Bound(Model):
     `unit` is one of the metric's and may be left out where it has only one; what is measured in the output's own unit can also be bounded in
     "noise": multiples of what the original differs by itself when it is run again. `schemes` restricts the bound to artifacts of these schemes.
     `confidence` is that of the interval by which a rate is judged. A task metric, or a user's `module:function`, is bounded in its "drop": by how
-    much the total is worse than the original by the samples' labels, in the metric's own unit, all outputs together. With `off` the metric is not
-    judged: the bound has no limit (NaN, which nothing meets), hides inherited ones, and in the report stands why.
+    much the total is worse than the original by the samples' labels, in the metric's own unit, all outputs together; or in its "relative_drop", as a
+    share of what the original has. With `off` the metric is not judged: the bound has no limit (NaN, which nothing meets), hides inherited ones, and
+    in the report stands why.
 
     `kinds` restricts it to outputs of these kinds. `undecided` is what holds where the limit lies inside the interval: "passed" makes a bound that
     fails only what is certain. In the unit "achievable" the limit is of how far the artifact is behind the toolkit's own of the same scheme: dB below
@@ -170,7 +172,7 @@ class Bound(Model):
     def _limit_can_be_met_and_missed(cls, limit: float, info: ValidationInfo) -> float:
         if "metric" not in info.data or info.data.get("unit") == ACHIEVABLE:
             return limit
-        low, high, better, is_rate = _scale(info.data["metric"])
+        low, high, better, is_rate = _scale(info.data["metric"], info.data.get("unit", ""))
         lower = better == "lower"
         goes = f"{info.data['metric']} goes from {low:g} to {high:g}, {better} is better"
         if (limit < low) if lower else (limit > high):
@@ -206,7 +208,7 @@ class Bound(Model):
             return unit
         units = _units(info.data["metric"])
         own = [one for one in units if one != ACHIEVABLE]
-        if not unit and len(own) == 1:
+        if not unit and (len(own) == 1 or _is_task(info.data["metric"])):
             return own[0]
         if not unit:
             raise ValueError(f"missing; {info.data['metric']} is measured in {', '.join(own)}")
@@ -268,18 +270,20 @@ def _is_task(metric: str) -> bool:
     return metric.partition(":")[0] not in registry.names("metrics")
 
 
-def _scale(metric: str) -> tuple[float, float, str, bool]:
+def _scale(metric: str, unit: str) -> tuple[float, float, str, bool]:
     """Return the least and the most that can be measured, which is better, and whether it is a rate; of a task metric, its drop."""
     if not _is_task(metric):
         found = metrics.load(metric)
         return *found.RANGE, found.BETTER, found.OVER == "rate"
-    low, high = (0.0, math.inf) if task_metrics.is_own(metric) else task_metrics.load(metric).RANGE
+    if unit == RELATIVE_DROP or task_metrics.is_own(metric):
+        return 0.0, math.inf, "lower", False
+    low, high = task_metrics.load(metric).RANGE
     return 0.0, high - low, "lower", False
 
 
 def _units(metric: str) -> tuple[str, ...]:
     if _is_task(metric):
-        return ("drop",)
+        return ("drop", RELATIVE_DROP)
     own = metrics.load(metric).UNITS
     return (*own, *(("noise",) if own[0] == "real" else ()), ACHIEVABLE)
 
