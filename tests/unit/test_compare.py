@@ -833,6 +833,7 @@ def test_a_comparison_says_what_was_judged_by_what_and_why():
         "confidence": None,
         "samples_needed": None,
         "detail": "",
+        "undecided": "inconclusive",
         "status": "failed",
         "passed": False,
     }
