@@ -133,7 +133,7 @@ class OwnScoring:
 
 def asked(said: Iterable[str], bounds: Iterable[Bound], scheme: str) -> tuple[str, ...]:
     """Return the task metrics that are asked for, or bounded for a scheme, each once."""
-    return tuple(dict.fromkeys((*said, *(bound.metric for bound in _bounded(bounds, scheme) if asks(bound)))))
+    return tuple(dict.fromkeys((*said, *(bound.metric for bound in _bounded(bounds, scheme) if not bound.is_silent))))
 
 
 def _bounded(bounds: Iterable[Bound], scheme: str) -> list[Bound]:
@@ -236,23 +236,18 @@ def judge_drops(tasks: Sequence[Task], bounds: Sequence[Bound], scheme: str, las
     chosen = _bounded(bounds, scheme)
     known = {task.metric: task for task in tasks}
     comparisons = []
-    for bound in (bound for bound in chosen if asks(bound)):
+    for bound in (bound for bound in chosen if not bound.is_silent):
         if bound.metric not in known:
             raise UnjudgeableRun(
                 f"bound {bound.stage} {bound.metric}: was not scored; known: {', '.join(known) or 'none'}"
             )
         comparisons.append(_comparison(known.pop(bound.metric), bound, last))
-    silent = {bound.metric: bound for bound in chosen if not asks(bound)}
+    silent = {bound.metric: bound for bound in chosen if bound.is_silent}
     for task in known.values():
         found = silent.get(task.metric, silent.get(task.metric.partition(":")[0]))
         if found is not None and not math.isnan(task.scores["original"]):
             comparisons.append(_comparison(task, found, last))
     return tuple(comparisons)
-
-
-def asks(bound: Bound) -> bool:
-    """Return whether a bound on a task metric has it scored: not one that is there for whatever is scored."""
-    return bound.undecided != "passed"
 
 
 def _comparison(task: Task, bound: Bound, last: str) -> Comparison:
@@ -286,7 +281,7 @@ def _drop(task: Task, bound: Bound, last: str) -> Drop:
 
     Where a resample had no score there is no interval, and what nobody knows is not certain.
     """
-    if asks(bound):
+    if not bound.is_silent:
         return task.drop(last, bound.confidence)
     rows = task.rows[last]
     seen = task.seen_drop(last)

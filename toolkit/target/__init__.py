@@ -175,7 +175,11 @@ def _resolve(path: Path) -> tuple[Target | None, Merged]:
 def _judges_the_total(bounds: Iterable[Bound], scheme: str) -> bool:
     """Return whether what is switched off leaves a bound on the total of some output."""
     held = for_scheme(bounds, "total", scheme)
-    return any(not bound.off for output in {bound.output for bound in held} for bound in deciding(held, output))
+    return any(
+        not (bound.off or bound.is_silent)
+        for output in {bound.output for bound in held}
+        for bound in deciding(held, output)
+    )
 
 
 def _contradictions(layer: Layer) -> list[Problem]:

@@ -236,6 +236,11 @@ class Bound(Model):
         return _is_task(self.metric)
 
     @property
+    def is_silent(self) -> bool:
+        """Whether it is on a task metric that it does not ask for: it judges what is scored, where a drop is certain, and is no bound that is kept."""
+        return self.is_of_task and self.undecided == "passed"
+
+    @property
     def layer(self) -> int:
         """How near the file is that says it: of two files, that of the larger number has the last word."""
         return 0 if self._origin is None else self._origin.layer
@@ -257,7 +262,7 @@ class Bound(Model):
             return "off"
         if self.unit == ACHIEVABLE:
             return f"within {self.limit:g} of {ACHIEVABLE}"
-        return f"{'<=' if _scale(self.metric)[2] == 'lower' else '>='} {self.limit:g} {self.unit}"
+        return f"{'<=' if _scale(self.metric, self.unit)[2] == 'lower' else '>='} {self.limit:g} {self.unit}"
 
     def read_from(self, origin: Origin) -> Bound:
         """Return it with the place where it was read."""
@@ -381,6 +386,6 @@ class Target(Model):
             total = [
                 bound for bound in bounds if bound.stage == "total" and (not bound.schemes or scheme in bound.schemes)
             ]
-            if all(bound.off for bound in total):
+            if all(bound.off or bound.is_silent for bound in total):
                 raise ValueError(f"none for stage 'total' with scheme {scheme}; without one nothing can pass")
         return bounds
