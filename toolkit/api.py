@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from toolkit import bundle, environments, launchers, matrix, registry, saved_runs, signatures, source
-from toolkit.chain import engine_of, execution_of
+from toolkit.chain import engine_of, execution_of, require_version
 from toolkit.conversion import Artifact, Conversions, artifact_of
 from toolkit.environments import Status
-from toolkit.errors import EdgeToolkitError, InvalidSource, RequestError, Unconvertible, WorkerError
+from toolkit.errors import EdgeToolkitError, InvalidConfig, InvalidSource, RequestError, Unconvertible, WorkerError
 from toolkit.executor import Executor
 from toolkit.jobs import Engine, Job, path_digest
 from toolkit.opening import (
@@ -155,7 +155,7 @@ def run(artifact: Path, name: str, samples: str, out: Path, *, executor: Executo
     """
     from toolkit import dataset, target
 
-    profile = target.find(name)
+    profile = target.runnable(name)
     bundle.require_writable_file(out)
     with executing(executor) as running:
         held = artifact_at(artifact, running)
@@ -163,6 +163,7 @@ def run(artifact: Path, name: str, samples: str, out: Path, *, executor: Executo
         job = run_job(artifact, drawn.output("verification"), execution_of(profile))
         entry, samples_entry = running.run(job, drawn)
         result = run_of(entry)
+        require_version(result, profile)
         if out.suffix == saved_runs.SUFFIX:
             bundle.write_run(
                 Step(profile.name, result, Signature.from_json(result.signature)),
@@ -277,7 +278,13 @@ def doctor(settings: Settings) -> list[Status]:
 
     rows = [*environments.status(settings), *launchers.status(settings)]
     for name in target.names():
-        profile = target.find(name)
+        try:
+            profile = target.runnable(name)
+        except InvalidConfig as error:  # one's own; the others still work
+            rows.append(
+                Status("target", name, False, name, None, error.problem, f"mend {error.problem.partition(': ')[0]}")
+            )
+            continue
         launcher = registry.load("launchers", profile.runtime.launcher)
         engine = engine_of(profile)
         ready = launcher.ready(engine.environment, engine.options, settings)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit import registry, source
 from toolkit.conversion import Artifact, Conversions
+from toolkit.errors import WorkerLied
 from toolkit.jobs import Engine, Job, Output
 from toolkit.originals import DEFAULT_KEY
 from toolkit.recipe import FLOAT
-from toolkit.runtime import Execution, run_job
+from toolkit.runtime import Execution, Run, run_job
 from toolkit.source import TENSORFLOW, Source
 from toolkit.store import Entry
 
@@ -150,6 +151,16 @@ def execution_of(target: Target) -> Execution:
 def kernels_of(target: Target) -> Execution:
     """Return how this machine runs a target's kernels: the same engine and version, started here."""
     return replace(execution_of(target), engine=Engine(target.runtime.name))
+
+
+def require_version(run: Run, target: Target) -> None:
+    """Raise WorkerLied where an engine that ran for a target says that it is of another version than the profile's."""
+    ran, asked = run.engine.rpartition(" ")[2], target.runtime.version
+    if ran != asked:
+        raise WorkerLied(
+            f"{target.name}: {run.engine} ran; its profile asks for {target.runtime.name} {asked}",
+            "edge-toolkit doctor tells which interpreter it ran in",
+        )
 
 
 def on_this_machine(artifact_format: str) -> Execution:

@@ -77,7 +77,7 @@ def profiles_of(names: Sequence[str]) -> list[Target]:
     """Return the targets' profiles, each once; RequestError for none, UnknownName for one that is not there."""
     from toolkit import target  # pydantic, and what it reads, takes longer to import than the rest of the host
 
-    profiles = [target.find(name) for name in dict.fromkeys(names)]
+    profiles = [target.runnable(name) for name in dict.fromkeys(names)]
     if not profiles:
         raise RequestError("no target; --target NAME would be right", f"known: {', '.join(target.names())}")
     return profiles

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolkit import compare, metrics, tasks
-from toolkit.chain import Chain, longer, model_of, on_this_machine
+from toolkit.chain import Chain, longer, model_of, on_this_machine, require_version
 from toolkit.compare import STRUCTURE, Comparison
 from toolkit.errors import EdgeToolkitError, Unconvertible, WorkerCrashed, WorkerRefused
 from toolkit.executor import Executor
@@ -183,6 +183,8 @@ def _own_tasks(
 
 def _step(stage: str, job: Job, chain: Chain, executor: Executor) -> Step:
     run = run_of(_entry(executor, job, chain))
+    if stage in ("kernels", "device", chain.links[-1][0]):
+        require_version(run, chain.target)
     signature = chain.artifact.signature if stage in ("quantization", "kernels", "device") else run.signature
     return Step(stage, run, Signature.from_json(signature_of_run(signature, run.signature)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import re
@@ -10,8 +11,12 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from toolkit import config, metrics, registry, report, schemas, target
-from toolkit.errors import InvalidConfig, RequestError, UnknownName
+from toolkit import config, environments, metrics, registry, report, schemas, target
+from toolkit.api import doctor
+from toolkit.chain import require_version
+from toolkit.errors import InvalidConfig, RequestError, UnknownName, WorkerLied
+from toolkit.runtime import Run
+from toolkit.settings import Settings
 from toolkit.target import Bound
 from toolkit.target.deciding import deciding, for_scheme, standing, switched_off
 
@@ -452,7 +457,7 @@ def test_a_mistake_in_the_base_is_reported_there(write):
         ("version =", "version = 2.14", "runtime.version: 2.14 is float, expected str"),
         (
             "version =",
-            'version = "2"\nkernels = "referenc"',
+            'version = "2.3.0"\nkernels = "referenc"',
             "runtime.kernels: 'referenc'; did you mean 'reference'? known: builtin, ",
         ),
         ("about =", 'about = " "', "about: is empty"),
@@ -734,6 +739,66 @@ def test_an_abstract_profile_may_leave_things_open_but_not_wrong(write):
         "bounds[0].because",
     ]
     target.check(write('name = "mine"\nabout = "a"\nabstract = true\n[runtime]\nthreads = 1\n'))
+
+
+# ---- the version that runs
+
+
+@pytest.mark.parametrize(
+    ("runtime", "says"),
+    [
+        ('version = "1.0.0"', "'1.0.0' cannot be run: tflite_runtime is there in version 2.14.0; expected '2.14.0'"),
+        (
+            'version = "2.3.0"',
+            "'2.3.0' cannot be run: tflite_runtime is there in version 2.14.0; litert has 2.3.0; expected '2.14.0', or that runtime",
+        ),
+        (
+            'name = "litert"\nversion = "2.14.0"',
+            "'2.14.0' cannot be run: litert is there in version 2.3.0; tflite_runtime has",
+        ),
+    ],
+)
+def test_a_version_that_no_environment_has_is_refused_where_it_is_to_run(write, runtime, says):
+    """It would be another one that runs, and the report would say that one's name; both are named, in the user's own file."""
+    path = write(MINE + f"[runtime]\n{runtime}\n")
+
+    (line,) = mistakes(path)
+    with pytest.raises(InvalidConfig, match=re.escape(says)) as caught:
+        target.runnable(path)
+
+    assert line.startswith(f"mine.toml: runtime.version: {says}")
+    assert caught.value.exit_status == 2
+    assert target.find(path).runtime.version in runtime, "it can be looked at, and its bounds can be read"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_ships_asks_for_the_versions_that_are_there(name):
+    """Locks and profiles are renewed together."""
+    found = target.runnable(name)
+
+    assert environments.version(found.runtime.name) == found.runtime.version
+
+
+def test_doctor_names_a_profile_that_cannot_run_and_shows_the_others(write):
+    """One's own, in ./targets."""
+    write(MINE + '[runtime]\nversion = "1.0.0"\n', "targets/mine.toml")
+
+    rows = {row.name: row for row in doctor(Settings(Path("home"), offline=True)) if row.kind == "target"}
+
+    assert not rows["mine"].ready
+    assert "'1.0.0' cannot be run: tflite_runtime is there in version 2.14.0" in str(rows["mine"].problem)
+    assert rows["mine"].fix == "mend targets/mine.toml"
+    assert set(rows) == {*NAMES, "mine"}
+
+
+def test_an_engine_that_says_another_version_than_the_profile_is_not_believed():
+    """Whatever its interpreter promised."""
+    host = target.find("host")
+    run = Run(Path("outputs"), {}, "ai-edge-litert 2.2.0", {}, 1, "key")
+
+    with pytest.raises(WorkerLied, match=r"host: ai-edge-litert 2\.2\.0 ran; its profile asks for litert 2\.3\.0"):
+        require_version(run, host)
+    require_version(dataclasses.replace(run, engine="ai-edge-litert 2.3.0"), host)
 
 
 # ---- showing

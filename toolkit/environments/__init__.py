@@ -30,7 +30,19 @@ from toolkit.environments.virtual import VARIABLES, find_made, find_uv, make
 from toolkit.errors import EnvironmentUnavailable, OutsideError, UnknownName
 from toolkit.settings import Settings
 
-__all__ = ["MOUNT", "QEMU", "Environment", "Status", "find", "names", "preload", "resolve", "setup", "status"]
+__all__ = [
+    "MOUNT",
+    "QEMU",
+    "Environment",
+    "Status",
+    "find",
+    "names",
+    "preload",
+    "resolve",
+    "setup",
+    "status",
+    "version",
+]
 
 QEMU = "qemu"  # what `setup` calls the emulator, the system it runs on, and the engines' aarch64 packages, together
 
@@ -59,6 +71,11 @@ def names() -> list[str]:
 def preload(name: str) -> tuple[str, ...]:
     """Return the modules that a worker in the environment `name` imports before it takes jobs."""
     return read_requirements(name).preload
+
+
+def version(name: str) -> str | None:
+    """Return the version of its engine that the environment `name` has, wherever it comes from; None for one that is not known here."""
+    return read_requirements(name).version if name in _known() else None
 
 
 def resolve(name: str, settings: Settings) -> Environment:

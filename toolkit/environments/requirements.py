@@ -12,6 +12,7 @@ HERE = Path(__file__).resolve().parent
 _LINE = re.compile(
     r"(?P<name>[A-Za-z0-9][\w.-]*)\s*(?P<range>[<>=!~][^#]*?)?\s*(#(?P<others>(\s*or\s+\S+)+)\s*)?(#.*)?"
 )
+_EXACT = re.compile(r"==([^*,]+)")
 _LOCKED = re.compile(r"^([a-z0-9][\w.-]*)==(\S+)", re.MULTILINE)
 
 
@@ -65,6 +66,15 @@ class Requirements:
     def can_be_made(self) -> bool:
         """Return whether there is a lock to make it from; if not, it is there only where the user names an interpreter."""
         return self.lock.is_file()
+
+    @property
+    def version(self) -> str | None:
+        """Return the one version of the engine that serves, else the one that the lock has; None where there is neither."""
+        exact = _EXACT.fullmatch(self.engine.range)
+        if exact is not None:
+            return exact[1]
+        held = dict(_LOCKED.findall(self.lock.read_text())) if self.can_be_made else {}
+        return next((held[name] for name in self.engine.names if name in held), None)
 
     @property
     def accepted(self) -> set[str]:

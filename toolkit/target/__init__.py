@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from toolkit import config
+from toolkit import config, environments, registry
 from toolkit.config import Location, Problem, dotted
 from toolkit.errors import InvalidConfig, RequestError, UnknownName, suggestion
 from toolkit.target.deciding import contradictions, deciding, for_scheme
@@ -32,6 +32,7 @@ __all__ = [
     "names",
     "provenance",
     "read_bounds",
+    "runnable",
     "schema",
 ]
 
@@ -58,8 +59,16 @@ def find(name_or_path: str | Path) -> Target:
 
     UnknownName with the closest name; InvalidConfig with all mistakes of the file; RequestError for an abstract one.
     """
-    path = _locate(name_or_path)
-    target = _resolve(path)[0]
+    return _found(name_or_path, runs=False)
+
+
+def runnable(name_or_path: str | Path) -> Target:
+    """Return the target of a profile that is to run: as `find`, and InvalidConfig where no environment has the version that it asks for."""
+    return _found(name_or_path, runs=True)
+
+
+def _found(name_or_path: str | Path, *, runs: bool) -> Target:
+    target = _resolve(_locate(name_or_path), runs=runs)[0]
     if target is None or target.abstract:
         known = ", ".join(names())
         raise RequestError(f"target {str(name_or_path)!r}: is abstract, a profile to extend; known: {known}")
@@ -78,8 +87,8 @@ def read_bounds(path: Path) -> tuple[Bound, ...]:
 
 
 def check(name_or_path: str | Path) -> None:
-    """Return if a profile has no mistake, else raise InvalidConfig with all of them; an abstract one need not be complete."""
-    _resolve(_locate(name_or_path))
+    """Return if a profile has no mistake and could run, else raise InvalidConfig with all of them; an abstract one need not be complete."""
+    _resolve(_locate(name_or_path), runs=True)
 
 
 def provenance(name_or_path: str | Path) -> tuple[Value, ...]:
@@ -142,24 +151,24 @@ def _base(extending: Path, name: str) -> Path:
     raise InvalidConfig(extending, [f"extends: {name!r}; {suggestion(name, known - {extending.stem})}"])
 
 
-def _resolve(path: Path) -> tuple[Target | None, Merged]:
-    """The target of a file and its merged tables; None for an abstract profile that leaves things open. InvalidConfig for mistakes."""
+def _resolve(path: Path, *, runs: bool = False) -> tuple[Target | None, Merged]:
+    """The target of a file and its merged tables; None for an abstract profile that leaves things open. InvalidConfig for mistakes.
+
+    With `runs` it is a mistake to ask for a version of the runtime that no environment has.
+    """
     chain = layers(path, _base)
     merged = merge(chain)
     target, problems = config.check(merged.content, Target)
     if merged.content.get("abstract") is True:
         problems = [problem for problem in problems if not problem.missing or _is_in_a_bound(problem.location)]
-    found: dict[Path, list[Problem]] = {}
-    for problem in problems:
-        file, location = merged.origin(problem.location) or (path, problem.location)
-        found.setdefault(file, []).append(problem._replace(location=location))
-    for layer in chain:
-        if twice := _contradictions(layer):
-            found.setdefault(layer.path, []).extend(twice)
-        name = layer.content.get("name")
-        if isinstance(name, str) and name != layer.path.stem:
-            said = Problem(("name",), f"{name!r}; expected {layer.path.stem!r}, the file's name")
-            found.setdefault(layer.path, []).append(said)
+    runtime = merged.content.get("runtime")
+    if (
+        runs
+        and not any(problem.location[0] == "runtime" for problem in problems)
+        and (other := _other_version(runtime))
+    ):
+        problems.append(Problem(("runtime", "version"), other))
+    found = _by_file(problems, chain, merged)
     for layer in reversed(chain):  # what a base says wrong is wrong in all that extend it
         if layer.path in found:
             raise InvalidConfig(layer.path, map(str, found[layer.path]))
@@ -172,6 +181,26 @@ def _resolve(path: Path) -> tuple[Target | None, Merged]:
     return target, merged
 
 
+def _other_version(runtime: object) -> str | None:
+    """Return what is wrong with the version that the table `runtime` asks for; None where it is the one that would run."""
+    if not isinstance(runtime, Mapping):
+        return None
+    name, asked = runtime.get("name"), runtime.get("version")
+    if not isinstance(asked, str) or name not in registry.names("runtimes"):
+        return None
+    has = environments.version(str(name))
+    if has is None or asked == has:
+        return None
+    others = [
+        f"{other} has {asked}"
+        for other in registry.names("runtimes")
+        if other != name and environments.version(other) == asked
+    ]
+    return f"{asked!r} cannot be run: {name} is there in version {has}; " + (
+        f"{' and '.join(others)}; expected {has!r}, or that runtime" if others else f"expected {has!r}"
+    )
+
+
 def _judges_the_total(bounds: Iterable[Bound], scheme: str) -> bool:
     """Return whether what is switched off leaves a bound on the total of some output."""
     held = for_scheme(bounds, "total", scheme)
@@ -180,6 +209,22 @@ def _judges_the_total(bounds: Iterable[Bound], scheme: str) -> bool:
         for output in {bound.output for bound in held}
         for bound in deciding(held, output)
     )
+
+
+def _by_file(problems: Iterable[Problem], chain: list[Layer], merged: Merged) -> dict[Path, list[Problem]]:
+    """Return the problems by the file that each is of, with its place there, and what is wrong with a file by itself."""
+    found: dict[Path, list[Problem]] = {}
+    for problem in problems:
+        file, location = merged.origin(problem.location) or (chain[0].path, problem.location)
+        found.setdefault(file, []).append(problem._replace(location=location))
+    for layer in chain:
+        if twice := _contradictions(layer):
+            found.setdefault(layer.path, []).extend(twice)
+        name = layer.content.get("name")
+        if isinstance(name, str) and name != layer.path.stem:
+            said = Problem(("name",), f"{name!r}; expected {layer.path.stem!r}, the file's name")
+            found.setdefault(layer.path, []).append(said)
+    return found
 
 
 def _contradictions(layer: Layer) -> list[Problem]:
