@@ -18,6 +18,7 @@ from toolkit.executor import Executor
 from toolkit.jobs import Engine, Job, Output
 from toolkit.opening import Samples, draw, executing, make_environments, open_model, profiles_of
 from toolkit.recipe import FLOAT, Recipe, estimator
+from toolkit.reference_kernels import WRONG, without_them
 from toolkit.settling import settle
 from toolkit.source import Original
 from toolkit.suggestion import Suggestion, Trying, suggest
@@ -134,7 +135,10 @@ def locate(
         (floats,) = running.run(model.conversions.floats(target.format))
         chain = plan(model, target, held, None, floats)
         running.outcomes(chain.jobs)
-        judged = settle(chain, running, 0.0).judged
+        verdict = settle(chain, running, 0.0)
+        judged = verdict.judged
+        if any(each["code"] == WRONG for each in verdict.findings):
+            chain = without_them(chain)
         stage = judged.guilty_stage if stage is None else stage
         if stage is None:
             known = ", ".join(name for name, _ in chain.links)

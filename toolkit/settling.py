@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit import compare, metrics, tasks
+from toolkit import compare, metrics, reference_kernels, tasks
 from toolkit.chain import Chain, longer, model_of, on_this_machine, require_version
 from toolkit.compare import STRUCTURE, Comparison
 from toolkit.errors import EdgeToolkitError, Unconvertible, WorkerCrashed, WorkerRefused
@@ -35,12 +35,7 @@ def settle(chain: Chain, executor: Executor, seconds: float) -> Verdict:
     """Return the verdict on a chain whose jobs have been run; raise the error of the first that failed, said of the target."""
     samples = _entry(executor, chain.model.samples, chain)
     findings = [*chain.model.source.findings, *samples.result["findings"], *_about_the_target(chain.target)]
-    for outcome in executor.outcomes(chain.linted):
-        if isinstance(outcome, EdgeToolkitError):  # which keeps nobody from a verdict
-            message = f"the calibration set could not be looked at: {outcome.problem}"
-            findings.append({"code": "not-looked-at", "severity": "warning", "message": message})
-        else:
-            findings += outcome.result["findings"]
+    findings += _about_the_set(chain, executor)
     reference = _entry(executor, chain.model.reference, chain)
     steps = [Step("original", run_of(reference), Signature.from_json(run_of(reference).signature))]
     ran = {"original": chain.model.reference}
@@ -76,16 +71,40 @@ def settle(chain: Chain, executor: Executor, seconds: float) -> Verdict:
         )
         return judge(chain.target, chain.model.source, chain.artifact, evidence)
 
+    def quantized_by(job: Job) -> Verdict:
+        place = [step.stage for step in steps].index("quantization")
+        steps[place], ran["quantization"] = _step("quantization", job, chain, executor), job
+        return judged()
+
     verdict = judged()
     while _is_open_for_want_of_reference(verdict):
-        place = [step.stage for step in steps].index("quantization")
-        longer_run = _longer_reference(chain, ran["quantization"], min(2 * steps[place].count, steps[0].count))
-        if isinstance(executor.outcomes([longer_run])[0], EdgeToolkitError):
+        count = verdict.runs["quantization"].count
+        longer_run = _longer_reference(chain, ran["quantization"], min(2 * count, steps[0].count))
+        if _failed(longer_run, executor):
             break  # what the first samples showed stands
-        ran["quantization"] = longer_run
-        steps[place] = _step("quantization", longer_run, chain, executor)
-        verdict = judged()
+        verdict = quantized_by(longer_run)
+    if reference_kernels.may_be_wrong(verdict.judged, ran.get("quantization")):
+        other = reference_kernels.stand_in(chain, ran["quantization"])
+        stood_in = None if _failed(other, executor) else reference_kernels.cleared(verdict, quantized_by(other), other)
+        if stood_in is not None:
+            return stood_in
     return _looked_at_again(verdict, chain, executor)
+
+
+def _about_the_set(chain: Chain, executor: Executor) -> list[dict[str, Any]]:
+    """Return what was found of the calibration set."""
+    found: list[dict[str, Any]] = []
+    for outcome in executor.outcomes(chain.linted):
+        if isinstance(outcome, EdgeToolkitError):  # which keeps nobody from a verdict
+            message = f"the calibration set could not be looked at: {outcome.problem}"
+            found.append({"code": "not-looked-at", "severity": "warning", "message": message})
+        else:
+            found += outcome.result["findings"]
+    return found
+
+
+def _failed(job: Job, executor: Executor) -> bool:
+    return isinstance(executor.outcomes([job])[0], EdgeToolkitError)
 
 
 def _is_open_for_want_of_reference(verdict: Verdict) -> bool:

@@ -45,6 +45,7 @@ ORDER = """
     attribution attribution.text attribution.folder attribution.ranking
     verdict
     chain
+    reference_kernels
     settling choice
     attribution.sides attribution.reproducing attribution.searching
     report
