@@ -29,6 +29,9 @@ import difflib
 from collections.abc import Iterable
 
 _TREE: dict[str, type[EdgeToolkitError]] = {}
+_LONGEST_CHAIN = 8  # exceptions of one chain that are told; a person reads no more
+_LONGEST_LINE = 1000  # characters of one exception
+_MOST_READ = 10_000  # characters of a message that are looked at; converters put pages of MLIR into one
 
 
 class EdgeToolkitError(Exception):
@@ -139,11 +142,32 @@ def revive(kind: str, problem: str, hint: str | None) -> EdgeToolkitError:
 
 
 def causes(exception: BaseException) -> str:
-    """Return `SystemError: ... <- ImportError: ...`, the chain of causes of an exception, first line of each."""
-    links = []
+    """Return `SystemError: ... <- ImportError: ...`, the chain of causes of an exception, the first line of each.
+
+    An engine may raise an exception that is its own cause, a longer ring, or a chain without end: each exception is told once, and no more of them,
+    and no more of each, than a person reads.
+    """
+    links: list[str] = []
+    told: set[int] = set()
     seen: BaseException | None = exception
-    while seen is not None:
-        lines = str(seen).strip().splitlines()
-        links.append(f"{type(seen).__name__}: {lines[0]}" if lines else type(seen).__name__)
+    while seen is not None and id(seen) not in told:
+        if len(links) == _LONGEST_CHAIN:
+            links.append("...")
+            break
+        told.add(id(seen))
+        links.append(_first_line(seen))
         seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
     return " <- ".join(links)
+
+
+def _first_line(exception: BaseException) -> str:
+    """Return `SystemError: its first line`, cut where it is too long; an exception that cannot be told is its class alone."""
+    name = type(exception).__name__
+    try:
+        text = str(exception)[:_MOST_READ].strip()
+    except Exception:  # a user's or an engine's own `__str__` may raise
+        return name
+    line = next(iter(text.splitlines()), "")
+    if len(line) > _LONGEST_LINE:
+        line = line[:_LONGEST_LINE] + "..."
+    return f"{name}: {line}" if line else name
