@@ -34,6 +34,7 @@ from toolkit.source import TENSORFLOW, Original
 from toolkit.store import Entry
 from toolkit.trial import Attempt, Trial, attempts_of, attributed, trial_of
 from toolkit.verdict import Step, Verdict
+from toolkit.worker.shards import read_index
 
 Outcomes = dict[str, Attempt]
 
@@ -132,10 +133,7 @@ def convert(
     bundle.require_writable_file(out)
     with executing(executor) as running:
         opened = open_model(matrix.first_of(original), running)
-        if samples.of(opened.key)[0] is None and not is_calibrated(recipe.scheme):
-            conversions = Conversions(source.canonical_job(opened, None).output("saved_model"), None)
-        else:
-            conversions = draw(opened, samples, [recipe]).conversions
+        conversions = _conversions(opened, samples, recipe, running)
         first: EdgeToolkitError | None = None
         for variant in variants:
             job = conversions.artifact(variant, artifact_format)
@@ -148,10 +146,27 @@ def convert(
     raise first or RequestError(f"scheme {recipe.scheme}: has no variant")
 
 
+def _conversions(opened: source.Source, samples: Samples, recipe: Recipe, executor: Executor) -> Conversions:
+    """Return the conversions of a model that is not judged: with the samples that would calibrate in `build`, or, where none would be left to judge, all."""
+    from toolkit import dataset
+
+    calibration, _ = samples.of(opened.key)
+    if calibration is None and not is_calibrated(recipe.scheme):
+        return Conversions(source.canonical_job(opened, None).output("saved_model"), None)
+    model = draw(opened, samples, [recipe])
+    (drawn,) = executor.outcomes([model.samples])
+    if isinstance(drawn, Entry) or calibration is None:
+        return model.conversions
+    alone = dataset.calibration_job(calibration, opened.signature).output("calibration")
+    canonical = source.canonical_job(opened, alone).output("saved_model")
+    return Conversions(canonical, alone, model.histograms, model.conversions.sizes)
+
+
 def run(artifact: Path, name: str, samples: str, out: Path, *, executor: Executor | None = None) -> Run:
     """Run an artifact over all samples of a set, in its order, on a target's runtime; write the outputs, (N, *shape) by name.
 
-    `out` is an .npz, or a .safetensors, which tells also what ran and of which samples (`toolkit.saved_runs`).
+    `out` is an .npz, or a .safetensors, which tells also what ran and of which samples (`toolkit.saved_runs`). A quantized input takes real numbers,
+    which are quantized for it, or integers of its own dtype, as they are; `Run.fed` says which.
     """
     from toolkit import dataset, target
 
@@ -162,7 +177,7 @@ def run(artifact: Path, name: str, samples: str, out: Path, *, executor: Executo
         drawn = dataset.whole_set_job(samples, _as_fed(held.signature))
         job = run_job(artifact, drawn.output("verification"), execution_of(profile))
         entry, samples_entry = running.run(job, drawn)
-        result = run_of(entry)
+        result = replace(run_of(entry), fed=_how_fed(held.signature, samples_entry.out / "verification"))
         require_version(result, profile)
         if out.suffix == saved_runs.SUFFIX:
             bundle.write_run(
@@ -380,9 +395,22 @@ def _scheme_of(held: Mapping[str, Any]) -> str:
 
 
 def _as_fed(signature: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a signature as samples must fit it: a quantized input takes real numbers, which are quantized for it."""
-    inputs = [{**spec, "dtype": "float32"} if "scale" in spec else dict(spec) for spec in signature["inputs"]]
+    """Return a signature as samples must fit it: a quantized input takes real numbers, which are quantized for it, or its own integers."""
+    inputs = [
+        {"name": spec["name"], "dtype": spec["dtype"], "shape": spec["shape"]}
+        | ({"dtype": "float32", "integers": spec["dtype"]} if "scale" in spec else {})
+        for spec in signature["inputs"]
+    ]
+    return {**signature, "inputs": inputs}
+
+
+def _how_fed(signature: Mapping[str, Any], samples: Path) -> dict[str, str]:
+    """Return for each quantized input what became of the samples."""
+    given = read_index(samples)["tensors"]
     return {
-        **signature,
-        "inputs": [{"name": spec["name"], "dtype": spec["dtype"], "shape": spec["shape"]} for spec in inputs],
+        spec["name"]: f"{spec['dtype']}, as given"
+        if given[spec["name"]]["dtype"] == spec["dtype"]
+        else f"{given[spec['name']]['dtype']}, quantized to {spec['dtype']}"
+        for spec in signature["inputs"]
+        if "scale" in spec
     }

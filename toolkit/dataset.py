@@ -276,10 +276,23 @@ def whole_set_job(given: Recipe | str, signature: Mapping[str, Any] | Path | Job
     return _job("everything", {"evaluation": one}, signature)
 
 
-def _job(call: str, sets: Mapping[str, Recipe], signature: Mapping[str, Any] | Path | Job | Output) -> Job:
-    options: dict[str, Any] = {
-        role: sets[role].request() if role in sets else None for role in ("calibration", "evaluation")
-    }
+def calibration_job(calibration: Recipe | str, signature: Mapping[str, Any] | Path | Job | Output) -> Job:
+    """Return the job that writes `calibration` alone, of a set that has nothing to spare for judging."""
+    one = recipe(calibration) if isinstance(calibration, str) else calibration
+    _refuse_missing({f"{one.name}: {path}": path for path in one.files().values()})
+    return _job("draw", {"calibration": one}, signature, {"judges": False})
+
+
+def _job(
+    call: str,
+    sets: Mapping[str, Recipe],
+    signature: Mapping[str, Any] | Path | Job | Output,
+    more: Mapping[str, Any] | None = None,
+) -> Job:
+    roles = ("calibration", "evaluation")
+    options: dict[str, Any] = {role: sets[role].request() if role in sets else None for role in roles} | dict(
+        more or {}
+    )
     kinds = {one.declared.reader.kind for one in sets.values()}
     inputs: dict[str, Path | Job | Output] = {
         f"{role}.{key}": path for role, one in sets.items() for key, path in one.files().items()
@@ -316,7 +329,8 @@ def _environment(kinds: Iterable[str]) -> str:
 
 def _of_inputs(signature: Mapping[str, Any]) -> dict[str, Any]:
     """Return what samples depend on, so that models with equal inputs share them."""
-    return {"inputs": [{key: spec[key] for key in ("name", "dtype", "shape")} for spec in signature["inputs"]]}
+    keys = ("name", "dtype", "shape", "integers")
+    return {"inputs": [{key: spec[key] for key in keys if key in spec} for spec in signature["inputs"]]}
 
 
 def _refuse_nothing(sets: Mapping[str, Recipe], *, must_calibrate: bool) -> None:

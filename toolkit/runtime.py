@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,10 @@ HOST_RUNTIME = "litert"
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What a model gave for a set of samples: `outputs` is a folder of shards, `signature` (JSON) tells their dtypes, scales and zero points."""
+    """What a model gave for a set of samples: `outputs` is a folder of shards, `signature` (JSON) tells their dtypes, scales and zero points.
+
+    `fed` says of quantized inputs whether the samples were their integers or were quantized, where anything was asked about it.
+    """
 
     outputs: Path
     signature: Mapping[str, Any]
@@ -27,6 +30,7 @@ class Run:
     about: Mapping[str, Any]
     count: int
     key: str
+    fed: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

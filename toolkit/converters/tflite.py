@@ -8,7 +8,7 @@ from typing import Any
 
 from toolkit.errors import InvalidSamples
 from toolkit.worker.tflite.arithmetic import multiply_accumulates
-from toolkit.worker.tflite.conversion import converted, converter, representative
+from toolkit.worker.tflite.conversion import Representative, converted, converter
 from toolkit.worker.tflite.held import held
 from toolkit.worker.tflite.operators import inspect
 from toolkit.worker.tflite.ranges import held_ranges
@@ -37,7 +37,7 @@ def calibrate(request: Any) -> dict[str, Any]:
 
     made = converter(request)
     made.optimizations = [tf.lite.Optimize.DEFAULT]
-    made.representative_dataset = representative(request)
+    made.representative_dataset = Representative(request)
     made._experimental_calibrate_only = True
     ranges = held_ranges(converted(made, "static_wi8_ai8"))
     wrong = [name for name, range_ in ranges.items() if not all(map(math.isfinite, range_))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from toolkit.errors import Unconvertible
-from toolkit.worker.tflite.conversion import converted, converter, representative
+from toolkit.worker.tflite.conversion import Representative, converted, converter
 from toolkit.worker.tflite.held import held
 
 FORMAT = "tflite"
@@ -38,7 +38,7 @@ def quantize(request: Any) -> dict[str, Any]:
         made.inference_input_type = tf.dtypes.as_dtype(options["inputs"])
         made.inference_output_type = tf.dtypes.as_dtype(options["outputs"])
     if "calibration" in request.inputs:
-        made.representative_dataset = representative(request)
+        made.representative_dataset = Representative(request)
     path = request.out / "model.tflite"
     path.write_bytes(converted(made, options["scheme"]))
     return held(path, options["scheme"], options)

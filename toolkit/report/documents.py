@@ -137,7 +137,7 @@ def artifact_json(artifact: Artifact) -> dict[str, Any]:
 
 def run_json(run: Run, out: Path) -> dict[str, Any]:
     """Return a run's facts as JSON."""
-    return {"outputs": str(out), "signature": dict(run.signature), **run_about(run)}
+    return {"outputs": str(out), "signature": dict(run.signature), "fed": dict(run.fed), **run_about(run)}
 
 
 def status_json(rows: Sequence[Status]) -> list[dict[str, Any]]:

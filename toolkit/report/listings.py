@@ -26,8 +26,9 @@ def artifact_text(artifact: Artifact) -> str:
 
 def run_text(run: Run, out: Path) -> str:
     """Return a run's facts for a terminal."""
+    fed = [f"  fed {name}: {how}" for name, how in run.fed.items()]
     return "\n".join(
-        [f"{out}   {run.count} samples on {where_text(run)}", *signature_lines({"inputs": [], **run.signature})]
+        [f"{out}   {run.count} samples on {where_text(run)}", *fed, *signature_lines({"inputs": [], **run.signature})]
     )
 
 

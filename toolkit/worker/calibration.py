@@ -14,6 +14,7 @@ import numpy as np
 
 from toolkit.errors import InvalidSamples, WorkerRefused
 from toolkit.runtimes import Extremes
+from toolkit.worker import table_index
 from toolkit.worker.shards import read_index, read_samples, sequence_length
 from toolkit.worker.statistics import COLUMNS, Histograms, RowFile, Statistics
 
@@ -87,7 +88,8 @@ def _gather(request: Any, runtime: Any, *, values: bool) -> tuple[str, Statistic
         for number, sample in zip(numbers, read_samples(samples, numbers.start, numbers.stop), strict=True):
             if length and number % length == 0 and number != numbers.start:
                 model = _opened(runtime, path, values=values)
-            file.add(observer.see(number, *model.call(sample)))
+            with table_index.naming(samples, number, "calibration"):  # no array of this call may be there at the next one
+                file.add(observer.see(number, *model.call(sample)))
             if number % 16 == 0:
                 request.progress(number - numbers.start, len(numbers))
     unread = tuple(runtime.unread(path)) if hasattr(runtime, "unread") else ()

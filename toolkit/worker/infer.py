@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from toolkit.errors import WorkerLied
+from toolkit.worker import table_index
 from toolkit.worker.shards import ShardWriter, read_index, read_samples, sequence_length
 
 
@@ -42,9 +43,10 @@ def run(request: Any) -> dict[str, Any]:
             if done > start and done % length == 0:
                 loaded = runtime.load(request.inputs["model"], request.options)
             fed = {name: quantize(array, specs[name]) if name in specs else array for name, array in sample.items()}
-            began = time.perf_counter()
-            outputs = loaded.call(fed)
-            call_ms.append((time.perf_counter() - began) * 1e3)
+            with table_index.naming(samples, done, "evaluation"):
+                began = time.perf_counter()
+                outputs = loaded.call(fed)
+                call_ms.append((time.perf_counter() - began) * 1e3)
             check(outputs, loaded.signature["outputs"], f"sample {done}")
             writer.add(outputs)
             if done % 16 == 0:

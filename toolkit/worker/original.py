@@ -15,6 +15,7 @@ from toolkit.originals import DEFAULT_KEY, Original
 from toolkit.originals.builder import code_read
 from toolkit.originals.messages import message, parse, specs
 from toolkit.originals.operators import is_stateful, random_operators, refuse_reaching
+from toolkit.worker import table_index
 from toolkit.worker.devices import use
 from toolkit.worker.infer import check
 from toolkit.worker.shards import ShardWriter, read_index, read_shards, sequence_length
@@ -126,7 +127,9 @@ def _run_all(
     done = 0
     with ShardWriter(request.out / "outputs") as writer:
         for chunk in _chunks(samples, _BATCH if batched else 1, total):
-            for sample, outputs in _together(call, chunk) if batched else [(one, call(one)) for one in chunk]:
+            with table_index.naming(samples, range(done, done + len(chunk)), "evaluation", partial(_each, call, chunk)):
+                called = _together(call, chunk) if batched else [(one, call(one)) for one in chunk]
+            for sample, outputs in called:
                 check(outputs, signature["outputs"], f"sample {done}")
                 writer.add(outputs)
                 first += [(sample, outputs)] * (done < _NOISE_SAMPLES)
@@ -201,6 +204,11 @@ def _chunks(samples: Any, size: int, total: int) -> Iterator[list[Arrays]]:
         for start in range(0, count, size):
             rows = range(start, min(start + size, count))
             yield [{name: array[row, ...] for name, array in arrays.items()} for row in rows]
+
+
+def _each(call: Call, chunk: list[Arrays]) -> Iterator[Arrays]:
+    """Yield the outputs of one call for each sample."""
+    yield from map(call, chunk)
 
 
 def _together(call: Call, chunk: list[Arrays]) -> list[tuple[Arrays, Arrays]]:

@@ -59,15 +59,20 @@ def _scaled(values: np.ndarray, steps: Mapping[str, Any]) -> np.ndarray:
     return scaled
 
 
-def of_dtype(values: np.ndarray, dtype: str, where: str) -> np.ndarray:
+def of_dtype(values: np.ndarray, dtype: str, where: str, integers: str | None = None) -> np.ndarray:
     """Return the values as the model takes them, if that loses nothing but digits of real numbers.
 
     Real to real of any width, and whole to whole numbers that hold them; never whole numbers to real ones: 0..255 may
-    mean 0..1, or not.
+    mean 0..1, or not. A quantized input takes real numbers, which are quantized later, or those `integers` that are its own.
     """
     have, wanted = values.dtype, np.dtype(dtype)
-    if have == wanted:
+    if have == wanted or have.name == integers:
         return values
+    if have.kind in "iu" and integers is not None:
+        raise InvalidSamples(
+            f"{where} is {have}, the artifact takes {integers}, or real numbers, which are quantized for it",
+            f'declare dtype = "{integers}" under [preprocess] if these are its integers, "{wanted}" (and a scale) if they are real values',
+        )
     if have.kind in "iu" and wanted.kind == "f":
         raise InvalidSamples(
             f"{where} is {have}, the model takes {wanted}",

@@ -57,12 +57,15 @@ def draw(request: Request) -> dict[str, Any]:
     there are labels what `toolkit.worker.labels` writes, and where the recipe declares sequences sequences.json ({"length": samples in each}).
     Options: `calibration` and `evaluation`, each a recipe as `toolkit.dataset.Recipe.request` gives it, or null. Inputs:
     `signature` (JSON; may be an option instead), and the recipes' files as `calibration.KEY` and `evaluation.KEY`. A
-    recipe for calibration alone is split; one for evaluation alone gives no calibration samples.
+    recipe for calibration alone is split, unless `judges` is false, and nothing is left for verification; one for evaluation alone gives no
+    calibration samples.
     """
     recipes = {
         role: request.options[role] for role in ("calibration", "evaluation") if request.options[role] is not None
     }
-    givers = {"calibration": "calibration", "verification": "evaluation" if "evaluation" in recipes else "calibration"}
+    givers = {"calibration": "calibration"}
+    if request.options.get("judges", True):
+        givers["verification"] = "evaluation" if "evaluation" in recipes else "calibration"
     samplings = {side: recipes[role]["sampling"] for side, role in givers.items() if role in recipes}
     findings: list[Finding] = []
     with contextlib.ExitStack() as stack:
@@ -72,11 +75,12 @@ def draw(request: Request) -> dict[str, Any]:
                 source = _Set(role, request, Path(scratch))
                 _fill(source, [sides[side] for side in sides if givers[side] == role], sides, request)
                 findings += source.findings()
-        has_labels = sides["verification"].labels != []
-    calibration = {"count": len(sides["calibration"])} if "calibration" in sides else None
+    calibration, verification = sides.get("calibration"), sides.get("verification")
     return {
-        "calibration": calibration,
-        "verification": {"count": len(sides["verification"]), "labels": has_labels},
+        "calibration": None if calibration is None else {"count": len(calibration)},
+        "verification": None
+        if verification is None
+        else {"count": len(verification), "labels": verification.labels != []},
         "findings": findings,
     }
 
@@ -307,7 +311,7 @@ class _Set:
             raise InvalidSamples(f"{where} is {values.dtype}; an array of numbers would be right")
         _refuse_not_finite(values, where)
         ready = prepared(values, self._steps[name], where)
-        array = of_dtype(ready, spec["dtype"], where)
+        array = of_dtype(ready, spec["dtype"], where, spec.get("integers"))
         if ready.dtype != array.dtype and not np.can_cast(ready.dtype, array.dtype):
             self._converted[name] = f"{ready.dtype} to {array.dtype}"
         _refuse_not_finite(array, f"{where} as {array.dtype}, after [preprocess],")

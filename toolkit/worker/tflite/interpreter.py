@@ -10,6 +10,7 @@ import numpy as np
 
 from toolkit.errors import UnknownName
 from toolkit.runtimes import Call, Loaded
+from toolkit.worker.table_index import read_in
 
 Fit = Callable[[dict[int, np.ndarray]], None]
 
@@ -36,7 +37,8 @@ def _the_only(interpreter: Any, inputs: dict[str, Any], outputs: dict[str, Any],
         interpreter.reset_all_variables()  # a fused LSTM goes on from its last call's state; what is state in the original has a handle, and stays
         for name, details in inputs.items():
             interpreter.set_tensor(details["index"], sample[name])
-        interpreter.invoke()
+        with read_in(interpreter):
+            interpreter.invoke()
         return {name: interpreter.get_tensor(details["index"]) for name, details in outputs.items()}
 
     return call

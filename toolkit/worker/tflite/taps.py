@@ -17,6 +17,7 @@ import numpy as np
 
 from toolkit.errors import InvalidSource, UnknownName
 from toolkit.runtimes import Extremes, Tapped
+from toolkit.worker.table_index import read_in
 from toolkit.worker.tflite.file import dtype_of, operator_name, schema_module
 from toolkit.worker.tflite.interpreter import Fit, fitting, resolvers
 from toolkit.worker.tflite.reductions import REDUCTIONS, reduce, reducible
@@ -121,7 +122,8 @@ def _run(interpreter: Any, fit: Fit, inputs: dict[str, int], sample: dict[str, n
     interpreter.reset_all_variables()
     for name, place in inputs.items():
         interpreter.set_tensor(place, sample[name])
-    interpreter.invoke()
+    with read_in(interpreter):
+        interpreter.invoke()
 
 
 def _interpreter(module: Any, content: bytes, options: dict[str, Any]) -> tuple[Any, Fit]:
