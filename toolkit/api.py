@@ -97,7 +97,7 @@ def _build(
     trials = next_trials()
     refuse_severe(model, executor, [job for trial in trials for job in trial.jobs])
     while trials:
-        executor.outcomes([job for trial in trials for job in trial.jobs])
+        executor.outcomes([job for trial in trials for job in trial.jobs], [trial.goal for trial in trials])
         for trial, attempt in zip(trials, attempts_of(model, trials, executor, began), strict=True):
             name, judged = trial.target.name, sizes.at_each(attempt, trial.target, executor, began)
             attempts[name].append(judged)
@@ -241,7 +241,7 @@ def _verify(
     held = replace(held, findings=(*held.findings, *matrix.said_of_one_size(held, model.source)))
     sizes = matrix.Sizes(others, model.source.size)
     trials = [Trial(model, profile, held) for profile in profiles_of(targets)]
-    executor.outcomes([job for trial in trials for job in trial.jobs])
+    executor.outcomes([job for trial in trials for job in trial.jobs], [trial.goal for trial in trials])
     outcomes: Outcomes = {}
     for trial, attempt in zip(trials, attempts_of(model, trials, executor, began), strict=True):
         outcome = sizes.at_each(attempt, trial.target, executor, began)
@@ -319,9 +319,7 @@ def _another_may_do_better(attempt: Attempt, trial: Trial, executor: Executor) -
         return not attempt.passed
     if isinstance(attempt, Unconvertible):
         return True
-    return isinstance(attempt, WorkerError) and all(
-        isinstance(outcome, Entry) for outcome in executor.outcomes(trial.before_candidates)
-    )
+    return isinstance(attempt, WorkerError) and executor.failure(trial.before_candidates) is None
 
 
 def _shown(attempts: Sequence[Attempt]) -> Attempt:

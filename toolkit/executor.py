@@ -1,7 +1,7 @@
 """Runs a graph of jobs on local workers, and keeps what is finished.
 
 One loop, no threads: whoever is ready and not in the store gets a worker, as many at once as there are cores. A job's failure fails only those that
-read it. Another engine that runs the same graph (a cluster, with boards as its resources) would take this class's place.
+read it; what is worth nothing without it, as a `Goal` says, is given up. Another engine that runs the same graph (a cluster, with boards as its resources) would take this class's place.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ import json
 import os
 import selectors
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from toolkit.environments import preload
 from toolkit.errors import EdgeToolkitError, WorkerError, WorkerTimeout
+from toolkit.job_graph import Goal, Graph
 from toolkit.jobs import Engine, Job, Output, key, path_digest
 from toolkit.launchers import Launch
 from toolkit.limits import Limits
@@ -32,7 +33,7 @@ _LOOK_EVERY_S = 0.1
 _ANSWER_GRACE_S = 30.0
 
 Watcher = Callable[[Job, str, tuple[int, int] | None], None]
-"""Called with a job, what happened to it (started, progress, finished, reused, failed), and its (done, total)."""
+"""Called with a job, what happened to it (started, progress, finished, reused, failed, dropped), and its (done, total)."""
 
 
 @dataclass(slots=True)
@@ -41,26 +42,6 @@ class _Running:
     claim: Claim
     worker: Worker
     deadline: float
-
-
-@dataclass(slots=True)
-class _Graph:
-    """What is known of the jobs that were asked for."""
-
-    waiting: list[Job] = field(default_factory=list)
-    entries: dict[Job, Entry] = field(default_factory=dict)
-    failures: dict[Job, EdgeToolkitError] = field(default_factory=dict)
-    known: set[Job] = field(default_factory=set)
-
-    def has_ended(self, job: Job) -> bool:
-        return job in self.entries or job in self.failures
-
-    def add(self, job: Job) -> None:
-        if job not in self.known:
-            self.known.add(job)
-            for earlier in job.reads:
-                self.add(earlier)
-            self.waiting.append(job)
 
 
 class Executor:
@@ -73,9 +54,10 @@ class Executor:
         self._launches: dict[str, Launch] = {}
         self._workers: dict[str, Worker] = {}
         self._running: dict[int, _Running] = {}
+        self._leaving: dict[int, _Running] = {}  # killed, and not yet gone
         self._numbers = iter(range(1, 1 << 62))
         self._keys: dict[Job, str] = {}
-        self._graph = _Graph()
+        self._graph = Graph()
         self._slots = len(os.sched_getaffinity(0))
         self._own: Claim | None = None
         self._expected: list[Engine] = []
@@ -88,6 +70,7 @@ class Executor:
             worker.close()
         self._workers.clear()
         self._running.clear()
+        self._leaving.clear()
         self._own = None
         # An interrupt may come between any two lines, so no one is trusted to have given a claim back.
         for claim in list(self.store.claims):
@@ -106,17 +89,31 @@ class Executor:
         for job in jobs:
             self._graph.add(job)
 
-    def outcomes(self, jobs: Iterable[Job]) -> list[Entry | EdgeToolkitError]:
-        """Return for each job its entry, or why there is none, as soon as these jobs have ended."""
+    def outcomes(self, jobs: Iterable[Job], goals: Sequence[Goal] = ()) -> list[Entry | EdgeToolkitError]:
+        """Return for each job its entry, or why there is none, as soon as these jobs have ended.
+
+        A job that only `goals` need which another job's failure has put out of reach is not run, or killed where it runs; its outcome is that failure.
+        """
         wanted = list(jobs)
         self.begin(wanted)
-        while not all(self._graph.has_ended(job) for job in wanted):
+        dropped: dict[Job, EdgeToolkitError] = {}
+        while True:
+            for job, error in self._graph.unwanted(goals).items():
+                self._drop(job)
+                dropped[job] = error
+            if all(self._graph.has_ended(job) or job in dropped for job in wanted):
+                break
             self._start_what_is_ready()
-            if self._running:
+            if self._running or self._leaving:
                 self._listen()
             elif self._graph.waiting:
                 time.sleep(_LOOK_EVERY_S)  # another process does what is next
-        return [self._graph.entries.get(job) or self._graph.failures[job] for job in wanted]
+        known = [self._graph.entries.get(job) or self._graph.failures.get(job) for job in wanted]
+        return [outcome or dropped[job] for job, outcome in zip(wanted, known, strict=True)]
+
+    def failure(self, jobs: Iterable[Job]) -> EdgeToolkitError | None:
+        """Return why the first of these jobs that has failed did so; nothing is run to know it."""
+        return self._graph.failure(jobs)
 
     def launch(self, engine: Engine) -> Launch:
         """Return how an engine is started here; its environment is made if it has to be."""
@@ -203,6 +200,16 @@ class Executor:
         worker.run(number, claim.folder, limits)
         self._watch(job, "started", None)
 
+    def _drop(self, job: Job) -> None:
+        """Give up a job that nobody wants; its claim is given back when its process is gone."""
+        self._graph.forget(job)
+        for number, running in list(self._running.items()):
+            if running.job is job:
+                running.deadline = time.monotonic() + _ANSWER_GRACE_S
+                self._leaving[number] = self._running.pop(number)
+                running.worker.cancel(number)
+        self._watch(job, "dropped", None)
+
     def _limits(self, job: Job) -> Limits:
         return job.limits or self.settings.limits
 
@@ -233,15 +240,18 @@ class Executor:
                         self._ended(worker, event)
             except EdgeToolkitError as error:
                 self._lose(worker, error)
-        for running in list(self._running.values()):
+        for running in [*self._running.values(), *self._leaving.values()]:
             if time.monotonic() > running.deadline:
                 problem = f"{running.job.title}: no answer in {self._limits(running.job).timeout_s:g} s, and none from its worker"
                 self._lose(running.worker, WorkerTimeout(problem, running.worker.last_words()))
-            else:
+            elif running in self._running.values():
                 self._watch(running.job, "progress", read_progress(running.claim.folder))
 
     def _ended(self, worker: Worker, event: dict[str, Any]) -> None:
         number = event["id"]
+        if number in self._leaving and self._leaving[number].worker is worker:
+            self._leaving.pop(number).claim.drop()
+            return
         if number not in self._running or self._running[number].worker is not worker:
             raise worker.lie(json.dumps(event).encode())
         running = self._running.pop(number)
@@ -262,6 +272,9 @@ class Executor:
                 del self._running[number]
                 about = type(error)(f"{running.job.title}: {error.problem}", error.hint)
                 self._fail(running.job, running.claim, about)
+        for number, running in list(self._leaving.items()):
+            if running.worker is worker:
+                self._leaving.pop(number).claim.drop()
         self._workers = {name: other for name, other in self._workers.items() if other is not worker}
         worker.close()
 

@@ -25,10 +25,10 @@ class Progress:
         self._live = sys.stderr.isatty()
 
     def __call__(self, job: Job, what: str, progress: tuple[int, int] | None) -> None:
-        """Take one event: started, progress, finished, reused or failed."""
+        """Take one event: started, progress, finished, reused, failed or dropped."""
         now = time.monotonic()
         began = self._began.setdefault(job, now)
-        if what in ("finished", "reused", "failed"):
+        if what in ("finished", "reused", "failed", "dropped"):
             self._end(job, what, now - began)
         elif self._live and now - began > _SHOWN_AFTER_S:
             self._show(job, progress)

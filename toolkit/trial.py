@@ -13,6 +13,7 @@ from toolkit.choice import Candidate, candidates, choose, preferred
 from toolkit.conversion import Artifact
 from toolkit.errors import EdgeToolkitError
 from toolkit.executor import Executor
+from toolkit.job_graph import Goal
 from toolkit.jobs import Job
 from toolkit.recipe import Recipe
 from toolkit.reference_kernels import WRONG, of_kernels, without_them
@@ -47,6 +48,11 @@ class Trial:
         return [model.samples, model.canonical, *without_artifact(model, self.target.format)]
 
     @property
+    def goal(self) -> Goal:
+        """What a verdict cannot do without, and what is of no use without a verdict."""
+        return Goal(self.before_candidates, self.jobs)
+
+    @property
     def linted(self) -> tuple[Job, ...]:
         """The jobs that look at the calibration set: at its samples, and where ranges are taken from them at these."""
         estimators = [one.variant.estimator for one in self.candidates if one.variant.estimator is not None]
@@ -77,6 +83,9 @@ def attempts_of(model: Model, trials: Sequence[Trial], executor: Executor, began
 
 
 def _planned(model: Model, trial: Trial, executor: Executor) -> Chain | EdgeToolkitError:
+    failed = executor.failure(trial.before_candidates)
+    if failed is not None:
+        return failed
     try:
         floats, *_ = executor.run(model.conversions.floats(trial.target.format))
         if trial.ready is not None:

@@ -96,6 +96,12 @@ class Worker:
             self._commands.write(json.dumps(command).encode() + b"\n")
             self._commands.flush()
 
+    def cancel(self, number: int) -> None:
+        """Have a job killed; its `ended` event still comes."""
+        with contextlib.suppress(BrokenPipeError):
+            self._commands.write(json.dumps({"do": "cancel", "id": number}).encode() + b"\n")
+            self._commands.flush()
+
     def events(self) -> Iterator[dict[str, Any]]:
         """Yield the events that have arrived; raise WorkerCrashed when the process is gone, WorkerLied for what is no event."""
         try:

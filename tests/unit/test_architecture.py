@@ -19,6 +19,7 @@ ORDER = """
     environments
     launchers launchers/*
     jobs store
+    job_graph
     workers
     executor progress
     worker.onnx.graph worker.onnx.session worker.onnx.file worker.onnx.held worker.onnx.arithmetic

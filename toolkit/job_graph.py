@@ -1,0 +1,81 @@
+"""The jobs that were asked for, how each of them ended, and which of them nobody wants any more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from toolkit.errors import EdgeToolkitError
+from toolkit.jobs import Job
+from toolkit.store import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """Jobs that are of use together only: where one that is `vital` failed, nobody wants the `jobs` any more."""
+
+    vital: Sequence[Job]
+    jobs: Sequence[Job]
+
+
+@dataclass(slots=True)
+class Graph:
+    """What is known of the jobs that were asked for."""
+
+    waiting: list[Job] = field(default_factory=list)
+    entries: dict[Job, Entry] = field(default_factory=dict)
+    failures: dict[Job, EdgeToolkitError] = field(default_factory=dict)
+    known: set[Job] = field(default_factory=set)
+
+    def has_ended(self, job: Job) -> bool:
+        """Return whether nothing more will come of a job."""
+        return job in self.entries or job in self.failures
+
+    def add(self, job: Job) -> None:
+        """Take in a job, behind those that it reads."""
+        if job not in self.known:
+            self.known.add(job)
+            for earlier in job.reads:
+                self.add(earlier)
+            self.waiting.append(job)
+
+    def failure(self, jobs: Iterable[Job]) -> EdgeToolkitError | None:
+        """Return why the first of these jobs that failed did so; None where none has failed yet."""
+        return next((self.failures[job] for job in jobs if job in self.failures), None)
+
+    def unwanted(self, goals: Sequence[Goal]) -> dict[Job, EdgeToolkitError]:
+        """Return the jobs that have not ended and that only goals need which cannot be reached any more, each with why.
+
+        What was asked for beside the goals, and all that it reads, is wanted.
+        """
+        lost = [(goal, error) for goal in goals if (error := self.failure(goal.vital)) is not None]
+        doomed: dict[Job, EdgeToolkitError] = {}
+        for goal, error in lost:
+            for job in _with_all_read((*goal.vital, *goal.jobs)):
+                doomed.setdefault(job, error)
+        reached = {id(goal) for goal, _ in lost}
+        hoped = [job for goal in goals if id(goal) not in reached for job in (*goal.vital, *goal.jobs)]
+        wanted = _with_all_read([*hoped, *(job for job in self.known if job not in doomed)]) if doomed else set()
+        return {
+            job: error
+            for job, error in doomed.items()
+            if job in self.known and job not in wanted and not self.has_ended(job)
+        }
+
+    def forget(self, job: Job) -> None:
+        """Take out a job that nobody wants; whoever asks for it again begins anew."""
+        self.known.discard(job)
+        if job in self.waiting:
+            self.waiting.remove(job)
+
+
+def _with_all_read(jobs: Iterable[Job]) -> set[Job]:
+    """Return jobs with all that they read, directly or not."""
+    found: set[Job] = set()
+    left = list(jobs)
+    while left:
+        job = left.pop()
+        if job not in found:
+            found.add(job)
+            left += job.reads
+    return found
