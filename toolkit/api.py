@@ -147,7 +147,7 @@ def convert(
 
 
 def _conversions(opened: source.Source, samples: Samples, recipe: Recipe, executor: Executor) -> Conversions:
-    """Return the conversions of a model that is not judged: with the samples that would calibrate in `build`, or, where none would be left to judge, all."""
+    """Return a model's conversions, with the samples that would calibrate in `build`, or all of them where none would be left to judge."""
     from toolkit import dataset
 
     calibration, _ = samples.of(opened.key)

@@ -165,7 +165,7 @@ def _first_line(exception: BaseException) -> str:
     name = type(exception).__name__
     try:
         text = str(exception)[:_MOST_READ].strip()
-    except Exception:  # a user's or an engine's own `__str__` may raise
+    except Exception:  # noqa: BLE001 (a user's or an engine's own `__str__` may raise anything)
         return name
     line = next(iter(text.splitlines()), "")
     if len(line) > _LONGEST_LINE:

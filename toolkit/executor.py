@@ -1,7 +1,8 @@
 """Runs a graph of jobs on local workers, and keeps what is finished.
 
 One loop, no threads: whoever is ready and not in the store gets a worker, as many at once as there are cores. A job's failure fails only those that
-read it; what is worth nothing without it, as a `Goal` says, is given up. Another engine that runs the same graph (a cluster, with boards as its resources) would take this class's place.
+read it; what is worth nothing without it, as a `Goal` says, is given up. Another engine that runs the same graph (a cluster, with boards as its
+resources) would take this class's place.
 """
 
 from __future__ import annotations
@@ -92,7 +93,7 @@ class Executor:
     def outcomes(self, jobs: Iterable[Job], goals: Sequence[Goal] = ()) -> list[Entry | EdgeToolkitError]:
         """Return for each job its entry, or why there is none, as soon as these jobs have ended.
 
-        A job that only `goals` need which another job's failure has put out of reach is not run, or killed where it runs; its outcome is that failure.
+        A job that only `goals` need, which another job has put out of reach, is not run, or killed where it runs; its outcome is that job's failure.
         """
         wanted = list(jobs)
         self.begin(wanted)

@@ -8,7 +8,7 @@ import pytest
 import toolkit
 from toolkit import Asked, Original, Samples
 from toolkit.errors import InvalidSamples
-from toolkit.recipe import Recipe
+from toolkit.recipe import Estimator, Recipe
 
 rng = np.random.default_rng
 
@@ -37,12 +37,14 @@ def test_convert_needs_no_sample_that_judges(models, executor, arrays, tmp_path,
 
 def test_convert_takes_a_recipe_whose_samples_all_calibrate(models, executor, vectors, recipe, tmp_path):
     """It declares as many as there are."""
-    all_of_them = recipe(
-        "all", f'[reader]\nkind = "arrays"\npath = "{vectors}"\n[sampling]\ncalibration = 400\n'
-    )
+    all_of_them = recipe("all", f'[reader]\nkind = "arrays"\npath = "{vectors}"\n[sampling]\ncalibration = 400\n')
 
     made = toolkit.convert(
-        Original(models / "dense"), "static_wi8_ai8", Samples(str(all_of_them)), tmp_path / "m.tflite", executor=executor
+        Original(models / "dense"),
+        "static_wi8_ai8",
+        Samples(str(all_of_them)),
+        tmp_path / "m.tflite",
+        executor=executor,
     )
 
     assert made.path.is_file()
@@ -51,7 +53,7 @@ def test_convert_takes_a_recipe_whose_samples_all_calibrate(models, executor, ve
 def test_convert_calibrates_with_the_samples_that_build_does(models, executor, vectors, tmp_path):
     """Where there are enough for both: the same file comes out."""
     original, samples = Original(models / "dense"), Samples(str(vectors))
-    recipe, asked = Recipe("static_wi8_ai8", quantizer="mlir"), Asked("static_wi8_ai8", quantizer="mlir")
+    recipe, asked = Recipe("static_wi8_ai8", quantizer="mlir"), Asked("static_wi8_ai8", (Estimator("min_max"),), "mlir")
 
     made = toolkit.convert(original, recipe, samples, tmp_path / "m.tflite", executor=executor)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 
 from toolkit.errors import InvalidSamples
@@ -46,12 +47,14 @@ def test_what_an_engine_does_not_tell_is_left_out(samples):
 
 def test_the_words_may_be_of_a_cause(samples):
     """A converter wraps what its interpreter raised."""
-    with pytest.raises(InvalidSamples, match="55, where the table has 50 rows"):  # noqa: SIM117
-        with table_index.naming(samples, 0, "calibration"):
-            try:
-                raise ValueError("indices[0] = 55 is not in [0, 50)")
-            except ValueError as error:
-                raise RuntimeError("calibration failed") from error
+    error = RuntimeError("calibration failed")
+    error.__cause__ = ValueError("indices[0] = 55 is not in [0, 50)")
+
+    with (
+        pytest.raises(InvalidSamples, match="55, where the table has 50 rows"),
+        table_index.naming(samples, 0, "calibration"),
+    ):
+        raise error
 
 
 @pytest.mark.parametrize("error", [IndexError("list index out of range"), RuntimeError("no kernel"), KeyError("x")])
@@ -79,7 +82,7 @@ def test_of_many_samples_in_one_call_the_one_at_fault_is_named(samples):
 
 def test_a_set_without_origins_is_counted(tmp_path):
     """Folders that were written elsewhere have no names for their samples."""
-    with pytest.raises(InvalidSamples, match="^evaluation: sample 5 holds"):  # noqa: SIM117
+    with pytest.raises(InvalidSamples, match=r"^evaluation: sample 5 holds"):  # noqa: SIM117
         with table_index.naming(tmp_path, 5, "evaluation"):
             raise RuntimeError("gather index out of bounds")
 
@@ -97,11 +100,11 @@ class Interpreter:
         return {"op_name": self._name, "inputs": order, "outputs": [2], "index": node}
 
     def get_tensor_details(self):
+        """Return the shapes."""
         return [{"index": index, "shape": shape} for index, shape in self._shapes.items()]
 
     def get_tensor(self, index):
-        import numpy as np
-
+        """Return the indices."""
         assert index == 1
         return np.array(self._held, np.int32)
 
@@ -127,5 +130,5 @@ def test_an_interpreter_that_tells_nothing_is_read(interpreter, says):
 @pytest.mark.parametrize("interpreter", [object(), Interpreter([50, 4], [1, 2], [1, 2, 4], [[3, 4]])])
 def test_an_interpreter_that_shows_nothing_is_quoted(interpreter):
     """Its own words are better than none."""
-    with pytest.raises(RuntimeError, match="^gather index out of bounds"), table_index.read_in(interpreter):
+    with pytest.raises(RuntimeError, match=r"^gather index out of bounds"), table_index.read_in(interpreter):
         raise RuntimeError("gather index out of boundsNode number 3 (GATHER) failed to invoke.")

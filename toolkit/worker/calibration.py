@@ -88,7 +88,9 @@ def _gather(request: Any, runtime: Any, *, values: bool) -> tuple[str, Statistic
         for number, sample in zip(numbers, read_samples(samples, numbers.start, numbers.stop), strict=True):
             if length and number % length == 0 and number != numbers.start:
                 model = _opened(runtime, path, values=values)
-            with table_index.naming(samples, number, "calibration"):  # no array of this call may be there at the next one
+            with table_index.naming(
+                samples, number, "calibration"
+            ):  # no array of this call may be there at the next one
                 file.add(observer.see(number, *model.call(sample)))
             if number % 16 == 0:
                 request.progress(number - numbers.start, len(numbers))

@@ -41,7 +41,8 @@ def read_in(interpreter: Any) -> Iterator[None]:
         told = None if node is None or not _UNSAID.search(str(error)) else _wrong_index(interpreter, int(node[1]))
         if told is None:
             raise
-        raise OutsideTableError("indices = {} is not in [0, {})".format(*told)) from error
+        index, size = told
+        raise OutsideTableError(f"indices = {index} is not in [0, {size})") from error
 
 
 @contextmanager
@@ -78,7 +79,7 @@ def _at_fault(each: Callable[[], Iterable[Any]], error: Exception) -> tuple[int,
     try:
         for row, _ in enumerate(each(), 1):  # noqa: B007 (how many were called before the one that fails)
             pass
-    except Exception as own:
+    except Exception as own:  # noqa: BLE001 (an engine's, of any class: it is told)
         return row, own
     return 0, error
 
@@ -110,7 +111,7 @@ def _wrong_index(interpreter: Any, node: int) -> tuple[int, int] | None:
     The axis is where the shapes of table, indices and result fit one another (GATHER); that of a lookup, and of GATHER_ND's first part, is 0.
     """
     try:
-        details = interpreter._get_op_details(node)
+        details = interpreter._get_op_details(node)  # noqa: SLF001 (no public call tells a node's tensors)
         known = {each["index"]: each for each in interpreter.get_tensor_details()}
         operands = [int(place) for place in details["inputs"]]
         is_lookup = details["op_name"] == "EMBEDDING_LOOKUP"

@@ -43,6 +43,7 @@ class Representative:
             raise InvalidSamples("calibration: no sample, so no range of any activation is known")
 
     def __call__(self) -> Iterator[dict[str, np.ndarray]]:
+        """Yield the samples."""
         for done, sample in enumerate(read_samples(self._folder)):
             self._request.progress(done, self._total)
             self._fed = done, sample
