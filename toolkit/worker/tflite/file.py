@@ -54,13 +54,14 @@ def schema_module() -> Any:
 
 
 @functools.cache
-def _names(enumeration: Any) -> dict[int, str]:
+def names_of(enumeration: Any) -> dict[int, str]:
+    """Return the names of a schema's enumeration by number."""
     return {value: name for name, value in vars(enumeration).items() if isinstance(value, int)}
 
 
 def dtype_of(schema: Any, tensor: Any) -> str:
     """Return a tensor's dtype as the schema names it, in small letters."""
-    return _names(schema.TensorType)[tensor.Type()].lower()
+    return names_of(schema.TensorType)[tensor.Type()].lower()
 
 
 def operator_name(schema: Any, code: Any) -> str:
@@ -68,7 +69,7 @@ def operator_name(schema: Any, code: Any) -> str:
     number = max(
         code.BuiltinCode(), code.DeprecatedBuiltinCode()
     )  # the schema's own rule: the larger of the two counts
-    name = _names(schema.BuiltinOperator)[number]
+    name = names_of(schema.BuiltinOperator)[number]
     return f"CUSTOM {code.CustomCode().decode()}" if name == "CUSTOM" else name
 
 

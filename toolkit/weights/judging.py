@@ -1,0 +1,223 @@
+"""An account of weights held against its limits: which constants are another model's, in findings and in a line."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from toolkit.weights.limits import Limit, Weights
+
+OTHER_WEIGHTS = "other-weights"
+_SHOWN = 3  # constants that a message names
+_REPORTED = 10  # constants that a report has rows of
+_WIDTH = 60  # characters of a tensor's name, the last ones
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What was found. `accounted` is False where there is no account, and `why` says so; `wrong` are constants beyond a limit, worst first.
+
+    `matched` of `matrices` is the share of the original's matrices and tables that are in the artifact.
+    """
+
+    accounted: bool
+    why: str | None = None
+    constants: int = 0
+    matrices: int = 0
+    matched: int = 0
+    share: float = math.nan
+    wrong: tuple[Row, ...] = ()
+    accepted: tuple[Row, ...] = ()
+    worst: tuple[Row, ...] = ()
+    unmatched: tuple[Row, ...] = ()
+    findings: tuple[Mapping[str, Any], ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON; the findings are among the verdict's."""
+        if not self.accounted:
+            return {"accounted": False, "why": self.why}
+        return {
+            "accounted": True,
+            "constants": self.constants,
+            "matrices": self.matrices,
+            "matrices_matched": self.matched,
+            "share_matched": self.share,
+            "wrong": [dict(row) for row in self.wrong[:_REPORTED]],
+            "accepted": [dict(row) for row in self.accepted],
+            "worst": [dict(row) for row in self.worst],
+            "unmatched": [dict(row) for row in self.unmatched],
+        }
+
+    def line(self) -> str:
+        """Return it in a line."""
+        if not self.accounted:
+            return f"not accounted for: {self.why}"
+        text = f"{self.constants} constants held against the float32 conversion's, {self.matched} of {self.matrices} matrices found"
+        if self.wrong:
+            return f"{text}: {len(self.wrong)} are others"
+        least = next((row for row in self.worst if row["role"] == "matrix"), None)
+        return text + (f": all within their steps, {_decibels(least)} dB at the least" if least else ": all within their steps")
+
+
+def judged(found: Mapping[str, Any], weights: Weights, stage: str) -> Account:
+    """Return what a job of `account_job` found, by a profile's limits; `stage` is that which made the artifact of the float file or of the original."""
+    limits = weights.limits()
+    rows = sorted(found["constants"], key=lambda row: -_error(row))
+    off = [(row, reason) for row in rows if (reason := _beyond(row, limits)) is not None]
+    wrong = [{**row, "because": reason} for row, reason in off if not _accepted(row, weights)]
+    accepted = [{**row, "because": _accepted(row, weights)} for row, _ in off if _accepted(row, weights)]
+    share = min(_share(found["matrices"]), _share(found["matrices_of_artifact"]))
+    findings = [
+        *_other_weights(wrong, len(rows), stage),
+        *_too_few(found, limits["matched"], stage),
+        *_left_over(found),
+        *_acceptances(found, off, weights),
+        *_attributes(found["attributes"], stage),
+    ]
+    return Account(
+        accounted=True,
+        constants=len(rows),
+        matrices=found["matrices"]["count"],
+        matched=found["matrices"]["matched"],
+        share=share,
+        wrong=tuple(wrong),
+        accepted=tuple(accepted),
+        worst=tuple(sorted(rows, key=_order)[:_REPORTED]),
+        unmatched=tuple(found["unmatched"][:_REPORTED]),
+        findings=tuple(findings),
+    )
+
+
+def _beyond(row: Row, limits: Mapping[str, Limit]) -> str | None:
+    """Return which limit a constant is beyond, in words; None where it keeps all. What is NaN keeps none."""
+    error, role = float(row["error"]), row["role"]
+    if role == "whole":
+        return None if error <= 0 else "is not equal"
+    if role in ("bias", "scalar"):
+        return None if error <= limits[role].limit else f"is {_percent(error)} off, {limits[role].limit:g} at most"
+    if row["steps"] is None:
+        return None if error <= limits["float32"].limit else f"is {_percent(error)} off, {limits['float32'].limit:g} at most"
+    steps, of_kind = float(row["steps"]), {"float16": "float16_steps"}.get(row["dtype"], "steps")
+    if not float(row["within"]) >= limits["within"].limit:
+        return f"{_percent(1 - float(row['within']))} of its values are more than half a step off"
+    if not steps <= limits[of_kind].limit:
+        return f"a value is {steps:.3g} steps off, {limits[of_kind].limit:g} at most"
+    least = limits[{"int4": "int4_db", "float16": "float16_db"}.get(row["dtype"], "weights_db")].limit
+    return None if float(row["sqnr_db"]) >= least else f"{float(row['sqnr_db']):.3g} dB, {least:g} at least"
+
+
+def _other_weights(wrong: Sequence[Row], count: int, stage: str) -> Iterator[Mapping[str, Any]]:
+    if not wrong:
+        return
+    shown = "; ".join(f"{_named(row)}: {row['what'] or row['because']}" for row in wrong[:_SHOWN])
+    more = f"; and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
+    message = f"{len(wrong)} of {count} constants are not those of the float32 conversion: {shown}{more}"
+    yield _finding(OTHER_WEIGHTS, "error", message, [row["tensor"] for row in wrong], stage)
+
+
+def _too_few(found: Mapping[str, Any], limit: Limit, stage: str) -> Iterator[Mapping[str, Any]]:
+    for key, whose, where in (
+        ("matrices", "the original's", "the artifact"),
+        ("matrices_of_artifact", "the artifact's", "the original"),
+    ):
+        share = _share(found[key])
+        if not share >= limit.limit:
+            count, matched = found[key]["count"], found[key]["matched"]
+            left = found["unmatched" if key == "matrices" else "extra"]
+            names = [row["tensor"] for row in left if row["role"] == "matrix"]
+            message = (
+                f"{matched} of {whose} {count} matrices and tables are in {where} ({share:.0%}, {limit.limit:.0%} at least): "
+                f"it is another model, or operators were fused otherwise, so that {count - matched} cannot be accounted for"
+                f" ({', '.join(map(_short, names[:_SHOWN]))})"
+            )
+            yield _finding(OTHER_WEIGHTS, "error", message, names, stage)
+
+
+def _left_over(found: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield what is said of constants that only one side has: none of them is held against anything."""
+    for key, message in (
+        ("unmatched", "of the original's constants {count} were not found in the artifact ({why})"),
+        ("extra", "the artifact has {count} constants that the original has not ({why})"),
+    ):
+        left = [row for row in found[key] if row["role"] != "whole"]
+        if left:
+            why = "; ".join(f"{_named(row)}: {row['why']}" for row in left[:_SHOWN]) + ("; ..." if len(left) > _SHOWN else "")
+            names = [row["tensor"] for row in left]
+            yield _finding("weights-unmatched", "warning", message.format(count=len(left), why=why), names, None)
+
+
+def _acceptances(
+    found: Mapping[str, Any], off: Sequence[tuple[Row, str]], weights: Weights
+) -> Iterator[Mapping[str, Any]]:
+    """Yield what became of each acceptance: what it accepts, or that there is nothing to accept."""
+    for each in weights.accepted:
+        names = [row["tensor"] for row, _ in off if each.fits(row["tensor"], row["original"])]
+        fine = [row for row in found["constants"] if each.fits(row["tensor"], row["original"])]
+        if names:
+            message = f"accepted, though {len(names)} constants are others: {each.tensor!r} ({each.because})"
+        elif fine:
+            message = f"weights accepted: {each.tensor!r} need not be: it is the original's"
+        else:
+            message = f"weights accepted: {each.tensor!r} is no constant of this artifact; nothing was accepted"
+        yield _finding("weights-accepted", "info", message, names, None)
+
+
+def _attributes(attributes: Sequence[Mapping[str, Any]], stage: str) -> Iterator[Mapping[str, Any]]:
+    """Yield what operators were told otherwise: an error where it computes something else for certain."""
+    for certain in (True, False):
+        some = [each for each in attributes if each["certain"] is certain]
+        if some:
+            shown = "; ".join(
+                f"{each['operator']} {_short(each['gives'])}: {each['option']} {each['ours']}, not {each['theirs']}"
+                for each in some[:_SHOWN]
+            )
+            more = f"; and {len(some) - _SHOWN} more" if len(some) > _SHOWN else ""
+            message = f"operators are told otherwise than in the float32 conversion: {shown}{more}"
+            names = [each["gives"] for each in some]
+            severity = "error" if certain else "warning"
+            yield _finding("other-attributes", severity, message, names, stage if certain else None)
+
+
+def _finding(code: str, severity: str, message: str, names: Sequence[str], stage: str | None) -> Mapping[str, Any]:
+    found = {"code": code, "severity": severity, "message": message, "names": list(names)[:_REPORTED]}
+    return found if stage is None else {**found, "stage": stage}
+
+
+def _accepted(row: Row, weights: Weights) -> str | None:
+    return next((each.because for each in weights.accepted if each.fits(row["tensor"], row["original"])), None)
+
+
+def _share(of: Mapping[str, int]) -> float:
+    return of["matched"] / of["count"] if of["count"] else 1.0
+
+
+def _order(row: Row) -> float:
+    """Return what rows are sorted by, those that are off most first: by their dB, NaN before all."""
+    value = float(row["sqnr_db"])
+    return -math.inf if math.isnan(value) else value
+
+
+def _error(row: Row) -> float:
+    value = float(row["error"])
+    return math.inf if math.isnan(value) else value
+
+
+def _named(row: Row) -> str:
+    return f"{row['operator']} {_short(row['tensor'])!r} ({row['role']})"
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _WIDTH else f"…{name[1 - _WIDTH :]}"
+
+
+def _percent(share: float) -> str:
+    return f"{share:.3g} times its size" if share > 1 else f"{100 * share:.3g} %"
+
+
+def _decibels(row: Row) -> str:
+    return f"{float(row['sqnr_db']):.3g}"

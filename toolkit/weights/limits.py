@@ -1,0 +1,90 @@
+"""By what an account of weights is judged: `limits.toml`, what a profile says in place of it, and constants that somebody accepted.
+
+[weights]
+steps = { limit = 20, because = "weights were moved by GPTQ" }
+
+[[weights.accepted]]
+tensor  = "head/*"               a pattern for the names of constants, the artifact's or the original's
+because = "the last layer was trained again"
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, StringConstraints, field_validator
+
+from toolkit import config
+
+Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Limit(config.Model):
+    """A number, and why it is the right one."""
+
+    limit: Amount
+    because: Text
+
+
+class Limits(config.Model):
+    """The file `limits.toml`: what each is of is said there."""
+
+    matched: Limit
+    steps: Limit
+    float16_steps: Limit
+    within: Limit
+    weights_db: Limit
+    int4_db: Limit
+    float16_db: Limit
+    float32: Limit
+    bias: Limit
+    scalar: Limit
+    clipped: Limit
+    clipped_most: Limit
+
+
+class Accepted(config.Model):
+    """Constants that may be others than the original's, and why."""
+
+    tensor: Text
+    because: Text
+
+    def fits(self, *names: str) -> bool:
+        """Return whether one of the names is meant."""
+        return any(fnmatch.fnmatchcase(name, self.tensor) for name in names)
+
+
+class Weights(config.Model):
+    """The table `[weights]` of a profile: limits in place of those of `limits.toml`, and what is accepted."""
+
+    matched: Limit | None = None
+    steps: Limit | None = None
+    float16_steps: Limit | None = None
+    within: Limit | None = None
+    weights_db: Limit | None = None
+    int4_db: Limit | None = None
+    float16_db: Limit | None = None
+    float32: Limit | None = None
+    bias: Limit | None = None
+    scalar: Limit | None = None
+    clipped: Limit | None = None
+    clipped_most: Limit | None = None
+    accepted: tuple[Accepted, ...] = ()
+
+    @field_validator("accepted")
+    @classmethod
+    def _each_once(cls, accepted: tuple[Accepted, ...]) -> tuple[Accepted, ...]:
+        names = [each.tensor for each in accepted]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"{', '.join(twice)} comes twice; one entry for each pattern would be right")
+        return accepted
+
+    def limits(self) -> Mapping[str, Limit]:
+        """Return all limits by name: those of the package with one's own in place of them."""
+        shipped = config.load(Path(__file__).with_name("limits.toml"), Limits)
+        return {name: getattr(self, name) or getattr(shipped, name) for name in Limits.model_fields}

@@ -1,0 +1,173 @@
+"""Where every constant of an artifact comes from: held against the float32 conversion of the same original, without running either."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from toolkit.worker.tflite.attributes import is_how, numbers_apart, options_apart
+from toolkit.worker.tflite.constants import Values
+from toolkit.worker.tflite.deviation import Deviation, deviation
+from toolkit.worker.tflite.graphs import Operator, operators_of
+from toolkit.worker.tflite.mishaps import mishap
+from toolkit.worker.tflite.pairing import Pair, Pairs, Place, paired, values_of
+
+_LOOKED_INTO = 40  # constants of which it is told what happened to them, those that are off most
+_OFF = 1e-4  # of a constant's size: from here on it is worth to look into it
+_FUSE = ("MUL", "ADD", "SUB", "DIV")  # what a converter may fold into weights and biases, or leave
+_NAMED = 20
+
+
+def account(request: Any) -> dict[str, Any]:
+    """Write out/weights.json, and return it without the list of all constants that are right.
+
+    `inputs["model"]` is the artifact, `inputs["floats"]` the float32 conversion of the same original; `options["signature"]` which of the artifact's
+    signatures is meant, None for the one that it has.
+    """
+    ours = operators_of(request.inputs["model"], request.options["signature"])
+    theirs = operators_of(request.inputs["floats"], None)
+    found = accounted(ours, theirs)
+    (request.out / "weights.json").write_text(json.dumps(found))
+    return found
+
+
+def accounted(ours: Sequence[Operator], theirs: Sequence[Operator]) -> dict[str, Any]:
+    """Return the account as JSON: `constants` (a row for each), how many `matched` of how many, what is left over, and `attributes` that differ."""
+    pairs = paired(ours, theirs)
+    rows, how, unread = _measured(pairs)
+    otherwise = [row for row in rows if row.pop("fused")]
+    rows = [row for row in rows if row not in otherwise]
+    left = [*map(_about, pairs.theirs), *(_left(row, "fused otherwise") for row in otherwise), *unread]
+    extra = [_about(place) for place in pairs.ours]
+    reading = _readers(ours)
+    return {
+        "constants": rows,
+        "matrices": _share(rows, left),
+        "matrices_of_artifact": _share(rows, extra),
+        "unmatched": left,
+        "extra": extra,
+        "operators": {
+            "artifact": len(ours),
+            "original": len(theirs),
+            "matched": len(pairs.operators),
+            "added": _counted(pairs.added),
+            "missing": _counted(pairs.missing),
+        },
+        "attributes": how
+        + [
+            {**_operator(one), **apart}
+            for one, other in pairs.operators
+            for apart in options_apart(one, other, reading.get(id(one)))
+        ],
+    }
+
+
+def _measured(pairs: Pairs) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return a row for each pair, what says how operators work and differs, and what could not be read."""
+    rows, how, unread = [], [], []
+    looked: list[tuple[float, dict[str, Any], Pair]] = []
+    for pair in pairs.pairs:
+        place = pair.ours or pair.theirs
+        assert place is not None
+        try:
+            held, wanted = values_of(pair)
+        except ValueError as error:
+            unread.append({**_about(place), "why": str(error)})
+            continue
+        if place.role == "whole" and is_how(pair):
+            apart = numbers_apart(pair, held.real, wanted)
+            how += [] if apart is None else [{**_operator(place.of), **apart}]
+            continue
+        found = deviation(held, wanted, place.axis)
+        row = {**_row(pair, place), **found.to_json(), "what": None, "fused": False}
+        rows.append(row)
+        if _is_off(found):
+            looked.append((found.error, row, pair))
+    for _, row, pair in sorted(looked, key=lambda each: -each[0])[:_LOOKED_INTO]:
+        _look_into(row, pair, pairs)
+    return rows, how, unread
+
+
+def _is_off(found: Deviation) -> bool:
+    return not (found.error <= _OFF and (found.steps is None or found.steps <= 1))
+
+
+def _look_into(row: dict[str, Any], pair: Pair, pairs: Pairs) -> None:
+    """Say in a row what happened to its constant, and whether its operator was only fused otherwise."""
+    place = pair.ours or pair.theirs
+    assert place is not None
+    if pair.ours is None or pair.theirs is None:
+        row["what"] = "is left out" if pair.ours is None else "is added: the original has none"
+        return
+    held, wanted = values_of(pair)
+    others = {
+        each.theirs.constant.name: each.theirs.values().real
+        for each in pairs.pairs
+        if each.theirs is not None and each is not pair and each.theirs.constant.size == wanted.size and wanted.size > 1
+    }
+    row["what"] = mishap(held, wanted, place.axis, others)
+    row["values_off"] = _count_off(held, wanted)
+    by_factor = "multiplied" in row["what"] or place.role in ("bias", "scalar", "vector")
+    row["fused"] = by_factor and (_beside(pair.ours.of, pairs.added) or _beside(pair.theirs.of, pairs.missing))
+
+
+def _count_off(held: Values, wanted: np.ndarray) -> int:
+    limit = np.maximum(np.broadcast_to(held.step, wanted.shape), np.abs(wanted) * _OFF)
+    return int((~(np.abs(held.real - wanted) <= limit)).sum())
+
+
+def _beside(operator: Operator, left: Sequence[Operator]) -> bool:
+    """Return whether an operator that could be folded into this one stands next to it, and has no counterpart."""
+    near = [each for each in left if each.name in _FUSE and each.constants]
+    fed = {id(each) for each in operator.feeds.values()}
+    return any(id(each) in fed or operator in each.feeds.values() for each in near)
+
+
+def _readers(ours: Sequence[Operator]) -> dict[int, str]:
+    """Return the name of the operator that reads what another one gives, by its id, where one alone does."""
+    reading: dict[int, list[str]] = {}
+    for each in ours:
+        for feed in each.feeds.values():
+            reading.setdefault(id(feed), []).append(each.name)
+    return {feed: names[0] for feed, names in reading.items() if len(names) == 1}
+
+
+def _row(pair: Pair, place: Place) -> dict[str, Any]:
+    theirs = pair.theirs or place
+    named = {"tensor": place.constant.name, "original": theirs.constant.name, "role": theirs.role, "by": pair.by}
+    return {**_operator(place.of), **named, "dtype": place.constant.dtype, "shape": list(place.constant.shape)}
+
+
+def _about(place: Place) -> dict[str, Any]:
+    named = {"tensor": place.constant.name, "role": place.role, "shape": list(place.constant.shape)}
+    return {**_operator(place.of), **named, "why": "has no counterpart"}
+
+
+def _left(row: dict[str, Any], why: str) -> dict[str, Any]:
+    return {**{name: row[name] for name in ("operator", "gives", "tensor", "role", "shape")}, "why": why}
+
+
+def _operator(operator: Operator) -> dict[str, Any]:
+    return {"operator": operator.name, "gives": operator.tensor}
+
+
+def _share(rows: Sequence[dict[str, Any]], left: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return how many matrices and tables there are, how many are matched, and how many of all values these hold."""
+    matched = [int(np.prod(each["shape"])) for each in rows if each["role"] == "matrix"]
+    others = [int(np.prod(each["shape"])) for each in left if each["role"] == "matrix"]
+    return {
+        "count": len(matched) + len(others),
+        "matched": len(matched),
+        "values": sum(matched) + sum(others),
+        "values_matched": sum(matched),
+    }
+
+
+def _counted(operators: Sequence[Operator]) -> list[str]:
+    """Return the names of operators with how often each comes, those first that come most."""
+    names = Counter(each.name for each in operators).most_common(_NAMED)
+    return [name if count == 1 else f"{count} {name}" for name, count in names]

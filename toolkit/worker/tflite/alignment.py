@@ -1,0 +1,84 @@
+"""Which operator of an artifact stands for which of the float file: a longest common subsequence, by name, shapes of matrices, and shape of the result.
+
+Where files differ, several are as long; that one is taken in which more constants agree in how their values are spread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from toolkit.worker.tflite.graphs import Operator
+
+_SAME, _SHAPE, _SPREAD = 1.0, 0.5, 0.25  # of a pair: the name and the matrices; the result's shape; how values are spread
+_NEAR = 0.05  # how far two numbers of a spread may be apart; it only breaks ties
+
+
+def aligned(ours: Sequence[Operator], theirs: Sequence[Operator]) -> list[tuple[int, int]]:
+    """Return pairs (place in `ours`, place in `theirs`), both ascending."""
+    one, other = ([_kind(each) for each in side] for side in (ours, theirs))
+    if one == other:
+        return [(place, place) for place in range(len(one))]
+    worth = _worth(ours, theirs, one, other)
+    best = np.zeros((len(ours) + 1, len(theirs) + 1), np.float32)
+    for place, row in enumerate(worth):
+        taken = np.where(row > 0, best[place, :-1] + row, 0)
+        best[place + 1, 1:] = np.maximum.accumulate(np.maximum(best[place, 1:], taken))
+    found, left, right = [], len(ours), len(theirs)
+    while left and right:
+        if best[left, right] == best[left - 1, right]:
+            left -= 1
+        elif best[left, right] == best[left, right - 1]:
+            right -= 1
+        else:
+            left, right = left - 1, right - 1
+            found.append((left, right))
+    return found[::-1]
+
+
+def is_matrix(shape: Sequence[int]) -> bool:
+    """Return whether a constant of this shape is a matrix or a table: at least two axes that are longer than 1."""
+    return sum(size > 1 for size in shape) > 1
+
+
+def _kind(operator: Operator) -> tuple[object, ...]:
+    return (*_must_agree(operator), operator.shape[1:])
+
+
+def _must_agree(operator: Operator) -> tuple[object, ...]:
+    matrices = sorted(each.shape for each in operator.constants.values() if each.is_real and is_matrix(each.shape))
+    return (operator.name, tuple(matrices))
+
+
+def _worth(
+    ours: Sequence[Operator], theirs: Sequence[Operator], one: list[tuple[object, ...]], other: list[tuple[object, ...]]
+) -> np.ndarray:
+    """Return what each pair is worth, float32 (ours, theirs); 0 where they cannot stand for each other."""
+    must = _equal([_must_agree(each) for each in ours], [_must_agree(each) for each in theirs])
+    found = np.where(must, _SAME, 0.0) + np.where(must & _equal(one, other), _SHAPE, 0.0)
+    spreads = [np.array([_spread(each) for each in side]).reshape(len(side), -1) for side in (ours, theirs)]
+    for column in range(spreads[0].shape[1]):
+        must &= np.abs(spreads[0][:, None, column] - spreads[1][None, :, column]) <= _NEAR
+    return (found + np.where(must, _SPREAD, 0.0)).astype(np.float32)
+
+
+def _equal(one: Sequence[object], other: Sequence[object]) -> np.ndarray:
+    numbers: dict[object, int] = {}
+    sides = [np.array([numbers.setdefault(each, len(numbers)) for each in side], np.int64) for side in (one, other)]
+    return np.asarray(sides[0][:, None] == sides[1][None, :])
+
+
+def _spread(operator: Operator) -> tuple[float, float, float]:
+    """Return the logarithm of the size of its largest constant's values, their mean and their first one in that unit; NaN, equal to none, without."""
+    largest = max((each for each in operator.constants.values() if each.is_real), key=lambda each: each.size, default=None)
+    if largest is None:
+        return (np.nan, np.nan, np.nan)
+    try:
+        values = largest.values().real.ravel()
+    except ValueError:
+        return (np.nan, np.nan, np.nan)
+    size = float(np.sqrt(np.mean(np.square(values))))
+    if not size > 0:
+        return (np.nan, np.nan, np.nan)
+    return (float(np.log(size)), float(values.mean()) / size, float(values[0]) / size)

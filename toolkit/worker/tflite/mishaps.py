@@ -1,0 +1,148 @@
+"""What happened to a constant that is not what it should be, in words: the simplest that explains it.
+
+Nothing here decides anything: a constant is off by its deviation already. A mishap is named only where it leaves next to nothing unexplained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from toolkit.worker.tflite.constants import Values
+
+_FEW = 8  # values that are named one by one
+_LISTED = 6  # channels that are named
+_EXPLAINED = 0.1  # of the error's norm that may be left: 20 dB
+_MOST_CHANNELS = 2048  # of each of which the most similar one is looked for
+_ALIKE = 0.5  # the correlation from which on other values are those of another state of the training
+_BITS = 64
+
+
+def mishap(held: Values, wanted: np.ndarray, axis: int, others: Mapping[str, np.ndarray]) -> str:
+    """Return what happened to the values `held`, which should be `wanted`; `axis` is that of channels, `others` the float file's other constants."""
+    return next(_told(held, wanted, axis, others))
+
+
+def _told(held: Values, wanted: np.ndarray, axis: int, others: Mapping[str, np.ndarray]) -> Iterator[str]:
+    real, apart = held.real, np.abs(held.real - wanted)
+    if not np.isfinite(real).all():
+        yield f"{int((~np.isfinite(real)).sum())} values are not finite"
+    if not real.any():
+        yield "is zero"
+    off = apart > np.maximum(np.broadcast_to(held.step, apart.shape) * 0.75, np.abs(wanted) * 1e-4)
+    channels = _by_channel(off, axis).any(axis=1)
+    if off.sum() <= _FEW and off.sum() < off.size / 2:
+        yield "; ".join(_value(held, wanted, tuple(place)) for place in np.argwhere(off))
+    if wanted.ndim and not _by_channel(real, axis)[channels].any():
+        yield f"{_channels(np.flatnonzero(channels))} zero"
+    name = _another(real, wanted, others)
+    if name is not None:
+        yield f"has the values of {name!r}"
+    yield from _turned(real, wanted)
+    for along in range(wanted.ndim):
+        yield from _exchanged(real, wanted, along)
+    yield from _multiplied(real, wanted, axis)
+    lost = _bits_lost(held)
+    if lost:
+        yield f"the lower {lost} bits of each value are lost"
+    if channels.sum() <= max(1, channels.size // 4):
+        yield f"{_channels(np.flatnonzero(channels))} other values"
+    alike = _correlation(real, wanted)
+    yield (
+        f"most values are off, and yet alike (correlation {alike:.3g}): as of another epoch or checkpoint"
+        if alike > _ALIKE
+        else f"other values (correlation {alike:.2g})"
+    )
+
+
+def _value(held: Values, wanted: np.ndarray, place: tuple[int, ...]) -> str:
+    """Return what is wrong with one value: which bit, where one alone was flipped."""
+    text = f"value {list(map(int, place))} is {held.real[place]:.4g}, not {wanted[place]:.4g}"
+    step = float(np.broadcast_to(held.step, wanted.shape)[place])
+    if held.ends is None or step == 0:
+        return text
+    stored = int(held.stored[place])
+    meant = stored + round((float(wanted[place]) - float(held.real[place])) / step)
+    bits = (held.ends[1] - held.ends[0]).bit_length()
+    flipped = (stored ^ meant) & ((1 << bits) - 1)
+    return text + (f" (bit {flipped.bit_length() - 1} flipped)" if flipped.bit_count() == 1 else "")
+
+
+def _by_channel(values: np.ndarray, axis: int) -> np.ndarray:
+    """Return an array (channels, values of one)."""
+    if values.ndim == 0:
+        return values.reshape(1, 1)
+    return np.moveaxis(values, axis, 0).reshape(values.shape[axis], -1)
+
+
+def _channels(numbers: np.ndarray) -> str:
+    shown = ", ".join(map(str, numbers[:_LISTED])) + (", ..." if len(numbers) > _LISTED else "")
+    return f"channel {shown} is" if len(numbers) == 1 else f"{len(numbers)} channels ({shown}) are"
+
+
+def _another(real: np.ndarray, wanted: np.ndarray, others: Mapping[str, np.ndarray]) -> str | None:
+    """Return the name of a constant of the float file whose values these are."""
+    for name, values in others.items():
+        if values.size == real.size and values is not wanted and _is_explained(real, values.reshape(real.shape), wanted):
+            return name
+    return None
+
+
+def _turned(real: np.ndarray, wanted: np.ndarray) -> Iterator[str]:
+    """Yield whether two axes of one length are exchanged."""
+    for one in range(wanted.ndim):
+        for other in range(one + 1, wanted.ndim):
+            if wanted.shape[one] == wanted.shape[other] > 1 and _is_explained(real, wanted.swapaxes(one, other), wanted):
+                yield f"axes {one} and {other} are exchanged"
+
+
+def _exchanged(real: np.ndarray, wanted: np.ndarray, axis: int) -> Iterator[str]:
+    """Yield whether channels along an axis lie in another order: each is then very near to another one that is wanted."""
+    ours, theirs = _by_channel(real, axis), _by_channel(wanted, axis)
+    count = len(ours)
+    if not 1 < count <= _MOST_CHANNELS or not np.isfinite(ours).all():
+        return
+    apart = (ours**2).sum(axis=1)[:, None] + (theirs**2).sum(axis=1)[None, :] - 2 * ours @ theirs.T
+    order = apart.argmin(axis=1)
+    if (order == np.arange(count)).all() or len(set(order.tolist())) < count:
+        return
+    if _is_explained(ours, theirs[order], theirs):
+        moved = np.flatnonzero(order != np.arange(count))
+        verb = "exchanged" if len(moved) == 2 else "in another order"
+        yield f"{_channels(moved)} {verb} (axis {axis})"
+
+
+def _multiplied(real: np.ndarray, wanted: np.ndarray, axis: int) -> Iterator[str]:
+    """Yield whether all is multiplied by one number, or each channel by its own, as where a batch normalization is folded wrongly."""
+    size = float((wanted**2).sum())
+    factor = float((real * wanted).sum()) / size if size > 0 else 0.0
+    if factor != 0 and _is_explained(real, wanted * factor, wanted):
+        yield f"all values are multiplied by {factor:.4g}"
+    ours, theirs = _by_channel(real, axis), _by_channel(wanted, axis)
+    if ours.shape[1] < 2:
+        return
+    sizes = (theirs**2).sum(axis=1)
+    factors = np.divide((ours * theirs).sum(axis=1), sizes, out=np.zeros(len(sizes)), where=sizes > 0)
+    if _is_explained(ours, theirs * factors[:, None], theirs):
+        yield (
+            f"each channel is multiplied by a number of its own ({factors.min():.4g} to {factors.max():.4g}):"
+            " a batch normalization that is folded otherwise"
+        )
+
+
+def _bits_lost(held: Values) -> int:
+    """Return how many of the lowest bits no stored number uses."""
+    if held.ends is None:
+        return 0
+    used = int(np.bitwise_or.reduce(held.stored.ravel().astype(np.int64)))
+    return (used & -used).bit_length() - 1 if used else 0
+
+
+def _is_explained(real: np.ndarray, explained: np.ndarray, wanted: np.ndarray) -> bool:
+    return bool(np.linalg.norm(real - explained) <= _EXPLAINED * np.linalg.norm(real - wanted))
+
+
+def _correlation(real: np.ndarray, wanted: np.ndarray) -> float:
+    sizes = float(np.linalg.norm(real) * np.linalg.norm(wanted))
+    return float((real * wanted).sum()) / sizes if sizes > 0 else 0.0
