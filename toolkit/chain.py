@@ -16,6 +16,7 @@ from toolkit.recipe import FLOAT
 from toolkit.runtime import Execution, Run, run_job
 from toolkit.source import TENSORFLOW, Source
 from toolkit.store import Entry
+from toolkit.weights import ACCOUNTED, account_job
 
 if TYPE_CHECKING:
     from toolkit.linting import Limits
@@ -107,6 +108,16 @@ class Model:
             self._runs[name] = run_job(model, self.verification, execution, signature=key, first=first, before=before)
         return self._runs[name]
 
+    def account(self, model: Output | Path, artifact_format: str) -> Job | None:
+        """Return what accounts for the constants of an artifact; None for a format whose files are not looked into so."""
+        if artifact_format != ACCOUNTED:
+            return None
+        name = ("account", model if isinstance(model, Path) else (model.job, model.name))
+        if name not in self._runs:
+            floats = self.conversions.file(self.conversions.floats(artifact_format), artifact_format)
+            self._runs[name] = account_job(model, floats, signature=self.held if isinstance(model, Path) else None)
+        return self._runs[name]
+
     def run_floats(self, artifact_format: str) -> Job:
         """Return the run of a format's float artifact on this machine."""
         floats = self.conversions.floats(artifact_format)
@@ -117,7 +128,8 @@ class Model:
 class Chain:
     """One target and one artifact: the jobs of every stage; `made` is what converted it, None for a file that was already there.
 
-    `candidates` (JSON) are the variants among which it was chosen; what `linted` jobs find is said in the verdict.
+    `candidates` (JSON) are the variants among which it was chosen; what `linted` jobs find is said in the verdict. `account` holds each of the
+    artifact's constants against the float conversion's, None for a format where nothing does.
     """
 
     model: Model
@@ -127,13 +139,15 @@ class Chain:
     links: list[tuple[str, Job]]
     candidates: tuple[Mapping[str, Any], ...] = ()
     linted: tuple[Job, ...] = ()
+    account: Job | None = None
 
     @property
     def jobs(self) -> list[Job]:
         """All jobs that the verdict needs, those first that others wait for longest."""
         late = [job for stage, job in self.links if stage == "source"]
         references = [self.model.reference, *([self.model.on_cpu] if self.model.on_cpu else [])]
-        return [*(job for _, job in self.links if job not in late), *references, *late]
+        accounts = [self.account] if self.account is not None else []
+        return [*(job for _, job in self.links if job not in late), *references, *accounts, *late]
 
 
 def engine_of(target: Target) -> Engine:
@@ -202,7 +216,7 @@ def plan(model: Model, target: Target, artifact: Artifact, made: Job | None, flo
     if on_target.engine.launcher != "local":
         first = _FIRST_BLOCK if model.stops_early and not _keeps_state(artifact) else None
         links.append(("device", model.run(shipped, on_target, first)))
-    return Chain(model, target, artifact, made, links)
+    return Chain(model, target, artifact, made, links, account=model.account(shipped, target.format))
 
 
 def longer(chain: Chain, run: Job, count: int) -> Job:

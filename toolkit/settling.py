@@ -21,6 +21,7 @@ from toolkit.store import Entry
 from toolkit.task_metrics import is_own
 from toolkit.tasks import Task
 from toolkit.verdict import Evidence, Step, Verdict, judge, judge_chain, off_by, own_noise
+from toolkit.weights import Account, judge_account
 from toolkit.worker import labels
 from toolkit.worker.shards import sequence_length
 
@@ -36,6 +37,8 @@ def settle(chain: Chain, executor: Executor, seconds: float) -> Verdict:
     samples = _entry(executor, chain.model.samples, chain)
     findings = [*chain.model.source.findings, *samples.result["findings"], *_about_the_target(chain.target)]
     findings += _about_the_set(chain, executor)
+    account = _account(chain, executor)
+    findings += account.findings
     reference = _entry(executor, chain.model.reference, chain)
     steps = [Step("original", run_of(reference), Signature.from_json(run_of(reference).signature))]
     ran = {"original": chain.model.reference}
@@ -68,6 +71,7 @@ def settle(chain: Chain, executor: Executor, seconds: float) -> Verdict:
             own_tasks=_own_tasks([text for text in wanted if is_own(text)], chain, steps, ran, executor),
             candidates=chain.candidates,
             early=chain.model.stops_early and "device" in dict(chain.links),
+            account=account,
         )
         return judge(chain.target, chain.model.source, chain.artifact, evidence)
 
@@ -105,6 +109,21 @@ def _about_the_set(chain: Chain, executor: Executor) -> list[dict[str, Any]]:
 
 def _failed(job: Job, executor: Executor) -> bool:
     return isinstance(executor.outcomes([job])[0], EdgeToolkitError)
+
+
+def _account(chain: Chain, executor: Executor) -> Account:
+    """Return where the artifact's constants come from; what is wrong with them is put down to the stage that made the file."""
+    if chain.account is None:
+        return Account(accounted=False, why=f"the constants of {chain.target.format} files are not looked into")
+    (outcome,) = executor.outcomes([chain.account])
+    if isinstance(outcome, EdgeToolkitError):
+        message = f"the weights could not be accounted for: {outcome.problem}"
+        said = {"code": "not-accounted", "severity": "inconclusive", "message": message}
+        return Account(accounted=False, why=outcome.problem, findings=(said,))
+    stages = [stage for stage, _ in chain.links]
+    return judge_account(
+        outcome.result, chain.target.weights, "quantization" if "quantization" in stages else "conversion"
+    )
 
 
 def _is_open_for_want_of_reference(verdict: Verdict) -> bool:

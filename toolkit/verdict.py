@@ -30,6 +30,7 @@ from toolkit.signature import Signature
 from toolkit.source import Source
 from toolkit.target.deciding import deciding, for_scheme, switched_off
 from toolkit.tasks import Ran, Task
+from toolkit.weights import Account
 from toolkit.worker import labels
 from toolkit.worker.shards import read_shards
 
@@ -135,7 +136,7 @@ class Verdict:
     """What was found of one artifact on one target. `outcome` and `passed` follow from the evidence and cannot be set.
 
     `steps` and `drawn` are the runs and the folder of the samples that they judge by, as in `Evidence`. `attribution` tells which operator made
-    the guilty stage fail, where that was looked for.
+    the guilty stage fail, where that was looked for. `account` is where the artifact's constants come from, None where nobody looked.
     """
 
     target: Target
@@ -152,6 +153,7 @@ class Verdict:
     seconds: float = 0.0
     candidates: tuple[Mapping[str, Any], ...] = ()
     early: bool = False
+    account: Account | None = None
     tried: tuple[Verdict | EdgeToolkitError, ...] = field(default=())
     attribution: Attribution | None = None
 
@@ -196,8 +198,10 @@ class Verdict:
 
     @property
     def guilty_stage(self) -> str | None:
-        """Return the stage that failed, as `Judged` names it."""
-        return self.judged.guilty_stage
+        """Return the first stage that failed: as `Judged` names it, or where a finding that is an error says that it lies."""
+        pinned = {finding.get("stage") for finding in self.findings if finding["severity"] == "error"}
+        of_bounds = self.judged.guilty_stage
+        return next((one.stage for one in self.stages if one.stage in pinned or one.stage == of_bounds), of_bounds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +212,7 @@ class Evidence:
     `toolkit.worker.samples` writes it; `noise` how far the original wanders by itself, by kind and output, in real units; `findings` what was
     noticed before anything was compared; `tasks` the task metrics that are asked for, canonical, and `own_tasks` what functions of the user's said;
     `candidates` (JSON) the variants among which the artifact was chosen; `early` whether the device was
-    to stop once it was certain.
+    to stop once it was certain; `account` where the artifact's constants come from.
     """
 
     steps: tuple[Step, ...]
@@ -221,6 +225,7 @@ class Evidence:
     own_tasks: tuple[Task, ...] = ()
     candidates: tuple[Mapping[str, Any], ...] = ()
     early: bool = False
+    account: Account | None = None
 
 
 def judge(target: Target, source: Source, artifact: Artifact, evidence: Evidence) -> Verdict:
@@ -254,6 +259,7 @@ def judge(target: Target, source: Source, artifact: Artifact, evidence: Evidence
         seconds=evidence.seconds,
         candidates=evidence.candidates,
         early=evidence.early,
+        account=evidence.account,
     )
 
 

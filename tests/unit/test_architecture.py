@@ -24,6 +24,8 @@ ORDER = """
     executor progress
     worker.onnx.graph worker.onnx.session worker.onnx.file worker.onnx.held worker.onnx.arithmetic
     worker.tflite.file worker.tflite.operators worker.tflite.arithmetic worker.tflite.reductions
+    worker.tflite.constants worker.tflite.graphs worker.tflite.alignment worker.tflite.deviation
+    worker.tflite.pairing worker.tflite.mishaps worker.tflite.attributes worker.account
     runtimes worker.tflite.interpreter worker.tflite.taps worker.tflite.parts worker.tflite.pieces worker.tflite.counterparts worker.infer runtimes/*
     worker.statistics estimators estimators/* worker.calibration worker.drift
     worker.seen worker.divergence worker.handing_over worker.reproduction worker.graph_values
@@ -38,6 +40,7 @@ ORDER = """
     worker.onnx.conversion worker.onnx.calibration
     worker.tflite.conversion worker.tflite.ranges worker.tflite.versions worker.tflite.held
     schemes schemes/* converters converters/* quantizers quantizers/* recipe calibration conversion
+    weights.limits weights.judging weights
     target
     runtime
     compare

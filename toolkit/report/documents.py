@@ -53,6 +53,7 @@ def verdict_json(verdict: Verdict, artifact: str) -> dict[str, Any]:
             for stage in verdict.stages
         ],
         "tasks": [task.to_json() for task in verdict.tasks],
+        "weights": None if verdict.account is None else verdict.account.to_json(),
         "noise": {kind: dict(values) for kind, values in verdict.noise.items()},
         "budget": {
             spent.name: {"spent": spent.spent, "limit": spent.limit, "passed": spent.passed} for spent in verdict.budget

@@ -20,7 +20,9 @@ from toolkit.report.wording import (
 
 if TYPE_CHECKING:
     from toolkit.verdict import Verdict
+    from toolkit.weights import Account
 
+_ROWS = 5  # of constants
 _SHOWN = ("max_abs", "sqnr_db", "top1_agreement")
 
 
@@ -84,6 +86,7 @@ def markdown(verdict: Verdict, artifact: str) -> str:
             "|---|---|",
         ]
         lines += [f"| {stage} | {value:.4f} |" for stage, value in task.scores.items()]
+    lines += _of_weights(verdict.account)
     lines += ["", f"The original's own noise (largest absolute difference): {noise_text(verdict) or 'not measured'}."]
     if verdict.source.coverage is not None:
         lines += ["", *(f"- {line}" for line in coverage_lines(verdict.source.coverage))]
@@ -104,6 +107,22 @@ def _shown(measured: Any, output: str, metric: str) -> str:
             unit, value = next(iter(measurement.values.items()))
             return number_text(value, unit)
     return "-"
+
+
+def _of_weights(account: Account | None) -> list[str]:
+    """Return what is said of the artifact's constants: those that are others, else those that are off most."""
+    if account is None:
+        return []
+    lines = ["", "## Weights", "", f"{account.line()}."]
+    rows = (account.wrong or account.worst)[:_ROWS]
+    if rows:
+        lines += ["", "| operator | constant | | dtype | dB | |", "|---|---|---|---|---|---|"]
+    for row in rows:
+        said = row["what"] or row.get("because", "")
+        named = (row["operator"], f"`{row['tensor']}`", row["role"], row["dtype"])
+        cells = (*named, number_text(float(row["sqnr_db"]), ""), said)
+        lines.append("| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |")
+    return lines
 
 
 def _calibrated(verdict: Verdict) -> str:

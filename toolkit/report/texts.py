@@ -46,6 +46,8 @@ def verdict_text(verdict: Verdict, width: int = 110, name: str | None = None) ->
             for place, sentence in enumerate(sentences(verdict.attribution))
         ]
     lines.append(f"  noise         {noise_text(verdict) or 'not measured'} (the original by itself)")
+    if verdict.account is not None:
+        lines.append(f"  weights       {verdict.account.line()}")
     for task in verdict.tasks:
         shown = ", ".join(f"{stage} {value:.4f}" for stage, value in task.scores.items())
         lines.append(f"  {task.metric} on {verdict.samples['verification']} labelled samples: {shown}")

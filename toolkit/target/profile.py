@@ -23,6 +23,7 @@ from toolkit import metrics, recipe, registry, task_metrics
 from toolkit.config import Model, plugin, unknown
 from toolkit.errors import EdgeToolkitError, RequestError
 from toolkit.recipe import Granularity, KeepFloat, Recipe
+from toolkit.weights.limits import Weights
 
 Stage = Literal["source", "conversion", "quantization", "kernels", "device", "total"]
 Dtype = Literal["float32", "int8", "uint8", "int16"]
@@ -318,6 +319,7 @@ class Target(Model):
     conversion: Conversion = Conversion()
     quantization: Quantization = Quantization()
     budget: Budget = Budget()
+    weights: Weights = Weights()
     bounds: tuple[Bound, ...]
 
     @field_validator("schemes")

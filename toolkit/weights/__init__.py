@@ -1,7 +1,7 @@
 """The account of an artifact's weights: each is the float32 conversion's within half a step, or it is said which is not. No sample is needed for it.
 
 (entry,) = executor.run(account_job(artifact, floats, signature=None))
-found = judged(entry.result, profile.weights, stage="quantization")
+found = judge_account(entry.result, profile.weights, stage="quantization")
 found.findings, found.to_json(), found.line()
 """
 
@@ -10,10 +10,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from toolkit.jobs import Engine, Job, Output
-from toolkit.weights.judging import Account, judged
+from toolkit.weights.judging import Account, judge_account
 
-__all__ = ["Account", "account_job", "judged"]
+__all__ = ["ACCOUNTED", "Account", "account_job", "judge_account"]
 
+ACCOUNTED = "tflite"  # the format whose files are looked into
 _READS = "litert"  # whose environment has the classes of TFLite's schema
 
 

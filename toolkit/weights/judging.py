@@ -59,13 +59,15 @@ class Account:
             return f"not accounted for: {self.why}"
         text = f"{self.constants} constants held against the float32 conversion's, {self.matched} of {self.matrices} matrices found"
         if self.wrong:
-            return f"{text}: {len(self.wrong)} are others"
+            return f"{text}: {len(self.wrong)} {'is another' if len(self.wrong) == 1 else 'are others'}"
         least = next((row for row in self.worst if row["role"] == "matrix"), None)
-        return text + (f": all within their steps, {_decibels(least)} dB at the least" if least else ": all within their steps")
+        return text + (
+            f": all within their steps, {_decibels(least)} dB at the least" if least else ": all within their steps"
+        )
 
 
-def judged(found: Mapping[str, Any], weights: Weights, stage: str) -> Account:
-    """Return what a job of `account_job` found, by a profile's limits; `stage` is that which made the artifact of the float file or of the original."""
+def judge_account(found: Mapping[str, Any], weights: Weights, stage: str) -> Account:
+    """Return what a job of `account_job` found, by a profile's limits; `stage` is that which made the artifact."""
     limits = weights.limits()
     rows = sorted(found["constants"], key=lambda row: -_error(row))
     off = [(row, reason) for row in rows if (reason := _beyond(row, limits)) is not None]
@@ -101,7 +103,11 @@ def _beyond(row: Row, limits: Mapping[str, Limit]) -> str | None:
     if role in ("bias", "scalar"):
         return None if error <= limits[role].limit else f"is {_percent(error)} off, {limits[role].limit:g} at most"
     if row["steps"] is None:
-        return None if error <= limits["float32"].limit else f"is {_percent(error)} off, {limits['float32'].limit:g} at most"
+        return (
+            None
+            if error <= limits["float32"].limit
+            else f"is {_percent(error)} off, {limits['float32'].limit:g} at most"
+        )
     steps, of_kind = float(row["steps"]), {"float16": "float16_steps"}.get(row["dtype"], "steps")
     if not float(row["within"]) >= limits["within"].limit:
         return f"{_percent(1 - float(row['within']))} of its values are more than half a step off"
@@ -114,9 +120,13 @@ def _beyond(row: Row, limits: Mapping[str, Limit]) -> str | None:
 def _other_weights(wrong: Sequence[Row], count: int, stage: str) -> Iterator[Mapping[str, Any]]:
     if not wrong:
         return
-    shown = "; ".join(f"{_named(row)}: {row['what'] or row['because']}" for row in wrong[:_SHOWN])
-    more = f"; and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
-    message = f"{len(wrong)} of {count} constants are not those of the float32 conversion: {shown}{more}"
+    said: dict[str, list[Row]] = {}
+    for row in wrong:
+        said.setdefault(row["what"] or row["because"], []).append(row)
+    shown = [f"{_names(rows)}: {what}" for what, rows in list(said.items())[:_SHOWN]]
+    left = len(said) - _SHOWN
+    message = f"{len(wrong)} of {count} constants {'is' if len(wrong) == 1 else 'are'} not the float32 conversion's: {'; '.join(shown)}"
+    message += f"; and {left} more" if left > 0 else ""
     yield _finding(OTHER_WEIGHTS, "error", message, [row["tensor"] for row in wrong], stage)
 
 
@@ -146,7 +156,9 @@ def _left_over(found: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     ):
         left = [row for row in found[key] if row["role"] != "whole"]
         if left:
-            why = "; ".join(f"{_named(row)}: {row['why']}" for row in left[:_SHOWN]) + ("; ..." if len(left) > _SHOWN else "")
+            why = "; ".join(f"{_named(row)}: {row['why']}" for row in left[:_SHOWN]) + (
+                "; ..." if len(left) > _SHOWN else ""
+            )
             names = [row["tensor"] for row in left]
             yield _finding("weights-unmatched", "warning", message.format(count=len(left), why=why), names, None)
 
@@ -209,6 +221,11 @@ def _error(row: Row) -> float:
 
 def _named(row: Row) -> str:
     return f"{row['operator']} {_short(row['tensor'])!r} ({row['role']})"
+
+
+def _names(rows: Sequence[Row]) -> str:
+    """Return the first of some constants, and how many others."""
+    return _named(rows[0]) + (f" and {len(rows) - 1} more" if len(rows) > 1 else "")
 
 
 def _short(name: str) -> str:

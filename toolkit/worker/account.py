@@ -13,7 +13,7 @@ from toolkit.worker.tflite.attributes import is_how, numbers_apart, options_apar
 from toolkit.worker.tflite.constants import Values
 from toolkit.worker.tflite.deviation import Deviation, deviation
 from toolkit.worker.tflite.graphs import Operator, operators_of
-from toolkit.worker.tflite.mishaps import mishap
+from toolkit.worker.tflite.mishaps import FACTOR, FACTORS, mishap
 from toolkit.worker.tflite.pairing import Pair, Pairs, Place, paired, values_of
 
 _LOOKED_INTO = 40  # constants of which it is told what happened to them, those that are off most
@@ -111,7 +111,7 @@ def _look_into(row: dict[str, Any], pair: Pair, pairs: Pairs) -> None:
     }
     row["what"] = mishap(held, wanted, place.axis, others)
     row["values_off"] = _count_off(held, wanted)
-    by_factor = "multiplied" in row["what"] or place.role in ("bias", "scalar", "vector")
+    by_factor = row["what"].startswith((FACTOR, FACTORS)) or place.role in ("bias", "scalar", "vector")
     row["fused"] = by_factor and (_beside(pair.ours.of, pairs.added) or _beside(pair.theirs.of, pairs.missing))
 
 

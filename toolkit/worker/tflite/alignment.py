@@ -1,4 +1,4 @@
-"""Which operator of an artifact stands for which of the float file: a longest common subsequence, by name, shapes of matrices, and shape of the result.
+"""Which operator of an artifact stands for which of the float file: the longest common subsequence by name, matrices and shape of the result.
 
 Where files differ, several are as long; that one is taken in which more constants agree in how their values are spread.
 """
@@ -11,7 +11,11 @@ import numpy as np
 
 from toolkit.worker.tflite.graphs import Operator
 
-_SAME, _SHAPE, _SPREAD = 1.0, 0.5, 0.25  # of a pair: the name and the matrices; the result's shape; how values are spread
+_SAME, _SHAPE, _SPREAD = (
+    1.0,
+    0.5,
+    0.25,
+)  # of a pair: the name and the matrices; the result's shape; how values are spread
 _NEAR = 0.05  # how far two numbers of a spread may be apart; it only breaks ties
 
 
@@ -71,7 +75,9 @@ def _equal(one: Sequence[object], other: Sequence[object]) -> np.ndarray:
 
 def _spread(operator: Operator) -> tuple[float, float, float]:
     """Return the logarithm of the size of its largest constant's values, their mean and their first one in that unit; NaN, equal to none, without."""
-    largest = max((each for each in operator.constants.values() if each.is_real), key=lambda each: each.size, default=None)
+    largest = max(
+        (each for each in operator.constants.values() if each.is_real), key=lambda each: each.size, default=None
+    )
     if largest is None:
         return (np.nan, np.nan, np.nan)
     try:

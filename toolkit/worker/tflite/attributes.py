@@ -23,7 +23,12 @@ _HARMLESS = {
     "bodySubgraphIndex", "condSubgraphIndex", "thenSubgraphIndex", "elseSubgraphIndex", "initSubgraphIndex", "squeezeDims",
 }  # fmt: skip
 _ACTIVATION = "fusedActivationFunction"
-_RANGES = {0: (-np.inf, np.inf), 1: (0.0, np.inf), 2: (-1.0, 1.0), 3: (0.0, 6.0)}  # ActivationFunctionType of the schema
+_RANGES = {
+    0: (-np.inf, np.inf),
+    1: (0.0, np.inf),
+    2: (-1.0, 1.0),
+    3: (0.0, 6.0),
+}  # ActivationFunctionType of the schema
 _ACTIVATIONS = {0: "none", 1: "RELU", 2: "RELU_N1_TO_1", 3: "RELU6", 4: "TANH", 5: "SIGN_BIT"}
 _STANDALONE = ("RELU", "RELU6", "RELU_N1_TO_1", "RELU_0_TO_1", "TANH", "MAXIMUM", "MINIMUM")
 # Whole numbers that say how, not what: by operator, which inputs; those of the second kind have several ways to say the same.
@@ -73,7 +78,12 @@ def numbers_apart(pair: Pair, held: np.ndarray, wanted: np.ndarray) -> dict[str,
     if name in _HOW and negative and sorted(held.ravel() % _rank(pair)) == sorted(wanted.ravel() % _rank(pair)):
         return None
     certain = at in _HOW.get(name, ()) and not (negative and name not in ("PAD", "PADV2", "MIRROR_PAD"))
-    return {"option": f"input {at}", "ours": held.ravel().tolist(), "theirs": wanted.ravel().tolist(), "certain": certain}
+    return {
+        "option": f"input {at}",
+        "ours": held.ravel().tolist(),
+        "theirs": wanted.ravel().tolist(),
+        "certain": certain,
+    }
 
 
 def _rank(pair: Pair) -> int:

@@ -46,12 +46,21 @@ def deviation(ours: Values, theirs: np.ndarray, axis: int) -> Deviation:
     worst = _worst_channel(apart, axis)
     held = np.broadcast_to(ours.step, apart.shape)
     if not ours.step.any():
-        return Deviation(_decibels(size, float(np.linalg.norm(apart))), _share(np.linalg.norm(apart), size), None, None, None, worst)
+        return Deviation(
+            _decibels(size, float(np.linalg.norm(apart))),
+            _share(float(np.linalg.norm(apart)), size),
+            None,
+            None,
+            None,
+            worst,
+        )
     beyond = apart > held * (0.5 + _ROUNDING)
     at_end = np.zeros(apart.shape, bool)
     if ours.ends is not None:
         low, high = _lowest(ours), ours.ends[1]
-        at_end = beyond & (((ours.stored <= low) & (theirs < ours.real)) | ((ours.stored >= high) & (theirs > ours.real)))
+        at_end = beyond & (
+            ((ours.stored <= low) & (theirs < ours.real)) | ((ours.stored >= high) & (theirs > ours.real))
+        )
     counted = apart[~at_end] / np.where(held > 0, held, np.inf)[~at_end]
     left = np.where(beyond, apart - held / 2, 0.0)
     return Deviation(

@@ -16,7 +16,11 @@ _LISTED = 6  # channels that are named
 _EXPLAINED = 0.1  # of the error's norm that may be left: 20 dB
 _MOST_CHANNELS = 2048  # of each of which the most similar one is looked for
 _ALIKE = 0.5  # the correlation from which on other values are those of another state of the training
-_BITS = 64
+_NUMBER = 2  # values up to which all are named
+OTHER_TRAINING = "most values are off, and yet alike: as of another epoch or checkpoint"
+OTHER_VALUES = "other values altogether"
+FACTORS = "each channel is multiplied by a number of its own"
+FACTOR = "all values are multiplied by"
 
 
 def mishap(held: Values, wanted: np.ndarray, axis: int, others: Mapping[str, np.ndarray]) -> str:
@@ -32,10 +36,13 @@ def _told(held: Values, wanted: np.ndarray, axis: int, others: Mapping[str, np.n
         yield "is zero"
     off = apart > np.maximum(np.broadcast_to(held.step, apart.shape) * 0.75, np.abs(wanted) * 1e-4)
     channels = _by_channel(off, axis).any(axis=1)
-    if off.sum() <= _FEW and off.sum() < off.size / 2:
+    if off.size <= _NUMBER or (off.sum() <= _FEW and off.sum() < off.size / 2):
         yield "; ".join(_value(held, wanted, tuple(place)) for place in np.argwhere(off))
-    if wanted.ndim and not _by_channel(real, axis)[channels].any():
+    if off.any() and not _by_channel(real, axis)[channels].any():
         yield f"{_channels(np.flatnonzero(channels))} zero"
+    at_ends = _at_ends(held)
+    if off.any() and at_ends[off].all():
+        yield f"{int(off.sum())} values lie beyond what can be stored, and are cut off or overflow"
     name = _another(real, wanted, others)
     if name is not None:
         yield f"has the values of {name!r}"
@@ -48,12 +55,14 @@ def _told(held: Values, wanted: np.ndarray, axis: int, others: Mapping[str, np.n
         yield f"the lower {lost} bits of each value are lost"
     if channels.sum() <= max(1, channels.size // 4):
         yield f"{_channels(np.flatnonzero(channels))} other values"
-    alike = _correlation(real, wanted)
-    yield (
-        f"most values are off, and yet alike (correlation {alike:.3g}): as of another epoch or checkpoint"
-        if alike > _ALIKE
-        else f"other values (correlation {alike:.2g})"
-    )
+    yield OTHER_TRAINING if _correlation(real, wanted) > _ALIKE else OTHER_VALUES
+
+
+def _at_ends(held: Values) -> np.ndarray:
+    """Return which values are stored as the least or the largest number that there is."""
+    if held.ends is None:
+        return np.zeros(held.real.shape, bool)
+    return np.asarray((held.stored <= held.ends[0]) | (held.stored >= held.ends[1]))
 
 
 def _value(held: Values, wanted: np.ndarray, place: tuple[int, ...]) -> str:
@@ -84,7 +93,11 @@ def _channels(numbers: np.ndarray) -> str:
 def _another(real: np.ndarray, wanted: np.ndarray, others: Mapping[str, np.ndarray]) -> str | None:
     """Return the name of a constant of the float file whose values these are."""
     for name, values in others.items():
-        if values.size == real.size and values is not wanted and _is_explained(real, values.reshape(real.shape), wanted):
+        if (
+            values.size == real.size
+            and values is not wanted
+            and _is_explained(real, values.reshape(real.shape), wanted)
+        ):
             return name
     return None
 
@@ -93,7 +106,9 @@ def _turned(real: np.ndarray, wanted: np.ndarray) -> Iterator[str]:
     """Yield whether two axes of one length are exchanged."""
     for one in range(wanted.ndim):
         for other in range(one + 1, wanted.ndim):
-            if wanted.shape[one] == wanted.shape[other] > 1 and _is_explained(real, wanted.swapaxes(one, other), wanted):
+            if wanted.shape[one] == wanted.shape[other] > 1 and _is_explained(
+                real, wanted.swapaxes(one, other), wanted
+            ):
                 yield f"axes {one} and {other} are exchanged"
 
 
@@ -118,17 +133,15 @@ def _multiplied(real: np.ndarray, wanted: np.ndarray, axis: int) -> Iterator[str
     size = float((wanted**2).sum())
     factor = float((real * wanted).sum()) / size if size > 0 else 0.0
     if factor != 0 and _is_explained(real, wanted * factor, wanted):
-        yield f"all values are multiplied by {factor:.4g}"
+        yield f"{FACTOR} {factor:.4g}"
     ours, theirs = _by_channel(real, axis), _by_channel(wanted, axis)
     if ours.shape[1] < 2:
         return
     sizes = (theirs**2).sum(axis=1)
     factors = np.divide((ours * theirs).sum(axis=1), sizes, out=np.zeros(len(sizes)), where=sizes > 0)
     if _is_explained(ours, theirs * factors[:, None], theirs):
-        yield (
-            f"each channel is multiplied by a number of its own ({factors.min():.4g} to {factors.max():.4g}):"
-            " a batch normalization that is folded otherwise"
-        )
+        text = f"{FACTORS} ({factors.min():.4g} to {factors.max():.4g})"
+        yield f"{text}: as by a batch normalization that is folded otherwise"
 
 
 def _bits_lost(held: Values) -> int:
