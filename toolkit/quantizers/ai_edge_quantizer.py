@@ -8,11 +8,13 @@ from __future__ import annotations
 import copy
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from toolkit.errors import Unconvertible, causes
+from toolkit.worker.tflite.graphs import operators_of
 from toolkit.worker.tflite.held import held, kept_tensors
 from toolkit.worker.tflite.operators import operators
 from toolkit.worker.tflite.versions import versioned
@@ -47,6 +49,7 @@ def quantize(request: Any) -> dict[str, Any]:
         ) from error
     path = request.out / "model.tflite"
     path.write_bytes(versioned(bytes(made.quantized_model)))
+    _require_no_overflow(path, options["scheme"])
     found = held(path, options["scheme"], options, model)
     for finding in found["findings"] if options["told"]["complete"] else ():
         if finding["code"] in _INCOMPLETE:
@@ -54,6 +57,23 @@ def quantize(request: Any) -> dict[str, Any]:
                 f"ai_edge_quantizer: makes {options['scheme']} of a part of this model only: {finding['message']}"
             )
     return found
+
+
+def _require_no_overflow(path: Path, scheme: str) -> None:
+    """Raise Unconvertible where a bias has more steps than 32 bits count: the quantizer writes the least number then, whatever the bias was.
+
+    So it is where a channel's weights are next to nothing, and so is their step: a unit that died in training, and gives a constant.
+    """
+    lost = [
+        each.constants[each.bias].name
+        for each in operators_of(path, None)
+        if each.bias_step is not None and each.bias in each.constants
+        if (each.constants[each.bias].values().stored == np.iinfo(np.int32).min).any()
+    ]
+    if lost:
+        raise Unconvertible(
+            f"ai_edge_quantizer: {scheme} loses {len(lost)} biases, which overflow where a channel's weights are next to nothing: {lost[0]}"
+        )
 
 
 def _recipe(options: dict[str, Any], kept: list[str]) -> list[dict[str, Any]]:
