@@ -13,6 +13,7 @@ import numpy as np
 from toolkit.errors import InvalidSource
 
 _SCHEMAS = ("ai_edge_litert.schema_py_generated", "tensorflow.lite.python.schema_py_generated")
+_RANDOM = {"RANDOM_UNIFORM", "RANDOM_STANDARD_NORMAL", "MULTINOMIAL", "STABLEHLO_RNG_BIT_GENERATOR"}
 _STATE = {"VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE"}
 
 
@@ -168,6 +169,10 @@ def _findings(schema: Any, model: Any, graphs: list[Any]) -> list[dict[str, Any]
         findings.append(finding("flex-operators", f"needs TensorFlow's own kernels (Flex) for {', '.join(flex)}", flex))
     if custom:
         findings.append(finding("custom-operators", f"needs custom operators: {', '.join(custom)}", custom))
+    drawn = sorted(names & _RANDOM)
+    if drawn:
+        message = f"draws random numbers, and answers otherwise at each call: {', '.join(drawn)}"
+        findings.append(finding("random-operators", message, drawn))
     if "VAR_HANDLE" in names and "ASSIGN_VARIABLE" not in names:
         findings.append(
             finding("variables-without-values", "reads variables that nothing ever assigns", sorted(names & _STATE))

@@ -17,7 +17,6 @@ from toolkit.worker.tflite.constants import Constant, Reader
 from toolkit.worker.tflite.file import names_of, schema_module
 
 MOVES = ("QUANTIZE", "DEQUANTIZE", "DENSIFY")  # what comes out stands for what went in
-RANDOM = ("RANDOM_UNIFORM", "RANDOM_STANDARD_NORMAL", "MULTINOMIAL", "STABLEHLO_RNG_BIT_GENERATOR")
 # Which input is the bias; its step is that of the input times that of the weights (TFLite's quantization specification).
 BIAS = {"CONV_2D": 2, "DEPTHWISE_CONV_2D": 2, "CONV_3D": 2, "FULLY_CONNECTED": 2, "TRANSPOSE_CONV": 3}
 _FED = {"TRANSPOSE_CONV": 2}  # which input is the data, 0 for the others; the weights are input 1
