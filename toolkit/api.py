@@ -95,7 +95,8 @@ def _build(
         return [trial_of(model, one, recipes[one.name].pop(0)) for one in profiles if one.name not in outcomes]
 
     trials = next_trials()
-    refuse_severe(model, executor, [job for trial in trials for job in trial.jobs])
+    if any(is_calibrated(trial.scheme) for trial in trials):  # nothing else is made with that set
+        refuse_severe(model, executor, [job for trial in trials for job in trial.jobs])
     while trials:
         executor.outcomes([job for trial in trials for job in trial.jobs], [trial.goal for trial in trials])
         for trial, attempt in zip(trials, attempts_of(model, trials, executor, began), strict=True):

@@ -159,6 +159,32 @@ def lint_ranges_job(statistics: Output, samples: Job, limits: Limits) -> Job:
     )
 
 
+def answers_job(
+    outputs: Output, signature: Mapping[str, Any], samples: Job, limits: Limits, kinds: Mapping[str, str] | None = None
+) -> Job:
+    """Return the job that looks at what the original answers for the samples that judge, and at these: whether agreeing with it shows anything.
+
+    `outputs` and `signature` (JSON) are of the original's run, `samples` a `toolkit.dataset.samples_job`; `kinds` what outputs are said to mean, by
+    name. A result as that of `lint_job`.
+    """
+    giver = samples.options["evaluation"] or samples.options["calibration"]
+    return Job(
+        f"look at what the original answers for {giver['name']}",
+        "worker.lint",
+        "answers",
+        _WORKS_IN,
+        options={
+            **limits.options(),
+            "names": {"verification": giver["name"]},
+            "constant": sorted(giver["constant"]),
+            "signature": dict(signature),
+            "kinds": dict(kinds or {}),
+        },
+        inputs={"outputs": outputs, "samples": samples.output("verification")},
+        plugins=_plugins(),
+    )
+
+
 def refuse_severe(findings: Iterable[Mapping[str, Any]]) -> None:
     """Raise InvalidSamples with all findings that are errors, each with its reason code and its fix; return if there is none."""
     severe = [found for found in findings if found["severity"] == SEVERE]

@@ -16,6 +16,7 @@ from toolkit.errors import EdgeToolkitError, Unconvertible, WorkerCrashed, Worke
 from toolkit.executor import Executor
 from toolkit.jobs import Engine, Job
 from toolkit.runtime import metric_job, run_job, run_of, signature_of_run
+from toolkit.scrutiny import looked_at
 from toolkit.signature import Signature
 from toolkit.store import Entry
 from toolkit.task_metrics import is_own
@@ -36,10 +37,10 @@ def settle(chain: Chain, executor: Executor, seconds: float) -> Verdict:
     """Return the verdict on a chain whose jobs have been run; raise the error of the first that failed, said of the target."""
     samples = _entry(executor, chain.model.samples, chain)
     findings = [*chain.model.source.findings, *samples.result["findings"], *_about_the_target(chain.target)]
-    findings += _about_the_set(chain, executor)
     account = _account(chain, executor)
     findings += account.findings
     reference = _entry(executor, chain.model.reference, chain)
+    findings += looked_at(chain, run_of(reference).signature, executor)
     steps = [Step("original", run_of(reference), Signature.from_json(run_of(reference).signature))]
     ran = {"original": chain.model.reference}
     noise = _noise(reference, executor, chain)
@@ -93,18 +94,6 @@ def settle(chain: Chain, executor: Executor, seconds: float) -> Verdict:
         if stood_in is not None:
             return stood_in
     return _looked_at_again(verdict, chain, executor)
-
-
-def _about_the_set(chain: Chain, executor: Executor) -> list[dict[str, Any]]:
-    """Return what was found of the calibration set."""
-    found: list[dict[str, Any]] = []
-    for outcome in executor.outcomes(chain.linted):
-        if isinstance(outcome, EdgeToolkitError):  # which keeps nobody from a verdict
-            message = f"the calibration set could not be looked at: {outcome.problem}"
-            found.append({"code": "not-looked-at", "severity": "warning", "message": message})
-        else:
-            found += outcome.result["findings"]
-    return found
 
 
 def _failed(job: Job, executor: Executor) -> bool:

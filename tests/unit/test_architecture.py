@@ -50,7 +50,7 @@ ORDER = """
     verdict
     chain
     reference_kernels
-    settling choice
+    scrutiny settling choice
     attribution.sides attribution.reproducing attribution.searching
     report
     bundle

@@ -188,6 +188,41 @@ def test_a_severe_fault_stops_the_build(linted, photos, fault):
         linting.refuse_severe(found["findings"])
 
 
+def _table(count, seed, mean=0.0):
+    return np.random.default_rng(seed).normal(mean, 1, (count, 4)).astype(np.float32)
+
+
+def _loud(count, seed, gain):
+    waves = np.random.default_rng(seed).uniform(-1, 1, (count, 600)).astype(np.float32)
+    return gain * waves
+
+
+ORDINARY = {
+    "a recording a factor louder": (_loud(100, 0, 0.2), _loud(50, 1, 0.9)),
+    "a recording 30 dB louder": (_loud(100, 0, 0.03), _loud(50, 1, 0.95)),
+    "a fold with another mean": (_table(100, 0), _table(50, 1, 6)),
+    "a fold of positive numbers": (_table(100, 0) ** 2 + 1, _table(50, 1, -3)),
+    "darker photographs": (photographs(100, 0, 24) * np.float32(0.3), photographs(50, 1, 24)),
+    "brighter photographs": (photographs(100, 0, 24) + 200, photographs(50, 1, 24)),
+}
+
+
+@pytest.mark.parametrize("kind", ORDINARY)
+def test_ordinary_differences_between_sets_stop_nothing(linted, kind):
+    """They are told: what is beyond will be clipped."""
+    found = linted(*ORDINARY[kind])
+
+    assert codes(found, "error") == []
+    assert len(set(codes(found, "warning")) & {"wrong-scale", "double-normalization", "uncovered-range"}) == 1
+
+
+@pytest.mark.parametrize("factor", [1 / 127.5, 1 / 255, 255, 32768])
+def test_a_factor_that_conversions_make_stops_a_build_whatever_the_samples(linted, factor):
+    found = linted(_loud(100, 0, 0.9 * factor), _loud(50, 1, 1.0))
+
+    assert codes(found, "error") in (["wrong-scale"], ["double-normalization"])
+
+
 @pytest.mark.parametrize(("wrong", "right"), [(1 / 255, 1), (1, 1 / 255)])
 def test_the_fix_of_a_scale_mends_it(linted, photos, wrong, right):
     """What is to be written under [preprocess] is told, and is right."""
@@ -523,12 +558,13 @@ def test_a_check_keeps_its_contract(name):
     """As toolkit/lints/__init__.py says; measured rows are one vector of the same length for all samples."""
     check = registry.load("lints", name)
 
-    assert check.LOOKS_AT in ("input", "set", "ranges")
+    assert check.LOOKS_AT in ("input", "set", "ranges", "judging", "answers")
     assert check.CODES
     assert (check.__doc__ or "").strip().endswith(".")
-    if check.LOOKS_AT == "input":
+    if check.LOOKS_AT in ("input", "judging", "answers"):
+        of = lints.Answer if check.LOOKS_AT == "answers" else lints.Input
         for shape in ((), (1,), (7,), (300,), (30, 40), (32, 32, 3), (3, 20, 24), (5, 6, 7, 2)):
-            one = lints.Input("x", shape, "float32")
+            one = of("x", shape, "float32")
             if check.applies(one) is None:
                 rows = [check.measure(np.random.default_rng(seed).random(shape, np.float32), one) for seed in (0, 1)]
                 assert rows[0].ndim == 1
@@ -549,12 +585,11 @@ def test_every_code_has_a_line_in_the_documentation():
 
 
 @pytest.mark.parametrize(
-    "name", sorted(set(re.findall(r"`test_lints?\.py::(test_\w+)`", (ROOT / "docs" / "calibration.md").read_text())))
+    "name", sorted(set(re.findall(r"`test_lint\w*\.py::(test_\w+)`", (ROOT / "docs" / "calibration.md").read_text())))
 )
 def test_every_test_that_the_documentation_names_is_there(name):
     """In one of the linter's test files."""
-    files = [
-        ROOT / "tests" / place for place in ("unit/test_lints.py", "integration/test_lints.py", "e2e/test_lint.py")
-    ]
+    places = ("unit/test_lints.py", "unit/test_lint_answers.py", "integration/test_lints.py", "e2e/test_lint.py")
+    files = [ROOT / "tests" / place for place in places]
 
     assert any(f"def {name}(" in file.read_text() for file in files)

@@ -233,7 +233,7 @@ def _real(run: SavedRun, count: int) -> Iterator[dict[str, task_metrics.Real]]:
 
 
 def _by_code(findings: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    severities = ("info", "warning", "error")
+    severities = ("info", "warning", "inconclusive", "error")
     codes: dict[str, dict[str, Any]] = {}
     for finding in findings:
         held = codes.setdefault(finding["code"], {"severity": "info", "count": 0})

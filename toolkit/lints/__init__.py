@@ -2,7 +2,8 @@
 
 A check is a module, standard library and numpy at its top, with
 
-    LOOKS_AT    "input" (each input of the model by itself), "set" (the two sets as a whole) or "ranges" (the statistics of activations)
+    LOOKS_AT    "input" (each input of the model by itself), "set" (the two sets as a whole), "ranges" (the statistics of activations),
+                "judging" (each input, of the set that judges alone) or "answers" (each output, as the original gives it for that set)
     CODES       the reason codes that it can give; docs/calibration.md has a line for each
     Limits      a frozen dataclass of floats: what `calibration/lint.toml` must give for this check, each with a reason
 
@@ -14,9 +15,13 @@ and, depending on what it looks at,
     judge(one, calibration, verification, limits)            "input": what was found, or why nothing can be said, as text
     judge(calibration, verification, limits)                 "set": likewise
     judge(statistics, limits)                                "ranges": likewise, of a `toolkit.worker.statistics.Statistics`
+    applies(one), measure(values, one)                       "judging": as for "input"; "answers": as for "input", of an `Answer`, values float64
+    judge(one, verification, limits)                         both: likewise; labels are those that belong to an output
 
 `calibration` and `verification` are `Side`s. A finding is an "error" (it stops the build) only where the two sets, each given by the user, contradict
-each other in a way that no choice of samples explains; what one set shows by itself is a "warning", because a healthy set may be unusual.
+each other in a way that no choice of samples explains; what one set shows by itself is a "warning", because a healthy set may be unusual. Of the set
+that judges, "inconclusive" is what keeps it from showing whether an artifact is right; an "error" where the original, its samples and their labels
+contradict each other.
 Messages begin after the name of the set and of the input, which the caller puts in front.
 """
 
@@ -32,7 +37,7 @@ from numpy.typing import NDArray
 Finding = dict[str, Any]
 Judged = list[Finding] | str
 Real = NDArray[np.float64]
-Severity = Literal["error", "warning", "info"]
+Severity = Literal["error", "inconclusive", "warning", "info"]
 Values = NDArray[Any]
 
 _MOST_CHANNELS = 4  # RGB and alpha: more are features, which lie there in no order
@@ -66,6 +71,30 @@ class Input:
             if self.shape[axis] <= _MOST_CHANNELS and min(height, width) > _MOST_CHANNELS:
                 return axis
         return None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One output of the original: its name, one sample's shape without batch axis, and its dtype.
+
+    `whole` is whether its numbers are whole by themselves (ids, classes, yes or no), `kind` what it is said to mean, "" where nobody said.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    whole: bool = False
+    kind: str = ""
+
+    @functools.cached_property
+    def size(self) -> int:
+        """The number of values of a sample."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @functools.cached_property
+    def is_row(self) -> bool:
+        """Whether it has one axis alone, those of one left out."""
+        return self.size == max(self.shape, default=1)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,9 @@
 """Wrong scale, against the verification set: [0, 1] against [0, 255] against [-1, 1], and values that were normalized once more than they should be.
 
 A range alone says little, since samples differ. What tells is how many samples reach beyond all that the other set holds: of samples of one
-kind, few do.
+kind, few do. Even that is no mistake by itself: one recording is louder than another, and one fold has another mean. It is certain where the
+ranges differ by a factor that conversions make (255, 127.5, a half of 65536), and of images where they are different conventions of pixels, where
+zero lies elsewhere, or where no exposure makes so large a difference.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ _MOST_VALUES = 4096
 _TAIL = 0.01  # of a sample's values; that many beyond the other set's range are no single hot pixel
 _STEP = 1 / 255  # of the range: one of int8. What is beyond by less is rounded, not clipped
 _CONVENTIONS = ((0.0, 1.0), (0.0, 255.0), (-1.0, 1.0), (-128.0, 127.0))
+_FACTORS = (127.5, 128.0, 255.0, 256.0, 32767.0, 32768.0)  # of pixels and sounds that are divided, or are not
 _RAW = (1.0, 255.0)  # the largest value of images before they are normalized
 
 Range = tuple[float, float]
@@ -25,10 +28,11 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True)
 class Limits:
-    """`beyond`, `uncovered`: shares of samples out of the other set's range, for an error and for a warning, if there are `samples` or more of each.
+    """`beyond`, `uncovered`: shares of samples out of the other set's range, for another scale and for clipping, of `samples` or more in each.
 
-    `factor`, `shift`: how different the ranges are at least (the second as a share of the range) to be of different scale. `fit`: how exactly a range
-    is that of a second normalization, as a share of it. `unit`: up to which value a range is that of normalized values at all.
+    `factor`, `shift`: how different the ranges are at least (the second as a share of the range) to be of different scale. `near`: how far the
+    factor between them may be from a conversion's, as a factor, `exposure`: by which one images differ at most. `fit`: how exactly a range is
+    that of a second normalization, as a share of it. `unit`: up to which value a range is that of normalized values at all.
     """
 
     beyond: float
@@ -36,6 +40,8 @@ class Limits:
     samples: float
     factor: float
     shift: float
+    near: float
+    exposure: float
     fit: float
     unit: float
 
@@ -54,14 +60,15 @@ def measure(values: Values, one: Input) -> Real:
 
 
 def judge(one: Input, calibration: Side, verification: Side, limits: Limits) -> Judged:
-    """Return an error for two sets of different scale, a warning for verification samples out of the calibrated range."""
+    """Return an error for two sets that were certainly scaled otherwise, warnings for what may be and for samples out of the calibrated range."""
     if len(calibration.rows) < limits.samples or len(verification.rows) < limits.samples:
         return f"fewer than {limits.samples:g} samples in one of the sets: their ranges are those of what happened to be there"
     ours, theirs = _range(calibration), _range(verification)
     beyond, unused = _share_out_of(ours, verification), _share_out_of(theirs, calibration)
     numbers = {"range": ours, "verification_range": theirs, "beyond": beyond, "unused": unused}
     if max(beyond, unused) > limits.beyond and not one.split and _differ(ours, theirs, limits):
-        return [_mismatch(calibration, verification, numbers, limits)]
+        found = _mismatch(calibration, verification, numbers, limits)
+        return [found if _is_certain(one, ours, theirs, limits, found["code"]) else {**found, "severity": "warning"}]
     by_chance = 2 / (
         len(calibration.rows) + 1
     )  # that the next of n + 1 independent numbers is the largest or the smallest
@@ -93,6 +100,26 @@ def _differ(ours: Range, theirs: Range, limits: Limits) -> bool:
     return max(widths) / min(widths) >= limits.factor or apart / max(widths) >= limits.shift
 
 
+def _is_certain(one: Input, ours: Range, theirs: Range, limits: Limits, code: str) -> bool:
+    """Return whether no choice of samples makes such a difference, as the module says."""
+    narrow, wide = sorted((ours, theirs), key=lambda reach: reach[1] - reach[0])
+    if narrow[0] == narrow[1]:
+        return False
+    factor = (wide[1] - wide[0]) / (narrow[1] - narrow[0])
+    if any(1 / limits.near <= factor / each <= limits.near for each in _FACTORS):
+        return True
+    if one.channels_axis is None:
+        return False
+    conventions = {_convention(ours), _convention(theirs)}
+    zeros = [-low / (high - low) for low, high in (ours, theirs)]  # where zero lies in the range, as a share of it
+    return (
+        code == "double-normalization"
+        or (None not in conventions and len(conventions) > 1)
+        or (min(zeros) <= 0 and max(zeros) >= limits.shift)
+        or factor >= limits.exposure
+    )
+
+
 def _mismatch(calibration: Side, verification: Side, numbers: dict[str, object], limits: Limits) -> Finding:
     ours, theirs = _range(calibration), _range(verification)
     shown = f"values are {_shown(ours)}, those of the verification set {_shown(theirs)}"
@@ -105,7 +132,7 @@ def _mismatch(calibration: Side, verification: Side, numbers: dict[str, object],
         fix = f"normalize {verification.name} once: either its samples are stored normalized, or [preprocess] does it"
         return finding("double-normalization", "error", message, fix, **numbers)
     share = max(_share_out_of(ours, verification), _share_out_of(theirs, calibration))
-    message = f"{shown}: another scale, {share:.0%} of the samples of one reach beyond all of the other"
+    message = f"{shown}: {share:.0%} of the samples of one reach beyond all of the other, as of another scale"
     return finding("wrong-scale", "error", message, _rescaling(ours, theirs), **numbers)
 
 

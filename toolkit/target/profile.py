@@ -238,7 +238,7 @@ class Bound(Model):
 
     @property
     def is_silent(self) -> bool:
-        """Whether it is on a task metric that it does not ask for: it judges what is scored, where a drop is certain, and is no bound that is kept."""
+        """Whether it is on a task metric that it does not ask for: it fails a drop that is certain, where one is scored, and carries no verdict."""
         return self.is_of_task and self.undecided == "passed"
 
     @property

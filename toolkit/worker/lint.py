@@ -9,14 +9,16 @@ from __future__ import annotations
 import importlib
 import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from toolkit.lints import Finding, Input, Judged, Side
+from toolkit.lints import Answer, Finding, Input, Judged, Side
+from toolkit.worker import labels as labels_of
 from toolkit.worker.request import Request, write_whole
 from toolkit.worker.shards import read_index, read_samples
 
@@ -35,14 +37,7 @@ def samples(request: Request) -> dict[str, Any]:
     folders = {side: request.inputs["samples"] / side for side in ("calibration", "verification")}
     told = _Told(request.options)
     inputs = _inputs(folders, request.options, told)
-    applying = {}
-    for one, (name, check) in itertools.product(inputs, checks.items()):
-        if check.LOOKS_AT == "input":
-            reason = check.applies(one)
-            if reason is None:
-                applying[one.name, name] = (one, check)
-            else:
-                told.add(name, one.name, reason)
+    applying = _applying(checks, "input", inputs, told)
     measured = {side: _measured(folder, inputs, applying) for side, folder in folders.items()}
     sides = {side: _side(request.options["names"][side], folder) for side, folder in folders.items()}
     for name, check in checks.items():
@@ -66,6 +61,74 @@ def ranges(request: Request) -> dict[str, Any]:
     return told.result()
 
 
+def answers(request: Request) -> dict[str, Any]:
+    """Return `findings` about what the original answers, inputs["outputs"], for the samples that judge, inputs["samples"], and their labels.
+
+    Options: `limits` and `accepted` as those of `samples`, `names` with "verification" alone, `constant`, `signature` (JSON) of the run, and `kinds`,
+    what outputs are said to mean, by name.
+    """
+    from toolkit.signature import TensorSpec
+
+    options, folder = request.options, request.inputs["samples"]
+    told = _Told(options, options["names"]["verification"])
+    checks = _checks(options["limits"], ("judging", "answers"))
+    index = read_index(folder)["tensors"]
+    inputs = [_input(name, spec) for name, spec in index.items() if name not in options["constant"]]
+    specs = {each["name"]: TensorSpec.from_json(each) for each in options["signature"]["outputs"]}
+    shapes = {name: spec["shape"] for name, spec in read_index(request.inputs["outputs"])["tensors"].items()}
+    outputs = [
+        Answer(
+            name, _of_one(shapes[name]), spec.dtype, spec.is_integer and not spec.scale, options["kinds"].get(name, "")
+        )
+        for name, spec in specs.items()
+    ]
+    of_inputs = _applying(checks, "judging", inputs, told)
+    of_outputs = _applying(checks, "answers", outputs, told)
+    rows = _measured(folder, inputs, of_inputs)
+    kept: Rows = {key: [] for key in of_outputs}
+    for sample in itertools.islice(read_samples(request.inputs["outputs"]), _MOST_SAMPLES):
+        for key, (one, check) in of_outputs.items():
+            kept[key].append(check.measure(specs[one.name].dequantize(sample[one.name]).reshape(one.shape), one))
+    rows |= {key: np.array(measured) for key, measured in kept.items()}
+    side = _side(options["names"]["verification"], folder, with_labels=False)
+    held = labels_of.read(folder)
+    for (about, name), (one, check) in (*of_inputs.items(), *of_outputs.items()):
+        mine = replace(side, rows=rows[about, name], origins=side.origins[: len(rows[about, name])])
+        if isinstance(one, Answer):
+            mine = replace(mine, labels=_labels_of(about, held, len(mine.rows)))
+        told.add(name, about, check.judge(one, mine, told.limits(name, check)))
+    return told.result()
+
+
+def _applying(
+    checks: Mapping[str, ModuleType], looking_at: str, ones: Sequence[Any], told: _Told
+) -> dict[tuple[str, str], tuple[Any, ModuleType]]:
+    """Return the inputs or outputs and the checks that say something about them, by their names."""
+    found = {}
+    for one, (name, check) in itertools.product(ones, checks.items()):
+        if looking_at == check.LOOKS_AT:
+            reason = check.applies(one)
+            if reason is None:
+                found[one.name, name] = (one, check)
+            else:
+                told.add(name, one.name, reason)
+    return found
+
+
+def _labels_of(output: str, held: labels_of.Labels | None, count: int) -> np.ndarray | None:
+    """Return the labels (count, ...) of an output: those of its name, or the only ones; None where there are none, or no numbers of one shape."""
+    column = held
+    if isinstance(held, dict):
+        column = held.get(output, next(iter(held.values())) if len(held) == 1 else None)
+    if column is None:
+        return None
+    try:
+        array = np.asarray(column)[:count]
+    except ValueError:  # of different lengths
+        return None
+    return array if array.dtype.kind in "biuf" else None
+
+
 def half_ranges(request: Request) -> dict[str, Any]:
     """Write out/ranges.json, the ranges that one random half of the samples in inputs["statistics"] spans, minimum to maximum.
 
@@ -86,8 +149,9 @@ def half_ranges(request: Request) -> dict[str, Any]:
 class _Told:
     """What checks said, made into findings that name who they are about."""
 
-    def __init__(self, options: Mapping[str, Any]) -> None:
+    def __init__(self, options: Mapping[str, Any], name: str = "") -> None:
         self._options = options
+        self._name = name or options["names"]["calibration"]
         self._findings: list[Finding] = []
         self._skipped: list[dict[str, str | None]] = []
 
@@ -98,13 +162,18 @@ class _Told:
         if isinstance(judged, str):
             self._skipped.append({"check": check, "input": about, "reason": judged})
             return
-        who = self._options["names"]["calibration"] + (f": input {about!r}" if about is not None else "")
+        who = self._name + (f": {self._what(check)} {about!r}" if about is not None else "")
         for found in judged:
-            told = {**found, "message": f"{who}: {found['message']}"} | ({"input": about} if about is not None else {})
+            told = {**found, "message": f"{who}: {found['message']}"}
+            told |= {self._what(check): about} if about is not None else {}
             because = self._options["accepted"].get(found["code"])
             if because is not None:
                 told |= {"severity": "info", "message": f"{told['message']} (accepted: {because})"}
             self._findings.append(told)
+
+    def _what(self, check: str) -> str:
+        module = importlib.import_module(f"toolkit.lints.{check}")
+        return "output" if module.LOOKS_AT == "answers" else "input"
 
     def result(self) -> dict[str, Any]:
         return {"findings": self._findings, "skipped": self._skipped}
@@ -127,9 +196,17 @@ def _inputs(folders: Mapping[str, Path], options: Mapping[str, Any], told: _Told
         elif shapes[0] != shapes[1]:
             told.add("input", name, f"samples have the shape {shapes[0]} in one set and {shapes[1]} in the other")
         else:
-            shape = tuple(shapes[0][1:] if shapes[0][:1] == [1] else shapes[0])  # of one call: a batch of one
-            found.append(Input(name, shape, spec["dtype"], split=options["split"], sequences=sequences))
+            found.append(replace(_input(name, spec), split=options["split"], sequences=sequences))
     return found
+
+
+def _input(name: str, spec: Mapping[str, Any]) -> Input:
+    return Input(name, _of_one(spec["shape"]), spec["dtype"])
+
+
+def _of_one(shape: list[int]) -> tuple[int, ...]:
+    """Return the shape of one sample, of that of one call: without a batch of one."""
+    return tuple(shape[1:] if shape[:1] == [1] else shape)
 
 
 def _measured(
@@ -150,12 +227,12 @@ def _real(array: np.ndarray, one: Input) -> np.ndarray:
     return np.ascontiguousarray(array, dtype=kind).reshape(one.shape)
 
 
-def _side(name: str, folder: Path) -> Side:
+def _side(name: str, folder: Path, *, with_labels: bool = True) -> Side:
     labels = folder / "labels.npy"
     return Side(
         name,
         read_index(folder)["count"],
-        labels=np.load(labels) if labels.is_file() else None,
+        labels=np.load(labels) if with_labels and labels.is_file() else None,
         origins=tuple(json.loads((folder / "origins.json").read_text())),
     )
 

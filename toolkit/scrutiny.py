@@ -1,0 +1,41 @@
+"""What is found of a chain's samples: of the set that calibrates, and of what the original answers for those that judge."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from toolkit.chain import Chain
+from toolkit.errors import EdgeToolkitError
+from toolkit.executor import Executor
+from toolkit.recipe import is_calibrated
+
+
+def looked_at(chain: Chain, signature: Mapping[str, Any], executor: Executor) -> list[dict[str, Any]]:
+    """Return what was found of the samples that calibrate, and of what the original, whose run has that signature, answers for those that judge.
+
+    What a set that calibrates has wrong is no error where nothing was calibrated.
+    """
+    found: list[dict[str, Any]] = []
+    for outcome in executor.outcomes(chain.linted):
+        if isinstance(outcome, EdgeToolkitError):
+            found.append(_not_looked_at("the calibration set", outcome))
+        else:
+            found += outcome.result["findings"]
+    if not is_calibrated(chain.artifact.scheme):
+        found = [{**one, "severity": "warning"} if one["severity"] == "error" else one for one in found]
+    if chain.model.limits is None:
+        return found
+    from toolkit.linting import answers_job  # pydantic, and what it reads, takes long to import
+
+    outputs = chain.model.reference.output("outputs")
+    (outcome,) = executor.outcomes([answers_job(outputs, signature, chain.model.samples, chain.model.limits)])
+    if isinstance(outcome, EdgeToolkitError):
+        return [*found, _not_looked_at("what the original answers", outcome)]
+    return [*found, *outcome.result["findings"]]
+
+
+def _not_looked_at(what: str, error: EdgeToolkitError) -> dict[str, Any]:
+    """Return what is said of a look that failed, which keeps nobody from a verdict."""
+    message = f"{what} could not be looked at: {error.problem}"
+    return {"code": "not-looked-at", "severity": "warning", "message": message}
