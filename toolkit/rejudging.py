@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 
 from toolkit import compare, metrics, saved_runs, tasks
 from toolkit.bundle import LABELS, REPORT, RUNS, require_one_size, saved_tasks
-from toolkit.compare import Judgement, Measured
+from toolkit.compare import Context, Judgement, Measured
 from toolkit.errors import RequestError
 from toolkit.report import OUTCOMES, comparison_text, number_text
 from toolkit.saved_runs import SUFFIX, SavedRun
@@ -135,7 +135,7 @@ def compare_runs(
     count = min(ours.count, theirs.count) if ours.samples and theirs.samples else None
     asked = {*map(metrics.canonical, also), *compare.asked_by(bounds)}
     measured = compare.measure(ours.read(count), theirs.read(count), asked)
-    judgement = compare.judge(measured, bounds, stage=stage, scheme=scheme) if bounds else None
+    judgement = compare.judge(measured, bounds, stage=stage, context=Context(scheme)) if bounds else None
     return Compared(ours, theirs, measured, judgement)
 
 
@@ -152,7 +152,7 @@ def rejudge(bundle: Path, bounds: Path) -> Rejudged:
     for run in runs[1:]:
         saved_runs.require_same_samples(runs[0], run)
     limits, scheme, noise = target.read_bounds(bounds), report["artifact"]["scheme"], own_noise(report["noise"])
-    judged = judge_chain(runs, limits, scheme, noise, early=report["stopped_early"])
+    judged = judge_chain(runs, limits, Context(scheme, noise), early=report["stopped_early"])
     truth = _labels(bundle)
     before = [] if truth is None else [each["metric"] for each in report.get("tasks", ()) if not is_own(each["metric"])]
     wanted = tasks.asked(before, limits, scheme)

@@ -18,6 +18,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from toolkit import compare
+from toolkit.compare.runs import Blocks
 from toolkit.errors import EdgeToolkitError, RequestError
 from toolkit.signature import Signature, TensorSpec
 from toolkit.worker.shards import read_index, read_shards
@@ -58,9 +59,9 @@ class SavedRun:
     about: Mapping[str, Any] = field(default_factory=dict)
 
     def read(self, count: int | None = None) -> compare.Run:
-        """Return the run for comparing, all of it or its first `count` samples; it can be read once."""
+        """Return the run for comparing, all of it or its first `count` samples."""
         stop = self.count if count is None else min(count, self.count)
-        return compare.Run(f"{self.stage} ({self.path})", self.signature, self._blocks(stop))
+        return compare.Run(f"{self.stage} ({self.path})", self.signature, Blocks(lambda: self._blocks(stop)))
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return all outputs, (N, *shape), in memory."""

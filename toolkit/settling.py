@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit import compare, metrics, reference_kernels, tasks
 from toolkit.chain import Chain, longer, model_of, on_this_machine, require_version
-from toolkit.compare import STRUCTURE, Comparison
+from toolkit.compare import NO_METRICS, Comparison, Context
 from toolkit.errors import EdgeToolkitError, Unconvertible, WorkerCrashed, WorkerRefused
 from toolkit.executor import Executor
 from toolkit.jobs import Engine, Job
@@ -222,7 +222,8 @@ def _is_certain(chain: Chain, steps: Sequence[Step], noise: Mapping[str, Mapping
     What the worst sample or the whole set decides can still fail while samples come, so that without a rate all of them run; a whole set's failure
     can still be made good.
     """
-    judged = judge_chain(steps, chain.target.bounds, chain.artifact.scheme, own_noise(noise), early=True)
+    context = Context(chain.artifact.scheme, own_noise(noise))
+    judged = judge_chain(steps, chain.target.bounds, context, early=True)
     of_sets = [each for each in judged.comparisons if _is_over_the_set(each)]
     others = [each for each in judged.comparisons if each not in of_sets]
     if any(each.status == "failed" for each in others):
@@ -232,7 +233,7 @@ def _is_certain(chain: Chain, steps: Sequence[Step], noise: Mapping[str, Mapping
 
 
 def _is_over_the_set(comparison: Comparison) -> bool:
-    return comparison.metric != STRUCTURE and metrics.load(comparison.metric).OVER == "set"
+    return comparison.metric not in NO_METRICS and metrics.load(comparison.metric).OVER in ("set", "whole")
 
 
 def _noise(reference: Entry, executor: Executor, chain: Chain) -> dict[str, dict[str, float]]:

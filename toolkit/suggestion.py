@@ -246,8 +246,11 @@ def _held(step: Step, reference: Entry, artifact: Entry, ran: Entry, target: Tar
     measured = compare.measure(
         compare.Run.read("the float artifact", Signature.from_json(floats.signature), floats.outputs),
         compare.Run.read("the quantized one", signature, after.outputs),
+        compare.asked_by(target.bounds),
     )
-    judged = [compare.judge(measured, target.bounds, stage=stage, scheme=step.scheme) for stage in _STAGES]
+    judged = [
+        compare.judge(measured, target.bounds, stage=stage, context=compare.Context(step.scheme)) for stage in _STAGES
+    ]
     comparisons = [each for judgement in judged for each in judgement.comparisons]
     return replace(
         step,

@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from toolkit import compare, tasks
 from toolkit.attribution import Attribution
-from toolkit.compare import Comparison, Judgement, Measured
+from toolkit.compare import Comparison, Context, Judgement, Measured
 from toolkit.compare.diagnosis import explain
+from toolkit.compare.runs import Blocks
 from toolkit.conversion import Artifact
 from toolkit.errors import EdgeToolkitError, UnjudgeableRun
 from toolkit.runtime import Run
@@ -55,16 +56,16 @@ class Step:
         return self.run.count
 
     def read(self, count: int | None = None) -> compare.Run:
-        """Return the run for comparing, all of it or its first `count` samples; it can be read once."""
+        """Return the run for comparing, all of it or its first `count` samples; as often as it is read."""
         name = f"{self.stage} ({self.run.engine})"
         if count is None:
             return compare.Run.read(name, self.signature, self.run.outputs)
-        return compare.Run(name, self.signature, _first(read_shards(self.run.outputs), count))
+        return compare.Run(name, self.signature, Blocks(lambda: _first(read_shards(self.run.outputs), count)))
 
     def only(self, sample: int) -> compare.Run:
         """Return the run of one sample for comparing."""
         name = f"{self.stage} ({self.run.engine})"
-        return compare.Run(name, self.signature, _one(read_shards(self.run.outputs), sample))
+        return compare.Run(name, self.signature, Blocks(lambda: _one(read_shards(self.run.outputs), sample)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,12 +185,14 @@ class Verdict:
 
     @property
     def outcome(self) -> Outcome:
-        """Return "passed" only where there is evidence on the total, every comparison and budget passed, and no finding is an error."""
+        """Return "passed" only where there is evidence on the total, every comparison and budget passed, and no finding is against it."""
         evidence = all(count > 0 for name, count in self.samples.items() if name == "verification")
         broken = any(finding["severity"] == "error" for finding in self.findings)
         if broken or not evidence or not all(spent.passed for spent in self.budget):
             return "failed"
-        return self.judged.outcome
+        judged = self.judged.outcome
+        open_ = any(finding["severity"] == "inconclusive" for finding in self.findings)
+        return "inconclusive" if judged == "passed" and open_ else judged
 
     @property
     def passed(self) -> bool:
@@ -211,8 +214,8 @@ class Evidence:
     `steps` are the runs, the original first; `samples` how many were drawn for what; `drawn` the folder of those that judge, as
     `toolkit.worker.samples` writes it; `noise` how far the original wanders by itself, by kind and output, in real units; `findings` what was
     noticed before anything was compared; `tasks` the task metrics that are asked for, canonical, and `own_tasks` what functions of the user's said;
-    `candidates` (JSON) the variants among which the artifact was chosen; `early` whether the device was
-    to stop once it was certain; `account` where the artifact's constants come from.
+    `candidates` (JSON) the variants among which the artifact was chosen; `early` whether the device was to stop once it was certain; `account`
+    where the artifact's constants come from; `own` the run of the toolkit's own artifact, where the one that is judged is somebody's.
     """
 
     steps: tuple[Step, ...]
@@ -226,6 +229,11 @@ class Evidence:
     candidates: tuple[Mapping[str, Any], ...] = ()
     early: bool = False
     account: Account | None = None
+    own: Step | None = None
+
+    def context(self, scheme: str) -> Context:
+        """Return what bounds are read with, for an artifact of a scheme."""
+        return Context(scheme, own_noise(self.noise))
 
 
 def judge(target: Target, source: Source, artifact: Artifact, evidence: Evidence) -> Verdict:
@@ -233,7 +241,7 @@ def judge(target: Target, source: Source, artifact: Artifact, evidence: Evidence
     if len(evidence.steps) < 2:
         raise UnjudgeableRun(f"{target.name}: nothing ran but the original; there is nothing to compare it with")
     steps, scheme = evidence.steps, artifact.scheme
-    judged = judge_chain(steps, target.bounds, scheme, own_noise(evidence.noise), early=evidence.early)
+    judged = judge_chain(steps, target.bounds, evidence.context(scheme), early=evidence.early, own=evidence.own)
     scored = (*tasks.score(steps, labels.read(evidence.drawn), evidence.tasks), *evidence.own_tasks)
     judged = replace(judged, drops=tasks.judge_drops(scored, target.bounds, scheme, steps[-1].stage))
     limit = target.budget.file_bytes
@@ -270,29 +278,31 @@ def own_noise(noise: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
 
 
 def judge_chain(
-    steps: Sequence[Ran], bounds: Sequence[Bound], scheme: str, noise: Mapping[str, float], *, early: bool = False
+    steps: Sequence[Ran], bounds: Sequence[Bound], context: Context, *, early: bool = False, own: Ran | None = None
 ) -> Judged:
     """Return what bounds say of a chain of at least two runs, the original first; UnjudgeableRun where they cannot say it.
 
-    `noise` as `own_noise` gives it. `early` is whether the device may have ended before the last sample, once its rates were certain: then their
-    intervals are those that hold however often one looks.
+    `early` is whether the device may have ended before the last sample, once its rates were certain: then their intervals are those that hold
+    however often one looks. `own` is the run of the toolkit's own artifact of the same scheme, where the artifact is somebody's.
     """
     reference, last = steps[0], steps[-1]
     partial = (*PARTIAL, "device") if early else PARTIAL
     asked = compare.asked_by(bounds)
+
+    def measured_of(before: Ran, after: Ran) -> Measured:
+        return compare.measure(*_of_the_same_samples(before, after, partial), asked, context.parts)
+
     stages, cumulative, before = [], {}, reference
     for step in steps[1:]:
-        measured = compare.measure(*_of_the_same_samples(before, step, partial), asked)
+        measured = measured_of(before, step)
         over = _over(measured, reference, early=early)
-        stages.append(compare.judge(measured, bounds, stage=step.stage, scheme=scheme, noise=noise, over=over))
-        cumulative[step.stage] = (
-            measured if before is reference else compare.measure(*_of_the_same_samples(reference, step, partial), asked)
-        )
+        stages.append(compare.judge(measured, bounds, stage=step.stage, context=context, over=over))
+        cumulative[step.stage] = measured if before is reference else measured_of(reference, step)
         before = before if step.stage == "source" else step  # which is a branch
     of_all = cumulative[last.stage]
-    total = compare.judge(
-        of_all, bounds, stage="total", scheme=scheme, noise=noise, over="until certain" if early else "all"
-    )
+    beside = None if own is None or own.count != of_all.samples else measured_of(reference, own)
+    extent: compare.Extent = "until certain" if early else "all"
+    total = compare.judge(of_all, bounds, stage="total", context=context, over=extent, own=beside)
     return Judged(tuple(stages), total, cumulative)
 
 
@@ -361,10 +371,13 @@ def _looks_like(reference: Ran, last: Ran) -> list[Mapping[str, Any]]:
 
 
 def noise_share(measured: Measured) -> float:
-    """Return how far outputs were moved: the largest ratio of noise to signal of any, as a power; what cannot be told is the most (infinity)."""
-    worst = 0.0
+    """Return how far outputs were moved: the largest ratio of noise to signal of any, as a power; what cannot be told is the most (infinity).
+
+    Of whole numbers it is the share that is another; a constant output has no part in it.
+    """
+    worst = max((seen.unequal for seen in measured.seen.values() if seen.whole_numbers), default=0.0)
     for measurement in measured.measurements:
-        if measurement.metric == "sqnr_db":
+        if measurement.metric == "sqnr_db" and measured.seen[measurement.output].reference_varies:
             value = measurement.values["db"]
             worst = math.inf if math.isnan(value) else max(worst, 10 ** (-value / 10))
     return math.inf if measured.mismatches else worst
@@ -376,6 +389,9 @@ def off_by(measured: Measured, failed: Comparison) -> float:
         return math.inf
     if failed.metric == compare.STRUCTURE:
         return -math.inf
+    if failed.metric in compare.NO_METRICS:
+        seen = measured.seen[failed.output]
+        return -seen.distinct[1] if seen.reference_varies else seen.largest_error
     found = measured.measurement(failed.output, failed.metric)
     value = next(iter(found.values.values()))
     return math.inf if math.isnan(value) else value if found.better == "lower" else -value

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from toolkit.compare.diagnosis import explain
-from toolkit.compare.runs import Run
+from toolkit.compare.runs import Blocks, Run
 from toolkit.signature import Signature, TensorSpec
 
 RNG = np.random.default_rng(0)
@@ -211,7 +211,7 @@ def test_the_first_samples_are_enough(cut):
             yield block
 
     whole = run({"a": rows})
-    (found,) = explain(whole, Run("run", whole.signature, given()))
+    (found,) = explain(whole, Run("run", whole.signature, Blocks(given)))
 
     assert (found.code, found.after_db > 100) == ("slope", True)
     assert sum(read) < 64 + cut

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from toolkit import bundle, compare, report, target
+from toolkit.compare import Context
 from toolkit.conversion import Artifact
 from toolkit.errors import EnvironmentUnavailable, RequestError, UnjudgeableRun
 from toolkit.jobs import Engine
@@ -717,7 +718,7 @@ def test_each_stage_and_the_total_are_judged_with_the_scheme_the_noise_and_the_m
     bounds = [bound(stage, "max_abs", factor * 1.01, "noise", schemes=("float32",)) for stage, factor in both]
     bounds += [bound(stage, "topk_agreement:k=2", 0.9) for stage, _ in both]
 
-    judged = judge_chain(steps, bounds, "float32", {"scores": 0.02})
+    judged = judge_chain(steps, bounds, Context("float32", {"scores": 0.02}))
 
     assert [(each.stage, each.metric, each.status) for each in judged.comparisons] == [
         ("conversion", "max_abs", "passed"),
@@ -726,7 +727,7 @@ def test_each_stage_and_the_total_are_judged_with_the_scheme_the_noise_and_the_m
         ("total", "topk_agreement:k=2", "passed"),
     ]
     assert [each.value for each in judged.comparisons if each.metric == "max_abs"] == pytest.approx([1, 2], rel=1e-4)
-    alone = judge_chain(steps, [*bounds[2:], bound("device", "max_abs", 1, "real")], "int8", {})
+    alone = judge_chain(steps, [*bounds[2:], bound("device", "max_abs", 1, "real")], Context("int8"))
     assert "topk_agreement:k=2" in {each.metric for each in alone.cumulative["device"].measurements}
 
 
@@ -736,7 +737,7 @@ def test_intervals_are_those_of_one_look_unless_the_device_could_stop_early():
     bounds = [bound(stage, "top1_agreement", 0.5) for stage in ("device", "total")]
 
     for said, low in (({}, 0.025 ** (1 / 50)), ({"early": True}, (0.05 / 51) ** (1 / 50))):
-        found = judge_chain(steps, bounds, "float32", {}, **said).comparisons
+        found = judge_chain(steps, bounds, Context("float32"), **said).comparisons
 
         assert [each.interval[0] for each in found] == pytest.approx([low, low])
 
@@ -749,7 +750,7 @@ def test_only_a_stage_that_was_spared_samples_keeps_a_limit_by_its_value():
     steps += [Held("quantization", whole[:10].astype(np.float32)), Held("kernels", whole.astype(np.float32))]
     stages_ = ("conversion", "quantization", "kernels", "total")
 
-    judged = judge_chain(steps, [bound(stage, "sqnr_db", 3) for stage in stages_], "float32", {})
+    judged = judge_chain(steps, [bound(stage, "sqnr_db", 3) for stage in stages_], Context("float32"))
 
     assert [(each.stage, each.samples, each.interval is None) for each in judged.comparisons] == [
         ("conversion", 50, False),
@@ -763,7 +764,7 @@ def test_a_device_that_could_stop_early_may_have_fewer_samples():
     """It is then held against the first ones of the others."""
     steps = chain(SCORES, SCORES + 0.02, SCORES[:30] + 0.04)
 
-    judged = judge_chain(steps, [bound("total", "max_abs", 1, "real")], "float32", {}, early=True)
+    judged = judge_chain(steps, [bound("total", "max_abs", 1, "real")], Context("float32"), early=True)
 
     assert [each.measured.samples for each in (*judged.stages, judged.total)] == [50, 30, 30]
 
@@ -773,14 +774,14 @@ def test_any_other_stage_of_fewer_samples_is_an_error(stage, early):
     steps = chain(SCORES, SCORES + 0.02, SCORES[:30] + 0.04, last=stage)
 
     with pytest.raises(UnjudgeableRun, match="50 samples in conversion, 30 in"):
-        judge_chain(steps, [bound("total", "max_abs", 1, "real")], "float32", {}, early=early)
+        judge_chain(steps, [bound("total", "max_abs", 1, "real")], Context("float32"), early=early)
 
 
 def test_a_branch_of_more_samples_than_the_rest_is_held_against_theirs():
     """The first of both are compared, whichever has more."""
     steps = [Held("original", SCORES[:20]), Held("source", SCORES), Held("conversion", SCORES[:20] + np.float32(0.1))]
 
-    judged = judge_chain(steps, [bound("total", "max_abs", 1, "real")], "float32", {})
+    judged = judge_chain(steps, [bound("total", "max_abs", 1, "real")], Context("float32"))
 
     assert [each.measured.samples for each in judged.stages] == [20, 20]
 
@@ -808,8 +809,9 @@ def test_what_cannot_be_told_moved_the_outputs_most():
     """A NaN, or an output that cannot be compared; noise as large as a hundredth of the signal's power is 20 dB."""
     original, noisy, broken = Held("a", SCORES), Held("b", SCORES * np.float32(1.1)), Held("c", SCORES * np.nan)
     measured = compare.measure(original.read(), noisy.read())
+    centred = (SCORES - SCORES.mean(axis=0)).astype(np.float64)
 
-    assert noise_share(measured) == pytest.approx(0.01, rel=1e-4)
+    assert noise_share(measured) == pytest.approx(0.01 * np.square(SCORES).sum() / np.square(centred).sum(), rel=1e-4)
     assert noise_share(dataclasses.replace(measured, mismatches={"more": "missing"})) == math.inf
     assert noise_share(compare.measure(original.read(), broken.read())) == math.inf
 
@@ -830,7 +832,7 @@ def test_how_far_two_runs_are_apart_grows_with_what_is_worse():
         for name, scores in held.items()
     }
     bounds = [bound("total", "max_abs", 1e-9, "real"), bound("total", "cosine", 1)]
-    failed = {each.metric: each for each in compare.judge(measured["far"], bounds, stage="total", noise={}).comparisons}
+    failed = {each.metric: each for each in compare.judge(measured["far"], bounds, stage="total").comparisons}
 
     for metric in ("max_abs", "cosine"):
         near, far, broken = (off_by(each, failed[metric]) for each in measured.values())

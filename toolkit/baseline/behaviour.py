@@ -74,7 +74,7 @@ def outputs(before: Baseline, now: Baseline, *, same: bool) -> Iterator[Row]:
         asked = {each["metric"] for each in before.comparisons if each["unit"] not in _OF_A_TASK}
         measured = compare.measure(before.outputs.read(count), thin(now.outputs.read(count), before.every), asked)
         bounds, silent = _bounds(before, measured)
-        found = compare.judge(measured, bounds, stage="total", noise=own_noise(before.noise))
+        found = compare.judge(measured, bounds, stage="total", context=compare.Context(noise=own_noise(before.noise)))
     except UnjudgeableRun as error:
         yield Row("outputs", None, None, None, "inconclusive", f"cannot be judged: {error.problem}")
         return
@@ -113,7 +113,7 @@ def _of_outputs(comparison: Comparison, *, retrained: bool) -> Row:
         parts.append(f"interval [{comparison.interval[0]:.4f}, {comparison.interval[1]:.4f}]")
     if comparison.samples_needed:
         parts.append(f"about {comparison.samples_needed} would settle it")
-    if retrained and comparison.metric != compare.STRUCTURE and not math.isnan(value):
+    if retrained and comparison.metric not in compare.NO_METRICS and not math.isnan(value):
         return noticed(what, None, value, "the original is another, so its outputs are; the task metric judges them")
     because = f"the last release stands for the original: {comparison.because}"
     detail = "; ".join(filter(None, parts))

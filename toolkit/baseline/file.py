@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ import numpy as np
 from toolkit import compare
 from toolkit.baseline.record import Baseline, Task, of_bundle
 from toolkit.bundle import write_text
+from toolkit.compare.runs import Blocks
 from toolkit.errors import EdgeToolkitError, RequestError, suggestion
 from toolkit.signature import Signature
 
@@ -51,15 +52,16 @@ class Kept:
 
 def thin(run: compare.Run, every: Mapping[str, int]) -> compare.Run:
     """Return a run with one element in `every[output]` of each output that is named there, flat; the others as they are."""
-    blocks = (
-        {
-            name: array.reshape(len(array), -1)[:, :: every[name]] if name in every else array
-            for name, array in block.items()
-        }
-        for block in run.blocks
-    )
+
+    def blocks() -> Iterator[compare.Block]:
+        for block in run.blocks:
+            yield {
+                name: array.reshape(len(array), -1)[:, :: every[name]] if name in every else array
+                for name, array in block.items()
+            }
+
     outputs = tuple(replace(spec, shape=None) if spec.name in every else spec for spec in run.signature.outputs)
-    return compare.Run(run.name, replace(run.signature, outputs=outputs), blocks)
+    return compare.Run(run.name, replace(run.signature, outputs=outputs), Blocks(blocks))
 
 
 def read(path: Path) -> Baseline:

@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from toolkit.compare.judging import STRUCTURE, Comparison, Extent, Judgement, Skipped, Status, asked_by, judge
+from toolkit.compare.comparison import NO_METRICS, STRUCTURE, Comparison, Status
+from toolkit.compare.judging import Context, Extent, Judgement, Skipped, asked_by, judge
 from toolkit.compare.measuring import Broken, Measured, Measurement, Seen, measure, plain_json
 from toolkit.compare.runs import Block, Run, count_samples
 
@@ -19,10 +20,12 @@ if TYPE_CHECKING:
     from toolkit.target import Bound
 
 __all__ = [
+    "NO_METRICS",
     "STRUCTURE",
     "Block",
     "Broken",
     "Comparison",
+    "Context",
     "Extent",
     "Judgement",
     "Measured",
@@ -45,4 +48,4 @@ def compare(
 ) -> Judgement:
     """Return how the candidate stands to the reference by the bounds of one stage: `measure`, then `judge`."""
     held = tuple(bounds)
-    return judge(measure(reference, candidate, asked_by(held)), held, stage=stage, scheme=scheme)
+    return judge(measure(reference, candidate, asked_by(held)), held, stage=stage, context=Context(scheme))

@@ -4,76 +4,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, cast
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
 
 from toolkit import metrics
+from toolkit.compare import achievable, evidence
 from toolkit.compare.anytime import confidence_sequence
+from toolkit.compare.comparison import STRUCTURE, Comparison
 from toolkit.compare.intervals import clopper_pearson, samples_by_width, samples_needed
-from toolkit.compare.measuring import Measured, Measurement, Seen, plain_json
+from toolkit.compare.measured import Measured, Measurement
 from toolkit.compare.resampling import bootstrap_of_sums
 from toolkit.errors import UnjudgeableRun
-from toolkit.metrics import Better, Pooled
+from toolkit.metrics import Pooled
 from toolkit.target.deciding import deciding, for_scheme
 
 if TYPE_CHECKING:
     from toolkit.target import Bound
 
-Status = Literal["passed", "failed", "inconclusive"]
 Extent = Literal["all", "first", "until certain"]
 _FEWEST = 2  # samples that an interval can be made of
 _SEED = 0
-STRUCTURE = "structure"  # in place of a metric: that an output is there, and can be compared
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """One measured value against one limit. Whether it passed follows from the numbers and cannot be said otherwise.
-
-    `interval` is (low, high) for a rate and for what is of the whole set, which are judged by it, at the level `confidence`; `samples_needed` is
-    how many samples would settle an inconclusive one at the value that was seen, None if none would, it is settled, or its interval is another than
-    that of one look. `undecided` is what holds where the limit lies inside the interval. `detail` says more where the numbers do not.
-    """
-
-    stage: str
-    output: str
-    metric: str
-    value: float
-    limit: float
-    unit: str
-    better: Better
-    because: str
-    samples: int
-    worst_sample: int | None = None
-    interval: tuple[float, float] | None = None
-    confidence: float | None = None
-    samples_needed: int | None = None
-    detail: str = ""
-    undecided: Literal["inconclusive", "passed"] = "inconclusive"
-
-    @property
-    def status(self) -> Status:
-        """Return `undecided` where the limit lies inside the interval, else whether the value is within the limit."""
-        worst, best = self.interval or (self.value, self.value)
-        if self.better == "lower":
-            worst, best = best, worst
-        if self._within(worst):
-            return "passed"
-        return self.undecided if self._within(best) else "failed"
-
-    @property
-    def passed(self) -> bool:
-        """Whether the value is certainly within the limit."""
-        return self.status == "passed"
-
-    def _within(self, value: float) -> bool:
-        return value <= self.limit if self.better == "lower" else value >= self.limit
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain JSON with `status` and `passed`; numbers that JSON has not are "nan", "inf" and "-inf"."""
-        return cast(dict[str, Any], plain_json(asdict(self) | {"status": self.status, "passed": self.passed}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,49 +48,62 @@ class Judgement:
     measured: Measured
 
 
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What bounds are read with beside what was measured.
+
+    `scheme` is the artifact's. `noise` is how far each of the original's outputs differs by itself when it is run again, real units: what a
+    limit in the unit "noise" is of. `kinds` are those of outputs, `parts` the widths of what they join along the last axis, all by name.
+    """
+
+    scheme: str | None = None
+    noise: Mapping[str, float] = field(default_factory=dict)
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    parts: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+
 def judge(
     measured: Measured,
     bounds: Iterable[Bound],
     *,
     stage: str,
-    scheme: str | None = None,
-    noise: Mapping[str, float] | None = None,
+    context: Context | None = None,
     over: Extent = "all",
+    own: Measured | None = None,
 ) -> Judgement:
     """Return the comparisons that the bounds of one stage ask for, with a failed one for each output that cannot be compared.
 
-    `noise` is how far each of the reference's outputs differs by itself when it is run again, real units: what a limit in the unit "noise" is of.
     `over` is "until certain" where the samples may have ended because of what they showed: intervals of rates are then those that hold however often
     one looks. It is "first" where a stage was spared samples that the total has: what is of the whole set then keeps a limit by its value, for the
     total shows it of all of them; where the value does not, the interval says whether that is certain.
-    Bounds for other stages or schemes, and on the drop of a task metric, are left out. Of several with one metric, `target.deciding` says which
-    decides.
+    Bounds for other stages, schemes or kinds, and on the drop of a task metric, are left out. Of several with one metric, `target.deciding` says
+    which decides. `own` is what was measured of the toolkit's own artifact of the same scheme against the same reference, over the same samples.
+    What `evidence` says of an output is said whatever the bounds.
     UnjudgeableRun where a bound names an output that is not there or a metric that does not apply to it; and, for the stage "total",
-    where an output is without a bound, or the reference does not vary over the samples, so that agreeing with it shows nothing.
+    where an output is without a bound, or no output of the reference varies over the samples, so that agreeing with it shows nothing.
     """
-    mine = [bound for bound in for_scheme(bounds, stage, scheme) if not bound.is_of_task]
+    by = context or Context()
+    mine = [bound for bound in for_scheme(bounds, stage, by.scheme) if not bound.is_of_task]
     for bound in mine:
         if bound.output != "*" and bound.output not in measured.outputs:
             names = ", ".join(measured.outputs)
             raise UnjudgeableRun(f"bound {stage} {bound.output} {bound.metric}: matches no output; known: {names}")
-    comparisons = [_mismatch(stage, name, problem, measured.samples) for name, problem in measured.mismatches.items()]
-    skipped = []
-    for output in measured.seen:
-        for bound in deciding(mine, output):
-            if bound.off:
-                skipped.append(Skipped(stage, output, bound.metric, f"switched off: {bound.because}"))
-                continue
-            reason = _inapplicable(measured, bound, output, noise)
-            if reason is None:
-                measurement = measured.measurement(output, bound.metric)
-                value = _value(measurement, bound, noise)
-                comparisons.append(_comparison(measurement, bound, value, over=over))
-            elif bound.output == "*":
-                skipped.append(Skipped(stage, output, bound.metric, reason))
-            else:
-                raise UnjudgeableRun(f"bound {stage} {output} {bound.metric}: does not apply: {reason}")
     if stage == "total":
-        _require_evidence(measured, comparisons, skipped)
+        evidence.require_variation(measured)
+    comparisons = [_mismatch(stage, name, problem, measured.samples) for name, problem in measured.mismatches.items()]
+    skipped: list[Skipped] = []
+    for output in measured.seen:
+        comparisons += evidence.whatever_the_bounds(measured, output, stage, own)
+        if measured.seen[output].reference_varies:
+            found = [
+                _by_bound(measured, bound, output, _Beside(by, own, over))
+                for bound in deciding(mine, output, by.kinds.get(output, ""))
+            ]
+            comparisons += [each for each in found if isinstance(each, Comparison)]
+            skipped += [each for each in found if isinstance(each, Skipped)]
+    if stage == "total":
+        comparisons += evidence.of_few_samples(measured, comparisons, skipped)
+        _require_bounds(measured, comparisons, skipped)
     return Judgement(stage, tuple(comparisons), tuple(skipped), measured)
 
 
@@ -147,19 +112,49 @@ def asked_by(bounds: Iterable[Bound]) -> set[str]:
     return {bound.metric for bound in bounds if not bound.is_of_task and not bound.off}
 
 
-def _inapplicable(measured: Measured, bound: Bound, output: str, noise: Mapping[str, float] | None) -> str | None:
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """All that a bound is read with beside what was measured, as `judge` takes it."""
+
+    context: Context
+    own: Measured | None
+    over: Extent
+
+
+def _by_bound(measured: Measured, bound: Bound, output: str, beside: _Beside) -> Comparison | Skipped:
+    if bound.off:
+        return Skipped(bound.stage, output, bound.metric, f"switched off: {bound.because}")
+    reason = _inapplicable(measured, bound, output, beside)
+    if reason is not None:
+        if bound.output != "*":
+            raise UnjudgeableRun(f"bound {bound.stage} {output} {bound.metric}: does not apply: {reason}")
+        return Skipped(bound.stage, output, bound.metric, reason)
+    measurement = measured.measurement(output, bound.metric)
+    if bound.unit == achievable.UNIT and beside.own is not None:
+        return achievable.compared(measurement, beside.own.measurement(output, bound.metric), bound)
+    return _comparison(measurement, bound, _value(measurement, bound, beside.context.noise), over=beside.over)
+
+
+def _inapplicable(measured: Measured, bound: Bound, output: str, beside: _Beside) -> str | None:
     reason = measured.inapplicable.get((output, bound.metric))
     if reason is not None:
         return reason
+    if bound.stage == "total" and bound.output == "*" and metrics.load(bound.metric).CENTRED:
+        reason = evidence.carried_by_few(measured.seen[output])
+        if reason is not None:
+            return reason
+    if bound.unit == achievable.UNIT:
+        is_there = beside.own is not None and output in beside.own.seen
+        return None if is_there else "there is no artifact of the toolkit's own beside it"
     if bound.unit == "noise":
-        return None if output in (noise or {}) else "how far the reference differs by itself was not measured"
+        return None if output in beside.context.noise else "how far the reference differs by itself was not measured"
     if bound.unit not in measured.measurement(output, bound.metric).values:
-        return f"its numbers have no {bound.unit}: they are not quantized"
+        return f"its numbers have no {bound.unit}" + (": they are not quantized" if bound.unit == "lsb" else "")
     return None
 
 
-def _value(measurement: Measurement, bound: Bound, noise: Mapping[str, float] | None) -> float:
-    if bound.unit != "noise" or noise is None:
+def _value(measurement: Measurement, bound: Bound, noise: Mapping[str, float]) -> float:
+    if bound.unit != "noise":
         return measurement.values[bound.unit]
     real, own = measurement.values["real"], noise[measurement.output]
     if own > 0:
@@ -183,6 +178,9 @@ def _comparison(measurement: Measurement, bound: Bound, value: float, *, over: E
         worst_sample=measurement.worst_sample,
         interval=interval,
         confidence=None if interval is None else bound.confidence,
+        detail=measurement.detail,
+        undecided=bound.undecided,
+        weak=achievable.too_few(bound, samples),
     )
     if over == "first" and not measurement.is_rate and (alone := replace(found, interval=None, confidence=None)).passed:
         return alone
@@ -200,6 +198,8 @@ def _interval(measurement: Measurement, bound: Bound, value: float, over: Extent
     whole set would not hold, and its value is judged.
     """
     samples = measurement.samples
+    if measurement.whole is not None:
+        return None if over == "until certain" else measurement.whole.interval(bound.confidence)
     if measurement.is_rate:
         interval = confidence_sequence if over == "until certain" else clopper_pearson
         return interval(round(value * samples), samples, bound.confidence)
@@ -215,11 +215,7 @@ def _mismatch(stage: str, output: str, problem: str, samples: int) -> Comparison
     return Comparison(stage, output, STRUCTURE, 1.0, 0.0, "mismatches", "lower", because, samples, detail=problem)
 
 
-def _require_evidence(measured: Measured, comparisons: Sequence[Comparison], skipped: Sequence[Skipped]) -> None:
-    for output, seen in measured.seen.items():
-        if not seen.reference_varies:
-            hint = "verify with samples that differ, and check how they are preprocessed"
-            raise UnjudgeableRun(f"output {output!r}: {_constant(seen, measured.samples)}", hint)
+def _require_bounds(measured: Measured, comparisons: Sequence[Comparison], skipped: Sequence[Skipped]) -> None:
     judged = {comparison.output for comparison in comparisons}
     for output in measured.outputs:
         if output not in judged:
@@ -227,10 +223,3 @@ def _require_evidence(measured: Measured, comparisons: Sequence[Comparison], ski
             tried = f" ({reasons})" if reasons else ""
             hint = "add [[bounds]] with stage = 'total' to the profile"
             raise UnjudgeableRun(f"output {output!r}: no bound on its total applies{tried}", hint)
-
-
-def _constant(seen: Seen, samples: int) -> str:
-    value = f"{seen.low:.6g}" if seen.low == seen.high else f"the same values ({seen.low:.6g} to {seen.high:.6g})"
-    if samples == 1:
-        return f"one sample ({value}) cannot show that it depends on its input; expected at least two that differ"
-    return f"the original gives {value} for all {samples} samples, so agreeing with it shows nothing"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,20 +19,34 @@ _NUMERIC = "biuf"
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """What a model gave for a set of samples: `blocks` of {output: array (n, *shape)} in the samples' order, read once.
+class Blocks:
+    """Blocks of a run that lie somewhere: `begin` starts a reading of them."""
 
-    `name` says in messages which run it is.
+    begin: Callable[[], Iterator[Block]]
+
+    def __iter__(self) -> Iterator[Block]:
+        return self.begin()
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a model gave for a set of samples: `blocks` of {output: array (n, *shape)} in the samples' order, which can be read any number of times.
+
+    `name` says in messages which run it is. TypeError for blocks that can be read once only.
     """
 
     name: str
     signature: Signature
     blocks: Iterable[Block]
 
+    def __post_init__(self) -> None:
+        if isinstance(self.blocks, Iterator):
+            raise TypeError(f"{self.name}: its blocks can be read once; expected `Blocks`, or a list")
+
     @classmethod
     def read(cls, name: str, signature: Signature, folder: Path) -> Run:
         """Return the run whose outputs lie in a folder of shards; they are read while they are compared."""
-        return cls(name, signature, read_shards(folder))
+        return cls(name, signature, Blocks(partial(read_shards, folder)))
 
 
 def aligned(reference: Run, candidate: Run) -> Iterator[tuple[Block, Block]]:
@@ -42,6 +57,13 @@ def aligned(reference: Run, candidate: Run) -> Iterator[tuple[Block, Block]]:
     if ours.ready() or theirs.ready():
         counts = f"{ours.exhaust()} samples in {reference.name}, {theirs.exhaust()} in {candidate.name}"
         raise UnjudgeableRun(f"{counts}; expected the same samples in both")
+
+
+def checked(run: Run) -> Iterator[Block]:
+    """Yield the blocks of a run, each held against the run's own signature; UnjudgeableRun where one is not what that says."""
+    reader = _Reader(run)
+    while count := reader.ready():
+        yield reader.take(count)
 
 
 class _Reader:

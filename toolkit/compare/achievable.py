@@ -1,0 +1,70 @@
+"""A value held against that of the toolkit's own artifact of the same scheme from the same original."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, cast
+
+from toolkit.compare.comparison import Comparison
+from toolkit.compare.paired import exact_p
+from toolkit.metrics import ByChannel
+
+if TYPE_CHECKING:
+    from toolkit.compare.measured import Measurement
+    from toolkit.target import Bound
+
+UNIT = "achievable"
+
+
+def compared(measurement: Measurement, own: Measurement, bound: Bound) -> Comparison:
+    """Return how far a value is behind own, against the bound's limit of it.
+
+    Of dB it is by how many less, of what is better lower the ratio of both, of other values the difference, and of rates the p-value of McNemar's
+    exact one-sided test that fewer samples agree. A value as good as the bound's `unless` is behind by nothing.
+    """
+    value, detail = _behind(measurement, own, bound)
+    return Comparison(
+        stage=bound.stage,
+        output=measurement.output,
+        metric=bound.metric,
+        value=value,
+        limit=bound.limit,
+        unit=bound.unit,
+        better="higher" if measurement.is_rate else "lower",
+        because=bound.because,
+        samples=measurement.samples,
+        worst_sample=measurement.worst_sample,
+        detail=detail,
+        weak=too_few(bound, measurement.samples),
+    )
+
+
+def too_few(bound: Bound, samples: int) -> str:
+    """Return that so many samples are too few for the bound to fail by, or "" where they are enough."""
+    if samples >= bound.least_samples:
+        return ""
+    return f"{samples} samples, and {bound.least_samples} are the least by which it fails"
+
+
+def _behind(measurement: Measurement, own: Measurement, bound: Bound) -> tuple[float, str]:
+    metric_unit = next(iter(measurement.values))
+    ours, theirs = own.values[metric_unit], measurement.values[metric_unit]
+    shown = f"{theirs:.4g} {metric_unit}, the toolkit's own {ours:.4g}"
+    if measurement.hits is not None and own.hits is not None:
+        better, worse = (own.hits, measurement.hits) if measurement.better == "higher" else (measurement.hits, own.hits)
+        lost, won = int((better & ~worse).sum()), int((worse & ~better).sum())
+        return (exact_p(lost, won) / 2 if lost > won else 1.0), f"{shown}: {lost} samples lost against it, {won} won"
+    if bound.unless is not None and hasattr(measurement.whole, "behind") and own.whole is not None:
+        value, where = cast(ByChannel, measurement.whole).behind(own.whole, bound.unless)
+        return value, where or shown
+    if bound.unless is not None and _as_good(measurement.values[bound.unless_unit], bound.unless, measurement.better):
+        return 0.0, shown
+    if measurement.better == "higher":
+        return (0.0 if ours == theirs else ours - theirs), shown  # also of two that are infinite
+    if ours > 0:
+        return theirs / ours, shown
+    return (1.0 if theirs == 0 else math.inf if theirs > 0 else math.nan), shown
+
+
+def _as_good(value: float, unless: float, better: str) -> bool:
+    return value >= unless if better == "higher" else value <= unless

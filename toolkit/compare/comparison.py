@@ -1,0 +1,70 @@
+"""One measured value against one limit."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, cast
+
+from toolkit.compare.measured import plain_json
+from toolkit.metrics import Better
+
+Status = Literal["passed", "failed", "inconclusive"]
+Undecided = Literal["passed", "inconclusive"]
+STRUCTURE = "structure"  # in place of a metric: that an output is there, and can be compared
+CONSTANT = "constant"  # in place of a metric: that an output that is the same for all samples is the same on both sides
+VARIES = "varies"  # in place of a metric: that a candidate changes with its input where the reference does
+EVIDENCE = "evidence"  # in place of a metric: that the samples can show something
+DISTINCT = "distinct_answers"  # in place of a metric: how many different answers there are, of those of the toolkit's own artifact
+NO_METRICS = frozenset({STRUCTURE, CONSTANT, VARIES, EVIDENCE, DISTINCT})
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One measured value against one limit. Whether it passed follows from the numbers and cannot be said otherwise.
+
+    `interval` is (low, high) for a rate and for what is of the whole set, which are judged by it, at the level `confidence`; `samples_needed` is
+    how many samples would settle an inconclusive one at the value that was seen, None if none would, it is settled, or its interval is another than
+    that of one look. `detail` says more where the numbers do not. `undecided` is the status of a value whose interval holds the limit. `weak`
+    says why a value beyond the limit is no failure yet (too few samples, say), "" where it is one.
+    """
+
+    stage: str
+    output: str
+    metric: str
+    value: float
+    limit: float
+    unit: str
+    better: Better
+    because: str
+    samples: int
+    worst_sample: int | None = None
+    interval: tuple[float, float] | None = None
+    confidence: float | None = None
+    samples_needed: int | None = None
+    detail: str = ""
+    undecided: Undecided = "inconclusive"
+    weak: str = ""
+
+    @property
+    def status(self) -> Status:
+        """Return `undecided` where the limit lies inside the interval, else whether the value is within the limit."""
+        worst, best = self.interval or (self.value, self.value)
+        if self.better == "lower":
+            worst, best = best, worst
+        if self._within(worst):
+            return "passed"
+        if self._within(best):
+            return self.undecided
+        return "inconclusive" if self.weak else "failed"
+
+    @property
+    def passed(self) -> bool:
+        """Whether the value is certainly within the limit."""
+        return self.status == "passed"
+
+    def _within(self, value: float) -> bool:
+        return value <= self.limit if self.better == "lower" else value >= self.limit
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON with `status` and `passed`; numbers that JSON has not are "nan", "inf" and "-inf"."""
+        return cast(dict[str, Any], plain_json(asdict(self) | {"status": self.status, "passed": self.passed}))
