@@ -26,6 +26,7 @@ from toolkit.compare.diagnosis import explain
 from toolkit.compare.runs import Blocks
 from toolkit.conversion import Artifact
 from toolkit.errors import EdgeToolkitError, UnjudgeableRun
+from toolkit.holding import said_where_it_ran
 from toolkit.runtime import Run
 from toolkit.signature import Signature
 from toolkit.source import Source
@@ -254,7 +255,7 @@ def judge(target: Target, source: Source, artifact: Artifact, evidence: Evidence
         budget=() if limit is None else (Spent("file_bytes", artifact.size_bytes, limit),),
         findings=(
             *evidence.findings,
-            *artifact.findings,
+            *said_where_it_ran(artifact.findings, evidence.steps[-1].run.about),
             *_switched_off(target.bounds, scheme, dict.fromkeys(judged.total.measured.outputs, "")),
             *_said_by_outputs(judged.cumulative),
             *_below_noise(target, artifact, evidence.noise, judged.total.measured),

@@ -60,6 +60,61 @@ def foreign() -> onnx.ModelProto:
     return model([node], [value("x", [1, 4])], [value("y", [1, 4])], {})
 
 
+def integers() -> onnx.ModelProto:
+    """Products of integers, of every form that a quantizer writes: those with large int8 weights and uint8 activations leave 16 bits.
+
+    `image` (1, 4, 5, 5) and `row` (1, 8) are uint8 in [200, 255], `signed_row` the same less 128; each output is one operator's.
+    """
+    large = RANDOM.integers(100, 128, (8, 4, 3, 3)).astype(np.int8)
+    alternating = large * np.array([1, -1, 1, -1], np.int8)[:, None, None]
+    matrix = RANDOM.integers(100, 128, (8, 3)).astype(np.int8)
+    weights: dict[str, np.ndarray] = {
+        "large": large, "small": large // 2, "unsigned": large.astype(np.uint8) + 128, "alternating": alternating,
+        "each": large[:4, :1], "grouped": large[:, :2], "matrix": matrix, "turned": matrix.T.copy(), "odd": matrix[:1],
+    }  # fmt: skip
+    constants = {"one": np.array(1, np.float32), "zero": np.array(0, np.uint8), "middle": np.array(-128, np.int8)}
+    nodes, outputs = [], []
+
+    def add(name: str, operator: str, inputs: list[str], dtype: int = TensorProto.FLOAT, **attributes: object) -> None:
+        nodes.append(helper.make_node(operator, inputs, [name], **attributes))
+        outputs.append(helper.make_tensor_value_info(name, dtype, None))
+
+    for name, zero in (("image", "zero"), ("row", "zero"), ("signed_row", "middle")):
+        nodes.append(helper.make_node("DequantizeLinear", [name, "one", zero], [f"real {name}"]))
+    for name, array in weights.items():
+        constants[f"int {name}"] = array
+        zero = "zero_point" if array.dtype == np.uint8 else "none"
+        nodes.append(helper.make_node("DequantizeLinear", [f"int {name}", "one", zero], [name]))
+    constants |= {"none": np.array(0, np.int8), "zero_point": np.array(128, np.uint8)}
+    quantized = {"scale": np.array(2000, np.float32), "many": np.array(5000, np.float32)}
+    constants |= quantized
+
+    def requantized(name: str, operator: str, inputs: list[str], scale: str, zero: str, **attributes: object) -> None:
+        nodes.append(helper.make_node(operator, inputs, [f"{name} real"], **attributes))
+        nodes.append(helper.make_node("QuantizeLinear", [f"{name} real", scale, zero], [f"{name} int"]))
+        add(name, "DequantizeLinear", [f"{name} int", scale, zero])
+
+    for name in ("large", "small", "unsigned", "alternating"):
+        requantized(f"conv {name}", "Conv", ["real image", name], "many", "zero")
+    requantized("conv each", "Conv", ["real image", "each"], "many", "zero", group=4)
+    requantized("conv grouped", "Conv", ["real image", "grouped"], "many", "zero", group=2)
+    requantized("gemm", "Gemm", ["real row", "turned"], "scale", "zero", transB=1)
+    nodes.append(helper.make_node("QuantizeLinear", ["real_in", "one", "middle"], ["made int8"]))
+    nodes.append(helper.make_node("DequantizeLinear", ["made int8", "one", "middle"], ["real made"]))
+    requantized("made product", "MatMul", ["real made", "matrix"], "scale", "middle")
+    requantized("signed product", "MatMul", ["real signed_row", "matrix"], "scale", "middle")
+    add("float", "MatMul", ["real_in", "matrix"])
+    add("integer", "MatMulInteger", ["row", "int matrix", "zero"], TensorProto.INT32)
+    add("signed integer", "MatMulInteger", ["signed_row", "int matrix", "middle"], TensorProto.INT32)
+    inputs = [
+        value("image", [1, 4, 5, 5], TensorProto.UINT8),
+        value("row", [1, 8], TensorProto.UINT8),
+        value("signed_row", [1, 8], TensorProto.INT8),
+        value("real_in", [1, 8]),
+    ]
+    return model(nodes, inputs, outputs, constants)
+
+
 def outside(location: str) -> onnx.ModelProto:
     """Return `dense` with weights that lie in another file."""
     made = dense()
@@ -73,7 +128,7 @@ def outside(location: str) -> onnx.ModelProto:
 
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
-    for build in (dense, lookup, unknown, foreign):
+    for build in (dense, lookup, unknown, foreign, integers):
         (folder / f"{build.__name__}.onnx").write_bytes(build().SerializeToString())
     newer = dense()
     newer.ir_version = 999

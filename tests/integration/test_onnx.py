@@ -179,3 +179,19 @@ def test_operators_that_onnx_has_not_are_found(executor, files):
 
     assert (lacking["code"], lacking["severity"], lacking["names"]) == ("unknown-operators", "error", ["Erfc"])
     assert (foreign["code"], foreign["names"]) == ("custom-operators", ["com.microsoft.Gelu"])
+
+
+def test_operators_whose_sums_leave_16_bits_are_named(executor, files):
+    """By the weights alone: int8 ones of full range that meet uint8, also where ONNX Runtime makes it of int8."""
+    found = inspected(executor, files / "integers.onnx")["findings"]
+
+    (finding,) = [each for each in found if each["code"] == "overflows-without-vnni"]
+    assert set(finding["names"]) == {
+        "conv large real",
+        "conv grouped real",
+        "gemm real",
+        "made product real",
+        "integer",
+    }
+    assert "Conv `conv large real` in 1 of its pairs" in finding["message"]
+    assert finding["severity"] == "warning"

@@ -14,6 +14,7 @@ import pytest
 
 from toolkit import launchers, registry
 from toolkit.environments import processors
+from toolkit.environments.instructions import class_of, cuts_sums_off
 from toolkit.environments.processors import PROCESSORS, files, make_overlay
 from toolkit.environments.sysroot import Emulator, System
 from toolkit.errors import EnvironmentUnavailable, RequestError, TargetUnavailable, UnknownName
@@ -69,6 +70,7 @@ def test_local_runs_the_interpreter_and_says_what_it_is(settings, monkeypatch, t
         "machine": os.uname().machine,
         "launcher": "local",
         "cpu": "Some CPU @ 2.50GHz (sse4_1 avx fma avx2 avx512_vnni)",
+        "processor": class_of(os.uname().machine, ["avx2", "avx512_vnni"]),
     }
     assert local.ready("dataset", {}, settings)
 
@@ -83,6 +85,29 @@ def test_local_identity_depends_on_what_kernels_are_chosen_by(settings, monkeypa
 
     assert identities[0] == identities[1]
     assert identities[0] != identities[2]
+
+
+@pytest.mark.parametrize(
+    ("machine", "features", "words", "cuts"),
+    [
+        ("x86_64", "sse4_1 avx f16c fma avx2 avx512f avx512bw avx512_vnni avx_vnni", "x86_64 with AVX-512 VNNI", False),
+        ("x86_64", "sse4_1 avx fma avx2 avx_vnni", "x86_64 with AVX-VNNI", False),
+        ("x86_64", "sse4_1 avx fma avx2 avx512f avx512bw", "x86_64 with AVX-512, no VNNI", True),
+        ("AMD64", "sse4_1 avx fma avx2", "AMD64 with AVX2, no VNNI", True),
+        ("x86_64", "sse4_1 avx", "x86_64 with AVX, no VNNI", True),
+        ("x86_64", "sse4_1", "x86_64 with SSE4.1, no VNNI", True),
+        ("x86_64", "", "x86_64, features unknown", False),
+        ("aarch64", "fp asimd asimddp i8mm", "aarch64 with 8-bit matrix products", False),
+        ("aarch64", "fp asimd asimddp", "aarch64 with dot product", False),
+        ("aarch64", "fp asimd", "aarch64 with NEON, no dot product", False),
+        ("arm64", "", "arm64, features unknown", False),
+        ("riscv64", "avx2", "riscv64, features unknown", False),
+    ],
+)
+def test_a_processors_class_is_told_by_what_results_depend_on(machine, features, words, cuts):
+    """What is not known is called so, and nothing is concluded from it."""
+    assert class_of(machine, features.split()) == words
+    assert cuts_sums_off(machine, features.split()) == cuts
 
 
 def test_local_names_an_arm_core_by_its_part_number(monkeypatch, tmp_path):
@@ -303,6 +328,7 @@ def test_a_launch_names_the_core_and_the_report_all_of_it(pretended, settings):
         "launcher": "qemu",
         "emulator": "qemu 7.2.22",
         "cpu": "cortex-a72",
+        "processor": "aarch64 with NEON, no dot product",
     }
 
 

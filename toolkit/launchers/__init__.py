@@ -28,7 +28,8 @@ class Launch:
     """How to start a script: `command` plus its path and arguments, with `variables` set over the present ones.
 
     `identity` goes into the keys of jobs, and changes with whatever could change a result.
-    `about` goes into the report: `engine`, `machine`, `launcher`, `cpu`, and `emulator` where there is one.
+    `about` goes into the report: `engine`, `machine`, `launcher`, `cpu`, `processor` (its class, by the instructions on which results depend),
+    and `emulator` where there is one.
     """
 
     command: tuple[str, ...]

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from toolkit import environments
-from toolkit.environments import Environment, Status
+from toolkit.environments import Environment, Status, instructions
 from toolkit.environments.processors import PROCESSORS
 from toolkit.errors import RequestError
 from toolkit.launchers import Launch
@@ -37,6 +37,7 @@ def prepare(environment: str, options: Mapping[str, object], settings: Settings)
             "machine": os.uname().machine,
             "launcher": "local",
             "cpu": f"{model} ({' '.join(features)})" if features else model,
+            "processor": instructions.class_of(os.uname().machine, features),
         },
     )
 

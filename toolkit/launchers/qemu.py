@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
-from toolkit.environments import emulation, processors, sysroot
+from toolkit.environments import emulation, instructions, processors, sysroot
 from toolkit.environments.emulation import EMULATED
 from toolkit.environments.interpreters import identify
 from toolkit.environments.memory import recall, remember
@@ -62,6 +62,7 @@ def prepare(environment: str, options: Mapping[str, object], settings: Settings)
             "launcher": "qemu",
             "emulator": f"qemu {system.emulator.version}",
             "cpu": cpu,
+            "processor": instructions.class_of("aarch64", PROCESSORS[cpu].features.split()),
         },
     )
     if recall(settings.home, "known_answer", _answer_key(launch)) is None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolkit.compare.measuring import plain_json
+from toolkit.environments.instructions import UNKNOWN
 from toolkit.errors import EdgeToolkitError
 from toolkit.verdict import Verdict
 
@@ -100,7 +101,7 @@ def tools(verdict: Verdict) -> dict[str, str]:
 def run_about(run: Run) -> dict[str, Any]:
     """Return what ran a stage, and where."""
     about = {name: run.about[name] for name in ("machine", "launcher", "emulator", "cpu") if name in run.about}
-    return {"engine": run.engine, **about, "samples": run.count}
+    return {"engine": run.engine, **about, "processor": run.about.get("processor", UNKNOWN), "samples": run.count}
 
 
 def outcomes_json(outcomes: Mapping[str, Verdict | EdgeToolkitError]) -> dict[str, Any]:

@@ -92,9 +92,13 @@ def coverage_lines(coverage: Mapping[str, Any]) -> list[str]:
 
 
 def where_text(run: Run) -> str:
-    """Return the engine of a run, and on which machine or emulator it ran."""
+    """Return the engine of a run, and on which class of processor or emulator it ran."""
     about = run.about
-    parts = [about.get("machine"), about.get("emulator"), about.get("cpu") if "emulator" in about else None]
+    parts = [
+        about.get("processor", about.get("machine")),
+        about.get("emulator"),
+        about.get("cpu") if "emulator" in about else None,
+    ]
     return f"{run.engine} ({', '.join(str(part) for part in parts if part)})"
 
 

@@ -1,0 +1,39 @@
+"""By which instructions for 8-bit integers a processor computes, as far as results depend on it: its class, in words.
+
+On x86 an engine multiplies uint8 by int8 with `vpmaddubsw` where there is no VNNI: it adds two products in 16 bits, and what does not fit is
+cut off. With VNNI, as everywhere on ARM, sums have 32 bits.
+
+Names of features: Linux, arch/x86/include/asm/cpufeatures.h, and arch/arm64/kernel/cpuinfo.c.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+X86 = ("x86_64", "AMD64")
+ARM = ("aarch64", "arm64")
+UNKNOWN = "unknown"
+
+# The first of these that a processor has says what it computes with.
+_OF_X86 = {
+    "avx512_vnni": "AVX-512 VNNI",
+    "avx_vnni": "AVX-VNNI",
+    "avx512bw": "AVX-512, no VNNI",
+    "avx2": "AVX2, no VNNI",
+    "avx": "AVX, no VNNI",
+    "sse4_1": "SSE4.1, no VNNI",
+}
+_OF_ARM = {"i8mm": "8-bit matrix products", "asimddp": "dot product", "asimd": "NEON, no dot product"}
+_WITH_VNNI = {"avx512_vnni", "avx_vnni"}
+
+
+def class_of(machine: str, features: Collection[str]) -> str:
+    """Return a processor's class, as "x86_64 with AVX2, no VNNI"; without any feature known, "x86_64, features unknown"."""
+    known = _OF_X86 if machine in X86 else _OF_ARM if machine in ARM else {}
+    found = next((words for feature, words in known.items() if feature in features), None)
+    return f"{machine} with {found}" if found else f"{machine}, features {UNKNOWN}"
+
+
+def cuts_sums_off(machine: str, features: Collection[str]) -> bool:
+    """Return whether sums of products of uint8 and int8 saturate at 16 bits there; False where the features are not known."""
+    return machine in X86 and bool(features) and _WITH_VNNI.isdisjoint(features)
