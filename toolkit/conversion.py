@@ -119,13 +119,13 @@ class Conversions:
             inputs["calibration"] = self._calibration(f"scheme {recipe.scheme}")
         keep = recipe.keep_float
         return Job(
-            " ".join(filter(None, (name, recipe.scheme, str(variant.estimator or ""), str(keep)))),
+            " ".join(filter(None, (name, recipe.scheme, str(variant.estimator or ""), variant.telling, str(keep)))),
             f"quantizers.{name}",
             "quantize",
             Engine(quantizer.ENGINE),
             options={
                 "scheme": recipe.scheme,
-                "told": registry.load("schemes", recipe.scheme).QUANTIZERS[name],
+                "told": variant.told,
                 "granularity": recipe.granularity,
                 "inputs": recipe.inputs,
                 "outputs": recipe.outputs,

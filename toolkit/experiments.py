@@ -225,7 +225,7 @@ def _row(cell: _Cell, chain: Chain | EdgeToolkitError, executor: Executor, count
     row = Row(
         target=cell.target.name,
         scheme=recipe.scheme,
-        quantizer=cell.variant.quantizer,
+        quantizer=", ".join(filter(None, (cell.variant.quantizer, cell.variant.telling))) or None,
         estimator=None if cell.variant.estimator is None else str(cell.variant.estimator),
         calibration_samples=(cell.size or counted) if calibrated else None,
     )

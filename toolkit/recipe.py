@@ -59,6 +59,7 @@ class Recipe:
     """What a build asks of a scheme. With several estimators or quantizers, the variant that drifts least is the one that ships.
 
     `quantizer` is one alone of those that the scheme names; `inputs` and `outputs` are the dtypes that an application feeds and gets.
+    `within_16_bits` is whether it is for a processor that adds products of 8-bit integers in 16 bits, and cuts off what is larger.
     """
 
     scheme: str
@@ -68,6 +69,7 @@ class Recipe:
     keep_float: KeepFloat = KeepFloat()
     inputs: str = "float32"
     outputs: str = "float32"
+    within_16_bits: bool = False
 
     def variants(self, artifact_format: str) -> list[Variant]:
         """Return all variants of the recipe in a format, in order of preference; RequestError where the scheme cannot be had so."""
@@ -92,9 +94,10 @@ class Recipe:
         return [variant for name in chosen for variant in self._of_quantizer(name, calibrated=scheme.CALIBRATED)]
 
     def _of_quantizer(self, name: str, *, calibrated: bool) -> list[Variant]:
-        if not calibrated or registry.load("quantizers", name).CALIBRATES:
-            return [Variant(self, name, None)]
-        return [Variant(self, name, estimator) for estimator in self.estimators]
+        without_ranges = not calibrated or registry.load("quantizers", name).CALIBRATES
+        estimators = (None,) if without_ranges else self.estimators
+        within = tuple(_within_16_bits(self.scheme, name)) if self.within_16_bits else ()
+        return [Variant(self, name, estimator, telling) for estimator in estimators for telling in within or (None,)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +123,23 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One way to do what a recipe asks: by which quantizer, with which ranges. None where there is nothing to quantize, or to estimate."""
+    """One way to do what a recipe asks: by which quantizer, with which ranges. None where there is nothing to quantize, or to estimate.
+
+    `telling` names what a quantizer is told in place of the usual, one of the scheme's WITHIN_16_BITS.
+    """
 
     recipe: Recipe
     quantizer: str | None
     estimator: Estimator | None
+    telling: str | None = None
+
+    @property
+    def told(self) -> dict[str, object]:
+        """What the quantizer is told (JSON)."""
+        quantizer = str(self.quantizer)
+        usual: dict[str, object] = registry.load("schemes", self.recipe.scheme).QUANTIZERS[quantizer]
+        instead = _within_16_bits(self.recipe.scheme, quantizer)[self.telling] if self.telling is not None else {}
+        return {**usual, **instead}
 
     @property
     def fallback(self) -> bool:
@@ -138,6 +153,7 @@ class Variant:
             "scheme": recipe.scheme,
             "quantizer": self.quantizer,
             "estimator": None if self.estimator is None else str(self.estimator),
+            "telling": self.telling,
             "granularity": recipe.granularity,
             "keep_float": dataclasses.asdict(recipe.keep_float),
         }
@@ -164,6 +180,11 @@ def estimator(text: str) -> Estimator:
     except ValueError as error:
         raise RequestError(f"estimator {text!r}: {error}") from error
     return Estimator(name, dataclasses.asdict(parameters))
+
+
+def _within_16_bits(scheme: str, quantizer: str) -> dict[str, dict[str, object]]:
+    tellings: dict[str, dict[str, dict[str, object]]] = getattr(registry.load("schemes", scheme), "WITHIN_16_BITS", {})
+    return tellings.get(quantizer, {})
 
 
 def is_calibrated(scheme: str) -> bool:

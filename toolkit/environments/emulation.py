@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from toolkit.environments import sysroot
+from toolkit.environments import sysroot, x86
 from toolkit.environments.debian import missing_programs
 from toolkit.environments.interpreters import installed
 from toolkit.environments.making import Making, make_once, read_marker
@@ -73,6 +73,7 @@ def make_packages(name: str, settings: Settings) -> tuple[Path, dict[str, str]]:
 
 STEPS: tuple[Callable[[Settings], object], ...] = (
     sysroot.make_system,
+    x86.make_if_it_serves,
     *(partial(make_packages, name) for name in EMULATED),
 )
 """All that emulation needs; each makes its part if it is not there, and none needs another's."""

@@ -104,7 +104,7 @@ def _build(making: Making) -> dict[str, object]:
     root = making.folder / "root"
     for deb, facts in zip(debs, provenance, strict=True):
         if facts["package"] == _QEMU_PACKAGE:
-            _unpack_qemu(making, deb)
+            unpack_qemu(making, deb, _QEMU)
         else:
             making.run(["dpkg-deb", "--extract", deb, root])
     apt.remove()
@@ -114,10 +114,10 @@ def _build(making: Making) -> dict[str, object]:
     return {"release": debian.RELEASE, "packages": provenance}
 
 
-def _unpack_qemu(making: Making, deb: Path) -> None:
+def unpack_qemu(making: Making, deb: Path, program: str) -> None:
     """Unpack one program of the package; it holds those of 30 other processors too, 370 MB, which are not waited for."""
     script = 'dpkg-deb --fsys-tarfile "$1" | tar --extract --occurrence=1 --strip-components=3 "./usr/bin/$2"'
-    making.run(["sh", "-c", script, "sh", deb, _QEMU])
+    making.run(["sh", "-c", script, "sh", deb, program])
 
 
 def _folder(home: Path) -> Path:
@@ -134,11 +134,14 @@ def _system(folder: Path, facts: Mapping[str, Any], settings: Settings) -> Syste
     identity = hashlib.sha256(" ".join(own).encode()).hexdigest()[:16]
     folder = folder.resolve()  # homes that are links to one another share what is remembered of it
     emulator = installed_qemu() or folder / _QEMU
-    return System(Emulator(emulator, _version_line(emulator, settings.home)), folder / "root", identity)
+    return System(Emulator(emulator, version_line(emulator, settings.home)), folder / "root", identity)
 
 
-def _version_line(emulator: Path, home: Path) -> str:
-    """Return what the emulator prints as its version, asked once and remembered until the file changes."""
+def version_line(emulator: Path, home: Path) -> str:
+    """Return what an emulator prints as its version, asked once and remembered until the file changes.
+
+    Raises `EnvironmentUnavailable` for one that does not run here.
+    """
     stat = emulator.stat()
     key = [str(emulator), stat.st_mtime_ns, stat.st_size]
     line = recall(home, "emulator", key)
@@ -147,6 +150,6 @@ def _version_line(emulator: Path, home: Path) -> str:
             answer = subprocess.run([emulator, "--version"], capture_output=True, text=True, timeout=60, check=True)
             line = answer.stdout.splitlines()[0]
         except (OSError, subprocess.SubprocessError, IndexError) as error:
-            raise EnvironmentUnavailable(f"{WHAT}: {emulator} does not run here", str(error)) from error
+            raise EnvironmentUnavailable(f"emulation: {emulator} does not run here", str(error)) from error
         remember(home, "emulator", key, line)
     return str(line)

@@ -7,6 +7,8 @@ Each defines
         Raises RequestError for options it does not know, EnvironmentUnavailable or TargetUnavailable where it cannot.
     ready(environment: str, options: Mapping[str, object], settings: Settings) -> bool
         Returns whether `prepare` would make nothing and need no network.
+    features(options: Mapping[str, object]) -> tuple[str, list[str]]
+        Returns machine and features of the processor that it starts on, for toolkit.environments.instructions; no feature where they are not known.
     status(settings: Settings) -> Status
         Returns what `doctor` shows; makes nothing, needs no network.
 """

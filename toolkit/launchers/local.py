@@ -27,17 +27,17 @@ def prepare(environment: str, options: Mapping[str, object], settings: Settings)
     if options:
         raise RequestError(f"launcher local: unknown option {', '.join(map(repr, sorted(options)))}; it has none")
     resolved = environments.resolve(environment, settings=settings)
-    model, features = cpu()
+    model, has = cpu()
     return Launch(
         command=(str(resolved.python),),
         variables=resolved.variables,
-        identity=_identity(resolved, features),
+        identity=_identity(resolved, has),
         about={
             "engine": resolved.engine,
             "machine": os.uname().machine,
             "launcher": "local",
-            "cpu": f"{model} ({' '.join(features)})" if features else model,
-            "processor": instructions.class_of(os.uname().machine, features),
+            "cpu": f"{model} ({' '.join(has)})" if has else model,
+            "processor": instructions.class_of(os.uname().machine, has),
         },
     )
 
@@ -47,10 +47,15 @@ def ready(environment: str, options: Mapping[str, object], settings: Settings) -
     return environments.find(environment, settings=settings) is not None
 
 
+def features(options: Mapping[str, object]) -> tuple[str, list[str]]:
+    """Return machine and features of this processor."""
+    return os.uname().machine, cpu()[1]
+
+
 def status(settings: Settings) -> Status:
     """Return what `doctor` shows: it works wherever Python does."""
-    model, features = cpu()
-    return Status("launcher", "local", True, f"{os.uname().machine}, {model} ({' '.join(features)})")
+    model, has = cpu()
+    return Status("launcher", "local", True, f"{os.uname().machine}, {model} ({' '.join(has)})")
 
 
 def cpu() -> tuple[str, list[str]]:

@@ -1,4 +1,4 @@
-"""aarch64 on another processor, by QEMU: the engine's ARM build, told that it runs on one core of a named kind.
+"""Another processor, by QEMU: aarch64 with the engine's ARM build, or x86_64 with the engine's own, told that it runs on one core of a named kind.
 
 Options: `cpu`, which has no default. QEMU's own default is `max`, whose newest instructions QEMU 7.2 computes wrongly, and which no board has.
 An engine picks its kernels by `/proc/cpuinfo` and `/sys`; it sees files of the same kind of core there, never those of this machine
@@ -12,21 +12,24 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
-from toolkit.environments import emulation, instructions, processors, sysroot
+from toolkit import environments
+from toolkit.environments import emulation, instructions, processors, sysroot, x86
 from toolkit.environments.emulation import EMULATED
 from toolkit.environments.interpreters import identify
 from toolkit.environments.memory import recall, remember
 from toolkit.environments.processors import PROCESSORS
 from toolkit.environments.requirements import read_requirements
 from toolkit.environments.status import Status
-from toolkit.environments.sysroot import System
+from toolkit.environments.sysroot import Emulator
 from toolkit.environments.virtual import VARIABLES
 from toolkit.errors import EnvironmentUnavailable, RequestError, TargetUnavailable, UnknownName, suggestion
 from toolkit.launchers import Launch
 from toolkit.launchers.known_answer import FOLDER, known_answer
 from toolkit.settings import Settings
 
-__all__ = ["EMULATED", "prepare", "ready", "status"]
+__all__ = ["EMULATED", "features", "prepare", "ready", "status"]
+
+_LOADER = "LD_PRELOAD,LD_LIBRARY_PATH"  # of this machine's programs; the emulated ones do without
 
 
 def prepare(environment: str, options: Mapping[str, object], settings: Settings) -> Launch:
@@ -36,46 +39,57 @@ def prepare(environment: str, options: Mapping[str, object], settings: Settings)
     """
     cpu = _cpu(environment, options)
     try:
-        system = sysroot.make_system(settings)
-        site, versions = emulation.make_packages(environment, settings)
-        overlay = processors.make_overlay(cpu, system.root, settings)
+        launch = (_on_x86 if cpu in x86.PROCESSORS else _on_arm)(environment, cpu, settings)
     except EnvironmentUnavailable as error:
         raise TargetUnavailable(f"launcher qemu: {error.problem}", error.hint) from error
-    engine = read_requirements(environment).engine.found_in(versions)
-    command = [
-        system.emulator.path,
-        "-cpu",
-        cpu,
-        "-U",
-        "LD_PRELOAD,LD_LIBRARY_PATH",
-        "-L",
-        overlay,
-        overlay / "usr/bin/python3.11",
-    ]
-    launch = Launch(
-        command=tuple(map(str, command)),
-        variables={**VARIABLES, "PYTHONPATH": str(site)},
-        identity=_identity(system, engine, versions, cpu),
-        about={
-            "engine": engine,
-            "machine": "aarch64",
-            "launcher": "qemu",
-            "emulator": f"qemu {system.emulator.version}",
-            "cpu": cpu,
-            "processor": instructions.class_of("aarch64", PROCESSORS[cpu].features.split()),
-        },
-    )
     if recall(settings.home, "known_answer", _answer_key(launch)) is None:
-        settings.say(f"{engine} on qemu {cpu}: checking a known answer, once")
+        settings.say(f"{launch.about['engine']} on qemu {cpu}: checking a known answer, once")
         known_answer(launch, environment)
         remember(settings.home, "known_answer", _answer_key(launch), "right")
     return launch
 
 
+def _on_arm(environment: str, cpu: str, settings: Settings) -> Launch:
+    system = sysroot.make_system(settings)
+    site, versions = emulation.make_packages(environment, settings)
+    overlay = processors.make_overlay(cpu, system.root, settings)
+    engine = read_requirements(environment).engine.found_in(versions)
+    command = [system.emulator.path, "-cpu", cpu, "-U", _LOADER, "-L", overlay, overlay / "usr/bin/python3.11"]
+    packages = identify(versions, "3.11", "linux-aarch64")
+    return Launch(
+        command=tuple(map(str, command)),
+        variables={**VARIABLES, "PYTHONPATH": str(site)},
+        identity=_identity(engine, packages, system.identity, system.emulator.version_line, processors.identity(cpu)),
+        about=_about(engine, "aarch64", system.emulator, cpu),
+    )
+
+
+def _on_x86(environment: str, cpu: str, settings: Settings) -> Launch:
+    emulator = x86.make_emulator(settings)
+    resolved = environments.resolve(environment, settings)
+    overlay = x86.make_overlay(cpu, settings)
+    command = [emulator.path, "-cpu", x86.PROCESSORS[cpu].qemu, "-U", _LOADER, "-L", overlay, resolved.python]
+    return Launch(
+        command=tuple(map(str, command)),
+        variables=resolved.variables,
+        identity=_identity(resolved.engine, resolved.identity, emulator.version_line, x86.identity(cpu)),
+        about=_about(resolved.engine, "x86_64", emulator, cpu),
+    )
+
+
 def ready(environment: str, options: Mapping[str, object], settings: Settings) -> bool:
     """Return whether system and packages are there; what else `prepare` does takes a second and no network."""
-    _cpu(environment, options)
+    if _cpu(environment, options) in x86.PROCESSORS:
+        return x86.find_emulator(settings) is not None and environments.find(environment, settings) is not None
     return sysroot.find_system(settings) is not None and emulation.find_packages(environment, settings) is not None
+
+
+def features(options: Mapping[str, object]) -> tuple[str, list[str]]:
+    """Return machine and features of the core that is emulated; none for a core that is not known."""
+    cpu = str(options.get("cpu"))
+    if cpu in x86.PROCESSORS:
+        return "x86_64", x86.PROCESSORS[cpu].features.split()
+    return "aarch64", PROCESSORS[cpu].features.split() if cpu in PROCESSORS else []
 
 
 def status(settings: Settings) -> Status:
@@ -85,31 +99,43 @@ def status(settings: Settings) -> Status:
 
 def _cpu(environment: str, options: Mapping[str, object]) -> str:
     """Return the core that is asked for; raise `RequestError` for a request that cannot be meant."""
-    if environment not in EMULATED:
-        raise UnknownName("environment on launcher qemu", environment, EMULATED)
+    cores = (*PROCESSORS, *x86.PROCESSORS)
+    cpu = options.get("cpu")
+    able = x86.EMULATED if cpu in x86.PROCESSORS else EMULATED
+    if environment not in able:
+        raise UnknownName("environment on launcher qemu", environment, able)
     for option in options:
         if option != "cpu":
             raise RequestError(f"launcher qemu: option {option!r}: unknown; {suggestion(option, ['cpu'])}")
-    cpu = options.get("cpu")
     if cpu is None:
         raise RequestError(
-            f"launcher qemu: option 'cpu': missing; it names the core to emulate; {suggestion('', PROCESSORS)}"
+            f"launcher qemu: option 'cpu': missing; it names the core to emulate; {suggestion('', cores)}"
         )
     if cpu == "max":
         raise RequestError(
-            f"launcher qemu: cpu 'max': no board has it, and QEMU 7.2 computes its int8 instructions wrongly; {suggestion('', PROCESSORS)}"
+            f"launcher qemu: cpu 'max': no board has it, and QEMU 7.2 computes its int8 instructions wrongly; {suggestion('', cores)}"
         )
-    if cpu not in PROCESSORS:
-        raise RequestError(f"launcher qemu: cpu {cpu!r}: unknown; {suggestion(str(cpu), PROCESSORS)}")
+    if cpu not in cores:
+        raise RequestError(f"launcher qemu: cpu {cpu!r}: unknown; {suggestion(str(cpu), cores)}")
     return str(cpu)
 
 
-def _identity(system: System, engine: str, versions: Mapping[str, str], cpu: str) -> str:
-    packages = identify(versions, "3.11", "linux-aarch64")
-    parts = [engine, packages, system.identity, system.emulator.version_line, processors.identity(cpu)]
+def _about(engine: str, machine: str, emulator: Emulator, cpu: str) -> dict[str, str]:
+    return {
+        "engine": engine,
+        "machine": machine,
+        "launcher": "qemu",
+        "emulator": f"qemu {emulator.version}",
+        "cpu": cpu,
+        "processor": instructions.class_of(*features({"cpu": cpu})),
+    }
+
+
+def _identity(*parts: str) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
 def _answer_key(launch: Launch) -> list[str]:
-    files = b"".join((FOLDER / name).read_bytes() for name in ("model.tflite", "answer.npz", "check.py"))
+    names = ("model.tflite", "answer.npz", "check.py", "check_sums.py")
+    files = b"".join((FOLDER / name).read_bytes() for name in names)
     return [launch.identity, launch.about["cpu"], launch.command[0], hashlib.sha256(files).hexdigest()]

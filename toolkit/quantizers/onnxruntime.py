@@ -68,7 +68,10 @@ def _float16(model: Any, kept: list[str], _request: Any) -> Any:
 
 
 def _static(model: Any, kept: list[str], request: Any) -> Any:
-    """Return the model with QuantizeLinear and DequantizeLinear around its operators (QDQ); `told`: dtypes of `weights` and `activations`."""
+    """Return the model with QuantizeLinear and DequantizeLinear around its operators (QDQ).
+
+    `told`: dtypes of `weights` and `activations`, and `reduce_range`, whether weights have 7 bits only.
+    """
     import onnx
     from onnxruntime.quantization import QuantType
     from onnxruntime.quantization.calibrate import CalibrationMethod, TensorsData
@@ -82,7 +85,7 @@ def _static(model: Any, kept: list[str], request: Any) -> Any:
         quantizer = QDQQuantizer(
             model,
             per_channel=request.options["granularity"] == "per_channel",
-            reduce_range=False,
+            reduce_range=told["reduce_range"],
             weight_qType=QuantType.from_string(_QUANT_TYPES[told["weights"]]),
             activation_qType=QuantType.from_string(_QUANT_TYPES[told["activations"]]),
             tensors_range=TensorsData(CalibrationMethod.MinMax, _ranges(request.inputs["ranges"])),

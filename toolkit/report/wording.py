@@ -59,8 +59,9 @@ def limit_text(comparison: Comparison) -> str:
 
 
 def variant_text(row: Mapping[str, Any]) -> str:
-    """Return what tells a variant from others of its scheme: the quantizer and the range estimator."""
-    return " with ".join(str(row[key]) for key in ("quantizer", "estimator") if row[key] is not None)
+    """Return what tells a variant from others of its scheme: the quantizer, the range estimator, and what it was told instead of the usual."""
+    named = " with ".join(str(row[key]) for key in ("quantizer", "estimator") if row[key] is not None)
+    return f"{named}, {row['telling']}" if row.get("telling") else named
 
 
 def candidate_lines(verdict: Verdict) -> list[str]:

@@ -8,4 +8,6 @@ A scheme is a module with
     INPUT_DTYPES    dtypes that the model's inputs and outputs may be asked to have
     QUANTIZERS      {file of toolkit/quantizers: what it is told for this scheme (JSON)}, those first that are to be preferred among equals;
                     none where the float artifact is what is wanted
+    WITHIN_16_BITS  only where it has any: {quantizer: {name of a variant: what it is told instead}}, variants that hold on processors which add
+                    products of 8-bit integers in 16 bits (toolkit/environments/instructions.py); there they take the place of the others
 """

@@ -22,5 +22,5 @@ QUANTIZERS: dict[str, dict[str, object]] = {
     },
     "converter": {"supported_ops": ["EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8", "TFLITE_BUILTINS"]},
     # Between QuantizeLinear and DequantizeLinear of 16 bits ONNX Runtime computes in float, but for products of matrices.
-    "onnxruntime": {"method": "static", "weights": "int8", "activations": "uint16"},
+    "onnxruntime": {"method": "static", "weights": "int8", "activations": "uint16", "reduce_range": False},
 }

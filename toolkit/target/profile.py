@@ -21,6 +21,7 @@ from pydantic_core import PydanticCustomError
 
 from toolkit import metrics, recipe, registry, task_metrics
 from toolkit.config import Model, plugin, unknown
+from toolkit.environments.instructions import cuts_sums_off
 from toolkit.errors import EdgeToolkitError, RequestError
 from toolkit.recipe import Granularity, KeepFloat, Recipe
 from toolkit.weights.limits import Weights
@@ -369,7 +370,14 @@ class Target(Model):
             else KeepFloat(),
             inputs=self.conversion.inputs,
             outputs=self.conversion.outputs,
+            within_16_bits=self.cuts_sums_off,
         )
+
+    @property
+    def cuts_sums_off(self) -> bool:
+        """Whether sums of products of 8-bit integers have 16 bits on the processor that runs it: the one emulated, else this machine's."""
+        options = {"cpu": self.runtime.cpu} if self.runtime.cpu is not None else {}
+        return cuts_sums_off(*registry.load("launchers", self.runtime.launcher).features(options))
 
     @field_validator("conversion")
     @classmethod
