@@ -5,17 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from toolkit.environments.instructions import UNKNOWN, X86
+from toolkit.environments.instructions import NO_VNNI, UNKNOWN, X86
 from toolkit.worker.onnx.saturation import CODE
 
 
 def said_where_it_ran(findings: Iterable[Mapping[str, Any]], about: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """Yield an artifact's findings (JSON) without those that another machine than the one of `about` has, which tells what ran it last.
 
-    A finding about processors gets the class of the one on which the file was verified: what is at fault elsewhere shows nothing there.
+    A finding about processors gets the class of the one on which the file was verified.
     """
     for finding in findings:
         if finding["code"] != CODE:
             yield finding
         elif about.get("machine", X86[0]) in X86:
-            yield {**finding, "message": f"{finding['message']}; verified on {about.get('processor', UNKNOWN)}"}
+            processor = about.get("processor", UNKNOWN)
+            yield {**finding, "message": f"{finding['message']}; verified on {processor}, {_shown_there(processor)}"}
+
+
+def _shown_there(processor: str) -> str:
+    if UNKNOWN in processor:
+        return "where it may show or not"
+    return "where other inputs may leave them still" if NO_VNNI in processor else "where it does not show"

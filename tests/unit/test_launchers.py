@@ -8,12 +8,13 @@ import os
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from toolkit import launchers, registry
-from toolkit.environments import processors
+from toolkit.environments import processors, x86
 from toolkit.environments.instructions import class_of, cuts_sums_off
 from toolkit.environments.processors import PROCESSORS, files, make_overlay
 from toolkit.environments.sysroot import Emulator, System
@@ -130,6 +131,7 @@ def test_local_names_an_arm_core_by_its_part_number(monkeypatch, tmp_path):
         ({"cpu": "cortex-a73"}, r"cpu 'cortex-a73': unknown; did you mean 'cortex-a7\d'"),
         ({"cpu": "Cortex-A72"}, r"cpu 'Cortex-A72': unknown; did you mean"),
         ({"cpu": 72}, r"cpu 72: unknown"),
+        ({"cpu": "haswel"}, r"cpu 'haswel': unknown; did you mean 'haswell'"),
         ({"cpu": "cortex-a72", "cpus": 4}, r"option 'cpus': unknown; did you mean 'cpu'"),
     ],
 )
@@ -153,6 +155,58 @@ def test_what_cannot_be_made_makes_the_target_unavailable(settings):
 
     assert "edge-toolkit setup qemu" in caught.value.hint
     assert not qemu.ready("litert", {"cpu": "cortex-a72"}, settings)
+
+
+def test_each_kind_of_core_has_its_engines(settings):
+    """ONNX Runtime has no aarch64 packages here, and every machine's own packages serve for x86_64."""
+    with pytest.raises(UnknownName, match=r"'onnxruntime': unknown; .*known: litert, tflite_runtime"):
+        qemu.prepare("onnxruntime", {"cpu": "cortex-a72"}, settings)
+    with pytest.raises(UnknownName, match=r"'tensorflow': unknown; .*known: litert, onnxruntime, tflite_runtime"):
+        qemu.prepare("tensorflow", {"cpu": "haswell"}, settings)
+
+
+def test_x86_is_emulated_on_x86_alone(settings, monkeypatch):
+    """By the packages of this machine, so they have to be of that kind."""
+    monkeypatch.setattr(x86.os, "uname", lambda: SimpleNamespace(machine="aarch64"))
+
+    with pytest.raises(
+        TargetUnavailable, match=r"launcher qemu: x86_64 emulation: runs the engines' own packages"
+    ) as caught:
+        qemu.prepare("onnxruntime", {"cpu": "haswell"}, settings)
+
+    assert "on an x86_64 machine" in caught.value.hint
+    assert x86.make_if_it_serves(settings) is None
+
+
+def test_an_x86_emulator_that_is_not_there_is_said(settings, monkeypatch):
+    monkeypatch.setattr(x86.os, "uname", lambda: SimpleNamespace(machine="x86_64"))
+    monkeypatch.setattr(x86.shutil, "which", lambda name: None)
+
+    with pytest.raises(TargetUnavailable, match=r"x86_64 emulation: not made yet") as caught:
+        qemu.prepare("onnxruntime", {"cpu": "haswell"}, settings)
+
+    assert "edge-toolkit setup qemu" in caught.value.hint
+    assert not qemu.ready("onnxruntime", {"cpu": "haswell"}, settings)
+
+
+@pytest.mark.parametrize("cpu", [*CPUS, *x86.PROCESSORS])
+def test_features_are_those_that_the_core_is_told(cpu):
+    """So that what is concluded from them holds for what runs."""
+    machine, features = qemu.features({"cpu": cpu})
+
+    told = x86.files(x86.PROCESSORS[cpu]) if cpu in x86.PROCESSORS else dict(files(PROCESSORS[cpu]))
+    assert " ".join(features) in told["proc/cpuinfo"]
+    assert cuts_sums_off(machine, features) is (cpu in x86.PROCESSORS)
+    assert qemu.features({"cpu": "cortex-a1"}) == ("aarch64", [])
+
+
+def test_an_x86_processors_files_are_made_once(settings):
+    overlay = x86.make_overlay("haswell", settings)
+
+    assert "avx2" in (overlay / "proc/cpuinfo").read_text()
+    assert "vnni" not in (overlay / "proc/cpuinfo").read_text()
+    assert (overlay / "sys/devices/system/cpu/present").read_text() == "0\n"
+    assert x86.make_overlay("haswell", settings) == overlay
 
 
 # qemu: what the core is told

@@ -164,3 +164,27 @@ def test_the_format_is_what_the_suffix_says(tmp_path, name, expected):
 def test_a_file_of_no_format_is_refused(tmp_path, name):
     with pytest.raises(RequestError, match="would be right"):
         format_of(tmp_path / name)
+
+
+def test_where_sums_have_16_bits_only_variants_that_keep_within_are_made():
+    """Each with each estimator; so many more candidates are tried there, and nowhere else."""
+    usual = Recipe("static_wi8_ai8", (MIN_MAX, MSE))
+    within = replace(usual, within_16_bits=True)
+
+    assert [each.telling for each in usual.variants("onnx")] == [None, None]
+    assert [(str(each.estimator), each.telling) for each in within.variants("onnx")] == [
+        ("min_max", "uint8 weights"), ("min_max", "7-bit weights"), (str(MSE), "uint8 weights"), (str(MSE), "7-bit weights"),
+    ]  # fmt: skip
+    told = {each.telling: (each.told["weights"], each.told["reduce_range"]) for each in within.variants("onnx")}
+    assert told == {"uint8 weights": ("uint8", False), "7-bit weights": ("int8", True)}
+
+
+def test_what_cuts_nothing_off_is_made_as_ever():
+    """XNNPACK's sums have 32 bits on every processor, and ONNX Runtime's of uint8 weights, of floats, and of 16-bit activations."""
+    tflite = Recipe("static_wi8_ai8", (MIN_MAX,), within_16_bits=True)
+    others = [
+        Recipe(name, (MIN_MAX,), within_16_bits=True) for name in ("static_wi8_ai16", "dynamic_wi8_afp32", "float16")
+    ]
+
+    assert {each.telling for each in tflite.variants("tflite")} == {None}
+    assert {each.telling for recipe in others for each in recipe.variants("onnx")} == {None}

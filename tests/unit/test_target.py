@@ -7,6 +7,7 @@ import json
 import math
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from pydantic import ValidationError
@@ -15,6 +16,7 @@ from toolkit import config, environments, metrics, registry, report, schemas, ta
 from toolkit.api import doctor
 from toolkit.chain import require_version
 from toolkit.errors import InvalidConfig, RequestError, UnknownName, WorkerLied
+from toolkit.launchers import local
 from toolkit.runtime import Run
 from toolkit.settings import Settings
 from toolkit.target import Bound
@@ -26,6 +28,7 @@ NAMES = (
     "host",
     "linux-x86_64-tflite-runtime",
     "onnxruntime-host",
+    "onnxruntime-x86_64",
     "raspberry-pi-3",
     "raspberry-pi-4",
     "raspberry-pi-5",
@@ -886,3 +889,19 @@ def test_a_value_that_keeps_a_bound_is_in_a_unit_of_the_metric(write):
     """Own has no dB of a range."""
     with pytest.raises(InvalidConfig, match=r"unless_unit: 'range'; .*known: db"):
         target.find(write(MINE + ACHIEVABLE.replace("unless = 20\n", 'unless = 20\nunless_unit = "range"\n')))
+
+
+@pytest.mark.parametrize(
+    ("flags", "cuts"),
+    [("sse4_1 avx avx2", True), ("sse4_1 avx avx2 avx512bw avx512_vnni", False), ("avx2 avx_vnni", False), ("", False)],
+)
+def test_a_target_that_is_this_machine_has_its_processor(monkeypatch, tmp_path, flags, cuts):
+    """By what Linux says of it; where nothing is said, nothing is concluded."""
+    (tmp_path / "cpuinfo").write_text(f"model name\t: Some CPU\nflags\t\t: {flags}\n")
+    monkeypatch.setattr(local, "_CPUINFO", tmp_path / "cpuinfo")
+    monkeypatch.setattr(local.os, "uname", lambda: SimpleNamespace(machine="x86_64"))
+
+    assert target.find("onnxruntime-host").cuts_sums_off is cuts
+    assert target.find("onnxruntime-host").recipe("static_wi8_ai8").within_16_bits is cuts
+    assert target.find("onnxruntime-x86_64").recipe("static_wi8_ai8").within_16_bits
+    assert not target.find("raspberry-pi-4").recipe("static_wi8_ai8").within_16_bits

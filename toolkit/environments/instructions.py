@@ -13,15 +13,16 @@ from collections.abc import Collection
 X86 = ("x86_64", "AMD64")
 ARM = ("aarch64", "arm64")
 UNKNOWN = "unknown"
+NO_VNNI = "no VNNI"
 
 # The first of these that a processor has says what it computes with.
 _OF_X86 = {
     "avx512_vnni": "AVX-512 VNNI",
     "avx_vnni": "AVX-VNNI",
-    "avx512bw": "AVX-512, no VNNI",
-    "avx2": "AVX2, no VNNI",
-    "avx": "AVX, no VNNI",
-    "sse4_1": "SSE4.1, no VNNI",
+    "avx512bw": f"AVX-512, {NO_VNNI}",
+    "avx2": f"AVX2, {NO_VNNI}",
+    "avx": f"AVX, {NO_VNNI}",
+    "sse4_1": f"SSE4.1, {NO_VNNI}",
 }
 _OF_ARM = {"i8mm": "8-bit matrix products", "asimddp": "dot product", "asimd": "NEON, no dot product"}
 _WITH_VNNI = {"avx512_vnni", "avx_vnni"}
