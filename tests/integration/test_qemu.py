@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from toolkit import environments
-from toolkit.environments import debian, emulation, sysroot
+from toolkit.environments import debian, emulation, sysroot, x86
+from toolkit.environments.instructions import X86
 from toolkit.environments.making import read_marker
 from toolkit.environments.processors import PROCESSORS
 from toolkit.errors import EnvironmentUnavailable, TargetUnavailable
@@ -267,3 +268,62 @@ def test_it_is_made_without_root(settings):
         subprocess.run(["rm", "-rf", outside], check=True)
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.strip()
+
+
+# x86_64 on x86_64
+
+
+@pytest.fixture(scope="module")
+def haswell(settings):
+    """A function that returns how an engine is started on an emulated Haswell."""
+    if os.uname().machine not in X86:
+        pytest.skip(f"NOT TESTED on {os.uname().machine}: the engines' own packages are emulated, which are x86_64")
+    return lambda engine: qemu.prepare(engine, {"cpu": "haswell"}, settings)
+
+
+@pytest.mark.parametrize("engine", x86.EMULATED)
+def test_the_known_answer_is_given_without_vnni(haswell, engine):
+    """By XNNPACK exactly as anywhere, full range and all; by ONNX Runtime with sums cut off where they leave 16 bits, and only there."""
+    known_answer(haswell(engine), engine)
+
+
+def test_an_x86_processor_reads_of_itself_what_is_emulated(haswell):
+    """Not this machine's features, by which ONNX Runtime would be told of VNNI."""
+    launch = haswell("onnxruntime")
+    code = """if True:
+        import json
+        print(json.dumps([open("/proc/cpuinfo").read(), open("/sys/devices/system/cpu/present").read()]))"""
+
+    cpuinfo, present = json.loads(run(launch, code))
+
+    assert x86.PROCESSORS["haswell"].features in cpuinfo
+    assert present == "0\n"
+    assert launch.about["processor"] == "x86_64 with AVX2, no VNNI"
+
+
+def test_a_processor_that_is_not_of_its_class_is_caught(haswell, tmp_path):
+    """One that is said to have VNNI, and computes as if it had not."""
+    launch = haswell("onnxruntime")
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/cpuinfo").write_text("flags\t\t: avx2 avx512_vnni\n")
+    at = launch.command.index("-L") + 1
+    mistaken = replace(launch, command=(*launch.command[:at], str(tmp_path), *launch.command[at + 1 :]))
+
+    with pytest.raises(
+        TargetUnavailable, match=r"computes a known int8 model wrongly \(int8: 64 integers wrong by up to"
+    ):
+        known_answer(mistaken, "onnxruntime")
+
+
+def test_the_products_hold_on_this_machine_too(settings):
+    """Whichever class it is of."""
+    environment = environments.resolve("onnxruntime", settings)
+    ended = subprocess.run(
+        [environment.python, FOLDER / "check_sums.py"],
+        env={**os.environ, **environment.variables},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert json.loads(ended.stdout)["wrong"] == {}
