@@ -190,8 +190,9 @@ def _overflowing(model: Any) -> list[dict[str, Any]]:
     shown = ", ".join(f"{each.operator} `{each.output}` in {each.share:.2g} of its pairs" for each in found[:_SHOWN])
     rest = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     message = (
-        "on x86 without VNNI (AVX2 alone, as most PCs before 2019) ONNX Runtime adds products of uint8 and int8 in 16 bits, which they can leave: "
-        f"{shown}{rest}; 20 dB were seen to be lost; uint8 weights, or int8 ones of 7 bits, hold everywhere: --target onnxruntime-x86_64"
+        "on x86 without VNNI (AMD before Zen 4, most Intel PCs before 2021) ONNX Runtime adds products of uint8 and int8 in 16 bits, "
+        f"which they can leave: {shown}{rest}; 20 dB were seen to be lost; uint8 weights, or int8 ones of 7 bits, hold everywhere: "
+        "--target onnxruntime-x86_64"
     )
     return [finding(CODE, message, [each.output for each in found[:10]], "warning")]
 
