@@ -160,7 +160,7 @@ def test_every_comparison_shows_value_limit_and_reason(built, target):
     for one in report["comparisons"]:
         assert one["passed"] is True
         assert one["because"]
-        assert one["output"] == "probabilities"
+        assert one["output"] == ("*" if one["unit"] == "drop" else "probabilities")
         assert one["samples"] == 500 or (
             one["stage"] == "source" and one["samples"] >= 64
         )  # each is the same operation there

@@ -26,6 +26,8 @@ WHOLE = release(
     findings={"a": {"severity": "warning", "count": 2}},
     tools={"numpy": "2"},
     latency_ms=2.5,
+    engine="litert 2.3.0",
+    order={"inputs": ["image"], "outputs": ["scores"]},
 )
 # The digest of it by another program would be of the keys in order, without a space.
 SEALED = {"sort_keys": True, "separators": (",", ":")}
@@ -86,6 +88,8 @@ def test_a_file_has_these_fields(written):
         "findings": {"a": {"severity": "warning", "count": 2}},
         "tools": {"numpy": "2"},
         "latency_ms": 2.5,
+        "engine": "litert 2.3.0",
+        "order": {"inputs": ["image"], "outputs": ["scores"]},
         "outputs": {"scores": {"dtype": "float32", "shape": [200, 1, 4], "every": 1}},
     }
     assert [each["name"] for each in content["signature"]["inputs"]] == ["image"]

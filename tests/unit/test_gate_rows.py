@@ -13,6 +13,7 @@ import pytest
 from tests.unit.releases import COUNT, SCORES, Held, accuracy, bound, release, spec
 from toolkit.baseline import behaviour, facts
 from toolkit.baseline.limits import Allowance, limits
+from toolkit.baseline.losses import losses
 from toolkit.baseline.record import Task
 from toolkit.baseline.rows import Row, allow, judged, noticed, within
 from toolkit.errors import RequestError, UnknownName
@@ -389,3 +390,114 @@ def test_rows_with_what_is_allowed():
         shown,
         noticed("allowance of latency_ms", None, 2, "an allowance that is not needed (any more): y"),
     )
+
+
+# ---- samples that were lost
+
+
+def lost_rows(then, now, truth=None, metric="top_k_accuracy"):
+    pair = [Task(metric, "higher", tuple(rows)) for rows in (then, now)]
+    return list(losses(*pair, truth, BY))
+
+
+def hits(count, wrong):
+    return [int(place not in wrong) for place in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("lost", "won", "status"),
+    [(12, 1, "failed"), (8, 0, "failed"), (5, 0, "passed"), (12, 6, "passed"), (0, 9, "passed")],
+)
+def test_a_loss_that_is_no_chance_fails_however_small_the_drop(lost, won, status):
+    """12 of 500 are 2.2 points on balance, which the margin of a drop leaves open."""
+    then, now = hits(500, set(range(won))), hits(500, set(range(100, 100 + lost)))
+
+    (row,) = lost_rows(then, now)
+
+    assert (row.what, row.before, row.now, row.status) == ("lost top_k_accuracy", 0, lost - won, status)
+    assert (row.now <= row.limit) == (status == "passed")
+    assert row.because == BY.loss.because
+    assert f"{lost} lost, {won} won, p = " in row.detail
+
+
+def test_a_class_that_lost_recall_is_named():
+    """A rare class of six, none of which is found any more, among 463 samples: 1.3 points."""
+    truth = np.array([1] * 6 + [0] * 457)
+
+    overall, rare = lost_rows(hits(463, ()), hits(463, range(6)), {"labels": truth})
+
+    assert (overall.what, overall.status) == ("lost top_k_accuracy", "passed")
+    assert (rare.what, rare.now, rare.limit, rare.status) == ("lost top_k_accuracy class 1", 6, 5, "failed")
+    assert rare.detail == "6 of 6 right, now 0: 6 lost, 0 won, p = 0.0312, 2 classes at once"
+    assert rare.because == BY.recall.because
+
+
+def test_one_sample_of_each_class_is_chance():
+    truth = np.arange(200) % 10
+
+    rows = lost_rows(hits(200, ()), hits(200, range(5)), {"labels": truth})
+
+    assert [row.status for row in rows] == ["passed"] * 6
+    assert [row.what for row in rows[1:]] == [f"lost top_k_accuracy class {one}" for one in range(5)]
+
+
+def test_classes_are_those_of_the_target_that_the_metric_reads():
+    truth = {"shape": np.arange(40) % 2, "colour": np.arange(40) // 20}
+
+    rows = lost_rows(hits(40, ()), hits(40, range(9)), truth, "top_k_accuracy:output=colour")
+
+    assert [row.what for row in rows][1:] == ["lost top_k_accuracy:output=colour class 0"]
+    assert rows[1].status == "failed"
+
+
+def test_f1_tells_classes_by_itself():
+    then = [[[place % 2], [place % 2]] for place in range(40)]
+    now = [[[place % 2], [0]] for place in range(40)]
+
+    (row,) = lost_rows(then, now, metric="f1")
+
+    assert (row.what, row.now, row.status) == ("lost f1 class 1", 20, "failed")
+
+
+def test_errors_have_no_hits_to_lose():
+    assert lost_rows([0.1, 0.2], [0.3, 0.4], {"labels": np.array([0, 1])}, "mse") == []
+    assert len(lost_rows([1, 1], [1, 0], {"labels": [np.zeros(2), np.zeros(3)]})) == 1
+
+
+# ---- who runs it, and in which order
+
+
+def test_another_version_of_the_runtime_has_to_be_allowed():
+    before, now = release(engine="litert 2.2.0"), release(engine="litert 2.3.0")
+
+    (row,) = facts.runtime(before, now)
+
+    assert (row.what, row.before, row.now, row.limit, row.status) == (
+        "runtime",
+        "litert 2.2.0",
+        "litert 2.3.0",
+        "litert 2.2.0",
+        "failed",
+    )
+    (allowed,) = allow([row], [Allowance(what="runtime", to="litert 2.3.0", because="the app has it since May")])
+    assert allowed.status == "allowed"
+    assert list(facts.runtime(release(), now)) == []
+
+
+def test_another_order_of_outputs_has_to_be_allowed():
+    before, now = (
+        release(order={"inputs": ["image"], "outputs": names}) for names in (["boxes", "scores"], ["scores", "boxes"])
+    )
+
+    rows = list(facts.runtime(before, now))
+
+    assert [(row.what, row.status) for row in rows] == [("inputs order", "passed"), ("outputs order", "failed")]
+    assert (rows[1].before, rows[1].now) == ("boxes, scores", "scores, boxes")
+    assert list(facts.runtime(release(), now)) == []
+
+
+def test_what_a_bound_that_promises_nothing_held_is_no_margin():
+    """One that is there for whatever is scored; the paired tests say what came of it."""
+    silent = bound("total", "top_k_accuracy", 0.0, 0.02, "lower", "drop") | {"output": "*", "undecided": "passed"}
+
+    assert list(facts.comparisons(release(comparisons=(silent,)), release(), BY)) == []

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from toolkit import compare
 from toolkit.baseline.file import thin
+from toolkit.baseline.losses import losses
 from toolkit.baseline.record import Baseline, Task, name_of, of_bundle
 from toolkit.baseline.rows import Row, noticed, number
 from toolkit.compare import Comparison, Measured
@@ -31,9 +32,10 @@ def tasks(before: Baseline, now: Baseline, by: Limits, *, same: bool) -> Iterato
             because = "the labels are gone, and with them the evidence that it is as good as it was"
             yield Row(f"task {then.metric}", then.scoring.score(then.rows), None, None, "failed", because, then.better)
         return
-    ours = of_bundle(now.path, [then.metric for then in before.tasks], before.count).tasks
-    for then, task in zip(before.tasks, ours, strict=True):
+    ours = of_bundle(now.path, [then.metric for then in before.tasks], before.count)
+    for then, task in zip(before.tasks, ours.tasks, strict=True):
         yield from _of_a_task(then, task, by, same=same)
+        yield from losses(then, task, ours.truth, by)
 
 
 def _of_a_task(then: Task, task: Task, by: Limits, *, same: bool) -> Iterator[Row]:

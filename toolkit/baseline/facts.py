@@ -34,6 +34,17 @@ def dtypes(before: Baseline, now: Baseline) -> Iterator[Row]:
                 yield noticed(f"{side[:-1]} {spec.name} scale", was, is_now, why)
 
 
+def runtime(before: Baseline, now: Baseline) -> Iterator[Row]:
+    """Yield a row for what ran the artifact, and one for the order in which it has its inputs and outputs, where the last release tells."""
+    if before.engine is not None:
+        because = "the device has the version that it has: what another one does with this file was not looked at"
+        yield judged("runtime", before.engine, now.engine, before.engine, because, None)
+    for side in ("inputs", "outputs") if before.order is not None and now.order is not None else ():
+        was, is_now = (", ".join(each.order[side]) for each in (before, now) if each.order is not None)
+        because = "who calls the model by place and not by name gives or takes another tensor"
+        yield judged(f"{side} order", was, is_now, was, because, None)
+
+
 def sizes(before: Baseline, now: Baseline, by: Limits) -> Iterator[Row]:
     """Yield how large the file is and, where it was measured on the device, how long a call takes; what was measured then has to be now."""
     limit = math.floor(before.size_bytes * (1 + by.size_bytes.limit))

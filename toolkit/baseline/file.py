@@ -101,6 +101,7 @@ _PLAIN = (
     "labels_digest", "outputs_digest", "noise", "findings", "tools", "latency_ms",
 )  # fmt: skip
 _LATER = ("confidence", "undecided")  # which files of earlier releases have not
+_OF_LATER = ("engine", "order")  # which files of earlier releases have not
 _OF_A_COMPARISON = ("stage", "output", "metric", "unit", "value", "limit", "better", "because")
 
 
@@ -110,6 +111,7 @@ def _to_json(baseline: Baseline) -> dict[str, Any]:
         "format": FORMAT,
         "schema": SCHEMA,
         **{name: getattr(baseline, name) for name in _PLAIN},
+        **{name: held for name in _OF_LATER if (held := getattr(baseline, name)) is not None},
         "signature": baseline.signature.to_json(),
         "tasks": [
             {"metric": task.metric, "better": task.better, "rows": _packed_rows(task.rows)} for task in baseline.tasks
@@ -133,6 +135,8 @@ def _from_json(path: Path, content: Mapping[str, Any]) -> Baseline:
     return Baseline(
         path=path,
         **{name: content[name] for name in _PLAIN},
+        engine=content.get("engine"),
+        order=content.get("order"),
         signature=Signature.from_json(content["signature"]),
         outputs=Kept(path, signature, arrays),
         tasks=tuple(Task(each["metric"], each["better"], _unpacked_rows(each["rows"])) for each in content["tasks"]),

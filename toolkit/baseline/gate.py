@@ -4,11 +4,15 @@ What is compared with what:
 
     verdict               it has to be passed
     inputs, outputs       their dtypes, by name; other names or shapes are another model
+    runtime               what ran it, with its version
+    inputs order, outputs order   in which the artifact itself has them, for who calls it by place
     size_bytes, latency_ms   how much they grew; latency only where it was measured on the device
     finding CODE          how often a finding comes that is no mere information
     bound STAGE OUTPUT METRIC    that no bound is gone or looser
     STAGE OUTPUT METRIC          (of the total) how much of the margin to its bound is gone
     task METRIC           the paired test; see `toolkit.compare.paired`
+    lost METRIC           how many samples were lost on balance, where each is right or wrong: no more than chance makes, whatever the drop may be
+    lost METRIC class C   the same of a class, by its name
     outputs OUTPUT METRIC        the new outputs against the old ones, by the bounds that the old release had on its total: the last release stands
                           where the original stands there. Where the weights are others on purpose and a task metric says whether they
                           are as good, they are shown and not judged
@@ -104,6 +108,7 @@ def check(bundle: Path, baseline: Baseline | Path, allowed: Path | None = None) 
     rows = [
         facts.verdict(now),
         *facts.dtypes(before, now),
+        *facts.runtime(before, now),
         *facts.sizes(before, now, by),
         *facts.findings(before, now),
         *facts.comparisons(before, now, by),

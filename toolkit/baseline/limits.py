@@ -35,6 +35,13 @@ class TaskLimit(config.Model):
     because: Text
 
 
+class Level(config.Model):
+    """The p-value below which a loss is no chance."""
+
+    level: float = Field(gt=0, lt=1)
+    because: Text
+
+
 class Suspicious(config.Model):
     """From where on an improvement is shown: a gain of a task metric that is certain, and a share of the old size."""
 
@@ -48,6 +55,8 @@ class Limits(config.Model):
 
     margin: Limit
     task: TaskLimit
+    loss: Level
+    recall: Level
     size_bytes: Limit
     latency_ms: Limit
     suspicious: Suspicious

@@ -63,7 +63,9 @@ class Baseline:
 
     `stage` is the run whose outputs count: the last of the chain. `samples` is the digest of the first of them, for each count that was
     asked: see `digest_of_samples`. `findings` has the worst severity and the count of each code. `every` is which elements of an output
-    are kept, one in so many; 1 where it is not named. `labels` is a digest, None where there are none.
+    are kept, one in so many; 1 where it is not named. `labels` is a digest, None where there are none; `truth` are the labels by target, which a file
+    does not keep. `engine` is what ran them, with its version, and `order` in which order the artifact itself has its inputs and outputs; None in
+    files of earlier releases.
     """
 
     path: Path
@@ -87,6 +89,9 @@ class Baseline:
     tools: Mapping[str, str]
     latency_ms: float | None
     every: Mapping[str, int] = field(default_factory=dict)
+    engine: str | None = None
+    order: Mapping[str, Sequence[str]] | None = None
+    truth: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
 
 
 def of_bundle(bundle: Path, tasks: Sequence[str] | None = None, first: int | None = None) -> Baseline:
@@ -127,6 +132,10 @@ def of_bundle(bundle: Path, tasks: Sequence[str] | None = None, first: int | Non
             tools=report["tools"],
             # Emulated latency is none, and a build writes none then.
             latency_ms=report.get("latency_ms"),
+            # Reports of earlier releases have neither.
+            engine=report["runs"][stage].get("engine"),
+            order=report["artifact"]["signature"].get("order"),
+            truth=truth,
         )
     except (KeyError, TypeError, AttributeError, IndexError) as error:
         problem = f"{bundle / REPORT}: is no whole report ({type(error).__name__}: {error}); one that a build wrote would be right"

@@ -54,16 +54,17 @@ def describe(path: Path) -> dict[str, Any]:
 
 
 def signature(model: Any) -> dict[str, Any]:
-    """Return the JSON of a model's signature, sorted by name; an initializer that is an input too is none, for no caller has to give it.
+    """Return the JSON of a model's signature, sorted by name, and `order` as the file has them.
 
-    A float output that was dequantized last carries the scale of its integers, for its numbers lie on that grid.
+    An initializer that is an input too is none, for no caller has to give it. A float output that was dequantized last carries the scale of its integers, for its numbers lie on that grid.
     """
     constants = {constant.name: constant for constant in model.graph.initializer}
     inputs = [spec_of(value) for value in model.graph.input if value.name not in constants]
     grid = grids(model)
     outputs = [spec_of(value) | grid.get(value.name, {}) for value in model.graph.output]
     ordered = [sorted(side, key=lambda each: str(each["name"])) for side in (inputs, outputs)]
-    return {"key": None, "inputs": ordered[0], "outputs": ordered[1]}
+    order = {side: [str(each["name"]) for each in specs] for side, specs in (("inputs", inputs), ("outputs", outputs))}
+    return {"key": None, "inputs": ordered[0], "outputs": ordered[1], "order": order}
 
 
 def grids(model: Any) -> dict[str, dict[str, list[Any]]]:

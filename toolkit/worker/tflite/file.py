@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,10 @@ def _signatures(schema: Any, model: Any, graphs: list[Any]) -> list[dict[str, An
                 "outputs": [
                     _output(schema, model, graph, item.Name().decode(), item.TensorIndex()) for item in outputs
                 ],
+                "order": {
+                    "inputs": _in_order(graph.InputsLength(), graph.Inputs, inputs),
+                    "outputs": _in_order(graph.OutputsLength(), graph.Outputs, outputs),
+                },
             }
         )
     if not found and graphs:
@@ -126,10 +131,17 @@ def _signatures(schema: Any, model: Any, graphs: list[Any]) -> list[dict[str, An
                 "outputs": [_output(schema, model, graph, graph.Tensors(i).Name().decode(), i) for i in outputs],
             }
         )
+        found[0]["order"] = {side: [str(spec["name"]) for spec in found[0][side]] for side in ("inputs", "outputs")}
     for signature in found:
         for side in ("inputs", "outputs"):
             signature[side].sort(key=lambda spec: str(spec["name"]))
     return sorted(found, key=lambda signature: str(signature["key"]))
+
+
+def _in_order(count: int, tensor: Callable[[int], int], items: list[Any]) -> list[str]:
+    """Return the names of a signature's tensors in the graph's own order, which is that of an interpreter."""
+    names = {item.TensorIndex(): item.Name().decode() for item in items}
+    return [names[tensor(place)] for place in range(count) if tensor(place) in names]
 
 
 def _output(schema: Any, model: Any, graph: Any, name: str, index: int) -> dict[str, Any]:
