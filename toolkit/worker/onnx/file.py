@@ -56,7 +56,8 @@ def describe(path: Path) -> dict[str, Any]:
 def signature(model: Any) -> dict[str, Any]:
     """Return the JSON of a model's signature, sorted by name, and `order` as the file has them.
 
-    An initializer that is an input too is none, for no caller has to give it. A float output that was dequantized last carries the scale of its integers, for its numbers lie on that grid.
+    An initializer that is an input too is none, for no caller has to give it. A float output that was dequantized last carries the scale of its
+    integers, for its numbers lie on that grid.
     """
     constants = {constant.name: constant for constant in model.graph.initializer}
     inputs = [spec_of(value) for value in model.graph.input if value.name not in constants]
