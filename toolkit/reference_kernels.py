@@ -41,11 +41,14 @@ def of_kernels(chain: Chain) -> Chain:
     return replace(chain, links=[("quantization", run), ("kernels", stand_in(chain, run))])
 
 
-def may_be_wrong(judged: Judged, job: Job | None) -> bool:
+def may_be_wrong(judged: Judged, job: Job) -> bool:
     """Return whether a stage failed that a run on reference kernels has a part in, and another one is there to say who is right."""
     stages = [each.stage for each in judged.stages]
-    reference = job is not None and job.options["kernels"] == "reference"
-    return reference and "kernels" in stages and any(stage in _STAGES for stage in failed_stages(judged))
+    return (
+        job.options["kernels"] == "reference"
+        and "kernels" in stages
+        and any(stage in _STAGES for stage in failed_stages(judged))
+    )
 
 
 def cleared(verdict: Verdict, without: Verdict, job: Job) -> Verdict | None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit import compare, metrics, reference_kernels, tasks
+from toolkit import compare, float_noise, metrics, reference_kernels, tasks
 from toolkit.chain import Chain, longer, model_of, on_this_machine, require_version
 from toolkit.compare import NO_METRICS, Comparison, Context
 from toolkit.errors import EdgeToolkitError, Unconvertible, WorkerCrashed, WorkerRefused
@@ -45,16 +45,13 @@ def settle(chain: Chain, executor: Executor, seconds: float) -> Verdict:
     ran = {"original": chain.model.reference}
     noise = _noise(reference, executor, chain)
     for stage, planned in chain.links:
-        job = planned
-        if stage == "quantization" and _reference_kernels_fail(executor, job):
-            job = chain.model.run(model_of(job), replace(on_this_machine(chain.target.format), kernels="builtin"))
+        job = _in_place_of_failed(planned, chain, executor) if stage == "quantization" else planned
+        if job is not planned:
             message = "reference kernels do not run this model; the builtin ones, without delegates, stand in for them"
             findings.append({"code": "reference-kernels-failed", "severity": "warning", "message": message})
-        step = _step(stage, job, chain, executor)
-        while stage == "device" and step.count < steps[0].count and not _is_certain(chain, [*steps, step], noise):
-            job = longer(chain, job, min(2 * step.count, steps[0].count))
-            step = _step(stage, job, chain, executor)
-        steps.append(step)
+        if stage == "device":
+            job = _until_certain(chain, job, steps, noise, executor)
+        steps.append(_step(stage, job, chain, executor))
         ran[stage] = job
     wanted = tasks.asked(chain.model.task_metrics, chain.target.bounds, chain.artifact.scheme)
 
@@ -82,18 +79,38 @@ def settle(chain: Chain, executor: Executor, seconds: float) -> Verdict:
         return judged()
 
     verdict = judged()
+    if float_noise.is_asked(verdict.judged, chain.target.bounds):
+        noise |= float_noise.measured(chain, steps[0], ran["conversion"], executor)
+        verdict = judged()
     while _is_open_for_want_of_reference(verdict):
         count = verdict.runs["quantization"].count
         longer_run = _longer_reference(chain, ran["quantization"], min(2 * count, steps[0].count))
         if _failed(longer_run, executor):
             break  # what the first samples showed stands
         verdict = quantized_by(longer_run)
-    if reference_kernels.may_be_wrong(verdict.judged, ran.get("quantization")):
-        other = reference_kernels.stand_in(chain, ran["quantization"])
-        stood_in = None if _failed(other, executor) else reference_kernels.cleared(verdict, quantized_by(other), other)
-        if stood_in is not None:
-            return stood_in
-    return _looked_at_again(verdict, chain, executor)
+    cleared = _with_other_kernels(verdict, chain, ran.get("quantization"), quantized_by, executor)
+    return cleared or _looked_at_again(verdict, chain, executor)
+
+
+def _with_other_kernels(
+    verdict: Verdict, chain: Chain, run: Job | None, quantized_by: Callable[[Job], Verdict], executor: Executor
+) -> Verdict | None:
+    """Return the verdict with other kernels in place of reference kernels that are at fault, whose run this is; None where these are not."""
+    if run is None or not reference_kernels.may_be_wrong(verdict.judged, run):
+        return None
+    other = reference_kernels.stand_in(chain, run)
+    return None if _failed(other, executor) else reference_kernels.cleared(verdict, quantized_by(other), other)
+
+
+def _until_certain(
+    chain: Chain, run: Job, steps: Sequence[Step], noise: Mapping[str, Mapping[str, float]], executor: Executor
+) -> Job:
+    """Return a device's run, gone on with until its verdict is certain or it has all samples."""
+    step = _step("device", run, chain, executor)
+    while step.count < steps[0].count and not _is_certain(chain, [*steps, step], noise):
+        run = longer(chain, run, min(2 * step.count, steps[0].count))
+        step = _step("device", run, chain, executor)
+    return run
 
 
 def _failed(job: Job, executor: Executor) -> bool:
@@ -247,10 +264,12 @@ def _noise(reference: Entry, executor: Executor, chain: Chain) -> dict[str, dict
     return noise
 
 
-def _reference_kernels_fail(executor: Executor, job: Job) -> bool:
-    """Return whether the engine failed at a run on reference kernels: in every release they abort on some models that all others run."""
+def _in_place_of_failed(job: Job, chain: Chain, executor: Executor) -> Job:
+    """Return a run on reference kernels, or on builtin ones where it failed: in every release they abort on some models that all others run."""
     (outcome,) = executor.outcomes([job])
-    return isinstance(outcome, WorkerCrashed | WorkerRefused)
+    if not isinstance(outcome, WorkerCrashed | WorkerRefused):
+        return job
+    return chain.model.run(model_of(job), replace(on_this_machine(chain.target.format), kernels="builtin"))
 
 
 def _entry(executor: Executor, job: Job, chain: Chain) -> Entry:

@@ -23,6 +23,7 @@ from toolkit import compare, tasks
 from toolkit.attribution import Attribution
 from toolkit.compare import Comparison, Context, Judgement, Measured
 from toolkit.compare.diagnosis import explain
+from toolkit.compare.noise_limits import KERNELS, NUDGED
 from toolkit.compare.runs import Blocks
 from toolkit.conversion import Artifact
 from toolkit.errors import EdgeToolkitError, UnjudgeableRun
@@ -415,7 +416,9 @@ def _below_noise(
             if bound.metric != "max_abs" or bound.unit not in ("real", "range") or bound.off:
                 continue
             seen = total.seen[output]
-            for kind, value in ((kind, values[output]) for kind, values in noise.items() if output in values):
+            of_kernels = (NUDGED, KERNELS) if stage == "source" else ()  # which has none of them
+            kinds = [kind for kind, values in noise.items() if output in values and kind not in of_kernels]
+            for kind, value in ((kind, noise[kind][output]) for kind in kinds):
                 size = value / (seen.high - seen.low) if bound.unit == "range" and seen.high > seen.low else value
                 if not size <= bound.limit:
                     asked = f"bound {bound.stage} {output} max_abs <= {bound.limit:g} {bound.unit}"

@@ -49,7 +49,7 @@ ORDER = """
     attribution attribution.text attribution.folder attribution.ranking holding
     verdict
     chain
-    reference_kernels
+    reference_kernels float_noise
     scrutiny settling choice
     attribution.sides attribution.reproducing attribution.searching
     report

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from toolkit import compare
+from toolkit.compare import Context
 from toolkit.jobs import Engine, Job
 from toolkit.reference_kernels import are_wrong, failed_stages, may_be_wrong, said
 from toolkit.signature import Signature, TensorSpec
@@ -48,7 +49,7 @@ class Held:
 def judged(quantized, shipped=ROUGH, floats=RIGHT):
     """Return what bounds say where these are the outputs of the quantized file on the second set of kernels, and on the target's."""
     runs = {"original": RIGHT, "conversion": floats, "quantization": quantized, "kernels": shipped}
-    return judge_chain([Held(stage, scores) for stage, scores in runs.items()], BOUNDS, "static_wi8_ai8", {})
+    return judge_chain([Held(stage, scores) for stage, scores in runs.items()], BOUNDS, Context("static_wi8_ai8"))
 
 
 def near(scores, off=0.01):
@@ -115,7 +116,6 @@ def test_of_two_sets_that_keep_their_bounds_the_nearer_one_is_no_fault_of_the_ot
 def test_what_ran_on_other_kernels_already_is_not_asked_again(kernels):
     assert not may_be_wrong(judged(OTHER), ran(kernels))
     assert not may_be_wrong(judged(ROUGH), ran("reference"))
-    assert not may_be_wrong(judged(OTHER), None)
 
 
 def test_the_second_set_is_never_the_targets_own():

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, cast
 import numpy as np
 
 from toolkit import metrics
-from toolkit.compare import achievable, evidence
+from toolkit.compare import achievable, evidence, noise_limits
 from toolkit.compare.anytime import confidence_sequence
 from toolkit.compare.comparison import STRUCTURE, Comparison
 from toolkit.compare.intervals import clopper_pearson, samples_by_width, samples_needed
@@ -124,6 +124,7 @@ class _Beside:
 def _by_bound(measured: Measured, bound: Bound, output: str, beside: _Beside) -> Comparison | Skipped:
     if bound.off:
         return Skipped(bound.stage, output, bound.metric, f"switched off: {bound.because}")
+    bound = noise_limits.in_force(measured, bound, output, beside.context.noise)
     reason = _inapplicable(measured, bound, output, beside)
     if reason is not None:
         if bound.output != "*":
@@ -146,7 +147,7 @@ def _inapplicable(measured: Measured, bound: Bound, output: str, beside: _Beside
     if bound.unit == achievable.UNIT:
         is_there = beside.own is not None and output in beside.own.seen
         return None if is_there else "there is no artifact of the toolkit's own beside it"
-    if bound.unit == "noise":
+    if bound.unit == noise_limits.UNIT:
         return None if output in beside.context.noise else "how far the reference differs by itself was not measured"
     if bound.unit not in measured.measurement(output, bound.metric).values:
         return f"its numbers have no {bound.unit}" + (": they are not quantized" if bound.unit == "lsb" else "")
@@ -154,12 +155,9 @@ def _inapplicable(measured: Measured, bound: Bound, output: str, beside: _Beside
 
 
 def _value(measurement: Measurement, bound: Bound, noise: Mapping[str, float]) -> float:
-    if bound.unit != "noise":
+    if bound.unit != noise_limits.UNIT:
         return measurement.values[bound.unit]
-    real, own = measurement.values["real"], noise[measurement.output]
-    if own > 0:
-        return real / own
-    return 0.0 if real == 0 else math.inf  # of a reference that never differs, only itself is within its noise
+    return noise_limits.in_multiples(measurement, noise)
 
 
 def _comparison(measurement: Measurement, bound: Bound, value: float, *, over: Extent) -> Comparison:

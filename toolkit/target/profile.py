@@ -128,7 +128,8 @@ class Bound(Model):
     """How far one stage may be off: a metric of one output ("*": of each), its limit, and why this limit is the right one.
 
     `unit` is one of the metric's and may be left out where it has only one; what is measured in the output's own unit can also be bounded in
-    "noise": multiples of what the original differs by itself when it is run again. `schemes` restricts the bound to artifacts of these schemes.
+    "noise": multiples of what the original differs by itself when it is run again, and where that says too little, of what float kernels differ by;
+    with `unless` whichever of both limits allows more is in force. `schemes` restricts the bound to artifacts of these schemes.
     `confidence` is that of the interval by which a rate is judged. A task metric, or a user's `module:function`, is bounded in its "drop": by how
     much the total is worse than the original by the samples' labels, in the metric's own unit, all outputs together; or in its "relative_drop", as a
     share of what the original has. With `off` the metric is not judged: the bound has no limit (NaN, which nothing meets), hides inherited ones, and
@@ -223,9 +224,10 @@ class Bound(Model):
     def _unless_is_of_the_metric(cls, unit: str, info: ValidationInfo) -> str:
         if "metric" not in info.data or "unit" not in info.data:
             return unit
-        if info.data["unit"] != ACHIEVABLE:
+        if info.data["unit"] not in (ACHIEVABLE, "noise"):
             if unit or info.data.get("unless") is not None:
-                raise ValueError(f"is of the unit {ACHIEVABLE!r} alone; this bound is in {info.data['unit']!r}")
+                known = f"{ACHIEVABLE!r} and 'noise' alone"
+                raise ValueError(f"is of the units {known}; this bound is in {info.data['unit']!r}")
             return unit
         units = [one for one in _units(info.data["metric"]) if one not in (ACHIEVABLE, "noise")]
         if unit and unit not in units:
@@ -264,7 +266,8 @@ class Bound(Model):
             return "off"
         if self.unit == ACHIEVABLE:
             return f"within {self.limit:g} of {ACHIEVABLE}"
-        return f"{'<=' if _scale(self.metric, self.unit)[2] == 'lower' else '>='} {self.limit:g} {self.unit}"
+        terms = f"{'<=' if _scale(self.metric, self.unit)[2] == 'lower' else '>='} {self.limit:g} {self.unit}"
+        return terms if self.unless is None else f"{terms}, or {self.unless:g} {self.unless_unit}"
 
     def read_from(self, origin: Origin) -> Bound:
         """Return it with the place where it was read."""

@@ -1,10 +1,12 @@
-"""A part of a set of samples, as a set of its own: the jobs that take it need not know."""
+"""A set of samples made of another one, a part of it or all of it moved: the jobs that take it need not know."""
 
 from __future__ import annotations
 
 import itertools
 import json
 from typing import Any
+
+import numpy as np
 
 from toolkit.errors import InvalidSamples
 from toolkit.worker.shards import ShardWriter, read_index, read_samples, sequence_length
@@ -39,3 +41,23 @@ def one(request: Any) -> dict[str, Any]:
     with ShardWriter(request.out / "samples") as writer:
         writer.add(next(itertools.islice(read_samples(request.inputs["samples"]), request.options["index"], None)))
     return {"count": 1}
+
+
+def nudged(request: Any) -> dict[str, Any]:
+    """Write out/samples: inputs["samples"] with each float moved to the next one that its dtype has, up and down in turn; all else as it is."""
+    folder, count = request.inputs["samples"], 0
+    with ShardWriter(request.out / "samples") as writer:
+        for sample in read_samples(folder):
+            writer.add({name: _moved(array) for name, array in sample.items()})
+            count += 1
+    length = sequence_length(folder)
+    if length is not None:
+        (request.out / "samples" / "sequences.json").write_text(json.dumps({"length": length}))
+    return {"count": count}
+
+
+def _moved(array: np.ndarray) -> np.ndarray:
+    if array.dtype.kind != "f":
+        return array
+    ends = np.where(np.arange(array.size).reshape(array.shape) % 2 == 0, np.inf, -np.inf).astype(array.dtype)
+    return np.asarray(np.where(np.isfinite(array), np.nextafter(array, ends), array))

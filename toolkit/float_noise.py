@@ -1,0 +1,82 @@
+"""How far float kernels wander on a network by themselves: what a deep or a steep one makes of the last bit.
+
+Two things are tried on the float artifact, over all samples: its inputs are moved by one unit in the last place, and another set of kernels runs it,
+which sums in another order. Neither knows the original, so that a wrong artifact does not excuse itself: it wanders no more than a right one. Nor do
+kernels that are wrong: what they differ by counts only as far as the other set is from the original as well.
+
+It is measured where a limit in multiples of noise is missed, and at no cost where none is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from toolkit import compare
+from toolkit.chain import Chain, model_of, on_this_machine
+from toolkit.compare.noise_limits import KERNELS, NUDGED, UNIT
+from toolkit.executor import Executor
+from toolkit.jobs import Engine, Job
+from toolkit.runtime import run_job, run_of
+from toolkit.signature import Signature
+from toolkit.store import Entry
+from toolkit.tasks import Ran
+from toolkit.verdict import Judged, Step
+
+if TYPE_CHECKING:
+    from toolkit.target import Bound
+
+
+def is_asked(judged: Judged, bounds: tuple[Bound, ...]) -> bool:
+    """Return whether a stage missed a limit in multiples of noise that has an absolute one beside it."""
+    held = {(bound.stage, bound.metric) for bound in bounds if bound.unit == UNIT and bound.unless is not None}
+    return any((each.stage, each.metric) in held and each.status == "failed" for each in judged.comparisons)
+
+
+def measured(chain: Chain, original: Step, conversion: Job, executor: Executor) -> dict[str, dict[str, float]]:
+    """Return the largest absolute difference of each output in real units, by kind; none of a kind whose runs failed or outputs do not match.
+
+    `conversion` is the run of the float artifact.
+    """
+    model = model_of(conversion)
+    here = on_this_machine(chain.target.format)
+    moved = Job(
+        "inputs moved by one unit in the last place",
+        "worker.subset",
+        "nudged",
+        Engine("dataset"),
+        inputs={"samples": chain.model.verification},
+    )
+    key = conversion.options["signature"]
+    jobs = (
+        conversion,
+        run_job(model, moved.output("samples"), here, signature=key),
+        chain.model.run(model, replace(here, kernels="builtin")),
+    )
+    ran, nudged, builtin = (_step(each) for each in executor.outcomes(list(jobs)))
+    if ran is None:
+        return {}
+    found: dict[str, dict[str, float]] = {}
+    if nudged is not None:
+        found[NUDGED] = _apart(ran, nudged)
+    if builtin is not None:
+        found[KERNELS] = between_kernels(original, ran, builtin)
+    return {kind: values for kind, values in found.items() if values}
+
+
+def between_kernels(original: Ran, ran: Ran, other: Ran) -> dict[str, float]:
+    """Return by how much two sets of kernels differ on one file, of each output no more than the other set and the original do."""
+    between, beside = _apart(ran, other), _apart(original, other)
+    return {name: min(between[name], beside[name]) for name in between.keys() & beside.keys()}
+
+
+def _step(outcome: object) -> Step | None:
+    if not isinstance(outcome, Entry):
+        return None
+    run = run_of(outcome)
+    return Step("conversion", run, Signature.from_json(run.signature))
+
+
+def _apart(one: Ran, other: Ran) -> dict[str, float]:
+    found = compare.measure(one.read(), other.read())
+    return {each.output: each.values["real"] for each in found.measurements if each.metric == "max_abs"}
