@@ -16,6 +16,7 @@ from toolkit.environments import Status
 from toolkit.errors import EdgeToolkitError, InvalidConfig, InvalidSource, RequestError, Unconvertible, WorkerError
 from toolkit.executor import Executor
 from toolkit.jobs import Engine, Job, path_digest
+from toolkit.next_steps import Request
 from toolkit.opening import (
     Samples,
     draw,
@@ -33,7 +34,8 @@ from toolkit.signature import Signature
 from toolkit.source import TENSORFLOW, Original
 from toolkit.store import Entry
 from toolkit.trial import Attempt, Trial, attempts_of, attributed, trial_of
-from toolkit.verdict import Step, Verdict
+from toolkit.verdict import Attempted, Step, Verdict
+from toolkit.worker.kept_scheme import scheme_of
 from toolkit.worker.shards import read_index
 
 Outcomes = dict[str, Attempt]
@@ -50,11 +52,11 @@ def build(
 ) -> Outcomes:
     """Convert, run and judge a model for each target, and write `out/<target>/`; return each target's verdict, or the error that kept it from one.
 
-    Of a target's schemes, the first that passes is shipped; of a scheme's variants, the one that drifts least. `scheme` is one alone, or all that is
-    asked of quantization in place of the profiles. Where several signatures are meant (`original.signature`), each is built and judged on its own:
-    `out/<signature>/<target>/`, outcomes by "<signature>/<target>". For several sizes (`original.sizes`) one artifact is made, at the first of them,
-    and judged at each: its verdict is the gravest, those at each size are in `out/<target>/sizes/<size>/`. Raises RequestError for what is wrong with
-    the request as a whole.
+    Of a target's schemes, the first that passes is shipped, and one that came out as another only where no other passes; of a scheme's variants, the
+    one that drifts least. `scheme` is one alone, or all that is asked of quantization in place of the profiles. Where several signatures are meant
+    (`original.signature`), each is built and judged on its own: `out/<signature>/<target>/`, outcomes by "<signature>/<target>". For several sizes
+    (`original.sizes`) one artifact is made, at the first of them, and judged at each: its verdict is the gravest, those at each size are in
+    `out/<target>/sizes/<size>/`. Raises RequestError for what is wrong with the request as a whole.
     """
     asked = scheme if isinstance(scheme, Asked) else Asked(scheme)
     with executing(executor) as running:
@@ -88,7 +90,7 @@ def _build(
     make_environments([(profile, recipes[profile.name]) for profile in profiles], executor.settings)
     model, *others = matrix.drawn_at_each(opened, samples, [recipe for each in recipes.values() for recipe in each])
     sizes = matrix.Sizes(others, model.source.size)
-    attempts: dict[str, list[Attempt]] = {profile.name: [] for profile in profiles}
+    attempts: dict[str, list[tuple[str, Attempt]]] = {profile.name: [] for profile in profiles}
     tried: dict[tuple[str, str], Trial] = {}
 
     def next_trials() -> list[Trial]:
@@ -101,17 +103,19 @@ def _build(
         executor.outcomes([job for trial in trials for job in trial.jobs], [trial.goal for trial in trials])
         for trial, attempt in zip(trials, attempts_of(model, trials, executor, began), strict=True):
             name, judged = trial.target.name, sizes.at_each(attempt, trial.target, executor, began)
-            attempts[name].append(judged)
+            attempts[name].append((trial.scheme, judged))
             tried[name, trial.scheme] = trial
             if not recipes[name] or not _another_may_do_better(judged, trial, executor):
                 outcomes[name] = _shown(attempts[name])
         trials = next_trials()
-    for name, outcome in outcomes.items():
+    for profile, given in zip(profiles, dict.fromkeys(targets), strict=True):
+        outcome = outcomes[profile.name]
         if isinstance(outcome, Verdict):
             shown = outcome
             if not others:  # with several sizes, the numbers may be of another one than this model's
-                shown = attributed(model, tried[name, outcome.artifact.scheme], outcome, executor)
-            outcomes[name] = shown
+                shown = attributed(model, tried[profile.name, str(outcome.artifact.asked)], outcome, executor)
+            shown = Request(original, samples, given).after_build(shown, out)
+            outcomes[profile.name] = shown
             bundle.write(shown, out, sizes.of(outcome))
     return {profile.name: outcomes[profile.name] for profile in profiles}
 
@@ -244,13 +248,17 @@ def _verify(
     trials = [Trial(model, profile, held) for profile in profiles_of(targets)]
     executor.outcomes([job for trial in trials for job in trial.jobs], [trial.goal for trial in trials])
     outcomes: Outcomes = {}
-    for trial, attempt in zip(trials, attempts_of(model, trials, executor, began), strict=True):
+    attempts = attempts_of(model, trials, executor, began)
+    for given, trial, attempt in zip(dict.fromkeys(targets), trials, attempts, strict=True):
         outcome = sizes.at_each(attempt, trial.target, executor, began)
+        at_each = sizes.of(outcome) if isinstance(outcome, Verdict) else {}
         if isinstance(outcome, Verdict) and not others:
             outcome = attributed(model, trial, outcome, executor)
+        if isinstance(outcome, Verdict):
+            outcome = Request(original, samples, given).after_verify(outcome)
         outcomes[trial.target.name] = outcome
         if isinstance(outcome, Verdict) and out is not None:
-            bundle.write_reports(outcome, out, sizes.of(outcome))
+            bundle.write_reports(outcome, out, at_each)
     return outcomes
 
 
@@ -315,21 +323,23 @@ def doctor(settings: Settings) -> list[Status]:
 
 
 def _another_may_do_better(attempt: Attempt, trial: Trial, executor: Executor) -> bool:
-    """Return whether the next scheme is worth trying: this one was refused, or an engine failed at it and at nothing before it."""
+    """Return whether the next scheme is worth trying: this was refused or came out as another, or an engine failed at it and at nothing before it."""
     if isinstance(attempt, Verdict):
-        return not attempt.passed
+        return not attempt.passed or attempt.artifact.is_another
     if isinstance(attempt, Unconvertible):
         return True
     return isinstance(attempt, WorkerError) and executor.failure(trial.before_candidates) is None
 
 
-def _shown(attempts: Sequence[Attempt]) -> Attempt:
-    """Return the last attempt if it passed or nothing could follow it, else the first verdict; the others are what was tried beside it."""
-    verdicts = [attempt for attempt in attempts if isinstance(attempt, Verdict)]
+def _shown(attempts: Sequence[tuple[str, Attempt]]) -> Attempt:
+    """Return the attempt that passed, as what was asked for if any did, else the first verdict, with all that were tried; without any, an error."""
+    verdicts = [attempt for _, attempt in attempts if isinstance(attempt, Verdict)]
     if not verdicts:
-        return attempts[0]
-    chosen = verdicts[-1] if verdicts[-1].passed else verdicts[0]
-    return replace(chosen, tried=tuple(attempt for attempt in attempts if attempt is not chosen))
+        return attempts[0][1]
+    passed = sorted((one for one in verdicts if one.passed), key=lambda one: one.artifact.is_another)
+    chosen = (passed or verdicts)[0]
+    tried = tuple(Attempted(scheme, None if attempt is chosen else attempt) for scheme, attempt in attempts)
+    return replace(chosen, attempts=tried)
 
 
 def artifact_at(path: Path, executor: Executor) -> Artifact:
@@ -349,10 +359,11 @@ def artifacts_at(path: Path, executor: Executor) -> tuple[Artifact, ...]:
     if not held["signatures"]:
         raise InvalidSource(f"{path}: has no signature, and no graph; an artifact with one would be right")
     several = len(held["signatures"]) > 1
+    scheme = scheme_of(held["weights_bytes"], held["activations"], [each["name"] for each in held["operators"]])
     return tuple(
         Artifact(
             path=path,
-            scheme=_scheme_of(held),
+            scheme=scheme,
             size_bytes=held["size_bytes"],
             sha256=held["sha256"],
             signature=signature,
@@ -377,20 +388,6 @@ def _require_same_names(artifact: Artifact, original: source.Source) -> None:
         raise RequestError(
             "\n".join(problems), "convert it with the signature of its original, so that both have the same names"
         )
-
-
-def _scheme_of(held: Mapping[str, Any]) -> str:
-    """Return the scheme that an artifact was made by, as the dtypes of its weights and activations tell it."""
-    weights, activations = held["weights_bytes"], held["activations"]
-    for bits in ("int4", "int8"):
-        if bits in weights:
-            short = f"wi{bits[-1]}"
-            integers = next((dtype for dtype in ("int16", "int8") if dtype in activations), None)
-            if integers is not None:
-                return f"static_{short}_ai{integers[3:]}"
-            kept = any(operator["name"].startswith("DEQUANTIZE") for operator in held["operators"])
-            return f"weight_only_{short}" if kept else f"dynamic_{short}_afp32"
-    return "float16" if "float16" in weights else "float32"
 
 
 def _as_fed(signature: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -28,7 +28,7 @@ from toolkit.attribution import folder as attribution
 from toolkit.errors import RequestError
 from toolkit.runtime import Run
 from toolkit.store import storage_failed, sync
-from toolkit.verdict import Step, Verdict
+from toolkit.verdict import Attempted, Step, Verdict
 from toolkit.worker import labels
 from toolkit.worker.request import sha256
 from toolkit.worker.shards import read_all
@@ -48,6 +48,7 @@ def write(verdict: Verdict, out: Path, sizes: Mapping[str, Verdict] | None = Non
         artifact.mkdir(exist_ok=True)
         name = verdict.artifact.path.name
         shutil.copyfile(verdict.artifact.path, artifact / name)
+        _keep_wanted(verdict, folder)
         shipped = name if verdict.passed else f"{_REJECTED}/{name}"
         _write_reports(verdict, folder, shipped)
         _write_sizes(sizes or {}, folder, f"../../{shipped}")
@@ -56,6 +57,23 @@ def write(verdict: Verdict, out: Path, sizes: Mapping[str, Verdict] | None = Non
         else:
             _keep_passed(place, folder / _PREVIOUS)
     return place
+
+
+def kept_artifact(out: Path, verdict: Verdict, attempt: Attempted | None = None) -> Path:
+    """Return where the bundle of a verdict keeps its artifact, or that of another scheme that was tried and did not pass."""
+    place = out / verdict.target.name
+    if attempt is not None and isinstance(attempt.outcome, Verdict):
+        return place / _REJECTED / attempt.scheme / attempt.outcome.artifact.path.name
+    return (place if verdict.passed else place / _REJECTED) / verdict.artifact.path.name
+
+
+def _keep_wanted(verdict: Verdict, folder: Path) -> None:
+    """Keep the file of the scheme that was wanted and did not pass, for the command that looks into it."""
+    wanted = verdict.wanted
+    if wanted is not None and isinstance(wanted.outcome, Verdict):
+        place = folder / _REJECTED / wanted.scheme
+        place.mkdir(parents=True)
+        shutil.copyfile(wanted.outcome.artifact.path, place / wanted.outcome.artifact.path.name)
 
 
 def write_reports(verdict: Verdict, out: Path, sizes: Mapping[str, Verdict] | None = None) -> Path:

@@ -68,18 +68,19 @@ def preferred(among: list[Candidate]) -> list[Candidate]:
 def choose(among: list[Candidate], executor: Executor) -> Chosen:
     """Return the candidate whose worst output has the least noise against the float artifact; of equals the first.
 
+    One that came out as another scheme, which has less noise for not being quantized, is taken only where all are such.
     Raises the error of the first candidate where none could be made and run.
     """
     rows: list[_Row] = []
     errors: list[EdgeToolkitError] = []
     for group in (preferred(among), among):
         rows, errors = _tried(group, executor)
-        if any(row.noise is not None for row in rows):
+        if any(row.noise is not None and not row.is_another for row in rows):
             break
     able = [row for row in rows if row.noise is not None]
     if not able:
         raise errors[0]
-    best = min(able, key=lambda row: math.inf if row.noise is None else row.noise)
+    best = min(able, key=lambda row: (row.is_another, math.inf if row.noise is None else row.noise))
     (entry,) = executor.run(best.candidate.made)
     artifact = artifact_of(entry, best.candidate.variant.recipe.scheme)
     return Chosen(best.candidate, artifact, tuple(row.to_json(chosen=row is best) for row in rows))
@@ -91,11 +92,16 @@ class _Row:
     noise: float | None
     size_bytes: int | None
     problem: str | None
+    keeps: str | None = None
+
+    @property
+    def is_another(self) -> bool:
+        return self.keeps != self.candidate.variant.recipe.scheme
 
     def to_json(self, *, chosen: bool) -> dict[str, Any]:
         sqnr_db = None if self.noise is None else decibels(self.noise)
-        about = {"sqnr_db": sqnr_db, "size_bytes": self.size_bytes, "problem": self.problem, "chosen": chosen}
-        return {**self.candidate.variant.to_json(), **about}
+        about = {"sqnr_db": sqnr_db, "size_bytes": self.size_bytes, "problem": self.problem, "keeps": self.keeps}
+        return {**self.candidate.variant.to_json(), **about, "chosen": chosen}
 
 
 def _tried(group: list[Candidate], executor: Executor) -> tuple[list[_Row], list[EdgeToolkitError]]:
@@ -108,7 +114,8 @@ def _tried(group: list[Candidate], executor: Executor) -> tuple[list[_Row], list
             errors.append(wrong)
             rows.append(_Row(candidate, None, None, wrong.problem))
         elif isinstance(floats, Entry) and isinstance(made, Entry) and isinstance(ran, Entry):
-            rows.append(_Row(candidate, _noise(floats, made, ran), made.result["size_bytes"], None))
+            size_bytes, keeps = made.result["size_bytes"], made.result["keeps"]
+            rows.append(_Row(candidate, _noise(floats, made, ran), size_bytes, None, keeps))
     return rows, errors
 
 

@@ -20,7 +20,8 @@ from toolkit.store import Entry
 class Artifact:
     """A converted file, and what was found in it: signature (JSON, with scale and zero point), operators, dtypes, findings.
 
-    `key` is which of the file's signatures is meant, None where it has one.
+    `scheme` is the one that the file keeps; `asked` the one by which it was made, None where nobody here made it. `key` is which of the file's
+    signatures is meant, None where it has one.
     """
 
     path: Path
@@ -31,6 +32,12 @@ class Artifact:
     operators: tuple[Mapping[str, Any], ...]
     findings: tuple[Mapping[str, Any], ...]
     key: str | None = None
+    asked: str | None = None
+
+    @property
+    def is_another(self) -> bool:
+        """Whether another scheme came out than the one that was asked for."""
+        return self.asked not in (None, self.scheme)
 
 
 @dataclass(slots=True)
@@ -164,15 +171,16 @@ def format_of(path: Path) -> str:
     return suffixes[path.suffix]
 
 
-def artifact_of(entry: Entry, scheme: str) -> Artifact:
-    """Return the artifact that a finished conversion wrote."""
+def artifact_of(entry: Entry, asked: str) -> Artifact:
+    """Return the artifact that a finished conversion by a scheme wrote."""
     result = entry.result
     return Artifact(
         path=entry.out / result["file"],
-        scheme=scheme,
+        scheme=result["keeps"],
         size_bytes=result["size_bytes"],
         sha256=result["sha256"],
         signature=result["signature"],
         operators=tuple(result["operators"]),
         findings=tuple(result["findings"]),
+        asked=asked,
     )

@@ -135,11 +135,28 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
+class Attempted:
+    """What came of one scheme that was tried for a target; None in place of the verdict that is shown, which cannot hold itself."""
+
+    scheme: str
+    outcome: Verdict | EdgeToolkitError | None
+
+
+@dataclass(frozen=True, slots=True)
+class NextStep:
+    """A command that is ready to be pasted, and what it is good for."""
+
+    why: str
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What was found of one artifact on one target. `outcome` and `passed` follow from the evidence and cannot be set.
 
-    `steps` and `drawn` are the runs and the folder of the samples that they judge by, as in `Evidence`. `attribution` tells which operator made
-    the guilty stage fail, where that was looked for. `account` is where the artifact's constants come from, None where nobody looked.
+    `steps` and `drawn` are the runs and the folder of the samples that they judge by, as in `Evidence`. `account` is where the artifact's constants
+    come from, None where nobody looked. `attempts` are all schemes that were tried for the target, in their order, this one among them. `attribution`
+    tells which operator made the guilty stage fail, where that was looked for.
     """
 
     target: Target
@@ -157,8 +174,21 @@ class Verdict:
     candidates: tuple[Mapping[str, Any], ...] = ()
     early: bool = False
     account: Account | None = None
-    tried: tuple[Verdict | EdgeToolkitError, ...] = field(default=())
+    attempts: tuple[Attempted, ...] = field(default=())
     attribution: Attribution | None = None
+    next_step: NextStep | None = None
+
+    @property
+    def tried(self) -> tuple[Verdict | EdgeToolkitError, ...]:
+        """What came of the other schemes that were tried."""
+        return tuple(attempt.outcome for attempt in self.attempts if attempt.outcome is not None)
+
+    @property
+    def wanted(self) -> Attempted | None:
+        """The scheme that was wanted and is not what this verdict is of: the first that was tried, or what was asked for and came out as another."""
+        if self.attempts and self.attempts[0].outcome is not None:
+            return self.attempts[0]
+        return Attempted(str(self.artifact.asked), None) if self.artifact.is_another else None
 
     @property
     def runs(self) -> Mapping[str, Run]:

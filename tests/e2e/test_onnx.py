@@ -275,6 +275,7 @@ def test_a_scheme_drifts_no_more_than_its_rounding(onnx, name, scheme, least_db)
     noise = sqnr_db(onnx.run(onnx.converted(name).out / "model.onnx", name), given)
     assert least_db < noise < 90
     assert {"nothing-quantized", "not-as-asked"}.isdisjoint(findings(entry))
+    assert entry.result["keeps"] == scheme
 
 
 def test_weights_of_a_dense_network_shrink_with_the_scheme(onnx):

@@ -410,6 +410,18 @@ def test_the_first_scheme_that_passes_is_shipped(sample, digits, executor, profi
     report = report_of(tmp_path, "board")
     assert report["artifact"]["scheme"] == "float16"
     assert [(one["scheme"], one["verdict"]) for one in report["tried"]] == [("static_wi8_ai8", "failed")]
+    assert (report["wanted"]["scheme"], report["wanted"]["shipped"]) == ("static_wi8_ai8", "float16")
+    assert report["wanted"]["deciding"]["limit"] == 200
+    assert [(one["scheme"], one["outcome"]) for one in report["attempts"]] == [
+        ("static_wi8_ai8", "failed"),
+        ("float16", "passed"),
+    ]
+    rejected = tmp_path / "board" / "rejected" / "static_wi8_ai8" / "model.tflite"
+    assert f"edge-toolkit debug {rejected} --source {sample} --target {board} " in report["next"]["command"]
+    assert rejected.is_file()
+    assert (
+        (tmp_path / "board" / "report.md").read_text().splitlines()[2].startswith("wanted static_wi8_ai8: not passed (")
+    )
 
 
 def test_a_file_over_its_budget_does_not_pass(build, profile, tmp_path):

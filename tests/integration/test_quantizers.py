@@ -146,6 +146,7 @@ def test_each_scheme_gives_a_smaller_file_that_computes_nearly_the_same(bench, q
     assert bench.sqnr_db(job) > bench.least_db(scheme)
     assert result["size_bytes"] < (bench.networks / "residual" / "model.tflite").stat().st_size * 0.7
     assert registry.load("schemes", scheme).WEIGHTS in result["weights_bytes"]
+    assert result["keeps"] == scheme
 
 
 def test_int16_activations_drift_less_than_int8(bench):

@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parents[2] / "toolkit"
 # From the ground up; a module may import from its own line and from those before it. `a/*` are plugins: see below.
 ORDER = """
     errors limits
-    settings registry worker.request worker.shards worker.table_index worker.labels worker.user_code worker.devices
+    settings registry worker.request worker.kept_scheme worker.shards worker.table_index worker.labels worker.user_code worker.devices
     config signature sizes
     environments
     launchers launchers/*
@@ -57,7 +57,7 @@ ORDER = """
     baseline
     report_formats report_formats/*
     opening trial rejudging
-    matrix signatures
+    matrix signatures next_steps
     stability model_explorer drift suggestion
     experiments
     sweep_table

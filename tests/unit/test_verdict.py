@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import math
+import shlex
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,15 +16,20 @@ import pytest
 from toolkit import bundle, compare, report, target
 from toolkit.compare import Context
 from toolkit.conversion import Artifact
-from toolkit.errors import EnvironmentUnavailable, RequestError, UnjudgeableRun
+from toolkit.errors import EnvironmentUnavailable, RequestError, Unconvertible, UnjudgeableRun
 from toolkit.jobs import Engine
+from toolkit.next_steps import Request
+from toolkit.opening import Samples
+from toolkit.report.attempts import deciding_comparison, deciding_text
 from toolkit.runtime import Run
 from toolkit.signature import Signature, TensorSpec
-from toolkit.source import Source
+from toolkit.source import Original, Source
 from toolkit.target import Bound
 from toolkit.tasks import asked
 from toolkit.verdict import (
+    Attempted,
     Evidence,
+    Spent,
     Step,
     _below_noise,
     _first,
@@ -34,6 +41,7 @@ from toolkit.verdict import (
     off_by,
     own_noise,
 )
+from toolkit.worker.kept_scheme import kept_scheme
 from toolkit.worker.shards import ShardWriter
 
 SIGNATURE = {
@@ -649,8 +657,8 @@ def test_a_variant_of_nothing_but_noise_is_never_said_to_have_none(judged):
     text = report.verdict_text(verdict)
     document = json.loads(json.dumps(report.verdict_json(verdict, "model.tflite"), allow_nan=False))
 
-    assert "ships         a: no noise" in text
-    assert "behind it     b: nothing but noise" in text
+    assert "selected      a: no noise" in text
+    assert "runner-up     b: nothing but noise" in text
     assert [row["sqnr_db"] for row in document["candidates"]] == [None, "-inf"]
 
 
@@ -968,3 +976,250 @@ def test_a_share_of_no_range_is_taken_for_a_value():
     )
 
     assert len(found) == 1
+
+
+# ---- what was wanted and what came out
+
+
+def tried(verdict, scheme, **changed):
+    """Return the verdict as that of another scheme."""
+    artifact = dataclasses.replace(verdict.artifact, scheme=scheme, asked=scheme)
+    return dataclasses.replace(verdict, artifact=artifact, **changed)
+
+
+@pytest.fixture
+def shipped(judged, profile):
+    """Return a verdict of float16 that passed where int8 was wanted and stayed open, and dynamic had no artifact."""
+    rate = profile(metric="top1_agreement", limit=0.9, unit="fraction")
+    open_one = tried(judged({name: scores[:20] for name, scores in stages().items()}, rate), "static_wi8_ai8")
+    error = Unconvertible("dynamic_wi8_afp32: no kernel\nfor it", "a hint")
+    others = [
+        Attempted("static_wi8_ai8", open_one),
+        Attempted("dynamic_wi8_afp32", error),
+        Attempted("float16", None),
+    ]
+    return tried(judged(stages()), "float16", attempts=tuple(others))
+
+
+def test_a_report_begins_with_what_was_wanted_and_what_came_out(shipped):
+    """With the comparison that decided, how many samples would settle it, and what shipped in its place; in all three forms."""
+    text = report.verdict_text(shipped).splitlines()
+    page = report.markdown(shipped, "model.tflite").splitlines()
+    document = json.loads(json.dumps(report.verdict_json(shipped, "model.tflite"), allow_nan=False))
+
+    said = (
+        "wanted static_wi8_ai8: inconclusive (top1_agreement of `scores` 1 [0.8316, 1], expected >= 0.9; "
+        "about 36 samples would settle it); shipped float16"
+    )
+    assert text[1:3] == [f"  {said}", "  then dynamic_wi8_afp32: dynamic_wi8_afp32: no kernel for it"]
+    assert page[2].strip() == said
+    assert document["wanted"]["scheme"] == "static_wi8_ai8"
+    assert (document["wanted"]["outcome"], document["wanted"]["shipped"]) == ("inconclusive", "float16")
+    assert document["wanted"]["deciding"]["samples_needed"] == 36
+    assert [(one["scheme"], one["outcome"]) for one in document["attempts"]] == [
+        ("static_wi8_ai8", "inconclusive"),
+        ("dynamic_wi8_afp32", "error"),
+        ("float16", "passed"),
+    ]
+    assert document["attempts"][1]["reason"] == "dynamic_wi8_afp32: no kernel\nfor it"
+    assert document["attempts"][2]["deciding"] is None
+    assert report.exit_status({"board": shipped}) == 0
+
+
+def test_a_report_of_what_was_wanted_has_no_word_of_it(judged):
+    """It is the first scheme, and it passed."""
+    verdict = tried(judged(stages()), "static_wi8_ai8", attempts=(Attempted("static_wi8_ai8", None),))
+
+    assert verdict.wanted is None
+    assert report.verdict_json(verdict, "m")["wanted"] is None
+    assert "wanted" not in report.verdict_text(verdict)
+
+
+def test_where_nothing_ships_the_report_does_not_say_that_it_does(judged):
+    """The first scheme had no artifact, the second did not pass: it is what the report is of."""
+    failed = tried(judged(stages(kernels=1)), "float16")
+    lost = Attempted("static_wi8_ai8", Unconvertible("no kernel", None))
+    verdict = dataclasses.replace(failed, attempts=(lost, Attempted("float16", None)))
+    rows = [
+        {"quantizer": "a", "estimator": "b", "chosen": True, "problem": None, "size_bytes": 8, "sqnr_db": None},
+        {"quantizer": "c", "estimator": "b", "chosen": False, "problem": None, "size_bytes": 8, "sqnr_db": None},
+    ]
+
+    text = report.verdict_text(dataclasses.replace(verdict, candidates=tuple(rows)))
+
+    assert "wanted static_wi8_ai8: no kernel; nothing passed: this report is of float16" in text
+    assert report.verdict_json(verdict, "m")["wanted"]["shipped"] is None
+    assert "ships" not in text
+    assert "  selected      a, b: no noise" in text
+    assert "  runner-up     c, b: no noise" in text
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"budget": (Spent("file_bytes", 9, 8),)}, "file_bytes 9 > 8"),
+        ({"findings": ({"code": "c", "severity": "error", "message": "it is broken"},)}, "it is broken"),
+    ],
+)
+def test_what_decided_may_be_a_budget_or_a_finding(judged, changed, reason):
+    """Every bound was kept."""
+    lost = tried(judged(stages()), "static_wi8_ai8", **changed)
+    verdict = tried(
+        judged(stages()), "float16", attempts=(Attempted("static_wi8_ai8", lost), Attempted("float16", None))
+    )
+
+    assert f"wanted static_wi8_ai8: not passed ({reason}); shipped float16" in report.verdict_text(verdict)
+
+
+def test_the_comparison_of_the_guilty_stage_decides(judged):
+    """Of all that failed; a rate that no number of samples settles is the last word of those that are open."""
+    failed = judged(stages(kernels=1))
+
+    comparison = deciding_comparison(failed)
+
+    assert comparison is not None
+    assert (comparison.stage, failed.guilty_stage) == ("kernels", "kernels")
+    assert deciding_text(comparison).startswith("kernels: max_abs of `scores` ")
+    assert deciding_comparison(judged(stages())) is None
+
+
+def test_an_artifact_that_came_out_as_another_is_called_what_it_is(judged):
+    """Nothing became int8: whoever wanted int8 has float32, and reads it first."""
+    said = {
+        "code": "nothing-quantized",
+        "severity": "warning",
+        "message": "no weight became int8: it is float32, not x",
+    }
+    plain = judged(stages(), findings=(said,))
+    artifact = dataclasses.replace(plain.artifact, asked="dynamic_wi8_afp32")
+    verdict = dataclasses.replace(plain, artifact=artifact, attempts=(Attempted("dynamic_wi8_afp32", None),))
+
+    text = report.verdict_text(verdict).splitlines()
+
+    assert verdict.passed
+    assert text[0].split() == ["board", "model", "float32", "PASSED"]
+    assert text[1].strip() == "wanted dynamic_wi8_afp32: no weight became int8: it is float32, not x; shipped float32"
+    assert report.verdict_json(verdict, "m")["wanted"]["keeps"] == "float32"
+    assert report.verdict_json(verdict, "m")["artifact"]["asked"] == "dynamic_wi8_afp32"
+
+
+def request(samples=None, original=None):
+    return Request(original or Original(Path("my model")), samples or Samples("cal.toml"), "boards/mine.toml")
+
+
+def test_the_next_command_is_ready_to_be_pasted(shipped, tmp_path):
+    """The file that it looks at is kept in the bundle, and no file that did not pass lies where one ships from."""
+    verdict = request(Samples("cal set.npz", "e.toml")).after_build(shipped, tmp_path)
+    place = bundle.write(verdict, tmp_path)
+
+    kept = tmp_path / "board" / "rejected" / "static_wi8_ai8" / "model.tflite"
+    assert verdict.next_step is not None
+    assert shlex.split(verdict.next_step.command) == [
+        *("edge-toolkit", "verify", str(kept), "--source", "my model", "--target", "boards/mine.toml"),
+        *("--calibration", "cal set.npz", "--eval", "e.toml"),
+    ]
+    assert verdict.next_step.why == "with about 36 samples in the set of --eval: that settles it"
+    assert kept.read_bytes() == b"artifact"
+    assert (place / "model.tflite").is_file()
+    document = json.loads((place / "report.json").read_text())
+    assert document["next"]["command"] == verdict.next_step.command
+    lines = report.verdict_text(verdict).splitlines()
+    assert f"  next: {verdict.next_step.command}" in lines[:5]
+
+
+def test_a_failed_stage_leads_to_what_looks_into_it(judged, tmp_path):
+    """At layers where quantization is at fault and a set calibrates, else at operators; nothing where every bound was kept."""
+    moved = {"original": SCORES, "conversion": SCORES, "quantization": SCORES + 1, "kernels": SCORES + 1}
+    by_quantization = tried(judged(moved), "static_wi8_ai8")
+    by_kernels = tried(judged(stages(kernels=1)), "static_wi8_ai8")
+
+    def after(verdict, **said):
+        step = request(**said).after_build(verdict, tmp_path).next_step
+        return None if step is None else shlex.split(step.command)[6:]
+
+    assert by_kernels.guilty_stage == "kernels"
+    assert after(by_kernels) == ["boards/mine.toml", "--calibration", "cal.toml", "--stage", "kernels"]
+    assert after(tried(judged(stages()), "float16")) is None
+    assert after(by_kernels, original=Original(Path("m"), sizes=({"x": [1]}, {"x": [2]}))) is None
+    step = request().after_verify(by_kernels).next_step
+    assert step is not None
+    assert step.command.startswith(f"edge-toolkit debug {by_kernels.artifact.path} ")
+    assert after(by_quantization)[-1] == "--suggest"
+    assert after(by_quantization, samples=Samples(None, "e.npz"))[-2:] == ["--stage", "quantization"]
+
+
+def test_the_next_command_says_all_that_was_said_of_the_model(judged, tmp_path):
+    """Else it would be of another model, or of none."""
+    original = Original(
+        Path("m"),
+        "a key",
+        {"x": [1, 8], "n": []},
+        builder="net.py:make",
+        builder_args={"layers": "3"},
+        step=0,
+        inputs={"image": "in:0"},
+        outputs={"y": "out:0"},
+        bind={"keep_prob": "1.0"},
+        map=Path("map.toml"),
+        allow_unrestored=("ema*",),
+        trust=True,
+    )
+    sets = Samples({"a": "a.npz", "*": "b.npz"}, None)
+
+    step = request(sets, original).after_verify(judged(stages(kernels=1))).next_step
+
+    assert step is not None
+    words = shlex.split(step.command)
+    pairs = list(itertools.pairwise(words))
+    for flag, value in [
+        ("--signature", "a key"),
+        ("--shape", "x=1,8"),
+        ("--shape", "n=scalar"),
+        ("--builder", "net.py:make"),
+        ("--builder-arg", "layers=3"),
+        ("--step", "0"),
+        ("--inputs", "image=in:0"),
+        ("--outputs", "y=out:0"),
+        ("--bind", "keep_prob=1.0"),
+        ("--map", "map.toml"),
+        ("--allow-unrestored", "ema*"),
+        ("--calibration", "a=a.npz"),
+        ("--calibration", "b.npz"),
+    ]:
+        assert (flag, value) in pairs
+    assert "--trust" in words
+
+
+def test_a_scheme_without_a_file_leads_to_its_own_build(shipped, tmp_path):
+    """There, what keeps it from one is said in full."""
+    lost = dataclasses.replace(shipped, attempts=(shipped.attempts[1], shipped.attempts[2]))
+
+    step = request().after_build(lost, tmp_path).next_step
+
+    assert step is not None
+    assert step.command == (
+        "edge-toolkit build 'my model' --target boards/mine.toml --scheme dynamic_wi8_afp32 --calibration cal.toml"
+    )
+
+
+@pytest.mark.parametrize(
+    ("asked", "weights", "activations", "operators", "kept"),
+    [
+        ("static_wi8_ai8", {"int8", "int32"}, {"int8"}, (), "static_wi8_ai8"),
+        ("static_wi8_ai8", {"float32"}, {"int8", "float32"}, (), "static_wi8_ai8"),
+        ("static_wi8_ai8", {"int8", "float32"}, {"float32"}, (), "dynamic_wi8_afp32"),
+        ("static_wi8_ai8", {"float32"}, {"float32"}, (), "float32"),
+        ("static_wi8_ai16", {"int8"}, {"int16"}, (), "static_wi8_ai16"),
+        ("static_wi8_ai16", {"int8"}, {"int8"}, (), "static_wi8_ai8"),
+        ("dynamic_wi8_afp32", {"float32"}, {"float32"}, (), "float32"),
+        ("dynamic_wi8_afp32", {"float32", "int8"}, {"float32"}, (), "dynamic_wi8_afp32"),
+        ("dynamic_wi8_afp32", {"uint8"}, {"float32"}, (), "dynamic_wi8_afp32"),
+        ("weight_only_wi8", {"int8"}, {"float32"}, ("DEQUANTIZE",), "weight_only_wi8"),
+        ("weight_only_wi4", {"int8"}, {"float32"}, ("DEQUANTIZE",), "weight_only_wi8"),
+        ("float16", {"float32"}, {"float32"}, (), "float32"),
+        ("float16", {"float16", "float32"}, {"float32"}, (), "float16"),
+    ],
+)
+def test_the_scheme_of_a_file_is_what_it_keeps(asked, weights, activations, operators, kept):
+    """Whatever it was made by."""
+    assert kept_scheme(asked, weights, activations, operators) == kept

@@ -25,7 +25,13 @@ TAKES = "artifact"
 CALIBRATES = False
 FALLBACK = False
 
-_INCOMPLETE = {"not-as-asked", "float-operators", "weights-not-quantized", "nothing-quantized"}  # of what `held` finds
+_INCOMPLETE = {
+    "not-as-asked",
+    "float-operators",
+    "weights-not-quantized",
+    "nothing-quantized",
+    "another-scheme",
+}  # of what `held` finds
 _GRANULARITIES = {"per_channel": "CHANNELWISE", "per_tensor": "TENSORWISE"}
 
 

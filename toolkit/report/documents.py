@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from toolkit.compare.measuring import plain_json
 from toolkit.environments.instructions import UNKNOWN
 from toolkit.errors import EdgeToolkitError
+from toolkit.report.attempts import attempt_json, next_json, wanted_json
 from toolkit.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -26,12 +27,15 @@ def verdict_json(verdict: Verdict, artifact: str) -> dict[str, Any]:
         "schema": SCHEMA,
         "target": verdict.target.name,
         "verdict": verdict.outcome,
+        "wanted": wanted_json(verdict),
+        "next": next_json(verdict),
         "source": source_json(verdict),
         "artifact": {
             "path": artifact,
             "sha256": verdict.artifact.sha256,
             "size_bytes": verdict.artifact.size_bytes,
             "scheme": verdict.artifact.scheme,
+            "asked": verdict.artifact.asked,
             "signature": verdict.artifact.signature,
             "operators": list(verdict.artifact.operators),
         },
@@ -61,7 +65,8 @@ def verdict_json(verdict: Verdict, artifact: str) -> dict[str, Any]:
         },
         "runs": {stage: run_about(run) for stage, run in verdict.runs.items()},
         "findings": [dict(finding) for finding in verdict.findings],
-        "tried": [_attempt_json(attempt) for attempt in verdict.tried],
+        "attempts": [attempt_json(attempt, verdict) for attempt in verdict.attempts],
+        "tried": [_tried_json(attempt) for attempt in verdict.tried],
         "tools": tools(verdict),
         "seconds": {"total": round(verdict.seconds, 3)},
     }
@@ -151,7 +156,7 @@ def status_json(rows: Sequence[Status]) -> list[dict[str, Any]]:
     ]
 
 
-def _attempt_json(attempt: Verdict | EdgeToolkitError) -> dict[str, Any]:
+def _tried_json(attempt: Verdict | EdgeToolkitError) -> dict[str, Any]:
     if isinstance(attempt, Verdict):
         return {"scheme": attempt.artifact.scheme, "verdict": attempt.outcome, "guilty_stage": attempt.guilty_stage}
     return {"error": error_json(attempt)}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from toolkit.attribution.text import sentences, table
+from toolkit.report.attempts import wanted_lines
 from toolkit.report.wording import (
     OUTCOMES,
-    attempt_text,
     candidate_lines,
     coverage_lines,
     limit_text,
@@ -31,6 +31,7 @@ def markdown(verdict: Verdict, artifact: str) -> str:
     lines = [
         f"# {verdict.target.name}: {OUTCOMES[verdict.outcome]}",
         "",
+        *_wanted(verdict),
         f"`{artifact}` ({verdict.artifact.scheme}, {size(verdict.artifact.size_bytes)}, sha256 `{verdict.artifact.sha256}`)  ",
         f"from `{verdict.source.path}` ({verdict.source.kind}, signature `{verdict.source.key}`, sha256 `{verdict.source.sha256}`)  ",
         f"verified with {verdict.samples['verification']} samples" + _calibrated(verdict),
@@ -92,13 +93,18 @@ def markdown(verdict: Verdict, artifact: str) -> str:
         lines += ["", *(f"- {line}" for line in coverage_lines(verdict.source.coverage))]
     if len(verdict.candidates) > 1:
         lines += ["", "## Variants of the scheme", "", *(f"- {line}" for line in candidate_lines(verdict))]
-    if verdict.findings or verdict.tried:
+    if verdict.findings:
         lines += ["", "## Findings", ""]
         lines += [
             f"- {finding['severity']}: {finding['message']} (`{finding['code']}`)" for finding in verdict.findings
         ]
-        lines += [f"- tried first: {attempt_text(attempt)}" for attempt in verdict.tried]
     return "\n".join(lines) + "\n"
+
+
+def _wanted(verdict: Verdict) -> list[str]:
+    """Return what was wanted and what came out, and the next command, with an empty line behind; nothing where that was all."""
+    lines = [line.replace("|", "\\|") for line in wanted_lines(verdict)]
+    return [*(f"{line}  " for line in lines), ""] if lines else []
 
 
 def _shown(measured: Any, output: str, metric: str) -> str:

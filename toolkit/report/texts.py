@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from toolkit.attribution.text import sentences
 from toolkit.errors import EdgeToolkitError
+from toolkit.report.attempts import wanted_lines
 from toolkit.report.wording import (
     OUTCOMES,
-    attempt_text,
     candidate_lines,
     comparison_text,
     noise_text,
@@ -34,6 +34,7 @@ def verdict_text(verdict: Verdict, width: int = 110, name: str | None = None) ->
     """Return one target's report for a terminal; `name` is what it is called, where that is not the target alone."""
     title = f"{name or verdict.target.name}   {verdict.source.path.name}   {verdict.artifact.scheme}"
     lines = [f"{title:<{width - 14}}{OUTCOMES[verdict.outcome]}"]
+    lines += [f"  {line}" for line in wanted_lines(verdict)]
     guilty = verdict.guilty_stage
     marked = False
     for comparison in verdict.comparisons:
@@ -64,5 +65,4 @@ def verdict_text(verdict: Verdict, width: int = 110, name: str | None = None) ->
     lines.append(f"  {theirs}made by {canonical}; ran on {where_text(last)}")
     lines += [f"  {line}" for line in candidate_lines(verdict)]
     lines += [f"  {finding['severity']}: {finding['message']}" for finding in verdict.findings]
-    lines += [f"  tried first: {attempt_text(attempt)}" for attempt in verdict.tried]
     return "\n".join(lines)

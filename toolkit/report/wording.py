@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from toolkit.errors import EdgeToolkitError
 from toolkit.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -60,16 +59,15 @@ def limit_text(comparison: Comparison) -> str:
 
 def variant_text(row: Mapping[str, Any]) -> str:
     """Return what tells a variant from others of its scheme: the quantizer, the range estimator, and what it was told instead of the usual."""
-    named = " with ".join(str(row[key]) for key in ("quantizer", "estimator") if row[key] is not None)
-    return f"{named}, {row['telling']}" if row.get("telling") else named
+    return ", ".join(str(row[key]) for key in ("quantizer", "estimator", "telling") if row.get(key) is not None)
 
 
 def candidate_lines(verdict: Verdict) -> list[str]:
-    """Return a line for each variant of the scheme that was tried, if there was a choice: the one that ships first."""
+    """Return a line for each variant of the scheme that was tried, if there was a choice: the selected one first."""
     if len(verdict.candidates) < 2:
         return []
     rows = sorted(verdict.candidates, key=lambda candidate: not candidate["chosen"])
-    return [f"{'ships' if row['chosen'] else 'behind it':<13} {variant_text(row)}: {_drift(row)}" for row in rows]
+    return [f"{'selected' if row['chosen'] else 'runner-up':<13} {variant_text(row)}: {_drift(row)}" for row in rows]
 
 
 def noise_text(verdict: Verdict) -> str:
@@ -103,14 +101,6 @@ def where_text(run: Run) -> str:
     return f"{run.engine} ({', '.join(str(part) for part in parts if part)})"
 
 
-def attempt_text(attempt: Verdict | EdgeToolkitError) -> str:
-    """Return what came of a scheme that was tried before another one."""
-    if isinstance(attempt, Verdict):
-        guilty = f", guilty stage: {attempt.guilty_stage}" if attempt.guilty_stage else ""
-        return f"{attempt.artifact.scheme}: {OUTCOMES[attempt.outcome].lower()}{guilty}"
-    return attempt.problem
-
-
 def signature_lines(signature: Mapping[str, Any], indent: str = "  ", unknown: str = "any rank") -> list[str]:
     """Return a line for each input and output; `unknown` stands for a shape that is not known."""
     lines = []
@@ -132,7 +122,8 @@ def _drift(row: Mapping[str, Any]) -> str:
     if row["sqnr_db"] == -math.inf:
         return "nothing but noise, or outputs that do not match the float artifact's"
     drift = "no noise" if row["sqnr_db"] is None else f"{row['sqnr_db']:.4g} dB"
-    return f"{drift} against the float artifact, {size(row['size_bytes'])}"
+    another = "" if row.get("keeps") in (None, row.get("scheme")) else f", but it is {row['keeps']}"
+    return f"{drift} against the float artifact, {size(row['size_bytes'])}{another}"
 
 
 def _some(names: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from toolkit.worker.kept_scheme import kept_scheme, what_came_out
 from toolkit.worker.onnx.file import describe, finding, packed_in, size_of
 from toolkit.worker.onnx.graph import (
     DEQUANTIZE,
@@ -49,19 +50,26 @@ def held(path: Path, scheme: str, options: Mapping[str, Any], model: Path | None
     made_by = importlib.import_module(f"toolkit.schemes.{scheme}")
     found = describe(path)
     (signature,) = found.pop("signatures")
-    del found["activations"]
+    given = found.pop("activations")
+    keeps = scheme
     findings = [*found.pop("findings"), *_other_dtypes(signature, options)]
     if model is not None:
         kept = {node.name for node in kept_nodes(read(model), options["keep_float"])}
         made = read(path)
         findings += [*_islands(path, made_by.ACTIVATIONS, kept), *_not_kept(made, kept)]
-        if not _quantized(made, made_by.WEIGHTS):
-            message = f"no weight became {made_by.WEIGHTS}: the file is as large as it was"
+        if any(node.op_type == QUANTIZE for node in nodes_of(made)):  # onnx cannot tell the dtypes of every file
+            given.append(made_by.ACTIVATIONS)
+        keeps = kept_scheme(scheme, _weights(made), given, [operator["name"] for operator in found["operators"]])
+        if _weights(made).isdisjoint(_STORED_AS.get(made_by.WEIGHTS, (made_by.WEIGHTS,))):
+            message = what_came_out(scheme, keeps, f"no weight became {made_by.WEIGHTS}")
             findings.append(finding("nothing-quantized", message, [], "warning"))
+        elif keeps != scheme:
+            message = what_came_out(scheme, keeps, f"no operator gives {made_by.ACTIVATIONS}")
+            findings.append(finding("another-scheme", message, [], "warning"))
         else:
             findings += [*_left_float(made, made_by.WEIGHTS, kept), *_not_smaller(path, model)]
     about = {"file": path.name, "size_bytes": path.stat().st_size, "sha256": sha256(path), "signature": signature}
-    return {**about, **found, "findings": findings}
+    return {**about, **found, "keeps": keeps, "findings": findings}
 
 
 def float_operators(path: Path, kept: set[str]) -> list[str]:
@@ -115,15 +123,14 @@ def _not_kept(made: Any, kept: set[str]) -> list[dict[str, Any]]:
     return [finding("not-kept-float", message, gone[:NAMED])] if gone else []
 
 
-def _quantized(made: Any, wanted: str) -> bool:
-    """Return whether any constant of two dimensions or more is of a scheme's dtype; scales and zero points have fewer."""
+def _weights(made: Any) -> set[str]:
+    """Return the dtypes of constants of two dimensions or more; scales and zero points have fewer."""
     packed = packed_in(made)
-    dtypes = {
+    return {
         packed.get(constant.name) or dtype_name(constant.data_type)
         for constant in constants_of(made)
         if len(constant.dims) > 1
     }
-    return not dtypes.isdisjoint(_STORED_AS.get(wanted, (wanted,)))
 
 
 def _left_float(made: Any, wanted: str, kept: set[str]) -> list[dict[str, Any]]:

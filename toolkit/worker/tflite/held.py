@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.errors import Unconvertible, UnknownName
+from toolkit.worker.kept_scheme import kept_scheme, what_came_out
 from toolkit.worker.request import sha256
 from toolkit.worker.tflite.file import describe, finding
 from toolkit.worker.tflite.interpreter import bind
-from toolkit.worker.tflite.operators import Operator, Tensor, operators
+from toolkit.worker.tflite.operators import Operator, Tensor, activations, operators
 
 LARGE = 1024  # elements: below it TensorFlow's converter leaves weights in float too (quantize_weights.cc, kWeightsMinNumElementsDefault)
 NAMED = 10
@@ -32,27 +33,37 @@ _CHANNELS = {
 def held(path: Path, scheme: str, options: Mapping[str, Any], model: Path | None = None) -> dict[str, Any]:
     """Return what a file that was made by a scheme really holds, with findings where that is not what was asked for.
 
-    `options` as a quantizer has them; `model` is the float artifact that it was made from. Of the findings only a dtype of inputs and outputs
-    is an error: all else computes the same function, but is larger, slower, or not integer. Unconvertible where no interpreter starts the file.
+    `options` as a quantizer has them; `model` is the float artifact that it was made from. "keeps" is the scheme that the file keeps, which may be
+    another than `scheme`. Of the findings only a dtype of inputs and outputs is an error: all else computes the same function, but is larger, slower,
+    or not integer. Unconvertible where no interpreter starts the file.
     """
     made_by = importlib.import_module(f"toolkit.schemes.{scheme}")
     found = describe(path)
     (signature,) = found.pop("signatures")
     findings = [*found.pop("findings"), *_other_dtypes(signature, options)]
+    keeps = scheme
     if made_by.QUANTIZERS:
         start(path, scheme, options.get("sizes"))
         kept = set(kept_tensors(operators(model), options["keep_float"])) if model is not None else set()
         findings += differences(operators(path), scheme, options["granularity"], kept)
+        keeps = kept_scheme(scheme, found["weights_bytes"], activations(path), _types(found))
         if made_by.WEIGHTS not in found["weights_bytes"]:
-            message = f"no weight became {made_by.WEIGHTS}: the file is as large as it was"
+            message = what_came_out(scheme, keeps, f"no weight became {made_by.WEIGHTS}")
             findings.append(finding("nothing-quantized", message, [], "warning"))
+        elif keeps != scheme:
+            message = what_came_out(scheme, keeps, f"no operator gives {made_by.ACTIVATIONS}")
+            findings.append(finding("another-scheme", message, [], "warning"))
         elif model is not None and path.stat().st_size >= model.stat().st_size:
             sizes = f"{path.stat().st_size} bytes, the float artifact {model.stat().st_size}"
             findings.append(
                 finding("not-smaller", f"weights were quantized, and yet the file has {sizes}", [], "warning")
             )
     about = {"file": path.name, "size_bytes": path.stat().st_size, "sha256": sha256(path), "signature": signature}
-    return {**about, **found, "findings": findings}
+    return {**about, **found, "keeps": keeps, "findings": findings}
+
+
+def _types(found: Mapping[str, Any]) -> list[str]:
+    return [operator["name"] for operator in found["operators"]]
 
 
 def differences(of: Sequence[Operator], scheme: str, granularity: str, kept: set[str]) -> list[dict[str, Any]]:

@@ -1,0 +1,112 @@
+"""The command that is to be run next where a scheme that was wanted did not ship: ready to be pasted, with everything that was said of the model."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from toolkit.bundle import kept_artifact
+from toolkit.errors import EdgeToolkitError
+from toolkit.opening import OTHERS, Samples, Sets
+from toolkit.recipe import FLOAT
+from toolkit.report.attempts import deciding_comparison
+from toolkit.source import Original
+from toolkit.verdict import NextStep, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a verb was asked: for which model, with which samples, for which target as it was named."""
+
+    original: Original
+    samples: Samples
+    target: str
+
+    def after_build(self, verdict: Verdict, out: Path) -> Verdict:
+        """Return the verdict with what tells more about the scheme that was wanted, else about itself where it did not pass; `out` has its bundle."""
+        wanted = verdict.wanted
+        if wanted is not None and (isinstance(wanted.outcome, Verdict) or (wanted.outcome and verdict.passed)):
+            step = self._step(wanted.scheme, wanted.outcome, kept_artifact(out, verdict, wanted))
+        else:
+            step = self._step(str(verdict.artifact.asked), verdict, kept_artifact(out, verdict))
+        return replace(verdict, next_step=step)
+
+    def after_verify(self, verdict: Verdict) -> Verdict:
+        """Return the verdict on a file that was already there with what tells more about it, where it did not pass."""
+        return replace(verdict, next_step=self._step(verdict.artifact.scheme, verdict, verdict.artifact.path))
+
+    def _step(self, scheme: str, outcome: Verdict | EdgeToolkitError, artifact: Path) -> NextStep | None:
+        """Return what tells more about a scheme that did not pass, whose file lies at `artifact`; None where no command does."""
+        if isinstance(outcome, EdgeToolkitError):
+            return NextStep("what keeps this scheme from a file, by itself", self._build(scheme))
+        if outcome.outcome == "inconclusive":
+            return self._with_more_samples(outcome, artifact)
+        stage = outcome.guilty_stage
+        if outcome.passed or stage is None or self.original.sizes:  # `debug` looks at one size
+            return None
+        quantized = outcome.artifact.scheme != FLOAT and artifact.suffix == ".tflite"
+        if stage == "quantization" and quantized and self.samples.calibration is not None:
+            return NextStep("which layers to keep in float", self._about("debug", artifact, "--suggest"))
+        return NextStep(f"which operator diverges in {stage}", self._about("debug", artifact, "--stage", stage))
+
+    def _with_more_samples(self, outcome: Verdict, artifact: Path) -> NextStep | None:
+        comparison = deciding_comparison(outcome)
+        if comparison is None:
+            return None
+        count = comparison.samples_needed
+        samples = f"about {count} samples" if count else f"more than {comparison.samples} samples"
+        named = (
+            "the set of --eval"
+            if self.samples.evaluation is not None
+            else "a set of --eval beside that which calibrates"
+        )
+        return NextStep(f"with {samples} in {named}: that settles it", self._about("verify", artifact))
+
+    def _about(self, verb: str, artifact: Path, *more: str) -> str:
+        source = ["--source", str(self.original.path), "--target", self.target]
+        return _text([verb, str(artifact), *source, *self._sets(), *_model(self.original), *more])
+
+    def _build(self, scheme: str) -> str:
+        named = ["--target", self.target, "--scheme", scheme]
+        return _text(["build", str(self.original.path), *named, *self._sets(), *_model(self.original)])
+
+    def _sets(self) -> list[str]:
+        return [*_set("--calibration", self.samples.calibration), *_set("--eval", self.samples.evaluation)]
+
+
+def _set(flag: str, sets: Sets) -> Iterator[str]:
+    for name, place in (sets if isinstance(sets, Mapping) else {OTHERS: sets}).items():
+        if place is not None:
+            yield from (flag, place if name == OTHERS else f"{name}={place}")
+
+
+def _model(original: Original) -> Iterator[str]:
+    """Yield what was said of the model beside its path, as flags."""
+    keys = (original.signature,) if isinstance(original.signature, str) else original.signature or ()
+    for key in keys:
+        yield from ("--signature", key)
+    for shapes in (original.shapes or {}, *original.sizes):
+        for name, sizes in shapes.items():
+            yield from ("--shape", f"{name}={','.join(map(str, sizes)) or 'scalar'}")
+    for flag, value in (("--builder", original.builder), ("--step", original.step), ("--map", original.map)):
+        if value is not None:
+            yield from (flag, str(value))
+    pairs = (
+        ("--builder-arg", original.builder_args),
+        ("--inputs", original.inputs),
+        ("--outputs", original.outputs),
+        ("--bind", original.bind),
+    )
+    for flag, values in pairs:
+        for name, text in values.items():
+            yield from (flag, f"{name}={text}")
+    for pattern in original.allow_unrestored:
+        yield from ("--allow-unrestored", pattern)
+    if original.trust:
+        yield "--trust"
+
+
+def _text(words: list[str]) -> str:
+    return shlex.join(["edge-toolkit", *words])

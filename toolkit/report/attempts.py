@@ -1,0 +1,110 @@
+"""What was wanted and what came out: the schemes that were tried for a target, each with what decided about it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from toolkit.errors import EdgeToolkitError
+from toolkit.report.wording import OUTCOMES, limit_text, value_text
+from toolkit.verdict import Attempted, Verdict
+
+if TYPE_CHECKING:
+    from toolkit.compare import Comparison
+
+_ANOTHER = ("nothing-quantized", "another-scheme")
+
+
+def wanted_lines(verdict: Verdict) -> list[str]:
+    """Return what a report begins with: the scheme that was wanted and did not ship, those tried after it, and the next command."""
+    lines = []
+    if verdict.wanted is not None:
+        lines.append(f"wanted {_attempt_text(verdict.wanted, verdict)}; {_came_out(verdict)}")
+    others = [attempt for attempt in verdict.attempts[1:] if attempt.outcome is not None]
+    lines += [f"then {_attempt_text(attempt, verdict)}" for attempt in others]
+    if verdict.next_step is not None:
+        lines += [f"next: {verdict.next_step.command}", f"      {verdict.next_step.why}"]
+    return lines
+
+
+def wanted_json(verdict: Verdict) -> dict[str, Any] | None:
+    """Return the scheme that was wanted, what came of it, and what shipped in its place (null: nothing); None where it is what the report is of."""
+    if verdict.wanted is None:
+        return None
+    return {**attempt_json(verdict.wanted, verdict), "shipped": verdict.artifact.scheme if verdict.passed else None}
+
+
+def attempt_json(attempt: Attempted, shown: Verdict) -> dict[str, Any]:
+    """Return what came of one scheme: its outcome, the scheme that its file keeps, and the comparison, finding or error that decided."""
+    outcome = attempt.outcome or shown
+    if isinstance(outcome, EdgeToolkitError):
+        about: dict[str, Any] = {"outcome": "error", "keeps": None, "guilty_stage": None, "deciding": None}
+        return {"scheme": attempt.scheme, **about, "reason": outcome.problem}
+    comparison = deciding_comparison(outcome)
+    return {
+        "scheme": attempt.scheme,
+        "outcome": outcome.outcome,
+        "keeps": outcome.artifact.scheme,
+        "guilty_stage": outcome.guilty_stage,
+        "deciding": None if comparison is None else comparison.to_json(),
+        "reason": _reason(outcome),
+    }
+
+
+def next_json(verdict: Verdict) -> dict[str, str] | None:
+    """Return the command that is to be run next, and why; None where nothing is open."""
+    step = verdict.next_step
+    return None if step is None else {"why": step.why, "command": step.command}
+
+
+def deciding_comparison(verdict: Verdict) -> Comparison | None:
+    """Return the comparison by which a verdict did not pass: the first that failed, else the open one that needs most samples; None for none."""
+    of = [each for each in verdict.comparisons if each.status == "failed"]
+    if of:
+        return next((each for each in of if each.stage == verdict.guilty_stage), of[0])
+    if verdict.outcome == "failed":  # by a finding or a budget
+        return None
+    still_open = [each for each in verdict.comparisons if each.status == "inconclusive"]
+    return max(still_open, key=lambda each: each.samples_needed or math.inf, default=None)
+
+
+def deciding_text(comparison: Comparison) -> str:
+    """Return a comparison as part of a sentence: what was measured, the limit, and how many samples would settle it."""
+    stage = "" if comparison.stage == "total" else f"{comparison.stage}: "
+    text = f"{stage}{comparison.metric} of `{comparison.output}` {value_text(comparison)}, expected {limit_text(comparison)}"
+    return text + (f"; about {comparison.samples_needed} samples would settle it" if comparison.samples_needed else "")
+
+
+def _attempt_text(attempt: Attempted, shown: Verdict) -> str:
+    outcome = attempt.outcome or shown
+    if isinstance(outcome, EdgeToolkitError):
+        return f"{attempt.scheme}: {' '.join(outcome.problem.split())}"
+    if outcome.artifact.is_another:
+        return f"{attempt.scheme}: {_reason(outcome)}"
+    return f"{attempt.scheme}: {OUTCOMES[outcome.outcome].lower()} ({_reason(outcome)})"
+
+
+def _reason(verdict: Verdict) -> str:
+    """Return why a verdict is not what was hoped for: another scheme came out, or what decided; "" where there is nothing to explain."""
+    if verdict.artifact.is_another:
+        said = _finding(verdict, lambda finding: finding["code"] in _ANOTHER)
+        return said or f"{verdict.artifact.scheme} came out"
+    comparison = deciding_comparison(verdict)
+    if comparison is not None:
+        return deciding_text(comparison)
+    spent = next((each for each in verdict.budget if not each.passed), None)
+    if spent is not None:
+        return f"{spent.name} {spent.spent} > {spent.limit}"
+    return _finding(verdict, lambda finding: finding["severity"] in ("error", "inconclusive"))
+
+
+def _finding(verdict: Verdict, fits: Any) -> str:
+    found: list[Mapping[str, Any]] = [finding for finding in verdict.findings if fits(finding)]
+    return str(found[0]["message"]) if found else ""
+
+
+def _came_out(verdict: Verdict) -> str:
+    if verdict.passed:
+        return f"shipped {verdict.artifact.scheme}"
+    return f"nothing passed: this report is of {verdict.artifact.scheme}"
