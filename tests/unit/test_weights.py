@@ -88,12 +88,12 @@ MISHAPS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", MISHAPS)
-@pytest.mark.parametrize("scheme", ["float32", "int8"])
+@pytest.mark.parametrize(
+    ("name", "scheme"),
+    [(name, scheme) for name in MISHAPS for scheme in ("float32", "int8") if (name, scheme) != ("not finite", "int8")],
+)
 def test_what_happened_is_told(name, scheme):
     tensor, change, says = MISHAPS[name]
-    if name == "not finite" and scheme == "int8":
-        pytest.skip("no integer is NaN")
     held = changed(tensor, change)
 
     found = judge(network(held) if scheme == "float32" else int8(held))
