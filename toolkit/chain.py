@@ -12,11 +12,11 @@ from toolkit.conversion import Artifact, Conversions
 from toolkit.errors import WorkerLied
 from toolkit.jobs import Engine, Job, Output
 from toolkit.originals import DEFAULT_KEY
-from toolkit.recipe import FLOAT
+from toolkit.recipe import FLOAT, is_calibrated
 from toolkit.runtime import Execution, Run, run_job
 from toolkit.source import TENSORFLOW, Source
 from toolkit.store import Entry
-from toolkit.weights import ACCOUNTED, account_job
+from toolkit.weights import ACCOUNTED, account_job, clipping_job
 
 if TYPE_CHECKING:
     from toolkit.linting import Limits
@@ -118,6 +118,22 @@ class Model:
             self._runs[name] = account_job(model, floats, signature=self.held if isinstance(model, Path) else None)
         return self._runs[name]
 
+    def clipping(self, model: Output | Path, artifact_format: str, scheme: str) -> Job | None:
+        """Return what holds an artifact's ranges against what the calibration set showed; None where there is none, or no range.
+
+        For a file that was there already the set is run for it, with histograms.
+        """
+        known = scheme in registry.names("schemes")  # that of somebody's file may be one that nothing here makes
+        if artifact_format != ACCOUNTED or not self.calibrates or not known or not is_calibrated(scheme):
+            return None
+        name = ("clipping", model if isinstance(model, Path) else (model.job, model.name))
+        if name not in self._runs:
+            floats = self.conversions.file(self.conversions.floats(artifact_format), artifact_format)
+            gathered = self.conversions.statistics(artifact_format, histograms=isinstance(model, Path))
+            key = self.held if isinstance(model, Path) else None
+            self._runs[name] = clipping_job(model, floats, gathered.output("statistics"), signature=key)
+        return self._runs[name]
+
     def run_floats(self, artifact_format: str) -> Job:
         """Return the run of a format's float artifact on this machine."""
         floats = self.conversions.floats(artifact_format)
@@ -129,7 +145,7 @@ class Chain:
     """One target and one artifact: the jobs of every stage; `made` is what converted it, None for a file that was already there.
 
     `candidates` (JSON) are the variants among which it was chosen; what `linted` jobs find is said in the verdict. `account` holds each of the
-    artifact's constants against the float conversion's, None for a format where nothing does.
+    artifact's constants against the float conversion's, None for a format where nothing does; `clipping` its ranges against what calibration showed.
     """
 
     model: Model
@@ -140,13 +156,14 @@ class Chain:
     candidates: tuple[Mapping[str, Any], ...] = ()
     linted: tuple[Job, ...] = ()
     account: Job | None = None
+    clipping: Job | None = None
 
     @property
     def jobs(self) -> list[Job]:
         """All jobs that the verdict needs, those first that others wait for longest."""
         late = [job for stage, job in self.links if stage == "source"]
         references = [self.model.reference, *([self.model.on_cpu] if self.model.on_cpu else [])]
-        accounts = [self.account] if self.account is not None else []
+        accounts = [job for job in (self.account, self.clipping) if job is not None]
         return [*(job for _, job in self.links if job not in late), *references, *accounts, *late]
 
 
@@ -216,7 +233,9 @@ def plan(model: Model, target: Target, artifact: Artifact, made: Job | None, flo
     if on_target.engine.launcher != "local":
         first = _FIRST_BLOCK if model.stops_early and not _keeps_state(artifact) else None
         links.append(("device", model.run(shipped, on_target, first)))
-    return Chain(model, target, artifact, made, links, account=model.account(shipped, target.format))
+    account = model.account(shipped, target.format)
+    clipping = model.clipping(shipped, target.format, artifact.scheme)
+    return Chain(model, target, artifact, made, links, account=account, clipping=clipping)
 
 
 def longer(chain: Chain, run: Job, count: int) -> Job:

@@ -73,14 +73,18 @@ class Conversions:
             ),
         )
 
-    def statistics(self, artifact_format: str) -> Job:
-        """Return what gathers the statistics of a format's float artifact; InvalidSamples where there is no calibration set."""
+    def statistics(self, artifact_format: str, *, histograms: bool = False) -> Job:
+        """Return what gathers the statistics of a format's float artifact; InvalidSamples where there is no calibration set.
+
+        `histograms` asks for them, where no estimator does.
+        """
+        histograms = histograms or self.histograms
         runtime = registry.load("converters", artifact_format).HOST_RUNTIME
         samples = self._calibration("statistics")
         model = self.file(self.floats(artifact_format), artifact_format)
         return self._once(
-            ("statistics", artifact_format, self.calibration),
-            lambda: statistics_job(model, samples, runtime, histograms=self.histograms),
+            ("statistics", artifact_format, self.calibration, histograms),
+            lambda: statistics_job(model, samples, runtime, histograms=histograms),
         )
 
     def ranges(self, artifact_format: str, estimator: Estimator) -> Job:

@@ -22,7 +22,7 @@ from toolkit.store import Entry
 from toolkit.task_metrics import is_own
 from toolkit.tasks import Task
 from toolkit.verdict import Evidence, Step, Verdict, judge, judge_chain, off_by, own_noise
-from toolkit.weights import Account, judge_account
+from toolkit.weights import Account, judge_account, judge_clipping
 from toolkit.worker import labels
 from toolkit.worker.shards import sequence_length
 
@@ -38,7 +38,7 @@ def settle(chain: Chain, executor: Executor, seconds: float) -> Verdict:
     samples = _entry(executor, chain.model.samples, chain)
     findings = [*chain.model.source.findings, *samples.result["findings"], *_about_the_target(chain.target)]
     account = _account(chain, executor)
-    findings += account.findings
+    findings += [*account.findings, *_clipping(chain, executor)]
     reference = _entry(executor, chain.model.reference, chain)
     findings += looked_at(chain, run_of(reference).signature, executor)
     steps = [Step("original", run_of(reference), Signature.from_json(run_of(reference).signature))]
@@ -130,6 +130,17 @@ def _account(chain: Chain, executor: Executor) -> Account:
     return judge_account(
         outcome.result, chain.target.weights, "quantization" if "quantization" in stages else "conversion"
     )
+
+
+def _clipping(chain: Chain, executor: Executor) -> Sequence[Mapping[str, Any]]:
+    """Return what is said of ranges that cut off what calibration showed; what cannot be looked at keeps nobody from a verdict."""
+    if chain.clipping is None:
+        return ()
+    (outcome,) = executor.outcomes([chain.clipping])
+    if isinstance(outcome, EdgeToolkitError):
+        message = f"the ranges of activations could not be held against calibration's: {outcome.problem}"
+        return ({"code": "not-looked-at", "severity": "warning", "message": message},)
+    return judge_clipping(outcome.result, chain.target.weights, "quantization")
 
 
 def _is_open_for_want_of_reference(verdict: Verdict) -> bool:

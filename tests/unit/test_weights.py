@@ -233,7 +233,7 @@ def test_the_least_constant_of_a_file_that_is_of_another_scale_is_refused():
     theirs = [operator("FULLY_CONNECTED", "y", (1, 8), {1: constant("w", w)})]
     ours = [operator("FULLY_CONNECTED", "y", (1, 8), {1: stored("w", np.round(w / 2), 2.0, "int8")})]
 
-    assert judge(ours, theirs).wrong[0]["because"].endswith("30 at least")
+    assert judge(ours, theirs).wrong[0]["because"].endswith("10 at least")
 
 
 def test_float16_that_is_all_but_zero_is_refused():

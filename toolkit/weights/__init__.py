@@ -10,9 +10,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from toolkit.jobs import Engine, Job, Output
-from toolkit.weights.judging import Account, judge_account
+from toolkit.weights.judging import Account, judge_account, judge_clipping
 
-__all__ = ["ACCOUNTED", "Account", "account_job", "judge_account"]
+__all__ = ["ACCOUNTED", "Account", "account_job", "clipping_job", "judge_account", "judge_clipping"]
 
 ACCOUNTED = "tflite"  # the format whose files are looked into
 _READS = "litert"  # whose environment has the classes of TFLite's schema
@@ -28,4 +28,17 @@ def account_job(artifact: Path | Output, floats: Output, *, signature: str | Non
         Engine(_READS),
         options={"signature": signature},
         inputs={"model": artifact, "floats": floats},
+    )
+
+
+def clipping_job(artifact: Path | Output, floats: Output, statistics: Output, *, signature: str | None) -> Job:
+    """Return the job that holds the ranges of an artifact's activations against statistics of the float file's: see `toolkit.worker.clipping`."""
+    name = artifact.name if isinstance(artifact, Path) else Path(artifact.name).name
+    return Job(
+        f"hold the ranges of {name} against what calibration showed",
+        "worker.clipping",
+        "clipping",
+        Engine(_READS),
+        options={"signature": signature},
+        inputs={"model": artifact, "floats": floats, "statistics": statistics},
     )

@@ -95,6 +95,30 @@ def judge_account(found: Mapping[str, Any], weights: Weights, stage: str) -> Acc
     )
 
 
+def judge_clipping(found: Mapping[str, Any], weights: Weights, stage: str) -> list[Mapping[str, Any]]:
+    """Return what is said of a job of `clipping_job`: activations whose range cuts off what calibration showed, a share of it beyond a limit."""
+    limits = weights.limits()
+    rows = sorted((row for row in found["activations"] if row["share"] is not None), key=lambda row: -row["share"])
+    said = []
+    for severity, name, least in (("error", "clipped_most", None), ("warning", "clipped", "clipped_most")):
+        some = [row for row in rows if not row["share"] <= limits[name].limit]
+        some = [row for row in some if least is None or row["share"] <= limits[least].limit]
+        if some:
+            shown = "; ".join(map(_cut_off, some[:_SHOWN]))
+            message = f"{len(some)} activations are held by ranges that cut off what the calibration set shows: {shown}"
+            names = [row["tensor"] for row in some]
+            said.append(
+                _finding("activations-clipped", severity, message, names, stage if severity == "error" else None)
+            )
+    return said
+
+
+def _cut_off(row: Row) -> str:
+    (low, high), (least, most) = row["range"], row["seen"]
+    beyond = f"{row['share']:.1%} of its values lie beyond [{low:.3g}, {high:.3g}]"
+    return f"{row['operator']} {_short(row['tensor'])!r}: {beyond} (seen [{least:.3g}, {most:.3g}])"
+
+
 def _beyond(row: Row, limits: Mapping[str, Limit]) -> str | None:
     """Return which limit a constant is beyond, in words; None where it keeps all. What is NaN keeps none."""
     error, role = float(row["error"]), row["role"]

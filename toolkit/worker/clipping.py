@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from toolkit.worker.statistics import Statistics
 from toolkit.worker.tflite.graphs import Operator, operators_of
 from toolkit.worker.tflite.pairing import paired
+
+_ACTIVATION = "fusedActivationFunction"
+_CUTS = ("RELU", "RELU6", "RELU_N1_TO_1", "RELU_0_TO_1", "MAXIMUM", "MINIMUM")
 
 
 def clipping(request: Any) -> dict[str, Any]:
@@ -25,9 +27,17 @@ def clipping(request: Any) -> dict[str, Any]:
     rows = [
         clipped(one, other, statistics, places[other.tensor])
         for one, other in paired(ours, theirs).operators
-        if one.ends is not None and other.tensor in places
+        if one.ends is not None
+        and other.tensor in places
+        and one.options.get(_ACTIVATION) == other.options.get(_ACTIVATION)
+        if not _cut_behind(other, theirs)
     ]
     return {"samples": statistics.count, "activations": rows}
+
+
+def _cut_behind(operator: Operator, others: Sequence[Operator]) -> bool:
+    """Return whether an activation of its own follows, into whose range a converter may let the operator itself give."""
+    return any(each.name in _CUTS and operator in each.feeds.values() for each in others)
 
 
 def clipped(one: Operator, other: Operator, statistics: Statistics, place: int) -> dict[str, Any]:
