@@ -18,6 +18,8 @@ from toolkit.errors import EdgeToolkitError, Unconvertible, UnknownName
 from toolkit.executor import Executor
 from toolkit.jobs import Engine, Job
 from toolkit.settings import Settings
+from toolkit.weights import account_job, judge_account
+from toolkit.weights.limits import Weights
 from toolkit.worker.shards import ShardWriter, read_all
 
 PLAIN: dict[str, Any] = {
@@ -336,3 +338,27 @@ def test_the_converters_dtypes_and_granularity_are_as_asked(bench):
     assert result["signature"]["outputs"][0]["dtype"] == "int8"
     assert result["findings"] == []
     assert bench.sqnr_db(job) > bench.least_db("static_wi8_ai8_per_tensor")
+
+
+CONVERTED = [
+    ("residual", "converter", "static_wi8_ai8"),
+    ("recurrent", "converter", "static_wi8_ai8"),
+    ("upscaling", "converter", "static_wi8_ai16"),
+    ("recurrent", "ai_edge_quantizer", "weight_only_wi4"),
+]
+
+
+@pytest.mark.parametrize(
+    ("network", "quantizer", "scheme"), [*(("residual", quantizer, scheme) for quantizer, scheme in MADE), *CONVERTED]
+)
+def test_every_constant_of_what_they_make_is_accounted_for(bench, network, quantizer, scheme):
+    """None of them moves a weight, so that each keeps the limits; the converter starts from the SavedModel, and fuses as it did for the float file."""
+    made, _ = bench.quantize(quantizer, scheme, network)
+    floats = bench.networks / network / "model.tflite"
+
+    (entry,) = bench.executor.run(account_job(made.output("model.tflite"), floats, signature=None))
+    found = judge_account(entry.result, Weights(), "quantization")
+
+    assert found.findings == ()
+    assert found.share == 1
+    assert found.constants > 0

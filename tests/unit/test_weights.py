@@ -10,9 +10,11 @@ import pytest
 from tests.unit.networks_of_constants import constant, network, operator, stored, weights, whole
 from toolkit import config
 from toolkit.errors import InvalidConfig
-from toolkit.weights import judge_account
+from toolkit.weights import judge_account, judge_clipping
 from toolkit.weights.limits import Limits, Weights
 from toolkit.worker.account import accounted
+from toolkit.worker.clipping import clipped
+from toolkit.worker.statistics import Histograms, Statistics
 
 RNG = np.random.default_rng(7)
 SCHEMES = [
@@ -454,3 +456,47 @@ def test_what_cannot_be_read_counts_as_not_found():
 
     assert "4 of the original's 5" in errors(found)[0]["message"]
     assert "sparse" in found.unmatched[0]["why"]
+
+
+def seen(values):
+    """Return the statistics of one tensor, y/out, over samples (n, values)."""
+    histograms = Histograms(1)
+    histograms.grow(np.array([np.abs(values).max()]))
+    for sample in values:
+        histograms.add(0, sample.astype(np.float32))
+    rows = [[[each.min(), each.max(), each.size, each.sum(), (each**2).sum()]] for each in values]
+    return Statistics(("y/out",), np.arange(len(values)), np.array(rows), histograms.exponents, histograms.counts)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "severity"),
+    [
+        (0.0, 8.0, None),
+        (0.0, 7.95, None),
+        (0.0, 6.0, "warning"),
+        (2.0, 9.0, "warning"),
+        (0.0, 3.0, "error"),
+        (-1e9, 1e9, None),
+    ],
+)
+def test_a_range_is_held_against_what_calibration_showed(low, high, severity):
+    """Values lie evenly from 0 to 8, and the largest may be cut off by a step, as a softmax's 1 is."""
+    statistics = seen(np.linspace(0, 8, 4000).reshape(4, 1000))
+    one = operator("CONV_2D", "y/out", (1, 8), ends=(low, high))
+
+    row = clipped(one, operator("CONV_2D", "y/out", (1, 8)), statistics, 0)
+    said = judge_clipping({"activations": [row]}, Weights(), "quantization")
+
+    assert [each["severity"] for each in said] == ([] if severity is None else [severity])
+    assert row["share"] == pytest.approx(max(0, 8 - high) / 8 + max(0, low) / 8, abs=0.01)
+    assert not said or "CONV_2D 'y/out': " in said[0]["message"]
+
+
+def test_without_histograms_no_share_is_told():
+    statistics = replace(seen(np.linspace(0, 8, 400).reshape(4, 100)), exponents=None, counts=None)
+    one = operator("CONV_2D", "y/out", (1, 8), ends=(0.0, 1.0))
+
+    row = clipped(one, one, statistics, 0)
+
+    assert (row["share"], row["samples"], row["seen"]) == (None, 1.0, [0.0, 8.0])
+    assert judge_clipping({"activations": [row]}, Weights(), "quantization") == []

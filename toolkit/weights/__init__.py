@@ -18,7 +18,7 @@ ACCOUNTED = "tflite"  # the format whose files are looked into
 _READS = "litert"  # whose environment has the classes of TFLite's schema
 
 
-def account_job(artifact: Path | Output, floats: Output, *, signature: str | None) -> Job:
+def account_job(artifact: Path | Output, floats: Path | Output, *, signature: str | None) -> Job:
     """Return the job that accounts for each constant of a .tflite; its result: see `toolkit.worker.account`."""
     name = artifact.name if isinstance(artifact, Path) else Path(artifact.name).name
     return Job(
@@ -31,7 +31,9 @@ def account_job(artifact: Path | Output, floats: Output, *, signature: str | Non
     )
 
 
-def clipping_job(artifact: Path | Output, floats: Output, statistics: Output, *, signature: str | None) -> Job:
+def clipping_job(
+    artifact: Path | Output, floats: Path | Output, statistics: Path | Output, *, signature: str | None
+) -> Job:
     """Return the job that holds the ranges of an artifact's activations against statistics of the float file's: see `toolkit.worker.clipping`."""
     name = artifact.name if isinstance(artifact, Path) else Path(artifact.name).name
     return Job(
