@@ -352,7 +352,7 @@ CONVERTED = [
     ("network", "quantizer", "scheme"), [*(("residual", quantizer, scheme) for quantizer, scheme in MADE), *CONVERTED]
 )
 def test_every_constant_of_what_they_make_is_accounted_for(bench, network, quantizer, scheme):
-    """None of them moves a weight, so that each keeps the limits; the converter starts from the SavedModel, and fuses as it did for the float file."""
+    """None of them moves a weight, so that each keeps the limits; the converter begins with the SavedModel, and fuses as for the float file."""
     made, _ = bench.quantize(quantizer, scheme, network)
     floats = bench.networks / network / "model.tflite"
 
