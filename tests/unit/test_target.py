@@ -744,6 +744,14 @@ def test_an_abstract_profile_may_leave_things_open_but_not_wrong(write):
     target.check(write('name = "mine"\nabout = "a"\nabstract = true\n[runtime]\nthreads = 1\n'))
 
 
+def test_a_bound_of_a_kind_is_enough_of_the_total(write):
+    """Whether an output is of that kind is known where there is an output."""
+    names = ("top1_agreement", "max_abs", "sqnr_db")
+    text = "".join(OFF.replace("top1_agreement", name) for name in names)
+
+    target.check(write(MINE + text + OWN.replace("sqnr_db", "snr_db") + 'kinds = ["image"]\n'))
+
+
 # ---- the version that runs
 
 

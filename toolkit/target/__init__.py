@@ -202,13 +202,12 @@ def _other_version(runtime: object) -> str | None:
 
 
 def _judges_the_total(bounds: Iterable[Bound], scheme: str) -> bool:
-    """Return whether what is switched off leaves a bound on the total of some output."""
+    """Return whether what is switched off leaves a bound on the total of some output of some kind."""
     held = for_scheme(bounds, "total", scheme)
-    return any(
-        not (bound.off or bound.is_silent)
-        for output in {bound.output for bound in held}
-        for bound in deciding(held, output)
-    )
+    outputs = {bound.output for bound in held}
+    kinds = {"", *(kind for bound in held for kind in bound.kinds)}
+    decide = (bound for output in outputs for kind in kinds for bound in deciding(held, output, kind))
+    return any(not (bound.off or bound.is_silent) for bound in decide)
 
 
 def _by_file(problems: Iterable[Problem], chain: list[Layer], merged: Merged) -> dict[Path, list[Problem]]:
