@@ -379,7 +379,10 @@ def test_weights_that_a_quantizer_passes_over_are_named(onnx):
 
 def test_a_quantizer_that_did_nothing_is_found_out(onnx):
     """Where there is no product of matrices it gives the file back as it was."""
-    assert "nothing-quantized" in findings(onnx.quantized("alike", "weight_only_wi4"))
+    entry = onnx.quantized("alike", "weight_only_wi4")
+
+    assert "nothing-quantized" in findings(entry)
+    assert entry.result["keeps"] == "float32"
 
 
 @pytest.mark.parametrize(

@@ -77,8 +77,13 @@ REJUDGED = {
     "bundle": "dist/host", "bounds": "tight.toml", "target": "host", "verdict": "failed", "was": "passed",
     "comparisons": [comparison("failed")], "guilty_stage": "total",
 }  # fmt: skip
+WANTED = {
+    "wanted": {"scheme": "static_wi8_ai8", "text": "wanted static_wi8_ai8: not passed (too far); shipped float16"},
+    "next": {"why": "which layers to keep in float", "command": "edge-toolkit debug m.tflite --source m"},
+}
 PASSED = {
     "build": report(),
+    "build of another scheme than was wanted": report(**WANTED),
     "build with findings": report(findings=[finding("warning"), finding("info", "note")]),
     "build of two targets": {"targets": {"host": report(), "pi": report(target="pi")}},
     "gate": gate("passed", row("passed"), row("allowed", "accuracy", because="smaller by a half")),
@@ -398,3 +403,29 @@ def test_a_format_is_what_its_folder_promises(name):
 
     assert plugin.SUFFIX.startswith(".")
     assert plugin.render(report()).endswith("\n")
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_each_format_says_what_was_wanted_and_did_not_ship(name):
+    """Beside a verdict that passed, which it does not change."""
+    text = render(name, report(**WANTED))
+
+    assert "wanted static" in text.replace("\\", "")
+    assert reads_as_passed(name, text)
+
+
+def test_what_was_wanted_is_a_warning_and_the_command_a_fact():
+    """Whoever reads the document alone has both."""
+    (subject,) = subjects(report(**WANTED))
+
+    assert subject.notes[0].message == "wanted static_wi8_ai8: not passed (too far); shipped float16"
+    assert subject.facts["next"] == "edge-toolkit debug m.tflite --source m"
+    assert "wanted static_wi8_ai8" in subject.about
+
+
+def test_a_finding_that_leaves_it_open_is_not_told_as_a_failure():
+    """It is what would decide that is lacking."""
+    (subject,) = subjects(report("inconclusive", findings=[finding("inconclusive", "one-class")]))
+
+    assert [check.status for check in subject.checks if check.group == "findings"] == ["inconclusive"]
+    assert subject.outcome == "inconclusive"

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from toolkit import bundle, compare, report, target
+from toolkit.api import _shown
 from toolkit.compare import Context
 from toolkit.conversion import Artifact
 from toolkit.errors import EnvironmentUnavailable, RequestError, Unconvertible, UnjudgeableRun
@@ -31,6 +32,7 @@ from toolkit.verdict import (
     Evidence,
     Spent,
     Step,
+    Verdict,
     _below_noise,
     _first,
     _one,
@@ -1015,6 +1017,7 @@ def test_a_report_begins_with_what_was_wanted_and_what_came_out(shipped):
     assert page[2].strip() == said
     assert document["wanted"]["scheme"] == "static_wi8_ai8"
     assert (document["wanted"]["outcome"], document["wanted"]["shipped"]) == ("inconclusive", "float16")
+    assert document["wanted"]["text"] == said
     assert document["wanted"]["deciding"]["samples_needed"] == 36
     assert [(one["scheme"], one["outcome"]) for one in document["attempts"]] == [
         ("static_wi8_ai8", "inconclusive"),
@@ -1101,6 +1104,29 @@ def test_an_artifact_that_came_out_as_another_is_called_what_it_is(judged):
     assert text[1].strip() == "wanted dynamic_wi8_afp32: no weight became int8: it is float32, not x; shipped float32"
     assert report.verdict_json(verdict, "m")["wanted"]["keeps"] == "float32"
     assert report.verdict_json(verdict, "m")["artifact"]["asked"] == "dynamic_wi8_afp32"
+
+
+def test_what_came_out_as_another_is_taken_where_nothing_else_passed(judged):
+    """What was asked for goes before it, whatever the order; without any that passed, the first verdict is shown."""
+    another = judged(stages())
+    another = dataclasses.replace(another, artifact=dataclasses.replace(another.artifact, asked="dynamic_wi8_afp32"))
+    failed = tried(judged(stages(kernels=1)), "static_wi8_ai8")
+    own = tried(judged(stages()), "float16")
+    lost = Unconvertible("no", None)
+
+    def chosen(*attempts):
+        shown = _shown([(f"scheme {place}", attempt) for place, attempt in enumerate(attempts)])
+        if not isinstance(shown, Verdict):
+            return shown
+        assert [each.scheme for each in shown.attempts] == [f"scheme {place}" for place in range(len(attempts))]
+        (place,) = [place for place, each in enumerate(shown.attempts) if each.outcome is None]
+        return place
+
+    assert chosen(failed, another, own) == 2
+    assert chosen(another, own) == 1
+    assert chosen(failed, another, lost) == 1
+    assert chosen(lost, failed) == 1
+    assert chosen(lost, lost) is lost
 
 
 def request(samples=None, original=None):

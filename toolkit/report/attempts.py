@@ -18,9 +18,7 @@ _ANOTHER = ("nothing-quantized", "another-scheme")
 
 def wanted_lines(verdict: Verdict) -> list[str]:
     """Return what a report begins with: the scheme that was wanted and did not ship, those tried after it, and the next command."""
-    lines = []
-    if verdict.wanted is not None:
-        lines.append(f"wanted {_attempt_text(verdict.wanted, verdict)}; {_came_out(verdict)}")
+    lines = [] if verdict.wanted is None else [_wanted_text(verdict.wanted, verdict)]
     others = [attempt for attempt in verdict.attempts[1:] if attempt.outcome is not None]
     lines += [f"then {_attempt_text(attempt, verdict)}" for attempt in others]
     if verdict.next_step is not None:
@@ -29,10 +27,12 @@ def wanted_lines(verdict: Verdict) -> list[str]:
 
 
 def wanted_json(verdict: Verdict) -> dict[str, Any] | None:
-    """Return the scheme that was wanted, what came of it, and what shipped in its place (null: nothing); None where it is what the report is of."""
-    if verdict.wanted is None:
+    """Return the scheme that was wanted, what came of it, and what shipped in its place (null: nothing), also in words; None where it is this one."""
+    wanted = verdict.wanted
+    if wanted is None:
         return None
-    return {**attempt_json(verdict.wanted, verdict), "shipped": verdict.artifact.scheme if verdict.passed else None}
+    shipped = verdict.artifact.scheme if verdict.passed else None
+    return {**attempt_json(wanted, verdict), "shipped": shipped, "text": _wanted_text(wanted, verdict)}
 
 
 def attempt_json(attempt: Attempted, shown: Verdict) -> dict[str, Any]:
@@ -76,6 +76,12 @@ def deciding_text(comparison: Comparison) -> str:
     return text + (f"; about {comparison.samples_needed} samples would settle it" if comparison.samples_needed else "")
 
 
+def _wanted_text(wanted: Attempted, verdict: Verdict) -> str:
+    scheme = verdict.artifact.scheme
+    came_out = f"shipped {scheme}" if verdict.passed else f"nothing passed: this report is of {scheme}"
+    return f"wanted {_attempt_text(wanted, verdict)}; {came_out}"
+
+
 def _attempt_text(attempt: Attempted, shown: Verdict) -> str:
     outcome = attempt.outcome or shown
     if isinstance(outcome, EdgeToolkitError):
@@ -102,9 +108,3 @@ def _reason(verdict: Verdict) -> str:
 def _finding(verdict: Verdict, fits: Any) -> str:
     found: list[Mapping[str, Any]] = [finding for finding in verdict.findings if fits(finding)]
     return str(found[0]["message"]) if found else ""
-
-
-def _came_out(verdict: Verdict) -> str:
-    if verdict.passed:
-        return f"shipped {verdict.artifact.scheme}"
-    return f"nothing passed: this report is of {verdict.artifact.scheme}"

@@ -69,6 +69,11 @@ def _of_verdict(document: Document) -> Subject:
         said = f"{spent['spent']}, budget {spent['limit']}"
         checks.append(Check("budget", name, f"budget.{name}", status, f"{name} is {said}"))
     broken, notes = _of_findings(document.get("findings", ()))
+    if document.get("wanted"):
+        notes = (Note("wanted", "warning", str(document["wanted"]["text"])), *notes)
+        about += f"; wanted {document['wanted']['scheme']}"
+    if document.get("next"):
+        facts["next"] = str(document["next"]["command"])
     if document["guilty_stage"]:
         about += f"; guilty stage: {document['guilty_stage']}"
     seconds = float(document["seconds"]["total"]) if "seconds" in document else 0.0
@@ -146,7 +151,8 @@ def _of_findings(found: Iterable[Document]) -> tuple[list[Check], tuple[Note, ..
         if each["severity"] in ("warning", "info"):
             notes.append(Note(code, each["severity"], message))
         else:
-            checks.append(Check("findings", code, code, "failed", message))
+            status: Status = "inconclusive" if each["severity"] == "inconclusive" else "failed"
+            checks.append(Check("findings", code, code, status, message))
     return checks, tuple(notes)
 
 
