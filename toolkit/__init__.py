@@ -14,6 +14,7 @@ _VERBS = {
     "sweep": "toolkit.experiments",
     **dict.fromkeys(("compare_runs", "rejudge"), "toolkit.rejudging"),
     "Original": "toolkit.source",
+    "Renamed": "toolkit.binding",
     **dict.fromkeys(("Asked", "KeepFloat", "Recipe"), "toolkit.recipe"),
     "Settings": "toolkit.settings",
     "Limits": "toolkit.limits",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit import bundle, environments, launchers, matrix, registry, saved_runs, signatures, source
+from toolkit.binding import Renamed, bound
 from toolkit.chain import engine_of, execution_of, require_version
 from toolkit.conversion import Artifact, Conversions, artifact_of
 from toolkit.environments import Status
@@ -196,7 +197,7 @@ def run(artifact: Path, name: str, samples: str, out: Path, *, executor: Executo
 
 
 def verify(
-    artifact: Path,
+    artifact: Path | Renamed,
     original: Original,
     targets: Sequence[str],
     samples: Samples,
@@ -206,6 +207,7 @@ def verify(
 ) -> Outcomes:
     """Judge an artifact that is already there against its original, as `build` does; only reports are written, and only if `out` is given.
 
+    Where inputs or outputs of the artifact are called otherwise, a `Renamed` says which is which.
     With the calibration set of its build in `samples`, the samples that judge are those that judged there, and none that calibrated is among them.
     Of an artifact with several signatures each is judged on its own, against the original's of that name, with outcomes as those of `build`; one that
     only one of them has is an error among the outcomes.
@@ -216,9 +218,12 @@ def verify(
     outcomes: Outcomes = {}
     with executing(executor) as running:
         source.signatures_of(original, running)  # what is wrong with the original is said first
-        pairs = signatures.paired(original, artifacts_at(artifact, running), running)
+        named = artifact if isinstance(artifact, Renamed) else Renamed(artifact)
+        pairs = signatures.paired(original, artifacts_at(named.path, running), running)
         if isinstance(pairs, tuple):
-            return _verify(pairs, targets, samples, out, running)
+            return _verify(pairs, targets, samples, out, running, named.renames)
+        if named.renames:
+            raise RequestError("--rename: of one signature; --signature with it would be right")
         samples.require_known(pairs)
         for key, pair in pairs.items():
             place = None if out is None else out / signatures.folder_of(key)
@@ -233,6 +238,7 @@ def _verify(
     samples: Samples,
     out: Path | None,
     executor: Executor,
+    renames: Sequence[str] = (),
 ) -> Outcomes:
     """Do what `verify` does, for one signature; raise what is wrong with the pair, if something is."""
     if isinstance(pair, EdgeToolkitError):
@@ -240,9 +246,9 @@ def _verify(
     began = time.monotonic()
     original, held = pair
     model, *others = matrix.drawn_at_each(matrix.opened_at_each(original, executor), samples, ())
+    held, called = bound(held, model.source, renames)
     for one in (model, *others):
-        one.held = held.key
-    _require_same_names(held, model.source)
+        one.held = called
     held = replace(held, findings=(*held.findings, *matrix.said_of_one_size(held, model.source)))
     sizes = matrix.Sizes(others, model.source.size)
     trials = [Trial(model, profile, held) for profile in profiles_of(targets)]
@@ -373,21 +379,6 @@ def artifacts_at(path: Path, executor: Executor) -> tuple[Artifact, ...]:
         )
         for signature in held["signatures"]
     )
-
-
-def _require_same_names(artifact: Artifact, original: source.Source) -> None:
-    """Raise RequestError where inputs or outputs are not called the same in both: by which one is which could only be guessed."""
-    problems = []
-    for side in ("inputs", "outputs"):
-        ours, theirs = (
-            [spec["name"] for spec in signature[side]] for signature in (original.signature, artifact.signature)
-        )
-        if set(ours) != set(theirs):
-            problems.append(f"{artifact.path}: {side} are called {theirs}; in {original.path} they are called {ours}")
-    if problems:
-        raise RequestError(
-            "\n".join(problems), "convert it with the signature of its original, so that both have the same names"
-        )
 
 
 def _as_fed(signature: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -13,7 +13,7 @@ from toolkit.errors import WorkerLied
 from toolkit.jobs import Engine, Job, Output
 from toolkit.originals import DEFAULT_KEY
 from toolkit.recipe import FLOAT, is_calibrated
-from toolkit.runtime import Execution, Run, run_job
+from toolkit.runtime import Called, Execution, Run, run_job
 from toolkit.source import TENSORFLOW, Source
 from toolkit.store import Entry
 from toolkit.weights import ACCOUNTED, account_job, clipping_job
@@ -47,7 +47,7 @@ class Model:
     histograms: bool = False
     limits: Limits | None = None
     stops_early: bool = False
-    held: str | None = None
+    held: Called = field(default_factory=Called)
     task_metrics: tuple[str, ...] = ()
     _runs: dict[tuple[Any, ...], Job] = field(default_factory=dict)
     _linted_ranges: dict[str, Job] = field(default_factory=dict)
@@ -115,7 +115,9 @@ class Model:
         name = ("account", model if isinstance(model, Path) else (model.job, model.name))
         if name not in self._runs:
             floats = self.conversions.file(self.conversions.floats(artifact_format), artifact_format)
-            self._runs[name] = account_job(model, floats, signature=self.held if isinstance(model, Path) else None)
+            self._runs[name] = account_job(
+                model, floats, signature=self.held.signature if isinstance(model, Path) else None
+            )
         return self._runs[name]
 
     def clipping(self, model: Output | Path, artifact_format: str, scheme: str) -> Job | None:
@@ -130,7 +132,7 @@ class Model:
         if name not in self._runs:
             floats = self.conversions.file(self.conversions.floats(artifact_format), artifact_format)
             gathered = self.conversions.statistics(artifact_format, histograms=isinstance(model, Path))
-            key = self.held if isinstance(model, Path) else None
+            key = self.held.signature if isinstance(model, Path) else None
             self._runs[name] = clipping_job(model, floats, gathered.output("statistics"), signature=key)
         return self._runs[name]
 

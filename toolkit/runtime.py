@@ -43,12 +43,26 @@ class Execution:
     threads: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class Called:
+    """Which signature of a file is run, None for the one that it has, and what its inputs and outputs are called instead, by their own names."""
+
+    signature: str | None = None
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    outputs: Mapping[str, str] = field(default_factory=dict)
+
+    def options(self) -> dict[str, Any]:
+        """Return it as a job's options; without names where none is another."""
+        names = {"inputs": dict(self.inputs), "outputs": dict(self.outputs)}
+        return {"signature": self.signature, **({"names": names} if any(names.values()) else {})}
+
+
 def run_job(
     model: Path | Output,
     samples: Output | Path,
     execution: Execution,
     *,
-    signature: str | None = None,
+    signature: Called | str | None = None,
     first: int | None = None,
     before: Job | None = None,
 ) -> Job:
@@ -67,7 +81,7 @@ def run_job(
             "runtime": execution.runtime,
             "kernels": execution.kernels,
             "threads": execution.threads,
-            "signature": signature,
+            **(signature if isinstance(signature, Called) else Called(signature)).options(),
             "first": first,
         },
         inputs={"model": model, "samples": samples, **({} if before is None else {"before": before})},

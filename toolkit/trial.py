@@ -125,9 +125,7 @@ def attributed(model: Model, trial: Trial, verdict: Verdict, executor: Executor)
     try:
         found = attribute(chain, stage, samples_of(verdict.judged, stage, _LOOKED_AT), executor)
     except EdgeToolkitError as error:  # the verdict stands without it
-        message = f"which operator diverges was not looked for: {error.problem}"
-        said = {"code": "not-attributed", "severity": "info", "message": message}
-        return replace(verdict, findings=(*verdict.findings, said))
+        return _not_attributed(verdict, error.problem)
     return replace(verdict, attribution=found)
 
 
@@ -146,3 +144,12 @@ def _with_wrong_operator(chain: Chain, verdict: Verdict, executor: Executor) -> 
             about = f"the operator is {operator}, which gives something else there"
     said = {**finding, "message": f"{finding['message']}; {about}"}
     return replace(verdict, findings=tuple(said if each is finding else each for each in verdict.findings))
+
+
+def _not_attributed(verdict: Verdict, why: str) -> Verdict:
+    said = {
+        "code": "not-attributed",
+        "severity": "info",
+        "message": f"which operator diverges was not looked for: {why}",
+    }
+    return replace(verdict, findings=(*verdict.findings, said))

@@ -14,6 +14,7 @@ import toolkit
 from tests.e2e.breakages import IN_FILES, IN_RUNS, InFile, InRun, missed, of
 from tests.e2e.broken_networks import Network
 from toolkit import Original, Samples
+from toolkit.binding import Renamed
 from toolkit.errors import InvalidSamples, RequestError, UnjudgeableRun
 
 PENGUIN = ("culmen_length_mm", "culmen_depth_mm", "flipper_length_mm", "body_mass_g")
@@ -217,11 +218,23 @@ def test_a_batch_normalization_gone_wrong_is_caught_at_its_stage(
 
 
 def test_an_output_that_is_called_otherwise_is_refused(network, tmp_path):
-    """No position stands in for a name."""
+    """No position stands in for a name; what would do is proposed."""
     with pytest.raises(
         RequestError, match=r"outputs are called .*'Identity'.* they are called \['probabilities', 'scores'\]"
-    ):
+    ) as caught:
         verify_changed(network("penguin"), "output_renamed", {"name": "scores", "to": "Identity"}, tmp_path)
+
+    assert "say so: --rename Identity=scores; else" in caught.value.hint
+
+
+def test_an_output_that_is_called_otherwise_is_verified_by_the_users_word(network, tmp_path):
+    """Every stage of it, as if it had the name."""
+    given = {"name": "scores", "to": "Identity"}
+
+    (verdict,) = verify_changed(network("penguin"), "output_renamed", given, tmp_path, "Identity=scores").values()
+
+    assert verdict.outcome == "passed"
+    assert {each.output for each in verdict.total.comparisons} == {"probabilities", "scores"}
 
 
 def test_an_output_that_is_missing_is_refused(network, tmp_path):
@@ -230,12 +243,13 @@ def test_an_output_that_is_missing_is_refused(network, tmp_path):
         verify_changed(network("penguin"), "output_missing", {"name": "scores"}, tmp_path)
 
 
-def verify_changed(penguins, how, given, folder):
-    """Return what `verify` says of the shipped file, broken."""
+def verify_changed(penguins, how, given, folder, *renames):
+    """Return what `verify` says of the shipped file, broken, where it is said which tensor is which."""
     changed = {"changed": InFile("penguin", "quantization", how, given)}
     penguins.break_files(changed, folder)
     place, target = folder / "changed.artifact.tflite", penguins.healthy.target.name
-    return toolkit.verify(place, penguins.original, [target], penguins.samples, None, executor=penguins.executor)
+    named = Renamed(place, renames)
+    return toolkit.verify(named, penguins.original, [target], penguins.samples, None, executor=penguins.executor)
 
 
 def test_a_runtime_that_died_on_its_way_is_no_verdict(network, tmp_path):

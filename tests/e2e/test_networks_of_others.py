@@ -84,16 +84,20 @@ def test_resnet8_calibrated_on_another_scale_is_not_shipped(resnet8, images, exe
     assert not (tmp_path / "host" / "model.tflite").exists()
 
 
-def test_an_artifact_with_other_names_is_refused_at_once(resnet8, shared_models, images, edge):
-    """`verify` on a file that their converter wrote: it names input and output otherwise, and no position stands in for a name."""
+def test_an_artifact_with_other_names_is_bound_where_that_leaves_no_doubt(resnet8, shared_models, images, executor):
+    """`verify` on a file that their converter wrote: it names its only input and its only output otherwise."""
     theirs = shared_models / "resnet8" / "pretrainedResnet_quant.tflite"
 
-    ended = edge("verify", theirs, "--source", resnet8, "--target", "host", "--eval", images("test"), "--json")
+    (verdict,) = toolkit.verify(
+        theirs, Original(resnet8), ["host"], Samples(evaluation=images("test")), executor=executor
+    ).values()
 
-    assert ended.status == 2
-    assert "inputs are called ['input_1_int8']" in ended.out
-    assert "they are called ['image']" in ended.out
-    assert "finished after" not in ended.err
+    said = [found["message"] for found in verdict.findings if found["code"] == "bound-without-name"]
+    assert len(said) == 2
+    assert "the only input is called 'input_1_int8', and 'image' in the original" in said[0]
+    assert {each.output for each in verdict.total.comparisons} == {
+        spec["name"] for spec in verdict.source.signature["outputs"]
+    }
 
 
 def test_a_model_of_tensorflow_1_with_reference_variables_passes(shared_models, arrays, edge, tmp_path):

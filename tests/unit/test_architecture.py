@@ -57,7 +57,7 @@ ORDER = """
     baseline
     report_formats report_formats/*
     opening trial rejudging
-    matrix signatures next_steps
+    matrix signatures next_steps binding
     stability model_explorer drift suggestion
     experiments
     sweep_table

@@ -13,6 +13,7 @@ from toolkit.cli.options import (
     Common,
     EvaluationSets,
     Handed,
+    LintLimits,
     ReferenceDevice,
     Reported,
     Scheme,
@@ -47,6 +48,15 @@ def verify(
     bounds: Bounds = None,
     stop_early: StopEarly = False,
     reference_device: ReferenceDevice = "cpu",
+    rename: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--rename",
+            metavar="THEIRS=OURS",
+            help="What the artifact calls THEIRS is the original's OURS, an input or an output; may be given again.",
+        ),
+    ] = None,
+    limits: LintLimits = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="DIR", help="Where to write the reports, if anywhere.")
     ] = None,
@@ -54,6 +64,7 @@ def verify(
     """Compare an artifact that is already there with its original, stage by stage; or judge a bundle's runs by other bounds."""
     from toolkit import report
     from toolkit.api import verify
+    from toolkit.binding import Renamed
     from toolkit.opening import Samples
 
     if bounds is not None:
@@ -63,6 +74,8 @@ def verify(
             "calibration": calibration,
             "eval": evaluation,
             "task-metric": task_metric,
+            "rename": rename,
+            "limits": limits,
             "out": out,
         }
         return _rejudge(common, reported, artifact, bounds, others)
@@ -74,9 +87,10 @@ def verify(
         )
     original = handed(source, reference_device, ("signature", "shape"))
     sets = sets_of("--calibration", calibration), sets_of("--eval", evaluation)
-    samples = Samples(*sets, stop_early=stop_early, task_metrics=tuple(task_metric or ()))
+    samples = Samples(*sets, limits=limits, stop_early=stop_early, task_metrics=tuple(task_metric or ()))
+    named = Renamed(artifact, tuple(rename or ()))
     with common.executor() as executor:
-        outcomes = verify(artifact, original, target, samples, out, executor=executor)
+        outcomes = verify(named, original, target, samples, out, executor=executor)
     document = report.outcomes_json(outcomes)
     common.show(document, lambda: report.outcomes_text(outcomes))
     reported(document)
