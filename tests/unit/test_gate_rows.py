@@ -166,6 +166,15 @@ def test_bounds_and_margins():
     assert np.isnan(margin.now)
 
 
+def test_another_scheme_says_what_was_wanted():
+    """Whoever sees that it is another one sees why."""
+    said = "wanted static_wi8_ai8: inconclusive (few); shipped float16"
+
+    (row,) = facts.others(release(), release(scheme="float16", wanted=said), BY)
+
+    assert row == noticed("scheme", "static_wi8_ai8", "float16", said)
+
+
 def test_what_is_shown_only():
     before = release(tools={"gone": "1", "numpy": "2.0", "tensorflow": "2.20"})
     now = release(

@@ -193,6 +193,27 @@ def test_a_bundle_that_keeps_other_bounds_passes(bundled, bounds):
     assert near.text().splitlines()[0].index("PASSED") == 96
 
 
+@pytest.mark.parametrize(("limit", "outcome"), [(200, "failed"), (-40, "passed")])
+def test_a_profiles_own_bound_decides_over_what_it_extends(bundled, tmp_path, limit, outcome):
+    """As in a build: the base names the bundle's scheme, and one's own bound names none."""
+    profile = tmp_path / "mine.toml"
+    loose = "".join(
+        f'[[bounds]]\nstage = "{stage}"\noutput = "*"\nmetric = "{metric}"\noff = true\nbecause = "b"\n'
+        for stage in ("conversion", "quantization", "kernels", "device", "total")
+        for metric in ("max_abs", "sqnr_db", "top1_agreement")
+        if (stage, metric) != ("total", "sqnr_db")
+    )
+    own = f'[[bounds]]\nstage = "total"\noutput = "*"\nmetric = "sqnr_db"\nlimit = {limit}\nbecause = "mine"\n'
+    profile.write_text('name = "mine"\nabout = "m"\nextends = "host"\n' + loose + own)
+
+    found = rejudge(bundled(), profile)
+
+    assert [(each.metric, each.limit) for each in found.judged.total.comparisons if each.unit == "db"] == [
+        ("sqnr_db", limit)
+    ]
+    assert found.judged.outcome == outcome
+
+
 def test_what_bounds_switch_off_is_said(bundled, bounds):
     """Whoever reads that it passed sees what was not asked."""
     bundle, file = bundled(), bounds(("total", "max_abs", 9, REAL))

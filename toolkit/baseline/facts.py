@@ -98,7 +98,7 @@ def comparisons(before: Baseline, now: Baseline, by: Limits) -> Iterator[Row]:
 def others(before: Baseline, now: Baseline, by: Limits) -> Iterator[Row]:
     """Yield what is shown and not judged: what may explain the rest, and what looks too good."""
     pairs: list[tuple[str, Value, Value, str]] = [
-        ("scheme", before.scheme, now.scheme, "quantized in another way"),
+        ("scheme", before.scheme, now.scheme, now.wanted or "quantized in another way"),
         ("source", before.source_sha256[:8], now.source_sha256[:8], "the original is another"),
         ("stage", before.stage, now.stage, "the outputs are those of another last stage"),
     ]

@@ -65,7 +65,7 @@ class Baseline:
     asked: see `digest_of_samples`. `findings` has the worst severity and the count of each code. `every` is which elements of an output
     are kept, one in so many; 1 where it is not named. `labels` is a digest, None where there are none; `truth` are the labels by target, which a file
     does not keep. `engine` is what ran them, with its version, and `order` in which order the artifact itself has its inputs and outputs; None in
-    files of earlier releases.
+    files of earlier releases. `wanted` says which scheme was wanted in place of this one and what became of it; no file keeps it.
     """
 
     path: Path
@@ -91,6 +91,7 @@ class Baseline:
     every: Mapping[str, int] = field(default_factory=dict)
     engine: str | None = None
     order: Mapping[str, Sequence[str]] | None = None
+    wanted: str | None = field(default=None, compare=False, repr=False)
     truth: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
 
 
@@ -135,6 +136,7 @@ def of_bundle(bundle: Path, tasks: Sequence[str] | None = None, first: int | Non
             # Reports of earlier releases have neither.
             engine=report["runs"][stage].get("engine"),
             order=report["artifact"]["signature"].get("order"),
+            wanted=(report.get("wanted") or {}).get("text"),
             truth=truth,
         )
     except (KeyError, TypeError, AttributeError, IndexError) as error:
