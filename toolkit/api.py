@@ -365,7 +365,8 @@ def artifacts_at(path: Path, executor: Executor) -> tuple[Artifact, ...]:
     if not held["signatures"]:
         raise InvalidSource(f"{path}: has no signature, and no graph; an artifact with one would be right")
     several = len(held["signatures"]) > 1
-    scheme = scheme_of(held["weights_bytes"], held["activations"], [each["name"] for each in held["operators"]])
+    operators = [each["name"] for each in held["operators"]]
+    scheme = held.get("scheme") or scheme_of(held["weights_bytes"], held["activations"], operators)
     return tuple(
         Artifact(
             path=path,

@@ -12,6 +12,7 @@ import pytest
 
 from tests.e2e.conftest import PACKAGE, outputs_of
 from toolkit import registry
+from toolkit.api import artifact_at
 from toolkit.environments import resolve
 from toolkit.environments.instructions import cuts_sums_off
 from toolkit.errors import RequestError, Unconvertible, UnknownName
@@ -276,6 +277,27 @@ def test_a_scheme_drifts_no_more_than_its_rounding(onnx, name, scheme, least_db)
     assert least_db < noise < 90
     assert {"nothing-quantized", "not-as-asked"}.isdisjoint(findings(entry))
     assert entry.result["keeps"] == scheme
+
+
+@pytest.mark.parametrize(
+    ("name", "scheme", "telling"),
+    [
+        ("cnn", "float16", None),
+        ("cnn", "static_wi8_ai8", None),
+        ("cnn", "static_wi8_ai8", "uint8 weights"),
+        ("cnn", "static_wi8_ai16", None),
+        ("cnn", "dynamic_wi8_afp32", None),
+        ("gelu", "weight_only_wi8", None),
+        ("gelu", "weight_only_wi4", None),
+        ("gelu", "dynamic_wi4_afp32", None),
+        ("gelu", "float32", None),
+    ],
+)
+def test_the_scheme_is_read_of_the_file(onnx, executor, name, scheme, telling):
+    """As `verify` takes it, to judge somebody's file by the bounds of what it is."""
+    made = onnx.converted(name) if scheme == "float32" else onnx.quantized(name, scheme, telling=telling)
+
+    assert artifact_at(made.out / "model.onnx", executor).scheme == scheme
 
 
 def test_weights_of_a_dense_network_shrink_with_the_scheme(onnx):

@@ -88,6 +88,7 @@ def test_int8_weights_of_full_range_are_caught_there(emulator, executor, sample,
 
     verdict = outcomes[ANY_X86]
 
+    assert verdict.artifact.scheme == "static_wi8_ai8"
     guilty = "kernels" if cuts_sums_off(*local.features({})) else "device"
     (drift,) = [one for one in verdict.comparisons if (one.stage, one.metric) == (guilty, "sqnr_db")]
     assert drift.value < 25

@@ -22,7 +22,7 @@ ORDER = """
     job_graph
     workers
     executor progress
-    worker.onnx.graph worker.onnx.saturation worker.onnx.session worker.onnx.file worker.onnx.held worker.onnx.arithmetic
+    worker.onnx.graph worker.onnx.saturation worker.onnx.scheme worker.onnx.session worker.onnx.file worker.onnx.held worker.onnx.arithmetic
     worker.tflite.file worker.tflite.operators worker.tflite.arithmetic worker.tflite.reductions
     worker.tflite.constants worker.tflite.graphs worker.tflite.alignment worker.tflite.deviation
     worker.tflite.pairing worker.tflite.mishaps worker.tflite.attributes worker.account

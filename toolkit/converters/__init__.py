@@ -11,5 +11,6 @@ A converter is a module with
     calibrate(request) -> dict      optional: writes out/ranges.json from inputs["model"] and inputs["calibration"] (shards) with the engine's
                                     own calibration, for the estimator "converter"; JSON as in toolkit/quantizers
     inspect(request) -> dict        what any file of the format holds, inputs["model"], in the environment HOST_RUNTIME: {"signatures", "operators",
-                                    "tensors", "weights_bytes", "activations" (dtypes of what operators give), "findings"}
+                                    "tensors", "weights_bytes", "activations" (dtypes of what operators give), "findings"};
+                                    a "scheme" too, where dtypes alone do not tell by which the file was made
 """

@@ -23,6 +23,7 @@ from toolkit.worker.onnx.graph import (
     spec_of,
 )
 from toolkit.worker.onnx.saturation import CODE, overflows
+from toolkit.worker.onnx.scheme import scheme_of
 
 _SHOWN = 3
 
@@ -33,18 +34,20 @@ def inspect(request: Any) -> dict[str, Any]:
 
 
 def describe(path: Path) -> dict[str, Any]:
-    """Return the file's signature, operators (name, version, count), dtypes of tensors and activations, and bytes of weights by dtype.
+    """Return the file's signature, scheme, operators (name, version, count), dtypes of tensors and activations, and bytes of weights by dtype.
 
     Raises InvalidSource for what is no ONNX file.
     """
     model = read(path)
     try:
+        given = activations(model)
         return {
             "signatures": [signature(model)],
+            "scheme": scheme_of(model, given),
             "operators": _operators(model),
             "tensors": dict(Counter(_dtypes(model).values())),
             "weights_bytes": weights_bytes(model),
-            "activations": activations(model),
+            "activations": given,
             "findings": _findings(model),
         }
     except InvalidSource as error:

@@ -52,6 +52,7 @@ def held(path: Path, scheme: str, options: Mapping[str, Any], model: Path | None
     (signature,) = found.pop("signatures")
     given = found.pop("activations")
     keeps = scheme
+    del found["scheme"]
     findings = [*found.pop("findings"), *_other_dtypes(signature, options)]
     if model is not None:
         kept = {node.name for node in kept_nodes(read(model), options["keep_float"])}
