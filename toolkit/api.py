@@ -261,7 +261,8 @@ def _verify(
         if isinstance(outcome, Verdict) and not others:
             outcome = attributed(model, trial, outcome, executor)
         if isinstance(outcome, Verdict):
-            outcome = Request(original, samples, given).after_verify(outcome)
+            asked = Request(original, samples, given, tuple(renames), bool(called.inputs or called.outputs))
+            outcome = asked.after_verify(outcome)
         outcomes[trial.target.name] = outcome
         if isinstance(outcome, Verdict) and out is not None:
             bundle.write_reports(outcome, out, at_each)

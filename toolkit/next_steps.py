@@ -18,11 +18,16 @@ from toolkit.verdict import NextStep, Verdict
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a verb was asked: for which model, with which samples, for which target as it was named."""
+    """What a verb was asked: for which model, with which samples, for which target as it was named.
+
+    `renames` are texts "THEIRS=OURS", as `verify` takes them; `renamed` is whether tensors of the artifact are called otherwise, said or not.
+    """
 
     original: Original
     samples: Samples
     target: str
+    renames: tuple[str, ...] = ()
+    renamed: bool = False
 
     def after_build(self, verdict: Verdict, out: Path) -> Verdict:
         """Return the verdict with what tells more about the scheme that was wanted, else about itself where it did not pass; `out` has its bundle."""
@@ -44,10 +49,10 @@ class Request:
         if outcome.outcome == "inconclusive":
             return self._with_more_samples(outcome, artifact)
         stage = outcome.guilty_stage
-        if outcome.passed or stage is None or self.original.sizes:  # `debug` looks at one size
+        # `debug` looks into a .tflite at one size, by the original's names
+        if outcome.passed or stage is None or self.original.sizes or self.renamed or artifact.suffix != ".tflite":
             return None
-        quantized = outcome.artifact.scheme != FLOAT and artifact.suffix == ".tflite"
-        if stage == "quantization" and quantized and self.samples.calibration is not None:
+        if stage == "quantization" and outcome.artifact.scheme != FLOAT and self.samples.calibration is not None:
             return NextStep("which layers to keep in float", self._about("debug", artifact, "--suggest"))
         return NextStep(f"which operator diverges in {stage}", self._about("debug", artifact, "--stage", stage))
 
@@ -62,7 +67,8 @@ class Request:
             if self.samples.evaluation is not None
             else "a set of --eval beside that which calibrates"
         )
-        return NextStep(f"with {samples} in {named}: that settles it", self._about("verify", artifact))
+        renames = [word for text in self.renames for word in ("--rename", text)]
+        return NextStep(f"with {samples} in {named}: that settles it", self._about("verify", artifact, *renames))
 
     def _about(self, verb: str, artifact: Path, *more: str) -> str:
         source = ["--source", str(self.original.path), "--target", self.target]

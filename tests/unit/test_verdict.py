@@ -1167,6 +1167,9 @@ def test_a_failed_stage_leads_to_what_looks_into_it(judged, tmp_path):
     assert after(by_kernels) == ["boards/mine.toml", "--calibration", "cal.toml", "--stage", "kernels"]
     assert after(tried(judged(stages()), "float16")) is None
     assert after(by_kernels, original=Original(Path("m"), sizes=({"x": [1]}, {"x": [2]}))) is None
+    assert dataclasses.replace(request(), renamed=True).after_verify(by_kernels).next_step is None
+    onnx = dataclasses.replace(by_kernels, artifact=dataclasses.replace(by_kernels.artifact, path=Path("m.onnx")))
+    assert request().after_verify(onnx).next_step is None
     step = request().after_verify(by_kernels).next_step
     assert step is not None
     assert step.command.startswith(f"edge-toolkit debug {by_kernels.artifact.path} ")
@@ -1214,6 +1217,19 @@ def test_the_next_command_says_all_that_was_said_of_the_model(judged, tmp_path):
     ]:
         assert (flag, value) in pairs
     assert "--trust" in words
+
+
+def test_an_artifact_with_other_names_is_verified_again_by_them(judged, profile):
+    """What was said of them is said again."""
+    rate = profile(metric="top1_agreement", limit=0.9, unit="fraction")
+    few = judged({name: scores[:20] for name, scores in stages().items()}, rate)
+    asked = Request(Original(Path("m")), Samples("c.npz"), "host", ("out=scores",), True)
+
+    step = asked.after_verify(few).next_step
+
+    assert step is not None
+    assert step.command.endswith("--source m --target host --calibration c.npz --rename out=scores")
+    assert step.why == "with about 36 samples in a set of --eval beside that which calibrates: that settles it"
 
 
 def test_a_scheme_without_a_file_leads_to_its_own_build(shipped, tmp_path):
