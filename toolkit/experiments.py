@@ -57,7 +57,8 @@ class Row:
 
     `drift_db` holds the SQNR of the worst output for each stage against the one before it, `total_db` that of the last against the original (None:
     no noise, or nothing that can be told); `score` is the last stage's by the first task metric, `task`, of which `better` says what is good;
-    `latency_ms` is the median of one call, only where it is real.
+    `latency_ms` is the median of one call, only where it is real. `keeps` is the scheme that the file keeps: another than `scheme` where, say, no
+    weight became int8.
     """
 
     target: str
@@ -78,6 +79,7 @@ class Row:
     findings: tuple[str, ...] = ()
     pareto: bool = False
     problem: str | None = None
+    keeps: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON; numbers that JSON has not are "nan", "inf" and "-inf"."""
@@ -254,6 +256,7 @@ def _judged(row: Row, verdict: Verdict) -> Row:
         verdict=verdict.outcome,
         guilty_stage=verdict.guilty_stage,
         findings=tuple(f"{finding['severity']}: {finding['message']}" for finding in verdict.artifact.findings),
+        keeps=verdict.artifact.scheme,
     )
 
 

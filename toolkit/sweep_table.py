@@ -101,7 +101,7 @@ def as_csv(rows: Sequence[Row]) -> str:
     out = io.StringIO(newline="")
     writer = csv.writer(out)
     names = ["target", "scheme", "quantizer", "estimator", "calibration_samples", "size_bytes"]
-    rest = ["task", "score", "latency_ms", "verdict", "guilty_stage", "pareto", "problem"]
+    rest = ["task", "score", "latency_ms", "verdict", "guilty_stage", "pareto", "problem", "keeps"]
     writer.writerow([*names, *(f"{stage}_db" for stage in stages), "total_db", "score_low", "score_high", *rest])
     for row in rows:
         held = row.to_json()
@@ -186,7 +186,7 @@ def _cells(row: Row, stages: Sequence[str]) -> list[str]:
     return [
         "*" if row.pareto else "",
         row.target,
-        row.scheme,
+        row.scheme if row.keeps in (None, row.scheme) else f"{row.scheme} (it is {row.keeps})",
         row.quantizer or "",
         row.estimator or "",
         "" if row.calibration_samples is None else str(row.calibration_samples),

@@ -166,3 +166,12 @@ def test_what_has_no_finite_drift_is_not_drawn():
 @pytest.mark.parametrize(("noise", "shown"), [(0.0, None), (0.01, 20.0), (math.inf, -math.inf), (1.0, 0.0)])
 def test_noise_is_told_in_decibels(noise, shown):
     assert decibels(noise) == (shown if shown is None else pytest.approx(shown))
+
+
+def test_a_row_whose_file_keeps_another_scheme_is_called_what_it_is():
+    """No noise, for nothing became int8."""
+    table = sweep_table.text([row("dynamic_wi8_afp32", keeps="float32"), row("float16", keeps="float16")]).splitlines()
+
+    assert "dynamic_wi8_afp32 (it is float32)" in table[1]
+    assert "it is" not in table[2]
+    assert row("dynamic_wi8_afp32", keeps="float32").to_json()["keeps"] == "float32"
