@@ -11,11 +11,13 @@ from toolkit import metrics, registry
 
 SAID = {
     "agreement": "of=scores",
+    "channel_sqnr_db": "floor=0.1,samples=1",
     "class_iou": "of=yes_no",
     "class_recall": "of=scores",
     "decision_flips": "threshold=0.1",
     "kappa": "of=scores",
     "kl": "of=logits",
+    "outlier_error": "times=1,quantile=0.5",
     "mean_agreement": "of=yes_no",
     "map_iou": "of=yes_no",
     "psnr_db": "peak=8",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from toolkit.compare.comparison import Comparison
 from toolkit.compare.paired import exact_p
-from toolkit.metrics import ByChannel
+from toolkit.metrics import Behind
 
 if TYPE_CHECKING:
     from toolkit.compare.measured import Measurement
@@ -54,11 +54,11 @@ def _behind(measurement: Measurement, own: Measurement, bound: Bound) -> tuple[f
         better, worse = (own.hits, measurement.hits) if measurement.better == "higher" else (measurement.hits, own.hits)
         lost, won = int((better & ~worse).sum()), int((worse & ~better).sum())
         return (exact_p(lost, won) / 2 if lost > won else 1.0), f"{shown}: {lost} samples lost against it, {won} won"
-    if bound.unless is not None and hasattr(measurement.whole, "behind") and own.whole is not None:
-        value, where = cast(ByChannel, measurement.whole).behind(own.whole, bound.unless)
-        return value, where or shown
     if bound.unless is not None and _as_good(measurement.values[bound.unless_unit], bound.unless, measurement.better):
         return 0.0, shown
+    if bound.unless is not None and hasattr(measurement.whole, "behind") and own.whole is not None:
+        value, where = cast(Behind, measurement.whole).behind(own.whole, bound.unless)
+        return value, where or shown
     if measurement.better == "higher":
         return (0.0 if ours == theirs else ours - theirs), shown  # also of two that are infinite
     if ours > 0:

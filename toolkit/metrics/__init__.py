@@ -103,11 +103,11 @@ class Tally(Protocol):
         """Return (low, high) at that confidence; None where the value is judged as it is."""
 
 
-class ByChannel(Tally, Protocol):
-    """A tally that can tell channel by channel how far it is behind another one."""
+class Behind(Tally, Protocol):
+    """A tally that knows better than its value how far it is behind another one: channel by channel, say."""
 
     def behind(self, own: Tally, unless: float) -> tuple[float, str]:
-        """Return by how much the channel that is furthest behind that of `own` is, of those worse than `unless`, and which one it is."""
+        """Return by how much it is behind `own` in what is worse than `unless`, and in what; its value is worse than that."""
 
 
 class Whole(Metric, Protocol):
