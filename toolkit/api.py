@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from toolkit import bundle, environments, launchers, matrix, registry, saved_runs, signatures, source
+from toolkit import bundle, environments, launchers, matrix, own, registry, saved_runs, signatures, source
 from toolkit.binding import Renamed, bound
 from toolkit.chain import engine_of, execution_of, require_version
 from toolkit.conversion import Artifact, Conversions, artifact_of
@@ -245,13 +245,19 @@ def _verify(
         raise pair
     began = time.monotonic()
     original, held = pair
-    model, *others = matrix.drawn_at_each(matrix.opened_at_each(original, executor), samples, ())
+    profiles, opened = profiles_of(targets), matrix.opened_at_each(original, executor)
+    has_calibration = samples.of(opened[0].key)[0] is not None
+    wanted = {one.name: own.asked(one, held, has_calibration=has_calibration) for one in profiles}
+    model, *others = matrix.drawn_at_each(opened, samples, own.recipes_of(wanted.values()))
     held, called = bound(held, model.source, renames)
     for one in (model, *others):
         one.held = called
     held = replace(held, findings=(*held.findings, *matrix.said_of_one_size(held, model.source)))
     sizes = matrix.Sizes(others, model.source.size)
-    trials = [Trial(model, profile, held) for profile in profiles_of(targets)]
+    trials = [
+        Trial(model, one, held, own.own_candidates(model, one, wanted[one.name]), wanted[one.name].why)
+        for one in profiles
+    ]
     executor.outcomes([job for trial in trials for job in trial.jobs], [trial.goal for trial in trials])
     outcomes: Outcomes = {}
     attempts = attempts_of(model, trials, executor, began)

@@ -142,12 +142,21 @@ class Model:
         return self.run(self.conversions.file(floats, artifact_format), on_this_machine(artifact_format))
 
 
+@dataclass(frozen=True, slots=True)
+class Own:
+    """The run of the toolkit's own artifact on the target's kernels, on this machine, and the artifact."""
+
+    run: Job
+    artifact: Artifact
+
+
 @dataclass(slots=True)
 class Chain:
     """One target and one artifact: the jobs of every stage; `made` is what converted it, None for a file that was already there.
 
     `candidates` (JSON) are the variants among which it was chosen; what `linted` jobs find is said in the verdict. `account` holds each of the
-    artifact's constants against the float conversion's, None for a format where nothing does; `clipping` its ranges against what calibration showed.
+    artifact's constants against the float conversion's, None for a format where nothing does; `clipping` its ranges against what calibration
+    showed. `own` is what the toolkit makes by the same scheme, where the artifact is somebody's; `findings` are what was noticed while it was planned.
     """
 
     model: Model
@@ -159,6 +168,8 @@ class Chain:
     linted: tuple[Job, ...] = ()
     account: Job | None = None
     clipping: Job | None = None
+    own: Own | None = None
+    findings: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def jobs(self) -> list[Job]:

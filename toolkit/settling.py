@@ -36,7 +36,12 @@ _UNRESOLVED = re.compile(r"unresolved custom op: (\w+)")
 def settle(chain: Chain, executor: Executor, seconds: float) -> Verdict:
     """Return the verdict on a chain whose jobs have been run; raise the error of the first that failed, said of the target."""
     samples = _entry(executor, chain.model.samples, chain)
-    findings = [*chain.model.source.findings, *samples.result["findings"], *_about_the_target(chain.target)]
+    findings = [
+        *chain.model.source.findings,
+        *samples.result["findings"],
+        *_about_the_target(chain.target),
+        *chain.findings,
+    ]
     account = _account(chain, executor)
     findings += [*account.findings, *_clipping(chain, executor)]
     reference = _entry(executor, chain.model.reference, chain)
@@ -53,6 +58,7 @@ def settle(chain: Chain, executor: Executor, seconds: float) -> Verdict:
             job = _until_certain(chain, job, steps, noise, executor)
         steps.append(_step(stage, job, chain, executor))
         ran[stage] = job
+    own = _own_step(chain, executor)
     wanted = tasks.asked(chain.model.task_metrics, chain.target.bounds, chain.artifact.scheme)
 
     def judged() -> Verdict:
@@ -70,6 +76,7 @@ def settle(chain: Chain, executor: Executor, seconds: float) -> Verdict:
             candidates=chain.candidates,
             early=chain.model.stops_early and "device" in dict(chain.links),
             account=account,
+            own=own,
         )
         return judge(chain.target, chain.model.source, chain.artifact, evidence)
 
@@ -111,6 +118,14 @@ def _until_certain(
         run = longer(chain, run, min(2 * step.count, steps[0].count))
         step = _step("device", run, chain, executor)
     return run
+
+
+def _own_step(chain: Chain, executor: Executor) -> Step | None:
+    if chain.own is None:
+        return None
+    run = run_of(_entry(executor, chain.own.run, chain))
+    signature = signature_of_run(chain.own.artifact.signature, run.signature)
+    return Step("own", run, Signature.from_json(signature))
 
 
 def _failed(job: Job, executor: Executor) -> bool:

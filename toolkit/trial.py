@@ -15,6 +15,7 @@ from toolkit.errors import EdgeToolkitError
 from toolkit.executor import Executor
 from toolkit.job_graph import Goal
 from toolkit.jobs import Job
+from toolkit.own import beside
 from toolkit.recipe import Recipe
 from toolkit.reference_kernels import WRONG, of_kernels, without_them
 from toolkit.settling import said_of_target, settle
@@ -29,12 +30,16 @@ Attempt = Verdict | EdgeToolkitError
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What is tried for a target: an artifact that is there, or the candidates among which one is chosen."""
+    """What is tried for a target: an artifact that is there, or the candidates among which one is chosen.
+
+    Beside an artifact that is there, candidates are the toolkit's own, the best of which it is held against; `no_own` says why there is none.
+    """
 
     model: Model
     target: Target
     ready: Artifact | None = None
     candidates: tuple[Candidate, ...] = ()
+    no_own: str = ""
 
     @property
     def scheme(self) -> str:
@@ -55,7 +60,8 @@ class Trial:
     @property
     def linted(self) -> tuple[Job, ...]:
         """The jobs that look at the calibration set: at its samples, and where ranges are taken from them at these."""
-        estimators = [one.variant.estimator for one in self.candidates if one.variant.estimator is not None]
+        tried = self.candidates if self.ready is None else ()
+        estimators = [one.variant.estimator for one in tried if one.variant.estimator is not None]
         ours = any(estimator.needs != "converter" for estimator in estimators)
         ranges = self.model.lint_ranges(self.target.format) if ours else None
         return tuple(job for job in (self.model.linted, ranges) if job is not None)
@@ -89,7 +95,8 @@ def _planned(model: Model, trial: Trial, executor: Executor) -> Chain | EdgeTool
     try:
         floats, *_ = executor.run(model.conversions.floats(trial.target.format))
         if trial.ready is not None:
-            return replace(plan(model, trial.target, trial.ready, None, floats), linted=trial.linted)
+            there = replace(plan(model, trial.target, trial.ready, None, floats), linted=trial.linted)
+            return beside(there, trial.candidates, trial.no_own, executor)
         try:
             chosen = choose(list(trial.candidates), executor)
         except EdgeToolkitError as error:

@@ -332,10 +332,19 @@ def judge_chain(
         cumulative[step.stage] = measured if before is reference else measured_of(reference, step)
         before = before if step.stage == "source" else step  # which is a branch
     of_all = cumulative[last.stage]
-    beside = None if own is None or own.count != of_all.samples else measured_of(reference, own)
+    beside = None if own is None else _measured_of_first(reference, own, of_all.samples, asked, context)
     extent: compare.Extent = "until certain" if early else "all"
     total = compare.judge(of_all, bounds, stage="total", context=context, over=extent, own=beside)
     return Judged(tuple(stages), total, cumulative)
+
+
+def _measured_of_first(
+    reference: Ran, own: Ran, count: int, asked: Collection[str], context: Context
+) -> Measured | None:
+    """Return what is measured of own over the first samples; None where it ran fewer."""
+    if own.count < count:
+        return None
+    return compare.measure(reference.read(count), own.read(count), asked, context.parts)
 
 
 def _over(measured: Measured, reference: Ran, *, early: bool) -> compare.Extent:

@@ -56,6 +56,7 @@ ORDER = """
     bundle
     baseline
     report_formats report_formats/*
+    own
     opening trial rejudging
     matrix signatures next_steps binding
     stability model_explorer drift suggestion

@@ -1,7 +1,7 @@
 """Signal-to-quantization-noise ratio of each channel (the last axis) over all samples, in dB: that of the worst one.
 
-Errors of a quiet channel vanish beside a loud one in any ratio of the whole output. A channel that hardly moves beside the loudest of its part is left
-out, for no quantization keeps it, and so is one whose variation few samples carry.
+Errors of a quiet channel vanish beside a loud one in any ratio of the whole output. A channel that hardly moves beside the loudest of its part is
+left out, for no quantization keeps it, and so is one whose variation few samples carry.
 """
 
 from __future__ import annotations
@@ -53,18 +53,18 @@ class Channels:
     def __init__(self, parts: tuple[int, ...], floor: float, samples: float) -> None:
         self._parts, self._floor, self._samples = parts, floor, samples
         width = sum(parts)
-        self._sums = np.zeros((width, 2))
+        self.sums = np.zeros((width, 2))  # of signal and noise
         self._squares = np.zeros(width)
         self._worst = np.full(width, -1.0)
         self._worst_sample = np.zeros(width, int)
 
     def add(self, start: int, reference: Real, candidate: Real) -> None:
         """Take the next samples, both less the reference's mean of each channel."""
-        width = len(self._sums)
+        width = len(self.sums)
         with np.errstate(invalid="ignore", over="ignore"):
             signal = np.square(reference.reshape(len(reference), -1, width)).sum(axis=1)
             noise = np.square((candidate - reference).reshape(len(reference), -1, width)).sum(axis=1)
-            self._sums += np.stack([signal.sum(axis=0), noise.sum(axis=0)], axis=1)
+            self.sums += np.stack([signal.sum(axis=0), noise.sum(axis=0)], axis=1)
             self._squares += np.square(signal).sum(axis=0)
         rows = noise.argmax(axis=0)
         largest = noise[rows, np.arange(width)]
@@ -74,7 +74,7 @@ class Channels:
     def value(self) -> float:
         """Return the ratio of the worst channel that counts, in dB."""
         values = self.by_channel()
-        if np.isnan(self._sums).any():
+        if np.isnan(self.sums).any():
             return math.nan
         return float(values[self._place]) if self._counts.any() else math.inf
 
@@ -89,19 +89,19 @@ class Channels:
     @property
     def detail(self) -> str:
         """Which channel is the worst, and how many count."""
-        if len(self._sums) == 1:
+        if len(self.sums) == 1:
             return ""
         if not self._counts.any():
-            return f"none of {len(self._sums)} channels varies enough to be judged"
-        return f"channel {self._place} of {len(self._sums)}"
+            return f"none of {len(self.sums)} channels varies enough to be judged"
+        return f"channel {self._place} of {len(self.sums)}"
 
     def by_channel(self) -> Real:
         """Return the ratio of each channel, (C,) in dB."""
-        return decibels(self._sums)
+        return decibels(self.sums)
 
     def behind(self, own: Tally, unless: float) -> tuple[float, str]:
         """Return by how many dB the channel that is furthest behind own's is, of those that count and have less than `unless`, and which it is."""
-        if not isinstance(own, Channels) or len(own._sums) != len(self._sums):
+        if not isinstance(own, Channels) or len(own.sums) != len(self.sums):
             return math.nan, "the toolkit's own artifact has other channels"
         ours, theirs = self.by_channel(), own.by_channel()
         if np.isnan(ours).any():
@@ -122,7 +122,7 @@ class Channels:
     @property
     def _counts(self) -> np.ndarray:
         """Which channels are judged, bool (C,)."""
-        signal = self._sums[:, 0]
+        signal = self.sums[:, 0]
         loudest, start = np.zeros(len(signal)), 0
         for width in self._parts:
             loudest[start : start + width] = signal[start : start + width].max()

@@ -1,7 +1,7 @@
 """Largest absolute difference of a sample that stands out from all others: max |c - r|, and 0 where no sample stands out.
 
-One answer that is wrong among many moves no ratio of powers. An error by itself is no such answer, for steep functions have large errors everywhere: it
-stands out where it is many times what nearly all samples have.
+One answer that is wrong among many moves no ratio of powers. An error by itself is no such answer, for steep functions have large errors everywhere:
+it stands out where it is many times what nearly all samples have.
 """
 
 from __future__ import annotations
@@ -50,16 +50,16 @@ class Outlier:
 
     def __init__(self, times: float, quantile: float) -> None:
         self._times, self._quantile = times, quantile
-        self._errors: list[Real] = []
+        self._blocks: list[Real] = []
 
-    def add(self, start: int, reference: Real, candidate: Real) -> None:
+    def add(self, start: int, reference: Real, candidate: Real) -> None:  # noqa: ARG002 (as every tally has it)
         """Take the next samples."""
         with np.errstate(invalid="ignore"):
-            self._errors.append(np.abs(rows(candidate) - rows(reference)).max(axis=1))
+            self._blocks.append(np.abs(rows(candidate) - rows(reference)).max(axis=1))
 
     def value(self) -> float:
         """Return the largest error, real units, where it stands out; else 0."""
-        errors = self._all
+        errors = self.errors
         if not len(errors) or np.isnan(errors).any():
             return math.nan
         largest = float(errors.max())
@@ -71,7 +71,7 @@ class Outlier:
     @property
     def worst_sample(self) -> int | None:
         """The sample with the largest error, which is what argmax stops at too where one is NaN; None where none has any."""
-        errors = self._all
+        errors = self.errors
         return None if not len(errors) or errors.max() == 0 else int(errors.argmax())
 
     @property
@@ -79,18 +79,19 @@ class Outlier:
         """How large the error of nearly all samples is."""
         return f"{self._quantile:.0%} of the samples have {self._usual:.3g} or less" if self.value() > 0 else ""
 
-    def behind(self, own: Tally, unless: float) -> tuple[float, str]:
+    def behind(self, own: Tally, unless: float) -> tuple[float, str]:  # noqa: ARG002 (as every tally has it)
         """Return how many times own's largest error this one is; `unless` was asked before."""
         if not isinstance(own, Outlier):
             return math.nan, ""
-        ours, theirs = float(self._all.max()), float(own._all.max())
+        ours, theirs = float(self.errors.max()), float(own.errors.max())
         said = f"{ours:.3g} in one sample, {self._usual:.3g} in nearly all; the toolkit's own {theirs:.3g} at most"
         return (ours / theirs if theirs > 0 else math.inf if ours > 0 else 1.0), said
 
     @property
     def _usual(self) -> float:
-        return float(np.quantile(self._all, self._quantile))
+        return float(np.quantile(self.errors, self._quantile))
 
     @property
-    def _all(self) -> Real:
-        return np.concatenate(self._errors) if self._errors else np.zeros(0)
+    def errors(self) -> Real:
+        """Those of the samples so far, (n,)."""
+        return np.concatenate(self._blocks) if self._blocks else np.zeros(0)
