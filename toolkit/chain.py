@@ -156,7 +156,7 @@ class Chain:
 
     `candidates` (JSON) are the variants among which it was chosen; what `linted` jobs find is said in the verdict. `account` holds each of the
     artifact's constants against the float conversion's, None for a format where nothing does; `clipping` its ranges against what calibration
-    showed. `own` is what the toolkit makes by the same scheme, where the artifact is somebody's; `findings` are what was noticed while it was planned.
+    showed. `own` is what the toolkit makes by the same scheme, where the artifact is somebody's; `findings` were noticed while it was planned.
     """
 
     model: Model

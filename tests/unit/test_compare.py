@@ -19,7 +19,14 @@ from toolkit.signature import Signature, TensorSpec
 from toolkit.target import Bound
 from toolkit.worker.shards import ShardWriter
 
-SAID = {"decision_flips": "threshold=0.1", "kl": "of=logits", "psnr_db": "peak=8", "topk_agreement": "k=2"}
+SAID = {
+    "channel_sqnr_db": "floor=0.1,samples=1",
+    "decision_flips": "threshold=0.1",
+    "kl": "of=logits",
+    "outlier_error": "times=10,quantile=0.95",
+    "psnr_db": "peak=8",
+    "topk_agreement": "k=2",
+}
 ALL = tuple(f"{name}:{SAID[name]}" if name in SAID else name for name in registry.names("metrics"))
 NAMES = tuple(name for name in ALL if load(name).applies((1, 4)) is None)
 
@@ -39,7 +46,7 @@ def run(name="run", *, cut=0, specs=None, **outputs):
 
 
 def bound(metric="max_abs", limit=0.1, stage="total", output="*", **more):
-    unit = "real" if metric in ("max_abs", "mean_abs", "rmse") else ""
+    unit = "real" if metric.partition(":")[0] in ("max_abs", "mean_abs", "rmse", "outlier_error") else ""
     return Bound(
         **({"stage": stage, "output": output, "metric": metric, "limit": limit, "unit": unit, "because": "b"} | more)
     )

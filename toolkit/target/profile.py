@@ -399,6 +399,6 @@ class Target(Model):
             total = [
                 bound for bound in bounds if bound.stage == "total" and (not bound.schemes or scheme in bound.schemes)
             ]
-            if all(bound.off or bound.is_silent for bound in total):
+            if all(bound.off or bound.is_silent or bound.unit == ACHIEVABLE for bound in total):
                 raise ValueError(f"none for stage 'total' with scheme {scheme}; without one nothing can pass")
         return bounds
