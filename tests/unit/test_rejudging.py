@@ -208,7 +208,7 @@ def test_a_profiles_own_bound_decides_over_what_it_extends(bundled, tmp_path, li
 
     found = rejudge(bundled(), profile)
 
-    assert [(each.metric, each.limit) for each in found.judged.total.comparisons if each.unit == "db"] == [
+    assert [(each.metric, each.limit) for each in found.judged.total.comparisons if each.metric == "sqnr_db"] == [
         ("sqnr_db", limit)
     ]
     assert found.judged.outcome == outcome

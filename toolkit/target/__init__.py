@@ -17,7 +17,7 @@ from toolkit.config import Location, Problem, dotted
 from toolkit.errors import InvalidConfig, RequestError, UnknownName, suggestion
 from toolkit.target.deciding import contradictions, deciding, for_scheme
 from toolkit.target.layers import Layer, Merged, layers, merge
-from toolkit.target.profile import Bound, BoundsFile, Budget, Conversion, Origin, Runtime, Stage, Target
+from toolkit.target.profile import ACHIEVABLE, Bound, BoundsFile, Budget, Conversion, Origin, Runtime, Stage, Target
 
 __all__ = [
     "Bound",
@@ -207,7 +207,7 @@ def _judges_the_total(bounds: Iterable[Bound], scheme: str) -> bool:
     outputs = {bound.output for bound in held}
     kinds = {"", *(kind for bound in held for kind in bound.kinds)}
     decide = (bound for output in outputs for kind in kinds for bound in deciding(held, output, kind))
-    return any(not (bound.off or bound.is_silent) for bound in decide)
+    return any(not (bound.off or bound.is_silent or bound.unit == ACHIEVABLE) for bound in decide)
 
 
 def _by_file(problems: Iterable[Problem], chain: list[Layer], merged: Merged) -> dict[Path, list[Problem]]:
