@@ -139,6 +139,31 @@ def test_a_broken_operator_of_a_float_file_is_named_in_the_conversion(bench):
     assert found.reproduction is not None
 
 
+@pytest.mark.parametrize(("side", "place"), [("quantized", 6), ("floats", 5)])
+def test_what_is_only_called_as_something_else_is_not_blamed(bench, side, place):
+    """A converter calls what it folds by one of the nodes in it: the file is sound, and two of its tensors have each other's names."""
+    sound = getattr(bench, side)
+    stage = "quantization" if side == "quantized" else "conversion"
+    chain = bench.chain(bench.broken(sound, place, "names"), "host")
+    if stage == "conversion":
+        run = run_job(chain.artifact.path, chain.model.verification, on_this_machine("tflite"))
+        chain = replace(chain, links=[(name, run if name == stage else job) for name, job in chain.links])
+    bench.executor.outcomes([job for name, job in chain.links if name != "source"])
+
+    found = attribute(chain, stage, WORST, bench.executor)
+
+    misnamed = [
+        each for each in found.operators if each.not_isolated and "stands for something else" in each.not_isolated
+    ]
+    assert len([each for each in misnamed if each.cumulative is None]) == 2
+    assert all(each.noise is None for each in misnamed if each.cumulative is None)
+    assert any("not compared, as what the reference calls so stands for something else" in note for note in found.notes)
+    if stage == "conversion":
+        assert all(each.noise < 1e-9 for each in found.operators if each.noise is not None)
+    else:
+        assert found.guilty is None or found.guilty.isolated.max_lsb < 4
+
+
 @pytest.fixture(scope="module")
 def kernels(bench):
     """What reference kernels and XNNPACK's give for the sound int8 file: other roundings, in some operators."""

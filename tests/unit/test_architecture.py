@@ -28,7 +28,7 @@ ORDER = """
     worker.tflite.pairing worker.tflite.mishaps worker.tflite.attributes worker.account
     runtimes worker.tflite.interpreter worker.tflite.taps worker.tflite.parts worker.tflite.pieces worker.tflite.counterparts worker.infer runtimes/*
     worker.statistics estimators estimators/* worker.calibration worker.drift worker.clipping
-    worker.seen worker.divergence worker.handing_over worker.reproduction worker.graph_values
+    worker.seen worker.naming worker.divergence worker.handing_over worker.reproduction worker.graph_values
     worker.plots
     worker.user_metric
     lints lints/* worker.lint linting

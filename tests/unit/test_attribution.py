@@ -10,7 +10,7 @@ import pytest
 
 from toolkit.attribution import Attribution, Deviation, Operator, stands_out
 from toolkit.attribution.folder import write
-from toolkit.attribution.ranking import by_own_noise, by_rise
+from toolkit.attribution.ranking import by_own_noise, by_rise, fell_again
 from toolkit.attribution.searching import samples_of
 from toolkit.compare import Comparison, Judgement, Measured
 from toolkit.errors import StoreFailed
@@ -155,7 +155,19 @@ def test_what_fell_or_was_lost_already_is_charged_to_nobody():
     shares = [{"y": 1.0}, {"y": 0.5}, None, {"y": "inf"}, {"y": "inf"}]
     curve = [{"place": place, "shares": each} for place, each in enumerate(shares)]
 
-    assert [each.noise for each in by_rise(own, curve, "y", 0.0)] == [1.0, 0.0, None, math.inf, 0.0]
+    assert [each.noise for each in by_rise(own, curve, "y", 0.0)] == [0.5, 0.0, None, math.inf, 0.0]
+
+
+def test_noise_that_the_next_operator_takes_away_is_no_error_of_the_one_before_it():
+    """Handed over was to a tensor that is called the same and stands for something else: what the file really computes is far better."""
+    own = by_own_noise([row(place, 0.1, own=0.1) for place in range(4)], (4, 9), by_bits=False)
+    curve = [{"place": place, "shares": {"y": share}} for place, share in enumerate([0.01, 1.8, 0.02, 0.05])]
+
+    risen = by_rise(own, curve, "y", 0.0)
+
+    assert [each.noise for each in risen] == pytest.approx([0.01, 0.01, 0.0, 0.03])
+    assert [each.at_output for each in risen] == [0.01, 1.8, 0.02, 0.05]
+    assert fell_again(curve, "y") == [1]
 
 
 def comparison(stage: str, worst: int | None, limit: float) -> Comparison:

@@ -18,21 +18,45 @@ def by_own_noise(rows: Sequence[Mapping[str, Any]], samples: Sequence[int], *, b
 def by_rise(
     operators: Sequence[Operator], curve: Sequence[Mapping[str, Any]], output: str, before: float
 ) -> list[Operator]:
-    """Return the operators with the noise at an output after each, and by how much it rose.
+    """Return the operators with the noise at an output after each, and by how much it rose and did not fall again.
 
-    An operator that gives several tensors has it at the one that deviates most.
+    What falls again when the next operators are the candidate's as well was no error of it, whose part in the answer stays: it was handed over to a
+    tensor that is called the same and stands for something else. An operator that gives several tensors has it at the one that deviates most.
     """
     ranked = [replace(each, noise=None) for each in operators]
-    for step in curve:
+    stays = _least_from_here(curve, output)
+    for number, step in enumerate(curve):
         own = [each for each in operators if each.place == step["place"] and each.cumulative is not None]
         if step["shares"] is None or not own:
             continue
         share = float(step["shares"][output])
-        rise = share - before if before < math.inf else 0.0  # what is lost cannot be lost again
+        rise = stays[number] - before if before < math.inf else 0.0  # what is lost cannot be lost again
         most = max(own, key=lambda each: 0.0 if each.cumulative is None else each.cumulative.share)
         ranked[operators.index(most)] = replace(most, at_output=share, noise=max(rise, 0.0))
-        before = share
+        before = stays[number]
     return ranked
+
+
+def fell_again(curve: Sequence[Mapping[str, Any]], output: str) -> list[int]:
+    """Return the places where handing over makes more than twice the noise that there is when the next operators are the candidate's as well."""
+    stays = _least_from_here(curve, output)
+    known = [
+        (step["place"], float(step["shares"][output]), least)
+        for step, least in zip(curve, stays, strict=True)
+        if step["shares"]
+    ]
+    return [place for place, share, least in known if share > 2 * least]
+
+
+def _least_from_here(curve: Sequence[Mapping[str, Any]], output: str) -> list[float]:
+    """Return for each step the least noise at an output of it and of those after it; NaN counts as nothing but noise."""
+    found, least = [], math.inf
+    for step in reversed(curve):
+        if step["shares"] is not None:
+            share = float(step["shares"][output])
+            least = min(least, math.inf if math.isnan(share) else share)
+        found.append(least)
+    return found[::-1]
 
 
 def _operator(row: Mapping[str, Any], samples: Sequence[int], *, by_bits: bool) -> Operator:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.attribution import BY_BITS, Attribution, Operator
-from toolkit.attribution.ranking import by_own_noise, by_rise
+from toolkit.attribution.ranking import by_own_noise, by_rise, fell_again
 from toolkit.attribution.reproducing import Looked, reproduced
 from toolkit.attribution.sides import diverging, execution, said, sides
 from toolkit.attribution.text import decibels
@@ -28,6 +28,7 @@ _HOST = Engine(HOST_RUNTIME)
 _SEEN_BYTES = (
     1 << 26
 )  # of tensors that are kept of each side: of a large network fewer samples are looked at, but at least one
+_NAMED = 4  # operators that are not compared, by name
 _OF_TENSORFLOW = "both of its sides are graphs of TensorFlow, of which no operator is cut out here"
 
 
@@ -86,7 +87,12 @@ class _Search:
             return self.untold(f"of a .{self.chain.target.format} file no operator is cut out here")
         looked = self._look(samples)
         (weighed,) = self.executor.run(
-            _job("operators against one another", "weigh", looked.inputs, {"samples": looked.samples})
+            _job(
+                "operators against one another",
+                "weigh",
+                looked.inputs,
+                {"samples": looked.samples, "one_file": self.stage in BY_BITS},
+            )
         )
         held = json.loads((weighed.out / "rows.json").read_text())
         operators = by_own_noise(held["rows"], looked.samples, by_bits=self.stage in BY_BITS)
@@ -173,7 +179,13 @@ class _Search:
         output = max(shares[-1], key=lambda name: float(shares[-1][name]))
         began = 0.0 if held["begin"] is None else float(held["begin"][output])
         own = f"quantized inputs alone make noise at output {output!r}, SQNR {decibels(began)} dB, which is charged to no operator"
-        return by_rise(operators, held["curve"], output, began), output, [own] if began > 0 else []
+        notes = [own] if began > 0 else []
+        fell = set(fell_again(held["curve"], output))
+        named = [str(each) for each in operators if each.place in fell and each.cumulative is not None][:_NAMED]
+        if named:
+            took = "handing over there makes noise that the next operators take away, so that it is charged to none"
+            notes.append(f"{took}: {', '.join(named)}")
+        return by_rise(operators, held["curve"], output, began), output, notes
 
 
 def _name(file: Path | Output) -> str:
@@ -188,6 +200,9 @@ def _notes(held: Mapping[str, Any]) -> list[str]:
     """Return what limits what was found."""
     missing = held["unmatched"]
     notes = [f"nothing in the reference stands for {len(missing)}, as {missing[0]}"] if missing else []
+    if held["misnamed"]:
+        called = ", ".join(held["misnamed"][:_NAMED])
+        notes.append(f"not compared, as what the reference calls so stands for something else: {called}")
     for side, whose in (("before", "reference"), ("after", "candidate")):
         if held["same"].get(side) is False:
             notes.append(

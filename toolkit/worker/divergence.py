@@ -20,6 +20,7 @@ import numpy as np
 
 from toolkit.errors import InvalidSource, RequestError
 from toolkit.worker.drift import Tally, plain, share_of
+from toolkit.worker.naming import misnamed
 from toolkit.worker.seen import Seen, Values
 from toolkit.worker.shards import ShardWriter, read_index, read_samples, sequence_length
 from toolkit.worker.tflite import pieces
@@ -81,7 +82,7 @@ def weigh(request: Any) -> dict[str, Any]:
 
     Inputs: model, floats (where the reference is another file), samples, taps (of the reference), given (of the candidate), alone (of its operators
     by themselves), and before and after, outputs of the same files as they are, whose samples are options["samples"]: `same` tells whether the files
-    gave the same with all of their tensors to be read.
+    gave the same with all of their tensors to be read. Unless options["one_file"], tensors are known by name, which is no proof: see `naming`.
     """
     seen = Seen(request.inputs)
     rows = [
@@ -93,6 +94,7 @@ def weigh(request: Any) -> dict[str, Any]:
     for values, given, own in zip(seen.reference(), seen.candidate(), alone, strict=True):
         for row in rows:
             row.add(seen, values, given, own)
+    not_same = [] if request.options["one_file"] else _without_misnamed(request.inputs["model"], seen, rows)
     same = {
         side: _same(request.inputs[path], request.inputs[taps], request.inputs[run], request.options["samples"])
         for side, run, path, taps in (
@@ -105,10 +107,23 @@ def weigh(request: Any) -> dict[str, Any]:
     held = {
         "rows": [row.to_json(seen.model, differing) for row in rows],
         "unmatched": without_counterpart(seen.model, set(seen.found)),
+        "misnamed": not_same,
         "same": same,
     }
     (request.out / "rows.json").write_text(json.dumps(held))
     return {"rows": len(rows)}
+
+
+def _without_misnamed(model: Path, seen: Seen, rows: Sequence[_Row]) -> list[str]:
+    """Compare no tensors whose namesakes are something else, and run nothing on them; return their names."""
+    found = misnamed(seen.model, rows, list(pieces.output_names(model).values()))
+    for row in rows:
+        if row.index in found:
+            row.take_away("what the reference calls so stands for something else")
+        elif row.why is None and (fed := found.intersection(pieces.fed(seen.model, row.node))):
+            row.isolated = Tally()
+            row.why = f"what the reference calls {seen.model.tensors[min(fed)].name} stands for something else"
+    return [f"{row.node.operator} {row.tensor.name}" for row in rows if row.index in found]
 
 
 @dataclass
@@ -136,6 +151,11 @@ class _Row:
         if self.why is None:
             self.isolated.add(reference, self.tensor.dequantize(own[str(self.index)]))
             self.alone_equal = self.alone_equal and _identical(right, own[str(self.index)])
+
+    def take_away(self, why: str) -> None:
+        """Say nothing of it but why."""
+        self.other, self.why, self.equal, self.alone_equal = None, why, False, False
+        self.cumulative, self.isolated = Tally(), Tally()
 
     def to_json(self, model: Parts, differing: set[int]) -> dict[str, Any]:
         fed = pieces.fed(model, self.node)
