@@ -189,6 +189,26 @@ def test_an_x86_emulator_that_is_not_there_is_said(settings, monkeypatch):
     assert not qemu.ready("onnxruntime", {"cpu": "haswell"}, settings)
 
 
+def test_doctor_says_whether_x86_is_emulated(settings, monkeypatch, tmp_path):
+    """In the line about QEMU: not made yet, made, broken, or not to be had on such a machine."""
+    monkeypatch.setattr(x86.os, "uname", lambda: SimpleNamespace(machine="x86_64"))
+    monkeypatch.setattr(x86.shutil, "which", lambda name: None)
+    assert x86.said(settings) == "; no x86_64 yet: edge-toolkit setup qemu"
+
+    program = tmp_path / "qemu-x86_64"
+    monkeypatch.setattr(x86.shutil, "which", lambda name: str(program))
+    for script, says in (
+        ("echo qemu-x86_64 version 8.2.1", "; x86_64 by 8.2.1"),
+        ("exit 1", "; no x86_64: emulation: "),
+    ):
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+        assert x86.said(settings).startswith(says)
+
+    monkeypatch.setattr(x86.os, "uname", lambda: SimpleNamespace(machine="aarch64"))
+    assert x86.said(settings) == ""
+
+
 @pytest.mark.parametrize("cpu", [*CPUS, *x86.PROCESSORS])
 def test_features_are_those_that_the_core_is_told(cpu):
     """So that what is concluded from them holds for what runs."""

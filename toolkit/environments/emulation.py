@@ -95,7 +95,7 @@ def status(settings: Settings) -> Status:
                 "launcher", "qemu", False, about, None, problem, "use a Debian-like machine, or a container of one"
             )
         return Status("launcher", "qemu", False, about, None, "not made yet", "edge-toolkit setup qemu")
-    about = f"qemu {system.emulator.version}"
+    about = f"qemu {system.emulator.version}{x86.said(settings)}"
     missing = [name for name in EMULATED if find_packages(name, settings) is None]
     if missing:
         problem = f"no aarch64 packages of {', '.join(missing)} yet"

@@ -90,6 +90,17 @@ def make_if_it_serves(settings: Settings) -> Emulator | None:
     return make_emulator(settings) if os.uname().machine in X86 else None
 
 
+def said(settings: Settings) -> str:
+    """Return what `doctor` adds about x86_64 to the line on QEMU; nothing on a machine on which it is not emulated."""
+    if os.uname().machine not in X86:
+        return ""
+    try:
+        emulator = find_emulator(settings)
+    except EnvironmentUnavailable as error:
+        return f"; no x86_64: {error.problem}"
+    return f"; x86_64 by {emulator.version}" if emulator else "; no x86_64 yet: edge-toolkit setup qemu"
+
+
 def require_x86() -> None:
     """Raise `EnvironmentUnavailable` where this machine is no x86_64, whose packages are what runs."""
     machine = os.uname().machine
