@@ -60,6 +60,7 @@ def build(
     `out/<target>/sizes/<size>/`. Raises RequestError for what is wrong with the request as a whole.
     """
     asked = scheme if isinstance(scheme, Asked) else Asked(scheme)
+    profiles_of(targets)  # what is wrong with them is said before anything runs
     with executing(executor) as running:
         if environments.find(TENSORFLOW.environment, settings=running.settings) is None:  # the first time here
             make_environments([(one, recipes_of(one, asked)) for one in profiles_of(targets)], running.settings)
