@@ -1,4 +1,4 @@
-"""Break .tflite files, each in the one way that a request names; runs where LiteRT is.
+"""Break .tflite files, each in the one way that a request names; runs where LiteRT or TensorFlow is.
 
     python break_artifacts.py REQUESTS.json
 
@@ -15,7 +15,11 @@ from typing import Any
 
 import flatbuffers
 import numpy as np
-from ai_edge_litert import schema_py_generated as schema
+
+try:
+    from ai_edge_litert import schema_py_generated as schema
+except ImportError:  # TensorFlow's environment has its own
+    from tensorflow.lite.python import schema_py_generated as schema
 
 _DTYPES = {getattr(schema.TensorType, name.upper()): np.dtype(name) for name in ("float32", "int8", "int32", "int64")}
 _CODES = {
@@ -209,6 +213,16 @@ def scales_averaged(file: File, kind: str, number: int) -> None:
     """Read the weights of all channels with the mean of their scales, as where one scale for a tensor is taken for one for each channel."""
     scales = file.scales(file.operators(kind)[number].inputs[1])
     scales[:] = scales.mean()
+
+
+def range_halved(file: File, kind: str, number: int) -> None:
+    """Give what an operator puts out half of its range, so that larger numbers are clipped; what reads it knows."""
+    (place,) = file.operators(kind)[number].outputs
+    file.scales(place)[:] *= 0.5
+    for each in file.graph.operators:
+        if each.inputs[0] == place and len(each.inputs) == 3 and each.inputs[2] >= 0:  # with a bias of its own scale
+            file.scales(each.inputs[2])[:] *= 0.5
+            file.constant(each.inputs[2])[:] *= 2
 
 
 def input_scaled(file: File, factor: float) -> None:
