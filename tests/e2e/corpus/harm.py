@@ -15,7 +15,7 @@ Arrays = Mapping[str, np.ndarray]
 LIMITS = {"accuracy": 0.02, "mean recall": 0.02, "mean IoU": 0.02, "R2": 0.02, "found": 0.02, "PSNR": 1.0}
 TASKS = {
     "digits": "scores", "labels": "labels", "catalog": "labels", "embedding": "search", "autoencoder": "image",
-    "segments": "map", "score_map": "score map", "boxes": "boxes", "detections": "detections", "landmarks": "real",
+    "segments": "map", "score_map": "score map", "boxes": "boxes", "anchored": "box", "detections": "detections", "landmarks": "real",
     "enlarged": "image", "kelvin": "real", "kelvin_of_sensors": "real", "channels": "real", "four_kinds": "scores",
     "chance": "chance", "yes_or_no": "labels", "rare": "scores", "ratings": "real", "movements": "scores",
     "forecast": "real", "recurrent": "real", "sounds": "scores", "words": "scores",
@@ -89,6 +89,7 @@ MEASURES = {
     "chance": lambda answer, true: classes((answer[:, 0] > 0.5).astype(int), true),
     "map": lambda answer, true: {"mean IoU": overlap_of_maps(answer, true)},
     "score map": lambda answer, true: {"mean IoU": overlap_of_maps(answer.argmax(-1), true)},
+    "box": lambda answer, true: {"mean IoU": overlap_of_boxes(answer, true)},
     "detections": detections,
     "image": lambda answer, true: {"PSNR": float(-10 * np.log10(np.mean((answer - true) ** 2)))},
     "real": real,

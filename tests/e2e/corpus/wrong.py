@@ -253,12 +253,13 @@ def edited(network: Network, control: bytes, how: str, **given: Any) -> bytes:
         return path.read_bytes()
 
 
-def one_sample(network: Network, control: bytes, sample: int, *, nan: bool) -> bytes:
-    """Spoil the answer to one sample."""
+def one_sample(network: Network, control: bytes, *, nan: bool) -> bytes:
+    """Spoil the answer to the one sample whose sum is furthest from all others'."""
     (values,) = network.evaluation.values()
     sums = values.reshape(len(values), -1).sum(1, dtype=float)
-    away = np.sort(np.abs(sums - sums[sample]))[1]
-    return edited(network, control, "one_sample", total=float(sums[sample]), margin=float(away / 2), nan=nan)
+    away = np.sort(np.abs(sums[:, None] - sums), 1)[:, 1]
+    alone = away.argmax()
+    return edited(network, control, "one_sample", total=float(sums[alone]), margin=float(away[alone] / 2), nan=nan)
 
 
 def broken(network: Network, control: bytes, how: str, given: dict[str, Any]) -> bytes:
