@@ -151,6 +151,15 @@ def test_real_numbers_that_have_nothing_to_do_with_the_labels(looked):
     assert severities(looked(numbers[:, 0], numbers[:, 1])) == {"chance-answers": "inconclusive"}
 
 
+@pytest.mark.parametrize(("first", "severity"), [(1, "warning"), (5, "info")])
+def test_labels_that_are_no_classes_of_the_scores_are_told(looked, first, severity):
+    """They may be another output's; where they begin at 1 they are hardly."""
+    found = looked(shares(TRUTH), TRUTH + first)
+
+    assert severities(found) == {"labels-misfit": severity}
+    assert ("begin at 1" in found["labels-misfit"]["message"]) == (first == 1)
+
+
 @pytest.mark.parametrize("shift", [-1, 1])
 def test_labels_that_are_shifted_are_named(looked, shift):
     """Of samples in a drawn order, of which a third was not drawn."""

@@ -49,6 +49,11 @@ def numbers_of(side: Side) -> Real:
     return side.rows[:, _FIRST:]
 
 
+def are_shares(one: Answer, side: Side) -> bool:
+    """Return whether an answer certainly is scores of classes: said to be, or shares of one for each sample."""
+    return one.kind == "class_scores" or (one.kind == "" and bool((side.rows[:, _KIND] == _SHARES).all()))
+
+
 def decisions(one: Answer, side: Side) -> Decisions | str:
     """Return what was decided, or why nothing is known to be."""
     if one.kind not in _DECIDING or not one.is_row:
@@ -60,10 +65,10 @@ def decisions(one: Answer, side: Side) -> Decisions | str:
 
 def _of_scores(one: Answer, side: Side) -> Decisions | str:
     looks, said = side.rows[:, _KIND], side.rows[:, _DECISION].astype(np.int64)
-    sure = one.kind == "class_scores" or bool((looks == _SHARES).all())
+    sure = are_shares(one, side)
     if side.labels is None:
         return Decisions(said, None, one.size) if sure else "whether the answers are scores of classes is not known"
-    truth = _whole(side.labels)
+    truth = whole(side.labels)
     if truth is None or not ((truth >= 0) & (truth < one.size)).all():
         return "the labels are no classes of these scores"
     if bool((looks == _UNIT).all()) and not sure:
@@ -73,21 +78,21 @@ def _of_scores(one: Answer, side: Side) -> Decisions | str:
 
 def _of_a_probability(one: Answer, side: Side) -> Decisions | str:
     value = side.rows[:, _DECISION]
-    truth = None if side.labels is None else _whole(side.labels)
+    truth = None if side.labels is None else whole(side.labels)
     if truth is None or not np.isin(truth, (0, 1)).all() or not ((value >= 0) & (value <= 1)).all():
         return "whether the answer is a probability is not known"
     return Decisions((value >= _HALF).astype(np.int64), truth, 2)
 
 
 def _of_whole_numbers(one: Answer, side: Side) -> Decisions | str:
-    truth = None if side.labels is None else _whole(side.labels)
+    truth = None if side.labels is None else whole(side.labels)
     classes = 2 if one.dtype == "bool" else None
     if truth is None and classes is None:
         return "no labels tell which whole numbers there are"
     return Decisions(side.rows[:, _DECISION].astype(np.int64), truth, classes)
 
 
-def _whole(labels: NDArray[Any]) -> Whole | None:
+def whole(labels: NDArray[Any]) -> Whole | None:
     """Return labels (n,) or (n, 1, ...) that are whole numbers; None for others."""
     if labels.dtype.kind not in "biuf" or labels.size != len(labels):
         return None

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from toolkit.lints import Answer, Finding, Judged, Real, Side, Values, finding
-from toolkit.lints._answers import Decisions, Whole, decisions, kept_of, numbers_of
+from toolkit.lints._answers import Decisions, Whole, are_shares, decisions, kept_of, numbers_of, whole
 from toolkit.lints._tests import binomial_tail, correlation_tail, hypergeometric_tail
 
 LOOKS_AT = "answers"
-CODES = ("constant-answers", "chance-answers")
+CODES = ("constant-answers", "chance-answers", "labels-misfit")
 _PREPARE = "prepare the samples as those of the training: look at `scale`, `mean` and `std` under [preprocess] first, then at the order of the labels"
 
 
@@ -53,7 +53,9 @@ def judge(one: Answer, verification: Side, limits: Limits) -> Judged:
     if isinstance(found, Decisions) and found.truth is not None:
         return _of_decisions(found, found.truth, limits)
     real = _real_labels(one, verification)
-    return _of_numbers(numbers_of(verification), real, limits) if real is not None else str(found)
+    if real is not None:
+        return _of_numbers(numbers_of(verification), real, limits)
+    return _misfit(one, verification) or str(found)
 
 
 def _of_decisions(found: Decisions, truth: Whole, limits: Limits) -> list[Finding]:
@@ -98,6 +100,22 @@ def _other_numbering(said: Whole, truth: Whole) -> str:
         return ""
     listed = ", ".join(f"{true} as {given}" for true, given in list(read.items())[:4])
     return f"; with classes numbered otherwise ({listed}, …) it would be right for {kept:.0%}"
+
+
+def _misfit(one: Answer, side: Side) -> list[Finding]:
+    """Return what is said of a class for each sample that is none of the classes of certain scores: nothing is scored by such labels."""
+    truth = None if side.labels is None else whole(side.labels)
+    if truth is None or one.whole or one.size < 2 or not are_shares(one, side):
+        return []
+    out = int(((truth < 0) | (truth >= one.size)).sum())
+    if not out:
+        return []
+    from_one = truth.min() == 1 and truth.max() == one.size
+    hint = ": they seem to begin at 1, and classes begin at 0" if from_one else "; of another output they may be right"
+    there = f"{out} of {len(truth)} labels are none of the classes 0 to {one.size - 1} ({truth.min()} to {truth.max()} there)"
+    message = f"{there}{hint}; nothing is scored by them"
+    fix = "number classes from 0, in the order of the scores; where several outputs have labels, name each target after its output"
+    return [finding("labels-misfit", "warning" if from_one else "info", message, fix, out=out)]
 
 
 def _real_labels(one: Answer, side: Side) -> Real | None:
