@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -104,11 +105,14 @@ def _look_into(row: dict[str, Any], pair: Pair, pairs: Pairs) -> None:
         row["what"] = "is left out" if pair.ours is None else "is added: the original has none"
         return
     held, wanted = values_of(pair)
-    others = {
-        each.theirs.constant.name: each.theirs.values().real
-        for each in pairs.pairs
-        if each.theirs is not None and each is not pair and each.theirs.constant.size == wanted.size and wanted.size > 1
-    }
+    same = [each.theirs for each in pairs.pairs if each is not pair and each.theirs is not None]
+
+    def others() -> Iterator[tuple[str, np.ndarray]]:
+        for each in same:
+            if each.constant.size == wanted.size > 1:
+                with contextlib.suppress(ValueError):  # of an encoding that is not read
+                    yield each.constant.name, each.values().real
+
     row["what"] = mishap(held, wanted, place.axis, others)
     row["values_off"] = _count_off(held, wanted)
     by_factor = row["what"].startswith((FACTOR, FACTORS)) or place.role in ("bias", "scalar", "vector")

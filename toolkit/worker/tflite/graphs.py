@@ -169,8 +169,13 @@ class _Graph:
 
     def _origin(self, index: int) -> int:
         """Return the tensor that this one stands for: what QUANTIZE and DEQUANTIZE made it of."""
-        while index in self._maker and self._walk.name(self._graph.operators[self._maker[index]]) in MOVES:
-            index = _listed(self._graph.operators[self._maker[index]].inputs)[0]
+        seen: set[int] = set()  # a damaged file may lead round
+        while index in self._maker and index not in seen:
+            seen.add(index)
+            maker = self._graph.operators[self._maker[index]]
+            if self._walk.name(maker) not in MOVES:
+                break
+            index = _listed(maker.inputs)[0]
         return index
 
     def _bias_step(self, name: str, inputs: list[int]) -> np.ndarray | None:

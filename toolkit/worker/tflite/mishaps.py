@@ -5,12 +5,13 @@ Nothing here decides anything: a constant is off by its deviation already. A mis
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
 from toolkit.worker.tflite.constants import Values
 
+Others = Callable[[], Iterable[tuple[str, np.ndarray]]]
 _FEW = 8  # values that are named one by one
 _LISTED = 6  # channels that are named
 _EXPLAINED = 0.1  # of the error's norm that may be left: 20 dB
@@ -23,12 +24,12 @@ FACTORS = "each channel is multiplied by a number of its own"
 FACTOR = "all values are multiplied by"
 
 
-def mishap(held: Values, wanted: np.ndarray, axis: int, others: Mapping[str, np.ndarray]) -> str:
-    """Return what happened to the values `held`, which should be `wanted`; `axis` is that of channels, `others` the float file's other constants."""
+def mishap(held: Values, wanted: np.ndarray, axis: int, others: Others) -> str:
+    """Return what happened to the values `held`, which should be `wanted`; `axis` is that of channels, `others` gives the float file's."""
     return next(_told(held, wanted, axis, others))
 
 
-def _told(held: Values, wanted: np.ndarray, axis: int, others: Mapping[str, np.ndarray]) -> Iterator[str]:
+def _told(held: Values, wanted: np.ndarray, axis: int, others: Others) -> Iterator[str]:
     real, apart = held.real, np.abs(held.real - wanted)
     if not np.isfinite(real).all():
         yield f"{int((~np.isfinite(real)).sum())} values are not finite"
@@ -43,19 +44,26 @@ def _told(held: Values, wanted: np.ndarray, axis: int, others: Mapping[str, np.n
     at_ends = _at_ends(held)
     if off.any() and at_ends[off].all():
         yield f"{int(off.sum())} values lie beyond what can be stored, and are cut off or overflow"
-    name = _another(real, wanted, others)
-    if name is not None:
-        yield f"has the values of {name!r}"
-    yield from _turned(real, wanted)
-    for along in range(wanted.ndim):
-        yield from _exchanged(real, wanted, along)
+    alike = _correlation(real, wanted) > _ALIKE
+    if not (alike and channels.mean() > _ALIKE):  # where most channels are off and yet alike, none is another one
+        yield from _moved(real, wanted, others)
     yield from _multiplied(real, wanted, axis)
     lost = _bits_lost(held)
     if lost:
         yield f"the lower {lost} bits of each value are lost"
     if channels.sum() <= max(1, channels.size // 4):
         yield f"{_channels(np.flatnonzero(channels))} other values"
-    yield OTHER_TRAINING if _correlation(real, wanted) > _ALIKE else OTHER_VALUES
+    yield OTHER_TRAINING if alike else OTHER_VALUES
+
+
+def _moved(real: np.ndarray, wanted: np.ndarray, others: Others) -> Iterator[str]:
+    """Yield whether these are values that are wanted elsewhere."""
+    name = _another(real, wanted, others)
+    if name is not None:
+        yield f"has the values of {name!r}"
+    yield from _turned(real, wanted)
+    for along in range(wanted.ndim):
+        yield from _exchanged(real, wanted, along)
 
 
 def _at_ends(held: Values) -> np.ndarray:
@@ -90,14 +98,10 @@ def _channels(numbers: np.ndarray) -> str:
     return f"channel {shown} is" if len(numbers) == 1 else f"{len(numbers)} channels ({shown}) are"
 
 
-def _another(real: np.ndarray, wanted: np.ndarray, others: Mapping[str, np.ndarray]) -> str | None:
+def _another(real: np.ndarray, wanted: np.ndarray, others: Others) -> str | None:
     """Return the name of a constant of the float file whose values these are."""
-    for name, values in others.items():
-        if (
-            values.size == real.size
-            and values is not wanted
-            and _is_explained(real, values.reshape(real.shape), wanted)
-        ):
+    for name, values in others():
+        if values.size == real.size and _is_explained(real, values.reshape(real.shape), wanted):
             return name
     return None
 
