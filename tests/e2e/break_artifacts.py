@@ -209,6 +209,12 @@ def bit_flipped(file: File, kind: str, number: int) -> None:
     weights.view(f"u{weights.itemsize}")[largest] ^= 1 << (8 * weights.itemsize - 1)
 
 
+def second_bit_flipped(file: File, kind: str, number: int) -> None:
+    """Flip the second lowest bit of the first weight of an operator: it is two steps off."""
+    weights = file.weights(kind, number)
+    weights.view(f"u{weights.itemsize}").flat[0] ^= 2
+
+
 def scales_averaged(file: File, kind: str, number: int) -> None:
     """Read the weights of all channels with the mean of their scales, as where one scale for a tensor is taken for one for each channel."""
     scales = file.scales(file.operators(kind)[number].inputs[1])
