@@ -14,7 +14,7 @@ from toolkit import compare, metrics, saved_runs, tasks
 from toolkit.bundle import LABELS, REPORT, RUNS, require_one_size, saved_tasks
 from toolkit.compare import Context, Judgement, Measured
 from toolkit.errors import RequestError
-from toolkit.report import OUTCOMES, comparison_text, number_text
+from toolkit.report import OUTCOMES, comparison_lines, number_text
 from toolkit.saved_runs import SUFFIX, SavedRun
 from toolkit.target.deciding import switched_off
 from toolkit.task_metrics import is_own
@@ -64,7 +64,7 @@ class Compared:
             lines.append(f"  {each.output:<16} {each.metric:<15} {values:<40} {worst}".rstrip())
         lines += [f"  {sentence}" for sentence in self.measured.findings]
         if self.judgement is not None:
-            lines += [f"  {comparison_text(each)}" for each in self.judgement.comparisons]
+            lines += [f"  {each}" for each in comparison_lines(self.judgement.comparisons)]
         return "\n".join(lines)
 
 
@@ -105,7 +105,7 @@ class Rejudged:
             f"{title:<{width - 14}}{OUTCOMES[self.outcome]}",
             f"  the build said {OUTCOMES[self.report['verdict']]}",
         ]
-        lines += [f"  {comparison_text(each)}" for each in self.judged.comparisons]
+        lines += [f"  {each}" for each in comparison_lines(self.judged.comparisons)]
         lines += [f"  {each}" for each in self.off]
         lines += [f"  error: {each['message']}" for each in self.report["findings"] if each["severity"] == "error"]
         lines += [

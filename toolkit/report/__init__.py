@@ -27,13 +27,14 @@ from toolkit.report.listings import (
 from toolkit.report.page import markdown
 from toolkit.report.profiles import profile_json, profile_text
 from toolkit.report.texts import outcomes_text, verdict_text
-from toolkit.report.wording import OUTCOMES, comparison_text, number_text, size
+from toolkit.report.wording import OUTCOMES, comparison_lines, comparison_text, number_text, size
 
 __all__ = [
     "OUTCOMES",
     "SCHEMA",
     "artifact_json",
     "artifact_text",
+    "comparison_lines",
     "comparison_text",
     "error_json",
     "exit_status",

@@ -10,7 +10,7 @@ from toolkit.report.attempts import wanted_lines
 from toolkit.report.wording import (
     OUTCOMES,
     candidate_lines,
-    comparison_text,
+    comparison_lines,
     noise_text,
     size,
     where_text,
@@ -37,10 +37,11 @@ def verdict_text(verdict: Verdict, width: int = 110, name: str | None = None) ->
     lines += [f"  {line}" for line in wanted_lines(verdict)]
     guilty = verdict.guilty_stage
     marked = False
-    for comparison in verdict.comparisons:
+    shown_lines = comparison_lines(verdict.comparisons)
+    for comparison, line in zip(verdict.comparisons, shown_lines, strict=True):
         here = comparison.stage == guilty and comparison.status != "passed" and not marked
         marked = marked or here
-        lines.append("  " + comparison_text(comparison) + ("  <- guilty" if here else ""))
+        lines.append("  " + line + ("  <- guilty" if here else ""))
     if verdict.attribution is not None:
         lines += [
             f"  {'operator' if place == 0 else '':<13} {sentence}"

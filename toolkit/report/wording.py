@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from toolkit.runtime import Run
 
 _LISTED = 8
+_NARROWEST = (" " * 13, " " * 16, " " * 15, " " * 26, " " * 16)  # columns of comparisons, alike from report to report
 OUTCOMES = {"passed": "PASSED", "failed": "NOT PASSED", "inconclusive": "INCONCLUSIVE"}
 
 
@@ -26,12 +27,35 @@ def size(count: int) -> str:
 
 def number_text(value: float, unit: str) -> str:
     """Return a measured value with its unit, where that says something."""
-    words = {"db": " dB", "lsb": " lsb", "range": " of range", "drop": " drop", "relative_drop": " of the original's"}
+    words = {
+        "db": " dB",
+        "lsb": " lsb",
+        "range": " of range",
+        "drop": " drop",
+        "relative_drop": " of the original's",
+        "achievable": " against own",
+    }
     return f"{value:.4g}{words.get(unit, '')}"
+
+
+def comparison_lines(comparisons: Sequence[Comparison]) -> list[str]:
+    """Return a line for each comparison, in columns as wide as the widest needs."""
+    cells = [_cells(each) for each in comparisons]
+    widths = [max(map(len, column)) for column in zip(_NARROWEST, *cells, strict=True)]
+    return [_line(each, row, widths) for each, row in zip(comparisons, cells, strict=True)]
 
 
 def comparison_text(comparison: Comparison) -> str:
     """Return one comparison as a line."""
+    return comparison_lines([comparison])[0]
+
+
+def _cells(comparison: Comparison) -> list[str]:
+    held = (comparison.stage, comparison.output, comparison.metric)
+    return [*held, value_text(comparison), limit_text(comparison)]
+
+
+def _line(comparison: Comparison, cells: Sequence[str], widths: Sequence[int]) -> str:
     status = {"passed": "", "failed": "FAIL", "inconclusive": "INCONCLUSIVE"}[comparison.status]
     worst = (
         ""
@@ -39,7 +63,7 @@ def comparison_text(comparison: Comparison) -> str:
         else f"worst sample {comparison.worst_sample} of {comparison.samples}"
     )
     needed = f"about {comparison.samples_needed} samples would settle it" if comparison.samples_needed else ""
-    text = f"{comparison.stage:<13} {comparison.output:<16} {comparison.metric:<15} {value_text(comparison):<26} {limit_text(comparison):<16}"
+    text = " ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
     return "  ".join(part for part in (text, status, worst, needed, comparison.detail) if part).rstrip()
 
 
