@@ -500,3 +500,26 @@ def test_without_histograms_no_share_is_told():
 
     assert (row["share"], row["samples"], row["seen"]) == (None, 1.0, [0.0, 8.0])
     assert judge_clipping({"activations": [row]}, Weights(), "quantization") == []
+
+
+def test_a_constant_beside_activations_is_held_by_their_scale():
+    """The initial state of a recurrence, concatenated with inputs a hundred times as large: rounding leaves few dB, and is rounding."""
+    state = RNG.normal(size=(1, 8)) * 0.01
+    theirs = [operator("CONCATENATION", "y", (1, 16), {1: constant("state", state)})]
+    ours = [operator("CONCATENATION", "y", (1, 16), {1: stored("state", np.round(state / 0.02), 0.02, "int8")})]
+
+    assert judge(ours, theirs).findings == ()
+    ours = [operator("CONCATENATION", "y", (1, 16), {1: stored("state", np.round(state / 0.02) + 2, 0.02, "int8")})]
+    assert [row["tensor"] for row in judge(ours, theirs).wrong] == ["state"]
+
+
+def test_a_padding_that_an_operator_of_its_own_makes_is_a_warning():
+    """One converter fuses a PAD into the convolution behind it, another leaves it."""
+    ours = int8(weights())
+    pad = operator("PAD", "padded", (1, 8, 8, 8), {1: whole("paddings", [0, 1, 1, 0])}, ours[:1])
+    ours[1] = replace(ours[1], options=STRIDES | {"padding": 1}, feeds={0: pad})
+    ours.insert(1, pad)
+
+    found = judge(ours)
+
+    assert [(each["code"], each["severity"]) for each in found.findings] == [("other-attributes", "warning")]

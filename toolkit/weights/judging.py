@@ -137,6 +137,8 @@ def _beyond(row: Row, limits: Mapping[str, Limit]) -> str | None:
         return f"{_percent(1 - float(row['within']))} of its values are more than half a step off"
     if not steps <= limits[of_kind].limit:
         return f"a value is {steps:.3g} steps off, {limits[of_kind].limit:g} at most"
+    if row["shares_a_range"]:
+        return None  # by a scale that is not its own; each value is within half a step of it
     least = limits[{"int4": "int4_db", "float16": "float16_db"}.get(row["dtype"], "weights_db")].limit
     return None if float(row["sqnr_db"]) >= least else f"{float(row['sqnr_db']):.3g} dB, {least:g} at least"
 

@@ -44,7 +44,6 @@ def accounted(ours: Sequence[Operator], theirs: Sequence[Operator]) -> dict[str,
     rows = [row for row in rows if row not in otherwise]
     left = [*map(_about, pairs.theirs), *(_left(row, "fused otherwise") for row in otherwise), *unread]
     extra = [_about(place) for place in pairs.ours]
-    reading = _readers(ours)
     return {
         "constants": rows,
         "matrices": _share(rows, left),
@@ -58,13 +57,20 @@ def accounted(ours: Sequence[Operator], theirs: Sequence[Operator]) -> dict[str,
             "added": _counted(pairs.added),
             "missing": _counted(pairs.missing),
         },
-        "attributes": how
-        + [
-            {**_operator(one), **apart}
-            for one, other in pairs.operators
-            for apart in options_apart(one, other, reading.get(id(one)))
-        ],
+        "attributes": [*how, *_told_otherwise(pairs, ours)],
     }
+
+
+def _told_otherwise(pairs: Pairs, ours: Sequence[Operator]) -> list[dict[str, Any]]:
+    """Return what operators are told otherwise; for certain only where none beside them could make up for it, as a PAD before a convolution does."""
+    reading, found = _readers(ours), []
+    for one, other in pairs.operators:
+        alone = not (_touch(one, pairs.added) or _touch(other, pairs.missing))
+        found += [
+            {**_operator(one), **apart, "certain": apart["certain"] and alone}
+            for apart in options_apart(one, other, reading.get(id(one)))
+        ]
+    return found
 
 
 def _measured(pairs: Pairs) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
@@ -126,9 +132,13 @@ def _count_off(held: Values, wanted: np.ndarray) -> int:
 
 def _beside(operator: Operator, left: Sequence[Operator]) -> bool:
     """Return whether an operator that could be folded into this one stands next to it, and has no counterpart."""
-    near = [each for each in left if each.name in _FUSE and each.constants]
+    return _touch(operator, [each for each in left if each.name in _FUSE and each.constants])
+
+
+def _touch(operator: Operator, left: Sequence[Operator]) -> bool:
+    """Return whether one of some operators feeds this one, or reads what it gives."""
     fed = {id(each) for each in operator.feeds.values()}
-    return any(id(each) in fed or operator in each.feeds.values() for each in near)
+    return any(id(each) in fed or any(feed is operator for feed in each.feeds.values()) for each in left)
 
 
 def _readers(ours: Sequence[Operator]) -> dict[int, str]:
@@ -143,7 +153,8 @@ def _readers(ours: Sequence[Operator]) -> dict[int, str]:
 def _row(pair: Pair, place: Place) -> dict[str, Any]:
     theirs = pair.theirs or place
     named = {"tensor": place.constant.name, "original": theirs.constant.name, "role": theirs.role, "by": pair.by}
-    return {**_operator(place.of), **named, "dtype": place.constant.dtype, "shape": list(place.constant.shape)}
+    held = {"dtype": place.constant.dtype, "shape": list(place.constant.shape), "shares_a_range": place.shares_a_range}
+    return {**_operator(place.of), **named, **held}
 
 
 def _about(place: Place) -> dict[str, Any]:

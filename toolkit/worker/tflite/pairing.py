@@ -15,6 +15,19 @@ from toolkit.worker.tflite.graphs import Operator
 _COMMUTE = ("ADD", "MUL", "MAXIMUM", "MINIMUM")
 # What they read and give shares one grid, so that a constant beyond it is held at its end, where it decides the same.
 _BY_ORDER = ("MAXIMUM", "MINIMUM", "GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL")
+# All that they read and give is held by one scale, that of activations beside which a constant may be small.
+_ONE_SCALE = (
+    *_BY_ORDER,
+    "CONCATENATION",
+    "PACK",
+    "PAD",
+    "PADV2",
+    "MIRROR_PAD",
+    "SELECT",
+    "SELECT_V2",
+    "SCATTER_ND",
+    "DYNAMIC_UPDATE_SLICE",
+)
 _SAME_DB = 20.0  # what lies elsewhere is taken for the same from here on; the limits then judge it like any other
 _MOST_AXES = 4
 
@@ -44,6 +57,11 @@ class Place:
         if self.constant.axis is not None:
             return self.constant.axis
         return self.of.channels if self.at == 1 else -1
+
+    @property
+    def shares_a_range(self) -> bool:
+        """Whether it is held by the scale of what is computed beside it, and not by one of its own."""
+        return self.of.name in _ONE_SCALE
 
     def values(self) -> Values:
         """Return its numbers, those of a bias by the step that kernels take; ValueError where they cannot be read."""
