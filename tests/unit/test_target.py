@@ -610,15 +610,17 @@ def test_two_bounds_of_one_file_on_one_thing_are_refused(write, first, second, s
 
 def test_bounds_of_kinds_that_overlap_contradict_each_other(write):
     """And those of others do not."""
-    (line,) = mistakes(write(MINE + OWN + 'kinds = ["image", "map"]\n' + OWN.replace("90", "30") + 'kinds = ["map"]\n'))
+    (line,) = mistakes(
+        write(MINE + OWN + 'kinds = ["image", "class_map"]\n' + OWN.replace("90", "30") + 'kinds = ["class_map"]\n')
+    )
 
-    assert "total * sqnr_db of map is bounded twice" in line
-    target.check(write(MINE + OWN + 'kinds = ["image"]\n' + OWN.replace("90", "30") + 'kinds = ["map"]\n'))
+    assert "total * sqnr_db of class_map is bounded twice" in line
+    target.check(write(MINE + OWN + 'kinds = ["image"]\n' + OWN.replace("90", "30") + 'kinds = ["class_map"]\n'))
 
 
 def test_a_bound_of_a_kind_goes_before_one_of_all_of_the_same_file_alone(write):
     """A nearer one is for all kinds that it does not exclude."""
-    write(MINE.replace('"mine"', '"team"') + OWN.replace("90", "50") + OWN + 'kinds = ["map"]\n', "team.toml")
+    write(MINE.replace('"mine"', '"team"') + OWN.replace("90", "50") + OWN + 'kinds = ["class_map"]\n', "team.toml")
     team = target.find("team.toml")
     mine = target.find(write(MINE.replace("raspberry-pi-4", "team") + OWN.replace("90", "30")))
 
@@ -626,10 +628,10 @@ def test_a_bound_of_a_kind_goes_before_one_of_all_of_the_same_file_alone(write):
         bounds = deciding(for_scheme(found.bounds, "total", "float32"), "y", kind)
         return [bound.limit for bound in bounds if bound.metric == "sqnr_db" and bound.unit == "db"]
 
-    assert (limit(team, "map"), limit(team, "image")) == ([90], [50])
-    assert (limit(mine, "map"), limit(mine, "image")) == ([30], [30])
+    assert (limit(team, "class_map"), limit(team, "image")) == ([90], [50])
+    assert (limit(mine, "class_map"), limit(mine, "image")) == ([30], [30])
     stands = standing(team.bounds[-2], team.bounds, ["float32"])
-    assert [(one.kind, one.by.limit) for one in stands.hidden] == [("map", 90)]
+    assert [(one.kind, one.by.limit) for one in stands.hidden] == [("class_map", 90)]
     assert not standing(mine.bounds[-2], mine.bounds, ["float32"]).decides
 
 
@@ -848,6 +850,25 @@ def test_a_base_can_be_shown_too():
     assert keys == {"name", "about", "abstract", "extends", "format", "bounds"}
 
 
+def test_what_is_hidden_alike_for_all_of_its_kinds_is_said_once(write):
+    """And by kind where it is not."""
+    of_two = OWN + 'kinds = ["image", "embedding"]\n'
+    of_one = OWN.replace("90", "50") + 'kinds = ["image"]\n' + SOME
+    write(MINE.replace('"mine"', '"team"') + of_two, "team.toml")
+    mine = target.find(write(MINE.replace("raspberry-pi-4", "team") + OWN.replace("90", "30") + SOME))
+    other = target.find(
+        write(MINE.replace("raspberry-pi-4", "team").replace('"mine"', '"other"') + of_one, "other.toml")
+    )
+
+    def hidden(found):
+        place = next(place for place, bound in enumerate(found.bounds) if bound.where == "team.toml bounds[0]")
+        stands = standing(found.bounds[place], found.bounds, ["float32", "float16", "static_wi8_ai8"])
+        return [(one.kind, one.schemes, one.by.limit) for one in stands.hidden]
+
+    assert hidden(mine) == [("", ("float32", "float16"), 30)]
+    assert hidden(other) == [("image", ("float32", "float16"), 50)]
+
+
 def test_the_bounds_are_shown_with_which_decides_and_which_is_hidden(write):
     """For people by stage, hidden ones last; as JSON by bound."""
     path = write(MINE + OWN + OWN.replace("total", "kernels").replace('"*"', '"scores"') + OFF)
@@ -859,7 +880,7 @@ def test_the_bounds_are_shown_with_which_decides_and_which_is_hidden(write):
     total = text[text.index("total") :]
     own = next(line for line in total if "sqnr_db >= 90 db" in line)
     base = next(line for line in total if "sqnr_db >= 12 db" in line)
-    assert own.split() == ["*", "sqnr_db", ">=", "90", "db", "every", "scheme", "mine.toml", "bounds[0]"]
+    assert own.split() == ["*", "sqnr_db", ">=", "90", "db", "all", "mine.toml", "bounds[0]"]
     assert total[total.index(own) + 1].strip() == "mine"
     assert total.index(base) > total.index(own)
     assert total[total.index(base) + 1].strip() == "hidden by mine.toml bounds[0]"

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from toolkit import registry
+from toolkit.target import Stage
 from toolkit.target.deciding import ALL, Hidden, Standing, standing
 
 if TYPE_CHECKING:
     from toolkit.target import Bound, Target, Value
 
+_WIDEST = 48  # characters of a column; what is longer moves what stands behind it
+_WRAPPED = 120
 _RULE = (
     "bounds: of several on one metric, one that names the output decides, then that of the nearer file, "
     "then one that names kinds, then one that names schemes"
@@ -41,18 +45,27 @@ def profile_text(target: Target, values: Sequence[Value]) -> str:
         for value in plain
     ]
     lines += ["", _RULE]
-    for stage in dict.fromkeys(bound.stage for bound in target.bounds):
+    stages = [stage for stage in get_args(Stage) if any(bound.stage == stage for bound in target.bounds)]
+    widths = [max(map(len, column)) for column in zip(*map(_cells, target.bounds), strict=True)]
+    for stage in stages:
         rows = [(bound, _standing(bound, target)) for bound in target.bounds if bound.stage == stage]
         rows.sort(key=lambda row: not row[1].decides)
-        lines += ["", stage, *(line for row in rows for line in _bound_lines(*row))]
+        lines += ["", stage, *(line for row in rows for line in _bound_lines(*row, widths))]
     return "\n".join(lines)
 
 
-def _bound_lines(bound: Bound, stands: Standing) -> list[str]:
-    of = ", ".join((*bound.kinds, *(bound.schemes or ("every scheme",))))
-    line = f"  {bound.output:<8} {f'{bound.metric} {bound.terms}':<32} {of:<44} {bound.where}"
-    hidden = [f"{'':<11}hidden{_where(one)} by {one.by.where}" for one in stands.hidden]
-    return [line, f"{'':<11}{bound.because}", *hidden] if stands.decides else [line, *hidden]
+def _cells(bound: Bound) -> list[str]:
+    """Return what a bound is on, what it asks, and of which kinds and schemes."""
+    of = ", ".join((*bound.kinds, *bound.schemes)) or "all"
+    return [bound.output, f"{bound.metric} {bound.terms}", of]
+
+
+def _bound_lines(bound: Bound, stands: Standing, widths: Sequence[int]) -> list[str]:
+    """Return a bound with its file, why it is there if it decides, and where it does not."""
+    cells = [cell.ljust(min(width, _WIDEST)) for cell, width in zip(_cells(bound), widths, strict=True)]
+    because = textwrap.wrap(bound.because, _WRAPPED) if stands.decides else []
+    hidden = [f"hidden{_where(one)} by {one.by.where}" for one in stands.hidden]
+    return [f"  {'  '.join(cells)}  {bound.where}", *(f"      {line}" for line in (*because, *hidden))]
 
 
 def _where(one: Hidden) -> str:

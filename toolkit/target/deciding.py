@@ -71,13 +71,18 @@ def switched_off(bounds: Iterable[Bound], scheme: str | None, outputs: Mapping[s
 def standing(bound: Bound, bounds: Sequence[Bound], schemes: Collection[str]) -> Standing:
     """Return how a bound of a profile stands to the others; `schemes` are all that there are."""
     mine = bound.schemes or tuple(schemes)
-    found: list[Hidden] = []
     decides = False
+    of_kinds: dict[tuple[int, tuple[str, ...]], list[str]] = {}
     for kind in bound.kinds or ("",):
         by = _hiders(bound, bounds, mine, bound.output, kind)
         decides = decides or sum(map(len, by.values())) < len(mine)
-        of_kind = kind if len(bound.kinds) > 1 else ""
-        found += [Hidden(bounds[place], _unless_all(of, mine), kind=of_kind) for place, of in by.items()]
+        for place, of in by.items():
+            of_kinds.setdefault((place, _unless_all(of, mine)), []).append(kind)
+    found = [
+        Hidden(bounds[place], of, kind=kind)
+        for (place, of), kinds in of_kinds.items()
+        for kind in (kinds if len(kinds) < len(bound.kinds) else [""])
+    ]
     if not decides:
         return Standing(False, tuple(found))
     others = [other for other in bounds if other.stage == bound.stage]
