@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from toolkit import bundle, environments, launchers, matrix, own, registry, saved_runs, signatures, source
@@ -17,6 +18,7 @@ from toolkit.environments import Status
 from toolkit.errors import EdgeToolkitError, InvalidConfig, InvalidSource, RequestError, Unconvertible, WorkerError
 from toolkit.executor import Executor
 from toolkit.jobs import Engine, Job, path_digest
+from toolkit.meaning import with_kinds
 from toolkit.next_steps import Request
 from toolkit.opening import (
     Samples,
@@ -27,6 +29,7 @@ from toolkit.opening import (
     profiles_of,
     recipes_of,
     refuse_severe,
+    require_kinds,
 )
 from toolkit.recipe import Asked, Recipe, is_calibrated
 from toolkit.runtime import Run, run_job, run_of
@@ -74,7 +77,7 @@ def build(
         for one in each:
             key = str(one.signature)
             place = out / signatures.folder_of(key)
-            build_one = partial(_build, one, targets, samples.only(key), place, asked, running)
+            build_one = partial(_build, one, targets, samples.of_signature(key), place, asked, running)
             outcomes |= signatures.on_its_own(key, names, build_one)
     return outcomes
 
@@ -87,6 +90,7 @@ def _build(
     outcomes: Outcomes = {}
     opened = matrix.opened_at_each(original, executor)
     profiles = profiles_of(targets)
+    require_kinds(opened[0], samples, profiles)
     bundle.require_writable(out)
     recipes = {profile.name: recipes_of(profile, asked) for profile in profiles}
     make_environments([(profile, recipes[profile.name]) for profile in profiles], executor.settings)
@@ -228,7 +232,7 @@ def verify(
         samples.require_known(pairs)
         for key, pair in pairs.items():
             place = None if out is None else out / signatures.folder_of(key)
-            verify_one = partial(_verify, pair, targets, samples.only(key), place, running)
+            verify_one = partial(_verify, pair, targets, samples.of_signature(key), place, running)
             outcomes |= signatures.on_its_own(key, names, verify_one)
     return outcomes
 
@@ -247,6 +251,7 @@ def _verify(
     began = time.monotonic()
     original, held = pair
     profiles, opened = profiles_of(targets), matrix.opened_at_each(original, executor)
+    require_kinds(opened[0], samples, profiles)
     has_calibration = samples.of(opened[0].key)[0] is not None
     wanted = {one.name: own.asked(one, held, has_calibration=has_calibration) for one in profiles}
     model, *others = matrix.drawn_at_each(opened, samples, own.recipes_of(wanted.values()))
@@ -276,19 +281,23 @@ def _verify(
     return outcomes
 
 
-def inspect(model: Path | Original, *, executor: Executor | None = None) -> dict[str, Any]:
+def inspect(
+    model: Path | Original, *, kinds: Mapping[str, str] = MappingProxyType({}), executor: Executor | None = None
+) -> dict[str, Any]:
     """Return what a source or an artifact is, as JSON: kind, signatures, operators, findings; for a source also writer, loader, variables and needs.
 
     A source's files alone are looked at, and nothing in them is run; one that is given with a builder or with tensors to cut at is loaded too, and
-    `coverage` tells which variables were restored. For an artifact sizes and dtypes are told.
+    `coverage` tells which variables were restored. For an artifact sizes and dtypes are told. `output_kinds` tells for each signature's key ("" for
+    none) what its outputs are taken for; `kinds` is what somebody says of them. RequestError where that does not fit.
     """
     original = model if isinstance(model, Original) else Original(model)
     with executing(executor) as running:
-        return (
+        found = (
             _inspect_artifact(original.path, running)
             if _format_of(original.path) is not None
             else source.inspect_source(original, running)
         )
+    return with_kinds(found, kinds)
 
 
 def _format_of(path: Path) -> str | None:

@@ -12,6 +12,7 @@ from toolkit.conversion import Artifact, Conversions
 from toolkit.errors import WorkerLied
 from toolkit.jobs import Engine, Job, Output
 from toolkit.originals import DEFAULT_KEY
+from toolkit.output_kinds.declaring import Declared
 from toolkit.recipe import FLOAT, is_calibrated
 from toolkit.runtime import Called, Execution, Run, run_job
 from toolkit.source import TENSORFLOW, Source
@@ -39,6 +40,7 @@ class Model:
     `histograms` is whether any estimator that will be asked for looks at them; `limits` are those by which a calibration set is looked at: `linted`
     does so, None where there is no such set. `stops_early` is whether a device need not run what is left once its verdict is certain. `held` is which
     signature of an artifact's file is run, where that has several. `task_metrics` are those that samples' labels are used for, canonical.
+    `said_kinds` are kinds of outputs, as the command line and the set say them.
     """
 
     source: Source
@@ -49,6 +51,7 @@ class Model:
     stops_early: bool = False
     held: Called = field(default_factory=Called)
     task_metrics: tuple[str, ...] = ()
+    said_kinds: Declared = field(default_factory=Declared)
     _runs: dict[tuple[Any, ...], Job] = field(default_factory=dict)
     _linted_ranges: dict[str, Job] = field(default_factory=dict)
     linted: Job | None = field(init=False)

@@ -34,6 +34,7 @@ from pydantic_core import InitErrorDetails, PydanticKnownError
 from toolkit import config, registry, task_metrics
 from toolkit.errors import EdgeToolkitError, InvalidSamples, RequestError, suggestion
 from toolkit.jobs import Engine, Job, Output
+from toolkit.output_kinds import KindName
 
 WHERE_SAMPLES_COME_FROM = (
     "write calibration/mine.toml:\n"
@@ -162,7 +163,8 @@ def _task_metric(text: str) -> str:
 class DatasetRecipe(config.Model):
     """A file `calibration/NAME.toml`; `constant` names inputs that are meant never to change (a mask, a switch).
 
-    `task_metrics` are those by which outputs are scored against the labels, files of toolkit/task_metrics or functions of your own.
+    `task_metrics` are those by which outputs are scored against the labels, files of toolkit/task_metrics or functions of your own. `output_kinds`
+    says by name what outputs of the model are, where this set judges.
     """
 
     about: str = ""
@@ -171,6 +173,7 @@ class DatasetRecipe(config.Model):
     sampling: Sampling = Sampling()
     constant: tuple[str, ...] = ()
     task_metrics: tuple[Annotated[str, AfterValidator(_task_metric)], ...] = ()
+    output_kinds: dict[str, KindName] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,16 @@ from toolkit.conversion import Conversions, artifact_of
 from toolkit.errors import EdgeToolkitError, RequestError
 from toolkit.executor import Executor
 from toolkit.jobs import Engine, Job, Output
-from toolkit.opening import Samples, draw, executing, make_environments, open_model, profiles_of, refuse_severe
+from toolkit.opening import (
+    Samples,
+    draw,
+    executing,
+    make_environments,
+    open_model,
+    profiles_of,
+    refuse_severe,
+    require_kinds,
+)
 from toolkit.recipe import Asked, Estimator, Recipe, Variant, estimator
 from toolkit.runtime import run_job
 from toolkit.settling import settle
@@ -111,6 +120,7 @@ def sweep(
     with executing(executor) as running:
         opened = open_model(original, running)
         profiles = profiles_of(targets)
+        require_kinds(opened, samples, profiles)
         recipes = {profile.name: _recipes(profile, asking) for profile in profiles}
         make_environments([(profile, recipes[profile.name]) for profile in profiles], running.settings)
         model = draw(opened, samples, [recipe for each in recipes.values() for recipe in each])

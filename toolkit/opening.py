@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from toolkit.chain import Model, engine_of
 from toolkit.errors import OutsideError, RequestError, UnknownName
 from toolkit.executor import Executor
 from toolkit.jobs import Engine, Job
+from toolkit.output_kinds.declaring import Declared, require_fitting
 from toolkit.recipe import Asked, Recipe, is_calibrated
 from toolkit.settings import Settings
 from toolkit.source import TENSORFLOW, Original
@@ -43,7 +44,8 @@ class Samples:
     Where several signatures are verified, each may have sets of its own, by its key; those of "*" are for the others.
     `limits` is a file that says by what they are found wrong, over calibration/lint.toml. With `stop_early` a device that is emulated, or slow for
     another reason, runs no more of those that verify once the verdict is certain at the level of its bounds. `task_metrics` are scored beside those
-    that the set declares: files of toolkit/task_metrics, as "top_k_accuracy:k=5", or functions of the user's own.
+    that the set declares: files of toolkit/task_metrics, as "top_k_accuracy:k=5", or functions of the user's own. `output_kinds` says by name what
+    outputs are (toolkit/output_kinds), over what the set and the profile say.
     """
 
     calibration: Sets = None
@@ -51,6 +53,8 @@ class Samples:
     limits: Path | None = None
     stop_early: bool = False
     task_metrics: tuple[str, ...] = ()
+    output_kinds: Mapping[str, str] = field(default_factory=dict)
+    of_several: bool = False
 
     def of(self, name: str) -> tuple[str | None, str | None]:
         """Return the sets of one name that calibrate and verify."""
@@ -64,6 +68,19 @@ class Samples:
         """Return the samples of one name alone."""
         calibration, evaluation = self.of(name)
         return replace(self, calibration=calibration, evaluation=evaluation)
+
+    def of_signature(self, key: str) -> Samples:
+        """Return the samples of one of several signatures."""
+        return replace(self.only(key), of_several=True)
+
+    def said_kinds(self, name: str) -> Declared:
+        """Return what was said of kinds of outputs: here, and in the recipe of the set of that name which judges."""
+        from toolkit import dataset
+
+        calibration, evaluation = self.of(name)
+        judging = evaluation or calibration
+        of_set = {} if judging is None else dataset.recipe(judging).declared.output_kinds
+        return Declared(self.output_kinds, of_set, of_several=self.of_several)
 
     def require_known(self, names: Collection[str]) -> None:
         """Raise UnknownName for a set that was given to a name that nothing has."""
@@ -126,6 +143,13 @@ def recipes_of(profile: Target, asked: Asked) -> list[Recipe]:
     return recipes
 
 
+def require_kinds(opened: source.Source, samples: Samples, profiles: Iterable[Target]) -> None:
+    """Raise RequestError, with all mistakes, where somebody says of an output what it cannot be, or speaks of one that is not there."""
+    said = samples.said_kinds(opened.key)
+    of_profiles = [said.of_profile(profile.name, profile.output_kinds) for profile in profiles]
+    require_fitting(of_profiles or [said], opened.signature["outputs"])
+
+
 def draw(opened: source.Source, samples: Samples, recipes: Sequence[Recipe]) -> Model:
     """Return the model with the samples that calibrate and judge it, and the jobs that all of these recipes have in common."""
     from toolkit import dataset, linting
@@ -146,6 +170,7 @@ def draw(opened: source.Source, samples: Samples, recipes: Sequence[Recipe]) -> 
         limits=limits,
         stops_early=samples.stop_early,
         task_metrics=tuple(dict.fromkeys((*map(canonical, samples.task_metrics), *declared))),
+        said_kinds=samples.said_kinds(opened.key),
     )
 
 

@@ -14,11 +14,12 @@ from toolkit import compare, metrics, saved_runs, tasks
 from toolkit.bundle import LABELS, REPORT, RUNS, require_one_size, saved_tasks
 from toolkit.compare import Context, Judgement, Measured
 from toolkit.errors import RequestError
+from toolkit.output_kinds.inferring import OutputKind
 from toolkit.report import OUTCOMES, comparison_lines, number_text
 from toolkit.saved_runs import SUFFIX, SavedRun
 from toolkit.target.deciding import switched_off
 from toolkit.task_metrics import is_own
-from toolkit.verdict import Judged, Outcome, judge_chain, off_text, own_noise
+from toolkit.verdict import Judged, Outcome, context_of, judge_chain, off_text
 from toolkit.worker import labels
 
 if TYPE_CHECKING:
@@ -151,14 +152,20 @@ def rejudge(bundle: Path, bounds: Path) -> Rejudged:
     runs = [_run(bundle, stage) for stage in report["runs"]]
     for run in runs[1:]:
         saved_runs.require_same_samples(runs[0], run)
-    limits, scheme, noise = target.read_bounds(bounds), report["artifact"]["scheme"], own_noise(report["noise"])
-    judged = judge_chain(runs, limits, Context(scheme, noise), early=report["stopped_early"])
+    limits, scheme = target.read_bounds(bounds), report["artifact"]["scheme"]
+    # Bundles of older releases do not tell what outputs mean.
+    kinds = {name: OutputKind.from_json(one) for name, one in report.get("output_kinds", {}).items()}
+    context = context_of(scheme, report["noise"], kinds)
+    judged = judge_chain(runs, limits, context, early=report["stopped_early"])
     truth = _labels(bundle)
     before = [] if truth is None else [each["metric"] for each in report.get("tasks", ()) if not is_own(each["metric"])]
     wanted = tasks.asked(before, limits, scheme)
     scored = [*(tasks.score(runs, truth, wanted) if wanted else ()), *saved_tasks(bundle)]
     drops = tasks.judge_drops(scored, limits, scheme, runs[-1].stage)
-    off = map(off_text, switched_off(limits, scheme, dict.fromkeys(judged.total.measured.outputs, "")))
+    off = map(
+        off_text,
+        switched_off(limits, scheme, {name: context.kinds.get(name, "") for name in judged.total.measured.outputs}),
+    )
     return Rejudged(bundle, bounds, report, replace(judged, drops=drops), tuple(off))
 
 

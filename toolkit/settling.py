@@ -15,13 +15,15 @@ from toolkit.compare import NO_METRICS, Comparison, Context
 from toolkit.errors import EdgeToolkitError, Unconvertible, WorkerCrashed, WorkerRefused
 from toolkit.executor import Executor
 from toolkit.jobs import Engine, Job
+from toolkit.meaning import kinds_of
+from toolkit.output_kinds.inferring import OutputKind
 from toolkit.runtime import metric_job, run_job, run_of, signature_of_run
 from toolkit.scrutiny import looked_at
 from toolkit.signature import Signature
 from toolkit.store import Entry
 from toolkit.task_metrics import is_own
 from toolkit.tasks import Task
-from toolkit.verdict import Evidence, Step, Verdict, judge, judge_chain, off_by, own_noise
+from toolkit.verdict import Evidence, Step, Verdict, context_of, judge, judge_chain, off_by
 from toolkit.weights import Account, judge_account, judge_clipping
 from toolkit.worker import labels
 from toolkit.worker.shards import sequence_length
@@ -49,13 +51,15 @@ def settle(chain: Chain, executor: Executor, seconds: float) -> Verdict:
     steps = [Step("original", run_of(reference), Signature.from_json(run_of(reference).signature))]
     ran = {"original": chain.model.reference}
     noise = _noise(reference, executor, chain)
+    kinds = _kinds(steps[0], samples, executor, chain)
+    context = context_of(chain.artifact.scheme, noise, kinds)
     for stage, planned in chain.links:
         job = _in_place_of_failed(planned, chain, executor) if stage == "quantization" else planned
         if job is not planned:
             message = "reference kernels do not run this model; the builtin ones, without delegates, stand in for them"
             findings.append({"code": "reference-kernels-failed", "severity": "warning", "message": message})
         if stage == "device":
-            job = _until_certain(chain, job, steps, noise, executor)
+            job = _until_certain(chain, job, steps, context, executor)
         steps.append(_step(stage, job, chain, executor))
         ran[stage] = job
     own = _own_step(chain, executor)
@@ -69,6 +73,7 @@ def settle(chain: Chain, executor: Executor, seconds: float) -> Verdict:
             },
             drawn=samples.out / "verification",
             noise=noise,
+            kinds=kinds,
             findings=(*findings, *_first_samples_only(steps)),
             seconds=seconds,
             tasks=wanted,
@@ -109,12 +114,10 @@ def _with_other_kernels(
     return None if _failed(other, executor) else reference_kernels.cleared(verdict, quantized_by(other), other)
 
 
-def _until_certain(
-    chain: Chain, run: Job, steps: Sequence[Step], noise: Mapping[str, Mapping[str, float]], executor: Executor
-) -> Job:
+def _until_certain(chain: Chain, run: Job, steps: Sequence[Step], context: Context, executor: Executor) -> Job:
     """Return a device's run, gone on with until its verdict is certain or it has all samples."""
     step = _step("device", run, chain, executor)
-    while step.count < steps[0].count and not _is_certain(chain, [*steps, step], noise):
+    while step.count < steps[0].count and not _is_certain(chain, [*steps, step], context):
         run = longer(chain, run, min(2 * step.count, steps[0].count))
         step = _step("device", run, chain, executor)
     return run
@@ -259,13 +262,12 @@ def _step(stage: str, job: Job, chain: Chain, executor: Executor) -> Step:
     return Step(stage, run, Signature.from_json(signature_of_run(signature, run.signature)))
 
 
-def _is_certain(chain: Chain, steps: Sequence[Step], noise: Mapping[str, Mapping[str, float]]) -> bool:
+def _is_certain(chain: Chain, steps: Sequence[Step], context: Context) -> bool:
     """Return whether the device may stop: a rate or a worst sample has failed for certain, or rates were asked for and none is left open.
 
     What the worst sample or the whole set decides can still fail while samples come, so that without a rate all of them run; a whole set's failure
     can still be made good.
     """
-    context = Context(chain.artifact.scheme, own_noise(noise))
     judged = judge_chain(steps, chain.target.bounds, context, early=True)
     of_sets = [each for each in judged.comparisons if _is_over_the_set(each)]
     others = [each for each in judged.comparisons if each not in of_sets]
@@ -288,6 +290,13 @@ def _noise(reference: Entry, executor: Executor, chain: Chain) -> dict[str, dict
         measured = compare.measure(on_gpu.read(runs[1].count), on_cpu.read())
         noise["device"] = {one.output: one.values["real"] for one in measured.measurements if one.metric == "max_abs"}
     return noise
+
+
+def _kinds(original: Step, samples: Entry, executor: Executor, chain: Chain) -> dict[str, OutputKind]:
+    """Return what outputs mean, by name."""
+    floats = _entry(executor, chain.model.conversions.floats(chain.target.format), chain)
+    said = chain.model.said_kinds.of_profile(chain.target.name, chain.target.output_kinds)
+    return kinds_of(original, floats.result["endings"], samples.out / "verification", said)
 
 
 def _in_place_of_failed(job: Job, chain: Chain, executor: Executor) -> Job:

@@ -28,6 +28,7 @@ from toolkit.compare.runs import Blocks
 from toolkit.conversion import Artifact
 from toolkit.errors import EdgeToolkitError, UnjudgeableRun
 from toolkit.holding import said_where_it_ran
+from toolkit.output_kinds.inferring import OutputKind
 from toolkit.runtime import Run
 from toolkit.signature import Signature
 from toolkit.source import Source
@@ -156,7 +157,7 @@ class Verdict:
 
     `steps` and `drawn` are the runs and the folder of the samples that they judge by, as in `Evidence`. `account` is where the artifact's constants
     come from, None where nobody looked. `attempts` are all schemes that were tried for the target, in their order, this one among them. `attribution`
-    tells which operator made the guilty stage fail, where that was looked for.
+    tells which operator made the guilty stage fail, where that was looked for. `kinds` is what outputs mean, by name.
     """
 
     target: Target
@@ -177,6 +178,7 @@ class Verdict:
     attempts: tuple[Attempted, ...] = field(default=())
     attribution: Attribution | None = None
     next_step: NextStep | None = None
+    kinds: Mapping[str, OutputKind] = field(default_factory=dict)
 
     @property
     def tried(self) -> tuple[Verdict | EdgeToolkitError, ...]:
@@ -247,7 +249,8 @@ class Evidence:
     `toolkit.worker.samples` writes it; `noise` how far the original wanders by itself, by kind and output, in real units; `findings` what was
     noticed before anything was compared; `tasks` the task metrics that are asked for, canonical, and `own_tasks` what functions of the user's said;
     `candidates` (JSON) the variants among which the artifact was chosen; `early` whether the device was to stop once it was certain; `account`
-    where the artifact's constants come from; `own` the run of the toolkit's own artifact, where the one that is judged is somebody's.
+    where the artifact's constants come from; `own` the run of the toolkit's own artifact, where the one that is judged is somebody's;
+    `kinds` what outputs mean, by name.
     """
 
     steps: tuple[Step, ...]
@@ -262,10 +265,11 @@ class Evidence:
     early: bool = False
     account: Account | None = None
     own: Step | None = None
+    kinds: Mapping[str, OutputKind] = field(default_factory=dict)
 
     def context(self, scheme: str) -> Context:
         """Return what bounds are read with, for an artifact of a scheme."""
-        return Context(scheme, own_noise(self.noise))
+        return context_of(scheme, self.noise, self.kinds)
 
 
 def judge(target: Target, source: Source, artifact: Artifact, evidence: Evidence) -> Verdict:
@@ -287,7 +291,7 @@ def judge(target: Target, source: Source, artifact: Artifact, evidence: Evidence
         findings=(
             *evidence.findings,
             *said_where_it_ran(artifact.findings, evidence.steps[-1].run.about),
-            *_switched_off(target.bounds, scheme, dict.fromkeys(judged.total.measured.outputs, "")),
+            *_switched_off(target.bounds, scheme, _named(evidence.kinds, judged.total.measured)),
             *_said_by_outputs(judged.cumulative),
             *_below_noise(target, artifact, evidence.noise, judged.total.measured),
             *(_looks_like(evidence.steps[0], evidence.steps[-1]) if judged.outcome == "failed" else ()),
@@ -300,6 +304,20 @@ def judge(target: Target, source: Source, artifact: Artifact, evidence: Evidence
         candidates=evidence.candidates,
         early=evidence.early,
         account=evidence.account,
+        kinds=evidence.kinds,
+    )
+
+
+def _named(kinds: Mapping[str, OutputKind], measured: Measured) -> dict[str, str]:
+    """Return the kind of each output by its name, "" where none is known."""
+    return {output: kinds[output].name if output in kinds else "" for output in measured.outputs}
+
+
+def context_of(scheme: str, noise: Mapping[str, Mapping[str, float]], kinds: Mapping[str, OutputKind]) -> Context:
+    """Return what bounds are read with, of an artifact of a scheme."""
+    named = {output: kind.name for output, kind in kinds.items()}
+    return Context(
+        scheme, own_noise(noise), named, {output: kind.parts for output, kind in kinds.items() if kind.parts}
     )
 
 
@@ -319,10 +337,10 @@ def judge_chain(
     """
     reference, last = steps[0], steps[-1]
     partial = (*PARTIAL, "device") if early else PARTIAL
-    asked = compare.asked_by(bounds)
+    asked, of_kinds = compare.asked_by(bounds), compare.asked_of_kinds(bounds, context.kinds)
 
     def measured_of(before: Ran, after: Ran) -> Measured:
-        return compare.measure(*_of_the_same_samples(before, after, partial), asked, context.parts)
+        return compare.measure(*_of_the_same_samples(before, after, partial), asked, context.parts, of_kinds)
 
     stages, cumulative, before = [], {}, reference
     for step in steps[1:]:

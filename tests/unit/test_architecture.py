@@ -22,8 +22,10 @@ ORDER = """
     job_graph
     workers
     executor progress
-    worker.onnx.graph worker.onnx.saturation worker.onnx.scheme worker.onnx.session worker.onnx.file worker.onnx.held worker.onnx.arithmetic
-    worker.tflite.file worker.tflite.operators worker.tflite.arithmetic worker.tflite.reductions
+    worker.endings
+    worker.onnx.graph worker.onnx.endings worker.onnx.saturation worker.onnx.scheme
+    worker.onnx.session worker.onnx.file worker.onnx.held worker.onnx.arithmetic
+    worker.tflite.file worker.tflite.endings worker.tflite.operators worker.tflite.arithmetic worker.tflite.reductions
     worker.tflite.constants worker.tflite.graphs worker.tflite.alignment worker.tflite.deviation
     worker.tflite.pairing worker.tflite.mishaps worker.tflite.attributes worker.account
     runtimes worker.tflite.interpreter worker.tflite.taps worker.tflite.parts worker.tflite.pieces worker.tflite.counterparts worker.infer runtimes/*
@@ -34,6 +36,7 @@ ORDER = """
     lints lints/* worker.lint linting
     compare.intervals compare.resampling
     metrics metrics/*
+    output_kinds output_kinds.file output_kinds.rows output_kinds.inferring output_kinds.declaring
     task_metrics task_metrics/*
     originals sources sources/* worker.original source
     readers readers/* worker.preparation worker.samples worker.subset dataset
@@ -48,7 +51,7 @@ ORDER = """
     saved_runs
     attribution attribution.text attribution.folder attribution.ranking holding
     verdict
-    chain
+    chain meaning
     reference_kernels float_noise
     scrutiny settling choice
     attribution.sides attribution.reproducing attribution.searching

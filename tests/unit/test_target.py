@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 from pydantic import ValidationError
 
-from toolkit import config, environments, metrics, registry, report, schemas, target
+from toolkit import config, environments, metrics, output_kinds, registry, report, schemas, target
 from toolkit.api import doctor
 from toolkit.chain import require_version
 from toolkit.errors import InvalidConfig, RequestError, UnknownName, WorkerLied
@@ -114,8 +114,10 @@ def test_int8_comes_first(name):
 def test_decisions_and_single_samples_are_bounded_whatever_the_scheme(name):
     """A pooled metric sees neither one broken sample nor a decision that flips."""
     total = [bound for bound in target.find(name).bounds if bound.stage == "total" and not bound.schemes]
+    of_kinds = [bound for bound in total if "class_scores" in bound.kinds]
 
-    assert {metrics.load(bound.metric).OVER for bound in total if not bound.is_of_task} >= {"rate", "sample", "whole"}
+    assert "rate" in {metrics.load(bound.metric).OVER for bound in of_kinds}
+    assert "whole" in {metrics.load(bound.metric).OVER for bound in total if not (bound.is_of_task or bound.kinds)}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -344,8 +346,8 @@ def test_each_bound_knows_its_file(write):
     """A path and its place there, for messages."""
     mine = target.find(write(MINE + OWN))
 
-    assert (mine.bounds[-1].where, mine.bounds[0].where) == ("mine.toml bounds[0]", "base.toml bounds[0]")
-    assert mine.bounds[-1].layer > mine.bounds[0].layer == 0
+    assert (mine.bounds[-1].where, mine.bounds[0].where) == ("mine.toml bounds[0]", "yes_no.toml bounds[0]")
+    assert mine.bounds[-1].layer > 0 > mine.bounds[0].layer
     assert target.read_bounds(write(OWN, "b.toml"))[0].where == "b.toml bounds[0]"
 
 
@@ -700,9 +702,9 @@ def test_a_metric_is_switched_off_with_a_reason_and_without_a_limit(write, text,
 
 
 def test_switching_off_every_bound_on_the_total_is_refused(write):
-    """Without one nothing can pass."""
-    names = ("top1_agreement", "max_abs", "sqnr_db", "channel_sqnr_db:floor=0.1,samples=10")
-    text = "".join(OFF.replace("top1_agreement", name) for name in names)
+    """Without one nothing can pass; those of kinds are bounds, too."""
+    total = [bound for bound in target.find("raspberry-pi-4").bounds if bound.stage == "total" and not bound.is_of_task]
+    text = "".join(OFF.replace("top1_agreement", name) for name in {bound.metric for bound in total})
 
     lines = mistakes(write(MINE + text))
 
@@ -829,8 +831,10 @@ def test_where_each_value_comes_from(write):
     assert origins["runtime.kernels"] == ("default", None)
     assert origins["hardware"][1] == "raspberry-pi-4.toml"
     assert origins["format"] == ("tflite", "base-tflite.toml")
-    assert origins["bounds[0].stage"] == ("source", "base.toml")
-    assert origins["bounds[0].confidence"] == (0.95, None)
+    first = sum(len(output_kinds.bounds_of(name)) for name in output_kinds.names())
+    assert origins["bounds[0].stage"] == ("total", "yes_no.toml")
+    assert origins[f"bounds[{first}].stage"] == ("source", "base.toml")
+    assert origins[f"bounds[{first}].confidence"] == (0.95, None)
     assert "db" in {value for key, (value, path) in origins.items() if key.endswith(".unit") and path is None}
     assert "budget.file_bytes" not in origins
 

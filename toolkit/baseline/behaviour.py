@@ -73,8 +73,11 @@ def outputs(before: Baseline, now: Baseline, *, same: bool) -> Iterator[Row]:
         return
     count = min(before.outputs.count, before.count)
     try:
-        asked = {each["metric"] for each in before.comparisons if each["unit"] not in _OF_A_TASK}
-        measured = compare.measure(before.outputs.read(count), thin(now.outputs.read(count), before.every), asked)
+        asked: dict[str, set[str]] = {}
+        for each in before.comparisons:
+            if each["unit"] not in _OF_A_TASK and each["metric"] not in compare.NO_METRICS:
+                asked.setdefault(each["output"], set()).add(each["metric"])
+        measured = compare.measure(before.outputs.read(count), thin(now.outputs.read(count), before.every), only=asked)
         bounds, silent = _bounds(before, measured)
         found = compare.judge(measured, bounds, stage="total", context=compare.Context(noise=own_noise(before.noise)))
     except UnjudgeableRun as error:
@@ -96,11 +99,15 @@ def _bounds(before: Baseline, measured: Measured) -> tuple[list[Bound], list[str
         output, metric, unit = each["output"], each["metric"], each["unit"]
         if each["stage"] != "total" or output not in measured.seen:  # which fails for what it is
             continue
+        if metric in compare.NO_METRICS:  # which is judged whatever the bounds
+            continue
         applies = (output, metric) not in measured.inapplicable
         if applies and (unit == "noise" or unit in measured.measurement(output, metric).values):
             said = {"limit": number(each["limit"]), "because": each["because"]}
             if each.get("confidence") is not None:  # files written before it was kept have none
                 said["confidence"] = each["confidence"]
+            if "undecided" in each:
+                said["undecided"] = each["undecided"]
             found.append(Bound(stage="total", output=output, metric=metric, unit=unit, **said))
         else:
             silent.append(name_of({**each, "stage": "outputs"}))

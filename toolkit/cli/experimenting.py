@@ -15,9 +15,11 @@ from toolkit.cli.options import (
     Handed,
     LintLimits,
     OneTarget,
+    OutputKinds,
     SourcePath,
     Targets,
     TaskMetrics,
+    kinds_of,
 )
 from toolkit.cli.verbs import app, calibrations, verb
 from toolkit.errors import RequestError
@@ -38,6 +40,7 @@ def sweep(
     evaluation: Evaluation = None,
     limits: LintLimits = None,
     task_metric: TaskMetrics = None,
+    output_kind: OutputKinds = None,
     scheme: Annotated[
         list[str] | None, typer.Option("--scheme", metavar="S", help="A scheme to try; else all of the target's.")
     ] = None,
@@ -71,7 +74,8 @@ def sweep(
     sweep_table.sorted_by([], sort)
     sweep_table.filtered([], conditions or ())
     with common.executor() as executor:
-        samples = Samples(calibration, evaluation, limits, task_metrics=tuple(task_metric or ()))
+        metrics, kinds = tuple(task_metric or ()), kinds_of(output_kind)
+        samples = Samples(calibration, evaluation, limits, task_metrics=metrics, output_kinds=kinds)
         rows = sweep(handed(source), target, samples, asking, executor=executor)
         shown = sweep_table.sorted_by(sweep_table.filtered(rows, conditions or ()), sort)
         if out is not None:

@@ -14,11 +14,13 @@ from toolkit.cli.options import (
     EvaluationSets,
     Handed,
     LintLimits,
+    OutputKinds,
     ReferenceDevice,
     Reported,
     Scheme,
     StopEarly,
     TaskMetrics,
+    kinds_of,
     sets_of,
 )
 from toolkit.cli.verbs import app, verb
@@ -45,6 +47,7 @@ def verify(
     ] = None,
     evaluation: EvaluationSets = None,
     task_metric: TaskMetrics = None,
+    output_kind: OutputKinds = None,
     bounds: Bounds = None,
     stop_early: StopEarly = False,
     reference_device: ReferenceDevice = "cpu",
@@ -76,6 +79,7 @@ def verify(
             "task-metric": task_metric,
             "rename": rename,
             "limits": limits,
+            "output-kind": output_kind,
             "out": out,
         }
         return _rejudge(common, reported, artifact, bounds, others)
@@ -87,7 +91,8 @@ def verify(
         )
     original = handed(source, reference_device, ("signature", "shape"))
     sets = sets_of("--calibration", calibration), sets_of("--eval", evaluation)
-    samples = Samples(*sets, limits=limits, stop_early=stop_early, task_metrics=tuple(task_metric or ()))
+    metrics, kinds = tuple(task_metric or ()), kinds_of(output_kind)
+    samples = Samples(*sets, limits, stop_early=stop_early, task_metrics=metrics, output_kinds=kinds)
     named = Renamed(artifact, tuple(rename or ()))
     with common.executor() as executor:
         outcomes = verify(named, original, target, samples, out, executor=executor)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from toolkit.cli.options import Common, Handed
+from toolkit.cli.options import Common, Handed, OutputKinds, kinds_of
 from toolkit.cli.verbs import app, cache, targets, verb
 
 
@@ -16,13 +16,14 @@ def inspect_(
     common: Common,
     handed: Handed,
     path: Annotated[Path, typer.Argument(metavar="PATH", help="A source or an artifact.")],
+    output_kind: OutputKinds = None,
 ) -> int:
-    """Tell what a model is: who wrote it, signatures, variables, operators, what a build would need; with a builder, also what it restores."""
+    """Tell what a model is: who wrote it, signatures, what outputs mean, variables, operators, needs; with a builder, what it restores."""
     from toolkit import report
     from toolkit.api import inspect
 
     with common.executor() as executor:
-        held = inspect(handed(path), executor=executor)
+        held = inspect(handed(path), kinds=kinds_of(output_kind), executor=executor)
     common.show(held, lambda: report.inspected_text(path, held))
     return 0
 

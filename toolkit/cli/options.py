@@ -72,6 +72,14 @@ TaskMetrics = Annotated[
         help="Score outputs against the labels by this, as top_k_accuracy:k=5, or your module:function; may be given again.",
     ),
 ]
+OutputKinds = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--output-kind",
+        metavar="NAME=KIND",
+        help="What an output is, as logits=class_scores, where that is not seen from the model; may be given again.",
+    ),
+]
 LintLimits = Annotated[
     Path | None,
     typer.Option(
@@ -418,6 +426,15 @@ def _shapes(texts: list[str] | None) -> list[tuple[str, list[int]]]:
             raise RequestError(f"--shape {text!r}: expected NAME=SIZES, as in --shape image=1,8,8,1, or NAME=scalar")
         shapes.append((name, sizes))
     return shapes
+
+
+def kinds_of(texts: list[str] | None) -> dict[str, str]:
+    """Return kinds by output; RequestError with all mistakes."""
+    if not texts:
+        return {}
+    from toolkit.output_kinds.declaring import read
+
+    return read(texts)
 
 
 def sets_of(flag: str, texts: list[str] | None) -> Sets:

@@ -17,6 +17,7 @@ from toolkit.cli.options import (
     LintLimits,
     OneTarget,
     Out,
+    OutputKinds,
     Quantized,
     ReferenceDevice,
     Reported,
@@ -25,6 +26,7 @@ from toolkit.cli.options import (
     StopEarly,
     Targets,
     TaskMetrics,
+    kinds_of,
     sets_of,
 )
 from toolkit.cli.verbs import app, verb
@@ -42,6 +44,7 @@ def build(
     evaluation: EvaluationSets = None,
     limits: LintLimits = None,
     task_metric: TaskMetrics = None,
+    output_kind: OutputKinds = None,
     scheme: Scheme = None,
     stop_early: StopEarly = False,
     reference_device: ReferenceDevice = "cpu",
@@ -54,7 +57,8 @@ def build(
 
     original = handed(source, reference_device, ("signature", "shape"))
     sets = sets_of("--calibration", calibration), sets_of("--eval", evaluation)
-    samples = Samples(*sets, limits, stop_early=stop_early, task_metrics=tuple(task_metric or ()))
+    metrics, kinds = tuple(task_metric or ()), kinds_of(output_kind)
+    samples = Samples(*sets, limits, stop_early=stop_early, task_metrics=metrics, output_kinds=kinds)
     with common.executor() as executor:
         outcomes = build(original, target, samples, out, scheme=quantized(scheme), executor=executor)
     document = report.outcomes_json(outcomes)

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from toolkit.compare.comparison import NO_METRICS, STRUCTURE, Comparison, Status
-from toolkit.compare.judging import Context, Extent, Judgement, Skipped, asked_by, judge
+from toolkit.compare.judging import Context, Extent, Judgement, Skipped, asked_by, asked_of_kinds, judge
 from toolkit.compare.measuring import Broken, Measured, Measurement, Seen, measure, plain_json
 from toolkit.compare.runs import Block, Run, count_samples
 
@@ -35,6 +35,7 @@ __all__ = [
     "Skipped",
     "Status",
     "asked_by",
+    "asked_of_kinds",
     "compare",
     "count_samples",
     "judge",

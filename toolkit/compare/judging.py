@@ -108,8 +108,14 @@ def judge(
 
 
 def asked_by(bounds: Iterable[Bound]) -> set[str]:
-    """Return the metrics of two runs that bounds are on."""
-    return {bound.metric for bound in bounds if not bound.is_of_task and not bound.off}
+    """Return the metrics of two runs that bounds are on, those apart that are for some kinds of outputs."""
+    return {bound.metric for bound in bounds if not (bound.is_of_task or bound.off or bound.kinds)}
+
+
+def asked_of_kinds(bounds: Iterable[Bound], kinds: Mapping[str, str]) -> dict[str, set[str]]:
+    """Return by output the metrics that bounds for its kind are on."""
+    held = [bound for bound in bounds if not (bound.is_of_task or bound.off)]
+    return {output: {bound.metric for bound in held if kind in bound.kinds} for output, kind in kinds.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +202,8 @@ def _interval(measurement: Measurement, bound: Bound, value: float, over: Extent
     whole set would not hold, and its value is judged.
     """
     samples = measurement.samples
+    if measurement.whole is not None and bound.undecided == "passed":  # which fails only where it is certain
+        return measurement.whole.interval(bound.confidence)
     if measurement.whole is not None:
         return None if over == "until certain" else measurement.whole.interval(bound.confidence)
     if measurement.is_rate:

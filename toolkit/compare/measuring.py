@@ -19,11 +19,17 @@ _PART = 2.0**30  # more numbers than a channel has; a power of two, so that noth
 Parts = Mapping[str, tuple[int, ...]]
 
 
-def measure(reference: Run, candidate: Run, also: Iterable[str] = (), parts: Parts | None = None) -> Measured:
+def measure(
+    reference: Run,
+    candidate: Run,
+    also: Iterable[str] = (),
+    parts: Parts | None = None,
+    only: Mapping[str, Iterable[str]] | None = None,
+) -> Measured:
     """Return metrics of every output, each run read once and the reference's once more; memory does not grow with the number of samples.
 
-    They are those that are always measured, and what `also` names, each by its canonical text. `parts` tells of an output that joins several things
-    along its last axis how wide each of them is.
+    They are those that are always measured, and what `also` names, each by its canonical text; `only` names more by output, which mean nothing for
+    others. `parts` tells of an output that joins several things along its last axis how wide each of them is.
     UnjudgeableRun where the runs hold no sample, not the same number of samples, or not what their own signatures say.
     """
     ours = {spec.name: spec for spec in reference.signature.outputs}
@@ -31,10 +37,15 @@ def measure(reference: Run, candidate: Run, also: Iterable[str] = (), parts: Par
     missing = f"missing in the {candidate.name} run, which has {sorted(theirs)}"
     extra = f"extra in the {candidate.name} run, the {reference.name} run has {sorted(ours)}"
     mismatches = {name: missing if name in ours else extra for name in ours.keys() ^ theirs.keys()}
-    asked = {name: metrics.load(name) for name in sorted({*metrics.always(), *also})}
+    of_all, of_one = {*metrics.always(), *also}, only or {}
     centres = _centres(reference)
     probes = {
-        name: Probe((ours[name], theirs[name]), asked, centres.get(name), (parts or {}).get(name, ()))
+        name: Probe(
+            (ours[name], theirs[name]),
+            {text: metrics.load(text) for text in sorted({*of_all, *of_one.get(name, ())})},
+            centres.get(name),
+            (parts or {}).get(name, ()),
+        )
         for name in sorted(ours.keys() & theirs.keys())
     }
     samples = 0

@@ -9,7 +9,9 @@ from typing import Any
 from toolkit.worker.onnx.arithmetic import multiply_accumulates
 from toolkit.worker.onnx.calibration import own_ranges
 from toolkit.worker.onnx.conversion import OPSET, converted, loadable, prepared
+from toolkit.worker.onnx.endings import endings
 from toolkit.worker.onnx.file import inspect
+from toolkit.worker.onnx.graph import read
 from toolkit.worker.onnx.held import held
 
 __all__ = ["inspect"]
@@ -20,10 +22,11 @@ HOST_RUNTIME = "onnxruntime"
 
 
 def convert(request: Any) -> dict[str, Any]:
-    """Write out/model.onnx, float32, and return what the file holds; `opset` among the options is 17 where nothing is said."""
+    """Write out/model.onnx, float32, and return what the file holds, and what its outputs end with; the option `opset` is 17 unless said."""
     path = _written(request)
     found = held(path, "float32", {"inputs": "float32", "outputs": "float32"})
-    return {**found, "multiply_accumulates": multiply_accumulates(path)}
+    (ends,) = endings(read(path)).values()
+    return {**found, "multiply_accumulates": multiply_accumulates(path), "endings": ends}
 
 
 def calibrate(request: Any) -> dict[str, Any]:

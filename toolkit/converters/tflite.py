@@ -9,6 +9,7 @@ from typing import Any
 from toolkit.errors import InvalidSamples
 from toolkit.worker.tflite.arithmetic import multiply_accumulates
 from toolkit.worker.tflite.conversion import Representative, converted, converter
+from toolkit.worker.tflite.endings import endings
 from toolkit.worker.tflite.held import held
 from toolkit.worker.tflite.operators import inspect
 from toolkit.worker.tflite.ranges import held_ranges
@@ -21,11 +22,12 @@ HOST_RUNTIME = "litert"
 
 
 def convert(request: Any) -> dict[str, Any]:
-    """Write out/model.tflite, float32, with one signature, `serving_default`, and return what the file holds."""
+    """Write out/model.tflite, float32, with one signature, `serving_default`, and return what the file holds, and what its outputs end with."""
     path = request.out / f"model{SUFFIX}"
     path.write_bytes(converted(converter(request), "float32"))
     found = held(path, "float32", {"inputs": "float32", "outputs": "float32"})
-    return {**found, "multiply_accumulates": multiply_accumulates(path)}
+    (ends,) = endings(path).values()
+    return {**found, "multiply_accumulates": multiply_accumulates(path), "endings": ends}
 
 
 def calibrate(request: Any) -> dict[str, Any]:

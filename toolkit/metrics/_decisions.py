@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from toolkit.metrics import Real, rows
 
-OF = ("scores", "values", "yes_no")
+OF = ("scores", "values", "first", "yes_no")
 PARAMETERS: dict[str, float | str] = {"of": "values", "threshold": 0.5}
 
 
@@ -25,6 +25,8 @@ def refuse(parameters: Mapping[str, float | str]) -> str | None:
 
 def count(shape: Sequence[int], of: str) -> int:
     """Return how many decisions one sample of this shape holds; 0 where its numbers are no scores."""
+    if of == "first":
+        return min(1, prod(shape))
     if of != "scores":
         return prod(shape)
     return prod(shape[:-1]) if len(shape) >= 2 and shape[-1] >= 2 else 0
@@ -52,13 +54,15 @@ def several_decisions(shape: Sequence[int], of: str) -> str | None:
 
 
 def decided(outputs: Real, of: str, threshold: float) -> Real:
-    """Return (n, decisions) of outputs (n, *shape): classes, the numbers themselves, or 1 for yes and 0 for no.
+    """Return (n, decisions) of outputs (n, *shape): classes, the numbers themselves or the first of them, or 1 for yes and 0 for no.
 
     Of equal largest scores the first counts, as it does in an application that takes the argmax.
     """
     if of == "scores":
         return rows(outputs.argmax(axis=-1).astype(np.float64))
     values = rows(outputs)
+    if of == "first":
+        return values[:, :1]
     return (values >= threshold).astype(np.float64) if of == "yes_no" else values
 
 

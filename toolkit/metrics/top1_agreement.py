@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 
 import numpy as np
 
@@ -18,8 +19,8 @@ WHOLE_NUMBERS = True
 
 
 def applies(shape: Sequence[int]) -> str | None:
-    """Return None for (1, C) with C >= 2, one score for each class, else the reason."""
-    if len(shape) == 2 and shape[0] == 1 and shape[1] >= 2:
+    """Return None for (1, C) with C >= 2, or (1, 1, 1, C), one score for each class, else the reason."""
+    if len(shape) >= 2 and prod(shape[:-1]) == 1 and shape[-1] >= 2:
         return None
     return f"shape {tuple(shape)} is not that of class scores, (1, C) with C >= 2"
 

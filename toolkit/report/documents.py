@@ -40,6 +40,7 @@ def verdict_json(verdict: Verdict, artifact: str) -> dict[str, Any]:
             "operators": list(verdict.artifact.operators),
         },
         "candidates": [dict(candidate) for candidate in verdict.candidates],
+        "output_kinds": {name: kind.to_json() for name, kind in verdict.kinds.items()},
         "samples": dict(verdict.samples),
         "stopped_early": verdict.early,
         "comparisons": [comparison.to_json() for comparison in verdict.comparisons],

@@ -39,11 +39,13 @@ def inspected_text(path: Path, held: Mapping[str, Any]) -> str:
         + (f"   written by {held['writer']}" if "writer" in held else f"   {size(held['size_bytes'])}")
     ]
     for signature in held["signatures"]:
+        kinds = held.get("output_kinds", {}).get(signature["key"] or "", {})
         lines += [
             f"  signature {signature['key'] or '(none; bound by tensor name)'}",
             *signature_lines(
                 signature, "    ", "any rank" if held.get("settled", True) else "(its shape is known when it is loaded)"
             ),
+            *(f"    kind    {name} is {one['kind']}: {one['reason']}" for name, one in kinds.items()),
         ]
     if not held["signatures"]:
         lines.append("  no signature" + ("" if held.get("settled", True) else " before it is loaded"))

@@ -10,6 +10,7 @@ from toolkit.report.wording import (
     OUTCOMES,
     candidate_lines,
     coverage_lines,
+    kind_lines,
     limit_text,
     noise_text,
     number_text,
@@ -69,8 +70,12 @@ def markdown(verdict: Verdict, artifact: str) -> str:
     lines.append("|---" * (3 + len(_SHOWN)) + "|")
     for stage in verdict.stages:
         for output in stage.measured.outputs:
+            # What agrees on the largest of pixels or corners says nothing.
+            scores = output not in verdict.kinds or verdict.kinds[output].name == "class_scores"
             columns = [
                 f"{_shown(stage.measured, output, name)} / {_shown(verdict.cumulative[stage.stage], output, name)}"
+                if scores or name != "top1_agreement"
+                else "-"
                 for name in _SHOWN
             ]
             lines.append(
@@ -88,6 +93,8 @@ def markdown(verdict: Verdict, artifact: str) -> str:
         ]
         lines += [f"| {stage} | {value:.4f} |" for stage, value in task.scores.items()]
     lines += _of_weights(verdict.account)
+    if verdict.kinds:
+        lines += ["", "## Outputs", "", *(f"- {line}" for line in kind_lines(verdict.kinds))]
     lines += ["", f"The original's own noise (largest absolute difference): {noise_text(verdict) or 'not measured'}."]
     if verdict.source.coverage is not None:
         lines += ["", *(f"- {line}" for line in coverage_lines(verdict.source.coverage))]

@@ -11,6 +11,7 @@ from toolkit.report.wording import (
     OUTCOMES,
     candidate_lines,
     comparison_lines,
+    kind_lines,
     noise_text,
     size,
     where_text,
@@ -47,6 +48,7 @@ def verdict_text(verdict: Verdict, width: int = 110, name: str | None = None) ->
             f"  {'operator' if place == 0 else '':<13} {sentence}"
             for place, sentence in enumerate(sentences(verdict.attribution))
         ]
+    lines += [f"  {'output':<13} {line}" for line in kind_lines(verdict.kinds)]
     lines.append(f"  noise         {noise_text(verdict) or 'not measured'} (the original by itself)")
     if verdict.account is not None:
         lines.append(f"  weights       {verdict.account.line()}")

@@ -10,6 +10,7 @@ from toolkit.verdict import Verdict
 
 if TYPE_CHECKING:
     from toolkit.compare import Comparison
+    from toolkit.output_kinds.inferring import OutputKind
     from toolkit.runtime import Run
 
 _LISTED = 8
@@ -99,6 +100,11 @@ def noise_text(verdict: Verdict) -> str:
     return ", ".join(
         f"{output} {kind} {value:.3g}" for kind, values in verdict.noise.items() for output, value in values.items()
     )
+
+
+def kind_lines(kinds: Mapping[str, OutputKind]) -> list[str]:
+    """Return a line for each output that says what it is taken for, and why."""
+    return [f"{name} is {kind.name}: {kind.reason}" for name, kind in sorted(kinds.items())]
 
 
 def coverage_lines(coverage: Mapping[str, Any]) -> list[str]:

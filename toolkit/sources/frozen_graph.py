@@ -13,6 +13,7 @@ from toolkit.originals.graphs.cut import (
     operators_in,
 )
 from toolkit.originals.graphs.described import found_in, told, writer
+from toolkit.originals.graphs.endings import endings
 from toolkit.originals.graphs.proposals import choose
 from toolkit.originals.messages import message, parse
 
@@ -44,9 +45,11 @@ def inspect(request: Any) -> dict[str, Any]:
     needs = _refusals(path, graph)
     findings: list[dict[str, Any]] = []
     signatures: list[dict[str, Any]] = []
+    found: dict[str, Any] = {}
     try:
         ends, findings = choose(path, graph, request.options)
         signatures = [{"key": DEFAULT_KEY, **told(graph, ends)}]
+        found = {DEFAULT_KEY: endings(graph, ends.outputs)}
         findings += found_in(graph, {DEFAULT_KEY: ends}, request.options)
     except InvalidSource as error:
         needs += [str(error)]
@@ -55,6 +58,7 @@ def inspect(request: Any) -> dict[str, Any]:
         "writer": writer(graph),
         "loader": "tensorflow session",
         "signatures": signatures,
+        "endings": found,
         "settled": False,
         "operators": sorted(operators_in(graph)),
         "variables": [],

@@ -21,7 +21,15 @@ from toolkit.errors import InvalidSource
 from toolkit.originals import DEFAULT_KEY, Original, Spec
 from toolkit.originals.builder import build
 from toolkit.originals.keras_models import store
-from toolkit.originals.keras_models.config import brief, custom_parts, lambdas, layers_of, signature, written_by
+from toolkit.originals.keras_models.config import (
+    brief,
+    custom_parts,
+    endings,
+    lambdas,
+    layers_of,
+    signature,
+    written_by,
+)
 from toolkit.originals.keras_models.original import KerasOriginal, call_once, is_keras
 from toolkit.originals.keras_models.weights import holds_all_of, restore, weights_original
 
@@ -73,6 +81,7 @@ def inspect(request: Any) -> Spec:
         "loader": ", else ".join(name for _, name in _loaders(file)) or "none here",
         "layers": len(layers_of(file.config)),
         "signatures": [{"key": DEFAULT_KEY, **told}] if told else [],
+        "endings": {DEFAULT_KEY: endings(file.config)} if told else {},
         "settled": False,
         "operators": [],
         "variables": variables,

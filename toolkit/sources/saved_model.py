@@ -12,6 +12,7 @@ from typing import Any
 from toolkit.errors import InvalidSource
 from toolkit.originals import DEFAULT_KEY, Original, Spec
 from toolkit.originals.functions import FunctionOriginal, engine
+from toolkit.originals.graphs.endings import endings
 from toolkit.originals.messages import message, operators, operators_run, parse, specs
 from toolkit.originals.operators import findings, refuse_without_kernel, unregistered
 from toolkit.originals.variables.table import read_bundle
@@ -39,6 +40,11 @@ def inspect(request: Any) -> Spec:
     graph = _meta_graph(source)
     held = sorted(operators(graph.graph_def))
     cut = bool(request.options["inputs"] or request.options["outputs"])
+    ends = {
+        key: endings(graph.graph_def, {name: info.name for name, info in definition.outputs.items()})
+        for key, definition in graph.signature_def.items()
+        if key != _INIT_KEY
+    }
     signatures = [
         {"key": key, "inputs": specs(definition.inputs), "outputs": specs(definition.outputs)}
         for key, definition in sorted(graph.signature_def.items())
@@ -51,6 +57,7 @@ def inspect(request: Any) -> Spec:
         "loader": "tensorflow",
         "tags": sorted(graph.meta_info_def.tags),
         "signatures": signatures,
+        "endings": ends,
         "settled": not cut,
         "operators": held,
         "variables": _variables(index) if index.is_file() else [],

@@ -16,6 +16,7 @@ from toolkit.originals import DEFAULT_KEY, Original
 from toolkit.originals.builder import Built, build
 from toolkit.originals.graphs.cut import nodes_of, operators_in, spelled
 from toolkit.originals.graphs.described import found_in, told, writer
+from toolkit.originals.graphs.endings import endings
 from toolkit.originals.graphs.proposals import Ends, choose
 from toolkit.originals.messages import message, parse
 from toolkit.originals.variables.coverage import coverage, unrestored, variables_of
@@ -104,6 +105,7 @@ def inspect(request: Any) -> dict[str, Any]:
             ends, findings = _ends(path, meta, options)
             found["findings"] += [*findings, *found_in(meta.graph_def, ends, options)]
             found["signatures"] = [{"key": key, **told(meta.graph_def, end)} for key, end in sorted(ends.items())]
+            found["endings"] = {key: endings(meta.graph_def, end.outputs) for key, end in ends.items()}
         except InvalidSource as error:
             found["needs"].append(str(error))
     elif not options["builder"]:

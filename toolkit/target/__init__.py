@@ -1,8 +1,8 @@
 """Hardware profiles, `targets/NAME.toml`: what a device runs, what may be converted for it, and what its verdict must show.
 
 A profile is found by its path, or by its name in `./targets/` and then among those that come with the package. It may extend one other:
-tables are merged key by key. Bounds are added, and of several on one metric that of the nearer file decides (`toolkit.target.deciding`). An abstract
-profile is only there to be extended.
+tables are merged key by key. Bounds are added, and of several on one metric that of the nearer file decides (`toolkit.target.deciding`). Below all
+of them lie the bounds of kinds of outputs (`toolkit.output_kinds`). An abstract profile is only there to be extended.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from toolkit import config, environments, registry
+from toolkit import config, environments, output_kinds, registry
 from toolkit.config import Location, Problem, dotted
 from toolkit.errors import InvalidConfig, RequestError, UnknownName, suggestion
 from toolkit.target.deciding import contradictions, deciding, for_scheme
@@ -156,7 +156,8 @@ def _resolve(path: Path, *, runs: bool = False) -> tuple[Target | None, Merged]:
 
     With `runs` it is a mistake to ask for a version of the runtime that no environment has.
     """
-    chain = layers(path, _base)
+    own = layers(path, _base)
+    chain = [*own, *_of_kinds()]
     merged = merge(chain)
     target, problems = config.check(merged.content, Target)
     if merged.content.get("abstract") is True:
@@ -168,17 +169,24 @@ def _resolve(path: Path, *, runs: bool = False) -> tuple[Target | None, Merged]:
         and (other := _other_version(runtime))
     ):
         problems.append(Problem(("runtime", "version"), other))
-    found = _by_file(problems, chain, merged)
+    found = _by_file(problems, own, merged)
     for layer in reversed(chain):  # what a base says wrong is wrong in all that extend it
         if layer.path in found:
             raise InvalidConfig(layer.path, map(str, found[layer.path]))
     if target is None:
         return None, merged
-    target = target.model_copy(update={"bounds": _placed(target.bounds, chain, merged)})
+    target = target.model_copy(update={"bounds": _placed(target.bounds, own, merged)})
     if lost := [scheme for scheme in target.schemes if not _judges_the_total(target.bounds, scheme)]:
         what = f"none for stage 'total' with scheme {', '.join(lost)} is left; without one nothing can pass"
         raise InvalidConfig(path, [str(Problem(("bounds",), what))])
     return target, merged
+
+
+def _of_kinds() -> list[Layer]:
+    """Return what kinds of outputs are held to, a layer each: nearer than none of a profile's own."""
+    return [
+        Layer(output_kinds.path_of(name), {"bounds": output_kinds.bounds_of(name)}) for name in output_kinds.names()
+    ]
 
 
 def _other_version(runtime: object) -> str | None:
@@ -237,10 +245,11 @@ def _contradictions(layer: Layer) -> list[Problem]:
 def _placed(bounds: Iterable[Bound], chain: list[Layer], merged: Merged) -> tuple[Bound, ...]:
     """Return the bounds with the file that says each, and how near it is."""
     nearness = {layer.path: place for place, layer in enumerate(reversed(chain))}
+    below = -1  # where those of kinds lie
     placed = []
     for index, bound in enumerate(bounds):
         path, (_, own, *_) = merged.origins["bounds", index]
-        placed.append(bound.read_from(Origin(path, int(own), nearness[path])))
+        placed.append(bound.read_from(Origin(path, int(own), nearness.get(path, below))))
     return tuple(placed)
 
 

@@ -23,6 +23,7 @@ from toolkit import metrics, recipe, registry, task_metrics
 from toolkit.config import Model, plugin, unknown
 from toolkit.environments.instructions import cuts_sums_off
 from toolkit.errors import EdgeToolkitError, RequestError
+from toolkit.output_kinds import KindName
 from toolkit.recipe import Granularity, KeepFloat, Recipe
 from toolkit.weights.limits import Weights
 
@@ -114,7 +115,7 @@ class Budget(Model):
 
 
 class Origin(NamedTuple):
-    """Where a bound was read: the file, its place among the file's bounds, and how near the file is (0: the last one that is extended)."""
+    """Where a bound was read: the file, its place there, and how near the file is (0: the last one that is extended; -1: that of a kind)."""
 
     path: Path
     place: int
@@ -149,7 +150,7 @@ class Bound(Model):
     limit: FiniteFloat = Field(default=_UNSAID, validate_default=True, json_schema_extra=_without_default)
     because: Text
     schemes: tuple[Scheme, ...] = ()
-    kinds: tuple[Text, ...] = ()
+    kinds: tuple[KindName, ...] = ()
     confidence: float = Field(default=0.95, gt=0, lt=1)
     undecided: Literal["inconclusive", "passed"] = "inconclusive"
     unless: FiniteFloat | None = None
@@ -307,7 +308,8 @@ class BoundsFile(Model):
 class Target(Model):
     """One device, as a profile and everything that it extends say.
 
-    `schemes` are in order of preference; `forbids` names schemes that are never made for it, each with the reason.
+    `schemes` are in order of preference; `forbids` names schemes that are never made for it, each with the reason. `output_kinds` says by name what
+    outputs of the models are that are built for it.
     """
 
     name: Annotated[str, AfterValidator(_folder_name)]
@@ -324,6 +326,7 @@ class Target(Model):
     quantization: Quantization = Quantization()
     budget: Budget = Budget()
     weights: Weights = Weights()
+    output_kinds: dict[Text, KindName] = Field(default_factory=dict)
     bounds: tuple[Bound, ...]
 
     @field_validator("schemes")
@@ -396,9 +399,9 @@ class Target(Model):
     @classmethod
     def _bounds_can_carry_a_verdict(cls, bounds: tuple[Bound, ...], info: ValidationInfo) -> tuple[Bound, ...]:
         for scheme in info.data.get("schemes", ()):
-            total = [
-                bound for bound in bounds if bound.stage == "total" and (not bound.schemes or scheme in bound.schemes)
-            ]
+            # Of outputs of one kind nobody knows whether there will be any.
+            of_all = [bound for bound in bounds if bound.stage == "total" and not bound.kinds]
+            total = [bound for bound in of_all if not bound.schemes or scheme in bound.schemes]
             if all(bound.off or bound.is_silent or bound.unit == ACHIEVABLE for bound in total):
                 raise ValueError(f"none for stage 'total' with scheme {scheme}; without one nothing can pass")
         return bounds

@@ -12,11 +12,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from toolkit.errors import InvalidSource, causes
+from toolkit.worker.endings import Ending, canonical
 
 _PACKAGES = ("keras", "tf_keras")
 _BRIEF = 600
 _OWN = (*_PACKAGES, "builtins")
 HALVES = ("float16", "bfloat16")
+_LAYERS = {"UnitNormalization": "l2normalization", "Concatenate": "concat"}
 
 
 def is_keras(model: Any) -> bool:
@@ -192,6 +194,27 @@ def signature(config: dict[str, Any]) -> dict[str, Any] | None:
             for name, layer in sorted(outputs, key=lambda one: one[0])
         ],
     }
+
+
+def endings(config: dict[str, Any]) -> dict[str, Any]:
+    """Return the JSON of an `Ending` for each output of a functional or sequential model whose last layer names what it computes with."""
+    layers, held = layers_of(config), config.get("config")
+    named = {str(layer.get("name") or layer.get("config", {}).get("name")): layer for layer in layers}
+    if isinstance(held, dict) and "input_layers" in held:
+        outputs = [(key or name, named.get(name, {})) for key, name in _references(held.get("output_layers", []))]
+    else:
+        outputs = list(named.items())[-1:]
+    return {name: _ending(layer).to_json() for name, layer in outputs}
+
+
+def _ending(layer: dict[str, Any]) -> Ending:
+    name = str(layer.get("class_name", ""))
+    activation = layer.get("config", {}).get("activation")
+    if isinstance(activation, dict):
+        activation = activation.get("config") if activation.get("class_name") == "function" else None
+    if isinstance(activation, str) and activation != "linear":
+        return Ending(activation, canonical(activation))
+    return Ending(name, _LAYERS.get(name, canonical(name))) if name else Ending()
 
 
 def _references(structure: Any, key: str | None = None) -> list[tuple[str | None, str]]:

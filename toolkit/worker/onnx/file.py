@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.errors import InvalidSource
+from toolkit.worker.onnx.endings import endings
 from toolkit.worker.onnx.graph import (
     DEQUANTIZE,
     QUANTIZE,
@@ -29,8 +30,9 @@ _SHOWN = 3
 
 
 def inspect(request: Any) -> dict[str, Any]:
-    """Return `describe` of inputs["model"]."""
-    return describe(request.inputs["model"])
+    """Return `describe` of inputs["model"], and what its outputs end with."""
+    path = request.inputs["model"]
+    return {**describe(path), "endings": endings(read(path))}
 
 
 def describe(path: Path) -> dict[str, Any]:

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from toolkit.worker.tflite.endings import endings
 from toolkit.worker.tflite.file import bytes_of, describe, dtype_of, operator_name, schema_module
 
 _MOVES = {"QUANTIZE", "DEQUANTIZE"}  # they touch float by their nature
 
 
 def inspect(request: Any) -> dict[str, Any]:
-    """Return `describe` of inputs["model"], and the dtypes of its activations."""
+    """Return `describe` of inputs["model"], the dtypes of its activations, and what its outputs end with."""
     path = request.inputs["model"]
-    return {**describe(path), "activations": activations(path)}
+    return {**describe(path), "activations": activations(path), "endings": endings(path)}
 
 
 @dataclass(frozen=True, slots=True)
