@@ -40,6 +40,7 @@ from toolkit.store import Entry
 from toolkit.trial import Attempt, Trial, attempts_of, attributed, trial_of
 from toolkit.verdict import Attempted, Step, Verdict
 from toolkit.worker.kept_scheme import scheme_of
+from toolkit.worker.lint import OF_SAMPLES
 from toolkit.worker.shards import read_index
 
 Outcomes = dict[str, Attempt]
@@ -346,8 +347,13 @@ def doctor(settings: Settings) -> list[Status]:
 
 
 def _another_may_do_better(attempt: Attempt, trial: Trial, executor: Executor) -> bool:
-    """Return whether the next scheme is worth trying: this was refused or came out as another, or an engine failed at it and at nothing before it."""
+    """Return whether the next scheme is worth trying: this was refused or came out as another, or an engine failed at it and at nothing before it.
+
+    Samples that cannot show whether an artifact is right, or that are wrong, judge every other one as little.
+    """
     if isinstance(attempt, Verdict):
+        if any(OF_SAMPLES in found and found["severity"] in ("error", "inconclusive") for found in attempt.findings):
+            return False
         return not attempt.passed or attempt.artifact.is_another
     if isinstance(attempt, Unconvertible):
         return True

@@ -84,7 +84,10 @@ class Rejudged:
         """Return "passed" only where the bounds are kept, and the report has no finding that is an error and no budget overspent."""
         broken = any(finding["severity"] == "error" for finding in self.report["findings"])
         overspent = not all(spent["passed"] for spent in self.report["budget"].values())
-        return "failed" if broken or overspent else self.judged.outcome
+        if broken or overspent:
+            return "failed"
+        is_open = any(finding["severity"] == "inconclusive" for finding in self.report["findings"])
+        return "inconclusive" if is_open and self.judged.outcome == "passed" else self.judged.outcome
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON."""
@@ -108,7 +111,8 @@ class Rejudged:
         ]
         lines += [f"  {each}" for each in comparison_lines(self.judged.comparisons)]
         lines += [f"  {each}" for each in self.off]
-        lines += [f"  error: {each['message']}" for each in self.report["findings"] if each["severity"] == "error"]
+        grave = [each for each in self.report["findings"] if each["severity"] in ("error", "inconclusive")]
+        lines += [f"  {each['severity']}: {each['message']}" for each in grave]
         lines += [
             f"  {name} {spent['spent']} <= {spent['limit']}  FAIL"
             for name, spent in self.report["budget"].items()

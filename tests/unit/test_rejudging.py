@@ -252,6 +252,27 @@ def test_what_the_build_found_else_goes_on_counting(bundled, bounds, said, line)
     assert len(found.text().splitlines()) == 4
 
 
+@pytest.mark.parametrize(("limit", "outcome"), [(0.2, "inconclusive"), (1e-6, "failed")])
+def test_samples_that_showed_nothing_show_nothing_to_other_bounds(bundled, bounds, limit, outcome):
+    said = {"findings": [{"severity": "inconclusive", "message": "all samples are of class 3"}]}
+
+    found = rejudge(bundled(**said), bounds(("total", "max_abs", limit, REAL)))
+
+    assert found.outcome == outcome
+    assert "  inconclusive: all samples are of class 3" in found.text().splitlines()
+
+
+@pytest.mark.parametrize(("truth", "metrics"), [(SCORES[:, 0].argmax(axis=1), ["top_k_accuracy"]), (None, [])])
+def test_what_the_build_scored_is_held_to_bounds_that_ask_for_nothing(bundled, bounds, truth, metrics):
+    """As long as its labels are there."""
+    silent = ("total", "top_k_accuracy", 0.02, 'undecided = "passed"\n')
+    bundle = bundled(truth=truth, tasks=[{"metric": "top_k_accuracy"}])
+
+    found = rejudge(bundle, bounds(("total", "max_abs", 0.2, REAL), silent))
+
+    assert [each.metric for each in found.judged.drops] == metrics
+
+
 @pytest.mark.parametrize(("limit", "outcome"), [(2.6, "passed"), (2.4, "failed")])
 def test_a_limit_in_noise_is_of_the_most_that_the_build_measured(bundled, bounds, limit, outcome):
     """0.1 is 2.5 times 0.04."""

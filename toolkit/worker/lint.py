@@ -24,6 +24,8 @@ from toolkit.worker.shards import read_index, read_samples
 
 _MOST_SAMPLES = 2000  # of each set: pairs are compared, so twice as many take four times as long
 
+OF_SAMPLES = "of_samples"  # a finding's key: it is of the samples that judge, and holds whatever the artifact is
+
 Rows = dict[tuple[str, str], list[np.ndarray]]
 
 
@@ -97,7 +99,8 @@ def answers(request: Request) -> dict[str, Any]:
         if isinstance(one, Answer):
             mine = replace(mine, labels=_labels_of(about, held, len(mine.rows)))
         told.add(name, about, check.judge(one, mine, told.limits(name, check)))
-    return told.result()
+    result = told.result()
+    return {**result, "findings": [{**found, OF_SAMPLES: True} for found in result["findings"]]}
 
 
 def _applying(
