@@ -8,7 +8,7 @@ of them lie the bounds of kinds of outputs (`toolkit.output_kinds`). An abstract
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -80,7 +80,7 @@ def read_bounds(path: Path) -> tuple[Bound, ...]:
     content = config.read(path)
     if content.keys() <= {"bounds"}:
         bounds = config.load(path, BoundsFile).bounds
-        if problems := _contradictions(Layer(path, content)):
+        if problems := _contradictions([*enumerate(bounds)]):
             raise InvalidConfig(path, map(str, problems))
         return tuple(bound.read_from(Origin(path, index, 0)) for index, bound in enumerate(bounds))
     return find(path).bounds
@@ -169,7 +169,7 @@ def _resolve(path: Path, *, runs: bool = False) -> tuple[Target | None, Merged]:
         and (other := _other_version(runtime))
     ):
         problems.append(Problem(("runtime", "version"), other))
-    found = _by_file(problems, own, merged)
+    found = _by_file(problems, own, merged, target)
     for layer in reversed(chain):  # what a base says wrong is wrong in all that extend it
         if layer.path in found:
             raise InvalidConfig(layer.path, map(str, found[layer.path]))
@@ -218,14 +218,17 @@ def _judges_the_total(bounds: Iterable[Bound], scheme: str) -> bool:
     return any(not (bound.off or bound.is_silent or bound.unit == ACHIEVABLE) for bound in decide)
 
 
-def _by_file(problems: Iterable[Problem], chain: list[Layer], merged: Merged) -> dict[Path, list[Problem]]:
-    """Return the problems by the file that each is of, with its place there, and what is wrong with a file by itself."""
+def _by_file(
+    problems: Iterable[Problem], chain: list[Layer], merged: Merged, target: Target | None
+) -> dict[Path, list[Problem]]:
+    """Return the problems by the file that each is of, with its place there, and what is wrong with a file by itself; `target` where it is whole."""
     found: dict[Path, list[Problem]] = {}
     for problem in problems:
         file, location = merged.origin(problem.location) or (chain[0].path, problem.location)
         found.setdefault(file, []).append(problem._replace(location=location))
     for layer in chain:
-        if twice := _contradictions(layer):
+        bounds = _read_bounds(layer) if target is None else _bounds_of(layer, target, merged)
+        if twice := _contradictions(bounds):
             found.setdefault(layer.path, []).extend(twice)
         name = layer.content.get("name")
         if isinstance(name, str) and name != layer.path.stem:
@@ -234,12 +237,22 @@ def _by_file(problems: Iterable[Problem], chain: list[Layer], merged: Merged) ->
     return found
 
 
-def _contradictions(layer: Layer) -> list[Problem]:
-    """Return a problem for each bound of a file that is on the same thing as one before it; bounds that are wrong by themselves are left out."""
+def _contradictions(bounds: Sequence[tuple[int, Bound]]) -> list[Problem]:
+    """Return a problem for each bound of a file that is on the same thing as one before it."""
+    return [Problem(("bounds", second), what) for _, second, what in contradictions(bounds)]
+
+
+def _bounds_of(layer: Layer, target: Target, merged: Merged) -> list[tuple[int, Bound]]:
+    """Return the bounds that a file says, by their places in it."""
+    origins = ((merged.origins["bounds", index], bound) for index, bound in enumerate(target.bounds))
+    return [(int(place), bound) for (path, (_, place, *_)), bound in origins if path == layer.path]
+
+
+def _read_bounds(layer: Layer) -> list[tuple[int, Bound]]:
+    """Return the bounds of a file that are right by themselves, by their places in it."""
     said = layer.content.get("bounds")
     read = [(place, config.check(one, Bound)[0]) for place, one in enumerate(said if isinstance(said, list) else ())]
-    whole = [(place, bound) for place, bound in read if bound is not None]
-    return [Problem(("bounds", second), what) for _, second, what in contradictions(whole)]
+    return [(place, bound) for place, bound in read if bound is not None]
 
 
 def _placed(bounds: Iterable[Bound], chain: list[Layer], merged: Merged) -> tuple[Bound, ...]:
