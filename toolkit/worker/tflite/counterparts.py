@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
 from toolkit.worker.tflite.parts import Node, Parts
 
 _READ = ("float32", "float16", "int8", "uint8", "int16", "int32", "int64")  # what taps read
@@ -10,8 +14,8 @@ _READ = ("float32", "float16", "int8", "uint8", "int16", "int32", "int64")  # wh
 def counterparts(model: Parts, floats: Parts) -> dict[int, tuple[int, str]]:
     """Return for each computed tensor of a quantized file that of the float one that stands for the same, and how it was found: "name" or "order".
 
-    A tensor and what QUANTIZE and DEQUANTIZE make of it stand for the same, and so share a name with the float file if one of them does. By order
-    only where both files have the same operators in the same order, QUANTIZE and DEQUANTIZE apart.
+    A tensor and what QUANTIZE and DEQUANTIZE make of it stand for the same, and so share a name with the float file if one of them does. What no name
+    tells, the order does: operators of one kind and shape that lie in the same place among those that are known, QUANTIZE and DEQUANTIZE apart.
     """
     theirs = {floats.tensors[index].name: index for index in computed(floats)}
     same = _kin(model)
@@ -24,14 +28,55 @@ def counterparts(model: Parts, floats: Parts) -> dict[int, tuple[int, str]]:
                 break
     ours, others = _working(model), _working(floats)
     pairs = list(zip(model.inputs, floats.inputs, strict=False)) if len(model.inputs) == len(floats.inputs) else []
-    if [node.operator for node in ours] == [node.operator for node in others]:
-        pairs += [
-            pair for one, two in zip(ours, others, strict=True) for pair in zip(one.gives, two.gives, strict=True)
-        ]
+    pairs += [
+        pair
+        for one, two in _in_order(model, floats, ours, others, found)
+        for pair in zip(one.gives, two.gives, strict=False)
+    ]
     for index, other in pairs:
         if index in same and index not in found and floats.tensors[other].shape == model.tensors[index].shape:
             found.update({kin: (other, "order") for kin in [index, *same[index]] if kin not in found})
     return found
+
+
+def _in_order(
+    model: Parts, floats: Parts, ours: Sequence[Node], others: Sequence[Node], found: Mapping[int, tuple[int, str]]
+) -> list[tuple[Node, Node]]:
+    """Return operators of both files in the longest sequence that both have, in which those that share a name count for more than all others."""
+    taken = {other for other, _ in found.values()}
+    numbers: dict[object, int] = {}
+    kinds = [
+        [
+            -1 if known.intersection(node.gives) else numbers.setdefault(_kind(parts, node), len(numbers))
+            for node in side
+        ]
+        for parts, side, known in ((model, ours, set(found)), (floats, others, taken))
+    ]
+    one, other = (np.array(each, np.int64) for each in kinds)
+    worth = ((one[:, None] == other[None, :]) & (one[:, None] >= 0)).astype(np.float32)
+    givers = {index: place for place, node in enumerate(others) for index in node.gives}
+    for place, node in enumerate(ours):
+        for index in node.gives:
+            if index in found and found[index][0] in givers:
+                worth[place, givers[found[index][0]]] = len(ours) + 1
+    best = np.zeros((len(ours) + 1, len(others) + 1), np.float32)
+    for place, row in enumerate(worth):
+        with_it = np.where(row > 0, best[place, :-1] + row, 0)
+        best[place + 1, 1:] = np.maximum.accumulate(np.maximum(best[place, 1:], with_it))
+    pairs, left, right = [], len(ours), len(others)
+    while left and right:
+        if best[left, right] == best[left - 1, right]:
+            left -= 1
+        elif best[left, right] == best[left, right - 1]:
+            right -= 1
+        else:
+            left, right = left - 1, right - 1
+            pairs.append((ours[left], others[right]))
+    return pairs[::-1]
+
+
+def _kind(parts: Parts, node: Node) -> tuple[str, tuple[object, ...]]:
+    return node.operator, tuple(parts.tensors[index].shape for index in node.gives if index >= 0)
 
 
 def computed(parts: Parts) -> dict[int, None]:
