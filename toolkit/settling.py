@@ -79,6 +79,7 @@ def settle(chain: Chain, executor: Executor, seconds: float) -> Verdict:
             tasks=wanted,
             own_tasks=_own_tasks([text for text in wanted if is_own(text)], chain, steps, ran, executor),
             candidates=chain.candidates,
+            given=chain.made is None,
             early=chain.model.stops_early and "device" in dict(chain.links),
             account=account,
             own=own,

@@ -29,6 +29,7 @@ from toolkit.conversion import Artifact
 from toolkit.errors import EdgeToolkitError, UnjudgeableRun
 from toolkit.holding import said_where_it_ran
 from toolkit.output_kinds.inferring import OutputKind
+from toolkit.recipe import FLOAT
 from toolkit.runtime import Run
 from toolkit.signature import Signature
 from toolkit.source import Source
@@ -89,7 +90,8 @@ class Spent:
 class Judged:
     """A chain of runs held against bounds: each stage by itself, all of them together, and each against the original.
 
-    `drops` are of the task metrics of the total. `pinned` is the stage that a sample was looked at again for, where not all of them had run it.
+    `drops` are of the task metrics of the total; `before` are stages that the artifact has no part in. `pinned` is the stage that a sample was looked
+    at again for, where not all of them had run it.
     """
 
     stages: tuple[Judgement, ...]
@@ -97,6 +99,7 @@ class Judged:
     cumulative: Mapping[str, Measured]
     drops: tuple[Comparison, ...] = ()
     pinned: str | None = None
+    before: tuple[str, ...] = ()
 
     @property
     def comparisons(self) -> tuple[Comparison, ...]:
@@ -122,10 +125,15 @@ class Judged:
             return self.pinned
         failed = self.failed_in_total
         if failed is not None:
-            return max(self.stages, key=lambda judgement: off_by(judgement.measured, failed)).stage
+            return max(self._with_part, key=lambda judgement: off_by(judgement.measured, failed)).stage
         if any(each.status == "failed" for each in self.drops):
-            return max(self.stages, key=lambda judgement: noise_share(judgement.measured)).stage
+            return max(self._with_part, key=lambda judgement: noise_share(judgement.measured)).stage
         return None
+
+    @property
+    def _with_part(self) -> Sequence[Judgement]:
+        """The stages that the artifact has a part in."""
+        return [each for each in self.stages if each.stage not in self.before] or self.stages
 
     @property
     def failed_in_total(self) -> Comparison | None:
@@ -156,8 +164,9 @@ class Verdict:
     """What was found of one artifact on one target. `outcome` and `passed` follow from the evidence and cannot be set.
 
     `steps` and `drawn` are the runs and the folder of the samples that they judge by, as in `Evidence`. `account` is where the artifact's constants
-    come from, None where nobody looked. `attempts` are all schemes that were tried for the target, in their order, this one among them. `attribution`
-    tells which operator made the guilty stage fail, where that was looked for. `kinds` is what outputs mean, by name.
+    come from, None where nobody looked; `given` whether it is somebody's file, and not the toolkit's own. `attempts` are all schemes that were tried
+    for the target, in their order, this one among them. `attribution` tells which operator made the guilty stage fail, where that was looked for.
+    `kinds` is what outputs mean, by name.
     """
 
     target: Target
@@ -175,6 +184,7 @@ class Verdict:
     candidates: tuple[Mapping[str, Any], ...] = ()
     early: bool = False
     account: Account | None = None
+    given: bool = False
     attempts: tuple[Attempted, ...] = field(default=())
     attribution: Attribution | None = None
     next_step: NextStep | None = None
@@ -240,6 +250,21 @@ class Verdict:
         of_bounds = self.judged.guilty_stage
         return next((one.stage for one in self.stages if one.stage in pinned or one.stage == of_bounds), of_bounds)
 
+    @property
+    def at_fault(self) -> str | None:
+        """Return what a guilty stage speaks of, for people; None where it speaks for itself.
+
+        Of a file that was given, the first stage that it has a part in compares it with what the toolkit has: there the file is what differs. And
+        what comes before that is the toolkit's own work, of which the file knows nothing.
+        """
+        stage = self.guilty_stage
+        if not self.given or stage is None:
+            return None
+        if stage in self.judged.before:
+            return "the toolkit's own conversion, and not the file"
+        first = next((each.stage for each in self.stages if each.stage not in self.judged.before), None)
+        return "the file" if stage == first else None
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
@@ -266,6 +291,7 @@ class Evidence:
     account: Account | None = None
     own: Step | None = None
     kinds: Mapping[str, OutputKind] = field(default_factory=dict)
+    given: bool = False
 
     def context(self, scheme: str) -> Context:
         """Return what bounds are read with, for an artifact of a scheme."""
@@ -279,7 +305,8 @@ def judge(target: Target, source: Source, artifact: Artifact, evidence: Evidence
     steps, scheme = evidence.steps, artifact.scheme
     judged = judge_chain(steps, target.bounds, evidence.context(scheme), early=evidence.early, own=evidence.own)
     scored = (*tasks.score(steps, labels.read(evidence.drawn), evidence.tasks), *evidence.own_tasks)
-    judged = replace(judged, drops=tasks.judge_drops(scored, target.bounds, scheme, steps[-1].stage))
+    drops = tasks.judge_drops(scored, target.bounds, scheme, steps[-1].stage)
+    judged = replace(judged, drops=drops, before=_before(scheme) if evidence.given else ())
     limit = target.budget.file_bytes
     return Verdict(
         target=target,
@@ -305,6 +332,7 @@ def judge(target: Target, source: Source, artifact: Artifact, evidence: Evidence
         early=evidence.early,
         account=evidence.account,
         kinds=evidence.kinds,
+        given=evidence.given,
     )
 
 
@@ -319,6 +347,11 @@ def context_of(scheme: str, noise: Mapping[str, Mapping[str, float]], kinds: Map
     return Context(
         scheme, own_noise(noise), named, {output: kind.parts for output, kind in kinds.items() if kind.parts}
     )
+
+
+def _before(scheme: str) -> tuple[str, ...]:
+    """Return the stages that a file which was given has no part in: a quantized one is held against the toolkit's own float artifact."""
+    return ("source",) if scheme == FLOAT else ("source", "conversion")
 
 
 def own_noise(noise: Mapping[str, Mapping[str, float]]) -> dict[str, float]:

@@ -446,3 +446,12 @@ def test_an_output_that_is_right_is_no_other_outputs_place():
     found = explain(run({"a": SCORES, "b": SCORES}), run({"a": SCORES + 3, "b": SCORES}))
 
     assert [(each.output, each.code) for each in found] == [("a", "offset")]
+
+
+def test_a_factor_is_not_told_as_the_offset_that_it_makes_of_large_numbers():
+    """Boxes a tenth too small: the mean that they lose is most of the error, and what is left of it no noise."""
+    boxes = 14 + np.random.default_rng(16).normal(size=(60, 1, 4)) * 4
+
+    found = said({"a": boxes}, {"a": noisy(boxes * 0.9, 24)})
+
+    assert (found.code, found.message[:28]) == ("slope", "it is the reference times 0.")

@@ -144,12 +144,13 @@ def judged(tmp_path, profile):
         tasks=(),
         *,
         early=False,
+        given=None,
     ):
         signatures = {renamed: json.loads(json.dumps(SIGNATURE).replace("scores", "logits"))} if renamed else {}
         steps = [step(stage, scores, signatures.get(stage, SIGNATURE)) for stage, scores in stages.items()]
         model = tmp_path / "model.tflite"
         model.write_bytes(b"artifact")
-        artifact = Artifact(model, "float32", 8, "00", SIGNATURE, (), ())
+        artifact = Artifact(model, given or "float32", 8, "00", SIGNATURE, (), ())
         source = Source(
             path=Path("model"),
             kind="checkpoint",
@@ -184,6 +185,7 @@ def judged(tmp_path, profile):
             wanted,
             candidates=({"scheme": "float32"},),
             early=early,
+            given=given is not None,
         )
         return judge(board, source, artifact, evidence)
 
@@ -1265,3 +1267,38 @@ def test_a_scheme_without_a_file_leads_to_its_own_build(shipped, tmp_path):
 def test_the_scheme_of_a_file_is_what_it_keeps(asked, weights, activations, operators, kept):
     """Whatever it was made by."""
     assert kept_scheme(asked, weights, activations, operators) == kept
+
+
+def given(conversion: float, quantization: float | None = None) -> dict[str, np.ndarray]:
+    """Return the outputs of a chain whose stages are off by so much each, on the target's kernels by nothing more."""
+    found = {"original": SCORES, "conversion": SCORES + np.float32(conversion)}
+    if quantization is not None:
+        found["quantization"] = found["conversion"] + np.float32(quantization)
+    return found | {"kernels": list(found.values())[-1]}
+
+
+@pytest.mark.parametrize(
+    ("outputs", "scheme", "stage", "at_fault"),
+    [
+        (given(0.5), "float32", "conversion", "the file"),
+        (given(0.0, 5.0), "static_wi8_ai8", "quantization", "the file"),
+        (given(0.5, 0.0), "static_wi8_ai8", "conversion", "the toolkit's own conversion, and not the file"),
+        (given(0.5), None, "conversion", None),
+    ],
+)
+def test_of_a_file_that_was_given_it_is_said_whether_it_is_at_fault(judged, outputs, scheme, stage, at_fault):
+    """The stage by which it shows is called as ever; but what is converted there may be the toolkit's own."""
+    verdict = judged(outputs, given=scheme)
+
+    assert (verdict.guilty_stage, verdict.at_fault) == (stage, at_fault)
+    assert report.verdict_json(verdict, "model.tflite")["at_fault"] == at_fault
+    if stage == "conversion":
+        assert ("<- guilty" + (f": {at_fault}" if at_fault else "")) in report.verdict_text(verdict)
+
+
+def test_a_conversion_that_the_file_has_no_part_in_is_not_guilty_of_what_only_the_total_shows(judged, profile):
+    """Though it is off by most, within its own bound."""
+    outputs, board = given(0.009, -0.001), profile(limit=0.005)
+
+    assert judged(outputs, board).guilty_stage == "conversion"
+    assert judged(outputs, board, given="static_wi8_ai8").guilty_stage == "quantization"

@@ -71,18 +71,31 @@ def _likeliest(
 ) -> Explanation | None:
     """Return the simplest mistake that explains an output, if no other takes away nearly all of what this one leaves."""
     of_kinds: dict[str, Explanation] = {}
+    offset: Explanation | None = None
     for each in attempts:
         after = _decibels(wanted if each.signal is None else each.signal, each.reference, each.candidate, each.fitted)
-        enough = limits.offset if each.code == "offset" else limits.nearly_all
-        able = after > max(before, 0.0) + enough.decibels
+        found = Explanation(name, each.code, each.message, before, after, _gains(after))
         kind = each.kind or each.code
+        if each.code == "offset" and offset is None and after > max(before, 0.0) + limits.offset.decibels:
+            offset = found
+        able = after > max(before, 0.0) + limits.nearly_all.decibels
         if able and (kind not in of_kinds or after > of_kinds[kind].after_db):
-            of_kinds[kind] = Explanation(name, each.code, each.message, before, after, _gains(after))
+            of_kinds[kind] = found
+    factor = of_kinds.pop(undoing.FACTOR, None)
     best: Explanation | None = None
     for found in of_kinds.values():
         if best is None or found.after_db > best.after_db + limits.simpler.decibels:
             best = found
-    return best
+    if factor is not None and (best is None or _is_rather(factor, best, limits)):
+        return factor
+    return best or offset
+
+
+def _is_rather(factor: Explanation, best: Explanation, limits: Likeness) -> bool:
+    """Return whether a mistake is rather one factor: of an offset it has to leave half, beside a factor with an offset it is the simpler one."""
+    if best.code == "offset":
+        return factor.after_db > best.after_db + limits.alike.decibels
+    return best.code in ("slope", "clipped") and best.after_db <= factor.after_db + limits.simpler.decibels
 
 
 def _gains(after: float) -> str:

@@ -42,6 +42,7 @@ class Likeness(config.Model):
     nearly_all: Share
     offset: Share
     simpler: Share
+    alike: Share
     related: Share
     channel: Limit
     cut: Share

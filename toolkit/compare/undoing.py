@@ -15,6 +15,7 @@ from toolkit.metrics import Real
 from toolkit.signature import TensorSpec
 
 _NAMED = 3  # channels that are told one by one
+FACTOR = "factor"  # the kind of one number that is told against one offset
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ def rescaled(wanted: Real, given: Output, limits: Likeness) -> Iterator[Attempt]
     if not np.isfinite(given.real).all() or not np.isfinite(wanted).all():
         return
     ours, theirs = by_channel(wanted), by_channel(given.real)
+    yield from _factor(ours, theirs)
     for axis in (None, 0) if ours.shape[1] > 1 else (None,):
         yield from _offset(ours, theirs, axis)
         yield from _slope(ours, theirs, axis, limits)
@@ -76,6 +78,17 @@ def _offset(wanted: Real, given: Real, axis: int | None) -> Iterator[Attempt]:
     if off.any():
         said = f"off by {_each(off, np.square(off), '{:+.4g}'.format)} in the output's own unit"
         yield Attempt("offset", said, wanted, given - off, fitted=len(off), kind=f"offset of {len(off)}")
+
+
+def _factor(wanted: Real, given: Real) -> Iterator[Attempt]:
+    """Yield one factor alone; undone where it makes numbers larger, else done to the reference."""
+    with np.errstate(all="ignore"):
+        product, powers = float((wanted * given).sum()), [float(np.square(each).sum()) for each in (wanted, given)]
+        factor = product / powers[0] if powers[1] < powers[0] else powers[1] / product if product else 0.0
+    if factor and np.isfinite(factor) and factor != 1:
+        pair = (factor * wanted, given) if abs(factor) < 1 else (wanted, given / factor)
+        said = f"it is the reference times {factor:.4g}: another scale, or other preprocessing"
+        yield Attempt("slope", said, *pair, pair[0], fitted=1, kind=FACTOR)
 
 
 def _slope(wanted: Real, given: Real, axis: int | None, limits: Likeness) -> Iterator[Attempt]:

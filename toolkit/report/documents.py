@@ -45,6 +45,7 @@ def verdict_json(verdict: Verdict, artifact: str) -> dict[str, Any]:
         "stopped_early": verdict.early,
         "comparisons": [comparison.to_json() for comparison in verdict.comparisons],
         "guilty_stage": verdict.guilty_stage,
+        "at_fault": verdict.at_fault,
         "attribution": None if verdict.attribution is None else attribution_json(verdict.attribution),
         "stages": [
             {

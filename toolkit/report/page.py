@@ -42,8 +42,9 @@ def markdown(verdict: Verdict, artifact: str) -> str:
         "| stage | output | metric | value | limit | | because |",
         "|---|---|---|---|---|---|---|",
     ]
+    mark = " (guilty)" if verdict.at_fault is None else f" (guilty: {verdict.at_fault})"
     for comparison in verdict.comparisons:
-        guilty = " (guilty)" if comparison.stage == verdict.guilty_stage and comparison.status != "passed" else ""
+        guilty = mark if comparison.stage == verdict.guilty_stage and comparison.status != "passed" else ""
         cells = (
             comparison.stage, f"`{comparison.output}`", comparison.metric, value_text(comparison), limit_text(comparison),
             comparison.status + guilty, comparison.because,

@@ -36,13 +36,14 @@ def verdict_text(verdict: Verdict, width: int = 110, name: str | None = None) ->
     title = f"{name or verdict.target.name}   {verdict.source.path.name}   {verdict.artifact.scheme}"
     lines = [f"{title:<{width - 14}}{OUTCOMES[verdict.outcome]}"]
     lines += [f"  {line}" for line in wanted_lines(verdict)]
-    guilty = verdict.guilty_stage
+    guilty, at_fault = verdict.guilty_stage, verdict.at_fault
+    mark = "  <- guilty" if at_fault is None else f"  <- guilty: {at_fault}"
     marked = False
     shown_lines = comparison_lines(verdict.comparisons)
     for comparison, line in zip(verdict.comparisons, shown_lines, strict=True):
         here = comparison.stage == guilty and comparison.status != "passed" and not marked
         marked = marked or here
-        lines.append("  " + line + ("  <- guilty" if here else ""))
+        lines.append("  " + line + (mark if here else ""))
     if verdict.attribution is not None:
         lines += [
             f"  {'operator' if place == 0 else '':<13} {sentence}"
