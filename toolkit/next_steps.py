@@ -48,7 +48,9 @@ class Request:
             return NextStep("what keeps this scheme from a file, by itself", self._build(scheme))
         if outcome.outcome == "inconclusive":
             return self._with_more_samples(outcome, artifact)
-        stage = outcome.guilty_stage
+        stage = (
+            outcome.guilty_stage if deciding_comparison(outcome) is not None else None
+        )  # a finding says itself what to do
         # `debug` looks into a .tflite at one size, by the original's names
         if outcome.passed or stage is None or self.original.sizes or self.renamed or artifact.suffix != ".tflite":
             return None
@@ -68,7 +70,9 @@ class Request:
             else "a set of --eval beside that which calibrates"
         )
         renames = [word for text in self.renames for word in ("--rename", text)]
-        return NextStep(f"with {samples} in {named}: that settles it", self._about("verify", artifact, *renames))
+        return NextStep(
+            f"with {samples} in {named}: that settles it", self._about("verify", artifact, *renames, *self._judging())
+        )
 
     def _about(self, verb: str, artifact: Path, *more: str) -> str:
         source = ["--source", str(self.original.path), "--target", self.target]
@@ -76,7 +80,20 @@ class Request:
 
     def _build(self, scheme: str) -> str:
         named = ["--target", self.target, "--scheme", scheme]
-        return _text(["build", str(self.original.path), *named, *self._sets(), *_model(self.original)])
+        return _text(
+            ["build", str(self.original.path), *named, *self._sets(), *_model(self.original), *self._judging()]
+        )
+
+    def _judging(self) -> Iterator[str]:
+        """Yield what was said of how to judge, as flags of `build` and `verify`."""
+        if self.samples.limits is not None:
+            yield from ("--limits", str(self.samples.limits))
+        for metric in self.samples.task_metrics:
+            yield from ("--task-metric", metric)
+        for output, kind in self.samples.output_kinds.items():
+            yield from ("--output-kind", f"{output}={kind}")
+        if self.original.device != "cpu":
+            yield from ("--reference-device", self.original.device)
 
     def _sets(self) -> list[str]:
         return [*_set("--calibration", self.samples.calibration), *_set("--eval", self.samples.evaluation)]

@@ -1225,12 +1225,16 @@ def test_an_artifact_with_other_names_is_verified_again_by_them(judged, profile)
     """What was said of them is said again."""
     rate = profile(metric="top1_agreement", limit=0.9, unit="fraction")
     few = judged({name: scores[:20] for name, scores in stages().items()}, rate)
-    asked = Request(Original(Path("m")), Samples("c.npz"), "host", ("out=scores",), True)
+    sets = Samples("c.npz", limits=Path("l.toml"), task_metrics=("f1",), output_kinds={"scores": "ranking"})
+    asked = Request(Original(Path("m"), device="gpu"), sets, "host", ("out=scores",), True)
 
     step = asked.after_verify(few).next_step
 
     assert step is not None
-    assert step.command.endswith("--source m --target host --calibration c.npz --rename out=scores")
+    assert step.command.endswith(
+        "--source m --target host --calibration c.npz --rename out=scores --limits l.toml --task-metric f1 "
+        "--output-kind scores=ranking --reference-device gpu"
+    )
     assert step.why == "with about 36 samples in a set of --eval beside that which calibrates: that settles it"
 
 
