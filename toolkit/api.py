@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from toolkit import bundle, environments, launchers, matrix, own, registry, saved_runs, signatures, source
+from toolkit import bundle, casting, environments, launchers, matrix, own, registry, saved_runs, signatures, source
 from toolkit.binding import Renamed, bound
 from toolkit.chain import engine_of, execution_of, require_version
 from toolkit.conversion import Artifact, Conversions, artifact_of
@@ -91,6 +91,8 @@ def _build(
     outcomes: Outcomes = {}
     opened = matrix.opened_at_each(original, executor)
     profiles = profiles_of(targets)
+    casting.refuse_arithmetic(opened[0], [profile.format for profile in profiles])
+    casting.refuse_ends(opened[0])
     require_kinds(opened[0], samples, profiles)
     bundle.require_writable(out)
     recipes = {profile.name: recipes_of(profile, asked) for profile in profiles}
@@ -145,6 +147,7 @@ def convert(
     bundle.require_writable_file(out)
     with executing(executor) as running:
         opened = open_model(matrix.first_of(original), running)
+        casting.refuse_arithmetic(opened, [artifact_format])
         conversions = _conversions(opened, samples, recipe, running)
         first: EdgeToolkitError | None = None
         for variant in variants:

@@ -85,7 +85,7 @@ class Source:
     `signature` is JSON: names, dtypes, and shapes as the model declares them, the batch (a first size left open) set to 1; sizes that are
     still null are taken from the samples. Where several sizes were declared they are those of one of them, `size` is what messages call it, and
     `canonical` are the shapes of the canonical form, open in what differs from size to size. `files` and `options` are what each job that loads it is
-    asked; `coverage` tells which variables were restored.
+    asked; `coverage` tells which variables were restored; `lacking` are the findings that TFLite has not the arithmetic of this signature.
     """
 
     path: Path
@@ -103,6 +103,7 @@ class Source:
     findings: tuple[Mapping[str, Any], ...]
     canonical: Mapping[str, Shape] | None = None
     size: str = ""
+    lacking: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def shapes(self) -> dict[str, Shape]:
@@ -156,6 +157,7 @@ def open_source(original: Original, executor: Executor) -> Source:
         findings=(*_about_others(original, opened["signatures"], chosen), *_found_by_loading(inspected, opened)),
         canonical=sizes.left_open(declared) if declared else None,
         size=sizes.label(_by_name(chosen["inputs"]), declared, _by_name(inputs)) if declared else "",
+        lacking=tuple(_lacking(inspected, chosen["key"])) if not original.cut else (),
     )
 
 
@@ -326,6 +328,10 @@ def _digest(files: Mapping[str, Path]) -> str:
         return path_digest(next(iter(files.values())))
     digests = {role: path_digest(path) for role, path in sorted(files.items())}
     return hashlib.sha256(json.dumps(digests).encode()).hexdigest()
+
+
+def _lacking(inspected: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
+    return [one for one in inspected["findings"] if one["code"] == "no-arithmetic" and key in one["signatures"]]
 
 
 def _found_by_loading(inspected: Mapping[str, Any], opened: Mapping[str, Any]) -> list[dict[str, Any]]:

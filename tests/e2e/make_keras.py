@@ -105,6 +105,20 @@ def half(k: Any) -> Made:
         k.mixed_precision.set_global_policy("float32")
 
 
+def double(k: Any) -> Made:
+    """Computes in float64, and takes it."""
+    k.mixed_precision.set_global_policy("float64")
+    try:
+        layers = [
+            k.Input((6,), name="x", dtype="float64"),
+            k.layers.Dense(8, activation="tanh"),
+            k.layers.Dense(3, name="scores"),
+        ]
+        return k.Sequential(layers), {"x": normal(6)}
+    finally:
+        k.mixed_precision.set_global_policy("float32")
+
+
 def gain(k: Any) -> Made:
     """A layer that is no layer of Keras."""
     inputs = k.Input((6,), name="x")
@@ -164,6 +178,7 @@ OUTPUTS = {"several": ["second", "first"], "nested": ["gap"]}
 CASES: list[tuple[Callable[[Any], Made], Any, tuple[str, ...]]] = [
     *((make, k, (".keras", ".h5")) for make in (several, mapping, nested, recurrent, attention, convolution) for k in (keras, tf_keras)),
     (half, keras, (".keras",)), (half, tf_keras, (".h5",)),
+    (double, keras, (".keras",)), (double, tf_keras, (".h5",)),
     (gain, keras, (".keras", ".h5")), (gain, tf_keras, (".keras", ".h5")),
     (shift, keras, (".keras",)), (pair, keras, (".keras", ".weights.h5")),
 ]  # fmt: skip

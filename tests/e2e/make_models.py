@@ -185,6 +185,59 @@ def not_a_number(folder: Path) -> None:
     save(folder, serving_default=(lambda x: {"y": tf.math.log(x + 1.0)}, {"x": SPEC([None, 6], FLOAT)}))
 
 
+def double(folder: Path) -> None:
+    """Two signatures: one computes in float64, one takes and gives it alone; the constants in float64 of both are nobody's business."""
+    weights = tf.cast(numbers(6, 4), tf.float64) * 2.0
+    save(
+        folder,
+        computes=(
+            lambda x: {"y": tf.cast(tf.tanh(tf.cast(x, tf.float64) @ weights), FLOAT)},
+            {"x": SPEC([None, 6], FLOAT)},
+        ),
+        ends=(
+            lambda x: {"y": tf.cast(tf.cast(x, FLOAT) @ tf.cast(weights, FLOAT), tf.float64)},
+            {"x": SPEC([None, 6], tf.float64)},
+        ),
+        single=(lambda x: {"y": x @ tf.cast(weights, FLOAT)}, {"x": SPEC([None, 6], FLOAT)}),
+    )
+
+
+def half(folder: Path) -> None:
+    """A graph of half precision, in a loop's body."""
+    weights = tf.cast(numbers(6, 6, scale=0.3), tf.float16)
+    save(
+        folder,
+        serving_default=(
+            lambda x: {
+                "y": tf.cast(
+                    tf.while_loop(lambda i, _: i < 2, lambda i, y: (i + 1, y @ weights), (0, tf.cast(x, tf.float16)))[
+                        1
+                    ],
+                    FLOAT,
+                )
+            },
+            {"x": SPEC([1, 6], FLOAT)},
+        ),
+    )
+
+
+def fourier(folder: Path) -> None:
+    """A complex transform, of which the converter makes a real one that no interpreter starts, and an inverse one, which it refuses."""
+    specs = {"x": SPEC([None, 16], FLOAT)}
+    complex_ = tf.complex64
+    save(
+        folder,
+        there=(lambda x: {"y": tf.abs(tf.signal.fft(tf.cast(x, complex_)))}, specs),
+        back=(lambda x: {"y": tf.signal.irfft(tf.cast(x, complex_))}, specs),
+    )
+
+
+def beyond(folder: Path) -> None:
+    """Weights that float16 has no numbers for."""
+    weights = numbers(6, 32) * 1e6
+    save(folder, serving_default=(lambda x: {"y": tf.tanh(x) @ weights}, {"x": SPEC([None, 6], FLOAT)}))
+
+
 def without_signature(folder: Path) -> None:
     """Two functions, and nobody said which is to be called."""
     holder = tf.Module()
@@ -203,7 +256,8 @@ def resnet8(folder: Path, weights: str) -> None:
 
 MODELS = (
     dense, several, twins, reversed_outputs, scalar, any_rank, open_sizes, odd_names, ids,
-    cholesky, lgamma, lstm, untracked, indifferent, not_a_number, without_signature,
+    cholesky, lgamma, lstm, untracked, indifferent, not_a_number, double, half, fourier, beyond,
+    without_signature,
 )  # fmt: skip
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import zipfile
 
 import numpy as np
 import pytest
@@ -40,6 +42,26 @@ def converted(executor, tmp_path):
         return {name: array[:, 0] for name, array in outputs_of(ran).items()}, known
 
     return run
+
+
+def renamed(file, place, layer, name):
+    """Copy an archive of Keras in which the layers of one class say that they are of another, which nobody has."""
+
+    def in_place(part):
+        if isinstance(part, dict):
+            own = (
+                {"class_name": name, "module": None, "registered_name": name} if part.get("class_name") == layer else {}
+            )
+            return {key: in_place(value) for key, value in (part | own).items()}
+        return [in_place(one) for one in part] if isinstance(part, list) else part
+
+    with zipfile.ZipFile(file) as old, zipfile.ZipFile(place, "w") as new:
+        for entry in old.namelist():
+            content = old.read(entry)
+            if entry == "config.json":
+                content = json.dumps(in_place(json.loads(content))).encode()
+            new.writestr(entry, content)
+    return place
 
 
 def largest(found, known):
@@ -90,6 +112,48 @@ def test_mixed_precision_becomes_float32(files, converted, file):
     found, known = converted(files / file)
 
     assert largest(found, known) < HALF
+
+
+@pytest.mark.parametrize("file", ["double-keras.keras", "double-tf_keras.h5"])
+def test_double_precision_becomes_float32(files, converted, file):
+    """Inputs and outputs too: no device takes float64."""
+    found, known = converted(files / file)
+
+    assert largest(found, known) < NEAR
+    assert found["scores"].dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("wrapper", "says"),
+    [
+        ("QuantizeWrapperV2", ["--builder tfmot_model.py:model", "with tfmot.quantization.keras.quantize_scope():"]),
+        (
+            "PruneLowMagnitude",
+            ["with tfmot.sparsity.keras.prune_scope():", "tfmot.sparsity.keras.strip_pruning(model)"],
+        ),
+        ("ClusterWeights", ["with tfmot.clustering.keras.cluster_scope():", "strip_clustering(model)"]),
+    ],
+)
+def test_a_file_of_model_optimization_gets_what_reads_it_ready_to_paste(files, executor, tmp_path, wrapper, says):
+    """From `inspect`, and from the error of whoever did not ask it."""
+    file = renamed(files / "nested-tf_keras.keras", tmp_path / "aware.keras", "BatchNormalization", wrapper)
+
+    with pytest.raises(InvalidSource, match="cannot be read") as caught:
+        toolkit.convert(Original(file), "float32", Samples(), tmp_path / "model.tflite", executor=executor)
+
+    (needed,) = toolkit.inspect(file, executor=executor)["needs"]
+    for text in (*says, f'tf_keras.models.load_model("{file}", compile=False)'):
+        assert text in needed
+        assert text in str(caught.value)
+
+
+def test_a_recurrence_that_stays_a_loop_is_told(files, executor):
+    """Before a build finds no range inside of it; unrolled, it takes the same weights."""
+    found = toolkit.inspect(files / "recurrent-keras.keras", executor=executor)["findings"]
+
+    (said,) = (one["message"] for one in found if one["code"] == "rolled-recurrence")
+    assert "(GRU)" in said
+    assert "unroll=True" in said
 
 
 @pytest.mark.parametrize(

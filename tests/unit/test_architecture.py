@@ -60,7 +60,7 @@ ORDER = """
     baseline
     report_formats report_formats/*
     own
-    opening trial rejudging
+    casting opening trial rejudging
     matrix signatures next_steps binding
     stability model_explorer drift suggestion
     experiments

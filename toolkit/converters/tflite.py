@@ -10,7 +10,7 @@ from toolkit.errors import InvalidSamples
 from toolkit.worker.tflite.arithmetic import multiply_accumulates
 from toolkit.worker.tflite.conversion import Representative, converted, converter
 from toolkit.worker.tflite.endings import endings
-from toolkit.worker.tflite.held import held
+from toolkit.worker.tflite.held import held, start
 from toolkit.worker.tflite.operators import inspect
 from toolkit.worker.tflite.ranges import held_ranges
 
@@ -26,6 +26,8 @@ def convert(request: Any) -> dict[str, Any]:
     path = request.out / f"model{SUFFIX}"
     path.write_bytes(converted(converter(request), "float32"))
     found = held(path, "float32", {"inputs": "float32", "outputs": "float32"})
+    if all(None not in (spec["shape"] or [None]) for spec in found["signature"]["inputs"]):
+        start(path, "float32")
     (ends,) = endings(path).values()
     return {**found, "multiply_accumulates": multiply_accumulates(path), "endings": ends}
 

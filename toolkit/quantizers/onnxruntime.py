@@ -17,6 +17,7 @@ from toolkit.errors import InvalidSamples, Unconvertible
 from toolkit.worker.onnx.graph import check_keep, kept_nodes, nodes_of, read, sort_nodes, split_gemm
 from toolkit.worker.onnx.held import held
 from toolkit.worker.onnx.session import session
+from toolkit.worker.tflite.file import said_beyond_float16
 
 FORMAT = "onnx"
 ENGINE = "onnxruntime"
@@ -48,7 +49,23 @@ def quantize(request: Any) -> dict[str, Any]:
     path = request.out / "model.onnx"
     onnx.save(made, path)
     _check(path, options["scheme"])
-    return held(path, options["scheme"], options, request.inputs["model"])
+    found = held(path, options["scheme"], options, request.inputs["model"])
+    if told["method"] == "float16":
+        found["findings"] += _beyond_float16(read(request.inputs["model"]))
+    return found
+
+
+def _beyond_float16(model: Any) -> list[dict[str, Any]]:
+    """Return the finding about constants of a float model that float16 has no numbers for."""
+    from onnx import numpy_helper
+
+    most, found = float(np.finfo(np.float16).max), {}
+    for tensor in model.graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        large = int((np.abs(values) > most).sum()) if values.dtype == np.float32 else 0
+        if large:
+            found[tensor.name] = f"{large} of {values.size}"
+    return said_beyond_float16(found, f"became {most:,.0f}")
 
 
 def _float16(model: Any, kept: list[str], _request: Any) -> Any:

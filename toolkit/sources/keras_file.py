@@ -27,14 +27,17 @@ from toolkit.originals.keras_models.config import (
     endings,
     lambdas,
     layers_of,
+    parts_of,
     signature,
     written_by,
 )
+from toolkit.originals.keras_models.optimized import needed
 from toolkit.originals.keras_models.original import KerasOriginal, call_once, is_keras
 from toolkit.originals.keras_models.weights import holds_all_of, restore, weights_original
 
 TAKES = frozenset(("builder", "allow_unrestored"))
 _SUFFIX = {"zip": ".keras", "hdf5": ".h5"}
+_RECURRENCES = {"LSTM", "GRU", "SimpleRNN"}
 _BUILDER = "--builder file.py:function, a function that returns"
 
 
@@ -86,7 +89,7 @@ def inspect(request: Any) -> Spec:
         "operators": [],
         "variables": variables,
         "needs": _needs(file, request.options["builder"] is not None),
-        "findings": [*_code(file), *_custom(file), *others],
+        "findings": [*_code(file), *_custom(file), *_loops(file), *others],
     }
 
 
@@ -224,12 +227,32 @@ def _custom(file: _File) -> list[Spec]:
     return [{"code": "custom-objects", "severity": "info", "message": message, "names": found}]
 
 
+def _loops(file: _File) -> list[Spec]:
+    """Return the finding that recurrences stay loops, which have no ranges; of Keras 2's, an LSTM becomes one operator instead."""
+    loops = _RECURRENCES if file.major >= 3 else _RECURRENCES - {"LSTM"}
+    found = [
+        f"{part['config'].get('name')} ({part['class_name']})"
+        for part in parts_of(file.config)
+        if part["class_name"] in loops and isinstance(part.get("config"), dict) and not part["config"].get("unroll")
+    ]
+    if not found:
+        return []
+    message = (
+        f"{', '.join(found)}: stays a loop, and what is inside a loop cannot be static int8 or int16; with unroll=True it can: "
+        f"{_BUILDER} the model so; this file is then its weights"
+    )
+    return [{"code": "rolled-recurrence", "severity": "info", "message": message, "names": found}]
+
+
 def _needs(file: _File, built: bool) -> list[str]:  # noqa: FBT001
     if built:
         return []
     if lambdas(file.config):
         return [f"{_BUILDER} the model; this file is then its weights"]
     found = custom_parts(file.config, _known_layers())
+    optimized = needed(file.path, found)
+    if optimized is not None:
+        return [optimized]
     if found:
         listed = ", ".join(f'"{name}": {name}' for name in found)
         return [f"{_BUILDER} {{{listed}}}, or the model; this file is then its weights"]

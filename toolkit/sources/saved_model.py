@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.errors import InvalidSource
-from toolkit.originals import DEFAULT_KEY, Original, Spec
+from toolkit.originals import DEFAULT_KEY, Original, Spec, dtypes
 from toolkit.originals.functions import FunctionOriginal, engine
 from toolkit.originals.graphs.endings import endings
 from toolkit.originals.messages import message, operators, operators_run, parse, specs
@@ -40,15 +40,13 @@ def inspect(request: Any) -> Spec:
     graph = _meta_graph(source)
     held = sorted(operators(graph.graph_def))
     cut = bool(request.options["inputs"] or request.options["outputs"])
+    definitions = {key: one for key, one in sorted(graph.signature_def.items()) if key != _INIT_KEY}
     ends = {
-        key: endings(graph.graph_def, {name: info.name for name, info in definition.outputs.items()})
-        for key, definition in graph.signature_def.items()
-        if key != _INIT_KEY
+        key: endings(graph.graph_def, {name: info.name for name, info in one.outputs.items()})
+        for key, one in definitions.items()
     }
     signatures = [
-        {"key": key, "inputs": specs(definition.inputs), "outputs": specs(definition.outputs)}
-        for key, definition in sorted(graph.signature_def.items())
-        if key != _INIT_KEY
+        {"key": key, "inputs": specs(one.inputs), "outputs": specs(one.outputs)} for key, one in definitions.items()
     ]
     index = source / "variables" / "variables.index"
     return {
@@ -62,7 +60,7 @@ def inspect(request: Any) -> Spec:
         "operators": held,
         "variables": _variables(index) if index.is_file() else [],
         "needs": [*_needs(signatures), *_operators_missing(held)],
-        "findings": findings(held),
+        "findings": [*findings(held), *dtypes.findings(graph.graph_def, definitions)],
     }
 
 

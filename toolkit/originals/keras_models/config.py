@@ -17,7 +17,7 @@ from toolkit.worker.endings import Ending, canonical
 _PACKAGES = ("keras", "tf_keras")
 _BRIEF = 600
 _OWN = (*_PACKAGES, "builtins")
-HALVES = ("float16", "bfloat16")
+NOT_SINGLE = ("float16", "bfloat16", "float64")  # which devices' kernels do not compute in
 _LAYERS = {"UnitNormalization": "l2normalization", "Concatenate": "concat"}
 
 
@@ -36,10 +36,10 @@ def _package(cls: type) -> str | None:
     return next((package for package in layers if package in _PACKAGES), None)
 
 
-def half_policy(model: Any) -> str | None:
-    """Return the policy of a model that computes in half precision, such as "mixed_float16"; None where no layer does."""
+def other_policy(model: Any) -> str | None:
+    """Return the policy of a model that computes in half or double precision, such as "mixed_float16"; None where no layer does."""
     for layer in model._flatten_layers():  # noqa: SLF001 (named alike in every Keras; `layers` leaves out those inside of wrappers)
-        if getattr(layer, "compute_dtype", None) in HALVES:
+        if getattr(layer, "compute_dtype", None) in NOT_SINGLE:
             return str(getattr(layer.dtype_policy, "name", layer.compute_dtype))
     return None
 
@@ -51,7 +51,7 @@ def in_float32(model: Any) -> Any:
     name = "set_dtype_policy" if hasattr(policies, "set_dtype_policy") else "set_global_policy"
     getattr(policies, name)("float32")
     classes = {type(layer).__name__: type(layer) for layer in model._flatten_layers()}  # noqa: SLF001
-    hint = "give a builder that makes the model without a policy of mixed precision; this file is then its weights"
+    hint = "give a builder that makes the model with a policy of float32; this file is then its weights"
     try:
         with keras.utils.custom_object_scope({name: cls for name, cls in classes.items() if not _is_built_in(cls)}):
             copy = type(model).from_config(_replaced(model.get_config()))
@@ -60,7 +60,7 @@ def in_float32(model: Any) -> Any:
         copy.set_weights(model.get_weights())
     except Exception as error:  # of any class: the user's own layers are made here
         raise InvalidSource(f"{model.name}: cannot be made again in float32: {causes(error)}", hint) from error
-    left = half_policy(copy)
+    left = other_policy(copy)
     if left is not None:
         raise InvalidSource(f"{model.name}: layers of its own ask for {left}, whatever its configuration says", hint)
     return copy
@@ -71,19 +71,19 @@ def _is_built_in(cls: type) -> bool:
 
 
 def _replaced(config: Any) -> Any:
-    """Return a configuration whose dtypes of half precision are float32."""
+    """Return a configuration whose dtypes of half or double precision are float32."""
     if isinstance(config, dict):
         return {
-            key: "float32" if key == "dtype" and _is_half(value) else _replaced(value) for key, value in config.items()
+            key: "float32" if key == "dtype" and _is_other(value) else _replaced(value) for key, value in config.items()
         }
     if isinstance(config, (list, tuple)):
         return type(config)(_replaced(item) for item in config)
     return config
 
 
-def _is_half(dtype: Any) -> bool:
+def _is_other(dtype: Any) -> bool:
     name = dtype.get("config", {}).get("name") if isinstance(dtype, dict) else dtype
-    return isinstance(name, str) and name.removeprefix("mixed_") in HALVES
+    return isinstance(name, str) and name.removeprefix("mixed_") in NOT_SINGLE
 
 
 def written_by(version: str | None) -> str:
@@ -238,4 +238,4 @@ def _dtype(layer: dict[str, Any]) -> str:
     """Return the dtype of a layer's numbers; float32 where it does not say, as in Keras."""
     dtype = layer.get("config", {}).get("dtype") or "float32"
     name = dtype.get("config", {}).get("name", "float32") if isinstance(dtype, dict) else dtype
-    return "float32" if str(name).removeprefix("mixed_") in HALVES else str(name)
+    return "float32" if str(name).removeprefix("mixed_") in NOT_SINGLE else str(name)

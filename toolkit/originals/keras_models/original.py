@@ -18,7 +18,7 @@ from typing import Any
 from toolkit.errors import InvalidSource, UnknownName, causes
 from toolkit.originals import DEFAULT_KEY, Arrays, Original, Spec
 from toolkit.originals.functions import engine, operators_of, save_function
-from toolkit.originals.keras_models.config import HALVES, half_policy, in_float32, is_keras, keras_of
+from toolkit.originals.keras_models.config import NOT_SINGLE, in_float32, is_keras, keras_of, other_policy
 from toolkit.originals.keras_models.tensors import filled, leaves, named_leaves, output_names, symbolic_tensors, unique
 
 __all__ = ["KerasOriginal", "call_once", "is_keras", "keras_of", "require_built"]
@@ -28,7 +28,7 @@ class KerasOriginal(Original):
     """A Keras model with one signature, `serving_default`, of named tensors.
 
     `inputs` are {name: tf.TensorSpec}, for a model that does not say what it takes; a list or a mapping of specs, where an argument is one.
-    What a model of mixed precision takes and gives in half precision is float32 here: the numbers are the same.
+    What a model takes and gives in half or double precision is float32 here: the numbers are the same, but for digits that no device has.
     """
 
     def __init__(self, model: Any, loader: str, inputs: Mapping[str, Any] | None = None) -> None:
@@ -56,7 +56,7 @@ class KerasOriginal(Original):
         self.operators = operators_of(self._function)
         taken, given = self._specs(declared), self._function.structured_outputs
         self.signatures = [{"key": DEFAULT_KEY, "inputs": _json(taken), "outputs": _json(given)}]
-        self._policy = half_policy(model)
+        self._policy = other_policy(model)
         if self._policy is not None:
             message = f"computes in {self._policy}, which no device's kernels do; packaged in float32, and judged against the original as it is"
             self.findings.append({"code": "mixed-precision", "severity": "info", "message": message})
@@ -70,7 +70,7 @@ class KerasOriginal(Original):
         return {name: tensor.numpy() for name, tensor in results.items()}
 
     def save(self, key: str, shapes: dict[str, list[int]], folder: Path) -> None:
-        """Write a SavedModel of the model traced with these shapes, a model of mixed precision rebuilt in float32."""
+        """Write a SavedModel of the model traced with these shapes, a model of half or double precision rebuilt in float32."""
         import tensorflow as tf
 
         self._check(key)
@@ -218,11 +218,11 @@ def _sizes(shape: Any) -> list[int | None] | None:
 
 
 def _whole_dtype(dtype: Any) -> Any:
-    """Return TensorFlow's dtype, float32 for half precision: those who read these numbers know no bfloat16."""
+    """Return TensorFlow's dtype, float32 for half and double precision: those who read these numbers know no bfloat16."""
     import tensorflow as tf
 
     found = tf.as_dtype(dtype)
-    return tf.float32 if found.name in HALVES else found
+    return tf.float32 if found.name in NOT_SINGLE else found
 
 
 def _json(specs: Mapping[str, Any]) -> list[Spec]:

@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
 
 from toolkit.errors import InvalidSamples, Unconvertible
+from toolkit.originals.dtypes import ADVICE
 from toolkit.worker import table_index
 from toolkit.worker.shards import read_index, read_samples
 
 _NO_KERNEL = re.compile(r"'tf\.([A-Za-z0-9_]+)' op is neither a custom op nor a flex op")
 _NAMED = re.compile(r"tf\.([A-Za-z0-9_]+)\s*\(")
+_TYPE = re.compile(r"tensor<(?:[\dx?]*x)?(f64|f16|bf16|ui64)[>,]")
+_MLIR = {"f64": "float64", "f16": "float16", "bf16": "bfloat16", "ui64": "uint64"}
+_FFT = re.compile(r"I?R?FFT([23]D|ND)?")
+_INSTEAD = (
+    (
+        _FFT,
+        (
+            "TFLite has the real transform of one or two axes (tf.signal.rfft, rfft2d, stft) and no other: an inverse or complex one is "
+            "a product with its matrix, tf.matmul, or is left to the application"
+        ),
+    ),
+    (
+        re.compile(r"TensorList\w+"),
+        "a recurrence that stays a loop? make the layer with unroll=True, and give its number of steps: --shape NAME=1,STEPS,FEATURES",
+    ),
+)
 _NEEDED = re.compile(r"(?:Flex|Custom) ops: (.+)")
 
 
@@ -89,15 +106,30 @@ def converted(made: Any, scheme: str) -> bytes:
 
 
 def _refusal(scheme: str, error: Exception) -> Unconvertible | None:
-    """Name the operators, which the converter's message has somewhere in pages of MLIR; None for another error."""
+    """Name the operators, which the converter's message has somewhere in pages of MLIR, and their dtype; None for another error."""
     text = str(error)
     operators = sorted(
         {*_NO_KERNEL.findall(text), *(name for line in _NEEDED.findall(text) for name in re.findall(r"\w+", line))}
     )
-    if "neither a custom op nor a flex op" in text or "Some ops are not supported" in text:
-        operators = operators or sorted(set(_NAMED.findall(text)))
-        return Unconvertible(
-            f"converting to {scheme}: TFLite has no kernel for {', '.join(operators) or 'an operator of this model'}",
-            "leave that part out of the exported signature, or compute it with other operators",
-        )
-    return None
+    if "neither a custom op nor a flex op" not in text and "Some ops are not supported" not in text:
+        return None
+    operators = operators or sorted(set(_NAMED.findall(text)))
+    named, hint = ", ".join(operators) or "an operator of this model", advice(operators)
+    dtype = _lacking(text)
+    if dtype is not None:
+        named, hint = f"{named} of {dtype}", ADVICE[dtype]
+    return Unconvertible(f"converting to {scheme}: TFLite has no kernel for {named}", hint)
+
+
+def advice(operators: Iterable[str]) -> str:
+    """Return what to do about operators of TensorFlow that TFLite has no kernel for."""
+    known = [said for pattern, said in _INSTEAD if any(pattern.fullmatch(name) for name in operators)]
+    return "; ".join(known) or "leave that part out of the exported signature, or compute it with other operators"
+
+
+def _lacking(text: str) -> str | None:
+    """Return the dtype that operators fail for: TFLite computes in none of these, so that it is why."""
+    if "complex<f64>" in text:
+        return "complex128"
+    found = _TYPE.search(text)
+    return None if found is None else _MLIR[found[1]]

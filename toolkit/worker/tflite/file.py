@@ -214,6 +214,33 @@ def _findings(schema: Any, model: Any, graphs: list[Any]) -> list[dict[str, Any]
     return findings
 
 
+def beyond_float16(path: Path) -> list[dict[str, Any]]:
+    """Return the finding that names the float16 constants of a file which hold infinity: values beyond float16's range, as a rule."""
+    schema = schema_module()
+    model = schema.Model.GetRootAsModel(path.read_bytes(), 0)
+    found = {}
+    for graph in (model.Subgraphs(index) for index in range(model.SubgraphsLength())):
+        for tensor in (graph.Tensors(index) for index in range(graph.TensorsLength())):
+            buffer = model.Buffers(tensor.Buffer())
+            if dtype_of(schema, tensor) == "float16" and buffer.DataLength():
+                values = buffer.DataAsNumpy().view(np.float16)
+                if np.isinf(values).any():
+                    found[tensor.Name().decode()] = f"{int(np.isinf(values).sum())} of {values.size}"
+    return said_beyond_float16(found, "became infinite")
+
+
+def said_beyond_float16(found: dict[str, str], became: str) -> list[dict[str, Any]]:
+    """Return the finding that weights are larger than float16 can say: `found` tells by name how many values."""
+    if not found:
+        return []
+    some = ", ".join(f"{name} ({count} values)" for name, count in list(found.items())[:10])
+    message = (
+        f"{len(found)} weights are beyond float16's range of {np.finfo(np.float16).max:,.0f} and {became}: {some}; "
+        "--keep-float NAME leaves an operator in float32, by the name of its output; or another scheme, or smaller weights"
+    )
+    return [finding("beyond-float16", message, list(found)[:10], "warning")]
+
+
 def finding(code: str, message: str, names: list[str], severity: str = "error") -> dict[str, Any]:
     """Return a finding as reports have it."""
     return {"code": code, "severity": severity, "message": message, "names": names}

@@ -13,12 +13,14 @@ from typing import Any
 from toolkit.errors import Unconvertible, UnknownName
 from toolkit.worker.kept_scheme import kept_scheme, what_came_out
 from toolkit.worker.request import sha256
-from toolkit.worker.tflite.file import describe, finding
+from toolkit.worker.tflite.conversion import advice
+from toolkit.worker.tflite.file import beyond_float16, describe, finding
 from toolkit.worker.tflite.interpreter import bind
 from toolkit.worker.tflite.operators import Operator, Tensor, activations, operators
 
 LARGE = 1024  # elements: below it TensorFlow's converter leaves weights in float too (quantize_weights.cc, kWeightsMinNumElementsDefault)
 NAMED = 10
+_TRANSFORM = "RFFT2D"
 _INTERPRETERS = ("ai_edge_litert.interpreter", "tensorflow.lite.python.interpreter")
 _OVER_CHANNELS = {
     "CONV_2D",
@@ -46,6 +48,7 @@ def held(path: Path, scheme: str, options: Mapping[str, Any], model: Path | None
         start(path, scheme, options.get("sizes"))
         kept = set(kept_tensors(operators(model), options["keep_float"])) if model is not None else set()
         findings += differences(operators(path), scheme, options["granularity"], kept)
+        findings += beyond_float16(path)
         keeps = kept_scheme(scheme, found["weights_bytes"], activations(path), _types(found))
         if made_by.WEIGHTS not in found["weights_bytes"]:
             message = what_came_out(scheme, keeps, f"no weight became {made_by.WEIGHTS}")
@@ -94,8 +97,17 @@ def start(path: Path, scheme: str, sizes: Mapping[str, Sequence[int]] | None = N
     except (RuntimeError, ValueError) as error:
         raise Unconvertible(
             f"{scheme}: a file was made that no interpreter can start: {' '.join(str(error).split())}",
-            "keep that operator in float, or take another quantizer or scheme",
+            _about_start(path, scheme),
         ) from error
+
+
+def _about_start(path: Path, scheme: str) -> str:
+    """Return what to do where no interpreter starts a file."""
+    if any(each.name == _TRANSFORM for each in operators(path)):
+        return f"a complex Fourier transform became a real one? {advice(['FFT'])}"
+    if importlib.import_module(f"toolkit.schemes.{scheme}").QUANTIZERS:
+        return "keep that operator in float, or take another quantizer or scheme"
+    return advice([])
 
 
 def kept_tensors(of: Iterable[Operator], keep_float: Mapping[str, list[str]]) -> list[str]:

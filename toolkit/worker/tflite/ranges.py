@@ -30,7 +30,7 @@ def with_ranges(path: Path, ranges: Mapping[str, tuple[float, float]], kept: Col
         if unread and not any(tensor.name in kept for tensor in each.outputs):
             raise Unconvertible(
                 f"mlir: {each.name} has {inside}, whose ranges are not known",
-                f"keep the operator in float: --keep-float-op {each.name}; the quantizer 'converter' calibrates what is inside itself",
+                _about_loops(each.name),
             )
     schema = schema_module()
     content = path.read_bytes()
@@ -50,6 +50,14 @@ def with_ranges(path: Path, ranges: Mapping[str, tuple[float, float]], kept: Col
     builder = flatbuffers.Builder(len(content) + (1 << 16))
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
+
+
+def _about_loops(name: str) -> str:
+    """Return what to do about an operator whose inside has no ranges."""
+    kept = f"keep the operator in float: --keep-float-op {name}"
+    if name not in _WITH_BODIES:
+        return f"{kept}; the quantizer 'converter' calibrates what is inside itself"
+    return f"a recurrence of Keras (LSTM, GRU)? make the layer with unroll=True, which takes the same weights: its steps have ranges; or {kept}"
 
 
 def _activations(schema: Any, graph: Any) -> list[Any]:

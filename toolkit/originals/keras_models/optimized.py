@@ -1,0 +1,62 @@
+"""Keras files that TensorFlow's model optimization (tfmot) wrote: quantization-aware, pruned, clustered. What becomes of them, ready to paste."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import PurePath
+
+# classes that only such files name
+_AWARE = {"QuantizeLayer", "QuantizeWrapper", "QuantizeWrapperV2", "QuantizeAnnotate"}
+_PRUNED = {"PruneLowMagnitude"}
+_CLUSTERED = {"ClusterWeights", "MHAClusterWeights"}
+
+
+def needed(path: str, names: Collection[str]) -> str | None:
+    """Return what a file with these classes needs; None where no class is of tfmot.
+
+    Quantization-aware layers stay: they compute what was trained. The others are wrappers of the training, which change the weights with each call
+    (a mask, centroids), so that a converter would take weights that the model does not compute with; they are to be stripped, as tfmot says.
+    """
+    classes = set(names)
+    if classes & _AWARE:
+        return _aware(path)
+    if classes & _PRUNED:
+        # the last step of the training left weights that the mask was not laid over
+        laid = "[layer.pruning_obj.weight_mask_op() for layer in model.layers if hasattr(layer, 'pruning_obj')]"
+        return _stripped(path, "pruned", "tfmot.sparsity.keras", ("prune_scope", "strip_pruning"), [laid])
+    if classes & _CLUSTERED:
+        return _stripped(path, "clustered", "tfmot.clustering.keras", ("cluster_scope", "strip_clustering"), [])
+    return None
+
+
+def _aware(path: str) -> str:
+    lines = [
+        "import tensorflow_model_optimization as tfmot",
+        "import tf_keras",
+        "",
+        "def model():",
+        "    with tfmot.quantization.keras.quantize_scope():",
+        f'        return tf_keras.models.load_model("{path}", compile=False)',
+    ]
+    return (
+        "--builder tfmot_model.py:model, for this file is quantization-aware; write tfmot_model.py (--python source=/path/to/python names "
+        "an interpreter in which tensorflow-model-optimization is installed):\n" + "\n".join(lines)
+    )
+
+
+def _stripped(path: str, what: str, package: str, functions: tuple[str, str], before: list[str]) -> str:
+    scope, strip = functions
+    own = PurePath(path)
+    lines = [
+        "import tensorflow_model_optimization as tfmot",
+        "import tf_keras",
+        "",
+        f"with {package}.{scope}():",
+        f'    model = tf_keras.models.load_model("{path}", compile=False)',
+        *before,
+        f'{package}.{strip}(model).save("{own.stem}_stripped.h5")',
+    ]
+    return (
+        f"the model without what {'pruning' if what == 'pruned' else 'clustering'} put around its layers, for this file is {what}; save it, "
+        "where tensorflow-model-optimization is installed, and build that:\n" + "\n".join(lines)
+    )
