@@ -136,7 +136,7 @@ def test_double_precision_becomes_float32(files, converted, file):
 )
 def test_a_file_of_model_optimization_gets_what_reads_it_ready_to_paste(files, executor, tmp_path, wrapper, says):
     """From `inspect`, and from the error of whoever did not ask it."""
-    file = renamed(files / "nested-tf_keras.keras", tmp_path / "aware.keras", "BatchNormalization", wrapper)
+    file = renamed(files / "nested-tf_keras.keras", tmp_path / "aware.keras", "Dense", wrapper)
 
     with pytest.raises(InvalidSource, match="cannot be read") as caught:
         toolkit.convert(Original(file), "float32", Samples(), tmp_path / "model.tflite", executor=executor)
