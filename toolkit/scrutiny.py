@@ -9,13 +9,18 @@ from toolkit import registry
 from toolkit.chain import Chain
 from toolkit.errors import EdgeToolkitError
 from toolkit.executor import Executor
+from toolkit.output_kinds.inferring import OutputKind
 from toolkit.recipe import is_calibrated
 
+_GUESSED = ("otherwise", "labels")  # whose kind is not from the model itself: the labels are what is looked at
 
-def looked_at(chain: Chain, signature: Mapping[str, Any], executor: Executor) -> list[dict[str, Any]]:
+
+def looked_at(
+    chain: Chain, signature: Mapping[str, Any], kinds: Mapping[str, OutputKind], executor: Executor
+) -> list[dict[str, Any]]:
     """Return what was found of the samples that calibrate, and of what the original, whose run has that signature, answers for those that judge.
 
-    What a set that calibrates has wrong is no error where nothing was calibrated.
+    `kinds` is what its outputs mean, by name. What a set that calibrates has wrong is no error where nothing was calibrated.
     """
     found: list[dict[str, Any]] = []
     for outcome in executor.outcomes(chain.linted):
@@ -24,16 +29,16 @@ def looked_at(chain: Chain, signature: Mapping[str, Any], executor: Executor) ->
         else:
             found += outcome.result["findings"]
     scheme = chain.artifact.scheme
-    if scheme in registry.names("schemes") and not is_calibrated(
-        scheme
-    ):  # that of somebody's file may be one that nothing here makes
+    known = scheme in registry.names("schemes")  # that of somebody's file may be one that nothing here makes
+    if known and not is_calibrated(scheme):
         found = [{**one, "severity": "warning"} if one["severity"] == "error" else one for one in found]
     if chain.model.limits is None:
         return found
     from toolkit.linting import answers_job  # pydantic, and what it reads, takes long to import
 
     outputs = chain.model.reference.output("outputs")
-    (outcome,) = executor.outcomes([answers_job(outputs, signature, chain.model.samples, chain.model.limits)])
+    meant = {name: kind.name for name, kind in kinds.items() if kind.by not in _GUESSED}
+    (outcome,) = executor.outcomes([answers_job(outputs, signature, chain.model.samples, chain.model.limits, meant)])
     if isinstance(outcome, EdgeToolkitError):
         return [*found, _not_looked_at("what the original answers", outcome)]
     return [*found, *outcome.result["findings"]]

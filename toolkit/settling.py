@@ -47,11 +47,11 @@ def settle(chain: Chain, executor: Executor, seconds: float) -> Verdict:
     account = _account(chain, executor)
     findings += [*account.findings, *_clipping(chain, executor)]
     reference = _entry(executor, chain.model.reference, chain)
-    findings += looked_at(chain, run_of(reference).signature, executor)
     steps = [Step("original", run_of(reference), Signature.from_json(run_of(reference).signature))]
     ran = {"original": chain.model.reference}
     noise = _noise(reference, executor, chain)
     kinds = _kinds(steps[0], samples, executor, chain)
+    findings += looked_at(chain, run_of(reference).signature, kinds, executor)
     context = context_of(chain.artifact.scheme, noise, kinds)
     for stage, planned in chain.links:
         job = _in_place_of_failed(planned, chain, executor) if stage == "quantization" else planned

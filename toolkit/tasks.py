@@ -151,17 +151,22 @@ def require_labels(wanted: Sequence[str], labels: Labels | None) -> None:
         )
 
 
-def score(steps: Sequence[Ran], labels: Labels | None, wanted: Sequence[str]) -> list[Task]:
+def score(
+    steps: Sequence[Ran], labels: Labels | None, wanted: Sequence[str], kinds: Mapping[str, str] | None = None
+) -> list[Task]:
     """Return each metric of ours that is wanted, by its canonical text, of the stages of a chain; where nothing is, what leaves no doubt (`unasked`).
 
-    UnjudgeableRun where a metric that is wanted cannot be had: without labels, or where it says nothing about outputs and labels like these.
+    `kinds` is what outputs mean, by name, where somebody knows it. UnjudgeableRun where a metric that is wanted cannot be had: without labels, or
+    where it says nothing about outputs and labels like these.
     """
     require_labels(wanted, labels)
     if labels is None:
         return []
     if not wanted:
         return [
-            task for metric, least in _usual(steps[0], labels) if (task := _usual_task(steps, metric, labels, least))
+            task
+            for metric, least in _usual(steps[0], labels, kinds or {})
+            if (task := _usual_task(steps, metric, labels, least))
         ]
     found = []
     for text in (text for text in wanted if not is_own(text)):
@@ -176,12 +181,14 @@ def score(steps: Sequence[Ran], labels: Labels | None, wanted: Sequence[str]) ->
     return found
 
 
-def _usual(original: Ran, labels: Labels) -> list[tuple[task_metrics.TaskMetric, float]]:
+def _usual(original: Ran, labels: Labels, kinds: Mapping[str, str]) -> list[tuple[task_metrics.TaskMetric, float]]:
     run = original.read(1)
     block = next(iter(run.blocks), None)
     specs = run.signature.outputs
     return (
-        [] if block is None else unasked.usual(specs, {each.name: block[each.name].shape[1:] for each in specs}, labels)
+        []
+        if block is None
+        else unasked.usual(specs, {each.name: block[each.name].shape[1:] for each in specs}, labels, kinds)
     )
 
 

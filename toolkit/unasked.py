@@ -3,6 +3,7 @@
 Most task metrics fit most labels, so each has to be of the output's own numbers, and of labels that can hardly be anything else:
 
     top_k_accuracy   a row of scores, and a class for each sample
+    f1               probabilities, one or one for each class, and yes or no for each of them
     exact_match      whole numbers or truth values, and whole numbers of the same shape
     mean_iou         scores or a class for each pixel, and a class for each pixel
     r2               real numbers, and real numbers of the same shape that are not just two values; where the original explains anything of them
@@ -26,11 +27,15 @@ _MASK_AXES = 3  # of labels that are a class for each pixel: samples, height, wi
 
 @dataclass(frozen=True, slots=True)
 class _Usual:
-    """A metric, the outputs that it may be of, the labels that leave no doubt, and what the original scores at least where they belong together."""
+    """A metric, the outputs that it may be of, the labels that leave no doubt, and what the original scores at least where they belong together.
+
+    `kinds` are those of outputs that it is of, where somebody knows the kind; None of nothing else.
+    """
 
     metric: str
     of: Callable[[TensorSpec], bool]
     by: Callable[[np.ndarray], bool]
+    kinds: tuple[str | None, ...]
     least: float = -math.inf
 
 
@@ -52,26 +57,47 @@ def _are_masks(labels: np.ndarray) -> bool:
     return labels.ndim >= _MASK_AXES and _are_whole(labels)
 
 
+def _are_yes_or_no(labels: np.ndarray) -> bool:
+    return bool(np.isin(labels, (0, 1)).all())
+
+
 def _are_real(labels: np.ndarray) -> bool:
     return labels.dtype.kind == "f" and len(np.unique(labels)) > 2  # which yes and no, as numbers, are
 
 
 _USUAL = (
-    _Usual("top_k_accuracy", lambda spec: not _is_whole(spec), _are_whole),
-    _Usual("exact_match", _is_whole, lambda labels: _are_whole(labels) and labels.ndim < _MASK_AXES),
-    _Usual("mean_iou", _is_map, _are_masks),
-    _Usual("r2", lambda spec: not _is_whole(spec), _are_real, least=0.0),
+    _Usual("top_k_accuracy", lambda spec: not _is_whole(spec), _are_whole, (None, "class_scores")),
+    _Usual("f1", lambda spec: not _is_whole(spec), _are_yes_or_no, ("probabilities",)),
+    _Usual(
+        "exact_match",
+        _is_whole,
+        lambda labels: _are_whole(labels) and labels.ndim < _MASK_AXES,
+        (None, "labels", "yes_no"),
+    ),
+    _Usual("mean_iou", _is_map, _are_masks, (None, "class_map", "label_map")),
+    _Usual(
+        "r2",
+        lambda spec: not _is_whole(spec),
+        _are_real,
+        (None, "real_values", "boxes", "boxes_xywh", "boxes_cxcywh"),
+        least=0.0,
+    ),
 )
 
 
 def usual(
-    specs: Sequence[TensorSpec], shapes: Mapping[str, Sequence[int]], labels: Labels
+    specs: Sequence[TensorSpec], shapes: Mapping[str, Sequence[int]], labels: Labels, kinds: Mapping[str, str]
 ) -> list[tuple[TaskMetric, float]]:
     """Return the metrics to score where none is asked for, each with what the original has to score at least for it to be meant.
 
-    `specs` and `shapes` are of the original's outputs, a shape as one sample gives it, batch axis included.
+    `specs` and `shapes` are of the original's outputs, a shape as one sample gives it, batch axis included; `kinds` what they mean, by name, where
+    somebody knows it.
     """
-    return [(metric, each.least) for each in _USUAL for metric in _of(each, specs, shapes, labels)]
+    found = []
+    for each in _USUAL:
+        meant = [spec for spec in specs if kinds.get(spec.name) in each.kinds]
+        found += [(metric, each.least) for metric in _of(each, meant, shapes, labels)]
+    return found
 
 
 def _of(

@@ -304,7 +304,8 @@ def judge(target: Target, source: Source, artifact: Artifact, evidence: Evidence
         raise UnjudgeableRun(f"{target.name}: nothing ran but the original; there is nothing to compare it with")
     steps, scheme = evidence.steps, artifact.scheme
     judged = judge_chain(steps, target.bounds, evidence.context(scheme), early=evidence.early, own=evidence.own)
-    scored = (*tasks.score(steps, labels.read(evidence.drawn), evidence.tasks), *evidence.own_tasks)
+    meant = {name: kind.name for name, kind in evidence.kinds.items() if kind.by != "otherwise"}
+    scored = (*tasks.score(steps, labels.read(evidence.drawn), evidence.tasks, meant), *evidence.own_tasks)
     drops = tasks.judge_drops(scored, target.bounds, scheme, steps[-1].stage)
     judged = replace(judged, drops=drops, before=_before(scheme) if evidence.given else ())
     limit = target.budget.file_bytes

@@ -240,9 +240,16 @@ def test_numbers_that_may_be_no_scores_are_a_warning_at_most(looked):
     """Features of persons, with the persons' numbers as labels: nobody said that the largest one decides."""
     features = np.random.default_rng(8).normal(size=(COUNT, 64)).astype(np.float32)
 
-    found = looked(features, np.arange(COUNT) % 64)
-    assert severities(found) == {"chance-answers": "warning"}
-    assert looked(features, np.arange(COUNT) % 64, kinds={"y": "embedding"}) == {}
+    found = looked(features, np.arange(COUNT) % 50)
+    assert severities(found) == {"absent-classes": "info", "chance-answers": "warning"}
+    assert looked(features, np.arange(COUNT) % 50, kinds={"y": "embedding"}) == {}
+
+
+def test_as_many_numbers_as_classes_are_scores(looked):
+    """Logits, whose labels are those of other samples."""
+    logits = np.random.default_rng(8).normal(size=(COUNT, CLASSES)).astype(np.float32)
+
+    assert severities(looked(logits, TRUTH)) == {"chance-answers": "inconclusive"}
 
 
 @pytest.mark.parametrize(

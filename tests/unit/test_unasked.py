@@ -37,13 +37,13 @@ class Ran:
         )
 
 
-def scored(original, labels, artifact=None, wanted=()):
+def scored(original, labels, artifact=None, wanted=(), kinds=None):
     """Return the scores of two stages by metric; outputs are (N, ...), each as one call gives it without its batch axis."""
     original, artifact = (
         {name: array[:, None] for name, array in each.items()} for each in (original, artifact or original)
     )
     steps = [Ran("original", original), Ran("kernels", artifact)]
-    return {task.metric: task.scores for task in tasks.score(steps, labels, wanted)}
+    return {task.metric: task.scores for task in tasks.score(steps, labels, wanted, kinds)}
 
 
 def test_real_numbers_against_real_labels():
@@ -127,3 +127,22 @@ def test_what_is_asked_for_takes_the_place_of_it():
 
 def test_a_stage_that_it_says_nothing_about_is_scored_by_nothing():
     assert scored({"class": CLASSES[:, None]}, CLASSES, {"class": np.tile(CLASSES[:, None], 2)}) == {}
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_probabilities_against_yes_and_no(several):
+    """One, or of several labels at once; without the kind a number in [0, 1] may be anything."""
+    truth = np.eye(4, dtype=int)[CLASSES] if several else (CLASSES > 1).astype(int)
+    said = (0.8 * truth + 0.1).astype(np.float32).reshape(COUNT, -1)
+
+    assert scored({"y": said}, truth, kinds={"y": "probabilities"}) == {"f1": {"original": 1.0, "kernels": 1.0}}
+    assert scored({"y": said}, truth) == {}
+
+
+def test_what_an_output_means_goes_before_its_shape():
+    """Vectors of persons, whose names are numbers below the vectors' length."""
+    vectors = RNG.normal(size=(COUNT, 8)).astype(np.float32)
+
+    assert list(scored({"y": vectors}, CLASSES)) == ["top_k_accuracy"]
+    assert scored({"y": vectors}, CLASSES, kinds={"y": "embedding"}) == {}
+    assert list(scored({"y": vectors}, CLASSES, kinds={"y": "class_scores"})) == ["top_k_accuracy"]

@@ -23,7 +23,7 @@ _HALF = 0.5  # a probability from here on says yes
 class Decisions:
     """What the original `said` of each sample (n,), the `truth` (n,) where labels tell it, and how many classes there are, None where nobody knows.
 
-    `sure` is whether they certainly are decisions: numbers that are no shares of one may be something else.
+    `sure` is whether they certainly are decisions: numbers that are no shares of one, nor one for each class of the labels, may be something else.
     """
 
     said: Whole
@@ -73,7 +73,8 @@ def _of_scores(one: Answer, side: Side) -> Decisions | str:
         return "the labels are no classes of these scores"
     if bool((looks == _UNIT).all()) and not sure:
         return "the answers are vectors of length one, and no scores"
-    return Decisions(said, truth, one.size, sure)
+    # As many classes among the labels as there are numbers is no coincidence of features and names of persons.
+    return Decisions(said, truth, one.size, sure or len(np.unique(truth)) == one.size)
 
 
 def _of_a_probability(one: Answer, side: Side) -> Decisions | str:
