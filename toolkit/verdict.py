@@ -322,7 +322,7 @@ def judge(target: Target, source: Source, artifact: Artifact, evidence: Evidence
             *_switched_off(target.bounds, scheme, _named(evidence.kinds, judged.total.measured)),
             *_said_by_outputs(judged.cumulative),
             *_below_noise(target, artifact, evidence.noise, judged.total.measured),
-            *(_looks_like(evidence.steps[0], evidence.steps[-1]) if judged.outcome == "failed" else ()),
+            *(_looks_like(evidence) if judged.outcome == "failed" else ()),
         ),
         noise=evidence.noise,
         tasks=scored,
@@ -454,10 +454,11 @@ def _one(blocks: Iterable[compare.Block], sample: int) -> Iterator[compare.Block
         sample -= count
 
 
-def _looks_like(reference: Ran, last: Ran) -> list[Mapping[str, Any]]:
+def _looks_like(evidence: Evidence) -> list[Mapping[str, Any]]:
     """Return a finding for each output whose difference a common mistake accounts for."""
     found: list[Mapping[str, Any]] = []
-    for each in explain(reference.read(), last.read()):
+    named = {output: kind.name for output, kind in evidence.kinds.items()}
+    for each in explain(evidence.steps[0].read(), evidence.steps[-1].read(), named):
         message = f"output {each.output!r}: {each.message} ({each.gains})"
         found.append({"code": each.code, "severity": "warning", "message": message})
     return found

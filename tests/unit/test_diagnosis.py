@@ -455,3 +455,24 @@ def test_a_factor_is_not_told_as_the_offset_that_it_makes_of_large_numbers():
     found = said({"a": boxes}, {"a": noisy(boxes * 0.9, 24)})
 
     assert (found.code, found.message[:28]) == ("slope", "it is the reference times 0.")
+
+
+def test_what_an_output_means_decides_whether_its_channels_are_classes():
+    """Logits are no probabilities, and probabilities may be none of classes."""
+    order = [0, 1, 2, 3, 5, 4, 6, 7, 8, 9]
+
+    def told(values, kind):
+        (found,) = explain(run({"a": values}), run({"a": values[..., order]}), {"a": kind})
+        return found.message
+
+    assert told(SCORES, "class_scores") == "classes 4 and 5 are exchanged"
+    assert told(softmax(SCORES), "real_values") == "channels 4 and 5 are exchanged"
+
+
+def test_a_rare_class_has_more_samples_than_the_first_ones():
+    """Of whole numbers, which are small."""
+    rare = np.where(np.arange(700).reshape(700, 1) % 100 == 99, 8, 1)
+
+    found = answered(whole(rare), whole(np.where(rare == 8, 9, 1)))
+
+    assert found.message == "class 8 is answered as 9"

@@ -8,8 +8,9 @@ difference and nothing simpler does: no mistake of moving things before an offse
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 
@@ -21,6 +22,8 @@ from toolkit.compare.undoing import Attempt, Output
 from toolkit.metrics import Real
 
 _SAMPLES = 64  # that are looked at; a mistake of this kind is in each of them
+_ANSWERS = 1024  # of whole numbers, of which one mistake may be in a class's samples alone
+_OF_CLASSES = ("class_scores", "class_map")  # kinds of outputs whose largest number on the last axis is the answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +42,25 @@ class Explanation:
     gains: str
 
 
-def explain(reference: Run, candidate: Run) -> tuple[Explanation, ...]:
-    """Return the mistake that explains best how far each output is off, for those where one does. Both runs are read, and need not be whole."""
-    ours, theirs = _first(reference), _first(candidate)
-    found = (_explained(name, ours, theirs, likeness()) for name in ours)
+def explain(reference: Run, candidate: Run, kinds: Mapping[str, str] = MappingProxyType({})) -> tuple[Explanation, ...]:
+    """Return the mistake that explains best how far each output is off, for those where one does. Both runs are read, and need not be whole.
+
+    `kinds` are those of outputs, by name; without one, an output whose rows are probabilities is one of class scores.
+    """
+    whole = {spec.name for spec in reference.signature.outputs if spec.is_integer and not spec.scale}
+    ours, theirs = _first(reference, whole), _first(candidate, whole)
+    limits = likeness()
+    of_classes = {
+        name
+        for name, output in ours.items()
+        if kinds.get(name) in _OF_CLASSES or (not kinds.get(name) and _are_probabilities(output.real, limits))
+    }
+    found = (_explained(name, ours, theirs, limits, is_of_classes=name in of_classes) for name in ours)
     return tuple(each for each in found if each is not None)
 
 
 def _explained(
-    name: str, ours: Mapping[str, Output], theirs: Mapping[str, Output], limits: Likeness
+    name: str, ours: Mapping[str, Output], theirs: Mapping[str, Output], limits: Likeness, *, is_of_classes: bool
 ) -> Explanation | None:
     wanted, given = ours[name], theirs.get(name)
     if not wanted.real.size:
@@ -56,10 +69,11 @@ def _explained(
     if given is not None and comparable and wanted.is_whole:
         return _of_answers(name, wanted.raw, given.raw, limits)
     before = _decibels(wanted.real, wanted.real, given.real) if given is not None and comparable else -math.inf
-    best = _likeliest(name, _attempts(name, ours, theirs, limits), wanted.real, before, limits)
+    attempts = _attempts(name, ours, theirs, limits, "classes" if is_of_classes else "channels")
+    best = _likeliest(name, attempts, wanted.real, before, limits)
     if best is not None or given is None or not comparable or before == math.inf:
         return best
-    if _are_probabilities(wanted.real, limits):
+    if is_of_classes:
         decided = _of_answers(name, wanted.real.argmax(axis=-1), given.real.argmax(axis=-1), limits)
         if decided is not None:
             return decided
@@ -103,7 +117,7 @@ def _gains(after: float) -> str:
 
 
 def _attempts(
-    name: str, ours: Mapping[str, Output], theirs: Mapping[str, Output], limits: Likeness
+    name: str, ours: Mapping[str, Output], theirs: Mapping[str, Output], limits: Likeness, classes: str
 ) -> Iterator[Attempt]:
     """Yield every mistake that can be tried on an output, the simplest first."""
     wanted, given = ours[name].real, theirs.get(name)
@@ -118,7 +132,6 @@ def _attempts(
     yield from undoing.rescaled(wanted, given, limits)
     yield from undoing.clipped(wanted, given.real, limits)
     yield from displacing.late(wanted, given.real, limits, displacing.axes_to_move_along(wanted, given.real))
-    classes = "classes" if _are_probabilities(wanted, limits) else "channels"
     yield from displacing.reordered(wanted, given.real, classes)
     yield from undoing.activated(wanted, given.real)
 
@@ -158,20 +171,22 @@ def _of_answers(name: str, wanted: np.ndarray, given: np.ndarray, limits: Likene
 
 def _are_probabilities(values: Real, limits: Likeness) -> bool:
     """Return whether each row of an output is a choice among classes."""
-    if values.ndim < 2 or values.shape[-1] < 2:
+    if values.ndim < 2 or values.shape[-1] < 2 or not values.size:
         return False
     return bool(values.min() >= 0 and np.abs(values.sum(axis=-1) - 1).max() <= limits.probabilities.limit)
 
 
-def _first(run: Run) -> dict[str, Output]:
+def _first(run: Run, whole: Collection[str]) -> dict[str, Output]:
+    """Return the first samples of each output of a run, more of `whole` numbers."""
     specs = {spec.name: spec for spec in run.signature.outputs}
     kept: dict[str, list[np.ndarray]] = {}
     count = 0
     for block in run.blocks:
         for name, array in block.items():
-            kept.setdefault(name, []).append(array[: _SAMPLES - count])
+            most = _ANSWERS if name in whole else _SAMPLES
+            kept.setdefault(name, []).append(array[: max(most - count, 0)])
         count += len(next(iter(block.values()), ()))
-        if count >= _SAMPLES:
+        if count >= (_ANSWERS if whole else _SAMPLES):
             break
     return {name: Output.of(specs[name], np.concatenate(arrays)) for name, arrays in kept.items() if name in specs}
 
