@@ -20,7 +20,7 @@ from tests.e2e.breakages import InFile, InRun, Outputs
 from toolkit import Original, Samples
 from toolkit.api import artifact_at
 from toolkit.chain import Model, plan
-from toolkit.conversion import artifact_of
+from toolkit.conversion import Artifact, artifact_of
 from toolkit.environments import resolve
 from toolkit.executor import Executor
 from toolkit.jobs import Job, Output
@@ -28,6 +28,7 @@ from toolkit.opening import draw, open_model, recipes_of
 from toolkit.recipe import Asked, Recipe
 from toolkit.rejudging import Rejudged, rejudge
 from toolkit.settling import settle
+from toolkit.store import Entry
 from toolkit.trial import attempts_of, trial_of
 from toolkit.verdict import Verdict
 from toolkit.worker.shards import read_samples
@@ -85,8 +86,7 @@ class Network:
         if breakage.of == "both":
             shipped = artifact_at(self._broken[name, "artifact"], self.executor)
         elif stage == "conversion":
-            (entry,) = self.executor.run(self._quantized_from(broken))
-            shipped = artifact_of(entry, SCHEME)
+            shipped = self._quantized_from(broken)
         elif stage == "quantization":
             shipped = artifact_at(broken, self.executor)
         chain = plan(self.model, self.healthy.target, shipped, None, self.floats_entry)
@@ -95,9 +95,12 @@ class Network:
         self.executor.outcomes(chain.jobs)
         return settle(chain, self.executor, 0.0)
 
-    def _quantized_from(self, floats: Path) -> Job:
-        (variant, *_) = self._recipe.variants("tflite")
-        return _reading(self.model.conversions.artifact(variant, "tflite"), self.floats, floats)
+    def _quantized_from(self, floats: Path) -> Artifact:
+        """Return what the first quantizer makes of a broken file that does not refuse it; the healthy artifact where all do."""
+        made = [self.model.conversions.artifact(variant, "tflite") for variant in self._recipe.variants("tflite")]
+        outcomes = (self.executor.outcomes([_reading(job, self.floats, floats)])[0] for job in made)
+        able = (artifact_of(outcome, SCHEME) for outcome in outcomes if isinstance(outcome, Entry))
+        return next(able, self.healthy.artifact)
 
     def judge_source(self, broken: Original, stage: str) -> Verdict:
         """Return the verdict on what another source is converted to; at the stage "conversion" the canonical form is still that of this one."""

@@ -89,7 +89,9 @@ class Outlier:
 
     @property
     def _usual(self) -> float:
-        return float(np.quantile(self.errors, self._quantile))
+        return float(
+            np.quantile(self.errors, self._quantile, method="inverted_cdf")
+        )  # one that was seen: no mean of infinities
 
     @property
     def errors(self) -> Real:
