@@ -30,6 +30,7 @@ from toolkit.opening import (
     recipes_of,
     refuse_severe,
     require_kinds,
+    require_known_outputs,
 )
 from toolkit.recipe import Asked, Recipe, is_calibrated
 from toolkit.runtime import Run, run_job, run_of
@@ -73,6 +74,7 @@ def build(
             return _build(each[0], targets, samples, out, asked, running)
         names = {profile.name: recipes_of(profile, asked) for profile in profiles_of(targets)}
         samples.require_known([str(one.signature) for one in each])
+        require_known_outputs(original, samples, running)
         bundle.require_writable(out)
         outcomes: Outcomes = {}
         for one in each:
@@ -234,6 +236,7 @@ def verify(
         if named.renames:
             raise RequestError("--rename: of one signature; --signature with it would be right")
         samples.require_known(pairs)
+        require_known_outputs(original, samples, running)
         for key, pair in pairs.items():
             place = None if out is None else out / signatures.folder_of(key)
             verify_one = partial(_verify, pair, targets, samples.of_signature(key), place, running)

@@ -150,6 +150,14 @@ def require_kinds(opened: source.Source, samples: Samples, profiles: Iterable[Ta
     require_fitting(of_profiles or [said], opened.signature["outputs"])
 
 
+def require_known_outputs(original: Original, samples: Samples, executor: Executor) -> None:
+    """Raise RequestError where a kind is said of an output that none of a model's signatures has."""
+    outputs = source.outputs_of(original, executor) if samples.output_kinds else []
+    names = {spec["name"] for spec in outputs}
+    strange = {name: kind for name, kind in samples.output_kinds.items() if name not in names}
+    require_fitting([Declared(strange)], outputs)
+
+
 def draw(opened: source.Source, samples: Samples, recipes: Sequence[Recipe]) -> Model:
     """Return the model with the samples that calibrate and judge it, and the jobs that all of these recipes have in common."""
     from toolkit import dataset, linting

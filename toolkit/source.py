@@ -167,6 +167,12 @@ def signatures_of(original: Original, executor: Executor) -> list[str]:
     return [signature["key"] for signature in opened["signatures"]]
 
 
+def outputs_of(original: Original, executor: Executor) -> list[Mapping[str, Any]]:
+    """Return the outputs (JSON of specs) of all signatures that the model has, one of each name."""
+    *_, opened = _look(original, executor)
+    return list({spec["name"]: spec for signature in opened["signatures"] for spec in signature["outputs"]}.values())
+
+
 def canonical_job(source: Source, samples: Output | None) -> Job:
     """Return the job that writes the canonical SavedModel, `saved_model` under its output; sizes left open are those of the samples."""
     inputs: Files = dict(source.files)

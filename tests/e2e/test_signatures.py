@@ -112,6 +112,8 @@ def test_signatures_and_sets_that_nothing_has_are_named(several, vectors, execut
         build(("classify", "embd"), Samples(evaluation=str(vectors)))
     with pytest.raises(UnknownName, match="--eval: a set for 'clasify': unknown; did you mean 'classify'"):
         build("all", Samples(evaluation={"clasify": str(vectors)}))
+    with pytest.raises(RequestError, match="--output-kind nothing=labels: no output is called 'nothing'"):
+        build("all", Samples(evaluation=str(vectors), output_kinds={"nothing": "labels"}))
     with pytest.raises(RequestError, match="here one of classify, embed would be right"):
         toolkit.lint(Original(several / "two", "all"), Samples(str(vectors)), executor=executor)
 

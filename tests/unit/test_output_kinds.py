@@ -158,6 +158,26 @@ def test_rows_that_sum_to_one_are_scores():
     assert kind_of((1, 5), values=2 * rows).name == "real_values"
 
 
+def test_rows_that_never_change_show_nothing():
+    """A table of anchors, an identity: constant by design."""
+    assert kind_of((3, 3), values=np.tile(np.eye(3), (20, 1, 1))).name == "real_values"
+
+
+def test_blocks_of_other_shapes_show_nothing():
+    """How many boxes there are may differ from call to call."""
+    seen = Seen.of([{"y": np.eye(4)[:, None]}, {"y": np.ones((2, 3, 4))}], None)
+
+    assert seen.shape("y") is None
+    assert infer([spec((1, None, 4))], {}, seen)["y"].name == "real_values"
+
+
+def test_large_outputs_are_looked_at_in_part():
+    """Maps of a million numbers fill no memory."""
+    blocks = ({"y": np.ones((2, 1, 1 << 10, 1 << 10))} for _ in range(50))
+
+    assert len(Seen.of(blocks, None).values["y"]) == 4
+
+
 def test_rows_of_length_one_are_embeddings():
     """By chance no vector has it."""
     rows = np.random.default_rng(0).normal(size=(20, 1, 5))

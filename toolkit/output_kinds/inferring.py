@@ -61,12 +61,13 @@ class Seen:
             count = min(most, count + len(next(iter(block.values()), ())))
             if count >= most:
                 break
-        return cls({name: np.concatenate(each) for name, each in parts.items()}, _classes(labels, count))
+        alike = {name: each for name, each in parts.items() if len({one.shape[1:] for one in each}) == 1}
+        return cls({name: np.concatenate(each) for name, each in alike.items()}, _classes(labels, count))
 
     def rows(self, name: str) -> Real | None:
-        """Return rows on the last axis of an output, (n, C); None where it has no rows."""
+        """Return rows on the last axis of an output, (n, C); None where it has no rows, or the same for every sample, which show nothing."""
         values = self.values.get(name)
-        if values is None or values.ndim < 2 or not values.size:
+        if values is None or values.ndim < 2 or not values.size or (values == values[:1]).all():
             return None
         return values.reshape(-1, values.shape[-1])[:_ROWS_LOOKED_AT]
 
