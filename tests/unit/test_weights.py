@@ -199,8 +199,8 @@ def test_biases_that_overflow_are_told():
 
 def test_a_table_may_be_clipped_in_rare_rows_and_not_in_more():
     """What calibration did not see lies beyond the range that a table shares with what is read of it."""
-    table = RNG.uniform(-1, 1, (200, 16))
-    table[0] *= 1.14  # 18 steps
+    table = RNG.uniform(-1, 1, (40, 4))
+    table[0] *= 3  # one row of forty
     theirs = [operator("GATHER", "rows", (1, 16), {0: constant("table", table)})]
 
     def clipped(at):
@@ -523,3 +523,78 @@ def test_a_padding_that_an_operator_of_its_own_makes_is_a_warning():
     found = judge(ours)
 
     assert [(each["code"], each["severity"]) for each in found.findings] == [("other-attributes", "warning")]
+
+
+def test_one_number_below_float16s_normal_range_is_no_finding():
+    """It is cut off and not rounded, and makes a hundredth of a small constant."""
+    w = RNG.normal(size=(8, 8))
+    w[0, 0] = 0.65 * 2.0**-24
+    theirs = [operator("FULLY_CONNECTED", "y", (1, 8), {1: constant("w", w)})]
+    half = constant("w", w, "float16")
+    half.values().stored[0, 0] = half.values().real[0, 0] = 0
+
+    assert judge([operator("FULLY_CONNECTED", "y", (1, 8), {1: half})], theirs).findings == ()
+
+
+def test_a_network_without_matrices_has_all_of_them():
+    only = [operator("ADD", "y", (1, 4), {1: constant("c", np.arange(4.0))})]
+
+    found = judge(only, only)
+
+    assert (found.matrices, found.share, found.findings) == (0, 1.0, ())
+    assert "0 of 0 matrices found: all within their steps" in found.line()
+
+
+def test_a_line_says_the_least_decibels_of_a_matrix_and_how_many_are_others():
+    sound, other = judge(int8(weights())), judge(int8(weights(1)))
+
+    assert (
+        f"{min(float(row['sqnr_db']) for row in sound.worst if row['role'] == 'matrix'):.3g} dB at the least"
+        in sound.line()
+    )
+    assert "10 constants held" in other.line()
+    assert other.line().endswith("5 of 5 matrices found: 10 are others")
+
+
+def test_the_decibels_are_those_of_signal_to_noise():
+    theirs = [operator("FULLY_CONNECTED", "y", (1, 8), {1: constant("w", np.full((2, 2), 1.0))})]
+    ours = [operator("FULLY_CONNECTED", "y", (1, 8), {1: constant("w", np.full((2, 2), 1.1))})]
+
+    (row,) = judge(ours, theirs).wrong
+
+    assert float(row["sqnr_db"]) == pytest.approx(20)
+    assert float(row["error"]) == pytest.approx(0.1)
+
+
+def test_the_channel_that_is_off_most_is_named():
+    held = changed("b/w", lambda w: put(w, 6, 2 * w[6]))
+    held["b/w"][1] *= 1.5
+
+    assert judge(network(held)).wrong[0]["channel"] == 6
+
+
+def test_constants_with_one_mishap_are_told_together_and_three_mishaps_at_the_most():
+    together = {name: np.zeros_like(values) if name.endswith("/b") else values for name, values in weights().items()}
+
+    message = errors(judge(int8(together)))[0]["message"]
+
+    assert message.startswith("5 of 10 constants are not the float32 conversion's: ")
+    assert message.endswith("(bias) and 4 more: is zero")
+    assert errors(judge(int8(weights(1))))[0]["message"].count(": ") <= 5
+
+
+def test_an_activation_behind_need_not_be_fused_where_nothing_else_reads_what_is_before_it():
+    def file(*others):
+        ours = int8(weights())[:2]
+        ours[1] = replace(ours[1], options=STRIDES | {"fusedActivationFunction": 0})
+        return [
+            *ours,
+            operator("RELU", "behind", (1, 6, 6, 8), feeds=ours[1:2]),
+            *(operator(name, name, (1,), feeds=ours[1:2]) for name in others),
+        ]
+
+    codes = [
+        {each["code"] for each in judge(file(*others), network(weights())[:2]).findings} for others in ((), ("ABS",))
+    ]
+
+    assert codes == [set(), {"other-attributes"}]

@@ -132,13 +132,20 @@ def _beyond(row: Row, limits: Mapping[str, Limit]) -> str | None:
             if error <= limits["float32"].limit
             else f"is {_percent(error)} off, {limits['float32'].limit:g} at most"
         )
+    return _beyond_steps(row, limits)
+
+
+def _beyond_steps(row: Row, limits: Mapping[str, Limit]) -> str | None:
+    """As `_beyond`, of a constant with steps: how far the worst value is off, how many are, and whether the steps are small enough."""
     steps, of_kind = float(row["steps"]), {"float16": "float16_steps"}.get(row["dtype"], "steps")
-    if not float(row["within"]) >= limits["within"].limit:
-        return f"{_percent(1 - float(row['within']))} of its values are more than half a step off"
     if not steps <= limits[of_kind].limit:
         return f"a value is {steps:.3g} steps off, {limits[of_kind].limit:g} at most"
-    if row["shares_a_range"]:
-        return None  # by a scale that is not its own; each value is within half a step of it
+    clipped = float(row["clipped"])
+    if row["shares_a_range"]:  # by a scale that is not its own
+        most = limits["table_clipped"].limit
+        return None if clipped <= most else f"{_percent(clipped)} of its values are cut off, {_percent(most)} at most"
+    if row["dtype"] != "float16" and not float(row["within"]) >= limits["within"].limit:
+        return f"{_percent(1 - float(row['within']))} of its values are more than half a step off"
     least = limits[{"int4": "int4_db", "float16": "float16_db"}.get(row["dtype"], "weights_db")].limit
     return None if float(row["sqnr_db"]) >= least else f"{float(row['sqnr_db']):.3g} dB, {least:g} at least"
 

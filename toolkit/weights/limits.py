@@ -37,6 +37,7 @@ class Limits(config.Model):
     steps: Limit
     float16_steps: Limit
     within: Limit
+    table_clipped: Limit
     weights_db: Limit
     int4_db: Limit
     float16_db: Limit
@@ -65,6 +66,7 @@ class Weights(config.Model):
     steps: Limit | None = None
     float16_steps: Limit | None = None
     within: Limit | None = None
+    table_clipped: Limit | None = None
     weights_db: Limit | None = None
     int4_db: Limit | None = None
     float16_db: Limit | None = None

@@ -27,6 +27,8 @@ _ONE_SCALE = (
     "SELECT_V2",
     "SCATTER_ND",
     "DYNAMIC_UPDATE_SLICE",
+    "GATHER",
+    "GATHER_ND",
 )
 _SAME_DB = 20.0  # what lies elsewhere is taken for the same from here on; the limits then judge it like any other
 _MOST_AXES = 4
