@@ -141,10 +141,21 @@ def test_another_number_of_channels_is_behind_by_what_nobody_knows():
     assert math.isnan(theirs.behind(own, 15)[0])
 
 
-@pytest.mark.parametrize("text", ["floor=1.5,samples=1", "floor=-0.1,samples=1", "floor=0.1,samples=-1"])
+@pytest.mark.parametrize(
+    "text", ["floor=1.5,samples=1", "floor=-0.1,samples=1", "floor=0.1,samples=-1", "floor=0,samples=0,most=0"]
+)
 def test_parameters_that_make_no_sense_are_refused(text):
     with pytest.raises(EdgeToolkitError, match="expected"):
         metrics.load(f"channel_sqnr_db:{text}")
+
+
+def test_outputs_of_more_channels_than_somebody_reads_are_left_out():
+    """By the parameter; without it there is no most."""
+    few = metrics.load("channel_sqnr_db:floor=0,samples=10,most=16")
+
+    assert few.applies((1, 16)) is None
+    assert few.applies((1, 17)) == "17 channels are more than 16: none is read by itself"
+    assert metrics.load(ALL).applies((1, 4000)) is None
 
 
 # ---- a single sample that stands out

@@ -22,23 +22,26 @@ RANGE = (-np.inf, np.inf)
 CENTRED = True
 WHOLE_NUMBERS = False
 PARTS = True
-# The least spread of a channel that counts, as a share of the largest one's, and how many samples have to carry it.
-PARAMETERS = {"floor": None, "samples": None}
+# The least spread of a channel that counts, as a share of the largest one's, how many samples have to carry it, and the most channels there may be.
+PARAMETERS = {"floor": None, "samples": None, "most": np.inf}
 
 
 def refuse(parameters: Mapping[str, float]) -> str | None:
     """Return None for a floor from 0 to 1 and a number of samples that is not negative, else the reason."""
     if not 0 <= parameters["floor"] <= 1:
         return f"floor {parameters['floor']:g}; expected a share from 0 to 1"
-    return None if 0 <= parameters["samples"] < math.inf else f"samples {parameters['samples']:g}; expected 0 or more"
+    if not 0 <= parameters["samples"] < math.inf:
+        return f"samples {parameters['samples']:g}; expected 0 or more"
+    return None if parameters["most"] >= 1 else f"most {parameters['most']:g}; expected 1 or more"
 
 
-def applies(shape: Sequence[int], *, floor: float, samples: float) -> str | None:
-    """Return None: any output has a channel."""
-    return None
+def applies(shape: Sequence[int], *, floor: float, samples: float, most: float) -> str | None:
+    """Return None for at most so many channels, else the reason."""
+    width = shape[-1] if shape else 1
+    return None if width <= most else f"{width} channels are more than {most:g}: none is read by itself"
 
 
-def tally(shape: Sequence[int], parts: Sequence[int] = (), *, floor: float, samples: float) -> Channels:
+def tally(shape: Sequence[int], parts: Sequence[int] = (), *, floor: float, samples: float, most: float) -> Channels:
     """Return what adds up the powers of each channel; NaN where one holds a NaN, inf where no channel counts or none has noise.
 
     `parts` are the widths of what was joined along the last axis: the floor is of the largest spread in each. There is no interval: the worst of many
