@@ -51,8 +51,7 @@ def held(path: Path, scheme: str, options: Mapping[str, Any], model: Path | None
     found = describe(path)
     (signature,) = found.pop("signatures")
     given = found.pop("activations")
-    keeps = scheme
-    del found["scheme"]
+    keeps, read_as = scheme, found.pop("scheme")
     findings = [*found.pop("findings"), *_other_dtypes(signature, options)]
     if model is not None:
         kept = {node.name for node in kept_nodes(read(model), options["keep_float"])}
@@ -60,7 +59,8 @@ def held(path: Path, scheme: str, options: Mapping[str, Any], model: Path | None
         findings += [*_islands(path, made_by.ACTIVATIONS, kept), *_not_kept(made, kept)]
         if any(node.op_type == QUANTIZE for node in nodes_of(made)):  # onnx cannot tell the dtypes of every file
             given.append(made_by.ACTIVATIONS)
-        keeps = kept_scheme(scheme, _weights(made), given, [operator["name"] for operator in found["operators"]])
+        if kept_scheme(scheme, _weights(made), given, ()) != scheme:
+            keeps = read_as
         if _weights(made).isdisjoint(_STORED_AS.get(made_by.WEIGHTS, (made_by.WEIGHTS,))):
             message = what_came_out(scheme, keeps, f"no weight became {made_by.WEIGHTS}")
             findings.append(finding("nothing-quantized", message, [], "warning"))
