@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from toolkit.target import Bound, Target
 
 PARTIAL = ("source", "quantization")  # stages that may run the first samples only
+_OF_ORIGINAL = ("source", "conversion", "quantization", "total")  # stages of which noise of the original is a part
 Outcome = Literal["passed", "failed", "inconclusive"]
 
 
@@ -321,7 +322,7 @@ def judge(target: Target, source: Source, artifact: Artifact, evidence: Evidence
             *said_where_it_ran(artifact.findings, evidence.steps[-1].run.about),
             *_switched_off(target.bounds, scheme, _named(evidence.kinds, judged.total.measured)),
             *_said_by_outputs(judged.cumulative),
-            *_below_noise(target, artifact, evidence.noise, judged.total.measured),
+            *_below_noise(target, artifact, evidence.noise, judged.total.measured, [*judged.cumulative, "total"]),
             *(_looks_like(evidence) if judged.outcome == "failed" else ()),
         ),
         noise=evidence.noise,
@@ -499,11 +500,15 @@ def decibels(noise: float) -> float | None:
 
 
 def _below_noise(
-    target: Target, artifact: Artifact, noise: Mapping[str, Mapping[str, float]], total: Measured
+    target: Target,
+    artifact: Artifact,
+    noise: Mapping[str, Mapping[str, float]],
+    total: Measured,
+    ran: Collection[str] = _OF_ORIGINAL,
 ) -> list[Mapping[str, Any]]:
-    """Return a finding for each bound on an absolute error that is tighter than what the original itself wanders by."""
+    """Return a finding for each bound of a stage that `ran` on an absolute error that is tighter than what the original itself wanders by."""
     found: list[Mapping[str, Any]] = []
-    for stage, output in itertools.product(("source", "conversion", "quantization", "total"), total.seen):
+    for stage, output in itertools.product([each for each in _OF_ORIGINAL if each in ran], total.seen):
         for bound in deciding(for_scheme(target.bounds, stage, artifact.scheme), output):
             if bound.metric != "max_abs" or bound.unit not in ("real", "range") or bound.off:
                 continue

@@ -32,6 +32,7 @@ def number_text(value: float, unit: str) -> str:
         "db": " dB",
         "lsb": " lsb",
         "range": " of range",
+        "noise": " times its noise",
         "drop": " drop",
         "relative_drop": " of the original's",
         "achievable": " against own",
