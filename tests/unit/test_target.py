@@ -675,6 +675,43 @@ def test_a_metric_is_switched_off_by_name(write):
     assert not switched_off(target.find("host").bounds, "float32", {"y": ""})
 
 
+def test_what_is_switched_off_is_listed_once_and_only_where_it_decides(write):
+    """However many outputs it is of; for one output, one kind or one scheme it is of that alone."""
+    kinds = {"y": "image", "z": "embedding"}
+    mine = target.find(write(MINE + OFF))
+    narrow = [("schemes", '["float16"]'), ("kinds", '["image"]')]
+    of_one = {
+        key: target.find(write(MINE.replace("mine", key) + OFF + f"{key} = {value}\n", f"{key}.toml"))
+        for key, value in narrow
+    }
+    of_output = target.find(write(MINE.replace('"mine"', '"o"') + OFF.replace('"*"', '"y"'), "o.toml"))
+
+    def off(found, scheme="float32", outputs=kinds):
+        return [bound.metric for bound in switched_off(found.bounds, scheme, outputs)]
+
+    assert off(mine) == ["top1_agreement"]
+    assert (off(of_one["schemes"]), off(of_one["schemes"], "float16")) == ([], ["top1_agreement"])
+    assert (off(of_one["kinds"]), off(of_one["kinds"], outputs={"z": "embedding"})) == (["top1_agreement"], [])
+    assert (off(of_output), off(of_output, outputs={"z": ""})) == (["top1_agreement"], [])
+
+
+def test_off_without_a_unit_is_off_also_for_what_is_achievable(write):
+    """With one it leaves the other question."""
+    bounds = OWN + OWN.replace("90", '10\nunit = "achievable"')
+    write(MINE.replace('"mine"', '"team"') + bounds, "team.toml")
+    off = OWN.replace("limit = 90", "off = true")
+
+    def asked(name, text):
+        found = target.find(write(MINE.replace("raspberry-pi-4", "team").replace("mine", name) + text, f"{name}.toml"))
+        bounds = deciding(for_scheme(found.bounds, "total", "float32"), "y")
+        return [bound.terms for bound in bounds if bound.metric == "sqnr_db"]
+
+    assert asked("none", "") == [">= 90 db", "within 10 of achievable"]
+    assert asked("both", off) == ["off"]
+    assert asked("one", off + 'unit = "db"\n') == ["within 10 of achievable", "off"]
+    assert asked("other", off + 'unit = "achievable"\n') == [">= 90 db", "off"]
+
+
 def test_what_is_switched_off_may_be_switched_on_again(write):
     """By a nearer file, or for an output by name."""
     write(MINE.replace('"mine"', '"team"') + OFF, "team.toml")
