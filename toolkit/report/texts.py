@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from toolkit.attribution.text import sentences
+from toolkit.compare.noise_limits import KERNELS, NUDGED
 from toolkit.errors import EdgeToolkitError
 from toolkit.report.attempts import wanted_lines
 from toolkit.report.wording import (
@@ -50,7 +51,10 @@ def verdict_text(verdict: Verdict, width: int = 110, name: str | None = None) ->
             for place, sentence in enumerate(sentences(verdict.attribution))
         ]
     lines += [f"  {'output':<13} {line}" for line in kind_lines(verdict.kinds)]
-    lines.append(f"  noise         {noise_text(verdict) or 'not measured'} (the original by itself)")
+    whose = "the original by itself" + (
+        f"; {NUDGED} and {KERNELS}: its float artifact" if NUDGED in verdict.noise else ""
+    )
+    lines.append(f"  noise         {noise_text(verdict) or 'not measured'} ({whose})")
     if verdict.account is not None:
         lines.append(f"  weights       {verdict.account.line()}")
     for task in verdict.tasks:
