@@ -192,6 +192,16 @@ def _usual(original: Ran, labels: Labels, kinds: Mapping[str, str]) -> list[tupl
     )
 
 
+def unscored(original: Ran, labels: Labels | None, found: Sequence[Task]) -> list[dict[str, Any]]:
+    """Return a finding where there are labels and nothing was scored by them."""
+    block = next(iter(original.read(1).blocks), None)
+    if labels is None or found or block is None:
+        return []
+    why = unasked.why_none({name: array.shape[1:] for name, array in block.items()}, labels)
+    message = f"the samples have labels, and nothing is scored by them; --task-metric says what is meant ({why})"
+    return [{"code": "labels-unused", "severity": "info", "message": message}]
+
+
 def _usual_task(steps: Sequence[Ran], metric: task_metrics.TaskMetric, labels: Labels, least: float) -> Task | None:
     """Return a metric that nobody asked for, scored; None where it says nothing about one of the steps, or the original scores too little for it."""
     rows: dict[str, list[Any]] = {}

@@ -121,3 +121,9 @@ def _fit(usual: _Usual, output: str, labels: Labels) -> bool:
     if isinstance(labels, Mapping):
         target = labels.get(output, next(iter(labels.values())))
     return usual.by(np.asarray(target))
+
+
+def why_none(shapes: Mapping[str, Sequence[int]], labels: Labels) -> str:
+    """Return in words why nothing was scored unasked: what each metric says of outputs and labels like these, or that they leave doubt."""
+    reasons = [(each.metric, task_metrics.load(each.metric).applies(shapes, labels)) for each in _USUAL]
+    return "; ".join(f"{metric}: {reason or 'what is meant is not certain'}" for metric, reason in reasons)

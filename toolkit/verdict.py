@@ -306,7 +306,8 @@ def judge(target: Target, source: Source, artifact: Artifact, evidence: Evidence
     steps, scheme = evidence.steps, artifact.scheme
     judged = judge_chain(steps, target.bounds, evidence.context(scheme), early=evidence.early, own=evidence.own)
     meant = {name: kind.name for name, kind in evidence.kinds.items() if kind.by != "otherwise"}
-    scored = (*tasks.score(steps, labels.read(evidence.drawn), evidence.tasks, meant), *evidence.own_tasks)
+    truth = labels.read(evidence.drawn)
+    scored = (*tasks.score(steps, truth, evidence.tasks, meant), *evidence.own_tasks)
     drops = tasks.judge_drops(scored, target.bounds, scheme, steps[-1].stage)
     judged = replace(judged, drops=drops, before=_before(scheme) if evidence.given else ())
     limit = target.budget.file_bytes
@@ -319,6 +320,7 @@ def judge(target: Target, source: Source, artifact: Artifact, evidence: Evidence
         budget=() if limit is None else (Spent("file_bytes", artifact.size_bytes, limit),),
         findings=(
             *evidence.findings,
+            *tasks.unscored(steps[0], truth, scored),
             *said_where_it_ran(artifact.findings, evidence.steps[-1].run.about),
             *_switched_off(target.bounds, scheme, _named(evidence.kinds, judged.total.measured)),
             *_said_by_outputs(judged.cumulative),

@@ -146,3 +146,16 @@ def test_what_an_output_means_goes_before_its_shape():
     assert list(scored({"y": vectors}, CLASSES)) == ["top_k_accuracy"]
     assert scored({"y": vectors}, CLASSES, kinds={"y": "embedding"}) == {}
     assert list(scored({"y": vectors}, CLASSES, kinds={"y": "class_scores"})) == ["top_k_accuracy"]
+
+
+def test_labels_that_nothing_is_scored_by_are_told_with_the_reasons():
+    """Of another length than the outputs, or of another kind of numbers."""
+    original = Ran("original", {"y": NUMBERS[:, None]})
+
+    (found,) = tasks.unscored(original, np.tile(NUMBERS, 3), [])
+
+    assert (found["code"], found["severity"]) == ("labels-unused", "info")
+    assert "r2: no output is the numbers that the labels are; there: y (1, 1)" in found["message"]
+    assert "what is meant is not certain" in tasks.unscored(original, CLASSES, [])[0]["message"]
+    assert tasks.unscored(original, None, []) == []
+    assert tasks.unscored(original, NUMBERS, [object()]) == []

@@ -21,6 +21,7 @@ from toolkit.errors import EnvironmentUnavailable, RequestError, Unconvertible, 
 from toolkit.jobs import Engine
 from toolkit.next_steps import Request
 from toolkit.opening import Samples
+from toolkit.report import comparison_text
 from toolkit.report.attempts import deciding_comparison, deciding_text
 from toolkit.runtime import Run
 from toolkit.signature import Signature, TensorSpec
@@ -458,6 +459,8 @@ def test_a_drop_that_is_certain_fails_without_being_asked_for(judged, certain, w
 
     (drop,) = verdict.judged.drops
     assert (drop.status, verdict.outcome, drop.value) == (status, status, wrong / 50)
+    assert drop.is_left_open == (wrong == 6)
+    assert ("  left open" in comparison_text(drop)) == (wrong == 6)
     assert drop.interval[0] <= drop.value <= drop.interval[1]
     assert verdict.guilty_stage == ("kernels" if status == "failed" else None)
 

@@ -62,6 +62,11 @@ class Comparison:
         """Whether the value is certainly within the limit."""
         return self.status == "passed"
 
+    @property
+    def is_left_open(self) -> bool:
+        """Whether the value is beyond the limit, but not for certain, and so decides nothing."""
+        return self.passed and self.interval is not None and not self._within(self.value)
+
     def _within(self, value: float) -> bool:
         return value <= self.limit if self.better == "lower" else value >= self.limit
 

@@ -59,6 +59,7 @@ def _cells(comparison: Comparison) -> list[str]:
 
 def _line(comparison: Comparison, cells: Sequence[str], widths: Sequence[int]) -> str:
     status = {"passed": "", "failed": "FAIL", "inconclusive": "INCONCLUSIVE"}[comparison.status]
+    status = "left open" if comparison.is_left_open else status
     worst = (
         ""
         if comparison.passed or comparison.worst_sample is None
