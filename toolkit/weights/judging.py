@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from toolkit.weights.limits import Limit, Weights
 
 OTHER_WEIGHTS = "other-weights"
+_NEXT = "Convert this original again, or accept what is meant: [weights] in a profile, docs/weights.md"
 _SHOWN = 3  # constants that a message names
 _REPORTED = 10  # constants that a report has rows of
 _WIDTH = 60  # characters of a tensor's name, the last ones
@@ -159,7 +160,7 @@ def _other_weights(wrong: Sequence[Row], count: int, stage: str) -> Iterator[Map
     shown = [f"{_names(rows)}: {what}" for what, rows in list(said.items())[:_SHOWN]]
     left = len(said) - _SHOWN
     message = f"{len(wrong)} of {count} constants {'is' if len(wrong) == 1 else 'are'} not the float32 conversion's: {'; '.join(shown)}"
-    message += f"; and {left} more" if left > 0 else ""
+    message += (f"; and {left} more" if left > 0 else "") + f". {_NEXT}"
     yield _finding(OTHER_WEIGHTS, "error", message, [row["tensor"] for row in wrong], stage)
 
 
@@ -176,7 +177,7 @@ def _too_few(found: Mapping[str, Any], limit: Limit, stage: str) -> Iterator[Map
             message = (
                 f"{matched} of {whose} {count} matrices and tables are in {where} ({share:.0%}, {limit.limit:.0%} at least): "
                 f"it is another model, or operators were fused otherwise, so that {count - matched} cannot be accounted for"
-                f" ({', '.join(map(_short, names[:_SHOWN]))})"
+                f" ({', '.join(map(_short, names[:_SHOWN]))}). {_NEXT}"
             )
             yield _finding(OTHER_WEIGHTS, "error", message, names, stage)
 
