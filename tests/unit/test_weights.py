@@ -598,3 +598,10 @@ def test_an_activation_behind_need_not_be_fused_where_nothing_else_reads_what_is
     ]
 
     assert codes == [set(), {"other-attributes"}]
+
+
+def test_what_is_right_has_no_mishap():
+    for dtype, bias, per_channel in SCHEMES:
+        rows = accounted(network(weights(), dtype, bias, per_channel=per_channel), network(weights()))["constants"]
+
+        assert {row["what"] for row in rows} == {None}

@@ -19,6 +19,7 @@ from toolkit.worker.tflite.pairing import Pair, Pairs, Place, paired, values_of
 
 _LOOKED_INTO = 40  # constants of which it is told what happened to them, those that are off most
 _OFF = 1e-4  # of a constant's size: from here on it is worth to look into it
+_ROUNDED = 0.55  # of a step: the same
 _FUSE = ("MUL", "ADD", "SUB", "DIV")  # what a converter may fold into weights and biases, or leave
 _NAMED = 20
 
@@ -92,15 +93,17 @@ def _measured(pairs: Pairs) -> tuple[list[dict[str, Any]], list[dict[str, Any]],
         found = deviation(held, wanted, place.axis)
         row = {**_row(pair, place), **found.to_json(), "what": None, "fused": False}
         rows.append(row)
-        if _is_off(found):
+        if _is_off(found, row):
             looked.append((found.error, row, pair))
     for _, row, pair in sorted(looked, key=lambda each: -each[0])[:_LOOKED_INTO]:
         _look_into(row, pair, pairs)
     return rows, how, unread
 
 
-def _is_off(found: Deviation) -> bool:
-    return not (found.error <= _OFF and (found.steps is None or found.steps <= 1))
+def _is_off(found: Deviation, row: dict[str, Any]) -> bool:
+    """Return whether it is worth to look into a constant; biases have so many steps that float32 does not tell one from the next."""
+    of_steps = row["role"] in ("matrix", "vector") and row["dtype"] != "float16"
+    return not found.error <= _OFF or (of_steps and found.steps is not None and not found.steps <= _ROUNDED)
 
 
 def _look_into(row: dict[str, Any], pair: Pair, pairs: Pairs) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from toolkit.worker.tflite.constants import Values
 
 Others = Callable[[], Iterable[tuple[str, np.ndarray]]]
+_OFF = 0.55  # of a step: more than rounding
 _FEW = 8  # values that are named one by one
 _LISTED = 6  # channels that are named
 _EXPLAINED = 0.1  # of the error's norm that may be left: 20 dB
@@ -35,7 +36,7 @@ def _told(held: Values, wanted: np.ndarray, axis: int, others: Others) -> Iterat
         yield f"{int((~np.isfinite(real)).sum())} values are not finite"
     if not real.any():
         yield "is zero"
-    off = apart > np.maximum(np.broadcast_to(held.step, apart.shape) * 0.75, np.abs(wanted) * 1e-4)
+    off = apart > np.maximum(np.broadcast_to(held.step, apart.shape) * _OFF, np.abs(wanted) * 1e-4)
     channels = _by_channel(off, axis).any(axis=1)
     if off.size <= _NUMBER or (off.sum() <= _FEW and off.sum() < off.size / 2):
         yield "; ".join(_value(held, wanted, tuple(place)) for place in np.argwhere(off))
