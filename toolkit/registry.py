@@ -6,6 +6,7 @@ Names come from the files alone, so listing them imports nothing; what a plugin 
 
 from __future__ import annotations
 
+import functools
 import importlib
 import sys
 from collections.abc import Mapping
@@ -21,7 +22,13 @@ _PACKAGE = Path(__file__).resolve().parent
 
 def names(folder: str) -> tuple[str, ...]:
     """Return the names of all plugins in `toolkit/<folder>/`, sorted; nothing is imported."""
-    stems = (path.stem for path in (_PACKAGE / folder).glob("*.py"))
+    place = _PACKAGE / folder
+    return _names(place, place.stat().st_mtime_ns) if place.is_dir() else ()
+
+
+@functools.lru_cache(maxsize=64)  # a profile asks for hundreds of names, and a folder rarely changes
+def _names(folder: Path, _changed: int) -> tuple[str, ...]:
+    stems = (path.stem for path in folder.glob("*.py"))
     return tuple(sorted(stem for stem in stems if stem.isidentifier() and not stem.startswith("_")))
 
 

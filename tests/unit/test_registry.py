@@ -53,7 +53,7 @@ def test_a_plugin_is_loaded_by_its_name():
 def test_an_unknown_name_is_answered_with_the_closest():
     """The message says what kind of thing it is, what was meant, and what there is."""
     with pytest.raises(
-        UnknownName, match=r"metric 'max_bas': unknown; did you mean 'max_abs'\? known: cosine, decision_flips, "
+        UnknownName, match=r"metric 'max_bas': unknown; did you mean 'max_abs'\? known: agreement, box_iou, "
     ):
         registry.load("metrics", "max_bas")
 
