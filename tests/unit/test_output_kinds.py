@@ -7,12 +7,13 @@ import itertools
 import numpy as np
 import pytest
 
-from toolkit import config, metrics, output_kinds
-from toolkit.errors import RequestError, UnknownName
+from toolkit import config, dataset, metrics, output_kinds, target
+from toolkit.errors import InvalidConfig, RequestError, UnknownName
 from toolkit.output_kinds import declaring
 from toolkit.output_kinds.declaring import Declared
 from toolkit.output_kinds.inferring import OutputKind, Seen, infer
 from toolkit.output_kinds.rows import LOOKS, SAID
+from toolkit.target.deciding import deciding, for_scheme
 from toolkit.target.profile import Bound
 from toolkit.worker.endings import Ending, canonical
 
@@ -351,3 +352,48 @@ def test_a_kind_lives_on_in_json():
     found = OutputKind("boxes", "a guess", "name", (2, 2))
 
     assert OutputKind.from_json(found.to_json()) == found
+
+
+HOST = 'name = "mine"\nabout = "mine"\nextends = "host"\n'
+WRONG = "known: " + ", ".join(NAMES)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('[output_kinds]\ny = "bxes"\n', f"output_kinds.y: 'bxes'; did you mean 'boxes'? {WRONG}"),
+        (
+            '[[bounds]]\nstage = "total"\noutput = "*"\nmetric = "box_iou"\nlimit = 0.9\nbecause = "b"\nkinds = ["bxes"]\n',
+            f"bounds[0].kinds[0]: 'bxes'; did you mean 'boxes'? {WRONG}",
+        ),
+    ],
+)
+def test_a_kind_that_there_is_not_is_a_mistake_of_the_profile(tmp_path, text, says):
+    """Said with its place, as any other."""
+    (tmp_path / "mine.toml").write_text(HOST + text)
+
+    with pytest.raises(InvalidConfig) as caught:
+        target.find(tmp_path / "mine.toml")
+
+    assert f"mine.toml: {says}" in str(caught.value)
+
+
+def test_a_kind_that_there_is_not_is_a_mistake_of_the_recipe(tmp_path):
+    """Also in a set's file."""
+    np.savez(tmp_path / "a.npz", x=np.ones((4, 3)))
+    (tmp_path / "set.toml").write_text('[reader]\nkind = "arrays"\npath = "a.npz"\n[output_kinds]\ny = "labls"\n')
+
+    with pytest.raises(InvalidConfig, match=r"output_kinds\.y: 'labls'; did you mean 'labels'"):
+        dataset.recipe(str(tmp_path / "set.toml"))
+
+
+def test_a_bound_of_ones_own_decides_over_that_of_a_kind(tmp_path):
+    """Which lies below every profile."""
+    own = '[[bounds]]\nstage = "total"\noutput = "*"\nmetric = "box_iou"\nlimit = 0.5\nbecause = "b"\n'
+    (tmp_path / "mine.toml").write_text(HOST + own)
+
+    held = for_scheme(target.find(tmp_path / "mine.toml").bounds, "total", "float32")
+    decided = [bound.terms for bound in deciding(held, "y", "boxes") if bound.metric == "box_iou"]
+
+    assert ">= 0.5 ratio" in decided
+    assert ">= 0.75 ratio" not in decided

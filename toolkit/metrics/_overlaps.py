@@ -28,6 +28,9 @@ class Overlaps:
         self._size = 1
         self._sums: dict[float, Real] = {}  # (groups, 2)
         self._worst: dict[float, tuple[float, int]] = {}
+        self._drawn: dict[
+            tuple[int, tuple[float, ...]], Real
+        ] = {}  # the last, which value, interval and detail all ask for
         self.holding: dict[float, int] = {}
         self.samples = 0
         self.is_broken = False
@@ -66,6 +69,12 @@ class Overlaps:
 
     def resampled(self, classes: list[float]) -> Real:
         """Return (resamples, classes): the intersection over union of each class in resamples of the groups, NaN where a resample has none of it."""
+        asked = self.samples, tuple(classes)
+        if asked not in self._drawn:
+            self._drawn = {asked: self._resampled(classes)}
+        return self._drawn[asked]
+
+    def _resampled(self, classes: list[float]) -> Real:
         groups = self._groups
         numbers = np.random.default_rng(_SEED)
         sums = np.stack([self._sums[value][:groups] for value in classes], axis=1)  # (groups, classes, 2)
