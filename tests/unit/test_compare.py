@@ -948,3 +948,14 @@ def test_an_output_without_an_element_is_measured_by_nothing():
     measured = measure(run(y=empty), run(y=empty))
 
     assert set(measured.inapplicable.values()) == {"it holds no element"}
+
+
+def test_whole_numbers_that_are_counts_are_held_against_their_variation():
+    """An error of seven is nothing of two hundred, and more than all that the output says."""
+    counts = np.random.default_rng(0).integers(197, 204, (100, 1)).astype(np.int32)
+    wrong = counts + np.random.default_rng(1).integers(-7, 8, counts.shape).astype(np.int32)
+
+    found = only(compare(run(y=counts), run(y=wrong), [bound("spread_error", 0.35)], stage="total"))
+
+    assert found.value == pytest.approx(np.sqrt(np.mean((wrong - counts) ** 2.0)) / counts.std())
+    assert found.status == "failed"

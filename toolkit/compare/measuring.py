@@ -8,7 +8,7 @@ import numpy as np
 
 from toolkit import metrics
 from toolkit.compare.measured import Broken, Measured, Measurement, Seen, plain_json
-from toolkit.compare.probing import Probe, is_bare
+from toolkit.compare.probing import Probe
 from toolkit.compare.runs import Run, aligned, checked, count_samples
 from toolkit.errors import UnjudgeableRun
 from toolkit.metrics import Real
@@ -68,11 +68,11 @@ def measure(
 
 
 def _centres(run: Run) -> dict[str, Real]:
-    """Return the mean of each channel of each output that holds real numbers, (C,) of its last axis, over samples and positions.
+    """Return the mean of each channel of each output, (C,) of its last axis, over samples and positions; of whole numbers too, which may be counts.
 
     It is that of its finite numbers, so that a NaN is only where it is; 0 where there is none.
     """
-    specs = {spec.name: spec for spec in run.signature.outputs if not is_bare(spec)}
+    specs = {spec.name: spec for spec in run.signature.outputs}
     sums: dict[str, Real] = {}
     for block in checked(run):
         for name, spec in specs.items():

@@ -28,7 +28,7 @@ class Probe:
         centre: Real | None,
         parts: Sequence[int] = (),
     ) -> None:
-        """Take what both runs say of the output, and the mean of each channel of the reference; None for what is no real number."""
+        """Take what both runs say of the output, and the mean of each channel of the reference; None where there is no number."""
         reference, candidate = specs
         self._asked = asked
         self._centre = centre
@@ -125,7 +125,7 @@ class Probe:
 
     def _effective_samples(self) -> float | None:
         total, squares = self._power
-        if self._centre is None:
+        if self._centre is None or is_bare(self._specs[0]):
             return None
         return float(total**2 / squares) if squares > 0 and math.isfinite(total) else 0.0 if squares == 0 else math.nan
 
