@@ -65,8 +65,8 @@ def message(*fields: tuple[int, int | bytes | float]) -> bytes:
     return out
 
 
-def block(rows: list[tuple[bytes, bytes]]) -> bytes:
-    """Return a block with its trailer; keys share what they share with the one before."""
+def block(rows: list[tuple[bytes, bytes]], compression: int = 0) -> bytes:
+    """Return a block with its trailer; keys share what they share with the one before. Compressed, it is one text after its length."""
     content, before = b"", b""
     for key, value in rows:
         shared = next(
@@ -75,18 +75,21 @@ def block(rows: list[tuple[bytes, bytes]]) -> bytes:
         content += varint(shared) + varint(len(key) - shared) + varint(len(value)) + key[shared:] + value
         before = key
     content += struct.pack("<II", 0, 1)
-    return content + b"\0" + struct.pack("<I", crc32c(content + b"\0"))
+    if compression:
+        content = varint(len(content)) + bytes([61 << 2]) + struct.pack("<H", len(content) - 1) + content
+    content += bytes([compression])
+    return content + struct.pack("<I", crc32c(content))
 
 
-def table(rows: list[tuple[bytes, bytes]], in_a_block: int = 2) -> bytes:
+def table(rows: list[tuple[bytes, bytes]], in_a_block: int = 2, compression: int = 0) -> bytes:
     """Return a whole table."""
     out, handles = b"", []
     for start in range(0, len(rows), in_a_block):
-        made = block(rows[start : start + in_a_block])
+        made = block(rows[start : start + in_a_block], compression)
         handles.append((rows[min(start + in_a_block, len(rows)) - 1][0], varint(len(out)) + varint(len(made) - 5)))
         out += made
     places = []
-    for made in (block([]), block(handles)):
+    for made in (block([]), block(handles, compression)):
         places.append(varint(len(out)) + varint(len(made) - 5))
         out += made
     return out + b"".join(places).ljust(40, b"\0") + struct.pack("<Q", MAGIC)
@@ -414,3 +417,20 @@ def test_the_quick_checksum_is_the_definition(length, seed):
     content = seed.randbytes(length)
 
     assert checksum(content) == crc32c(content)
+
+
+def test_a_compressed_index_is_read(prefix):
+    """TensorFlow 1 may have written it with Snappy."""
+    plain = read_bundle(index_of(prefix)).entries
+    index_of(prefix).write_bytes(table(ROWS, compression=1))
+
+    assert read_bundle(index_of(prefix)).entries == plain
+
+
+@pytest.mark.parametrize("compression", [2, 255])
+def test_a_block_that_is_compressed_otherwise_is_refused(prefix, compression):
+    """TensorFlow has no other."""
+    index_of(prefix).write_bytes(table(ROWS, compression=compression))
+
+    with pytest.raises(InvalidSource, match=rf"compressed in a way \({compression}\)"):
+        read_bundle(index_of(prefix))

@@ -14,10 +14,13 @@ from typing import BinaryIO
 
 import numpy as np
 
+from toolkit.originals.variables.snappy import uncompressed
+
 MAGIC = struct.pack("<Q", 0xDB4775248B80FB57)
 
 _FOOTER = 48  # bytes: two handles of at most 20, and the magic
 _TRAILER = struct.Struct("<BI")  # of a block: how it is compressed, and its checksum
+_SNAPPY = 1  # tensorflow/core/lib/io/format.h: CompressionType; TensorFlow 2 writes none, older ones may
 _POLYNOMIAL = 0x82F63B78  # of CRC-32C, reflected
 _ONES = bytes.fromhex("54641f64")  # after which a register that began at 0 is all ones, as it has to begin
 
@@ -58,9 +61,9 @@ def _block(file: BinaryIO, end: int, offset: int, size: int) -> bytes:
     compression, sealed = _TRAILER.unpack(raw[size:])
     if checksum(raw[: size + 1]) != sealed:
         raise ValueError("the checksum of a block is another")
-    if compression:
-        raise ValueError("it is compressed, which TensorFlow does not write")
-    return raw[:size]
+    if compression not in (0, _SNAPPY):
+        raise ValueError(f"a block is compressed in a way ({compression}) that TensorFlow does not write")
+    return uncompressed(raw[:size]) if compression else raw[:size]
 
 
 def _pairs(block: bytes) -> Iterator[tuple[bytes, bytes]]:
