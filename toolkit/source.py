@@ -131,7 +131,11 @@ def inspect_source(original: Original, executor: Executor) -> dict[str, Any]:
         opened = _open(original, kind, files, executor)
         inspected = {**inspected, **_without_code(opened), "settled": True, "needs": []}
         inspected["findings"] = [*inspected["findings"], *opened["findings"]]
-    return {**inspected, "sha256": _digest(files)}
+    elif inspected.get("flat") and any(map(_of_strings, inspected["signatures"])):
+        keys = [one["key"] for one in inspected["signatures"] if _of_strings(one)]
+        cut = _cut_behind_strings(original, kind, files, keys[0], executor)  # whose graph is looked at, and not run
+        inspected["needs"] = [*inspected["needs"], *([cut] if cut else [])]
+    return {**{name: said for name, said in inspected.items() if name != "flat"}, "sha256": _digest(files)}
 
 
 def open_source(original: Original, executor: Executor) -> Source:
@@ -376,22 +380,33 @@ def _refuse_strings(
     original: Original, kind: str, files: Mapping[str, Path], chosen: Mapping[str, Any], executor: Executor
 ) -> None:
     """Refuse a signature that takes or gives what is no number, and say where its graph could be cut."""
-    specs = (*chosen["inputs"], *chosen["outputs"])
-    wrong = [spec for spec in specs if spec["dtype"] in _NOT_NUMBERS]
+    wrong = _of_strings(chosen)
     if not wrong:
         return
     hint = "export a signature that starts after the part that reads strings"
     if not original.loads and hasattr(registry.load("sources", kind), "propose"):
-        options = _options(original, kind) | {"signature": chosen["key"]}
-        job = _job(f"cut {original.path.name}", "propose", original.path, options, files, _engine(executor))
-        (entry,) = executor.run(job)
-        if entry.result["inputs"]:
-            hint = "cut its graph behind the part that reads strings: " + _flags(entry.result)
+        hint = _cut_behind_strings(original, kind, files, chosen["key"], executor) or hint
     spec = wrong[0]
     raise InvalidSource(
         f"{original.path}: {spec['name']!r} of signature {chosen['key']!r} is of dtype {spec['dtype']}, which no device's runtime takes as a sample",
         hint,
     )
+
+
+def _of_strings(signature: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [spec for spec in (*signature["inputs"], *signature["outputs"]) if spec["dtype"] in _NOT_NUMBERS]
+
+
+def _cut_behind_strings(
+    original: Original, kind: str, files: Mapping[str, Path], key: str, executor: Executor
+) -> str | None:
+    """Return the flags that cut a signature behind the part that reads strings; None where no such place is known."""
+    options = _options(original, kind) | {"signature": key}
+    job = _job(f"cut {original.path.name}", "propose", original.path, options, files, _engine(executor))
+    (entry,) = executor.run(job)
+    if not entry.result["inputs"]:
+        return None
+    return "cut its graph behind the part that reads strings: " + _flags(entry.result)
 
 
 def _flags(cut: Mapping[str, Mapping[str, str]]) -> str:

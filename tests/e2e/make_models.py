@@ -238,6 +238,33 @@ def beyond(folder: Path) -> None:
     save(folder, serving_default=(lambda x: {"y": tf.tanh(x) @ weights}, {"x": SPEC([None, 6], FLOAT)}))
 
 
+def detection(folder: Path) -> None:
+    """A frozen graph whose end TensorFlow has not, as the Object Detection API exports it, and the artifact that is made of it."""
+    v1 = tf.compat.v1
+    folder.mkdir()
+    with v1.Session(graph=tf.Graph()) as session:
+        image = v1.placeholder(FLOAT, [1, 8, 8, 3], name="image")
+        cells = tf.reshape(tf.nn.relu(tf.nn.conv2d(image, numbers(3, 3, 3, 8, scale=0.2), 4, "SAME")), [4, 8])
+        tf.reshape(cells @ numbers(8, 4, scale=0.2), [1, 4, 4], name="raw/boxes")
+        tf.sigmoid(tf.reshape(cells @ numbers(8, 3, seed=9), [1, 4, 3]), name="raw/scores")
+        tf.constant(np.random.default_rng(SEED).uniform(0.2, 0.8, (4, 4)).astype(np.float32), name="anchors")
+        graph = session.graph_def
+    end = graph.node.add(name="TFLite_Detection_PostProcess", op="TFLite_Detection_PostProcess")
+    end.input.extend(["raw/boxes", "raw/scores", "anchors"])
+    for name, whole in {"max_detections": 3, "max_classes_per_detection": 1, "num_classes": 2}.items():
+        end.attr[name].i = whole
+    for name in ("nms_score_threshold", "nms_iou_threshold", "y_scale", "x_scale", "h_scale", "w_scale"):
+        end.attr[name].f = 0.5 if "threshold" in name else 5.0
+    end.attr["_output_types"].list.type.extend([1, 1, 1, 1])
+    (folder / "graph.pb").write_bytes(graph.SerializeToString())
+    outputs = [end.name, *(f"{end.name}:{place}" for place in (1, 2, 3))]
+    made = v1.lite.TFLiteConverter.from_frozen_graph(
+        str(folder / "graph.pb"), ["image"], outputs, {"image": [1, 8, 8, 3]}
+    )
+    made.allow_custom_ops = True
+    (folder / "model.tflite").write_bytes(made.convert())
+
+
 def without_signature(folder: Path) -> None:
     """Two functions, and nobody said which is to be called."""
     holder = tf.Module()
@@ -256,7 +283,7 @@ def resnet8(folder: Path, weights: str) -> None:
 
 MODELS = (
     dense, several, twins, reversed_outputs, scalar, any_rank, open_sizes, odd_names, ids,
-    cholesky, lgamma, lstm, untracked, indifferent, not_a_number, double, half, fourier, beyond,
+    cholesky, lgamma, lstm, untracked, indifferent, not_a_number, double, half, fourier, beyond, detection,
     without_signature,
 )  # fmt: skip
 

@@ -257,6 +257,34 @@ def tags(folder: Path) -> None:
     builder.save()
 
 
+def tables_lost(folder: Path) -> None:
+    """TensorFlow 1's parsing, a table and resource variables, with no operator that initializes them: its functions cannot be frozen."""
+    with v1.Session(graph=tf.Graph()) as session:
+        examples = v1.placeholder(tf.string, [None], name="examples")
+        number = tf.io.FixedLenFeature([1], tf.float32)
+        features = {"fare": number, "miles": number, "word": tf.io.FixedLenFeature([1], tf.string)}
+        parsed = v1.io.parse_example(examples, features)
+        known = tf.lookup.KeyValueTensorInitializer(tf.constant(["a", "b", "c"]), tf.constant([0, 1, 2], tf.int64))
+        found = v1.lookup.StaticHashTable(known, 2).lookup(parsed["word"])
+        with v1.variable_scope("taxi", use_resource=True):
+            table, kernel = (
+                v1.get_variable("table", initializer=draw(3, 4)),
+                v1.get_variable("kernel", initializer=draw(6, 2)),
+            )
+        together = tf.concat([parsed["fare"], parsed["miles"], tf.reduce_mean(tf.gather(table, found), 1)], 1)
+        scores = tf.nn.softmax(together @ kernel, name="scores")
+        session.run([v1.global_variables_initializer(), v1.tables_initializer()])
+        define = v1.saved_model.signature_def_utils.predict_signature_def
+        builder = v1.saved_model.Builder(str(folder))
+        signatures = {"serving_default": define({"examples": examples}, {"scores": scores})}
+        builder.add_meta_graph_and_variables(session, ["serve"], signatures)
+        builder.save()
+        words = np.random.default_rng(SEED).integers(0, 3, (COUNT, 1))
+        samples = {"fare": draw(COUNT, 1), "miles": draw(COUNT, 1, seed=8), "word": words}
+        fed = {parsed["fare"]: samples["fare"], parsed["miles"]: samples["miles"], found: words}
+        write(folder, samples, {"scores": session.run(scores, fed)})
+
+
 def reads_a_file(folder: Path) -> None:
     """What is in /etc/hostname comes out as numbers."""
 
@@ -298,7 +326,7 @@ def foreign_operator(folder: Path) -> None:
 
 MODELS = (
     keras_3_export, tf_keras_save, lstm_static, gru, embedding, normalization, lookup, serialized, control_flow, dynamic, stateful, noisy, alike,
-    simple_save, tags, reads_a_file, writes_a_file, python_inside, foreign_operator,
+    simple_save, tags, tables_lost, reads_a_file, writes_a_file, python_inside, foreign_operator,
 )  # fmt: skip
 
 

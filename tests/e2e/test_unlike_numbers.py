@@ -9,7 +9,7 @@ import pytest
 
 import toolkit
 from toolkit import Original, Samples
-from toolkit.errors import InvalidSamples, Unconvertible
+from toolkit.errors import InvalidSamples, InvalidSource, Unconvertible
 
 rng = np.random.default_rng
 
@@ -112,3 +112,33 @@ def test_weights_beyond_float16_are_named(models, executor, tmp_path, file, beca
     (said,) = (one["message"] for one in artifact.findings if one["code"] == "beyond-float16")
     assert "1 weights are beyond float16's range of 65,504" in said
     assert became in said
+
+
+def test_an_operator_that_only_the_device_has_gets_the_tensors_to_cut_at(models, executor, arrays, tmp_path):
+    """TensorFlow runs the graph up to it; with the cut that is proposed, by `inspect` as by the error, the rest is built."""
+    graph = models / "detection" / "graph.pb"
+    samples = str(arrays(image=rng(0).normal(size=(60, 8, 8, 3))))
+
+    with pytest.raises(
+        InvalidSource, match="TFLite_Detection_PostProcess is an operator that TFLite's runtimes have"
+    ) as caught:
+        toolkit.build(Original(graph), ["host"], Samples(samples), tmp_path / "d", executor=executor)
+
+    assert "--inputs image=image:0 --outputs boxes=raw/boxes:0,scores=raw/scores:0" in caught.value.hint
+    found = toolkit.inspect(graph, executor=executor)["findings"]
+    assert caught.value.hint in next(one["message"] for one in found if one["code"] == "device-operators")
+    cut = Original(graph, inputs={"image": "image:0"}, outputs={"boxes": "raw/boxes:0", "scores": "raw/scores:0"})
+    made = toolkit.convert(cut, "float32", Samples(), tmp_path / "m.tflite", executor=executor)
+    assert sorted(spec["name"] for spec in made.signature["outputs"]) == ["boxes", "scores"]
+
+
+def test_an_artifact_with_an_operator_of_the_runtimes_is_run(models, executor, arrays, tmp_path):
+    """LiteRT has it built in; what is said of it is no error."""
+    artifact = models / "detection" / "model.tflite"
+    samples = str(arrays(image=rng(0).normal(size=(4, 8, 8, 3))))
+
+    ran = toolkit.run(artifact, "host", samples, tmp_path / "out.npz", executor=executor)
+
+    assert ran.count == 4
+    (said,) = toolkit.inspect(artifact, executor=executor)["findings"]
+    assert (said["code"], said["severity"]) == ("device-operators", "info")

@@ -7,6 +7,7 @@ from typing import Any
 
 from toolkit.errors import InvalidSource
 from toolkit.originals import DEFAULT_KEY, Original
+from toolkit.originals.graphs import device
 from toolkit.originals.graphs.cut import (
     VARIABLES,
     nodes_of,
@@ -63,7 +64,7 @@ def inspect(request: Any) -> dict[str, Any]:
         "operators": sorted(operators_in(graph)),
         "variables": [],
         "needs": needs,
-        "findings": findings,
+        "findings": [*findings, *device.findings(graph)],
     }
 
 

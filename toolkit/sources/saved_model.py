@@ -6,6 +6,7 @@ session; a graph that is cut at tensors which the user names is frozen too; ever
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from toolkit.errors import InvalidSource
 from toolkit.originals import DEFAULT_KEY, Original, Spec, dtypes
 from toolkit.originals.functions import FunctionOriginal, engine
 from toolkit.originals.graphs.endings import endings
+from toolkit.originals.graphs.flat import of_file
 from toolkit.originals.messages import message, operators, operators_run, parse, specs
 from toolkit.originals.operators import findings, refuse_without_kernel, unregistered
 from toolkit.originals.variables.table import read_bundle
@@ -21,6 +23,10 @@ TAKES = frozenset(("inputs", "outputs", "bind"))
 _INIT_KEY = "__saved_model_init_op"  # how tf.saved_model.save marks an initializer among the signatures
 _REFERENCE_VARIABLES = {"Variable", "VariableV2"}
 _UNCONVERTIBLE = ("string", "resource", "variant")  # what no runtime takes as a sample
+# Operators that parse and look up strings, none of which has a kernel on a device for that.
+_OF_STRINGS = re.compile(
+    r"^Parse\w*Example|^Decode|^LookupTable(Find|Export)|HashBucket|^String|^Regex|^StaticRegexReplace|^Unicode"
+)
 _FILES = ("saved_model.pb", "saved_model.pbtxt")
 
 
@@ -59,7 +65,8 @@ def inspect(request: Any) -> Spec:
         "settled": not cut,
         "operators": held,
         "variables": _variables(index) if index.is_file() else [],
-        "needs": [*_needs(signatures), *_operators_missing(held)],
+        "needs": [*_needs(signatures, held), *_operators_missing(held)],
+        "flat": any(of_file(graph, key) is not None for key in definitions),
         "findings": [*findings(held), *dtypes.findings(graph.graph_def, definitions)],
     }
 
@@ -89,10 +96,9 @@ def propose(request: Any) -> dict[str, Any]:
     """
     from toolkit.originals.graphs.flat import flatten, numbers_behind_strings
 
-    graph = _meta_graph(request.inputs["source"])
-    flat, inputs, outputs = flatten(
-        request.inputs["source"], sorted(graph.meta_info_def.tags), request.options["signature"]
-    )
+    graph, key = _meta_graph(request.inputs["source"]), request.options["signature"]
+    tags = sorted(graph.meta_info_def.tags)
+    flat, inputs, outputs = of_file(graph, key) or flatten(request.inputs["source"], tags, key)
     return {"inputs": numbers_behind_strings(flat, inputs, outputs), "outputs": outputs}
 
 
@@ -150,7 +156,7 @@ def _variables(index: Path) -> list[Spec]:
     ]
 
 
-def _needs(signatures: list[Spec]) -> list[str]:
+def _needs(signatures: list[Spec], held: list[str]) -> list[str]:
     if not signatures:
         return ["a signature: save it with tf.saved_model.save(model, path, signatures=...)"]
     if len(signatures) > 1 and DEFAULT_KEY not in {signature["key"] for signature in signatures}:
@@ -160,7 +166,12 @@ def _needs(signatures: list[Spec]) -> list[str]:
         for signature in signatures
         if not any(spec["dtype"] in _UNCONVERTIBLE for spec in (*signature["inputs"], *signature["outputs"]))
     ]
-    return [] if usable else ["--inputs and --outputs: its signatures take strings, which no device's runtime does"]
+    if usable:
+        return []
+    named = ", ".join(name for name in held if _OF_STRINGS.search(name))
+    return [
+        f"--inputs and --outputs: its signatures take strings{named and f' ({named})'}, which no device's runtime does"
+    ]
 
 
 def _operators_missing(held: list[str]) -> list[str]:

@@ -5,9 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from toolkit.errors import UnknownName
+from toolkit.errors import InvalidSource, UnknownName, causes
+from toolkit.originals.graphs.cut import TABLES
 
 _STRINGS = ("string", "resource", "variant")
+_OF_TABLES = (
+    "LookupTableSize",
+    "LookupTableSizeV2",
+)  # a number that no input makes, and no constant: what comes of it is cut at
 
 
 def flatten(source: Path, tags: list[str], key: str) -> tuple[Any, dict[str, str], dict[str, str]]:
@@ -22,7 +27,17 @@ def flatten(source: Path, tags: list[str], key: str) -> tuple[Any, dict[str, str
         return _of_session(source, tags, key)
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-    frozen = convert_variables_to_constants_v2(function, lower_control_flow=False)
+    try:
+        frozen = convert_variables_to_constants_v2(function, lower_control_flow=False)
+    except ValueError as error:
+        # A graph of TensorFlow 1 whose initializers nobody kept: "Failed to import metagraph". What a session has restored can be frozen.
+        try:
+            return _of_session(source, tags, key)
+        except Exception as other:
+            raise InvalidSource(
+                f"{source}: signature {key!r} cannot be frozen: {causes(error)}; nor what a session makes of it: {causes(other)}",
+                "export the part behind its tables and its parsing as a signature of its own",
+            ) from other
     names = sorted(function.structured_input_signature[1])
     given = frozen.inputs[: len(names)]  # tables come after them
     inputs = {name: tensor.name for name, tensor in zip(names, given, strict=True)}
@@ -37,6 +52,18 @@ def flatten(source: Path, tags: list[str], key: str) -> tuple[Any, dict[str, str
         del node.input[:]
         node.input.extend(edges)
     return graph, inputs, outputs
+
+
+def of_file(graph: Any, key: str) -> tuple[Any, dict[str, str], dict[str, str]] | None:
+    """Return what `flatten` does, with variables where it has constants, of a `MetaGraphDef` that is flat as it lies there; None where it is not.
+
+    Nothing is loaded or run for it: TensorFlow 1's graphs are flat.
+    """
+    definition = graph.signature_def[key]
+    inputs = {name: info.name for name, info in definition.inputs.items()}
+    outputs = {name: info.name for name, info in definition.outputs.items()}
+    calls = {"PartitionedCall", "StatefulPartitionedCall"}
+    return None if any(node.op in calls for node in graph.graph_def.node) else (graph.graph_def, inputs, outputs)
 
 
 def _of_session(source: Path, tags: list[str], key: str) -> tuple[Any, dict[str, str], dict[str, str]]:
@@ -68,6 +95,7 @@ def numbers_behind_strings(graph_def: Any, inputs: dict[str, str], outputs: dict
     given = {name: graph.get_tensor_by_name(tensor) for name, tensor in inputs.items()}
     found = {name: tensor.name for name, tensor in given.items() if tensor.dtype.name not in _STRINGS}
     waiting = [tensor for tensor in given.values() if tensor.dtype.name in _STRINGS]
+    waiting += [tensor for one in graph.get_operations() if one.type in TABLES for tensor in one.outputs]
     seen = set()
     while waiting:
         for operation in waiting.pop().consumers():
@@ -75,11 +103,25 @@ def numbers_behind_strings(graph_def: Any, inputs: dict[str, str], outputs: dict
                 continue
             seen.add(operation.name)
             for position, tensor in enumerate(operation.outputs):
-                if tensor.dtype.name in _STRINGS:
+                if tensor.dtype.name in _STRINGS or operation.type in _OF_TABLES:
                     waiting.append(tensor)
                 elif any(consumer.name in needed for consumer in tensor.consumers()):
                     found.setdefault(_name(operation, position), tensor.name)
-    return dict(sorted(found.items()))
+    return _still_needed(graph, dict(sorted(found.items())), outputs)
+
+
+def _still_needed(graph: Any, found: dict[str, str], outputs: dict[str, str]) -> dict[str, str]:
+    """Return those of the tensors to cut at that an output depends on once all of them are cut at."""
+    stops, reached, seen = set(found.values()), set[str](), set[str]()
+    waiting = [graph.get_tensor_by_name(tensor) for tensor in outputs.values()]
+    while waiting:
+        tensor = waiting.pop()
+        if tensor.name in stops:
+            reached.add(tensor.name)
+        elif tensor.name not in seen:
+            seen.add(tensor.name)
+            waiting += list(tensor.op.inputs)
+    return {name: tensor for name, tensor in found.items() if tensor in reached}
 
 
 def _needed(graph: Any, tensors: list[Any]) -> set[str]:

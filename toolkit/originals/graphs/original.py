@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.errors import UnknownName
+from toolkit.errors import InvalidSource, UnknownName
 from toolkit.originals import DEFAULT_KEY, Arrays, Original, Spec
+from toolkit.originals.graphs import device
 from toolkit.originals.graphs.cut import (
     needed,
     node_of,
@@ -28,6 +29,7 @@ from toolkit.originals.graphs.proposals import Ends, choose
 from toolkit.originals.graphs.values import bound_value
 from toolkit.originals.messages import sizes
 from toolkit.originals.operators import random_operators, refuse_reaching, refuse_without_kernel
+from toolkit.worker.device_operators import BUILT_IN
 
 
 class GraphOriginal(Original):
@@ -138,6 +140,7 @@ def import_graph(path: str, graph: Any, ends: Mapping[str, Ends], bind: Iterable
             spelled(tensor) for tensor in bind
         ]
         graph = _without_unneeded(nodes_of(path, graph), graph, outputs, stops)
+        _refuse_device_only(path, graph)
         refuse_without_kernel(path, operators_in(graph))
     made = tf.Graph()
     with made.as_default(), blamed(path, "TensorFlow cannot take the graph"):
@@ -147,6 +150,13 @@ def import_graph(path: str, graph: Any, ends: Mapping[str, Ends], bind: Iterable
             node.device = ""
         tf.graph_util.import_graph_def(bare, name="")
     return made
+
+
+def _refuse_device_only(path: str, graph: Any) -> None:
+    """Raise InvalidSource for operators that only a device's runtime has, with where to cut the graph before them."""
+    if operators_in(graph) & BUILT_IN:
+        what, _, proposal = device.findings(graph)[0]["message"].partition("; ")
+        raise InvalidSource(f"{path}: {what}", proposal)
 
 
 def _without_unneeded(nodes: Mapping[str, Any], graph: Any, outputs: Sequence[str], stops: Sequence[str]) -> Any:

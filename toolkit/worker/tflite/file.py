@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from toolkit.errors import InvalidSource
+from toolkit.worker.device_operators import IN_RUNTIMES
 
 _SCHEMAS = ("ai_edge_litert.schema_py_generated", "tensorflow.lite.python.schema_py_generated")
 _RANDOM = {"RANDOM_UNIFORM", "RANDOM_STANDARD_NORMAL", "MULTINOMIAL", "STABLEHLO_RNG_BIT_GENERATOR"}
@@ -179,8 +180,12 @@ def _findings(schema: Any, model: Any, graphs: list[Any]) -> list[dict[str, Any]
     )
     if flex:
         findings.append(finding("flex-operators", f"needs TensorFlow's own kernels (Flex) for {', '.join(flex)}", flex))
-    if custom:
-        findings.append(finding("custom-operators", f"needs custom operators: {', '.join(custom)}", custom))
+    known, foreign = ([name for name in custom if (name in IN_RUNTIMES) is own] for own in (True, False))
+    if foreign:
+        findings.append(finding("custom-operators", f"needs custom operators: {', '.join(foreign)}", foreign))
+    if known:
+        message = f"{', '.join(known)} is no builtin operator, but LiteRT and tflite-runtime have it; TensorFlow Lite Micro, and others, may not"
+        findings.append(finding("device-operators", message, known, "info"))
     drawn = sorted(names & _RANDOM)
     if drawn:
         message = f"draws random numbers, and answers otherwise at each call: {', '.join(drawn)}"
