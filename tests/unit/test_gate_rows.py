@@ -459,6 +459,14 @@ def test_classes_are_those_of_the_target_that_the_metric_reads():
     assert rows[1].status == "failed"
 
 
+def test_classes_are_those_of_a_one_in_a_row_too():
+    truth = {"labels": np.eye(2)[np.arange(40) % 2]}
+
+    rows = lost_rows(hits(40, ()), hits(40, range(0, 20, 2)), truth)
+
+    assert [(row.what, row.now, row.status) for row in rows[1:]] == [("lost top_k_accuracy class 0", 10, "failed")]
+
+
 def test_f1_tells_classes_by_itself():
     then = [[[place % 2], [place % 2]] for place in range(40)]
     now = [[[place % 2], [0]] for place in range(40)]

@@ -80,6 +80,10 @@ def test_samples_of_one_class_show_nothing_of_the_others(looked, said):
     )
 
 
+def test_classes_are_those_of_a_one_in_a_row_too(looked):
+    assert severities(looked(shares(np.full(46, 3)), np.eye(CLASSES)[np.full(46, 3)])) == {"one-class": "inconclusive"}
+
+
 def test_one_answer_to_all_without_labels_is_one_class(looked):
     found = looked(shares(np.full(46, 3)))
 
@@ -206,6 +210,7 @@ HEALTHY = {
     "a probability of a rare class": (RARE[:, None] * np.float32(0.6), RARE),
     "few samples of two classes": (shares(np.arange(12) % 2, 2), np.arange(12) % 2),
     "a hundred classes, each seldom": (shares(np.arange(COUNT) % 100, 100), np.arange(COUNT) % 100),
+    "a row with a one for the class": (shares(mostly(TRUTH, 0.95)), np.eye(CLASSES)[TRUTH]),
     "no labels": (shares(TRUTH), None),
     "no labels, and some classes only": (shares(TRUTH % 3), None),
     "a regression": (NUMBERS + 1, NUMBERS),

@@ -68,7 +68,7 @@ def test_one_axis_more_or_less_is_no_doubt():
         (NUMBERS - 273, NUMBERS),  # of another unit: the original explains nothing
         (np.tile(NUMBERS, 3), NUMBERS),
         (RNG.random((COUNT, 5, 6, 1)).astype(np.float32), MASKS),  # from where on is a pixel a yes?
-        (np.eye(4, dtype=np.float32)[CLASSES], (np.eye(4)[CLASSES]).astype(np.float32)),  # of each class
+        (np.eye(4, dtype=np.float32)[CLASSES], np.ones((COUNT, 4), np.float32)),  # of each class
     ],
 )
 def test_what_leaves_doubt_is_not_scored(output, labels):
@@ -102,6 +102,14 @@ def test_scores_against_classes_as_before():
     assert scored({"scores": scores}, CLASSES) == {"top_k_accuracy": {"original": 1.0, "kernels": 1.0}}
 
 
+def test_scores_against_a_row_with_a_one_for_the_class():
+    scores = np.eye(4, dtype=np.float32)[CLASSES]
+
+    assert scored({"scores": scores}, np.eye(4)[CLASSES], {"scores": np.roll(scores, 1, axis=1)}) == {
+        "top_k_accuracy": {"original": 1.0, "kernels": 0.0}
+    }
+
+
 def test_each_output_with_a_target_of_its_name():
     """Two classifiers in one model, and a number of which the labels say nothing."""
     scores = np.eye(4, dtype=np.float32)[CLASSES]
@@ -132,7 +140,7 @@ def test_a_stage_that_it_says_nothing_about_is_scored_by_nothing():
 @pytest.mark.parametrize("several", [False, True])
 def test_probabilities_against_yes_and_no(several):
     """One, or of several labels at once; without the kind a number in [0, 1] may be anything."""
-    truth = np.eye(4, dtype=int)[CLASSES] if several else (CLASSES > 1).astype(int)
+    truth = 1 - np.eye(4, dtype=int)[CLASSES] if several else (CLASSES > 1).astype(int)
     said = (0.8 * truth + 0.1).astype(np.float32).reshape(COUNT, -1)
 
     assert scored({"y": said}, truth, kinds={"y": "probabilities"}) == {"f1": {"original": 1.0, "kernels": 1.0}}

@@ -18,6 +18,7 @@ from toolkit.baseline.record import Task
 from toolkit.baseline.rows import Row
 from toolkit.compare.paired import all_hits, exact_p
 from toolkit.task_metrics import is_own
+from toolkit.task_metrics._classes import one_hot
 
 if TYPE_CHECKING:
     from toolkit.baseline.limits import Limits
@@ -83,7 +84,10 @@ def _classes(metric: str, truth: Mapping[str, Any] | None) -> np.ndarray | None:
         array = np.asarray(column)
     except ValueError:  # of different lengths
         return None
-    if array.dtype.kind not in "biuf" or array.size != len(array):
+    if array.dtype.kind not in "biuf":
         return None
+    named = one_hot(array, array.shape[1]) if array.ndim == 2 else None
+    if named is not None or array.size != len(array):
+        return named
     flat = array.reshape(-1)
     return flat.astype(np.int64) if bool((flat == np.rint(flat)).all()) else None

@@ -16,6 +16,7 @@ _DECISION, _KIND, _FIRST = 0, 1, 2  # columns of what is kept of an answer
 _OTHER, _SHARES, _UNIT = 0.0, 1.0, 2.0  # what a row of numbers looks like: shares of one, or a vector of length one
 _NEAR = 1e-3  # of sums and lengths in float32, of up to a hundred thousand numbers
 _DECIDING = ("", "class_scores", "labels", "yes_no", "probabilities")
+_ONE_HOT = 2  # axes of labels that have a number for each class
 _HALF = 0.5  # a probability from here on says yes
 
 
@@ -68,7 +69,7 @@ def _of_scores(one: Answer, side: Side) -> Decisions | str:
     sure = are_shares(one, side)
     if side.labels is None:
         return Decisions(said, None, one.size) if sure else "whether the answers are scores of classes is not known"
-    truth = whole(side.labels)
+    truth = whole(side.labels) if side.labels.ndim < _ONE_HOT else _one_hot(side.labels, one.size)
     if truth is None or not ((truth >= 0) & (truth < one.size)).all():
         return "the labels are no classes of these scores"
     if bool((looks == _UNIT).all()) and not sure:
@@ -91,6 +92,13 @@ def _of_whole_numbers(one: Answer, side: Side) -> Decisions | str:
     if truth is None and classes is None:
         return "no labels tell which whole numbers there are"
     return Decisions(side.rows[:, _DECISION].astype(np.int64), truth, classes)
+
+
+def _one_hot(labels: NDArray[Any], count: int) -> Whole | None:
+    """Return the class (n,) that labels (n, count) of 0 and 1 name by the only 1 of each row, or that (n, 1) are; None for others."""
+    if labels.shape != (len(labels), count) or not np.isin(labels, (0, 1)).all() or not (labels.sum(axis=1) == 1).all():
+        return whole(labels)
+    return np.asarray(labels.argmax(axis=1), np.int64)
 
 
 def whole(labels: NDArray[Any]) -> Whole | None:

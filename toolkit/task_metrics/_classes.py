@@ -44,6 +44,14 @@ def classes(labels: Any) -> NDArray[np.int64]:
     return np.asarray(labels).reshape(-1).astype(np.int64)
 
 
+def one_hot(labels: Any, count: int) -> NDArray[np.int64] | None:
+    """Return the class (n,) that labels (N, count) of 0 and 1 name by the only 1 of each row; None for others."""
+    array = as_array(labels)
+    if array is None or not is_indicator(array, count) or not (array.sum(axis=1) == 1).all():
+        return None
+    return np.asarray(array.argmax(axis=1), np.int64)
+
+
 def is_indicator(labels: Any, count: int) -> bool:
     """Return whether labels say of each of `count` >= 2 classes whether it is there: (N, count) of 0 and 1."""
     array = as_array(labels)

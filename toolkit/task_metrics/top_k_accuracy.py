@@ -8,7 +8,7 @@ import numpy as np
 
 from toolkit.task_metrics import Better, Labels, Outputs, Parameters, Rows, Shapes
 from toolkit.task_metrics._choosing import broken, look, read
-from toolkit.task_metrics._classes import SCORES, classes, is_scores, not_classes
+from toolkit.task_metrics._classes import SCORES, classes, is_scores, not_classes, one_hot
 
 BETTER: Better = "higher"
 RANGE = (0.0, 1.0)
@@ -22,14 +22,14 @@ def refuse(parameters: Parameters) -> str | None:
 
 
 def applies(outputs: Shapes, labels: Labels, parameters: Parameters = PARAMETERS) -> str | None:
-    """Return None for one output (1, C) of scores, k < C, and a class in [0, C) for each sample."""
+    """Return None for one output (1, C) of scores, k < C, and a class in [0, C) for each sample, or a row (C,) with a 1 for it."""
     found = look(outputs, labels, parameters, is_scores, SCORES)
     if isinstance(found, str):
         return found
     shape, truth = found
     if float(parameters["k"]) >= math.prod(shape):
         return f"k is {parameters['k']:g} of {math.prod(shape)} classes: every sample would be right"
-    return not_classes(truth, math.prod(shape))
+    return None if one_hot(truth, math.prod(shape)) is not None else not_classes(truth, math.prod(shape))
 
 
 def evidence(outputs: Outputs, labels: Labels, parameters: Parameters = PARAMETERS) -> list[int]:
@@ -38,7 +38,9 @@ def evidence(outputs: Outputs, labels: Labels, parameters: Parameters = PARAMETE
     Of equal scores the first counts as the larger, as in an application that takes the argmax.
     """
     values, target = read(outputs, labels, parameters, is_scores)
-    scores, truth = values.reshape(len(values), -1), classes(target)
+    scores = values.reshape(len(values), -1)
+    named = one_hot(target, scores.shape[1])
+    truth = classes(target) if named is None else named
     own = scores[np.arange(len(scores)), truth][:, None]
     before = (scores > own) | ((scores == own) & (np.arange(scores.shape[1]) < truth[:, None]))
     right = (before.sum(axis=1) < float(parameters["k"])) & ~broken(scores)
