@@ -20,22 +20,17 @@ from toolkit import Original, Samples
 
 # What is not judged as it must be yet.
 UNSEEN = {
-    "channels": "each channel's own spread is not looked at",
-    "detections-scores-exchanged": "scores beside boxes are not judged alone",
-    "detections-score-constant": "scores beside boxes are not judged alone",
-    "kelvin_of_sensors": "float16 is held to 40 dB",
-    "recurrent": "a constant that is rounded by the scale of activations",
-    **dict.fromkeys(("autoencoder", "landmarks"), "top1_agreement of what has no classes"),
-    **dict.fromkeys(("labels", "catalog", "segments", "yes_or_no"), "whole numbers have no bounds yet"),
+    "channels": "a channel of a small scale beside large ones is not looked at",
+    "channels-int8": "likewise",
+    "channels-share-off": "likewise",
+    "segments-shifted": "maps that overlap by 0.84 where 0.99 are to be had",
 }
 
 
 def cases(names):
     """Return names, of which those that are not judged as they must be are marked."""
     for name in names:
-        (why,) = [UNSEEN[one] for one in UNSEEN if name == one or name.startswith(one.replace("_", "-") + "-")] or [
-            None
-        ]
+        why = UNSEEN.get(name)
         yield pytest.param(name, marks=pytest.mark.xfail(reason=why, strict=False) if why else ())
 
 
