@@ -370,7 +370,8 @@ def judge_chain(
     """Return what bounds say of a chain of at least two runs, the original first; UnjudgeableRun where they cannot say it.
 
     `early` is whether the device may have ended before the last sample, once its rates were certain: then their intervals are those that hold
-    however often one looks. `own` is the run of the toolkit's own artifact of the same scheme, where the artifact is somebody's.
+    however often one looks. `own` is the run of the toolkit's own artifact of the same scheme, where the artifact is somebody's;
+    it is of no use where it ran fewer samples.
     """
     reference, last = steps[0], steps[-1]
     partial = (*PARTIAL, "device") if early else PARTIAL
@@ -387,19 +388,13 @@ def judge_chain(
         cumulative[step.stage] = measured if before is reference else measured_of(reference, step)
         before = before if step.stage == "source" else step  # which is a branch
     of_all = cumulative[last.stage]
-    beside = None if own is None else _measured_of_first(reference, own, of_all.samples, asked, context)
+    beside = None
+    if own is not None and own.count >= of_all.samples:
+        first = reference.read(of_all.samples), own.read(of_all.samples)
+        beside = compare.measure(*first, asked, context.parts, of_kinds)
     extent: compare.Extent = "until certain" if early else "all"
     total = compare.judge(of_all, bounds, stage="total", context=context, over=extent, own=beside)
     return Judged(tuple(stages), total, cumulative)
-
-
-def _measured_of_first(
-    reference: Ran, own: Ran, count: int, asked: Collection[str], context: Context
-) -> Measured | None:
-    """Return what is measured of own over the first samples; None where it ran fewer."""
-    if own.count < count:
-        return None
-    return compare.measure(reference.read(count), own.read(count), asked, context.parts)
 
 
 def _over(measured: Measured, reference: Ran, *, early: bool) -> compare.Extent:

@@ -775,6 +775,16 @@ def test_only_a_stage_that_was_spared_samples_keeps_a_limit_by_its_value():
     ]
 
 
+def test_own_is_measured_by_what_is_asked_of_kinds_too():
+    """A bound for one kind in the unit "achievable" needs both artifacts' values of its metric."""
+    steps = chain(SCORES, SCORES + 0.02, SCORES + 0.04)
+    of_scores = bound("total", "spread_error", 2, "achievable", kinds=("class_scores",))
+
+    judged = judge_chain(steps, [of_scores], Context("int8", kinds={"scores": "class_scores"}), own=Held("own", SCORES))
+
+    assert [each.metric for each in judged.total.comparisons if each.metric == "spread_error"] == ["spread_error"]
+
+
 def test_a_device_that_could_stop_early_may_have_fewer_samples():
     """It is then held against the first ones of the others."""
     steps = chain(SCORES, SCORES + 0.02, SCORES[:30] + 0.04)
