@@ -48,6 +48,7 @@ def bound(artifact: Artifact, original: Source, renames: Sequence[str] = ()) -> 
             message = f"the only {side[:-1]} is called {own!r}, and {name!r} in the original: it is the one that fits, and was taken for it"
             findings.append({"code": "bound-without-name", "severity": "warning", "message": message})
     _require_same(artifact.path, original.path, theirs, ours, names)
+    names = {side: {own: name for own, name in each.items() if own != name} for side, each in names.items()}
     if not any(names.values()):
         return artifact, Called(artifact.key)
     signature = called(dict(artifact.signature), names)

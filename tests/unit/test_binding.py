@@ -57,10 +57,11 @@ def refusal(theirs, ours, *renames):
 def test_the_same_names_are_left_alone():
     theirs = artifact({"image": FIXED}, {"probs": WHOLE})
 
-    held, called = bound(theirs, OURS)
+    for renames in ((), ("probs=probs",)):
+        held, called = bound(theirs, OURS, renames)
 
-    assert held is theirs
-    assert "names" not in called.options()
+        assert held is theirs
+        assert "names" not in called.options()
 
 
 @pytest.mark.parametrize("output", [SCORES, WHOLE])
