@@ -18,7 +18,6 @@ from toolkit.compare.measured import Measured, Measurement
 from toolkit.compare.resampling import bootstrap_of_sums
 from toolkit.errors import UnjudgeableRun
 from toolkit.metrics import Pooled
-from toolkit.target.deciding import deciding, for_scheme
 
 if TYPE_CHECKING:
     from toolkit.target import Bound
@@ -82,6 +81,11 @@ def judge(
     UnjudgeableRun where a bound names an output that is not there or a metric that does not apply to it; and, for the stage "total",
     where an output is without a bound, or no output of the reference varies over the samples, so that agreeing with it shows nothing.
     """
+    from toolkit.target.deciding import (
+        deciding,
+        for_scheme,
+    )  # pydantic, which takes longer to import than all else here
+
     by = context or Context()
     mine = [bound for bound in for_scheme(bounds, stage, by.scheme) if not bound.is_of_task]
     for bound in mine:
