@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from toolkit import registry
+from toolkit import output_kinds, registry
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = (ROOT / "docs" / "sources.md").read_text()
@@ -52,3 +52,16 @@ def test_every_metric_and_unit_is_documented():
         assert set(own) <= {unit for row in cells if len(row) == 2 for unit in re.findall(r"`(\w+)`", row[0])}
     for name in registry.names("task_metrics"):
         assert said[name][2] == registry.load("task_metrics", name).BETTER
+
+
+def test_every_kind_of_output_is_documented():
+    """With what it is, in its own words."""
+    text = (ROOT / "docs" / "outputs.md").read_text()
+    listed = {
+        name
+        for line in text.splitlines()
+        if line.startswith("| `")
+        for name in re.findall(r"`(\w+)`", line.split("|")[1])
+    }
+
+    assert listed == set(output_kinds.names())
