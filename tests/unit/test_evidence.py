@@ -226,3 +226,154 @@ def test_every_limit_has_its_reason():
         "distinct": 0.25,
     }
     assert all(len(limit.because) > 40 for limit in limits().values())
+
+
+# ---- what a comparison with own says, field by field
+
+
+def beside(metric, reference, theirs, own, **more):
+    """Return the comparison with own by a bound on what is achievable."""
+    bounds = [bound(metric, unit="achievable", **more)]
+    found = judged(run(y=reference), run(y=theirs), [bound(limit=-300), *bounds], run(y=own))
+    return next(each for each in found.comparisons if (each.metric, each.unit) == (metric, "achievable"))
+
+
+def test_a_comparison_with_own_says_all_that_one_says():
+    found = beside("sqnr_db", VARIED, noisy(0.12), noisy(0.005, seed=2), limit=10, unless=20)
+
+    said = found.to_json()
+    assert {
+        key: said[key] for key in ("stage", "output", "metric", "limit", "unit", "better", "because", "samples")
+    } == {
+        "stage": "total",
+        "output": "y",
+        "metric": "sqnr_db",
+        "limit": 10,
+        "unit": "achievable",
+        "better": "lower",
+        "because": "b",
+        "samples": COUNT,
+    }
+    assert found.value == pytest.approx(20 * math.log10(0.12 / 0.005), abs=0.5)
+    assert found.worst_sample is not None
+    theirs, own = (float(part.split()[-1 if place else 0]) for place, part in enumerate(found.detail.split(" db, ")))
+    assert own - theirs == pytest.approx(found.value, abs=0.05)
+    assert "the toolkit's own" in found.detail
+
+
+@pytest.mark.parametrize(
+    ("theirs", "own", "value"),
+    [(0.4, 0.1, 4.0), (0.1, 0.4, 0.25), (0.0, 0.0, 1.0), (0.3, 0.0, math.inf), (2.0, 1.0, 2.0)],
+)
+def test_where_less_is_better_the_ratio_of_both_counts(theirs, own, value):
+    """Of nothing and nothing neither is worse; an error where own has none is worse than any limit."""
+    found = beside(
+        "max_abs", np.zeros_like(VARIED) + VARIED, *(VARIED + np.float32(each) for each in (theirs, own)), limit=3.0
+    )
+
+    assert found.value == pytest.approx(value, rel=1e-5)
+    assert (found.better, found.passed) == ("lower", value <= 3)
+
+
+def test_equal_is_behind_by_nothing_and_nan_by_what_no_limit_meets():
+    """Also where both have no noise at all, and infinitely many dB."""
+    broken = VARIED.copy()
+    broken[3, 0, 0] = np.nan
+
+    assert beside("sqnr_db", VARIED, VARIED.copy(), VARIED.copy(), limit=1.0).value == 0
+    assert math.isnan(beside("sqnr_db", VARIED, broken, VARIED.copy(), limit=1.0).value)
+    assert math.isnan(beside("max_abs", VARIED, broken, VARIED.copy(), limit=1.0).value)
+
+
+@pytest.mark.parametrize(("unless", "value"), [(19.9, 0.0), (20.1, 20.0)])
+def test_a_value_as_good_as_what_keeps_the_bound_is_behind_by_nothing(unless, value):
+    """At most, and at least."""
+    exact = VARIED - VARIED.mean(axis=0)
+    found = beside("sqnr_db", VARIED, VARIED + 0.1 * exact, VARIED + 0.01 * exact, limit=1.0, unless=unless)
+
+    assert found.value == pytest.approx(value, abs=0.01)
+
+
+def test_a_channel_is_held_against_own_by_itself():
+    """The tally knows better than its value: own's worst channel is another one."""
+    own, theirs = VARIED.copy(), VARIED.copy()
+    own[..., 0] += (0.2 * np.random.default_rng(1).normal(size=(COUNT, 1))).astype(np.float32)
+    theirs[..., 2] += (0.25 * np.random.default_rng(2).normal(size=(COUNT, 1))).astype(np.float32)
+    own[..., 2] += (0.02 * np.random.default_rng(3).normal(size=(COUNT, 1))).astype(np.float32)
+
+    text = "channel_sqnr_db:floor=0.1,samples=10"
+    found = beside(text, VARIED, theirs, own, limit=10, unless=15)
+
+    assert found.value == pytest.approx(20 * math.log10(0.25 / 0.02), abs=1)
+    assert found.detail.startswith("channel 2 of 4: ")
+    assert beside(text, VARIED, theirs, own, limit=10, unless=11).value == 0
+
+
+def test_a_sample_that_stands_out_is_held_against_owns_largest_error():
+    own, theirs = noisy(0.01), noisy(0.01)
+    reach = float(VARIED.max() - VARIED.min())
+    theirs[7, 0, 0] += np.float32(0.5 * reach)
+    own[8, 0, 0] += np.float32(0.1 * reach)
+
+    text = "outlier_error:times=10,quantile=0.95"
+    found = beside(text, VARIED, theirs, own, limit=4, unless=0.25, unless_unit="range")
+    near = beside(text, VARIED, own, theirs, limit=4, unless=0.25, unless_unit="range")
+
+    assert found.value == pytest.approx(5, rel=0.1)
+    assert (found.status, found.worst_sample) == ("failed", 7)
+    assert "in one sample" in found.detail
+    assert (near.value, near.status) == (0, "passed")
+
+
+def test_rates_that_lost_nothing_on_balance_have_the_p_value_of_chance():
+    """As many won as lost, and more won."""
+    hits = np.eye(4, dtype=np.float32)[np.arange(COUNT) % 4][:, None]
+    wrong = np.roll(hits, 1, axis=-1)
+
+    def with_wrong(places):
+        made = hits.copy()
+        made[places] = wrong[places]
+        return made
+
+    for theirs, own in (([1, 2], [3, 4]), ([], [3]), ([1], [1])):
+        found = beside("top1_agreement", hits, with_wrong(theirs), with_wrong(own), limit=0.001)
+        assert (found.value, found.better, found.status) == (1.0, "higher", "passed")
+
+
+def test_what_is_a_fact_says_of_what_and_of_how_many():
+    """Constants, dead candidates and answers that are too few, as reports show them."""
+    found = judged(run(y=VARIED, anchors=ANCHORS), run(y=np.zeros_like(VARIED), anchors=ANCHORS), [bound(limit=-300)])
+    dead, constant = by_metric(found, "y")["varies"], by_metric(found, "anchors")["constant"]
+
+    assert (dead.stage, dead.value, dead.limit, dead.better, dead.unit, dead.samples) == (
+        "total",
+        0,
+        1,
+        "higher",
+        "ratio",
+        COUNT,
+    )
+    assert dead.detail == "the candidate gives the same for every sample, the reference does not"
+    assert (constant.better, constant.unit, constant.samples) == ("lower", "real", COUNT)
+    assert constant.because.startswith("it is the same for all samples")
+    assert (
+        constant.detail
+        == "the original gives the same values (0.1 to 0.7) for all 200 samples, so agreeing with it shows nothing"
+    )
+
+
+def test_answers_are_counted_against_owns():
+    """Two of own's are enough to count by; what it has thousands of is said so."""
+    two = np.where(VARIED[..., :1] > 0, 1, -1).astype(np.float32)
+    many = np.random.default_rng(5).normal(size=(1500, 1, 1)).astype(np.float32)
+
+    same = by_metric(judged(run(y=VARIED[..., :1]), run(y=two), [bound(limit=-300)], run(y=two.copy())))[
+        "distinct_answers"
+    ]
+    large = by_metric(judged(run(y=many), run(y=many.copy()), [bound(limit=-300)], run(y=many.copy())))[
+        "distinct_answers"
+    ]
+
+    assert (same.value, same.status, same.unit, same.samples) == (1, "passed", "achievable", COUNT)
+    assert same.detail == "2 different answers, the toolkit's own artifact gives 2"
+    assert large.detail == "1024 different answers, the toolkit's own artifact gives 1024 or more"

@@ -112,7 +112,8 @@ class Channels:
         counted = self._counts & ~(ours >= unless)
         if not counted.any():
             return 0.0, f"no channel has less than {unless:g} dB"
-        apart = np.where(counted, theirs - ours, -np.inf)
+        with np.errstate(invalid="ignore"):  # of channels that are not counted, which may both be without noise
+            apart = np.where(counted, theirs - ours, -np.inf)
         place = int(apart.argmax())
         said = f"channel {place} of {len(ours)}: {ours[place]:.3g} dB, the toolkit's own {theirs[place]:.3g} dB"
         return max(0.0, float(apart[place])), said
