@@ -488,6 +488,9 @@ def test_a_range_is_held_against_what_calibration_showed(low, high, severity):
     said = judge_clipping({"activations": [row]}, Weights(), "quantization")
 
     assert [each["severity"] for each in said] == ([] if severity is None else [severity])
+    assert [each.get("stage") for each in said] == (
+        [] if severity is None else ["quantization" if severity == "error" else None]
+    )
     assert row["share"] == pytest.approx(max(0, 8 - high) / 8 + max(0, low) / 8, abs=0.01)
     assert not said or "CONV_2D 'y/out': " in said[0]["message"]
 
