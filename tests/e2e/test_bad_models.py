@@ -193,7 +193,7 @@ def test_a_scheme_that_kills_its_converter_is_passed_over(build, arrays):
     verdict = build("lstm", samples, scheme=Asked(quantizer="converter"))
 
     assert verdict.passed
-    assert verdict.artifact.scheme == "dynamic_wi8_afp32"
+    assert verdict.artifact.scheme == "float16"  # no weight is large enough for dynamic int8
     assert isinstance(verdict.tried[0], WorkerCrashed)
 
 
@@ -202,7 +202,7 @@ def test_a_loop_is_not_called_quantized_where_nothing_in_it_is(build, arrays):
     verdict = build("lstm", arrays(keras_tensor=rng(0).normal(size=(300, 10, 4))))
 
     assert verdict.passed
-    assert verdict.artifact.scheme == "dynamic_wi8_afp32"
+    assert verdict.artifact.scheme == "float16"  # no weight is large enough for dynamic int8
     assert isinstance(verdict.tried[0], Unconvertible)
     assert "WHILE" in verdict.tried[0].problem
 
