@@ -75,18 +75,19 @@ class Gate:
         title = f"{self.target}   {self.bundle} against {self.baseline}"
         lines = [f"{title:<{width - 14}}{_WORDS[self.outcome]}"]
         unchanged = [row for row in self.rows if row.status == "passed" and row.before == row.now == row.limit]
-        for row in self.rows:
-            if row in unchanged:
-                continue
+        shown = [row for row in self.rows if row not in unchanged]
+        widest = max([_NARROWEST, *(len(row.what) for row in shown)])
+        for row in shown:
             change = f"{_short(row.before)} -> {_short(row.now)}"
             limit = f"{_SIGNS[row.better]} {_short(row.limit)}" if row.limit is not None else ""
-            line = f"  {row.what:<40} {change:<26} {limit:<16} {_SHOWN[row.status]}".rstrip()
+            line = f"  {row.what:<{widest}} {change:<26} {limit:<16} {_SHOWN[row.status]}".rstrip()
             lines.append(f"{line}  {row.detail}" if row.detail else line)
             lines += [f"      {' '.join(row.because.split())}"] if row.status != "passed" else []
         lines += [f"  and {len(unchanged)} that have to be as they were, and are"] if unchanged else []
         return "\n".join(lines)
 
 
+_NARROWEST = 40  # the column of names, alike from gate to gate
 _SIGNS = {"lower": "<=", "higher": ">=", None: "="}
 
 
