@@ -90,6 +90,17 @@ def test_a_quantized_constant_is_equal_to_half_a_step(off, status):
     assert by_metric(found, "anchors")["constant"].status == status
 
 
+@pytest.mark.parametrize(("scheme", "status"), [("float16", "passed"), ("float32", "failed")])
+def test_a_constant_is_equal_to_the_bits_that_its_scheme_keeps(scheme, status):
+    """float16 keeps eleven."""
+    halves = ANCHORS.astype(np.float16).astype(np.float32)
+    assert not np.array_equal(halves, ANCHORS)
+
+    found = judged(run(y=VARIED, anchors=ANCHORS), run(y=VARIED, anchors=halves), scheme=scheme)
+
+    assert by_metric(found, "anchors")["constant"].status == status
+
+
 def test_nothing_but_constants_is_no_evidence():
     with pytest.raises(UnjudgeableRun, match="for all 200 samples, so agreeing with it shows nothing"):
         judged(run(anchors=ANCHORS), run(anchors=ANCHORS))

@@ -18,6 +18,9 @@ from toolkit.metrics import load
 
 _FILE = Path(__file__).with_name("evidence.toml")
 _HALF_A_STEP = 0.5  # of a grid: as near as a number on it can be to any number
+_HALF_EPSILON = (
+    2.0**-11
+)  # IEEE 754 binary16 has 11 bits: as near as a constant that is kept in it can be to any number, as a share of it
 
 
 class Limit(NamedTuple):
@@ -50,11 +53,14 @@ def require_variation(measured: Measured) -> None:
         raise UnjudgeableRun(f"output {output!r}: {_same(seen, measured.samples)}", hint)
 
 
-def whatever_the_bounds(measured: Measured, output: str, stage: str, own: Measured | None) -> list[Comparison]:
+def whatever_the_bounds(
+    measured: Measured, output: str, stage: str, own: Measured | None, scheme: str | None = None
+) -> list[Comparison]:
     """Return what is compared of an output before any bound: constants, candidates that say nothing, references that say nothing."""
     seen, samples = measured.seen[output], measured.samples
     if not seen.reference_varies:
-        return [_constant((stage, output), seen, samples)]
+        rounding = _HALF_EPSILON * max(abs(seen.low), abs(seen.high)) if scheme == "float16" else 0.0
+        return [_constant((stage, output), seen, samples, max(rounding, seen.resolution))]
     found = []
     if not seen.candidate_varies:
         because = "an output that changes with its input is no constant"
@@ -100,10 +106,10 @@ def of_few_samples(
     return found
 
 
-def _constant(where: tuple[str, str], seen: Seen, samples: int) -> Comparison:
-    """Return whether a constant is the same constant: to half a step where its numbers lie on a grid, else to the last bits of its type."""
+def _constant(where: tuple[str, str], seen: Seen, samples: int, rounding: float) -> Comparison:
+    """Return whether a constant is the same constant: to half a step where its numbers lie on a grid, else to what its type rounds."""
     because = "it is the same for all samples, by design or because they show nothing else: it must be equal, and is no evidence"
-    limit, unit, value = seen.resolution, "real", seen.largest_error
+    limit, unit, value = rounding, "real", seen.largest_error
     if seen.lsb is not None:
         limit, unit, value = _HALF_A_STEP, "lsb", seen.largest_error / seen.lsb
     said = {"better": "lower", "unit": unit, "detail": _same(seen, samples)}

@@ -97,7 +97,7 @@ def judge(
     comparisons = [_mismatch(stage, name, problem, measured.samples) for name, problem in measured.mismatches.items()]
     skipped: list[Skipped] = []
     for output in measured.seen:
-        comparisons += evidence.whatever_the_bounds(measured, output, stage, own)
+        comparisons += evidence.whatever_the_bounds(measured, output, stage, own, by.scheme)
         if measured.seen[output].reference_varies:
             found = [
                 _by_bound(measured, bound, output, _Beside(by, own, over))
