@@ -72,6 +72,18 @@ def test_a_constant_beside_what_varies_must_be_equal_and_proves_nothing():
     assert by_metric(found, "y")["sqnr_db"].status == "passed"
 
 
+def test_a_constant_is_of_the_original_or_of_the_stage_before():
+    """Who reads it looks at the right run."""
+    measured = measure(run(y=VARIED, anchors=ANCHORS), run(y=VARIED, anchors=ANCHORS))
+
+    details = {
+        stage: by_metric(judge(measured, [], stage=stage), "anchors")["constant"].detail.split(" gives ")[0]
+        for stage in ("conversion", "kernels", "device")
+    }
+
+    assert details == {"conversion": "the original", "kernels": "the stage before", "device": "the stage before"}
+
+
 def test_a_constant_that_is_another_fails():
     found = judged(run(y=VARIED, anchors=ANCHORS), run(y=VARIED, anchors=ANCHORS + np.float32(1e-4)))
 

@@ -17,6 +17,7 @@ from toolkit.errors import UnjudgeableRun
 from toolkit.metrics import load
 
 _FILE = Path(__file__).with_name("evidence.toml")
+_AGAINST_THE_ORIGINAL = ("source", "conversion", "total")
 _HALF_A_STEP = 0.5  # of a grid: as near as a number on it can be to any number
 _HALF_EPSILON = (
     2.0**-11
@@ -112,7 +113,8 @@ def _constant(where: tuple[str, str], seen: Seen, samples: int, rounding: float)
     limit, unit, value = rounding, "real", seen.largest_error
     if seen.lsb is not None:
         limit, unit, value = _HALF_A_STEP, "lsb", seen.largest_error / seen.lsb
-    said = {"better": "lower", "unit": unit, "detail": _same(seen, samples)}
+    whose = "the original" if where[0] in _AGAINST_THE_ORIGINAL else "the stage before"
+    said = {"better": "lower", "unit": unit, "detail": _same(seen, samples, whose)}
     return _fact(where, CONSTANT, value, Limit(limit, because), samples, **said)
 
 
@@ -136,8 +138,8 @@ def _fact(where: tuple[str, str], what: str, value: float, limit: Limit, samples
     return Comparison(stage, output, what, value, limit.limit, because=limit.because, samples=samples, **said)
 
 
-def _same(seen: Seen, samples: int) -> str:
+def _same(seen: Seen, samples: int, whose: str = "the original") -> str:
     value = f"{seen.low:.6g}" if seen.low == seen.high else f"the same values ({seen.low:.6g} to {seen.high:.6g})"
     if samples == 1:
         return f"one sample ({value}) cannot show that it depends on its input; expected at least two that differ"
-    return f"the original gives {value} for all {samples} samples, so agreeing with it shows nothing"
+    return f"{whose} gives {value} for all {samples} samples, so agreeing with it shows nothing"
