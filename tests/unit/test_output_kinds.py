@@ -179,6 +179,17 @@ def test_large_outputs_are_looked_at_in_part():
     assert len(Seen.of(blocks, None).values["y"]) == 4
 
 
+@pytest.mark.parametrize("width", [2, 3, 4])
+def test_headings_normals_and_rotations_are_no_embeddings(width):
+    """Nobody searches them, and among many of two numbers an eight-bit file finds few again."""
+    rows = np.random.default_rng(0).normal(size=(50, 1, width))
+    rows /= np.linalg.norm(rows, axis=-1, keepdims=True)
+
+    assert kind_of((1, width), ends_in("L2_NORMALIZATION")).name == "real_values"
+    assert kind_of((1, width), values=rows).name == "real_values"
+    assert kind_of((1, 5), ends_in("L2_NORMALIZATION")).name == "embedding"
+
+
 def test_rows_of_length_one_are_embeddings():
     """By chance no vector has it."""
     rows = np.random.default_rng(0).normal(size=(20, 1, 5))

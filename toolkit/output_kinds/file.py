@@ -32,9 +32,10 @@ class Rows(Model):
 
 
 class Inferred(Model):
-    """By what a kind is recognized."""
+    """By what a kind is recognized; by operators and rows only where the last axis has `least` to `last` numbers."""
 
     operators: tuple[str, ...] = ()
+    least: int = 0
     last: int | None = None
     numbers: tuple[Numbers, ...] = ()
     names: tuple[str, ...] = ()

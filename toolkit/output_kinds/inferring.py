@@ -124,6 +124,7 @@ class _Inference:
             for name, kind in kinds.items()
             if self._ending.kind in kind.inferred.operators
             and (kind.inferred.last is None or (last is not None and last <= kind.inferred.last))
+            and (last is None or last >= kind.inferred.least)
         ]
         if not found:
             return None
@@ -169,6 +170,8 @@ class _Inference:
         rows = None if self._seen is None else self._seen.rows(self._name)
         if rows is None or kind.inferred.rows is None:
             return None
+        if rows.shape[1] < kind.inferred.least:
+            return False
         looks = LOOKS[kind.inferred.rows.are]
         if in_any_order:  # rows that are in one order all the same: told by their name, they need not differ in it
             rows = np.concatenate([rows, rows[:, [1, 0, 3, 2]]]) if rows.shape[1] == 4 else rows
