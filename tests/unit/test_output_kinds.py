@@ -259,6 +259,39 @@ def test_labels_show_that_numbers_are_scores():
     assert kind_of((1, 5), ends_in("FULLY_CONNECTED"), values, labels.astype(float)).name == "class_scores"
 
 
+def test_labels_of_yes_or_no_show_that_several_numbers_are_probabilities():
+    """Of a logistic, and where there is one for each: a reconstruction has none."""
+    values = np.random.default_rng(0).random((60, 1, 5))
+    marks = values[:, 0] > 0.6
+
+    found = kind_of((1, 5), ends_in("LOGISTIC"), values, marks.astype(int))
+
+    assert (found.name, found.by) == ("probabilities", "labels")
+    assert kind_of((1, 5), ends_in("LOGISTIC"), values, marks).name == "probabilities"
+    assert kind_of((1, 5), ends_in("LOGISTIC"), values, marks.astype(float)).name == "probabilities"
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        None,
+        np.zeros((60, 5)),
+        np.ones((60, 5)),
+        np.eye(60, 4),
+        2 * np.eye(60, 5),
+        np.eye(50, 5),
+        np.eye(60, 5)[:, :, None],
+    ],
+    ids=["none", "only no", "only yes", "another width", "no mark", "another length", "more axes"],
+)
+def test_labels_that_are_not_yes_and_no_of_each_number_make_no_probabilities(labels):
+    """And what is no logistic has no 0.5 to decide at."""
+    values = np.random.default_rng(0).random((60, 1, 5))
+
+    assert kind_of((1, 5), ends_in("LOGISTIC"), values, labels).name == "real_values"
+    assert kind_of((1, 5), ends_in("FULLY_CONNECTED"), values, np.eye(60, 5)).name == "real_values"
+
+
 @pytest.mark.parametrize(
     "labels",
     [

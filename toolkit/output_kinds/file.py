@@ -32,7 +32,10 @@ class Rows(Model):
 
 
 class Inferred(Model):
-    """By what a kind is recognized; by operators and rows only where the last axis has `least` to `last` numbers."""
+    """By what a kind is recognized; by operators and rows only where the last axis has `least` to `last` numbers.
+
+    `labels` is whether those of classes show it, `marks` behind which operator labels that say yes or no of each number do.
+    """
 
     operators: tuple[str, ...] = ()
     least: int = 0
@@ -40,6 +43,7 @@ class Inferred(Model):
     numbers: tuple[Numbers, ...] = ()
     names: tuple[str, ...] = ()
     labels: bool = False
+    marks: str | None = None
     otherwise: bool = False
     rows: Rows | None = None
 

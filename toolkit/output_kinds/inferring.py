@@ -42,10 +42,14 @@ class OutputKind:
 
 @dataclass(slots=True)
 class Seen:
-    """What the first samples of the original's outputs look like: `values` (n, *shape) real numbers; `labels` (n,) where each has one, else None."""
+    """What the first samples of the original's outputs look like: `values` (n, *shape) real numbers; `labels` (n,) where each has one, else None.
+
+    `marks` (n, C) are the labels where each sample has several, yes or no each, else None.
+    """
 
     values: Mapping[str, Real]
     labels: np.ndarray | None = None
+    marks: np.ndarray | None = None
     _classified: dict[str, bool] = field(default_factory=dict)
 
     @classmethod
@@ -62,7 +66,9 @@ class Seen:
             if count >= most:
                 break
         alike = {name: each for name, each in parts.items() if len({one.shape[1:] for one in each}) == 1}
-        return cls({name: np.concatenate(each) for name, each in alike.items()}, _classes(labels, count))
+        return cls(
+            {name: np.concatenate(each) for name, each in alike.items()}, _classes(labels, count), _marks(labels, count)
+        )
 
     def rows(self, name: str) -> Real | None:
         """Return rows on the last axis of an output, (n, C); None where it has no rows, or the same for every sample, which show nothing."""
@@ -85,6 +91,13 @@ class Seen:
             return False
         hits = int((values.reshape(len(values), -1).argmax(axis=1) == labels).sum())
         return clopper_pearson(hits, len(labels), 0.95)[0] > np.bincount(labels).max() / len(labels)
+
+    def is_marked(self, name: str) -> bool:
+        """Return whether a sample has a mark, yes or no, for each number of an output, and marks of both."""
+        values, marks = self.values[name], self.marks
+        if marks is None or values[0].size != marks.shape[1]:
+            return False
+        return bool(marks.any() and not marks.all())
 
 
 def infer(
@@ -158,7 +171,14 @@ class _Inference:
         return None
 
     def _by_labels(self, kinds: Mapping[str, Kind]) -> OutputKind | None:
-        if self._seen is None or self._ending.kind in _NOT_OF_CLASSES or self._name not in self._seen.values:
+        if self._seen is None or self._name not in self._seen.values:
+            return None
+        for name, kind in kinds.items():
+            if kind.inferred.marks == self._ending.kind and self._seen.is_marked(self._name):
+                return OutputKind(
+                    name, f"{self._operator} over numbers that the labels say yes or no of, each", "labels"
+                )
+        if self._ending.kind in _NOT_OF_CLASSES:
             return None
         for name, kind in kinds.items():
             if kind.inferred.labels and self._seen.is_classified(self._name):
@@ -227,3 +247,11 @@ def _classes(labels: Any, count: int) -> np.ndarray | None:
     if len(flat) != count or not np.isfinite(flat).all() or (flat < 0).any() or (flat != np.floor(flat)).any():
         return None
     return flat.astype(np.int64)
+
+
+def _marks(labels: Any, count: int) -> np.ndarray | None:
+    """Return yes or no, several of each of the first samples, (count, C); None where labels are something else."""
+    if not isinstance(labels, np.ndarray) or labels.ndim != 2 or labels.shape[1] < 2 or labels.dtype.kind not in "biuf":
+        return None
+    first = labels[:count]
+    return first.astype(bool) if len(first) == count and np.isin(first, (0, 1)).all() else None
