@@ -276,3 +276,31 @@ def test_the_peak_of_images_is_the_range():
 
     assert tally.value() == pytest.approx(20 * math.log10(peak) - 10 * math.log10(mean))
     assert tally.worst_sample == int(np.mean((theirs - ours) ** 2, axis=(1, 2, 3, 4)).argmax())
+
+
+# ---- lists of ids
+
+
+def test_a_list_keeps_what_it_holds_wherever_it_stands():
+    """Near ties change places; ids that are another's do not."""
+    ours = np.array([[[1, 2, 3, 4, 5]], [[9, 8, 7, 6, 5]]])
+
+    assert value("list_overlap", ours, ours[..., ::-1]) == 1
+    assert value("list_overlap", ours, ours + 1) == pytest.approx((4 + 4) / 10)
+    assert value("list_overlap", ours, np.concatenate([ours[..., :1], ours[..., 1:] + 100], axis=-1)) == pytest.approx(
+        0.2
+    )
+
+
+def test_an_id_that_fills_a_list_up_counts_once():
+    """A list of few is padded."""
+    ours, theirs = np.array([[3, 0, 0, 0]]), np.array([[4, 0, 0, 0]])
+
+    assert float(metrics.load("list_overlap").measure(ours.astype(float), theirs.astype(float))[0, 0]) == 0.5
+
+
+def test_one_number_is_no_list():
+    assert metrics.load("list_overlap").applies((1,)) == (
+        "shape (1,) holds no list: several numbers on the last axis would be one"
+    )
+    assert metrics.load("list_overlap").applies((1, 5)) is None
