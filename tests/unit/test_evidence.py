@@ -400,3 +400,23 @@ def test_answers_are_counted_against_owns():
     assert (same.value, same.status, same.unit, same.samples) == (1, "passed", "achievable", COUNT)
     assert same.detail == "2 different answers, the toolkit's own artifact gives 2"
     assert large.detail == "1024 different answers, the toolkit's own artifact gives 1024 or more"
+
+
+def test_a_distance_to_own_says_what_it_is_a_distance_of():
+    """In the words of the metric: decibels, times, a p-value, a share."""
+    from toolkit.report import comparison_text
+
+    hits = np.eye(4, dtype=np.float32)[np.arange(COUNT) % 4][:, None]
+    rate = beside("top1_agreement", hits, hits.copy(), hits.copy(), limit=0.001)
+    behind = beside("sqnr_db", VARIED, noisy(0.12), noisy(0.012, seed=2), limit=10)
+    error = beside("max_abs", VARIED, VARIED + np.float32(0.2), VARIED + np.float32(0.1), limit=3.0)
+    told = by_metric(judged(run(y=VARIED), run(y=noisy(0.1)), [bound(limit=-300)], run(y=noisy(0.1))))[
+        "distinct_answers"
+    ]
+
+    texts = [" ".join(comparison_text(each).split()) for each in (rate, behind, error, told)]
+
+    assert " p = 1 >= p = 0.001" in texts[0]
+    assert " dB below own <= 10 dB below own" in texts[1]
+    assert " 2 times own's <= 3 times own's" in texts[2]
+    assert " 1 of own's >= 0.25 of own's" in texts[3]

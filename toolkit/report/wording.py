@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from toolkit import metrics
+from toolkit.compare.comparison import NO_METRICS
 from toolkit.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -35,7 +37,6 @@ def number_text(value: float, unit: str) -> str:
         "noise": " times its noise",
         "drop": " drop",
         "relative_drop": " of the original's",
-        "achievable": " against own",
     }
     return f"{value:.4g}{words.get(unit, '')}"
 
@@ -72,7 +73,7 @@ def _line(comparison: Comparison, cells: Sequence[str], widths: Sequence[int]) -
 
 def value_text(comparison: Comparison) -> str:
     """Return what was measured, with its interval where it has one."""
-    value = number_text(comparison.value, comparison.unit)
+    value = _number(comparison, comparison.value)
     if comparison.interval is None:
         return value
     low, high = comparison.interval
@@ -81,7 +82,21 @@ def value_text(comparison: Comparison) -> str:
 
 def limit_text(comparison: Comparison) -> str:
     """Return the limit as it is to be read: <= 0.1 of range."""
-    return f"{'<=' if comparison.better == 'lower' else '>='} {number_text(comparison.limit, comparison.unit)}"
+    return f"{'<=' if comparison.better == 'lower' else '>='} {_number(comparison, comparison.limit)}"
+
+
+def _number(comparison: Comparison, value: float) -> str:
+    """Return a value or limit of a comparison with its unit; of one with the toolkit's own artifact, what it is a distance of."""
+    if comparison.unit != "achievable":
+        return number_text(value, comparison.unit)
+    if comparison.metric in NO_METRICS:
+        return f"{value:.4g} of own's"
+    metric = metrics.load(comparison.metric)
+    if metric.OVER == "rate":
+        return f"p = {value:.3g}"
+    if metric.BETTER == "lower":
+        return f"{value:.4g} times own's"
+    return f"{value:.4g}{' dB' if metric.UNITS[0] == 'db' else ''} below own"
 
 
 def variant_text(row: Mapping[str, Any]) -> str:
