@@ -1277,6 +1277,8 @@ def test_a_scheme_without_a_file_leads_to_its_own_build(shipped, tmp_path):
         ("dynamic_wi8_afp32", {"uint8"}, {"float32"}, (), "dynamic_wi8_afp32"),
         ("weight_only_wi8", {"int8"}, {"float32"}, ("DEQUANTIZE",), "weight_only_wi8"),
         ("weight_only_wi4", {"int8"}, {"float32"}, ("DEQUANTIZE",), "weight_only_wi8"),
+        ("float32", {"int16", "int64"}, {"int16"}, (), "static_wi8_ai16"),
+        ("dynamic_wi8_afp32", {"float32", "int32"}, {"int8"}, (), "static_wi8_ai8"),
         ("float16", {"float32"}, {"float32"}, (), "float32"),
         ("float16", {"float16", "float32"}, {"float32"}, (), "float16"),
     ],

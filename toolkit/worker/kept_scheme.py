@@ -18,6 +18,10 @@ def scheme_of(weights: Collection[str], activations: Collection[str], operators:
                 return f"static_{short}_ai{integers[3:]}"
             kept = any(name.startswith("DEQUANTIZE") for name in operators)
             return f"weight_only_{short}" if kept else f"dynamic_{short}_afp32"
+    # Tables alone have the dtype of the activations that they become: such a file has no integer weight of its own.
+    for bits in ("16", "8"):
+        if f"int{bits}" in activations:
+            return f"static_wi8_ai{bits}"
     return "float16" if "float16" in weights else "float32"
 
 
