@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from toolkit import bundle, casting, environments, launchers, matrix, own, registry, saved_runs, signatures, source
 from toolkit.binding import Renamed, bound
@@ -44,6 +44,9 @@ from toolkit.worker.kept_scheme import scheme_of
 from toolkit.worker.lint import OF_SAMPLES
 from toolkit.worker.shards import read_index
 
+if TYPE_CHECKING:
+    from toolkit.target import Target
+
 Outcomes = dict[str, Attempt]
 
 
@@ -65,14 +68,15 @@ def build(
     `out/<target>/sizes/<size>/`. Raises RequestError for what is wrong with the request as a whole.
     """
     asked = scheme if isinstance(scheme, Asked) else Asked(scheme)
-    profiles_of(targets)  # what is wrong with them is said before anything runs
+    profiles = profiles_of(targets)  # what is wrong with them is said before anything runs
+    wanted = dict(zip(dict.fromkeys(targets), profiles, strict=True))
     with executing(executor) as running:
         if environments.find(TENSORFLOW.environment, settings=running.settings) is None:  # the first time here
-            make_environments([(one, recipes_of(one, asked)) for one in profiles_of(targets)], running.settings)
+            make_environments([(one, recipes_of(one, asked)) for one in profiles], running.settings)
         each = signatures.each_of(original, running)
         if len(each) == 1:
-            return _build(each[0], targets, samples, out, asked, running)
-        names = {profile.name: recipes_of(profile, asked) for profile in profiles_of(targets)}
+            return _build(each[0], wanted, samples, out, asked, running)
+        names = {profile.name: recipes_of(profile, asked) for profile in profiles}
         samples.require_known([str(one.signature) for one in each])
         require_known_outputs(original, samples, running)
         bundle.require_writable(out)
@@ -80,19 +84,19 @@ def build(
         for one in each:
             key = str(one.signature)
             place = out / signatures.folder_of(key)
-            build_one = partial(_build, one, targets, samples.of_signature(key), place, asked, running)
+            build_one = partial(_build, one, wanted, samples.of_signature(key), place, asked, running)
             outcomes |= signatures.on_its_own(key, names, build_one)
     return outcomes
 
 
 def _build(
-    original: Original, targets: Sequence[str], samples: Samples, out: Path, asked: Asked, executor: Executor
+    original: Original, wanted: Mapping[str, Target], samples: Samples, out: Path, asked: Asked, executor: Executor
 ) -> Outcomes:
-    """Do what `build` does, for one signature."""
+    """Do what `build` does, for one signature; `wanted` are the targets, by what they were called."""
+    profiles = list(wanted.values())
     began = time.monotonic()
     outcomes: Outcomes = {}
     opened = matrix.opened_at_each(original, executor)
-    profiles = profiles_of(targets)
     casting.refuse_arithmetic(opened[0], [profile.format for profile in profiles])
     casting.refuse_ends(opened[0])
     require_kinds(opened[0], samples, profiles)
@@ -119,7 +123,7 @@ def _build(
             if not recipes[name] or not _another_may_do_better(judged, trial, executor):
                 outcomes[name] = _shown(attempts[name])
         trials = next_trials()
-    for profile, given in zip(profiles, dict.fromkeys(targets), strict=True):
+    for given, profile in wanted.items():
         outcome = outcomes[profile.name]
         if isinstance(outcome, Verdict):
             shown = outcome
