@@ -194,3 +194,74 @@ def test_an_outlier_is_behind_own_by_the_ratio_of_both():
 def test_parameters_of_an_outlier_that_make_no_sense_are_refused(text):
     with pytest.raises(EdgeToolkitError, match="expected"):
         metrics.load(f"outlier_error:{text}")
+
+
+# ---- what small faults would hide
+
+
+def test_the_unit_of_a_channel_does_not_matter():
+    """Thousandths count as thousands do."""
+    small = values([1e-3, 1e-3])
+    noisy = small + values([1e-4, 3e-4], seed=1) - 290
+
+    found = tally(USUAL, small, noisy)
+
+    assert found.value() == pytest.approx(20 * math.log10(1 / 0.3), abs=2)
+    assert found.detail == "channel 1 of 2"
+
+
+def test_each_of_several_parts_has_its_own_floor():
+    """Also the third of them."""
+    reference = values([100, 90, 0.5, 0.4, 10])
+    candidate = reference + values([0.1, 0.1, 0.01, 2, 0.1], seed=1) - 290
+
+    found = tally(USUAL, reference, candidate, parts=(2, 2, 1))
+
+    assert found.detail == "channel 3 of 5"
+    assert found.value() < 0
+
+
+def test_who_carries_a_channel_is_counted_over_all_blocks():
+    """A sample that carries a channel may be in any of them."""
+    reference = values([1, 1])
+    reference[:, 0, 1] = 0
+    reference[5, 0, 1] = 1000
+    candidate = reference + values([0.1, 0.1], seed=1) - 290
+    centre = reference.reshape(-1, 2).mean(axis=0)
+    found = metrics.load("channel_sqnr_db:floor=0,samples=10").tally((1, 2))
+    for start in range(0, COUNT, 20):
+        rows = slice(start, start + 20)
+        found.add(start, reference[rows] - centre, candidate[rows] - centre)
+
+    assert found.detail == "channel 0 of 2"
+
+
+def test_the_first_of_equally_large_errors_is_the_worst_sample():
+    reference = values([1])
+    candidate = reference.copy()
+    candidate[[12, 40]] += 2
+    centre = reference.mean()
+    found = metrics.load(ALL).tally((1, 1))
+    for start in (0, 30):
+        rows = slice(start, start + 30)
+        found.add(start, np.zeros((30, 1, 1)) + (reference[rows] > 290) - centre, np.zeros((30, 1, 1)) - centre)
+
+    assert found.worst_sample is not None
+    assert found.worst_sample < 30
+
+
+def test_channels_of_another_artifact_and_broken_ones_say_why():
+    other, broken = tally(ALL, values([1]), values([1])), values([1, 1])
+    broken[3, 0, 0] = np.nan
+
+    assert (
+        tally(ALL, values([1, 1]), values([1, 1])).behind(other, 15)[1]
+        == "the toolkit's own artifact has other channels"
+    )
+    assert tally(ALL, values([1, 1]), broken).behind(tally(ALL, values([1, 1]), values([1, 1])), 15)[1] == ""
+
+
+def test_without_an_error_on_either_side_nobody_is_behind():
+    assert outlier([0.0] * 100).behind(outlier([0.0] * 100), 0)[0] == 1.0
+    assert outlier([0.0] * 99 + [0.5]).behind(outlier([0.0] * 100), 0)[0] == math.inf
+    assert outlier([0.0] * 100).worst_sample is None

@@ -420,3 +420,50 @@ def test_a_distance_to_own_says_what_it_is_a_distance_of():
     assert " dB below own <= 10 dB below own" in texts[1]
     assert " 2 times own's <= 3 times own's" in texts[2]
     assert " 1 of own's >= 0.25 of own's" in texts[3]
+
+
+def test_each_output_has_its_own_evidence():
+    """One that few samples carry is told beside one that is judged and one that hardly varies."""
+    few, still = 0.01 * VARIED, np.full((COUNT, 1, 1), 300.0)
+    few[7], still[::2] = 1000, 300.1
+
+    found = judged(run(a=VARIED, few=few, still=still), run(a=VARIED, few=few.copy(), still=still.copy()))
+
+    said = {each.output: each for each in found.comparisons if each.metric == "evidence"}
+    assert sorted(said) == ["few", "still"]
+    assert (said["few"].stage, said["few"].samples, said["few"].limit) == ("total", COUNT, 10)
+    assert said["few"].value == pytest.approx(1, abs=0.1)
+    assert {each.metric for each in found.comparisons if each.output == "a"} == {"sqnr_db"}
+
+
+def test_exactly_as_many_samples_as_a_bound_asks_for_are_enough():
+    few = 100
+    found = judged(run(y=VARIED[:few]), run(y=noisy(0.12, few)), BEHIND, run(y=noisy(0.005, few, seed=2)))
+
+    assert (
+        next(each for each in found.comparisons if each.metric == "sqnr_db" and each.unit == "achievable").status
+        == "failed"
+    )
+
+
+def test_more_flips_than_own_are_losses():
+    """Of a rate of which less is better."""
+    ours = np.where(np.arange(COUNT) % 2, 1.0, 0.0).reshape(COUNT, 1, 1).astype(np.float32)
+    worse = ours.copy()
+    worse[:18] = 1 - worse[:18]
+
+    text = "decision_flips:threshold=0.5"
+    lost = beside(text, ours, worse, ours.copy(), limit=0.001)
+    won = beside(text, ours, ours.copy(), worse, limit=0.001)
+
+    assert (lost.status, won.status) == ("failed", "passed")
+    assert lost.value == pytest.approx(1 / 2**18)
+
+
+def test_a_constant_on_a_grid_is_told_in_its_steps():
+    candidate = run(scales={"anchors": 0.01}, y=VARIED, anchors=np.full((COUNT, 1, 3), 70, np.int8))
+
+    found = by_metric(judged(run(y=VARIED, anchors=np.full((COUNT, 1, 3), 0.703, np.float32)), candidate), "anchors")
+
+    assert (found["constant"].unit, found["constant"].limit) == ("lsb", 0.5)
+    assert found["constant"].value == pytest.approx(0.3, abs=1e-3)
