@@ -26,7 +26,7 @@ ORDER = """
     worker.endings
     worker.onnx.graph worker.onnx.endings worker.onnx.saturation worker.onnx.scheme
     worker.onnx.session worker.onnx.file worker.onnx.held worker.onnx.arithmetic
-    worker.tflite.file worker.tflite.endings worker.tflite.operators worker.tflite.arithmetic worker.tflite.reductions
+    worker.tflite.file worker.tflite.subsequence worker.tflite.endings worker.tflite.operators worker.tflite.arithmetic worker.tflite.reductions
     worker.tflite.constants worker.tflite.graphs worker.tflite.alignment worker.tflite.deviation
     worker.tflite.pairing worker.tflite.mishaps worker.tflite.attributes worker.account
     runtimes worker.tflite.interpreter worker.tflite.taps worker.tflite.parts worker.tflite.pieces worker.tflite.counterparts worker.infer runtimes/*

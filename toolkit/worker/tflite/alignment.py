@@ -10,12 +10,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from toolkit.worker.tflite.graphs import Operator
+from toolkit.worker.tflite.subsequence import heaviest
 
-_SAME, _SHAPE, _SPREAD = (
-    1.0,
-    0.5,
-    0.25,
-)  # of a pair: the name and the matrices; the result's shape; how values are spread
+# What a pair is worth for its name and matrices, for the result's shape, and for how values are spread.
+_SAME, _SHAPE, _SPREAD = 1.0, 0.5, 0.25
 _NEAR = 0.05  # how far two numbers of a spread may be apart; it only breaks ties
 
 
@@ -24,21 +22,7 @@ def aligned(ours: Sequence[Operator], theirs: Sequence[Operator]) -> list[tuple[
     one, other = ([_kind(each) for each in side] for side in (ours, theirs))
     if one == other:
         return [(place, place) for place in range(len(one))]
-    worth = _worth(ours, theirs, one, other)
-    best = np.zeros((len(ours) + 1, len(theirs) + 1), np.float32)
-    for place, row in enumerate(worth):
-        taken = np.where(row > 0, best[place, :-1] + row, 0)
-        best[place + 1, 1:] = np.maximum.accumulate(np.maximum(best[place, 1:], taken))
-    found, left, right = [], len(ours), len(theirs)
-    while left and right:
-        if best[left, right] == best[left - 1, right]:
-            left -= 1
-        elif best[left, right] == best[left, right - 1]:
-            right -= 1
-        else:
-            left, right = left - 1, right - 1
-            found.append((left, right))
-    return found[::-1]
+    return heaviest(_worth(ours, theirs, one, other))
 
 
 def is_matrix(shape: Sequence[int]) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from toolkit.worker.tflite.parts import Node, Parts
+from toolkit.worker.tflite.subsequence import heaviest
 
 _READ = ("float32", "float16", "int8", "uint8", "int16", "int32", "int64")  # what taps read
 
@@ -59,20 +60,7 @@ def _in_order(
         for index in node.gives:
             if index in found and found[index][0] in givers:
                 worth[place, givers[found[index][0]]] = len(ours) + 1
-    best = np.zeros((len(ours) + 1, len(others) + 1), np.float32)
-    for place, row in enumerate(worth):
-        with_it = np.where(row > 0, best[place, :-1] + row, 0)
-        best[place + 1, 1:] = np.maximum.accumulate(np.maximum(best[place, 1:], with_it))
-    pairs, left, right = [], len(ours), len(others)
-    while left and right:
-        if best[left, right] == best[left - 1, right]:
-            left -= 1
-        elif best[left, right] == best[left, right - 1]:
-            right -= 1
-        else:
-            left, right = left - 1, right - 1
-            pairs.append((ours[left], others[right]))
-    return pairs[::-1]
+    return [(ours[left], others[right]) for left, right in heaviest(worth)]
 
 
 def _kind(parts: Parts, node: Node) -> tuple[str, tuple[object, ...]]:
