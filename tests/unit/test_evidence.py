@@ -11,7 +11,7 @@ from toolkit.compare import Context, Run, judge, measure
 from toolkit.compare.evidence import limits
 from toolkit.errors import UnjudgeableRun
 from toolkit.signature import Signature, TensorSpec
-from toolkit.target import Bound
+from toolkit.target import Bound, find
 
 COUNT = 200
 RNG = np.random.default_rng(0)
@@ -467,3 +467,64 @@ def test_a_constant_on_a_grid_is_told_in_its_steps():
 
     assert (found["constant"].unit, found["constant"].limit) == ("lsb", 0.5)
     assert found["constant"].value == pytest.approx(0.3, abs=1e-3)
+
+
+# ---- what the bounds of real values are for
+
+
+def by_profile(reference, candidate, own=None, without=""):
+    """Return the metrics by which real values are not passed on the target `host`, leaving out one bound by its metric and unit."""
+    bounds = [one for one in find("host").bounds if not one.is_of_task and f"{one.metric} {one.unit}" != without]
+    asked = {one.metric for one in bounds if not one.kinds or "real_values" in one.kinds}
+    pairs = [measure(run(y=reference), run(y=each), asked) for each in (candidate, own) if each is not None]
+    found = judge(
+        pairs[0],
+        bounds,
+        stage="total",
+        context=Context("static_wi8_ai8", kinds={"y": "real_values"}),
+        own=pairs[1] if own is not None else None,
+    )
+    return {f"{each.metric} {each.unit}" for each in found.comparisons if each.status != "passed"}
+
+
+def readings(width, quiet, scale=0.01):
+    """Return (COUNT, 1, width), of which those from `quiet` on say as little as readings of a small unit beside others."""
+    made = np.random.default_rng(3).normal(size=(COUNT, 1, width))
+    made[..., quiet:] *= scale
+    return made.astype(np.float32)
+
+
+def test_a_reading_of_a_small_unit_that_is_lost_is_no_reading():
+    """Of twenty numbers in one vector: its error is larger than its own variation, and the whole has 40 dB."""
+    reference = readings(20, 16)
+    candidate = reference.copy()
+    candidate[..., 16:] = np.random.default_rng(4).normal(size=(COUNT, 1, 4)).astype(np.float32) * 0.02
+
+    bound_ = "channel_sqnr_db:floor=0,samples=10,most=32 db"
+    assert by_profile(reference, candidate) == {bound_}
+    assert by_profile(reference, candidate, without=bound_) == set()
+
+
+def test_a_quiet_number_of_a_flat_head_is_held_against_own():
+    """Of more numbers than anybody reads: scores that changed places between boxes."""
+    reference = readings(40, 36)
+    candidate = reference.copy()
+    candidate[..., 36:] = reference[..., [37, 36, 39, 38]]
+    own = reference + (1e-4 * np.random.default_rng(5).normal(size=reference.shape)).astype(np.float32)
+
+    bound_ = "channel_sqnr_db:floor=0,samples=10 achievable"
+    assert by_profile(reference, candidate, own) == {bound_}
+    assert by_profile(reference, candidate, own, without=bound_) == set()
+
+
+def test_a_score_that_few_samples_move_is_held_against_own():
+    """Six of two hundred, of which none is found any more."""
+    reference = readings(6, 6)
+    reference[..., 5] = 0
+    reference[::34, 0, 5] = 1
+    candidate, own = reference.copy(), reference + np.float32(0.01) * readings(6, 6)
+    candidate[..., 5] = 0.02 * reference[..., 0]
+
+    bound_ = "channel_sqnr_db:floor=0,samples=3,most=16 achievable"
+    assert bound_ in by_profile(reference, candidate, own)
+    assert by_profile(reference, candidate, own, without=bound_) == set()
