@@ -7,6 +7,7 @@ A missed tolerance is not here: that is a `Verdict` which did not pass (exit sta
     ├── RequestError              exit 2: what was asked for is wrong (a file, a name, a flag, a sample)
     │   ├── UnknownName           a name that nothing has; offers the closest
     │   ├── InvalidConfig         a TOML file with mistakes, all of them at once
+    │   ├── DamagedFile           a file that is not what it should be: cut, changed, no plain file; the store makes it again
     │   ├── InvalidSource         a model that cannot be read, or has not what was asked of it
     │   ├── InvalidSamples        samples that do not fit the model, or do not suffice
     │   ├── Unconvertible         a model that the converter or the target's runtime cannot express
@@ -66,6 +67,13 @@ class UnknownName(RequestError):
 
 class InvalidConfig(RequestError):
     """A TOML file with mistakes: one line each, all of them at once."""
+
+    def __init__(self, path: object, problems: Iterable[str], hint: str | None = None) -> None:
+        super().__init__("\n".join(f"{path}: {problem}" for problem in problems), hint)
+
+
+class DamagedFile(RequestError):
+    """A file that is not what it should be, one line for each thing that is wrong: cut, changed, of another shape, no plain file."""
 
     def __init__(self, path: object, problems: Iterable[str], hint: str | None = None) -> None:
         super().__init__("\n".join(f"{path}: {problem}" for problem in problems), hint)

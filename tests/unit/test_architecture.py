@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parents[2] / "toolkit"
 # From the ground up; a module may import from its own line and from those before it. `a/*` are plugins: see below.
 ORDER = """
     errors limits
-    settings registry worker.request worker.kept_scheme worker.shards worker.table_index worker.device_operators
+    files.shapes files files.foreign settings registry worker.request worker.kept_scheme worker.shards worker.table_index worker.device_operators
     worker.labels worker.user_code worker.devices
     config signature sizes
     environments
