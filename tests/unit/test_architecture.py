@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).parents[2] / "toolkit"
 
 # From the ground up; a module may import from its own line and from those before it. `a/*` are plugins: see below.
 ORDER = """
+    printable
     errors limits
     files.shapes files files.foreign settings registry worker.request worker.kept_scheme worker.shards worker.table_index worker.device_operators
     worker.labels worker.user_code worker.devices

@@ -1,0 +1,198 @@
+r"""Text that came from a file, made fit to be printed: names, messages and log lines hold what their writer wants, also what clears a screen.
+
+A model's file names its tensors, an engine words its own errors, a path is called as its owner likes. In a terminal such a text may move the cursor,
+change colours or write a second line that looks like a verdict; in a CI log a line that begins with `::` or holds `##[` is a command. So whoever
+prints lays out lines of our own, and everything inside of a line passes through here:
+
+    lines(["digits: NOT PASSED", f"  {output}  0.3"])     a text of two lines, whatever `output` is called
+    line(name)     name(name)     one line; a name, cut to what a row of a table holds
+    command(["edge-toolkit", "inspect", path])            for a shell to paste
+    markdown(text)     code(name)                         inside of a line of Markdown
+    document(content)                                     JSON: the exact names, in ASCII
+    file_name(name)                                       a single file or folder of that name, below a folder of ours
+
+What is not fit stands there as in a Python string or in a shell's $'...': `\x1b`, `\n`, `\u202e`; a byte of a file's name that is no UTF-8
+is `\xe9`, as there. A name can so be found again. It is no code that can be undone: a backslash of the name itself stays as it is, and what has
+been made fit once stays as it is too.
+
+Standard library only: workers import this in interpreters that hold nothing of ours.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Any
+
+LONGEST_LINE = 10_000  # characters; no person reads on, and viewers of logs slow down or cut by themselves
+LONGEST_NAME = 200  # characters of a name in a row of a table
+_LONGEST_FILE_NAME = 200  # bytes; file systems end at 255, and what we write beside it has a longer name for a moment
+_TAIL = 40  # characters that are left of the end of what is cut: the ends of names tell them apart
+
+# What `str.isprintable` lets pass and nobody sees: the rest of Unicode's Default_Ignorable_Code_Point, without the variation selectors of emoji.
+_UNSEEN = "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180e\u180f\u3164\uffa0"
+_SELECTORS = (*range(0xFE00, 0xFE0F), *range(0xE0100, 0xE01F0))
+# Runners of GitHub (ActionCommand.cs) and Azure Pipelines look for `::` after leading space, and for `##[` and `##vso[` anywhere in a line.
+_COMMAND = re.compile(r"^( *):(?=:)")
+_HASHES = re.compile(r"#(?=#\w*\[)")
+_SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+_MEANT = re.compile(r"[\\`*\[\]<>|~&!(){}]|(?<![^\W_])_|_(?![^\W_])")  # `_` inside of a word means nothing (GFM 6.2)
+_CALLS = re.compile(r"([@#])(?=\w)")  # @someone, #12
+_FORMULA = re.compile(r"[=+\-@\t\r]")  # OWASP, CSV injection: what spreadsheets take for a formula
+
+
+class Text(str):
+    """Lines that may be printed as they are: each of them is safe, and the line breaks between them are ours."""
+
+    __slots__ = ()
+
+
+def line(text: object, most: int = LONGEST_LINE) -> Text:
+    """Return a text on one line without anything that a terminal, a log or a reader takes for something else; a `Text` as it is.
+
+    What is longer than `most` characters is cut in its middle, and says so.
+    """
+    if isinstance(text, Text):
+        return text
+    return Text(_HASHES.sub(r"\\x23", _COMMAND.sub(r"\1\\x3a", escaped(cut(str(text), most)))))
+
+
+def lines(parts: Iterable[str], *, indent: str = "", between: str = "\n") -> Text:
+    """Return lines as one text: each part is a line of its own, made safe, or a `Text`, whose lines stay.
+
+    `indent` stands before every line; `between` are the line breaks between two parts.
+    """
+    text = between.join(map(line, parts))
+    return Text("\n".join(indent + each if each else each for each in text.split("\n"))) if indent else Text(text)
+
+
+def name(text: object, most: int = LONGEST_NAME) -> Text:
+    """Return a name for a row of a table: one line, cut in its middle where it is longer than `most` characters."""
+    return line(text, most)
+
+
+def escaped(text: str) -> str:
+    """Return a text with an escape for every character that is not seen, or that moves others: controls, line breaks, bidi, lone surrogates."""
+    if not text.isprintable():
+        text = "".join(each if each.isprintable() else _escape(each) for each in text)
+    return text if text.isascii() else text.translate(_TABLE)
+
+
+def cut(text: str, most: int) -> str:
+    """Return a text of at most `most` characters; of a longer one the middle is gone, and how long it was stands in its place."""
+    if len(text) <= most:
+        return text
+    gap = f"…({len(text)} characters)…"
+    tail = min(_TAIL, most // 4)
+    return text[: max(most - len(gap) - tail, 0)] + gap + text[len(text) - tail :]
+
+
+def command(words: Iterable[str]) -> Text:
+    """Return a command line for a shell: each word is quoted, and nothing in it is a control character, however it is called.
+
+    A word that needs an escape stands in $'...', which bash, zsh, ksh and POSIX.1-2024 know; another shell takes it for a file that is not there.
+    It is not cut: half a command is another one.
+    """
+    return Text(" ".join(map(_word, words)))
+
+
+def markdown(text: object, most: int = LONGEST_LINE) -> str:
+    """Return one line in which nothing is Markdown, HTML, a link, a mention or a reference (GitHub Flavored Markdown)."""
+    return _CALLS.sub(r"\1<!-- -->", _MEANT.sub(r"\\\g<0>", _flat(text, most)))
+
+
+def code(text: object, most: int = LONGEST_NAME, *, in_table: bool = False) -> str:
+    """Return a name as a code span of Markdown: no backtick in it ends the span, and `in_table` no pipe the cell."""
+    said = _flat(text, most)
+    fence = "`" * (1 + max(map(len, re.findall("`+", said)), default=0))
+    pad = " " if not said.strip(" ") or said[0] in "` " or said[-1] in "` " else ""
+    span = f"{fence}{pad}{said}{pad}{fence}"
+    return span.replace("|", "\\|") if in_table else span
+
+
+def inside_html(text: object, most: int = LONGEST_LINE) -> str:
+    """Return one line in which nothing is HTML, a mention or a reference, for what stands inside of an element."""
+    import html
+
+    return _CALLS.sub(r"\1<!-- -->", html.escape(_flat(text, most), quote=False))
+
+
+def document(content: Any, indent: int | None = 2) -> Text:
+    """Return a JSON document in ASCII: names are exact, and nothing in it is a control character or a command of a CI's log.
+
+    ValueError for what JSON has no number for (NaN, infinity).
+    """
+    text = json.dumps(content, indent=indent, allow_nan=False)
+    return Text(text.replace("##", "\\u0023\\u0023"))  # only inside of a string
+
+
+def cell(value: object) -> object:
+    """Return a value for a table of comma-separated values: a text that a spreadsheet takes for a formula has an apostrophe before it."""
+    if not isinstance(value, str):
+        return value
+    said = str(line(value))
+    return f"'{said}" if _FORMULA.match(value) else said
+
+
+def file_name(text: str) -> str:
+    """Return the name of one file or folder for a text that came from a file: for each text another one, in ASCII, and none that leads elsewhere.
+
+    Letters and digits stay; `%` and two digits stand for what no file's name may hold or begin with; what is too long ends with a hash.
+    """
+    from hashlib import sha256
+    from urllib.parse import quote
+
+    plain = quote(text, safe=" ()[],;=+@", errors="surrogatepass")
+    if not text.strip("."):
+        plain = "%2E" * len(text) or "%"
+    elif text[0] in ".- ":
+        plain = f"%{ord(text[0]):02X}{plain.removeprefix(text[0])}"
+    if len(plain) <= _LONGEST_FILE_NAME:
+        return plain
+    digest = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return f"{plain[: _LONGEST_FILE_NAME - 18]}%~{digest}"
+
+
+def _flat(text: object, most: int) -> str:
+    """Return a text on one line; of a `Text` the lines, with a space between them."""
+    return line(" ".join(text.split("\n")) if isinstance(text, Text) else text, most)
+
+
+def _word(word: str) -> str:
+    if escaped(word) == word and not _HASHES.search(word):
+        import shlex
+
+        return shlex.quote(word)
+    return "$'" + "".join(_quoted(each) for each in word) + "'"
+
+
+def _quoted(character: str) -> str:
+    """Return a character as it stands in $'...': in octal, which all shells end after three digits, what would not be seen."""
+    if character in _SHORT:
+        return _SHORT[character]
+    if character in "\\'":
+        return f"\\{character}"
+    if character != "#" and escaped(character) == character:
+        return character
+    errors = "surrogateescape" if _is_byte(character) else "surrogatepass"
+    return "".join(f"\\{byte:03o}" for byte in character.encode("utf-8", errors))
+
+
+def _is_byte(character: str) -> bool:
+    """Return whether a character stands for a byte of a file's name that is no UTF-8 (PEP 383)."""
+    return "\udc80" <= character <= "\udcff"
+
+
+def _escape(character: str) -> str:
+    """Return a character as a Python string writes it; what stands for a byte as that byte."""
+    if character in _SHORT:
+        return _SHORT[character]
+    number = ord(character)
+    if number < 0x80 or _is_byte(character):
+        return f"\\x{number & 0xFF:02x}"
+    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
+
+
+_TABLE = {ord(each): _escape(each) for each in (*_UNSEEN, *map(chr, _SELECTORS))}
