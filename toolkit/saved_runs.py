@@ -28,7 +28,7 @@ SCHEMA = 1
 _ROWS_AT_ONCE = 1 << 20  # bytes of one output that are read at once
 _ID = 16  # hexadecimal digits of a sample's SHA-256: two of a billion samples are the same by chance once in 37 times
 # https://github.com/huggingface/safetensors#format
-_DTYPES = {
+DTYPES = {
     "bool": "BOOL",
     "uint8": "U8",
     "int8": "I8",
@@ -95,7 +95,7 @@ def write(path: Path, outputs: Path, said: Mapping[str, Any], samples: Sequence[
     for name, spec in index["tensors"].items():
         shape = [index["count"], *spec["shape"]]
         ends = begins + math.prod(shape) * np.dtype(spec["dtype"]).itemsize
-        header[name] = {"dtype": _DTYPES[spec["dtype"]], "shape": shape, "data_offsets": [begins, ends]}
+        header[name] = {"dtype": DTYPES[spec["dtype"]], "shape": shape, "data_offsets": [begins, ends]}
         begins = ends
     content = json.dumps(header).encode()
     content += b" " * (-len(content) % 8)

@@ -14,6 +14,17 @@ from typing import Any
 import numpy as np
 
 from toolkit.errors import InvalidSource, UnknownName
+from toolkit.files.shapes import COUNT, Either
+
+_TENSOR = {
+    "name": str,
+    "dtype": str,
+    "shape": Either([Either(COUNT, None)], None),
+    "scale?": [float],
+    "zero_point?": [int],
+}
+SHAPE = {"key": str, "inputs": [_TENSOR], "outputs": [_TENSOR]}
+"""What `Signature.to_json` writes, for `toolkit.files.foreign`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import io
 import json
 import os
 import random
@@ -14,6 +15,7 @@ import shutil
 import signal
 import socket
 
+PATIENCE_S = 20
 DELETED = object()
 NESTED = json.loads("[" * 200 + "]" * 200)
 VALUES = (
@@ -47,6 +49,13 @@ def places(document, where=()):
         yield from places(value, (*where, key))
 
 
+def value_at(document, where):
+    """Return the value at a place."""
+    for key in where:
+        document = document[key]
+    return document
+
+
 def edited(document, where, value):
     """Return a copy of a document with another value, or none, at a place."""
     made = copy.deepcopy(document)
@@ -65,7 +74,12 @@ def edits(document, count, seed=0):
 
     The first ones replace each key of the top by nothing and by null; the others are chosen by chance.
     """
-    every = [(where, value) for where in places(document) for value in (DELETED, *VALUES)]
+    every = [
+        (where, value)
+        for where in places(document)
+        for value in (DELETED, *VALUES)
+        if value is DELETED or value != value_at(document, where)
+    ]
     first = [(where, value) for where, value in every if len(where) == 1 and (value is DELETED or value is None)]
     random.Random(seed).shuffle(every)  # noqa: S311 (the same each time)
     for where, value in [*first, *every][:count]:
@@ -143,3 +157,13 @@ def within(seconds):
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+def run_verb(*arguments):
+    """Return (exit status, what was printed) of a verb, run in this process; whatever it raises beside errors of ours is raised."""
+    from toolkit.cli import app
+
+    printed = io.StringIO()
+    with within(PATIENCE_S), contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+        status = app([str(argument) for argument in arguments], standalone_mode=False)
+    return status, printed.getvalue()

@@ -202,7 +202,7 @@ def test_as_much_is_kept_as_there_is_room_for(count, sizes, kept, every):
 @pytest.mark.parametrize(("size", "every"), [(2 * ROOM + 1, {"mask": 3}), (2 * ROOM, {"mask": 2})])
 def test_a_file_that_is_thin_stays_so_when_it_is_written_again(tmp_path, size, every):
     """Also where the last bit of it was one too many."""
-    wide = release(outputs=Large(60, {"mask": size}), count=60)
+    wide = release(outputs=Large(60, {"mask": size}), count=60, tasks=())
     file.write(tmp_path / "one.json", wide)
     file.write(tmp_path / "two.json", baseline.read(tmp_path / "one.json"))
 
@@ -213,18 +213,44 @@ def test_a_file_that_is_thin_stays_so_when_it_is_written_again(tmp_path, size, e
 
 
 def test_a_file_that_is_full_to_the_last_byte_comes_back(tmp_path):
-    full = release(outputs=Large(OUTPUT_BYTES // 16, {"scores": 4}), count=OUTPUT_BYTES // 16)
+    full = release(outputs=Large(OUTPUT_BYTES // 16, {"scores": 4}), count=OUTPUT_BYTES // 16, tasks=())
     file.write(tmp_path / "full.json", full)
 
     assert baseline.read(tmp_path / "full.json").outputs.count == OUTPUT_BYTES // 16
 
 
-@pytest.mark.parametrize("rows", [(1, 0, 1), (1.0, 0.0), (2, 1), (0.5, 1), ([1], 0), (None, 1)])
+@pytest.mark.parametrize("rows", [(1, 0, 1), (1.0, 0.0), (2, 1), (0.5, 1), (None, 1)])
 def test_rows_of_a_task_come_back_as_they_were(tmp_path, rows):
+    rows += rows[-1:] * (COUNT - len(rows))
     file.write(tmp_path / "x.json", release(tasks=(Task("mse", "lower", rows),)))
 
     (task,) = baseline.read(tmp_path / "x.json").tasks
     assert [(type(row), row) for row in task.rows] == [(type(row), row) for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("metric", "rows"),
+    [
+        ("mse", [0.5] * (COUNT - 1)),  # which would be paired with those of other samples
+        ("mse", [0.5] * (COUNT + 1)),
+        ("mse", [[1]] * COUNT),
+        ("mse", ["a"] * COUNT),
+        ("mse", [-1] * COUNT),  # no mean of squares
+        ("top_k_accuracy", "2" * COUNT),  # nobody is right more than once
+        ("top_k_accuracy", "1" * (COUNT - 1) + "x"),
+        ("f1", [1] * COUNT),
+        ("f1", [[[[]], [1]]] * COUNT),
+        ("auc", [[[1], [0.5, 0.5]], [[0], [0.5]]] * (COUNT // 2)),
+        ("mean_average_precision", [{"truths": 5}] * COUNT),
+        ("word_error_rate", [[1]] * COUNT),
+        ("no_such_metric", [1] * COUNT),
+    ],
+)
+def test_rows_that_the_task_metric_did_not_write_are_no_rows(written, metric, rows):
+    """They are what a paired test counts."""
+    seal(written, {**content_of(written), "tasks": [{"metric": metric, "better": "higher", "rows": rows}]})
+
+    assert "is no whole baseline" in refusal(written)
 
 
 @pytest.mark.parametrize(

@@ -18,11 +18,15 @@ from typing import Any
 
 import numpy as np
 
-from toolkit import compare
-from toolkit.baseline.record import Baseline, Task, of_bundle
+from toolkit import compare, signature
+from toolkit.baseline.record import SEVERITIES, Baseline, Task, of_bundle
 from toolkit.bundle import write_text
+from toolkit.compare import comparison
 from toolkit.compare.runs import Blocks
-from toolkit.errors import EdgeToolkitError, RequestError, suggestion
+from toolkit.errors import DamagedFile, EdgeToolkitError, RequestError, suggestion
+from toolkit.files.foreign import check, read_json
+from toolkit.files.shapes import AMOUNT, COUNT, Each, Either
+from toolkit.saved_runs import DTYPES
 from toolkit.signature import Signature
 
 FORMAT = "edge-toolkit baseline"
@@ -69,14 +73,13 @@ def read(path: Path) -> Baseline:
     if path.is_dir():
         return of_bundle(path)
     try:
-        content = json.loads(path.read_text("utf-8"))
+        content = read_json(path, dict)
     except FileNotFoundError:
         near = suggestion(path.name, [each.name for each in path.parent.glob(f"*{path.suffix}")])
         raise RequestError(f"{path}: no such file; {near}", "--update-baseline writes one") from None
-    except (OSError, ValueError, RecursionError) as error:
-        problem = f"{path}: is no whole baseline ({error}); a file that was cut, or merged by hand, has to be made anew"
-        raise RequestError(problem) from error
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
+    except DamagedFile as error:
+        raise _damaged(path, error) from error
+    if content.get("format") != FORMAT:
         raise RequestError(f"{path}: is no baseline; a file that --update-baseline wrote, or a bundle, would be right")
     if content.get("schema") != SCHEMA:
         problem = f"{path}: has schema {content.get('schema')}, this release knows {SCHEMA}"
@@ -84,10 +87,18 @@ def read(path: Path) -> Baseline:
     if content.pop("sha256", None) != _sha256(content):
         raise RequestError(f"{path}: was changed after it was written; --update-baseline from a bundle makes it anew")
     try:
+        check(content, SHAPE, path)
         return _from_json(path, content)
-    except (KeyError, TypeError, ValueError, AttributeError, zlib.error, EdgeToolkitError) as error:
+    except DamagedFile as error:
+        raise _damaged(path, error) from error
+    except (ValueError, zlib.error, EdgeToolkitError) as error:
         problem = f"{path}: is no whole baseline ({type(error).__name__}: {error}); make it anew with --update-baseline"
         raise RequestError(problem) from error
+
+
+def _damaged(path: Path, error: DamagedFile) -> DamagedFile:
+    problem = f"is no whole baseline; one that was cut, or merged by hand, has to be made anew\n{error.problem}"
+    return DamagedFile(path, [problem], "--update-baseline writes one from a bundle")
 
 
 def write(path: Path, baseline: Baseline) -> None:
@@ -95,6 +106,27 @@ def write(path: Path, baseline: Baseline) -> None:
     content = _to_json(baseline)
     write_text(json.dumps({**content, "sha256": _sha256(content)}, indent=1, allow_nan=False) + "\n", path)
 
+
+SHAPE = {
+    **dict.fromkeys(("target", "scheme", "source_sha256", "artifact_sha256", "stage"), str),
+    **dict.fromkeys(("samples_digest", "outputs_digest"), str),
+    "verdict": Either("passed", "failed", "inconclusive"),
+    "labels_digest": Either(str, None),
+    "size_bytes": COUNT,
+    "count": COUNT,
+    "noise": Each(Each(AMOUNT)),
+    "findings": Each({"severity": Either(*SEVERITIES), "count": COUNT}),
+    "tools": Each(str),
+    "latency_ms": Either(AMOUNT, None),
+    "engine?": str,
+    "order?": {"inputs": [str], "outputs": [str]},
+    "signature": signature.SHAPE,
+    "outputs_signature": signature.SHAPE,
+    "tasks": [{"metric": str, "better": Either("lower", "higher"), "rows": Either(str, list)}],
+    "comparisons": [comparison.SHAPE],
+    "outputs": Each({"dtype": Either(*DTYPES), "shape": [COUNT], "zlib_base64": str, "every": COUNT}),
+}
+"""What a baseline file has to hold, beside its format, schema and checksum."""
 
 _PLAIN = (
     "target", "verdict", "scheme", "source_sha256", "artifact_sha256", "size_bytes", "stage", "count", "samples_digest",
@@ -127,9 +159,9 @@ def _to_json(baseline: Baseline) -> dict[str, Any]:
 
 def _from_json(path: Path, content: Mapping[str, Any]) -> Baseline:
     arrays = {name: _unpacked(held) for name, held in content["outputs"].items()}
-    signature = Signature.from_json(content["outputs_signature"])
+    of_outputs = Signature.from_json(content["outputs_signature"])
     if len({len(array) for array in arrays.values()}) != 1 or arrays.keys() != {
-        each.name for each in signature.outputs
+        each.name for each in of_outputs.outputs
     }:
         raise ValueError("its outputs are not those that it names, of one number of samples")
     return Baseline(
@@ -138,11 +170,24 @@ def _from_json(path: Path, content: Mapping[str, Any]) -> Baseline:
         engine=content.get("engine"),
         order=content.get("order"),
         signature=Signature.from_json(content["signature"]),
-        outputs=Kept(path, signature, arrays),
-        tasks=tuple(Task(each["metric"], each["better"], _unpacked_rows(each["rows"])) for each in content["tasks"]),
+        outputs=Kept(path, of_outputs, arrays),
+        tasks=tuple(_task(each, content["count"]) for each in content["tasks"]),
         comparisons=tuple(content["comparisons"]),
         every={name: held["every"] for name, held in content["outputs"].items() if held["every"] > 1},
     )
+
+
+def _task(said: Mapping[str, Any], count: int) -> Task:
+    """Return a task metric with a row for each sample; ValueError for rows that it cannot have written."""
+    task = Task(said["metric"], said["better"], _unpacked_rows(said["rows"]))
+    low, high = task.scoring.RANGE
+    try:
+        score = task.scoring.score(task.rows)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise ValueError(f"rows of {task.metric} that it cannot score ({error})") from error
+    if len(task.rows) != count or score < low or score > high:
+        raise ValueError(f"{len(task.rows)} rows of {task.metric} for {count} samples, of the score {score:g}")
+    return task
 
 
 def _keep(baseline: Baseline) -> tuple[dict[str, int], dict[str, np.ndarray]]:

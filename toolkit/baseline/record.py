@@ -25,6 +25,7 @@ from toolkit.worker import labels
 from toolkit.worker.request import sha256
 
 _REPORT_SCHEMA = 1
+SEVERITIES = ("info", "warning", "inconclusive", "error")
 
 
 class Outputs(Protocol):
@@ -244,12 +245,11 @@ def _real(run: SavedRun, count: int) -> Iterator[dict[str, task_metrics.Real]]:
 
 
 def _by_code(findings: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    severities = ("info", "warning", "inconclusive", "error")
     codes: dict[str, dict[str, Any]] = {}
     for finding in findings:
         held = codes.setdefault(finding["code"], {"severity": "info", "count": 0})
         held["count"] += 1
-        held["severity"] = max(held["severity"], finding["severity"], key=severities.index)
+        held["severity"] = max(held["severity"], finding["severity"], key=SEVERITIES.index)
     return dict(sorted(codes.items()))
 
 

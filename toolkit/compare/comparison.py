@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, cast
 
-from toolkit.compare.measured import plain_json
+from toolkit.compare.measured import NUMBER, plain_json
+from toolkit.files.shapes import COUNT, Either
 from toolkit.metrics import Better
 
 Status = Literal["passed", "failed", "inconclusive"]
@@ -16,6 +17,19 @@ VARIES = "varies"  # in place of a metric: that a candidate changes with its inp
 EVIDENCE = "evidence"  # in place of a metric: that the samples can show something
 DISTINCT = "distinct_answers"  # in place of a metric: how many different answers there are, of those of the toolkit's own artifact
 NO_METRICS = frozenset({STRUCTURE, CONSTANT, VARIES, EVIDENCE, DISTINCT})
+SHAPE = {
+    **dict.fromkeys(("stage", "output", "metric", "unit", "because"), str),
+    "value": NUMBER,
+    "limit": NUMBER,
+    "better": Either("lower", "higher"),
+    "samples?": COUNT,
+    "interval?": Either((NUMBER, NUMBER), None),
+    "confidence?": Either(float, None),
+    "undecided?": Either("passed", "inconclusive"),
+    "status?": Either("passed", "failed", "inconclusive"),
+    "passed?": bool,
+}
+"""What `Comparison.to_json` writes, for `toolkit.files.foreign`; files of earlier releases, and baselines, have not all of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Any, cast
 import numpy as np
 
 from toolkit.errors import UnknownName
+from toolkit.files.shapes import Either
 from toolkit.metrics import Better, Real, Tally
 
 MOST_DISTINCT = 1024  # different answers that are told apart: a set of their hashes takes some ten kilobytes
@@ -118,6 +119,10 @@ class Measured:
                 return measurement
         known = [f"{measurement.output} {measurement.metric}" for measurement in self.measurements]
         raise UnknownName("measurement", f"{output} {metric}", known)
+
+
+NUMBER = Either(float, "nan", "inf", "-inf")
+"""What `plain_json` makes of a number, for `toolkit.files.foreign`."""
 
 
 def plain_json(value: Any) -> Any:

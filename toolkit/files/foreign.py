@@ -28,6 +28,7 @@ JSON_DEPTH = 64
 """The most tables and lists inside each other. This program writes fewer than 20; Python's own functions give up at about 300."""
 
 _INT_DIGITS = 20  # those of the largest 64-bit integer; turning a million digits into a number takes Python minutes
+_BLOCK_BYTES = 1 << 20
 _MOST_TOLD = 10  # mistakes of one file; whoever reads more has the wrong file
 _LONG_NUMBER = re.compile(rf"[0-9]{{{_INT_DIGITS + 1}}}|[eE]\+?[0-9]{{3}}")
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
@@ -113,7 +114,12 @@ def read_bytes(path: Path | str, most_bytes: int = JSON_BYTES) -> bytes:
         size = os.fstat(file.fileno()).st_size
         if size <= most_bytes:
             try:
-                content = file.read(most_bytes + 1)
+                content = file.read(size + 1)
+                while (
+                    size < len(content) <= most_bytes
+                ):  # it grew, or it is one of /proc's, which say that they are empty
+                    size = len(content)
+                    content += file.read(_BLOCK_BYTES)
             except OSError as error:
                 _refuse(path, error)
             size = len(content)
