@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from toolkit.limits import Limits
+from toolkit.permissions import Permissions
 
 _YES = {"1", "true", "yes", "on"}
 
@@ -39,13 +40,15 @@ def _say_nothing(line: str) -> None:
 class Settings:
     """`home` is the cache root; `pythons` maps an environment's name to the interpreter the user named for it.
 
-    `limits` hold for each job. `say` takes one short line of progress before each step that lasts; it may be called from several threads.
+    `limits` hold for each job, `permissions` for the user's own code. `say` takes one short line of progress before each step that lasts; it may be
+    called from several threads.
     """
 
     home: Path = field(default_factory=default_home)
     offline: bool = field(default_factory=default_offline)
     pythons: Mapping[str, Path] = field(default_factory=lambda: MappingProxyType({}))
     limits: Limits = field(default_factory=Limits)
+    permissions: Permissions = field(default_factory=Permissions)
     say: Callable[[str], None] = _say_nothing
 
     def __post_init__(self) -> None:

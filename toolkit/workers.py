@@ -24,6 +24,7 @@ from toolkit.errors import (
     WorkerTimeout,
     revive,
 )
+from toolkit.inherited import by_everybody
 from toolkit.limits import Limits
 from toolkit.store import Files
 from toolkit.worker.request import sha256
@@ -37,7 +38,9 @@ _FIELDS: dict[str, dict[str, tuple[type, ...]]] = {
     "ended": {"id": (int,), "status": (int,), "killed_for": (str, type(None)), "peak_bytes": (int,)},
 }
 _LAST_WORDS = 12
-# What an engine prints and how it starts is the same for everybody: no user's settings, no colours, compiled bytecode where it may be written.
+_NO_LIBRARY = "error while loading shared libraries"  # says the system's loader (glibc, elf/dl-error.c)
+_WITHHELD = "workers do not get LD_LIBRARY_PATH; if its interpreter needs it: --allow-env LD_LIBRARY_PATH"
+# What an engine prints and how it starts is the same for everybody: no user's settings, no colours.
 _QUIET = {
     "TF_CPP_MIN_LOG_LEVEL": "2",
     "PYTHONUNBUFFERED": "1",
@@ -47,7 +50,6 @@ _QUIET = {
 # Nearly always another job runs beside one of TensorFlow's: with all cores for each, both wait for one another.
 _HALF_OF_THE_CORES = str(max(1, len(os.sched_getaffinity(0)) // 2))
 _UNLESS_THE_USER_SAYS = {"TF_NUM_INTRAOP_THREADS": _HALF_OF_THE_CORES, "TF_NUM_INTEROP_THREADS": _HALF_OF_THE_CORES}
-_NOT_INHERITED = ("PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE", "PYTHONWARNINGS", "COVERAGE_PROCESS_START")
 
 
 class Worker:
@@ -60,7 +62,7 @@ class Worker:
         self.ready = False
         self._text = b""
         self._log = log
-        environment = {key: value for key, value in os.environ.items() if key not in _NOT_INHERITED}
+        scratch = str(log.parent)  # a job has a folder of its own for both
         arguments = [argument for module in preload for argument in ("--preload", module)]
         own = {key: value for key, value in variables.items() if key != MOUNT}
         if MOUNT in variables:
@@ -72,7 +74,14 @@ class Worker:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=output,
-                    env={**_UNLESS_THE_USER_SAYS, **environment, **_QUIET, "TMPDIR": str(log.parent), **own},
+                    env={
+                        **by_everybody(),
+                        **_UNLESS_THE_USER_SAYS,
+                        **_QUIET,
+                        "TMPDIR": scratch,
+                        "HOME": scratch,
+                        **own,
+                    },
                     start_new_session=True,
                 )
             except OSError as error:
@@ -127,8 +136,10 @@ class Worker:
         return WorkerLied(f"{self.name}: sent {said[:60]!r}, which is no event", self.last_words())
 
     def _death(self) -> EdgeToolkitError:
-        status = self._process.wait()
-        return WorkerCrashed(f"{self.name}: the worker {ending(status)}", self.last_words())
+        status, words = self._process.wait(), self.last_words()
+        if not self.ready and _NO_LIBRARY in (words or ""):
+            words = f"{words}\n        {_WITHHELD}"
+        return WorkerCrashed(f"{self.name}: the worker {ending(status)}", words)
 
     def last_words(self) -> str | None:
         """Return the last lines that the worker itself printed, outside of any job."""

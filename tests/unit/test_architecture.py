@@ -15,6 +15,7 @@ PACKAGE = Path(__file__).parents[2] / "toolkit"
 ORDER = """
     printable
     errors limits
+    inherited permissions
     files.shapes files files.foreign settings registry worker.request worker.kept_scheme worker.shards worker.table_index worker.device_operators
     worker.labels worker.user_code worker.devices
     config signature sizes

@@ -26,6 +26,7 @@ from toolkit.errors import (
     WorkerTimeout,
 )
 from toolkit.executor import Executor
+from toolkit.inherited import by_engines
 from toolkit.jobs import Engine, Job
 from toolkit.limits import Limits
 from toolkit.runtime import Execution, Run, run_job, run_of
@@ -335,7 +336,7 @@ def test_tensorflow_has_half_of_the_cores_unless_the_user_says(tmp_path, monkeyp
     if said is not None:
         monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", said)
     text = "import os, sys; sys.stderr.write(os.environ['TF_NUM_INTRAOP_THREADS'])"
-    worker = Worker("tensorflow", script(tmp_path, text), {}, (), tmp_path / "log")
+    worker = Worker("tensorflow", script(tmp_path, text), by_engines(), (), tmp_path / "log")
 
     with pytest.raises(WorkerCrashed) as caught:
         listen(worker)

@@ -28,6 +28,7 @@ from toolkit.environments.requirements import HERE, Requirements, read_requireme
 from toolkit.environments.status import Status
 from toolkit.environments.virtual import VARIABLES, find_made, find_uv, make
 from toolkit.errors import EnvironmentUnavailable, OutsideError, UnknownName
+from toolkit.inherited import allowed
 from toolkit.settings import Settings
 
 __all__ = [
@@ -180,10 +181,11 @@ def _status(name: str, settings: Settings) -> Status:
 
 def _named(requirements: Requirements, settings: Settings) -> Environment:
     name, path = requirements.name, settings.pythons[requirements.name]
-    interpreter = ask(name, path, settings.home)
+    given = allowed(settings.permissions.variables)
+    interpreter = ask(name, path, settings.home, allowed=given)
     lacks = requirements.lacking(interpreter.version, installed(interpreter.search))
     if lacks:  # what was remembered of it may be old: a `.pth` file changes the search path without a trace
-        interpreter = ask(name, path, settings.home, afresh=True)
+        interpreter = ask(name, path, settings.home, allowed=given, afresh=True)
         lacks = requirements.lacking(interpreter.version, installed(interpreter.search))
     if lacks:
         other = "to have an environment made" if requirements.can_be_made else "to use the toolkit's own TensorFlow"

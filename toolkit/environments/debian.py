@@ -15,6 +15,7 @@ from pathlib import Path
 
 from toolkit.environments.making import Making
 from toolkit.errors import EnvironmentUnavailable
+from toolkit.inherited import by_installers
 
 RELEASE = "bookworm"
 NATIVE = "native"
@@ -145,7 +146,9 @@ def _stanza(source: Source) -> str:
 
 def _network() -> str:
     """Return the machine's settings for the network; nothing else of its configuration, which may hold hooks for root."""
-    answer = subprocess.run(["apt-config", "dump", "Acquire"], capture_output=True, text=True, check=False)
+    answer = subprocess.run(
+        ["apt-config", "dump", "Acquire"], capture_output=True, text=True, check=False, env=by_installers()
+    )
     return "".join(
         line + "\n"
         for line in answer.stdout.splitlines()

@@ -11,11 +11,13 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from toolkit.environments.memory import recall, remember
 from toolkit.environments.requirements import normalize
 from toolkit.errors import RequestError
+from toolkit.inherited import by_everybody
 
 _DISTRIBUTION = re.compile(r"([A-Za-z0-9][\w.]*(?:-[A-Za-z][\w.]*)*)-(\d[^-]*)(?:-py\d.*)?\.(?:dist|egg)-info")
 _PROBE = """
@@ -45,21 +47,39 @@ def platform_here() -> str:
 
 
 def current() -> Interpreter | None:
-    """Return the interpreter that runs this, or None where Python is embedded in something else."""
+    """Return the interpreter that runs this, or None where Python is embedded in something else.
+
+    What PYTHONPATH adds to its search is left out, because no worker gets that variable.
+    """
     if not sys.executable:
         return None
     version = ".".join(map(str, sys.version_info[:3]))
-    return Interpreter(Path(sys.executable), version, platform_here(), tuple(entry for entry in sys.path if entry))
+    added = {os.path.abspath(entry) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry}
+    search = tuple(entry for entry in sys.path if entry and os.path.abspath(entry) not in added)
+    return Interpreter(Path(sys.executable), version, platform_here(), search)
 
 
 def as_is() -> dict[str, str]:
-    """Return the variables with which an interpreter imports from where it was seen to import from just now."""
-    return {name: os.environ.get(name, "") for name in ("PYTHONPATH", "PYTHONHOME", "PYTHONNOUSERSITE")}
+    """Return the variables with which an interpreter that was not made here imports its own packages and the user's, and nothing of the shell's.
+
+    The user's packages lie below his home, which a worker does not have; so their place is named.
+    """
+    own = os.environ.get("PYTHONUSERBASE") or os.path.expanduser("~/.local")  # as `site` finds it on Linux
+    told = {"PYTHONNOUSERSITE": os.environ.get("PYTHONNOUSERSITE", ""), "PYTHONUSERBASE": own}
+    return {"PYTHONPATH": "", "PYTHONHOME": "", **told}
 
 
-def ask(name: str, path: Path, home: Path, *, afresh: bool = False) -> Interpreter:
+def ask(
+    name: str,
+    path: Path,
+    home: Path,
+    *,
+    allowed: Mapping[str, str] = MappingProxyType({}),
+    afresh: bool = False,
+) -> Interpreter:
     """Return the interpreter at `path`, that the user named for `name`; asked once, then remembered until it changes.
 
+    It is asked with the variables that its workers will have: `allowed` are those that the user lets them have.
     Raises `RequestError` if there is none, or if it is no Python.
     """
     asked = f"--python {name}={str(path)!r}"
@@ -76,10 +96,11 @@ def ask(name: str, path: Path, home: Path, *, afresh: bool = False) -> Interpret
         path.absolute().parent.parent / "pyvenv.cfg"
     )  # the links of all virtual environments may point to one file
     made_ns = settings.stat().st_mtime_ns if settings.exists() else 0
-    key = [str(path.absolute()), stat.st_mtime_ns, stat.st_size, made_ns, as_is()]
+    variables = as_is() | dict(allowed)
+    key = [str(path.absolute()), stat.st_mtime_ns, stat.st_size, made_ns, variables]
     facts = None if afresh else recall(home, "interpreter", key)
     if facts is None:
-        facts = _probe(asked, path)
+        facts = _probe(asked, path, variables)
         remember(home, "interpreter", key, facts)
     return Interpreter(path.absolute(), facts["version"], facts["platform"], tuple(facts["search"]))
 
@@ -119,10 +140,15 @@ def identify(versions: Mapping[str, str], python: str, platform: str) -> str:
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
-def _probe(asked: str, path: Path) -> dict[str, Any]:
+def _probe(asked: str, path: Path, variables: Mapping[str, str]) -> dict[str, Any]:
     try:
         answer = subprocess.run(
-            [path, "-c", _PROBE], capture_output=True, text=True, timeout=_PROBE_TIMEOUT_S, check=True
+            [path, "-c", _PROBE],
+            capture_output=True,
+            text=True,
+            timeout=_PROBE_TIMEOUT_S,
+            check=True,
+            env={**by_everybody(), **variables},
         )
         return dict(json.loads(answer.stdout.splitlines()[-1]))
     except subprocess.CalledProcessError as error:

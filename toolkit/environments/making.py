@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.errors import EnvironmentUnavailable
+from toolkit.inherited import by_installers
 
 MARKER = "made.json"
 
@@ -63,10 +64,10 @@ class Making:
     ) -> list[str]:
         """Run a program, in the partial folder if in no other, and return the lines it printed.
 
-        `variables` are set over those of this process; None takes one away.
+        `variables` are set over those of `toolkit.inherited.by_installers`; None takes one away.
         Raises `EnvironmentUnavailable` with its last lines where it fails.
         """
-        given = {**os.environ, "LC_ALL": "C.UTF-8", **(variables or {})}
+        given = {**by_installers(), "LC_ALL": "C.UTF-8", **(variables or {})}
         environment = {name: value for name, value in given.items() if value is not None}
         lines: deque[str] = deque(maxlen=10_000)
         with self._start(command, environment, folder or self.folder) as process:

@@ -21,6 +21,7 @@ from toolkit.environments.making import Making, make_once, read_marker
 from toolkit.environments.memory import recall, remember
 from toolkit.environments.python311 import compile_bytecode
 from toolkit.errors import EnvironmentUnavailable
+from toolkit.inherited import by_everybody
 from toolkit.settings import Settings
 
 WHAT = "aarch64 emulation"
@@ -147,7 +148,9 @@ def version_line(emulator: Path, home: Path) -> str:
     line = recall(home, "emulator", key)
     if line is None:
         try:
-            answer = subprocess.run([emulator, "--version"], capture_output=True, text=True, timeout=60, check=True)
+            answer = subprocess.run(
+                [emulator, "--version"], capture_output=True, text=True, timeout=60, check=True, env=by_everybody()
+            )
             line = answer.stdout.splitlines()[0]
         except (OSError, subprocess.SubprocessError, IndexError) as error:
             raise EnvironmentUnavailable(f"emulation: {emulator} does not run here", str(error)) from error

@@ -18,10 +18,9 @@ from toolkit.settings import Settings
 # What the user's shell says about some other interpreter must not reach into an environment that is complete by itself.
 VARIABLES = {"PYTHONPATH": "", "PYTHONHOME": "", "PYTHONNOUSERSITE": "1"}
 
-# Variables that would make uv look elsewhere, or Python leave out the bytecode (importing tensorflow takes 14 s without, 3.5 s with).
+# Those of uv's own variables, which it gets, that would make it look elsewhere.
 UV_VARIABLES: dict[str, str | None] = dict.fromkeys(
-    "PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE VIRTUAL_ENV CONDA_PREFIX UV_PYTHON UV_SYSTEM_PYTHON UV_PROJECT_ENVIRONMENT"
-    " UV_CONSTRAINT UV_OVERRIDE UV_EXCLUDE_NEWER UV_NO_BINARY".split()
+    "UV_PYTHON UV_SYSTEM_PYTHON UV_PROJECT_ENVIRONMENT UV_CONSTRAINT UV_OVERRIDE UV_EXCLUDE_NEWER UV_NO_BINARY".split()
 ) | {"UV_NO_PROGRESS": "1"}
 
 

@@ -27,7 +27,7 @@ __all__ = ["Launch", "status"]
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """How to start a script: `command` plus its path and arguments, with `variables` set over the present ones.
+    """How to start a script: `command` plus its path and arguments, with `variables` beside those of `toolkit.inherited.by_everybody`.
 
     `identity` goes into the keys of jobs, and changes with whatever could change a result.
     `about` goes into the report: `engine`, `machine`, `launcher`, `cpu`, `processor` (its class, by the instructions on which results depend),

@@ -12,6 +12,7 @@ from toolkit import environments
 from toolkit.environments import Environment, Status, instructions
 from toolkit.environments.processors import PROCESSORS
 from toolkit.errors import RequestError
+from toolkit.inherited import allowed, by_engines
 from toolkit.launchers import Launch
 from toolkit.settings import Settings
 
@@ -28,10 +29,11 @@ def prepare(environment: str, options: Mapping[str, object], settings: Settings)
         raise RequestError(f"launcher local: unknown option {', '.join(map(repr, sorted(options)))}; it has none")
     resolved = environments.resolve(environment, settings=settings)
     model, has = cpu()
+    said = by_engines() | allowed(settings.permissions.variables)
     return Launch(
         command=(str(resolved.python),),
-        variables=resolved.variables,
-        identity=_identity(resolved, has),
+        variables={**resolved.variables, **said},
+        identity=_identity(resolved, has, said),
         about={
             "engine": resolved.engine,
             "machine": os.uname().machine,
@@ -72,6 +74,7 @@ def cpu() -> tuple[str, list[str]]:
     return model, [feature for feature in (*_X86, *_ARM) if feature in has]
 
 
-def _identity(environment: Environment, features: list[str]) -> str:
+def _identity(environment: Environment, features: list[str], said: Mapping[str, str]) -> str:
     """Return a hash without the model's name: machines that choose the same kernels share their finished jobs."""
-    return hashlib.sha256(" ".join([environment.identity, "local", *features]).encode()).hexdigest()[:16]
+    variables = (f"{name}={value}" for name, value in sorted(said.items()))
+    return hashlib.sha256(" ".join([environment.identity, "local", *features, *variables]).encode()).hexdigest()[:16]

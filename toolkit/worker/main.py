@@ -140,6 +140,8 @@ def _child_process(folder: Path, private: tuple[int, ...]) -> None:
     faulthandler.enable(file=sys.stderr)
     scratch = folder / "tmp"
     scratch.mkdir(exist_ok=True)
+    if os.environ.get("HOME") == os.environ.get("TMPDIR"):  # else the user lets it have his own
+        os.environ["HOME"] = str(scratch)
     os.environ["TMPDIR"] = tempfile.tempdir = str(
         scratch
     )  # what the engine imported may have asked for the folder already

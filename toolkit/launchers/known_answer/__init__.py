@@ -8,12 +8,12 @@ by `check_sums.py`, which also tells whether the processor is of the class that 
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 from pathlib import Path
 
 from toolkit.errors import TargetUnavailable
+from toolkit.inherited import by_everybody
 from toolkit.launchers import Launch
 
 __all__ = ["FOLDER", "known_answer"]
@@ -43,7 +43,7 @@ def _run(command: list[str], launch: Launch, who: str) -> tuple[str, dict[str, t
     try:
         ended = subprocess.run(
             command,
-            env={**os.environ, **launch.variables},
+            env={**by_everybody(), **launch.variables},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=_TIMEOUT_S,

@@ -1,0 +1,92 @@
+"""The environment variables that a program gets which the toolkit starts: those of a list, and never all that a shell holds.
+
+What is on no list reaches nobody: a preloaded library, another backend of Keras, a flag of TensorFlow's, a password. docs/security.md has the lists.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+
+from toolkit.errors import RequestError
+
+# What every program needs, and what changes no number: where programs are, how text is written, what time it is.
+_EVERYBODY = ("PATH", "LANG", "LANGUAGE", "LC_*", "TZ")
+
+# What an engine on this machine computes with, as the machine's owner says. Sums are split by it, or kernels chosen, so it is part of a job's key.
+_COMPUTING = (
+    "OMP_NUM_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+    "TF_NUM_INTEROP_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "OPENBLAS_CORETYPE",
+    "MKL_NUM_THREADS",
+    "NVPL_BLAS_DEBUG_CPU_TYPE",
+    "NPY_DISABLE_CPU_FEATURES",
+    "DNNL_MAX_CPU_ISA",
+    "ONEDNN_MAX_CPU_ISA",
+    "CUDA_VISIBLE_DEVICES",
+    "CUDA_DEVICE_ORDER",
+    "HIP_VISIBLE_DEVICES",
+    "ROCR_VISIBLE_DEVICES",
+)
+
+# What uv, apt and dpkg need beside: the user's own caches, indexes, certificates and passwords for them, and the way to the network.
+_INSTALLING = (
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "TMPDIR",
+    "UV_*",
+    "XDG_*",
+    "NETRC",
+    "APT_CONFIG",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "CURL_CA_BUNDLE",
+    "REQUESTS_CA_BUNDLE",
+    "DBUS_SESSION_BUS_ADDRESS",  # behind which a keyring has the password of an index
+    "NIX_LD*",
+    "PYENV_*",  # by which its commands called `python` find one
+    *(name for each in ("http", "https", "ftp", "all", "no") for name in (f"{each}_proxy", f"{each}_proxy".upper())),
+)
+
+# What the toolkit itself says to a worker; nobody may say it in its place.
+_OWN = ("TMPDIR", "PYTHONUNBUFFERED", "PYTHONNOUSERSITE", "NO_COLOR")
+
+
+def by_everybody() -> dict[str, str]:
+    """Return the variables that every program gets."""
+    return _of(_EVERYBODY)
+
+
+def by_engines() -> dict[str, str]:
+    """Return what is said of how engines on this machine compute: for their workers, and for the keys of their jobs."""
+    return _of(_COMPUTING)
+
+
+def by_installers() -> dict[str, str]:
+    """Return the variables of the programs that make environments, which run nothing of a model."""
+    return _of((*_EVERYBODY, *_INSTALLING))
+
+
+def allowed(names: Iterable[str]) -> dict[str, str]:
+    """Return the variables that the user lets workers have; RequestError, with all mistakes, for one that is not set or is the toolkit's own."""
+    found, wrong = {}, []
+    for name in names:
+        if name in _OWN:
+            wrong.append(f"--allow-env {name}: the toolkit sets it itself for each worker")
+        elif name not in os.environ:
+            close = difflib.get_close_matches(name, os.environ, n=1)
+            wrong.append(f"--allow-env {name}: is not set here" + (f"; did you mean {close[0]!r}?" if close else ""))
+        else:
+            found[name] = os.environ[name]
+    if wrong:
+        raise RequestError("\n".join(wrong))
+    return found
+
+
+def _of(patterns: Iterable[str]) -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if any(fnmatchcase(name, one) for one in patterns)}
