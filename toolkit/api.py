@@ -129,7 +129,7 @@ def _build(
             shown = outcome
             if not others:  # with several sizes, the numbers may be of another one than this model's
                 shown = attributed(model, tried[profile.name, str(outcome.artifact.asked)], outcome, executor)
-            shown = Request(original, samples, given).after_build(shown, out)
+            shown = Request(original, samples, given, permissions=executor.settings.permissions).after_build(shown, out)
             outcomes[profile.name] = shown
             bundle.write(shown, out, sizes.of(outcome))
     return {profile.name: outcomes[profile.name] for profile in profiles}
@@ -284,7 +284,8 @@ def _verify(
         if isinstance(outcome, Verdict) and not others:
             outcome = attributed(model, trial, outcome, executor)
         if isinstance(outcome, Verdict):
-            asked = Request(original, samples, given, tuple(renames), bool(called.inputs or called.outputs))
+            renamed, permissions = bool(called.inputs or called.outputs), executor.settings.permissions
+            asked = Request(original, samples, given, tuple(renames), renamed, permissions)
             outcome = asked.after_verify(outcome)
         outcomes[trial.target.name] = outcome
         if isinstance(outcome, Verdict) and out is not None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from toolkit.bundle import kept_artifact
 from toolkit.errors import EdgeToolkitError
 from toolkit.opening import OTHERS, Samples, Sets
+from toolkit.permissions import Permissions
 from toolkit.recipe import FLOAT
 from toolkit.report.attempts import deciding_comparison
 from toolkit.source import Original
@@ -21,6 +22,7 @@ class Request:
     """What a verb was asked: for which model, with which samples, for which target as it was named.
 
     `renames` are texts "THEIRS=OURS", as `verify` takes them; `renamed` is whether tensors of the artifact are called otherwise, said or not.
+    `permissions` are those of the user's own code.
     """
 
     original: Original
@@ -28,6 +30,7 @@ class Request:
     target: str
     renames: tuple[str, ...] = ()
     renamed: bool = False
+    permissions: Permissions = field(default_factory=Permissions)
 
     def after_build(self, verdict: Verdict, out: Path) -> Verdict:
         """Return the verdict with what tells more about the scheme that was wanted, else about itself where it did not pass; `out` has its bundle."""
@@ -76,13 +79,11 @@ class Request:
 
     def _about(self, verb: str, artifact: Path, *more: str) -> str:
         source = ["--source", str(self.original.path), "--target", self.target]
-        return _text([verb, str(artifact), *source, *self._sets(), *_model(self.original), *more])
+        return _text([verb, str(artifact), *source, *self._sets(), *self._model(), *more])
 
     def _build(self, scheme: str) -> str:
         named = ["--target", self.target, "--scheme", scheme]
-        return _text(
-            ["build", str(self.original.path), *named, *self._sets(), *_model(self.original), *self._judging()]
-        )
+        return _text(["build", str(self.original.path), *named, *self._sets(), *self._model(), *self._judging()])
 
     def _judging(self) -> Iterator[str]:
         """Yield what was said of how to judge, as flags of `build` and `verify`."""
@@ -94,6 +95,10 @@ class Request:
             yield from ("--output-kind", f"{output}={kind}")
         if self.original.device != "cpu":
             yield from ("--reference-device", self.original.device)
+
+    def _model(self) -> Iterator[str]:
+        yield from _model(self.original)
+        yield from self.permissions.flags()
 
     def _sets(self) -> list[str]:
         return [*_set("--calibration", self.samples.calibration), *_set("--eval", self.samples.evaluation)]

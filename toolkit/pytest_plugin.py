@@ -46,15 +46,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help=f"where baselines lie, and each edge_verify must have one; else {_FOLDER} beside the test, where they may be missing",
     )
     parser.addini("edge_baseline_dir", "as --edge-baseline-dir; relative to the folder of this file")
+    parser.addini(
+        "edge_allow_read", "files and folders that builders, sample functions and metrics may read too", "paths", []
+    )
+    parser.addini("edge_allow_network", "let builders, sample functions and metrics reach the network", "bool", False)
+    parser.addini("edge_allow_env", "environment variables that workers get", "args", [])
 
 
 @pytest.fixture(scope="session")
-def edge_executor() -> Iterator[Executor]:
+def edge_executor(pytestconfig: pytest.Config) -> Iterator[Executor]:
     """Return the workers that all tests share, with the cache folder of the command line, so that nothing is imported or done twice."""
     from toolkit.executor import Executor
+    from toolkit.permissions import Permissions
     from toolkit.settings import Settings
 
-    with Executor(Settings()) as executor:
+    said = [pytestconfig.getini(f"edge_allow_{name}") for name in ("read", "network", "env")]
+    permissions = Permissions(tuple(said[0]), said[1], tuple(said[2]))
+    with Executor(Settings(permissions=permissions)) as executor:
         yield executor
 
 

@@ -154,7 +154,7 @@ def open_source(original: Original, executor: Executor) -> Source:
         key=chosen["key"],
         signature={**chosen, "inputs": inputs},
         files=files,
-        options=_options(original, kind) | {"code": opened.get("code", {})},
+        options=_options(original, kind, executor) | {"code": opened.get("code", {})},
         engine=_engine(executor),
         device=original.device,
         coverage=opened.get("coverage"),
@@ -247,7 +247,7 @@ def _locate(original: Original) -> tuple[str, dict[str, Path]]:
 
 
 def _inspect(original: Original, kind: str, files: Mapping[str, Path], executor: Executor) -> dict[str, Any]:
-    options = _options(original, kind)
+    options = _options(original, kind, executor)
     job = _job(f"inspect {original.path.name}", "inspect", original.path, options, files, _READER)
     (entry,) = executor.run(job)
     return dict(entry.result)
@@ -258,7 +258,7 @@ def _open(original: Original, kind: str, files: Mapping[str, Path], executor: Ex
 
     Which files these are only running it tells; so each answer names them, and what is asked next time is keyed by what they hold now.
     """
-    options = _options(original, kind)
+    options = _options(original, kind, executor)
     code: dict[str, str] = {}
     title = f"open {original.path.name}"
     for _ in range(_TIMES_READ):
@@ -272,9 +272,11 @@ def _open(original: Original, kind: str, files: Mapping[str, Path], executor: Ex
     raise RequestError(f"builder {original.builder}: the files that it reads change while it is run")
 
 
-def _options(original: Original, kind: str) -> dict[str, Any]:
+def _options(original: Original, kind: str, executor: Executor) -> dict[str, Any]:
     """Return what every job that loads the model is asked."""
+    allowed = executor.settings.permissions.of_user_code() if original.builder else {}
     return {
+        **allowed,
         "kind": kind,
         "builder": _builder(original),
         "inputs": dict(original.inputs),
@@ -401,7 +403,7 @@ def _cut_behind_strings(
     original: Original, kind: str, files: Mapping[str, Path], key: str, executor: Executor
 ) -> str | None:
     """Return the flags that cut a signature behind the part that reads strings; None where no such place is known."""
-    options = _options(original, kind) | {"signature": key}
+    options = _options(original, kind, executor) | {"signature": key}
     job = _job(f"cut {original.path.name}", "propose", original.path, options, files, _engine(executor))
     (entry,) = executor.run(job)
     if not entry.result["inputs"]:

@@ -13,7 +13,7 @@ import pytest
 from toolkit import inherited
 from toolkit.environments import interpreters
 from toolkit.environments.making import make_once
-from toolkit.errors import EdgeToolkitError, RequestError
+from toolkit.errors import RequestError
 from toolkit.launchers import local
 from toolkit.permissions import Permissions
 from toolkit.settings import Settings
@@ -159,9 +159,3 @@ def test_no_program_is_started_with_the_whole_environment():
     )  # a worker, an installer, the emulator's version and its known answer, apt's configuration, an interpreter
     assert not without
     assert not [path for path, text in sources.items() if "**os.environ" in text or "os.environ.copy" in text]
-
-
-def test_an_allowed_variable_that_is_gone_is_a_wrong_request(tmp_path):
-    """Through the API, where no flag was read."""
-    with pytest.raises(EdgeToolkitError, match="--allow-env OURS: is not set here"):
-        identity(tmp_path, "OURS")

@@ -21,6 +21,7 @@ from toolkit.errors import EnvironmentUnavailable, RequestError, Unconvertible, 
 from toolkit.jobs import Engine
 from toolkit.next_steps import Request
 from toolkit.opening import Samples
+from toolkit.permissions import Permissions
 from toolkit.report import comparison_text
 from toolkit.report.attempts import deciding_comparison, deciding_text
 from toolkit.runtime import Run
@@ -1234,19 +1235,20 @@ def test_the_next_command_says_all_that_was_said_of_the_model(judged, tmp_path):
     assert "--trust" in words
 
 
-def test_an_artifact_with_other_names_is_verified_again_by_them(judged, profile):
+def test_an_artifact_with_other_names_is_verified_again_by_them(judged, profile, tmp_path):
     """What was said of them is said again."""
     rate = profile(metric="top1_agreement", limit=0.9, unit="fraction")
     few = judged({name: scores[:20] for name, scores in stages().items()}, rate)
     sets = Samples("c.npz", limits=Path("l.toml"), task_metrics=("f1",), output_kinds={"scores": "ranking"})
-    asked = Request(Original(Path("m"), device="gpu"), sets, "host", ("out=scores",), True)
+    allowed = Permissions((tmp_path,), network=True, variables=("PATH",))
+    asked = Request(Original(Path("m"), device="gpu"), sets, "host", ("out=scores",), True, allowed)
 
     step = asked.after_verify(few).next_step
 
     assert step is not None
     assert step.command.endswith(
-        "--source m --target host --calibration c.npz --rename out=scores --limits l.toml --task-metric f1 "
-        "--output-kind scores=ranking --reference-device gpu"
+        f"--source m --target host --calibration c.npz --allow-read {tmp_path} --allow-network --allow-env PATH "
+        "--rename out=scores --limits l.toml --task-metric f1 --output-kind scores=ranking --reference-device gpu"
     )
     assert step.why == "with about 36 samples in a set of --eval beside that which calibrates: that settles it"
 

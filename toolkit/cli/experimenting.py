@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from toolkit.cli.options import (
+    Allowed,
     ArtifactPath,
     Calibration,
     Common,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 def sweep(
     common: Common,
     handed: Handed,
+    allowed: Allowed,
     source: SourcePath,
     target: Targets,
     calibration: Calibration = None,
@@ -73,7 +75,7 @@ def sweep(
     )
     sweep_table.sorted_by([], sort)
     sweep_table.filtered([], conditions or ())
-    with common.executor() as executor:
+    with common.executor(allowed) as executor:
         metrics, kinds = tuple(task_metric or ()), kinds_of(output_kind)
         samples = Samples(calibration, evaluation, limits, task_metrics=metrics, output_kinds=kinds)
         rows = sweep(handed(source), target, samples, asking, executor=executor)
@@ -90,6 +92,7 @@ def sweep(
 def debug(
     common: Common,
     handed: Handed,
+    allowed: Allowed,
     artifact: ArtifactPath,
     source: Annotated[Path, typer.Option("--source", metavar="SOURCE", help="The original model.")],
     target: OneTarget = "host",
@@ -121,10 +124,16 @@ def debug(
         if suggest:
             raise RequestError("debug --stage: names an operator, and has no use for --suggest")
         return _locate(
-            common, artifact, handed(source), sets, Looking(target, 4 if samples is None else samples), (stage, out)
+            common,
+            allowed,
+            artifact,
+            handed(source),
+            sets,
+            Looking(target, 4 if samples is None else samples),
+            (stage, out),
         )
     looking = Looking(target, 32 if samples is None else samples, suggest)
-    with common.executor() as executor:
+    with common.executor(allowed) as executor:
         found = debug(artifact, handed(source), sets, looking, executor=executor)
         if out is not None:
             drift.write(found.drift, out, artifact.name, executor)
@@ -133,7 +142,13 @@ def debug(
 
 
 def _locate(
-    common: Common, artifact: Path, original: Original, sets: Samples, looking: Looking, asked: tuple[str, Path | None]
+    common: Common,
+    allowed: Allowed,
+    artifact: Path,
+    original: Original,
+    sets: Samples,
+    looking: Looking,
+    asked: tuple[str, Path | None],
 ) -> int:
     from toolkit.attribution.folder import write
     from toolkit.bundle import require_writable
@@ -142,7 +157,7 @@ def _locate(
     stage, out = asked
     if out is not None:
         require_writable(out)
-    with common.executor() as executor:
+    with common.executor(allowed) as executor:
         found = locate(artifact, original, sets, looking, None if stage == "guilty" else stage, executor=executor)
         if out is not None:
             write(found, out / "attribution")
@@ -154,6 +169,7 @@ def _locate(
 def calibration_lint(
     common: Common,
     handed: Handed,
+    allowed: Allowed,
     calibration: Annotated[str, typer.Argument(metavar="SET", help="The calibration set, as --calibration takes it.")],
     source: Annotated[Path, typer.Option("--source", metavar="SOURCE", help="The model that it is for.")],
     evaluation: Evaluation = None,
@@ -164,7 +180,7 @@ def calibration_lint(
     from toolkit.examination import lint
     from toolkit.opening import Samples
 
-    with common.executor() as executor:
+    with common.executor(allowed) as executor:
         found = lint(handed(source), Samples(calibration, evaluation, limits), executor=executor)
     common.show({"findings": [dict(finding) for finding in found]}, lambda: report.findings_text(calibration, found))
     return int(any(finding["severity"] == linting.SEVERE for finding in found))

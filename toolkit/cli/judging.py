@@ -9,6 +9,7 @@ from typing import Annotated, get_args
 import typer
 
 from toolkit.cli.options import (
+    Allowed,
     Bounds,
     Common,
     EvaluationSets,
@@ -31,6 +32,7 @@ from toolkit.errors import RequestError, UnknownName
 def verify(
     common: Common,
     handed: Handed,
+    allowed: Allowed,
     reported: Reported,
     artifact: Annotated[
         Path, typer.Argument(metavar="ARTIFACT", help="A .tflite file; with --bounds, a bundle whose runs are judged.")
@@ -94,7 +96,7 @@ def verify(
     metrics, kinds = tuple(task_metric or ()), kinds_of(output_kind)
     samples = Samples(*sets, limits, stop_early=stop_early, task_metrics=metrics, output_kinds=kinds)
     named = Renamed(artifact, tuple(rename or ()))
-    with common.executor() as executor:
+    with common.executor(allowed) as executor:
         outcomes = verify(named, original, target, samples, out, executor=executor)
     document = report.outcomes_json(outcomes)
     common.show(document, lambda: report.outcomes_text(outcomes))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from toolkit.cli.options import Common, Handed, OutputKinds, kinds_of
+from toolkit.cli.options import Allowed, Common, Handed, OutputKinds, kinds_of
 from toolkit.cli.verbs import app, cache, targets, verb
 
 
@@ -15,6 +15,7 @@ from toolkit.cli.verbs import app, cache, targets, verb
 def inspect_(
     common: Common,
     handed: Handed,
+    allowed: Allowed,
     path: Annotated[Path, typer.Argument(metavar="PATH", help="A source or an artifact.")],
     output_kind: OutputKinds = None,
 ) -> int:
@@ -22,7 +23,7 @@ def inspect_(
     from toolkit import report
     from toolkit.api import inspect
 
-    with common.executor() as executor:
+    with common.executor(allowed) as executor:
         held = inspect(handed(path), kinds=kinds_of(output_kind), executor=executor)
     common.show(held, lambda: report.inspected_text(path, held))
     return 0

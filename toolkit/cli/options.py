@@ -147,11 +147,13 @@ class Common:
             raise RequestError(f"--timeout {self._timeout_s:g} and --memory {self._memory_gb:g}: both must be above 0")
         return Limits(self._timeout_s, int(self._memory_gb * 1e9))
 
-    def executor(self) -> Executor:
+    def executor(self, allowed: Allowed) -> Executor:
+        from dataclasses import replace
+
         from toolkit.executor import Executor
         from toolkit.progress import Progress
 
-        return Executor(self.settings, Progress())
+        return Executor(replace(self.settings, permissions=allowed.permissions), Progress())
 
     def show(self, document: Any, text: Callable[[], str]) -> None:
         """Print the result: one JSON document, or the text for people."""
@@ -161,6 +163,44 @@ class Common:
 def say(line: str) -> None:
     """Tell people on standard error what is going on."""
     print(line, file=sys.stderr, flush=True)
+
+
+class Allowed:
+    """What the user's own code may do beside what every job may, read."""
+
+    OPTIONS: ClassVar[Options] = {
+        "allow_read": (
+            Annotated[
+                list[Path] | None,
+                typer.Option(
+                    "--allow-read",
+                    metavar="PATH",
+                    help="Your own code (builder, samples, metrics) may read this file or folder too; may be given again.",
+                ),
+            ],
+            None,
+        ),
+        "allow_network": (
+            Annotated[bool, typer.Option("--allow-network", help="Your own code may reach the network.")],
+            False,
+        ),
+        "allow_env": (
+            Annotated[
+                list[str] | None,
+                typer.Option(
+                    "--allow-env",
+                    metavar="NAME",
+                    help="Workers get this environment variable as it is set here; may be given again.",
+                ),
+            ],
+            None,
+        ),
+    }
+
+    def __init__(self, allow_read: list[Path] | None, allow_network: bool, allow_env: list[str] | None) -> None:
+        from toolkit.permissions import Permissions
+
+        self.permissions = Permissions(tuple(allow_read or ()), allow_network, tuple(allow_env or ()))
 
 
 class Handed:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from toolkit.cli.options import (
+    Allowed,
     ArtifactPath,
     Calibration,
     CalibrationSets,
@@ -37,6 +38,7 @@ def build(
     common: Common,
     handed: Handed,
     quantized: Quantized,
+    allowed: Allowed,
     reported: Reported,
     source: SourcePath,
     target: Targets,
@@ -59,7 +61,7 @@ def build(
     sets = sets_of("--calibration", calibration), sets_of("--eval", evaluation)
     metrics, kinds = tuple(task_metric or ()), kinds_of(output_kind)
     samples = Samples(*sets, limits, stop_early=stop_early, task_metrics=metrics, output_kinds=kinds)
-    with common.executor() as executor:
+    with common.executor(allowed) as executor:
         outcomes = build(original, target, samples, out, scheme=quantized(scheme), executor=executor)
     document = report.outcomes_json(outcomes)
     common.show(document, lambda: report.outcomes_text(outcomes))
@@ -72,6 +74,7 @@ def convert(
     common: Common,
     handed: Handed,
     quantized: Quantized,
+    allowed: Allowed,
     source: SourcePath,
     scheme: Annotated[str, typer.Option("--scheme", metavar="S", help="The quantization scheme.")] = "float32",
     calibration: Calibration = None,
@@ -88,7 +91,7 @@ def convert(
 
     recipe = quantized(scheme).of(Recipe(scheme, inputs=inputs_dtype, outputs=outputs_dtype))
     artifact_format = format_of(out)
-    with common.executor() as executor:
+    with common.executor(allowed) as executor:
         artifact = convert(
             handed(source, several=("shape",)),
             recipe,
@@ -104,6 +107,7 @@ def convert(
 @verb(app, "run")
 def run(
     common: Common,
+    allowed: Allowed,
     artifact: ArtifactPath,
     target: OneTarget,
     samples: Annotated[
@@ -117,7 +121,7 @@ def run(
     from toolkit import report
     from toolkit.api import run
 
-    with common.executor() as executor:
+    with common.executor(allowed) as executor:
         ran = run(artifact, target, samples, out, executor=executor)
     common.show(report.run_json(ran, out), lambda: report.run_text(ran, out))
     return 0

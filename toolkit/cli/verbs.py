@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from toolkit.cli.options import Common, Handed, Quantized, Reported, say
+from toolkit.cli.options import Allowed, Common, Handed, Quantized, Reported, say
 from toolkit.errors import EdgeToolkitError
 
 INTERRUPTED = 130  # 128 + SIGINT, as a shell says it
@@ -31,7 +31,13 @@ app.add_typer(calibrations, name="calibration")
 app.add_typer(cache, name="cache")
 
 # A verb that has a parameter of this name has the options of the group, which it gets read. All have `common`, as their first.
-_GROUPS: dict[str, Any] = {"common": Common, "handed": Handed, "quantized": Quantized, "reported": Reported}
+_GROUPS: dict[str, Any] = {
+    "common": Common,
+    "handed": Handed,
+    "quantized": Quantized,
+    "allowed": Allowed,
+    "reported": Reported,
+}
 
 
 def verb(group: typer.Typer, name: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
