@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
+from toolkit import printable
 from toolkit.errors import RequestError
 
 # What every program needs, and what changes no number: where programs are, how text is written, what time it is.
@@ -84,7 +85,7 @@ def allowed(names: Iterable[str]) -> dict[str, str]:
         else:
             found[name] = os.environ[name]
     if wrong:
-        raise RequestError("\n".join(wrong))
+        raise RequestError(printable.lines(wrong))
     return found
 
 

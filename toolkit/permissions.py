@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from toolkit import printable
 from toolkit.errors import RequestError
 from toolkit.inherited import allowed
 
@@ -39,7 +40,7 @@ class Permissions:
         except RequestError as error:
             wrong.append(error.problem)
         if wrong:
-            raise RequestError("\n".join(wrong))
+            raise RequestError(printable.lines(wrong))
 
     def of_user_code(self) -> dict[str, Any]:
         """Return what the answer of the user's code may depend on, as JSON for its job's key; nothing where nothing is allowed."""
