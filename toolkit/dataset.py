@@ -315,6 +315,7 @@ def _job(
             f"readers.{name}" for name in sorted({*kinds, "images", *_SHARED})
         ),  # images has the steps for them, too
         cached=all(one.cached for one in sets.values()),
+        user_code=not all(one.cached for one in sets.values()),
     )
 
 

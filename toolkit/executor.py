@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from toolkit.access import Access, access_of
 from toolkit.environments import preload
 from toolkit.errors import EdgeToolkitError, WorkerError, WorkerTimeout
 from toolkit.job_graph import Goal, Graph
@@ -198,7 +199,7 @@ class Executor:
             job, claim, worker, time.monotonic() + limits.timeout_s + _ANSWER_GRACE_S + starting
         )
         self._graph.waiting.remove(job)
-        worker.run(number, claim.folder, limits)
+        worker.run(number, claim.folder, limits, self._access(job))
         self._watch(job, "started", None)
 
     def _drop(self, job: Job) -> None:
@@ -213,6 +214,9 @@ class Executor:
 
     def _limits(self, job: Job) -> Limits:
         return job.limits or self.settings.limits
+
+    def _access(self, job: Job) -> Access:
+        return access_of(job, [self._path(source) for source in job.inputs.values()], self.settings.permissions)
 
     def _worker(self, engine: Engine) -> Worker:
         if engine.name not in self._workers:
@@ -259,7 +263,12 @@ class Executor:
         job, claim = running.job, running.claim
         try:
             result, seconds, files = read_response(job.title, self._limits(job), claim.folder, event)
-            about = {**self.launch(job.engine).about, "title": job.title, "peak_bytes": event["peak_bytes"]}
+            about = {
+                **self.launch(job.engine).about,
+                "title": job.title,
+                "peak_bytes": event["peak_bytes"],
+                "confined": worker.confined,
+            }
             entry = claim.seal(result, seconds, about, files)
         except EdgeToolkitError as error:
             self._fail(job, claim, error)

@@ -50,7 +50,7 @@ class Job:
     uses by name; `options` is JSON; `inputs` are paths or what other jobs give. `cached` is False for what depends on more than its
     inputs: a user's function, a measurement of time. `notes` are told to the job beside its options and change nothing but its messages, so they
     are no part of the key.
-    Without `limits` of its own it has those of the run's settings.
+    Without `limits` of its own it has those of the run's settings. `user_code` is whether it runs code that the user gave: a builder, or a function.
     """
 
     title: str
@@ -63,6 +63,7 @@ class Job:
     cached: bool = True
     notes: Mapping[str, Any] = field(default_factory=dict)
     limits: Limits | None = None
+    user_code: bool = False
 
     def output(self, name: str) -> Output:
         """Return one file or folder of what this job will write."""

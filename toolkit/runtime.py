@@ -112,6 +112,7 @@ def metric_job(function: str, outputs: Output, count: int, signature: Mapping[st
         },
         inputs={"outputs": outputs, "labels": samples, **file},
         cached=False,
+        user_code=True,
     )
 
 

@@ -326,7 +326,9 @@ def _job(
     kind = options["kind"]
     plugins = (f"sources.{kind}",)
     module = "worker.original" if call in _OF_ALL_KINDS else f"sources.{kind}"
-    return Job(title, module, call, engine, options, dict(inputs), plugins, notes={"path": str(path)})
+    user_code = options["builder"] is not None and call != "inspect"
+    notes = {"path": str(path)}
+    return Job(title, module, call, engine, options, dict(inputs), plugins, notes=notes, user_code=user_code)
 
 
 def _engine(executor: Executor) -> Engine:

@@ -14,6 +14,7 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
+from toolkit.access import Access
 from toolkit.environments import MOUNT
 from toolkit.errors import (
     EdgeToolkitError,
@@ -27,13 +28,14 @@ from toolkit.errors import (
 from toolkit.inherited import by_everybody
 from toolkit.limits import Limits
 from toolkit.store import Files
+from toolkit.worker.confinement import NOT_CONFINED
 from toolkit.worker.request import sha256
 
 _MAIN = Path(__file__).resolve().parent / "worker" / "main.py"
 _END_S = 5.0
 _LONGEST_EVENT = 1 << 20
 _FIELDS: dict[str, dict[str, tuple[type, ...]]] = {
-    "ready": {},
+    "ready": {"confined": (str,)},
     "failed": {"problem": (str,)},
     "ended": {"id": (int,), "status": (int,), "killed_for": (str, type(None)), "peak_bytes": (int,)},
 }
@@ -60,10 +62,12 @@ class Worker:
     ) -> None:
         self.name = name
         self.ready = False
+        self.confined = NOT_CONFINED  # what the worker said of it, in words
         self._text = b""
         self._log = log
         scratch = str(log.parent)  # a job has a folder of its own for both
         arguments = [argument for module in preload for argument in ("--preload", module)]
+        arguments += ["--private", str(Path.home())]
         own = {key: value for key, value in variables.items() if key != MOUNT}
         if MOUNT in variables:
             arguments += ["--mount", variables[MOUNT]]
@@ -92,14 +96,15 @@ class Worker:
         os.set_blocking(self.descriptor, False)
         self._commands = self._process.stdin
 
-    def run(self, number: int, folder: Path, limits: Limits) -> None:
-        """Ask for the job in `folder`; the answer comes as an `ended` event with this number."""
+    def run(self, number: int, folder: Path, limits: Limits, access: Access) -> None:
+        """Ask for the job in `folder`, which may reach no more than `access`; the answer comes as an `ended` event with this number."""
         command = {
             "do": "run",
             "id": number,
             "folder": str(folder),
             "timeout_s": limits.timeout_s,
             "memory_bytes": limits.memory_bytes,
+            "access": access.to_json(),
         }
         with contextlib.suppress(BrokenPipeError):  # a dead worker is noticed where its events are read
             self._commands.write(json.dumps(command).encode() + b"\n")
@@ -124,7 +129,8 @@ class Worker:
             event = _event(line)
             if event is None:
                 raise self.lie(line)
-            self.ready = self.ready or event["event"] == "ready"
+            if event["event"] == "ready":
+                self.ready, self.confined = True, event["confined"]
             if event["event"] == "failed":
                 raise EnvironmentUnavailable(f"{self.name}: {event['problem']}", self.last_words())
             yield event

@@ -252,7 +252,7 @@ def test_a_line_without_end_is_a_lie(tmp_path, worker, job):
 
 def test_a_flood_of_honest_events_ends_with_the_worker(worker, job):
     """Saying "ready" again and again is no answer, and does not keep the host from its other work."""
-    settings = worker("for _ in range(2000):\n    print(json.dumps({'event': 'ready'}), flush=True)")
+    settings = worker("for _ in range(2000):\n    print(json.dumps({'event': 'ready', 'confined': 'no'}), flush=True)")
 
     with Executor(settings) as executor, pytest.raises(WorkerCrashed, match="exited with status 0"):
         executor.run(job)

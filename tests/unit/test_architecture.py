@@ -12,17 +12,19 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "toolkit"
 
 # From the ground up; a module may import from its own line and from those before it. `a/*` are plugins: see below.
-ORDER = """
+ORDER = """\
     printable
     errors limits
     inherited permissions
+    worker.confinement worker.confinement.kernel worker.confinement.landlock worker.confinement.seccomp worker.confinement.places \
+        worker.confinement.processes
     files.shapes files files.foreign settings registry worker.request worker.kept_scheme worker.shards worker.table_index worker.device_operators
     worker.labels worker.user_code worker.devices
     config signature sizes
     environments
     launchers launchers/*
     jobs store
-    job_graph
+    job_graph access
     workers
     executor progress
     worker.endings

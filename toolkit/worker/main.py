@@ -3,14 +3,16 @@
 A fork costs a few milliseconds where importing the engine costs seconds, and whatever the engine does to its process
 (a signal, a leak, an exit), only that job ends. This process itself never calls the engine, so its forks are clean.
 
-    python main.py [--mount FOLDER]... [--preload MODULE]...
+    python main.py [--mount FOLDER]... [--preload MODULE]... [--private FOLDER] [--confined TEXT]
 
-A mounted folder is a package that this interpreter lacks, borrowed from another.
+A mounted folder is a package that this interpreter lacks, borrowed from another. What lies in the private folder, the user's home, no job
+reads unless it names it. A text says that this process is confined already, and how: then its children do not confine themselves.
 It speaks JSON lines: commands on standard input, events on standard output. Both are moved to private file descriptors first, and
 children do not have them, so nothing that an engine prints can be taken for an event.
 
-    {"do": "run", "id": 1, "folder": "...", "timeout_s": 60, "memory_bytes": 4000000000}     {"do": "cancel", "id": 1}
-    {"event": "ready", "python": ..., "machine": ...}      {"event": "failed", "problem": ...}
+    {"do": "run", "id": 1, "folder": "...", "timeout_s": 60, "memory_bytes": 4000000000, "access": {"reads": [...], ...}, "modules": [...]}
+    {"do": "cancel", "id": 1}
+    {"event": "ready", "python": ..., "machine": ..., "confined": "..."}      {"event": "failed", "problem": ...}
     {"event": "ended", "id": 1, "status": 0, "killed_for": null, "peak_bytes": 51000000}
 
 `status` is the child's exit status, negative for a signal. When standard input closes (the host is gone), the worker kills its children and ends.
@@ -20,7 +22,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import ctypes
 import faulthandler
 import importlib
 import importlib.util
@@ -37,7 +38,6 @@ from typing import Any
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 _LOOK_EVERY_S = 0.05
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def mount(folder: Path) -> None:
@@ -58,6 +58,10 @@ def mount_own() -> None:
     sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != Path(__file__).resolve().parent]
 
 
+mount_own()
+from toolkit.worker.confinement import Already, Bounds, Confinement, ability, kernel, processes  # noqa: E402 (as what was just mounted)
+
+
 def borrow(folder: Path) -> None:
     """Mount a package that this interpreter lacks; where it cannot be imported, say how to have one that can."""
     try:
@@ -75,10 +79,12 @@ class _Child:
         self.id = command["id"]
         self.folder = Path(command["folder"])
         self.memory_bytes = command["memory_bytes"]
+        self.bounds = Bounds.from_json(command["access"])
         self.deadline = time.monotonic() + command["timeout_s"]
         self.killed_for: str | None = None
         self.peak_bytes = 0
         self.pid = 0
+        self.outside = 0  # what /proc calls it
 
     def kill(self, reason: str) -> None:
         self.killed_for = self.killed_for or reason
@@ -87,10 +93,10 @@ class _Child:
                 kill(self.pid, signal.SIGKILL)
 
     def look(self) -> None:
-        """Hold the job to its limits."""
-        with contextlib.suppress(OSError, ValueError, IndexError):  # it may have just ended
-            pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
-            self.peak_bytes = max(self.peak_bytes, pages * os.sysconf("SC_PAGE_SIZE"))
+        """Hold the job, and what it started, to its limits."""
+        self.outside = self.outside or processes.outside(self.pid)
+        whole = processes.descendants(self.outside) if self.bounds.user_code else [self.outside]
+        self.peak_bytes = max(self.peak_bytes, processes.resident(whole, self.memory_bytes))
         if self.peak_bytes > self.memory_bytes:
             self.kill("memory")
         elif time.monotonic() > self.deadline:
@@ -120,11 +126,12 @@ def run_job(folder: Path) -> None:
 
 def _end_with_parent(number: int) -> None:
     """Have the system send this signal when the parent is gone; 0 for none."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)
+    with contextlib.suppress(OSError):
+        kernel.prctl(kernel.PR_SET_PDEATHSIG, number)
 
 
-def _child_process(folder: Path, private: tuple[int, ...]) -> None:
+def _child_process(child: _Child, private: tuple[int, ...], confinement: Confinement | Already) -> None:
+    folder = child.folder
     os.setsid()
     _end_with_parent(signal.SIGKILL)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
@@ -145,7 +152,12 @@ def _child_process(folder: Path, private: tuple[int, ...]) -> None:
     os.environ["TMPDIR"] = tempfile.tempdir = str(
         scratch
     )  # what the engine imported may have asked for the folder already
+    if child.bounds.user_code:
+        processes.adopt()
+    else:
+        os.chdir(scratch)
     try:
+        confinement.enter(child.bounds, folder)
         run_job(folder)
         status = 0
     except BaseException:
@@ -161,9 +173,10 @@ def _child_process(folder: Path, private: tuple[int, ...]) -> None:
 class _Loop:
     """Reads commands, forks, watches, and reports."""
 
-    def __init__(self, commands: int, events: int) -> None:
+    def __init__(self, commands: int, events: int, confinement: Confinement | Already) -> None:
         self._commands = commands
         self._events = events
+        self._confinement = confinement
         self._children: dict[int, _Child] = {}
         self._text = b""
         self._woken, wake = os.pipe()
@@ -210,7 +223,7 @@ class _Loop:
     def _start(self, child: _Child) -> None:
         child.pid = os.fork()
         if child.pid == 0:
-            _child_process(child.folder, self._private)
+            _child_process(child, self._private, self._confinement)
         self._children[child.pid] = child
 
     def _reap(self) -> None:
@@ -226,6 +239,7 @@ class _Loop:
                 continue
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(pid, signal.SIGKILL)  # what the job itself started does not outlive it
+            processes.end_strays(set(self._children))
             self.say(
                 {
                     "event": "ended",
@@ -242,6 +256,7 @@ class _Loop:
         for pid in self._children:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, 0)
+        processes.end_strays(set())
 
 
 def main() -> None:
@@ -249,14 +264,17 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--mount", action="append", default=[], type=Path)
     parser.add_argument("--preload", action="append", default=[])
+    parser.add_argument("--private", default=Path("/"), type=Path)
+    parser.add_argument("--confined", default="")
     asked = parser.parse_args()
     commands, events = os.dup(0), os.dup(1)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
     os.dup2(2, 1)
-    mount_own()
-    loop = _Loop(commands, events)
+    confinement = Already(asked.confined) if asked.confined else _confinement(asked.private, commands)
+    processes.adopt()
+    loop = _Loop(commands, events, confinement)
     _end_with_parent(
         signal.SIGKILL
     )  # nobody reads the commands during an import, so nobody would notice that they ended
@@ -273,9 +291,15 @@ def main() -> None:
         loop.say({"event": "failed", "problem": causes(error)})
         raise SystemExit(1) from error
     _end_with_parent(0)
-    loop.say({"event": "ready", "python": platform.python_version(), "machine": platform.machine(), "pid": os.getpid()})
+    python, machine = platform.python_version(), platform.machine()
+    loop.say({"event": "ready", "python": python, "machine": machine, "confined": str(confinement)})
     loop.run()
     os._exit(0)  # an engine's own clean-up takes up to a second, and there is nothing to clean
+
+
+def _confinement(private: Path, commands: int) -> Confinement:
+    """Return what confines the jobs of this worker, which from now on ends with all that it started."""
+    return Confinement(_PACKAGE, private, ability(namespace=processes.enclose(commands)))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,112 @@
+"""Which files and folders an interpreter and its engine need, whatever the job: what a model may read beside what its job names."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+# Programs and libraries of the system. Links among them (/lib to /usr/lib) are followed.
+_SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin", "/nix/store", "/gnu/store")
+# Of /etc what the loader, the clock, texts and fonts ask for, and nothing that names users, hosts or keys.
+_SETTINGS = (
+    "/etc/ld.so.cache",
+    "/etc/ld.so.conf",
+    "/etc/ld.so.conf.d",
+    "/etc/localtime",
+    "/etc/timezone",
+    "/etc/locale.alias",
+    "/etc/mime.types",
+    "/etc/fonts",
+    "/etc/alternatives",
+)
+# What engines ask of the machine: the processor, its memory, and this process.
+_MACHINE = (
+    "/proc/self",
+    "/proc/cpuinfo",
+    "/proc/meminfo",
+    "/proc/stat",
+    "/proc/version",
+    "/proc/filesystems",
+    "/proc/sys/vm/overcommit_memory",
+    "/proc/sys/vm/max_map_count",
+    "/proc/sys/kernel/random",
+    "/sys/devices/system/cpu",
+    "/sys/devices/system/node",
+    "/sys/kernel/mm/transparent_hugepage",
+    "/sys/fs/cgroup",
+)
+DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+SHARED_MEMORY = "/dev/shm"  # noqa: S108 (by which the processes of the user's code hand over arrays and locks)
+_GPU = ("nvidia", "kfd", "dri")
+# With `--allow-network`: how names become addresses, and which certificates are believed.
+NETWORK = (
+    "/etc/resolv.conf",
+    "/etc/hosts",
+    "/etc/nsswitch.conf",
+    "/etc/gai.conf",
+    "/etc/host.conf",
+    "/etc/services",
+    "/etc/protocols",
+    "/etc/ssl",
+    "/etc/pki",
+    "/etc/ca-certificates",
+    "/run/systemd/resolve",
+)
+_PACKAGES = ("site-packages", "dist-packages")
+
+
+def of_engine(package: Path, private: Path) -> list[str]:
+    """Return what every job may read and run: the system's programs, this interpreter with what it has imported, and `package`, the toolkit's own.
+
+    A folder that holds `private`, the user's home, is never among them, whatever is installed in it.
+    """
+    return [*_SYSTEM, *_without(private, dict.fromkeys([*_interpreter(), *_imported(), str(package)]))]
+
+
+def of_machine() -> list[str]:
+    """Return what every job may read besides."""
+    return [*_SETTINGS, *_MACHINE]
+
+
+def of_user_code(private: Path) -> Iterator[str]:
+    """Yield all that this interpreter imports from: the user's own packages, too, where they are installed in place."""
+    yield from _without(private, sys.path)
+    for finder in sys.meta_path:
+        mapping = getattr(sys.modules.get(getattr(finder, "__module__", "")), "MAPPING", None)  # of setuptools
+        if isinstance(mapping, dict):
+            yield from _without(private, map(str, mapping.values()))
+
+
+def of_gpu() -> list[str]:
+    """Return the devices of GPUs."""
+    return [entry.path for entry in os.scandir("/dev") if entry.name.startswith(_GPU)]
+
+
+def _interpreter() -> Iterator[str]:
+    yield from (sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix)
+    yield from (entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry)
+    yield from (entry for entry in os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep) if entry)
+    library = str(Path(os.__file__).parent)
+    yield from (library, os.path.join(library, "lib-dynload"))
+    yield from (entry for entry in sys.path if os.path.basename(entry) in _PACKAGES or entry.endswith(".zip"))
+
+
+def _imported() -> Iterator[str]:
+    """Yield the folders of the packages, and the files of the modules, that are imported already, wherever they are installed."""
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if file and "." not in name:
+            yield os.path.dirname(file) if os.path.basename(file).startswith("__init__.") else file
+
+
+def _without(private: Path, paths: Iterable[str]) -> Iterator[str]:
+    home = os.path.realpath(private)
+    for path in paths:
+        if os.path.isabs(path) and not _holds(os.path.realpath(path), home):
+            yield path
+
+
+def _holds(folder: str, other: str) -> bool:
+    return other == folder or other.startswith(folder.rstrip("/") + "/")

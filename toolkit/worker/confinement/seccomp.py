@@ -1,0 +1,201 @@
+"""A filter of system calls (seccomp): what no job of a model needs, and what Landlock does not govern. Everything else passes.
+
+The filter is a program for the kernel's packet filter, linux/filter.h; what it refuses gives the error that a library knows how to go on from.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from toolkit.worker.confinement import kernel
+
+_ARCHITECTURES = {
+    "x86_64": 0xC000003E,
+    "aarch64": 0xC00000B7,
+}  # linux/audit.h; both have the lower half of an argument first
+_X32 = 0x40000000  # calls of the second set of numbers that x86_64 has
+
+# linux/filter.h and linux/seccomp.h
+_LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _AND, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x54, 0x06
+_NUMBER_AT, _ARCHITECTURE_AT, _ARGUMENTS_AT = 0, 4, 16
+_ALLOW, _REFUSE, _KILL = 0x7FFF0000, 0x00050000, 0x80000000
+_MODE_FILTER = 2
+
+# Numbers of calls on (x86_64, aarch64), asm/unistd.h; None where a processor has no such call.
+_NUMBERS: dict[str, tuple[int | None, int | None]] = {
+    "open": (2, None), "shmget": (29, 194), "shmat": (30, 196), "shmctl": (31, 195), "socket": (41, 198), "clone": (56, 220),
+    "fork": (57, None), "vfork": (58, None), "kill": (62, 129), "semget": (64, 190), "semop": (65, 193), "semctl": (66, 191),
+    "msgget": (68, 186), "msgsnd": (69, 189), "msgrcv": (70, 188), "msgctl": (71, 187), "truncate": (76, 45), "chmod": (90, None),
+    "fchmod": (91, 52), "chown": (92, None), "fchown": (93, 55), "lchown": (94, None), "ptrace": (101, 117), "syslog": (103, 116),
+    "rt_sigqueueinfo": (129, 138), "utime": (132, None), "personality": (135, 92), "setpriority": (141, 140), "vhangup": (153, 58),
+    "modify_ldt": (154, None), "pivot_root": (155, 41), "prctl": (157, 167), "adjtimex": (159, 171), "chroot": (161, 51), "acct": (163, 89),
+    "settimeofday": (164, 170), "mount": (165, 40), "umount2": (166, 39), "swapon": (167, 224), "swapoff": (168, 225), "reboot": (169, 142),
+    "sethostname": (170, 161), "setdomainname": (171, 162), "iopl": (172, None), "ioperm": (173, None), "init_module": (175, 105),
+    "delete_module": (176, 106), "quotactl": (179, 60), "setxattr": (188, 5), "lsetxattr": (189, 6), "fsetxattr": (190, 7),
+    "removexattr": (197, 14), "lremovexattr": (198, 15), "fremovexattr": (199, 16), "tkill": (200, 130), "semtimedop": (220, 192),
+    "clock_settime": (227, 112), "tgkill": (234, 131), "utimes": (235, None), "mq_open": (240, 180), "mq_unlink": (241, 181),
+    "kexec_load": (246, 104), "add_key": (248, 217), "request_key": (249, 218), "keyctl": (250, 219), "ioprio_set": (251, 30),
+    "openat": (257, 56), "fchownat": (260, 54), "futimesat": (261, None), "fchmodat": (268, 53), "unshare": (272, 97), "utimensat": (280, 88),
+    "rt_tgsigqueueinfo": (297, 240), "perf_event_open": (298, 241), "fanotify_init": (300, 262), "prlimit64": (302, 261),
+    "name_to_handle_at": (303, 264), "open_by_handle_at": (304, 265), "clock_adjtime": (305, 266), "setns": (308, 268),
+    "process_vm_readv": (310, 270), "process_vm_writev": (311, 271), "kcmp": (312, 272), "finit_module": (313, 273),
+    "kexec_file_load": (320, 294), "bpf": (321, 280), "userfaultfd": (323, 282), "pidfd_send_signal": (424, 424), "io_uring_setup": (425, 425),
+    "io_uring_enter": (426, 426), "io_uring_register": (427, 427), "open_tree": (428, 428), "move_mount": (429, 429), "fsopen": (430, 430),
+    "fsconfig": (431, 431), "fsmount": (432, 432), "fspick": (433, 433), "clone3": (435, 435), "openat2": (437, 437), "pidfd_getfd": (438, 438),
+    "process_madvise": (440, 440), "mount_setattr": (442, 442), "quotactl_fd": (443, 443), "process_mrelease": (448, 448),
+    "fchmodat2": (452, 452), "setxattrat": (463, 463), "removexattrat": (466, 466), "open_tree_attr": (467, 467), "file_setattr": (469, 469),
+}  # fmt: skip
+
+_OTHER_PROCESSES = "ptrace process_vm_readv process_vm_writev kcmp pidfd_getfd process_madvise process_mrelease"
+_KEYS = "add_key request_key keyctl"  # in which sessions keep passwords
+_SHARED = "shmget shmat shmctl semget semop semctl semtimedop msgget msgsnd msgrcv msgctl mq_open mq_unlink"  # by key, without any path
+_SYSTEM = (
+    "mount umount2 pivot_root chroot unshare setns open_tree open_tree_attr move_mount fsopen fsconfig fsmount fspick mount_setattr acct"
+    " swapon swapoff reboot sethostname setdomainname settimeofday clock_settime adjtimex clock_adjtime init_module finit_module delete_module"
+    " kexec_load kexec_file_load quotactl quotactl_fd vhangup iopl ioperm syslog"
+)
+_DOORS = "bpf perf_event_open userfaultfd modify_ldt personality fanotify_init"  # by which kernels were broken into, and no engine goes
+_AROUND_PATHS = "name_to_handle_at open_by_handle_at"  # opens a file without asking for its folder
+_AROUND_CALLS = "io_uring_setup io_uring_enter io_uring_register"  # opens sockets, seen by no filter
+# Landlock does not know of these. Copying a file sets its mode and times, and gives up where that is refused: so nothing is done, and nothing said.
+_MODES = "chmod fchmod fchmodat fchmodat2 utime utimes futimesat utimensat"
+_OWNERS = "chown fchown lchown fchownat setxattr lsetxattr fsetxattr removexattr lremovexattr fremovexattr setxattrat removexattrat file_setattr"
+
+_CLONE_THREAD = 0x00010000
+_CLONE_NEW = 0x7E020000  # all namespaces: a new one of users has every right in it
+_AF_UNIX, _AF_INET, _AF_INET6, _AF_NETLINK = 1, 2, 10, 16
+_O_TRUNC, _O_ACCMODE = 0o1000, 0o3
+_PRIO_PROCESS, _IOPRIO_WHO_PROCESS = 0, 1
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a filter depends on: the process itself, and what sees to files.
+
+    `user_code` is whether it may start processes, `network` whether it may reach the network, `landlock` the version of Landlock.
+    """
+
+    pid: int
+    user_code: bool
+    network: bool
+    landlock: int
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One instruction; jumps count the instructions that are passed over."""
+
+    code: int
+    value: int
+    if_true: int = 0
+    if_false: int = 0
+
+
+def known() -> bool:
+    """Return whether there is a filter for this processor."""
+    return os.uname().machine in _ARCHITECTURES
+
+
+def enforce(job: Job) -> None:
+    """Filter the calls of this thread and of all that it starts from now on; PR_SET_NO_NEW_PRIVS has to be set before."""
+    steps = program(job, os.uname().machine)
+    packed = (_Instruction * len(steps))(
+        *(_Instruction(one.code, one.if_true, one.if_false, one.value) for one in steps)
+    )
+    whole = _Program(len(steps), ctypes.cast(packed, ctypes.POINTER(_Instruction)))
+    kernel.prctl(kernel.PR_SET_SECCOMP, _MODE_FILTER, ctypes.addressof(whole))
+
+
+class _Instruction(ctypes.Structure):
+    _fields_ = [
+        ("code", ctypes.c_uint16),
+        ("if_true", ctypes.c_uint8),
+        ("if_false", ctypes.c_uint8),
+        ("value", ctypes.c_uint32),
+    ]
+
+
+class _Program(ctypes.Structure):
+    _fields_ = [("length", ctypes.c_uint16), ("instructions", ctypes.POINTER(_Instruction))]
+
+
+def program(job: Job, machine: str) -> list[_Step]:
+    """Return the filter of a job on a machine: KeyError for one that has none."""
+    steps = [_Step(_LOAD, _ARCHITECTURE_AT), _Step(_EQUAL, _ARCHITECTURES[machine], 1, 0), _Step(_RETURN, _KILL)]
+    steps.append(_Step(_LOAD, _NUMBER_AT))
+    if machine == "x86_64":
+        steps += [_Step(_AT_LEAST, _X32, 0, 1), _refuse(errno.EPERM)]
+    for names, block in _rules(job):
+        for name in names.split():
+            number = _NUMBERS[name][list(_ARCHITECTURES).index(machine)]
+            if number is not None:
+                steps += [_Step(_EQUAL, number, 0, len(block)), *block]
+    return [*steps, _Step(_RETURN, _ALLOW)]
+
+
+def _rules(job: Job) -> Iterable[tuple[str, Sequence[_Step]]]:
+    """Yield names of calls, and what is done about them."""
+    yield f"{_OTHER_PROCESSES} {_KEYS} {_SHARED} {_SYSTEM} {_DOORS} {_AROUND_PATHS} {_OWNERS}", [_refuse(errno.EPERM)]
+    yield _AROUND_CALLS, [_refuse(errno.ENOSYS)]  # as on a kernel without them
+    yield _MODES, [_refuse(0)]
+    yield "clone3", [_refuse(errno.ENOSYS)]  # its flags lie behind an address; the C library then takes `clone`
+    yield "prlimit64", _one_of(0, (0, job.pid))
+    for name, process in (("setpriority", _PRIO_PROCESS), ("ioprio_set", _IOPRIO_WHO_PROCESS)):
+        yield name, [_load(0), _Step(_EQUAL, process, 1, 0), _refuse(errno.EPERM), *_one_of(1, (0, job.pid))]
+    yield "prctl", _none_of(0, (kernel.PR_SET_PDEATHSIG, kernel.PR_SET_DUMPABLE, kernel.PR_SET_CHILD_SUBREAPER))
+    yield from _network(job)
+    yield from _processes(job)
+    if job.landlock < 3:  # versions that know nothing of files which are cut off
+        yield "truncate", [_refuse(errno.EPERM)]
+        yield "openat2", [_refuse(errno.ENOSYS)]
+        yield "open", _cuts_what_it_reads(1)
+        yield "openat", _cuts_what_it_reads(2)
+
+
+def _network(job: Job) -> Iterable[tuple[str, Sequence[_Step]]]:
+    """Landlock governs TCP alone; what has no socket reaches nobody."""
+    families = [_AF_UNIX] if job.user_code else []
+    if job.network:
+        families += [_AF_UNIX, _AF_INET, _AF_INET6, _AF_NETLINK]
+    yield "socket", _one_of(0, families, errno.EACCES)
+
+
+def _processes(job: Job) -> Iterable[tuple[str, Sequence[_Step]]]:
+    """A model's job is one process, which can signal nobody else; so nothing of it can outlive it."""
+    new = [_load(0), _Step(_ANY_BIT, _CLONE_NEW, 0, 1), _refuse(errno.EPERM)]
+    if job.user_code:
+        yield "clone", [*new, _Step(_RETURN, _ALLOW)]
+    else:
+        yield "fork vfork", [_refuse(errno.EPERM)]
+        yield "clone", [*new, _Step(_ANY_BIT, _CLONE_THREAD, 1, 0), _refuse(errno.EPERM), _Step(_RETURN, _ALLOW)]
+        yield "tkill pidfd_send_signal", [_refuse(errno.EPERM)]
+        yield "kill tgkill rt_sigqueueinfo rt_tgsigqueueinfo", _one_of(0, (0, job.pid))
+
+
+def _load(argument: int) -> _Step:
+    return _Step(_LOAD, _ARGUMENTS_AT + 8 * argument)
+
+
+def _refuse(error: int) -> _Step:
+    return _Step(_RETURN, _REFUSE | error)
+
+
+def _one_of(argument: int, values: Sequence[int], error: int = errno.EPERM) -> list[_Step]:
+    """Allow the call where an argument, whose lower half is what the kernel reads, is one of these."""
+    tests = [_Step(_EQUAL, value, len(values) - place) for place, value in enumerate(values)]
+    return [_load(argument), *tests, _refuse(error), _Step(_RETURN, _ALLOW)]
+
+
+def _none_of(argument: int, values: Sequence[int]) -> list[_Step]:
+    tests = [_Step(_EQUAL, value, len(values) - place) for place, value in enumerate(values)]
+    return [_load(argument), *tests, _Step(_RETURN, _ALLOW), _refuse(errno.EPERM)]
+
+
+def _cuts_what_it_reads(flags: int) -> list[_Step]:
+    """Refuse to open a file for reading and to cut it off by that."""
+    cuts = [_load(flags), _Step(_ANY_BIT, _O_TRUNC, 1, 0), _Step(_RETURN, _ALLOW)]
+    return [*cuts, _Step(_AND, _O_ACCMODE), _Step(_EQUAL, 0, 0, 1), _refuse(errno.EPERM), _Step(_RETURN, _ALLOW)]
