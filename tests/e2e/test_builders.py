@@ -110,7 +110,8 @@ def network():
     return good.functional()
 """
 
-    ended = edge("convert", checkpoint, "--builder", builder(loud), "--out", tmp_path / "model.tflite", "--json")
+    file = tmp_path / "model.tflite"
+    ended = edge("convert", checkpoint, "--builder", builder(loud), "--allow-read", GOOD, "--out", file, "--json")
 
     assert ended.status == 0, ended.err
     assert ended.document["scheme"] == "float32"
