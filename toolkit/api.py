@@ -15,7 +15,15 @@ from toolkit.binding import Renamed, bound
 from toolkit.chain import engine_of, execution_of, require_version
 from toolkit.conversion import Artifact, Conversions, artifact_of
 from toolkit.environments import Status
-from toolkit.errors import EdgeToolkitError, InvalidConfig, InvalidSource, RequestError, Unconvertible, WorkerError
+from toolkit.errors import (
+    EdgeToolkitError,
+    InvalidConfig,
+    InvalidSource,
+    LimitReached,
+    RequestError,
+    Unconvertible,
+    WorkerError,
+)
 from toolkit.executor import Executor
 from toolkit.jobs import Engine, Job, path_digest
 from toolkit.meaning import with_kinds
@@ -115,7 +123,9 @@ def _build(
     if any(is_calibrated(trial.scheme) for trial in trials):  # nothing else is made with that set
         refuse_severe(model, executor, [job for trial in trials for job in trial.jobs])
     while trials:
-        executor.outcomes([job for trial in trials for job in trial.jobs], [trial.goal for trial in trials])
+        executor.outcomes(
+            [job for trial in trials for job in trial.jobs], [goal for trial in trials for goal in trial.goals]
+        )
         for trial, attempt in zip(trials, attempts_of(model, trials, executor, began), strict=True):
             name, judged = trial.target.name, sizes.at_each(attempt, trial.target, executor, began)
             attempts[name].append((trial.scheme, judged))
@@ -164,6 +174,8 @@ def convert(
                 bundle.copy_whole(artifact.path, out)
                 return replace(artifact, path=out)
             first = first or outcome
+            if isinstance(outcome, LimitReached):
+                break
     raise first or RequestError(f"scheme {recipe.scheme}: has no variant")
 
 
@@ -275,7 +287,9 @@ def _verify(
         Trial(model, one, held, own.own_candidates(model, one, wanted[one.name]), wanted[one.name].why)
         for one in profiles
     ]
-    executor.outcomes([job for trial in trials for job in trial.jobs], [trial.goal for trial in trials])
+    executor.outcomes(
+        [job for trial in trials for job in trial.jobs], [goal for trial in trials for goal in trial.goals]
+    )
     outcomes: Outcomes = {}
     attempts = attempts_of(model, trials, executor, began)
     for given, trial, attempt in zip(dict.fromkeys(targets), trials, attempts, strict=True):
@@ -368,16 +382,20 @@ def _another_may_do_better(attempt: Attempt, trial: Trial, executor: Executor) -
         return not attempt.passed or attempt.artifact.is_another
     if isinstance(attempt, Unconvertible):
         return True
-    return isinstance(attempt, WorkerError) and executor.failure(trial.before_candidates) is None
+    return isinstance(attempt, WorkerError) and executor.lost(trial.goal) is None
 
 
 def _shown(attempts: Sequence[tuple[str, Attempt]]) -> Attempt:
-    """Return the attempt that passed, as what was asked for if any did, else the first verdict, with all that were tried; without any, an error."""
+    """Return the attempt that passed, as what was asked for if any did, else the first verdict, with all that were tried; without any, an error.
+
+    A limit that was reached before that verdict comes first: without it the scheme might have passed.
+    """
     verdicts = [attempt for _, attempt in attempts if isinstance(attempt, Verdict)]
-    if not verdicts:
-        return attempts[0][1]
     passed = sorted((one for one in verdicts if one.passed), key=lambda one: one.artifact.is_another)
-    chosen = (passed or verdicts)[0]
+    first = next((attempt for _, attempt in attempts if isinstance(attempt, Verdict | LimitReached)), attempts[0][1])
+    chosen = passed[0] if passed else first
+    if isinstance(chosen, EdgeToolkitError):
+        return chosen
     tried = tuple(Attempted(scheme, None if attempt is chosen else attempt) for scheme, attempt in attempts)
     return replace(chosen, attempts=tried)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from toolkit import registry, source
 from toolkit.conversion import Artifact, Conversions
 from toolkit.errors import WorkerLied
+from toolkit.job_graph import Goal
 from toolkit.jobs import Engine, Job, Output
 from toolkit.originals import DEFAULT_KEY
 from toolkit.output_kinds.declaring import Declared
@@ -173,6 +174,18 @@ class Chain:
     clipping: Job | None = None
     own: Own | None = None
     findings: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def goal(self) -> Goal:
+        """The runs that a verdict cannot do without, and all jobs of this chain, which are of no use without one.
+
+        Where reference kernels cannot run the artifact others do, but not where they take too long.
+        """
+        vital = [job for stage, job in self.links if stage != "quantization"]
+        slow = [job for stage, job in self.links if stage == "quantization"]
+        return Goal(
+            [*vital, self.model.reference, *([self.model.on_cpu] if self.model.on_cpu else [])], self.jobs, slow
+        )
 
     @property
     def jobs(self) -> list[Job]:

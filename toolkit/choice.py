@@ -6,15 +6,16 @@ A variant that only another than the preferred engines can make (a fallback) is 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from toolkit import compare
 from toolkit.chain import Model
 from toolkit.conversion import Artifact, artifact_of
-from toolkit.errors import EdgeToolkitError
+from toolkit.errors import EdgeToolkitError, LimitReached
 from toolkit.executor import Executor
+from toolkit.job_graph import Goal
 from toolkit.jobs import Job
 from toolkit.recipe import Recipe, Variant
 from toolkit.runtime import Execution, run_of, signature_of_run
@@ -65,21 +66,35 @@ def preferred(among: list[Candidate]) -> list[Candidate]:
     return first or among
 
 
+def by_quantizer(among: Sequence[Candidate]) -> list[Goal]:
+    """Return the candidates of each quantizer as one goal: what one of them reaches a limit at, with other ranges, the others would as well."""
+    groups: dict[str | None, list[Candidate]] = {}
+    for candidate in among:
+        groups.setdefault(candidate.variant.quantizer, []).append(candidate)
+    return [
+        Goal((), [one.run for one in group], [job for one in group for job in (one.made, one.run)])
+        for group in groups.values()
+    ]
+
+
 def choose(among: list[Candidate], executor: Executor) -> Chosen:
     """Return the candidate whose worst output has the least noise against the float artifact; of equals the first.
 
     One that came out as another scheme, which has less noise for not being quantized, is taken only where all are such.
-    Raises the error of the first candidate where none could be made and run.
+    A fallback is for what the others cannot make, and not for what takes them too long.
+    Raises the error of the first candidate where none could be made and run, that of one that reached a limit before all others.
     """
     rows: list[_Row] = []
     errors: list[EdgeToolkitError] = []
+    limits: list[LimitReached] = []
     for group in (preferred(among), among):
         rows, errors = _tried(group, executor)
-        if any(row.noise is not None and not row.is_another for row in rows):
+        limits = [error for error in errors if isinstance(error, LimitReached)]
+        if limits or any(row.noise is not None and not row.is_another for row in rows):
             break
     able = [row for row in rows if row.noise is not None]
     if not able:
-        raise errors[0]
+        raise next(iter(limits), errors[0])
     best = min(able, key=lambda row: (row.is_another, math.inf if row.noise is None else row.noise))
     (entry,) = executor.run(best.candidate.made)
     artifact = artifact_of(entry, best.candidate.variant.recipe.scheme)
@@ -105,10 +120,12 @@ class _Row:
 
 
 def _tried(group: list[Candidate], executor: Executor) -> tuple[list[_Row], list[EdgeToolkitError]]:
-    executor.outcomes([job for candidate in group for job in candidate.jobs])
+    """Return a row for each candidate, and the errors of those that could not be made or run."""
+    wanted = [job for one in group for job in (one.floats, one.made, one.run)]
+    ended = executor.outcomes(wanted, by_quantizer(group))
     rows, errors = [], []
-    for candidate in group:
-        floats, made, ran = executor.outcomes([candidate.floats, candidate.made, candidate.run])
+    for place, candidate in enumerate(group):
+        floats, made, ran = ended[3 * place : 3 * place + 3]
         wrong = next((each for each in (made, ran, floats) if isinstance(each, EdgeToolkitError)), None)
         if wrong is not None:
             errors.append(wrong)

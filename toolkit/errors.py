@@ -18,8 +18,10 @@ A missed tolerance is not here: that is a `Verdict` which did not pass (exit sta
         ├── StoreFailed             the store or an output folder cannot be written
         └── WorkerError             a job did not end well
             ├── WorkerCrashed       the worker died: by a signal, a non-zero exit, or without a response
-            ├── WorkerTimeout       no answer within the job's time limit
-            ├── WorkerOutOfMemory   the job used more than its memory limit
+            ├── LimitReached        the job reached one of its limits, and says nothing of the model but that
+            │   ├── WorkerTimeout       no answer within the job's time limit
+            │   ├── WorkerOutOfMemory   the job used, or asked for, more than its memory limit
+            │   └── WorkerWroteTooMuch  the job wrote a larger file than it may
             ├── WorkerLied          the response is not an answer to the request
             └── WorkerRefused       the engine raised an exception
 """
@@ -27,6 +29,8 @@ A missed tolerance is not here: that is a `Verdict` which did not pass (exit sta
 from __future__ import annotations
 
 import difflib
+import errno
+import os
 from collections.abc import Iterable
 
 _TREE: dict[str, type[EdgeToolkitError]] = {}
@@ -119,12 +123,20 @@ class WorkerCrashed(WorkerError):
     """The worker died: by a signal, with a non-zero exit status, or without a response."""
 
 
-class WorkerTimeout(WorkerError):
+class LimitReached(WorkerError):
+    """A job reached one of its limits. Whoever would do the same again would reach it again, so nobody tries."""
+
+
+class WorkerTimeout(LimitReached):
     """No answer within the job's time limit."""
 
 
-class WorkerOutOfMemory(WorkerError):
-    """The job used more memory than its limit."""
+class WorkerOutOfMemory(LimitReached):
+    """The job used more memory than its limit, or asked for more than the system gives it."""
+
+
+class WorkerWroteTooMuch(LimitReached):
+    """The job wrote a larger file than it may."""
 
 
 class WorkerLied(WorkerError):
@@ -155,17 +167,42 @@ def causes(exception: BaseException) -> str:
     An engine may raise an exception that is its own cause, a longer ring, or a chain without end: each exception is told once, and no more of them,
     and no more of each, than a person reads.
     """
-    links: list[str] = []
-    told: set[int] = set()
+    chain = _chain(exception, suppressed=False)
+    links = [_first_line(each) for each in chain[:_LONGEST_CHAIN]]
+    return " <- ".join([*links, "..."] if len(chain) > len(links) else links)
+
+
+def limit_of(exception: BaseException) -> str | None:
+    """Return the name of the limit's class that an exception comes from: memory that was not given, a file that may not grow; None for no limit.
+
+    What an engine says in words it says so: TensorFlow raises ResourceExhaustedError for a tensor that it cannot allocate.
+    """
+    for each in _chain(exception, suppressed=True):
+        number = each.errno if isinstance(each, OSError) else None
+        exhausted = type(each).__name__ == "ResourceExhaustedError" and "allocat" in _told(each)
+        if isinstance(each, MemoryError) or number == errno.ENOMEM or exhausted:
+            return WorkerOutOfMemory.__name__
+        if number == errno.EFBIG or os.strerror(errno.EFBIG) in _told(each):
+            return WorkerWroteTooMuch.__name__
+    return None
+
+
+def _chain(exception: BaseException, *, suppressed: bool) -> list[BaseException]:
+    """Return an exception and its causes, each once, one more than are told; `suppressed` ones too, which `raise ... from None` hides from people."""
+    found: list[BaseException] = []
     seen: BaseException | None = exception
-    while seen is not None and id(seen) not in told:
-        if len(links) == _LONGEST_CHAIN:
-            links.append("...")
-            break
-        told.add(id(seen))
-        links.append(_first_line(seen))
-        seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
-    return " <- ".join(links)
+    while seen is not None and len(found) <= _LONGEST_CHAIN and all(seen is not each for each in found):
+        found.append(seen)
+        hidden = seen.__suppress_context__ and not suppressed
+        seen = seen.__cause__ or (None if hidden else seen.__context__)
+    return found
+
+
+def _told(exception: BaseException) -> str:
+    try:
+        return str(exception)[:_MOST_READ]
+    except Exception:  # noqa: BLE001 (a user's or an engine's own `__str__` may raise anything)
+        return ""
 
 
 def _first_line(exception: BaseException) -> str:

@@ -134,7 +134,7 @@ def locate(
         model = draw(opened, samples, ())
         (floats,) = running.run(model.conversions.floats(target.format))
         chain = plan(model, target, held, None, floats)
-        running.outcomes(chain.jobs)
+        running.outcomes(chain.jobs, [chain.goal])
         verdict = settle(chain, running, 0.0)
         judged = verdict.judged
         if any(each["code"] == WRONG for each in verdict.findings):

@@ -28,7 +28,7 @@ from toolkit.limits import Limits
 from toolkit.settings import Settings
 from toolkit.store import Claim, Entry, Store, said_plainly, storage_failed
 from toolkit.worker.request import read_progress, write_request
-from toolkit.workers import Worker, read_response
+from toolkit.workers import Worker, no_answer, read_response
 
 _READY_S = 180.0
 _LOOK_EVERY_S = 0.1
@@ -79,8 +79,11 @@ class Executor:
             claim.drop()
 
     def run(self, *jobs: Job) -> list[Entry]:
-        """Return the finished jobs, in order; raise the first failure, after whatever does not depend on it has ended."""
-        outcomes = self.outcomes(jobs)
+        """Return the finished jobs, in order; raise the first failure, after whatever does not depend on it has ended.
+
+        A limit that one of them reached ends the others at once.
+        """
+        outcomes = self.outcomes(jobs, [Goal((), jobs, jobs)])
         for outcome in outcomes:
             if isinstance(outcome, EdgeToolkitError):
                 raise outcome
@@ -113,9 +116,9 @@ class Executor:
         known = [self._graph.entries.get(job) or self._graph.failures.get(job) for job in wanted]
         return [outcome or dropped[job] for job, outcome in zip(wanted, known, strict=True)]
 
-    def failure(self, jobs: Iterable[Job]) -> EdgeToolkitError | None:
-        """Return why the first of these jobs that has failed did so; nothing is run to know it."""
-        return self._graph.failure(jobs)
+    def lost(self, goal: Goal) -> EdgeToolkitError | None:
+        """Return why a goal cannot be reached any more; None where it still can, or was. Nothing is run to know it."""
+        return self._graph.lost(goal)
 
     def launch(self, engine: Engine) -> Launch:
         """Return how an engine is started here; its environment is made if it has to be."""
@@ -247,8 +250,9 @@ class Executor:
                 self._lose(worker, error)
         for running in [*self._running.values(), *self._leaving.values()]:
             if time.monotonic() > running.deadline:
-                problem = f"{running.job.title}: no answer in {self._limits(running.job).timeout_s:g} s, and none from its worker"
-                self._lose(running.worker, WorkerTimeout(problem, running.worker.last_words()))
+                job, words = running.job, running.worker.last_words()
+                late = no_answer(job.title, self._limits(job), running.claim.folder, words)
+                self._lose(running.worker, WorkerTimeout(f"{late.problem}, and none from its worker", late.hint))
             elif running in self._running.values():
                 self._watch(running.job, "progress", read_progress(running.claim.folder))
 

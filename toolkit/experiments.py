@@ -19,8 +19,9 @@ from toolkit import registry
 from toolkit.chain import Chain, Model, execution_of, kernels_of, plan, without_artifact
 from toolkit.compare.measuring import plain_json
 from toolkit.conversion import Conversions, artifact_of
-from toolkit.errors import EdgeToolkitError, RequestError
+from toolkit.errors import EdgeToolkitError, LimitReached, RequestError
 from toolkit.executor import Executor
+from toolkit.job_graph import Goal
 from toolkit.jobs import Engine, Job, Output
 from toolkit.opening import (
     Samples,
@@ -67,7 +68,7 @@ class Row:
     `drift_db` holds the SQNR of the worst output for each stage against the one before it, `total_db` that of the last against the original (None:
     no noise, or nothing that can be told); `score` is the last stage's by the first task metric, `task`, of which `better` says what is good;
     `latency_ms` is the median of one call, only where it is real. `keeps` is the scheme that the file keeps: another than `scheme` where, say, no
-    weight became int8.
+    weight became int8. `problem_status` is the exit status of the problem, None without one.
     """
 
     target: str
@@ -88,6 +89,7 @@ class Row:
     findings: tuple[str, ...] = ()
     pareto: bool = False
     problem: str | None = None
+    problem_status: int | None = None
     keeps: str | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -103,6 +105,7 @@ class _Cell:
     variant: Variant
     size: int | None
     made: Job
+    run: Job
 
 
 def sweep(
@@ -129,15 +132,27 @@ def sweep(
         if not cells:
             raise RequestError("nothing to sweep: no scheme has a variant")
         shared = [job for one in profiles for job in without_artifact(model, one.format)]
-        first = [*shared, *(_on_host(model, cell) for cell in cells)]
+        first, goals = [*shared, *(cell.run for cell in cells)], _goals(model, cells)
         refuse_severe(model, running, first)
-        running.outcomes(first)
-        planned = [_planned(model, cell, running) for cell in cells]
-        running.outcomes([job for chain in planned if isinstance(chain, Chain) for job in chain.jobs])
+        running.outcomes(first, goals)
+        _refuse_lost(model, profiles, running)
+        planned = [_planned(model, cell, running, goals) for cell in cells]
+        chains = [chain for chain in planned if isinstance(chain, Chain)]
+        running.outcomes([job for chain in chains for job in chain.jobs], [chain.goal for chain in chains])
         counted = _calibration_count(model, running)
         rows = [_row(cell, chain, running, counted) for cell, chain in zip(cells, planned, strict=True)]
         timed = [_timed(model, cell, row, running) for cell, row in zip(cells, rows, strict=True)]
     return marked(timed)
+
+
+def exit_status(rows: Sequence[Row]) -> int:
+    """Return the status that a sweep with these rows ends with: 0 where one passed, else 1 where all have a verdict, else what kept one has.
+
+    A verdict that is missing may be the one that would have passed.
+    """
+    if any(row.verdict == "passed" for row in rows):
+        return 0
+    return max((1 if row.problem_status is None else row.problem_status for row in rows), default=1)
 
 
 def marked(rows: Sequence[Row]) -> list[Row]:
@@ -207,16 +222,46 @@ def _cells(
         variants = [variant for variant in variants if not variant.fallback] or variants
         calibrated = registry.load("schemes", recipe.scheme).CALIBRATED
         for size, conversions in sized.items() if calibrated else [(None, model.conversions)]:
-            cells += [_Cell(target, each, size, conversions.artifact(each, target.format)) for each in variants]
+            cells += [_cell(model, target, each, size, conversions) for each in variants]
     return cells
 
 
-def _on_host(model: Model, cell: _Cell) -> Job:
-    return model.run(model.conversions.file(cell.made, cell.target.format), kernels_of(cell.target))
+def _cell(model: Model, target: Target, variant: Variant, size: int | None, conversions: Conversions) -> _Cell:
+    made = conversions.artifact(variant, target.format)
+    run = model.run(model.conversions.file(made, target.format), kernels_of(target))
+    return _Cell(target, variant, size, made, run)
 
 
-def _planned(model: Model, cell: _Cell, executor: Executor) -> Chain | EdgeToolkitError:
-    floats, made = executor.outcomes([model.conversions.floats(cell.target.format), cell.made])
+def _common(model: Model, target: Target) -> Goal:
+    """Return what no row of a target can do without."""
+    return Goal([model.samples, model.canonical, *without_artifact(model, target.format)], ())
+
+
+def _goals(model: Model, cells: Sequence[_Cell]) -> list[Goal]:
+    """Return the cells as goals: what one of them reaches a limit at, those of the same target and quantizer with other ranges would as well."""
+    groups: dict[tuple[Any, ...], list[_Cell]] = {}
+    for cell in cells:
+        name = (cell.target.name, cell.variant.recipe.scheme, cell.variant.quantizer, cell.size)
+        groups.setdefault(name, []).append(cell)
+    return [
+        Goal(
+            _common(model, group[0].target).vital,
+            [job for cell in group for job in (cell.made, cell.run)],
+            [job for cell in group for job in (cell.made, cell.run)],
+        )
+        for group in groups.values()
+    ]
+
+
+def _refuse_lost(model: Model, profiles: Sequence[Target], executor: Executor) -> None:
+    """Raise the limit that the model itself reached, where it did for every target: each row could only repeat it."""
+    lost = [executor.lost(_common(model, one)) for one in profiles]
+    if lost and all(isinstance(error, LimitReached) for error in lost):
+        raise next(error for error in lost if error is not None)
+
+
+def _planned(model: Model, cell: _Cell, executor: Executor, goals: Sequence[Goal]) -> Chain | EdgeToolkitError:
+    floats, made = executor.outcomes([model.conversions.floats(cell.target.format), cell.made], goals)
     for outcome in (made, floats):
         if isinstance(outcome, EdgeToolkitError):
             return outcome
@@ -247,7 +292,7 @@ def _row(cell: _Cell, chain: Chain | EdgeToolkitError, executor: Executor, count
         return _judged(row, settle(chain, executor, 0.0))
     except EdgeToolkitError as error:
         size = None if isinstance(chain, EdgeToolkitError) else chain.artifact.size_bytes
-        return dataclasses.replace(row, size_bytes=size, problem=error.problem)
+        return dataclasses.replace(row, size_bytes=size, problem=error.problem, problem_status=error.exit_status)
 
 
 def _judged(row: Row, verdict: Verdict) -> Row:

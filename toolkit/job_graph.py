@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from toolkit.errors import EdgeToolkitError
+from toolkit.errors import EdgeToolkitError, LimitReached
 from toolkit.jobs import Job
 from toolkit.store import Entry
 
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """Jobs that are of use together only: where one that is `vital` failed, nobody wants the `jobs` any more."""
+    """Jobs that are of use together only: where one that is `vital` failed, nobody wants the `jobs` any more.
+
+    Of those `within_limits` any may fail, but where one reached a limit of its time or memory, the others would reach it too.
+    """
 
     vital: Sequence[Job]
     jobs: Sequence[Job]
+    within_limits: Sequence[Job] = ()
 
 
 @dataclass(slots=True)
@@ -43,12 +47,17 @@ class Graph:
         """Return why the first of these jobs that failed did so; None where none has failed yet."""
         return next((self.failures[job] for job in jobs if job in self.failures), None)
 
+    def lost(self, goal: Goal) -> EdgeToolkitError | None:
+        """Return why a goal cannot be reached any more; None where it still can, or was."""
+        limits = (self.failures.get(job) for job in goal.within_limits)
+        return self.failure(goal.vital) or next((error for error in limits if isinstance(error, LimitReached)), None)
+
     def unwanted(self, goals: Sequence[Goal]) -> dict[Job, EdgeToolkitError]:
         """Return the jobs that have not ended and that only goals need which cannot be reached any more, each with why.
 
         What was asked for beside the goals, and all that it reads, is wanted.
         """
-        lost = [(goal, error) for goal in goals if (error := self.failure(goal.vital)) is not None]
+        lost = [(goal, error) for goal in goals if (error := self.lost(goal)) is not None]
         doomed: dict[Job, EdgeToolkitError] = {}
         for goal, error in lost:
             for job in _with_all_read((*goal.vital, *goal.jobs)):

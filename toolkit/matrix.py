@@ -104,7 +104,7 @@ class Sizes:
         if not self.others or isinstance(attempt, EdgeToolkitError):
             return attempt
         trials = [Trial(model, target, attempt.artifact) for model in self.others]
-        executor.outcomes([job for trial in trials for job in trial.jobs])
+        executor.outcomes([job for trial in trials for job in trial.jobs], [trial.goal for trial in trials])
         found = {self.first: attempt}
         for model, trial in zip(self.others, trials, strict=True):
             (outcome,) = attempts_of(model, [trial], executor, began)

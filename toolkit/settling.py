@@ -37,6 +37,9 @@ _UNRESOLVED = re.compile(r"unresolved custom op: (\w+)")
 
 def settle(chain: Chain, executor: Executor, seconds: float) -> Verdict:
     """Return the verdict on a chain whose jobs have been run; raise the error of the first that failed, said of the target."""
+    lost = executor.lost(chain.goal)
+    if lost is not None:  # said before anything is asked again that was given up for it
+        raise said_of_target(lost, chain.target, chain.artifact.scheme)
     samples = _entry(executor, chain.model.samples, chain)
     findings = [
         *chain.model.source.findings,
@@ -246,8 +249,8 @@ def _own_tasks(
             step.stage: metric_job(text, ran[step.stage].output("outputs"), step.count, step.signature.to_json(), drawn)
             for step in tasks.scorable(steps)
         }
-        executor.outcomes(list(jobs.values()))
-        said = {stage: _entry(executor, job, chain).result for stage, job in jobs.items()}
+        entries = executor.run(*jobs.values())
+        said = {stage: entry.result for stage, entry in zip(jobs, entries, strict=True)}
         scores = {stage: math.nan if one["score"] is None else one["score"] for stage, one in said.items()}
         found.append(
             Task(text, said["original"]["better"], scores, {stage: one["rows"] for stage, one in said.items()})

@@ -17,6 +17,7 @@ from toolkit.errors import InvalidSource, RequestError, UnknownName
 from toolkit.executor import Executor
 from toolkit.jobs import Engine, Job, Output, path_digest
 from toolkit.originals import DEFAULT_KEY
+from toolkit.originals.graphs.loops import CODE as ENDLESS_LOOP
 from toolkit.sizes import Shape
 from toolkit.worker.user_code import EXPECTED, SPELLING
 
@@ -158,7 +159,11 @@ def open_source(original: Original, executor: Executor) -> Source:
         engine=_engine(executor),
         device=original.device,
         coverage=opened.get("coverage"),
-        findings=(*_about_others(original, opened["signatures"], chosen), *_found_by_loading(inspected, opened)),
+        findings=(
+            *_about_others(original, opened["signatures"], chosen),
+            *_found_by_loading(inspected, opened),
+            *_about_loops(inspected),
+        ),
         canonical=sizes.left_open(declared) if declared else None,
         size=sizes.label(_by_name(chosen["inputs"]), declared, _by_name(inputs)) if declared else "",
         lacking=tuple(_lacking(inspected, chosen["key"])) if not original.cut else (),
@@ -350,6 +355,11 @@ def _lacking(inspected: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
 
 def _found_by_loading(inspected: Mapping[str, Any], opened: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [] if inspected["settled"] else [*opened["findings"], *_about_coverage(opened["coverage"])]
+
+
+def _about_loops(inspected: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return that a loop cannot end, which a model's files tell whether or not it is loaded."""
+    return [finding for finding in inspected["findings"] if finding["code"] == ENDLESS_LOOP]
 
 
 def _about_others(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from toolkit.conversion import Conversions
 from toolkit.drift import Drift
 from toolkit.errors import EdgeToolkitError, RequestError
 from toolkit.executor import Executor
+from toolkit.job_graph import Goal
 from toolkit.jobs import Job, Output
 from toolkit.recipe import KeepFloat, Recipe, Variant
 from toolkit.runtime import Execution, run_job, run_of, signature_of_run
@@ -202,11 +203,16 @@ def _tried(asked: Sequence[tuple[Recipe, tuple[str, ...]]], trying: Trying, exec
         except EdgeToolkitError as error:  # no calibration set, or dtypes that the scheme cannot have
             made.append([])
             problems[place] = error
-    executor.outcomes([floats, *(trying.run(job) for jobs in made for job in jobs)])
-    (reference,) = executor.run(floats)
+    runs = [trying.run(job) for jobs in made for job in jobs]
+    wanted = [floats, *runs, *(job for jobs in made for job in jobs)]
+    goal = Goal([floats], runs, wanted)  # a limit that one step reaches the others would as well
+    ended = dict(zip(wanted, executor.outcomes(wanted, [goal]), strict=True))
+    reference = ended[floats]
+    if isinstance(reference, EdgeToolkitError):
+        raise reference
     steps = []
     for place, ((recipe, kept), jobs) in enumerate(zip(asked, made, strict=True)):
-        measured = list(_measured(recipe, kept, jobs, reference, trying, executor))
+        measured = list(_measured(recipe, kept, jobs, reference, trying, ended))
         failed = Step(recipe.scheme, kept, problem=problems[place].problem) if place in problems else None
         steps.append(failed or next((step for step in measured if step.problem is None), measured[0]))
     return steps
@@ -224,10 +230,15 @@ def _variants(recipe: Recipe) -> list[Variant]:
 
 
 def _measured(
-    recipe: Recipe, kept: tuple[str, ...], jobs: Sequence[Job], reference: Entry, trying: Trying, executor: Executor
+    recipe: Recipe,
+    kept: tuple[str, ...],
+    jobs: Sequence[Job],
+    reference: Entry,
+    trying: Trying,
+    ended: Mapping[Job, Entry | EdgeToolkitError],
 ) -> Iterator[Step]:
     for job in jobs:
-        artifact, ran = executor.outcomes([job, trying.run(job)])
+        artifact, ran = ended[job], ended[trying.run(job)]
         if isinstance(artifact, EdgeToolkitError):
             yield Step(recipe.scheme, kept, problem=artifact.problem)
         elif isinstance(ran, EdgeToolkitError):

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from toolkit.attribution.searching import attribute, samples_of
 from toolkit.chain import Chain, Model, kernels_of, plan, without_artifact
-from toolkit.choice import Candidate, candidates, choose, preferred
+from toolkit.choice import Candidate, by_quantizer, candidates, choose, preferred
 from toolkit.conversion import Artifact
-from toolkit.errors import EdgeToolkitError
+from toolkit.errors import EdgeToolkitError, LimitReached, WorkerTimeout
 from toolkit.executor import Executor
 from toolkit.job_graph import Goal
 from toolkit.jobs import Job
+from toolkit.originals.graphs.loops import CODE as ENDLESS_LOOP
 from toolkit.own import beside
 from toolkit.recipe import Recipe
 from toolkit.reference_kernels import WRONG, of_kernels, without_them
@@ -54,8 +55,23 @@ class Trial:
 
     @property
     def goal(self) -> Goal:
-        """What a verdict cannot do without, and what is of no use without a verdict."""
-        return Goal(self.before_candidates, self.jobs)
+        """What a verdict cannot do without whatever is tried, and what is of no use without a verdict."""
+        common = [*without_artifact(self.model, self.target.format), *self.linted]
+        return Goal(self.before_candidates, common, self.calibrating)
+
+    @property
+    def goals(self) -> list[Goal]:
+        """The same, and the candidates of each quantizer."""
+        goal = self.goal
+        groups = by_quantizer(self.candidates)
+        return [goal, *(Goal(goal.vital, one.jobs, [*goal.within_limits, *one.within_limits]) for one in groups)]
+
+    @property
+    def calibrating(self) -> tuple[Job, ...]:
+        """The jobs that run the float artifact over the calibration set for the candidates: a limit there is the model's, whatever is made of it."""
+        estimators = () if self.ready is not None else {one.variant.estimator for one in self.candidates}
+        ours = any(estimator is not None and estimator.needs != "converter" for estimator in estimators)
+        return (self.model.conversions.statistics(self.target.format),) if ours else ()
 
     @property
     def linted(self) -> tuple[Job, ...]:
@@ -81,7 +97,8 @@ def trial_of(model: Model, target: Target, recipe: Recipe) -> Trial:
 def attempts_of(model: Model, trials: Sequence[Trial], executor: Executor, began: float) -> list[Attempt]:
     """Return what came of each trial; all that was chosen is run before the first is judged, so that all cores have work."""
     planned = [_planned(model, trial, executor) for trial in trials]
-    executor.outcomes([job for chain in planned if isinstance(chain, Chain) for job in chain.jobs])
+    chains = [chain for chain in planned if isinstance(chain, Chain)]
+    executor.outcomes([job for chain in chains for job in chain.jobs], [chain.goal for chain in chains])
     return [
         chain if isinstance(chain, EdgeToolkitError) else _attempt(chain, executor, time.monotonic() - began)
         for chain in planned
@@ -89,9 +106,9 @@ def attempts_of(model: Model, trials: Sequence[Trial], executor: Executor, began
 
 
 def _planned(model: Model, trial: Trial, executor: Executor) -> Chain | EdgeToolkitError:
-    failed = executor.failure(trial.before_candidates)
-    if failed is not None:
-        return failed
+    lost = executor.lost(trial.goal)
+    if lost is not None:
+        return _of_stage(lost, model, trial, executor)
     try:
         floats, *_ = executor.run(model.conversions.floats(trial.target.format))
         if trial.ready is not None:
@@ -103,7 +120,7 @@ def _planned(model: Model, trial: Trial, executor: Executor) -> Chain | EdgeTool
             raise said_of_target(error, trial.target, trial.scheme) from error
         made = plan(model, trial.target, chosen.artifact, chosen.candidate.made, floats)
     except EdgeToolkitError as error:
-        return error
+        return said_of_model(error, model, trial.scheme)
     return replace(made, candidates=chosen.candidates, linted=trial.linted)
 
 
@@ -111,7 +128,34 @@ def _attempt(chain: Chain, executor: Executor, seconds: float) -> Attempt:
     try:
         return settle(chain, executor, seconds)
     except EdgeToolkitError as error:
+        return said_of_model(error, chain.model, chain.artifact.scheme)
+
+
+def _of_stage(error: EdgeToolkitError, model: Model, trial: Trial, executor: Executor) -> EdgeToolkitError:
+    """Return what keeps every scheme from a verdict, with the stage that it came from where it is a limit."""
+    stages = {
+        "samples": [model.samples],
+        "source": [model.canonical, model.rechecked],
+        "original": [model.reference, *([model.on_cpu] if model.on_cpu else [])],
+        "conversion": [model.run_floats(trial.target.format)],  # which fails with what the conversion did
+        "calibration": list(trial.calibrating),
+    }
+    lost = (stage for stage, jobs in stages.items() if executor.lost(Goal((), (), jobs)) is error)
+    return said_of_model(error, model, next(lost, "model"))
+
+
+def said_of_model(error: EdgeToolkitError, model: Model, what: str) -> EdgeToolkitError:
+    """Return the error as it is, but a limit that was reached with the model and what of it was made or run: a stage or a scheme.
+
+    Where its files tell of a loop that cannot end, this is said before all else.
+    """
+    if not isinstance(error, LimitReached):
         return error
+    name = model.source.path.name
+    problem = error.problem if name in error.problem else f"{what} of {name}: {error.problem}"
+    loops = [finding["message"] for finding in model.source.findings if finding["code"] == ENDLESS_LOOP]
+    hints = [*(loops if isinstance(error, WorkerTimeout) else []), error.hint]
+    return type(error)(problem, "\n        ".join(filter(None, hints)) or None)
 
 
 def attributed(model: Model, trial: Trial, verdict: Verdict, executor: Executor) -> Verdict:

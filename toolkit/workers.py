@@ -6,6 +6,7 @@ import contextlib
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -23,13 +24,14 @@ from toolkit.errors import (
     WorkerLied,
     WorkerOutOfMemory,
     WorkerTimeout,
+    WorkerWroteTooMuch,
     revive,
 )
 from toolkit.inherited import by_everybody
 from toolkit.limits import Limits
 from toolkit.store import Files
 from toolkit.worker.confinement import NOT_CONFINED
-from toolkit.worker.request import sha256
+from toolkit.worker.request import read_progress, sha256
 
 _MAIN = Path(__file__).resolve().parent / "worker" / "main.py"
 _END_S = 5.0
@@ -42,6 +44,9 @@ _FIELDS: dict[str, dict[str, tuple[type, ...]]] = {
 _LAST_WORDS = 12
 _NO_LIBRARY = "error while loading shared libraries"  # says the system's loader (glibc, elf/dl-error.c)
 _WITHHELD = "workers do not get LD_LIBRARY_PATH; if its interpreter needs it: --allow-env LD_LIBRARY_PATH"
+_MORE_MEMORY = "--memory GB allows each job more"
+# What the C++ library, the C library and the engines say before they end a process that got no memory.
+_NO_MEMORY = re.compile(r"std::bad_alloc|Cannot allocate memory|OOM when allocating|[Oo]ut of memory|MemoryError")
 # What an engine prints and how it starts is the same for everybody: no user's settings, no colours.
 _QUIET = {
     "TF_CPP_MIN_LOG_LEVEL": "2",
@@ -185,13 +190,7 @@ def read_response(
     The files are the size and the SHA-256 of each in `folder`/out, which are those that the response names.
     """
     words = last_lines(folder / "log")
-    if event["killed_for"] == "timeout":
-        raise WorkerTimeout(f"{who}: no answer in {limits.timeout_s:g} s", words)
-    if event["killed_for"] == "memory":
-        used, limit = event["peak_bytes"] / 1e6, limits.memory_bytes / 1e6
-        raise WorkerOutOfMemory(f"{who}: used {used:.0f} MB, more than its limit of {limit:.0f} MB", words)
-    if event["status"] != 0:
-        raise WorkerCrashed(f"{who}: {ending(event['status'])}", words)
+    _require_well_ended(who, limits, folder, event)
     if not (folder / "response").is_file():
         raise WorkerCrashed(f"{who}: ended without a response", words)
     try:
@@ -209,8 +208,51 @@ def read_response(
     if not 0 <= seconds < math.inf:
         raise WorkerLied(f"{who}: says that it took {seconds} s", words)
     if status != "ok":
-        raise revive(str(result.get("kind")), _with_subject(who, str(result.get("problem"))), result.get("hint"))
+        raise _answered(who, result, limits)
     return result, seconds, _checked_files(who, folder / "out", files)
+
+
+def _require_well_ended(who: str, limits: Limits, folder: Path, event: Mapping[str, Any]) -> None:
+    """Raise the error for a process that was killed for a limit, or that ended without being done."""
+    words, told = last_lines(folder / "log"), f"{who}: {ending(event['status'])}"
+    if event["killed_for"] == "timeout":
+        raise no_answer(who, limits, folder)
+    if event["killed_for"] == "memory":
+        used, limit = event["peak_bytes"] / 1e6, limits.memory_bytes / 1e6
+        problem = f"{who}: used {used:.0f} MB, more than its limit of {limit:.0f} MB"
+        raise WorkerOutOfMemory(problem, _advised(_MORE_MEMORY, words))
+    if event["status"] == -signal.SIGXFSZ:
+        raise WorkerWroteTooMuch(f"{who}: wrote a larger file than it may", words)
+    if event["status"] != 0 and _NO_MEMORY.search(words or ""):
+        raise WorkerOutOfMemory(_ran_out(told, limits), _advised(_MORE_MEMORY, words))
+    if event["status"] != 0:
+        raise WorkerCrashed(told, words)
+
+
+def no_answer(who: str, limits: Limits, folder: Path, words: str | None = None) -> WorkerTimeout:
+    """Return the error of a job that its time was over for: how far it had come, and what allows it more."""
+    done = read_progress(folder)
+    far = "" if done is None else f"; it had done {done[0]} of {done[1]}"
+    advice = f"--timeout S allows each job more than {limits.timeout_s:g} seconds"
+    return WorkerTimeout(
+        f"{who}: no answer in {limits.timeout_s:g} s{far}", _advised(advice, words or last_lines(folder / "log"))
+    )
+
+
+def _answered(who: str, result: Mapping[str, Any], limits: Limits) -> EdgeToolkitError:
+    """Return the error that a worker answered with; one for want of memory says what the limit is."""
+    error = revive(str(result.get("kind")), _with_subject(who, str(result.get("problem"))), result.get("hint"))
+    if isinstance(error, WorkerOutOfMemory):
+        return WorkerOutOfMemory(_ran_out(error.problem, limits), _advised(_MORE_MEMORY, error.hint))
+    return error
+
+
+def _ran_out(problem: str, limits: Limits) -> str:
+    return f"{problem}: it asked for more memory than it was given; its limit is {limits.memory_bytes / 1e6:.0f} MB"
+
+
+def _advised(advice: str, words: str | None) -> str:
+    return "\n        ".join(filter(None, (advice, words)))
 
 
 def _checked_files(who: str, out: Path, said: Mapping[str, Any]) -> Files:

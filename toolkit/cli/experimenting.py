@@ -64,7 +64,7 @@ def sweep(
 ) -> int:
     """Quantization experiments: schemes, estimators, set sizes and targets in one table."""
     from toolkit import recipe, sweep_table
-    from toolkit.experiments import Asking, sweep
+    from toolkit.experiments import Asking, exit_status, sweep
     from toolkit.opening import Samples
 
     asking = Asking(
@@ -85,7 +85,7 @@ def sweep(
     common.show(
         {"rows": [row.to_json() for row in shown]}, lambda: sweep_table.text(shown, hidden=len(rows) - len(shown))
     )
-    return 0 if any(row.verdict == "passed" for row in rows) else 1
+    return exit_status(rows)
 
 
 @verb(app, "debug")

@@ -15,6 +15,7 @@ from toolkit.originals.graphs.cut import (
 )
 from toolkit.originals.graphs.described import found_in, told, writer
 from toolkit.originals.graphs.endings import endings
+from toolkit.originals.graphs.loops import findings as endless
 from toolkit.originals.graphs.proposals import choose
 from toolkit.originals.messages import message, parse
 
@@ -64,7 +65,7 @@ def inspect(request: Any) -> dict[str, Any]:
         "operators": sorted(operators_in(graph)),
         "variables": [],
         "needs": needs,
-        "findings": [*findings, *device.findings(graph)],
+        "findings": [*findings, *device.findings(graph), *endless(graph)],
     }
 
 

@@ -15,6 +15,7 @@ from toolkit.originals import DEFAULT_KEY, Original, Spec, dtypes
 from toolkit.originals.functions import FunctionOriginal, engine
 from toolkit.originals.graphs.endings import endings
 from toolkit.originals.graphs.flat import of_file
+from toolkit.originals.graphs.loops import findings as endless
 from toolkit.originals.messages import message, operators, operators_run, parse, specs
 from toolkit.originals.operators import findings, refuse_without_kernel, unregistered
 from toolkit.originals.variables.table import read_bundle
@@ -67,7 +68,7 @@ def inspect(request: Any) -> Spec:
         "variables": _variables(index) if index.is_file() else [],
         "needs": [*_needs(signatures, held), *_operators_missing(held)],
         "flat": any(of_file(graph, key) is not None for key in definitions),
-        "findings": [*findings(held), *dtypes.findings(graph.graph_def, definitions)],
+        "findings": [*findings(held), *dtypes.findings(graph.graph_def, definitions), *endless(graph.graph_def)],
     }
 
 

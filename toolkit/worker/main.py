@@ -105,7 +105,7 @@ class _Child:
 
 def run_job(folder: Path) -> None:
     """Run the job in `folder` in this process and write its response; an exception of the engine is an answer too."""
-    from toolkit.errors import EdgeToolkitError, causes
+    from toolkit.errors import EdgeToolkitError, causes, limit_of
     from toolkit.worker.request import read_request, write_response
 
     job, request = read_request(folder)
@@ -114,12 +114,14 @@ def run_job(folder: Path) -> None:
         call = getattr(importlib.import_module("toolkit." + job["module"]), job["call"])
         status, result = "ok", call(request)
     except EdgeToolkitError as error:
-        status, result = "error", {"kind": type(error).__name__, "problem": error.problem, "hint": error.hint}
+        kind = limit_of(error) or type(error).__name__
+        status, result = "error", {"kind": kind, "problem": error.problem, "hint": error.hint}
     except BaseException as error:  # an engine or a user's function may raise anything, SystemExit too
         import traceback
 
         traceback.print_exc()
-        status, result = "error", {"kind": "WorkerRefused", "problem": causes(error), "hint": None}
+        kind = limit_of(error) or "WorkerRefused"
+        status, result = "error", {"kind": kind, "problem": causes(error), "hint": None}
     sys.stdout.flush()
     write_response(folder, status, result, time.perf_counter() - began)
 
