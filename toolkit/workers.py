@@ -248,7 +248,7 @@ def _answered(who: str, result: Mapping[str, Any], limits: Limits) -> EdgeToolki
 
 
 def _ran_out(problem: str, limits: Limits) -> str:
-    return f"{problem}: it asked for more memory than it was given; its limit is {limits.memory_bytes / 1e6:.0f} MB"
+    return f"{problem.rstrip(': ')}; it asked for more memory than it was given; its limit is {limits.memory_bytes / 1e6:.0f} MB"
 
 
 def _advised(advice: str, words: str | None) -> str:

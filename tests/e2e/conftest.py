@@ -199,18 +199,32 @@ def apart(script: str, *flags: str) -> tuple[str, ...]:
 
 
 def processes_of(home: Path, patience_s: float = 3.0) -> list[str]:
-    """Return the processes that still work with a cache folder, given a moment to end."""
-    mark = f"EDGE_TOOLKIT_HOME={home}".encode()
+    """Return the processes that still work with a cache folder, given a moment to end: by their variables, arguments, folder or open files.
+
+    A worker's child may have left its session and its group, or have other variables than the command that started it.
+    """
     deadline = time.monotonic() + patience_s
     while True:
         left = []
         for folder in Path("/proc").iterdir():
-            with contextlib.suppress(OSError):
-                if folder.name.isdigit() and mark in (folder / "environ").read_bytes().split(b"\0"):
-                    left.append(f"{folder.name} {(folder / 'cmdline').read_bytes().replace(bytes(1), b' ').decode()}")
+            if folder.name.isdigit() and int(folder.name) != os.getpid() and _works_with(folder, str(home)):
+                with contextlib.suppress(OSError):
+                    command = (folder / "cmdline").read_bytes().replace(bytes(1), b" ").decode(errors="replace")
+                    left.append(f"{folder.name} {command}")
         if not left or time.monotonic() > deadline:
             return left
         time.sleep(0.05)
+
+
+def _works_with(process: Path, home: str) -> bool:
+    with contextlib.suppress(OSError):
+        if f"EDGE_TOOLKIT_HOME={home}".encode() in (process / "environ").read_bytes().split(b"\0"):
+            return True
+        if f"{home}/".encode() in (process / "cmdline").read_bytes() + (process / "environ").read_bytes():
+            return True
+        opened = [process / "cwd", *(process / "fd").iterdir()]
+        return any(os.readlink(link).startswith(f"{home}/") for link in opened)
+    return False
 
 
 def unfinished(home: Path) -> list[str]:

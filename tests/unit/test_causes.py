@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 
-from toolkit.errors import causes
+from toolkit.errors import Unconvertible, causes, limit_of
 
 
 def ring(length: int, link: str) -> BaseException:
@@ -72,3 +74,46 @@ def test_a_suppressed_context_is_not_told():
     shown.__suppress_context__ = True
 
     assert causes(shown) == "RuntimeError: shown"
+
+
+class ResourceExhaustedError(Exception):
+    """As TensorFlow calls it."""
+
+
+class Untellable(Exception):
+    """Its text cannot be had."""
+
+    def __str__(self):
+        raise RuntimeError
+
+
+def refused(cause: BaseException) -> Exception:
+    """Return the error of a converter that hides what it met."""
+    try:
+        try:
+            raise cause
+        except BaseException:
+            raise Unconvertible("the model cannot be converted") from None
+    except Unconvertible as error:
+        return error
+
+
+@pytest.mark.parametrize(
+    ("exception", "limit"),
+    [
+        (MemoryError("std::bad_alloc"), "WorkerOutOfMemory"),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), "WorkerOutOfMemory"),
+        (ResourceExhaustedError("OOM when allocating tensor with shape[1,30000000000]"), "WorkerOutOfMemory"),
+        (OSError(errno.EFBIG, "File too large"), "WorkerWroteTooMuch"),
+        (ValueError("model.tflite: File too large"), "WorkerWroteTooMuch"),
+        (ResourceExhaustedError("out of ids"), None),
+        (OSError(errno.ENOENT, "No such file"), None),
+        (ValueError("3"), None),
+        (Untellable(), None),
+        (ring(3, "__cause__"), None),
+    ],
+)
+def test_a_limit_is_known_wherever_it_stands_in_the_chain(exception, limit):
+    """A converter that got no memory says that the model cannot be converted, which it could be with more."""
+    assert limit_of(exception) == limit
+    assert limit_of(refused(exception)) == limit

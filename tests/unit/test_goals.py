@@ -8,11 +8,13 @@ import time
 import numpy as np
 import pytest
 
-from toolkit.errors import WorkerRefused
+from toolkit.choice import Candidate, choose
+from toolkit.errors import WorkerRefused, WorkerTimeout
 from toolkit.executor import Executor
 from toolkit.job_graph import Goal, Graph
 from toolkit.jobs import Engine, Job
 from toolkit.limits import Limits
+from toolkit.recipe import Recipe
 from toolkit.runtime import Execution, run_job, run_of
 from toolkit.settings import Settings
 from toolkit.worker.shards import ShardWriter
@@ -141,3 +143,90 @@ def test_without_a_failure_nothing_is_unwanted(job):
     graph.add(one)
 
     assert graph.unwanted([Goal([one], [one])]) == {}
+
+
+QUICK = Limits(1, 10**9)
+
+
+def test_a_limit_ends_what_would_reach_it_too(executor, job):
+    """Other ranges for the same quantizer: what runs is killed at once, and what waits is not begun."""
+    late = job("late", "hang", QUICK)
+    hangs, beside = job("hangs", "hang", QUICK), job("beside", "hang")
+    among = [hangs, beside, late]
+    began = time.monotonic()
+
+    outcomes = executor.outcomes(among, [Goal((), among, among)])
+
+    assert time.monotonic() - began < 30
+    assert {id(each) for each in outcomes} == {id(outcomes[0])}
+    assert isinstance(outcomes[0], WorkerTimeout)
+    assert ("beside", "dropped") in executor.seen
+    assert ("late", "started") not in executor.seen
+
+
+def test_another_failure_ends_nobody_that_is_only_within_limits(executor, job):
+    """An engine that cannot make one variant may make the next."""
+    fails, waits = job("fails", "raise"), job("waits", "wait")
+
+    failed, ran = executor.outcomes([fails, waits], [Goal((), [fails, waits], [fails, waits])])
+
+    assert isinstance(failed, WorkerRefused)
+    assert run_of(ran).count == 3
+
+
+def test_a_limit_of_what_is_read_is_a_limit_of_its_reader(executor, job):
+    """Calibration that took too long ends the variants made from its ranges, and what stands beside them."""
+    hangs = job("hangs", "hang", QUICK)
+    reader, beside = job("reader", before=hangs), job("beside", "hang")
+
+    read, dropped = executor.outcomes([reader, beside], [Goal((), [reader, beside], [reader])])
+
+    assert isinstance(read, WorkerTimeout)
+    assert dropped is read
+
+
+def test_all_that_is_run_together_ends_with_the_first_limit(executor, job):
+    """Whoever asks for all of them has no use for the rest."""
+    hangs, beside = job("hangs", "hang", QUICK), job("beside", "hang")
+    began = time.monotonic()
+
+    with pytest.raises(WorkerTimeout, match="hangs: no answer in 1 s"):
+        executor.run(beside, hangs)
+
+    assert time.monotonic() - began < 30
+
+
+def test_what_raises_a_limit_is_said(executor, job):
+    """The flag, and the number that it has now."""
+    (outcome,) = executor.outcomes([job("hangs", "hang", QUICK)])
+
+    assert "--timeout S allows each job more than 1 seconds" in outcome.hint
+
+
+@pytest.fixture
+def variants(job):
+    """Return a function that gives the candidates of a static scheme, each made by a job that does as told: first ours, then the fallback."""
+
+    def make(own, fallback):
+        found = Recipe("static_wi8_ai8").variants("tflite")
+        first = next(variant for variant in found if not variant.fallback)
+        last = next(variant for variant in found if variant.fallback)
+        floats = job("floats")
+        among = []
+        for variant, (name, do, limits) in ((first, own), (first, ("another", "wait", None)), (last, fallback)):
+            made = job(name, do, limits)
+            among.append(Candidate(variant, made, job(f"run {name}", made=made), floats))
+        return among
+
+    return make
+
+
+def test_a_fallback_is_not_tried_for_what_took_too_long(executor, variants):
+    """It is for what the other engines cannot make; its own calibration would begin the same again."""
+    executor._slots = 1
+    among = variants(("own", "hang", QUICK), ("fallback", "answer", None))
+
+    with pytest.raises(WorkerTimeout, match="own: no answer"):
+        choose(among, executor)
+
+    assert {title for title, what in executor.seen if what == "started"} == {"floats", "own"}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from toolkit import sweep_table
 from toolkit.errors import RequestError, UnknownName
-from toolkit.experiments import Row, marked
+from toolkit.experiments import Row, exit_status, marked
 from toolkit.verdict import decibels
 
 
@@ -175,3 +175,18 @@ def test_a_row_whose_file_keeps_another_scheme_is_called_what_it_is():
     assert "dynamic_wi8_afp32 (it is float32)" in table[1]
     assert "it is" not in table[2]
     assert row("dynamic_wi8_afp32", keeps="float32").to_json()["keeps"] == "float32"
+
+
+@pytest.mark.parametrize(
+    ("rows", "status"),
+    [
+        ([{"verdict": "passed"}, {"verdict": None, "problem": "killed by SIGKILL", "problem_status": 3}], 0),
+        ([{"verdict": "failed"}, {"verdict": "inconclusive"}], 1),
+        ([{"verdict": "failed"}, {"verdict": None, "problem": "killed by SIGKILL", "problem_status": 3}], 3),
+        ([{"verdict": "failed"}, {"verdict": None, "problem": "cannot be converted", "problem_status": 2}], 2),
+        ([{"verdict": None, "problem": "killed by SIGKILL", "problem_status": 3}], 3),
+    ],
+)
+def test_status_1_means_that_each_row_has_a_verdict(rows, status):
+    """What is missing for a worker that was killed might have passed."""
+    assert exit_status([row(**fields) for fields in rows]) == status

@@ -17,7 +17,7 @@ from toolkit import bundle, compare, report, target
 from toolkit.api import _shown
 from toolkit.compare import Context
 from toolkit.conversion import Artifact
-from toolkit.errors import EnvironmentUnavailable, RequestError, Unconvertible, UnjudgeableRun
+from toolkit.errors import EnvironmentUnavailable, RequestError, Unconvertible, UnjudgeableRun, WorkerTimeout
 from toolkit.jobs import Engine
 from toolkit.next_steps import Request
 from toolkit.opening import Samples
@@ -1143,6 +1143,21 @@ def test_what_came_out_as_another_is_taken_where_nothing_else_passed(judged):
     assert chosen(failed, another, lost) == 1
     assert chosen(lost, failed) == 1
     assert chosen(lost, lost) is lost
+
+
+def test_a_limit_comes_before_what_failed_after_it(judged):
+    """Without it the scheme that was wanted might have passed: no verdict on another one stands for it, but one that passed ships."""
+    failed = tried(judged(stages(kernels=1)), "dynamic_wi8_afp32")
+    passed = tried(judged(stages()), "float16")
+    late, lost = WorkerTimeout("no answer in 20 s", None), Unconvertible("no", None)
+
+    def shown(*attempts):
+        return _shown([(f"scheme {place}", attempt) for place, attempt in enumerate(attempts)])
+
+    assert shown(late, failed) is late
+    assert shown(lost, late, failed) is late
+    assert shown(failed, late).attempts[1].outcome is late
+    assert shown(late, failed, passed).passed
 
 
 def request(samples=None, original=None):

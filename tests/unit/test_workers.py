@@ -24,6 +24,7 @@ from toolkit.errors import (
     WorkerOutOfMemory,
     WorkerRefused,
     WorkerTimeout,
+    WorkerWroteTooMuch,
 )
 from toolkit.executor import Executor
 from toolkit.inherited import by_engines
@@ -101,6 +102,7 @@ def test_an_honest_answer_is_read_back(settings, job):
         ("leave", WorkerRefused, "SystemExit: 3"),
         ("hang", WorkerTimeout, "no answer in 1 s"),
         ("allocate", WorkerOutOfMemory, "more than its limit of 300 MB"),
+        ("ask", WorkerOutOfMemory, "asked for more memory than it was given; its limit is 300 MB"),
         ("raise", WorkerRefused, "op FOO is not supported <- ImportError: numpy.core.multiarray failed to import"),
         ("drop", WorkerLied, r"missing \['z'\], unexpected \[\]"),
         ("rename", WorkerLied, r"missing \['y', 'z'\], unexpected \['y_', 'z_'\]"),
@@ -277,6 +279,32 @@ def test_what_a_response_says_of_a_file_is_its_size_and_hash(answered, job, said
 
     with pytest.raises(WorkerLied, match="file is not what its response says"):
         read_response("fake on model.fake", Limits(), folder, event)
+
+
+@pytest.mark.parametrize(
+    ("printed", "status", "error"),
+    [
+        (
+            "terminate called after throwing an instance of 'std::bad_alloc'\n  what():  std::bad_alloc",
+            -6,
+            WorkerOutOfMemory,
+        ),
+        ("mmap: Cannot allocate memory", 1, WorkerOutOfMemory),
+        ("File size limit exceeded", -25, WorkerWroteTooMuch),
+        ("something else", -6, WorkerCrashed),
+    ],
+)
+def test_a_death_for_want_of_memory_or_room_is_a_limit(tmp_path, printed, status, error):
+    """Who got no memory mostly dies, of whatever it does then: what it said before tells why."""
+    (tmp_path / "log").write_text(printed)
+    event = {"event": "ended", "id": 1, "status": status, "killed_for": None, "peak_bytes": 1}
+
+    with pytest.raises(error) as caught:
+        read_response("engine on model", Limits(30, 2_000_000_000), tmp_path, event)
+
+    assert type(caught.value) is error
+    assert printed.splitlines()[-1] in caught.value.hint
+    assert ("--memory GB" in caught.value.hint) == (error is WorkerOutOfMemory)
 
 
 def test_no_response_is_a_crash(answered, job):

@@ -79,6 +79,7 @@ _MISBEHAVIOUR: dict[str, Callable[[dict[str, np.ndarray]], Any]] = {
     "raise": _raise,
     "wait": _wait,
     "allocate": _allocate,
+    "ask": lambda outputs: np.ones(1 << 50),
     "print": _print,
     "drop": lambda outputs: dict(list(outputs.items())[:-1]),
     "rename": lambda outputs: {name + "_": array for name, array in outputs.items()},
