@@ -89,13 +89,9 @@ class Untellable(Exception):
 
 def refused(cause: BaseException) -> Exception:
     """Return the error of a converter that hides what it met."""
-    try:
-        try:
-            raise cause
-        except BaseException:
-            raise Unconvertible("the model cannot be converted") from None
-    except Unconvertible as error:
-        return error
+    error = Unconvertible("the model cannot be converted")
+    error.__context__, error.__suppress_context__ = cause, True
+    return error
 
 
 @pytest.mark.parametrize(
