@@ -32,7 +32,7 @@ test: $(READY) $(if $(EDGE_TOOLKIT_KERAS2),,$(KERAS2)/ready) ## set up, then run
 	$(BIN)/python -m pytest
 
 check: style ## formatting, lint, types, unit and attack tests: what pre-commit runs, in minutes
-	$(BIN)/python -m pytest --quiet tests/unit tests/attacks
+	$(BIN)/python -m pytest --quiet -m "not engines" tests/unit tests/attacks
 
 style: $(READY) ## formatting, lint and types
 	$(BIN)/ruff format --check .
@@ -44,7 +44,7 @@ unit: $(READY) ## the unit and attack tests on another Python: make unit OTHER=/
 	@$(BIN)/uv venv --quiet --clear --no-project --python "$(OTHER)" $(VENV)/other
 	@$(BIN)/uv pip sync --quiet --require-hashes --python $(VENV)/other requirements/dev.txt
 	@$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --python $(VENV)/other --editable .
-	$(VENV)/other/bin/python -m pytest --quiet tests/unit tests/attacks
+	$(VENV)/other/bin/python -m pytest --quiet -m "not engines" tests/unit tests/attacks
 
 format: $(READY) ## put the code into the form that `check` expects
 	$(BIN)/ruff format .

@@ -1,7 +1,7 @@
 """What all tests share: a cache folder that is not the user's, the embedded sample, and other people's models.
 
 A folder says what its tests may use. `unit` and `attacks` get an empty cache folder and no network; `integration` and `e2e` use the
-environments that `edge-toolkit setup` made on this machine, with a store that begins empty in each session.
+environments that `edge-toolkit setup` made on this machine, with a store that begins empty in each session; so do tests marked `engines`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ def home(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def _light(request, tmp_path, monkeypatch):
     """Keep tests that may use nothing from using it."""
-    if LIGHT & set(request.path.relative_to(ROOT / "tests").parts):
+    light = LIGHT & set(request.path.relative_to(ROOT / "tests").parts)
+    if light and request.node.get_closest_marker("engines") is None:
         monkeypatch.setenv("EDGE_TOOLKIT_HOME", str(tmp_path / "cache"))
         monkeypatch.setenv("EDGE_TOOLKIT_OFFLINE", "1")
 
