@@ -73,7 +73,6 @@ class Scene:
 class Round:
     """One kill and what was wrong after it."""
 
-    number: int
     scene: str
     victim: str
     signal: str
@@ -135,7 +134,7 @@ class Place:
         wrong = (
             []
             if process.returncode == self.scene.status
-            else [f"the next run: status {process.returncode}: {out[-800:]} {err[-800:]}"]
+            else [f"status {process.returncode}: {out[-800:]} {err[-800:]}"]
         )
         wrong += said_badly(out + err) + self.left_over() + broken_entries(self.home) + broken_bundle(self.out)
         if (self.home / "store").is_dir():  # setup needs none
@@ -162,12 +161,28 @@ class Place:
         ]
 
 
-def played(place: Place, number: int, chance: random.Random) -> Round:
-    """Kill the scene once at a time that is drawn, look at what is left, and run it to its end."""
+def series(place: Place, kills: int, chance: random.Random) -> list[Round]:
+    """Kill the scene so many times, each time going on from what the last one left, and then run it to its end.
+
+    Times are drawn over the first half of an undisturbed run, because each begins with what those before it have finished. What was wrong with the
+    whole run, or was done again in it, is said of the last kill.
+    """
+    place.forget()
+    kept: dict[str, int] = {}
+    rounds = []
+    for _ in range(kills):
+        rounds.append(_struck(place, chance, kept))
+        kept = _inodes(place.home)
+    rounds[-1].wrong += [f"the next run: {each}" for each in place.whole_run()]
+    rounds[-1].wrong += _lost(kept, place)
+    return rounds
+
+
+def _struck(place: Place, chance: random.Random, kept: dict[str, int]) -> Round:
+    """Start the scene, kill it once at a time that is drawn, and look at what is left; `kept` is what had been finished before."""
     victim = chance.choice(list(place.scene.victims))
     ending = chance.choice(SIGNALS[victim])
-    after_s = chance.uniform(0, place.seconds)
-    place.forget()
+    after_s = chance.uniform(0, place.seconds / 2)
     process = place.start()
     killed = _killed(place, process, victim, ending, after_s)
     try:
@@ -175,20 +190,20 @@ def played(place: Place, number: int, chance: random.Random) -> Round:
     except subprocess.TimeoutExpired:
         process.kill()
         out, err = process.communicate()
-        err += f"\\nstill there {END_S} s after {ending.name} to {victim}"
-    done = Round(number, place.scene.name, victim, ending.name, round(after_s, 2), killed, process.returncode)
-    done.wrong += (
-        []
-        if process.returncode in _statuses(victim, ending, place.scene.status, killed)
-        else [f"status {process.returncode}: {out[-800:]} {err[-800:]}"]
-    )
+        err += f"\nstill there {END_S} s after {ending.name} to {victim}"
+    done = Round(place.scene.name, victim, ending.name, round(after_s, 2), killed, process.returncode)
+    if process.returncode not in _statuses(victim, ending, place.scene.status, killed):
+        done.wrong.append(f"status {process.returncode}: {out[-800:]} {err[-800:]}")
     done.wrong += said_badly(out + err) + place.left_over() + broken_entries(place.home) + broken_bundle(place.out)
-    before = _inodes(place.home)
     done.wrong += [f"locked: {name}" for name in _locked(place.home)]
-    done.wrong += place.whole_run()
-    after = _inodes(place.home)
-    done.wrong += [f"done again: {name}" for name, inode in before.items() if after.get(name) != inode]
+    done.wrong += _lost(kept, place)
     return done
+
+
+def _lost(kept: dict[str, int], place: Place) -> list[str]:
+    """Return what had been finished and is gone, or was done again: then its folder is another."""
+    now = _inodes(place.home)
+    return [f"lost or done again: {name}" for name, inode in kept.items() if now.get(name) != inode]
 
 
 def _killed(place: Place, process: subprocess.Popen[str], victim: str, ending: signal.Signals, after_s: float) -> int:
