@@ -2,8 +2,8 @@
 
     python -m tests.e2e.kill_often COUNT [SEED]
 
-from the folder above tests/. SHARES says how often each scene is played; times, victims and signals are drawn with the seed. What ended before it was killed
-counts as no kill.
+from the folder above tests/. SHARES says how often each scene is played; times, victims and signals are drawn with the seed. What ended before it
+was killed counts as no kill.
 """
 
 from __future__ import annotations
