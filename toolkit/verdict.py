@@ -322,6 +322,7 @@ def judge(target: Target, source: Source, artifact: Artifact, evidence: Evidence
             *evidence.findings,
             *tasks.unscored(steps[0], truth, scored),
             *said_where_it_ran(artifact.findings, evidence.steps[-1].run.about),
+            *_not_confined(evidence.steps),
             *_switched_off(target.bounds, scheme, _named(evidence.kinds, judged.total.measured)),
             *_said_by_outputs(judged.cumulative),
             *_below_noise(target, artifact, evidence.noise, judged.total.measured, [*judged.cumulative, "total"]),
@@ -338,6 +339,23 @@ def judge(target: Target, source: Source, artifact: Artifact, evidence: Evidence
         kinds=evidence.kinds,
         given=evidence.given,
     )
+
+
+def _not_confined(steps: Sequence[Step]) -> list[dict[str, Any]]:
+    """Return the finding that nothing kept the jobs of some stages to their own files, as the user let it be."""
+    found: dict[str, list[str]] = {}
+    for step in steps:
+        said = str(step.run.about.get("confined", ""))
+        if said.startswith(NOT_CONFINED):
+            found.setdefault(said, []).append(step.stage)
+    return [
+        {
+            "code": "not-confined",
+            "severity": "warning",
+            "message": f"{said}; stages {', '.join(stages)}: what the model did it did with the rights of whoever ran it",
+        }
+        for said, stages in found.items()
+    ]
 
 
 def _named(kinds: Mapping[str, OutputKind], measured: Measured) -> dict[str, str]:

@@ -19,7 +19,7 @@ ORDER = """\
     worker.confinement worker.confinement.kernel worker.confinement.landlock worker.confinement.seccomp worker.confinement.places \
         worker.confinement.processes
     files.shapes files files.foreign settings registry worker.request worker.kept_scheme worker.shards worker.table_index worker.device_operators
-    worker.labels worker.user_code worker.devices
+    worker.labels worker.denied worker.user_code worker.devices
     config signature sizes
     environments
     launchers launchers/*

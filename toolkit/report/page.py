@@ -9,6 +9,7 @@ from toolkit.report.attempts import wanted_lines
 from toolkit.report.wording import (
     OUTCOMES,
     candidate_lines,
+    confined_text,
     coverage_lines,
     kind_lines,
     limit_text,
@@ -97,6 +98,8 @@ def markdown(verdict: Verdict, artifact: str) -> str:
     if verdict.kinds:
         lines += ["", "## Outputs", "", *(f"- {line}" for line in kind_lines(verdict.kinds))]
     lines += ["", f"The original's own noise (largest absolute difference): {noise_text(verdict) or 'not measured'}."]
+    confined = confined_text(verdict)
+    lines += ["", f"What kept the model's jobs to their own files and from the network: {confined}."] if confined else []
     if verdict.source.coverage is not None:
         lines += ["", *(f"- {line}" for line in coverage_lines(verdict.source.coverage))]
     if len(verdict.candidates) > 1:

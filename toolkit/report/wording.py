@@ -148,6 +148,17 @@ def where_text(run: Run) -> str:
     return f"{run.engine} ({', '.join(str(part) for part in parts if part)})"
 
 
+def confined_text(verdict: Verdict) -> str:
+    """Return what kept the runs to their own files and from the network, or that nothing did; "" where no run tells."""
+    stages: dict[str, list[str]] = {}
+    for stage, run in verdict.runs.items():
+        if "confined" in run.about:
+            stages.setdefault(str(run.about["confined"]), []).append(stage)
+    if len(stages) == 1:
+        return next(iter(stages))
+    return "; ".join(f"{how} ({', '.join(names)})" for how, names in stages.items())
+
+
 def signature_lines(signature: Mapping[str, Any], indent: str = "  ", unknown: str = "any rank") -> list[str]:
     """Return a line for each input and output; `unknown` stands for a shape that is not known."""
     lines = []

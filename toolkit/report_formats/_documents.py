@@ -63,6 +63,9 @@ def _of_verdict(document: Document) -> Subject:
         about = f"{Path(facts['source']).name}, {facts['scheme']}, {facts['size']}, {facts['samples']} samples"
     else:
         about = f"{document['bundle']} by {document['bounds']}"
+    confined = {str(run["confined"]) for run in document.get("runs", {}).values() if "confined" in run}
+    if confined and facts:
+        facts["confined"] = "; ".join(sorted(confined))
     checks = [_of_comparison(each) for each in document["comparisons"]]
     for name, spent in document["budget"].items() if "budget" in document else ():
         status: Status = "passed" if spent["passed"] is True else "failed"

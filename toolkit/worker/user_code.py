@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import importlib.util
+import os
 import re
 import sys
 import traceback
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.errors import EdgeToolkitError, RequestError, causes, suggestion
+from toolkit.worker import denied
 
 SPELLING = re.compile(r"(?P<place>.+\.py|[A-Za-z_]\w*(\.[A-Za-z_]\w*)*):(?P<function>[A-Za-z_]\w*)")
 EXPECTED = "'package.module:function' or 'path/to/file.py:function' would be right"
@@ -56,15 +58,28 @@ def blame(spelling: str, what: str, error: type[RequestError], environment: str)
 
 
 def _advice(spelling: str, error: BaseException, environment: str) -> str | None:
-    """Return where in the user's code it was, or what was not found."""
+    """Return what its job was refused, and where in the user's code it was, or what was not found."""
+    refused, place = denied.advice(error), _place(error)
+    if refused is not None:
+        return refused if place is None else f"{place}: {refused}"
     if isinstance(error, ModuleNotFoundError):
         if spelling.startswith((f"{error.name}:", f"{error.name}.")):
             return f"looked in {sys.path[0]} and {sys.path[1]}"
         return f"an interpreter that has {error.name!r} can be named: --python {environment}=/path/to/python"
+    return place
+
+
+def _place(error: BaseException) -> str | None:
+    """Return the line of the user's code that it was in, or none."""
     if isinstance(error, SyntaxError):
         return f"{error.filename}, line {error.lineno}"
     frames = [
         frame for frame in traceback.extract_tb(error.__traceback__) if _PACKAGE not in Path(frame.filename).parents
     ]
-    own = [frame for frame in frames if "site-packages" not in frame.filename and not frame.filename.startswith("<")]
+    others = ("site-packages", "dist-packages", os.path.dirname(os.__file__))
+    own = [
+        frame
+        for frame in frames
+        if not frame.filename.startswith("<") and not any(each in frame.filename for each in others)
+    ]
     return f"{own[-1].filename}, line {own[-1].lineno}" if own else None
