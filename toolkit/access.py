@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from toolkit.errors import RequestError
 from toolkit.jobs import Job
 from toolkit.permissions import Permissions
-from toolkit.worker.confinement import NOT_CONFINED
+from toolkit.worker.confinement import NOT_CONFINED, ability
+
+_SAMPLE = Path(__file__).resolve().parent / "sample"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,8 @@ def access_of(job: Job, inputs: Iterable[Path], permissions: Permissions) -> Acc
     """Return what a job may reach: its inputs, where they are; for the user's own code its folder too, and what the user allows it."""
     paths = list(inputs)
     if job.user_code:
-        paths += [path for folder in _folders(job.options) for path in _whole(folder)]
+        files = [path.parent for path in paths if path.suffix == ".py"]  # functions that are named by their file
+        paths += [path for folder in (*_folders(job.options), *files) for path in _whole(folder)]
         paths += [path.absolute() for path in permissions.read]
     return Access(
         tuple(dict.fromkeys(map(str, paths))),
@@ -44,6 +48,22 @@ def access_of(job: Job, inputs: Iterable[Path], permissions: Permissions) -> Acc
 def is_confined(about: Mapping[str, Any]) -> bool:
     """Return whether what a job is known by says that it could read nothing else and reach no network."""
     return not str(about.get("confined", NOT_CONFINED)).startswith(NOT_CONFINED)
+
+
+def refuse_unconfined(model: Path, say: Callable[[str], None], *, trust: bool) -> None:
+    """Raise RequestError where nothing would confine the jobs that load a model, and the user does not trust it; where he does, say so.
+
+    The toolkit's own sample is as much to be trusted as its code.
+    """
+    has = ability()
+    if has.confines or model.resolve().is_relative_to(_SAMPLE):
+        return
+    if not trust:
+        raise RequestError(
+            f"{model}: {has}; whatever the model does while it runs, it would do with your rights",
+            "use a machine whose kernel has what is missing; or, if you trust whoever made the model, --trust",
+        )
+    say(f"{model}: {has}; it runs with your rights, because of --trust")
 
 
 def _folders(options: Mapping[str, Any]) -> Iterator[Path]:

@@ -78,7 +78,7 @@ def build(
     asked = scheme if isinstance(scheme, Asked) else Asked(scheme)
     profiles = profiles_of(targets)  # what is wrong with them is said before anything runs
     wanted = dict(zip(dict.fromkeys(targets), profiles, strict=True))
-    with executing(executor) as running:
+    with executing(executor, original) as running:
         if environments.find(TENSORFLOW.environment, settings=running.settings) is None:  # the first time here
             make_environments([(one, recipes_of(one, asked)) for one in profiles], running.settings)
         each = signatures.each_of(original, running)
@@ -161,7 +161,7 @@ def convert(
     recipe = Recipe(scheme) if isinstance(scheme, str) else scheme
     variants = recipe.variants(artifact_format)
     bundle.require_writable_file(out)
-    with executing(executor) as running:
+    with executing(executor, original) as running:
         opened = open_model(matrix.first_of(original), running)
         casting.refuse_arithmetic(opened, [artifact_format])
         conversions = _conversions(opened, samples, recipe, running)
@@ -195,17 +195,19 @@ def _conversions(opened: source.Source, samples: Samples, recipe: Recipe, execut
     return Conversions(canonical, alone, model.histograms, model.conversions.sizes)
 
 
-def run(artifact: Path, name: str, samples: str, out: Path, *, executor: Executor | None = None) -> Run:
+def run(
+    artifact: Path, name: str, samples: str, out: Path, *, trust: bool = False, executor: Executor | None = None
+) -> Run:
     """Run an artifact over all samples of a set, in its order, on a target's runtime; write the outputs, (N, *shape) by name.
 
     `out` is an .npz, or a .safetensors, which tells also what ran and of which samples (`toolkit.saved_runs`). A quantized input takes real numbers,
-    which are quantized for it, or integers of its own dtype, as they are; `Run.fed` says which.
+    which are quantized for it, or integers of its own dtype, as they are; `Run.fed` says which. `trust` lets it run where nothing confines it.
     """
     from toolkit import dataset, target
 
     profile = target.runnable(name)
     bundle.require_writable_file(out)
-    with executing(executor) as running:
+    with executing(executor, Original(artifact, trust=trust)) as running:
         held = artifact_at(artifact, running)
         drawn = dataset.whole_set_job(samples, _as_fed(held.signature))
         job = run_job(artifact, drawn.output("verification"), execution_of(profile))
@@ -243,7 +245,7 @@ def verify(
     if out is not None:
         bundle.require_writable(out)
     outcomes: Outcomes = {}
-    with executing(executor) as running:
+    with executing(executor, original) as running:
         source.signatures_of(original, running)  # what is wrong with the original is said first
         named = artifact if isinstance(artifact, Renamed) else Renamed(artifact)
         pairs = signatures.paired(original, artifacts_at(named.path, running), running)
@@ -317,7 +319,7 @@ def inspect(
     none) what its outputs are taken for; `kinds` is what somebody says of them. RequestError where that does not fit.
     """
     original = model if isinstance(model, Original) else Original(model)
-    with executing(executor) as running:
+    with executing(executor, original if original.loads else None) as running:
         found = (
             _inspect_artifact(original.path, running)
             if _format_of(original.path) is not None

@@ -51,7 +51,7 @@ def lint(original: Original, samples: Samples, *, executor: Executor | None = No
     Where the samples are severely wrong nothing is converted.
     """
     numbers = linting.read_limits(samples.limits)
-    with executing(executor) as running:
+    with executing(executor, original) as running:
         opened = open_model(original, running)
         make_environments([(one, [_LOOKED_AT]) for one in profiles_of(["host"])], running.settings)
         model = draw(opened, samples, [_LOOKED_AT])
@@ -91,7 +91,7 @@ def debug(
     if looking.samples < 1:
         raise RequestError(f"--samples {looking.samples}: a number of samples, 1 or more, would be right")
     (target,) = profiles_of([looking.target])
-    with executing(executor) as running:
+    with executing(executor, original) as running:
         opened = open_model(original, running)
         held = artifact_at(artifact, running)
         if held.scheme == FLOAT or artifact.suffix != ".tflite":
@@ -127,7 +127,7 @@ def locate(
     if looking.samples < 1:
         raise RequestError(f"--samples {looking.samples}: a number of samples, 1 or more, would be right")
     (target,) = profiles_of([looking.target])
-    with executing(executor) as running:
+    with executing(executor, original) as running:
         opened = open_model(original, running)
         held = artifact_at(artifact, running)
         make_environments([(target, [])], running.settings)

@@ -120,7 +120,7 @@ def sweep(
 
     RequestError for what cannot be had by any target; what goes wrong with one variant is its row's `problem`.
     """
-    with executing(executor) as running:
+    with executing(executor, original) as running:
         opened = open_model(original, running)
         profiles = profiles_of(targets)
         require_kinds(opened, samples, profiles)

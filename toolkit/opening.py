@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolkit import environments, registry, source
+from toolkit.access import refuse_unconfined
 from toolkit.chain import Model, engine_of
 from toolkit.errors import OutsideError, RequestError, UnknownName
 from toolkit.executor import Executor
@@ -28,12 +29,18 @@ Sets = str | Mapping[str, str] | None
 
 
 @contextlib.contextmanager
-def executing(given: Executor | None) -> Iterator[Executor]:
-    """Give the executor that a verb was called with, or one of its own with the default settings."""
+def executing(given: Executor | None, loads: Original | None) -> Iterator[Executor]:
+    """Give the executor that a verb was called with, or one of its own with the default settings.
+
+    RequestError where the model that the verb `loads` would run unconfined and is not trusted.
+    """
+    settings = Settings() if given is None else given.settings
+    if loads is not None:
+        refuse_unconfined(loads.path, settings.say, trust=loads.trust)
     if given is not None:
         yield given
         return
-    with Executor(Settings()) as own:
+    with Executor(settings) as own:
         yield own
 
 

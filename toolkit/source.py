@@ -44,7 +44,7 @@ class Original:
     "file.py:function", called with `builder_args`) makes the model whose variables a checkpoint or a file of weights holds; `step` chooses among
     checkpoints; `map` is a TOML file of variables that are called otherwise there. `inputs` and `outputs` ({name: tensor}) cut a graph, `bind`
     gives values to its placeholders. `allow_unrestored` are patterns of variables that may be left without partner; `trust` lets operators run
-    that reach for files, Python or the network. `device` is what the original itself runs on.
+    that reach for files, Python or the network, and lets the model run where nothing confines it. `device` is what the original itself runs on.
     """
 
     path: Path

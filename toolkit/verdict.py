@@ -37,6 +37,7 @@ from toolkit.target.deciding import deciding, for_scheme, switched_off
 from toolkit.tasks import Ran, Task
 from toolkit.weights import Account
 from toolkit.worker import labels
+from toolkit.worker.confinement import NOT_CONFINED
 from toolkit.worker.shards import read_shards
 
 if TYPE_CHECKING:

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from toolkit.worker.confinement import ability
 
 from toolkit import dataset
 from toolkit.errors import InvalidSamples
 from toolkit.executor import Executor
 from toolkit.permissions import Permissions
 from toolkit.settings import Settings
+from toolkit.worker.confinement import ability
 from toolkit.worker.shards import read_all
 
 if not ability().confines:

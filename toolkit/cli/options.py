@@ -287,7 +287,11 @@ class Handed:
         ),
         "trust": (
             Annotated[
-                bool, typer.Option("--trust", help="Let a model run what reaches for files, Python or the network.")
+                bool,
+                typer.Option(
+                    "--trust",
+                    help="Let a model run what reaches for files, Python or the network, and run where nothing confines it.",
+                ),
             ],
             False,
         ),

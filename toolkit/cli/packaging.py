@@ -116,12 +116,13 @@ def run(
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="FILE", help="The .npz, or .safetensors, to write the outputs to.")
     ] = Path("outputs.npz"),
+    trust: Annotated[bool, typer.Option("--trust", help="Let it run where nothing confines it.")] = False,
 ) -> int:
     """Run an artifact over samples, on a target's runtime."""
     from toolkit import report
     from toolkit.api import run
 
     with common.executor(allowed) as executor:
-        ran = run(artifact, target, samples, out, executor=executor)
+        ran = run(artifact, target, samples, out, trust=trust, executor=executor)
     common.show(report.run_json(ran, out), lambda: report.run_text(ran, out))
     return 0

@@ -107,7 +107,9 @@ def tools(verdict: Verdict) -> dict[str, str]:
 
 def run_about(run: Run) -> dict[str, Any]:
     """Return what ran a stage, and where."""
-    about = {name: run.about[name] for name in ("machine", "launcher", "emulator", "cpu", "confined") if name in run.about}
+    about = {
+        name: run.about[name] for name in ("machine", "launcher", "emulator", "cpu", "confined") if name in run.about
+    }
     return {"engine": run.engine, **about, "processor": run.about.get("processor", UNKNOWN), "samples": run.count}
 
 

@@ -99,7 +99,9 @@ def markdown(verdict: Verdict, artifact: str) -> str:
         lines += ["", "## Outputs", "", *(f"- {line}" for line in kind_lines(verdict.kinds))]
     lines += ["", f"The original's own noise (largest absolute difference): {noise_text(verdict) or 'not measured'}."]
     confined = confined_text(verdict)
-    lines += ["", f"What kept the model's jobs to their own files and from the network: {confined}."] if confined else []
+    lines += (
+        ["", f"What kept the model's jobs to their own files and from the network: {confined}."] if confined else []
+    )
     if verdict.source.coverage is not None:
         lines += ["", *(f"- {line}" for line in coverage_lines(verdict.source.coverage))]
     if len(verdict.candidates) > 1:

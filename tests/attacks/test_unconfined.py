@@ -1,0 +1,162 @@
+"""A kernel that cannot confine: whoever loads a model there has to say that he trusts it, and every report says that nothing confined it.
+
+The kernel is this one, which a filter of system calls has answer as an old one does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from toolkit.access import is_confined
+from toolkit.executor import Executor
+from toolkit.jobs import Engine, Job
+from toolkit.settings import Settings
+from toolkit.worker.confinement import ability
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+OLD_KERNEL = (sys.executable, str(HERE / "without_landlock.py"))
+CALIBRATION = ROOT / "calibration" / "digits.toml"
+
+if subprocess.run([*OLD_KERNEL, "true"], check=False, capture_output=True).returncode != 0:
+    pytest.skip(
+        "NOT TESTED: kernels without Landlock; this one takes no filter of system calls", allow_module_level=True
+    )
+
+
+@pytest.fixture
+def model(tmp_path, sample):
+    """Return a model that is not the toolkit's own."""
+    return Path(shutil.copytree(sample, tmp_path / "theirs"))
+
+
+def edge(*arguments: object, home: Path) -> subprocess.CompletedProcess[str]:
+    """Return what a command left on the kernel that cannot confine."""
+    command = [*OLD_KERNEL, sys.executable, "-m", "toolkit", *map(str, arguments)]
+    variables = {**os.environ, "PYTHONPATH": str(ROOT), "EDGE_TOOLKIT_HOME": str(home)}
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=variables, timeout=600)
+
+
+VERBS = {
+    "build": ("build", "MODEL", "--target", "host", "--calibration", CALIBRATION, "--out", "OUT"),
+    "convert": ("convert", "MODEL", "--out", "OUT/model.tflite"),
+    "run": ("run", "FILE", "--target", "host", "--samples", CALIBRATION, "--out", "OUT/outputs.npz"),
+    "verify": ("verify", "FILE", "--source", "MODEL", "--target", "host", "--eval", CALIBRATION),
+    "debug": ("debug", "FILE", "--source", "MODEL", "--eval", CALIBRATION),
+    "debug --stage": ("debug", "FILE", "--source", "MODEL", "--eval", CALIBRATION, "--stage", "guilty"),
+    "sweep": ("sweep", "MODEL", "--target", "host", "--calibration", CALIBRATION),
+    "calibration lint": ("calibration", "lint", CALIBRATION, "--source", "MODEL"),
+    "inspect --builder": ("inspect", "MODEL", "--builder", "net.py:make"),
+}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_what_loads_a_model_wants_trust(model, tmp_path, verb):
+    """Before anything is made, fetched or started."""
+    file = tmp_path / "theirs.tflite"
+    file.write_bytes(b"\x1c\0\0\0TFL3")
+    names = {"MODEL": model, "FILE": file, "OUT": tmp_path / "out", "OUT/model.tflite": tmp_path / "m.tflite"}
+    words = [names.get(word, word) if isinstance(word, str) else word for word in VERBS[verb]]
+    words = [tmp_path / "outputs.npz" if word == "OUT/outputs.npz" else word for word in words]
+
+    ended = edge(*words, home=tmp_path / "home")
+
+    whose = file if verb == "run" else model
+    assert ended.returncode == 2, ended.stderr
+    assert f"{whose}: not confined: this kernel has no Landlock" in ended.stderr
+    assert "--trust" in ended.stderr
+    assert not ended.stdout
+    assert not (tmp_path / "home" / "environments").exists()
+    assert not list((tmp_path / "home" / "store").glob("*/*"))
+
+
+def test_every_verb_that_starts_workers_is_among_these():
+    """One that somebody adds is not forgotten."""
+    from toolkit import api, examination, experiments
+
+    uses = [
+        line
+        for module in (api, examination, experiments)
+        for line in Path(str(module.__file__)).read_text().splitlines()
+        if "executing(" in line
+    ]
+    assert len(uses) == len(VERBS)
+    assert not [line for line in uses if "executing(executor, original" not in line and "Original(artifact" not in line]
+
+
+def test_a_worker_there_says_that_it_confines_nothing(tmp_path):
+    """What a job is known by says so, and so does each report of it."""
+    code = (
+        "import sys; from pathlib import Path; from toolkit.executor import Executor; from toolkit.jobs import Engine, Job\n"
+        "from toolkit.settings import Settings\n"
+        "import json, numpy as np\n"
+        "from toolkit import dataset\n"
+        f"np.savez({str(tmp_path / 'x.npz')!r}, x=np.zeros((2, 1), np.float32))\n"
+        "job = dataset.whole_set_job(sys.argv[1], {'inputs': [{'name': 'x', 'dtype': 'float32', 'shape': [1]}]})\n"
+        f"with Executor(Settings(home=Path({str(tmp_path / 'home')!r}), offline=True)) as executor:\n"
+        "    (entry,) = executor.run(job)\n"
+        "print(json.dumps(dict(entry.about)))\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "x.npz")]
+
+    there = json.loads(subprocess.run([*OLD_KERNEL, *command], capture_output=True, check=True, cwd=ROOT).stdout)
+
+    assert there["confined"].startswith("not confined: this kernel has no Landlock")
+    assert not is_confined(there)
+
+
+@pytest.mark.skipif(not ability().confines, reason="NOT TESTED: a kernel that confines; this one does not")
+def test_a_worker_here_says_how_it_confines(tmp_path):
+    """So that the two can be told apart."""
+    job = Job("nothing", "worker.devices", "none", Engine("dataset"))
+    with Executor(Settings(home=tmp_path / "home", offline=True)) as executor:
+        executor.outcomes([job])
+        (worker,) = executor._workers.values()
+
+        assert is_confined({"confined": worker.confined})
+
+
+@pytest.mark.engines
+def test_trusted_it_is_built_and_every_report_says_that_nothing_confined_it(model, home, tmp_path):
+    """On standard error at once, and in each file that somebody else may read later."""
+    reports = [f"{name}={tmp_path / name}" for name in ("junit", "markdown", "github", "sarif")]
+    flags = [word for report in reports for word in ("--report", report)]
+
+    ended = edge(
+        "build", model, "--target", "host", "--scheme", "float32", "--calibration", CALIBRATION,
+        "--out", tmp_path / "dist", "--trust", *flags, home=home,
+    )  # fmt: skip
+
+    assert ended.returncode == 0, ended.stderr
+    assert f"{model}: not confined: this kernel has no Landlock" in ended.stderr
+    assert "warning: not confined: this kernel has no Landlock" in ended.stdout
+    report = json.loads((tmp_path / "dist" / "host" / "report.json").read_text())
+    (finding,) = (one for one in report["findings"] if one["code"] == "not-confined")
+    assert finding["severity"] == "warning"
+    assert {run["confined"].partition(":")[0] for run in report["runs"].values()} == {"not confined"}
+    assert "not confined" in (tmp_path / "dist" / "host" / "report.md").read_text()
+    for name in ("junit", "markdown", "github", "sarif"):
+        assert "not confined" in (tmp_path / name).read_text(), name
+
+
+@pytest.mark.engines
+def test_what_only_reads_files_needs_no_trust(model, home):
+    """`inspect` runs nothing of a model."""
+    ended = edge("inspect", model, home=home)
+
+    assert ended.returncode == 0, ended.stderr
+
+
+@pytest.mark.engines
+def test_the_toolkits_own_sample_needs_no_trust(sample, home, tmp_path):
+    """It is as much to be trusted as the toolkit's code."""
+    ended = edge("convert", sample, "--out", tmp_path / "model.tflite", home=home)
+
+    assert ended.returncode == 0, ended.stderr
