@@ -106,6 +106,27 @@ def test_inspect_tells_what_the_file_tells(files, executor, file, writer, loader
     assert "training-state" in [finding["code"] for finding in found["findings"]]
 
 
+def test_what_a_shell_and_a_home_say_of_keras_changes_nothing(files, edge, fresh_home, tmp_path):
+    """Another backend, the Keras of another time, double precision: for other programs, and once set for good by somebody who forgot it."""
+    (tmp_path / "me" / ".keras").mkdir(parents=True)
+    said = {"floatx": "float64", "backend": "torch", "image_data_format": "channels_first", "epsilon": 1e-2}
+    (tmp_path / "me" / ".keras" / "keras.json").write_text(json.dumps(said))
+    stray = {
+        "HOME": str(tmp_path / "me"),
+        "KERAS_BACKEND": "torch",
+        "TF_USE_LEGACY_KERAS": "1",
+        "TF_XLA_FLAGS": "--tf_xla_auto_jit=2",
+    }
+
+    for variables in ({}, stray):
+        out = tmp_path / f"{len(variables)}.tflite"
+        ended = edge("convert", files / "convolution-keras.keras", "--out", out, home=fresh_home, variables=variables)
+        assert ended.status == 0, ended.err
+        shutil.rmtree(fresh_home / "store")
+
+    assert (tmp_path / "0.tflite").read_bytes() == (tmp_path / "4.tflite").read_bytes()
+
+
 @pytest.mark.parametrize("file", ["half-keras.keras", "half-tf_keras.h5"])
 def test_mixed_precision_becomes_float32(files, converted, file):
     """No device's kernels compute in float16 as Keras does; the reference stays what was saved."""
