@@ -122,8 +122,8 @@ class Confinement:
                 for path in bounds.reads:
                     rules.allow(path, landlock.RUN if bounds.user_code else landlock.READ)
                 rules.allow(str(folder), landlock.WRITE)
-                if bounds.user_code:
-                    rules.allow(str(folder / "tmp"), landlock.WRITE | landlock.MAKE_SPECIAL)
+                special = landlock.MAKE_SPECIAL if bounds.user_code else landlock.MAKE_LINK
+                rules.allow(str(folder / "tmp"), landlock.WRITE | special)  # a link is followed by the same rules
                 rules.enforce()
         if self.has.filters:
             seccomp.enforce(seccomp.Job(os.getpid(), bounds.user_code, bounds.network, self.has.landlock))
