@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from toolkit import bundle, casting, environments, launchers, matrix, own, registry, saved_runs, signatures, source
+from toolkit import (
+    bundle,
+    casting,
+    environments,
+    launchers,
+    matrix,
+    outputs,
+    own,
+    registry,
+    saved_runs,
+    signatures,
+    source,
+)
 from toolkit.binding import Renamed, bound
 from toolkit.chain import engine_of, execution_of, require_version
-from toolkit.conversion import Artifact, Conversions, artifact_of
+from toolkit.conversion import Artifact, Conversions, artifact_of, kind_of_artifact
 from toolkit.environments import Status
 from toolkit.errors import (
     EdgeToolkitError,
@@ -44,7 +56,7 @@ from toolkit.recipe import Asked, Recipe, is_calibrated
 from toolkit.runtime import Run, run_job, run_of
 from toolkit.settings import Settings
 from toolkit.signature import Signature
-from toolkit.source import TENSORFLOW, Original
+from toolkit.source import ALL, TENSORFLOW, Original
 from toolkit.store import Entry
 from toolkit.trial import Attempt, Trial, attempts_of, attributed, trial_of
 from toolkit.verdict import Attempted, Step, Verdict
@@ -78,16 +90,21 @@ def build(
     asked = scheme if isinstance(scheme, Asked) else Asked(scheme)
     profiles = profiles_of(targets)  # what is wrong with them is said before anything runs
     wanted = dict(zip(dict.fromkeys(targets), profiles, strict=True))
+    names = {profile.name: recipes_of(profile, asked) for profile in profiles}
+    reads = (*inputs_of(original, samples), *_files_of(targets))
+    if original.signature != ALL:
+        bundle.require_places(_places(original.signature, names, out), reads)
     with executing(executor, original) as running:
         if environments.find(TENSORFLOW.environment, settings=running.settings) is None:  # the first time here
             make_environments([(one, recipes_of(one, asked)) for one in profiles], running.settings)
         each = signatures.each_of(original, running)
+        if original.signature == ALL:
+            bundle.require_places(_places(tuple(str(one.signature) for one in each), names, out), reads)
         if len(each) == 1:
             return _build(each[0], wanted, samples, out, asked, running)
-        names = {profile.name: recipes_of(profile, asked) for profile in profiles}
         samples.require_known([str(one.signature) for one in each])
         require_known_outputs(original, samples, running)
-        bundle.require_writable(out)
+        outputs.require_writable(out)
         outcomes: Outcomes = {}
         for one in each:
             key = str(one.signature)
@@ -95,6 +112,25 @@ def build(
             build_one = partial(_build, one, wanted, samples.of_signature(key), place, asked, running)
             outcomes |= signatures.on_its_own(key, names, build_one)
     return outcomes
+
+
+def inputs_of(original: Original, samples: Samples) -> Iterator[Path | str | None]:
+    """Yield what a verb reads, as it was said: paths, and texts that may be no path."""
+    yield from (original.path, original.map, samples.limits, (original.builder or "").rpartition(":")[0] or None)
+    for sets in (samples.calibration, samples.evaluation):
+        yield from sets.values() if isinstance(sets, Mapping) else (sets,)
+
+
+def _files_of(targets: Iterable[str]) -> list[str]:
+    """Return the profiles that are named by their files; a name alone is no file, even where one is called so."""
+    return [each for each in targets if each.endswith(".toml")]
+
+
+def _places(signature: str | tuple[str, ...] | None, names: Iterable[str], out: Path) -> list[Path]:
+    """Return the folder of each target's bundle; of several signatures each has its own."""
+    several = isinstance(signature, tuple) and len(signature) > 1
+    folders = [out / signatures.folder_of(key) for key in signature or ()] if several else [out]
+    return [folder / name for folder in folders for name in names]
 
 
 def _build(
@@ -108,7 +144,7 @@ def _build(
     casting.refuse_arithmetic(opened[0], [profile.format for profile in profiles])
     casting.refuse_ends(opened[0])
     require_kinds(opened[0], samples, profiles)
-    bundle.require_writable(out)
+    outputs.require_writable(out)
     recipes = {profile.name: recipes_of(profile, asked) for profile in profiles}
     make_environments([(profile, recipes[profile.name]) for profile in profiles], executor.settings)
     model, *others = matrix.drawn_at_each(opened, samples, [recipe for each in recipes.values() for recipe in each])
@@ -160,7 +196,8 @@ def convert(
     """
     recipe = Recipe(scheme) if isinstance(scheme, str) else scheme
     variants = recipe.variants(artifact_format)
-    bundle.require_writable_file(out)
+    kind = kind_of_artifact(artifact_format)
+    outputs.require_files([outputs.Output(out, kind.refusal)], inputs_of(original, samples))
     with executing(executor, original) as running:
         opened = open_model(matrix.first_of(original), running)
         casting.refuse_arithmetic(opened, [artifact_format])
@@ -171,7 +208,7 @@ def convert(
             (outcome,) = running.outcomes([job])
             if isinstance(outcome, Entry):
                 artifact = artifact_of(outcome, recipe.scheme)
-                bundle.copy_whole(artifact.path, out)
+                outputs.copy_whole(artifact.path, out, kind)
                 return replace(artifact, path=out)
             first = first or outcome
             if isinstance(outcome, LimitReached):
@@ -206,7 +243,8 @@ def run(
     from toolkit import dataset, target
 
     profile = target.runnable(name)
-    bundle.require_writable_file(out)
+    kind = bundle.RUN if out.suffix == saved_runs.SUFFIX else bundle.NPZ
+    outputs.require_files([outputs.Output(out, kind.refusal)], (artifact, samples, *_files_of([name])))
     with executing(executor, Original(artifact, trust=trust)) as running:
         held = artifact_at(artifact, running)
         drawn = dataset.whole_set_job(samples, _as_fed(held.signature))
@@ -242,13 +280,17 @@ def verify(
     only one of them has is an error among the outcomes.
     """
     names = [profile.name for profile in profiles_of(targets)]
+    named = artifact if isinstance(artifact, Renamed) else Renamed(artifact)
+    reads = (*inputs_of(original, samples), named.path, *_files_of(targets))
     if out is not None:
-        bundle.require_writable(out)
+        bundle.require_places(_places(original.signature, names, out), reads, reports=True)
+        outputs.require_writable(out)
     outcomes: Outcomes = {}
     with executing(executor, original) as running:
         source.signatures_of(original, running)  # what is wrong with the original is said first
-        named = artifact if isinstance(artifact, Renamed) else Renamed(artifact)
         pairs = signatures.paired(original, artifacts_at(named.path, running), running)
+        if out is not None and not isinstance(pairs, tuple):
+            bundle.require_places(_places(tuple(pairs), names, out), reads, reports=True)
         if isinstance(pairs, tuple):
             return _verify(pairs, targets, samples, out, running, named.renames)
         if named.renames:

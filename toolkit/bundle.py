@@ -1,49 +1,56 @@
 """What is shipped: a folder per target, replaced as a whole, so that it is never half of one build and half of another.
 
-    DIR/<target>/   model.tflite  manifest.json  report.json  report.md  runs/<stage>.safetensors
-    DIR/<target>/   report.json  report.md  runs/  rejected/model.tflite   where the verdict is not passed: nothing is promoted
-    DIR/<target>/   ...  attribution/                                      where it failed: the operator that made it fail, by itself
-    DIR/<target>/   ...  sizes/<size>/report.json ...                      where several sizes were declared: what was found at each of them
+    DIR/<target>/   manifest.json        every file with its hash, and the verdict; a folder without it is no bundle (`toolkit.manifest`)
+                    report.json  report.md  runs/<stage>.safetensors
+                    model.tflite         where the verdict is passed
+                    rejected/            where it is not: nothing is promoted
+                    attribution/         where it failed: the operator that made it fail, by itself
+                    sizes/<size>/        where several sizes were declared: what was found at each of them, a bundle without an artifact
+                    previous/            the bundle that had passed, where this one did not
 
-A bundle that had passed is not lost to a build that did not: it moves to DIR/<target>/previous/.
+Only a bundle of the same target takes that place's place, and only as its build wrote it: a file that somebody else put there is never lost.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import errno
 import json
-import os
 import shutil
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from toolkit import __version__, report, saved_runs, tasks
+from toolkit import __version__, manifest, report, saved_runs, tasks
 from toolkit.attribution import folder as attribution
 from toolkit.errors import RequestError
+from toolkit.files.foreign import read_json
+from toolkit.files.whole import Refusal, alone_in, storage_failed, whole_file, whole_folder
+from toolkit.outputs import Kind, Output, require
 from toolkit.runtime import Run
-from toolkit.store import storage_failed, sync
 from toolkit.verdict import Attempted, Step, Verdict
 from toolkit.worker import labels
-from toolkit.worker.request import sha256
 from toolkit.worker.shards import read_all
 
-MANIFEST, REPORT, RUNS, SIZES, ATTRIBUTION = "manifest.json", "report.json", "runs", "sizes", "attribution"
+REPORT, RUNS, SIZES, ATTRIBUTION = "report.json", "runs", "sizes", "attribution"
 OWN_TASKS = "tasks.json"
 LABELS = f"labels{saved_runs.SUFFIX}"
 _REJECTED, _PREVIOUS = "rejected", "previous"
-_AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # linux/fcntl.h, linux/fs.h
+_NPZ_MARK = b"outputs of a run, edge-toolkit"
+_RUN_BEGINS = b'{"__metadata__": {"run": "'
+NPZ = Kind("outputs that `run` wrote (.npz)", lambda seen: seen.startswith(b"PK") and seen.endswith(_NPZ_MARK))
+RUN = Kind("a run that was saved (.safetensors)", lambda seen: seen[8:].startswith(_RUN_BEGINS))
 
 
 def write(verdict: Verdict, out: Path, sizes: Mapping[str, Verdict] | None = None) -> Path:
-    """Write the bundle of a verdict, and the reports of each of several `sizes`, and return its folder."""
+    """Write the bundle of a verdict, and the reports of each of several `sizes`, and return its folder.
+
+    RequestError where something lies there that is no bundle of the target, or is not as its build left it; StoreFailed where the disk refuses.
+    """
     place = out / verdict.target.name
-    with _replacing(place) as folder:
+    with _replacing(place, _refusal(verdict.target.name)) as folder:
         artifact = folder if verdict.passed else folder / _REJECTED
         artifact.mkdir(exist_ok=True)
         name = verdict.artifact.path.name
@@ -52,10 +59,9 @@ def write(verdict: Verdict, out: Path, sizes: Mapping[str, Verdict] | None = Non
         shipped = name if verdict.passed else f"{_REJECTED}/{name}"
         _write_reports(verdict, folder, shipped)
         _write_sizes(sizes or {}, folder, f"../../{shipped}")
-        if verdict.passed:
-            _write(folder / MANIFEST, _json(_manifest(verdict, folder)))
-        else:
+        if not verdict.passed:
             _keep_passed(place, folder / _PREVIOUS)
+        manifest.write(folder, _said(verdict, shipped))
     return place
 
 
@@ -77,50 +83,41 @@ def _keep_wanted(verdict: Verdict, folder: Path) -> None:
 
 
 def write_reports(verdict: Verdict, out: Path, sizes: Mapping[str, Verdict] | None = None) -> Path:
-    """Write the reports alone, of an artifact that lies elsewhere, and return their folder."""
+    """Write the reports alone, of an artifact that lies elsewhere, and return their folder.
+
+    Raises as `write`, and RequestError for the bundle of a build: its artifact would be gone.
+    """
     place = out / verdict.target.name
-    with _replacing(place) as folder:
+    with _replacing(place, _refusal(verdict.target.name, reports=True)) as folder:
         _write_reports(verdict, folder, str(verdict.artifact.path))
         _write_sizes(sizes or {}, folder, str(verdict.artifact.path))
+        manifest.write(folder, _said(verdict, None))
     return place
 
 
-def require_writable(out: Path) -> None:
-    """Make the output folder if it is not there; raise RequestError where nothing can be written to it, before anything was done."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        probe = out / f".writable-{os.getpid()}"
-        probe.write_bytes(b"")
-        probe.unlink()
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise storage_failed(out, error) from error
-        problem = f"{out}: nothing can be written there ({error.strerror}); --out with a folder that may be written would be right"
-        raise RequestError(problem) from error
+def require_places(places: Iterable[Path], inputs: Sequence[Path | str | None] = (), *, reports: bool = False) -> None:
+    """Raise RequestError with everything that keeps bundles, or reports alone, from being written to their places, before anything is done."""
+    require([Output(place, _refusal(place.name, reports=reports)) for place in places], inputs)
 
 
-def require_writable_file(out: Path) -> None:
-    """Raise RequestError where no file `out` can be written, before anything was done; its folder is made."""
-    if out.is_dir():
-        raise RequestError(f"{out}: is a folder; --out with the name of a file would be right")
-    require_writable(out.parent)
+def _refusal(target: str, *, reports: bool = False) -> Refusal:
+    """Return what says why something may not be replaced by a bundle of the target, or by `reports` alone, beside which no artifact lies."""
 
+    def refusal(place: Path) -> str | None:
+        problem = manifest.refusal(place, target)
+        if problem is not None:
+            return f"{problem}; another --out would be right, or moving that away"
+        if reports and manifest.is_bundle(place) and manifest.verified(place).artifact is not None:
+            return "is the bundle of a build, whose artifact would be lost; another --out would be right"
+        return None
 
-def copy_whole(source: Path, place: Path) -> None:
-    """Copy a file, whole or not at all."""
-    with _whole_file(place) as aside:
-        shutil.copyfile(source, aside)
-
-
-def write_text(text: str, place: Path) -> None:
-    """Write a text file, UTF-8, whole or not at all."""
-    with _whole_file(place) as aside:
-        aside.write_bytes(text.encode())
+    return refusal
 
 
 def write_npz(run: Run, place: Path) -> None:
-    """Write a run's outputs by name, (N, *shape), whole or not at all."""
-    with _whole_file(place) as aside, zipfile.ZipFile(aside, "w", allowZip64=True) as archive:
+    """Write a run's outputs by name, (N, *shape), whole or not at all; RequestError where what lies there is something else."""
+    with whole_file(place, NPZ.refusal) as aside, zipfile.ZipFile(aside, "w", allowZip64=True) as archive:
+        archive.comment = _NPZ_MARK
         for spec in run.signature["outputs"]:  # numpy.savez has no place for an output that is called `file`
             with archive.open(f"{spec['name']}.npy", "w", force_zip64=True) as file:
                 np.lib.format.write_array(file, read_all(run.outputs, spec["name"]), allow_pickle=False)
@@ -128,7 +125,7 @@ def write_npz(run: Run, place: Path) -> None:
 
 def write_run(step: Step, drawn: Path, place: Path) -> None:
     """Write a run over all or the first of the samples in the folder `drawn` as `toolkit.saved_runs` does, whole or not at all."""
-    with _whole_file(place) as aside:
+    with whole_file(place, RUN.refusal) as aside:
         _save_run(step, drawn, aside)
 
 
@@ -136,21 +133,6 @@ def _save_run(step: Step, drawn: Path, place: Path) -> None:
     hashes = json.loads((drawn / "hashes.json").read_text())
     said = {"stage": step.stage, "signature": step.signature.to_json(), **report.run_about(step.run)}
     saved_runs.write(place, step.run.outputs, said, hashes[: step.count])
-
-
-@contextlib.contextmanager
-def _whole_file(place: Path) -> Iterator[Path]:
-    """Give a path beside `place` to write to, which takes its place when all went well."""
-    aside = place.with_name(f".{place.name}.{os.getpid()}.partial")
-    try:
-        yield aside
-        sync(aside)
-        os.replace(aside, place)
-    except OSError as error:
-        raise storage_failed(place, error) from error
-    finally:
-        with contextlib.suppress(OSError):
-            aside.unlink(missing_ok=True)
 
 
 def _write_reports(verdict: Verdict, folder: Path, artifact: str) -> None:
@@ -167,6 +149,7 @@ def _write_sizes(sizes: Mapping[str, Verdict], folder: Path, artifact: str) -> N
         place = folder / SIZES / size
         place.mkdir(parents=True)
         _write_reports(verdict, place, artifact)
+        manifest.write(place, _said(verdict, None))
 
 
 def _write_runs(verdict: Verdict, folder: Path) -> None:
@@ -196,22 +179,17 @@ def saved_tasks(bundle: Path) -> list[tasks.Task]:
     """Return what functions of the user's said in a build, which nobody calls again; RequestError for a file that is none of ours."""
     path = bundle / RUNS / OWN_TASKS
     try:
-        return tasks.from_json(json.loads(path.read_text("utf-8"))) if path.is_file() else []
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise RequestError(f"{path}: cannot be read ({error}); the one that a build wrote would be right") from error
+        return tasks.from_json(read_json(path, tasks.OWN_JSON))
+    except FileNotFoundError:
+        return []
 
 
-def _manifest(verdict: Verdict, folder: Path) -> dict[str, Any]:
-    """Return what is in the bundle and everything that it came from."""
+def _said(verdict: Verdict, artifact: str | None) -> dict[str, Any]:
+    """Return what a manifest says beside its files: the verdict, and everything that the artifact came from; its path in the bundle, or None."""
     return {
-        "schema": 1,
         "target": verdict.target.name,
-        "files": {
-            path.relative_to(folder).as_posix(): {"sha256": sha256(path), "size_bytes": path.stat().st_size}
-            for path in sorted(folder.rglob("*"))
-            if path.is_file()
-        },
-        "artifact": verdict.artifact.path.name,
+        "verdict": verdict.outcome,
+        "artifact": artifact,
         "scheme": verdict.artifact.scheme,
         "signature": verdict.artifact.signature,
         "source": report.source_json(verdict),
@@ -222,51 +200,21 @@ def _manifest(verdict: Verdict, folder: Path) -> dict[str, Any]:
 
 def _keep_passed(place: Path, previous: Path) -> None:
     """Keep the bundle that passed before, which may be there or already kept from an earlier failure."""
-    if (place / MANIFEST).is_file():
-        shutil.copytree(place, previous)
-    elif (place / _PREVIOUS).is_dir():
-        shutil.copytree(place / _PREVIOUS, previous)
+    for folder in (place, place / _PREVIOUS):
+        if manifest.is_bundle(folder) and manifest.verified(folder).passed:
+            shutil.copytree(folder, previous)
+            return
 
 
 @contextlib.contextmanager
-def _replacing(place: Path) -> Iterator[Path]:
-    """Give an empty folder that takes the place of the old one, as a whole, when all went well."""
-    aside = place.with_name(f".{place.name}.{os.getpid()}.partial")
+def _replacing(place: Path, refusal: Refusal) -> Iterator[Path]:
+    """Give an empty folder that takes the place of the old one, as a whole, when all went well. Two builds for one place come one after the other."""
     try:
-        _remove_leftovers(place)
-        aside.mkdir(parents=True)
-        yield aside
-        for path in aside.rglob("*"):
-            sync(path)
-        _swap(aside, place)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with alone_in(place.parent), whole_folder(place, refusal) as folder:
+            yield folder
     except OSError as error:
         raise storage_failed(place, error) from error
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-
-
-def _remove_leftovers(place: Path) -> None:
-    """Remove what a killed build left beside the place; its process is gone."""
-    for leftover in place.parent.glob(f".{place.name}.*.partial"):
-        pid = leftover.name.split(".")[-2]
-        if pid.isdigit() and not Path(f"/proc/{pid}").exists():
-            shutil.rmtree(leftover, ignore_errors=True)
-
-
-def _swap(aside: Path, place: Path) -> None:
-    """Exchange two folders in one step where the system can (renameat2), else in two."""
-    if not place.exists():
-        os.rename(aside, place)
-        return
-    libc = ctypes.CDLL(None, use_errno=True)
-    if hasattr(libc, "renameat2"):
-        paths = os.fsencode(aside), os.fsencode(place)
-        if libc.renameat2(_AT_FDCWD, paths[0], _AT_FDCWD, paths[1], _RENAME_EXCHANGE) == 0:
-            return
-    old = aside.with_name(aside.name + ".old")
-    os.rename(place, old)
-    os.rename(aside, place)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -11,6 +11,7 @@ from toolkit import registry
 from toolkit.calibration import ranges_job, statistics_job
 from toolkit.errors import InvalidSamples, RequestError
 from toolkit.jobs import Engine, Job, Output
+from toolkit.outputs import Kind
 from toolkit.recipe import FLOAT, Estimator, Variant, is_calibrated
 from toolkit.sizes import Shape
 from toolkit.store import Entry
@@ -158,6 +159,12 @@ class Conversions:
         if name not in self._jobs:
             self._jobs[name] = make()
         return self._jobs[name]
+
+
+def kind_of_artifact(name: str) -> Kind:
+    """Return the kind of files that artifacts of a format are; any of that format is replaced, as compilers do with what they are told to write."""
+    converter = registry.load("converters", name)
+    return Kind(f"a model in that format ({converter.SUFFIX})", converter.is_one)
 
 
 def format_of(path: Path) -> str:

@@ -13,14 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from toolkit import bundle, environments
+from toolkit import environments, outputs
 from toolkit.executor import Executor
 from toolkit.jobs import Engine, Job, Output
-from toolkit.model_explorer import node_data
+from toolkit.model_explorer import NODE_DATA, node_data
 from toolkit.runtime import HOST_RUNTIME
 from toolkit.store import Entry
 
 _PLOTS = "plots"
+_DOCUMENT = outputs.kind_of_json("drift")
 _NAMED = 44  # characters of a tensor's name, which are the last ones: they tell layers apart
 _COLUMNS = ("layer", "dtype", "isolated", "cumulative", "at output", "rmse/scale", "max abs", "saturated", "worst")
 
@@ -188,17 +189,27 @@ def plot_job(drift: Drift, title: str) -> Job:
 
 def write(drift: Drift, out: Path, title: str, executor: Executor) -> None:
     """Write `out/layers.json`, `.png`, `.svg`, and a node-data file of Model Explorer each for the isolated and for the cumulative drift."""
-    bundle.require_writable(out)
-    bundle.write_text(json.dumps(drift.to_json(), indent=2, allow_nan=False), out / "layers.json")
+    document = {"format": "edge-toolkit drift", **drift.to_json()}
+    outputs.write_text(json.dumps(document, indent=2, allow_nan=False), out / "layers.json", _DOCUMENT)
     isolated = {each.tensor: each.isolated.sqnr_db for each in drift.layers if each.isolated is not None}
     cumulative = {each.tensor: each.cumulative.sqnr_db for each in drift.layers}
     for name, values in (("isolated", isolated), ("cumulative", cumulative)):
-        bundle.write_text(json.dumps(node_data(values), indent=2, allow_nan=False), out / f"model_explorer_{name}.json")
+        text = json.dumps(node_data(values), indent=2, allow_nan=False)
+        outputs.write_text(text, out / f"model_explorer_{name}.json", NODE_DATA)
     if not executor.settings.offline and environments.find(_PLOTS, settings=executor.settings) is None:
         environments.setup([_PLOTS], executor.settings)
     (drawn,) = executor.run(plot_job(drift, title))
     for suffix in ("png", "svg"):
-        bundle.copy_whole(drawn.out / f"plot.{suffix}", out / f"layers.{suffix}")
+        outputs.copy_whole(drawn.out / f"plot.{suffix}", out / f"layers.{suffix}", outputs.PLOTS[suffix])
+
+
+def outputs_in(out: Path) -> list[outputs.Output]:
+    """Return what `write` writes to a folder."""
+    kinds = {"layers.json": _DOCUMENT} | {
+        f"model_explorer_{name}.json": NODE_DATA for name in ("isolated", "cumulative")
+    }
+    kinds |= {f"layers.{suffix}": kind for suffix, kind in outputs.PLOTS.items()}
+    return [outputs.Output(out / name, kind.refusal) for name, kind in kinds.items()]
 
 
 def _share(layer: Layer) -> float:

@@ -21,12 +21,13 @@ from typing import Any
 from toolkit.access import Access, access_of
 from toolkit.environments import preload
 from toolkit.errors import EdgeToolkitError, WorkerError, WorkerTimeout
+from toolkit.files.whole import storage_failed
 from toolkit.job_graph import Goal, Graph
 from toolkit.jobs import Engine, Job, Output, key, path_digest
 from toolkit.launchers import Launch
 from toolkit.limits import Limits
 from toolkit.settings import Settings
-from toolkit.store import Claim, Entry, Store, said_plainly, storage_failed
+from toolkit.store import Claim, Entry, Store, said_plainly
 from toolkit.worker.request import read_progress, write_request
 from toolkit.workers import Worker, no_answer, read_response
 

@@ -6,13 +6,22 @@ the name of any of a node's output tensors, and thresholds are upper ends, in ri
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from typing import Any
 
+from toolkit.outputs import Kind
+
 # Red to green as one reads a table of decibels: 10 dB is a third of the signal wrong, 40 dB a hundredth, which is what 8 bits can do.
 _THRESHOLDS = ((10, "#d73027"), (20, "#fc8d59"), (30, "#fee08b"), (40, "#d9ef8b"), (200, "#91cf60"))
 _MOST_DB = float(_THRESHOLDS[-1][0])
+
+
+_ENDS = json.dumps([{"value": value, "bgColor": colour} for value, colour in _THRESHOLDS]).replace(" ", "").encode()
+NODE_DATA = Kind(
+    "node data of this program (JSON)", lambda seen: b"".join(seen.split()).endswith(b'"thresholds":' + _ENDS + b"}")
+)
 
 
 def node_data(values: Mapping[str, float]) -> dict[str, Any]:

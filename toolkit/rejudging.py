@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError
 
-from toolkit import compare, metrics, saved_runs, tasks
-from toolkit.bundle import LABELS, REPORT, RUNS, require_one_size, saved_tasks
+from toolkit import compare, metrics, saved_report, saved_runs, tasks
+from toolkit.bundle import LABELS, RUNS, saved_tasks
 from toolkit.compare import Context, Judgement, Measured
 from toolkit.errors import RequestError
 from toolkit.output_kinds.inferring import OutputKind
@@ -71,7 +70,11 @@ class Compared:
 
 @dataclass(frozen=True, slots=True)
 class Rejudged:
-    """The runs of a bundle, held against other bounds; what the build's report said else goes on counting. `off` says what is not judged."""
+    """The runs of a bundle, held against other bounds. `off` says what is not judged.
+
+    What nobody can judge again without running the model (findings, noise, what outputs mean, what a user's function said) is what the build's report
+    says, and goes on counting.
+    """
 
     bundle: Path
     bounds: Path
@@ -82,15 +85,18 @@ class Rejudged:
     @property
     def outcome(self) -> Outcome:
         """Return "passed" only where the bounds are kept, and the report has no finding that is an error and no budget overspent."""
-        broken = any(finding["severity"] == "error" for finding in self.report["findings"])
-        overspent = not all(spent["passed"] for spent in self.report["budget"].values())
-        if broken or overspent:
+        if saved_report.is_broken(self.report):
             return "failed"
-        is_open = any(finding["severity"] == "inconclusive" for finding in self.report["findings"])
+        is_open = saved_report.is_open(self.report)
         return "inconclusive" if is_open and self.judged.outcome == "passed" else self.judged.outcome
 
+    @property
+    def has_own_tasks(self) -> bool:
+        """Whether functions of the user's scored the build, which nobody calls again."""
+        return any(is_own(each["metric"]) for each in self.report["tasks"])
+
     def to_json(self) -> dict[str, Any]:
-        """Return plain JSON."""
+        """Return plain JSON; `of_the_report` names what was not judged again, and is what the build's report says."""
         return {
             "bundle": str(self.bundle),
             "bounds": str(self.bounds),
@@ -100,6 +106,7 @@ class Rejudged:
             "comparisons": [each.to_json() for each in self.judged.comparisons],
             "guilty_stage": self.judged.guilty_stage,
             "switched_off": list(self.off),
+            "of_the_report": ["findings", "noise", "output_kinds", *(["own_tasks"] if self.has_own_tasks else [])],
         }
 
     def text(self, width: int = 110) -> str:
@@ -107,7 +114,7 @@ class Rejudged:
         title = f"{self.report['target']}   {self.bundle}   by {self.bounds}"
         lines = [
             f"{title:<{width - 14}}{OUTCOMES[self.outcome]}",
-            f"  the build said {OUTCOMES[self.report['verdict']]}",
+            f"  the build said {OUTCOMES[self.report['verdict']]}; {_OF_THE_REPORT}",
         ]
         lines += [f"  {each}" for each in comparison_lines(self.judged.comparisons)]
         lines += [f"  {each}" for each in self.off]
@@ -116,9 +123,12 @@ class Rejudged:
         lines += [
             f"  {name} {spent['spent']} <= {spent['limit']}  FAIL"
             for name, spent in self.report["budget"].items()
-            if not spent["passed"]
+            if not saved_report.is_within(spent)
         ]
         return "\n".join(lines)
+
+
+_OF_THE_REPORT = "measured again and judged by these bounds; findings and noise are those of its report"
 
 
 def compare_runs(
@@ -147,13 +157,14 @@ def compare_runs(
 def rejudge(bundle: Path, bounds: Path) -> Rejudged:
     """Return what the bounds of a file (a profile, or [[bounds]] alone) say of all runs of a bundle.
 
-    RequestError for a folder that is no bundle, lacks a run that its report names, or has runs of different samples.
+    RequestError for a folder that is no bundle or is not as its build wrote it (`toolkit.saved_report`), for runs that the report is not on, and for
+    runs of different samples.
     """
     from toolkit import target
 
-    require_one_size(bundle)
-    report = _report(bundle)
-    runs = [_run(bundle, stage) for stage in report["runs"]]
+    saved = saved_report.read(bundle)
+    report = saved.report
+    runs = [_run(bundle, stage, said["samples"]) for stage, said in report["runs"].items()]
     for run in runs[1:]:
         saved_runs.require_same_samples(runs[0], run)
     limits, scheme = target.read_bounds(bounds), report["artifact"]["scheme"]
@@ -161,10 +172,12 @@ def rejudge(bundle: Path, bounds: Path) -> Rejudged:
     kinds = {name: OutputKind.from_json(one) for name, one in report.get("output_kinds", {}).items()}
     context = context_of(scheme, report["noise"], kinds)
     judged = judge_chain(runs, limits, context, early=report["stopped_early"])
+    saved_report.require_its_runs(saved, judged)
     truth = _labels(bundle)
-    before = [] if truth is None else [each["metric"] for each in report.get("tasks", ()) if not is_own(each["metric"])]
+    before = [] if truth is None else [each["metric"] for each in report["tasks"] if not is_own(each["metric"])]
     wanted = tasks.asked(before, limits, scheme)
     scored = [*(tasks.score(runs, truth, wanted) if wanted else ()), *saved_tasks(bundle)]
+    saved_report.require_its_scores(saved, scored)
     drops = tasks.judge_drops(scored, limits, scheme, runs[-1].stage)
     off = map(
         off_text,
@@ -181,35 +194,10 @@ def _labels(bundle: Path) -> labels.Labels | None:
         raise RequestError(f"{path}: cannot be read ({error}); labels that a build wrote would be right") from error
 
 
-def _run(bundle: Path, stage: str) -> SavedRun:
+def _run(bundle: Path, stage: str, samples: int) -> SavedRun:
     run = saved_runs.read(bundle / RUNS / f"{stage}{SUFFIX}")
     if run.stage != stage:
         raise RequestError(f"{run.path}: is a run of the stage {run.stage}; one of {stage} would be right")
+    if run.count != samples:
+        raise RequestError(f"{run.path}: holds {run.count} samples, its report is on {samples}; build it again")
     return run
-
-
-def _report(bundle: Path) -> dict[str, Any]:
-    path = bundle / REPORT
-    try:
-        report: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        known = {
-            "target",
-            "verdict",
-            "artifact",
-            "findings",
-            "budget",
-            "noise",
-            "runs",
-            "stopped_early",
-        } - report.keys()
-    except FileNotFoundError:
-        raise RequestError(
-            f"{bundle}: has no {REPORT}; the folder of one target of a build, as dist/host, would be right"
-        ) from None
-    except (OSError, ValueError, AttributeError) as error:
-        raise RequestError(
-            f"{path}: is no report of a build ({error}); one that `build` wrote would be right"
-        ) from error
-    if known or len(report["runs"]) < 2:
-        raise RequestError(f"{path}: is no report of a build; it lacks {', '.join(sorted(known)) or 'runs'}")
-    return report

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.errors import StoreFailed
+from toolkit.files.whole import storage_failed, sync
 from toolkit.worker.request import sha256, write_whole
 
 _KEEP_FAILED = 20
@@ -248,15 +249,6 @@ def _lock(folder: Path, *, create: bool) -> int | None:
             return None
 
 
-def sync(path: Path) -> None:
-    """Bring a file, or the names in a folder, to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _settled(path: Path) -> bytes:
     """Return a file's content; one that is not there is looked for once more where its folder is: it came, whole, between the two looks."""
     try:
@@ -281,14 +273,3 @@ def said_plainly(root: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise storage_failed(root, error) from error
-
-
-def storage_failed(path: Path, error: OSError) -> StoreFailed:
-    """Return the error that says what keeps `path` from being written, and what to do."""
-    if error.errno in _FULL:
-        return StoreFailed(
-            f"{path}: no space left", "free some space, `edge-toolkit cache prune`, or set EDGE_TOOLKIT_HOME"
-        )
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return StoreFailed(f"{path}: may not be written ({error.strerror})", "choose a folder that is yours to write")
-    return StoreFailed(f"{path}: {error.strerror or error}")

@@ -12,12 +12,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from toolkit import bundle, environments
+from toolkit import environments, outputs
 from toolkit.errors import RequestError, UnknownName
 from toolkit.executor import Executor
 from toolkit.experiments import Row
 from toolkit.jobs import Engine, Job
 from toolkit.report import size
+
+_FIRST_COLUMNS = ("target", "scheme", "quantizer", "estimator", "calibration_samples", "size_bytes")
+_DOCUMENT = outputs.kind_of_json("sweep")
+_CSV = outputs.Kind(
+    "a sweep's rows of this program (CSV)", lambda seen: seen.startswith(",".join(_FIRST_COLUMNS).encode())
+)
 
 
 def _total(row: Row) -> float | None:
@@ -100,7 +106,7 @@ def as_csv(rows: Sequence[Row]) -> str:
     stages = list(dict.fromkeys(stage for row in rows for stage in row.drift_db))
     out = io.StringIO(newline="")
     writer = csv.writer(out)
-    names = ["target", "scheme", "quantizer", "estimator", "calibration_samples", "size_bytes"]
+    names = _FIRST_COLUMNS
     rest = ["task", "score", "latency_ms", "verdict", "guilty_stage", "pareto", "problem", "keeps"]
     writer.writerow([*names, *(f"{stage}_db" for stage in stages), "total_db", "score_low", "score_high", *rest])
     for row in rows:
@@ -113,16 +119,20 @@ def as_csv(rows: Sequence[Row]) -> str:
 
 def write(rows: Sequence[Row], out: Path, title: str, executor: Executor) -> None:
     """Write `out/sweep.json`, `.csv`, `.png` and `.svg`, each whole or not at all; raise the error of a plot that could not be drawn."""
-    bundle.require_writable(out)
-    bundle.write_text(
-        json.dumps({"rows": [row.to_json() for row in rows]}, indent=2, allow_nan=False), out / "sweep.json"
-    )
-    bundle.write_text(as_csv(rows), out / "sweep.csv")
+    document = {"format": "edge-toolkit sweep", "rows": [row.to_json() for row in rows]}
+    outputs.write_text(json.dumps(document, indent=2, allow_nan=False), out / "sweep.json", _DOCUMENT)
+    outputs.write_text(as_csv(rows), out / "sweep.csv", _CSV)
     if not executor.settings.offline and environments.find("plots", settings=executor.settings) is None:
         environments.setup(["plots"], executor.settings)
     (drawn,) = executor.run(plot_job(rows, title))
     for suffix in ("png", "svg"):
-        bundle.copy_whole(drawn.out / f"plot.{suffix}", out / f"sweep.{suffix}")
+        outputs.copy_whole(drawn.out / f"plot.{suffix}", out / f"sweep.{suffix}", outputs.PLOTS[suffix])
+
+
+def outputs_in(out: Path) -> list[outputs.Output]:
+    """Return what `write` writes to a folder."""
+    kinds = {"json": _DOCUMENT, "csv": _CSV, **outputs.PLOTS}
+    return [outputs.Output(out / f"sweep.{suffix}", kind.refusal) for suffix, kind in kinds.items()]
 
 
 def plot_job(rows: Sequence[Row], title: str) -> Job:

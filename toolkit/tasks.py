@@ -16,6 +16,7 @@ from toolkit.compare.intervals import clopper_pearson, samples_by_width
 from toolkit.compare.paired import Drop, Scoring, all_hits, drop
 from toolkit.compare.resampling import bootstrap
 from toolkit.errors import UnjudgeableRun
+from toolkit.files.shapes import Each, Either, Where
 from toolkit.target.deciding import ALL, deciding, for_scheme
 from toolkit.task_metrics import Better, Labels, count_labels, gather, is_own, part
 
@@ -102,6 +103,18 @@ def own_json(found: Sequence[Task]) -> list[dict[str, Any]]:
         for task in found
         if is_own(task.metric)
     ]
+
+
+_SCORE = Either(float, "nan", "inf", "-inf")
+OWN_JSON = [
+    {
+        "metric": Where(str, is_own, "the name of a function"),
+        "better": Either("lower", "higher"),
+        "scores": Each(_SCORE),
+        "rows": Each(Either(None, [Either(float, None)])),
+    }
+]
+"""What `own_json` writes (`toolkit.files.shapes`)."""
 
 
 def from_json(document: Sequence[Mapping[str, Any]]) -> list[Task]:

@@ -17,6 +17,7 @@ from safetensors.numpy import save_file
 
 import toolkit
 from tests.e2e.breakages import InFile, InRun, Outputs
+from tests.unit.bundles_by_hand import report_anew
 from toolkit import Original, Samples
 from toolkit.api import artifact_at
 from toolkit.chain import Model, plan
@@ -124,6 +125,7 @@ class Network:
             path = bundle / "runs" / f"{stage}.safetensors"
             if path.is_file():
                 _rewrite(path, path, stage, breakage.change)
+        report_anew(bundle)
         return rejudge(bundle, TARGETS / f"{self.healthy.target.name}.toml")
 
 

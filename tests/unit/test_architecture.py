@@ -18,7 +18,8 @@ ORDER = """\
     inherited permissions
     worker.confinement worker.confinement.kernel worker.confinement.landlock worker.confinement.seccomp worker.confinement.places \
         worker.confinement.processes
-    files.shapes files files.foreign settings registry worker.request worker.kept_scheme worker.shards worker.table_index worker.device_operators
+    files.shapes files files.foreign files.whole manifest outputs
+    settings registry worker.request worker.kept_scheme worker.shards worker.table_index worker.device_operators
     worker.labels worker.denied worker.user_code worker.devices
     config signature sizes
     environments
@@ -62,6 +63,7 @@ ORDER = """\
     attribution.sides attribution.reproducing attribution.searching
     report
     bundle
+    saved_report
     baseline
     report_formats report_formats/*
     own

@@ -10,6 +10,7 @@ import hashlib
 import json
 import math
 import re
+import shutil
 import tracemalloc
 import zlib
 from copy import deepcopy
@@ -20,6 +21,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from tests.unit.bundles_by_hand import change_report, measured, seal
 from toolkit import baseline, saved_runs
 from toolkit.baseline import record
 from toolkit.baseline.file import _sha256
@@ -57,6 +59,8 @@ REPORT = {
     ],
     "tasks": [{"metric": "top_k_accuracy", "better": "higher", "scores": {}}],
     "noise": {"repeat": {"scores": 0.0}},
+    "stopped_early": False,
+    "budget": {},
     "runs": {"original": {"samples": COUNT}, "kernels": {"samples": COUNT}},
     "findings": [],
     "tools": {"tensorflow": "2.21.0"},
@@ -92,16 +96,22 @@ def release(tmp_path):
             for row in scores:
                 writer.add({output["name"]: row})
         said = {"stage": "kernels", "signature": signature}
-        saved_runs.write(bundle / "runs/kernels.safetensors", bundle / "shards", said, hashes[: len(scores)])
+        for stage in ("original", "kernels"):  # the one that it is compared with gives the same
+            about_it = {**said, "stage": stage}
+            saved_runs.write(bundle / f"runs/{stage}.safetensors", bundle / "shards", about_it, hashes[: len(scores)])
+        shutil.rmtree(bundle / "shards")
         if truth is not None:
             save_file({"labels": truth}, bundle / "runs/labels.safetensors")
-        (bundle / "model.tflite").write_bytes(artifact or name.encode())
+        (bundle / "model.tflite").write_bytes((artifact or name.encode()).ljust(about.get("size_bytes", 1000), b"\0"))
         report = {**deepcopy(REPORT), "samples": {"verification": len(scores if truth is None else truth)}, **about}
         report["runs"]["kernels"]["samples"] = len(scores)
         report["artifact"] |= {"sha256": sha256(bundle / "model.tflite"), "signature": signature}
         report["artifact"]["size_bytes"] = about.get("size_bytes", 1000)
+        report["runs"]["original"]["samples"] = len(scores)
+        report["findings"] = [{"message": "m", **finding} for finding in report["findings"]]
+        report["stages"] = measured(bundle, ("original", "kernels"))
         (bundle / "report.json").write_text(json.dumps(report))
-        return bundle
+        return seal(bundle, artifact="model.tflite")
 
     return make
 
@@ -323,7 +333,6 @@ def test_labels_that_are_gone_are_evidence_that_is_gone(release, old):
         ({"comparisons": bounds(bound("max_abs", 0.1, 1.51, "lower", "range"), 1)}, "bound total scores max_abs range"),
         ({"comparisons": bounds(bound("max_abs", 0.81, 1.5, "lower", "range"), 1)}, "total scores max_abs range"),
         ({"comparisons": bounds(bound("sqnr_db", 18.9, 8.0), 2)}, "total scores sqnr_db"),
-        ({"comparisons": bounds(bound("sqnr_db", "nan", 8.0), 2)}, "total scores sqnr_db"),
         ({"verdict": "failed"}, "verdict"),
     ],
 )
@@ -337,6 +346,16 @@ def test_what_got_worse_fails_by_itself(release, tmp_path, about, what):
 
     assert same.outcome == "passed"
     assert (worse.outcome, list(rows(worse, "failed"))) == ("failed", [what])
+
+
+@pytest.mark.parametrize("value", ["nan", None, "inf", "0.5", True, [], 7.9])
+@pytest.mark.parametrize(("place", "stage"), [(2, "total"), (3, "kernels")])
+def test_a_value_that_is_no_number_within_its_limit_passes_in_no_stage(release, old, value, place, stage):
+    """Whatever the report says of itself, and whether or not somebody wrote its list anew."""
+    other = bound("max_abs", value, 1.0, "lower", "range", stage)
+
+    with pytest.raises(RequestError, match=r"by its own numbers it is failed|comparisons\[\d\]\.value: .*, expected"):
+        baseline.check(release("new", right(range(10)), comparisons=bounds(other, place)), old)
 
 
 def test_an_inconclusive_build_makes_an_inconclusive_gate(release, old):
@@ -580,9 +599,7 @@ def test_updating_names_everything_that_is_another(release, old):
         source=source,
         tasks=[],
     )
-    report = json.loads((new / "report.json").read_text())
-    report["artifact"]["scheme"] = "float32"
-    (new / "report.json").write_text(json.dumps(report))
+    change_report(new, lambda report: report["artifact"].update(scheme="float32"), artifact="model.tflite")
 
     said = baseline.update(new, old, [])
 
@@ -669,9 +686,8 @@ def own_task(bundle, rows, better="higher"):
     """Let a build have been scored by a function of its user's."""
     task = {"metric": "mine.py:score", "better": better, "scores": {"kernels": 0.5}, "rows": {"kernels": rows}}
     (bundle / "runs/tasks.json").write_text(json.dumps([task]))
-    report = json.loads((bundle / "report.json").read_text())
-    report["tasks"].append({name: task[name] for name in ("metric", "better", "scores")})
-    (bundle / "report.json").write_text(json.dumps(report))
+    scores = {name: task[name] for name in ("metric", "better", "scores")}
+    change_report(bundle, lambda report: report["tasks"].append(scores), artifact="model.tflite")
 
 
 @pytest.mark.parametrize(
@@ -711,8 +727,9 @@ def test_what_a_function_said_is_read_as_a_strangers_file(release, content):
     """A bundle may come from anywhere."""
     bundle = release("new")
     (bundle / "runs/tasks.json").write_text(content)
+    seal(bundle, artifact="model.tflite")
 
-    with pytest.raises(RequestError, match=r"tasks.json: cannot be read"):
+    with pytest.raises(RequestError, match=r"tasks.json: .*(is no whole JSON|expected)"):
         baseline.of_bundle(bundle)
 
 
@@ -746,6 +763,7 @@ def test_labels_of_several_targets_are_those_of_the_last_release_in_each(release
     for bundle, last in ((old, "cat"), (same, "cat"), (other, "dog")):
         columns = {"class": LABELS, "said": ["a"] * (COUNT - 1) + [last]}
         (bundle / "runs/labels.safetensors").write_bytes(labels.packed(columns))
+        seal(bundle, artifact="model.tflite")
     baseline.update(old, tmp_path / "old.json", ["top_k_accuracy:labels=class"])
 
     gate = baseline.check(same, tmp_path / "old.json")
@@ -1028,43 +1046,72 @@ def _edit(path, change):
     path.write_text(json.dumps(content))
 
 
+def _labels_of_fewer(bundle):
+    save_file({"labels": LABELS[1:]}, bundle / "runs/labels.safetensors")
+
+
+def _report(bundle, **said):
+    report = json.loads((bundle / "report.json").read_text())
+    (bundle / "report.json").write_text(json.dumps({**report, **said}))
+
+
+LIST = {"schema": 2, "target": "board", "verdict": "passed", "artifact": None, "files": {}}
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda bundle: (bundle / "model.tflite").write_bytes(b"stale"), "is not the file that the build wrote"),
-        (lambda bundle: (bundle / "model.tflite").unlink(), "is not there"),
-        (lambda bundle: (bundle / "runs/kernels.safetensors").unlink(), "no such file"),
-        (lambda bundle: (bundle / "report.json").write_text("{"), "cannot be read"),
-        (lambda bundle: (bundle / "report.json").unlink(), "has no report.json"),
-        (lambda bundle: (bundle / "runs/labels.safetensors").write_bytes(b"x"), "cannot be read"),
         (
-            lambda bundle: save_file({"labels": LABELS[1:]}, bundle / "runs/labels.safetensors"),
-            "has not 200 labels of each target",
+            lambda bundle: (bundle / "model.tflite").write_bytes(b"stale"),
+            "model.tflite: has 5 bytes, 1000 were written",
         ),
-        (lambda bundle: (bundle / "manifest.json").write_text("{}"), "is no whole report"),
-        (
-            lambda bundle: (bundle / "manifest.json").write_text('{"files": {"report.json": {"sha256": "0"}}}'),
-            "report.json: is not the file that the build wrote",
-        ),
-        (lambda bundle: _edit(bundle / "report.json", lambda held: held.pop("tools")), "is no whole report"),
-        (lambda bundle: _edit(bundle / "report.json", lambda held: held.update(schema=2)), "has schema 2"),
-        (
-            lambda bundle: _edit(bundle / "report.json", lambda held: held["runs"]["kernels"].update(samples=500)),
-            "holds 200 samples with 200 hashes; its report is on 500",
-        ),
-        (lambda bundle: (bundle / "report.json").write_text("[]"), "is no report; one that a build wrote would be"),
-        (lambda bundle: (bundle / "report.json").write_text("{}"), "is no report; one that a build wrote would be"),
-        (lambda bundle: (bundle / "report.json").write_text('["schema"]'), "is no report; one that a build wrote"),
-        (lambda bundle: (bundle / "manifest.json").write_text("{"), "manifest.json: is not JSON (Expecting"),
-        (
-            lambda bundle: _edit(bundle / "report.json", lambda held: held.pop("tools")),
-            "report.json: is no whole report (KeyError: 'tools'); one that a build wrote would be right",
-        ),
+        (lambda bundle: (bundle / "model.tflite").write_bytes(b"s" * 1000), "is not the file that the build wrote"),
+        (lambda bundle: (bundle / "model.tflite").unlink(), "model.tflite: is on the bundle's list, and not there"),
+        (lambda bundle: (bundle / "runs/kernels.safetensors").unlink(), "is on the bundle's list, and not there"),
+        (lambda bundle: (bundle / "notes.txt").touch(), "notes.txt: is not on the bundle's list"),
+        (lambda bundle: (bundle / "report.json").unlink(), "report.json: is on the bundle's list, and not there"),
+        (lambda bundle: _report(bundle, verdict="failed"), "report.json: is not the file that the build wrote"),
+        (lambda bundle: (bundle / "manifest.json").unlink(), "has no manifest.json, so it is no bundle"),
+        (lambda bundle: (bundle / "manifest.json").write_text("{}"), "manifest.json: schema: missing"),
+        (lambda bundle: (bundle / "manifest.json").write_text(json.dumps(LIST)), "is not on the bundle's list"),
+        (lambda bundle: (bundle / "manifest.json").write_text("{"), "manifest.json: is no whole JSON"),
     ],
 )
 def test_a_bundle_whose_files_are_not_its_own_is_refused(release, change, said):
     bundle = release("new")
     change(bundle)
+
+    with pytest.raises(RequestError) as caught:
+        baseline.of_bundle(bundle)
+
+    assert said in caught.value.problem
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda bundle: (bundle / "runs/labels.safetensors").write_bytes(b"x"), "cannot be read"),
+        (_labels_of_fewer, "has not 200 labels of each target"),
+        (lambda bundle: (bundle / "report.json").write_text("{"), "is no whole JSON"),
+        (lambda bundle: (bundle / "report.json").write_text("[]"), "a list of 0, expected table"),
+        (lambda bundle: (bundle / "report.json").write_text("{}"), "has no schema, this release knows 1"),
+        (lambda bundle: _edit(bundle / "report.json", lambda held: held.pop("tools")), "tools: missing"),
+        (lambda bundle: _report(bundle, schema=2), "has schema 2"),
+        (lambda bundle: _report(bundle, findings=None), "findings: null, expected list"),
+        (lambda bundle: _report(bundle, verdict="failed"), "its verdict is failed, the bundle's list says passed"),
+        (lambda bundle: _report(bundle, target="other"), "is of the target other, the bundle's list is of board"),
+        (
+            lambda bundle: _edit(bundle / "report.json", lambda held: held["runs"]["kernels"].update(samples=500)),
+            "holds 200 samples with 200 hashes; its report is on 500",
+        ),
+        (lambda bundle: (bundle / "report.json").unlink(), "has no report.json"),
+    ],
+)
+def test_a_bundle_whose_list_was_written_anew_is_held_against_its_report(release, change, said):
+    """Whoever knows how a bundle is made can make one; what contradicts itself is seen."""
+    bundle = release("new")
+    change(bundle)
+    seal(bundle, target="board", verdict="passed", artifact="model.tflite")
 
     with pytest.raises(RequestError) as caught:
         baseline.of_bundle(bundle)

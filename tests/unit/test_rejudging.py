@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.unit.bundles_by_hand import change_report, measured, seal
 from toolkit import saved_runs
 from toolkit.errors import RequestError, UnjudgeableRun
 from toolkit.rejudging import compare_runs, rejudge
@@ -21,13 +22,25 @@ COUNT = 20
 SCORES = np.random.default_rng(0).normal(size=(COUNT, 1, 4)).astype(np.float32)
 SIGNATURE = {"key": "", "inputs": [], "outputs": [{"name": "scores", "dtype": "float32", "shape": [1, 4]}]}
 REPORT = {
+    "schema": 1,
     "target": "board",
     "verdict": "failed",
-    "artifact": {"scheme": "dynamic_wi8_afp32"},
+    "source": {"sha256": "a" * 64},
+    "artifact": {
+        "path": "model.tflite",
+        "sha256": "b" * 64,
+        "size_bytes": 8,
+        "scheme": "dynamic_wi8_afp32",
+        "signature": SIGNATURE,
+    },
+    "samples": {"verification": COUNT},
+    "comparisons": [],
+    "tasks": [],
+    "tools": {},
     "findings": [{"severity": "warning", "code": "outputs", "message": "a warning"}],
     "budget": {"file_bytes": {"spent": 8, "limit": 8, "passed": True}},
     "noise": {"repeat": {"scores": 0.02}, "batch": {"scores": 0.04}},
-    "runs": ["original", "conversion", "device"],
+    "runs": {"original": {"samples": COUNT}, "conversion": {"samples": COUNT}, "device": {"samples": COUNT}},
     "stopped_early": False,
 }
 
@@ -139,8 +152,15 @@ def bundled(tmp_path):
             (bundle / "runs" / "labels.safetensors").write_bytes(labels.packed({labels.UNNAMED: truth}))
         if own is not None:
             (bundle / "runs" / "tasks.json").write_text(json.dumps(own_json([own])))
-        (bundle / "report.json").write_text(json.dumps(REPORT | said), "utf-8")
-        return bundle
+        report = (
+            REPORT
+            | {"runs": {name: {"samples": len(scores)} for name, scores in (stages | (runs or {})).items()}}
+            | said
+        )
+        report["findings"] = [{"code": "c", **finding} for finding in report["findings"]]
+        report = {"stages": measured(bundle, report["runs"])} | report
+        (bundle / "report.json").write_text(json.dumps(report), "utf-8")
+        return seal(bundle)
 
     return make
 
@@ -180,13 +200,15 @@ def test_a_bundle_that_keeps_other_bounds_passes(bundled, bounds):
         "was": "failed",
         "guilty_stage": None,
         "switched_off": [],
+        "of_the_report": ["findings", "noise", "output_kinds"],
     }
     assert [(each["stage"], round(each["value"], 4)) for each in document["comparisons"]] == [
         ("device", 0.05),
         ("total", 0.1),
     ]
     assert told[0] == f"{f'bord-é   {bundle}   by {file}':<96}PASSED"
-    assert told[1] == "  the build said NOT PASSED"
+    why = "measured again and judged by these bounds; findings and noise are those of its report"
+    assert told[1] == f"  the build said NOT PASSED; {why}"
     assert [line.split()[0] for line in told[2:]] == ["device", "total"]
     assert found.text(200).splitlines()[0].index("PASSED") == 186
     near = dataclasses.replace(found, bundle=Path("a"), bounds=Path("b"))
@@ -240,7 +262,7 @@ def test_the_stage_that_broke_its_bound_is_named(bundled, bounds):
     ("said", "line"),
     [
         ({"findings": [{"severity": "error", "message": "scales are NaN"}]}, "  error: scales are NaN"),
-        ({"budget": {"file_bytes": {"spent": 9, "limit": 8, "passed": False}}}, "  file_bytes 9 <= 8  FAIL"),
+        ({"budget": {"file_bytes": {"spent": 8, "limit": 7, "passed": False}}}, "  file_bytes 8 <= 7  FAIL"),
     ],
 )
 def test_what_the_build_found_else_goes_on_counting(bundled, bounds, said, line):
@@ -262,15 +284,25 @@ def test_samples_that_showed_nothing_show_nothing_to_other_bounds(bundled, bound
     assert "  inconclusive: all samples are of class 3" in found.text().splitlines()
 
 
-@pytest.mark.parametrize(("truth", "metrics"), [(SCORES[:, 0].argmax(axis=1), ["top_k_accuracy"]), (None, [])])
-def test_what_the_build_scored_is_held_to_bounds_that_ask_for_nothing(bundled, bounds, truth, metrics):
-    """As long as its labels are there."""
+@pytest.mark.parametrize(
+    ("truth", "score", "said"),
+    [
+        (SCORES[:, 0].argmax(axis=1), 1.0, None),
+        (None, 1.0, "has scores by top_k_accuracy, and the bundle nothing to score by"),
+        (SCORES[:, 0].argmax(axis=1), 0.9, "top_k_accuracy of original is 0.9 there, and 1 of its runs"),
+    ],
+)
+def test_what_the_build_scored_is_held_to_bounds_that_ask_for_nothing(bundled, bounds, truth, score, said):
+    """By the labels of the build: where these are gone, or are others, it is no bundle of one build."""
     silent = ("total", "top_k_accuracy", 0.02, 'undecided = "passed"\n')
-    bundle = bundled(truth=truth, tasks=[{"metric": "top_k_accuracy"}])
+    task = {"metric": "top_k_accuracy", "better": "higher", "scores": {"original": score}}
+    bundle, file = bundled(truth=truth, tasks=[task]), bounds(("total", "max_abs", 0.2, REAL), silent)
 
-    found = rejudge(bundle, bounds(("total", "max_abs", 0.2, REAL), silent))
-
-    assert [each.metric for each in found.judged.drops] == metrics
+    if said is None:
+        assert [each.metric for each in rejudge(bundle, file).judged.drops] == ["top_k_accuracy"]
+    else:
+        with pytest.raises(RequestError, match=said):
+            rejudge(bundle, file)
 
 
 @pytest.mark.parametrize(("limit", "outcome"), [(2.6, "passed"), (2.4, "failed")])
@@ -300,7 +332,7 @@ def test_a_device_that_stopped_early_is_judged_by_intervals_that_hold_at_any_tim
     bundle = bundled(runs=runs, stopped_early=True)
 
     (rate,) = rejudge(bundle, file).judged.comparisons
-    (bundle / "report.json").write_text(json.dumps(REPORT))
+    change_report(bundle, lambda report: report.update(stopped_early=False))
 
     assert (rate.samples, rate.value, rate.status) == (12, 1.0, "passed")
     # Where the mixture, 1/13, is twenty times as likely.
@@ -335,6 +367,7 @@ def test_drops_without_labels_and_labels_that_are_none_are_refused(bundled, boun
     with pytest.raises(UnjudgeableRun, match="no labels"):
         rejudge(bundle, file)
     (bundle / "runs" / "labels.safetensors").write_bytes(b"no labels")
+    seal(bundle)
     with pytest.raises(RequestError, match=r"labels\.safetensors: cannot be read .*; labels that a build wrote"):
         rejudge(bundle, file)
 
@@ -342,6 +375,7 @@ def test_drops_without_labels_and_labels_that_are_none_are_refused(bundled, boun
 def test_a_run_under_another_stages_name_is_refused(bundled, bounds):
     bundle = bundled()
     save(bundle / "runs" / "device.safetensors", SCORES, "kernels")
+    seal(bundle)
 
     with pytest.raises(RequestError, match=r"device\.safetensors: is a run of the stage kernels; one of device would"):
         rejudge(bundle, bounds(("total", "max_abs", 1, REAL)))
@@ -351,6 +385,7 @@ def test_a_run_under_another_stages_name_is_refused(bundled, bounds):
 def test_a_run_of_other_samples_is_refused(bundled, bounds, stage):
     bundle = bundled()
     save(bundle / "runs" / f"{stage}.safetensors", SCORES, stage, first=1)
+    seal(bundle)
 
     with pytest.raises(RequestError, match="different samples"):
         rejudge(bundle, bounds(("total", "max_abs", 1, REAL)))
@@ -359,15 +394,29 @@ def test_a_run_of_other_samples_is_refused(bundled, bounds, stage):
 def test_a_report_of_two_runs_is_judged_and_one_of_one_is_refused(bundled, bounds):
     """There is nothing to hold the original against; every key that lacks is named."""
     bundle, file = bundled(runs={"device": SCORES}), bounds(("total", "max_abs", 1, REAL))
+    two = {name: {"samples": COUNT} for name in ("original", "conversion")}
 
-    for runs in (["original", "conversion"], ["original"]):
-        (bundle / "report.json").write_text(json.dumps(REPORT | {"runs": runs}))
-        if len(runs) == 2:
-            assert rejudge(bundle, file).outcome == "passed"
-    with pytest.raises(RequestError, match=r"report\.json: is no report of a build; it lacks runs$"):
+    change_report(bundle, lambda report: report.update(runs=two, stages=report["stages"][:1]))
+    assert rejudge(bundle, file).outcome == "passed"
+
+    change_report(bundle, lambda report: report.update(runs={"original": two["original"]}))
+    with pytest.raises(RequestError, match=r"report\.json: runs: .* expected at least two runs"):
         rejudge(bundle, file)
-    (bundle / "report.json").write_text(json.dumps({key: REPORT[key] for key in ("target", "verdict", "artifact")}))
-    with pytest.raises(RequestError, match=r"lacks budget, findings, noise, runs, stopped_early$"):
+    change_report(bundle, lambda report: [report.pop(key) for key in ("noise", "budget")])
+    with pytest.raises(RequestError, match=r"noise: missing(.|\n)*budget: missing"):
+        rejudge(bundle, file)
+
+
+@pytest.mark.parametrize("stage", ["conversion", "device"])
+def test_runs_that_were_replaced_by_the_originals_are_not_what_the_report_is_on(bundled, bounds, stage):
+    """Also where the bundle's list was written anew: what is measured of them is not what the build measured."""
+    bundle, file = bundled(), bounds(("total", "max_abs", 1, REAL))
+    save(bundle / "runs" / f"{stage}.safetensors", SCORES, stage)
+
+    with pytest.raises(RequestError, match=r"is not the file that the build wrote"):
+        rejudge(bundle, file)
+    seal(bundle)
+    with pytest.raises(RequestError, match=r"the report is not on the runs that lie beside it"):
         rejudge(bundle, file)
 
 

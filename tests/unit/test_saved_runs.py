@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+from tests.unit.bundles_by_hand import seal
 from toolkit import saved_runs
 from toolkit.compare import measure
 from toolkit.errors import RequestError
@@ -239,16 +240,18 @@ def test_what_is_no_run_is_refused(saved, tmp_path, kind, said):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (None, "has no report.json"),
-        ("{", "is no report of a build"),
-        ("[]", "is no report of a build"),
-        ('{"target": "host"}', "it lacks artifact"),
+        (None, "has no manifest.json, so it is no bundle; expected the folder of one target"),
+        ("{", "is no whole JSON"),
+        ("[]", "a list of 0, expected table"),
+        ('{"target": "host"}', "has no schema, this release knows 1"),
+        ('{"schema": 1, "target": "host"}', "artifact: missing"),
     ],
 )
 def test_a_folder_that_is_no_bundle_is_refused(tmp_path, content, said):
     """Said with what would be right."""
     if content is not None:
         (tmp_path / "report.json").write_text(content)
+        seal(tmp_path)
 
     with pytest.raises(RequestError, match=said):
         rejudge(tmp_path, tmp_path / "bounds.toml")

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from toolkit import bundle, compare, report, target
+from toolkit import bundle, compare, manifest, report, target
 from toolkit.api import _shown
 from toolkit.compare import Context
 from toolkit.conversion import Artifact
@@ -620,6 +620,9 @@ def test_a_passed_bundle_holds_what_its_manifest_says(judged, tmp_path):
     assert set(manifest["files"]) == files - {"manifest.json"}
 
 
+FAILED_FILES = {"manifest.json", "previous", "rejected", "report.json", "report.md", "runs"}
+
+
 def test_a_failed_build_promotes_nothing_and_loses_nothing(judged, tmp_path):
     """The bundle that had passed is kept aside, also when the next one fails again; then one passes, and takes its place."""
     out = tmp_path / "dist"
@@ -627,7 +630,8 @@ def test_a_failed_build_promotes_nothing_and_loses_nothing(judged, tmp_path):
     for _ in range(2):
         place = bundle.write(judged(stages(kernels=1.0)), out)
 
-        assert {path.name for path in place.iterdir()} == {"previous", "rejected", "report.json", "report.md", "runs"}
+        assert {path.name for path in place.iterdir()} == FAILED_FILES
+        assert manifest.verified(place).verdict == "failed"
         assert (place / "previous" / "manifest.json").is_file()
         assert not (place / "model.tflite").exists()
 

@@ -3,32 +3,44 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from pathlib import Path
 
+from toolkit import manifest
 from toolkit.attribution import Attribution
-from toolkit.store import storage_failed, sync
+from toolkit.errors import RequestError
+from toolkit.files.foreign import read_json
+from toolkit.files.shapes import SHA256, Each
+from toolkit.files.whole import whole_folder
+
+_DOCUMENT = "attribution.json"
 
 
 def write(found: Attribution, place: Path) -> None:
-    """Write the folder `place`, in place of an older one: whole or not at all. StoreFailed where it cannot be written."""
-    aside, old = (place.with_name(f".{place.name}.{os.getpid()}.{kind}") for kind in ("partial", "old"))
+    """Write the folder `place`, in place of an older one as it was written: whole or not at all.
+
+    RequestError where something else lies there; StoreFailed where the disk refuses.
+    """
+    with whole_folder(place, refusal) as folder:
+        if found.reproduction is not None:
+            shutil.copytree(found.reproduction, folder, copy_function=shutil.copyfile, dirs_exist_ok=True)
+        document = {**found.to_json(), "files": manifest.hashes(folder)}
+        content = json.dumps(document, indent=2, allow_nan=False) + "\n"
+        (folder / _DOCUMENT).write_text(content, encoding="utf-8")
+
+
+def refusal(place: Path) -> str | None:
+    """Return why what lies at a path is not to be replaced by such a folder, or None: nothing, an empty folder, or one as it was written."""
+    problem = manifest.not_a_folder(place)
+    if problem is not None or not place.is_dir() or not any(place.iterdir()):
+        return problem
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        if found.reproduction is None:
-            aside.mkdir()
-        else:
-            shutil.copytree(found.reproduction, aside, copy_function=shutil.copyfile)
-        content = json.dumps(found.to_json(), indent=2, allow_nan=False) + "\n"
-        (aside / "attribution.json").write_text(content, encoding="utf-8")
-        for path in aside.iterdir():
-            sync(path)
-        if place.exists():
-            os.rename(place, old)
-        os.rename(aside, place)
-        shutil.rmtree(old, ignore_errors=True)
-    except OSError as error:
-        raise storage_failed(place, error) from error
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        held = {**read_json(place / _DOCUMENT, {"files": Each(SHA256)})["files"]}
+        found = manifest.hashes(place)
+    except (OSError, RequestError) as error:
+        return f"holds files, and is no attribution that this program wrote ({error})"
+    found.pop(_DOCUMENT, None)
+    others = sorted(name for name, sha256 in found.items() if held.get(name) != sha256)
+    return (
+        f"holds {', '.join(others)}, which is not as it was written; another --out would be right" if others else None
+    )

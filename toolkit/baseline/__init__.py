@@ -12,9 +12,21 @@ and never as two rates; and a change is nothing bad by itself, but somebody has 
 from __future__ import annotations
 
 from toolkit.baseline.changes import update
-from toolkit.baseline.file import OUTPUT_BYTES, read, write
+from toolkit.baseline.file import OUTPUT_BYTES, read, refusal, write
 from toolkit.baseline.gate import Gate, check
 from toolkit.baseline.record import Baseline, Task, of_bundle
 from toolkit.baseline.rows import Row
 
-__all__ = ["OUTPUT_BYTES", "Baseline", "Gate", "Row", "Task", "check", "of_bundle", "read", "update", "write"]
+__all__ = [
+    "OUTPUT_BYTES",
+    "Baseline",
+    "Gate",
+    "Row",
+    "Task",
+    "check",
+    "of_bundle",
+    "read",
+    "refusal",
+    "update",
+    "write",
+]

@@ -11,8 +11,9 @@ from toolkit import compare
 from toolkit.baseline.file import thin
 from toolkit.baseline.losses import losses
 from toolkit.baseline.record import Baseline, Task, name_of, of_bundle
-from toolkit.baseline.rows import Row, noticed, number
+from toolkit.baseline.rows import Row, noticed
 from toolkit.compare import Comparison, Measured
+from toolkit.compare.measured import number
 from toolkit.compare.paired import drop
 from toolkit.errors import UnjudgeableRun
 from toolkit.verdict import own_noise
@@ -32,7 +33,7 @@ def tasks(before: Baseline, now: Baseline, by: Limits, *, same: bool) -> Iterato
             because = "the labels are gone, and with them the evidence that it is as good as it was"
             yield Row(f"task {then.metric}", then.scoring.score(then.rows), None, None, "failed", because, then.better)
         return
-    ours = of_bundle(now.path, [then.metric for then in before.tasks], before.count)
+    ours = of_bundle(now.path, [then.metric for then in before.tasks], before.count, known=True)
     for then, task in zip(before.tasks, ours.tasks, strict=True):
         yield from _of_a_task(then, task, by, same=same)
         yield from losses(then, task, ours.truth, by)

@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from toolkit.baseline.record import Baseline, name_of
-from toolkit.baseline.rows import VERDICT, Row, Value, judged, noticed, number
+from toolkit.baseline.rows import VERDICT, Row, Value, judged, noticed
+from toolkit.compare.measured import number
 
 if TYPE_CHECKING:
     from toolkit.baseline.limits import Limits
@@ -89,7 +90,8 @@ def comparisons(before: Baseline, now: Baseline, by: Limits) -> Iterator[Row]:
         value, is_now = number(then["value"]), number(ours[name]["value"])
         if then["stage"] != "total":
             continue
-        if math.isfinite(value):
+        exact = math.inf if better == "higher" else -math.inf
+        if value != exact:  # NaN among them, which leaves no limit that anything keeps
             yield judged(name, value, is_now, value + by.margin.limit * (bound - value), by.margin.because, better)
         elif is_now != value:
             yield noticed(name, value, is_now, "it was the original to the last bit, and is not any more")

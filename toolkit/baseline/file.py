@@ -19,13 +19,15 @@ from typing import Any
 import numpy as np
 
 from toolkit import compare, signature
-from toolkit.baseline.record import SEVERITIES, Baseline, Task, of_bundle
-from toolkit.bundle import write_text
+from toolkit.baseline.record import Baseline, Task, of_bundle
 from toolkit.compare import comparison
 from toolkit.compare.runs import Blocks
 from toolkit.errors import DamagedFile, EdgeToolkitError, RequestError, suggestion
 from toolkit.files.foreign import check, read_json
 from toolkit.files.shapes import AMOUNT, COUNT, Each, Either
+from toolkit.files.whole import whole_file
+from toolkit.outputs import not_a_file
+from toolkit.saved_report import SEVERITIES
 from toolkit.saved_runs import DTYPES
 from toolkit.signature import Signature
 
@@ -102,9 +104,23 @@ def _damaged(path: Path, error: DamagedFile) -> DamagedFile:
 
 
 def write(path: Path, baseline: Baseline) -> None:
-    """Write a release to a file, whole or not at all."""
+    """Write a release to a file, whole or not at all; RequestError where what lies there is no baseline of its target."""
     content = _to_json(baseline)
-    write_text(json.dumps({**content, "sha256": _sha256(content)}, indent=1, allow_nan=False) + "\n", path)
+    text = json.dumps({**content, "sha256": _sha256(content)}, indent=1, allow_nan=False) + "\n"
+    with whole_file(path, refusal) as aside:
+        aside.write_bytes(text.encode())
+
+
+def refusal(path: Path) -> str | None:
+    """Return why what lies at a path is not to be replaced by a baseline, or None: nothing, an empty file, or another baseline."""
+    problem = not_a_file(path)
+    if problem is not None or not path.exists() or not path.stat().st_size:
+        return problem
+    try:
+        read(path)
+    except RequestError as error:
+        return f"is no baseline, and stays: {error.problem}"
+    return None
 
 
 SHAPE = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,19 +12,16 @@ from typing import Any, Protocol
 import numpy as np
 from safetensors import SafetensorError
 
-from toolkit import compare, saved_runs, task_metrics
-from toolkit.bundle import LABELS, MANIFEST, REPORT, RUNS, require_one_size, saved_tasks
+from toolkit import compare, saved_report, saved_runs, task_metrics
+from toolkit.bundle import LABELS, REPORT, RUNS, saved_tasks
 from toolkit.compare.paired import Scoring
 from toolkit.errors import RequestError
+from toolkit.files.foreign import open_plain
 from toolkit.saved_runs import SavedRun
 from toolkit.signature import Signature
 from toolkit.task_metrics import Better, count_labels, is_own
 from toolkit.tasks import scoring
 from toolkit.worker import labels
-from toolkit.worker.request import sha256
-
-_REPORT_SCHEMA = 1
-SEVERITIES = ("info", "warning", "inconclusive", "error")
 
 
 class Outputs(Protocol):
@@ -96,18 +92,23 @@ class Baseline:
     truth: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
 
 
-def of_bundle(bundle: Path, tasks: Sequence[str] | None = None, first: int | None = None) -> Baseline:
+def of_bundle(
+    bundle: Path, tasks: Sequence[str] | None = None, first: int | None = None, *, known: bool = False
+) -> Baseline:
     """Return the release that lies in a bundle, over all of its samples or the `first` of them.
 
     `tasks` are the task metrics to take; None takes those that the build scored, of the user's functions those that gave a number for each sample.
-    RequestError for a folder that is no bundle, or whose files are not those that its build wrote.
+    `known` is whether the bundle was read this way just now, so that nothing is measured again. RequestError for a folder that is no bundle, or whose
+    files are not those that its build wrote, or are not what its report is on.
     """
-    require_one_size(bundle)
-    report = _report(bundle)
+    saved = saved_report.read(bundle)
+    report = saved.report
     try:
-        _require_own_files(bundle, report)
+        _require_artifact(saved)
         stage = list(report["runs"])[-1]
         run = saved_runs.read(bundle / RUNS / f"{stage}{saved_runs.SUFFIX}")
+        if not known:
+            _require_measured(saved, run)
         count = _count(run, report, first)
         truth = _labels(bundle, report["samples"]["verification"], count)
         own = _own_tasks(bundle, stage)
@@ -151,40 +152,31 @@ def name_of(comparison: Mapping[str, Any]) -> str:
     return f"{comparison['stage']} {comparison['output']} {comparison['metric']}{chosen}"
 
 
-def _report(bundle: Path) -> dict[str, Any]:
-    path = bundle / REPORT
-    try:
-        report = json.loads(path.read_text("utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        targets = sorted(each.parent.name for each in bundle.glob(f"*/{REPORT}"))
-        hint = f"bundles in it: {', '.join(str(bundle / name) for name in targets)}" if targets else None
-        problem = f"{bundle}: has no {REPORT}; the folder of one target of a build would be right"
-        raise RequestError(problem, hint) from None
-    except (OSError, ValueError) as error:
-        raise RequestError(f"{path}: cannot be read ({error}); a report that a build wrote would be right") from error
-    if not isinstance(report, dict) or "schema" not in report:
-        raise RequestError(f"{path}: is no report; one that a build wrote would be right")
-    if report["schema"] != _REPORT_SCHEMA:
-        problem = f"{path}: has schema {report['schema']}, this release knows {_REPORT_SCHEMA}"
-        raise RequestError(f"{problem}; the release that wrote it would be right")
-    return report
-
-
-def _require_own_files(bundle: Path, report: Mapping[str, Any]) -> None:
-    """Raise RequestError where the artifact, or a file of the manifest, is another than the build wrote."""
-    wanted = {report["artifact"]["path"]: report["artifact"]["sha256"]}
-    if (bundle / MANIFEST).is_file():
+def _require_artifact(saved: saved_report.Saved) -> None:
+    """Raise RequestError where the artifact lies elsewhere (reports alone, one of several sizes) and is another than the report is of."""
+    artifact = saved.report["artifact"]
+    if saved.manifest.artifact is None:
+        path = saved.folder / artifact["path"]
         try:
-            files = json.loads((bundle / MANIFEST).read_text("utf-8"))["files"]
-        except ValueError as error:
-            raise RequestError(f"{bundle / MANIFEST}: is not JSON ({error}); build it again") from error
-        wanted |= {name: held["sha256"] for name, held in files.items()}
-    for name, expected in wanted.items():
-        path = bundle / name
-        if not path.is_file():
-            raise RequestError(f"{path}: is not there, and the bundle's own list has it; a whole bundle would be right")
-        if sha256(path) != expected:
-            raise RequestError(f"{path}: is not the file that the build wrote; build it again")
+            with open_plain(path) as file:
+                found = hashlib.sha256()
+                for block in iter(lambda: file.read(1 << 20), b""):
+                    found.update(block)
+        except FileNotFoundError:
+            problem = f"{path}: is not there, and the report is of it; the artifact beside its report would be right"
+            raise RequestError(problem) from None
+        if found.hexdigest() != artifact["sha256"]:
+            raise RequestError(f"{path}: is not the file that the report is of; build it again")
+
+
+def _require_measured(saved: saved_report.Saved, run: SavedRun) -> None:
+    """Raise RequestError where the last run against the original is not what the report measured."""
+    first = saved_runs.read(saved.folder / RUNS / f"original{saved_runs.SUFFIX}")
+    saved_runs.require_same_samples(first, run)
+    count = min(first.count, run.count)
+    kinds = saved.report.get("output_kinds", {})
+    parts = {output: tuple(kind["parts"]) for output, kind in kinds.items() if kind["parts"]}
+    saved_report.require_its_total(saved, compare.measure(first.read(count), run.read(count), parts=parts))
 
 
 def _count(run: SavedRun, report: Mapping[str, Any], first: int | None) -> int:
@@ -249,7 +241,7 @@ def _by_code(findings: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]
     for finding in findings:
         held = codes.setdefault(finding["code"], {"severity": "info", "count": 0})
         held["count"] += 1
-        held["severity"] = max(held["severity"], finding["severity"], key=SEVERITIES.index)
+        held["severity"] = max(held["severity"], finding["severity"], key=saved_report.SEVERITIES.index)
     return dict(sorted(codes.items()))
 
 

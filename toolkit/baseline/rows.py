@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -44,6 +43,8 @@ class Row:
 
 def within(value: Value, limit: Value, better: Better | None) -> bool:
     """Return whether a value keeps a limit; False for NaN, for what is missing, and for a number against a text."""
+    if any(isinstance(each, bool) for each in (value, limit)):  # which Python takes for 1 and 0
+        return False
     if isinstance(value, str) or isinstance(limit, str):
         return better is None and value == limit
     if value is None or limit is None or better is None:
@@ -96,11 +97,3 @@ def _allowed(row: Row, allowance: Allowance) -> Row:
 
 def _joined(*parts: str) -> str:
     return "; ".join(filter(None, parts))
-
-
-def number(value: Any) -> float:
-    """Return a number of a report, where "nan", "inf" and "-inf" stand for themselves; NaN for what is none."""
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return math.nan

@@ -66,6 +66,7 @@ def sweep(
     from toolkit import recipe, sweep_table
     from toolkit.experiments import Asking, exit_status, sweep
     from toolkit.opening import Samples
+    from toolkit.outputs import require_files
 
     asking = Asking(
         tuple(scheme or ()),
@@ -75,6 +76,8 @@ def sweep(
     )
     sweep_table.sorted_by([], sort)
     sweep_table.filtered([], conditions or ())
+    if out is not None:
+        require_files(sweep_table.outputs_in(out), (source, calibration, evaluation, limits))
     with common.executor(allowed) as executor:
         metrics, kinds = tuple(task_metric or ()), kinds_of(output_kind)
         samples = Samples(calibration, evaluation, limits, task_metrics=metrics, output_kinds=kinds)
@@ -118,6 +121,7 @@ def debug(
     from toolkit import drift
     from toolkit.examination import Looking, debug
     from toolkit.opening import Samples
+    from toolkit.outputs import require_files
 
     sets = Samples(calibration, evaluation)
     if stage is not None:
@@ -133,6 +137,8 @@ def debug(
             (stage, out),
         )
     looking = Looking(target, 32 if samples is None else samples, suggest)
+    if out is not None:
+        require_files(drift.outputs_in(out), (artifact, source, calibration, evaluation))
     with common.executor(allowed) as executor:
         found = debug(artifact, handed(source), sets, looking, executor=executor)
         if out is not None:
@@ -150,13 +156,13 @@ def _locate(
     looking: Looking,
     asked: tuple[str, Path | None],
 ) -> int:
-    from toolkit.attribution.folder import write
-    from toolkit.bundle import require_writable
+    from toolkit.attribution.folder import refusal, write
     from toolkit.examination import locate
+    from toolkit.outputs import Output, require_files
 
     stage, out = asked
     if out is not None:
-        require_writable(out)
+        require_files([Output(out / "attribution", refusal)], (artifact, original.path))
     with common.executor(allowed) as executor:
         found = locate(artifact, original, sets, looking, None if stage == "guilty" else stage, executor=executor)
         if out is not None:

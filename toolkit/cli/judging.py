@@ -167,12 +167,12 @@ def check(
 ) -> int:
     """Compare a build with the last release: outputs, task metrics, size, latency, findings; nothing runs again."""
     from toolkit import baseline as gate
-    from toolkit.bundle import require_writable_file
+    from toolkit.outputs import Output, require_files
 
     if update_baseline:
         if allow is not None:
             raise RequestError("check --update-baseline: judges nothing, and has no use for --allow")
-        require_writable_file(baseline)
+        require_files([Output(baseline, gate.refusal)], [bundle])
         changes = gate.update(bundle, baseline)
         common.show({"baseline": str(baseline), "changes": changes}, lambda: "\n".join([f"{baseline}:", *changes]))
         return 0

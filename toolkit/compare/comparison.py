@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, cast
 
-from toolkit.compare.measured import NUMBER, plain_json
+from toolkit.compare.measured import NUMBER, number, plain_json
 from toolkit.files.shapes import COUNT, Either
 from toolkit.metrics import Better
 
@@ -61,7 +63,12 @@ class Comparison:
 
     @property
     def status(self) -> Status:
-        """Return `undecided` where the limit lies inside the interval, else whether the value is within the limit."""
+        """Return `undecided` where the limit lies inside the interval, else whether the value is within the limit.
+
+        A value or a limit that is no number is failed, whatever else is said.
+        """
+        if math.isnan(self.value) or math.isnan(self.limit):
+            return "failed"
         worst, best = self.interval or (self.value, self.value)
         if self.better == "lower":
             worst, best = best, worst
@@ -83,6 +90,19 @@ class Comparison:
 
     def _within(self, value: float) -> bool:
         return value <= self.limit if self.better == "lower" else value >= self.limit
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Comparison:
+        """Return what `to_json` wrote, of the shape `SHAPE`; its status follows from the numbers, and not from what is written."""
+        held = {each.name: content[each.name] for each in fields(cls) if each.name in content}
+        interval = held.get("interval")
+        read = {
+            "value": number(held["value"]),
+            "limit": number(held["limit"]),
+            "samples": held.get("samples", 0),
+            "interval": None if interval is None else (number(interval[0]), number(interval[1])),
+        }
+        return cls(**{**held, **read})
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON with `status` and `passed`; numbers that JSON has not are "nan", "inf" and "-inf"."""

@@ -4,6 +4,7 @@ A converter is a module with
 
     SUFFIX                          of the artifact's file
     ENGINE                          the environment that it runs in
+    is_one(head: bytes) -> bool     whether a file that begins so is of the format
     HOST_RUNTIME                    the file of toolkit/runtimes that runs the format on this machine
     convert(request) -> dict        writes out/model<SUFFIX>, float32, from inputs["model"]. Returns what the file really holds:
                                     {"file", "size_bytes", "sha256", "signature", "operators", "tensors", "weights_bytes", "findings"},

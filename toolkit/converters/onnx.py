@@ -21,6 +21,11 @@ ENGINE = "tensorflow"
 HOST_RUNTIME = "onnxruntime"
 
 
+def is_one(head: bytes) -> bool:
+    """Return whether a file begins as a ModelProto that names its producer does (onnx.proto: ir_version is field 1, producer_name field 2)."""
+    return head[:1] == b"\x08" and head[2:3] == b"\x12" and len(head) > 0
+
+
 def convert(request: Any) -> dict[str, Any]:
     """Write out/model.onnx, float32, and return what the file holds, and what its outputs end with; the option `opset` is 17 unless said."""
     path = _written(request)

@@ -21,6 +21,11 @@ ENGINE = "tensorflow"
 HOST_RUNTIME = "litert"
 
 
+def is_one(head: bytes) -> bool:
+    """Return whether a file begins as the format's do (tflite/schema/schema.fbs: file_identifier "TFL3")."""
+    return head[4:8] == b"TFL3"
+
+
 def convert(request: Any) -> dict[str, Any]:
     """Write out/model.tflite, float32, with one signature, `serving_default`, and return what the file holds, and what its outputs end with."""
     path = request.out / f"model{SUFFIX}"

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from toolkit.files.shapes import COUNT
 from toolkit.output_kinds import Kind, all_kinds
 from toolkit.output_kinds.file import numbers_of, one_call
 from toolkit.output_kinds.rows import LOOKS, SAID, Real
@@ -19,6 +20,10 @@ _ROWS_LOOKED_AT = 4096
 _MOST_SAMPLES = 1000
 _MOST_NUMBERS = 1 << 22  # of one output, in float64: 32 MB
 _NOT_OF_CLASSES = frozenset(("logistic", "concat"))  # of whose numbers the largest is no answer
+
+
+SHAPE = {"kind": str, "reason": str, "by": str, "parts": [COUNT]}
+"""What `OutputKind.to_json` writes, for `toolkit.files.foreign`."""
 
 
 @dataclass(frozen=True, slots=True)

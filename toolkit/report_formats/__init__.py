@@ -4,6 +4,7 @@ A document is what `--json` prints, or a report.json: the report of a build (of 
 saved runs, a gate's result, or the error that came instead. A format is a module with
 
     SUFFIX    what its files usually end with, as ".xml"
+    is_one(head: bytes) -> bool     whether a file that begins so is such a report of ours
     render(document) -> text
               RequestError for a document that is none of these. Whoever reads the text finds it failed wherever the document is not passed:
               also where it is inconclusive, has an error in place of a verdict, or says that it passed and holds nothing that did
@@ -17,10 +18,13 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from toolkit import registry
 from toolkit.errors import RequestError, UnknownName
+
+if TYPE_CHECKING:
+    from toolkit.outputs import Kind
 
 Document = Mapping[str, Any]
 Status = Literal["passed", "failed", "inconclusive", "error"]
@@ -118,23 +122,29 @@ def asked(texts: Iterable[str], *, printed: bool = False) -> tuple[Asked, ...]:
 
 def require_writable(reports: Sequence[Asked]) -> None:
     """Raise RequestError where a report could not be written, before anything was done."""
-    from toolkit import bundle
+    from toolkit import outputs
 
-    for report in reports:
-        if report.path is not None:
-            bundle.require_writable_file(report.path)
+    kinds = [(report.path, _kind(report.format)) for report in reports if report.path is not None]
+    outputs.require_files([outputs.Output(path, kind.refusal) for path, kind in kinds])
 
 
 def write(document: Document, reports: Sequence[Asked]) -> None:
     """Write a document in every format that was asked for, each file whole or not at all."""
-    from toolkit import bundle
+    from toolkit import outputs
 
     for report in reports:
         text = render(report.format, document)
         if report.path is None:
             sys.stdout.write(text)
         else:
-            bundle.write_text(text, report.path)
+            outputs.write_text(text, report.path, _kind(report.format))
+
+
+def _kind(name: str) -> Kind:
+    """Return the kind of files of a format, those alone that this program wrote."""
+    from toolkit.outputs import Kind
+
+    return Kind(f"a report of this program ({name})", registry.load("report_formats", name).is_one)
 
 
 def render(name: str, document: Document) -> str:

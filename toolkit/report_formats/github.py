@@ -5,6 +5,7 @@ GitHub shows ten of a kind for each step, so what is beyond is counted in the la
 
 from __future__ import annotations
 
+import re
 from pathlib import PurePosixPath
 
 from toolkit.report_formats import Document, Subject
@@ -13,7 +14,14 @@ from toolkit.report_formats._documents import subjects
 SUFFIX = ".txt"
 _MOST = 10  # of a kind, shown of one step
 _LEVELS = {"passed": "notice", "failed": "error", "inconclusive": "error", "error": "error"}
+_COMMAND = re.compile(rb"::(error|warning|notice) (file=[^,]*,)?title=[^:]*::")
 _Line = tuple[str, str, str, "str | None"]
+
+
+def is_one(head: bytes) -> bool:
+    """Return whether a file that begins so holds workflow commands and nothing else, as far as can be seen."""
+    lines = head.splitlines()[:-1] or head.splitlines()
+    return all(_COMMAND.match(line) for line in lines)
 
 
 def render(document: Document) -> str:

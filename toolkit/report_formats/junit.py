@@ -17,6 +17,12 @@ SUFFIX = ".xml"
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, production 2 (Char)
 
 
+def is_one(head: bytes) -> bool:
+    """Return whether a file that begins so is such a report of ours: its first suite names the package."""
+    suite = head.partition(b"<testsuite ")[2].partition(b">")[0]
+    return head.startswith(b"<?xml") and b'package="edge-toolkit"' in suite
+
+
 def render(document: Document) -> str:
     """Return the document as JUnit XML, UTF-8; its time is that of rendering, because a document has none."""
     root = ET.Element("testsuites")

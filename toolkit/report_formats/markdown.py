@@ -23,6 +23,11 @@ _CELL = 300
 _ROWS = (None, 100, 30, 10, 3, 0)  # how many rows of each kind; all of them where they fit
 
 
+def is_one(head: bytes) -> bool:
+    """Return whether a file that begins so is such a report of ours."""
+    return head.startswith(MARK.encode())
+
+
 def render(document: Document) -> str:
     """Return the document as Markdown of at most 65,536 characters; what had to be left out is said."""
     about = subjects(document)

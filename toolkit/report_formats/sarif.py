@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import Any
@@ -19,7 +20,15 @@ from toolkit.report_formats._documents import subjects
 
 SUFFIX = ".sarif"
 _VERSION = "2.1.0"
+_BEGINS = re.compile(
+    rb'\s*\{\s*"version": "2\.1\.0",\s*"runs": \[\s*\{\s*"tool": \{\s*"driver": \{\s*"name": "edge-toolkit"'
+)
 _LEVELS = {"failed": "error", "inconclusive": "error", "error": "error", "warning": "warning", "info": "note"}
+
+
+def is_one(head: bytes) -> bool:
+    """Return whether a file that begins so is such a report of ours: the driver of its first run is this program."""
+    return _BEGINS.match(head) is not None
 
 
 def render(document: Document) -> str:

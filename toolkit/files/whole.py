@@ -1,0 +1,310 @@
+"""Files and folders that are written whole or not at all, and that take the place of nothing but what their writer says may go.
+
+What is written lies first in a folder beside its place, on the same file system, and then takes the place in one step of the system's (renameat2):
+
+    .NAME.xxxxxxxx.partial/    lock    held (flock) as long as the writing process lives, however it ends
+                               made    what is being written, a file or a folder
+                               swaps   there from just before the exchange on: what lies in `made` may now be what was in the place before
+                               old     what was in the place before, where the system cannot exchange two names in one step
+
+A kill leaves the old or the new in the place, and that folder beside it, which the next writer removes: by the lock, never by its name or by a
+process number alone. What lies in such a folder after an exchange is removed only where it may go by what is in it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import fcntl
+import os
+import re
+import secrets
+import shutil
+import stat
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from toolkit.errors import RequestError, StoreFailed
+
+Refusal = Callable[[Path], "str | None"]
+"""Says why what lies at a path must not be replaced, "is ...", or None where it may go. Nothing lies there: None."""
+
+_AT_FDCWD, _NOREPLACE, _EXCHANGE = -100, 1, 2  # linux/fcntl.h, linux/fs.h
+_UNKNOWN = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP)  # an old kernel, or a file system that cannot (NFS, FAT)
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_TRIES = 16  # how often a place is looked at again that others change meanwhile
+_LONGEST_NAME = 200  # bytes of a place's name in that of the folder beside it; file systems end at 255
+_LOCK, _MADE, _SWAPS, _OLD = "lock", "made", "swaps", "old"
+_MARK = b"edge-toolkit writes beside this folder\n"
+_WAITS_S = 60.0  # for another process that writes to the same folder: copying a bundle takes it a second
+
+
+def sync(path: Path) -> None:
+    """Bring a file, or the names in a folder, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def storage_failed(path: Path, error: OSError) -> StoreFailed:
+    """Return the error that says what keeps `path` from being written, and what to do."""
+    if error.errno in _FULL:
+        return StoreFailed(
+            f"{path}: no space left", "free some space, `edge-toolkit cache prune`, or set EDGE_TOOLKIT_HOME"
+        )
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return StoreFailed(f"{path}: may not be written ({error.strerror})", "choose a folder that is yours to write")
+    return StoreFailed(f"{path}: {error.strerror or error}")
+
+
+@contextlib.contextmanager
+def whole_file(place: Path, refusal: Refusal) -> Iterator[Path]:
+    """Give a path to write a file to, which takes its place when all went well.
+
+    Raises RequestError where what lies in the place then may not go, also where it came in the meantime; StoreFailed where the disk refuses.
+    """
+    with _beside(place, refusal) as aside:
+        yield aside.made
+        sync(aside.made)
+        aside.put()
+
+
+@contextlib.contextmanager
+def whole_folder(place: Path, refusal: Refusal) -> Iterator[Path]:
+    """Give an empty folder that takes its place, as a whole, when all went well; raises as `whole_file`."""
+    with _beside(place, refusal) as aside:
+        aside.made.mkdir()
+        yield aside.made
+        for path in aside.made.rglob("*"):
+            sync(path)
+        sync(aside.made)
+        aside.put()
+
+
+@contextlib.contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keep other processes that ask the same from the folder meanwhile: they wait, a minute at most; on file systems without locks nobody waits."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        ends = time.monotonic() + _WAITS_S
+        while _held_by_another(descriptor) and time.monotonic() < ends:
+            time.sleep(0.05)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def remove_leftovers(place: Path, refusal: Refusal) -> None:
+    """Remove what killed processes left beside a place; what a living one writes there stays, and so does all that is not of this module's making.
+
+    Where a kill came between the two steps of an exchange, what was in the place before is put back.
+    """
+    is_one = re.compile(rf"\.{re.escape(_short(place.name))}\.[0-9a-f]{{8}}\.partial")
+    with contextlib.suppress(FileNotFoundError), os.scandir(place.parent) as entries:
+        found = [
+            entry.path for entry in entries if is_one.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False)
+        ]
+    for path in found if place.parent.is_dir() else ():
+        _remove_if_left(Path(path), place, refusal)
+
+
+class _Aside:
+    """The folder beside a place, held by this process."""
+
+    def __init__(self, place: Path, refusal: Refusal) -> None:
+        self._place, self._refusal = place, refusal
+        self.folder, self._lock = _made_beside(place)
+        self.made = self.folder / _MADE
+
+    def put(self) -> None:
+        """Let what was made take its place; RequestError where what lies there may not go."""
+        for _ in range(_TRIES):
+            if _rename_new(self.made, self._place) or self._replaced():
+                sync(self._place.parent)
+                return
+        raise RequestError(f"{self._place}: is changed by somebody else again and again; another place would be right")
+
+    def _replaced(self) -> bool:
+        """Exchange what was made and what lies there, and look whether that is what might go; False where nothing lies there any more."""
+        swaps = self.folder / _SWAPS
+        try:
+            before = _identity(self._place)
+            self._refuse(self._place)
+            swaps.touch()
+            sync(self.folder)
+            gone = _exchange(self.made, self._place, self.folder / _OLD)
+        except FileNotFoundError:
+            return False
+        if (
+            _identity(gone) != before
+        ):  # somebody was faster: it is looked at again, now that nobody finds it by its name
+            try:
+                self._refuse(gone)
+            except RequestError:
+                _exchange_back(gone, self._place, self.made)
+                swaps.unlink()
+                raise
+        swaps.unlink()
+        return True
+
+    def _refuse(self, path: Path) -> None:
+        problem = self._refusal(path)
+        if problem is not None:
+            raise RequestError(f"{self._place}: {problem}")
+
+    def close(self) -> None:
+        """Remove the folder, and with it what was not put into its place, or was there before and may go."""
+        _empty(self.folder, self._place, self._refusal)
+        os.close(self._lock)
+
+
+@contextlib.contextmanager
+def _beside(place: Path, refusal: Refusal) -> Iterator[_Aside]:
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(place, refusal)
+        aside = _Aside(place, refusal)
+        try:
+            yield aside
+        finally:
+            aside.close()
+    except OSError as error:
+        raise storage_failed(place, error) from error
+
+
+def _made_beside(place: Path) -> tuple[Path, int]:
+    """Return a new folder beside the place and its lock, held. Another process may take it for a leftover until it is: then it is made again."""
+    for _ in range(_TRIES):
+        folder = place.with_name(f".{_short(place.name)}.{secrets.token_hex(4)}.partial")
+        with contextlib.suppress(FileExistsError, FileNotFoundError):
+            os.mkdir(folder)
+            lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            os.write(lock, _MARK)
+            if not _held_by_another(lock) and _is_still(folder / _LOCK, lock):
+                return folder, lock
+            os.close(lock)
+    raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), str(place))
+
+
+def _short(name: str) -> str:
+    return os.fsdecode(os.fsencode(name)[:_LONGEST_NAME])
+
+
+def _held_by_another(descriptor: int) -> bool:
+    """Take the lock of an open file or folder, and return whether another process has it; a file system without locks has none to hold."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _is_still(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+def _remove_if_left(folder: Path, place: Path, refusal: Refusal) -> None:
+    """Remove a folder of this module's whose process is gone; one without any lock was left, or was made, this moment, and goes if it is empty."""
+    try:
+        lock = os.open(folder / _LOCK, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        with contextlib.suppress(OSError):
+            os.rmdir(folder)
+        return
+    except OSError:  # a link, a folder, somebody else's: none of ours
+        return
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if stat.S_ISREG(os.fstat(lock).st_mode) and os.read(lock, len(_MARK) + 1) in (_MARK, b""):
+            _empty(folder, place, refusal)
+    except OSError:  # its process lives, or nobody can tell
+        return
+    finally:
+        os.close(lock)
+
+
+def _empty(folder: Path, place: Path, refusal: Refusal) -> None:
+    """Remove a folder of this module's, whose lock is held, as far as what is in it may go."""
+    if not {path.name for path in folder.iterdir()} <= {_LOCK, _MADE, _SWAPS, _OLD}:
+        return
+    old, made = folder / _OLD, folder / _MADE
+    if os.path.lexists(old) and not os.path.lexists(place):
+        _rename_new(old, place)
+    swapped = os.path.lexists(folder / _SWAPS)
+    for path in (old, made):
+        if os.path.lexists(path) and not (swapped and refusal(path) is not None):
+            _remove(path)
+    if not (os.path.lexists(old) or os.path.lexists(made)):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(FileNotFoundError):
+            path.unlink()
+
+
+def _rename_new(source: Path, place: Path) -> bool:
+    """Give a file or folder its place where nothing is there, not even a link that leads nowhere; return whether it was so."""
+    try:
+        if _renameat2(source, place, _NOREPLACE):
+            return True
+        if not stat.S_ISREG(os.lstat(source).st_mode):
+            if os.path.lexists(place):
+                return False
+            os.rename(source, place)  # onto what came since it fails, but for an empty folder, which loses nothing
+            return True
+        os.link(source, place)
+        source.unlink()
+    except FileExistsError:
+        return False
+    return True
+
+
+def _exchange(made: Path, place: Path, old: Path) -> Path:
+    """Exchange what was made and what lies in the place; return where that is then. In two steps where the system has no single one."""
+    if _renameat2(made, place, _EXCHANGE):
+        return made
+    os.rename(place, old)
+    if not _rename_new(made, place):
+        raise RequestError(f"{place}: somebody else wrote there; what was there lies in {old}")
+    return old
+
+
+def _exchange_back(gone: Path, place: Path, made: Path) -> None:
+    if gone == made:
+        _renameat2(gone, place, _EXCHANGE)
+        return
+    os.rename(place, made)
+    _rename_new(gone, place)
+
+
+def _renameat2(source: Path, place: Path, flags: int) -> bool:
+    """Rename as the flags say; return False where the system cannot. Raises the OSError of what went wrong."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if not hasattr(libc, "renameat2"):
+        return False
+    if libc.renameat2(_AT_FDCWD, os.fsencode(source), _AT_FDCWD, os.fsencode(place), flags) == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in _UNKNOWN:
+        return False
+    raise OSError(number, os.strerror(number), str(place))
+
+
+def _identity(path: Path) -> list[tuple[str, int, int, int, int]]:
+    """Return what tells whether anything changed in a file or folder, and survives that its own name does: never read, only looked at."""
+    paths = [path, *sorted(path.rglob("*"))] if path.is_dir() and not path.is_symlink() else [path]
+    seen = [(str(each.relative_to(path)), os.lstat(each)) for each in paths]
+    return [(name, held.st_dev, held.st_ino, held.st_size, held.st_mtime_ns) for name, held in seen]

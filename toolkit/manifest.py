@@ -1,0 +1,214 @@
+"""The list that every bundle has of itself, `manifest.json`: each of its files with its size and SHA-256, the target, and the verdict.
+
+A folder without one is no bundle. Nothing in a folder is believed before the folder was held against its list: a file that is not on it, one that
+is missing, was changed or cut, and whatever is no plain file are named. That finds what happened to a bundle, by accident or by a careless hand. It
+is no signature: who changes a file may write the list anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from toolkit import printable
+from toolkit.errors import DamagedFile, RequestError
+from toolkit.files.foreign import check, open_plain, read_json
+from toolkit.files.shapes import COUNT, INSIDE, SHA256, Each, Either, Where, fits
+
+MANIFEST = "manifest.json"
+SCHEMA = 2
+OUTCOMES = ("passed", "failed", "inconclusive")
+_PASSED_ONLY = 1  # the schema of earlier releases, which wrote a list of nothing but what had passed
+_MOST_TOLD = 10  # files that are wrong; whoever reads more has the wrong folder
+_FILE = {"sha256": SHA256, "size_bytes": COUNT}
+_LIST = {
+    "schema": Where(int, lambda number: number in (_PASSED_ONLY, SCHEMA), f"schema {SCHEMA}"),
+    "target": str,
+    "files": Each(_FILE),
+    "artifact": Either(str, None),
+}
+_OF_NOW = {"verdict": Either(*OUTCOMES)}
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a bundle says of itself: `files` by their path in it, each (SHA-256, size in bytes); `artifact` is None where none lies in it."""
+
+    target: str
+    verdict: str
+    artifact: str | None
+    files: Mapping[str, tuple[str, int]] = field(repr=False)
+
+    @property
+    def passed(self) -> bool:
+        """Whether the build that wrote it passed."""
+        return self.verdict == "passed"
+
+
+def write(folder: Path, said: Mapping[str, Any]) -> None:
+    """Write the list of all files in a folder; `said` is what else it says: target, verdict, artifact, and what these came from."""
+    files = {name: _hashed(folder / name) for name, _ in _entries(folder) if name != MANIFEST}
+    document = {"schema": SCHEMA, **said, "files": files}
+    (folder / MANIFEST).write_text(json.dumps(document, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of every file in a folder, by its path in it; DamagedFile for what is no plain file."""
+    return {name: str(_hashed(folder / name)["sha256"]) for name, _ in _entries(folder)}
+
+
+def not_a_folder(path: Path) -> str | None:
+    """Return why what lies at a path is not to be replaced by any folder, or None."""
+    try:
+        mode = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return None
+    except OSError as error:  # what should be a folder is none, say
+        return f"cannot be written ({error.strerror})"
+    if stat.S_ISDIR(mode):
+        return None
+    return f"is {'a symbolic link' if stat.S_ISLNK(mode) else 'no folder'}; expected a folder, or nothing"
+
+
+def is_bundle(folder: Path) -> bool:
+    """Return whether a folder has a list of ours, whatever became of the files on it. Nothing is raised: what cannot be read is none."""
+    try:
+        _read(folder)
+    except (OSError, RequestError):
+        return False
+    return True
+
+
+def enclosing(path: Path) -> Path | None:
+    """Return the bundle that a path would lie in, itself left out; None for none."""
+    parents = Path(os.path.abspath(path)).parents
+    return next((folder for folder in parents if is_bundle(folder)), None)
+
+
+def verified(folder: Path) -> Manifest:
+    """Return the list of a bundle whose files are those on it, no more and no less; RequestError that names each that is not."""
+    held, problems = _verified(folder)
+    if problems:
+        told = [f"{folder}/{problem}" for problem in _shortened(problems)]
+        raise RequestError(printable.lines(told), "build it again: a bundle is used as it was written")
+    return held
+
+
+def refusal(folder: Path, target: str) -> str | None:
+    """Return why what lies at a path is not to be replaced by a bundle for the target; None for nothing, an empty folder, or such a bundle."""
+    problem = not_a_folder(folder)
+    if problem is not None:
+        return problem
+    try:
+        if not any(folder.iterdir()):
+            return None
+        held, problems = _verified(folder)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    except DamagedFile as error:
+        return f"holds files, and is no bundle of a build ({error.problem})"
+    except RequestError:
+        return f"holds files, and is no bundle of a build: it has no {MANIFEST}"
+    if held.target != target:
+        return f"is the bundle of another target, {held.target!r}"
+    problem = "; ".join(_shortened(problems))
+    return f"is not as its build left it: {problem}" if problems else None
+
+
+def _verified(folder: Path) -> tuple[Manifest, list[str]]:
+    """Return the list of a bundle, and what is wrong with each file; RequestError where it has no list that can be read."""
+    held = _read(folder)
+    found = dict(_entries(folder))
+    found.pop(MANIFEST, None)
+    problems = [
+        f"{name}: is {kind}, and no file" if kind else f"{name}: is not on the bundle's list"
+        for name, kind in found.items()
+        if kind or name not in held.files
+    ]
+    for name, (sha256, size_bytes) in held.files.items():
+        if name not in found:
+            problems.append(f"{name}: is on the bundle's list, and not there")
+        elif not found[name]:
+            problems += _changed(folder, name, sha256, size_bytes)
+    return held, problems
+
+
+def _changed(folder: Path, name: str, sha256: str, size_bytes: int) -> Iterator[str]:
+    try:
+        said = _hashed(folder / name)
+    except (OSError, DamagedFile) as error:
+        yield f"{name}: cannot be read ({error})"
+        return
+    if said["size_bytes"] != size_bytes:
+        yield f"{name}: has {said['size_bytes']} bytes, {size_bytes} were written"
+    elif said["sha256"] != sha256:
+        yield f"{name}: is not the file that the build wrote"
+
+
+def _read(folder: Path) -> Manifest:
+    path = folder / MANIFEST
+    if path.is_symlink():
+        raise DamagedFile(path, ["is a symbolic link; expected the file that a build wrote"])
+    try:
+        held = read_json(path, _LIST)
+        if held["schema"] != _PASSED_ONLY:
+            check(held, _OF_NOW, path)
+    except (FileNotFoundError, NotADirectoryError):
+        problem = f"{folder}: has no {MANIFEST}, so it is no bundle; expected the folder of one target of a build, as dist/host"
+        raise RequestError(problem, _what_to_do(folder)) from None
+    wrong = [name for name in held["files"] if not fits(name, INSIDE) or name == MANIFEST]
+    if wrong:
+        raise DamagedFile(path, [f"files[{wrong[0]!r}]: expected the path of a file inside the folder"])
+    files = {name: (each["sha256"], each["size_bytes"]) for name, each in held["files"].items()}
+    return Manifest(held["target"], held.get("verdict", "passed"), held["artifact"], files)
+
+
+def _what_to_do(folder: Path) -> str | None:
+    """Return the next step for a folder without a list: the bundles in it, or the build that writes one."""
+    inside = sorted(str(each.parent) for each in folder.glob(f"*/{MANIFEST}")) if folder.is_dir() else []
+    if inside:
+        return f"bundles in it: {', '.join(inside)}"
+    return "build it again" if (folder / "report.json").is_file() else None
+
+
+def _entries(folder: Path) -> Iterator[tuple[str, str]]:
+    """Yield (path inside, what it is where it is no plain file) of everything in a folder but folders; nothing is opened, no link followed."""
+    waiting = [""]
+    while waiting:
+        inside = waiting.pop()
+        with os.scandir(folder / inside) as found:
+            entries = sorted(found, key=lambda entry: entry.name)
+        for entry in entries:
+            name = f"{inside}{entry.name}"
+            if entry.is_dir(follow_symlinks=False):
+                waiting.append(f"{name}/")
+            else:
+                yield name, _kind(entry)
+
+
+def _kind(entry: os.DirEntry[str]) -> str:
+    if entry.is_symlink():
+        return "a symbolic link"
+    return "" if entry.is_file(follow_symlinks=False) else "a pipe, a socket or a device"
+
+
+def _hashed(path: Path) -> dict[str, Any]:
+    digest, size_bytes = hashlib.sha256(), 0
+    with open_plain(path) as file:
+        for block in iter(lambda: file.read(1 << 20), b""):
+            digest.update(block)
+            size_bytes += len(block)
+    return {"sha256": digest.hexdigest(), "size_bytes": size_bytes}
+
+
+def _shortened(problems: list[str]) -> list[str]:
+    more = len(problems) - _MOST_TOLD
+    return [*problems[:_MOST_TOLD], f"... and {more} more"] if more > 0 else problems
