@@ -18,6 +18,7 @@ _VERBS = {
     **dict.fromkeys(("Asked", "KeepFloat", "Recipe"), "toolkit.recipe"),
     "Settings": "toolkit.settings",
     "Limits": "toolkit.limits",
+    "Permissions": "toolkit.permissions",
     "Executor": "toolkit.executor",
 }
 
