@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from toolkit import inherited
+from toolkit import dataset, inherited
 from toolkit.environments import interpreters
 from toolkit.environments.making import make_once
 from toolkit.errors import RequestError
+from toolkit.executor import Executor
 from toolkit.launchers import local
 from toolkit.permissions import Permissions
 from toolkit.settings import Settings
@@ -109,6 +110,25 @@ def test_a_named_interpreter_is_asked_with_what_its_workers_get(monkeypatch, tmp
 
     assert str(tmp_path / "mine") not in without.search
     assert str(tmp_path / "mine") in with_it.search
+
+
+def test_the_value_of_what_is_allowed_is_kept_nowhere(monkeypatch, tmp_path):
+    """It may be a password; what is remembered of an interpreter, and of a job, holds its hash."""
+    monkeypatch.setenv("OUR_TOKEN", "very secret")
+    (tmp_path / "sets.py").write_text(
+        "import os\nimport numpy as np\n\ndef make():\n    return {'x': np.zeros((len(os.environ['OUR_TOKEN']), 1), np.float32)}\n"
+    )
+    permissions, python = Permissions(variables=("OUR_TOKEN",)), {"dataset": Path(sys.executable)}
+    settings = Settings(tmp_path / "home", offline=True, pythons=python, permissions=permissions)
+    signature = {"inputs": [{"name": "x", "dtype": "float32", "shape": [1]}]}
+
+    with Executor(settings) as executor:
+        (entry,) = executor.run(dataset.whole_set_job(f"{tmp_path / 'sets.py'}:make", signature))
+        kept = [path.read_bytes() for path in (tmp_path / "home").rglob("*") if path.is_file()]
+
+    assert entry.result["verification"]["count"] == len("very secret")
+    assert len(kept) > 3
+    assert not [content for content in kept if b"very secret" in content]
 
 
 def test_packages_of_the_users_own_are_found_without_his_home(monkeypatch, tmp_path):

@@ -97,7 +97,7 @@ def ask(
     )  # the links of all virtual environments may point to one file
     made_ns = settings.stat().st_mtime_ns if settings.exists() else 0
     variables = as_is() | dict(allowed)
-    key = [str(path.absolute()), stat.st_mtime_ns, stat.st_size, made_ns, variables]
+    key = [str(path.absolute()), stat.st_mtime_ns, stat.st_size, made_ns, _told(variables)]
     facts = None if afresh else recall(home, "interpreter", key)
     if facts is None:
         facts = _probe(asked, path, variables)
@@ -138,6 +138,11 @@ def identify(versions: Mapping[str, str], python: str, platform: str) -> str:
     """Return the hash of what is installed: 16 hexadecimal digits that change with any version, Python or platform."""
     content = json.dumps([sorted(versions.items()), python, platform])
     return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def _told(variables: Mapping[str, str]) -> str:
+    """Return the hash of variables: what the user lets a worker have may be a password."""
+    return hashlib.sha256(json.dumps(sorted(variables.items())).encode()).hexdigest()
 
 
 def _probe(asked: str, path: Path, variables: Mapping[str, str]) -> dict[str, Any]:
