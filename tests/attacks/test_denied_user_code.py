@@ -101,6 +101,8 @@ def test_a_file_elsewhere_is_refused_with_the_flag_that_allows_it(made, elsewher
     assert "sets.py, line 4" in said
     assert made(opens(path), read=(path,)) == "words"
     assert made(opens(path), read=(elsewhere,)) == "words"
+    (elsewhere / "of ours; rm x").write_text("words")
+    assert f"--allow-read '{elsewhere}/of ours; rm x'" in refused(made, opens(elsewhere / "of ours; rm x"))
 
 
 @pytest.mark.parametrize(

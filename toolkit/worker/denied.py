@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import shlex
 import socket
 import sys
 import tempfile
@@ -24,7 +25,8 @@ def advice(error: BaseException) -> str | None:
     chain = list(_chain(error))
     unread = [path for each in chain for path in _paths(each) if is_refused(path)]
     if unread:
-        return f"it may read its own folder and what its job names; to let it read this too: --allow-read {unread[0]}"
+        flag = f"--allow-read {shlex.quote(unread[0])}"
+        return f"it may read its own folder and what its job names; to let it read this too: {flag}"
     for each in chain:
         said = _of_folder(each) or _of_module(each) or _of_variable(each)
         if said is not None:
@@ -98,7 +100,7 @@ def _of_module(error: BaseException) -> str | None:
     for entry in sys.path:
         holds = any(os.path.exists(os.path.join(entry, name)) for name in (first, f"{first}.py"))
         if entry and holds and is_refused(entry):
-            return f"{first!r} is in {entry}, which it may not read; to let it: --allow-read {entry}"
+            return f"{first!r} is in {entry}, which it may not read; to let it: --allow-read {shlex.quote(entry)}"
     return None
 
 
