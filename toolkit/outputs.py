@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toolkit import manifest, printable
-from toolkit.errors import RequestError
+from toolkit.errors import EdgeToolkitError, RequestError
 from toolkit.files.foreign import open_plain
 from toolkit.files.whole import Refusal, storage_failed, whole_file
 
@@ -145,20 +145,32 @@ def require_writable(out: Path) -> None:
     """Make the output folder if it is not there; raise RequestError where nothing can be written to it, before anything was done."""
     try:
         out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _not_writable(out, error) from error
+    _require_writable(out)
+
+
+def _require_writable(out: Path) -> None:
+    try:
         with tempfile.TemporaryFile(dir=out):
             pass
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise storage_failed(out, error) from error
-        problem = f"{out}: nothing can be written there ({error.strerror}); --out with a folder that may be written would be right"
-        raise RequestError(problem) from error
+        raise _not_writable(out, error) from error
+
+
+def _not_writable(out: Path, error: OSError) -> EdgeToolkitError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return storage_failed(out, error)
+    return RequestError(
+        f"{out}: nothing can be written there ({error.strerror}); --out with a folder that may be written would be right"
+    )
 
 
 def require_files(outputs: Sequence[Output], inputs: Iterable[Path | str | None] = ()) -> None:
-    """Do what `require` does, then make the folders of the files, and raise RequestError where nothing can be written to one."""
+    """Do what `require` does, and raise RequestError where nothing can be written to the folder of one, or to where that will be made."""
     require(outputs, inputs)
     for folder in dict.fromkeys(each.path.parent for each in outputs):
-        require_writable(folder)
+        _require_writable(next(each for each in (folder, *folder.absolute().parents) if os.path.lexists(each)))
 
 
 def copy_whole(source: Path, place: Path, kind: Kind) -> None:

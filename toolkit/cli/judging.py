@@ -91,6 +91,7 @@ def verify(
             f"verify {artifact}: without {lacking} there is nothing to hold it against",
             "for a bundle's runs by other bounds: verify BUNDLE --bounds FILE",
         )
+    reported.require_outside(out, target)
     original = handed(source, reference_device, ("signature", "shape"))
     sets = sets_of("--calibration", calibration), sets_of("--eval", evaluation)
     metrics, kinds = tuple(task_metric or ()), kinds_of(output_kind)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
+from toolkit import printable
 from toolkit.errors import RequestError, UnknownName
 
 if TYPE_CHECKING:
@@ -417,6 +419,26 @@ class Reported:
 
         self._asked = report_formats.asked(report or (), printed=as_json)
         report_formats.require_writable(self._asked)
+
+    def require_outside(self, out: Path | None, targets: Iterable[str]) -> None:
+        """Raise RequestError for a report that would lie in a bundle which is written to `out`: that is written as a whole.
+
+        It is then not written there either, to say so.
+        """
+        if out is None or not self._asked:
+            return
+        from toolkit.target import find
+
+        names = {find(name).name for name in targets}
+        inside = [
+            one
+            for one in self._asked
+            if one.path is not None and names & set(Path(os.path.relpath(one.path, out)).parent.parts)
+        ]
+        self._asked = tuple(one for one in self._asked if one not in inside)
+        if inside:
+            why = "will lie in a bundle, which is written as a whole; a place outside of it would be right"
+            raise RequestError(printable.lines(f"{one.path}: {why}" for one in inside))
 
     def __call__(self, document: Mapping[str, Any]) -> None:
         from toolkit import report_formats

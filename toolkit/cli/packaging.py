@@ -57,6 +57,7 @@ def build(
     from toolkit.api import build
     from toolkit.opening import Samples
 
+    reported.require_outside(out, target)
     original = handed(source, reference_device, ("signature", "shape"))
     sets = sets_of("--calibration", calibration), sets_of("--eval", evaluation)
     metrics, kinds = tuple(task_metric or ()), kinds_of(output_kind)

@@ -227,7 +227,10 @@ def _finish(making: Making, folder: Path, facts: Mapping[str, object]) -> dict[s
         json.dump(facts, file, indent=1)
         file.flush()
         os.fsync(file.fileno())
-    if folder.exists():  # finished once, no longer usable
+    if os.path.lexists(folder):  # finished once, no longer usable
+        if not folder.is_symlink() and not (folder / MARKER).exists() and any(folder.iterdir()):
+            problem = f"{making.what}: {folder} holds files, and is none that this program made"
+            raise EnvironmentUnavailable(problem, "move it away, or set EDGE_TOOLKIT_HOME to another folder")
         _discard(folder)
     os.rename(making.folder, folder)
     (folder / _LOCK).unlink()  # after the renaming: whoever opens it before waits for this process

@@ -107,7 +107,11 @@ def export(model: keras.Model, folder: Path) -> None:
         lambda image: {"probabilities": model(image, training=False)},  # Keras' own export would call it output_0
         input_signature=[tf.TensorSpec((None, 8, 8, 1), tf.float32, name="image")],
     )
-    shutil.rmtree(folder, ignore_errors=True)
+    if folder.is_dir():
+        others = {path.name for path in folder.iterdir()} - {"saved_model.pb", "variables", "fingerprint.pb", "assets"}
+        if others:
+            raise SystemExit(f"train.py: {folder}: holds {', '.join(sorted(others))}, and is no SavedModel alone")
+        shutil.rmtree(folder)
     archive.write_out(str(folder), tf.saved_model.SaveOptions(experimental_debug_stripper=True), verbose=False)
     for left_over in ("fingerprint.pb", "assets"):  # the one differs every time, the other is an empty folder
         path = folder / left_over
