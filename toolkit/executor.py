@@ -203,7 +203,7 @@ class Executor:
             job, claim, worker, time.monotonic() + limits.timeout_s + _ANSWER_GRACE_S + starting
         )
         self._graph.waiting.remove(job)
-        worker.run(number, claim.folder, limits, self._access(job))
+        worker.run(number, claim.folder, limits, self._access(job), (job.module, *job.plugins))
         self._watch(job, "started", None)
 
     def _drop(self, job: Job) -> None:

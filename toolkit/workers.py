@@ -9,7 +9,7 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -101,8 +101,11 @@ class Worker:
         os.set_blocking(self.descriptor, False)
         self._commands = self._process.stdin
 
-    def run(self, number: int, folder: Path, limits: Limits, access: Access) -> None:
-        """Ask for the job in `folder`, which may reach no more than `access`; the answer comes as an `ended` event with this number."""
+    def run(self, number: int, folder: Path, limits: Limits, access: Access, modules: Sequence[str] = ()) -> None:
+        """Ask for the job in `folder`, which may reach no more than `access`; the answer comes as an `ended` event with this number.
+
+        `modules` are those of the toolkit's that the job will import, as far as they are known.
+        """
         command = {
             "do": "run",
             "id": number,
@@ -110,6 +113,7 @@ class Worker:
             "timeout_s": limits.timeout_s,
             "memory_bytes": limits.memory_bytes,
             "access": access.to_json(),
+            "modules": list(modules),
         }
         with contextlib.suppress(BrokenPipeError):  # a dead worker is noticed where its events are read
             self._commands.write(json.dumps(command).encode() + b"\n")

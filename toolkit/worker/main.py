@@ -59,7 +59,7 @@ def mount_own() -> None:
 
 
 mount_own()
-from toolkit.worker.confinement import Already, Bounds, Confinement, ability, kernel, processes  # noqa: E402 (as what was just mounted)
+from toolkit.worker.confinement import Already, Bounds, Confinement, Ready, ability, kernel, processes  # noqa: E402 (as what was just mounted)
 
 
 def borrow(folder: Path) -> None:
@@ -80,6 +80,7 @@ class _Child:
         self.folder = Path(command["folder"])
         self.memory_bytes = command["memory_bytes"]
         self.bounds = Bounds.from_json(command["access"])
+        self.modules = command["modules"]
         self.deadline = time.monotonic() + command["timeout_s"]
         self.killed_for: str | None = None
         self.peak_bytes = 0
@@ -126,13 +127,20 @@ def run_job(folder: Path) -> None:
     write_response(folder, status, result, time.perf_counter() - began)
 
 
+def _import_ahead(modules: list[str]) -> None:
+    """Import a job's modules here, once for all jobs: a confined one could not even keep their bytecode. What fails is said by the job."""
+    for name in modules:
+        with contextlib.suppress(Exception):
+            importlib.import_module("toolkit." + name)
+
+
 def _end_with_parent(number: int) -> None:
     """Have the system send this signal when the parent is gone; 0 for none."""
     with contextlib.suppress(OSError):
         kernel.prctl(kernel.PR_SET_PDEATHSIG, number)
 
 
-def _child_process(child: _Child, private: tuple[int, ...], confinement: Confinement | Already) -> None:
+def _child_process(child: _Child, private: tuple[int, ...], ready: Ready) -> None:
     folder = child.folder
     os.setsid()
     _end_with_parent(signal.SIGKILL)
@@ -159,7 +167,7 @@ def _child_process(child: _Child, private: tuple[int, ...], confinement: Confine
     else:
         os.chdir(scratch)
     try:
-        confinement.enter(child.bounds, folder)
+        ready.enter()
         run_job(folder)
         status = 0
     except BaseException:
@@ -223,9 +231,11 @@ class _Loop:
         return bool(text)
 
     def _start(self, child: _Child) -> None:
-        child.pid = os.fork()
-        if child.pid == 0:
-            _child_process(child, self._private, self._confinement)
+        _import_ahead(child.modules)
+        with self._confinement.ready(child.bounds, child.folder) as ready:
+            child.pid = os.fork()
+            if child.pid == 0:
+                _child_process(child, self._private, ready)
         self._children[child.pid] = child
 
     def _reap(self) -> None:
@@ -293,6 +303,7 @@ def main() -> None:
         loop.say({"event": "failed", "problem": causes(error)})
         raise SystemExit(1) from error
     _end_with_parent(0)
+    confinement.prepare()
     python, machine = platform.python_version(), platform.machine()
     loop.say({"event": "ready", "python": python, "machine": machine, "confined": str(confinement)})
     loop.run()

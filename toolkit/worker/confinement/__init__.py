@@ -5,7 +5,8 @@ signals, a filter of system calls for what Landlock does not know, a namespace o
 
     Ability                 what this machine's kernel has of it
     Bounds                  what one job may use beside its environment and its folder
-    Confinement.enter       confines this process, for ever
+    Confinement             what all jobs of a worker may use
+    Ready.enter             confines this process, for ever
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,50 +103,93 @@ class Bounds:
         return cls(tuple(asked["reads"]), asked["network"], asked["user_code"], asked["gpu"])
 
 
-@dataclass(frozen=True)
 class Confinement:
-    """What all jobs of a worker may use: `package`, the toolkit's own folder, and the engine's environment without `private`, the user's home."""
+    """What all jobs of a worker may use: `package`, the toolkit's own folder, and the engine's environment without `private`, the user's home.
 
-    package: Path
-    private: Path
-    has: Ability
+    Whatever can be is done in the worker, `prepare` once and `ready` for each job, as everything costs more in a process that was just forked.
+    """
+
+    def __init__(self, package: Path, private: Path, has: Ability) -> None:
+        self.has = has
+        self._package, self._private = package, private
+        self._engine: tuple[str, ...] = ()
+        self._user_code: tuple[str, ...] = ()
+        self._filters: dict[tuple[bool, bool], seccomp.Filter] = {}
+        self._capabilities = Capabilities()
 
     def __str__(self) -> str:
         return str(self.has)
 
-    def enter(self, bounds: Bounds, folder: Path) -> None:
-        """Confine this process, which has one thread, and all that it starts, for ever; OSError where the kernel refuses what it said it could."""
-        _drop_capabilities()
-        kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
-        if self.has.landlock:
-            with landlock.Ruleset(self.has.landlock, network=bounds.network) as rules:
-                self._allow(rules, bounds)
-                for path in bounds.reads:
-                    rules.allow(path, landlock.RUN if bounds.user_code else landlock.READ)
-                rules.allow(str(folder), landlock.WRITE)
-                special = landlock.MAKE_SPECIAL if bounds.user_code else landlock.MAKE_LINK
-                rules.allow(str(folder / "tmp"), landlock.WRITE | special)  # a link is followed by the same rules
-                rules.enforce()
-        if self.has.filters:
-            seccomp.enforce(seccomp.Job(os.getpid(), bounds.user_code, bounds.network, self.has.landlock))
+    def prepare(self) -> None:
+        """Look up what the environment consists of, when the engine has been imported."""
+        self._engine = places.of_engine(self._package, self._private)
+        self._user_code = places.of_user_code(self._private)
 
-    def _allow(self, rules: landlock.Ruleset, bounds: Bounds) -> None:
-        for path in places.of_engine(self.package, self.private):
-            rules.allow(path, landlock.RUN)
-        for path in places.of_machine():
-            rules.allow(path, landlock.READ)
-        for path in places.DEVICES:
-            rules.allow(path, landlock.USE_DEVICE)
+    def ready(self, bounds: Bounds, folder: Path) -> Ready:
+        """Return what confines a job that is about to be forked."""
+        kind = (bounds.user_code, bounds.network)
+        if self.has.filters and kind not in self._filters:
+            self._filters[kind] = seccomp.Filter(*kind, landlock=self.has.landlock)
+        rules = None
+        if self.has.landlock:
+            rules = landlock.Ruleset(self.has.landlock, network=bounds.network)
+            for paths, rights in self._allowed(bounds, str(folder)):
+                for path in paths:
+                    rules.allow(path, rights)
+        special = landlock.MAKE_SPECIAL if bounds.user_code else landlock.MAKE_LINK
+        scratch = (os.path.join(folder, "tmp"), landlock.WRITE | special)
+        return Ready(rules, self._filters.get(kind), self._capabilities, scratch)
+
+    def _allowed(self, bounds: Bounds, folder: str) -> Iterator[tuple[Iterable[str], int]]:
+        """Yield what a job may use, and how."""
+        yield self._engine, landlock.RUN
+        yield places.MACHINE, landlock.READ
+        yield places.DEVICES, landlock.USE_DEVICE
+        yield [folder], landlock.WRITE
+        yield bounds.reads, landlock.RUN if bounds.user_code else landlock.READ
         if bounds.gpu:
-            for path in places.of_gpu():
-                rules.allow(path, landlock.USE_DEVICE | landlock.READ)
+            yield places.of_gpu(), landlock.READ | landlock.USE_DEVICE
         if bounds.network:
-            for path in places.NETWORK:
-                rules.allow(path, landlock.READ)
+            yield places.NETWORK, landlock.READ
         if bounds.user_code:
-            rules.allow(places.SHARED_MEMORY, landlock.WRITE)
-            for path in places.of_user_code(self.private):
-                rules.allow(path, landlock.RUN)
+            yield self._user_code, landlock.RUN
+            yield [places.SHARED_MEMORY], landlock.WRITE
+
+
+@dataclass
+class Ready:
+    """What confines one job, in whose process it is entered; in the worker it is a context manager.
+
+    `scratch` is its temporary folder and what may be done there: links that it makes are followed by the same rules.
+    """
+
+    rules: landlock.Ruleset | None = None
+    filter: seccomp.Filter | None = None
+    capabilities: Capabilities | None = None
+    scratch: tuple[str, int] = ("", 0)
+
+    def __enter__(self) -> Ready:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.rules is not None:
+            self.rules.close()
+
+    def enter(self) -> None:
+        """Confine this process, which has one thread, and all that it starts, for ever; OSError where the kernel refuses what it said it could.
+
+        What was not there before the process was is allowed now.
+        """
+        if self.capabilities is not None:
+            self.capabilities.drop()
+        kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
+        if self.rules is not None:
+            self.rules.allow(places.THIS_PROCESS, landlock.READ)
+            self.rules.allow(*self.scratch)
+            self.rules.enforce()
+            self.rules.close()
+        if self.filter is not None:
+            self.filter.enforce(os.getpid())
 
 
 @dataclass(frozen=True)
@@ -156,8 +201,28 @@ class Already:
     def __str__(self) -> str:
         return self.how
 
-    def enter(self, bounds: Bounds, folder: Path) -> None:
+    def prepare(self) -> None:
         """Return: it is done."""
+
+    def ready(self, *_: object) -> Ready:
+        """Return what does nothing."""
+        return Ready()
+
+
+class Capabilities:
+    """What root may, and whoever is in a namespace of users that is his own: all of it is given up but to read and write files of others."""
+
+    def __init__(self) -> None:
+        self._libc = ctypes.CDLL(None, use_errno=True)
+        self._header, self._sets = _Header(_CAPABILITY_VERSION_3, 0), (_Capabilities * 2)()
+        self._libc.capget(ctypes.byref(self._header), ctypes.byref(self._sets))
+        kept = self._sets[0].permitted & (1 << _CAP_DAC_OVERRIDE)
+        self._sets[0], self._sets[1] = _Capabilities(kept, kept, 0), _Capabilities(0, 0, 0)
+
+    def drop(self) -> None:
+        """Give them up; OSError where that is refused."""
+        if self._libc.capset(ctypes.byref(self._header), ctypes.byref(self._sets)) != 0:
+            raise OSError(ctypes.get_errno(), "capabilities cannot be given up")
 
 
 class _Header(ctypes.Structure):
@@ -166,14 +231,3 @@ class _Header(ctypes.Structure):
 
 class _Capabilities(ctypes.Structure):
     _fields_ = [("effective", ctypes.c_uint32), ("permitted", ctypes.c_uint32), ("inheritable", ctypes.c_uint32)]
-
-
-def _drop_capabilities() -> None:
-    """Give up what root may, and whoever is in a namespace of users that is his own; to read and write files of others stays root's."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    header, sets = _Header(_CAPABILITY_VERSION_3, 0), (_Capabilities * 2)()
-    if libc.capget(ctypes.byref(header), ctypes.byref(sets)) != 0:
-        return
-    kept = sets[0].permitted & (1 << _CAP_DAC_OVERRIDE)
-    sets[0], sets[1] = _Capabilities(kept, kept, 0), _Capabilities(0, 0, 0)
-    libc.capset(ctypes.byref(header), ctypes.byref(sets))

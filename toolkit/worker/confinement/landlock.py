@@ -11,7 +11,6 @@ import ctypes
 import errno
 import os
 import stat
-from types import TracebackType
 
 from toolkit.worker.confinement import kernel
 
@@ -61,7 +60,7 @@ def handled(version: int) -> int:
 
 
 class Ruleset:
-    """What will be allowed: use as a context manager."""
+    """What will be allowed, until it is closed; forked processes have the same one."""
 
     def __init__(self, version: int, *, network: bool) -> None:
         self._handled = handled(version)
@@ -76,14 +75,6 @@ class Ruleset:
                     raise
             else:
                 return
-
-    def __enter__(self) -> Ruleset:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        os.close(self._descriptor)
 
     def allow(self, path: str, rights: int) -> None:
         """Allow rights to a file, or to a folder and all that is in it; a path that is not there, or not to be had, allows nothing."""
@@ -101,3 +92,7 @@ class Ruleset:
     def enforce(self) -> None:
         """Refuse this thread, and all that it starts from now on, whatever was not allowed; PR_SET_NO_NEW_PRIVS has to be set before."""
         kernel.call(_RESTRICT_SELF, self._descriptor, 0)
+
+    def close(self) -> None:
+        """Let go of it; what was enforced stays."""
+        os.close(self._descriptor)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 # Programs and libraries of the system. Links among them (/lib to /usr/lib) are followed.
@@ -21,9 +21,9 @@ _SETTINGS = (
     "/etc/fonts",
     "/etc/alternatives",
 )
-# What engines ask of the machine: the processor, its memory, and this process.
-_MACHINE = (
-    "/proc/self",
+# What engines ask of the machine: the processor, and its memory.
+MACHINE = (
+    *_SETTINGS,
     "/proc/cpuinfo",
     "/proc/meminfo",
     "/proc/stat",
@@ -37,6 +37,7 @@ _MACHINE = (
     "/sys/kernel/mm/transparent_hugepage",
     "/sys/fs/cgroup",
 )
+THIS_PROCESS = "/proc/self"
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 (by which the processes of the user's code hand over arrays and locks)
 _GPU = ("nvidia", "kfd", "dri")
@@ -57,26 +58,22 @@ NETWORK = (
 _PACKAGES = ("site-packages", "dist-packages")
 
 
-def of_engine(package: Path, private: Path) -> list[str]:
+def of_engine(package: Path, private: Path) -> tuple[str, ...]:
     """Return what every job may read and run: the system's programs, this interpreter with what it has imported, and `package`, the toolkit's own.
 
     A folder that holds `private`, the user's home, is never among them, whatever is installed in it.
     """
-    return [*_SYSTEM, *_without(private, dict.fromkeys([*_interpreter(), *_imported(), str(package)]))]
+    known = [*_SYSTEM, *_interpreter(), str(package)]
+    return _outermost([*known, *_imported(tuple(f"{path}/" for path in known))], private)
 
 
-def of_machine() -> list[str]:
-    """Return what every job may read besides."""
-    return [*_SETTINGS, *_MACHINE]
-
-
-def of_user_code(private: Path) -> Iterator[str]:
-    """Yield all that this interpreter imports from: the user's own packages, too, where they are installed in place."""
-    yield from _without(private, sys.path)
+def of_user_code(private: Path) -> tuple[str, ...]:
+    """Return all that this interpreter imports from: the user's own packages, too, where they are installed in place."""
+    mapped: list[str] = []
     for finder in sys.meta_path:
         mapping = getattr(sys.modules.get(getattr(finder, "__module__", "")), "MAPPING", None)  # of setuptools
-        if isinstance(mapping, dict):
-            yield from _without(private, map(str, mapping.values()))
+        mapped += map(str, mapping.values()) if isinstance(mapping, dict) else ()
+    return _outermost([*sys.path, *mapped], private)
 
 
 def of_gpu() -> list[str]:
@@ -93,20 +90,25 @@ def _interpreter() -> Iterator[str]:
     yield from (entry for entry in sys.path if os.path.basename(entry) in _PACKAGES or entry.endswith(".zip"))
 
 
-def _imported() -> Iterator[str]:
-    """Yield the folders of the packages, and the files of the modules, that are imported already, wherever they are installed."""
+def _imported(known: tuple[str, ...]) -> Iterator[str]:
+    """Yield the folders of the packages, and the files of the modules, that are imported already and lie elsewhere."""
     for name, module in list(sys.modules.items()):
-        file = getattr(module, "__file__", None)
-        if file and "." not in name:
+        file = getattr(module, "__file__", None) if "." not in name else None
+        if file and not file.startswith(known):
             yield os.path.dirname(file) if os.path.basename(file).startswith("__init__.") else file
 
 
-def _without(private: Path, paths: Iterable[str]) -> Iterator[str]:
-    home = os.path.realpath(private)
-    for path in paths:
-        if os.path.isabs(path) and not _holds(os.path.realpath(path), home):
-            yield path
+def _outermost(paths: Iterable[str], private: Path) -> tuple[str, ...]:
+    """Return where paths lead to, each once, without what lies in another of them, and without a folder that holds `private`."""
+    home, found = os.path.realpath(private), dict[str, None]()
+    for path in sorted({os.path.realpath(path) for path in paths if os.path.isabs(path)}, key=len):
+        if not _lies_in(home, {path: None}) and not _lies_in(path, found):
+            found[path] = None
+    return tuple(found)
 
 
-def _holds(folder: str, other: str) -> bool:
-    return other == folder or other.startswith(folder.rstrip("/") + "/")
+def _lies_in(path: str, folders: Mapping[str, None]) -> bool:
+    """Return whether a path is one of some folders, or lies in one."""
+    while path not in folders and path != os.path.dirname(path):
+        path = os.path.dirname(path)
+    return path in folders

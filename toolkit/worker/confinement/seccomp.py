@@ -20,10 +20,12 @@ _ARCHITECTURES = {
 _X32 = 0x40000000  # calls of the second set of numbers that x86_64 has
 
 # linux/filter.h and linux/seccomp.h
-_LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _AND, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x54, 0x06
+_LOAD, _EQUAL, _MORE_THAN, _AT_LEAST, _ANY_BIT, _AND, _RETURN = 0x20, 0x15, 0x25, 0x35, 0x45, 0x54, 0x06
 _NUMBER_AT, _ARCHITECTURE_AT, _ARGUMENTS_AT = 0, 4, 16
 _ALLOW, _REFUSE, _KILL = 0x7FFF0000, 0x00050000, 0x80000000
 _MODE_FILTER = 2
+_TOGETHER = 12  # calls; jumps are no longer than 255 instructions
+_OWN_PID = -1  # stands for it until it is known
 
 # Numbers of calls on (x86_64, aarch64), asm/unistd.h; None where a processor has no such call.
 _NUMBERS: dict[str, tuple[int | None, int | None]] = {
@@ -73,19 +75,6 @@ _PRIO_PROCESS, _IOPRIO_WHO_PROCESS = 0, 1
 
 
 @dataclass(frozen=True)
-class Job:
-    """What a filter depends on: the process itself, and what sees to files.
-
-    `user_code` is whether it may start processes, `network` whether it may reach the network, `landlock` the version of Landlock.
-    """
-
-    pid: int
-    user_code: bool
-    network: bool
-    landlock: int
-
-
-@dataclass(frozen=True)
 class _Step:
     """One instruction; jumps count the instructions that are passed over."""
 
@@ -100,14 +89,25 @@ def known() -> bool:
     return os.uname().machine in _ARCHITECTURES
 
 
-def enforce(job: Job) -> None:
-    """Filter the calls of this thread and of all that it starts from now on; PR_SET_NO_NEW_PRIVS has to be set before."""
-    steps = program(job, os.uname().machine)
-    packed = (_Instruction * len(steps))(
-        *(_Instruction(one.code, one.if_true, one.if_false, one.value) for one in steps)
-    )
-    whole = _Program(len(steps), ctypes.cast(packed, ctypes.POINTER(_Instruction)))
-    kernel.prctl(kernel.PR_SET_SECCOMP, _MODE_FILTER, ctypes.addressof(whole))
+class Filter:
+    """The filter of a kind of jobs: whether they run `user_code`, which may start processes, and reach the `network`; and the version of Landlock.
+
+    KeyError on a processor for which there is none.
+    """
+
+    def __init__(self, user_code: bool, network: bool, *, landlock: int, machine: str = os.uname().machine) -> None:  # noqa: FBT001 (a kind)
+        self.steps = _program(machine, _rules(user_code=user_code, network=network, landlock=landlock))
+        self._packed = (_Instruction * len(self.steps))(
+            *(_Instruction(one.code, one.if_true, one.if_false, max(one.value, 0)) for one in self.steps)
+        )
+        self._own = [place for place, one in enumerate(self.steps) if one.value == _OWN_PID]
+        self._whole = _Program(len(self.steps), ctypes.cast(self._packed, ctypes.POINTER(_Instruction)))
+
+    def enforce(self, pid: int) -> None:
+        """Filter the calls of this process, which is `pid`, and of all that it starts; PR_SET_NO_NEW_PRIVS has to be set before."""
+        for place in self._own:
+            self._packed[place].value = pid
+        kernel.prctl(kernel.PR_SET_SECCOMP, _MODE_FILTER, ctypes.addressof(self._whole))
 
 
 class _Instruction(ctypes.Structure):
@@ -123,57 +123,59 @@ class _Program(ctypes.Structure):
     _fields_ = [("length", ctypes.c_uint16), ("instructions", ctypes.POINTER(_Instruction))]
 
 
-def program(job: Job, machine: str) -> list[_Step]:
-    """Return the filter of a job on a machine: KeyError for one that has none."""
+def _program(machine: str, rules: Iterable[tuple[str, Sequence[_Step]]]) -> list[_Step]:
+    """Return the filter: calls are looked for by their numbers, a few at a time, since the kernel asks it about each call when it is set up."""
     steps = [_Step(_LOAD, _ARCHITECTURE_AT), _Step(_EQUAL, _ARCHITECTURES[machine], 1, 0), _Step(_RETURN, _KILL)]
     steps.append(_Step(_LOAD, _NUMBER_AT))
     if machine == "x86_64":
         steps += [_Step(_AT_LEAST, _X32, 0, 1), _refuse(errno.EPERM)]
-    for names, block in _rules(job):
-        for name in names.split():
-            number = _NUMBERS[name][list(_ARCHITECTURES).index(machine)]
-            if number is not None:
-                steps += [_Step(_EQUAL, number, 0, len(block)), *block]
+    column = list(_ARCHITECTURES).index(machine)
+    numbered = [(_NUMBERS[name][column], block) for names, block in rules for name in names.split()]
+    known = sorted((number, block) for number, block in numbered if number is not None)
+    for place in range(0, len(known), _TOGETHER):
+        part = known[place : place + _TOGETHER]
+        body = [step for number, block in part for step in (_Step(_EQUAL, number, 0, len(block)), *block)]
+        steps += [_Step(_MORE_THAN, part[-1][0], len(body) + 1, 0), *body, _Step(_RETURN, _ALLOW)]
     return [*steps, _Step(_RETURN, _ALLOW)]
 
 
-def _rules(job: Job) -> Iterable[tuple[str, Sequence[_Step]]]:
+def _rules(*, user_code: bool, network: bool, landlock: int) -> Iterable[tuple[str, Sequence[_Step]]]:
     """Yield names of calls, and what is done about them."""
     yield f"{_OTHER_PROCESSES} {_KEYS} {_SHARED} {_SYSTEM} {_DOORS} {_AROUND_PATHS} {_OWNERS}", [_refuse(errno.EPERM)]
     yield _AROUND_CALLS, [_refuse(errno.ENOSYS)]  # as on a kernel without them
     yield _MODES, [_refuse(0)]
     yield "clone3", [_refuse(errno.ENOSYS)]  # its flags lie behind an address; the C library then takes `clone`
-    yield "prlimit64", _one_of(0, (0, job.pid))
+    yield "prlimit64", _one_of(0, (0, _OWN_PID))
     for name, process in (("setpriority", _PRIO_PROCESS), ("ioprio_set", _IOPRIO_WHO_PROCESS)):
-        yield name, [_load(0), _Step(_EQUAL, process, 1, 0), _refuse(errno.EPERM), *_one_of(1, (0, job.pid))]
+        yield name, [_load(0), _Step(_EQUAL, process, 1, 0), _refuse(errno.EPERM), *_one_of(1, (0, _OWN_PID))]
     yield "prctl", _none_of(0, (kernel.PR_SET_PDEATHSIG, kernel.PR_SET_DUMPABLE, kernel.PR_SET_CHILD_SUBREAPER))
-    yield from _network(job)
-    yield from _processes(job)
-    if job.landlock < 3:  # versions that know nothing of files which are cut off
+    yield from _network(user_code=user_code, network=network)
+    yield from _processes(user_code=user_code)
+    if landlock < 3:  # versions that know nothing of files which are cut off
         yield "truncate", [_refuse(errno.EPERM)]
         yield "openat2", [_refuse(errno.ENOSYS)]
         yield "open", _cuts_what_it_reads(1)
         yield "openat", _cuts_what_it_reads(2)
 
 
-def _network(job: Job) -> Iterable[tuple[str, Sequence[_Step]]]:
+def _network(*, user_code: bool, network: bool) -> Iterable[tuple[str, Sequence[_Step]]]:
     """Landlock governs TCP alone; what has no socket reaches nobody."""
-    families = [_AF_UNIX] if job.user_code else []
-    if job.network:
+    families = [_AF_UNIX] if user_code else []
+    if network:
         families += [_AF_UNIX, _AF_INET, _AF_INET6, _AF_NETLINK]
     yield "socket", _one_of(0, families, errno.EACCES)
 
 
-def _processes(job: Job) -> Iterable[tuple[str, Sequence[_Step]]]:
+def _processes(*, user_code: bool) -> Iterable[tuple[str, Sequence[_Step]]]:
     """A model's job is one process, which can signal nobody else; so nothing of it can outlive it."""
     new = [_load(0), _Step(_ANY_BIT, _CLONE_NEW, 0, 1), _refuse(errno.EPERM)]
-    if job.user_code:
+    if user_code:
         yield "clone", [*new, _Step(_RETURN, _ALLOW)]
     else:
         yield "fork vfork", [_refuse(errno.EPERM)]
         yield "clone", [*new, _Step(_ANY_BIT, _CLONE_THREAD, 1, 0), _refuse(errno.EPERM), _Step(_RETURN, _ALLOW)]
         yield "tkill pidfd_send_signal", [_refuse(errno.EPERM)]
-        yield "kill tgkill rt_sigqueueinfo rt_tgsigqueueinfo", _one_of(0, (0, job.pid))
+        yield "kill tgkill rt_sigqueueinfo rt_tgsigqueueinfo", _one_of(0, (0, _OWN_PID))
 
 
 def _load(argument: int) -> _Step:
