@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,12 @@ from toolkit.permissions import Permissions
 from toolkit.worker.confinement import NOT_CONFINED, ability
 
 _SAMPLE = Path(__file__).resolve().parent / "sample"
+
+_REFUSED = re.compile(r"Permission ?[Dd]enied|PermissionError|Operation not permitted")
+_NO_NETWORK = re.compile(
+    r"urlopen error|[Nn]ame resolution|Name or service not known|Network is unreachable|Max retries exceeded|ConnectionError"
+)
+_PLACE = re.compile(r"(?<![\w/.])/[^\s'\"`:;,()<>]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +38,16 @@ class Access:
 
 
 def access_of(job: Job, inputs: Iterable[Path], permissions: Permissions) -> Access:
-    """Return what a job may reach: its inputs, where they are; for the user's own code its folder too, and what the user allows it."""
+    """Return what a job may reach: its inputs, where they are; for the user's own code its folder too; what the user allows."""
     paths = list(inputs)
     if job.user_code:
         files = [path.parent for path in paths if path.suffix == ".py"]  # functions that are named by their file
         paths += [path for folder in (*_folders(job.options), *files) for path in _whole(folder)]
+    if may_be_allowed(job):
         paths += [path.absolute() for path in permissions.read]
     return Access(
         tuple(dict.fromkeys(map(str, paths))),
-        permissions.network and job.user_code,
+        permissions.network and may_be_allowed(job),
         job.user_code,
         job.options.get("device") == "gpu",
     )
@@ -64,6 +72,47 @@ def refuse_unconfined(model: Path, say: Callable[[str], None], *, trust: bool) -
             "use a machine whose kernel has what is missing; or, if you trust whoever made the model, --trust",
         )
     say(f"{model}: {has}; it runs with your rights, because of --trust")
+
+
+def advice(job: Job, access: Access, said: str) -> str | None:
+    """Return what can be done about a failure, where what was said looks as if the job was refused what it has not been allowed; else None."""
+    offline = not access.network and _NO_NETWORK.search(said) is not None
+    refused = [line for line in said.splitlines() if _REFUSED.search(line)]
+    if not (refused or offline):
+        return None
+    outside = [path for line in refused for path in _PLACE.findall(line) if _is_outside(path, access)]
+    if may_be_allowed(job):
+        flag = f"--allow-read {outside[0]}" if outside else "--allow-network" if offline else "--allow-read PATH"
+        return f"it reads what it is given, and what is allowed besides: {flag}"
+    where = f", and {outside[0]} is outside" if outside else ""
+    links = _leaving(access, outside)
+    if links is not None:
+        return f"a model's job reads its own files{where}: a link in {links} leads there; a copy without links would do (cp -rL)"
+    return (
+        f"a model's job reads its own files, writes to its own folder and reaches no network{where}"
+        if outside
+        else None
+    )
+
+
+def may_be_allowed(job: Job) -> bool:
+    """Return whether what the user allows holds for a job: for his own code, and for a model that he trusts."""
+    return job.user_code or bool(job.options.get("trust"))
+
+
+def _is_outside(path: str, access: Access) -> bool:
+    """Return whether a path is one that is there, and that the job may not read."""
+    real = Path(os.path.realpath(path))
+    return os.path.lexists(path) and not any(_holds(Path(os.path.realpath(one)), real) for one in access.reads)
+
+
+def _leaving(access: Access, outside: Iterable[str]) -> str | None:
+    """Return the folder that a job may read and one of these paths is in, by a link."""
+    return next((one for path in outside for one in access.reads if _holds(Path(one), Path(path))), None)
+
+
+def _holds(folder: Path, path: Path) -> bool:
+    return folder == path or folder in path.parents
 
 
 def _folders(options: Mapping[str, Any]) -> Iterator[Path]:

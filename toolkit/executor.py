@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from toolkit.access import Access, access_of
+from toolkit.access import Access, access_of, advice
 from toolkit.environments import preload
 from toolkit.errors import EdgeToolkitError, WorkerError, WorkerTimeout
 from toolkit.files.whole import storage_failed
@@ -29,7 +29,7 @@ from toolkit.limits import Limits
 from toolkit.settings import Settings
 from toolkit.store import Claim, Entry, Store, said_plainly
 from toolkit.worker.request import read_progress, write_request
-from toolkit.workers import Worker, no_answer, read_response
+from toolkit.workers import Worker, last_lines, no_answer, read_response
 
 _READY_S = 180.0
 _LOOK_EVERY_S = 0.1
@@ -276,6 +276,9 @@ class Executor:
             }
             entry = claim.seal(result, seconds, about, files)
         except EdgeToolkitError as error:
+            said = "\n".join(filter(None, (error.problem, error.hint, last_lines(claim.folder / "log"))))
+            advised = advice(job, self._access(job), said)
+            error.hint = "\n        ".join(filter(None, (error.hint, advised))) or None
             self._fail(job, claim, error)
         else:
             self._finish(job, entry, "finished")

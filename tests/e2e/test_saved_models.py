@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,8 +13,11 @@ import toolkit
 from tests.e2e.conftest import outputs_of
 from toolkit import Original, Samples
 from toolkit.errors import InvalidSource, RequestError, UnknownName
+from toolkit.executor import Executor
+from toolkit.permissions import Permissions
 
 SCRIPT = "make_saved_models.py"
+READ = Path("/etc/hostname")  # by a model of the script's
 
 
 @pytest.fixture
@@ -193,13 +198,16 @@ def case_path(made):
 
 
 def test_a_model_that_is_trusted_may_reach_outside(case, executor, tmp_path):
-    """It is run, and what its maker got comes out; that TFLite has no such operator is the converter's to say."""
+    """It is run, and what its maker got comes out; that TFLite has no such operator is the converter's to say. What it reads is allowed by name."""
     path, samples, _ = case("reads_a_file")
+    original, given = Original(path, trust=True), Samples(str(samples))
 
-    outcomes = toolkit.build(
-        Original(path, trust=True), ["host"], Samples(str(samples)), tmp_path, scheme="float32", executor=executor
-    )
+    refused = toolkit.build(original, ["host"], given, tmp_path, scheme="float32", executor=executor)
+    with Executor(replace(executor.settings, permissions=Permissions((READ,)))) as allowing:
+        outcomes = toolkit.build(original, ["host"], given, tmp_path, scheme="float32", executor=allowing)
 
+    assert "PermissionDenied" in refused["host"].problem
+    assert f"--allow-read {READ}" in refused["host"].hint
     assert "TFLite has no kernel for ReadFile" in outcomes["host"].problem
 
 
