@@ -18,12 +18,12 @@ from collections import Counter
 from pathlib import Path
 
 from tests.e2e.conftest import HERE
-from tests.e2e.kills import Round, places_for, series
+from tests.e2e.kills import Round, artifact, places_for, series
 from toolkit.environments import resolve
 from toolkit.settings import Settings, default_home
 
 ROOT = HERE.parents[1]
-SHARES = {"warm": 8, "cold": 3, "sweep": 2, "emulated": 2, "setup": 3, "builder": 2}
+SHARES = {"run": 16, "emulated": 6, "setup": 6, "warm": 4, "cold": 2, "builder": 2, "sweep": 1}
 IN_A_ROW = 4  # kills before a scene is run to its end
 
 
@@ -37,6 +37,7 @@ def main(count: int, seed: int) -> int:
         given = {
             "sample": ROOT / "toolkit" / "sample" / "digits",
             "digits": ROOT / "calibration" / "digits.toml",
+            "artifact": artifact(ROOT / "toolkit" / "sample" / "digits", home, folder),
             "checkpoint": folder / "made" / "keras3_root" / "weights",
         }
         places = {place.scene.name: place for place in places_for(list(SHARES), home, folder, given)}

@@ -22,6 +22,7 @@ from tests.e2e.conftest import PACKAGE, finished, linked_home, processes_of, sha
 END_S = 30.0  # that a command is given to end after a kill: its workers are given 5 s each
 WHOLE_S = 900.0  # of an undisturbed run, on a machine that is busy
 LONGEST_S = 120.0  # within which a time is drawn
+SHIPPED = (".tflite", ".npz")  # what a command writes that is the same each time; reports tell how long it took
 STRAY_S = 86_000  # of sleep, with a number behind it by which a process that left its session is known
 
 SIGNALS = {
@@ -141,7 +142,9 @@ class Place:
             wrong += [f"unfinished after a whole run: {name}" for name in unfinished(self.home)]
         wrong += [f"beside the bundle: {path}" for path in self.out.rglob("*.partial*")]
         wrong += [f"half an environment: {path}" for path in (self.home / "environments").glob("*.partial")]
-        artifacts = {str(path.relative_to(self.out)): sha256(path) for path in self.out.rglob("model.*")}
+        artifacts = {
+            str(path.relative_to(self.out)): sha256(path) for path in self.out.rglob("*.*") if path.suffix in SHIPPED
+        }
         if self.expected and artifacts != self.expected:
             wrong.append(f"artifacts {artifacts}, expected {self.expected}")
         self.expected = self.expected or artifacts
@@ -311,8 +314,17 @@ def marked(mark: str) -> list[int]:
     return found
 
 
+def artifact(sample: Path, home: Path, folder: Path) -> Path:
+    """Return a converted model for the scenes that only run one."""
+    path = folder / "model.tflite"
+    variables = {**os.environ, "PYTHONPATH": str(PACKAGE.parent), "EDGE_TOOLKIT_HOME": str(home)}
+    command = [sys.executable, "-m", "toolkit", "convert", str(sample), "--out", str(path)]
+    subprocess.run(command, cwd=PACKAGE.parent, env=variables, check=True, capture_output=True)
+    return path
+
+
 def places_for(names: Sequence[str], home: Path, folder: Path, given: dict[str, Path]) -> list[Place]:
-    """Return a place for each of the scenes that are named; `given` are the model, its samples, and for `builder` a checkpoint."""
+    """Return a place for each of the scenes that are named; `given` are the model, its samples, an artifact, a checkpoint."""
     made = []
     for position, name in enumerate(names):
         mark = f"{STRAY_S}.{os.getpid()}{position}"
@@ -343,14 +355,14 @@ def _scene(name: str, given: dict[str, Path], folder: Path, mark: str) -> Scene:
             ("host", "group", "worker", "child"),
             _is_of("ai-edge-litert"),
         )
-    if name == "emulated":
-        few = ("--target", "raspberry-pi-4", "--scheme", "static_wi8_ai8", "--stop-early")
-        return Scene(
-            name,
-            lambda out: ("build", sample, *few, *asked, "--out", out),
-            ("host", "worker", "child", "program"),
-            _is_of("qemu"),
-        )
+    if name in ("run", "emulated"):
+        target, engine, more = {
+            "run": ("host", "ai-edge-litert", ("group",)),
+            "emulated": ("raspberry-pi-4", "qemu", ("program",)),
+        }[name]
+        run = ("run", given["artifact"], "--target", target, "--samples", digits)
+        forgets = _is_of(engine) if name == "emulated" else lambda _: True
+        return Scene(name, lambda out: (*run, "--out", out / "run.npz"), ("host", "worker", "child", *more), forgets)
     if name == "sweep":
         wide = ("--target", "host", "--scheme", "static_wi8_ai8", "--scheme", "float16")
         return Scene(

@@ -6,9 +6,9 @@ import random
 
 import pytest
 
-from tests.e2e.kills import places_for, series
+from tests.e2e.kills import artifact, places_for, series
 
-KILLS = {"warm": 6, "cold": 4, "sweep": 3, "emulated": 3, "setup": 4, "builder": 3}
+KILLS = {"run": 6, "emulated": 4, "setup": 4, "warm": 4, "cold": 3, "builder": 2, "sweep": 1}
 
 
 @pytest.mark.parametrize("name", KILLS)
@@ -17,6 +17,8 @@ def test_a_kill_at_any_time_loses_and_leaves_nothing(home, made, sample, digits,
     given = {"sample": sample, "digits": digits}
     if name == "builder":
         given["checkpoint"] = made("make_checkpoints.py") / "keras3_root" / "weights"
+    if name in ("run", "emulated"):
+        given["artifact"] = artifact(sample, home, tmp_path)
     (place,) = places_for([name], home, tmp_path, given)
     undisturbed = place.whole_run()
 
