@@ -42,6 +42,7 @@ _FIELDS: dict[str, dict[str, tuple[type, ...]]] = {
     "ended": {"id": (int,), "status": (int,), "killed_for": (str, type(None)), "peak_bytes": (int,)},
 }
 _LAST_WORDS = 12
+_TAIL_BYTES = 8192  # of a log that are looked at
 _NO_LIBRARY = "error while loading shared libraries"  # says the system's loader (glibc, elf/dl-error.c)
 _WITHHELD = "workers do not get LD_LIBRARY_PATH; if its interpreter needs it: --allow-env LD_LIBRARY_PATH"
 _MORE_MEMORY = "--memory GB allows each job more"
@@ -227,7 +228,7 @@ def _require_well_ended(who: str, limits: Limits, folder: Path, event: Mapping[s
         raise WorkerOutOfMemory(problem, _advised(_MORE_MEMORY, words))
     if event["status"] == -signal.SIGXFSZ:
         raise WorkerWroteTooMuch(f"{who}: wrote a larger file than it may", words)
-    if event["status"] != 0 and _NO_MEMORY.search(words or ""):
+    if event["status"] != 0 and _NO_MEMORY.search(_tail(folder / "log")):
         raise WorkerOutOfMemory(_ran_out(told, limits), _advised(_MORE_MEMORY, words))
     if event["status"] != 0:
         raise WorkerCrashed(told, words)
@@ -294,14 +295,19 @@ def ending(status: int) -> str:
 
 def last_lines(log: Path) -> str | None:
     """Return the end of a log, for a hint, or None if there is nothing in it."""
-    try:
-        with open(log, "rb") as file:
-            file.seek(max(0, log.stat().st_size - 8192))
-            lines = [line.rstrip() for line in file.read().decode(errors="replace").splitlines()]
-    except OSError:
-        return None
+    lines = [line.rstrip() for line in _tail(log).splitlines()]
     lines = [line for line in lines if line and not line.startswith("Extension modules:")]
     fatal = [number for number, line in enumerate(lines) if line.startswith("Fatal Python error:")]
     # faulthandler says the innermost call first: that is the line which called the engine.
     chosen = lines[fatal[-1] :][:_LAST_WORDS] if fatal else lines[-_LAST_WORDS:]
     return "\n        ".join(chosen) or None
+
+
+def _tail(log: Path) -> str:
+    """Return the last bytes of a log as text, nothing where there is no log."""
+    try:
+        with open(log, "rb") as file:
+            file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
+            return file.read().decode(errors="replace")
+    except OSError:
+        return ""

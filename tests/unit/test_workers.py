@@ -289,6 +289,11 @@ def test_what_a_response_says_of_a_file_is_its_size_and_hash(answered, job, said
             -6,
             WorkerOutOfMemory,
         ),
+        (
+            "std::bad_alloc\nFatal Python error: Aborted\n\nThread 0x1:\n  File engine.py" + 20 * "\n  File more.py",
+            -6,
+            WorkerOutOfMemory,
+        ),
         ("mmap: Cannot allocate memory", 1, WorkerOutOfMemory),
         ("File size limit exceeded", -25, WorkerWroteTooMuch),
         ("something else", -6, WorkerCrashed),
@@ -303,7 +308,7 @@ def test_a_death_for_want_of_memory_or_room_is_a_limit(tmp_path, printed, status
         read_response("engine on model", Limits(30, 2_000_000_000), tmp_path, event)
 
     assert type(caught.value) is error
-    assert printed.splitlines()[-1] in caught.value.hint
+    assert printed.splitlines()[-1].strip() in caught.value.hint
     assert ("--memory GB" in caught.value.hint) == (error is WorkerOutOfMemory)
 
 
