@@ -210,7 +210,7 @@ def convert(
                 artifact = artifact_of(outcome, recipe.scheme)
                 outputs.copy_whole(artifact.path, out, kind)
                 return replace(artifact, path=out)
-            first = first or outcome
+            first = first or source.said_of_limit(outcome, opened, recipe.scheme)
             if isinstance(outcome, LimitReached):
                 break
     raise first or RequestError(f"scheme {recipe.scheme}: has no variant")

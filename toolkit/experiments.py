@@ -36,7 +36,7 @@ from toolkit.opening import (
 from toolkit.recipe import Asked, Estimator, Recipe, Variant, estimator
 from toolkit.runtime import run_job
 from toolkit.settling import settle
-from toolkit.source import Original
+from toolkit.source import Original, said_of_limit
 from toolkit.task_metrics import Better
 from toolkit.verdict import Verdict, decibels, noise_share
 
@@ -257,7 +257,7 @@ def _refuse_lost(model: Model, profiles: Sequence[Target], executor: Executor) -
     """Raise the limit that the model itself reached, where it did for every target: each row could only repeat it."""
     lost = [executor.lost(_common(model, one)) for one in profiles]
     if lost and all(isinstance(error, LimitReached) for error in lost):
-        raise next(error for error in lost if error is not None)
+        raise next(said_of_limit(error, model.source, "sweep") for error in lost if error is not None)
 
 
 def _planned(model: Model, cell: _Cell, executor: Executor, goals: Sequence[Goal]) -> Chain | EdgeToolkitError:

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from toolkit import registry, sizes
-from toolkit.errors import InvalidSource, RequestError, UnknownName
+from toolkit.errors import EdgeToolkitError, InvalidSource, LimitReached, RequestError, UnknownName, WorkerTimeout
 from toolkit.executor import Executor
 from toolkit.jobs import Engine, Job, Output, path_digest
 from toolkit.originals import DEFAULT_KEY
@@ -180,6 +180,20 @@ def outputs_of(original: Original, executor: Executor) -> list[Mapping[str, Any]
     """Return the outputs (JSON of specs) of all signatures that the model has, one of each name."""
     *_, opened = _look(original, executor)
     return list({spec["name"]: spec for signature in opened["signatures"] for spec in signature["outputs"]}.values())
+
+
+def said_of_limit(error: EdgeToolkitError, source: Source, what: str) -> EdgeToolkitError:
+    """Return the error as it is, but a limit that was reached with the model and `what` of it was made or run: a stage, a scheme, a verb.
+
+    Where the model's files tell of a loop that cannot end, this is said before all else.
+    """
+    if not isinstance(error, LimitReached):
+        return error
+    name = source.path.name
+    problem = error.problem if f" {name}:" in error.problem else f"{what} of {name}: {error.problem}"
+    loops = [finding["message"] for finding in source.findings if finding["code"] == ENDLESS_LOOP]
+    hints = [*(loops if isinstance(error, WorkerTimeout) else []), error.hint]
+    return type(error)(problem, "\n        ".join(filter(None, hints)) or None)
 
 
 def canonical_job(source: Source, samples: Output | None) -> Job:

@@ -11,15 +11,15 @@ from toolkit.attribution.searching import attribute, samples_of
 from toolkit.chain import Chain, Model, kernels_of, plan, without_artifact
 from toolkit.choice import Candidate, by_quantizer, candidates, choose, preferred
 from toolkit.conversion import Artifact
-from toolkit.errors import EdgeToolkitError, LimitReached, WorkerTimeout
+from toolkit.errors import EdgeToolkitError
 from toolkit.executor import Executor
 from toolkit.job_graph import Goal
 from toolkit.jobs import Job
-from toolkit.originals.graphs.loops import CODE as ENDLESS_LOOP
 from toolkit.own import beside
 from toolkit.recipe import Recipe
 from toolkit.reference_kernels import WRONG, of_kernels, without_them
 from toolkit.settling import said_of_target, settle
+from toolkit.source import said_of_limit
 from toolkit.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def _planned(model: Model, trial: Trial, executor: Executor) -> Chain | EdgeTool
             raise said_of_target(error, trial.target, trial.scheme) from error
         made = plan(model, trial.target, chosen.artifact, chosen.candidate.made, floats)
     except EdgeToolkitError as error:
-        return said_of_model(error, model, trial.scheme)
+        return said_of_limit(error, model.source, trial.scheme)
     return replace(made, candidates=chosen.candidates, linted=trial.linted)
 
 
@@ -128,7 +128,7 @@ def _attempt(chain: Chain, executor: Executor, seconds: float) -> Attempt:
     try:
         return settle(chain, executor, seconds)
     except EdgeToolkitError as error:
-        return said_of_model(error, chain.model, chain.artifact.scheme)
+        return said_of_limit(error, chain.model.source, chain.artifact.scheme)
 
 
 def _of_stage(error: EdgeToolkitError, model: Model, trial: Trial, executor: Executor) -> EdgeToolkitError:
@@ -141,21 +141,7 @@ def _of_stage(error: EdgeToolkitError, model: Model, trial: Trial, executor: Exe
         "calibration": list(trial.calibrating),
     }
     lost = (stage for stage, jobs in stages.items() if executor.lost(Goal((), (), jobs)) is error)
-    return said_of_model(error, model, next(lost, "model"))
-
-
-def said_of_model(error: EdgeToolkitError, model: Model, what: str) -> EdgeToolkitError:
-    """Return the error as it is, but a limit that was reached with the model and what of it was made or run: a stage or a scheme.
-
-    Where its files tell of a loop that cannot end, this is said before all else.
-    """
-    if not isinstance(error, LimitReached):
-        return error
-    name = model.source.path.name
-    problem = error.problem if name in error.problem else f"{what} of {name}: {error.problem}"
-    loops = [finding["message"] for finding in model.source.findings if finding["code"] == ENDLESS_LOOP]
-    hints = [*(loops if isinstance(error, WorkerTimeout) else []), error.hint]
-    return type(error)(problem, "\n        ".join(filter(None, hints)) or None)
+    return said_of_limit(error, model.source, next(lost, "model"))
 
 
 def attributed(model: Model, trial: Trial, verdict: Verdict, executor: Executor) -> Verdict:

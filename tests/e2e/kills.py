@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.conftest import PACKAGE, finished, linked_home, processes_of, sha256, unfinished
+from tests.e2e.conftest import HERE, PACKAGE, finished, linked_home, processes_of, sha256, unfinished
 
 END_S = 30.0  # that a command is given to end after a kill: its workers are given 5 s each
 WHOLE_S = 900.0  # of an undisturbed run, on a machine that is busy
@@ -35,7 +35,7 @@ SIGNALS = {
 """By what is killed: `group` is all that a terminal's Ctrl-C reaches, `program` what is neither host nor worker (uv, tar, an emulator's own)."""
 
 STRAY = """
-import os, subprocess, sys
+import os, subprocess
 
 def network():
     # One that makes its own session, one that forks twice and changes its folder, and one that ignores what a closed terminal sends.
@@ -52,7 +52,6 @@ def network():
             os.execve("/bin/sleep", ["sleep", "{mark}"], {{}})
         os._exit(0)
     subprocess.Popen(["nohup", "sleep", "{mark}"], stdin=-3, stdout=-3, stderr=-3, start_new_session=True, env={{}})
-    sys.path.insert(0, {builders!r})
     import checkpoint_keras3
     return checkpoint_keras3.functional()
 """
@@ -165,7 +164,7 @@ class Place:
 
 
 def series(place: Place, kills: int, chance: random.Random) -> list[Round]:
-    """Kill the scene so many times, each time going on from what the last one left, and then run it to its end.
+    """Kill the scene so many times, or until it ends before it is killed, each time going on from what the last one left; then run it to its end.
 
     Times are drawn over the first half of an undisturbed run, because each begins with what those before it have finished. What was wrong with the
     whole run, or was done again in it, is said of the last kill.
@@ -176,6 +175,8 @@ def series(place: Place, kills: int, chance: random.Random) -> list[Round]:
     for _ in range(kills):
         rounds.append(_struck(place, chance, kept))
         kept = _inodes(place.home)
+        if not rounds[-1].killed:
+            break
     rounds[-1].wrong += [f"the next run: {each}" for each in place.whole_run()]
     rounds[-1].wrong += _lost(kept, place)
     return rounds
@@ -375,7 +376,8 @@ def _scene(name: str, given: dict[str, Path], folder: Path, mark: str) -> Scene:
         return Scene(name, lambda _: ("setup", "plots"), ("host", "group", "program"), lambda _: True, "plots")
     if name == "builder":
         builder = folder / "stray.py"
-        builder.write_text(STRAY.format(mark=mark, builders=str(Path(__file__).resolve().parent / "builders")))
+        builder.write_text(STRAY.format(mark=mark))
+        shutil.copy(HERE / "builders" / "checkpoint_keras3.py", folder)  # a builder reads what lies beside it
         return Scene(
             name,
             lambda out: (
