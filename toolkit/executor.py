@@ -26,8 +26,9 @@ from toolkit.job_graph import Goal, Graph
 from toolkit.jobs import Engine, Job, Output, key, path_digest
 from toolkit.launchers import Launch
 from toolkit.limits import Limits
-from toolkit.settings import Settings
-from toolkit.store import Claim, Entry, Store, said_plainly
+from toolkit.pruning import keep_within
+from toolkit.settings import CACHE_LIMIT, Settings
+from toolkit.store import Claim, Entry, open_store, said_plainly
 from toolkit.worker.request import read_progress, write_request
 from toolkit.workers import Worker, last_lines, no_answer, read_response
 
@@ -52,7 +53,7 @@ class Executor:
 
     def __init__(self, settings: Settings, watch: Watcher | None = None) -> None:
         self.settings = settings
-        self.store = Store(settings.home / "store")
+        self.store = open_store(settings.home)
         self._watch = watch or (lambda job, what, progress: None)
         self._launches: dict[str, Launch] = {}
         self._workers: dict[str, Worker] = {}
@@ -68,16 +69,31 @@ class Executor:
     def __enter__(self) -> Executor:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         for worker in self._workers.values():
             worker.close()
         self._workers.clear()
         self._running.clear()
         self._leaving.clear()
         self._own = None
-        # An interrupt may come between any two lines, so no one is trusted to have given a claim back.
-        for claim in list(self.store.claims):
-            claim.drop()
+        try:
+            if kind is None:
+                self._keep_within_limit()
+        finally:
+            self.store.close()  # an interrupt may come between any two lines: no one is trusted to have given a claim back
+
+    def _keep_within_limit(self) -> None:
+        """Take the jobs not used longest out of a store that grew too large; what keeps it from that changes nothing about what was done."""
+        try:
+            pruned = keep_within(self.store, self.settings.cache_bytes)
+        except EdgeToolkitError as error:
+            self.settings.say(f"cache: its size cannot be kept: {error.problem}")
+            return
+        if pruned is not None and pruned.jobs:
+            most, freed = (f"{size / 1e9:.1f} GB" for size in (self.settings.cache_bytes, pruned.freed_bytes))
+            self.settings.say(
+                f"cache: removed {pruned.jobs} finished jobs not used longest, {freed}: above its limit of {most} ({CACHE_LIMIT})"
+            )
 
     def run(self, *jobs: Job) -> list[Entry]:
         """Return the finished jobs, in order; raise the first failure, after whatever does not depend on it has ended.

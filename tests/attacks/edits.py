@@ -143,15 +143,19 @@ def put(kind, place):
         place.symlink_to(to[kind])
 
 
+class Hangs(BaseException):
+    """What is raised where something takes too long; no one is to catch it by the way."""
+
+
 @contextlib.contextmanager
 def within(seconds):
-    """Raise TimeoutError where what is inside takes longer, also where it waits in the system."""
+    """Raise Hangs where what is inside takes longer, also where it waits in the system; again and again, until it is let out."""
 
     def late(*_):
-        raise TimeoutError(f"took more than {seconds} s")
+        raise Hangs(f"took more than {seconds} s")
 
     before = signal.signal(signal.SIGALRM, late)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    signal.setitimer(signal.ITIMER_REAL, seconds, 1)
     try:
         yield
     finally:

@@ -12,6 +12,7 @@ import threading
 from pathlib import Path
 
 from toolkit import Executor, Original, Samples, Settings, build
+from toolkit.pruning import prune
 from toolkit.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,7 +29,7 @@ def tree(folder: Path, without: str = "") -> list[str]:
 
 def build_once(settings: Settings, out: Path) -> dict[str, object]:
     """Return resident bytes, open file descriptors, threads and files after one cold build."""
-    Store(settings.home / "store").prune(0.0)
+    prune(Store(settings.home / "store"), 0.0)
     with Executor(settings) as executor:
         samples = Samples(str(ROOT / "calibration" / "digits.toml"))
         outcomes = build(Original(ROOT / "toolkit" / "sample" / "digits"), ["host"], samples, out, executor=executor)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from toolkit import Executor, Original, Samples, Settings
 from toolkit.experiments import Asking, sweep
+from toolkit.pruning import prune
 from toolkit.recipe import estimator
 from toolkit.store import Store
 
@@ -20,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def resident_after_one(settings: Settings) -> int:
     """Return the resident bytes after one cold sweep."""
-    Store(settings.home / "store").prune(0.0)
+    prune(Store(settings.home / "store"), 0.0)
     asking = Asking(("static_wi8_ai8",), (estimator("min_max"), estimator("mse")))
     with Executor(settings) as executor:
         samples = Samples(str(ROOT / "calibration" / "digits.toml"))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
+import toolkit.store
 from toolkit.errors import StoreFailed
 from toolkit.store import Store
 from toolkit.worker.request import sha256
@@ -22,18 +21,19 @@ def finished(store: Store, text: str = "x"):
 
 
 def test_a_job_that_is_finished_between_two_looks_is_kept(tmp_path, monkeypatch):
-    """Another process renames the whole folder to its place just when this one found no manifest and looks whether the folder is there."""
+    """Another process puts the whole folder in the place of a damaged one, just when this one found no manifest there."""
     ours, theirs = Store(tmp_path), Store(tmp_path)
-    read, arrivals = Path.read_bytes, iter([finished])
+    ours.place(KEY).mkdir(parents=True)
+    read, arrivals = toolkit.store.read_bytes, iter([finished])
 
-    def late(path: Path) -> bytes:
-        arrival = next(arrivals, None) if path.name == "manifest.json" else None
+    def late(path):
+        arrival = next(arrivals, None)
         if arrival is not None:
             arrival(theirs)
             raise FileNotFoundError(path)
         return read(path)
 
-    monkeypatch.setattr(Path, "read_bytes", late)
+    monkeypatch.setattr(toolkit.store, "read_bytes", late)
 
     assert ours.get(KEY) is not None
     assert ours.place(KEY).is_dir()

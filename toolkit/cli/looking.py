@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,8 @@ import typer
 
 from toolkit.cli.options import Allowed, Common, Handed, OutputKinds, kinds_of
 from toolkit.cli.verbs import app, cache, targets, verb
+from toolkit.errors import RequestError
+from toolkit.settings import CACHE_LIMIT, parse_bytes
 
 
 @verb(app, "inspect")
@@ -83,37 +86,71 @@ def doctor(common: Common) -> int:
 
 @verb(cache, "show")
 def cache_show(common: Common) -> int:
-    """Show where the store is and what it holds."""
+    """Show where the store is, what it holds, and its limit."""
     from toolkit import report
-    from toolkit.store import Store
+    from toolkit.pruning import held
+    from toolkit.store import open_store
 
-    store = Store(common.settings.home / "store")
-    sizes = [size for _, size, _ in store.entries()]
-    held = {"path": str(store.root), "jobs": len(sizes), "size_bytes": sum(sizes)}
-    common.show(held, lambda: f"{held['path']}: {held['jobs']} finished jobs, {report.size(sum(sizes))}")
+    settings = common.settings
+    store = open_store(settings.home)
+    jobs = held(store)
+    size, failed = sum(each.size_bytes for each in jobs), sum(each.failed for each in jobs)
+    limit = settings.cache_bytes if math.isfinite(settings.cache_bytes) else None
+    document = {
+        "path": str(store.root),
+        "jobs": len(jobs) - failed,
+        "failed": failed,
+        "size_bytes": size,
+        "limit_bytes": limit,
+    }
+    most = "no limit" if limit is None else f"limit {report.size(int(limit))}"
+    common.show(
+        document,
+        lambda: (
+            f"{store.root}: {len(jobs) - failed} finished jobs, {failed} failed, {report.size(size)} ({most}, {CACHE_LIMIT})"
+        ),
+    )
     return 0
 
 
 @verb(cache, "prune")
 def cache_prune(
-    common: Common, days: Annotated[float, typer.Option("--days", help="Not used for so many days.")] = 30.0
+    common: Common,
+    days: Annotated[
+        float | None, typer.Option("--days", metavar="D", help="Not used for so many days; 30 where no size is said.")
+    ] = None,
+    to_size: Annotated[
+        str | None, typer.Option("--to-size", metavar="SIZE", help="Those not used longest, until 5GB, say, are left.")
+    ] = None,
 ) -> int:
-    """Remove finished jobs that were not used for a while, and what is kept of failed ones."""
-    return _prune(common, days)
+    """Remove finished jobs that were not used for a while, and failed ones; environments stay, and so does what a running process uses."""
+    if days is not None and not days >= 0:
+        raise RequestError(f"--days {days:g}: expected a number of at least 0")
+    most = None if to_size is None else parse_bytes("--to-size", to_size)
+    return _prune(common, 30.0 if days is None and most is None else days, most)
 
 
 @verb(cache, "clear")
 def cache_clear(common: Common) -> int:
-    """Remove all finished jobs; environments stay."""
-    return _prune(common, 0.0)
+    """Remove all finished jobs that no running process uses; environments stay."""
+    return _prune(common, 0.0, None)
 
 
-def _prune(common: Common, days: float) -> int:
+def _prune(common: Common, days: float | None, most_bytes: float | None) -> int:
     from toolkit import report
-    from toolkit.store import Store
+    from toolkit.pruning import prune
+    from toolkit.store import open_store
 
-    count, freed = Store(common.settings.home / "store").prune(days * 86_400)
+    done = prune(open_store(common.settings.home), None if days is None else days * 86_400, most_bytes)
+    document = {
+        "removed": done.jobs,
+        "freed_bytes": done.freed_bytes,
+        "left_bytes": done.left_bytes,
+        "in_use": done.in_use,
+    }
+    kept = f"; {done.in_use} more are used by a process that runs" if done.in_use else ""
     common.show(
-        {"removed": count, "freed_bytes": freed}, lambda: f"removed {count} finished jobs, {report.size(freed)}"
+        document,
+        lambda: f"removed {done.jobs} jobs, {report.size(done.freed_bytes)}; {report.size(done.left_bytes)} left{kept}",
     )
     return 0

@@ -30,7 +30,8 @@ JSON_DEPTH = 64
 _INT_DIGITS = 20  # those of the largest 64-bit integer; turning a million digits into a number takes Python minutes
 _BLOCK_BYTES = 1 << 20
 _MOST_TOLD = 10  # mistakes of one file; whoever reads more has the wrong file
-_LONG_NUMBER = re.compile(rf"[0-9]{{{_INT_DIGITS + 1}}}|[eE]\+?[0-9]{{3}}")
+# What may be a number of many digits, or with an exponent of three; in a text of this form it is none, which is seen when it is read.
+_LONG_NUMBER = re.compile(rf"(?:^|[\s:,\[])-?(?:[0-9]{{{_INT_DIGITS + 1}}}|[0-9.]+[eE]\+?[0-9]{{3}})")
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _KINDS: tuple[tuple[Callable[[int], bool], str], ...] = (
     (stat.S_ISDIR, "a folder"),

@@ -88,7 +88,7 @@ def write_response(folder: Path, status: str, result: dict[str, Any], seconds: f
     write_whole(folder / "response", save({"": _NOTHING}, metadata))
 
 
-def sha256(path: Path) -> str:
+def sha256(path: Path | str) -> str:
     """Return the SHA-256 of a file's content, in hexadecimal."""
     digest = hashlib.sha256()
     with open(path, "rb") as file:
@@ -100,7 +100,8 @@ def sha256(path: Path) -> str:
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file aside, bring it to the disk, and rename it: it is there whole or not at all."""
     aside = path.with_name(path.name + ".partial")
-    with open(aside, "wb") as file:
+    aside.unlink(missing_ok=True)  # what a kill left; or a pipe, which would be waited for, or a link to somewhere else
+    with open(aside, "xb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
