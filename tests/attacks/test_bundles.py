@@ -10,15 +10,18 @@ import json
 import os
 import random
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from tests.attacks.edits import SPECIAL, byte_edits, edits, put, raw_edits, run_verb
+from tests.attacks.edits import SPECIAL, byte_edits, edits, put, raw_edits, run_verb, within
 from tests.unit import test_rejudging as made
 from tests.unit.bundles_by_hand import seal
+from toolkit.errors import RequestError
+from toolkit.pytest_plugin import Verifying
 from toolkit.tasks import Task
 
 COUNT, REAL = made.COUNT, made.REAL
@@ -224,6 +227,21 @@ def test_a_comparison_without_a_number_is_refused_in_every_stage(verify, bundle,
 
         refused(value, verify(), bundle / "report.json")
         refused(value, run_verb("check", bundle, "--baseline", bundle), bundle / "report.json")
+
+
+@pytest.mark.parametrize("kind", SPECIAL)
+def test_a_baseline_of_a_test_that_is_no_file_is_no_missing_one(bundle, tmp_path, kind):
+    """The plugin of pytest holds a build against the baseline that lies for it; one that cannot be read would let anything pass."""
+    put(kind, tmp_path / "test_it.test_it.board.json")
+    config = SimpleNamespace(
+        getoption=lambda name: None, getini=lambda name: str(tmp_path), inipath=None, rootpath=tmp_path
+    )
+    test = SimpleNamespace(config=config, path=tmp_path / "test_it.py", name="test_it", user_properties=[])
+
+    with within(10), pytest.raises(RequestError):
+        Verifying(test, None, None)._hold_against_baseline(
+            SimpleNamespace(passed=True), bundle.rename(tmp_path / "board"), None
+        )
 
 
 def test_files_at_random_places_are_named(verify, bundle):

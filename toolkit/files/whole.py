@@ -88,7 +88,11 @@ def whole_folder(place: Path, refusal: Refusal) -> Iterator[Path]:
 @contextlib.contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
     """Keep other processes that ask the same from the folder meanwhile: they wait, a minute at most; on file systems without locks nobody waits."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except PermissionError:  # who may write there need not be able to look into it
+        yield
+        return
     try:
         ends = time.monotonic() + _WAITS_S
         while _held_by_another(descriptor) and time.monotonic() < ends:
@@ -104,11 +108,12 @@ def remove_leftovers(place: Path, refusal: Refusal) -> None:
     Where a kill came between the two steps of an exchange, what was in the place before is put back.
     """
     is_one = re.compile(rf"\.{re.escape(_short(place.name))}\.[0-9a-f]{{8}}\.partial")
-    with contextlib.suppress(FileNotFoundError), os.scandir(place.parent) as entries:
+    found: list[str] = []
+    with contextlib.suppress(FileNotFoundError, PermissionError), os.scandir(place.parent) as entries:
         found = [
             entry.path for entry in entries if is_one.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False)
         ]
-    for path in found if place.parent.is_dir() else ():
+    for path in found:
         _remove_if_left(Path(path), place, refusal)
 
 
@@ -124,7 +129,8 @@ class _Aside:
         """Let what was made take its place; RequestError where what lies there may not go."""
         for _ in range(_TRIES):
             if _rename_new(self.made, self._place) or self._replaced():
-                sync(self._place.parent)
+                with contextlib.suppress(PermissionError):  # a folder that may be written and not read
+                    sync(self._place.parent)
                 return
         raise RequestError(f"{self._place}: is changed by somebody else again and again; another place would be right")
 
