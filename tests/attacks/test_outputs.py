@@ -213,6 +213,15 @@ def test_nothing_is_written_over_what_is_read_or_into_a_model(work, tmp_path, di
     untouched(folder, "run", artifact, *host, "--samples", run, "--out", run, said="is what is read")
 
 
+def test_a_model_is_not_replaced_by_what_nobody_named(work, sample, monkeypatch):
+    """Without --out the name is the program's choice, and the file of that name may be the user's only one."""
+    folder, _ = work
+    monkeypatch.chdir(folder)
+    (folder / "model.tflite").write_bytes(b"\0\0\0\0TFL3 trained for a week")
+
+    untouched(folder, "convert", sample, said="model.tflite: is there already; --out model.tflite would replace it")
+
+
 def test_two_reports_in_one_place_are_refused(work, sample, digits):
     folder, _ = work
     (folder / "sub").mkdir()

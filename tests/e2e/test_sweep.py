@@ -173,7 +173,8 @@ def test_the_command_writes_the_table_in_every_form(edge, sample, digits, tmp_pa
 
     assert ended.status == 0, ended.err
     assert [row["quantizer"] for row in ended.document["rows"]] == ["mlir"]
-    assert json.loads((tmp_path / "out" / "sweep.json").read_text()) == ended.document
+    written = json.loads((tmp_path / "out" / "sweep.json").read_text())
+    assert written == {"format": "edge-toolkit sweep", **ended.document}
     (line,) = csv.DictReader((tmp_path / "out" / "sweep.csv").read_text().splitlines())
     assert line["size_bytes"] == str(ended.document["rows"][0]["size_bytes"])
     assert (tmp_path / "out" / "sweep.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -31,6 +32,7 @@ from toolkit.cli.options import (
     sets_of,
 )
 from toolkit.cli.verbs import app, verb
+from toolkit.errors import RequestError
 
 
 @verb(app, "build")
@@ -81,7 +83,10 @@ def convert(
     calibration: Calibration = None,
     inputs_dtype: Annotated[str, typer.Option("--inputs-dtype", help="float32, int8 or uint8.")] = "float32",
     outputs_dtype: Annotated[str, typer.Option("--outputs-dtype", help="float32, int8 or uint8.")] = "float32",
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The file to write.")] = Path("model.tflite"),
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="FILE", help="The file to write; else model.tflite, if none is there."),
+    ] = None,
 ) -> int:
     """Convert and quantize, without a verdict."""
     from toolkit import report
@@ -91,6 +96,7 @@ def convert(
     from toolkit.recipe import Recipe
 
     recipe = quantized(scheme).of(Recipe(scheme, inputs=inputs_dtype, outputs=outputs_dtype))
+    out = _unsaid("model.tflite") if out is None else out
     artifact_format = format_of(out)
     with common.executor(allowed) as executor:
         artifact = convert(
@@ -103,6 +109,13 @@ def convert(
         )
     common.show(report.artifact_json(artifact), lambda: report.artifact_text(artifact))
     return 0
+
+
+def _unsaid(name: str) -> Path:
+    """Return where to write what nobody named; RequestError where a file is there already, which may be somebody's model."""
+    if os.path.lexists(name):
+        raise RequestError(f"{name}: is there already; --out {name} would replace it, another name would not")
+    return Path(name)
 
 
 @verb(app, "run")

@@ -145,10 +145,8 @@ class _Aside:
             gone = _exchange(self.made, self._place, self.folder / _OLD)
         except FileNotFoundError:
             return False
-        if (
-            _identity(gone) != before
-        ):  # somebody was faster: it is looked at again, now that nobody finds it by its name
-            try:
+        if _identity(gone) != before:
+            try:  # somebody was faster: it is looked at again, now that nobody finds it by its name
                 self._refuse(gone)
             except RequestError:
                 _exchange_back(gone, self._place, self.made)
@@ -284,7 +282,7 @@ def _exchange(made: Path, place: Path, old: Path) -> Path:
         return made
     os.rename(place, old)
     if not _rename_new(made, place):
-        raise RequestError(f"{place}: somebody else wrote there; what was there lies in {old}")
+        raise RequestError(f"{place}: somebody else wrote there meanwhile, and that stays; try again")
     return old
 
 
