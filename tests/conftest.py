@@ -6,6 +6,8 @@ environments that `edge-toolkit setup` made on this machine, with a store that b
 
 from __future__ import annotations
 
+import http.server
+import threading
 from pathlib import Path
 
 import pytest
@@ -61,3 +63,22 @@ def shared_models():
     if not folder.is_dir():
         pytest.skip(f"no models of others at {folder}")
     return folder
+
+
+@pytest.fixture
+def served():
+    """Return the address of a server on this machine that says `fetched`."""
+
+    class Says(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"fetched")
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Says) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()

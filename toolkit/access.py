@@ -75,7 +75,12 @@ def refuse_unconfined(model: Path, say: Callable[[str], None], *, trust: bool) -
 
 
 def advice(job: Job, access: Access, said: str) -> str | None:
-    """Return what can be done about a failure, where what was said looks as if the job was refused what it has not been allowed; else None."""
+    """Return what can be done about a failure, where what was said looks as if the job was refused what it has not been allowed; else None.
+
+    Nothing either where it was said already, by a job that asked the kernel (`toolkit.worker.denied`).
+    """
+    if "--allow-" in said:
+        return None
     offline = not access.network and _NO_NETWORK.search(said) is not None
     refused = [line for line in said.splitlines() if _REFUSED.search(line)]
     if not (refused or offline):
@@ -101,9 +106,9 @@ def may_be_allowed(job: Job) -> bool:
 
 
 def _is_outside(path: str, access: Access) -> bool:
-    """Return whether a path is one that is there, and that the job may not read."""
+    """Return whether a path is one that the user may read, and the job may not."""
     real = Path(os.path.realpath(path))
-    return os.path.lexists(path) and not any(_holds(Path(os.path.realpath(one)), real) for one in access.reads)
+    return os.access(path, os.R_OK) and not any(_holds(Path(os.path.realpath(one)), real) for one in access.reads)
 
 
 def _leaving(access: Access, outside: Iterable[str]) -> str | None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import http.server
 import os
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -49,25 +47,6 @@ def elsewhere(tmp_path):
 
 
 @pytest.fixture
-def served():
-    """Return the address of a server on this machine that says `fetched`."""
-
-    class Says(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(b"fetched")
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Says) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
-
-
-@pytest.fixture
 def made(tmp_path):
     """Return a function that has a worker run a user's file, and returns the text that this gave."""
 
@@ -88,6 +67,7 @@ def refused(made, code: str, **allowed: object) -> str:
     with pytest.raises(InvalidSamples) as caught:
         made(code, **allowed)
     assert "sets.py" in caught.value.problem
+    assert str(caught.value.hint).count("--allow-read") <= 1  # it is said once
     return str(caught.value.hint)
 
 

@@ -230,3 +230,26 @@ def test_the_verdict_on_a_built_model_tells_what_was_restored(checkpoint, execut
     coverage = outcomes["host"].source.coverage
     assert len(coverage["restored"]) >= 8
     assert coverage["unrestored"] == []
+
+
+def test_a_builder_that_downloads_weights_does_so_where_it_may(edge, checkpoint, builder, fresh_home, served, tmp_path):
+    """As Keras' applications do; without the flag it is told which, and what was built is built no second time."""
+    text = f"{GOOD.read_text()}\ndef downloading():\n    import keras\n    path = keras.utils.get_file('weights.h5', origin={served!r})\n"
+    text += "    assert open(path).read() == 'fetched'\n    return functional()\n"
+    asked = (
+        "convert",
+        checkpoint,
+        "--builder",
+        builder(text, function="downloading"),
+        "--out",
+        tmp_path / "model.tflite",
+    )
+
+    refused = edge(*asked, home=fresh_home)
+    built, again = edge(*asked, "--allow-network", home=fresh_home), edge(*asked, "--allow-network", home=fresh_home)
+
+    assert refused.status == 2
+    assert "--allow-network" in refused.err
+    assert built.status == 0, built.err
+    assert again.status == 0, again.err
+    assert "finished after" not in again.err

@@ -134,7 +134,8 @@ def _users(paths: set[str]) -> list[str]:
     """
     library = Path(os.__file__).resolve().parent
     ours, scratch = Path(__file__).resolve().parents[1], Path(tempfile.gettempdir()).parent
-    not_theirs = (*(f"{folder}/" for folder in (library, ours, scratch)), "/proc/", "/sys/", "/dev/", "/etc/")
+    worker = f"{scratch.parent}/host-"  # what Keras downloaded there is gone with the worker
+    not_theirs = (*(f"{folder}/" for folder in (library, ours, scratch)), worker, "/proc/", "/sys/", "/dev/", "/etc/")
     installed = ("/site-packages/", "/dist-packages/", "/__pycache__/")
     return sorted(
         path

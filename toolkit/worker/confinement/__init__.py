@@ -154,6 +154,7 @@ class Confinement:
         if bounds.user_code:
             yield self._user_code, landlock.RUN
             yield [places.SHARED_MEMORY], landlock.WRITE
+            yield places.of_keras(), landlock.WRITE
 
 
 @dataclass

@@ -76,6 +76,15 @@ def of_user_code(private: Path) -> tuple[str, ...]:
     return _outermost([*sys.path, *mapped], private)
 
 
+def of_keras() -> list[str]:
+    """Return the folder where Keras keeps what it downloads; nothing where the worker's home is the user's, or Keras is not there.
+
+    It fixed the folder when it was imported, before there was a job that could have one of its own.
+    """
+    home = os.environ.get("HOME", "")
+    return [os.path.join(home, ".keras")] if home and home == os.environ.get("TMPDIR") else []
+
+
 def of_gpu() -> list[str]:
     """Return the devices of GPUs."""
     return [entry.path for entry in os.scandir("/dev") if entry.name.startswith(_GPU)]
