@@ -51,7 +51,7 @@ def test_a_full_disk_under_the_output_leaves_no_bundle(build, home, tmp_path, si
     assert "no space left" in ended.err
     assert f"{out}" in ended.err
     assert "left: " not in ended.err.replace("left: host\n", "")
-    assert "model.tflite" not in ended.err
+    assert "left: host/model.tflite" not in ended.err
 
 
 @pytest.mark.parametrize("size", ["16k", "100k", "200k", "400k", "600k"])

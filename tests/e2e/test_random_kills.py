@@ -8,7 +8,7 @@ import pytest
 
 from tests.e2e.kills import artifact, places_for, series
 
-KILLS = {"run": 6, "emulated": 4, "setup": 4, "warm": 4, "cold": 3, "builder": 2, "sweep": 1}
+KILLS = {"run": 6, "emulated": 4, "setup": 4, "cold": 4, "builder": 2, "sweep": 2}
 
 
 @pytest.mark.parametrize("name", KILLS)
