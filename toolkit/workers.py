@@ -9,7 +9,7 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -296,11 +296,22 @@ def ending(status: int) -> str:
 def last_lines(log: Path) -> str | None:
     """Return the end of a log, for a hint, or None if there is nothing in it."""
     lines = [line.rstrip() for line in _tail(log).splitlines()]
-    lines = [line for line in lines if line and not line.startswith("Extension modules:")]
+    lines = _without_tracebacks(line for line in lines if line and not line.startswith("Extension modules:"))
     fatal = [number for number, line in enumerate(lines) if line.startswith("Fatal Python error:")]
     # faulthandler says the innermost call first: that is the line which called the engine.
     chosen = lines[fatal[-1] :][:_LAST_WORDS] if fatal else lines[-_LAST_WORDS:]
     return "\n        ".join(chosen) or None
+
+
+def _without_tracebacks(lines: Iterable[str]) -> list[str]:
+    """Return the lines without Python's own way to an exception, which stays in the log; the exception itself is told."""
+    kept: list[str] = []
+    inside = False
+    for line in lines:
+        inside = line.startswith("Traceback (most recent call last):") or (inside and line.startswith(" "))
+        if not inside:
+            kept.append(line)
+    return kept
 
 
 def _tail(log: Path) -> str:

@@ -34,10 +34,11 @@ from toolkit.runtime import Execution, Run, run_job, run_of
 from toolkit.settings import Settings
 from toolkit.worker.request import write_response
 from toolkit.worker.shards import ShardWriter, read_all
-from toolkit.workers import Worker, read_response
+from toolkit.workers import Worker, last_lines, read_response
 
 ENGINE = Engine("dataset")
 FAKE = Execution(ENGINE, "fake")
+TRACEBACK = 'Traceback (most recent call last):\n  File "main.py", line 23, in <module>\n    import argparse\n    ^^^^^^^^^^^^^^^\n'
 SIGNATURE = {
     "key": "serving_default",
     "inputs": [{"name": "x", "dtype": "float32", "shape": [1, 2]}],
@@ -310,6 +311,13 @@ def test_a_death_for_want_of_memory_or_room_is_a_limit(tmp_path, printed, status
     assert type(caught.value) is error
     assert printed.splitlines()[-1].strip() in caught.value.hint
     assert ("--memory GB" in caught.value.hint) == (error is WorkerOutOfMemory)
+
+
+def test_no_traceback_is_among_the_last_words(tmp_path):
+    """A worker that was interrupted while it imported prints one; whoever wants it reads the log."""
+    (tmp_path / "log").write_text("made a start\n" + TRACEBACK + "KeyboardInterrupt\nsaid later\n")
+
+    assert last_lines(tmp_path / "log").split("\n        ") == ["made a start", "KeyboardInterrupt", "said later"]
 
 
 def test_no_response_is_a_crash(answered, job):
