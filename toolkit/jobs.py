@@ -19,7 +19,7 @@ from toolkit.limits import Limits
 from toolkit.worker.request import sha256
 
 _PACKAGE = Path(__file__).resolve().parent
-_ROOMS = ("worker", "originals")
+_ROOMS = ("worker", "originals", "files")
 _FORMAT = 1  # of keys and stored jobs: raise it when their meaning changes
 
 

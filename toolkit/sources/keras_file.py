@@ -10,13 +10,15 @@ import contextlib
 import importlib
 import importlib.metadata
 import importlib.util
-import json
 import re
+import sys
 import traceback
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from toolkit import printable
 from toolkit.errors import InvalidSource
 from toolkit.originals import DEFAULT_KEY, Original, Spec
 from toolkit.originals.builder import build
@@ -33,12 +35,16 @@ from toolkit.originals.keras_models.config import (
 )
 from toolkit.originals.keras_models.optimized import needed
 from toolkit.originals.keras_models.original import KerasOriginal, call_once, is_keras
+from toolkit.originals.keras_models.vetting import CODE, Refusal, refusals
 from toolkit.originals.keras_models.weights import holds_all_of, restore, weights_original
 
 TAKES = frozenset(("builder", "allow_unrestored"))
 _SUFFIX = {"zip": ".keras", "hdf5": ".h5"}
 _RECURRENCES = {"LSTM", "GRU", "SimpleRNN"}
 _BUILDER = "--builder file.py:function, a function that returns"
+_OBJECTS = f"what the file names and Keras has not comes from {_BUILDER}"
+_TRUST = f"{_BUILDER} the model, so that this file is its weights alone; or, if you trust whoever made it, --trust"
+_SHOWN = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +82,7 @@ def inspect(request: Any) -> Spec:
     """Return what the file's own description tells, read with h5py and json alone."""
     file = _read(request.options["path"], request.inputs["file"])
     told = signature(file.config)
-    with store.variables_file(file.path, file.file) as opened:
-        variables, others = store.variables(opened), store.others(opened)
+    variables, others = _variables(file)
     return {
         "kind": "keras_file",
         "writer": written_by(file.version),
@@ -89,24 +94,34 @@ def inspect(request: Any) -> Spec:
         "operators": [],
         "variables": variables,
         "needs": _needs(file, request.options["builder"] is not None),
-        "findings": [*_code(file), *_custom(file), *_loops(file), *others],
+        "findings": [*_code(file), *_reaching(file), *_custom(file), *_loops(file), *others],
     }
+
+
+def _variables(file: _File) -> tuple[list[Spec], list[Spec]]:
+    """Return the model's variables, and a finding for what else the file holds, or for weights that it takes too long to unpack."""
+    packed = store.packed_weights(file.path, file.file)
+    if packed is not None:
+        message = f"its weights are packed, and unpack to {packed:,} bytes: they are not looked into; Keras stores them unpacked"
+        return [], [{"code": "packed-weights", "severity": "info", "message": message}]
+    with store.variables_file(file.path, file.file) as opened:
+        return store.variables(opened), store.others(opened)
 
 
 def load(request: Any) -> Original:
     """Return the model; InvalidSource with what each loader said where none can read the file."""
     file = _read(request.options["path"], request.inputs["file"])
     store.require_whole(file.path, file.file)
-    inputs = None
+    inputs, custom = None, set[str]()
     if request.options["builder"] is not None:
+        before = _registered()
         built = build(request)
         if built.model is not None:
             return weights_original(request, built, file.file)
+        custom = {*built.custom_objects, *(_registered() - before)}
         _make_known(built.custom_objects)
         inputs = built.inputs
-    if lambdas(file.config):
-        (finding,) = _code(file)
-        raise InvalidSource(f"{file.path}: {finding['message']}", _needs(file, built=False)[0])
+    _refuse(file, custom, request.options["trust"])
     model, name, findings = _loaded(file)
     covered = None
     if not holds_all_of(
@@ -118,6 +133,38 @@ def load(request: Any) -> Original:
     original.findings += findings
     original.coverage = covered
     return original
+
+
+def _refuse(file: _File, custom: set[str], trust: bool) -> None:  # noqa: FBT001 (as it was asked for)
+    """Raise InvalidSource for what a configuration may not name; `custom` are the names that the builder gave."""
+    if lambdas(file.config):
+        (finding,) = _code(file)
+        raise InvalidSource(f"{file.path}: {finding['message']}", _needs(file, built=False)[0])
+    found = refusals(file.config, custom)
+    if unsafe := [one for one in found if not one.trusted and not one.missing]:
+        raise InvalidSource(
+            _listed(f"{file.path}: is not loaded:", unsafe), f"{_BUILDER} the model; this file is then its weights"
+        )
+    if (reaching := [one for one in found if one.trusted]) and not trust:
+        raise InvalidSource(
+            _listed(f"{file.path}: is not loaded, for to load it is to let it do that:", reaching), _TRUST
+        )
+    if missing := [one for one in found if one.missing]:
+        hint = next(iter(_needs(file, built=False)), f"{_OBJECTS} {{name: class or function}}")
+        raise InvalidSource(
+            _listed(f"{file.path}: written by {written_by(file.version)}, cannot be read:", missing), hint
+        )
+
+
+def _listed(first: str, refused: Sequence[Refusal]) -> printable.Text:
+    rest = [f"and {len(refused) - _SHOWN} more"] if len(refused) > _SHOWN else []
+    return printable.lines([first, *(f"  {one}" for one in (*refused[:_SHOWN], *rest))])
+
+
+def _registered() -> set[str]:
+    """Return the names of classes and functions that are registered with a Keras that is imported."""
+    modules = [sys.modules[package] for package in ("tf_keras", "keras") if package in sys.modules]
+    return {name for module in modules for name in module.utils.get_custom_objects()}
 
 
 def _read(path: str, file: Path) -> _File:
@@ -135,8 +182,9 @@ def _read(path: str, file: Path) -> _File:
         described, version = (store.text(opened.attrs.get(name)) for name in ("model_config", "keras_version"))
     if described is None:
         raise InvalidSource(f"{path}: holds weights and no model", f"{_BUILDER} the model")
+    config = store.configuration(path, described, "model_config in it")
     try:
-        return _File(path, file, kind, version or "1", _model(json.loads(described)))
+        return _File(path, file, kind, version or "1", _model(config))
     except ValueError as error:
         raise store.damaged(path, error, "model_config in it") from error
 
@@ -186,7 +234,7 @@ def _loaded(file: _File) -> tuple[Any, str, list[Spec]]:
     problem = f"{file.path}: written by {written_by(file.version)}, cannot be read:\n" + "\n".join(
         f"  {one}" for one in failed
     )
-    hint = f"what the file names and Keras has not comes from {_BUILDER} {{name: class or function}}"
+    hint = f"{_OBJECTS} {{name: class or function}}"
     raise InvalidSource(problem, next(iter(_needs(file, built=False)), hint))
 
 
@@ -219,11 +267,30 @@ def _code(file: _File) -> list[Spec]:
     return [{"code": "lambda", "severity": "error", "message": message, "names": found}]
 
 
+def _reaching(file: _File) -> list[Spec]:
+    """Return a finding for what a build refuses without --trust, and one for what it refuses anyway."""
+    found = refusals(file.config)
+    trusted = [str(one) for one in found if one.trusted]
+    unsafe = [
+        str(one) for one in found if not one.trusted and not one.missing and not (CODE in one.what and _code(file))
+    ]
+    findings = []
+    if trusted:
+        message = f"{', '.join(trusted)}; a build refuses it without --trust"
+        findings.append({"code": "reaches-outside", "severity": "error", "message": message, "names": trusted})
+    if unsafe:
+        message = f"{', '.join(unsafe)}; it is not loaded"
+        findings.append({"code": "unsafe-configuration", "severity": "error", "message": message, "names": unsafe})
+    return findings
+
+
 def _custom(file: _File) -> list[Spec]:
-    found = custom_parts(file.config, _known_layers())
-    if not found:
+    """Return the finding that the file names what Keras has not, with the place where it does."""
+    found, missing = custom_parts(file.config, _known_layers()), [one for one in refusals(file.config) if one.missing]
+    if not found and not missing:
         return []
-    message = f"is made of classes or functions that Keras has not: {', '.join(found)}"
+    told = [str(one) for one in missing] or [f"is made of {', '.join(found)}, which Keras has not"]
+    message = f"{', '.join(told)}: a builder gives it"
     return [{"code": "custom-objects", "severity": "info", "message": message, "names": found}]
 
 

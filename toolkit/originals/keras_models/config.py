@@ -113,10 +113,12 @@ def parts_of(config: Any) -> Iterator[dict[str, Any]]:
         if isinstance(config.get("class_name"), str):
             yield config
         for value in config.values():
-            yield from parts_of(value)
+            if isinstance(value, (dict, list)):
+                yield from parts_of(value)
     elif isinstance(config, list):
         for value in config:
-            yield from parts_of(value)
+            if isinstance(value, (dict, list)):  # not one by one through a million words of a vocabulary
+                yield from parts_of(value)
 
 
 def lambdas(config: dict[str, Any]) -> list[str]:

@@ -8,9 +8,7 @@ Of HDF5 there are two layouts. The old one (Keras 1 and 2, and every `.h5` of a 
 from __future__ import annotations
 
 import contextlib
-import json
 import tempfile
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +16,19 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.errors import InvalidSource, causes
+from toolkit.errors import DamagedFile, InvalidSource, causes
+from toolkit.files import archives
+from toolkit.files.foreign import open_plain, parse_json
+from toolkit.originals.keras_models import hdf5
 
 HDF5, ZIP = b"\x89HDF\r\n\x1a\n", b"PK\x03\x04"  # HDF5 file format specification, II.A; APPNOTE.TXT of PKWARE, 4.3.7
 _ARCHIVED = {"config.json", "metadata.json", "model.weights.h5"}
 _LFS = b"version https://git-lfs"
 _BLOCK = 1 << 20
+_WEIGHTS = "model.weights.h5"
+
+MOST_CONFIG_BYTES = 16 << 20
+"""The longest configuration. The largest of Keras's own are 1 MB; a vocabulary of a million words that a layer keeps in it takes ten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +60,7 @@ def container(path: Path) -> str | None:
         first = start[30 : 30 + int.from_bytes(start[26:28], "little")].decode(errors="replace")
         if first in _ARCHIVED or path.suffix == ".keras":
             return "zip"
-        with contextlib.suppress(zipfile.BadZipFile, OSError), zipfile.ZipFile(path) as archive:
-            return "zip" if "config.json" in archive.namelist() else None
+        return "zip" if "config.json" in archives.names_in(path) else None
     return None
 
 
@@ -87,31 +91,67 @@ _AGAIN = "copy the file again from where it was saved, or save the model again"
 
 @contextlib.contextmanager
 def variables_file(path: object, file: Path) -> Iterator[Any]:
-    """Open what holds the variables, as an h5py.File; InvalidSource where the file is damaged or none of Keras."""
-    import h5py
-
+    """Open what holds the variables, as an h5py.File; InvalidSource where the file is damaged, none of Keras, or keeps its numbers elsewhere."""
     kind = container(file)
     if kind is None:
         raise not_keras(path, file)
     with contextlib.ExitStack() as stack:
         try:
-            opened: Any = file
             if kind == "zip":
-                opened = stack.enter_context(stack.enter_context(archive(path, file)).open("model.weights.h5"))
-            yield stack.enter_context(h5py.File(opened, "r"))
-        except (OSError, RuntimeError, KeyError, UnicodeDecodeError, zipfile.BadZipFile) as error:  # all that h5py has
+                held, size = stack.enter_context(_weights_in(stack.enter_context(archive(path, file))))
+            else:
+                held, size = file, file.stat().st_size
+            yield stack.enter_context(hdf5.opened(held, size))
+        except (hdf5.BadHDF5, archives.BadArchive) as error:
+            raise refused(path, error) from error
+        except (
+            OSError,
+            RuntimeError,
+            LookupError,
+            TypeError,
+            ValueError,
+            AttributeError,
+        ) as error:  # what h5py has, of odd types too
             raise damaged(path, error) from error
+
+
+@contextlib.contextmanager
+def _weights_in(opened: archives.Archive) -> Iterator[tuple[Any, int]]:
+    """Give the weights in an archive as a file, and its size: where they lie, or unpacked aside if they are packed, which Keras does not do."""
+    size = opened.size(_WEIGHTS)
+    if opened.is_stored(_WEIGHTS):
+        yield opened.window(_WEIGHTS), size
+        return
+    with tempfile.TemporaryFile() as aside:
+        for block in opened.blocks(_WEIGHTS):
+            aside.write(block)
+        yield aside, size
+
+
+def packed_weights(path: object, file: Path) -> int | None:
+    """Return to how many bytes the weights of an archive unpack, where that takes longer than to look into a file may; None for all others."""
+    if container(file) != "zip":
+        return None
+    with archive(path, file) as opened:
+        size = opened.size(_WEIGHTS)
+        return size if size > archives.FREE_BYTES and not opened.is_stored(_WEIGHTS) else None
 
 
 def require_whole(path: object, file: Path) -> None:
     """Raise InvalidSource for a file that was cut off, or an archive whose checksums are wrong; HDF5 has none."""
-    with variables_file(path, file):
-        pass
     if container(file) == "zip":
         with archive(path, file) as opened:
-            wrong = opened.testzip()
-        if wrong is not None:
-            raise InvalidSource(f"{path}: is damaged: the checksum of {wrong} in it is wrong", _AGAIN)
+            try:
+                opened.require_intact()
+            except archives.BadArchive as error:
+                raise refused(path, error) from error
+    with variables_file(path, file):
+        pass
+
+
+def refused(path: object, error: Exception) -> InvalidSource:
+    """Return what to say of a file that is other than Keras writes it."""
+    return InvalidSource(f"{path}: {error}", _AGAIN)
 
 
 def damaged(path: object, error: BaseException, what: str = "") -> InvalidSource:
@@ -119,25 +159,40 @@ def damaged(path: object, error: BaseException, what: str = "") -> InvalidSource
     return InvalidSource(f"{path}: {what + ' ' if what else ''}is damaged: {causes(error)}", _AGAIN)
 
 
-def archive(path: object, file: Path) -> zipfile.ZipFile:
-    """Return an opened `.keras` file; InvalidSource where it was cut off or lacks a part."""
-    try:
-        opened = zipfile.ZipFile(file)
-    except (OSError, zipfile.BadZipFile) as error:
-        raise damaged(path, error) from error
-    missing = sorted(_ARCHIVED - set(opened.namelist()))
-    if missing:
-        opened.close()
-        raise InvalidSource(f"{path}: has no {', '.join(missing)} in it", _AGAIN)
-    return opened
+@contextlib.contextmanager
+def archive(path: object, file: Path) -> Iterator[archives.Archive]:
+    """Open a `.keras` file; InvalidSource where it was cut off, lacks a part, or is other than it says."""
+    with open_plain(file) as held:
+        try:
+            opened = archives.Archive(held)
+            opened.require_proportionate()
+        except archives.BadArchive as error:
+            raise refused(path, error) from error
+        missing = sorted(_ARCHIVED - set(opened.names))
+        if missing:
+            raise InvalidSource(f"{path}: has no {', '.join(missing)} in it", _AGAIN)
+        yield opened
 
 
-def part(path: object, opened: zipfile.ZipFile, name: str) -> dict[str, Any]:
+def part(path: object, opened: archives.Archive, name: str) -> dict[str, Any]:
     """Return a JSON part of an archive; InvalidSource where it is damaged."""
     try:
-        return json.loads(opened.read(name))
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, RecursionError) as error:
-        raise damaged(path, error, f"{name} in it") from error
+        return configuration(path, opened.read(name, MOST_CONFIG_BYTES), f"{name} in it")
+    except archives.BadArchive as error:
+        raise refused(path, error) from error
+
+
+def configuration(path: object, content: bytes | str, what: str) -> dict[str, Any]:
+    """Return a table of JSON that Keras wrote; InvalidSource where it is damaged, or longer than any is."""
+    if len(content) > MOST_CONFIG_BYTES:
+        raise InvalidSource(
+            f"{path}: {what} has {len(content):,} bytes; expected at most {MOST_CONFIG_BYTES:,}", _AGAIN
+        )
+    try:
+        found: dict[str, Any] = parse_json(content, what, dict, finite=False)
+    except DamagedFile as error:
+        raise InvalidSource(f"{path}: is damaged: {error.problem}", _AGAIN) from error
+    return found
 
 
 def text(attribute: Any) -> str | None:
@@ -151,8 +206,11 @@ def is_old_layout(file: Any) -> bool:
 
 
 def weights_of(file: Any) -> Any:
-    """Return the group that holds the weights."""
-    return file.get("model_weights", file)
+    """Return the group that holds the weights; ValueError where something else is in its place."""
+    held = file.get("model_weights", file)
+    if not hasattr(held, "get"):
+        raise ValueError("model_weights in it is no group")
+    return held
 
 
 def stored(file: Any) -> list[Stored]:
