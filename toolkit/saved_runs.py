@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
-from toolkit import compare
+from toolkit import compare, npz
 from toolkit.compare.runs import Blocks
 from toolkit.errors import EdgeToolkitError, RequestError
 from toolkit.signature import Signature, TensorSpec
@@ -154,10 +154,8 @@ def _of_safetensors(path: Path) -> SavedRun:
 
 
 def _of_npz(path: Path) -> SavedRun:
-    archive = np.load(path, allow_pickle=False)
-    if not isinstance(archive, np.lib.npyio.NpzFile):
-        raise TypeError("a single array without a name")
-    with archive:
+    npz.require_sound(path)
+    with np.load(path, allow_pickle=False) as archive:
         arrays = dict(archive)
     counts = {len(array) if array.ndim else None for array in arrays.values()}
     if len(counts) != 1 or None in counts:

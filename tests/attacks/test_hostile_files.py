@@ -64,26 +64,16 @@ def archive(path, **members):
 GOOD = np.random.default_rng(0).uniform(0, 1, (8, 4, 4, 3)).astype(np.float32)
 
 
-def test_names_that_lead_out_of_an_archive_lead_nowhere(draw, tmp_path):
-    """Nothing is written but into the job's own folder, whatever a member is called."""
-    before = {path for path in tmp_path.rglob("*") if "home" not in path.parts}
-    path = archive(
-        tmp_path / "evil.npz", **{"x": npy(GOOD), "..__..__..__evil": npy(GOOD), "__tmp__edge-toolkit-evil": npy(GOOD)}
-    )
+@pytest.mark.parametrize("name", ["..__..__..__evil", "__tmp__edge-toolkit-evil"])
+@pytest.mark.parametrize("others", [{}, {"x": npy(GOOD)}])
+def test_names_that_lead_out_of_an_archive_are_refused(draw, tmp_path, name, others):
+    """Also where nothing is written under them: whoever unpacks it by another program writes there."""
+    path = archive(tmp_path / "evil.npz", **others, **{name: npy(GOOD)})
 
-    out = draw(path)
+    with pytest.raises(InvalidSamples, match="leads out of the archive"):
+        draw(path)
 
-    assert (out / "verification" / "index.json").is_file()
-    after = {path for path in tmp_path.rglob("*") if "home" not in path.relative_to(tmp_path).parts}
-    assert after - before == {path}
     assert not list(tmp_path.rglob("*evil.npy"))
-
-
-def test_a_member_that_leads_out_of_the_archive_can_be_an_input(draw, tmp_path):
-    """A single array of any name serves the single input; it is unpacked under a name of ours."""
-    draw(archive(tmp_path / "evil.npz", **{"..__..__evil": npy(GOOD)}))
-
-    assert not list(tmp_path.rglob("evil.npy"))
 
 
 class Bomb:
@@ -157,7 +147,7 @@ def test_an_archive_that_unpacks_to_more_than_its_array_is_refused(draw, tmp_pat
         for _ in range(100):
             member.write(bytes(1 << 20))
 
-    with pytest.raises(InvalidSamples, match="its header says 1536"):
+    with pytest.raises(InvalidSamples, match="its header says 1,536"):
         draw(path)
 
 

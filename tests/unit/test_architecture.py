@@ -18,10 +18,10 @@ ORDER = """\
     inherited permissions
     worker.confinement worker.confinement.kernel worker.confinement.landlock worker.confinement.seccomp worker.confinement.places \
         worker.confinement.processes
-    files.shapes files files.foreign files.private files.whole manifest outputs
+    files.shapes files files.foreign files.archives files.private files.whole manifest outputs
     settings registry worker.request worker.kept_scheme worker.shards worker.table_index worker.device_operators
     worker.labels worker.denied worker.user_code worker.devices
-    config signature sizes
+    config signature sizes npz
     environments
     launchers launchers/*
     jobs presence store pruning

@@ -251,9 +251,9 @@ def _require_plain_part(info: zipfile.ZipInfo) -> None:
 
 
 def _stays_inside(name: str) -> bool:
-    """Return whether a name is a path below the archive's own folder, on any system."""
+    """Return whether a name is a path below the archive's own folder. `x:0` is one: arrays are called as TensorFlow calls tensors."""
     parts = name.rstrip("/").split("/")
-    return bool(name) and not re.search(r"[\\\0]|^[A-Za-z]:", name) and not {"", ".", ".."} & set(parts)
+    return bool(name) and not re.search(r"[\\\0]", name) and not {"", ".", ".."} & set(parts)
 
 
 def _begin(file: BinaryIO, info: zipfile.ZipInfo) -> int:

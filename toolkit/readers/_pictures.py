@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,19 +18,28 @@ _EIGHT_BITS = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"
 
 def decode(encoded: Path | bytes, origin: str) -> np.ndarray:
     """Return the image of a file or of its content: (height, width, RGB) uint8, upright."""
-    from PIL import Image, ImageOps
+    from PIL import ImageOps
+
+    with opened(encoded, origin) as image:
+        if image.mode not in _EIGHT_BITS:
+            raise InvalidSamples(
+                f"{origin}: pixels of mode {image.mode!r}, not 8 bits per channel",
+                'save its values with numpy: kind = "arrays"',
+            )
+        return np.array(ImageOps.exif_transpose(image).convert("RGB"))
+
+
+@contextlib.contextmanager
+def opened(encoded: Path | bytes, origin: str) -> Iterator[Any]:
+    """Open an image with Pillow; InvalidSamples where it does not decode, here or later, or has more pixels than Pillow takes (89 million)."""
+    from PIL import Image
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of metadata that Pillow finds odd
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(encoded) if isinstance(encoded, bytes) else encoded) as image:
-                if image.mode not in _EIGHT_BITS:
-                    raise InvalidSamples(
-                        f"{origin}: pixels of mode {image.mode!r}, not 8 bits per channel",
-                        'save its values with numpy: kind = "arrays"',
-                    )
-                return np.array(ImageOps.exif_transpose(image).convert("RGB"))
+                yield image
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise InvalidSamples(f"{origin}: {error}", "scale it down, or remove it") from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:  # what Pillow's decoders raise for damaged files

@@ -19,10 +19,12 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from toolkit.errors import InvalidSamples
+from toolkit.files.archives import MOST_DEFLATED
 from toolkit.originals.variables.sstable import Fields, checksum, fields, message, varint
 
 _HEAD = struct.Struct("<QI")  # length and its checksum
 _SEAL = struct.Struct("<I")  # the content's checksum
+_MOST_RECORD = (1 << 31) - 1  # bytes of a message of protocol buffers (protobuf.dev, "Proto Limits")
 _AGAIN = "make or download the file again"
 
 Feature = np.ndarray | list[bytes]
@@ -72,8 +74,8 @@ def _refuse(path: Path, found: Sequence[int]) -> None:
     raise InvalidSamples(f"{path.name}: record {len(found) - 1}: is cut short", _AGAIN)
 
 
-def record_at(file: BinaryIO, where: str) -> bytes | None:
-    """Return the record that begins here, its checksums proven; None at the end of the file."""
+def record_at(file: BinaryIO, where: str, most_bytes: int = _MOST_RECORD) -> bytes | None:
+    """Return the record that begins here, its checksums proven; None at the end of the file. InvalidSamples for one of more bytes."""
     head = file.read(_HEAD.size)
     if not head:
         return None
@@ -82,6 +84,8 @@ def record_at(file: BinaryIO, where: str) -> bytes | None:
     if not _sealed(head):
         raise InvalidSamples(f"{where}: is damaged: its length has another checksum", _AGAIN)
     length = _HEAD.unpack(head)[0]
+    if length > most_bytes:
+        raise InvalidSamples(f"{where}: says that it has {length:,} bytes; it can have at most {most_bytes:,}", _AGAIN)
     content, seal = file.read(length), file.read(_SEAL.size)
     if len(content) < length or len(seal) < _SEAL.size:
         raise InvalidSamples(f"{where}: is cut short", _AGAIN)
@@ -92,6 +96,7 @@ def record_at(file: BinaryIO, where: str) -> bytes | None:
 
 def unpacked(path: Path) -> Iterator[bytes]:
     """Yield the records of a compressed file, in its order."""
+    most = min(_MOST_RECORD, path.stat().st_size * MOST_DEFLATED)
     with open(path, "rb") as file:
         start = file.read(2)
         file.seek(0)
@@ -99,7 +104,7 @@ def unpacked(path: Path) -> Iterator[bytes]:
         for index in range(1 << 62):
             where = f"{path.name}: record {index}"
             try:
-                content = record_at(stream, where)
+                content = record_at(stream, where, most)
             except (OSError, EOFError, zlib.error) as error:
                 raise InvalidSamples(f"{where}: is damaged or cut short ({error})", _AGAIN) from error
             if content is None:

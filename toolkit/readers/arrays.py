@@ -6,10 +6,7 @@ temporary folder first.
 
 from __future__ import annotations
 
-import math
 import shutil
-import zipfile
-import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,15 +14,16 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from toolkit import npz
 from toolkit.errors import InvalidSamples
+from toolkit.files.archives import Archive
 from toolkit.readers import Asked, Indexed, Reading, Sample
 from toolkit.readers._columns import label_by_name, require
 
 CACHED = True
 ENVIRONMENT = "dataset"
-_LONGEST_HEADER = 1 << 20  # NEP 1 has room for 4 GB; numpy itself writes less than 64 kB for arrays of numbers
-# What zipfile and numpy raise for such files.
-_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, OverflowError, RuntimeError)
+# What numpy raises for such files; BadArchive is a ValueError.
+_DAMAGED = (EOFError, ValueError, OverflowError, RuntimeError)
 
 
 @dataclass(frozen=True)
@@ -176,37 +174,19 @@ def _headers(path: Path) -> dict[str, _Array]:
             start = file.read(6)
             file.seek(0)
             if start == np.lib.format.MAGIC_PREFIX:
-                return {"": _Array(path, None, *_header(file))}
+                return {"": _Array(path, None, *npz.header(file))}
             if start[:2] != b"PK":
                 raise InvalidSamples(f"{path.name}: neither an .npz nor an .npy; numpy.savez and numpy.save write them")
-            arrays = {}
-            with zipfile.ZipFile(file) as archive:
-                for member in archive.namelist():
-                    with archive.open(member) as stream:
-                        name = member.removesuffix(".npy")
-                        arrays[name] = _Array(path, name, *_header(stream))
-            return arrays
+            return {name: _Array(path, name, *told) for name, told in npz.headers(Archive(file)).items()}
     except _DAMAGED as error:
         raise _damaged(path, error) from error
-
-
-def _header(stream: Any) -> tuple[np.dtype[Any], tuple[int, ...]]:
-    """Return dtype and shape of the array that begins here (NEP 1 has the format)."""
-    version = np.lib.format.read_magic(stream)
-    if version == (1, 0):
-        shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
-    elif version == (2, 0):
-        shape, _, dtype = np.lib.format.read_array_header_2_0(stream)
-    else:
-        raise ValueError(f"format version {version}: only structured arrays need it")
-    return dtype, shape
 
 
 def _rows(array: _Array, scratch: Path, *, texts: bool = False) -> Callable[[int], Any]:
     """Return a function that reads one row; a text from an array of texts (N,), where these are asked for."""
     if texts and array.dtype.kind == "U" and len(array.shape) == 1:
         path = array.path if array.member is None else _unpack(array, scratch)
-        words = np.load(path, allow_pickle=False)
+        words = np.load(path, mmap_mode="r", allow_pickle=False)  # of declared length: each may be a megabyte
         return lambda index: str(words[index])
     if array.dtype.kind not in "iufb":
         what = "Python objects, which could run code when read" if array.dtype.hasobject else f"of dtype {array.dtype}"
@@ -236,20 +216,17 @@ def _rows(array: _Array, scratch: Path, *, texts: bool = False) -> Callable[[int
 
 def _unpack(array: _Array, scratch: Path) -> Path:
     """Copy one array of an .npz into a file of its own: there its rows can be read one by one."""
-    with zipfile.ZipFile(array.path) as archive:
-        names = {member.removesuffix(".npy"): member for member in archive.namelist()}
-        info = archive.getinfo(names[array.member or ""])
+    with open(array.path, "rb") as file:
+        archive = Archive(file)
+        (part,) = (name for name in archive.names if name.removesuffix(".npy") == array.member)
         free = shutil.disk_usage(scratch).free
-        if info.file_size > free:
+        if archive.size(part) > free:
             raise InvalidSamples(
-                f"{array.path.name}: {array.member!r} unpacks to {info.file_size} bytes; {scratch} has {free} free"
+                f"{array.path.name}: {array.member!r} unpacks to {archive.size(part)} bytes; {scratch} has {free} free"
             )
-        held = math.prod(array.shape) * array.dtype.itemsize
-        if info.file_size > held + _LONGEST_HEADER:
-            raise ValueError(f"{array.member!r} unpacks to {info.file_size} bytes, its header says {held}")
         path = scratch / f"{len(list(scratch.iterdir()))}.npy"
-        with archive.open(info) as packed, open(path, "wb") as file:
-            shutil.copyfileobj(packed, file, 1 << 20)
+        with open(path, "wb") as unpacked:
+            unpacked.writelines(archive.blocks(part))
     return path
 
 

@@ -28,6 +28,7 @@ _HALF_WIDTH = (
     10  # of the filter, in periods of the lower rate, and its Kaiser window's beta: scipy.signal.resample_poly's
 )
 _BETA = 5.0
+_FARTHEST, _MOST_STEPS = 1000, 1_000_000  # of two rates; sounds have 8,000 to 768,000 Hz
 
 
 @dataclass(frozen=True)
@@ -123,11 +124,23 @@ def _arranged(clip: Clip, rate: int, options: Options, origin: str) -> np.ndarra
     if options.channels != "all":
         whole = values.mean(axis=1) if options.channels == "mean" else values[:, 0]
     if clip.rate != rate:
+        _require_near(clip.rate, rate, origin)
         whole = resampled(whole, clip.rate, rate)
     fitted = _of_length(whole, options, origin)
     if options.dtype == "int16":
         return np.clip(np.rint(fitted), -(1 << 15), (1 << 15) - 1).astype(np.int16)
     return fitted.astype(np.float32)
+
+
+def _require_near(old: int, new: int, origin: str) -> None:
+    """Raise InvalidSamples for rates between which a filter of millions of taps, or a sound of hours for each second, would lie."""
+    steps = max(old, new) // math.gcd(old, new)
+    if max(old, new) > _FARTHEST * min(old, new) or steps > _MOST_STEPS:
+        raise InvalidSamples(
+            f"{origin}: sampled at {old} Hz, to be resampled to {new} Hz; expected rates within a factor of {_FARTHEST:,}, "
+            f"and in a ratio of numbers up to {_MOST_STEPS:,}",
+            "make or download the file again, or convert it: ffmpeg -i OLD.wav -ar RATE NEW.wav",
+        )
 
 
 def resampled(values: np.ndarray, old: int, new: int) -> np.ndarray:

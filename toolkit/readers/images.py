@@ -17,7 +17,7 @@ import numpy as np
 from toolkit.errors import InvalidSamples
 from toolkit.readers import Asked, Indexed, Reading, Sample
 from toolkit.readers._folders import listing, samples_of
-from toolkit.readers._pictures import decode
+from toolkit.readers._pictures import decode, opened
 
 CACHED = True
 ENVIRONMENT = "dataset"
@@ -83,13 +83,8 @@ def _masks(folder: Path, origins: Sequence[str]) -> list[Path]:
 
 def _indices(path: Path) -> np.ndarray:
     """Return the class indices (height, width) of a mask, uint8."""
-    from PIL import Image
-
-    try:
-        with Image.open(path) as image:
-            mode, indices = image.mode, np.array(image)
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise InvalidSamples(f"{path.name}: does not decode: {error}", "replace or remove it") from error
+    with opened(path, path.name) as image:
+        mode, indices = image.mode, np.array(image)
     if mode not in ("L", "P"):
         problem = f"{path.name}: is a picture of mode {mode}"
         raise InvalidSamples(f"{problem}; one of class indices, gray or with a palette, would be right")

@@ -1,0 +1,81 @@
+"""numpy's archives (.npz) that somebody else may have written: which arrays they hold, before any is read. Format: NEP 1."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from toolkit.files.archives import Archive, BadArchive
+from toolkit.files.foreign import open_plain
+
+LONGEST_HEADER = 1 << 20
+"""Bytes of an array's header. NEP 1 has room for 4 GB; numpy itself writes less than 64 kB for arrays of numbers."""
+
+
+class Header(NamedTuple):
+    """dtype and shape of an array in a file."""
+
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+
+    @property
+    def size_bytes(self) -> int:
+        """How many bytes its numbers take."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+
+def header(stream: Any) -> Header:
+    """Return dtype and shape of the array that begins here; ValueError where none does."""
+    version = np.lib.format.read_magic(stream)
+    if version == (1, 0):
+        shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
+    elif version == (2, 0):
+        shape, _, dtype = np.lib.format.read_array_header_2_0(stream)
+    else:
+        raise ValueError(f"format version {version}: only structured arrays need it")
+    return Header(dtype, shape)
+
+
+def headers(archive: Archive) -> Mapping[str, Header]:
+    """Return the arrays of an opened archive by name; BadArchive where one is of another size than its header says, ValueError where one is none."""
+    found = {}
+    for part in archive.names:
+        told = header(_Start(archive, part))
+        over = archive.size(part) - told.size_bytes
+        if not (told.dtype.hasobject or 0 < over <= LONGEST_HEADER):
+            raise BadArchive(
+                f"has {part!r} in it, which unpacks to {archive.size(part):,} bytes; its header says {told.size_bytes:,} and a header"
+            )
+        found[part.removesuffix(".npy")] = told
+    return found
+
+
+def require_sound(path: Path) -> None:
+    """Raise BadArchive or ValueError for an archive whose arrays are to be held in memory, and are more than they say, or far more than packed."""
+    with open_plain(path) as file:
+        if file.read(len(np.lib.format.MAGIC_PREFIX)) == np.lib.format.MAGIC_PREFIX:
+            raise ValueError("a single array without a name")
+        archive = Archive(file)
+        archive.require_proportionate()
+        headers(archive)
+
+
+class _Start:
+    """The beginning of a part, to be read forwards."""
+
+    def __init__(self, archive: Archive, part: str) -> None:
+        self._blocks, self._held, self._left = archive.blocks(part), b"", LONGEST_HEADER
+
+    def read(self, size: int) -> bytes:
+        """Return as many bytes, fewer at the end of the part."""
+        if size > self._left:
+            raise ValueError(f"a header of more than {LONGEST_HEADER:,} bytes")
+        while len(self._held) < size and (block := next(self._blocks, b"")):
+            self._held += block
+        given, self._held = self._held[:size], self._held[size:]
+        self._left -= len(given)
+        return given
