@@ -44,7 +44,10 @@ classes = {name.rpartition(".")[2] for names in (tensorflow, api_export.REGISTER
 wrong += [
     f"{name}: no layer of that name"
     for name in known_names.LAYERS - classes
-    if not re.fullmatch(r"(CuDNN)?(GRU|LSTM)\w*|Add(Loss|Metric)|BatchNormalizationV\d|GroupedQueryAttention", name)
+    if not re.fullmatch(
+        r"(CuDNN)?(GRU|LSTM)\w*|Add(Loss|Metric)|BatchNormalizationV\d|GroupedQueryAttention|LayerScale|StochasticDepth",
+        name,
+    )
 ]
 wrong += [f"{name}: is no layer to be let in" for name in NEVER & known_names.LAYERS]
 if wrong:

@@ -162,3 +162,8 @@ def test_inspect_of_a_large_archive_answers_at_once(files, executor, tmp_path, p
 def test_the_known_names_are_what_is_installed(python):
     """Each is there, none takes a function or the name of a file, and no layer that is left out has come in."""
     ran(python, HERE / "check_known_names.py")
+
+
+def test_no_healthy_model_is_refused(python):
+    """Networks of Keras's own, functions of TensorFlow as layers, lookups, cells, attention: in the forms of both Keras, as .keras and .h5."""
+    ran(python, HERE / "check_healthy_configurations.py")
