@@ -93,7 +93,7 @@ class Archive:
         if size != part.info.file_size:
             raise BadArchive(f"has {name!r} in it, which unpacks to {size:,} bytes and says {part.info.file_size:,}")
         if checksum != part.info.CRC:
-            raise BadArchive(f"has {name!r} in it, whose checksum (CRC) is wrong")
+            raise BadArchive(f"is damaged: the checksum (CRC) of {name!r} in it is wrong")
 
     def window(self, name: str) -> io.BufferedReader:
         """Return a stored part as a file of its own, to be read at any place; its checksum is not looked at."""
