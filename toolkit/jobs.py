@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -109,7 +110,7 @@ def code_digest(module: str) -> str:
 @functools.cache
 def _shared_code() -> dict[str, str]:
     """Return the hashes of what every worker has, by path in the package; read once, as it is the same for all jobs of a process."""
-    files = [file for room in _ROOMS for file in (_PACKAGE / room).rglob("*.py")]
+    files = [file for room in _ROOMS for kind in ("*.py", "*.txt") for file in (_PACKAGE / room).rglob(kind)]
     return {path.relative_to(_PACKAGE).as_posix(): sha256(path) for path in files}
 
 
@@ -117,8 +118,22 @@ def path_digest(path: Path) -> str:
     """Return the hash of a file's content, or of all files under a folder with their relative names."""
     if path.is_dir():
         files = [file for file in sorted(path.rglob("*")) if file.is_file()]
-        return _digest_of({file.relative_to(path).as_posix(): _file_digest(file) for file in files})
+        held = {file.relative_to(path).as_posix(): _file_digest(file) for file in files}
+        return _digest_of(held | _links_under(path))
     return _file_digest(path)
+
+
+def _links_under(folder: Path) -> dict[str, str]:
+    """Return where links to folders lead, and what lies there by name, size and time: it is part of a model that is read through them.
+
+    They are not followed: one may lead to all of the disk.
+    """
+    found = {}
+    for where, folders, _ in os.walk(folder):
+        for path in (Path(where, name) for name in folders if Path(where, name).is_symlink()):
+            there = sorted((one.name, one.lstat().st_size, one.lstat().st_mtime_ns) for one in path.iterdir())
+            found[f"{path.relative_to(folder).as_posix()} ->"] = f"{os.path.realpath(path)} {there}"
+    return found
 
 
 def _file_digest(path: Path) -> str:

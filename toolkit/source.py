@@ -18,6 +18,8 @@ from toolkit.executor import Executor
 from toolkit.jobs import Engine, Job, Output, path_digest
 from toolkit.originals import DEFAULT_KEY
 from toolkit.originals.graphs.loops import CODE as ENDLESS_LOOP
+from toolkit.originals.operators import ADVICE, refuse_reaching
+from toolkit.originals.own_files import links_out
 from toolkit.sizes import Shape
 from toolkit.worker.user_code import EXPECTED, SPELLING
 
@@ -228,8 +230,7 @@ def _look(original: Original, executor: Executor) -> tuple[str, dict[str, Path],
     reached = [finding["message"] for finding in inspected["findings"] if finding["code"] == "reaches-outside"]
     if reached and not original.trust:
         raise InvalidSource(
-            f"{original.path}: {reached[0].partition(';')[0]}: to run it is to let it do that",
-            "export it without them; or, if you trust whoever made it, --trust",
+            f"{original.path}: {reached[0].rpartition('; ')[0]}: to run it is to let it do that", ADVICE
         )
     opened = inspected if inspected["settled"] else _open(original, kind, files, executor)
     return kind, files, inspected, opened
@@ -258,6 +259,8 @@ def _locate(original: Original) -> tuple[str, dict[str, Path]]:
         takes = ", ".join(f"--{one.replace('_', '-')}" for one in sorted(plugin.TAKES)) or "no such option"
         raise RequestError(f"{flag}: {path} is a {kinds[0]}, which has no use for it; it takes {takes}")
     files = dict(plugin.locate(path, original.step))
+    for folder in filter(Path.is_dir, files.values()):  # before their content is looked at, which may lie anywhere
+        refuse_reaching(path, links_out(folder), original.trust)
     if original.map is not None:
         if not original.map.is_file():
             raise RequestError(f"--map {original.map}: no such file")

@@ -1,43 +1,25 @@
 """What a graph's operators give away: that they reach for files, Python or the network, draw random numbers, or have no kernel here.
 
-The list of what reaches out is of the operators registered by TensorFlow 2.21 (tensorflow/core/ops/*.cc). No such list is complete, and nobody
-should build a model that he would not run; what it spares is the surprise.
+What each operator can do is listed in `operators.txt`. What is listed as harmless passes; what is not, and what is in no list, needs the user's
+`--trust`. Where an operator stands, and what it is given, decides for some: see `reach`.
 """
 
 from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from toolkit.errors import InvalidSource
 from toolkit.originals.messages import tensorflow_folders
+from toolkit.worker.device_operators import BUILT_IN
 
-# Saving and restoring (SaveV2, RestoreV2, MergeV2Checkpoints, ShardedFilename) is in every SavedModel, and tables read their vocabulary as an
-# asset: neither is here.
-_REACHING = {
-    "reads files": """
-        ReadFile MatchingFiles WholeFileReader WholeFileReaderV2 TextLineReader TextLineReaderV2 TFRecordReader TFRecordReaderV2
-        FixedLengthRecordReader FixedLengthRecordReaderV2 LMDBReader TextLineDataset TFRecordDataset TFRecordDatasetV2
-        FixedLengthRecordDataset FixedLengthRecordDatasetV2 ExperimentalLMDBDataset LMDBDataset ExperimentalCSVDataset CSVDataset
-        CSVDatasetV2 SqlDataset ExperimentalSqlDataset MatchingFilesDataset ExperimentalMatchingFilesDataset LoadDataset LoadDatasetV2
-        ListDataset
-    """,
-    "writes files": """
-        WriteFile CreateSummaryFileWriter CreateSummaryDbWriter WriteSummary WriteScalarSummary WriteHistogramSummary WriteImageSummary
-        WriteAudioSummary WriteGraphSummary WriteRawProtoSummary ImportEvent SaveDataset SaveDatasetV2 SnapshotDataset SnapshotDatasetV2
-        ExperimentalDatasetToTFRecord DatasetToTFRecord DebugIdentity DebugIdentityV2 DebugIdentityV3 DebugNanCount DebugNumericSummary
-        DebugNumericSummaryV2
-    """,
-    "runs Python": "PyFunc PyFuncStateless EagerPyFunc",
-    "uses the network": """
-        DataServiceDataset DataServiceDatasetV2 DataServiceDatasetV3 DataServiceDatasetV4 RegisterDataset RegisterDatasetV2 RpcCall RpcClient
-        RpcServer RpcServerRegister RpcServerStart RemoteCall
-    """,
-}
-_WHAT = {name: what for what, names in _REACHING.items() for name in names.split()}
+_LISTS = Path(__file__).with_name("operators.txt")
+HARMLESS, ON_CONDITION, SAVER, UNKNOWN = "harmless", "on condition", "saver", "unknown"
+NOT_KNOWN = "not known to be harmless"
+"""What is said of an operator that is in no list, or that nobody has looked at."""
 _RANDOM = re.compile(
     r"Random(Uniform|StandardNormal|Gamma|Poisson|Shuffle|Crop|Index)\w*|TruncatedNormal|ParameterizedTruncatedNormal|Multinomial"
     r"|Stateless(Random|Truncated|Parameterized|Multinomial|Sample|Shuffle)\w*|Stateful(Uniform|StandardNormal|Truncated|Random)\w*"
@@ -48,12 +30,36 @@ _CHANGING = re.compile(
 )
 _WRAPPED = re.compile(rb'_apply_op_helper\(\s*"(\w+)"|execute\(b"(\w+)"')
 # What graphs hold and Python has no function for.
-_BUILT_IN = {"_Arg", "_Retval", "Placeholder", "Const", "RefEnter", "RefExit", "RefMerge", "RefNextIteration", "RefSwitch"}  # fmt: skip
+_OF_GRAPHS = {"_Arg", "_Retval", "Placeholder", "Const", "RefEnter", "RefExit", "RefMerge", "RefNextIteration", "RefSwitch"}  # fmt: skip
 
 
-def reaching(operators: Iterable[str]) -> list[str]:
-    """Return `WriteFile (writes files)` for each operator that reaches out of the model, sorted."""
-    return [f"{name} ({_WHAT[name]})" for name in sorted(set(operators) & set(_WHAT))]
+@functools.cache
+def kinds() -> dict[str, str]:
+    """Return what `operators.txt` says of each operator: one of the four kinds above, or what it can do ("reads files")."""
+    found: dict[str, str] = {}
+    kind = ""
+    for line in _LISTS.read_text().splitlines():
+        if line.startswith("["):
+            kind = line[1 : line.index("]")]
+        elif not line.startswith("#"):
+            found.update(dict.fromkeys(line.split(), kind))
+    return found
+
+
+def abilities(operators: Iterable[str]) -> list[str]:
+    """Return `WriteFile (writes files)` for each operator that can do harm or is not known not to, sorted; told by names alone.
+
+    What is harmless on a condition is passed over here: `reach` looks at it where the graph is at hand. Operators that only a device's runtime
+    has are none of TensorFlow's, which cannot run them.
+    """
+    said = {name: ability(name) for name in set(operators) - BUILT_IN}
+    return [f"{name} ({said[name]})" for name in sorted(said) if said[name] not in (None, ON_CONDITION)]
+
+
+def ability(name: str) -> str | None:
+    """Return what an operator can do, told by its name alone; None for a harmless one, ON_CONDITION for one whose attributes or inputs tell."""
+    kind = kinds().get(name, UNKNOWN)
+    return {HARMLESS: None, UNKNOWN: NOT_KNOWN, SAVER: "reads and writes files"}.get(kind, kind)
 
 
 def random_operators(operators: Iterable[str]) -> list[str]:
@@ -66,26 +72,30 @@ def is_stateful(operators: Iterable[str]) -> bool:
     return any(_CHANGING.fullmatch(name) for name in operators)
 
 
-def refuse_reaching(path: object, operators: Iterable[str], trust: bool) -> None:  # noqa: FBT001 (as it was asked for)
-    """Raise InvalidSource where operators reach out of the model and the user does not `trust` it."""
-    found = reaching(operators)
+def refuse_reaching(path: object, reached: Iterable[str], trust: bool) -> None:  # noqa: FBT001 (as it was asked for)
+    """Raise InvalidSource for what reaches out of a model, or is not known to be harmless, where the user does not `trust` it."""
+    found = list(reached)
     if found and not trust:
-        raise InvalidSource(
-            f"{path}: holds {', '.join(found)}: to run it is to let it do that",
-            "export it without them; or, if you trust whoever made it, --trust",
-        )
+        raise InvalidSource(f"{path}: {held(found)}: to run it is to let it do that", ADVICE)
 
 
-def findings(operators: Iterable[str]) -> list[dict[str, Any]]:
-    """Return what is to be said about a graph's operators, without TensorFlow."""
+ADVICE = "export it without them; or, if you trust whoever made it, --trust"
+_SHOWN = 8
+
+
+def held(reached: Sequence[str]) -> str:
+    """Return `holds A, B and 3 more`."""
+    more = f" and {len(reached) - _SHOWN} more" if len(reached) > _SHOWN else ""
+    return f"holds {', '.join(reached[:_SHOWN])}{more}"
+
+
+def findings(operators: Iterable[str], reached: Sequence[str]) -> list[dict[str, Any]]:
+    """Return what is to be said about a graph's operators, without TensorFlow; `reached` is what `reach` found of them."""
     operators = set(operators)
     found = []
-    if reached := reaching(operators):
-        found.append(
-            _finding(
-                "reaches-outside", "error", f"holds {', '.join(reached)}; a build refuses it without --trust", reached
-            )
-        )
+    if reached:
+        message = f"{held(reached)}; a build refuses it without --trust"
+        found.append(_finding("reaches-outside", "error", message, list(reached)))
     if unknown := unregistered(operators):
         found.append(
             _finding("unknown-operators", "error", f"this TensorFlow has no operator {', '.join(unknown)}", unknown)
@@ -103,7 +113,7 @@ def unregistered(operators: Iterable[str]) -> list[str]:
 @functools.cache
 def _registered() -> frozenset[str]:
     """Return the operators that TensorFlow has Python functions for, read from the files in which it has generated these."""
-    known = set(_BUILT_IN)
+    known = set(_OF_GRAPHS)
     for folder in tensorflow_folders():
         for file in Path(folder, "python").rglob("gen_*.py"):
             known.update((one or other).decode() for one, other in _WRAPPED.findall(file.read_bytes()))
@@ -120,7 +130,7 @@ def refuse_without_kernel(path: object, held: Iterable[str], run: Iterable[str] 
         name
         for name in sorted(set(names if run is None else run))
         if name not in unknown
-        and name not in _BUILT_IN
+        and name not in _OF_GRAPHS
         and not any(
             kernel.device_type in ("CPU", "DEFAULT") for kernel in kernels.get_registered_kernels_for_op(name).kernel
         )

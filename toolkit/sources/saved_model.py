@@ -13,15 +13,17 @@ from typing import Any
 from toolkit.errors import InvalidSource
 from toolkit.originals import DEFAULT_KEY, Original, Spec, dtypes
 from toolkit.originals.functions import FunctionOriginal, engine
+from toolkit.originals.graphs.calls import refuse_endless
 from toolkit.originals.graphs.endings import endings
 from toolkit.originals.graphs.flat import of_file
 from toolkit.originals.graphs.loops import findings as endless
 from toolkit.originals.messages import message, operators, operators_run, parse, specs
-from toolkit.originals.operators import findings, refuse_without_kernel, unregistered
+from toolkit.originals.operators import findings, refuse_reaching, refuse_without_kernel, unregistered
+from toolkit.originals.own_files import links_out, strange_assets
+from toolkit.originals.reach import INIT_KEY, assets_of, of_saved_model
 from toolkit.originals.variables.table import read_bundle
 
 TAKES = frozenset(("inputs", "outputs", "bind"))
-_INIT_KEY = "__saved_model_init_op"  # how tf.saved_model.save marks an initializer among the signatures
 _REFERENCE_VARIABLES = {"Variable", "VariableV2"}
 _UNCONVERTIBLE = ("string", "resource", "variant")  # what no runtime takes as a sample
 # Operators that parse and look up strings, none of which has a kernel on a device for that.
@@ -45,9 +47,10 @@ def inspect(request: Any) -> Spec:
     """Return signatures, operators, tags, variables and writer, from the protocol buffer and the index of the variables alone."""
     source = request.inputs["source"]
     graph = _meta_graph(source)
+    refuse_endless(request.options["path"], graph.graph_def)
     held = sorted(operators(graph.graph_def))
     cut = bool(request.options["inputs"] or request.options["outputs"])
-    definitions = {key: one for key, one in sorted(graph.signature_def.items()) if key != _INIT_KEY}
+    definitions = {key: one for key, one in sorted(graph.signature_def.items()) if key != INIT_KEY}
     ends = {
         key: endings(graph.graph_def, {name: info.name for name, info in one.outputs.items()})
         for key, one in definitions.items()
@@ -68,14 +71,18 @@ def inspect(request: Any) -> Spec:
         "variables": _variables(index) if index.is_file() else [],
         "needs": [*_needs(signatures, held), *_operators_missing(held)],
         "flat": any(of_file(graph, key) is not None for key in definitions),
-        "findings": [*findings(held), *dtypes.findings(graph.graph_def, definitions), *endless(graph.graph_def)],
+        "findings": [
+            *findings(held, _reached(source, graph)),
+            *dtypes.findings(graph.graph_def, definitions),
+            *endless(graph.graph_def),
+        ],
     }
 
 
 def load(request: Any) -> Original:
     """Return the model: its signatures as TensorFlow loads them, or what lies between the tensors that the user named."""
     source = request.inputs["source"]
-    graph = _meta_graph(source)
+    graph = _allowed(request)
     tags = sorted(graph.meta_info_def.tags)
     own = {function.signature.name for function in graph.graph_def.library.function}
     refuse_without_kernel(request.options["path"], operators(graph.graph_def) - own, operators_run(graph.graph_def))
@@ -84,7 +91,7 @@ def load(request: Any) -> Original:
     import tensorflow as tf
 
     loaded = tf.saved_model.load(str(source), tags=tags)
-    functions = {key: loaded.signatures[key] for key in graph.signature_def if key != _INIT_KEY}
+    functions = {key: loaded.signatures[key] for key in graph.signature_def if key != INIT_KEY}
     if _REFERENCE_VARIABLES & operators(graph.graph_def):
         return _Frozen(source, tags, graph, loaded, functions)
     return FunctionOriginal(engine(), loaded, functions)
@@ -97,7 +104,7 @@ def propose(request: Any) -> dict[str, Any]:
     """
     from toolkit.originals.graphs.flat import flatten, numbers_behind_strings
 
-    graph, key = _meta_graph(request.inputs["source"]), request.options["signature"]
+    graph, key = _allowed(request), request.options["signature"]
     tags = sorted(graph.meta_info_def.tags)
     flat, inputs, outputs = of_file(graph, key) or flatten(request.inputs["source"], tags, key)
     return {"inputs": numbers_behind_strings(flat, inputs, outputs), "outputs": outputs}
@@ -136,7 +143,7 @@ def _cut(request: Any, graph: Any, tags: list[str]) -> Original:
     from toolkit.originals.graphs.original import cut_original
 
     options = request.options
-    keys = sorted(key for key in graph.signature_def if key != _INIT_KEY)
+    keys = sorted(key for key in graph.signature_def if key != INIT_KEY)
     key = options["cut_signature"] or (DEFAULT_KEY if DEFAULT_KEY in keys else next(iter(keys), DEFAULT_KEY))
     flat, inputs, outputs = flatten(request.inputs["source"], tags, key)
     ends = {"inputs": options["inputs"] or inputs, "outputs": options["outputs"] or outputs}
@@ -178,6 +185,21 @@ def _needs(signatures: list[Spec], held: list[str]) -> list[str]:
 def _operators_missing(held: list[str]) -> list[str]:
     missing = unregistered(held)
     return [f"--python source=PATH, an interpreter whose TensorFlow has {', '.join(missing)}"] if missing else []
+
+
+def _reached(source: Path, graph: Any) -> list[str]:
+    """Return what reaches out of the model: operators, and files that are not its own."""
+    assets = strange_assets(asset.filename for asset in assets_of(graph))
+    return [*map(str, of_saved_model(graph)), *assets, *links_out(source)]
+
+
+def _allowed(request: Any) -> Any:
+    """Return the MetaGraph, before anything of it is loaded; InvalidSource where it reaches outside and the user does not trust it."""
+    source, path = request.inputs["source"], request.options["path"]
+    graph = _meta_graph(source)
+    refuse_endless(path, graph.graph_def)
+    refuse_reaching(path, _reached(source, graph), request.options["trust"])
+    return graph
 
 
 def _meta_graph(source: Path) -> Any:

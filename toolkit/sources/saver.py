@@ -14,8 +14,9 @@ from typing import Any
 from toolkit.errors import InvalidSource, UnknownName
 from toolkit.originals import DEFAULT_KEY, Original
 from toolkit.originals.builder import Built, build
+from toolkit.originals.graphs.calls import refuse_endless
 from toolkit.originals.graphs.cut import nodes_of, operators_in, spelled
-from toolkit.originals.graphs.described import found_in, told, writer
+from toolkit.originals.graphs.described import found_in, refuse_reach, told, writer
 from toolkit.originals.graphs.endings import endings
 from toolkit.originals.graphs.proposals import Ends, choose
 from toolkit.originals.messages import message, parse
@@ -103,7 +104,7 @@ def inspect(request: Any) -> dict[str, Any]:
         found["operators"] = sorted(operators_in(meta.graph_def))
         try:
             ends, findings = _ends(path, meta, options)
-            found["findings"] += [*findings, *found_in(meta.graph_def, ends, options)]
+            found["findings"] += [*findings, *found_in(meta.graph_def, ends, options, meta.saver_def)]
             found["signatures"] = [{"key": key, **told(meta.graph_def, end)} for key, end in sorted(ends.items())]
             found["endings"] = {key: endings(meta.graph_def, end.outputs) for key, end in ends.items()}
         except InvalidSource as error:
@@ -138,7 +139,9 @@ def _of_meta_graph(request: Any, held: Saved, renamed: Mapping[str, str]) -> Ori
     meta = _meta_graph(path, request.inputs["meta"])
     ends, findings = _ends(path, meta, options)
     also = [spelled(meta.saver_def.restore_op_name)] if meta.saver_def.restore_op_name else []
-    graph = import_graph(path, meta.graph_def, ends, options["bind"], also)
+    refuse_endless(path, meta.graph_def)
+    taken = refuse_reach(path, meta.graph_def, ends, options, meta.saver_def)
+    graph = import_graph(path, taken, ends, options["bind"], also)
     places = places_of_saver(path, graph, meta.saver_def)
     if renamed or not places:
         places = places_by_name(graph, renamed)

@@ -14,7 +14,7 @@ from toolkit.errors import EdgeToolkitError, InvalidSource, causes
 from toolkit.originals import DEFAULT_KEY, Original
 from toolkit.originals.builder import code_read
 from toolkit.originals.messages import message, parse, specs
-from toolkit.originals.operators import is_stateful, random_operators, refuse_reaching
+from toolkit.originals.operators import abilities, is_stateful, random_operators, refuse_reaching
 from toolkit.worker import table_index
 from toolkit.worker.devices import use
 from toolkit.worker.infer import check
@@ -162,7 +162,7 @@ def _load(request: Any) -> Original:
         Exception
     ) as error:  # OSError, IndexError, DataLossError, NotFoundError, ValueError: all were seen for damaged files
         raise InvalidSource(f"{path}: TensorFlow cannot load it: {causes(error)}", "save the model again") from error
-    refuse_reaching(path, original.operators, request.options["trust"])
+    refuse_reaching(path, abilities(original.operators), request.options["trust"])
     _refuse_changed(request.options["code"])
     return original
 

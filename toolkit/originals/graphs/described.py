@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from toolkit.originals import Spec
 from toolkit.originals import operators as scan
-from toolkit.originals.graphs.cut import VARIABLES, attribute, dtype_of, node_of, operators_needed, spelled
+from toolkit.originals.graphs.calls import Calls
+from toolkit.originals.graphs.cut import VARIABLES, attribute, dtype_of, needed, node_of, spelled
+from toolkit.originals.graphs.defused import defused
 from toolkit.originals.graphs.proposals import Ends
 from toolkit.originals.messages import dtype_name, sizes
+from toolkit.originals.reach import of_graph
+
+_ASSIGNS = ("Assign", "AssignVariableOp")
 
 
 def writer(graph: Any) -> str:
@@ -20,13 +26,51 @@ def writer(graph: Any) -> str:
     )
 
 
-def found_in(graph: Any, ends: Mapping[str, Ends], options: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return what is to be said about the operators that the outputs need; those of the training around them are never run."""
-    needed = set()
+def found_in(graph: Any, ends: Mapping[str, Ends], options: Mapping[str, Any], saver: Any = None) -> list[Spec]:
+    """Return what is to be said about the operators that run; those of the training around them never do."""
+    calls, run = Calls(graph), run_of(graph, ends, options, saver)
+    held = calls.only(run)
+    used = {node.op for scope, node in calls.all() if held.holds(scope, node.name)}
+    reached = reached_in(graph, ends, options, saver)
+    return scan.findings(used - VARIABLES - calls.functions.keys(), reached)  # variables become constants
+
+
+def refuse_reach(path: str, graph: Any, ends: Mapping[str, Ends], options: Mapping[str, Any], saver: Any = None) -> Any:
+    """Return the graph as it may be taken in; InvalidSource where its running part reaches out of it and the user does not trust it."""
+    if options["trust"]:
+        return graph
+    scan.refuse_reaching(path, reached_in(graph, ends, options, saver), options["trust"])
+    return defused(graph, run_of(graph, ends, options, saver))
+
+
+def reached_in(graph: Any, ends: Mapping[str, Ends], options: Mapping[str, Any], saver: Any = None) -> list[str]:
+    """Return what of a graph's running part reaches out of it; `saver` is the `SaverDef` that restores its variables."""
+    run, prefix = run_of(graph, ends, options, saver), "" if saver is None else node_of(saver.filename_tensor_name)
+    return [str(one) for one in of_graph(graph, run, _served(graph, ends, options), prefix)]
+
+
+def run_of(graph: Any, ends: Mapping[str, Ends], options: Mapping[str, Any], saver: Any = None) -> set[str]:
+    """Return the names of the nodes that run for the outputs, and for their variables to be restored, by a `SaverDef` or by what assigns them."""
+    nodes = {node.name: node for node in graph.node}
+    found = _served(graph, ends, options)
+    restored = node_of(saver.restore_op_name) if saver is not None else ""
+    if restored in nodes:
+        found |= Calls(graph).run([restored]).nodes
+    variables = {name for name in found if nodes[name].op in VARIABLES}
+    for node in graph.node:
+        if node.op in _ASSIGNS and node.input and node_of(node.input[0]) in variables:
+            fed = len(node.input) > 1 and not options.get("allow_unrestored")  # with the value that was saved
+            found |= needed(nodes, [f"{node.name}:0"], [spelled(node.input[1])] if fed else [])[0]
+    return found
+
+
+def _served(graph: Any, ends: Mapping[str, Ends], options: Mapping[str, Any]) -> set[str]:
+    nodes = {node.name: node for node in graph.node}
+    found: set[str] = set()
     for end in ends.values():
         stops = [*end.inputs.values(), *(spelled(name) for name in options["bind"])]
-        needed |= operators_needed(graph, end.outputs.values(), stops)
-    return scan.findings(needed - VARIABLES)  # those become constants
+        found |= needed(nodes, end.outputs.values(), stops)[0]
+    return found
 
 
 def told(graph: Any, ends: Ends) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import numpy as np
 from toolkit.errors import InvalidSource, UnknownName
 from toolkit.originals import DEFAULT_KEY, Arrays, Original, Spec
 from toolkit.originals.graphs import device
+from toolkit.originals.graphs.calls import refuse_endless
 from toolkit.originals.graphs.cut import (
     needed,
     node_of,
@@ -24,11 +25,12 @@ from toolkit.originals.graphs.cut import (
     prune_library,
     spelled,
 )
+from toolkit.originals.graphs.described import refuse_reach
 from toolkit.originals.graphs.part import Part, blamed, tensor_of
 from toolkit.originals.graphs.proposals import Ends, choose
 from toolkit.originals.graphs.values import bound_value
 from toolkit.originals.messages import sizes
-from toolkit.originals.operators import random_operators, refuse_reaching, refuse_without_kernel
+from toolkit.originals.operators import abilities, random_operators, refuse_reaching, refuse_without_kernel
 from toolkit.worker.device_operators import BUILT_IN
 
 
@@ -65,7 +67,7 @@ class GraphOriginal(Original):
             used = operators_in(part.graph)
             refuse_without_kernel(self._path, used)
             run = operators_needed(graph, end.outputs.values(), [*end.inputs.values(), *self._bound])
-            refuse_reaching(self._path, used | run, options["trust"])
+            refuse_reaching(self._path, abilities(used | run), options["trust"])
             self.operators |= used
             inputs, outputs, batch = part.declared()
             self.signatures.append({"key": key, "inputs": inputs, "outputs": outputs})
@@ -111,7 +113,9 @@ def frozen_original(
     loader: str, graph: Any, ends: Mapping[str, Ends], options: Mapping[str, Any], findings: Sequence[Spec] = ()
 ) -> GraphOriginal:
     """Return the original of a GraphDef whose variables are constants already."""
-    imported = import_graph(options["path"], graph, ends, options["bind"])
+    refuse_endless(options["path"], graph)
+    taken = refuse_reach(options["path"], graph, ends, options)
+    imported = import_graph(options["path"], taken, ends, options["bind"])
     return GraphOriginal(loader, session_of(imported), graph, ends, options, findings)
 
 

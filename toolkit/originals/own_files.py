@@ -1,0 +1,76 @@
+"""Whether all files that a SavedModel is read from are its own: links that lead out of its folder, names of assets that do, and what is no file."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from toolkit.errors import InvalidSource
+
+_READ = (
+    "variables",
+    "assets",
+    "debug",
+)  # of tensorflow/python/saved_model/constants.py; what else lies there nobody loads
+
+
+def links_out(folder: Path) -> list[str]:
+    """Return what in a SavedModel's folder is a link that leads out of it, each as `variables (reads files: it is a link to /etc)`.
+
+    A cache of the Hugging Face Hub keeps the files of a model beside its snapshots and links to them: these links are its own.
+    Raises InvalidSource for what is neither a file nor a folder.
+    """
+    return [_said(path.relative_to(folder).as_posix(), f"it is a link to {target}") for path, target in _links(folder)]
+
+
+def strange_assets(names: Iterable[str]) -> list[str]:
+    """Return those names of a SavedModel's assets that lead out of its folder, as `links_out` does."""
+    inside = "assets" + os.sep
+    return [
+        _said(f"the asset {name!r}", "it does not lie in the model's folder assets")
+        for name in names
+        if os.path.isabs(name) or not os.path.normpath(os.path.join("assets", name)).startswith(inside)
+    ]
+
+
+def _said(what: str, why: str) -> str:
+    return f"{what} (reads files: {why})"
+
+
+def _links(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Yield the links that lead out of a folder, and where to."""
+    own = os.path.realpath(folder)
+    kept = (own, *_hub(own))
+    for path in _entries(folder):
+        mode = os.lstat(path).st_mode
+        target = os.path.realpath(path)
+        if stat.S_ISLNK(mode) and not any(target.startswith(place + os.sep) for place in kept):
+            yield path, target
+        elif not _is_plain(target):
+            raise InvalidSource(f"{path}: is neither a file nor a folder", "copy the model again")
+
+
+def _entries(folder: Path) -> Iterator[Path]:
+    """Yield what lies in the folder itself and in those of its folders that are read."""
+    yield from sorted(folder.iterdir())
+    for name in _READ:
+        inside = os.path.realpath(folder / name).startswith(os.path.realpath(folder) + os.sep)
+        for where, folders, files in os.walk(folder / name) if inside else ():
+            yield from (Path(where, each) for each in sorted((*folders, *files)))
+
+
+def _hub(folder: str) -> list[str]:
+    """Return the folder of files that belongs to a snapshot: .../models--NAME/blobs for .../models--NAME/snapshots/REVISION[/...]."""
+    before, snapshots, _ = folder.rpartition(os.sep + "snapshots" + os.sep)
+    named = os.path.basename(before).startswith("models--")
+    return [os.path.join(before, "blobs")] if snapshots and named else []
+
+
+def _is_plain(target: str) -> bool:
+    try:
+        mode = os.stat(target).st_mode
+    except OSError:  # a link to nothing is for whoever reads it
+        return True
+    return stat.S_ISREG(mode) or stat.S_ISDIR(mode)
