@@ -15,6 +15,7 @@ from typing import Any, Literal
 from toolkit import registry, sizes
 from toolkit.errors import EdgeToolkitError, InvalidSource, LimitReached, RequestError, UnknownName, WorkerTimeout
 from toolkit.executor import Executor
+from toolkit.files.foreign import require_plain_tree
 from toolkit.jobs import Engine, Job, Output, path_digest
 from toolkit.originals import DEFAULT_KEY
 from toolkit.originals.graphs.loops import CODE as ENDLESS_LOOP
@@ -261,6 +262,7 @@ def _locate(original: Original) -> tuple[str, dict[str, Path]]:
     files = dict(plugin.locate(path, original.step))
     for folder in filter(Path.is_dir, files.values()):  # before their content is looked at, which may lie anywhere
         refuse_reaching(path, links_out(folder), original.trust)
+        require_plain_tree(folder)
     if original.map is not None:
         if not original.map.is_file():
             raise RequestError(f"--map {original.map}: no such file")

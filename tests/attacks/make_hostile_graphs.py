@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.core.framework import graph_pb2
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
 raw, v1 = tf.raw_ops, tf.compat.v1
@@ -86,68 +85,126 @@ def canary():
 def saving_and_restoring():
     """What every SavedModel has, where a call runs it."""
     one = {"tensor_names": ["w"], "shape_and_slices": [""]}
-    save("save_v2", "SaveV2 (writes files)", lambda x: after(lambda: raw.SaveV2(prefix=place("saved"), tensors=[x], **one), x))
-    save("save_v1", "Save (writes files)", lambda x: after(lambda: raw.Save(filename=place("saved1"), tensor_names=["w"], data=[x]), x))
+    save(
+        "save_v2",
+        "SaveV2 (writes files)",
+        lambda x: after(lambda: raw.SaveV2(prefix=place("saved"), tensors=[x], **one), x),
+    )
+    save(
+        "save_v1",
+        "Save (writes files)",
+        lambda x: after(lambda: raw.Save(filename=place("saved1"), tensor_names=["w"], data=[x]), x),
+    )
     save(
         "save_slices",
         "SaveSlices (writes files)",
         lambda x: after(
-            lambda: raw.SaveSlices(filename=place("saved2"), tensor_names=["w"], shapes_and_slices=["3 0,3"], data=[tf.ones([3])]), x
+            lambda: raw.SaveSlices(
+                filename=place("saved2"), tensor_names=["w"], shapes_and_slices=["3 0,3"], data=[tf.ones([3])]
+            ),
+            x,
         ),
     )
-    save("restore_v2", "RestoreV2 (reads files: ", lambda x: x + raw.RestoreV2(prefix=place("part/kept"), dtypes=[tf.float32], **one)[0])
-    save("restore_v1", "Restore (reads files: ", lambda x: x + raw.Restore(file_pattern=place("part/kept"), tensor_name="w", dt=tf.float32))
+    save(
+        "restore_v2",
+        "RestoreV2 (reads files: ",
+        lambda x: x + raw.RestoreV2(prefix=place("part/kept"), dtypes=[tf.float32], **one)[0],
+    )
+    save(
+        "restore_v1",
+        "Restore (reads files: ",
+        lambda x: x + raw.Restore(file_pattern=place("part/kept"), tensor_name="w", dt=tf.float32),
+    )
     save(
         "restore_slice",
         "RestoreSlice (reads files: ",
-        lambda x: x + raw.RestoreSlice(file_pattern=place("part/kept"), tensor_name="w", shape_and_slice="3 0,3", dt=tf.float32),
+        lambda x: (
+            x
+            + raw.RestoreSlice(file_pattern=place("part/kept"), tensor_name="w", shape_and_slice="3 0,3", dt=tf.float32)
+        ),
     )
     save(
         "restore_of_an_input",
         "RestoreV2 (reads files of a name that is made in the graph)",
         lambda x: x + raw.RestoreV2(prefix=tf.strings.join([place("part"), "/kept"]), dtypes=[tf.float32], **one)[0],
     )
-    merge = {"checkpoint_prefixes": [place("part/kept")], "destination_prefix": place("merged"), "delete_old_dirs": True}
-    save("merge", "MergeV2Checkpoints (deletes and writes files)", lambda x: after(lambda: raw.MergeV2Checkpoints(**merge), x))
+    merge = {
+        "checkpoint_prefixes": [place("part/kept")],
+        "destination_prefix": place("merged"),
+        "delete_old_dirs": True,
+    }
+    save(
+        "merge",
+        "MergeV2Checkpoints (deletes and writes files)",
+        lambda x: after(lambda: raw.MergeV2Checkpoints(**merge), x),
+    )
 
 
 def files():
     """Operators that read or write files of any name."""
-    save("print_v2", "PrintV2 (writes files: file://", lambda x: after(lambda: tf.print(x, output_stream=f"file://{place('printed')}"), x))
+    save(
+        "print_v2",
+        "PrintV2 (writes files: file://",
+        lambda x: after(lambda: tf.print(x, output_stream=f"file://{place('printed')}"), x),
+    )
     save("write_file", "WriteFile (writes files)", lambda x: after(lambda: write("plain"), x))
     save("read_file", "ReadFile (reads files)", lambda x: x + number(tf.io.read_file(place("secret"))))
-    save("matching_files", "MatchingFiles (reads files)", lambda x: x + tf.cast(tf.size(tf.io.matching_files(place("*"))), tf.float32))
+    save(
+        "matching_files",
+        "MatchingFiles (reads files)",
+        lambda x: x + tf.cast(tf.size(tf.io.matching_files(place("*"))), tf.float32),
+    )
     save(
         "immutable_const",
         "ImmutableConst (reads files)",
-        lambda x: x + tf.reduce_sum(tf.cast(raw.ImmutableConst(dtype=tf.uint8, shape=[8], memory_region_name=place("secret")), tf.float32)),
+        lambda x: (
+            x
+            + tf.reduce_sum(
+                tf.cast(raw.ImmutableConst(dtype=tf.uint8, shape=[8], memory_region_name=place("secret")), tf.float32)
+            )
+        ),
     )
     save(
         "vocabulary",
         "GenerateVocabRemapping (reads files)",
-        lambda x: x
-        + tf.cast(
-            raw.GenerateVocabRemapping(
-                new_vocab_file=place("secret"), old_vocab_file=place("secret"), new_vocab_offset=0, num_new_vocab=1
-            ).num_present,
-            tf.float32,
+        lambda x: (
+            x
+            + tf.cast(
+                raw.GenerateVocabRemapping(
+                    new_vocab_file=place("secret"), old_vocab_file=place("secret"), new_vocab_offset=0, num_new_vocab=1
+                ).num_present,
+                tf.float32,
+            )
         ),
     )
     save(
         "remap",
         "LoadAndRemapMatrix (reads files)",
-        lambda x: x
-        + raw.LoadAndRemapMatrix(
-            ckpt_path=place("part/kept"), old_tensor_name="w", row_remapping=[0], col_remapping=[], initializing_values=[], num_rows=1, num_cols=1
+        lambda x: (
+            x
+            + raw.LoadAndRemapMatrix(
+                ckpt_path=place("part/kept"),
+                old_tensor_name="w",
+                row_remapping=[0],
+                col_remapping=[],
+                initializing_values=[],
+                num_rows=1,
+                num_cols=1,
+            )
         ),
     )
     sampled = {"num_true": 1, "num_sampled": 1, "unique": False, "range_max": 2}
     save(
         "sampler",
         "FixedUnigramCandidateSampler (reads files: ",
-        lambda x: x
-        + tf.cast(
-            raw.FixedUnigramCandidateSampler(true_classes=[[tf.constant(0, tf.int64)]], vocab_file=place("secret"), **sampled)[0], tf.float32
+        lambda x: (
+            x
+            + tf.cast(
+                raw.FixedUnigramCandidateSampler(
+                    true_classes=[[tf.constant(0, tf.int64)]], vocab_file=place("secret"), **sampled
+                )[0],
+                tf.float32,
+            )
         ),
     )
     text = tf.constant([b""])
@@ -155,9 +212,15 @@ def files():
         "decode_proto",
         "DecodeProtoV2 (reads files: ",
         lambda x: after(
-            lambda: raw.DecodeProtoV2(
-                bytes=text, message_type="a.B", field_names=["c"], output_types=[tf.int32], descriptor_source=place("secret")
-            ).sizes,
+            lambda: (
+                raw.DecodeProtoV2(
+                    bytes=text,
+                    message_type="a.B",
+                    field_names=["c"],
+                    output_types=[tf.int32],
+                    descriptor_source=place("secret"),
+                ).sizes
+            ),
             x,
         ),
     )
@@ -166,7 +229,11 @@ def files():
         "EncodeProto (reads files: ",
         lambda x: after(
             lambda: raw.EncodeProto(
-                sizes=[[1]], values=[tf.constant([[1]])], field_names=["c"], message_type="a.B", descriptor_source=place("secret")
+                sizes=[[1]],
+                values=[tf.constant([[1]])],
+                field_names=["c"],
+                message_type="a.B",
+                descriptor_source=place("secret"),
             ),
             x,
         ),
@@ -175,7 +242,9 @@ def files():
     save(
         "debug_identity",
         "DebugIdentity (writes files)",
-        lambda x: raw.DebugIdentity(input=x, tensor_name="x:0", device_name="", debug_urls=[f"file://{place('debug')}"]),
+        lambda x: raw.DebugIdentity(
+            input=x, tensor_name="x:0", device_name="", debug_urls=[f"file://{place('debug')}"]
+        ),
     )
     save(
         "file_system",
@@ -186,7 +255,9 @@ def files():
 
 def _summary(x):
     handle = raw.SummaryWriter(shared_name="s", container="")
-    make = raw.CreateSummaryFileWriter(writer=handle, logdir=place("log"), max_queue=1, flush_millis=1, filename_suffix="s")
+    make = raw.CreateSummaryFileWriter(
+        writer=handle, logdir=place("log"), max_queue=1, flush_millis=1, filename_suffix="s"
+    )
     with tf.control_dependencies([make]):
         return x * 2.0
 
@@ -202,24 +273,47 @@ def datasets():
         return dataset.reduce(0.0, lambda whole, one: whole + number(one))
 
     save("cache", "CacheDatasetV2 (writes files)", lambda x: x + total(of.from_tensors(x).cache(place("cache"))))
-    save("snapshot", "SnapshotDatasetV2 (writes files)", lambda x: x + total(of.from_tensors(x).snapshot(place("snapshot"))))
+    save(
+        "snapshot",
+        "SnapshotDatasetV2 (writes files)",
+        lambda x: x + total(of.from_tensors(x).snapshot(place("snapshot"))),
+    )
     save("text_lines", "TextLineDataset (reads files)", lambda x: x + lines(tf.data.TextLineDataset(place("secret"))))
-    save("records", "TFRecordDatasetV2 (reads files)", lambda x: x + lines(tf.data.TFRecordDataset(place("secret"))))
-    save("range_dataset", "RangeDataset (not known to be harmless)", lambda x: x + total(of.range(3).map(lambda n: tf.cast(n, tf.float32))))
+    save("records", "TFRecordDataset (reads files)", lambda x: x + lines(tf.data.TFRecordDataset(place("secret"))))
+    save(
+        "range_dataset",
+        "RangeDataset (not known to be harmless)",
+        lambda x: x + total(of.range(3).map(lambda n: tf.cast(n, tf.float32))),
+    )
 
 
 def code_and_network():
     """Python, other processes, devices that are none, and the end of the process."""
-    save("py_func", "runs Python", lambda x: tf.ensure_shape(tf.numpy_function(lambda a: a, [x], tf.float32), [None, 3]))
-    save("eager_py_func", "EagerPyFunc (runs Python)", lambda x: tf.ensure_shape(tf.py_function(lambda a: a, [x], tf.float32), [None, 3]))
+    save(
+        "py_func", "runs Python", lambda x: tf.ensure_shape(tf.numpy_function(lambda a: a, [x], tf.float32), [None, 3])
+    )
+    save(
+        "eager_py_func",
+        "EagerPyFunc (runs Python)",
+        lambda x: tf.ensure_shape(tf.py_function(lambda a: a, [x], tf.float32), [None, 3]),
+    )
     save("abort", "Abort (stops the process)", lambda x: after(lambda: raw.Abort(error_msg="bye"), x))
-    reduce = {"group_size": 2, "group_key": 1, "instance_key": 1, "merge_op": "Add", "final_op": "Id", "subdiv_offsets": [0]}
+    reduce = {
+        "group_size": 2,
+        "group_key": 1,
+        "instance_key": 1,
+        "merge_op": "Add",
+        "final_op": "Id",
+        "subdiv_offsets": [0],
+    }
     save("collective", "CollectiveReduce (uses the network)", lambda x: raw.CollectiveReduce(input=x, **reduce))
     rendezvous = {"tensor_name": "t", "send_device": "/job:a", "send_device_incarnation": 1, "recv_device": "/job:b"}
     save("send", "Send (uses the network)", lambda x: after(lambda: raw.Send(tensor=x, **rendezvous), x))
     save("receive", "Recv (uses the network)", lambda x: x + raw.Recv(tensor_type=tf.float32, **rendezvous))
-    save("outfeed", "OutfeedEnqueue (not known to be harmless)", lambda x: after(lambda: raw.OutfeedEnqueue(input=x), x))
-    save("tpu", "ConfigureDistributedTPU (uses the network)", lambda x: after(lambda: raw.ConfigureDistributedTPU(), x))
+    save(
+        "outfeed", "OutfeedEnqueue (not known to be harmless)", lambda x: after(lambda: raw.OutfeedEnqueue(input=x), x)
+    )
+    save("tpu", "ConfigureDistributedTPU (uses the network)", lambda x: after(raw.ConfigureDistributedTPU, x))
     save("data_service", "DataServiceDatasetV2 (uses the network)", _data_service)
 
 
@@ -241,10 +335,16 @@ def nested():
     def inner(x):
         return after(lambda: write("nested"), x)
 
-    save("nested", "WriteFile (writes files)", lambda x: tf.function(lambda a: inner(a))(x))
-    save("loop", "WriteFile (writes files)", lambda x: tf.while_loop(lambda i, a: i < 2, lambda i, a: (i + 1, after(lambda: write("loop"), a)), [0, x])[1])
-    save("branch", "WriteFile (writes files)", lambda x: tf.cond(tf.reduce_sum(x) > 0, lambda: after(lambda: write("branch"), x), lambda: x))
-    save("case", "WriteFile (writes files)", lambda x: tf.switch_case(tf.cast(x[0, 0] > 0, tf.int32), [lambda: x, lambda: after(lambda: write("case"), x)]))
+    save("nested", "WriteFile (writes files)", tf.function(inner))
+
+    def body(step, a):
+        return step + 1, after(lambda: write("loop"), a)
+
+    says = "WriteFile (writes files)"
+    save("loop", says, lambda x: tf.while_loop(lambda step, a: step < 2, body, [0, x])[1])
+    save("branch", says, lambda x: tf.cond(tf.reduce_sum(x) > 0, lambda: after(lambda: write("branch"), x), lambda: x))
+    cases = lambda x: [lambda: x, lambda: after(lambda: write("case"), x)]  # noqa: E731
+    save("case", says, lambda x: tf.switch_case(tf.cast(x[0, 0] > 0, tf.int32), cases(x)))
 
     class Model(tf.Module):
         @tf.function(input_signature=[SPEC])
@@ -266,7 +366,7 @@ class Resource(tf.saved_model.experimental.TrackableResource):
     def __init__(self, when):
         super().__init__(device="")
         self._when = when
-        self._resource_handle
+        assert self.resource_handle is not None  # made here, and not in the signature
 
     def _create_resource(self):
         act = write("created") if self._when == "create" else tf.no_op()
@@ -285,7 +385,8 @@ def initializers():
         for path in CANARY.iterdir():
             if path.name in ("initialized", "created"):
                 path.unlink()
-        save(when, "WriteFile (writes files)", lambda x, held=held: x + tf.cast(tf.cast(raw.LookupTableSizeV2(table_handle=held.resource_handle), tf.float32), tf.float32), held=held)
+        size = lambda held: tf.cast(raw.LookupTableSizeV2(table_handle=held.resource_handle), tf.float32)  # noqa: E731
+        save(when, "WriteFile (writes files)", lambda x, held=held, size=size: x + size(held), held=held)
         for path in CANARY.iterdir():
             if path.name in ("initialized", "created"):
                 path.unlink()
@@ -308,13 +409,19 @@ def tables():
 
     def of_a_path(x):
         handle = raw.HashTableV2(key_dtype=tf.string, value_dtype=tf.int64, shared_name="t")
-        fill = raw.InitializeTableFromTextFileV2(table_handle=handle, filename=place("secret"), key_index=-2, value_index=-1)
+        fill = raw.InitializeTableFromTextFileV2(
+            table_handle=handle, filename=place("secret"), key_index=-2, value_index=-1
+        )
         with tf.control_dependencies([fill]):
             return x + tf.cast(raw.LookupTableSizeV2(table_handle=handle), tf.float32)
 
     save("table_of_a_path", "InitializeTableFromTextFileV2 (reads files: ", of_a_path)
     above = os.path.relpath(CANARY / "secret", FOLDER / "table_above" / "assets")
-    for name, filename in (("table_above", above), ("table_absolute", place("secret")), ("table_beside", "../saved_model.pb")):
+    for name, filename in (
+        ("table_above", above),
+        ("table_absolute", place("secret")),
+        ("table_beside", "../saved_model.pb"),
+    ):
 
         def elsewhere(meta, filename=filename):
             meta.asset_file_def[0].filename = filename
@@ -404,7 +511,7 @@ def _add_write(graph, where):
     graph.node.add(name="evil", op="WriteFile", input=["where", "where"])
 
 
-def structure():
+def structure():  # noqa: C901, PLR0915 (a list)
     """Files and graphs that are built wrongly."""
     weight = tf.Variable(tf.ones([3]))
     base = save("healthy", None, lambda x: x * 2.0 + weight, weight=weight)
@@ -457,6 +564,14 @@ def structure():
 
     copy("huge_constant", "is declared to hold", huge)
 
+    def strange(meta):
+        for function in meta.graph_def.library.function:
+            for node in function.node_def:
+                if node.op == "Const":
+                    node.attr["value"].tensor.dtype = 77
+
+    copy("strange_dtype", "cannot load it", strange, damaged=True)
+
     def devices(meta):
         for function in meta.graph_def.library.function:
             for node in function.node_def:
@@ -473,7 +588,7 @@ def structure():
     kcore = copy("asset_of_the_kernel", "it is a link to")
     (kcore / "assets").mkdir(exist_ok=True)
     (kcore / "assets" / "a").symlink_to("/proc/kcore")
-    fifo = copy("fifo", "neither a file nor a folder")
+    fifo = copy("fifo", "variables/more: ")
     os.mkfifo(fifo / "variables" / "more")
     deep = copy("deep", "damaged")
     (deep / "saved_model.pb").write_bytes(_deep(20_000))
@@ -522,7 +637,11 @@ def frozen_graphs():
     frozen("frozen_healthy", None, lambda x: x * 2.0)
     frozen("frozen_reads", "ReadFile (reads files)", lambda x: x + number(tf.io.read_file(place("secret"))))
     frozen("frozen_writes", "WriteFile (writes files)", lambda x: after(lambda: v1.write_file(place("frozen"), "a"), x))
-    frozen("frozen_prints", "PrintV2 (writes files: ", lambda x: after(lambda: tf.print(x, output_stream=f"file://{place('frozen_print')}"), x))
+    frozen(
+        "frozen_prints",
+        "PrintV2 (writes files: ",
+        lambda x: after(lambda: tf.print(x, output_stream=f"file://{place('frozen_print')}"), x),
+    )
 
     os.mkfifo(CANARY / "pipe")  # whoever reads it waits for ever
 
@@ -594,6 +713,17 @@ def meta_graphs():
 if __name__ == "__main__":
     FOLDER.mkdir(parents=True, exist_ok=True)
     canary()
-    for part in (saving_and_restoring, files, datasets, code_and_network, nested, initializers, tables, version_1, structure, frozen_graphs, meta_graphs):
+    parts = (
+        saving_and_restoring,
+        files,
+        datasets,
+        code_and_network,
+        nested,
+        initializers,
+        tables,
+        version_1,
+        structure,
+    )
+    for part in (*parts, frozen_graphs, meta_graphs):
         part()
     (FOLDER / "index.json").write_text(json.dumps(made))

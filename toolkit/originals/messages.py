@@ -49,8 +49,13 @@ def parse(into: Any, path: Path, what: str) -> Any:
 
 
 def dtype_name(number: int) -> str:
-    """Return numpy's name of a `DataType`, reference or not: 1 and 101 are "float32"; "string", "resource", "variant" are called so."""
+    """Return numpy's name of a `DataType`, reference or not: 1 and 101 are "float32"; "string", "resource", "variant" are called so.
+
+    A number that this TensorFlow knows nothing of is "type 77".
+    """
     types_pb2 = importlib.import_module("tensorflow.core.framework.types_pb2")
+    if number % 100 not in types_pb2.DataType.values():
+        return f"type {number}"
     name = types_pb2.DataType.Name(number % 100).removeprefix("DT_").lower()
     return _DTYPES.get(name, name)
 

@@ -1,4 +1,4 @@
-"""Whether all files that a SavedModel is read from are its own: links that lead out of its folder, names of assets that do, and what is no file."""
+"""Whether all files that a SavedModel is read from are its own: links that lead out of its folder, and names of assets that do."""
 
 from __future__ import annotations
 
@@ -7,20 +7,14 @@ import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from toolkit.errors import InvalidSource
-
-_READ = (
-    "variables",
-    "assets",
-    "debug",
-)  # of tensorflow/python/saved_model/constants.py; what else lies there nobody loads
+# tensorflow/python/saved_model/constants.py; nobody loads what else lies there
+_READ = ("variables", "assets", "debug")
 
 
 def links_out(folder: Path) -> list[str]:
     """Return what in a SavedModel's folder is a link that leads out of it, each as `variables (reads files: it is a link to /etc)`.
 
     A cache of the Hugging Face Hub keeps the files of a model beside its snapshots and links to them: these links are its own.
-    Raises InvalidSource for what is neither a file nor a folder.
     """
     return [_said(path.relative_to(folder).as_posix(), f"it is a link to {target}") for path, target in _links(folder)]
 
@@ -48,8 +42,6 @@ def _links(folder: Path) -> Iterator[tuple[Path, str]]:
         target = os.path.realpath(path)
         if stat.S_ISLNK(mode) and not any(target.startswith(place + os.sep) for place in kept):
             yield path, target
-        elif not _is_plain(target):
-            raise InvalidSource(f"{path}: is neither a file nor a folder", "copy the model again")
 
 
 def _entries(folder: Path) -> Iterator[Path]:
@@ -66,11 +58,3 @@ def _hub(folder: str) -> list[str]:
     before, snapshots, _ = folder.rpartition(os.sep + "snapshots" + os.sep)
     named = os.path.basename(before).startswith("models--")
     return [os.path.join(before, "blobs")] if snapshots and named else []
-
-
-def _is_plain(target: str) -> bool:
-    try:
-        mode = os.stat(target).st_mode
-    except OSError:  # a link to nothing is for whoever reads it
-        return True
-    return stat.S_ISREG(mode) or stat.S_ISDIR(mode)

@@ -45,15 +45,11 @@ def read(path: Path) -> Any:
 def graphs_of(model: Any) -> Iterator[Any]:
     """Yield the graph, and those inside of its nodes; of a model's functions too."""
     inside = [model.graph]
-    inside += [
-        attribute.g for function in model.functions for attribute in _attributes(function) if attribute.HasField("g")
-    ]
+    inside += [graph for function in model.functions for graph in _bodies(function)]
     while inside:
         graph = inside.pop()
         yield graph
-        for attribute in _attributes(graph):
-            inside += [attribute.g] if attribute.HasField("g") else []
-            inside += attribute.graphs
+        inside += _bodies(graph)
 
 
 def nodes_of(model: Any) -> Iterator[Any]:
@@ -75,6 +71,10 @@ def constants_of(model: Any) -> Iterator[Any]:
             if attribute.HasField("t"):
                 yield attribute.t
             yield from attribute.tensors
+            for sparse in ([attribute.sparse_tensor] if attribute.HasField("sparse_tensor") else []) + list(
+                attribute.sparse_tensors
+            ):
+                yield from (sparse.values, sparse.indices)
 
 
 def opset_of(model: Any, domain: str = "") -> int:
@@ -139,6 +139,12 @@ def check_keep(model: Any, keep: Mapping[str, list[str]]) -> None:
     for operator in keep["operators"]:
         if operator not in types:
             raise UnknownName("keep_float: operator", operator, types)
+
+
+def _bodies(holder: Any) -> list[Any]:
+    """Return the graphs that the nodes of a graph or a function hold."""
+    held = _attributes(holder)
+    return [each.g for each in held if each.HasField("g")] + [graph for each in held for graph in each.graphs]
 
 
 def _attributes(holder: Any) -> list[Any]:
