@@ -19,7 +19,7 @@ from toolkit.files.foreign import require_plain_tree
 from toolkit.jobs import Engine, Job, Output, path_digest
 from toolkit.originals import DEFAULT_KEY
 from toolkit.originals.graphs.loops import CODE as ENDLESS_LOOP
-from toolkit.originals.operators import ADVICE, refuse_reaching
+from toolkit.originals.operators import ADVICE, REACHES_OUTSIDE, UNKNOWN_OPERATORS, refuse_reaching
 from toolkit.originals.own_files import links_out
 from toolkit.sizes import Shape
 from toolkit.worker.user_code import EXPECTED, SPELLING
@@ -228,13 +228,20 @@ def _look(original: Original, executor: Executor) -> tuple[str, dict[str, Path],
     executor.expect(_engine(executor))
     kind, files = _locate(original)
     inspected = _inspect(original, kind, files, executor)
-    reached = [finding["message"] for finding in inspected["findings"] if finding["code"] == "reaches-outside"]
-    if reached and not original.trust:
-        raise InvalidSource(
-            f"{original.path}: {reached[0].rpartition('; ')[0]}: to run it is to let it do that", ADVICE
-        )
+    _refuse_reaching(original, inspected)
     opened = inspected if inspected["settled"] else _open(original, kind, files, executor)
     return kind, files, inspected, opened
+
+
+def _refuse_reaching(original: Original, inspected: Mapping[str, Any]) -> None:
+    """Raise InvalidSource where a model reaches outside and is not trusted; that TensorFlow lacks an operator of it is said with that."""
+    said = {finding["code"]: finding["message"] for finding in inspected["findings"]}
+    if REACHES_OUTSIDE not in said or original.trust:
+        return
+    lines = [f"{original.path}: {said[REACHES_OUTSIDE].rpartition('; ')[0]}: to run it is to let it do that"]
+    lines += [f"{original.path}: {said[UNKNOWN_OPERATORS]}"] * (UNKNOWN_OPERATORS in said)
+    needed = [need for need in inspected["needs"] if need.startswith("--python source=")]
+    raise InvalidSource("\n".join(lines), "; ".join((ADVICE, *needed)))
 
 
 def _locate(original: Original) -> tuple[str, dict[str, Path]]:

@@ -18,6 +18,7 @@ from toolkit.worker.device_operators import BUILT_IN
 
 _LISTS = Path(__file__).with_name("operators.txt")
 HARMLESS, ON_CONDITION, SAVER, UNKNOWN = "harmless", "on condition", "saver", "unknown"
+REACHES_OUTSIDE, UNKNOWN_OPERATORS = "reaches-outside", "unknown-operators"  # codes of findings
 NOT_KNOWN = "not known to be harmless"
 """What is said of an operator that is in no list, or that nobody has looked at."""
 _RANDOM = re.compile(
@@ -95,10 +96,10 @@ def findings(operators: Iterable[str], reached: Sequence[str]) -> list[dict[str,
     found = []
     if reached:
         message = f"{held(reached)}; a build refuses it without --trust"
-        found.append(_finding("reaches-outside", "error", message, list(reached)))
+        found.append(_finding(REACHES_OUTSIDE, "error", message, list(reached)))
     if unknown := unregistered(operators):
         found.append(
-            _finding("unknown-operators", "error", f"this TensorFlow has no operator {', '.join(unknown)}", unknown)
+            _finding(UNKNOWN_OPERATORS, "error", f"this TensorFlow has no operator {', '.join(unknown)}", unknown)
         )
     if drawn := random_operators(operators):
         found.append(_finding("random-operators", "info", f"draws random numbers somewhere: {', '.join(drawn)}", drawn))
