@@ -239,7 +239,7 @@ def _refuse_reaching(original: Original, inspected: Mapping[str, Any]) -> None:
     if REACHES_OUTSIDE not in said or original.trust:
         return
     lines = [f"{original.path}: {said[REACHES_OUTSIDE].rpartition('; ')[0]}: to run it is to let it do that"]
-    lines += [f"{original.path}: {said[UNKNOWN_OPERATORS]}"] * (UNKNOWN_OPERATORS in said)
+    lines += [f"{original.path}: {message}" for code, message in said.items() if code == UNKNOWN_OPERATORS]
     needed = [need for need in inspected["needs"] if need.startswith("--python source=")]
     raise InvalidSource("\n".join(lines), "; ".join((ADVICE, *needed)))
 

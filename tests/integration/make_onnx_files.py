@@ -118,11 +118,45 @@ def integers() -> onnx.ModelProto:
 def outside(location: str) -> onnx.ModelProto:
     """Return `dense` with weights that lie in another file."""
     made = dense()
-    weights = made.graph.initializer[0]
+    moved(made.graph.initializer[0], location)
+    return made
+
+
+def moved(weights: TensorProto, location: str) -> None:
+    """Let a tensor lie in another file."""
     weights.ClearField("raw_data")
     weights.data_location = TensorProto.EXTERNAL
     for key, said in (("location", location), ("offset", "0"), ("length", "48")):
         weights.external_data.add(key=key, value=said)
+
+
+def sparse_outside() -> onnx.ModelProto:
+    """Return `dense` with weights that are the sparse value of a node, which lies in another file."""
+    made = dense()
+    node = made.graph.node.add(op_type="Constant", output=["weights"])
+    held = node.attribute.add(name="sparse_value", type=onnx.AttributeProto.SPARSE_TENSOR).sparse_tensor
+    held.values.CopyFrom(made.graph.initializer[0])
+    held.values.dims[:] = [12]
+    held.dims.extend([4, 3])
+    held.indices.CopyFrom(numpy_helper.from_array(np.arange(12), "indices"))
+    del made.graph.initializer[0]
+    moved(held.values, "../../../../../../etc/passwd")
+    return made
+
+
+def function_outside() -> onnx.ModelProto:
+    """Return `dense` whose weights are a constant in the branch of a function's node, which lies in another file."""
+    made = dense()
+    weights = made.graph.initializer[0]
+    moved(weights, "/etc/passwd")
+    constant = helper.make_node("Constant", [], ["weights"], value=weights)
+    body = helper.make_graph([constant], "body", [], [value("weights", [4, 3])])
+    branch = onnx.NodeProto(op_type="If", input=["condition"], output=["given"])
+    branch.attribute.append(helper.make_attribute("then_branch", body))
+    branch.attribute.append(helper.make_attribute("bodies", [body]))
+    function = helper.make_function("own", "Weights", ["condition"], ["given"], [branch], made.opset_import)
+    made.functions.append(function)
+    del made.graph.initializer[0]
     return made
 
 
@@ -135,6 +169,8 @@ if __name__ == "__main__":
     (folder / "newer.onnx").write_bytes(newer.SerializeToString())
     (folder / "beside.onnx").write_bytes(outside("weights.bin").SerializeToString())
     (folder / "above.onnx").write_bytes(outside("../../../../../../etc/passwd").SerializeToString())
+    (folder / "sparse.onnx").write_bytes(sparse_outside().SerializeToString())
+    (folder / "function.onnx").write_bytes(function_outside().SerializeToString())
     (folder / "weights.bin").write_bytes(bytes(48))
     strange = dense()
     strange.graph.initializer[0].data_type = 77
