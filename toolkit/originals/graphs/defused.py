@@ -6,6 +6,7 @@ has no state (`EvaluateConstantTensor` of tensorflow/core/common_runtime/eval_co
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -14,6 +15,8 @@ from toolkit.originals.graphs.cut import attribute, node_of
 from toolkit.originals.operators import NOT_KNOWN
 from toolkit.originals.reach import abilities_of
 
+# tf.data: such an operator describes what is read once somebody iterates over it, which has state; the two others go over it themselves.
+_LATER = re.compile(r"(?!ReduceDataset|LoadDataset)\w*Dataset(V\d+)?")
 _STRING = 7  # DT_STRING of tensorflow/core/framework/types.proto
 
 
@@ -26,6 +29,7 @@ def defused(graph: Any, run: Iterable[str]) -> Any:
         name
         for name, node in calls.nodes.items()
         if name not in kept
+        and not _LATER.fullmatch(node.op)
         and (able.get((TOP, name), NOT_KNOWN) != NOT_KNOWN or calls.run([], calls.called(node)).functions & harmful)
     }
     if not out:
