@@ -25,6 +25,7 @@ from toolkit.originals.keras_models.known_names import (
     PARTS,
     SYMBOLS,
 )
+from toolkit.originals.operators import NOT_KNOWN, ON_CONDITION, ability
 
 _ONLY = "that are known to compute and do nothing else"
 CODE = "holds Python code, which runs where it is loaded"
@@ -249,14 +250,10 @@ def _symbol(where: str, part: dict[str, Any], _: frozenset[str]) -> Iterator[Ref
 
 
 def _operator(where: str, name: str, told: str) -> Iterator[Refusal]:
-    plain = re.sub(r"V\d$", "", name).lower()
-    if plain not in _OPERATORS:
-        yield Refusal(where, told, _can(name) or f"is not among the operators {_ONLY}", trusted=True)
-
-
-_OPERATORS = {symbol.rpartition(".")[2].replace("_", "").lower() for symbol in SYMBOLS} | set(
-    "mul sub pack unpack avgpool maxpool max min sum mean prod any all select batchmatmul neg placeholder const bitcast".split()
-)
+    can = ability(name)
+    if can is not None:
+        unnamed = can in (NOT_KNOWN, ON_CONDITION)
+        yield Refusal(where, told, f"is not among the operators {_ONLY}" if unnamed else can, trusted=True)
 
 
 def _node(where: str, part: dict[str, Any], _: frozenset[str]) -> Iterator[Refusal]:
