@@ -27,6 +27,13 @@ from toolkit.verdict import Judged, Outcome
 SCHEMA = 1
 SEVERITIES = ("info", "warning", "inconclusive", "error")
 _MEASUREMENT = {"output": str, "metric": str, "values": Each(NUMBER), "samples": COUNT}
+
+
+def _are_stages(runs: Mapping[str, Any]) -> bool:
+    """Return whether there is something to compare, and each stage is no path that leads elsewhere."""
+    return len(runs) >= 2 and not any("/" in stage for stage in runs)
+
+
 SHAPE = {
     "target": str,
     "verdict": Either(*OUTCOMES),
@@ -46,7 +53,7 @@ SHAPE = {
     "tasks": [{"metric": str, "better": Either("lower", "higher"), "scores": Each(NUMBER)}],
     "noise": Each(Each(Either(AMOUNT, "inf", "nan"))),
     "budget": Each({"spent": COUNT, "limit": COUNT, "passed": bool}),
-    "runs": Where(Each({"samples": COUNT, "engine?": str}), lambda runs: len(runs) >= 2, "at least two runs"),
+    "runs": Where(Each({"samples": COUNT, "engine?": str}), _are_stages, "at least two runs, by stage"),
     "findings": [{"code": str, "severity": Either(*SEVERITIES), "message": str}],
     "tools": Each(str),
     "latency_ms?": Either(AMOUNT, None),

@@ -215,6 +215,17 @@ def test_no_edit_of_a_report_makes_a_failed_bundle_pass(bundle, strict):
     assert counts[2] > 100
 
 
+def test_a_stage_that_is_a_path_is_refused(verify, bundle):
+    """A run elsewhere is none of the bundle's, and is on no list."""
+    whole = json.loads((bundle / "report.json").read_text())
+    shutil.copytree(bundle / "runs", bundle.parent / "other")
+    whole["runs"] = {"original": {"samples": COUNT}, "../../other/device": {"samples": COUNT}}
+    (bundle / "report.json").write_text(json.dumps(whole))
+    seal(bundle)
+
+    refused("path", verify(), "expected at least two runs, by stage")
+
+
 @pytest.mark.parametrize("place", [0, 1])
 @pytest.mark.parametrize("key", ["value", "limit"])
 def test_a_comparison_without_a_number_is_refused_in_every_stage(verify, bundle, key, place):

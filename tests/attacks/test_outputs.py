@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import json
 import os
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from tests.attacks.edits import put, run_verb
 from tests.unit import test_baseline as made
 from tests.unit import test_rejudging as rejudged
 from tests.unit.bundles_by_hand import seal
-from toolkit import manifest, report_formats
+from toolkit import bundle, drift, manifest, report_formats, saved_runs, sweep_table
+from toolkit.model_explorer import NODE_DATA, node_data
+from toolkit.worker.shards import ShardWriter
 
 release, bundled, bounds = made.release, rejudged.bundled, rejudged.bounds
 KINDS = ("pipe", "socket", "folder", "endless device", "empty device", "hanging link", "ring", "link", "text", "image")
@@ -264,6 +268,44 @@ def test_every_format_knows_its_own_reports_and_no_others():
         kind = report_formats._kind(name)
         assert [other for other, text in texts.items() if kind.recognises(text)] == [name]
         assert not kind.recognises(b"int main;\n")
+
+
+def test_tables_of_ours_are_known_by_what_is_in_them():
+    """Of any size: what tells them lies at the beginning or at the end."""
+    for count in (0, 1, 20_000):
+        nodes = json.dumps(node_data({f"layer {number}": float(number) for number in range(count)}), indent=2).encode()
+        assert NODE_DATA.recognises(nodes[: 1 << 16] + nodes[-1024:])
+    assert not NODE_DATA.recognises(b'{"results": {}, "thresholds": []}')
+    assert sweep_table._CSV.recognises(sweep_table.as_csv([]).encode())
+    assert not sweep_table._CSV.recognises(b"target,mine\n1,2\n")
+    for kind, name in ((sweep_table._DOCUMENT, "sweep"), (drift._DOCUMENT, "drift")):
+        text = json.dumps({"format": f"edge-toolkit {name}", "rows": []}, indent=2)
+        assert kind.recognises(text.encode())
+        assert not kind.recognises(text.replace(name, "baseline").encode())
+        assert not kind.recognises(b'{"rows": []}')
+
+
+@pytest.mark.parametrize("name", ["outputs.npz", "outputs.safetensors"])
+def test_outputs_of_a_run_are_known_and_samples_are_not(tmp_path, name):
+    """Both are .npz, or .safetensors, of arrays by name."""
+    kind = bundle.NPZ if name.endswith("npz") else bundle.RUN
+    path = tmp_path / name
+    image = {"image": np.zeros((200, 8, 8, 1), np.float32)}
+    save_file(image, path) if kind is bundle.RUN else np.savez(path, **image)
+    assert kind.refusal(path) is not None
+    path.unlink()
+    with ShardWriter(tmp_path / "shards") as writer:
+        for row in image["image"]:
+            writer.add({"image": row})
+    signature = {"key": "", "inputs": [], "outputs": [{"name": "image", "dtype": "float32", "shape": [8, 8, 1]}]}
+
+    for _ in range(2):
+        if kind is bundle.NPZ:
+            bundle.write_npz(SimpleNamespace(signature=signature, outputs=tmp_path / "shards"), path)
+            assert np.load(path)["image"].shape == (200, 8, 8, 1)
+        else:
+            saved_runs.write(path, tmp_path / "shards", {"stage": "device", "signature": signature}, [])
+        assert kind.refusal(path) is None
 
 
 def test_a_bundle_as_its_build_left_it_may_be_replaced(work, bundled):

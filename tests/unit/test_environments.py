@@ -707,6 +707,20 @@ def start_maker(tmp_path: Path, act: str) -> subprocess.Popen[str]:
     )
 
 
+def test_a_folder_that_somebody_else_made_stays(tmp_path):
+    """It has the place of what is to be made, and no marker of ours in it."""
+    place = tmp_path / "home" / "made"
+    (place / "src").mkdir(parents=True)
+    (place / "src" / "main.c").write_text("int main;")
+
+    with pytest.raises(EnvironmentUnavailable, match="made holds files, and is none that this program made") as caught:
+        make_once(place, lambda making: {}, what="thing", say=print)
+
+    assert "EDGE_TOOLKIT_HOME" in caught.value.hint
+    assert (place / "src" / "main.c").read_text() == "int main;"
+    assert remains(tmp_path / "home") == ["made"]
+
+
 def test_of_many_at_once_one_makes_it_and_all_get_it(tmp_path):
     """The others wait, and say so; nothing is built twice, nothing is left over."""
     act = "while not log.with_name('go').exists(): time.sleep(0.01)"

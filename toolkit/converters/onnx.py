@@ -23,7 +23,7 @@ HOST_RUNTIME = "onnxruntime"
 
 def is_one(head: bytes) -> bool:
     """Return whether a file begins as a ModelProto that names its producer does (onnx.proto: ir_version is field 1, producer_name field 2)."""
-    return head[:1] == b"\x08" and head[2:3] == b"\x12" and len(head) > 0
+    return head[:1] == b"\x08" and head[2:3] == b"\x12"
 
 
 def convert(request: Any) -> dict[str, Any]:
