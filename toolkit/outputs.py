@@ -152,7 +152,9 @@ def require_writable(out: Path) -> None:
 
 def _require_writable(out: Path) -> None:
     try:
-        with tempfile.TemporaryFile(dir=out):
+        with tempfile.NamedTemporaryFile(
+            prefix=".writable-", dir=out
+        ):  # with a name, which a full disk has no room for
             pass
     except OSError as error:
         raise _not_writable(out, error) from error
