@@ -15,7 +15,7 @@ def build(edge, sample, digits):
 
     def run(out, home, small, size):
         # What is on the disk at the end is told, because it is gone with the namespace.
-        prefix = apart(f"mount -t tmpfs -o size={size} none {small}", "--mount")
+        prefix = apart(f"mount -t tmpfs -o size={size},mode=700 none {small}", "--mount")
         listing = (
             "sh",
             "-c",
