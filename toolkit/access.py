@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -100,9 +101,15 @@ def advice(job: Job, access: Access, said: str) -> str | None:
     )
 
 
+@functools.lru_cache(maxsize=4096)
 def may_be_allowed(job: Job) -> bool:
-    """Return whether what the user allows holds for a job: for his own code, and for a model that he trusts."""
-    return job.user_code or bool(job.options.get("trust"))
+    """Return whether what the user allows holds for a job: for his own code, and for whatever runs a model that he trusts."""
+    return job.user_code or bool(job.options.get("trust")) or any(_trusts(read) for read in job.reads)
+
+
+@functools.lru_cache(maxsize=4096)
+def _trusts(job: Job) -> bool:
+    return bool(job.options.get("trust")) or any(map(_trusts, job.reads))
 
 
 def _is_outside(path: str, access: Access) -> bool:
