@@ -20,6 +20,7 @@ from toolkit.environments import MOUNT
 from toolkit.errors import (
     EdgeToolkitError,
     EnvironmentUnavailable,
+    LimitReached,
     WorkerCrashed,
     WorkerLied,
     WorkerOutOfMemory,
@@ -31,6 +32,7 @@ from toolkit.inherited import by_everybody
 from toolkit.limits import Limits
 from toolkit.store import Files
 from toolkit.worker.confinement import NOT_CONFINED
+from toolkit.worker.confinement.resources import MOST_PROCESSES
 from toolkit.worker.request import read_progress, sha256
 
 _MAIN = Path(__file__).resolve().parent / "worker" / "main.py"
@@ -113,6 +115,7 @@ class Worker:
             "folder": str(folder),
             "timeout_s": limits.timeout_s,
             "memory_bytes": limits.memory_bytes,
+            "written_bytes": limits.written_bytes,
             "access": access.to_json(),
             "modules": list(modules),
         }
@@ -226,8 +229,10 @@ def _require_well_ended(who: str, limits: Limits, folder: Path, event: Mapping[s
         used, limit = event["peak_bytes"] / 1e6, limits.memory_bytes / 1e6
         problem = f"{who}: used {used:.0f} MB, more than its limit of {limit:.0f} MB"
         raise WorkerOutOfMemory(problem, _advised(_MORE_MEMORY, words))
-    if event["status"] == -signal.SIGXFSZ:
-        raise WorkerWroteTooMuch(f"{who}: wrote a larger file than it may", words)
+    if event["killed_for"] == "written" or event["status"] == -signal.SIGXFSZ:
+        raise WorkerWroteTooMuch(f"{who}: wrote more than its limit of {limits.written_bytes / 1e6:.0f} MB", words)
+    if event["killed_for"] == "processes":
+        raise LimitReached(f"{who}: started more than {MOST_PROCESSES} processes", words)
     if event["status"] != 0 and _NO_MEMORY.search(_tail(folder / "log")):
         raise WorkerOutOfMemory(_ran_out(told, limits), _advised(_MORE_MEMORY, words))
     if event["status"] != 0:

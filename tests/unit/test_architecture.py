@@ -17,7 +17,7 @@ ORDER = """\
     errors limits
     inherited permissions
     worker.confinement worker.confinement.kernel worker.confinement.landlock worker.confinement.seccomp worker.confinement.places \
-        worker.confinement.processes
+        worker.confinement.processes worker.confinement.resources
     files.shapes files files.foreign files.archives files.private files.whole manifest outputs
     settings registry worker.request worker.kept_scheme worker.shards worker.table_index worker.device_operators
     worker.labels worker.denied worker.user_code worker.devices

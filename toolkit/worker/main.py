@@ -10,7 +10,8 @@ reads unless it names it. A text says that this process is confined already, and
 It speaks JSON lines: commands on standard input, events on standard output. Both are moved to private file descriptors first, and
 children do not have them, so nothing that an engine prints can be taken for an event.
 
-    {"do": "run", "id": 1, "folder": "...", "timeout_s": 60, "memory_bytes": 4000000000, "access": {"reads": [...], ...}, "modules": [...]}
+    {"do": "run", "id": 1, "folder": "...", "timeout_s": 60, "memory_bytes": 4000000000, "written_bytes": 64000000000,
+     "access": {"reads": [...], ...}, "modules": [...]}
     {"do": "cancel", "id": 1}
     {"event": "ready", "python": ..., "machine": ..., "confined": "..."}      {"event": "failed", "problem": ...}
     {"event": "ended", "id": 1, "status": 0, "killed_for": null, "peak_bytes": 51000000}
@@ -59,7 +60,7 @@ def mount_own() -> None:
 
 
 mount_own()
-from toolkit.worker.confinement import Already, Bounds, Confinement, Ready, ability, kernel, processes  # noqa: E402 (as what was just mounted)
+from toolkit.worker.confinement import Already, Bounds, Confinement, Ready, ability, kernel, processes, resources  # noqa: E402 (as what was just mounted)
 
 
 def borrow(folder: Path) -> None:
@@ -78,7 +79,7 @@ class _Child:
     def __init__(self, command: dict[str, Any]) -> None:
         self.id = command["id"]
         self.folder = Path(command["folder"])
-        self.memory_bytes = command["memory_bytes"]
+        self.memory_bytes, self.written_bytes = command["memory_bytes"], command["written_bytes"]
         self.bounds = Bounds.from_json(command["access"])
         self.modules = command["modules"]
         self.deadline = time.monotonic() + command["timeout_s"]
@@ -97,9 +98,13 @@ class _Child:
         """Hold the job, and what it started, to its limits."""
         self.outside = self.outside or processes.outside(self.pid)
         whole = processes.descendants(self.outside) if self.bounds.user_code else [self.outside]
-        self.peak_bytes = max(self.peak_bytes, processes.resident(whole, self.memory_bytes))
+        self.peak_bytes = max(self.peak_bytes, resources.resident(whole, self.memory_bytes))
         if self.peak_bytes > self.memory_bytes:
             self.kill("memory")
+        elif resources.written(whole) > self.written_bytes:
+            self.kill("written")
+        elif len(whole) > resources.MOST_PROCESSES:
+            self.kill("processes")
         elif time.monotonic() > self.deadline:
             self.kill("timeout")
 
@@ -167,6 +172,7 @@ def _child_process(child: _Child, private: tuple[int, ...], ready: Ready) -> Non
     else:
         os.chdir(scratch)
     try:
+        resources.hold(child.memory_bytes, child.written_bytes)
         ready.enter()
         run_job(folder)
         status = 0

@@ -127,26 +127,6 @@ def end_strays(mine: set[int]) -> None:
                 os.waitpid(pid, 0)
 
 
-def resident(pids: list[int], limit: int) -> int:
-    """Return the bytes of memory that processes hold; pages that several share count once, where it matters for the limit."""
-    held = sum(map(_resident, pids))
-    return sum(map(_share, pids)) if held > limit and len(pids) > 1 else held
-
-
-def _resident(pid: int) -> int:
-    with contextlib.suppress(OSError, ValueError, IndexError):  # it may have just ended
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    return 0
-
-
-def _share(pid: int) -> int:
-    """Return what a process holds, of pages that it shares its share alone."""
-    with contextlib.suppress(OSError, ValueError, StopIteration):
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) * 1024
-    return _resident(pid)
-
-
 def descendants(pid: int) -> list[int]:
     """Return the processes that come of one, by what `/proc` calls them, itself first."""
     found = [pid]

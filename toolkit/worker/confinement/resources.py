@@ -1,0 +1,65 @@
+"""What a job may take of this machine: memory, as the system refuses it at once, and space on the disk."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+from pathlib import Path
+
+# Memory that engines set aside and never touch counts for the system, and not for the job's limit: stacks of threads (8 MB each), arenas of malloc.
+# Most of it was seen in ai-edge-quantizer, 252 MB on two cores with 16 threads, then in TensorFlow, 177 MB. Threads come with the cores.
+_UNTOUCHED_BYTES = 1_000_000_000
+_UNTOUCHED_OF_A_CORE_BYTES = 64_000_000
+MOST_PROCESSES = 1000  # of the user's code; a pool has as many as there are cores
+
+
+def hold(memory_bytes: int, written_bytes: int) -> None:
+    """Have the system refuse this process, and each that it starts, memory beyond its limit, larger files than it may write, and an image of a crash.
+
+    What this process has already, by the engine's import, is not counted.
+    """
+    cores = os.cpu_count() or 1
+    data = _data_bytes() + memory_bytes + _UNTOUCHED_BYTES + cores * _UNTOUCHED_OF_A_CORE_BYTES
+    for what, most in ((resource.RLIMIT_DATA, data), (resource.RLIMIT_FSIZE, written_bytes), (resource.RLIMIT_CORE, 0)):
+        hard = resource.getrlimit(what)[1]
+        value = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(what, (value, value))
+
+
+def _data_bytes() -> int:
+    """Return the bytes of private memory that this process may write to, touched or not."""
+    return int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()
+
+
+def resident(pids: list[int], limit: int) -> int:
+    """Return the bytes of memory that processes hold; pages that several share count once, where it matters for the limit."""
+    held = sum(map(_resident, pids))
+    return sum(map(_share, pids)) if held > limit and len(pids) > 1 else held
+
+
+def written(pids: list[int]) -> int:
+    """Return the bytes that processes, and what has ended of what they started, have had written to files."""
+    return sum(map(_written, pids))
+
+
+def _resident(pid: int) -> int:
+    with contextlib.suppress(OSError, ValueError, IndexError):  # it may have just ended
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
+    return 0
+
+
+def _share(pid: int) -> int:
+    """Return what a process holds, of pages that it shares its share alone."""
+    found = _field(Path(f"/proc/{pid}/smaps_rollup"), "Pss:")
+    return _resident(pid) if found is None else found * 1024
+
+
+def _written(pid: int) -> int:
+    return _field(Path(f"/proc/{pid}/io"), "write_bytes:") or 0
+
+
+def _field(file: Path, name: str) -> int | None:
+    with contextlib.suppress(OSError, ValueError):
+        return next((int(line.split()[1]) for line in file.read_text().splitlines() if line.startswith(name)), None)
+    return None
