@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pickle
+import re
+import signal
 import socket
 import subprocess
 import sys
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +22,14 @@ import pytest
 
 from tests.attacks import reaching
 from toolkit.access import is_confined
+from toolkit.errors import EdgeToolkitError, LimitReached, RequestError, WorkerOutOfMemory, WorkerWroteTooMuch
 from toolkit.executor import Executor
 from toolkit.jobs import Engine, Job
 from toolkit.limits import Limits
+from toolkit.permissions import Permissions
 from toolkit.settings import Settings
 from toolkit.worker.confinement import ability
+from toolkit.worker.confinement.processes import enclosable
 from toolkit.worker.shards import ShardWriter
 
 HERE = Path(__file__).parent
@@ -169,3 +178,191 @@ def test_a_model_reaches_nothing_that_its_job_does_not_name(settings, places, jo
         Path(places[name]).read_text() == "theirs"
         for name in ("secret", "movable", "cut", "cut_by_opening", "modes", "input")
     )
+
+
+def code(tmp_path: Path, body: str, name: str = "mine.py") -> Path:
+    """Write a metric with this body into a folder of its own, and return its file."""
+    (tmp_path / "project").mkdir(exist_ok=True)
+    file = tmp_path / "project" / name
+    file.write_text(
+        "import os, socket, subprocess, sys, time\ndef metric(outputs, labels, **said):\n    "
+        + body.replace("\n", "\n    ")
+    )
+    return file
+
+
+def failure(settings: Settings, asked: Job) -> EdgeToolkitError:
+    with Executor(settings) as executor, pytest.raises(EdgeToolkitError) as caught:
+        executor.run(asked)
+    return caught.value
+
+
+@NEEDS
+@pytest.mark.parametrize(
+    ("body", "flag"),
+    [
+        ("open(said['secret']).read(); return 1.0", "--allow-read {secret}"),
+        ("socket.create_connection(('127.0.0.1', int(said['tcp']))); return 1.0", "--allow-"),
+    ],
+)
+def test_the_users_own_code_is_told_what_allows_it(settings, places, job, tmp_path, body, flag):
+    """It reads its own folder, and is refused the rest with the flag that would allow it."""
+    asked = job(code(tmp_path, body), user_code=True, secret=places["secret"], tcp=str(places["tcp"]))
+
+    error = failure(settings, asked)
+
+    assert isinstance(error, RequestError)
+    assert "PermissionError" in error.problem
+    assert flag.format(**places) in error.hint
+
+
+@NEEDS
+def test_the_users_own_code_reaches_what_is_allowed(settings, places, job, tmp_path):
+    """Its own folder, a file that is named, the network, and processes of its own that hand over what they computed."""
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / "beside.py").write_text("NUMBER = 1.0")
+    body = """from beside import NUMBER
+open(said['secret']).read()
+socket.create_connection(('127.0.0.1', int(said['tcp']))).close()
+import multiprocessing
+with multiprocessing.get_context('fork').Pool(2) as pool:
+    assert pool.map(abs, [-1, -2]) == [1, 2]
+subprocess.run([sys.executable, '-c', 'print(1)'], check=True)
+return NUMBER"""
+    allowing = replace(settings, permissions=Permissions((Path(places["secret"]),), network=True))
+
+    with Executor(allowing) as executor:
+        (entry,) = executor.run(
+            job(code(tmp_path, body), user_code=True, secret=places["secret"], tcp=str(places["tcp"]))
+        )
+
+    assert entry.result["score"] == 1.0
+
+
+def running(text: str) -> list[int]:
+    """Return the processes whose command holds this text."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
+                if text.encode() in (entry / "cmdline").read_bytes().split(b"\0") and state != "Z":
+                    found.append(int(entry.name))
+    return found
+
+
+DAEMON = """
+def daemon():
+    if os.fork():
+        return
+    os.setsid()
+    if os.fork():
+        os._exit(0)
+    os.execvp('sleep', ['sleep', said['seconds']])
+for _ in range(5):
+    daemon()
+subprocess.Popen(['sleep', said['seconds']], start_new_session=True)
+time.sleep(0.3)
+"""
+
+
+@pytest.fixture
+def seconds() -> str:
+    """Return a number of seconds to sleep that nobody else sleeps."""
+    return f"3600.{uuid.uuid4().int % 10**12:012}"
+
+
+@pytest.mark.parametrize("ends", ["return 1.0", "os.abort()", "time.sleep(600)"])
+def test_what_a_job_started_ends_with_it(settings, job, tmp_path, seconds, ends):
+    """Sessions of their own, and orphans: when the executor has the job's end, none is left, however it ended."""
+    asked = job(code(tmp_path, DAEMON + ends), user_code=True, limits=Limits(timeout_s=6), seconds=seconds)
+
+    with Executor(settings) as executor:
+        (outcome,) = executor.outcomes([asked])
+        left = running(seconds)
+
+    assert left == []
+    assert isinstance(outcome, EdgeToolkitError) == (ends != "return 1.0")
+
+
+HOST = """
+import pickle, sys
+from toolkit.errors import EdgeToolkitError, LimitReached, RequestError, WorkerOutOfMemory, WorkerWroteTooMuch
+from toolkit.executor import Executor
+from toolkit.settings import Settings
+home, job = pickle.loads(sys.stdin.buffer.read())
+with Executor(Settings(home=home, offline=True)) as executor:
+    executor.run(job)
+"""
+
+
+def worker_of(host: int) -> int:
+    (pid,) = (int(each) for each in Path(f"/proc/{host}/task/{host}/children").read_text().split())
+    return pid
+
+
+@pytest.mark.skipif(
+    not enclosable(), reason="no namespace of processes here: what a killed worker's job started may stay"
+)
+@pytest.mark.parametrize("killed", ["host", "worker", "first of the namespace"])
+def test_nothing_is_left_when_nobody_can_clean_up(settings, job, tmp_path, seconds, killed):
+    """SIGKILL, which no process sees coming."""
+    asked = job(code(tmp_path, DAEMON + "time.sleep(600)"), user_code=True, seconds=seconds)
+    (tmp_path / "asked").write_bytes(pickle.dumps((settings.home, asked)))
+    with open(tmp_path / "asked", "rb") as told:
+        host = subprocess.Popen([sys.executable, "-c", HOST], stdin=told, stderr=subprocess.DEVNULL)
+    until(lambda: len(running(seconds)) >= 6)
+    victims = {"host": host.pid, "worker": worker_of(host.pid)}
+    victims["first of the namespace"] = worker_of(victims["worker"])
+
+    os.kill(victims[killed], signal.SIGKILL)
+
+    until(lambda: not running(seconds))
+    host.wait(30)
+    assert killed == "host" or host.returncode != 0
+
+
+def until(is_so: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_processes_without_number_are_few(settings, job, tmp_path, seconds):
+    """A job that does nothing but start others is ended, with all of them."""
+    body = "while True:\n    if os.fork() == 0:\n        os.execvp('sleep', ['sleep', said['seconds']])"
+
+    error = failure(settings, job(code(tmp_path, body), user_code=True, limits=Limits(timeout_s=100), seconds=seconds))
+
+    assert isinstance(error, LimitReached)
+    assert running(seconds) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "error", "says"),
+    [
+        ("bytearray(10**11); return 1.0", WorkerOutOfMemory, "its limit is 200 MB"),
+        ("return float(sum(map(len, [bytearray(10**8) for _ in range(100)])))", WorkerOutOfMemory, "limit"),
+        (
+            "open('large', 'wb').write(bytes(5 * 10**7)); return 1.0",
+            WorkerWroteTooMuch,
+            "File too large|more than its limit",
+        ),
+        (
+            "for name in range(10**6):\n    open(str(name), 'wb').write(bytes(10**6))",
+            WorkerWroteTooMuch,
+            "more than its limit of 40 MB",
+        ),
+    ],
+)
+def test_a_job_cannot_take_the_machine_before_anybody_looks(settings, job, tmp_path, body, error, says):
+    """Memory that is asked for at once is refused at once, and so is a large file; many small files end the job."""
+    limits = Limits(timeout_s=60, memory_bytes=200_000_000, written_bytes=40_000_000)
+    began = time.monotonic()
+
+    raised = failure(settings, job(code(tmp_path, body), user_code=False, limits=limits))
+
+    assert type(raised) is error
+    assert re.search(says, raised.problem)
+    assert time.monotonic() - began < 60
