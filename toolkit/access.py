@@ -84,7 +84,7 @@ def advice(job: Job, access: Access, said: str) -> str | None:
         return None
     offline = not access.network and _NO_NETWORK.search(said) is not None
     refused = [line for line in said.splitlines() if _REFUSED.search(line)]
-    if not (refused or offline):
+    if not (refused or offline) or "--allow-" in said:  # what the user's code raised says it by itself
         return None
     outside = [path for line in refused for path in _PLACE.findall(line) if _is_outside(path, access)]
     if may_be_allowed(job):
