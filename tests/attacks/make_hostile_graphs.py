@@ -492,6 +492,16 @@ def version_1():
 
     of_version_1("restore_saves", "SaveV2 (writes files)", change=saves)
 
+    def variable(meta):
+        meta.collection_def["local_variables"].bytes_list.value.append(b"\xff\xff\xff")
+
+    of_version_1("damaged_variable", "what it says of a variable cannot be read", change=variable)
+
+    def asset(meta):
+        meta.collection_def["saved_model_assets"].any_list.value.add().value = b"\xff\xff"
+
+    of_version_1("damaged_asset", "what it says of an asset cannot be read", change=asset)
+
     def elsewhere(meta):
         _constant(meta.graph_def, "elsewhere", place("part/kept"))
         (read,) = (node for node in meta.graph_def.node if node.op == "RestoreV2")

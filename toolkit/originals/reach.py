@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from toolkit.errors import InvalidSource
 from toolkit.originals.graphs.calls import TOP, Calls, Run
 from toolkit.originals.graphs.cut import attribute, node_of, spelled
 from toolkit.originals.operators import NOT_KNOWN, ON_CONDITION, SAVER, ability, kinds
@@ -224,11 +225,8 @@ def assets_of(meta: Any) -> list[Any]:
         return list(meta.asset_file_def)
     from toolkit.originals.messages import message
 
-    found = []
-    for held in meta.collection_def["saved_model_assets"].any_list.value:
-        found.append(message("protobuf.meta_graph", "AssetFileDef"))
-        held.Unpack(found[-1])
-    return found
+    held = meta.collection_def["saved_model_assets"].any_list.value
+    return [_filled(message("protobuf.meta_graph", "AssetFileDef"), one.value, "an asset") for one in held]
 
 
 def text_of(constant: Any) -> str:
@@ -273,10 +271,22 @@ def _initializers(variables: Iterable[bytes]) -> list[str]:
 
     found = []
     for content in variables:
-        definition = message("framework.variable", "VariableDef")
-        definition.ParseFromString(content)
+        definition = _filled(message("framework.variable", "VariableDef"), content, "a variable")
         found += [name for name in (definition.initializer_name, definition.initial_value_name) if name]
     return found
+
+
+def _filled(into: Any, content: bytes, what: str) -> Any:
+    """Return a message, filled from bytes of a collection; InvalidSource where they are damaged."""
+    from google.protobuf.message import DecodeError
+
+    try:
+        into.ParseFromString(content)
+    except DecodeError as error:
+        raise InvalidSource(
+            f"the graph is damaged: what it says of {what} cannot be read", "save the model again"
+        ) from error
+    return into
 
 
 def _functions_of(held: Any) -> list[str]:
