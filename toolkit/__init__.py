@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+TYPE_CHECKING = False  # as `typing` says it, which is slow to import, and too much where memory is short
+if TYPE_CHECKING:
+    from typing import Any
 
 __version__ = "0.1.0"
 
@@ -25,6 +26,8 @@ _VERBS = {
 
 def __getattr__(name: str) -> Any:
     """Import a verb when it is first used: a worker mounts this package in interpreters that hold nothing of the host's."""
+    import importlib
+
     if name in _VERBS:
         return getattr(importlib.import_module(_VERBS[name]), name)
     raise AttributeError(f"module 'toolkit' has no attribute {name!r}")

@@ -7,12 +7,12 @@ shape and kind of numbers, which is said), or by the user's word, `--rename THEI
 from __future__ import annotations
 
 import difflib
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from toolkit import printable
 from toolkit.conversion import Artifact
 from toolkit.errors import RequestError, suggestion
 from toolkit.runtime import Called
@@ -81,7 +81,7 @@ def _said(path: Path, renames: Sequence[str], theirs: Mapping[str, Specs], ours:
                 problems.append(f"--rename {text!r}: {name!r} is said of another one already; each once would be right")
             names[side][own] = name
     if problems:
-        raise RequestError("\n".join(problems))
+        raise RequestError(printable.lines(problems))
     return names
 
 
@@ -151,9 +151,9 @@ def _require_same(
     if problems:
         hint = "convert it with the signature of its original, so that both have the same names"
         if proposed:
-            said = " ".join(f"--rename {shlex.quote(f'{own}={name}')}" for own, name in proposed)
+            said = printable.command(word for own, name in proposed for word in ("--rename", f"{own}={name}"))
             hint = f"if these are the same, say so: {said}; else {hint}"
-        raise RequestError("\n".join(problems), hint)
+        raise RequestError(printable.lines(problems), hint)
 
 
 def _proposed(theirs: Specs, ours: Specs) -> list[tuple[str, str]]:

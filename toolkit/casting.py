@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from toolkit import printable
 from toolkit.errors import Unconvertible
 from toolkit.originals.dtypes import ADVICE
 
@@ -47,9 +48,8 @@ def _cast(opened: Source, wrong: Mapping[str, str]) -> str:
     names = [spec["name"] for spec in inputs]
     fed = ", ".join(f'{name}=tf.cast({name}, "{wrong[name]}")' if name in wrong else f"{name}={name}" for name in names)
     given = ", ".join(
-        f'"{spec["name"]}": '
-        + (f'tf.cast(y["{spec["name"]}"], "float32")' if spec["name"] in wrong else f'y["{spec["name"]}"]')
-        for spec in outputs
+        f"{name}: " + (f'tf.cast(y[{name}], "float32")' if spec["name"] in wrong else f"y[{name}]")
+        for spec, name in ((spec, printable.literal(spec["name"])) for spec in outputs)
     )
     said = ", ".join(
         f"tf.TensorSpec({_shape(spec['shape'])}, {_dtype(spec, wrong)}, {spec['name']!r})" for spec in inputs
@@ -57,12 +57,12 @@ def _cast(opened: Source, wrong: Mapping[str, str]) -> str:
     lines = [
         "import tensorflow as tf",
         "new = tf.Module()",
-        f'new.old = tf.saved_model.load("{opened.path}")',
-        f'f = new.old.signatures["{opened.key}"]',
+        f"new.old = tf.saved_model.load({printable.literal(str(opened.path))})",
+        f"f = new.old.signatures[{printable.literal(opened.key)}]",
         f"new.f = tf.function(lambda {', '.join(names)}: (lambda y: {{{given}}})(f({fed})), input_signature=[{said}])",
-        f'tf.saved_model.save(new, "{opened.path.name}_float32", signatures=new.f)',
+        f"tf.saved_model.save(new, {printable.literal(f'{opened.path.name}_float32')}, signatures=new.f)",
     ]
-    return "save it with a cast at its ends, and build that:\n" + "\n".join(lines)
+    return printable.lines(["save it with a cast at its ends, and build that:", *lines])
 
 
 def _dtype(spec: Mapping[str, Any], wrong: Mapping[str, str]) -> str:

@@ -31,18 +31,22 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticKnownError
 
-from toolkit import config, registry, task_metrics
+from toolkit import config, printable, registry, task_metrics
 from toolkit.errors import EdgeToolkitError, InvalidSamples, RequestError, suggestion
 from toolkit.jobs import Engine, Job, Output
 from toolkit.output_kinds import KindName
 
-WHERE_SAMPLES_COME_FROM = (
-    "write calibration/mine.toml:\n"
-    "    [reader]\n"
-    '    kind = "arrays"\n'
-    '    path = "samples.npz"\n'
-    "  and pass --calibration calibration/mine.toml (an .npz, a .csv, a folder of images or of wav files, and "
-    "package.module:function can be passed as they are)"
+WHERE_SAMPLES_COME_FROM = printable.lines(
+    [
+        "write calibration/mine.toml:",
+        "    [reader]",
+        '    kind = "arrays"',
+        '    path = "samples.npz"',
+        (
+            "  and pass --calibration calibration/mine.toml (an .npz, a .csv, a folder of images or of wav files, "
+            "and package.module:function can be passed as they are)"
+        ),
+    ]
 )
 """What to do where samples are missing: the hint of whoever misses them."""
 
@@ -354,7 +358,7 @@ def _refuse_missing(paths: Mapping[str, Path]) -> None:
     """Raise RequestError with a line for each path that is not there and the closest name that is."""
     problems = [f"{said}: {_missing(path)}" for said, path in paths.items() if not path.exists()]
     if problems:
-        raise RequestError("\n".join(problems))
+        raise RequestError(printable.lines(problems))
 
 
 def _missing(path: Path) -> str:

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from toolkit import environments, outputs
+from toolkit import environments, outputs, printable
 from toolkit.executor import Executor
 from toolkit.jobs import Engine, Job, Output
 from toolkit.model_explorer import NODE_DATA, node_data
+from toolkit.printable import Text
 from toolkit.runtime import HOST_RUNTIME
 from toolkit.store import Entry
 
@@ -127,7 +128,7 @@ class Drift:
         """Return plain JSON: the rows as the worker measured them, and the ranking by tensor name; "inf" stands for infinity."""
         return {**self.found, "ranking": [layer.tensor for layer in self.ranking()]}
 
-    def text(self) -> str:
+    def text(self) -> Text:
         """Return the table for people, and below it what could not be looked into."""
         ranks = {layer.tensor: place for place, layer in enumerate(self.ranking(), 1)}
         rows = [("rank", *_COLUMNS), *((str(ranks.get(each.tensor, "")), *_cells(each)) for each in self.layers)]
@@ -148,7 +149,7 @@ class Drift:
         for of, names in (("the artifact", self.unmatched["model"]), ("the float file", self.unmatched["floats"])):
             notes += [f"without a counterpart, of {of}: {name}" for name in names]
         about = "isolated, cumulative, at output: SQNR in dB; at output: if only this layer erred; worst: sample of the least SQNR"
-        return "\n".join([*lines, "", f"{self.samples} samples. {about}", *notes])
+        return printable.lines([*lines, "", f"{self.samples} samples. {about}", *notes])
 
 
 def layers_job(
@@ -227,7 +228,7 @@ def _cells(layer: Layer) -> tuple[str, ...]:
     own = layer.isolated
     name = layer.tensor if len(layer.tensor) <= _NAMED else f"…{layer.tensor[1 - _NAMED :]}"
     return (
-        f"{layer.operator} {name}",
+        printable.name(f"{layer.operator} {name}"),
         layer.dtype,
         "-" if own is None else f"{own.sqnr_db:.1f}",
         f"{layer.cumulative.sqnr_db:.1f}",

@@ -33,6 +33,9 @@ import errno
 import os
 from collections.abc import Iterable
 
+from toolkit import printable
+from toolkit.printable import Text
+
 _TREE: dict[str, type[EdgeToolkitError]] = {}
 _LONGEST_CHAIN = 8  # exceptions of one chain that are told; a person reads no more
 _LONGEST_LINE = 1000  # characters of one exception
@@ -40,20 +43,28 @@ _MOST_READ = 10_000  # characters of a message that are looked at; converters pu
 
 
 class EdgeToolkitError(Exception):
-    """Base of all errors that reach a user: `problem` (who: what; what would be right) and `hint` (the next action)."""
+    """Base of all errors that reach a user: `problem` (who: what; what would be right) and `hint` (the next action).
+
+    Both are made fit to be printed, so names may stand in them as they are. A text is one line; several lines are a `printable.lines`.
+    """
 
     exit_status = 3
 
     def __init__(self, problem: str, hint: str | None = None) -> None:
         super().__init__(problem, hint)
-        self.problem = problem
-        self.hint = hint
+        self.problem = printable.line(problem)
+        self.hint = None if hint is None else printable.line(hint)
 
     def __init_subclass__(cls) -> None:
         _TREE[cls.__name__] = cls
 
+    @property
+    def text(self) -> Text:
+        """The problem, and below it the hint."""
+        return printable.lines([self.problem, *([printable.together("  hint: ", self.hint)] if self.hint else [])])
+
     def __str__(self) -> str:
-        return self.problem if self.hint is None else f"{self.problem}\n  hint: {self.hint}"
+        return self.text
 
 
 class RequestError(EdgeToolkitError):
@@ -73,14 +84,14 @@ class InvalidConfig(RequestError):
     """A TOML file with mistakes: one line each, all of them at once."""
 
     def __init__(self, path: object, problems: Iterable[str], hint: str | None = None) -> None:
-        super().__init__("\n".join(f"{path}: {problem}" for problem in problems), hint)
+        super().__init__(printable.lines(printable.together(f"{path}: ", problem) for problem in problems), hint)
 
 
 class DamagedFile(RequestError):
     """A file that is not what it should be, one line for each thing that is wrong: cut, changed, of another shape, no plain file."""
 
     def __init__(self, path: object, problems: Iterable[str], hint: str | None = None) -> None:
-        super().__init__("\n".join(f"{path}: {problem}" for problem in problems), hint)
+        super().__init__(printable.lines(printable.together(f"{path}: ", problem) for problem in problems), hint)
 
 
 class InvalidSource(RequestError):
@@ -154,11 +165,23 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     return (f"did you mean {close[0]!r}? " if close else "") + f"known: {', '.join(names) or 'none'}"
 
 
-def revive(kind: str, problem: str, hint: str | None) -> EdgeToolkitError:
-    """Return the error of class `kind` that a worker reported; an unknown class becomes `WorkerRefused`."""
+def revive(who: str, kind: str, problem: str, hint: str | None) -> EdgeToolkitError:
+    """Return the error of class `kind` that a worker reported of the job `who`; an unknown class becomes `WorkerRefused`.
+
+    Its lines are the worker's, which may not be honest: each but the first is set in, so that none looks like one of ours.
+    """
     error = EdgeToolkitError.__new__(_TREE.get(kind, WorkerRefused))
-    EdgeToolkitError.__init__(error, problem, hint)
+    subject = "" if problem.startswith(who) else f"{who}: "
+    told = printable.together(subject, printable.set_in(problem[:_MOST_READ]))
+    EdgeToolkitError.__init__(error, told, None if hint is None else printable.set_in(hint[:_MOST_READ]))
     return error
+
+
+def prefixed(subject: str, error: EdgeToolkitError) -> EdgeToolkitError:
+    """Return an error of the same class whose problem has `subject` before it."""
+    another = EdgeToolkitError.__new__(type(error))
+    EdgeToolkitError.__init__(another, printable.together(subject, error.problem), error.hint)
+    return another
 
 
 def causes(exception: BaseException) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from toolkit import linting, stability
+from toolkit import linting, printable, stability
 from toolkit.api import artifact_at
 from toolkit.attribution import Attribution
 from toolkit.attribution.searching import attribute, samples_of
@@ -17,6 +17,7 @@ from toolkit.errors import RequestError
 from toolkit.executor import Executor
 from toolkit.jobs import Engine, Job, Output
 from toolkit.opening import Samples, draw, executing, make_environments, open_model, profiles_of
+from toolkit.printable import Text
 from toolkit.recipe import FLOAT, Recipe, estimator
 from toolkit.reference_kernels import WRONG, without_them
 from toolkit.settling import settle
@@ -40,9 +41,11 @@ class Examined:
         tried = None if self.suggestion is None else self.suggestion.to_json()
         return {**self.drift.to_json(), "suggestion": tried}
 
-    def text(self) -> str:
+    def text(self) -> Text:
         """Return the tables for people."""
-        return "\n\n".join([self.drift.text(), *([self.suggestion.text()] if self.suggestion else [])])
+        return printable.lines(
+            [self.drift.text(), *([self.suggestion.text()] if self.suggestion else [])], between="\n\n"
+        )
 
 
 def lint(original: Original, samples: Samples, *, executor: Executor | None = None) -> list[Mapping[str, Any]]:

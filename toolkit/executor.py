@@ -18,9 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from toolkit import printable
 from toolkit.access import Access, access_of, advice
 from toolkit.environments import preload
-from toolkit.errors import EdgeToolkitError, WorkerError, WorkerTimeout
+from toolkit.errors import EdgeToolkitError, RequestError, WorkerError, WorkerTimeout, prefixed
 from toolkit.files.whole import storage_failed
 from toolkit.job_graph import Goal, Graph
 from toolkit.jobs import Engine, Job, Output, key, path_digest
@@ -294,7 +295,7 @@ class Executor:
         except EdgeToolkitError as error:
             said = "\n".join(filter(None, (error.problem, error.hint, last_lines(claim.folder / "log"))))
             advised = advice(job, self._access(job), said)
-            error.hint = "\n        ".join(filter(None, (error.hint, advised))) or None
+            error.hint = printable.lines(filter(None, (error.hint, advised)), between="\n        ") or None
             self._fail(job, claim, error)
         else:
             self._finish(job, entry, "finished")
@@ -304,7 +305,7 @@ class Executor:
         for number, running in list(self._running.items()):
             if running.worker is worker:
                 del self._running[number]
-                about = type(error)(f"{running.job.title}: {error.problem}", error.hint)
+                about = prefixed(f"{running.job.title}: ", error)
                 self._fail(running.job, running.claim, about)
         for number, running in list(self._leaving.items()):
             if running.worker is worker:
@@ -320,7 +321,8 @@ class Executor:
             return
         kept = claim.fail()
         if isinstance(error, WorkerError) and kept is not None:
-            error.hint = "\n        ".join(filter(None, (error.hint, f"the job is kept in {kept}")))
+            said = f"the job is kept in {kept}"
+            error.hint = printable.lines([error.hint, f"        {said}"] if error.hint else [said])
         self._end(job, error)
 
     def _end(self, job: Job, error: EdgeToolkitError) -> None:
@@ -340,6 +342,7 @@ class Executor:
             digests = {}
             for name, source in job.inputs.items():
                 if isinstance(source, Path):
+                    _require_utf8(source.absolute())
                     digests[name] = path_digest(source)
                 else:
                     earlier, part = (source.job, source.name) if isinstance(source, Output) else (source, "")
@@ -353,3 +356,10 @@ class Executor:
         if isinstance(source, Output):
             return self._graph.entries[source.job].out / source.name
         return self._graph.entries[source].out
+
+
+def _require_utf8(path: Path) -> None:
+    """Raise RequestError for a path that no engine's own code could open."""
+    if not printable.is_utf8(str(path)):
+        hint = "rename it, or make a link to it; both it and the folders above it need names in UTF-8"
+        raise RequestError(f"{path}: is not UTF-8", hint)

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, FiniteFloat, model_validator
 
-from toolkit import config, registry
+from toolkit import config, printable, registry
 from toolkit.errors import InvalidConfig, InvalidSamples, suggestion
 from toolkit.jobs import Engine, Job, Output
 
@@ -190,7 +190,9 @@ def refuse_severe(findings: Iterable[Mapping[str, Any]]) -> None:
     severe = [found for found in findings if found["severity"] == SEVERE]
     if severe:
         raise InvalidSamples(
-            "\n".join(f"{found['message']} [{found['code']}]\n    {found['fix']}" for found in severe),
+            printable.lines(
+                line for found in severe for line in (f"{found['message']} [{found['code']}]", f"    {found['fix']}")
+            ),
             "a finding that is known and right can be accepted with its reason: --limits FILE, see docs/calibration.md",
         )
 

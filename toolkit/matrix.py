@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from toolkit import source
 from toolkit.chain import Model
 from toolkit.conversion import Artifact
-from toolkit.errors import EdgeToolkitError, RequestError, revive
+from toolkit.errors import EdgeToolkitError, RequestError, prefixed
 from toolkit.executor import Executor
 from toolkit.opening import OTHERS, Samples, Sets, draw, open_model
 from toolkit.recipe import Recipe
@@ -109,9 +109,7 @@ class Sizes:
         for model, trial in zip(self.others, trials, strict=True):
             (outcome,) = attempts_of(model, [trial], executor, began)
             if isinstance(outcome, EdgeToolkitError):
-                return revive(
-                    type(outcome).__name__, f"{target.name} at {model.source.size}: {outcome.problem}", outcome.hint
-                )
+                return prefixed(f"{target.name} at {model.source.size}: ", outcome)
             found[model.source.size] = outcome
         self._found[_name(target, attempt.artifact)] = found
         return replace(together(found), candidates=attempt.candidates, seconds=time.monotonic() - began)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from toolkit import printable
 from toolkit.bundle import kept_artifact
 from toolkit.errors import EdgeToolkitError
 from toolkit.opening import OTHERS, Samples, Sets
@@ -78,12 +78,12 @@ class Request:
         )
 
     def _about(self, verb: str, artifact: Path, *more: str) -> str:
-        source = ["--source", str(self.original.path), "--target", self.target]
-        return _text([verb, str(artifact), *source, *self._sets(), *self._model(), *more])
+        source = ["--source", _place(self.original.path), "--target", self.target]
+        return _text([verb, _place(artifact), *source, *self._sets(), *self._model(), *more])
 
     def _build(self, scheme: str) -> str:
         named = ["--target", self.target, "--scheme", scheme]
-        return _text(["build", str(self.original.path), *named, *self._sets(), *self._model(), *self._judging()])
+        return _text(["build", _place(self.original.path), *named, *self._sets(), *self._model(), *self._judging()])
 
     def _judging(self) -> Iterator[str]:
         """Yield what was said of how to judge, as flags of `build` and `verify`."""
@@ -137,4 +137,9 @@ def _model(original: Original) -> Iterator[str]:
 
 
 def _text(words: list[str]) -> str:
-    return shlex.join(["edge-toolkit", *words])
+    return printable.command(["edge-toolkit", *words])
+
+
+def _place(path: Path) -> str:
+    """Return a path that no command line takes for an option."""
+    return f"./{path}" if str(path).startswith("-") else str(path)

@@ -5,6 +5,7 @@ change colours or write a second line that looks like a verdict; in a CI log a l
 prints lays out lines of our own, and everything inside of a line passes through here:
 
     lines(["digits: NOT PASSED", f"  {output}  0.3"])     a text of two lines, whatever `output` is called
+    together("who: ", problem)                            the same with another text before its first line
     line(name)     name(name)     one line; a name, cut to what a row of a table holds
     command(["edge-toolkit", "inspect", path])            for a shell to paste
     markdown(text)     code(name)                         inside of a line of Markdown
@@ -38,8 +39,14 @@ _COMMAND = re.compile(r"^( *):(?=:)")
 _HASHES = re.compile(r"#(?=#\w*\[)")
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
-_MEANT = re.compile(r"[\\`*\[\]<>|~&!(){}]|(?<![^\W_])_|_(?![^\W_])")  # `_` inside of a word means nothing (GFM 6.2)
+_LITERAL = {**_SHORT, "\\": "\\\\", '"': '\\"'}
+# GFM: `_` inside of a word and `*` between spaces mean nothing (6.2), nor a bracket that neither begins a line nor has something behind it (6.3);
+# what begins a line may begin a block (4, 5).
+_MEANT = re.compile(r"[\\`|~]|(?<![^\W_])_|_(?![^\W_])|(?<=\S)\*|\*(?=\S)|\](?=[(\[])|^[#>+\-=\[]")
+_NUMBER = re.compile(r"^(\d+)([.)])")
+_ENTITY = re.compile(r"&(?=#?\w+;)")
 _CALLS = re.compile(r"([@#])(?=\w)")  # @someone, #12
+_SPACES = re.compile(r"^ +|(?<= ) +| +$")
 _FORMULA = re.compile(r"[=+\-@\t\r]")  # OWASP, CSV injection: what spreadsheets take for a formula
 
 
@@ -68,9 +75,23 @@ def lines(parts: Iterable[str], *, indent: str = "", between: str = "\n") -> Tex
     return Text("\n".join(indent + each if each else each for each in text.split("\n"))) if indent else Text(text)
 
 
+def set_in(text: str, indent: str = "  ") -> Text:
+    """Return lines that somebody else laid out, a worker or an earlier report: all but the first are set in, so that none looks like one of ours."""
+    first, *others = text.split("\n")
+    return lines([first, *(each if each.startswith(indent) else indent + each for each in others)])
+
+
+def together(*parts: str) -> Text:
+    """Return parts beside each other: each is made one safe line, or is a `Text`, whose lines stay."""
+    return Text("".join(map(line, parts)))
+
+
 def name(text: object, most: int = LONGEST_NAME) -> Text:
-    """Return a name for a row of a table: one line, cut in its middle where it is longer than `most` characters."""
-    return line(text, most)
+    """Return a name for a row of a table: one line, cut in its middle where it is longer than `most` characters.
+
+    A space at its ends or behind another is an escape, so that no name looks like two columns of the table.
+    """
+    return line(_SPACES.sub(lambda match: "\\x20" * len(match.group()), line(text, most)), LONGEST_LINE)
 
 
 def escaped(text: str) -> str:
@@ -98,9 +119,15 @@ def command(words: Iterable[str]) -> Text:
     return Text(" ".join(map(_word, words)))
 
 
+def literal(text: str) -> str:
+    """Return a text in double quotes as Python and TOML read it, without a control character; of a lone surrogate TOML knows nothing."""
+    return '"' + "".join(_LITERAL.get(each) or _plain(each) for each in text) + '"'
+
+
 def markdown(text: object, most: int = LONGEST_LINE) -> str:
     """Return one line in which nothing is Markdown, HTML, a link, a mention or a reference (GitHub Flavored Markdown)."""
-    return _CALLS.sub(r"\1<!-- -->", _MEANT.sub(r"\\\g<0>", _flat(text, most)))
+    plain = _ENTITY.sub("&amp;", _flat(text, most).strip()).replace("<", "&lt;")
+    return _CALLS.sub(r"\1<!-- -->", _NUMBER.sub(r"\1\\\2", _MEANT.sub(r"\\\g<0>", plain)))
 
 
 def code(text: object, most: int = LONGEST_NAME, *, in_table: bool = False) -> str:
@@ -178,6 +205,18 @@ def _quoted(character: str) -> str:
         return character
     errors = "surrogateescape" if _is_byte(character) else "surrogatepass"
     return "".join(f"\\{byte:03o}" for byte in character.encode("utf-8", errors))
+
+
+def _plain(character: str) -> str:
+    number = ord(character)
+    if escaped(character) == character and character != "#":
+        return character
+    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
+
+
+def is_utf8(text: str) -> bool:
+    """Return whether a text can be written as UTF-8: a path that has bytes of another encoding (PEP 383) cannot, nor a lone surrogate."""
+    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _is_byte(character: str) -> bool:

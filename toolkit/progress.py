@@ -6,6 +6,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from toolkit import printable
 from toolkit.jobs import Job
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Progress:
 
             columns = (
                 SpinnerColumn(),
-                TextColumn("{task.description}"),
+                TextColumn("{task.description}", markup=False),
                 BarColumn(),
                 MofNCompleteColumn(),
                 TimeElapsedColumn(),
@@ -55,7 +56,7 @@ class Progress:
             self._bars = Progress(*columns, console=Console(stderr=True), transient=True)
             self._bars.start()
         if job not in self._tasks:
-            self._tasks[job] = self._bars.add_task(job.title, total=None)
+            self._tasks[job] = self._bars.add_task(printable.name(job.title), total=None)
         if progress is not None:
             self._bars.update(self._tasks[job], completed=progress[0], total=progress[1])
 
@@ -66,4 +67,5 @@ class Progress:
                 self._bars.stop()
                 self._bars = None
         if not self._live and seconds > _SHOWN_AFTER_S:
-            print(f"{job.title}: {what} after {seconds:.1f} s", file=sys.stderr, flush=True)
+            line = printable.line(f"{job.title}: {what} after {seconds:.1f} s")
+            print(line, file=sys.stderr, flush=True)

@@ -78,10 +78,10 @@ def edge_verify(
 def assert_passed(verdict: Verdict) -> None:
     """Raise AssertionError with the whole report where a verdict is not passed."""
     __tracebackhide__ = True
-    from toolkit import report
+    from toolkit import printable, report
 
     if not verdict.passed:
-        raise AssertionError(f"not passed\n{report.verdict_text(verdict)}")
+        raise AssertionError(printable.lines(["not passed", report.verdict_text(verdict)]))
 
 
 @dataclass
@@ -128,23 +128,26 @@ class Verifying:
 
     def _hold_against_baseline(self, verdict: Verdict, bundle: Path, allow: Path | None) -> None:
         __tracebackhide__ = True
-        from toolkit import baseline, report
+        from toolkit import baseline, printable, report
 
         path, must_exist = self._baseline_of(bundle.name)
         if self._test.config.getoption("--edge-update-baseline"):
             if not verdict.passed:
                 said = f"{path}: left as it is, because this release is not passed"
-                pytest.fail(f"{said}\n{report.verdict_text(verdict)}", pytrace=False)
+                pytest.fail(printable.lines([said, report.verdict_text(verdict)]), pytrace=False)
             path.parent.mkdir(parents=True, exist_ok=True)
             changes = baseline.update(bundle, path)
-            self._test.user_properties.append((_SAID, "\n  ".join([f"{path}:", *changes])))
+            self._test.user_properties.append(
+                (_SAID, printable.lines([f"{path}:", *(f"  {each}" for each in changes)]))
+            )
         elif os.path.lexists(path):  # whatever it is: what cannot be read is no baseline that is missing
             gate = baseline.check(bundle, path, allow)
             if gate.outcome != "passed":
-                said = "" if verdict.passed else f"\n{report.verdict_text(verdict)}"
-                pytest.fail(f"{path}: the gate is not passed\n{gate.text()}{said}", pytrace=False)
+                whole = [] if verdict.passed else [report.verdict_text(verdict)]
+                lines = printable.lines([f"{path}: the gate is not passed", gate.text(), *whole])
+                pytest.fail(lines, pytrace=False)
         elif must_exist:
-            pytest.fail(f"{path}: no such baseline; --edge-update-baseline writes it", pytrace=False)
+            pytest.fail(printable.line(f"{path}: no such baseline; --edge-update-baseline writes it"), pytrace=False)
 
     def _baseline_of(self, target: str) -> tuple[Path, bool]:
         """Return where the baseline of this call lies, and whether it must be there: where its folder was named."""

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError
 
-from toolkit import compare, metrics, saved_report, saved_runs, tasks
+from toolkit import compare, metrics, printable, saved_report, saved_runs, tasks
 from toolkit.bundle import LABELS, RUNS, saved_tasks
 from toolkit.compare import Context, Judgement, Measured
 from toolkit.errors import RequestError
 from toolkit.output_kinds.inferring import OutputKind
+from toolkit.printable import Text
 from toolkit.report import OUTCOMES, comparison_lines, number_text
 from toolkit.saved_runs import SUFFIX, SavedRun
 from toolkit.target.deciding import switched_off
@@ -55,17 +56,17 @@ class Compared:
             "comparisons": None if judged is None else [each.to_json() for each in judged.comparisons],
         }
 
-    def text(self) -> str:
+    def text(self) -> Text:
         """Return it for a terminal: every metric of every output, then what bounds say."""
         lines = [f"{self.reference.path} against {self.candidate.path}, {self.measured.samples} samples"]
         for each in self.measured.measurements:
             values = ", ".join(number_text(value, unit) for unit, value in each.values.items())
             worst = "" if each.worst_sample is None else f"worst sample {each.worst_sample}"
-            lines.append(f"  {each.output:<16} {each.metric:<15} {values:<40} {worst}".rstrip())
+            lines.append(f"  {printable.name(each.output):<16} {each.metric:<15} {values:<40} {worst}".rstrip())
         lines += [f"  {sentence}" for sentence in self.measured.findings]
         if self.judgement is not None:
             lines += [f"  {each}" for each in comparison_lines(self.judgement.comparisons)]
-        return "\n".join(lines)
+        return printable.lines(lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +110,10 @@ class Rejudged:
             "of_the_report": ["findings", "noise", "output_kinds", *(["own_tasks"] if self.has_own_tasks else [])],
         }
 
-    def text(self, width: int = 110) -> str:
+    def text(self, width: int = 110) -> Text:
         """Return it for a terminal."""
-        title = f"{self.report['target']}   {self.bundle}   by {self.bounds}"
+        names = map(printable.name, (self.report["target"], self.bundle, f"by {self.bounds}"))
+        title = "   ".join(names)
         lines = [
             f"{title:<{width - 14}}{OUTCOMES[self.outcome]}",
             f"  the build said {OUTCOMES[self.report['verdict']]}; {_OF_THE_REPORT}",
@@ -125,7 +127,7 @@ class Rejudged:
             for name, spent in self.report["budget"].items()
             if not saved_report.is_within(spent)
         ]
-        return "\n".join(lines)
+        return printable.lines(lines)
 
 
 _OF_THE_REPORT = "measured again and judged by these bounds; findings and noise are those of its report"

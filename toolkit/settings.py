@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
+from toolkit import printable
 from toolkit.errors import RequestError
 from toolkit.limits import Limits
 from toolkit.permissions import Permissions
@@ -76,7 +77,7 @@ class Settings:
     """`home` is the cache root; `pythons` maps an environment's name to the interpreter the user named for it.
 
     `limits` hold for each job, `permissions` for the user's own code. Beyond `cache_bytes` the finished jobs not used longest go. `say` takes one
-    short line of progress before each step that lasts; it may be called from several threads.
+    short line of progress before each step that lasts; it may be called from several threads. RequestError for a home that is not UTF-8.
     """
 
     home: Path = field(default_factory=default_home)
@@ -89,3 +90,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "home", self.home.absolute())
+        if not printable.is_utf8(str(self.home)):
+            raise RequestError(
+                f"{self.home}: is not UTF-8; a cache folder has to be",
+                "EDGE_TOOLKIT_HOME with another folder, or another current folder where it is relative",
+            )

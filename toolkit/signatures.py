@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import quote
 
-from toolkit import source
+from toolkit import printable, source
 from toolkit.conversion import Artifact
 from toolkit.errors import EdgeToolkitError, InvalidSource, RequestError, UnknownName
 from toolkit.executor import Executor
@@ -95,4 +94,4 @@ def on_its_own(key: str, targets: Iterable[str], judge: Callable[[], Mapping[str
 
 def folder_of(key: str) -> str:
     """Return the name of a signature's folder: its key, with "%" and two digits for what no file's name may have, for each key another."""
-    return quote(key, safe=" ()[],;=+@") if key.strip(".") else key.replace(".", "%2E") or "%"
+    return printable.file_name(key)

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-from toolkit import registry, sizes
+from toolkit import printable, registry, sizes
 from toolkit.errors import EdgeToolkitError, InvalidSource, LimitReached, RequestError, UnknownName, WorkerTimeout
 from toolkit.executor import Executor
 from toolkit.files.foreign import require_plain_tree
@@ -193,10 +193,12 @@ def said_of_limit(error: EdgeToolkitError, source: Source, what: str) -> EdgeToo
     if not isinstance(error, LimitReached):
         return error
     name = source.path.name
-    problem = error.problem if f" {name}:" in error.problem else f"{what} of {name}: {error.problem}"
+    problem = (
+        error.problem if f" {name}:" in error.problem else printable.together(f"{what} of {name}: ", error.problem)
+    )
     loops = [finding["message"] for finding in source.findings if finding["code"] == ENDLESS_LOOP]
     hints = [*(loops if isinstance(error, WorkerTimeout) else []), error.hint]
-    return type(error)(problem, "\n        ".join(filter(None, hints)) or None)
+    return type(error)(problem, printable.lines(filter(None, hints), between="\n        ") or None)
 
 
 def canonical_job(source: Source, samples: Output | None) -> Job:
@@ -241,7 +243,7 @@ def _refuse_reaching(original: Original, inspected: Mapping[str, Any]) -> None:
     lines = [f"{original.path}: {said[REACHES_OUTSIDE].rpartition('; ')[0]}: to run it is to let it do that"]
     lines += [f"{original.path}: {message}" for code, message in said.items() if code == UNKNOWN_OPERATORS]
     needed = [need for need in inspected["needs"] if need.startswith("--python source=")]
-    raise InvalidSource("\n".join(lines), "; ".join((ADVICE, *needed)))
+    raise InvalidSource(printable.lines(lines), "; ".join((ADVICE, *needed)))
 
 
 def _locate(original: Original) -> tuple[str, dict[str, Path]]:

@@ -8,13 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from toolkit import compare
+from toolkit import compare, printable
 from toolkit.conversion import Conversions
 from toolkit.drift import Drift
 from toolkit.errors import EdgeToolkitError, RequestError
 from toolkit.executor import Executor
 from toolkit.job_graph import Goal
 from toolkit.jobs import Job, Output
+from toolkit.printable import Text
 from toolkit.recipe import KeepFloat, Recipe, Variant
 from toolkit.runtime import Execution, run_job, run_of, signature_of_run
 from toolkit.signature import Signature
@@ -107,7 +108,7 @@ class Suggestion:
             "patterns": [] if self.best is None else [glob.escape(name) for name in self.best.kept],
         }
 
-    def text(self) -> str:
+    def text(self) -> Text:
         """Return the table for people, and the lines to write for the best step."""
         first = self.steps[0].sqnr_db
         rows = [("kept in float", "SQNR dB", "bought", "agreement", "bytes", f"bounds of {self.target}")]
@@ -116,7 +117,7 @@ class Suggestion:
         lines = [
             "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:-1], widths[1:-1]), row[-1]]) for row in rows
         ]
-        return "\n".join([*(line.rstrip() for line in lines), "", *self._lines()])
+        return printable.lines([*(line.rstrip() for line in lines), "", *self._lines()])
 
     def _lines(self) -> list[str]:
         best = self.best
@@ -130,13 +131,12 @@ class Suggestion:
             ]
         said = "meets the bounds" if best.met else "is the best of these, and does not meet the bounds"
         patterns = [glob.escape(name) for name in best.kept]
-        quoted = [pattern.replace("\\", "\\\\").replace('"', '\\"') for pattern in patterns]
         return [
             f"{best.scheme} with {len(best.kept)} layers in float {said}. In the target's profile:",
             "    [quantization.keep_float]",
-            "    tensors = [" + ", ".join(f'"{pattern}"' for pattern in quoted) + "]",
+            "    tensors = [" + ", ".join(map(printable.literal, patterns)) + "]",
             "or on the command line:",
-            "    " + " ".join(f"--keep-float '{pattern}'" for pattern in patterns),
+            "    " + printable.command(word for pattern in patterns for word in ("--keep-float", pattern)),
         ]
 
 

@@ -12,11 +12,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from toolkit import environments, outputs
+from toolkit import environments, outputs, printable
 from toolkit.errors import RequestError, UnknownName
 from toolkit.executor import Executor
 from toolkit.experiments import Row
 from toolkit.jobs import Engine, Job
+from toolkit.printable import Text
 from toolkit.report import size
 
 _FIRST_COLUMNS = ("target", "scheme", "quantizer", "estimator", "calibration_samples", "size_bytes")
@@ -69,7 +70,7 @@ def sorted_by(rows: Sequence[Row], column: str) -> list[Row]:
     return [*sorted(known, key=value, reverse=more_is_better), *unknown]
 
 
-def text(rows: Sequence[Row], hidden: int = 0) -> str:
+def text(rows: Sequence[Row], hidden: int = 0) -> Text:
     """Return the rows as a table; `*` marks the Pareto front of size and drift, `hidden` is how many rows a filter left out."""
     stages = list(
         dict.fromkeys(stage for row in rows for stage in row.drift_db if stage not in ("source", "conversion"))
@@ -98,7 +99,7 @@ def text(rows: Sequence[Row], hidden: int = 0) -> str:
         "*: none is both smaller and nearer to the original; drift in dB (SQNR of the worst output), more is better"
     ]
     notes += [f"{hidden} rows were left out by --filter"] if hidden else []
-    return "\n".join([*shown, *notes])
+    return printable.lines([*shown, *notes])
 
 
 def as_csv(rows: Sequence[Row]) -> str:
@@ -113,7 +114,8 @@ def as_csv(rows: Sequence[Row]) -> str:
         held = row.to_json()
         interval = row.score_interval or (None, None)
         drifts = [held["drift_db"].get(stage) for stage in stages]
-        writer.writerow([*(held[n] for n in names), *drifts, held["total_db"], *interval, *(held[n] for n in rest)])
+        cells = [*(held[n] for n in names), *drifts, held["total_db"], *interval, *(held[n] for n in rest)]
+        writer.writerow([printable.cell(each) for each in cells])
     return out.getvalue()
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
+from toolkit import printable
 from toolkit.access import Access
 from toolkit.environments import MOUNT
 from toolkit.errors import (
@@ -30,6 +31,7 @@ from toolkit.errors import (
 )
 from toolkit.inherited import by_everybody
 from toolkit.limits import Limits
+from toolkit.printable import Text
 from toolkit.store import Files
 from toolkit.worker.confinement import NOT_CONFINED
 from toolkit.worker.confinement.resources import MOST_PROCESSES
@@ -157,10 +159,10 @@ class Worker:
     def _death(self) -> EdgeToolkitError:
         status, words = self._process.wait(), self.last_words()
         if not self.ready and _NO_LIBRARY in (words or ""):
-            words = f"{words}\n        {_WITHHELD}"
+            words = printable.lines([*filter(None, [words]), f"        {_WITHHELD}"])
         return WorkerCrashed(f"{self.name}: the worker {ending(status)}", words)
 
-    def last_words(self) -> str | None:
+    def last_words(self) -> Text | None:
         """Return the last lines that the worker itself printed, outside of any job."""
         return last_lines(self._log)
 
@@ -239,7 +241,7 @@ def _require_well_ended(who: str, limits: Limits, folder: Path, event: Mapping[s
         raise WorkerCrashed(told, words)
 
 
-def no_answer(who: str, limits: Limits, folder: Path, words: str | None = None) -> WorkerTimeout:
+def no_answer(who: str, limits: Limits, folder: Path, words: Text | None = None) -> WorkerTimeout:
     """Return the error of a job that its time was over for: how far it had come, and what allows it more."""
     done = read_progress(folder)
     far = "" if done is None else f"; it had done {done[0]} of {done[1]}"
@@ -251,7 +253,8 @@ def no_answer(who: str, limits: Limits, folder: Path, words: str | None = None) 
 
 def _answered(who: str, result: Mapping[str, Any], limits: Limits) -> EdgeToolkitError:
     """Return the error that a worker answered with; one for want of memory says what the limit is."""
-    error = revive(str(result.get("kind")), _with_subject(who, str(result.get("problem"))), result.get("hint"))
+    hint = result.get("hint")
+    error = revive(who, str(result.get("kind")), str(result.get("problem")), None if hint is None else str(hint))
     if isinstance(error, WorkerOutOfMemory):
         return WorkerOutOfMemory(_ran_out(error.problem, limits), _advised(_MORE_MEMORY, error.hint))
     return error
@@ -261,8 +264,8 @@ def _ran_out(problem: str, limits: Limits) -> str:
     return f"{problem.rstrip(': ')}; it asked for more memory than it was given; its limit is {limits.memory_bytes / 1e6:.0f} MB"
 
 
-def _advised(advice: str, words: str | None) -> str:
-    return "\n        ".join(filter(None, (advice, words)))
+def _advised(advice: str, words: Text | None) -> Text:
+    return printable.lines([advice, *([printable.together("        ", words)] if words else [])])
 
 
 def _checked_files(who: str, out: Path, said: Mapping[str, Any]) -> Files:
@@ -284,10 +287,6 @@ def _checked_files(who: str, out: Path, said: Mapping[str, Any]) -> Files:
     return {name: (size, digest) for name, (size, digest) in said.items()}
 
 
-def _with_subject(who: str, problem: str) -> str:
-    return problem if problem.startswith(who) else f"{who}: {problem}"
-
-
 def ending(status: int) -> str:
     """Return `killed by SIGSEGV` or `exited with status 3` for an exit status as `subprocess` gives it."""
     if status < 0:
@@ -298,14 +297,14 @@ def ending(status: int) -> str:
     return f"exited with status {status}"
 
 
-def last_lines(log: Path) -> str | None:
+def last_lines(log: Path) -> Text | None:
     """Return the end of a log, for a hint, or None if there is nothing in it."""
     lines = [line.rstrip() for line in _tail(log).splitlines()]
     lines = _without_tracebacks(line for line in lines if line and not line.startswith("Extension modules:"))
     fatal = [number for number, line in enumerate(lines) if line.startswith("Fatal Python error:")]
     # faulthandler says the innermost call first: that is the line which called the engine.
     chosen = lines[fatal[-1] :][:_LAST_WORDS] if fatal else lines[-_LAST_WORDS:]
-    return "\n        ".join(chosen) or None
+    return printable.lines(chosen[:1] + [f"        {line}" for line in chosen[1:]]) if chosen else None
 
 
 def _without_tracebacks(lines: Iterable[str]) -> list[str]:

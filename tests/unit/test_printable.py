@@ -119,14 +119,29 @@ def test_a_command_can_be_pasted(word, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["`", "``x`", "a|b", "<script>alert(1)</script>", "[x](http://e)", "@all #12", "a\n# PASSED", " ", ""]
+    "name",
+    [
+        "`",
+        "``x`",
+        "a|b",
+        "<script>alert(1)</script>",
+        "[x](http://e)",
+        "@all #12",
+        "a\n# PASSED",
+        "# PASSED",
+        "- PASSED",
+        "12. x",
+        "&lt;b&gt; &",
+        " ",
+        "",
+    ],
 )
 def test_a_name_in_markdown_is_itself(name):
     """As text, and as a code span in a table."""
     text, span = printable.markdown(name), printable.code(name, in_table=True)
 
     assert "\n" not in text + span
-    assert not re.search(r"(?<!\\)[<\[|`]", text.replace("<!-- -->", ""))
+    assert not re.search(r"(?<!\\)[|`]|<|(?<!\\)\](?=\()|^[#\[]", text.replace("<!-- -->", ""))
     assert not re.search(r"(?<!\\)\|", span)
     fence = re.match("`+", span)[0]
     assert span.endswith(fence)

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from toolkit import bundle, compare, manifest, report, target
+from toolkit import bundle, compare, manifest, printable, report, target
 from toolkit.api import _shown
 from toolkit.compare import Context
 from toolkit.conversion import Artifact
@@ -593,7 +593,7 @@ def test_the_reports_say_the_same(judged):
     assert "NOT PASSED" in markdown
     assert "(guilty)" in markdown
     assert document["source"]["coverage"] == COVERAGE
-    assert "left as they began (allowed by off*): offset" in markdown
+    assert r"left as they began (allowed by off\*): offset" in markdown
     assert "not used of the file, optimizer: Adam/m/kernel" in markdown
     assert "scores repeat 0" in text
 
@@ -1014,7 +1014,7 @@ def shipped(judged, profile):
     """Return a verdict of float16 that passed where int8 was wanted and stayed open, and dynamic had no artifact."""
     rate = profile(metric="top1_agreement", limit=0.9, unit="fraction")
     open_one = tried(judged({name: scores[:20] for name, scores in stages().items()}, rate), "static_wi8_ai8")
-    error = Unconvertible("dynamic_wi8_afp32: no kernel\nfor it", "a hint")
+    error = Unconvertible(printable.lines(["dynamic_wi8_afp32: no kernel", "for it"]), "a hint")
     others = [
         Attempted("static_wi8_ai8", open_one),
         Attempted("dynamic_wi8_afp32", error),
@@ -1034,7 +1034,7 @@ def test_a_report_begins_with_what_was_wanted_and_what_came_out(shipped):
         "about 36 samples would settle it); shipped float16"
     )
     assert text[1:3] == [f"  {said}", "  then dynamic_wi8_afp32: dynamic_wi8_afp32: no kernel for it"]
-    assert page[2].strip() == said
+    assert page[2].strip() == printable.markdown(said)
     assert document["wanted"]["scheme"] == "static_wi8_ai8"
     assert (document["wanted"]["outcome"], document["wanted"]["shipped"]) == ("inconclusive", "float16")
     assert document["wanted"]["text"] == said

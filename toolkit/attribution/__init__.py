@@ -25,6 +25,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from toolkit import printable
+from toolkit.printable import Text
+
 BY_BITS = ("kernels", "device")  # stages of one file, whose two runs are equal where nothing is wrong
 
 
@@ -157,11 +160,11 @@ class Attribution:
             "about_reproduction": self.about_reproduction,
         }
 
-    def text(self) -> str:
+    def text(self) -> Text:
         """Return what is said of it, and the table of all operators, for people."""
         from toolkit.attribution.text import sentences, table
 
-        return "\n".join([*sentences(self), *(["", table(self)] if self.operators else [])])
+        return printable.lines([*sentences(self), *(["", table(self)] if self.operators else [])])
 
 
 def stands_out(noises: Sequence[float]) -> int | None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 
+from toolkit import printable
 from toolkit.attribution import BY_BITS, Attribution, Deviation, Operator
+from toolkit.printable import Text
 
 _NAMED = 44  # characters of a tensor's name, which are the last ones: they tell operators apart
 _COLUMNS = ("operator", "dtype", "isolated", "max", "cumulative", "at output", "part", "worst")
@@ -16,7 +18,7 @@ def sentences(found: Attribution) -> list[str]:
     return [*said, *([found.about_reproduction] if found.about_reproduction else []), *found.notes]
 
 
-def table(found: Attribution) -> str:
+def table(found: Attribution) -> Text:
     """Return the operators in the order of execution, with the curve of the error."""
     rows = [_COLUMNS, *(_cells(found, each) for each in found.operators)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
@@ -32,7 +34,7 @@ def table(found: Attribution) -> str:
         "SQNR in dB; max: largest error alone, of integers in LSB; part: of the noise of all; worst: sample of the least SQNR"
     )
     alone = [f"not run alone: {each}: {each.not_isolated}" for each in found.operators if each.not_isolated]
-    return "\n".join([*lines, "", f"samples {', '.join(map(str, found.samples))}. {about}", *alone])
+    return printable.lines([*lines, "", f"samples {', '.join(map(str, found.samples))}. {about}", *alone])
 
 
 def _found(found: Attribution) -> list[str]:
@@ -108,7 +110,7 @@ def _cells(found: Attribution, each: Operator) -> tuple[str, ...]:
     name = each.tensor if len(each.tensor) <= _NAMED else f"…{each.tensor[1 - _NAMED :]}"
     worst = own or whole
     return (
-        f"{each.operator} {name}",
+        printable.name(f"{each.operator} {name}"),
         each.dtype,
         "-" if own is None else decibels(own.share),
         "-" if own is None else _most(own),

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from toolkit import compare, signature
+from toolkit import compare, printable, signature
 from toolkit.baseline.record import Baseline, Task, of_bundle
 from toolkit.compare import comparison
 from toolkit.compare.runs import Blocks
@@ -99,8 +99,8 @@ def read(path: Path) -> Baseline:
 
 
 def _damaged(path: Path, error: DamagedFile) -> DamagedFile:
-    problem = f"is no whole baseline; one that was cut, or merged by hand, has to be made anew\n{error.problem}"
-    return DamagedFile(path, [problem], "--update-baseline writes one from a bundle")
+    problem = "is no whole baseline; one that was cut, or merged by hand, has to be made anew"
+    return DamagedFile(path, [printable.lines([problem, error.problem])], "--update-baseline writes one from a bundle")
 
 
 def write(path: Path, baseline: Baseline) -> None:

@@ -24,12 +24,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from toolkit import printable
 from toolkit.baseline import behaviour, facts
 from toolkit.baseline.file import read
 from toolkit.baseline.record import Baseline, of_bundle
 from toolkit.baseline.rows import Row, Value, allow
 from toolkit.compare import plain_json
 from toolkit.errors import RequestError
+from toolkit.printable import Text
 from toolkit.verdict import Outcome
 
 _WORDS = {"passed": "PASSED", "failed": "NOT PASSED", "inconclusive": "INCONCLUSIVE"}
@@ -70,21 +72,22 @@ class Gate:
         }
         return dict(plain_json(document))
 
-    def text(self, width: int = 110) -> str:
+    def text(self, width: int = 110) -> Text:
         """Return it for a terminal: a line for each row, with the reason where it did not simply pass; rows of what is as it was are counted."""
-        title = f"{self.target}   {self.bundle} against {self.baseline}"
+        title = f"{printable.name(self.target)}   {printable.name(self.bundle)} against {printable.name(self.baseline)}"
         lines = [f"{title:<{width - 14}}{_WORDS[self.outcome]}"]
         unchanged = [row for row in self.rows if row.status == "passed" and row.before == row.now == row.limit]
         shown = [row for row in self.rows if row not in unchanged]
-        widest = max([_NARROWEST, *(len(row.what) for row in shown)])
-        for row in shown:
+        names = [printable.name(row.what) for row in shown]
+        widest = max([_NARROWEST, *map(len, names)])
+        for row, name in zip(shown, names, strict=True):
             change = f"{_short(row.before)} -> {_short(row.now)}"
             limit = f"{_SIGNS[row.better]} {_short(row.limit)}" if row.limit is not None else ""
-            line = f"  {row.what:<{widest}} {change:<26} {limit:<16} {_SHOWN[row.status]}".rstrip()
+            line = f"  {name:<{widest}} {change:<26} {limit:<16} {_SHOWN[row.status]}".rstrip()
             lines.append(f"{line}  {row.detail}" if row.detail else line)
             lines += [f"      {' '.join(row.because.split())}"] if row.status != "passed" else []
         lines += [f"  and {len(unchanged)} that have to be as they were, and are"] if unchanged else []
-        return "\n".join(lines)
+        return printable.lines(lines)
 
 
 _NARROWEST = 40  # the column of names, alike from gate to gate
@@ -138,7 +141,7 @@ def _require_comparable(before: Baseline, now: Baseline) -> None:
     if problems:
         lines = [f"{now.path} against {before.path}: {problem}" for problem in problems]
         hint = "--eval with the set of the last release, or a baseline of this one with --update-baseline"
-        raise RequestError("\n".join(lines), hint)
+        raise RequestError(printable.lines(lines), hint)
 
 
 def _short(value: Value) -> str:

@@ -5,42 +5,70 @@ Nothing heavy is imported at the top: `edge-toolkit --help` answers as fast as P
 
 from __future__ import annotations
 
-import os
+import io
 import signal
-import sys
+from types import FrameType
+from typing import Any
 
 # Each of the four makes its verbs known to `app`, which lists them in this order.
 from toolkit.cli import packaging as packaging  # isort: skip
 from toolkit.cli import judging as judging  # isort: skip
 from toolkit.cli import experimenting as experimenting  # isort: skip
 from toolkit.cli import looking as looking  # isort: skip
+from toolkit.cli import process
 from toolkit.cli.options import say
 from toolkit.cli.verbs import INTERRUPTED, app
+from toolkit.errors import causes
+
+_WRONG_REQUEST, _OUTSIDE = 2, 3
 
 
-def main() -> None:
-    """Run the command line and exit with its status; no traceback ever reaches the user."""
-    signal.signal(
-        signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM)
-    )  # so that workers are ended and folders left clean
+class _Ended(SystemExit):
+    """The process was asked to end; any other SystemExit is a library's own."""
+
+
+def main() -> int:
+    """Run the command line and return its exit status; no traceback ever reaches the user, and 1 is a verdict's alone."""
+    signal.signal(signal.SIGTERM, _end)  # so that workers are ended and folders left clean
+    process.watch()
     try:
-        app()
+        status = app(standalone_mode=False)
     except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
-    except BrokenPipeError:  # `| head` has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
-    except Exception as error:
-        import traceback
+        status = INTERRUPTED
+    except _Ended as ended:
+        status = ended.code
+    except BaseException as error:
+        status = _misused(error) if hasattr(error, "show") else _internal(error)
+    return process.final(0 if status is None else status)
 
-        from toolkit.settings import default_home
 
-        say(f"edge-toolkit: internal error: {type(error).__name__}: {error}")
-        try:
-            place = default_home() / "internal-error.txt"
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_text(traceback.format_exc())
-            say(f"  hint: please report it with {place}")
-        except OSError:
-            say(f"  hint: please report it; the trace could not be written to {default_home()}")
-        sys.exit(3)
+def _end(number: int, _: FrameType | None) -> None:
+    raise _Ended(128 + number)
+
+
+def _misused(error: Any) -> int:
+    """Tell what typer says of a command line that it cannot read."""
+    said = io.StringIO()
+    error.show(file=said)
+    say(*said.getvalue().splitlines())
+    return _WRONG_REQUEST
+
+
+def _internal(error: BaseException) -> int:
+    """Tell of a mistake of ours, or of what a library did, and keep the trace where a person finds it."""
+    import traceback
+
+    from toolkit.settings import default_home
+
+    if isinstance(error, MemoryError):
+        say("edge-toolkit: not enough memory")
+        return _OUTSIDE
+    say(f"edge-toolkit: internal error: {causes(error)}")
+    try:
+        place = default_home() / "internal-error.txt"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text("".join(traceback.format_exception(error)), encoding="utf-8", errors="backslashreplace")
+        say(f"  hint: please report it with {place}")
+    except Exception:
+        say("  hint: please report it; the trace could not be kept in the cache folder")
+    return _OUTSIDE

@@ -8,6 +8,7 @@ from typing import Annotated, get_args
 
 import typer
 
+from toolkit import printable
 from toolkit.cli.options import (
     Allowed,
     Bounds,
@@ -175,7 +176,9 @@ def check(
             raise RequestError("check --update-baseline: judges nothing, and has no use for --allow")
         require_files([Output(baseline, gate.refusal)], [bundle])
         changes = gate.update(bundle, baseline)
-        common.show({"baseline": str(baseline), "changes": changes}, lambda: "\n".join([f"{baseline}:", *changes]))
+        common.show(
+            {"baseline": str(baseline), "changes": changes}, lambda: printable.lines([f"{baseline}:", *changes])
+        )
         return 0
     checked = gate.check(bundle, baseline, allow)
     common.show(checked.to_json(), checked.text)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from toolkit import printable
 from toolkit.cli.options import Allowed, Common, Handed, OutputKinds, kinds_of
 from toolkit.cli.verbs import app, cache, targets, verb
 from toolkit.errors import RequestError
@@ -59,7 +60,7 @@ def targets_check(common: Common, paths: Annotated[list[Path], typer.Argument(me
 
     for path in paths:
         target.check(path)
-    common.show({"checked": [str(path) for path in paths]}, lambda: "\n".join(f"{path}: ok" for path in paths))
+    common.show({"checked": [str(path) for path in paths]}, lambda: printable.lines(f"{path}: ok" for path in paths))
     return 0
 
 
@@ -106,7 +107,7 @@ def cache_show(common: Common) -> int:
     most = "no limit" if limit is None else f"limit {report.size(int(limit))}"
     common.show(
         document,
-        lambda: (
+        lambda: printable.line(
             f"{store.root}: {len(jobs) - failed} finished jobs, {failed} failed, {report.size(size)} ({most}, {CACHE_LIMIT})"
         ),
     )
@@ -151,6 +152,8 @@ def _prune(common: Common, days: float | None, most_bytes: float | None) -> int:
     kept = f"; {done.in_use} more are used by a process that runs" if done.in_use else ""
     common.show(
         document,
-        lambda: f"removed {done.jobs} jobs, {report.size(done.freed_bytes)}; {report.size(done.left_bytes)} left{kept}",
+        lambda: printable.line(
+            f"removed {done.jobs} jobs, {report.size(done.freed_bytes)}; {report.size(done.left_bytes)} left{kept}"
+        ),
     )
     return 0

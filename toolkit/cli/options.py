@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -13,6 +12,7 @@ import typer
 
 from toolkit import printable
 from toolkit.errors import RequestError, UnknownName
+from toolkit.printable import Text
 
 if TYPE_CHECKING:
     from toolkit.executor import Executor
@@ -157,14 +157,14 @@ class Common:
 
         return Executor(replace(self.settings, permissions=allowed.permissions), Progress())
 
-    def show(self, document: Any, text: Callable[[], str]) -> None:
+    def show(self, document: Any, text: Callable[[], Text]) -> None:
         """Print the result: one JSON document, or the text for people."""
-        print(json.dumps(document, indent=2, allow_nan=False) if self.as_json else text())
+        print(printable.lines([printable.document(document) if self.as_json else text()]), flush=True)
 
 
-def say(line: str) -> None:
-    """Tell people on standard error what is going on."""
-    print(line, file=sys.stderr, flush=True)
+def say(*lines: str) -> None:
+    """Tell people on standard error what is going on, in these lines."""
+    print(printable.lines(lines), file=sys.stderr, flush=True)
 
 
 class Allowed:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import functools
 import inspect
-import json
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 import typer
 
+from toolkit import printable
 from toolkit.cli.options import Allowed, Common, Handed, Quantized, Reported, say
-from toolkit.errors import EdgeToolkitError
+from toolkit.cli.process import guard
+from toolkit.errors import EdgeToolkitError, RequestError
 
 INTERRUPTED = 130  # 128 + SIGINT, as a shell says it
 
@@ -49,10 +51,12 @@ def verb(group: typer.Typer, name: str) -> Callable[[Callable[..., int]], Callab
 
         @functools.wraps(function)
         def call(**arguments: Any) -> None:
+            guard()
             said = {key: {name: arguments.pop(name) for name in kind.OPTIONS} for key, kind in groups.items()}
             as_json = said["common"]["as_json"]
             reported: Reported | None = None
             try:
+                _require_utf8({**arguments, **{key: each for group in said.values() for key, each in group.items()}})
                 if "reported" in said:
                     reported = Reported(**said.pop("reported"), as_json=as_json)
                     arguments["reported"] = reported
@@ -103,11 +107,22 @@ def _show_version() -> None:
     raise typer.Exit(0)
 
 
+def _require_utf8(said: Mapping[str, Any]) -> None:
+    """Raise RequestError for what is no UTF-8 on the command line: engines, reports and jobs could not hold such a path, which would end the work."""
+    texts = [text for value in said.values() for text in (value if isinstance(value, (list, tuple)) else [value])]
+    wrong = [f"{text}: is not UTF-8" for text in texts if not printable.is_utf8(str(text))]
+    if wrong:
+        hint = "rename it, or make a link to it whose name is UTF-8"
+        if sys.getfilesystemencoding() != "utf-8":
+            hint = f"this shell's encoding is {sys.getfilesystemencoding()}: LC_ALL=C.UTF-8, or leave out PYTHONUTF8=0"
+        raise RequestError(printable.lines(wrong), hint)
+
+
 def _tell(error: EdgeToolkitError, *, as_json: bool) -> int:
     if as_json:
-        print(json.dumps(_error(error), indent=2))
+        print(printable.document(_error(error)))
     else:
-        say(str(error))
+        say(error.text)
     return error.exit_status
 
 
@@ -128,4 +143,4 @@ def _report_error(reported: Reported | None, error: EdgeToolkitError) -> None:
         if reported is not None:
             reported(_error(error))
     except EdgeToolkitError as another:
-        say(str(another))
+        say(another.text)

@@ -21,6 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from toolkit import printable
 from toolkit.environments import emulation
 from toolkit.environments.interpreters import Interpreter, as_is, ask, current, identify, installed, not_of_an_index
 from toolkit.environments.lending import MOUNT, lend
@@ -151,7 +152,7 @@ def setup(wanted: Iterable[str], settings: Settings) -> list[Status]:
     if failures:
         hints = [error.hint for error in failures if error.hint]
         raise EnvironmentUnavailable(
-            "\n".join(error.problem for error in failures), "\n".join(dict.fromkeys(hints)) or None
+            printable.lines(error.problem for error in failures), printable.lines(dict.fromkeys(hints)) or None
         )
     return [emulation.status(settings) if name == QEMU else _status(name, settings) for name in chosen]
 

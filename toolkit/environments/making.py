@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from toolkit import printable
 from toolkit.errors import EnvironmentUnavailable
 from toolkit.inherited import by_installers
 
@@ -108,7 +109,7 @@ class Making:
     def _failed(self, program: str, status: int, lines: list[str]) -> EnvironmentUnavailable:
         text = "\n".join(lines)
         first = next((at for at, line in enumerate(lines) if line.startswith(_FIRST_WORDS_OF_ERROR)), 0)
-        tail = "\n".join([line for line in lines[first:] if line][-_TAIL_LINES:]) or f"{program} printed nothing"
+        tail = printable.lines([line for line in lines[first:] if line][-_TAIL_LINES:]) or f"{program} printed nothing"
         if _NO_SPACE.search(text):
             return EnvironmentUnavailable(
                 f"{self.what}: no space left on the disk; it was to be in {self.folder.parent}", tail

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from toolkit import printable
 from toolkit.environments.interpreters import current, installed, platform_here
 from toolkit.environments.making import Making, make_once, read_marker
 from toolkit.environments.requirements import Requirements
@@ -91,7 +92,12 @@ def _make_bare(making: Making, requirements: Requirements, uv: str) -> None:
     except EnvironmentUnavailable as error:
         raise EnvironmentUnavailable(
             f"{making.what}: no Python {requirements.python} on this machine, and uv could not fetch one",
-            f"install one, or name one with `--python {requirements.name}=PATH`\n{error.hint}",
+            printable.lines(
+                [
+                    f"install one, or name one with `--python {requirements.name}=PATH`",
+                    *([error.hint] if error.hint else []),
+                ]
+            ),
         ) from error
 
 

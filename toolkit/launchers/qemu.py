@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
-from toolkit import environments
+from toolkit import environments, printable
 from toolkit.environments import emulation, instructions, processors, sysroot, x86
 from toolkit.environments.emulation import EMULATED
 from toolkit.environments.interpreters import identify
@@ -41,7 +41,7 @@ def prepare(environment: str, options: Mapping[str, object], settings: Settings)
     try:
         launch = (_on_x86 if cpu in x86.PROCESSORS else _on_arm)(environment, cpu, settings)
     except EnvironmentUnavailable as error:
-        raise TargetUnavailable(f"launcher qemu: {error.problem}", error.hint) from error
+        raise TargetUnavailable(printable.together("launcher qemu: ", error.problem), error.hint) from error
     if recall(settings.home, "known_answer", _answer_key(launch)) is None:
         settings.say(f"{launch.about['engine']} on qemu {cpu}: checking a known answer, once")
         known_answer(launch, environment)

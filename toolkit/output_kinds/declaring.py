@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from toolkit import printable
 from toolkit.errors import RequestError, suggestion
 from toolkit.output_kinds import load, names
 from toolkit.output_kinds.file import numbers_of
@@ -80,7 +81,9 @@ def require_fitting(said: Iterable[Declared], outputs: Sequence[Mapping[str, Any
     """Raise RequestError, with all mistakes, where anybody says a kind of an output that is not there, or one that does not fit it."""
     problems = list(dict.fromkeys(problem for one in said for problem in one.problems(outputs)))
     if problems:
-        raise RequestError("\n".join(problems), "edge-toolkit inspect MODEL shows outputs and what they are taken for")
+        raise RequestError(
+            printable.lines(problems), "edge-toolkit inspect MODEL shows outputs and what they are taken for"
+        )
 
 
 def read(texts: Sequence[str]) -> dict[str, str]:
@@ -98,7 +101,7 @@ def read(texts: Sequence[str]) -> dict[str, str]:
         else:
             said[output] = kind
     if problems:
-        raise RequestError("\n".join(problems))
+        raise RequestError(printable.lines(problems))
     return said
 
 

@@ -8,6 +8,7 @@ are not compressed can be had without those before it; what is compressed is rea
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +16,14 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from toolkit import printable
 from toolkit.errors import InvalidSamples
 from toolkit.readers import Asked, Indexed, Reading, Sample, named
 from toolkit.readers._columns import label_by_name, label_of, not_bound, require
 from toolkit.readers._pictures import decode
 from toolkit.readers._records import Feature, features, is_packed, places, record_at, unpacked
 
+_BARE = re.compile(r"[A-Za-z0-9_-]+")  # a key of TOML that needs no quotes
 CACHED = True
 ENVIRONMENT = "dataset"
 SUFFIXES = (".tfrecord", ".tfrecords")
@@ -178,9 +181,13 @@ def _inputs_by_name(there: Mapping[str, str], asked: Asked) -> dict[str, Feature
     missing = [name for name in asked.names if there.get(name, "bytes").startswith("bytes")]
     if missing:
         error = not_bound(missing, there, "feature")
-        error.hint = (
-            f'declare it:\n    [reader.inputs.{missing[0]}]\n    feature = "image/encoded"\n    encoding = "image"'
-            '          # or "raw" with dtype and shape'
+        error.hint = printable.lines(
+            [
+                "declare it:",
+                f"    [reader.inputs.{key if _BARE.fullmatch(key := missing[0]) else printable.literal(key)}]",
+                '    feature = "image/encoded"',
+                '    encoding = "image"          # or "raw" with dtype and shape',
+            ]
         )
         raise error
     return {name: FeatureOfInput(name) for name in asked.names}

@@ -6,9 +6,10 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from toolkit import printable
 from toolkit.errors import EdgeToolkitError
 from toolkit.report.wording import OUTCOMES, limit_text, value_text
-from toolkit.verdict import Attempted, Verdict
+from toolkit.verdict import Attempted, NextStep, Verdict
 
 if TYPE_CHECKING:
     from toolkit.compare import Comparison
@@ -18,12 +19,22 @@ _ANOTHER = ("nothing-quantized", "another-scheme")
 
 def wanted_lines(verdict: Verdict) -> list[str]:
     """Return what a report begins with: the scheme that was wanted and did not ship, those tried after it, and the next command."""
+    step = verdict.next_step
+    return tried_lines(verdict) + ([] if step is None else [f"next: {command_text(step)}", f"      {step.why}"])
+
+
+def command_text(step: NextStep) -> str:
+    """Return a command to be pasted; half of one would be another, so what is too long for a line is not shown."""
+    if len(step.command) < printable.LONGEST_LINE:
+        return step.command
+    return f"a command of {len(step.command)} characters, which the JSON report has"
+
+
+def tried_lines(verdict: Verdict) -> list[str]:
+    """Return the scheme that was wanted and did not ship, and those that were tried after it."""
     lines = [] if verdict.wanted is None else [_wanted_text(verdict.wanted, verdict)]
     others = [attempt for attempt in verdict.attempts[1:] if attempt.outcome is not None]
-    lines += [f"then {_attempt_text(attempt, verdict)}" for attempt in others]
-    if verdict.next_step is not None:
-        lines += [f"next: {verdict.next_step.command}", f"      {verdict.next_step.why}"]
-    return lines
+    return lines + [f"then {_attempt_text(attempt, verdict)}" for attempt in others]
 
 
 def wanted_json(verdict: Verdict) -> dict[str, Any] | None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from toolkit import printable
+from toolkit.printable import Text
 from toolkit.report.wording import coverage_lines, signature_lines, size, where_text
 
 if TYPE_CHECKING:
@@ -16,23 +17,23 @@ if TYPE_CHECKING:
     from toolkit.target import Target
 
 
-def artifact_text(artifact: Artifact) -> str:
+def artifact_text(artifact: Artifact) -> Text:
     """Return a converted file's facts for a terminal."""
     lines = [f"{artifact.path}   {artifact.scheme}   {size(artifact.size_bytes)}   sha256 {artifact.sha256}"]
     lines += signature_lines(artifact.signature)
     lines += [f"  {finding['severity']}: {finding['message']}" for finding in artifact.findings]
-    return "\n".join([*lines, "  not verified: `edge-toolkit verify` compares it with its original"])
+    return printable.lines([*lines, "  not verified: `edge-toolkit verify` compares it with its original"])
 
 
-def run_text(run: Run, out: Path) -> str:
+def run_text(run: Run, out: Path) -> Text:
     """Return a run's facts for a terminal."""
     fed = [f"  fed {name}: {how}" for name, how in run.fed.items()]
-    return "\n".join(
+    return printable.lines(
         [f"{out}   {run.count} samples on {where_text(run)}", *fed, *signature_lines({"inputs": [], **run.signature})]
     )
 
 
-def inspected_text(path: Path, held: Mapping[str, Any]) -> str:
+def inspected_text(path: Path, held: Mapping[str, Any]) -> Text:
     """Return what a source or an artifact holds, for a terminal."""
     lines = [
         f"{path}   {held['kind']}"
@@ -63,7 +64,7 @@ def inspected_text(path: Path, held: Mapping[str, Any]) -> str:
             + ", ".join(f"{dtype} {size(count)}" for dtype, count in sorted(held["weights_bytes"].items()))
         )
     lines += [f"  {finding['severity']}: {finding['message']}" for finding in held.get("findings", ())]
-    return "\n".join(lines)
+    return printable.lines(lines)
 
 
 def _source_lines(held: Mapping[str, Any]) -> list[str]:
@@ -73,45 +74,46 @@ def _source_lines(held: Mapping[str, Any]) -> list[str]:
     if variables:
         total = sum(variable["size_bytes"] for variable in variables)
         lines.append(f"  variables     {len(variables)}, {size(total)}")
-        width = max(len(variable["name"]) for variable in variables)
+        names = [printable.name(variable["name"]) for variable in variables]
+        width = max(map(len, names))
         lines += [
-            f"    {variable['name']:<{width}}   {variable['dtype']} {variable['shape']}   {size(variable['size_bytes'])}"
-            for variable in variables
+            f"    {name:<{width}}   {variable['dtype']} {variable['shape']}   {size(variable['size_bytes'])}"
+            for name, variable in zip(names, variables, strict=True)
         ]
     if held.get("coverage"):
         lines += [f"  coverage      {line}" for line in coverage_lines(held["coverage"])]
-    return lines + [f"  needs         {need}" for need in held["needs"]]
+    return lines + [printable.together("  needs         ", printable.set_in(need, " " * 16)) for need in held["needs"]]
 
 
-def findings_text(name: str, found: Sequence[Mapping[str, Any]]) -> str:
+def findings_text(name: str, found: Sequence[Mapping[str, Any]]) -> Text:
     """Return what was found of a set, with the reason codes, and the fix for each where there is one."""
     if not found:
-        return f"{name}: nothing to be said against it"
+        return printable.line(f"{name}: nothing to be said against it")
     lines = []
     for finding in found:
         lines.append(f"{finding['severity']}: {finding['message']} [{finding['code']}]")
         lines += [f"    fix: {finding['fix']}"] if finding.get("fix") else []
-    return "\n".join(lines)
+    return printable.lines(lines)
 
 
-def nested_text(held: Mapping[str, Any], prefix: str = "") -> str:
+def nested_text(held: Mapping[str, Any], prefix: str = "") -> Text:
     """Return JSON as a line for each value; what is empty or null is left out."""
-    lines = []
+    lines: list[str] = []
     for key, value in held.items():
         if isinstance(value, Mapping):
             lines += [nested_text(value, f"{prefix}{key}.")] if value else []
         elif value not in (None, [], ""):
-            lines.append(f"{prefix + key:<32}  {json.dumps(value)}")
-    return "\n".join(line for line in lines if line)
+            lines.append(f"{prefix + key:<32}  {printable.document(value, None)}")
+    return printable.lines(line for line in lines if line)
 
 
-def targets_text(found: Sequence[Target]) -> str:
+def targets_text(found: Sequence[Target]) -> Text:
     """Return one line for each profile."""
     width = max((len(target.name) for target in found), default=0)
-    return "\n".join(f"{target.name:<{width}}  {target.about}" for target in found)
+    return printable.lines(f"{target.name:<{width}}  {target.about}" for target in found)
 
 
-def status_text(rows: Sequence[Status]) -> str:
+def status_text(rows: Sequence[Status]) -> Text:
     """Return what works here for a terminal, with the fix for what does not."""
     lines = []
     width = max((len(row.name) for row in rows), default=0)
@@ -119,4 +121,4 @@ def status_text(rows: Sequence[Status]) -> str:
         lines.append(f"{row.kind:<12} {row.name:<{width}}  {'ready' if row.ready else 'not ready':<10} {row.about}")
         if not row.ready:
             lines.append(f"{'':<13}{'':<{width}}  {row.problem}" + (f"; fix: {row.fix}" if row.fix else ""))
-    return "\n".join(lines)
+    return printable.lines(lines)

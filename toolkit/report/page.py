@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from toolkit import printable
 from toolkit.attribution.text import sentences, table
-from toolkit.report.attempts import wanted_lines
+from toolkit.report.attempts import command_text, tried_lines
 from toolkit.report.wording import (
     OUTCOMES,
     candidate_lines,
@@ -30,12 +31,13 @@ _SHOWN = ("max_abs", "sqnr_db", "top1_agreement")
 
 def markdown(verdict: Verdict, artifact: str) -> str:
     """Return one target's report as Markdown."""
+    source = verdict.source
     lines = [
-        f"# {verdict.target.name}: {OUTCOMES[verdict.outcome]}",
+        f"# {printable.markdown(verdict.target.name)}: {OUTCOMES[verdict.outcome]}",
         "",
         *_wanted(verdict),
-        f"`{artifact}` ({verdict.artifact.scheme}, {size(verdict.artifact.size_bytes)}, sha256 `{verdict.artifact.sha256}`)  ",
-        f"from `{verdict.source.path}` ({verdict.source.kind}, signature `{verdict.source.key}`, sha256 `{verdict.source.sha256}`)  ",
+        f"{printable.code(artifact)} ({verdict.artifact.scheme}, {size(verdict.artifact.size_bytes)}, sha256 `{verdict.artifact.sha256}`)  ",
+        f"from {printable.code(source.path)} ({source.kind}, signature {printable.code(source.key)}, sha256 `{source.sha256}`)  ",
         f"verified with {verdict.samples['verification']} samples" + _calibrated(verdict),
         "",
         "## Bounds",
@@ -46,19 +48,14 @@ def markdown(verdict: Verdict, artifact: str) -> str:
     mark = " (guilty)" if verdict.at_fault is None else f" (guilty: {verdict.at_fault})"
     for comparison in verdict.comparisons:
         guilty = mark if comparison.stage == verdict.guilty_stage and comparison.status != "passed" else ""
-        cells = (
-            comparison.stage, f"`{comparison.output}`", comparison.metric, value_text(comparison), limit_text(comparison),
-            comparison.status + guilty, comparison.because,
-        )  # fmt: skip
-        lines.append("| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |")
+        said = (comparison.metric, value_text(comparison), limit_text(comparison), comparison.status + guilty)
+        lines.append(_row(comparison.stage, _Name(comparison.output), *said, comparison.because))
     if verdict.attribution is not None:
-        lines += ["", "## Which operator", "", *(f"- {line}" for line in sentences(verdict.attribution))]
+        lines += ["", "## Which operator", "", *map(_item, sentences(verdict.attribution))]
         folded = [
             "<details><summary>All operators</summary>",
             "",
-            "```",
-            table(verdict.attribution),
-            "```",
+            *(f"    {line}" for line in table(verdict.attribution).split("\n")),
             "",
             "</details>",
         ]
@@ -80,43 +77,39 @@ def markdown(verdict: Verdict, artifact: str) -> str:
                 else "-"
                 for name in _SHOWN
             ]
-            lines.append(
-                f"| {stage.stage} | {where_text(verdict.runs[stage.stage])} | `{output}` | "
-                + " | ".join(columns)
-                + " |"
-            )
+            lines.append(_row(stage.stage, where_text(verdict.runs[stage.stage]), _Name(output), *columns))
     for task in verdict.tasks:
         lines += [
             "",
-            f"## Against the labels: {task.metric} ({task.better} is better)",
+            f"## Against the labels: {printable.markdown(task.metric)} ({task.better} is better)",
             "",
             "| stage | score |",
             "|---|---|",
         ]
-        lines += [f"| {stage} | {value:.4f} |" for stage, value in task.scores.items()]
+        lines += [_row(stage, f"{value:.4f}") for stage, value in task.scores.items()]
     lines += _of_weights(verdict.account)
     if verdict.kinds:
-        lines += ["", "## Outputs", "", *(f"- {line}" for line in kind_lines(verdict.kinds))]
-    lines += ["", f"The original's own noise (largest absolute difference): {noise_text(verdict) or 'not measured'}."]
-    confined = confined_text(verdict)
-    lines += (
-        ["", f"What kept the model's jobs to their own files and from the network: {confined}."] if confined else []
-    )
+        lines += ["", "## Outputs", "", *map(_item, kind_lines(verdict.kinds))]
+    lines += ["", f"The original's own noise (largest absolute difference): {_noise(verdict)}.", *_confined(verdict)]
     if verdict.source.coverage is not None:
-        lines += ["", *(f"- {line}" for line in coverage_lines(verdict.source.coverage))]
+        lines += ["", *map(_item, coverage_lines(verdict.source.coverage))]
     if len(verdict.candidates) > 1:
-        lines += ["", "## Variants of the scheme", "", *(f"- {line}" for line in candidate_lines(verdict))]
+        lines += ["", "## Variants of the scheme", "", *map(_item, candidate_lines(verdict))]
     if verdict.findings:
         lines += ["", "## Findings", ""]
         lines += [
-            f"- {finding['severity']}: {finding['message']} (`{finding['code']}`)" for finding in verdict.findings
+            f"{_item(finding['severity'] + ': ' + finding['message'])} ({printable.code(finding['code'])})"
+            for finding in verdict.findings
         ]
     return "\n".join(lines) + "\n"
 
 
 def _wanted(verdict: Verdict) -> list[str]:
     """Return what was wanted and what came out, and the next command, with an empty line behind; nothing where that was all."""
-    lines = [line.replace("|", "\\|") for line in wanted_lines(verdict)]
+    lines = [printable.markdown(line) for line in tried_lines(verdict)]
+    step = verdict.next_step
+    if step is not None:
+        lines += [f"next: {printable.code(command_text(step), printable.LONGEST_LINE)}", printable.markdown(step.why)]
     return [*(f"{line}  " for line in lines), ""] if lines else []
 
 
@@ -128,22 +121,50 @@ def _shown(measured: Any, output: str, metric: str) -> str:
     return "-"
 
 
+def _noise(verdict: Verdict) -> str:
+    return printable.markdown(noise_text(verdict) or "not measured")
+
+
+def _confined(verdict: Verdict) -> list[str]:
+    said = confined_text(verdict)
+    kept = "What kept the model's jobs to their own files and from the network"
+    return ["", f"{kept}: {printable.markdown(said)}."] if said else []
+
+
 def _of_weights(account: Account | None) -> list[str]:
     """Return what is said of the artifact's constants: those that are others, else those that are off most."""
     if account is None:
         return []
-    lines = ["", "## Weights", "", f"{account.line()}."]
+    lines = ["", "## Weights", "", f"{printable.markdown(account.line())}."]
     rows = (account.wrong or account.worst)[:_ROWS]
     if rows:
         lines += ["", "| operator | constant | | dtype | dB | |", "|---|---|---|---|---|---|"]
     for row in rows:
         said = row["what"] or row.get("because", "")
-        named = (row["operator"], f"`{row['tensor']}`", row["role"], row["dtype"])
-        cells = (*named, number_text(float(row["sqnr_db"]), ""), said)
-        lines.append("| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |")
+        named = (row["operator"], _Name(row["tensor"]), row["role"], row["dtype"])
+        lines.append(_row(*named, number_text(float(row["sqnr_db"]), ""), said))
     return lines
 
 
 def _calibrated(verdict: Verdict) -> str:
     count = verdict.samples.get("calibration")
     return f", calibrated with {count} others" if count else ""
+
+
+class _Name(str):
+    """A name of the model's in a row, shown as code."""
+
+    __slots__ = ()
+
+
+def _row(*cells: object) -> str:
+    """Return a row of a table; what a cell holds is text, and ends no cell."""
+    return "| " + " | ".join(_cell(cell) for cell in cells) + " |"
+
+
+def _cell(cell: object) -> str:
+    return printable.code(cell, in_table=True) if isinstance(cell, _Name) else printable.markdown(cell)
+
+
+def _item(text: str) -> str:
+    return f"- {printable.markdown(text)}"

@@ -7,7 +7,8 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, get_args
 
-from toolkit import registry
+from toolkit import printable, registry
+from toolkit.printable import Text
 from toolkit.target import Stage
 from toolkit.target.deciding import ALL, Hidden, Standing, standing
 
@@ -36,7 +37,7 @@ def profile_json(target: Target) -> dict[str, Any]:
     return document
 
 
-def profile_text(target: Target, values: Sequence[Value]) -> str:
+def profile_text(target: Target, values: Sequence[Value]) -> Text:
     """Return every value of a profile and where it comes from, then its bounds by stage, those that are hidden last."""
     plain = [value for value in values if not value.key.startswith("bounds[")]
     width = max(len(value.key) for value in plain)
@@ -51,7 +52,7 @@ def profile_text(target: Target, values: Sequence[Value]) -> str:
         rows = [(bound, _standing(bound, target)) for bound in target.bounds if bound.stage == stage]
         rows.sort(key=lambda row: not row[1].decides)
         lines += ["", stage, *(line for row in rows for line in _bound_lines(*row, widths))]
-    return "\n".join(lines)
+    return printable.lines(lines)
 
 
 def _cells(bound: Bound) -> list[str]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from toolkit import printable
 from toolkit.attribution.text import sentences
 from toolkit.compare.noise_limits import KERNELS, NUDGED
 from toolkit.errors import EdgeToolkitError
+from toolkit.printable import Text
 from toolkit.report.attempts import wanted_lines
 from toolkit.report.wording import (
     OUTCOMES,
@@ -20,21 +22,22 @@ from toolkit.report.wording import (
 from toolkit.verdict import Verdict
 
 
-def outcomes_text(outcomes: Mapping[str, Verdict | EdgeToolkitError], width: int = 110) -> str:
+def outcomes_text(outcomes: Mapping[str, Verdict | EdgeToolkitError], width: int = 110) -> Text:
     """Return the reports of all targets for a terminal."""
     parts = []
     for name, outcome in outcomes.items():
         if isinstance(outcome, Verdict):
             parts.append(verdict_text(outcome, width, name))
         else:
-            lines = str(outcome).replace("\n", "\n  ")
-            parts.append(f"{name:<{width - 14}}NO VERDICT\n  {lines}")
-    return "\n\n".join(parts)
+            told = printable.lines([outcome.text], indent="  ")
+            parts.append(printable.lines([f"{printable.name(name):<{width - 14}}NO VERDICT", told]))
+    return printable.lines(parts, between="\n\n")
 
 
-def verdict_text(verdict: Verdict, width: int = 110, name: str | None = None) -> str:
+def verdict_text(verdict: Verdict, width: int = 110, name: str | None = None) -> Text:
     """Return one target's report for a terminal; `name` is what it is called, where that is not the target alone."""
-    title = f"{name or verdict.target.name}   {verdict.source.path.name}   {verdict.artifact.scheme}"
+    names = map(printable.name, (name or verdict.target.name, verdict.source.path.name, verdict.artifact.scheme))
+    title = "   ".join(names)
     lines = [f"{title:<{width - 14}}{OUTCOMES[verdict.outcome]}"]
     lines += [f"  {line}" for line in wanted_lines(verdict)]
     guilty, at_fault = verdict.guilty_stage, verdict.at_fault
@@ -73,4 +76,4 @@ def verdict_text(verdict: Verdict, width: int = 110, name: str | None = None) ->
     lines.append(f"  {theirs}made by {canonical}; ran on {where_text(last)}")
     lines += [f"  {line}" for line in candidate_lines(verdict)]
     lines += [f"  {finding['severity']}: {finding['message']}" for finding in verdict.findings]
-    return "\n".join(lines)
+    return printable.lines(lines)

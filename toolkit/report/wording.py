@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from toolkit import metrics
+from toolkit import metrics, printable
 from toolkit.compare.comparison import NO_METRICS
 from toolkit.verdict import Verdict
 
@@ -54,7 +54,7 @@ def comparison_text(comparison: Comparison) -> str:
 
 
 def _cells(comparison: Comparison) -> list[str]:
-    held = (comparison.stage, comparison.output, comparison.metric)
+    held = (comparison.stage, printable.name(comparison.output), comparison.metric)
     return [*held, value_text(comparison), limit_text(comparison)]
 
 
@@ -115,13 +115,15 @@ def candidate_lines(verdict: Verdict) -> list[str]:
 def noise_text(verdict: Verdict) -> str:
     """Return the largest absolute differences of the original's outputs when nothing changed but how it was run."""
     return ", ".join(
-        f"{output} {kind} {value:.3g}" for kind, values in verdict.noise.items() for output, value in values.items()
+        f"{printable.name(output)} {kind} {value:.3g}"
+        for kind, values in verdict.noise.items()
+        for output, value in values.items()
     )
 
 
 def kind_lines(kinds: Mapping[str, OutputKind]) -> list[str]:
     """Return a line for each output that says what it is taken for, and why."""
-    return [f"{name} is {kind.name}: {kind.reason}" for name, kind in sorted(kinds.items())]
+    return [f"{printable.name(name)} is {kind.name}: {kind.reason}" for name, kind in sorted(kinds.items())]
 
 
 def coverage_lines(coverage: Mapping[str, Any]) -> list[str]:
@@ -170,7 +172,7 @@ def signature_lines(signature: Mapping[str, Any], indent: str = "  ", unknown: s
                 else "[" + ", ".join("?" if n is None else str(n) for n in spec["shape"]) + "]"
             )
             scale = f"   scale {spec['scale'][0]:.6g}, zero point {spec['zero_point'][0]}" if spec.get("scale") else ""
-            lines.append(f"{indent}{side[:-1]:<8}{spec['name']}   {spec['dtype']} {shape}{scale}")
+            lines.append(f"{indent}{side[:-1]:<8}{printable.name(spec['name'])}   {spec['dtype']} {shape}{scale}")
     return lines
 
 
@@ -186,4 +188,4 @@ def _drift(row: Mapping[str, Any]) -> str:
 
 def _some(names: Sequence[str]) -> str:
     more = len(names) - _LISTED
-    return ", ".join(names[:_LISTED]) + (f" and {more} more" if more > 0 else "")
+    return ", ".join(map(printable.name, names[:_LISTED])) + (f" and {more} more" if more > 0 else "")

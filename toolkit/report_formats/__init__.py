@@ -136,6 +136,7 @@ def write(document: Document, reports: Sequence[Asked]) -> None:
         text = render(report.format, document)
         if report.path is None:
             sys.stdout.write(text)
+            sys.stdout.flush()
         else:
             outputs.write_text(text, report.path, _kind(report.format))
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, get_args
 
+from toolkit import printable
 from toolkit.errors import RequestError
 from toolkit.report import number_text, size
 from toolkit.report_formats import Check, Document, Note, Status, Subject
@@ -41,8 +42,8 @@ def _subject(document: Document) -> Subject:
 def _of_error(document: Document) -> Subject:
     error = document["error"]
     name = str(document["target"]) if "target" in document else "edge-toolkit"
-    hint = f"\n{error['hint']}" if error["hint"] else ""
-    check = Check("verdict", str(error["kind"]), str(error["kind"]), "error", f"{error['problem']}{hint}")
+    told = printable.set_in("\n".join(str(error[key]) for key in ("problem", "hint") if error[key]))
+    check = Check("verdict", str(error["kind"]), str(error["kind"]), "error", told)
     return Subject(name, "build", "error", str(error["problem"]).partition("\n")[0], (check,))
 
 

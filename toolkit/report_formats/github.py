@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from pathlib import PurePosixPath
 
+from toolkit import printable
 from toolkit.report_formats import Document, Subject
 from toolkit.report_formats._documents import subjects
 
@@ -63,8 +64,8 @@ def _file(subject: Subject) -> str | None:
 
 
 def _data(text: str) -> str:
-    """Return a message as a command takes it (actions/toolkit, command.ts: escapeData)."""
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    """Return a message as a command takes it (actions/toolkit, command.ts: escapeData), made fit to be printed before."""
+    return printable.line(text).replace("%", "%25").replace("\n", "%0A")
 
 
 def _property(text: str) -> str:

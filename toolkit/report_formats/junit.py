@@ -10,6 +10,7 @@ import re
 from datetime import datetime, timezone
 from xml.etree import ElementTree as ET
 
+from toolkit import printable
 from toolkit.report_formats import Check, Document, Subject
 from toolkit.report_formats._documents import numbered, subjects
 
@@ -57,8 +58,8 @@ def _suite(subject: Subject, number: int, now: str) -> ET.Element:
     for name, check in numbered(checks):
         time = seconds if check.group == "verdict" else "0"
         suite.append(_case(f"edge-toolkit.{subject.name}.{check.group}", name, time, check))
-    ET.SubElement(suite, "system-out").text = _clean("\n".join(check.message for check in checks))
-    notes = "\n".join(f"{note.severity}: {note.message} [{note.code}]" for note in subject.notes)
+    ET.SubElement(suite, "system-out").text = _clean(printable.lines(check.message for check in checks))
+    notes = printable.lines(f"{note.severity}: {note.message} [{note.code}]" for note in subject.notes)
     ET.SubElement(suite, "system-err").text = _clean(notes)
     return suite
 
@@ -68,10 +69,11 @@ def _case(group: str, name: str, time: str, check: Check) -> ET.Element:
     if check.status != "passed":
         kind = "error" if check.status == "error" else "failure"
         told = ET.SubElement(case, kind, message=_clean(check.message.partition("\n")[0]), type=check.status)
-        told.text = _clean(check.message + (f"\nlimit because: {check.because}" if check.because else ""))
+        because = [f"limit because: {check.because}"] if check.because else []
+        told.text = _clean(printable.lines([check.message, *because]))
     return case
 
 
 def _clean(text: str) -> str:
-    """Return the text with U+FFFD for what no XML may hold."""
-    return _NO_XML.sub("\ufffd", text)
+    """Return the text made fit to be printed, as many CI print it, with U+FFFD for what no XML may hold beside that."""
+    return _NO_XML.sub("\ufffd", printable.line(text))

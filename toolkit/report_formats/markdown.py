@@ -5,10 +5,9 @@ It begins with a mark that is not shown, by which a script finds its earlier com
 
 from __future__ import annotations
 
-import html
-import re
 from collections.abc import Sequence
 
+from toolkit import printable
 from toolkit.report_formats import WORDS, Check, Document, Status, Subject
 from toolkit.report_formats._documents import subjects
 
@@ -16,8 +15,6 @@ SUFFIX = ".md"
 MARK = "<!-- edge-toolkit -->"
 LONGEST = 65_536  # characters of a comment on GitHub
 _SIGNS: dict[Status, str] = {"passed": "✅", "failed": "❌", "inconclusive": "❔", "error": "💥"}
-_MEANT = re.compile(r"([\\`*_\[\]<>|~&!(){}])")
-_CALLS = re.compile(r"([@#])(?=\w)")  # @someone, #12
 _WORST_FIRST: tuple[Status, ...] = ("error", "failed", "inconclusive", "passed")
 _CELL = 300
 _ROWS = (None, 100, 30, 10, 3, 0)  # how many rows of each kind; all of them where they fit
@@ -69,7 +66,7 @@ def _folded(subject: Subject, most: int | None) -> list[str]:
         return []
     by_need = sorted(subject.checks, key=lambda check: check.status == "passed")
     checks, notes = by_need[:most], subject.notes[:most]
-    title = f"{_html(subject.name)}: {len(subject.checks)} checks, {len(subject.notes)} findings beside them"
+    title = f"{printable.inside_html(subject.name, _CELL)}: {len(subject.checks)} checks, {len(subject.notes)} findings beside them"
     lines = ["", f"<details><summary>{title}</summary>", "", "| | | | |", "|---|---|---|---|"]
     lines += [_row(check) for check in checks]
     lines += ["", *_more(len(by_need) - len(checks))]
@@ -89,14 +86,4 @@ def _more(count: int) -> list[str]:
 
 def _text(text: str) -> str:
     """Return a text on one line, cut where it is long, in which nothing is Markdown, HTML, a mention or a reference."""
-    return _CALLS.sub(r"\1<!-- -->", _MEANT.sub(r"\\\1", _line(text)))
-
-
-def _html(text: str) -> str:
-    """Return likewise what stands inside of HTML, where a backslash is one."""
-    return _CALLS.sub(r"\1<!-- -->", html.escape(_line(text), quote=False))
-
-
-def _line(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= _CELL else line[: _CELL - 1] + "…"
+    return printable.markdown(text, _CELL)

@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote
 
-from toolkit import __version__
+from toolkit import __version__, printable
 from toolkit.report_formats import Check, Document, Note, Subject
 from toolkit.report_formats._documents import subjects
 
@@ -66,13 +66,18 @@ def _result(subject: Subject, one: Check | Note, rules: list[str]) -> dict[str, 
         "ruleId": one.code,
         "ruleIndex": rules.index(one.code),
         "level": level,
-        "message": {"text": f"{subject.name}: {one.message}"},
+        "message": {"text": _text(f"{subject.name}: ", one.message)},
         "partialFingerprints": {"edgeToolkitCheck/v1": hashlib.sha256(same.encode("utf-8", "replace")).hexdigest()},
     }
     if subject.place is not None:
         where = {"artifactLocation": {"uri": _uri(subject.place)}, "region": {"startLine": 1}}
         result["locations"] = [{"physicalLocation": where}]
     return result
+
+
+def _text(*parts: str) -> str:
+    """Return a plain text message; what could be an embedded link of one (3.11.6) is none."""
+    return re.sub(r"([\\\[\]])", r"\\\1", text) if "](" in (text := printable.together(*parts)) else text
 
 
 def _uri(path: str) -> str:

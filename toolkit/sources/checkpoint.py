@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from toolkit import printable
 from toolkit.errors import InvalidSource, causes
 from toolkit.originals import Original, Spec
 from toolkit.originals.builder import Built, build
@@ -72,7 +73,7 @@ def inspect(request: Any) -> Spec:
         "settled": False,
         "operators": [],
         "variables": sorted(variables, key=lambda one: str(one["name"])),
-        "needs": [] if request.options.get("builder") else [needs],
+        "needs": [] if request.options.get("builder") else [printable.line(needs)],
         "findings": [{"code": "contents", "severity": "info", "message": _contents(graph, request.inputs)}],
     }
 

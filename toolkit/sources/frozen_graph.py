@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from toolkit import printable
 from toolkit.errors import InvalidSource
 from toolkit.originals import DEFAULT_KEY, Original
 from toolkit.originals.graphs import device
@@ -54,7 +55,7 @@ def inspect(request: Any) -> dict[str, Any]:
         found = {DEFAULT_KEY: endings(graph, ends.outputs)}
         findings += found_in(graph, {DEFAULT_KEY: ends}, request.options)
     except InvalidSource as error:
-        needs += [str(error)]
+        needs += [error.text]
     return {
         "kind": KIND,
         "writer": writer(graph),
@@ -64,7 +65,7 @@ def inspect(request: Any) -> dict[str, Any]:
         "settled": False,
         "operators": sorted(operators_in(graph)),
         "variables": [],
-        "needs": needs,
+        "needs": [printable.line(each) for each in needs],
         "findings": [*findings, *device.findings(graph), *endless(graph)],
     }
 

@@ -93,7 +93,7 @@ def inspect(request: Any) -> Spec:
         "settled": False,
         "operators": [],
         "variables": variables,
-        "needs": _needs(file, request.options["builder"] is not None),
+        "needs": [printable.line(each) for each in _needs(file, request.options["builder"] is not None)],
         "findings": [*_code(file), *_reaching(file), *_custom(file), *_loops(file), *others],
     }
 
@@ -231,9 +231,8 @@ def _loaded(file: _File) -> tuple[Any, str, list[Spec]]:
             f"{file.path}: was written by {written_by(file.version)}, and the Keras of this environment is older",
             "name an interpreter that has Keras 3: --python source=/path/to/python",
         )
-    problem = f"{file.path}: written by {written_by(file.version)}, cannot be read:\n" + "\n".join(
-        f"  {one}" for one in failed
-    )
+    said = f"{file.path}: written by {written_by(file.version)}, cannot be read:"
+    problem = printable.lines([said, *(f"  {one}" for one in failed)])
     hint = f"{_OBJECTS} {{name: class or function}}"
     raise InvalidSource(problem, next(iter(_needs(file, built=False)), hint))
 

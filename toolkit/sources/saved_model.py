@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from toolkit import printable
 from toolkit.errors import InvalidSource
 from toolkit.originals import DEFAULT_KEY, Original, Spec, dtypes
 from toolkit.originals.functions import FunctionOriginal, engine
@@ -69,7 +70,7 @@ def inspect(request: Any) -> Spec:
         "settled": not cut,
         "operators": held,
         "variables": _variables(index) if index.is_file() else [],
-        "needs": [*_needs(signatures, held), *_operators_missing(held)],
+        "needs": [printable.line(each) for each in (*_needs(signatures, held), *_operators_missing(held))],
         "flat": any(of_file(graph, key) is not None for key in definitions),
         "findings": [
             *findings(held, _reached(source, graph)),

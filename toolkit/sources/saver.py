@@ -108,7 +108,7 @@ def inspect(request: Any) -> dict[str, Any]:
             found["signatures"] = [{"key": key, **told(meta.graph_def, end)} for key, end in sorted(ends.items())]
             found["endings"] = {key: endings(meta.graph_def, end.outputs) for key, end in ends.items()}
         except InvalidSource as error:
-            found["needs"].append(str(error))
+            found["needs"].append(error.text)
     elif not options["builder"]:
         found["needs"].append(_NEEDS)
     return found

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from toolkit import printable
 from toolkit.errors import EdgeToolkitError, InvalidSource, causes
 from toolkit.originals import DEFAULT_KEY, Original
 from toolkit.originals.builder import code_read
@@ -55,7 +56,8 @@ def canonicalize(request: Any) -> dict[str, Any]:
     try:
         original.save(key, shapes, request.out / "saved_model")
     except EdgeToolkitError as error:
-        error.hint = error.hint or _about_open_sizes(request, shapes)
+        hint = _about_open_sizes(request, shapes)
+        error.hint = error.hint or (None if hint is None else printable.line(hint))
         raise
     except Exception as error:
         path = request.options["path"]

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from toolkit import printable
 from toolkit.errors import InvalidSamples, suggestion
 from toolkit.readers import Asked, Indexed, Sample
 from toolkit.worker import labels
@@ -109,7 +110,7 @@ def _naming(name: str) -> Iterator[None]:
     try:
         yield
     except InvalidSamples as error:
-        raise InvalidSamples(f"{name}: {error.problem}", error.hint) from error
+        raise InvalidSamples(printable.together(f"{name}: ", error.problem), error.hint) from error
 
 
 class _Side:
@@ -371,7 +372,9 @@ def _refuse_unknown(where: str, names: Iterable[str], specs: Mapping[str, Spec])
     unknown = [name for name in names if name not in specs]
     if unknown:
         raise InvalidSamples(
-            "\n".join(f"{where}: {name!r} is no input of the model; {suggestion(name, specs)}" for name in unknown)
+            printable.lines(
+                f"{where}: {name!r} is no input of the model; {suggestion(name, specs)}" for name in unknown
+            )
         )
 
 

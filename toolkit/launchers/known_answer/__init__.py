@@ -12,6 +12,7 @@ import signal
 import subprocess
 from pathlib import Path
 
+from toolkit import printable
 from toolkit.errors import TargetUnavailable
 from toolkit.inherited import by_everybody
 from toolkit.launchers import Launch
@@ -53,7 +54,7 @@ def _run(command: list[str], launch: Launch, who: str) -> tuple[str, dict[str, t
         raise TargetUnavailable(f"{who}: no answer to a known model in {_TIMEOUT_S} s") from error
     except OSError as error:
         raise TargetUnavailable(f"{who}: cannot be started: {error.strerror or error}", command[0]) from error
-    words = "\n".join(ended.stderr.decode(errors="replace").strip().splitlines()[-_TAIL_LINES:])
+    words = printable.lines(ended.stderr.decode(errors="replace").strip().splitlines()[-_TAIL_LINES:])
     if ended.returncode != 0:
         status = ended.returncode
         how = f"killed by {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import PurePath
 
+from toolkit import printable
+from toolkit.printable import Text
+
 # classes that only such files name
 _AWARE = {"QuantizeLayer", "QuantizeWrapper", "QuantizeWrapperV2", "QuantizeAnnotate"}
 _PRUNED = {"PruneLowMagnitude"}
 _CLUSTERED = {"ClusterWeights", "MHAClusterWeights"}
 
 
-def needed(path: str, names: Collection[str]) -> str | None:
+def needed(path: str, names: Collection[str]) -> Text | None:
     """Return what a file with these classes needs; None where no class is of tfmot.
 
     Quantization-aware layers stay: they compute what was trained. The others are wrappers of the training, which change the weights with each call
@@ -29,22 +32,23 @@ def needed(path: str, names: Collection[str]) -> str | None:
     return None
 
 
-def _aware(path: str) -> str:
+def _aware(path: str) -> Text:
     lines = [
         "import tensorflow_model_optimization as tfmot",
         "import tf_keras",
         "",
         "def model():",
         "    with tfmot.quantization.keras.quantize_scope():",
-        f'        return tf_keras.models.load_model("{path}", compile=False)',
+        f"        return tf_keras.models.load_model({printable.literal(path)}, compile=False)",
     ]
-    return (
+    said = (
         "--builder tfmot_model.py:model, for this file is quantization-aware; write tfmot_model.py (--python source=/path/to/python names "
-        "an interpreter in which tensorflow-model-optimization is installed):\n" + "\n".join(lines)
+        "an interpreter in which tensorflow-model-optimization is installed):"
     )
+    return printable.lines([said, *lines])
 
 
-def _stripped(path: str, what: str, package: str, functions: tuple[str, str], before: list[str]) -> str:
+def _stripped(path: str, what: str, package: str, functions: tuple[str, str], before: list[str]) -> Text:
     scope, strip = functions
     own = PurePath(path)
     lines = [
@@ -52,11 +56,12 @@ def _stripped(path: str, what: str, package: str, functions: tuple[str, str], be
         "import tf_keras",
         "",
         f"with {package}.{scope}():",
-        f'    model = tf_keras.models.load_model("{path}", compile=False)',
+        f"    model = tf_keras.models.load_model({printable.literal(path)}, compile=False)",
         *before,
-        f'{package}.{strip}(model).save("{own.stem}_stripped.h5")',
+        f"{package}.{strip}(model).save({printable.literal(f'{own.stem}_stripped.h5')})",
     ]
-    return (
+    said = (
         f"the model without what {'pruning' if what == 'pruned' else 'clustering'} put around its layers, for this file is {what}; save it, "
-        "where tensorflow-model-optimization is installed, and build that:\n" + "\n".join(lines)
+        "where tensorflow-model-optimization is installed, and build that:"
     )
+    return printable.lines([said, *lines])

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from toolkit import printable
 from toolkit.errors import InvalidSource
 from toolkit.originals import Original, Spec
 from toolkit.originals.builder import Built
@@ -116,11 +117,12 @@ def _same_numbers(value: np.ndarray, other: np.ndarray) -> bool:
 def _misfit(model: Any, path: str, arrays: Sequence[store.Stored], suffix: str, error: Exception) -> InvalidSource:
     """Return what to say where Keras refuses to read the weights: where model and file differ, variable by variable."""
     ours = [array for array in arrays if array.what == "model"]
-    told = [(array.name, tuple(array.array.shape)) for array in ours]
-    differences = _by_order(model, told) if suffix == ".h5" else _by_place(model, path, told)
+    held = [(array.name, tuple(array.array.shape)) for array in ours]
+    differences = _by_order(model, held) if suffix == ".h5" else _by_place(model, path, held)
     shown = differences[:_SHOWN] + ([f"and {len(differences) - _SHOWN} more"] if len(differences) > _SHOWN else [])
-    listed = "".join(f"\n  {line}" for line in shown) or f" {brief(error)}"
-    return InvalidSource(f"{path}: does not fit the builder's model:{listed}", f"Keras says: {brief(error)}")
+    said = f"{path}: does not fit the builder's model:"
+    told = printable.lines([said, *(f"  {line}" for line in shown)]) if shown else f"{said} {brief(error)}"
+    return InvalidSource(told, f"Keras says: {brief(error)}")
 
 
 def _by_place(model: Any, path: str, told: list[tuple[str, tuple[int, ...]]]) -> list[str]:
