@@ -23,7 +23,7 @@ from toolkit.environments import resolve
 from toolkit.settings import Settings, default_home
 
 ROOT = HERE.parents[1]
-SHARES = {"run": 20, "emulated": 3, "setup": 3, "warm": 2, "cold": 1, "builder": 1, "sweep": 1}
+SHARES = {"run": 24, "emulated": 3, "setup": 3, "warm": 2, "cold": 1, "builder": 1, "sweep": 1}
 IN_A_ROW = 8  # kills before a scene is run to its end
 
 
