@@ -6,10 +6,11 @@ found out too late. Import this only where a file is read: pydantic costs more t
 
 from __future__ import annotations
 
+import datetime as dt
 import sys
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
 
@@ -17,7 +18,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from toolkit import registry
-from toolkit.errors import InvalidConfig, suggestion
+from toolkit.errors import DamagedFile, InvalidConfig, suggestion
+from toolkit.files.foreign import read_text
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -25,6 +27,15 @@ else:
     import tomli as tomllib
 
 Location = tuple[str | int, ...]
+
+TOML_BYTES = 1 << 20
+"""The most bytes of a TOML file. Profiles and recipes have a few thousand; the names of ten thousand classes are two hundred thousand."""
+
+TOML_DEPTH = 32
+"""The most tables and lists in each other. The deepest that is read here has 6."""
+
+_INT_BITS = 63
+_MOST_TOLD = 50  # mistakes in one file
 
 _EXPECTED = {
     "string_type": "str",
@@ -78,18 +89,19 @@ def read(path: Path | str) -> dict[str, Any]:
     """Return the tables of a TOML file as they are; InvalidConfig where it is not there or is no TOML (then with its line)."""
     file = Path(path)
     try:
-        content: dict[str, Any] = tomllib.loads(file.read_text("utf-8"))
+        content: dict[str, Any] = tomllib.loads(read_text(file, TOML_BYTES))
     except FileNotFoundError:
         siblings = [sibling.name for sibling in file.parent.glob(f"*{file.suffix}")]
         raise InvalidConfig(path, [f"no such file; {suggestion(file.name, siblings)}"]) from None
-    except UnicodeDecodeError as error:
-        raise InvalidConfig(path, [f"byte {error.start} is not UTF-8; a TOML file is UTF-8 text"]) from error
-    except OSError as error:
-        raise InvalidConfig(path, [f"{error.strerror}; expected a file that can be read"]) from error
-    except tomllib.TOMLDecodeError as error:
-        raise InvalidConfig(path, [f"not TOML: {error}"]) from error
+    except DamagedFile as error:
+        raise InvalidConfig(path, [error.problem.removeprefix(f"{path}: ")]) from error
     except RecursionError:
         raise InvalidConfig(path, ["not TOML: nested too deeply"]) from None
+    except ValueError as error:  # tomllib's own, and Python's for a number of thousands of digits
+        raise InvalidConfig(path, [f"not TOML: {error}"]) from error
+    problems = [str(problem) for problem in _unusable(content)]
+    if problems:
+        raise InvalidConfig(path, problems)
     return content
 
 
@@ -98,7 +110,29 @@ def check(content: Mapping[str, Any], model: type[ModelT]) -> tuple[ModelT | Non
     try:
         return model.model_validate(_frozen(content)), []
     except ValidationError as error:
-        return None, [_problem(detail, model) for detail in error.errors(include_url=False)]
+        details = error.errors(include_url=False)
+        more = [Problem((), f"and {len(details) - _MOST_TOLD} more mistakes")] if len(details) > _MOST_TOLD else []
+        return None, [*(_problem(detail, model) for detail in details[:_MOST_TOLD]), *more]
+
+
+def _unusable(content: dict[str, Any]) -> Iterator[Problem]:
+    """Yield what TOML has and nothing here takes: tables within tables without end, numbers of more than 64 bits, dates, text that is no Unicode."""
+    level: list[tuple[Location, Any]] = [((), content)]
+    for _ in range(TOML_DEPTH):
+        below: list[tuple[Location, Any]] = []
+        for location, value in level:
+            if isinstance(value, dict | list):
+                items = value.items() if isinstance(value, dict) else enumerate(value)
+                below += [((*location, key), item) for key, item in items]
+            elif isinstance(value, int) and value.bit_length() > _INT_BITS:
+                yield Problem(location, f"a number of {value.bit_length()} bits; expected at most {_INT_BITS}")
+            elif isinstance(value, dt.date | dt.time):
+                yield Problem(
+                    location, f"{value} is a date or a time, which nothing here takes; expected text in quotes"
+                )
+        level = below
+    if level:
+        yield Problem(level[0][0][:2], f"tables and lists in each other, more than {TOML_DEPTH} deep")
 
 
 def dotted(location: Location) -> str:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.errors import RequestError
+from toolkit.files.foreign import require_plain
 from toolkit.limits import Limits
 from toolkit.worker.request import sha256
 
@@ -115,9 +116,16 @@ def _shared_code() -> dict[str, str]:
 
 
 def path_digest(path: Path) -> str:
-    """Return the hash of a file's content, or of all files under a folder with their relative names."""
+    """Return the hash of a file's content, or of all files under a folder with their relative names; RequestError where something is no file.
+
+    All that a user gives a job goes through here, so nothing that would be waited for, a pipe or a device, reaches a worker.
+    """
     if path.is_dir():
-        files = [file for file in sorted(path.rglob("*")) if file.is_file()]
+        found = sorted(path.rglob("*"))
+        for other in found:
+            if not other.is_file() and not other.is_dir() and other.exists():
+                require_plain(other)
+        files = [file for file in found if file.is_file()]
         held = {file.relative_to(path).as_posix(): _file_digest(file) for file in files}
         return _digest_of(held | _links_under(path))
     return _file_digest(path)
@@ -138,7 +146,7 @@ def _links_under(folder: Path) -> dict[str, str]:
 
 def _file_digest(path: Path) -> str:
     try:
-        status = path.stat()
+        status = require_plain(path)
         return _remembered_digest(path, status.st_mtime_ns, status.st_size, status.st_ino)
     except OSError as error:
         raise RequestError(f"{path}: cannot be read ({error.strerror})") from error

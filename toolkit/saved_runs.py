@@ -17,9 +17,11 @@ from typing import Any
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
-from toolkit import compare, npz
+from toolkit import compare, npz, signature
 from toolkit.compare.runs import Blocks
-from toolkit.errors import EdgeToolkitError, RequestError
+from toolkit.errors import DamagedFile, EdgeToolkitError, RequestError
+from toolkit.files.foreign import check, parse_json, require_plain
+from toolkit.files.shapes import COUNT, shown
 from toolkit.signature import Signature, TensorSpec
 from toolkit.worker.shards import read_index, read_shards
 
@@ -42,6 +44,9 @@ DTYPES = {
     "float32": "F32",
     "float64": "F64",
 }
+
+
+_SHAPE = {"stage": str, "signature": signature.SHAPE, "count": COUNT, "samples": [str]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +115,18 @@ def write(path: Path, outputs: Path, said: Mapping[str, Any], samples: Sequence[
 def read(path: Path) -> SavedRun:
     """Return a saved run; RequestError where the file is none, is cut short, or was written by a later release."""
     try:
+        require_plain(path)
         return _of_safetensors(path) if path.suffix == SUFFIX else _of_npz(path)
     except FileNotFoundError:
         raise RequestError(f"{path}: no such file; a run that was saved, {SUFFIX} or .npz, would be right") from None
     except (OSError, SafetensorError, zipfile.BadZipFile, ValueError, KeyError, TypeError, EdgeToolkitError) as error:
-        if isinstance(error, RequestError) and str(path) in error.problem:
+        if isinstance(error, DamagedFile):
+            found = "; ".join(line.removeprefix(f"{path}: ") for line in error.problem.splitlines())
+        elif isinstance(error, RequestError) and str(path) in error.problem:
             raise
-        problem = f"{path}: is no saved run ({error}); a {SUFFIX} of a bundle's runs folder, or an .npz of outputs by name, would be right"
+        else:
+            found = str(error)
+        problem = f"{path}: is no saved run ({found}); a {SUFFIX} of a bundle's runs folder, or an .npz of outputs by name, would be right"
         raise RequestError(problem) from error
 
 
@@ -137,20 +147,21 @@ def _of_safetensors(path: Path) -> SavedRun:
         shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118 (not a dict)
     if "run" not in metadata:
         raise ValueError("its metadata has no 'run'")
-    said = json.loads(metadata["run"])
+    said = parse_json(metadata["run"], path, {"schema": object})
     if said["schema"] != SCHEMA:
         raise RequestError(
-            f"{path}: has schema {said['schema']}, this release knows {SCHEMA}; the release that wrote it would be right"
+            f"{path}: has schema {shown(said['schema'])}, this release knows {SCHEMA}; the release that wrote it would be right"
         )
-    signature = Signature.from_json(said["signature"])
-    names = {spec.name for spec in signature.outputs}
+    check(said, _SHAPE, path)
+    of_run = Signature.from_json(said["signature"])
+    names = {spec.name for spec in of_run.outputs}
     wrong = {name: shape for name, shape in shapes.items() if not shape or shape[0] != said["count"]}
     if names != shapes.keys() or wrong or len(said["samples"]) not in (0, said["count"]):
         raise ValueError(f"it holds {shapes}, and says {said['count']} samples of {sorted(names)}")
     about = {
         key: value for key, value in said.items() if key not in ("schema", "stage", "signature", "count", "samples")
     }
-    return SavedRun(path, said["stage"], signature, said["count"], tuple(said["samples"]), about)
+    return SavedRun(path, said["stage"], of_run, said["count"], tuple(said["samples"]), about)
 
 
 def _of_npz(path: Path) -> SavedRun:

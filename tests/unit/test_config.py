@@ -177,7 +177,7 @@ def test_a_missing_file_is_answered_with_the_closest(tmp_path):
 
 def test_a_folder_is_no_file(tmp_path):
     """It is there, and still cannot be read."""
-    with pytest.raises(InvalidConfig, match="Is a directory; expected a file"):
+    with pytest.raises(InvalidConfig, match="is a folder; expected a file"):
         config.load(tmp_path, Whole)
 
 

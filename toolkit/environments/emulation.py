@@ -23,6 +23,7 @@ EMULATED = ("litert", "tflite_runtime")
 
 _PLATFORM = "aarch64-manylinux_2_36"  # the C library of Debian bookworm; uv's plain `aarch64-unknown-linux-gnu` means 2.28, too old
 _PYTHON = "3.11"
+_NEEDS = ("versions",)
 
 
 def find_packages(name: str, settings: Settings) -> tuple[Path, dict[str, str]] | None:
@@ -30,7 +31,7 @@ def find_packages(name: str, settings: Settings) -> tuple[Path, dict[str, str]] 
     if name not in EMULATED:
         raise UnknownName("emulated environment", name, EMULATED)
     folder = _folder(read_requirements(name), settings.home)
-    facts = read_marker(folder)
+    facts = read_marker(folder, _NEEDS)
     return None if facts is None else (folder / "site", facts["versions"])
 
 
@@ -68,7 +69,7 @@ def make_packages(name: str, settings: Settings) -> tuple[Path, dict[str, str]]:
         return {"versions": dict(sorted(installed([str(site)]).items()))}
 
     folder = _folder(requirements, settings.home)
-    return folder / "site", make_once(folder, build, what=what, say=settings.say)["versions"]
+    return folder / "site", make_once(folder, build, what=what, say=settings.say, usable=_is_whole)["versions"]
 
 
 STEPS: tuple[Callable[[Settings], object], ...] = (
@@ -101,6 +102,10 @@ def status(settings: Settings) -> Status:
         problem = f"no aarch64 packages of {', '.join(missing)} yet"
         return Status("launcher", "qemu", False, about, system.emulator.path, problem, "edge-toolkit setup qemu")
     return Status("launcher", "qemu", True, about, system.emulator.path)
+
+
+def _is_whole(folder: Path) -> bool:
+    return read_marker(folder, _NEEDS) is not None
 
 
 def _folder(requirements: Requirements, home: Path) -> Path:

@@ -19,6 +19,7 @@ from toolkit.environments.requirements import normalize
 from toolkit.errors import RequestError
 from toolkit.inherited import by_everybody
 
+_FACTS = {"version": str, "platform": str, "search": [str]}
 _DISTRIBUTION = re.compile(r"([A-Za-z0-9][\w.]*(?:-[A-Za-z][\w.]*)*)-(\d[^-]*)(?:-py\d.*)?\.(?:dist|egg)-info")
 _PROBE = """
 import json, os, sys
@@ -98,7 +99,7 @@ def ask(
     made_ns = settings.stat().st_mtime_ns if settings.exists() else 0
     variables = as_is() | dict(allowed)
     key = [str(path.absolute()), stat.st_mtime_ns, stat.st_size, made_ns, _told(variables)]
-    facts = None if afresh else recall(home, "interpreter", key)
+    facts = None if afresh else recall(home, "interpreter", key, _FACTS)
     if facts is None:
         facts = _probe(asked, path, variables)
         remember(home, "interpreter", key, facts)

@@ -25,10 +25,18 @@ from pathlib import Path
 from typing import Any
 
 from toolkit import printable
-from toolkit.errors import EnvironmentUnavailable
+from toolkit.errors import DamagedFile, EnvironmentUnavailable
+from toolkit.files.foreign import read_json
+from toolkit.files.private import make_private, require_unshared
+from toolkit.files.shapes import Each
 from toolkit.inherited import by_installers
 
 MARKER = "made.json"
+_SHAPE = {
+    "versions": Each(str),
+    **dict.fromkeys(("python", "platform"), str),
+    "packages": [{"package": str, "sha256": str}],
+}
 
 _LOCK = "making.lock"  # a file, because network file systems lock no folders
 _DISCARDED = ".discarded."
@@ -120,13 +128,18 @@ class Making:
         return EnvironmentUnavailable(f"{self.what}: {program} failed ({how})", tail)
 
 
-def read_marker(folder: Path) -> dict[str, Any] | None:
-    """Return what the finished folder says of itself, or None if it is not finished."""
+def read_marker(folder: Path, needs: Sequence[str] = ()) -> dict[str, Any] | None:
+    """Return what the finished folder says of itself, or None if it is not finished, or does not say what it `needs` to.
+
+    StoreFailed where somebody else may have put programs there: it is another user's, or others may write to it, or to the folder around it.
+    """
     try:
-        facts = json.loads((folder / MARKER).read_text())
-    except (OSError, ValueError):
+        facts: dict[str, Any] = read_json(folder / MARKER, {name: _SHAPE[name] for name in needs} or dict)
+    except (OSError, DamagedFile):
         return None
-    return facts if isinstance(facts, dict) else None
+    for place in (folder.parent, folder):
+        require_unshared(place)
+    return facts
 
 
 def make_once(
@@ -149,7 +162,8 @@ def make_once(
         if facts is not None and usable(folder):
             return facts
         with _plainly(what, folder.parent):
-            folder.parent.mkdir(parents=True, exist_ok=True)
+            make_private(folder.parent.parent)  # the user's cache folder
+            folder.parent.mkdir(mode=0o700, exist_ok=True)
             with _locked(folder.with_name(folder.name + ".partial"), what, say) as making:
                 if making is None:
                     continue  # someone else finished, or gave up: look again

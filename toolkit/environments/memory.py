@@ -10,11 +10,14 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from toolkit.errors import DamagedFile
+from toolkit.files.foreign import read_json
 
-def recall(home: Path, kind: str, key: object) -> Any | None:
-    """Return the fact of this kind that was remembered under exactly this key (JSON), or None."""
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        kept = json.loads(_path(home, kind, key).read_text())
+
+def recall(home: Path, kind: str, key: object, shape: Any = object) -> Any | None:
+    """Return the fact of this kind that was remembered under exactly this key (JSON), or None; None too where it has not the shape."""
+    with contextlib.suppress(OSError, DamagedFile):
+        kept = read_json(_path(home, kind, key), {"key": object, "fact": shape})
         if kept["key"] == json.loads(json.dumps(key)):
             return kept["fact"]
     return None

@@ -64,7 +64,7 @@ class System:
 def find_system(settings: Settings) -> System | None:
     """Return the system if it was made, else None; makes nothing."""
     folder = _folder(settings.home)
-    facts = read_marker(folder)
+    facts = read_marker(folder, ("packages",))
     if facts is None or not _usable(folder):
         return None
     return _system(folder, facts, settings)
@@ -84,7 +84,7 @@ def make_system(settings: Settings) -> System:
             "run `edge-toolkit setup qemu` once with network",
         )
     folder = _folder(settings.home)
-    facts = make_once(folder, _build, what=WHAT, say=settings.say, usable=_usable, needs_bytes=_NEEDS_BYTES)
+    facts = make_once(folder, _build, what=WHAT, say=settings.say, usable=_is_whole, needs_bytes=_NEEDS_BYTES)
     return _system(folder, facts, settings)
 
 
@@ -130,6 +130,10 @@ def _usable(folder: Path) -> bool:
     return installed_qemu() is not None or os.access(folder / _QEMU, os.X_OK)
 
 
+def _is_whole(folder: Path) -> bool:
+    return _usable(folder) and read_marker(folder, ("packages",)) is not None
+
+
 def _system(folder: Path, facts: Mapping[str, Any], settings: Settings) -> System:
     own = sorted(each["sha256"] for each in facts["packages"] if each["package"] != _QEMU_PACKAGE)
     identity = hashlib.sha256(" ".join(own).encode()).hexdigest()[:16]
@@ -145,7 +149,7 @@ def version_line(emulator: Path, home: Path) -> str:
     """
     stat = emulator.stat()
     key = [str(emulator), stat.st_mtime_ns, stat.st_size]
-    line = recall(home, "emulator", key)
+    line = recall(home, "emulator", key, str)
     if line is None:
         try:
             answer = subprocess.run(

@@ -16,6 +16,7 @@ from toolkit.environments.requirements import Requirements
 from toolkit.errors import EnvironmentUnavailable
 from toolkit.settings import Settings
 
+_NEEDS = ("python", "platform", "versions")
 # What the user's shell says about some other interpreter must not reach into an environment that is complete by itself.
 VARIABLES = {"PYTHONPATH": "", "PYTHONHOME": "", "PYTHONNOUSERSITE": "1"}
 
@@ -28,7 +29,7 @@ UV_VARIABLES: dict[str, str | None] = dict.fromkeys(
 def find_made(requirements: Requirements, settings: Settings) -> tuple[Path, dict[str, Any]] | None:
     """Return the interpreter of the environment that was made from this lock, and its marker; None if there is none."""
     folder = _folder(requirements, settings.home)
-    facts = read_marker(folder)
+    facts = read_marker(folder, _NEEDS)
     return None if facts is None or not _usable(folder) else (_python(folder), facts)
 
 
@@ -45,7 +46,7 @@ def make(requirements: Requirements, settings: Settings) -> tuple[Path, dict[str
         making.run([*command, "--python", _python(making.folder), requirements.lock], variables=UV_VARIABLES)
         return _facts(requirements, making.folder)
 
-    facts = make_once(folder, build, what=what, say=settings.say, usable=_usable)
+    facts = make_once(folder, build, what=what, say=settings.say, usable=_is_whole)
     return _python(folder), facts
 
 
@@ -113,6 +114,10 @@ def _python(folder: Path) -> Path:
 def _usable(folder: Path) -> bool:
     """Return whether the Python that the environment's link points to is still there."""
     return os.access(_python(folder), os.X_OK)
+
+
+def _is_whole(folder: Path) -> bool:
+    return _usable(folder) and read_marker(folder, _NEEDS) is not None
 
 
 def _facts(requirements: Requirements, folder: Path) -> dict[str, object]:

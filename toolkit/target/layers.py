@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,9 @@ class Layer:
 
     path: Path
     content: Mapping[str, Any]
+
+
+_LONGEST_CHAIN = 16  # profiles that extend each other; those that are shipped are 3
 
 
 @dataclass(slots=True)
@@ -41,11 +45,16 @@ class Merged:
 def layers(path: Path, find: Callable[[Path, str], Path]) -> list[Layer]:
     """Return the profile and everything it extends, itself first; `find` gives the file of a name in another file's `extends`."""
     found: list[Layer] = []
+    seen: set[str] = set()
     after: Path | None = path
     while after is not None:
-        if any(after.resolve() == layer.path.resolve() for layer in found):
-            circle = " -> ".join(layer.path.stem for layer in found) + f" -> {after.stem}"
-            raise InvalidConfig(path, [f"extends: goes in a circle: {circle}"])
+        way = " -> ".join(layer.path.stem for layer in found)
+        if os.path.realpath(after) in seen:
+            raise InvalidConfig(path, [f"extends: goes in a circle: {way} -> {after.stem}"])
+        if len(found) == _LONGEST_CHAIN:
+            problem = f"extends: a chain of more than {_LONGEST_CHAIN} profiles, which nobody can follow: {way}"
+            raise InvalidConfig(path, [problem])
+        seen.add(os.path.realpath(after))
         layer = Layer(after, config.read(after))
         found.append(layer)
         base = layer.content.get("extends")
@@ -103,6 +112,10 @@ def _put_bounds(merged: Merged, value: list[Any], path: Path) -> None:
             merged.origins["bounds", place, key] = (path, ("bounds", own, key))
 
 
-def _forget(merged: Merged, *location: str | int) -> None:
-    for inside in [inside for inside in merged.origins if inside[: len(location)] == location]:
-        del merged.origins[inside]
+def _forget(merged: Merged, key: str) -> None:
+    merged.origins.pop((key,), None)
+    if isinstance(
+        merged.content.get(key), dict | list
+    ):  # else nothing lies in it, and a file may have thousands of keys
+        for inside in [inside for inside in merged.origins if inside[0] == key]:
+            del merged.origins[inside]

@@ -17,6 +17,7 @@ import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import save
 
+from toolkit.files.foreign import parse_json, require_plain
 from toolkit.worker.request import write_whole
 
 UNNAMED = "labels"
@@ -77,11 +78,12 @@ def read(place: Path) -> Labels | None:
     if place.is_dir():
         there = [path for path in (place / "labels.npy", place / "labels.safetensors") if path.is_file()]
         return read(there[0]) if there else None
+    require_plain(place)
     if place.suffix == ".npy":
         held: np.ndarray = np.load(place, allow_pickle=False)
         return held
     with safe_open(place, framework="np") as file:
-        texts = json.loads((file.metadata() or {}).get("texts", "[]"))
+        texts = parse_json((file.metadata() or {}).get("texts", "[]"), f"{place}, its metadata", [str])
         arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     columns: dict[str, Any] = {name: array for name, array in arrays.items() if not name.endswith(_LENGTHS)}
     for target in columns:
