@@ -61,7 +61,8 @@ def _possible() -> bool:
 def enclosable() -> bool:
     """Return whether a worker would be enclosed here, as another program finds; nothing changes for this one."""
     asking = f"import sys; sys.path.insert(0, {str(Path(__file__).parents[3])!r}); from {__name__} import _possible; sys.exit(not _possible())"
-    return subprocess.run([sys.executable, "-I", "-S", "-c", asking], check=False, capture_output=True).returncode == 0
+    command = [sys.executable, "-I", "-S", "-c", asking]
+    return subprocess.run(command, check=False, capture_output=True, env={}).returncode == 0
 
 
 def _leave() -> None:
