@@ -135,9 +135,10 @@ def _inside(folder: Path) -> list[Path]:
 def _known_bytes(root: Path) -> int | None:
     """Return about how many bytes the jobs take, as the last process wrote it; None where nobody has."""
     try:
-        return int(read_text(root / _SIZE, 20))
-    except (OSError, DamagedFile, ValueError):
+        text = read_text(root / _SIZE, 20)
+    except (OSError, DamagedFile):
         return None
+    return int(text) if text.isascii() and text.isdecimal() else None
 
 
 def _write_known(root: Path, size_bytes: int) -> None:
