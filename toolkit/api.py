@@ -390,10 +390,10 @@ def _inspect_artifact(path: Path, executor: Executor) -> dict[str, Any]:
 
 
 def doctor(settings: Settings) -> list[Status]:
-    """Return what works on this machine: environments, launchers, and each target with what it needs."""
-    from toolkit import target
+    """Return what works on this machine: the cache, environments, launchers, and each target with what it needs."""
+    from toolkit import pruning, target
 
-    rows = [*environments.status(settings), *launchers.status(settings)]
+    rows = [pruning.status(settings), *environments.status(settings), *launchers.status(settings)]
     for name in target.names():
         try:
             profile = target.runnable(name)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import math
 import os
 import re
 import time
@@ -15,8 +16,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolkit.errors import DamagedFile
+from toolkit.environments import Status
+from toolkit.errors import DamagedFile, StoreFailed
 from toolkit.files.foreign import read_text
+from toolkit.files.private import require_private
+from toolkit.settings import CACHE_LIMIT, Settings
 from toolkit.store import Store, said_plainly, tree_bytes
 from toolkit.worker.request import write_whole
 
@@ -47,8 +51,26 @@ class Pruned:
 
 def held(store: Store) -> list[Held]:
     """Return all finished and failed jobs of a store; what is no such, a link or another folder, is not looked into."""
+    return _held(store.root)
+
+
+def status(settings: Settings) -> Status:
+    """Return how the cache folder stands for `doctor`: what finished jobs take, and may take; makes nothing."""
+    size, home = sum(each.size_bytes for each in _held(settings.home / "store")), settings.home
+    most = "no limit" if math.isinf(settings.cache_bytes) else f"at most {settings.cache_bytes / 1e9:.3g} GB"
+    about = f"finished jobs: {size / 1e6:,.0f} MB, {most} ({CACHE_LIMIT})"
+    try:
+        with said_plainly(home):
+            require_private(home)
+    except StoreFailed as error:
+        if home.exists():
+            return Status("cache", "store", False, about, home, error.problem, error.hint)
+    return Status("cache", "store", True, about, home)
+
+
+def _held(root: Path) -> list[Held]:
     found = []
-    for failed, folder in _folders(store.root):
+    for failed, folder in _folders(root):
         with contextlib.suppress(OSError):
             found.append(Held(folder, tree_bytes(folder), _used(folder), failed))
     return found

@@ -72,7 +72,7 @@ def test_what_was_not_used_longest_goes_until_the_rest_is_small_enough(store):
 def test_failed_jobs_go_first_though_they_are_the_newest(store):
     claim = store.claim(key(77))
     (claim.folder / "big").write_bytes(bytes(SIZE))
-    claim.fail()
+    os.utime(claim.fail(), (time.time() - 60,) * 2)
     store.close()
 
     prune(store, most_bytes=sum(each.size_bytes for each in held(store)) - 1)
@@ -214,3 +214,22 @@ def test_the_limit_is_the_variables(monkeypatch, said, limit):
     monkeypatch.setenv(CACHE_LIMIT, said)
 
     assert Settings().cache_bytes == limit
+
+
+def test_doctor_shows_what_the_store_takes_and_may_take(tmp_path):
+    """And makes nothing; where others can write, what to do."""
+    settings = Settings(home=tmp_path / "home", cache_bytes=2e9)
+    before = pruning.status(settings)
+    assert (before.ready, before.about) == (True, f"finished jobs: 0 MB, at most 2 GB ({CACHE_LIMIT})")
+    assert not settings.home.exists()
+
+    store = open_store(settings.home)
+    finish(store, 1)
+    (store.place(key(1)) / "log").write_bytes(bytes(1_100_000))
+    assert "finished jobs: 1 MB" in pruning.status(settings).about
+
+    settings.home.chmod(0o777)
+    after = pruning.status(settings)
+    assert not after.ready
+    assert "others may write to it" in after.problem
+    assert "go-w" in after.fix

@@ -39,6 +39,13 @@ def make_private(path: Path) -> None:
         _close(path, found)
 
 
+def require_private(path: Path) -> None:
+    """Raise StoreFailed as `make_private` does; makes nothing and closes nothing. FileNotFoundError where nothing is."""
+    require_unshared(path)
+    if os.environ.get(TRUST, "").strip() in {"", "0"}:
+        _require_safe_above(path)
+
+
 def require_unshared(path: Path) -> None:
     """Raise StoreFailed where a folder is somebody else's, or others may write to it; FileNotFoundError where nothing is."""
     found = os.stat(path)
