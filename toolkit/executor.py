@@ -31,7 +31,7 @@ from toolkit.pruning import keep_within
 from toolkit.settings import CACHE_LIMIT, Settings
 from toolkit.store import Claim, Entry, open_store, said_plainly
 from toolkit.worker.request import read_progress, write_request
-from toolkit.workers import Worker, last_lines, no_answer, read_response
+from toolkit.workers import Enclosure, Worker, last_lines, no_answer, read_response
 
 _READY_S = 180.0
 _LOOK_EVERY_S = 0.1
@@ -201,7 +201,8 @@ class Executor:
         return True
 
     def _start(self, job: Job, claim: Claim) -> None:
-        worker = self._worker(job.engine)
+        access, limits = self._access(job), self._limits(job)
+        worker = self._worker_for(job, claim, access)
         self._prestart(job)
         inputs = {name: str(self._path(source)) for name, source in job.inputs.items()}
         asked = {
@@ -215,12 +216,11 @@ class Executor:
             write_request(claim.folder, asked)
         number = next(self._numbers)
         starting = 0.0 if worker.ready else _READY_S
-        limits = self._limits(job)
         self._running[number] = _Running(
             job, claim, worker, time.monotonic() + limits.timeout_s + _ANSWER_GRACE_S + starting
         )
         self._graph.waiting.remove(job)
-        worker.run(number, claim.folder, limits, self._access(job), (job.module, *job.plugins))
+        worker.run(number, claim.folder, limits, access, (job.module, *job.plugins))
         self._watch(job, "started", None)
 
     def _drop(self, job: Job) -> None:
@@ -239,14 +239,28 @@ class Executor:
     def _access(self, job: Job) -> Access:
         return access_of(job, [self._path(source) for source in job.inputs.values()], self.settings.permissions)
 
+    def _worker_for(self, job: Job, claim: Claim, access: Access) -> Worker:
+        """Return the worker of a job's engine; where that cannot confine its jobs, one for this job alone."""
+        needs = self.launch(job.engine).needs
+        if needs is None:
+            return self._worker(job.engine)
+        enclosure = Enclosure(needs, claim.folder, access, self._limits(job))
+        return self._started(f"{job.engine.name} for {claim.key}", job.engine, enclosure)
+
     def _worker(self, engine: Engine) -> Worker:
-        if engine.name not in self._workers:
-            launch = self.launch(engine)
-            log = self._own_folder() / f"worker-{next(self._numbers)}.log"
-            modules = preload(engine.environment) if engine.preload else ()
-            with said_plainly(self.store.root):
-                self._workers[engine.name] = Worker(engine.name, launch.command, launch.variables, modules, log)
-        return self._workers[engine.name]
+        return self._workers.get(engine.name) or self._started(engine.name, engine)
+
+    def _started(self, name: str, engine: Engine, enclosure: Enclosure | None = None) -> Worker:
+        launch = self.launch(engine)
+        log = self._own_folder() / f"worker-{next(self._numbers)}.log"
+        modules = preload(engine.environment) if engine.preload else ()
+        with said_plainly(self.store.root):
+            self._workers[name] = Worker(engine.name, launch.command, launch.variables, modules, log, enclosure)
+        return self._workers[name]
+
+    def _dismiss(self, worker: Worker) -> None:
+        self._workers = {name: other for name, other in self._workers.items() if other is not worker}
+        worker.close()
 
     def _own_folder(self) -> Path:
         """Return a folder for what the workers themselves print; it is claimed as a job's is, so a killed process leaves nothing that stays."""
@@ -276,6 +290,8 @@ class Executor:
 
     def _ended(self, worker: Worker, event: dict[str, Any]) -> None:
         number = event["id"]
+        if worker.alone:  # before anything is read that it could still write to
+            self._dismiss(worker)
         if number in self._leaving and self._leaving[number].worker is worker:
             self._leaving.pop(number).claim.drop()
             return
@@ -310,8 +326,7 @@ class Executor:
         for number, running in list(self._leaving.items()):
             if running.worker is worker:
                 self._leaving.pop(number).claim.drop()
-        self._workers = {name: other for name, other in self._workers.items() if other is not worker}
-        worker.close()
+        self._dismiss(worker)
 
     def _fail(self, job: Job, claim: Claim, error: EdgeToolkitError) -> None:
         full = claim.full()

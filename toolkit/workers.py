@@ -9,7 +9,9 @@ import os
 import re
 import signal
 import subprocess
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +40,7 @@ from toolkit.worker.confinement.resources import MOST_PROCESSES
 from toolkit.worker.request import read_progress, sha256
 
 _MAIN = Path(__file__).resolve().parent / "worker" / "main.py"
+_ENCLOSED = _MAIN.with_name("enclosed.py")
 _END_S = 5.0
 _LONGEST_EVENT = 1 << 20
 _FIELDS: dict[str, dict[str, tuple[type, ...]]] = {
@@ -64,13 +67,43 @@ _HALF_OF_THE_CORES = str(max(1, len(os.sched_getaffinity(0)) // 2))
 _UNLESS_THE_USER_SAYS = {"TF_NUM_INTRAOP_THREADS": _HALF_OF_THE_CORES, "TF_NUM_INTEROP_THREADS": _HALF_OF_THE_CORES}
 
 
+@dataclass(frozen=True, slots=True)
+class Enclosure:
+    """The one job of a worker that is confined from outside: its folder, what it may reach, its limits, and what the worker itself `needs`."""
+
+    needs: tuple[str, ...]
+    folder: Path
+    access: Access
+    limits: Limits
+
+    def command(self) -> tuple[str, ...]:
+        """Return the command that confines itself, and becomes the one that follows."""
+        asked = {
+            "needs": self.needs,
+            "private": str(Path.home()),
+            "folder": str(self.folder),
+            "access": self.access.to_json(),
+            "memory_bytes": self.limits.memory_bytes,
+            "written_bytes": self.limits.written_bytes,
+        }
+        return (sys.executable, "-I", "-S", str(_ENCLOSED), json.dumps(asked))
+
+
 class Worker:
     """One worker process. It does nothing until `run`; its events are read with `events` when `descriptor` is readable."""
 
     def __init__(
-        self, name: str, command: tuple[str, ...], variables: Mapping[str, str], preload: tuple[str, ...], log: Path
+        self,
+        name: str,
+        command: tuple[str, ...],
+        variables: Mapping[str, str],
+        preload: tuple[str, ...],
+        log: Path,
+        enclosure: Enclosure | None = None,
     ) -> None:
         self.name = name
+        self.alone = enclosure is not None  # with one job, to which it is confined as a whole
+        before = () if enclosure is None else enclosure.command()
         self.ready = False
         self.confined = NOT_CONFINED  # what the worker said of it, in words
         self._text = b""
@@ -84,7 +117,7 @@ class Worker:
         with open(log, "wb") as output:
             try:
                 self._process = subprocess.Popen(
-                    [*command, str(_MAIN), *arguments],
+                    [*before, *command, str(_MAIN), *arguments],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=output,

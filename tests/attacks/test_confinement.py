@@ -25,6 +25,7 @@ from toolkit.access import is_confined
 from toolkit.errors import EdgeToolkitError, LimitReached, RequestError, WorkerOutOfMemory, WorkerWroteTooMuch
 from toolkit.executor import Executor
 from toolkit.jobs import Engine, Job
+from toolkit.launchers import qemu
 from toolkit.limits import Limits
 from toolkit.permissions import Permissions
 from toolkit.settings import Settings
@@ -43,6 +44,8 @@ ELSEWHERE = {
     "takes_another_process_over",
     "makes_itself_root_of_a_namespace",
 }
+# What the worker itself needs, for it is confined with its job: all of it ends with the job.
+IN_AN_EMULATOR = {"becomes_two", "starts_a_program", "signals_its_parent"}
 
 
 @pytest.fixture
@@ -178,6 +181,26 @@ def test_a_model_reaches_nothing_that_its_job_does_not_name(settings, places, jo
         Path(places[name]).read_text() == "theirs"
         for name in ("secret", "movable", "cut", "cut_by_opening", "modes", "input")
     )
+
+
+@NEEDS
+@pytest.mark.engines
+def test_a_model_on_an_emulated_processor_reaches_nothing_either(home, places, job):
+    """Its worker is confined from outside, with the emulator. It may start processes and signal them, which end with it; they are as confined."""
+    asked = job(
+        HERE / "reaching.py", user_code=False, inputs={"named": Path(places["input"])}, places=json.dumps(places)
+    )
+    engine = Engine("tflite_runtime", "qemu", {"cpu": "cortex-a72"})
+    settings = Settings(home=home)
+    if not qemu.ready(engine.environment, engine.options, settings):
+        pytest.skip("no emulation here: edge-toolkit setup qemu makes it")
+
+    with Executor(settings) as executor:
+        (entry,) = executor.run(replace(asked, engine=engine))
+
+    assert {name for name, why in what_stopped(entry).items() if why is None} <= IN_AN_EMULATOR
+    assert is_confined(entry.about)
+    assert Path(places["doomed"], "deep", "file").read_text() == "theirs"
 
 
 def code(tmp_path: Path, body: str, name: str = "mine.py") -> Path:

@@ -80,7 +80,17 @@ ORDER = """\
 RANKS = {name: rank for rank, line in enumerate(ORDER.strip().splitlines()) for name in line.split()}
 PLUGINS = {name[:-2] for name in RANKS if name.endswith("/*")}
 # What stands for itself: scripts, and what every interpreter may run.
-APART = {"worker", "worker.tflite", "worker.onnx", "worker.main", "sample.train", "schemas", "schemas.__main__", ""}
+APART = {
+    "worker",
+    "worker.tflite",
+    "worker.onnx",
+    "worker.main",
+    "worker.enclosed",
+    "sample.train",
+    "schemas",
+    "schemas.__main__",
+    "",
+}
 MODULES = sorted(
     path.relative_to(PACKAGE)
     .with_suffix("")

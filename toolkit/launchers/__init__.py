@@ -32,12 +32,15 @@ class Launch:
     `identity` goes into the keys of jobs, and changes with whatever could change a result.
     `about` goes into the report: `engine`, `machine`, `launcher`, `cpu`, `processor` (its class, by the instructions on which results depend),
     and `emulator` where there is one.
+    `needs` are the files and folders that it reads, of a process that cannot confine its jobs by itself, as no emulator passes such calls on to the
+    kernel: then each job has a process of its own, which is confined from outside. None for one that can.
     """
 
     command: tuple[str, ...]
     variables: Mapping[str, str]
     identity: str
     about: Mapping[str, str]
+    needs: tuple[str, ...] | None = None
 
 
 def status(settings: Settings) -> list[Status]:

@@ -10,10 +10,12 @@ What is emulated is arithmetic, not time: no duration measured here says anythin
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from toolkit import environments, printable
-from toolkit.environments import emulation, instructions, processors, sysroot, x86
+from toolkit.environments import MOUNT, Environment, emulation, instructions, processors, sysroot, x86
 from toolkit.environments.emulation import EMULATED
 from toolkit.environments.interpreters import identify
 from toolkit.environments.memory import recall, remember
@@ -61,6 +63,7 @@ def _on_arm(environment: str, cpu: str, settings: Settings) -> Launch:
         variables={**VARIABLES, "PYTHONPATH": str(site)},
         identity=_identity(engine, packages, system.identity, system.emulator.version_line, processors.identity(cpu)),
         about=_about(engine, "aarch64", system.emulator, cpu),
+        needs=tuple(map(str, (system.emulator.path, overlay, system.root, site))),
     )
 
 
@@ -74,7 +77,17 @@ def _on_x86(environment: str, cpu: str, settings: Settings) -> Launch:
         variables=resolved.variables,
         identity=_identity(resolved.engine, resolved.identity, emulator.version_line, x86.identity(cpu)),
         about=_about(resolved.engine, "x86_64", emulator, cpu),
+        needs=tuple(map(str, (emulator.path, overlay, *_of_interpreter(resolved)))),
     )
+
+
+def _of_interpreter(resolved: Environment) -> Iterator[Path | str]:
+    """Yield the folders of an environment and of the Python that it was made with, and what its variables name besides."""
+    base = Path(os.path.realpath(resolved.python)).parents[1]
+    yield from (resolved.python.parents[1], base, *base.glob("lib/python3*"))
+    yield from (path for path in resolved.variables.get("PYTHONPATH", "").split(os.pathsep) if path)
+    if MOUNT in resolved.variables:
+        yield resolved.variables[MOUNT]
 
 
 def ready(environment: str, options: Mapping[str, object], settings: Settings) -> bool:

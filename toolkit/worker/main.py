@@ -172,8 +172,7 @@ def _child_process(child: _Child, private: tuple[int, ...], ready: Ready) -> Non
     else:
         os.chdir(scratch)
     try:
-        resources.hold(child.memory_bytes, child.written_bytes)
-        ready.enter()
+        ready.enter(child.memory_bytes, child.written_bytes)
         run_job(folder)
         status = 0
     except BaseException:

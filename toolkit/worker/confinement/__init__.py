@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from toolkit.worker.confinement import kernel, landlock, places, seccomp
+from toolkit.worker.confinement import kernel, landlock, places, resources, seccomp
 
 NOT_CONFINED = "not confined"
 _CAP_DAC_OVERRIDE = 1  # linux/capability.h: root goes on to read what belongs to others, where the job names it
@@ -90,17 +90,21 @@ def _filters() -> bool:
 
 @dataclass(frozen=True)
 class Bounds:
-    """What one job may use: `reads`, files and folders; the `network`; whether it runs `user_code`, which may start processes; `devices` of a GPU."""
+    """What one job may use: `reads`, files and folders; the `network`; whether it runs `user_code`, which may start processes; a `gpu`.
+
+    `emulated` is whether it is a whole worker that is confined, with an emulator.
+    """
 
     reads: tuple[str, ...] = ()
     network: bool = False
     user_code: bool = False
     gpu: bool = False
+    emulated: bool = False
 
     @classmethod
-    def from_json(cls, asked: dict[str, Any]) -> Bounds:
+    def from_json(cls, asked: dict[str, Any], *, emulated: bool = False) -> Bounds:
         """Return what `toolkit.access` wrote."""
-        return cls(tuple(asked["reads"]), asked["network"], asked["user_code"], asked["gpu"])
+        return cls(tuple(asked["reads"]), asked["network"], asked["user_code"], asked["gpu"], emulated)
 
 
 class Confinement:
@@ -114,22 +118,22 @@ class Confinement:
         self._package, self._private = package, private
         self._engine: tuple[str, ...] = ()
         self._user_code: tuple[str, ...] = ()
-        self._filters: dict[tuple[bool, bool], seccomp.Filter] = {}
-        self._capabilities = Capabilities()
+        self._filters: dict[seccomp.Kind, seccomp.Filter] = {}
+        self.capabilities = Capabilities()
 
     def __str__(self) -> str:
         return str(self.has)
 
-    def prepare(self) -> None:
-        """Look up what the environment consists of, when the engine has been imported."""
-        self._engine = places.of_engine(self._package, self._private)
+    def prepare(self, needs: Iterable[str] | None = None) -> None:
+        """Look up what the environment consists of, when the engine has been imported; or take what another interpreter `needs`."""
+        self._engine = places.of_engine(self._package, self._private, needs)
         self._user_code = places.of_user_code(self._private)
 
     def ready(self, bounds: Bounds, folder: Path) -> Ready:
         """Return what confines a job that is about to be forked."""
-        kind = (bounds.user_code, bounds.network)
+        kind = seccomp.Kind(bounds.user_code, bounds.network, bounds.emulated)
         if self.has.filters and kind not in self._filters:
-            self._filters[kind] = seccomp.Filter(*kind, landlock=self.has.landlock)
+            self._filters[kind] = seccomp.Filter(kind, landlock=self.has.landlock)
         rules = None
         if self.has.landlock:
             rules = landlock.Ruleset(self.has.landlock, network=bounds.network)
@@ -138,7 +142,7 @@ class Confinement:
                     rules.allow(path, rights)
         special = landlock.MAKE_SPECIAL if bounds.user_code else landlock.MAKE_LINK
         scratch = (os.path.join(folder, "tmp"), landlock.WRITE | special)
-        return Ready(rules, self._filters.get(kind), self._capabilities, scratch)
+        return Ready(self, rules, self._filters.get(kind), scratch, bounds.emulated)
 
     def _allowed(self, bounds: Bounds, folder: str) -> Iterator[tuple[Iterable[str], int]]:
         """Yield what a job may use, and how."""
@@ -164,10 +168,11 @@ class Ready:
     `scratch` is its temporary folder and what may be done there: links that it makes are followed by the same rules.
     """
 
+    confinement: Confinement | None = None
     rules: landlock.Ruleset | None = None
     filter: seccomp.Filter | None = None
-    capabilities: Capabilities | None = None
     scratch: tuple[str, int] = ("", 0)
+    emulated: bool = False
 
     def __enter__(self) -> Ready:
         return self
@@ -176,13 +181,15 @@ class Ready:
         if self.rules is not None:
             self.rules.close()
 
-    def enter(self) -> None:
+    def enter(self, memory_bytes: int, written_bytes: int) -> None:
         """Confine this process, which has one thread, and all that it starts, for ever; OSError where the kernel refuses what it said it could.
 
         What was not there before the process was is allowed now.
         """
-        if self.capabilities is not None:
-            self.capabilities.drop()
+        if self.confinement is None:
+            return
+        resources.hold(memory_bytes, written_bytes, emulated=self.emulated)
+        self.confinement.capabilities.drop()
         kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
         if self.rules is not None:
             self.rules.allow(places.THIS_PROCESS, landlock.READ)

@@ -58,11 +58,14 @@ NETWORK = (
 _PACKAGES = ("site-packages", "dist-packages")
 
 
-def of_engine(package: Path, private: Path) -> tuple[str, ...]:
+def of_engine(package: Path, private: Path, needs: Iterable[str] | None = None) -> tuple[str, ...]:
     """Return what every job may read and run: the system's programs, this interpreter with what it has imported, and `package`, the toolkit's own.
 
-    A folder that holds `private`, the user's home, is never among them, whatever is installed in it.
+    In place of this interpreter another one may be meant, with all that it `needs`. A folder that holds `private`, the user's home, is never among
+    them, whatever is installed in it.
     """
+    if needs is not None:
+        return _outermost([*_SYSTEM, *needs, str(package)], private)
     known = [*_SYSTEM, *_interpreter(), str(package)]
     return _outermost([*known, *_imported(tuple(f"{path}/" for path in known))], private)
 

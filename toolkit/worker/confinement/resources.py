@@ -11,16 +11,20 @@ from pathlib import Path
 # Most of it was seen in ai-edge-quantizer, 252 MB on two cores with 16 threads, then in TensorFlow, 177 MB. Threads come with the cores.
 _UNTOUCHED_BYTES = 1_000_000_000
 _UNTOUCHED_OF_A_CORE_BYTES = 64_000_000
+_EMULATOR_BYTES = (
+    2_000_000_000  # QEMU 7.2 sets aside 1 GiB for what it translates, and its program's own memory comes to it
+)
 MOST_PROCESSES = 1000  # of the user's code; a pool has as many as there are cores
 
 
-def hold(memory_bytes: int, written_bytes: int) -> None:
+def hold(memory_bytes: int, written_bytes: int, *, emulated: bool = False) -> None:
     """Have the system refuse this process, and each that it starts, memory beyond its limit, larger files than it may write, and an image of a crash.
 
     What this process has already, by the engine's import, is not counted.
     """
     cores = os.cpu_count() or 1
-    data = _data_bytes() + memory_bytes + _UNTOUCHED_BYTES + cores * _UNTOUCHED_OF_A_CORE_BYTES
+    untouched = _UNTOUCHED_BYTES + cores * _UNTOUCHED_OF_A_CORE_BYTES + emulated * _EMULATOR_BYTES
+    data = _data_bytes() + memory_bytes + untouched
     for what, most in ((resource.RLIMIT_DATA, data), (resource.RLIMIT_FSIZE, written_bytes), (resource.RLIMIT_CORE, 0)):
         hard = resource.getrlimit(what)[1]
         value = most if hard == resource.RLIM_INFINITY else min(most, hard)

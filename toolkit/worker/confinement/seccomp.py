@@ -89,14 +89,23 @@ def known() -> bool:
     return os.uname().machine in _ARCHITECTURES
 
 
-class Filter:
-    """The filter of a kind of jobs: whether they run `user_code`, which may start processes, and reach the `network`; and the version of Landlock.
+@dataclass(frozen=True)
+class Kind:
+    """A kind of jobs: whether they run `user_code`, which may start processes, and reach the `network`.
 
-    KeyError on a processor for which there is none.
+    An `emulated` worker is filtered as a whole, so it may start its jobs, and set what they are to it.
     """
 
-    def __init__(self, user_code: bool, network: bool, *, landlock: int, machine: str = os.uname().machine) -> None:  # noqa: FBT001 (a kind)
-        self.steps = _program(machine, _rules(user_code=user_code, network=network, landlock=landlock))
+    user_code: bool = False
+    network: bool = False
+    emulated: bool = False
+
+
+class Filter:
+    """The filter of a kind of jobs, where this version of Landlock sees to files; KeyError on a processor for which there is none."""
+
+    def __init__(self, kind: Kind, *, landlock: int, machine: str = os.uname().machine) -> None:
+        self.steps = _program(machine, _rules(kind, landlock))
         self._packed = (_Instruction * len(self.steps))(
             *(_Instruction(one.code, one.if_true, one.if_false, max(one.value, 0)) for one in self.steps)
         )
@@ -139,7 +148,7 @@ def _program(machine: str, rules: Iterable[tuple[str, Sequence[_Step]]]) -> list
     return [*steps, _Step(_RETURN, _ALLOW)]
 
 
-def _rules(*, user_code: bool, network: bool, landlock: int) -> Iterable[tuple[str, Sequence[_Step]]]:
+def _rules(kind: Kind, landlock: int) -> Iterable[tuple[str, Sequence[_Step]]]:
     """Yield names of calls, and what is done about them."""
     yield f"{_OTHER_PROCESSES} {_KEYS} {_SHARED} {_SYSTEM} {_DOORS} {_AROUND_PATHS} {_OWNERS}", [_refuse(errno.EPERM)]
     yield _AROUND_CALLS, [_refuse(errno.ENOSYS)]  # as on a kernel without them
@@ -148,9 +157,13 @@ def _rules(*, user_code: bool, network: bool, landlock: int) -> Iterable[tuple[s
     yield "prlimit64", _one_of(0, (0, _OWN_PID))
     for name, process in (("setpriority", _PRIO_PROCESS), ("ioprio_set", _IOPRIO_WHO_PROCESS)):
         yield name, [_load(0), _Step(_EQUAL, process, 1, 0), _refuse(errno.EPERM), *_one_of(1, (0, _OWN_PID))]
-    yield "prctl", _none_of(0, (kernel.PR_SET_PDEATHSIG, kernel.PR_SET_DUMPABLE, kernel.PR_SET_CHILD_SUBREAPER))
-    yield from _network(user_code=user_code, network=network)
-    yield from _processes(user_code=user_code)
+    if not kind.emulated:
+        yield "prctl", _none_of(0, (kernel.PR_SET_PDEATHSIG, kernel.PR_SET_DUMPABLE, kernel.PR_SET_CHILD_SUBREAPER))
+    yield (
+        "socket",
+        _one_of(0, _families(kind), errno.EACCES),
+    )  # Landlock governs TCP alone; what has no socket reaches nobody
+    yield from _processes(may_start=kind.user_code or kind.emulated)
     if landlock < 3:  # versions that know nothing of files which are cut off
         yield "truncate", [_refuse(errno.EPERM)]
         yield "openat2", [_refuse(errno.ENOSYS)]
@@ -158,18 +171,18 @@ def _rules(*, user_code: bool, network: bool, landlock: int) -> Iterable[tuple[s
         yield "openat", _cuts_what_it_reads(2)
 
 
-def _network(*, user_code: bool, network: bool) -> Iterable[tuple[str, Sequence[_Step]]]:
-    """Landlock governs TCP alone; what has no socket reaches nobody."""
-    families = [_AF_UNIX] if user_code else []
-    if network:
-        families += [_AF_UNIX, _AF_INET, _AF_INET6, _AF_NETLINK]
-    yield "socket", _one_of(0, families, errno.EACCES)
+def _families(kind: Kind) -> list[int]:
+    """Return the families of sockets that may be opened: what user code starts talks by sockets with a path."""
+    return [
+        *([_AF_UNIX] if kind.user_code or kind.network else []),
+        *([_AF_INET, _AF_INET6, _AF_NETLINK] if kind.network else []),
+    ]
 
 
-def _processes(*, user_code: bool) -> Iterable[tuple[str, Sequence[_Step]]]:
+def _processes(*, may_start: bool) -> Iterable[tuple[str, Sequence[_Step]]]:
     """A model's job is one process, which can signal nobody else; so nothing of it can outlive it."""
     new = [_load(0), _Step(_ANY_BIT, _CLONE_NEW, 0, 1), _refuse(errno.EPERM)]
-    if user_code:
+    if may_start:
         yield "clone", [*new, _Step(_RETURN, _ALLOW)]
     else:
         yield "fork vfork", [_refuse(errno.EPERM)]
