@@ -10,13 +10,14 @@ import pytest
 from toolkit import inherited
 from toolkit.cli.options import Allowed, Common, Handed
 from toolkit.cli.verbs import app
+from toolkit.limits import Limits
 from toolkit.worker.confinement import NOT_CONFINED, Ability, places
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = {name: (ROOT / name).read_text() for name in ("SECURITY.md", "docs/security.md")}
 WHOLE = "\n".join(PAGES.values())
 CODE = re.findall(r"`([^`]+)`", WHOLE)
-OTHERS = {"--version", "--bounds", "--target", "--calibration", "--eval", "--inputs", "--outputs", "--out"}
+OTHERS = {"--version", "--bounds", "--target", "--calibration", "--eval", "--inputs", "--outputs", "--out", "--source"}
 
 
 def row(text: str, first: str) -> list[str]:
@@ -95,6 +96,7 @@ def test_what_the_page_says_of_places_the_code_allows():
 def test_what_the_page_says_of_kernels_the_code_says():
     """In the same words, by which reports can be searched."""
     assert NOT_CONFINED in CODE
+    assert f"{Limits().written_bytes / 1e9:g} GB" in PAGES["SECURITY.md"]
     assert not Ability(0, filters=True).confines
     assert not Ability(6, filters=False).confines
     assert Ability(6, filters=True, namespace=True).missing == []
