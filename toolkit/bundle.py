@@ -27,6 +27,7 @@ from toolkit import __version__, manifest, report, saved_runs, tasks
 from toolkit.attribution import folder as attribution
 from toolkit.errors import RequestError
 from toolkit.files.foreign import read_json
+from toolkit.files.shapes import SHA256
 from toolkit.files.whole import Refusal, alone_in, storage_failed, whole_file, whole_folder
 from toolkit.outputs import Kind, Output, require
 from toolkit.runtime import Run
@@ -130,7 +131,7 @@ def write_run(step: Step, drawn: Path, place: Path) -> None:
 
 
 def _save_run(step: Step, drawn: Path, place: Path) -> None:
-    hashes = json.loads((drawn / "hashes.json").read_text())
+    hashes = read_json(drawn / "hashes.json", [SHA256])
     said = {"stage": step.stage, "signature": step.signature.to_json(), **report.run_about(step.run)}
     saved_runs.write(place, step.run.outputs, said, hashes[: step.count])
 

@@ -15,6 +15,8 @@ from typing import Any
 
 from toolkit import environments, outputs, printable
 from toolkit.executor import Executor
+from toolkit.files.foreign import read_json
+from toolkit.files.shapes import COUNT
 from toolkit.jobs import Engine, Job, Output
 from toolkit.model_explorer import NODE_DATA, node_data
 from toolkit.printable import Text
@@ -169,7 +171,8 @@ def layers_job(
 
 def drift_of(entry: Entry) -> Drift:
     """Return what a finished job of `layers_job` found."""
-    found = json.loads((entry.out / "layers.json").read_text())
+    shape = {"layers": [dict], "unmatched": list, "samples": COUNT}
+    found = read_json(entry.out / "layers.json", shape, finite=False)
     layers = tuple(Layer.from_json(row) for row in found["layers"])
     return Drift(layers, found["unmatched"], int(found["samples"]), found)
 

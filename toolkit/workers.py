@@ -21,6 +21,7 @@ from toolkit import printable
 from toolkit.access import Access
 from toolkit.environments import MOUNT
 from toolkit.errors import (
+    DamagedFile,
     EdgeToolkitError,
     EnvironmentUnavailable,
     LimitReached,
@@ -31,6 +32,7 @@ from toolkit.errors import (
     WorkerWroteTooMuch,
     revive,
 )
+from toolkit.files.foreign import parse_json
 from toolkit.inherited import by_everybody
 from toolkit.limits import Limits
 from toolkit.printable import Text
@@ -217,10 +219,10 @@ class Worker:
 def _event(line: bytes) -> dict[str, Any] | None:
     """Return the event that a line is, with all its fields and each of its type; None if it is none."""
     try:
-        event = json.loads(line)
+        event: dict[str, Any] = parse_json(line, "event")
         fields = _FIELDS[event["event"]]
         whole = all(type(event[name]) in types for name, types in fields.items())
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (DamagedFile, TypeError, KeyError):
         return None
     return event if whole else None
 
@@ -234,14 +236,15 @@ def read_response(
     """
     words = last_lines(folder / "log")
     _require_well_ended(who, limits, folder, event)
-    if not (folder / "response").is_file():
+    if not (folder / "response").is_file():  # a pipe is none
         raise WorkerCrashed(f"{who}: ended without a response", words)
     try:
         with safe_open(folder / "response", framework="np") as file:
             said = file.metadata()
         request, status, seconds = said["request"], said["status"], float(said["seconds"])
-        result, files = json.loads(said["result"]), json.loads(said["files"])
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        result = parse_json(said["result"], "result", finite=False)
+        files = parse_json(said["files"], "files")
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError, DamagedFile) as error:
         raise WorkerLied(f"{who}: its response cannot be read ({error})", words) from error
     if request != sha256(folder / "request"):
         raise WorkerLied(f"{who}: its response answers another request", words)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import struct
@@ -12,13 +13,15 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from toolkit.errors import WorkerCrashed, WorkerError, WorkerLied
+from tests.attacks.edits import edits
+from toolkit.errors import DamagedFile, WorkerCrashed, WorkerError, WorkerLied
 from toolkit.executor import Executor
 from toolkit.jobs import Engine, Job
 from toolkit.launchers import Launch, local
 from toolkit.limits import Limits
 from toolkit.settings import Settings
 from toolkit.worker.request import sha256, write_request, write_response
+from toolkit.worker.shards import ShardWriter, read_index
 from toolkit.workers import read_response
 
 ENDED = {"event": "ended", "id": 1, "status": 0, "killed_for": None, "peak_bytes": 1}
@@ -90,6 +93,11 @@ def test_a_response_that_is_none_is_a_lie(folder, response):
     [
         {"result": DEEP},
         {"result": "[" * 3},
+        {"result": '{"a": 1, "a": 2}'},
+        {"result": '{"a": ' + "9" * 5000 + "}"},
+        {"result": '{"a": ' + "[" * 300 + "]" * 300 + "}"},
+        {"result": '{"a": "\\ud800"}'},
+        {"result": '{"a": 1e999}'},
         {"result": "[]"},
         {"result": "null"},
         {"result": '"text"'},
@@ -256,3 +264,20 @@ def test_a_flood_of_honest_events_ends_with_the_worker(worker, job):
 
     with Executor(settings) as executor, pytest.raises(WorkerCrashed, match="exited with status 0"):
         executor.run(job)
+
+
+def test_an_index_of_shards_that_makes_no_sense_is_damaged(tmp_path):
+    """Whatever is another in it; and a shard is a file of the same folder."""
+    with ShardWriter(tmp_path) as writer:
+        for number in range(3):
+            writer.add({"x": np.full((1, 2), number, np.float32)})
+    whole = read_index(tmp_path)
+
+    refused = 0
+    for _, content in edits(whole, 150):
+        (tmp_path / "index.json").write_text(json.dumps(content))
+        with contextlib.suppress(DamagedFile):
+            refused += 1
+            read_index(tmp_path)
+            refused -= 1
+    assert refused > 90

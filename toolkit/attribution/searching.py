@@ -5,7 +5,6 @@ Every runtime, on every launcher, runs the files that this makes as it runs any 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +18,8 @@ from toolkit.attribution.text import decibels
 from toolkit.chain import Chain, model_of
 from toolkit.errors import EdgeToolkitError, RequestError, UnknownName
 from toolkit.executor import Executor
+from toolkit.files.foreign import read_json
+from toolkit.files.shapes import Either
 from toolkit.jobs import Engine, Job, Output
 from toolkit.runtime import HOST_RUNTIME, run_job, run_of
 from toolkit.source import TENSORFLOW
@@ -94,7 +95,7 @@ class _Search:
                 {"samples": looked.samples, "one_file": self.stage in BY_BITS},
             )
         )
-        held = json.loads((weighed.out / "rows.json").read_text())
+        held = read_json(weighed.out / "rows.json", {"rows": [dict]}, finite=False)
         operators = by_own_noise(held["rows"], looked.samples, by_bits=self.stage in BY_BITS)
         output, notes = None, _notes(held)
         if self.stage == "quantization":
@@ -168,7 +169,7 @@ class _Search:
                     f"the float file does not go on from the quantized one ({ended.problem}); operators are ranked by their own noise"
                 ],
             )
-        held = json.loads((ended.out / "curve.json").read_text())
+        held = read_json(ended.out / "curve.json", {"curve": [{"shares": Either(dict, None)}]}, finite=False)
         shares = [each["shares"] for each in held["curve"] if each["shares"] is not None]
         if not shares:
             return (

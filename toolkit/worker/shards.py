@@ -17,9 +17,16 @@ import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
+from toolkit.files.foreign import read_json
+from toolkit.files.shapes import COUNT, INSIDE, Each
 from toolkit.worker.request import write_whole
 
 SHARD_BYTES = 8 << 20
+_INDEX = {
+    "count": COUNT,
+    "shards": [{"file": INSIDE, "count": COUNT}],
+    "tensors": Each({"dtype": str, "shape": [COUNT]}),
+}
 
 
 class ShardWriter:
@@ -74,15 +81,15 @@ class ShardWriter:
 
 
 def read_index(folder: Path) -> dict[str, Any]:
-    """Return the folder's index: count, shards, and dtype and shape by name."""
-    index: dict[str, Any] = json.loads((folder / "index.json").read_text())
+    """Return the folder's index: count, shards, and dtype and shape by name; DamagedFile where it is none."""
+    index: dict[str, Any] = read_json(folder / "index.json", _INDEX)
     return index
 
 
 def sequence_length(folder: Path) -> int | None:
     """Return after how many samples a model's state begins anew; None where the set has no sequences."""
     path = folder / "sequences.json"
-    return int(json.loads(path.read_text())["length"]) if path.is_file() else None
+    return int(read_json(path, {"length": COUNT})["length"]) if path.is_file() else None
 
 
 def read_shards(folder: Path) -> Iterator[dict[str, np.ndarray]]:
