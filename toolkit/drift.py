@@ -171,7 +171,7 @@ def layers_job(
 
 def drift_of(entry: Entry) -> Drift:
     """Return what a finished job of `layers_job` found."""
-    shape = {"layers": [dict], "unmatched": list, "samples": COUNT}
+    shape = {"layers": [dict], "unmatched": dict, "samples": COUNT}
     found = read_json(entry.out / "layers.json", shape, finite=False)
     layers = tuple(Layer.from_json(row) for row in found["layers"])
     return Drift(layers, found["unmatched"], int(found["samples"]), found)
