@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from toolkit.environments.status import Status
 from toolkit.errors import RequestError
 from toolkit.jobs import Job
 from toolkit.permissions import Permissions
 from toolkit.worker.confinement import NOT_CONFINED, ability
+from toolkit.worker.confinement.processes import enclosable
 
 _SAMPLE = Path(__file__).resolve().parent / "sample"
 
@@ -73,6 +75,15 @@ def refuse_unconfined(model: Path, say: Callable[[str], None], *, trust: bool) -
             "use a machine whose kernel has what is missing; or, if you trust whoever made the model, --trust",
         )
     say(f"{model}: {has}; it runs with your rights, because of --trust")
+
+
+def status() -> Status:
+    """Return what `doctor` shows: how jobs are confined on this machine, and what its kernel lacks."""
+    has = ability(namespace=enclosable())
+    if not has.confines:
+        fix = "a Linux kernel with Landlock and seccomp; without them a model is run where --trust says so"
+        return Status("jobs", "confinement", False, str(has), None, "; ".join(has.missing), fix)
+    return Status("jobs", "confinement", True, "; ".join((str(has), *has.missing)))
 
 
 def advice(job: Job, access: Access, said: str) -> str | None:

@@ -390,10 +390,10 @@ def _inspect_artifact(path: Path, executor: Executor) -> dict[str, Any]:
 
 
 def doctor(settings: Settings) -> list[Status]:
-    """Return what works on this machine: the cache, environments, launchers, and each target with what it needs."""
-    from toolkit import pruning, target
+    """Return what works on this machine: the cache, environments, launchers, how jobs are confined, and each target with what it needs."""
+    from toolkit import access, pruning, target
 
-    rows = [pruning.status(settings), *environments.status(settings), *launchers.status(settings)]
+    rows = [pruning.status(settings), *environments.status(settings), *launchers.status(settings), access.status()]
     for name in target.names():
         try:
             profile = target.runnable(name)

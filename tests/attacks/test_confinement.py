@@ -389,3 +389,45 @@ def test_a_job_cannot_take_the_machine_before_anybody_looks(settings, job, tmp_p
     assert type(raised) is error
     assert re.search(says, raised.problem)
     assert time.monotonic() - began < 60
+
+
+def as_without_landlock(*command: object) -> subprocess.CompletedProcess[str]:
+    before = [sys.executable, HERE / "without_landlock.py"]
+    return subprocess.run([*map(str, (*before, *command))], capture_output=True, text=True, timeout=120, check=False)
+
+
+ASKING = """
+import pickle, sys
+from toolkit.access import is_confined
+from toolkit.executor import Executor
+from toolkit.settings import Settings
+home, job = pickle.loads(open(sys.argv[1], "rb").read())
+with Executor(Settings(home=home, offline=True)) as executor:
+    (entry,) = executor.run(job)
+print(is_confined(entry.about), entry.about["confined"])
+"""
+
+
+def test_a_kernel_without_landlock_is_said_to_have_none(settings, job, tmp_path):
+    """The job is done, and by what it is known nobody takes it for confined."""
+    asked = tmp_path / "asked"
+    asked.write_bytes(pickle.dumps((settings.home, job(code(tmp_path, "return 1.0"), user_code=False))))
+
+    ended = as_without_landlock(sys.executable, "-c", ASKING, asked)
+
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.startswith("False not confined: this kernel has no Landlock")
+
+
+def test_doctor_says_how_jobs_are_confined_here(tmp_path):
+    """And what is missing where they are not."""
+    asking = (sys.executable, "-m", "toolkit", "doctor", "--json")
+
+    here = json.loads(subprocess.run(asking, capture_output=True, text=True, check=True).stdout)
+    without = json.loads(as_without_landlock(*asking).stdout)
+
+    rows = [next(row for row in each if row["kind"] == "jobs") for each in (here, without)]
+    assert rows[0]["ready"] == ability().confines
+    assert rows[0]["about"].startswith(str(ability()))
+    assert not rows[1]["ready"]
+    assert "no Landlock" in rows[1]["problem"]
