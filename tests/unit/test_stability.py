@@ -132,7 +132,7 @@ def model():
     signature = {"key": "serving_default", "inputs": [], "outputs": []}
     source = Source(
         path=Path("model"), kind="saved_model", sha256="", writer="", loader="saved_model", key="serving_default", signature=signature,
-        files={}, options={"kind": "saved_model"}, engine=Engine("tensorflow"), device="cpu", coverage=None, findings=(),
+        files={}, options={"kind": "saved_model", "builder": None}, engine=Engine("tensorflow"), device="cpu", coverage=None, findings=(),
     )  # fmt: skip
     drawn = Job("samples", "worker.samples", "draw", Engine("dataset"), {"calibration": {"name": "a set"}})
     return Model(source, drawn, calibrates=True)
