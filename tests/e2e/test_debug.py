@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 
 import numpy as np
@@ -95,7 +96,7 @@ def test_the_lines_that_it_prints_are_those_of_the_best_step(suggestion):
     text = suggestion.text()
 
     assert "[quantization.keep_float]" in text
-    assert all(f"--keep-float '{pattern}'" in text for pattern in suggestion.to_json()["patterns"])
+    assert all(f"--keep-float {shlex.quote(pattern)}" in text for pattern in suggestion.to_json()["patterns"])
 
 
 def test_other_schemes_are_rows_and_one_that_cannot_be_made_says_why(suggestion):
