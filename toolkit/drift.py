@@ -181,14 +181,20 @@ def plot_job(drift: Drift, title: str) -> Job:
     """Return the job that draws drift by layer: plot.png and plot.svg."""
     rows = [
         {
-            "label": f"{layer.operator} {layer.tensor}",
+            "label": printable.name(f"{layer.operator} {layer.tensor}"),
             "isolated_db": None if layer.isolated is None else _drawable(layer.isolated.sqnr_db),
             "cumulative_db": _drawable(layer.cumulative.sqnr_db),
             "cost_db": _drawable(layer.cost_db),
         }
         for layer in drift.layers
     ]
-    return Job("plot drift by layer", "worker.plots", "layers", Engine(_PLOTS), options={"title": title, "rows": rows})
+    return Job(
+        "plot drift by layer",
+        "worker.plots",
+        "layers",
+        Engine(_PLOTS),
+        options={"title": printable.name(title), "rows": rows},
+    )
 
 
 def write(drift: Drift, out: Path, title: str, executor: Executor) -> None:

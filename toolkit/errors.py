@@ -52,8 +52,8 @@ class EdgeToolkitError(Exception):
 
     def __init__(self, problem: str, hint: str | None = None) -> None:
         super().__init__(problem, hint)
-        self.problem = printable.line(problem)
-        self.hint = None if hint is None else printable.line(hint)
+        self.problem = printable.sentence(problem)
+        self.hint = None if hint is None else printable.sentence(hint)
 
     def __init_subclass__(cls) -> None:
         _TREE[cls.__name__] = cls
@@ -84,14 +84,18 @@ class InvalidConfig(RequestError):
     """A TOML file with mistakes: one line each, all of them at once."""
 
     def __init__(self, path: object, problems: Iterable[str], hint: str | None = None) -> None:
-        super().__init__(printable.lines(printable.together(f"{path}: ", problem) for problem in problems), hint)
+        super().__init__(
+            printable.lines(printable.together(f"{path}: ", printable.sentence(problem)) for problem in problems), hint
+        )
 
 
 class DamagedFile(RequestError):
     """A file that is not what it should be, one line for each thing that is wrong: cut, changed, of another shape, no plain file."""
 
     def __init__(self, path: object, problems: Iterable[str], hint: str | None = None) -> None:
-        super().__init__(printable.lines(printable.together(f"{path}: ", problem) for problem in problems), hint)
+        super().__init__(
+            printable.lines(printable.together(f"{path}: ", printable.sentence(problem)) for problem in problems), hint
+        )
 
 
 class InvalidSource(RequestError):

@@ -46,6 +46,7 @@ _MEANT = re.compile(r"[\\`|~]|(?<![^\W_])_|_(?![^\W_])|(?<=\S)\*|\*(?=\S)|\](?=[
 _NUMBER = re.compile(r"^(\d+)([.)])")
 _ENTITY = re.compile(r"&(?=#?\w+;)")
 _CALLS = re.compile(r"([@#])(?=\w)")  # @someone, #12
+_GAP = re.compile(r"(?<=\S) {3,}")
 _SPACES = re.compile(r"^ +|(?<= ) +| +$")
 _FORMULA = re.compile(r"[=+\-@\t\r]")  # OWASP, CSV injection: what spreadsheets take for a formula
 
@@ -78,7 +79,9 @@ def lines(parts: Iterable[str], *, indent: str = "", between: str = "\n") -> Tex
 def set_in(text: str, indent: str = "  ") -> Text:
     """Return lines that somebody else laid out, a worker or an earlier report: all but the first are set in, so that none looks like one of ours."""
     first, *others = text.split("\n")
-    return lines([first, *(each if each.startswith(indent) else indent + each for each in others)])
+    return lines(
+        sentence(each) for each in (first, *(each if each.startswith(indent) else indent + each for each in others))
+    )
 
 
 def together(*parts: str) -> Text:
@@ -92,6 +95,11 @@ def name(text: object, most: int = LONGEST_NAME) -> Text:
     A space at its ends or behind another is an escape, so that no name looks like two columns of the table.
     """
     return line(_SPACES.sub(lambda match: "\\x20" * len(match.group()), line(text, most)), LONGEST_LINE)
+
+
+def sentence(text: object) -> Text:
+    """Return what is to be read as a sentence: as `line`, without the gaps by which it could look like columns of ours; a `Text` as it is."""
+    return text if isinstance(text, Text) else Text(_GAP.sub("  ", line(text)))
 
 
 def escaped(text: str) -> str:

@@ -94,7 +94,7 @@ def text(rows: Sequence[Row], hidden: int = 0) -> Text:
     shown = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
     for place, row in reversed([*enumerate(rows, start=1)]):
         if row.problem is not None:
-            shown.insert(place + 1, f"     {row.problem.splitlines()[0]}")
+            shown.insert(place + 1, f"     {printable.sentence(row.problem.splitlines()[0])}")
     notes = [
         "*: none is both smaller and nearer to the original; drift in dB (SQNR of the worst output), more is better"
     ]
@@ -153,7 +153,12 @@ def plot_job(rows: Sequence[Row], title: str) -> Job:
         for row in rows
         if row.size_bytes is not None and row.total_db is not None and math.isfinite(row.total_db)
     ]
-    options = {"title": title, "x": "size of the file (bytes)", "y": "SQNR against the original (dB)", "points": points}
+    options = {
+        "title": printable.name(title),
+        "x": "size of the file (bytes)",
+        "y": "SQNR against the original (dB)",
+        "points": points,
+    }
     return Job(
         "plot size against drift", "worker.plots", "scatter", Engine("plots"), options=json.loads(json.dumps(options))
     )
@@ -199,8 +204,8 @@ def _cells(row: Row, stages: Sequence[str]) -> list[str]:
         "*" if row.pareto else "",
         row.target,
         row.scheme if row.keeps in (None, row.scheme) else f"{row.scheme} (it is {row.keeps})",
-        row.quantizer or "",
-        row.estimator or "",
+        printable.name(row.quantizer or ""),
+        printable.name(row.estimator or ""),
         "" if row.calibration_samples is None else str(row.calibration_samples),
         "" if row.size_bytes is None else size(row.size_bytes),
         *(_decibels(row.drift_db[stage]) if stage in row.drift_db else "" for stage in stages),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from toolkit import printable
 from toolkit.attribution import Attribution, Operator
 from toolkit.attribution.text import in_words
 from toolkit.errors import EdgeToolkitError
@@ -86,7 +87,7 @@ def _about(found: Attribution, operator: Operator, names: Mapping[str, Any], sam
         "title": f"{operator}: {found.stage}",
         "what": (
             f"`operator.tflite` is this operator by itself, `inputs.npz` what it is fed with in sample {sample}: what the reference has there. "
-            f"{tensors}. Over all samples that were looked at:{in_words(operator.isolated)}."
+            f"{printable.markdown(tensors)}. Over all samples that were looked at:{in_words(operator.isolated)}."
         ),
         "expected": f"what the reference gave, {units}: {found.reference}",
         "got": f"what it gave: {found.candidate}",

@@ -75,5 +75,5 @@ def verdict_text(verdict: Verdict, width: int = 110, name: str | None = None) ->
     theirs = "" if original == canonical else f"original on {original}; "
     lines.append(f"  {theirs}made by {canonical}; ran on {where_text(last)}")
     lines += [f"  {line}" for line in candidate_lines(verdict)]
-    lines += [f"  {finding['severity']}: {finding['message']}" for finding in verdict.findings]
+    lines += [f"  {finding['severity']}: {printable.sentence(finding['message'])}" for finding in verdict.findings]
     return printable.lines(lines)

@@ -181,7 +181,9 @@ def _about_open_sizes(request: Any, shapes: dict[str, list[int]]) -> str | None:
     """Return that sizes came from the samples, and how to say them, where they did."""
     asked = request.options["shapes"] if "samples" in request.inputs else {}
     taken = [name for name, shape in asked.items() if shape is None or None in shape]
-    said = " ".join(f"--shape {name}=1,{','.join(map(str, shapes[name]))}" for name in taken)
+    said = printable.command(
+        word for name in taken for word in ("--shape", f"{name}=1,{','.join(map(str, shapes[name]))}")
+    )
     return (
         f"the model leaves sizes open, and the samples have no batch axis? say the shape of one call: {said}"
         if taken

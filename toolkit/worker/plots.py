@@ -40,7 +40,7 @@ def layers(request: Any) -> dict[str, Any]:
         axes.plot(
             range(len(rows)), finite, dashes, marker=marker, markersize=4, color=colour, label=label, linewidth=1.2
         )
-    axes.set_xticks(range(len(rows)), [_short(row["label"]) for row in rows], rotation=90, fontsize=6)
+    axes.set_xticks(range(len(rows)), [_short(row["label"]) for row in rows], rotation=90, fontsize=6, parse_math=False)
     axes.set_xlim(-0.7, len(rows) - 0.3)
     axes.set_xlabel("layer, in the order of execution")
     axes.set_ylabel("SQNR against float (dB), higher is better")
@@ -91,6 +91,7 @@ def _name(points: list[dict[str, Any]], figure: Any, axes: Any) -> None:
                 xytext=(6, away if step % 2 == 0 else -away - 6),
                 textcoords="offset points",
                 fontsize=7,
+                parse_math=False,
                 arrowprops={"arrowstyle": "-", "color": "#999999", "linewidth": 0.5} if step > 1 else None,
             )
             box = text.get_window_extent(figure.canvas.get_renderer())
@@ -117,7 +118,7 @@ def _finish(figure: Any, axes: Any, request: Any) -> None:
     """Write both files; without dates and with fixed identifiers, which SVG would draw by chance."""
     import matplotlib as mpl
 
-    axes.set_title(request.options["title"], fontsize=10)
+    axes.set_title(request.options["title"], fontsize=10, parse_math=False)  # a `$` in a name is no formula
     axes.grid(visible=True, linewidth=0.3, color="#cccccc")
     axes.legend(fontsize=8)
     out: Path = request.out

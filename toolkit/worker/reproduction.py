@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from toolkit import printable
 from toolkit.worker.seen import Seen
 from toolkit.worker.shards import ShardWriter, read_samples
 from toolkit.worker.tflite import pieces
@@ -94,7 +95,7 @@ def pack(request: Any) -> dict[str, Any]:
         threads=options["threads"],
         grids=grids,
     )
-    (place / "README.md").write_text(_readme(options["about"], script, says))
+    (place / "README.md").write_text(_readme(options["about"], script, says), encoding="utf-8")
     return {"says": says, "differs": any(np.count_nonzero(error) for error in errors.values())}
 
 
@@ -104,10 +105,10 @@ def _one(folder: Path) -> dict[str, np.ndarray]:
 
 def _readme(about: Mapping[str, str], script: str, says: list[str]) -> str:
     parts = [
-        f"# {about['title']}",
+        f"# {printable.markdown(about['title'])}",
         about["what"],
-        f"`expected.npz` is {about['expected']}\n`got.npz` is {about['got']}",
-        f"In this folder, {about['where']}:",
+        f"`expected.npz` is {printable.markdown(about['expected'])}\n`got.npz` is {printable.markdown(about['got'])}",
+        f"In this folder, {printable.markdown(about['where'])}:",
         f"```python\n{script}```",
         "This was printed when it was written:",
         "```text\n" + "\n".join(says) + "\n```",

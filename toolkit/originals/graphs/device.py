@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from toolkit import printable
 from toolkit.originals.graphs.cut import node_of
 from toolkit.worker.device_operators import BUILT_IN
 
@@ -44,7 +45,8 @@ def proposal(nodes: dict[str, Any], end: list[Any]) -> str:
     pre = sorted(name for name in nodes if name.startswith(_PRE) and nodes[name].op in ("Sub", "AddV2", "Add"))
     if pre and len(fed) == 1:  # its loop over the images of a batch resizes each; the device's application does that
         fed = [f"image={pre[-1]}:0"]
-    return f"cut it before, and let the application do the rest: --inputs {','.join(fed)} --outputs {outputs}"
+    said = printable.command(["--inputs", ",".join(fed), "--outputs", outputs])
+    return f"cut it before, and let the application do the rest: {said}"
 
 
 def _is_computed(nodes: dict[str, Any], name: str) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from toolkit import printable
 from toolkit.errors import InvalidSource, RequestError
 from toolkit.originals.graphs.wiring import Wiring
 
@@ -70,9 +71,10 @@ def choose(path: object, graph: Any, options: Mapping[str, Any]) -> tuple[Ends, 
 
 def fragment(ends: Ends, bind: Mapping[str, str]) -> str:
     """Return `--inputs image=IteratorGetNext:0 --outputs y=NCHW_output:0 --bind keep_prob=1.0`."""
-    parts = [f"--inputs {name}={tensor}" for name, tensor in ends.inputs.items()]
-    parts += [f"--outputs {name}={tensor}" for name, tensor in ends.outputs.items()]
-    return " ".join(parts + [f"--bind {tensor.removesuffix(':0')}={text}" for tensor, text in bind.items()])
+    words = [("--inputs", f"{name}={tensor}") for name, tensor in ends.inputs.items()]
+    words += [("--outputs", f"{name}={tensor}") for name, tensor in ends.outputs.items()]
+    words += [("--bind", f"{tensor.removesuffix(':0')}={text}") for tensor, text in bind.items()]
+    return printable.command(word for pair in words for word in pair)
 
 
 def _refuse_twice(path: object, inputs: Mapping[str, str], bound: Sequence[str]) -> None:

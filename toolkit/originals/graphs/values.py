@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from toolkit import printable
 from toolkit.errors import RequestError
 
 _TRUTH = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
@@ -57,4 +58,4 @@ def _each(held: Any, wanted: Any) -> Any:
 
 def _right(name: str, dtype: str) -> str:
     example = "false" if dtype == "bool" else "text" if dtype == "string" else "0" if "int" in dtype else "1.0"
-    return f"--bind {name}={example}"
+    return printable.command(["--bind", f"{name}={example}"])

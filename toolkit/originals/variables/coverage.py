@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from toolkit import printable
 from toolkit.errors import InvalidSource, UnknownName
 
 _SHOWN = 8
@@ -156,7 +157,8 @@ def coverage(
             problems.append(f"{len(missing)} of {total} variables of the model found nothing in it: {_listed(missing)}")
         if surplus:
             problems.append(f"{len(surplus)} of its own found no place in the builder's model: {_listed(surplus)}")
-        way_around = f"--allow-unrestored {(missing or surplus)[0]!r} (or a pattern) goes on without"
+        allowing = printable.command(["--allow-unrestored", (missing or surplus)[0]])
+        way_around = f"{allowing} (or a pattern) goes on without"
         raise InvalidSource(f"{path}: {'; '.join(problems)}", f"{cause}; {way_around}" if cause else way_around)
     return told
 

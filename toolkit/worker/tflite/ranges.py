@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from toolkit import printable
 from toolkit.errors import Unconvertible
 from toolkit.worker.tflite.file import schema_module
 from toolkit.worker.tflite.operators import operators
@@ -54,7 +55,7 @@ def with_ranges(path: Path, ranges: Mapping[str, tuple[float, float]], kept: Col
 
 def _about_loops(name: str) -> str:
     """Return what to do about an operator whose inside has no ranges."""
-    kept = f"keep the operator in float: --keep-float-op {name}"
+    kept = f"keep the operator in float: {printable.command(['--keep-float-op', name])}"
     if name not in _WITH_BODIES:
         return f"{kept}; the quantizer 'converter' calibrates what is inside itself"
     return f"a recurrence of Keras (LSTM, GRU)? make the layer with unroll=True, which takes the same weights: its steps have ranges; or {kept}"
