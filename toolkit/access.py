@@ -99,8 +99,8 @@ def advice(job: Job, access: Access, said: str) -> str | None:
         return None
     outside = [path for line in refused for path in _PLACE.findall(line) if _is_outside(path, access)]
     if may_be_allowed(job):
-        flag = f"--allow-read {outside[0]}" if outside else "--allow-network" if offline else "--allow-read PATH"
-        return f"it reads what it is given, and what is allowed besides: {flag}"
+        flag = f"--allow-read {outside[0]}" if outside else "--allow-network" if offline else None
+        return None if flag is None else f"it reads what it is given, and what is allowed besides: {flag}"
     where = f", and {outside[0]} is outside" if outside else ""
     links = _leaving(access, outside)
     if links is not None:

@@ -174,13 +174,12 @@ def test_a_builder_sees_its_project_and_nothing_of_ours(there, project, tmp_path
     """No folder of the toolkit or of the host is on its path, and the name `toolkit` means the project's own package, in the builder's calls too."""
     monkeypatch.chdir(project)
 
-    said = tmp_path / "seen.json"
+    mark = f"seen in {tmp_path}: "
 
-    told = toolkit.inspect(
-        Original(project / "weights", builder=builder, builder_args={"say": str(said)}), executor=there
-    )
+    told = toolkit.inspect(Original(project / "weights", builder=builder, builder_args={"say": mark}), executor=there)
 
-    seen = json.loads(said.read_text())
+    logs = (log.read_text() for log in there.store.root.glob("objects/*/*/log"))
+    seen = json.loads(next(text.partition(mark)[2].splitlines()[0] for text in logs if mark in text))
     ours = [one for one in map(Path, seen["path"]) if one == PACKAGE.parent or PACKAGE in (one, *one.parents)]
     host = [entry for entry in seen["path"] if Path(entry).is_dir() and Path(entry) in map(Path, host_path())]
     assert seen["path"][0] == str(project)

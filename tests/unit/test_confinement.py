@@ -178,6 +178,22 @@ def test_no_folder_that_holds_the_users_home_is_the_engines(tmp_path, monkeypatc
     assert not {str(home), str(tmp_path), "/"} & set(found)
 
 
+def test_packages_that_are_links_are_read_where_they_lie(tmp_path, monkeypatch):
+    """As whole folders, and file by file."""
+    cache, installed = tmp_path / "cache", tmp_path / "venv" / "site-packages"
+    for name in ("one", "other"):
+        (cache / name).mkdir(parents=True)
+        (cache / name / "__init__.py").write_text("")
+    (installed / "other").mkdir(parents=True)
+    (installed / "one").symlink_to(cache / "one")
+    (installed / "other" / "__init__.py").symlink_to(cache / "other" / "__init__.py")
+    monkeypatch.setattr("sys.path", [str(installed)])
+
+    found = places.of_engine(Path("/package"), tmp_path / "home")
+
+    assert {str(cache / "one"), str(cache / "other")} <= set(found)
+
+
 @pytest.fixture
 def job() -> Job:
     builder = {"function": "build.py:net", "file": "/project/build.py", "folder": "/project", "arguments": {}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -67,7 +68,7 @@ def of_engine(package: Path, private: Path, needs: Iterable[str] | None = None) 
     if needs is not None:
         return _outermost([*_SYSTEM, *needs, str(package)], private)
     known = [*_SYSTEM, *_interpreter(), str(package)]
-    return _outermost([*known, *_imported(tuple(f"{path}/" for path in known))], private)
+    return _outermost([*known, *_imported(tuple(f"{path}/" for path in known)), *_linked()], private)
 
 
 def of_user_code(private: Path) -> tuple[str, ...]:
@@ -108,6 +109,18 @@ def _imported(known: tuple[str, ...]) -> Iterator[str]:
         file = getattr(module, "__file__", None) if "." not in name else None
         if file and not file.startswith(known):
             yield os.path.dirname(file) if os.path.basename(file).startswith("__init__.") else file
+
+
+def _linked() -> Iterator[str]:
+    """Yield where installed packages lie that are links, or whose files are: some installers keep one copy for all environments."""
+    for folder in (entry for entry in sys.path if os.path.basename(entry) in _PACKAGES):
+        with contextlib.suppress(OSError):
+            for entry in os.scandir(folder):
+                first = os.path.join(entry.path, "__init__.py")
+                if entry.is_symlink():
+                    yield entry.path
+                elif entry.is_dir() and os.path.islink(first):
+                    yield os.path.dirname(os.path.realpath(first))
 
 
 def _outermost(paths: Iterable[str], private: Path) -> tuple[str, ...]:
