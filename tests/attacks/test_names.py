@@ -10,6 +10,7 @@ import dataclasses
 import glob
 import io
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -21,17 +22,21 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pytest
 
-from toolkit import printable, registry, report, report_formats, signatures, sweep_table
+from toolkit import api, printable, registry, report, report_formats, signatures, sweep_table
 from toolkit.casting import refuse_ends
 from toolkit.cli.options import Common, say
 from toolkit.config import tomllib
+from toolkit.environments import resolve
 from toolkit.errors import EdgeToolkitError, InvalidConfig, RequestError, Unconvertible, revive
+from toolkit.executor import Executor
 from toolkit.experiments import Row
 from toolkit.next_steps import Request
 from toolkit.opening import Samples
+from toolkit.settings import Settings
 from toolkit.source import Original
 from toolkit.suggestion import Step, Suggestion
 
+HERE = Path(__file__).resolve().parent
 NAMES = {
     "clears the screen": "\x1b[2J\x1b[H",
     "a colour": "\x1b[32mPASSED\x1b[0m",
@@ -358,3 +363,40 @@ def test_a_path_that_is_no_utf8_is_refused_before_the_work(verb, tmp_path):
 
     assert ended.returncode == 2
     assert b"caf\\xe9: is not UTF-8" in ended.stderr
+
+
+@pytest.mark.engines
+def test_a_file_of_each_kind_is_inspected_safely(home, tmp_path, monkeypatch, capsys):
+    """With a name of ours in each place where it has one: what its format or TensorFlow refuses is refused in words."""
+    names = ["\x1b[2Jy\n::error::z ##[error]a\rhost   b          PASSED", "\u202e<script>`|\x07"]
+    settings = Settings(home=home)
+    command = [
+        resolve("tensorflow", settings=settings).python,
+        HERE / "make_hostile_names.py",
+        tmp_path,
+        json.dumps(names),
+    ]
+    variables = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
+    made = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=300, check=False)
+    assert made.returncode == 0, made.stderr[-4000:]
+    paths = json.loads((tmp_path / "index.json").read_text())
+    shown = 0
+
+    with Executor(settings) as executor:
+        for path in paths:
+            try:
+                held = api.inspect(Original(Path(path)), executor=executor)
+            except EdgeToolkitError as error:
+                say(error.text)
+            else:
+                shown += 1
+                Common(False, False, None, 1.0, 1.0).show(
+                    {}, lambda path=path, held=held: report.inspected_text(Path(path), held)
+                )
+            ended = capsys.readouterr()
+            is_safe(ended.out + ended.err)
+            assert not re.search(r"(?m)^host", ended.out + ended.err)
+            assert "internal error" not in ended.err
+
+    assert len(paths) == 10
+    assert shown >= 6

@@ -37,21 +37,26 @@ def inspected_text(path: Path, held: Mapping[str, Any]) -> Text:
     """Return what a source or an artifact holds, for a terminal."""
     lines = [
         f"{path}   {held['kind']}"
-        + (f"   written by {held['writer']}" if "writer" in held else f"   {size(held['size_bytes'])}")
+        + (f"   written by {printable.name(held['writer'])}" if "writer" in held else f"   {size(held['size_bytes'])}")
     ]
     for signature in held["signatures"]:
         kinds = held.get("output_kinds", {}).get(signature["key"] or "", {})
         lines += [
-            f"  signature {signature['key'] or '(none; bound by tensor name)'}",
+            f"  signature {printable.name(signature['key']) if signature['key'] else '(none; bound by tensor name)'}",
             *signature_lines(
                 signature, "    ", "any rank" if held.get("settled", True) else "(its shape is known when it is loaded)"
             ),
-            *(f"    kind    {name} is {one['kind']}: {one['reason']}" for name, one in kinds.items()),
+            *(
+                f"    kind    {printable.name(name)} is {one['kind']}: {printable.sentence(one['reason'])}"
+                for name, one in kinds.items()
+            ),
         ]
     if not held["signatures"]:
         lines.append("  no signature" + ("" if held.get("settled", True) else " before it is loaded"))
     operators = [
-        operator if isinstance(operator, str) else f"{operator['name']} v{operator['version']} x{operator['count']}"
+        printable.name(
+            operator if isinstance(operator, str) else f"{operator['name']} v{operator['version']} x{operator['count']}"
+        )
         for operator in held["operators"]
     ]
     if operators:
@@ -63,7 +68,9 @@ def inspected_text(path: Path, held: Mapping[str, Any]) -> Text:
             "  weights       "
             + ", ".join(f"{dtype} {size(count)}" for dtype, count in sorted(held["weights_bytes"].items()))
         )
-    lines += [f"  {finding['severity']}: {finding['message']}" for finding in held.get("findings", ())]
+    lines += [
+        f"  {finding['severity']}: {printable.sentence(finding['message'])}" for finding in held.get("findings", ())
+    ]
     return printable.lines(lines)
 
 
