@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import re
@@ -19,6 +20,7 @@ from toolkit.worker.confinement.processes import enclosable
 
 _SAMPLE = Path(__file__).resolve().parent / "sample"
 
+_OF_SAMPLES = "worker.samples"  # the module that reads sets
 _REFUSED = re.compile(r"Permission ?[Dd]enied|PermissionError|Operation not permitted")
 _NO_NETWORK = re.compile(
     r"urlopen error|[Nn]ame resolution|Name or service not known|Network is unreachable|Max retries exceeded|ConnectionError"
@@ -43,6 +45,8 @@ class Access:
 def access_of(job: Job, inputs: Iterable[Path], permissions: Permissions) -> Access:
     """Return what a job may reach: its inputs, where they are; for the user's own code its folder too; what the user allows."""
     paths = list(inputs)
+    if job.module == _OF_SAMPLES:
+        paths += [target for path in paths for target in _links(path)]
     if job.user_code:
         files = [path.parent for path in paths if path.suffix == ".py"]  # functions that are named by their file
         paths += [path for folder in (*_folders(job.options), *files) for path in _whole(folder)]
@@ -54,6 +58,22 @@ def access_of(job: Job, inputs: Iterable[Path], permissions: Permissions) -> Acc
         job.user_code,
         job.options.get("device") == "gpu",
     )
+
+
+def _links(folder: Path) -> Iterator[Path]:
+    """Yield where the links in a folder of samples lead to: people put sets together of links, and what reads one runs nothing of it."""
+    waiting, seen = [str(folder)], set[str]()
+    while waiting:
+        place = waiting.pop()
+        with contextlib.suppress(OSError), os.scandir(place) as entries:  # a file, or one that is not there
+            for entry in entries:
+                if entry.is_symlink():
+                    target = os.path.realpath(entry.path)
+                    yield Path(target)
+                    waiting += [] if target in seen else [target]
+                    seen.add(target)
+                elif entry.is_dir():
+                    waiting.append(entry.path)
 
 
 def is_confined(about: Mapping[str, Any]) -> bool:

@@ -19,9 +19,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.attacks import reaching
 from toolkit.access import is_confined
+from toolkit.dataset import whole_set_job
 from toolkit.errors import EdgeToolkitError, LimitReached, RequestError, WorkerOutOfMemory, WorkerWroteTooMuch
 from toolkit.executor import Executor
 from toolkit.jobs import Engine, Job
@@ -310,6 +312,7 @@ def test_what_a_job_started_ends_with_it(settings, job, tmp_path, seconds, ends)
 
 HOST = """
 import pickle, sys
+from toolkit.dataset import whole_set_job
 from toolkit.errors import EdgeToolkitError, LimitReached, RequestError, WorkerOutOfMemory, WorkerWroteTooMuch
 from toolkit.executor import Executor
 from toolkit.settings import Settings
@@ -431,3 +434,19 @@ def test_doctor_says_how_jobs_are_confined_here(tmp_path):
     assert rows[0]["about"].startswith(str(ability()))
     assert not rows[1]["ready"]
     assert "no Landlock" in rows[1]["problem"]
+
+
+def test_a_set_of_links_is_read(settings, tmp_path):
+    """Pictures that lie elsewhere, one by one and a folder of them."""
+    for folder in ("elsewhere/some", "set"):
+        (tmp_path / folder).mkdir(parents=True)
+    for place in ("elsewhere/a.png", "elsewhere/some/b.png"):
+        Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(tmp_path / place)
+    (tmp_path / "set" / "a.png").symlink_to("../elsewhere/a.png")
+    (tmp_path / "set" / "b.png").symlink_to(tmp_path / "elsewhere" / "some" / "b.png")
+    signature = {"inputs": [{"name": "x", "dtype": "uint8", "shape": [1, 4, 4, 3]}]}
+
+    with Executor(settings) as executor:
+        (entry,) = executor.run(whole_set_job(str(tmp_path / "set"), signature))
+
+    assert entry.result["verification"]["count"] == 2

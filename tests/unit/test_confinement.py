@@ -217,6 +217,22 @@ def test_what_the_user_allows_holds_for_his_own_code_alone(job):
     assert (set(trusted.reads), trusted.network) == ({"/model", "/tmp"}, True)  # noqa: S108
 
 
+def test_links_in_a_set_are_followed_and_links_in_a_model_are_not(job, tmp_path):
+    """Sets are often made of links; what reads them is the toolkit's own code, while a model's files are its maker's."""
+    (tmp_path / "pictures" / "deep").mkdir(parents=True)
+    (tmp_path / "set" / "class").mkdir(parents=True)
+    (tmp_path / "set" / "class" / "1.png").symlink_to(tmp_path / "one.png")
+    (tmp_path / "set" / "others").symlink_to(tmp_path / "pictures")
+    (tmp_path / "pictures" / "deep" / "round").symlink_to(tmp_path / "set")
+    whole = {str(tmp_path / name) for name in ("set", "one.png", "pictures")}
+
+    of_set = access_of(Job("draw", "worker.samples", "draw", Engine("dataset")), [tmp_path / "set"], Permissions())
+    of_model = access_of(replace(job, user_code=False), [tmp_path / "set"], Permissions())
+
+    assert set(of_set.reads) == whole
+    assert set(of_model.reads) == {str(tmp_path / "set")}
+
+
 def test_a_function_in_the_home_folder_does_not_open_it(job, tmp_path, monkeypatch):
     """Hidden files stay closed, where keys and passwords are."""
     monkeypatch.setenv("HOME", str(tmp_path))
