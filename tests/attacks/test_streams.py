@@ -179,6 +179,7 @@ def test_c_code_that_exits_gives_no_verdict(tmp_path):
 
     assert status == 3
     assert "a library ended the process" in error
+    assert shell("edge targets list 2> /dev/full", PYTHONPATH=str(tmp_path))[0] == 3
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
 """The process around a verb: its standard streams, what could not be written to them, and the exit status that it ends with.
 
 A result that nobody got is no success: a full disk behind `>` is exit status 3, and a reader that is gone (`| head`) is 141, which is how a shell
-says SIGPIPE. A message on standard error that nobody got changes nothing. Status 1 is a verdict's alone, so C code
-of a library that calls exit(1) does not end the process with it either.
+says SIGPIPE. A message on standard error that nobody got changes nothing. Status 1 is a verdict's alone, so C code of a library that calls exit(1)
+does not end the process with it either.
 """
 
 from __future__ import annotations
@@ -100,7 +100,8 @@ def _on_exit() -> Any:
 
     def leave(status: int, _: object) -> None:
         if status == 1:
-            os.write(2, b"edge-toolkit: a library ended the process with status 1\n")
+            with contextlib.suppress(OSError):
+                os.write(2, b"edge-toolkit: a library ended the process with status 1\n")
         os._exit(_OUTSIDE if status == 1 else status)
 
     return ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_void_p)(leave)
