@@ -16,7 +16,6 @@ from toolkit.errors import RequestError
 from toolkit.jobs import Job
 from toolkit.permissions import Permissions
 from toolkit.worker.confinement import NOT_CONFINED, ability
-from toolkit.worker.confinement.processes import enclosable
 
 _SAMPLE = Path(__file__).resolve().parent / "sample"
 
@@ -99,6 +98,8 @@ def refuse_unconfined(model: Path, say: Callable[[str], None], *, trust: bool) -
 
 def status() -> Status:
     """Return what `doctor` shows: how jobs are confined on this machine, and what its kernel lacks."""
+    from toolkit.worker.confinement.processes import enclosable
+
     has = ability(namespace=enclosable())
     if not has.confines:
         fix = "a Linux kernel with Landlock and seccomp; without them a model is run where --trust says so"

@@ -13,7 +13,7 @@ import pytest
 from toolkit.access import access_of, advice
 from toolkit.jobs import Engine, Job
 from toolkit.permissions import Permissions
-from toolkit.worker.confinement import Ability, landlock, places, seccomp
+from toolkit.worker.confinement import FILTERED, Ability, landlock, places, seccomp
 from toolkit.worker.confinement.seccomp import Filter, Kind
 
 MODEL, USER, NETWORK, EMULATED = Kind(), Kind(user_code=True), Kind(user_code=True, network=True), Kind(emulated=True)
@@ -125,6 +125,13 @@ def test_a_filter_is_one_that_the_kernel_takes(kind, machine, version):
     for place, step in enumerate(steps):
         assert max(step.if_true, step.if_false) <= 255
         assert place + 1 + max(step.if_true, step.if_false) < len(steps) or step.code == 0x06
+
+
+@pytest.mark.parametrize("machine", ARCHITECTURES)
+def test_processors_with_a_filter_are_those_that_are_said_to_have_one(machine):
+    """An ability that is said is one that is there."""
+    assert Filter(MODEL, landlock=7, machine=machine).steps
+    assert set(FILTERED) == set(ARCHITECTURES)
 
 
 @pytest.mark.parametrize("machine", ARCHITECTURES)

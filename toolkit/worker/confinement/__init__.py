@@ -17,11 +17,15 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from toolkit.worker.confinement import kernel, landlock, places, resources, seccomp
+from toolkit.worker.confinement import kernel, landlock, places, resources
+
+if TYPE_CHECKING:
+    from toolkit.worker.confinement import seccomp
 
 NOT_CONFINED = "not confined"
+FILTERED = ("x86_64", "aarch64")  # processors whose calls are known by their numbers
 _CAP_DAC_OVERRIDE = 1  # linux/capability.h: root goes on to read what belongs to others, where the job names it
 _CAPABILITY_VERSION_3 = 0x20080522
 
@@ -76,7 +80,7 @@ _LATER = {
 
 def ability(*, namespace: bool | None = None) -> Ability:
     """Return what this kernel has; whether there is a namespace says who has tried."""
-    return Ability(landlock.abi(), seccomp.known() and _filters(), namespace)
+    return Ability(landlock.abi(), os.uname().machine in FILTERED and _filters(), namespace)
 
 
 def _filters() -> bool:
@@ -131,6 +135,8 @@ class Confinement:
 
     def ready(self, bounds: Bounds, folder: Path) -> Ready:
         """Return what confines a job that is about to be forked."""
+        from toolkit.worker.confinement import seccomp  # the host, which asks for abilities alone, does without it
+
         kind = seccomp.Kind(bounds.user_code, bounds.network, bounds.emulated)
         if self.has.filters and kind not in self._filters:
             self._filters[kind] = seccomp.Filter(kind, landlock=self.has.landlock)
@@ -152,6 +158,7 @@ class Confinement:
         yield [folder], landlock.WRITE
         yield bounds.reads, landlock.RUN if bounds.user_code else landlock.READ
         if bounds.gpu:
+            yield places.ABOUT_GPU, landlock.READ
             yield places.of_gpu(), landlock.READ | landlock.USE_DEVICE
         if bounds.network:
             yield places.NETWORK, landlock.READ

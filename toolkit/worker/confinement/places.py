@@ -42,7 +42,8 @@ THIS_PROCESS = "/proc/self"
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 (by which the processes of the user's code hand over arrays and locks)
 _GPU = ("nvidia", "kfd", "dri")
-_ABOUT_GPU = ("/proc/driver/nvidia", "/sys/bus/pci", "/sys/devices", "/sys/class/kfd", "/sys/module/nvidia")
+# Where drivers and the system describe GPUs.
+ABOUT_GPU = ("/proc/driver/nvidia", "/sys/bus/pci", "/sys/devices", "/sys/class/kfd", "/sys/module/nvidia")
 # With `--allow-network`: how names become addresses, and which certificates are believed.
 NETWORK = (
     "/etc/resolv.conf",
@@ -91,8 +92,8 @@ def of_keras() -> list[str]:
 
 
 def of_gpu() -> list[str]:
-    """Return the devices of GPUs, and where their drivers and the system describe them."""
-    return [*_ABOUT_GPU, *(entry.path for entry in os.scandir("/dev") if entry.name.startswith(_GPU))]
+    """Return the devices of GPUs."""
+    return [entry.path for entry in os.scandir("/dev") if entry.name.startswith(_GPU)]
 
 
 def _interpreter() -> Iterator[str]:

@@ -84,11 +84,6 @@ class _Step:
     if_false: int = 0
 
 
-def known() -> bool:
-    """Return whether there is a filter for this processor."""
-    return os.uname().machine in _ARCHITECTURES
-
-
 @dataclass(frozen=True)
 class Kind:
     """A kind of jobs: whether they run `user_code`, which may start processes, and reach the `network`.
