@@ -20,8 +20,9 @@ from toolkit.environments import Status
 from toolkit.errors import DamagedFile, StoreFailed
 from toolkit.files.foreign import read_text
 from toolkit.files.private import require_private
+from toolkit.files.removal import tree_bytes
 from toolkit.settings import CACHE_LIMIT, Settings
-from toolkit.store import Store, said_plainly, tree_bytes
+from toolkit.store import Store, said_plainly
 from toolkit.worker.request import write_whole
 
 _KEY = re.compile(r"[0-9a-f]{64}")

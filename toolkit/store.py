@@ -20,7 +20,6 @@ import fcntl
 import hashlib
 import json
 import os
-import shutil
 import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ from typing import Any
 from toolkit.errors import DamagedFile, StoreFailed
 from toolkit.files.foreign import parse_json, read_bytes
 from toolkit.files.private import make_private
+from toolkit.files.removal import remove_tree, tree_bytes
 from toolkit.files.shapes import AMOUNT, SHA256
 from toolkit.files.whole import storage_failed, sync
 from toolkit.presence import Presence
@@ -190,7 +190,7 @@ class Store:
         self._begin()
         try:
             return self._entry(place, key, reading=reading) if os.path.lexists(place) else None
-        except (OSError, ValueError, TypeError, DamagedFile):
+        except (OSError, ValueError, TypeError, RecursionError, DamagedFile):
             pass
         _remove(place if _is_folder(place.parent) else place.parent)
         return None
@@ -294,16 +294,6 @@ def _sizes(folder: str, inside: str = "") -> Iterator[tuple[str, int]]:
                 raise DamagedFile(entry.path, ["is neither a file nor a folder"])
 
 
-def tree_bytes(folder: Path) -> int:
-    """Return how many bytes the files below a folder have, no link followed; what goes meanwhile has none."""
-    total = 0
-    for place, _, files in os.walk(folder):
-        for name in files:
-            with contextlib.suppress(OSError):
-                total += os.lstat(os.path.join(place, name)).st_size
-    return total
-
-
 def make_folder(folder: Path) -> None:
     """Make a folder for this user alone; anything else of this name, a link or a file, is removed for it."""
     try:
@@ -359,20 +349,9 @@ def _held(descriptor: int, folder: Path) -> bool | None:
 
 def _remove(path: Path) -> None:
     if _is_folder(path):
-        shutil.rmtree(path, ignore_errors=True)
-        if os.path.lexists(path):  # a folder in it may not be written
-            with contextlib.suppress(OSError):
-                _open_up(path)
-            shutil.rmtree(path, ignore_errors=True)
+        remove_tree(path)
     else:
         path.unlink(missing_ok=True)
-
-
-def _open_up(folder: Path) -> None:
-    os.chmod(folder, 0o700)
-    for entry in list(os.scandir(folder)):
-        if entry.is_dir(follow_symlinks=False):
-            _open_up(folder / entry.name)
 
 
 def _is_folder(path: Path | str) -> bool:

@@ -305,6 +305,20 @@ def _advised(advice: str, words: Text | None) -> Text:
 
 
 def _checked_files(who: str, out: Path, said: Mapping[str, Any]) -> Files:
+    try:
+        found = _found_files(who, out)
+    except (OSError, RecursionError) as error:  # folders in folders, a thousand deep
+        raise WorkerLied(f"{who}: what it wrote cannot be looked through ({error})") from error
+    if set(found) != set(said):
+        missing, unexpected = sorted(set(said) - set(found)), sorted(set(found) - set(said))
+        raise WorkerLied(f"{who}: files do not match its response; missing {missing}, unexpected {unexpected}")
+    for name, path in found.items():
+        if [path.stat().st_size, sha256(path)] != said[name]:
+            raise WorkerLied(f"{who}: {name} is not what its response says")
+    return {name: (size, digest) for name, (size, digest) in said.items()}
+
+
+def _found_files(who: str, out: Path) -> dict[str, Path]:
     found = {}
     for path in out.rglob("*"):
         name = path.relative_to(out).as_posix()
@@ -314,13 +328,7 @@ def _checked_files(who: str, out: Path, said: Mapping[str, Any]) -> Files:
             raise WorkerLied(f"{who}: {name} is neither a file nor a folder")
         if path.is_file():
             found[name] = path
-    if set(found) != set(said):
-        missing, unexpected = sorted(set(said) - set(found)), sorted(set(found) - set(said))
-        raise WorkerLied(f"{who}: files do not match its response; missing {missing}, unexpected {unexpected}")
-    for name, path in found.items():
-        if [path.stat().st_size, sha256(path)] != said[name]:
-            raise WorkerLied(f"{who}: {name} is not what its response says")
-    return {name: (size, digest) for name, (size, digest) in said.items()}
+    return found
 
 
 def ending(status: int) -> str:

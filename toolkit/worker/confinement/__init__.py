@@ -137,7 +137,7 @@ class Confinement:
         """Return what confines a job that is about to be forked."""
         from toolkit.worker.confinement import seccomp  # the host, which asks for abilities alone, does without it
 
-        kind = seccomp.Kind(bounds.user_code, bounds.network, bounds.emulated)
+        kind = seccomp.Kind(bounds.user_code, bounds.network, bounds.emulated, bounds.gpu)
         if self.has.filters and kind not in self._filters:
             self._filters[kind] = seccomp.Filter(kind, landlock=self.has.landlock)
         rules = None

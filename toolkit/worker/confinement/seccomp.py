@@ -39,20 +39,23 @@ _NUMBERS: dict[str, tuple[int | None, int | None]] = {
     "sethostname": (170, 161), "setdomainname": (171, 162), "iopl": (172, None), "ioperm": (173, None), "init_module": (175, 105),
     "delete_module": (176, 106), "quotactl": (179, 60), "setxattr": (188, 5), "lsetxattr": (189, 6), "fsetxattr": (190, 7),
     "removexattr": (197, 14), "lremovexattr": (198, 15), "fremovexattr": (199, 16), "tkill": (200, 130), "semtimedop": (220, 192),
-    "clock_settime": (227, 112), "tgkill": (234, 131), "utimes": (235, None), "mq_open": (240, 180), "mq_unlink": (241, 181),
+    "clock_settime": (227, 112), "tgkill": (234, 131), "inotify_init": (253, None), "inotify_add_watch": (254, 27), "utimes": (235, None), "mq_open": (240, 180), "mq_unlink": (241, 181),
     "kexec_load": (246, 104), "add_key": (248, 217), "request_key": (249, 218), "keyctl": (250, 219), "ioprio_set": (251, 30),
     "openat": (257, 56), "fchownat": (260, 54), "futimesat": (261, None), "fchmodat": (268, 53), "unshare": (272, 97), "utimensat": (280, 88),
-    "rt_tgsigqueueinfo": (297, 240), "perf_event_open": (298, 241), "fanotify_init": (300, 262), "prlimit64": (302, 261),
+    "inotify_init1": (294, 26), "rt_tgsigqueueinfo": (297, 240), "perf_event_open": (298, 241), "fanotify_init": (300, 262), "prlimit64": (302, 261),
     "name_to_handle_at": (303, 264), "open_by_handle_at": (304, 265), "clock_adjtime": (305, 266), "setns": (308, 268),
-    "process_vm_readv": (310, 270), "process_vm_writev": (311, 271), "kcmp": (312, 272), "finit_module": (313, 273),
+    "process_vm_readv": (310, 270), "process_vm_writev": (311, 271), "kcmp": (312, 272), "finit_module": (313, 273), "memfd_create": (319, 279),
     "kexec_file_load": (320, 294), "bpf": (321, 280), "userfaultfd": (323, 282), "pidfd_send_signal": (424, 424), "io_uring_setup": (425, 425),
     "io_uring_enter": (426, 426), "io_uring_register": (427, 427), "open_tree": (428, 428), "move_mount": (429, 429), "fsopen": (430, 430),
     "fsconfig": (431, 431), "fsmount": (432, 432), "fspick": (433, 433), "clone3": (435, 435), "openat2": (437, 437), "pidfd_getfd": (438, 438),
-    "process_madvise": (440, 440), "mount_setattr": (442, 442), "quotactl_fd": (443, 443), "process_mrelease": (448, 448),
+    "process_madvise": (440, 440), "mount_setattr": (442, 442), "quotactl_fd": (443, 443), "memfd_secret": (447, 447), "process_mrelease": (448, 448),
     "fchmodat2": (452, 452), "setxattrat": (463, 463), "removexattrat": (466, 466), "open_tree_attr": (467, 467), "file_setattr": (469, 469),
 }  # fmt: skip
 
 _OTHER_PROCESSES = "ptrace process_vm_readv process_vm_writev kcmp pidfd_getfd process_madvise process_mrelease"
+_WATCHES = (
+    "inotify_init inotify_init1 inotify_add_watch"  # which tells the names of files in folders that nobody may list
+)
 _KEYS = "add_key request_key keyctl"  # in which sessions keep passwords
 _SHARED = "shmget shmat shmctl semget semop semctl semtimedop msgget msgsnd msgrcv msgctl mq_open mq_unlink"  # by key, without any path
 _SYSTEM = (
@@ -62,6 +65,9 @@ _SYSTEM = (
 )
 _DOORS = "bpf perf_event_open userfaultfd modify_ldt personality fanotify_init"  # by which kernels were broken into, and no engine goes
 _AROUND_PATHS = "name_to_handle_at open_by_handle_at"  # opens a file without asking for its folder
+_MEMORY_FILES = (
+    "memfd_create memfd_secret"  # whose memory no limit counts: neither that of memory, nor that of what is written
+)
 _AROUND_CALLS = "io_uring_setup io_uring_enter io_uring_register"  # opens sockets, seen by no filter
 # Landlock does not know of these. Copying a file sets its mode and times, and gives up where that is refused: so nothing is done, and nothing said.
 _MODES = "chmod fchmod fchmodat fchmodat2 utime utimes futimesat utimensat"
@@ -86,7 +92,7 @@ class _Step:
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of jobs: whether they run `user_code`, which may start processes, and reach the `network`.
+    """A kind of jobs: whether they run `user_code`, which may start processes, reach the `network`, and use a `gpu`.
 
     An `emulated` worker is filtered as a whole, so it may start its jobs, and set what they are to it.
     """
@@ -94,6 +100,7 @@ class Kind:
     user_code: bool = False
     network: bool = False
     emulated: bool = False
+    gpu: bool = False
 
 
 class Filter:
@@ -145,8 +152,15 @@ def _program(machine: str, rules: Iterable[tuple[str, Sequence[_Step]]]) -> list
 
 def _rules(kind: Kind, landlock: int) -> Iterable[tuple[str, Sequence[_Step]]]:
     """Yield names of calls, and what is done about them."""
-    yield f"{_OTHER_PROCESSES} {_KEYS} {_SHARED} {_SYSTEM} {_DOORS} {_AROUND_PATHS} {_OWNERS}", [_refuse(errno.EPERM)]
+    yield (
+        f"{_OTHER_PROCESSES} {_WATCHES} {_KEYS} {_SHARED} {_SYSTEM} {_DOORS} {_AROUND_PATHS} {_OWNERS}",
+        [_refuse(errno.EPERM)],
+    )
     yield _AROUND_CALLS, [_refuse(errno.ENOSYS)]  # as on a kernel without them
+    if not (
+        kind.user_code or kind.gpu or kind.emulated
+    ):  # of these the first has /dev/shm; drivers and QEMU may need them
+        yield _MEMORY_FILES, [_refuse(errno.ENOSYS)]
     yield _MODES, [_refuse(0)]
     yield "clone3", [_refuse(errno.ENOSYS)]  # its flags lie behind an address; the C library then takes `clone`
     yield "prlimit64", _one_of(0, (0, _OWN_PID))
