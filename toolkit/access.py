@@ -170,9 +170,12 @@ def _folders(options: Mapping[str, Any]) -> Iterator[Path]:
 
 
 def _whole(folder: Path) -> list[Path]:
-    """Return a folder; of one that holds the user's home, and so all that is his, what is in it and not hidden."""
-    home = Path(os.path.realpath(Path.home()))
-    real = Path(os.path.realpath(folder))
-    if real != home and real not in home.parents:
+    """Return a folder; of one that holds the user's home, and so all that is his, what is in it and not hidden, and not hidden in his home."""
+    if not _holds_home(folder):
         return [folder]
-    return [path for path in real.iterdir() if not path.name.startswith(".")]
+    inside = [path for path in Path(os.path.realpath(folder)).iterdir() if not path.name.startswith(".")]
+    return [each for path in inside if not (path.is_symlink() and _holds_home(path)) for each in _whole(path)]
+
+
+def _holds_home(folder: Path) -> bool:
+    return _holds(Path(os.path.realpath(folder)), Path(os.path.realpath(Path.home())))

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.errors import RequestError
-from toolkit.files.foreign import require_plain
+from toolkit.files.foreign import looking_through, require_plain
 from toolkit.limits import Limits
 from toolkit.worker.request import sha256
 
@@ -120,7 +120,9 @@ def path_digest(path: Path) -> str:
 
     All that a user gives a job goes through here, so nothing that would be waited for, a pipe or a device, reaches a worker.
     """
-    if path.is_dir():
+    if not path.is_dir():
+        return _file_digest(path)
+    with looking_through(path):
         found = sorted(path.rglob("*"))
         for other in found:
             if not other.is_file() and not other.is_dir() and other.exists():
@@ -128,7 +130,6 @@ def path_digest(path: Path) -> str:
         files = [file for file in found if file.is_file()]
         held = {file.relative_to(path).as_posix(): _file_digest(file) for file in files}
         return _digest_of(held | _links_under(path))
-    return _file_digest(path)
 
 
 def _links_under(folder: Path) -> dict[str, str]:

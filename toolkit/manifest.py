@@ -18,7 +18,7 @@ from typing import Any
 
 from toolkit import printable
 from toolkit.errors import DamagedFile, RequestError
-from toolkit.files.foreign import check, open_plain, read_json
+from toolkit.files.foreign import check, looking_through, open_plain, read_json
 from toolkit.files.shapes import COUNT, INSIDE, SHA256, Each, Either, Where, fits
 
 MANIFEST = "manifest.json"
@@ -86,8 +86,9 @@ def is_bundle(folder: Path) -> bool:
 
 
 def enclosing(path: Path) -> Path | None:
-    """Return the bundle that a path would lie in, itself left out; None for none."""
-    parents = Path(os.path.abspath(path)).parents
+    """Return the bundle that a path would lie in, by its name or by where links in it lead, itself left out; None for none."""
+    named = Path(os.path.abspath(path))
+    parents = dict.fromkeys((*named.parents, *Path(os.path.realpath(named.parent), named.name).parents))
     return next((folder for folder in parents if is_bundle(folder)), None)
 
 
@@ -126,7 +127,8 @@ def refusal(folder: Path, target: str) -> str | None:
 def _verified(folder: Path) -> tuple[Manifest, list[str]]:
     """Return the list of a bundle, and what is wrong with each file; RequestError where it has no list that can be read."""
     held = _read(folder)
-    found = dict(_entries(folder))
+    with looking_through(folder):
+        found = dict(_entries(folder))
     found.pop(MANIFEST, None)
     problems = [
         f"{name}: is {kind}, and no file" if kind else f"{name}: is not on the bundle's list"

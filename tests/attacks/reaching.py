@@ -74,6 +74,18 @@ def lists_a_folder_that_is_not_named(places: dict) -> None:
 
 
 @attempt
+def sees_the_names_of_files_in_a_folder_that_is_not_named(places: dict) -> None:
+    watched = LIBC.inotify_add_watch(LIBC.inotify_init1(0), os.fsencode(Path(places["secret"]).parent), 0xFFF)
+    if watched < 0:
+        raise OSError(ctypes.get_errno(), "cannot be watched")
+
+
+@attempt
+def keeps_memory_that_no_limit_counts(places: dict) -> None:
+    os.close(os.memfd_create("memory"))
+
+
+@attempt
 def reads_what_another_job_gave(places: dict) -> None:
     Path(places["sibling"]).read_bytes()
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from toolkit.files.private import TRUST, make_private, require_unshared
 from toolkit.limits import Limits
 from toolkit.pruning import prune
 from toolkit.settings import Settings
-from toolkit.store import Store
+from toolkit.store import Store, open_store
 from toolkit.worker.request import sha256
 
 KEY, OTHER = "ab" * 32, "ab" + "cd" * 31
@@ -373,3 +374,54 @@ def test_an_entry_that_may_not_be_written_is_removed_all_the_same(store):
 
     assert made_again(store)
     shutil.rmtree(store.root)
+
+
+def deep(folder: Path, folders: int) -> None:
+    """Make so many folders in each other: their path is longer than any that the system takes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    here = os.open(".", os.O_RDONLY)
+    os.chdir(folder)
+    try:
+        for _ in range(folders):
+            os.mkdir("d")
+            os.chdir("d")
+        Path("file").write_text("deep")
+        os.chmod("../../d", 0o500)
+    finally:
+        os.fchdir(here)
+        os.close(here)
+
+
+@pytest.mark.parametrize("folders", [1200, 6000], ids=["recursion", "paths"])
+@pytest.mark.parametrize("ends", ["drop", "fail", "sweep"])
+def test_folders_in_folders_without_end_are_removed_with_their_job(tmp_path, folders, ends):
+    """Python's own functions give up at a thousand; then neither this job nor any other was ever begun again."""
+    outside = tmp_path / "outside"
+    outside.write_text("theirs")
+    store = open_store(tmp_path / "home")
+    claim = store.claim("a" * 64)
+    deep(claim.folder / "tmp", folders)
+    deep(claim.folder / "out", folders)
+    (claim.folder / "tmp" / "link").symlink_to(outside)
+
+    if ends == "sweep":  # its process was killed
+        os.close(claim._descriptor)
+        claim._descriptor = None
+    else:
+        getattr(claim, ends)()
+        store.close()
+    again = open_store(tmp_path / "home")
+    assert not any((again.root / "work").iterdir())
+    prune(again, most_bytes=0)
+    claim = again.claim("a" * 64)
+
+    assert not any(claim.folder.iterdir())
+    again.close()
+    assert [path for path in again.root.rglob("*") if path.name == "d"] == []
+    assert outside.read_text() == "theirs"
+
+
+def test_an_entry_with_folders_in_folders_without_end_is_made_again(store):
+    deep(finish(store).out, 6000)
+
+    assert made_again(store)

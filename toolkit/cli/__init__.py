@@ -6,6 +6,7 @@ Nothing heavy is imported at the top: `edge-toolkit --help` answers as fast as P
 from __future__ import annotations
 
 import io
+import os
 import signal
 from types import FrameType
 from typing import Any
@@ -54,6 +55,14 @@ def _misused(error: Any) -> int:
     return _WRONG_REQUEST
 
 
+def _is_anywhere() -> bool:
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return False
+    return True
+
+
 def _internal(error: BaseException) -> int:
     """Tell of a mistake of ours, or of what a library did, and keep the trace where a person finds it."""
     import traceback
@@ -63,6 +72,9 @@ def _internal(error: BaseException) -> int:
     if isinstance(error, MemoryError):
         say("edge-toolkit: not enough memory")
         return _OUTSIDE
+    if not _is_anywhere():
+        say("edge-toolkit: the current folder was removed; go to one that is there, and run it again")
+        return _WRONG_REQUEST
     say(f"edge-toolkit: internal error: {causes(error)}")
     try:
         place = default_home() / "internal-error.txt"

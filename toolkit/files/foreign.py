@@ -8,6 +8,8 @@ Whatever a name leads to, nothing here waits: a pipe without a writer, a termina
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import itertools
 import json
 import os
@@ -45,6 +47,7 @@ __all__ = [
     "JSON_BYTES",
     "JSON_DEPTH",
     "check",
+    "looking_through",
     "open_plain",
     "parse_json",
     "read_bytes",
@@ -68,6 +71,19 @@ def require_plain(path: Path | str) -> os.stat_result:
         _refuse(path, error)
     _require_regular(path, found.st_mode)
     return found
+
+
+@contextlib.contextmanager
+def looking_through(folder: Path | str) -> Iterator[None]:
+    """Raise DamagedFile for a folder in which folders lie in each other without end: a thousand are too many for Python, and later for the system."""
+    try:
+        yield
+    except RecursionError:
+        raise DamagedFile(folder, ["holds folders in each other, too deep to be looked through"]) from None
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        raise DamagedFile(folder, ["holds folders in each other, deeper than a path can say"]) from None
 
 
 def require_plain_tree(folder: Path | str) -> None:

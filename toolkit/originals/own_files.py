@@ -7,6 +7,8 @@ import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from toolkit.files.foreign import looking_through
+
 # tensorflow/python/saved_model/constants.py; nobody loads what else lies there
 _READ = ("variables", "assets", "debug")
 
@@ -16,7 +18,9 @@ def links_out(folder: Path) -> list[str]:
 
     A cache of the Hugging Face Hub keeps the files of a model beside its snapshots and links to them: these links are its own.
     """
-    return [_said(path.relative_to(folder).as_posix(), f"it is a link to {target}") for path, target in _links(folder)]
+    with looking_through(folder):
+        found = list(_links(folder))
+    return [_said(path.relative_to(folder).as_posix(), f"it is a link to {target}") for path, target in found]
 
 
 def strange_assets(names: Iterable[str]) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from toolkit.errors import InvalidSamples, suggestion
+from toolkit.files.foreign import looking_through
 
 
 class Choice(Protocol):
@@ -117,7 +118,9 @@ def listing(folder: Path, suffixes: Sequence[str], what: str) -> tuple[list[Path
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    for path in sorted(folder.rglob("*"), key=lambda path: path.relative_to(folder).as_posix()):
+    with looking_through(folder):
+        found = sorted(folder.rglob("*"), key=lambda path: path.relative_to(folder).as_posix())
+    for path in found:
         if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts):
             yield path
 
