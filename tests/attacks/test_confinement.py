@@ -47,7 +47,7 @@ ELSEWHERE = {
     "makes_itself_root_of_a_namespace",
 }
 # What the worker itself needs, for it is confined with its job: all of it ends with the job.
-IN_AN_EMULATOR = {"becomes_two", "starts_a_program", "signals_its_parent"}
+IN_AN_EMULATOR = {"becomes_two", "starts_a_program", "signals_its_parent", "keeps_memory_that_no_limit_counts"}
 
 
 @pytest.fixture
