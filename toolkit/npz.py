@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,12 +29,13 @@ class Header(NamedTuple):
 
 
 def header(stream: Any) -> Header:
-    """Return dtype and shape of the array that begins here; ValueError where none does."""
-    version = np.lib.format.read_magic(stream)
+    """Return dtype and shape of the array that begins here; ValueError where none does, or its header is longer than `LONGEST_HEADER`."""
+    start: Any = _Start(stream)
+    version = np.lib.format.read_magic(start)
     if version == (1, 0):
-        shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
+        shape, _, dtype = np.lib.format.read_array_header_1_0(start)
     elif version == (2, 0):
-        shape, _, dtype = np.lib.format.read_array_header_2_0(stream)
+        shape, _, dtype = np.lib.format.read_array_header_2_0(start)
     else:
         raise ValueError(f"format version {version}: only structured arrays need it")
     return Header(dtype, shape)
@@ -44,7 +45,7 @@ def headers(archive: Archive) -> Mapping[str, Header]:
     """Return the arrays of an opened archive by name; BadArchive where one is of another size than its header says, ValueError where one is none."""
     found = {}
     for part in archive.names:
-        told = header(_Start(archive, part))
+        told = header(_Unpacked(archive.blocks(part)))
         over = archive.size(part) - told.size_bytes
         if not (told.dtype.hasobject or 0 < over <= LONGEST_HEADER):
             raise BadArchive(
@@ -65,17 +66,29 @@ def require_sound(path: Path) -> None:
 
 
 class _Start:
-    """The beginning of a part, to be read forwards."""
+    """The beginning of a stream: no more than a header may take is read, and room is made for no more."""
 
-    def __init__(self, archive: Archive, part: str) -> None:
-        self._blocks, self._held, self._left = archive.blocks(part), b"", LONGEST_HEADER
+    def __init__(self, stream: Any) -> None:
+        self._stream, self._left = stream, LONGEST_HEADER
+
+    def read(self, size: int) -> bytes:
+        """Return as many bytes, fewer at the end of the stream."""
+        if size > self._left:
+            raise ValueError(f"a header of more than {LONGEST_HEADER:,} bytes")
+        self._left -= size
+        given: bytes = self._stream.read(size)
+        return given
+
+
+class _Unpacked:
+    """The blocks of a part, to be read forwards."""
+
+    def __init__(self, blocks: Iterator[bytes]) -> None:
+        self._blocks, self._held = blocks, b""
 
     def read(self, size: int) -> bytes:
         """Return as many bytes, fewer at the end of the part."""
-        if size > self._left:
-            raise ValueError(f"a header of more than {LONGEST_HEADER:,} bytes")
         while len(self._held) < size and (block := next(self._blocks, b"")):
             self._held += block
         given, self._held = self._held[:size], self._held[size:]
-        self._left -= len(given)
         return given
