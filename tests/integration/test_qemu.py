@@ -13,6 +13,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from toolkit import environments
@@ -20,10 +21,15 @@ from toolkit.environments import debian, emulation, sysroot, x86
 from toolkit.environments.instructions import X86
 from toolkit.environments.making import read_marker
 from toolkit.environments.processors import PROCESSORS
-from toolkit.errors import EnvironmentUnavailable, TargetUnavailable
+from toolkit.errors import EnvironmentUnavailable, TargetUnavailable, WorkerCrashed
+from toolkit.executor import Executor
+from toolkit.jobs import Engine
 from toolkit.launchers import Launch, qemu
 from toolkit.launchers.known_answer import FOLDER, known_answer
+from toolkit.limits import Limits
+from toolkit.runtime import Execution, run_job
 from toolkit.settings import Settings
+from toolkit.worker.shards import ShardWriter
 
 CPUS = sorted(PROCESSORS)
 MODULES = {"litert": "ai_edge_litert.interpreter", "tflite_runtime": "tflite_runtime.interpreter"}
@@ -327,3 +333,24 @@ def test_the_products_hold_on_this_machine_too(settings):
     )
 
     assert json.loads(ended.stdout)["wrong"] == {}
+
+
+@pytest.mark.parametrize(("do", "says"), [("segfault", "SIGSEGV"), ("abort", "SIGABRT")])
+def test_an_engine_that_dies_in_the_emulator_is_said_at_once(settings, tmp_path, do, says):
+    """As on this machine: QEMU hands the signal on to itself, which has to end its process wherever that is confined."""
+    signature = {
+        "key": "serving_default",
+        "inputs": [{"name": "x", "dtype": "float32", "shape": [1, 2]}],
+        "outputs": [{"name": "y", "dtype": "float32", "shape": [1, 3]}],
+    }
+    (tmp_path / "model.fake").write_text(json.dumps({"signature": signature, "do": do}))
+    with ShardWriter(tmp_path / "samples") as writer:
+        writer.add({"x": np.zeros((1, 2), np.float32)})
+    engine = Engine("tflite_runtime", "qemu", {"cpu": CPUS[0]})
+    job = run_job(tmp_path / "model.fake", tmp_path / "samples", Execution(engine, "fake"))
+
+    with Executor(replace(settings, limits=Limits(timeout_s=60))) as executor:
+        (outcome,) = executor.outcomes([job])
+
+    assert isinstance(outcome, WorkerCrashed)
+    assert says in outcome.problem
