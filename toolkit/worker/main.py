@@ -82,6 +82,7 @@ class _Child:
         self.memory_bytes, self.written_bytes = command["memory_bytes"], command["written_bytes"]
         self.bounds = Bounds.from_json(command["access"])
         self.modules = command["modules"]
+        self.may_start = self.bounds.user_code  # processes of its own
         self.deadline = time.monotonic() + command["timeout_s"]
         self.killed_for: str | None = None
         self.peak_bytes = 0
@@ -97,7 +98,7 @@ class _Child:
     def look(self) -> None:
         """Hold the job, and what it started, to its limits."""
         self.outside = self.outside or processes.outside(self.pid)
-        whole = processes.descendants(self.outside) if self.bounds.user_code else [self.outside]
+        whole = processes.descendants(self.outside) if self.may_start else [self.outside]
         self.peak_bytes = max(self.peak_bytes, resources.resident(whole, self.memory_bytes))
         if self.peak_bytes > self.memory_bytes:
             self.kill("memory")
@@ -145,6 +146,15 @@ def _end_with_parent(number: int) -> None:
         kernel.prctl(kernel.PR_SET_PDEATHSIG, number)
 
 
+def _confine(ready: Ready, child: _Child) -> None:
+    """Confine this process before anything of a model is read; end it where that cannot be done."""
+    try:
+        ready.enter(child.memory_bytes, child.written_bytes)
+    except OSError as error:
+        sys.stdout.write(f"the job was not begun, as it could not be confined: {error}\n")
+        os._exit(1)
+
+
 def _child_process(child: _Child, private: tuple[int, ...], ready: Ready) -> None:
     folder = child.folder
     os.setsid()
@@ -167,12 +177,12 @@ def _child_process(child: _Child, private: tuple[int, ...], ready: Ready) -> Non
     os.environ["TMPDIR"] = tempfile.tempdir = str(
         scratch
     )  # what the engine imported may have asked for the folder already
-    if child.bounds.user_code:
+    if child.may_start:
         processes.adopt()
-    else:
+    if not child.bounds.user_code:
         os.chdir(scratch)
     try:
-        ready.enter(child.memory_bytes, child.written_bytes)
+        _confine(ready, child)
         run_job(folder)
         status = 0
     except BaseException:
@@ -237,6 +247,7 @@ class _Loop:
 
     def _start(self, child: _Child) -> None:
         _import_ahead(child.modules)
+        child.may_start = child.may_start or not self._confinement.has.filters
         with self._confinement.ready(child.bounds, child.folder) as ready:
             child.pid = os.fork()
             if child.pid == 0:

@@ -212,6 +212,7 @@ class Already:
     """What confines a worker from outside, in words, so that its jobs need do nothing."""
 
     how: str
+    has = Ability(0, filters=True)  # whatever is outside, a job in here is looked after as one that starts nothing
 
     def __str__(self) -> str:
         return self.how
