@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import signal
@@ -210,16 +211,20 @@ def test_two_builds_at_once_share_store_and_output(start, fresh_home, tmp_path):
 
 
 def test_what_a_killed_build_left_beside_a_bundle_is_removed(sample, digits, executor, tmp_path):
-    """A folder that was half-written when its process was killed is nobody's; that of a process which runs is left alone."""
-    gone = subprocess.Popen(["true"])
-    gone.wait()
-    (tmp_path / f".host.{gone.pid}.partial").mkdir()
-    (tmp_path / f".host.{os.getppid()}.partial").mkdir()
+    """What was half-written when its process was killed is nobody's; that of a living process, and what only has such a name, are left alone."""
+    left, held, foreign = (tmp_path / f".host.{name}.partial" for name in ("00000001", "00000002", "00000003"))
+    for folder in (left, held, foreign):
+        (folder / "made").mkdir(parents=True)
+    for folder in (left, held):
+        (folder / "lock").write_bytes(b"edge-toolkit writes beside this folder\n")
+    (foreign / "lock").write_text("a note of the user's")
 
-    outcomes = toolkit.build(Original(sample), ["host"], Samples(str(digits)), tmp_path, executor=executor)
+    with open(held / "lock", "rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        outcomes = toolkit.build(Original(sample), ["host"], Samples(str(digits)), tmp_path, executor=executor)
 
     assert outcomes["host"].passed
-    assert {path.name for path in tmp_path.iterdir()} == {"host", f".host.{os.getppid()}.partial"}
+    assert {path.name for path in tmp_path.iterdir()} == {"host", held.name, foreign.name}
 
 
 @pytest.mark.parametrize(
