@@ -6,7 +6,6 @@ Numbers are those of linux/landlock.h. Each version of its interface (ABI) knows
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import errno
 import os
@@ -78,16 +77,18 @@ class Ruleset:
 
     def allow(self, path: str, rights: int) -> None:
         """Allow rights to a file, or to a folder and all that is in it; a path that is not there, or not to be had, allows nothing."""
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+        try:
             descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
-            try:
-                if not stat.S_ISDIR(os.fstat(descriptor).st_mode):
-                    rights &= _OF_FILES
-                rule = _Beneath(rights & self._handled, descriptor)
-                if rule.rights:
-                    kernel.call(_ADD_RULE, self._descriptor, _PATH_BENEATH, ctypes.addressof(rule), 0)
-            finally:
-                os.close(descriptor)
+        except OSError:  # gone, a ring of links, a name that is too long: nobody can read it
+            return
+        try:
+            if not stat.S_ISDIR(os.fstat(descriptor).st_mode):
+                rights &= _OF_FILES
+            rule = _Beneath(rights & self._handled, descriptor)
+            if rule.rights:
+                kernel.call(_ADD_RULE, self._descriptor, _PATH_BENEATH, ctypes.addressof(rule), 0)
+        finally:
+            os.close(descriptor)
 
     def enforce(self) -> None:
         """Refuse this thread, and all that it starts from now on, whatever was not allowed; PR_SET_NO_NEW_PRIVS has to be set before."""
