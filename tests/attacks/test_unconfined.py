@@ -25,7 +25,7 @@ ROOT = HERE.parents[1]
 OLD_KERNEL = (sys.executable, str(HERE / "without_landlock.py"))
 CALIBRATION = ROOT / "calibration" / "digits.toml"
 
-if subprocess.run([*OLD_KERNEL, "true"], check=False, capture_output=True).returncode != 0:
+if not ability().filters:
     pytest.skip(
         "NOT TESTED: kernels without Landlock; this one takes no filter of system calls", allow_module_level=True
     )

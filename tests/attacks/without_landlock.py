@@ -24,7 +24,7 @@ def main() -> None:
     for option, first, second in ((NO_NEW_PRIVILEGES, 1, 0), (SECCOMP, FILTER, ctypes.addressof(program))):
         if libc.prctl(option, ctypes.c_ulong(first), ctypes.c_ulong(second), 0, 0) != 0:
             raise OSError(ctypes.get_errno(), f"prctl {option}")
-    os.execv(sys.argv[1], sys.argv[1:])  # noqa: S606 (that is what it is for)
+    os.execvp(sys.argv[1], sys.argv[1:])  # noqa: S606 (that is what it is for)
 
 
 if __name__ == "__main__":
