@@ -212,7 +212,7 @@ def test_a_disk_that_refuses_is_one_sentence(tmp_path, made, options, says):
     home = tmp_path / "home"
     home.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", options, "none", home], capture_output=True, text=True, check=False
+        ["mount", "-t", "tmpfs", "-o", f"{options},mode=700", "none", home], capture_output=True, text=True, check=False
     )
     if mounted.returncode != 0:
         pytest.skip(f"NOT TESTED, no small disk can be mounted here: {mounted.stderr.strip()}")
