@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import toolkit
+from tests.attacks.deep_folders import deep
 from toolkit.access import access_of
 from toolkit.errors import RequestError
 from toolkit.jobs import Engine, Job, path_digest
@@ -21,20 +22,6 @@ from toolkit.permissions import Permissions
 from toolkit.readers import audio
 
 DIGITS = Path(toolkit.__file__).parent / "sample" / "digits"
-
-
-def deep(folder: Path, folders: int) -> None:
-    """Make so many folders in each other."""
-    folder.mkdir(parents=True, exist_ok=True)
-    here = os.open(".", os.O_RDONLY)
-    os.chdir(folder)
-    try:
-        for _ in range(folders):
-            os.mkdir("d")
-            os.chdir("d")
-    finally:
-        os.fchdir(here)
-        os.close(here)
 
 
 @pytest.fixture(params=[1100, 2200], ids=["recursion", "paths"])

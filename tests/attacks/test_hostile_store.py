@@ -6,11 +6,11 @@ import hashlib
 import json
 import os
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.attacks.deep_folders import deep
 from tests.attacks.edits import SPECIAL, byte_edits, edits, put, raw_edits, within
 from toolkit.dataset import samples_job
 from toolkit.errors import StoreFailed
@@ -376,22 +376,6 @@ def test_an_entry_that_may_not_be_written_is_removed_all_the_same(store):
     shutil.rmtree(store.root)
 
 
-def deep(folder: Path, folders: int) -> None:
-    """Make so many folders in each other: their path is longer than any that the system takes."""
-    folder.mkdir(parents=True, exist_ok=True)
-    here = os.open(".", os.O_RDONLY)
-    os.chdir(folder)
-    try:
-        for _ in range(folders):
-            os.mkdir("d")
-            os.chdir("d")
-        Path("file").write_text("deep")
-        os.chmod("../../d", 0o500)
-    finally:
-        os.fchdir(here)
-        os.close(here)
-
-
 @pytest.mark.parametrize("folders", [1100, 2200], ids=["recursion", "paths"])
 @pytest.mark.parametrize("ends", ["drop", "fail", "sweep"])
 def test_folders_in_folders_without_end_are_removed_with_their_job(tmp_path, folders, ends):
@@ -400,8 +384,8 @@ def test_folders_in_folders_without_end_are_removed_with_their_job(tmp_path, fol
     outside.write_text("theirs")
     store = open_store(tmp_path / "home")
     claim = store.claim("a" * 64)
-    deep(claim.folder / "tmp", folders)
-    deep(claim.folder / "out", folders)
+    deep(claim.folder / "tmp", folders, closed=True)
+    deep(claim.folder / "out", folders, closed=True)
     (claim.folder / "tmp" / "link").symlink_to(outside)
 
     if ends == "sweep":  # its process was killed
@@ -422,6 +406,6 @@ def test_folders_in_folders_without_end_are_removed_with_their_job(tmp_path, fol
 
 
 def test_an_entry_with_folders_in_folders_without_end_is_made_again(store):
-    deep(finish(store).out, 1100)
+    deep(finish(store).out, 1100, closed=True)
 
     assert made_again(store)
