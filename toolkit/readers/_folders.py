@@ -118,10 +118,10 @@ def listing(folder: Path, suffixes: Sequence[str], what: str) -> tuple[list[Path
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    with looking_through(folder):
-        found = sorted(folder.rglob("*"), key=lambda path: path.relative_to(folder).as_posix())
-    for path in found:
-        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts):
+    with looking_through(folder):  # asking what a path is fails, where it is too long, as listing it does
+        files = [path for path in folder.rglob("*") if path.is_file()]
+    for path in sorted(files, key=lambda path: path.relative_to(folder).as_posix()):
+        if not any(part.startswith(".") for part in path.relative_to(folder).parts):
             yield path
 
 
