@@ -21,6 +21,7 @@ _VERBS = {
     "Limits": "toolkit.limits",
     "Permissions": "toolkit.permissions",
     "Executor": "toolkit.executor",
+    "LocalExecutor": "toolkit.local_executor",
 }
 
 

@@ -57,7 +57,6 @@ from toolkit.runtime import Run, run_job, run_of
 from toolkit.settings import Settings
 from toolkit.signature import Signature
 from toolkit.source import ALL, TENSORFLOW, Original
-from toolkit.store import Entry
 from toolkit.trial import Attempt, Trial, attempts_of, attributed, trial_of
 from toolkit.verdict import Attempted, Step, Verdict
 from toolkit.worker.kept_scheme import scheme_of
@@ -206,12 +205,12 @@ def convert(
         for variant in variants:
             job = conversions.artifact(variant, artifact_format)
             (outcome,) = running.outcomes([job])
-            if isinstance(outcome, Entry):
-                artifact = artifact_of(outcome, recipe.scheme)
+            if outcome.error is None:
+                artifact = artifact_of(outcome.entry, recipe.scheme)
                 outputs.copy_whole(artifact.path, out, kind)
                 return replace(artifact, path=out)
-            first = first or source.said_of_limit(outcome, opened, recipe.scheme)
-            if isinstance(outcome, LimitReached):
+            first = first or source.said_of_limit(outcome.error, opened, recipe.scheme)
+            if isinstance(outcome.error, LimitReached):
                 break
     raise first or RequestError(f"scheme {recipe.scheme}: has no variant")
 
@@ -225,7 +224,7 @@ def _conversions(opened: source.Source, samples: Samples, recipe: Recipe, execut
         return Conversions(source.canonical_job(opened, None).output("saved_model"), None)
     model = draw(opened, samples, [recipe])
     (drawn,) = executor.outcomes([model.samples])
-    if isinstance(drawn, Entry) or calibration is None:
+    if drawn.error is None or calibration is None:
         return model.conversions
     alone = dataset.calibration_job(calibration, opened.signature).output("calibration")
     canonical = source.canonical_job(opened, alone).output("saved_model")

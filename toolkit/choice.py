@@ -126,13 +126,13 @@ def _tried(group: list[Candidate], executor: Executor) -> tuple[list[_Row], list
     rows, errors = [], []
     for place, candidate in enumerate(group):
         floats, made, ran = ended[3 * place : 3 * place + 3]
-        wrong = next((each for each in (made, ran, floats) if isinstance(each, EdgeToolkitError)), None)
+        wrong = made.error or ran.error or floats.error
         if wrong is not None:
             errors.append(wrong)
             rows.append(_Row(candidate, None, None, wrong.problem))
-        elif isinstance(floats, Entry) and isinstance(made, Entry) and isinstance(ran, Entry):
-            size_bytes, keeps = made.result["size_bytes"], made.result["keeps"]
-            rows.append(_Row(candidate, _noise(floats, made, ran), size_bytes, None, keeps))
+        else:
+            size_bytes, keeps = made.entry.result["size_bytes"], made.entry.result["keeps"]
+            rows.append(_Row(candidate, _noise(floats.entry, made.entry, ran.entry), size_bytes, None, keeps))
     return rows, errors
 
 

@@ -262,18 +262,16 @@ def _refuse_lost(model: Model, profiles: Sequence[Target], executor: Executor) -
 
 def _planned(model: Model, cell: _Cell, executor: Executor, goals: Sequence[Goal]) -> Chain | EdgeToolkitError:
     floats, made = executor.outcomes([model.conversions.floats(cell.target.format), cell.made], goals)
-    for outcome in (made, floats):
-        if isinstance(outcome, EdgeToolkitError):
-            return outcome
-    assert not isinstance(made, EdgeToolkitError) and not isinstance(floats, EdgeToolkitError)  # noqa: PT018
-    return plan(model, cell.target, artifact_of(made, cell.variant.recipe.scheme), cell.made, floats)
+    failed = made.error or floats.error
+    if failed is not None:
+        return failed
+    return plan(model, cell.target, artifact_of(made.entry, cell.variant.recipe.scheme), cell.made, floats.entry)
 
 
 def _calibration_count(model: Model, executor: Executor) -> int | None:
     (drawn,) = executor.outcomes([model.samples])
-    if isinstance(drawn, EdgeToolkitError):
-        raise drawn  # there is nothing that any row could say
-    return drawn.result["calibration"]["count"] if drawn.result["calibration"] else None
+    calibration = drawn.entry.result["calibration"]  # without samples there is nothing that any row could say
+    return calibration["count"] if calibration else None
 
 
 def _row(cell: _Cell, chain: Chain | EdgeToolkitError, executor: Executor, counted: int | None) -> Row:
@@ -322,7 +320,7 @@ def _timed(model: Model, cell: _Cell, row: Row, executor: Executor) -> Row:
     file = model.conversions.file(cell.made, cell.target.format)
     job = run_job(file, model.verification, execution_of(cell.target), first=_TIMED_CALLS)
     (ran,) = executor.outcomes([dataclasses.replace(job, title=f"time {row.scheme}", cached=False)])
-    if isinstance(ran, EdgeToolkitError):
-        return dataclasses.replace(row, findings=(*row.findings, f"warning: latency not measured: {ran.problem}"))
-    calls = np.load(ran.out / "call_ms.npy")[_FIRST_CALLS:]
+    if ran.error is not None:
+        return dataclasses.replace(row, findings=(*row.findings, f"warning: latency not measured: {ran.error.problem}"))
+    calls = np.load(ran.entry.out / "call_ms.npy")[_FIRST_CALLS:]
     return row if not len(calls) else dataclasses.replace(row, latency_ms=statistics.median(calls.tolist()))

@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING
 from toolkit import compare
 from toolkit.chain import Chain, model_of, on_this_machine
 from toolkit.compare.noise_limits import KERNELS, NUDGED, UNIT
-from toolkit.executor import Executor
+from toolkit.executor import Executor, JobOutcome
 from toolkit.jobs import Engine, Job
 from toolkit.runtime import run_job, run_of
 from toolkit.signature import Signature
-from toolkit.store import Entry
 from toolkit.tasks import Ran
 from toolkit.verdict import Judged, Step
 
@@ -70,10 +69,10 @@ def between_kernels(original: Ran, ran: Ran, other: Ran) -> dict[str, float]:
     return {name: min(between[name], beside[name]) for name in between.keys() & beside.keys()}
 
 
-def _step(outcome: object) -> Step | None:
-    if not isinstance(outcome, Entry):
+def _step(outcome: JobOutcome) -> Step | None:
+    if outcome.error is not None:
         return None
-    run = run_of(outcome)
+    run = run_of(outcome.entry)
     return Step("conversion", run, Signature.from_json(run.signature))
 
 

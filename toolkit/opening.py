@@ -14,11 +14,11 @@ from toolkit.chain import Model, engine_of
 from toolkit.errors import OutsideError, RequestError, UnknownName
 from toolkit.executor import Executor
 from toolkit.jobs import Engine, Job
+from toolkit.local_executor import LocalExecutor
 from toolkit.output_kinds.declaring import Declared, require_fitting
 from toolkit.recipe import Asked, Recipe, is_calibrated
 from toolkit.settings import Settings
 from toolkit.source import TENSORFLOW, Original
-from toolkit.store import Entry
 from toolkit.task_metrics import canonical
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def executing(given: Executor | None, loads: Original | None) -> Iterator[Execut
     if given is not None:
         yield given
         return
-    with Executor(settings) as own:
+    with LocalExecutor(settings) as own:
         yield own
 
 
@@ -200,5 +200,5 @@ def refuse_severe(model: Model, executor: Executor, meanwhile: Iterable[Job]) ->
         return
     executor.begin([model.linted, *meanwhile])
     (looked,) = executor.outcomes([model.linted])
-    if isinstance(looked, Entry):
-        linting.refuse_severe(looked.result["findings"])
+    if looked.error is None:
+        linting.refuse_severe(looked.entry.result["findings"])

@@ -57,13 +57,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(scope="session")
 def edge_executor(pytestconfig: pytest.Config) -> Iterator[Executor]:
     """Return the workers that all tests share, with the cache folder of the command line, so that nothing is imported or done twice."""
-    from toolkit.executor import Executor
+    from toolkit.local_executor import LocalExecutor
     from toolkit.permissions import Permissions
     from toolkit.settings import Settings
 
     said = [pytestconfig.getini(f"edge_allow_{name}") for name in ("read", "network", "env")]
     permissions = Permissions(tuple(said[0]), said[1], tuple(said[2]))
-    with Executor(Settings(permissions=permissions)) as executor:
+    with LocalExecutor(Settings(permissions=permissions)) as executor:
         yield executor
 
 

@@ -24,10 +24,10 @@ def looked_at(
     """
     found: list[dict[str, Any]] = []
     for outcome in executor.outcomes(chain.linted):
-        if isinstance(outcome, EdgeToolkitError):
-            found.append(_not_looked_at("the calibration set", outcome))
+        if outcome.error is not None:
+            found.append(_not_looked_at("the calibration set", outcome.error))
         else:
-            found += outcome.result["findings"]
+            found += outcome.entry.result["findings"]
     scheme = chain.artifact.scheme
     known = scheme in registry.names("schemes")  # that of somebody's file may be one that nothing here makes
     if known and not is_calibrated(scheme):
@@ -39,9 +39,9 @@ def looked_at(
     outputs = chain.model.reference.output("outputs")
     meant = {name: kind.name for name, kind in kinds.items() if kind.by not in _GUESSED}
     (outcome,) = executor.outcomes([answers_job(outputs, signature, chain.model.samples, chain.model.limits, meant)])
-    if isinstance(outcome, EdgeToolkitError):
-        return [*found, _not_looked_at("what the original answers", outcome)]
-    return [*found, *outcome.result["findings"]]
+    if outcome.error is not None:
+        return [*found, _not_looked_at("what the original answers", outcome.error)]
+    return [*found, *outcome.entry.result["findings"]]
 
 
 def _not_looked_at(what: str, error: EdgeToolkitError) -> dict[str, Any]:

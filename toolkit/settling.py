@@ -136,7 +136,7 @@ def _own_step(chain: Chain, executor: Executor) -> Step | None:
 
 
 def _failed(job: Job, executor: Executor) -> bool:
-    return isinstance(executor.outcomes([job])[0], EdgeToolkitError)
+    return executor.outcomes([job])[0].error is not None
 
 
 def _account(chain: Chain, executor: Executor) -> Account:
@@ -144,13 +144,13 @@ def _account(chain: Chain, executor: Executor) -> Account:
     if chain.account is None:
         return Account(accounted=False, why=f"the constants of {chain.target.format} files are not looked into")
     (outcome,) = executor.outcomes([chain.account])
-    if isinstance(outcome, EdgeToolkitError):
-        message = f"the weights could not be accounted for: {outcome.problem}"
+    if outcome.error is not None:
+        message = f"the weights could not be accounted for: {outcome.error.problem}"
         said = {"code": "not-accounted", "severity": "inconclusive", "message": message}
-        return Account(accounted=False, why=outcome.problem, findings=(said,))
+        return Account(accounted=False, why=outcome.error.problem, findings=(said,))
     stages = [stage for stage, _ in chain.links]
     return judge_account(
-        outcome.result, chain.target.weights, "quantization" if "quantization" in stages else "conversion"
+        outcome.entry.result, chain.target.weights, "quantization" if "quantization" in stages else "conversion"
     )
 
 
@@ -159,10 +159,10 @@ def _clipping(chain: Chain, executor: Executor) -> Sequence[Mapping[str, Any]]:
     if chain.clipping is None:
         return ()
     (outcome,) = executor.outcomes([chain.clipping])
-    if isinstance(outcome, EdgeToolkitError):
-        message = f"the ranges of activations could not be held against calibration's: {outcome.problem}"
+    if outcome.error is not None:
+        message = f"the ranges of activations could not be held against calibration's: {outcome.error.problem}"
         return ({"code": "not-looked-at", "severity": "warning", "message": message},)
-    return judge_clipping(outcome.result, chain.target.weights, "quantization")
+    return judge_clipping(outcome.entry.result, chain.target.weights, "quantization")
 
 
 def _is_open_for_want_of_reference(verdict: Verdict) -> bool:
@@ -219,9 +219,9 @@ def _looked_at_again(verdict: Verdict, chain: Chain, executor: Executor) -> Verd
     kernels = replace(on_this_machine(chain.target.format), kernels="reference")
     key = chain.model.held if isinstance(model, Path) else None
     (ran,) = executor.outcomes([run_job(model, picked.output("samples"), kernels, signature=key)])
-    if isinstance(ran, EdgeToolkitError):
+    if ran.error is not None:
         return verdict  # which names a stage, by what there is
-    here = run_of(ran)
+    here = run_of(ran.entry)
     alone = Step("quantization", here, steps["quantization"].signature)
     before, after = (steps[stage].only(worst) for stage in ("conversion", "kernels"))
     measured = {
@@ -306,16 +306,16 @@ def _kinds(original: Step, samples: Entry, executor: Executor, chain: Chain) -> 
 def _in_place_of_failed(job: Job, chain: Chain, executor: Executor) -> Job:
     """Return a run on reference kernels, or on builtin ones where it failed: in every release they abort on some models that all others run."""
     (outcome,) = executor.outcomes([job])
-    if not isinstance(outcome, WorkerCrashed | WorkerRefused):
+    if not isinstance(outcome.error, WorkerCrashed | WorkerRefused):
         return job
     return chain.model.run(model_of(job), replace(on_this_machine(chain.target.format), kernels="builtin"))
 
 
 def _entry(executor: Executor, job: Job, chain: Chain) -> Entry:
     (outcome,) = executor.outcomes([job])
-    if isinstance(outcome, EdgeToolkitError):
-        raise said_of_target(outcome, chain.target, chain.artifact.scheme)
-    return outcome
+    if outcome.error is not None:
+        raise said_of_target(outcome.error, chain.target, chain.artifact.scheme)
+    return outcome.entry
 
 
 def said_of_target(error: EdgeToolkitError, target: Target, scheme: str) -> EdgeToolkitError:

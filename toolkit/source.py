@@ -226,7 +226,7 @@ def reference_job(source: Source, samples: Output, *, device: Device, first: int
 
 def _look(original: Original, executor: Executor) -> tuple[str, dict[str, Path], Mapping[str, Any], Mapping[str, Any]]:
     """Return kind and files of a model, what its files say of it, and what loading says where that is needed; refuse one that reaches outside."""
-    executor.launch(_engine(executor))  # what is wrong with an interpreter that the user named is said at once
+    executor.prepare(_engine(executor))  # what is wrong with an interpreter that the user named is said at once
     executor.expect(_engine(executor))
     kind, files = _locate(original)
     inspected = _inspect(original, kind, files, executor)

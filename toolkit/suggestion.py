@@ -12,7 +12,7 @@ from toolkit import compare, printable
 from toolkit.conversion import Conversions
 from toolkit.drift import Drift
 from toolkit.errors import EdgeToolkitError, RequestError
-from toolkit.executor import Executor
+from toolkit.executor import Executor, JobOutcome
 from toolkit.job_graph import Goal
 from toolkit.jobs import Job, Output
 from toolkit.printable import Text
@@ -207,9 +207,7 @@ def _tried(asked: Sequence[tuple[Recipe, tuple[str, ...]]], trying: Trying, exec
     wanted = [floats, *runs, *(job for jobs in made for job in jobs)]
     goal = Goal([floats], runs, wanted)  # a limit that one step reaches the others would as well
     ended = dict(zip(wanted, executor.outcomes(wanted, [goal]), strict=True))
-    reference = ended[floats]
-    if isinstance(reference, EdgeToolkitError):
-        raise reference
+    reference = ended[floats].entry
     steps = []
     for place, ((recipe, kept), jobs) in enumerate(zip(asked, made, strict=True)):
         measured = list(_measured(recipe, kept, jobs, reference, trying, ended))
@@ -235,19 +233,14 @@ def _measured(
     jobs: Sequence[Job],
     reference: Entry,
     trying: Trying,
-    ended: Mapping[Job, Entry | EdgeToolkitError],
+    ended: Mapping[Job, JobOutcome],
 ) -> Iterator[Step]:
     for job in jobs:
         artifact, ran = ended[job], ended[trying.run(job)]
-        if isinstance(artifact, EdgeToolkitError):
-            yield Step(recipe.scheme, kept, problem=artifact.problem)
-        elif isinstance(ran, EdgeToolkitError):
-            yield Step(recipe.scheme, kept, problem=ran.problem)
-        else:
-            try:
-                yield _held(Step(recipe.scheme, kept), reference, artifact, ran, trying.target)
-            except EdgeToolkitError as error:
-                yield Step(recipe.scheme, kept, problem=error.problem)
+        try:
+            yield _held(Step(recipe.scheme, kept), reference, artifact.entry, ran.entry, trying.target)
+        except EdgeToolkitError as error:
+            yield Step(recipe.scheme, kept, problem=error.problem)
 
 
 def _held(step: Step, reference: Entry, artifact: Entry, ran: Entry, target: Target) -> Step:

@@ -25,10 +25,10 @@ from tests.attacks import reaching
 from toolkit.access import is_confined
 from toolkit.dataset import whole_set_job
 from toolkit.errors import EdgeToolkitError, LimitReached, RequestError, WorkerOutOfMemory, WorkerWroteTooMuch
-from toolkit.executor import Executor
 from toolkit.jobs import Engine, Job
 from toolkit.launchers import qemu
 from toolkit.limits import Limits
+from toolkit.local_executor import LocalExecutor
 from toolkit.permissions import Permissions
 from toolkit.settings import Settings
 from toolkit.worker.confinement import ability
@@ -173,7 +173,7 @@ def test_a_model_reaches_nothing_that_its_job_does_not_name(settings, places, jo
         HERE / "reaching.py", user_code=False, inputs={"named": Path(places["input"])}, places=json.dumps(places)
     )
 
-    with Executor(settings) as executor:
+    with LocalExecutor(settings) as executor:
         (entry,) = executor.run(asked)
 
     assert [name for name, why in what_stopped(entry).items() if why is None] == []
@@ -197,7 +197,7 @@ def test_a_model_on_an_emulated_processor_reaches_nothing_either(home, places, j
     if not qemu.ready(engine.environment, engine.options, settings):
         pytest.skip("no emulation here: edge-toolkit setup qemu makes it")
 
-    with Executor(settings) as executor:
+    with LocalExecutor(settings) as executor:
         (entry,) = executor.run(replace(asked, engine=engine))
 
     assert {name for name, why in what_stopped(entry).items() if why is None} <= IN_AN_EMULATOR
@@ -217,7 +217,7 @@ def code(tmp_path: Path, body: str, name: str = "mine.py") -> Path:
 
 
 def failure(settings: Settings, asked: Job) -> EdgeToolkitError:
-    with Executor(settings) as executor, pytest.raises(EdgeToolkitError) as caught:
+    with LocalExecutor(settings) as executor, pytest.raises(EdgeToolkitError) as caught:
         executor.run(asked)
     return caught.value
 
@@ -256,7 +256,7 @@ subprocess.run([sys.executable, '-c', 'print(1)'], check=True)
 return NUMBER"""
     allowing = replace(settings, permissions=Permissions((Path(places["secret"]),), network=True))
 
-    with Executor(allowing) as executor:
+    with LocalExecutor(allowing) as executor:
         (entry,) = executor.run(
             job(code(tmp_path, body), user_code=True, secret=places["secret"], tcp=str(places["tcp"]))
         )
@@ -302,22 +302,22 @@ def test_what_a_job_started_ends_with_it(settings, job, tmp_path, seconds, ends)
     """Sessions of their own, and orphans: when the executor has the job's end, none is left, however it ended."""
     asked = job(code(tmp_path, DAEMON + ends), user_code=True, limits=Limits(timeout_s=6), seconds=seconds)
 
-    with Executor(settings) as executor:
+    with LocalExecutor(settings) as executor:
         (outcome,) = executor.outcomes([asked])
         left = running(seconds)
 
     assert left == []
-    assert isinstance(outcome, EdgeToolkitError) == (ends != "return 1.0")
+    assert (outcome.error is not None) == (ends != "return 1.0")
 
 
 HOST = """
 import pickle, sys
 from toolkit.dataset import whole_set_job
 from toolkit.errors import EdgeToolkitError, LimitReached, RequestError, WorkerOutOfMemory, WorkerWroteTooMuch
-from toolkit.executor import Executor
+from toolkit.local_executor import LocalExecutor
 from toolkit.settings import Settings
 home, job = pickle.loads(sys.stdin.buffer.read())
-with Executor(Settings(home=home, offline=True)) as executor:
+with LocalExecutor(Settings(home=home, offline=True)) as executor:
     executor.run(job)
 """
 
@@ -402,10 +402,10 @@ def as_without_landlock(*command: object) -> subprocess.CompletedProcess[str]:
 ASKING = """
 import pickle, sys
 from toolkit.access import is_confined
-from toolkit.executor import Executor
+from toolkit.local_executor import LocalExecutor
 from toolkit.settings import Settings
 home, job = pickle.loads(open(sys.argv[1], "rb").read())
-with Executor(Settings(home=home, offline=True)) as executor:
+with LocalExecutor(Settings(home=home, offline=True)) as executor:
     (entry,) = executor.run(job)
 print(is_confined(entry.about), entry.about["confined"])
 """
@@ -446,7 +446,7 @@ def test_a_set_of_links_is_read(settings, tmp_path):
     (tmp_path / "set" / "b.png").symlink_to(tmp_path / "elsewhere" / "some" / "b.png")
     signature = {"inputs": [{"name": "x", "dtype": "uint8", "shape": [1, 4, 4, 3]}]}
 
-    with Executor(settings) as executor:
+    with LocalExecutor(settings) as executor:
         (entry,) = executor.run(whole_set_job(str(tmp_path / "set"), signature))
 
     assert entry.result["verification"]["count"] == 2

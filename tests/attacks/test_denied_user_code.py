@@ -10,7 +10,7 @@ import pytest
 
 from toolkit import dataset
 from toolkit.errors import InvalidSamples
-from toolkit.executor import Executor
+from toolkit.local_executor import LocalExecutor
 from toolkit.permissions import Permissions
 from toolkit.settings import Settings
 from toolkit.worker.confinement import ability
@@ -55,7 +55,7 @@ def made(tmp_path):
         (tmp_path / "project" / "sets.py").write_text(code)
         job = dataset.whole_set_job(f"{tmp_path / 'project' / 'sets.py'}:make", SIGNATURE)
         permissions = Permissions(**allowed)  # type: ignore[arg-type]
-        with Executor(Settings(home=tmp_path / "home", offline=True, permissions=permissions)) as executor:
+        with LocalExecutor(Settings(home=tmp_path / "home", offline=True, permissions=permissions)) as executor:
             (entry,) = executor.run(job)
         return bytes(read_all(entry.out / "verification", "x").astype(np.uint8)).decode()
 

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from toolkit import dataset
-from toolkit.executor import Executor
 from toolkit.inherited import by_engines
+from toolkit.local_executor import LocalExecutor
 from toolkit.settings import Settings
 from toolkit.worker.shards import read_all
 
@@ -77,7 +77,7 @@ def seen(tmp_path):
 
     def look(**settings):
         job = dataset.whole_set_job(f"{tmp_path / 'tells.py'}:told", signature)
-        with Executor(Settings(home=tmp_path / "home", offline=True, **settings)) as executor:
+        with LocalExecutor(Settings(home=tmp_path / "home", offline=True, **settings)) as executor:
             (entry,) = executor.run(job)
         return json.loads(bytes(read_all(entry.out / "verification", "x").astype(np.uint8)))
 

@@ -15,8 +15,8 @@ import pytest
 from toolkit import target
 from toolkit.dataset import samples_job
 from toolkit.errors import InvalidConfig, InvalidSamples, RequestError
-from toolkit.executor import Executor
 from toolkit.limits import Limits
+from toolkit.local_executor import LocalExecutor
 from toolkit.settings import Settings
 
 PATIENCE_S = 5
@@ -33,7 +33,7 @@ def draw(tmp_path):
     settings = Settings(home=tmp_path / "home", offline=True, limits=Limits(PATIENCE_S, 600_000_000))
 
     def run(data):
-        with Executor(settings) as executor:
+        with LocalExecutor(settings) as executor:
             (entry,) = executor.run(samples_job(None, str(data), SIGNATURE))
             return entry.out
 

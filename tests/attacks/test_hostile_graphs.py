@@ -15,9 +15,9 @@ from toolkit import source
 from toolkit.dataset import samples_job
 from toolkit.environments import resolve
 from toolkit.errors import RequestError
-from toolkit.executor import Executor
 from toolkit.jobs import Output
 from toolkit.limits import Limits
+from toolkit.local_executor import LocalExecutor
 from toolkit.settings import Settings
 from toolkit.source import Original
 from toolkit.worker.shards import read_all
@@ -39,9 +39,9 @@ pytestmark = pytest.mark.engines
 
 
 @pytest.fixture(scope="module")
-def executor(home) -> Iterator[Executor]:
+def executor(home) -> Iterator[LocalExecutor]:
     """Return workers that all tests here share, so that TensorFlow is imported once."""
-    with Executor(Settings(home=home, limits=Limits(PATIENCE_S, MEMORY))) as shared:
+    with LocalExecutor(Settings(home=home, limits=Limits(PATIENCE_S, MEMORY))) as shared:
         yield shared
 
 
@@ -94,7 +94,7 @@ def test_no_hostile_graph_is_run(hostile, executor):
     assert state(canary) == before
 
 
-def said_by_inspect(asked: Original, executor: Executor) -> str:
+def said_by_inspect(asked: Original, executor: LocalExecutor) -> str:
     """Return the errors that inspect finds, or why it refuses."""
     try:
         looked = source.inspect_source(asked, executor)

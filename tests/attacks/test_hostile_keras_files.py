@@ -16,7 +16,7 @@ import toolkit
 from toolkit import Original, Samples
 from toolkit.environments import resolve
 from toolkit.errors import EdgeToolkitError, InvalidSource, RequestError
-from toolkit.executor import Executor
+from toolkit.local_executor import LocalExecutor
 from toolkit.settings import Settings
 
 HERE = Path(__file__).resolve().parent
@@ -42,7 +42,7 @@ def python(home):
 @pytest.fixture(scope="session")
 def executor(home):
     """Return one executor for all files, so that TensorFlow is imported once."""
-    with Executor(Settings(home=home)) as shared:
+    with LocalExecutor(Settings(home=home)) as shared:
         yield shared
 
 

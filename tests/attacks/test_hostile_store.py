@@ -14,9 +14,9 @@ from tests.attacks.deep_folders import deep
 from tests.attacks.edits import SPECIAL, byte_edits, edits, put, raw_edits, within
 from toolkit.dataset import samples_job
 from toolkit.errors import StoreFailed
-from toolkit.executor import Executor
 from toolkit.files.private import TRUST, make_private, require_unshared
 from toolkit.limits import Limits
+from toolkit.local_executor import LocalExecutor
 from toolkit.pruning import prune
 from toolkit.settings import Settings
 from toolkit.store import Store, open_store
@@ -221,7 +221,7 @@ def test_a_job_goes_on_over_what_is_damaged_with_real_workers(tmp_path):
     settings = Settings(home=tmp_path / "home", offline=True, limits=Limits(20, 600_000_000))
 
     def draw():
-        with Executor(settings) as executor:
+        with LocalExecutor(settings) as executor:
             return executor.run(samples_job(None, str(tmp_path / "x.npy"), signature))[0]
 
     first = draw()
@@ -254,7 +254,7 @@ def test_a_store_is_its_owners_alone_whatever_the_umask(tmp_path, umask, mask):
     umask(mask)
     home = tmp_path / "new" / "home"
 
-    with Executor(Settings(home=home, offline=True)) as executor:
+    with LocalExecutor(Settings(home=home, offline=True)) as executor:
         finish(executor.store)
         assert executor.store.get(KEY) is not None
 
@@ -274,10 +274,10 @@ def test_a_store_that_others_can_write_is_not_used(tmp_path, mode, where):
     settings = Settings(home=home)
 
     if where == "above" and mode == 0o1777:  # as /tmp: others can write there, but exchange nothing
-        with Executor(settings):
+        with LocalExecutor(settings):
             return
     with pytest.raises(StoreFailed, match=f"^{place}: others may write to it") as caught:
-        Executor(settings)
+        LocalExecutor(settings)
 
     assert "go-w" in caught.value.hint
     assert TRUST in caught.value.hint
@@ -288,7 +288,7 @@ def test_a_folder_that_is_said_to_be_trusted_is_taken_as_it_is(tmp_path, monkeyp
     tmp_path.chmod(0o777)
     monkeypatch.setenv(TRUST, "1")
 
-    with Executor(Settings(home=tmp_path)) as executor:
+    with LocalExecutor(Settings(home=tmp_path)) as executor:
         finish(executor.store)
 
 
@@ -315,13 +315,13 @@ def test_a_home_may_be_a_link_which_counts_as_what_it_leads_to(tmp_path):
     (tmp_path / "disk").mkdir(mode=0o700)
     (tmp_path / "home").symlink_to(tmp_path / "disk")
 
-    with Executor(Settings(home=tmp_path / "home")) as executor:
+    with LocalExecutor(Settings(home=tmp_path / "home")) as executor:
         finish(executor.store)
     assert (tmp_path / "disk" / "store" / "objects").is_dir()
 
     (tmp_path / "disk").chmod(0o777)
     with pytest.raises(StoreFailed, match="others may write"):
-        Executor(Settings(home=tmp_path / "home"))
+        LocalExecutor(Settings(home=tmp_path / "home"))
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="NOT TESTED: another owner, which only root can make")
@@ -332,7 +332,7 @@ def test_what_belongs_to_another_user_is_not_used(tmp_path):
     os.chown(home, 65534, 65534)
 
     with pytest.raises(StoreFailed, match=r"belongs to .*65534.*, and this runs as .*user 0"):
-        Executor(Settings(home=home))
+        LocalExecutor(Settings(home=home))
     with pytest.raises(StoreFailed, match="belongs to"):
         require_unshared(home)
 
@@ -360,7 +360,7 @@ def test_what_is_no_folder_is_no_home(tmp_path, kind):
     put(kind, tmp_path / "home")
 
     with within(PATIENCE_S), pytest.raises(StoreFailed, match="home"):
-        Executor(Settings(home=tmp_path / "home"))
+        LocalExecutor(Settings(home=tmp_path / "home"))
 
     assert os.path.lexists(tmp_path / "home")
 

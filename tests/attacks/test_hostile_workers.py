@@ -15,10 +15,10 @@ from safetensors.numpy import save
 
 from tests.attacks.edits import edits
 from toolkit.errors import DamagedFile, WorkerCrashed, WorkerError, WorkerLied
-from toolkit.executor import Executor
 from toolkit.jobs import Engine, Job
 from toolkit.launchers import Launch, local
 from toolkit.limits import Limits
+from toolkit.local_executor import LocalExecutor
 from toolkit.settings import Settings
 from toolkit.worker.request import sha256, write_request, write_response
 from toolkit.worker.shards import ShardWriter, read_index
@@ -233,7 +233,7 @@ def test_an_event_that_makes_no_sense_is_a_lie(worker, job, said):
     settings = worker(f"print(json.dumps({said!r}), flush=True)\ntime.sleep(30)")
     began = time.monotonic()
 
-    with Executor(settings) as executor, pytest.raises(WorkerError):
+    with LocalExecutor(settings) as executor, pytest.raises(WorkerError):
         executor.run(job)
 
     assert time.monotonic() - began < 10
@@ -243,7 +243,7 @@ def test_a_deeply_nested_event_is_a_lie(worker, job):
     """The parser's stack is not the host's problem."""
     settings = worker("print('[' * 100_000, flush=True)\ntime.sleep(30)")
 
-    with Executor(settings) as executor, pytest.raises(WorkerLied, match="which is no event"):
+    with LocalExecutor(settings) as executor, pytest.raises(WorkerLied, match="which is no event"):
         executor.run(job)
 
 
@@ -252,7 +252,7 @@ def test_a_line_without_end_is_a_lie(tmp_path, worker, job):
     settings = worker("while True:\n    os.write(1, b'x' * 65536)")
     began = time.monotonic()
 
-    with Executor(settings) as executor, pytest.raises(WorkerLied, match="which is no event"):
+    with LocalExecutor(settings) as executor, pytest.raises(WorkerLied, match="which is no event"):
         executor.run(job)
 
     assert time.monotonic() - began < 10
@@ -262,7 +262,7 @@ def test_a_flood_of_honest_events_ends_with_the_worker(worker, job):
     """Saying "ready" again and again is no answer, and does not keep the host from its other work."""
     settings = worker("for _ in range(2000):\n    print(json.dumps({'event': 'ready', 'confined': 'no'}), flush=True)")
 
-    with Executor(settings) as executor, pytest.raises(WorkerCrashed, match="exited with status 0"):
+    with LocalExecutor(settings) as executor, pytest.raises(WorkerCrashed, match="exited with status 0"):
         executor.run(job)
 
 

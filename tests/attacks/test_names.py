@@ -28,8 +28,8 @@ from toolkit.cli.options import Common, say
 from toolkit.config import tomllib
 from toolkit.environments import resolve
 from toolkit.errors import EdgeToolkitError, InvalidConfig, RequestError, Unconvertible, revive
-from toolkit.executor import Executor
 from toolkit.experiments import Row
+from toolkit.local_executor import LocalExecutor
 from toolkit.next_steps import Request
 from toolkit.opening import Samples
 from toolkit.settings import Settings
@@ -382,7 +382,7 @@ def test_a_file_of_each_kind_is_inspected_safely(home, tmp_path, monkeypatch, ca
     paths = json.loads((tmp_path / "index.json").read_text())
     shown = 0
 
-    with Executor(settings) as executor:
+    with LocalExecutor(settings) as executor:
         for path in paths:
             try:
                 held = api.inspect(Original(Path(path)), executor=executor)

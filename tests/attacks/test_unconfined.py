@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from toolkit.access import is_confined
-from toolkit.executor import Executor
 from toolkit.jobs import Engine, Job
+from toolkit.local_executor import LocalExecutor
 from toolkit.settings import Settings
 from toolkit.worker.confinement import ability
 
@@ -94,13 +94,13 @@ def test_every_verb_that_starts_workers_is_among_these():
 def test_a_worker_there_says_that_it_confines_nothing(tmp_path):
     """What a job is known by says so, and so does each report of it."""
     code = (
-        "import sys; from pathlib import Path; from toolkit.executor import Executor; from toolkit.jobs import Engine, Job\n"
+        "import sys; from pathlib import Path; from toolkit.local_executor import LocalExecutor; from toolkit.jobs import Engine, Job\n"
         "from toolkit.settings import Settings\n"
         "import json, numpy as np\n"
         "from toolkit import dataset\n"
         f"np.savez({str(tmp_path / 'x.npz')!r}, x=np.zeros((2, 1), np.float32))\n"
         "job = dataset.whole_set_job(sys.argv[1], {'inputs': [{'name': 'x', 'dtype': 'float32', 'shape': [1]}]})\n"
-        f"with Executor(Settings(home=Path({str(tmp_path / 'home')!r}), offline=True)) as executor:\n"
+        f"with LocalExecutor(Settings(home=Path({str(tmp_path / 'home')!r}), offline=True)) as executor:\n"
         "    (entry,) = executor.run(job)\n"
         "print(json.dumps(dict(entry.about)))\n"
     )
@@ -116,7 +116,7 @@ def test_a_worker_there_says_that_it_confines_nothing(tmp_path):
 def test_a_worker_here_says_how_it_confines(tmp_path):
     """So that the two can be told apart."""
     job = Job("nothing", "worker.devices", "none", Engine("dataset"))
-    with Executor(Settings(home=tmp_path / "home", offline=True)) as executor:
+    with LocalExecutor(Settings(home=tmp_path / "home", offline=True)) as executor:
         executor.outcomes([job])
         (worker,) = executor._workers.values()
 

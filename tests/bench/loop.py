@@ -11,7 +11,7 @@ import sys
 import threading
 from pathlib import Path
 
-from toolkit import Executor, Original, Samples, Settings, build
+from toolkit import LocalExecutor, Original, Samples, Settings, build
 from toolkit.pruning import prune
 from toolkit.store import Store
 
@@ -30,7 +30,7 @@ def tree(folder: Path, without: str = "") -> list[str]:
 def build_once(settings: Settings, out: Path) -> dict[str, object]:
     """Return resident bytes, open file descriptors, threads and files after one cold build."""
     prune(Store(settings.home / "store"), 0.0)
-    with Executor(settings) as executor:
+    with LocalExecutor(settings) as executor:
         samples = Samples(str(ROOT / "calibration" / "digits.toml"))
         outcomes = build(Original(ROOT / "toolkit" / "sample" / "digits"), ["host"], samples, out, executor=executor)
     verdict = outcomes["host"]

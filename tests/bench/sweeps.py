@@ -10,7 +10,7 @@ import os
 import sys
 from pathlib import Path
 
-from toolkit import Executor, Original, Samples, Settings
+from toolkit import LocalExecutor, Original, Samples, Settings
 from toolkit.experiments import Asking, sweep
 from toolkit.pruning import prune
 from toolkit.recipe import estimator
@@ -23,7 +23,7 @@ def resident_after_one(settings: Settings) -> int:
     """Return the resident bytes after one cold sweep."""
     prune(Store(settings.home / "store"), 0.0)
     asking = Asking(("static_wi8_ai8",), (estimator("min_max"), estimator("mse")))
-    with Executor(settings) as executor:
+    with LocalExecutor(settings) as executor:
         samples = Samples(str(ROOT / "calibration" / "digits.toml"))
         rows = sweep(Original(ROOT / "toolkit" / "sample" / "digits"), ["host"], samples, asking, executor=executor)
     if not all(row.verdict == "passed" for row in rows):

@@ -23,8 +23,8 @@ from toolkit.api import artifact_at
 from toolkit.chain import Model, plan
 from toolkit.conversion import Artifact, artifact_of
 from toolkit.environments import resolve
-from toolkit.executor import Executor
 from toolkit.jobs import Job, Output
+from toolkit.local_executor import LocalExecutor
 from toolkit.opening import draw, open_model, recipes_of
 from toolkit.recipe import Asked, Recipe
 from toolkit.rejudging import Rejudged, rejudge
@@ -43,7 +43,7 @@ CHAIN = ("source", "conversion", "quantization", "kernels", "device")
 class Network:
     """A network with its healthy build, and the verdict on a chain of it in which something is broken."""
 
-    def __init__(self, original: Original, samples: Samples, target: str, executor: Executor, out: Path) -> None:
+    def __init__(self, original: Original, samples: Samples, target: str, executor: LocalExecutor, out: Path) -> None:
         outcome = toolkit.build(original, [target], samples, out, executor=executor)[target]
         if isinstance(outcome, Exception):
             raise outcome

@@ -21,7 +21,7 @@ import pytest
 
 import toolkit
 from toolkit.environments import resolve
-from toolkit.executor import Executor
+from toolkit.local_executor import LocalExecutor
 from toolkit.settings import Settings
 from toolkit.worker.confinement import ability
 from toolkit.worker.shards import read_all
@@ -102,7 +102,7 @@ def edge():
 @pytest.fixture(scope="session")
 def executor(home):
     """Return workers that all Python calls of the session share, so that TensorFlow is imported once."""
-    with Executor(Settings(home=home)) as shared:
+    with LocalExecutor(Settings(home=home)) as shared:
         yield shared
 
 

@@ -11,8 +11,8 @@ import pytest
 import toolkit
 from toolkit import Original, Samples
 from toolkit.errors import EdgeToolkitError, WorkerTimeout
-from toolkit.executor import Executor
 from toolkit.limits import Limits
+from toolkit.local_executor import LocalExecutor
 from toolkit.report import exit_status
 from toolkit.settings import Settings
 
@@ -251,7 +251,7 @@ def test_a_function_that_never_answers_is_ended(sample, home, tmp_path):
     given = Samples(f"{tmp_path / 'mine.py'}:samples")
     settings = replace(Settings(home=home), limits=Limits(5.0, 8_000_000_000))
 
-    with Executor(settings) as executor:
+    with LocalExecutor(settings) as executor:
         outcomes = toolkit.build(
             Original(sample), ["host"], given, tmp_path / "dist", scheme="float32", executor=executor
         )

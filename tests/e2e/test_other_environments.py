@@ -17,7 +17,7 @@ from tests.e2e.conftest import HERE, PACKAGE, PATIENCE_S, outputs_of
 from toolkit import Original, Samples
 from toolkit.environments import resolve
 from toolkit.errors import InvalidSource
-from toolkit.executor import Executor
+from toolkit.local_executor import LocalExecutor
 from toolkit.report import exit_status
 from toolkit.settings import Settings
 
@@ -57,7 +57,10 @@ def other(made, keras2):
 @pytest.fixture(scope="module")
 def there(home, keras2):
     """Return workers of which those that load a model run in the other environment, without what the developer's shell adds to its path."""
-    with pytest.MonkeyPatch.context() as patch, Executor(Settings(home=home, pythons={"source": keras2})) as shared:
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        LocalExecutor(Settings(home=home, pythons={"source": keras2})) as shared,
+    ):
         patch.setenv("PYTHONPATH", "")
         yield shared
 

@@ -13,7 +13,7 @@ import toolkit
 from tests.e2e.conftest import outputs_of
 from toolkit import Original, Samples
 from toolkit.errors import InvalidSource, RequestError, UnknownName
-from toolkit.executor import Executor
+from toolkit.local_executor import LocalExecutor
 from toolkit.permissions import Permissions
 
 SCRIPT = "make_saved_models.py"
@@ -203,7 +203,7 @@ def test_a_model_that_is_trusted_may_reach_outside(case, executor, tmp_path):
     original, given = Original(path, trust=True), Samples(str(samples))
 
     refused = toolkit.build(original, ["host"], given, tmp_path, scheme="float32", executor=executor)
-    with Executor(replace(executor.settings, permissions=Permissions((READ,)))) as allowing:
+    with LocalExecutor(replace(executor.settings, permissions=Permissions((READ,)))) as allowing:
         outcomes = toolkit.build(original, ["host"], given, tmp_path, scheme="float32", executor=allowing)
 
     assert "PermissionDenied" in refused["host"].problem

@@ -13,8 +13,8 @@ import pytest
 from toolkit.calibration import ranges_job, statistics_job
 from toolkit.environments import resolve
 from toolkit.errors import InvalidSamples, WorkerRefused
-from toolkit.executor import Executor
 from toolkit.jobs import Engine, Job
+from toolkit.local_executor import LocalExecutor
 from toolkit.recipe import estimator
 from toolkit.settings import Settings
 from toolkit.worker.shards import ShardWriter
@@ -31,7 +31,7 @@ def settings(home):
 
 @pytest.fixture(scope="module")
 def executor(settings):
-    with Executor(settings) as shared:
+    with LocalExecutor(settings) as shared:
         yield shared
 
 

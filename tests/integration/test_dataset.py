@@ -15,9 +15,9 @@ from toolkit import dataset, readers, source
 from toolkit.conversion import Conversions
 from toolkit.environments import resolve
 from toolkit.errors import InvalidConfig, InvalidSamples, RequestError, WorkerTimeout
-from toolkit.executor import Executor
 from toolkit.jobs import Engine
 from toolkit.limits import Limits
+from toolkit.local_executor import LocalExecutor
 from toolkit.originals.variables.sstable import checksum
 from toolkit.runtime import Execution, run_job
 from toolkit.settings import Settings
@@ -29,7 +29,7 @@ RESNET8 = {"inputs": [{"name": "image", "dtype": "float32", "shape": [1, 32, 32,
 
 @pytest.fixture
 def executor(tmp_path):
-    with Executor(Settings(home=tmp_path / "home", offline=True)) as executor:
+    with LocalExecutor(Settings(home=tmp_path / "home", offline=True)) as executor:
         yield executor
 
 
@@ -37,7 +37,7 @@ def executor(tmp_path):
 def watched(tmp_path):
     """Return an executor that notes what happens to its jobs, and the notes."""
     notes: list[str] = []
-    with Executor(
+    with LocalExecutor(
         Settings(home=tmp_path / "home", offline=True), lambda job, what, progress: notes.append(what)
     ) as executor:
         yield executor, notes
@@ -316,7 +316,7 @@ def test_a_state_begins_anew_with_each_sequence_in_the_original_and_in_its_artif
     python = resolve("tensorflow", settings=Settings(home=home)).python
     subprocess.run([python, "-c", script, model], check=True, capture_output=True, timeout=120)
 
-    with Executor(Settings(home=home)) as executor:
+    with LocalExecutor(Settings(home=home)) as executor:
         opened = source.open_source(source.Original(model), executor)
         samples = dataset.whole_set_job(steps(tmp_path, 20), opened.signature).output("verification")
         conversions = Conversions(source.canonical_job(opened, samples).output("saved_model"), None)

@@ -20,7 +20,7 @@ from toolkit.attribution.searching import attribute
 from toolkit.chain import Chain, on_this_machine, plan
 from toolkit.environments import emulation, sysroot
 from toolkit.errors import RequestError, UnknownName
-from toolkit.executor import Executor
+from toolkit.local_executor import LocalExecutor
 from toolkit.opening import Samples, draw, open_model
 from toolkit.recipe import Recipe
 from toolkit.runtime import run_job
@@ -37,7 +37,7 @@ WORST = (3, 0, 7)
 class Bench:
     """The sample's network with its float and int8 artifact; `broken` writes one with one operator of a file broken in one way."""
 
-    executor: Executor
+    executor: LocalExecutor
     chain: Callable[[Path, str], Chain]
     floats: Path
     quantized: Path
@@ -57,7 +57,7 @@ def bench(home, sample, digits, tmp_path_factory):
     with np.load(images) as held:
         np.savez(folder / "few.npz", image=held["images"][-SAMPLES:].astype(np.float32))
     python = environments.resolve("litert", settings=Settings(home=home)).python
-    with Executor(Settings(home=home)) as executor:
+    with LocalExecutor(Settings(home=home)) as executor:
         opened = open_model(Original(sample), executor)
         calibrated = draw(opened, Samples(str(digits)), [Recipe("static_wi8_ai8")])
         (variant, *_) = Recipe("static_wi8_ai8", quantizer="mlir").variants("tflite")

@@ -15,8 +15,8 @@ from toolkit import dataset, source
 from toolkit.conversion import Conversions
 from toolkit.drift import Drift, Layer, drift_of, layers_job, plot_job, write
 from toolkit.errors import RequestError
-from toolkit.executor import Executor
 from toolkit.jobs import Engine, Job, Output
+from toolkit.local_executor import LocalExecutor
 from toolkit.recipe import KeepFloat, Recipe
 from toolkit.runtime import Execution, run_job, run_of
 from toolkit.settings import Settings
@@ -31,7 +31,7 @@ KNOWN_ANSWER = Path(source.__file__).parent / "launchers" / "known_answer" / "mo
 class Bench:
     """The sample's network, as float and as int8 .tflite, and the samples that judge."""
 
-    executor: Executor
+    executor: LocalExecutor
     conversions: Conversions
     samples: Output
 
@@ -58,7 +58,7 @@ class Bench:
 
 @pytest.fixture(scope="module")
 def bench(home, sample, digits):
-    with Executor(Settings(home=home, offline=True)) as executor:
+    with LocalExecutor(Settings(home=home, offline=True)) as executor:
         opened = source.open_source(Original(sample), executor)
         drawn = dataset.samples_job(str(digits), None, opened.signature, must_calibrate=True)
         canonical = source.canonical_job(opened, drawn.output("verification"))

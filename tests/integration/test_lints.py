@@ -9,7 +9,7 @@ import pytest
 
 from toolkit import dataset, linting
 from toolkit.errors import InvalidSamples
-from toolkit.executor import Executor
+from toolkit.local_executor import LocalExecutor
 from toolkit.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,7 +30,7 @@ def executor(tmp_path, notes):
         if job.module == "worker.lint" and what != "progress":
             notes.append(what)
 
-    with Executor(Settings(home=tmp_path / "home", offline=True), watch) as executor:
+    with LocalExecutor(Settings(home=tmp_path / "home", offline=True), watch) as executor:
         yield executor
 
 

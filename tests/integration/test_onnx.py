@@ -10,8 +10,8 @@ import pytest
 
 from toolkit.environments import resolve
 from toolkit.errors import InvalidSource, UnknownName, WorkerRefused
-from toolkit.executor import Executor
 from toolkit.jobs import Engine, Job
+from toolkit.local_executor import LocalExecutor
 from toolkit.settings import Settings
 from toolkit.worker.shards import ShardWriter, read_all
 
@@ -21,7 +21,7 @@ ROWS = np.random.default_rng(4).normal(size=(5, 1, 4)).astype(np.float32)
 
 @pytest.fixture(scope="module")
 def executor(home):
-    with Executor(Settings(home=home, offline=True)) as shared:
+    with LocalExecutor(Settings(home=home, offline=True)) as shared:
         yield shared
 
 

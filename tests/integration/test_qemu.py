@@ -22,11 +22,11 @@ from toolkit.environments.instructions import X86
 from toolkit.environments.making import read_marker
 from toolkit.environments.processors import PROCESSORS
 from toolkit.errors import EnvironmentUnavailable, TargetUnavailable, WorkerCrashed
-from toolkit.executor import Executor
 from toolkit.jobs import Engine
 from toolkit.launchers import Launch, qemu
 from toolkit.launchers.known_answer import FOLDER, known_answer
 from toolkit.limits import Limits
+from toolkit.local_executor import LocalExecutor
 from toolkit.runtime import Execution, run_job
 from toolkit.settings import Settings
 from toolkit.worker.shards import ShardWriter
@@ -349,8 +349,8 @@ def test_an_engine_that_dies_in_the_emulator_is_said_at_once(settings, tmp_path,
     engine = Engine("tflite_runtime", "qemu", {"cpu": CPUS[0]})
     job = run_job(tmp_path / "model.fake", tmp_path / "samples", Execution(engine, "fake"))
 
-    with Executor(replace(settings, limits=Limits(timeout_s=60))) as executor:
+    with LocalExecutor(replace(settings, limits=Limits(timeout_s=60))) as executor:
         (outcome,) = executor.outcomes([job])
 
-    assert isinstance(outcome, WorkerCrashed)
-    assert says in outcome.problem
+    assert isinstance(outcome.error, WorkerCrashed)
+    assert says in outcome.error.problem

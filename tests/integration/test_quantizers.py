@@ -15,8 +15,8 @@ import pytest
 from toolkit import registry
 from toolkit.environments import resolve
 from toolkit.errors import EdgeToolkitError, Unconvertible, UnknownName
-from toolkit.executor import Executor
 from toolkit.jobs import Engine, Job
+from toolkit.local_executor import LocalExecutor
 from toolkit.settings import Settings
 from toolkit.weights import account_job, judge_account
 from toolkit.weights.limits import Weights
@@ -64,7 +64,7 @@ class Bench:
     """Quantizes a network, and runs a file over the samples that are kept for it."""
 
     networks: Path
-    executor: Executor
+    executor: LocalExecutor
     scratch: Path
 
     def quantize(
@@ -129,7 +129,7 @@ def quantizer_engine(name: str) -> str:
 
 @pytest.fixture(scope="module")
 def bench(networks, settings, tmp_path_factory):
-    with Executor(settings) as executor:
+    with LocalExecutor(settings) as executor:
         yield Bench(networks, executor, tmp_path_factory.mktemp("bench"))
 
 

@@ -13,7 +13,7 @@ import pytest
 from toolkit import dataset
 from toolkit.environments import resolve
 from toolkit.errors import InvalidSamples, RequestError
-from toolkit.executor import Executor
+from toolkit.local_executor import LocalExecutor
 from toolkit.settings import Settings
 from toolkit.worker.shards import read_all
 
@@ -102,7 +102,7 @@ def tfrecords(home, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def executor(home):
-    with Executor(Settings(home=home)) as executor:
+    with LocalExecutor(Settings(home=home)) as executor:
         yield executor
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from toolkit import dataset, source, task_metrics
 from toolkit.conversion import Conversions
-from toolkit.executor import Executor
 from toolkit.jobs import Engine, Job
+from toolkit.local_executor import LocalExecutor
 from toolkit.runtime import Execution, run_job, run_of
 from toolkit.settings import Settings
 from toolkit.signature import Signature
@@ -24,7 +24,7 @@ def right(outputs, labels):
 
 @pytest.fixture(scope="module")
 def executor(home):
-    with Executor(Settings(home=home, offline=True)) as executor:
+    with LocalExecutor(Settings(home=home, offline=True)) as executor:
         yield executor
 
 

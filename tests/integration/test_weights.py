@@ -9,8 +9,8 @@ import pytest
 
 from toolkit.environments import resolve
 from toolkit.errors import UnknownName
-from toolkit.executor import Executor
 from toolkit.jobs import Engine, Job
+from toolkit.local_executor import LocalExecutor
 from toolkit.settings import Settings
 from toolkit.weights import account_job, judge_account
 from toolkit.weights.limits import Weights
@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope="module")
 def executor(home):
-    with Executor(Settings(home=home, offline=True)) as running:
+    with LocalExecutor(Settings(home=home, offline=True)) as running:
         yield running
 
 
@@ -71,10 +71,10 @@ def test_of_two_signatures_the_one_that_is_meant_is_looked_into(judge):
 
 
 def test_a_signature_that_is_not_there_is_said(files, executor):
-    (error,) = executor.outcomes([account_job(files / "two.tflite", files / "floats.tflite", signature="frist")])
+    (outcome,) = executor.outcomes([account_job(files / "two.tflite", files / "floats.tflite", signature="frist")])
 
-    assert isinstance(error, UnknownName)
-    assert "did you mean 'first'" in str(error)
+    assert isinstance(outcome.error, UnknownName)
+    assert "did you mean 'first'" in str(outcome.error)
 
 
 def test_operators_that_draw_random_numbers_are_an_error_of_the_file(files, executor):

@@ -27,7 +27,8 @@ ORDER = """\
     jobs presence store pruning
     job_graph access
     workers
-    executor progress
+    executor
+    local_executor progress
     worker.endings
     worker.onnx.graph worker.onnx.endings worker.onnx.saturation worker.onnx.scheme
     worker.onnx.session worker.onnx.file worker.onnx.held worker.onnx.arithmetic

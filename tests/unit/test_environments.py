@@ -24,8 +24,8 @@ from toolkit.environments.making import Making, make_once, read_marker
 from toolkit.environments.memory import recall, remember
 from toolkit.environments.requirements import HERE, Requirement, _read_line, read_requirements
 from toolkit.errors import EnvironmentUnavailable, RequestError, UnknownName
-from toolkit.executor import Executor
 from toolkit.jobs import Engine, Job
+from toolkit.local_executor import LocalExecutor
 from toolkit.settings import Settings
 
 NAMES = environments.names()
@@ -466,7 +466,7 @@ def answer(settings: Settings, tmp_path: Path) -> dict[str, object]:
     (tmp_path / "model.fake").write_text(json.dumps({"signature": {"key": "k", **specs}}))
     inputs = {"model": tmp_path / "model.fake", "samples": tmp_path / "samples"}
     job = Job("fake", "worker.infer", "run", Engine("source"), {"runtime": "fake"}, inputs)
-    with Executor(settings) as executor:
+    with LocalExecutor(settings) as executor:
         (entry,) = executor.run(job)
     return dict(entry.result)
 

@@ -10,10 +10,10 @@ import pytest
 
 from toolkit.choice import Candidate, choose
 from toolkit.errors import WorkerRefused, WorkerTimeout
-from toolkit.executor import Executor
 from toolkit.job_graph import Goal, Graph
 from toolkit.jobs import Engine, Job
 from toolkit.limits import Limits
+from toolkit.local_executor import LocalExecutor
 from toolkit.recipe import Recipe
 from toolkit.runtime import Execution, run_job, run_of
 from toolkit.settings import Settings
@@ -49,7 +49,7 @@ def executor(tmp_path):
     """Return an executor that tells in `seen` what happened to which job."""
     seen = []
     settings = Settings(home=tmp_path / "home", offline=True)
-    with Executor(settings, lambda job, what, _: seen.append((job.title, what))) as running:
+    with LocalExecutor(settings, lambda job, what, _: seen.append((job.title, what))) as running:
         running._slots = 2
         running.seen = seen
         yield running
@@ -63,8 +63,8 @@ def test_what_runs_for_a_lost_goal_is_killed(executor, job, tmp_path):
     first, second = executor.outcomes([hangs, fails], [Goal([fails], [hangs])])
 
     assert time.monotonic() - began < 30
-    assert isinstance(first, WorkerRefused)
-    assert first is second
+    assert isinstance(first.error, WorkerRefused)
+    assert first.error is second.error
     assert ("hangs", "dropped") in executor.seen
 
 
@@ -76,7 +76,8 @@ def test_what_waits_for_a_lost_goal_is_not_run(executor, job):
 
     outcomes = executor.outcomes([fails, late], [Goal([fails], [late])])
 
-    assert outcomes[0] is outcomes[1]
+    assert isinstance(outcomes[0].error, WorkerRefused)
+    assert outcomes[0].error is outcomes[1].error
     assert not [title for title, what in executor.seen if what == "started" and title != "fails"]
 
 
@@ -87,8 +88,8 @@ def test_what_another_goal_needs_is_done(executor, job):
 
     failed, ran, _ = executor.outcomes([fails, shared, other], goals)
 
-    assert isinstance(failed, WorkerRefused)
-    assert run_of(ran).count == 3
+    assert isinstance(failed.error, WorkerRefused)
+    assert run_of(ran.entry).count == 3
 
 
 def test_what_was_asked_for_beside_the_goals_is_done(executor, job):
@@ -97,8 +98,8 @@ def test_what_was_asked_for_beside_the_goals_is_done(executor, job):
 
     failed, ran = executor.outcomes([fails, alone], [Goal([fails], [])])
 
-    assert isinstance(failed, WorkerRefused)
-    assert run_of(ran).count == 3
+    assert isinstance(failed.error, WorkerRefused)
+    assert run_of(ran.entry).count == 3
 
 
 def test_what_was_given_up_can_be_asked_for_again(executor, job):
@@ -120,7 +121,7 @@ def test_a_goal_that_is_lost_already_begins_nothing(executor, job):
     late = job("late", "hang")
     (outcome,) = executor.outcomes([late], [Goal([fails], [late])])
 
-    assert isinstance(outcome, WorkerRefused)
+    assert isinstance(outcome.error, WorkerRefused)
     assert ("late", "started") not in executor.seen
 
 
@@ -129,7 +130,7 @@ def test_nothing_of_a_killed_job_is_left(job, tmp_path):
     settings = Settings(home=tmp_path / "home", offline=True)
     fails, hangs = job("fails", "raise"), job("hangs", "hang")
 
-    with Executor(settings) as running:
+    with LocalExecutor(settings) as running:
         running._slots = 2
         running.outcomes([hangs, fails], [Goal([fails], [hangs])])
 
@@ -145,6 +146,19 @@ def test_without_a_failure_nothing_is_unwanted(job):
     assert graph.unwanted([Goal([one], [one])]) == {}
 
 
+def test_an_outcome_gives_its_entry_or_raises_its_error(executor, job):
+    """Whoever forgets to ask for the error meets it."""
+    fails, works = job("fails", "raise"), job("works")
+
+    failed, ran = executor.outcomes([fails, works])
+
+    assert ran.error is None
+    assert ran.entry is ran.finished
+    with pytest.raises(WorkerRefused) as caught:
+        failed.entry  # noqa: B018
+    assert caught.value is failed.error
+
+
 QUICK = Limits(1, 10**9)
 
 
@@ -158,8 +172,8 @@ def test_a_limit_ends_what_would_reach_it_too(executor, job):
     outcomes = executor.outcomes(among, [Goal((), among, among)])
 
     assert time.monotonic() - began < 30
-    assert {id(each) for each in outcomes} == {id(outcomes[0])}
-    assert isinstance(outcomes[0], WorkerTimeout)
+    assert {id(each.error) for each in outcomes} == {id(outcomes[0].error)}
+    assert isinstance(outcomes[0].error, WorkerTimeout)
     assert ("beside", "dropped") in executor.seen
     assert ("late", "started") not in executor.seen
 
@@ -170,8 +184,8 @@ def test_another_failure_ends_nobody_that_is_only_within_limits(executor, job):
 
     failed, ran = executor.outcomes([fails, waits], [Goal((), [fails, waits], [fails, waits])])
 
-    assert isinstance(failed, WorkerRefused)
-    assert run_of(ran).count == 3
+    assert isinstance(failed.error, WorkerRefused)
+    assert run_of(ran.entry).count == 3
 
 
 def test_a_limit_of_what_is_read_is_a_limit_of_its_reader(executor, job):
@@ -181,8 +195,8 @@ def test_a_limit_of_what_is_read_is_a_limit_of_its_reader(executor, job):
 
     read, dropped = executor.outcomes([reader, beside], [Goal((), [reader, beside], [reader])])
 
-    assert isinstance(read, WorkerTimeout)
-    assert dropped is read
+    assert isinstance(read.error, WorkerTimeout)
+    assert dropped.error is read.error
 
 
 def test_all_that_is_run_together_ends_with_the_first_limit(executor, job):
@@ -200,7 +214,7 @@ def test_what_raises_a_limit_is_said(executor, job):
     """The flag, and the number that it has now."""
     (outcome,) = executor.outcomes([job("hangs", "hang", QUICK)])
 
-    assert "--timeout S allows each job more than 1 seconds" in outcome.hint
+    assert "--timeout S allows each job more than 1 seconds" in outcome.error.hint
 
 
 @pytest.fixture

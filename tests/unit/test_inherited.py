@@ -14,8 +14,8 @@ from toolkit import dataset, inherited
 from toolkit.environments import interpreters
 from toolkit.environments.making import make_once
 from toolkit.errors import RequestError
-from toolkit.executor import Executor
 from toolkit.launchers import local
+from toolkit.local_executor import LocalExecutor
 from toolkit.permissions import Permissions
 from toolkit.settings import Settings
 
@@ -122,7 +122,7 @@ def test_the_value_of_what_is_allowed_is_kept_nowhere(monkeypatch, tmp_path):
     settings = Settings(tmp_path / "home", offline=True, pythons=python, permissions=permissions)
     signature = {"inputs": [{"name": "x", "dtype": "float32", "shape": [1]}]}
 
-    with Executor(settings) as executor:
+    with LocalExecutor(settings) as executor:
         (entry,) = executor.run(dataset.whole_set_job(f"{tmp_path / 'sets.py'}:make", signature))
         kept = [path.read_bytes() for path in (tmp_path / "home").rglob("*") if path.is_file()]
 

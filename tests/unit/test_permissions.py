@@ -11,8 +11,8 @@ import pytest
 
 from toolkit.access import Access, access_of
 from toolkit.errors import RequestError
-from toolkit.executor import Executor
 from toolkit.jobs import Engine, Job
+from toolkit.local_executor import LocalExecutor
 from toolkit.permissions import Permissions
 from toolkit.settings import Settings
 from toolkit.source import Original, _options
@@ -50,7 +50,7 @@ def test_a_builders_jobs_are_known_by_what_it_may_read_and_reach(tmp_path):
     """It may do something else where it is denied; what nobody brought code for does not depend on it."""
     settings = Settings(tmp_path, permissions=Permissions((tmp_path,), network=True))
 
-    with Executor(settings) as allowed, Executor(Settings(tmp_path)) as plain:
+    with LocalExecutor(settings) as allowed, LocalExecutor(Settings(tmp_path)) as plain:
         built, bare = Original(tmp_path, builder="net:make"), Original(tmp_path)
         assert _options(built, "checkpoint", allowed)["permissions"] == {"read": [str(tmp_path)], "network": True}
         assert "permissions" not in _options(built, "checkpoint", plain)

@@ -11,7 +11,7 @@ import pytest
 
 from toolkit import pruning
 from toolkit.errors import RequestError
-from toolkit.executor import Executor
+from toolkit.local_executor import LocalExecutor
 from toolkit.pruning import held, keep_within, prune
 from toolkit.settings import CACHE_BYTES, CACHE_LIMIT, Settings, parse_bytes
 from toolkit.store import Store, open_store
@@ -171,7 +171,7 @@ def test_a_run_keeps_the_store_below_its_limit(tmp_path):
         finish(store, number, 5 - number)
     store.close()
 
-    with Executor(settings) as executor:
+    with LocalExecutor(settings) as executor:
         finish(executor.store, 9)
 
     assert numbers(store) == [4, 9]
@@ -189,7 +189,7 @@ def test_a_run_that_failed_takes_nothing_away(tmp_path):
         finish(executor.store, 2)
         raise KeyError
 
-    with pytest.raises(KeyError), Executor(Settings(home=tmp_path / "home", cache_bytes=1)) as executor:
+    with pytest.raises(KeyError), LocalExecutor(Settings(home=tmp_path / "home", cache_bytes=1)) as executor:
         fail(executor)
 
     assert numbers(store) == [1, 2]

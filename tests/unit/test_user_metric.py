@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from toolkit.errors import RequestError, UnjudgeableRun, WorkerTimeout
-from toolkit.executor import Executor
 from toolkit.jobs import Engine, Job
 from toolkit.limits import Limits
+from toolkit.local_executor import LocalExecutor
 from toolkit.settings import Settings
 from toolkit.worker.labels import packed
 from toolkit.worker.shards import ShardWriter
@@ -25,7 +25,7 @@ SIGNATURE = {
 
 @pytest.fixture(scope="module")
 def executor(tmp_path_factory):
-    with Executor(Settings(home=tmp_path_factory.mktemp("home"), offline=True)) as executor:
+    with LocalExecutor(Settings(home=tmp_path_factory.mktemp("home"), offline=True)) as executor:
         yield executor
 
 

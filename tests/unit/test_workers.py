@@ -26,10 +26,10 @@ from toolkit.errors import (
     WorkerTimeout,
     WorkerWroteTooMuch,
 )
-from toolkit.executor import Executor
 from toolkit.inherited import by_engines
 from toolkit.jobs import Engine, Job
 from toolkit.limits import Limits
+from toolkit.local_executor import LocalExecutor
 from toolkit.runtime import Execution, Run, run_job, run_of
 from toolkit.settings import Settings
 from toolkit.worker.request import write_response
@@ -79,7 +79,7 @@ def other(tmp_path, job):
 
 
 def ran(settings: Settings, job: Job) -> Run:
-    with Executor(settings) as executor:
+    with LocalExecutor(settings) as executor:
         (entry,) = executor.run(job)
         return run_of(entry)
 
@@ -149,11 +149,11 @@ def test_a_job_that_fails_does_not_end_the_others(settings, job, tmp_path):
     other.write_text(json.dumps({"signature": SIGNATURE}))
     good = run_job(other, tmp_path / "samples", FAKE)
 
-    with Executor(settings) as executor:
+    with LocalExecutor(settings) as executor:
         outcomes = executor.outcomes([bad, good])
 
-    assert isinstance(outcomes[0], WorkerCrashed)
-    assert run_of(outcomes[1]).count == 5
+    assert isinstance(outcomes[0].error, WorkerCrashed)
+    assert run_of(outcomes[1].entry).count == 5
 
 
 def test_a_finished_job_is_not_run_again(settings, job):
@@ -161,7 +161,7 @@ def test_a_finished_job_is_not_run_again(settings, job):
     told = []
     ran(settings, job("answer"))
 
-    with Executor(settings, lambda job, what, progress: told.append(what)) as executor:
+    with LocalExecutor(settings, lambda job, what, progress: told.append(what)) as executor:
         executor.run(job("answer"))
 
     assert told == ["reused"]
@@ -186,7 +186,7 @@ def test_a_damaged_store_entry_is_made_again(settings, job, where):
     damaged.write_bytes(content)
     told = []
 
-    with Executor(settings, lambda job, what, progress: told.append(what)) as executor:
+    with LocalExecutor(settings, lambda job, what, progress: told.append(what)) as executor:
         (entry,) = executor.run(job("answer"))
 
     assert told[-1] == "finished"
@@ -203,7 +203,7 @@ def test_a_manifest_that_was_changed_is_not_believed(settings, job, part):
     path.write_text(json.dumps({**manifest, part: changed[part]}))
     told = []
 
-    with Executor(settings, lambda job, what, progress: told.append(what)) as executor:
+    with LocalExecutor(settings, lambda job, what, progress: told.append(what)) as executor:
         (entry,) = executor.run(job("answer"))
 
     assert told[-1] == "finished"
@@ -414,14 +414,14 @@ HOST = """
 import sys
 sys.path.insert(0, {root!r})
 from pathlib import Path
-from toolkit.executor import Executor
+from toolkit.local_executor import LocalExecutor
 from toolkit.jobs import Engine
 from toolkit.limits import Limits
 from toolkit.runtime import Execution, run_job
 from toolkit.settings import Settings
 
 folder = Path({folder!r})
-with Executor(Settings(home=folder / "home", offline=True), lambda job, what, progress: print(job.title, what, flush=True)) as executor:
+with LocalExecutor(Settings(home=folder / "home", offline=True), lambda job, what, progress: print(job.title, what, flush=True)) as executor:
     executor.run(*(run_job(folder / name, folder / "samples", Execution(Engine("dataset"), "fake")) for name in {models!r}))
 """
 
@@ -451,7 +451,9 @@ def test_kill_9_keeps_what_was_finished_and_the_next_run_goes_on(tmp_path, setti
     assert not left
     (tmp_path / "slow.fake").write_text(json.dumps({"signature": SIGNATURE, "do": "answer", "again": True}))
     told = []
-    with Executor(settings, lambda job, what, progress: told.append((job.title.rpartition(" ")[2], what))) as executor:
+    with LocalExecutor(
+        settings, lambda job, what, progress: told.append((job.title.rpartition(" ")[2], what))
+    ) as executor:
         executor.run(*(run_job(tmp_path / name, tmp_path / "samples", FAKE) for name in ("done.fake", "slow.fake")))
     assert ("done.fake", "reused") in told
     assert ("slow.fake", "finished") in told
@@ -513,7 +515,7 @@ def test_a_job_that_hangs_does_not_hold_up_the_others(settings, job, other):
         pytest.skip("one core: jobs run one after the other")
     slow, quick, told = job("hang", Limits(3, 10**9)), other, []
 
-    with Executor(settings, lambda job, what, progress: told.append((job, what))) as executor:
+    with LocalExecutor(settings, lambda job, what, progress: told.append((job, what))) as executor:
         executor.outcomes([slow, quick])
 
     assert told.index((quick, "finished")) < told.index((slow, "failed"))
@@ -525,16 +527,16 @@ def test_what_was_begun_goes_on_beside_what_is_waited_for(settings, job, other):
         pytest.skip("one core: jobs run one after the other")
     slow, quick, told = job("hang", Limits(3, 10**9)), other, []
 
-    with Executor(settings, lambda job, what, progress: told.append((job, what))) as executor:
+    with LocalExecutor(settings, lambda job, what, progress: told.append((job, what))) as executor:
         executor.begin([slow])
         (answered,) = executor.outcomes([quick])
         before = [what for who, what in told if who is slow]
         (failed,) = executor.outcomes([slow])
 
-    assert run_of(answered).count == 5
+    assert run_of(answered.entry).count == 5
     assert before[0] == "started"
     assert "failed" not in before
-    assert isinstance(failed, WorkerTimeout)
+    assert isinstance(failed.error, WorkerTimeout)
     assert [what for who, what in told if who is slow].count("started") == 1
 
 
@@ -546,21 +548,21 @@ def test_what_is_asked_for_while_it_runs_is_not_run_again(settings, job, tmp_pat
     slow = dataclasses.replace(run_job(tmp_path / "slow.fake", tmp_path / "samples", FAKE), cached=False)
     told = []
 
-    with Executor(settings, lambda job, what, progress: told.append((job, what))) as executor:
+    with LocalExecutor(settings, lambda job, what, progress: told.append((job, what))) as executor:
         executor.begin([slow])
         executor.outcomes([job("answer")])
         before = [what for who, what in told if who is slow]
         (answered,) = executor.outcomes([slow])
 
     assert "finished" not in before
-    assert run_of(answered).count == 5
+    assert run_of(answered.entry).count == 5
     assert [what for who, what in told if who is slow and what != "progress"] == ["started", "finished"]
 
 
 def test_what_was_begun_and_never_asked_for_ends_with_the_executor(settings, job, other, tmp_path):
     slow, quick, told = job("hang", Limits(60, 10**9)), other, []
 
-    with Executor(settings, lambda job, what, progress: told.append((job, what))) as executor:
+    with LocalExecutor(settings, lambda job, what, progress: told.append((job, what))) as executor:
         executor.begin([quick, slow])
         executor.outcomes([quick])
 

@@ -56,10 +56,10 @@ def attribute(chain: Chain, stage: str, samples: Sequence[int], executor: Execut
         raise UnknownName("stage", stage, jobs)
     before, after = sides(chain, stage, executor)
     ended = executor.outcomes([before, after])
-    failed = [each for each in ended if isinstance(each, EdgeToolkitError)]
-    if failed:
-        return Attribution(stage, before.title, after.title, why=f"it did not run: {failed[0].problem}")
-    runs = [run_of(each) for each in executor.run(before, after)]
+    failed = next((each.error for each in ended if each.error is not None), None)
+    if failed is not None:
+        return Attribution(stage, before.title, after.title, why=f"it did not run: {failed.problem}")
+    runs = [run_of(each.entry) for each in ended]
     known = [number for number in dict.fromkeys(samples) if 0 <= number < min(run.count for run in runs)]
     if not known:
         raise RequestError(
@@ -161,15 +161,15 @@ class _Search:
             "handing over from quantized to float", "worker.handing_over", "hand_over", _HOST, inputs=looked.inputs
         )
         (ended,) = self.executor.outcomes([job])
-        if isinstance(ended, EdgeToolkitError):
+        if ended.error is not None:
             return (
                 operators,
                 None,
                 [
-                    f"the float file does not go on from the quantized one ({ended.problem}); operators are ranked by their own noise"
+                    f"the float file does not go on from the quantized one ({ended.error.problem}); operators are ranked by their own noise"
                 ],
             )
-        held = read_json(ended.out / "curve.json", {"curve": [{"shares": Either(dict, None)}]}, finite=False)
+        held = read_json(ended.entry.out / "curve.json", {"curve": [{"shares": Either(dict, None)}]}, finite=False)
         shares = [each["shares"] for each in held["curve"] if each["shares"] is not None]
         if not shares:
             return (

@@ -31,7 +31,7 @@ def sides(chain: Chain, stage: str, executor: Executor) -> tuple[Job, Job]:
 
 def _that_ran(chain: Chain, job: Job, executor: Executor) -> Job:
     (outcome,) = executor.outcomes([job])
-    if job.options.get("kernels") == "reference" and isinstance(outcome, WorkerCrashed | WorkerRefused):
+    if job.options.get("kernels") == "reference" and isinstance(outcome.error, WorkerCrashed | WorkerRefused):
         return chain.model.run(model_of(job), replace(on_this_machine(chain.target.format), kernels="builtin"))
     return job
 

@@ -15,8 +15,8 @@ from toolkit.errors import RequestError, UnknownName
 from toolkit.printable import Text
 
 if TYPE_CHECKING:
-    from toolkit.executor import Executor
     from toolkit.limits import Limits
+    from toolkit.local_executor import LocalExecutor
     from toolkit.opening import Sets
     from toolkit.recipe import Asked
     from toolkit.settings import Settings
@@ -149,13 +149,13 @@ class Common:
             raise RequestError(f"--timeout {self._timeout_s:g} and --memory {self._memory_gb:g}: both must be above 0")
         return Limits(self._timeout_s, int(self._memory_gb * 1e9))
 
-    def executor(self, allowed: Allowed) -> Executor:
+    def executor(self, allowed: Allowed) -> LocalExecutor:
         from dataclasses import replace
 
-        from toolkit.executor import Executor
+        from toolkit.local_executor import LocalExecutor
         from toolkit.progress import Progress
 
-        return Executor(replace(self.settings, permissions=allowed.permissions), Progress())
+        return LocalExecutor(replace(self.settings, permissions=allowed.permissions), Progress())
 
     def show(self, document: Any, text: Callable[[], Text]) -> None:
         """Print the result: one JSON document, or the text for people."""
