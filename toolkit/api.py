@@ -404,11 +404,8 @@ def doctor(settings: Settings) -> list[Status]:
         launcher = registry.load("launchers", profile.runtime.launcher)
         engine = engine_of(profile)
         ready = launcher.ready(engine.environment, engine.options, settings)
-        fix = (
-            None
-            if ready
-            else f"edge-toolkit setup {engine.environment}" + (" qemu" if engine.launcher == "qemu" else "")
-        )
+        wanted = " ".join(launchers.setup_names_of(engine.launcher, engine.environment))
+        fix = None if ready else f"edge-toolkit setup {wanted}"
         problem = None if ready else f"{engine.name} is not set up"
         rows.append(Status("target", name, ready, profile.about, None, problem, fix))
     return rows

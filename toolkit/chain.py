@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit import registry, source
+from toolkit import launchers, registry, source
 from toolkit.conversion import Artifact, Conversions
 from toolkit.errors import WorkerLied
 from toolkit.job_graph import Goal
@@ -259,7 +259,7 @@ def plan(model: Model, target: Target, artifact: Artifact, made: Job | None, flo
     on_host = model.run(shipped, kernels_of(target))
     if on_host is not links[-1][1]:
         links.append(("kernels", on_host))
-    if on_target.engine.launcher != "local":
+    if not launchers.is_host(on_target.engine.launcher):
         first = _FIRST_BLOCK if model.stops_early and not _keeps_state(artifact) else None
         links.append(("device", model.run(shipped, on_target, first)))
     account = model.account(shipped, target.format)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from toolkit import registry
+from toolkit import launchers, registry
 from toolkit.chain import Chain, Model, execution_of, kernels_of, plan, without_artifact
 from toolkit.compare.measuring import plain_json
 from toolkit.conversion import Conversions, artifact_of
@@ -314,8 +314,8 @@ def _judged(row: Row, verdict: Verdict) -> Row:
 
 
 def _timed(model: Model, cell: _Cell, row: Row, executor: Executor) -> Row:
-    """Measure one call where that is real: on this machine, with nothing else of ours at work."""
-    if row.verdict is None or cell.target.runtime.launcher != "local":
+    """Measure one call where its duration is the device's, with nothing else of ours at work."""
+    if row.verdict is None or not launchers.is_timed(cell.target.runtime.launcher):
         return row
     file = model.conversions.file(cell.made, cell.target.format)
     job = run_job(file, model.verification, execution_of(cell.target), first=_TIMED_CALLS)

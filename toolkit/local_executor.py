@@ -7,7 +7,6 @@ read it; what is worth nothing without it, as a `Goal` says, is given up.
 from __future__ import annotations
 
 import contextlib
-import importlib
 import json
 import os
 import selectors
@@ -17,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from toolkit import printable
+from toolkit import launchers, printable
 from toolkit.access import Access, access_of, advice
 from toolkit.environments import preload
 from toolkit.errors import EdgeToolkitError, RequestError, WorkerError, WorkerTimeout, prefixed
@@ -144,8 +143,9 @@ class LocalExecutor:
     def launch(self, engine: Engine) -> Launch:
         """Return how an engine is started here; its environment is made if it has to be."""
         if engine.name not in self._launches:
-            launcher = importlib.import_module(f"toolkit.launchers.{engine.launcher}")
-            self._launches[engine.name] = launcher.prepare(engine.environment, engine.options, self.settings)
+            self._launches[engine.name] = launchers.prepare(
+                engine.launcher, engine.environment, engine.options, self.settings
+            )
         return self._launches[engine.name]
 
     def expect(self, engine: Engine) -> None:
@@ -155,7 +155,9 @@ class LocalExecutor:
     def _prestart(self, job: Job) -> None:
         """Start the engines that come after this job, to import while it runs; what keeps one from starting is said when a job needs it."""
         later = [
-            other.engine for other in self._graph.waiting if job in other.reads and other.engine.launcher == "local"
+            other.engine
+            for other in self._graph.waiting
+            if job in other.reads and launchers.is_host(other.engine.launcher)
         ]
         for engine in [*self._expected, *later]:
             with contextlib.suppress(EdgeToolkitError):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toolkit import environments, registry, source
+from toolkit import environments, launchers, registry, source
 from toolkit.access import refuse_unconfined
 from toolkit.chain import Model, engine_of
 from toolkit.errors import OutsideError, RequestError, UnknownName
@@ -109,15 +109,15 @@ def profiles_of(names: Sequence[str]) -> list[Target]:
 
 def make_environments(wanted: Iterable[tuple[Target, Sequence[Recipe]]], settings: Settings) -> None:
     """Make what targets with these recipes need and is not there, several at once; what cannot be made is said where it is missed."""
-    missing = set()
+    missing: set[str] = set()
     for engine in {engine.name: engine for pair in wanted for engine in _engines(*pair)}.values():
         if not registry.load("launchers", engine.launcher).ready(engine.environment, engine.options, settings):
-            missing.add(environments.QEMU if engine.launcher == "qemu" else engine.environment)
+            missing.update(launchers.setup_names_of(engine.launcher, engine.environment))
         if environments.find(engine.environment, settings=settings) is None:  # its kernels are run on this machine too
             missing.add(engine.environment)
     if missing and not settings.offline:
         with contextlib.suppress(OutsideError):
-            environments.setup(sorted(missing), settings)
+            launchers.setup(sorted(missing), settings)
 
 
 def _engines(target: Target, recipes: Sequence[Recipe]) -> Iterator[Engine]:

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from toolkit import environments
+from toolkit import environments, launchers
 from toolkit.environments import debian, emulation, sysroot, x86
 from toolkit.environments.instructions import X86
 from toolkit.environments.making import read_marker
@@ -50,7 +50,7 @@ def settings():
     """The shared home, with everything made; skipped, loudly, only where its parts cannot be had at all."""
     settings = Settings()
     try:
-        environments.setup(["qemu"], settings)
+        launchers.setup(["qemu"], settings)
     except EnvironmentUnavailable as error:
         if debian.missing_programs() or "network" in error.problem or "no Debian archive" in error.problem:
             pytest.skip(f"NOT TESTED, what emulation is made of cannot be had here: {error}")
@@ -67,7 +67,7 @@ def run(launch: Launch, code: str, **variables: str) -> str:
 
 
 @pytest.mark.parametrize("cpu", CPUS)
-@pytest.mark.parametrize("engine", qemu.EMULATED)
+@pytest.mark.parametrize("engine", emulation.ENVIRONMENTS)
 def test_an_engines_arm_build_runs_on_each_core(settings, engine, cpu):
     """With its own packages, and nothing of this machine's: neither libraries nor other Pythons' packages."""
     launch = qemu.prepare(engine, {"cpu": cpu}, settings)
@@ -110,7 +110,7 @@ def test_the_core_that_is_read_of_is_the_core_that_is_emulated(settings, cpu):
 
 
 @pytest.mark.parametrize("cpu", CPUS)
-@pytest.mark.parametrize("engine", qemu.EMULATED)
+@pytest.mark.parametrize("engine", emulation.ENVIRONMENTS)
 def test_the_known_answer_is_given_on_each_core(settings, engine, cpu):
     """Asked anew, whatever is remembered."""
     known_answer(qemu.prepare(engine, {"cpu": cpu}, settings), engine)
@@ -155,7 +155,7 @@ def test_the_known_model_is_made_by_its_script(tmp_path):
     assert (tmp_path / "model.tflite").read_bytes() == (FOLDER / "model.tflite").read_bytes()
 
 
-@pytest.mark.parametrize("engine", qemu.EMULATED)
+@pytest.mark.parametrize("engine", emulation.ENVIRONMENTS)
 def test_the_answer_holds_on_this_machine_too(engine):
     """What is known of the model is arithmetic, not one processor's habit."""
     environment = environments.resolve(engine, Settings())
@@ -287,7 +287,7 @@ def haswell(settings):
     return lambda engine: qemu.prepare(engine, {"cpu": "haswell"}, settings)
 
 
-@pytest.mark.parametrize("engine", x86.EMULATED)
+@pytest.mark.parametrize("engine", x86.ENVIRONMENTS)
 def test_the_known_answer_is_given_without_vnni(haswell, engine):
     """By XNNPACK exactly as anywhere, full range and all; by ONNX Runtime with sums cut off where they leave 16 bits, and only there."""
     known_answer(haswell(engine), engine)

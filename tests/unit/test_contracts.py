@@ -102,7 +102,12 @@ def test_a_source_kind_looks_and_loads(plugin, tmp_path):
 
 @plugins("launchers")
 def test_a_launcher_prepares(plugin):
-    """How to start, whether it could at once, and what doctor shows."""
+    """What it is, how to start, whether it could at once, and what doctor shows."""
+    assert all(isinstance(said, bool) for said in (plugin.HOST, plugin.EMULATED, plugin.TIMED))
+    assert not (plugin.EMULATED and (plugin.HOST or plugin.TIMED))
+    assert all(callable(step) for step in plugin.SETUP)
+    assert not {plugin.__name__.rpartition(".")[2]} & set(environments.names())
+    assert arguments(plugin.features) == ["options"]
     assert arguments(plugin.prepare) == arguments(plugin.ready) == ["environment", "options", "settings"]
     assert arguments(plugin.status) == ["settings"]
 

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from packaging.requirements import Requirement as Pinned
 
-from toolkit import environments
+from toolkit import environments, launchers
 from toolkit.environments import debian, emulation, interpreters, lending, making, sysroot, virtual
 from toolkit.environments.interpreters import Interpreter, identify, installed
 from toolkit.environments.making import Making, make_once, read_marker
@@ -25,6 +25,7 @@ from toolkit.environments.memory import recall, remember
 from toolkit.environments.requirements import HERE, Requirement, _read_line, read_requirements
 from toolkit.errors import EnvironmentUnavailable, RequestError, UnknownName
 from toolkit.jobs import Engine, Job
+from toolkit.launchers import qemu
 from toolkit.local_executor import LocalExecutor
 from toolkit.settings import Settings
 
@@ -128,7 +129,7 @@ def test_a_lock_meets_the_ranges_on_every_python_it_serves(name):
 
 def test_what_the_emulated_python_needs_is_served():
     """The sysroot holds Python 3.11."""
-    for name in emulation.EMULATED:
+    for name in emulation.ENVIRONMENTS:
         assert read_requirements(name).accepts_python("3.11.2")
 
 
@@ -357,11 +358,11 @@ def test_source_is_there_only_if_it_was_named(settings, bare):
 def test_source_is_not_among_what_is_made(settings, bare, fake_uv, monkeypatch):
     """`setup` without names leaves it alone, and `doctor` has nothing to say of it."""
     fake_uv()
-    monkeypatch.setattr(emulation, "STEPS", ())
+    monkeypatch.setattr(qemu, "SETUP", ())
     made = []
     monkeypatch.setattr(environments, "resolve", lambda name, settings: made.append(name))
 
-    states = environments.setup([], settings)
+    states = launchers.setup([], settings)
 
     assert sorted(made) == NAMES
     assert "source" not in {*NAMES, *(state.name for state in (*states, *environments.status(settings)))}
@@ -921,9 +922,9 @@ def test_setup_makes_what_is_named_and_reports_it(settings, bare, fake_uv, monke
     """In the order of the request, `qemu` among them."""
     fake_uv()
     made = []
-    monkeypatch.setattr(emulation, "STEPS", (made.append, made.append))
+    monkeypatch.setattr(qemu, "SETUP", (made.append, made.append))
 
-    states = environments.setup(["qemu", "litert"], settings)
+    states = launchers.setup(["qemu", "litert"], settings)
 
     assert [state.name for state in states] == ["qemu", "litert"]
     assert states[1].ready
@@ -955,7 +956,7 @@ def test_setup_tries_all_and_says_all_that_failed(settings, bare, fake_uv, monke
 def test_setup_of_an_unknown_name_makes_nothing(settings):
     """All names are looked at first."""
     with pytest.raises(UnknownName, match="did you mean 'qemu'"):
-        environments.setup(["litert", "qemo"], settings)
+        launchers.setup(["litert", "qemo"], settings)
 
     assert not settings.home.exists()
 

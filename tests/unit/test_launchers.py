@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from toolkit import launchers, registry
+from toolkit import environments, launchers, registry
 from toolkit.environments import processors, x86
 from toolkit.environments.instructions import class_of, cuts_sums_off
 from toolkit.environments.processors import PROCESSORS, files, make_overlay
@@ -53,6 +53,24 @@ def test_doctor_sees_every_launcher_and_nothing_is_made(settings):
     assert [state.name for state in states] == list(registry.names("launchers"))
     assert all(state.ready or state.fix for state in states)
     assert not settings.home.exists()
+
+
+@pytest.mark.parametrize(("emulated", "about"), [(True, {}), (False, {"emulator": "qemu 7.2.22"})])
+def test_a_launch_that_is_not_told_as_what_it_is_is_refused(settings, monkeypatch, emulated, about):
+    """A report would call a run by an emulator one of the device, or the other way round."""
+    launch = Launch(("python",), {}, "x", {"engine": "numpy 2", "launcher": "odd", **about})
+    odd = SimpleNamespace(EMULATED=emulated, prepare=lambda *asked: launch)
+    monkeypatch.setitem(sys.modules, "toolkit.launchers.odd", odd)
+
+    with pytest.raises(TypeError, match="launcher odd: EMULATED is"):
+        launchers.prepare("odd", "dataset", {}, settings)
+
+
+def test_setup_is_called_with_the_launcher_where_that_needs_more_than_environments():
+    """What `doctor` tells people to type."""
+    assert launchers.setup_names_of("local", "litert") == ("litert",)
+    assert launchers.setup_names_of("qemu", "litert") == ("litert", "qemu")
+    assert set(launchers.setup_names()) == {"qemu", *environments.names()}
 
 
 # local

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from toolkit import compare
+from toolkit import compare, launchers
 from toolkit.chain import Chain, model_of, on_this_machine
 from toolkit.errors import EdgeToolkitError, WorkerCrashed, WorkerRefused
 from toolkit.executor import Executor
@@ -39,9 +39,8 @@ def _that_ran(chain: Chain, job: Job, executor: Executor) -> Job:
 def said(job: Job, run: Run) -> str:
     """Return what ran, for people."""
     kernels = f", {job.options['kernels']} kernels" if "kernels" in job.options else ""
-    where = (
-        f", {run.about['machine']} ({run.about['launcher']})" if run.about.get("launcher", "local") != "local" else ""
-    )
+    launcher = job.engine.launcher
+    where = "" if launchers.is_host(launcher) else f", {run.about['machine']} ({launcher})"
     return f"{run.engine}{kernels}{where}"
 
 

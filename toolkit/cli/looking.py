@@ -67,9 +67,9 @@ def targets_check(common: Common, paths: Annotated[list[Path], typer.Argument(me
 @verb(app, "setup")
 def setup(common: Common, names: Annotated[list[str] | None, typer.Argument(metavar="[NAME...]")] = None) -> int:
     """Make environments ahead of time: all of them and the emulator (qemu), or those named."""
-    from toolkit import environments, report
+    from toolkit import launchers, report
 
-    rows = environments.setup(names or [*environments.names(), environments.QEMU], common.settings)
+    rows = launchers.setup(names or [], common.settings)
     common.show(report.status_json(rows), lambda: report.status_text(rows))
     return 0
 

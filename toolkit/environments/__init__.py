@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 from toolkit import printable
-from toolkit.environments import emulation
 from toolkit.environments.interpreters import Interpreter, as_is, ask, current, identify, installed, not_of_an_index
 from toolkit.environments.lending import MOUNT, lend
 from toolkit.environments.requirements import HERE, Requirements, read_requirements
@@ -34,19 +33,19 @@ from toolkit.settings import Settings
 
 __all__ = [
     "MOUNT",
-    "QEMU",
     "Environment",
     "Status",
     "find",
+    "make_all",
     "names",
     "preload",
+    "require_known",
     "resolve",
     "setup",
     "status",
+    "status_of",
     "version",
 ]
-
-QEMU = "qemu"  # what `setup` calls the emulator, the system it runs on, and the engines' aarch64 packages, together
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,17 +123,21 @@ def find(name: str, settings: Settings) -> Environment | None:
     return None if made is None else _made(requirements, *made)
 
 
-def setup(wanted: Iterable[str], settings: Settings) -> list[Status]:
-    """Make the named environments ahead of time, and `qemu`; all of them if none is named. Return the status of each.
+def require_known(wanted: Iterable[str], others: Iterable[str] = ()) -> None:
+    """Raise UnknownName for the first name that is neither an environment's nor among `others`."""
+    others = tuple(others)
+    for name in wanted:
+        if name not in (*_known(), *others):
+            raise UnknownName("environment", name, (*names(), *others))
 
-    All are tried, several at once; the problems of those that failed are raised together as `EnvironmentUnavailable`.
+
+def make_all(steps: Iterable[Callable[[Settings], object]], settings: Settings) -> None:
+    """Take steps that each make something if it is not there, several at once.
+
+    All are tried; the problems of those that failed are raised together as `EnvironmentUnavailable`.
     """
     from concurrent.futures import ThreadPoolExecutor
 
-    chosen = list(dict.fromkeys(wanted)) or [*names(), QEMU]
-    for name in chosen:
-        if name not in (*_known(), QEMU):
-            raise UnknownName("environment", name, (*names(), QEMU))
     # Before there are threads: it reads Python's own configuration, which two of them must not do at once.
     find_uv("setup")
 
@@ -145,7 +148,6 @@ def setup(wanted: Iterable[str], settings: Settings) -> list[Status]:
             return error
         return None
 
-    steps = [step for name in chosen for step in (emulation.STEPS if name == QEMU else [partial(resolve, name)])]
     # Threads, because the work is done by other programs, which wait for the network and the disk.
     with ThreadPoolExecutor(max_workers=4) as pool:
         failures = [error for error in pool.map(take, steps) if error is not None]
@@ -154,7 +156,14 @@ def setup(wanted: Iterable[str], settings: Settings) -> list[Status]:
         raise EnvironmentUnavailable(
             printable.lines(error.problem for error in failures), printable.lines(dict.fromkeys(hints)) or None
         )
-    return [emulation.status(settings) if name == QEMU else _status(name, settings) for name in chosen]
+
+
+def setup(wanted: Iterable[str], settings: Settings) -> list[Status]:
+    """Make the named environments ahead of time, as `make_all` does, and return the status of each; UnknownName for what is none."""
+    chosen = list(dict.fromkeys(wanted))
+    require_known(chosen)
+    make_all([partial(resolve, name) for name in chosen], settings)
+    return [status_of(name, settings) for name in chosen]
 
 
 def status(settings: Settings) -> list[Status]:
@@ -162,14 +171,15 @@ def status(settings: Settings) -> list[Status]:
 
     One that is never made is among them where the user named an interpreter for it.
     """
-    return [_status(name, settings) for name in _known() if name in names() or name in settings.pythons]
+    return [status_of(name, settings) for name in _known() if name in names() or name in settings.pythons]
 
 
 def _known() -> list[str]:
     return sorted(path.stem for path in HERE.glob("*.in"))
 
 
-def _status(name: str, settings: Settings) -> Status:
+def status_of(name: str, settings: Settings) -> Status:
+    """Return how one environment stands on this machine; makes nothing, needs no network."""
     try:
         environment = find(name, settings)
     except OutsideError as error:

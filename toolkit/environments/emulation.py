@@ -19,7 +19,7 @@ from toolkit.environments.virtual import UV_VARIABLES, find_uv
 from toolkit.errors import EnvironmentUnavailable, UnknownName
 from toolkit.settings import Settings
 
-EMULATED = ("litert", "tflite_runtime")
+ENVIRONMENTS = ("litert", "tflite_runtime")
 
 _PLATFORM = "aarch64-manylinux_2_36"  # the C library of Debian bookworm; uv's plain `aarch64-unknown-linux-gnu` means 2.28, too old
 _PYTHON = "3.11"
@@ -28,8 +28,8 @@ _NEEDS = ("versions",)
 
 def find_packages(name: str, settings: Settings) -> tuple[Path, dict[str, str]] | None:
     """Return the folder that holds the aarch64 packages of environment `name`, and their versions; None if it was not made."""
-    if name not in EMULATED:
-        raise UnknownName("emulated environment", name, EMULATED)
+    if name not in ENVIRONMENTS:
+        raise UnknownName("emulated environment", name, ENVIRONMENTS)
     folder = _folder(read_requirements(name), settings.home)
     facts = read_marker(folder, _NEEDS)
     return None if facts is None else (folder / "site", facts["versions"])
@@ -75,7 +75,7 @@ def make_packages(name: str, settings: Settings) -> tuple[Path, dict[str, str]]:
 STEPS: tuple[Callable[[Settings], object], ...] = (
     sysroot.make_system,
     x86.make_if_it_serves,
-    *(partial(make_packages, name) for name in EMULATED),
+    *(partial(make_packages, name) for name in ENVIRONMENTS),
 )
 """All that emulation needs; each makes its part if it is not there, and none needs another's."""
 
@@ -97,7 +97,7 @@ def status(settings: Settings) -> Status:
             )
         return Status("launcher", "qemu", False, about, None, "not made yet", "edge-toolkit setup qemu")
     about = f"qemu {system.emulator.version}{x86.said(settings)}"
-    missing = [name for name in EMULATED if find_packages(name, settings) is None]
+    missing = [name for name in ENVIRONMENTS if find_packages(name, settings) is None]
     if missing:
         problem = f"no aarch64 packages of {', '.join(missing)} yet"
         return Status("launcher", "qemu", False, about, system.emulator.path, problem, "edge-toolkit setup qemu")

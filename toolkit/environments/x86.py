@@ -20,7 +20,7 @@ from toolkit.environments.sysroot import Emulator, unpack_qemu, version_line
 from toolkit.errors import EnvironmentUnavailable
 from toolkit.settings import Settings
 
-EMULATED = ("litert", "onnxruntime", "tflite_runtime")
+ENVIRONMENTS = ("litert", "onnxruntime", "tflite_runtime")
 
 _WHAT = "x86_64 emulation"
 _INSTALLED = ("qemu-x86_64-static", "qemu-x86_64")

@@ -2,6 +2,14 @@
 
 Each defines
 
+    HOST: bool
+        Whether what it starts runs on this machine itself. What runs elsewhere, or is emulated, is a stage of its own: the device.
+    EMULATED: bool
+        Whether another processor is emulated; a launch then says by what (`emulator` in `Launch.about`).
+    TIMED: bool
+        Whether a duration that is measured there is that of the device.
+    SETUP: tuple[Callable[[Settings], object], ...]
+        What `edge-toolkit setup` with the launcher's name makes ahead of time, each step by itself; empty where environments are all it needs.
     prepare(environment: str, options: Mapping[str, object], settings: Settings) -> Launch
         Returns how to start a Python script in that environment, made first where it has to be.
         Raises RequestError for options it does not know, EnvironmentUnavailable or TargetUnavailable where it cannot.
@@ -15,14 +23,15 @@ Each defines
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
-from toolkit import registry
+from toolkit import environments, registry
 from toolkit.environments.status import Status
 from toolkit.settings import Settings
 
-__all__ = ["Launch", "status"]
+__all__ = ["Launch", "is_host", "is_timed", "prepare", "setup", "setup_names", "setup_names_of", "status"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +50,66 @@ class Launch:
     identity: str
     about: Mapping[str, str]
     needs: tuple[str, ...] | None = None
+
+
+def is_host(name: str) -> bool:
+    """Return whether a launcher starts what runs on this machine itself; UnknownName for none."""
+    return bool(registry.load("launchers", name).HOST)
+
+
+def is_timed(name: str) -> bool:
+    """Return whether durations measured with a launcher are those of the device; UnknownName for none."""
+    return bool(registry.load("launchers", name).TIMED)
+
+
+def prepare(name: str, environment: str, options: Mapping[str, object], settings: Settings) -> Launch:
+    """Return how the launcher `name` starts a script in an environment; raises as its `prepare` does.
+
+    TypeError for a launcher whose launch does not say what emulates it, or says so of what is not emulated: no report would tell the difference.
+    """
+    launcher = registry.load("launchers", name)
+    launch: Launch = launcher.prepare(environment, options, settings)
+    if ("emulator" in launch.about) != launcher.EMULATED:
+        raise TypeError(
+            f"launcher {name}: EMULATED is {launcher.EMULATED}, and its launch is about {dict(launch.about)}"
+        )
+    return launch
+
+
+def setup_names() -> list[str]:
+    """Return all that `setup` makes, by name: the environments that can be made, and the launchers that need more than these."""
+    return [*environments.names(), *_set_up_by_name()]
+
+
+def setup_names_of(launcher: str, environment: str) -> tuple[str, ...]:
+    """Return what `setup` has to be called with for a launcher to start an environment, and for this machine to run the same."""
+    return (environment, launcher) if launcher in _set_up_by_name() else (environment,)
+
+
+def setup(wanted: Iterable[str], settings: Settings) -> list[Status]:
+    """Make environments and what launchers need ahead of time, by their names; all of them if none is named. Return the status of each.
+
+    All are tried, several at once; the problems of those that failed are raised together as EnvironmentUnavailable. UnknownName for what is neither.
+    """
+    launchers = _set_up_by_name()
+    chosen = list(dict.fromkeys(wanted)) or setup_names()
+    environments.require_known(chosen, launchers)
+    steps: list[Callable[[Settings], object]] = []
+    for name in chosen:
+        steps += launchers.get(name, (partial(environments.resolve, name),))
+    environments.make_all(steps, settings)
+    return [
+        registry.load("launchers", name).status(settings)
+        if name in launchers
+        else environments.status_of(name, settings)
+        for name in chosen
+    ]
+
+
+def _set_up_by_name() -> dict[str, tuple[Callable[[Settings], object], ...]]:
+    """Return the steps of each launcher that has any, by its name."""
+    steps = {name: registry.load("launchers", name).SETUP for name in registry.names("launchers")}
+    return {name: of for name, of in steps.items() if of}
 
 
 def status(settings: Settings) -> list[Status]:

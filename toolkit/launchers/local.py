@@ -22,6 +22,11 @@ _ARM = "asimd fphp asimdhp asimddp asimdfhm i8mm bf16 sve sve2 sme sme2".split()
 _PARTS = {f"0x{processor.part:03x}": processor.name for processor in PROCESSORS.values()}
 _CPUINFO = Path("/proc/cpuinfo")
 
+HOST = True
+EMULATED = False
+TIMED = True
+SETUP = ()
+
 
 def prepare(environment: str, options: Mapping[str, object], settings: Settings) -> Launch:
     """Return how to start a script in `environment` here; there are no options."""

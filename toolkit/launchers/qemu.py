@@ -16,7 +16,6 @@ from pathlib import Path
 
 from toolkit import environments, printable
 from toolkit.environments import MOUNT, Environment, emulation, instructions, processors, sysroot, x86
-from toolkit.environments.emulation import EMULATED
 from toolkit.environments.interpreters import identify
 from toolkit.environments.memory import recall, remember
 from toolkit.environments.processors import PROCESSORS
@@ -29,7 +28,12 @@ from toolkit.launchers import Launch
 from toolkit.launchers.known_answer import FOLDER, known_answer
 from toolkit.settings import Settings
 
-__all__ = ["EMULATED", "features", "prepare", "ready", "status"]
+__all__ = ["EMULATED", "HOST", "SETUP", "TIMED", "features", "prepare", "ready", "status"]
+
+HOST = False
+EMULATED = True
+TIMED = False
+SETUP = emulation.STEPS  # the emulator, the system that it runs on, and the engines' aarch64 packages
 
 _LOADER = "LD_PRELOAD,LD_LIBRARY_PATH"  # of this machine's programs; the emulated ones do without
 
@@ -114,7 +118,7 @@ def _cpu(environment: str, options: Mapping[str, object]) -> str:
     """Return the core that is asked for; raise `RequestError` for a request that cannot be meant."""
     cores = (*PROCESSORS, *x86.PROCESSORS)
     cpu = options.get("cpu")
-    able = x86.EMULATED if cpu in x86.PROCESSORS else EMULATED
+    able = x86.ENVIRONMENTS if cpu in x86.PROCESSORS else emulation.ENVIRONMENTS
     if environment not in able:
         raise UnknownName("environment on launcher qemu", environment, able)
     for option in options:
