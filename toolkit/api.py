@@ -58,7 +58,7 @@ from toolkit.settings import Settings
 from toolkit.signature import Signature
 from toolkit.source import ALL, TENSORFLOW, Original
 from toolkit.trial import Attempt, Trial, attempts_of, attributed, trial_of
-from toolkit.verdict import Attempted, Step, Verdict
+from toolkit.verdict import Attempted, StageRun, Verdict
 from toolkit.worker.kept_scheme import scheme_of
 from toolkit.worker.lint import OF_SAMPLES
 from toolkit.worker.shards import read_index
@@ -253,7 +253,7 @@ def run(
         require_version(result, profile)
         if out.suffix == saved_runs.SUFFIX:
             bundle.write_run(
-                Step(profile.name, result, Signature.from_json(result.signature)),
+                StageRun(profile.name, result, Signature.from_json(result.signature)),
                 samples_entry.out / "verification",
                 out,
             )

@@ -31,7 +31,7 @@ from toolkit.files.shapes import SHA256
 from toolkit.files.whole import Refusal, alone_in, storage_failed, whole_file, whole_folder
 from toolkit.outputs import Kind, Output, require
 from toolkit.runtime import Run
-from toolkit.verdict import Attempted, Step, Verdict
+from toolkit.verdict import Attempted, StageRun, Verdict
 from toolkit.worker import labels
 from toolkit.worker.shards import read_all
 
@@ -124,13 +124,13 @@ def write_npz(run: Run, place: Path) -> None:
                 np.lib.format.write_array(file, read_all(run.outputs, spec["name"]), allow_pickle=False)
 
 
-def write_run(step: Step, drawn: Path, place: Path) -> None:
+def write_run(step: StageRun, drawn: Path, place: Path) -> None:
     """Write a run over all or the first of the samples in the folder `drawn` as `toolkit.saved_runs` does, whole or not at all."""
     with whole_file(place, RUN.refusal) as aside:
         _save_run(step, drawn, aside)
 
 
-def _save_run(step: Step, drawn: Path, place: Path) -> None:
+def _save_run(step: StageRun, drawn: Path, place: Path) -> None:
     hashes = read_json(drawn / "hashes.json", [SHA256])
     said = {"stage": step.stage, "signature": step.signature.to_json(), **report.run_about(step.run)}
     saved_runs.write(place, step.run.outputs, said, hashes[: step.count])

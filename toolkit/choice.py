@@ -21,7 +21,7 @@ from toolkit.recipe import Recipe, Variant
 from toolkit.runtime import Execution, run_of, signature_of_run
 from toolkit.signature import Signature
 from toolkit.store import Entry
-from toolkit.verdict import Step, decibels, noise_share
+from toolkit.verdict import StageRun, decibels, noise_share
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +139,8 @@ def _tried(group: list[Candidate], executor: Executor) -> tuple[list[_Row], list
 def _noise(floats: Entry, made: Entry, ran: Entry) -> float:
     """Return the noise-to-signal ratio of the worst output, as a power; infinite where outputs do not match."""
     before, after = run_of(floats), run_of(ran)
-    by_float = Step("conversion", before, Signature.from_json(before.signature))
-    by_variant = Step(
+    by_float = StageRun("conversion", before, Signature.from_json(before.signature))
+    by_variant = StageRun(
         "kernels", after, Signature.from_json(signature_of_run(made.result["signature"], after.signature))
     )
     return noise_share(compare.measure(by_float.read(), by_variant.read()))

@@ -20,7 +20,7 @@ from toolkit.jobs import Engine, Job
 from toolkit.runtime import run_job, run_of
 from toolkit.signature import Signature
 from toolkit.tasks import Ran
-from toolkit.verdict import Judged, Step
+from toolkit.verdict import Judged, StageRun
 
 if TYPE_CHECKING:
     from toolkit.target import Bound
@@ -32,7 +32,7 @@ def is_asked(judged: Judged, bounds: tuple[Bound, ...]) -> bool:
     return any((each.stage, each.metric) in held and each.status == "failed" for each in judged.comparisons)
 
 
-def measured(chain: Chain, original: Step, conversion: Job, executor: Executor) -> dict[str, dict[str, float]]:
+def measured(chain: Chain, original: StageRun, conversion: Job, executor: Executor) -> dict[str, dict[str, float]]:
     """Return the largest absolute difference of each output in real units, by kind; none of a kind whose runs failed or outputs do not match.
 
     `conversion` is the run of the float artifact.
@@ -69,11 +69,11 @@ def between_kernels(original: Ran, ran: Ran, other: Ran) -> dict[str, float]:
     return {name: min(between[name], beside[name]) for name in between.keys() & beside.keys()}
 
 
-def _step(outcome: JobOutcome) -> Step | None:
+def _step(outcome: JobOutcome) -> StageRun | None:
     if outcome.error is not None:
         return None
     run = run_of(outcome.entry)
-    return Step("conversion", run, Signature.from_json(run.signature))
+    return StageRun("conversion", run, Signature.from_json(run.signature))
 
 
 def _apart(one: Ran, other: Ran) -> dict[str, float]:

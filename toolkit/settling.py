@@ -23,7 +23,7 @@ from toolkit.signature import Signature
 from toolkit.store import Entry
 from toolkit.task_metrics import is_own
 from toolkit.tasks import Task
-from toolkit.verdict import Evidence, Step, Verdict, context_of, judge, judge_chain, off_by
+from toolkit.verdict import Evidence, StageRun, Verdict, context_of, judge, judge_chain, off_by
 from toolkit.weights import Account, judge_account, judge_clipping
 from toolkit.worker import labels
 from toolkit.worker.shards import sequence_length
@@ -50,7 +50,7 @@ def settle(chain: Chain, executor: Executor, seconds: float) -> Verdict:
     account = _account(chain, executor)
     findings += [*account.findings, *_clipping(chain, executor)]
     reference = _entry(executor, chain.model.reference, chain)
-    steps = [Step("original", run_of(reference), Signature.from_json(run_of(reference).signature))]
+    steps = [StageRun("original", run_of(reference), Signature.from_json(run_of(reference).signature))]
     ran = {"original": chain.model.reference}
     noise = _noise(reference, executor, chain)
     kinds = _kinds(steps[0], samples, executor, chain)
@@ -118,7 +118,7 @@ def _with_other_kernels(
     return None if _failed(other, executor) else reference_kernels.cleared(verdict, quantized_by(other), other)
 
 
-def _until_certain(chain: Chain, run: Job, steps: Sequence[Step], context: Context, executor: Executor) -> Job:
+def _until_certain(chain: Chain, run: Job, steps: Sequence[StageRun], context: Context, executor: Executor) -> Job:
     """Return a device's run, gone on with until its verdict is certain or it has all samples."""
     step = _step("device", run, chain, executor)
     while step.count < steps[0].count and not _is_certain(chain, [*steps, step], context):
@@ -127,12 +127,12 @@ def _until_certain(chain: Chain, run: Job, steps: Sequence[Step], context: Conte
     return run
 
 
-def _own_step(chain: Chain, executor: Executor) -> Step | None:
+def _own_step(chain: Chain, executor: Executor) -> StageRun | None:
     if chain.own is None:
         return None
     run = run_of(_entry(executor, chain.own.run, chain))
     signature = signature_of_run(chain.own.artifact.signature, run.signature)
-    return Step("own", run, Signature.from_json(signature))
+    return StageRun("own", run, Signature.from_json(signature))
 
 
 def _failed(job: Job, executor: Executor) -> bool:
@@ -179,7 +179,7 @@ def _longer_reference(chain: Chain, job: Job, count: int) -> Job:
     return chain.model.run(model_of(job), kernels, count)
 
 
-def _first_samples_only(steps: Sequence[Step]) -> list[dict[str, Any]]:
+def _first_samples_only(steps: Sequence[StageRun]) -> list[dict[str, Any]]:
     """Return what is said of stages that ran the first samples only."""
     found = []
     for step in steps:
@@ -222,7 +222,7 @@ def _looked_at_again(verdict: Verdict, chain: Chain, executor: Executor) -> Verd
     if ran.error is not None:
         return verdict  # which names a stage, by what there is
     here = run_of(ran.entry)
-    alone = Step("quantization", here, steps["quantization"].signature)
+    alone = StageRun("quantization", here, steps["quantization"].signature)
     before, after = (steps[stage].only(worst) for stage in ("conversion", "kernels"))
     measured = {
         "quantization": compare.measure(before, alone.read(), [failed.metric]),
@@ -236,7 +236,7 @@ def _looked_at_again(verdict: Verdict, chain: Chain, executor: Executor) -> Verd
 
 
 def _own_tasks(
-    wanted: Sequence[str], chain: Chain, steps: Sequence[Step], ran: Mapping[str, Job], executor: Executor
+    wanted: Sequence[str], chain: Chain, steps: Sequence[StageRun], ran: Mapping[str, Job], executor: Executor
 ) -> tuple[Task, ...]:
     """Return what functions of the user's say of the outputs of each stage, in processes of their own; raise the error of the first that failed."""
     drawn = chain.model.verification
@@ -258,15 +258,15 @@ def _own_tasks(
     return tuple(found)
 
 
-def _step(stage: str, job: Job, chain: Chain, executor: Executor) -> Step:
+def _step(stage: str, job: Job, chain: Chain, executor: Executor) -> StageRun:
     run = run_of(_entry(executor, job, chain))
     if stage in ("kernels", "device", chain.links[-1][0]):
         require_version(run, chain.target)
     signature = chain.artifact.signature if stage in ("quantization", "kernels", "device") else run.signature
-    return Step(stage, run, Signature.from_json(signature_of_run(signature, run.signature)))
+    return StageRun(stage, run, Signature.from_json(signature_of_run(signature, run.signature)))
 
 
-def _is_certain(chain: Chain, steps: Sequence[Step], context: Context) -> bool:
+def _is_certain(chain: Chain, steps: Sequence[StageRun], context: Context) -> bool:
     """Return whether the device may stop: a rate or a worst sample has failed for certain, or rates were asked for and none is left open.
 
     What the worst sample or the whole set decides can still fail while samples come, so that without a rate all of them run; a whole set's failure
@@ -290,13 +290,13 @@ def _noise(reference: Entry, executor: Executor, chain: Chain) -> dict[str, dict
     noise: dict[str, dict[str, float]] = dict(reference.result["noise"])
     if chain.model.on_cpu is not None:
         runs = [run_of(reference), run_of(_entry(executor, chain.model.on_cpu, chain))]
-        on_gpu, on_cpu = (Step("original", run, Signature.from_json(run.signature)) for run in runs)
+        on_gpu, on_cpu = (StageRun("original", run, Signature.from_json(run.signature)) for run in runs)
         measured = compare.measure(on_gpu.read(runs[1].count), on_cpu.read())
         noise["device"] = {one.output: one.values["real"] for one in measured.measurements if one.metric == "max_abs"}
     return noise
 
 
-def _kinds(original: Step, samples: Entry, executor: Executor, chain: Chain) -> dict[str, OutputKind]:
+def _kinds(original: StageRun, samples: Entry, executor: Executor, chain: Chain) -> dict[str, OutputKind]:
     """Return what outputs mean, by name."""
     floats = _entry(executor, chain.model.conversions.floats(chain.target.format), chain)
     said = chain.model.said_kinds.of_profile(chain.target.name, chain.target.output_kinds)

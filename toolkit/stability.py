@@ -21,7 +21,7 @@ from toolkit.recipe import Variant
 from toolkit.runtime import run_of, signature_of_run
 from toolkit.signature import Signature
 from toolkit.store import Entry
-from toolkit.verdict import Step, noise_share
+from toolkit.verdict import StageRun, noise_share
 
 _SAMPLES = 16
 _SEED = 0
@@ -88,8 +88,8 @@ def unstable_outputs(halves: Halves, executor: Executor, limits: Limits) -> list
     return [finding("unstable-outputs", "warning", message, fix, **numbers)]
 
 
-def _step(stage: Any, entry: Entry, signature: Mapping[str, Any]) -> Step:
-    return Step(stage, run_of(entry), Signature.from_json(signature))
+def _step(stage: Any, entry: Entry, signature: Mapping[str, Any]) -> StageRun:
+    return StageRun(stage, run_of(entry), Signature.from_json(signature))
 
 
 def _decibels(noise: float) -> str:

@@ -49,7 +49,7 @@ Outcome = Literal["passed", "failed", "inconclusive"]
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class StageRun:
     """A run of the chain that lies in the store, and the signature by which its numbers are read."""
 
     stage: str
@@ -180,7 +180,7 @@ class Verdict:
     findings: tuple[Mapping[str, Any], ...]
     noise: Mapping[str, Mapping[str, float]]
     tasks: tuple[Task, ...]
-    steps: tuple[Step, ...]
+    steps: tuple[StageRun, ...]
     drawn: Path
     seconds: float = 0.0
     candidates: tuple[Mapping[str, Any], ...] = ()
@@ -280,7 +280,7 @@ class Evidence:
     `kinds` what outputs mean, by name.
     """
 
-    steps: tuple[Step, ...]
+    steps: tuple[StageRun, ...]
     samples: Mapping[str, int]
     drawn: Path
     noise: Mapping[str, Mapping[str, float]]
@@ -291,7 +291,7 @@ class Evidence:
     candidates: tuple[Mapping[str, Any], ...] = ()
     early: bool = False
     account: Account | None = None
-    own: Step | None = None
+    own: StageRun | None = None
     kinds: Mapping[str, OutputKind] = field(default_factory=dict)
     given: bool = False
 
@@ -342,7 +342,7 @@ def judge(target: Target, source: Source, artifact: Artifact, evidence: Evidence
     )
 
 
-def _not_confined(steps: Sequence[Step]) -> list[dict[str, Any]]:
+def _not_confined(steps: Sequence[StageRun]) -> list[dict[str, Any]]:
     """Return the finding that nothing kept the jobs of some stages to their own files, as the user let it be."""
     found: dict[str, list[str]] = {}
     for step in steps:

@@ -29,7 +29,6 @@ from toolkit.opening import draw, open_model, recipes_of
 from toolkit.recipe import Asked, Recipe
 from toolkit.rejudging import Rejudged, rejudge
 from toolkit.settling import settle
-from toolkit.store import Entry
 from toolkit.trial import attempts_of, trial_of
 from toolkit.verdict import Verdict
 from toolkit.worker.shards import read_samples
@@ -100,7 +99,7 @@ class Network:
         """Return what the first quantizer makes of a broken file that does not refuse it; the healthy artifact where all do."""
         made = [self.model.conversions.artifact(variant, "tflite") for variant in self._recipe.variants("tflite")]
         outcomes = (self.executor.outcomes([_reading(job, self.floats, floats)])[0] for job in made)
-        able = (artifact_of(outcome, SCHEME) for outcome in outcomes if isinstance(outcome, Entry))
+        able = (artifact_of(outcome.entry, SCHEME) for outcome in outcomes if outcome.error is None)
         return next(able, self.healthy.artifact)
 
     def judge_source(self, broken: Original, stage: str) -> Verdict:

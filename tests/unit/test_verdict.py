@@ -33,7 +33,7 @@ from toolkit.verdict import (
     Attempted,
     Evidence,
     Spent,
-    Step,
+    StageRun,
     Verdict,
     _below_noise,
     _first,
@@ -127,14 +127,16 @@ def judged(tmp_path, profile):
     """Return a maker of verdicts: from the outputs of each stage, what else is given replaces the evidence."""
     count = iter(range(1000))
 
-    def step(stage: str, scores: np.ndarray, signature: dict[str, object]) -> Step:
+    def step(stage: str, scores: np.ndarray, signature: dict[str, object]) -> StageRun:
         folder = tmp_path / f"run{next(count)}"
         (name,) = [spec["name"] for spec in signature["outputs"]]
         with ShardWriter(folder) as writer:
             for row in scores:
                 writer.add({name: row})
         about = {"title": stage, "machine": "x86_64", "launcher": "local"}
-        return Step(stage, Run(folder, signature, "fake 1", about, len(scores), "key"), Signature.from_json(signature))
+        return StageRun(
+            stage, Run(folder, signature, "fake 1", about, len(scores), "key"), Signature.from_json(signature)
+        )
 
     def make(
         stages: dict[str, np.ndarray],

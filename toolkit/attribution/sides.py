@@ -12,7 +12,7 @@ from toolkit.executor import Executor
 from toolkit.jobs import Job
 from toolkit.runtime import Execution, Run, run_of
 from toolkit.signature import Signature
-from toolkit.verdict import Step
+from toolkit.verdict import StageRun
 
 
 def execution(job: Job) -> Execution:
@@ -47,7 +47,7 @@ def said(job: Job, run: Run) -> str:
 def diverging(stage: str, jobs: tuple[Job, Job], executor: Executor) -> tuple[str, ...]:
     """Return a sentence for each output whose two runs are not equal."""
     runs = [run_of(entry) for entry in executor.run(*jobs)]
-    before, after = (Step(stage, run, Signature.from_json(run.signature)) for run in runs)
+    before, after = (StageRun(stage, run, Signature.from_json(run.signature)) for run in runs)
     count = min(before.count, after.count)
     try:
         measured = compare.measure(before.read(count), after.read(count))
