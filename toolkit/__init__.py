@@ -18,7 +18,7 @@ _VERBS = {
     "Renamed": "toolkit.binding",
     **dict.fromkeys(("Asked", "KeepFloat", "Recipe"), "toolkit.recipe"),
     "Settings": "toolkit.settings",
-    "Limits": "toolkit.limits",
+    "Limits": "toolkit.settings",
     "Permissions": "toolkit.permissions",
     "Executor": "toolkit.executor",
     "LocalExecutor": "toolkit.local_executor",

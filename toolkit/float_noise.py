@@ -23,7 +23,7 @@ from toolkit.tasks import Ran
 from toolkit.verdict import Judged, StageRun
 
 if TYPE_CHECKING:
-    from toolkit.target import Bound
+    from toolkit.target.bounds import Bound
 
 
 def is_asked(judged: Judged, bounds: tuple[Bound, ...]) -> bool:

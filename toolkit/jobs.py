@@ -17,7 +17,7 @@ from typing import Any
 
 from toolkit.errors import RequestError
 from toolkit.files.foreign import looking_through, require_plain
-from toolkit.limits import Limits
+from toolkit.settings import Limits
 from toolkit.worker.request import sha256
 
 _PACKAGE = Path(__file__).resolve().parent

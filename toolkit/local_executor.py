@@ -25,9 +25,8 @@ from toolkit.files.whole import storage_failed
 from toolkit.job_graph import Goal, Graph
 from toolkit.jobs import Engine, Job, Output, key, path_digest
 from toolkit.launchers import Launch
-from toolkit.limits import Limits
 from toolkit.pruning import keep_within
-from toolkit.settings import CACHE_LIMIT, Settings
+from toolkit.settings import CACHE_LIMIT, Limits, Settings
 from toolkit.store import Claim, Entry, open_store, said_plainly
 from toolkit.worker.request import read_progress, write_request
 from toolkit.workers import Enclosure, Worker, last_lines, no_answer, read_response

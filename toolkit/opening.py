@@ -101,10 +101,10 @@ def profiles_of(names: Sequence[str]) -> list[Target]:
     """Return the targets' profiles, each once; RequestError for none, UnknownName for one that is not there."""
     from toolkit import target  # pydantic, and what it reads, takes longer to import than the rest of the host
 
-    profiles = [target.runnable(name) for name in dict.fromkeys(names)]
-    if not profiles:
+    found = [target.runnable(name) for name in dict.fromkeys(names)]
+    if not found:
         raise RequestError("no target; --target NAME would be right", f"known: {', '.join(target.names())}")
-    return profiles
+    return found
 
 
 def make_environments(wanted: Iterable[tuple[Target, Sequence[Recipe]]], settings: Settings) -> None:

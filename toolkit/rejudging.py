@@ -23,7 +23,7 @@ from toolkit.verdict import Judged, Outcome, context_of, judge_chain, off_text
 from toolkit.worker import labels
 
 if TYPE_CHECKING:
-    from toolkit.target import Bound
+    from toolkit.target.bounds import Bound
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from toolkit.target.deciding import ALL, deciding, for_scheme
 from toolkit.task_metrics import Better, Labels, count_labels, gather, is_own, part
 
 if TYPE_CHECKING:
-    from toolkit.target import Bound
+    from toolkit.target.bounds import Bound
 
 _RELATIVE = "relative_drop"  # a bound's unit, as `toolkit.target` has it
 _SEED = 0

@@ -41,7 +41,8 @@ from toolkit.worker.confinement import NOT_CONFINED
 from toolkit.worker.shards import read_shards
 
 if TYPE_CHECKING:
-    from toolkit.target import Bound, Target
+    from toolkit.target import Target
+    from toolkit.target.bounds import Bound
 
 PARTIAL = ("source", "quantization")  # stages that may run the first samples only
 _OF_ORIGINAL = ("source", "conversion", "quantization", "total")  # stages of which noise of the original is a part

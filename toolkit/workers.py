@@ -34,8 +34,8 @@ from toolkit.errors import (
 )
 from toolkit.files.foreign import parse_json
 from toolkit.inherited import by_everybody
-from toolkit.limits import Limits
 from toolkit.printable import Text
+from toolkit.settings import Limits
 from toolkit.store import Files
 from toolkit.worker.confinement import NOT_CONFINED
 from toolkit.worker.confinement.resources import MOST_PROCESSES

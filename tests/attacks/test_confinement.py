@@ -27,10 +27,9 @@ from toolkit.dataset import whole_set_job
 from toolkit.errors import EdgeToolkitError, LimitReached, RequestError, WorkerOutOfMemory, WorkerWroteTooMuch
 from toolkit.jobs import Engine, Job
 from toolkit.launchers import qemu
-from toolkit.limits import Limits
 from toolkit.local_executor import LocalExecutor
 from toolkit.permissions import Permissions
-from toolkit.settings import Settings
+from toolkit.settings import Limits, Settings
 from toolkit.worker.confinement import ability
 from toolkit.worker.confinement.processes import enclosable
 from toolkit.worker.shards import ShardWriter

@@ -15,9 +15,8 @@ import pytest
 from toolkit import target
 from toolkit.dataset import samples_job
 from toolkit.errors import InvalidConfig, InvalidSamples, RequestError
-from toolkit.limits import Limits
 from toolkit.local_executor import LocalExecutor
-from toolkit.settings import Settings
+from toolkit.settings import Limits, Settings
 
 PATIENCE_S = 5
 SIGNATURE = {

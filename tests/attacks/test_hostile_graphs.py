@@ -16,9 +16,8 @@ from toolkit.dataset import samples_job
 from toolkit.environments import resolve
 from toolkit.errors import RequestError
 from toolkit.jobs import Output
-from toolkit.limits import Limits
 from toolkit.local_executor import LocalExecutor
-from toolkit.settings import Settings
+from toolkit.settings import Limits, Settings
 from toolkit.source import Original
 from toolkit.worker.shards import read_all
 

@@ -15,10 +15,9 @@ from tests.attacks.edits import SPECIAL, byte_edits, edits, put, raw_edits, with
 from toolkit.dataset import samples_job
 from toolkit.errors import StoreFailed
 from toolkit.files.private import TRUST, make_private, require_unshared
-from toolkit.limits import Limits
 from toolkit.local_executor import LocalExecutor
 from toolkit.pruning import prune
-from toolkit.settings import Settings
+from toolkit.settings import Limits, Settings
 from toolkit.store import Store, open_store
 from toolkit.worker.request import sha256
 

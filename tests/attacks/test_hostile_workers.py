@@ -17,9 +17,8 @@ from tests.attacks.edits import edits
 from toolkit.errors import DamagedFile, WorkerCrashed, WorkerError, WorkerLied
 from toolkit.jobs import Engine, Job
 from toolkit.launchers import Launch, local
-from toolkit.limits import Limits
 from toolkit.local_executor import LocalExecutor
-from toolkit.settings import Settings
+from toolkit.settings import Limits, Settings
 from toolkit.worker.request import sha256, write_request, write_response
 from toolkit.worker.shards import ShardWriter, read_index
 from toolkit.workers import read_response

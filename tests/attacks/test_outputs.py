@@ -261,10 +261,10 @@ def test_a_report_of_ours_is_replaced_and_one_of_another_format_is_not(bundled, 
 
 def test_every_format_knows_its_own_reports_and_no_others():
     error = {"error": {"kind": "RequestError", "problem": "p\n::error::", "hint": None, "exit_status": 2}}
-    formats = ("junit", "markdown", "github", "sarif")
-    texts = {name: report_formats.render(name, error).encode() for name in formats}
+    names = ("junit", "markdown", "github", "sarif")
+    texts = {name: report_formats.render(name, error).encode() for name in names}
 
-    for name in formats:
+    for name in names:
         kind = report_formats._kind(name)
         assert [other for other, text in texts.items() if kind.recognises(text)] == [name]
         assert not kind.recognises(b"int main;\n")

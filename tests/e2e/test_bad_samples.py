@@ -11,10 +11,9 @@ import pytest
 import toolkit
 from toolkit import Original, Samples
 from toolkit.errors import EdgeToolkitError, WorkerTimeout
-from toolkit.limits import Limits
 from toolkit.local_executor import LocalExecutor
 from toolkit.report import exit_status
-from toolkit.settings import Settings
+from toolkit.settings import Limits, Settings
 
 COUNT = 60
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.e2e.conftest import PACKAGE
 from toolkit import Original, Samples, build, chain, settling
-from toolkit.limits import Limits
+from toolkit.settings import Limits
 
 PROFILE = """\
 name = "board"

@@ -16,11 +16,10 @@ from toolkit.conversion import Conversions
 from toolkit.environments import resolve
 from toolkit.errors import InvalidConfig, InvalidSamples, RequestError, WorkerTimeout
 from toolkit.jobs import Engine
-from toolkit.limits import Limits
 from toolkit.local_executor import LocalExecutor
 from toolkit.originals.variables.sstable import checksum
 from toolkit.runtime import Execution, run_job
-from toolkit.settings import Settings
+from toolkit.settings import Limits, Settings
 from toolkit.worker.shards import read_all, read_index, sequence_length
 
 MODELS = Path(__file__).resolve().parents[2].parent / "shared" / "models"

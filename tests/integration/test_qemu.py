@@ -25,10 +25,9 @@ from toolkit.errors import EnvironmentUnavailable, TargetUnavailable, WorkerCras
 from toolkit.jobs import Engine
 from toolkit.launchers import Launch, qemu
 from toolkit.launchers.known_answer import FOLDER, known_answer
-from toolkit.limits import Limits
 from toolkit.local_executor import LocalExecutor
 from toolkit.runtime import Execution, run_job
-from toolkit.settings import Settings
+from toolkit.settings import Limits, Settings
 from toolkit.worker.shards import ShardWriter
 
 CPUS = sorted(PROCESSORS)

@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parents[2] / "toolkit"
 # From the ground up; a module may import from its own line and from those before it. `a/*` are plugins: see below.
 ORDER = """\
     printable
-    errors limits
+    errors
     inherited permissions
     worker.confinement worker.confinement.kernel worker.confinement.landlock worker.confinement.seccomp worker.confinement.places \
         worker.confinement.processes worker.confinement.resources
@@ -29,7 +29,7 @@ ORDER = """\
     workers
     executor
     local_executor progress
-    worker.endings
+    worker.endings worker.loaded
     worker.onnx.graph worker.onnx.endings worker.onnx.saturation worker.onnx.scheme
     worker.onnx.session worker.onnx.file worker.onnx.held worker.onnx.arithmetic
     worker.tflite.file worker.tflite.subsequence worker.tflite.endings worker.tflite.operators worker.tflite.arithmetic worker.tflite.reductions
@@ -45,6 +45,7 @@ ORDER = """\
     metrics metrics/*
     output_kinds output_kinds.file output_kinds.rows output_kinds.inferring output_kinds.declaring
     task_metrics task_metrics/*
+    target.bounds target.deciding
     originals sources sources/* worker.original source
     readers readers/* worker.preparation worker.samples worker.subset dataset
     worker.onnx.conversion worker.onnx.calibration

@@ -16,7 +16,7 @@ from toolkit.compare.runs import Blocks
 from toolkit.errors import UnjudgeableRun, UnknownName
 from toolkit.metrics import load
 from toolkit.signature import Signature, TensorSpec
-from toolkit.target import Bound
+from toolkit.target.bounds import Bound
 from toolkit.worker.shards import ShardWriter
 
 SAID = {

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from toolkit import dataset
 from toolkit.errors import InvalidConfig, InvalidSamples, RequestError
 from toolkit.jobs import Job
-from toolkit.worker import labels, samples
+from toolkit.worker import labels
+from toolkit.worker import samples as drawing
 from toolkit.worker.request import Request
 from toolkit.worker.shards import read_all, read_index
 
@@ -45,7 +46,7 @@ def declare(folder: Path, text: str, name: str = "set.toml", **arrays: np.ndarra
 
 def perform(job: Job, out: Path) -> dict:
     """Do what a worker does with the job."""
-    return samples.draw(Request(json.loads(json.dumps(job.options)), dict(job.inputs), out))
+    return drawing.draw(Request(json.loads(json.dumps(job.options)), dict(job.inputs), out))
 
 
 @pytest.fixture
@@ -252,7 +253,7 @@ def test_samples_arrive_as_the_model_takes_them(tmp_path, draw):
         assert read_index(out / side)["tensors"] == {"image": {"dtype": "float32", "shape": [1, 4, 4, 1]}}
         assert np.array_equal(found[:, 0], rows[told])
         assert json.loads((out / side / "origins.json").read_text()) == [f"sample {index}" for index in told]
-        assert hashes(out, side) == [samples._digest({"image": row}) for row in found]
+        assert hashes(out, side) == [drawing._digest({"image": row}) for row in found]
 
 
 @settings(max_examples=25, deadline=None)
@@ -347,8 +348,8 @@ def test_a_declared_count_that_cannot_be_met_is_refused_with_the_numbers(tmp_pat
 def test_only_what_is_drawn_is_read(tmp_path, draw, monkeypatch):
     """A hundred samples out of a million must not take reading a million."""
     read = []
-    fitted = samples._Set._checked
-    monkeypatch.setattr(samples._Set, "_checked", lambda self, sample: read.append(sample) or fitted(self, sample))
+    fitted = drawing._Set._checked
+    monkeypatch.setattr(drawing._Set, "_checked", lambda self, sample: read.append(sample) or fitted(self, sample))
 
     draw(declare(tmp_path, "[sampling]\ncalibration = 3\nverification = 4", image=images(1000)))
 
@@ -417,10 +418,10 @@ def test_a_hash_is_that_of_all_a_sample_is():
         {"x": values, "y": values},
     ]
 
-    digests = [samples._digest(other) for other in others]
+    digests = [drawing._digest(other) for other in others]
 
     assert len(set(digests)) == len(others)
-    assert digests[0] == samples._digest({"x": values.astype(">i4")})
+    assert digests[0] == drawing._digest({"x": values.astype(">i4")})
 
 
 def test_several_inputs_are_bound_by_name(tmp_path, draw):

@@ -11,7 +11,8 @@ from toolkit.compare import Context, Run, judge, measure
 from toolkit.compare.evidence import limits
 from toolkit.errors import UnjudgeableRun
 from toolkit.signature import Signature, TensorSpec
-from toolkit.target import Bound, find
+from toolkit.target import find
+from toolkit.target.bounds import Bound
 
 COUNT = 200
 RNG = np.random.default_rng(0)

@@ -12,11 +12,10 @@ from toolkit.choice import Candidate, choose
 from toolkit.errors import WorkerRefused, WorkerTimeout
 from toolkit.job_graph import Goal, Graph
 from toolkit.jobs import Engine, Job
-from toolkit.limits import Limits
 from toolkit.local_executor import LocalExecutor
 from toolkit.recipe import Recipe
 from toolkit.runtime import Execution, run_job, run_of
-from toolkit.settings import Settings
+from toolkit.settings import Limits, Settings
 from toolkit.worker.shards import ShardWriter
 
 ENGINE = Engine("dataset")

@@ -18,7 +18,7 @@ from toolkit.compare import Comparison
 from toolkit.compare.comparison import SHAPE
 from toolkit.compare.measured import number
 from toolkit.files.shapes import fits
-from toolkit.target import Bound
+from toolkit.target.bounds import Bound
 from toolkit.tasks import Task, judge_drops
 from toolkit.verdict import Spent
 

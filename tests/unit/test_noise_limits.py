@@ -12,7 +12,7 @@ import pytest
 from toolkit import compare, float_noise
 from toolkit.compare import Context
 from toolkit.signature import Signature, TensorSpec
-from toolkit.target import Bound
+from toolkit.target.bounds import Bound
 from toolkit.worker import subset
 from toolkit.worker.shards import ShardWriter, read_samples
 

@@ -13,8 +13,8 @@ from toolkit.output_kinds import declaring
 from toolkit.output_kinds.declaring import Declared
 from toolkit.output_kinds.inferring import OutputKind, Seen, infer
 from toolkit.output_kinds.rows import LOOKS, SAID
+from toolkit.target.bounds import Bound
 from toolkit.target.deciding import deciding, for_scheme
-from toolkit.target.profile import Bound
 from toolkit.worker.endings import Ending, canonical
 
 NAMES = output_kinds.names()

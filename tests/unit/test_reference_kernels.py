@@ -14,7 +14,7 @@ from toolkit.compare import Context
 from toolkit.jobs import Engine, Job
 from toolkit.reference_kernels import are_wrong, failed_stages, may_be_wrong, said
 from toolkit.signature import Signature, TensorSpec
-from toolkit.target import Bound
+from toolkit.target.bounds import Bound
 from toolkit.verdict import judge_chain
 
 RNG = np.random.default_rng(0)

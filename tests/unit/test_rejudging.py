@@ -13,7 +13,7 @@ from tests.unit.bundles_by_hand import change_report, measured, seal
 from toolkit import saved_runs
 from toolkit.errors import RequestError, UnjudgeableRun
 from toolkit.rejudging import compare_runs, rejudge
-from toolkit.target import Bound
+from toolkit.target.bounds import Bound
 from toolkit.tasks import Task, own_json
 from toolkit.worker import labels
 from toolkit.worker.shards import ShardWriter

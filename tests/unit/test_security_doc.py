@@ -10,7 +10,7 @@ import pytest
 from toolkit import inherited
 from toolkit.cli.options import Allowed, Common, Handed
 from toolkit.cli.verbs import app
-from toolkit.limits import Limits
+from toolkit.settings import Limits
 from toolkit.worker.confinement import NOT_CONFINED, Ability, places
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -11,7 +11,7 @@ from toolkit import metrics
 from toolkit.compare import Run, compare, judge, measure
 from toolkit.compare.resampling import Groups, bootstrap_of_sums
 from toolkit.signature import Signature, TensorSpec
-from toolkit.target import Bound
+from toolkit.target.bounds import Bound
 
 SQNR = metrics.load("sqnr_db")
 

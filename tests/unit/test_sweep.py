@@ -170,10 +170,10 @@ def test_noise_is_told_in_decibels(noise, shown):
 
 def test_a_row_whose_file_keeps_another_scheme_is_called_what_it_is():
     """No noise, for nothing became int8."""
-    table = sweep_table.text([row("dynamic_wi8_afp32", keeps="float32"), row("float16", keeps="float16")]).splitlines()
+    lines = sweep_table.text([row("dynamic_wi8_afp32", keeps="float32"), row("float16", keeps="float16")]).splitlines()
 
-    assert "dynamic_wi8_afp32 (it is float32)" in table[1]
-    assert "it is" not in table[2]
+    assert "dynamic_wi8_afp32 (it is float32)" in lines[1]
+    assert "it is" not in lines[2]
     assert row("dynamic_wi8_afp32", keeps="float32").to_json()["keeps"] == "float32"
 
 

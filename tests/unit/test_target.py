@@ -19,7 +19,7 @@ from toolkit.errors import InvalidConfig, RequestError, UnknownName, WorkerLied
 from toolkit.launchers import local
 from toolkit.runtime import Run
 from toolkit.settings import Settings
-from toolkit.target import Bound
+from toolkit.target.bounds import Bound
 from toolkit.target.deciding import deciding, for_scheme, standing, switched_off
 
 SHIPPED = Path(__file__).resolve().parents[2] / "targets"

@@ -7,9 +7,8 @@ import pytest
 
 from toolkit.errors import RequestError, UnjudgeableRun, WorkerTimeout
 from toolkit.jobs import Engine, Job
-from toolkit.limits import Limits
 from toolkit.local_executor import LocalExecutor
-from toolkit.settings import Settings
+from toolkit.settings import Limits, Settings
 from toolkit.worker.labels import packed
 from toolkit.worker.shards import ShardWriter
 

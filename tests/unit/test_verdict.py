@@ -27,7 +27,7 @@ from toolkit.report.attempts import deciding_comparison, deciding_text
 from toolkit.runtime import Run
 from toolkit.signature import Signature, TensorSpec
 from toolkit.source import Original, Source
-from toolkit.target import Bound
+from toolkit.target.bounds import Bound
 from toolkit.tasks import asked
 from toolkit.verdict import (
     Attempted,

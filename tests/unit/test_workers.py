@@ -28,10 +28,9 @@ from toolkit.errors import (
 )
 from toolkit.inherited import by_engines
 from toolkit.jobs import Engine, Job
-from toolkit.limits import Limits
 from toolkit.local_executor import LocalExecutor
 from toolkit.runtime import Execution, Run, run_job, run_of
-from toolkit.settings import Settings
+from toolkit.settings import Limits, Settings
 from toolkit.worker.request import write_response
 from toolkit.worker.shards import ShardWriter, read_all
 from toolkit.workers import Worker, last_lines, read_response
@@ -416,7 +415,7 @@ sys.path.insert(0, {root!r})
 from pathlib import Path
 from toolkit.local_executor import LocalExecutor
 from toolkit.jobs import Engine
-from toolkit.limits import Limits
+from toolkit.settings import Limits
 from toolkit.runtime import Execution, run_job
 from toolkit.settings import Settings
 

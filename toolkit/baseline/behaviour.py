@@ -20,7 +20,7 @@ from toolkit.verdict import own_noise
 
 if TYPE_CHECKING:
     from toolkit.baseline.limits import Limits
-    from toolkit.target import Bound
+    from toolkit.target.bounds import Bound
 
 
 _OF_A_TASK = ("drop", "relative_drop")
@@ -85,15 +85,15 @@ def outputs(before: Baseline, now: Baseline, *, same: bool) -> Iterator[Row]:
         yield Row("outputs", None, None, None, "inconclusive", f"cannot be judged: {error.problem}")
         return
     retrained = before.source_sha256 != now.source_sha256 and bool(before.tasks)
-    for comparison in found.comparisons:
-        yield _of_outputs(comparison, retrained=retrained)
+    for compared in found.comparisons:
+        yield _of_outputs(compared, retrained=retrained)
     for name in silent:
         yield noticed(name, None, None, "its bound says nothing about what a baseline file keeps of it, or of its type")
 
 
 def _bounds(before: Baseline, measured: Measured) -> tuple[list[Bound], list[str]]:
     """Return the bounds that the last release had on its total, and the names of those that say nothing about the outputs that were kept."""
-    from toolkit.target import Bound
+    from toolkit.target.bounds import Bound
 
     found, silent = [], []
     for each in before.comparisons:
@@ -115,16 +115,16 @@ def _bounds(before: Baseline, measured: Measured) -> tuple[list[Bound], list[str
     return found, silent
 
 
-def _of_outputs(comparison: Comparison, *, retrained: bool) -> Row:
-    what = name_of({"stage": "outputs", **{key: getattr(comparison, key) for key in ("output", "metric", "unit")}})
-    value = comparison.value
-    parts = [f"{comparison.samples} samples", comparison.detail]
-    if comparison.interval is not None:
-        parts.append(f"interval [{comparison.interval[0]:.4f}, {comparison.interval[1]:.4f}]")
-    if comparison.samples_needed:
-        parts.append(f"about {comparison.samples_needed} would settle it")
-    if retrained and comparison.metric not in compare.NO_METRICS and not math.isnan(value):
+def _of_outputs(compared: Comparison, *, retrained: bool) -> Row:
+    what = name_of({"stage": "outputs", **{key: getattr(compared, key) for key in ("output", "metric", "unit")}})
+    value = compared.value
+    parts = [f"{compared.samples} samples", compared.detail]
+    if compared.interval is not None:
+        parts.append(f"interval [{compared.interval[0]:.4f}, {compared.interval[1]:.4f}]")
+    if compared.samples_needed:
+        parts.append(f"about {compared.samples_needed} would settle it")
+    if retrained and compared.metric not in compare.NO_METRICS and not math.isnan(value):
         return noticed(what, None, value, "the original is another, so its outputs are; the task metric judges them")
-    because = f"the last release stands for the original: {comparison.because}"
+    because = f"the last release stands for the original: {compared.because}"
     detail = "; ".join(filter(None, parts))
-    return Row(what, None, value, comparison.limit, comparison.status, because, comparison.better, detail)
+    return Row(what, None, value, compared.limit, compared.status, because, compared.better, detail)

@@ -139,10 +139,11 @@ def compare(
     """Compare two saved runs, output by output; with --bounds also judge them."""
     from toolkit import target
     from toolkit.rejudging import compare_runs
+    from toolkit.target.bounds import Stage
 
     if bounds is None and (stage != "total" or scheme is not None):
         raise RequestError("compare: --stage and --scheme choose among bounds; --bounds FILE with them would be right")
-    known = get_args(target.Stage)
+    known = get_args(Stage)
     if stage not in known:
         raise UnknownName("stage", stage, known)
     limits = () if bounds is None else target.read_bounds(bounds)

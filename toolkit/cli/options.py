@@ -15,11 +15,10 @@ from toolkit.errors import RequestError, UnknownName
 from toolkit.printable import Text
 
 if TYPE_CHECKING:
-    from toolkit.limits import Limits
     from toolkit.local_executor import LocalExecutor
     from toolkit.opening import Sets
     from toolkit.recipe import Asked
-    from toolkit.settings import Settings
+    from toolkit.settings import Limits, Settings
     from toolkit.source import Original
 
 Options = Mapping[str, tuple[Any, Any]]  # by parameter: its annotation and its default
@@ -143,7 +142,7 @@ class Common:
         return Settings(offline=self._offline or default_offline(), pythons=pythons, limits=self._limits(), say=say)
 
     def _limits(self) -> Limits:
-        from toolkit.limits import Limits
+        from toolkit.settings import Limits
 
         if not (self._timeout_s > 0 and self._memory_gb > 0):
             raise RequestError(f"--timeout {self._timeout_s:g} and --memory {self._memory_gb:g}: both must be above 0")

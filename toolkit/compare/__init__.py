@@ -17,7 +17,7 @@ from toolkit.compare.measuring import Broken, Measured, Measurement, Seen, measu
 from toolkit.compare.runs import Block, Run, count_samples
 
 if TYPE_CHECKING:
-    from toolkit.target import Bound
+    from toolkit.target.bounds import Bound
 
 __all__ = [
     "NO_METRICS",

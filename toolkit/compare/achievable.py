@@ -11,7 +11,7 @@ from toolkit.metrics import Behind
 
 if TYPE_CHECKING:
     from toolkit.compare.measured import Measurement
-    from toolkit.target import Bound
+    from toolkit.target.bounds import Bound
 
 UNIT = "achievable"
 

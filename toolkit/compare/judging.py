@@ -20,7 +20,7 @@ from toolkit.errors import UnjudgeableRun
 from toolkit.metrics import Pooled
 
 if TYPE_CHECKING:
-    from toolkit.target import Bound
+    from toolkit.target.bounds import Bound
 
 Extent = Literal["all", "first", "until certain"]
 _FEWEST = 2  # samples that an interval can be made of

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from toolkit.compare.measured import Measured, Measurement
 
 if TYPE_CHECKING:
-    from toolkit.target import Bound
+    from toolkit.target.bounds import Bound
 
 UNIT = "noise"
 NUDGED, KERNELS = (

@@ -61,11 +61,13 @@ def _on_arm(environment: str, cpu: str, settings: Settings) -> Launch:
     overlay = processors.make_overlay(cpu, system.root, settings)
     engine = read_requirements(environment).engine.found_in(versions)
     command = [system.emulator.path, "-cpu", cpu, "-U", _LOADER, "-L", overlay, overlay / "usr/bin/python3.11"]
-    packages = identify(versions, "3.11", "linux-aarch64")
+    distributions = identify(versions, "3.11", "linux-aarch64")
     return Launch(
         command=tuple(map(str, command)),
         variables={**VARIABLES, "PYTHONPATH": str(site)},
-        identity=_identity(engine, packages, system.identity, system.emulator.version_line, processors.identity(cpu)),
+        identity=_identity(
+            engine, distributions, system.identity, system.emulator.version_line, processors.identity(cpu)
+        ),
         about=_about(engine, "aarch64", system.emulator, cpu),
         needs=tuple(map(str, (system.emulator.path, overlay, system.root, site))),
     )

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from toolkit import printable, registry
 from toolkit.printable import Text
-from toolkit.target import Stage
+from toolkit.target.bounds import Stage
 from toolkit.target.deciding import ALL, Hidden, Standing, standing
 
 if TYPE_CHECKING:
-    from toolkit.target import Bound, Target, Value
+    from toolkit.target import Target, Value
+    from toolkit.target.bounds import Bound
 
 _WIDEST = 48  # characters of a column; what is longer moves what stands behind it
 _WRAPPED = 120

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.runtimes import Loaded
+from toolkit.worker.loaded import Loaded
 
 FORMATS = ("fake",)
 

@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from toolkit.runtimes import Extremes, Loaded, Tapped
+from toolkit.worker.loaded import Extremes, Loaded, Tapped
 from toolkit.worker.tflite import interpreter as tflite
 from toolkit.worker.tflite import taps
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from toolkit.errors import InvalidSource
-from toolkit.runtimes import Loaded, Tapped
+from toolkit.worker.loaded import Loaded, Tapped
 from toolkit.worker.onnx.file import grids, outside_of, signature
 from toolkit.worker.onnx.graph import DEQUANTIZE, QUANTIZE, read
 from toolkit.worker.onnx.session import CPU, session, spec, with_outputs

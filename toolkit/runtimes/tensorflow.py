@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.runtimes import Loaded
 from toolkit.worker.devices import use
+from toolkit.worker.loaded import Loaded
 
 FORMATS = ("saved_model",)
 

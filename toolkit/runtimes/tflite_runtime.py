@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from toolkit.runtimes import Loaded
+from toolkit.worker.loaded import Loaded
 from toolkit.worker.tflite import interpreter as tflite
 
 FORMATS = ("tflite",)

@@ -15,16 +15,15 @@ from typing import Any, NamedTuple
 from toolkit import config, environments, output_kinds, registry
 from toolkit.config import Location, Problem, dotted
 from toolkit.errors import InvalidConfig, RequestError, UnknownName, suggestion
+from toolkit.target.bounds import ACHIEVABLE, Bound, BoundsFile, Origin
 from toolkit.target.deciding import contradictions, deciding, for_scheme
 from toolkit.target.layers import Layer, Merged, layers, merge
-from toolkit.target.profile import ACHIEVABLE, Bound, BoundsFile, Budget, Conversion, Origin, Runtime, Stage, Target
+from toolkit.target.profile import Budget, Conversion, Runtime, Target
 
 __all__ = [
-    "Bound",
     "Budget",
     "Conversion",
     "Runtime",
-    "Stage",
     "Target",
     "Value",
     "check",

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from toolkit.target.profile import ACHIEVABLE, Bound
+from toolkit.target.bounds import ACHIEVABLE, Bound
 
 ALL = "*"
 

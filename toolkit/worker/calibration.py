@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from toolkit.errors import InvalidSamples, WorkerRefused
-from toolkit.runtimes import Extremes
 from toolkit.worker import table_index
+from toolkit.worker.loaded import Extremes
 from toolkit.worker.shards import read_index, read_samples, sequence_length
 from toolkit.worker.statistics import COLUMNS, Histograms, RowFile, Statistics
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from toolkit.errors import UnknownName
-from toolkit.runtimes import Call, Loaded
+from toolkit.worker.loaded import Call, Loaded
 from toolkit.worker.table_index import read_in
 
 Fit = Callable[[dict[int, np.ndarray]], None]

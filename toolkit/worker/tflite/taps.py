@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from toolkit.errors import InvalidSource, UnknownName
-from toolkit.runtimes import Extremes, Tapped
+from toolkit.worker.loaded import Extremes, Tapped
 from toolkit.worker.table_index import read_in
 from toolkit.worker.tflite.file import dtype_of, operator_name, schema_module
 from toolkit.worker.tflite.interpreter import Fit, fitting, resolvers
