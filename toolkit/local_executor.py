@@ -305,6 +305,7 @@ class LocalExecutor:
         job, claim = running.job, running.claim
         try:
             result, seconds, files = read_response(job.title, self._limits(job), claim.folder, event)
+            self._require_unchanged(job)
             about = {
                 **self.launch(job.engine).about,
                 "title": job.title,
@@ -358,16 +359,28 @@ class LocalExecutor:
 
     def _key(self, job: Job) -> str:
         if job not in self._keys:
-            digests = {}
-            for name, source in job.inputs.items():
-                if isinstance(source, Path):
-                    _require_utf8(source.absolute())
-                    digests[name] = path_digest(source)
-                else:
-                    earlier, part = (source.job, source.name) if isinstance(source, Output) else (source, "")
-                    digests[name] = f"{self._graph.entries[earlier].digest}/{part}"
-            self._keys[job] = key(job, self.launch(job.engine).identity, digests)
+            self._keys[job] = self._key_now(job)
         return self._keys[job]
+
+    def _key_now(self, job: Job) -> str:
+        """Return the key by what its inputs hold at this moment."""
+        digests = {}
+        for name, source in job.inputs.items():
+            if isinstance(source, Path):
+                _require_utf8(source.absolute())
+                digests[name] = path_digest(source)
+            else:
+                earlier, part = (source.job, source.name) if isinstance(source, Output) else (source, "")
+                digests[name] = f"{self._graph.entries[earlier].digest}/{part}"
+        return key(job, self.launch(job.engine).identity, digests)
+
+    def _require_unchanged(self, job: Job) -> None:
+        """Raise RequestError where an input of a job is not what its key says any more: its answer may be that of another file."""
+        if self._key_now(job) == self._keys[job]:
+            return
+        given = ", ".join(str(source) for source in job.inputs.values() if isinstance(source, Path))
+        problem = f"{job.title}: a file that it reads changed meanwhile ({given}); nothing of it was kept"
+        raise RequestError(problem, "run the command again when nothing writes there")
 
     def _path(self, source: Path | Job | Output) -> Path:
         if isinstance(source, Path):

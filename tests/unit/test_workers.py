@@ -19,6 +19,7 @@ from safetensors.numpy import save_file
 
 from toolkit.errors import (
     EnvironmentUnavailable,
+    RequestError,
     WorkerCrashed,
     WorkerLied,
     WorkerOutOfMemory,
@@ -173,6 +174,31 @@ def test_a_job_is_run_again_when_its_input_changes(settings, job, tmp_path):
         writer.add({"x": np.full((1, 2), 9, np.float32)})
 
     assert ran(settings, job("answer")).count == 1
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_an_input_that_changes_while_it_is_read_gives_no_answer(settings, job, tmp_path, gone):
+    """What was read may be the new file: an answer kept for the old one would be believed by every later command."""
+    asked = job("answer")
+    model = tmp_path / "model.fake"
+    before = model.read_text()
+    other = json.dumps({"signature": {**SIGNATURE, "outputs": SIGNATURE["outputs"][:1]}})
+
+    def change(_job: Job, what: str, _progress: object) -> None:
+        if what == "started":
+            model.unlink() if gone else model.write_text(other)
+
+    with (
+        LocalExecutor(settings, change) as executor,
+        pytest.raises(
+            (RequestError, WorkerRefused),
+            match=r"fake on model.fake: .*changed|model\.fake: cannot be read|No such file",
+        ),
+    ):
+        executor.run(asked)
+
+    model.write_text(before)
+    assert read_all(ran(settings, job("answer")).outputs, "z").shape == (5, 1, 2)
 
 
 @pytest.mark.parametrize("where", ["out/outputs/00000.safetensors", "manifest.json", "out/call_ms.npy"])
