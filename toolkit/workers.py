@@ -32,7 +32,7 @@ from toolkit.errors import (
     WorkerWroteTooMuch,
     revive,
 )
-from toolkit.files.foreign import parse_json
+from toolkit.files.foreign import open_plain, parse_json, require_plain
 from toolkit.inherited import by_everybody
 from toolkit.printable import Text
 from toolkit.settings import Limits
@@ -242,11 +242,13 @@ def read_response(
         with safe_open(folder / "response", framework="np") as file:
             said = file.metadata()
         request, status, seconds = said["request"], said["status"], float(said["seconds"])
+        require_plain(folder / "request")  # where the job may have put anything
+        asked = sha256(folder / "request")
         result = parse_json(said["result"], "result", finite=False)
         files = parse_json(said["files"], "files")
     except (SafetensorError, OSError, ValueError, KeyError, TypeError, DamagedFile) as error:
         raise WorkerLied(f"{who}: its response cannot be read ({error})", words) from error
-    if request != sha256(folder / "request"):
+    if request != asked:
         raise WorkerLied(f"{who}: its response answers another request", words)
     if not (isinstance(result, dict) and isinstance(files, dict)):
         kinds = f"{type(result).__name__} and {type(files).__name__}"
@@ -307,27 +309,34 @@ def _advised(advice: str, words: Text | None) -> Text:
 def _checked_files(who: str, out: Path, said: Mapping[str, Any]) -> Files:
     try:
         found = _found_files(who, out)
-    except (OSError, RecursionError) as error:  # folders in folders, a thousand deep
+    except OSError as error:  # folders in folders, deeper than a path can say; one that nobody may list
         raise WorkerLied(f"{who}: what it wrote cannot be looked through ({error})") from error
     if set(found) != set(said):
         missing, unexpected = sorted(set(said) - set(found)), sorted(set(found) - set(said))
         raise WorkerLied(f"{who}: files do not match its response; missing {missing}, unexpected {unexpected}")
     for name, path in found.items():
-        if [path.stat().st_size, sha256(path)] != said[name]:
+        try:
+            held = [path.stat().st_size, sha256(path)]
+        except OSError as error:
+            raise WorkerLied(f"{who}: {name} cannot be read ({error})") from error
+        if held != said[name]:
             raise WorkerLied(f"{who}: {name} is not what its response says")
     return {name: (size, digest) for name, (size, digest) in said.items()}
 
 
 def _found_files(who: str, out: Path) -> dict[str, Path]:
-    found = {}
-    for path in out.rglob("*"):
-        name = path.relative_to(out).as_posix()
-        if path.is_symlink() or not (
-            path.is_file() or path.is_dir()
-        ):  # its content may be another each time it is read
-            raise WorkerLied(f"{who}: {name} is neither a file nor a folder")
-        if path.is_file():
-            found[name] = path
+    """Return the files of `out` by their names in it; OSError for a folder that cannot be listed, which a glob would pass over."""
+    found, waiting = dict[str, Path](), [str(out)]
+    while waiting:
+        with os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                name = Path(entry.path).relative_to(out).as_posix()
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(entry.path)
+                elif entry.is_file(follow_symlinks=False):
+                    found[name] = Path(entry.path)
+                else:  # the content of a link may be another each time it is read
+                    raise WorkerLied(f"{who}: {name} is neither a file nor a folder")
     return found
 
 
@@ -365,8 +374,8 @@ def _without_tracebacks(lines: Iterable[str]) -> list[str]:
 def _tail(log: Path) -> str:
     """Return the last bytes of a log as text, nothing where there is no log."""
     try:
-        with open(log, "rb") as file:
-            file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
-            return file.read().decode(errors="replace")
-    except OSError:
+        with open_plain(log) as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL_BYTES))
+            return file.read(_TAIL_BYTES).decode(errors="replace")
+    except (OSError, DamagedFile):
         return ""

@@ -8,13 +8,16 @@ test_confinement.py.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import fcntl
 import json
 import os
 import resource
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 from collections.abc import Callable
@@ -24,6 +27,8 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 LIBC.syscall.restype = ctypes.c_long
 ATTEMPTS: dict[str, Callable[[dict], object]] = {}
 PTRACE_ATTACH, PTRACE_DETACH = 16, 17
+FS_IOC_GETFLAGS, FS_IOC_SETFLAGS, FS_IOC_RESVSP, FS_NODUMP_FL = 0x80086601, 0x40086602, 0x40305828, 0x40  # linux/fs.h
+F_SETSIG = 10  # asm-generic/fcntl.h
 NUMBERS = {
     "x86_64": {"keyctl": 250, "shmget": 29, "process_vm_readv": 310},
     "aarch64": {"keyctl": 219, "shmget": 194, "process_vm_readv": 270},
@@ -159,6 +164,31 @@ def marks_a_file(places: dict) -> None:
 
 
 @attempt
+def reads_what_is_noted_beside_a_file(places: dict) -> None:
+    os.getxattr(places["secret"], "user.noted")
+
+
+@attempt
+def changes_the_flags_of_its_input(places: dict) -> None:
+    with open(places["input"], "rb") as file:
+        flags = fcntl.ioctl(file, FS_IOC_GETFLAGS, bytes(8))
+        fcntl.ioctl(file, FS_IOC_SETFLAGS, struct.pack("l", struct.unpack("l", flags)[0] | FS_NODUMP_FL))
+
+
+@attempt
+def takes_the_disk_without_writing(places: dict) -> None:
+    with open(Path(os.environ["TMPDIR"]) / "taken", "wb") as file:
+        if LIBC.fallocate(file.fileno(), 0, ctypes.c_long(0), ctypes.c_long(1 << 20)) != 0:
+            raise OSError(ctypes.get_errno(), "fallocate")
+
+
+@attempt
+def takes_the_disk_by_a_command(places: dict) -> None:
+    with open(Path(os.environ["TMPDIR"]) / "reserved", "wb") as file:
+        fcntl.ioctl(file, FS_IOC_RESVSP, struct.pack("hxxxxxxqqiI16x", 0, 0, 1 << 20, 0, 0))
+
+
+@attempt
 def connects_by_tcp(places: dict) -> None:
     socket.create_connection(("127.0.0.1", places["tcp"]), 5).close()
 
@@ -192,6 +222,19 @@ def connects_to_a_socket_with_a_path(places: dict) -> None:
 
 
 @attempt
+def sends_to_a_socket_with_a_path_by_one_of_a_pair(places: dict) -> None:
+    with contextlib.ExitStack() as stack:
+        sender, _ = map(stack.enter_context, socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM))
+        sender.sendto(b"taken", places["datagrams"])
+
+
+@attempt
+def sends_by_a_pair_of_another_type(places: dict) -> None:
+    for one in socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET):
+        one.close()
+
+
+@attempt
 def asks_for_the_machines_interfaces(places: dict) -> None:
     socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0).close()
 
@@ -199,6 +242,15 @@ def asks_for_the_machines_interfaces(places: dict) -> None:
 @attempt
 def signals_another_process(places: dict) -> None:
     os.kill(places["victim"], signal.SIGWINCH)
+
+
+@attempt
+def has_another_process_signalled_by_a_pipe(places: dict) -> None:
+    reading, writing = os.pipe()
+    fcntl.fcntl(reading, fcntl.F_SETOWN, places["victim"])
+    fcntl.fcntl(reading, F_SETSIG, signal.SIGWINCH)
+    fcntl.fcntl(reading, fcntl.F_SETFL, os.O_ASYNC)
+    os.write(writing, b"now")
 
 
 @attempt
@@ -232,6 +284,11 @@ def limits_another_process(places: dict) -> None:
 @attempt
 def slows_another_process_down(places: dict) -> None:
     os.setpriority(os.PRIO_PROCESS, places["victim"], 1)
+
+
+@attempt
+def sets_another_process_aside(places: dict) -> None:
+    os.sched_setscheduler(places["victim"], os.SCHED_BATCH, os.sched_param(0))
 
 
 @attempt

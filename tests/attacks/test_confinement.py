@@ -44,6 +44,9 @@ ELSEWHERE = {
     "opens_a_ring_of_calls",
     "takes_another_process_over",
     "makes_itself_root_of_a_namespace",
+    "changes_the_flags_of_its_input",  # file systems that have not these three
+    "reads_what_is_noted_beside_a_file",
+    "takes_the_disk_by_a_command",
 }
 # What the worker itself needs, for it is confined with its job: all of it ends with the job.
 IN_AN_EMULATOR = {"becomes_two", "starts_a_program", "signals_its_parent", "keeps_memory_that_no_limit_counts"}
@@ -70,6 +73,8 @@ def places(tmp_path, victim) -> Iterator[dict]:
     (outside / "named").mkdir()
     for name in ("secret", "sibling", "doomed/deep/file", "movable", "cut", "cut_by_opening", "modes", "named/input"):
         (outside / name).write_text("theirs")
+    with contextlib.suppress(OSError):  # a file system without such notes
+        os.setxattr(outside / "secret", "user.noted", b"https://theirs")
     unique = f"edge-toolkit-{uuid.uuid4().hex}"
     memory, temporary = Path("/dev/shm") / unique, Path("/tmp") / unique  # noqa: S108 (what a job may not write to)
     with (
@@ -77,11 +82,13 @@ def places(tmp_path, victim) -> Iterator[dict]:
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
         socket.socket(socket.AF_UNIX) as abstract,
         socket.socket(socket.AF_UNIX) as path,
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as datagrams,
         socket.socket(socket.AF_INET6) as tcp6,
     ):
         udp.bind(("127.0.0.1", 0))
         abstract.bind("\0" + unique)
         path.bind(str(outside / "socket"))
+        datagrams.bind(str(outside / "datagrams"))
         for one in (abstract, path):
             one.listen()
         if socket.has_ipv6:
@@ -90,7 +97,17 @@ def places(tmp_path, victim) -> Iterator[dict]:
         yield {
             **{
                 name: str(outside / name)
-                for name in ("secret", "sibling", "doomed", "movable", "cut", "cut_by_opening", "modes", "socket")
+                for name in (
+                    "secret",
+                    "sibling",
+                    "doomed",
+                    "movable",
+                    "cut",
+                    "cut_by_opening",
+                    "modes",
+                    "socket",
+                    "datagrams",
+                )
             },
             "input": str(outside / "named" / "input"),
             "temporary": str(temporary),
@@ -307,6 +324,22 @@ def test_what_a_job_started_ends_with_it(settings, job, tmp_path, seconds, ends)
 
     assert left == []
     assert (outcome.error is not None) == (ends != "return 1.0")
+
+
+def test_a_job_has_nothing_open_of_its_workers(settings, job, tmp_path):
+    """Pipes to the host, or the list of what the worker waits for, which a job could add to."""
+    body = """def is_open(number):
+    try:
+        os.fstat(number)
+    except OSError:
+        return False
+    return True
+return float(sum(map(is_open, range(3, 1024))))"""
+
+    with LocalExecutor(settings) as executor:
+        (entry,) = executor.run(job(code(tmp_path, body), user_code=False))
+
+    assert entry.result["score"] == 0.0
 
 
 HOST = """

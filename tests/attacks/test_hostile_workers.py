@@ -19,7 +19,7 @@ from toolkit.jobs import Engine, Job
 from toolkit.launchers import Launch, local
 from toolkit.local_executor import LocalExecutor
 from toolkit.settings import Limits, Settings
-from toolkit.worker.request import sha256, write_request, write_response
+from toolkit.worker.request import read_progress, sha256, write_request, write_response
 from toolkit.worker.shards import ShardWriter, read_index
 from toolkit.workers import read_response
 
@@ -186,6 +186,66 @@ def test_a_response_that_is_a_pipe_is_none(folder):
 
     with pytest.raises(WorkerCrashed, match="without a response"):
         read(folder)
+
+
+def without_a_request(folder):
+    (folder / "request").unlink()
+
+
+def with_a_folder_as_request(folder):
+    without_a_request(folder)
+    (folder / "request").mkdir()
+
+
+def with_a_pipe_as_request(folder):
+    without_a_request(folder)
+    os.mkfifo(folder / "request")
+
+
+def without_out(folder):
+    (folder / "out" / "file").unlink()
+    (folder / "out").rmdir()
+
+
+def with_a_pipe_as_log(folder):
+    os.mkfifo(folder / "log")
+    (folder / "response").write_bytes(b"")
+
+
+@pytest.mark.parametrize(
+    "change", [without_a_request, with_a_folder_as_request, with_a_pipe_as_request, without_out, with_a_pipe_as_log]
+)
+def test_what_a_job_did_to_its_own_folder_makes_it_a_lie(folder, change):
+    """It may write there whatever it likes; the host neither waits for a pipe nor falls over what is gone."""
+    change(folder)
+
+    with pytest.raises(WorkerLied):
+        read(folder)
+
+
+@pytest.mark.parametrize("content", [b"1 2", b"%20d %20d\n" % (1, 2)])
+def test_progress_is_read_as_it_is_told(tmp_path, content):
+    """Two numbers, however they are set."""
+    (tmp_path / "progress").write_bytes(content)
+
+    assert read_progress(tmp_path) == (1, 2)
+
+
+def test_progress_without_end_takes_no_memory_of_the_host(tmp_path):
+    """A file of a terabyte costs its writer nothing: none of its blocks is there."""
+    with open(tmp_path / "progress", "wb") as file:
+        file.write(b"1 2 ")
+        file.truncate(10**12)
+
+    assert read_progress(tmp_path) is None
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("/dev/zero")])
+def test_progress_that_is_no_file_is_none(tmp_path, make):
+    """Nobody waits for a pipe's writer, nor reads a device."""
+    make(tmp_path / "progress")
+
+    assert read_progress(tmp_path) is None
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from toolkit.worker.confinement import FILTERED, Ability, landlock, places, secc
 from toolkit.worker.confinement.seccomp import Filter, Kind
 
 MODEL, USER, NETWORK, EMULATED = Kind(), Kind(user_code=True), Kind(user_code=True, network=True), Kind(emulated=True)
+GPU = Kind(gpu=True)
 ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 ALLOWED, KILLED, OWN = 0, "killed", 4242
 HEADERS = {
@@ -82,6 +83,28 @@ def answer(found: Filter, machine: str, call: str | int, *arguments: int, archit
         (MODEL, "prctl", (15,), ALLOWED),
         (EMULATED, "prctl", (1,), ALLOWED),
         (MODEL, "io_uring_setup", (), errno.ENOSYS),
+        (MODEL, "socketpair", (1, 0x80801), ALLOWED),  # SOCK_STREAM with flags
+        (MODEL, "socketpair", (1, 0x80802), errno.EACCES),
+        (MODEL, "socketpair", (1, 5), errno.EACCES),
+        (MODEL, "socketpair", (30, 1), errno.EACCES),
+        (EMULATED, "socketpair", (1, 2), errno.EACCES),
+        (USER, "socketpair", (1, 2), ALLOWED),
+        (NETWORK, "socketpair", (30, 2), errno.EACCES),
+        (MODEL, "ioctl", (5, 0x5401), ALLOWED),
+        (MODEL, "ioctl", (5, 0x5413), ALLOWED),
+        (MODEL, "ioctl", (5, 0xC0104600), errno.ENOTTY),
+        (MODEL, "ioctl", (5, 0x40086602), errno.ENOTTY),
+        (GPU, "ioctl", (5, 0xC0104600), ALLOWED),
+        *((kind, "ioctl", (5, 0x40086602), errno.ENOTTY) for kind in (USER, GPU, EMULATED)),
+        *((kind, "ioctl", (5, 0x541C), errno.ENOTTY) for kind in (USER, GPU, EMULATED)),
+        (USER, "fcntl", (5, 8), errno.EPERM),
+        (MODEL, "fcntl", (5, 10), errno.EPERM),
+        (MODEL, "fcntl", (5, 1030), ALLOWED),
+        (USER, "fallocate", (), errno.EOPNOTSUPP),
+        (USER, "getxattr", (), errno.EOPNOTSUPP),
+        (MODEL, "sched_setscheduler", (1,), errno.EPERM),
+        (MODEL, "sched_setscheduler", (0,), ALLOWED),
+        (USER, "clone", (FORK | 0x8000,), errno.EPERM),
         (USER, "ptrace", (), errno.EPERM),
         (USER, "mount", (), errno.EPERM),
         (USER, "file_setattr", (), errno.EPERM),
@@ -114,7 +137,7 @@ def test_calls_of_another_set_of_numbers_are_refused():
     assert answer(found, "x86_64", 0x40000000 + 41) == errno.EPERM
 
 
-@pytest.mark.parametrize("kind", [MODEL, USER, NETWORK, EMULATED])
+@pytest.mark.parametrize("kind", [MODEL, USER, NETWORK, EMULATED, GPU])
 @pytest.mark.parametrize("machine", ARCHITECTURES)
 @pytest.mark.parametrize("version", [0, 1, 7])
 def test_a_filter_is_one_that_the_kernel_takes(kind, machine, version):

@@ -207,7 +207,8 @@ class _Loop:
         self._woken, wake = os.pipe()
         for descriptor in (self._woken, wake):
             os.set_blocking(descriptor, False)
-        self._private = (commands, events, self._woken, wake)
+        self._selector = selectors.EpollSelector()
+        self._private = (commands, events, self._woken, wake, self._selector.fileno())
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(wake)
 
@@ -216,11 +217,10 @@ class _Loop:
             os.write(self._events, json.dumps(event).encode() + b"\n")
 
     def run(self) -> None:
-        selector = selectors.DefaultSelector()
-        selector.register(self._commands, selectors.EVENT_READ)
-        selector.register(self._woken, selectors.EVENT_READ)
+        self._selector.register(self._commands, selectors.EVENT_READ)
+        self._selector.register(self._woken, selectors.EVENT_READ)
         while True:
-            for key, _ in selector.select(_LOOK_EVERY_S if self._children else None):
+            for key, _ in self._selector.select(_LOOK_EVERY_S if self._children else None):
                 if key.fd == self._woken:
                     with contextlib.suppress(BlockingIOError):
                         os.read(self._woken, 4096)

@@ -19,8 +19,12 @@ import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import save
 
+from toolkit.errors import DamagedFile
+from toolkit.files.foreign import open_plain
+
 _NOTHING = np.zeros(0, np.uint8)  # safetensors wants at least one tensor to be read back by every version
 _PROGRESS = "%20d %20d\n"
+_PROGRESS_BYTES = 42
 
 
 class Request:
@@ -48,11 +52,12 @@ class Request:
 
 
 def read_progress(folder: Path) -> tuple[int, int] | None:
-    """Return (done, total) as the job in `folder` last told, or None."""
+    """Return (done, total) as the job in `folder` last told; None where it told nothing, or left something else there."""
     try:
-        done, total = (folder / "progress").read_text().split()
+        with open_plain(folder / "progress") as file:
+            done, total = file.read(_PROGRESS_BYTES).split()
         return int(done), int(total)
-    except (OSError, ValueError):
+    except (OSError, ValueError, DamagedFile):
         return None
 
 

@@ -50,10 +50,14 @@ _NUMBERS: dict[str, tuple[int | None, int | None]] = {
     "io_uring_enter": (426, 426), "io_uring_register": (427, 427), "open_tree": (428, 428), "move_mount": (429, 429), "fsopen": (430, 430),
     "fsconfig": (431, 431), "fsmount": (432, 432), "fspick": (433, 433), "clone3": (435, 435), "openat2": (437, 437), "pidfd_getfd": (438, 438),
     "process_madvise": (440, 440), "mount_setattr": (442, 442), "quotactl_fd": (443, 443), "memfd_secret": (447, 447), "process_mrelease": (448, 448),
+    "ioctl": (16, 29), "socketpair": (53, 199), "fcntl": (72, 25), "sched_setparam": (142, 118), "sched_setscheduler": (144, 119),
+    "getxattr": (191, 8), "lgetxattr": (192, 9), "fgetxattr": (193, 10), "listxattr": (194, 11), "llistxattr": (195, 12), "flistxattr": (196, 13),
+    "migrate_pages": (256, 238), "move_pages": (279, 239), "fallocate": (285, 47), "sched_setattr": (314, 274), "getxattrat": (464, 464),
+    "listxattrat": (465, 465),
     "fchmodat2": (452, 452), "setxattrat": (463, 463), "removexattrat": (466, 466), "open_tree_attr": (467, 467), "file_setattr": (469, 469),
 }  # fmt: skip
 
-_OTHER_PROCESSES = "ptrace process_vm_readv process_vm_writev kcmp pidfd_getfd process_madvise process_mrelease"
+_OTHER_PROCESSES = "ptrace process_vm_readv process_vm_writev kcmp pidfd_getfd process_madvise process_mrelease migrate_pages move_pages"
 _WATCHES = (
     "inotify_init inotify_init1 inotify_add_watch"  # which tells the names of files in folders that nobody may list
 )
@@ -73,10 +77,37 @@ _AROUND_CALLS = "io_uring_setup io_uring_enter io_uring_register"  # opens socke
 # Landlock does not know of these. Copying a file sets its mode and times, and gives up where that is refused: so nothing is done, and nothing said.
 _MODES = "chmod fchmod fchmodat fchmodat2 utime utimes futimesat utimensat"
 _OWNERS = "chown fchown lchown fchownat setxattr lsetxattr fsetxattr removexattr lremovexattr fremovexattr setxattrat removexattrat file_setattr"
+_NOTES = (  # what people and programs keep beside a file, such as where it was downloaded from; Landlock lets whoever has a path read it
+    "getxattr lgetxattr fgetxattr listxattr llistxattr flistxattr getxattrat listxattrat"
+)
+_SPACE = (
+    "fallocate"  # takes the disk without writing, so that no limit counts it; the C library writes zeros in its place
+)
+_SCHEDULING = "sched_setparam sched_setscheduler sched_setattr"  # of any process of the user's
+
+# Commands to files, asm-generic/ioctls.h: what libraries ask of a file that may be a terminal, and how Python has a file closed on exec.
+_FIOCLEX, _FIONCLEX, _FIONBIO, _FIONREAD, _TCGETS, _TCGETS2, _TIOCGWINSZ = (
+    0x5451, 0x5450, 0x5421, 0x541B, 0x5401, 0x802C542A, 0x5413,
+)  # fmt: skip
+_PLAIN_COMMANDS = (_FIOCLEX, _FIONCLEX, _FIONBIO, _FIONREAD, _TCGETS, _TCGETS2, _TIOCGWINSZ)
+# What a command can do to a file that may only be read (linux/fs.h, linux/falloc.h, linux/fsverity.h, linux/fscrypt.h), or beyond the process.
+_REACHING_COMMANDS = (
+    0x40086602, 0x40046602, 0x401C5820, 0x40087602,  # FS_IOC_SETFLAGS, its older form, FS_IOC_FSSETXATTR, FS_IOC_SETVERSION
+    0x40806685, 0x800C6613,  # FS_IOC_ENABLE_VERITY, FS_IOC_SET_ENCRYPTION_POLICY
+    0x40305828, 0x4030582A, 0x40305839,  # FS_IOC_RESVSP, FS_IOC_RESVSP64, FS_IOC_ZERO_RANGE: as fallocate
+    0x8901, 0x8902, 0x5412, 0x541C,  # FIOSETOWN, SIOCSPGRP: as F_SETOWN; TIOCSTI, TIOCLINUX: types into a terminal
+)  # fmt: skip
+_F_SETOWN, _F_SETSIG, _F_SETOWN_EX = (
+    8,
+    10,
+    15,
+)  # asm-generic/fcntl.h: which process gets which signal when a file is ready
 
 _CLONE_THREAD = 0x00010000
+_CLONE_PARENT = 0x00008000  # the new process is none of the job's, so none of its limits holds
 _CLONE_NEW = 0x7E020000  # all namespaces: a new one of users has every right in it
 _AF_UNIX, _AF_INET, _AF_INET6, _AF_NETLINK = 1, 2, 10, 16
+_SOCK_STREAM, _SOCK_TYPE = 1, 0xF
 _O_TRUNC, _O_ACCMODE = 0o1000, 0o3
 _PRIO_PROCESS, _IOPRIO_WHO_PROCESS = 0, 1
 
@@ -158,6 +189,10 @@ def _rules(kind: Kind, landlock: int) -> Iterable[tuple[str, Sequence[_Step]]]:
         [_refuse(errno.EPERM)],
     )
     yield _AROUND_CALLS, [_refuse(errno.ENOSYS)]  # as on a kernel without them
+    yield f"{_NOTES} {_SPACE}", [_refuse(errno.EOPNOTSUPP)]  # as on a file system without them
+    yield "ioctl", _commands(kind)
+    yield "fcntl", _none_of(1, (_F_SETOWN, _F_SETSIG, _F_SETOWN_EX))
+    yield _SCHEDULING, _one_of(0, (0, _OWN_PID))
     if not (
         kind.user_code or kind.gpu or kind.emulated
     ):  # of these the first has /dev/shm; drivers and QEMU may need them
@@ -173,6 +208,7 @@ def _rules(kind: Kind, landlock: int) -> Iterable[tuple[str, Sequence[_Step]]]:
         "socket",
         _one_of(0, _families(kind), errno.EACCES),
     )  # Landlock governs TCP alone; what has no socket reaches nobody
+    yield "socketpair", _pairs(kind)
     yield from _processes(may_start=kind.user_code or kind.emulated)
     if landlock < 3:  # versions that know nothing of files which are cut off
         yield "truncate", [_refuse(errno.EPERM)]
@@ -189,9 +225,25 @@ def _families(kind: Kind) -> list[int]:
     ]
 
 
+def _pairs(kind: Kind) -> list[_Step]:
+    """Allow a pair of sockets that stays connected to itself; one of datagrams sends to any socket that has a path, so it is a socket like others."""
+    known = [_load(0), _Step(_EQUAL, _AF_UNIX, 1, 0), _refuse(errno.EACCES)]
+    if _AF_UNIX in _families(kind):
+        return [*known, _Step(_RETURN, _ALLOW)]
+    stream = [_load(1), _Step(_AND, _SOCK_TYPE), _Step(_EQUAL, _SOCK_STREAM, 1, 0), _refuse(errno.EACCES)]
+    return [*known, *stream, _Step(_RETURN, _ALLOW)]
+
+
+def _commands(kind: Kind) -> list[_Step]:
+    """Allow a model's job the commands that libraries give to any file; drivers, emulators and user code all but those that reach further."""
+    if kind.user_code or kind.gpu or kind.emulated:
+        return _none_of(1, _REACHING_COMMANDS, errno.ENOTTY)
+    return _one_of(1, _PLAIN_COMMANDS, errno.ENOTTY)
+
+
 def _processes(*, may_start: bool) -> Iterable[tuple[str, Sequence[_Step]]]:
     """A model's job is one process, which can signal nobody else; so nothing of it can outlive it."""
-    new = [_load(0), _Step(_ANY_BIT, _CLONE_NEW, 0, 1), _refuse(errno.EPERM)]
+    new = [_load(0), _Step(_ANY_BIT, _CLONE_NEW | _CLONE_PARENT, 0, 1), _refuse(errno.EPERM)]
     if may_start:
         yield "clone", [*new, _Step(_RETURN, _ALLOW)]
     else:
@@ -215,9 +267,9 @@ def _one_of(argument: int, values: Sequence[int], error: int = errno.EPERM) -> l
     return [_load(argument), *tests, _refuse(error), _Step(_RETURN, _ALLOW)]
 
 
-def _none_of(argument: int, values: Sequence[int]) -> list[_Step]:
+def _none_of(argument: int, values: Sequence[int], error: int = errno.EPERM) -> list[_Step]:
     tests = [_Step(_EQUAL, value, len(values) - place) for place, value in enumerate(values)]
-    return [_load(argument), *tests, _Step(_RETURN, _ALLOW), _refuse(errno.EPERM)]
+    return [_load(argument), *tests, _Step(_RETURN, _ALLOW), _refuse(error)]
 
 
 def _cuts_what_it_reads(flags: int) -> list[_Step]:
