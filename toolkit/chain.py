@@ -1,149 +1,94 @@
-"""The jobs behind a verdict: what is converted, what is run where, and what all targets of one model share."""
+"""The stages behind a verdict: what runs one after the other for a target and an artifact, and how each of them is read."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from toolkit import launchers, registry, source
-from toolkit.conversion import Artifact, Conversions
-from toolkit.errors import WorkerLied
+from toolkit import launchers
+from toolkit.conversion import Artifact
+from toolkit.errors import EdgeToolkitError, Unconvertible, WorkerCrashed, WorkerLied, WorkerRefused
+from toolkit.executor import Executor
 from toolkit.job_graph import Goal
-from toolkit.jobs import Engine, Job, Output
-from toolkit.originals import DEFAULT_KEY
-from toolkit.output_kinds.declaring import Declared
-from toolkit.recipe import FLOAT, is_calibrated
-from toolkit.runtime import Called, Execution, Run, run_job
-from toolkit.source import TENSORFLOW, Source
+from toolkit.jobs import Engine, Job
+from toolkit.model import Model
+from toolkit.recipe import FLOAT
+from toolkit.runtime import Execution, Run, model_of, on_this_machine, run_of, signature_of_run
+from toolkit.signature import Signature
 from toolkit.store import Entry
-from toolkit.weights import ACCOUNTED, account_job, clipping_job
+from toolkit.verdict import StageRun
 
 if TYPE_CHECKING:
-    from toolkit.linting import Limits
     from toolkit.target import Target
 
-# The canonical form is the same graph in the same framework: what is wrong with it shows in each sample.
-_RECHECKED_SAMPLES = 64
-_NOISE_SAMPLES = 16
 # Multiply-accumulates, that reference kernels do in 1 to 2 s on one core of a desktop computer.
 _MOST_ON_REFERENCE = 1_000_000_000
 _FEWEST_ON_REFERENCE = 4
 _FIRST_BLOCK = 32  # samples of a stage that may end early; what looks at them takes far less than what runs them
 _STATE = "VAR_HANDLE"  # the operator of a state that one call leaves to the next
+_OF_ARTIFACT = ("quantization", "kernels", "device")  # the stages that run what ships
+_NO_OPERATOR = re.compile(r"[Dd]idn't find op for builtin opcode '(\w+)' version '(\d+)'")
+_UNRESOLVED = re.compile(r"unresolved custom op: (\w+)")
 
 
-@dataclass(slots=True)
-class Model:
-    """A source with its samples, and the jobs that its targets and schemes have in common: each is made once.
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A stage of a chain and the run that it stands for, which can be made longer or put on other kernels.
 
-    `histograms` is whether any estimator that will be asked for looks at them; `limits` are those by which a calibration set is looked at: `linted`
-    does so, None where there is no such set. `stops_early` is whether a device need not run what is left once its verdict is certain. `held` is which
-    signature of an artifact's file is run, where that has several. `task_metrics` are those that samples' labels are used for, canonical.
-    `said_kinds` are kinds of outputs, as the command line and the set say them.
+    `name` is as `toolkit.verdict` has it. `of_target` is whether it runs on the target's engine, whose version then has to be the profile's.
     """
 
-    source: Source
-    samples: Job
-    calibrates: bool
-    histograms: bool = False
-    limits: Limits | None = None
-    stops_early: bool = False
-    held: Called = field(default_factory=Called)
-    task_metrics: tuple[str, ...] = ()
-    said_kinds: Declared = field(default_factory=Declared)
-    _runs: dict[tuple[Any, ...], Job] = field(default_factory=dict)
-    _linted_ranges: dict[str, Job] = field(default_factory=dict)
-    linted: Job | None = field(init=False)
-    canonical: Job = field(init=False)
-    conversions: Conversions = field(init=False)
-    reference: Job = field(init=False)
-    on_cpu: Job | None = field(init=False)
-    rechecked: Job = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.canonical = source.canonical_job(self.source, self.verification)
-        calibration = self.samples.output("calibration") if self.calibrates else None
-        sizes = self.source.shapes if self.source.canonical is not None else None
-        self.conversions = Conversions(self.canonical.output("saved_model"), calibration, self.histograms, sizes)
-        self.linted = None
-        if self.calibrates and self.limits is not None:
-            from toolkit.linting import lint_job
-
-            self.linted = lint_job(self.samples, self.limits)
-        device = self.source.device
-        self.reference = source.reference_job(self.source, self.verification, device=device)
-        self.on_cpu = None
-        if device != "cpu":
-            self.on_cpu = source.reference_job(self.source, self.verification, device="cpu", first=_NOISE_SAMPLES)
-        self.rechecked = self._recheck()
+    name: str
+    job: Job
+    model: Model
+    target: Target
+    artifact: Artifact
+    of_target: bool = False
 
     @property
-    def verification(self) -> Output:
-        """The samples that judge."""
-        return self.samples.output("verification")
+    def execution(self) -> Execution:
+        """How its model is run."""
+        return Execution.of(self.job)
 
-    def lint_ranges(self, artifact_format: str) -> Job | None:
-        """Return what looks at the statistics of a format's activations; None where nothing is to be looked at."""
-        if self.linted is None or self.limits is None:
-            return None
-        if artifact_format not in self._linted_ranges:
-            from toolkit.linting import lint_ranges_job
+    def longer(self, count: int) -> Stage:
+        """Return the stage over the first `count` samples.
 
-            statistics = self.conversions.statistics(artifact_format).output("statistics")
-            self._linted_ranges[artifact_format] = lint_ranges_job(statistics, self.samples, self.limits)
-        return self._linted_ranges[artifact_format]
-
-    def _recheck(self) -> Job:
-        """Return the run of the canonical form in TensorFlow, over the first samples: it must still be the original."""
-        kernels = "gpu" if self.source.device == "gpu" else "default"
-        model, execution = self.canonical.output("saved_model"), Execution(TENSORFLOW, "tensorflow", kernels)
-        return run_job(model, self.verification, execution, signature=DEFAULT_KEY, first=_RECHECKED_SAMPLES)
-
-    def run(
-        self, model: Output | Path, execution: Execution, first: int | None = None, before: Job | None = None
-    ) -> Job:
-        """Return the run of a model over the samples that judge, all of them or the `first` so many, going on from the run `before`."""
-        of = model if isinstance(model, Path) else (model.job, model.name)
-        name = (of, execution.engine.name, execution.runtime, execution.kernels, execution.threads, first)
-        if name not in self._runs:
-            key = self.held if isinstance(model, Path) else None
-            self._runs[name] = run_job(model, self.verification, execution, signature=key, first=first, before=before)
-        return self._runs[name]
-
-    def account(self, model: Output | Path, artifact_format: str) -> Job | None:
-        """Return what accounts for the constants of an artifact; None for a format whose files are not looked into so."""
-        if artifact_format != ACCOUNTED:
-            return None
-        name = ("account", model if isinstance(model, Path) else (model.job, model.name))
-        if name not in self._runs:
-            floats = self.conversions.file(self.conversions.floats(artifact_format), artifact_format)
-            self._runs[name] = account_job(
-                model, floats, signature=self.held.signature if isinstance(model, Path) else None
-            )
-        return self._runs[name]
-
-    def clipping(self, model: Output | Path, artifact_format: str, scheme: str) -> Job | None:
-        """Return what holds an artifact's ranges against what the calibration set showed; None where there is none, or no range.
-
-        For a file that was there already the set is run for it, with histograms.
+        The device goes on from where it ended. All else begins at the first sample: where a run ended, a sequence need not have.
         """
-        known = scheme in registry.names("schemes")  # that of somebody's file may be one that nothing here makes
-        if artifact_format != ACCOUNTED or not self.calibrates or not known or not is_calibrated(scheme):
-            return None
-        name = ("clipping", model if isinstance(model, Path) else (model.job, model.name))
-        if name not in self._runs:
-            floats = self.conversions.file(self.conversions.floats(artifact_format), artifact_format)
-            gathered = self.conversions.statistics(artifact_format, histograms=isinstance(model, Path))
-            key = self.held.signature if isinstance(model, Path) else None
-            self._runs[name] = clipping_job(model, floats, gathered.output("statistics"), signature=key)
-        return self._runs[name]
+        before = self.job if self.name == "device" else None
+        return replace(self, job=self.model.run(model_of(self.job), self.execution, count, before))
 
-    def run_floats(self, artifact_format: str) -> Job:
-        """Return the run of a format's float artifact on this machine."""
-        floats = self.conversions.floats(artifact_format)
-        return self.run(self.conversions.file(floats, artifact_format), on_this_machine(artifact_format))
+    def on(self, kernels: str) -> Stage:
+        """Return the stage with its model on other kernels of the same engine, over all samples."""
+        return replace(self, job=self.model.run(model_of(self.job), replace(self.execution, kernels=kernels)))
+
+    def that_ran(self, executor: Executor) -> Stage:
+        """Return the stage, on builtin kernels where reference kernels failed: in every release they abort on some models that all others run.
+
+        Where they are the target's own, nothing stands in for them.
+        """
+        if self.of_target or self.job.options.get("kernels") != "reference":
+            return self
+        return self.on("builtin") if isinstance(self.error(executor), WorkerCrashed | WorkerRefused) else self
+
+    def error(self, executor: Executor) -> EdgeToolkitError | None:
+        """Return why its run failed, None where it did not; the job is run first where it has not been."""
+        (outcome,) = executor.outcomes([self.job])
+        return outcome.error
+
+    def read(self, executor: Executor) -> StageRun:
+        """Return its finished run, and by what its numbers are read; raise the job's error, said of the target.
+
+        WorkerLied where an engine of another version than the profile's ran for the target.
+        """
+        run = run_of(entry_of(self.job, self.target, self.artifact, executor))
+        if self.of_target:
+            require_version(run, self.target)
+        signature = self.artifact.signature if self.name in _OF_ARTIFACT else run.signature
+        return StageRun(self.name, run, Signature.from_json(signature_of_run(signature, run.signature)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,20 +99,20 @@ class Own:
     artifact: Artifact
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Chain:
-    """One target and one artifact: the jobs of every stage; `made` is what converted it, None for a file that was already there.
+    """One target and one artifact: its stages in their order; `made` is what converted it, None for a file that was already there.
 
     `candidates` (JSON) are the variants among which it was chosen; what `linted` jobs find is said in the verdict. `account` holds each of the
     artifact's constants against the float conversion's, None for a format where nothing does; `clipping` its ranges against what calibration
-    showed. `own` is what the toolkit makes by the same scheme, where the artifact is somebody's; `findings` were noticed while it was planned.
+    showed. `own` is what the toolkit makes by the same scheme, where the artifact is somebody's; `findings` were noticed while it ran.
     """
 
     model: Model
     target: Target
     artifact: Artifact
     made: Job | None
-    links: list[tuple[str, Job]]
+    stages: tuple[Stage, ...]
     candidates: tuple[Mapping[str, Any], ...] = ()
     linted: tuple[Job, ...] = ()
     account: Job | None = None
@@ -175,25 +120,35 @@ class Chain:
     own: Own | None = None
     findings: tuple[Mapping[str, Any], ...] = ()
 
+    def stage(self, name: str) -> Stage | None:
+        """Return the stage of that name, None where the chain does without it."""
+        return next((stage for stage in self.stages if stage.name == name), None)
+
+    def with_stage(self, stage: Stage) -> Chain:
+        """Return the chain with a stage in place of the one of its name."""
+        return replace(self, stages=tuple(stage if one.name == stage.name else one for one in self.stages))
+
     @property
     def goal(self) -> Goal:
         """The runs that a verdict cannot do without, and all jobs of this chain, which are of no use without one.
 
         Where reference kernels cannot run the artifact others do, but not where they take too long.
         """
-        vital = [job for stage, job in self.links if stage != "quantization"]
-        slow = [job for stage, job in self.links if stage == "quantization"]
-        return Goal(
-            [*vital, self.model.reference, *([self.model.on_cpu] if self.model.on_cpu else [])], self.jobs, slow
-        )
+        optional = [stage for stage in self.stages if stage.name == "quantization" and not stage.of_target]
+        vital = [stage.job for stage in self.stages if stage not in optional]
+        return Goal([*vital, *self._references], self.jobs, [stage.job for stage in optional])
 
     @property
     def jobs(self) -> list[Job]:
         """All jobs that the verdict needs, those first that others wait for longest."""
-        late = [job for stage, job in self.links if stage == "source"]
-        references = [self.model.reference, *([self.model.on_cpu] if self.model.on_cpu else [])]
+        early = [stage.job for stage in self.stages if stage.name != "source"]
+        late = [stage.job for stage in self.stages if stage.name == "source"]
         accounts = [job for job in (self.account, self.clipping) if job is not None]
-        return [*(job for _, job in self.links if job not in late), *references, *accounts, *late]
+        return [*early, *self._references, *accounts, *late]
+
+    @property
+    def _references(self) -> list[Job]:
+        return [self.model.reference, *([self.model.on_cpu] if self.model.on_cpu else [])]
 
 
 def engine_of(target: Target) -> Engine:
@@ -223,12 +178,6 @@ def require_version(run: Run, target: Target) -> None:
         )
 
 
-def on_this_machine(artifact_format: str) -> Execution:
-    """Return how this machine runs a format by itself, whatever the target."""
-    runtime = registry.load("converters", artifact_format).HOST_RUNTIME
-    return Execution(Engine(runtime), runtime)
-
-
 def without_artifact(model: Model, artifact_format: str) -> list[Job]:
     """Return the jobs that a verdict needs whatever the scheme, those first that others wait for longest."""
     return [
@@ -245,39 +194,49 @@ def plan(model: Model, target: Target, artifact: Artifact, made: Job | None, flo
     A stage that would run what the stage before it ran (the float scheme, or a target that is this machine) is left out. A float artifact that was
     already there is somebody's conversion, and is judged as one.
     """
-    here = on_this_machine(target.format)
+    here, on_target = on_this_machine(target.format), execution_of(target)
     shipped = artifact.path if made is None else model.conversions.file(made, target.format)
-    links = [("source", model.rechecked)]
+    stage = partial(Stage, model=model, target=target, artifact=artifact)
+    stages = [stage("source", model.rechecked)]
     if made is None and artifact.scheme == FLOAT:
-        links.append(("conversion", model.run(shipped, here)))
+        stages.append(stage("conversion", model.run(shipped, here)))
     else:
-        links.append(("conversion", model.run_floats(target.format)))
+        stages.append(stage("conversion", model.run_floats(target.format)))
         if made is not model.conversions.floats(target.format):
             first = _as_many_as_reference_kernels_can(floats, model.source.growth)
-            links.append(("quantization", model.run(shipped, replace(here, kernels="reference"), first)))
-    on_target = execution_of(target)
+            stages.append(stage("quantization", model.run(shipped, replace(here, kernels="reference"), first)))
     on_host = model.run(shipped, kernels_of(target))
-    if on_host is not links[-1][1]:
-        links.append(("kernels", on_host))
+    if on_host is not stages[-1].job:
+        stages.append(stage("kernels", on_host))
+    stages[-1] = replace(stages[-1], of_target=True)
     if not launchers.is_host(on_target.engine.launcher):
         first = _FIRST_BLOCK if model.stops_early and not _keeps_state(artifact) else None
-        links.append(("device", model.run(shipped, on_target, first)))
+        stages.append(stage("device", model.run(shipped, on_target, first), of_target=True))
     account = model.account(shipped, target.format)
     clipping = model.clipping(shipped, target.format, artifact.scheme)
-    return Chain(model, target, artifact, made, links, account=account, clipping=clipping)
+    return Chain(model, target, artifact, made, tuple(stages), account=account, clipping=clipping)
 
 
-def longer(chain: Chain, run: Job, count: int) -> Job:
-    """Return a run of the device over `count` samples that goes on from one over fewer of them."""
-    return chain.model.run(model_of(run), execution_of(chain.target), count, run)
+def entry_of(job: Job, target: Target, artifact: Artifact, executor: Executor) -> Entry:
+    """Return what the store holds of a job, which is run first where it has not been; raise its error, said of the target."""
+    (outcome,) = executor.outcomes([job])
+    if outcome.error is not None:
+        raise said_of_target(outcome.error, target, artifact.scheme)
+    return outcome.entry
 
 
-def model_of(run: Job) -> Output | Path:
-    """Return the model that a job runs."""
-    model = run.inputs["model"]
-    if isinstance(model, Job):
-        raise TypeError(f"{run.title}: runs all that {model.title} wrote")
-    return model
+def said_of_target(error: EdgeToolkitError, target: Target, scheme: str) -> EdgeToolkitError:
+    """Return the error with the operator named where a runtime is too old for one, which its message has somewhere in the middle."""
+    missing = _NO_OPERATOR.findall(error.problem) or [(name, "") for name in _UNRESOLVED.findall(error.problem)]
+    if missing and isinstance(error, WorkerRefused):
+        name, version = missing[0]
+        runtime = f"{target.runtime.name} {target.runtime.version}"
+        of_version = f" version {version}" if version else ""
+        return Unconvertible(
+            f"{target.name}: {runtime} has no operator {name}{of_version}, which {scheme} of this model needs",
+            "choose another --scheme, or a newer runtime for the device",
+        )
+    return error
 
 
 def _keeps_state(artifact: Artifact) -> bool:

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from toolkit import compare
-from toolkit.chain import Model
 from toolkit.conversion import Artifact, artifact_of
 from toolkit.errors import EdgeToolkitError, LimitReached
 from toolkit.executor import Executor
 from toolkit.job_graph import Goal
 from toolkit.jobs import Job
+from toolkit.model import Model
 from toolkit.recipe import Recipe, Variant
 from toolkit.runtime import Execution, run_of, signature_of_run
 from toolkit.signature import Signature

@@ -11,7 +11,7 @@ from toolkit import linting, printable, stability
 from toolkit.api import artifact_at
 from toolkit.attribution import Attribution
 from toolkit.attribution.searching import attribute, samples_of
-from toolkit.chain import kernels_of, on_this_machine, plan
+from toolkit.chain import kernels_of, plan
 from toolkit.drift import Drift, drift_of, layers_job
 from toolkit.errors import RequestError
 from toolkit.executor import Executor
@@ -20,7 +20,8 @@ from toolkit.opening import Samples, draw, executing, make_environments, open_mo
 from toolkit.printable import Text
 from toolkit.recipe import FLOAT, Recipe, estimator
 from toolkit.reference_kernels import WRONG, without_them
-from toolkit.settling import settle
+from toolkit.runtime import on_this_machine
+from toolkit.settling import evaluate
 from toolkit.source import Original
 from toolkit.suggestion import Suggestion, Trying, suggest
 
@@ -138,13 +139,13 @@ def locate(
         (floats,) = running.run(model.conversions.floats(target.format))
         chain = plan(model, target, held, None, floats)
         running.outcomes(chain.jobs, [chain.goal])
-        verdict = settle(chain, running, 0.0)
+        verdict = evaluate(chain, running, 0.0)
         judged = verdict.judged
         if any(each["code"] == WRONG for each in verdict.findings):
             chain = without_them(chain)
         stage = judged.guilty_stage if stage is None else stage
         if stage is None:
-            known = ", ".join(name for name, _ in chain.links)
+            known = ", ".join(each.name for each in chain.stages)
             raise RequestError(f"{artifact}: every stage kept its bounds; --stage with one of {known} would be right")
         return attribute(chain, stage, samples_of(judged, stage, looking.samples), running)
 

@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from toolkit import launchers, registry
-from toolkit.chain import Chain, Model, execution_of, kernels_of, plan, without_artifact
+from toolkit.chain import Chain, execution_of, kernels_of, plan, without_artifact
 from toolkit.compare.measuring import plain_json
 from toolkit.conversion import Conversions, artifact_of
 from toolkit.errors import EdgeToolkitError, LimitReached, RequestError
 from toolkit.executor import Executor
 from toolkit.job_graph import Goal
 from toolkit.jobs import Engine, Job, Output
+from toolkit.model import Model
 from toolkit.opening import (
     Samples,
     draw,
@@ -35,7 +36,7 @@ from toolkit.opening import (
 )
 from toolkit.recipe import Asked, Estimator, Recipe, Variant, estimator
 from toolkit.runtime import run_job
-from toolkit.settling import settle
+from toolkit.settling import evaluate
 from toolkit.source import Original, said_of_limit
 from toolkit.task_metrics import Better
 from toolkit.verdict import Verdict, decibels, noise_share
@@ -287,7 +288,7 @@ def _row(cell: _Cell, chain: Chain | EdgeToolkitError, executor: Executor, count
     try:
         if isinstance(chain, EdgeToolkitError):
             raise chain
-        return _judged(row, settle(chain, executor, 0.0))
+        return _judged(row, evaluate(chain, executor, 0.0))
     except EdgeToolkitError as error:
         size = None if isinstance(chain, EdgeToolkitError) else chain.artifact.size_bytes
         return dataclasses.replace(row, size_bytes=size, problem=error.problem, problem_status=error.exit_status)

@@ -9,15 +9,14 @@ It is measured where a limit in multiples of noise is missed, and at no cost whe
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from toolkit import compare
-from toolkit.chain import Chain, model_of, on_this_machine
+from toolkit.chain import Stage
 from toolkit.compare.noise_limits import KERNELS, NUDGED, UNIT
 from toolkit.executor import Executor, JobOutcome
 from toolkit.jobs import Engine, Job
-from toolkit.runtime import run_job, run_of
+from toolkit.runtime import model_of, run_job, run_of
 from toolkit.signature import Signature
 from toolkit.tasks import Ran
 from toolkit.verdict import Judged, StageRun
@@ -32,25 +31,23 @@ def is_asked(judged: Judged, bounds: tuple[Bound, ...]) -> bool:
     return any((each.stage, each.metric) in held and each.status == "failed" for each in judged.comparisons)
 
 
-def measured(chain: Chain, original: StageRun, conversion: Job, executor: Executor) -> dict[str, dict[str, float]]:
+def measured(conversion: Stage, original: StageRun, executor: Executor) -> dict[str, dict[str, float]]:
     """Return the largest absolute difference of each output in real units, by kind; none of a kind whose runs failed or outputs do not match.
 
-    `conversion` is the run of the float artifact.
+    `conversion` is the stage that runs the float artifact.
     """
-    model = model_of(conversion)
-    here = on_this_machine(chain.target.format)
     moved = Job(
         "inputs moved by one unit in the last place",
         "worker.subset",
         "nudged",
         Engine("dataset"),
-        inputs={"samples": chain.model.verification},
+        inputs={"samples": conversion.model.verification},
     )
-    key = conversion.options["signature"]
+    model, key = model_of(conversion.job), conversion.job.options["signature"]
     jobs = (
-        conversion,
-        run_job(model, moved.output("samples"), here, signature=key),
-        chain.model.run(model, replace(here, kernels="builtin")),
+        conversion.job,
+        run_job(model, moved.output("samples"), conversion.execution, signature=key),
+        conversion.on("builtin").job,
     )
     ran, nudged, builtin = (_step(each) for each in executor.outcomes(list(jobs)))
     if ran is None:

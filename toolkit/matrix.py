@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from toolkit import source
-from toolkit.chain import Model
 from toolkit.conversion import Artifact
 from toolkit.errors import EdgeToolkitError, RequestError, prefixed
 from toolkit.executor import Executor
+from toolkit.model import Model
 from toolkit.opening import OTHERS, Samples, Sets, draw, open_model
 from toolkit.recipe import Recipe
 from toolkit.report import comparison_text

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 from toolkit import environments, launchers, registry, source
 from toolkit.access import refuse_unconfined
-from toolkit.chain import Model, engine_of
+from toolkit.chain import engine_of
 from toolkit.errors import OutsideError, RequestError, UnknownName
 from toolkit.executor import Executor
 from toolkit.jobs import Engine, Job
 from toolkit.local_executor import LocalExecutor
+from toolkit.model import Model
 from toolkit.output_kinds.declaring import Declared, require_fitting
 from toolkit.recipe import Asked, Recipe, is_calibrated
 from toolkit.settings import Settings

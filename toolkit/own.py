@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from toolkit.chain import Chain, Model, Own, kernels_of
+from toolkit.chain import Chain, Own, kernels_of
 from toolkit.choice import Candidate, candidates, choose
 from toolkit.conversion import Artifact
 from toolkit.errors import EdgeToolkitError
 from toolkit.executor import Executor
+from toolkit.model import Model
 from toolkit.recipe import Recipe, is_calibrated
 
 if TYPE_CHECKING:

@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from toolkit.chain import Chain, model_of, on_this_machine
+from toolkit.chain import Chain, Stage
 from toolkit.compare import Measured
+from toolkit.errors import UnknownName
 from toolkit.jobs import Job
 from toolkit.verdict import Judged, Verdict, decibels, noise_share
 
@@ -21,24 +22,27 @@ WRONG = "reference-kernels-wrong"
 _STAGES = ("quantization", "kernels")  # that reference kernels have a part in
 
 
-def stand_in(chain: Chain, job: Job) -> Job:
-    """Return a run as another set of kernels makes it on this machine: without delegates, or with them where the target has none either."""
-    here = on_this_machine(chain.target.format)
-    model, others = model_of(job), dict(chain.links)
-    second = chain.model.run(model, replace(here, kernels="builtin"))
-    return chain.model.run(model, here) if second is others.get("kernels") else second
+def stand_in(chain: Chain, stage: Stage) -> Stage:
+    """Return a stage on another set of kernels of this machine: without delegates, or with them where the target has none either."""
+    second, of_target = stage.on("builtin"), chain.stage("kernels")
+    return stage.on("default") if of_target is not None and second.job is of_target.job else second
 
 
 def without_them(chain: Chain) -> Chain:
     """Return the chain with other kernels in place of the reference ones."""
-    links = [(stage, stand_in(chain, job) if stage == "quantization" else job) for stage, job in chain.links]
-    return replace(chain, links=links)
+    quantization = chain.stage("quantization")
+    return chain if quantization is None else chain.with_stage(stand_in(chain, quantization))
 
 
 def of_kernels(chain: Chain) -> Chain:
-    """Return the chain with reference kernels and those in their place as its two stages, so that operators can be held against one another."""
-    run = dict(chain.links)["quantization"]
-    return replace(chain, links=[("quantization", run), ("kernels", stand_in(chain, run))])
+    """Return the chain with reference kernels and those in their place as its two stages, so that operators can be held against one another.
+
+    UnknownName for a chain that reference kernels have no part in.
+    """
+    quantization = chain.stage("quantization")
+    if quantization is None:
+        raise UnknownName("stage", "quantization", [stage.name for stage in chain.stages])
+    return replace(chain, stages=(quantization, replace(stand_in(chain, quantization), name="kernels")))
 
 
 def may_be_wrong(judged: Judged, job: Job) -> bool:

@@ -42,6 +42,17 @@ class Execution:
     kernels: str = "default"
     threads: int = 1
 
+    @classmethod
+    def of(cls, run: Job) -> Execution:
+        """Return how a job that `run_job` made runs its model."""
+        return cls(run.engine, run.options["runtime"], run.options["kernels"], run.options["threads"])
+
+
+def on_this_machine(artifact_format: str) -> Execution:
+    """Return how this machine runs a format by itself, whatever the target."""
+    runtime = registry.load("converters", artifact_format).HOST_RUNTIME
+    return Execution(Engine(runtime), runtime)
+
 
 @dataclass(frozen=True, slots=True)
 class Called:
@@ -87,6 +98,14 @@ def run_job(
         inputs={"model": model, "samples": samples, **({} if before is None else {"before": before})},
         plugins=(f"runtimes.{execution.runtime}",),
     )
+
+
+def model_of(run: Job) -> Output | Path:
+    """Return the model that a job which `run_job` made runs."""
+    model = run.inputs["model"]
+    if isinstance(model, Job):
+        raise TypeError(f"{run.title}: runs all that {model.title} wrote")
+    return model
 
 
 def metric_job(function: str, outputs: Output, count: int, signature: Mapping[str, Any], samples: Output) -> Job:

@@ -11,14 +11,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from toolkit import compare
-from toolkit.chain import Model, on_this_machine
 from toolkit.errors import InvalidSamples
 from toolkit.executor import Executor
 from toolkit.jobs import Engine, Job
 from toolkit.linting import Limits
 from toolkit.lints import finding
+from toolkit.model import Model
 from toolkit.recipe import Variant
-from toolkit.runtime import run_of, signature_of_run
+from toolkit.runtime import on_this_machine, run_of, signature_of_run
 from toolkit.signature import Signature
 from toolkit.store import Entry
 from toolkit.verdict import StageRun, noise_share

@@ -8,17 +8,18 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from toolkit.attribution.searching import attribute, samples_of
-from toolkit.chain import Chain, Model, kernels_of, plan, without_artifact
+from toolkit.chain import Chain, kernels_of, plan, said_of_target, without_artifact
 from toolkit.choice import Candidate, by_quantizer, candidates, choose, preferred
 from toolkit.conversion import Artifact
 from toolkit.errors import EdgeToolkitError
 from toolkit.executor import Executor
 from toolkit.job_graph import Goal
 from toolkit.jobs import Job
+from toolkit.model import Model
 from toolkit.own import beside
 from toolkit.recipe import Recipe
 from toolkit.reference_kernels import WRONG, of_kernels, without_them
-from toolkit.settling import said_of_target, settle
+from toolkit.settling import evaluate
 from toolkit.source import said_of_limit
 from toolkit.verdict import Verdict
 
@@ -126,7 +127,7 @@ def _planned(model: Model, trial: Trial, executor: Executor) -> Chain | EdgeTool
 
 def _attempt(chain: Chain, executor: Executor, seconds: float) -> Attempt:
     try:
-        return settle(chain, executor, seconds)
+        return evaluate(chain, executor, seconds)
     except EdgeToolkitError as error:
         return said_of_limit(error, chain.model.source, chain.artifact.scheme)
 

@@ -20,15 +20,16 @@ from tests.e2e.breakages import InFile, InRun, Outputs
 from tests.unit.bundles_by_hand import report_anew
 from toolkit import Original, Samples
 from toolkit.api import artifact_at
-from toolkit.chain import Model, plan
+from toolkit.chain import plan
 from toolkit.conversion import Artifact, artifact_of
 from toolkit.environments import resolve
 from toolkit.jobs import Job, Output
 from toolkit.local_executor import LocalExecutor
+from toolkit.model import Model
 from toolkit.opening import draw, open_model, recipes_of
 from toolkit.recipe import Asked, Recipe
 from toolkit.rejudging import Rejudged, rejudge
-from toolkit.settling import settle
+from toolkit.settling import evaluate
 from toolkit.trial import attempts_of, trial_of
 from toolkit.verdict import Verdict
 from toolkit.worker.shards import read_samples
@@ -91,9 +92,11 @@ class Network:
             shipped = artifact_at(broken, self.executor)
         chain = plan(self.model, self.healthy.target, shipped, None, self.floats_entry)
         hit = {"conversion"} if stage == "conversion" else set(CHAIN[max(CHAIN.index(stage), 3) :])
-        chain = replace(chain, links=[(at, _on(job, broken) if at in hit else job) for at, job in chain.links])
+        for each in chain.stages:
+            if each.name in hit:
+                chain = chain.with_stage(replace(each, job=_on(each.job, broken)))
         self.executor.outcomes(chain.jobs)
-        return settle(chain, self.executor, 0.0)
+        return evaluate(chain, self.executor, 0.0)
 
     def _quantized_from(self, floats: Path) -> Artifact:
         """Return what the first quantizer makes of a broken file that does not refuse it; the healthy artifact where all do."""

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from tests.e2e.conftest import PACKAGE
-from toolkit import Original, Samples, build, chain, settling
+from toolkit import Original, Samples, build, chain
 from toolkit.settings import Limits
 
 PROFILE = """\
@@ -77,12 +77,13 @@ def test_a_rate_takes_as_many_as_its_interval_needs(judged):
 
 def test_where_more_samples_cannot_be_run_what_the_first_ones_showed_stands(judged, monkeypatch):
     """A run that takes too long is no end of what is known."""
-    longer = settling._longer_reference
+    longer = chain.Stage.longer
 
-    def cut(*asked):
-        return dataclasses.replace(longer(*asked), cached=False, limits=Limits(0.001, 10**9))
+    def cut(stage, count):
+        asked = longer(stage, count)
+        return dataclasses.replace(asked, job=dataclasses.replace(asked.job, cached=False, limits=Limits(0.001, 10**9)))
 
-    monkeypatch.setattr(settling, "_longer_reference", cut)
+    monkeypatch.setattr(chain.Stage, "longer", cut)
 
     count, held = ran(verdict := judged("top1_agreement", 0.8), "top1_agreement")
 

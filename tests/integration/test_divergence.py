@@ -17,13 +17,13 @@ from toolkit.api import artifact_at
 from toolkit.attribution import Attribution
 from toolkit.attribution.folder import write
 from toolkit.attribution.searching import attribute
-from toolkit.chain import Chain, on_this_machine, plan
+from toolkit.chain import Chain, plan
 from toolkit.environments import emulation, sysroot
 from toolkit.errors import RequestError, UnknownName
 from toolkit.local_executor import LocalExecutor
 from toolkit.opening import Samples, draw, open_model
 from toolkit.recipe import Recipe
-from toolkit.runtime import run_job
+from toolkit.runtime import on_this_machine, run_job
 from toolkit.settings import Settings
 from toolkit.source import Original
 from toolkit.worker.shards import read_all
@@ -46,7 +46,7 @@ class Bench:
     def found(self, artifact: Path, stage: str, profile: str = "host") -> Attribution:
         """Return what is found in a stage of an artifact."""
         chain = self.chain(artifact, profile)
-        self.executor.outcomes([job for name, job in chain.links if name != "source"])
+        self.executor.outcomes([each.job for each in chain.stages if each.name != "source"])
         return attribute(chain, stage, WORST, self.executor)
 
 
@@ -125,10 +125,10 @@ def test_a_broken_operator_of_a_float_file_is_named_in_the_conversion(bench):
     """Held against TensorFlow's own graph, by the names of its nodes."""
     chain = bench.chain(bench.broken(bench.floats, 5, "weights"), "host")
     run = run_job(chain.artifact.path, chain.model.verification, on_this_machine("tflite"))
-    links = [(stage, run if stage == "conversion" else job) for stage, job in chain.links]
+    conversion = chain.stage("conversion")
     bench.executor.outcomes([run, chain.model.reference])
 
-    found = attribute(replace(chain, links=links), "conversion", WORST, bench.executor)
+    found = attribute(chain.with_stage(replace(conversion, job=run)), "conversion", WORST, bench.executor)
 
     assert found.why is None
     assert found.guilty.place == 5
@@ -147,8 +147,8 @@ def test_what_is_only_called_as_something_else_is_not_blamed(bench, side, place)
     chain = bench.chain(bench.broken(sound, place, "names"), "host")
     if stage == "conversion":
         run = run_job(chain.artifact.path, chain.model.verification, on_this_machine("tflite"))
-        chain = replace(chain, links=[(name, run if name == stage else job) for name, job in chain.links])
-    bench.executor.outcomes([job for name, job in chain.links if name != "source"])
+        chain = chain.with_stage(replace(chain.stage(stage), job=run))
+    bench.executor.outcomes([each.job for each in chain.stages if each.name != "source"])
 
     found = attribute(chain, stage, WORST, bench.executor)
 
@@ -255,9 +255,9 @@ def test_a_stage_that_did_not_run_says_why(bench, tmp_path):
     chain = bench.chain(bench.quantized, "host")
     (tmp_path / "model.tflite").write_bytes(b"\x1c\0\0\0TFL3" + bytes(100))
     run = run_job(tmp_path / "model.tflite", chain.model.verification, on_this_machine("tflite"))
-    links = [(stage, run if stage == "kernels" else job) for stage, job in chain.links]
+    kernels = chain.stage("kernels")
 
-    found = attribute(replace(chain, links=links), "kernels", WORST, bench.executor)
+    found = attribute(chain.with_stage(replace(kernels, job=run)), "kernels", WORST, bench.executor)
 
     assert "it did not run" in found.why
 

@@ -59,9 +59,12 @@ ORDER = """\
     saved_runs
     attribution attribution.text attribution.folder attribution.ranking holding
     verdict
+    model
     chain meaning
     reference_kernels float_noise
-    scrutiny settling choice
+    scrutiny choice
+    basis worst_sample
+    settling
     attribution.sides attribution.reproducing attribution.searching
     report
     bundle

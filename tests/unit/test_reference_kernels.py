@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from toolkit import compare
+from toolkit.chain import Chain, Stage
 from toolkit.compare import Context
 from toolkit.jobs import Engine, Job
-from toolkit.reference_kernels import are_wrong, failed_stages, may_be_wrong, said
+from toolkit.reference_kernels import are_wrong, failed_stages, may_be_wrong, said, stand_in
 from toolkit.signature import Signature, TensorSpec
 from toolkit.target.bounds import Bound
 from toolkit.verdict import judge_chain
@@ -58,7 +58,8 @@ def near(scores, off=0.01):
 
 
 def ran(kernels):
-    return Job("run", "worker.infer", "run", Engine("litert"), options={"kernels": kernels}, inputs={})
+    options = {"runtime": "litert", "kernels": kernels, "threads": 1}
+    return Job("run", "worker.infer", "run", Engine("litert"), options, {"model": Path("model.tflite")})
 
 
 @pytest.mark.parametrize("wrong", [CONSTANT, OTHER, RIGHT * 0.1], ids=["constant", "unrelated", "small"])
@@ -118,23 +119,18 @@ def test_what_ran_on_other_kernels_already_is_not_asked_again(kernels):
     assert not may_be_wrong(judged(ROUGH), ran("reference"))
 
 
-def test_the_second_set_is_never_the_targets_own():
+@pytest.mark.parametrize(("kernels", "other"), [("default", "builtin"), ("builtin", "default")])
+def test_the_second_set_is_never_the_targets_own(kernels, other):
     """Or two sets that agree would be one."""
-    from toolkit.reference_kernels import stand_in
+    runs = {name: ran(name) for name in ("reference", "builtin", "default")}
 
-    made = []
+    class Runs:
+        def run(self, model, execution, *_):
+            assert model == Path("model.tflite")
+            return runs[execution.kernels]
 
-    class Model:
-        def run(self, model, execution):
-            made.append((model, execution.kernels))
-            return execution.kernels
+    stages = tuple(
+        Stage(name, runs[of], Runs(), None, None) for name, of in (("quantization", "reference"), ("kernels", kernels))
+    )
 
-    def chain(kernels):
-        target = SimpleNamespace(format="tflite")
-        return SimpleNamespace(
-            model=Model(), target=target, links=[("quantization", "reference"), ("kernels", kernels)]
-        )
-
-    job = Job("run", "worker.infer", "run", Engine("litert"), inputs={"model": Path("model.tflite")})
-    assert stand_in(chain("default"), job) == "builtin"
-    assert stand_in(chain("builtin"), job) == "default"
+    assert stand_in(Chain(Runs(), None, None, None, stages), stages[0]).job is runs[other]

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from toolkit import linting
-from toolkit.chain import Model
 from toolkit.errors import InvalidSamples
 from toolkit.jobs import Engine, Job
+from toolkit.model import Model
 from toolkit.recipe import Recipe, Variant, estimator
 from toolkit.source import Source
 from toolkit.stability import Halves, halves_of, unstable_outputs

@@ -13,15 +13,15 @@ from typing import Any
 from toolkit.attribution import BY_BITS, Attribution, Operator
 from toolkit.attribution.ranking import by_own_noise, by_rise, fell_again
 from toolkit.attribution.reproducing import Looked, reproduced
-from toolkit.attribution.sides import diverging, execution, said, sides
+from toolkit.attribution.sides import diverging, said, sides
 from toolkit.attribution.text import decibels
-from toolkit.chain import Chain, model_of
-from toolkit.errors import EdgeToolkitError, RequestError, UnknownName
+from toolkit.chain import Chain
+from toolkit.errors import EdgeToolkitError, RequestError
 from toolkit.executor import Executor
 from toolkit.files.foreign import read_json
 from toolkit.files.shapes import Either
 from toolkit.jobs import Engine, Job, Output
-from toolkit.runtime import HOST_RUNTIME, run_job, run_of
+from toolkit.runtime import HOST_RUNTIME, Execution, model_of, run_job, run_of
 from toolkit.source import TENSORFLOW
 from toolkit.verdict import Judged
 
@@ -51,9 +51,6 @@ def attribute(chain: Chain, stage: str, samples: Sequence[int], executor: Execut
     Where it cannot be told, `Attribution.why` says what keeps it, whatever that is: this never fails for what a model, a runtime or a device cannot
     do. UnknownName for a stage that the chain does not have; RequestError where none of the samples was run by both sides of the stage.
     """
-    jobs = dict(chain.links)
-    if stage not in jobs:
-        raise UnknownName("stage", stage, jobs)
     before, after = sides(chain, stage, executor)
     ended = executor.outcomes([before, after])
     failed = next((each.error for each in ended if each.error is not None), None)
@@ -136,17 +133,17 @@ class _Search:
             taps, runs = self._of_tensorflow(model, drawn), {}
         else:
             side = tapped["model" if floats is None else "floats"].output("tapped.tflite")
-            taps = run_job(side, drawn, execution(before)).output("outputs")
+            taps = run_job(side, drawn, Execution.of(before)).output("outputs")
             runs = {"before": before.output("outputs")}
-        given = run_job(tapped["model"].output("tapped.tflite"), drawn, execution(after)).output("outputs")
+        given = run_job(tapped["model"].output("tapped.tflite"), drawn, Execution.of(after)).output("outputs")
         (entry, *_) = self.executor.run(picked, taps.job, given.job)
         inputs: dict[str, Path | Output] = {**files, "samples": drawn, "taps": taps, "given": given}
         feeding = _job(f"inputs of each operator of {_name(model)}", "feed", inputs)
         fed = feeding.output("samples")
-        alone = run_job(feeding.output("apart.tflite"), fed, execution(after)).output("outputs")
+        alone = run_job(feeding.output("apart.tflite"), fed, Execution.of(after)).output("outputs")
         inputs = {**inputs, **runs, "after": after.output("outputs"), "alone": alone}
-        twice = execution(before) if self.stage in BY_BITS else None
-        return Looked(inputs, fed, list(entry.result["samples"]), execution(after), twice)
+        twice = Execution.of(before) if self.stage in BY_BITS else None
+        return Looked(inputs, fed, list(entry.result["samples"]), Execution.of(after), twice)
 
     def _of_tensorflow(self, model: Path | Output, drawn: Output) -> Output:
         """Return what the canonical form's graph has for the tensors of the float artifact, as far as they are called the same."""

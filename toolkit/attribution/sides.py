@@ -3,37 +3,29 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 from toolkit import compare, launchers
-from toolkit.chain import Chain, model_of, on_this_machine
-from toolkit.errors import EdgeToolkitError, WorkerCrashed, WorkerRefused
+from toolkit.chain import Chain, Stage
+from toolkit.errors import EdgeToolkitError, UnknownName
 from toolkit.executor import Executor
 from toolkit.jobs import Job
-from toolkit.runtime import Execution, Run, run_of
+from toolkit.runtime import Run, run_of
 from toolkit.signature import Signature
 from toolkit.verdict import StageRun
 
 
-def execution(job: Job) -> Execution:
-    """Return how a run was made."""
-    return Execution(job.engine, job.options["runtime"], job.options["kernels"], job.options["threads"])
-
-
 def sides(chain: Chain, stage: str, executor: Executor) -> tuple[Job, Job]:
-    """Return the runs that a stage holds against one another; reference kernels that fail have given way to the builtin ones, as in the verdict."""
-    order = [name for name, _ in chain.links if name != "source"]
-    jobs = dict(chain.links)
-    place = order.index(stage) if stage in order else 0
-    before = chain.model.reference if place == 0 else jobs[order[place - 1]]
-    return _that_ran(chain, before, executor), _that_ran(chain, jobs[stage], executor)
+    """Return the runs that a stage holds against one another; reference kernels that fail have given way to the builtin ones, as in the verdict.
 
-
-def _that_ran(chain: Chain, job: Job, executor: Executor) -> Job:
-    (outcome,) = executor.outcomes([job])
-    if job.options.get("kernels") == "reference" and isinstance(outcome.error, WorkerCrashed | WorkerRefused):
-        return chain.model.run(model_of(job), replace(on_this_machine(chain.target.format), kernels="builtin"))
-    return job
+    UnknownName for a stage that the chain does not have.
+    """
+    before: Stage | None = None
+    for each in chain.stages:
+        if each.name == stage:
+            first = chain.model.reference if before is None else before.that_ran(executor).job
+            return first, each.that_ran(executor).job
+        before = before if each.name == "source" else each  # which is a branch
+    raise UnknownName("stage", stage, [each.name for each in chain.stages])
 
 
 def said(job: Job, run: Run) -> str:
