@@ -13,13 +13,14 @@ from toolkit import compare, metrics, printable, saved_report, saved_runs, tasks
 from toolkit.bundle import LABELS, RUNS, saved_tasks
 from toolkit.compare import Context, Judgement, Measured
 from toolkit.errors import RequestError
+from toolkit.output_kinds.declaring import Declared, require_fitting
 from toolkit.output_kinds.inferring import OutputKind
 from toolkit.printable import Text
 from toolkit.report import OUTCOMES, comparison_lines, number_text
 from toolkit.saved_runs import SUFFIX, SavedRun
-from toolkit.target.deciding import switched_off
+from toolkit.target.deciding import for_scheme, switched_off
 from toolkit.task_metrics import is_own
-from toolkit.verdict import Judged, Outcome, context_of, judge_chain, off_text
+from toolkit.verdict import PARTIAL, Judged, Outcome, context_of, judge_chain, off_text
 from toolkit.worker import labels
 
 if TYPE_CHECKING:
@@ -28,19 +29,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """Two saved runs, all that was measured of them, and what bounds say of it; None where none were given."""
+    """Two saved runs, all that was measured of them, and what bounds say of it; None where none were given.
+
+    `lacking` is how many of the reference's samples the candidate has not, at a stage that runs all of them.
+    """
 
     reference: SavedRun
     candidate: SavedRun
     measured: Measured
     judgement: Judgement | None
+    lacking: int = 0
 
     @property
-    def passed(self) -> bool:
-        """Whether every output could be compared and, where there are bounds, each is certainly kept."""
+    def passed(self) -> bool | None:
+        """Whether each bound is certainly kept, of all samples of the reference; without bounds None, or False where an output cannot be compared."""
         if self.judgement is None:
-            return not self.measured.mismatches
-        return bool(self.judgement.comparisons) and all(each.passed for each in self.judgement.comparisons)
+            return False if self.measured.mismatches else None
+        judged = self.judgement.comparisons
+        return bool(judged) and not self.lacking and all(each.passed for each in judged)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON."""
@@ -49,6 +55,7 @@ class Compared:
             "reference": str(self.reference.path),
             "candidate": str(self.candidate.path),
             "samples": self.measured.samples,
+            "lacking": self.lacking,
             "passed": self.passed,
             "measurements": [each.to_json() for each in self.measured.measurements],
             "mismatches": dict(self.measured.mismatches),
@@ -66,6 +73,10 @@ class Compared:
         lines += [f"  {sentence}" for sentence in self.measured.findings]
         if self.judgement is not None:
             lines += [f"  {each}" for each in comparison_lines(self.judgement.comparisons)]
+        if self.judgement is not None and self.lacking:
+            lines.append(
+                f"  NOT PASSED: {self.lacking} of the reference's samples are missing, and nothing is known of them"
+            )
         return printable.lines(lines)
 
 
@@ -139,21 +150,54 @@ def compare_runs(
     bounds: Sequence[Bound] = (),
     *,
     stage: str = "total",
-    scheme: str | None = None,
+    context: Context | None = None,
     also: Iterable[str] = (),
 ) -> Compared:
     """Return what was measured of two saved runs of the same samples, and what the bounds of one stage say of it, where bounds are given.
 
-    `also` names metrics, as "topk_agreement:k=5", that are measured where somebody asks for them.
-    Where one is of the first samples of the other only, these are compared. RequestError for runs that are none or are of different samples.
+    `context` has the scheme of the artifact and the kinds of outputs, where bounds depend on them. `also` names metrics, as "topk_agreement:k=5",
+    that are measured where somebody asks for them. Where one is of the first samples of the other only, these are compared.
+    RequestError for runs that are none or are of different samples, and for bounds of which nobody can say whether they are for these runs.
     """
+    by = context or Context()
     ours, theirs = saved_runs.read(reference), saved_runs.read(candidate)
     saved_runs.require_same_samples(ours, theirs)
+    require_fitting([Declared(line=by.kinds)], ours.signature.to_json()["outputs"])
+    mine = [bound for bound in bounds if bound.stage == stage]
+    _require_told(mine, ours, by)
     count = min(ours.count, theirs.count) if ours.samples and theirs.samples else None
     asked = {*map(metrics.canonical, also), *compare.asked_by(bounds)}
-    measured = compare.measure(ours.read(count), theirs.read(count), asked)
-    judgement = compare.judge(measured, bounds, stage=stage, context=Context(scheme)) if bounds else None
-    return Compared(ours, theirs, measured, judgement)
+    measured = compare.measure(ours.read(count), theirs.read(count), asked, only=compare.asked_of_kinds(mine, by.kinds))
+    judgement = compare.judge(measured, bounds, stage=stage, context=by) if bounds else None
+    return Compared(ours, theirs, measured, judgement, 0 if stage in PARTIAL else max(0, ours.count - theirs.count))
+
+
+def _require_told(bounds: Sequence[Bound], run: SavedRun, context: Context) -> None:
+    """Raise RequestError, with all that is missing, where bounds are for some schemes or kinds of outputs and nobody said which these runs are of.
+
+    They would judge nothing, and what the others say would look like a verdict by all of them.
+    """
+    problems = []
+    schemes = sorted({scheme for bound in bounds for scheme in bound.schemes})
+    if context.scheme is None and schemes:
+        problems.append(f"bounds are for schemes ({', '.join(schemes)}): --scheme says which the artifact has")
+    of_scheme = [bound for bound in bounds if not bound.schemes or context.scheme in bound.schemes]
+    for name, kinds in _untold(of_scheme, run, context).items():
+        problems.append(
+            f"bounds are for kinds of outputs: --output-kind {name}=KIND says what it is ({', '.join(kinds)})"
+        )
+    if problems:
+        raise RequestError(printable.lines(f"{run.path}: {problem}" for problem in problems))
+
+
+def _untold(bounds: Sequence[Bound], run: SavedRun, context: Context) -> dict[str, list[str]]:
+    """Return for each output of which nobody said what it is the kinds that bounds on it are for, where there are such bounds."""
+    names = [spec.name for spec in run.signature.outputs if spec.name not in context.kinds]
+    found = {
+        name: sorted({kind for bound in bounds if bound.output in ("*", name) for kind in bound.kinds})
+        for name in names
+    }
+    return {name: kinds for name, kinds in found.items() if kinds}
 
 
 def rejudge(bundle: Path, bounds: Path) -> Rejudged:
@@ -173,6 +217,9 @@ def rejudge(bundle: Path, bounds: Path) -> Rejudged:
     # Bundles of older releases do not tell what outputs mean.
     kinds = {name: OutputKind.from_json(one) for name, one in report.get("output_kinds", {}).items()}
     context = context_of(scheme, report["noise"], kinds)
+    if untold := _untold(for_scheme(limits, "total", scheme), runs[0], context):
+        problem = f"{bundle}: does not say what its outputs are ({', '.join(untold)}), and {bounds} has bounds for kinds of outputs"
+        raise RequestError(f"{problem}; a bundle of this release, or [[bounds]] without kinds, would be right")
     judged = judge_chain(runs, limits, context, early=report["stopped_early"])
     saved_report.require_its_runs(saved, judged)
     truth = _labels(bundle)

@@ -11,6 +11,7 @@ import pytest
 
 from tests.unit.bundles_by_hand import change_report, measured, seal
 from toolkit import saved_runs
+from toolkit.compare import Context
 from toolkit.errors import RequestError, UnjudgeableRun
 from toolkit.rejudging import compare_runs, rejudge
 from toolkit.target.bounds import Bound
@@ -68,7 +69,7 @@ def pair(tmp_path):
 
 
 def test_two_runs_are_measured_and_told(pair):
-    """In JSON and for a terminal, in which each metric is a line; without bounds it passes if it could be compared."""
+    """In JSON and for a terminal, in which each metric is a line; without bounds nothing is judged."""
     compared = compare_runs(*pair, also=["topk_agreement:k=2"])
 
     told, document = compared.text().splitlines(), compared.to_json()
@@ -80,7 +81,7 @@ def test_two_runs_are_measured_and_told(pair):
     assert next(line for line in told if "topk_agreement:k=2" in line).endswith(" 1")
     assert document["comparisons"] is None
     assert (document["reference"], document["candidate"]) == (str(pair[0]), str(pair[1]))
-    assert (document["samples"], document["passed"], document["mismatches"], document["findings"]) == (20, True, {}, [])
+    assert (document["samples"], document["passed"], document["mismatches"], document["findings"]) == (20, None, {}, [])
     assert {each["metric"] for each in document["measurements"]} >= {"max_abs", "topk_agreement:k=2"}
     json.dumps(document, allow_nan=False)
 
@@ -109,7 +110,7 @@ def test_bounds_of_a_stage_and_a_scheme_are_held(pair, limit, passed):
         bound("topk_agreement:k=2", 0.1, unit="fraction"),
     )
 
-    compared = compare_runs(*pair, bounds, scheme="dynamic_wi8_afp32")
+    compared = compare_runs(*pair, bounds, context=Context("dynamic_wi8_afp32"))
 
     assert compared.passed == compared.to_json()["passed"] == passed
     assert [(each["metric"], each["passed"]) for each in compared.to_json()["comparisons"]] == [
@@ -123,13 +124,51 @@ def test_bounds_of_a_stage_and_a_scheme_are_held(pair, limit, passed):
 def test_the_bounds_of_a_scheme_go_before_those_of_all(pair):
     bounds = [bound(limit=1), bound(limit=0.2, schemes=("dynamic_wi8_afp32",))]
 
-    assert not compare_runs(*pair, bounds, scheme="dynamic_wi8_afp32").passed
-    assert compare_runs(*pair, bounds, scheme="float32").passed
+    assert not compare_runs(*pair, bounds, context=Context("dynamic_wi8_afp32")).passed
+    assert compare_runs(*pair, bounds, context=Context("float32")).passed
 
 
 def test_bounds_that_say_nothing_of_a_stage_are_no_pass(pair):
     """There is no evidence that anything was kept."""
     assert not compare_runs(*pair, [bound()], stage="kernels").passed
+
+
+@pytest.mark.parametrize(
+    ("more", "context", "says"),
+    [
+        (
+            {"schemes": ("dynamic_wi8_afp32", "float16")},
+            Context(),
+            r"for schemes \(dynamic_wi8_afp32, float16\): --scheme",
+        ),
+        (
+            {"kinds": ("class_scores",)},
+            Context("float16"),
+            r"--output-kind scores=KIND says what it is \(class_scores\)",
+        ),
+    ],
+)
+def test_bounds_that_may_be_for_these_runs_are_not_left_out_in_silence(pair, more, context, says):
+    """What is left would look like a verdict by all of them."""
+    bounds = [bound(limit=1), bound("sqnr_db", 90, unit="db", **more)]
+
+    with pytest.raises(RequestError, match=says):
+        compare_runs(*pair, bounds, context=context)
+
+    told = Context("float16", kinds={"scores": "class_scores"})
+    assert compare_runs(*pair, bounds, context=told).passed is False
+    assert compare_runs(*pair, bounds[:1], context=context).passed is True
+
+
+def test_a_candidate_that_ended_early_does_not_pass(pair, tmp_path):
+    """A runtime that died leaves the first samples, and these may be right; a stage that is spared samples is another matter."""
+    fewer, bounds = save(tmp_path / "fewer.safetensors", SCORES[:6]), [bound(), bound(stage="quantization")]
+
+    total, part = (compare_runs(pair[0], fewer, bounds, stage=stage) for stage in ("total", "quantization"))
+
+    assert (total.passed, total.to_json()["lacking"], part.passed, part.lacking) == (False, 14, True, 0)
+    assert total.text().splitlines()[-1].startswith("  NOT PASSED: 14 of the reference's samples are missing")
+    assert compare_runs(fewer, pair[0], bounds).passed is True
 
 
 def test_a_reference_of_fewer_samples_decides_how_many_are_compared(pair, tmp_path):
@@ -215,6 +254,16 @@ def test_a_bundle_that_keeps_other_bounds_passes(bundled, bounds):
     assert near.text().splitlines()[0].index("PASSED") == 96
 
 
+def test_bounds_of_kinds_need_a_bundle_that_says_what_its_outputs_are(bundled, bounds):
+    """Bundles of older releases do not: what is for kinds would be left out, and the rest look like a verdict by all."""
+    file = bounds(("total", "max_abs", 0.11, REAL), ("total", "sqnr_db", 90, 'kinds = ["class_scores"]\n'))
+
+    with pytest.raises(
+        RequestError, match=r"does not say what its outputs are \(scores\), and .* has bounds for kinds of outputs"
+    ):
+        rejudge(bundled(), file)
+
+
 @pytest.mark.parametrize(("limit", "outcome"), [(200, "failed"), (-40, "passed")])
 def test_a_profiles_own_bound_decides_over_what_it_extends(bundled, tmp_path, limit, outcome):
     """As in a build: the base names the bundle's scheme, and one's own bound names none."""
@@ -228,7 +277,8 @@ def test_a_profiles_own_bound_decides_over_what_it_extends(bundled, tmp_path, li
     own = f'[[bounds]]\nstage = "total"\noutput = "*"\nmetric = "sqnr_db"\nlimit = {limit}\nbecause = "mine"\n'
     profile.write_text('name = "mine"\nabout = "m"\nextends = "host"\n' + loose + own)
 
-    found = rejudge(bundled(), profile)
+    kinds = {"scores": {"kind": "real_values", "reason": "r", "by": "graph", "parts": []}}
+    found = rejudge(bundled(output_kinds=kinds), profile)
 
     assert [(each.metric, each.limit) for each in found.judged.total.comparisons if each.metric == "sqnr_db"] == [
         ("sqnr_db", limit)

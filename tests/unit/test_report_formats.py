@@ -87,7 +87,6 @@ PASSED = {
     "build with findings": report(findings=[finding("warning"), finding("info", "note")]),
     "build of two targets": {"targets": {"host": report(), "pi": report(target="pi")}},
     "gate": gate("passed", row("passed"), row("allowed", "accuracy", because="smaller by a half")),
-    "compare": COMPARED,
     "compare with bounds": {**COMPARED, "comparisons": [comparison()]},
 }
 NOT_PASSED = {
@@ -107,6 +106,8 @@ NOT_PASSED = {
     "gate inconclusive": gate("inconclusive", row("inconclusive")),
     "gate without a row": gate("passed"),
     "compare": {**COMPARED, "passed": False, "mismatches": {"z": "is missing"}},
+    "compare without bounds": {**COMPARED, "passed": None},
+    "compare of fewer samples": {**COMPARED, "passed": False, "comparisons": [comparison()], "lacking": 4},
     "compare with nothing measured": {**COMPARED, "measurements": []},
     "judged again": REJUDGED,
     "a path with a space": report("failed", source={"path": "/models/my digits"}),
@@ -160,6 +161,8 @@ def test_what_is_not_passed_never_reads_as_passed(name, document):
         ("gate", "failed", ["gate.size"]),
         ("gate inconclusive", "inconclusive", ["gate.size"]),
         ("compare", "failed", ["mismatch"]),
+        ("compare without bounds", "inconclusive", ["outputs"]),
+        ("compare of fewer samples", "failed", ["samples"]),
         ("judged again", "failed", ["total.max_abs"]),
     ],
 )

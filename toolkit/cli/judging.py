@@ -131,6 +131,7 @@ def compare(
         str, typer.Option("--stage", metavar="STAGE", help="Whose bounds: total, conversion, ...")
     ] = "total",
     scheme: Scheme = None,
+    output_kind: OutputKinds = None,
     metric: Annotated[
         list[str] | None,
         typer.Option("--metric", metavar="M", help="Measure this too, as topk_agreement:k=5; may be given again."),
@@ -138,19 +139,26 @@ def compare(
 ) -> int:
     """Compare two saved runs, output by output; with --bounds also judge them."""
     from toolkit import target
+    from toolkit.compare import Context
     from toolkit.rejudging import compare_runs
     from toolkit.target.bounds import Stage
 
-    if bounds is None and (stage != "total" or scheme is not None):
-        raise RequestError("compare: --stage and --scheme choose among bounds; --bounds FILE with them would be right")
+    if bounds is None and (stage != "total" or scheme is not None or output_kind):
+        problem = (
+            "compare: --stage, --scheme and --output-kind choose among bounds; --bounds FILE with them would be right"
+        )
+        raise RequestError(problem)
+    if bounds is None and reported.is_asked:
+        raise RequestError("compare --report: nothing is judged without bounds; --bounds FILE with it would be right")
     known = get_args(Stage)
     if stage not in known:
         raise UnknownName("stage", stage, known)
     limits = () if bounds is None else target.read_bounds(bounds)
-    compared = compare_runs(reference, candidate, limits, stage=stage, scheme=scheme, also=metric or ())
+    context = Context(scheme, kinds=kinds_of(output_kind))
+    compared = compare_runs(reference, candidate, limits, stage=stage, context=context, also=metric or ())
     common.show(compared.to_json(), compared.text)
     reported(compared.to_json())
-    return int(not compared.passed)
+    return int(compared.passed is False)
 
 
 @verb(app, "check")

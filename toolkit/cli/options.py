@@ -419,6 +419,11 @@ class Reported:
         self._asked = report_formats.asked(report or (), printed=as_json)
         report_formats.require_writable(self._asked)
 
+    @property
+    def is_asked(self) -> bool:
+        """Whether a report is wanted anywhere."""
+        return bool(self._asked)
+
     def require_outside(self, out: Path | None, targets: Iterable[str]) -> None:
         """Raise RequestError for a report that would lie in a bundle which is written to `out`: that is written as a whole.
 

@@ -93,11 +93,14 @@ def _of_runs(document: Document) -> Subject:
     ]
     if document["comparisons"] is not None:
         checks += [_of_comparison(each) for each in document["comparisons"]]
-    elif document["measurements"]:
+    elif document["measurements"] and not checks:
         outputs = sorted({str(each["output"]) for each in document["measurements"]})
         checks.append(
-            Check("compare", "outputs", "outputs", "passed", f"measured: {', '.join(outputs)}; no bounds given")
+            Check("compare", "outputs", "outputs", "inconclusive", f"measured: {', '.join(outputs)}; no bounds given")
         )
+    if document.get("lacking"):
+        text = f"{document['lacking']} of the reference's samples are missing in the candidate"
+        checks.append(Check("compare", "samples", "samples", "failed", text))
     notes = tuple(Note("outputs", "warning", str(each)) for each in document["findings"])
     undecided = any(check.status == "inconclusive" for check in checks) and not any(
         check.status == "failed" for check in checks
