@@ -28,6 +28,27 @@ from toolkit.cli.options import (
 from toolkit.cli.verbs import app, verb
 from toolkit.errors import RequestError, UnknownName
 
+_Judged = Annotated[
+    Path, typer.Argument(metavar="ARTIFACT", help="A .tflite file; with --bounds, a bundle whose runs are judged.")
+]
+_Source = Annotated[Path | None, typer.Option("--source", metavar="SOURCE", help="The original model.")]
+_Targets = Annotated[list[str] | None, typer.Option("--target", "-t", metavar="T", help="A profile's name or path.")]
+_CalibratedWith = Annotated[
+    list[str] | None,
+    typer.Option("--calibration", metavar="SET", help="The set that it was calibrated with, none of which will judge."),
+]
+_Renames = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--rename",
+        metavar="THEIRS=OURS",
+        help="What the artifact calls THEIRS is the original's OURS, an input or an output; may be given again.",
+    ),
+]
+_Reports = Annotated[
+    Path | None, typer.Option("--out", "-o", metavar="DIR", help="Where to write the reports, if anywhere.")
+]
+
 
 @verb(app, "verify")
 def verify(
@@ -35,37 +56,19 @@ def verify(
     handed: Handed,
     allowed: Allowed,
     reported: Reported,
-    artifact: Annotated[
-        Path, typer.Argument(metavar="ARTIFACT", help="A .tflite file; with --bounds, a bundle whose runs are judged.")
-    ],
-    source: Annotated[Path | None, typer.Option("--source", metavar="SOURCE", help="The original model.")] = None,
-    target: Annotated[
-        list[str] | None, typer.Option("--target", "-t", metavar="T", help="A profile's name or path.")
-    ] = None,
-    calibration: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--calibration", metavar="SET", help="The set that it was calibrated with, none of which will judge."
-        ),
-    ] = None,
+    artifact: _Judged,
+    source: _Source = None,
+    target: _Targets = None,
+    calibration: _CalibratedWith = None,
     evaluation: EvaluationSets = None,
     task_metric: TaskMetrics = None,
     output_kind: OutputKinds = None,
     bounds: Bounds = None,
     stop_early: StopEarly = False,
     reference_device: ReferenceDevice = "cpu",
-    rename: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--rename",
-            metavar="THEIRS=OURS",
-            help="What the artifact calls THEIRS is the original's OURS, an input or an output; may be given again.",
-        ),
-    ] = None,
+    rename: _Renames = None,
     limits: LintLimits = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="DIR", help="Where to write the reports, if anywhere.")
-    ] = None,
+    out: _Reports = None,
 ) -> int:
     """Compare an artifact that is already there with its original, stage by stage; or judge a bundle's runs by other bounds."""
     from toolkit import report

@@ -136,6 +136,7 @@ class Common:
 
     @property
     def settings(self) -> Settings:
+        """The settings that the options ask for; RequestError for a limit of 0 or less."""
         from toolkit.settings import Settings, default_offline
 
         pythons = {name: Path(path) for name, path in self._pythons.items()}
@@ -149,6 +150,7 @@ class Common:
         return Limits(self._timeout_s, int(self._memory_gb * 1e9))
 
     def executor(self, allowed: Allowed) -> LocalExecutor:
+        """Return what runs the jobs of a verb, with a progress line on standard error."""
         from dataclasses import replace
 
         from toolkit.local_executor import LocalExecutor

@@ -60,7 +60,26 @@ def markdown(verdict: Verdict, artifact: str) -> str:
             "</details>",
         ]
         lines += ["", *folded] if verdict.attribution.operators else []
-    lines += [
+    lines += [*_of_stages(verdict), *_of_tasks(verdict), *_of_weights(verdict.account)]
+    if verdict.kinds:
+        lines += ["", "## Outputs", "", *map(_item, kind_lines(verdict.kinds))]
+    lines += ["", f"The original's own noise (largest absolute difference): {_noise(verdict)}.", *_confined(verdict)]
+    if verdict.source.coverage is not None:
+        lines += ["", *map(_item, coverage_lines(verdict.source.coverage))]
+    if len(verdict.candidates) > 1:
+        lines += ["", "## Variants of the scheme", "", *map(_item, candidate_lines(verdict))]
+    if verdict.findings:
+        lines += ["", "## Findings", ""]
+        lines += [
+            f"{_item(finding['severity'] + ': ' + finding['message'])} ({printable.code(finding['code'])})"
+            for finding in verdict.findings
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _of_stages(verdict: Verdict) -> list[str]:
+    """Return how far each output of each stage is from the stage before it, and from the original."""
+    lines = [
         "",
         "## Stages",
         "",
@@ -78,6 +97,12 @@ def markdown(verdict: Verdict, artifact: str) -> str:
                 for name in _SHOWN
             ]
             lines.append(_row(stage.stage, where_text(verdict.runs[stage.stage]), _Name(output), *columns))
+    return lines
+
+
+def _of_tasks(verdict: Verdict) -> list[str]:
+    """Return how good each stage is by the labels."""
+    lines: list[str] = []
     for task in verdict.tasks:
         lines += [
             "",
@@ -87,21 +112,7 @@ def markdown(verdict: Verdict, artifact: str) -> str:
             "|---|---|",
         ]
         lines += [_row(stage, f"{value:.4f}") for stage, value in task.scores.items()]
-    lines += _of_weights(verdict.account)
-    if verdict.kinds:
-        lines += ["", "## Outputs", "", *map(_item, kind_lines(verdict.kinds))]
-    lines += ["", f"The original's own noise (largest absolute difference): {_noise(verdict)}.", *_confined(verdict)]
-    if verdict.source.coverage is not None:
-        lines += ["", *map(_item, coverage_lines(verdict.source.coverage))]
-    if len(verdict.candidates) > 1:
-        lines += ["", "## Variants of the scheme", "", *map(_item, candidate_lines(verdict))]
-    if verdict.findings:
-        lines += ["", "## Findings", ""]
-        lines += [
-            f"{_item(finding['severity'] + ': ' + finding['message'])} ({printable.code(finding['code'])})"
-            for finding in verdict.findings
-        ]
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 def _wanted(verdict: Verdict) -> list[str]:
