@@ -412,6 +412,12 @@ def numbers_that_are_not_there() -> None:
 
     h5("many", old_model(), "groups and arrays", many)
 
+    def listed(file: Any) -> None:
+        file["model_weights"].attrs["layer_names"] = np.array([b"d"] * 150)
+        file["model_weights/d"].attrs["weight_names"] = np.array([b"d/kernel:0"] * 150)
+
+    h5("listed", old_model(), "lists more than", listed)
+
 
 def other_types() -> None:
     """Attributes and configurations of other types, lengths and depths."""
@@ -430,6 +436,7 @@ def other_types() -> None:
     h5("config-deep", "[" * 200_000, "nested")
     h5("config-deeper", '{"class_name":' * 5000 + "1" + "}" * 5000, "nested")
     h5("config-long", json.dumps({**old_model(), "more": "x" * (17 << 20)}).encode(), "expected at most")
+    h5("config-wide", old_model(old("Dense", "d", [[]] * 200_000)), "tables and lists")
     h5("config-digits", '{"class_name": "Model", "config": ' + "9" * 5000 + "}", "digits")
 
 
@@ -452,6 +459,13 @@ def archives() -> None:
         "bomb-weights",
         {**held, "model.weights.h5": held["model.weights.h5"] + bytes(200 << 20)},
         "that unpack to",
+        zipfile.ZIP_DEFLATED,
+    )
+    noise = np.random.default_rng(1).bytes(1 << 20)  # which keeps the packed size in proportion
+    archive(
+        "behind-weights",
+        {**held, "model.weights.h5": held["model.weights.h5"] + noise + bytes(70 << 20)},
+        "says there that it ends after",
         zipfile.ZIP_DEFLATED,
     )
     archive(

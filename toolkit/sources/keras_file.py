@@ -35,7 +35,7 @@ from toolkit.originals.keras_models.config import (
 )
 from toolkit.originals.keras_models.optimized import needed
 from toolkit.originals.keras_models.original import KerasOriginal, call_once, is_keras
-from toolkit.originals.keras_models.vetting import CODE, Refusal, refusals
+from toolkit.originals.keras_models.vetting import CODE, Refusal, refusals, require_few_parts
 from toolkit.originals.keras_models.weights import holds_all_of, restore, weights_original
 
 TAKES = frozenset(("builder", "allow_unrestored"))
@@ -56,6 +56,10 @@ class _File:
     kind: str
     version: str
     config: dict[str, Any]
+    code: tuple[str, ...]
+    """Names of the parts that hold Python code."""
+    custom: tuple[str, ...]
+    """Names of classes and functions that Keras has not."""
 
     @property
     def major(self) -> int:
@@ -81,7 +85,7 @@ def locate(path: Path, step: int | None) -> dict[str, Path]:
 def inspect(request: Any) -> Spec:
     """Return what the file's own description tells, read with h5py and json alone."""
     file = _read(request.options["path"], request.inputs["file"])
-    told = signature(file.config)
+    told, named = signature(file.config), refusals(file.config)
     variables, others = _variables(file)
     return {
         "kind": "keras_file",
@@ -94,7 +98,7 @@ def inspect(request: Any) -> Spec:
         "operators": [],
         "variables": variables,
         "needs": [printable.line(each) for each in _needs(file, request.options["builder"] is not None)],
-        "findings": [*_code(file), *_reaching(file), *_custom(file), *_loops(file), *others],
+        "findings": [*_code(file), *_reaching(file, named), *_custom(file, named), *_loops(file), *others],
     }
 
 
@@ -105,7 +109,8 @@ def _variables(file: _File) -> tuple[list[Spec], list[Spec]]:
         message = f"its weights are packed, and unpack to {packed:,} bytes: they are not looked into; Keras stores them unpacked"
         return [], [{"code": "packed-weights", "severity": "info", "message": message}]
     with store.variables_file(file.path, file.file) as opened:
-        return store.variables(opened), store.others(opened)
+        arrays = store.stored(opened)
+        return store.variables(arrays), store.others(arrays)
 
 
 def load(request: Any) -> Original:
@@ -137,7 +142,7 @@ def load(request: Any) -> Original:
 
 def _refuse(file: _File, custom: set[str], trust: bool) -> None:  # noqa: FBT001 (as it was asked for)
     """Raise InvalidSource for what a configuration may not name; `custom` are the names that the builder gave."""
-    if lambdas(file.config):
+    if file.code:
         (finding,) = _code(file)
         raise InvalidSource(f"{file.path}: {finding['message']}", _needs(file, built=False)[0])
     found = refusals(file.config, custom)
@@ -175,7 +180,7 @@ def _read(path: str, file: Path) -> _File:
         with store.archive(path, file) as opened:
             parsed, metadata = store.part(path, opened, "config.json"), store.part(path, opened, "metadata.json")
         try:
-            return _File(path, file, kind, str(metadata["keras_version"]), _model(parsed))
+            return _described(path, file, kind, str(metadata["keras_version"]), parsed)
         except (ValueError, KeyError, TypeError) as error:
             raise store.damaged(path, error, "config.json or metadata.json in it") from error
     with store.variables_file(path, file) as opened:
@@ -184,15 +189,19 @@ def _read(path: str, file: Path) -> _File:
         raise InvalidSource(f"{path}: holds weights and no model", f"{_BUILDER} the model")
     config = store.configuration(path, described, "model_config in it")
     try:
-        return _File(path, file, kind, version or "1", _model(config))
+        return _described(path, file, kind, version or "1", config)
     except ValueError as error:
         raise store.damaged(path, error, "model_config in it") from error
 
 
-def _model(config: Any) -> dict[str, Any]:
-    if not isinstance(config, dict) or "class_name" not in config:
+def _described(path: str, file: Path, kind: str, version: str, config: dict[str, Any]) -> _File:
+    """Return the file with what its configuration names, each walked once; ValueError where it describes no model, or more than any has."""
+    if "class_name" not in config:
         raise ValueError("it describes no model")
-    return config
+    require_few_parts(config)
+    return _File(
+        path, file, kind, version, config, tuple(lambdas(config)), tuple(custom_parts(config, _known_layers()))
+    )
 
 
 def _loaders(file: _File) -> list[tuple[str, str]]:
@@ -259,20 +268,16 @@ _OPERATORS = {"TFOpLambda", "SlicingOpLambda", "ClassMethod", "InstanceMethod", 
 
 
 def _code(file: _File) -> list[Spec]:
-    found = lambdas(file.config)
-    if not found:
+    if not file.code:
         return []
-    message = f"Lambda layer {', '.join(found)}: holds Python code, which runs where it is loaded; it is not loaded"
-    return [{"code": "lambda", "severity": "error", "message": message, "names": found}]
+    message = f"Lambda layer {', '.join(file.code)}: holds Python code, which runs where it is loaded; it is not loaded"
+    return [{"code": "lambda", "severity": "error", "message": message, "names": list(file.code)}]
 
 
-def _reaching(file: _File) -> list[Spec]:
+def _reaching(file: _File, found: Sequence[Refusal]) -> list[Spec]:
     """Return a finding for what a build refuses without --trust, and one for what it refuses anyway."""
-    found = refusals(file.config)
     trusted = [str(one) for one in found if one.trusted]
-    unsafe = [
-        str(one) for one in found if not one.trusted and not one.missing and not (CODE in one.what and _code(file))
-    ]
+    unsafe = [str(one) for one in found if not one.trusted and not one.missing and not (CODE in one.what and file.code)]
     findings = []
     if trusted:
         message = f"{', '.join(trusted)}; a build refuses it without --trust"
@@ -283,9 +288,9 @@ def _reaching(file: _File) -> list[Spec]:
     return findings
 
 
-def _custom(file: _File) -> list[Spec]:
+def _custom(file: _File, refused: Sequence[Refusal]) -> list[Spec]:
     """Return the finding that the file names what Keras has not, with the place where it does."""
-    found, missing = custom_parts(file.config, _known_layers()), [one for one in refusals(file.config) if one.missing]
+    found, missing = list(file.custom), [one for one in refused if one.missing]
     if not found and not missing:
         return []
     told = [str(one) for one in missing] or [f"is made of {', '.join(found)}, which Keras has not"]
@@ -313,9 +318,9 @@ def _loops(file: _File) -> list[Spec]:
 def _needs(file: _File, built: bool) -> list[str]:  # noqa: FBT001
     if built:
         return []
-    if lambdas(file.config):
+    if file.code:
         return [f"{_BUILDER} the model; this file is then its weights"]
-    found = custom_parts(file.config, _known_layers())
+    found = list(file.custom)
     optimized = needed(file.path, found)
     if optimized is not None:
         return [optimized]

@@ -39,7 +39,8 @@ def inspect(request: Any) -> Spec:
     """Return what the file tells, read with h5py alone: variables, and that a builder is needed."""
     path = request.options["path"]
     with store.variables_file(path, request.inputs["file"]) as opened:
-        variables, others = store.variables(opened), store.others(opened)
+        arrays = store.stored(opened)
+        variables, others = store.variables(arrays), store.others(arrays)
         version = store.text(store.weights_of(opened).attrs.get("keras_version"))
         old = store.is_old_layout(opened)
     writer = written_by(version) if version or old else "keras or tf-keras, of unknown version"

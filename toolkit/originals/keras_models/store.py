@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from toolkit.files import archives
 from toolkit.files.foreign import open_plain, parse_json
 from toolkit.originals.keras_models import hdf5
 
-HDF5, ZIP = b"\x89HDF\r\n\x1a\n", b"PK\x03\x04"  # HDF5 file format specification, II.A; APPNOTE.TXT of PKWARE, 4.3.7
+HDF5, ZIP = hdf5.SIGNATURE, b"PK\x03\x04"  # APPNOTE.TXT of PKWARE, 4.3.7
 _ARCHIVED = {"config.json", "metadata.json", "model.weights.h5"}
 _LFS = b"version https://git-lfs"
 _BLOCK = 1 << 20
@@ -171,7 +171,24 @@ def archive(path: object, file: Path) -> Iterator[archives.Archive]:
         missing = sorted(_ARCHIVED - set(opened.names))
         if missing:
             raise InvalidSource(f"{path}: has no {', '.join(missing)} in it", _AGAIN)
+        _require_weights_end(path, opened)
         yield opened
+
+
+def _require_weights_end(path: object, opened: archives.Archive) -> None:
+    """Raise InvalidSource where packed weights unpack to far more than the HDF5 file that they begin with: minutes of unpacking, for nothing."""
+    size = opened.size(_WEIGHTS)
+    if size <= archives.FREE_BYTES or opened.is_stored(_WEIGHTS):
+        return
+    try:
+        end = hdf5.end(next(opened.blocks(_WEIGHTS), b""))
+    except archives.BadArchive as error:
+        raise refused(path, error) from error
+    if end is not None and size > end + archives.FREE_BYTES:
+        raise InvalidSource(
+            f"{path}: has {_WEIGHTS!r} in it, which unpacks to {size:,} bytes; HDF5 says there that it ends after {end:,}",
+            _AGAIN,
+        )
 
 
 def part(path: object, opened: archives.Archive, name: str) -> dict[str, Any]:
@@ -214,28 +231,45 @@ def weights_of(file: Any) -> Any:
 
 
 def stored(file: Any) -> list[Stored]:
-    """Return all arrays of an opened file; in the old layout those of the model first, in the order in which they are read."""
+    """Return all arrays of an opened file; in the old layout those of the model first, in the order in which they are read.
+
+    ValueError where the old layout lists more than a file may hold: it could list one array without end.
+    """
     import h5py
 
     found: dict[str, Stored] = {}
-    if is_old_layout(file):
-        group = weights_of(file)
-        for layer in (*_listed(group, "layer_names"), "top_level_model_weights"):
-            held = group.get(layer)
-            for weight in _listed(held, "weight_names") if held is not None else ():
-                name = f"{layer}/{weight}".removesuffix(":0")
-                found[held[weight].name] = Stored(name, "model", held[weight])
+    for name, array in _of_layers(file) if is_old_layout(file) else ():
+        found[array.name] = Stored(name.removesuffix(":0"), "model", array)
+    names: list[bytes] = []
 
-    def note(name: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset) and item.name not in found:
-            found[item.name] = Stored(name.removesuffix(":0"), _what(name), item)
+    def note(name: bytes, item: Any) -> None:
+        if item.type == h5py.h5o.TYPE_DATASET:
+            names.append(name)
 
-    file.visititems(note)
+    h5py.h5o.visit(file.id, note, info=True)  # h5py's own `visititems` opens every group as well
+    for raw in names:
+        name = raw.decode("utf-8", "surrogateescape")
+        if f"/{name}" not in found:
+            found[f"/{name}"] = Stored(name.removesuffix(":0"), _what(name), h5py.Dataset(h5py.h5o.open(file.id, raw)))
     return list(found.values())
 
 
-def variables(file: Any) -> list[dict[str, Any]]:
-    """Return the model's own variables as JSON, what a build uses of the file."""
+def _of_layers(file: Any) -> Iterator[tuple[str, Any]]:
+    """Yield (layer/weight, array) of the old layout, in its order."""
+    group = weights_of(file)
+    seen = 0
+    for layer in (*_listed(group, "layer_names"), "top_level_model_weights"):
+        held = group.get(layer)
+        weights = _listed(held, "weight_names") if held is not None else []
+        seen += 1 + len(weights)
+        if seen > hdf5.MOST_OBJECTS:
+            raise ValueError(f"it lists more than {hdf5.MOST_OBJECTS:,} layers and weights; no model has")
+        for weight in weights:
+            yield f"{layer}/{weight}", held[weight]
+
+
+def variables(arrays: Sequence[Stored]) -> list[dict[str, Any]]:
+    """Return the model's own variables as JSON, what a build uses of a file's arrays."""
     return [
         {
             "name": one.name,
@@ -243,14 +277,14 @@ def variables(file: Any) -> list[dict[str, Any]]:
             "shape": list(one.array.shape),
             "size_bytes": int(one.array.dtype.itemsize * one.array.size),
         }
-        for one in stored(file)
+        for one in arrays
         if one.what == "model"
     ]
 
 
-def others(file: Any) -> list[dict[str, Any]]:
-    """Return a finding for what a file holds beside the model: an optimizer's state, metrics."""
-    surplus = [one for one in stored(file) if one.what != "model"]
+def others(arrays: Sequence[Stored]) -> list[dict[str, Any]]:
+    """Return a finding for what a file's arrays hold beside the model: an optimizer's state, metrics."""
+    surplus = [one for one in arrays if one.what != "model"]
     if not surplus:
         return []
     size = sum(int(one.array.dtype.itemsize * one.array.size) for one in surplus)

@@ -27,9 +27,11 @@ from toolkit.originals.keras_models.known_names import (
 )
 from toolkit.originals.operators import NOT_KNOWN, ON_CONDITION, ability
 
+MOST_PARTS = 200_000
+"""Tables and lists of one configuration. A layer has some twenty, Keras's largest models 30,000; looking at 200,000 takes a second."""
+
 _ONLY = "that are known to compute and do nothing else"
 CODE = "holds Python code, which runs where it is loaded"
-_MOST_PARTS = 1_000_000  # tables and lists in all: a layer has some twenty; looking at them takes a second
 _KERAS = re.compile(r"(tf_)?keras(\.\w+)*|builtins|tensorflow\.(python\.)?keras(\.\w+)*")
 _CLASSES = LAYERS | MODELS | PARTS | OPERATIONS
 _DTYPES = frozenset(
@@ -107,6 +109,18 @@ class Refusal:
         return f"{self.where}: {self.what}" + (f", which {self.can}" if self.can else "")
 
 
+def require_few_parts(config: Any) -> None:
+    """Raise ValueError for a configuration of more tables and lists than any model has, before anything else walks it."""
+    waiting, seen = [config], 0
+    while waiting:
+        value = waiting.pop()
+        inside = [each for each in (value.values() if type(value) is dict else value) if type(each) in (dict, list)]
+        waiting += inside
+        seen += len(inside)
+        if seen > MOST_PARTS:
+            raise ValueError(f"it is made of more than {MOST_PARTS:,} tables and lists; no model is")
+
+
 def refusals(config: Any, custom: Collection[str] = ()) -> list[Refusal]:
     """Return what a model's configuration may not name, each once, in the order of the file; `custom` are names that the user's builder gave."""
     if isinstance(config, dict):
@@ -119,7 +133,6 @@ def refusals(config: Any, custom: Collection[str] = ()) -> list[Refusal]:
 def _tables(config: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield (layer, table) for every table, in the order of the file; the layer is the nearest one around it that has a name."""
     waiting: list[tuple[str, Any]] = [("the model", config)]
-    seen = 0
     while waiting:
         where, value = waiting.pop()
         if isinstance(value, dict):
@@ -129,10 +142,6 @@ def _tables(config: Any) -> Iterator[tuple[str, dict[str, Any]]]:
         else:
             held = value if isinstance(value, list) else []
         inside = [one for one in held if type(one) is dict or type(one) is list]
-        seen += len(inside)
-        if seen > _MOST_PARTS:
-            yield "the model", {"class_name": None}
-            return
         waiting += [(where, one) for one in reversed(inside)]
 
 
@@ -155,8 +164,7 @@ def _judged(where: str, table: dict[str, Any], custom: frozenset[str]) -> Iterat
         return
     name = table["class_name"]
     if not isinstance(name, str):
-        told = f"is made of more than {_MOST_PARTS:,} parts" if name is None else f"its class_name is {name!r}"
-        yield Refusal(where, f"{told}; expected a model", "", trusted=False)
+        yield Refusal(where, f"its class_name is {name!r}; expected a model", "", trusted=False)
     elif name in _FORMS:
         yield from _FORMS[name](where, table, custom)
         yield from _plain(where, table, name)
