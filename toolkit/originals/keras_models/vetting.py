@@ -33,6 +33,12 @@ MOST_PARTS = 200_000
 _ONLY = "that are known to compute and do nothing else"
 CODE = "holds Python code, which runs where it is loaded"
 _KERAS = re.compile(r"(tf_)?keras(\.\w+)*|builtins|tensorflow\.(python\.)?keras(\.\w+)*")
+# Where functions are taken from. Other modules have functions of the same names that do something else: `copy` of files, `stack` of calls.
+_FUNCTION_MODULES = re.compile(
+    r"builtins|(tf_|tensorflow\.(python\.)?)?keras(\.src)?(\.(activations|backend|losses|metrics|nn|ops)(\.\w+)*)?"
+    r"|tensorflow\.python\.ops\.((gen_)?(array|bitwise|image|linalg|manip|math|nn|sort|special_math|spectral)_(ops|impl)(_impl)?"
+    r"|array_ops_stack|clip_ops|(linalg|numpy_ops|ragged|signal|structured)\.\w+)"
+)
 _CLASSES = LAYERS | MODELS | PARTS | OPERATIONS
 _DTYPES = frozenset(
     "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 bfloat16 float32 float64 complex64 complex128 string str object".split()
@@ -227,14 +233,10 @@ def _function(where: str, part: dict[str, Any], custom: frozenset[str]) -> Itera
     if not isinstance(name, str):
         yield Refusal(where, "names a function without a name", "", trusted=False)
         return
-    if {name, registered} & custom:
-        return
+    if name in custom or (registered in custom and str(registered).rpartition(">")[2] == name):
+        return  # which is how both Keras look it up: by its name, as it is or behind that of a package
     own = registered in (None, name)
-    if (
-        name in FUNCTIONS
-        and own
-        and (module is None or _is_keras(module) or str(module).startswith("tensorflow.python.ops."))
-    ):
+    if name in FUNCTIONS and own and (module is None or _FUNCTION_MODULES.fullmatch(str(module))):
         return
     full = f"{module}.{name}" if module and module != "builtins" else name
     if _is_keras(module) and module != "builtins" and own:
