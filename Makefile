@@ -5,7 +5,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check style unit format bench mutants sample wheel lock clean
+.PHONY: help demo test slow test-all check style unit format bench mutants sample wheel lock clean
 
 # What the shell says about another Python must not reach in; without bytecode, importing tensorflow takes 14 s instead of 4.
 unexport PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONPATH VIRTUAL_ENV CONDA_PREFIX
@@ -14,25 +14,37 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 KERAS2 := $(VENV)/keras2
+KERAS2_READY = $(if $(EDGE_TOOLKIT_KERAS2),,$(KERAS2)/ready)
 SERVES := import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))
+# Files of tests are shared out among processes, one for each core, in the order of pyproject.toml; where engines run, each process may take some
+# gigabytes. PARALLEL= runs all in one.
+PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
+TESTS = -m pytest $(PARALLEL)
+LIGHT = $(TESTS) --quiet -m "not engines and not slow" tests/attacks tests/unit
 PYTHON = $(shell for each in python3.11 python3.10 python3 python3.12 python3.13; do \
 	$$each -c '$(SERVES)' 2>/dev/null && echo $$each && break; done)
 COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.10 \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(UPGRADE)
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
 demo: $(READY) ## set up, then run the main job on the sample: three targets, a bundle and a verdict for each, in dist/
 	$(BIN)/edge-toolkit build toolkit/sample/digits --target host --target raspberry-pi-4 --target android-arm64 \
 		--calibration calibration/digits.toml --out dist
 
-test: $(READY) $(if $(EDGE_TOOLKIT_KERAS2),,$(KERAS2)/ready) ## set up, then run all tests
+test: $(READY) $(KERAS2_READY) ## set up, then run the tests; `slow` has the rest
 	$(BIN)/edge-toolkit setup $(ENVIRONMENTS)
-	$(BIN)/python -m pytest
+	$(BIN)/python $(TESTS) -m "not slow"
+
+slow: $(READY) $(KERAS2_READY) ## set up, then run what `test` leaves out: statistical proofs, and what runs builds again and again
+	$(BIN)/edge-toolkit setup $(ENVIRONMENTS)
+	$(BIN)/python $(TESTS) -m slow
+
+test-all: test slow ## all tests
 
 check: style ## formatting, lint, types, unit and attack tests: what pre-commit runs, in minutes
-	$(BIN)/python -m pytest --quiet -m "not engines" tests/unit tests/attacks
+	$(BIN)/python $(LIGHT)
 
 style: $(READY) ## formatting, lint and types
 	$(BIN)/ruff format --check .
@@ -44,7 +56,7 @@ unit: $(READY) ## the unit and attack tests on another Python: make unit OTHER=/
 	@$(BIN)/uv venv --quiet --clear --no-project --python "$(OTHER)" $(VENV)/other
 	@$(BIN)/uv pip sync --quiet --require-hashes --python $(VENV)/other requirements/dev.txt
 	@$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --python $(VENV)/other --editable .
-	$(VENV)/other/bin/python -m pytest --quiet -m "not engines" tests/unit tests/attacks
+	$(VENV)/other/bin/python $(LIGHT)
 
 format: $(READY) ## put the code into the form that `check` expects
 	$(BIN)/ruff format .

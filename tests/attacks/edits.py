@@ -15,7 +15,7 @@ import shutil
 import signal
 import socket
 
-PATIENCE_S = 20
+PATIENCE_S = 120  # for what would wait for ever, on a machine that does other things
 DELETED = object()
 NESTED = json.loads("[" * 200 + "]" * 200)
 VALUES = (

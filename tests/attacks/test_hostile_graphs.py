@@ -23,7 +23,7 @@ from toolkit.worker.shards import read_all
 
 HERE = Path(__file__).resolve().parent
 SCRIPT = HERE / "make_hostile_graphs.py"
-PATIENCE_S, MEMORY = 60, 8_000_000_000
+PATIENCE_S, MEMORY = 300, 8_000_000_000
 SECRET = 73402151.0  # as in the script; what a model could make of it lies near it, or is the sum of its characters
 OF_LETTERS = (sum(b"73402151\n73402152\n"), sum(b"73402151"))
 AT_ONCE = (
@@ -52,7 +52,7 @@ def hostile(home, tmp_path_factory) -> tuple[list[dict], Path]:
     variables = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
     variables.pop("PYTHONDONTWRITEBYTECODE", None)
     command = [python, SCRIPT, folder, canary]
-    ended = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=300, check=False)
+    ended = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=900, check=False)
     assert ended.returncode == 0, ended.stderr[-4000:]
     return json.loads((folder / "index.json").read_text()), canary
 

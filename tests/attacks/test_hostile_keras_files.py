@@ -158,7 +158,7 @@ def test_inspect_of_a_large_archive_answers_at_once(files, executor, tmp_path, p
 
     told = [one["code"] for one in found["findings"]]
     assert ("packed-weights" in told) == (packing == zipfile.ZIP_DEFLATED)
-    assert took < 20  # of an idle machine's one second: reading 400 MB for the hash of the job
+    assert took < 60  # of an idle machine's one second: reading 400 MB for the hash of the job
 
 
 def test_inspect_of_a_configuration_full_of_code_answers_at_once(files, executor, tmp_path):

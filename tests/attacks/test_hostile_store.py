@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.attacks.deep_folders import deep
-from tests.attacks.edits import SPECIAL, byte_edits, edits, put, raw_edits, within
+from tests.attacks.edits import PATIENCE_S, SPECIAL, byte_edits, edits, put, raw_edits, within
 from toolkit.dataset import samples_job
 from toolkit.errors import StoreFailed
 from toolkit.files.private import TRUST, make_private, require_unshared
@@ -22,7 +22,6 @@ from toolkit.store import Store, open_store
 from toolkit.worker.request import sha256
 
 KEY, OTHER = "ab" * 32, "ab" + "cd" * 31
-PATIENCE_S = 5
 ENTRY = ("manifest.json", "out", "out/file", "out/deep", "out/deep/file")
 
 
@@ -217,7 +216,7 @@ def test_a_job_goes_on_over_what_is_damaged_with_real_workers(tmp_path):
     """The same job, asked again after each damage: the same answer, made by a worker where it has to be."""
     np.save(tmp_path / "x.npy", np.random.default_rng(0).uniform(0, 1, (8, 4)).astype(np.float32))
     signature = {"key": "k", "inputs": [{"name": "x", "dtype": "float32", "shape": [1, 4]}], "outputs": []}
-    settings = Settings(home=tmp_path / "home", offline=True, limits=Limits(20, 600_000_000))
+    settings = Settings(home=tmp_path / "home", offline=True, limits=Limits(300, 600_000_000))
 
     def draw():
         with LocalExecutor(settings) as executor:

@@ -59,12 +59,12 @@ def test_a_bomb_is_no_larger_than_it_may_be():
     length, prefix = 1 + 64 * copies, b""
     while length >= 0x80:
         prefix, length = prefix + bytes([length & 0x7F | 0x80]), length >> 7
-    began = time.monotonic()
+    began = time.process_time()
 
     content = uncompressed(prefix + bytes([length]) + b"\x00a" + raw)
 
     assert content == b"a" * (1 + 64 * copies)
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
 
 
 @given(st.binary(max_size=200))

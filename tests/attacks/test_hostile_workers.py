@@ -251,7 +251,7 @@ def test_progress_that_is_no_file_is_none(tmp_path, make):
 @pytest.fixture
 def job():
     """Return a job of the environment that is there anyway."""
-    return Job("fake job", "worker.samples", "draw", Engine("dataset", preload=False), limits=Limits(20, 10**9))
+    return Job("fake job", "worker.samples", "draw", Engine("dataset", preload=False), limits=Limits(300, 10**9))
 
 
 @pytest.fixture
@@ -289,18 +289,18 @@ def worker(tmp_path, monkeypatch):
 )
 def test_an_event_that_makes_no_sense_is_a_lie(worker, job, said):
     """Another job's number, fields that are missing or of another type: the worker is not to be trusted any more."""
-    settings = worker(f"print(json.dumps({said!r}), flush=True)\ntime.sleep(30)")
+    settings = worker(f"print(json.dumps({said!r}), flush=True)\ntime.sleep(600)")
     began = time.monotonic()
 
     with LocalExecutor(settings) as executor, pytest.raises(WorkerError):
         executor.run(job)
 
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 120
 
 
 def test_a_deeply_nested_event_is_a_lie(worker, job):
     """The parser's stack is not the host's problem."""
-    settings = worker("print('[' * 100_000, flush=True)\ntime.sleep(30)")
+    settings = worker("print('[' * 100_000, flush=True)\ntime.sleep(600)")
 
     with LocalExecutor(settings) as executor, pytest.raises(WorkerLied, match="which is no event"):
         executor.run(job)
@@ -314,7 +314,7 @@ def test_a_line_without_end_is_a_lie(tmp_path, worker, job):
     with LocalExecutor(settings) as executor, pytest.raises(WorkerLied, match="which is no event"):
         executor.run(job)
 
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 120
 
 
 def test_a_flood_of_honest_events_ends_with_the_worker(worker, job):

@@ -377,7 +377,7 @@ def test_a_file_of_each_kind_is_inspected_safely(home, tmp_path, monkeypatch, ca
         json.dumps(names),
     ]
     variables = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
-    made = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=300, check=False)
+    made = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=900, check=False)
     assert made.returncode == 0, made.stderr[-4000:]
     paths = json.loads((tmp_path / "index.json").read_text())
     shown = 0

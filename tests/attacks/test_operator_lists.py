@@ -43,7 +43,7 @@ def answered(python: Path, code: str, word: str, *arguments: Path) -> object:
     variables = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
     variables.pop("PYTHONDONTWRITEBYTECODE", None)
     command = [python, "-c", code, *arguments]
-    ended = subprocess.run(command, capture_output=True, text=True, env=variables, timeout=300, check=False)
+    ended = subprocess.run(command, capture_output=True, text=True, env=variables, timeout=900, check=False)
     (line,) = (line for line in ended.stdout.splitlines() if line.startswith(word)) if ended.stdout else ("",)
     assert line, ended.stderr[-2000:]
     return json.loads(line.removeprefix(word))

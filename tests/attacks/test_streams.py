@@ -26,7 +26,7 @@ def shell(line, **variables):
     prelude = f'edge() {{ {EDGE} "$@"; }}\n'
     environment = {**os.environ, **variables}
     ended = subprocess.run(
-        ["bash", "-c", prelude + line], capture_output=True, env=environment, cwd=ROOT, timeout=120, check=False
+        ["bash", "-c", prelude + line], capture_output=True, env=environment, cwd=ROOT, timeout=300, check=False
     )
     return ended.returncode, ended.stdout.decode(errors="replace"), ended.stderr.decode(errors="replace")
 
@@ -199,7 +199,9 @@ def test_what_runs_at_exit_has_no_say(at_exit, tmp_path):
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_is_told_as_one(way, number, status, tmp_path):
     """While a library is imported, which takes long."""
-    (tmp_path / "typer.py").write_text(f"open({str(tmp_path / 'there')!r}, 'w').close()\nimport time\ntime.sleep(60)\n")
+    (tmp_path / "typer.py").write_text(
+        f"open({str(tmp_path / 'there')!r}, 'w').close()\nimport time\ntime.sleep(600)\n"
+    )
     process = subprocess.Popen(
         [*WAYS[way].split(), "targets", "list"],
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
@@ -210,7 +212,7 @@ def test_a_signal_is_told_as_one(way, number, status, tmp_path):
         time.sleep(0.01)
 
     process.send_signal(number)
-    _, error = process.communicate(timeout=30)
+    _, error = process.communicate(timeout=120)
 
     assert process.returncode in (status, -number)  # a shell says the latter as the former
     assert b"Traceback" not in error

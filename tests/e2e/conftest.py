@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import functools
+import hashlib
 import json
 import os
 import shutil
@@ -29,7 +31,7 @@ from toolkit.worker.shards import read_all
 HERE = Path(__file__).resolve().parent
 PACKAGE = Path(toolkit.__file__).resolve().parent
 SHARED = HERE.parents[2] / "shared" / "models"
-PATIENCE_S = 300
+PATIENCE_S = 1200  # on a machine that does other things; most commands take half a minute
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -129,17 +131,33 @@ def tensorflow_python(home):
 
 @pytest.fixture(scope="session")
 def made(tensorflow_python, tmp_path_factory):
-    """Return a function that runs one of the scripts make_*.py, once in a session, and returns the folder that it wrote."""
+    """Return a function that runs one of the scripts make_*.py, and returns the folder that it wrote.
+
+    Each is run once in a session, also where several processes share the tests out among them: what it writes is read only.
+    """
+    together = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        together = together.parent
 
     @functools.cache
     def run(script: str, *more: str, python: Path = tensorflow_python) -> Path:
-        folder = tmp_path_factory.mktemp(script.removesuffix(".py"))
+        asked = hashlib.sha256(repr((script, more, str(python))).encode()).hexdigest()[:8]
+        folder = together / f"{script.removesuffix('.py')}-{asked}"
+        with open(folder.with_suffix(".lock"), "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not folder.with_suffix(".whole").exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                write(folder, script, more, python)
+                folder.with_suffix(".whole").touch()
+        return folder
+
+    def write(folder: Path, script: str, more: Sequence[str], python: Path) -> None:
         quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
         variables = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"} | quiet
         command = [python, HERE / script, folder, *more]
         ended = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
         assert ended.returncode == 0, ended.stderr[-4000:]
-        return folder
 
     return run
 
@@ -206,7 +224,7 @@ def apart(script: str, *flags: str) -> tuple[str, ...]:
     return (*unshare, "sh", "-c", f'{script} && "$@"', "sh")
 
 
-def processes_of(home: Path, patience_s: float = 3.0) -> list[str]:
+def processes_of(home: Path, patience_s: float = 60.0) -> list[str]:
     """Return the processes that still work with a cache folder, given a moment to end: by their variables, arguments, folder or open files.
 
     A worker's child may have left its session and its group, or have other variables than the command that started it.
@@ -248,8 +266,6 @@ def finished(home: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
 
 def sha256(path: Path) -> str:
     """Return a file's hash, not by the program's own code."""
-    import hashlib
-
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 

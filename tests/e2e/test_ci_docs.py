@@ -118,7 +118,7 @@ def ran(place):
     for command in dict.fromkeys(each for each in commands() if each.startswith("edge-toolkit ")):
         asked = ["bash", "-e", "-o", "pipefail", "-c", command]
         ended[command] = subprocess.run(
-            asked, cwd=place, env=variables, capture_output=True, text=True, timeout=300, check=False
+            asked, cwd=place, env=variables, capture_output=True, text=True, timeout=900, check=False
         )
     return ended
 
@@ -180,7 +180,7 @@ def test_the_tests_of_the_page_pass(pytester, place, monkeypatch):
     given = () if "toolkit.pytest_plugin" in installed else ("-p", "toolkit.pytest_plugin")
 
     for command in (each for each in commands() if each.startswith("pytest ")):
-        ended = pytester.runpytest_subprocess("-rA", *given, *command.split()[1:], timeout=300)
+        ended = pytester.runpytest_subprocess("-rA", *given, *command.split()[1:], timeout=900)
         ended.assert_outcomes(passed=1)
 
     assert len(list((pytester.path / "tests" / "models" / "edge_baselines").iterdir())) == 1

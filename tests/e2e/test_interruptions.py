@@ -18,8 +18,8 @@ from tests.e2e.conftest import finished, flip_a_bit, processes_of, sha256, unfin
 from toolkit import Original, Samples
 
 PHASES = ("inspect", "draw", "canonicalize", "convert", "run")
-WAIT_S = 120
-END_S = 10
+WAIT_S = 900  # on a machine that does other things
+END_S = 60
 
 
 @pytest.fixture
@@ -118,8 +118,11 @@ def test_ctrl_c_ends_everything_in_each_phase_and_the_next_run_goes_on(start, fr
     assert (tmp_path / "dist" / "host" / "manifest.json").is_file()
 
 
-def test_ctrl_c_while_tensorflow_is_imported_ends_at_once(start, fresh_home):
-    """There is no job yet whose end could be waited for."""
+def test_ctrl_c_while_tensorflow_is_imported_ends_at_once(start, fresh_home, tensorflow_python):
+    """There is no job yet whose end could be waited for: it ends long before the import could, on a machine as busy as this one is now."""
+    began = time.monotonic()
+    subprocess.run([tensorflow_python, "-c", "import tensorflow"], check=True, capture_output=True)
+    importing_s = time.monotonic() - began
     process = start()
     wait_for(process, fresh_home, "inspect")
     began = time.monotonic()
@@ -128,7 +131,7 @@ def test_ctrl_c_while_tensorflow_is_imported_ends_at_once(start, fresh_home):
     process.communicate(timeout=END_S)
 
     assert process.returncode == 130
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < importing_s / 2
     assert processes_of(fresh_home) == []
 
 
@@ -180,7 +183,7 @@ def test_kill_9_of_a_worker_is_a_clear_error_and_the_next_run_goes_on(start, fre
 
     for pid in workers(fresh_home):
         os.kill(pid, signal.SIGKILL)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=WAIT_S)
 
     assert process.returncode == 3, (out, err)
     assert "killed by SIGKILL" in out + err

@@ -94,7 +94,7 @@ class Onnx:
         """Return what `tap` reads of a file, in a process of its own."""
         variables = os.environ | {"PYTHONPATH": str(PACKAGE.parent)}
         command = [self._python, "-c", TAP, path, self.samples(name)]
-        ended = subprocess.run(command, env=variables, capture_output=True, text=True, check=False, timeout=120)
+        ended = subprocess.run(command, env=variables, capture_output=True, text=True, check=False, timeout=600)
         assert ended.returncode == 0, ended.stderr
         return json.loads(ended.stdout)
 

@@ -75,7 +75,7 @@ def run(pytester, monkeypatch, home):
     monkeypatch.setenv("PYTHONPATH", str(PACKAGE.parent))
     installed = {entry.value for entry in importlib.metadata.entry_points(group="pytest11")}
     given = () if "toolkit.pytest_plugin" in installed else ("-p", "toolkit.pytest_plugin")
-    return lambda *more: pytester.runpytest_subprocess("-rA", "-p", "no:cacheprovider", *given, *more, timeout=300)
+    return lambda *more: pytester.runpytest_subprocess("-rA", "-p", "no:cacheprovider", *given, *more, timeout=900)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import pytest
 
 from tests.e2e.kills import artifact, places_for, series
 
+pytestmark = pytest.mark.slow
 KILLS = {"run": 6, "emulated": 4, "setup": 4, "cold": 4, "builder": 2, "sweep": 2}
 
 

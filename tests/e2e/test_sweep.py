@@ -194,7 +194,7 @@ def test_a_killed_sweep_goes_on_where_it_was(edge, sample, digits, fresh_home):
     command = ("sweep", sample, "--target", "host", "--calibration", digits, "--scheme", "static_wi8_ai8")
     started = edge.start(*command, home=fresh_home)
     objects = fresh_home / "store" / "objects"
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while len(list(objects.glob("*/*"))) < 6 and time.monotonic() < deadline:
         time.sleep(0.05)
     started.send_signal(signal.SIGKILL)

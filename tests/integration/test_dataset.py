@@ -256,7 +256,7 @@ def test_of_an_endless_stream_a_run_takes_what_is_declared(executor, tmp_path, m
         tmp_path / "set.toml",
         '[reader]\nkind = "python"\nfunction = "endless.py:rows"\n[sampling]\nverification = 7\n',
     )
-    job = replace(dataset.whole_set_job(recipe, STEP), limits=Limits(30, 10**9))
+    job = replace(dataset.whole_set_job(recipe, STEP), limits=Limits(300, 10**9))
 
     (entry,) = executor.run(job)
 
@@ -313,7 +313,7 @@ def test_a_state_begins_anew_with_each_sequence_in_the_original_and_in_its_artif
         "tf.saved_model.save(holder, sys.argv[1], {'serving_default': signature})\n"
     )
     python = resolve("tensorflow", settings=Settings(home=home)).python
-    subprocess.run([python, "-c", script, model], check=True, capture_output=True, timeout=120)
+    subprocess.run([python, "-c", script, model], check=True, capture_output=True, timeout=600)
 
     with LocalExecutor(Settings(home=home)) as executor:
         opened = source.open_source(source.Original(model), executor)

@@ -31,7 +31,7 @@ def files(home, tmp_path_factory):
     folder = tmp_path_factory.mktemp("onnx")
     python = resolve("onnxruntime", settings=Settings(home=home, offline=True)).python
     script = Path(__file__).with_name("make_onnx_files.py")
-    subprocess.run([python, script, folder], check=True, capture_output=True, timeout=120)
+    subprocess.run([python, script, folder], check=True, capture_output=True, timeout=600)
     return folder
 
 

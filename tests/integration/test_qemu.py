@@ -60,7 +60,7 @@ def settings():
 def run(launch: Launch, code: str, **variables: str) -> str:
     command = [*launch.command, "-c", code]
     given = {**os.environ, **launch.variables, **variables}
-    ended = subprocess.run(command, env=given, capture_output=True, text=True, timeout=300, check=False)
+    ended = subprocess.run(command, env=given, capture_output=True, text=True, timeout=900, check=False)
     assert ended.returncode == 0, ended.stderr
     return ended.stdout.strip().splitlines()[-1]
 
@@ -348,7 +348,7 @@ def test_an_engine_that_dies_in_the_emulator_is_said_at_once(settings, tmp_path,
     engine = Engine("tflite_runtime", "qemu", {"cpu": CPUS[0]})
     job = run_job(tmp_path / "model.fake", tmp_path / "samples", Execution(engine, "fake"))
 
-    with LocalExecutor(replace(settings, limits=Limits(timeout_s=60))) as executor:
+    with LocalExecutor(replace(settings, limits=Limits(timeout_s=300))) as executor:
         (outcome,) = executor.outcomes([job])
 
     assert isinstance(outcome.error, WorkerCrashed)

@@ -54,7 +54,7 @@ def networks(settings, tmp_path_factory):
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
     variables = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"} | quiet
     command = [python, Path(__file__).with_name("make_networks.py"), folder]
-    ended = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=240, check=False)
+    ended = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=900, check=False)
     assert ended.returncode == 0, ended.stderr[-4000:]
     return folder
 

@@ -86,7 +86,7 @@ def written(environment: str, script: str, home: Path, folder: Path) -> Path:
     python = resolve(environment, settings=Settings(home=home)).python
     variables = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     quiet = variables | {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
-    subprocess.run([python, "-c", script, folder], check=True, env=quiet, capture_output=True, timeout=120)
+    subprocess.run([python, "-c", script, folder], check=True, env=quiet, capture_output=True, timeout=600)
     return folder
 
 

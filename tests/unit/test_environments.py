@@ -733,7 +733,7 @@ def test_of_many_at_once_one_makes_it_and_all_get_it(tmp_path):
     ] * 5
     (tmp_path / "go").touch()
 
-    outputs = [maker.communicate(timeout=60)[0] for maker in makers]
+    outputs = [maker.communicate(timeout=300)[0] for maker in makers]
 
     assert [maker.returncode for maker in makers] == [0] * 6
     assert outputs == ["{'by': 'log'}\n"] * 6
@@ -746,7 +746,7 @@ def test_of_many_at_once_that_fail_each_says_so(tmp_path):
     """Whoever waited tries himself, in a clean folder; none takes the other's rubble for its own."""
     makers = [start_maker(tmp_path, "time.sleep(0.05); 1 / 0") for _ in range(4)]
     for maker in makers:
-        maker.communicate(timeout=60)
+        maker.communicate(timeout=300)
 
     assert [maker.returncode for maker in makers] == [1] * 4
     assert (tmp_path / "log").read_text() == "built\n" * 4
@@ -755,7 +755,7 @@ def test_of_many_at_once_that_fail_each_says_so(tmp_path):
 
 def test_what_was_killed_half_way_is_cleared_and_made_again(tmp_path):
     """No lock outlives the process that held it, and no half is taken for the whole."""
-    maker = start_maker(tmp_path, "(making.folder / 'rubble').mkdir(); print('rubble', flush=True); time.sleep(60)")
+    maker = start_maker(tmp_path, "(making.folder / 'rubble').mkdir(); print('rubble', flush=True); time.sleep(600)")
     assert [maker.stdout.readline() for _ in range(2)] == ["building\n", "rubble\n"]
     maker.kill()
     maker.communicate()
@@ -763,7 +763,7 @@ def test_what_was_killed_half_way_is_cleared_and_made_again(tmp_path):
     assert read_marker(tmp_path / "home" / "made") is None
 
     again = start_maker(tmp_path, "assert sorted(p.name for p in making.folder.iterdir()) == ['half', 'making.lock']")
-    output, _ = again.communicate(timeout=60)
+    output, _ = again.communicate(timeout=300)
 
     assert again.returncode == 0, output
     assert remains(tmp_path / "home") == ["made"]
@@ -780,7 +780,7 @@ def test_programs_of_a_killed_maker_are_waited_for(tmp_path):
     maker.wait()
 
     again = start_maker(tmp_path, f"assert pathlib.Path({str(late)!r}).exists()")
-    output, _ = again.communicate(timeout=60)
+    output, _ = again.communicate(timeout=300)
 
     maker.stdout.close()
     assert again.returncode == 0, output

@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from tests.attacks.edits import PATIENCE_S, within
 from toolkit.errors import DamagedFile
 from toolkit.files.foreign import (
     JSON_DEPTH,
@@ -61,13 +62,10 @@ def special(tmp_path):
 )
 def test_only_a_plain_file_is_opened_and_nothing_is_waited_for(special, kind, says):
     """A pipe without a writer would keep whoever opens it waiting for ever."""
-    began = time.monotonic()
-
-    with pytest.raises(DamagedFile, match=says) as caught:
+    with within(PATIENCE_S), pytest.raises(DamagedFile, match=says) as caught:
         open_plain(special(kind))
 
     assert kind in caught.value.problem
-    assert time.monotonic() - began < 1
 
 
 def test_a_pipe_with_a_writer_is_not_touched(special):
@@ -168,25 +166,25 @@ def test_a_tree_with_a_link_to_a_pipe_or_a_device_is_refused(tmp_path, special, 
 def test_what_is_no_sound_json_is_damaged(tmp_path, text, says):
     """Python's own reader takes most of these."""
     (tmp_path / "it.json").write_text(text)
-    began = time.monotonic()
+    began = time.process_time()
 
     with pytest.raises(DamagedFile, match=says) as caught:
         read_json(tmp_path / "it.json")
 
     assert caught.value.problem.startswith(f"{tmp_path / 'it.json'}: ")
     assert len(caught.value.problem) < 300
-    assert time.monotonic() - began < 1
+    assert time.process_time() - began < 1
 
 
 def test_a_million_keys_of_which_the_last_is_there_twice_are_refused_at_once():
     """Looking for each of them in all would take an hour."""
     text = "{" + ",".join(f'"{number}":0' for number in range(300_000)) + ',"299999":0}'
-    began = time.monotonic()
+    began = time.process_time()
 
     with pytest.raises(DamagedFile, match="'299999' twice"):
         parse_json(text, "it")
 
-    assert time.monotonic() - began < 10
+    assert time.process_time() - began < 10
 
 
 def test_text_that_is_no_utf8_is_refused_and_a_byte_order_mark_is_not(tmp_path):

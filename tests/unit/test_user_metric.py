@@ -35,7 +35,7 @@ def measured(executor, tmp_path):
         for value in range(4):
             writer.add({"y": np.full((1, 2), value, np.float32), "q": np.full((1, 3), 10 + value, np.int8)})
 
-    def measure(body: str, labels: object = (0, 1, 2, 3), timeout_s: float = 30, **arguments: object) -> dict:
+    def measure(body: str, labels: object = (0, 1, 2, 3), timeout_s: float = 300, **arguments: object) -> dict:
         text = body if "def metric" in body else f"def metric(outputs, labels):\n    {body}\n"
         (tmp_path / "mine.py").write_text(text)
         if isinstance(labels, dict):
