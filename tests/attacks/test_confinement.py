@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -35,6 +36,7 @@ from toolkit.worker.confinement.processes import enclosable
 from toolkit.worker.shards import ShardWriter
 
 HERE = Path(__file__).parent
+MEMORY = Path("/dev/shm")  # noqa: S108 (a file system in memory)
 SIGNATURE = {"key": "serving_default", "inputs": [], "outputs": [{"name": "y", "dtype": "float32", "shape": [1, 2]}]}
 NEEDS = pytest.mark.skipif(not ability().confines, reason=f"this kernel does not confine: {ability()}")
 # What is stopped by the system itself where it has not got it, or where nobody may.
@@ -425,6 +427,21 @@ def test_a_job_cannot_take_the_machine_before_anybody_looks(settings, job, tmp_p
 
     assert type(raised) is error
     assert re.search(says, raised.problem)
+
+
+@pytest.mark.skipif(not os.access(MEMORY, os.W_OK), reason="no file system in memory here")
+def test_what_is_written_to_memory_counts_too(job, tmp_path):
+    """A file system in memory tells the kernel nothing of what is written to a disk, as there is none."""
+    limits = Limits(timeout_s=60, memory_bytes=200_000_000, written_bytes=40_000_000)
+    body = "for name in range(500):\n    open(str(name), 'wb').write(bytes(10**6))\nreturn 1.0"
+
+    with tempfile.TemporaryDirectory(dir=MEMORY) as home:
+        raised = failure(
+            Settings(home=Path(home) / "home", offline=True),
+            job(code(tmp_path, body), user_code=False, limits=limits),
+        )
+
+    assert type(raised) is WorkerWroteTooMuch
 
 
 def as_without_landlock(*command: object) -> subprocess.CompletedProcess[str]:

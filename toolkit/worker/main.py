@@ -102,7 +102,7 @@ class _Child:
         self.peak_bytes = max(self.peak_bytes, resources.resident(whole, self.memory_bytes))
         if self.peak_bytes > self.memory_bytes:
             self.kill("memory")
-        elif resources.written(whole) > self.written_bytes:
+        elif resources.written(whole, piped=self.may_start) > self.written_bytes:
             self.kill("written")
         elif len(whole) > resources.MOST_PROCESSES:
             self.kill("processes")

@@ -42,9 +42,14 @@ def resident(pids: list[int], limit: int) -> int:
     return sum(map(_share, pids)) if held > limit and len(pids) > 1 else held
 
 
-def written(pids: list[int]) -> int:
-    """Return the bytes that processes, and what has ended of what they started, have had written to files."""
-    return sum(map(_written, pids))
+def written(pids: list[int], *, piped: bool) -> int:
+    """Return the bytes that processes, and what has ended of what they started, have had written to files.
+
+    A file system in memory has nothing written to a disk, so there all counts that they gave to write(2); not where they are `piped`, for what
+    processes hand to each other is written to no file.
+    """
+    names = ("write_bytes:",) if piped else ("write_bytes:", "wchar:")
+    return sum(max(_field(Path(f"/proc/{pid}/io"), name) or 0 for name in names) for pid in pids)
 
 
 def _resident(pid: int) -> int:
@@ -57,10 +62,6 @@ def _share(pid: int) -> int:
     """Return what a process holds, of pages that it shares its share alone."""
     found = _field(Path(f"/proc/{pid}/smaps_rollup"), "Pss:")
     return _resident(pid) if found is None else found * 1024
-
-
-def _written(pid: int) -> int:
-    return _field(Path(f"/proc/{pid}/io"), "write_bytes:") or 0
 
 
 def _field(file: Path, name: str) -> int | None:
