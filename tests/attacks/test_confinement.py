@@ -444,6 +444,30 @@ def test_what_is_written_to_memory_counts_too(job, tmp_path):
     assert type(raised) is WorkerWroteTooMuch
 
 
+def test_a_limit_beyond_any_machine_is_one(settings, job, tmp_path):
+    """More than the kernel can say is as much as it can."""
+    limits = Limits(memory_bytes=10**21, written_bytes=10**21)
+
+    with LocalExecutor(settings) as executor:
+        (entry,) = executor.run(job(code(tmp_path, "return 1.0"), user_code=False, limits=limits))
+
+    assert entry.result["score"] == 1.0
+
+
+@pytest.mark.parametrize("said", ["inf", "nan", "0"])
+def test_memory_that_is_not_finite_is_no_limit(said):
+    """It is refused as a wrong request."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "toolkit", "inspect", HERE, "--memory", said],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert ended.returncode == 2
+    assert "--memory" in ended.stderr
+
+
 def as_without_landlock(*command: object) -> subprocess.CompletedProcess[str]:
     before = [sys.executable, HERE / "without_landlock.py"]
     return subprocess.run([*map(str, (*before, *command))], capture_output=True, text=True, timeout=300, check=False)

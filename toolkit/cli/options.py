@@ -145,8 +145,9 @@ class Common:
     def _limits(self) -> Limits:
         from toolkit.settings import Limits
 
-        if not (self._timeout_s > 0 and self._memory_gb > 0):
-            raise RequestError(f"--timeout {self._timeout_s:g} and --memory {self._memory_gb:g}: both must be above 0")
+        if not (self._timeout_s > 0 and 0 < self._memory_gb < float("inf")):
+            said = f"--timeout {self._timeout_s:g} and --memory {self._memory_gb:g}"
+            raise RequestError(f"{said}: both must be above 0, and memory is finite")
         return Limits(self._timeout_s, int(self._memory_gb * 1e9))
 
     def executor(self, allowed: Allowed) -> LocalExecutor:

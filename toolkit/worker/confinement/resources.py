@@ -14,6 +14,7 @@ _UNTOUCHED_OF_A_CORE_BYTES = 64_000_000
 _EMULATOR_BYTES = (
     2_000_000_000  # QEMU 7.2 sets aside 1 GiB for what it translates, and its program's own memory comes to it
 )
+_LARGEST = 2**63 - 1  # the largest limit that Python can pass to the kernel
 MOST_PROCESSES = 1000  # of the user's code; a pool has as many as there are cores
 
 
@@ -27,7 +28,7 @@ def hold(memory_bytes: int, written_bytes: int, *, emulated: bool = False) -> No
     data = _data_bytes() + memory_bytes + untouched
     for what, most in ((resource.RLIMIT_DATA, data), (resource.RLIMIT_FSIZE, written_bytes), (resource.RLIMIT_CORE, 0)):
         hard = resource.getrlimit(what)[1]
-        value = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        value = min(most, _LARGEST if hard == resource.RLIM_INFINITY else hard)
         resource.setrlimit(what, (value, value))
 
 
