@@ -52,8 +52,6 @@ WHERE_SAMPLES_COME_FROM = printable.lines(
 
 _LISTED = 8
 _ENVIRONMENT = "dataset"
-# What readers share is not loaded by name, but is part of what a set is read with.
-_SHARED = tuple(path.stem for path in sorted((Path(__file__).parent / "readers").glob("_[a-z]*.py")))
 
 _Number = Annotated[float, Field(allow_inf_nan=False)]
 _Divisor = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -315,9 +313,7 @@ def _job(
         engine=Engine(_environment(kinds)),
         options=options,
         inputs=inputs,
-        plugins=tuple(
-            f"readers.{name}" for name in sorted({*kinds, "images", *_SHARED})
-        ),  # images has the steps for them, too
+        plugins=tuple(f"readers.{name}" for name in sorted(kinds)),
         cached=all(one.cached for one in sets.values()),
         user_code=not all(one.cached for one in sets.values()),
     )

@@ -17,12 +17,11 @@ from typing import Any
 
 from toolkit.errors import RequestError
 from toolkit.files.foreign import looking_through, require_plain
+from toolkit.import_closure import ImportClosure, import_closure
 from toolkit.settings import Limits
 from toolkit.worker.request import sha256
 
-_PACKAGE = Path(__file__).resolve().parent
-_ROOMS = ("worker", "originals", "files")
-_FORMAT = 1  # of keys and stored jobs: raise it when their meaning changes
+_FORMAT = 2  # of keys and stored jobs: raise it when their meaning changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +76,11 @@ class Job:
         found = [source.job if isinstance(source, Output) else source for source in self.inputs.values()]
         return tuple(source for source in found if isinstance(source, Job))
 
+    @property
+    def code(self) -> ImportClosure:
+        """All code of ours that runs for it."""
+        return import_closure((self.module, *self.plugins))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Output:
@@ -92,27 +96,13 @@ def key(job: Job, engine_identity: str, input_digests: Mapping[str, str]) -> str
         "format": _FORMAT,
         "module": job.module,
         "call": job.call,
-        "code": [code_digest(module) for module in (job.module, *job.plugins)],
+        "plugins": list(job.plugins),
+        "code": job.code.digest,
         "engine": engine_identity,
         "options": dict(job.options),
         "inputs": dict(input_digests),
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-@functools.cache
-def code_digest(module: str) -> str:
-    """Return the hash of a worker module's source, of its folder's contract, and of the worker's own code and what it has of original models."""
-    own = _PACKAGE / (module.replace(".", "/") + ".py")
-    files = {own, own.parent / "__init__.py"}
-    return _digest_of({**_shared_code(), **{path.relative_to(_PACKAGE).as_posix(): sha256(path) for path in files}})
-
-
-@functools.cache
-def _shared_code() -> dict[str, str]:
-    """Return the hashes of what every worker has, by path in the package; read once, as it is the same for all jobs of a process."""
-    files = [file for room in _ROOMS for kind in ("*.py", "*.txt") for file in (_PACKAGE / room).rglob(kind)]
-    return {path.relative_to(_PACKAGE).as_posix(): sha256(path) for path in files}
 
 
 def path_digest(path: Path) -> str:

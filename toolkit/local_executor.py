@@ -215,6 +215,7 @@ class LocalExecutor:
             "call": job.call,
             "options": {**job.options, **job.notes},
             "inputs": inputs,
+            "code": None if job.user_code else job.code.modules,  # the user's may import what it likes
         }
         with said_plainly(self.store.root):
             write_request(claim.folder, asked)

@@ -79,7 +79,8 @@ class Bench:
         elif made_by.CALIBRATED:
             inputs["ranges"] = ranges or folder / "ranges.json"
         told = {"scheme": scheme, "told": made_by.QUANTIZERS[quantizer], **PLAIN, **options}
-        job = Job("quantize", f"quantizers.{quantizer}", "quantize", Engine(quantizer_engine(quantizer)), told, inputs)
+        engine, plugins = Engine(quantizer_engine(quantizer)), (f"schemes.{scheme}",)
+        job = Job("quantize", f"quantizers.{quantizer}", "quantize", engine, told, inputs, plugins)
         (entry,) = self.executor.run(job)
         return job, entry.result
 
@@ -88,7 +89,8 @@ class Bench:
         samples = self.samples(network, "verification")
         file = model.output("model.tflite") if isinstance(model, Job) else model
         options = {"runtime": runtime, "first": None, "threads": 1, "signature": None, "kernels": "builtin"}
-        job = Job("run", "worker.infer", "run", Engine(runtime), options, {"model": file, "samples": samples})
+        inputs, plugins = {"model": file, "samples": samples}, (f"runtimes.{runtime}",)
+        job = Job("run", "worker.infer", "run", Engine(runtime), options, inputs, plugins)
         (entry,) = self.executor.run(job)
         (spec,) = entry.result["signature"]["outputs"]
         values = read_all(entry.out / "outputs", spec["name"]).astype(np.float64)

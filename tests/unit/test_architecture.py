@@ -15,11 +15,11 @@ PACKAGE = Path(__file__).parents[2] / "toolkit"
 ORDER = """\
     printable
     errors
-    inherited permissions
+    inherited permissions import_closure
     worker.confinement worker.confinement.kernel worker.confinement.landlock worker.confinement.seccomp worker.confinement.places \
         worker.confinement.processes worker.confinement.resources
     files.shapes files files.foreign files.archives files.private files.removal files.whole manifest outputs
-    settings registry worker.request worker.kept_scheme worker.shards worker.table_index worker.device_operators
+    settings registry worker.request worker.known_code worker.kept_scheme worker.shards worker.table_index worker.device_operators
     worker.labels worker.denied worker.user_code worker.devices
     config signature sizes npz
     environments

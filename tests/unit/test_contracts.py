@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from toolkit import environments, registry
-from toolkit.jobs import Engine, Job, code_digest, key
+from toolkit.jobs import Engine, Job, key
 
 
 def plugins(folder: str):
@@ -110,17 +110,6 @@ def test_a_launcher_prepares(plugin):
     assert arguments(plugin.features) == ["options"]
     assert arguments(plugin.prepare) == arguments(plugin.ready) == ["environment", "options", "settings"]
     assert arguments(plugin.status) == ["settings"]
-
-
-def test_the_code_that_a_job_runs_is_part_of_its_key(monkeypatch, tmp_path):
-    """Each plugin's own source counts, and so does the worker's."""
-    digests = {
-        f"{folder}.{name}": code_digest(f"{folder}.{name}")
-        for folder in ("runtimes", "sources")
-        for name in registry.names(folder)
-    }
-
-    assert len(set(digests.values())) == len(digests)
 
 
 @pytest.mark.parametrize("part", ["module", "plugins", "options", "input", "engine"])

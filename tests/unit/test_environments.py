@@ -466,7 +466,7 @@ def answer(settings: Settings, tmp_path: Path) -> dict[str, object]:
     }
     (tmp_path / "model.fake").write_text(json.dumps({"signature": {"key": "k", **specs}}))
     inputs = {"model": tmp_path / "model.fake", "samples": tmp_path / "samples"}
-    job = Job("fake", "worker.infer", "run", Engine("source"), {"runtime": "fake"}, inputs)
+    job = Job("fake", "worker.infer", "run", Engine("source"), {"runtime": "fake"}, inputs, ("runtimes.fake",))
     with LocalExecutor(settings) as executor:
         (entry,) = executor.run(job)
     return dict(entry.result)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from toolkit.choice import Candidate, choose
 from toolkit.errors import WorkerRefused, WorkerTimeout
 from toolkit.job_graph import Goal, Graph
-from toolkit.jobs import Engine, Job
+from toolkit.jobs import Engine
 from toolkit.local_executor import LocalExecutor
 from toolkit.recipe import Recipe
 from toolkit.runtime import Execution, run_job, run_of
@@ -38,7 +39,7 @@ def job(tmp_path):
         model.write_text(json.dumps({"signature": SIGNATURE, "do": do, "name": name}))
         made = run_job(model, tmp_path / "samples", Execution(ENGINE, "fake"))
         inputs = {**made.inputs, **more}
-        return Job(name, made.module, made.call, ENGINE, made.options, inputs, limits=limits or Limits(60, 10**9))
+        return replace(made, title=name, inputs=inputs, limits=limits or Limits(60, 10**9))
 
     return make
 

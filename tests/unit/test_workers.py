@@ -65,8 +65,7 @@ def job(tmp_path):
         model = tmp_path / "model.fake"
         model.write_text(json.dumps({"signature": SIGNATURE, "do": do, **told}))
         made = run_job(model, tmp_path / "samples", FAKE)
-        title, limits = f"fake on {model.name}", limits or Limits(300, 10**9)
-        return Job(title, made.module, made.call, ENGINE, made.options, made.inputs, limits=limits)
+        return dataclasses.replace(made, title=f"fake on {model.name}", limits=limits or Limits(300, 10**9))
 
     return make
 
@@ -132,6 +131,17 @@ def test_a_segfault_tells_which_line_called_the_engine(settings, job):
     assert "fake.py" in caught.value.hint
     folder = Path(caught.value.hint.rpartition("kept in ")[2])
     assert {"request", "log"} <= {path.name for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("first", [[], ["answer"]], ids=["never imported", "imported for another job"])
+def test_code_that_is_not_in_a_jobs_key_is_not_there_for_it(settings, job, first):
+    """A runtime that no plugin of the job names: a change of it would let an old result be taken for the new one."""
+    forgotten = dataclasses.replace(job("answer", at=1), plugins=())
+
+    with LocalExecutor(settings) as executor:
+        executor.run(*(job(do) for do in first))
+        with pytest.raises(WorkerRefused, match=r"toolkit\.runtimes is no part of this job's code"):
+            executor.run(forgotten)
 
 
 def test_garbage_on_standard_output_is_not_taken_for_an_event(settings, job):

@@ -16,7 +16,8 @@ from toolkit.errors import InvalidSource
 from toolkit.originals.messages import tensorflow_folders
 from toolkit.worker.device_operators import BUILT_IN
 
-_LISTS = Path(__file__).with_name("operators.txt")
+DATA_FILES = ("operators.txt",)  # part of every key of a job that reads them (`toolkit.import_closure`)
+_LISTS = Path(__file__).with_name(DATA_FILES[0])
 HARMLESS, ON_CONDITION, SAVER, UNKNOWN = "harmless", "on condition", "saver", "unknown"
 REACHES_OUTSIDE, UNKNOWN_OPERATORS = "reaches-outside", "unknown-operators"  # codes of findings
 NOT_KNOWN = "not known to be harmless"

@@ -113,9 +113,12 @@ class _Child:
 def run_job(folder: Path) -> None:
     """Run the job in `folder` in this process and write its response; an exception of the engine is an answer too."""
     from toolkit.errors import EdgeToolkitError, causes, limit_of
+    from toolkit.worker.known_code import hold_to
     from toolkit.worker.request import read_request, write_response
 
     job, request = read_request(folder)
+    if job["code"] is not None:
+        hold_to(job["code"])
     began = time.perf_counter()
     try:
         call = getattr(importlib.import_module("toolkit." + job["module"]), job["call"])
@@ -309,6 +312,7 @@ def main() -> None:
     try:
         for folder in asked.mount:
             borrow(folder)
+        import toolkit.worker.known_code
         import toolkit.worker.request  # noqa: F401 (numpy and safetensors, once for all children)
 
         for name in asked.preload:

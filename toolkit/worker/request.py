@@ -1,6 +1,6 @@
 """A job's folder, seen from the worker: what is asked, what may be read, where to write, and the response.
 
-request     safetensors: small named tensors; metadata `job` holds the JSON of module, call, options, inputs and limits
+request     safetensors: small named tensors; metadata `job` holds the JSON of title, module, call, options, inputs and code
 out/        what the job writes; all of it becomes the job's output
 log         everything that was printed, on either stream
 progress    two numbers, done and total
