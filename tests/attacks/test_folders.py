@@ -25,18 +25,9 @@ DIGITS = Path(toolkit.__file__).parent / "sample" / "digits"
 
 
 @pytest.fixture(params=[1100, 2200], ids=["recursion", "paths"])
-def endless(request, tmp_path):
-    """Return what puts folders in each other into a folder, and takes them out again: pytest could not remove them."""
-    made = []
-
-    def fill(folder: Path) -> Path:
-        made.append(folder)
-        deep(folder, request.param)
-        return folder
-
-    yield fill
-    for folder in made:
-        subprocess.run(["rm", "-rf", folder], check=True)
+def endless(request):
+    """Return what puts folders in each other into a folder; see `bottomless`."""
+    return lambda folder: deep(folder, request.param)
 
 
 def bundle(folder: Path) -> Path:
@@ -57,15 +48,15 @@ def looked_through(ask, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("ask", [path_digest, links_out, audio.recognize], ids=["digest", "links", "samples"])
-def test_what_the_user_names_may_be_too_deep(endless, tmp_path, ask):
-    shutil.copytree(DIGITS, tmp_path / "model")
-    endless(tmp_path / "model" / "assets" / "deep")
+def test_what_the_user_names_may_be_too_deep(endless, bottomless, ask):
+    shutil.copytree(DIGITS, bottomless / "model")
+    endless(bottomless / "model" / "assets" / "deep")
 
-    looked_through(ask, tmp_path / "model")
+    looked_through(ask, bottomless / "model")
 
 
-def test_a_bundle_may_be_too_deep(endless, tmp_path):
-    folder = bundle(tmp_path / "host")
+def test_a_bundle_may_be_too_deep(endless, bottomless):
+    folder = bundle(bottomless / "host")
     endless(folder / "runs" / "deep")
 
     looked_through(verified, folder)

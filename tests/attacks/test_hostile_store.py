@@ -376,11 +376,11 @@ def test_an_entry_that_may_not_be_written_is_removed_all_the_same(store):
 
 @pytest.mark.parametrize("folders", [1100, 2200], ids=["recursion", "paths"])
 @pytest.mark.parametrize("ends", ["drop", "fail", "sweep"])
-def test_folders_in_folders_without_end_are_removed_with_their_job(tmp_path, folders, ends):
+def test_folders_in_folders_without_end_are_removed_with_their_job(bottomless, folders, ends):
     """Python's own functions give up at a thousand; then neither this job nor any other was ever begun again."""
-    outside = tmp_path / "outside"
+    outside = bottomless / "outside"
     outside.write_text("theirs")
-    store = open_store(tmp_path / "home")
+    store = open_store(bottomless / "home")
     claim = store.claim("a" * 64)
     deep(claim.folder / "tmp", folders, closed=True)
     deep(claim.folder / "out", folders, closed=True)
@@ -392,7 +392,7 @@ def test_folders_in_folders_without_end_are_removed_with_their_job(tmp_path, fol
     else:
         getattr(claim, ends)()
         store.close()
-    again = open_store(tmp_path / "home")
+    again = open_store(bottomless / "home")
     assert not any((again.root / "work").iterdir())
     prune(again, most_bytes=0)
     claim = again.claim("a" * 64)
@@ -403,7 +403,8 @@ def test_folders_in_folders_without_end_are_removed_with_their_job(tmp_path, fol
     assert outside.read_text() == "theirs"
 
 
-def test_an_entry_with_folders_in_folders_without_end_is_made_again(store):
+def test_an_entry_with_folders_in_folders_without_end_is_made_again(bottomless):
+    store = Store(bottomless / "store")
     deep(finish(store).out, 1100, closed=True)
 
     assert made_again(store)
