@@ -119,7 +119,7 @@ def test_the_channel_that_is_furthest_behind_is_named():
     own = tally(USUAL, reference, reference + values([0.05, 0.001, 0.2], seed=1) - 290)
     theirs = tally(USUAL, reference, reference + values([0.05, 0.1, 0.6], seed=2) - 290)
 
-    behind, where = theirs.behind(own, 15)
+    behind, where, _ = theirs.behind(own, 15)
 
     assert behind == pytest.approx(20 * math.log10(3), abs=1)
     assert where.startswith("channel 2 of 3: ")

@@ -8,6 +8,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from toolkit.compare import intervals
 from toolkit.compare.intervals import _fraction, clopper_pearson, samples_by_width, samples_needed
 
 
@@ -117,3 +118,15 @@ def test_a_fraction_that_does_not_converge_is_an_error():
 )
 def test_an_interval_halves_with_four_times_the_samples(value, interval, limit, samples, expected):
     assert samples_by_width(value, interval, limit, samples) == expected
+
+
+@pytest.mark.parametrize(
+    ("hits", "samples", "rate"), [(3, 3, 0.02), (1, 10, 0.1), (0, 4, 0.5), (5, 4, 0.5), (2, 5, 0.0), (2, 5, 1.0)]
+)
+def test_tails_are_exact(hits, samples, rate):
+    """Of the binomial distribution, and of Poisson's by its mean."""
+    mean = samples * rate
+    fewer = sum(math.exp(-mean) * mean**count / math.factorial(count) for count in range(hits))
+
+    assert intervals.at_least(hits, samples, rate) == pytest.approx(float(at_least(hits, samples, rate)), abs=1e-12)
+    assert intervals.poisson_at_least(hits, mean) == pytest.approx(1 - fewer, abs=1e-12)

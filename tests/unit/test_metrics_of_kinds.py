@@ -304,3 +304,41 @@ def test_one_number_is_no_list():
         "shape (1,) holds no list: several numbers on the last axis would be one"
     )
     assert metrics.load("list_overlap").applies((1, 5)) is None
+
+
+def recall(found: dict[int, tuple[int, int]]):
+    """Return the recall of classes, each with how many samples are found of how many there are."""
+    reference = np.concatenate([np.full((of, 1), label, float) for label, (_, of) in found.items()])
+    answers = [[label] * kept + [label + 1000] * (of - kept) for label, (kept, of) in found.items()]
+    tally = metrics.load("class_recall").tally((1,))
+    tally.add(0, reference, np.concatenate(answers).astype(float).reshape(-1, 1))
+    return tally
+
+
+@pytest.mark.parametrize(
+    ("lost", "share", "weak"),
+    [
+        ({}, 0, False),
+        ({7: 3}, 1, True),  # of one class alone the three may be hard ones
+        ({7: 3, 20: 3}, 1, True),
+        ({7: 3, 20: 3, 91: 3}, 1, False),
+        (dict.fromkeys(range(9), 1), 0, False),  # as many samples, of nine classes
+        (dict.fromkeys(range(30), 1) | {77: 3}, 0, False),  # rounding loses as much elsewhere
+    ],
+)
+def test_a_class_of_few_samples_that_is_lost_stands_out_beside_own(lost, share, weak):
+    """Of a hundred classes with three samples each: an interval of three shows nothing, and that all are lost where own finds them does."""
+    own = recall(dict.fromkeys(range(100), (3, 3)))
+    candidate = recall({label: (3 - lost.get(label, 0), 3) for label in range(100)})
+
+    lag = candidate.behind(own, 0.9)
+
+    assert (lag.value, bool(lag.weak)) == (share, weak)
+    assert lag.value == 0 or lag.where == "class 7: 3 lost of 3 that the toolkit's own finds"
+
+
+def test_a_class_that_own_loses_too_does_not_stand_out():
+    both = {label: (0 if label == 7 else 3, 3) for label in range(100)}
+
+    assert recall(both).behind(recall(both), 0.9).value == 0
+    assert recall({1: (0, 3)}).behind(recall({1: (3, 3)}), 0.9).value == 0  # there is nothing to stand out from

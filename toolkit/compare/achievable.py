@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from toolkit.compare.comparison import Comparison
 from toolkit.compare.paired import exact_p
-from toolkit.metrics import Behind
+from toolkit.metrics import Behind, Lag
 
 if TYPE_CHECKING:
     from toolkit.compare.measured import Measurement
@@ -22,20 +22,20 @@ def compared(measurement: Measurement, own: Measurement, bound: Bound) -> Compar
     Of dB it is by how many less, of what is better lower the ratio of both, of other values the difference, and of rates the p-value of McNemar's
     exact one-sided test that fewer samples agree. A value as good as the bound's `unless` is behind by nothing.
     """
-    value, detail = _behind(measurement, own, bound)
+    lag = _behind(measurement, own, bound)
     return Comparison(
         stage=bound.stage,
         output=measurement.output,
         metric=bound.metric,
-        value=value,
+        value=lag.value,
         limit=bound.limit,
         unit=bound.unit,
         better="higher" if measurement.is_rate else "lower",
         because=bound.because,
         samples=measurement.samples,
         worst_sample=measurement.worst_sample,
-        detail=detail,
-        weak=too_few(bound, measurement.samples),
+        detail=lag.where,
+        weak=too_few(bound, measurement.samples) or lag.weak,
     )
 
 
@@ -46,24 +46,24 @@ def too_few(bound: Bound, samples: int) -> str:
     return f"{samples} samples, and {bound.least_samples} are the least by which it fails"
 
 
-def _behind(measurement: Measurement, own: Measurement, bound: Bound) -> tuple[float, str]:
+def _behind(measurement: Measurement, own: Measurement, bound: Bound) -> Lag:
     metric_unit = next(iter(measurement.values))
     ours, theirs = own.values[metric_unit], measurement.values[metric_unit]
     shown = f"{theirs:.4g} {metric_unit}, the toolkit's own {ours:.4g}"
     if measurement.hits is not None and own.hits is not None:
         better, worse = (own.hits, measurement.hits) if measurement.better == "higher" else (measurement.hits, own.hits)
         lost, won = int((better & ~worse).sum()), int((worse & ~better).sum())
-        return (exact_p(lost, won) / 2 if lost > won else 1.0), f"{shown}: {lost} samples lost against it, {won} won"
+        return Lag(exact_p(lost, won) / 2 if lost > won else 1.0, f"{shown}: {lost} samples lost against it, {won} won")
     if bound.unless is not None and _as_good(measurement.values[bound.unless_unit], bound.unless, measurement.better):
-        return 0.0, shown
+        return Lag(0.0, shown)
     if bound.unless is not None and hasattr(measurement.whole, "behind") and own.whole is not None:
-        value, where = cast(Behind, measurement.whole).behind(own.whole, bound.unless)
-        return value, where or shown
+        lag = cast(Behind, measurement.whole).behind(own.whole, bound.unless)
+        return lag._replace(where=lag.where or shown)
     if measurement.better == "higher":
-        return (0.0 if ours == theirs else ours - theirs), shown  # also of two that are infinite
+        return Lag(0.0 if ours == theirs else ours - theirs, shown)  # also of two that are infinite
     if ours > 0:
-        return theirs / ours, shown
-    return (1.0 if theirs == 0 else math.inf if theirs > 0 else math.nan), shown
+        return Lag(theirs / ours, shown)
+    return Lag(1.0 if theirs == 0 else math.inf if theirs > 0 else math.nan, shown)
 
 
 def _as_good(value: float, unless: float, better: str) -> bool:

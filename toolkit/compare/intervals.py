@@ -23,6 +23,18 @@ def clopper_pearson(hits: float, samples: float, confidence: float) -> tuple[flo
     return low, high
 
 
+def at_least(hits: int, samples: int, rate: float) -> float:
+    """Return the probability of `hits` or more in `samples` (binomial), 0 <= rate <= 1; 0 of more hits than samples."""
+    if hits <= 0 or rate >= 1:
+        return float(hits <= samples)
+    return 0.0 if hits > samples or rate <= 0 else _incomplete_beta(rate, hits, samples - hits + 1)
+
+
+def poisson_at_least(events: int, mean: float) -> float:
+    """Return the probability of `events` or more where so many are expected (Poisson)."""
+    return max(0.0, 1 - sum(math.exp(-mean) * mean**count / math.factorial(count) for count in range(events)))
+
+
 def samples_needed(rate: float, limit: float, confidence: float) -> int | None:
     """Return the least number of samples whose interval leaves the limit out if their rate is `rate`; None if ten million do not.
 

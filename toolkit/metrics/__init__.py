@@ -46,7 +46,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Literal, Protocol, cast
+from typing import Literal, NamedTuple, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,11 +103,19 @@ class Tally(Protocol):
         """Return (low, high) at that confidence; None where the value is judged as it is."""
 
 
+class Lag(NamedTuple):
+    """How far a tally is behind another one, in the metric's own terms; where, in words; and why that may be chance, "" where it is certain."""
+
+    value: float
+    where: str
+    weak: str = ""
+
+
 class Behind(Tally, Protocol):
     """A tally that knows better than its value how far it is behind another one: channel by channel, say."""
 
-    def behind(self, own: Tally, unless: float) -> tuple[float, str]:
-        """Return by how much it is behind `own` in what is worse than `unless`, and in what; its value is worse than that."""
+    def behind(self, own: Tally, unless: float) -> Lag:
+        """Return by how much it is behind `own` in what is worse than `unless`; its value is worse than that."""
 
 
 class Whole(Metric, Protocol):

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from toolkit.metrics import Better, Real, Tally
+from toolkit.metrics import Better, Lag, Real, Tally
 from toolkit.metrics._power import decibels
 
 BETTER: Better = "higher"
@@ -102,21 +102,21 @@ class Channels:
         """Return the ratio of each channel, (C,) in dB."""
         return decibels(self.sums)
 
-    def behind(self, own: Tally, unless: float) -> tuple[float, str]:
+    def behind(self, own: Tally, unless: float) -> Lag:
         """Return by how many dB the channel that is furthest behind own's is, of those that count and have less than `unless`, and which it is."""
         if not isinstance(own, Channels) or len(own.sums) != len(self.sums):
-            return math.nan, "the toolkit's own artifact has other channels"
+            return Lag(math.nan, "the toolkit's own artifact has other channels")
         ours, theirs = self.by_channel(), own.by_channel()
         if np.isnan(ours).any():
-            return math.nan, ""
+            return Lag(math.nan, "")
         counted = self._counts & ~(ours >= unless)
         if not counted.any():
-            return 0.0, f"no channel has less than {unless:g} dB"
+            return Lag(0.0, f"no channel has less than {unless:g} dB")
         with np.errstate(invalid="ignore"):  # of channels that are not counted, which may both be without noise
             apart = np.where(counted, theirs - ours, -np.inf)
         place = int(apart.argmax())
         said = f"channel {place} of {len(ours)}: {ours[place]:.3g} dB, the toolkit's own {theirs[place]:.3g} dB"
-        return max(0.0, float(apart[place])), said
+        return Lag(max(0.0, float(apart[place])), said)
 
     @property
     def _place(self) -> int:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from toolkit.metrics import Better, Real, Tally, rows
+from toolkit.metrics import Better, Lag, Real, Tally, rows
 
 BETTER: Better = "lower"
 ALWAYS = False
@@ -79,13 +79,13 @@ class Outlier:
         """How large the error of nearly all samples is."""
         return f"{self._quantile:.0%} of the samples have {self._usual:.3g} or less" if self.value() > 0 else ""
 
-    def behind(self, own: Tally, unless: float) -> tuple[float, str]:  # noqa: ARG002 (as every tally has it)
+    def behind(self, own: Tally, unless: float) -> Lag:  # noqa: ARG002 (as every tally has it)
         """Return how many times own's largest error this one is; `unless` was asked before."""
         if not isinstance(own, Outlier):
-            return math.nan, ""
+            return Lag(math.nan, "")
         ours, theirs = float(self.errors.max()), float(own.errors.max())
         said = f"{ours:.3g} in one sample, {self._usual:.3g} in nearly all; the toolkit's own {theirs:.3g} at most"
-        return (ours / theirs if theirs > 0 else math.inf if ours > 0 else 1.0), said
+        return Lag((ours / theirs if theirs > 0 else math.inf if ours > 0 else 1.0), said)
 
     @property
     def _usual(self) -> float:
