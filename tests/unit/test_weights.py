@@ -15,6 +15,7 @@ from toolkit.weights.limits import Limits, Weights
 from toolkit.worker.account import accounted
 from toolkit.worker.clipping import clipped
 from toolkit.worker.statistics import Histograms, Statistics
+from toolkit.worker.tflite.graphs import Operator
 
 RNG = np.random.default_rng(7)
 SCHEMES = [
@@ -282,20 +283,48 @@ def test_an_artifact_with_more_matrices_than_the_original_is_refused_with_the_sh
 
     found = judge([*int8(weights()), more])
 
-    (error,) = errors(found)
+    error = next(each for each in errors(found) if each["code"] == "other-weights")
     assert "5 of the artifact's 6 matrices and tables are in the original (83%" in error["message"]
     assert "more/w" in error["message"]
-    assert {each["code"] for each in found.findings} == {"other-weights", "weights-unmatched"}
+    assert {each["code"] for each in found.findings} == {"other-weights", "other-operators", "weights-unmatched"}
 
 
-def test_a_number_that_the_original_has_not_is_a_warning():
+def multiplied(by: float, name: str = "MUL") -> list[Operator]:
+    """Return the int8 network with an operator and its constant behind it."""
+    ours = int8(weights())
+    return [*ours, operator(name, "scaled", (1, 10), {1: constant("number", np.array(by))}, ours[-1:])]
+
+
+def test_a_number_that_the_original_has_not_is_a_warning_where_it_may_stand_for_something():
     """Converters write one activation in several ways; what it does shows in outputs."""
-    ours = [*int8(weights()), operator("MUL", "scaled", (1, 10), {1: constant("1.5", np.array(1.5))})]
+    theirs = network(weights())
 
-    found = judge(ours)
+    found = judge(multiplied(1.5), [*theirs, operator("HARD_SWISH", "activated", (1, 10), feeds=theirs[-1:])])
 
     assert [(each["code"], each["severity"]) for each in found.findings] == [("weights-unmatched", "warning")]
-    assert "1.5" in found.findings[0]["message"]
+    assert "number" in found.findings[0]["message"]
+
+
+def test_a_number_that_stands_for_nothing_of_the_original_is_an_error():
+    """All that the original computes is there, and then something more: no samples need show it."""
+    theirs = network(weights())
+
+    (error,) = errors(judge(multiplied(1.5), [*theirs, operator("RESHAPE", "laid out", (10,), feeds=theirs[-1:])]))
+
+    assert (error["code"], error["stage"], error["names"]) == ("other-operators", "quantization", ["number"])
+    assert "computes something besides" in error["message"]
+    accepted = Weights.model_validate({"accepted": ({"tensor": "number", "because": "it rescales for the display"},)})
+    found = judge(multiplied(1.5), theirs, accepted)
+    assert errors(found) == []
+    assert "accepted, though 1 constants are others" in found.findings[-1]["message"]
+
+
+def test_what_changes_nothing_and_an_activation_beside_what_it_is_fused_into_are_no_other_operators():
+    fused = [*network(weights())[:-1], replace(network(weights())[-1], options={"fusedActivationFunction": 1})]
+
+    assert errors(judge(multiplied(1.0))) == errors(judge(multiplied(0.0, "ADD"))) == []
+    assert errors(judge(multiplied(0.0, "MAXIMUM"), fused)) == []
+    assert [each["code"] for each in errors(judge(multiplied(0.0, "MAXIMUM")))] == ["other-operators"]
 
 
 def test_a_bias_that_another_converter_leaves_in_an_add_is_found_there():

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from toolkit.weights.limits import Limit, Weights
 
 OTHER_WEIGHTS = "other-weights"
+OTHER_OPERATORS = "other-operators"
 _NEXT = "Convert this original again, or accept what is meant: [weights] in a profile, docs/weights.md"
 _SHOWN = 3  # constants that a message names
 _REPORTED = 10  # constants that a report has rows of
@@ -74,12 +75,14 @@ def judge_account(found: Mapping[str, Any], weights: Weights, stage: str) -> Acc
     off = [(row, reason) for row in rows if (reason := _beyond(row, limits)) is not None]
     wrong = [{**row, "because": reason} for row, reason in off if not _accepted(row, weights)]
     accepted = [{**row, "because": _accepted(row, weights)} for row, _ in off if _accepted(row, weights)]
+    besides = [{**row, "original": row["tensor"]} for row in found["computed_besides"]]
     share = min(_share(found["matrices"]), _share(found["matrices_of_artifact"]))
     findings = [
         *_other_weights(wrong, len(rows), stage),
         *_too_few(found, limits["matched"], stage),
+        *_besides(besides, weights, stage),
         *_left_over(found),
-        *_acceptances(found, off, weights),
+        *_acceptances(found, [*(row for row, _ in off), *besides], weights),
         *_attributes(found["attributes"], stage),
     ]
     return Account(
@@ -182,6 +185,18 @@ def _too_few(found: Mapping[str, Any], limit: Limit, stage: str) -> Iterator[Map
             yield _finding(OTHER_WEIGHTS, "error", message, names, stage)
 
 
+def _besides(besides: Sequence[Row], weights: Weights, stage: str) -> Iterator[Mapping[str, Any]]:
+    """Yield what is said of operators that compute with constants of their own, and stand for nothing of the original's."""
+    some = [row for row in besides if _accepted(row, weights) is None]
+    if some:
+        shown = "; ".join(map(_named, some[:_SHOWN])) + ("; ..." if len(some) > _SHOWN else "")
+        message = (
+            f"the artifact computes something besides: {len(some)} constants of operators that the original has not, "
+            f"where all of the original's were found ({shown}). {_NEXT}"
+        )
+        yield _finding(OTHER_OPERATORS, "error", message, [row["tensor"] for row in some], stage)
+
+
 def _left_over(found: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """Yield what is said of constants that only one side has: none of them is held against anything."""
     for key, message in (
@@ -197,12 +212,10 @@ def _left_over(found: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
             yield _finding("weights-unmatched", "warning", message.format(count=len(left), why=why), names, None)
 
 
-def _acceptances(
-    found: Mapping[str, Any], off: Sequence[tuple[Row, str]], weights: Weights
-) -> Iterator[Mapping[str, Any]]:
+def _acceptances(found: Mapping[str, Any], off: Sequence[Row], weights: Weights) -> Iterator[Mapping[str, Any]]:
     """Yield what became of each acceptance: what it accepts, or that there is nothing to accept."""
     for each in weights.accepted:
-        names = [row["tensor"] for row, _ in off if each.fits(row["tensor"], row["original"])]
+        names = [row["tensor"] for row in off if each.fits(row["tensor"], row["original"])]
         fine = [row for row in found["constants"] if each.fits(row["tensor"], row["original"])]
         if names:
             message = f"accepted, though {len(names)} constants are others: {each.tensor!r} ({each.because})"

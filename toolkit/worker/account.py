@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.worker.tflite.attributes import is_how, numbers_apart, options_apart
+from toolkit.worker.tflite.attributes import ACTIVATION, is_how, numbers_apart, options_apart
 from toolkit.worker.tflite.constants import Values
 from toolkit.worker.tflite.deviation import Deviation, deviation
 from toolkit.worker.tflite.graphs import Operator, operators_of
@@ -22,6 +22,22 @@ _OFF = 1e-4  # of a constant's size: from here on it is worth to look into it
 _ROUNDED = 0.55  # of a step: the same
 _FUSE = ("MUL", "ADD", "SUB", "DIV")  # what a converter may fold into weights and biases, or leave
 _NAMED = 20
+# What only lays numbers out otherwise: one that is missing explains no operator that computes.
+_LAYS_OUT = (
+    "RESHAPE",
+    "TRANSPOSE",
+    "SQUEEZE",
+    "EXPAND_DIMS",
+    "CAST",
+    "SHAPE",
+    "STRIDED_SLICE",
+    "SLICE",
+    "PACK",
+    "UNPACK",
+    "PAD",
+    "IDENTITY",
+)
+_NEUTRAL = {"MUL": 1.0, "DIV": 1.0, "ADD": 0.0, "SUB": 0.0}  # by operators, what changes nothing
 
 
 def account(request: Any) -> dict[str, Any]:
@@ -58,8 +74,46 @@ def accounted(ours: Sequence[Operator], theirs: Sequence[Operator]) -> dict[str,
             "added": _counted(pairs.added),
             "missing": _counted(pairs.missing),
         },
+        "computed_besides": [] if otherwise or unread else _computed_besides(pairs),
         "attributes": [*how, *_told_otherwise(pairs, ours)],
     }
+
+
+def _computed_besides(pairs: Pairs) -> list[dict[str, Any]]:
+    """Return the real constants of operators that the artifact alone has, where the original has nothing left that these could stand for.
+
+    An operator that is fused, folded or spelled out otherwise leaves something on the other side: an operator that computes, or a constant that is
+    not found or is off.
+    """
+    if any(place.role != "whole" for place in pairs.theirs) or any(
+        each.name not in _LAYS_OUT for each in pairs.missing
+    ):
+        return []
+    added = {id(each) for each in pairs.added}
+    return [
+        _about(place)
+        for place in pairs.ours
+        if id(place.of) in added
+        and place.role != "whole"
+        and not (_changes_nothing(place) or _is_activation(place, pairs))
+    ]
+
+
+def _changes_nothing(place: Place) -> bool:
+    if place.of.name not in _NEUTRAL:
+        return False
+    try:
+        return bool((place.values().real == _NEUTRAL[place.of.name]).all())
+    except ValueError:  # of an encoding that is not read
+        return False
+
+
+def _is_activation(place: Place, pairs: Pairs) -> bool:
+    """Return whether an operator may be the activation of the one that it reads, which is fused into its counterpart."""
+    if place.of.name not in ("MAXIMUM", "MINIMUM"):
+        return False
+    fused = {id(one): other.options.get(ACTIVATION) for one, other in pairs.operators}
+    return any(fused.get(id(feed)) not in (None, 0) for feed in place.of.feeds.values())
 
 
 def _told_otherwise(pairs: Pairs, ours: Sequence[Operator]) -> list[dict[str, Any]]:

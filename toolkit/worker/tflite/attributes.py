@@ -22,7 +22,7 @@ _HARMLESS = {
     "inDataType", "outDataType", "outputType", "diagonal", "kernelType", "container", "sharedName", "elementShape",
     "bodySubgraphIndex", "condSubgraphIndex", "thenSubgraphIndex", "elseSubgraphIndex", "initSubgraphIndex", "squeezeDims",
 }  # fmt: skip
-_ACTIVATION = "fusedActivationFunction"
+ACTIVATION = "fusedActivationFunction"
 _RANGES = {
     0: (-np.inf, np.inf),
     1: (0.0, np.inf),
@@ -53,7 +53,7 @@ def options_apart(ours: Operator, theirs: Operator, follower: str | None) -> Ite
         one, other = _plain(ours.options[option]), _plain(theirs.options[option])
         if one == other or (option in ("axis", "dim") and _same_axis(one, other, len(theirs.shape))):
             continue
-        if option == _ACTIVATION:
+        if option == ACTIVATION:
             if _holds(ours, other) or follower in _STANDALONE:
                 continue
             one, other = _ACTIVATIONS.get(one, one), _ACTIVATIONS.get(other, other)
