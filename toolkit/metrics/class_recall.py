@@ -77,7 +77,7 @@ class Recall:
         ours, theirs = self._seen(), own.found
         lost = {key: (max(0, found - ours[key].found), found) for key, found in theirs.items() if key in ours}
         kept = [(part, of) for part, of in lost.values() if part <= of / 2]
-        usual = clopper_pearson(*map(sum, zip(*kept, strict=True)), 0.9)[1] if kept else 1.0
+        usual = clopper_pearson(sum(part for part, _ in kept), sum(of for _, of in kept), 0.9)[1] if kept else 1.0
         least = {of: _standing_out(of, usual, _CERTAIN / len(lost)) for _, of in lost.values()}
         out = {key: part / of for key, (part, of) in lost.items() if part >= least[of]}
         if not out:
