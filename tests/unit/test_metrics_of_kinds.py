@@ -342,3 +342,23 @@ def test_a_class_that_own_loses_too_does_not_stand_out():
 
     assert recall(both).behind(recall(both), 0.9).value == 0
     assert recall({1: (0, 3)}).behind(recall({1: (3, 3)}), 0.9).value == 0  # there is nothing to stand out from
+
+
+def test_a_class_of_a_map_that_is_lost_is_not_hidden_by_the_mean_over_many():
+    """Of twenty classes one, in four samples: the mean has 0.95, and an interval over four samples shows nothing."""
+    reference = np.arange(400.0).reshape(100, 4) % 19
+    reference[:4] = 19
+    lost = np.where(reference == 19, 0, reference)
+    own, candidate = (tallied("class_iou:least=3", reference, each) for each in (reference, lost))
+
+    lag = candidate.behind(own, 0.75)
+
+    assert (lag.value, lag.where) == (1, "class 19, in 4 samples: 0, the toolkit's own 1")
+    assert value("map_iou", reference, lost) > 0.9  # within a tenth of own
+    assert own.behind(own, 0.75).value == 0
+    assert (
+        tallied("class_iou:least=5", reference, lost)
+        .behind(tallied("class_iou:least=5", reference, reference), 0.75)
+        .value
+        < 0.2
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from toolkit.metrics import Better, Real, _decisions
+from toolkit.metrics import Better, Lag, Real, Tally, _decisions
 from toolkit.metrics._decisions import several_decisions
 from toolkit.metrics._overlaps import Overlaps, ends
 
@@ -63,6 +63,26 @@ class LeastOverlap:
         """Return the ends that the least of all classes has."""
         found = self._ends(confidence).values()
         return (min(low for low, _ in found), min(high for _, high in found)) if found else None
+
+    def behind(self, own: Tally, unless: float) -> Lag:  # noqa: ARG002 (as every tally has it)
+        """Return by how much the class that is furthest behind own's overlaps less, of those that `least` samples hold; a mean hides one of many."""
+        if not isinstance(own, LeastOverlap) or self._overlaps.is_broken or own._overlaps.is_broken:  # noqa: SLF001 - of its own class
+            return Lag(math.nan, "")
+        shares = {
+            value: (self._overlaps.share(value), own.share(value)) for value in self._overlaps.classes(self._least)
+        }
+        if not shares:
+            return Lag(0.0, self.detail)
+        value = max(shares, key=lambda each: shares[each][1] - shares[each][0])
+        ours, theirs = shares[value]
+        said = (
+            f"class {value:g}, in {self._overlaps.holding[value]} samples: {ours:.3g}, the toolkit's own {theirs:.3g}"
+        )
+        return Lag(max(0.0, theirs - ours), said)
+
+    def share(self, value: float) -> float:
+        """Return the intersection over union of a class."""
+        return self._overlaps.share(value)
 
     @property
     def worst_sample(self) -> int | None:
