@@ -42,9 +42,10 @@ def _links(folder: Path) -> Iterator[tuple[Path, str]]:
     own = os.path.realpath(folder)
     kept = (own, *_hub(own))
     for path in _entries(folder):
-        mode = os.lstat(path).st_mode
+        if not stat.S_ISLNK(os.lstat(path).st_mode):
+            continue  # only of a link is asked where it leads: that looks at each folder above it
         target = os.path.realpath(path)
-        if stat.S_ISLNK(mode) and not any(target.startswith(place + os.sep) for place in kept):
+        if not any(target.startswith(place + os.sep) for place in kept):
             yield path, target
 
 
