@@ -37,6 +37,7 @@ from toolkit.errors import (
     WorkerError,
 )
 from toolkit.executor import Executor
+from toolkit.files.foreign import open_plain, require_reachable
 from toolkit.jobs import Engine, Job, path_digest
 from toolkit.meaning import with_kinds
 from toolkit.next_steps import Request
@@ -371,13 +372,19 @@ def inspect(
 
 def _format_of(path: Path) -> str | None:
     """Return the format of an artifact, by its suffix or its identifier (tflite/schema/schema.fbs: file_identifier "TFL3"); None for none."""
+    require_reachable(path)
     if not path.is_file():
         return None
     for name in registry.names("converters"):
         if path.suffix == registry.load("converters", name).SUFFIX:
             return name
-    with open(path, "rb") as file:
-        return "tflite" if file.read(8)[4:] == b"TFL3" else None
+    try:
+        with open_plain(path) as file:
+            return "tflite" if file.read(8)[4:] == b"TFL3" else None
+    except OSError as error:
+        raise RequestError(
+            f"{path}: cannot be read ({error.strerror}); a source or an artifact would be right"
+        ) from error
 
 
 def _inspect_artifact(path: Path, executor: Executor) -> dict[str, Any]:
@@ -451,6 +458,7 @@ def artifact_at(path: Path, executor: Executor) -> Artifact:
 
 def artifacts_at(path: Path, executor: Executor) -> tuple[Artifact, ...]:
     """Return what lies somewhere as an artifact of each of its signatures; RequestError where there is none, InvalidSource for one without any."""
+    require_reachable(path)
     if not path.is_file():
         raise RequestError(f"{path}: no such file; an artifact (.tflite) would be right")
     held = _inspect_artifact(path, executor)

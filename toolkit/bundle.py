@@ -27,6 +27,7 @@ from toolkit import __version__, manifest, report, saved_runs, tasks
 from toolkit.attribution import folder as attribution
 from toolkit.errors import RequestError
 from toolkit.files.foreign import read_json
+from toolkit.files.places import make_folders
 from toolkit.files.shapes import SHA256
 from toolkit.files.whole import Refusal, alone_in, storage_failed, whole_file, whole_folder
 from toolkit.outputs import Kind, Output, require
@@ -211,7 +212,7 @@ def _keep_passed(place: Path, previous: Path) -> None:
 def _replacing(place: Path, refusal: Refusal) -> Iterator[Path]:
     """Give an empty folder that takes the place of the old one, as a whole, when all went well. Two builds for one place come one after the other."""
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
+        make_folders(place.parent)
         with alone_in(place.parent), whole_folder(place, refusal) as folder:
             yield folder
     except OSError as error:

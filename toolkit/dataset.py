@@ -33,6 +33,7 @@ from pydantic_core import InitErrorDetails, PydanticKnownError
 
 from toolkit import config, printable, registry, task_metrics
 from toolkit.errors import EdgeToolkitError, InvalidSamples, RequestError, suggestion
+from toolkit.files.foreign import require_reachable
 from toolkit.jobs import Engine, Job, Output
 from toolkit.output_kinds import KindName
 
@@ -228,6 +229,7 @@ def recipe(spec: str) -> Recipe:
     InvalidConfig with all mistakes of a recipe file; RequestError for a path that is not there (with the closest that
     is) or that no reader takes.
     """
+    require_reachable(spec)
     if spec.endswith(".toml"):
         path = Path(spec)
         _refuse_missing({spec: path})

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,12 +18,14 @@ from typing import Any
 from toolkit import printable
 from toolkit.errors import DamagedFile, RequestError
 from toolkit.files.foreign import check, looking_through, open_plain, read_json
+from toolkit.files.places import not_a_folder
 from toolkit.files.shapes import COUNT, INSIDE, SHA256, Each, Either, Where, fits
 
 MANIFEST = "manifest.json"
 SCHEMA = 2
 OUTCOMES = ("passed", "failed", "inconclusive")
 _PASSED_ONLY = 1  # the schema of earlier releases, which wrote a list of nothing but what had passed
+_EXPECTED = "expected the folder of one target of a build, as dist/host"
 _MOST_TOLD = 10  # files that are wrong; whoever reads more has the wrong folder
 _FILE = {"sha256": SHA256, "size_bytes": COUNT}
 _LIST = {
@@ -61,19 +62,6 @@ def write(folder: Path, said: Mapping[str, Any]) -> None:
 def hashes(folder: Path) -> dict[str, str]:
     """Return the SHA-256 of every file in a folder, by its path in it; DamagedFile for what is no plain file."""
     return {name: str(_hashed(folder / name)["sha256"]) for name, _ in _entries(folder)}
-
-
-def not_a_folder(path: Path) -> str | None:
-    """Return why what lies at a path is not to be replaced by any folder, or None."""
-    try:
-        mode = os.lstat(path).st_mode
-    except FileNotFoundError:
-        return None
-    except OSError as error:  # what should be a folder is none, say
-        return f"cannot be written ({error.strerror})"
-    if stat.S_ISDIR(mode):
-        return None
-    return f"is {'a symbolic link' if stat.S_ISLNK(mode) else 'no folder'}; expected a folder, or nothing"
 
 
 def is_bundle(folder: Path) -> bool:
@@ -127,8 +115,13 @@ def refusal(folder: Path, target: str) -> str | None:
 def _verified(folder: Path) -> tuple[Manifest, list[str]]:
     """Return the list of a bundle, and what is wrong with each file; RequestError where it has no list that can be read."""
     held = _read(folder)
-    with looking_through(folder):
-        found = dict(_entries(folder))
+    try:
+        with looking_through(folder):
+            found = dict(_entries(folder))
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise DamagedFile(folder, [f"cannot be looked through ({error.filename}: {error.strerror})"]) from error
     found.pop(MANIFEST, None)
     problems = [
         f"{name}: is {kind}, and no file" if kind else f"{name}: is not on the bundle's list"
@@ -157,14 +150,16 @@ def _changed(folder: Path, name: str, sha256: str, size_bytes: int) -> Iterator[
 
 def _read(folder: Path) -> Manifest:
     path = folder / MANIFEST
-    if path.is_symlink():
+    if os.path.isfile(folder):
+        raise RequestError(f"{folder}: is a file; {_EXPECTED}")
+    if os.path.islink(path):
         raise DamagedFile(path, ["is a symbolic link; expected the file that a build wrote"])
     try:
         held = read_json(path, _LIST)
         if held["schema"] != _PASSED_ONLY:
             check(held, _OF_NOW, path)
-    except (FileNotFoundError, NotADirectoryError):
-        problem = f"{folder}: has no {MANIFEST}, so it is no bundle; expected the folder of one target of a build, as dist/host"
+    except FileNotFoundError:
+        problem = f"{folder}: has no {MANIFEST}, so it is no bundle; {_EXPECTED}"
         raise RequestError(problem, _what_to_do(folder)) from None
     wrong = [name for name in held["files"] if not fits(name, INSIDE) or name == MANIFEST]
     if wrong:

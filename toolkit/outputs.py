@@ -11,7 +11,6 @@ import errno
 import os
 import re
 import shutil
-import stat
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from pathlib import Path
 from toolkit import manifest, printable
 from toolkit.errors import EdgeToolkitError, RequestError
 from toolkit.files.foreign import open_plain
+from toolkit.files.places import make_folders, not_a_file
 from toolkit.files.whole import Refusal, storage_failed, whole_file
 
 _LOOKED_AT = 1 << 16  # bytes of a file's beginning, by which its kind is seen
@@ -80,22 +80,6 @@ PLOTS = {
 }
 
 
-def not_a_file(path: Path) -> str | None:
-    """Return why what lies at a path is not to be replaced by any file, or None; nothing is opened."""
-    try:
-        mode = os.lstat(path).st_mode
-    except FileNotFoundError:
-        return None
-    except OSError as error:  # what should be a folder is none, say
-        return f"cannot be written ({error.strerror})"
-    if stat.S_ISREG(mode):
-        return None
-    if stat.S_ISDIR(mode):
-        return "is a folder; the name of a file would be right"
-    kind = "a symbolic link" if stat.S_ISLNK(mode) else "a pipe, a socket or a device"
-    return f"is {kind}; the name of a file would be right"
-
-
 def require(outputs: Sequence[Output], inputs: Iterable[Path | str | None] = ()) -> None:
     """Raise RequestError with everything that keeps a verb from writing what it is to write; nothing is made or opened for writing.
 
@@ -144,7 +128,7 @@ def _twice(paths: Sequence[Path]) -> Iterator[str]:
 def require_writable(out: Path) -> None:
     """Make the output folder if it is not there; raise RequestError where nothing can be written to it, before anything was done."""
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        make_folders(out)
     except OSError as error:
         raise _not_writable(out, error) from error
     _require_writable(out)
@@ -164,7 +148,7 @@ def _not_writable(out: Path, error: OSError) -> EdgeToolkitError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return storage_failed(out, error)
     return RequestError(
-        f"{out}: nothing can be written there ({error.strerror}); --out with a folder that may be written would be right"
+        f"{out}: nothing can be written there ({error.strerror}); a folder that may be written would be right"
     )
 
 

@@ -28,7 +28,7 @@ class Permissions:
     variables: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        paths = tuple(Path(os.path.abspath(path.expanduser())) for path in self.read)
+        paths = tuple(Path(os.path.abspath(os.path.expanduser(path))) for path in self.read)
         object.__setattr__(self, "read", paths)
         wrong = [
             f"--allow-read {said}: {_missing(path)}"

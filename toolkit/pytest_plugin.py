@@ -135,7 +135,6 @@ class Verifying:
             if not verdict.passed:
                 said = f"{path}: left as it is, because this release is not passed"
                 pytest.fail(printable.lines([said, report.verdict_text(verdict)]), pytrace=False)
-            path.parent.mkdir(parents=True, exist_ok=True)
             changes = baseline.update(bundle, path)
             self._test.user_properties.append(
                 (_SAID, printable.lines([f"{path}:", *(f"  {each}" for each in changes)]))

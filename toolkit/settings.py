@@ -52,7 +52,7 @@ def default_home() -> Path:
     """Return EDGE_TOOLKIT_HOME, else the user's cache folder for the toolkit; absolute, not necessarily there."""
     named = os.environ.get("EDGE_TOOLKIT_HOME")
     if named:
-        return Path(named).expanduser().absolute()
+        return Path(os.path.expanduser(named)).absolute()  # a `~name` that nobody has stays as it is
     from platformdirs import user_cache_path
 
     return user_cache_path("edge-toolkit")

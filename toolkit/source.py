@@ -15,7 +15,7 @@ from typing import Any, Literal
 from toolkit import printable, registry, sizes
 from toolkit.errors import EdgeToolkitError, InvalidSource, LimitReached, RequestError, UnknownName, WorkerTimeout
 from toolkit.executor import Executor
-from toolkit.files.foreign import require_plain_tree
+from toolkit.files.foreign import require_plain_tree, require_reachable
 from toolkit.jobs import Engine, Job, Output, path_digest
 from toolkit.originals import DEFAULT_KEY
 from toolkit.originals.graphs.loops import CODE as ENDLESS_LOOP
@@ -249,6 +249,7 @@ def _refuse_reaching(original: Original, inspected: Mapping[str, Any]) -> None:
 def _locate(original: Original) -> tuple[str, dict[str, Path]]:
     """Return the kind of a model and the files that it consists of."""
     path = original.path
+    require_reachable(path)
     kinds = [name for name in registry.names("sources") if registry.load("sources", name).recognize(path)]
     if not kinds:
         if not path.exists():

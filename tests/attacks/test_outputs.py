@@ -135,8 +135,8 @@ def test_all_mistakes_are_said_at_once(work, sample, digits):
     status, printed = run_verb("build", sample, *two, "--calibration", digits, "--out", folder)
 
     assert status == 2
-    assert f"{folder / 'host'}: is no folder" in printed
-    assert f"{folder / 'linux-x86_64-tflite-runtime'}: is no folder" in printed
+    assert f"{folder / 'host'}: is a file; the name of a folder would be right" in printed
+    assert f"{folder / 'linux-x86_64-tflite-runtime'}: is a file" in printed
 
 
 def hand_made(bundled, work, **said):

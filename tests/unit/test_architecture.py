@@ -18,7 +18,7 @@ ORDER = """\
     inherited permissions import_closure
     worker.confinement worker.confinement.kernel worker.confinement.landlock worker.confinement.seccomp worker.confinement.places \
         worker.confinement.processes worker.confinement.resources
-    files.shapes files files.foreign files.archives files.private files.removal files.whole manifest outputs
+    files.shapes files files.foreign files.archives files.private files.removal files.places files.whole manifest outputs
     settings registry worker.request worker.known_code worker.kept_scheme worker.shards worker.table_index worker.device_operators
     worker.labels worker.denied worker.user_code worker.devices
     config signature sizes npz

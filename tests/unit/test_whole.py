@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import inspect
 import os
 import signal
+import sys
 import threading
 
 import pytest
@@ -130,6 +132,46 @@ def test_what_came_between_the_last_look_and_the_exchange_is_looked_at_again(tmp
             write_file(place, "edge 1")
         assert place.read_text() == other
     assert [path.name for path in tmp_path.iterdir()] == ["place"]
+
+
+def test_what_came_before_the_step_back_is_never_lost(system, tmp_path, monkeypatch):
+    """Somebody else's file came just before the exchange, and a second one before it was put back: one lies in the place, one beside it."""
+    place = tmp_path / "place"
+    place.write_text("edge 0")
+    exchange, back = whole._exchange, whole._exchange_back
+
+    def replaced(text):
+        (tmp_path / "new").write_text(text)
+        os.replace(tmp_path / "new", place)
+
+    def late(made, there, old):
+        replaced("int main;")
+        return exchange(made, there, old)
+
+    def late_again(gone, there, made):
+        replaced("int other;")
+        back(gone, there, made)
+
+    monkeypatch.setattr(whole, "_exchange", late)
+    monkeypatch.setattr(whole, "_exchange_back", late_again)
+    with pytest.raises(RequestError, match="somebody else's"):
+        write_file(place, "edge 1")
+
+    kept = [path.read_text() for path in tmp_path.rglob("*") if path.is_file() and path.name not in {"lock", "swaps"}]
+    assert sorted(kept) == ["int main;", "int other;"]
+
+
+def test_a_place_in_more_folders_than_calls_may_lie_in_each_other_is_made(write, tmp_path):
+    """Python's own functions call themselves for each folder above."""
+    place = tmp_path / "/".join("z" * 200) / "place"
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(len(inspect.stack(0)) + 150)
+    try:
+        write(place, "edge 1")
+    finally:
+        sys.setrecursionlimit(before)
+
+    assert text_of(place) == "edge 1"
 
 
 def test_what_fails_leaves_the_old_and_nothing_beside_it(write, system, tmp_path):

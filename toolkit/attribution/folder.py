@@ -10,6 +10,7 @@ from toolkit import manifest
 from toolkit.attribution import Attribution
 from toolkit.errors import RequestError
 from toolkit.files.foreign import read_json
+from toolkit.files.places import not_a_folder
 from toolkit.files.shapes import SHA256, Each
 from toolkit.files.whole import whole_folder
 
@@ -31,7 +32,7 @@ def write(found: Attribution, place: Path) -> None:
 
 def refusal(place: Path) -> str | None:
     """Return why what lies at a path is not to be replaced by such a folder, or None: nothing, an empty folder, or one as it was written."""
-    problem = manifest.not_a_folder(place)
+    problem = not_a_folder(place)
     if problem is not None or not place.is_dir() or not any(place.iterdir()):
         return problem
     try:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from toolkit.baseline.file import read, write
 from toolkit.baseline.record import Baseline, name_of, of_bundle
 from toolkit.errors import RequestError
+from toolkit.files.places import not_a_file
 from toolkit.report import number_text
 
 
@@ -17,9 +19,10 @@ def update(bundle: Path, path: Path, tasks: Sequence[str] | None = None) -> list
     `tasks` are the task metrics that the file is to hold; None keeps those that it has, or takes what `of_bundle` does.
     RequestError for a bundle whose verdict is not "passed", and for a file that holds anything but a baseline of the same target.
     """
-    if path.is_dir():
-        raise RequestError(f"{path}: is a folder; the name of a file, as baselines/phone.json, would be right")
-    before = read(path) if path.exists() else None
+    problem = not_a_file(path)
+    if problem is not None:
+        raise RequestError(f"{path}: {problem}", "baselines/phone.json, say")
+    before = read(path) if os.path.lexists(path) else None
     if tasks is None and before is not None and before.tasks:
         tasks = [task.metric for task in before.tasks]
     now = of_bundle(bundle, tasks)
@@ -30,7 +33,6 @@ def update(bundle: Path, path: Path, tasks: Sequence[str] | None = None) -> list
             f"{path}: is a baseline of {before.target}, the bundle is of {now.target}; a file for each would be right"
         )
         raise RequestError(problem)
-    path.parent.mkdir(parents=True, exist_ok=True)
     write(path, now)
     if before is None:
         return [f"{path}: new, {now.count} samples of {now.target}, {now.scheme}"]

@@ -10,6 +10,7 @@ import base64
 import hashlib
 import json
 import math
+import os
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -24,9 +25,9 @@ from toolkit.compare import comparison
 from toolkit.compare.runs import Blocks
 from toolkit.errors import DamagedFile, EdgeToolkitError, RequestError, suggestion
 from toolkit.files.foreign import check, read_json
+from toolkit.files.places import not_a_file
 from toolkit.files.shapes import AMOUNT, COUNT, Each, Either
 from toolkit.files.whole import whole_file
-from toolkit.outputs import not_a_file
 from toolkit.saved_report import SEVERITIES
 from toolkit.saved_runs import DTYPES
 from toolkit.signature import Signature
@@ -72,7 +73,7 @@ def thin(run: compare.Run, every: Mapping[str, int]) -> compare.Run:
 
 def read(path: Path) -> Baseline:
     """Return the release in a baseline file, or in a bundle; RequestError for a file that is none, is not whole, or is of a later release."""
-    if path.is_dir():
+    if os.path.isdir(path):
         return of_bundle(path)
     try:
         content = read_json(path, dict)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from toolkit.settings import Limits, Settings
     from toolkit.source import Original
 
+_MOST_MEMORY_GB = 1e9  # in bytes it fits into the 64 bits of setrlimit(2), with room for what is added to it
+
 Options = Mapping[str, tuple[Any, Any]]  # by parameter: its annotation and its default
 
 SourcePath = Annotated[
@@ -145,9 +147,10 @@ class Common:
     def _limits(self) -> Limits:
         from toolkit.settings import Limits
 
-        if not (self._timeout_s > 0 and 0 < self._memory_gb < float("inf")):
-            said = f"--timeout {self._timeout_s:g} and --memory {self._memory_gb:g}"
-            raise RequestError(f"{said}: both must be above 0, and memory is finite")
+        if not (self._timeout_s > 0 and self._memory_gb > 0):
+            raise RequestError(f"--timeout {self._timeout_s:g} and --memory {self._memory_gb:g}: both must be above 0")
+        if self._memory_gb > _MOST_MEMORY_GB:
+            raise RequestError(f"--memory {self._memory_gb:g}: expected a number of GB, at most {_MOST_MEMORY_GB:g}")
         return Limits(self._timeout_s, int(self._memory_gb * 1e9))
 
     def executor(self, allowed: Allowed) -> LocalExecutor:
@@ -437,11 +440,7 @@ class Reported:
         from toolkit.target import find
 
         names = {find(name).name for name in targets}
-        inside = [
-            one
-            for one in self._asked
-            if one.path is not None and names & set(Path(os.path.relpath(one.path, out)).parent.parts)
-        ]
+        inside = [one for one in self._asked if one.path is not None and names & {*_folders_below(out, one.path)}]
         self._asked = tuple(one for one in self._asked if one not in inside)
         if inside:
             why = "will lie in a bundle, which is written as a whole; a place outside of it would be right"
@@ -451,6 +450,12 @@ class Reported:
         from toolkit import report_formats
 
         report_formats.write(document, self._asked)
+
+
+def _folders_below(out: Path, path: Path) -> tuple[str, ...]:
+    """Return the first two folders between `out` and a path (TARGET, or SIGNATURE/TARGET, where a bundle is); () for a path elsewhere."""
+    place, above = Path(os.path.realpath(path)), os.path.realpath(out)
+    return place.relative_to(above).parts[:-1][:2] if place.is_relative_to(above) else ()
 
 
 def _pair(flag: str, text: str, example: str) -> tuple[str, str]:
@@ -517,7 +522,7 @@ def sets_of(flag: str, texts: list[str] | None) -> Sets:
     sets: dict[str, str] = {}
     for text in texts or ():
         name, sign, place = text.partition("=")
-        name, place = (name, place) if sign and not Path(text).exists() else (OTHERS, text)
+        name, place = (name, place) if sign and not os.path.exists(text) else (OTHERS, text)
         if not place:
             raise RequestError(f"{flag} {text!r}: names no set; SET or NAME=SET would be right")
         if name in sets:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import inspect
+import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -15,6 +18,9 @@ from toolkit.cli.options import Allowed, Common, Handed, Quantized, Reported, sa
 from toolkit.cli.process import guard
 from toolkit.errors import EdgeToolkitError, RequestError
 
+_OF_A_PATH = (
+    errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EINVAL,
+)  # fmt: skip
 INTERRUPTED = 130  # 128 + SIGINT, as a shell says it
 
 app = typer.Typer(
@@ -54,9 +60,10 @@ def verb(group: typer.Typer, name: str) -> Callable[[Callable[..., int]], Callab
             guard()
             said = {key: {name: arguments.pop(name) for name in kind.OPTIONS} for key, kind in groups.items()}
             as_json = said["common"]["as_json"]
+            texts = list(_texts([arguments, *said.values()]))
             reported: Reported | None = None
             try:
-                _require_utf8({**arguments, **{key: each for group in said.values() for key, each in group.items()}})
+                _require_utf8(texts)
                 if "reported" in said:
                     reported = Reported(**said.pop("reported"), as_json=as_json)
                     arguments["reported"] = reported
@@ -65,6 +72,12 @@ def verb(group: typer.Typer, name: str) -> Callable[[Callable[..., int]], Callab
             except EdgeToolkitError as error:
                 status = _tell(error, as_json=as_json)
                 _report_error(reported, error)
+            except OSError as error:
+                refused = _refused(error, texts)
+                if refused is None:
+                    raise
+                status = _tell(refused, as_json=as_json)
+                _report_error(reported, refused)
             except KeyboardInterrupt:
                 say("interrupted: what was finished is kept, and the same command goes on from there")
                 status = INTERRUPTED
@@ -107,10 +120,29 @@ def _show_version() -> None:
     raise typer.Exit(0)
 
 
-def _require_utf8(said: Mapping[str, Any]) -> None:
+def _texts(groups: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield every text and path that was given on the command line."""
+    for value in (value for group in groups for value in group.values()):
+        for each in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(each, str | Path):
+                yield str(each)
+
+
+def _refused(error: OSError, texts: Iterable[str]) -> RequestError | None:
+    """Return the error where the system refuses a path that was given, or one in it, above it, or that begins with it; None for any other."""
+    if error.errno not in _OF_A_PATH or not isinstance(error.filename, str):
+        return None
+    place = Path(os.path.abspath(error.filename))
+    named = [part for text in texts for part in (text, text.partition("=")[2], text.rpartition(":")[0]) if part]
+    for given in map(os.path.abspath, named):
+        if str(place).startswith(given) or Path(given).is_relative_to(place):
+            return RequestError(f"{error.filename}: {error.strerror}; another path would be right")
+    return None
+
+
+def _require_utf8(texts: Iterable[str]) -> None:
     """Raise RequestError for what is no UTF-8 on the command line: engines, reports and jobs could not hold such a path, which would end the work."""
-    texts = [text for value in said.values() for text in (value if isinstance(value, (list, tuple)) else [value])]
-    wrong = [f"{text}: is not UTF-8" for text in texts if not printable.is_utf8(str(text))]
+    wrong = [f"{text}: is not UTF-8" for text in texts if not printable.is_utf8(text)]
     if wrong:
         hint = "rename it, or make a link to it whose name is UTF-8"
         if sys.getfilesystemencoding() != "utf-8":

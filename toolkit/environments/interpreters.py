@@ -84,7 +84,7 @@ def ask(
     Raises `RequestError` if there is none, or if it is no Python.
     """
     asked = f"--python {name}={str(path)!r}"
-    path = path.expanduser()  # a shell leaves `~` alone behind `=`
+    path = Path(os.path.expanduser(path))  # a shell leaves `~` alone behind `=`
     try:
         stat = os.stat(path)
     except OSError as error:

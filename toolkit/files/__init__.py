@@ -2,5 +2,9 @@
 
 archives    zip archives that somebody else may have written: each part is looked at before any is read
 foreign     plain files and JSON that somebody else may have written, changed or put there
+places      what lies where something is to be written
+private     folders that nobody else may change
+removal     folders of jobs, counted and removed however deep they go
 shapes      what a piece of JSON has to look like, and where it does not
+whole       files and folders that are written whole or not at all
 """

@@ -55,6 +55,7 @@ __all__ = [
     "read_text",
     "require_plain",
     "require_plain_tree",
+    "require_reachable",
 ]
 
 
@@ -71,6 +72,19 @@ def require_plain(path: Path | str) -> os.stat_result:
         _refuse(path, error)
     _require_regular(path, found.st_mode)
     return found
+
+
+def require_reachable(path: Path | str) -> None:
+    """Raise DamagedFile where the system lets nobody ask what lies at a path: a name too long, a ring of links, a closed folder.
+
+    `Path.exists` and `Path.is_file` raise an OSError of their own for these, each release of Python for others.
+    """
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except (OSError, ValueError) as error:
+        _refuse(path, error)
 
 
 @contextlib.contextmanager

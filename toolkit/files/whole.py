@@ -27,6 +27,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from toolkit.errors import RequestError, StoreFailed
+from toolkit.files.places import make_folders
 
 Refusal = Callable[[Path], "str | None"]
 """Says why what lies at a path must not be replaced, "is ...", or None where it may go. Nothing lies there: None."""
@@ -150,8 +151,7 @@ class _Aside:
                 self._refuse(gone)
             except RequestError:
                 _exchange_back(gone, self._place, self.made)
-                swaps.unlink()
-                raise
+                raise  # `swaps` stays: a third one may have been faster than this step back, so what lies in the folder is looked at before it goes
         swaps.unlink()
         return True
 
@@ -169,7 +169,7 @@ class _Aside:
 @contextlib.contextmanager
 def _beside(place: Path, refusal: Refusal) -> Iterator[_Aside]:
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
+        make_folders(place.parent)
         remove_leftovers(place, refusal)
         aside = _Aside(place, refusal)
         try:

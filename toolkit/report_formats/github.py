@@ -21,8 +21,7 @@ _Line = tuple[str, str, str, "str | None"]
 
 def is_one(head: bytes) -> bool:
     """Return whether a file that begins so holds workflow commands and nothing else, as far as can be seen."""
-    lines = head.splitlines()[:-1] or head.splitlines()
-    return all(_COMMAND.match(line) for line in lines)
+    return all(_COMMAND.match(line) for line in head.splitlines())
 
 
 def render(document: Document) -> str:

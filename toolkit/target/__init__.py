@@ -132,7 +132,7 @@ def _locate(name_or_path: str | Path) -> Path:
     if _is_path(name_or_path):
         return Path(name_or_path)
     for folder in _folders():
-        if (folder / f"{name_or_path}{_SUFFIX}").is_file():
+        if os.path.isfile(folder / f"{name_or_path}{_SUFFIX}"):
             return folder / f"{name_or_path}{_SUFFIX}"
     raise UnknownName("target", str(name_or_path), names())
 
@@ -144,7 +144,7 @@ def _base(extending: Path, name: str) -> Path:
     files = [folder / f"{name}{_SUFFIX}" for folder in (extending.parent, *_folders())]
     for file in files:
         # A profile may have the name of the one that it extends: a board of one's own in place of the package's.
-        if file.is_file() and file.resolve() != extending.resolve():
+        if os.path.isfile(file) and os.path.realpath(file) != os.path.realpath(extending):
             return file
     known = {file.stem for folder in {file.parent for file in files} for file in folder.glob(f"*{_SUFFIX}")}
     raise InvalidConfig(extending, [f"extends: {name!r}; {suggestion(name, known - {extending.stem})}"])

@@ -1,0 +1,47 @@
+"""What lies in a place where something is to be written: looked at, and never opened."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+
+def not_a_file(path: Path) -> str | None:
+    """Return why what lies at a path is not to be replaced by any file, "is ...", or None."""
+    return _in_the_way(path, stat.S_ISREG, "the name of a file would be right")
+
+
+def not_a_folder(path: Path) -> str | None:
+    """Return why what lies at a path is not to be replaced by any folder, "is ...", or None."""
+    return _in_the_way(path, stat.S_ISDIR, "the name of a folder would be right")
+
+
+def make_folders(path: Path) -> None:
+    """Make a folder and those above it, where they are not there; OSError where the system refuses, or something else lies there.
+
+    `Path.mkdir` and `os.makedirs` call themselves for each folder above: a path of a thousand names ends them in RecursionError.
+    """
+    lacking = []
+    for folder in (path, *path.parents):
+        if os.path.lexists(folder):
+            break
+        lacking.append(folder)
+    for folder in reversed(lacking):
+        folder.mkdir(exist_ok=True)
+    path.mkdir(exist_ok=True)  # FileExistsError where it is no folder
+
+
+def _in_the_way(path: Path, fits: Callable[[int], bool], right: str) -> str | None:
+    """Return what lies at a path and does not fit, in words; None for what fits, and where nothing lies."""
+    try:
+        mode = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return None
+    except OSError as error:  # what should be a folder is none, say
+        return f"cannot be written ({error.strerror})"
+    if fits(mode):
+        return None
+    kinds = {stat.S_IFREG: "a file", stat.S_IFDIR: "a folder", stat.S_IFLNK: "a symbolic link"}
+    return f"is {kinds.get(stat.S_IFMT(mode), 'a pipe, a socket or a device')}; {right}"
