@@ -16,19 +16,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from toolkit import launchers, printable
+from toolkit import job_folder, launchers, printable
 from toolkit.access import Access, access_of, advice
 from toolkit.environments import preload
 from toolkit.errors import EdgeToolkitError, RequestError, WorkerError, WorkerTimeout, prefixed
 from toolkit.executor import JobOutcome
 from toolkit.files.whole import storage_failed
+from toolkit.job_folder import JobFolder
 from toolkit.job_graph import Goal, Graph
 from toolkit.jobs import Engine, Job, Output, key, path_digest
 from toolkit.launchers import Launch
 from toolkit.pruning import keep_within
 from toolkit.settings import CACHE_LIMIT, Limits, Settings
 from toolkit.store import Claim, Entry, open_store, said_plainly
-from toolkit.worker.request import read_progress, write_request
+from toolkit.worker.request import read_progress
 from toolkit.workers import Enclosure, Worker, last_lines, no_answer, read_response
 
 _READY_S = 180.0
@@ -45,6 +46,7 @@ class _Running:
     claim: Claim
     worker: Worker
     deadline: float
+    folder: JobFolder
 
 
 class LocalExecutor:
@@ -208,21 +210,20 @@ class LocalExecutor:
         access, limits = self._access(job), self._limits(job)
         worker = self._worker_for(job, claim, access)
         self._prestart(job)
-        inputs = {name: str(self._path(source)) for name, source in job.inputs.items()}
+        inputs = {name: self._path(source) for name, source in job.inputs.items()}
         asked = {
             "title": job.title,
             "module": job.module,
             "call": job.call,
             "options": {**job.options, **job.notes},
-            "inputs": inputs,
             "code": None if job.user_code else job.code.modules,  # the user's may import what it likes
         }
         with said_plainly(self.store.root):
-            write_request(claim.folder, asked)
+            folder = job_folder.make(claim.folder, self.store.root, asked, inputs)
         number = next(self._numbers)
         starting = 0.0 if worker.ready else _READY_S
         self._running[number] = _Running(
-            job, claim, worker, time.monotonic() + limits.timeout_s + _ANSWER_GRACE_S + starting
+            job, claim, worker, time.monotonic() + limits.timeout_s + _ANSWER_GRACE_S + starting, folder
         )
         self._graph.waiting.remove(job)
         worker.run(number, claim.folder, limits, access, (job.module, *job.plugins))
@@ -288,7 +289,7 @@ class LocalExecutor:
         for running in [*self._running.values(), *self._leaving.values()]:
             if time.monotonic() > running.deadline:
                 job, words = running.job, running.worker.last_words()
-                late = no_answer(job.title, self._limits(job), running.claim.folder, words)
+                late = running.folder.retold(no_answer(job.title, self._limits(job), running.claim.folder, words))
                 self._lose(running.worker, WorkerTimeout(f"{late.problem}, and none from its worker", late.hint))
             elif running in self._running.values():
                 self._watch(running.job, "progress", read_progress(running.claim.folder))
@@ -315,7 +316,9 @@ class LocalExecutor:
             }
             entry = claim.seal(result, seconds, about, files)
         except EdgeToolkitError as error:
-            said = "\n".join(filter(None, (error.problem, error.hint, last_lines(claim.folder / "log"))))
+            error = running.folder.retold(error)
+            words = last_lines(claim.folder / "log")
+            said = "\n".join(filter(None, (error.problem, error.hint, words and running.folder.told(words))))
             advised = advice(job, self._access(job), said)
             error.hint = printable.lines(filter(None, (error.hint, advised)), between="\n        ") or None
             self._fail(job, claim, error)

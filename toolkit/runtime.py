@@ -124,6 +124,7 @@ def metric_job(function: str, outputs: Output, count: int, signature: Mapping[st
         Engine("dataset"),
         options={
             "function": function,
+            "file": str(file["function"]) if file else None,  # where it is: it may import what lies beside it
             "folder": os.getcwd(),
             "arguments": {},
             "signature": dict(signature),

@@ -1,7 +1,7 @@
 """Finished jobs, kept by the hash of their content; what is not finished is never taken for it.
 
     objects/ab/abcdef.../   a finished job: manifest.json, request, response, log, out/
-    work/abcdef.../         a job being done; the folder itself carries the lock (flock), so a killed process leaves no lock behind
+    work/abcdef.../         a job being done, with links to its inputs; the folder carries the lock itself (flock), which ends with its process
     failed/abcdef.../       a job that failed, for a person to read and to run again by hand
     running/                which processes use the store: see `toolkit.presence`
     size                    about how many bytes the finished and failed jobs take: see `toolkit.pruning`
@@ -33,7 +33,7 @@ from toolkit.files.removal import remove_tree, tree_bytes
 from toolkit.files.shapes import AMOUNT, SHA256
 from toolkit.files.whole import storage_failed, sync
 from toolkit.presence import Presence
-from toolkit.worker.request import sha256, write_whole
+from toolkit.worker.request import INPUTS, sha256, write_whole
 
 _KEEP_FAILED = 20
 _PROBE_BYTES = 1 << 18
@@ -85,8 +85,8 @@ class Claim:
         StoreFailed where a file is gone by now or of another size; every later process reads them all again.
         """
         with said_plainly(self._store.root):
-            for leftover in (self.folder / "tmp", self.folder / "progress"):
-                _remove(leftover)
+            for leftover in ("tmp", "progress", INPUTS):
+                _remove(self.folder / leftover)
             for path in sorted((self.folder / "out").rglob("*")):
                 sync(path)
             held = {f"out/{name}": [size, known] for name, (size, known) in sorted(files.items())}

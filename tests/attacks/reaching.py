@@ -107,6 +107,24 @@ def writes_into_its_input(places: dict) -> None:
 
 
 @attempt
+def writes_into_its_input_by_the_link_in_its_folder(places: dict) -> None:
+    links = Path(os.environ["TMPDIR"]).parent.glob("inputs/*/*")
+    own = Path(os.environ["TMPDIR"]) / "to_input"
+    own.symlink_to(places["input"])
+    link = next((link for link in links if os.path.samefile(link, own)), own)
+    with open(link, "ab") as file:
+        file.write(b"")
+
+
+@attempt
+def writes_into_its_input_by_a_hard_link(places: dict) -> None:
+    link = Path(os.environ["TMPDIR"]) / "hard_input"
+    os.link(places["input"], link)
+    with open(link, "ab") as file:
+        file.write(b"")
+
+
+@attempt
 def writes_to_the_systems_temporary_folder(places: dict) -> None:
     Path(places["temporary"]).write_text("")
 

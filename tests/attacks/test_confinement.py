@@ -146,6 +146,7 @@ def job(tmp_path):
             Engine("dataset"),
             options={
                 "function": f"{code.name}:metric",
+                "file": str(code),
                 "folder": str(code.parent),
                 "arguments": arguments,
                 "signature": SIGNATURE,

@@ -66,7 +66,13 @@ def test_a_real_run_is_scored_as_a_stream(ran):
 def test_a_users_metric_is_given_the_same_run(executor, ran, tmp_path):
     job, run, drawn, labels = ran
     (tmp_path / "mine.py").write_text(MINE)
-    asked = {"function": "mine.py:right", "folder": str(tmp_path), "arguments": {}, "signature": run.signature}
+    asked = {
+        "function": "mine.py:right",
+        "file": str(tmp_path / "mine.py"),
+        "folder": str(tmp_path),
+        "arguments": {},
+        "signature": run.signature,
+    }
     inputs = {
         "outputs": job.output("outputs"),
         "labels": drawn.output("verification/labels.npy"),

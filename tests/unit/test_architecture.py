@@ -25,7 +25,7 @@ ORDER = """\
     environments
     launchers launchers/*
     jobs presence store pruning
-    job_graph access
+    job_graph access job_folder
     workers
     executor
     local_executor progress

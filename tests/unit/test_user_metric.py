@@ -51,6 +51,7 @@ def measured(executor, tmp_path):
             Engine("dataset"),
             options={
                 "function": "mine.py:metric",
+                "file": str(tmp_path / "mine.py"),
                 "folder": str(tmp_path),
                 "arguments": arguments,
                 "signature": SIGNATURE,

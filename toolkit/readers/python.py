@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,8 +67,10 @@ def files(options: Options) -> dict[str, str]:
 def read(options: Options, files: Mapping[str, Path], asked: Asked) -> Reading:
     """Return the samples that the function gives."""
     with _blame(options.function, "cannot be imported"):
-        folders = [*([asked.folder] if asked.folder else []), Path.cwd()]
-        function = import_function(options.function, files.get("function"), folders, InvalidSamples)
+        folder = asked.folder or Path.cwd()
+        # Where it is, as the recipe names it, and not where the job's folder links to: it may import what lies beside it.
+        file = Path(os.path.abspath(folder / options.function.rpartition(":")[0])) if "function" in files else None
+        function = import_function(options.function, file, [folder, Path.cwd()], InvalidSamples)
     with _blame(options.function, "failed"):
         given = function(**options.args)
     columns, labels = _pair(given)

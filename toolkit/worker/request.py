@@ -1,6 +1,7 @@
 """A job's folder, seen from the worker: what is asked, what may be read, where to write, and the response.
 
 request     safetensors: small named tensors; metadata `job` holds the JSON of title, module, call, options, inputs and code
+inputs/     links to what the job reads, or copies of it where it runs on another machine; the request names them relative to the folder
 out/        what the job writes; all of it becomes the job's output
 log         everything that was printed, on either stream
 progress    two numbers, done and total
@@ -25,6 +26,7 @@ from toolkit.files.foreign import open_plain
 _NOTHING = np.zeros(0, np.uint8)  # safetensors wants at least one tensor to be read back by every version
 _PROGRESS = "%20d %20d\n"
 _PROGRESS_BYTES = 42
+INPUTS = "inputs"
 
 
 class Request:
@@ -73,7 +75,7 @@ def read_request(folder: Path) -> tuple[dict[str, Any], Request]:
         tensors = {name: file.get_tensor(name) for name in file.keys() if name}  # noqa: SIM118 (not a dict)
     out = folder / "out"
     out.mkdir(exist_ok=True)
-    inputs = {name: Path(path) for name, path in job["inputs"].items()}
+    inputs = {name: folder / path for name, path in job["inputs"].items()}
     return job, Request(job["options"], inputs, out, tensors, folder / "progress")
 
 

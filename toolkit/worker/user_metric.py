@@ -27,9 +27,10 @@ _RIGHT = "a number, or one for each of {count} samples, would be right"
 def measure(request: Request) -> dict[str, Any]:
     """Return {"score": number or None, "rows": [number or None] or None, "better": "higher" or "lower"}; None is what is not finite.
 
-    Options: `function` (`module:function` or `file.py:function`), `folder` where a module is looked for, `arguments` (keywords), and `signature`
-    (JSON) of the run, and `first` where that was over the first samples only. Inputs: `outputs`, a folder of shards, `labels`, a file or folder of
-    `toolkit.worker.labels`, and `function` where it is a file. RequestError for what the function raises, and for an answer that is no score.
+    Options: `function` (`module:function` or `file.py:function`), its `file`, absolute, or null, `folder` where a module is looked for, `arguments`
+    (keywords), and `signature` (JSON) of the run, and `first` where that was over the first samples only. Inputs: `outputs`, a folder of shards,
+    `labels`, a file or folder of `toolkit.worker.labels`, and `function`, the file, where there is one.
+    RequestError for what the function raises, and for an answer that is no score.
     """
     name = str(request.options["function"])
     count, held = read_index(request.inputs["outputs"])["count"], labels_of.read(request.inputs["labels"])
@@ -44,8 +45,8 @@ def measure(request: Request) -> dict[str, Any]:
     if wrong:
         raise RequestError(f"{name}: outputs of {count} samples and labels of {wrong}; as many would be right")
     with _blame(name, "cannot be imported"):
-        file = request.inputs.get("function")
-        function = import_function(name, file, [Path(request.options["folder"])], RequestError)
+        file = request.options["file"]
+        function = import_function(name, Path(file) if file else None, [Path(request.options["folder"])], RequestError)
     outputs = _outputs(request)
     with _blame(name, "failed"):
         given = function(outputs, labels, **request.options["arguments"])
