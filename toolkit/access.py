@@ -59,6 +59,18 @@ def access_of(job: Job, inputs: Iterable[Path], permissions: Permissions) -> Acc
     )
 
 
+def require_movable(job: Job, permissions: Permissions) -> None:
+    """Raise RequestError for a job that a transport cannot take elsewhere: what it reads beside its inputs is on this machine only."""
+    who, where = f"{job.title} ({job.engine.name})", "runs on this machine only"
+    if job.user_code:
+        raise RequestError(
+            f"{who}: is code of yours, with what lies beside it; it {where}", "use a target that runs here"
+        )
+    if permissions.read and may_be_allowed(job):
+        named = ", ".join(map(str, permissions.read))
+        raise RequestError(f"{who}: --allow-read lets it read {named}, so it {where}", "leave --allow-read out")
+
+
 def _links(folder: Path) -> Iterator[Path]:
     """Yield where the links in a folder of samples lead to: people put sets together of links, and what reads one runs nothing of it."""
     waiting, seen = [str(folder)], set[str]()

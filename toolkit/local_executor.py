@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit import job_folder, launchers, printable
-from toolkit.access import Access, access_of, advice
+from toolkit.access import Access, access_of, advice, require_movable
 from toolkit.environments import preload
 from toolkit.errors import EdgeToolkitError, RequestError, WorkerError, WorkerTimeout, prefixed
 from toolkit.executor import JobOutcome
@@ -207,6 +207,8 @@ class LocalExecutor:
         return True
 
     def _start(self, job: Job, claim: Claim) -> None:
+        if self.launch(job.engine).transport is not None:
+            require_movable(job, self.settings.permissions)
         access, limits = self._access(job), self._limits(job)
         worker = self._worker_for(job, claim, access)
         self._prestart(job)
@@ -221,7 +223,8 @@ class LocalExecutor:
         with said_plainly(self.store.root):
             folder = job_folder.make(claim.folder, self.store.root, asked, inputs)
         number = next(self._numbers)
-        starting = 0.0 if worker.ready else _READY_S
+        transport = self.launch(job.engine).transport
+        starting = (0.0 if worker.ready else _READY_S) + (0.0 if transport is None else 2 * transport.timeout_s)
         self._running[number] = _Running(
             job, claim, worker, time.monotonic() + limits.timeout_s + _ANSWER_GRACE_S + starting, folder
         )
@@ -261,7 +264,7 @@ class LocalExecutor:
         log = self._own_folder() / f"worker-{next(self._numbers)}.log"
         modules = preload(engine.environment) if engine.preload else ()
         with said_plainly(self.store.root):
-            self._workers[name] = Worker(engine.name, launch.command, launch.variables, modules, log, enclosure)
+            self._workers[name] = Worker(engine.name, launch, modules, log, enclosure)
         return self._workers[name]
 
     def _dismiss(self, worker: Worker) -> None:

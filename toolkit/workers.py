@@ -34,6 +34,7 @@ from toolkit.errors import (
 )
 from toolkit.files.foreign import open_plain, parse_json, require_plain
 from toolkit.inherited import by_everybody
+from toolkit.launchers import WORKER, Launch
 from toolkit.printable import Text
 from toolkit.settings import Limits
 from toolkit.store import Files
@@ -41,9 +42,9 @@ from toolkit.worker.confinement import NOT_CONFINED
 from toolkit.worker.confinement.resources import MOST_PROCESSES
 from toolkit.worker.request import read_progress, sha256
 
-_MAIN = Path(__file__).resolve().parent / "worker" / "main.py"
-_ENCLOSED = _MAIN.with_name("enclosed.py")
+_ENCLOSED = Path(WORKER).with_name("enclosed.py")
 _END_S = 5.0
+_END_ELSEWHERE_S = 30.0  # with what it brought there
 _LONGEST_EVENT = 1 << 20
 _FIELDS: dict[str, dict[str, tuple[type, ...]]] = {
     "ready": {"confined": (str,)},
@@ -97,8 +98,7 @@ class Worker:
     def __init__(
         self,
         name: str,
-        command: tuple[str, ...],
-        variables: Mapping[str, str],
+        launch: Launch,
         preload: tuple[str, ...],
         log: Path,
         enclosure: Enclosure | None = None,
@@ -106,20 +106,17 @@ class Worker:
         self.name = name
         self.alone = enclosure is not None  # with one job, to which it is confined as a whole
         before = () if enclosure is None else enclosure.command()
+        command = (*before, *_command(launch, preload))
         self.ready = False
         self.confined = NOT_CONFINED  # what the worker said of it, in words
         self._text = b""
         self._log = log
         scratch = str(log.parent)  # a job has a folder of its own for both
-        arguments = [argument for module in preload for argument in ("--preload", module)]
-        arguments += ["--private", str(Path.home())]
-        own = {key: value for key, value in variables.items() if key != MOUNT}
-        if MOUNT in variables:
-            arguments += ["--mount", variables[MOUNT]]
+        self._end_s = _END_S if launch.transport is None else _END_ELSEWHERE_S
         with open(log, "wb") as output:
             try:
                 self._process = subprocess.Popen(
-                    [*before, *command, str(_MAIN), *arguments],
+                    command,
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=output,
@@ -129,12 +126,14 @@ class Worker:
                         **_QUIET,
                         "TMPDIR": scratch,
                         "HOME": scratch,
-                        **own,
+                        **{key: value for key, value in launch.variables.items() if key != MOUNT},
                     },
                     start_new_session=True,
                 )
             except OSError as error:
-                raise EnvironmentUnavailable(f"{name}: {command[0]} cannot be started ({error.strerror})") from error
+                raise EnvironmentUnavailable(
+                    f"{name}: {launch.command[0]} cannot be started ({error.strerror})"
+                ) from error
         if self._process.stdout is None or self._process.stdin is None:
             raise EnvironmentUnavailable(f"{name}: no pipes")
         self.descriptor = self._process.stdout.fileno()
@@ -206,7 +205,7 @@ class Worker:
         with contextlib.suppress(OSError):
             self._commands.close()
         try:
-            self._process.wait(_END_S if self.ready else 0)
+            self._process.wait(self._end_s if self.ready else 0)
         except subprocess.TimeoutExpired:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
@@ -214,6 +213,18 @@ class Worker:
         if self._process.stdout is not None:
             self._process.stdout.close()
         self._log.unlink(missing_ok=True)
+
+
+def _command(launch: Launch, preload: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the command that is a worker for this process, whatever it starts, and wherever."""
+    worker = launch.command
+    if launch.script is not None:
+        worker += (launch.script, *(argument for module in preload for argument in ("--preload", module)))
+        if launch.transport is None:  # else what is private there is not this home folder
+            worker += ("--private", str(Path.home()))
+        if MOUNT in launch.variables:
+            worker += ("--mount", launch.variables[MOUNT])
+    return worker if launch.transport is None else launch.transport.carrier(worker)
 
 
 def _event(line: bytes) -> dict[str, Any] | None:

@@ -23,7 +23,7 @@ ORDER = """\
     worker.labels worker.denied worker.user_code worker.devices
     config signature sizes npz
     environments
-    launchers launchers/*
+    transport launchers launchers/*
     jobs presence store pruning
     job_graph access job_folder
     workers
@@ -91,6 +91,7 @@ APART = {
     "worker.onnx",
     "worker.main",
     "worker.enclosed",
+    "carrier",
     "sample.train",
     "schemas",
     "schemas.__main__",

@@ -29,6 +29,7 @@ from toolkit.errors import (
 )
 from toolkit.inherited import by_engines
 from toolkit.jobs import Engine, Job
+from toolkit.launchers import Launch
 from toolkit.local_executor import LocalExecutor
 from toolkit.runtime import Execution, Run, run_job, run_of
 from toolkit.settings import Limits, Settings
@@ -400,7 +401,7 @@ def listen(worker: Worker) -> None:
 )
 def test_a_worker_that_is_none(tmp_path, text, error, says):
     """What sits at the other end of the pipe may be anything."""
-    worker = Worker("fake", script(tmp_path, text), {}, (), tmp_path / "log")
+    worker = Worker("fake", Launch(script(tmp_path, text), {}, "", {}), (), tmp_path / "log")
 
     with pytest.raises(error, match=says):
         listen(worker)
@@ -412,7 +413,7 @@ def test_tensorflow_has_half_of_the_cores_unless_the_user_says(tmp_path, monkeyp
     if said is not None:
         monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", said)
     text = "import os, sys; sys.stderr.write(os.environ['TF_NUM_INTRAOP_THREADS'])"
-    worker = Worker("tensorflow", script(tmp_path, text), by_engines(), (), tmp_path / "log")
+    worker = Worker("tensorflow", Launch(script(tmp_path, text), by_engines(), "", {}), (), tmp_path / "log")
 
     with pytest.raises(WorkerCrashed) as caught:
         listen(worker)

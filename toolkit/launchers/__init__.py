@@ -11,7 +11,7 @@ Each defines
     SETUP: tuple[Callable[[Settings], object], ...]
         What `edge-toolkit setup` with the launcher's name makes ahead of time, each step by itself; empty where environments are all it needs.
     prepare(environment: str, options: Mapping[str, object], settings: Settings) -> Launch
-        Returns how to start a Python script in that environment, made first where it has to be.
+        Returns how to start a worker in that environment, made first where it has to be.
         Raises RequestError for options it does not know, EnvironmentUnavailable or TargetUnavailable where it cannot.
     ready(environment: str, options: Mapping[str, object], settings: Settings) -> bool
         Returns whether `prepare` would make nothing and need no network.
@@ -26,18 +26,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from toolkit import environments, registry
 from toolkit.environments.status import Status
 from toolkit.settings import Settings
+from toolkit.transport import Transport
 
-__all__ = ["Launch", "is_host", "is_timed", "prepare", "setup", "setup_names", "setup_names_of", "status"]
+__all__ = ["WORKER", "Launch", "is_host", "is_timed", "prepare", "setup", "setup_names", "setup_names_of", "status"]
+
+WORKER = str(Path(__file__).resolve().parents[1] / "worker" / "main.py")
 
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """How to start a script: `command` plus its path and arguments, with `variables` beside those of `toolkit.inherited.by_everybody`.
+    """How to start a worker: by `command`, with `variables` beside those of `toolkit.inherited.by_everybody`.
 
+    `script` is the path of the toolkit's worker as the command, a Python interpreter, sees it; None for a command that is a worker by itself, in any
+    language: it is told nothing but what `toolkit.worker.main` reads on its standard input.
+    `transport` takes jobs to where the command runs, if that sees nothing of this machine's disk; None where a job's folder is seen as it lies here.
     `identity` goes into the keys of jobs, and changes with whatever could change a result.
     `about` goes into the report: `engine`, `machine`, `launcher`, `cpu`, `processor` (its class, by the instructions on which results depend),
     and `emulator` where there is one.
@@ -50,6 +57,8 @@ class Launch:
     identity: str
     about: Mapping[str, str]
     needs: tuple[str, ...] | None = None
+    script: str | None = WORKER
+    transport: Transport | None = None
 
 
 def is_host(name: str) -> bool:

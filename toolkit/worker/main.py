@@ -5,8 +5,8 @@ A fork costs a few milliseconds where importing the engine costs seconds, and wh
 
     python main.py [--mount FOLDER]... [--preload MODULE]... [--private FOLDER] [--confined TEXT]
 
-A mounted folder is a package that this interpreter lacks, borrowed from another. What lies in the private folder, the user's home, no job
-reads unless it names it. A text says that this process is confined already, and how: then its children do not confine themselves.
+A mounted folder is a package that this interpreter lacks, borrowed from another. What lies in the private folder, the user's home if none is named,
+no job reads unless it names it. A text says that this process is confined already, and how: then its children do not confine themselves.
 It speaks JSON lines: commands on standard input, events on standard output. Both are moved to private file descriptors first, and
 children do not have them, so nothing that an engine prints can be taken for an event.
 
@@ -29,6 +29,7 @@ import importlib.util
 import json
 import os
 import platform
+import pwd
 import selectors
 import signal
 import sys
@@ -295,7 +296,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--mount", action="append", default=[], type=Path)
     parser.add_argument("--preload", action="append", default=[])
-    parser.add_argument("--private", default=Path("/"), type=Path)
+    parser.add_argument("--private", default=_home(), type=Path)
     parser.add_argument("--confined", default="")
     asked = parser.parse_args()
     commands, events = os.dup(0), os.dup(1)
@@ -328,6 +329,14 @@ def main() -> None:
     loop.say({"event": "ready", "python": python, "machine": machine, "confined": str(confinement)})
     loop.run()
     os._exit(0)  # an engine's own clean-up takes up to a second, and there is nothing to clean
+
+
+def _home() -> Path:
+    """Return the home folder of this user as the system has it, whatever the host calls home; the root of all where the system knows of none."""
+    try:
+        return Path(pwd.getpwuid(os.getuid()).pw_dir)
+    except KeyError:
+        return Path("/")
 
 
 def _confinement(private: Path, commands: int) -> Confinement:

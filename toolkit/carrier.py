@@ -1,0 +1,295 @@
+"""A worker for the host whose jobs are done elsewhere: it takes each job's folder there, has it done, and brings back what was written.
+
+    python -I -S carrier.py ASKED
+
+ASKED is JSON: `transport` (see `toolkit.transport`) and `worker`, the command that starts a worker there. Both ends speak the protocol of
+`toolkit.worker.main`: what the host says of a job is passed on with the folder's name there, and without the places of this machine.
+It runs in the interpreter of the host, and needs the standard library only.
+
+What comes back is another machine's: no link and no name that leads out of the folder is taken, nor more than the job may write.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import tarfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+
+_INPUTS = "inputs"
+_LINKED = f"{_INPUTS}/linked"  # what links inside of inputs lead to
+_WRITTEN = ("log", "response", "out")
+_LOG_BYTES = 64_000_000  # what comes back beside the job's own files
+_END_S = 5.0
+
+
+class CarryingFailed(Exception):
+    """A job's folder did not get there, or not back; says why."""
+
+
+class _Job:
+    """A job on its way: where it lies here, what it is called there, and the command that carries it now."""
+
+    def __init__(self, command: dict[str, Any]) -> None:
+        self.id = command["id"]
+        self.folder = Path(command["folder"])
+        self.most_bytes = command["written_bytes"] + _LOG_BYTES
+        self.name = secrets.token_hex(16)
+        self.lock = threading.Lock()  # of the next two: a job is cancelled before it is asked for, or after
+        self.cancelled = False
+        self.arrived = False
+        self.carrying: subprocess.Popen[bytes] | None = None
+
+
+class Carrier:
+    """Stands between the host, on standard input and output, and a worker elsewhere. Each job is carried by a thread of its own."""
+
+    def __init__(self, transport: dict[str, Any], worker: list[str]) -> None:
+        self._transport = transport
+        self._worker = subprocess.Popen(worker, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._jobs: dict[int, _Job] = {}
+        self._saying, self._asking = threading.Lock(), threading.Lock()
+        self._fetching: list[threading.Thread] = []
+        self._ending = threading.Event()
+
+    def run(self) -> None:
+        """Serve until standard input closes, or until the worker ends, as which this process then ends."""
+        threading.Thread(target=self._pass_events_on, daemon=True).start()
+        for line in sys.stdin.buffer:
+            command = json.loads(line)
+            if command["do"] == "run":
+                job = self._jobs[command["id"]] = _Job(command)
+                self._begin(self._send, job, command)
+            else:
+                self._cancel(command)
+        self._end()
+
+    def _begin(self, what: Callable[..., None], job: _Job, *rest: Any) -> threading.Thread:
+        """Do something for a job in a thread; what keeps it from being done is told to the host, for whom this is no worker then."""
+
+        def do() -> None:
+            try:
+                what(job, *rest)
+            except (CarryingFailed, OSError, tarfile.TarError, EOFError) as error:
+                if job.cancelled:
+                    self._forget(job)
+                    self._say({"event": "ended", "id": job.id, "status": 0, "killed_for": "cancel", "peak_bytes": 0})
+                else:
+                    self._say({"event": "failed", "problem": str(error)})
+
+        thread = threading.Thread(target=do, daemon=True)
+        thread.start()
+        return thread
+
+    def _send(self, job: _Job, command: dict[str, Any]) -> None:
+        with self._carried(job, "send", stdin=subprocess.PIPE) as stream:
+            pack(job.folder, stream)
+        folder = self._transport["folder"].replace("{job}", job.name)
+        with job.lock:
+            if job.cancelled:
+                raise CarryingFailed("send: cancelled")
+            job.arrived = True
+            self._ask({**command, "folder": folder, "access": {**command["access"], "reads": []}})
+
+    def _cancel(self, command: dict[str, Any]) -> None:
+        job = self._jobs.get(command["id"])
+        if job is None:
+            return
+        with job.lock:
+            job.cancelled = True
+            if job.arrived:
+                self._ask(command)
+            elif job.carrying is not None:
+                job.carrying.kill()
+
+    def _fetch(self, job: _Job, event: dict[str, Any]) -> None:
+        if not job.cancelled:
+            with self._carried(job, "fetch", stdout=subprocess.PIPE) as stream:
+                unpack(stream, job.folder, job.most_bytes)
+        self._forget(job)
+        self._say(event)
+
+    def _forget(self, job: _Job) -> None:
+        """Remove a job's folder there; that it stays is no reason to lose what it gave."""
+        self._jobs.pop(job.id, None)
+        with contextlib.suppress(CarryingFailed), self._carried(job, "remove"):
+            pass
+
+    @contextlib.contextmanager
+    def _carried(self, job: _Job, how: str, *, stdin: int = subprocess.DEVNULL, stdout: int = 2) -> Iterator[Any]:
+        """Run one of the transport's commands, whose end of a pipe is given; CarryingFailed where it fails or takes too long."""
+        words = [word.replace("{job}", job.name) for word in self._transport[how]]
+        try:
+            process = job.carrying = subprocess.Popen(words, stdin=stdin, stdout=stdout)
+        except OSError as error:
+            raise CarryingFailed(f"{how}: {words[0]} cannot be started ({error.strerror})") from error
+        began, timeout_s = time.monotonic(), self._transport["timeout_s"]
+        late = threading.Timer(timeout_s, process.kill)
+        late.start()
+        broken: Exception | None = None
+        try:
+            yield process.stdin or process.stdout
+        except (BrokenPipeError, tarfile.TarError, EOFError) as error:  # of which its status says more
+            broken = error
+        finally:
+            with contextlib.suppress(BrokenPipeError):
+                for pipe in filter(None, (process.stdin, process.stdout)):
+                    pipe.close()
+            status = process.wait()
+            late.cancel()
+        if status == -signal.SIGKILL and time.monotonic() - began >= timeout_s:
+            raise CarryingFailed(f"{how}: {words[0]} took longer than {timeout_s:g} s")
+        if status != 0 or broken is not None:
+            raise CarryingFailed(f"{how}: {words[0]} ended with status {status}" + (f" ({broken})" if broken else ""))
+
+    def _pass_events_on(self) -> None:
+        for line in self._worker.stdout or ():
+            try:
+                event = json.loads(line)
+                job = self._jobs[event["id"]] if event["event"] == "ended" else None
+            except (ValueError, KeyError, TypeError):  # no event: the host says so
+                event, job = None, None
+            if job is None:
+                self._write(line)
+            else:
+                self._fetching.append(self._begin(self._fetch, job, event))
+        status = self._worker.wait()
+        if self._ending.is_set():
+            return
+        for thread in list(self._fetching):  # what it had finished is not lost with it
+            thread.join()
+        for job in list(self._jobs.values()):
+            self._forget(job)
+        if status < 0:  # by the same signal; those that Python itself handles end in a status
+            os.kill(os.getpid(), -status)
+        os._exit(status if status >= 0 else 128 - status)
+
+    def _ask(self, command: dict[str, Any]) -> None:
+        with self._asking, contextlib.suppress(BrokenPipeError):
+            if self._worker.stdin is not None:
+                self._worker.stdin.write(json.dumps(command).encode() + b"\n")
+                self._worker.stdin.flush()
+
+    def _say(self, event: dict[str, Any]) -> None:
+        self._write(json.dumps(event).encode() + b"\n")
+
+    def _write(self, line: bytes) -> None:
+        with self._saying, contextlib.suppress(BrokenPipeError):
+            os.write(1, line)
+
+    def _end(self) -> None:
+        """End the worker there, and remove what is left of its jobs."""
+        self._ending.set()
+        jobs = list(self._jobs.values())
+        for job in jobs:
+            job.cancelled = True
+            if job.carrying is not None:
+                job.carrying.kill()
+        with contextlib.suppress(BrokenPipeError, OSError):
+            if self._worker.stdin is not None:
+                self._worker.stdin.close()
+        try:
+            self._worker.wait(_END_S)
+        except subprocess.TimeoutExpired:
+            self._worker.kill()
+        for job in jobs:
+            self._forget(job)
+        os._exit(0)
+
+
+def pack(folder: Path, stream: IO[bytes]) -> None:
+    """Write an archive of a job's request and inputs; the links to these become what they lead to.
+
+    A link inside of an input stays one, to what it leads to, which is brought along: who does not follow links there does not here.
+    """
+    with tarfile.open(fileobj=stream, mode="w|", format=tarfile.GNU_FORMAT) as archive:
+        archive.add(folder / "request", "request")
+        places: dict[str, str] = {}  # where things really are: what they are called in the archive
+        waiting: list[tuple[str, str]] = []
+        for link in sorted((folder / _INPUTS).glob("*/*")):
+            place, name = os.path.realpath(link), link.relative_to(folder).as_posix()
+            places.setdefault(place, name)
+            waiting.append((place, name))
+        for place, name in waiting:
+            _add(archive, place, name, places, waiting)
+
+
+def _add(
+    archive: tarfile.TarFile, place: str, name: str, places: dict[str, str], waiting: list[tuple[str, str]]
+) -> None:
+    """Add a file, or a folder with all that is in it; what links lead to comes to `places` and `waiting`."""
+    told = archive.gettarinfo(place, name)
+    told.uid, told.gid, told.uname, told.gname, told.mode = 0, 0, "", "", 0o700 if told.isdir() else 0o600
+    if told.isfile() or told.islnk():
+        told.type = tarfile.REGTYPE  # a file of several names is one of each name there
+        told.size = os.stat(place).st_size
+        with open(place, "rb") as file:
+            archive.addfile(told, file)
+    elif told.isdir():
+        archive.addfile(told)
+        for entry in sorted(os.listdir(place)):
+            inside, called = os.path.join(place, entry), f"{name}/{entry}"
+            if not os.path.islink(inside):
+                _add(archive, inside, called, places, waiting)
+            elif os.path.exists(inside):
+                link = tarfile.TarInfo(called)
+                link.type = tarfile.SYMTYPE
+                target = _called(os.path.realpath(inside), places, waiting)
+                link.linkname = os.path.relpath(target, os.path.dirname(called))
+                archive.addfile(link)
+
+
+def _called(place: str, places: dict[str, str], waiting: list[tuple[str, str]]) -> str:
+    """Return what a file or folder is called in the archive; what is not in it by itself will be."""
+    for known, name in places.items():
+        if place == known or place.startswith(f"{known}{os.sep}"):
+            return os.path.normpath(f"{name}/{os.path.relpath(place, known)}")
+    name = places[place] = f"{_LINKED}/{len(places)}/{os.path.basename(place) or 'root'}"
+    waiting.append((place, name))
+    return name
+
+
+def unpack(stream: IO[bytes], folder: Path, most_bytes: int) -> None:
+    """Write what a job gave into its folder: its log, its response and `out`; CarryingFailed for what is neither a file nor a folder, or too much."""
+    total = 0
+    with tarfile.open(fileobj=stream, mode="r|") as archive:
+        for member in archive:
+            parts = PurePosixPath(member.name).parts
+            if not parts or parts[0] not in _WRITTEN:
+                continue
+            if ".." in parts or not (member.isfile() or member.isdir()):
+                raise CarryingFailed(f"{member.name!r} came back, which is neither a file nor a folder")
+            total += member.size
+            if total > most_bytes:
+                raise CarryingFailed(f"more came back than the {most_bytes} bytes that the job may write")
+            _write_member(archive, member, folder.joinpath(*parts))
+
+
+def _write_member(archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:
+    if member.isdir():
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    content = archive.extractfile(member)
+    with open(path, "xb") as file:
+        while content is not None and (block := content.read(1 << 20)):
+            file.write(block)
+
+
+def main() -> None:
+    """Serve until standard input closes."""
+    asked = json.loads(sys.argv[1])
+    Carrier(asked["transport"], asked["worker"]).run()
+
+
+if __name__ == "__main__":
+    main()
