@@ -529,3 +529,19 @@ def test_a_score_that_few_samples_move_is_held_against_own():
     bound_ = "channel_sqnr_db:floor=0,samples=3,most=16 achievable"
     assert bound_ in by_profile(reference, candidate, own)
     assert by_profile(reference, candidate, own, without=bound_) == set()
+
+
+@pytest.mark.parametrize(
+    ("more", "statuses"),
+    [
+        ([], {"agreement": "passed", "evidence": "inconclusive"}),
+        ([bound("kappa", 0.1, undecided="passed")], {"agreement": "passed", "kappa": "passed"}),
+    ],
+)
+def test_bounds_that_fail_only_what_is_certain_are_no_evidence_where_nothing_is(more, statuses):
+    """40 answers that all agree show no 0.95; what is undecided passes beside a bound that is kept, and not by itself."""
+    answers = np.tile(np.int32([[0], [1]]), (20, 1))
+
+    found = judged(run(y=answers), run(y=answers), [bound("agreement", 0.95, undecided="passed"), *more])
+
+    assert {each.metric: each.status for each in found.comparisons} == statuses

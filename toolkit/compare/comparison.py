@@ -84,6 +84,12 @@ class Comparison:
         return self.status == "passed"
 
     @property
+    def is_certain(self) -> bool:
+        """Whether it passed by all of its interval, and not because what is undecided passes."""
+        worst, best = self.interval or (self.value, self.value)
+        return self.passed and self._within(best if self.better == "lower" else worst)
+
+    @property
     def is_left_open(self) -> bool:
         """Whether the value is beyond the limit, but not for certain, and so decides nothing."""
         return self.passed and self.interval is not None and not self._within(self.value)

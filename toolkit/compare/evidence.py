@@ -107,6 +107,23 @@ def of_few_samples(
     return found
 
 
+def of_nothing_certain(measured: Measured, comparisons: Sequence[Comparison]) -> list[Comparison]:
+    """Return for each output of which every comparison passed only because what is undecided passes, that nothing was shown of it."""
+    found = []
+    for output in measured.seen:
+        mine = [each for each in comparisons if each.output == output]
+        if mine and all(each.passed and not each.is_certain for each in mine):
+            limit = Limit(
+                1,
+                "a bound that fails only what is certain shows nothing where nothing is certain: another one has to be kept",
+            )
+            weak = "every bound on it is undecided; more samples, or a bound without undecided = 'passed', would decide"
+            found.append(
+                _fact(("total", output), EVIDENCE, 0, limit, measured.samples, unit="certain bounds", weak=weak)
+            )
+    return found
+
+
 def _constant(where: tuple[str, str], seen: Seen, samples: int, rounding: float) -> Comparison:
     """Return whether a constant is the same constant: to half a step where its numbers lie on a grid, else to what its type rounds."""
     because = "it is the same for all samples, by design or because they show nothing else: it must be equal, and is no evidence"

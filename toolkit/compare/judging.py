@@ -107,6 +107,7 @@ def judge(
             skipped += [each for each in found if isinstance(each, Skipped)]
     if stage == "total":
         comparisons += evidence.of_few_samples(measured, comparisons, skipped)
+        comparisons += evidence.of_nothing_certain(measured, comparisons)
         _require_bounds(measured, comparisons, skipped)
     return Judgement(stage, tuple(comparisons), tuple(skipped), measured)
 
