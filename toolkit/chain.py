@@ -16,7 +16,7 @@ from toolkit.job_graph import Goal
 from toolkit.jobs import Engine, Job
 from toolkit.model import Model
 from toolkit.recipe import FLOAT
-from toolkit.runtime import Execution, Run, model_of, on_this_machine, run_of, signature_of_run
+from toolkit.runtime import Execution, Run, engine_of_runtime, model_of, on_this_machine, run_of, signature_of_run
 from toolkit.signature import Signature
 from toolkit.store import Entry
 from toolkit.verdict import StageRun
@@ -154,7 +154,7 @@ class Chain:
 def engine_of(target: Target) -> Engine:
     """Return the engine that executes for a target: its runtime's environment, in its launcher."""
     options = {"cpu": target.runtime.cpu} if target.runtime.cpu is not None else {}
-    return Engine(target.runtime.name, target.runtime.launcher, options)
+    return replace(engine_of_runtime(target.runtime.name), launcher=target.runtime.launcher, options=options)
 
 
 def execution_of(target: Target) -> Execution:
@@ -165,7 +165,7 @@ def execution_of(target: Target) -> Execution:
 
 def kernels_of(target: Target) -> Execution:
     """Return how this machine runs a target's kernels: the same engine and version, started here."""
-    return replace(execution_of(target), engine=Engine(target.runtime.name))
+    return replace(execution_of(target), engine=engine_of_runtime(target.runtime.name))
 
 
 def require_version(run: Run, target: Target) -> None:

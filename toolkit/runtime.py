@@ -51,7 +51,12 @@ class Execution:
 def on_this_machine(artifact_format: str) -> Execution:
     """Return how this machine runs a format by itself, whatever the target."""
     runtime = registry.load("converters", artifact_format).HOST_RUNTIME
-    return Execution(Engine(runtime), runtime)
+    return Execution(engine_of_runtime(runtime), runtime)
+
+
+def engine_of_runtime(name: str) -> Engine:
+    """Return the engine of a runtime on this machine; UnknownName for a runtime that is none."""
+    return Engine(registry.load("runtimes", name).ENVIRONMENT)
 
 
 @dataclass(frozen=True, slots=True)

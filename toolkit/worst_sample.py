@@ -9,7 +9,7 @@ from toolkit import compare
 from toolkit.chain import Chain, Stage
 from toolkit.executor import Executor
 from toolkit.jobs import Engine, Job
-from toolkit.runtime import model_of, on_this_machine, run_job, run_of
+from toolkit.runtime import model_of, run_job, run_of
 from toolkit.verdict import StageRun, Verdict, off_by
 from toolkit.worker.shards import sequence_length
 
@@ -53,7 +53,7 @@ def _alone(stage: Stage, sample: int, ran: StageRun, executor: Executor) -> Stag
         {"index": sample},
         {"samples": stage.model.verification},
     )
-    model, kernels = model_of(stage.job), replace(on_this_machine(stage.target.format), kernels="reference")
+    model, kernels = model_of(stage.job), replace(stage.execution, kernels="reference")
     key = stage.model.held if isinstance(model, Path) else None
     (outcome,) = executor.outcomes([run_job(model, picked.output("samples"), kernels, signature=key)])
     return None if outcome.error is not None else StageRun("quantization", run_of(outcome.entry), ran.signature)

@@ -3,6 +3,7 @@
 A runtime is a module with
 
     FORMATS                             names of the artifact formats that it runs
+    ENVIRONMENT                         the name of the environment that has its engine
     load(model, options) -> Loaded      `options`: "threads", "signature" (a key or null), "kernels" ("default", "builtin", "reference")
     tap(model, options) -> Tapped       optional: the same model on the same kernels, with its intermediate tensors to be read
     extremes(model, options, *, values) -> Extremes

@@ -1,7 +1,8 @@
 """An engine without a model: it gives what its file says, or misbehaves as its file says, so that the contract can be tested.
 
-The file is JSON: {"signature": {...}, "do": "answer"}. `answer` gives, for each output, the mean of all inputs plus the element's index.
-Other values of `do`: see `_MISBEHAVIOUR`; `at` is the sample (from 0) at which it begins.
+The file is JSON: {"signature": {...}, "do": "answer"}. `answer` gives, for each output, the mean of all inputs plus the element's index, and plus
+`error` where that is given (minus it for every second element). Other values of `do`: see `_MISBEHAVIOUR`. `at` is the sample (from 0) at which
+either begins. `kernels`, {"reference": {"do": "abort"}} say, holds what is otherwise where the file is run on some kernels.
 """
 
 from __future__ import annotations
@@ -20,11 +21,13 @@ import numpy as np
 from toolkit.worker.loaded import Loaded
 
 FORMATS = ("fake",)
+ENVIRONMENT = "dataset"
 
 
 def load(model: Path, options: dict[str, Any]) -> Loaded:
     """Return the fake model ready to run."""
     told = json.loads(model.read_text())
+    told |= told.get("kernels", {}).get(options.get("kernels"), {})
     signature = told["signature"]
     misbehave = _MISBEHAVIOUR.get(told.get("do", "answer"))
     count = 0
@@ -32,8 +35,10 @@ def load(model: Path, options: dict[str, Any]) -> Loaded:
     def call(sample: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         nonlocal count
         level = float(np.mean([array.mean(dtype=np.float64) for array in sample.values()]))
-        outputs = {spec["name"]: _ramp(level, spec) for spec in signature["outputs"]}
-        if misbehave is not None and count >= told.get("at", 0):
+        begun = count >= told.get("at", 0)
+        error = told.get("error", 0.0) if begun else 0.0
+        outputs = {spec["name"]: _ramp(level, spec, error) for spec in signature["outputs"]}
+        if misbehave is not None and begun:
             outputs = misbehave(outputs)
         count += 1
         return outputs
@@ -41,9 +46,9 @@ def load(model: Path, options: dict[str, Any]) -> Loaded:
     return Loaded(call, "fake 1", signature)
 
 
-def _ramp(level: float, spec: dict[str, Any]) -> np.ndarray:
-    size = int(np.prod(spec["shape"], dtype=np.int64))
-    return (level + np.arange(size)).reshape(spec["shape"]).astype(spec["dtype"])
+def _ramp(level: float, spec: dict[str, Any], error: float) -> np.ndarray:
+    places = np.arange(int(np.prod(spec["shape"], dtype=np.int64)))
+    return (level + places + np.where(places % 2, -error, error)).reshape(spec["shape"]).astype(spec["dtype"])
 
 
 def _raise(outputs: Any) -> Any:

@@ -11,6 +11,7 @@ from toolkit.worker.tflite import interpreter as tflite
 from toolkit.worker.tflite import taps
 
 FORMATS = ("tflite",)
+ENVIRONMENT = "litert"
 
 
 def load(model: Path, options: dict[str, Any]) -> Loaded:

@@ -15,6 +15,7 @@ from toolkit.worker.onnx.graph import DEQUANTIZE, QUANTIZE, read
 from toolkit.worker.onnx.session import CPU, session, spec, with_outputs
 
 FORMATS = ("onnx",)
+ENVIRONMENT = "onnxruntime"
 
 
 def load(model: Path, options: dict[str, Any]) -> Loaded:

@@ -11,6 +11,7 @@ from toolkit.worker.devices import use
 from toolkit.worker.loaded import Loaded
 
 FORMATS = ("saved_model",)
+ENVIRONMENT = "tensorflow"
 
 
 def load(model: Path, options: dict[str, Any]) -> Loaded:

@@ -10,6 +10,7 @@ from toolkit.worker.loaded import Loaded
 from toolkit.worker.tflite import interpreter as tflite
 
 FORMATS = ("tflite",)
+ENVIRONMENT = "tflite_runtime"
 
 
 def load(model: Path, options: dict[str, Any]) -> Loaded:

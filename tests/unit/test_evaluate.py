@@ -1,0 +1,219 @@
+"""From a chain's jobs to its verdict, on the fake runtime: what is run again, what stands in for what, and what is never passed over."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.fake_chains import Bench, Watched, bound, bounds
+from toolkit import chain as chains
+from toolkit.errors import WorkerCrashed, WorkerRefused
+from toolkit.settling import evaluate
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory):
+    """Return the executor of all tests here: its worker starts once."""
+    made = Watched(tmp_path_factory.mktemp("home"))
+    with made.executor:
+        yield made
+
+
+@pytest.fixture
+def bench(tmp_path, monkeypatch, watched):
+    """Return a model with 40 samples."""
+    return Bench(tmp_path, monkeypatch, watched)
+
+
+def codes(verdict):
+    return [finding["code"] for finding in verdict.findings]
+
+
+def test_a_sound_artifact_passes_and_each_stage_was_run(bench):
+    """The bounds are on every stage, the total among them."""
+    made = bench.converted(bench.file("quantized", error=0.01))
+
+    verdict = evaluate(bench.chain(made, bench.target(*bounds())), bench.executor, 1.5)
+
+    assert verdict.outcome == "passed"
+    assert [each.stage for each in verdict.stages] == ["source", "conversion", "quantization", "kernels"]
+    assert {stage: run.count for stage, run in verdict.runs.items()} == dict.fromkeys(
+        ("original", "source", "conversion", "quantization", "kernels"), 40
+    )
+    assert verdict.seconds == 1.5
+
+
+def test_the_stage_that_breaks_is_the_guilty_one(bench):
+    """Quantization is off by as much as the outputs are large."""
+    made = bench.converted(bench.file("quantized", error=2.0))
+
+    verdict = evaluate(bench.chain(made, bench.target(*bounds())), bench.executor, 0.0)
+
+    assert (verdict.outcome, verdict.guilty_stage) == ("failed", "quantization")
+
+
+def test_kernels_that_differ_are_the_guilty_stage(bench):
+    """The file on reference kernels is sound."""
+    made = bench.converted(bench.file("quantized", kernels={"default": {"error": 2.0}}))
+
+    verdict = evaluate(bench.chain(made, bench.target(*bounds())), bench.executor, 0.0)
+
+    assert (verdict.outcome, verdict.guilty_stage) == ("failed", "kernels")
+
+
+@pytest.mark.parametrize("do", ["abort", "raise"])
+def test_builtin_kernels_stand_in_for_reference_kernels_that_fail(bench, do):
+    """And it is said."""
+    made = bench.converted(bench.file("quantized", kernels={"reference": {"do": do}}))
+
+    verdict = evaluate(bench.chain(made, bench.target(*bounds())), bench.executor, 0.0)
+
+    assert verdict.outcome == "passed"
+    assert "reference-kernels-failed" in codes(verdict)
+    assert bench.ran("fake (builtin kernels, local) on model.fake") == 1
+
+
+@pytest.mark.parametrize(("do", "error"), [("abort", WorkerCrashed), ("raise", WorkerRefused)])
+def test_nothing_stands_in_for_the_kernels_of_the_target(bench, do, error):
+    """Those that abort are what the device would run: that others do not is no evidence."""
+    made = bench.converted(bench.file("quantized", kernels={"reference": {"do": do}}))
+    chain = bench.chain(made, bench.target(*bounds(), kernels="reference"))
+
+    assert [stage.name for stage in chain.stages] == ["source", "conversion", "quantization"]
+    assert chain.stage("quantization").job in chain.goal.vital
+    with pytest.raises(error):
+        evaluate(chain, bench.executor, 0.0)
+
+
+def test_kernels_of_the_target_that_fail_are_no_verdict(bench):
+    """Where the reference kernels run the file."""
+    made = bench.converted(bench.file("quantized", kernels={"default": {"do": "raise"}}))
+
+    with pytest.raises(WorkerRefused):
+        evaluate(bench.chain(made, bench.target(*bounds())), bench.executor, 0.0)
+
+
+def test_nan_never_passes(bench):
+    """From the last sample of the last stage."""
+    made = bench.converted(bench.file("quantized", kernels={"default": {"do": "nan", "at": 39}}))
+
+    verdict = evaluate(bench.chain(made, bench.target(*bounds(-1e9))), bench.executor, 0.0)
+
+    assert verdict.outcome == "failed"
+
+
+def test_an_engine_of_another_version_is_no_run_of_the_target(bench):
+    """Whatever it gives."""
+    made = bench.converted(bench.file("quantized"))
+
+    with pytest.raises(Exception, match="its profile asks for fake 2"):
+        evaluate(bench.chain(made, bench.target(*bounds(), version="2")), bench.executor, 0.0)
+
+
+def test_reference_kernels_run_the_first_samples_of_a_large_model_and_it_is_said(bench, monkeypatch):
+    """Where these keep the bounds."""
+    monkeypatch.setattr(chains, "_MOST_ON_REFERENCE", 8)
+    bench.floats(multiply_accumulates=1)
+    made = bench.converted(bench.file("quantized", error=0.01))
+
+    verdict = evaluate(bench.chain(made, bench.target(*bounds())), bench.executor, 0.0)
+
+    assert (verdict.outcome, verdict.runs["quantization"].count) == ("passed", 8)
+    assert [each["message"] for each in verdict.findings if each["code"] == "first-samples-only"] == [
+        "reference kernels ran the first 8 of 40 samples: they take long"
+    ]
+
+
+def test_more_samples_run_on_reference_kernels_until_a_rate_is_certain(bench, monkeypatch):
+    """Of four samples no rate is certain; each time twice as many run, and the last run is what stands."""
+    monkeypatch.setattr(chains, "_MOST_ON_REFERENCE", 4)
+    bench.floats(multiply_accumulates=1)
+    made = bench.converted(bench.file("quantized"))
+    rate = bound("quantization", 0.8, "top1_agreement")
+
+    verdict = evaluate(bench.chain(made, bench.target(rate, bound("total", 20.0))), bench.executor, 0.0)
+
+    (held,) = [each for each in verdict.comparisons if each.stage == "quantization"]
+    assert held.samples == verdict.runs["quantization"].count > 4
+    assert held.status == "passed" or held.samples == 40
+    assert bench.ran("fake (reference kernels, local) on model.fake") > 1
+
+
+def test_where_more_samples_cannot_be_run_the_first_ones_stand(bench, monkeypatch):
+    """The bound they leave open stays open: inconclusive, and not passed."""
+    monkeypatch.setattr(chains, "_MOST_ON_REFERENCE", 4)
+    bench.floats(multiply_accumulates=1)
+    made = bench.converted(bench.file("quantized", kernels={"reference": {"do": "raise", "at": 4}}))
+    rate = bound("quantization", 0.8, "top1_agreement")
+
+    verdict = evaluate(bench.chain(made, bench.target(rate, bound("total", 20.0))), bench.executor, 0.0)
+
+    assert (verdict.outcome, verdict.runs["quantization"].count) == ("inconclusive", 4)
+
+
+def test_reference_kernels_that_are_wrong_give_way_and_are_named(bench):
+    """Two other sets agree, with one another and with the float artifact."""
+    made = bench.converted(bench.file("quantized", kernels={"reference": {"error": 5.0}}))
+
+    verdict = evaluate(bench.chain(made, bench.target(*bounds())), bench.executor, 0.0)
+
+    assert verdict.outcome == "passed"
+    assert "reference-kernels-wrong" in codes(verdict)
+
+
+def test_a_file_that_all_kernels_find_broken_is_not_cleared(bench):
+    """Reference kernels are as wrong as all others, so nothing speaks against them."""
+    made = bench.converted(bench.file("quantized", error=5.0))
+
+    verdict = evaluate(bench.chain(made, bench.target(*bounds())), bench.executor, 0.0)
+
+    assert (verdict.outcome, verdict.guilty_stage) == ("failed", "quantization")
+    assert "reference-kernels-wrong" not in codes(verdict)
+
+
+def test_the_worst_sample_is_run_by_itself_where_reference_kernels_had_not_run_it(bench, monkeypatch):
+    """Only the total fails, by one sample beyond the first; the stage that broke it is the guilty one."""
+    monkeypatch.setattr(chains, "_MOST_ON_REFERENCE", 4)
+    bench.floats(multiply_accumulates=1)
+    made = bench.converted(bench.file("quantized", kernels={"default": {"error": 0.5, "at": 20}}))
+    worst = bound("total", 0.1, "max_abs", unit="real")
+
+    verdict = evaluate(bench.chain(made, bench.target(worst)), bench.executor, 0.0)
+
+    assert (verdict.outcome, verdict.guilty_stage) == ("failed", "kernels")
+    assert "looked-at-again" in codes(verdict)
+
+
+def test_a_lost_chain_raises_what_it_was_lost_for(bench):
+    """And asks for nothing again."""
+    failed = WorkerRefused("canonical form: no")
+    bench.model.rechecked = bench.failed("canonical form in TensorFlow", failed)
+    chain = bench.chain(bench.converted(bench.file("quantized")), bench.target(*bounds()))
+    before = len(bench.seen)
+
+    with pytest.raises(WorkerRefused, match="canonical form: no"):
+        evaluate(chain, bench.executor, 0.0)
+
+    assert len(bench.seen) == before
+
+
+# Stage
+
+
+def test_a_stage_is_made_longer_from_the_first_sample(bench, monkeypatch):
+    """Where a run on reference kernels ended, a sequence need not have."""
+    monkeypatch.setattr(chains, "_MOST_ON_REFERENCE", 4)
+    bench.floats(multiply_accumulates=1)
+    stage = bench.chain(bench.converted(bench.file("quantized")), bench.target(*bounds())).stage("quantization")
+
+    longer = stage.longer(16)
+
+    assert [stage.read(bench.executor).count, longer.read(bench.executor).count] == [4, 16]
+    assert "before" not in longer.job.inputs
+    assert longer.longer(16).job is longer.job  # one run, however many ask
+
+
+def test_a_stage_that_the_chain_does_not_have_is_none(bench):
+    chain = bench.chain(bench.converted(bench.file("quantized")), bench.target(*bounds()))
+
+    assert chain.stage("device") is None
+    assert chain.with_stage(chain.stage("kernels")).stages == chain.stages
