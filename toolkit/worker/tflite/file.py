@@ -13,6 +13,7 @@ import numpy as np
 
 from toolkit.errors import InvalidSource
 from toolkit.worker.device_operators import IN_RUNTIMES
+from toolkit.worker.tflite.extent import AGAIN, require_fitting
 
 _SCHEMAS = ("ai_edge_litert.schema_py_generated", "tensorflow.lite.python.schema_py_generated")
 _RANDOM = {"RANDOM_UNIFORM", "RANDOM_STANDARD_NORMAL", "MULTINOMIAL", "STABLEHLO_RNG_BIT_GENERATOR"}
@@ -30,6 +31,7 @@ def describe(path: Path) -> dict[str, Any]:
         raise InvalidSource(f"{path}: not a TFLite file (no TFL3 identifier)")
     try:
         model = schema.Model.GetRootAsModel(content, 0)
+        require_fitting(path, model, len(content))
         graphs = [model.Subgraphs(index) for index in range(model.SubgraphsLength())]
         return {
             "signatures": _signatures(schema, model, graphs),
@@ -43,7 +45,7 @@ def describe(path: Path) -> dict[str, Any]:
     except InvalidSource:
         raise
     except Exception as error:  # offsets of a damaged flatbuffer lead anywhere
-        raise InvalidSource(f"{path}: damaged TFLite file ({type(error).__name__}: {error})") from error
+        raise InvalidSource(f"{path}: damaged TFLite file ({type(error).__name__}: {error})", AGAIN) from error
 
 
 def schema_module() -> Any:
@@ -103,6 +105,7 @@ def _weights(schema: Any, model: Any, graphs: list[Any]) -> dict[str, int]:
 
 def _signatures(schema: Any, model: Any, graphs: list[Any]) -> list[dict[str, Any]]:
     found = []
+    dequantized = {place: _dequantized(schema, model, graph) for place, graph in enumerate(graphs)}
     for index in range(model.SignatureDefsLength()):
         definition = model.SignatureDefs(index)
         graph = graphs[definition.SubgraphIndex()]
@@ -113,7 +116,14 @@ def _signatures(schema: Any, model: Any, graphs: list[Any]) -> list[dict[str, An
                 "key": definition.SignatureKey().decode(),
                 "inputs": [_spec(schema, item.Name().decode(), graph.Tensors(item.TensorIndex())) for item in inputs],
                 "outputs": [
-                    _output(schema, model, graph, item.Name().decode(), item.TensorIndex()) for item in outputs
+                    _output(
+                        schema,
+                        graph,
+                        item.Name().decode(),
+                        item.TensorIndex(),
+                        dequantized[definition.SubgraphIndex()],
+                    )
+                    for item in outputs
                 ],
                 "order": {
                     "inputs": _in_order(graph.InputsLength(), graph.Inputs, inputs),
@@ -129,7 +139,9 @@ def _signatures(schema: Any, model: Any, graphs: list[Any]) -> list[dict[str, An
             {
                 "key": None,
                 "inputs": [_spec(schema, tensor.Name().decode(), tensor) for tensor in inputs],
-                "outputs": [_output(schema, model, graph, graph.Tensors(i).Name().decode(), i) for i in outputs],
+                "outputs": [
+                    _output(schema, graph, graph.Tensors(i).Name().decode(), i, dequantized[0]) for i in outputs
+                ],
             }
         )
         found[0]["order"] = {side: [str(spec["name"]) for spec in found[0][side]] for side in ("inputs", "outputs")}
@@ -145,16 +157,24 @@ def _in_order(count: int, tensor: Callable[[int], int], items: list[Any]) -> lis
     return [names[tensor(place)] for place in range(count) if tensor(place) in names]
 
 
-def _output(schema: Any, model: Any, graph: Any, name: str, index: int) -> dict[str, Any]:
+def _dequantized(schema: Any, model: Any, graph: Any) -> dict[int, int]:
+    """Return, by the index of each tensor that DEQUANTIZE gives, the index of its integers; one walk for all outputs."""
+    found: dict[int, int] = {}
+    made = set()
+    for operator in (graph.Operators(position) for position in range(graph.OperatorsLength())):
+        if operator.OutputsLength() == 1 and operator.Outputs(0) not in made:
+            made.add(operator.Outputs(0))
+            if operator_name(schema, model.OperatorCodes(operator.OpcodeIndex())) == "DEQUANTIZE":
+                found[operator.Outputs(0)] = operator.Inputs(0)
+    return found
+
+
+def _output(schema: Any, graph: Any, name: str, index: int, dequantized: dict[int, int]) -> dict[str, Any]:
     """Return an output's spec; a float one that was dequantized last carries the scale of its integers, for its numbers lie on that grid."""
     spec = _spec(schema, name, graph.Tensors(index))
-    for position in range(graph.OperatorsLength()):
-        operator = graph.Operators(position)
-        if operator.OutputsLength() == 1 and operator.Outputs(0) == index:
-            if operator_name(schema, model.OperatorCodes(operator.OpcodeIndex())) == "DEQUANTIZE":
-                integers = _spec(schema, name, graph.Tensors(operator.Inputs(0)))
-                spec.update({part: integers[part] for part in ("scale", "zero_point") if part in integers})
-            break
+    if index in dequantized:
+        integers = _spec(schema, name, graph.Tensors(dequantized[index]))
+        spec.update({part: integers[part] for part in ("scale", "zero_point") if part in integers})
     return spec
 
 
@@ -195,17 +215,17 @@ def _findings(schema: Any, model: Any, graphs: list[Any]) -> list[dict[str, Any]
             finding("variables-without-values", "reads variables that nothing ever assigns", sorted(names & _STATE))
         )
     bad = [
-        tensor.Name().decode()
+        tensor
         for graph in graphs
         for tensor in (graph.Tensors(i) for i in range(graph.TensorsLength()))
         if tensor.Quantization() is not None and not np.isfinite(tensor.Quantization().ScaleAsNumpy()).all()
     ]
     if bad:
         findings.append(
-            finding("scales-not-finite", f"{len(bad)} tensors have a scale that is no finite number", bad[:10])
+            finding("scales-not-finite", f"{len(bad)} tensors have a scale that is no finite number", _named(bad))
         )
     state = [
-        tensor.Name().decode()
+        tensor
         for graph in graphs
         for tensor in (graph.Tensors(i) for i in range(graph.TensorsLength()))
         if tensor.IsVariable()
@@ -215,8 +235,12 @@ def _findings(schema: Any, model: Any, graphs: list[Any]) -> list[dict[str, Any]
             f"goes on from its last call: {len(state)} variable tensors keep state; an application resets them "
             "(Interpreter::ResetVariableTensors, reset_all_variables in Python) before each sequence, as was done here before each sample"
         )
-        findings.append(finding("variable-tensors", message, state[:10], "warning"))
+        findings.append(finding("variable-tensors", message, _named(state), "warning"))
     return findings
+
+
+def _named(tensors: list[Any]) -> list[str]:
+    return [tensor.Name().decode() for tensor in tensors[:10]]
 
 
 def beyond_float16(path: Path) -> list[dict[str, Any]]:

@@ -1,0 +1,48 @@
+"""TFLite files that hold more, or other, than a file has room for: each is refused by name, before anything walks it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+import toolkit
+from toolkit.environments import resolve
+from toolkit.errors import RequestError
+from toolkit.local_executor import LocalExecutor
+from toolkit.settings import Settings
+
+HERE = Path(__file__).resolve().parent
+PATIENCE_S = 60  # of one file, on a machine that does other things; each takes a fifth of a second
+pytestmark = pytest.mark.engines
+
+
+@pytest.fixture(scope="module")
+def files(home, tmp_path_factory):
+    """Return the folder of make_hostile_tflite_files.py."""
+    python, folder = resolve("litert", settings=Settings(home=home)).python, tmp_path_factory.mktemp("tflite_files")
+    variables = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    command = [python, "-W", "ignore", HERE / "make_hostile_tflite_files.py", folder]
+    subprocess.run(command, env=variables, check=True)
+    return folder
+
+
+def test_what_a_file_has_no_room_for_is_refused_at_once(files, home):
+    """With exit status 2 and what to do next: 800 kB could say 10,000,000,000 tensors, which took until the time limit."""
+    wrong = []
+    with LocalExecutor(Settings(home=home)) as executor:
+        for name, says in json.loads((files / "expected.json").read_text()).items():
+            began, said = time.monotonic(), ""
+            try:
+                toolkit.inspect(files / name, executor=executor)
+            except RequestError as error:
+                said = error.problem if error.hint else "no next step"
+            took = time.monotonic() - began
+            if says not in said or bool(says) != bool(said) or took > PATIENCE_S:
+                wrong.append((name, says, said, took))
+
+    assert not wrong
