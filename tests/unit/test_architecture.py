@@ -30,8 +30,9 @@ ORDER = """\
     executor
     local_executor progress
     worker.endings worker.loaded
-    worker.onnx.graph worker.onnx.endings worker.onnx.saturation worker.onnx.scheme
+    worker.onnx.extent worker.onnx.graph worker.onnx.endings worker.onnx.saturation worker.onnx.scheme
     worker.onnx.session worker.onnx.file worker.onnx.held worker.onnx.arithmetic
+    worker.tflite.extent
     worker.tflite.file worker.tflite.subsequence worker.tflite.endings worker.tflite.operators worker.tflite.arithmetic worker.tflite.reductions
     worker.tflite.constants worker.tflite.graphs worker.tflite.alignment worker.tflite.deviation
     worker.tflite.pairing worker.tflite.mishaps worker.tflite.attributes worker.account

@@ -10,6 +10,7 @@ from typing import Any
 
 from toolkit.errors import InvalidSource
 from toolkit.worker.onnx.endings import endings
+from toolkit.worker.onnx.extent import AGAIN
 from toolkit.worker.onnx.graph import (
     DEQUANTIZE,
     QUANTIZE,
@@ -53,9 +54,9 @@ def describe(path: Path) -> dict[str, Any]:
             "findings": _findings(model),
         }
     except InvalidSource as error:
-        raise InvalidSource(f"{path}: damaged ONNX model: {error.problem}") from error
+        raise InvalidSource(f"{path}: damaged ONNX model: {error.problem}", AGAIN) from error
     except Exception as error:  # numbers of a damaged file lead anywhere
-        raise InvalidSource(f"{path}: damaged ONNX model ({type(error).__name__}: {error})") from error
+        raise InvalidSource(f"{path}: damaged ONNX model ({type(error).__name__}: {error})", AGAIN) from error
 
 
 def signature(model: Any) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.errors import InvalidSource, UnknownName
+from toolkit.worker.onnx.extent import AGAIN, require_few_parts
 
 STANDARD_DOMAINS = ("", "ai.onnx")
 NAMED = 10
@@ -21,7 +22,7 @@ _DTYPES = {"FLOAT": "float32", "DOUBLE": "float64"}
 def read(path: Path) -> Any:
     """Return the ModelProto in a file; data that it keeps in other files is neither read nor looked for.
 
-    Raises InvalidSource for what is no ONNX model, is damaged, is larger than its format allows, or was written in a newer one.
+    Raises InvalidSource for what is no ONNX model, is damaged, is larger than its format or any model allows, or was written in a newer one.
     """
     import onnx
 
@@ -31,14 +32,17 @@ def read(path: Path) -> Any:
     try:
         model = onnx.load_model_from_string(path.read_bytes())
     except Exception as error:  # DecodeError of protobuf, which is not ours to import
-        raise InvalidSource(f"{path}: not an ONNX model, or a damaged one ({str(error).splitlines()[0]})") from error
+        raise InvalidSource(
+            f"{path}: not an ONNX model, or a damaged one ({str(error).splitlines()[0]})", AGAIN
+        ) from error
     if not model.ir_version or not model.HasField("graph") or not (model.graph.output or model.graph.node):
-        raise InvalidSource(f"{path}: not an ONNX model: no graph in it")
+        raise InvalidSource(f"{path}: not an ONNX model: no graph in it", AGAIN)
     if model.ir_version > onnx.IR_VERSION:
         raise InvalidSource(
             f"{path}: written in version {model.ir_version} of ONNX's format; onnx {onnx.__version__} reads up to {onnx.IR_VERSION}",
             "export it again for an older one, or take a newer onnx",
         )
+    require_few_parts(path, model)
     return model
 
 
