@@ -379,9 +379,16 @@ def _before(scheme: str) -> tuple[str, ...]:
 
 
 def own_noise(noise: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    """Return the most that each output of the original differs by itself, of all the kinds that were measured, in real units."""
+    """Return the most that each output of the original differs by itself, of all the kinds that were measured, in real units.
+
+    NaN where one of them is no finite number: there is no most of those.
+    """
     outputs = {output for values in noise.values() for output in values}
-    return {output: max(float(values[output]) for values in noise.values() if output in values) for output in outputs}
+    return {output: _most([float(kind[output]) for kind in noise.values() if output in kind]) for output in outputs}
+
+
+def _most(values: Sequence[float]) -> float:
+    return max(values) if all(map(math.isfinite, values)) else math.nan
 
 
 def judge_chain(

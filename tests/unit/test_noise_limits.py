@@ -13,6 +13,7 @@ from toolkit import compare, float_noise
 from toolkit.compare import Context
 from toolkit.signature import Signature, TensorSpec
 from toolkit.target.bounds import Bound
+from toolkit.verdict import own_noise
 from toolkit.worker import subset
 from toolkit.worker.shards import ShardWriter, read_samples
 
@@ -52,6 +53,7 @@ def judged(off, noise, bound=BOUND):
         (5e-5, 1e-4, "noise", 8, "passed"),
         (1e-2, 1e-4, "noise", 8, "failed"),
         (2e-4, math.nan, "range", 1e-4, "failed"),
+        (2e-4, math.inf, "range", 1e-4, "failed"),
         (math.nan, 1e-4, "range", 1e-4, "failed"),
         (0.0, 0.0, "range", 1e-4, "passed"),
     ],
@@ -60,6 +62,16 @@ def test_whichever_allows_more_is_in_force_and_said(off, noise, unit, limit, sta
     found = judged(off, {"a": noise})
 
     assert (found.unit, found.limit, found.status) == (unit, limit, status)
+
+
+@pytest.mark.parametrize("noise", [math.inf, math.nan])
+def test_noise_that_is_no_number_excuses_nothing(noise):
+    """Whatever an artifact gives is a vanishing share of infinite noise; and which of two kinds was NaN must not depend on their order."""
+    alone = Bound(stage="conversion", output="*", metric="max_abs", unit="noise", limit=8, because="test")
+
+    assert judged(2e-4, {"a": noise}, alone).status == "failed"
+    for kinds in ([0.1, noise], [noise, 0.1]):
+        assert math.isnan(own_noise({str(place): {"a": kind} for place, kind in enumerate(kinds)})["a"])
 
 
 @pytest.mark.parametrize("noise", [None, {}, {"other": 1.0}])
