@@ -23,6 +23,7 @@ from toolkit import (
     signatures,
     source,
 )
+from toolkit.attribution.guilty_operator import attributed
 from toolkit.binding import Renamed, bound
 from toolkit.chain import engine_of, execution_of, require_version
 from toolkit.conversion import Artifact, Conversions, artifact_of, kind_of_artifact
@@ -58,7 +59,7 @@ from toolkit.runtime import Run, run_job, run_of
 from toolkit.settings import Settings
 from toolkit.signature import Signature
 from toolkit.source import ALL, TENSORFLOW, Original
-from toolkit.trial import Attempt, Trial, attempts_of, attributed, trial_of
+from toolkit.trial import Attempt, Trial, attempts_of, trial_of
 from toolkit.verdict import Attempted, StageRun, Verdict
 from toolkit.worker.kept_scheme import scheme_of
 from toolkit.worker.lint import OF_SAMPLES

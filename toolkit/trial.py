@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from toolkit.attribution.searching import attribute, samples_of
 from toolkit.chain import Chain, kernels_of, plan, said_of_target, without_artifact
 from toolkit.choice import Candidate, by_quantizer, candidates, choose, preferred
 from toolkit.conversion import Artifact
@@ -18,7 +17,6 @@ from toolkit.jobs import Job
 from toolkit.model import Model
 from toolkit.own import beside
 from toolkit.recipe import Recipe
-from toolkit.reference_kernels import WRONG, of_kernels, without_them
 from toolkit.settling import evaluate
 from toolkit.source import said_of_limit
 from toolkit.verdict import Verdict
@@ -26,7 +24,6 @@ from toolkit.verdict import Verdict
 if TYPE_CHECKING:
     from toolkit.target import Target
 
-_LOOKED_AT = 4  # samples at which a diverging operator is looked for, the worst ones first
 Attempt = Verdict | EdgeToolkitError
 
 
@@ -97,7 +94,7 @@ def trial_of(model: Model, target: Target, recipe: Recipe) -> Trial:
 
 def attempts_of(model: Model, trials: Sequence[Trial], executor: Executor, began: float) -> list[Attempt]:
     """Return what came of each trial; all that was chosen is run before the first is judged, so that all cores have work."""
-    planned = [_planned(model, trial, executor) for trial in trials]
+    planned = [chain_of(model, trial, executor) for trial in trials]
     chains = [chain for chain in planned if isinstance(chain, Chain)]
     executor.outcomes([job for chain in chains for job in chain.jobs], [chain.goal for chain in chains])
     return [
@@ -106,7 +103,8 @@ def attempts_of(model: Model, trials: Sequence[Trial], executor: Executor, began
     ]
 
 
-def _planned(model: Model, trial: Trial, executor: Executor) -> Chain | EdgeToolkitError:
+def chain_of(model: Model, trial: Trial, executor: Executor) -> Chain | EdgeToolkitError:
+    """Return the chain of what is tried, or what keeps it from having one."""
     lost = executor.lost(trial.goal)
     if lost is not None:
         return _of_stage(lost, model, trial, executor)
@@ -143,51 +141,3 @@ def _of_stage(error: EdgeToolkitError, model: Model, trial: Trial, executor: Exe
     }
     lost = (stage for stage, jobs in stages.items() if executor.lost(Goal((), (), jobs)) is error)
     return said_of_limit(error, model.source, next(lost, "model"))
-
-
-def attributed(model: Model, trial: Trial, verdict: Verdict, executor: Executor) -> Verdict:
-    """Return a verdict that failed with the operator that made its guilty stage fail, over the worst samples; any other verdict as it is.
-
-    Where other kernels stand in for reference kernels that are wrong, the operator that is wrong in these is named as well.
-    """
-    stage, wrong = verdict.guilty_stage, any(each["code"] == WRONG for each in verdict.findings)
-    if not wrong and (verdict.outcome != "failed" or stage is None):
-        return verdict
-    chain = _planned(model, trial, executor)
-    if not isinstance(chain, Chain):
-        return verdict
-    if wrong:
-        verdict, chain = _with_wrong_operator(chain, verdict, executor), without_them(chain)
-    if verdict.outcome != "failed" or stage is None:
-        return verdict
-    try:
-        found = attribute(chain, stage, samples_of(verdict.judged, stage, _LOOKED_AT), executor)
-    except EdgeToolkitError as error:  # the verdict stands without it
-        return _not_attributed(verdict, error.problem)
-    return replace(verdict, attribution=found)
-
-
-def _with_wrong_operator(chain: Chain, verdict: Verdict, executor: Executor) -> Verdict:
-    """Return the verdict with the operator named in what it says of reference kernels: of all the one that errs most alone."""
-    finding = next(each for each in verdict.findings if each["code"] == WRONG)
-    samples = [*finding["samples"], *range(_LOOKED_AT)][:_LOOKED_AT]
-    try:
-        found = attribute(of_kernels(chain), "kernels", samples, executor)
-    except EdgeToolkitError as error:
-        about = f"which operator it is was not found: {error.problem}"
-    else:
-        operator = found.largest or found.first
-        about = f"which operator it is cannot be told: {found.why or 'alone, all give the same'}"
-        if operator is not None:
-            about = f"the operator is {operator}, which gives something else there"
-    said = {**finding, "message": f"{finding['message']}; {about}"}
-    return replace(verdict, findings=tuple(said if each is finding else each for each in verdict.findings))
-
-
-def _not_attributed(verdict: Verdict, why: str) -> Verdict:
-    said = {
-        "code": "not-attributed",
-        "severity": "info",
-        "message": f"which operator diverges was not looked for: {why}",
-    }
-    return replace(verdict, findings=(*verdict.findings, said))

@@ -74,6 +74,7 @@ ORDER = """\
     report_formats report_formats/*
     own
     casting opening trial rejudging
+    attribution.guilty_operator
     matrix signatures next_steps binding
     stability model_explorer drift suggestion
     experiments
