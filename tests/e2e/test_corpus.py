@@ -18,9 +18,6 @@ from tests.e2e.corpus.harm import LIMITS, TASKS, losses
 from tests.e2e.corpus.table import BREAKAGES, NETWORKS, NOT_INT8
 from toolkit import Original, Samples
 
-BUILT = ("digits", "embedding", "kelvin_of_sensors", "boxes", "recurrent")
-"""Those of which `make test` has whole builds too: of a few kinds, one of them not in int8; the others' are slow."""
-
 DIGITS = Path(__file__).resolve().parents[2] / "calibration" / "digits.npz"
 
 
@@ -112,9 +109,7 @@ def test_what_is_broken_does_not_pass(corpus, executor, name, record_property):
     assert breakage.looks is None or breakage.looks in {each["code"] for each in verdict.findings}
 
 
-@pytest.mark.parametrize(
-    "network", [each if each in BUILT else pytest.param(each, marks=pytest.mark.slow) for each in NETWORKS]
-)
+@pytest.mark.parametrize("network", NETWORKS)
 def test_a_healthy_network_ships(corpus, executor, network, tmp_path, record_property):
     """In int8, the first that the target wants, wherever int8 is to be had."""
     folder = corpus / network
