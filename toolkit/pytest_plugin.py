@@ -7,6 +7,8 @@
 
 Where a baseline file lies for the test, `edge_verify` is a gate too: it fails the test where `edge-toolkit check` would. Nothing of the toolkit is
 imported before a test asks for it: pytest loads this in every run.
+
+An error is shown by its message, at the test's own line. `pytest --full-trace` shows the frames of this package too.
 """
 
 from __future__ import annotations
@@ -14,15 +16,16 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
 if TYPE_CHECKING:
     from toolkit.executor import Executor
+    from toolkit.local_executor import LocalExecutor
     from toolkit.recipe import Asked
     from toolkit.source import Original
     from toolkit.verdict import Verdict
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 _FOLDER = "edge_baselines"
 _SAID = "edge-toolkit baseline"
 _NO_NAME = re.compile(r"[^\w.-]+")
+_T = TypeVar("_T")
 _LONGEST = 120  # characters of a file's name, which file systems end at 255 bytes
 
 
@@ -57,14 +61,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(scope="session")
 def edge_executor(pytestconfig: pytest.Config) -> Iterator[Executor]:
     """Return the workers that all tests share, with the cache folder of the command line, so that nothing is imported or done twice."""
+    __tracebackhide__ = True
+    with _without_our_frames(pytestconfig, lambda: _executor_of(pytestconfig)) as executor:
+        yield executor
+
+
+def _executor_of(config: pytest.Config) -> LocalExecutor:
     from toolkit.local_executor import LocalExecutor
     from toolkit.permissions import Permissions
     from toolkit.settings import Settings
 
-    said = [pytestconfig.getini(f"edge_allow_{name}") for name in ("read", "network", "env")]
-    permissions = Permissions(tuple(said[0]), said[1], tuple(said[2]))
-    with LocalExecutor(Settings(permissions=permissions)) as executor:
-        yield executor
+    said = [config.getini(f"edge_allow_{name}") for name in ("read", "network", "env")]
+    return LocalExecutor(Settings(permissions=Permissions(tuple(said[0]), said[1], tuple(said[2]))))
 
 
 @pytest.fixture
@@ -73,6 +81,22 @@ def edge_verify(
 ) -> Verifying:
     """Return a function that builds a model for a target in a temporary folder, and returns the verdict; see `Verifying`."""
     return Verifying(request.node, edge_executor, tmp_path_factory)
+
+
+def _without_our_frames(config: pytest.Config, do: Callable[[], _T]) -> _T:
+    """Return what a function returns; an EdgeToolkitError that it raises has no frames of this package, and no cause, but with `--full-trace`.
+
+    Its message says what happened. Any other exception is a fault of this package, and keeps its frames.
+    """
+    __tracebackhide__ = True
+    from toolkit.errors import EdgeToolkitError
+
+    try:
+        return do()
+    except EdgeToolkitError as error:
+        if config.getoption("fulltrace"):
+            raise
+        raise error.with_traceback(None) from None
 
 
 def assert_passed(verdict: Verdict) -> None:
@@ -109,6 +133,24 @@ class Verifying:
         Raises the EdgeToolkitError that kept the target from a verdict.
         """
         __tracebackhide__ = True
+        sets = (_text(calibration), _text(evaluation))
+        out = self._folders.mktemp("edge_verify")
+        verdict, bundle = _without_our_frames(
+            self._test.config, lambda: self._build(source, str(target), sets, scheme, out)
+        )
+        allowed = None if allow is None else Path(allow)
+        _without_our_frames(self._test.config, lambda: self._hold_against_baseline(verdict, bundle, allowed))
+        return verdict
+
+    def _build(
+        self,
+        source: str | Path | Original,
+        target: str,
+        sets: tuple[str | None, str | None],
+        scheme: str | Asked | None,
+        out: Path,
+    ) -> tuple[Verdict, Path]:
+        """Return the verdict, and the folder of its bundle; raise the error that stands in its place."""
         from toolkit.api import build
         from toolkit.errors import RequestError
         from toolkit.opening import Samples
@@ -116,15 +158,12 @@ class Verifying:
 
         original = source if isinstance(source, Original) else Original(Path(source))
         if original.signature == ALL or isinstance(original.signature, tuple):
-            raise RequestError("edge_verify: several signatures at once; one in each call would be right")
-        samples = Samples(_text(calibration), _text(evaluation))
-        out = self._folders.mktemp("edge_verify")
-        outcomes = build(original, [str(target)], samples, out, scheme=scheme, executor=self._executor)
+            raise RequestError("edge_verify: several signatures at once; expected one in each call")
+        outcomes = build(original, [target], Samples(*sets), out, scheme=scheme, executor=self._executor)
         ((name, outcome),) = outcomes.items()
         if isinstance(outcome, Exception):
             raise outcome
-        self._hold_against_baseline(outcome, out / name, None if allow is None else Path(allow))
-        return outcome
+        return outcome, out / name
 
     def _hold_against_baseline(self, verdict: Verdict, bundle: Path, allow: Path | None) -> None:
         __tracebackhide__ = True

@@ -51,6 +51,29 @@ limit   = 200
 because = "no int8 model comes near it"
 schemes = ["static_wi8_ai8"]
 """
+WRONG = """
+import pytest
+import toolkit
+
+def test_target(edge_verify):
+    edge_verify({sample!r}, "hots")
+
+def test_model(edge_verify):
+    edge_verify("nothing-here", "host")
+
+def test_baseline(edge_verify, monkeypatch, tmp_path):
+    monkeypatch.setattr("toolkit.baseline.check", refused)
+    monkeypatch.setattr("toolkit.api.build", lambda *given, **more: {{"host": None}})
+    (tmp_path / "test_models.test_baseline.host.json").touch()
+    monkeypatch.setattr(type(edge_verify), "_baseline_of", lambda self, target: (tmp_path / "test_models.test_baseline.host.json", True))
+    edge_verify({sample!r}, "host")
+
+def refused(*given):
+    try:
+        int("x")
+    except ValueError as error:
+        raise toolkit.errors.RequestError("the baseline was cut") from error
+"""
 NOT_PASSED = """
 def test_gate(edge_verify):
     edge_verify({sample!r}, {strict!r}, calibration={digits!r})
@@ -99,6 +122,41 @@ def test_a_test_passes_or_fails_as_the_verdict_does_and_shows_the_report(run, wr
         ["E*AssertionError: not passed", "E*strict*NOT PASSED", "E*total*sqnr_db*>= 200 dB*FAIL*"]
     )
     ended.stdout.no_fnmatch_line("*toolkit/pytest_plugin.py*")  # the test's own line is what is shown
+
+
+def test_an_error_shows_the_test_and_its_message_and_no_frame_of_ours(run, write):
+    """Of what the build raises, and of a baseline that cannot be read; `--full-trace` shows all."""
+    write(WRONG)
+
+    ended, whole = run(), run("--full-trace", "-k", "test_target")
+
+    ended.assert_outcomes(failed=3)
+    ended.stdout.fnmatch_lines_random(
+        [
+            '>       edge_verify(*, "hots")',
+            "E*UnknownName: target 'hots': unknown; did you mean 'host'*",
+            '>       edge_verify("nothing-here", "host")',
+            "E*RequestError: nothing-here: no such file or folder",
+            "E*RequestError: the baseline was cut",
+        ]
+    )
+    ended.stdout.no_fnmatch_line("*toolkit/*.py:*")
+    ended.stdout.no_fnmatch_line("*ValueError*")
+    whole.stdout.fnmatch_lines(["*toolkit/api.py:*"])
+
+
+def test_an_error_before_the_test_shows_no_frame_of_ours_either(run, write, pytester, monkeypatch):
+    """A cache folder that others may write to is refused as the fixture is made."""
+    write("def test_target(edge_verify):\n    pass\n")
+    (pytester.path / "open").mkdir()
+    (pytester.path / "open").chmod(0o777)
+    monkeypatch.setenv("EDGE_TOOLKIT_HOME", str(pytester.path / "open"))
+
+    ended = run()
+
+    ended.assert_outcomes(errors=1)
+    ended.stdout.fnmatch_lines(["E*StoreFailed: *open*"])
+    ended.stdout.no_fnmatch_line("*toolkit/*.py:*")
 
 
 def test_a_baseline_is_written_and_then_held_against(run, write, pytester):
