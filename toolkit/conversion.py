@@ -9,7 +9,7 @@ from typing import Any
 
 from toolkit import registry
 from toolkit.calibration import ranges_job, statistics_job
-from toolkit.errors import InvalidSamples, RequestError
+from toolkit.errors import NoSamples, RequestError
 from toolkit.jobs import Engine, Job, Output
 from toolkit.outputs import Kind
 from toolkit.recipe import FLOAT, Estimator, Variant, is_calibrated
@@ -75,7 +75,7 @@ class Conversions:
         )
 
     def statistics(self, artifact_format: str, *, histograms: bool = False) -> Job:
-        """Return what gathers the statistics of a format's float artifact; InvalidSamples where there is no calibration set.
+        """Return what gathers the statistics of a format's float artifact; NoSamples where there is no calibration set.
 
         `histograms` asks for them, where no estimator does.
         """
@@ -110,7 +110,7 @@ class Conversions:
         )
 
     def artifact(self, variant: Variant, artifact_format: str) -> Job:
-        """Return the job that makes a variant; InvalidSamples where it needs a calibration set and there is none."""
+        """Return the job that makes a variant; NoSamples where it needs a calibration set and there is none."""
         if variant.quantizer is None:
             return self.floats(artifact_format)
         of = self.calibration if is_calibrated(variant.recipe.scheme) else None
@@ -150,9 +150,7 @@ class Conversions:
 
     def _calibration(self, who: str) -> Output:
         if self.calibration is None:
-            from toolkit.dataset import WHERE_SAMPLES_COME_FROM  # pydantic, which takes long to import
-
-            raise InvalidSamples(f"{who}: needs a calibration set, and none was given", WHERE_SAMPLES_COME_FROM)
+            raise NoSamples(f"{who}: needs a calibration set, and none was given")
         return self.calibration
 
     def _once(self, name: Any, make: Callable[[], Job]) -> Job:

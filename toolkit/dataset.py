@@ -32,24 +32,10 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticKnownError
 
 from toolkit import config, printable, registry, task_metrics
-from toolkit.errors import EdgeToolkitError, InvalidSamples, RequestError, suggestion
+from toolkit.errors import EdgeToolkitError, NoSamples, RequestError, suggestion
 from toolkit.files.foreign import require_reachable
 from toolkit.jobs import Engine, Job, Output
 from toolkit.output_kinds import KindName
-
-WHERE_SAMPLES_COME_FROM = printable.lines(
-    [
-        "write calibration/mine.toml:",
-        "    [reader]",
-        '    kind = "arrays"',
-        '    path = "samples.npz"',
-        (
-            "  and pass --calibration calibration/mine.toml (an .npz, a .csv, a folder of images or of wav files, "
-            "and package.module:function can be passed as they are)"
-        ),
-    ]
-)
-"""What to do where samples are missing: the hint of whoever misses them."""
 
 _LISTED = 8
 _ENVIRONMENT = "dataset"
@@ -341,14 +327,10 @@ def _of_inputs(signature: Mapping[str, Any]) -> dict[str, Any]:
 
 def _refuse_nothing(sets: Mapping[str, Recipe], *, must_calibrate: bool) -> None:
     if not sets:
-        raise InvalidSamples(
-            "no samples: neither to calibrate with nor to judge with; --calibration or --eval names a set",
-            WHERE_SAMPLES_COME_FROM,
-        )
+        raise NoSamples("no samples: neither to calibrate with nor to judge with; --calibration or --eval names a set")
     if must_calibrate and "calibration" not in sets:
-        raise InvalidSamples(
-            "no calibration set: a static scheme takes the ranges of its activations from one; --calibration names it",
-            WHERE_SAMPLES_COME_FROM,
+        raise NoSamples(
+            "no calibration set: a static scheme takes the ranges of its activations from one; --calibration names it"
         )
 
 

@@ -10,6 +10,7 @@ A missed tolerance is not here: that is a `Verdict` which did not pass (exit sta
     │   ├── DamagedFile           a file that is not what it should be: cut, changed, no plain file; the store makes it again
     │   ├── InvalidSource         a model that cannot be read, or has not what was asked of it
     │   ├── InvalidSamples        samples that do not fit the model, or do not suffice
+    │   │   └── NoSamples         a set that was not given
     │   ├── Unconvertible         a model that the converter or the target's runtime cannot express
     │   └── UnjudgeableRun        evidence that cannot carry a verdict (no sample, no comparison, no bound)
     └── OutsideError              exit 3: something outside failed
@@ -104,6 +105,23 @@ class InvalidSource(RequestError):
 
 class InvalidSamples(RequestError):
     """Samples that do not fit the model's inputs, or do not suffice to calibrate or to judge."""
+
+
+class NoSamples(InvalidSamples):
+    """A set that was not given: its hint says where samples come from."""
+
+    def __init__(self, problem: str) -> None:
+        hint = [
+            "write calibration/mine.toml:",
+            "    [reader]",
+            '    kind = "arrays"',
+            '    path = "samples.npz"',
+            (
+                "  and pass --calibration calibration/mine.toml (an .npz, a .csv, a folder of images or of wav files, "
+                "and package.module:function can be passed as they are)"
+            ),
+        ]
+        super().__init__(problem, printable.lines(hint))
 
 
 class Unconvertible(RequestError):

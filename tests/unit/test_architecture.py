@@ -29,7 +29,7 @@ ORDER = """\
     workers
     executor
     local_executor progress
-    worker.endings worker.loaded
+    worker.answers worker.endings worker.loaded
     worker.onnx.extent worker.onnx.graph worker.onnx.endings worker.onnx.saturation worker.onnx.scheme
     worker.onnx.session worker.onnx.file worker.onnx.held worker.onnx.arithmetic
     worker.tflite.extent

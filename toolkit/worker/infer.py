@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.errors import WorkerLied
 from toolkit.worker import table_index
+from toolkit.worker.answers import check
 from toolkit.worker.shards import ShardWriter, read_index, read_samples, sequence_length
 
 
@@ -83,21 +83,3 @@ def quantize(array: np.ndarray, spec: dict[str, Any]) -> np.ndarray:
     limits = np.iinfo(spec["dtype"])
     levels = np.round(array.astype(np.float64) / spec["scale"][0]) + spec["zero_point"][0]
     return np.clip(levels, limits.min, limits.max).astype(spec["dtype"])
-
-
-def check(outputs: dict[str, np.ndarray], specs: list[dict[str, Any]], where: str) -> None:
-    """Raise WorkerLied unless names, dtypes and shapes are exactly what the signature says (an unknown size is null there)."""
-    said = {spec["name"] for spec in specs}
-    if set(outputs) != said:
-        missing, unexpected = sorted(said - set(outputs)), sorted(set(outputs) - said)
-        raise WorkerLied(f"{where}: outputs do not match; missing {missing}, unexpected {unexpected}")
-    for spec in specs:
-        array = outputs[spec["name"]]
-        sizes = spec["shape"]
-        fits = sizes is None or (
-            len(sizes) == array.ndim
-            and all(size in (None, found) for size, found in zip(sizes, array.shape, strict=True))
-        )
-        if array.dtype.name != spec["dtype"] or not fits:
-            found = f"{array.dtype.name} {list(array.shape)}"
-            raise WorkerLied(f"{where}: output {spec['name']!r} is {found}, the signature says {spec['dtype']} {sizes}")

@@ -17,8 +17,8 @@ from toolkit.originals.builder import code_read
 from toolkit.originals.messages import message, parse, specs
 from toolkit.originals.operators import abilities, is_stateful, random_operators, refuse_reaching
 from toolkit.worker import table_index
+from toolkit.worker.answers import check
 from toolkit.worker.devices import use
-from toolkit.worker.infer import check
 from toolkit.worker.shards import ShardWriter, read_index, read_shards, sequence_length
 
 _BATCH = 64  # samples in one call, where the model takes a batch of any size
