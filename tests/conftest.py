@@ -11,14 +11,16 @@ import threading
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from toolkit.settings import default_home
 
 ROOT = Path(__file__).resolve().parent.parent
 LIGHT = {"unit", "attacks"}
 
-settings.register_profile("toolkit", deadline=None, derandomize=True, database=None)  # no timed and no random verdict
+settings.register_profile(  # no timed and no random verdict
+    "toolkit", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("toolkit")
 
 
