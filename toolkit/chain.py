@@ -154,7 +154,8 @@ class Chain:
 def engine_of(target: Target) -> Engine:
     """Return the engine that executes for a target: its runtime's environment, in its launcher."""
     options = {"cpu": target.runtime.cpu} if target.runtime.cpu is not None else {}
-    return replace(engine_of_runtime(target.runtime.name), launcher=target.runtime.launcher, options=options)
+    engine = engine_of_runtime(target.runtime.name, target.runtime.version)
+    return replace(engine, launcher=target.runtime.launcher, options=options)
 
 
 def execution_of(target: Target) -> Execution:
@@ -165,7 +166,8 @@ def execution_of(target: Target) -> Execution:
 
 def kernels_of(target: Target) -> Execution:
     """Return how this machine runs a target's kernels: the same engine and version, started here."""
-    return replace(execution_of(target), engine=engine_of_runtime(target.runtime.name))
+    engine = engine_of_runtime(target.runtime.name, target.runtime.version)
+    return replace(execution_of(target), engine=engine)
 
 
 def require_version(run: Run, target: Target) -> None:

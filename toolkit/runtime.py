@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from toolkit import registry
+from toolkit import environments, registry
 from toolkit.errors import RequestError, WorkerLied
 from toolkit.jobs import Engine, Job, Output
 from toolkit.store import Entry
@@ -54,9 +54,15 @@ def on_this_machine(artifact_format: str) -> Execution:
     return Execution(engine_of_runtime(runtime), runtime)
 
 
-def engine_of_runtime(name: str) -> Engine:
-    """Return the engine of a runtime on this machine; UnknownName for a runtime that is none."""
-    return Engine(registry.load("runtimes", name).ENVIRONMENT)
+def engine_of_runtime(name: str, version: str | None = None) -> Engine:
+    """Return the engine of a runtime on this machine, of a `version` where one is asked for; UnknownName for a runtime that is none.
+
+    A runtime that runs in an environment of another name brings its engine itself: there is one version of it.
+    """
+    environment: str = registry.load("runtimes", name).ENVIRONMENT
+    if environment != name or version is None:
+        return Engine(environment)
+    return Engine(environments.of_version(environment, version))
 
 
 @dataclass(frozen=True, slots=True)

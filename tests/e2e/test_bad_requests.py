@@ -97,10 +97,10 @@ def test_all_mistakes_of_a_profile_are_told_at_once(build, edge, recipe, verb):
 
 TWICE = """
 name = "board"
-about = "a version that nothing has, and two bounds on one thing"
+about = "a version that is none, and two bounds on one thing"
 extends = "host"
 [runtime]
-version = "1.0.0"
+version = "newest"
 """ + "".join(
     f'[[bounds]]\nstage = "total"\noutput = "*"\nmetric = "sqnr_db"\nlimit = {limit}\nbecause = "b"\n'
     for limit in (20, 30)
@@ -108,8 +108,8 @@ version = "1.0.0"
 
 
 @pytest.mark.parametrize("verb", ["build", "verify", "run", "targets check"])
-def test_a_version_that_nothing_has_and_bounds_that_contradict_are_refused(edge, recipe, sample, digits, verb):
-    """Before anything runs: the report would name another version, and one of the bounds would win in silence."""
+def test_a_version_that_is_none_and_bounds_that_contradict_are_refused(edge, recipe, sample, digits, verb):
+    """Before anything runs: nobody knows which release is meant, and one of the bounds would win in silence."""
     path, artifact = recipe("board", TWICE), sample / "saved_model.pb"
     words = {
         "build": ("build", sample, "--target", path, "--calibration", digits),
@@ -121,7 +121,7 @@ def test_a_version_that_nothing_has_and_bounds_that_contradict_are_refused(edge,
     ended = edge(*words[verb])
 
     assert ended.status == 2
-    assert "runtime.version: '1.0.0' cannot be run: litert is there in version 2.3.0; expected '2.3.0'" in ended.err
+    assert "runtime.version: 'newest' is no version; expected '2.3.0'" in ended.err
     assert "bounds[1]: total * sqnr_db is bounded twice: '>= 30 db' where '>= 20 db' is said by bounds[0]" in ended.err
 
 

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from toolkit import config, environments, metrics, output_kinds, registry, report, schemas, target
 from toolkit.api import doctor
-from toolkit.chain import require_version
+from toolkit.chain import engine_of, execution_of, kernels_of, require_version
 from toolkit.errors import InvalidConfig, RequestError, UnknownName, WorkerLied
 from toolkit.launchers import local
 from toolkit.runtime import Run
@@ -797,23 +797,13 @@ def test_a_bound_of_a_kind_is_enough_of_the_total(write):
 # ---- the version that runs
 
 
-@pytest.mark.parametrize(
-    ("runtime", "says"),
-    [
-        ('version = "1.0.0"', "'1.0.0' cannot be run: tflite_runtime is there in version 2.14.0; expected '2.14.0'"),
-        (
-            'version = "2.3.0"',
-            "'2.3.0' cannot be run: tflite_runtime is there in version 2.14.0; litert has 2.3.0; expected '2.14.0', or that runtime",
-        ),
-        (
-            'name = "litert"\nversion = "2.14.0"',
-            "'2.14.0' cannot be run: litert is there in version 2.3.0; tflite_runtime has",
-        ),
-    ],
-)
-def test_a_version_that_no_environment_has_is_refused_where_it_is_to_run(write, runtime, says):
-    """It would be another one that runs, and the report would say that one's name; both are named, in the user's own file."""
-    path = write(MINE + f"[runtime]\n{runtime}\n")
+@pytest.mark.parametrize("version", ["newest", "v2.14.0", "2.*", "==2.14.0", "2.14.0 "])
+def test_a_version_that_is_none_is_refused_where_it_is_to_run(write, version):
+    """It could be no engine's; the pinned one is named, in the user's own file."""
+    path, says = (
+        write(MINE + f'[runtime]\nversion = "{version}"\n'),
+        f"{version!r} is no version; expected '2.14.0', which",
+    )
 
     (line,) = mistakes(path)
     with pytest.raises(InvalidConfig, match=re.escape(says)) as caught:
@@ -821,7 +811,20 @@ def test_a_version_that_no_environment_has_is_refused_where_it_is_to_run(write, 
 
     assert line.startswith(f"mine.toml: runtime.version: {says}")
     assert caught.value.exit_status == 2
-    assert target.find(path).runtime.version in runtime, "it can be looked at, and its bounds can be read"
+    assert target.find(path).runtime.version == version, "it can be looked at, and its bounds can be read"
+
+
+@pytest.mark.parametrize(
+    ("version", "environment"),
+    [("2.14.0", "tflite_runtime"), ("2.13.0", "tflite_runtime==2.13.0"), ("9.9.9", "tflite_runtime==9.9.9")],
+)
+def test_another_release_runs_in_an_environment_of_its_own(write, version, environment):
+    """On the device and on this machine, whose kernels are those of the same release; whether there is such a one, only the package index knows."""
+    found = target.runnable(write(MINE + f'[runtime]\nversion = "{version}"\n'))
+
+    assert engine_of(found).environment == environment
+    assert kernels_of(found).engine.environment == environment
+    assert (execution_of(found).runtime, engine_of(found).launcher) == ("tflite_runtime", "qemu")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -833,15 +836,18 @@ def test_what_ships_asks_for_the_versions_that_are_there(name):
 
 
 def test_doctor_names_a_profile_that_cannot_run_and_shows_the_others(write):
-    """One's own, in ./targets."""
-    write(MINE + '[runtime]\nversion = "1.0.0"\n', "targets/mine.toml")
+    """One's own, in ./targets: one with a mistake, and one whose release is not set up."""
+    write(MINE + '[runtime]\nversion = "newest"\n', "targets/mine.toml")
+    write(MINE.replace('"mine"', '"older"') + '[runtime]\nversion = "2.13.0"\n', "targets/older.toml")
 
     rows = {row.name: row for row in doctor(Settings(Path("home"), offline=True)) if row.kind == "target"}
 
     assert not rows["mine"].ready
-    assert "'1.0.0' cannot be run: tflite_runtime is there in version 2.14.0" in str(rows["mine"].problem)
+    assert "'newest' is no version; expected '2.14.0'" in str(rows["mine"].problem)
     assert rows["mine"].fix == "mend targets/mine.toml"
-    assert set(rows) == {*NAMES, "mine"}
+    assert "tflite_runtime==2.13.0" in str(rows["older"].problem)
+    assert rows["older"].fix == "edge-toolkit setup tflite_runtime==2.13.0 qemu"
+    assert set(rows) == {*NAMES, "mine", "older"}
 
 
 def test_an_engine_that_says_another_version_than_the_profile_is_not_believed():

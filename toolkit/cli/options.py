@@ -132,7 +132,7 @@ class Common:
     def __init__(self, as_json: bool, offline: bool, python: list[str] | None, timeout: float, memory: float) -> None:
         self.as_json = as_json
         self._offline = offline
-        self._pythons = dict(_pair("--python", text, "tensorflow=/path/to/python") for text in python or ())
+        self._pythons = dict(_environment_and_path(text) for text in python or ())
         self._timeout_s = timeout
         self._memory_gb = memory
 
@@ -463,6 +463,15 @@ def _pair(flag: str, text: str, example: str) -> tuple[str, str]:
     if not (name and sign and value):
         raise RequestError(f"{flag} {text!r}: expected NAME=VALUE, as in {flag} {example}")
     return name, value
+
+
+def _environment_and_path(text: str) -> tuple[str, str]:
+    """Return the environment, of a release as `litert==2.1.0` where one is named, and the interpreter of a `--python`."""
+    name, path = _pair("--python", text, "tensorflow=/path/to/python")
+    if not path.startswith("="):
+        return name, path
+    release, interpreter = _pair("--python", path[1:], "litert==2.1.0=/path/to/python")
+    return f"{name}=={release}", interpreter
 
 
 def _pairs(flag: str, texts: list[str] | None, example: str) -> dict[str, str]:

@@ -10,24 +10,27 @@ An `.in` file is one requirement a line, the engine itself first. Four comments 
 `# or NAME or NAME...` behind a requirement (other distributions of the same package), and `# optional` (part of what is made, and not
 asked of an interpreter that is there).
 
+`NAME==VERSION` is the environment of another release of the engine than the pinned one: see `toolkit.environments.releases`.
+
 Nothing here imports an engine: what an interpreter holds is read from the names of its `*.dist-info` folders.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from toolkit import printable
+from toolkit.environments import releases
 from toolkit.environments.interpreters import Interpreter, as_is, ask, current, identify, installed, not_of_an_index
 from toolkit.environments.lending import MOUNT, lend
-from toolkit.environments.requirements import HERE, Requirements, read_requirements
+from toolkit.environments.requirements import HERE, Requirements, is_version, read_requirements, split_name
 from toolkit.environments.status import Status
 from toolkit.environments.virtual import VARIABLES, find_made, find_uv, make
-from toolkit.errors import EnvironmentUnavailable, OutsideError, UnknownName
+from toolkit.errors import EnvironmentUnavailable, OutsideError, RequestError, UnknownName
 from toolkit.inherited import allowed
 from toolkit.settings import Settings
 
@@ -36,8 +39,11 @@ __all__ = [
     "Environment",
     "Status",
     "find",
+    "is_release",
+    "is_version",
     "make_all",
     "names",
+    "of_version",
     "preload",
     "require_known",
     "resolve",
@@ -79,6 +85,16 @@ def version(name: str) -> str | None:
     return read_requirements(name).version if name in _known() else None
 
 
+def is_release(name: str) -> bool:
+    """Return whether an environment's name is that of another release than the pinned one."""
+    return split_name(name)[0] in _known() and read_requirements(name).release is not None
+
+
+def of_version(name: str, wanted: str) -> str:
+    """Return the name of the environment whose engine is of a version: of the pinned release, or of another; `name` where it is not known here."""
+    return name if name not in _known() or wanted == version(name) else f"{name}=={wanted}"
+
+
 def resolve(name: str, settings: Settings) -> Environment:
     """Return the environment `name`, made first if nothing on this machine serves.
 
@@ -88,12 +104,14 @@ def resolve(name: str, settings: Settings) -> Environment:
     found = find(name, settings)
     if found is not None:
         return found
-    requirements = read_requirements(name)
+    requirements = _requirements(name, settings)
     if settings.offline:
         raise EnvironmentUnavailable(
             f"environment {name}: not made yet, and the network may not be used (offline)",
             f"run `edge-toolkit setup {name}` once with network",
         )
+    if not requirements.lock.is_file():
+        requirements = releases.make_lock(requirements, settings)
     python, facts = make(requirements, settings)
     return _made(requirements, python, facts)
 
@@ -103,23 +121,20 @@ def find(name: str, settings: Settings) -> Environment | None:
 
     Raises as `resolve` does for an interpreter the user named that does not serve, and where one has to be named.
     """
-    for asked in (name, *settings.pythons):
-        if asked not in _known():
-            raise UnknownName("environment", asked, _known())
-    requirements = read_requirements(name)
-    if name in settings.pythons:
+    require_known((name, *settings.pythons))
+    requirements = _requirements(name, settings)
+    if requirements.name in settings.pythons:
         return _named(requirements, settings)
     if not requirements.can_be_made:
         raise EnvironmentUnavailable(
             f"environment {name}: no interpreter was named; it is the one that the model was made with, and is not made here",
             f"name it: --python {name}=/path/to/python; it has to hold {requirements.engine.text}",
         )
-    here = current()
-    if here is not None:
+    for here in _there_already(requirements, settings):
         holds = installed(here.search)
         if requirements.serves(here.version, holds):
             return _found(requirements, here, holds)
-    made = find_made(requirements, settings)
+    made = find_made(requirements, settings) if requirements.lock.is_file() else None
     return None if made is None else _made(requirements, *made)
 
 
@@ -127,8 +142,15 @@ def require_known(wanted: Iterable[str], others: Iterable[str] = ()) -> None:
     """Raise UnknownName for the first name that is neither an environment's nor among `others`."""
     others = tuple(others)
     for name in wanted:
-        if name not in (*_known(), *others):
-            raise UnknownName("environment", name, (*names(), *others))
+        base, release = split_name(name)
+        if base not in _known() and name not in others:
+            raise UnknownName("environment", base, (*_known(), *others))
+        if release is not None and not (is_version(release) and base in names()):
+            raise RequestError(
+                f"environment {name!r}: expected the version of a release, as in {base}=={version(base)}"
+                if base in names()
+                else f"environment {name!r}: {base} is the interpreter that the model was made with; it is named, and not made"
+            )
 
 
 def make_all(steps: Iterable[Callable[[Settings], object]], settings: Settings) -> None:
@@ -169,9 +191,26 @@ def setup(wanted: Iterable[str], settings: Settings) -> list[Status]:
 def status(settings: Settings) -> list[Status]:
     """Return how each environment stands on this machine; makes nothing, needs no network.
 
-    One that is never made is among them where the user named an interpreter for it.
+    One that is never made is among them where the user named an interpreter for it; other releases where they have a lock, or one was named.
     """
-    return [status_of(name, settings) for name in _known() if name in names() or name in settings.pythons]
+    pinned = [name for name in _known() if name in names() or name in settings.pythons]
+    others = {*releases.names(settings.home), *(name for name in settings.pythons if split_name(name)[1] is not None)}
+    return [status_of(name, settings) for name in (*pinned, *sorted(others))]
+
+
+def _requirements(name: str, settings: Settings) -> Requirements:
+    """Return what an environment needs, with the lock of its release where there is one."""
+    return releases.read_lock(read_requirements(name), settings.home)
+
+
+def _there_already(requirements: Requirements, settings: Settings) -> Iterator[Interpreter]:
+    """Yield interpreters that may serve: the one named for the pinned release of the same engine, where this is another, and the current one."""
+    if requirements.base in settings.pythons:
+        given = allowed(settings.permissions.variables)
+        yield ask(requirements.base, settings.pythons[requirements.base], settings.home, allowed=given)
+    here = current()
+    if here is not None:
+        yield here
 
 
 def _known() -> list[str]:
@@ -187,7 +226,9 @@ def status_of(name: str, settings: Settings) -> Status:
     if environment is None:
         problem, fix = "not made yet", f"edge-toolkit setup {name}"
         return Status("environment", name, False, read_requirements(name).engine.text, None, problem, fix)
-    return Status("environment", name, True, environment.engine, environment.python)
+    lock = _requirements(name, settings).lock
+    locked = f", locked in {lock}" if split_name(name)[1] is not None and lock.is_file() else ""
+    return Status("environment", name, True, f"{environment.engine}{locked}", environment.python)
 
 
 def _named(requirements: Requirements, settings: Settings) -> Environment:
@@ -210,7 +251,7 @@ def _named(requirements: Requirements, settings: Settings) -> Environment:
 def _found(requirements: Requirements, interpreter: Interpreter, holds: Mapping[str, str]) -> Environment:
     variables = as_is() | lend(requirements.name, interpreter, holds)
     engine = requirements.engine.found_in(holds)
-    if requirements.can_be_made:
+    if requirements.lock.is_file():
         known = requirements.locked | requirements.accepted
         versions = {name: version for name, version in sorted(holds.items()) if name in known}
         identity = identify(versions, interpreter.version, interpreter.platform)

@@ -8,12 +8,13 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from toolkit.environments import sysroot, x86
+from toolkit import printable
+from toolkit.environments import releases, sysroot, x86
 from toolkit.environments.debian import missing_programs
 from toolkit.environments.interpreters import installed
 from toolkit.environments.making import Making, make_once, read_marker
 from toolkit.environments.python311 import compile_bytecode
-from toolkit.environments.requirements import Requirements, read_requirements
+from toolkit.environments.requirements import Requirements, read_requirements, split_name
 from toolkit.environments.status import Status
 from toolkit.environments.virtual import UV_VARIABLES, find_uv
 from toolkit.errors import EnvironmentUnavailable, UnknownName
@@ -28,9 +29,13 @@ _NEEDS = ("versions",)
 
 def find_packages(name: str, settings: Settings) -> tuple[Path, dict[str, str]] | None:
     """Return the folder that holds the aarch64 packages of environment `name`, and their versions; None if it was not made."""
-    if name not in ENVIRONMENTS:
-        raise UnknownName("emulated environment", name, ENVIRONMENTS)
-    folder = _folder(read_requirements(name), settings.home)
+    base = split_name(name)[0]
+    if base not in ENVIRONMENTS:
+        raise UnknownName("emulated environment", base, ENVIRONMENTS)
+    requirements = releases.read_lock(read_requirements(name), settings.home, _PLATFORM)
+    if not requirements.lock.is_file():
+        return None
+    folder = _folder(requirements, settings.home)
     facts = read_marker(folder, _NEEDS)
     return None if facts is None else (folder / "site", facts["versions"])
 
@@ -44,9 +49,9 @@ def make_packages(name: str, settings: Settings) -> tuple[Path, dict[str, str]]:
     if settings.offline:
         raise EnvironmentUnavailable(
             f"{what}: not made yet, and the network may not be used (offline)",
-            "run `edge-toolkit setup qemu` once with network",
+            f"run `edge-toolkit setup {printable.command(each for each in (name, 'qemu') if each not in ENVIRONMENTS)}` once with network",
         )
-    requirements = read_requirements(name)
+    requirements = releases.make_lock(read_requirements(name), settings, (_PYTHON,), _PLATFORM)
     uv = find_uv(what)
 
     def build(making: Making) -> dict[str, object]:

@@ -34,7 +34,7 @@ from toolkit.inherited import by_installers
 MARKER = "made.json"
 _SHAPE = {
     "versions": Each(str),
-    **dict.fromkeys(("python", "platform"), str),
+    **dict.fromkeys(("python", "platform", "lock_sha256"), str),
     "packages": [{"package": str, "sha256": str}],
 }
 

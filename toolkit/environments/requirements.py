@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -39,6 +39,11 @@ class Requirement:
             return self.text
         return None if _within(version, self.range) else f"{self.text} (has {version})"
 
+    def version_in(self, lock: str) -> str | None:
+        """Return the version that a lock's text has of it; None where it has none."""
+        held = dict(_LOCKED.findall(lock))
+        return next((held[name] for name in self.names if name in held), None)
+
     def found_in(self, holds: Mapping[str, str]) -> str:
         """Return name and version of the distribution that serves: `tensorflow 2.21.0`."""
         return next(f"{name} {holds[name]}" for name in self.names if name in holds)
@@ -48,7 +53,8 @@ class Requirement:
 class Requirements:
     """All that one environment needs: `packages` (the engine first), the range of Pythons, and the lock.
 
-    `preload` names the modules that a worker imports before it takes jobs. An environment whose lock is not there is never made.
+    `preload` names the modules that a worker imports before it takes jobs. An environment whose lock is not there is never made, unless it is of
+    another `release` of the engine than the one that is pinned: its lock is made first (`toolkit.environments.releases`).
     """
 
     name: str
@@ -56,6 +62,12 @@ class Requirements:
     preload: tuple[str, ...]
     packages: tuple[Requirement, ...]
     lock: Path
+    release: str | None = None
+
+    @property
+    def base(self) -> str:
+        """Return the name of the environment of the pinned release."""
+        return split_name(self.name)[0]
 
     @property
     def engine(self) -> Requirement:
@@ -64,8 +76,8 @@ class Requirements:
 
     @property
     def can_be_made(self) -> bool:
-        """Return whether there is a lock to make it from; if not, it is there only where the user names an interpreter."""
-        return self.lock.is_file()
+        """Return whether there is a lock to make it from, or one can be made; if not, it is there only where the user names an interpreter."""
+        return self.lock.is_file() or self.release is not None
 
     @property
     def version(self) -> str | None:
@@ -73,8 +85,7 @@ class Requirements:
         exact = _EXACT.fullmatch(self.engine.range)
         if exact is not None:
             return exact[1]
-        held = dict(_LOCKED.findall(self.lock.read_text())) if self.can_be_made else {}
-        return next((held[name] for name in self.engine.names if name in held), None)
+        return self.engine.version_in(self.lock.read_text()) if self.can_be_made else None
 
     @property
     def accepted(self) -> set[str]:
@@ -100,8 +111,34 @@ class Requirements:
         return lacks + [text for text in (each.lacking(holds) for each in self.packages if not each.optional) if text]
 
 
+def split_name(name: str) -> tuple[str, str | None]:
+    """Return the environment and the release that `litert==2.1.0` names; None where it names none."""
+    base, sign, release = name.partition("==")
+    return base, release if sign else None
+
+
 def read_requirements(name: str) -> Requirements:
-    """Return what `<name>.in` says."""
+    """Return what `<name>.in` says; of another release than the pinned one, `litert==2.1.0`, the same for that, without a lock."""
+    base, release = split_name(name)
+    found = _read(base)
+    if release in (None, found.version):
+        return found
+    engine = replace(found.engine, range=f"=={release}")
+    lock = HERE / f"{name}.txt"  # which is not there
+    return replace(found, name=name, packages=(engine, *found.packages[1:]), lock=lock, release=release)
+
+
+def is_version(text: str) -> bool:
+    """Return whether a text is a version as installers write it: `2.14.0`, and neither `v2.14` nor `2.*`."""
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        return str(Version(text)) == text
+    except InvalidVersion:
+        return False
+
+
+def _read(name: str) -> Requirements:
     python = ""
     preload: tuple[str, ...] = ()
     packages = []

@@ -10,6 +10,8 @@ Each defines
         Whether a duration that is measured there is that of the device.
     SETUP: tuple[Callable[[Settings], object], ...]
         What `edge-toolkit setup` with the launcher's name makes ahead of time, each step by itself; empty where environments are all it needs.
+    make_release(environment: str, settings: Settings) -> None
+        Only with a SETUP: makes what it needs to start another release of an engine, where `setup` is called with both names.
     prepare(environment: str, options: Mapping[str, object], settings: Settings) -> Launch
         Returns how to start a worker in that environment, made first where it has to be.
         Raises RequestError for options it does not know, EnvironmentUnavailable or TargetUnavailable where it cannot.
@@ -106,6 +108,9 @@ def setup(wanted: Iterable[str], settings: Settings) -> list[Status]:
     steps: list[Callable[[Settings], object]] = []
     for name in chosen:
         steps += launchers.get(name, (partial(environments.resolve, name),))
+        if name in launchers:
+            of_release = registry.load("launchers", name).make_release
+            steps += [partial(of_release, other) for other in chosen if environments.is_release(other)]
     environments.make_all(steps, settings)
     return [
         registry.load("launchers", name).status(settings)

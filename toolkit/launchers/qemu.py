@@ -19,7 +19,7 @@ from toolkit.environments import MOUNT, Environment, emulation, instructions, pr
 from toolkit.environments.interpreters import identify
 from toolkit.environments.memory import recall, remember
 from toolkit.environments.processors import PROCESSORS
-from toolkit.environments.requirements import read_requirements
+from toolkit.environments.requirements import read_requirements, split_name
 from toolkit.environments.status import Status
 from toolkit.environments.sysroot import Emulator
 from toolkit.environments.virtual import VARIABLES
@@ -28,7 +28,7 @@ from toolkit.launchers import Launch
 from toolkit.launchers.known_answer import FOLDER, known_answer
 from toolkit.settings import Settings
 
-__all__ = ["EMULATED", "HOST", "SETUP", "TIMED", "features", "prepare", "ready", "status"]
+__all__ = ["EMULATED", "HOST", "SETUP", "TIMED", "features", "make_release", "prepare", "ready", "status"]
 
 HOST = False
 EMULATED = True
@@ -50,7 +50,7 @@ def prepare(environment: str, options: Mapping[str, object], settings: Settings)
         raise TargetUnavailable(printable.together("launcher qemu: ", error.problem), error.hint) from error
     if recall(settings.home, "known_answer", _answer_key(launch)) is None:
         settings.say(f"{launch.about['engine']} on qemu {cpu}: checking a known answer, once")
-        known_answer(launch, environment)
+        known_answer(launch, split_name(environment)[0])
         remember(settings.home, "known_answer", _answer_key(launch), "right")
     return launch
 
@@ -96,6 +96,12 @@ def _of_interpreter(resolved: Environment) -> Iterator[Path | str]:
         yield resolved.variables[MOUNT]
 
 
+def make_release(environment: str, settings: Settings) -> None:
+    """Make the aarch64 packages of another release of an engine, where boards of that kind run it at all."""
+    if split_name(environment)[0] in emulation.ENVIRONMENTS:
+        emulation.make_packages(environment, settings)
+
+
 def ready(environment: str, options: Mapping[str, object], settings: Settings) -> bool:
     """Return whether system and packages are there; what else `prepare` does takes a second and no network."""
     if _cpu(environment, options) in x86.PROCESSORS:
@@ -121,8 +127,9 @@ def _cpu(environment: str, options: Mapping[str, object]) -> str:
     cores = (*PROCESSORS, *x86.PROCESSORS)
     cpu = options.get("cpu")
     able = x86.ENVIRONMENTS if cpu in x86.PROCESSORS else emulation.ENVIRONMENTS
-    if environment not in able:
-        raise UnknownName("environment on launcher qemu", environment, able)
+    base = split_name(environment)[0]
+    if base not in able:
+        raise UnknownName("environment on launcher qemu", base, able)
     for option in options:
         if option != "cpu":
             raise RequestError(f"launcher qemu: option {option!r}: unknown; {suggestion(option, ['cpu'])}")

@@ -62,7 +62,7 @@ def find(name_or_path: str | Path) -> Target:
 
 
 def runnable(name_or_path: str | Path) -> Target:
-    """Return the target of a profile that is to run: as `find`, and InvalidConfig where no environment has the version that it asks for."""
+    """Return the target of a profile that is to run: as `find`, and InvalidConfig where the version that it asks for is none."""
     return _found(name_or_path, runs=True)
 
 
@@ -153,7 +153,7 @@ def _base(extending: Path, name: str) -> Path:
 def _resolve(path: Path, *, runs: bool = False) -> tuple[Target | None, Merged]:
     """The target of a file and its merged tables; None for an abstract profile that leaves things open. InvalidConfig for mistakes.
 
-    With `runs` it is a mistake to ask for a version of the runtime that no environment has.
+    With `runs` it is a mistake to ask for a version of the runtime that is none.
     """
     own = layers(path, _base)
     chain = [*own, *_of_kinds()]
@@ -162,11 +162,7 @@ def _resolve(path: Path, *, runs: bool = False) -> tuple[Target | None, Merged]:
     if merged.content.get("abstract") is True:
         problems = [problem for problem in problems if not problem.missing or _is_in_a_bound(problem.location)]
     runtime = merged.content.get("runtime")
-    if (
-        runs
-        and not any(problem.location[0] == "runtime" for problem in problems)
-        and (other := _other_version(runtime))
-    ):
+    if runs and not any(problem.location[0] == "runtime" for problem in problems) and (other := _no_version(runtime)):
         problems.append(Problem(("runtime", "version"), other))
     found = _by_file(problems, own, merged, target)
     for layer in reversed(chain):  # what a base says wrong is wrong in all that extend it
@@ -188,24 +184,17 @@ def _of_kinds() -> list[Layer]:
     ]
 
 
-def _other_version(runtime: object) -> str | None:
-    """Return what is wrong with the version that the table `runtime` asks for; None where it is the one that would run."""
+def _no_version(runtime: object) -> str | None:
+    """Return what is wrong with the version that the table `runtime` asks for; None for the pinned one, and for what may be another release."""
     if not isinstance(runtime, Mapping):
         return None
     name, asked = runtime.get("name"), runtime.get("version")
     if not isinstance(asked, str) or name not in registry.names("runtimes"):
         return None
     has = environments.version(str(name))
-    if has is None or asked == has:
+    if has is None or asked == has or environments.is_version(asked):
         return None
-    others = [
-        f"{other} has {asked}"
-        for other in registry.names("runtimes")
-        if other != name and environments.version(other) == asked
-    ]
-    return f"{asked!r} cannot be run: {name} is there in version {has}; " + (
-        f"{' and '.join(others)}; expected {has!r}, or that runtime" if others else f"expected {has!r}"
-    )
+    return f"{asked!r} is no version; expected {has!r}, which is pinned here, or that of another release"
 
 
 def _judges_the_total(bounds: Iterable[Bound], scheme: str) -> bool:
