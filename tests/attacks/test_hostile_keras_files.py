@@ -178,7 +178,7 @@ def test_inspect_of_a_configuration_full_of_code_answers_at_once(files, executor
     took = time.monotonic() - began
 
     assert "lambda" in [one["code"] for one in found["findings"]]
-    assert took < 20  # of an idle machine's half second
+    assert took < 60  # of an idle machine's half second
 
 
 def test_the_known_names_are_what_is_installed(python):

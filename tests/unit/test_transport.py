@@ -83,7 +83,7 @@ def test_a_worker_may_be_no_python_interpreter(run, tmp_path, carried):
         ({"send": ("false",)}, "send: false ended with status 1"),
         ({"send": ("/no/such/program",)}, "send: /no/such/program cannot be started .No such file"),
         ({"send": ("sh", "-c", "echo no route to board >&2; exit 255")}, "send: sh ended with status 255"),
-        ({"send": ("sleep", "60"), "timeout_s": 0.3}, "send: sleep took longer than 0.3 s"),
+        ({"send": ("sleep", "600"), "timeout_s": 0.3}, "send: sleep took longer than 0.3 s"),
         ({"fetch": ("false",)}, "fetch: false ended with status 1"),
         ({"fetch": ("true",)}, "fetch: true ended with status 0"),
         ({"fetch": ("sh", "-c", "head -c 700 /dev/zero | tr '\\0' x")}, "fetch: sh ended with status 0"),
@@ -96,7 +96,7 @@ def test_a_line_that_breaks_is_named(run, tmp_path, broken, says):
     with pytest.raises(EnvironmentUnavailable, match=says) as caught:
         run(replace(by_shell(SHELL, str(tmp_path / "there")), **broken))
 
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 300
     assert caught.value.exit_status == 3
     assert "no route" not in str(broken) or "no route to board" in caught.value.hint
 

@@ -537,7 +537,7 @@ def test_an_interrupt_ends_everything_at_once(tmp_path, job):
     time.sleep(0.3)
 
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)  # of an hour for which the engine hangs, and the five minutes of its limit
+    process.communicate(timeout=60)  # of the hour for which the engine hangs, or the 15 minutes that a job may take
 
     assert not children_of(tmp_path)
     assert not list((tmp_path / "home" / "store" / "work").iterdir())
