@@ -57,7 +57,7 @@ _COMPARED = {
 _SHOWN_CHARACTERS = 60
 
 
-class Model(BaseModel):
+class ConfigModel(BaseModel):
     """Base of everything that is read from a file: unknown keys and other types are mistakes, and nothing changes afterwards."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -74,7 +74,7 @@ class Problem(NamedTuple):
         return f"{dotted(self.location)}: {self.what}" if self.location else self.what
 
 
-ModelT = TypeVar("ModelT", bound=Model)
+ModelT = TypeVar("ModelT", bound=ConfigModel)
 
 
 def load(path: Path | str, model: type[ModelT]) -> ModelT:
@@ -163,7 +163,7 @@ def _frozen(value: Any) -> Any:
     return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value
 
 
-def _problem(detail: ErrorDetails, model: type[Model]) -> Problem:
+def _problem(detail: ErrorDetails, model: type[ConfigModel]) -> Problem:
     kind, location, value, context = detail["type"], detail["loc"], detail["input"], detail.get("ctx", {})
     if kind == "missing":
         return Problem(location, "missing", missing=True)

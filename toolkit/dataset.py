@@ -49,7 +49,7 @@ _Dtype = Literal[
 ]
 
 
-class Steps(config.Model):
+class Steps(config.ConfigModel):
     """Steps for one input, in this order: color, crop, size; dtype; (x * scale - mean) / std; layout; shape.
 
     `size` is (height, width) in pixels, of 8-bit images; without `crop` the image is stretched to it. `mean` and `std`
@@ -101,7 +101,7 @@ class Preprocess(Steps):
         return {name: steps.declared() for name, steps in (self.__pydantic_extra__ or {}).items()}
 
 
-class Reader(config.Model):
+class Reader(config.ConfigModel):
     """Which file of toolkit/readers reads, and what it is told; that depends on it."""
 
     model_config = ConfigDict(extra="allow")
@@ -120,7 +120,7 @@ class Reader(config.Model):
         )
 
 
-class Sampling(config.Model):
+class Sampling(config.ConfigModel):
     """How many samples to draw, and the seed to draw with; the same seed draws the same samples on every machine.
 
     With `sequence`, so many samples that follow one another belong together: for models that keep state between calls.
@@ -149,7 +149,7 @@ def _task_metric(text: str) -> str:
         raise ValueError(error.problem) from None
 
 
-class DatasetRecipe(config.Model):
+class DatasetRecipe(config.ConfigModel):
     """A file `calibration/NAME.toml`; `constant` names inputs that are meant never to change (a mask, a switch).
 
     `task_metrics` are those by which outputs are scored against the labels, files of toolkit/task_metrics or functions of your own. `output_kinds`
@@ -166,7 +166,7 @@ class DatasetRecipe(config.Model):
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class SampleRecipe:
     """A set as it was asked for: what messages call it, what its paths are relative to, and what it declares."""
 
     name: str
@@ -209,7 +209,7 @@ class Recipe:
         }
 
 
-def recipe(spec: str) -> Recipe:
+def recipe(spec: str) -> SampleRecipe:
     """Return the set that `--calibration` or `--eval` names: a recipe file, or data that a reader recognizes.
 
     InvalidConfig with all mistakes of a recipe file; RequestError for a path that is not there (with the closest that
@@ -219,14 +219,14 @@ def recipe(spec: str) -> Recipe:
     if spec.endswith(".toml"):
         path = Path(spec)
         _refuse_missing({spec: path})
-        return Recipe(path.name, path.parent, config.load(path, DatasetRecipe))
+        return SampleRecipe(path.name, path.parent, config.load(path, DatasetRecipe))
     data = os.path.abspath(spec) if os.path.exists(spec) else spec  # so that `.` has a name
     for kind in sorted(registry.names("readers"), key=lambda kind: kind == "images"):  # who takes any folder comes last
         recognized = registry.load("readers", kind).recognize(data)
         if recognized is not None:
             folder, options = recognized
             reader = Reader(kind=kind, **dataclasses.asdict(options))
-            return Recipe(Path(spec).name or Path(data).name, folder, DatasetRecipe(reader=reader))
+            return SampleRecipe(Path(spec).name or Path(data).name, folder, DatasetRecipe(reader=reader))
     _refuse_missing({spec: Path(spec)})
     raise RequestError(
         f"{spec}: no samples that any reader takes; a recipe (.toml), a file (.npz, .npy, .csv, .tfrecord, .parquet, "
@@ -240,8 +240,8 @@ def schema() -> dict[str, Any]:
 
 
 def samples_job(
-    calibration: Recipe | str | None,
-    evaluation: Recipe | str | None,
+    calibration: SampleRecipe | str | None,
+    evaluation: SampleRecipe | str | None,
     signature: Mapping[str, Any] | Path | Job | Output,
     *,
     must_calibrate: bool = False,
@@ -262,14 +262,14 @@ def samples_job(
     return _job("draw", sets, signature)
 
 
-def whole_set_job(given: Recipe | str, signature: Mapping[str, Any] | Path | Job | Output) -> Job:
+def whole_set_job(given: SampleRecipe | str, signature: Mapping[str, Any] | Path | Job | Output) -> Job:
     """Return the job that writes all samples of a set, in its own order, to `verification`: nothing is drawn and nothing left out."""
     one = recipe(given) if isinstance(given, str) else given
     _refuse_missing({f"{one.name}: {path}": path for path in one.files().values()})
     return _job("everything", {"evaluation": one}, signature)
 
 
-def calibration_job(calibration: Recipe | str, signature: Mapping[str, Any] | Path | Job | Output) -> Job:
+def calibration_job(calibration: SampleRecipe | str, signature: Mapping[str, Any] | Path | Job | Output) -> Job:
     """Return the job that writes `calibration` alone, of a set that has nothing to spare for judging."""
     one = recipe(calibration) if isinstance(calibration, str) else calibration
     _refuse_missing({f"{one.name}: {path}": path for path in one.files().values()})
@@ -278,7 +278,7 @@ def calibration_job(calibration: Recipe | str, signature: Mapping[str, Any] | Pa
 
 def _job(
     call: str,
-    sets: Mapping[str, Recipe],
+    sets: Mapping[str, SampleRecipe],
     signature: Mapping[str, Any] | Path | Job | Output,
     more: Mapping[str, Any] | None = None,
 ) -> Job:
@@ -325,7 +325,7 @@ def _of_inputs(signature: Mapping[str, Any]) -> dict[str, Any]:
     return {"inputs": [{key: spec[key] for key in keys if key in spec} for spec in signature["inputs"]]}
 
 
-def _refuse_nothing(sets: Mapping[str, Recipe], *, must_calibrate: bool) -> None:
+def _refuse_nothing(sets: Mapping[str, SampleRecipe], *, must_calibrate: bool) -> None:
     if not sets:
         raise NoSamples("no samples: neither to calibrate with nor to judge with; --calibration or --eval names a set")
     if must_calibrate and "calibration" not in sets:

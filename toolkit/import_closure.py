@@ -51,7 +51,7 @@ class ImportClosure:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ModuleSource:
     """One module: the SHA-256 of its file and of those that it reads, by path in the package, and what it imports, with the packages around."""
 
     files: Mapping[str, str]
@@ -69,7 +69,7 @@ def import_closure(modules: Iterable[str], package: Path = PACKAGE) -> ImportClo
 @functools.cache
 def _closure(modules: tuple[str, ...], package: Path) -> ImportClosure:
     left = [f"{_NAME}.{module}" for module in modules]
-    found: dict[str, Source] = {}
+    found: dict[str, ModuleSource] = {}
     while left:
         name = left.pop()
         if name not in found:
@@ -80,7 +80,7 @@ def _closure(modules: tuple[str, ...], package: Path) -> ImportClosure:
 
 
 @functools.cache
-def source(name: str, package: Path = PACKAGE) -> Source:
+def source(name: str, package: Path = PACKAGE) -> ModuleSource:
     """Return what the module of a full name says."""
     known = _modules(package)
     if name not in known:
@@ -91,7 +91,7 @@ def source(name: str, package: Path = PACKAGE) -> Source:
     beside = [f"{os.path.dirname(path)}/{each}".lstrip("/") for each in _data_files(text)]
     files = {path: content, **{each: _read(package, each) for each in beside}}
     imported = {each for found in (name, *_imports(text)) if found in known for each in _with_packages(found)}
-    return Source({path: hashlib.sha256(each).hexdigest() for path, each in files.items()}, frozenset(imported))
+    return ModuleSource({path: hashlib.sha256(each).hexdigest() for path, each in files.items()}, frozenset(imported))
 
 
 def _read(package: Path, path: str) -> bytes:

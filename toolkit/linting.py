@@ -39,7 +39,7 @@ def _reason_code(code: str) -> str:
 Reason = Annotated[str, AfterValidator(_said)]
 
 
-class Limit(config.Model):
+class Limit(config.ConfigModel):
     """One number of one check, and why it is the right one."""
 
     check: Annotated[str, config.plugin("lints")]
@@ -57,14 +57,14 @@ class Limit(config.Model):
         return self
 
 
-class Acceptance(config.Model):
+class Acceptance(config.ConfigModel):
     """A finding that is known and stays an information."""
 
     code: Annotated[str, AfterValidator(_reason_code)]
     because: Reason
 
 
-class LimitsFile(config.Model):
+class LimitsFile(config.ConfigModel):
     """A file of limits: `calibration/lint.toml` has all of them, one's own those that differ."""
 
     about: str = ""

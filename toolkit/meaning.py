@@ -15,7 +15,7 @@ from toolkit.worker import labels
 from toolkit.worker.endings import Ending
 
 
-class Original(Protocol):
+class OriginalRun(Protocol):
     """The original's run."""
 
     @property
@@ -26,7 +26,7 @@ class Original(Protocol):
         """Return the run for comparing."""
 
 
-def kinds_of(original: Original, endings: Mapping[str, Any], drawn: Path, said: Declared) -> dict[str, OutputKind]:
+def kinds_of(original: OriginalRun, endings: Mapping[str, Any], drawn: Path, said: Declared) -> dict[str, OutputKind]:
     """Return the kind of each output of a model, by name.
 
     `endings` (JSON, by output) are what the float artifact's outputs end with, `drawn` the folder of the samples that judge. RequestError where what

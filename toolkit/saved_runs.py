@@ -63,10 +63,10 @@ class SavedRun:
     samples: tuple[str, ...] = ()
     about: Mapping[str, Any] = field(default_factory=dict)
 
-    def read(self, count: int | None = None) -> compare.Run:
+    def read(self, count: int | None = None) -> compare.RunOutputs:
         """Return the run for comparing, all of it or its first `count` samples."""
         stop = self.count if count is None else min(count, self.count)
-        return compare.Run(f"{self.stage} ({self.path})", self.signature, Blocks(lambda: self._blocks(stop)))
+        return compare.RunOutputs(f"{self.stage} ({self.path})", self.signature, Blocks(lambda: self._blocks(stop)))
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return all outputs, (N, *shape), in memory."""

@@ -248,8 +248,8 @@ def _held(step: Step, reference: Entry, artifact: Entry, ran: Entry, target: Tar
     floats, after = run_of(reference), run_of(ran)
     signature = Signature.from_json(signature_of_run(artifact.result["signature"], after.signature))
     measured = compare.measure(
-        compare.Run.read("the float artifact", Signature.from_json(floats.signature), floats.outputs),
-        compare.Run.read("the quantized one", signature, after.outputs),
+        compare.RunOutputs.read("the float artifact", Signature.from_json(floats.signature), floats.outputs),
+        compare.RunOutputs.read("the quantized one", signature, after.outputs),
         compare.asked_by(target.bounds),
     )
     judged = [

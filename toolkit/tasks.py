@@ -38,7 +38,7 @@ class Ran(Protocol):
     def count(self) -> int:
         """How many samples it holds."""
 
-    def read(self, count: int | None = None) -> compare.Run:
+    def read(self, count: int | None = None) -> compare.RunOutputs:
         """Return the run for comparing, all of it or its first `count` samples."""
 
 

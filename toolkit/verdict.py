@@ -62,17 +62,17 @@ class StageRun:
         """How many samples it holds."""
         return self.run.count
 
-    def read(self, count: int | None = None) -> compare.Run:
+    def read(self, count: int | None = None) -> compare.RunOutputs:
         """Return the run for comparing, all of it or its first `count` samples; as often as it is read."""
         name = f"{self.stage} ({self.run.engine})"
         if count is None:
-            return compare.Run.read(name, self.signature, self.run.outputs)
-        return compare.Run(name, self.signature, Blocks(lambda: _first(read_shards(self.run.outputs), count)))
+            return compare.RunOutputs.read(name, self.signature, self.run.outputs)
+        return compare.RunOutputs(name, self.signature, Blocks(lambda: _first(read_shards(self.run.outputs), count)))
 
-    def only(self, sample: int) -> compare.Run:
+    def only(self, sample: int) -> compare.RunOutputs:
         """Return the run of one sample for comparing."""
         name = f"{self.stage} ({self.run.engine})"
-        return compare.Run(name, self.signature, Blocks(lambda: _one(read_shards(self.run.outputs), sample)))
+        return compare.RunOutputs(name, self.signature, Blocks(lambda: _one(read_shards(self.run.outputs), sample)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -430,7 +430,9 @@ def _over(measured: Measured, reference: Ran, *, early: bool) -> compare.Extent:
     return "first" if measured.samples < reference.count else "all"
 
 
-def _of_the_same_samples(before: Ran, after: Ran, partial: Collection[str]) -> tuple[compare.Run, compare.Run]:
+def _of_the_same_samples(
+    before: Ran, after: Ran, partial: Collection[str]
+) -> tuple[compare.RunOutputs, compare.RunOutputs]:
     """Return two runs for comparing; where one was over the first samples only, both are of these."""
     if after.stage not in partial and before.stage not in partial:
         return before.read(), after.read()

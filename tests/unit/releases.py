@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from toolkit import compare
-from toolkit.baseline.record import Baseline, Task
+from toolkit.baseline.record import Baseline, TaskRecord
 from toolkit.signature import Signature, TensorSpec
 
 COUNT = 200
@@ -27,10 +27,10 @@ class Held:
         """How many samples."""
         return len(self.scores)
 
-    def read(self, count: int | None = None) -> compare.Run:
+    def read(self, count: int | None = None) -> compare.RunOutputs:
         """Return all of them, or the first."""
         spec = TensorSpec("scores", "float32", (1, 4))
-        return compare.Run("held", Signature("", (), (spec,)), [{"scores": self.scores[:count]}])
+        return compare.RunOutputs("held", Signature("", (), (spec,)), [{"scores": self.scores[:count]}])
 
 
 def spec(name, dtype="float32", scale=None, point=None):
@@ -44,7 +44,7 @@ def bound(stage, metric, value, limit, better="higher", unit="db"):
 
 def accuracy(wrong):
     """Return the task metric of which so many of the samples are wrong."""
-    return Task("top_k_accuracy", "higher", tuple(int(index >= wrong) for index in range(COUNT)))
+    return TaskRecord("top_k_accuracy", "higher", tuple(int(index >= wrong) for index in range(COUNT)))
 
 
 def release(**about):

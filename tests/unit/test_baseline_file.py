@@ -15,12 +15,12 @@ from tests.unit.releases import COUNT, SCORES, Held, accuracy, bound, release
 from toolkit import baseline, compare
 from toolkit.baseline import file, record
 from toolkit.baseline.file import OUTPUT_BYTES, thin
-from toolkit.baseline.record import Task, name_of
+from toolkit.baseline.record import TaskRecord, name_of
 from toolkit.errors import RequestError
 from toolkit.signature import Signature, TensorSpec
 
 WHOLE = release(
-    tasks=(accuracy(2), Task("mse", "lower", (0.5,) * COUNT)),
+    tasks=(accuracy(2), TaskRecord("mse", "lower", (0.5,) * COUNT)),
     comparisons=({**bound("total", "sqnr_db", 30.0, 12.0), "confidence": 0.9, "samples": 200},),
     noise={"repeat": {"scores": 0.25}},
     findings={"a": {"severity": "warning", "count": 2}},
@@ -151,7 +151,7 @@ def run_of(**shapes):
         name: np.arange(np.prod((2, *shape)), dtype=np.float32).reshape(2, *shape) for name, shape in shapes.items()
     }
     specs = tuple(TensorSpec(name, "float32", shape) for name, shape in shapes.items())
-    return compare.Run("mine", Signature("key", (), specs), [arrays])
+    return compare.RunOutputs("mine", Signature("key", (), specs), [arrays])
 
 
 def test_every_third_element_of_an_output_and_all_of_the_others():
@@ -176,7 +176,7 @@ class Large:
         rows = self.count if count is None else min(count, self.count)
         arrays = {name: np.zeros((rows, 1, size), np.float32) for name, size in self.sizes.items()}
         specs = tuple(TensorSpec(name, "float32", (1, size)) for name, size in self.sizes.items())
-        return compare.Run("large", Signature("", (), specs), [arrays])
+        return compare.RunOutputs("large", Signature("", (), specs), [arrays])
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_a_file_that_is_full_to_the_last_byte_comes_back(tmp_path):
 @pytest.mark.parametrize("rows", [(1, 0, 1), (1.0, 0.0), (2, 1), (0.5, 1), (None, 1)])
 def test_rows_of_a_task_come_back_as_they_were(tmp_path, rows):
     rows += rows[-1:] * (COUNT - len(rows))
-    file.write(tmp_path / "x.json", release(tasks=(Task("mse", "lower", rows),)))
+    file.write(tmp_path / "x.json", release(tasks=(TaskRecord("mse", "lower", rows),)))
 
     (task,) = baseline.read(tmp_path / "x.json").tasks
     assert [(type(row), row) for row in task.rows] == [(type(row), row) for row in rows]

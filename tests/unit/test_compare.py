@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from toolkit import metrics, registry
-from toolkit.compare import Comparison, Context, Run, compare, judge, measure
+from toolkit.compare import Comparison, Context, RunOutputs, compare, judge, measure
 from toolkit.compare.runs import Blocks
 from toolkit.errors import UnjudgeableRun, UnknownName
 from toolkit.metrics import load
@@ -42,7 +42,7 @@ def run(name="run", *, cut=0, specs=None, **outputs):
     count = len(next(iter(arrays.values()), ()))
     step = cut or max(count, 1)
     blocks = [{key: array[i : i + step] for key, array in arrays.items()} for i in range(0, count, step)]
-    return Run(name, Signature("serving_default", (), tuple(specs)), blocks)
+    return RunOutputs(name, Signature("serving_default", (), tuple(specs)), blocks)
 
 
 def bound(metric="max_abs", limit=0.1, stage="total", output="*", **more):
@@ -147,7 +147,9 @@ def test_a_shape_that_changes_on_the_way_fails():
     blocks = [{"y": np.arange(4, dtype=np.float32).reshape(2, 2)}, {"y": np.ones((1, 3), np.float32)}]
     other = [blocks[0], {"y": np.ones((1, 4), np.float32)}]
 
-    comparison = only(compare(Run("a", signature, blocks), Run("b", signature, other), [bound()], stage="total"))
+    comparison = only(
+        compare(RunOutputs("a", signature, blocks), RunOutputs("b", signature, other), [bound()], stage="total")
+    )
 
     assert (comparison.status, comparison.detail) == ("failed", "shape (4,), the reference has (3,) (sample 2)")
 
@@ -178,7 +180,7 @@ def test_integer_outputs_of_both_are_compared_as_numbers():
 )
 def test_a_run_that_is_not_what_its_signature_says_cannot_be_judged(block, says):
     """Scales and zero points would be read from the wrong place."""
-    device = Run("device", run(y=scores()).signature, [block, {"y": scores()}])
+    device = RunOutputs("device", run(y=scores()).signature, [block, {"y": scores()}])
 
     with pytest.raises(UnjudgeableRun, match=says):
         measure(run(y=scores()), device)
@@ -528,7 +530,10 @@ def test_empty_blocks_are_no_end():
     blocks = [{"y": scores(0)}, {"y": scores(3)}, {"y": scores(0)}, {"y": scores(2)}]
 
     assert (
-        measure(Run("a", run(y=scores()).signature, blocks), run(y=np.concatenate([scores(3), scores(2)]))).samples == 5
+        measure(
+            RunOutputs("a", run(y=scores()).signature, blocks), run(y=np.concatenate([scores(3), scores(2)]))
+        ).samples
+        == 5
     )
 
 
@@ -540,7 +545,7 @@ def test_runs_are_read_from_their_folders(tmp_path):
                 writer.add({"y": value})
     signature = run(y=scores()).signature
 
-    measured = measure(Run.read("a", signature, tmp_path / "a"), Run.read("b", signature, tmp_path / "b"))
+    measured = measure(RunOutputs.read("a", signature, tmp_path / "a"), RunOutputs.read("b", signature, tmp_path / "b"))
 
     assert measured.samples == 9
     assert measured.measurement("y", "max_abs").values["real"] == pytest.approx(1, rel=1e-6)
@@ -554,7 +559,7 @@ def test_memory_does_not_grow_with_the_number_of_samples():
         signature = run(y=values).signature
         tracemalloc.start()
         given = Blocks(lambda: ({"y": values + i} for i in range(blocks)))
-        measure(*(Run("r", signature, given) for _ in range(2)))
+        measure(*(RunOutputs("r", signature, given) for _ in range(2)))
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         return peak
@@ -689,7 +694,7 @@ def test_a_metric_that_is_switched_off_is_not_judged():
 def test_other_bounds_can_be_tried_without_reading_the_runs_again():
     """What was measured is enough."""
     blocks = [{"y": scores() + 1}]
-    measured = measure(run(y=scores()), Run("b", run(y=scores()).signature, blocks))
+    measured = measure(run(y=scores()), RunOutputs("b", run(y=scores()).signature, blocks))
     blocks.clear()
 
     assert not only(judge(measured, [bound(limit=0.5)], stage="total")).passed

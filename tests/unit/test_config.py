@@ -13,7 +13,7 @@ from toolkit import config
 from toolkit.errors import InvalidConfig
 
 
-class Part(config.Model):
+class Part(config.ConfigModel):
     """A table."""
 
     threads: int = Field(default=1, ge=1)
@@ -21,7 +21,7 @@ class Part(config.Model):
     quick: bool = False
 
 
-class Item(config.Model):
+class Item(config.ConfigModel):
     """One of a list of tables."""
 
     limit: FiniteFloat
@@ -35,7 +35,7 @@ class Item(config.Model):
         return names
 
 
-class Whole(config.Model):
+class Whole(config.ConfigModel):
     """A file."""
 
     name: str

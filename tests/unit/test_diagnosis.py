@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from toolkit.compare.diagnosis import explain
-from toolkit.compare.runs import Blocks, Run
+from toolkit.compare.runs import Blocks, RunOutputs
 from toolkit.signature import Signature, TensorSpec
 
 RNG = np.random.default_rng(0)
@@ -29,7 +29,7 @@ def run(outputs, quantized=None):
         kept[name] = array if scale is not None else array.astype(np.float32)
         grid = {} if scale is None else {"scale": (scale,), "zero_point": (point,)}
         specs.append(TensorSpec(name, kept[name].dtype.name, kept[name].shape[1:], **grid))
-    return Run("run", Signature("serving_default", (), tuple(specs)), [kept])
+    return RunOutputs("run", Signature("serving_default", (), tuple(specs)), [kept])
 
 
 def noisy(array, decibels=25.0):
@@ -211,7 +211,7 @@ def test_the_first_samples_are_enough(cut):
             yield block
 
     whole = run({"a": rows})
-    (found,) = explain(whole, Run("run", whole.signature, Blocks(given)))
+    (found,) = explain(whole, RunOutputs("run", whole.signature, Blocks(given)))
 
     assert (found.code, found.after_db > 100) == ("slope", True)
     assert sum(read) < 64 + cut
@@ -307,7 +307,7 @@ def whole(classes):
 def answered(reference, candidate):
     """Return what is said of one output of whole numbers."""
     specs = (TensorSpec("a", reference["a"].dtype.name, reference["a"].shape[1:]),)
-    runs = [Run("run", Signature("serving_default", (), specs), [each]) for each in (reference, candidate)]
+    runs = [RunOutputs("run", Signature("serving_default", (), specs), [each]) for each in (reference, candidate)]
     found = explain(*runs)
     return found[0] if found else None
 

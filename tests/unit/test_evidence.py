@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from toolkit.compare import Context, Run, judge, measure
+from toolkit.compare import Context, RunOutputs, judge, measure
 from toolkit.compare.evidence import limits
 from toolkit.errors import UnjudgeableRun
 from toolkit.signature import Signature, TensorSpec
@@ -25,7 +25,7 @@ def run(scales=(), **outputs):
         TensorSpec(name, array.dtype.name, array.shape[1:], *(((scales[name],), (0,)) if name in scales else ()))
         for name, array in outputs.items()
     ]
-    return Run("run", Signature("", (), tuple(specs)), [outputs])
+    return RunOutputs("run", Signature("", (), tuple(specs)), [outputs])
 
 
 def bound(metric="sqnr_db", limit=12.0, stage="total", **more):

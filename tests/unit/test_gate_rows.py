@@ -14,7 +14,7 @@ from tests.unit.releases import COUNT, SCORES, Held, accuracy, bound, release, s
 from toolkit.baseline import behaviour, facts
 from toolkit.baseline.limits import Allowance, limits
 from toolkit.baseline.losses import losses
-from toolkit.baseline.record import Task
+from toolkit.baseline.record import TaskRecord
 from toolkit.baseline.rows import Row, allow, judged, noticed, within
 from toolkit.errors import RequestError, UnknownName
 from toolkit.signature import Signature
@@ -232,7 +232,7 @@ def test_an_error_may_rise_by_a_share_of_what_it_was():
     """It has no ends: a mean of 4 may become 4.2, and 2.4 would look too good."""
     rows = np.random.default_rng(3).uniform(3, 5, COUNT)
     rows *= 4 / rows.mean()
-    before, better = Task("mse", "lower", tuple(rows)), Task("mse", "lower", tuple(rows * 0.8))
+    before, better = TaskRecord("mse", "lower", tuple(rows)), TaskRecord("mse", "lower", tuple(rows * 0.8))
 
     (same,) = of_a_task(before, before)
     good, suspicious = of_a_task(before, better)
@@ -243,12 +243,12 @@ def test_an_error_may_rise_by_a_share_of_what_it_was():
     assert (good.status, good.now) == ("passed", pytest.approx(3.2))
     assert (suspicious.before, suspicious.now) == (pytest.approx(4), pytest.approx(3.2))
     assert suspicious == noticed("task mse", suspicious.before, suspicious.now, BY.suspicious.because)
-    slightly = Task("mse", "lower", tuple(rows * 0.97))
+    slightly = TaskRecord("mse", "lower", tuple(rows * 0.97))
     assert [row.status for row in of_a_task(before, slightly)] == ["passed"]
 
 
 def test_the_same_file_needs_no_more_samples():
-    few = Task("top_k_accuracy", "higher", (1, 1, 0))
+    few = TaskRecord("top_k_accuracy", "higher", (1, 1, 0))
 
     (same,), (other,) = of_a_task(few, few, same=True), of_a_task(few, few)
 
@@ -405,7 +405,7 @@ def test_rows_with_what_is_allowed():
 
 
 def lost_rows(then, now, truth=None, metric="top_k_accuracy"):
-    pair = [Task(metric, "higher", tuple(rows)) for rows in (then, now)]
+    pair = [TaskRecord(metric, "higher", tuple(rows)) for rows in (then, now)]
     return list(losses(*pair, truth, BY))
 
 

@@ -33,7 +33,7 @@ class Held:
 
     def read(self, count=None):
         """Return it for comparing."""
-        return compare.Run("run", SIGNATURE, [{"a": self.values[:count]}])
+        return compare.RunOutputs("run", SIGNATURE, [{"a": self.values[:count]}])
 
 
 def judged(off, noise, bound=BOUND):

@@ -41,9 +41,9 @@ class Held:
         """How many samples it holds."""
         return len(self.scores)
 
-    def read(self, count: int | None = None) -> compare.Run:
+    def read(self, count: int | None = None) -> compare.RunOutputs:
         """Return all of it, or the first samples."""
-        return compare.Run(self.stage, SIGNATURE, [{"scores": self.scores[:count]}])
+        return compare.RunOutputs(self.stage, SIGNATURE, [{"scores": self.scores[:count]}])
 
 
 def judged(quantized, shipped=ROUGH, floats=RIGHT):

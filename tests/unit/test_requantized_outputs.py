@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from toolkit import compare
-from toolkit.compare import Run
+from toolkit.compare import RunOutputs
 from toolkit.signature import Signature, TensorSpec
 
 COUNT = 4
@@ -17,7 +17,7 @@ def run(name, dtype, scale=None):
     """Return a run of one output, of the same numbers whatever they stand for."""
     quantized = {} if scale is None else {"scale": (scale,), "zero_point": (0,)}
     spec = TensorSpec("y", dtype, (1, 3), **quantized)
-    return Run(name, Signature("", (), (spec,)), [{"y": INTEGERS.astype(dtype)}])
+    return RunOutputs(name, Signature("", (), (spec,)), [{"y": INTEGERS.astype(dtype)}])
 
 
 @pytest.mark.parametrize("dtype", ["int8", "uint8", "int32"])

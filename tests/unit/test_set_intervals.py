@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from toolkit import metrics
-from toolkit.compare import Run, compare, judge, measure
+from toolkit.compare import RunOutputs, compare, judge, measure
 from toolkit.compare.resampling import Groups, bootstrap_of_sums
 from toolkit.signature import Signature, TensorSpec
 from toolkit.target.bounds import Bound
@@ -27,7 +27,7 @@ def ones(values):
 
 def run(values):
     signature = Signature("s", (), (TensorSpec("y", "float32", (1, 4)),))
-    return Run("run", signature, [{"y": values.astype(np.float32)}])
+    return RunOutputs("run", signature, [{"y": values.astype(np.float32)}])
 
 
 def judged(reference, candidate, limit, confidence=0.95):

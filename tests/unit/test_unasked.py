@@ -32,7 +32,7 @@ class Ran:
     def read(self, count=None):
         """Return all of them, or the first."""
         specs = tuple(TensorSpec(name, str(array.dtype), array.shape[1:]) for name, array in self.arrays.items())
-        return compare.Run(
+        return compare.RunOutputs(
             self.stage, Signature("", (), specs), [{name: array[:count] for name, array in self.arrays.items()}]
         )
 

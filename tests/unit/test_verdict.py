@@ -718,10 +718,10 @@ class Held:
         """How many samples it holds."""
         return len(self.scores)
 
-    def read(self, count: int | None = None) -> compare.Run:
+    def read(self, count: int | None = None) -> compare.RunOutputs:
         """Return all of it, or the first samples."""
         signature = Signature("", (), (TensorSpec("scores", "float32", (1, 4)),))
-        return compare.Run(self.stage, signature, [{"scores": self.scores[:count]}])
+        return compare.RunOutputs(self.stage, signature, [{"scores": self.scores[:count]}])
 
 
 def bound(stage, metric, limit, unit="", **more):

@@ -14,7 +14,7 @@ from __future__ import annotations
 from toolkit.baseline.changes import update
 from toolkit.baseline.file import OUTPUT_BYTES, read, refusal, write
 from toolkit.baseline.gate import Gate, check
-from toolkit.baseline.record import Baseline, Task, of_bundle
+from toolkit.baseline.record import Baseline, TaskRecord, of_bundle
 from toolkit.baseline.rows import Row
 
 __all__ = [
@@ -22,7 +22,7 @@ __all__ = [
     "Baseline",
     "Gate",
     "Row",
-    "Task",
+    "TaskRecord",
     "check",
     "of_bundle",
     "read",

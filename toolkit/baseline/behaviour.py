@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from toolkit import compare
 from toolkit.baseline.file import thin
 from toolkit.baseline.losses import losses
-from toolkit.baseline.record import Baseline, Task, name_of, of_bundle
+from toolkit.baseline.record import Baseline, TaskRecord, name_of, of_bundle
 from toolkit.baseline.rows import Row, noticed
 from toolkit.compare import Comparison, Measured
 from toolkit.compare.measured import number
@@ -39,7 +39,7 @@ def tasks(before: Baseline, now: Baseline, by: Limits, *, same: bool) -> Iterato
         yield from losses(then, task, ours.truth, by)
 
 
-def _of_a_task(then: Task, task: Task, by: Limits, *, same: bool) -> Iterator[Row]:
+def _of_a_task(then: TaskRecord, task: TaskRecord, by: Limits, *, same: bool) -> Iterator[Row]:
     metric = then.scoring
     was, score, sign = metric.score(then.rows), metric.score(task.rows), 1 if metric.BETTER == "higher" else -1
     found = drop(metric, then.rows, task.rows, by.task.confidence)

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from toolkit import compare, printable, signature
-from toolkit.baseline.record import Baseline, Task, of_bundle
+from toolkit.baseline.record import Baseline, TaskRecord, of_bundle
 from toolkit.compare import comparison
 from toolkit.compare.runs import Blocks
 from toolkit.errors import DamagedFile, EdgeToolkitError, RequestError, suggestion
@@ -51,13 +51,13 @@ class Kept:
         """Of how many samples."""
         return compare.count_samples(dict(self.arrays))
 
-    def read(self, count: int | None = None) -> compare.Run:
+    def read(self, count: int | None = None) -> compare.RunOutputs:
         """Return the run for comparing, all of it or its first `count` samples."""
         block = {name: array[:count] for name, array in self.arrays.items()}
-        return compare.Run(f"baseline ({self.path})", self.signature, [block])
+        return compare.RunOutputs(f"baseline ({self.path})", self.signature, [block])
 
 
-def thin(run: compare.Run, every: Mapping[str, int]) -> compare.Run:
+def thin(run: compare.RunOutputs, every: Mapping[str, int]) -> compare.RunOutputs:
     """Return a run with one element in `every[output]` of each output that is named there, flat; the others as they are."""
 
     def blocks() -> Iterator[compare.Block]:
@@ -68,7 +68,7 @@ def thin(run: compare.Run, every: Mapping[str, int]) -> compare.Run:
             }
 
     outputs = tuple(replace(spec, shape=None) if spec.name in every else spec for spec in run.signature.outputs)
-    return compare.Run(run.name, replace(run.signature, outputs=outputs), Blocks(blocks))
+    return compare.RunOutputs(run.name, replace(run.signature, outputs=outputs), Blocks(blocks))
 
 
 def read(path: Path) -> Baseline:
@@ -194,9 +194,9 @@ def _from_json(path: Path, content: Mapping[str, Any]) -> Baseline:
     )
 
 
-def _task(said: Mapping[str, Any], count: int) -> Task:
+def _task(said: Mapping[str, Any], count: int) -> TaskRecord:
     """Return a task metric with a row for each sample; ValueError for rows that it cannot have written."""
-    task = Task(said["metric"], said["better"], _unpacked_rows(said["rows"]))
+    task = TaskRecord(said["metric"], said["better"], _unpacked_rows(said["rows"]))
     low, high = task.scoring.RANGE
     try:
         score = task.scoring.score(task.rows)

@@ -19,14 +19,14 @@ Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 Share = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
-class Limit(config.Model):
+class Limit(config.ConfigModel):
     """A share, and why it is the right one."""
 
     limit: Share
     because: Text
 
 
-class TaskLimit(config.Model):
+class TaskLimit(config.ConfigModel):
     """How far a task metric may drop: no more than `certain` may be shown, and more than `possible` must be ruled out, at a level of confidence."""
 
     certain: Share
@@ -35,14 +35,14 @@ class TaskLimit(config.Model):
     because: Text
 
 
-class Level(config.Model):
+class Level(config.ConfigModel):
     """The p-value below which a loss is no chance."""
 
     level: float = Field(gt=0, lt=1)
     because: Text
 
 
-class Suspicious(config.Model):
+class Suspicious(config.ConfigModel):
     """From where on an improvement is shown: a gain of a task metric that is certain, and a share of the old size."""
 
     gain: Share
@@ -50,7 +50,7 @@ class Suspicious(config.Model):
     because: Text
 
 
-class Limits(config.Model):
+class Limits(config.ConfigModel):
     """The file `gate.toml`."""
 
     margin: Limit
@@ -62,7 +62,7 @@ class Limits(config.Model):
     suspicious: Suspicious
 
 
-class Allowance(config.Model):
+class Allowance(config.ConfigModel):
     """One change that may be: the row, up to where, and why."""
 
     what: Text
@@ -77,7 +77,7 @@ class Allowance(config.Model):
         return to
 
 
-class Allowances(config.Model):
+class Allowances(config.ConfigModel):
     """A file of allowances."""
 
     allowed: Annotated[tuple[Allowance, ...], Field(min_length=1)]

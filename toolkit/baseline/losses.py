@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from toolkit import task_metrics
-from toolkit.baseline.record import Task
+from toolkit.baseline.record import TaskRecord
 from toolkit.baseline.rows import Row
 from toolkit.compare.paired import all_hits, exact_p
 from toolkit.task_metrics import is_own
@@ -27,7 +27,7 @@ Pair = tuple[int, int]
 _OF_SETS = "f1"  # whose rows are the true classes and those said
 
 
-def losses(then: Task, task: Task, truth: Mapping[str, Any] | None, by: Limits) -> Iterator[Row]:
+def losses(then: TaskRecord, task: TaskRecord, truth: Mapping[str, Any] | None, by: Limits) -> Iterator[Row]:
     """Yield how many samples were lost on balance, where each is right or wrong, and the same of each class of which any changed.
 
     `truth` are the labels by target. A row's limit is the most that may be lost on balance with as many won, to be no more than chance.
@@ -56,7 +56,7 @@ def _row(what: str, pairs: Sequence[Pair], classes: int, level: float, because: 
     return Row(what, 0, lost - won, most - won, "passed" if lost <= most else "failed", because, "lower", detail)
 
 
-def _by_class(then: Task, task: Task, truth: Mapping[str, Any] | None) -> dict[int, list[Pair]]:
+def _by_class(then: TaskRecord, task: TaskRecord, truth: Mapping[str, Any] | None) -> dict[int, list[Pair]]:
     """Return whether each sample of a class was found, then and now; nothing where a metric is not of classes."""
     found: defaultdict[int, list[Pair]] = defaultdict(list)
     if task.metric.partition(":")[0] == _OF_SETS and None not in (*then.rows, *task.rows):

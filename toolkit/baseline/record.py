@@ -31,12 +31,12 @@ class Outputs(Protocol):
     def count(self) -> int:
         """Of how many samples."""
 
-    def read(self, count: int | None = None) -> compare.Run:
+    def read(self, count: int | None = None) -> compare.RunOutputs:
         """Return the run for comparing, all of it or its first `count` samples; it can be read once."""
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class TaskRecord:
     """A task metric, or a function of the user's, and what it needs to know of each sample."""
 
     metric: str
@@ -79,7 +79,7 @@ class Baseline:
     labels_digest: str | None
     outputs_digest: str
     outputs: Outputs
-    tasks: tuple[Task, ...]
+    tasks: tuple[TaskRecord, ...]
     comparisons: tuple[Mapping[str, Any], ...]
     noise: Mapping[str, Mapping[str, float]]
     findings: Mapping[str, Mapping[str, Any]]
@@ -204,7 +204,9 @@ def _labels(bundle: Path, drawn: int, count: int) -> dict[str, Any] | None:
     return {target: column[:count] for target, column in columns.items()}
 
 
-def _tasks(run: SavedRun, truth: Mapping[str, Any], asked: Sequence[str], own: Mapping[str, Task]) -> tuple[Task, ...]:
+def _tasks(
+    run: SavedRun, truth: Mapping[str, Any], asked: Sequence[str], own: Mapping[str, TaskRecord]
+) -> tuple[TaskRecord, ...]:
     """Return what each task metric needs of the samples that have these labels."""
     found, count = [], count_labels(truth)
     shapes = {name: array.shape[1:] for name, array in next(iter(run.read(1).blocks)).items()}
@@ -220,14 +222,18 @@ def _tasks(run: SavedRun, truth: Mapping[str, Any], asked: Sequence[str], own: M
         reason = metric.applies(shapes, truth)
         if reason is not None:
             raise RequestError(f"{run.path}: {text} says nothing about it: {reason}")
-        found.append(Task(str(metric), metric.BETTER, tuple(task_metrics.gather(metric, _real(run, count), truth))))
+        found.append(
+            TaskRecord(str(metric), metric.BETTER, tuple(task_metrics.gather(metric, _real(run, count), truth)))
+        )
     return tuple(found)
 
 
-def _own_tasks(bundle: Path, stage: str) -> dict[str, Task]:
+def _own_tasks(bundle: Path, stage: str) -> dict[str, TaskRecord]:
     """Return what functions of the user's said in the build of the samples of one stage, one by one."""
     said = {task.metric: (task.better, task.rows[stage]) for task in saved_tasks(bundle)}
-    return {metric: Task(metric, better, tuple(rows)) for metric, (better, rows) in said.items() if rows is not None}
+    return {
+        metric: TaskRecord(metric, better, tuple(rows)) for metric, (better, rows) in said.items() if rows is not None
+    }
 
 
 def _real(run: SavedRun, count: int) -> Iterator[dict[str, task_metrics.Real]]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from toolkit.compare.comparison import NO_METRICS, STRUCTURE, Comparison, Status
 from toolkit.compare.judging import Context, Extent, Judgement, Skipped, asked_by, asked_of_kinds, judge
 from toolkit.compare.measuring import Broken, Measured, Measurement, Seen, measure, plain_json
-from toolkit.compare.runs import Block, Run, count_samples
+from toolkit.compare.runs import Block, RunOutputs, count_samples
 
 if TYPE_CHECKING:
     from toolkit.target.bounds import Bound
@@ -30,7 +30,7 @@ __all__ = [
     "Judgement",
     "Measured",
     "Measurement",
-    "Run",
+    "RunOutputs",
     "Seen",
     "Skipped",
     "Status",
@@ -45,7 +45,7 @@ __all__ = [
 
 
 def compare(
-    reference: Run, candidate: Run, bounds: Iterable[Bound], *, stage: str, scheme: str | None = None
+    reference: RunOutputs, candidate: RunOutputs, bounds: Iterable[Bound], *, stage: str, scheme: str | None = None
 ) -> Judgement:
     """Return how the candidate stands to the reference by the bounds of one stage: `measure`, then `judge`."""
     held = tuple(bounds)

@@ -17,7 +17,7 @@ import numpy as np
 from toolkit.compare import displacing, undoing
 from toolkit.compare.answers import mistaken
 from toolkit.compare.likeness import Likeness, likeness
-from toolkit.compare.runs import Run
+from toolkit.compare.runs import RunOutputs
 from toolkit.compare.undoing import Attempt, Output
 from toolkit.metrics import Real
 
@@ -42,7 +42,9 @@ class Explanation:
     gains: str
 
 
-def explain(reference: Run, candidate: Run, kinds: Mapping[str, str] = MappingProxyType({})) -> tuple[Explanation, ...]:
+def explain(
+    reference: RunOutputs, candidate: RunOutputs, kinds: Mapping[str, str] = MappingProxyType({})
+) -> tuple[Explanation, ...]:
     """Return the mistake that explains best how far each output is off, for those where one does. Both runs are read, and need not be whole.
 
     `kinds` are those of outputs, by name; without one, an output whose rows are probabilities is one of class scores.
@@ -176,7 +178,7 @@ def _are_probabilities(values: Real, limits: Likeness) -> bool:
     return bool(values.min() >= 0 and np.abs(values.sum(axis=-1) - 1).max() <= limits.probabilities.limit)
 
 
-def _first(run: Run, whole: Collection[str]) -> dict[str, Output]:
+def _first(run: RunOutputs, whole: Collection[str]) -> dict[str, Output]:
     """Return the first samples of each output of a run, more of `whole` numbers."""
     specs = {spec.name: spec for spec in run.signature.outputs}
     kept: dict[str, list[np.ndarray]] = {}

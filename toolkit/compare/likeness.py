@@ -12,7 +12,7 @@ from pydantic import Field, StringConstraints
 from toolkit import config
 
 
-class Limit(config.Model):
+class Limit(config.ConfigModel):
     """A number, and why it is the right one."""
 
     limit: Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -36,7 +36,7 @@ class Count(Limit):
     limit: Annotated[int, Field(ge=1)]
 
 
-class Likeness(config.Model):
+class Likeness(config.ConfigModel):
     """The file `diagnosis.toml`."""
 
     nearly_all: Share

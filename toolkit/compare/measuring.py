@@ -9,7 +9,7 @@ import numpy as np
 from toolkit import metrics
 from toolkit.compare.measured import Broken, Measured, Measurement, Seen, plain_json
 from toolkit.compare.probing import Probe
-from toolkit.compare.runs import Run, aligned, checked, count_samples
+from toolkit.compare.runs import RunOutputs, aligned, checked, count_samples
 from toolkit.errors import UnjudgeableRun
 from toolkit.metrics import Real
 
@@ -20,8 +20,8 @@ Parts = Mapping[str, tuple[int, ...]]
 
 
 def measure(
-    reference: Run,
-    candidate: Run,
+    reference: RunOutputs,
+    candidate: RunOutputs,
     also: Iterable[str] = (),
     parts: Parts | None = None,
     only: Mapping[str, Iterable[str]] | None = None,
@@ -67,7 +67,7 @@ def measure(
     )
 
 
-def _centres(run: Run) -> dict[str, Real]:
+def _centres(run: RunOutputs) -> dict[str, Real]:
     """Return the mean of each channel of each output, (C,) of its last axis, over samples and positions; of whole numbers too, which may be counts.
 
     It is that of its finite numbers, so that a NaN is only where it is; 0 where there is none.

@@ -29,7 +29,7 @@ class Blocks:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class RunOutputs:
     """What a model gave for a set of samples: `blocks` of {output: array (n, *shape)} in the samples' order, which can be read any number of times.
 
     `name` says in messages which run it is. TypeError for blocks that can be read once only.
@@ -44,12 +44,12 @@ class Run:
             raise TypeError(f"{self.name}: its blocks can be read once; expected `Blocks`, or a list")
 
     @classmethod
-    def read(cls, name: str, signature: Signature, folder: Path) -> Run:
+    def read(cls, name: str, signature: Signature, folder: Path) -> RunOutputs:
         """Return the run whose outputs lie in a folder of shards; they are read while they are compared."""
         return cls(name, signature, Blocks(partial(read_shards, folder)))
 
 
-def aligned(reference: Run, candidate: Run) -> Iterator[tuple[Block, Block]]:
+def aligned(reference: RunOutputs, candidate: RunOutputs) -> Iterator[tuple[Block, Block]]:
     """Yield blocks of the same samples of both, however each of them is cut; UnjudgeableRun where one ends before the other."""
     ours, theirs = _Reader(reference), _Reader(candidate)
     while count := min(ours.ready(), theirs.ready()):
@@ -59,7 +59,7 @@ def aligned(reference: Run, candidate: Run) -> Iterator[tuple[Block, Block]]:
         raise UnjudgeableRun(f"{counts}; expected the same samples in both")
 
 
-def checked(run: Run) -> Iterator[Block]:
+def checked(run: RunOutputs) -> Iterator[Block]:
     """Yield the blocks of a run, each held against the run's own signature; UnjudgeableRun where one is not what that says."""
     reader = _Reader(run)
     while count := reader.ready():
@@ -69,7 +69,7 @@ def checked(run: Run) -> Iterator[Block]:
 class _Reader:
     """A run's blocks, taken any number of samples at a time, each held against the run's own signature."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: RunOutputs) -> None:
         self._run = run
         self._blocks = iter(run.blocks)
         self._block: Block = {}

@@ -47,7 +47,7 @@ Acquire::Retries "2";
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class AptSource:
     """One archive that the machine's apt knows: its address, whether it is the one of security fixes, and the key, if named."""
 
     uri: str
@@ -60,9 +60,9 @@ def missing_programs() -> list[str]:
     return [program for program in _PROGRAMS if shutil.which(program) is None]
 
 
-def read_sources(etc: Path = Path("/etc/apt")) -> list[Source]:
+def read_sources(etc: Path = Path("/etc/apt")) -> list[AptSource]:
     """Return the Debian archives in apt's own configuration, each once; other archives are left out."""
-    found: dict[Source, None] = {}
+    found: dict[AptSource, None] = {}
     for path in sorted([etc / "sources.list", *etc.glob("sources.list.d/*.list")]):
         for line in _lines(path):
             match = re.fullmatch(
@@ -131,13 +131,13 @@ def describe(making: Making, deb: Path) -> dict[str, str]:
     return dict(zip(("package", "version", "architecture"), lines, strict=True)) | {"sha256": digest}
 
 
-def _debian(uris: Iterable[str], suites: Iterable[str], signed_by: str) -> Iterable[Source]:
+def _debian(uris: Iterable[str], suites: Iterable[str], signed_by: str) -> Iterable[AptSource]:
     matches = [match for match in map(_SUITE.fullmatch, suites) if match is not None]
     for security in sorted({match["part"] in ("-security", "/updates") for match in matches}):
-        yield from (Source(uri, security, signed_by) for uri in uris)
+        yield from (AptSource(uri, security, signed_by) for uri in uris)
 
 
-def _stanza(source: Source) -> str:
+def _stanza(source: AptSource) -> str:
     suites = f"{RELEASE}-security" if source.security else f"{RELEASE} {RELEASE}-updates"
     key = source.signed_by or next((str(path) for path in _KEYRINGS if path.exists()), "")
     lines = ["Types: deb", f"URIs: {source.uri}", f"Suites: {suites}", "Components: main"]

@@ -21,7 +21,7 @@ Arrays = dict[str, np.ndarray]
 DEFAULT_KEY = "serving_default"
 
 
-class Original(ABC):
+class LoadedOriginal(ABC):
     """A model as its framework runs it.
 
     `engine` is what runs it, by name and version; `loader` what read the files. `signatures` are as the model declares them (a first size left

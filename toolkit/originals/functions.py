@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.errors import InvalidSource
-from toolkit.originals import DEFAULT_KEY, Arrays, Original, Spec
+from toolkit.originals import DEFAULT_KEY, Arrays, LoadedOriginal, Spec
 from toolkit.originals.builder import Built
 
 
-class FunctionOriginal(Original):
+class FunctionOriginal(LoadedOriginal):
     """Concrete functions by signature key, each with named tensors in and a dict of tensors out; `holder` keeps their variables alive."""
 
     def __init__(
@@ -74,7 +74,7 @@ def save_function(function: Any, holder: Any, shapes: dict[str, list[int]], fold
         tf.saved_model.save(module, str(folder), signatures=signatures)
 
 
-def object_original(built: Built, loader: str) -> Original:
+def object_original(built: Built, loader: str) -> LoadedOriginal:
     """Return the original for what a builder gave: a Keras model, or a module with functions."""
     from toolkit.originals.keras_models.original import KerasOriginal, is_keras
 

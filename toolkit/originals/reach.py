@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from toolkit.errors import InvalidSource
-from toolkit.originals.graphs.calls import TOP, Calls, Run
+from toolkit.originals.graphs.calls import TOP, Calls, ExecutedNodes
 from toolkit.originals.graphs.cut import attribute, node_of, spelled
 from toolkit.originals.operators import NOT_KNOWN, ON_CONDITION, SAVER, ability, kinds
 from toolkit.worker.device_operators import BUILT_IN
@@ -65,8 +65,8 @@ class _Judge:
     def __init__(
         self,
         calls: Calls,
-        run: Run,
-        served: Run,
+        run: ExecutedNodes,
+        served: ExecutedNodes,
         assets: Iterable[str] = (),
         prefix: str = "",
         captured: Mapping[str, list[Origin]] | None = None,
@@ -215,7 +215,7 @@ def of_graph(graph: Any, nodes: Iterable[str], served: Iterable[str], prefix: st
 
 def abilities_of(calls: Calls) -> dict[tuple[str, str], str]:
     """Return what nodes can do, by scope and name, wherever they stand; savers are not looked at, nor are harmless ones."""
-    judge = _Judge(calls, Run(), Run(set(calls.nodes), set(calls.functions)))
+    judge = _Judge(calls, ExecutedNodes(), ExecutedNodes(set(calls.nodes), set(calls.functions)))
     return {(scope, node.name): what for scope, node in calls.all() if (what := judge.ability(scope, node))}
 
 

@@ -8,13 +8,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, FiniteFloat
 
-from toolkit.config import Model
+from toolkit.config import ConfigModel
 
 Numbers = Literal["real", "whole", "truth"]
 Count = Literal["one", "several"]
 
 
-class Fits(Model):
+class Fits(ConfigModel):
     """What a kind can be said of."""
 
     numbers: Annotated[tuple[Numbers, ...], Field(min_length=1)]
@@ -23,7 +23,7 @@ class Fits(Model):
     elements: Count | None = None
 
 
-class Rows(Model):
+class Rows(ConfigModel):
     """What rows of the reference look like."""
 
     are: str
@@ -31,7 +31,7 @@ class Rows(Model):
     because: str
 
 
-class Inferred(Model):
+class Inferred(ConfigModel):
     """By what a kind is recognized; by operators and rows only where the last axis has `least` to `last` numbers.
 
     `labels` is whether those of classes show it, `marks` behind which operator labels that say yes or no of each number do.
@@ -48,7 +48,7 @@ class Inferred(Model):
     rows: Rows | None = None
 
 
-class Kind(Model):
+class Kind(ConfigModel):
     """One kind of output."""
 
     about: str

@@ -42,7 +42,7 @@ def mostly(data: str, suffixes: Sequence[str]) -> bool:
 
 
 @dataclass(frozen=True)
-class Samples:
+class FolderSamples:
     """A file for each sample and input, the samples' labels (None where folders are no classes), and findings.
 
     `origins` is what messages call the samples: the path of the first input's file. Other files are called by their path
@@ -56,13 +56,13 @@ class Samples:
     findings: list[dict[str, Any]]
 
 
-def samples_of(place: Path, options: Choice, names: Sequence[str], suffixes: Sequence[str], what: str) -> Samples:
+def samples_of(place: Path, options: Choice, names: Sequence[str], suffixes: Sequence[str], what: str) -> FolderSamples:
     """Return what a folder holds for the model's inputs: all of it for one of them, or a subfolder for each, paired by name.
 
     A single file is a sample without a label.
     """
     if place.is_file() and place.suffix.lower() in suffixes and options.inputs is None:
-        return Samples(place.parent, {_only_input(options.input, names, what): [place]}, [place.name], None, [])
+        return FolderSamples(place.parent, {_only_input(options.input, names, what): [place]}, [place.name], None, [])
     if options.inputs is None:
         folders = {_only_input(options.input, names, what): place}
     else:
@@ -71,7 +71,7 @@ def samples_of(place: Path, options: Choice, names: Sequence[str], suffixes: Seq
     by_input = {name: files for name, (files, _) in held.items()}
     first, folder = next(iter(folders.items()))
     _refuse_unpaired(by_input, folders)
-    return Samples(
+    return FolderSamples(
         place,
         by_input,
         [path.relative_to(folder).as_posix() for path in by_input[first]],

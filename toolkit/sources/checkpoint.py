@@ -14,7 +14,7 @@ import numpy as np
 
 from toolkit import printable
 from toolkit.errors import InvalidSource, causes
-from toolkit.originals import Original, Spec
+from toolkit.originals import LoadedOriginal, Spec
 from toolkit.originals.builder import Built, build
 from toolkit.originals.functions import object_original
 from toolkit.originals.variables.coverage import coverage, reached, unrestored, unwrapped, variables_of
@@ -78,7 +78,7 @@ def inspect(request: Any) -> Spec:
     }
 
 
-def load(request: Any) -> Original:
+def load(request: Any) -> LoadedOriginal:
     """Return the builder's model with the variables of the checkpoint; InvalidSource where one of them has no partner, shape or value there."""
     path, allowed = request.options["path"], request.options["allow_unrestored"]
     if not request.options["builder"]:
@@ -168,7 +168,7 @@ def _variables(request: Any, built: Built) -> dict[str, Any]:
     return found
 
 
-def _call_once(path: str, original: Original, model: Any, variables: Mapping[str, Any]) -> None:
+def _call_once(path: str, original: LoadedOriginal, model: Any, variables: Mapping[str, Any]) -> None:
     """Call the model on zeros: what it makes only now was never restored. Its state is put back."""
     before = {name: np.asarray(variable.numpy()) for name, variable in variables.items()}
     for signature in original.signatures:

@@ -7,7 +7,7 @@ from typing import Any
 
 from toolkit import printable
 from toolkit.errors import InvalidSource
-from toolkit.originals import DEFAULT_KEY, Original
+from toolkit.originals import DEFAULT_KEY, LoadedOriginal
 from toolkit.originals.graphs import device
 from toolkit.originals.graphs.cut import (
     VARIABLES,
@@ -70,7 +70,7 @@ def inspect(request: Any) -> dict[str, Any]:
     }
 
 
-def load(request: Any) -> Original:
+def load(request: Any) -> LoadedOriginal:
     """Return the graph in a session; InvalidSource where it is damaged or still holds variables."""
     from toolkit.originals.graphs.original import cut_original
 

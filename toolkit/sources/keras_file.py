@@ -20,7 +20,7 @@ from typing import Any
 
 from toolkit import printable
 from toolkit.errors import InvalidSource
-from toolkit.originals import DEFAULT_KEY, Original, Spec
+from toolkit.originals import DEFAULT_KEY, LoadedOriginal, Spec
 from toolkit.originals.builder import build
 from toolkit.originals.keras_models import store
 from toolkit.originals.keras_models.config import (
@@ -113,7 +113,7 @@ def _variables(file: _File) -> tuple[list[Spec], list[Spec]]:
         return store.variables(arrays), store.others(arrays)
 
 
-def load(request: Any) -> Original:
+def load(request: Any) -> LoadedOriginal:
     """Return the model; InvalidSource with what each loader said where none can read the file."""
     file = _read(request.options["path"], request.inputs["file"])
     store.require_whole(file.path, file.file)

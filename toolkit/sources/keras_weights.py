@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.errors import InvalidSource
-from toolkit.originals import Original, Spec
+from toolkit.originals import LoadedOriginal, Spec
 from toolkit.originals.builder import build
 from toolkit.originals.keras_models import store
 from toolkit.originals.keras_models.config import written_by
@@ -57,7 +57,7 @@ def inspect(request: Any) -> Spec:
     }
 
 
-def load(request: Any) -> Original:
+def load(request: Any) -> LoadedOriginal:
     """Return the builder's model with the weights of the file, all of them; InvalidSource where it is another model than was saved."""
     path = request.options["path"]
     store.require_whole(path, request.inputs["file"])

@@ -12,7 +12,7 @@ from typing import Any
 
 from toolkit import printable
 from toolkit.errors import InvalidSource
-from toolkit.originals import DEFAULT_KEY, Original, Spec, dtypes
+from toolkit.originals import DEFAULT_KEY, LoadedOriginal, Spec, dtypes
 from toolkit.originals.functions import FunctionOriginal, engine
 from toolkit.originals.graphs.calls import refuse_endless
 from toolkit.originals.graphs.endings import endings
@@ -80,7 +80,7 @@ def inspect(request: Any) -> Spec:
     }
 
 
-def load(request: Any) -> Original:
+def load(request: Any) -> LoadedOriginal:
     """Return the model: its signatures as TensorFlow loads them, or what lies between the tensors that the user named."""
     source = request.inputs["source"]
     graph = _allowed(request)
@@ -139,7 +139,7 @@ class _Frozen(FunctionOriginal):
             v1.saved_model.simple_save(session, str(folder), inputs, dict(zip(outputs, results, strict=True)))
 
 
-def _cut(request: Any, graph: Any, tags: list[str]) -> Original:
+def _cut(request: Any, graph: Any, tags: list[str]) -> LoadedOriginal:
     from toolkit.originals.graphs.flat import flatten
     from toolkit.originals.graphs.original import cut_original
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.errors import InvalidSource, UnknownName
-from toolkit.originals import DEFAULT_KEY, Original
+from toolkit.originals import DEFAULT_KEY, LoadedOriginal
 from toolkit.originals.builder import Built, build
 from toolkit.originals.graphs.calls import refuse_endless
 from toolkit.originals.graphs.cut import nodes_of, operators_in, spelled
@@ -114,7 +114,7 @@ def inspect(request: Any) -> dict[str, Any]:
     return found
 
 
-def load(request: Any) -> Original:
+def load(request: Any) -> LoadedOriginal:
     """Return the graph in a session, or the builder's model, with its variables restored from the file and proven to be."""
     path, options = request.options["path"], request.options
     held = saved(path, request.inputs)
@@ -132,7 +132,7 @@ def load(request: Any) -> Original:
     return _of_meta_graph(request, held, renamed)
 
 
-def _of_meta_graph(request: Any, held: Saved, renamed: Mapping[str, str]) -> Original:
+def _of_meta_graph(request: Any, held: Saved, renamed: Mapping[str, str]) -> LoadedOriginal:
     from toolkit.originals.graphs.original import GraphOriginal, import_graph, session_of
 
     path, options = request.options["path"], request.options
@@ -155,7 +155,7 @@ def _of_meta_graph(request: Any, held: Saved, renamed: Mapping[str, str]) -> Ori
     return original
 
 
-def _of_code(request: Any, built: Built, held: Saved, renamed: Mapping[str, str]) -> Original:
+def _of_code(request: Any, built: Built, held: Saved, renamed: Mapping[str, str]) -> LoadedOriginal:
     """Return the original for TensorFlow 1's code: tensors of a graph, which says itself where it is fed and fetched."""
     from toolkit.originals.graphs.original import GraphOriginal, session_of
 
@@ -193,7 +193,7 @@ def _said(built: Built) -> Ends:
     )
 
 
-def _of_model(request: Any, built: Built, held: Saved, renamed: Mapping[str, str]) -> Original:
+def _of_model(request: Any, built: Built, held: Saved, renamed: Mapping[str, str]) -> LoadedOriginal:
     """Return the original for a model of TensorFlow 2 whose variables have names that the file knows, or the map."""
     from toolkit.originals.functions import object_original
 

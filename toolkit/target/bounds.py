@@ -19,7 +19,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from toolkit import metrics, registry, task_metrics
-from toolkit.config import Model, plugin, unknown
+from toolkit.config import ConfigModel, plugin, unknown
 from toolkit.errors import EdgeToolkitError
 from toolkit.output_kinds import KindName
 
@@ -64,7 +64,7 @@ class Origin(NamedTuple):
         return f"{self.path.name} bounds[{self.place}]"
 
 
-class Bound(Model):
+class Bound(ConfigModel):
     """How far one stage may be off: a metric of one output ("*": of each), its limit, and why this limit is the right one.
 
     `unit` is one of the metric's and may be left out where it has only one; what is measured in the output's own unit can also be bounded in
@@ -238,7 +238,7 @@ def _units(metric: str) -> tuple[str, ...]:
     return (*own, *(("noise",) if own[0] == "real" else ()), ACHIEVABLE)
 
 
-class BoundsFile(Model):
+class BoundsFile(ConfigModel):
     """Bounds by themselves, by which runs that are over are judged again."""
 
     bounds: Annotated[tuple[Bound, ...], Field(min_length=1)]

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from toolkit import recipe, registry
-from toolkit.config import Model, plugin
+from toolkit.config import ConfigModel, plugin
 from toolkit.environments.instructions import cuts_sums_off
 from toolkit.errors import EdgeToolkitError, RequestError
 from toolkit.output_kinds import KindName
@@ -25,7 +25,7 @@ def _folder_name(text: str) -> str:
     return text
 
 
-class Runtime(Model):
+class Runtime(ConfigModel):
     """What runs the model: an engine of one version, started by a launcher, on a CPU that the launcher may have to emulate."""
 
     name: Annotated[str, plugin("runtimes")]
@@ -36,21 +36,21 @@ class Runtime(Model):
     kernels: Literal["default", "builtin", "reference"] = "default"
 
 
-class Conversion(Model):
+class Conversion(ConfigModel):
     """The dtypes that an application on the device feeds and gets."""
 
     inputs: Dtype = "float32"
     outputs: Dtype = "float32"
 
 
-class KeptFloat(Model):
+class KeptFloat(ConfigModel):
     """What is never quantized: output tensors by glob patterns of their names, operators by type, as the format calls them."""
 
     tensors: tuple[Text, ...] = ()
     operators: tuple[Text, ...] = ()
 
 
-class Quantization(Model):
+class Quantization(ConfigModel):
     """How schemes are made: the range estimators to choose from ("percentile:percentile=99.99"), and the granularity of weights."""
 
     estimators: Annotated[tuple[str, ...], Field(min_length=1)] = (
@@ -69,13 +69,13 @@ class Quantization(Model):
             raise ValueError(error.problem) from None
 
 
-class Budget(Model):
+class Budget(ConfigModel):
     """What the device has to spare; None where nothing is said."""
 
     file_bytes: int | None = Field(default=None, gt=0)
 
 
-class Target(Model):
+class Target(ConfigModel):
     """One device, as a profile and everything that it extends say.
 
     `schemes` are in order of preference; `forbids` names schemes that are never made for it, each with the reason. `output_kinds` says by name what

@@ -23,14 +23,14 @@ Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
-class Limit(config.Model):
+class Limit(config.ConfigModel):
     """A number, and why it is the right one."""
 
     limit: Amount
     because: Text
 
 
-class Limits(config.Model):
+class Limits(config.ConfigModel):
     """The file `limits.toml`: what each is of is said there."""
 
     matched: Limit
@@ -48,7 +48,7 @@ class Limits(config.Model):
     clipped_most: Limit
 
 
-class Accepted(config.Model):
+class Accepted(config.ConfigModel):
     """Constants that may be others than the original's, and why."""
 
     tensor: Text
@@ -59,7 +59,7 @@ class Accepted(config.Model):
         return any(fnmatch.fnmatchcase(name, self.tensor) for name in names)
 
 
-class Weights(config.Model):
+class Weights(config.ConfigModel):
     """The table `[weights]` of a profile: limits in place of those of `limits.toml`, and what is accepted."""
 
     matched: Limit | None = None

@@ -12,7 +12,7 @@ import numpy as np
 
 from toolkit import printable
 from toolkit.errors import EdgeToolkitError, InvalidSource, causes
-from toolkit.originals import DEFAULT_KEY, Original
+from toolkit.originals import DEFAULT_KEY, LoadedOriginal
 from toolkit.originals.builder import code_read
 from toolkit.originals.messages import message, parse, specs
 from toolkit.originals.operators import abilities, is_stateful, random_operators, refuse_reaching
@@ -29,7 +29,7 @@ Call = Callable[[Arrays], Arrays]
 
 
 def open_(request: Any) -> dict[str, Any]:
-    """Load the model and return what it is: what `Original` says of it, and the files that the builder's code consists of."""
+    """Load the model and return what it is: what `LoadedOriginal` says of it, and the files that the builder's code consists of."""
     use("cpu")
     original = _load(request)
     return {
@@ -140,7 +140,7 @@ def _run_all(
     return first, total
 
 
-def _refuse_random(path: str, original: Original, repeat: dict[str, float]) -> None:
+def _refuse_random(path: str, original: LoadedOriginal, repeat: dict[str, float]) -> None:
     wandering = [name for name, largest in repeat.items() if largest != 0.0]
     drawn = random_operators(original.operators)
     if wandering and drawn:
@@ -152,12 +152,12 @@ def _refuse_random(path: str, original: Original, repeat: dict[str, float]) -> N
         )
 
 
-def _load(request: Any) -> Original:
+def _load(request: Any) -> LoadedOriginal:
     """Return the original; say of a framework's many ways to refuse a damaged or foreign file which file it was and what it said."""
     path = request.options["path"]
     plugin = importlib.import_module(f"toolkit.sources.{request.options['kind']}")
     try:
-        original: Original = plugin.load(request)
+        original: LoadedOriginal = plugin.load(request)
     except (EdgeToolkitError, MemoryError):
         raise
     except (

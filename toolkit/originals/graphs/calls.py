@@ -21,7 +21,7 @@ _MOST_NODES = 10_000_000
 
 
 @dataclass(slots=True)
-class Run:
+class ExecutedNodes:
     """What runs: nodes of the graph itself, and whole functions."""
 
     nodes: set[str] = field(default_factory=set)
@@ -80,9 +80,9 @@ class Calls:
                     self._callers.setdefault(name, []).append((scope, node))
         return self._callers.get(function, [])
 
-    def run(self, nodes: Iterable[str], functions: Iterable[str] = ()) -> Run:
+    def run(self, nodes: Iterable[str], functions: Iterable[str] = ()) -> ExecutedNodes:
         """Return what runs for these nodes of the graph itself, and in these functions."""
-        found = Run()
+        found = ExecutedNodes()
         waiting = [node_of(name) for name in nodes]
         called = [name for name in functions if name in self.functions]
         while waiting or called:
@@ -101,7 +101,7 @@ class Calls:
                 called += [one for node in self.functions[name].node_def for one in self.called(node)]
         return found
 
-    def only(self, nodes: Iterable[str]) -> Run:
+    def only(self, nodes: Iterable[str]) -> ExecutedNodes:
         """Return these nodes of the graph itself, without what they take, and the functions that they call."""
         held = [self.nodes[name] for name in set(nodes) & self.nodes.keys()]
         found = self.run([], [one for node in held for one in self.called(node)])

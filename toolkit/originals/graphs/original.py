@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from toolkit.errors import InvalidSource, UnknownName
-from toolkit.originals import DEFAULT_KEY, Arrays, Original, Spec
+from toolkit.originals import DEFAULT_KEY, Arrays, LoadedOriginal, Spec
 from toolkit.originals.graphs import device
 from toolkit.originals.graphs.calls import refuse_endless
 from toolkit.originals.graphs.cut import (
@@ -34,7 +34,7 @@ from toolkit.originals.operators import abilities, random_operators, refuse_reac
 from toolkit.worker.device_operators import BUILT_IN
 
 
-class GraphOriginal(Original):
+class GraphOriginal(LoadedOriginal):
     """A graph in a session, fed and fetched at named tensors.
 
     `session` holds the graph as it was saved, its variables restored; `graph` is its GraphDef, with the shapes that its author

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.errors import InvalidSource, UnknownName, causes
-from toolkit.originals import DEFAULT_KEY, Arrays, Original, Spec
+from toolkit.originals import DEFAULT_KEY, Arrays, LoadedOriginal, Spec
 from toolkit.originals.functions import engine, operators_of, save_function
 from toolkit.originals.keras_models.config import NOT_SINGLE, in_float32, is_keras, keras_of, other_policy
 from toolkit.originals.keras_models.tensors import filled, leaves, named_leaves, output_names, symbolic_tensors, unique
@@ -24,7 +24,7 @@ from toolkit.originals.keras_models.tensors import filled, leaves, named_leaves,
 __all__ = ["KerasOriginal", "call_once", "is_keras", "keras_of", "require_built"]
 
 
-class KerasOriginal(Original):
+class KerasOriginal(LoadedOriginal):
     """A Keras model with one signature, `serving_default`, of named tensors.
 
     `inputs` are {name: tf.TensorSpec}, for a model that does not say what it takes; a list or a mapping of specs, where an argument is one.

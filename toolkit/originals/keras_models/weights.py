@@ -18,7 +18,7 @@ import numpy as np
 
 from toolkit import printable
 from toolkit.errors import InvalidSource
-from toolkit.originals import Original, Spec
+from toolkit.originals import LoadedOriginal, Spec
 from toolkit.originals.builder import Built
 from toolkit.originals.keras_models import store
 from toolkit.originals.keras_models.config import brief
@@ -28,7 +28,7 @@ from toolkit.originals.variables.coverage import coverage, unrestored, variables
 _SHOWN = 8
 
 
-def weights_original(request: Any, built: Built, file: Path) -> Original:
+def weights_original(request: Any, built: Built, file: Path) -> LoadedOriginal:
     """Return what a builder gave, with the weights of a file (of weights, or of a whole model) restored."""
     path, name = request.options["path"], request.options["builder"]["function"]
     if not is_keras(built.model) or not hasattr(built.model, "load_weights"):

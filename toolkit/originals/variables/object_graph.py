@@ -14,7 +14,7 @@ from typing import Any
 
 from toolkit.errors import InvalidSource
 from toolkit.originals.messages import message
-from toolkit.originals.variables.table import OBJECT_GRAPH, Bundle, Entry, read_bundle, read_scalar
+from toolkit.originals.variables.table import OBJECT_GRAPH, Bundle, TableEntry, read_bundle, read_scalar
 
 SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"  # of a variable's key in the file
 
@@ -36,7 +36,7 @@ class ObjectGraph:
 
     bundle: Bundle
     children: list[dict[str, int]]
-    variables: dict[int, tuple[str, Entry]]
+    variables: dict[int, tuple[str, TableEntry]]
     optimizers: set[int]
     slots: set[int]
     ways: dict[int, Way]

@@ -16,7 +16,7 @@ from toolkit.errors import InvalidSource
 from toolkit.originals.builder import Built
 from toolkit.originals.variables.coverage import children_of, reached, unwrapped
 from toolkit.originals.variables.object_graph import ObjectGraph
-from toolkit.originals.variables.table import Entry
+from toolkit.originals.variables.table import TableEntry
 
 SHOWN = 8  # names in a message
 
@@ -142,6 +142,6 @@ def _shape_and_dtype(variable: Any) -> tuple[Any, str]:
     return held.shape, held.dtype.base_dtype.name
 
 
-def _fits(wanted: tuple[Any, str], entry: Entry) -> bool:
+def _fits(wanted: tuple[Any, str], entry: TableEntry) -> bool:
     shape, dtype = wanted
     return dtype == entry.dtype and bool(shape.is_compatible_with(entry.shape))

@@ -38,7 +38,7 @@ _DTYPES = dict(enumerate(_NAMES.split(), start=1))
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class TableEntry:
     """One variable of a checkpoint: its type and shape, and where its value lies, in bytes of the file number `shard`."""
 
     dtype: str
@@ -55,7 +55,7 @@ class Bundle:
 
     num_shards: int
     version: int
-    entries: dict[str, Entry]
+    entries: dict[str, TableEntry]
     lengths: dict[int, int]
 
     def role(self, shard: int) -> str:
@@ -69,7 +69,7 @@ def read_bundle(index: Path) -> Bundle:
         held = dict(rows(file))
         header = fields(held.pop(b""))
         version = _version(index, fields(message(header, 3)))
-        entries: dict[str, Entry] = {}
+        entries: dict[str, TableEntry] = {}
         lengths: dict[int, int] = {}
         for key, value in held.items():
             entry = _entry(fields(value))
@@ -111,7 +111,7 @@ def holds_object_graph(index: Path) -> bool:
         return index.is_file() and OBJECT_GRAPH.encode() in index.read_bytes()
 
 
-def read_scalar(data: Path, entry: Entry) -> bytes | int:
+def read_scalar(data: Path, entry: TableEntry) -> bytes | int:
     """Return the value of a scalar, a string or an integer, from its file; InvalidSource where that is damaged."""
     with _readable(data, "the values of a checkpoint") as file:
         file.seek(entry.offset)
@@ -259,10 +259,10 @@ def _version(path: Path, of: Fields) -> int:
     return number(of, 1)
 
 
-def _entry(of: Fields) -> Entry:
+def _entry(of: Fields) -> TableEntry:
     """Return a BundleEntryProto."""
     shape = _shape(message(of, 2))
-    return Entry(_dtype(number(of, 1)), shape, *(number(of, field) for field in (3, 4, 5, 6)))
+    return TableEntry(_dtype(number(of, 1)), shape, *(number(of, field) for field in (3, 4, 5, 6)))
 
 
 def _dtype(numbered: int) -> str:
