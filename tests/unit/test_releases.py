@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from toolkit import environments
+from toolkit.cli.options import Common
 from toolkit.environments import emulation, making, releases, virtual
 from toolkit.environments.interpreters import Interpreter
 from toolkit.environments.requirements import read_requirements
@@ -247,6 +248,30 @@ def test_an_interpreter_that_holds_the_release_serves(settings, monkeypatch, tmp
 
     assert (found is not None) == taken
     assert found is None or (found.engine, found.python) == ("ai-edge-litert 2.1.0", Path(sys.executable))
+
+
+def test_the_locks_are_listed_by_release(settings, uv):
+    """For whoever looks through the cache folder, or copies a lock to another machine."""
+    uv()
+    assert environments.locks(settings) == {}
+
+    environments.resolve(NAME, settings)
+
+    assert environments.locks(settings) == {NAME: settings.home / "locks" / NAME / "requirements.txt"}
+
+
+@pytest.mark.parametrize(
+    ("text", "pythons"),
+    [
+        ("litert==2.1.0=/opt/a=b/python", {"litert==2.1.0": "/opt/a=b/python"}),
+        ("litert=/opt/a==b/python", {"litert": "/opt/a==b/python"}),
+    ],
+)
+def test_an_interpreter_is_named_for_a_release_as_for_an_engine(text, pythons):
+    """A path may hold the sign that separates it from the name."""
+    common = Common(as_json=False, offline=True, python=[text], timeout=1, memory=1)
+
+    assert common.settings.pythons == {name: Path(path) for name, path in pythons.items()}
 
 
 def test_a_folder_of_locks_that_others_may_write_to_is_not_believed(settings):

@@ -87,8 +87,8 @@ def doctor(common: Common) -> int:
 
 @verb(cache, "show")
 def cache_show(common: Common) -> int:
-    """Show where the store is, what it holds, and its limit."""
-    from toolkit import report
+    """Show where the store is, what it holds, and its limit; and the locks of other releases of engines."""
+    from toolkit import environments, report
     from toolkit.pruning import held
     from toolkit.store import open_store
 
@@ -103,12 +103,16 @@ def cache_show(common: Common) -> int:
         "failed": failed,
         "size_bytes": size,
         "limit_bytes": limit,
+        "locks": {name: str(lock) for name, lock in environments.locks(settings).items()},
     }
     most = "no limit" if limit is None else f"limit {report.size(int(limit))}"
     common.show(
         document,
-        lambda: printable.line(
-            f"{store.root}: {len(jobs) - failed} finished jobs, {failed} failed, {report.size(size)} ({most}, {CACHE_LIMIT})"
+        lambda: printable.lines(
+            [
+                f"{store.root}: {len(jobs) - failed} finished jobs, {failed} failed, {report.size(size)} ({most}, {CACHE_LIMIT})",
+                *(f"{name}: locked in {lock}" for name, lock in environments.locks(settings).items()),
+            ]
         ),
     )
     return 0

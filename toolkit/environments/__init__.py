@@ -41,6 +41,7 @@ __all__ = [
     "find",
     "is_release",
     "is_version",
+    "locks",
     "make_all",
     "names",
     "of_version",
@@ -196,6 +197,11 @@ def status(settings: Settings) -> list[Status]:
     pinned = [name for name in _known() if name in names() or name in settings.pythons]
     others = {*releases.names(settings.home), *(name for name in settings.pythons if split_name(name)[1] is not None)}
     return [status_of(name, settings) for name in (*pinned, *sorted(others))]
+
+
+def locks(settings: Settings) -> dict[str, Path]:
+    """Return the lock of each environment of another release than the pinned one, by its name."""
+    return {name: _requirements(name, settings).lock for name in releases.names(settings.home)}
 
 
 def _requirements(name: str, settings: Settings) -> Requirements:
