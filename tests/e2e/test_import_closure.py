@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
 import toolkit
-from toolkit import Original, Samples, workers
+from toolkit import Original, Samples, launchers
 from toolkit.import_closure import PACKAGE, import_closure
 from toolkit.local_executor import LocalExecutor
 from toolkit.settings import Settings
@@ -50,7 +51,8 @@ def recorded(tmp_path, monkeypatch):
     """Return workers that record, and a function that gives for each job that they finished its module, plugins, and what was recorded."""
     script = tmp_path / "recording.py"
     script.write_text(RECORDING.format(main=str(PACKAGE / "worker" / "main.py")))
-    monkeypatch.setattr(workers, "_MAIN", script)
+    prepare = launchers.prepare
+    monkeypatch.setattr(launchers, "prepare", lambda *asked: replace(prepare(*asked), script=str(script)))
     jobs = {}
 
     def watch(job, what, progress):
