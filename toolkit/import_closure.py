@@ -90,7 +90,7 @@ def source(name: str, package: Path = PACKAGE) -> ModuleSource:
     text = content.decode()
     beside = [f"{os.path.dirname(path)}/{each}".lstrip("/") for each in _data_files(text)]
     files = {path: content, **{each: _read(package, each) for each in beside}}
-    imported = {each for found in (name, *_imports(text)) if found in known for each in _with_packages(found)}
+    imported = {each for found in (name, *_imports(text, known)) if found in known for each in _with_packages(found)}
     return ModuleSource({path: hashlib.sha256(each).hexdigest() for path, each in files.items()}, frozenset(imported))
 
 
@@ -112,7 +112,7 @@ def _modules(package: Path) -> Mapping[str, str]:
     return found
 
 
-def _imports(text: str) -> Iterator[str]:
+def _imports(text: str, known: Mapping[str, str]) -> Iterator[str]:
     """Yield what may be a module among all that a source imports of the package, by its full name."""
     if _CHECKING in text:
         text = _FOR_TYPE_CHECKERS.sub("", text)
@@ -124,9 +124,10 @@ def _imports(text: str) -> Iterator[str]:
             yield from _MODULE.findall(piece.partition("\n")[0])
         elif line.startswith(_FROM):
             whole = line.split()[1]
-            names = piece.partition(")" if piece.startswith("(") else "\n")[0]
             yield whole
-            yield from (f"{whole}.{name}" for name in _WORD.findall(names))
+            if known.get(whole, "").endswith("__init__.py"):  # else what is imported are functions and classes
+                names = piece.partition(")" if piece.startswith("(") else "\n")[0]
+                yield from (f"{whole}.{name}" for name in _WORD.findall(names))
 
 
 def _data_files(text: str) -> list[str]:
@@ -134,8 +135,8 @@ def _data_files(text: str) -> list[str]:
     return re.findall(r'"([^"]+)"', text.partition(_DATA_FILES)[2].partition(")")[0])
 
 
-def _with_packages(name: str) -> Iterator[str]:
-    """Yield a module's name and those of the packages around it, which are imported before it."""
-    while name:
-        yield name
-        name = name.rpartition(".")[0]
+@functools.cache
+def _with_packages(name: str) -> tuple[str, ...]:
+    """Return a module's name and those of the packages around it, which are imported before it."""
+    around = name.rpartition(".")[0]
+    return (name, *_with_packages(around)) if around else (name,)
