@@ -206,6 +206,22 @@ def prefixed(subject: str, error: EdgeToolkitError) -> EdgeToolkitError:
     return another
 
 
+def all_at_once(errors: Iterable[EdgeToolkitError]) -> EdgeToolkitError:
+    """Return several errors as one, each text once: of their class where all have one, else a RequestError; a single one as it is.
+
+    Where there is one hint only, it is given once, after all of them.
+    """
+    different = list({error.text: error for error in errors}.values())
+    if len(different) == 1:
+        return different[0]
+    hints, kinds = {error.hint for error in different if error.hint is not None}, {type(error) for error in different}
+    hint = hints.pop() if len(hints) == 1 else None
+    told = printable.lines(error.text if hint is None else error.problem for error in different)
+    one = EdgeToolkitError.__new__(kinds.pop() if len(kinds) == 1 else RequestError)
+    EdgeToolkitError.__init__(one, told, hint)
+    return one
+
+
 def causes(exception: BaseException) -> str:
     """Return `SystemError: ... <- ImportError: ...`, the chain of causes of an exception, the first line of each.
 

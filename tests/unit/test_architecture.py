@@ -48,7 +48,7 @@ ORDER = """\
     task_metrics task_metrics/*
     target.bounds target.deciding
     originals sources sources/* worker.original source
-    readers readers/* worker.preparation worker.samples worker.subset dataset
+    readers readers/* worker.preparation worker.misfits worker.sample_set worker.samples worker.subset dataset
     worker.onnx.conversion worker.onnx.calibration
     worker.tflite.conversion worker.tflite.ranges worker.tflite.versions worker.tflite.held
     schemes schemes/* converters converters/* quantizers quantizers/* recipe calibration conversion

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from toolkit import dataset
 from toolkit.errors import InvalidConfig, InvalidSamples, RequestError
 from toolkit.jobs import Job
-from toolkit.worker import labels
+from toolkit.worker import labels, sample_set
 from toolkit.worker import samples as drawing
 from toolkit.worker.request import Request
 from toolkit.worker.shards import read_all, read_index
@@ -253,7 +253,7 @@ def test_samples_arrive_as_the_model_takes_them(tmp_path, draw):
         assert read_index(out / side)["tensors"] == {"image": {"dtype": "float32", "shape": [1, 4, 4, 1]}}
         assert np.array_equal(found[:, 0], rows[told])
         assert json.loads((out / side / "origins.json").read_text()) == [f"sample {index}" for index in told]
-        assert hashes(out, side) == [drawing._digest({"image": row}) for row in found]
+        assert hashes(out, side) == [sample_set._digest({"image": row}) for row in found]
 
 
 @settings(max_examples=25, deadline=None)
@@ -348,8 +348,10 @@ def test_a_declared_count_that_cannot_be_met_is_refused_with_the_numbers(tmp_pat
 def test_only_what_is_drawn_is_read(tmp_path, draw, monkeypatch):
     """A hundred samples out of a million must not take reading a million."""
     read = []
-    fitted = drawing._Set._checked
-    monkeypatch.setattr(drawing._Set, "_checked", lambda self, sample: read.append(sample) or fitted(self, sample))
+    fitted = sample_set.SampleSet._checked
+    monkeypatch.setattr(
+        sample_set.SampleSet, "_checked", lambda self, sample: read.append(sample) or fitted(self, sample)
+    )
 
     draw(declare(tmp_path, "[sampling]\ncalibration = 3\nverification = 4", image=images(1000)))
 
@@ -418,10 +420,10 @@ def test_a_hash_is_that_of_all_a_sample_is():
         {"x": values, "y": values},
     ]
 
-    digests = [drawing._digest(other) for other in others]
+    digests = [sample_set._digest(other) for other in others]
 
     assert len(set(digests)) == len(others)
-    assert digests[0] == drawing._digest({"x": values.astype(">i4")})
+    assert digests[0] == sample_set._digest({"x": values.astype(">i4")})
 
 
 def test_several_inputs_are_bound_by_name(tmp_path, draw):
@@ -734,3 +736,127 @@ def test_labels_are_for_all_or_for_none(tmp_path, draw, monkeypatch):
         draw("half.py:rows", None, spec)
     with pytest.raises(InvalidSamples, match=r"label 'cat'; a number"):
         draw("half.py:words", None, spec)
+
+
+# All that is wrong, at once
+
+
+def test_all_that_does_not_fit_is_told_at_once_of_both_sets_and_of_their_recipes(tmp_path, draw):
+    """Whoever mends one sample should not find the next one a build later, nor the recipe's mistakes after the samples'."""
+    spoilt = images(30)
+    spoilt[4, 0, 0, 0], spoilt[9, 0, 0, 0] = np.nan, np.inf
+    calibration = declare(tmp_path, 'constant = ["mask"]\n[preprocess.imgae]\nscale = 2.0', "cal.toml", image=spoilt)
+    evaluation = declare(tmp_path, "", "eval.toml", image=images(40, (4, 5, 1)))
+
+    with pytest.raises(InvalidSamples) as caught:
+        draw(calibration, evaluation)
+
+    lines = str(caught.value).splitlines()
+    for says in (
+        "cal.toml: preprocess: 'imgae' is no input of the model; did you mean 'image'?",
+        "cal.toml: constant: 'mask' is no input of the model",
+        "input 'image' holds 1 NaN and 0 infinite of 16 values; finite ones would be right (1 more like it: sample ",
+        "cal.toml: 2 of the 30 samples looked at do not fit",
+        "has shape (4, 5, 1), a sample of the model has (4, 4, 1) (39 more like it: sample ",
+        "eval.toml: 40 of the 40 samples looked at do not fit",
+    ):
+        assert sum(says in line for line in lines) == 1, f"{says} is not once in {lines}"
+    assert any(line.startswith("eval.toml: sample ") for line in lines)
+
+
+def test_all_problems_of_one_sample_are_told(tmp_path, draw):
+    """An input of another size hides neither that another one holds NaN, nor that a third is missing."""
+    specs = [{**IMAGE, "name": name} for name in ("a", "b", "c")]
+    bad = images(20)
+    bad[:, 0, 0, 0] = np.nan
+    recipe = declare(tmp_path, "", a=images(20, (5, 4, 1)), b=bad, c=images(20).astype("int64"))
+
+    with pytest.raises(InvalidSamples) as caught:
+        draw(recipe, None, *specs)
+
+    for says in (
+        "input 'a' has shape (5, 4, 1)",
+        "input 'b' holds 1 NaN",
+        "input 'c' is int64, the model takes float32",
+    ):
+        assert says in str(caught.value)
+    assert "20 of the 20 samples looked at do not fit" in str(caught.value)
+
+
+def test_no_more_is_read_for_the_sake_of_problems(tmp_path, draw):
+    """A set of a million samples that are all wrong is found out by as many as the draw takes, and the message says so."""
+    text = "[sampling]\ncalibration = 3\nverification = 5"
+
+    with pytest.raises(InvalidSamples, match="8 of the 8 samples looked at do not fit; 992 others were not looked at"):
+        draw(declare(tmp_path, text, image=images(1000, (4, 5, 1))))
+
+
+def test_what_fits_fits_whatever_comes_after_it(tmp_path, draw, monkeypatch):
+    """A stream that breaks off is told with what was wrong before, and not as a set that is too small."""
+    (tmp_path / "breaks_off.py").write_text(
+        """
+import numpy as np
+
+def samples():
+    for index in range(10):
+        yield np.full((4, 4, 1), index, np.float32) if index != 3 else np.zeros((2, 2, 1), np.float32)
+    raise OSError("the disk is gone")
+"""
+    )
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(InvalidSamples) as caught:
+        draw("breaks_off.py:samples")
+
+    text = str(caught.value)
+    assert "sample 3: input 'image' has shape (2, 2, 1)" in text
+    assert "failed after 10 samples" in text
+    assert "2 of the 11 samples looked at do not fit; those that come after were not looked at" in text
+    assert "too few" not in text
+
+
+def test_labels_that_do_not_go_together_are_told_with_all_else(tmp_path, draw, monkeypatch):
+    """Labels are looked at when samples are dealt: one that is of another kind ends nothing."""
+    (tmp_path / "labelled.py").write_text(
+        """
+import numpy as np
+
+def samples():
+    for index in range(12):
+        label = {7: np.zeros(3), 9: "cat"}.get(index, index)
+        yield np.full((4, 4, 1), index + 0.5, np.float32) * np.arange(16, dtype=np.float32).reshape(4, 4, 1), label
+"""
+    )
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(InvalidSamples) as caught:
+        draw(None, "labelled.py:samples")
+
+    assert "sample 7: label" in str(caught.value)
+    assert "sample 9: label 'cat'" in str(caught.value)
+
+
+def test_a_message_stays_readable_however_many_problems_there_are(tmp_path, draw, monkeypatch):
+    """A person reads a few lines; the others are counted."""
+    (tmp_path / "each_another.py").write_text(
+        "import numpy as np\n"
+        "def samples():\n"
+        "    return [{chr(97 + index) * 3: np.ones(1, np.float32)} for index in range(25)]\n"
+    )
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(InvalidSamples) as caught:
+        draw("each_another.py:samples")
+
+    lines = caught.value.problem.splitlines()
+    assert any("more kinds of problems" in line for line in lines)
+    assert "25 of the 25 samples looked at do not fit" in lines[-1]
+    assert len(lines) <= 25
+
+
+def test_a_model_that_takes_text_twice_is_refused_for_both(tmp_path, draw):
+    """Each input is named."""
+    specs = [{**IMAGE, "name": name, "dtype": "string"} for name in ("question", "answer")]
+
+    with pytest.raises(InvalidSamples, match=r"'question' takes string[\s\S]*'answer' takes string"):
+        draw(declare(tmp_path, "", image=images(4)), None, *specs)

@@ -31,7 +31,7 @@ BY_NAME = {
     "toolkit.worker.lint": "a lint, of the plugins",
     "toolkit.worker.onnx.held": "a scheme, of the plugins",
     "toolkit.worker.original": "a kind of source, of the plugins",
-    "toolkit.worker.samples": "a reader, of the plugins",
+    "toolkit.worker.sample_set": "a reader, of the plugins",
     "toolkit.worker.tflite.held": "a scheme, of the plugins; a package of the engine",
     "toolkit.worker.tflite.file": "a package of the engine",
     "toolkit.originals.keras_models.config": "Keras, as the model's class has it",

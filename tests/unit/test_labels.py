@@ -9,7 +9,7 @@ from PIL import Image
 from toolkit.errors import InvalidSamples
 from toolkit.readers import Asked, Sample, arrays, images, python
 from toolkit.worker import labels
-from toolkit.worker.samples import _label
+from toolkit.worker.sample_set import _label
 
 
 def kept(tmp_path, *each):

@@ -1,0 +1,77 @@
+"""What does not fit of a set: problems of its samples and of what its recipe says of them, gathered, so that all are told at once."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from toolkit import printable
+from toolkit.errors import InvalidSamples
+
+_KINDS = 20  # kinds of problems that one message tells; a person reads no more
+_NAMED = 3  # samples of a kind, beside the first, that are called by their names
+_NUMBERS = re.compile(r"\d+")
+
+
+@dataclass(slots=True)
+class _Kind:
+    """Problems that differ in their numbers only: the first one whole, and of the others how many there are and what the first few are called."""
+
+    first: InvalidSamples
+    others: int = 0
+    named: list[str] = field(default_factory=list)
+
+
+class Misfits:
+    """The problems of one set, each kind once, in the order in which they were met; `samples` is how many samples have one."""
+
+    def __init__(self) -> None:
+        self.samples = 0
+        self._kinds: dict[str, _Kind] = {}
+
+    def __len__(self) -> int:
+        """Return how many problems were kept."""
+        return sum(1 + kind.others for kind in self._kinds.values())
+
+    def add(self, error: InvalidSamples) -> None:
+        """Keep a problem; what stands before its first colon is what it is a problem of."""
+        place, _, rest = error.problem.partition(": ")
+        kind = self._kinds.setdefault(_NUMBERS.sub("#", f"{rest or place}\n{error.hint}"), _Kind(error))
+        if kind.first is not error:
+            kind.others += 1
+            kind.named += [place] if len(kind.named) < _NAMED else []
+
+    @contextlib.contextmanager
+    def gathering(self) -> Iterator[None]:
+        """Keep InvalidSamples that is raised inside, and go on."""
+        try:
+            yield
+        except InvalidSamples as error:
+            self.add(error)
+
+    def errors(self, looked_at: int, held: int | None) -> list[InvalidSamples]:
+        """Return an error for each kind of problem, and one that says how many samples were looked at; `held` is how many the set has, None: unknown."""
+        kinds = list(self._kinds.values())
+        found = [_told(kind) for kind in kinds[:_KINDS]]
+        if len(kinds) > _KINDS:
+            found.append(InvalidSamples(f"{len(kinds) - _KINDS} more kinds of problems"))
+        if self.samples:
+            found.append(InvalidSamples(_looked_at(self.samples, looked_at, held)))
+        return found
+
+
+def _told(kind: _Kind) -> InvalidSamples:
+    if not kind.others:
+        return kind.first
+    more = ", ..." if kind.others > len(kind.named) else ""
+    others = f" ({kind.others} more like it: {', '.join(kind.named)}{more})"
+    return InvalidSamples(printable.together(kind.first.problem, others), kind.first.hint)
+
+
+def _looked_at(misfits: int, looked_at: int, held: int | None) -> str:
+    problem = f"{misfits} of the {looked_at} samples looked at {'does' if misfits == 1 else 'do'} not fit"
+    if held is None:
+        return f"{problem}; those that come after were not looked at"
+    return f"{problem}; {held - looked_at} others were not looked at" if held > looked_at else problem
