@@ -92,6 +92,7 @@ def build(
     profiles = profiles_of(targets)  # what is wrong with them is said before anything runs
     wanted = dict(zip(dict.fromkeys(targets), profiles, strict=True))
     names = {profile.name: recipes_of(profile, asked) for profile in profiles}
+    samples.require_readable([recipe for each in names.values() for recipe in each])
     reads = (*inputs_of(original, samples), *_files_of(targets))
     if original.signature != ALL:
         bundle.require_places(_places(original.signature, names, out), reads)
@@ -199,6 +200,7 @@ def convert(
     variants = recipe.variants(artifact_format)
     kind = kind_of_artifact(artifact_format)
     outputs.require_files([outputs.Output(out, kind.refusal)], inputs_of(original, samples))
+    samples.require_readable([recipe], judges=False)
     with executing(executor, original) as running:
         opened = open_model(matrix.first_of(original), running)
         casting.refuse_arithmetic(opened, [artifact_format])
@@ -246,6 +248,7 @@ def run(
     profile = target.runnable(name)
     kind = bundle.RUN if out.suffix == saved_runs.SUFFIX else bundle.NPZ
     outputs.require_files([outputs.Output(out, kind.refusal)], (artifact, samples, *_files_of([name])))
+    dataset.require_readable(samples)
     with executing(executor, Original(artifact, trust=trust)) as running:
         held = artifact_at(artifact, running)
         drawn = dataset.whole_set_job(samples, _as_fed(held.signature))
@@ -281,6 +284,7 @@ def verify(
     only one of them has is an error among the outcomes.
     """
     names = [profile.name for profile in profiles_of(targets)]
+    samples.require_readable()
     named = artifact if isinstance(artifact, Renamed) else Renamed(artifact)
     reads = (*inputs_of(original, samples), named.path, *_files_of(targets))
     if out is not None:

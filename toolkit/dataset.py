@@ -234,6 +234,22 @@ def recipe(spec: str) -> SampleRecipe:
     )
 
 
+def require_readable(spec: str) -> None:
+    """Raise RequestError with all that is wrong with a set as far as its recipe and the names of its files show it; no sample is read."""
+    one = recipe(spec)
+    _refuse_missing({f"{one.name}: {path}": path for path in one.files().values()})
+
+
+def refuse_no_sets(*, calibration: bool, evaluation: bool, must_calibrate: bool) -> None:
+    """Raise NoSamples where there is no set at all, or none that calibrates for a scheme that must."""
+    if not (calibration or evaluation):
+        raise NoSamples("no samples: neither to calibrate with nor to judge with; --calibration or --eval names a set")
+    if must_calibrate and not calibration:
+        raise NoSamples(
+            "no calibration set: a static scheme takes the ranges of its activations from one; --calibration names it"
+        )
+
+
 def schema() -> dict[str, Any]:
     """Return the JSON Schema of a recipe file, for editors."""
     return DatasetRecipe.model_json_schema()
@@ -254,7 +270,7 @@ def samples_job(
     """
     given = {"calibration": calibration, "evaluation": evaluation}
     sets = {role: recipe(spec) if isinstance(spec, str) else spec for role, spec in given.items() if spec is not None}
-    _refuse_nothing(sets, must_calibrate=must_calibrate)
+    refuse_no_sets(calibration="calibration" in sets, evaluation="evaluation" in sets, must_calibrate=must_calibrate)
     _refuse_missing({f"{asked.name}: {path}": path for asked in sets.values() for path in asked.files().values()})
     same = {role: (one.request(), one.files()) for role, one in sets.items()}
     if same.get("calibration") == same.get("evaluation"):  # one set, said twice, is split
@@ -323,15 +339,6 @@ def _of_inputs(signature: Mapping[str, Any]) -> dict[str, Any]:
     """Return what samples depend on, so that models with equal inputs share them."""
     keys = ("name", "dtype", "shape", "integers")
     return {"inputs": [{key: spec[key] for key in keys if key in spec} for spec in signature["inputs"]]}
-
-
-def _refuse_nothing(sets: Mapping[str, SampleRecipe], *, must_calibrate: bool) -> None:
-    if not sets:
-        raise NoSamples("no samples: neither to calibrate with nor to judge with; --calibration or --eval names a set")
-    if must_calibrate and "calibration" not in sets:
-        raise NoSamples(
-            "no calibration set: a static scheme takes the ranges of its activations from one; --calibration names it"
-        )
 
 
 def _refuse_missing(paths: Mapping[str, Path]) -> None:

@@ -54,6 +54,7 @@ def lint(original: Original, samples: Samples, *, executor: Executor | None = No
 
     Where the samples are severely wrong nothing is converted.
     """
+    samples.require_readable([_LOOKED_AT])
     numbers = linting.read_limits(samples.limits)
     with executing(executor, original) as running:
         opened = open_model(original, running)
@@ -95,6 +96,7 @@ def debug(
     if looking.samples < 1:
         raise RequestError(f"--samples {looking.samples}: a number of samples, 1 or more, would be right")
     (target,) = profiles_of([looking.target])
+    samples.require_readable()
     with executing(executor, original) as running:
         opened = open_model(original, running)
         held = artifact_at(artifact, running)
@@ -131,6 +133,7 @@ def locate(
     if looking.samples < 1:
         raise RequestError(f"--samples {looking.samples}: a number of samples, 1 or more, would be right")
     (target,) = profiles_of([looking.target])
+    samples.require_readable()
     with executing(executor, original) as running:
         opened = open_model(original, running)
         held = artifact_at(artifact, running)

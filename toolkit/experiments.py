@@ -121,11 +121,12 @@ def sweep(
 
     RequestError for what cannot be had by any target; what goes wrong with one variant is its row's `problem`.
     """
+    profiles = profiles_of(targets)  # what is wrong with the request is said before anything runs
+    recipes = {profile.name: _recipes(profile, asking) for profile in profiles}
+    samples.require_readable([recipe for each in recipes.values() for recipe in each])
     with executing(executor, original) as running:
         opened = open_model(original, running)
-        profiles = profiles_of(targets)
         require_kinds(opened, samples, profiles)
-        recipes = {profile.name: _recipes(profile, asking) for profile in profiles}
         make_environments([(profile, recipes[profile.name]) for profile in profiles], running.settings)
         model = draw(opened, samples, [recipe for each in recipes.values() for recipe in each])
         sized = _sets(model, asking.sizes)

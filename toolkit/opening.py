@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolkit import environments, launchers, registry, source
 from toolkit.access import refuse_unconfined
 from toolkit.chain import engine_of
-from toolkit.errors import OutsideError, RequestError, UnknownName
+from toolkit.errors import EdgeToolkitError, OutsideError, RequestError, UnknownName, all_at_once
 from toolkit.executor import Executor
 from toolkit.jobs import Engine, Job
 from toolkit.local_executor import LocalExecutor
@@ -80,6 +81,36 @@ class Samples:
     def of_signature(self, key: str) -> Samples:
         """Return the samples of one of several signatures."""
         return replace(self.only(key), of_several=True)
+
+    def require_readable(self, recipes: Sequence[Recipe] = (), *, judges: bool = True) -> None:
+        """Raise one RequestError with all that is wrong with the sets, as far as their recipes and the names of their files show it.
+
+        It needs no model, so it comes before one is looked at. Whether there are sets at all for what these `recipes` calibrate is asked too, and
+        whether there are any where something `judges`.
+        """
+        from toolkit import dataset, linting
+
+        calibrates = any(is_calibrated(recipe.scheme) for recipe in recipes)
+        roles = {role: bool(getattr(self, role)) for role in ("calibration", "evaluation")}
+        checks: list[Callable[[], object]] = [
+            *(partial(dataset.require_readable, spec) for spec in dict.fromkeys(self._specs())),
+            *(partial(canonical, text) for text in self.task_metrics),
+            *([partial(linting.read_limits, self.limits)] if self.limits is not None else []),
+        ]
+        if judges or calibrates:
+            checks.append(partial(dataset.refuse_no_sets, **roles, must_calibrate=calibrates))
+        mistakes: list[EdgeToolkitError] = []
+        for check in checks:
+            try:
+                check()
+            except EdgeToolkitError as error:
+                mistakes.append(error)
+        if mistakes:
+            raise all_at_once(mistakes)
+
+    def _specs(self) -> Iterator[str]:
+        for sets in (self.calibration, self.evaluation):
+            yield from sets.values() if isinstance(sets, Mapping) else [sets] if sets else []
 
     def said_kinds(self, name: str) -> Declared:
         """Return what was said of kinds of outputs: here, and in the recipe of the set of that name which judges."""
