@@ -35,6 +35,7 @@ from toolkit import config, printable, registry, task_metrics
 from toolkit.errors import EdgeToolkitError, NoSamples, RequestError, suggestion
 from toolkit.files.foreign import require_reachable
 from toolkit.jobs import Engine, Job, Output
+from toolkit.normalization import FORMULA, PRESETS
 from toolkit.output_kinds import KindName
 
 _LISTED = 8
@@ -52,9 +53,10 @@ _Dtype = Literal[
 class Steps(config.ConfigModel):
     """Steps for one input, in this order: color, crop, size; dtype; (x * scale - mean) / std; layout; shape.
 
-    `size` is (height, width) in pixels, of 8-bit images; without `crop` the image is stretched to it. `mean` and `std`
-    have one number for all, or one for each place of the last axis, the channels; layout "nchw" then puts these first.
-    `shape` is that of one sample, without batch axis.
+    `preset` stands for dtype = "float32" and the scale, mean and std of a usual normalization of 8-bit images
+    (`toolkit.normalization`). `size` is (height, width) in pixels, of 8-bit images; without `crop` the image is stretched
+    to it. `mean` and `std` have one number for all, or one for each place of the last axis, the channels; layout "nchw"
+    then puts these first. `shape` is that of one sample, without batch axis.
     """
 
     size: tuple[_Count, _Count] | None = None
@@ -62,6 +64,7 @@ class Steps(config.ConfigModel):
     crop: Literal["center"] | None = None
     color: Literal["rgb", "bgr", "gray"] | None = None
     dtype: _Dtype | None = None
+    preset: Literal["0..1", "-1..1", "imagenet"] | None = None
     scale: _Number | None = None
     mean: Annotated[tuple[_Number, ...], _OneOrMore, Field(min_length=1)] | None = None
     std: Annotated[tuple[_Divisor, ...], _OneOrMore, Field(min_length=1)] | None = None
@@ -73,15 +76,27 @@ class Steps(config.ConfigModel):
         if self.size is None and (self.crop or self.resize):
             raise ValueError("crop and resize say how `size` is reached; size = [height, width] is missing")
         real = self.dtype is None or self.dtype.startswith("float")
-        if not real and any(value is not None for value in (self.scale, self.mean, self.std)):
+        if not real and (self.preset or self.has_numbers):
+            raise ValueError(f'{FORMULA} gives real numbers, {self.dtype} holds none; dtype = "float32" would be right')
+        if self.preset and self.has_numbers:
             raise ValueError(
-                f'scale, mean and std give real numbers, {self.dtype} holds none; dtype = "float32" would be right'
+                f'preset = "{self.preset}" says scale, mean and std; either the preset or these would be right'
+            )
+        if self.preset == "imagenet" and self.color == "bgr":
+            raise ValueError(
+                'preset = "imagenet" is of red, green and blue; with color = "bgr", scale, mean and std would be right'
             )
         return self
 
+    @property
+    def has_numbers(self) -> bool:
+        """Whether any number of the normalization is declared by itself."""
+        return any(value is not None for value in (self.scale, self.mean, self.std))
+
     def declared(self) -> dict[str, Any]:
-        """Return the steps that are declared, as JSON."""
-        return self.model_dump(mode="json", exclude_none=True, include=set(Steps.model_fields))
+        """Return the steps that are declared, as JSON; those that a preset stands for beside it."""
+        said = self.model_dump(mode="json", exclude_none=True, include=set(Steps.model_fields))
+        return said if self.preset is None else {"dtype": "float32", **said, **PRESETS[self.preset].steps()}
 
 
 def _steps_of_an_input(value: Any, validate: Callable[[Any], Any]) -> Any:
@@ -95,6 +110,18 @@ class Preprocess(Steps):
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, Annotated[Steps, WrapValidator(_steps_of_an_input)]]
+
+    @model_validator(mode="after")
+    def _normalizes_once(self) -> Preprocess:
+        mixed = [
+            name for name, steps in (self.__pydantic_extra__ or {}).items() if steps.has_numbers and not steps.preset
+        ]
+        if self.preset and mixed:
+            raise ValueError(
+                f'{", ".join(mixed)}: scale, mean or std beside preset = "{self.preset}" for all inputs; a preset for each input, or none, '
+                "would be right"
+            )
+        return self
 
     def by_input(self) -> dict[str, dict[str, Any]]:
         """Return the steps declared for single inputs, as JSON."""

@@ -48,6 +48,7 @@ ORDER = """\
     task_metrics task_metrics/*
     target.bounds target.deciding
     originals sources sources/* worker.original source
+    normalization
     readers readers/* worker.preparation worker.misfits worker.sample_set worker.samples worker.subset dataset
     worker.onnx.conversion worker.onnx.calibration
     worker.tflite.conversion worker.tflite.ranges worker.tflite.versions worker.tflite.held

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from toolkit import dataset
 from toolkit.errors import InvalidConfig, InvalidSamples, RequestError
 from toolkit.jobs import Job
+from toolkit.normalization import FORMULA, PRESETS
 from toolkit.worker import labels, sample_set
 from toolkit.worker import samples as drawing
 from toolkit.worker.request import Request
@@ -649,6 +651,80 @@ def test_steps_are_done_in_their_documented_order(tmp_path, draw, text, expect):
     _, out = draw(None, declare(tmp_path, f"[preprocess]\n{text}", image=row), spec)
 
     assert np.array_equal(read_all(out / "verification", "image")[0, 0], wanted)
+
+
+PIXELS = np.arange(240, dtype=np.uint8).reshape(5, 4, 4, 3)
+RGB = {"name": "image", "dtype": "float32", "shape": [1, 4, 4, 3]}
+MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
+
+
+@pytest.mark.parametrize(
+    ("preset", "expect"),
+    [("0..1", PIXELS / 255), ("-1..1", PIXELS / 127.5 - 1), ("imagenet", (PIXELS / 255 - MEAN) / STD)],
+)
+def test_a_preset_is_what_the_frameworks_make_of_an_8_bit_image(tmp_path, draw, preset, expect):
+    """Their formulas are written out here, and the formula of the steps, with the numbers that the preset stands for, gives the same."""
+    _, out = draw(None, declare(tmp_path, f'[preprocess]\npreset = "{preset}"', image=PIXELS), RGB)
+    said = PRESETS[preset]
+    text = f'[preprocess]\ndtype = "float32"\nscale = {said.scale!r}\nmean = {list(said.mean)}\nstd = {list(said.std)}'
+    _, spelt = draw(None, declare(tmp_path, text, "spelt.toml", image=PIXELS), RGB)
+
+    order = [
+        int(origin.rpartition(" ")[2]) for origin in json.loads((out / "verification" / "origins.json").read_text())
+    ]
+    found = read_all(out / "verification", "image")[:, 0]
+    assert found.dtype == np.float32
+    assert np.allclose(found, expect[order], rtol=1e-6, atol=1e-6)
+    assert np.array_equal(found, read_all(spelt / "verification", "image")[:, 0])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int64", "uint16"])
+def test_a_preset_is_of_8_bit_images_only(tmp_path, draw, dtype):
+    """Images that are normalized already would be so twice, and nothing else would notice."""
+    recipe = declare(tmp_path, '[preprocess]\npreset = "0..1"', image=PIXELS.astype(dtype))
+
+    with pytest.raises(
+        InvalidSamples, match=rf"8-bit images, 0..255 as uint8, not for {dtype}.*\(x \* scale - mean\) / std"
+    ):
+        draw(None, recipe, RGB)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('preset = "0..1"\nscale = 0.5', "either the preset or these would be right"),
+        ('preset = "0..1"\ndtype = "int8"', "int8 holds none"),
+        ('preset = "imagenet"\ncolor = "bgr"', "red, green and blue"),
+        ('preset = "imagnet"', "'imagnet'; did you mean 'imagenet'?"),
+        ('preset = "0..1"\n[preprocess.image]\nscale = 2.0', "image: scale, mean or std beside preset"),
+        ('[preprocess.image]\npreset = "0..1"\nmean = 2.0', "either the preset or these would be right"),
+    ],
+)
+def test_a_preset_goes_with_no_number_of_another_normalization(tmp_path, text, says):
+    """Half of one and half of another is neither."""
+    with pytest.raises(InvalidConfig, match=re.escape(says)):
+        dataset.recipe(declare(tmp_path, f"[preprocess]\n{text}", image=PIXELS))
+
+
+def test_a_preset_of_one_input_leaves_nothing_of_the_numbers_of_all(tmp_path, draw):
+    """Its table goes before what all inputs share, mean and deviation too."""
+    specs = [{**RGB, "name": name} for name in ("a", "b")]
+    text = '[preprocess]\ndtype = "float32"\nscale = 2.0\nmean = [1, 2, 3]\nstd = 7\n[preprocess.b]\npreset = "0..1"'
+
+    _, out = draw(None, declare(tmp_path, text, a=PIXELS, b=PIXELS), *specs)
+
+    a, b = (read_all(out / "verification", name)[:, 0] for name in ("a", "b"))
+    assert np.allclose((b * 255 * 2 - [1, 2, 3]) / 7, a, rtol=1e-5, atol=1e-5)
+    assert (b.min(), b.max()) == (0.0, np.float32(239) * np.float32(1 / 255))
+
+
+def test_bytes_for_a_float_model_are_met_with_the_presets_and_the_formula(tmp_path, draw):
+    """The one who reads it knows how the model was trained, and has the line for it; the formula is said as the code does it."""
+    with pytest.raises(InvalidSamples) as caught:
+        draw(None, declare(tmp_path, "", image=PIXELS), RGB)
+
+    for says in ('preset = "0..1" (x / 255)', '"-1..1" (x / 127.5 - 1)', '"imagenet"', 'dtype = "float32"', FORMULA):
+        assert says in caught.value.hint
 
 
 def test_scalar_samples_are_scaled_too(tmp_path, draw):

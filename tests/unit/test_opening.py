@@ -86,5 +86,5 @@ def test_a_calibration_set_that_is_missing_is_missed_before_anything_runs(here, 
 
 def test_a_run_looks_for_its_set_before_it_looks_at_the_artifact(here):
     """It has one set, by another name."""
-    with pytest.raises(RequestError, match="did you mean 'digits.npz'"):
+    with pytest.raises(RequestError, match=r"did you mean 'digits\.npz'"):
         run(Path("model.tflite"), "host", "digts.npz", Path("out.npz"), executor=Untouched())

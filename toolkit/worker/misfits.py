@@ -52,7 +52,7 @@ class Misfits:
             self.add(error)
 
     def errors(self, looked_at: int, held: int | None) -> list[InvalidSamples]:
-        """Return an error for each kind of problem, and one that says how many samples were looked at; `held` is how many the set has, None: unknown."""
+        """Return an error for each kind of problem, and one that says how many samples were looked at, of `held`; None where nobody knows these."""
         kinds = list(self._kinds.values())
         found = [_told(kind) for kind in kinds[:_KINDS]]
         if len(kinds) > _KINDS:

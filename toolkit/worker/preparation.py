@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from toolkit.errors import InvalidSamples
+from toolkit.normalization import FORMULA, PRESETS
 from toolkit.readers.images import arrange
 
 _IMAGE_AXES = 3  # height, width, channels
@@ -19,6 +20,8 @@ def prepared(values: np.ndarray, steps: Mapping[str, Any], where: str) -> np.nda
     try:
         if "size" in steps or "color" in steps:
             values = arrange(values, steps)
+        if "preset" in steps:
+            _require_8_bits(values, steps["preset"])
         if "dtype" in steps:
             values = _exactly(values, np.dtype(steps["dtype"]))
         if any(step in steps for step in ("scale", "mean", "std")):
@@ -28,6 +31,13 @@ def prepared(values: np.ndarray, steps: Mapping[str, Any], where: str) -> np.nda
         return values.reshape(steps["shape"]) if "shape" in steps else values
     except ValueError as error:  # of numpy too: an axis that is not there, a shape of another size
         raise InvalidSamples(f"{where}: [preprocess]: {error}") from error
+
+
+def _require_8_bits(values: np.ndarray, preset: str) -> None:
+    """Raise ValueError for what a preset would normalize a second time, or by another range."""
+    if values.dtype != np.uint8:
+        problem = f'preset = "{preset}" is for 8-bit images, 0..255 as uint8, not for {values.dtype}'
+        raise ValueError(f"{problem}; declare scale, mean and std: {FORMULA}")
 
 
 def _exactly(values: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
@@ -74,11 +84,7 @@ def of_dtype(values: np.ndarray, dtype: str, where: str, integers: str | None = 
             f'declare dtype = "{integers}" under [preprocess] if these are its integers, "{wanted}" (and a scale) if they are real values',
         )
     if have.kind in "iu" and wanted.kind == "f":
-        raise InvalidSamples(
-            f"{where} is {have}, the model takes {wanted}",
-            f'declare it in a recipe: [preprocess] dtype = "{wanted}", and the scale that the model was trained with '
-            "(scale = 0.00392156862745098 makes 0..255 to 0..1, scale = 1.0 leaves it)",
-        )
+        raise InvalidSamples(f"{where} is {have}, the model takes {wanted}", _real_hint(have, wanted))
     both_real = have.kind == wanted.kind == "f"
     if not both_real and not (have.kind in "iu" and (have.kind == wanted.kind or np.can_cast(have, wanted))):
         raise InvalidSamples(
@@ -88,6 +94,16 @@ def of_dtype(values: np.ndarray, dtype: str, where: str, integers: str | None = 
         return _exactly(values, wanted)
     except ValueError as error:
         raise InvalidSamples(f"{where} is {have}, the model takes {wanted}: {error}") from error
+
+
+def _real_hint(have: np.dtype[Any], wanted: np.dtype[Any]) -> str:
+    """Return how to declare what whole numbers mean: nobody but the author of the model knows how it was trained."""
+    presets = ", ".join(f'"{name}" ({preset.gives})' for name, preset in PRESETS.items())
+    of_images = f"preset = {presets}, whichever the model was trained with; or " if have == np.uint8 else ""
+    return (
+        f'declare it in a recipe: [preprocess] {of_images}dtype = "{wanted}", and the scale, mean and std that the model was trained with: '
+        f"{FORMULA} (scale = 1.0 leaves them as they are)"
+    )
 
 
 def of_shape(array: np.ndarray, wanted: list[int | None] | None, where: str) -> np.ndarray:
