@@ -13,13 +13,14 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from tests.e2e.conftest import PACKAGE
-from toolkit import registry
+from toolkit import __version__, registry
 
 pytest_plugins = ["pytester"]
 
 ROOT = PACKAGE.parent
 DOCS = (ROOT / "docs" / "ci.md").read_text()
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", DOCS, re.DOTALL | re.MULTILINE)
+RUN = ("edge-toolkit ", "cat reports/")
 OTHERS = ("pip install ", "gh pr comment ", "pytest ", "git add ")  # programs that are not ours, or not here
 
 
@@ -112,10 +113,10 @@ def place(tmp_path_factory, sample, digits):
 
 @pytest.fixture(scope="module")
 def ran(place):
-    """Return what each of our own commands of the page left, run one after another by a shell."""
+    """Return what each of our own commands of the page, and what puts their reports together, left, run one after another by a shell."""
     variables = os.environ | {"PATH": f"{place / 'bin'}:{os.environ['PATH']}"}
     ended = {}
-    for command in dict.fromkeys(each for each in commands() if each.startswith("edge-toolkit ")):
+    for command in dict.fromkeys(each for each in commands() if each.startswith(RUN)):
         asked = ["bash", "-e", "-o", "pipefail", "-c", command]
         ended[command] = subprocess.run(
             asked, cwd=place, env=variables, capture_output=True, text=True, timeout=900, check=False
@@ -125,7 +126,7 @@ def ran(place):
 
 def test_every_command_of_the_page_is_run_or_known():
     """A command of another program stands there only where it is one of those."""
-    assert [each for each in commands() if not each.startswith(("edge-toolkit ", *OTHERS))] == []
+    assert [each for each in commands() if not each.startswith((*RUN, *OTHERS))] == []
     assert sum(each.startswith("edge-toolkit ") for each in commands()) >= 5
 
 
@@ -145,6 +146,43 @@ def test_the_reports_of_the_page_are_there(ran, place):
     assert all("::notice" in each for each in annotated)
 
 
+def test_the_comment_tells_of_each_model_and_of_the_gate(ran, place):
+    """In one text that GitHub takes, the gate's result too."""
+    text = (place / "comment.md").read_text()
+    reports = sorted((place / "reports").glob("*.md"))
+
+    assert ran
+    assert [path.name for path in reports] == ["1-digits.md", "2-digits-gate.md", "3-float16.md"]
+    assert text == "".join(path.read_text() for path in reports)
+    assert text.startswith("<!-- edge-toolkit -->")
+    assert len(text) <= 65_536
+    assert "static_wi8_ai8" in text
+    assert "float16" in text
+    assert "| gate **" in text
+
+
+def test_the_comment_has_its_token_its_number_and_everything_before_it():
+    """`gh` asks for a token in its environment, and finds no pull request by itself where the merged commit is checked out."""
+    (job,) = jobs(blocks("yaml")[0]).values()
+    (place,) = (number for number, step in enumerate(job["steps"]) if step.get("name") == "comment")
+    ours = [number for number, step in enumerate(job["steps"]) if "edge-toolkit " in step.get("run", "")]
+
+    assert job["permissions"]["pull-requests"] == "write"
+    assert job["steps"][place]["env"] == {"GH_TOKEN": "${{ github.token }}"}
+    assert "gh pr comment ${{ github.event.pull_request.number }} " in job["steps"][place]["run"]
+    assert max(ours) < place
+    assert all(job["steps"][number]["if"].startswith("always()") for number in (*ours[1:], place))
+
+
+def test_what_is_installed_is_this_distribution_at_this_version():
+    """And not the other one that has the command's name."""
+    (line,) = (text for text in blocks("text"))
+
+    assert line.strip() == f"./wheels/edge_deployment_toolkit-{__version__}-py3-none-any.whl"
+    assert f"`edge-deployment-toolkit=={__version__}`" in DOCS
+    assert (ROOT / "pyproject.toml").read_text().count('\nname = "edge-deployment-toolkit"') == 1
+
+
 def test_every_format_has_a_line_on_the_page():
     """And every line is of one."""
     assert re.findall(r"^\| `(\w+)` \|", DOCS, re.MULTILINE)[: len(registry.names("report_formats"))] == sorted(
@@ -160,6 +198,7 @@ def test_a_workflow_uses_only_files_that_it_makes(text):
         for step in job.get("steps", [{"run": line} for line in job.get("script", ())]):
             assert ("run" in step) is not ("uses" in step)
             written |= set(re.findall(r"--report \w+=(\S+)", step.get("run", ""))) - {"-"}
+            written |= set(re.findall(r"^cat .* > (\S+)$", step.get("run", ""), re.MULTILINE))
             read |= set(re.findall(r"--body-file (\S+)", step.get("run", "")))
             read |= {value for key, value in step.get("with", {}).items() if key == "sarif_file"}
         read |= set(job.get("artifacts", {}).get("reports", {}).values())
