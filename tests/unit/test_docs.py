@@ -1,18 +1,30 @@
-"""What the documentation claims has a test of that name."""
+"""What the documentation claims: tests of that name, pages that links lead to, commands with their options, terms, output that was printed."""
 
 from __future__ import annotations
 
 import ast
 import re
+import shlex
 from pathlib import Path
+from typing import get_args
 
 import pytest
+import typer.main
 
-from toolkit import output_kinds, registry
+from toolkit import __version__, output_kinds, registry, saved_report
+from toolkit.cli.verbs import app
+from toolkit.compare.noise_limits import KERNELS, NUDGED
+from toolkit.target.bounds import Stage
+from toolkit.verdict import Outcome
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = (ROOT / "docs" / "sources.md").read_text()
 ROWS = [line for line in SOURCES.splitlines() if line.startswith("| ") and not line.startswith("| what it is")]
+README = (ROOT / "README.md").read_text()
+PAGES = {
+    path.relative_to(ROOT).as_posix(): path.read_text() for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md"))
+}
+VERBS = typer.main.get_command(app)
 NAMED = re.compile(r"`(test_\w+\.py)::(test_\w+)`")
 
 
@@ -65,3 +77,124 @@ def test_every_kind_of_output_is_documented():
     }
 
     assert listed == set(output_kinds.names())
+
+
+def blocks(text: str) -> list[str]:
+    """Return what stands in blocks of code without a language."""
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    return [block for language, block in found if not language]
+
+
+def commands(text: str) -> list[list[str]]:
+    """Return the commands of ours that a page shows, in words: in blocks of code, and inside a line."""
+    joined = text.replace("\\\n", " ")
+    said = re.findall(r"^ *(edge-toolkit [a-z].*)$|`(edge-toolkit [a-z][^`]*)`", joined, re.MULTILINE)
+    return [shlex.split(one or other, comments=True) for one, other in said]
+
+
+def anchors(text: str) -> set[str]:
+    """Return what a link to a heading of a page may name."""
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_the_readme_is_read_in_one_go():
+    """A page of 200 lines, which a terminal of 120 columns shows."""
+    assert len(README.splitlines()) < 200
+    assert [line for line in README.splitlines() if len(line) > 120] == []
+
+
+def test_the_readme_installs_this_version():
+    assert re.findall(r"edge_deployment_toolkit-([\d.]+)-py3", README) == [__version__]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_leads_to_a_page_and_a_heading_that_are_there(page):
+    """Of those inside the project."""
+    for link in re.findall(r"\]\((?!https?:)([^)]+)\)", PAGES[page]):
+        name, _, part = link.partition("#")
+        target = ((ROOT / page).parent / name).resolve() if name else ROOT / page
+        assert target.is_file(), link
+        assert not part or part in anchors(target.read_text()), link
+
+
+def test_the_readme_leads_to_every_page():
+    assert {f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")} <= set(
+        re.findall(r"\((docs/[^)#]+)\)", README)
+    )
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_command_is_one_of_ours_with_options_that_it_has(page):
+    """A user pastes them."""
+    for _, *words in commands(PAGES[page]):
+        command, rest = VERBS, list(words)
+        while rest and hasattr(command, "commands"):
+            name = rest.pop(0).strip(",")
+            if name.isupper() or name.startswith("-"):
+                break
+            assert name in command.commands, words
+            command = command.commands[name]
+        known = {option for parameter in command.params for option in parameter.opts} | {"--help"}
+        assert {word.strip("[],").partition("=")[0] for word in rest if re.match(r"\[?-{1,2}[a-z]", word)} <= known, (
+            words
+        )
+
+
+def test_the_readme_shows_output_that_was_printed():
+    """Its lines are those of the whole output in docs/reports.md, in their order; what was left out is marked."""
+    (shown,) = (text.splitlines() for text in blocks(README) if "PASSED" in text)
+    (whole,) = (text.splitlines() for text in blocks(PAGES["docs/reports.md"]) if "PASSED" in text)
+    start = whole.index(shown[0])
+    report = whole[start : whole.index("", start)]
+
+    places = [report.index(line) for line in shown if line != "  ..."]
+    assert places == sorted(set(places))
+    assert shown.count("  ...") >= 1
+
+
+def test_every_target_is_in_the_readme():
+    """And on its page, without the bases that others extend."""
+    names = {path.stem for path in (ROOT / "targets").glob("*.toml") if not path.stem.startswith("base")}
+
+    for page in ("README.md", "docs/targets.md"):
+        text = PAGES[page].replace(
+            "`raspberry-pi-3`, `-4`, `-5`", "`raspberry-pi-3`, `raspberry-pi-4`, `raspberry-pi-5`"
+        )
+        listed = {
+            name
+            for line in text.splitlines()
+            if line.startswith("| `")
+            for name in re.findall(r"`([\w-]+)`", line.split("|")[1])
+        }
+        assert names <= listed
+
+
+def test_every_word_of_a_report_is_in_the_glossary():
+    """Stages, outcomes, metrics, units, kinds, schemes, estimators, quantizers, severities, kinds of noise."""
+    units = {unit for name in registry.names("metrics") for unit in registry.load("metrics", name).UNITS}
+    words = {
+        *get_args(Stage),
+        "original",
+        *get_args(Outcome),
+        *saved_report.SEVERITIES,
+        *registry.names("metrics"),
+        *registry.names("task_metrics"),
+        *(units | {"noise", "drop", "relative_drop", "achievable"}),
+        *output_kinds.names(),
+        *registry.names("schemes"),
+        *registry.names("estimators"),
+        *registry.names("quantizers"),
+        *("repeat", "batch", NUDGED, KERNELS),
+    }
+
+    assert words - set(re.findall(r"`([^`]+)`", PAGES["docs/glossary.md"])) == set()
+
+
+def test_the_glossary_says_of_each_metric_what_is_better():
+    rows = [line.strip("|").split("|") for line in PAGES["docs/glossary.md"].splitlines() if line.startswith("| `")]
+    said = {name: row[-1].strip() for row in rows if len(row) == 3 for name in re.findall(r"`(\w+)`", row[0])}
+
+    for folder in ("metrics", "task_metrics"):
+        for name in registry.names(folder):
+            assert said[name] == registry.load(folder, name).BETTER, name

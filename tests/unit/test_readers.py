@@ -997,9 +997,11 @@ def test_data_is_recognized_by_its_name_and_a_folder_by_most_of_its_files(tmp_pa
     }  # fmt: skip
 
 
-DOCUMENTED = re.findall(
-    r"```toml\n(.*?)```", (Path(__file__).parents[2] / "docs" / "samples.md").read_text(), re.DOTALL
-)
+DOCUMENTED = [
+    text
+    for page in ("README.md", "docs/samples.md")
+    for text in re.findall(r"```toml\n(.*?)```", (Path(__file__).parents[2] / page).read_text(), re.DOTALL)
+]
 
 
 @pytest.mark.parametrize("text", DOCUMENTED, ids=[re.search(r'kind\s*= "(\w+)"', text)[1] for text in DOCUMENTED])

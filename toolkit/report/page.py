@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from toolkit.weights import Account
 
 _ROWS = 5  # of constants
+_TERMS = "What the terms mean: `docs/glossary.md`, which comes with edge-toolkit."
 _SHOWN = ("max_abs", "sqnr_db", "top1_agreement")
 
 
@@ -74,6 +75,7 @@ def markdown(verdict: Verdict, artifact: str) -> str:
             f"{_item(finding['severity'] + ': ' + finding['message'])} ({printable.code(finding['code'])})"
             for finding in verdict.findings
         ]
+    lines += ["", _TERMS]
     return "\n".join(lines) + "\n"
 
 
