@@ -594,6 +594,7 @@ def test_the_reports_say_the_same(judged):
     assert "<- guilty" in text
     assert "NOT PASSED" in markdown
     assert "(guilty)" in markdown
+    assert "`docs/glossary.md`" in markdown
     assert document["source"]["coverage"] == COVERAGE
     assert r"left as they began (allowed by off\*): offset" in markdown
     assert "not used of the file, optimizer: Adam/m/kernel" in markdown
