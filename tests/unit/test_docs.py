@@ -19,7 +19,8 @@ from toolkit.verdict import Outcome
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = (ROOT / "docs" / "sources.md").read_text()
-ROWS = [line for line in SOURCES.splitlines() if line.startswith("| ") and not line.startswith("| what it is")]
+TABLE = SOURCES.partition("\n| what it is |")[2].splitlines()[2:]
+ROWS = TABLE[: TABLE.index("")]
 README = (ROOT / "README.md").read_text()
 PAGES = {
     path.relative_to(ROOT).as_posix(): path.read_text() for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md"))
