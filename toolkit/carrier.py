@@ -212,9 +212,8 @@ def pack(folder: Path, stream: IO[bytes]) -> None:
     A link inside of an input stays one, to what it leads to, which is brought along: who does not follow links there does not here.
     """
     with tarfile.open(fileobj=stream, mode="w|", format=tarfile.GNU_FORMAT) as archive:
-        archive.add(folder / "request", "request")
         places: dict[str, str] = {}  # where things really are: what they are called in the archive
-        waiting: list[tuple[str, str]] = []
+        waiting = [(str(folder / "request"), "request")]
         for link in sorted((folder / _INPUTS).glob("*/*")):
             place, name = os.path.realpath(link), link.relative_to(folder).as_posix()
             places.setdefault(place, name)

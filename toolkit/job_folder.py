@@ -10,6 +10,7 @@ relative, so that a store that was moved, or is seen at another place, still has
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from toolkit import printable
 from toolkit.errors import EdgeToolkitError
 from toolkit.printable import Text
 from toolkit.worker.request import INPUTS, write_request
+
+_TO_STORE = "../../../../"  # from inputs/0 of a job in work/, and of one in failed/
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,25 +50,27 @@ class JobFolder:
 def make(folder: Path, store: Path, asked: Mapping[str, Any], inputs: Mapping[str, Path]) -> JobFolder:
     """Write the request for what is `asked` (JSON) and link its inputs, absolute paths, into `folder`, which is empty; OSError where that fails.
 
-    What lies in `store` is linked by the way from one to the other.
+    The folder is one of those in `work/` of the `store`.
     """
-    links: dict[Path, str] = {}
-    names = {name: _link(folder, store, path, links) for name, path in inputs.items()}
+    links: dict[str, str] = {}
+    if inputs:
+        os.mkdir(f"{folder}/{INPUTS}", 0o700)
+    names = {name: _link(str(folder), f"{store}/", str(path), links) for name, path in inputs.items()}
     write_request(folder, {**asked, "inputs": names})
-    return JobFolder(folder, {name: origin for origin, name in links.items()})
+    return JobFolder(folder, {name: Path(origin) for origin, name in links.items()})
 
 
-def _link(folder: Path, store: Path, path: Path, links: dict[Path, str]) -> str:
+def _link(folder: str, store: str, path: str, links: dict[str, str]) -> str:
     """Link one input, and return its link relative to the folder; `links` are the folders that there are, by where their files come from.
 
     A path that ends in `..`, which is no name for a link, is linked by its folder's own; the root of all has none.
     """
-    path = Path(os.path.realpath(path)) if path.name == ".." else path
-    if path.parent not in links:
-        links[path.parent] = f"{INPUTS}/{len(links)}"
-        os.makedirs(folder / links[path.parent], 0o700)
-    name = f"{links[path.parent]}/{path.name or 'root'}"
-    target = os.path.relpath(path, (folder / name).parent) if path.is_relative_to(store) else path
-    if not os.path.lexists(folder / name):
-        os.symlink(target, folder / name)
+    origin, last = os.path.split(os.path.realpath(path) if path.endswith("/..") else path)
+    if origin not in links:
+        links[origin] = f"{INPUTS}/{len(links)}"
+        os.mkdir(f"{folder}/{links[origin]}", 0o700)
+    name = f"{links[origin]}/{last or 'root'}"
+    target = _TO_STORE + path[len(store) :] if path.startswith(store) else os.path.join(origin, last)
+    with contextlib.suppress(FileExistsError):  # the same file twice
+        os.symlink(target, f"{folder}/{name}")
     return name

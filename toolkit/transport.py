@@ -55,7 +55,7 @@ def by_shell(shell: tuple[str, ...], folder: str, timeout_s: float = _TIMEOUT_S)
     written = "$(for name in log response out; do test -e $name && echo $name; done)"
     return Transport(
         folder=f"{folder}/{{job}}",
-        send=(*shell, f"umask 077 && mkdir -p {there} && mkdir {job} && tar -xf - -C {job}"),
+        send=(*shell, f"umask 077 && mkdir -p {there} && mkdir {job} && tar -xof - -C {job}"),
         fetch=(*shell, f"cd {job} && tar -cf - {written}"),
         remove=(*shell, f"rm -rf {job}"),
         timeout_s=timeout_s,

@@ -240,6 +240,25 @@ def test_whatever_a_file_is_called_it_gets_there(sent, tmp_path, name):
     assert (place / "inputs/0/set" / ("d" * 120) / name).read_text() == "content"
 
 
+def test_nobody_of_this_machine_owns_what_is_sent(tmp_path):
+    """Who unpacks it as root there, in a namespace of its own say, has no user of that number."""
+    (tmp_path / "job").mkdir()
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set/one").write_text("1")
+    job_folder.make(tmp_path / "job", tmp_path / "store", {"options": {}}, {"set": tmp_path / "set"})
+    for path in (tmp_path / "job/request", tmp_path / "set", tmp_path / "set/one"):
+        os.chown(path, 12345, 12345) if os.geteuid() == 0 else None
+    packed = io.BytesIO()
+
+    pack(tmp_path / "job", packed)
+    packed.seek(0)
+
+    with tarfile.open(fileobj=packed) as archive:
+        members = archive.getmembers()
+    assert {member.name for member in members} == {"request", "inputs/0/set", "inputs/0/set/one"}
+    assert {(member.uid, member.gid, member.uname, member.gname) for member in members} == {(0, 0, "", "")}
+
+
 def archive(**members: tarfile.TarInfo | bytes) -> io.BytesIO:
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as made:
