@@ -22,6 +22,7 @@ from toolkit.errors import EnvironmentUnavailable, RequestError, TargetUnavailab
 from toolkit.launchers import Launch, local, qemu
 from toolkit.launchers.known_answer import FOLDER, known_answer
 from toolkit.settings import Settings
+from toolkit.transport import by_shell
 
 CPUS = sorted(PROCESSORS)
 
@@ -63,6 +64,16 @@ def test_a_launch_that_is_not_told_as_what_it_is_is_refused(settings, monkeypatc
     monkeypatch.setitem(sys.modules, "toolkit.launchers.odd", odd)
 
     with pytest.raises(TypeError, match="launcher odd: EMULATED is"):
+        launchers.prepare("odd", "dataset", {}, settings)
+
+
+def test_jobs_that_are_confined_from_outside_are_not_taken_elsewhere(settings, monkeypatch):
+    """What would be confined is the process that carries them."""
+    launch = Launch(("x",), {}, "x", {}, needs=(), transport=by_shell(("sh", "-c"), "/jobs"))
+    odd = SimpleNamespace(EMULATED=False, prepare=lambda *asked: launch)
+    monkeypatch.setitem(sys.modules, "toolkit.launchers.odd", odd)
+
+    with pytest.raises(TypeError, match="launcher odd: has `needs`, and a transport"):
         launchers.prepare("odd", "dataset", {}, settings)
 
 

@@ -74,15 +74,20 @@ def is_timed(name: str) -> bool:
 
 
 def prepare(name: str, environment: str, options: Mapping[str, object], settings: Settings) -> Launch:
-    """Return how the launcher `name` starts a script in an environment; raises as its `prepare` does.
+    """Return how the launcher `name` starts a worker in an environment; raises as its `prepare` does.
 
-    TypeError for a launcher whose launch does not say what emulates it, or says so of what is not emulated: no report would tell the difference.
+    TypeError for a launcher whose launch does not say what emulates it, or says so of what is not emulated: no report would tell the difference. And
+    for one whose jobs are to be confined from outside, which is done on this machine, and are taken elsewhere.
     """
     launcher = registry.load("launchers", name)
     launch: Launch = launcher.prepare(environment, options, settings)
     if ("emulator" in launch.about) != launcher.EMULATED:
         raise TypeError(
             f"launcher {name}: EMULATED is {launcher.EMULATED}, and its launch is about {dict(launch.about)}"
+        )
+    if launch.needs is not None and launch.transport is not None:
+        raise TypeError(
+            f"launcher {name}: has `needs`, and a transport; what confines its jobs has to be where they run"
         )
     return launch
 
