@@ -5,8 +5,6 @@
 ASKED is JSON: `transport` (see `toolkit.transport`) and `worker`, the command that starts a worker there. Both ends speak the protocol of
 `toolkit.worker.main`: what the host says of a job is passed on with the folder's name there, and without the places of this machine.
 It runs in the interpreter of the host, and needs the standard library only.
-
-What comes back is another machine's: no link and no name that leads out of the folder is taken, nor more than the job may write.
 """
 
 from __future__ import annotations
@@ -22,18 +20,16 @@ import tarfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from pathlib import Path
+from typing import Any
 
-_INPUTS = "inputs"
-_LINKED = f"{_INPUTS}/linked"  # what links inside of inputs lead to
-_WRITTEN = ("log", "response", "out")
+if not __package__:  # a script finds the toolkit where it lies itself
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from toolkit.parcel import CarryingFailed, pack, unpack
+
 _LOG_BYTES = 64_000_000  # what comes back beside the job's own files
 _END_S = 5.0
-
-
-class CarryingFailed(Exception):
-    """A job's folder did not get there, or not back; says why."""
 
 
 class _Job:
@@ -58,6 +54,7 @@ class Carrier:
         self._worker = subprocess.Popen(worker, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self._jobs: dict[int, _Job] = {}
         self._saying, self._asking = threading.Lock(), threading.Lock()
+        self._carrying: list[threading.Thread] = []
         self._fetching: list[threading.Thread] = []
         self._ending = threading.Event()
 
@@ -87,6 +84,7 @@ class Carrier:
                     self._say({"event": "failed", "problem": str(error)})
 
         thread = threading.Thread(target=do, daemon=True)
+        self._carrying.append(thread)
         thread.start()
         return thread
 
@@ -167,10 +165,10 @@ class Carrier:
             return
         for thread in list(self._fetching):  # what it had finished is not lost with it
             thread.join()
-        for job in list(self._jobs.values()):
-            self._forget(job)
+        self._stop_sending()
+        self._remove_all()
         if status < 0:  # by the same signal; those that Python itself handles end in a status
-            os.kill(os.getpid(), -status)
+            signal.raise_signal(-status)
         os._exit(status if status >= 0 else 128 - status)
 
     def _ask(self, command: dict[str, Any]) -> None:
@@ -189,11 +187,7 @@ class Carrier:
     def _end(self) -> None:
         """End the worker there, and remove what is left of its jobs."""
         self._ending.set()
-        jobs = list(self._jobs.values())
-        for job in jobs:
-            job.cancelled = True
-            if job.carrying is not None:
-                job.carrying.kill()
+        self._stop_sending()
         with contextlib.suppress(BrokenPipeError, OSError):
             if self._worker.stdin is not None:
                 self._worker.stdin.close()
@@ -201,87 +195,22 @@ class Carrier:
             self._worker.wait(_END_S)
         except subprocess.TimeoutExpired:
             self._worker.kill()
-        for job in jobs:
-            self._forget(job)
+        self._remove_all()
         os._exit(0)
 
+    def _stop_sending(self) -> None:
+        for job in list(self._jobs.values()):
+            with job.lock:
+                job.cancelled = True
+                if job.carrying is not None:
+                    job.carrying.kill()
 
-def pack(folder: Path, stream: IO[bytes]) -> None:
-    """Write an archive of a job's request and inputs; the links to these become what they lead to.
-
-    A link inside of an input stays one, to what it leads to, which is brought along: who does not follow links there does not here.
-    """
-    with tarfile.open(fileobj=stream, mode="w|", format=tarfile.GNU_FORMAT) as archive:
-        places: dict[str, str] = {}  # where things really are: what they are called in the archive
-        waiting = [(str(folder / "request"), "request")]
-        for link in sorted((folder / _INPUTS).glob("*/*")):
-            place, name = os.path.realpath(link), link.relative_to(folder).as_posix()
-            places.setdefault(place, name)
-            waiting.append((place, name))
-        for place, name in waiting:
-            _add(archive, place, name, places, waiting)
-
-
-def _add(
-    archive: tarfile.TarFile, place: str, name: str, places: dict[str, str], waiting: list[tuple[str, str]]
-) -> None:
-    """Add a file, or a folder with all that is in it; what links lead to comes to `places` and `waiting`."""
-    told = archive.gettarinfo(place, name)
-    told.uid, told.gid, told.uname, told.gname, told.mode = 0, 0, "", "", 0o700 if told.isdir() else 0o600
-    if told.isfile() or told.islnk():
-        told.type = tarfile.REGTYPE  # a file of several names is one of each name there
-        told.size = os.stat(place).st_size
-        with open(place, "rb") as file:
-            archive.addfile(told, file)
-    elif told.isdir():
-        archive.addfile(told)
-        for entry in sorted(os.listdir(place)):
-            inside, called = os.path.join(place, entry), f"{name}/{entry}"
-            if not os.path.islink(inside):
-                _add(archive, inside, called, places, waiting)
-            elif os.path.exists(inside):
-                link = tarfile.TarInfo(called)
-                link.type = tarfile.SYMTYPE
-                target = _called(os.path.realpath(inside), places, waiting)
-                link.linkname = os.path.relpath(target, os.path.dirname(called))
-                archive.addfile(link)
-
-
-def _called(place: str, places: dict[str, str], waiting: list[tuple[str, str]]) -> str:
-    """Return what a file or folder is called in the archive; what is not in it by itself will be."""
-    for known, name in places.items():
-        if place == known or place.startswith(f"{known}{os.sep}"):
-            return os.path.normpath(f"{name}/{os.path.relpath(place, known)}")
-    name = places[place] = f"{_LINKED}/{len(places)}/{os.path.basename(place) or 'root'}"
-    waiting.append((place, name))
-    return name
-
-
-def unpack(stream: IO[bytes], folder: Path, most_bytes: int) -> None:
-    """Write what a job gave into its folder: its log, its response and `out`; CarryingFailed for what is neither a file nor a folder, or too much."""
-    total = 0
-    with tarfile.open(fileobj=stream, mode="r|") as archive:
-        for member in archive:
-            parts = PurePosixPath(member.name).parts
-            if not parts or parts[0] not in _WRITTEN:
-                continue
-            if ".." in parts or not (member.isfile() or member.isdir()):
-                raise CarryingFailed(f"{member.name!r} came back, which is neither a file nor a folder")
-            total += member.size
-            if total > most_bytes:
-                raise CarryingFailed(f"more came back than the {most_bytes} bytes that the job may write")
-            _write_member(archive, member, folder.joinpath(*parts))
-
-
-def _write_member(archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:
-    if member.isdir():
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    content = archive.extractfile(member)
-    with open(path, "xb") as file:
-        while content is not None and (block := content.read(1 << 20)):
-            file.write(block)
+    def _remove_all(self) -> None:
+        """Remove what is left of all jobs, when nothing is on its way any more: else it could come after that."""
+        for thread in list(self._carrying):
+            thread.join(_END_S)
+        for job in list(self._jobs.values()):
+            self._forget(job)
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ ORDER = """\
     worker.labels worker.denied worker.user_code worker.devices
     config signature sizes npz
     environments
-    transport launchers launchers/*
+    parcel transport launchers launchers/*
     jobs presence store pruning
     job_graph access job_folder
     workers

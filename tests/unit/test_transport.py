@@ -16,11 +16,11 @@ from types import SimpleNamespace
 import pytest
 
 from toolkit import job_folder, transport
-from toolkit.carrier import CarryingFailed, pack, unpack
 from toolkit.errors import EnvironmentUnavailable, WorkerCrashed, WorkerLied, WorkerTimeout
 from toolkit.jobs import Engine, Job
 from toolkit.launchers import Launch, local
 from toolkit.local_executor import LocalExecutor
+from toolkit.parcel import CarryingFailed, pack, unpack
 from toolkit.settings import Limits, Settings
 from toolkit.transport import by_shell
 
