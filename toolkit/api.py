@@ -41,7 +41,7 @@ from toolkit.executor import Executor
 from toolkit.files.foreign import open_plain, require_reachable
 from toolkit.jobs import Engine, Job, path_digest
 from toolkit.meaning import with_kinds
-from toolkit.next_steps import Request
+from toolkit.next_steps import VerbRequest
 from toolkit.opening import (
     Samples,
     draw,
@@ -177,7 +177,9 @@ def _build(
             shown = outcome
             if not others:  # with several sizes, the numbers may be of another one than this model's
                 shown = attributed(model, tried[profile.name, str(outcome.artifact.asked)], outcome, executor)
-            shown = Request(original, samples, given, permissions=executor.settings.permissions).after_build(shown, out)
+            shown = VerbRequest(original, samples, given, permissions=executor.settings.permissions).after_build(
+                shown, out
+            )
             outcomes[profile.name] = shown
             bundle.write(shown, out, sizes.of(outcome))
     return {profile.name: outcomes[profile.name] for profile in profiles}
@@ -199,7 +201,7 @@ def convert(
     recipe = Recipe(scheme) if isinstance(scheme, str) else scheme
     variants = recipe.variants(artifact_format)
     kind = kind_of_artifact(artifact_format)
-    outputs.require_files([outputs.Output(out, kind.refusal)], inputs_of(original, samples))
+    outputs.require_files([outputs.OutputPath(out, kind.refusal)], inputs_of(original, samples))
     samples.require_readable([recipe], judges=False)
     with executing(executor, original) as running:
         opened = open_model(matrix.first_of(original), running)
@@ -247,7 +249,7 @@ def run(
 
     profile = target.runnable(name)
     kind = bundle.RUN if out.suffix == saved_runs.SUFFIX else bundle.NPZ
-    outputs.require_files([outputs.Output(out, kind.refusal)], (artifact, samples, *_files_of([name])))
+    outputs.require_files([outputs.OutputPath(out, kind.refusal)], (artifact, samples, *_files_of([name])))
     dataset.require_readable(samples)
     with executing(executor, Original(artifact, trust=trust)) as running:
         held = artifact_at(artifact, running)
@@ -348,7 +350,7 @@ def _verify(
             outcome = attributed(model, trial, outcome, executor)
         if isinstance(outcome, Verdict):
             renamed, permissions = bool(called.inputs or called.outputs), executor.settings.permissions
-            asked = Request(original, samples, given, tuple(renames), renamed, permissions)
+            asked = VerbRequest(original, samples, given, tuple(renames), renamed, permissions)
             outcome = asked.after_verify(outcome)
         outcomes[trial.target.name] = outcome
         if isinstance(outcome, Verdict) and out is not None:

@@ -30,7 +30,7 @@ from toolkit.files.foreign import read_json
 from toolkit.files.places import make_folders
 from toolkit.files.shapes import SHA256
 from toolkit.files.whole import Refusal, alone_in, storage_failed, whole_file, whole_folder
-from toolkit.outputs import Kind, Output, require
+from toolkit.outputs import FileKind, OutputPath, require
 from toolkit.runtime import Run
 from toolkit.verdict import Attempted, StageRun, Verdict
 from toolkit.worker import labels
@@ -42,8 +42,8 @@ LABELS = f"labels{saved_runs.SUFFIX}"
 _REJECTED, _PREVIOUS = "rejected", "previous"
 _NPZ_MARK = b"outputs of a run, edge-toolkit"
 _RUN_BEGINS = b'{"__metadata__": {"run": "'
-NPZ = Kind("outputs that `run` wrote (.npz)", lambda seen: seen.startswith(b"PK") and seen.endswith(_NPZ_MARK))
-RUN = Kind("a run that was saved (.safetensors)", lambda seen: seen[8:].startswith(_RUN_BEGINS))
+NPZ = FileKind("outputs that `run` wrote (.npz)", lambda seen: seen.startswith(b"PK") and seen.endswith(_NPZ_MARK))
+RUN = FileKind("a run that was saved (.safetensors)", lambda seen: seen[8:].startswith(_RUN_BEGINS))
 
 
 def write(verdict: Verdict, out: Path, sizes: Mapping[str, Verdict] | None = None) -> Path:
@@ -99,7 +99,7 @@ def write_reports(verdict: Verdict, out: Path, sizes: Mapping[str, Verdict] | No
 
 def require_places(places: Iterable[Path], inputs: Sequence[Path | str | None] = (), *, reports: bool = False) -> None:
     """Raise RequestError with everything that keeps bundles, or reports alone, from being written to their places, before anything is done."""
-    require([Output(place, _refusal(place.name, reports=reports)) for place in places], inputs)
+    require([OutputPath(place, _refusal(place.name, reports=reports)) for place in places], inputs)
 
 
 def _refusal(target: str, *, reports: bool = False) -> Refusal:

@@ -11,7 +11,7 @@ from toolkit import registry
 from toolkit.calibration import ranges_job, statistics_job
 from toolkit.errors import NoSamples, RequestError
 from toolkit.jobs import Engine, Job, Output
-from toolkit.outputs import Kind
+from toolkit.outputs import FileKind
 from toolkit.recipe import FLOAT, Estimator, Variant, is_calibrated
 from toolkit.sizes import Shape
 from toolkit.store import Entry
@@ -159,10 +159,10 @@ class Conversions:
         return self._jobs[name]
 
 
-def kind_of_artifact(name: str) -> Kind:
+def kind_of_artifact(name: str) -> FileKind:
     """Return the kind of files that artifacts of a format are; any of that format is replaced, as compilers do with what they are told to write."""
     converter = registry.load("converters", name)
-    return Kind(f"a model in that format ({converter.SUFFIX})", converter.is_one)
+    return FileKind(f"a model in that format ({converter.SUFFIX})", converter.is_one)
 
 
 def format_of(path: Path) -> str:

@@ -128,14 +128,14 @@ class Preprocess(Steps):
         return {name: steps.declared() for name, steps in (self.__pydantic_extra__ or {}).items()}
 
 
-class Reader(config.ConfigModel):
+class ReaderChoice(config.ConfigModel):
     """Which file of toolkit/readers reads, and what it is told; that depends on it."""
 
     model_config = ConfigDict(extra="allow")
     kind: Annotated[str, config.plugin("readers")]
 
     @model_validator(mode="after")
-    def _fits_the_kind(self) -> Reader:
+    def _fits_the_kind(self) -> ReaderChoice:
         self.options()
         return self
 
@@ -184,7 +184,7 @@ class DatasetRecipe(config.ConfigModel):
     """
 
     about: str = ""
-    reader: Reader
+    reader: ReaderChoice
     preprocess: Preprocess = Preprocess.model_validate({})
     sampling: Sampling = Sampling()
     constant: tuple[str, ...] = ()
@@ -252,7 +252,7 @@ def recipe(spec: str) -> SampleRecipe:
         recognized = registry.load("readers", kind).recognize(data)
         if recognized is not None:
             folder, options = recognized
-            reader = Reader(kind=kind, **dataclasses.asdict(options))
+            reader = ReaderChoice(kind=kind, **dataclasses.asdict(options))
             return SampleRecipe(Path(spec).name or Path(data).name, folder, DatasetRecipe(reader=reader))
     _refuse_missing({spec: Path(spec)})
     raise RequestError(

@@ -213,13 +213,13 @@ def write(drift: Drift, out: Path, title: str, executor: Executor) -> None:
         outputs.copy_whole(drawn.out / f"plot.{suffix}", out / f"layers.{suffix}", outputs.PLOTS[suffix])
 
 
-def outputs_in(out: Path) -> list[outputs.Output]:
+def outputs_in(out: Path) -> list[outputs.OutputPath]:
     """Return what `write` writes to a folder."""
     kinds = {"layers.json": _DOCUMENT} | {
         f"model_explorer_{name}.json": NODE_DATA for name in ("isolated", "cumulative")
     }
     kinds |= {f"layers.{suffix}": kind for suffix, kind in outputs.PLOTS.items()}
-    return [outputs.Output(out / name, kind.refusal) for name, kind in kinds.items()]
+    return [outputs.OutputPath(out / name, kind.refusal) for name, kind in kinds.items()]
 
 
 def _share(layer: Layer) -> float:

@@ -63,7 +63,7 @@ class Asking:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class SweepRow:
     """One variant on one target. What was not measured is None, and `problem` says why there is no verdict.
 
     `drift_db` holds the SQNR of the worst output for each stage against the one before it, `total_db` that of the last against the original (None:
@@ -116,7 +116,7 @@ def sweep(
     asking: Asking = Asking(),
     *,
     executor: Executor | None = None,
-) -> list[Row]:
+) -> list[SweepRow]:
     """Make, run and judge every variant, and return a row for each; nothing is written.
 
     RequestError for what cannot be had by any target; what goes wrong with one variant is its row's `problem`.
@@ -147,7 +147,7 @@ def sweep(
     return marked(timed)
 
 
-def exit_status(rows: Sequence[Row]) -> int:
+def exit_status(rows: Sequence[SweepRow]) -> int:
     """Return the status that a sweep with these rows ends with: 0 where one passed, else 1 where all have a verdict, else what kept one has.
 
     A verdict that is missing may be the one that would have passed.
@@ -157,12 +157,12 @@ def exit_status(rows: Sequence[Row]) -> int:
     return max((1 if row.problem_status is None else row.problem_status for row in rows), default=1)
 
 
-def marked(rows: Sequence[Row]) -> list[Row]:
+def marked(rows: Sequence[SweepRow]) -> list[SweepRow]:
     """Return the rows with the Pareto front of each target marked: of those with a verdict, none other is both smaller and nearer to the original."""
     return [dataclasses.replace(row, pareto=_is_best(row, rows)) for row in rows]
 
 
-def _is_best(row: Row, rows: Sequence[Row]) -> bool:
+def _is_best(row: SweepRow, rows: Sequence[SweepRow]) -> bool:
     if row.verdict is None or row.size_bytes is None:
         return False
     mine = (row.size_bytes, -_fidelity(row))
@@ -174,7 +174,7 @@ def _is_best(row: Row, rows: Sequence[Row]) -> bool:
     return True
 
 
-def _fidelity(row: Row) -> float:
+def _fidelity(row: SweepRow) -> float:
     """Return the total SQNR, by which rows are ordered; where there is no noise at all it is infinite."""
     return math.inf if row.total_db is None else row.total_db
 
@@ -276,10 +276,10 @@ def _calibration_count(model: Model, executor: Executor) -> int | None:
     return calibration["count"] if calibration else None
 
 
-def _row(cell: _Cell, chain: Chain | EdgeToolkitError, executor: Executor, counted: int | None) -> Row:
+def _row(cell: _Cell, chain: Chain | EdgeToolkitError, executor: Executor, counted: int | None) -> SweepRow:
     recipe = cell.variant.recipe
     calibrated = registry.load("schemes", recipe.scheme).CALIBRATED
-    row = Row(
+    row = SweepRow(
         target=cell.target.name,
         scheme=recipe.scheme,
         quantizer=", ".join(filter(None, (cell.variant.quantizer, cell.variant.telling))) or None,
@@ -295,7 +295,7 @@ def _row(cell: _Cell, chain: Chain | EdgeToolkitError, executor: Executor, count
         return dataclasses.replace(row, size_bytes=size, problem=error.problem, problem_status=error.exit_status)
 
 
-def _judged(row: Row, verdict: Verdict) -> Row:
+def _judged(row: SweepRow, verdict: Verdict) -> SweepRow:
     if verdict.tasks:
         task, stage = verdict.tasks[0], verdict.steps[-1].stage
         interval = task.interval(stage, CONFIDENCE)
@@ -315,7 +315,7 @@ def _judged(row: Row, verdict: Verdict) -> Row:
     )
 
 
-def _timed(model: Model, cell: _Cell, row: Row, executor: Executor) -> Row:
+def _timed(model: Model, cell: _Cell, row: SweepRow, executor: Executor) -> SweepRow:
     """Measure one call where its duration is the device's, with nothing else of ours at work."""
     if row.verdict is None or not launchers.is_timed(cell.target.runtime.launcher):
         return row

@@ -81,7 +81,7 @@ class LimitsFile(config.ConfigModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class LintLimits:
     """What all checks compare with: {check: {limit: value}}, and findings that are accepted, {code: because}."""
 
     values: Mapping[str, Mapping[str, float]]
@@ -100,7 +100,7 @@ def codes() -> tuple[str, ...]:
     return tuple(sorted(code for name in registry.names("lints") for code in registry.load("lints", name).CODES))
 
 
-def read_limits(own: Path | None = None) -> Limits:
+def read_limits(own: Path | None = None) -> LintLimits:
     """Return the limits that come with the package, with those of a file of one's own in place of them; InvalidConfig with all mistakes of a file."""
     packed = _PACKAGE / "calibration" / "lint.toml"  # in a wheel; in a checkout the folder lies beside the package
     given = packed if packed.is_file() else _PACKAGE.parent / "calibration" / "lint.toml"
@@ -111,7 +111,7 @@ def read_limits(own: Path | None = None) -> Limits:
     missing = [f"{check}.{name}" for check, held in values.items() for name in _names(check) if name not in held]
     if missing:
         raise InvalidConfig(given, [f"limits: {name} is missing" for name in missing])
-    return Limits(values, {one.code: one.because for file in files for one in file.accepted})
+    return LintLimits(values, {one.code: one.because for file in files for one in file.accepted})
 
 
 def schema() -> dict[str, Any]:
@@ -119,7 +119,7 @@ def schema() -> dict[str, Any]:
     return LimitsFile.model_json_schema()
 
 
-def lint_job(samples: Job, limits: Limits) -> Job:
+def lint_job(samples: Job, limits: LintLimits) -> Job:
     """Return the job that looks at drawn samples before anything is converted; its result: see `toolkit.worker.lint`.
 
     `samples` is a `toolkit.dataset.samples_job` with a calibration set; InvalidSamples for one without.
@@ -145,7 +145,7 @@ def lint_job(samples: Job, limits: Limits) -> Job:
     )
 
 
-def lint_ranges_job(statistics: Output, samples: Job, limits: Limits) -> Job:
+def lint_ranges_job(statistics: Output, samples: Job, limits: LintLimits) -> Job:
     """Return the job that looks at the statistics of activations over the calibration set of `samples`: a result as that of `lint_job`."""
     name = samples.options["calibration"]["name"]
     return Job(
@@ -160,7 +160,11 @@ def lint_ranges_job(statistics: Output, samples: Job, limits: Limits) -> Job:
 
 
 def answers_job(
-    outputs: Output, signature: Mapping[str, Any], samples: Job, limits: Limits, kinds: Mapping[str, str] | None = None
+    outputs: Output,
+    signature: Mapping[str, Any],
+    samples: Job,
+    limits: LintLimits,
+    kinds: Mapping[str, str] | None = None,
 ) -> Job:
     """Return the job that looks at what the original answers for the samples that judge, and at these: whether agreeing with it shows anything.
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from toolkit.output_kinds.declaring import Declared, require_fitting
-from toolkit.output_kinds.inferring import OutputKind, Seen, infer
+from toolkit.output_kinds.inferring import OriginalOutputs, OutputKind, infer
 from toolkit.signature import Signature
 from toolkit.worker import labels
 from toolkit.worker.endings import Ending
@@ -38,7 +38,7 @@ def kinds_of(original: OriginalRun, endings: Mapping[str, Any], drawn: Path, sai
         for block in original.read().blocks:
             yield {name: specs[name].dequantize(array) for name, array in block.items()}
 
-    seen = Seen.of(real(), labels.read(drawn))
+    seen = OriginalOutputs.of(real(), labels.read(drawn))
     outputs = [spec.to_json() | {"shape": seen.shape(name)} for name, spec in specs.items()]
     require_fitting([said], outputs)
     return said.applied(infer(outputs, {name: Ending.from_json(one) for name, one in endings.items()}, seen))

@@ -17,7 +17,7 @@ from toolkit.source import TENSORFLOW, Source
 from toolkit.weights import ACCOUNTED, account_job, clipping_job
 
 if TYPE_CHECKING:
-    from toolkit.linting import Limits
+    from toolkit.linting import LintLimits
 
 # The canonical form is the same graph in the same framework: what is wrong with it shows in each sample.
 _RECHECKED_SAMPLES = 64
@@ -38,7 +38,7 @@ class Model:
     samples: Job
     calibrates: bool
     histograms: bool = False
-    limits: Limits | None = None
+    limits: LintLimits | None = None
     stops_early: bool = False
     held: Called = field(default_factory=Called)
     task_metrics: tuple[str, ...] = ()

@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from toolkit.outputs import Kind
+from toolkit.outputs import FileKind
 
 # Red to green as one reads a table of decibels: 10 dB is a third of the signal wrong, 40 dB a hundredth, which is what 8 bits can do.
 _THRESHOLDS = ((10, "#d73027"), (20, "#fc8d59"), (30, "#fee08b"), (40, "#d9ef8b"), (200, "#91cf60"))
@@ -19,7 +19,7 @@ _MOST_DB = float(_THRESHOLDS[-1][0])
 
 
 _ENDS = json.dumps([{"value": value, "bgColor": colour} for value, colour in _THRESHOLDS]).replace(" ", "").encode()
-NODE_DATA = Kind(
+NODE_DATA = FileKind(
     "node data of this program (JSON)", lambda seen: b"".join(seen.split()).endswith(b'"thresholds":' + _ENDS + b"}")
 )
 

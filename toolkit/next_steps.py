@@ -18,7 +18,7 @@ from toolkit.verdict import NextStep, Verdict
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class VerbRequest:
     """What a verb was asked: for which model, with which samples, for which target as it was named.
 
     `renames` are texts "THEIRS=OURS", as `verify` takes them; `renamed` is whether tensors of the artifact are called otherwise, said or not.

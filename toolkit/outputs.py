@@ -28,7 +28,7 @@ _SAVED_MODEL = ("saved_model.pb", "saved_model.pbtxt")
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class FileKind:
     """A kind of file that is written: what it is called, and whether a file is one by its first 64 KiB and, of a longer one, its last one."""
 
     what: str
@@ -53,17 +53,17 @@ class Kind:
 
 
 @dataclass(frozen=True, slots=True)
-class Output:
+class OutputPath:
     """A file or folder that is to be written, and what says whether what lies there may be replaced."""
 
     path: Path
     refusal: Refusal
 
 
-def kind_of_json(name: str) -> Kind:
+def kind_of_json(name: str) -> FileKind:
     """Return the kind of JSON files of ours that begin with their format, `"format": "edge-toolkit NAME"`."""
     begins = re.compile(rb'\s*\{\s*"format"\s*:\s*"edge-toolkit ' + re.escape(name.encode()) + b'"')
-    return Kind(f"the {name} of this program (JSON)", lambda seen: begins.match(seen) is not None)
+    return FileKind(f"the {name} of this program (JSON)", lambda seen: begins.match(seen) is not None)
 
 
 def _is_png(seen: bytes) -> bool:
@@ -75,12 +75,12 @@ def _is_svg(seen: bytes) -> bool:
 
 
 PLOTS = {
-    "png": Kind("a plot of this program (PNG)", _is_png),
-    "svg": Kind("a plot of this program (SVG)", _is_svg),
+    "png": FileKind("a plot of this program (PNG)", _is_png),
+    "svg": FileKind("a plot of this program (SVG)", _is_svg),
 }
 
 
-def require(outputs: Sequence[Output], inputs: Iterable[Path | str | None] = ()) -> None:
+def require(outputs: Sequence[OutputPath], inputs: Iterable[Path | str | None] = ()) -> None:
     """Raise RequestError with everything that keeps a verb from writing what it is to write; nothing is made or opened for writing.
 
     `inputs` are what the verb reads: files, and folders, into which nothing is written where they are a model or hold samples.
@@ -92,7 +92,7 @@ def require(outputs: Sequence[Output], inputs: Iterable[Path | str | None] = ())
         raise RequestError(printable.lines(dict.fromkeys(problems)), "nothing was written or changed")
 
 
-def _problems(output: Output, inputs: Iterable[Path]) -> Iterator[str]:
+def _problems(output: OutputPath, inputs: Iterable[Path]) -> Iterator[str]:
     problem = output.refusal(output.path)
     if problem is not None:
         yield problem
@@ -152,20 +152,20 @@ def _not_writable(out: Path, error: OSError) -> EdgeToolkitError:
     )
 
 
-def require_files(outputs: Sequence[Output], inputs: Iterable[Path | str | None] = ()) -> None:
+def require_files(outputs: Sequence[OutputPath], inputs: Iterable[Path | str | None] = ()) -> None:
     """Do what `require` does, and raise RequestError where nothing can be written to the folder of one, or to where that will be made."""
     require(outputs, inputs)
     for folder in dict.fromkeys(each.path.parent for each in outputs):
         _require_writable(next(each for each in (folder, *folder.absolute().parents) if os.path.lexists(each)))
 
 
-def copy_whole(source: Path, place: Path, kind: Kind) -> None:
+def copy_whole(source: Path, place: Path, kind: FileKind) -> None:
     """Copy a file, whole or not at all; RequestError where what lies there is of another kind."""
     with whole_file(place, kind.refusal) as aside:
         shutil.copyfile(source, aside)
 
 
-def write_text(text: str, place: Path, kind: Kind) -> None:
+def write_text(text: str, place: Path, kind: FileKind) -> None:
     """Write a text file, UTF-8, whole or not at all; RequestError where what lies there is of another kind."""
     with whole_file(place, kind.refusal) as aside:
         aside.write_bytes(text.encode())

@@ -19,33 +19,33 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class OwnRecipe:
     """How own is made for a target: the recipe, or why there is none."""
 
     recipe: Recipe | None
     why: str = ""
 
 
-def asked(target: Target, artifact: Artifact, *, has_calibration: bool) -> Asked:
+def asked(target: Target, artifact: Artifact, *, has_calibration: bool) -> OwnRecipe:
     """Return how the artifact's scheme is made for a target."""
     scheme = artifact.scheme
     if is_calibrated(scheme) and not has_calibration:
-        return Asked(None, f"{scheme} needs a calibration set, and none was given (--calibration)")
+        return OwnRecipe(None, f"{scheme} needs a calibration set, and none was given (--calibration)")
     try:
         recipe = Recipe(scheme) if scheme in target.forbids else target.recipe(scheme)
         plain = replace(recipe, inputs="float32", outputs="float32")  # what is compared are real numbers
         plain.variants(target.format)
     except EdgeToolkitError as error:
-        return Asked(None, error.problem)
-    return Asked(plain)
+        return OwnRecipe(None, error.problem)
+    return OwnRecipe(plain)
 
 
-def recipes_of(wanted: Iterable[Asked]) -> list[Recipe]:
+def recipes_of(wanted: Iterable[OwnRecipe]) -> list[Recipe]:
     """Return the recipes that there are."""
     return [each.recipe for each in wanted if each.recipe is not None]
 
 
-def own_candidates(model: Model, target: Target, wanted: Asked) -> tuple[Candidate, ...]:
+def own_candidates(model: Model, target: Target, wanted: OwnRecipe) -> tuple[Candidate, ...]:
     """Return the variants among which own is chosen: none where there is no recipe."""
     if wanted.recipe is None:
         return ()

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class RunComparison:
     """Two saved runs, all that was measured of them, and what bounds say of it; None where none were given.
 
     `lacking` is how many of the reference's samples the candidate has not, at a stage that runs all of them.
@@ -152,7 +152,7 @@ def compare_runs(
     stage: str = "total",
     context: Context | None = None,
     also: Iterable[str] = (),
-) -> Compared:
+) -> RunComparison:
     """Return what was measured of two saved runs of the same samples, and what the bounds of one stage say of it, where bounds are given.
 
     `context` has the scheme of the artifact and the kinds of outputs, where bounds depend on them. `also` names metrics, as "topk_agreement:k=5",
@@ -169,7 +169,9 @@ def compare_runs(
     asked = {*map(metrics.canonical, also), *compare.asked_by(bounds)}
     measured = compare.measure(ours.read(count), theirs.read(count), asked, only=compare.asked_of_kinds(mine, by.kinds))
     judgement = compare.judge(measured, bounds, stage=stage, context=by) if bounds else None
-    return Compared(ours, theirs, measured, judgement, 0 if stage in PARTIAL else max(0, ours.count - theirs.count))
+    return RunComparison(
+        ours, theirs, measured, judgement, 0 if stage in PARTIAL else max(0, ours.count - theirs.count)
+    )
 
 
 def _require_told(bounds: Sequence[Bound], run: SavedRun, context: Context) -> None:

@@ -66,7 +66,7 @@ _RELATIVE, _ABSOLUTE = 1e-6, 1e-9
 
 
 @dataclass(frozen=True, slots=True)
-class Saved:
+class SavedBundle:
     """A bundle that is as it was written, and its report."""
 
     folder: Path
@@ -74,7 +74,7 @@ class Saved:
     report: Mapping[str, Any]
 
 
-def read(bundle: Path) -> Saved:
+def read(bundle: Path) -> SavedBundle:
     """Return a bundle's report; RequestError for a folder that is no bundle, is not as it was written, or whose report contradicts itself."""
     held = manifest.verified(bundle)
     require_one_size(bundle)
@@ -92,7 +92,7 @@ def read(bundle: Path) -> Saved:
         raise DamagedFile(
             path, [f"says that it passed, and by its own numbers it is {outcome(report)}; build it again"]
         )
-    return Saved(bundle, held, report)
+    return SavedBundle(bundle, held, report)
 
 
 def outcome(report: Mapping[str, Any]) -> Outcome:
@@ -121,7 +121,7 @@ def is_open(report: Mapping[str, Any]) -> bool:
     return any(finding["severity"] == "inconclusive" for finding in report["findings"])
 
 
-def require_its_runs(saved: Saved, judged: Judged) -> None:
+def require_its_runs(saved: SavedBundle, judged: Judged) -> None:
     """Raise RequestError where what was measured again of the runs is not what the report has: then it is a report on other runs."""
     said, found = saved.report["stages"], judged.stages
     problems = []
@@ -134,14 +134,14 @@ def require_its_runs(saved: Saved, judged: Judged) -> None:
     _refuse(saved, problems)
 
 
-def require_its_total(saved: Saved, measured: Measured) -> None:
+def require_its_total(saved: SavedBundle, measured: Measured) -> None:
     """Do the same for the last stage against the original alone."""
     said = saved.report["stages"]
     last = said[-1]["cumulative"] if said else []
     _refuse(saved, _differences("total", last, measured))
 
 
-def require_its_scores(saved: Saved, scored: Sequence[tasks.Task]) -> None:
+def require_its_scores(saved: SavedBundle, scored: Sequence[tasks.Task]) -> None:
     """Raise RequestError where a task metric of the report is not among those that were scored again, or has another score."""
     now = {task.metric: task for task in scored}
     problems = []
@@ -157,7 +157,7 @@ def require_its_scores(saved: Saved, scored: Sequence[tasks.Task]) -> None:
     _refuse(saved, problems)
 
 
-def _refuse(saved: Saved, problems: Sequence[str]) -> None:
+def _refuse(saved: SavedBundle, problems: Sequence[str]) -> None:
     if problems:
         last = "the report is not on the runs that lie beside it; build it again"
         raise DamagedFile(saved.folder / REPORT, [*problems[:3], last])

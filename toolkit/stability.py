@@ -14,7 +14,7 @@ from toolkit import compare
 from toolkit.errors import InvalidSamples
 from toolkit.executor import Executor
 from toolkit.jobs import Engine, Job
-from toolkit.linting import Limits
+from toolkit.linting import LintLimits
 from toolkit.lints import finding
 from toolkit.model import Model
 from toolkit.recipe import Variant
@@ -65,7 +65,7 @@ def halves_of(model: Model, variant: Variant, artifact_format: str) -> Halves:
     return Halves(name, (made[0], made[1], made[2]), (runs[0], runs[1], runs[2], runs[3]))
 
 
-def unstable_outputs(halves: Halves, executor: Executor, limits: Limits) -> list[dict[str, Any]]:
+def unstable_outputs(halves: Halves, executor: Executor, limits: LintLimits) -> list[dict[str, Any]]:
     """Run the jobs and return a finding where the halves differ by more than quantization explains; the first failure of a job is raised."""
     entries = executor.run(*halves.made, *halves.runs)
     made, ran = entries[:3], entries[3:]

@@ -15,25 +15,25 @@ from typing import Any
 from toolkit import environments, outputs, printable
 from toolkit.errors import RequestError, UnknownName
 from toolkit.executor import Executor
-from toolkit.experiments import Row
+from toolkit.experiments import SweepRow
 from toolkit.jobs import Engine, Job
 from toolkit.printable import Text
 from toolkit.report import size
 
 _FIRST_COLUMNS = ("target", "scheme", "quantizer", "estimator", "calibration_samples", "size_bytes")
 _DOCUMENT = outputs.kind_of_json("sweep")
-_CSV = outputs.Kind(
+_CSV = outputs.FileKind(
     "a sweep's rows of this program (CSV)", lambda seen: seen.startswith(",".join(_FIRST_COLUMNS).encode())
 )
 
 
-def _total(row: Row) -> float | None:
+def _total(row: SweepRow) -> float | None:
     if row.verdict is None:
         return None
     return math.inf if row.total_db is None else row.total_db
 
 
-_COLUMNS: dict[str, Callable[[Row], Any]] = {
+_COLUMNS: dict[str, Callable[[SweepRow], Any]] = {
     "target": lambda row: row.target,
     "scheme": lambda row: row.scheme,
     "quantizer": lambda row: row.quantizer,
@@ -52,7 +52,7 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 }  # fmt: skip
 
 
-def filtered(rows: Sequence[Row], conditions: Sequence[str]) -> list[Row]:
+def filtered(rows: Sequence[SweepRow], conditions: Sequence[str]) -> list[SweepRow]:
     """Return the rows that meet all conditions, as "verdict=passed" or "size<100000"; a row without a value meets none but `!=`.
 
     RequestError for a condition that cannot be read, UnknownName for a column that is not there.
@@ -61,7 +61,7 @@ def filtered(rows: Sequence[Row], conditions: Sequence[str]) -> list[Row]:
     return [row for row in rows if all(test(row) for test in tests)]
 
 
-def sorted_by(rows: Sequence[Row], column: str) -> list[Row]:
+def sorted_by(rows: Sequence[SweepRow], column: str) -> list[SweepRow]:
     """Return the rows with the best first: most drift in dB (least noise), the best score, least of all else; rows without a value last."""
     value = _column(column)
     known = [row for row in rows if value(row) is not None]
@@ -70,7 +70,7 @@ def sorted_by(rows: Sequence[Row], column: str) -> list[Row]:
     return [*sorted(known, key=value, reverse=more_is_better), *unknown]
 
 
-def text(rows: Sequence[Row], hidden: int = 0) -> Text:
+def text(rows: Sequence[SweepRow], hidden: int = 0) -> Text:
     """Return the rows as a table; `*` marks the Pareto front of size and drift, `hidden` is how many rows a filter left out."""
     stages = list(
         dict.fromkeys(stage for row in rows for stage in row.drift_db if stage not in ("source", "conversion"))
@@ -102,7 +102,7 @@ def text(rows: Sequence[Row], hidden: int = 0) -> Text:
     return printable.lines([*shown, *notes])
 
 
-def as_csv(rows: Sequence[Row]) -> str:
+def as_csv(rows: Sequence[SweepRow]) -> str:
     """Return the rows as CSV (RFC 4180), a column for each field; what was not measured is empty."""
     stages = list(dict.fromkeys(stage for row in rows for stage in row.drift_db))
     out = io.StringIO(newline="")
@@ -119,7 +119,7 @@ def as_csv(rows: Sequence[Row]) -> str:
     return out.getvalue()
 
 
-def write(rows: Sequence[Row], out: Path, title: str, executor: Executor) -> None:
+def write(rows: Sequence[SweepRow], out: Path, title: str, executor: Executor) -> None:
     """Write `out/sweep.json`, `.csv`, `.png` and `.svg`, each whole or not at all; raise the error of a plot that could not be drawn."""
     document = {"format": "edge-toolkit sweep", "rows": [row.to_json() for row in rows]}
     outputs.write_text(json.dumps(document, indent=2, allow_nan=False), out / "sweep.json", _DOCUMENT)
@@ -131,13 +131,13 @@ def write(rows: Sequence[Row], out: Path, title: str, executor: Executor) -> Non
         outputs.copy_whole(drawn.out / f"plot.{suffix}", out / f"sweep.{suffix}", outputs.PLOTS[suffix])
 
 
-def outputs_in(out: Path) -> list[outputs.Output]:
+def outputs_in(out: Path) -> list[outputs.OutputPath]:
     """Return what `write` writes to a folder."""
     kinds = {"json": _DOCUMENT, "csv": _CSV, **outputs.PLOTS}
-    return [outputs.Output(out / f"sweep.{suffix}", kind.refusal) for suffix, kind in kinds.items()]
+    return [outputs.OutputPath(out / f"sweep.{suffix}", kind.refusal) for suffix, kind in kinds.items()]
 
 
-def plot_job(rows: Sequence[Row], title: str) -> Job:
+def plot_job(rows: Sequence[SweepRow], title: str) -> Job:
     """Return the job that draws size against drift: plot.png and plot.svg; a row without drift has no place in it."""
     points = [
         {
@@ -164,13 +164,13 @@ def plot_job(rows: Sequence[Row], title: str) -> Job:
     )
 
 
-def _column(name: str) -> Callable[[Row], Any]:
+def _column(name: str) -> Callable[[SweepRow], Any]:
     if name not in _COLUMNS:
         raise UnknownName("column", name, _COLUMNS)
     return _COLUMNS[name]
 
 
-def _condition(text: str) -> Callable[[Row], bool]:
+def _condition(text: str) -> Callable[[SweepRow], bool]:
     match = _CONDITION.fullmatch(text)
     if match is None:
         raise RequestError(
@@ -179,7 +179,7 @@ def _condition(text: str) -> Callable[[Row], bool]:
     name, sign, wanted = match.groups()
     value, compare = _column(name), _COMPARE[sign]
 
-    def test(row: Row) -> bool:
+    def test(row: SweepRow) -> bool:
         have = value(row)
         if have is None:
             return sign == "!="
@@ -196,7 +196,7 @@ def _condition(text: str) -> Callable[[Row], bool]:
     return test
 
 
-def _cells(row: Row, stages: Sequence[str]) -> list[str]:
+def _cells(row: SweepRow, stages: Sequence[str]) -> list[str]:
     score = "" if row.score is None else f"{row.score:.4f}"
     if row.score_interval is not None:
         score += f" [{row.score_interval[0]:.3f}, {row.score_interval[1]:.3f}]"

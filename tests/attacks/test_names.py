@@ -28,9 +28,9 @@ from toolkit.cli.options import Common, say
 from toolkit.config import tomllib
 from toolkit.environments import resolve
 from toolkit.errors import EdgeToolkitError, InvalidConfig, RequestError, Unconvertible, revive
-from toolkit.experiments import Row
+from toolkit.experiments import SweepRow
 from toolkit.local_executor import LocalExecutor
-from toolkit.next_steps import Request
+from toolkit.next_steps import VerbRequest
 from toolkit.opening import Samples
 from toolkit.settings import Settings
 from toolkit.source import Original
@@ -245,7 +245,7 @@ def test_what_is_said_of_a_model_is_safe(name, capsys):
 @hostile
 def test_a_sweep_is_safe_in_its_table_and_in_its_csv(name):
     """A spreadsheet takes no name for a formula."""
-    row = Row("host", "float32", name, name, 5, verdict=None, problem=name)
+    row = SweepRow("host", "float32", name, name, 5, verdict=None, problem=name)
     row = dataclasses.replace(row, task=name, guilty_stage=name)
 
     forges_nothing(sweep_table.text([row]).split("\n", 1)[1])
@@ -268,7 +268,7 @@ def pasted(line, folder):
 def test_a_command_to_paste_does_nothing_else(name, tmp_path):
     """The next command of a report has the very names."""
     said = name.replace("\0", "")[:500]
-    request = Request(Original(Path(said), said), Samples(said), said)
+    request = VerbRequest(Original(Path(said), said), Samples(said), said)
     command = request._build(said)
 
     assert command.isprintable()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from toolkit.worker.tflite.constants import Constant, Values
-from toolkit.worker.tflite.graphs import BIAS, Operator
+from toolkit.worker.tflite.graphs import BIAS, ComputingOperator
 
 ENDS = {"int8": (-128, 127), "int4": (-8, 7), "int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 1)}
 INPUT_STEP = 0.02
@@ -57,12 +57,12 @@ def whole(name: str, numbers: list[int]) -> Constant:
     )
 
 
-def operator(name, tensor, shape, constants=None, feeds=(), **more) -> Operator:
+def operator(name, tensor, shape, constants=None, feeds=(), **more) -> ComputingOperator:
     """Return an operator; `feeds` are those whose results it reads first."""
     held = dict(constants or {})
     fed = {place: each for place, each in enumerate(feeds) if place not in held}
     known = {"inputs": 3, "bias_step": None, "ends": None, "options": {}}
-    return Operator(name=name, tensor=tensor, shape=shape, constants=held, feeds=fed, **{**known, **more})
+    return ComputingOperator(name=name, tensor=tensor, shape=shape, constants=held, feeds=fed, **{**known, **more})
 
 
 def weights(seed: int = 0) -> dict[str, np.ndarray]:
@@ -78,9 +78,9 @@ def weights(seed: int = 0) -> dict[str, np.ndarray]:
 
 def network(
     held: dict[str, np.ndarray], dtype: str = "float32", bias: str = "float32", *, per_channel: bool = True
-) -> list[Operator]:
+) -> list[ComputingOperator]:
     """Return three convolutions, of which two have one shape, and two dense layers, in one scheme."""
-    found: list[Operator] = []
+    found: list[ComputingOperator] = []
     for name, kind in (
         ("a", "CONV_2D"),
         ("b", "CONV_2D"),

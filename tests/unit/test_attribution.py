@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from toolkit.attribution import Attribution, Deviation, Operator, stands_out
+from toolkit.attribution import Attribution, Deviation, OperatorDeviation, stands_out
 from toolkit.attribution.folder import write
 from toolkit.attribution.ranking import by_own_noise, by_rise, fell_again
 from toolkit.attribution.searching import samples_of
@@ -22,14 +22,14 @@ def deviation(share: float, max_lsb: float | None = 1.0) -> Deviation:
     return Deviation(db, share, 0.5, max_lsb, 0.3, 7)
 
 
-def operator(place: int, noise: float | None, *, equal: bool = False, **more: object) -> Operator:
+def operator(place: int, noise: float | None, *, equal: bool = False, **more: object) -> OperatorDeviation:
     said = {"inputs": ("x",), "dtype": "int8", "alone_equal": equal, "not_isolated": None, "noise": noise}
     own = None if noise is None else deviation(noise)
     given = {**said, "cumulative": deviation(0.5), "isolated": own, **more}
-    return Operator(place=place, operator="CONV_2D", tensor=f"conv{place};bias{place}", equal=equal, **given)
+    return OperatorDeviation(place=place, operator="CONV_2D", tensor=f"conv{place};bias{place}", equal=equal, **given)
 
 
-def found(stage: str, *operators: Operator, **more: object) -> Attribution:
+def found(stage: str, *operators: OperatorDeviation, **more: object) -> Attribution:
     return Attribution(stage, "reference kernels", "default kernels", (7, 0), operators, **more)
 
 

@@ -26,7 +26,7 @@ from toolkit import baseline, saved_runs
 from toolkit.baseline import record
 from toolkit.baseline.file import _sha256
 from toolkit.baseline.gate import Gate
-from toolkit.baseline.rows import Row
+from toolkit.baseline.rows import GateRow
 from toolkit.errors import InvalidConfig, RequestError, UnknownName
 from toolkit.worker import labels
 from toolkit.worker.request import sha256
@@ -526,7 +526,7 @@ def test_what_looks_too_good_is_shown(release, tmp_path):
 
 
 def test_a_gate_without_a_judged_row_has_not_passed(tmp_path):
-    row = baseline.Row("tool", "1", "2", None, "noticed", "another version")
+    row = baseline.GateRow("tool", "1", "2", None, "noticed", "another version")
 
     assert baseline.Gate("board", tmp_path, tmp_path, (row,)).outcome == "failed"
     assert baseline.Gate("board", tmp_path, tmp_path, ()).outcome == "failed"
@@ -551,12 +551,12 @@ def test_the_text_of_a_gate_has_a_line_for_what_changed_and_a_count_of_what_did_
         Path("new"),
         Path("old.json"),
         (
-            Row("verdict", "passed", "passed", "passed", "passed", one),
-            Row("inputs", "x", "x", "x", "passed", one),
-            Row("size_bytes", 1000.0, 1234567.891, 1100.0, "failed", one, "lower"),
-            Row("score", 0.5, 0.5, 0.4, "passed", one, "higher", detail="p = 1"),
-            Row("labels", "x", None, no_limit, "noticed", one),
-            Row("dtype", "int8", "uint8", "int8", "allowed", one),
+            GateRow("verdict", "passed", "passed", "passed", "passed", one),
+            GateRow("inputs", "x", "x", "x", "passed", one),
+            GateRow("size_bytes", 1000.0, 1234567.891, 1100.0, "failed", one, "lower"),
+            GateRow("score", 0.5, 0.5, 0.4, "passed", one, "higher", detail="p = 1"),
+            GateRow("labels", "x", None, no_limit, "noticed", one),
+            GateRow("dtype", "int8", "uint8", "int8", "allowed", one),
         ),
     )
 

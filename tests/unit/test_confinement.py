@@ -14,10 +14,15 @@ from toolkit.access import access_of, advice
 from toolkit.jobs import Engine, Job
 from toolkit.permissions import Permissions
 from toolkit.worker.confinement import FILTERED, Ability, landlock, places, seccomp
-from toolkit.worker.confinement.seccomp import Filter, Kind
+from toolkit.worker.confinement.seccomp import Filter, JobKind
 
-MODEL, USER, NETWORK, EMULATED = Kind(), Kind(user_code=True), Kind(user_code=True, network=True), Kind(emulated=True)
-GPU = Kind(gpu=True)
+MODEL, USER, NETWORK, EMULATED = (
+    JobKind(),
+    JobKind(user_code=True),
+    JobKind(user_code=True, network=True),
+    JobKind(emulated=True),
+)
+GPU = JobKind(gpu=True)
 ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 ALLOWED, KILLED, OWN = 0, "killed", 4242
 HEADERS = {

@@ -15,7 +15,7 @@ from toolkit.baseline import behaviour, facts
 from toolkit.baseline.limits import Allowance, limits
 from toolkit.baseline.losses import losses
 from toolkit.baseline.record import TaskRecord
-from toolkit.baseline.rows import Row, allow, judged, noticed, within
+from toolkit.baseline.rows import GateRow, allow, judged, noticed, within
 from toolkit.errors import RequestError, UnknownName
 from toolkit.signature import Signature
 
@@ -31,7 +31,7 @@ RETRAINED = {"source_sha256": "f" * 64, "outputs_digest": "0123456789abcdef"}
 def test_the_verdict(said, status):
     because = "what did not pass by itself does not ship, whatever was before it"
 
-    assert facts.verdict(release(verdict=said)) == Row("verdict", None, said, "passed", status, because)
+    assert facts.verdict(release(verdict=said)) == GateRow("verdict", None, said, "passed", status, because)
 
 
 def test_types_and_scales():
@@ -40,9 +40,9 @@ def test_types_and_scales():
 
     because = "who calls the model gives and takes numbers of this type"
     assert list(facts.dtypes(before, now)) == [
-        Row("input image dtype", "float32", "uint8", "float32", "failed", because),
-        Row("input mask dtype", "float32", "float32", "float32", "passed", because),
-        Row("output scores dtype", "int8", "int8", "int8", "passed", because),
+        GateRow("input image dtype", "float32", "uint8", "float32", "failed", because),
+        GateRow("input mask dtype", "float32", "float32", "float32", "passed", because),
+        GateRow("output scores dtype", "int8", "int8", "int8", "passed", because),
         noticed(
             "output scores scale",
             "(0.5,) (3,)",
@@ -64,15 +64,15 @@ def test_a_scale_that_only_one_of_them_has_is_of_another_type():
 def test_a_file_may_grow_by_a_twentieth_rounded_down(size, status):
     (row,) = facts.sizes(OLD, release(size_bytes=size), BY)
 
-    assert row == Row("size_bytes", 1001, size, 1051, status, BY.size_bytes.because, "lower")
+    assert row == GateRow("size_bytes", 1001, size, 1051, status, BY.size_bytes.because, "lower")
 
 
 @pytest.mark.parametrize(
     ("was", "now", "expected"),
     [
-        (10.0, 10.5, Row("latency_ms", 10.0, 10.5, 10.5, "passed", BY.latency_ms.because, "lower")),
-        (10.0, 10.6, Row("latency_ms", 10.0, 10.6, 10.5, "failed", BY.latency_ms.because, "lower")),
-        (10.0, None, Row("latency_ms", 10.0, None, 10.5, "failed", BY.latency_ms.because, "lower")),
+        (10.0, 10.5, GateRow("latency_ms", 10.0, 10.5, 10.5, "passed", BY.latency_ms.because, "lower")),
+        (10.0, 10.6, GateRow("latency_ms", 10.0, 10.6, 10.5, "failed", BY.latency_ms.because, "lower")),
+        (10.0, None, GateRow("latency_ms", 10.0, None, 10.5, "failed", BY.latency_ms.because, "lower")),
         (None, 10.0, noticed("latency_ms", None, 10.0, "measured for the first time")),
     ],
 )
@@ -111,9 +111,9 @@ def test_findings():
     assert list(facts.findings(before, now)) == [
         noticed("finding news", 0, 1, "new, for information"),
         noticed("finding told", 1, 2, "new, for information"),
-        Row("finding first", 0, 1, 0, "failed", because, "lower"),
-        Row("finding grave", 0, 2, 0, "failed", because, "lower"),
-        Row("finding more", 1, 2, 1, "failed", because, "lower"),
+        GateRow("finding first", 0, 1, 0, "failed", because, "lower"),
+        GateRow("finding grave", 0, 2, 0, "failed", because, "lower"),
+        GateRow("finding more", 1, 2, 1, "failed", because, "lower"),
     ]
     same = list(facts.findings(now, now))
     assert [(row.what, row.before, row.status) for row in same] == [
@@ -151,16 +151,16 @@ def test_bounds_and_margins():
     rows = list(facts.comparisons(before, now, BY))
     margin = rows.pop(-1)
     assert rows == [
-        Row("bound kernels scores sqnr_db", "15", "gone", "15", "failed", gone),
-        Row("bound device scores sqnr_db", 15.0, 14.0, 15.0, "failed", looser, "higher"),
-        Row("bound total scores sqnr_db", 12.0, 12.0, 12.0, "passed", looser, "higher"),
-        Row("total scores sqnr_db", 30.0, 20.0, 21.0, "failed", BY.margin.because, "higher"),
-        Row("bound total scores max_abs range", 1.5, 1.5, 1.5, "passed", looser, "lower"),
-        Row("total scores max_abs range", 0.25, 0.875, 0.875, "passed", BY.margin.because, "lower"),
-        Row("bound total scores snr_db", 12.0, 12.0, 12.0, "passed", looser, "higher"),
+        GateRow("bound kernels scores sqnr_db", "15", "gone", "15", "failed", gone),
+        GateRow("bound device scores sqnr_db", 15.0, 14.0, 15.0, "failed", looser, "higher"),
+        GateRow("bound total scores sqnr_db", 12.0, 12.0, 12.0, "passed", looser, "higher"),
+        GateRow("total scores sqnr_db", 30.0, 20.0, 21.0, "failed", BY.margin.because, "higher"),
+        GateRow("bound total scores max_abs range", 1.5, 1.5, 1.5, "passed", looser, "lower"),
+        GateRow("total scores max_abs range", 0.25, 0.875, 0.875, "passed", BY.margin.because, "lower"),
+        GateRow("bound total scores snr_db", 12.0, 12.0, 12.0, "passed", looser, "higher"),
         noticed("total scores snr_db", float("inf"), 60.0, "it was the original to the last bit, and is not any more"),
-        Row("bound total scores psnr_db", 12.0, 12.0, 12.0, "passed", looser, "higher"),
-        Row("bound total scores cosine", 0.9, 0.95, 0.9, "passed", looser, "higher"),
+        GateRow("bound total scores psnr_db", 12.0, 12.0, 12.0, "passed", looser, "higher"),
+        GateRow("bound total scores cosine", 0.9, 0.95, 0.9, "passed", looser, "higher"),
     ]
     assert (margin.what, margin.before, margin.status) == ("total scores cosine", 0.99, "failed")
     assert np.isnan(margin.now)
@@ -211,7 +211,7 @@ def test_labels_that_are_gone():
     (row,) = behaviour.tasks(OLD, release(labels_digest=None), BY, same=False)
 
     because = "the labels are gone, and with them the evidence that it is as good as it was"
-    assert row == Row("task top_k_accuracy", 0.95, None, None, "failed", because, "higher")
+    assert row == GateRow("task top_k_accuracy", 0.95, None, None, "failed", because, "higher")
 
 
 def of_a_task(before, now, *, same=False):
@@ -258,7 +258,7 @@ def test_the_same_file_needs_no_more_samples():
 
 def test_the_same_outputs():
     same, because = "outputs are the same", "bit for bit the same outputs for every sample"
-    passed = Row("outputs", "eeeeeeee", "eeeeeeee", None, "passed", because)
+    passed = GateRow("outputs", "eeeeeeee", "eeeeeeee", None, "passed", because)
 
     assert list(behaviour.outputs(OLD, OLD, same=True)) == [passed]
     assert list(behaviour.outputs(OLD, OLD, same=False)) == [
@@ -288,7 +288,7 @@ def test_other_outputs_are_held_by_the_bounds_of_the_total():
     of_noise, of_k, silent = behaviour.outputs(before, moved, same=False)
 
     stands = "the last release stands for the original"
-    assert of_noise == Row(
+    assert of_noise == GateRow(
         "outputs scores max_abs noise",
         None,
         pytest.approx(0.8, rel=1e-3),

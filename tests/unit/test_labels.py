@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from toolkit.errors import InvalidSamples
-from toolkit.readers import Asked, Sample, arrays, images, python
+from toolkit.readers import ReadRequest, Sample, arrays, images, python
 from toolkit.worker import labels
 from toolkit.worker.sample_set import _label
 
@@ -90,7 +90,7 @@ def test_arrays_are_targets_by_name(tmp_path):
     files = {key: tmp_path / name for key, name in arrays.files(options).items()}
     (tmp_path / "scratch").mkdir()
 
-    first, second = map(arrays.read(options, files, Asked(("x",), tmp_path / "scratch")).samples.at, range(2))
+    first, second = map(arrays.read(options, files, ReadRequest(("x",), tmp_path / "scratch")).samples.at, range(2))
 
     assert (first.label["said"], second.label["said"]) == ("a b", "c")
     assert second.label["boxes"].tolist() == np.ones((5, 4)).tolist()
@@ -118,7 +118,7 @@ def test_masks_belong_to_images_by_their_names(tmp_path):
     mask.save(tmp_path / "masks" / "a.png")
     options = images.Options("images", masks="masks")
     files = {key: tmp_path / name for key, name in images.files(options).items()}
-    read = lambda: images.read(options, files, Asked(("x",), tmp_path)).samples.at(0)  # noqa: E731
+    read = lambda: images.read(options, files, ReadRequest(("x",), tmp_path)).samples.at(0)  # noqa: E731
 
     assert read().label.tolist() == [[0, 1, 2], [255, 1, 0]]
     Image.fromarray(np.zeros((2, 3, 3), np.uint8)).save(tmp_path / "masks" / "a.png")
@@ -138,6 +138,6 @@ def test_a_target_may_be_called_as_an_input(tmp_path):
     options = arrays.Options("a.npz", {"x": "x"}, {"x": "y"})
 
     with pytest.raises(InvalidSamples, match=r"different numbers of samples .*: x 2, labels.x 3"):
-        arrays.read(options, {"path": tmp_path / "a.npz"}, Asked(("x",), tmp_path))
+        arrays.read(options, {"path": tmp_path / "a.npz"}, ReadRequest(("x",), tmp_path))
     with pytest.raises(InvalidSamples, match=r"'x': 2, 'labels.x': 3"):
         python._table("f", np.zeros((2, 3)), {"x": np.zeros(3)}, ("x",))

@@ -11,7 +11,7 @@ from toolkit import config, dataset, metrics, output_kinds, target
 from toolkit.errors import InvalidConfig, RequestError, UnknownName
 from toolkit.output_kinds import declaring
 from toolkit.output_kinds.declaring import Declared
-from toolkit.output_kinds.inferring import OutputKind, Seen, infer
+from toolkit.output_kinds.inferring import OriginalOutputs, OutputKind, infer
 from toolkit.output_kinds.rows import LOOKS, SAID
 from toolkit.target.bounds import Bound
 from toolkit.target.deciding import deciding, for_scheme
@@ -34,7 +34,7 @@ NOTHING = Ending()
 
 def kind_of(shape, ending=NOTHING, values=None, labels=None, dtype="float32", name="y", **more):
     """Return what an output is taken for."""
-    seen = None if values is None else Seen.of([{name: np.asarray(values, float)}], labels)
+    seen = None if values is None else OriginalOutputs.of([{name: np.asarray(values, float)}], labels)
     return infer([spec(shape, dtype, name, **more)], {name: ending}, seen)[name]
 
 
@@ -166,7 +166,7 @@ def test_rows_that_never_change_show_nothing():
 
 def test_blocks_of_other_shapes_show_nothing():
     """How many boxes there are may differ from call to call."""
-    seen = Seen.of([{"y": np.eye(4)[:, None]}, {"y": np.ones((2, 3, 4))}], None)
+    seen = OriginalOutputs.of([{"y": np.eye(4)[:, None]}, {"y": np.ones((2, 3, 4))}], None)
 
     assert seen.shape("y") is None
     assert infer([spec((1, None, 4))], {}, seen)["y"].name == "real_values"
@@ -176,7 +176,7 @@ def test_large_outputs_are_looked_at_in_part():
     """Maps of a million numbers fill no memory."""
     blocks = ({"y": np.ones((2, 1, 1 << 10, 1 << 10))} for _ in range(50))
 
-    assert len(Seen.of(blocks, None).values["y"]) == 4
+    assert len(OriginalOutputs.of(blocks, None).values["y"]) == 4
 
 
 @pytest.mark.parametrize("width", [2, 3, 4])

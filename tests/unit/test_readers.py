@@ -20,7 +20,7 @@ import pytest
 from toolkit import dataset, environments, registry
 from toolkit.environments.requirements import read_requirements
 from toolkit.errors import InvalidSamples
-from toolkit.readers import Asked, Indexed, Reading, Sample, arrays, audio, csv, images, python, tfrecord
+from toolkit.readers import Indexed, Reading, ReadRequest, Sample, arrays, audio, csv, images, python, tfrecord
 
 Image = pytest.importorskip("PIL.Image")
 
@@ -29,10 +29,10 @@ Image = pytest.importorskip("PIL.Image")
 def asked(tmp_path):
     """Return a maker of what a reader is asked: a model with one input `x` where nothing is said."""
 
-    def make(*names: str) -> Asked:
+    def make(*names: str) -> ReadRequest:
         scratch = tmp_path / "scratch"
         scratch.mkdir(exist_ok=True)
-        return Asked(names or ("x",), scratch, tmp_path)
+        return ReadRequest(names or ("x",), scratch, tmp_path)
 
     return make
 
@@ -86,7 +86,7 @@ def test_a_reader_imports_nothing_heavy_at_its_top(name):
 # Arrays
 
 
-def read_arrays(asked: Asked, path: Path, **options: object) -> Reading:
+def read_arrays(asked: ReadRequest, path: Path, **options: object) -> Reading:
     chosen = arrays.Options(path.name, **options)
     return arrays.read(chosen, {key: path.parent / file for key, file in arrays.files(chosen).items()}, asked)
 
@@ -249,7 +249,7 @@ def picture(
     return path
 
 
-def read_images(asked: Asked, folder: Path, **options: object) -> Reading:
+def read_images(asked: ReadRequest, folder: Path, **options: object) -> Reading:
     return images.read(images.Options(folder.name, **options), {"path": folder}, asked)
 
 
@@ -472,7 +472,7 @@ def sound(
     return path
 
 
-def read_sounds(asked: Asked, place: Path, **options: object) -> Reading:
+def read_sounds(asked: ReadRequest, place: Path, **options: object) -> Reading:
     return audio.read(audio.Options(place.name, **options), {"path": place}, asked)
 
 
@@ -665,7 +665,7 @@ def table(folder: Path, text: str) -> Path:
     return folder / "a.csv"
 
 
-def read_table(asked: Asked, path: Path, **options: object) -> Reading:
+def read_table(asked: ReadRequest, path: Path, **options: object) -> Reading:
     return csv.read(csv.Options(path.name, **options), {"path": path}, asked)
 
 
@@ -844,7 +844,7 @@ def three(**held: object) -> bytes:
     return records(*(example(x=[float(index), 0.5], label=[index], **held) for index in range(3)))
 
 
-def read_records(asked: Asked, content: bytes, **options: object) -> Reading:
+def read_records(asked: ReadRequest, content: bytes, **options: object) -> Reading:
     path = asked.scratch / "a.tfrecord"
     path.write_bytes(content)
     return tfrecord.read(tfrecord.Options(path.name, **options), {"path": path}, asked)
@@ -1087,7 +1087,7 @@ def script(tmp_path, monkeypatch):
     return path
 
 
-def call(asked: Asked, script: Path, name: str, **args: object) -> Reading:
+def call(asked: ReadRequest, script: Path, name: str, **args: object) -> Reading:
     options = python.Options(f"{script.name}:{name}", args)
     return python.read(options, {key: script.parent / file for key, file in python.files(options).items()}, asked)
 

@@ -13,18 +13,18 @@ from hypothesis import strategies as st
 
 from toolkit import sweep_table
 from toolkit.errors import RequestError, UnknownName
-from toolkit.experiments import Row, exit_status, marked
+from toolkit.experiments import SweepRow, exit_status, marked
 from toolkit.verdict import decibels
 
 
 def row(name="a", size=1000, total=20.0, **fields):
     """A row with a verdict; `total` is None where there is no noise."""
     given_fields = {"verdict": "passed", "drift_db": {"conversion": 90.0, "kernels": total}, **fields}
-    return Row("host", name, "mlir", "min_max", 100, size, total_db=total, **given_fields)
+    return SweepRow("host", name, "mlir", "min_max", 100, size, total_db=total, **given_fields)
 
 
 def failed(name="broken"):
-    return Row("host", name, "mlir", "min_max", 100, problem="ended by signal 11\nmore")
+    return SweepRow("host", name, "mlir", "min_max", 100, problem="ended by signal 11\nmore")
 
 
 def names(rows):
@@ -58,7 +58,7 @@ def test_a_row_without_verdict_is_never_on_the_front():
 
 
 def test_each_target_has_a_front_of_its_own():
-    other = Row("phone", "b", "mlir", "min_max", 100, 2000, total_db=1.0, verdict="passed")
+    other = SweepRow("phone", "b", "mlir", "min_max", 100, 2000, total_db=1.0, verdict="passed")
 
     assert front([row("a", 100, 50.0), other]) == {"a", "b"}
 

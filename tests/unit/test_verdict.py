@@ -19,7 +19,7 @@ from toolkit.compare import Context
 from toolkit.conversion import Artifact
 from toolkit.errors import EnvironmentUnavailable, RequestError, Unconvertible, UnjudgeableRun, WorkerTimeout
 from toolkit.jobs import Engine
-from toolkit.next_steps import Request
+from toolkit.next_steps import VerbRequest
 from toolkit.opening import Samples
 from toolkit.permissions import Permissions
 from toolkit.report import comparison_text
@@ -1168,7 +1168,7 @@ def test_a_limit_comes_before_what_failed_after_it(judged):
 
 
 def request(samples=None, original=None):
-    return Request(original or Original(Path("my model")), samples or Samples("cal.toml"), "boards/mine.toml")
+    return VerbRequest(original or Original(Path("my model")), samples or Samples("cal.toml"), "boards/mine.toml")
 
 
 def test_the_next_command_is_ready_to_be_pasted(shipped, tmp_path):
@@ -1263,7 +1263,7 @@ def test_an_artifact_with_other_names_is_verified_again_by_them(judged, profile,
     few = judged({name: scores[:20] for name, scores in stages().items()}, rate)
     sets = Samples("c.npz", limits=Path("l.toml"), task_metrics=("f1",), output_kinds={"scores": "ranking"})
     allowed = Permissions((tmp_path,), network=True, variables=("PATH",))
-    asked = Request(Original(Path("m"), device="gpu"), sets, "host", ("out=scores",), True, allowed)
+    asked = VerbRequest(Original(Path("m"), device="gpu"), sets, "host", ("out=scores",), True, allowed)
 
     step = asked.after_verify(few).next_step
 

@@ -11,11 +11,11 @@ from tests.unit.networks_of_constants import constant, network, operator, stored
 from toolkit import config
 from toolkit.errors import InvalidConfig
 from toolkit.weights import judge_account, judge_clipping
-from toolkit.weights.limits import Limits, Weights
+from toolkit.weights.limits import WeightLimits, Weights
 from toolkit.worker.account import accounted
 from toolkit.worker.clipping import clipped
 from toolkit.worker.statistics import Histograms, Statistics
-from toolkit.worker.tflite.graphs import Operator
+from toolkit.worker.tflite.graphs import ComputingOperator
 
 RNG = np.random.default_rng(7)
 SCHEMES = [
@@ -289,7 +289,7 @@ def test_an_artifact_with_more_matrices_than_the_original_is_refused_with_the_sh
     assert {each["code"] for each in found.findings} == {"other-weights", "other-operators", "weights-unmatched"}
 
 
-def multiplied(by: float, name: str = "MUL") -> list[Operator]:
+def multiplied(by: float, name: str = "MUL") -> list[ComputingOperator]:
     """Return the int8 network with an operator and its constant behind it."""
     ours = int8(weights())
     return [*ours, operator(name, "scaled", (1, 10), {1: constant("number", np.array(by))}, ours[-1:])]
@@ -463,7 +463,7 @@ def test_a_profile_lays_its_limit_over_the_packages():
 
     assert len(judge(moved).wrong) == 1
     assert judge(moved, said=said).wrong == ()
-    assert set(Weights().limits()) == set(Limits.model_fields)
+    assert set(Weights().limits()) == set(WeightLimits.model_fields)
 
 
 def test_nan_keeps_no_limit():

@@ -60,7 +60,7 @@ class Deviation:
 
 
 @dataclass(frozen=True, slots=True)
-class Operator:
+class OperatorDeviation:
     """A tensor that an operator gives, and how it deviates.
 
     `equal` and `alone_equal` tell whether it is equal bit by bit in the whole, and alone. `isolated` is None where it could not run alone, which
@@ -102,7 +102,7 @@ class Attribution:
     reference: str
     candidate: str
     samples: tuple[int, ...] = ()
-    operators: tuple[Operator, ...] = ()
+    operators: tuple[OperatorDeviation, ...] = ()
     output: str | None = None
     why: str | None = None
     diverging: tuple[str, ...] = ()
@@ -115,25 +115,25 @@ class Attribution:
         return [each.noise or 0.0 for each in self.operators]
 
     @property
-    def guilty(self) -> Operator | None:
+    def guilty(self) -> OperatorDeviation | None:
         """The operator that makes more noise than all others together; None where none does."""
         place = stands_out(self._noises)
         return None if place is None else self.operators[place]
 
     @property
-    def largest(self) -> Operator | None:
+    def largest(self) -> OperatorDeviation | None:
         """The operator that makes most noise, the first of several; None where none makes any."""
         most = max(self._noises, default=0.0)
         return self.operators[self._noises.index(most)] if most > 0 else None
 
     @property
-    def first(self) -> Operator | None:
+    def first(self) -> OperatorDeviation | None:
         """The first operator, in the order of execution, whose result is not equal bit by bit; None where all are, or equal is not the rule."""
         if self.stage not in BY_BITS:
             return None
         return next((each for each in self.operators if not each.equal), None)
 
-    def share(self, operator: Operator) -> float:
+    def share(self, operator: OperatorDeviation) -> float:
         """Return an operator's part in the noise of all."""
         total, own = math.fsum(self._noises), operator.noise or 0.0
         return own / total if 0 < total < math.inf else float(own == math.inf)

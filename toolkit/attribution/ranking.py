@@ -7,17 +7,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from toolkit.attribution import Deviation, Operator
+from toolkit.attribution import Deviation, OperatorDeviation
 
 
-def by_own_noise(rows: Sequence[Mapping[str, Any]], samples: Sequence[int], *, by_bits: bool) -> list[Operator]:
+def by_own_noise(
+    rows: Sequence[Mapping[str, Any]], samples: Sequence[int], *, by_bits: bool
+) -> list[OperatorDeviation]:
     """Return the rows of a worker's rows.json over these samples; `by_bits` is whether equal inputs are equal bit by bit."""
     return _each_once([_operator(row, samples, by_bits=by_bits) for row in rows])
 
 
 def by_rise(
-    operators: Sequence[Operator], curve: Sequence[Mapping[str, Any]], output: str, before: float
-) -> list[Operator]:
+    operators: Sequence[OperatorDeviation], curve: Sequence[Mapping[str, Any]], output: str, before: float
+) -> list[OperatorDeviation]:
     """Return the operators with the noise at an output after each, and by how much it rose and did not fall again.
 
     What falls again when the next operators are the candidate's as well was no error of it, whose part in the answer stays: it was handed over to a
@@ -59,7 +61,7 @@ def _least_from_here(curve: Sequence[Mapping[str, Any]], output: str) -> list[fl
     return found[::-1]
 
 
-def _operator(row: Mapping[str, Any], samples: Sequence[int], *, by_bits: bool) -> Operator:
+def _operator(row: Mapping[str, Any], samples: Sequence[int], *, by_bits: bool) -> OperatorDeviation:
     """Return a row of the worker's rows.json, ranked by its own noise.
 
     An operator that does not run alone errs by itself in the whole where it was fed with the same.
@@ -69,7 +71,7 @@ def _operator(row: Mapping[str, Any], samples: Sequence[int], *, by_bits: bool) 
         for name in ("cumulative", "isolated")
     )
     ranked_by = whole if own is None and by_bits and row["fed_equal"] else own
-    return Operator(
+    return OperatorDeviation(
         place=row["place"],
         operator=row["operator"],
         tensor=row["tensor"],
@@ -84,9 +86,9 @@ def _operator(row: Mapping[str, Any], samples: Sequence[int], *, by_bits: bool) 
     )
 
 
-def _each_once(rows: Sequence[Operator]) -> list[Operator]:
+def _each_once(rows: Sequence[OperatorDeviation]) -> list[OperatorDeviation]:
     """Return the tensors with the noise of an operator that gives several at the one that has most of it, and none at its others."""
-    most: dict[int, Operator] = {}
+    most: dict[int, OperatorDeviation] = {}
     for each in rows:
         if each.noise is not None and each.noise > (most[each.place].noise or 0.0 if each.place in most else -1.0):
             most[each.place] = each

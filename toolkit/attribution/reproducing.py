@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit import printable
-from toolkit.attribution import Attribution, Operator
+from toolkit.attribution import Attribution, OperatorDeviation
 from toolkit.attribution.text import in_words
 from toolkit.errors import EdgeToolkitError
 from toolkit.executor import Executor
@@ -53,7 +53,7 @@ def reproduced(found: Attribution, looked: Looked, executor: Executor) -> tuple[
     )
 
 
-def _packed(found: Attribution, operator: Operator, looked: Looked, executor: Executor) -> Entry:
+def _packed(found: Attribution, operator: OperatorDeviation, looked: Looked, executor: Executor) -> Entry:
     """Run the operator by itself on what ran it in the stage, on both sides where they have the same file, and make the folder of it."""
     worst = operator.isolated.worst_sample if operator.isolated else 0
     number = looked.samples.index(worst)
@@ -76,7 +76,7 @@ def _packed(found: Attribution, operator: Operator, looked: Looked, executor: Ex
     return packed
 
 
-def _about(found: Attribution, operator: Operator, names: Mapping[str, Any], sample: int) -> dict[str, str]:
+def _about(found: Attribution, operator: OperatorDeviation, names: Mapping[str, Any], sample: int) -> dict[str, str]:
     """Return what the folder says of itself."""
     tensors = ", ".join(
         f"{side}_{place} is {name!r}" for side in ("input", "output") for place, name in enumerate(names[f"{side}s"])

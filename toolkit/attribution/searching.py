@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from toolkit.attribution import BY_BITS, Attribution, Operator
+from toolkit.attribution import BY_BITS, Attribution, OperatorDeviation
 from toolkit.attribution.ranking import by_own_noise, by_rise, fell_again
 from toolkit.attribution.reproducing import Looked, reproduced
 from toolkit.attribution.sides import diverging, said, sides
@@ -152,7 +152,9 @@ class _Search:
             "outputs"
         )
 
-    def _handed_over(self, operators: list[Operator], looked: Looked) -> tuple[list[Operator], str | None, list[str]]:
+    def _handed_over(
+        self, operators: list[OperatorDeviation], looked: Looked
+    ) -> tuple[list[OperatorDeviation], str | None, list[str]]:
         """Return the operators with the noise that each makes at the output that is moved most, and that output."""
         job = Job(
             "handing over from quantized to float", "worker.handing_over", "hand_over", _HOST, inputs=looked.inputs

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from toolkit import printable
-from toolkit.attribution import BY_BITS, Attribution, Deviation, Operator
+from toolkit.attribution import BY_BITS, Attribution, Deviation, OperatorDeviation
 from toolkit.printable import Text
 
 _NAMED = 44  # characters of a tensor's name, which are the last ones: they tell operators apart
@@ -62,7 +62,7 @@ def _found(found: Attribution) -> list[str]:
     return [*said, f"{same}; of {len(others)} it is not known, as {others[0]}{why}"]
 
 
-def _ranked(found: Attribution, largest: Operator) -> list[str]:
+def _ranked(found: Attribution, largest: OperatorDeviation) -> list[str]:
     """Return what is said of the operator that makes most noise."""
     unknown = _unknown(found)
     at_output = found.output is not None
@@ -77,7 +77,7 @@ def _ranked(found: Attribution, largest: Operator) -> list[str]:
     return [said, f"alone, fed with what the reference has:{own}; in the whole:{whole}"]
 
 
-def _unknown(found: Attribution) -> list[Operator]:
+def _unknown(found: Attribution) -> list[OperatorDeviation]:
     """Return the operators that differ in the whole, and of which nobody knows what they do by themselves."""
     return [each for each in found.operators if each.noise is None and not each.equal]
 
@@ -105,7 +105,7 @@ def decibels(share: float) -> str:
     return f"{-10 * math.log10(share) + 0.0:.1f}" if share < math.inf else "-inf"  # + 0.0: no -0.0
 
 
-def _cells(found: Attribution, each: Operator) -> tuple[str, ...]:
+def _cells(found: Attribution, each: OperatorDeviation) -> tuple[str, ...]:
     own, whole = each.isolated, each.cumulative
     name = each.tensor if len(each.tensor) <= _NAMED else f"…{each.tensor[1 - _NAMED :]}"
     worst = own or whole

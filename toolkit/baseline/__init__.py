@@ -15,13 +15,13 @@ from toolkit.baseline.changes import update
 from toolkit.baseline.file import OUTPUT_BYTES, read, refusal, write
 from toolkit.baseline.gate import Gate, check
 from toolkit.baseline.record import Baseline, TaskRecord, of_bundle
-from toolkit.baseline.rows import Row
+from toolkit.baseline.rows import GateRow
 
 __all__ = [
     "OUTPUT_BYTES",
     "Baseline",
     "Gate",
-    "Row",
+    "GateRow",
     "TaskRecord",
     "check",
     "of_bundle",

@@ -11,7 +11,7 @@ from toolkit import compare
 from toolkit.baseline.file import thin
 from toolkit.baseline.losses import losses
 from toolkit.baseline.record import Baseline, TaskRecord, name_of, of_bundle
-from toolkit.baseline.rows import Row, noticed
+from toolkit.baseline.rows import GateRow, noticed
 from toolkit.compare import Comparison, Measured
 from toolkit.compare.measured import number
 from toolkit.compare.paired import drop
@@ -19,19 +19,21 @@ from toolkit.errors import UnjudgeableRun
 from toolkit.verdict import own_noise
 
 if TYPE_CHECKING:
-    from toolkit.baseline.limits import Limits
+    from toolkit.baseline.limits import GateLimits
     from toolkit.target.bounds import Bound
 
 
 _OF_A_TASK = ("drop", "relative_drop")
 
 
-def tasks(before: Baseline, now: Baseline, by: Limits, *, same: bool) -> Iterator[Row]:
+def tasks(before: Baseline, now: Baseline, by: GateLimits, *, same: bool) -> Iterator[GateRow]:
     """Yield the paired test of each task metric of the last release; `same` is whether nothing changed at all."""
     if now.labels_digest is None:
         for then in before.tasks:
             because = "the labels are gone, and with them the evidence that it is as good as it was"
-            yield Row(f"task {then.metric}", then.scoring.score(then.rows), None, None, "failed", because, then.better)
+            yield GateRow(
+                f"task {then.metric}", then.scoring.score(then.rows), None, None, "failed", because, then.better
+            )
         return
     ours = of_bundle(now.path, [then.metric for then in before.tasks], before.count, known=True)
     for then, task in zip(before.tasks, ours.tasks, strict=True):
@@ -39,7 +41,7 @@ def tasks(before: Baseline, now: Baseline, by: Limits, *, same: bool) -> Iterato
         yield from losses(then, task, ours.truth, by)
 
 
-def _of_a_task(then: TaskRecord, task: TaskRecord, by: Limits, *, same: bool) -> Iterator[Row]:
+def _of_a_task(then: TaskRecord, task: TaskRecord, by: GateLimits, *, same: bool) -> Iterator[GateRow]:
     metric = then.scoring
     was, score, sign = metric.score(then.rows), metric.score(task.rows), 1 if metric.BETTER == "higher" else -1
     found = drop(metric, then.rows, task.rows, by.task.confidence)
@@ -48,7 +50,7 @@ def _of_a_task(then: TaskRecord, task: TaskRecord, by: Limits, *, same: bool) ->
     certain, possible = by.task.certain * unit, by.task.possible * unit
     what, limit = f"task {then.metric}", was - sign * possible
     detail = f"drop [{found.low:.4g}, {found.high:.4g}]: certain <= {certain:.4g}, possible <= {possible:.4g}; {found.detail}"
-    row = Row(what, was, score, limit, "failed", by.task.because, metric.BETTER, detail)
+    row = GateRow(what, was, score, limit, "failed", by.task.because, metric.BETTER, detail)
     if same and score == was:
         yield replace(row, status="passed", detail="the same file with the same outputs")
     elif found.high <= possible and found.low <= certain:
@@ -61,11 +63,11 @@ def _of_a_task(then: TaskRecord, task: TaskRecord, by: Limits, *, same: bool) ->
         yield noticed(what, was, score, by.suspicious.because)
 
 
-def outputs(before: Baseline, now: Baseline, *, same: bool) -> Iterator[Row]:
+def outputs(before: Baseline, now: Baseline, *, same: bool) -> Iterator[GateRow]:
     """Yield how the new outputs stand to the old ones, by the bounds that these had on their total."""
     if before.outputs_digest == now.outputs_digest:
         because = "bit for bit the same outputs for every sample"
-        yield Row("outputs", before.outputs_digest[:8], now.outputs_digest[:8], None, "passed", because)
+        yield GateRow("outputs", before.outputs_digest[:8], now.outputs_digest[:8], None, "passed", because)
         if before.source_sha256 != now.source_sha256:
             why = "the original is another, and the outputs are the same: is it the new one that was built?"
             yield noticed("outputs are the same", None, None, why)
@@ -82,7 +84,7 @@ def outputs(before: Baseline, now: Baseline, *, same: bool) -> Iterator[Row]:
         bounds, silent = _bounds(before, measured)
         found = compare.judge(measured, bounds, stage="total", context=compare.Context(noise=own_noise(before.noise)))
     except UnjudgeableRun as error:
-        yield Row("outputs", None, None, None, "inconclusive", f"cannot be judged: {error.problem}")
+        yield GateRow("outputs", None, None, None, "inconclusive", f"cannot be judged: {error.problem}")
         return
     retrained = before.source_sha256 != now.source_sha256 and bool(before.tasks)
     for compared in found.comparisons:
@@ -115,7 +117,7 @@ def _bounds(before: Baseline, measured: Measured) -> tuple[list[Bound], list[str
     return found, silent
 
 
-def _of_outputs(compared: Comparison, *, retrained: bool) -> Row:
+def _of_outputs(compared: Comparison, *, retrained: bool) -> GateRow:
     what = name_of({"stage": "outputs", **{key: getattr(compared, key) for key in ("output", "metric", "unit")}})
     value = compared.value
     parts = [f"{compared.samples} samples", compared.detail]
@@ -127,4 +129,4 @@ def _of_outputs(compared: Comparison, *, retrained: bool) -> Row:
         return noticed(what, None, value, "the original is another, so its outputs are; the task metric judges them")
     because = f"the last release stands for the original: {compared.because}"
     detail = "; ".join(filter(None, parts))
-    return Row(what, None, value, compared.limit, compared.status, because, compared.better, detail)
+    return GateRow(what, None, value, compared.limit, compared.status, because, compared.better, detail)

@@ -8,21 +8,21 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from toolkit.baseline.record import Baseline, name_of
-from toolkit.baseline.rows import VERDICT, Row, Value, judged, noticed
+from toolkit.baseline.rows import VERDICT, GateRow, Value, judged, noticed
 from toolkit.compare.measured import number
 
 if TYPE_CHECKING:
-    from toolkit.baseline.limits import Limits
+    from toolkit.baseline.limits import GateLimits
 
 
-def verdict(now: Baseline) -> Row:
+def verdict(now: Baseline) -> GateRow:
     """Return whether the build passed by itself."""
     because = "what did not pass by itself does not ship, whatever was before it"
     row = judged(VERDICT, None, now.verdict, "passed", because, None)
     return replace(row, status="inconclusive") if now.verdict == "inconclusive" else row
 
 
-def dtypes(before: Baseline, now: Baseline) -> Iterator[Row]:
+def dtypes(before: Baseline, now: Baseline) -> Iterator[GateRow]:
     """Yield a row for each input and output."""
     because = "who calls the model gives and takes numbers of this type"
     for side in ("inputs", "outputs"):
@@ -35,7 +35,7 @@ def dtypes(before: Baseline, now: Baseline) -> Iterator[Row]:
                 yield noticed(f"{side[:-1]} {spec.name} scale", was, is_now, why)
 
 
-def runtime(before: Baseline, now: Baseline) -> Iterator[Row]:
+def runtime(before: Baseline, now: Baseline) -> Iterator[GateRow]:
     """Yield a row for what ran the artifact, and one for the order in which it has its inputs and outputs, where the last release tells."""
     if before.engine is not None:
         because = "the device has the version that it has: what another one does with this file was not looked at"
@@ -46,7 +46,7 @@ def runtime(before: Baseline, now: Baseline) -> Iterator[Row]:
         yield judged(f"{side} order", was, is_now, was, because, None)
 
 
-def sizes(before: Baseline, now: Baseline, by: Limits) -> Iterator[Row]:
+def sizes(before: Baseline, now: Baseline, by: GateLimits) -> Iterator[GateRow]:
     """Yield how large the file is and, where it was measured on the device, how long a call takes; what was measured then has to be now."""
     limit = math.floor(before.size_bytes * (1 + by.size_bytes.limit))
     yield judged("size_bytes", before.size_bytes, now.size_bytes, limit, by.size_bytes.because)
@@ -57,7 +57,7 @@ def sizes(before: Baseline, now: Baseline, by: Limits) -> Iterator[Row]:
         yield noticed("latency_ms", None, now.latency_ms, "measured for the first time")
 
 
-def findings(before: Baseline, now: Baseline) -> Iterator[Row]:
+def findings(before: Baseline, now: Baseline) -> Iterator[GateRow]:
     """Yield a row for each code of a finding that is no mere information."""
     because = "nobody has looked at a finding that was not there in the last release"
     for code, held in now.findings.items():
@@ -72,7 +72,7 @@ def findings(before: Baseline, now: Baseline) -> Iterator[Row]:
         yield judged(f"finding {code}", was, held["count"], was, because)
 
 
-def comparisons(before: Baseline, now: Baseline, by: Limits) -> Iterator[Row]:
+def comparisons(before: Baseline, now: Baseline, by: GateLimits) -> Iterator[GateRow]:
     """Yield a row for each bound of the last release, and one for what is left of the margin to those on the total."""
     ours = {name_of(each): each for each in now.comparisons}
     for then in before.comparisons:
@@ -97,7 +97,7 @@ def comparisons(before: Baseline, now: Baseline, by: Limits) -> Iterator[Row]:
             yield noticed(name, value, is_now, "it was the original to the last bit, and is not any more")
 
 
-def others(before: Baseline, now: Baseline, by: Limits) -> Iterator[Row]:
+def others(before: Baseline, now: Baseline, by: GateLimits) -> Iterator[GateRow]:
     """Yield what is shown and not judged: what may explain the rest, and what looks too good."""
     pairs: list[tuple[str, Value, Value, str]] = [
         ("scheme", before.scheme, now.scheme, now.wanted or "quantized in another way"),

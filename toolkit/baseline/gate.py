@@ -28,7 +28,7 @@ from toolkit import printable
 from toolkit.baseline import behaviour, facts
 from toolkit.baseline.file import read
 from toolkit.baseline.record import Baseline, of_bundle
-from toolkit.baseline.rows import Row, Value, allow
+from toolkit.baseline.rows import GateRow, Value, allow
 from toolkit.compare import plain_json
 from toolkit.errors import RequestError
 from toolkit.printable import Text
@@ -45,7 +45,7 @@ class Gate:
     target: str
     bundle: Path
     baseline: Path
-    rows: tuple[Row, ...]
+    rows: tuple[GateRow, ...]
 
     @property
     def outcome(self) -> Outcome:

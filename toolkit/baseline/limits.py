@@ -50,7 +50,7 @@ class Suspicious(config.ConfigModel):
     because: Text
 
 
-class Limits(config.ConfigModel):
+class GateLimits(config.ConfigModel):
     """The file `gate.toml`."""
 
     margin: Limit
@@ -92,9 +92,9 @@ class Allowances(config.ConfigModel):
         return allowed
 
 
-def limits() -> Limits:
+def limits() -> GateLimits:
     """Return the limits that every gate has."""
-    return config.load(Path(__file__).with_name("gate.toml"), Limits)
+    return config.load(Path(__file__).with_name("gate.toml"), GateLimits)
 
 
 def allowances(path: Path | None) -> tuple[Allowance, ...]:

@@ -15,19 +15,19 @@ import numpy as np
 
 from toolkit import task_metrics
 from toolkit.baseline.record import TaskRecord
-from toolkit.baseline.rows import Row
+from toolkit.baseline.rows import GateRow
 from toolkit.compare.paired import all_hits, exact_p
 from toolkit.task_metrics import is_own
 from toolkit.task_metrics._classes import one_hot
 
 if TYPE_CHECKING:
-    from toolkit.baseline.limits import Limits
+    from toolkit.baseline.limits import GateLimits
 
 Pair = tuple[int, int]
 _OF_SETS = "f1"  # whose rows are the true classes and those said
 
 
-def losses(then: TaskRecord, task: TaskRecord, truth: Mapping[str, Any] | None, by: Limits) -> Iterator[Row]:
+def losses(then: TaskRecord, task: TaskRecord, truth: Mapping[str, Any] | None, by: GateLimits) -> Iterator[GateRow]:
     """Yield how many samples were lost on balance, where each is right or wrong, and the same of each class of which any changed.
 
     `truth` are the labels by target. A row's limit is the most that may be lost on balance with as many won, to be no more than chance.
@@ -45,7 +45,7 @@ def losses(then: TaskRecord, task: TaskRecord, truth: Mapping[str, Any] | None, 
             yield _row(f"lost {then.metric} class {name}", pairs, len(of_classes), level, by.recall.because)
 
 
-def _row(what: str, pairs: Sequence[Pair], classes: int, level: float, because: str) -> Row:
+def _row(what: str, pairs: Sequence[Pair], classes: int, level: float, because: str) -> GateRow:
     lost, won = sum(was > now for was, now in pairs), sum(was < now for was, now in pairs)
     most = won
     while most < len(pairs) and not exact_p(most + 1, won) < level:
@@ -53,7 +53,7 @@ def _row(what: str, pairs: Sequence[Pair], classes: int, level: float, because: 
     found = sum(was for was, _ in pairs), sum(now for _, now in pairs)
     of_classes = f", {classes} classes at once" if classes > 1 else ""
     detail = f"{found[0]} of {len(pairs)} right, now {found[1]}: {lost} lost, {won} won, p = {exact_p(lost, won):.3g}{of_classes}"
-    return Row(what, 0, lost - won, most - won, "passed" if lost <= most else "failed", because, "lower", detail)
+    return GateRow(what, 0, lost - won, most - won, "passed" if lost <= most else "failed", because, "lower", detail)
 
 
 def _by_class(then: TaskRecord, task: TaskRecord, truth: Mapping[str, Any] | None) -> dict[int, list[Pair]]:

@@ -152,7 +152,7 @@ def name_of(comparison: Mapping[str, Any]) -> str:
     return f"{comparison['stage']} {comparison['output']} {comparison['metric']}{chosen}"
 
 
-def _require_artifact(saved: saved_report.Saved) -> None:
+def _require_artifact(saved: saved_report.SavedBundle) -> None:
     """Raise RequestError where the artifact lies elsewhere (reports alone, one of several sizes) and is another than the report is of."""
     artifact = saved.report["artifact"]
     if saved.manifest.artifact is None:
@@ -169,7 +169,7 @@ def _require_artifact(saved: saved_report.Saved) -> None:
             raise RequestError(f"{path}: is not the file that the report is of; build it again")
 
 
-def _require_measured(saved: saved_report.Saved, run: SavedRun) -> None:
+def _require_measured(saved: saved_report.SavedBundle, run: SavedRun) -> None:
     """Raise RequestError where the last run against the original is not what the report measured."""
     first = saved_runs.read(saved.folder / RUNS / f"original{saved_runs.SUFFIX}")
     saved_runs.require_same_samples(first, run)

@@ -20,7 +20,7 @@ VERDICT = "verdict"  # which nobody can allow to be another
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class GateRow:
     """One thing before and now, the limit of what it may be now, and why.
 
     "allowed" is what would have failed, or is not certain, and has an allowance, whose reason is `because` then. "noticed" is judged by nothing.
@@ -52,17 +52,19 @@ def within(value: Value, limit: Value, better: Better | None) -> bool:
     return value <= limit if better == "lower" else value >= limit
 
 
-def judged(what: str, before: Value, now: Value, limit: Value, because: str, better: Better | None = "lower") -> Row:
+def judged(
+    what: str, before: Value, now: Value, limit: Value, because: str, better: Better | None = "lower"
+) -> GateRow:
     """Return a row that passes where `now` keeps the limit."""
-    return Row(what, before, now, limit, "passed" if within(now, limit, better) else "failed", because, better)
+    return GateRow(what, before, now, limit, "passed" if within(now, limit, better) else "failed", because, better)
 
 
-def noticed(what: str, before: Value, now: Value, because: str) -> Row:
+def noticed(what: str, before: Value, now: Value, because: str) -> GateRow:
     """Return a row that is shown only."""
-    return Row(what, before, now, None, "noticed", because)
+    return GateRow(what, before, now, None, "noticed", because)
 
 
-def allow(rows: Sequence[Row], allowances: Sequence[Allowance]) -> tuple[Row, ...]:
+def allow(rows: Sequence[GateRow], allowances: Sequence[Allowance]) -> tuple[GateRow, ...]:
     """Return the rows with what is allowed; a row that went further than its allowance says so.
 
     UnknownName for an allowance that no row matches, RequestError for one of the verdict. One that is not needed any more is noticed.
@@ -89,7 +91,7 @@ def allow(rows: Sequence[Row], allowances: Sequence[Allowance]) -> tuple[Row, ..
     return (*judged_rows, *unneeded)
 
 
-def _allowed(row: Row, allowance: Allowance) -> Row:
+def _allowed(row: GateRow, allowance: Allowance) -> GateRow:
     if not within(row.now, allowance.to, row.better):
         return replace(row, detail=_joined(row.detail, f"allowed up to {allowance.to} only"))
     return replace(row, status="allowed", because=allowance.because, detail=_joined(row.detail, f"else: {row.because}"))

@@ -158,11 +158,11 @@ def _locate(
 ) -> int:
     from toolkit.attribution.folder import refusal, write
     from toolkit.examination import locate
-    from toolkit.outputs import Output, require_files
+    from toolkit.outputs import OutputPath, require_files
 
     stage, out = asked
     if out is not None:
-        require_files([Output(out / "attribution", refusal)], (artifact, original.path))
+        require_files([OutputPath(out / "attribution", refusal)], (artifact, original.path))
     with common.executor(allowed) as executor:
         found = locate(artifact, original, sets, looking, None if stage == "guilty" else stage, executor=executor)
         if out is not None:

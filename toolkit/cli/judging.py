@@ -181,12 +181,12 @@ def check(
 ) -> int:
     """Compare a build with the last release: outputs, task metrics, size, latency, findings; nothing runs again."""
     from toolkit import baseline as gate
-    from toolkit.outputs import Output, require_files
+    from toolkit.outputs import OutputPath, require_files
 
     if update_baseline:
         if allow is not None:
             raise RequestError("check --update-baseline: judges nothing, and has no use for --allow")
-        require_files([Output(baseline, gate.refusal)], [bundle])
+        require_files([OutputPath(baseline, gate.refusal)], [bundle])
         changes = gate.update(bundle, baseline)
         common.show(
             {"baseline": str(baseline), "changes": changes}, lambda: printable.lines([f"{baseline}:", *changes])

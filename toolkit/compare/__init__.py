@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from toolkit.compare.comparison import NO_METRICS, STRUCTURE, Comparison, Status
 from toolkit.compare.judging import Context, Extent, Judgement, Skipped, asked_by, asked_of_kinds, judge
-from toolkit.compare.measuring import Broken, Measured, Measurement, Seen, measure, plain_json
+from toolkit.compare.measuring import Broken, Measured, Measurement, OutputFacts, measure, plain_json
 from toolkit.compare.runs import Block, RunOutputs, count_samples
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ __all__ = [
     "Judgement",
     "Measured",
     "Measurement",
+    "OutputFacts",
     "RunOutputs",
-    "Seen",
     "Skipped",
     "Status",
     "asked_by",

@@ -18,7 +18,7 @@ from toolkit.compare import displacing, undoing
 from toolkit.compare.answers import mistaken
 from toolkit.compare.likeness import Likeness, likeness
 from toolkit.compare.runs import RunOutputs
-from toolkit.compare.undoing import Attempt, Output
+from toolkit.compare.undoing import Correction, SampledOutput
 from toolkit.metrics import Real
 
 _SAMPLES = 64  # that are looked at; a mistake of this kind is in each of them
@@ -62,7 +62,12 @@ def explain(
 
 
 def _explained(
-    name: str, ours: Mapping[str, Output], theirs: Mapping[str, Output], limits: Likeness, *, is_of_classes: bool
+    name: str,
+    ours: Mapping[str, SampledOutput],
+    theirs: Mapping[str, SampledOutput],
+    limits: Likeness,
+    *,
+    is_of_classes: bool,
 ) -> Explanation | None:
     wanted, given = ours[name], theirs.get(name)
     if not wanted.real.size:
@@ -83,7 +88,7 @@ def _explained(
 
 
 def _likeliest(
-    name: str, attempts: Iterable[Attempt], wanted: Real, before: float, limits: Likeness
+    name: str, attempts: Iterable[Correction], wanted: Real, before: float, limits: Likeness
 ) -> Explanation | None:
     """Return the simplest mistake that explains an output, if no other takes away nearly all of what this one leaves."""
     of_kinds: dict[str, Explanation] = {}
@@ -119,8 +124,8 @@ def _gains(after: float) -> str:
 
 
 def _attempts(
-    name: str, ours: Mapping[str, Output], theirs: Mapping[str, Output], limits: Likeness, classes: str
-) -> Iterator[Attempt]:
+    name: str, ours: Mapping[str, SampledOutput], theirs: Mapping[str, SampledOutput], limits: Likeness, classes: str
+) -> Iterator[Correction]:
     """Yield every mistake that can be tried on an output, the simplest first."""
     wanted, given = ours[name].real, theirs.get(name)
     yield from displacing.moved(name, given, ours, theirs)
@@ -138,7 +143,7 @@ def _attempts(
     yield from undoing.activated(wanted, given.real)
 
 
-def _of_a_channel(name: str, wanted: Real, given: Output, limits: Likeness) -> Explanation | None:
+def _of_a_channel(name: str, wanted: Real, given: SampledOutput, limits: Likeness) -> Explanation | None:
     """Return what explains the worst channel that something explains: it may vanish beside others of a larger scale."""
     if wanted.ndim < 2 or wanted.shape[-1] < 2:
         return None
@@ -178,7 +183,7 @@ def _are_probabilities(values: Real, limits: Likeness) -> bool:
     return bool(values.min() >= 0 and np.abs(values.sum(axis=-1) - 1).max() <= limits.probabilities.limit)
 
 
-def _first(run: RunOutputs, whole: Collection[str]) -> dict[str, Output]:
+def _first(run: RunOutputs, whole: Collection[str]) -> dict[str, SampledOutput]:
     """Return the first samples of each output of a run, more of `whole` numbers."""
     specs = {spec.name: spec for spec in run.signature.outputs}
     kept: dict[str, list[np.ndarray]] = {}
@@ -190,7 +195,9 @@ def _first(run: RunOutputs, whole: Collection[str]) -> dict[str, Output]:
         count += len(next(iter(block.values()), ()))
         if count >= (_ANSWERS if whole else _SAMPLES):
             break
-    return {name: Output.of(specs[name], np.concatenate(arrays)) for name, arrays in kept.items() if name in specs}
+    return {
+        name: SampledOutput.of(specs[name], np.concatenate(arrays)) for name, arrays in kept.items() if name in specs
+    }
 
 
 def _means(values: Real) -> Real:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from toolkit.compare.likeness import Likeness
-from toolkit.compare.undoing import Attempt, Output, by_channel
+from toolkit.compare.undoing import Correction, SampledOutput, by_channel
 from toolkit.metrics import Real
 
 _MOST_AXES = 5  # whose orders are all tried: 120
@@ -17,8 +17,8 @@ _LONG = 8  # places on an axis that something may move along
 
 
 def moved(
-    name: str, given: Output | None, ours: Mapping[str, Output], theirs: Mapping[str, Output]
-) -> Iterator[Attempt]:
+    name: str, given: SampledOutput | None, ours: Mapping[str, SampledOutput], theirs: Mapping[str, SampledOutput]
+) -> Iterator[Correction]:
     """Yield the outputs that may be this one in another place; none that is right where it is."""
     wanted = ours[name].real
     code, verb = ("outputs-swapped", "lies in") if given is not None else ("output-renamed", "is called")
@@ -28,17 +28,17 @@ def moved(
         own = ours[other].real if other in ours else None
         if own is not None and own.shape == wanted.shape and _apart(own, output.real) <= _apart(wanted, output.real):
             continue
-        yield Attempt(code, f"what was {name!r} {verb} {other!r}", wanted, output.real)
+        yield Correction(code, f"what was {name!r} {verb} {other!r}", wanted, output.real)
 
 
-def laid_out(wanted: Real, given: Real) -> Iterator[Attempt]:
+def laid_out(wanted: Real, given: Real) -> Iterator[Correction]:
     """Yield the same numbers in another shape."""
     if given.shape != wanted.shape and given.size == wanted.size:
         said = f"the same numbers have the shape {given.shape[1:]} for {wanted.shape[1:]}"
-        yield Attempt("reshaped", said, wanted, given.reshape(wanted.shape))
+        yield Correction("reshaped", said, wanted, given.reshape(wanted.shape))
 
 
-def late(wanted: Real, given: Real, limits: Likeness, places: Sequence[int]) -> Iterator[Attempt]:
+def late(wanted: Real, given: Real, limits: Likeness, places: Sequence[int]) -> Iterator[Correction]:
     """Yield the candidate some samples (axis 0) or some places on another of these axes earlier or later."""
     for axis in places:
         length = wanted.shape[axis]
@@ -55,28 +55,28 @@ def late(wanted: Real, given: Real, limits: Likeness, places: Sequence[int]) -> 
                     else f"it lies {much} {words[1]} on axis {axis}"
                 )
                 pair = wanted.take(ours, axis), given.take(theirs, axis)
-                yield Attempt("shifted" if axis else "delayed", said, *pair, kind="late")
+                yield Correction("shifted" if axis else "delayed", said, *pair, kind="late")
 
 
-def reordered(wanted: Real, given: Real, classes: str) -> Iterator[Attempt]:
+def reordered(wanted: Real, given: Real, classes: str) -> Iterator[Correction]:
     """Yield samples, axes, and the places on the last axis in the order in which each is likest to its counterpart."""
     axes = tuple(range(1, given.ndim))
     rows, columns = order_of_samples(wanted, given), order_of_classes(wanted, given)
     if rows is not None:
         place = _first_moved(rows)
         said = f"the samples have another order: sample {place} is the reference's answer to sample {rows[place]}"
-        yield Attempt("samples-permuted", said, wanted, given[np.argsort(rows)])
+        yield Correction("samples-permuted", said, wanted, given[np.argsort(rows)])
     for order in itertools.permutations(axes) if len(axes) <= _MOST_AXES else ():
         turned = given.transpose(0, *order)
         if order != axes and turned.shape == wanted.shape:
             said = f"its axes have another order ({', '.join(map(str, order))}), as NHWC and NCHW have"
-            yield Attempt("axes-permuted", said, wanted, turned)
+            yield Correction("axes-permuted", said, wanted, turned)
     if columns is not None:
         off = [number for number, place in enumerate(columns) if number != place]
         said = f"the last axis has another order: place {off[0]} holds what belongs to place {columns[off[0]]}"
         if len(off) == 2:
             said = f"{classes} {off[0]} and {off[1]} are exchanged"
-        yield Attempt("classes-permuted", said, wanted, given[..., np.argsort(columns)])
+        yield Correction("classes-permuted", said, wanted, given[..., np.argsort(columns)])
 
 
 def order_of_samples(wanted: Real, given: Real) -> list[int] | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from toolkit.compare.comparison import CONSTANT, DISTINCT, EVIDENCE, VARIES, Comparison
-from toolkit.compare.measured import MOST_DISTINCT, Measured, Seen
+from toolkit.compare.measured import MOST_DISTINCT, Measured, OutputFacts
 from toolkit.errors import UnjudgeableRun
 from toolkit.metrics import load
 
@@ -78,7 +78,7 @@ def whatever_the_bounds(
     return found
 
 
-def carried_by_few(seen: Seen) -> str | None:
+def carried_by_few(seen: OutputFacts) -> str | None:
     """Return why a ratio to the reference's variation says nothing about most samples, or None where it does."""
     least = limits()["effective_samples"].limit
     if seen.effective_samples is None or not seen.effective_samples < least:  # NaN is judged by what it makes NaN
@@ -124,7 +124,7 @@ def of_nothing_certain(measured: Measured, comparisons: Sequence[Comparison]) ->
     return found
 
 
-def _constant(where: tuple[str, str], seen: Seen, samples: int, rounding: float) -> Comparison:
+def _constant(where: tuple[str, str], seen: OutputFacts, samples: int, rounding: float) -> Comparison:
     """Return whether a constant is the same constant: to half a step where its numbers lie on a grid, else to what its type rounds."""
     because = "it is the same for all samples, by design or because they show nothing else: it must be equal, and is no evidence"
     limit, unit, value = rounding, "real", seen.largest_error
@@ -135,7 +135,7 @@ def _constant(where: tuple[str, str], seen: Seen, samples: int, rounding: float)
     return _fact(where, CONSTANT, value, Limit(limit, because), samples, **said)
 
 
-def _told_apart(stage: str, output: str, seen: Seen, own: Seen, samples: int) -> list[Comparison]:
+def _told_apart(stage: str, output: str, seen: OutputFacts, own: OutputFacts, samples: int) -> list[Comparison]:
     ours, theirs = own.distinct[1], seen.distinct[1]
     if ours < 2:
         return []
@@ -155,7 +155,7 @@ def _fact(where: tuple[str, str], what: str, value: float, limit: Limit, samples
     return Comparison(stage, output, what, value, limit.limit, because=limit.because, samples=samples, **said)
 
 
-def _same(seen: Seen, samples: int, whose: str = "the original") -> str:
+def _same(seen: OutputFacts, samples: int, whose: str = "the original") -> str:
     value = f"{seen.low:.6g}" if seen.low == seen.high else f"the same values ({seen.low:.6g} to {seen.high:.6g})"
     if samples == 1:
         return f"one sample ({value}) cannot show that it depends on its input; expected at least two that differ"

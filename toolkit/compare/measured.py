@@ -56,7 +56,7 @@ class Broken:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class OutputFacts:
     """What both runs hold of one output, before any metric: the reference's range, whether they vary, and what is not finite.
 
     `variation` is how far the element that changes most goes over the samples, as a share of the element's largest absolute value (0 to 2).
@@ -92,7 +92,7 @@ class Measured:
 
     samples: int
     outputs: tuple[str, ...]
-    seen: Mapping[str, Seen]
+    seen: Mapping[str, OutputFacts]
     measurements: tuple[Measurement, ...]
     mismatches: Mapping[str, str]
     inapplicable: Mapping[tuple[str, str], str]

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from toolkit import metrics
-from toolkit.compare.measured import Broken, Measured, Measurement, Seen, plain_json
+from toolkit.compare.measured import Broken, Measured, Measurement, OutputFacts, plain_json
 from toolkit.compare.probing import Probe
 from toolkit.compare.runs import RunOutputs, aligned, checked, count_samples
 from toolkit.errors import UnjudgeableRun
 from toolkit.metrics import Real
 
-__all__ = ["Broken", "Measured", "Measurement", "Seen", "measure", "plain_json"]
+__all__ = ["Broken", "Measured", "Measurement", "OutputFacts", "measure", "plain_json"]
 
 _PART = 2.0**30  # more numbers than a channel has; a power of two, so that nothing is rounded by it
 Parts = Mapping[str, tuple[int, ...]]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from toolkit.compare.measured import MOST_DISTINCT, Broken, Measurement, Seen
+from toolkit.compare.measured import MOST_DISTINCT, Broken, Measurement, OutputFacts
 from toolkit.compare.tallying import BySample, OfWhole, tally_of
 from toolkit.metrics import Metric, Real
 from toolkit.signature import TensorSpec
@@ -102,11 +102,11 @@ class Probe:
             return "its whole numbers are labels, ids or yes and no: they are equal or not"
         return metric.applies(shape)
 
-    def seen(self) -> Seen:
+    def seen(self) -> OutputFacts:
         """Return what is known of the output itself."""
         ours, theirs = self._sides
         low, high = ours.range
-        return Seen(
+        return OutputFacts(
             low=low,
             high=high,
             reference_varies=ours.varies,

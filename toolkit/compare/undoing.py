@@ -19,7 +19,7 @@ FACTOR = "factor"  # the kind of one number that is told against one offset
 
 
 @dataclass(frozen=True, slots=True)
-class Output:
+class SampledOutput:
     """One output of the first samples: as the engine gave it, and as real values, (n, *shape)."""
 
     spec: TensorSpec
@@ -27,7 +27,7 @@ class Output:
     real: Real
 
     @classmethod
-    def of(cls, spec: TensorSpec, raw: np.ndarray) -> Output:
+    def of(cls, spec: TensorSpec, raw: np.ndarray) -> SampledOutput:
         """Return the output that a run gave as `raw`."""
         return cls(spec, raw, spec.dequantize(raw))
 
@@ -38,7 +38,7 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class Correction:
     """A mistake, and two arrays that are equal where it was made and nothing else was.
 
     `signal` is what their difference is held against, the reference as it is where it is None; `fitted` numbers were chosen for it. Of the
@@ -59,11 +59,11 @@ def by_channel(values: Real) -> Real:
     return values.reshape(-1, values.shape[-1] if values.ndim > 1 else 1)
 
 
-def rescaled(wanted: Real, given: Output, limits: Likeness) -> Iterator[Attempt]:
+def rescaled(wanted: Real, given: SampledOutput, limits: Likeness) -> Iterator[Correction]:
     """Yield the offset, and the factor and offset, that fit best: the same for all channels, and then one for each."""
     if given.raw.dtype.kind in "iu":
         said = "its integers are no quantized numbers: scale and zero point do not belong to them"
-        yield Attempt("not-quantized-so", said, wanted, given.raw.astype(np.float64))
+        yield Correction("not-quantized-so", said, wanted, given.raw.astype(np.float64))
     if not np.isfinite(given.real).all() or not np.isfinite(wanted).all():
         return
     ours, theirs = by_channel(wanted), by_channel(given.real)
@@ -73,14 +73,14 @@ def rescaled(wanted: Real, given: Output, limits: Likeness) -> Iterator[Attempt]
         yield from _slope(ours, theirs, axis, limits)
 
 
-def _offset(wanted: Real, given: Real, axis: int | None) -> Iterator[Attempt]:
+def _offset(wanted: Real, given: Real, axis: int | None) -> Iterator[Correction]:
     off = np.atleast_1d((given - wanted).mean(axis=axis))
     if off.any():
         said = f"off by {_each(off, np.square(off), '{:+.4g}'.format)} in the output's own unit"
-        yield Attempt("offset", said, wanted, given - off, fitted=len(off), kind=f"offset of {len(off)}")
+        yield Correction("offset", said, wanted, given - off, fitted=len(off), kind=f"offset of {len(off)}")
 
 
-def _factor(wanted: Real, given: Real) -> Iterator[Attempt]:
+def _factor(wanted: Real, given: Real) -> Iterator[Correction]:
     """Yield one factor alone; undone where it makes numbers larger, else done to the reference."""
     with np.errstate(all="ignore"):
         product, powers = float((wanted * given).sum()), [float(np.square(each).sum()) for each in (wanted, given)]
@@ -88,10 +88,10 @@ def _factor(wanted: Real, given: Real) -> Iterator[Attempt]:
     if factor and np.isfinite(factor) and factor != 1:
         pair = (factor * wanted, given) if abs(factor) < 1 else (wanted, given / factor)
         said = f"it is the reference times {factor:.4g}: another scale, or other preprocessing"
-        yield Attempt("slope", said, *pair, pair[0], fitted=1, kind=FACTOR)
+        yield Correction("slope", said, *pair, pair[0], fitted=1, kind=FACTOR)
 
 
-def _slope(wanted: Real, given: Real, axis: int | None, limits: Likeness) -> Iterator[Attempt]:
+def _slope(wanted: Real, given: Real, axis: int | None, limits: Likeness) -> Iterator[Correction]:
     """Yield factor and offset by least squares: undone where they make numbers larger, else done to the reference, so that noise is not enlarged.
 
     Where nothing is left but rounding to few values, nothing more can be asked of a small factor: it is held against the reference's own variation.
@@ -113,9 +113,9 @@ def _slope(wanted: Real, given: Real, axis: int | None, limits: Likeness) -> Ite
     said = f"it is the reference times {times}, plus {plus}: another scale or zero point, or other preprocessing"
     fitted, kind = 2 * len(factor), f"slope of {len(factor)}"
     if smaller:
-        yield Attempt("slope", said, done, given, None if _is_rounded(done, given) else done, fitted, kind)
+        yield Correction("slope", said, done, given, None if _is_rounded(done, given) else done, fitted, kind)
     else:
-        yield Attempt("slope", said, wanted, (given - offset) / factor, None, fitted, kind)
+        yield Correction("slope", said, wanted, (given - offset) / factor, None, fitted, kind)
 
 
 def _is_rounded(exact: Real, given: Real) -> bool:
@@ -133,7 +133,7 @@ def _each(values: Real, weights: Real, write: Callable[[float], str]) -> str:
     return named + (f" and so on for {len(values) - _NAMED} more" if len(values) > _NAMED else "")
 
 
-def clipped(wanted: Real, given: Real, limits: Likeness) -> Iterator[Attempt]:
+def clipped(wanted: Real, given: Real, limits: Likeness) -> Iterator[Correction]:
     """Yield the reference cut off where the candidate ends, if that is often, and in between they agree."""
     with np.errstate(invalid="ignore"):
         low, high = float(given.min()), float(given.max())
@@ -149,20 +149,20 @@ def clipped(wanted: Real, given: Real, limits: Likeness) -> Iterator[Attempt]:
         for where, end, part in (("below", low, below), ("above", high, above))
         if part.mean() >= limits.cut.limit / 2
     ]
-    yield Attempt("clipped", f"it is cut off {' and '.join(ends)}", np.clip(wanted, low, high), given, wanted)
+    yield Correction("clipped", f"it is cut off {' and '.join(ends)}", np.clip(wanted, low, high), given, wanted)
 
 
-def activated(wanted: Real, given: Real) -> Iterator[Attempt]:
+def activated(wanted: Real, given: Real) -> Iterator[Correction]:
     """Yield a softmax or a sigmoid that is missing, or one too many; of one element a softmax is 1, whatever it is of."""
     with np.errstate(all="ignore"):
         if wanted.ndim > 1 and wanted.shape[-1] > 1:
             said = "the candidate gives scores before softmax, the reference probabilities"
-            yield Attempt("softmax-missing", said, wanted, _softmax(given))
+            yield Correction("softmax-missing", said, wanted, _softmax(given))
             said, done = "the candidate gives probabilities, the reference scores before softmax", _softmax(wanted)
-            yield Attempt("softmax-added", said, done, given, done)
-        yield Attempt("sigmoid-missing", "the candidate gives scores before the sigmoid", wanted, _sigmoid(given))
+            yield Correction("softmax-added", said, done, given, done)
+        yield Correction("sigmoid-missing", "the candidate gives scores before the sigmoid", wanted, _sigmoid(given))
         said, done = "the candidate gives what a sigmoid makes of the reference's scores", _sigmoid(wanted)
-        yield Attempt("sigmoid-added", said, done, given, done)
+        yield Correction("sigmoid-added", said, done, given, done)
 
 
 def _softmax(scores: Real) -> Real:

@@ -21,7 +21,7 @@ _HALF = 0.5  # a probability from here on says yes
 
 
 @dataclass(frozen=True)
-class Decisions:
+class OriginalDecisions:
     """What the original `said` of each sample (n,), the `truth` (n,) where labels tell it, and how many classes there are, None where nobody knows.
 
     `sure` is whether they certainly are decisions: numbers that are no shares of one, nor one for each class of the labels, may be something else.
@@ -55,7 +55,7 @@ def are_shares(one: Answer, side: Side) -> bool:
     return one.kind == "class_scores" or (one.kind == "" and bool((side.rows[:, _KIND] == _SHARES).all()))
 
 
-def decisions(one: Answer, side: Side) -> Decisions | str:
+def decisions(one: Answer, side: Side) -> OriginalDecisions | str:
     """Return what was decided, or why nothing is known to be."""
     if one.kind not in _DECIDING or not one.is_row:
         return "the answers are no decisions"
@@ -64,34 +64,38 @@ def decisions(one: Answer, side: Side) -> Decisions | str:
     return _of_whole_numbers(one, side) if one.whole else _of_a_probability(one, side)
 
 
-def _of_scores(one: Answer, side: Side) -> Decisions | str:
+def _of_scores(one: Answer, side: Side) -> OriginalDecisions | str:
     looks, said = side.rows[:, _KIND], side.rows[:, _DECISION].astype(np.int64)
     sure = are_shares(one, side)
     if side.labels is None:
-        return Decisions(said, None, one.size) if sure else "whether the answers are scores of classes is not known"
+        return (
+            OriginalDecisions(said, None, one.size)
+            if sure
+            else "whether the answers are scores of classes is not known"
+        )
     truth = whole(side.labels) if side.labels.ndim < _ONE_HOT else _one_hot(side.labels, one.size)
     if truth is None or not ((truth >= 0) & (truth < one.size)).all():
         return "the labels are no classes of these scores"
     if bool((looks == _UNIT).all()) and not sure:
         return "the answers are vectors of length one, and no scores"
     # As many classes among the labels as there are numbers is no coincidence of features and names of persons.
-    return Decisions(said, truth, one.size, sure or len(np.unique(truth)) == one.size)
+    return OriginalDecisions(said, truth, one.size, sure or len(np.unique(truth)) == one.size)
 
 
-def _of_a_probability(one: Answer, side: Side) -> Decisions | str:
+def _of_a_probability(one: Answer, side: Side) -> OriginalDecisions | str:
     value = side.rows[:, _DECISION]
     truth = None if side.labels is None else whole(side.labels)
     if truth is None or not np.isin(truth, (0, 1)).all() or not ((value >= 0) & (value <= 1)).all():
         return "whether the answer is a probability is not known"
-    return Decisions((value >= _HALF).astype(np.int64), truth, 2)
+    return OriginalDecisions((value >= _HALF).astype(np.int64), truth, 2)
 
 
-def _of_whole_numbers(one: Answer, side: Side) -> Decisions | str:
+def _of_whole_numbers(one: Answer, side: Side) -> OriginalDecisions | str:
     truth = None if side.labels is None else whole(side.labels)
     classes = 2 if one.dtype == "bool" else None
     if truth is None and classes is None:
         return "no labels tell which whole numbers there are"
-    return Decisions(side.rows[:, _DECISION].astype(np.int64), truth, classes)
+    return OriginalDecisions(side.rows[:, _DECISION].astype(np.int64), truth, classes)
 
 
 def _one_hot(labels: NDArray[Any], count: int) -> Whole | None:

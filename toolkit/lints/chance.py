@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from toolkit.lints import Answer, Finding, Judged, Real, Side, Values, finding
-from toolkit.lints._answers import Decisions, Whole, are_shares, decisions, kept_of, numbers_of, whole
+from toolkit.lints._answers import OriginalDecisions, Whole, are_shares, decisions, kept_of, numbers_of, whole
 from toolkit.lints._tests import binomial_tail, correlation_tail, hypergeometric_tail
 
 LOOKS_AT = "answers"
@@ -50,7 +50,7 @@ def judge(one: Answer, verification: Side, limits: Limits) -> Judged:
     if len(verification.rows) < limits.samples:
         return f"fewer than {limits.samples:g} samples show nothing about chance"
     found = decisions(one, verification)
-    if isinstance(found, Decisions) and found.truth is not None:
+    if isinstance(found, OriginalDecisions) and found.truth is not None:
         return _of_decisions(found, found.truth, limits)
     real = _real_labels(one, verification)
     if real is not None:
@@ -58,7 +58,7 @@ def judge(one: Answer, verification: Side, limits: Limits) -> Judged:
     return _misfit(one, verification) or str(found)
 
 
-def _of_decisions(found: Decisions, truth: Whole, limits: Limits) -> list[Finding]:
+def _of_decisions(found: OriginalDecisions, truth: Whole, limits: Limits) -> list[Finding]:
     count, right = len(truth), int((found.said == truth).sum())
     kinds, times = np.unique(found.said, return_counts=True)
     most = int(times.argmax())

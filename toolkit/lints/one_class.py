@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from toolkit.lints import Answer, Finding, Judged, Real, Severity, Side, Values, finding
-from toolkit.lints._answers import Decisions, decisions, kept_of
+from toolkit.lints._answers import OriginalDecisions, decisions, kept_of
 
 LOOKS_AT = "answers"
 CODES = ("one-class", "absent-classes")
@@ -57,7 +57,7 @@ def judge(one: Answer, verification: Side, limits: Limits) -> Judged:
     return _absent(found, shown, limits)
 
 
-def _absent(found: Decisions, shown: np.ndarray, limits: Limits) -> list[Finding]:
+def _absent(found: OriginalDecisions, shown: np.ndarray, limits: Limits) -> list[Finding]:
     """Of classes that are drawn alike, n samples hold none of one in (1 - 1 / classes) ** n of all cases."""
     classes, count = found.classes or 0, len(found.said)
     absent = np.setdiff1d(np.arange(classes), shown)

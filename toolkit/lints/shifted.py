@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from toolkit.lints import Answer, Judged, Real, Severity, Side, Values, finding
-from toolkit.lints._answers import Decisions, decisions, kept_of
+from toolkit.lints._answers import OriginalDecisions, decisions, kept_of
 from toolkit.lints._tests import sign_tail
 
 LOOKS_AT = "answers"
@@ -42,7 +42,7 @@ def measure(values: Values, one: Answer) -> Real:
 def judge(one: Answer, verification: Side, limits: Limits) -> Judged:
     """Return what is inconclusive because answers agree far better with the labels of the sample before or after."""
     found = decisions(one, verification)
-    if not isinstance(found, Decisions) or found.truth is None:
+    if not isinstance(found, OriginalDecisions) or found.truth is None:
         return "no labels, or none that the answers are decisions about"
     places = _places(verification.origins)
     for shift, word in _SHIFTS.items():

@@ -47,7 +47,7 @@ class Reach:
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class TensorOrigin:
     """Where the value of a tensor comes from: "asset", "saver" (the path that a loader gives), "constant", or "computed"."""
 
     kind: str
@@ -69,7 +69,7 @@ class _Judge:
         served: ExecutedNodes,
         assets: Iterable[str] = (),
         prefix: str = "",
-        captured: Mapping[str, list[Origin]] | None = None,
+        captured: Mapping[str, list[TensorOrigin]] | None = None,
     ) -> None:
         self._calls, self._run, self._served = calls, run, served
         self._assets, self._prefix = frozenset(assets), prefix
@@ -108,9 +108,9 @@ class _Judge:
             return f"{_READS}: where it stands no loader gives it an asset of the model"
         return _from(strange)
 
-    def _origins(self, scope: str, node: Any, position: int = 0) -> set[Origin]:
+    def _origins(self, scope: str, node: Any, position: int = 0) -> set[TensorOrigin]:
         """Return all that an input of a node may be: through functions to whoever calls them, and back to what made it."""
-        found: set[Origin] = set()
+        found: set[TensorOrigin] = set()
         waiting = [(scope, edge) for edge in _data(node)[position : position + 1]]
         seen: set[Unit] = set()
         while waiting:
@@ -121,27 +121,29 @@ class _Judge:
             here, more = self._origin(*unit)
             found |= here
             waiting += more
-        return found or {Origin("computed", "nothing")}
+        return found or {TensorOrigin("computed", "nothing")}
 
-    def _origin(self, scope: str, edge: str) -> tuple[set[Origin], list[Unit]]:
+    def _origin(self, scope: str, edge: str) -> tuple[set[TensorOrigin], list[Unit]]:
         name = edge.partition(":")[0]
         maker = self._calls.body(scope).get(name)
         if maker is None:
             return self._argument(scope, name)
         if scope == TOP and spelled(edge) in self._assets:
-            return {Origin("asset", edge)}, []
+            return {TensorOrigin("asset", edge)}, []
         if scope == TOP and name == self._prefix:
-            return {Origin("saver")}, []
+            return {TensorOrigin("saver")}, []
         if maker.op in _SAME:
             return set(), [(scope, one) for one in _data(maker)[:1]]
         if maker.op == "ReadVariableOp" and scope == TOP:
             return self._assigned(maker)
-        return {Origin("constant", text_of(maker)) if maker.op == "Const" else Origin("computed", maker.op)}, []
+        return {
+            TensorOrigin("constant", text_of(maker)) if maker.op == "Const" else TensorOrigin("computed", maker.op)
+        }, []
 
-    def _assigned(self, read: Any) -> tuple[set[Origin], list[Unit]]:
+    def _assigned(self, read: Any) -> tuple[set[TensorOrigin], list[Unit]]:
         """Return what a variable is given, where nothing but the graph's own assignments touches it: TensorFlow keeps the paths of assets so."""
         handle = self._calls.nodes.get(node_of(_data(read)[0])) if _data(read) else None
-        other = {Origin("computed", "a variable")}, list[Unit]()
+        other = {TensorOrigin("computed", "a variable")}, list[Unit]()
         if handle is None or handle.op != "VarHandleOp":
             return other
         same = [
@@ -155,22 +157,22 @@ class _Judge:
             (TOP, _data(node)[1]) for node in takers if node.op == "AssignVariableOp" and len(_data(node)) > 1
         ]
 
-    def _argument(self, scope: str, name: str) -> tuple[set[Origin], list[Unit]]:
+    def _argument(self, scope: str, name: str) -> tuple[set[TensorOrigin], list[Unit]]:
         """Return what a function is given in one of its arguments, by all who call it and by the object that holds it."""
         if scope == TOP:
-            return {Origin("computed", f"{name}, which is not there")}, []
+            return {TensorOrigin("computed", f"{name}, which is not there")}, []
         arguments = [one.name for one in self._calls.functions[scope].signature.input_arg]
         if name not in arguments:
-            return {Origin("computed", f"{name}, which is not there")}, []
-        position, found, more = arguments.index(name), set[Origin](), list[Unit]()
+            return {TensorOrigin("computed", f"{name}, which is not there")}, []
+        position, found, more = arguments.index(name), set[TensorOrigin](), list[Unit]()
         captured = self._captured.get(scope)
         if captured is not None:
             kept = position - (len(arguments) - len(captured))
-            found.add(captured[kept] if kept >= 0 else Origin("computed", "what it is called with"))
+            found.add(captured[kept] if kept >= 0 else TensorOrigin("computed", "what it is called with"))
         for caller, node in self._calls.callers(scope):
             given = self._given(node, position, scope)
             if given is None:
-                found.add(Origin("computed", node.op))
+                found.add(TensorOrigin("computed", node.op))
             else:
                 more.append((caller, given))
         return found, more
@@ -293,17 +295,17 @@ def _functions_of(held: Any) -> list[str]:
     return [*held.function.concrete_functions, *filter(None, [held.bare_concrete_function.concrete_function_name])]
 
 
-def _captured(meta: Any) -> dict[str, list[Origin]]:
+def _captured(meta: Any) -> dict[str, list[TensorOrigin]]:
     """Return by function what its last arguments were bound to when it was made."""
     held = meta.object_graph_def.nodes
     constants = {node.name: node for node in meta.graph_def.node if node.op == "Const"}
 
-    def origin(number: int) -> Origin:
+    def origin(number: int) -> TensorOrigin:
         one = held[number] if 0 <= number < len(held) else None
         kind = None if one is None else one.WhichOneof("kind")
         if one is not None and kind == "constant" and one.constant.operation in constants:
-            return Origin("constant", text_of(constants[one.constant.operation]))
-        return Origin("capture") if kind == "asset" else Origin("computed", str(kind))
+            return TensorOrigin("constant", text_of(constants[one.constant.operation]))
+        return TensorOrigin("capture") if kind == "asset" else TensorOrigin("computed", str(kind))
 
     functions = meta.object_graph_def.concrete_functions
     return {name: [origin(number) for number in one.bound_inputs] for name, one in functions.items()}
@@ -341,7 +343,7 @@ def _data(node: Any) -> list[str]:
     return [edge for edge in node.input if not edge.startswith("^")]
 
 
-def _from(strange: list[Origin]) -> str | None:
+def _from(strange: list[TensorOrigin]) -> str | None:
     """Return that a file is read whose path is none of the model's own, as it stands there; None for no such path."""
     if not strange:
         return None

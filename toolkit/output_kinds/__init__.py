@@ -33,9 +33,9 @@ from pydantic import AfterValidator
 
 from toolkit import config
 from toolkit.errors import UnknownName
-from toolkit.output_kinds.file import Kind
+from toolkit.output_kinds.file import OutputKindSpec
 
-__all__ = ["Kind", "KindName", "all_kinds", "bounds_of", "load", "names", "path_of"]
+__all__ = ["KindName", "OutputKindSpec", "all_kinds", "bounds_of", "load", "names", "path_of"]
 
 _FOLDER = Path(__file__).resolve().parent
 
@@ -60,14 +60,14 @@ def path_of(name: str) -> Path:
 
 
 @functools.cache
-def load(name: str) -> Kind:
+def load(name: str) -> OutputKindSpec:
     """Return a kind; UnknownName with the closest where there is none."""
     if name not in names():
         raise UnknownName("kind of output", name, names())
-    return config.load(path_of(name), Kind)
+    return config.load(path_of(name), OutputKindSpec)
 
 
-def all_kinds() -> dict[str, Kind]:
+def all_kinds() -> dict[str, OutputKindSpec]:
     """Return all kinds by name."""
     return {name: load(name) for name in names()}
 

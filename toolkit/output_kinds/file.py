@@ -48,7 +48,7 @@ class Inferred(ConfigModel):
     rows: Rows | None = None
 
 
-class Kind(ConfigModel):
+class OutputKindSpec(ConfigModel):
     """One kind of output."""
 
     about: str

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from toolkit.files.shapes import COUNT
-from toolkit.output_kinds import Kind, all_kinds
+from toolkit.output_kinds import OutputKindSpec, all_kinds
 from toolkit.output_kinds.file import numbers_of, one_call
 from toolkit.output_kinds.rows import LOOKS, SAID, Real
 from toolkit.worker.endings import Ending, canonical
@@ -46,7 +46,7 @@ class OutputKind:
 
 
 @dataclass(slots=True)
-class Seen:
+class OriginalOutputs:
     """What the first samples of the original's outputs look like: `values` (n, *shape) real numbers; `labels` (n,) where each has one, else None.
 
     `marks` (n, C) are the labels where each sample has several, yes or no each, else None.
@@ -58,7 +58,7 @@ class Seen:
     _classified: dict[str, bool] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, blocks: Iterable[Mapping[str, Real]], labels: Any) -> Seen:
+    def of(cls, blocks: Iterable[Mapping[str, Real]], labels: Any) -> OriginalOutputs:
         """Return what the first samples of a run look like; `labels` are those of all samples, (N, ...), or something else that is no class."""
         parts: dict[str, list[Real]] = {}
         count, most = 0, _MOST_SAMPLES
@@ -106,7 +106,7 @@ class Seen:
 
 
 def infer(
-    outputs: Sequence[Mapping[str, Any]], endings: Mapping[str, Ending], seen: Seen | None = None
+    outputs: Sequence[Mapping[str, Any]], endings: Mapping[str, Ending], seen: OriginalOutputs | None = None
 ) -> dict[str, OutputKind]:
     """Return the kind of each output (JSON of a spec), by name; `seen` is None where nothing has run, and then less is known."""
     return {
@@ -118,14 +118,14 @@ def infer(
 class _Inference:
     """One output, and all that is known of it."""
 
-    def __init__(self, spec: Mapping[str, Any], ending: Ending, seen: Seen | None) -> None:
+    def __init__(self, spec: Mapping[str, Any], ending: Ending, seen: OriginalOutputs | None) -> None:
         self._name = str(spec["name"])
         self._numbers = numbers_of(spec)
         declared = None if spec["shape"] is None else one_call(spec["shape"])
         self._shape = (None if seen is None else seen.shape(self._name)) or declared
         self._ending, self._seen = ending, seen
 
-    def result(self, kinds: Mapping[str, Kind]) -> OutputKind:
+    def result(self, kinds: Mapping[str, OutputKindSpec]) -> OutputKind:
         """Return the kind."""
         fitting = {name: kind for name, kind in kinds.items() if kind.misfit(self._numbers, self._shape) is None}
         for find in (self._by_operator, self._by_numbers, self._by_name, self._by_rows, self._by_labels):
@@ -135,7 +135,7 @@ class _Inference:
         name = next(name for name, kind in kinds.items() if kind.inferred.otherwise)
         return OutputKind(name, self._why_otherwise(), "graph" if self._ending.kind else "otherwise", self._parts)
 
-    def _by_operator(self, kinds: Mapping[str, Kind]) -> OutputKind | None:
+    def _by_operator(self, kinds: Mapping[str, OutputKindSpec]) -> OutputKind | None:
         last = self._last
         found = [
             name
@@ -151,7 +151,7 @@ class _Inference:
         unless = f"; {others[0]} where a sample has {kinds[others[0]].fits.rows or 'more'} rows" if others else ""
         return OutputKind(first, f"it ends in {self._operator}{unless}", "graph", self._parts)
 
-    def _by_numbers(self, kinds: Mapping[str, Kind]) -> OutputKind | None:
+    def _by_numbers(self, kinds: Mapping[str, OutputKindSpec]) -> OutputKind | None:
         if self._is_rounded:
             return None
         for name, kind in kinds.items():
@@ -161,7 +161,7 @@ class _Inference:
                 return OutputKind(name, f"{what}{behind}", "signature")
         return None
 
-    def _by_name(self, kinds: Mapping[str, Kind]) -> OutputKind | None:
+    def _by_name(self, kinds: Mapping[str, OutputKindSpec]) -> OutputKind | None:
         words = set(re.split(r"[^a-z]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", self._name).lower()))
         for name, kind in kinds.items():
             said = sorted(words & set(kind.inferred.names))
@@ -169,13 +169,13 @@ class _Inference:
                 return OutputKind(name, f"its name says {said[0]!r}: a guess", "name", self._parts)
         return None
 
-    def _by_rows(self, kinds: Mapping[str, Kind]) -> OutputKind | None:
+    def _by_rows(self, kinds: Mapping[str, OutputKindSpec]) -> OutputKind | None:
         for name, kind in kinds.items():
             if kind.inferred.rows is not None and self._looks(kind):
                 return OutputKind(name, SAID[kind.inferred.rows.are], "reference", self._parts)
         return None
 
-    def _by_labels(self, kinds: Mapping[str, Kind]) -> OutputKind | None:
+    def _by_labels(self, kinds: Mapping[str, OutputKindSpec]) -> OutputKind | None:
         if self._seen is None or self._name not in self._seen.values:
             return None
         for name, kind in kinds.items():
@@ -190,7 +190,7 @@ class _Inference:
                 return OutputKind(name, "the largest of its numbers is where the samples' labels say", "labels")
         return None
 
-    def _looks(self, kind: Kind, *, in_any_order: bool = False) -> bool | None:
+    def _looks(self, kind: OutputKindSpec, *, in_any_order: bool = False) -> bool | None:
         """Return whether the reference's rows look like those of a kind; None where there are none to look at."""
         rows = None if self._seen is None else self._seen.rows(self._name)
         if rows is None or kind.inferred.rows is None:

@@ -40,7 +40,7 @@ class Sample(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Asked:
+class ReadRequest:
     """The model's input names, an empty folder to work in, and the recipe's own folder if the reader is not CACHED."""
 
     names: tuple[str, ...]

@@ -17,7 +17,7 @@ import numpy as np
 from toolkit import npz
 from toolkit.errors import InvalidSamples
 from toolkit.files.archives import Archive
-from toolkit.readers import Asked, Indexed, Reading, Sample
+from toolkit.readers import Indexed, Reading, ReadRequest, Sample
 from toolkit.readers._columns import label_by_name, require
 
 CACHED = True
@@ -73,7 +73,7 @@ def files(options: Options) -> dict[str, str]:
     return {key: file for key, file in named.items() if file is not None}
 
 
-def read(options: Options, files: Mapping[str, Path], asked: Asked) -> Reading:
+def read(options: Options, files: Mapping[str, Path], asked: ReadRequest) -> Reading:
     """Return the samples, one per row of the arrays."""
     held = _headers(files["path"]) if "path" in files else {}
     labels, findings = _labels(options, files, held, asked)
@@ -101,7 +101,7 @@ def read(options: Options, files: Mapping[str, Path], asked: Asked) -> Reading:
 
 
 def _labels(
-    options: Options, files: Mapping[str, Path], held: dict[str, _Array], asked: Asked
+    options: Options, files: Mapping[str, Path], held: dict[str, _Array], asked: ReadRequest
 ) -> tuple[dict[str, _Array], list[dict[str, Any]]]:
     """Return the arrays of the labels by target, an only one without a name as `labels`; and what was taken by habit."""
     if options.labels is not None:
@@ -118,7 +118,11 @@ def _labels(
 
 
 def _inputs(
-    options: Options, files: Mapping[str, Path], held: dict[str, _Array], asked: Asked, labels: Mapping[str, _Array]
+    options: Options,
+    files: Mapping[str, Path],
+    held: dict[str, _Array],
+    asked: ReadRequest,
+    labels: Mapping[str, _Array],
 ) -> dict[str, _Array]:
     if options.inputs is not None:
         return {

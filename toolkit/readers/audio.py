@@ -17,7 +17,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from toolkit.errors import InvalidSamples
-from toolkit.readers import Asked, Indexed, Reading, Sample
+from toolkit.readers import Indexed, Reading, ReadRequest, Sample
 from toolkit.readers._folders import mostly, samples_of
 from toolkit.readers._wav import Clip, read_clip
 
@@ -77,7 +77,7 @@ def files(options: Options) -> dict[str, str]:
     return {"path": options.path}
 
 
-def read(options: Options, files: Mapping[str, Path], asked: Asked) -> Reading:
+def read(options: Options, files: Mapping[str, Path], asked: ReadRequest) -> Reading:
     """Return the samples, one per wav file, sorted by path."""
     held = samples_of(files["path"], options, asked.names, SUFFIXES, "wav files")
     rate, whose = options.sample_rate, "the recipe declares"

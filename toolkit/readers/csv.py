@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, ClassVar, Literal
 import numpy as np
 
 from toolkit.errors import InvalidSamples
-from toolkit.readers import Asked, Indexed, Reading, Sample
+from toolkit.readers import Indexed, Reading, ReadRequest, Sample
 from toolkit.readers._columns import label_by_name, label_of, matching, not_bound, require
 
 CACHED = True
@@ -89,7 +89,7 @@ class _Table:
             return _fields(file.read(int(place["size"])), self.delimiter, int(place["line"])), int(place["line"])
 
 
-def read(options: Options, files: Mapping[str, Path], asked: Asked) -> Reading:
+def read(options: Options, files: Mapping[str, Path], asked: ReadRequest) -> Reading:
     """Return the samples, one per row."""
     table = _opened(options, files["path"], asked.scratch)
     chosen, labels, findings = _bound(options, table.columns, asked)
@@ -182,7 +182,7 @@ def _fields(raw: bytes, delimiter: str, line: int) -> list[str]:
 
 
 def _bound(
-    options: Options, columns: list[str], asked: Asked
+    options: Options, columns: list[str], asked: ReadRequest
 ) -> tuple[dict[str, list[str]], str | None, list[dict[str, Any]]]:
     """Return each input's columns, the labels' column, and the findings about what was taken by convention."""
     findings: list[dict[str, Any]] = []

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from toolkit.errors import InvalidSamples
-from toolkit.readers import Asked, Indexed, Reading, Sample
+from toolkit.readers import Indexed, Reading, ReadRequest, Sample
 from toolkit.readers._folders import listing, samples_of
 from toolkit.readers._pictures import decode, opened
 
@@ -54,7 +54,7 @@ def files(options: Options) -> dict[str, str]:
     return {"path": options.path, **({"masks": options.masks} if options.masks else {})}
 
 
-def read(options: Options, files: Mapping[str, Path], asked: Asked) -> Reading:
+def read(options: Options, files: Mapping[str, Path], asked: ReadRequest) -> Reading:
     """Return the samples, one per image file, sorted by path."""
     held = samples_of(files["path"], options, asked.names, SUFFIXES, "images")
     masks = _masks(files["masks"], held.origins) if "masks" in files else None

@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from toolkit.errors import InvalidSamples, suggestion
-from toolkit.readers import Asked, Indexed, Reading, Sample, named
+from toolkit.readers import Indexed, Reading, ReadRequest, Sample, named
 from toolkit.readers._columns import label_by_name, label_of, not_bound, require
 from toolkit.readers._folders import listing, mostly
 from toolkit.readers._pictures import decode
@@ -60,7 +60,7 @@ def files(options: Options) -> dict[str, str]:
     return {"path*": options.path}
 
 
-def read(options: Options, files: Mapping[str, Path], asked: Asked) -> Reading:
+def read(options: Options, files: Mapping[str, Path], asked: ReadRequest) -> Reading:
     """Return the samples, one per row, in the order of the files' names."""
     paths, findings = _parts(named(files, "path"), options.split)
     rows = _Rows(paths)
@@ -158,7 +158,7 @@ def _damaged(path: Path, error: BaseException) -> InvalidSamples:
 
 
 def _bound(
-    options: Options, columns: Mapping[str, Any], asked: Asked
+    options: Options, columns: Mapping[str, Any], asked: ReadRequest
 ) -> tuple[dict[str, str], str | None, list[dict[str, Any]]]:
     """Return each input's column, the labels' column, and the finding where that was taken by its name."""
     names, findings = list(columns), list[dict[str, Any]]()

@@ -26,7 +26,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from toolkit.errors import InvalidSamples
-from toolkit.readers import Asked, Indexed, Reading, Sample
+from toolkit.readers import Indexed, Reading, ReadRequest, Sample
 from toolkit.worker.user_code import EXPECTED, SPELLING, blame, import_function
 
 CACHED = False
@@ -64,7 +64,7 @@ def files(options: Options) -> dict[str, str]:
     return {"function": place} if place.endswith(".py") else {}
 
 
-def read(options: Options, files: Mapping[str, Path], asked: Asked) -> Reading:
+def read(options: Options, files: Mapping[str, Path], asked: ReadRequest) -> Reading:
     """Return the samples that the function gives."""
     with _blame(options.function, "cannot be imported"):
         folder = asked.folder or Path.cwd()

@@ -18,7 +18,7 @@ import numpy as np
 
 from toolkit import printable
 from toolkit.errors import InvalidSamples
-from toolkit.readers import Asked, Indexed, Reading, Sample, named
+from toolkit.readers import Indexed, Reading, ReadRequest, Sample, named
 from toolkit.readers._columns import label_by_name, label_of, not_bound, require
 from toolkit.readers._pictures import decode
 from toolkit.readers._records import Feature, features, is_packed, places, record_at, unpacked
@@ -85,7 +85,7 @@ def files(options: Options) -> dict[str, str]:
     return {"path*": options.path}
 
 
-def read(options: Options, files: Mapping[str, Path], asked: Asked) -> Reading:
+def read(options: Options, files: Mapping[str, Path], asked: ReadRequest) -> Reading:
     """Return the samples, one per record, in the order of the files' names."""
     paths = named(files, "path")
     folders = [path.name for path in paths if path.is_dir()]
@@ -162,7 +162,7 @@ class _Schema:
         return Sample(values, label, where)
 
 
-def _schema(options: Options, first: dict[str, Feature], asked: Asked) -> tuple[_Schema, list[dict[str, Any]]]:
+def _schema(options: Options, first: dict[str, Feature], asked: ReadRequest) -> tuple[_Schema, list[dict[str, Any]]]:
     """Return the schema, declared or found, and findings; the first record shows which features there are."""
     there = {name: _kind(feature) for name, feature in sorted(first.items())}
     inputs = {name: _as_declared(said) for name, said in (options.inputs or {}).items()}
@@ -177,7 +177,7 @@ def _schema(options: Options, first: dict[str, Feature], asked: Asked) -> tuple[
     return _Schema(inputs or _inputs_by_name(there, asked), labels, options.classes), findings
 
 
-def _inputs_by_name(there: Mapping[str, str], asked: Asked) -> dict[str, FeatureOfInput]:
+def _inputs_by_name(there: Mapping[str, str], asked: ReadRequest) -> dict[str, FeatureOfInput]:
     missing = [name for name in asked.names if there.get(name, "bytes").startswith("bytes")]
     if missing:
         error = not_bound(missing, there, "feature")

@@ -24,7 +24,7 @@ from toolkit import registry
 from toolkit.errors import RequestError, UnknownName
 
 if TYPE_CHECKING:
-    from toolkit.outputs import Kind
+    from toolkit.outputs import FileKind
 
 Document = Mapping[str, Any]
 Status = Literal["passed", "failed", "inconclusive", "error"]
@@ -91,14 +91,14 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ReportRequest:
     """A report that was asked for: in which format, and where it goes; None is standard output."""
 
     format: str
     path: Path | None
 
 
-def asked(texts: Iterable[str], *, printed: bool = False) -> tuple[Asked, ...]:
+def asked(texts: Iterable[str], *, printed: bool = False) -> tuple[ReportRequest, ...]:
     """Return what `--report FORMAT=FILE` says; RequestError for what cannot be meant, UnknownName for a format that is not there.
 
     `printed` is whether standard output has its document already (--json), so that FILE cannot be "-".
@@ -113,22 +113,22 @@ def asked(texts: Iterable[str], *, printed: bool = False) -> tuple[Asked, ...]:
         if place == STANDARD_OUTPUT and printed:
             raise RequestError(f"--report {text}: --json has standard output; a file, or one of both, would be right")
         printed = printed or place == STANDARD_OUTPUT
-        found.append(Asked(name, None if place == STANDARD_OUTPUT else Path(place)))
+        found.append(ReportRequest(name, None if place == STANDARD_OUTPUT else Path(place)))
     twice = [one.path for one in found if one.path is not None and [each.path for each in found].count(one.path) > 1]
     if twice:
         raise RequestError(f"--report: {twice[0]} is given twice; a file for each report would be right")
     return tuple(found)
 
 
-def require_writable(reports: Sequence[Asked]) -> None:
+def require_writable(reports: Sequence[ReportRequest]) -> None:
     """Raise RequestError where a report could not be written, before anything was done."""
     from toolkit import outputs
 
     kinds = [(report.path, _kind(report.format)) for report in reports if report.path is not None]
-    outputs.require_files([outputs.Output(path, kind.refusal) for path, kind in kinds])
+    outputs.require_files([outputs.OutputPath(path, kind.refusal) for path, kind in kinds])
 
 
-def write(document: Document, reports: Sequence[Asked]) -> None:
+def write(document: Document, reports: Sequence[ReportRequest]) -> None:
     """Write a document in every format that was asked for, each file whole or not at all."""
     from toolkit import outputs
 
@@ -141,11 +141,11 @@ def write(document: Document, reports: Sequence[Asked]) -> None:
             outputs.write_text(text, report.path, _kind(report.format))
 
 
-def _kind(name: str) -> Kind:
+def _kind(name: str) -> FileKind:
     """Return the kind of files of a format, those alone that this program wrote."""
-    from toolkit.outputs import Kind
+    from toolkit.outputs import FileKind
 
-    return Kind(f"a report of this program ({name})", registry.load("report_formats", name).is_one)
+    return FileKind(f"a report of this program ({name})", registry.load("report_formats", name).is_one)
 
 
 def render(name: str, document: Document) -> str:

@@ -24,7 +24,7 @@ from toolkit.originals.variables.coverage import coverage, unrestored, variables
 from toolkit.originals.variables.renaming import read_map
 from toolkit.originals.variables.restoring import (
     Matching,
-    Saved,
+    SavedVariables,
     mismatch,
     places_by_name,
     places_of_saver,
@@ -132,7 +132,7 @@ def load(request: Any) -> LoadedOriginal:
     return _of_meta_graph(request, held, renamed)
 
 
-def _of_meta_graph(request: Any, held: Saved, renamed: Mapping[str, str]) -> LoadedOriginal:
+def _of_meta_graph(request: Any, held: SavedVariables, renamed: Mapping[str, str]) -> LoadedOriginal:
     from toolkit.originals.graphs.original import GraphOriginal, import_graph, session_of
 
     path, options = request.options["path"], request.options
@@ -155,7 +155,7 @@ def _of_meta_graph(request: Any, held: Saved, renamed: Mapping[str, str]) -> Loa
     return original
 
 
-def _of_code(request: Any, built: Built, held: Saved, renamed: Mapping[str, str]) -> LoadedOriginal:
+def _of_code(request: Any, built: Built, held: SavedVariables, renamed: Mapping[str, str]) -> LoadedOriginal:
     """Return the original for TensorFlow 1's code: tensors of a graph, which says itself where it is fed and fetched."""
     from toolkit.originals.graphs.original import GraphOriginal, session_of
 
@@ -193,7 +193,7 @@ def _said(built: Built) -> Ends:
     )
 
 
-def _of_model(request: Any, built: Built, held: Saved, renamed: Mapping[str, str]) -> LoadedOriginal:
+def _of_model(request: Any, built: Built, held: SavedVariables, renamed: Mapping[str, str]) -> LoadedOriginal:
     """Return the original for a model of TensorFlow 2 whose variables have names that the file knows, or the map."""
     from toolkit.originals.functions import object_original
 
@@ -227,7 +227,7 @@ def _of_model(request: Any, built: Built, held: Saved, renamed: Mapping[str, str
     return original
 
 
-def _cause(held: Saved) -> str:
+def _cause(held: SavedVariables) -> str:
     known = sorted(set(held.variables) - {one["name"] for one in held.unused((), "model") if one["what"] != "model"})
     shown = ", ".join(known[:4]) + (f" and {len(known) - 4} more" if len(known) > 4 else "")
     return (

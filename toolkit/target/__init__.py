@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 from toolkit import config, environments, output_kinds, registry
 from toolkit.config import Location, Problem, dotted
 from toolkit.errors import InvalidConfig, RequestError, UnknownName, suggestion
-from toolkit.target.bounds import ACHIEVABLE, Bound, BoundsFile, Origin
+from toolkit.target.bounds import ACHIEVABLE, Bound, BoundOrigin, BoundsFile
 from toolkit.target.deciding import contradictions, deciding, for_scheme
-from toolkit.target.layers import Layer, Merged, layers, merge
+from toolkit.target.layers import Merged, ProfileLayer, layers, merge
 from toolkit.target.profile import Budget, Conversion, Runtime, Target
 
 __all__ = [
@@ -81,7 +81,7 @@ def read_bounds(path: Path) -> tuple[Bound, ...]:
         bounds = config.load(path, BoundsFile).bounds
         if problems := _contradictions([*enumerate(bounds)]):
             raise InvalidConfig(path, map(str, problems))
-        return tuple(bound.read_from(Origin(path, index, 0)) for index, bound in enumerate(bounds))
+        return tuple(bound.read_from(BoundOrigin(path, index, 0)) for index, bound in enumerate(bounds))
     return find(path).bounds
 
 
@@ -177,10 +177,11 @@ def _resolve(path: Path, *, runs: bool = False) -> tuple[Target | None, Merged]:
     return target, merged
 
 
-def _of_kinds() -> list[Layer]:
+def _of_kinds() -> list[ProfileLayer]:
     """Return what kinds of outputs are held to, a layer each: nearer than none of a profile's own."""
     return [
-        Layer(output_kinds.path_of(name), {"bounds": output_kinds.bounds_of(name)}) for name in output_kinds.names()
+        ProfileLayer(output_kinds.path_of(name), {"bounds": output_kinds.bounds_of(name)})
+        for name in output_kinds.names()
     ]
 
 
@@ -207,7 +208,7 @@ def _judges_the_total(bounds: Iterable[Bound], scheme: str) -> bool:
 
 
 def _by_file(
-    problems: Iterable[Problem], chain: list[Layer], merged: Merged, target: Target | None
+    problems: Iterable[Problem], chain: list[ProfileLayer], merged: Merged, target: Target | None
 ) -> dict[Path, list[Problem]]:
     """Return the problems by the file that each is of, with its place there, and what is wrong with a file by itself; `target` where it is whole."""
     found: dict[Path, list[Problem]] = {}
@@ -230,27 +231,27 @@ def _contradictions(bounds: Sequence[tuple[int, Bound]]) -> list[Problem]:
     return [Problem(("bounds", second), what) for _, second, what in contradictions(bounds)]
 
 
-def _bounds_of(layer: Layer, target: Target, merged: Merged) -> list[tuple[int, Bound]]:
+def _bounds_of(layer: ProfileLayer, target: Target, merged: Merged) -> list[tuple[int, Bound]]:
     """Return the bounds that a file says, by their places in it."""
     origins = ((merged.origins["bounds", index], bound) for index, bound in enumerate(target.bounds))
     return [(int(place), bound) for (path, (_, place, *_)), bound in origins if path == layer.path]
 
 
-def _read_bounds(layer: Layer) -> list[tuple[int, Bound]]:
+def _read_bounds(layer: ProfileLayer) -> list[tuple[int, Bound]]:
     """Return the bounds of a file that are right by themselves, by their places in it."""
     said = layer.content.get("bounds")
     read = [(place, config.check(one, Bound)[0]) for place, one in enumerate(said if isinstance(said, list) else ())]
     return [(place, bound) for place, bound in read if bound is not None]
 
 
-def _placed(bounds: Iterable[Bound], chain: list[Layer], merged: Merged) -> tuple[Bound, ...]:
+def _placed(bounds: Iterable[Bound], chain: list[ProfileLayer], merged: Merged) -> tuple[Bound, ...]:
     """Return the bounds with the file that says each, and how near it is."""
     nearness = {layer.path: place for place, layer in enumerate(reversed(chain))}
     below = -1  # where those of kinds lie
     placed = []
     for index, bound in enumerate(bounds):
         path, (_, own, *_) = merged.origins["bounds", index]
-        placed.append(bound.read_from(Origin(path, int(own), nearness.get(path, below))))
+        placed.append(bound.read_from(BoundOrigin(path, int(own), nearness.get(path, below))))
     return tuple(placed)
 
 

@@ -53,7 +53,7 @@ Text = Annotated[str, AfterValidator(_said)]
 Scheme = Annotated[str, plugin("schemes")]
 
 
-class Origin(NamedTuple):
+class BoundOrigin(NamedTuple):
     """Where a bound was read: the file, its place there, and how near the file is (0: the last one that is extended; -1: that of a kind)."""
 
     path: Path
@@ -95,7 +95,7 @@ class Bound(ConfigModel):
     unless: FiniteFloat | None = None
     unless_unit: str = Field(default="", validate_default=True)
     least_samples: int = Field(default=0, ge=0)
-    _origin: Origin | None = PrivateAttr(default=None)
+    _origin: BoundOrigin | None = PrivateAttr(default=None)
 
     @field_validator("metric")
     @classmethod
@@ -209,7 +209,7 @@ class Bound(ConfigModel):
         terms = f"{'<=' if _scale(self.metric, self.unit)[2] == 'lower' else '>='} {self.limit:g} {self.unit}"
         return terms if self.unless is None else f"{terms}, or {self.unless:g} {self.unless_unit}"
 
-    def read_from(self, origin: Origin) -> Bound:
+    def read_from(self, origin: BoundOrigin) -> Bound:
         """Return it with the place where it was read."""
         placed = self.model_copy()
         placed._origin = origin  # noqa: SLF001 - of its own class

@@ -16,7 +16,7 @@ OWN = ("name", "about", "abstract", "extends")  # said by each profile for itsel
 
 
 @dataclass(frozen=True, slots=True)
-class Layer:
+class ProfileLayer:
     """One file of a profile, as it is."""
 
     path: Path
@@ -42,9 +42,9 @@ class Merged:
         return None
 
 
-def layers(path: Path, find: Callable[[Path, str], Path]) -> list[Layer]:
+def layers(path: Path, find: Callable[[Path, str], Path]) -> list[ProfileLayer]:
     """Return the profile and everything it extends, itself first; `find` gives the file of a name in another file's `extends`."""
-    found: list[Layer] = []
+    found: list[ProfileLayer] = []
     seen: set[str] = set()
     after: Path | None = path
     while after is not None:
@@ -55,14 +55,14 @@ def layers(path: Path, find: Callable[[Path, str], Path]) -> list[Layer]:
             problem = f"extends: a chain of more than {_LONGEST_CHAIN} profiles, which nobody can follow: {way}"
             raise InvalidConfig(path, [problem])
         seen.add(os.path.realpath(after))
-        layer = Layer(after, config.read(after))
+        layer = ProfileLayer(after, config.read(after))
         found.append(layer)
         base = layer.content.get("extends")
         after = find(layer.path, base) if isinstance(base, str) else None
     return found
 
 
-def merge(chain: list[Layer]) -> Merged:
+def merge(chain: list[ProfileLayer]) -> Merged:
     """Return the tables of a chain of profiles, the first of which has the last word."""
     merged = Merged()
     for layer in reversed(chain):

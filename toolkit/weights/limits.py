@@ -30,7 +30,7 @@ class Limit(config.ConfigModel):
     because: Text
 
 
-class Limits(config.ConfigModel):
+class WeightLimits(config.ConfigModel):
     """The file `limits.toml`: what each is of is said there."""
 
     matched: Limit
@@ -88,5 +88,5 @@ class Weights(config.ConfigModel):
 
     def limits(self) -> Mapping[str, Limit]:
         """Return all limits by name: those of the package with one's own in place of them."""
-        shipped = config.load(Path(__file__).with_name("limits.toml"), Limits)
-        return {name: getattr(self, name) or getattr(shipped, name) for name in Limits.model_fields}
+        shipped = config.load(Path(__file__).with_name("limits.toml"), WeightLimits)
+        return {name: getattr(self, name) or getattr(shipped, name) for name in WeightLimits.model_fields}

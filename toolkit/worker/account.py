@@ -12,10 +12,10 @@ import numpy as np
 
 from toolkit.worker.tflite.attributes import ACTIVATION, is_how, numbers_apart, options_apart
 from toolkit.worker.tflite.constants import Values
-from toolkit.worker.tflite.deviation import Deviation, deviation
-from toolkit.worker.tflite.graphs import Operator, operators_of
+from toolkit.worker.tflite.deviation import ConstantDeviation, deviation
+from toolkit.worker.tflite.graphs import ComputingOperator, operators_of
 from toolkit.worker.tflite.mishaps import FACTOR, FACTORS, mishap
-from toolkit.worker.tflite.pairing import Pair, Pairs, Place, paired, values_of
+from toolkit.worker.tflite.pairing import ConstantPlace, Pair, Pairs, paired, values_of
 
 _LOOKED_INTO = 40  # constants of which it is told what happened to them, those that are off most
 _OFF = 1e-4  # of a constant's size: from here on it is worth to look into it
@@ -53,7 +53,7 @@ def account(request: Any) -> dict[str, Any]:
     return found
 
 
-def accounted(ours: Sequence[Operator], theirs: Sequence[Operator]) -> dict[str, Any]:
+def accounted(ours: Sequence[ComputingOperator], theirs: Sequence[ComputingOperator]) -> dict[str, Any]:
     """Return the account as JSON: `constants` (a row for each), how many `matched` of how many, what is left over, and `attributes` that differ."""
     pairs = paired(ours, theirs)
     rows, how, unread = _measured(pairs)
@@ -99,7 +99,7 @@ def _computed_besides(pairs: Pairs) -> list[dict[str, Any]]:
     ]
 
 
-def _changes_nothing(place: Place) -> bool:
+def _changes_nothing(place: ConstantPlace) -> bool:
     if place.of.name not in _NEUTRAL:
         return False
     try:
@@ -108,7 +108,7 @@ def _changes_nothing(place: Place) -> bool:
         return False
 
 
-def _is_activation(place: Place, pairs: Pairs) -> bool:
+def _is_activation(place: ConstantPlace, pairs: Pairs) -> bool:
     """Return whether an operator may be the activation of the one that it reads, which is fused into its counterpart."""
     if place.of.name not in ("MAXIMUM", "MINIMUM"):
         return False
@@ -116,7 +116,7 @@ def _is_activation(place: Place, pairs: Pairs) -> bool:
     return any(fused.get(id(feed)) not in (None, 0) for feed in place.of.feeds.values())
 
 
-def _told_otherwise(pairs: Pairs, ours: Sequence[Operator]) -> list[dict[str, Any]]:
+def _told_otherwise(pairs: Pairs, ours: Sequence[ComputingOperator]) -> list[dict[str, Any]]:
     """Return what operators are told otherwise; for certain only where none beside them could make up for it, as a PAD before a convolution does."""
     reading, found = _readers(ours), []
     for one, other in pairs.operators:
@@ -154,7 +154,7 @@ def _measured(pairs: Pairs) -> tuple[list[dict[str, Any]], list[dict[str, Any]],
     return rows, how, unread
 
 
-def _is_off(found: Deviation, row: dict[str, Any]) -> bool:
+def _is_off(found: ConstantDeviation, row: dict[str, Any]) -> bool:
     """Return whether it is worth to look into a constant; biases have so many steps that float32 does not tell one from the next."""
     of_steps = row["role"] in ("matrix", "vector") and row["dtype"] != "float16"
     return not found.error <= _OFF or (of_steps and found.steps is not None and not found.steps <= _ROUNDED)
@@ -187,18 +187,18 @@ def _count_off(held: Values, wanted: np.ndarray) -> int:
     return int((~(np.abs(held.real - wanted) <= limit)).sum())
 
 
-def _beside(operator: Operator, left: Sequence[Operator]) -> bool:
+def _beside(operator: ComputingOperator, left: Sequence[ComputingOperator]) -> bool:
     """Return whether an operator that could be folded into this one stands next to it, and has no counterpart."""
     return _touch(operator, [each for each in left if each.name in _FUSE and each.constants])
 
 
-def _touch(operator: Operator, left: Sequence[Operator]) -> bool:
+def _touch(operator: ComputingOperator, left: Sequence[ComputingOperator]) -> bool:
     """Return whether one of some operators feeds this one, or reads what it gives."""
     fed = {id(each) for each in operator.feeds.values()}
     return any(id(each) in fed or any(feed is operator for feed in each.feeds.values()) for each in left)
 
 
-def _readers(ours: Sequence[Operator]) -> dict[int, str]:
+def _readers(ours: Sequence[ComputingOperator]) -> dict[int, str]:
     """Return the name of the operator that reads what another one gives, by its id, where one alone does."""
     reading: dict[int, list[str]] = {}
     for each in ours:
@@ -207,14 +207,14 @@ def _readers(ours: Sequence[Operator]) -> dict[int, str]:
     return {feed: names[0] for feed, names in reading.items() if len(names) == 1}
 
 
-def _row(pair: Pair, place: Place) -> dict[str, Any]:
+def _row(pair: Pair, place: ConstantPlace) -> dict[str, Any]:
     theirs = pair.theirs or place
     named = {"tensor": place.constant.name, "original": theirs.constant.name, "role": theirs.role, "by": pair.by}
     held = {"dtype": place.constant.dtype, "shape": list(place.constant.shape), "shares_a_range": place.shares_a_range}
     return {**_operator(place.of), **named, **held}
 
 
-def _about(place: Place) -> dict[str, Any]:
+def _about(place: ConstantPlace) -> dict[str, Any]:
     named = {"tensor": place.constant.name, "role": place.role, "shape": list(place.constant.shape)}
     return {**_operator(place.of), **named, "why": "has no counterpart"}
 
@@ -223,7 +223,7 @@ def _left(row: dict[str, Any], why: str) -> dict[str, Any]:
     return {**{name: row[name] for name in ("operator", "gives", "tensor", "role", "shape")}, "why": why}
 
 
-def _operator(operator: Operator) -> dict[str, Any]:
+def _operator(operator: ComputingOperator) -> dict[str, Any]:
     return {"operator": operator.name, "gives": operator.tensor}
 
 
@@ -239,7 +239,7 @@ def _share(rows: Sequence[dict[str, Any]], left: Sequence[dict[str, Any]]) -> di
     }
 
 
-def _counted(operators: Sequence[Operator]) -> list[str]:
+def _counted(operators: Sequence[ComputingOperator]) -> list[str]:
     """Return the names of operators with how often each comes, those first that come most."""
     names = Counter(each.name for each in operators).most_common(_NAMED)
     return [name if count == 1 else f"{count} {name}" for name, count in names]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.worker.statistics import Statistics
-from toolkit.worker.tflite.graphs import Operator, operators_of
+from toolkit.worker.tflite.graphs import ComputingOperator, operators_of
 from toolkit.worker.tflite.pairing import paired
 
 _ACTIVATION = "fusedActivationFunction"
@@ -35,12 +35,12 @@ def clipping(request: Any) -> dict[str, Any]:
     return {"samples": statistics.count, "activations": rows}
 
 
-def _cut_behind(operator: Operator, others: Sequence[Operator]) -> bool:
+def _cut_behind(operator: ComputingOperator, others: Sequence[ComputingOperator]) -> bool:
     """Return whether an activation of its own follows, into whose range a converter may let the operator itself give."""
     return any(each.name in _CUTS and operator in each.feeds.values() for each in others)
 
 
-def clipped(one: Operator, other: Operator, statistics: Statistics, place: int) -> dict[str, Any]:
+def clipped(one: ComputingOperator, other: ComputingOperator, statistics: Statistics, place: int) -> dict[str, Any]:
     """Return the range that an activation is held by, what was seen of it, and the `share` of values beyond the range by more than a step.
 
     A softmax is held up to one step below 1, by its kernel. Without histograms `share` is None; `samples` is the share of samples with such a value.

@@ -19,13 +19,13 @@ from typing import Any
 import numpy as np
 
 from toolkit.errors import InvalidSource, RequestError
-from toolkit.worker.drift import Tally, plain, share_of
+from toolkit.worker.drift import NoiseTally, plain, share_of
 from toolkit.worker.naming import misnamed
-from toolkit.worker.seen import Seen, Values
+from toolkit.worker.seen import ObservedRuns, Values
 from toolkit.worker.shards import ShardWriter, read_index, read_samples, sequence_length
 from toolkit.worker.tflite import pieces
 from toolkit.worker.tflite.counterparts import without_counterpart
-from toolkit.worker.tflite.parts import Node, Parts, Tensor
+from toolkit.worker.tflite.parts import GraphTensor, Node, Parts
 
 
 def pick(request: Any) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def feed(request: Any) -> dict[str, Any]:
 
     The reference is inputs["floats"], else the same file. Returns the places of the operators that can be fed.
     """
-    seen = Seen(request.inputs)
+    seen = ObservedRuns(request.inputs)
     content, takes, places = pieces.apart(request.inputs["model"], seen.found)
     if not takes:
         raise RequestError(f"{request.inputs['model'].name}: no operator can be fed with what the reference gives")
@@ -84,7 +84,7 @@ def weigh(request: Any) -> dict[str, Any]:
     by themselves), and before and after, outputs of the same files as they are, whose samples are options["samples"]: `same` tells whether the files
     gave the same with all of their tensors to be read. Unless options["one_file"], tensors are known by name, which is no proof: see `naming`.
     """
-    seen = Seen(request.inputs)
+    seen = ObservedRuns(request.inputs)
     rows = [
         _Row(node, index, seen.model.tensors[index], seen.found.get(index), seen.why_not_alone(node))
         for node in pieces.working(seen.model)
@@ -114,14 +114,14 @@ def weigh(request: Any) -> dict[str, Any]:
     return {"rows": len(rows)}
 
 
-def _without_misnamed(model: Path, seen: Seen, rows: Sequence[_Row]) -> list[str]:
+def _without_misnamed(model: Path, seen: ObservedRuns, rows: Sequence[_Row]) -> list[str]:
     """Compare no tensors whose namesakes are something else, and run nothing on them; return their names."""
     found = misnamed(seen.model, rows, list(pieces.output_names(model).values()))
     for row in rows:
         if row.index in found:
             row.take_away("what the reference calls so stands for something else")
         elif row.why is None and (fed := found.intersection(pieces.fed(seen.model, row.node))):
-            row.isolated = Tally()
+            row.isolated = NoiseTally()
             row.why = f"what the reference calls {seen.model.tensors[min(fed)].name} stands for something else"
     return [f"{row.node.operator} {row.tensor.name}" for row in rows if row.index in found]
 
@@ -132,15 +132,15 @@ class _Row:
 
     node: Node
     index: int
-    tensor: Tensor
+    tensor: GraphTensor
     other: int | None
     why: str | None
     equal: bool = True  # until shown otherwise
     alone_equal: bool = True
-    cumulative: Tally = field(default_factory=Tally)
-    isolated: Tally = field(default_factory=Tally)
+    cumulative: NoiseTally = field(default_factory=NoiseTally)
+    isolated: NoiseTally = field(default_factory=NoiseTally)
 
-    def add(self, seen: Seen, values: Values, given: Values, own: Mapping[str, np.ndarray]) -> None:
+    def add(self, seen: ObservedRuns, values: Values, given: Values, own: Mapping[str, np.ndarray]) -> None:
         """Take one sample: the reference's values, the candidate's in the whole, and those of its operators alone."""
         if self.other is None:
             self.equal = self.alone_equal = False
@@ -155,7 +155,7 @@ class _Row:
     def take_away(self, why: str) -> None:
         """Say nothing of it but why."""
         self.other, self.why, self.equal, self.alone_equal = None, why, False, False
-        self.cumulative, self.isolated = Tally(), Tally()
+        self.cumulative, self.isolated = NoiseTally(), NoiseTally()
 
     def to_json(self, model: Parts, differing: set[int]) -> dict[str, Any]:
         fed = pieces.fed(model, self.node)
@@ -177,7 +177,7 @@ class _Row:
         )
 
 
-def _noise(tally: Tally, tensor: Tensor) -> dict[str, Any]:
+def _noise(tally: NoiseTally, tensor: GraphTensor) -> dict[str, Any]:
     return {**tally.to_json(tensor.scale), **plain({"share": share_of(tally.signal, tally.noise)})}
 
 

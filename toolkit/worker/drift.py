@@ -26,7 +26,7 @@ from toolkit.worker.infer import quantize
 from toolkit.worker.shards import read_index, read_samples, sequence_length
 from toolkit.worker.tflite.counterparts import computed, counterparts, without_counterpart
 from toolkit.worker.tflite.file import describe
-from toolkit.worker.tflite.parts import Node, Parts, Tensor, runner
+from toolkit.worker.tflite.parts import GraphTensor, Node, Parts, runner
 
 _COSTED_SAMPLES = 32  # a power over so many samples ranks layers as one over all does
 _COSTED_BYTES = 1 << 28  # of float activations that are kept meanwhile
@@ -70,7 +70,7 @@ def layers(request: Any) -> dict[str, Any]:
 
 
 @dataclass
-class Tally:
+class NoiseTally:
     """Noise of one tensor against its right values over the samples so far, in real units; `worst` is (share of the signal, sample)."""
 
     samples: int = 0
@@ -116,19 +116,19 @@ class _Layer:
 
     node: Node
     index: int
-    tensor: Tensor
+    tensor: GraphTensor
     other: int
     counterpart: str
     matched: str
     why: str | None = None
-    cumulative: Tally = field(default_factory=Tally)
-    isolated: Tally = field(default_factory=Tally)
+    cumulative: NoiseTally = field(default_factory=NoiseTally)
+    isolated: NoiseTally = field(default_factory=NoiseTally)
     alone: list[np.ndarray] = field(default_factory=list)
     cost: float | None = None
     beyond: int = 0
     low: float = math.inf
     high: float = -math.inf
-    _fed: tuple[tuple[int, Tensor], ...] = ()
+    _fed: tuple[tuple[int, GraphTensor], ...] = ()
     _call: Callable[[Sequence[np.ndarray]], list[np.ndarray]] | None = None
 
     def prepare(self, model: Parts, found: Mapping[int, tuple[int, str]], options: Mapping[str, Any]) -> None:
@@ -176,7 +176,7 @@ class _Layer:
             return
         changed = {index for place in after for index in floats.nodes[place].gives} | {self.other}
         outputs = [index for index in floats.outputs if index in changed]
-        tallies = {index: Tally() for index in outputs}
+        tallies = {index: NoiseTally() for index in outputs}
         later = [index for index in outputs if index != self.other]
         places = sorted({each for place in after for each in floats.alone(floats.nodes[place])})
         content, takes = floats.cut(places, later) if later else (b"", ())

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.worker.drift import Tally, plain, share_of
-from toolkit.worker.seen import Seen, Values
+from toolkit.worker.drift import NoiseTally, plain, share_of
+from toolkit.worker.seen import ObservedRuns, Values
 from toolkit.worker.tflite import pieces
 from toolkit.worker.tflite.parts import runner
 
@@ -21,7 +21,7 @@ def hand_over(request: Any) -> dict[str, Any]:
     share of the signal's power. "begin" is what quantized inputs alone make; null where the rest of the float file cannot run by itself.
     Inputs: those of `toolkit.worker.divergence.weigh`.
     """
-    seen = Seen(request.inputs)
+    seen = ObservedRuns(request.inputs)
     nodes = pieces.working(seen.model)
     done = {seen.found[index]: index for index in seen.model.inputs if index in seen.found}
     rest = _Rest(seen, pieces.output_names(request.inputs["floats"]))
@@ -37,7 +37,7 @@ def hand_over(request: Any) -> dict[str, Any]:
 class _Rest:
     """The float file from wherever the quantized one hands over to it."""
 
-    def __init__(self, seen: Seen, outputs: Mapping[str, int]) -> None:
+    def __init__(self, seen: ObservedRuns, outputs: Mapping[str, int]) -> None:
         self._seen, self._floats, self._outputs = seen, seen.other, outputs
         self._references, self._candidates = list(seen.reference()), list(seen.candidate())
         self._givers = {index: node for node in self._floats.nodes for index in node.gives}
@@ -54,7 +54,7 @@ class _Rest:
             content, takes = self._floats.cut(places, gives)
             self._loaded = (key, runner(content, {"kernels": "default"}), takes)
         _, call, takes = self._loaded
-        tallies = {index: Tally() for index in self._outputs.values()}
+        tallies = {index: NoiseTally() for index in self._outputs.values()}
         for values, given in zip(self._references, self._candidates, strict=True):
             taken = {index: self._taken(index, done, values, given) for index in takes} if gives else {}
             later = dict(zip(gives, call([taken[index] for index in takes]), strict=True)) if gives else {}

@@ -17,23 +17,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
-from toolkit.worker.drift import Tally, share_of
+from toolkit.worker.drift import NoiseTally, share_of
 from toolkit.worker.tflite import pieces
 from toolkit.worker.tflite.parts import Parts
 
 _MOST = 2  # times as much is more than all the rest
 
 
-class Compared(Protocol):
+class ComparedTensor(Protocol):
     """A tensor of the candidate with its noise in the whole and alone; `other` is what stands for it, None for nothing."""
 
     index: int
     other: int | None
-    cumulative: Tally
-    isolated: Tally
+    cumulative: NoiseTally
+    isolated: NoiseTally
 
 
-def misnamed(model: Parts, rows: Sequence[Compared], outputs: Sequence[int]) -> set[int]:
+def misnamed(model: Parts, rows: Sequence[ComparedTensor], outputs: Sequence[int]) -> set[int]:
     """Return the tensors that nothing in the reference stands for, though something is called the same; `outputs`, bound by signature, are none."""
     known = {row.index: row for row in rows if row.other is not None}
     ends = [share(known[index].cumulative) for index in outputs if index in known]
@@ -52,13 +52,13 @@ def misnamed(model: Parts, rows: Sequence[Compared], outputs: Sequence[int]) -> 
         found |= more
 
 
-def share(tally: Tally) -> float:
+def share(tally: NoiseTally) -> float:
     """Return the noise as a share of the signal's power."""
     return share_of(tally.signal, tally.noise)
 
 
 def _stands_for_else(
-    row: Compared, known: Mapping[int, Compared], after: Mapping[int, list[int]], found: set[int]
+    row: ComparedTensor, known: Mapping[int, ComparedTensor], after: Mapping[int, list[int]], found: set[int]
 ) -> bool:
     readers = [known[index] for index in after.get(row.index, ()) if index in known and index not in found]
     alone = [reader for reader in readers if reader.isolated.samples]
@@ -78,7 +78,7 @@ def _next(model: Parts) -> dict[int, list[int]]:
 
 
 def _nearest(
-    index: int, known: Mapping[int, Compared], after: Mapping[int, list[int]], found: set[int]
+    index: int, known: Mapping[int, ComparedTensor], after: Mapping[int, list[int]], found: set[int]
 ) -> Iterator[int]:
     """Yield the first tensors on each way from one on that are compared."""
     asked, seen = list(after.get(index, ())), set()

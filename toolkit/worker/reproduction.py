@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from toolkit import printable
-from toolkit.worker.seen import Seen
+from toolkit.worker.seen import ObservedRuns
 from toolkit.worker.shards import ShardWriter, read_samples
 from toolkit.worker.tflite import pieces
 
@@ -44,7 +44,7 @@ def cut(request: Any) -> dict[str, Any]:
     And for options["sample"] of those that are looked at: out/samples, what it is fed with, and out/right, what the reference gave, in real units.
     Inputs: those of `toolkit.worker.divergence.weigh`, and fed, what the operators alone were fed with.
     """
-    seen, number = Seen(request.inputs), request.options["sample"]
+    seen, number = ObservedRuns(request.inputs), request.options["sample"]
     content, takes, gives = pieces.single(seen.model, request.options["place"])
     (request.out / "operator.tflite").write_bytes(content)
     fed = next(read_samples(request.inputs["fed"], number, number + 1))

@@ -16,7 +16,7 @@ import numpy as np
 
 from toolkit import printable
 from toolkit.errors import InvalidSamples, suggestion
-from toolkit.readers import Asked, Indexed, Reading, Sample
+from toolkit.readers import Indexed, Reading, ReadRequest, Sample
 from toolkit.worker import labels
 from toolkit.worker.misfits import Misfits
 from toolkit.worker.preparation import of_dtype, of_shape, prepared
@@ -66,7 +66,7 @@ class SampleSet:
             key.removeprefix(f"{role}."): path for key, path in request.inputs.items() if key.startswith(f"{role}.")
         }
         folder = Path(recipe["folder"]) if recipe["folder"] else None
-        asked = Asked(tuple(self._specs), scratch, folder)
+        asked = ReadRequest(tuple(self._specs), scratch, folder)
         self._reading = Reading(iter(()))
         with self.misfits.gathering():
             self._reading = reader.read(reader.Options(**recipe["reader"]["options"]), files, asked)

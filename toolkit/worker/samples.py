@@ -33,7 +33,7 @@ def draw(request: Request) -> dict[str, Any]:
 
     Each is a folder of shards with hashes.json (the SHA-256 of each sample), origins.json (what messages call it), where
     there are labels what `toolkit.worker.labels` writes, and where the recipe declares sequences sequences.json ({"length": samples in each}).
-    Options: `calibration` and `evaluation`, each a recipe as `toolkit.dataset.Recipe.request` gives it, or null. Inputs:
+    Options: `calibration` and `evaluation`, each a recipe as `toolkit.dataset.SampleRecipe.request` gives it, or null. Inputs:
     `signature` (JSON; may be an option instead), and the recipes' files as `calibration.KEY` and `evaluation.KEY`. A
     recipe for calibration alone is split, unless `judges` is false, and nothing is left for verification; one for evaluation alone gives no
     calibration samples. Raise InvalidSamples with all that does not fit of both recipes and of the samples that were looked at: no more of them than

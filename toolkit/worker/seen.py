@@ -16,12 +16,12 @@ from toolkit.worker.infer import quantize
 from toolkit.worker.shards import read_index, read_samples
 from toolkit.worker.tflite import pieces
 from toolkit.worker.tflite.counterparts import counterparts
-from toolkit.worker.tflite.parts import Node, Parts, Tensor
+from toolkit.worker.tflite.parts import GraphTensor, Node, Parts
 
 Values = dict[int, np.ndarray]
 
 
-class Seen:
+class ObservedRuns:
     """What was seen of two runs: their files, which tensor of the one stands for which of the other (`found`), and the values of each sample."""
 
     def __init__(self, inputs: Mapping[str, Path]) -> None:
@@ -74,6 +74,6 @@ def _values(path: Path, parts: Parts, samples: Path, taps: Path) -> Iterator[Val
         yield {**fed, **{int(name): array for name, array in given.items()}}
 
 
-def _spec(tensor: Tensor) -> dict[str, Any]:
+def _spec(tensor: GraphTensor) -> dict[str, Any]:
     quantized = {} if tensor.scale is None else {"scale": [tensor.scale], "zero_point": [tensor.zero_point]}
     return {"dtype": tensor.dtype, **quantized}

@@ -22,7 +22,7 @@ SHOWN = 8  # names in a message
 
 
 @dataclass(slots=True)
-class Place:
+class ModelPlace:
     """Where the model is in the file: the object through which it is restored, the number of the file's object that it is, and all matched objects.
 
     `of` has the number of each variable by its name in the model.
@@ -35,7 +35,9 @@ class Place:
     way: tuple[str, ...] = ()
 
 
-def find_place(path: str, graph: ObjectGraph, built: Built, variables: Mapping[str, Any], *, partial: bool) -> Place:
+def find_place(
+    path: str, graph: ObjectGraph, built: Built, variables: Mapping[str, Any], *, partial: bool
+) -> ModelPlace:
     """Return the place of the model: in the builder's own checkpoint, else where most of its variables have a partner of their shape.
 
     InvalidSource where it is there more than once; `partial`: also where only some of it is.
@@ -52,7 +54,7 @@ def find_place(path: str, graph: ObjectGraph, built: Built, variables: Mapping[s
     if built.checkpoint is not None:
         objects = graph.matched(0, children_of(built.checkpoint), built.checkpoint)
         model = next((number for number, one in objects.items() if one is built.model), None)
-        return Place(built.checkpoint, model, objects, of(objects))
+        return ModelPlace(built.checkpoint, model, objects, of(objects))
     children = children_of(built.model)
     wanted = {name: _shape_and_dtype(variable) for name, variable in variables.items()}
     scored = []
@@ -60,7 +62,7 @@ def find_place(path: str, graph: ObjectGraph, built: Built, variables: Mapping[s
         objects = graph.matched(start, children, built.model)
         partners = of(objects)
         fitting = sum(_fits(wanted[name], graph.variables[number][1]) for name, number in partners.items())
-        scored.append(((fitting, len(partners)), Place(None, start, objects, partners, way)))
+        scored.append(((fitting, len(partners)), ModelPlace(None, start, objects, partners, way)))
     score, best = max(scored, key=lambda one: one[0])
     others = [place for other, place in scored if other == score and place.of != best.of]
     if others and best.of and (score[0] == len(variables) or partial):
@@ -78,7 +80,7 @@ def find_place(path: str, graph: ObjectGraph, built: Built, variables: Mapping[s
     return best
 
 
-def check_fit(path: str, graph: ObjectGraph, place: Place, variables: Mapping[str, Any]) -> None:
+def check_fit(path: str, graph: ObjectGraph, place: ModelPlace, variables: Mapping[str, Any]) -> None:
     """Raise InvalidSource where a variable has another shape or type than its partner in the file, with all that have."""
     wrong = []
     for name, number in place.of.items():
@@ -93,7 +95,7 @@ def check_fit(path: str, graph: ObjectGraph, place: Place, variables: Mapping[st
         )
 
 
-def check_values(path: str, graph: ObjectGraph, place: Place, restored: Mapping[str, Any], prefix: str) -> None:
+def check_values(path: str, graph: ObjectGraph, place: ModelPlace, restored: Mapping[str, Any], prefix: str) -> None:
     """Compare each restored variable with the value that the file has for it, read by its key."""
     import tensorflow as tf
 
@@ -107,7 +109,7 @@ def check_values(path: str, graph: ObjectGraph, place: Place, restored: Mapping[
                 raise InvalidSource(f"{path}: {name} was not restored to the value that the file has under {key}")
 
 
-def cause_of(graph: ObjectGraph, built: Built, place: Place, lost: Mapping[str, Any]) -> str:
+def cause_of(graph: ObjectGraph, built: Built, place: ModelPlace, lost: Mapping[str, Any]) -> str:
     """Return the likely reason for which variables have no partner."""
     from toolkit.originals.keras_models.original import is_keras
 

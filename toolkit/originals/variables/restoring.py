@@ -35,7 +35,7 @@ _SHOWN = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Saved:
+class SavedVariables:
     """The variables in a file, without their values: (dtype, shape) by name; `prefix` is what TensorFlow calls it."""
 
     path: str
@@ -86,18 +86,18 @@ class Saved:
         return "optimizer" if slot or _SLOT.search(name) else elsewhere
 
 
-def saved(path: str, inputs: Mapping[str, Path]) -> Saved:
+def saved(path: str, inputs: Mapping[str, Path]) -> SavedVariables:
     """Return what a Saver's file holds, of format V2 ("index") or V1 ("slices")."""
     if "slices" in inputs:
         found = read_slices(inputs["slices"])
-        return Saved(
+        return SavedVariables(
             path, inputs["slices"], found, {name: _size(dtype, shape) for name, (dtype, shape) in found.items()}
         )
     index = inputs["index"]
     entries = read_bundle(index).entries
     found = {name: (entry.dtype, entry.shape) for name, entry in entries.items()}
     lengths = {name: entry.size or _size(entry.dtype, entry.shape) for name, entry in entries.items()}
-    return Saved(path, index.with_name(index.name.removesuffix(".index")), found, lengths)
+    return SavedVariables(path, index.with_name(index.name.removesuffix(".index")), found, lengths)
 
 
 def _size(dtype: str, shape: list[int]) -> int:
@@ -112,7 +112,7 @@ def _size(dtype: str, shape: list[int]) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class VariablePlace:
     """Where a saved variable goes: an operator that writes the graph's variable, and the tensor to feed it through."""
 
     variable: str
@@ -122,7 +122,7 @@ class Place:
     part: str = ""
 
 
-def places_of_saver(path: str, graph: Any, saver: Any) -> list[Place]:
+def places_of_saver(path: str, graph: Any, saver: Any) -> list[VariablePlace]:
     """Return what a MetaGraph's own SaverDef would restore, and where to; nothing where it has none."""
     if not saver.restore_op_name:
         return []
@@ -133,7 +133,7 @@ def places_of_saver(path: str, graph: Any, saver: Any) -> list[Place]:
             f"{path}: the MetaGraph is damaged: its saver's {saver.restore_op_name!r} is not in it",
             "save the model again",
         ) from error
-    found: list[Place] = []
+    found: list[VariablePlace] = []
     seen = set()
     while waiting:
         operator = waiting.pop()
@@ -144,7 +144,7 @@ def places_of_saver(path: str, graph: Any, saver: Any) -> list[Place]:
         if len(operator.inputs) > 1:
             for tensor in _restored(operator):
                 name, part = _called(path, tensor)
-                found.append(Place(_variable(operator.inputs[0]), operator, tensor, name, part))
+                found.append(VariablePlace(_variable(operator.inputs[0]), operator, tensor, name, part))
     return found
 
 
@@ -183,7 +183,7 @@ def _called(path: str, tensor: Any) -> tuple[str, str]:
     return texts[0], texts[1] if len(texts) > 1 else ""
 
 
-def places_by_name(graph: Any, renamed: Mapping[str, str]) -> list[Place]:
+def places_by_name(graph: Any, renamed: Mapping[str, str]) -> list[VariablePlace]:
     """Return where variables go that are called in the file as in the graph, or as `renamed` has it: {graph's: file's}."""
     found = []
     parts = {}
@@ -199,7 +199,7 @@ def places_by_name(graph: Any, renamed: Mapping[str, str]) -> list[Place]:
         name = renamed.get(operator.name, renamed.get(name, name))
         writer = initializer(graph, operator.name)
         if writer is not None:
-            found.append(Place(operator.name, writer, writer.inputs[1], name, part))
+            found.append(VariablePlace(operator.name, writer, writer.inputs[1], name, part))
     return found
 
 
@@ -215,8 +215,8 @@ def initializer(graph: Any, variable: str) -> Any:
 class Matching:
     """Saved variables and where they go; `elsewhere` is what one without a place is, `cause` why one may be missing."""
 
-    held: Saved
-    places: list[Place]
+    held: SavedVariables
+    places: list[VariablePlace]
     elsewhere: str
     cause: str
 
@@ -266,7 +266,7 @@ def _start(session: Any, path: str, variables: Iterable[str]) -> None:
         session.run(writer)
 
 
-def _refuse_mismatches(held: Saved, nodes: Mapping[str, Any], places: Iterable[Place]) -> None:
+def _refuse_mismatches(held: SavedVariables, nodes: Mapping[str, Any], places: Iterable[VariablePlace]) -> None:
     problems = []
     for place in places:
         dtype, shape = held.variables[place.name]

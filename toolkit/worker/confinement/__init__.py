@@ -122,7 +122,7 @@ class Confinement:
         self._package, self._private = package, private
         self._engine: tuple[str, ...] = ()
         self._user_code: tuple[str, ...] = ()
-        self._filters: dict[seccomp.Kind, seccomp.Filter] = {}
+        self._filters: dict[seccomp.JobKind, seccomp.Filter] = {}
         self.capabilities = Capabilities()
 
     def __str__(self) -> str:
@@ -137,7 +137,7 @@ class Confinement:
         """Return what confines a job that is about to be forked."""
         from toolkit.worker.confinement import seccomp  # the host, which asks for abilities alone, does without it
 
-        kind = seccomp.Kind(bounds.user_code, bounds.network, bounds.emulated, bounds.gpu)
+        kind = seccomp.JobKind(bounds.user_code, bounds.network, bounds.emulated, bounds.gpu)
         if self.has.filters and kind not in self._filters:
             self._filters[kind] = seccomp.Filter(kind, landlock=self.has.landlock)
         rules = None

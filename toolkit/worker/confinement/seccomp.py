@@ -123,7 +123,7 @@ class _Step:
 
 
 @dataclass(frozen=True)
-class Kind:
+class JobKind:
     """A kind of jobs: whether they run `user_code`, which may start processes, reach the `network`, and use a `gpu`.
 
     An `emulated` worker is filtered as a whole, so it may start its jobs, and set what they are to it.
@@ -138,7 +138,7 @@ class Kind:
 class Filter:
     """The filter of a kind of jobs, where this version of Landlock sees to files; KeyError on a processor for which there is none."""
 
-    def __init__(self, kind: Kind, *, landlock: int, machine: str = os.uname().machine) -> None:
+    def __init__(self, kind: JobKind, *, landlock: int, machine: str = os.uname().machine) -> None:
         self.steps = _program(machine, _rules(kind, landlock))
         self._packed = (_Instruction * len(self.steps))(
             *(_Instruction(one.code, one.if_true, one.if_false, max(one.value, 0)) for one in self.steps)
@@ -182,7 +182,7 @@ def _program(machine: str, rules: Iterable[tuple[str, Sequence[_Step]]]) -> list
     return [*steps, _Step(_RETURN, _ALLOW)]
 
 
-def _rules(kind: Kind, landlock: int) -> Iterable[tuple[str, Sequence[_Step]]]:
+def _rules(kind: JobKind, landlock: int) -> Iterable[tuple[str, Sequence[_Step]]]:
     """Yield names of calls, and what is done about them."""
     yield (
         f"{_OTHER_PROCESSES} {_WATCHES} {_KEYS} {_SHARED} {_SYSTEM} {_DOORS} {_AROUND_PATHS} {_OWNERS}",
@@ -217,7 +217,7 @@ def _rules(kind: Kind, landlock: int) -> Iterable[tuple[str, Sequence[_Step]]]:
         yield "openat", _cuts_what_it_reads(2)
 
 
-def _families(kind: Kind) -> list[int]:
+def _families(kind: JobKind) -> list[int]:
     """Return the families of sockets that may be opened: what user code starts talks by sockets with a path."""
     return [
         *([_AF_UNIX] if kind.user_code or kind.network else []),
@@ -225,7 +225,7 @@ def _families(kind: Kind) -> list[int]:
     ]
 
 
-def _pairs(kind: Kind) -> list[_Step]:
+def _pairs(kind: JobKind) -> list[_Step]:
     """Allow a pair of sockets that stays connected to itself; one of datagrams sends to any socket that has a path, so it is a socket like others."""
     known = [_load(0), _Step(_EQUAL, _AF_UNIX, 1, 0), _refuse(errno.EACCES)]
     if _AF_UNIX in _families(kind):
@@ -234,7 +234,7 @@ def _pairs(kind: Kind) -> list[_Step]:
     return [*known, *stream, _Step(_RETURN, _ALLOW)]
 
 
-def _commands(kind: Kind) -> list[_Step]:
+def _commands(kind: JobKind) -> list[_Step]:
     """Allow a model's job the commands that libraries give to any file; drivers, emulators and user code all but those that reach further."""
     if kind.user_code or kind.gpu or kind.emulated:
         return _none_of(1, _REACHING_COMMANDS, errno.ENOTTY)

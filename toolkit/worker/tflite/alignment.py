@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from toolkit.worker.tflite.graphs import Operator
+from toolkit.worker.tflite.graphs import ComputingOperator
 from toolkit.worker.tflite.subsequence import heaviest
 
 # What a pair is worth for its name and matrices, for the result's shape, and for how values are spread.
@@ -17,7 +17,7 @@ _SAME, _SHAPE, _SPREAD = 1.0, 0.5, 0.25
 _NEAR = 0.05  # how far two numbers of a spread may be apart; it only breaks ties
 
 
-def aligned(ours: Sequence[Operator], theirs: Sequence[Operator]) -> list[tuple[int, int]]:
+def aligned(ours: Sequence[ComputingOperator], theirs: Sequence[ComputingOperator]) -> list[tuple[int, int]]:
     """Return pairs (place in `ours`, place in `theirs`), both ascending."""
     one, other = ([_kind(each) for each in side] for side in (ours, theirs))
     if one == other:
@@ -30,17 +30,20 @@ def is_matrix(shape: Sequence[int]) -> bool:
     return sum(size > 1 for size in shape) > 1
 
 
-def _kind(operator: Operator) -> tuple[object, ...]:
+def _kind(operator: ComputingOperator) -> tuple[object, ...]:
     return (*_must_agree(operator), operator.shape[1:])
 
 
-def _must_agree(operator: Operator) -> tuple[object, ...]:
+def _must_agree(operator: ComputingOperator) -> tuple[object, ...]:
     matrices = sorted(each.shape for each in operator.constants.values() if each.is_real and is_matrix(each.shape))
     return (operator.name, tuple(matrices))
 
 
 def _worth(
-    ours: Sequence[Operator], theirs: Sequence[Operator], one: list[tuple[object, ...]], other: list[tuple[object, ...]]
+    ours: Sequence[ComputingOperator],
+    theirs: Sequence[ComputingOperator],
+    one: list[tuple[object, ...]],
+    other: list[tuple[object, ...]],
 ) -> np.ndarray:
     """Return what each pair is worth, float32 (ours, theirs); 0 where they cannot stand for each other."""
     must = _equal([_must_agree(each) for each in ours], [_must_agree(each) for each in theirs])
@@ -57,7 +60,7 @@ def _equal(one: Sequence[object], other: Sequence[object]) -> np.ndarray:
     return np.asarray(sides[0][:, None] == sides[1][None, :])
 
 
-def _spread(operator: Operator) -> tuple[float, float, float]:
+def _spread(operator: ComputingOperator) -> tuple[float, float, float]:
     """Return the logarithm of the size of its largest constant's values, their mean and their first one in that unit; NaN, equal to none, without."""
     largest = max(
         (each for each in operator.constants.values() if each.is_real), key=lambda each: each.size, default=None

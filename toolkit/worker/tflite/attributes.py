@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.worker.tflite.graphs import Operator
+from toolkit.worker.tflite.graphs import ComputingOperator
 from toolkit.worker.tflite.pairing import Pair
 
 # An operator with another one of these computes something else, whatever the weights are.
@@ -44,7 +44,7 @@ _SEVERAL_WAYS = {
 }  # fmt: skip
 
 
-def options_apart(ours: Operator, theirs: Operator, follower: str | None) -> Iterator[dict[str, Any]]:
+def options_apart(ours: ComputingOperator, theirs: ComputingOperator, follower: str | None) -> Iterator[dict[str, Any]]:
     """Yield what two operators that stand for each other were told differently, as {option, ours, theirs, certain}.
 
     `follower` is the operator that reads what `ours` gives, where there is one alone: an activation that is not fused may stand there.
@@ -94,13 +94,13 @@ def _same_axis(one: Any, other: Any, rank: int) -> bool:
     return rank > 0 and isinstance(one, int) and isinstance(other, int) and one % rank == other % rank
 
 
-def _holds(ours: Operator, activation: Any) -> bool:
+def _holds(ours: ComputingOperator, activation: Any) -> bool:
     """Return whether what an operator gives can hold no more than an activation lets through, so that it need not be told."""
     low, high = _RANGES.get(activation, (np.nan, np.nan))
     return ours.ends is not None and ours.ends[0] >= low and ours.ends[1] <= high * (1 + 1e-3)
 
 
-def _is_same_padding(option: str, ours: Operator, theirs: Operator) -> bool:
+def _is_same_padding(option: str, ours: ComputingOperator, theirs: ComputingOperator) -> bool:
     """Return whether another word for padding gives the same: what comes out has one shape, and the kernel is one wide or covers all there is."""
     if option != "padding" or ours.shape != theirs.shape or 1 not in theirs.constants:
         return False

@@ -39,7 +39,7 @@ class Constant:
     shape: tuple[int, ...]
     scaled: bool
     axis: int | None
-    reader: Reader
+    reader: ConstantReader
     index: int
 
     @property
@@ -57,7 +57,7 @@ class Constant:
         return self.reader.values(self.index, step)
 
 
-class Reader:
+class ConstantReader:
     """Reads the constants of one graph of a file."""
 
     def __init__(self, schema: Any, model: Any, graph: Any, content: bytes) -> None:

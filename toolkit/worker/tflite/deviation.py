@@ -13,7 +13,7 @@ _ROUNDING = 1e-3  # of a step: what float32 loses where a value is divided by it
 
 
 @dataclass(frozen=True, slots=True)
-class Deviation:
+class ConstantDeviation:
     """How far the values of one constant are off.
 
     `sqnr_db` is of all of them, infinity for none; `error` what is beyond half a step, as a share of the constant's size (both Euclidean norms);
@@ -38,7 +38,7 @@ class Deviation:
         }
 
 
-def deviation(ours: Values, theirs: np.ndarray, axis: int) -> Deviation:
+def deviation(ours: Values, theirs: np.ndarray, axis: int) -> ConstantDeviation:
     """Return how far `ours` is from the real numbers `theirs`, float64, of its shape; `axis` is that of its channels."""
     with np.errstate(invalid="ignore", over="ignore"):
         apart = np.abs(ours.real - theirs)
@@ -46,7 +46,7 @@ def deviation(ours: Values, theirs: np.ndarray, axis: int) -> Deviation:
     worst = _worst_channel(apart, axis)
     held = np.broadcast_to(ours.step, apart.shape)
     if not ours.step.any():
-        return Deviation(
+        return ConstantDeviation(
             _decibels(size, float(np.linalg.norm(apart))),
             _share(float(np.linalg.norm(apart)), size),
             None,
@@ -63,7 +63,7 @@ def deviation(ours: Values, theirs: np.ndarray, axis: int) -> Deviation:
         )
     counted = apart[~at_end] / np.where(held > 0, held, np.inf)[~at_end]
     left = np.where(beyond, apart - held / 2, 0.0)
-    return Deviation(
+    return ConstantDeviation(
         sqnr_db=_decibels(size, float(np.linalg.norm(apart))),
         error=_share(float(np.linalg.norm(left)), size),
         within=1.0 - float(beyond.mean()),

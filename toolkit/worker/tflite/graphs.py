@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from toolkit.errors import InvalidSource, UnknownName
-from toolkit.worker.tflite.constants import Constant, Reader
+from toolkit.worker.tflite.constants import Constant, ConstantReader
 from toolkit.worker.tflite.file import names_of, schema_module
 
 MOVES = ("QUANTIZE", "DEQUANTIZE", "DENSIFY")  # what comes out stands for what went in
@@ -25,7 +25,7 @@ _INNER = ("bodySubgraphIndex", "condSubgraphIndex", "thenSubgraphIndex", "elseSu
 
 
 @dataclass(frozen=True, slots=True)
-class Operator:
+class ComputingOperator:
     """An operator that does more than to move numbers to another dtype.
 
     `constants` are its inputs that the file holds, by their place among the inputs, DEQUANTIZE and the like looked through; `feeds` the operators
@@ -38,7 +38,7 @@ class Operator:
     shape: tuple[int, ...]
     inputs: int
     constants: dict[int, Constant]
-    feeds: dict[int, Operator]
+    feeds: dict[int, ComputingOperator]
     bias_step: np.ndarray | None
     ends: tuple[float, float] | None
     options: dict[str, Any]
@@ -54,7 +54,7 @@ class Operator:
         return _CHANNELS.get(self.name, 0)
 
 
-def operators_of(path: Path, key: str | None) -> list[Operator]:
+def operators_of(path: Path, key: str | None) -> list[ComputingOperator]:
     """Return the operators that a signature runs, those of loops and branches behind their own; the file's first graph where it has no signature.
 
     InvalidSource for what is no TFLite file, UnknownName for a signature that is not there.
@@ -80,7 +80,7 @@ class _Walk:
         self._codes = names_of(schema.BuiltinOperator)
         self._been: set[int] = set()
 
-    def operators(self, key: str | None) -> list[Operator]:
+    def operators(self, key: str | None) -> list[ComputingOperator]:
         known = {each.signatureKey.decode(): each for each in self._model.signatureDefs or ()}
         if not known:
             return list(self._graph(0, None))
@@ -90,12 +90,12 @@ class _Walk:
         by_name = sorted(chosen.outputs or (), key=lambda item: bytes(item.name))
         return list(self._graph(int(chosen.subgraphIndex), [int(item.tensorIndex) for item in by_name]))
 
-    def _graph(self, number: int, outputs: list[int] | None) -> Iterator[Operator]:
+    def _graph(self, number: int, outputs: list[int] | None) -> Iterator[ComputingOperator]:
         if number in self._been:
             return
         self._been.add(number)
         graph = self._model.subgraphs[number]
-        one = _Graph(self, graph, Reader(self._schema, self._model, graph, self._content))
+        one = _Graph(self, graph, ConstantReader(self._schema, self._model, graph, self._content))
         for place in one.order([int(index) for index in graph.outputs] if outputs is None else outputs):
             made = one.operator(place)
             if made.name in MOVES:
@@ -114,12 +114,12 @@ class _Walk:
 class _Graph:
     """One graph of it."""
 
-    def __init__(self, walk: _Walk, graph: Any, reader: Reader) -> None:
+    def __init__(self, walk: _Walk, graph: Any, reader: ConstantReader) -> None:
         self._walk, self._graph, self._reader = walk, graph, reader
         self._maker = {
             int(index): place for place, each in enumerate(graph.operators or ()) for index in _listed(each.outputs)
         }
-        self._made: dict[int, Operator] = {}
+        self._made: dict[int, ComputingOperator] = {}
 
     def order(self, outputs: list[int]) -> list[int]:
         """Return the places of all operators: from the outputs back, operand by operand, what is computed first first; then what nothing reads."""
@@ -138,7 +138,7 @@ class _Graph:
                 waiting += [(each, False) for each in reversed(read) if each is not None and each not in entered]
         return list(found)
 
-    def operator(self, place: int) -> Operator:
+    def operator(self, place: int) -> ComputingOperator:
         """Return one operator; those that it reads must have been asked for before."""
         if place in self._made:
             return self._made[place]
@@ -154,7 +154,7 @@ class _Graph:
                 feeds[position] = self._made[self._maker[origin]]
         first = self._graph.tensors[outputs[0]] if outputs else None
         shape = () if first is None or first.shape is None else tuple(int(size) for size in first.shape)
-        self._made[place] = Operator(
+        self._made[place] = ComputingOperator(
             name=name,
             tensor="" if first is None or first.name is None else first.name.decode(errors="replace"),
             shape=shape,

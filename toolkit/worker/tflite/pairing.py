@@ -10,7 +10,7 @@ import numpy as np
 
 from toolkit.worker.tflite.alignment import aligned, is_matrix
 from toolkit.worker.tflite.constants import Constant, Values
-from toolkit.worker.tflite.graphs import Operator
+from toolkit.worker.tflite.graphs import ComputingOperator
 
 _COMMUTE = ("ADD", "MUL", "MAXIMUM", "MINIMUM")
 # What they read and give shares one grid, so that a constant beyond it is held at its end, where it decides the same.
@@ -35,10 +35,10 @@ _MOST_AXES = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ConstantPlace:
     """A constant where an operator reads it: which of its inputs it is."""
 
-    of: Operator
+    of: ComputingOperator
     at: int
     constant: Constant
 
@@ -77,8 +77,8 @@ class Pair:
     `ours` is None for a bias that the artifact leaves out, `theirs` for one that it adds.
     """
 
-    ours: Place | None
-    theirs: Place | None
+    ours: ConstantPlace | None
+    theirs: ConstantPlace | None
     by: str = "operator"
 
 
@@ -86,15 +86,15 @@ class Pair:
 class Pairs:
     """What was found: pairs of operators and of constants, and what is left on either side."""
 
-    operators: list[tuple[Operator, Operator]]
-    added: list[Operator]
-    missing: list[Operator]
+    operators: list[tuple[ComputingOperator, ComputingOperator]]
+    added: list[ComputingOperator]
+    missing: list[ComputingOperator]
     pairs: list[Pair] = field(default_factory=list)
-    ours: list[Place] = field(default_factory=list)
-    theirs: list[Place] = field(default_factory=list)
+    ours: list[ConstantPlace] = field(default_factory=list)
+    theirs: list[ConstantPlace] = field(default_factory=list)
 
 
-def paired(ours: Sequence[Operator], theirs: Sequence[Operator]) -> Pairs:
+def paired(ours: Sequence[ComputingOperator], theirs: Sequence[ComputingOperator]) -> Pairs:
     """Return which constant stands for which."""
     places = aligned(ours, theirs)
     matched = [{pair[side] for pair in places} for side in (0, 1)]
@@ -103,8 +103,8 @@ def paired(ours: Sequence[Operator], theirs: Sequence[Operator]) -> Pairs:
         [each for place, each in enumerate(ours) if place not in matched[0]],
         [each for place, each in enumerate(theirs) if place not in matched[1]],
     )
-    found.ours = [Place(each, at, held) for each in found.added for at, held in each.constants.items()]
-    found.theirs = [Place(each, at, held) for each in found.missing for at, held in each.constants.items()]
+    found.ours = [ConstantPlace(each, at, held) for each in found.added for at, held in each.constants.items()]
+    found.theirs = [ConstantPlace(each, at, held) for each in found.missing for at, held in each.constants.items()]
     for one, other in found.operators:
         _of_operators(one, other, found)
     _elsewhere(found)
@@ -129,20 +129,20 @@ def values_of(pair: Pair) -> tuple[Values, np.ndarray]:
     return held, wanted
 
 
-def _of_operators(one: Operator, other: Operator, found: Pairs) -> None:
+def _of_operators(one: ComputingOperator, other: ComputingOperator, found: Pairs) -> None:
     taken = set()
     for at, constant in other.constants.items():
-        place = Place(other, at, constant)
+        place = ConstantPlace(other, at, constant)
         partner = at
         if at not in one.constants and one.name in _COMMUTE and len(one.constants) == len(other.constants) == 1:
             (partner,) = one.constants
         held = one.constants.get(partner)
         if held is not None and held.size == constant.size:
-            found.pairs.append(Pair(Place(one, partner, held), place))
+            found.pairs.append(Pair(ConstantPlace(one, partner, held), place))
             taken.add(partner)
         else:
             found.theirs.append(place)
-    found.ours += [Place(one, at, held) for at, held in one.constants.items() if at not in taken]
+    found.ours += [ConstantPlace(one, at, held) for at, held in one.constants.items() if at not in taken]
 
 
 def _elsewhere(found: Pairs) -> None:
@@ -172,7 +172,7 @@ def _biases_alone(found: Pairs) -> None:
             found.ours.remove(place)
 
 
-def _agree(ours: Place, theirs: Place) -> bool:
+def _agree(ours: ConstantPlace, theirs: ConstantPlace) -> bool:
     if ours.constant.is_real != theirs.constant.is_real:
         return False
     try:
@@ -197,7 +197,7 @@ def _laid_out(wanted: np.ndarray, held: np.ndarray) -> np.ndarray:
     return best
 
 
-def _read(place: Place | None) -> Values:
+def _read(place: ConstantPlace | None) -> Values:
     if place is None:
         raise ValueError("is not there")
     return place.values()

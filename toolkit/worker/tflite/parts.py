@@ -22,7 +22,7 @@ _NUMBERS = ("float32", "float16", "int8", "uint8", "int16", "int32", "int64", "b
 
 
 @dataclass(frozen=True, slots=True)
-class Tensor:
+class GraphTensor:
     """A tensor of the main graph; `scale` and `zero_point` are None where it is not quantized, or by channels, as only constants are."""
 
     name: str
@@ -122,11 +122,11 @@ class Parts:
                 touched.update(node.gives)
         return found
 
-    def _tensor(self, tensor: Any) -> Tensor:
+    def _tensor(self, tensor: Any) -> GraphTensor:
         quantization = tensor.quantization
         scales = [] if quantization is None or quantization.scale is None else list(quantization.scale)
         one = len(scales) == 1
-        return Tensor(
+        return GraphTensor(
             tensor.name.decode(),
             self._types[tensor.type].lower(),
             tuple(int(size) for size in tensor.shape) if tensor.shape is not None else (),
