@@ -1,4 +1,4 @@
-"""Trained TensorFlow models, packaged for phones, boards and microcontrollers, and verified on the runtime that the device runs."""
+"""Trained TensorFlow models, packaged for phones, boards and PCs, and verified on the runtime that the device runs."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ def about(
         ),
     ] = False,
 ) -> None:
-    """Trained TensorFlow models, packaged for phones, boards and microcontrollers, and verified on the runtime that the device runs."""
+    """Trained TensorFlow models, packaged for phones, boards and PCs, and verified on the runtime that the device runs."""
 
 
 def _show_version() -> None:
