@@ -38,11 +38,9 @@ def in_force(measured: Measured, bound: Bound, output: str, noise: Mapping[str, 
 def in_multiples(measurement: Measurement, noise: Mapping[str, float]) -> float:
     """Return a difference as a multiple of what the output differs by itself; of an output that never differs, 0 for none and infinity for any.
 
-    NaN, which meets no bound, where that is no finite number: whatever an artifact gives would be within infinite noise.
+    The same of one that differs by no finite number: whatever an artifact gives would be within infinite noise.
     """
     real, own = measurement.values["real"], noise[measurement.output]
-    if not math.isfinite(own):
-        return math.nan
-    if own > 0:
+    if 0 < own < math.inf:
         return real / own
-    return 0.0 if real == 0 else math.inf  # of a reference that never differs, only itself is within its noise
+    return 0.0 if real == 0 else math.inf
