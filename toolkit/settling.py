@@ -12,6 +12,7 @@ from toolkit.basis import Basis, basis_of
 from toolkit.chain import Chain, Stage, said_of_target
 from toolkit.compare import NO_METRICS, Comparison
 from toolkit.executor import Executor
+from toolkit.input_ranges import InputRange
 from toolkit.runtime import metric_job
 from toolkit.task_metrics import is_own
 from toolkit.tasks import Task
@@ -94,6 +95,7 @@ def _judged(chain: Chain, basis: Basis, executor: Executor) -> Verdict:
         drawn=basis.samples.out / "verification",
         noise=basis.noise,
         kinds=basis.kinds,
+        inputs={name: InputRange.from_json(one) for name, one in basis.samples.result["inputs"].items()},
         findings=(*basis.findings, *chain.findings, *_first_samples_only(runs)),
         seconds=basis.seconds,
         tasks=basis.tasks,

@@ -28,6 +28,7 @@ from toolkit.compare.runs import Blocks
 from toolkit.conversion import Artifact
 from toolkit.errors import EdgeToolkitError, UnjudgeableRun
 from toolkit.holding import said_where_it_ran
+from toolkit.input_ranges import InputRange
 from toolkit.output_kinds.inferring import OutputKind
 from toolkit.recipe import FLOAT
 from toolkit.runtime import Run
@@ -38,7 +39,7 @@ from toolkit.tasks import Ran, Task
 from toolkit.weights import Account
 from toolkit.worker import labels
 from toolkit.worker.confinement import NOT_CONFINED
-from toolkit.worker.shards import read_shards
+from toolkit.worker.shards import read_shards, sample_names
 
 if TYPE_CHECKING:
     from toolkit.target import Target
@@ -169,7 +170,7 @@ class Verdict:
     `steps` and `drawn` are the runs and the folder of the samples that they judge by, as in `Evidence`. `account` is where the artifact's constants
     come from, None where nobody looked; `given` whether it is somebody's file, and not the toolkit's own. `attempts` are all schemes that were tried
     for the target, in their order, this one among them. `attribution` tells which operator made the guilty stage fail, where that was looked for.
-    `kinds` is what outputs mean, by name.
+    `kinds` is what outputs mean, and `inputs` what inputs are fed with, by name.
     """
 
     target: Target
@@ -192,6 +193,7 @@ class Verdict:
     attribution: Attribution | None = None
     next_step: NextStep | None = None
     kinds: Mapping[str, OutputKind] = field(default_factory=dict)
+    inputs: Mapping[str, InputRange] = field(default_factory=dict)
 
     @property
     def tried(self) -> tuple[Verdict | EdgeToolkitError, ...]:
@@ -278,7 +280,7 @@ class Evidence:
     noticed before anything was compared; `tasks` the task metrics that are asked for, canonical, and `own_tasks` what functions of the user's said;
     `candidates` (JSON) the variants among which the artifact was chosen; `early` whether the device was to stop once it was certain; `account`
     where the artifact's constants come from; `own` the run of the toolkit's own artifact, where the one that is judged is somebody's;
-    `kinds` what outputs mean, by name.
+    `kinds` what outputs mean, and `inputs` what inputs are fed with, by name.
     """
 
     steps: tuple[StageRun, ...]
@@ -294,6 +296,7 @@ class Evidence:
     account: Account | None = None
     own: StageRun | None = None
     kinds: Mapping[str, OutputKind] = field(default_factory=dict)
+    inputs: Mapping[str, InputRange] = field(default_factory=dict)
     given: bool = False
 
     def context(self, scheme: str) -> Context:
@@ -312,6 +315,7 @@ def judge(target: Target, source: Source, artifact: Artifact, evidence: Evidence
     scored = (*tasks.score(steps, truth, evidence.tasks, meant), *evidence.own_tasks)
     drops = tasks.judge_drops(scored, target.bounds, scheme, steps[-1].stage)
     judged = replace(judged, drops=drops, before=_before(scheme) if evidence.given else ())
+    judged = with_names(judged, sample_names(evidence.drawn))
     limit = target.budget.file_bytes
     return Verdict(
         target=target,
@@ -339,8 +343,27 @@ def judge(target: Target, source: Source, artifact: Artifact, evidence: Evidence
         early=evidence.early,
         account=evidence.account,
         kinds=evidence.kinds,
+        inputs=evidence.inputs,
         given=evidence.given,
     )
+
+
+def with_names(judged: Judged, names: Sequence[str]) -> Judged:
+    """Return what was judged with what the set calls each worst sample; as it is where samples have no names."""
+
+    def named(held: Iterable[Comparison]) -> tuple[Comparison, ...]:
+        return tuple(
+            each
+            if each.worst_sample is None or each.worst_sample >= len(names)
+            else replace(each, worst_sample_name=names[each.worst_sample])
+            for each in held
+        )
+
+    def of(one: Judgement) -> Judgement:
+        return replace(one, comparisons=named(one.comparisons))
+
+    stages = tuple(map(of, judged.stages))
+    return replace(judged, stages=stages, total=of(judged.total), drops=named(judged.drops))
 
 
 def _not_confined(steps: Sequence[StageRun]) -> list[dict[str, Any]]:

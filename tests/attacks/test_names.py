@@ -122,7 +122,7 @@ def test_an_error_is_safe_and_one_line_each(name, capsys):
 def comparison(name):
     return {
         "stage": "total", "output": name, "metric": "max_abs", "value": 0.9, "limit": 0.75, "unit": "range", "better": "lower",
-        "because": name, "samples": 5, "worst_sample": 1, "interval": None, "samples_needed": None, "detail": name,
+        "because": name, "samples": 5, "worst_sample": 1, "worst_sample_name": name, "interval": None, "samples_needed": None, "detail": name,
         "status": "failed", "passed": False,
     }  # fmt: skip
 

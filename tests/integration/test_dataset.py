@@ -84,7 +84,9 @@ def test_real_images_train_and_test_are_drawn_with_their_labels(executor, tmp_pa
 
     with np.load(test) as held:
         images, labels = held["x"], held["y"]
-    order = [int(origin.split()[1]) for origin in json.loads((entry.out / "verification/origins.json").read_text())]
+    order = [
+        int(origin.rpartition(" ")[2]) for origin in json.loads((entry.out / "verification/origins.json").read_text())
+    ]
     assert entry.result["calibration"]["count"] == len(np.load(train)["y"])
     assert sorted(order) == list(range(len(images)))
     assert np.array_equal(read_all(entry.out / "verification", "image")[:, 0], images[order].astype("f4"))

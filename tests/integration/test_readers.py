@@ -138,7 +138,8 @@ def test_a_folder_of_images_in_parquet_is_a_set(drawn, parquets):
     assert sorted(found) == list(range(14))
     assert all((pixels[1:] == label).all() for label, pixels in found.items())
     origins = json.loads((entry.out / "verification" / "origins.json").read_text())
-    assert {origin.partition(":")[0] for origin in origins} == {f"train-0000{part}-of-00002.parquet" for part in (0, 1)}
+    files = {f"{parquets}/images: train-0000{part}-of-00002.parquet" for part in (0, 1)}
+    assert {origin.rpartition(": row ")[0] for origin in origins} == files
 
 
 def test_one_file_of_a_split_can_be_named(drawn, parquets):

@@ -59,7 +59,7 @@ ORDER = """\
     compare
     unasked tasks
     saved_runs
-    attribution attribution.text attribution.folder attribution.ranking holding
+    attribution attribution.text attribution.folder attribution.ranking holding input_ranges
     verdict
     model
     chain meaning

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import tempfile
@@ -11,9 +12,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from toolkit import dataset
 from toolkit.errors import InvalidConfig, InvalidSamples, RequestError
+from toolkit.input_ranges import InputRange, input_lines
 from toolkit.jobs import Job
 from toolkit.normalization import FORMULA, PRESETS
 from toolkit.worker import labels, sample_set
@@ -254,7 +257,9 @@ def test_samples_arrive_as_the_model_takes_them(tmp_path, draw):
         found, told = read_all(out / side, "image"), np.load(out / side / "labels.npy")
         assert read_index(out / side)["tensors"] == {"image": {"dtype": "float32", "shape": [1, 4, 4, 1]}}
         assert np.array_equal(found[:, 0], rows[told])
-        assert json.loads((out / side / "origins.json").read_text()) == [f"sample {index}" for index in told]
+        assert json.loads((out / side / "origins.json").read_text()) == [
+            f"samples.npz: sample {index}" for index in told
+        ]
         assert hashes(out, side) == [sample_set._digest({"image": row}) for row in found]
 
 
@@ -297,7 +302,10 @@ def test_the_draw_of_a_seed_is_the_same_for_ever(tmp_path, draw):
     spec = declare(tmp_path, "[sampling]\ncalibration = 3\nverification = 3\nseed = 11", image=images(100))
     _, out = draw(spec)
 
-    origins = {side: json.loads((out / side / "origins.json").read_text()) for side in ("calibration", "verification")}
+    origins = {
+        side: [each.removeprefix("set.toml.npz: ") for each in json.loads((out / side / "origins.json").read_text())]
+        for side in ("calibration", "verification")
+    }
 
     assert origins == {
         "calibration": ["sample 73", "sample 69", "sample 40"],
@@ -435,7 +443,9 @@ def test_several_inputs_are_bound_by_name(tmp_path, draw):
 
     _, out = draw(None, save(tmp_path, b=b, a=a), *specs)
 
-    order = [int(origin.split()[1]) for origin in json.loads((out / "verification" / "origins.json").read_text())]
+    order = [
+        int(origin.rpartition(" ")[2]) for origin in json.loads((out / "verification" / "origins.json").read_text())
+    ]
     assert np.array_equal(read_all(out / "verification", "a")[:, 0], a[order])
     assert np.array_equal(read_all(out / "verification", "b")[:, 0], b[order])
 
@@ -936,3 +946,89 @@ def test_a_model_that_takes_text_twice_is_refused_for_both(tmp_path, draw):
 
     with pytest.raises(InvalidSamples, match=r"'question' takes string[\s\S]*'answer' takes string"):
         draw(declare(tmp_path, "", image=images(4)), None, *specs)
+
+
+# What samples are called, and what the model is fed
+
+
+def names(out: Path, side: str = "verification") -> set[str]:
+    return set(json.loads((out / side / "origins.json").read_text()))
+
+
+def picture(path: Path, value: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.full((4, 4, 3), value, np.uint8)
+    pixels[0, 0] = value + 1
+    Image.fromarray(pixels).save(path)
+
+
+def test_a_sample_keeps_the_name_of_its_file_and_of_the_folder_that_was_named(tmp_path, draw):
+    """A number alone tells nobody which photograph to look at."""
+    for index in range(4):
+        picture(tmp_path / "photos" / ("cat", "dog")[index % 2] / f"{index:04d}.png", 10 * index)
+    (tmp_path / "mine.toml").write_text('[reader]\nkind = "images"\npath = "photos"\n[preprocess]\npreset = "0..1"\n')
+    (tmp_path / "cats.toml").write_text(
+        '[reader]\nkind = "images"\npath = "./photos/cat/"\n[preprocess]\npreset = "0..1"\n'
+    )
+
+    _, of_recipe = draw(None, str(tmp_path / "mine.toml"), RGB)
+    _, of_subfolder = draw(None, str(tmp_path / "cats.toml"), RGB)
+    _, of_folder = draw(None, str(tmp_path / "photos"), {**RGB, "dtype": "uint8"})
+
+    assert names(of_recipe) == {f"photos/{folder}/{index:04d}.png" for index, folder in enumerate(("cat", "dog") * 2)}
+    assert names(of_subfolder) == {"photos/cat/0000.png", "photos/cat/0002.png"}
+    assert names(of_folder) == names(of_recipe)
+
+
+def test_pictures_of_several_inputs_are_called_by_the_first(tmp_path, draw):
+    """Its own subfolder among it, so that the file can be opened by that name."""
+    for side, index in itertools.product(("left", "right"), range(3)):
+        picture(tmp_path / "pairs" / side / f"{index}.png", 20 * index + (side == "right"))
+    text = '[reader]\nkind = "images"\npath = "pairs"\ninputs = { a = "left", b = "right" }\n'
+    (tmp_path / "pairs.toml").write_text(text)
+
+    _, out = draw(None, str(tmp_path / "pairs.toml"), *[{**RGB, "name": name, "dtype": "uint8"} for name in "ab"])
+
+    assert names(out) == {f"pairs/left/{index}.png" for index in range(3)}
+
+
+def test_rows_are_called_by_their_file_and_number(tmp_path, draw, monkeypatch):
+    """An .npz, files of .npy, a table with its lines, and a function."""
+    monkeypatch.chdir(tmp_path)
+    rows = images(3, (2,))
+    spec = {"name": "x", "dtype": "float32", "shape": [1, 2]}
+    np.save("x.npy", rows)
+    Path("npy.toml").write_text('[reader]\nkind = "arrays"\ninputs = { x = "x.npy" }\n')
+    Path("t.csv").write_text("x_0,x_1\n" + "".join(f"{a},{b}\n" for a, b in rows))
+    Path("mine.py").write_text("import numpy as np\ndef rows():\n    yield from np.load('x.npy')\n")
+
+    found = [
+        names(draw(None, spec_of_set, spec)[1])
+        for spec_of_set in (save(tmp_path, x=rows), "npy.toml", "t.csv", "mine.py:rows")
+    ]
+
+    assert found == [
+        {f"{place}: sample {index}{line(index)}" for index in range(3)}
+        for place, line in (
+            ("samples.npz", lambda _: ""),
+            ("x.npy", lambda _: ""),
+            ("t.csv", lambda index: f" (line {index + 2})"),
+            ("mine.py:rows", lambda _: ""),
+        )
+    ]
+
+
+def test_the_range_of_each_input_is_what_the_model_is_fed_after_all_steps(tmp_path, draw):
+    """By set: a calibration set that was scaled otherwise is seen beside the other."""
+    specs = [RGB, {"name": "mask", "dtype": "bool", "shape": [1, 4]}]
+    arrays, text = {"image": PIXELS, "mask": np.eye(5, 4) > 0}, "[preprocess.image]\n"
+    calibration = declare(tmp_path, f'{text}dtype = "float32"', "cal.toml", **(arrays | {"image": 255 - PIXELS}))
+    evaluation = declare(tmp_path, f'{text}preset = "0..1"', "eval.toml", **arrays)
+
+    result, _ = draw(calibration, evaluation, *specs)
+
+    inputs = {name: InputRange.from_json(one) for name, one in result["inputs"].items()}
+    assert inputs["image"] == InputRange("float32", (0.0, pytest.approx(239 / 255)), (16.0, 255.0))
+    assert json.dumps(result["inputs"]["mask"]["verification"]) == "[0, 1]"
+    assert input_lines(inputs)[0] == "image is fed float32, 0 to 0.9373, in calibration 16 to 255"
+    assert input_lines({"none": InputRange("int32")}) == ["none is fed int32, no number"]

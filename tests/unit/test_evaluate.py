@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
+
+import numpy as np
 import pytest
 
 from tests.unit.fake_chains import Bench, Watched, bound, bounds
 from toolkit import chain as chains
+from toolkit import report
+from toolkit.compare import Comparison
 from toolkit.errors import WorkerCrashed, WorkerRefused
+from toolkit.report_formats import render
 from toolkit.settling import evaluate
 
 
@@ -217,3 +223,46 @@ def test_a_stage_that_the_chain_does_not_have_is_none(bench):
 
     assert chain.stage("device") is None
     assert chain.with_stage(chain.stage("kernels")).stages == chain.stages
+
+
+def test_the_worst_sample_is_called_what_its_set_calls_it_in_every_report(bench):
+    """The set is drawn, so the sample's number there is another than its place among those that judge."""
+    made = bench.converted(bench.file("quantized", error=2.0))
+
+    verdict = evaluate(
+        bench.chain(made, bench.target(*bounds(), bound("total", 0.01, "max_abs", unit="real"))), bench.executor, 0.0
+    )
+
+    drawn = json.loads((verdict.drawn / "origins.json").read_text())
+    failed = [each for each in verdict.comparisons if each.status == "failed" and each.worst_sample is not None]
+    assert failed
+    assert all(each.worst_sample_name == drawn[each.worst_sample] for each in failed)
+    assert len(set(drawn)) == 40
+    assert drawn != [f"samples.npz: sample {index}" for index in range(40)]
+    worst = next(each for each in failed if each.metric == "max_abs")
+    document = report.verdict_json(verdict, "model.fake")
+    (told,) = [each for each in document["comparisons"] if each["metric"] == "max_abs" and each["stage"] == "total"]
+    assert (told["worst_sample"], told["worst_sample_name"]) == (worst.worst_sample, worst.worst_sample_name)
+    said = f"worst sample {worst.worst_sample} of 40: {worst.worst_sample_name}"
+    assert said in report.verdict_text(verdict)
+    assert said in report.markdown(verdict, "model.fake")
+    for name in ("junit", "sarif", "github", "markdown"):
+        assert "samples.npz" in render(name, document), name
+    assert all(Comparison.from_json(each.to_json()) == each for each in failed)
+
+
+def test_every_report_says_what_the_inputs_are_fed(bench):
+    """In the terminal, in Markdown and in JSON, whether it passed or not."""
+    made = bench.converted(bench.file("quantized", error=0.01))
+    held = np.load(bench.folder / "samples.npz")["x"]
+
+    verdict = evaluate(bench.chain(made, bench.target(*bounds())), bench.executor, 0.0)
+
+    low, high = float(held.min()), float(held.max())
+    line = f"x is fed float32, {low:.4g} to {high:.4g}"
+    assert verdict.passed
+    assert report.verdict_json(verdict, "model.fake")["inputs"] == {
+        "x": {"dtype": "float32", "verification": [low, high], "calibration": None}
+    }
+    assert line in report.verdict_text(verdict)
+    assert line in report.markdown(verdict, "model.fake")

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, cast
 
+from toolkit import printable
 from toolkit.compare.measured import NUMBER, number, plain_json
 from toolkit.files.shapes import COUNT, Either
 from toolkit.metrics import Better
@@ -30,6 +31,8 @@ SHAPE = {
     "undecided?": Either("passed", "inconclusive"),
     "status?": Either("passed", "failed", "inconclusive"),
     "passed?": bool,
+    "worst_sample?": Either(COUNT, None),
+    "worst_sample_name?": Either(str, None),
 }
 """What `Comparison.to_json` writes, for `toolkit.files.foreign`; files of earlier releases, and baselines, have not all of it."""
 
@@ -41,7 +44,8 @@ class Comparison:
     `interval` is (low, high) for a rate and for what is of the whole set, which are judged by it, at the level `confidence`; `samples_needed` is
     how many samples would settle an inconclusive one at the value that was seen, None if none would, it is settled, or its interval is another than
     that of one look. `detail` says more where the numbers do not. `undecided` is the status of a value whose interval holds the limit. `weak`
-    says why a value beyond the limit is no failure yet (too few samples, say), "" where it is one.
+    says why a value beyond the limit is no failure yet (too few samples, say), "" where it is one. `worst_sample_name` is what the set calls the
+    worst sample: its file, row or number there; None where the samples have no names, or nobody looked.
     """
 
     stage: str
@@ -60,6 +64,7 @@ class Comparison:
     detail: str = ""
     undecided: Undecided = "inconclusive"
     weak: str = ""
+    worst_sample_name: str | None = None
 
     @property
     def status(self) -> Status:
@@ -113,3 +118,8 @@ class Comparison:
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON with `status` and `passed`; numbers that JSON has not are "nan", "inf" and "-inf"."""
         return cast(dict[str, Any], plain_json(asdict(self) | {"status": self.status, "passed": self.passed}))
+
+
+def worst_text(sample: int, samples: int, name: str | None) -> str:
+    """Return which sample is the worst of how many, with what its set calls it; a name may hold anything, so it is made fit to be printed."""
+    return f"worst sample {sample} of {samples}" + (f": {printable.name(name)}" if name else "")

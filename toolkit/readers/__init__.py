@@ -25,14 +25,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 import numpy as np
 
 
 class Sample(NamedTuple):
-    """One sample: arrays by input name, its label or None, and what messages call it (`sample 17`, `cats/3.png`)."""
+    """One sample: arrays by input name, its label or None, and what messages about its set call it (`sample 17`, `cats/3.png`)."""
 
     inputs: dict[str, np.ndarray]
     label: Any
@@ -58,10 +58,20 @@ class Indexed:
 
 @dataclass(frozen=True)
 class Reading:
-    """The samples, and findings (JSON, as in the report) about what the reader left out or took by convention."""
+    """The samples, and findings (JSON, as in the report) about what the reader left out or took by convention.
+
+    `place` stands before what messages call a sample where nothing else says which set it is of: `photos/`, `digits.npz: `.
+    """
 
     samples: Indexed | Iterator[Sample]
     findings: list[dict[str, Any]] = field(default_factory=list)
+    place: str = ""
+
+
+def inside(path: str) -> str:
+    """Return a folder as it stands before the files in it, "" for the current one."""
+    folder = PurePosixPath(path).as_posix()
+    return "" if folder == "." else f"{folder.rstrip('/')}/"
 
 
 def named(files: Mapping[str, Path], key: str) -> list[Path]:

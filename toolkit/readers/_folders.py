@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
 from toolkit.errors import InvalidSamples, suggestion
 from toolkit.files.foreign import looking_through
+from toolkit.readers import inside
 
 
 class Choice(Protocol):
@@ -45,8 +46,8 @@ def mostly(data: str, suffixes: Sequence[str]) -> bool:
 class FolderSamples:
     """A file for each sample and input, the samples' labels (None where folders are no classes), and findings.
 
-    `origins` is what messages call the samples: the path of the first input's file. Other files are called by their path
-    under `root`.
+    `origins` is what messages call the samples: the path of the first input's file below `folder`. Other files are called
+    by their path under `root`.
     """
 
     root: Path
@@ -54,6 +55,13 @@ class FolderSamples:
     origins: list[str]
     labels: list[int] | None
     findings: list[dict[str, Any]]
+    folder: Path
+
+    def place(self, path: str) -> str:
+        """Return what stands before an origin where nothing else says which set it is of; `path` is what the recipe calls the set."""
+        if self.root == self.folder.parent and not self.folder.is_dir():
+            return inside(PurePosixPath(path).parent.as_posix())
+        return inside((PurePosixPath(path) / self.folder.relative_to(self.root).as_posix()).as_posix())
 
 
 def samples_of(place: Path, options: Choice, names: Sequence[str], suffixes: Sequence[str], what: str) -> FolderSamples:
@@ -62,7 +70,9 @@ def samples_of(place: Path, options: Choice, names: Sequence[str], suffixes: Seq
     A single file is a sample without a label.
     """
     if place.is_file() and place.suffix.lower() in suffixes and options.inputs is None:
-        return FolderSamples(place.parent, {_only_input(options.input, names, what): [place]}, [place.name], None, [])
+        return FolderSamples(
+            place.parent, {_only_input(options.input, names, what): [place]}, [place.name], None, [], place
+        )
     if options.inputs is None:
         folders = {_only_input(options.input, names, what): place}
     else:
@@ -77,6 +87,7 @@ def samples_of(place: Path, options: Choice, names: Sequence[str], suffixes: Seq
         [path.relative_to(folder).as_posix() for path in by_input[first]],
         _labels_by_folder(folder, by_input[first], options.classes) if options.labels == "folders" else None,
         [finding for _, findings in held.values() for finding in findings],
+        folder,
     )
 
 

@@ -97,7 +97,7 @@ def read(options: Options, files: Mapping[str, Path], asked: ReadRequest) -> Rea
             f"sample {index}",
         )
 
-    return Reading(Indexed(count, at), findings)
+    return Reading(Indexed(count, at), findings, f"{options.path or next(iter((options.inputs or {}).values()))}: ")
 
 
 def _labels(

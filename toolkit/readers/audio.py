@@ -100,7 +100,7 @@ def read(options: Options, files: Mapping[str, Path], asked: ReadRequest) -> Rea
         inputs = {name: values(paths[index]) for name, paths in held.by_input.items()}
         return Sample(inputs, held.labels[index] if held.labels else None, held.origins[index])
 
-    return Reading(Indexed(len(held.origins), at), held.findings)
+    return Reading(Indexed(len(held.origins), at), held.findings, held.place(options.path))
 
 
 def _arranged(clip: Clip, rate: int, options: Options, origin: str) -> np.ndarray:

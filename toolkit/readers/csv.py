@@ -112,7 +112,7 @@ def read(options: Options, files: Mapping[str, Path], asked: ReadRequest) -> Rea
         truth = None if label is None else _label(fields[label], options.classes, f"{origin}: column {labels!r}")
         return Sample(inputs, truth, origin)
 
-    return Reading(Indexed(len(table), at), findings)
+    return Reading(Indexed(len(table), at), findings, f"{options.path}: ")
 
 
 def _dtype(options: Options, name: str) -> str:

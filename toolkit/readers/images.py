@@ -66,7 +66,7 @@ def read(options: Options, files: Mapping[str, Path], asked: ReadRequest) -> Rea
             return Sample(inputs, _indices(masks[index]), held.origins[index])
         return Sample(inputs, held.labels[index] if held.labels else None, held.origins[index])
 
-    return Reading(Indexed(len(held.origins), at), held.findings)
+    return Reading(Indexed(len(held.origins), at), held.findings, held.place(options.path))
 
 
 def _masks(folder: Path, origins: Sequence[str]) -> list[Path]:

@@ -13,13 +13,13 @@ import re
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
 import numpy as np
 
 from toolkit.errors import InvalidSamples, suggestion
-from toolkit.readers import Indexed, Reading, ReadRequest, Sample, named
+from toolkit.readers import Indexed, Reading, ReadRequest, Sample, inside, named
 from toolkit.readers._columns import label_by_name, label_of, not_bound, require
 from toolkit.readers._folders import listing, mostly
 from toolkit.readers._pictures import decode
@@ -72,7 +72,9 @@ def read(options: Options, files: Mapping[str, Path], asked: ReadRequest) -> Rea
         values = {name: _values(row[column], f"{origin}: column {column!r}") for name, column in chosen.items()}
         return Sample(values, None if labels is None else _label(row[labels], labels, options, origin), origin)
 
-    return Reading(Indexed(rows.count, at), [*findings, *told])
+    folder = files["path"].is_dir() if "path" in files else False
+    place = f"{options.path}: " if folder else inside(PurePosixPath(options.path).parent.as_posix())
+    return Reading(Indexed(rows.count, at), [*findings, *told], place)
 
 
 def _parts(paths: list[Path], split: str | None) -> tuple[list[Path], list[dict[str, Any]]]:

@@ -74,15 +74,16 @@ def read(options: Options, files: Mapping[str, Path], asked: ReadRequest) -> Rea
     with _blame(options.function, "failed"):
         given = function(**options.args)
     columns, labels = _pair(given)
+    place = f"{options.function}: "
     if isinstance(columns, np.ndarray) or (isinstance(columns, Mapping) and columns):
-        return Reading(_table(options.function, columns, labels, asked.names))
+        return Reading(_table(options.function, columns, labels, asked.names), place=place)
     if hasattr(given, "__len__") and hasattr(given, "__getitem__") and not isinstance(given, (str, bytes, Mapping)):
-        return Reading(_sequence(options.function, given, asked.names))
+        return Reading(_sequence(options.function, given, asked.names), place=place)
     if not hasattr(given, "__iter__"):
         raise InvalidSamples(
             f"{options.function}: gave {type(given).__name__}; an iterable of samples, or arrays, would be right"
         )
-    return Reading(_stream(options.function, given, asked.names))
+    return Reading(_stream(options.function, given, asked.names), place=place)
 
 
 def _pair(given: Any) -> tuple[Any, Any]:

@@ -11,14 +11,14 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from toolkit import printable
 from toolkit.errors import InvalidSamples
-from toolkit.readers import Indexed, Reading, ReadRequest, Sample, named
+from toolkit.readers import Indexed, Reading, ReadRequest, Sample, inside, named
 from toolkit.readers._columns import label_by_name, label_of, not_bound, require
 from toolkit.readers._pictures import decode
 from toolkit.readers._records import Feature, features, is_packed, places, record_at, unpacked
@@ -91,6 +91,7 @@ def read(options: Options, files: Mapping[str, Path], asked: ReadRequest) -> Rea
     folders = [path.name for path in paths if path.is_dir()]
     if folders:
         raise InvalidSamples(f"{folders[0]}: is a folder; a file, or a pattern (train-*.tfrecord), would be right")
+    place = inside(PurePosixPath(options.path).parent.as_posix())
     packed = [is_packed(path) for path in paths]
     if any(packed):
         records = ((content, f"{path.name}: record {index}") for path in paths for index, content in _records(path))
@@ -98,12 +99,12 @@ def read(options: Options, files: Mapping[str, Path], asked: ReadRequest) -> Rea
         if first is None:
             return Reading(iter(()))
         schema, findings = _schema(options, features(*first), asked)
-        return Reading((schema.sample(*record) for record in itertools.chain([first], records)), findings)
+        return Reading((schema.sample(*record) for record in itertools.chain([first], records)), findings, place)
     index = _Index(paths)
     if not index.count:
         return Reading(iter(()))
     schema, findings = _schema(options, features(*index.at(0)), asked)
-    return Reading(Indexed(index.count, lambda number: schema.sample(*index.at(number))), findings)
+    return Reading(Indexed(index.count, lambda number: schema.sample(*index.at(number))), findings, place)
 
 
 def _records(path: Path) -> Iterator[tuple[int, bytes]]:

@@ -42,6 +42,7 @@ def verdict_json(verdict: Verdict, artifact: str) -> dict[str, Any]:
         "candidates": [dict(candidate) for candidate in verdict.candidates],
         "output_kinds": {name: kind.to_json() for name, kind in verdict.kinds.items()},
         "samples": dict(verdict.samples),
+        "inputs": {name: one.to_json() for name, one in verdict.inputs.items()},
         "stopped_early": verdict.early,
         "comparisons": [comparison.to_json() for comparison in verdict.comparisons],
         "guilty_stage": verdict.guilty_stage,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit import printable
 from toolkit.attribution.text import sentences, table
+from toolkit.input_ranges import input_lines
 from toolkit.report.attempts import command_text, tried_lines
 from toolkit.report.wording import (
     OUTCOMES,
@@ -19,6 +20,7 @@ from toolkit.report.wording import (
     size,
     value_text,
     where_text,
+    worst_of,
 )
 
 if TYPE_CHECKING:
@@ -49,7 +51,8 @@ def markdown(verdict: Verdict, artifact: str) -> str:
     mark = " (guilty)" if verdict.at_fault is None else f" (guilty: {verdict.at_fault})"
     for comparison in verdict.comparisons:
         guilty = mark if comparison.stage == verdict.guilty_stage and comparison.status != "passed" else ""
-        said = (comparison.metric, value_text(comparison), limit_text(comparison), comparison.status + guilty)
+        worst = f"; {worst_of(comparison)}" if worst_of(comparison) else ""
+        said = (comparison.metric, value_text(comparison), limit_text(comparison), comparison.status + guilty + worst)
         lines.append(_row(comparison.stage, _Name(comparison.output), *said, comparison.because))
     if verdict.attribution is not None:
         lines += ["", "## Which operator", "", *map(_item, sentences(verdict.attribution))]
@@ -62,6 +65,8 @@ def markdown(verdict: Verdict, artifact: str) -> str:
         ]
         lines += ["", *folded] if verdict.attribution.operators else []
     lines += [*_of_stages(verdict), *_of_tasks(verdict), *_of_weights(verdict.account)]
+    if verdict.inputs:
+        lines += ["", "## Inputs", "", *map(_item, input_lines(verdict.inputs))]
     if verdict.kinds:
         lines += ["", "## Outputs", "", *map(_item, kind_lines(verdict.kinds))]
     lines += ["", f"The original's own noise (largest absolute difference): {_noise(verdict)}.", *_confined(verdict)]

@@ -8,6 +8,7 @@ from toolkit import printable
 from toolkit.attribution.text import sentences
 from toolkit.compare.noise_limits import KERNELS, NUDGED
 from toolkit.errors import EdgeToolkitError
+from toolkit.input_ranges import input_lines
 from toolkit.printable import Text
 from toolkit.report.attempts import wanted_lines
 from toolkit.report.wording import (
@@ -53,6 +54,7 @@ def verdict_text(verdict: Verdict, width: int = 110, name: str | None = None) ->
             f"  {'operator' if place == 0 else '':<13} {sentence}"
             for place, sentence in enumerate(sentences(verdict.attribution))
         ]
+    lines += [f"  {'input':<13} {line}" for line in input_lines(verdict.inputs)]
     lines += [f"  {'output':<13} {line}" for line in kind_lines(verdict.kinds)]
     whose = "the original by itself" + (
         f"; {NUDGED} and {KERNELS}: its float artifact" if NUDGED in verdict.noise else ""

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from toolkit import metrics, printable
-from toolkit.compare.comparison import NO_METRICS
+from toolkit.compare.comparison import NO_METRICS, worst_text
 from toolkit.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -61,14 +61,17 @@ def _cells(comparison: Comparison) -> list[str]:
 def _line(comparison: Comparison, cells: Sequence[str], widths: Sequence[int]) -> str:
     status = {"passed": "", "failed": "FAIL", "inconclusive": "INCONCLUSIVE"}[comparison.status]
     status = "left open" if comparison.is_left_open else status
-    worst = (
-        ""
-        if comparison.passed or comparison.worst_sample is None
-        else f"worst sample {comparison.worst_sample} of {comparison.samples}"
-    )
+    worst = worst_of(comparison)
     needed = f"about {comparison.samples_needed} samples would settle it" if comparison.samples_needed else ""
     text = " ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
     return "  ".join(part for part in (text, status, worst, needed, comparison.detail) if part).rstrip()
+
+
+def worst_of(comparison: Comparison) -> str:
+    """Return which sample is the worst, where that matters: of a comparison that did not pass, and that a sample decides."""
+    if comparison.passed or comparison.worst_sample is None:
+        return ""
+    return worst_text(comparison.worst_sample, comparison.samples, comparison.worst_sample_name)
 
 
 def value_text(comparison: Comparison) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from toolkit import printable
+from toolkit.compare.comparison import worst_text
 from toolkit.errors import RequestError
 from toolkit.report import number_text, size
 from toolkit.report_formats import Check, Document, Note, Status, Subject
@@ -141,7 +142,7 @@ def _of_comparison(held: Document) -> Check:
         low, high = held["interval"]
         parts.append(f"interval {float(low):.4f} to {float(high):.4f}")
     if held["worst_sample"] is not None and held["status"] != "passed":
-        parts.append(f"worst sample {held['worst_sample']} of {held['samples']}")
+        parts.append(worst_text(held["worst_sample"], held["samples"], held.get("worst_sample_name")))
     if held["samples_needed"]:
         parts.append(f"about {held['samples_needed']} samples would settle it")
     parts += [str(held["detail"])] if held["detail"] else []

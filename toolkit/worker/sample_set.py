@@ -29,11 +29,12 @@ Spec = Mapping[str, Any]
 
 
 class Drawn(NamedTuple):
-    """A sample as the model takes it, and the SHA-256 of its content."""
+    """A sample as the model takes it, what messages about its set and reports call it, and the SHA-256 of its content."""
 
     arrays: dict[str, np.ndarray]
     label: labels.Label | None
     origin: str
+    name: str
     digest: str
 
 
@@ -186,7 +187,7 @@ class SampleSet:
                 self._varying.add(name)
             if name not in self._textured and (array.size <= 1 or array.min() != array.max()):
                 self._textured.add(name)
-        return Drawn(arrays, label, sample.origin, _digest(arrays))
+        return Drawn(arrays, label, sample.origin, f"{self._reading.place}{sample.origin}", _digest(arrays))
 
     def _refuse_missing(self, sample: Sample) -> None:
         missing = [name for name in self._specs if name not in sample.inputs]

@@ -12,11 +12,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+
+import numpy as np
 
 from toolkit.errors import EdgeToolkitError, InvalidSamples, all_at_once, prefixed
 from toolkit.worker import labels
@@ -29,9 +32,9 @@ _REPETITIONS = 10  # a stream that gave so many times what is needed, and still 
 
 
 def draw(request: Request) -> dict[str, Any]:
-    """Write out/calibration and out/verification, and return how many samples are in each, and findings.
+    """Write out/calibration and out/verification, and return how many samples are in each, `inputs` as `toolkit.input_ranges` reads it, and findings.
 
-    Each is a folder of shards with hashes.json (the SHA-256 of each sample), origins.json (what messages call it), where
+    Each is a folder of shards with hashes.json (the SHA-256 of each sample), origins.json (what reports call it), where
     there are labels what `toolkit.worker.labels` writes, and where the recipe declares sequences sequences.json ({"length": samples in each}).
     Options: `calibration` and `evaluation`, each a recipe as `toolkit.dataset.SampleRecipe.request` gives it, or null. Inputs:
     `signature` (JSON; may be an option instead), and the recipes' files as `calibration.KEY` and `evaluation.KEY`. A
@@ -64,6 +67,7 @@ def draw(request: Request) -> dict[str, Any]:
         "verification": None
         if verification is None
         else {"count": len(verification), "labels": verification.labels != []},
+        "inputs": _inputs(sides),
         "findings": findings,
     }
 
@@ -85,7 +89,21 @@ def everything(request: Request) -> dict[str, Any]:
             source.misfits.add(InvalidSamples("holds no sample"))
         if source.misfits:
             raise all_at_once(prefixed(f"{recipe['name']}: ", error) for error in source.problems())
-    return {"calibration": None, "verification": {"count": len(side), "labels": side.labels != []}, "findings": []}
+    return {
+        "calibration": None,
+        "verification": {"count": len(side), "labels": side.labels != []},
+        "inputs": _inputs({"verification": side}),
+        "findings": [],
+    }
+
+
+def _inputs(sides: Mapping[str, _Side]) -> dict[str, Any]:
+    """Return dtype and (lowest, highest) number of each input, of each set that has any."""
+    dtypes = {name: dtype for side in sides.values() for name, dtype in side.dtypes.items()}
+    return {
+        name: {"dtype": dtype, **{key: list(side.ranges[name]) for key, side in sides.items() if name in side.ranges}}
+        for name, dtype in dtypes.items()
+    }
 
 
 class _Side:
@@ -99,6 +117,8 @@ class _Side:
         self.wanted = sampling[name] if self.declared else by_default
         self.digests: list[str] = []
         self.labels: list[labels.Label] = []
+        self.ranges: dict[str, tuple[float, float]] = {}
+        self.dtypes: dict[str, str] = {}
         self._origins: list[str] = []
         self._folder = folder
         self._shards = ShardWriter(folder)
@@ -126,7 +146,19 @@ class _Side:
             self.labels.append(drawn.label)
         self._shards.add(drawn.arrays)
         self.digests.append(drawn.digest)
-        self._origins.append(drawn.origin)
+        self._origins.append(drawn.name)
+        for name, array in drawn.arrays.items():
+            self._widen(name, array)
+
+    def _widen(self, name: str, array: np.ndarray) -> None:
+        """Take the numbers of one input of a sample into its range; an array without any has none."""
+        self.dtypes[name] = array.dtype.name
+        if array.size:
+            low, high = self.ranges.get(name, (math.inf, -math.inf))
+            self.ranges[name] = (
+                min(low, +array.min().item()),
+                max(high, +array.max().item()),
+            )  # + makes a truth a number
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -92,6 +92,12 @@ def sequence_length(folder: Path) -> int | None:
     return int(read_json(path, {"length": COUNT})["length"]) if path.is_file() else None
 
 
+def sample_names(folder: Path) -> tuple[str, ...]:
+    """Return what reports call the samples of a folder, in order; nothing where the folder does not say."""
+    path = folder / "origins.json"
+    return tuple(read_json(path, [str])) if path.is_file() else ()
+
+
 def read_shards(folder: Path) -> Iterator[dict[str, np.ndarray]]:
     """Yield each shard as {name: array (n, *shape)}; ValueError where a shard is not what the index says."""
     index = read_index(folder)
