@@ -59,7 +59,7 @@ def test_target(edge_verify):
     edge_verify({sample!r}, "hots")
 
 def test_model(edge_verify):
-    edge_verify("nothing-here", "host")
+    edge_verify("nothing-here", "host", calibration={digits!r})
 
 def test_baseline(edge_verify, monkeypatch, tmp_path):
     monkeypatch.setattr("toolkit.baseline.check", refused)
@@ -135,7 +135,7 @@ def test_an_error_shows_the_test_and_its_message_and_no_frame_of_ours(run, write
         [
             '>       edge_verify(*, "hots")',
             "E*UnknownName: target 'hots': unknown; did you mean 'host'*",
-            '>       edge_verify("nothing-here", "host")',
+            '>       edge_verify("nothing-here", "host", calibration={digits!r})',
             "E*RequestError: nothing-here: no such file or folder",
             "E*RequestError: the baseline was cut",
         ]
