@@ -63,7 +63,7 @@ format: $(READY) ## put the code into the form that `check` expects
 	$(BIN)/ruff check --fix .
 
 bench: $(READY) ## measure builds, calibration, experiments and verification; fails where a limit is missed (JSON=all.json: write all.bench.json ...)
-	$(BIN)/edge-toolkit setup tensorflow litert tflite_runtime ai_edge_quantizer
+	$(BIN)/edge-toolkit setup tensorflow litert tflite_runtime litert_quantizer
 	@missed=0; for each in bench calibration experiments verification; do \
 		$(BIN)/python tests/bench/$$each.py $(if $(JSON),--json $(basename $(JSON)).$$each.json) || missed=1; done; exit $$missed
 

@@ -38,6 +38,7 @@ from toolkit import printable
 from toolkit.printable import Text
 
 _TREE: dict[str, type[EdgeToolkitError]] = {}
+_RENAMED = {"ai_edge_quantizer": "litert_quantizer"}  # former names, which scripts still hold
 _LONGEST_CHAIN = 8  # exceptions of one chain that are told; a person reads no more
 _LONGEST_LINE = 1000  # characters of one exception
 _MOST_READ = 10_000  # characters of a message that are looked at; converters put pages of MLIR into one
@@ -181,10 +182,13 @@ class WorkerRefused(WorkerError):
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """Return `did you mean 'x'? known: x, y` for a name that is not among the known ones."""
+    """Return `did you mean 'x'? known: x, y` for a name that is not among the known ones; `now called 'x'` for a former name of one of them."""
     names = sorted(known)
+    listed = f"known: {', '.join(names) or 'none'}"
+    if _RENAMED.get(name) in names:
+        return f"now called {_RENAMED[name]!r}; {listed}"
     close = difflib.get_close_matches(name, names, n=1)
-    return (f"did you mean {close[0]!r}? " if close else "") + f"known: {', '.join(names) or 'none'}"
+    return (f"did you mean {close[0]!r}? " if close else "") + listed
 
 
 def revive(who: str, kind: str, problem: str, hint: str | None) -> EdgeToolkitError:

@@ -36,7 +36,7 @@ from toolkit.worker.shards import read_samples
 
 HERE = Path(__file__).resolve().parent
 TARGETS = HERE.parents[1] / "targets"
-SCHEME, QUANTIZER = "static_wi8_ai8", "ai_edge_quantizer"
+SCHEME, QUANTIZER = "static_wi8_ai8", "litert_quantizer"
 CHAIN = ("source", "conversion", "quantization", "kernels", "device")
 
 

@@ -31,7 +31,7 @@ def float_bytes(convert):
 
 @pytest.mark.parametrize("scheme", QUANTIZED)
 def test_every_scheme_makes_a_smaller_file_of_the_sample_without_a_finding(convert, float_bytes, scheme):
-    """For static_wi8_ai16 that takes the fallback: ai-edge-quantizer's file has an ADD that no interpreter can start."""
+    """For static_wi8_ai16 that takes the fallback: litert-quantizer's file has an ADD that no interpreter can start."""
     artifact = convert(scheme)
 
     assert artifact.findings == ()
@@ -50,7 +50,7 @@ def test_an_application_feeds_and_gets_the_integers_that_it_asked_for(convert, s
     assert artifact.findings == ()
 
 
-@pytest.mark.parametrize("quantizer", ["mlir", "ai_edge_quantizer"])
+@pytest.mark.parametrize("quantizer", ["mlir", "litert_quantizer"])
 def test_layers_are_kept_in_float_by_name_and_by_type(convert, quantizer):
     """The last two layers and nothing else: one DEQUANTIZE before them, none behind."""
     keep = KeepFloat(tensors=("*probabilities*", "StatefulPartitionedCall*"), operators=("FULLY_CONNECTED",))

@@ -29,7 +29,7 @@ def test_every_variant_is_a_row_with_all_that_was_measured(rows):
 
     assert {(row.quantizer, row.estimator) for row in static} == {
         (quantizer, text)
-        for quantizer in ("mlir", "ai_edge_quantizer")
+        for quantizer in ("mlir", "litert_quantizer")
         for text in ("min_max", "percentile:percentile=99.9")
     }
     for row in static:

@@ -28,15 +28,15 @@ PLAIN: dict[str, Any] = {
     "outputs": "float32",
     "keep_float": {"tensors": [], "operators": []},
 }
-ENGINES = ("mlir", "ai_edge_quantizer")
+ENGINES = ("mlir", "litert_quantizer")
 MADE = [
-    ("ai_edge_quantizer", "float16"),
-    ("ai_edge_quantizer", "dynamic_wi8_afp32"),
-    ("ai_edge_quantizer", "dynamic_wi4_afp32"),
-    ("ai_edge_quantizer", "weight_only_wi8"),
-    ("ai_edge_quantizer", "weight_only_wi4"),
-    ("ai_edge_quantizer", "static_wi8_ai8"),
-    ("ai_edge_quantizer", "static_wi8_ai16"),
+    ("litert_quantizer", "float16"),
+    ("litert_quantizer", "dynamic_wi8_afp32"),
+    ("litert_quantizer", "dynamic_wi4_afp32"),
+    ("litert_quantizer", "weight_only_wi8"),
+    ("litert_quantizer", "weight_only_wi4"),
+    ("litert_quantizer", "static_wi8_ai8"),
+    ("litert_quantizer", "static_wi8_ai16"),
     ("mlir", "static_wi8_ai8"),
 ]
 
@@ -154,8 +154,8 @@ def test_each_scheme_gives_a_smaller_file_that_computes_nearly_the_same(bench, q
 
 
 def test_int16_activations_drift_less_than_int8(bench):
-    narrow, _ = bench.quantize("ai_edge_quantizer", "static_wi8_ai8")
-    wide, result = bench.quantize("ai_edge_quantizer", "static_wi8_ai16")
+    narrow, _ = bench.quantize("litert_quantizer", "static_wi8_ai8")
+    wide, result = bench.quantize("litert_quantizer", "static_wi8_ai16")
 
     assert bench.sqnr_db(wide) > bench.sqnr_db(narrow)
     assert result["tensors"]["int16"] >= 9
@@ -173,7 +173,7 @@ def test_inputs_and_outputs_have_the_dtypes_that_were_asked_for(bench, quantizer
 
 
 def test_int16_comes_in_and_goes_out_where_activations_are_int16(bench):
-    job, result = bench.quantize("ai_edge_quantizer", "static_wi8_ai16", inputs="int16", outputs="int16")
+    job, result = bench.quantize("litert_quantizer", "static_wi8_ai16", inputs="int16", outputs="int16")
 
     assert result["signature"]["inputs"][0]["dtype"] == result["signature"]["outputs"][0]["dtype"] == "int16"
     assert bench.sqnr_db(job) > bench.least_db("static_wi8_ai16")
@@ -196,7 +196,7 @@ def test_what_is_kept_in_float_is_float_in_the_file(bench, quantizer):
 @pytest.mark.parametrize("scheme", ["float16", "dynamic_wi8_afp32", "weight_only_wi4"])
 def test_weights_that_are_kept_in_float_are_float_in_the_file(bench, scheme):
     keep = {"tensors": [], "operators": ["FULLY_CONNECTED"]}
-    _, result = bench.quantize("ai_edge_quantizer", scheme, keep_float=keep)
+    _, result = bench.quantize("litert_quantizer", scheme, keep_float=keep)
 
     assert result["weights_bytes"]["float32"] >= 4 * 16 * 4 * 4 * 10
     assert "not-kept-float" not in codes(result)
@@ -215,7 +215,7 @@ def test_weights_have_one_scale_where_that_is_asked_for(bench, quantizer):
 
 def test_dynamic_weights_of_one_scale_are_no_rubbish(bench):
     """The kernel of a depthwise convolution reads a scale for each channel whatever is there, so it keeps them, and the finding says so."""
-    job, result = bench.quantize("ai_edge_quantizer", "dynamic_wi8_afp32", granularity="per_tensor")
+    job, result = bench.quantize("litert_quantizer", "dynamic_wi8_afp32", granularity="per_tensor")
 
     assert bench.sqnr_db(job) > bench.least_db("dynamic_wi8_afp32_per_tensor")
     assert "DEPTHWISE_CONV_2D" in codes(result)["other-granularity"]
@@ -223,7 +223,7 @@ def test_dynamic_weights_of_one_scale_are_no_rubbish(bench):
 
 def test_an_old_runtime_refuses_what_it_would_read_wrongly(bench):
     """By the operator's version: without it, tflite-runtime 2.14 takes the first channel's scale for all, in silence."""
-    job, _ = bench.quantize("ai_edge_quantizer", "dynamic_wi8_afp32")
+    job, _ = bench.quantize("litert_quantizer", "dynamic_wi8_afp32")
 
     with pytest.raises(EdgeToolkitError, match=r"FULLY_CONNECTED.*version.*12"):
         bench.run(job, runtime="tflite_runtime")
@@ -232,12 +232,12 @@ def test_an_old_runtime_refuses_what_it_would_read_wrongly(bench):
 @pytest.mark.parametrize("scheme", ["static_wi8_ai16", "static_wi8_ai8"])
 def test_an_operator_without_a_kernel_is_refused_by_name(bench, scheme):
     with pytest.raises(Unconvertible, match=f"{scheme}.*DEPTH_TO_SPACE"):
-        bench.quantize("ai_edge_quantizer", scheme, "upscaling")
+        bench.quantize("litert_quantizer", scheme, "upscaling")
 
 
 def test_an_operator_without_a_kernel_is_made_where_it_is_kept_in_float(bench):
     keep = {"tensors": [], "operators": ["DEPTH_TO_SPACE"]}
-    job, result = bench.quantize("ai_edge_quantizer", "static_wi8_ai16", "upscaling", keep_float=keep)
+    job, result = bench.quantize("litert_quantizer", "static_wi8_ai16", "upscaling", keep_float=keep)
 
     assert "float-operators" not in codes(result)
     assert bench.sqnr_db(job, "upscaling") > bench.least_db("static_wi8_ai16", "upscaling")
@@ -251,11 +251,11 @@ def test_a_fused_lstm_is_refused_for_its_intermediate_tensors(bench):
 @pytest.mark.parametrize("scheme", ["float16", "dynamic_wi8_afp32"])
 def test_large_weights_that_would_stay_float_are_refused_by_name(bench, scheme):
     with pytest.raises(Unconvertible, match=rf"{scheme} of a part.*weights.*UNIDIRECTIONAL_SEQUENCE_LSTM"):
-        bench.quantize("ai_edge_quantizer", scheme, "recurrent")
+        bench.quantize("litert_quantizer", scheme, "recurrent")
 
 
 def test_large_weights_that_nothing_else_could_quantize_are_a_finding(bench):
-    _, result = bench.quantize("ai_edge_quantizer", "weight_only_wi4", "recurrent")
+    _, result = bench.quantize("litert_quantizer", "weight_only_wi4", "recurrent")
 
     assert "did not become int4" in codes(result)["weights-not-quantized"]
 
@@ -277,7 +277,7 @@ def test_a_file_that_no_interpreter_can_start_is_not_returned(bench, tmp_path):
     (tmp_path / "ranges.json").write_text(json.dumps(ranges))
 
     with pytest.raises(Unconvertible, match=r"no interpreter can start.*ADD"):
-        bench.quantize("ai_edge_quantizer", "static_wi8_ai16", ranges=tmp_path / "ranges.json")
+        bench.quantize("litert_quantizer", "static_wi8_ai16", ranges=tmp_path / "ranges.json")
 
 
 @pytest.mark.parametrize("quantizer", ENGINES)
@@ -346,7 +346,7 @@ CONVERTED = [
     ("residual", "converter", "static_wi8_ai8"),
     ("recurrent", "converter", "static_wi8_ai8"),
     ("upscaling", "converter", "static_wi8_ai16"),
-    ("recurrent", "ai_edge_quantizer", "weight_only_wi4"),
+    ("recurrent", "litert_quantizer", "weight_only_wi4"),
 ]
 
 

@@ -309,6 +309,12 @@ def test_an_unknown_environment_offers_the_closest(settings, pythons):
         environments.resolve(asked, Settings(settings.home, pythons=pythons))
 
 
+def test_a_former_name_of_an_environment_is_answered_with_the_one_of_today(settings):
+    """As `--python` and `setup` in somebody's script have it."""
+    with pytest.raises(UnknownName, match="'ai_edge_quantizer': unknown; now called 'litert_quantizer'"):
+        environments.resolve("ai_edge_quantizer", settings)
+
+
 # The environment in which the user's own code makes the model: named, never made
 
 

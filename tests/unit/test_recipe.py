@@ -27,7 +27,7 @@ def test_each_quantizer_is_combined_with_each_estimator():
     found = made_by(Recipe("static_wi8_ai8", (MIN_MAX, MSE)))
 
     assert found[:2] == [("mlir", "min_max"), ("mlir", str(MSE))]
-    assert ("ai_edge_quantizer", "min_max") in found
+    assert ("litert_quantizer", "min_max") in found
 
 
 def test_one_that_calibrates_by_itself_is_not_given_ranges():
@@ -47,6 +47,21 @@ def test_only_quantizers_of_the_format_are_asked():
 def test_an_unknown_quantizer_is_refused_with_those_that_can():
     with pytest.raises(UnknownName, match="mlir"):
         Recipe("static_wi8_ai8", quantizer="mlirr").variants("tflite")
+
+
+def test_a_former_name_is_answered_with_the_one_of_today():
+    with pytest.raises(
+        UnknownName,
+        match="quantizer of static_wi8_ai8 'ai_edge_quantizer': unknown; now called 'litert_quantizer'; known: conv",
+    ):
+        Recipe("static_wi8_ai8", quantizer="ai_edge_quantizer").variants("tflite")
+
+
+def test_a_former_name_is_not_offered_where_today_s_does_not_serve():
+    with pytest.raises(UnknownName) as caught:
+        Recipe("static_wi8_ai8", quantizer="ai_edge_quantizer").variants("onnx")
+
+    assert "now called" not in str(caught.value)
 
 
 def test_a_quantizer_of_another_format_is_refused():

@@ -42,9 +42,9 @@ def test_each_scheme_can_be_made_for_tflite(name):
 
 
 @pytest.mark.parametrize("name", [name for name in QUANTIZED if "_wi" in name])
-def test_ai_edge_quantizer_is_told_the_bits_of_the_scheme(name):
+def test_litert_quantizer_is_told_the_bits_of_the_scheme(name):
     scheme = registry.load("schemes", name)
-    config = scheme.QUANTIZERS["ai_edge_quantizer"]["op_config"]
+    config = scheme.QUANTIZERS["litert_quantizer"]["op_config"]
 
     assert f"int{config['weight_tensor_config']['num_bits']}" == scheme.WEIGHTS
     if scheme.ACTIVATIONS == "float32":
@@ -59,7 +59,7 @@ def test_what_nothing_completes_is_not_refused_for_being_incomplete(name):
     """Only where another quantizer is asked in its place."""
     quantizers = registry.load("schemes", name).QUANTIZERS
 
-    assert quantizers["ai_edge_quantizer"]["complete"] is ("converter" in quantizers)
+    assert quantizers["litert_quantizer"]["complete"] is ("converter" in quantizers)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ ACTIVATIONS = "float32"
 CALIBRATED = False
 INPUT_DTYPES = ("float32",)
 QUANTIZERS: dict[str, dict[str, object]] = {
-    "ai_edge_quantizer": {  # which leaves biases in float32, where the converter makes them float16 as well
+    "litert_quantizer": {  # which leaves biases in float32, where the converter makes them float16 as well
         "algorithm_key": "float_casting",
         "op_config": {
             "weight_tensor_config": {"num_bits": 16, "symmetric": True, "granularity": "TENSORWISE", "dtype": "FLOAT"},

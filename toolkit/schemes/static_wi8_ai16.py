@@ -5,7 +5,7 @@ ACTIVATIONS = "int16"
 CALIBRATED = True
 INPUT_DTYPES = ("float32", "int16")
 QUANTIZERS: dict[str, dict[str, object]] = {
-    "ai_edge_quantizer": {
+    "litert_quantizer": {
         "algorithm_key": "min_max_uniform_quantize",
         "op_config": {
             "activation_tensor_config": {

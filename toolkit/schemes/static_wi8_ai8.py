@@ -6,7 +6,7 @@ CALIBRATED = True
 INPUT_DTYPES = ("float32", "int8", "uint8")
 QUANTIZERS: dict[str, dict[str, object]] = {
     "mlir": {},
-    "ai_edge_quantizer": {
+    "litert_quantizer": {
         "algorithm_key": "min_max_uniform_quantize",
         "op_config": {
             "activation_tensor_config": {

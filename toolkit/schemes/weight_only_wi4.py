@@ -5,7 +5,7 @@ ACTIVATIONS = "float32"
 CALIBRATED = False
 INPUT_DTYPES = ("float32",)
 QUANTIZERS: dict[str, dict[str, object]] = {
-    "ai_edge_quantizer": {
+    "litert_quantizer": {
         "algorithm_key": "min_max_uniform_quantize",
         "op_config": {
             "weight_tensor_config": {"num_bits": 4, "symmetric": True, "granularity": "CHANNELWISE", "dtype": "INT"},

@@ -8,7 +8,7 @@ import resource
 from pathlib import Path
 
 # Memory that engines set aside and never touch counts for the system, and not for the job's limit: stacks of threads (8 MB each), arenas of malloc.
-# Most of it was seen in ai-edge-quantizer, 252 MB on two cores with 16 threads, then in TensorFlow, 177 MB. Threads come with the cores.
+# Most of it was seen in litert-quantizer, 252 MB on two cores with 16 threads, then in TensorFlow, 177 MB. Threads come with the cores.
 _UNTOUCHED_BYTES = 1_000_000_000
 _UNTOUCHED_OF_A_CORE_BYTES = 64_000_000
 _EMULATOR_BYTES = (

@@ -1,4 +1,4 @@
-"""ai-edge-quantizer: .tflite to .tflite without TensorFlow, by a recipe in its own words.
+"""litert-quantizer: .tflite to .tflite without TensorFlow, by a recipe in its own words.
 
 It passes over an operator that its policy has no entry for, in silence, and leaves the operators' versions as they were in the float model.
 """
@@ -20,7 +20,7 @@ from toolkit.worker.tflite.operators import operators
 from toolkit.worker.tflite.versions import versioned
 
 FORMAT = "tflite"
-ENGINE = "ai_edge_quantizer"
+ENGINE = "litert_quantizer"
 TAKES = "artifact"
 CALIBRATES = False
 FALLBACK = False
@@ -41,7 +41,7 @@ def quantize(request: Any) -> dict[str, Any]:
     Raises Unconvertible where it must be and is not, so that a quantizer that can do more is asked; UnknownName for what is to be kept in float and
     is nothing here.
     """
-    from ai_edge_quantizer import quantizer
+    from litert_quantizer import quantizer
 
     options, model = request.options, request.inputs["model"]
     kept = kept_tensors(operators(model), options["keep_float"])
@@ -51,7 +51,7 @@ def quantize(request: Any) -> dict[str, Any]:
         made = engine.quantize(_ranges(request), enable_progress_bar=False, enable_progress_report=False)
     except (ValueError, RuntimeError) as error:
         raise Unconvertible(
-            f"ai_edge_quantizer: refuses {options['scheme']} for this model ({causes(error)})"
+            f"litert_quantizer: refuses {options['scheme']} for this model ({causes(error)})"
         ) from error
     path = request.out / "model.tflite"
     path.write_bytes(versioned(bytes(made.quantized_model)))
@@ -60,7 +60,7 @@ def quantize(request: Any) -> dict[str, Any]:
     for finding in found["findings"] if options["told"]["complete"] else ():
         if finding["code"] in _INCOMPLETE:
             raise Unconvertible(
-                f"ai_edge_quantizer: makes {options['scheme']} of a part of this model only: {finding['message']}"
+                f"litert_quantizer: makes {options['scheme']} of a part of this model only: {finding['message']}"
             )
     return found
 
@@ -78,7 +78,7 @@ def _require_no_overflow(path: Path, scheme: str) -> None:
     ]
     if lost:
         raise Unconvertible(
-            f"ai_edge_quantizer: {scheme} loses {len(lost)} biases, which overflow where a channel's weights are next to nothing: {lost[0]}"
+            f"litert_quantizer: {scheme} loses {len(lost)} biases, which overflow where a channel's weights are next to nothing: {lost[0]}"
         )
 
 
