@@ -51,7 +51,7 @@ class Carrier:
 
     def __init__(self, transport: dict[str, Any], worker: list[str]) -> None:
         self._transport = transport
-        self._worker = subprocess.Popen(worker, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._worker = _started(worker, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self._jobs: dict[int, _Job] = {}
         self._saying, self._asking = threading.Lock(), threading.Lock()
         self._carrying: list[threading.Thread] = []
@@ -107,7 +107,7 @@ class Carrier:
             if job.arrived:
                 self._ask(command)
             elif job.carrying is not None:
-                job.carrying.kill()
+                _kill(job.carrying)
 
     def _fetch(self, job: _Job, event: dict[str, Any]) -> None:
         if not job.cancelled:
@@ -127,11 +127,11 @@ class Carrier:
         """Run one of the transport's commands, whose end of a pipe is given; CarryingFailed where it fails or takes too long."""
         words = [word.replace("{job}", job.name) for word in self._transport[how]]
         try:
-            process = job.carrying = subprocess.Popen(words, stdin=stdin, stdout=stdout)
+            process = job.carrying = _started(words, stdin=stdin, stdout=stdout)
         except OSError as error:
             raise CarryingFailed(f"{how}: {words[0]} cannot be started ({error.strerror})") from error
         began, timeout_s = time.monotonic(), self._transport["timeout_s"]
-        late = threading.Timer(timeout_s, process.kill)
+        late = threading.Timer(timeout_s, _kill, (process,))
         late.start()
         broken: Exception | None = None
         try:
@@ -191,10 +191,9 @@ class Carrier:
         with contextlib.suppress(BrokenPipeError, OSError):
             if self._worker.stdin is not None:
                 self._worker.stdin.close()
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             self._worker.wait(_END_S)
-        except subprocess.TimeoutExpired:
-            self._worker.kill()
+        _kill(self._worker)
         self._remove_all()
         os._exit(0)
 
@@ -203,7 +202,7 @@ class Carrier:
             with job.lock:
                 job.cancelled = True
                 if job.carrying is not None:
-                    job.carrying.kill()
+                    _kill(job.carrying)
 
     def _remove_all(self) -> None:
         """Remove what is left of all jobs, when nothing is on its way any more: else it could come after that."""
@@ -211,6 +210,17 @@ class Carrier:
             thread.join(_END_S)
         for job in list(self._jobs.values()):
             self._forget(job)
+
+
+def _started(words: list[str], *, stdin: int, stdout: int) -> subprocess.Popen[bytes]:
+    """Start a command with a session of its own, so that all that comes of it can be ended together."""
+    return subprocess.Popen(words, stdin=stdin, stdout=stdout, start_new_session=True)
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End a command and what it started."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def main() -> None:

@@ -15,7 +15,6 @@ import io
 import json
 import shlex
 import sys
-import tarfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -67,6 +66,8 @@ def pack_worker(file: BinaryIO) -> str:
 
     The worker's script is `toolkit/worker/main.py` in it.
     """
+    import tarfile  # of which a build without a transport has no need
+
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w", format=tarfile.GNU_FORMAT) as archive:
         for path in sorted(path for kind in _OF_WORKERS for path in _PACKAGE.rglob(kind)):

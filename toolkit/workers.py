@@ -112,7 +112,7 @@ class Worker:
         self._text = b""
         self._log = log
         scratch = str(log.parent)  # a job has a folder of its own for both
-        self._end_s = _END_S if launch.transport is None else _END_ELSEWHERE_S
+        self._elsewhere = launch.transport is not None
         with open(log, "wb") as output:
             try:
                 self._process = subprocess.Popen(
@@ -205,7 +205,7 @@ class Worker:
         with contextlib.suppress(OSError):
             self._commands.close()
         try:
-            self._process.wait(self._end_s if self.ready else 0)
+            self._process.wait(_END_ELSEWHERE_S if self._elsewhere else _END_S if self.ready else 0)
         except subprocess.TimeoutExpired:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -131,6 +132,29 @@ def test_a_job_that_hangs_there_ends_with_its_host(run, tmp_path, monkeypatch):
         run(carried, "sleep 60", Limits(1, 10**9))
 
     assert there(tmp_path) == []
+
+
+def test_a_worker_that_never_begins_leaves_nothing_there_either(run, tmp_path, monkeypatch):
+    """Its job has been sent while it was waited for; nor does what it started go on."""
+    monkeypatch.setattr("toolkit.local_executor._ANSWER_GRACE_S", 0.5)
+    monkeypatch.setattr("toolkit.local_executor._READY_S", 0.5)
+    monkeypatch.setattr(sys.modules[__name__], "WORKER", "sleep 61.25; true")
+    carried = replace(by_shell(SHELL, str(tmp_path / "there")), timeout_s=1.0)
+
+    with pytest.raises(WorkerTimeout, match="no answer in 1 s"):
+        run(carried, limits=Limits(1, 10**9))
+
+    assert there(tmp_path) == []
+    assert "61.25" not in commands()
+
+
+def commands() -> str:
+    """Return the command lines of all processes; one that ends meanwhile has none."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            found.append(path.read_text(errors="replace").replace("\0", " "))
+    return "\n".join(found)
 
 
 def test_a_host_that_is_killed_leaves_nothing_there(tmp_path):
