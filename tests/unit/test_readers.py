@@ -394,7 +394,7 @@ def test_a_file_without_its_pair_is_refused(tmp_path, asked, kind):
     for name in ("left/1", "left/2", "right/1", "right/3"):
         write(tmp_path / "set" / f"{name}.{suffix}")
 
-    with pytest.raises(InvalidSamples, match=r"'2' is not there once for each of the inputs 'x' and 'y'"):
+    with pytest.raises(InvalidSamples, match=r"'2', '3' are not there once for each of the inputs 'x' and 'y'"):
         reader(asked("x", "y"), tmp_path / "set", inputs={"x": "left", "y": "right"})
 
 
@@ -1186,3 +1186,80 @@ def test_code_that_cannot_be_imported_says_what_to_do(script, asked, function, t
         python.read(options, {key: script.parent / file for key, file in python.files(options).items()}, asked())
 
     assert hint in caught.value.hint
+
+
+# All that is wrong with a set as a whole, at once
+
+
+def test_all_names_of_an_npz_that_are_not_there_are_told(tmp_path, asked):
+    """Inputs and labels."""
+    np.savez(tmp_path / "a.npz", left=np.zeros((2, 3)), right=np.zeros((2, 3)), kinds=np.zeros(2))
+    options = arrays.Options("a.npz", inputs={"x": "lefft", "y": "rihgt"}, labels="kids")
+
+    with pytest.raises(InvalidSamples) as caught:
+        arrays.read(options, {"path": tmp_path / "a.npz"}, asked("x", "y"))
+
+    assert [line.partition(";")[0] for line in caught.value.problem.splitlines()] == [
+        "reader.inputs.x: no array 'lefft'",
+        "reader.inputs.y: no array 'rihgt'",
+        "reader.labels: no array 'kids'",
+    ]
+
+
+def test_all_columns_of_a_table_that_are_not_there_are_told(tmp_path, asked):
+    """Of a vector each."""
+    (tmp_path / "t.csv").write_text("ax,ay,kind\n1,2,3\n")
+    options = csv.Options("t.csv", inputs={"x": ("ax", "aj", "az")}, labels="knd")
+
+    with pytest.raises(InvalidSamples) as caught:
+        csv.read(options, {"path": tmp_path / "t.csv"}, asked())
+
+    assert [line.partition(";")[0] for line in caught.value.problem.splitlines()] == [
+        "reader.labels: no column 'knd'",
+        "reader.inputs.x: no column 'aj'",
+        "reader.inputs.x: no column 'az'",
+    ]
+
+
+def test_all_features_that_are_not_there_are_told(asked):
+    """Inputs and labels."""
+    inputs = {"x": {"feature": "imge"}}
+
+    with pytest.raises(
+        InvalidSamples, match=r"inputs.x.feature: no feature 'imge'[^\n]*\nreader.labels: no feature 'lable'"
+    ):
+        read_records(asked(), three(), inputs=inputs, labels="lable")
+
+
+def test_all_folders_that_are_no_class_and_all_stray_files_are_told(tmp_path, asked):
+    """Whoever renames one folder should not find the next one a build later."""
+    for name in ("cats/1.png", "dogs/2.png", "mice/3.png"):
+        picture(tmp_path / "set" / name)
+    with pytest.raises(InvalidSamples, match=r"'cats': not among `classes`[^\n]*\nclass folder 'dogs': not among"):
+        read_images(asked(), tmp_path / "set", classes=("cat", "dog", "mice"))
+
+    for number in range(10):
+        picture(tmp_path / "set" / f"{number}.png")
+    with pytest.raises(
+        InvalidSamples, match=r"'0.png', '1.png', .*'7.png' and 2 more lie beside the class folders cats, dogs, mice"
+    ):
+        read_images(asked(), tmp_path / "set")
+
+
+def test_all_folders_of_inputs_that_hold_nothing_are_told(tmp_path, asked):
+    """By the input that each is for."""
+    for name in ("left", "right"):
+        (tmp_path / "set" / name).mkdir(parents=True)
+
+    with pytest.raises(InvalidSamples, match=r"input 'x': holds no sample[^\n]*\ninput 'y': holds no sample"):
+        read_images(asked("x", "y"), tmp_path / "set", inputs={"x": "left", "y": "right"})
+
+
+def test_all_images_without_a_mask_are_told(tmp_path, asked):
+    """The first one, and the names of others."""
+    for name in ("images/a", "images/b", "images/c", "masks/b"):
+        picture(tmp_path / f"{name}.png")
+    files = {"path": tmp_path / "images", "masks": tmp_path / "masks"}
+
+    with pytest.raises(InvalidSamples, match=r"a.png: has 0 masks in masks; .*; none or several for: 'c.png'"):
+        images.read(images.Options("images", masks="masks"), files, asked())

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from toolkit import printable
 from toolkit.errors import InvalidSamples, suggestion
 
 Finding = dict[str, Any]
@@ -27,9 +28,17 @@ def label_by_name(names: Iterable[str], taken: Iterable[str], what: str) -> tupl
 
 def require(name: str, names: Sequence[str], key: str, what: str) -> str:
     """Return the name; InvalidSamples with the closest one where it is none of those there."""
-    if name not in names:
-        raise InvalidSamples(f"reader.{key}: no {what} {name!r}; {suggestion(name, names)}")
+    require_all([(key, name)], names, what)
     return name
+
+
+def require_all(declared: Iterable[tuple[str, str]], names: Sequence[str], what: str) -> None:
+    """Raise InvalidSamples with a line for each (key of [reader], name) whose name is none of those there."""
+    problems = [
+        f"reader.{key}: no {what} {name!r}; {suggestion(name, names)}" for key, name in declared if name not in names
+    ]
+    if problems:
+        raise InvalidSamples(printable.lines(problems))
 
 
 def matching(pattern: str, names: Sequence[str]) -> list[str]:

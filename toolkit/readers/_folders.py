@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
-from toolkit.errors import InvalidSamples, suggestion
+from toolkit import printable
+from toolkit.errors import EdgeToolkitError, InvalidSamples, all_at_once, prefixed, suggestion
 from toolkit.files.foreign import looking_through
 from toolkit.readers import inside
+
+_NAMED = 8  # names that one message lists
 
 
 class Choice(Protocol):
@@ -77,7 +80,7 @@ def samples_of(place: Path, options: Choice, names: Sequence[str], suffixes: Seq
         folders = {_only_input(options.input, names, what): place}
     else:
         folders = {name: place / subfolder for name, subfolder in options.inputs.items()}
-    held = {name: listing(folder, suffixes, what) for name, folder in folders.items()}
+    held = _listed(folders, suffixes, what)
     by_input = {name: files for name, (files, _) in held.items()}
     first, folder = next(iter(folders.items()))
     _refuse_unpaired(by_input, folders)
@@ -98,13 +101,38 @@ def _refuse_unpaired(by_input: Mapping[str, list[Path]], folders: Mapping[str, P
         for name, files in by_input.items()
     }
     first, wanted = next(iter(names.items()))
+    problems = []
     for name, found in names.items():
         if found != wanted:
             lone = sorted(set(found) ^ set(wanted)) or [name for name in wanted if wanted.count(name) > 1]
-            raise InvalidSamples(
-                f"{lone[0]!r} is not there once for each of the inputs {first!r} and {name!r}",
-                "files of one sample have one name in the folders of all inputs",
+            problems.append(
+                f"{some(lone)} {'are' if len(lone) > 1 else 'is'} not there once for each of the inputs {first!r} and {name!r}"
             )
+    if problems:
+        raise InvalidSamples(
+            printable.lines(problems), "files of one sample have one name in the folders of all inputs"
+        )
+
+
+def some(names: Sequence[str]) -> str:
+    """Return the first few of the names, and how many more there are."""
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(map(repr, names[:_NAMED])) + more
+
+
+def _listed(
+    folders: Mapping[str, Path], suffixes: Sequence[str], what: str
+) -> dict[str, tuple[list[Path], list[dict[str, Any]]]]:
+    """Return what `listing` finds for each input; InvalidSamples with what is wrong with each folder."""
+    held, problems = {}, list[EdgeToolkitError]()
+    for name, folder in folders.items():
+        try:
+            held[name] = listing(folder, suffixes, what)
+        except InvalidSamples as error:
+            problems.append(error if len(folders) == 1 else prefixed(f"input {name!r}: ", error))
+    if problems:
+        raise all_at_once(problems)
+    return held
 
 
 def listing(folder: Path, suffixes: Sequence[str], what: str) -> tuple[list[Path], list[dict[str, Any]]]:
@@ -143,15 +171,25 @@ def _labels_by_folder(folder: Path, files: Sequence[Path], classes: Sequence[str
     if not names:
         return None
     if None in found:
-        stray = files[found.index(None)].name
+        stray = [path.name for path, folder_name in zip(files, found, strict=True) if folder_name is None]
+        shown = stray[0] if len(stray) == 1 else some(stray)
+        lies = (
+            "lies beside the class folders {}, so it has no label"
+            if len(stray) == 1
+            else "lie beside the class folders {}, so they have no label"
+        )
         raise InvalidSamples(
-            f"{stray} lies beside the class folders {', '.join(names)}, so it has no label",
+            f"{shown} {lies.format(', '.join(names))}",
             'move it into one of them, or declare [reader] labels = "none"',
         )
     order = list(classes or names)
     unknown = [name for name in names if name not in order]
     if unknown:
-        raise InvalidSamples(f"class folder {unknown[0]!r}: not among `classes`; {suggestion(unknown[0], order)}")
+        raise InvalidSamples(
+            printable.lines(
+                f"class folder {name!r}: not among `classes`; {suggestion(name, order)}" for name in unknown
+            )
+        )
     places = {name: order.index(name) for name in names}
     return [places[name] for name in found if name is not None]
 

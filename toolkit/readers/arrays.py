@@ -18,7 +18,7 @@ from toolkit import npz
 from toolkit.errors import InvalidSamples
 from toolkit.files.archives import Archive
 from toolkit.readers import Indexed, Reading, ReadRequest, Sample
-from toolkit.readers._columns import label_by_name, require
+from toolkit.readers._columns import label_by_name, require, require_all
 
 CACHED = True
 ENVIRONMENT = "dataset"
@@ -76,6 +76,7 @@ def files(options: Options) -> dict[str, str]:
 def read(options: Options, files: Mapping[str, Path], asked: ReadRequest) -> Reading:
     """Return the samples, one per row of the arrays."""
     held = _headers(files["path"]) if "path" in files else {}
+    require_all(_members(options), list(held), "array")
     labels, findings = _labels(options, files, held, asked)
     chosen = _inputs(options, files, held, asked, labels)
     unused = sorted(set(held) - {array.member or "" for array in (*chosen.values(), *labels.values())})
@@ -98,6 +99,14 @@ def read(options: Options, files: Mapping[str, Path], asked: ReadRequest) -> Rea
         )
 
     return Reading(Indexed(count, at), findings, f"{options.path or next(iter((options.inputs or {}).values()))}: ")
+
+
+def _members(options: Options) -> list[tuple[str, str]]:
+    """Return the arrays of an .npz that the recipe names, each with its key."""
+    labels = options.labels if isinstance(options.labels, dict) else {"": options.labels} if options.labels else {}
+    named = [(f"inputs.{name}", source) for name, source in (options.inputs or {}).items()]
+    named += [(f"labels.{target}".rstrip("."), source) for target, source in labels.items()]
+    return [(key, source) for key, source in named if not _is_file(source)]
 
 
 def _labels(

@@ -20,7 +20,7 @@ import numpy as np
 
 from toolkit.errors import InvalidSamples
 from toolkit.readers import Indexed, Reading, ReadRequest, Sample
-from toolkit.readers._columns import label_by_name, label_of, matching, not_bound, require
+from toolkit.readers._columns import label_by_name, label_of, matching, not_bound, require, require_all
 
 CACHED = True
 ENVIRONMENT = "dataset"
@@ -187,9 +187,12 @@ def _bound(
     """Return each input's columns, the labels' column, and the findings about what was taken by convention."""
     findings: list[dict[str, Any]] = []
     labels = options.labels
-    if labels is not None:
-        require(labels, columns, "labels", "column")
-    else:
+    said = [] if labels is None else [("labels", labels)]
+    for name, declared in (options.inputs or {}).items():
+        several = (declared,) if isinstance(declared, str) else declared
+        said += [(f"inputs.{name}", column) for column in several if not _is_pattern(declared)]
+    require_all(said, columns, "column")
+    if labels is None:
         labels, findings = label_by_name(columns, {*asked.names, *_named(options)}, "column")
     rest = [column for column in columns if column != labels]
     if options.inputs is not None:
@@ -212,12 +215,16 @@ def _named(options: Options) -> list[str]:
 
 def _declared(name: str, said: str | _Columns, columns: list[str]) -> list[str]:
     key = f"inputs.{name}"
-    if isinstance(said, str) and "*" in said and said not in columns:
+    if isinstance(said, str) and _is_pattern(said) and said not in columns:
         found = matching(said, columns)
         if not found:
             raise InvalidSamples(f"reader.{key}: no column fits {said!r}; columns: {', '.join(columns)}")
         return found
     return [require(column, columns, key, "column") for column in ((said,) if isinstance(said, str) else said)]
+
+
+def _is_pattern(said: str | _Columns) -> bool:
+    return isinstance(said, str) and "*" in said
 
 
 def _is_number(text: str) -> bool:

@@ -16,7 +16,7 @@ import numpy as np
 
 from toolkit.errors import InvalidSamples
 from toolkit.readers import Indexed, Reading, ReadRequest, Sample
-from toolkit.readers._folders import listing, samples_of
+from toolkit.readers._folders import listing, samples_of, some
 from toolkit.readers._pictures import decode, opened
 
 CACHED = True
@@ -74,10 +74,13 @@ def _masks(folder: Path, origins: Sequence[str]) -> list[Path]:
     by_name: dict[str, list[Path]] = {}
     for path in listing(folder, SUFFIXES, "masks")[0]:
         by_name.setdefault(path.relative_to(folder).with_suffix("").as_posix(), []).append(path)
-    for origin in origins:
-        found = by_name.get(Path(origin).with_suffix("").as_posix(), [])
-        if len(found) != 1:
-            raise InvalidSamples(f"{origin}: has {len(found)} masks in {folder.name}; one of its name would be right")
+    counts = {origin: len(by_name.get(Path(origin).with_suffix("").as_posix(), [])) for origin in origins}
+    wrong = [origin for origin, count in counts.items() if count != 1]
+    if wrong:
+        others = f"; none or several for: {some(wrong[1:])}" if len(wrong) > 1 else ""
+        raise InvalidSamples(
+            f"{wrong[0]}: has {counts[wrong[0]]} masks in {folder.name}; one of its name would be right{others}"
+        )
     return [by_name[Path(origin).with_suffix("").as_posix()][0] for origin in origins]
 
 

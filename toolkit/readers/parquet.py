@@ -20,7 +20,7 @@ import numpy as np
 
 from toolkit.errors import InvalidSamples, suggestion
 from toolkit.readers import Indexed, Reading, ReadRequest, Sample, inside, named
-from toolkit.readers._columns import label_by_name, label_of, not_bound, require
+from toolkit.readers._columns import label_by_name, label_of, not_bound, require_all
 from toolkit.readers._folders import listing, mostly
 from toolkit.readers._pictures import decode
 
@@ -166,16 +166,12 @@ def _bound(
     names, findings = list(columns), list[dict[str, Any]]()
     declared = options.inputs or {}
     labels = options.labels
-    if labels is not None:
-        require(labels, names, "labels", "column")
-    else:
+    said = [(f"inputs.{name}", column) for name, column in declared.items()]
+    require_all([*said, *([] if labels is None else [("labels", labels)])], names, "column")
+    if labels is None:
         labels, findings = label_by_name(names, {*asked.names, *declared.values()}, "column")
     if declared:
-        return (
-            {name: require(column, names, f"inputs.{name}", "column") for name, column in declared.items()},
-            labels,
-            findings,
-        )
+        return dict(declared), labels, findings
     rest = {name: str(kind) for name, kind in columns.items() if name != labels}
     missing = [name for name in asked.names if name not in rest]
     if not missing:

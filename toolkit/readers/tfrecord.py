@@ -19,7 +19,7 @@ import numpy as np
 from toolkit import printable
 from toolkit.errors import InvalidSamples
 from toolkit.readers import Indexed, Reading, ReadRequest, Sample, inside, named
-from toolkit.readers._columns import label_by_name, label_of, not_bound, require
+from toolkit.readers._columns import label_by_name, label_of, not_bound, require_all
 from toolkit.readers._pictures import decode
 from toolkit.readers._records import Feature, features, is_packed, places, record_at, unpacked
 
@@ -167,14 +167,12 @@ def _schema(options: Options, first: dict[str, Feature], asked: ReadRequest) -> 
     """Return the schema, declared or found, and findings; the first record shows which features there are."""
     there = {name: _kind(feature) for name, feature in sorted(first.items())}
     inputs = {name: _as_declared(said) for name, said in (options.inputs or {}).items()}
-    for name, said in inputs.items():
-        require(said.feature, list(there), f"inputs.{name}.feature", "feature")
     labels, findings = _by_target(options.labels), list[dict[str, Any]]()
     if labels is None:
         taken = {*asked.names, *(said.feature for said in inputs.values())}
         labels, findings = label_by_name(there, taken, "feature")
-    for name in _features_of(labels):
-        require(name, list(there), "labels", "feature")
+    named = [(f"inputs.{name}.feature", said.feature) for name, said in inputs.items()]
+    require_all([*named, *(("labels", name) for name in _features_of(labels))], list(there), "feature")
     return _Schema(inputs or _inputs_by_name(there, asked), labels, options.classes), findings
 
 
