@@ -53,6 +53,7 @@ from toolkit.opening import (
     refuse_severe,
     require_kinds,
     require_known_outputs,
+    settled,
 )
 from toolkit.recipe import Asked, Recipe, is_calibrated
 from toolkit.runtime import Run, run_job, run_of
@@ -89,10 +90,10 @@ def build(
     `out/<target>/sizes/<size>/`. Raises RequestError for what is wrong with the request as a whole.
     """
     asked = scheme if isinstance(scheme, Asked) else Asked(scheme)
-    profiles = profiles_of(targets)  # what is wrong with them is said before anything runs
+    asking = settled(targets, original, samples, partial(recipes_of, asked=asked))
+    profiles = [profile for profile, _ in asking]
     wanted = dict(zip(dict.fromkeys(targets), profiles, strict=True))
-    names = {profile.name: recipes_of(profile, asked) for profile in profiles}
-    samples.require_readable([recipe for each in names.values() for recipe in each])
+    names = {profile.name: recipes for profile, recipes in asking}
     reads = (*inputs_of(original, samples), *_files_of(targets))
     if original.signature != ALL:
         bundle.require_places(_places(original.signature, names, out), reads)
@@ -285,8 +286,7 @@ def verify(
     Of an artifact with several signatures each is judged on its own, against the original's of that name, with outcomes as those of `build`; one that
     only one of them has is an error among the outcomes.
     """
-    names = [profile.name for profile in profiles_of(targets)]
-    samples.require_readable()
+    names = [profile.name for profile, _ in settled(targets, original, samples, lambda _: [])]
     named = artifact if isinstance(artifact, Renamed) else Renamed(artifact)
     reads = (*inputs_of(original, samples), named.path, *_files_of(targets))
     if out is not None:

@@ -29,10 +29,11 @@ A missed tolerance is not here: that is a `Verdict` which did not pass (exit sta
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import errno
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from toolkit import printable
 from toolkit.printable import Text
@@ -210,15 +211,24 @@ def prefixed(subject: str, error: EdgeToolkitError) -> EdgeToolkitError:
     return another
 
 
+@contextlib.contextmanager
+def gathering(mistakes: list[RequestError]) -> Iterator[None]:
+    """Append what is raised inside and wrong with the request to the `mistakes`, and go on: they are raised by `all_at_once`."""
+    try:
+        yield
+    except RequestError as error:
+        mistakes.append(error)
+
+
 def all_at_once(errors: Iterable[EdgeToolkitError]) -> EdgeToolkitError:
     """Return several errors as one, each text once: of their class where all have one, else a RequestError; a single one as it is.
 
-    Where there is one hint only, it is given once, after all of them.
+    Each hint stands below its own problem; one that all of them have is given once, after the last.
     """
     different = list({error.text: error for error in errors}.values())
     if len(different) == 1:
         return different[0]
-    hints, kinds = {error.hint for error in different if error.hint is not None}, {type(error) for error in different}
+    hints, kinds = {error.hint for error in different}, {type(error) for error in different}
     hint = hints.pop() if len(hints) == 1 else None
     told = printable.lines(error.text if hint is None else error.problem for error in different)
     one = EdgeToolkitError.__new__(kinds.pop() if len(kinds) == 1 else RequestError)

@@ -11,6 +11,7 @@ import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,9 +31,9 @@ from toolkit.opening import (
     executing,
     make_environments,
     open_model,
-    profiles_of,
     refuse_severe,
     require_kinds,
+    settled,
 )
 from toolkit.recipe import Asked, Estimator, Recipe, Variant, estimator
 from toolkit.runtime import run_job
@@ -121,9 +122,8 @@ def sweep(
 
     RequestError for what cannot be had by any target; what goes wrong with one variant is its row's `problem`.
     """
-    profiles = profiles_of(targets)  # what is wrong with the request is said before anything runs
-    recipes = {profile.name: _recipes(profile, asking) for profile in profiles}
-    samples.require_readable([recipe for each in recipes.values() for recipe in each])
+    asked = settled(targets, original, samples, partial(_recipes, asking=asking))
+    profiles, recipes = [profile for profile, _ in asked], {profile.name: recipes for profile, recipes in asked}
     with executing(executor, original) as running:
         opened = open_model(original, running)
         require_kinds(opened, samples, profiles)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from toolkit import environments, launchers, registry, source
 from toolkit.access import refuse_unconfined
 from toolkit.chain import engine_of
-from toolkit.errors import EdgeToolkitError, OutsideError, RequestError, UnknownName, all_at_once
+from toolkit.errors import OutsideError, RequestError, UnknownName, all_at_once, gathering
 from toolkit.executor import Executor
 from toolkit.jobs import Engine, Job
 from toolkit.local_executor import LocalExecutor
@@ -99,12 +99,10 @@ class Samples:
         ]
         if judges or calibrates:
             checks.append(partial(dataset.refuse_no_sets, **roles, must_calibrate=calibrates))
-        mistakes: list[EdgeToolkitError] = []
+        mistakes: list[RequestError] = []
         for check in checks:
-            try:
+            with gathering(mistakes):
                 check()
-            except EdgeToolkitError as error:
-                mistakes.append(error)
         if mistakes:
             raise all_at_once(mistakes)
 
@@ -136,6 +134,28 @@ def profiles_of(names: Sequence[str]) -> list[Target]:
     found = [target.runnable(name) for name in dict.fromkeys(names)]
     if not found:
         raise RequestError("no target; --target NAME would be right", f"known: {', '.join(target.names())}")
+    return found
+
+
+def settled(
+    targets: Sequence[str], original: Original, samples: Samples, recipes_of_target: Callable[[Target], list[Recipe]]
+) -> list[tuple[Target, list[Recipe]]]:
+    """Return the targets' profiles, each with what is tried for it; nothing runs for it, and no model is looked into.
+
+    Raise one RequestError with all that is wrong with the targets, the recipes and the sets; where anything is, with the place of the model too,
+    which else is said when the model is opened.
+    """
+    mistakes: list[RequestError] = []
+    found: list[tuple[Target, list[Recipe]]] = []
+    for names in [[name] for name in dict.fromkeys(targets)] or [[]]:
+        with gathering(mistakes):
+            found += [(profile, recipes_of_target(profile)) for profile in profiles_of(names)]
+    with gathering(mistakes):
+        samples.require_readable([recipe for _, recipes in found for recipe in recipes])
+    if mistakes:
+        with gathering(mistakes):
+            source.locate(original)
+        raise all_at_once(mistakes)
     return found
 
 

@@ -129,7 +129,7 @@ def inspect_source(original: Original, executor: Executor) -> dict[str, Any]:
     """Return what a model's files say of it, without running any of it; with a builder, or tensors to cut at, also what loading says."""
     if original.loads:
         executor.expect(_engine(executor))
-    kind, files = _locate(original)
+    kind, files = locate(original)
     inspected = _inspect(original, kind, files, executor)
     if original.loads:
         opened = _open(original, kind, files, executor)
@@ -228,7 +228,7 @@ def _look(original: Original, executor: Executor) -> tuple[str, dict[str, Path],
     """Return kind and files of a model, what its files say of it, and what loading says where that is needed; refuse one that reaches outside."""
     executor.prepare(_engine(executor))  # what is wrong with an interpreter that the user named is said at once
     executor.expect(_engine(executor))
-    kind, files = _locate(original)
+    kind, files = locate(original)
     inspected = _inspect(original, kind, files, executor)
     _refuse_reaching(original, inspected)
     opened = inspected if inspected["settled"] else _open(original, kind, files, executor)
@@ -246,8 +246,8 @@ def _refuse_reaching(original: Original, inspected: Mapping[str, Any]) -> None:
     raise InvalidSource(printable.lines(lines), "; ".join((ADVICE, *needed)))
 
 
-def _locate(original: Original) -> tuple[str, dict[str, Path]]:
-    """Return the kind of a model and the files that it consists of."""
+def locate(original: Original) -> tuple[str, dict[str, Path]]:
+    """Return the kind of a model and the files that it consists of, by their names alone; RequestError where there is none, or options do not fit."""
     path = original.path
     require_reachable(path)
     kinds = [name for name in registry.names("sources") if registry.load("sources", name).recognize(path)]

@@ -132,7 +132,7 @@ def test_a_worker_refuses_what_the_host_let_through(hostile, executor):
     before = state(canary)
 
     for model in (model for model in models if model["name"] in (*AT_ONCE, "table_of_a_path", "merge")):
-        kind, files = source._locate(original(model))
+        kind, files = source.locate(original(model))
         with pytest.raises(RequestError, match="to run it is to let it do that"):
             source._open(original(model), kind, files, executor)
 
@@ -145,7 +145,7 @@ def test_a_damaged_graph_is_refused_by_what_loads_it(hostile, executor):
     damaged = [model for model in models if "damaged" in model]
 
     for model in damaged:
-        kind, files = source._locate(original(model))
+        kind, files = source.locate(original(model))
         with pytest.raises(RequestError, match=model["says"]):
             source._open(original(model), kind, files, executor)
 

@@ -42,6 +42,7 @@ def here(tmp_path, monkeypatch):
     """Return an empty current folder with one good set in it."""
     monkeypatch.chdir(tmp_path)
     np.savez(tmp_path / "digits.npz", image=np.zeros((2, 2)))
+    (tmp_path / "model.keras").touch()
     return tmp_path
 
 
@@ -88,3 +89,27 @@ def test_a_run_looks_for_its_set_before_it_looks_at_the_artifact(here):
     """It has one set, by another name."""
     with pytest.raises(RequestError, match=r"did you mean 'digits\.npz'"):
         run(Path("model.tflite"), "host", "digts.npz", Path("out.npz"), executor=Untouched())
+
+
+@pytest.mark.parametrize("verb", ["build", "verify", "sweep"])
+def test_targets_sets_and_the_model_are_told_together(here, verb):
+    """Three slips of one command line are one message."""
+    model, samples = Original(Path("modl.keras")), Samples("digts.npz")
+    call = {
+        "build": lambda: toolkit.build(model, ["hots", "raspbery-pi-4"], samples, Path("dist"), executor=Untouched()),
+        "verify": lambda: toolkit.verify(
+            Path("m.tflite"), model, ["hots", "raspbery-pi-4"], samples, executor=Untouched()
+        ),
+        "sweep": lambda: sweep(model, ["hots", "raspbery-pi-4"], samples, executor=Untouched()),
+    }
+
+    with pytest.raises(RequestError) as caught:
+        call[verb]()
+
+    for says in (
+        "'hots': unknown; did you mean 'host'?",
+        "'raspbery-pi-4': unknown; did you mean 'raspberry-pi-4'?",
+        "did you mean 'digits.npz'?",
+        "modl.keras: no such file or folder; did you mean 'model.keras'?",
+    ):
+        assert says in str(caught.value)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from toolkit import printable
-from toolkit.errors import InvalidSamples
+from toolkit.errors import EdgeToolkitError, InvalidSamples, prefixed
 
 _KINDS = 20  # kinds of problems that one message tells; a person reads no more
 _NAMED = 3  # samples of a kind, beside the first, that are called by their names
@@ -51,14 +51,15 @@ class Misfits:
         except InvalidSamples as error:
             self.add(error)
 
-    def errors(self, looked_at: int, held: int | None) -> list[InvalidSamples]:
-        """Return an error for each kind of problem, and one that says how many samples were looked at, of `held`; None where nobody knows these."""
+    def errors(self, name: str, looked_at: int, held: int | None) -> list[EdgeToolkitError]:
+        """Return an error for each kind of problem of the set `name`, the last one with how many samples were looked at, of `held`; None: unknown."""
         kinds = list(self._kinds.values())
-        found = [_told(kind) for kind in kinds[:_KINDS]]
+        found = [prefixed(f"{name}: ", _told(kind)) for kind in kinds[:_KINDS]]
         if len(kinds) > _KINDS:
-            found.append(InvalidSamples(f"{len(kinds) - _KINDS} more kinds of problems"))
+            found.append(InvalidSamples(f"{name}: {len(kinds) - _KINDS} more kinds of problems"))
         if self.samples:
-            found.append(InvalidSamples(_looked_at(self.samples, looked_at, held)))
+            said = f"{name}: {_looked_at(self.samples, looked_at, held)}"
+            found[-1] = InvalidSamples(printable.lines([found[-1].problem, said]), found[-1].hint)
         return found
 
 

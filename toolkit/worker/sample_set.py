@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from toolkit import printable
-from toolkit.errors import InvalidSamples, suggestion
+from toolkit.errors import EdgeToolkitError, InvalidSamples, suggestion
 from toolkit.readers import Indexed, Reading, ReadRequest, Sample
 from toolkit.worker import labels
 from toolkit.worker.misfits import Misfits
@@ -107,10 +107,10 @@ class SampleSet:
             self._at(samples, range(samples.count)) if isinstance(samples, Indexed) else self._next()
         )
 
-    def problems(self) -> list[InvalidSamples]:
+    def problems(self) -> list[EdgeToolkitError]:
         """Return what does not fit of this set, and how many of its samples were looked at; nothing where all fit."""
         samples = self._reading.samples
-        return self.misfits.errors(self.looked_at, samples.count if isinstance(samples, Indexed) else None)
+        return self.misfits.errors(self._name, self.looked_at, samples.count if isinstance(samples, Indexed) else None)
 
     def _units(self, samples: Iterable[Sample | None]) -> Iterator[Unit]:
         """Yield the samples, checked, a sequence or a single one at a time; None is one that could not be read."""

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.errors import EdgeToolkitError, InvalidSamples, all_at_once, prefixed
+from toolkit.errors import EdgeToolkitError, InvalidSamples, all_at_once
 from toolkit.worker import labels
 from toolkit.worker.request import Request
 from toolkit.worker.sample_set import Drawn, Finding, SampleSet, Unit
@@ -53,12 +53,12 @@ def draw(request: Request) -> dict[str, Any]:
     problems: list[EdgeToolkitError] = []
     with contextlib.ExitStack() as stack:
         sides = {name: stack.enter_context(_Side(name, request.out / name, said)) for name, said in samplings.items()}
-        for role, recipe in recipes.items():
+        for role in recipes:
             with tempfile.TemporaryDirectory() as scratch:
                 source = SampleSet(role, request, Path(scratch))
                 _fill(source, [sides[side] for side in sides if givers[side] == role], sides, request)
                 findings += source.findings()
-                problems += [prefixed(f"{recipe['name']}: ", error) for error in source.problems()]
+                problems += source.problems()
         if problems:
             raise all_at_once(problems)
     calibration, verification = sides.get("calibration"), sides.get("verification")
@@ -88,7 +88,7 @@ def everything(request: Request) -> dict[str, Any]:
         if not len(side) and not source.misfits:
             source.misfits.add(InvalidSamples("holds no sample"))
         if source.misfits:
-            raise all_at_once(prefixed(f"{recipe['name']}: ", error) for error in source.problems())
+            raise all_at_once(source.problems())
     return {
         "calibration": None,
         "verification": {"count": len(side), "labels": side.labels != []},
