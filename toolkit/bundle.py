@@ -34,7 +34,7 @@ from toolkit.outputs import FileKind, OutputPath, require
 from toolkit.runtime import Run
 from toolkit.verdict import Attempted, StageRun, Verdict
 from toolkit.worker import labels
-from toolkit.worker.shards import read_all
+from toolkit.worker.shards import read_all, sample_names
 
 REPORT, RUNS, SIZES, ATTRIBUTION = "report.json", "runs", "sizes", "attribution"
 OWN_TASKS = "tasks.json"
@@ -134,6 +134,9 @@ def write_run(step: StageRun, drawn: Path, place: Path) -> None:
 def _save_run(step: StageRun, drawn: Path, place: Path) -> None:
     hashes = read_json(drawn / "hashes.json", [SHA256])
     said = {"stage": step.stage, "signature": step.signature.to_json(), **report.run_about(step.run)}
+    names = sample_names(drawn)
+    if names:
+        said["sample_names"] = list(names[: step.count])
     saved_runs.write(place, step.run.outputs, said, hashes[: step.count])
 
 

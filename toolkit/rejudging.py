@@ -12,6 +12,8 @@ from safetensors import SafetensorError
 from toolkit import compare, metrics, printable, saved_report, saved_runs, tasks
 from toolkit.bundle import LABELS, RUNS, saved_tasks
 from toolkit.compare import Context, Judgement, Measured
+from toolkit.compare.comparison import worst_text
+from toolkit.compare.measured import Measurement
 from toolkit.errors import RequestError
 from toolkit.output_kinds.declaring import Declared, require_fitting
 from toolkit.output_kinds.inferring import OutputKind
@@ -20,7 +22,7 @@ from toolkit.report import OUTCOMES, comparison_lines, number_text
 from toolkit.saved_runs import SUFFIX, SavedRun
 from toolkit.target.deciding import for_scheme, switched_off
 from toolkit.task_metrics import is_own
-from toolkit.verdict import PARTIAL, Judged, Outcome, context_of, judge_chain, off_text
+from toolkit.verdict import PARTIAL, Judged, Outcome, context_of, judge_chain, off_text, with_names
 from toolkit.worker import labels
 
 if TYPE_CHECKING:
@@ -48,6 +50,10 @@ class RunComparison:
         judged = self.judgement.comparisons
         return bool(judged) and not self.lacking and all(each.passed for each in judged)
 
+    def _name(self, measurement: Measurement) -> str | None:
+        worst, names = measurement.worst_sample, self.reference.names
+        return None if worst is None or worst >= len(names) else names[worst]
+
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON."""
         judged = self.judgement
@@ -68,7 +74,7 @@ class RunComparison:
         lines = [f"{self.reference.path} against {self.candidate.path}, {self.measured.samples} samples"]
         for each in self.measured.measurements:
             values = ", ".join(number_text(value, unit) for unit, value in each.values.items())
-            worst = "" if each.worst_sample is None else f"worst sample {each.worst_sample}"
+            worst = "" if each.worst_sample is None else worst_text(each.worst_sample, each.samples, self._name(each))
             lines.append(f"  {printable.name(each.output):<16} {each.metric:<15} {values:<40} {worst}".rstrip())
         lines += [f"  {sentence}" for sentence in self.measured.findings]
         if self.judgement is not None:
@@ -168,7 +174,7 @@ def compare_runs(
     count = min(ours.count, theirs.count) if ours.samples and theirs.samples else None
     asked = {*map(metrics.canonical, also), *compare.asked_by(bounds)}
     measured = compare.measure(ours.read(count), theirs.read(count), asked, only=compare.asked_of_kinds(mine, by.kinds))
-    judgement = compare.judge(measured, bounds, stage=stage, context=by) if bounds else None
+    judgement = compare.judge(measured, bounds, stage=stage, context=by).with_names(ours.names) if bounds else None
     return RunComparison(
         ours, theirs, measured, judgement, 0 if stage in PARTIAL else max(0, ours.count - theirs.count)
     )
@@ -234,7 +240,8 @@ def rejudge(bundle: Path, bounds: Path) -> Rejudged:
         off_text,
         switched_off(limits, scheme, {name: context.kinds.get(name, "") for name in judged.total.measured.outputs}),
     )
-    return Rejudged(bundle, bounds, report, replace(judged, drops=drops), tuple(off))
+    named = with_names(replace(judged, drops=drops), runs[0].names)
+    return Rejudged(bundle, bounds, report, named, tuple(off))
 
 
 def _labels(bundle: Path) -> labels.Labels | None:

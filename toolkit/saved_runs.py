@@ -46,12 +46,14 @@ DTYPES = {
 }
 
 
-_SHAPE = {"stage": str, "signature": signature.SHAPE, "count": COUNT, "samples": [str]}
+_SHAPE = {"stage": str, "signature": signature.SHAPE, "count": COUNT, "samples": [str], "sample_names?": [str]}
 
 
 @dataclass(frozen=True, slots=True)
 class SavedRun:
     """A run on disk. `samples` are the first digits of the SHA-256 of each input sample, in order; empty where nobody said of which samples it is.
+
+    `names` are what their set calls these samples, in the same order; empty where nobody said it.
 
     `about` tells what ran it: engine, machine, launcher, kernels, as far as known.
     """
@@ -62,6 +64,7 @@ class SavedRun:
     count: int
     samples: tuple[str, ...] = ()
     about: Mapping[str, Any] = field(default_factory=dict)
+    names: tuple[str, ...] = ()
 
     def read(self, count: int | None = None) -> compare.RunOutputs:
         """Return the run for comparing, all of it or its first `count` samples."""
@@ -91,7 +94,7 @@ class SavedRun:
 def write(path: Path, outputs: Path, said: Mapping[str, Any], samples: Sequence[str]) -> None:
     """Write a run's outputs, a folder of shards, to one file.
 
-    `said` is the JSON of `SavedRun` but for its count and samples: stage, signature, and what ran it.
+    `said` is the JSON of `SavedRun` but for its count and samples: stage, signature, what ran it, and "sample_names" where they are known.
     """
     index = read_index(outputs)
     run = {"schema": SCHEMA, **said, "count": index["count"], "samples": [digest[:_ID] for digest in samples]}
@@ -156,12 +159,19 @@ def _of_safetensors(path: Path) -> SavedRun:
     of_run = Signature.from_json(said["signature"])
     names = {spec.name for spec in of_run.outputs}
     wrong = {name: shape for name, shape in shapes.items() if not shape or shape[0] != said["count"]}
-    if names != shapes.keys() or wrong or len(said["samples"]) not in (0, said["count"]):
+    if (
+        names != shapes.keys()
+        or wrong
+        or any(len(said.get(each, ())) not in (0, said["count"]) for each in ("samples", "sample_names"))
+    ):
         raise ValueError(f"it holds {shapes}, and says {said['count']} samples of {sorted(names)}")
     about = {
-        key: value for key, value in said.items() if key not in ("schema", "stage", "signature", "count", "samples")
+        key: value
+        for key, value in said.items()
+        if key not in ("schema", "stage", "signature", "count", "samples", "sample_names")
     }
-    return SavedRun(path, said["stage"], of_run, said["count"], tuple(said["samples"]), about)
+    samples = tuple(said["samples"]), tuple(said.get("sample_names", ()))
+    return SavedRun(path, said["stage"], of_run, said["count"], samples[0], about, samples[1])
 
 
 def _of_npz(path: Path) -> SavedRun:

@@ -350,20 +350,9 @@ def judge(target: Target, source: Source, artifact: Artifact, evidence: Evidence
 
 def with_names(judged: Judged, names: Sequence[str]) -> Judged:
     """Return what was judged with what the set calls each worst sample; as it is where samples have no names."""
-
-    def named(held: Iterable[Comparison]) -> tuple[Comparison, ...]:
-        return tuple(
-            each
-            if each.worst_sample is None or each.worst_sample >= len(names)
-            else replace(each, worst_sample_name=names[each.worst_sample])
-            for each in held
-        )
-
-    def of(one: Judgement) -> Judgement:
-        return replace(one, comparisons=named(one.comparisons))
-
-    stages = tuple(map(of, judged.stages))
-    return replace(judged, stages=stages, total=of(judged.total), drops=named(judged.drops))
+    stages = tuple(each.with_names(names) for each in judged.stages)
+    drops = tuple(each.with_name(names) for each in judged.drops)
+    return replace(judged, stages=stages, total=judged.total.with_names(names), drops=drops)
 
 
 def _not_confined(steps: Sequence[StageRun]) -> list[dict[str, Any]]:

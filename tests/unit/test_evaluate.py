@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from tests.unit.fake_chains import Bench, Watched, bound, bounds
+from toolkit import bundle, report
 from toolkit import chain as chains
-from toolkit import report
 from toolkit.compare import Comparison
 from toolkit.errors import WorkerCrashed, WorkerRefused
+from toolkit.rejudging import compare_runs
 from toolkit.report_formats import render
 from toolkit.settling import evaluate
 
@@ -249,6 +250,15 @@ def test_the_worst_sample_is_called_what_its_set_calls_it_in_every_report(bench)
     for name in ("junit", "sarif", "github", "markdown"):
         assert "samples.npz" in render(name, document), name
     assert all(Comparison.from_json(each.to_json()) == each for each in failed)
+    first, last = verdict.steps[0], verdict.steps[-1]
+    for step in (first, last):
+        bundle.write_run(step, verdict.drawn, bench.folder / f"{step.stage}.safetensors")
+    again = compare_runs(
+        *(bench.folder / f"{step.stage}.safetensors" for step in (first, last)),
+        [bound("total", 0.01, "max_abs", unit="real")],
+    )
+    assert said in again.text()
+    assert again.to_json()["comparisons"][0]["worst_sample_name"] == worst.worst_sample_name
 
 
 def test_every_report_says_what_the_inputs_are_fed(bench):

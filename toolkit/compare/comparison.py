@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, cast
 
 from toolkit import printable
@@ -98,6 +98,12 @@ class Comparison:
     def is_left_open(self) -> bool:
         """Whether the value is beyond the limit, but not for certain, and so decides nothing."""
         return self.passed and self.interval is not None and not self._within(self.value)
+
+    def with_name(self, names: Sequence[str]) -> Comparison:
+        """Return it with what the set calls its worst sample; `names` are those of the samples, in order, and may be none."""
+        if self.worst_sample is None or self.worst_sample >= len(names):
+            return self
+        return replace(self, worst_sample_name=names[self.worst_sample])
 
     def _within(self, value: float) -> bool:
         return value <= self.limit if self.better == "lower" else value >= self.limit

@@ -46,6 +46,10 @@ class Judgement:
     skipped: tuple[Skipped, ...]
     measured: Measured
 
+    def with_names(self, names: Sequence[str]) -> Judgement:
+        """Return it with what the set calls each worst sample."""
+        return replace(self, comparisons=tuple(each.with_name(names) for each in self.comparisons))
+
 
 @dataclass(frozen=True, slots=True)
 class Context:
