@@ -119,10 +119,10 @@ def test_the_onnx_file_leaves_the_same_sizes_open(several, images, executor, tmp
     [
         (SIZES, "8x8", {}, "no samples of the size 16x12"),
         (SIZES, {"16x12": "16x12"}, {"8x8": "8x8"}, "ranges are taken at one size, the first that is declared, 8x8"),
-        (SIZES, None, {"8x8": "8x8", "9x9": "8x8"}, "--eval: a set for '9x9': unknown; known: 16x12, 8x8"),
-        (SIZES, None, {"*": "8x8"}, "no samples of the size 16x12"),
-        ((*SIZES, SIZES[0]), None, {"8x8": "8x8"}, "is declared twice"),
-        (({}, SIZES[0]), None, {"8x8": "8x8"}, "those of image are left open"),
+        (SIZES, "8x8", {"8x8": "8x8", "9x9": "8x8"}, "--eval: a set for '9x9': unknown; known: 16x12, 8x8"),
+        (SIZES, "8x8", {"*": "8x8"}, "no samples of the size 16x12"),
+        ((*SIZES, SIZES[0]), "8x8", {"8x8": "8x8"}, "is declared twice"),
+        (({}, SIZES[0]), "8x8", {"8x8": "8x8"}, "those of image are left open"),
     ],
 )
 def test_sizes_and_sets_that_do_not_go_together_are_refused(
