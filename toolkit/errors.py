@@ -230,10 +230,16 @@ def all_at_once(errors: Iterable[EdgeToolkitError]) -> EdgeToolkitError:
         return different[0]
     hints, kinds = {error.hint for error in different}, {type(error) for error in different}
     hint = hints.pop() if len(hints) == 1 else None
-    told = printable.lines(error.text if hint is None else error.problem for error in different)
+    told = printable.lines(_with_hint(error) if hint is None else error.problem for error in different)
     one = EdgeToolkitError.__new__(kinds.pop() if len(kinds) == 1 else RequestError)
     EdgeToolkitError.__init__(one, told, hint)
     return one
+
+
+def _with_hint(error: EdgeToolkitError) -> Text:
+    """Return a problem with its hint below it, set in by more than the problems of a worker are (`printable.set_in`)."""
+    hint = [] if error.hint is None else [printable.together("    hint: ", printable.set_in(error.hint, "    "))]
+    return printable.lines([error.problem, *hint])
 
 
 def causes(exception: BaseException) -> str:

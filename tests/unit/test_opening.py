@@ -10,7 +10,7 @@ import pytest
 import toolkit
 from toolkit import Original, Samples
 from toolkit.api import convert, run
-from toolkit.errors import InvalidSamples, RequestError
+from toolkit.errors import InvalidConfig, InvalidSamples, RequestError, all_at_once
 from toolkit.examination import debug, lint, locate
 from toolkit.experiments import sweep
 from toolkit.settings import Settings
@@ -113,3 +113,23 @@ def test_targets_sets_and_the_model_are_told_together(here, verb):
         "modl.keras: no such file or folder; did you mean 'model.keras'?",
     ):
         assert says in str(caught.value)
+
+
+def test_each_hint_stands_below_its_own_problem():
+    """A hint at the end would be taken for one of whatever stands before it; one that all have is given once."""
+    first, second = InvalidSamples("a: is wrong", "mend a"), InvalidSamples("b: is wrong", "mend b")
+
+    apart = all_at_once([first, second, InvalidSamples("c: is wrong"), first])
+    alike = all_at_once([first, InvalidSamples("b: is wrong", "mend a")])
+    mixed = all_at_once([first, InvalidConfig("c.toml", ["d: missing"])])
+
+    assert str(apart).splitlines() == [
+        "a: is wrong",
+        "    hint: mend a",
+        "b: is wrong",
+        "    hint: mend b",
+        "c: is wrong",
+    ]
+    assert str(alike).splitlines() == ["a: is wrong", "b: is wrong", "  hint: mend a"]
+    assert (type(apart), type(mixed), mixed.exit_status) == (InvalidSamples, RequestError, 2)
+    assert all_at_once([second]) is second
