@@ -30,6 +30,7 @@ from toolkit.parcel import CarryingFailed, pack, unpack
 
 _LOG_BYTES = 64_000_000  # what comes back beside the job's own files
 _END_S = 5.0
+_VARIABLES = dict(os.environ)  # those of the list by which the host started this process
 
 
 class _Job:
@@ -214,7 +215,7 @@ class Carrier:
 
 def _started(words: list[str], *, stdin: int, stdout: int) -> subprocess.Popen[bytes]:
     """Start a command with a session of its own, so that all that comes of it can be ended together."""
-    return subprocess.Popen(words, stdin=stdin, stdout=stdout, start_new_session=True)
+    return subprocess.Popen(words, stdin=stdin, stdout=stdout, env=_VARIABLES, start_new_session=True)
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

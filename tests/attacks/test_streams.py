@@ -96,7 +96,12 @@ def test_messages_that_nobody_gets_change_nothing(to, runs):
 
 def test_a_file_of_ours_never_becomes_a_standard_stream(runs, tmp_path):
     """With all three closed the next file that is opened would be number 0, 1 or 2, and get what is printed."""
-    status, *_ = shell(f"edge compare {runs} --report junit={tmp_path / 'r.xml'} <&- >&- 2>&-")
+    bounds = tmp_path / "bounds.toml"
+    bounds.write_text(
+        '[[bounds]]\nstage = "total"\noutput = "*"\nmetric = "max_abs"\nunit = "real"\nlimit = 1\nbecause = "test"\n'
+    )
+
+    status, *_ = shell(f"edge compare {runs} --bounds {bounds} --report junit={tmp_path / 'r.xml'} <&- >&- 2>&-")
 
     assert status == 1
     assert (tmp_path / "r.xml").read_text().startswith("<?xml")

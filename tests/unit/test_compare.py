@@ -844,6 +844,7 @@ def test_a_comparison_says_what_was_judged_by_what_and_why():
     assert said.pop("value") == pytest.approx(1, rel=1e-6)
     assert said.pop("worst_sample") in range(200)
     assert said == {
+        "worst_sample_name": None,
         "stage": "conversion",
         "output": "y",
         "metric": "max_abs",
