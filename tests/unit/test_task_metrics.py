@@ -5,8 +5,11 @@ from __future__ import annotations
 import itertools
 import math
 
+import jiwer
 import numpy as np
 import pytest
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 
 from toolkit import task_metrics
 from toolkit.errors import RequestError, UnjudgeableRun
@@ -507,6 +510,94 @@ def test_padded_and_empty_pictures_are_read():
     ))  # fmt: skip
 
 
+def pictures(seed, *, count=6, most=12, classes=3, slots=40):
+    """Return outputs and labels of pictures with detections near their true boxes and far from them, equal scores, padding and crowds."""
+    rng = np.random.default_rng(seed)
+    labels = {"boxes": [], "classes": [], "crowd": []}
+    outputs = {name: np.zeros((count, 1, slots, *last)) for name, last in DETECTED.items()}
+    outputs["num_detections"] = rng.integers(slots // 2, slots + 1, (count, 1)).astype(np.float64)
+    for number in range(count):
+        true = rng.integers(0 if number else 1, most + 1)
+        corners = rng.uniform(0, 60, (true, 2))
+        boxes = np.concatenate([corners, corners + rng.uniform(5, 40, (true, 2))], axis=1)
+        labels["boxes"].append(boxes)
+        labels["classes"].append(rng.integers(0, classes, true))
+        labels["crowd"].append((rng.random(true) < 0.15).astype(int))
+        near = rng.integers(0, max(true, 1), slots)
+        moved = boxes[near] + rng.normal(0, 2.5, (slots, 4)) if true else rng.uniform(0, 40, (slots, 4))
+        moved[:, 2:] = np.maximum(moved[:, 2:], moved[:, :2] + 0.5)
+        outputs["detection_boxes"][number, 0] = moved
+        outputs["detection_scores"][number, 0] = np.round(rng.random(slots), 2)
+        said = labels["classes"][-1][near] if true else rng.integers(0, classes, slots)
+        outputs["detection_classes"][number, 0] = np.where(
+            rng.random(slots) < 0.2, rng.integers(0, classes, slots), said
+        )
+    return outputs, labels
+
+
+DETECTED = {"detection_boxes": (4,), "detection_scores": (), "detection_classes": ()}
+
+
+def as_coco(box):
+    """Return the smaller corner, width and height."""
+    return [float(box[0]), float(box[1]), float(box[2] - box[0]), float(box[3] - box[1])]
+
+
+def precision_by_coco(outputs, labels, thresholds, most):
+    """Return the mean average precision over all sizes of boxes that COCO's own evaluation finds."""
+    truths, found = [], []
+    for number, (boxes, classes, crowd) in enumerate(zip(*labels.values(), strict=True)):
+        for box, one, many in zip(boxes, classes, crowd, strict=True):
+            where = {"bbox": as_coco(box), "area": float((box[2] - box[0]) * (box[3] - box[1]))}
+            of = {"id": len(truths) + 1, "image_id": number + 1, "category_id": int(one), "iscrowd": int(many)}
+            truths.append({**of, **where})
+        for slot in range(int(outputs["num_detections"][number, 0])):
+            box, score, one = (outputs[name][number, 0, slot] for name in DETECTED)
+            of = {"image_id": number + 1, "category_id": int(one), "score": float(score)}
+            found.append({**of, "bbox": as_coco(box)})
+    coco = COCO()
+    coco.dataset = {
+        "images": [{"id": number + 1} for number in range(len(labels["boxes"]))],
+        "categories": [{"id": one} for one in range(3)],
+        "annotations": truths,
+        "info": {},
+    }
+    coco.createIndex()
+    judge = COCOeval(coco, coco.loadRes(found), "bbox")
+    judge.params.iouThrs, judge.params.maxDets = thresholds, [most]
+    judge.params.areaRng, judge.params.areaRngLbl = judge.params.areaRng[:1], ["all"]
+    judge.evaluate()
+    judge.accumulate()
+    precisions = judge.eval["precision"]
+    return float(precisions[precisions > -1].mean())
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(
+    ("options", "thresholds", "most"),
+    [
+        ("", np.linspace(0.5, 0.95, 10), 100),
+        (":iou_low=0.5,iou_high=0.5", np.array([0.5]), 100),
+        (":detections=5", np.linspace(0.5, 0.95, 10), 5),
+    ],
+)
+def test_mean_average_precision_is_that_of_pycocotools(seed, options, thresholds, most):
+    outputs, labels = pictures(seed)
+    theirs = precision_by_coco(outputs, labels, thresholds, most)
+
+    assert 0.05 < theirs < 0.95
+    assert precision(outputs, labels, options) == pytest.approx(theirs, rel=1e-12)
+
+
+def test_a_detection_with_swapped_corners_is_a_mistake():
+    """In pycocotools it counts as neither, because its surface is negative."""
+    labels = {"boxes": [[UNIT]], "classes": [[0]], "crowd": [[0]]}
+    outputs = detected([[10, 0, 0, 10], UNIT], [0.9, 0.8], [0, 0], count=2)
+
+    assert precision(outputs, labels) == pytest.approx(0.5)
+    assert precision_by_coco(outputs, labels, np.linspace(0.5, 0.95, 10), 100) == pytest.approx(1.0)
+
+
 @pytest.mark.parametrize(
     ("outputs", "labels", "says"),
     [
@@ -579,6 +670,30 @@ def test_words_are_counted_by_edits(seed):
     assert rows("word_error_rate", {"y": said}, labels) == edits
     assert score("word_error_rate", said, labels) == sum(each for each, _ in edits) / sum(words for _, words in edits)
     assert score("word_error_rate", np.eye(3)[said], labels) == score("word_error_rate", said, labels)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_word_error_rate_is_that_of_jiwer(seed):
+    """Of ids and of texts, up to 40 words long."""
+    rng = np.random.default_rng(seed)
+    truth = [rng.integers(0, 6, rng.integers(1, 41)).tolist() for _ in range(12)]
+    said = [
+        [word for word in label if rng.random() > 0.2] + rng.integers(0, 6, rng.integers(0, 9)).tolist()
+        for label in truth
+    ]
+    texts, said_texts = ([" ".join(f"w{word}" for word in words) for words in side] for side in (truth, said))
+    theirs = [jiwer.process_words(*pair) for pair in zip(texts, said_texts, strict=True)]
+    padded = np.full((12, 1, 50), -1)
+    for number, words in enumerate(said):
+        padded[number, 0, : len(words)] = words
+
+    edits = [
+        [each.substitutions + each.deletions + each.insertions, len(label)]
+        for each, label in zip(theirs, truth, strict=True)
+    ]
+    assert rows("word_error_rate", {"y": padded}, truth) == edits
+    assert score("word_error_rate", padded, truth) == pytest.approx(jiwer.wer(texts, said_texts), rel=1e-12)
+    assert task_metrics.load("word_error_rate").evidence({"y": np.array(said_texts, object)[:, None]}, texts) == edits
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ precision, made to fall with recall, is read at 101 recalls. iou_low=0.5,iou_hig
 Outputs are those of the TensorFlow Object Detection API, after non-maximum suppression: `boxes` (1, D, 4), `scores` (1, D), `classes` (1, D) and,
 where the model has it, `count` (1,), how many of D are meant. Labels are the targets `boxes`, (g, 4) of each sample, and `classes`, (g,), of which
 those below 0 are padding; and, if there are any, `crowd`, (g,): 1 for a box around many, which is no miss if not found and no mistake if found. A
-box is two corners, that of the smaller coordinates first, in the model's own order of axes and unit; classes are numbered as the model does.
+box is two corners, that of the smaller coordinates first, in the model's own order of axes and unit; classes are numbered as the model does. A
+detection whose corners are swapped is a mistake; pycocotools leaves it out.
 """
 
 from __future__ import annotations
