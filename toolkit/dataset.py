@@ -257,7 +257,7 @@ def recipe(spec: str) -> SampleRecipe:
     _refuse_missing({spec: Path(spec)})
     raise RequestError(
         f"{spec}: no samples that any reader takes; a recipe (.toml), a file (.npz, .npy, .csv, .tfrecord, .parquet, "
-        ".wav), a folder of images, wav or parquet files, or package.module:function would be right"
+        ".wav, .flac, .ogg), a folder of images, sounds or parquet files, or package.module:function would be right"
     )
 
 

@@ -119,7 +119,7 @@ class NoSamples(InvalidSamples):
             '    kind = "arrays"',
             '    path = "samples.npz"',
             (
-                "  and pass --calibration calibration/mine.toml (an .npz, a .csv, a folder of images or of wav files, "
+                "  and pass --calibration calibration/mine.toml (an .npz, a .csv, a folder of images or of sounds, "
                 "and package.module:function can be passed as they are)"
             ),
         ]

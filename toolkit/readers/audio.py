@@ -1,4 +1,4 @@
-"""Sounds in wav files, one sample each: a folder of them in the order of their names, or one file.
+"""Sounds in WAV, FLAC and OGG files, one sample each: a folder of them in the order of their names, or one file.
 
 Subfolders are classes, as with images. Values are real, 1.0 being full scale, so whole numbers become [-1, 1); or int16
 as the file has them. Nothing is done to a sound that the recipe does not declare: one at another rate, with more
@@ -19,11 +19,11 @@ import numpy as np
 from toolkit.errors import InvalidSamples
 from toolkit.readers import Indexed, Reading, ReadRequest, Sample
 from toolkit.readers._folders import mostly, samples_of
-from toolkit.readers._wav import Clip, read_clip
+from toolkit.readers._sound import Clip, read_clip
 
 CACHED = True
 ENVIRONMENT = "dataset"
-SUFFIXES = (".wav", ".wave")
+SUFFIXES = (".wav", ".wave", ".flac", ".ogg", ".oga", ".opus")
 _HALF_WIDTH = (
     10  # of the filter, in periods of the lower rate, and its Kaiser window's beta: scipy.signal.resample_poly's
 )
@@ -67,7 +67,7 @@ class Options:
 
 
 def recognize(data: str) -> tuple[Path, Options] | None:
-    """Return options for a wav file, and for a folder that holds more of them than of anything else."""
+    """Return options for a file of sound, and for a folder that holds more of them than of anything else."""
     path = Path(data)
     return (path.parent, Options(path.name)) if path.suffix in SUFFIXES or mostly(data, SUFFIXES) else None
 
@@ -78,8 +78,8 @@ def files(options: Options) -> dict[str, str]:
 
 
 def read(options: Options, files: Mapping[str, Path], asked: ReadRequest) -> Reading:
-    """Return the samples, one per wav file, sorted by path."""
-    held = samples_of(files["path"], options, asked.names, SUFFIXES, "wav files")
+    """Return the samples, one per file, sorted by path."""
+    held = samples_of(files["path"], options, asked.names, SUFFIXES, "sounds")
     rate, whose = options.sample_rate, "the recipe declares"
     if rate is None:
         first = next(iter(held.by_input.values()))[0]
