@@ -196,10 +196,27 @@ def recipes_of(profile: Target, asked: Asked) -> list[Recipe]:
         recipes = [asked.of(profile.recipe(asked.scheme))]
     else:  # what is said of quantization is said of the schemes that quantize
         own = [profile.recipe(name) for name in profile.schemes]
-        recipes = [asked.of(each) if registry.load("schemes", each.scheme).QUANTIZERS else each for each in own]
+        recipes = _with_their_dtypes(profile.name, [_of_scheme(asked, each) for each in own])
     for recipe in recipes:
         recipe.variants(profile.format)
     return recipes
+
+
+def _of_scheme(asked: Asked, recipe: Recipe) -> Recipe:
+    """Return a target's recipe with what is asked for in place of its own, where its scheme quantizes; with the dtypes in any case."""
+    quantizes = registry.load("schemes", recipe.scheme).QUANTIZERS
+    return (asked if quantizes else Asked(inputs=asked.inputs, outputs=asked.outputs)).of(recipe)
+
+
+def _with_their_dtypes(target: str, recipes: Sequence[Recipe]) -> list[Recipe]:
+    """Return those whose schemes can have the dtypes that are asked for; RequestError where there is none."""
+    able = [recipe for recipe in recipes if recipe.has_its_dtypes]
+    if able:
+        return able
+    known = {each.scheme: ", ".join(registry.load("schemes", each.scheme).INPUT_DTYPES) for each in recipes}
+    asked = f"inputs {recipes[0].inputs!r} and outputs {recipes[0].outputs!r}"
+    each = "; ".join(f"{scheme}: {dtypes}" for scheme, dtypes in known.items())
+    raise RequestError(f"{target}: {asked} cannot be had with any of its schemes; known: {each}")
 
 
 def require_kinds(opened: source.Source, samples: Samples, profiles: Iterable[Target]) -> None:

@@ -71,6 +71,11 @@ class Recipe:
     outputs: str = "float32"
     within_16_bits: bool = False
 
+    @property
+    def has_its_dtypes(self) -> bool:
+        """Whether the scheme can have the dtypes of inputs and outputs that are asked for."""
+        return {self.inputs, self.outputs} <= {*registry.load("schemes", self.scheme).INPUT_DTYPES}
+
     def variants(self, artifact_format: str) -> list[Variant]:
         """Return all variants of the recipe in a format, in order of preference; RequestError where the scheme cannot be had so."""
         scheme = registry.load("schemes", self.scheme)
@@ -109,6 +114,8 @@ class Asked:
     quantizer: str | None = None
     granularity: Granularity | None = None
     keep_float: KeepFloat = KeepFloat()
+    inputs: str | None = None
+    outputs: str | None = None
 
     def of(self, recipe: Recipe) -> Recipe:
         """Return the recipe with what is asked for in place of its own."""
@@ -118,6 +125,8 @@ class Asked:
             quantizer=self.quantizer or recipe.quantizer,
             granularity=self.granularity or recipe.granularity,
             keep_float=self.keep_float or recipe.keep_float,
+            inputs=self.inputs or recipe.inputs,
+            outputs=self.outputs or recipe.outputs,
         )
 
 

@@ -33,7 +33,7 @@ def _total(row: SweepRow) -> float | None:
     return math.inf if row.total_db is None else row.total_db
 
 
-_COLUMNS: dict[str, Callable[[SweepRow], Any]] = {
+COLUMNS: dict[str, Callable[[SweepRow], Any]] = {
     "target": lambda row: row.target,
     "scheme": lambda row: row.scheme,
     "quantizer": lambda row: row.quantizer,
@@ -165,9 +165,9 @@ def plot_job(rows: Sequence[SweepRow], title: str) -> Job:
 
 
 def _column(name: str) -> Callable[[SweepRow], Any]:
-    if name not in _COLUMNS:
-        raise UnknownName("column", name, _COLUMNS)
-    return _COLUMNS[name]
+    if name not in COLUMNS:
+        raise UnknownName("column", name, COLUMNS)
+    return COLUMNS[name]
 
 
 def _condition(text: str) -> Callable[[SweepRow], bool]:

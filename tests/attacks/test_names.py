@@ -24,7 +24,7 @@ import pytest
 
 from toolkit import api, printable, registry, report, report_formats, signatures, sweep_table
 from toolkit.casting import refuse_ends
-from toolkit.cli.options import Common, say
+from toolkit.cli.option_groups import Common, say
 from toolkit.config import tomllib
 from toolkit.environments import resolve
 from toolkit.errors import EdgeToolkitError, InvalidConfig, RequestError, Unconvertible, revive

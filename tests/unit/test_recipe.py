@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from toolkit import target
 from toolkit.conversion import format_of
-from toolkit.errors import RequestError, UnknownName
+from toolkit.errors import InvalidConfig, RequestError, UnknownName
+from toolkit.opening import recipes_of
 from toolkit.recipe import Asked, Estimator, KeepFloat, Recipe, estimator
 
 MIN_MAX, MSE = estimator("min_max"), estimator("mse")
@@ -118,8 +120,6 @@ def test_equal_estimators_are_one():
 
 
 def test_a_profile_says_how_its_schemes_are_made(tmp_path):
-    from toolkit import target
-
     (tmp_path / "board.toml").write_text(
         'extends = "host"\nname = "board"\nabout = "x"\n[quantization]\nestimators = ["percentile:percentile=99.5"]\n'
         'granularity = "per_tensor"\nkeep_float = { operators = ["SOFTMAX"] }\n'
@@ -132,9 +132,6 @@ def test_a_profile_says_how_its_schemes_are_made(tmp_path):
 
 
 def test_a_profile_with_an_estimator_that_cannot_be_is_refused(tmp_path):
-    from toolkit import target
-    from toolkit.errors import InvalidConfig
-
     (tmp_path / "board.toml").write_text(
         'extends = "host"\nname = "board"\nabout = "x"\n[quantization]\nestimators = ["percentile:percentile=140"]\n'
     )
@@ -144,16 +141,11 @@ def test_a_profile_with_an_estimator_that_cannot_be_is_refused(tmp_path):
 
 
 def test_a_scheme_that_the_target_forbids_is_refused_with_the_reason():
-    from toolkit import target
-
     with pytest.raises(RequestError, match=r"raspberry-pi-4: forbids weight_only_wi4: .*4 bits"):
         target.find("raspberry-pi-4").recipe("weight_only_wi4")
 
 
 def test_a_profile_may_not_forbid_what_it_prefers(tmp_path):
-    from toolkit import target
-    from toolkit.errors import InvalidConfig
-
     (tmp_path / "board.toml").write_text('extends = "host"\nname = "board"\nabout = "x"\n[forbids]\nfloat32 = "y"\n')
 
     with pytest.raises(InvalidConfig, match="float32 is among its schemes"):
@@ -161,8 +153,6 @@ def test_a_profile_may_not_forbid_what_it_prefers(tmp_path):
 
 
 def test_what_is_forbidden_stays_forbidden_in_profiles_that_extend_it(tmp_path):
-    from toolkit import target
-
     (tmp_path / "board.toml").write_text('extends = "raspberry-pi-4"\nname = "board"\nabout = "x"\n')
 
     assert "dynamic_wi4_afp32" in target.find(tmp_path / "board.toml").forbids
@@ -203,3 +193,50 @@ def test_what_cuts_nothing_off_is_made_as_ever():
 
     assert {each.telling for each in tflite.variants("tflite")} == {None}
     assert {each.telling for recipe in others for each in recipe.variants("onnx")} == {None}
+
+
+@pytest.mark.parametrize(
+    ("asked", "tried"),
+    [
+        (Asked(), ["static_wi8_ai8", "dynamic_wi8_afp32", "float16", "float32"]),
+        (Asked(inputs="int8"), ["static_wi8_ai8"]),
+        (Asked(outputs="uint8"), ["static_wi8_ai8"]),
+        (Asked(inputs="float32"), ["static_wi8_ai8", "dynamic_wi8_afp32", "float16", "float32"]),
+        (Asked("static_wi8_ai16", inputs="int16", outputs="int16"), ["static_wi8_ai16"]),
+    ],
+)
+def test_dtypes_that_are_asked_for_leave_the_schemes_that_can_have_them(asked, tried):
+    """In place of the profile's; the other schemes would be refused."""
+    recipes = recipes_of(target.find("host"), asked)
+
+    assert [recipe.scheme for recipe in recipes] == tried
+    assert {(recipe.inputs, recipe.outputs) for recipe in recipes} == {
+        (asked.inputs or "float32", asked.outputs or "float32")
+    }
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (
+            Asked(inputs="int9"),
+            r"host: inputs 'int9' and outputs 'float32' cannot be had with any .*static_wi8_ai8: float32, int8",
+        ),
+        (Asked("float16", inputs="int8"), r"scheme float16: inputs 'int8' cannot be had; known: float32"),
+    ],
+)
+def test_dtypes_that_no_scheme_can_have_are_refused(asked, said):
+    """With those that each can have."""
+    with pytest.raises(RequestError, match=said):
+        recipes_of(target.find("host"), asked)
+
+
+def test_a_profiles_dtypes_give_way_to_those_that_are_asked_for(tmp_path):
+    """So an application that feeds real numbers can be built for the same board."""
+    (tmp_path / "board.toml").write_text(
+        'extends = "host"\nname = "board"\nabout = "x"\nschemes = ["static_wi8_ai8"]\n[conversion]\ninputs = "int8"\n'
+    )
+    board = target.find(tmp_path / "board.toml")
+
+    assert [each.inputs for each in recipes_of(board, Asked())] == ["int8"]
+    assert [each.inputs for each in recipes_of(board, Asked(inputs="float32"))] == ["float32"]

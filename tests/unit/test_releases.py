@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from toolkit import environments
-from toolkit.cli.options import Common
+from toolkit.cli.option_groups import Common
 from toolkit.environments import emulation, making, releases, virtual
 from toolkit.environments.interpreters import Interpreter
 from toolkit.environments.requirements import read_requirements

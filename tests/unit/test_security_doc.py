@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from toolkit import inherited
-from toolkit.cli.options import Allowed, Common, Handed
+from toolkit.cli.handed import Handed
+from toolkit.cli.option_groups import Allowed, Common
 from toolkit.cli.verbs import app
 from toolkit.settings import Limits
 from toolkit.worker.confinement import NOT_CONFINED, Ability, places

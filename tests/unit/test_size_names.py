@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from toolkit import chain, sizes
-from toolkit.cli.options import sets_of
+from toolkit.cli.reading import sets_of
 from toolkit.errors import RequestError, UnknownName
 from toolkit.opening import Samples
 

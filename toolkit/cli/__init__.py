@@ -17,15 +17,10 @@ from toolkit.cli import judging as judging  # isort: skip
 from toolkit.cli import experimenting as experimenting  # isort: skip
 from toolkit.cli import looking as looking  # isort: skip
 from toolkit.cli import process
-from toolkit.cli.options import say
+from toolkit.cli.option_groups import say
+from toolkit.cli.process import OUTSIDE, WRONG_REQUEST, Ended
 from toolkit.cli.verbs import INTERRUPTED, app
 from toolkit.errors import causes
-
-_WRONG_REQUEST, _OUTSIDE = 2, 3
-
-
-class _Ended(SystemExit):
-    """The process was asked to end; any other SystemExit is a library's own."""
 
 
 def main() -> int:
@@ -36,7 +31,7 @@ def main() -> int:
         status = app(standalone_mode=False)
     except KeyboardInterrupt:
         status = INTERRUPTED
-    except _Ended as ended:
+    except Ended as ended:
         status = ended.code
     except BaseException as error:
         status = _misused(error) if hasattr(error, "show") else _internal(error)
@@ -44,7 +39,7 @@ def main() -> int:
 
 
 def _end(number: int, _: FrameType | None) -> None:
-    raise _Ended(128 + number)
+    raise Ended(128 + number)
 
 
 def _misused(error: Any) -> int:
@@ -52,7 +47,7 @@ def _misused(error: Any) -> int:
     said = io.StringIO()
     error.show(file=said)
     say(*said.getvalue().splitlines())
-    return _WRONG_REQUEST
+    return WRONG_REQUEST
 
 
 def _is_anywhere() -> bool:
@@ -71,10 +66,10 @@ def _internal(error: BaseException) -> int:
 
     if isinstance(error, MemoryError):
         say("edge-toolkit: not enough memory")
-        return _OUTSIDE
+        return OUTSIDE
     if not _is_anywhere():
         say("edge-toolkit: the current folder was removed; go to one that is there, and run it again")
-        return _WRONG_REQUEST
+        return WRONG_REQUEST
     say(f"edge-toolkit: internal error: {causes(error)}")
     try:
         place = default_home() / "internal-error.txt"
@@ -83,4 +78,4 @@ def _internal(error: BaseException) -> int:
         say(f"  hint: please report it with {place}")
     except Exception:
         say("  hint: please report it; the trace could not be kept in the cache folder")
-    return _OUTSIDE
+    return OUTSIDE

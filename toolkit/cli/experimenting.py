@@ -7,21 +7,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from toolkit.cli import completion
+from toolkit.cli.handed import Handed
+from toolkit.cli.help import MODEL, OUTPUT, QUANTIZATION, SAMPLES, VERDICT
+from toolkit.cli.option_groups import Allowed, Common, Printed
 from toolkit.cli.options import (
-    Allowed,
-    ArtifactPath,
     Calibration,
-    Common,
     Evaluation,
-    Handed,
     LintLimits,
     OneTarget,
     OutputKinds,
+    Source,
     SourcePath,
     Targets,
     TaskMetrics,
-    kinds_of,
 )
+from toolkit.cli.reading import kinds_of
 from toolkit.cli.verbs import app, calibrations, verb
 from toolkit.errors import RequestError
 
@@ -31,7 +32,13 @@ if TYPE_CHECKING:
     from toolkit.source import Original
 
 
-@verb(app, "sweep")
+@verb(
+    app,
+    "sweep",
+    "sweep model.keras -t host --calibration photos.toml",
+    "sweep model/ -t host --calibration set.npz --size 10 --size 100",
+    "sweep model/ -t host --calibration s.npz --filter 'drift>=20'",
+)
 def sweep(
     common: Common,
     handed: Handed,
@@ -44,25 +51,78 @@ def sweep(
     task_metric: TaskMetrics = None,
     output_kind: OutputKinds = None,
     scheme: Annotated[
-        list[str] | None, typer.Option("--scheme", metavar="S", help="A scheme to try; else all of the target's.")
+        list[str] | None,
+        typer.Option(
+            "--scheme",
+            metavar="S",
+            rich_help_panel=QUANTIZATION,
+            autocompletion=completion.plugins("schemes"),
+            help="A scheme to try, else all of the target's; may be given again.",
+        ),
     ] = None,
     estimator: Annotated[
         list[str] | None,
-        typer.Option("--estimator", metavar="E", help="A range estimator to try; else all of our own."),
+        typer.Option(
+            "--estimator",
+            metavar="E",
+            rich_help_panel=QUANTIZATION,
+            autocompletion=completion.plugins("estimators"),
+            help="A range estimator to try, else all of our own; may be given again.",
+        ),
     ] = None,
     size: Annotated[
-        list[int] | None, typer.Option("--size", metavar="N", help="So many calibration samples; else all of them.")
+        list[int] | None,
+        typer.Option(
+            "--size",
+            metavar="N",
+            rich_help_panel=SAMPLES,
+            help="So many calibration samples, else all of them; may be given again.",
+        ),
     ] = None,
-    quantizer: Annotated[str | None, typer.Option("--quantizer", metavar="Q", help="This engine alone.")] = None,
+    quantizer: Annotated[
+        str | None,
+        typer.Option(
+            "--quantizer",
+            metavar="Q",
+            rich_help_panel=QUANTIZATION,
+            autocompletion=completion.plugins("quantizers"),
+            help="This engine alone.",
+        ),
+    ] = None,
     conditions: Annotated[
-        list[str] | None, typer.Option("--filter", metavar="C", help="Show these rows alone, as 'drift>=20'.")
+        list[str] | None,
+        typer.Option(
+            "--filter",
+            metavar="C",
+            rich_help_panel=OUTPUT,
+            help="Show these rows alone, as 'drift>=20'; may be given again.",
+        ),
     ] = None,
-    sort: Annotated[str, typer.Option("--sort", metavar="COLUMN", help="The best of this column first.")] = "drift",
+    sort: Annotated[
+        str,
+        typer.Option(
+            "--sort",
+            metavar="COLUMN",
+            rich_help_panel=OUTPUT,
+            autocompletion=completion.columns,
+            help="The best of this column first.",
+        ),
+    ] = "drift",
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="DIR", help="Where to write sweep.json, .csv, .png and .svg.")
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="DIR",
+            rich_help_panel=OUTPUT,
+            help="Where to write sweep.json, .csv, .png and .svg.",
+        ),
     ] = None,
 ) -> int:
-    """Quantization experiments: schemes, estimators, set sizes and targets in one table."""
+    """Quantization experiments in one table.
+
+    Schemes, estimators, numbers of samples and targets are tried with each other.
+    """
     from toolkit import recipe, sweep_table
     from toolkit.experiments import Asking, exit_status, sweep
     from toolkit.opening import Samples
@@ -91,33 +151,75 @@ def sweep(
     return exit_status(rows)
 
 
-@verb(app, "debug")
+@verb(
+    app,
+    "debug",
+    "debug model.tflite --source model.keras --calibration photos.toml",
+    "debug model.tflite --source model/ --calibration s.npz --suggest",
+    "debug model.tflite --source model/ --eval s.npz --stage guilty",
+)
 def debug(
     common: Common,
     handed: Handed,
     allowed: Allowed,
-    artifact: ArtifactPath,
-    source: Annotated[Path, typer.Option("--source", metavar="SOURCE", help="The original model.")],
+    artifact: Annotated[
+        Path,
+        typer.Argument(metavar="ARTIFACT", help="A quantized .tflite file; with --stage, any .tflite or .onnx file."),
+    ],
+    source: Source,
     target: OneTarget = "host",
     calibration: Calibration = None,
-    evaluation: Evaluation = None,
+    evaluation: Annotated[
+        str | None,
+        typer.Option(
+            "--eval",
+            metavar="SET",
+            rich_help_panel=SAMPLES,
+            help="Samples to run; else those of --calibration that do not calibrate.",
+        ),
+    ] = None,
     samples: Annotated[
-        int | None, typer.Option("--samples", metavar="N", help="Over so many samples; else 32, or with --stage 4.")
+        int | None,
+        typer.Option(
+            "--samples",
+            metavar="N",
+            rich_help_panel=SAMPLES,
+            help="Over so many samples; else 32, or with --stage 4.",
+        ),
     ] = None,
     stage: Annotated[
         str | None,
         typer.Option(
-            "--stage", metavar="STAGE", help="Name the operator that diverges in this stage, or in the `guilty` one."
+            "--stage",
+            metavar="STAGE",
+            rich_help_panel=VERDICT,
+            autocompletion=completion.failed_stages,
+            help="Name the operator that diverges in this stage, or in the `guilty` one.",
         ),
     ] = None,
     suggest: Annotated[
-        bool, typer.Option("--suggest", help="Try what to keep in float, and show what each step buys.")
+        bool,
+        typer.Option(
+            "--suggest",
+            rich_help_panel=QUANTIZATION,
+            help="Try what to keep in float, and show what each step buys.",
+        ),
     ] = False,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="DIR", help="Where to write tables, plots and node data.")
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="DIR",
+            rich_help_panel=OUTPUT,
+            help="Where to write tables, plots and node data.",
+        ),
     ] = None,
 ) -> int:
-    """Tell which layers of a quantized artifact drift from the float one, and what to keep in float; or which operator made a stage fail."""
+    """Tell which layers drift, and what to keep in float.
+
+    Each layer of a quantized artifact is held against the float one. With --stage, the operator that made a stage fail is named.
+    """
     from toolkit import drift
     from toolkit.examination import Looking, debug
     from toolkit.opening import Samples
@@ -171,17 +273,38 @@ def _locate(
     return 0
 
 
-@verb(calibrations, "lint")
+@verb(
+    calibrations,
+    "lint",
+    "calibration lint photos.toml --source model.keras",
+    "calibration lint set.npz --source model/ --limits lint.toml",
+)
 def calibration_lint(
     common: Common,
     handed: Handed,
     allowed: Allowed,
-    calibration: Annotated[str, typer.Argument(metavar="SET", help="The calibration set, as --calibration takes it.")],
-    source: Annotated[Path, typer.Option("--source", metavar="SOURCE", help="The model that it is for.")],
-    evaluation: Evaluation = None,
+    calibration: Annotated[
+        str, typer.Argument(metavar="SET", help="A recipe, an .npz, a folder of images, or module:function.")
+    ],
+    source: Annotated[
+        Path,
+        typer.Option("--source", metavar="SOURCE", rich_help_panel=MODEL, help="The model that it is for."),
+    ],
+    evaluation: Annotated[
+        str | None,
+        typer.Option(
+            "--eval",
+            metavar="SET",
+            rich_help_panel=SAMPLES,
+            help="Samples to verify with, of which the set should hold none; else those of SET that do not calibrate.",
+        ),
+    ] = None,
     limits: LintLimits = None,
 ) -> int:
-    """Look for mistakes in a calibration set; exit status 1 where one would stop a build."""
+    """Look for mistakes in a calibration set.
+
+    Exit status 1 where one would stop a build.
+    """
     from toolkit import linting, report
     from toolkit.examination import lint
     from toolkit.opening import Samples
@@ -192,10 +315,12 @@ def calibration_lint(
     return int(any(finding["severity"] == linting.SEVERE for finding in found))
 
 
-@verb(calibrations, "show")
+@verb(calibrations, "show", "calibration show photos.toml")
 def calibration_show(
-    common: Common,
-    calibration: Annotated[str, typer.Argument(metavar="SET", help="A recipe or data, as --calibration takes it.")],
+    common: Printed,
+    calibration: Annotated[
+        str, typer.Argument(metavar="SET", help="A recipe, an .npz, a folder of images, or module:function.")
+    ],
 ) -> int:
     """Show what a set declares, and the files that it is read from."""
     from toolkit import dataset, report

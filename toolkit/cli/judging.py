@@ -2,58 +2,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, get_args
 
 import typer
 
 from toolkit import printable
+from toolkit.cli import completion
+from toolkit.cli.handed import HandedSeveral
+from toolkit.cli.help import MODEL, OUTPUT, SAMPLES, TARGET, VERDICT
+from toolkit.cli.option_groups import Allowed, Common, Printed, Reported
 from toolkit.cli.options import (
-    Allowed,
     Bounds,
-    Common,
     EvaluationSets,
-    Handed,
     LintLimits,
     OutputKinds,
     ReferenceDevice,
-    Reported,
-    Scheme,
     StopEarly,
     TaskMetrics,
-    kinds_of,
-    sets_of,
 )
+from toolkit.cli.reading import kinds_of, sets_of
 from toolkit.cli.verbs import app, verb
 from toolkit.errors import RequestError, UnknownName
 
 _Judged = Annotated[
-    Path, typer.Argument(metavar="ARTIFACT", help="A .tflite file; with --bounds, a bundle whose runs are judged.")
+    Path,
+    typer.Argument(metavar="ARTIFACT", help="A .tflite or .onnx file; with --bounds, a bundle whose runs are judged."),
 ]
-_Source = Annotated[Path | None, typer.Option("--source", metavar="SOURCE", help="The original model.")]
-_Targets = Annotated[list[str] | None, typer.Option("--target", "-t", metavar="T", help="A profile's name or path.")]
+_Source = Annotated[
+    Path | None, typer.Option("--source", metavar="SOURCE", rich_help_panel=MODEL, help="The original model.")
+]
+_Targets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--target", "-t",
+        metavar="T",
+        rich_help_panel=TARGET,
+        autocompletion=completion.targets,
+        help="A profile's name or path; may be given again.",
+    ),
+]  # fmt: skip
 _CalibratedWith = Annotated[
     list[str] | None,
-    typer.Option("--calibration", metavar="SET", help="The set that it was calibrated with, none of which will judge."),
+    typer.Option(
+        "--calibration",
+        metavar="SET",
+        rich_help_panel=SAMPLES,
+        help="The set that it was calibrated with, none of which will judge.",
+    ),
 ]
 _Renames = Annotated[
     list[str] | None,
     typer.Option(
         "--rename",
         metavar="THEIRS=OURS",
+        rich_help_panel=MODEL,
         help="What the artifact calls THEIRS is the original's OURS, an input or an output; may be given again.",
     ),
 ]
 _Reports = Annotated[
-    Path | None, typer.Option("--out", "-o", metavar="DIR", help="Where to write the reports, if anywhere.")
+    Path | None,
+    typer.Option("--out", "-o", metavar="DIR", rich_help_panel=OUTPUT, help="Where to write the reports, if anywhere."),
 ]
 
 
-@verb(app, "verify")
+@verb(
+    app,
+    "verify",
+    "verify model.tflite --source model.keras -t host --eval set.npz",
+    "verify dist/host --bounds stricter.toml",
+)
 def verify(
     common: Common,
-    handed: Handed,
+    handed: HandedSeveral,
     allowed: Allowed,
     reported: Reported,
     artifact: _Judged,
@@ -70,24 +92,30 @@ def verify(
     limits: LintLimits = None,
     out: _Reports = None,
 ) -> int:
-    """Compare an artifact that is already there with its original, stage by stage; or judge a bundle's runs by other bounds."""
+    """Compare an artifact that exists with its original.
+
+    It is compared stage by stage. With --bounds, the runs of a bundle are judged by other bounds, and no model runs.
+    """
     from toolkit import report
     from toolkit.api import verify
     from toolkit.binding import Renamed
     from toolkit.opening import Samples
 
     if bounds is not None:
-        others = {
-            "source": source,
-            "target": target,
-            "calibration": calibration,
-            "eval": evaluation,
-            "task-metric": task_metric,
-            "rename": rename,
-            "limits": limits,
-            "output-kind": output_kind,
-            "out": out,
+        given = {
+            "--source": source,
+            "--target": target,
+            "--calibration": calibration,
+            "--eval": evaluation,
+            "--task-metric": task_metric,
+            "--output-kind": output_kind,
+            "--stop-early": stop_early,
+            "--reference-device": reference_device != "cpu",
+            "--rename": rename,
+            "--limits": limits,
+            "--out": out,
         }
+        others = [*(flag for flag, value in given.items() if value), *handed.given, *allowed.given]
         return _rejudge(common, reported, artifact, bounds, others)
     if source is None or not target:
         lacking = " and ".join(name for name, value in (("--source", source), ("--target", target)) if not value)
@@ -96,7 +124,7 @@ def verify(
             "for a bundle's runs by other bounds: verify BUNDLE --bounds FILE",
         )
     reported.require_outside(out, target)
-    original = handed(source, reference_device, ("signature", "shape"))
+    original = handed(source, reference_device)
     sets = sets_of("--calibration", calibration), sets_of("--eval", evaluation)
     metrics, kinds = tuple(task_metric or ()), kinds_of(output_kind)
     samples = Samples(*sets, limits, stop_early=stop_early, task_metrics=metrics, output_kinds=kinds)
@@ -109,21 +137,25 @@ def verify(
     return report.exit_status(outcomes)
 
 
-def _rejudge(common: Common, reported: Reported, bundle: Path, bounds: Path, others: Mapping[str, object]) -> int:
+def _rejudge(common: Common, reported: Reported, bundle: Path, bounds: Path, others: Sequence[str]) -> int:
     from toolkit.rejudging import rejudge
 
-    useless = [f"--{name}" for name, value in others.items() if value]
-    if useless:
-        raise RequestError(f"verify {bundle} --bounds: runs nothing again, and has no use for {', '.join(useless)}")
+    if others:
+        raise RequestError(f"verify {bundle} --bounds: runs nothing again, and has no use for {', '.join(others)}")
     judged = rejudge(bundle, bounds)
     common.show(judged.to_json(), judged.text)
     reported(judged.to_json())
     return int(judged.outcome != "passed")
 
 
-@verb(app, "compare")
+@verb(
+    app,
+    "compare",
+    "compare original.safetensors device.safetensors",
+    "compare a.npz b.npz --bounds bounds.toml --stage conversion",
+)
 def compare(
-    common: Common,
+    common: Printed,
     reported: Reported,
     reference: Annotated[
         Path, typer.Argument(metavar="RUN", help="A saved run: a .safetensors of a bundle's runs, or an .npz.")
@@ -131,16 +163,50 @@ def compare(
     candidate: Annotated[Path, typer.Argument(metavar="RUN", help="The run that is held against it.")],
     bounds: Bounds = None,
     stage: Annotated[
-        str, typer.Option("--stage", metavar="STAGE", help="Whose bounds: total, conversion, ...")
+        str,
+        typer.Option(
+            "--stage",
+            metavar="STAGE",
+            rich_help_panel=VERDICT,
+            autocompletion=completion.stages,
+            help="Whose bounds: total, conversion, ...",
+        ),
     ] = "total",
-    scheme: Scheme = None,
-    output_kind: OutputKinds = None,
+    scheme: Annotated[
+        str | None,
+        typer.Option(
+            "--scheme",
+            metavar="S",
+            rich_help_panel=VERDICT,
+            autocompletion=completion.plugins("schemes"),
+            help="Whose bounds, of those that are for some schemes alone.",
+        ),
+    ] = None,
+    output_kind: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--output-kind",
+            metavar="NAME=KIND",
+            rich_help_panel=VERDICT,
+            autocompletion=completion.output_kinds,
+            help="What an output is, as logits=class_scores, for the bounds of its kind; may be given again.",
+        ),
+    ] = None,
     metric: Annotated[
         list[str] | None,
-        typer.Option("--metric", metavar="M", help="Measure this too, as topk_agreement:k=5; may be given again."),
+        typer.Option(
+            "--metric",
+            metavar="M",
+            rich_help_panel=VERDICT,
+            autocompletion=completion.plugins("metrics"),
+            help="Measure this too, as topk_agreement:k=5; may be given again.",
+        ),
     ] = None,
 ) -> int:
-    """Compare two saved runs, output by output; with --bounds also judge them."""
+    """Compare two saved runs; with --bounds also judge them.
+
+    They are compared output by output, and no model runs.
+    """
     from toolkit import target
     from toolkit.compare import Context
     from toolkit.rejudging import compare_runs
@@ -164,28 +230,54 @@ def compare(
     return int(compared.passed is False)
 
 
-@verb(app, "check")
+@verb(
+    app,
+    "check",
+    "check dist/host --baseline baselines/host.json",
+    "check dist/host --baseline baselines/host.json --update-baseline",
+)
 def check(
-    common: Common,
+    common: Printed,
     reported: Reported,
     bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="The folder of one target of a build.")],
     baseline: Annotated[
-        Path, typer.Option("--baseline", metavar="OLD", help="The last release: a baseline file, or its bundle.")
+        Path,
+        typer.Option(
+            "--baseline",
+            metavar="OLD",
+            rich_help_panel=VERDICT,
+            help="The last release: a baseline file, or its bundle.",
+        ),
     ],
     allow: Annotated[
-        Path | None, typer.Option("--allow", metavar="FILE", help="TOML: changes that may be, each with its reason.")
+        Path | None,
+        typer.Option(
+            "--allow",
+            metavar="FILE",
+            rich_help_panel=VERDICT,
+            help="TOML: changes that may be, each with its reason.",
+        ),
     ] = None,
     update_baseline: Annotated[
-        bool, typer.Option("--update-baseline", help="Write the baseline of this build, and print what changed.")
+        bool,
+        typer.Option(
+            "--update-baseline",
+            rich_help_panel=VERDICT,
+            help="Write the baseline of this build, and print what changed.",
+        ),
     ] = False,
 ) -> int:
-    """Compare a build with the last release: outputs, task metrics, size, latency, findings; nothing runs again."""
+    """Compare a build with the last release.
+
+    Outputs, task metrics, size, latency and findings are compared; nothing runs again.
+    """
     from toolkit import baseline as gate
     from toolkit.outputs import OutputPath, require_files
 
     if update_baseline:
-        if allow is not None:
-            raise RequestError("check --update-baseline: judges nothing, and has no use for --allow")
+        useless = [flag for flag, given in (("--allow", allow), ("--report", reported.is_asked)) if given]
+        if useless:
+            raise RequestError(f"check --update-baseline: judges nothing, and has no use for {', '.join(useless)}")
         require_files([OutputPath(baseline, gate.refusal)], [bundle])
         changes = gate.update(bundle, baseline)
         common.show(

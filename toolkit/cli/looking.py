@@ -9,13 +9,22 @@ from typing import Annotated
 import typer
 
 from toolkit import printable
-from toolkit.cli.options import Allowed, Common, Handed, OutputKinds, kinds_of
+from toolkit.cli import completion
+from toolkit.cli.handed import Handed
+from toolkit.cli.option_groups import Allowed, Common, Located, Made, Printed
+from toolkit.cli.options import OutputKinds
+from toolkit.cli.reading import kinds_of
 from toolkit.cli.verbs import app, cache, targets, verb
 from toolkit.errors import RequestError
 from toolkit.settings import CACHE_LIMIT, parse_bytes
 
 
-@verb(app, "inspect")
+@verb(
+    app,
+    "inspect",
+    "inspect model.keras",
+    "inspect checkpoint/ --builder build.py:model",
+)
 def inspect_(
     common: Common,
     handed: Handed,
@@ -23,7 +32,10 @@ def inspect_(
     path: Annotated[Path, typer.Argument(metavar="PATH", help="A source or an artifact.")],
     output_kind: OutputKinds = None,
 ) -> int:
-    """Tell what a model is: who wrote it, signatures, what outputs mean, variables, operators, needs; with a builder, what it restores."""
+    """Tell what a model or an artifact is.
+
+    Who wrote it, its signatures, what its outputs mean, variables, operators, what it needs; with a builder, what would be restored.
+    """
     from toolkit import report
     from toolkit.api import inspect
 
@@ -33,8 +45,8 @@ def inspect_(
     return 0
 
 
-@verb(targets, "list")
-def targets_list(common: Common) -> int:
+@verb(targets, "list", "targets list")
+def targets_list(common: Printed) -> int:
     """List the profiles that --target knows."""
     from toolkit import report, target
 
@@ -43,9 +55,18 @@ def targets_list(common: Common) -> int:
     return 0
 
 
-@verb(targets, "show")
-def targets_show(common: Common, name: Annotated[str, typer.Argument(metavar="TARGET")]) -> int:
-    """Show the whole of a profile, with where each value comes from; of its bounds, which decide, and which are hidden by which."""
+@verb(targets, "show", "targets show raspberry-pi-4")
+def targets_show(
+    common: Printed,
+    name: Annotated[
+        str,
+        typer.Argument(metavar="TARGET", autocompletion=completion.targets, help="A profile's name or path."),
+    ],
+) -> int:
+    """Show the whole of a profile.
+
+    Of each value, where it comes from; of its bounds, which decide, and which are hidden by which.
+    """
     from toolkit import report, target
 
     profile = target.find(name)
@@ -53,8 +74,10 @@ def targets_show(common: Common, name: Annotated[str, typer.Argument(metavar="TA
     return 0
 
 
-@verb(targets, "check")
-def targets_check(common: Common, paths: Annotated[list[Path], typer.Argument(metavar="FILE...")]) -> int:
+@verb(targets, "check", "targets check targets/*.toml")
+def targets_check(
+    common: Printed, paths: Annotated[list[Path], typer.Argument(metavar="FILE", help="Profiles.")]
+) -> int:
     """Check profiles; all mistakes at once."""
     from toolkit import target
 
@@ -64,9 +87,19 @@ def targets_check(common: Common, paths: Annotated[list[Path], typer.Argument(me
     return 0
 
 
-@verb(app, "setup")
-def setup(common: Common, names: Annotated[list[str] | None, typer.Argument(metavar="[NAME...]")] = None) -> int:
-    """Make environments ahead of time: all of them and the emulator (qemu), or those named."""
+@verb(app, "setup", "setup", "setup tensorflow litert", "setup litert==2.1.0")
+def setup(
+    common: Made,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="NAME",
+            autocompletion=completion.environments,
+            help="An environment, as litert or litert==2.1.0, or the emulator (qemu); else all of them.",
+        ),
+    ] = None,
+) -> int:
+    """Make environments ahead of time."""
     from toolkit import launchers, report
 
     rows = launchers.setup(names or [], common.settings)
@@ -74,9 +107,9 @@ def setup(common: Common, names: Annotated[list[str] | None, typer.Argument(meta
     return 0
 
 
-@verb(app, "doctor")
-def doctor(common: Common) -> int:
-    """Show what works on this machine, with the fix for each that does not."""
+@verb(app, "doctor", "doctor", "doctor --json")
+def doctor(common: Located) -> int:
+    """Show what works on this machine, and how to mend the rest."""
     from toolkit import report
     from toolkit.api import doctor
 
@@ -85,9 +118,12 @@ def doctor(common: Common) -> int:
     return 0
 
 
-@verb(cache, "show")
-def cache_show(common: Common) -> int:
-    """Show where the store is, what it holds, and its limit; and the locks of other releases of engines."""
+@verb(cache, "show", "cache show")
+def cache_show(common: Printed) -> int:
+    """Show where the store is, what it holds, and its limit.
+
+    The locks of other releases of engines, which were made here, are listed too.
+    """
     from toolkit import environments, report
     from toolkit.pruning import held
     from toolkit.store import open_store
@@ -118,9 +154,9 @@ def cache_show(common: Common) -> int:
     return 0
 
 
-@verb(cache, "prune")
+@verb(cache, "prune", "cache prune --days 7", "cache prune --to-size 5GB")
 def cache_prune(
-    common: Common,
+    common: Printed,
     days: Annotated[
         float | None, typer.Option("--days", metavar="D", help="Not used for so many days; 30 where no size is said.")
     ] = None,
@@ -128,20 +164,26 @@ def cache_prune(
         str | None, typer.Option("--to-size", metavar="SIZE", help="Those not used longest, until 5GB, say, are left.")
     ] = None,
 ) -> int:
-    """Remove finished jobs that were not used for a while, and failed ones; environments stay, and so does what a running process uses."""
+    """Remove finished jobs that were not used for a while.
+
+    Failed ones go too; environments stay, and so does what a running process uses.
+    """
     if days is not None and not days >= 0:
         raise RequestError(f"--days {days:g}: expected a number of at least 0")
     most = None if to_size is None else parse_bytes("--to-size", to_size)
     return _prune(common, 30.0 if days is None and most is None else days, most)
 
 
-@verb(cache, "clear")
-def cache_clear(common: Common) -> int:
-    """Remove all finished jobs that no running process uses; environments stay."""
+@verb(cache, "clear", "cache clear")
+def cache_clear(common: Printed) -> int:
+    """Remove all finished jobs; environments stay.
+
+    What a running process uses stays as well.
+    """
     return _prune(common, 0.0, None)
 
 
-def _prune(common: Common, days: float | None, most_bytes: float | None) -> int:
+def _prune(common: Printed, days: float | None, most_bytes: float | None) -> int:
     from toolkit import report
     from toolkit.pruning import prune
     from toolkit.store import open_store

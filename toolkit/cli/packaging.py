@@ -8,37 +8,41 @@ from typing import Annotated
 
 import typer
 
+from toolkit.cli import completion
+from toolkit.cli.handed import HandedSeveral, HandedSizes
+from toolkit.cli.help import OUTPUT, QUANTIZATION, RUN, SAMPLES
+from toolkit.cli.option_groups import Allowed, Common, Quantized, Reported
 from toolkit.cli.options import (
-    Allowed,
     ArtifactPath,
     Calibration,
     CalibrationSets,
-    Common,
     EvaluationSets,
-    Handed,
     LintLimits,
     OneTarget,
     Out,
     OutputKinds,
-    Quantized,
     ReferenceDevice,
-    Reported,
     Scheme,
     SourcePath,
     StopEarly,
     Targets,
     TaskMetrics,
-    kinds_of,
-    sets_of,
 )
+from toolkit.cli.reading import kinds_of, sets_of
 from toolkit.cli.verbs import app, verb
 from toolkit.errors import RequestError
 
 
-@verb(app, "build")
+@verb(
+    app,
+    "build",
+    "build model.keras -t raspberry-pi-4 --calibration photos.toml",
+    "build model/ -t host -t android-arm64 --calibration set.npz",
+    "build weights.h5 -t host --calibration s.npz --builder net.py:new",
+)
 def build(
     common: Common,
-    handed: Handed,
+    handed: HandedSeveral,
     quantized: Quantized,
     allowed: Allowed,
     reported: Reported,
@@ -54,13 +58,16 @@ def build(
     reference_device: ReferenceDevice = "cpu",
     out: Out = Path("dist"),
 ) -> int:
-    """From a saved model to a verified bundle, for one target or several."""
+    """Convert, quantize and verify a model; write a bundle.
+
+    For each target one, with all that its verdict rests on.
+    """
     from toolkit import report
     from toolkit.api import build
     from toolkit.opening import Samples
 
     reported.require_outside(out, target)
-    original = handed(source, reference_device, ("signature", "shape"))
+    original = handed(source, reference_device)
     sets = sets_of("--calibration", calibration), sets_of("--eval", evaluation)
     metrics, kinds = tuple(task_metric or ()), kinds_of(output_kind)
     samples = Samples(*sets, limits, stop_early=stop_early, task_metrics=metrics, output_kinds=kinds)
@@ -72,20 +79,38 @@ def build(
     return report.exit_status(outcomes)
 
 
-@verb(app, "convert")
+@verb(
+    app,
+    "convert",
+    "convert model.keras --out model.tflite",
+    "convert model/ --scheme static_wi8_ai8 --calibration set.npz",
+)
 def convert(
     common: Common,
-    handed: Handed,
+    handed: HandedSizes,
     quantized: Quantized,
     allowed: Allowed,
     source: SourcePath,
-    scheme: Annotated[str, typer.Option("--scheme", metavar="S", help="The quantization scheme.")] = "float32",
+    scheme: Annotated[
+        str,
+        typer.Option(
+            "--scheme",
+            metavar="S",
+            rich_help_panel=QUANTIZATION,
+            autocompletion=completion.plugins("schemes"),
+            help="The quantization scheme.",
+        ),
+    ] = "float32",
     calibration: Calibration = None,
-    inputs_dtype: Annotated[str, typer.Option("--inputs-dtype", help="float32, int8 or uint8.")] = "float32",
-    outputs_dtype: Annotated[str, typer.Option("--outputs-dtype", help="float32, int8 or uint8.")] = "float32",
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", metavar="FILE", help="The file to write; else model.tflite, if none is there."),
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FILE",
+            rich_help_panel=OUTPUT,
+            help="The file to write; else model.tflite, if none is there.",
+        ),
     ] = None,
 ) -> int:
     """Convert and quantize, without a verdict."""
@@ -95,12 +120,12 @@ def convert(
     from toolkit.opening import Samples
     from toolkit.recipe import Recipe
 
-    recipe = quantized(scheme).of(Recipe(scheme, inputs=inputs_dtype, outputs=outputs_dtype))
+    recipe = quantized(scheme).of(Recipe(scheme))
     out = _unsaid("model.tflite") if out is None else out
     artifact_format = format_of(out)
     with common.executor(allowed) as executor:
         artifact = convert(
-            handed(source, several=("shape",)),
+            handed(source),
             recipe,
             Samples(calibration),
             out,
@@ -118,19 +143,39 @@ def _unsaid(name: str) -> Path:
     return Path(name)
 
 
-@verb(app, "run")
+@verb(
+    app,
+    "run",
+    "run model.tflite -t raspberry-pi-4 --samples set.npz",
+    "run model.tflite -t host --samples photos/ --out outputs.npz",
+)
 def run(
     common: Common,
     allowed: Allowed,
     artifact: ArtifactPath,
     target: OneTarget,
     samples: Annotated[
-        str, typer.Option("--samples", metavar="SET", help="A recipe, an .npz, a folder of images, or module:function.")
+        str,
+        typer.Option(
+            "--samples",
+            metavar="SET",
+            rich_help_panel=SAMPLES,
+            help="A recipe, an .npz, a folder of images, or module:function.",
+        ),
     ],
     out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="FILE", help="The .npz, or .safetensors, to write the outputs to.")
+        Path,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FILE",
+            rich_help_panel=OUTPUT,
+            help="The .npz, or .safetensors, to write the outputs to.",
+        ),
     ] = Path("outputs.npz"),
-    trust: Annotated[bool, typer.Option("--trust", help="Let it run where nothing confines it.")] = False,
+    trust: Annotated[
+        bool, typer.Option("--trust", rich_help_panel=RUN, help="Let it run where nothing confines it.")
+    ] = False,
 ) -> int:
     """Run an artifact over samples, on a target's runtime."""
     from toolkit import report

@@ -16,8 +16,12 @@ import signal
 import sys
 from typing import IO, Any
 
-_OUTSIDE = 3
+WRONG_REQUEST, OUTSIDE = 2, 3
 _NOBODY_READS = 128 + signal.SIGPIPE
+
+
+class Ended(SystemExit):
+    """The process has a status to end with, or was asked to end; any other SystemExit is a library's own."""
 
 
 class Stream(io.TextIOWrapper):
@@ -86,7 +90,7 @@ def final(status: int) -> int:
     sys.stdout.flush()
     lost: OSError | None = getattr(sys.stdout, "lost", None)
     if lost is not None and status == 0:
-        status = _NOBODY_READS if lost.errno == errno.EPIPE else _OUTSIDE
+        status = _NOBODY_READS if lost.errno == errno.EPIPE else OUTSIDE
     if lost is not None and lost.errno != errno.EPIPE:
         print(f"edge-toolkit: standard output: {lost.strerror}; the result was not written", file=sys.stderr)
     sys.stderr.flush()
@@ -102,7 +106,7 @@ def _on_exit() -> Any:
         if status == 1:
             with contextlib.suppress(OSError):
                 os.write(2, b"edge-toolkit: a library ended the process with status 1\n")
-        os._exit(_OUTSIDE if status == 1 else status)
+        os._exit(OUTSIDE if status == 1 else status)
 
     return ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_void_p)(leave)
 

@@ -14,7 +14,9 @@ from typing import Annotated, Any
 import typer
 
 from toolkit import printable
-from toolkit.cli.options import Allowed, Common, Handed, Quantized, Reported, say
+from toolkit.cli.completion import Root
+from toolkit.cli.help import HELP, Command, Group
+from toolkit.cli.option_groups import Reported, say
 from toolkit.cli.process import guard
 from toolkit.errors import EdgeToolkitError, RequestError
 
@@ -25,35 +27,31 @@ INTERRUPTED = 130  # 128 + SIGINT, as a shell says it
 
 app = typer.Typer(
     name="edge-toolkit",
+    cls=Root,
     epilog="Exit status: 0 passed, 1 a verdict not passed, 2 the request is wrong, 3 something outside failed.",
+    context_settings=HELP,
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-targets = typer.Typer(help="Hardware profiles.", no_args_is_help=True, rich_markup_mode=None)
-cache = typer.Typer(help="The store of finished jobs.", no_args_is_help=True, rich_markup_mode=None)
-calibrations = typer.Typer(help="Calibration sets.", no_args_is_help=True, rich_markup_mode=None)
+targets = typer.Typer(help="Hardware profiles.", cls=Group, no_args_is_help=True, rich_markup_mode=None)
+cache = typer.Typer(help="The store of finished jobs.", cls=Group, no_args_is_help=True, rich_markup_mode=None)
+calibrations = typer.Typer(help="Calibration sets.", cls=Group, no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(targets, name="targets")
 app.add_typer(calibrations, name="calibration")
 app.add_typer(cache, name="cache")
 
-# A verb that has a parameter of this name has the options of the group, which it gets read. All have `common`, as their first.
-_GROUPS: dict[str, Any] = {
-    "common": Common,
-    "handed": Handed,
-    "quantized": Quantized,
-    "allowed": Allowed,
-    "reported": Reported,
-}
 
+def verb(group: typer.Typer, name: str, *examples: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """Make a function a verb: it returns the exit status, and an error of ours is told, in reports in other formats too where it has them.
 
-def verb(group: typer.Typer, name: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
-    """Make a function a verb: it returns the exit status, and an error of ours is told, in reports in other formats too where it has them."""
+    A parameter whose class has OPTIONS is a group of options, which it gets read; all verbs have `common`, as their first. Each of the `examples`
+    is a command line, without the program's name, for the help.
+    """
 
     def wrap(function: Callable[..., int]) -> Callable[..., int]:
         own = inspect.signature(function, eval_str=True).parameters
-        groups = {key: kind for key, kind in _GROUPS.items() if key in own}
+        groups = {key: each.annotation for key, each in own.items() if hasattr(each.annotation, "OPTIONS")}
 
         @functools.wraps(function)
         def call(**arguments: Any) -> None:
@@ -83,16 +81,17 @@ def verb(group: typer.Typer, name: str) -> Callable[[Callable[..., int]], Callab
                 status = INTERRUPTED
             raise typer.Exit(status)
 
-        shared = [option for kind in groups.values() for option in kind.OPTIONS.items()]
+        shared = [option for key, kind in groups.items() if key != "common" for option in kind.OPTIONS.items()]
         parameters = [parameter for key, parameter in own.items() if key not in groups] + [
             inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
-            for key, (annotation, default) in [*shared[len(Common.OPTIONS) :], *shared[: len(Common.OPTIONS)]]
+            for key, (annotation, default) in [*shared, *groups["common"].OPTIONS.items()]
         ]
         kept = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
         call.__signature__ = inspect.Signature(kept)  # type: ignore[attr-defined]
         call.__annotations__ = {parameter.name: parameter.annotation for parameter in kept}
         del call.__wrapped__
-        group.command(name)(call)
+        shown = "\n".join(f"edge-toolkit {example}" for example in examples)
+        group.command(name, cls=Command, epilog=shown)(call)
         return function
 
     return wrap
