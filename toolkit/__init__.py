@@ -9,9 +9,11 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _VERBS = {
-    **dict.fromkeys(("build", "convert", "run", "verify", "inspect", "doctor"), "toolkit.api"),
+    **{
+        verb: f"toolkit.verbs.{verb}"
+        for verb in ("build", "convert", "run", "verify", "inspect", "doctor", "debug", "lint")
+    },
     "Samples": "toolkit.opening",
-    **dict.fromkeys(("debug", "lint"), "toolkit.examination"),
     "sweep": "toolkit.experiments",
     **dict.fromkeys(("compare_runs", "rejudge"), "toolkit.rejudging"),
     "Original": "toolkit.source",

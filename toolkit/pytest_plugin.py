@@ -151,10 +151,10 @@ class Verifying:
         out: Path,
     ) -> tuple[Verdict, Path]:
         """Return the verdict, and the folder of its bundle; raise the error that stands in its place."""
-        from toolkit.api import build
         from toolkit.errors import RequestError
         from toolkit.opening import Samples
         from toolkit.source import ALL, Original
+        from toolkit.verbs.build import build
 
         original = source if isinstance(source, Original) else Original(Path(source))
         if original.signature == ALL or isinstance(original.signature, tuple):

@@ -22,7 +22,7 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pytest
 
-from toolkit import api, printable, registry, report, report_formats, signatures, sweep_table
+from toolkit import printable, registry, report, report_formats, signatures, sweep_table
 from toolkit.casting import refuse_ends
 from toolkit.cli.option_groups import Common, say
 from toolkit.config import tomllib
@@ -35,6 +35,7 @@ from toolkit.opening import Samples
 from toolkit.settings import Settings
 from toolkit.source import Original
 from toolkit.suggestion import Step, Suggestion
+from toolkit.verbs.inspect import inspect
 
 HERE = Path(__file__).resolve().parent
 NAMES = {
@@ -385,7 +386,7 @@ def test_a_file_of_each_kind_is_inspected_safely(home, tmp_path, monkeypatch, ca
     with LocalExecutor(settings) as executor:
         for path in paths:
             try:
-                held = api.inspect(Original(Path(path)), executor=executor)
+                held = inspect(Original(Path(path)), executor=executor)
             except EdgeToolkitError as error:
                 say(error.text)
             else:

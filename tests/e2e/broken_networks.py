@@ -19,7 +19,6 @@ import toolkit
 from tests.e2e.breakages import InFile, InRun, Outputs
 from tests.unit.bundles_by_hand import report_anew
 from toolkit import Original, Samples
-from toolkit.api import artifact_at
 from toolkit.chain import plan
 from toolkit.conversion import Artifact, artifact_of
 from toolkit.environments import resolve
@@ -31,6 +30,7 @@ from toolkit.recipe import Asked, Recipe
 from toolkit.rejudging import Rejudged, rejudge
 from toolkit.settling import evaluate
 from toolkit.trial import attempts_of, trial_of
+from toolkit.verbs.verify import artifact_at
 from toolkit.verdict import Verdict
 from toolkit.worker.shards import read_samples
 

@@ -12,7 +12,6 @@ import pytest
 
 from tests.e2e.conftest import PACKAGE, outputs_of
 from toolkit import registry
-from toolkit.api import artifact_at
 from toolkit.environments import resolve
 from toolkit.environments.instructions import cuts_sums_off
 from toolkit.errors import RequestError, Unconvertible, UnknownName
@@ -21,6 +20,7 @@ from toolkit.launchers import local
 from toolkit.recipe import Recipe, Variant
 from toolkit.runtime import Execution, run_job, run_of
 from toolkit.settings import Settings
+from toolkit.verbs.verify import artifact_at
 from toolkit.worker.onnx.saturation import CODE
 from toolkit.worker.shards import ShardWriter
 

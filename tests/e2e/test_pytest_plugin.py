@@ -63,7 +63,7 @@ def test_model(edge_verify):
 
 def test_baseline(edge_verify, monkeypatch, tmp_path):
     monkeypatch.setattr("toolkit.baseline.check", refused)
-    monkeypatch.setattr("toolkit.api.build", lambda *given, **more: {{"host": None}})
+    monkeypatch.setattr("toolkit.verbs.build.build", lambda *given, **more: {{"host": None}})
     (tmp_path / "test_models.test_baseline.host.json").touch()
     monkeypatch.setattr(type(edge_verify), "_baseline_of", lambda self, target: (tmp_path / "test_models.test_baseline.host.json", True))
     edge_verify({sample!r}, "host")
@@ -142,7 +142,7 @@ def test_an_error_shows_the_test_and_its_message_and_no_frame_of_ours(run, write
     )
     ended.stdout.no_fnmatch_line("*toolkit/*.py:*")
     ended.stdout.no_fnmatch_line("*ValueError*")
-    whole.stdout.fnmatch_lines(["*toolkit/api.py:*"])
+    whole.stdout.fnmatch_lines(["*toolkit/verbs/build.py:*"])
 
 
 def test_an_error_before_the_test_shows_no_frame_of_ours_either(run, write, pytester, monkeypatch):

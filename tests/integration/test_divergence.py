@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from toolkit import environments, target
-from toolkit.api import artifact_at
 from toolkit.attribution import Attribution
 from toolkit.attribution.folder import write
 from toolkit.attribution.searching import attribute
@@ -26,6 +25,7 @@ from toolkit.recipe import Recipe
 from toolkit.runtime import on_this_machine, run_job
 from toolkit.settings import Settings
 from toolkit.source import Original
+from toolkit.verbs.verify import artifact_at
 from toolkit.worker.shards import read_all
 
 BREAK = Path(__file__).with_name("break_operators.py")

@@ -80,8 +80,7 @@ ORDER = """\
     stability model_explorer drift suggestion
     experiments
     sweep_table
-    api
-    examination
+    verbs verbs.arguments verbs.inspect verbs.verify verbs.build verbs.convert verbs.run verbs.doctor verbs.debug verbs.lint
     pytest_plugin
     cli __main__
 """

@@ -9,11 +9,13 @@ import pytest
 
 import toolkit
 from toolkit import Original, Samples
-from toolkit.api import convert, run
 from toolkit.errors import InvalidConfig, InvalidSamples, RequestError, all_at_once
-from toolkit.examination import debug, lint, locate
 from toolkit.experiments import sweep
 from toolkit.settings import Settings
+from toolkit.verbs.convert import convert
+from toolkit.verbs.debug import debug, locate
+from toolkit.verbs.lint import lint
+from toolkit.verbs.run import run
 
 
 class Untouched:

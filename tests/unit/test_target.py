@@ -13,7 +13,6 @@ import pytest
 from pydantic import ValidationError
 
 from toolkit import config, environments, metrics, output_kinds, registry, report, schemas, target
-from toolkit.api import doctor
 from toolkit.chain import engine_of, execution_of, kernels_of, require_version
 from toolkit.errors import InvalidConfig, RequestError, UnknownName, WorkerLied
 from toolkit.launchers import local
@@ -21,6 +20,7 @@ from toolkit.runtime import Run
 from toolkit.settings import Settings
 from toolkit.target.bounds import Bound
 from toolkit.target.deciding import deciding, for_scheme, standing, switched_off
+from toolkit.verbs.doctor import doctor
 
 SHIPPED = Path(__file__).resolve().parents[2] / "targets"
 NAMES = (

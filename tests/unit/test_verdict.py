@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 
 from toolkit import bundle, compare, manifest, printable, report, target
-from toolkit.api import _shown
 from toolkit.compare import Context
 from toolkit.conversion import Artifact
 from toolkit.errors import EnvironmentUnavailable, RequestError, Unconvertible, UnjudgeableRun, WorkerTimeout
@@ -29,6 +28,7 @@ from toolkit.signature import Signature, TensorSpec
 from toolkit.source import Original, Source
 from toolkit.target.bounds import Bound
 from toolkit.tasks import asked
+from toolkit.verbs.build import _shown
 from toolkit.verdict import (
     Attempted,
     Evidence,

@@ -27,9 +27,9 @@ from toolkit.cli.verbs import app, calibrations, verb
 from toolkit.errors import RequestError
 
 if TYPE_CHECKING:
-    from toolkit.examination import Looking
     from toolkit.opening import Samples
     from toolkit.source import Original
+    from toolkit.verbs.debug import Looking
 
 
 @verb(
@@ -221,9 +221,9 @@ def debug(
     Each layer of a quantized artifact is held against the float one. With --stage, the operator that made a stage fail is named.
     """
     from toolkit import drift
-    from toolkit.examination import Looking, debug
     from toolkit.opening import Samples
     from toolkit.outputs import require_files
+    from toolkit.verbs.debug import Looking, debug
 
     sets = Samples(calibration, evaluation)
     if stage is not None:
@@ -259,8 +259,8 @@ def _locate(
     asked: tuple[str, Path | None],
 ) -> int:
     from toolkit.attribution.folder import refusal, write
-    from toolkit.examination import locate
     from toolkit.outputs import OutputPath, require_files
+    from toolkit.verbs.debug import locate
 
     stage, out = asked
     if out is not None:
@@ -306,8 +306,8 @@ def calibration_lint(
     Exit status 1 where one would stop a build.
     """
     from toolkit import linting, report
-    from toolkit.examination import lint
     from toolkit.opening import Samples
+    from toolkit.verbs.lint import lint
 
     with common.executor(allowed) as executor:
         found = lint(handed(source), Samples(calibration, evaluation, limits), executor=executor)

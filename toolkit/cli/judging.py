@@ -97,9 +97,9 @@ def verify(
     It is compared stage by stage. With --bounds, the runs of a bundle are judged by other bounds, and no model runs.
     """
     from toolkit import report
-    from toolkit.api import verify
     from toolkit.binding import Renamed
     from toolkit.opening import Samples
+    from toolkit.verbs.verify import verify
 
     if bounds is not None:
         given = {

@@ -37,7 +37,7 @@ def inspect_(
     Who wrote it, its signatures, what its outputs mean, variables, operators, what it needs; with a builder, what would be restored.
     """
     from toolkit import report
-    from toolkit.api import inspect
+    from toolkit.verbs.inspect import inspect
 
     with common.executor(allowed) as executor:
         held = inspect(handed(path), kinds=kinds_of(output_kind), executor=executor)
@@ -111,7 +111,7 @@ def setup(
 def doctor(common: Located) -> int:
     """Show what works on this machine, and how to mend the rest."""
     from toolkit import report
-    from toolkit.api import doctor
+    from toolkit.verbs.doctor import doctor
 
     rows = doctor(common.settings)
     common.show(report.status_json(rows), lambda: report.status_text(rows))

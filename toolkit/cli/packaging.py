@@ -63,8 +63,8 @@ def build(
     For each target one, with all that its verdict rests on.
     """
     from toolkit import report
-    from toolkit.api import build
     from toolkit.opening import Samples
+    from toolkit.verbs.build import build
 
     reported.require_outside(out, target)
     original = handed(source, reference_device)
@@ -115,10 +115,10 @@ def convert(
 ) -> int:
     """Convert and quantize, without a verdict."""
     from toolkit import report
-    from toolkit.api import convert
     from toolkit.conversion import format_of
     from toolkit.opening import Samples
     from toolkit.recipe import Recipe
+    from toolkit.verbs.convert import convert
 
     recipe = quantized(scheme).of(Recipe(scheme))
     out = _unsaid("model.tflite") if out is None else out
@@ -179,7 +179,7 @@ def run(
 ) -> int:
     """Run an artifact over samples, on a target's runtime."""
     from toolkit import report
-    from toolkit.api import run
+    from toolkit.verbs.run import run
 
     with common.executor(allowed) as executor:
         ran = run(artifact, target, samples, out, trust=trust, executor=executor)

@@ -1,14 +1,12 @@
-"""What looks for causes: at the samples before anything is converted, at the layers of an artifact that drifts, and at a stage that failed."""
+"""What looks for causes in an artifact: at the layers that drift, and at a stage that failed."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from toolkit import linting, printable, stability
-from toolkit.api import artifact_at
+from toolkit import printable
 from toolkit.attribution import Attribution
 from toolkit.attribution.searching import attribute, samples_of
 from toolkit.chain import kernels_of, plan
@@ -18,14 +16,14 @@ from toolkit.executor import Executor
 from toolkit.jobs import Engine, Job, Output
 from toolkit.opening import Samples, draw, executing, make_environments, open_model, profiles_of
 from toolkit.printable import Text
-from toolkit.recipe import FLOAT, Recipe, estimator
+from toolkit.recipe import FLOAT
 from toolkit.reference_kernels import WRONG, without_them
 from toolkit.runtime import on_this_machine
 from toolkit.settling import evaluate
 from toolkit.source import Original
 from toolkit.suggestion import Suggestion, Trying, suggest
+from toolkit.verbs.verify import artifact_at
 
-_LOOKED_AT = Recipe("static_wi8_ai8", (estimator("min_max"),), quantizer="mlir")
 _SAMPLES = 32  # of a drift by layer, unless said otherwise
 _LOCATED_BY = 4  # samples that a diverging operator is looked for with
 
@@ -47,29 +45,6 @@ class Examined:
         return printable.lines(
             [self.drift.text(), *([self.suggestion.text()] if self.suggestion else [])], between="\n\n"
         )
-
-
-def lint(original: Original, samples: Samples, *, executor: Executor | None = None) -> list[Mapping[str, Any]]:
-    """Return what is to be said of a calibration set, worst first: of its samples, of the ranges that they give, and of how stable these are.
-
-    Where the samples are severely wrong nothing is converted.
-    """
-    samples.require_readable([_LOOKED_AT])
-    numbers = linting.read_limits(samples.limits)
-    with executing(executor, original) as running:
-        opened = open_model(original, running)
-        make_environments([(one, [_LOOKED_AT]) for one in profiles_of(["host"])], running.settings)
-        model = draw(opened, samples, [_LOOKED_AT])
-        drawn, looked = running.run(model.samples, linting.lint_job(model.samples, numbers))
-        found = [*drawn.result["findings"], *looked.result["findings"]]
-        if not any(finding["severity"] == linting.SEVERE for finding in found):
-            statistics = model.conversions.statistics("tflite").output("statistics")
-            (ranges,) = running.run(linting.lint_ranges_job(statistics, model.samples, numbers))
-            (variant,) = _LOOKED_AT.variants("tflite")
-            halves = stability.halves_of(model, variant, "tflite")
-            found += [*ranges.result["findings"], *stability.unstable_outputs(halves, running, numbers)]
-    order = ("error", "warning", "info")
-    return sorted(found, key=lambda finding: order.index(finding["severity"]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,161 @@
+"""From a model to a verified bundle for each target: the order in which a build is done, which only this module knows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from toolkit import bundle, casting, environments, matrix, outputs, signatures
+from toolkit.attribution.guilty_operator import attributed
+from toolkit.errors import EdgeToolkitError, LimitReached, Unconvertible, WorkerError
+from toolkit.executor import Executor
+from toolkit.next_steps import VerbRequest
+from toolkit.opening import (
+    Samples,
+    executing,
+    make_environments,
+    recipes_of,
+    refuse_severe,
+    require_kinds,
+    require_known_outputs,
+    settled,
+)
+from toolkit.recipe import Asked, is_calibrated
+from toolkit.source import ALL, TENSORFLOW, Original
+from toolkit.trial import Attempt, Trial, attempts_of, trial_of
+from toolkit.verbs.arguments import bundle_places, inputs_of, profile_files
+from toolkit.verdict import Attempted, Verdict
+from toolkit.worker.lint import OF_SAMPLES
+
+if TYPE_CHECKING:
+    from toolkit.target import Target
+
+Outcomes = dict[str, Attempt]
+
+
+def build(
+    original: Original,
+    targets: Sequence[str],
+    samples: Samples,
+    out: Path,
+    *,
+    scheme: str | Asked | None = None,
+    executor: Executor | None = None,
+) -> Outcomes:
+    """Convert, run and judge a model for each target, and write `out/<target>/`; return each target's verdict, or the error that kept it from one.
+
+    Of a target's schemes, the first that passes is shipped, and one that came out as another only where no other passes; of a scheme's variants, the
+    one that drifts least. `scheme` is one alone, or all that is asked of quantization in place of the profiles. Where several signatures are meant
+    (`original.signature`), each is built and judged on its own: `out/<signature>/<target>/`, outcomes by "<signature>/<target>". For several sizes
+    (`original.sizes`) one artifact is made, at the first of them, and judged at each: its verdict is the gravest, those at each size are in
+    `out/<target>/sizes/<size>/`. Raises RequestError for what is wrong with the request as a whole.
+    """
+    asked = scheme if isinstance(scheme, Asked) else Asked(scheme)
+    asking = settled(targets, original, samples, partial(recipes_of, asked=asked))
+    profiles = [profile for profile, _ in asking]
+    wanted = dict(zip(dict.fromkeys(targets), profiles, strict=True))
+    names = {profile.name: recipes for profile, recipes in asking}
+    reads = (*inputs_of(original, samples), *profile_files(targets))
+    if original.signature != ALL:
+        bundle.require_places(bundle_places(original.signature, names, out), reads)
+    with executing(executor, original) as running:
+        if environments.find(TENSORFLOW.environment, settings=running.settings) is None:  # the first time here
+            make_environments([(one, recipes_of(one, asked)) for one in profiles], running.settings)
+        each = signatures.each_of(original, running)
+        if original.signature == ALL:
+            bundle.require_places(bundle_places(tuple(str(one.signature) for one in each), names, out), reads)
+        if len(each) == 1:
+            return _build(each[0], wanted, samples, out, asked, running)
+        samples.require_known([str(one.signature) for one in each])
+        require_known_outputs(original, samples, running)
+        outputs.require_writable(out)
+        outcomes: Outcomes = {}
+        for one in each:
+            key = str(one.signature)
+            place = out / signatures.folder_of(key)
+            build_one = partial(_build, one, wanted, samples.of_signature(key), place, asked, running)
+            outcomes |= signatures.on_its_own(key, names, build_one)
+    return outcomes
+
+
+def _build(
+    original: Original, wanted: Mapping[str, Target], samples: Samples, out: Path, asked: Asked, executor: Executor
+) -> Outcomes:
+    """Do what `build` does, for one signature; `wanted` are the targets, by what they were called."""
+    profiles = list(wanted.values())
+    began = time.monotonic()
+    outcomes: Outcomes = {}
+    opened = matrix.opened_at_each(original, executor)
+    casting.refuse_arithmetic(opened[0], [profile.format for profile in profiles])
+    casting.refuse_ends(opened[0])
+    require_kinds(opened[0], samples, profiles)
+    outputs.require_writable(out)
+    recipes = {profile.name: recipes_of(profile, asked) for profile in profiles}
+    make_environments([(profile, recipes[profile.name]) for profile in profiles], executor.settings)
+    model, *others = matrix.drawn_at_each(opened, samples, [recipe for each in recipes.values() for recipe in each])
+    sizes = matrix.Sizes(others, model.source.size)
+    attempts: dict[str, list[tuple[str, Attempt]]] = {profile.name: [] for profile in profiles}
+    tried: dict[tuple[str, str], Trial] = {}
+
+    def next_trials() -> list[Trial]:
+        return [trial_of(model, one, recipes[one.name].pop(0)) for one in profiles if one.name not in outcomes]
+
+    trials = next_trials()
+    if any(is_calibrated(trial.scheme) for trial in trials):  # nothing else is made with that set
+        refuse_severe(model, executor, [job for trial in trials for job in trial.jobs])
+    while trials:
+        executor.outcomes(
+            [job for trial in trials for job in trial.jobs], [goal for trial in trials for goal in trial.goals]
+        )
+        for trial, attempt in zip(trials, attempts_of(model, trials, executor, began), strict=True):
+            name, judged = trial.target.name, sizes.at_each(attempt, trial.target, executor, began)
+            attempts[name].append((trial.scheme, judged))
+            tried[name, trial.scheme] = trial
+            if not recipes[name] or not _another_may_do_better(judged, trial, executor):
+                outcomes[name] = _shown(attempts[name])
+        trials = next_trials()
+    for given, profile in wanted.items():
+        outcome = outcomes[profile.name]
+        if isinstance(outcome, Verdict):
+            shown = outcome
+            if not others:  # with several sizes, the numbers may be of another one than this model's
+                shown = attributed(model, tried[profile.name, str(outcome.artifact.asked)], outcome, executor)
+            shown = VerbRequest(original, samples, given, permissions=executor.settings.permissions).after_build(
+                shown, out
+            )
+            outcomes[profile.name] = shown
+            bundle.write(shown, out, sizes.of(outcome))
+    return {profile.name: outcomes[profile.name] for profile in profiles}
+
+
+def _another_may_do_better(attempt: Attempt, trial: Trial, executor: Executor) -> bool:
+    """Return whether the next scheme is worth trying: this was refused or came out as another, or an engine failed at it and at nothing before it.
+
+    Samples that cannot show whether an artifact is right, or that are wrong, judge every other one as little.
+    """
+    if isinstance(attempt, Verdict):
+        if any(OF_SAMPLES in found and found["severity"] in ("error", "inconclusive") for found in attempt.findings):
+            return False
+        return not attempt.passed or attempt.artifact.is_another
+    if isinstance(attempt, Unconvertible):
+        return True
+    return isinstance(attempt, WorkerError) and executor.lost(trial.goal) is None
+
+
+def _shown(attempts: Sequence[tuple[str, Attempt]]) -> Attempt:
+    """Return the attempt that passed, as what was asked for if any did, else the first verdict, with all that were tried; without any, an error.
+
+    A limit that was reached before that verdict comes first: without it the scheme might have passed.
+    """
+    verdicts = [attempt for _, attempt in attempts if isinstance(attempt, Verdict)]
+    passed = sorted((one for one in verdicts if one.passed), key=lambda one: one.artifact.is_another)
+    first = next((attempt for _, attempt in attempts if isinstance(attempt, Verdict | LimitReached)), attempts[0][1])
+    chosen = passed[0] if passed else first
+    if isinstance(chosen, EdgeToolkitError):
+        return chosen
+    tried = tuple(Attempted(scheme, None if attempt is chosen else attempt) for scheme, attempt in attempts)
+    return replace(chosen, attempts=tried)

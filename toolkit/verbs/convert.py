@@ -1,0 +1,67 @@
+"""One artifact of a model, by one scheme, without a verdict."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from toolkit import casting, matrix, outputs, source
+from toolkit.conversion import Artifact, Conversions, artifact_of, kind_of_artifact
+from toolkit.errors import EdgeToolkitError, LimitReached, RequestError
+from toolkit.executor import Executor
+from toolkit.opening import Samples, draw, executing, open_model
+from toolkit.recipe import Recipe, is_calibrated
+from toolkit.source import Original
+from toolkit.verbs.arguments import inputs_of
+
+
+def convert(
+    original: Original,
+    scheme: str | Recipe,
+    samples: Samples,
+    out: Path,
+    *,
+    artifact_format: str = "tflite",
+    executor: Executor | None = None,
+) -> Artifact:
+    """Convert a model by one scheme and write the artifact to the file `out`; nothing is judged.
+
+    As there is nothing to choose by, it is the first of the scheme's variants that can be made. Of several declared sizes the first calibrates.
+    """
+    recipe = Recipe(scheme) if isinstance(scheme, str) else scheme
+    variants = recipe.variants(artifact_format)
+    kind = kind_of_artifact(artifact_format)
+    outputs.require_files([outputs.OutputPath(out, kind.refusal)], inputs_of(original, samples))
+    samples.require_readable([recipe], judges=False)
+    with executing(executor, original) as running:
+        opened = open_model(matrix.first_of(original), running)
+        casting.refuse_arithmetic(opened, [artifact_format])
+        conversions = _conversions(opened, samples, recipe, running)
+        first: EdgeToolkitError | None = None
+        for variant in variants:
+            job = conversions.artifact(variant, artifact_format)
+            (outcome,) = running.outcomes([job])
+            if outcome.error is None:
+                artifact = artifact_of(outcome.entry, recipe.scheme)
+                outputs.copy_whole(artifact.path, out, kind)
+                return replace(artifact, path=out)
+            first = first or source.said_of_limit(outcome.error, opened, recipe.scheme)
+            if isinstance(outcome.error, LimitReached):
+                break
+    raise first or RequestError(f"scheme {recipe.scheme}: has no variant")
+
+
+def _conversions(opened: source.Source, samples: Samples, recipe: Recipe, executor: Executor) -> Conversions:
+    """Return a model's conversions, with the samples that would calibrate in `build`, or all of them where none would be left to judge."""
+    from toolkit import dataset
+
+    calibration, _ = samples.of(opened.key)
+    if calibration is None and not is_calibrated(recipe.scheme):
+        return Conversions(source.canonical_job(opened, None).output("saved_model"), None)
+    model = draw(opened, samples, [recipe])
+    (drawn,) = executor.outcomes([model.samples])
+    if drawn.error is None or calibration is None:
+        return model.conversions
+    alone = dataset.calibration_job(calibration, opened.signature).output("calibration")
+    canonical = source.canonical_job(opened, alone).output("saved_model")
+    return Conversions(canonical, alone, model.histograms, model.conversions.sizes)

@@ -1,0 +1,32 @@
+"""What works on this machine, and what each target still needs."""
+
+from __future__ import annotations
+
+from toolkit import environments, launchers, registry
+from toolkit.chain import engine_of
+from toolkit.environments import Status
+from toolkit.errors import InvalidConfig
+from toolkit.settings import Settings
+
+
+def doctor(settings: Settings) -> list[Status]:
+    """Return what works on this machine: the cache, environments, launchers, how jobs are confined, and each target with what it needs."""
+    from toolkit import access, pruning, target
+
+    rows = [pruning.status(settings), *environments.status(settings), *launchers.status(settings), access.status()]
+    for name in target.names():
+        try:
+            profile = target.runnable(name)
+        except InvalidConfig as error:  # one's own; the others still work
+            rows.append(
+                Status("target", name, False, name, None, error.problem, f"mend {error.problem.partition(': ')[0]}")
+            )
+            continue
+        launcher = registry.load("launchers", profile.runtime.launcher)
+        engine = engine_of(profile)
+        ready = launcher.ready(engine.environment, engine.options, settings)
+        wanted = " ".join(launchers.setup_names_of(engine.launcher, engine.environment))
+        fix = None if ready else f"edge-toolkit setup {wanted}"
+        problem = None if ready else f"{engine.name} is not set up"
+        rows.append(Status("target", name, ready, profile.about, None, problem, fix))
+    return rows

@@ -1,0 +1,62 @@
+"""What a model or an artifact is, as its files say it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from toolkit import registry, source
+from toolkit.errors import RequestError
+from toolkit.executor import Executor
+from toolkit.files.foreign import open_plain, require_reachable
+from toolkit.jobs import Engine, Job, path_digest
+from toolkit.meaning import with_kinds
+from toolkit.opening import executing
+from toolkit.source import Original
+
+
+def inspect(
+    model: Path | Original, *, kinds: Mapping[str, str] = MappingProxyType({}), executor: Executor | None = None
+) -> dict[str, Any]:
+    """Return what a source or an artifact is, as JSON: kind, signatures, operators, findings; for a source also writer, loader, variables and needs.
+
+    A source's files alone are looked at, and nothing in them is run; one that is given with a builder or with tensors to cut at is loaded too, and
+    `coverage` tells which variables were restored. For an artifact sizes and dtypes are told. `output_kinds` tells for each signature's key ("" for
+    none) what its outputs are taken for; `kinds` is what somebody says of them. RequestError where that does not fit.
+    """
+    original = model if isinstance(model, Original) else Original(model)
+    with executing(executor, original if original.loads else None) as running:
+        found = (
+            inspect_artifact(original.path, running)
+            if _format_of(original.path) is not None
+            else source.inspect_source(original, running)
+        )
+    return with_kinds(found, kinds)
+
+
+def _format_of(path: Path) -> str | None:
+    """Return the format of an artifact, by its suffix or its identifier (tflite/schema/schema.fbs: file_identifier "TFL3"); None for none."""
+    require_reachable(path)
+    if not path.is_file():
+        return None
+    for name in registry.names("converters"):
+        if path.suffix == registry.load("converters", name).SUFFIX:
+            return name
+    try:
+        with open_plain(path) as file:
+            return "tflite" if file.read(8)[4:] == b"TFL3" else None
+    except OSError as error:
+        raise RequestError(
+            f"{path}: cannot be read ({error.strerror}); a source or an artifact would be right"
+        ) from error
+
+
+def inspect_artifact(path: Path, executor: Executor) -> dict[str, Any]:
+    """Return what an artifact is, as JSON: its signatures, operators, size in bytes and SHA-256; a suffix that no format has is read as .tflite."""
+    kind = _format_of(path) or "tflite"
+    engine = Engine(registry.load("converters", kind).HOST_RUNTIME, preload=False)
+    job = Job(f"inspect {path.name}", f"converters.{kind}", "inspect", engine, inputs={"model": path})
+    (entry,) = executor.run(job)
+    return {"kind": kind, "size_bytes": path.stat().st_size, "sha256": path_digest(path), **entry.result}

@@ -1,0 +1,37 @@
+"""What looks at the samples before anything is converted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from toolkit import linting, stability
+from toolkit.executor import Executor
+from toolkit.opening import Samples, draw, executing, make_environments, open_model, profiles_of
+from toolkit.recipe import Recipe, estimator
+from toolkit.source import Original
+
+_LOOKED_AT = Recipe("static_wi8_ai8", (estimator("min_max"),), quantizer="mlir")
+
+
+def lint(original: Original, samples: Samples, *, executor: Executor | None = None) -> list[Mapping[str, Any]]:
+    """Return what is to be said of a calibration set, worst first: of its samples, of the ranges that they give, and of how stable these are.
+
+    Where the samples are severely wrong nothing is converted.
+    """
+    samples.require_readable([_LOOKED_AT])
+    numbers = linting.read_limits(samples.limits)
+    with executing(executor, original) as running:
+        opened = open_model(original, running)
+        make_environments([(one, [_LOOKED_AT]) for one in profiles_of(["host"])], running.settings)
+        model = draw(opened, samples, [_LOOKED_AT])
+        drawn, looked = running.run(model.samples, linting.lint_job(model.samples, numbers))
+        found = [*drawn.result["findings"], *looked.result["findings"]]
+        if not any(finding["severity"] == linting.SEVERE for finding in found):
+            statistics = model.conversions.statistics("tflite").output("statistics")
+            (ranges,) = running.run(linting.lint_ranges_job(statistics, model.samples, numbers))
+            (variant,) = _LOOKED_AT.variants("tflite")
+            halves = stability.halves_of(model, variant, "tflite")
+            found += [*ranges.result["findings"], *stability.unstable_outputs(halves, running, numbers)]
+    order = ("error", "warning", "info")
+    return sorted(found, key=lambda finding: order.index(finding["severity"]))

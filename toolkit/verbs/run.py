@@ -1,0 +1,74 @@
+"""An artifact run over samples on a target's runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from toolkit import bundle, outputs, saved_runs
+from toolkit.chain import execution_of, require_version
+from toolkit.executor import Executor
+from toolkit.opening import executing
+from toolkit.runtime import Run, run_job, run_of
+from toolkit.signature import Signature
+from toolkit.source import Original
+from toolkit.verbs.arguments import profile_files
+from toolkit.verbs.verify import artifact_at
+from toolkit.verdict import StageRun
+from toolkit.worker.shards import read_index
+
+
+def run(
+    artifact: Path, name: str, samples: str, out: Path, *, trust: bool = False, executor: Executor | None = None
+) -> Run:
+    """Run an artifact over all samples of a set, in its order, on a target's runtime; write the outputs, (N, *shape) by name.
+
+    `out` is an .npz, or a .safetensors, which tells also what ran and of which samples (`toolkit.saved_runs`). A quantized input takes real numbers,
+    which are quantized for it, or integers of its own dtype, as they are; `Run.fed` says which. `trust` lets it run where nothing confines it.
+    """
+    from toolkit import dataset, target
+
+    profile = target.runnable(name)
+    kind = bundle.RUN if out.suffix == saved_runs.SUFFIX else bundle.NPZ
+    outputs.require_files([outputs.OutputPath(out, kind.refusal)], (artifact, samples, *profile_files([name])))
+    dataset.require_readable(samples)
+    with executing(executor, Original(artifact, trust=trust)) as running:
+        held = artifact_at(artifact, running)
+        drawn = dataset.whole_set_job(samples, _as_fed(held.signature))
+        job = run_job(artifact, drawn.output("verification"), execution_of(profile))
+        entry, samples_entry = running.run(job, drawn)
+        result = replace(run_of(entry), fed=_how_fed(held.signature, samples_entry.out / "verification"))
+        require_version(result, profile)
+        if out.suffix == saved_runs.SUFFIX:
+            bundle.write_run(
+                StageRun(profile.name, result, Signature.from_json(result.signature)),
+                samples_entry.out / "verification",
+                out,
+            )
+        else:
+            bundle.write_npz(result, out)
+    return result
+
+
+def _as_fed(signature: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a signature as samples must fit it: a quantized input takes real numbers, which are quantized for it, or its own integers."""
+    inputs = [
+        {"name": spec["name"], "dtype": spec["dtype"], "shape": spec["shape"]}
+        | ({"dtype": "float32", "integers": spec["dtype"]} if "scale" in spec else {})
+        for spec in signature["inputs"]
+    ]
+    return {**signature, "inputs": inputs}
+
+
+def _how_fed(signature: Mapping[str, Any], samples: Path) -> dict[str, str]:
+    """Return for each quantized input what became of the samples."""
+    given = read_index(samples)["tensors"]
+    return {
+        spec["name"]: f"{spec['dtype']}, as given"
+        if given[spec["name"]]["dtype"] == spec["dtype"]
+        else f"{given[spec['name']]['dtype']}, quantized to {spec['dtype']}"
+        for spec in signature["inputs"]
+        if "scale" in spec
+    }

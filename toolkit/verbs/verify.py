@@ -1,0 +1,149 @@
+"""An artifact that is already there, judged against its original."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from toolkit import bundle, matrix, outputs, own, signatures, source
+from toolkit.attribution.guilty_operator import attributed
+from toolkit.binding import Renamed, bound
+from toolkit.conversion import Artifact
+from toolkit.errors import EdgeToolkitError, InvalidSource, RequestError
+from toolkit.executor import Executor
+from toolkit.files.foreign import require_reachable
+from toolkit.next_steps import VerbRequest
+from toolkit.opening import Samples, executing, profiles_of, require_kinds, require_known_outputs, settled
+from toolkit.source import Original
+from toolkit.trial import Trial, attempts_of
+from toolkit.verbs.arguments import bundle_places, inputs_of, profile_files
+from toolkit.verbs.build import Outcomes
+from toolkit.verbs.inspect import inspect_artifact
+from toolkit.verdict import Verdict
+from toolkit.worker.kept_scheme import scheme_of
+
+
+def verify(
+    artifact: Path | Renamed,
+    original: Original,
+    targets: Sequence[str],
+    samples: Samples,
+    out: Path | None = None,
+    *,
+    executor: Executor | None = None,
+) -> Outcomes:
+    """Judge an artifact that is already there against its original, as `build` does; only reports are written, and only if `out` is given.
+
+    Where inputs or outputs of the artifact are called otherwise, a `Renamed` says which is which.
+    With the calibration set of its build in `samples`, the samples that judge are those that judged there, and none that calibrated is among them.
+    Of an artifact with several signatures each is judged on its own, against the original's of that name, with outcomes as those of `build`; one that
+    only one of them has is an error among the outcomes.
+    """
+    names = [profile.name for profile, _ in settled(targets, original, samples, lambda _: [])]
+    named = artifact if isinstance(artifact, Renamed) else Renamed(artifact)
+    reads = (*inputs_of(original, samples), named.path, *profile_files(targets))
+    if out is not None:
+        bundle.require_places(bundle_places(original.signature, names, out), reads, reports=True)
+        outputs.require_writable(out)
+    outcomes: Outcomes = {}
+    with executing(executor, original) as running:
+        source.signatures_of(original, running)  # what is wrong with the original is said first
+        pairs = signatures.paired(original, artifacts_at(named.path, running), running)
+        if out is not None and not isinstance(pairs, tuple):
+            bundle.require_places(bundle_places(tuple(pairs), names, out), reads, reports=True)
+        if isinstance(pairs, tuple):
+            return _verify(pairs, targets, samples, out, running, named.renames)
+        if named.renames:
+            raise RequestError("--rename: of one signature; --signature with it would be right")
+        samples.require_known(pairs)
+        require_known_outputs(original, samples, running)
+        for key, pair in pairs.items():
+            place = None if out is None else out / signatures.folder_of(key)
+            verify_one = partial(_verify, pair, targets, samples.of_signature(key), place, running)
+            outcomes |= signatures.on_its_own(key, names, verify_one)
+    return outcomes
+
+
+def _verify(
+    pair: signatures.Pair | EdgeToolkitError,
+    targets: Sequence[str],
+    samples: Samples,
+    out: Path | None,
+    executor: Executor,
+    renames: Sequence[str] = (),
+) -> Outcomes:
+    """Do what `verify` does, for one signature; raise what is wrong with the pair, if something is."""
+    if isinstance(pair, EdgeToolkitError):
+        raise pair
+    began = time.monotonic()
+    original, held = pair
+    profiles, opened = profiles_of(targets), matrix.opened_at_each(original, executor)
+    require_kinds(opened[0], samples, profiles)
+    has_calibration = samples.of(opened[0].key)[0] is not None
+    wanted = {one.name: own.asked(one, held, has_calibration=has_calibration) for one in profiles}
+    model, *others = matrix.drawn_at_each(opened, samples, own.recipes_of(wanted.values()))
+    held, called = bound(held, model.source, renames)
+    for one in (model, *others):
+        one.held = called
+    held = replace(held, findings=(*held.findings, *matrix.said_of_one_size(held, model.source)))
+    sizes = matrix.Sizes(others, model.source.size)
+    trials = [
+        Trial(model, one, held, own.own_candidates(model, one, wanted[one.name]), wanted[one.name].why)
+        for one in profiles
+    ]
+    executor.outcomes(
+        [job for trial in trials for job in trial.jobs], [goal for trial in trials for goal in trial.goals]
+    )
+    outcomes: Outcomes = {}
+    attempts = attempts_of(model, trials, executor, began)
+    for given, trial, attempt in zip(dict.fromkeys(targets), trials, attempts, strict=True):
+        outcome = sizes.at_each(attempt, trial.target, executor, began)
+        at_each = sizes.of(outcome) if isinstance(outcome, Verdict) else {}
+        if isinstance(outcome, Verdict) and not others:
+            outcome = attributed(model, trial, outcome, executor)
+        if isinstance(outcome, Verdict):
+            renamed, permissions = bool(called.inputs or called.outputs), executor.settings.permissions
+            asked = VerbRequest(original, samples, given, tuple(renames), renamed, permissions)
+            outcome = asked.after_verify(outcome)
+        outcomes[trial.target.name] = outcome
+        if isinstance(outcome, Verdict) and out is not None:
+            bundle.write_reports(outcome, out, at_each)
+    return outcomes
+
+
+def artifact_at(path: Path, executor: Executor) -> Artifact:
+    """Return the artifact that lies somewhere; RequestError where there is none, InvalidSource for one with several signatures."""
+    first, *others = artifacts_at(path, executor)
+    if others:
+        keys = ", ".join(str(one.key) for one in (first, *others))
+        raise InvalidSource(f"{path}: has the signatures {keys}; an artifact with one would be right")
+    return first
+
+
+def artifacts_at(path: Path, executor: Executor) -> tuple[Artifact, ...]:
+    """Return what lies somewhere as an artifact of each of its signatures; RequestError where there is none, InvalidSource for one without any."""
+    require_reachable(path)
+    if not path.is_file():
+        raise RequestError(f"{path}: no such file; an artifact (.tflite) would be right")
+    held = inspect_artifact(path, executor)
+    if not held["signatures"]:
+        raise InvalidSource(f"{path}: has no signature, and no graph; an artifact with one would be right")
+    several = len(held["signatures"]) > 1
+    operators = [each["name"] for each in held["operators"]]
+    scheme = held.get("scheme") or scheme_of(held["weights_bytes"], held["activations"], operators)
+    return tuple(
+        Artifact(
+            path=path,
+            scheme=scheme,
+            size_bytes=held["size_bytes"],
+            sha256=held["sha256"],
+            signature=signature,
+            operators=tuple(held["operators"]),
+            findings=tuple(held["findings"]),
+            key=signature["key"] if several else None,
+        )
+        for signature in held["signatures"]
+    )
