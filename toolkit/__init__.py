@@ -1,4 +1,10 @@
-"""Trained TensorFlow models, packaged for phones, boards and PCs, and verified on the runtime that the device runs."""
+"""Trained TensorFlow models, packaged for phones, boards and PCs, and verified on the runtime that the device runs.
+
+    outcomes = toolkit.build("model", targets="host", calibration="digits.toml", out="dist")
+    assert outcomes["host"].passed
+
+Every verb of the command line is a function here. Errors are EdgeToolkitError, whose text is what the command line prints.
+"""
 
 from __future__ import annotations
 
@@ -6,24 +12,100 @@ TYPE_CHECKING = False  # as `typing` says it, which is slow to import, and too m
 if TYPE_CHECKING:
     from typing import Any
 
+    from toolkit.attribution import Attribution
+    from toolkit.baseline import Gate
+    from toolkit.binding import Renamed
+    from toolkit.conversion import Artifact
+    from toolkit.errors import EdgeToolkitError, OutsideError, RequestError
+    from toolkit.executor import Executor
+    from toolkit.experiments import Asking
+    from toolkit.local_executor import LocalExecutor
+    from toolkit.opening import Samples
+    from toolkit.permissions import Permissions
+    from toolkit.recipe import Asked, KeepFloat, Recipe
+    from toolkit.rejudging import compare_runs, rejudge
+    from toolkit.runtime import Run
+    from toolkit.settings import Limits, Settings
+    from toolkit.source import Original
+    from toolkit.verbs.build import build
+    from toolkit.verbs.check import check, update_baseline
+    from toolkit.verbs.convert import convert
+    from toolkit.verbs.debug import Looking, debug, locate
+    from toolkit.verbs.doctor import doctor
+    from toolkit.verbs.inspect import inspect
+    from toolkit.verbs.lint import lint
+    from toolkit.verbs.run import run
+    from toolkit.verbs.sweep import sweep
+    from toolkit.verbs.verify import verify
+    from toolkit.verdict import Verdict
+
 __version__ = "0.1.0"
 
-_VERBS = {
-    **{
-        verb: f"toolkit.verbs.{verb}"
-        for verb in ("build", "convert", "run", "verify", "inspect", "doctor", "debug", "lint")
-    },
-    "Samples": "toolkit.opening",
-    "sweep": "toolkit.experiments",
-    **dict.fromkeys(("compare_runs", "rejudge"), "toolkit.rejudging"),
-    "Original": "toolkit.source",
-    "Renamed": "toolkit.binding",
+__all__ = [
+    "Artifact",
+    "Asked",
+    "Asking",
+    "Attribution",
+    "EdgeToolkitError",
+    "Executor",
+    "Gate",
+    "KeepFloat",
+    "Limits",
+    "LocalExecutor",
+    "Looking",
+    "Original",
+    "OutsideError",
+    "Permissions",
+    "Recipe",
+    "Renamed",
+    "RequestError",
+    "Run",
+    "Samples",
+    "Settings",
+    "Verdict",
+    "build",
+    "check",
+    "compare_runs",
+    "convert",
+    "debug",
+    "doctor",
+    "inspect",
+    "lint",
+    "locate",
+    "rejudge",
+    "run",
+    "sweep",
+    "update_baseline",
+    "verify",
+]
+
+_MODULES = {
+    "Artifact": "toolkit.conversion",
     **dict.fromkeys(("Asked", "KeepFloat", "Recipe"), "toolkit.recipe"),
-    "Settings": "toolkit.settings",
-    "Limits": "toolkit.settings",
-    "Permissions": "toolkit.permissions",
+    "Asking": "toolkit.experiments",
+    "Attribution": "toolkit.attribution",
+    **dict.fromkeys(("EdgeToolkitError", "OutsideError", "RequestError"), "toolkit.errors"),
     "Executor": "toolkit.executor",
+    "Gate": "toolkit.baseline",
+    **dict.fromkeys(("Limits", "Settings"), "toolkit.settings"),
     "LocalExecutor": "toolkit.local_executor",
+    **dict.fromkeys(("Looking", "debug", "locate"), "toolkit.verbs.debug"),
+    "Original": "toolkit.source",
+    "Permissions": "toolkit.permissions",
+    "Renamed": "toolkit.binding",
+    "Run": "toolkit.runtime",
+    "Samples": "toolkit.opening",
+    "Verdict": "toolkit.verdict",
+    "build": "toolkit.verbs.build",
+    **dict.fromkeys(("check", "update_baseline"), "toolkit.verbs.check"),
+    **dict.fromkeys(("compare_runs", "rejudge"), "toolkit.rejudging"),
+    "convert": "toolkit.verbs.convert",
+    "doctor": "toolkit.verbs.doctor",
+    "inspect": "toolkit.verbs.inspect",
+    "lint": "toolkit.verbs.lint",
+    "run": "toolkit.verbs.run",
+    "sweep": "toolkit.verbs.sweep",
+    "verify": "toolkit.verbs.verify",
 }
 
 
@@ -31,6 +113,11 @@ def __getattr__(name: str) -> Any:
     """Import a verb when it is first used: a worker mounts this package in interpreters that hold nothing of the host's."""
     import importlib
 
-    if name in _VERBS:
-        return getattr(importlib.import_module(_VERBS[name]), name)
+    if name in _MODULES:
+        return getattr(importlib.import_module(_MODULES[name]), name)
     raise AttributeError(f"module 'toolkit' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """Return what may be used, most of which is imported when it is."""
+    return [*__all__, "__version__"]

@@ -31,6 +31,9 @@ class Renamed:
     path: Path
     renames: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", Path(self.path))
+
 
 def bound(artifact: Artifact, original: Source, renames: Sequence[str] = ()) -> tuple[Artifact, Called]:
     """Return the artifact with its inputs and outputs called as in the original, and how that is said to a run.

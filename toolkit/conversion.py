@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from toolkit import registry
+from toolkit import printable, registry
 from toolkit.calibration import ranges_job, statistics_job
 from toolkit.errors import NoSamples, RequestError
 from toolkit.jobs import Engine, Job, Output
@@ -34,6 +34,9 @@ class Artifact:
     findings: tuple[Mapping[str, Any], ...]
     key: str | None = None
     asked: str | None = None
+
+    def __repr__(self) -> str:
+        return printable.line(f"<Artifact {self.path}: {self.scheme}, {self.size_bytes} bytes>")
 
     @property
     def is_another(self) -> bool:

@@ -114,6 +114,9 @@ class Drift:
     samples: int
     found: Mapping[str, Any]
 
+    def __repr__(self) -> str:
+        return f"<Drift of {len(self.layers)} layers over {self.samples} samples>"
+
     def ranking(self) -> list[Layer]:
         """Return the layers that err, that first which is to be kept in float first: whose own error costs most at the model's output.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolkit import source
@@ -81,9 +82,9 @@ def _named(samples: Samples, first: str) -> Samples:
     """Return the samples by size: a set without a name is of the first, for the samples of a set are of one size."""
 
     def named(sets: Sets) -> Mapping[str, str] | None:
-        if sets is None or isinstance(sets, str):
-            return None if sets is None else {first: sets}
-        return {first if name == OTHERS and first not in sets else name: one for name, one in sets.items()}
+        if sets is None or isinstance(sets, str | Path):
+            return None if sets is None else {first: str(sets)}
+        return {first if name == OTHERS and first not in sets else name: str(one) for name, one in sets.items()}
 
     return replace(samples, calibration=named(samples.calibration), evaluation=named(samples.evaluation))
 

@@ -107,7 +107,7 @@ class VerbRequest:
 def _set(flag: str, sets: Sets) -> Iterator[str]:
     for name, place in (sets if isinstance(sets, Mapping) else {OTHERS: sets}).items():
         if place is not None:
-            yield from (flag, place if name == OTHERS else f"{name}={place}")
+            yield from (flag, str(place) if name == OTHERS else f"{name}={place}")
 
 
 def _model(original: Original) -> Iterator[str]:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from toolkit.target import Target
 
 OTHERS = "*"  # in place of a name: for whatever has no set of its own
-Sets = str | Mapping[str, str] | None
+Sets = str | Path | Mapping[str, str | Path] | None
 
 
 @contextlib.contextmanager
@@ -48,8 +48,9 @@ def executing(given: Executor | None, loads: Original | None) -> Iterator[Execut
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """Which samples calibrate and which verify: each a recipe or the data itself, as `toolkit.dataset.recipe` takes it.
+    """Which samples calibrate and which verify: each the path of a recipe or of the data itself, or "package.module:function".
 
+    RequestError for a set in memory, an array say.
     Where several signatures are verified, each may have sets of its own, by its key; those of "*" are for the others.
     `limits` is a file that says by what they are found wrong, over calibration/lint.toml. With `stop_early` a device that is emulated, or slow for
     another reason, runs no more of those that verify once the verdict is certain at the level of its bounds. `task_metrics` are scored beside those
@@ -65,13 +66,25 @@ class Samples:
     output_kinds: Mapping[str, str] = field(default_factory=dict)
     of_several: bool = False
 
+    def __post_init__(self) -> None:
+        for role, sets in (("calibration", self.calibration), ("evaluation", self.evaluation)):
+            places: Iterable[object] = sets.values() if isinstance(sets, Mapping) else () if sets is None else (sets,)
+            for place in places:
+                if not isinstance(place, str | Path):
+                    problem = f"{role}: is an object of class {type(place).__name__}; expected the path of a set"
+                    raise RequestError(
+                        problem, "numpy.savez('samples.npz', NAME=array) writes one, NAME the model's input"
+                    )
+        if self.limits is not None:
+            object.__setattr__(self, "limits", Path(self.limits))
+
     def of(self, name: str) -> tuple[str | None, str | None]:
         """Return the sets of one name that calibrate and verify."""
         calibration, evaluation = (
             sets.get(name, sets.get(OTHERS)) if isinstance(sets, Mapping) else sets
             for sets in (self.calibration, self.evaluation)
         )
-        return calibration, evaluation
+        return _text_of(calibration), _text_of(evaluation)
 
     def only(self, name: str) -> Samples:
         """Return the samples of one name alone."""
@@ -108,7 +121,7 @@ class Samples:
 
     def _specs(self) -> Iterator[str]:
         for sets in (self.calibration, self.evaluation):
-            yield from sets.values() if isinstance(sets, Mapping) else [sets] if sets else []
+            yield from map(str, sets.values() if isinstance(sets, Mapping) else [sets] if sets else [])
 
     def said_kinds(self, name: str) -> Declared:
         """Return what was said of kinds of outputs: here, and in the recipe of the set of that name which judges."""
@@ -125,6 +138,10 @@ class Samples:
             for name in sets if isinstance(sets, Mapping) else ():
                 if name not in (*names, OTHERS):
                     raise UnknownName(f"{flag}: a set for", name, names)
+
+
+def _text_of(place: str | Path | None) -> str | None:
+    return None if place is None else str(place)
 
 
 def profiles_of(names: Sequence[str]) -> list[Target]:

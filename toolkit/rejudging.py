@@ -42,6 +42,10 @@ class RunComparison:
     judgement: Judgement | None
     lacking: int = 0
 
+    def __repr__(self) -> str:
+        said = {True: "passed", False: "not passed", None: "not judged"}[self.passed]
+        return printable.line(f"<RunComparison of {self.reference.path} and {self.candidate.path}: {said}>")
+
     @property
     def passed(self) -> bool | None:
         """Whether each bound is certainly kept, of all samples of the reference; without bounds None, or False where an output cannot be compared."""
@@ -100,6 +104,9 @@ class Rejudged:
     judged: Judged
     off: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        return printable.line(f"<Rejudged {self.bundle} by {self.bounds}: {self.outcome}>")
+
     @property
     def outcome(self) -> Outcome:
         """Return "passed" only where the bounds are kept, and the report has no finding that is an error and no budget overspent."""
@@ -151,9 +158,9 @@ _OF_THE_REPORT = "measured again and judged by these bounds; findings and noise 
 
 
 def compare_runs(
-    reference: Path,
-    candidate: Path,
-    bounds: Sequence[Bound] = (),
+    reference: str | Path,
+    candidate: str | Path,
+    bounds: str | Path | Sequence[Bound] = (),
     *,
     stage: str = "total",
     context: Context | None = None,
@@ -161,12 +168,16 @@ def compare_runs(
 ) -> RunComparison:
     """Return what was measured of two saved runs of the same samples, and what the bounds of one stage say of it, where bounds are given.
 
+    `bounds` may be the file that holds them, a profile or [[bounds]] alone.
     `context` has the scheme of the artifact and the kinds of outputs, where bounds depend on them. `also` names metrics, as "topk_agreement:k=5",
     that are measured where somebody asks for them. Where one is of the first samples of the other only, these are compared.
     RequestError for runs that are none or are of different samples, and for bounds of which nobody can say whether they are for these runs.
     """
+    from toolkit.target import read_bounds
+
+    bounds = read_bounds(Path(bounds)) if isinstance(bounds, str | Path) else bounds
     by = context or Context()
-    ours, theirs = saved_runs.read(reference), saved_runs.read(candidate)
+    ours, theirs = saved_runs.read(Path(reference)), saved_runs.read(Path(candidate))
     saved_runs.require_same_samples(ours, theirs)
     require_fitting([Declared(line=by.kinds)], ours.signature.to_json()["outputs"])
     mine = [bound for bound in bounds if bound.stage == stage]
@@ -208,7 +219,7 @@ def _untold(bounds: Sequence[Bound], run: SavedRun, context: Context) -> dict[st
     return {name: kinds for name, kinds in found.items() if kinds}
 
 
-def rejudge(bundle: Path, bounds: Path) -> Rejudged:
+def rejudge(bundle: str | Path, bounds: str | Path) -> Rejudged:
     """Return what the bounds of a file (a profile, or [[bounds]] alone) say of all runs of a bundle.
 
     RequestError for a folder that is no bundle or is not as its build wrote it (`toolkit.saved_report`), for runs that the report is not on, and for
@@ -216,6 +227,7 @@ def rejudge(bundle: Path, bounds: Path) -> Rejudged:
     """
     from toolkit import target
 
+    bundle, bounds = Path(bundle), Path(bounds)
     saved = saved_report.read(bundle)
     report = saved.report
     runs = [_run(bundle, stage, said["samples"]) for stage, said in report["runs"].items()]

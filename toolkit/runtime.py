@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from toolkit import environments, registry
+from toolkit import environments, printable, registry
 from toolkit.errors import RequestError, WorkerLied
 from toolkit.jobs import Engine, Job, Output
 from toolkit.store import Entry
@@ -31,6 +31,9 @@ class Run:
     count: int
     key: str
     fed: Mapping[str, str] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return printable.line(f"<Run by {self.engine}: {self.count} samples>")
 
 
 @dataclass(frozen=True, slots=True)

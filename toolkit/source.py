@@ -65,6 +65,11 @@ class Original:
     device: Device = "cpu"
     sizes: tuple[Mapping[str, Sequence[int]], ...] = ()
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", Path(self.path))
+        if self.map is not None:
+            object.__setattr__(self, "map", Path(self.map))
+
     @property
     def given(self) -> set[str]:
         """The names of what was given that only some kinds of models take."""

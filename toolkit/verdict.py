@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from toolkit import compare, tasks
+from toolkit import compare, printable, tasks
 from toolkit.attribution import Attribution
 from toolkit.compare import Comparison, Context, Judgement, Measured
 from toolkit.compare.diagnosis import explain
@@ -194,6 +194,11 @@ class Verdict:
     next_step: NextStep | None = None
     kinds: Mapping[str, OutputKind] = field(default_factory=dict)
     inputs: Mapping[str, InputRange] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        guilty = f", guilty stage {self.guilty_stage}" if self.guilty_stage else ""
+        artifact = f"{self.artifact.scheme}, {self.artifact.size_bytes} bytes"
+        return printable.line(f"<Verdict on {self.target.name}: {self.outcome}, {artifact}{guilty}>")
 
     @property
     def tried(self) -> tuple[Verdict | EdgeToolkitError, ...]:

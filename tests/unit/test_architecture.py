@@ -80,7 +80,7 @@ ORDER = """\
     stability model_explorer drift suggestion
     experiments
     sweep_table
-    verbs verbs.arguments verbs.inspect verbs.verify verbs.build verbs.convert verbs.run verbs.doctor verbs.debug verbs.lint
+    verbs verbs.arguments verbs.inspect verbs.verify verbs.build verbs.convert verbs.run verbs.doctor verbs.debug verbs.lint verbs.check verbs.sweep
     pytest_plugin
     cli __main__
 """

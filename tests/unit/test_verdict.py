@@ -214,6 +214,16 @@ def test_a_sound_chain_passes(judged):
     assert {comparison.stage for comparison in verdict.comparisons} == {"conversion", "kernels", "total"}
 
 
+def test_it_is_shown_in_a_line(judged):
+    """A notebook prints what a cell returns, and all of a verdict is hundreds of lines."""
+    shown = repr(judged(stages()))
+
+    assert shown.startswith("<Verdict on ")
+    assert ": passed, " in shown
+    assert len(shown.splitlines()) == 1
+    assert len(shown) < 120
+
+
 def test_passed_cannot_be_set(judged):
     """Neither on the verdict nor when it is made."""
     verdict = judged(stages(kernels=1.0))

@@ -110,6 +110,10 @@ class Attribution:
     reproduction: Path | None = None
     about_reproduction: str = ""
 
+    def __repr__(self) -> str:
+        found = self.why or f"{len(self.operators)} operators"
+        return printable.line(f"<Attribution of {self.stage}: {found}>")
+
     @property
     def _noises(self) -> list[float]:
         return [each.noise or 0.0 for each in self.operators]

@@ -47,6 +47,9 @@ class Gate:
     baseline: Path
     rows: tuple[GateRow, ...]
 
+    def __repr__(self) -> str:
+        return printable.line(f"<Gate of {self.bundle} against {self.baseline}: {self.outcome}>")
+
     @property
     def outcome(self) -> Outcome:
         """Return "passed" only where there are rows, and each of those that are judged passed or is allowed."""

@@ -258,17 +258,14 @@ def _locate(
     looking: Looking,
     asked: tuple[str, Path | None],
 ) -> int:
-    from toolkit.attribution.folder import refusal, write
-    from toolkit.outputs import OutputPath, require_files
     from toolkit.verbs.debug import locate
 
     stage, out = asked
-    if out is not None:
-        require_files([OutputPath(out / "attribution", refusal)], (artifact, original.path))
+    place = None if out is None else out / "attribution"
     with common.executor(allowed) as executor:
-        found = locate(artifact, original, sets, looking, None if stage == "guilty" else stage, executor=executor)
-        if out is not None:
-            write(found, out / "attribution")
+        found = locate(
+            artifact, original, sets, looking, None if stage == "guilty" else stage, out=place, executor=executor
+        )
     common.show(found.to_json(), found.text)
     return 0
 

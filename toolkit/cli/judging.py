@@ -271,20 +271,19 @@ def check(
 
     Outputs, task metrics, size, latency and findings are compared; nothing runs again.
     """
-    from toolkit import baseline as gate
-    from toolkit.outputs import OutputPath, require_files
+    from toolkit.verbs.check import check
+    from toolkit.verbs.check import update_baseline as update
 
     if update_baseline:
         useless = [flag for flag, given in (("--allow", allow), ("--report", reported.is_asked)) if given]
         if useless:
             raise RequestError(f"check --update-baseline: judges nothing, and has no use for {', '.join(useless)}")
-        require_files([OutputPath(baseline, gate.refusal)], [bundle])
-        changes = gate.update(bundle, baseline)
+        changes = update(bundle, baseline)
         common.show(
             {"baseline": str(baseline), "changes": changes}, lambda: printable.lines([f"{baseline}:", *changes])
         )
         return 0
-    checked = gate.check(bundle, baseline, allow)
+    checked = check(bundle, baseline, allow=allow)
     common.show(checked.to_json(), checked.text)
     reported(checked.to_json())
     return int(not checked.passed)

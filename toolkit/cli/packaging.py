@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -30,7 +29,6 @@ from toolkit.cli.options import (
 )
 from toolkit.cli.reading import kinds_of, sets_of
 from toolkit.cli.verbs import app, verb
-from toolkit.errors import RequestError
 
 
 @verb(
@@ -115,32 +113,21 @@ def convert(
 ) -> int:
     """Convert and quantize, without a verdict."""
     from toolkit import report
-    from toolkit.conversion import format_of
     from toolkit.opening import Samples
     from toolkit.recipe import Recipe
     from toolkit.verbs.convert import convert
 
     recipe = quantized(scheme).of(Recipe(scheme))
-    out = _unsaid("model.tflite") if out is None else out
-    artifact_format = format_of(out)
     with common.executor(allowed) as executor:
         artifact = convert(
             handed(source),
             recipe,
             Samples(calibration),
             out,
-            artifact_format=artifact_format,
             executor=executor,
         )
     common.show(report.artifact_json(artifact), lambda: report.artifact_text(artifact))
     return 0
-
-
-def _unsaid(name: str) -> Path:
-    """Return where to write what nobody named; RequestError where a file is there already, which may be somebody's model."""
-    if os.path.lexists(name):
-        raise RequestError(f"{name}: is there already; --out {name} would replace it, another name would not")
-    return Path(name)
 
 
 @verb(

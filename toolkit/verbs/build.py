@@ -16,6 +16,7 @@ from toolkit.executor import Executor
 from toolkit.next_steps import VerbRequest
 from toolkit.opening import (
     Samples,
+    Sets,
     executing,
     make_environments,
     recipes_of,
@@ -27,7 +28,16 @@ from toolkit.opening import (
 from toolkit.recipe import Asked, is_calibrated
 from toolkit.source import ALL, TENSORFLOW, Original
 from toolkit.trial import Attempt, Trial, attempts_of, trial_of
-from toolkit.verbs.arguments import bundle_places, inputs_of, profile_files
+from toolkit.verbs.arguments import (
+    Place,
+    Targets,
+    bundle_places,
+    inputs_of,
+    original_of,
+    profile_files,
+    samples_from,
+    targets_of,
+)
 from toolkit.verdict import Attempted, Verdict
 from toolkit.worker.lint import OF_SAMPLES
 
@@ -38,16 +48,22 @@ Outcomes = dict[str, Attempt]
 
 
 def build(
-    original: Original,
-    targets: Sequence[str],
-    samples: Samples,
-    out: Path,
+    original: Original | Place,
+    targets: Targets,
+    samples: Samples | None = None,
+    out: Place = "dist",
     *,
+    calibration: Sets = None,
+    evaluation: Sets = None,
     scheme: str | Asked | None = None,
     executor: Executor | None = None,
 ) -> Outcomes:
     """Convert, run and judge a model for each target, and write `out/<target>/`; return each target's verdict, or the error that kept it from one.
 
+        toolkit.build("model", targets="host", calibration="digits.toml", out="dist")
+
+    A model, a profile and a set are said by their paths, a target also by its name. What they do not say is in an `Original`, and in `samples`, which
+    then stand in place of `calibration` and `evaluation`.
     Of a target's schemes, the first that passes is shipped, and one that came out as another only where no other passes; of a scheme's variants, the
     one that drifts least. `scheme` is one alone, or all that is asked of quantization in place of the profiles. Where several signatures are meant
     (`original.signature`), each is built and judged on its own: `out/<signature>/<target>/`, outcomes by "<signature>/<target>". For several sizes
@@ -55,6 +71,8 @@ def build(
     `out/<target>/sizes/<size>/`. Raises RequestError for what is wrong with the request as a whole.
     """
     asked = scheme if isinstance(scheme, Asked) else Asked(scheme)
+    original, targets, out = original_of(original), targets_of(targets), Path(out)
+    samples = samples_from(samples, calibration, evaluation)
     asking = settled(targets, original, samples, partial(recipes_of, asked=asked))
     profiles = [profile for profile, _ in asking]
     wanted = dict(zip(dict.fromkeys(targets), profiles, strict=True))

@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
 from toolkit import casting, matrix, outputs, source
-from toolkit.conversion import Artifact, Conversions, artifact_of, kind_of_artifact
+from toolkit.conversion import Artifact, Conversions, artifact_of, format_of, kind_of_artifact
 from toolkit.errors import EdgeToolkitError, LimitReached, RequestError
 from toolkit.executor import Executor
-from toolkit.opening import Samples, draw, executing, open_model
+from toolkit.opening import Samples, Sets, draw, executing, open_model
 from toolkit.recipe import Recipe, is_calibrated
 from toolkit.source import Original
-from toolkit.verbs.arguments import inputs_of
+from toolkit.verbs.arguments import Place, inputs_of, original_of, samples_from
 
 
 def convert(
-    original: Original,
+    original: Original | Place,
     scheme: str | Recipe,
-    samples: Samples,
-    out: Path,
+    samples: Samples | None = None,
+    out: Place | None = None,
     *,
-    artifact_format: str = "tflite",
+    calibration: Sets = None,
+    artifact_format: str | None = None,
     executor: Executor | None = None,
 ) -> Artifact:
     """Convert a model by one scheme and write the artifact to the file `out`; nothing is judged.
 
+    Without `out` it is model.tflite, which must not be there yet; without `artifact_format`, the format that the suffix of `out` says.
+    `samples` stand in place of `calibration`.
+
     As there is nothing to choose by, it is the first of the scheme's variants that can be made. Of several declared sizes the first calibrates.
     """
+    original, samples = original_of(original), samples_from(samples, calibration, None)
+    out = _unsaid("model.tflite") if out is None else Path(out)
+    artifact_format = format_of(out) if artifact_format is None else artifact_format
     recipe = Recipe(scheme) if isinstance(scheme, str) else scheme
     variants = recipe.variants(artifact_format)
     kind = kind_of_artifact(artifact_format)
@@ -49,6 +57,13 @@ def convert(
             if isinstance(outcome.error, LimitReached):
                 break
     raise first or RequestError(f"scheme {recipe.scheme}: has no variant")
+
+
+def _unsaid(name: str) -> Path:
+    """Return where to write what nobody named; RequestError where a file is there already, which may be somebody's model."""
+    if os.path.lexists(name):
+        raise RequestError(f"{name}: is there already; --out {name} would replace it, another name would not")
+    return Path(name)
 
 
 def _conversions(opened: source.Source, samples: Samples, recipe: Recipe, executor: Executor) -> Conversions:

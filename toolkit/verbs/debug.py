@@ -8,13 +8,15 @@ from typing import Any
 
 from toolkit import printable
 from toolkit.attribution import Attribution
+from toolkit.attribution import folder as attribution_folder
 from toolkit.attribution.searching import attribute, samples_of
 from toolkit.chain import kernels_of, plan
 from toolkit.drift import Drift, drift_of, layers_job
 from toolkit.errors import RequestError
 from toolkit.executor import Executor
 from toolkit.jobs import Engine, Job, Output
-from toolkit.opening import Samples, draw, executing, make_environments, open_model, profiles_of
+from toolkit.opening import Samples, Sets, draw, executing, make_environments, open_model, profiles_of
+from toolkit.outputs import OutputPath, require_files
 from toolkit.printable import Text
 from toolkit.recipe import FLOAT
 from toolkit.reference_kernels import WRONG, without_them
@@ -22,6 +24,7 @@ from toolkit.runtime import on_this_machine
 from toolkit.settling import evaluate
 from toolkit.source import Original
 from toolkit.suggestion import Suggestion, Trying, suggest
+from toolkit.verbs.arguments import Place, original_of, samples_from
 from toolkit.verbs.verify import artifact_at
 
 _SAMPLES = 32  # of a drift by layer, unless said otherwise
@@ -34,6 +37,10 @@ class Examined:
 
     drift: Drift
     suggestion: Suggestion | None
+
+    def __repr__(self) -> str:
+        tried = "" if self.suggestion is None else ", with a suggestion"
+        return f"<Examined: {self.drift!r}{tried}>"
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON."""
@@ -57,11 +64,13 @@ class Looking:
 
 
 def debug(
-    artifact: Path,
-    original: Original,
-    samples: Samples,
+    artifact: Place,
+    original: Original | Place,
+    samples: Samples | None = None,
     looking: Looking = Looking(),
     *,
+    calibration: Sets = None,
+    evaluation: Sets = None,
     executor: Executor | None = None,
 ) -> Examined:
     """Return how far each layer of a quantized .tflite drifts from the float artifact of its original, and with `suggest` what to keep in float.
@@ -71,6 +80,8 @@ def debug(
     if looking.samples < 1:
         raise RequestError(f"--samples {looking.samples}: a number of samples, 1 or more, would be right")
     (target,) = profiles_of([looking.target])
+    artifact, original = Path(artifact), original_of(original)
+    samples = samples_from(samples, calibration, evaluation)
     samples.require_readable()
     with executing(executor, original) as running:
         opened = open_model(original, running)
@@ -92,22 +103,30 @@ def debug(
 
 
 def locate(
-    artifact: Path,
-    original: Original,
-    samples: Samples,
+    artifact: Place,
+    original: Original | Place,
+    samples: Samples | None = None,
     looking: Looking = Looking(samples=_LOCATED_BY),
     stage: str | None = None,
     *,
+    out: Place | None = None,
+    calibration: Sets = None,
+    evaluation: Sets = None,
     executor: Executor | None = None,
 ) -> Attribution:
     """Return which operator diverges in a stage of an artifact on a target, in the guilty one where none is named; all stages are run first.
 
+    Where `out` is given, this folder is written too: attribution.json, and the operator by itself where it could be reproduced.
     The samples that are looked at are the worst of those by which the stage failed, then the first ones. RequestError where no stage failed and none
     is named, and for less than one sample; UnknownName for a stage that the target does not have.
     """
     if looking.samples < 1:
         raise RequestError(f"--samples {looking.samples}: a number of samples, 1 or more, would be right")
     (target,) = profiles_of([looking.target])
+    artifact, original = Path(artifact), original_of(original)
+    samples = samples_from(samples, calibration, evaluation)
+    if out is not None:
+        require_files([OutputPath(Path(out), attribution_folder.refusal)], (artifact, original.path))
     samples.require_readable()
     with executing(executor, original) as running:
         opened = open_model(original, running)
@@ -125,7 +144,10 @@ def locate(
         if stage is None:
             known = ", ".join(each.name for each in chain.stages)
             raise RequestError(f"{artifact}: every stage kept its bounds; --stage with one of {known} would be right")
-        return attribute(chain, stage, samples_of(judged, stage, looking.samples), running)
+        found = attribute(chain, stage, samples_of(judged, stage, looking.samples), running)
+        if out is not None:
+            attribution_folder.write(found, Path(out))
+    return found
 
 
 def _first(samples: Output, count: int, executor: Executor) -> Output:

@@ -15,10 +15,11 @@ from toolkit.jobs import Engine, Job, path_digest
 from toolkit.meaning import with_kinds
 from toolkit.opening import executing
 from toolkit.source import Original
+from toolkit.verbs.arguments import Place, original_of
 
 
 def inspect(
-    model: Path | Original, *, kinds: Mapping[str, str] = MappingProxyType({}), executor: Executor | None = None
+    model: Original | Place, *, kinds: Mapping[str, str] = MappingProxyType({}), executor: Executor | None = None
 ) -> dict[str, Any]:
     """Return what a source or an artifact is, as JSON: kind, signatures, operators, findings; for a source also writer, loader, variables and needs.
 
@@ -26,7 +27,7 @@ def inspect(
     `coverage` tells which variables were restored. For an artifact sizes and dtypes are told. `output_kinds` tells for each signature's key ("" for
     none) what its outputs are taken for; `kinds` is what somebody says of them. RequestError where that does not fit.
     """
-    original = model if isinstance(model, Original) else Original(model)
+    original = original_of(model)
     with executing(executor, original if original.loads else None) as running:
         found = (
             inspect_artifact(original.path, running)

@@ -7,18 +7,27 @@ from typing import Any
 
 from toolkit import linting, stability
 from toolkit.executor import Executor
-from toolkit.opening import Samples, draw, executing, make_environments, open_model, profiles_of
+from toolkit.opening import Samples, Sets, draw, executing, make_environments, open_model, profiles_of
 from toolkit.recipe import Recipe, estimator
 from toolkit.source import Original
+from toolkit.verbs.arguments import Place, original_of, samples_from
 
 _LOOKED_AT = Recipe("static_wi8_ai8", (estimator("min_max"),), quantizer="mlir")
 
 
-def lint(original: Original, samples: Samples, *, executor: Executor | None = None) -> list[Mapping[str, Any]]:
+def lint(
+    original: Original | Place,
+    samples: Samples | None = None,
+    *,
+    calibration: Sets = None,
+    evaluation: Sets = None,
+    executor: Executor | None = None,
+) -> list[Mapping[str, Any]]:
     """Return what is to be said of a calibration set, worst first: of its samples, of the ranges that they give, and of how stable these are.
 
-    Where the samples are severely wrong nothing is converted.
+    Where the samples are severely wrong nothing is converted. `samples` stand in place of `calibration` and `evaluation`.
     """
+    original, samples = original_of(original), samples_from(samples, calibration, evaluation)
     samples.require_readable([_LOOKED_AT])
     numbers = linting.read_limits(samples.limits)
     with executing(executor, original) as running:

@@ -14,23 +14,26 @@ from toolkit.opening import executing
 from toolkit.runtime import Run, run_job, run_of
 from toolkit.signature import Signature
 from toolkit.source import Original
-from toolkit.verbs.arguments import profile_files
+from toolkit.verbs.arguments import Place, profile_files, targets_of
 from toolkit.verbs.verify import artifact_at
 from toolkit.verdict import StageRun
 from toolkit.worker.shards import read_index
 
 
 def run(
-    artifact: Path, name: str, samples: str, out: Path, *, trust: bool = False, executor: Executor | None = None
+    artifact: Place, target: Place, samples: Place, out: Place, *, trust: bool = False, executor: Executor | None = None
 ) -> Run:
     """Run an artifact over all samples of a set, in its order, on a target's runtime; write the outputs, (N, *shape) by name.
 
     `out` is an .npz, or a .safetensors, which tells also what ran and of which samples (`toolkit.saved_runs`). A quantized input takes real numbers,
     which are quantized for it, or integers of its own dtype, as they are; `Run.fed` says which. `trust` lets it run where nothing confines it.
     """
-    from toolkit import dataset, target
+    from toolkit import dataset
+    from toolkit.target import runnable
 
-    profile = target.runnable(name)
+    artifact, out, samples = Path(artifact), Path(out), str(samples)
+    (name,) = targets_of(target)
+    profile = runnable(name)
     kind = bundle.RUN if out.suffix == saved_runs.SUFFIX else bundle.NPZ
     outputs.require_files([outputs.OutputPath(out, kind.refusal)], (artifact, samples, *profile_files([name])))
     dataset.require_readable(samples)

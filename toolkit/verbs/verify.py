@@ -16,10 +16,19 @@ from toolkit.errors import EdgeToolkitError, InvalidSource, RequestError
 from toolkit.executor import Executor
 from toolkit.files.foreign import require_reachable
 from toolkit.next_steps import VerbRequest
-from toolkit.opening import Samples, executing, profiles_of, require_kinds, require_known_outputs, settled
+from toolkit.opening import Samples, Sets, executing, profiles_of, require_kinds, require_known_outputs, settled
 from toolkit.source import Original
 from toolkit.trial import Trial, attempts_of
-from toolkit.verbs.arguments import bundle_places, inputs_of, profile_files
+from toolkit.verbs.arguments import (
+    Place,
+    Targets,
+    bundle_places,
+    inputs_of,
+    original_of,
+    profile_files,
+    samples_from,
+    targets_of,
+)
 from toolkit.verbs.build import Outcomes
 from toolkit.verbs.inspect import inspect_artifact
 from toolkit.verdict import Verdict
@@ -27,23 +36,32 @@ from toolkit.worker.kept_scheme import scheme_of
 
 
 def verify(
-    artifact: Path | Renamed,
-    original: Original,
-    targets: Sequence[str],
-    samples: Samples,
-    out: Path | None = None,
+    artifact: Place | Renamed,
+    original: Original | Place,
+    targets: Targets,
+    samples: Samples | None = None,
+    out: Place | None = None,
     *,
+    calibration: Sets = None,
+    evaluation: Sets = None,
     executor: Executor | None = None,
 ) -> Outcomes:
     """Judge an artifact that is already there against its original, as `build` does; only reports are written, and only if `out` is given.
 
     Where inputs or outputs of the artifact are called otherwise, a `Renamed` says which is which.
-    With the calibration set of its build in `samples`, the samples that judge are those that judged there, and none that calibrated is among them.
+    `samples` stand in place of `calibration` and `evaluation`. With the calibration set of its build, the samples that judge are those that judged
+    there, and none that calibrated is among them.
     Of an artifact with several signatures each is judged on its own, against the original's of that name, with outcomes as those of `build`; one that
     only one of them has is an error among the outcomes.
     """
+    original, targets, samples = (
+        original_of(original),
+        targets_of(targets),
+        samples_from(samples, calibration, evaluation),
+    )
+    out = None if out is None else Path(out)
     names = [profile.name for profile, _ in settled(targets, original, samples, lambda _: [])]
-    named = artifact if isinstance(artifact, Renamed) else Renamed(artifact)
+    named = artifact if isinstance(artifact, Renamed) else Renamed(Path(artifact))
     reads = (*inputs_of(original, samples), named.path, *profile_files(targets))
     if out is not None:
         bundle.require_places(bundle_places(original.signature, names, out), reads, reports=True)
