@@ -52,6 +52,7 @@ class EdgeToolkitError(Exception):
     """
 
     exit_status = 3
+    passed = False  # where it stands in a verdict's place, as among the outcomes of a build
 
     def __init__(self, problem: str, hint: str | None = None) -> None:
         super().__init__(problem, hint)

@@ -50,14 +50,14 @@ def test_command_and_import_keep_their_names(wheel):
 
     assert dict(entries["console_scripts"]) == {"edge-toolkit": "toolkit.__main__:main"}
     assert dict(entries["pytest11"]) == {"edge_toolkit": "toolkit.pytest_plugin"}
-    assert "toolkit/__init__.py" in wheel.namelist()
+    assert {"toolkit/__init__.py", "toolkit/py.typed"} <= {*wheel.namelist()}
 
 
 def test_what_it_says_of_itself_is_said_alike_and_promises_nothing_else(wheel):
     """The summary on an index, the package's docstring and the help; the README lists what is not there yet."""
     said = email.message_from_string(held(wheel, "METADATA"))["Summary"]
 
-    assert toolkit.__doc__ == f"{said}."
+    assert str(toolkit.__doc__).partition("\n")[0] == f"{said}."
     assert app.registered_callback.callback.__doc__ == f"{said}."
     missing = (ROOT / "README.md").read_text().partition("## What it does not do (yet)")[2].lower()
     assert "microcontrollers" in missing

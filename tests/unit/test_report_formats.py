@@ -302,6 +302,39 @@ def test_an_alert_stays_the_same_when_its_number_changes():
     assert before == after != another
 
 
+@pytest.mark.parametrize(
+    ("one", "another"),
+    [
+        (report(), report(source={"path": "models/faces"})),
+        (report("failed", [comparison("failed")]), report("failed", [comparison("failed")], source={"path": "faces"})),
+        (gate("passed"), {**gate("passed"), "baseline": "baselines/faces.json"}),
+        (
+            {"target": "host", "source": {"path": "models/digits"}, "error": ERROR},
+            {"target": "host", "source": {"path": "models/faces"}, "error": ERROR},
+        ),
+    ],
+    ids=["passed", "failed", "gate", "error"],
+)
+def test_two_models_for_one_target_keep_each_their_own_alerts(one, another):
+    """An upload closes the alerts of the last one in its category."""
+    (first,), (second,) = (json.loads(render("sarif", each))["runs"] for each in (one, another))
+
+    assert first["automationDetails"]["id"] != second["automationDetails"]["id"]
+    assert first["automationDetails"]["id"].endswith("/host/")
+    alerts = [
+        [each["partialFingerprints"]["edgeToolkitCheck/v1"] for each in run["results"]] for run in (first, second)
+    ]
+    assert not {*alerts[0]} & {*alerts[1]}
+
+
+def test_an_error_is_in_the_category_of_its_model():
+    """Else its alert would stay when the model passes."""
+    error = {"target": "host", "source": {"path": "models/digits"}, "error": ERROR}
+    (broken,), (mended,) = (json.loads(render("sarif", each))["runs"] for each in (error, report()))
+
+    assert broken["automationDetails"] == mended["automationDetails"]
+
+
 def test_a_comment_is_never_longer_than_it_may_be():
     """However much there is to say; what was left out is said, and what was missed comes first."""
     many = [

@@ -131,7 +131,7 @@ def verify(
     named = Renamed(artifact, tuple(rename or ()))
     with common.executor(allowed) as executor:
         outcomes = verify(named, original, target, samples, out, executor=executor)
-    document = report.outcomes_json(outcomes)
+    document = report.outcomes_json(outcomes, source)
     common.show(document, lambda: report.outcomes_text(outcomes))
     reported(document)
     return report.exit_status(outcomes)

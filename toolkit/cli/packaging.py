@@ -71,7 +71,7 @@ def build(
     samples = Samples(*sets, limits, stop_early=stop_early, task_metrics=metrics, output_kinds=kinds)
     with common.executor(allowed) as executor:
         outcomes = build(original, target, samples, out, scheme=quantized(scheme), executor=executor)
-    document = report.outcomes_json(outcomes)
+    document = report.outcomes_json(outcomes, source)
     common.show(document, lambda: report.outcomes_text(outcomes))
     reported(document)
     return report.exit_status(outcomes)

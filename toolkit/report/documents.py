@@ -114,14 +114,18 @@ def run_about(run: Run) -> dict[str, Any]:
     return {"engine": run.engine, **about, "processor": run.about.get("processor", UNKNOWN), "samples": run.count}
 
 
-def outcomes_json(outcomes: Mapping[str, Verdict | EdgeToolkitError]) -> dict[str, Any]:
-    """Return the reports of all targets of a build; a target without a verdict has its error instead."""
+def outcomes_json(outcomes: Mapping[str, Verdict | EdgeToolkitError], source: Path | None = None) -> dict[str, Any]:
+    """Return the reports of all targets of a build; one without a verdict has its error instead.
+
+    With an error goes the path of the model, its `source`, where it is given.
+    """
+    of = {} if source is None else {"source": {"path": str(source)}}
     reports = {}
     for name, outcome in outcomes.items():
         if isinstance(outcome, Verdict):
             reports[name] = {**verdict_json(outcome, outcome.artifact.path.name), "target": name}
         else:
-            reports[name] = {"target": name, "error": error_json(outcome)}
+            reports[name] = {"target": name, **of, "error": error_json(outcome)}
     return {"schema": SCHEMA, "exit_status": exit_status(outcomes), "targets": reports}
 
 

@@ -60,7 +60,11 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What one verdict is about: a target of a build, or a gate. `said` is what the document says of it, `place` the file that it is about."""
+    """What one verdict is about: a target of a build, or a gate. `said` is what the document says of it, `place` the file that it is about.
+
+    `of` tells it from others of its name: the path of the model, of a gate that of the baseline, of saved runs that of the candidate; "" where nobody
+    knows it.
+    """
 
     name: str
     kind: str
@@ -71,6 +75,7 @@ class Subject:
     place: str | None = None
     seconds: float = 0.0
     facts: Mapping[str, str] = field(default_factory=dict)
+    of: str = ""
 
     @property
     def outcome(self) -> Status:

@@ -45,7 +45,8 @@ def _of_error(document: Document) -> Subject:
     name = str(document["target"]) if "target" in document else "edge-toolkit"
     told = printable.set_in("\n".join(str(error[key]) for key in ("problem", "hint") if error[key]))
     check = Check("verdict", str(error["kind"]), str(error["kind"]), "error", told)
-    return Subject(name, "build", "error", str(error["problem"]).partition("\n")[0], (check,))
+    problem = str(error["problem"]).partition("\n")[0]
+    return Subject(name, "build", "error", problem, (check,), of=str(document.get("source", {}).get("path", "")))
 
 
 def _of_verdict(document: Document) -> Subject:
@@ -84,7 +85,8 @@ def _of_verdict(document: Document) -> Subject:
     seconds = float(document["seconds"]["total"]) if "seconds" in document else 0.0
     place = facts["source"] if facts else None
     name, said = str(document["target"]), _status(document["verdict"])
-    return Subject(name, "build", said, about, (*checks, *broken), notes, place, seconds, facts)
+    of = str(document["source"]["path"] if facts else document["bundle"])
+    return Subject(name, "build", said, about, (*checks, *broken), notes, place, seconds, facts, of)
 
 
 def _of_runs(document: Document) -> Subject:
@@ -107,7 +109,8 @@ def _of_runs(document: Document) -> Subject:
         check.status == "failed" for check in checks
     )
     said: Status = "passed" if document["passed"] is True else "inconclusive" if undecided else "failed"
-    return Subject("compare", "compare", said, pair, tuple(checks), notes, str(document["candidate"]))
+    place = str(document["candidate"])
+    return Subject("compare", "compare", said, pair, tuple(checks), notes, place, of=place)
 
 
 def _of_gate(document: Document) -> Subject:
@@ -130,7 +133,7 @@ def _of_gate(document: Document) -> Subject:
     place = str(document["baseline"])
     about = f"{document['bundle']} against {place}"
     said = _status(document["outcome"])
-    return Subject(str(document["target"]), "gate", said, about, tuple(checks), tuple(notes), place)
+    return Subject(str(document["target"]), "gate", said, about, tuple(checks), tuple(notes), place, of=place)
 
 
 def _of_comparison(held: Document) -> Check:

@@ -1,7 +1,8 @@
 """SARIF 2.1.0 (OASIS, 2020), for code scanning: a run for each verdict, a result for each check that was missed and each finding.
 
-What passed gives no result, so that an alert closes when its cause is gone. A result's fingerprint holds no number, so an alert stays the same one
-as long as it is about the same bound. Where nothing but the verdict itself is not passed, that is the result.
+Each run is in a category of its own, which its model and its target name. What passed gives no result, so an alert closes when its cause is gone.
+A result's fingerprint holds no number, so an alert stays the same one as long as it is about the same bound. Where nothing but the verdict itself is
+not passed, that is the result.
 """
 
 from __future__ import annotations
@@ -44,11 +45,17 @@ def _run(subject: Subject) -> dict[str, Any]:
     driver = {"name": "edge-toolkit", "version": __version__, "rules": [_rule(code, told) for code in rules]}
     return {
         "tool": {"driver": driver},
-        "automationDetails": {"id": f"edge-toolkit/{subject.kind}/{quote(subject.name, errors='replace')}/"},
+        "automationDetails": {"id": _id(subject)},
         "invocations": [{"executionSuccessful": subject.outcome != "error"}],
         "results": [_result(subject, one, rules) for one in told],
         "columnKind": "unicodeCodePoints",
     }
+
+
+def _id(subject: Subject) -> str:
+    """Return the category of a run, which ends with a slash: a run uploaded later in the same one closes its alerts, so each model has its own."""
+    parts = ("edge-toolkit", subject.kind, *([subject.of] if subject.of else []), subject.name)
+    return "".join(f"{quote(part, safe='', errors='replace')}/" for part in parts)
 
 
 def _rule(code: str, told: Iterable[Check | Note]) -> dict[str, Any]:
@@ -61,7 +68,7 @@ def _rule(code: str, told: Iterable[Check | Note]) -> dict[str, Any]:
 
 def _result(subject: Subject, one: Check | Note, rules: list[str]) -> dict[str, Any]:
     level = _LEVELS[one.status if isinstance(one, Check) else one.severity]
-    same = "\0".join([subject.kind, subject.name, one.code, one.name if isinstance(one, Check) else ""])
+    same = "\0".join([subject.kind, subject.of, subject.name, one.code, one.name if isinstance(one, Check) else ""])
     result: dict[str, Any] = {
         "ruleId": one.code,
         "ruleIndex": rules.index(one.code),

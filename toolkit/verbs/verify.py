@@ -54,11 +54,8 @@ def verify(
     Of an artifact with several signatures each is judged on its own, against the original's of that name, with outcomes as those of `build`; one that
     only one of them has is an error among the outcomes.
     """
-    original, targets, samples = (
-        original_of(original),
-        targets_of(targets),
-        samples_from(samples, calibration, evaluation),
-    )
+    original, targets = original_of(original), targets_of(targets)
+    samples = samples_from(samples, calibration, evaluation)
     out = None if out is None else Path(out)
     names = [profile.name for profile, _ in settled(targets, original, samples, lambda _: [])]
     named = artifact if isinstance(artifact, Renamed) else Renamed(Path(artifact))
