@@ -199,6 +199,30 @@ def test_parquet_files_that_do_not_fit_are_refused(drawn, parquets, name, more, 
         )
 
 
+def test_a_row_group_of_too_many_values_is_refused_before_it_is_read(home, parquets):
+    """A row is read with its group, and equal values take no room in a file; those of other columns do not count."""
+    script = f"""
+import pathlib
+from toolkit.readers import ReadRequest, parquet
+path = pathlib.Path({str(parquets / "numbers.parquet")!r})
+for parquet._MOST_VALUES in (2, 1):  # the last group has two rows
+    reading = parquet.read(parquet.Options(path.name, inputs={{"x": "ids"}}, labels="ids"), {{"path": path}}, ReadRequest(("x",), path.parent))
+    print(reading.samples.at(19).inputs["x"])
+"""
+    python = resolve("parquet", settings=Settings(home=home)).python
+    package = {"PYTHONPATH": str(Path(dataset.__file__).parents[1])}
+
+    ran = subprocess.run(
+        [python, "-c", script], env=os.environ | package, capture_output=True, text=True, timeout=600, check=False
+    )
+
+    assert ran.stdout.strip() == "19", ran.stderr
+    assert (
+        "numbers.parquet: row 19: lies in a row group of 2 values, all of which are read for one; at most 1"
+        in ran.stderr
+    )
+
+
 def test_sets_of_two_readers_are_read_by_the_environment_that_serves_both(drawn, parquets, tmp_path):
     """An .npz calibrates, a parquet file judges."""
     rows = np.random.default_rng(0).random((20, 3, 2), np.float32)

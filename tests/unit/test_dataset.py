@@ -617,6 +617,65 @@ def test_a_stream_that_only_repeats_itself_is_given_up(tmp_path, draw, monkeypat
         draw("set.toml", None, {"name": "x", "dtype": "float32", "shape": [1, 2]})
 
 
+def test_a_set_that_only_repeats_itself_is_given_up(tmp_path, draw, monkeypatch):
+    """Of 300 million equal rows, which fit into a megabyte, all were read."""
+    read = []
+    fitted = sample_set.SampleSet._checked
+    monkeypatch.setattr(
+        sample_set.SampleSet, "_checked", lambda self, sample: read.append(sample) or fitted(self, sample)
+    )
+    monkeypatch.setattr(sample_set, "MOST_REPEATED", 50)
+    monkeypatch.setattr(drawing, "MOST_REPEATED", 50)
+    rows = np.repeat(images(3), 1000, axis=0)
+
+    with pytest.raises(
+        InvalidSamples, match=r"there are 3 different ones among \d+; the last 50 that were read held no"
+    ):
+        draw(declare(tmp_path, "[sampling]\ncalibration = 2\nverification = 2", image=rows))
+
+    assert len(read) < 200
+
+
+def test_few_different_samples_among_many_are_found_all(tmp_path, draw):
+    """Tables of a few columns repeat most of their rows."""
+    result, _ = draw(save(tmp_path, image=np.repeat(images(20), 200, axis=0)))
+
+    assert result["calibration"]["count"] + result["verification"]["count"] == 20
+    assert "no more were read after 1,000 in a row without a new one" in result["findings"][0]["message"]
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 11, 1000])
+def test_a_draw_of_more_than_can_be_sorted_takes_each_once_too(monkeypatch, count):
+    """And so that no place of the order is another's more often."""
+    monkeypatch.setattr(sample_set, "MOST_SORTED", 0)
+
+    drawn = list(sample_set.drawn_order(count, 7))
+
+    assert sorted(drawn) == list(range(count))
+    assert drawn == list(sample_set.drawn_order(count, 7))
+    if count == 11:
+        firsts = [next(sample_set.drawn_order(count, seed)) for seed in range(2200)]
+        assert all(140 < firsts.count(place) < 260 for place in range(count))  # 200 expected, 13 of deviation
+
+
+def test_of_a_set_without_end_only_what_is_drawn_is_ordered():
+    """A list of all its places would not fit into the memory."""
+    drawn = list(itertools.islice(sample_set.drawn_order(1 << 60, 7), 1000))
+
+    assert len(set(drawn)) == 1000
+    assert all(0 <= place < 1 << 60 for place in drawn)
+
+
+def test_a_set_that_is_taken_as_a_whole_has_a_limit(tmp_path, monkeypatch):
+    """Before any of it is read."""
+    monkeypatch.setattr(drawing, "MOST_SAMPLES", 19)
+    job = dataset.whole_set_job(save(tmp_path, image=images(20)), signature())
+    (tmp_path / "out").mkdir()
+
+    with pytest.raises(InvalidSamples, match="holds 20 samples, all of which are asked for; at most 19"):
+        drawing.everything(Request(json.loads(json.dumps(job.options)), dict(job.inputs), tmp_path / "out"))
+
+
 def test_a_stream_is_split_like_anything_else(tmp_path, draw, monkeypatch):
     """Though nobody knows how long it is."""
     monkeypatch.chdir(tmp_path)

@@ -14,6 +14,7 @@ Finding = dict[str, Any]
 
 # What holds the labels where the recipe does not say: habits of Keras, scikit-learn and Hugging Face.
 LABEL_NAMES = ("labels", "label", "y")
+_MOST_TOLD = 1000
 
 
 def label_by_name(names: Iterable[str], taken: Iterable[str], what: str) -> tuple[str | None, list[Finding]]:
@@ -50,9 +51,15 @@ def _natural(name: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
+def told(names: Sequence[str]) -> str:
+    """Return the names as a message lists them: the first ones, and how many there are where these are not all."""
+    rest = f", ... ({len(names):,} in all)" if len(names) > _MOST_TOLD else ""
+    return ", ".join(names[:_MOST_TOLD]) + rest
+
+
 def not_bound(missing: Sequence[str], there: Mapping[str, str], what: str) -> InvalidSamples:
     """Return the error for inputs that no column or feature is named after; `there` is what is there, with its type."""
-    listed = ", ".join(f"{name} {kind}".strip() for name, kind in there.items()) or "none"
+    listed = told([f"{name} {kind}".strip() for name, kind in there.items()]) or "none"
     return InvalidSamples(
         f"no {what} for the model's inputs {list(missing)}; there: {listed}",
         f'say which it is: [reader] inputs = {{ {missing[0]} = "NAME OF A {what.upper()}" }}',

@@ -11,6 +11,7 @@ import csv
 import io
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ import numpy as np
 
 from toolkit.errors import InvalidSamples
 from toolkit.readers import Indexed, Reading, ReadRequest, Sample
-from toolkit.readers._columns import label_by_name, label_of, matching, not_bound, require, require_all
+from toolkit.readers._columns import label_by_name, label_of, matching, not_bound, require, require_all, told
 
 CACHED = True
 ENVIRONMENT = "dataset"
@@ -93,7 +94,8 @@ def read(options: Options, files: Mapping[str, Path], asked: ReadRequest) -> Rea
     """Return the samples, one per row."""
     table = _opened(options, files["path"], asked.scratch)
     chosen, labels, findings = _bound(options, table.columns, asked)
-    places = {name: [table.columns.index(column) for column in columns] for name, columns in chosen.items()}
+    place_of = {column: place for place, column in enumerate(table.columns)}
+    places = {name: [place_of[column] for column in columns] for name, columns in chosen.items()}
     dtypes = {name: _dtype(options, name) for name in chosen}
     label = None if labels is None else table.columns.index(labels)
 
@@ -131,7 +133,7 @@ def _opened(options: Options, path: Path, scratch: Path) -> _Table:
         raise InvalidSamples("holds no sample: the file is empty")
     first, _ = table.row(0)
     columns = list(options.columns or (name.strip() for name in first))
-    twice = sorted({name for name in columns if columns.count(name) > 1})
+    twice = sorted(name for name, times in Counter(columns).items() if times > 1)
     if twice:
         raise InvalidSamples(f"the column {twice[0]!r} is there twice", "rename one of them")
     other = next((mark for mark in _DELIMITERS if len(columns) == 1 and mark in columns[0]), None)
@@ -195,12 +197,13 @@ def _bound(
     if labels is None:
         labels, findings = label_by_name(columns, {*asked.names, *_named(options)}, "column")
     rest = [column for column in columns if column != labels]
+    known = set(rest)
     if options.inputs is not None:
         return {name: _declared(name, said, rest) for name, said in options.inputs.items()}, labels, findings
-    found = {name: [name] if name in rest else matching(f"{name}[_.0-9]*", rest) for name in asked.names}
+    found = {name: [name] if name in known else matching(f"{name}[_.0-9]*", rest) for name in asked.names}
     missing = [name for name, held in found.items() if not held]
     if missing and len(asked.names) == 1 and rest:
-        message = f"all columns but the labels are the input {missing[0]!r}: {', '.join(rest)}"
+        message = f"all columns but the labels are the input {missing[0]!r}: {told(rest)}"
         finding = {"code": "columns-by-place", "severity": "info", "message": message, "columns": rest}
         return {missing[0]: rest}, labels, [*findings, finding]
     if missing:
@@ -218,7 +221,7 @@ def _declared(name: str, said: str | _Columns, columns: list[str]) -> list[str]:
     if isinstance(said, str) and _is_pattern(said) and said not in columns:
         found = matching(said, columns)
         if not found:
-            raise InvalidSamples(f"reader.{key}: no column fits {said!r}; columns: {', '.join(columns)}")
+            raise InvalidSamples(f"reader.{key}: no column fits {said!r}; columns: {told(columns)}")
         return found
     return [require(column, columns, key, "column") for column in ((said,) if isinstance(said, str) else said)]
 

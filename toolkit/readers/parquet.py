@@ -29,6 +29,7 @@ ENVIRONMENT = "parquet"
 SUFFIXES = (".parquet",)
 _KEPT_BYTES = 64 << 20
 _LISTED = 8
+_MOST_VALUES = 1 << 28  # of a row group in the columns that are read: 2 GB of numbers of 8 bytes, and two seconds
 # huggingface/datasets, naming.py: SPLIT-00000-of-00001, with the set's name and a dash before it where it has one.
 _PART = re.compile(r"(?:.*-)?(?P<split>\w+)-(?P<number>\d{5})-of-(?P<count>\d{5})")
 
@@ -131,6 +132,7 @@ class _Rows:
     def _group(self, place: int, origin: str) -> Any:
         if place not in self._kept:
             which, group = self._groups[place]
+            self._require_small(which, group, origin)
             try:
                 self._kept[place] = self._files[which].read_row_group(group, columns=self.wanted, use_threads=False)
             except (OSError, ValueError, KeyError) as error:  # pyarrow.ArrowInvalid is a ValueError
@@ -142,6 +144,17 @@ class _Rows:
         while len(self._kept) > 1 and sum(table.nbytes for table in self._kept.values()) > _KEPT_BYTES:
             self._kept.popitem(last=False)
         return self._kept[place]
+
+    def _require_small(self, which: int, group: int, origin: str) -> None:
+        """Raise InvalidSamples for a row group of more values than are read for one row; its size in the file does not tell."""
+        told = self._files[which].metadata.row_group(group)
+        columns = [told.column(number) for number in range(told.num_columns)]
+        values = sum(each.num_values for each in columns if each.path_in_schema.partition(".")[0] in self.wanted)
+        if values > _MOST_VALUES:
+            raise InvalidSamples(
+                f"{origin}: lies in a row group of {values:,} values, all of which are read for one; at most {_MOST_VALUES:,} would be right",
+                "write smaller ones: pyarrow.parquet.write_table(table, file, row_group_size=1000)",
+            )
 
 
 def _opened(parquet: Any, path: Path) -> Any:

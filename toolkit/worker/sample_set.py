@@ -22,6 +22,12 @@ from toolkit.worker.misfits import Misfits
 from toolkit.worker.preparation import of_dtype, of_shape, prepared
 from toolkit.worker.request import Request
 
+MOST_REPEATED = 1000
+"""Samples in a row, drawn at random, without a new one: were one in 200 of the others new, that would happen in 7 of 1,000 draws."""
+
+MOST_SORTED = 10_000_000
+"""Places of samples that are put in order at once: 160 MB, and a second."""
+
 _DTYPES = tuple("bool float16 float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64".split())
 
 Finding = dict[str, Any]
@@ -73,6 +79,7 @@ class SampleSet:
             self._reading = reader.read(reader.Options(**recipe["reader"]["options"]), files, asked)
         self.seen: set[str] = set()
         self.read = self.shared = 0
+        self.is_given_up = False
         self._firsts: dict[str, np.ndarray] = {}
         self._varying: set[str] = set()
         self._textured: set[str] = set()
@@ -83,8 +90,18 @@ class SampleSet:
         """Whether samples can only be had one after the other, and nobody knows how many there are."""
         return not isinstance(self._reading.samples, Indexed)
 
+    @property
+    def count(self) -> int | None:
+        """How many samples the set says that it holds; None where nobody knows."""
+        samples = self._reading.samples
+        return samples.count if isinstance(samples, Indexed) else None
+
     def different(self, taken: set[str], *, at_most: int) -> Iterator[Unit]:
-        """Yield each content once, and nothing that is in `taken`; an empty unit for each that does not fit."""
+        """Yield each content once, and nothing that is in `taken`; an empty unit for each that does not fit.
+
+        Of a stream no more than `at_most` are read. A set is given up that repeats itself MOST_REPEATED times in a row, of however many it says.
+        """
+        repeated = 0
         for unit in self._units(self._drawn()):
             if not unit:
                 yield unit
@@ -93,11 +110,13 @@ class SampleSet:
             digest = unit[0].digest if len(unit) == 1 else _digest_of([drawn.digest for drawn in unit])
             new = digest not in self.seen
             self.seen.add(digest)
+            repeated = 0 if new else repeated + 1
+            self.is_given_up = repeated >= MOST_REPEATED
             if new and all(drawn.digest in taken for drawn in unit):
                 self.shared += 1
             elif new:
                 yield unit
-            if self.is_stream and self.read >= at_most:
+            if self.is_given_up or (self.is_stream and self.read >= at_most):
                 return
 
     def in_order(self) -> Iterator[Unit]:
@@ -109,8 +128,7 @@ class SampleSet:
 
     def problems(self) -> list[EdgeToolkitError]:
         """Return what does not fit of this set, and how many of its samples were looked at; nothing where all fit."""
-        samples = self._reading.samples
-        return self.misfits.errors(self._name, self.looked_at, samples.count if isinstance(samples, Indexed) else None)
+        return self.misfits.errors(self._name, self.looked_at, self.count)
 
     def _units(self, samples: Iterable[Sample | None]) -> Iterator[Unit]:
         """Yield the samples, checked, a sequence or a single one at a time; None is one that could not be read."""
@@ -143,10 +161,9 @@ class SampleSet:
         count, rest = divmod(samples.count, self._length)
         with self.misfits.gathering():
             self._refuse_rest(rest)
-        # Sorting raw bits rather than Generator.permutation, whose results numpy may change between versions (NEP 19).
-        bits = np.random.PCG64(self._seed).random_raw(count) if count else np.zeros(0, np.uint64)
-        for first in np.argsort(bits, kind="stable") * self._length:
-            yield from self._at(samples, range(int(first), int(first) + self._length))
+        for place in drawn_order(count, self._seed):
+            first = place * self._length
+            yield from self._at(samples, range(first, first + self._length))
 
     def _at(self, samples: Indexed, places: Iterable[int]) -> Iterator[Sample | None]:
         """Yield the samples that lie there; None for one that cannot be read."""
@@ -247,6 +264,8 @@ class SampleSet:
         repeated = self.read - len(self.seen)
         if repeated:
             message = f"{repeated} of {self.read} {self.what} repeat another one and were left out"
+            if self.is_given_up:
+                message += f"; no more were read after {MOST_REPEATED:,} in a row without a new one"
             found.append(_finding("duplicate-samples", "warning", message, duplicates=repeated, read=self.read))
         if self.shared:
             message = f"{self.shared} of {self.read} {self.what} are in the calibration set too, and do not judge"
@@ -326,3 +345,23 @@ def _digest(arrays: Mapping[str, np.ndarray]) -> str:
         digest.update(json.dumps([name, array.dtype.name, array.shape]).encode())
         digest.update(array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes())
     return digest.hexdigest()
+
+
+def drawn_order(count: int, seed: int) -> Iterator[int]:
+    """Yield each of the places 0 to count - 1 once, in the order that the seed draws, the same for ever.
+
+    Up to MOST_SORTED they are sorted by raw bits rather than by Generator.permutation, whose results numpy may change between versions (NEP 19). Of
+    more, each is drawn when it is asked for: Knuth, The Art of Computer Programming 2, 3.4.2, algorithm P, which keeps only the places that were
+    exchanged. The remainder of 64 bits favours no place by more than count / 2**64.
+    """
+    bits = np.random.PCG64(seed)
+    if count <= MOST_SORTED:
+        drawn = bits.random_raw(count) if count else np.zeros(0, np.uint64)
+        yield from (int(place) for place in np.argsort(drawn, kind="stable"))
+        return
+    exchanged: dict[int, int] = {}
+    for at in range(count):
+        chosen = at + int(bits.random_raw()) % (count - at)
+        yield exchanged.pop(chosen, chosen)
+        if chosen != at:
+            exchanged[chosen] = exchanged.pop(at, at)

@@ -24,10 +24,13 @@ import numpy as np
 from toolkit.errors import EdgeToolkitError, InvalidSamples, all_at_once
 from toolkit.worker import labels
 from toolkit.worker.request import Request
-from toolkit.worker.sample_set import Drawn, Finding, SampleSet, Unit
+from toolkit.worker.sample_set import MOST_REPEATED, Drawn, Finding, SampleSet, Unit
 from toolkit.worker.shards import ShardWriter
 
 DEFAULT_COUNTS = {"calibration": 200, "verification": 500}
+MOST_SAMPLES = 10_000_000
+"""Samples of a set that is taken as a whole: of one number each they take minutes, and a gigabyte for their names."""
+
 _REPETITIONS = 10  # a stream that gave so many times what is needed, and still too few different ones, is given up
 
 
@@ -81,6 +84,7 @@ def everything(request: Request) -> dict[str, Any]:
     with contextlib.ExitStack() as stack:
         side = stack.enter_context(_Side("verification", request.out / "verification", recipe["sampling"]))
         source = SampleSet("evaluation", request, Path(stack.enter_context(tempfile.TemporaryDirectory())))
+        _refuse_too_many(source, recipe["name"])
         for unit in source.in_order():
             _deal(source, unit, side)
             if source.is_stream and side.declared and len(side) + source.misfits.samples >= side.wanted:
@@ -95,6 +99,15 @@ def everything(request: Request) -> dict[str, Any]:
         "inputs": _inputs({"verification": side}),
         "findings": [],
     }
+
+
+def _refuse_too_many(source: SampleSet, name: str) -> None:
+    """Raise InvalidSamples for a set of which all samples are asked for, and that holds more than MOST_SAMPLES."""
+    if source.count is not None and source.count > MOST_SAMPLES:
+        raise InvalidSamples(
+            f"{name}: holds {source.count:,} samples, all of which are asked for; at most {MOST_SAMPLES:,} would be right",
+            "name a file, or a split, that holds fewer",
+        )
 
 
 def _inputs(sides: Mapping[str, _Side]) -> dict[str, Any]:
@@ -214,6 +227,8 @@ def _fill(source: SampleSet, own: list[_Side], sides: Mapping[str, _Side], reque
         )
         shared = f", {source.shared} of them in the calibration set" if source.shared else ""
         problem = f"too few {source.what}: {wanted}, but there are {len(source.seen)} different ones among {source.read}{shared}"
+        if source.is_given_up:
+            problem += f"; the last {MOST_REPEATED:,} that were read held no new one"
         hint = "give more, declare smaller counts under [sampling]"
         source.misfits.add(
             InvalidSamples(problem, hint + (", or pass a set of its own with --eval" if len(own) > 1 else ""))
