@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from toolkit import linting
+from toolkit.lints import Input, repeated
 from toolkit.lints._tests import binomial_tail, hypergeometric_tail
 from toolkit.worker import labels as labels_of
 from toolkit.worker import lint
@@ -184,6 +185,51 @@ def test_images_far_from_zero_are_told(looked, low, severity):
 
     assert severities(found) == {"off-range": severity}
     assert "[preprocess]" in found["off-range"]["message"]
+
+
+@pytest.mark.parametrize("shape", [(2,), (6,), (8, 8, 1), (3000,)])
+def test_samples_that_are_repeated_with_a_trace_of_noise_are_told(looked, shape):
+    """Four samples, each 59 times, are 236 to every rate, and judged as certainly as 236."""
+    rng = np.random.default_rng(5)
+    inputs = np.repeat(rng.normal(size=(4, *shape)), 59, axis=0) + rng.uniform(0, 1e-6, (236, *shape))
+    order = rng.permutation(236)
+
+    found = looked(shares(TRUTH)[order % COUNT], None, inputs[order].astype(np.float32))
+
+    assert severities(found) == {"repeated-samples": "inconclusive"}
+    assert (found["repeated-samples"]["copies"], found["repeated-samples"]["samples"]) == (232, 236)
+    assert "4 differ by more than a trace" in found["repeated-samples"]["message"]
+
+
+@pytest.mark.parametrize(
+    "kind", ["plane", "heavy tails", "rounded", "rare", "drift", "far from zero", "images", "noise of one level"]
+)
+def test_samples_that_were_not_repeated_are_not_called_so(looked, kind):
+    """However few numbers a sample has, however far one of them is from the others, however slowly they change."""
+    rng = np.random.default_rng(8)
+    count = 2000
+    inputs = {
+        "plane": rng.uniform(size=(count, 2)),
+        "heavy tails": np.exp(5 * rng.normal(size=(count, 3))),
+        "rounded": np.unique(rng.normal(size=(3 * count, 4)).round(1), axis=0)[:count],
+        "rare": np.where(rng.random((count, 12)) < 0.9, 0, np.exp(3 * rng.normal(size=(count, 12))))
+        + np.eye(1, 12) * rng.normal(size=(count, 1)),
+        "drift": np.cumsum(rng.normal(size=(count, 3)), axis=0),
+        "far from zero": np.stack([1.7e7 + np.arange(count), rng.uniform(0, 1, count)], axis=1),
+        "images": rng.integers(0, 256, (300, 20, 20, 1)) / 255,
+        "noise of one level": 0.5 + rng.integers(-1, 2, (300, 16, 16, 1)) / 255,
+    }[kind]
+
+    found = looked(shares(np.arange(len(inputs)) % CLASSES), None, inputs.astype(np.float32))
+
+    assert "repeated-samples" not in found
+
+
+def test_samples_of_several_inputs_are_not_called_repeated(tmp_path):
+    """One of them may be the same for many, as a mask or a question is."""
+    one = Input("mask", (4,), "float32", is_alone=False)
+
+    assert "another" in repeated.applies(one)
 
 
 def test_what_is_known_is_accepted_with_its_reason(looked, tmp_path):

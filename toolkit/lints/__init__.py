@@ -47,7 +47,8 @@ _MOST_CHANNELS = 4  # RGB and alpha: more are features, which lie there in no or
 class Input:
     """One input of the model: its name, one sample's shape without batch axis, and its dtype.
 
-    `split` is whether both sets were drawn from one; `sequences` whether samples follow one another, as frames do, for a model that keeps state.
+    `split` is whether both sets were drawn from one; `sequences` whether samples follow one another, as frames do, for a model that keeps state;
+    `is_alone` whether no other input of the model may make samples differ.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Input:
     dtype: str
     split: bool = False
     sequences: bool = False
+    is_alone: bool = True
 
     @functools.cached_property
     def size(self) -> int:

@@ -75,7 +75,8 @@ def answers(request: Request) -> dict[str, Any]:
     told = _Told(options, options["names"]["verification"])
     checks = _checks(options["limits"], ("judging", "answers"))
     index = read_index(folder)["tensors"]
-    inputs = [_input(name, spec) for name, spec in index.items() if name not in options["constant"]]
+    varying = {name: spec for name, spec in index.items() if name not in options["constant"]}
+    inputs = [replace(_input(name, spec), is_alone=len(varying) == 1) for name, spec in varying.items()]
     specs = {each["name"]: TensorSpec.from_json(each) for each in options["signature"]["outputs"]}
     shapes = {name: spec["shape"] for name, spec in read_index(request.inputs["outputs"])["tensors"].items()}
     outputs = [
