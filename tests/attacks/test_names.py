@@ -25,10 +25,12 @@ import pytest
 from toolkit import printable, registry, report, report_formats, signatures, sweep_table
 from toolkit.casting import refuse_ends
 from toolkit.cli.option_groups import Common, say
+from toolkit.compare.comparison import Comparison
 from toolkit.config import tomllib
 from toolkit.environments import resolve
 from toolkit.errors import EdgeToolkitError, InvalidConfig, RequestError, Unconvertible, revive
 from toolkit.experiments import SweepRow
+from toolkit.input_ranges import InputRange
 from toolkit.local_executor import LocalExecutor
 from toolkit.next_steps import VerbRequest
 from toolkit.opening import Samples
@@ -241,6 +243,42 @@ def test_what_is_said_of_a_model_is_safe(name, capsys):
         out = capsys.readouterr().out
         is_safe(out)
         assert not re.search(r"(?m)^host", out)
+
+
+def verdict_of(name):
+    """Return what reports show of a verdict in which every name that a file, a model or a set gives is this one."""
+    failed = Comparison(**{key: value for key, value in comparison(name).items() if key not in ("status", "passed")})
+    kind = SimpleNamespace(name="labels", reason=name)
+    run = SimpleNamespace(
+        about={"machine": name, "confined": name}, engine=name, order={}, fed={name: name}, count=1, kernels=name
+    )
+    measured = SimpleNamespace(outputs=(name,), measurements=())
+    return SimpleNamespace(
+        target=SimpleNamespace(name=name), outcome="failed", samples={"verification": 5, "calibration": 5},
+        source=SimpleNamespace(path=Path(name.replace("\0", "")), kind=name, key=name, sha256="0" * 64, coverage=None),
+        artifact=SimpleNamespace(scheme="float32", size_bytes=1, sha256="0" * 64), comparisons=(failed,),
+        guilty_stage="total", at_fault=None, attribution=None, stages=(SimpleNamespace(stage="total", measured=measured),),
+        cumulative={"total": measured}, runs={"original": run, "total": run},
+        tasks=(SimpleNamespace(metric=name, better="higher", scores={name: 1.0}),),
+        account=None, inputs={name: InputRange("float32", (0.0, 1.0), (0.0, 1.0))}, kinds={name: kind}, candidates=(), budget=(), noise={},
+        attempts=(), findings=({"code": name, "severity": "warning", "message": name},), next_step=None, wanted=None,
+    )  # fmt: skip
+
+
+@hostile
+def test_a_verdict_is_safe_in_the_terminal_and_in_its_report(name):
+    """Its outputs, its inputs, and what its set calls the worst sample: a file in a folder, which may be called anything."""
+    verdict = verdict_of(name)
+
+    forges_nothing(report.verdict_text(verdict, name="mine").split("\n", 1)[1])
+    text = report.markdown(verdict, name)
+    is_safe(text)
+    assert not re.search(
+        r"<(script|img)|@everyone|(?<!\\)\]\((?!#)", re.sub("(`+)(?!`).*?(?<!`)\\1(?!`)", "", text).lower()
+    )
+    assert not re.search(r"(?m)^ {0,3}#+ (?!.*NOT PASSED|Bounds|Stages|Inputs|Outputs|Findings|Against)", text)
+    assert all(len(re.findall(r"(?<!\\)\|", line)) == len(re.findall(r"(?<!\\)\|", text.split("| stage |")[1].split("\n")[0])) + 2
+        for line in text.split("## Bounds")[1].split("##")[0].split("\n") if line.startswith("| total"))  # fmt: skip
 
 
 @hostile

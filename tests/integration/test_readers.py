@@ -218,7 +218,7 @@ for parquet._MOST_VALUES in (2, 1):  # the last group has two rows
 
     assert ran.stdout.strip() == "19", ran.stderr
     assert (
-        "numbers.parquet: row 19: lies in a row group of 2 values, all of which are read for one; at most 1"
+        "numbers.parquet: row 19: lies in a row group of 2 values, all of which are read for one; expected at most 1"
         in ran.stderr
     )
 

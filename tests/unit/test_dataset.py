@@ -672,7 +672,7 @@ def test_a_set_that_is_taken_as_a_whole_has_a_limit(tmp_path, monkeypatch):
     job = dataset.whole_set_job(save(tmp_path, image=images(20)), signature())
     (tmp_path / "out").mkdir()
 
-    with pytest.raises(InvalidSamples, match="holds 20 samples, all of which are asked for; at most 19"):
+    with pytest.raises(InvalidSamples, match="holds 20 samples, all of which are asked for; expected at most 19"):
         drawing.everything(Request(json.loads(json.dumps(job.options)), dict(job.inputs), tmp_path / "out"))
 
 

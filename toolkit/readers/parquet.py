@@ -152,7 +152,7 @@ class _Rows:
         values = sum(each.num_values for each in columns if each.path_in_schema.partition(".")[0] in self.wanted)
         if values > _MOST_VALUES:
             raise InvalidSamples(
-                f"{origin}: lies in a row group of {values:,} values, all of which are read for one; at most {_MOST_VALUES:,} would be right",
+                f"{origin}: lies in a row group of {values:,} values, all of which are read for one; expected at most {_MOST_VALUES:,}",
                 "write smaller ones: pyarrow.parquet.write_table(table, file, row_group_size=1000)",
             )
 

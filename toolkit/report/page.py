@@ -40,7 +40,7 @@ def markdown(verdict: Verdict, artifact: str) -> str:
         "",
         *_wanted(verdict),
         f"{printable.code(artifact)} ({verdict.artifact.scheme}, {size(verdict.artifact.size_bytes)}, sha256 `{verdict.artifact.sha256}`)  ",
-        f"from {printable.code(source.path)} ({source.kind}, signature {printable.code(source.key)}, sha256 `{source.sha256}`)  ",
+        f"from {printable.code(source.path)} ({printable.markdown(source.kind)}, signature {printable.code(source.key)}, sha256 `{source.sha256}`)  ",
         f"verified with {verdict.samples['verification']} samples" + _calibrated(verdict),
         "",
         "## Bounds",

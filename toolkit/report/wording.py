@@ -126,7 +126,10 @@ def noise_text(verdict: Verdict) -> str:
 
 def kind_lines(kinds: Mapping[str, OutputKind]) -> list[str]:
     """Return a line for each output that says what it is taken for, and why."""
-    return [f"{printable.name(name)} is {kind.name}: {kind.reason}" for name, kind in sorted(kinds.items())]
+    return [
+        f"{printable.name(name)} is {kind.name}: {printable.sentence(kind.reason)}"
+        for name, kind in sorted(kinds.items())
+    ]
 
 
 def coverage_lines(coverage: Mapping[str, Any]) -> list[str]:

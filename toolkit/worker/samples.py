@@ -105,7 +105,7 @@ def _refuse_too_many(source: SampleSet, name: str) -> None:
     """Raise InvalidSamples for a set of which all samples are asked for, and that holds more than MOST_SAMPLES."""
     if source.count is not None and source.count > MOST_SAMPLES:
         raise InvalidSamples(
-            f"{name}: holds {source.count:,} samples, all of which are asked for; at most {MOST_SAMPLES:,} would be right",
+            f"{name}: holds {source.count:,} samples, all of which are asked for; expected at most {MOST_SAMPLES:,}",
             "name a file, or a split, that holds fewer",
         )
 
