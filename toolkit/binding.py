@@ -74,14 +74,14 @@ def _said(path: Path, renames: Sequence[str], theirs: Mapping[str, Specs], ours:
         own, sign, name = text.partition("=")
         sides = [side for side in SIDES if own in theirs[side] and name in ours[side]]
         if not sign or not own or not name:
-            problems.append(f"--rename {text!r}: --rename THEIRS=OURS would be right")
+            problems.append(f"--rename {text!r}: expected --rename THEIRS=OURS")
         elif not sides:
             problems += _unknown(path, text, theirs, ours)
         for side in sides:
             if own in names[side]:
-                problems.append(f"--rename {text!r}: {own!r} is {names[side][own]!r} already; each once would be right")
+                problems.append(f"--rename {text!r}: {own!r} is {names[side][own]!r} already; give each once")
             elif name in names[side].values():
-                problems.append(f"--rename {text!r}: {name!r} is said of another one already; each once would be right")
+                problems.append(f"--rename {text!r}: {name!r} is given for another one already; give each once")
             names[side][own] = name
     if problems:
         raise RequestError(printable.lines(problems))

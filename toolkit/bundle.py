@@ -108,9 +108,9 @@ def _refusal(target: str, *, reports: bool = False) -> Refusal:
     def refusal(place: Path) -> str | None:
         problem = manifest.refusal(place, target)
         if problem is not None:
-            return f"{problem}; another --out would be right, or moving that away"
+            return f"{problem}; choose another --out, or move that away"
         if reports and manifest.is_bundle(place) and manifest.verified(place).artifact is not None:
-            return "is the bundle of a build, whose artifact would be lost; another --out would be right"
+            return "is the bundle of a build, whose artifact would be lost; choose another --out"
         return None
 
     return refusal
@@ -175,7 +175,7 @@ def require_one_size(bundle: Path) -> None:
     sizes = sorted(path.name for path in (bundle / SIZES).iterdir()) if (bundle / SIZES).is_dir() else []
     if sizes:
         raise RequestError(
-            f"{bundle}: was judged at several sizes, {', '.join(sizes)}; each by itself would be right",
+            f"{bundle}: was judged at several sizes, {', '.join(sizes)}; give each by itself",
             f"{bundle / SIZES / sizes[0]}, and so on",
         )
 

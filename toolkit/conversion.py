@@ -174,12 +174,12 @@ def format_of(path: Path) -> str:
     RequestError for a suffix that no converter writes, and for a folder.
     """
     if path.is_dir():
-        raise RequestError(f"{path}: is a folder; --out with the name of a file would be right")
+        raise RequestError(f"{path}: is a folder; expected the name of a file for --out")
     suffixes = {registry.load("converters", name).SUFFIX: name for name in registry.names("converters")}
     if not path.suffix:
         return "tflite"
     if path.suffix not in suffixes:
-        raise RequestError(f"{path}: no format has this suffix; {' or '.join(sorted(suffixes))} would be right")
+        raise RequestError(f"{path}: no format has this suffix; expected {' or '.join(sorted(suffixes))}")
     return suffixes[path.suffix]
 
 

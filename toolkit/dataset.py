@@ -77,14 +77,12 @@ class Steps(config.ConfigModel):
             raise ValueError("crop and resize say how `size` is reached; size = [height, width] is missing")
         real = self.dtype is None or self.dtype.startswith("float")
         if not real and (self.preset or self.has_numbers):
-            raise ValueError(f'{FORMULA} gives real numbers, {self.dtype} holds none; dtype = "float32" would be right')
+            raise ValueError(f'{FORMULA} gives real numbers, {self.dtype} holds none; expected dtype = "float32"')
         if self.preset and self.has_numbers:
-            raise ValueError(
-                f'preset = "{self.preset}" says scale, mean and std; either the preset or these would be right'
-            )
+            raise ValueError(f'preset = "{self.preset}" says scale, mean and std; expected either the preset or these')
         if self.preset == "imagenet" and self.color == "bgr":
             raise ValueError(
-                'preset = "imagenet" is of red, green and blue; with color = "bgr", scale, mean and std would be right'
+                'preset = "imagenet" is of red, green and blue; with color = "bgr", give scale, mean and std'
             )
         return self
 
@@ -393,7 +391,7 @@ def _missing(path: Path) -> str:
 
 
 def _in_own_words(value: Any, validate: Callable[[Any], Any], known: Iterable[str]) -> Any:
-    """Validate what `toolkit.config` cannot look into, and say of a wrong name or choice what would be right."""
+    """Validate what `toolkit.config` cannot look into, and say of a wrong name or choice what is expected."""
     try:
         return validate(value)
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""What can go wrong, as one tree: every error says who, what is wrong and what would be right.
+"""What can go wrong, as one tree: every error says who, what is wrong and what is expected.
 
 Standard library only, because workers raise these too, in interpreters that hold nothing of ours.
 A missed tolerance is not here: that is a `Verdict` which did not pass (exit status 1).
@@ -46,7 +46,7 @@ _MOST_READ = 10_000  # characters of a message that are looked at; converters pu
 
 
 class EdgeToolkitError(Exception):
-    """Base of all errors that reach a user: `problem` (who: what; what would be right) and `hint` (the next action).
+    """Base of all errors that reach a user: `problem` (who: what is wrong; what is expected) and `hint` (the next action).
 
     Both are made fit to be printed, so names may stand in them as they are. A text is one line; several lines are a `printable.lines`.
     """

@@ -207,7 +207,7 @@ def _sets(model: Model, sizes: Iterable[int]) -> dict[int | None, Conversions]:
 
 def _first(samples: Output, count: int) -> Output:
     if count < 1:
-        raise RequestError(f"--size {count}: a number of calibration samples, 1 or more, would be right")
+        raise RequestError(f"--size {count}: expected a number of calibration samples, 1 or more")
     engine = Engine("dataset")
     job = Job(
         f"the first {count} samples", "worker.subset", "first", engine, {"count": count}, inputs={"samples": samples}

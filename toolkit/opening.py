@@ -150,7 +150,7 @@ def profiles_of(names: Sequence[str]) -> list[Target]:
 
     found = [target.runnable(name) for name in dict.fromkeys(names)]
     if not found:
-        raise RequestError("no target; --target NAME would be right", f"known: {', '.join(target.names())}")
+        raise RequestError("no target; expected --target NAME", f"known: {', '.join(target.names())}")
     return found
 
 

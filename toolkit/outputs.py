@@ -49,7 +49,7 @@ class FileKind:
             return f"cannot be read, so nobody knows what would be lost ({error})"
         if not seen or self.recognises(seen):
             return None
-        return f"is a file that holds something else than {self.what}; another name for it would be right, or none of that name"
+        return f"is a file that holds something else than {self.what}; choose another name for it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,16 +98,16 @@ def _problems(output: OutputPath, inputs: Iterable[Path]) -> Iterator[str]:
         yield problem
     bundle = manifest.enclosing(output.path)
     if bundle is not None:
-        yield f"lies in the bundle {bundle}, which is written as a whole; a place outside of it would be right"
+        yield f"lies in the bundle {bundle}, which is written as a whole; choose a place outside of it"
     place = Path(os.path.realpath(output.path))
     for one in inputs:
         held = Path(os.path.realpath(one))
         if place == held:
-            yield "is what is read; another place would be right"
+            yield "is an input of this run; choose another place"
         elif place in held.parents:
-            yield f"holds {one}, which is read; another place would be right"
+            yield f"holds {one}, an input of this run; choose another place"
         elif held in place.parents and _is_one_thing(held):
-            yield f"lies in {one}, which is read; a place outside of it would be right"
+            yield f"lies in {one}, an input of this run; choose a place outside of it"
 
 
 def _is_one_thing(folder: Path) -> bool:
@@ -119,10 +119,10 @@ def _twice(paths: Sequence[Path]) -> Iterator[str]:
     places = [Path(os.path.realpath(path)) for path in paths]
     for number, (path, place) in enumerate(zip(paths, places, strict=True)):
         if place in places[:number]:
-            yield f"{path}: is to be written twice; a place for each would be right"
+            yield f"{path}: is to be written twice; choose a place for each"
         for other, there in zip(paths, places, strict=True):
             if there in place.parents:
-                yield f"{path}: lies in {other}, which is written as a whole; a place outside of it would be right"
+                yield f"{path}: lies in {other}, which is written as a whole; choose a place outside of it"
 
 
 def require_writable(out: Path) -> None:
@@ -148,7 +148,7 @@ def _not_writable(out: Path, error: OSError) -> EdgeToolkitError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return storage_failed(out, error)
     return RequestError(
-        f"{out}: nothing can be written there ({error.strerror}); a folder that may be written would be right"
+        f"{out}: nothing can be written there ({error.strerror}); choose a folder that you may write to"
     )
 
 

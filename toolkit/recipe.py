@@ -182,7 +182,7 @@ def estimator(text: str) -> Estimator:
             numbers[key] = float(value)
         except ValueError:
             raise RequestError(
-                f"estimator {text!r}: {key} is {value!r}; a number would be right, as {name}:{key}=1"
+                f"estimator {text!r}: {key} is {value!r}; expected a number, as {name}:{key}=1"
             ) from None
     try:
         parameters = kind(**numbers)

@@ -86,4 +86,4 @@ def _number(value: str, what: str) -> float:
     try:
         return float(value)
     except ValueError:
-        raise RequestError(f"{what} is {value!r}; a number would be right") from None
+        raise RequestError(f"{what} is {value!r}; expected a number") from None

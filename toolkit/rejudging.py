@@ -239,7 +239,7 @@ def rejudge(bundle: str | Path, bounds: str | Path) -> Rejudged:
     context = context_of(scheme, report["noise"], kinds)
     if untold := _untold(for_scheme(limits, "total", scheme), runs[0], context):
         problem = f"{bundle}: does not say what its outputs are ({', '.join(untold)}), and {bounds} has bounds for kinds of outputs"
-        raise RequestError(f"{problem}; a bundle of this release, or [[bounds]] without kinds, would be right")
+        raise RequestError(f"{problem}; expected a bundle of this release, or [[bounds]] without kinds")
     judged = judge_chain(runs, limits, context, early=report["stopped_early"])
     saved_report.require_its_runs(saved, judged)
     truth = _labels(bundle)
@@ -261,13 +261,13 @@ def _labels(bundle: Path) -> labels.Labels | None:
     try:
         return labels.read(path) if path.is_file() else None
     except (OSError, ValueError, SafetensorError) as error:
-        raise RequestError(f"{path}: cannot be read ({error}); labels that a build wrote would be right") from error
+        raise RequestError(f"{path}: cannot be read ({error}); expected labels that a build wrote") from error
 
 
 def _run(bundle: Path, stage: str, samples: int) -> SavedRun:
     run = saved_runs.read(bundle / RUNS / f"{stage}{SUFFIX}")
     if run.stage != stage:
-        raise RequestError(f"{run.path}: is a run of the stage {run.stage}; one of {stage} would be right")
+        raise RequestError(f"{run.path}: is a run of the stage {run.stage}; expected one of {stage}")
     if run.count != samples:
         raise RequestError(f"{run.path}: holds {run.count} samples, its report is on {samples}; build it again")
     return run

@@ -202,4 +202,4 @@ def _require_of_its_bundle(path: Path, held: Manifest, report: Mapping[str, Any]
         if name == "file_bytes" and spent["spent"] != artifact["size_bytes"]:
             problems.append(f"budget.{name}: {spent['spent']} are spent, and the artifact has {artifact['size_bytes']}")
     if problems:
-        raise DamagedFile(path, [*problems, "a report that was written for this bundle would be right"])
+        raise DamagedFile(path, [*problems, "expected a report that was written for this bundle"])

@@ -25,7 +25,7 @@ def each_of(original: Original, executor: Executor) -> tuple[Original, ...]:
     if asked is None or (isinstance(asked, str) and asked != ALL):
         return (original,)
     if original.cut:
-        raise RequestError("--signature: several, and --inputs and --outputs, which cut one; one would be right")
+        raise RequestError("--signature: several, and --inputs and --outputs, which cut one; give one of the two")
     known = source.signatures_of(original, executor)
     meant = known if asked == ALL else list(dict.fromkeys(asked))
     for key in meant:
@@ -33,7 +33,7 @@ def each_of(original: Original, executor: Executor) -> tuple[Original, ...]:
             raise UnknownName(f"{original.path}: signature", key, known)
     if len(meant) > 1 and original.sizes:
         raise RequestError(
-            "--signature and --shape: several signatures and several sizes at once; several of one would be right"
+            "--signature and --shape: several signatures and several sizes at once; give several of one of them"
         )
     if not meant:  # which the first that opens it says
         return (replace(original, signature=None),)

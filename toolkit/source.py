@@ -331,7 +331,7 @@ def _options(original: Original, kind: str, executor: Executor) -> dict[str, Any
 def _key_to_cut(original: Original) -> str | None:
     if isinstance(original.signature, tuple):
         raise RequestError(
-            "--signature: several at once, and --inputs and --outputs, which cut one; one would be right"
+            "--signature: several at once, and --inputs and --outputs, which cut one; give one of the two"
         )
     return original.signature
 
@@ -475,7 +475,7 @@ def _choose(path: Path, signatures: list[dict[str, Any]], wanted: str | tuple[st
         )
     if isinstance(wanted, tuple) or (wanted == ALL and ALL not in by_key):
         known = ", ".join(by_key)
-        raise RequestError(f"--signature: several of {path} at once; here one of {known} would be right")
+        raise RequestError(f"--signature: several of {path} at once; expected one of {known} here")
     if wanted is not None and wanted not in by_key:
         raise UnknownName(f"{path}: signature", wanted, by_key)
     if wanted is None and DEFAULT_KEY not in by_key and len(by_key) > 1:
@@ -515,7 +515,7 @@ def _declared(original: Original, specs: Sequence[Mapping[str, Any]]) -> list[di
                 f"--shape: {dict(original.sizes[number])} is declared twice; each size can be declared once"
             )
     if not original.shapes:
-        raise RequestError("--shape: several sizes of one input; one would be right here")
+        raise RequestError("--shape: several sizes of one input; expected one here")
     return declared
 
 

@@ -41,9 +41,7 @@ def halves_of(model: Model, variant: Variant, artifact_format: str) -> Halves:
     conversions = model.conversions
     whole = conversions.artifact(variant, artifact_format)
     if "ranges" not in whole.inputs:
-        raise InvalidSamples(
-            f"{whole.title}: is not made from ranges; a static scheme with an estimator would be right"
-        )
+        raise InvalidSamples(f"{whole.title}: is not made from ranges; expected a static scheme with an estimator")
     statistics = conversions.statistics(artifact_format).output("statistics")
     made = [whole]
     for half in (0, 1):

@@ -160,7 +160,7 @@ def require_labels(wanted: Sequence[str], labels: Labels | None) -> None:
     if wanted and labels is None:
         raise UnjudgeableRun(
             f"task metric {wanted[0]}: the samples have no labels, by which it would be scored",
-            "a set with labels (an .npz with an array `labels`, a folder for each class, ...) would be right",
+            "expected a set with labels (an .npz with an array `labels`, a folder for each class, ...)",
         )
 
 

@@ -135,7 +135,7 @@ def test_all_mistakes_are_said_at_once(work, sample, digits):
     status, printed = run_verb("build", sample, *two, "--calibration", digits, "--out", folder)
 
     assert status == 2
-    assert f"{folder / 'host'}: is a file; the name of a folder would be right" in printed
+    assert f"{folder / 'host'}: is a file; expected the name of a folder" in printed
     assert f"{folder / 'linux-x86_64-tflite-runtime'}: is a file" in printed
 
 
@@ -211,10 +211,10 @@ def test_nothing_is_written_over_what_is_read_or_into_a_model(work, tmp_path, di
     np.savez(run, image=np.zeros((2, 8, 8, 1), np.float32))
     host = ("--target", "host")
 
-    untouched(folder, "convert", artifact, "--out", artifact, said="is what is read")
+    untouched(folder, "convert", artifact, "--out", artifact, said="is an input of this run")
     untouched(folder, "convert", model, "--out", model / "m.tflite", said=f"lies in {model}, which is read")
     untouched(folder, "build", model, *host, "--calibration", digits, "--out", model, said="which is read")
-    untouched(folder, "run", artifact, *host, "--samples", run, "--out", run, said="is what is read")
+    untouched(folder, "run", artifact, *host, "--samples", run, "--out", run, said="is an input of this run")
 
 
 def test_a_model_is_not_replaced_by_what_nobody_named(work, sample, monkeypatch):

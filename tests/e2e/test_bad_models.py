@@ -1,4 +1,4 @@
-"""Models that cannot be read, chosen, converted or run: a status of their own, and a message that says which, why, and what would be right."""
+"""Models that cannot be read, chosen, converted or run: a status of their own, and a message that says which, why, and what is expected."""
 
 from __future__ import annotations
 

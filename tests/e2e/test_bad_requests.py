@@ -169,7 +169,7 @@ def test_with_json_a_refusal_is_one_document_too(build, recipe):
     ids="scheme signature input shape sizes timeout memory python environment interpreter".split(),
 )
 def test_a_flag_that_makes_no_sense_is_refused(build, arguments, says):
-    """With what would be right, before any engine has done anything."""
+    """With what is expected, before any engine has done anything."""
     ended = build(*arguments)
 
     assert ended.status == 2

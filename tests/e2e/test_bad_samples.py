@@ -1,4 +1,4 @@
-"""Samples that do not fit the model, or do not suffice: refused with status 2, naming the sample and what would be right."""
+"""Samples that do not fit the model, or do not suffice: refused with status 2, naming the sample and what is expected."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def refused(sample, executor, tmp_path):
 
 @pytest.fixture
 def images():
-    """Return images that would be right: (60, 8, 8, 1) float32, 0 to 16."""
+    """Return images as expected: (60, 8, 8, 1) float32, 0 to 16."""
     return np.random.default_rng(0).uniform(0, 16, (COUNT, 8, 8, 1)).astype(np.float32)
 
 
@@ -185,7 +185,7 @@ def test_an_empty_folder_is_refused_with_what_was_looked_for(refused, recipe, tm
 
     said = refused(tmp_path / name)
 
-    assert f"{name}: holds no sample: images (.bmp, " in said
+    assert f"{name}: holds no sample; expected images (.bmp, " in said
     assert "there: nothing" in said
 
 

@@ -60,7 +60,7 @@ def test_a_checkpoint_without_builder_says_what_it_needs(edge, checkpoint, tmp_p
     [
         ("def network():\n    raise KeyError('no such size')\n", "failed: KeyError: 'no such size'"),
         ("def network():\n    import sys\n    sys.exit(3)\n", "failed: SystemExit: 3"),
-        ("def network():\n    return 'a model'\n", "gave str; a Keras model, a tf.Module"),
+        ("def network():\n    return 'a model'\n", "gave str; expected a Keras model, a tf.Module"),
         ("def network():\n    return None\n", "gave NoneType"),
         ("def network():\n    return (1, 2, 3)\n", "gave a tuple of 3"),
         ("def network():\n    return {'modle': 1}\n", "gave a mapping with 'modle' in it; known parts: model"),
@@ -161,7 +161,7 @@ def test_a_builder_gets_its_arguments_as_text(convert, builder):
 @pytest.mark.parametrize("name", ["no colon", "a:b:c:d e", "9x:y", ":f", "x:"])
 def test_a_builder_that_is_no_name_is_refused(convert, name):
     """What one looks like is said."""
-    with pytest.raises(RequestError, match=r"'package\.module:function' or 'path/to/file\.py:function' would be right"):
+    with pytest.raises(RequestError, match=r"expected 'package\.module:function' or 'path/to/file\.py:function'"):
         convert(name)
 
 

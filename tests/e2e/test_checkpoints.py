@@ -170,7 +170,7 @@ OTHERS = [
     ),
     ("never_called", r"Subclassed has no variables yet.*\n.*call it once in the builder"),
     ("lazy", r"6 of 6 variables.*\n.*layers that were never called \(dense_1\)"),
-    ("checkpoint_of_text", r"its part 'checkpoint' is str; a tf\.train\.Checkpoint would be right"),
+    ("checkpoint_of_text", r"its part 'checkpoint' is str; expected a tf\.train\.Checkpoint"),
 ]
 
 

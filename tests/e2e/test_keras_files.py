@@ -264,7 +264,7 @@ def test_coverage_names_what_was_restored_and_what_was_of_the_training(files, ex
         ("deeper", {}, r"layers/dense_1/vars/0 \(5, 3\): only in the model"),
         ("without_normalization", {}, r"layers/batch_normalization/vars/0"),
         ("never_called", {}, "has not all of its variables yet|have not yet been created"),
-        ("no_model", None, "gave Module; for weights of Keras, a Keras model would be right"),
+        ("no_model", None, "gave Module; expected a Keras model, as its weights are of Keras"),
     ],
 )
 @pytest.mark.parametrize("package", ["keras", "tf_keras"])

@@ -118,12 +118,12 @@ def test_a_run_in_another_ones_place_is_refused(edge, bundle, bounds, tmp_path):
         (("verify", "BUNDLE", "--bounds", "BOUNDS", "--target", "host"), "has no use for --target"),
         (("compare", "RUN", "RUN", "--stage", "total", "--scheme", "float32"), "--bounds FILE"),
         (("compare", "RUN", "RUN", "--bounds", "BOUNDS", "--stage", "kernel"), "kernels"),
-        (("compare", "RUN", "BUNDLE"), "is no saved run"),
+        (("compare", "RUN", "BUNDLE"), "is not a saved run"),
         (("verify", "BUNDLE", "--bounds", "nothing.toml"), "no such file"),
     ],
 )
 def test_a_wrong_request_is_refused(edge, bundle, bounds, arguments, said):
-    """Exit status 2 and what would be right."""
+    """Exit status 2 and what is expected."""
     places = {"BUNDLE": bundle, "BOUNDS": bounds, "RUN": bundle / "runs" / "original.safetensors"}
 
     ended = edge(*(places.get(each, each) for each in arguments))

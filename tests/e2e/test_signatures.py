@@ -114,7 +114,7 @@ def test_signatures_and_sets_that_nothing_has_are_named(several, vectors, execut
         build("all", Samples(evaluation={"clasify": str(vectors)}))
     with pytest.raises(RequestError, match="--output-kind nothing=labels: no output is called 'nothing'"):
         build("all", Samples(evaluation=str(vectors), output_kinds={"nothing": "labels"}))
-    with pytest.raises(RequestError, match="here one of classify, embed would be right"):
+    with pytest.raises(RequestError, match="expected one of classify, embed here"):
         toolkit.lint(Original(several / "two", "all"), Samples(str(vectors)), executor=executor)
 
 

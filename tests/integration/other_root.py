@@ -30,9 +30,7 @@ _OF_LOADER = "/etc/ld.so.cache"
 def prepare(environment: str, options: Mapping[str, object], settings: Settings) -> Launch:
     """Return how a worker is started in the root; whatever is not in it yet is put there."""
     if set(options) != {"root", "namespaces"}:
-        raise RequestError(
-            f"launcher other_root: {sorted(options)}: unknown option; root and namespaces would be right"
-        )
+        raise RequestError(f"launcher other_root: {sorted(options)}: unknown option; expected root and namespaces")
     root, here = Path(str(options["root"])), local.prepare(environment, {}, settings)
     (python,) = here.command
     base = os.path.dirname(os.path.dirname(os.path.realpath(python)))

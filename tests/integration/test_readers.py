@@ -180,7 +180,7 @@ def test_columns_of_numbers_lists_and_words_are_inputs_and_labels(drawn, parquet
         ("null.parquet", "", "null.parquet: row 13: column 'x' has 1 missing .null. of 2 values"),
         ("ragged.parquet", "", r"row 13: column 'x' is no array: its rows have the lengths \[1, 2\]"),
         ("paths.parquet", "", "row \\d+: column 'image': has no bytes, but the path 'a.png'"),
-        ("text.parquet", "", "column 'x' is string; numbers, lists of them or an image"),
+        ("text.parquet", "", "column 'x' is string; expected numbers, lists of them or an image"),
         ("broken.parquet", "", "broken.parquet: row 13: column 'image': does not decode"),
         ("numbers.parquet", 'inputs = { image = "matrx" }', "reader.inputs.image: no column 'matrx'; did you mean 'matrix'"),
         ("numbers.parquet", "", r"no column for the model's inputs \['image'\]; there: matrix list<"),
@@ -188,7 +188,7 @@ def test_columns_of_numbers_lists_and_words_are_inputs_and_labels(drawn, parquet
     ],
 )  # fmt: skip
 def test_parquet_files_that_do_not_fit_are_refused(drawn, parquets, name, more, says):
-    """By file and row, with what would be right."""
+    """By file and row, with what is expected."""
     whole = (parquets / "numbers.parquet").read_bytes()
     (parquets / "cut.parquet").write_bytes(whole[: len(whole) // 2])
 

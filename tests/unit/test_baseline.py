@@ -465,8 +465,8 @@ def test_a_nan_cannot_be_allowed(release, old, allowing):
         ("size_byte", 2000, "'x'", UnknownName, "did you mean 'size_bytes'"),
         ("size_bytes", 2000, None, InvalidConfig, "allowed[0].because: missing"),
         ("size_bytes", 2000, "' '", InvalidConfig, "allowed[0].because"),
-        ("size_bytes", "nan", "'x'", InvalidConfig, "a finite number would be right"),
-        ("size_bytes", "inf", "'x'", InvalidConfig, "a finite number would be right"),
+        ("size_bytes", "nan", "'x'", InvalidConfig, "expected a finite number"),
+        ("size_bytes", "inf", "'x'", InvalidConfig, "expected a finite number"),
         ("verdict", "'failed'", "'x'", RequestError, "nothing ships that did not pass"),
         ("size_bytes", "2000\nwhat2 = 1", "'x'", InvalidConfig, "unknown key"),
         ("size_bytes", 1, "'x'\n[[allowed]]\nwhat='size_bytes'\nto=2\nbecause='y'", InvalidConfig, "comes twice"),
@@ -783,7 +783,7 @@ def test_a_task_metric_that_says_nothing_about_the_outputs_is_refused_where_it_w
 
 
 def test_a_baseline_is_written_to_a_file_and_to_no_folder(release, tmp_path):
-    with pytest.raises(RequestError, match="is a folder; the name of a file"):
+    with pytest.raises(RequestError, match="is a folder; expected the name of a file"):
         baseline.update(release("new"), tmp_path)
 
 
@@ -948,7 +948,7 @@ def test_a_file_that_was_cut_is_refused(old, share):
     [
         ('"size_bytes": 1000', '"size_bytes": 9000', "was changed after it was written"),
         ('"schema": 1', '"schema": 2', "has schema 2, this release knows 1"),
-        ('"format": "edge-toolkit baseline"', '"format": "pip-audit"', "is no baseline"),
+        ('"format": "edge-toolkit baseline"', '"format": "pip-audit"', "is not a baseline"),
         ('"target"', "<<<<<<< HEAD", "merged by hand"),
     ],
 )

@@ -119,8 +119,8 @@ def test_outputs_that_changed_their_names_can_be_said():
 @pytest.mark.parametrize(
     ("renames", "says"),
     [
-        (["Identity"], ["--rename 'Identity': --rename THEIRS=OURS would be right"]),
-        (["=probs"], ["--rename '=probs': --rename THEIRS=OURS would be right"]),
+        (["Identity"], ["--rename 'Identity': expected --rename THEIRS=OURS"]),
+        (["=probs"], ["--rename '=probs': expected --rename THEIRS=OURS"]),
         (
             ["Identty=probs"],
             [
@@ -133,11 +133,11 @@ def test_outputs_that_changed_their_names_can_be_said():
         ),
         (
             ["Identity=probs", "Identity=probs"],
-            ["--rename 'Identity=probs': 'Identity' is 'probs' already; each once would be right"],
+            ["--rename 'Identity=probs': 'Identity' is 'probs' already; give each once"],
         ),
         (
             ["Identity=probs", "boxes=probs"],
-            ["--rename 'boxes=probs': 'probs' is said of another one already; each once would be right"],
+            ["--rename 'boxes=probs': 'probs' is given for another one already; give each once"],
         ),
         (
             ["Identity", "a=b"],

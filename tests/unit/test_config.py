@@ -1,4 +1,4 @@
-"""TOML files: every mistake is found, all of them at once, each with where it is and what would be right."""
+"""TOML files: every mistake is found, all of them at once, each with where it is and what is expected."""
 
 from __future__ import annotations
 

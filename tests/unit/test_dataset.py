@@ -481,7 +481,7 @@ def with_nan(value: float) -> np.ndarray:
 )  # fmt: skip
 @pytest.mark.filterwarnings("error")
 def test_samples_that_do_not_fit_are_refused(tmp_path, draw, rows, says, hint):
-    """By the name of the set, of the sample and of the input, with what would be right."""
+    """By the name of the set, of the sample and of the input, with what is expected."""
     with pytest.raises(InvalidSamples, match=says) as caught:
         draw(save(tmp_path, image=rows))
 
@@ -761,12 +761,12 @@ def test_a_preset_is_of_8_bit_images_only(tmp_path, draw, dtype):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ('preset = "0..1"\nscale = 0.5', "either the preset or these would be right"),
+        ('preset = "0..1"\nscale = 0.5', "expected either the preset or these"),
         ('preset = "0..1"\ndtype = "int8"', "int8 holds none"),
         ('preset = "imagenet"\ncolor = "bgr"', "red, green and blue"),
         ('preset = "imagnet"', "'imagnet'; did you mean 'imagenet'?"),
         ('preset = "0..1"\n[preprocess.image]\nscale = 2.0', "image: scale, mean or std beside preset"),
-        ('[preprocess.image]\npreset = "0..1"\nmean = 2.0', "either the preset or these would be right"),
+        ('[preprocess.image]\npreset = "0..1"\nmean = 2.0', "expected either the preset or these"),
     ],
 )
 def test_a_preset_goes_with_no_number_of_another_normalization(tmp_path, text, says):
@@ -879,7 +879,7 @@ def test_labels_are_for_all_or_for_none(tmp_path, draw, monkeypatch):
 
     with pytest.raises(InvalidSamples, match=r"some samples have labels and some have none"):
         draw("half.py:rows", None, spec)
-    with pytest.raises(InvalidSamples, match=r"label 'cat'; a number"):
+    with pytest.raises(InvalidSamples, match=r"label 'cat'; expected a number"):
         draw("half.py:words", None, spec)
 
 
@@ -900,7 +900,7 @@ def test_all_that_does_not_fit_is_told_at_once_of_both_sets_and_of_their_recipes
     for says in (
         "cal.toml: preprocess: 'imgae' is no input of the model; did you mean 'image'?",
         "cal.toml: constant: 'mask' is no input of the model",
-        "input 'image' holds 1 NaN and 0 infinite of 16 values; finite ones would be right (1 more like it: sample ",
+        "input 'image' holds 1 NaN and 0 infinite of 16 values; expected finite ones (1 more like it: sample ",
         "cal.toml: 2 of the 30 samples looked at do not fit",
         "has shape (4, 5, 1), a sample of the model has (4, 4, 1) (39 more like it: sample ",
         "eval.toml: 40 of the 40 samples looked at do not fit",

@@ -451,7 +451,7 @@ def test_source_that_is_too_old_or_does_not_start_is_refused(settings, tmp_path,
 
 
 def test_the_folder_of_an_environment_is_not_its_interpreter(settings, training):
-    """A likely slip; the path that would be right is said."""
+    """A likely slip; the error names the expected path."""
     with pytest.raises(RequestError, match="is a folder") as caught:
         environments.resolve("source", naming(settings, training.parent.parent))
 

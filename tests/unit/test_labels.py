@@ -73,9 +73,9 @@ def test_texts_are_texts(tmp_path):
             r"label 'a' of shape \(any length, 3\), others have of shape \(any length, 4\)",
         ),
         (1, [1], r"label of shape \(any length\), others have of shape \(\)"),
-        (1, "cat", "label 'cat'; a number"),
-        ({"a": None}, {"a": None}, "label None; a number"),
-        ({"a": float("nan")}, {"a": 1}, "label nan; a number"),
+        (1, "cat", "label 'cat'; expected a number"),
+        ({"a": None}, {"a": None}, "label None; expected a number"),
+        ({"a": float("nan")}, {"a": 1}, "label nan; expected a number"),
     ],
 )
 def test_labels_that_are_of_no_one_kind_are_refused(tmp_path, one, two, says):
@@ -122,13 +122,13 @@ def test_masks_belong_to_images_by_their_names(tmp_path):
 
     assert read().label.tolist() == [[0, 1, 2], [255, 1, 0]]
     Image.fromarray(np.zeros((2, 3, 3), np.uint8)).save(tmp_path / "masks" / "a.png")
-    with pytest.raises(InvalidSamples, match="picture of mode RGB; one of class indices"):
+    with pytest.raises(InvalidSamples, match="picture of mode RGB; expected one of class indices"):
         read()
     (tmp_path / "masks" / "a.png").write_bytes(b"no picture")
     with pytest.raises(InvalidSamples, match=r"a.png: does not decode"):
         read()
     (tmp_path / "masks" / "a.png").rename(tmp_path / "masks" / "b.png")
-    with pytest.raises(InvalidSamples, match=r"a.jpg: has 0 masks in masks; one of its name would be right"):
+    with pytest.raises(InvalidSamples, match=r"a.jpg: has 0 masks in masks; expected one with its name"):
         read()
 
 

@@ -390,10 +390,10 @@ def test_white_pages_are_no_fault(linted, photos):
 
 
 def test_few_samples_are_told(linted, photos):
-    """With how many there are and how many would be right."""
+    """With how many there are and how many are expected."""
     (found,) = linted(photos[0][:99], photos[1])["findings"]
 
-    assert found["message"] == "mine.toml: 99 samples calibrate; 100 or more would be right"
+    assert found["message"] == "mine.toml: 99 samples calibrate; expected 100 or more"
 
 
 def test_inputs_that_are_meant_never_to_change_are_not_looked_at(linted, photos):

@@ -198,24 +198,24 @@ def test_a_value_at_the_threshold_is_above_it():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("topk_agreement:k=0", "k 0; a whole number of at least 1"),
-        ("topk_agreement:k=1.5", "k 1.5; a whole number"),
+        ("topk_agreement:k=0", "k 0; expected a whole number of at least 1"),
+        ("topk_agreement:k=1.5", "k 1.5; expected a whole number"),
         ("topk_agreement:k=nan", "k nan"),
-        ("topk_agreement:k=five", "k is 'five'; a number would be right"),
+        ("topk_agreement:k=five", "k is 'five'; expected a number"),
         ("topk_agreement:n=5", "parameter of the metric topk_agreement 'n': unknown; .*k"),
         ("decision_flips", "threshold must be said, as in decision_flips:threshold=0.5"),
-        ("decision_flips:threshold=inf", "threshold inf; a number"),
-        ("psnr_db:peak=-1", "peak -1; above 0"),
-        ("psnr_db:peak=0", "peak 0; above 0"),
-        ("psnr_db:peak=inf", "peak inf; above 0"),
+        ("decision_flips:threshold=inf", "threshold inf; expected a number"),
+        ("psnr_db:peak=-1", "peak -1; expected above 0"),
+        ("psnr_db:peak=0", "peak 0; expected above 0"),
+        ("psnr_db:peak=inf", "peak inf; expected above 0"),
         ("kl", "is to be said, as in kl:of=logits"),
         ("kl:of=scores", "of=scores"),
-        ("rmse:k=5", "has no parameters; rmse alone would be right"),
+        ("rmse:k=5", "has no parameters; expected rmse alone"),
         ("topk_agrement:k=5", "did you mean 'topk_agreement'"),
     ],
 )
 def test_what_makes_no_sense_is_refused(text, message):
-    """With what would be right."""
+    """With what is expected."""
     with pytest.raises(EdgeToolkitError, match=message):
         metrics.load(text)
 

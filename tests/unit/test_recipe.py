@@ -167,7 +167,7 @@ def test_the_format_is_what_the_suffix_says(tmp_path, name, expected):
 
 @pytest.mark.parametrize("name", ["model.onx", ""])
 def test_a_file_of_no_format_is_refused(tmp_path, name):
-    with pytest.raises(RequestError, match="would be right"):
+    with pytest.raises(RequestError, match="expected"):
         format_of(tmp_path / name)
 
 

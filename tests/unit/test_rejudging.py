@@ -418,7 +418,9 @@ def test_drops_without_labels_and_labels_that_are_none_are_refused(bundled, boun
         rejudge(bundle, file)
     (bundle / "runs" / "labels.safetensors").write_bytes(b"no labels")
     seal(bundle)
-    with pytest.raises(RequestError, match=r"labels\.safetensors: cannot be read .*; labels that a build wrote"):
+    with pytest.raises(
+        RequestError, match=r"labels\.safetensors: cannot be read .*; expected labels that a build wrote"
+    ):
         rejudge(bundle, file)
 
 
@@ -427,7 +429,9 @@ def test_a_run_under_another_stages_name_is_refused(bundled, bounds):
     save(bundle / "runs" / "device.safetensors", SCORES, "kernels")
     seal(bundle)
 
-    with pytest.raises(RequestError, match=r"device\.safetensors: is a run of the stage kernels; one of device would"):
+    with pytest.raises(
+        RequestError, match=r"device\.safetensors: is a run of the stage kernels; expected one of device"
+    ):
         rejudge(bundle, bounds(("total", "max_abs", 1, REAL)))
 
 

@@ -205,7 +205,7 @@ def test_an_error_in_place_of_a_verdict_says_what_to_do(name):
 )  # fmt: skip
 def test_what_is_no_report_is_refused(name, document):
     """And with one clear message."""
-    with pytest.raises(RequestError, match="would be right"):
+    with pytest.raises(RequestError, match="expected"):
         render(name, document)
 
 

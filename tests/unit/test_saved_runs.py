@@ -171,7 +171,10 @@ def _rewritten(path, change):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda run: run.update(schema=2), r"run\.safetensors: has schema 2, this release knows 1; the release that"),
+        (
+            lambda run: run.update(schema=2),
+            r"run\.safetensors: has schema 2, this release knows 1; expected the release that",
+        ),
         (lambda run: run.update(count=6), "it holds"),
         (lambda run: run.update(count=6, samples=[]), "says 6 samples of .'boxes/kept', 'scores'."),
         (lambda run: run["samples"].pop(), "it holds"),
@@ -187,24 +190,24 @@ def test_a_run_that_contradicts_itself_is_refused(saved, change, said):
     with pytest.raises(RequestError, match=said) as found:
         saved_runs.read(path)
     assert found.value.problem.startswith(f"{path}: ")
-    assert ("is no saved run" in found.value.problem) == ("schema" not in said)
+    assert ("is not a saved run" in found.value.problem) == ("schema" not in said)
 
 
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
-        ("missing", "no such file; a run that was saved, .safetensors or .npz, would be right"),
-        ("empty", "is no saved run"),
-        ("cut", "is no saved run"),
-        ("text", "is no saved run"),
+        ("missing", "no such file; expected a run that was saved, .safetensors or .npz"),
+        ("empty", "is not a saved run"),
+        ("cut", "is not a saved run"),
+        ("text", "is not a saved run"),
         (
             "other safetensors",
-            "is no saved run (its metadata has no 'run'); a .safetensors of a bundle's runs folder, or",
+            "is not a saved run (its metadata has no 'run'); expected a .safetensors of a bundle's runs folder, or",
         ),
-        ("array", "is no saved run (a single array without a name)"),
-        ("pickle", "is no saved run (Object arrays cannot be loaded"),
-        ("ragged", "is no saved run (its arrays are not of one number of samples)"),
-        ("number", "is no saved run (its arrays are not of one number of samples)"),
+        ("array", "is not a saved run (a single array without a name)"),
+        ("pickle", "is not a saved run (Object arrays cannot be loaded"),
+        ("ragged", "is not a saved run (its arrays are not of one number of samples)"),
+        ("number", "is not a saved run (its arrays are not of one number of samples)"),
     ],
 )
 def test_what_is_no_run_is_refused(saved, tmp_path, kind, said):
@@ -248,7 +251,7 @@ def test_what_is_no_run_is_refused(saved, tmp_path, kind, said):
     ],
 )
 def test_a_folder_that_is_no_bundle_is_refused(tmp_path, content, said):
-    """Said with what would be right."""
+    """Said with what is expected."""
     if content is not None:
         (tmp_path / "report.json").write_text(content)
         seal(tmp_path)

@@ -527,7 +527,7 @@ def test_what_makes_no_sense_is_refused(write, line, wrong, says):
         ("top_k_accuracy", 1, "1 is met by everything"),
         ("top_k_accuracy", -0.01, "-0.01 can never be met"),
         ("mine.py:score", -1, "-1 can never be met"),
-        ("topk_agreement:k=0", 0.9, "k 0; a whole number"),
+        ("topk_agreement:k=0", 0.9, "k 0; expected a whole number"),
         ("decision_flips", 0.9, "threshold must be said"),
         ("top_k_accuracy:n=0", 0.9, "unknown"),
     ],
@@ -566,8 +566,8 @@ def test_a_task_metric_is_bounded_in_its_drop(metric, canonical):
 @pytest.mark.parametrize(
     ("where", "says"),
     [
-        ({"stage": "kernels"}, "is a drop against the original; stage = 'total' would be right"),
-        ({"output": "logits"}, "is of all outputs; output = '\\*' would be right"),
+        ({"stage": "kernels"}, "is a drop against the original; expected stage = 'total'"),
+        ({"output": "logits"}, "is of all outputs; expected output = '\\*'"),
         ({"unit": "real"}, "unknown name"),
     ],
 )

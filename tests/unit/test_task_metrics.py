@@ -76,7 +76,9 @@ def test_two_classes_are_enough():
 def test_top_k_of_more_classes_than_there_are_would_always_be_right():
     scores, labels = drawn(0)
 
-    assert applies("top_k_accuracy:k=4", {"y": scores}, labels) == "k is 4 of 4 classes: every sample would be right"
+    assert (
+        applies("top_k_accuracy:k=4", {"y": scores}, labels) == "k is 4 of 4 classes: every sample would count as right"
+    )
 
 
 @pytest.mark.parametrize(
@@ -755,17 +757,17 @@ def test_labels_that_are_no_words_are_told(shape, labels, says):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("top_k_accuracy:k=0", "k is 0; a whole number from 1"),
-        ("top_k_accuracy:k=1.5", "k is 1.5; a whole number from 1"),
-        ("mean_iou:ignore=0.5", "ignore is 0.5; a whole number"),
-        ("word_error_rate:pad=-2", "pad is -2; a token's id, or -1 for none"),
-        ("word_error_rate:blank=0.5", "blank is 0.5; a token's id"),
+        ("top_k_accuracy:k=0", "k is 0; expected a whole number from 1"),
+        ("top_k_accuracy:k=1.5", "k is 1.5; expected a whole number from 1"),
+        ("mean_iou:ignore=0.5", "ignore is 0.5; expected a whole number"),
+        ("word_error_rate:pad=-2", "pad is -2; expected a token's id, or -1 for none"),
+        ("word_error_rate:blank=0.5", "blank is 0.5; expected a token's id"),
         ("mean_average_precision:iou_low=0", "thresholds from 0 to 0.95 by 0.05"),
         ("mean_average_precision:iou_low=0.96", "thresholds from 0.96 to 0.95"),
         ("mean_average_precision:iou_high=1.01", "thresholds from 0.5 to 1.01"),
         ("mean_average_precision:iou_step=0", "by 0; 0 < iou_low <= iou_high <= 1 and iou_step > 0"),
-        ("mean_average_precision:detections=0", "detections is 0; a whole number from 1"),
-        ("mean_average_precision:detections=1.5", "detections is 1.5; a whole number from 1"),
+        ("mean_average_precision:detections=0", "detections is 0; expected a whole number from 1"),
+        ("mean_average_precision:detections=1.5", "detections is 1.5; expected a whole number from 1"),
     ],
 )
 def test_what_a_parameter_cannot_be_is_refused(text, says):

@@ -100,7 +100,7 @@ def test_it_says_which_scores_are_good(measured):
     body = "BETTER = {!r}\ndef metric(outputs, labels):\n    return 1\n"
 
     assert measured(body.format("lower"))["better"] == "lower"
-    with pytest.raises(RequestError, match=r"mine.py:metric: BETTER is 'more'; 'higher' or 'lower' would be right"):
+    with pytest.raises(RequestError, match=r"mine.py:metric: BETTER is 'more'; expected 'higher' or 'lower'"):
         measured(body.format("more"))
 
 
@@ -118,13 +118,13 @@ def test_a_number_that_is_none_is_no_score(measured, number):
 @pytest.mark.parametrize(
     ("body", "says"),
     [
-        ("return None", "gave NoneType; a number, or one for each of 4 samples, would be right"),
-        ("return 'good'", "gave str; a number"),
-        ("return {'f1': 0.5}", "gave dict; a number"),
-        ("return [1, 2, 3]", r"gave numbers of shape \(3,\); a number, or one for each of 4 samples"),
-        ("return outputs['y']", r"gave numbers of shape \(4, 1, 2\); a number"),
-        ("return [[1], [1, 2], [3], [4]]", "gave list of different lengths; a number"),
-        ("return 1 + 2j", "gave complex; a number"),
+        ("return None", "gave NoneType; expected a number, or one for each of 4 samples"),
+        ("return 'good'", "gave str; expected a number"),
+        ("return {'f1': 0.5}", "gave dict; expected a number"),
+        ("return [1, 2, 3]", r"gave numbers of shape \(3,\); expected a number, or one for each of 4 samples"),
+        ("return outputs['y']", r"gave numbers of shape \(4, 1, 2\); expected a number"),
+        ("return [[1], [1, 2], [3], [4]]", "gave list of different lengths; expected a number"),
+        ("return 1 + 2j", "gave complex; expected a number"),
         ("return outputs['z'].mean()", "failed: KeyError: 'z'"),
         ("raise SystemExit(0)", "failed: SystemExit: 0"),
         ("import nowhere", "failed: ModuleNotFoundError: No module named 'nowhere'"),

@@ -42,6 +42,4 @@ def refusal(place: Path) -> str | None:
         return f"holds files, and is no attribution that this program wrote ({error})"
     found.pop(_DOCUMENT, None)
     others = sorted(name for name, sha256 in found.items() if held.get(name) != sha256)
-    return (
-        f"holds {', '.join(others)}, which is not as it was written; another --out would be right" if others else None
-    )
+    return f"holds {', '.join(others)}, which is not as it was written; choose another --out" if others else None

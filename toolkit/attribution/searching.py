@@ -60,7 +60,7 @@ def attribute(chain: Chain, stage: str, samples: Sequence[int], executor: Execut
     known = [number for number in dict.fromkeys(samples) if 0 <= number < min(run.count for run in runs)]
     if not known:
         raise RequestError(
-            f"samples {list(samples)}: the stage {stage} ran the first {min(run.count for run in runs)}; one of these would be right"
+            f"samples {list(samples)}: the stage {stage} ran the first {min(run.count for run in runs)}; choose among these"
         )
     search = _Search(chain, stage, (before, after), (said(before, runs[0]), said(after, runs[1])), executor)
     try:

@@ -29,9 +29,7 @@ def update(bundle: Path, path: Path, tasks: Sequence[str] | None = None) -> list
     if now.verdict != "passed":
         raise RequestError(f"{bundle}: its verdict is {now.verdict}; only a release that passed can be a baseline")
     if before is not None and before.target != now.target:
-        problem = (
-            f"{path}: is a baseline of {before.target}, the bundle is of {now.target}; a file for each would be right"
-        )
+        problem = f"{path}: is a baseline of {before.target}, the bundle is of {now.target}; keep a file for each"
         raise RequestError(problem)
     write(path, now)
     if before is None:

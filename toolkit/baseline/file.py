@@ -83,10 +83,10 @@ def read(path: Path) -> Baseline:
     except DamagedFile as error:
         raise _damaged(path, error) from error
     if content.get("format") != FORMAT:
-        raise RequestError(f"{path}: is no baseline; a file that --update-baseline wrote, or a bundle, would be right")
+        raise RequestError(f"{path}: is not a baseline; expected a file that --update-baseline wrote, or a bundle")
     if content.get("schema") != SCHEMA:
         problem = f"{path}: has schema {content.get('schema')}, this release knows {SCHEMA}"
-        raise RequestError(f"{problem}; the release that wrote it, or a newer one, would be right")
+        raise RequestError(f"{problem}; expected the release that wrote it, or a newer one")
     if content.pop("sha256", None) != _sha256(content):
         raise RequestError(f"{path}: was changed after it was written; --update-baseline from a bundle makes it anew")
     try:
@@ -105,7 +105,7 @@ def _damaged(path: Path, error: DamagedFile) -> DamagedFile:
 
 
 def write(path: Path, baseline: Baseline) -> None:
-    """Write a release to a file, whole or not at all; RequestError where what lies there is no baseline of its target."""
+    """Write a release to a file, whole or not at all; RequestError where what lies there is not a baseline of its target."""
     content = _to_json(baseline)
     text = json.dumps({**content, "sha256": _sha256(content)}, indent=1, allow_nan=False) + "\n"
     with whole_file(path, refusal) as aside:
@@ -120,7 +120,7 @@ def refusal(path: Path) -> str | None:
     try:
         read(path)
     except RequestError as error:
-        return f"is no baseline, and stays: {error.problem}"
+        return f"is not a baseline, and stays: {error.problem}"
     return None
 
 

@@ -108,7 +108,7 @@ def check(bundle: Path, baseline: Baseline | Path, allowed: Path | None = None) 
     by, may = limits(), allowances(allowed)
     before = read(baseline) if isinstance(baseline, Path) else baseline
     if before.verdict != "passed":
-        raise RequestError(f"{before.path}: its verdict is {before.verdict}; a release that passed would be right")
+        raise RequestError(f"{before.path}: its verdict is {before.verdict}; expected a release that passed")
     now = of_bundle(bundle, (), before.count)
     _require_comparable(before, now)
     same = before.artifact_sha256 == now.artifact_sha256 and before.outputs_digest == now.outputs_digest

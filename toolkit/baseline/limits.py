@@ -73,7 +73,7 @@ class Allowance(config.ConfigModel):
     @classmethod
     def _is_met_by_no_nan(cls, to: float | str) -> float | str:
         if isinstance(to, float) and not abs(to) < float("inf"):
-            raise ValueError(f"{to}; a finite number would be right: what is allowed without an end is not judged")
+            raise ValueError(f"{to}; expected a finite number, as an allowance without a limit judges nothing")
         return to
 
 
@@ -88,7 +88,7 @@ class Allowances(config.ConfigModel):
         names = [each.what for each in allowed]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise ValueError(f"{', '.join(twice)} comes twice; one allowance for each row would be right")
+            raise ValueError(f"{', '.join(twice)} comes twice; expected one allowance for each row")
         return allowed
 
 

@@ -142,7 +142,7 @@ def of_bundle(
             truth=truth,
         )
     except (KeyError, TypeError, AttributeError, IndexError) as error:
-        problem = f"{bundle / REPORT}: is no whole report ({type(error).__name__}: {error}); one that a build wrote would be right"
+        problem = f"{bundle / REPORT}: is not a whole report ({type(error).__name__}: {error}); expected one that a build wrote"
         raise RequestError(problem) from error
 
 
@@ -163,7 +163,7 @@ def _require_artifact(saved: saved_report.SavedBundle) -> None:
                 for block in iter(lambda: file.read(1 << 20), b""):
                     found.update(block)
         except FileNotFoundError:
-            problem = f"{path}: is not there, and the report is of it; the artifact beside its report would be right"
+            problem = f"{path}: is missing, and the report is about it; expected the artifact beside its report"
             raise RequestError(problem) from None
         if found.hexdigest() != artifact["sha256"]:
             raise RequestError(f"{path}: is not the file that the report is of; build it again")
@@ -184,7 +184,7 @@ def _count(run: SavedRun, report: Mapping[str, Any], first: int | None) -> int:
     said = report["runs"][run.stage]["samples"]
     if run.count != said or len(run.samples) != said:
         problem = f"{run.path}: holds {run.count} samples with {len(run.samples)} hashes; its report is on {said}"
-        raise RequestError(f"{problem}; the runs of the same build would be right")
+        raise RequestError(f"{problem}; expected the runs of the same build")
     if said == 0:
         raise RequestError(f"{run.path}: holds no sample; there is nothing to compare")
     return run.count if first is None else min(run.count, first)
@@ -198,7 +198,7 @@ def _labels(bundle: Path, drawn: int, count: int) -> dict[str, Any] | None:
     try:
         columns = labels.read(path)
     except (OSError, ValueError, SafetensorError) as error:
-        raise RequestError(f"{path}: cannot be read ({error}); labels that a build wrote would be right") from error
+        raise RequestError(f"{path}: cannot be read ({error}); expected labels that a build wrote") from error
     if not isinstance(columns, dict) or {len(column) for column in columns.values()} != {drawn}:
         raise RequestError(f"{path}: has not {drawn} labels of each target, one for each sample; build it again")
     return {target: column[:count] for target, column in columns.items()}

@@ -135,7 +135,7 @@ def _refused(error: OSError, texts: Iterable[str]) -> RequestError | None:
     named = [part for text in texts for part in (text, text.partition("=")[2], text.rpartition(":")[0]) if part]
     for given in map(os.path.abspath, named):
         if str(place).startswith(given) or Path(given).is_relative_to(place):
-            return RequestError(f"{error.filename}: {error.strerror}; another path would be right")
+            return RequestError(f"{error.filename}: {error.strerror}; choose another path")
     return None
 
 

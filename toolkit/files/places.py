@@ -10,12 +10,12 @@ from pathlib import Path
 
 def not_a_file(path: Path) -> str | None:
     """Return why what lies at a path is not to be replaced by any file, "is ...", or None."""
-    return _in_the_way(path, stat.S_ISREG, "the name of a file would be right")
+    return _in_the_way(path, stat.S_ISREG, "expected the name of a file")
 
 
 def not_a_folder(path: Path) -> str | None:
     """Return why what lies at a path is not to be replaced by any folder, "is ...", or None."""
-    return _in_the_way(path, stat.S_ISDIR, "the name of a folder would be right")
+    return _in_the_way(path, stat.S_ISDIR, "expected the name of a folder")
 
 
 def make_folders(path: Path) -> None:

@@ -133,7 +133,7 @@ class _Aside:
                 with contextlib.suppress(PermissionError):  # a folder that may be written and not read
                     sync(self._place.parent)
                 return
-        raise RequestError(f"{self._place}: is changed by somebody else again and again; another place would be right")
+        raise RequestError(f"{self._place}: is changed by somebody else again and again; choose another place")
 
     def _replaced(self) -> bool:
         """Exchange what was made and what lies there, and look whether that is what might go; False where nothing lies there any more."""

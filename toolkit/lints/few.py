@@ -21,7 +21,7 @@ def judge(calibration: Side, verification: Side, limits: Limits) -> Judged:
     """Return a warning for a small set; whether its ranges suffer from it, the check of ranges tells."""
     if calibration.count >= limits.samples:
         return []
-    message = f"{calibration.count} samples calibrate; {limits.samples:g} or more would be right"
+    message = f"{calibration.count} samples calibrate; expected {limits.samples:g} or more"
     fix = "give more samples, or another set to judge with (--eval), so that this one need not be split"
     return [
         finding("too-few-samples", "warning", message, fix, samples=calibration.count, wanted=int(limits.samples)),

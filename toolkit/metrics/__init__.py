@@ -189,5 +189,5 @@ def _read(text: str) -> tuple[str, ModuleType, registry.Parameters]:
     if hasattr(module, "PARAMETERS"):
         return registry.load_with_parameters("metrics", text)
     if colon:
-        raise RequestError(f"metric {text!r}: has no parameters; {name} alone would be right")
+        raise RequestError(f"metric {text!r}: has no parameters; expected {name} alone")
     return name, module, {}

@@ -18,9 +18,9 @@ PARAMETERS: dict[str, float | str] = {"of": "values", "threshold": 0.5}
 def refuse(parameters: Mapping[str, float | str]) -> str | None:
     """Return None, or why there is no such decision."""
     if parameters["of"] not in OF:
-        return f"of {parameters['of']!r}; {', '.join(OF)} would be right"
+        return f"of {parameters['of']!r}; expected {', '.join(OF)}"
     threshold = float(parameters["threshold"])
-    return None if math.isfinite(threshold) else f"threshold {threshold}; a number would be right"
+    return None if math.isfinite(threshold) else f"threshold {threshold}; expected a number"
 
 
 def count(shape: Sequence[int], of: str) -> int:

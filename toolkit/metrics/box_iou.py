@@ -25,7 +25,7 @@ _NUMBERS = 4
 def refuse(parameters: Mapping[str, str]) -> str | None:
     """Return None for a layout that there is, else the reason."""
     layout = parameters["layout"]
-    return None if layout in LAYOUTS else f"layout {layout!r}; {', '.join(LAYOUTS)} would be right"
+    return None if layout in LAYOUTS else f"layout {layout!r}; expected {', '.join(LAYOUTS)}"
 
 
 def applies(shape: Sequence[int], *, layout: str) -> str | None:

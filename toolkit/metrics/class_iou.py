@@ -23,7 +23,7 @@ def refuse(parameters: Mapping[str, float | str]) -> str | None:
     """Return None, or why there is no such decision, or no such number of samples."""
     least = float(parameters["least"])
     if not (least >= 1 and least == int(least)):
-        return f"least {least:g}; a whole number of samples, 1 or more, would be right"
+        return f"least {least:g}; expected a whole number of samples, 1 or more"
     return _decisions.refuse(parameters)
 
 

@@ -22,7 +22,7 @@ PARAMETERS = {"threshold": None}  # that of the application, in the output's own
 def refuse(parameters: Mapping[str, float]) -> str | None:
     """Return None for a number, else the reason."""
     threshold = parameters["threshold"]
-    return None if math.isfinite(threshold) else f"threshold {threshold}; a number would be right"
+    return None if math.isfinite(threshold) else f"threshold {threshold}; expected a number"
 
 
 def applies(shape: Sequence[int], *, threshold: float) -> str | None:

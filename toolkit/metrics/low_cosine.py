@@ -23,7 +23,7 @@ PARAMETERS = {"q": 0.05}
 def refuse(parameters: Mapping[str, float]) -> str | None:
     """Return None for a share between 0 and 1, else the reason."""
     q = parameters["q"]
-    return None if 0 < q < 1 else f"q {q:g}; a share between 0 and 1 would be right, as 0.05"
+    return None if 0 < q < 1 else f"q {q:g}; expected a share between 0 and 1, as 0.05"
 
 
 def applies(shape: Sequence[int], *, q: float) -> str | None:

@@ -23,7 +23,7 @@ PARAMETERS = {"peak": None}  # the distance of the output's largest and smallest
 def refuse(parameters: Mapping[str, float]) -> str | None:
     """Return None for a peak above 0, else the reason."""
     peak = parameters["peak"]
-    return None if 0 < peak < math.inf else f"peak {peak:g}; above 0 would be right, as 1 or 255 for images"
+    return None if 0 < peak < math.inf else f"peak {peak:g}; expected above 0, as 1 or 255 for images"
 
 
 def applies(shape: Sequence[int], *, peak: float) -> str | None:

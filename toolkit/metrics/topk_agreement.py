@@ -21,7 +21,7 @@ PARAMETERS = {"k": 5.0}
 def refuse(parameters: Mapping[str, float]) -> str | None:
     """Return None for a whole k of at least 1, else the reason."""
     k = parameters["k"]
-    return None if k >= 1 and k == int(k) else f"k {k:g}; a whole number of at least 1 would be right"
+    return None if k >= 1 and k == int(k) else f"k {k:g}; expected a whole number of at least 1"
 
 
 def applies(shape: Sequence[int], *, k: float) -> str | None:

@@ -77,11 +77,11 @@ def _built(name: str, given: Any) -> Built:
         return Built(**given)
     if isinstance(given, tuple):
         if len(given) != 2 or not isinstance(given[1], Mapping):
-            raise InvalidSource(f"builder {name}: gave a tuple of {len(given)}; (model, inputs by name) would be right")
+            raise InvalidSource(f"builder {name}: gave a tuple of {len(given)}; expected (model, inputs by name)")
         return Built(model=given[0], inputs=given[1])
     if not hasattr(type(given), "variables"):
         raise InvalidSource(
-            f"builder {name}: gave {type(given).__name__}; a Keras model, a tf.Module, or (model, inputs by name) would be right"
+            f"builder {name}: gave {type(given).__name__}; expected a Keras model, a tf.Module, or (model, inputs by name)"
         )
     return Built(model=given)
 

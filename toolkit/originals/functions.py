@@ -115,7 +115,7 @@ def _named(function: Any) -> Any:
     for position, spec in enumerate((*positional, *keywords.values())):
         if not isinstance(spec, tf.TensorSpec):
             raise InvalidSource(
-                f"builder: {function.__name__} takes a {type(spec).__name__}; tensors, one for each argument, would be right"
+                f"builder: {function.__name__} takes a {type(spec).__name__}; expected tensors, one for each argument"
             )
         name = spec.name or names[position]
         places.append(name)

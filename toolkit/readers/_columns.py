@@ -76,7 +76,7 @@ def label_of(value: Any, classes: Sequence[str] | None, origin: str) -> Any:
             return int(text)
         except ValueError:
             raise InvalidSamples(
-                f"{origin}: label {text!r} is text; its class's index would be right",
+                f"{origin}: label {text!r} is text; expected its class's index",
                 f'declare the order that the model has them in: [reader] classes = ["{text}", ...]',
             ) from None
     if text not in classes:

@@ -141,7 +141,7 @@ def listing(folder: Path, suffixes: Sequence[str], what: str) -> tuple[list[Path
     Hidden files are nobody's samples.
     """
     if not folder.is_dir():
-        raise InvalidSamples(f"{folder.name}: is a file; a folder of {what} would be right")
+        raise InvalidSamples(f"{folder.name}: is a file; expected a folder of {what}")
     taken: list[Path] = []
     skipped: list[Path] = []
     for path in _files(folder):
@@ -149,7 +149,7 @@ def listing(folder: Path, suffixes: Sequence[str], what: str) -> tuple[list[Path
     first = skipped[0].relative_to(folder).as_posix() if skipped else None
     if not taken:
         there = f"{len(skipped)} other files, {first!r} first" if skipped else "nothing"
-        raise InvalidSamples(f"holds no sample: {what} ({', '.join(suffixes)}) would be right; there: {there}")
+        raise InvalidSamples(f"holds no sample; expected {what} ({', '.join(suffixes)}); there: {there}")
     if not skipped:
         return taken, []
     message = f"{len(skipped)} files that are no {what} ({', '.join(suffixes)}) were left out, {first!r} first"

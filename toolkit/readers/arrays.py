@@ -41,7 +41,7 @@ class Options:
 
     def __post_init__(self) -> None:
         if self.path is None and not (self.inputs and all(_is_file(name) for name in self.inputs.values())):
-            raise ValueError('names no data; path = "samples.npz", or inputs = { image = "image.npy" }, would be right')
+            raise ValueError('names no data; give path = "samples.npz", or inputs = { image = "image.npy" }')
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ def _pick(name: str, held: dict[str, _Array], key: str) -> _Array:
 def _single(path: Path) -> _Array:
     arrays = list(_headers(path).values())
     if len(arrays) != 1 or arrays[0].member is not None:
-        raise InvalidSamples(f"{path.name}: is an .npz; an .npy with a single array would be right")
+        raise InvalidSamples(f"{path.name}: is an .npz; expected an .npy with a single array")
     return arrays[0]
 
 
@@ -181,7 +181,7 @@ def _common_count(arrays: Mapping[str, _Array]) -> int:
 def _headers(path: Path) -> dict[str, _Array]:
     """Return the arrays of an .npz by name, or the one of an .npy under the name ''."""
     if path.is_dir():
-        raise InvalidSamples(f"{path.name}: is a folder; an .npz or .npy file would be right")
+        raise InvalidSamples(f"{path.name}: is a folder; expected an .npz or .npy file")
     try:
         with open(path, "rb") as file:
             start = file.read(6)
@@ -203,7 +203,7 @@ def _rows(array: _Array, scratch: Path, *, texts: bool = False) -> Callable[[int
         return lambda index: str(words[index])
     if array.dtype.kind not in "iufb":
         what = "Python objects, which could run code when read" if array.dtype.hasobject else f"of dtype {array.dtype}"
-        raise InvalidSamples(f"array {array.member or array.path.name!r} is {what}; an array of numbers would be right")
+        raise InvalidSamples(f"array {array.member or array.path.name!r} is {what}; expected an array of numbers")
     if array.shape[:1] != (0,) and 0 in array.shape:
         raise InvalidSamples(f"array {array.member or array.path.name!r} has the shape {array.shape}: no number in it")
     try:

@@ -63,7 +63,7 @@ class Options:
             raise ValueError("crop and pad say how `length` is reached; length = (samples) is missing")
         for name, value in (("sample_rate", self.sample_rate), ("length", self.length)):
             if value is not None and value < 1:
-                raise ValueError(f"{name}: {value}; at least 1 would be right")
+                raise ValueError(f"{name}: {value}; expected at least 1")
 
 
 def recognize(data: str) -> tuple[Path, Options] | None:

@@ -54,7 +54,7 @@ class Options:
 
     def __post_init__(self) -> None:
         if len(self.delimiter) != 1 or not self.delimiter.isascii() or self.delimiter in '"\r\n':
-            raise ValueError(f'delimiter: {self.delimiter!r}; one character, as "," or ";", would be right')
+            raise ValueError(f'delimiter: {self.delimiter!r}; expected one character, as "," or ";"')
 
 
 def recognize(data: str) -> tuple[Path, Options] | None:
@@ -124,7 +124,7 @@ def _dtype(options: Options, name: str) -> str:
 def _opened(options: Options, path: Path, scratch: Path) -> _Table:
     """Return the table, its rows found."""
     if path.is_dir():
-        raise InvalidSamples(f"{path.name}: is a folder; a .csv file would be right")
+        raise InvalidSamples(f"{path.name}: is a folder; expected a .csv file")
     index = scratch / "rows"
     with open(path, "rb") as file, open(index, "wb") as written:
         written.writelines(places.tobytes() for places in _places(file))
@@ -243,7 +243,7 @@ def _number(text: str, column: str, dtype: str, origin: str) -> float | int:
     stripped = text.strip()
     if not stripped:
         raise InvalidSamples(
-            f"{origin}: column {column!r} is empty; a number would be right", "leave such rows out, or fill them in"
+            f"{origin}: column {column!r} is empty; expected a number", "leave such rows out, or fill them in"
         )
     try:
         number = float(stripped) if dtype.startswith("float") else int(stripped)
@@ -253,7 +253,7 @@ def _number(text: str, column: str, dtype: str, origin: str) -> float | int:
     except ValueError:
         pass
     comma = ", with a point" if "," in stripped else ""
-    raise InvalidSamples(f"{origin}: column {column!r} holds {text!r}; a number ({dtype}{comma}) would be right")
+    raise InvalidSamples(f"{origin}: column {column!r} holds {text!r}; expected a number ({dtype}{comma})")
 
 
 def _holds(dtype: str, number: int) -> bool:

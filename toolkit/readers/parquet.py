@@ -209,7 +209,7 @@ def _values(scalar: Any, what: str) -> np.ndarray:
     if isinstance(value, bytes):
         return decode(value, what)
     if np.asarray(value).dtype.kind not in "iufb":
-        raise InvalidSamples(f"{what} is {scalar.type}; numbers, lists of them or an image would be right")
+        raise InvalidSamples(f"{what} is {scalar.type}; expected numbers, lists of them or an image")
     return np.array(value, scalar.type.to_pandas_dtype())
 
 
@@ -220,9 +220,7 @@ def _label(scalar: Any, name: str, options: Options, origin: str) -> Any:
 
 def _present(scalar: Any, what: str) -> Any:
     if not scalar.is_valid:
-        raise InvalidSamples(
-            f"{what} is missing (null); a value would be right", "leave such rows out, or fill them in"
-        )
+        raise InvalidSamples(f"{what} is missing (null); expected a value", "leave such rows out, or fill them in")
     return scalar.as_py()
 
 

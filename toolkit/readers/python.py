@@ -49,7 +49,7 @@ class Options:
             json.dumps(self.args)
         except TypeError as error:
             raise ValueError(
-                f"args: {error}; text, numbers, truths, lists and tables of them would be right"
+                f"args: {error}; expected texts, numbers, booleans, and lists and tables of them"
             ) from error
 
 
@@ -81,7 +81,7 @@ def read(options: Options, files: Mapping[str, Path], asked: ReadRequest) -> Rea
         return Reading(_sequence(options.function, given, asked.names), place=place)
     if not hasattr(given, "__iter__"):
         raise InvalidSamples(
-            f"{options.function}: gave {type(given).__name__}; an iterable of samples, or arrays, would be right"
+            f"{options.function}: gave {type(given).__name__}; expected an iterable of samples, or arrays"
         )
     return Reading(_stream(options.function, given, asked.names), place=place)
 
@@ -94,7 +94,7 @@ def _pair(given: Any) -> tuple[Any, Any]:
         values, labels = given
     except ValueError:
         raise InvalidSamples(
-            f"a tuple of {len(given)}; a pair (inputs, label), or a dict by input name, would be right"
+            f"a tuple of {len(given)}; expected a pair (inputs, label), or a dict by input name"
         ) from None
     return values, labels
 
@@ -162,7 +162,7 @@ def _sample(item: Any, index: int, names: tuple[str, ...]) -> Sample:
             return Sample({str(name): np.asarray(value) for name, value in values.items()}, label, origin)
         if len(names) != 1:
             raise InvalidSamples(
-                f"{origin}: is {type(values).__name__}; a dict with the model's inputs {list(names)} would be right"
+                f"{origin}: is {type(values).__name__}; expected a dict with the model's inputs {list(names)}"
             )
         return Sample({names[0]: np.asarray(values)}, label, origin)
     except ValueError as error:  # of rows with different lengths

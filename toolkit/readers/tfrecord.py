@@ -47,7 +47,7 @@ class FeatureOfInput:
         if (self.encoding == "raw") != (self.dtype is not None):
             raise ValueError('dtype is what "raw" bytes need, and nothing else: encoding = "raw", dtype = "uint8"')
         if self.dtype is not None and not _is_of_numbers(self.dtype):
-            raise ValueError(f'dtype {self.dtype!r}; one of numbers, as "uint8" or ">f4", would be right')
+            raise ValueError(f'dtype {self.dtype!r}; expected a numeric one, as "uint8" or ">f4"')
 
 
 def _is_of_numbers(dtype: str) -> bool:
@@ -90,7 +90,7 @@ def read(options: Options, files: Mapping[str, Path], asked: ReadRequest) -> Rea
     paths = named(files, "path")
     folders = [path.name for path in paths if path.is_dir()]
     if folders:
-        raise InvalidSamples(f"{folders[0]}: is a folder; a file, or a pattern (train-*.tfrecord), would be right")
+        raise InvalidSamples(f"{folders[0]}: is a folder; expected a file, or a pattern (train-*.tfrecord)")
     place = inside(PurePosixPath(options.path).parent.as_posix())
     packed = [is_packed(path) for path in paths]
     if any(packed):
@@ -207,11 +207,11 @@ def _values(feature: Feature, said: FeatureOfInput, where: str) -> np.ndarray:
     what = f"{where}: feature {said.feature!r}"
     if said.encoding == "list":
         if isinstance(feature, list):
-            raise InvalidSamples(f'{what} is bytes; encoding = "image", or "raw" with a dtype, would be right')
+            raise InvalidSamples(f'{what} is bytes; expected encoding = "image", or "raw" with a dtype')
         values = feature
     else:
         if not isinstance(feature, list) or len(feature) != 1:
-            raise InvalidSamples(f'{what} is {_kind(feature)}, one text of bytes would be right for "{said.encoding}"')
+            raise InvalidSamples(f'{what} is {_kind(feature)}; expected one text of bytes for "{said.encoding}"')
         if said.encoding == "image":
             return decode(feature[0], what)
         dtype = np.dtype(said.dtype)
@@ -246,10 +246,10 @@ def _target(features: Sequence[Feature], where: str) -> Any:
         return first[0].decode("utf-8", "replace")
     numbers = [feature for feature in features if not isinstance(feature, list)]
     if len(numbers) < len(features):
-        raise InvalidSamples(f"{where}: is bytes; one text, or numbers, would be right")
+        raise InvalidSamples(f"{where}: is bytes; expected one text, or numbers")
     lengths = sorted({len(feature) for feature in numbers})
     if len(lengths) > 1:
-        raise InvalidSamples(f"{where}: its features hold {lengths} numbers; as many of each would be right")
+        raise InvalidSamples(f"{where}: its features hold {lengths} numbers; expected equal counts")
     return numbers[0] if len(numbers) == 1 else np.stack(numbers, axis=-1)
 
 
@@ -258,5 +258,5 @@ def _label(feature: Feature, classes: Sequence[str] | None, where: str) -> Any:
     if len(feature) == 1:
         return label_of(feature[0] if isinstance(feature, list) else feature[0].item(), classes, where)
     if isinstance(feature, list):
-        raise InvalidSamples(f"{where}: {len(feature)} words; one, or numbers, would be right")
+        raise InvalidSamples(f"{where}: {len(feature)} words; expected one, or numbers")
     return feature

@@ -116,12 +116,12 @@ def asked(texts: Iterable[str], *, printed: bool = False) -> tuple[ReportRequest
         if name not in registry.names("report_formats"):
             raise UnknownName("--report", name, registry.names("report_formats"))
         if place == STANDARD_OUTPUT and printed:
-            raise RequestError(f"--report {text}: --json has standard output; a file, or one of both, would be right")
+            raise RequestError(f"--report {text}: --json has standard output; give a file, or one of the two")
         printed = printed or place == STANDARD_OUTPUT
         found.append(ReportRequest(name, None if place == STANDARD_OUTPUT else Path(place)))
     twice = [one.path for one in found if one.path is not None and [each.path for each in found].count(one.path) > 1]
     if twice:
-        raise RequestError(f"--report: {twice[0]} is given twice; a file for each report would be right")
+        raise RequestError(f"--report: {twice[0]} is given twice; give a file for each report")
     return tuple(found)
 
 

@@ -24,9 +24,9 @@ def subjects(document: Document) -> tuple[Subject, ...]:
             found = (_subject(document),)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         problem = f"the document is no report of a build, a comparison or a gate ({type(error).__name__}: {error})"
-        raise RequestError(f"{problem}; a report.json, or what --json prints, would be right") from error
+        raise RequestError(f"{problem}; expected a report.json, or what --json prints") from error
     if not found:
-        raise RequestError("the document is a report without a target; one about at least one would be right")
+        raise RequestError("the document is a report without a target; expected one about at least one target target")
     return found
 
 

@@ -149,10 +149,10 @@ def _variables(request: Any, built: Built) -> dict[str, Any]:
     who, model = f"builder {request.options['builder']['function']}", built.model
     if not hasattr(model, "_trackable_children"):
         what = "no model" if model is None else f"{type(model).__name__}, which tf.train.Checkpoint cannot restore"
-        raise InvalidSource(f"{who}: gave {what}; a Keras model or a tf.Module would be right")
+        raise InvalidSource(f"{who}: gave {what}; expected a Keras model or a tf.Module")
     if built.checkpoint is not None and not isinstance(built.checkpoint, tf.train.Checkpoint):
         given = type(built.checkpoint).__name__
-        raise InvalidSource(f"{who}: its part 'checkpoint' is {given}; a tf.train.Checkpoint would be right")
+        raise InvalidSource(f"{who}: its part 'checkpoint' is {given}; expected a tf.train.Checkpoint")
     unbuilt = InvalidSource(
         f"{who}: {type(model).__name__} has no variables yet, so nothing can be restored into it",
         "call it once in the builder, on zeros of the right shape say, or model.build(...), before it is returned",

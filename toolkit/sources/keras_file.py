@@ -230,7 +230,7 @@ def _loaded(file: _File) -> tuple[Any, str, list[Spec]]:
             failed.append(f"{name}: {brief(error)}")
             continue
         if not is_keras(model):
-            raise InvalidSource(f"{file.path}: {name} reads a {type(model).__name__} from it; a model would be right")
+            raise InvalidSource(f"{file.path}: {name} reads a {type(model).__name__} from it; expected a model")
         findings = [
             {"code": "loader-failed", "severity": "info", "message": f"{name} reads it; {one}"} for one in failed
         ]

@@ -210,5 +210,5 @@ def _meta_graph(source: Path) -> Any:
     serving = [graph for graph in graphs if "serve" in graph.meta_info_def.tags] or graphs
     if len(serving) != 1:
         tags = [sorted(graph.meta_info_def.tags) for graph in graphs]
-        raise InvalidSource(f"{source}: {len(graphs)} graphs, tagged {tags}; one tagged 'serve' would be right")
+        raise InvalidSource(f"{source}: {len(graphs)} graphs, tagged {tags}; expected one tagged 'serve'")
     return serving[0]

@@ -165,11 +165,11 @@ def _of_code(request: Any, built: Built, held: SavedVariables, renamed: Mapping[
     for called, tensor in tensors.items():
         if not hasattr(tensor, "graph") or not hasattr(tensor, "op"):
             raise InvalidSource(
-                f"{name}: {called!r} is {type(tensor).__name__}; a tensor of a TensorFlow 1 graph would be right"
+                f"{name}: {called!r} is {type(tensor).__name__}; expected a tensor of a TensorFlow 1 graph"
             )
     graphs = {id(tensor.graph): tensor.graph for tensor in tensors.values()}
     if len(graphs) != 1:
-        raise InvalidSource(f"{name}: its tensors are of {len(graphs)} graphs; those of one graph would be right")
+        raise InvalidSource(f"{name}: its tensors are of {len(graphs)} graphs; expected those of one graph")
     (graph,) = graphs.values()
     known = graph.as_graph_def(add_shapes=True)
     ends = _said(built)

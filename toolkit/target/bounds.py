@@ -103,11 +103,9 @@ class Bound(ConfigModel):
         if not _is_task(metric):
             return metric
         if info.data.get("stage", "total") != "total":
-            raise ValueError(f"{metric} is a drop against the original; stage = 'total' would be right")
+            raise ValueError(f"{metric} is a drop against the original; expected stage = 'total'")
         if info.data.get("output", "*") != "*":
-            raise ValueError(
-                f"{metric} is of all outputs; output = '*' would be right, and {metric}:output=NAME for one"
-            )
+            raise ValueError(f"{metric} is of all outputs; expected output = '*', and {metric}:output=NAME for one")
         return metric
 
     @field_validator("limit")

@@ -73,7 +73,7 @@ class TaskMetric:
         found, wanted = {len(array) for array in outputs.values()}, count_labels(labels)
         if found != {wanted}:
             raise UnjudgeableRun(
-                f"{self}: outputs of {sorted(found)} samples and labels of {wanted}; as many would be right"
+                f"{self}: got outputs of {sorted(found)} samples and labels of {wanted}; expected equal counts"
             )
         return self._module.evidence(outputs, labels, self.PARAMETERS)
 

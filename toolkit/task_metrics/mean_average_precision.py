@@ -46,9 +46,11 @@ def refuse(parameters: Parameters) -> str | None:
     """Return what is wrong about the thresholds or the number of detections."""
     low, high, step = (float(parameters[key]) for key in ("iou_low", "iou_high", "iou_step"))
     if not (0 < low <= high <= 1 and step > 0 and math.isfinite(step)):
-        return f"thresholds from {low:g} to {high:g} by {step:g}; 0 < iou_low <= iou_high <= 1 and iou_step > 0 would be right"
+        return (
+            f"thresholds from {low:g} to {high:g} by {step:g}; expected 0 < iou_low <= iou_high <= 1 and iou_step > 0"
+        )
     most = float(parameters["detections"])
-    return None if most.is_integer() and most >= 1 else f"detections is {most:g}; a whole number from 1 would be right"
+    return None if most.is_integer() and most >= 1 else f"detections is {most:g}; expected a whole number from 1"
 
 
 def applies(outputs: Shapes, labels: Labels, parameters: Parameters = PARAMETERS) -> str | None:

@@ -30,7 +30,7 @@ def refuse(parameters: Parameters) -> str | None:
     if not math.isfinite(float(parameters["threshold"])):
         return "threshold is no finite number"
     ignored = float(parameters["ignore"])
-    return None if ignored.is_integer() else f"ignore is {ignored:g}; a whole number would be right"
+    return None if ignored.is_integer() else f"ignore is {ignored:g}; expected a whole number"
 
 
 def applies(outputs: Shapes, labels: Labels, parameters: Parameters = PARAMETERS) -> str | None:

@@ -18,7 +18,7 @@ PARAMETERS: Parameters = {"k": 1.0, "output": "", "labels": ""}
 def refuse(parameters: Parameters) -> str | None:
     """Return what is wrong about k."""
     k = float(parameters["k"])
-    return None if k.is_integer() and k >= 1 else f"k is {k:g}; a whole number from 1 would be right"
+    return None if k.is_integer() and k >= 1 else f"k is {k:g}; expected a whole number from 1"
 
 
 def applies(outputs: Shapes, labels: Labels, parameters: Parameters = PARAMETERS) -> str | None:
@@ -28,7 +28,7 @@ def applies(outputs: Shapes, labels: Labels, parameters: Parameters = PARAMETERS
         return found
     shape, truth = found
     if float(parameters["k"]) >= math.prod(shape):
-        return f"k is {parameters['k']:g} of {math.prod(shape)} classes: every sample would be right"
+        return f"k is {parameters['k']:g} of {math.prod(shape)} classes: every sample would count as right"
     return None if one_hot(truth, math.prod(shape)) is not None else not_classes(truth, math.prod(shape))
 
 

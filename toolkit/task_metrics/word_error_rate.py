@@ -30,7 +30,7 @@ def refuse(parameters: Parameters) -> str | None:
     """Return what is wrong about an id."""
     ids = {key: float(parameters[key]) for key in ("pad", "end", "blank")}
     wrong = next((key for key, value in ids.items() if not value.is_integer() or value < -1), None)
-    return None if wrong is None else f"{wrong} is {ids[wrong]:g}; a token's id, or -1 for none, would be right"
+    return None if wrong is None else f"{wrong} is {ids[wrong]:g}; expected a token's id, or -1 for none"
 
 
 def applies(outputs: Shapes, labels: Labels, parameters: Parameters = PARAMETERS) -> str | None:
@@ -43,7 +43,7 @@ def applies(outputs: Shapes, labels: Labels, parameters: Parameters = PARAMETERS
     for number, label in enumerate(truth):
         if isinstance(label, str) != (len(shape) == 1):
             what = "a text, and the output is none" if isinstance(label, str) else "no text, as the output is"
-            return f"the label of sample {number} is {what}; ids for ids, or texts for a text, would be right"
+            return f"the label of sample {number} is {what}; expected ids where the output is ids, and a text where it is text"
         if not isinstance(label, str) and not _are_ids(label, parameters):
             return f"the label of sample {number} is no list of ids, whole numbers from 0"
         words += len(_true_words(label, parameters))

@@ -83,7 +83,7 @@ class Weights(config.ConfigModel):
         names = [each.tensor for each in accepted]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise ValueError(f"{', '.join(twice)} comes twice; one entry for each pattern would be right")
+            raise ValueError(f"{', '.join(twice)} comes twice; expected one entry for each pattern")
         return accepted
 
     def limits(self) -> Mapping[str, Limit]:

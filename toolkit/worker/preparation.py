@@ -1,4 +1,4 @@
-"""One input of one sample, as a recipe declares its steps and as the model takes it: refused with what would be right, never bent to fit."""
+"""One input of one sample, as a recipe declares its steps and as the model takes it: refused with what is expected, never bent to fit."""
 
 from __future__ import annotations
 

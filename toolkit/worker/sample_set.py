@@ -228,7 +228,7 @@ class SampleSet:
     def _fitted(self, name: str, values: np.ndarray, origin: str) -> np.ndarray:
         where, spec = f"{origin}: input {name!r}", self._specs[name]
         if values.dtype.name not in _DTYPES:
-            raise InvalidSamples(f"{where} is {values.dtype}; an array of numbers would be right")
+            raise InvalidSamples(f"{where} is {values.dtype}; expected an array of numbers")
         _refuse_not_finite(values, where)
         ready = prepared(values, self._steps[name], where)
         array = of_dtype(ready, spec["dtype"], where, spec.get("integers"))
@@ -242,7 +242,7 @@ class SampleSet:
         if not self.read:
             self.misfits.add(InvalidSamples("holds no sample"))
         elif self.read > 1 and len(self.seen) == 1:
-            problem = f"all {self.read} {self.what} read are identical; different ones would be right"
+            problem = f"all {self.read} {self.what} read are identical; expected different ones"
             self.misfits.add(InvalidSamples(problem))
         else:
             for name in self._specs:
@@ -311,7 +311,7 @@ def _refuse_not_finite(array: np.ndarray, where: str) -> None:
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         nan, infinite = int(np.isnan(array).sum()), int(np.isinf(array).sum())
         raise InvalidSamples(
-            f"{where} holds {nan} NaN and {infinite} infinite of {array.size} values; finite ones would be right"
+            f"{where} holds {nan} NaN and {infinite} infinite of {array.size} values; expected finite ones"
         )
 
 
@@ -329,7 +329,7 @@ def _value(value: Any, sample: Sample, *, named: bool) -> np.ndarray | str:
     array = np.asarray(value) if not isinstance(value, (list, tuple)) or len(value) else np.zeros(0)
     if array.dtype.name not in _DTYPES or not np.isfinite(array).all():
         raise InvalidSamples(
-            f"{sample.origin}: label {value!r}; a number (the class's index), an array, or these and texts by target would be right"
+            f"{sample.origin}: label {value!r}; expected a number (the class's index), an array, or a table of these and texts by target"
         )
     return array
 

@@ -149,9 +149,7 @@ class _Side:
 
     def _add(self, drawn: Drawn) -> None:
         if self.digests and (drawn.label is None) != (not self.labels):
-            raise InvalidSamples(
-                f"{drawn.origin}: some samples have labels and some have none; all or none would be right"
-            )
+            raise InvalidSamples(f"{drawn.origin}: some samples have labels and some have none; expected all or none")
         if drawn.label is not None:
             problem = labels.mismatch(self.labels[0], drawn.label) if self.labels else None
             if problem is not None:

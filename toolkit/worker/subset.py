@@ -26,7 +26,7 @@ def first(request: Any) -> dict[str, Any]:
     length = sequence_length(request.inputs["samples"])
     if length is not None and wanted % length:
         raise InvalidSamples(
-            f"{wanted} samples are no whole sequences of {length}; a multiple of {length} would be right"
+            f"{wanted} samples do not make whole sequences of {length}; expected a multiple of {length}"
         )
     with ShardWriter(request.out / "samples") as writer:
         for sample in itertools.islice(read_samples(request.inputs["samples"]), wanted):

@@ -17,7 +17,7 @@ from toolkit.errors import EdgeToolkitError, RequestError, causes, suggestion
 from toolkit.worker import denied
 
 SPELLING = re.compile(r"(?P<place>.+\.py|[A-Za-z_]\w*(\.[A-Za-z_]\w*)*):(?P<function>[A-Za-z_]\w*)")
-EXPECTED = "'package.module:function' or 'path/to/file.py:function' would be right"
+EXPECTED = "expected 'package.module:function' or 'path/to/file.py:function'"
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 

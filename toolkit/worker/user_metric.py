@@ -21,7 +21,7 @@ from toolkit.worker.request import Request
 from toolkit.worker.shards import read_all, read_index
 from toolkit.worker.user_code import blame, import_function
 
-_RIGHT = "a number, or one for each of {count} samples, would be right"
+_RIGHT = "expected a number, or one for each of {count} samples"
 
 
 def measure(request: Request) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def measure(request: Request) -> dict[str, Any]:
         raise UnjudgeableRun(f"{name}: there is no sample to measure")
     wrong = {target: len(column) for target, column in labels.items() if len(column) != count}
     if wrong:
-        raise RequestError(f"{name}: outputs of {count} samples and labels of {wrong}; as many would be right")
+        raise RequestError(f"{name}: got outputs of {count} samples and labels of {wrong}; expected equal counts")
     with _blame(name, "cannot be imported"):
         file = request.options["file"]
         function = import_function(name, Path(file) if file else None, [Path(request.options["folder"])], RequestError)
@@ -91,7 +91,7 @@ def _plain(number: float) -> float | None:
 def _better(name: str, function: Any) -> str:
     said = getattr(function, "__globals__", {}).get("BETTER", "higher")
     if said not in ("higher", "lower"):
-        raise RequestError(f"{name}: BETTER is {said!r}; 'higher' or 'lower' would be right")
+        raise RequestError(f"{name}: BETTER is {said!r}; expected 'higher' or 'lower'")
     return str(said)
 
 

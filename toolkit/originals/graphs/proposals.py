@@ -82,7 +82,7 @@ def _refuse_twice(path: object, inputs: Mapping[str, str], bound: Sequence[str])
     for tensor in tensors:
         if tensors.count(tensor) > 1:
             names = [repr(name) for name, other in inputs.items() if other == tensor] + ["--bind"] * (tensor in bound)
-            raise RequestError(f"{path}: {tensor!r} is fed twice, as {' and as '.join(names)}; once would be right")
+            raise RequestError(f"{path}: {tensor!r} is fed twice, as {' and as '.join(names)}; feed it once")
 
 
 def _unclear(

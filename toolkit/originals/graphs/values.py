@@ -21,7 +21,7 @@ def bound_value(path: object, name: str, text: str, dtype: Any, shape: list[int 
         array = np.array(held, wanted) if wanted is not object else np.array(held, object)
     except (ValueError, OverflowError, TypeError) as error:
         raise RequestError(
-            f"{path}: --bind {name}={text}: {name!r} is {dtype.name}, and {text!r} is no {dtype.name}; {_right(name, dtype.name)} would be right"
+            f"{path}: --bind {name}={text}: {name!r} is {dtype.name}, and {text!r} is not {dtype.name}; expected {_right(name, dtype.name)}"
         ) from error
     if shape is None or _fits(list(array.shape), shape):
         return array

@@ -35,9 +35,7 @@ class KerasOriginal(LoadedOriginal):
         keras = keras_of(model)
         backend = keras.backend.backend()
         if backend != "tensorflow":
-            raise InvalidSource(
-                f"{_who(model)}: runs on {backend}; TensorFlow would be right", "KERAS_BACKEND=tensorflow"
-            )
+            raise InvalidSource(f"{_who(model)}: runs on {backend}; expected TensorFlow", "KERAS_BACKEND=tensorflow")
         self.model = model
         self.loader = loader
         self.engine = f"{'tf-keras' if keras.__name__ == 'tf_keras' else 'keras'} {keras.__version__} on {engine()}"
@@ -192,9 +190,7 @@ def _named_results(model: Any, results: Any, names: list[str] | None) -> dict[st
         names = unique([key or f"output_{place}" for place, (key, _) in enumerate(found)])
     for name, (_, leaf) in zip(names, found, strict=True):
         if not tf.is_tensor(leaf) or not isinstance(leaf, tf.Tensor):
-            raise InvalidSource(
-                f"{_who(model)}: output {name!r} is a {type(leaf).__name__}; a dense tensor would be right"
-            )
+            raise InvalidSource(f"{_who(model)}: output {name!r} is a {type(leaf).__name__}; expected a dense tensor")
     return {name: leaf for name, (_, leaf) in zip(names, found, strict=True)}
 
 
@@ -206,9 +202,9 @@ def _check_dense(who: str, leaf: Any) -> None:
     if kind is None and isinstance(spec, tf.TypeSpec) and not isinstance(spec, tf.TensorSpec):
         kind = type(spec).__name__.removesuffix("TensorSpec").lower()
     if kind is not None:
-        raise InvalidSource(f"{who} takes a {kind} tensor, which no device's runtime does; a dense one would be right")
+        raise InvalidSource(f"{who} takes a {kind} tensor, which no device's runtime does; expected a dense one")
     if not hasattr(leaf, "shape") or not hasattr(leaf, "dtype"):
-        raise InvalidSource(f"{who} is described by {leaf!r}; a tf.TensorSpec would be right")
+        raise InvalidSource(f"{who} is described by {leaf!r}; expected a tf.TensorSpec")
 
 
 def _sizes(shape: Any) -> list[int | None] | None:

@@ -33,7 +33,7 @@ def weights_original(request: Any, built: Built, file: Path) -> LoadedOriginal:
     path, name = request.options["path"], request.options["builder"]["function"]
     if not is_keras(built.model) or not hasattr(built.model, "load_weights"):
         given = type(built.model).__name__ if built.model is not None else "no model"
-        raise InvalidSource(f"builder {name}: gave {given}; for weights of Keras, a Keras model would be right")
+        raise InvalidSource(f"builder {name}: gave {given}; expected a Keras model, as its weights are of Keras")
     require_built(built.model)
     covered = restore(built.model, path, file, request.options["allow_unrestored"])
     keras = keras_of(built.model)

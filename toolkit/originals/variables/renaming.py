@@ -21,13 +21,13 @@ def read_map(path: Path) -> dict[str, str]:
     for name, value in found.items():
         if not isinstance(value, str):
             raise InvalidSource(
-                f'{path}: {name!r} is {type(value).__name__}; "model\'s variable" = "checkpoint\'s variable" would be right'
+                f'{path}: {name!r} is {type(value).__name__}; expected "model\'s variable" = "checkpoint\'s variable"'
             )
     values = list(found.values())
     for name, value in found.items():
         if values.count(value) > 1:
             raise InvalidSource(
-                f"{path}: {name!r} is one of {values.count(value)} that are mapped to {value!r}; one would be right"
+                f"{path}: {name!r} is one of {values.count(value)} that are mapped to {value!r}; expected one"
             )
     return {name: str(value) for name, value in found.items()}
 
@@ -52,7 +52,7 @@ def _parsed(path: Path, text: str) -> dict[str, object]:
         parts = _LINE.fullmatch(line)
         if parts is None:
             raise InvalidSource(
-                f'{path}: line {number}: {line!r}; "model\'s variable" = "checkpoint\'s variable" would be right'
+                f'{path}: line {number}: {line!r}; expected "model\'s variable" = "checkpoint\'s variable"'
             )
         found[parts["quoted"] if parts["bare"] is None else parts["bare"]] = parts["value"]
     return found

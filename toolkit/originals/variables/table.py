@@ -164,7 +164,7 @@ def find_prefix(path: Path, step: int | None = None) -> Path:
         return _latest(path) if folder else named
     if not folder and (named != path or beside or path.is_file()):
         if _step(named) != step:
-            raise InvalidSource(f"{path}: is not of step {step}; its folder would be right with --step")
+            raise InvalidSource(f"{path}: is not of step {step}; expected its folder with --step")
         return named
     prefixes = _prefixes(path) if folder else _prefixes(path.parent, f"{path.name}-")
     right = [prefix for prefix in prefixes if _step(prefix) == step]
@@ -198,7 +198,7 @@ def _latest(folder: Path) -> Path:
         return right[0]
     if not prefixes:
         lost = sorted({_PART.sub("", part.name) for part in folder.glob("*.data-?????-of-?????")})
-        said = "no checkpoint is here; a file that ends in .index would be right"
+        said = "no checkpoint is here; expected a file that ends in .index"
         if named is not None:
             said = f"its file 'checkpoint' names {named!r}, which is not here"
         raise InvalidSource(f"{folder}: {f'{lost[0]}.index is missing' if lost else said}", _COPY)
