@@ -122,7 +122,7 @@ def test_masks_belong_to_images_by_their_names(tmp_path):
 
     assert read().label.tolist() == [[0, 1, 2], [255, 1, 0]]
     Image.fromarray(np.zeros((2, 3, 3), np.uint8)).save(tmp_path / "masks" / "a.png")
-    with pytest.raises(InvalidSamples, match="picture of mode RGB; expected one of class indices"):
+    with pytest.raises(InvalidSamples, match="picture of mode RGB; expected one with class indices"):
         read()
     (tmp_path / "masks" / "a.png").write_bytes(b"no picture")
     with pytest.raises(InvalidSamples, match=r"a.png: does not decode"):

@@ -26,7 +26,7 @@ def subjects(document: Document) -> tuple[Subject, ...]:
         problem = f"the document is no report of a build, a comparison or a gate ({type(error).__name__}: {error})"
         raise RequestError(f"{problem}; expected a report.json, or what --json prints") from error
     if not found:
-        raise RequestError("the document is a report without a target; expected one about at least one target target")
+        raise RequestError("the document is a report without a target; expected one about at least one target")
     return found
 
 

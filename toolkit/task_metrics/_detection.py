@@ -30,7 +30,7 @@ class Truth:
         crowd = np.asarray(labels["crowd"][number]).reshape(-1) if "crowd" in labels else np.zeros(len(classes))
         if boxes.shape != (len(classes), 4) or len(crowd) != len(classes):
             raise ValueError(
-                f"boxes of shape {boxes.shape} for {len(classes)} classes; expected (g, 4) for g classes classes"
+                f"boxes of shape {boxes.shape} for {len(classes)} classes; expected (g, 4) for g classes"
             )
         if not (classes == np.floor(classes)).all():
             raise ValueError("a class is no whole number")
