@@ -102,10 +102,10 @@ def refuse_unconfined(model: Path, say: Callable[[str], None], *, trust: bool) -
         return
     if not trust:
         raise RequestError(
-            f"{model}: {has}; whatever the model does while it runs, it would do with your rights",
-            "use a machine whose kernel has what is missing; or, if you trust whoever made the model, --trust",
+            f"{model}: {has}; while it runs, the model could do anything that you may do",
+            "use a machine whose kernel has what is missing; or, if you trust the model's author, give --trust",
         )
-    say(f"{model}: {has}; it runs with your rights, because of --trust")
+    say(f"{model}: {has}; it runs with your rights, as --trust allows")
 
 
 def status() -> Status:
@@ -114,7 +114,7 @@ def status() -> Status:
 
     has = ability(namespace=enclosable())
     if not has.confines:
-        fix = "a Linux kernel with Landlock and seccomp; without them a model is run where --trust says so"
+        fix = "a Linux kernel with Landlock and seccomp; without them a model runs only with --trust"
         return Status("jobs", "confinement", False, str(has), None, "; ".join(has.missing), fix)
     return Status("jobs", "confinement", True, "; ".join((str(has), *has.missing)))
 
@@ -137,7 +137,7 @@ def advice(job: Job, access: Access, said: str) -> str | None:
     where = f", and {outside[0]} is outside" if outside else ""
     links = _leaving(access, outside)
     if links is not None:
-        return f"a model's job reads its own files{where}: a link in {links} leads there; a copy without links would do (cp -rL)"
+        return f"a model's job reads its own files{where}: a link in {links} leads there; use a copy without links (cp -rL)"
     return (
         f"a model's job reads its own files, writes to its own folder and reaches no network{where}"
         if outside

@@ -95,7 +95,7 @@ def _own(chain: Chain, executor: Executor) -> StageRun | None:
 def _account(chain: Chain, executor: Executor) -> Account:
     """Return where the artifact's constants come from; what is wrong with them is put down to the stage that made the file."""
     if chain.account is None:
-        return Account(accounted=False, why=f"the constants of {chain.target.format} files are not looked into")
+        return Account(accounted=False, why=f"the constants of {chain.target.format} files are not inspected")
     (outcome,) = executor.outcomes([chain.account])
     if outcome.error is not None:
         message = f"the weights could not be accounted for: {outcome.error.problem}"

@@ -48,7 +48,7 @@ def bound(artifact: Artifact, original: Source, renames: Sequence[str] = ()) -> 
     for side in SIDES:
         for own, name in _without_doubt(theirs[side], ours[side], names[side]):
             names[side][own] = name
-            message = f"the only {side[:-1]} is called {own!r}, and {name!r} in the original: it is the one that fits, and was taken for it"
+            message = f"the only {side[:-1]} is called {own!r}, and {name!r} in the original: it is the only one that fits, so it is bound to it"
             findings.append({"code": "bound-without-name", "severity": "warning", "message": message})
     _require_same(artifact.path, original.path, theirs, ours, names)
     names = {side: {own: name for own, name in each.items() if own != name} for side, each in names.items()}
@@ -143,7 +143,7 @@ def _require_same(
         if len(left) < len(theirs[side]):
             twice = sorted(new for own, new in names[side].items() if new in theirs[side] and new not in names[side])
             problems.append(
-                f"{path}: {side}: {', '.join(map(repr, twice))} would be there twice; --rename that one, too"
+                f"{path}: {side}: {', '.join(map(repr, twice))} would be there twice; give --rename for that one, too"
             )
         elif set(left) != set(ours[side]):
             problems.append(
@@ -155,7 +155,7 @@ def _require_same(
         hint = "convert it with the signature of its original, so that both have the same names"
         if proposed:
             said = printable.command(word for own, name in proposed for word in ("--rename", f"{own}={name}"))
-            hint = f"if these are the same, say so: {said}; else {hint}"
+            hint = f"if these are the same, give {said}; else {hint}"
         raise RequestError(printable.lines(problems), hint)
 
 

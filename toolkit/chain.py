@@ -176,7 +176,7 @@ def require_version(run: Run, target: Target) -> None:
     if ran != asked:
         raise WorkerLied(
             f"{target.name}: {run.engine} ran; its profile asks for {target.runtime.name} {asked}",
-            "edge-toolkit doctor tells which interpreter it ran in",
+            "run `edge-toolkit doctor` to see which interpreter it ran in",
         )
 
 

@@ -162,7 +162,7 @@ class Sampling(config.ConfigModel):
             if count is not None and self.sequence is not None and count % self.sequence:
                 nearest = max(round(count / self.sequence), 1) * self.sequence
                 raise ValueError(
-                    f"{name} = {count} samples are no whole number of sequences of {self.sequence}; {nearest} are"
+                    f"{name} = {count} samples do not make whole sequences of {self.sequence}; {nearest} do"
                 )
         return self
 
@@ -379,7 +379,7 @@ def _missing(path: Path) -> str:
     while not path.parent.exists():
         path = path.parent
     if not path.parent.is_dir():
-        return f"{path.parent.name!r} is a file, no folder"
+        return f"{path.parent.name!r} is a file, not a folder"
     names = sorted(entry.name for entry in path.parent.iterdir() if not entry.name.startswith("."))
     close = difflib.get_close_matches(path.name, names, n=1)
     listed = ", ".join(names[:_LISTED]) + (", …" if len(names) > _LISTED else "")

@@ -14,7 +14,7 @@ A missed tolerance is not here: that is a `Verdict` which did not pass (exit sta
     │   ├── Unconvertible         a model that the converter or the target's runtime cannot express
     │   └── UnjudgeableRun        evidence that cannot carry a verdict (no sample, no comparison, no bound)
     └── OutsideError              exit 3: something outside failed
-        ├── EnvironmentUnavailable  an engine's environment cannot be had
+        ├── EnvironmentUnavailable  an engine's environment is not available
         ├── TargetUnavailable       a target cannot be executed on this machine
         ├── StoreFailed             the store or an output folder cannot be written
         └── WorkerError             a job did not end well
@@ -140,7 +140,7 @@ class OutsideError(EdgeToolkitError):
 
 
 class EnvironmentUnavailable(OutsideError):
-    """An engine's environment cannot be had on this machine, or not now."""
+    """An engine's environment is not available on this machine, or not now."""
 
 
 class TargetUnavailable(OutsideError):

@@ -120,7 +120,7 @@ def sweep(
 ) -> list[SweepRow]:
     """Make, run and judge every variant, and return a row for each; nothing is written.
 
-    RequestError for what cannot be had by any target; what goes wrong with one variant is its row's `problem`.
+    RequestError for what is not available with any target; what goes wrong with one variant is its row's `problem`.
     """
     asked = settled(targets, original, samples, partial(_recipes, asking=asking))
     profiles, recipes = [profile for profile, _ in asked], {profile.name: recipes for profile, recipes in asked}

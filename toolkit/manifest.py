@@ -103,9 +103,9 @@ def refusal(folder: Path, target: str) -> str | None:
     except OSError as error:
         return f"cannot be read ({error.strerror})"
     except DamagedFile as error:
-        return f"holds files, and is no bundle of a build ({error.problem})"
+        return f"holds files, and is not a bundle of a build ({error.problem})"
     except RequestError:
-        return f"holds files, and is no bundle of a build: it has no {MANIFEST}"
+        return f"holds files, and is not a bundle of a build: it has no {MANIFEST}"
     if held.target != target:
         return f"is the bundle of another target, {held.target!r}"
     problem = "; ".join(_shortened(problems))
@@ -124,13 +124,13 @@ def _verified(folder: Path) -> tuple[Manifest, list[str]]:
         raise DamagedFile(folder, [f"cannot be looked through ({error.filename}: {error.strerror})"]) from error
     found.pop(MANIFEST, None)
     problems = [
-        f"{name}: is {kind}, and no file" if kind else f"{name}: is not on the bundle's list"
+        f"{name}: is {kind}, not a file" if kind else f"{name}: is not on the bundle's list"
         for name, kind in found.items()
         if kind or name not in held.files
     ]
     for name, (sha256, size_bytes) in held.files.items():
         if name not in found:
-            problems.append(f"{name}: is on the bundle's list, and not there")
+            problems.append(f"{name}: is on the bundle's list, but missing")
         elif not found[name]:
             problems += _changed(folder, name, sha256, size_bytes)
     return held, problems
@@ -159,7 +159,7 @@ def _read(folder: Path) -> Manifest:
         if held["schema"] != _PASSED_ONLY:
             check(held, _OF_NOW, path)
     except FileNotFoundError:
-        problem = f"{folder}: has no {MANIFEST}, so it is no bundle; {_EXPECTED}"
+        problem = f"{folder}: has no {MANIFEST}, so it is not a bundle; {_EXPECTED}"
         raise RequestError(problem, _what_to_do(folder)) from None
     wrong = [name for name in held["files"] if not fits(name, INSIDE) or name == MANIFEST]
     if wrong:

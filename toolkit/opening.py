@@ -208,7 +208,7 @@ def open_model(original: Original, executor: Executor) -> source.Source:
 
 
 def recipes_of(profile: Target, asked: Asked) -> list[Recipe]:
-    """Return what is tried for a target, in this order; RequestError for what cannot be had."""
+    """Return what is tried for a target, in this order; RequestError for what is not available."""
     if asked.scheme is not None:
         recipes = [asked.of(profile.recipe(asked.scheme))]
     else:  # what is said of quantization is said of the schemes that quantize

@@ -77,13 +77,13 @@ class Recipe:
         return {self.inputs, self.outputs} <= {*registry.load("schemes", self.scheme).INPUT_DTYPES}
 
     def variants(self, artifact_format: str) -> list[Variant]:
-        """Return all variants of the recipe in a format, in order of preference; RequestError where the scheme cannot be had so."""
+        """Return all variants of the recipe in a format, in order of preference; RequestError where the scheme is not available so."""
         scheme = registry.load("schemes", self.scheme)
         for side in ("inputs", "outputs"):
             dtype = getattr(self, side)
             if dtype not in scheme.INPUT_DTYPES:
                 known = ", ".join(scheme.INPUT_DTYPES)
-                raise RequestError(f"scheme {self.scheme}: {side} {dtype!r} cannot be had; known: {known}")
+                raise RequestError(f"scheme {self.scheme}: {side} {dtype!r} is not available; known: {known}")
         if not scheme.QUANTIZERS:
             if self.quantizer is not None or self.keep_float:
                 raise RequestError(

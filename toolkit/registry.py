@@ -61,7 +61,7 @@ def load_with_parameters(folder: str, text: str) -> tuple[str, ModuleType, Param
         parameters[key] = value if is_text else _number(value, f"{what} {text!r}: {key}")
     lacking = [key for key, value in parameters.items() if value is None]
     if lacking:
-        raise RequestError(f"{what} {text!r}: {lacking[0]} must be said, as in {name}:{lacking[0]}=0.5")
+        raise RequestError(f"{what} {text!r}: {lacking[0]} is missing; give it, as in {name}:{lacking[0]}=0.5")
     reason = module.refuse(parameters)
     if reason is not None:
         raise RequestError(f"{what} {text!r}: {reason}")

@@ -269,5 +269,5 @@ def _run(bundle: Path, stage: str, samples: int) -> SavedRun:
     if run.stage != stage:
         raise RequestError(f"{run.path}: is a run of the stage {run.stage}; expected one of {stage}")
     if run.count != samples:
-        raise RequestError(f"{run.path}: holds {run.count} samples, its report is on {samples}; build it again")
+        raise RequestError(f"{run.path}: holds {run.count} samples, its report is about {samples}; build it again")
     return run

@@ -75,7 +75,7 @@ def parse_bytes(name: str, text: str) -> float:
     """Return the bytes that a text such as `5GB`, `500 MB` or `2GiB` says; RequestError, which names the option or variable, for any other."""
     found = _SIZE.fullmatch(text.strip())
     if found is None or found[2].lower() not in _UNITS:
-        raise RequestError(f"{name} {text!r}: is no size; expected one as 5GB, 500MB or 2GiB")
+        raise RequestError(f"{name} {text!r}: is not a size; expected one as 5GB, 500MB or 2GiB")
     return float(found[1]) * _UNITS[found[2].lower()]
 
 

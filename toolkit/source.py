@@ -245,7 +245,7 @@ def _refuse_reaching(original: Original, inspected: Mapping[str, Any]) -> None:
     said = {finding["code"]: finding["message"] for finding in inspected["findings"]}
     if REACHES_OUTSIDE not in said or original.trust:
         return
-    lines = [f"{original.path}: {said[REACHES_OUTSIDE].rpartition('; ')[0]}: to run it is to let it do that"]
+    lines = [f"{original.path}: {said[REACHES_OUTSIDE].rpartition('; ')[0]}: running it lets it do that"]
     lines += [f"{original.path}: {message}" for code, message in said.items() if code == UNKNOWN_OPERATORS]
     needed = [need for need in inspected["needs"] if need.startswith("--python source=")]
     raise InvalidSource(printable.lines(lines), "; ".join((ADVICE, *needed)))
@@ -273,7 +273,7 @@ def locate(original: Original) -> tuple[str, dict[str, Path]]:
     for name in sorted(original.given - plugin.TAKES):
         flag = f"--{name.replace('_', '-')}"
         takes = ", ".join(f"--{one.replace('_', '-')}" for one in sorted(plugin.TAKES)) or "no such option"
-        raise RequestError(f"{flag}: {path} is a {kinds[0]}, which has no use for it; it takes {takes}")
+        raise RequestError(f"{flag}: {path} is a {kinds[0]}, which does not take it; it takes {takes}")
     files = dict(plugin.locate(path, original.step))
     for folder in filter(Path.is_dir, files.values()):  # before their content is looked at, which may lie anywhere
         refuse_reaching(path, links_out(folder), original.trust)

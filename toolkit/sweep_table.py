@@ -192,7 +192,7 @@ def _condition(text: str) -> Callable[[SweepRow], bool]:
         try:
             number = float(wanted)
         except ValueError:
-            raise RequestError(f"--filter {text!r}: {name} is a number, {wanted!r} is none") from None
+            raise RequestError(f"--filter {text!r}: {name} is a number, {wanted!r} is not") from None
     return test
 
 

@@ -169,7 +169,7 @@ def score(
 ) -> list[Task]:
     """Return each metric of ours that is wanted, by its canonical text, of the stages of a chain; where nothing is, what leaves no doubt (`unasked`).
 
-    `kinds` is what outputs mean, by name, where somebody knows it. UnjudgeableRun where a metric that is wanted cannot be had: without labels, or
+    `kinds` is what outputs mean, by name, where somebody knows it. UnjudgeableRun where a metric that is wanted is not available: without labels, or
     where it says nothing about outputs and labels like these.
     """
     require_labels(wanted, labels)

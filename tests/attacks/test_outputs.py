@@ -223,7 +223,7 @@ def test_a_model_is_not_replaced_by_what_nobody_named(work, sample, monkeypatch)
     monkeypatch.chdir(folder)
     (folder / "model.tflite").write_bytes(b"\0\0\0\0TFL3 trained for a week")
 
-    untouched(folder, "convert", sample, said="model.tflite: is there already; --out model.tflite would replace it")
+    untouched(folder, "convert", sample, said="model.tflite: exists already; give --out model.tflite to replace it")
 
 
 def test_two_reports_in_one_place_are_refused(work, sample, digits):

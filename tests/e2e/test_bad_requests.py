@@ -121,7 +121,7 @@ def test_a_version_that_is_none_and_bounds_that_contradict_are_refused(edge, rec
     ended = edge(*words[verb])
 
     assert ended.status == 2
-    assert "runtime.version: 'newest' is no version; expected '2.3.0'" in ended.err
+    assert "runtime.version: 'newest' is not a version; expected '2.3.0'" in ended.err
     assert "bounds[1]: total * sqnr_db is bounded twice: '>= 30 db' where '>= 20 db' is said by bounds[0]" in ended.err
 
 
@@ -253,7 +253,7 @@ def test_offline_says_what_is_missing_and_how_to_get_it(edge, sample, digits, tm
     ended = edge(*arguments[verb], "--offline", home=tmp_path / "home")
 
     assert ended.status == 3
-    assert "environment tensorflow: not made yet, and the network may not be used (offline)" in ended.err
+    assert "environment tensorflow: not installed yet, and the network is off (offline)" in ended.err
     assert "edge-toolkit setup tensorflow" in ended.err
     assert not list((tmp_path / "home").glob("environments/*"))
 
@@ -306,7 +306,7 @@ def test_a_job_over_its_memory_limit_is_a_clear_error(build, fresh_home, tmp_pat
         (("--builder-arg", "layers=3"), "--builder-arg: without --builder nothing takes it"),
         (
             ("--builder", "net.py:make"),
-            "is a saved_model, which has no use for it; it takes --bind, --inputs, --outputs",
+            "is a saved_model, which does not take it; it takes --bind, --inputs, --outputs",
         ),
         (("--map", "missing.toml"), "--map: "),
         (("--step", "3"), "--step: "),

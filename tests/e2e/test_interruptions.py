@@ -99,8 +99,7 @@ def test_ctrl_c_ends_everything_in_each_phase_and_the_next_run_goes_on(start, fr
         assert process.returncode == 130, (phase, err)
         assert out == ""
         assert (
-            err.strip().splitlines()[-1]
-            == "interrupted: what was finished is kept, and the same command goes on from there"
+            err.strip().splitlines()[-1] == "interrupted: finished jobs are kept; the same command resumes from there"
         )
         assert processes_of(fresh_home) == []
         assert unfinished(fresh_home) == []

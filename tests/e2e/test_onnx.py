@@ -434,7 +434,7 @@ def test_what_is_to_stay_float_and_is_not_there_is_refused(onnx, keep, message):
 
 
 def test_integers_at_the_border_cannot_be_had_yet(onnx):
-    with pytest.raises(Unconvertible, match=r"static_wi8_ai8 in ONNX: inputs 'int8' cannot be had yet"):
+    with pytest.raises(Unconvertible, match=r"static_wi8_ai8 in ONNX: inputs 'int8' is not available yet"):
         onnx.quantized("cnn", "static_wi8_ai8", dtype="int8")
 
 

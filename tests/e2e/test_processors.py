@@ -37,7 +37,7 @@ def emulator(home):
         return x86.make_emulator(Settings(home=home))
     except EnvironmentUnavailable as error:
         if debian.missing_programs() or "network" in error.problem or "no Debian archive" in error.problem:
-            pytest.skip(f"NOT TESTED, what emulation is made of cannot be had here: {error}")
+            pytest.skip(f"NOT TESTED, what emulation is made of is not available here: {error}")
         raise
 
 

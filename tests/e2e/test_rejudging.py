@@ -96,7 +96,7 @@ def test_a_bundle_that_lost_a_run_is_refused(edge, bundle, bounds, tmp_path):
     ended = edge("verify", broken, "--bounds", bounds)
 
     assert ended.status == 2
-    assert "runs/quantization.safetensors: is on the bundle's list, and not there" in ended.err
+    assert "runs/quantization.safetensors: is on the bundle's list, but missing" in ended.err
 
 
 def test_a_run_in_another_ones_place_is_refused(edge, bundle, bounds, tmp_path):
@@ -115,7 +115,7 @@ def test_a_run_in_another_ones_place_is_refused(edge, bundle, bounds, tmp_path):
     ("arguments", "said"),
     [
         (("verify", "BUNDLE"), "without --source and --target"),
-        (("verify", "BUNDLE", "--bounds", "BOUNDS", "--target", "host"), "has no use for --target"),
+        (("verify", "BUNDLE", "--bounds", "BOUNDS", "--target", "host"), "takes no --target"),
         (("compare", "RUN", "RUN", "--stage", "total", "--scheme", "float32"), "--bounds FILE"),
         (("compare", "RUN", "RUN", "--bounds", "BOUNDS", "--stage", "kernel"), "kernels"),
         (("compare", "RUN", "BUNDLE"), "is not a saved run"),

@@ -66,6 +66,6 @@ def test_a_release_that_is_not_there_is_asked_for_without_network(edge, profile,
     ended = edge("build", sample, "--target", path, "--calibration", digits, "--offline", "--out", tmp_path / "dist")
 
     assert ended.status == 3
-    assert "environment litert==2.0.2: not made yet, and the network may not be used (offline)" in ended.out + ended.err
+    assert "environment litert==2.0.2: not installed yet, and the network is off (offline)" in ended.out + ended.err
     assert "`edge-toolkit setup litert==2.0.2` once with network" in ended.out + ended.err
     assert not list(tmp_path.rglob("model.tflite"))

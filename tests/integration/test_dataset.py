@@ -290,11 +290,11 @@ def test_frames_that_sequences_share_do_not_make_them_the_same(executor, tmp_pat
 @pytest.mark.parametrize(
     ("count", "text", "error", "says"),
     [
-        (102, "sequence = 5", InvalidSamples, "the last 2 samples are no whole sequence of 5"),
-        (3, "sequence = 5", InvalidSamples, "the last 3 samples are no whole sequence of 5"),
+        (102, "sequence = 5", InvalidSamples, "the last 2 samples do not make a whole sequence of 5"),
+        (3, "sequence = 5", InvalidSamples, "the last 3 samples do not make a whole sequence of 5"),
         (5, "sequence = 5", InvalidSamples, "too few sequences of 5 samples: at least 1 for calibration and at least 1"),
         (100, "sequence = 5\ncalibration = 60\nverification = 60", InvalidSamples, "12 for calibration and 12 for verification, but there are 20"),
-        (100, "sequence = 5\ncalibration = 12", InvalidConfig, "calibration = 12 samples are no whole number of sequences of 5; 10 are"),
+        (100, "sequence = 5\ncalibration = 12", InvalidConfig, "calibration = 12 samples do not make whole sequences of 5; 10 do"),
     ],
 )  # fmt: skip
 def test_what_is_no_whole_sequence_is_refused(executor, tmp_path, count, text, error, says):

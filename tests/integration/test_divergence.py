@@ -157,7 +157,7 @@ def test_what_is_only_called_as_something_else_is_not_blamed(bench, side, place)
     ]
     assert len([each for each in misnamed if each.cumulative is None]) == 2
     assert all(each.noise is None for each in misnamed if each.cumulative is None)
-    assert any("not compared, as what the reference calls so stands for something else" in note for note in found.notes)
+    assert any("not compared, as the reference uses this name for something else" in note for note in found.notes)
     if stage == "conversion":
         assert all(each.noise < 1e-9 for each in found.operators if each.noise is not None)
     else:
@@ -248,7 +248,7 @@ def test_what_cannot_be_told_is_said(bench):
     assert found.operators == ()
     assert "graphs of TensorFlow" in source.why
     assert source.reproduction is None
-    assert "cannot be told, because" in source.text()
+    assert "is not known, because" in source.text()
 
 
 def test_a_stage_that_did_not_run_says_why(bench, tmp_path):

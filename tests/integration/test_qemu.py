@@ -52,7 +52,7 @@ def settings():
         launchers.setup(["qemu"], settings)
     except EnvironmentUnavailable as error:
         if debian.missing_programs() or "network" in error.problem or "no Debian archive" in error.problem:
-            pytest.skip(f"NOT TESTED, what emulation is made of cannot be had here: {error}")
+            pytest.skip(f"NOT TESTED, what emulation is made of is not available here: {error}")
         raise
     return settings
 

@@ -178,13 +178,13 @@ def test_columns_of_numbers_lists_and_words_are_inputs_and_labels(drawn, parquet
         ("half", "", "1 files of the split 'train' are there, their names announce 2"),
         ("twice", "", "4 files of the split 'train' are there, their names announce 2"),
         ("null.parquet", "", "null.parquet: row 13: column 'x' has 1 missing .null. of 2 values"),
-        ("ragged.parquet", "", r"row 13: column 'x' is no array: its rows have the lengths \[1, 2\]"),
+        ("ragged.parquet", "", r"row 13: column 'x' is not an array: its rows have the lengths \[1, 2\]"),
         ("paths.parquet", "", "row \\d+: column 'image': has no bytes, but the path 'a.png'"),
         ("text.parquet", "", "column 'x' is string; expected numbers, lists of them or an image"),
         ("broken.parquet", "", "broken.parquet: row 13: column 'image': does not decode"),
         ("numbers.parquet", 'inputs = { image = "matrx" }', "reader.inputs.image: no column 'matrx'; did you mean 'matrix'"),
         ("numbers.parquet", "", r"no column for the model's inputs \['image'\]; there: matrix list<"),
-        ("cut.parquet", "", "cut.parquet: cannot be read, it is no parquet file, damaged or cut short"),
+        ("cut.parquet", "", "cut.parquet: cannot be read, it is not a parquet file, or is damaged or cut short"),
     ],
 )  # fmt: skip
 def test_parquet_files_that_do_not_fit_are_refused(drawn, parquets, name, more, says):

@@ -75,14 +75,14 @@ def test_of_two_that_err_alike_none_is_guilty_and_the_earlier_is_the_largest():
         (found("kernels", operator(0, 0.1), operator(1, 0.9)), "CONV_2D 'conv1;…' (operator 1) stands out: it makes 90%"),
         (found("kernels", operator(0, 0.1), operator(1, 0.1)), "no operator stands out: the error accumulates"),
         (found("kernels", operator(0, 0.0, equal=True)), "all operators give the same, bit by bit"),
-        (found("kernels", operator(0, 0.0)), "what differs comes of how they are put together"),
+        (found("kernels", operator(0, 0.0)), "the difference comes from how they are combined"),
         (found("quantization", operator(0, 0.0, cumulative=deviation(0.0))), "all operators give the same numbers"),
-        (found("device", why="the board is gone"), "cannot be told, because the board is gone"),
+        (found("device", why="the board is gone"), "is not known, because the board is gone"),
         (found("quantization", operator(0, 0.9), output="y"), "100% of the noise at output 'y'"),
         (found("device", operator(0, 0.9), operator(1, None)), "together; of 1 others it is not known"),
         (found("device", operator(0, 0.0), operator(1, None, not_isolated="it loops")), "of 1 it is not known, as CONV_2D 'conv1;…'"),
-        (found("conversion", operator(0, None, not_isolated="it loops")), "which operator errs cannot be told, because it loops"),
-        (found("conversion", operator(0, None)), "the reference has nothing that stands for what they give"),
+        (found("conversion", operator(0, None, not_isolated="it loops")), "which operator errs is not known, because it loops"),
+        (found("conversion", operator(0, None)), "the reference has nothing that corresponds to their outputs"),
     ],
 )  # fmt: skip
 def test_it_says_in_words_what_was_found_and_what_cannot_be_told(attribution, says):

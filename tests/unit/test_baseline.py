@@ -231,7 +231,7 @@ def test_other_weights_are_judged_by_the_task_metric_and_by_the_outputs_where_th
     assert row.now == pytest.approx(
         now, abs=1e-4
     )  # three times as much is twice the signal of noise, and its mean is no signal
-    assert row.because == "the original is another, so its outputs are; the task metric judges them"
+    assert row.because == "the original changed, so its outputs did too; the task metric judges them"
     assert without.outcome == "failed"
     assert rows(without)["outputs scores sqnr_db"].status == "failed"
 
@@ -383,7 +383,7 @@ def test_another_type_of_numbers_fails_and_another_scale_is_shown(release, tmp_p
         ({"spec": {"name": "logits"}}, "another model: its outputs are {'logits'"),
         ({"spec": {"shape": [1, 4, 1]}, "scores": right()[..., None]}, "another model: its outputs are"),
         ({"scores": right()[:150]}, "150 samples, there 200"),
-        ({"hashes": [*HASHES[:199], "f" * 64]}, "other samples, or in another order"),
+        ({"hashes": [*HASHES[:199], "f" * 64]}, "samples are others, or in another order"),
         ({"truth": (LABELS + 1) % CLASSES}, "the same samples have other labels"),
         ({"truth": np.append(LABELS[:-1], (LABELS[-1] + 1) % CLASSES)}, "the same samples have other labels"),
     ],
@@ -401,7 +401,7 @@ def test_all_differences_are_said_at_once(release, old):
 
     assert [line.partition(f"{old}: ")[2] for line in caught.value.problem.splitlines()] == [
         "the target is x, there it is board",
-        "other samples, or in another order, among the first 200",
+        "the first 200 samples are others, or in another order",
     ]
     said = "--eval with the set of the last release, or a baseline of this one with --update-baseline"
     assert caught.value.hint == said
@@ -507,7 +507,7 @@ def test_an_allowance_that_is_not_needed_is_shown(release, old, allowing):
     assert gate.outcome == "passed"
     row = rows(gate, "noticed")["allowance of size_bytes"]
     assert (row.before, row.now) == (None, 2000)
-    assert row.because == "an allowance that is not needed (any more): it is wanted"
+    assert row.because == "this allowance is not needed (any more): it is wanted"
 
 
 def test_what_looks_too_good_is_shown(release, tmp_path):
@@ -569,7 +569,7 @@ def test_the_text_of_a_gate_has_a_line_for_what_changed_and_a_count_of_what_did_
         "      a reason of two lines",
         f"  {'dtype':<40} {'int8 -> uint8':<26} {'= int8':<16} allowed",
         "      a reason of two lines",
-        "  and 2 that have to be as they were, and are",
+        "  and 2 that must not change, and did not",
     ]
     assert not gate.passed
     all_new = Gate("board", Path("new"), Path("old.json"), gate.rows[3:4])
@@ -660,7 +660,7 @@ def test_updating_says_that_there_are_labels_now(release, tmp_path):
 def test_updating_says_that_numbers_are_of_another_type(release, old):
     said = baseline.update(release("new", right().astype(np.float16)), old)
 
-    assert "signature: inputs or outputs are others, in name, shape, type or scale" in said
+    assert "signature: inputs or outputs changed in name, shape, type or scale" in said
 
 
 def test_a_baseline_of_another_target_is_not_written_over(release, old):
@@ -729,7 +729,7 @@ def test_what_a_function_said_is_read_as_a_strangers_file(release, content):
     (bundle / "runs/tasks.json").write_text(content)
     seal(bundle, artifact="model.tflite")
 
-    with pytest.raises(RequestError, match=r"tasks.json: .*(is no whole JSON|expected)"):
+    with pytest.raises(RequestError, match=r"tasks.json: .*(is not whole JSON|expected)"):
         baseline.of_bundle(bundle)
 
 
@@ -940,7 +940,7 @@ def test_a_file_that_was_cut_is_refused(old, share):
     content = old.read_bytes()
     old.write_bytes(content[: int(len(content) * share)])
 
-    assert "is no whole baseline" in refusal(old)
+    assert "is not a whole baseline" in refusal(old)
 
 
 @pytest.mark.parametrize(
@@ -989,7 +989,7 @@ def test_what_unpacks_to_more_than_it_says_is_not_unpacked(old):
 
     said = refusal(old)
 
-    assert "is no whole baseline" in said
+    assert "is not a whole baseline" in said
     assert tracemalloc.get_traced_memory()[1] < 8 << 20
     tracemalloc.stop()
 
@@ -1009,7 +1009,7 @@ def test_what_unpacks_to_more_than_it_says_is_not_unpacked(old):
 def test_a_file_with_other_outputs_than_it_says_is_refused(old, change):
     resealed(old, change)
 
-    assert "is no whole baseline" in refusal(old)
+    assert "is not a whole baseline" in refusal(old)
 
 
 def test_large_outputs_are_kept_by_one_element_in_so_many(release, tmp_path):
@@ -1066,15 +1066,15 @@ LIST = {"schema": 2, "target": "board", "verdict": "passed", "artifact": None, "
             "model.tflite: has 5 bytes, 1000 were written",
         ),
         (lambda bundle: (bundle / "model.tflite").write_bytes(b"s" * 1000), "is not the file that the build wrote"),
-        (lambda bundle: (bundle / "model.tflite").unlink(), "model.tflite: is on the bundle's list, and not there"),
-        (lambda bundle: (bundle / "runs/kernels.safetensors").unlink(), "is on the bundle's list, and not there"),
+        (lambda bundle: (bundle / "model.tflite").unlink(), "model.tflite: is on the bundle's list, but missing"),
+        (lambda bundle: (bundle / "runs/kernels.safetensors").unlink(), "is on the bundle's list, but missing"),
         (lambda bundle: (bundle / "notes.txt").touch(), "notes.txt: is not on the bundle's list"),
-        (lambda bundle: (bundle / "report.json").unlink(), "report.json: is on the bundle's list, and not there"),
+        (lambda bundle: (bundle / "report.json").unlink(), "report.json: is on the bundle's list, but missing"),
         (lambda bundle: _report(bundle, verdict="failed"), "report.json: is not the file that the build wrote"),
         (lambda bundle: (bundle / "manifest.json").unlink(), "has no manifest.json, so it is no bundle"),
         (lambda bundle: (bundle / "manifest.json").write_text("{}"), "manifest.json: schema: missing"),
         (lambda bundle: (bundle / "manifest.json").write_text(json.dumps(LIST)), "is not on the bundle's list"),
-        (lambda bundle: (bundle / "manifest.json").write_text("{"), "manifest.json: is no whole JSON"),
+        (lambda bundle: (bundle / "manifest.json").write_text("{"), "manifest.json: is not whole JSON"),
     ],
 )
 def test_a_bundle_whose_files_are_not_its_own_is_refused(release, change, said):
@@ -1092,7 +1092,7 @@ def test_a_bundle_whose_files_are_not_its_own_is_refused(release, change, said):
     [
         (lambda bundle: (bundle / "runs/labels.safetensors").write_bytes(b"x"), "cannot be read"),
         (_labels_of_fewer, "has not 200 labels of each target"),
-        (lambda bundle: (bundle / "report.json").write_text("{"), "is no whole JSON"),
+        (lambda bundle: (bundle / "report.json").write_text("{"), "is not whole JSON"),
         (lambda bundle: (bundle / "report.json").write_text("[]"), "a list of 0, expected table"),
         (lambda bundle: (bundle / "report.json").write_text("{}"), "has no schema, this release knows 1"),
         (lambda bundle: _edit(bundle / "report.json", lambda held: held.pop("tools")), "tools: missing"),
@@ -1102,7 +1102,7 @@ def test_a_bundle_whose_files_are_not_its_own_is_refused(release, change, said):
         (lambda bundle: _report(bundle, target="other"), "is of the target other, the bundle's list is of board"),
         (
             lambda bundle: _edit(bundle / "report.json", lambda held: held["runs"]["kernels"].update(samples=500)),
-            "holds 200 samples with 200 hashes; its report is on 500",
+            "holds 200 samples with 200 hashes; its report is about 500",
         ),
         (lambda bundle: (bundle / "report.json").unlink(), "has no report.json"),
     ],
@@ -1172,14 +1172,14 @@ def test_digests_are_those_that_files_of_today_have(release):
 
 
 def test_a_run_without_a_hash_for_each_sample_is_refused(release):
-    with pytest.raises(RequestError, match="holds 200 samples with 0 hashes; its report is on 200"):
+    with pytest.raises(RequestError, match="holds 200 samples with 0 hashes; its report is about 200"):
         baseline.of_bundle(release("new", hashes=[]))
 
 
 def test_a_run_of_no_sample_is_nothing_to_compare(release):
     none = SimpleNamespace(path="none", stage="kernels", count=0, samples=())
 
-    with pytest.raises(RequestError, match="none: holds no sample; there is nothing to compare"):
+    with pytest.raises(RequestError, match="none: holds no sample, so there is nothing to compare"):
         record._count(none, {"runs": {"kernels": {"samples": 0}}}, None)
     assert baseline.of_bundle(release("one", right()[:1], None)).count == 1
 

@@ -125,20 +125,22 @@ def test_a_file_says_what_is_wrong_with_it(written, tmp_path):
     content = content_of(written)
     less = {name: value for name, value in content.items() if name != "sha256"}
     written.write_text(json.dumps(less))
-    assert refusal(written).endswith("was changed after it was written; --update-baseline from a bundle makes it anew")
+    assert refusal(written).endswith(
+        "was changed after it was written; recreate it from a bundle with --update-baseline"
+    )
 
     seal(written, {**content, "outputs_signature": {**content["outputs_signature"], "outputs": []}})
     said = "ValueError: its outputs are not those that it names, of one number of samples"
-    assert f"{written}: is no whole baseline ({said}); make it anew with --update-baseline" == refusal(written)
+    assert f"{written}: is not a whole baseline ({said}); recreate it with --update-baseline" == refusal(written)
 
     large = {**content["outputs"]["scores"], "shape": [OUTPUT_BYTES, 1, 4]}
     seal(written, {**content, "outputs": {"scores": large}})
-    said = f"an output of {16 * OUTPUT_BYTES} bytes; at most {OUTPUT_BYTES} are kept"
+    said = f"an output of {16 * OUTPUT_BYTES} bytes; expected at most {OUTPUT_BYTES}"
     assert said in refusal(written)
 
     spoiled = content["outputs"]["scores"]["zlib_base64"]
     seal(written, {**content, "outputs": {"scores": {**large, "shape": [200, 1, 4], "zlib_base64": f"!{spoiled}"}}})
-    assert "is no whole baseline" in refusal(written)
+    assert "is not a whole baseline" in refusal(written)
 
     with pytest.raises(RequestError) as caught:
         baseline.read(tmp_path / "none.json")
@@ -250,7 +252,7 @@ def test_rows_that_the_task_metric_did_not_write_are_no_rows(written, metric, ro
     """They are what a paired test counts."""
     seal(written, {**content_of(written), "tasks": [{"metric": metric, "better": "higher", "rows": rows}]})
 
-    assert "is no whole baseline" in refusal(written)
+    assert "is not a whole baseline" in refusal(written)
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ def test_several_outputs_are_proposed_ready_to_paste():
     error = refusal(theirs, SEVERAL)
 
     assert (
-        "if these are the same, say so: --rename PartitionedCall:0=probs --rename PartitionedCall:1=boxes; else"
+        "if these are the same, give --rename PartitionedCall:0=probs --rename PartitionedCall:1=boxes; else"
         in error.hint
     )
     held, called = bound(theirs, SEVERAL, ["PartitionedCall:0=probs", "PartitionedCall:1=boxes"])
@@ -159,7 +159,7 @@ def test_a_wrong_word_is_told_with_the_closest_name(renames, says):
 def test_a_name_that_would_be_there_twice_is_told():
     error = refusal(artifact({"image": FIXED}, {"boxes": BOXES, "Identity": BOXES}), SEVERAL, "Identity=boxes")
 
-    assert error.problem == "their.tflite: outputs: 'boxes' would be there twice; --rename that one, too"
+    assert error.problem == "their.tflite: outputs: 'boxes' would be there twice; give --rename for that one, too"
 
 
 def test_a_run_is_fed_and_read_by_the_originals_names(tmp_path):

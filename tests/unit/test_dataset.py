@@ -162,7 +162,7 @@ def test_data_itself_is_a_set(tmp_path, monkeypatch):
         ("calibraton/digits.toml", "there is no 'calibraton'; did you mean 'calibration'?"),
         ("calibration/digit.toml", "there is no 'digit.toml'; did you mean 'digits.toml'?"),
         ("calibration/digit.npz", "there is no 'digit.npz'; did you mean 'digits.npz'?"),
-        ("calibration/digits.npz/x.npy", "'digits.npz' is a file, no folder"),
+        ("calibration/digits.npz/x.npy", "'digits.npz' is a file, not a folder"),
         ("photo", "there is no 'photo'; did you mean 'photos'?"),
         ("data.py:rows", "there is no 'data.py'; did you mean 'date.py'?"),
         ("notes.txt", "no samples that any reader takes"),

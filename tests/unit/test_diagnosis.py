@@ -184,7 +184,7 @@ def test_numbers_that_carry_no_scale_are_told_from_those_that_do():
     found = said({"a": reference}, {"a": reference.astype(np.int8)}, {"a": (0.5, 7)})
 
     assert (found.code, found.after_db) == ("not-quantized-so", np.inf)
-    assert found.message == "its integers are no quantized numbers: scale and zero point do not belong to them"
+    assert found.message == "its integers are not quantized numbers: scale and zero point do not belong to them"
 
 
 def test_two_samples_and_two_classes_can_change_places():

@@ -287,7 +287,7 @@ def test_an_interpreter_that_changed_is_asked_again(settings, tmp_path):
     python.write_text("#!/bin/sh\nexit 3\n")
     python.chmod(0o755)
 
-    with pytest.raises(RequestError, match="no working Python"):
+    with pytest.raises(RequestError, match="not a working Python"):
         interpreters.ask("dataset", python, settings.home)
 
 
@@ -433,8 +433,8 @@ def test_source_without_tensorflow_is_refused(settings, training):
             """echo '{"version": "3.9.18", "platform": "linux-x86_64", "search": []}'""",
             r"lacks Python >=3\.10 \(is 3\.9\.18\)",
         ),
-        ("echo 'cannot open shared object file: libpython3.10.so' >&2; exit 127", "is no working Python"),
-        ("exit 0", "is no working Python"),
+        ("echo 'cannot open shared object file: libpython3.10.so' >&2; exit 127", "is not a working Python"),
+        ("exit 0", "is not a working Python"),
     ],
 )
 def test_source_that_is_too_old_or_does_not_start_is_refused(settings, tmp_path, script, says):
@@ -720,7 +720,7 @@ def test_a_folder_that_somebody_else_made_stays(tmp_path):
     (place / "src").mkdir(parents=True)
     (place / "src" / "main.c").write_text("int main;")
 
-    with pytest.raises(EnvironmentUnavailable, match="made holds files, and is none that this program made") as caught:
+    with pytest.raises(EnvironmentUnavailable, match="made holds files, and this program did not make it") as caught:
         make_once(place, lambda making: {}, what="thing", say=print)
 
     assert "EDGE_TOOLKIT_HOME" in caught.value.hint
@@ -735,7 +735,7 @@ def test_of_many_at_once_one_makes_it_and_all_get_it(tmp_path):
     assert makers[0].stdout.readline() == "building\n"
     makers += [start_maker(tmp_path, act) for _ in range(5)]
     assert [maker.stdout.readline() for maker in makers[1:]] == [
-        "thing: waiting for another process that is making it\n"
+        "thing: waiting for another process that installs it\n"
     ] * 5
     (tmp_path / "go").touch()
 

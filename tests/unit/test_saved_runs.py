@@ -243,8 +243,8 @@ def test_what_is_no_run_is_refused(saved, tmp_path, kind, said):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (None, "has no manifest.json, so it is no bundle; expected the folder of one target"),
-        ("{", "is no whole JSON"),
+        (None, "has no manifest.json, so it is not a bundle; expected the folder of one target"),
+        ("{", "is not whole JSON"),
         ("[]", "a list of 0, expected table"),
         ('{"target": "host"}', "has no schema, this release knows 1"),
         ('{"schema": 1, "target": "host"}', "artifact: missing"),

@@ -66,7 +66,7 @@ def test_what_nothing_completes_is_not_refused_for_being_incomplete(name):
     ("scheme", "dtype"), [("static_wi8_ai8", "int16"), ("static_wi8_ai16", "int8"), ("float16", "int8")]
 )
 def test_a_dtype_that_a_scheme_cannot_have_is_refused_with_those_it_can(scheme, dtype):
-    with pytest.raises(RequestError, match=f"{scheme}: inputs '{dtype}' cannot be had; known: float32"):
+    with pytest.raises(RequestError, match=f"{scheme}: inputs '{dtype}' is not available; known: float32"):
         Recipe(scheme, inputs=dtype).variants("tflite")
 
 

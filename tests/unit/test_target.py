@@ -475,7 +475,7 @@ def test_a_mistake_in_the_base_is_reported_there(write):
         (
             "[runtime]",
             '[conversion]\noutputs = "uint8"\n[runtime]',
-            "conversion: outputs 'uint8' cannot be had with float32; it knows float32",
+            "conversion: outputs 'uint8' is not available with float32; known: float32",
         ),
         ("[runtime]", "[budget]\nfile_bytes = 0\n[runtime]", "budget.file_bytes: 0; expected above 0"),
         ("stage =", 'stage = "totl"', "bounds[0].stage: 'totl'; did you mean 'total'? known: conversion, device, "),
@@ -802,7 +802,7 @@ def test_a_version_that_is_none_is_refused_where_it_is_to_run(write, version):
     """It could be no engine's; the pinned one is named, in the user's own file."""
     path, says = (
         write(MINE + f'[runtime]\nversion = "{version}"\n'),
-        f"{version!r} is no version; expected '2.14.0', which",
+        f"{version!r} is not a version; expected '2.14.0', which",
     )
 
     (line,) = mistakes(path)
@@ -843,7 +843,7 @@ def test_doctor_names_a_profile_that_cannot_run_and_shows_the_others(write):
     rows = {row.name: row for row in doctor(Settings(Path("home"), offline=True)) if row.kind == "target"}
 
     assert not rows["mine"].ready
-    assert "'newest' is no version; expected '2.14.0'" in str(rows["mine"].problem)
+    assert "'newest' is not a version; expected '2.14.0'" in str(rows["mine"].problem)
     assert rows["mine"].fix == "mend targets/mine.toml"
     assert "tflite_runtime==2.13.0" in str(rows["older"].problem)
     assert rows["older"].fix == "edge-toolkit setup tflite_runtime==2.13.0 qemu"

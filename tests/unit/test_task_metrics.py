@@ -116,7 +116,7 @@ def test_the_target_of_several_is_said_or_has_the_outputs_name():
     assert rows("top_k_accuracy", outputs, {"a": [0, 0, 0], "b": [0, 1, 0]}) == [1, 1, 0]
     assert rows("top_k_accuracy:labels=a", outputs, {"a": [0, 0, 0], "b": [0, 1, 0]}) == [1, 0, 0]
     assert rows("top_k_accuracy", outputs, {"whatever": [0, 1, 0]}) == [1, 1, 0]
-    assert "cannot be told; there: a, c" in applies("top_k_accuracy", outputs, {"a": [0, 0, 0], "c": [0, 1, 0]})
+    assert "is not clear; there: a, c" in applies("top_k_accuracy", outputs, {"a": [0, 0, 0], "c": [0, 1, 0]})
     assert "cannot be told" in applies("top_k_accuracy:labels=a", outputs, [0, 0, 0])
 
 
@@ -607,7 +607,7 @@ def test_a_detection_with_swapped_corners_is_a_mistake():
         (None, [1], "there: one without a name"),
         (None, {"boxes": [[UNIT]], "class": [[0]]}, "there: boxes, class"),
         (None, {"boxes": [[UNIT]], "classes": [[0, 1]]}, "labels of sample 0: boxes of shape (1, 4) for 2 classes"),
-        (None, {"boxes": [[UNIT]], "classes": [[0.5]]}, "labels of sample 0: a class is no whole number"),
+        (None, {"boxes": [[UNIT]], "classes": [[0.5]]}, "labels of sample 0: a class is not a whole number"),
         (None, {"boxes": [[[0, 0, 1, math.nan]]], "classes": [[0]]}, "labels of sample 0: a box is not finite"),
         (None, {"boxes": [[UNIT]], "classes": [[0]], "crowd": [[1]]}, "there is no box in the labels"),
         (None, {"boxes": [[]], "classes": [[]]}, "there is no box in the labels"),
@@ -737,13 +737,13 @@ def test_texts_are_words_apart_by_spaces():
     [
         ((1, 4), ["the cat"], "sample 0 is a text, and the output is none"),
         ((1,), [[1, 2]], "sample 0 is no text, as the output is"),
-        ((1, 4), [[1], [0.5]], "sample 1 is no list of ids"),
-        ((1, 4), [[1], [-2]], "sample 1 is no list of ids"),
-        ((1, 4), [[1], [[1, 2], [3]]], "sample 1 is no list of ids"),
-        ((1, 4), [[1], [[1, 2], [3, 4]]], "sample 1 is no list of ids"),
-        ((1, 4), [[1], [[[1, 2]]]], "sample 1 is no list of ids"),
-        ((1, 4), [[1], ["one"]], "sample 1 is no list of ids"),
-        ((1, 4), [[1], [True]], "sample 1 is no list of ids"),
+        ((1, 4), [[1], [0.5]], "sample 1 is not a list of ids"),
+        ((1, 4), [[1], [-2]], "sample 1 is not a list of ids"),
+        ((1, 4), [[1], [[1, 2], [3]]], "sample 1 is not a list of ids"),
+        ((1, 4), [[1], [[1, 2], [3, 4]]], "sample 1 is not a list of ids"),
+        ((1, 4), [[1], [[[1, 2]]]], "sample 1 is not a list of ids"),
+        ((1, 4), [[1], ["one"]], "sample 1 is not a list of ids"),
+        ((1, 4), [[1], [True]], "sample 1 is not a list of ids"),
         ((1, 4), [[], []], "there is no word in the labels"),
     ],
 )
@@ -765,7 +765,7 @@ def test_labels_that_are_no_words_are_told(shape, labels, says):
         ("mean_average_precision:iou_low=0", "thresholds from 0 to 0.95 by 0.05"),
         ("mean_average_precision:iou_low=0.96", "thresholds from 0.96 to 0.95"),
         ("mean_average_precision:iou_high=1.01", "thresholds from 0.5 to 1.01"),
-        ("mean_average_precision:iou_step=0", "by 0; 0 < iou_low <= iou_high <= 1 and iou_step > 0"),
+        ("mean_average_precision:iou_step=0", "by 0; expected 0 < iou_low <= iou_high <= 1 and iou_step > 0"),
         ("mean_average_precision:detections=0", "detections is 0; expected a whole number from 1"),
         ("mean_average_precision:detections=1.5", "detections is 1.5; expected a whole number from 1"),
     ],

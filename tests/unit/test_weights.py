@@ -432,7 +432,9 @@ def test_what_is_accepted_by_name_with_a_reason_does_not_fail():
     assert "trained again" in found.findings[0]["message"]
 
 
-@pytest.mark.parametrize(("pattern", "says"), [("head/*", "is no constant of this artifact"), ("e/w", "need not be")])
+@pytest.mark.parametrize(
+    ("pattern", "says"), [("head/*", "is not a constant of this artifact"), ("e/w", "need not be")]
+)
 def test_an_acceptance_of_what_is_not_there_or_right_is_said(pattern, says):
     said = Weights.model_validate({"accepted": ({"tensor": pattern, "because": "trained again"},)})
 

@@ -39,7 +39,7 @@ def refusal(place: Path) -> str | None:
         held = {**read_json(place / _DOCUMENT, {"files": Each(SHA256)})["files"]}
         found = manifest.hashes(place)
     except (OSError, RequestError) as error:
-        return f"holds files, and is no attribution that this program wrote ({error})"
+        return f"holds files, and is not an attribution that this program wrote ({error})"
     found.pop(_DOCUMENT, None)
     others = sorted(name for name, sha256 in found.items() if held.get(name) != sha256)
     return f"holds {', '.join(others)}, which is not as it was written; choose another --out" if others else None

@@ -48,7 +48,7 @@ def _with_wrong_operator(chain: Chain, verdict: Verdict, executor: Executor) -> 
         about = f"which operator it is was not found: {error.problem}"
     else:
         operator = found.largest or found.first
-        about = f"which operator it is cannot be told: {found.why or 'alone, all give the same'}"
+        about = f"which operator it is is not known: {found.why or 'alone, all give the same'}"
         if operator is not None:
             about = f"the operator is {operator}, which gives something else there"
     said = {**finding, "message": f"{finding['message']}; {about}"}
@@ -59,6 +59,6 @@ def _not_attributed(verdict: Verdict, why: str) -> Verdict:
     said = {
         "code": "not-attributed",
         "severity": "info",
-        "message": f"which operator diverges was not looked for: {why}",
+        "message": f"the search for the operator that diverges was not run: {why}",
     }
     return replace(verdict, findings=(*verdict.findings, said))

@@ -45,11 +45,11 @@ def reproduced(found: Attribution, looked: Looked, executor: Executor) -> tuple[
     if not packed.result["differs"]:
         return (
             None,
-            f"{operator} gives the same alone, on the same inputs: what diverges comes before it, or of how operators are put together",
+            f"{operator} gives the same alone, on the same inputs: the divergence comes from before it, or from how operators are combined",
         )
     return (
         packed.out / "reproduction",
-        f"{operator} was run by itself, and shows it: {'; '.join(packed.result['says'])}",
+        f"{operator} was run alone, and shows it: {'; '.join(packed.result['says'])}",
     )
 
 
@@ -86,8 +86,8 @@ def _about(found: Attribution, operator: OperatorDeviation, names: Mapping[str, 
     return {
         "title": f"{operator}: {found.stage}",
         "what": (
-            f"`operator.tflite` is this operator by itself, `inputs.npz` what it is fed with in sample {sample}: what the reference has there. "
-            f"{printable.markdown(tensors)}. Over all samples that were looked at:{in_words(operator.isolated)}."
+            f"`operator.tflite` is this operator alone, `inputs.npz` its inputs in sample {sample}: the values of the reference. "
+            f"{printable.markdown(tensors)}. Over all samples that were checked:{in_words(operator.isolated)}."
         ),
         "expected": f"what the reference gave, {units}: {found.reference}",
         "got": f"what it gave: {found.candidate}",

@@ -30,7 +30,7 @@ _SEEN_BYTES = (
     1 << 26
 )  # of tensors that are kept of each side: of a large network fewer samples are looked at, but at least one
 _NAMED = 4  # operators that are not compared, by name
-_OF_TENSORFLOW = "both of its sides are graphs of TensorFlow, of which no operator is cut out here"
+_OF_TENSORFLOW = "both sides are TensorFlow graphs, from which no operator can be extracted"
 
 
 def samples_of(judged: Judged, stage: str, count: int) -> tuple[int, ...]:
@@ -82,7 +82,7 @@ class _Search:
     def found(self, samples: Sequence[int]) -> Attribution:
         """Return what was found over the samples that both sides ran."""
         if self.chain.target.format != "tflite":
-            return self.untold(f"of a .{self.chain.target.format} file no operator is cut out here")
+            return self.untold(f"no operator can be extracted from a .{self.chain.target.format} file")
         looked = self._look(samples)
         (weighed,) = self.executor.run(
             _job(
@@ -165,7 +165,7 @@ class _Search:
                 operators,
                 None,
                 [
-                    f"the float file does not go on from the quantized one ({ended.error.problem}); operators are ranked by their own noise"
+                    f"the float file cannot continue from the quantized one ({ended.error.problem}); operators are ranked by their own noise"
                 ],
             )
         held = read_json(ended.entry.out / "curve.json", {"curve": [{"shares": Either(dict, None)}]}, finite=False)
@@ -174,16 +174,16 @@ class _Search:
             return (
                 operators,
                 None,
-                ["the float file does not go on from the quantized one; operators are ranked by their own noise"],
+                ["the float file cannot continue from the quantized one; operators are ranked by their own noise"],
             )
         output = max(shares[-1], key=lambda name: float(shares[-1][name]))
         began = 0.0 if held["begin"] is None else float(held["begin"][output])
-        own = f"quantized inputs alone make noise at output {output!r}, SQNR {decibels(began)} dB, which is charged to no operator"
+        own = f"quantized inputs alone make noise at output {output!r}, SQNR {decibels(began)} dB, which is attributed to no operator"
         notes = [own] if began > 0 else []
         fell = set(fell_again(held["curve"], output))
         named = [str(each) for each in operators if each.place in fell and each.cumulative is not None][:_NAMED]
         if named:
-            took = "handing over there makes noise that the next operators take away, so that it is charged to none"
+            took = "handing over there makes noise that the next operators remove, so it is attributed to none"
             notes.append(f"{took}: {', '.join(named)}")
         return by_rise(operators, held["curve"], output, began), output, notes
 
@@ -199,13 +199,13 @@ def _job(title: str, call: str, inputs: Mapping[str, Path | Output], options: Ma
 def _notes(held: Mapping[str, Any]) -> list[str]:
     """Return what limits what was found."""
     missing = held["unmatched"]
-    notes = [f"nothing in the reference stands for {len(missing)}, as {missing[0]}"] if missing else []
+    notes = [f"nothing in the reference corresponds to {len(missing)}, as {missing[0]}"] if missing else []
     if held["misnamed"]:
         called = ", ".join(held["misnamed"][:_NAMED])
-        notes.append(f"not compared, as what the reference calls so stands for something else: {called}")
+        notes.append(f"not compared, as the reference uses these names for something else: {called}")
     for side, whose in (("before", "reference"), ("after", "candidate")):
         if held["same"].get(side) is False:
             notes.append(
-                f"the {whose} computes something else when its tensors are read: what is said here is of that, and not of the run itself"
+                f"the {whose} computes something else while its tensors are read: this is about that, not about the run itself"
             )
     return notes

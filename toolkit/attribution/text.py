@@ -39,7 +39,7 @@ def table(found: Attribution) -> Text:
 
 def _found(found: Attribution) -> list[str]:
     if found.why is not None:
-        return [f"which operator diverges cannot be told, because {found.why}"]
+        return [f"which operator diverges is not known, because {found.why}"]
     said = []
     if found.stage in BY_BITS and found.first is None:
         return ["over these samples all operators give the same, bit by bit"]
@@ -48,14 +48,14 @@ def _found(found: Attribution) -> list[str]:
         said.append(f"the first operator that does not give the same, bit by bit, is {found.first}:{whole}")
     known = [each for each in found.operators if each.noise is not None]
     if not known:
-        return [*said, f"which operator errs cannot be told, because {_why_none(found)}"]
+        return [*said, f"which operator errs is not known, because {_why_none(found)}"]
     if found.largest is not None:
         return [*said, *_ranked(found, found.largest)]
     others = _unknown(found)
     if not others and all(each.cumulative is None or each.cumulative.share == 0 for each in found.operators):
         return [*said, "over these samples all operators give the same numbers"]
     if not others:
-        same = "alone, fed with the same, operators give the same: what differs comes of how they are put together"
+        same = "alone, fed with the same, operators give the same: the difference comes from how they are combined"
         return [*said, same]
     why = f": {others[0].not_isolated}" if others[0].not_isolated else ""
     same = "those operators that run alone give the same, fed with the same"
@@ -84,7 +84,7 @@ def _unknown(found: Attribution) -> list[OperatorDeviation]:
 
 def _why_none(found: Attribution) -> str:
     reasons = [each.not_isolated for each in found.operators if each.not_isolated]
-    return reasons[0] if reasons else "the reference has nothing that stands for what they give"
+    return reasons[0] if reasons else "the reference has nothing that corresponds to their outputs"
 
 
 def in_words(deviation: Deviation | None) -> str:

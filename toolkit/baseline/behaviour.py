@@ -30,7 +30,7 @@ def tasks(before: Baseline, now: Baseline, by: GateLimits, *, same: bool) -> Ite
     """Yield the paired test of each task metric of the last release; `same` is whether nothing changed at all."""
     if now.labels_digest is None:
         for then in before.tasks:
-            because = "the labels are gone, and with them the evidence that it is as good as it was"
+            because = "the labels are missing, and without them nothing shows that it is as good as before"
             yield GateRow(
                 f"task {then.metric}", then.scoring.score(then.rows), None, None, "failed", because, then.better
             )
@@ -69,7 +69,7 @@ def outputs(before: Baseline, now: Baseline, *, same: bool) -> Iterator[GateRow]
         because = "bit for bit the same outputs for every sample"
         yield GateRow("outputs", before.outputs_digest[:8], now.outputs_digest[:8], None, "passed", because)
         if before.source_sha256 != now.source_sha256:
-            why = "the original is another, and the outputs are the same: is it the new one that was built?"
+            why = "the original changed, but the outputs are the same: was the new one built?"
             yield noticed("outputs are the same", None, None, why)
         elif not same:
             yield noticed("outputs are the same", None, None, "though the artifact is another file")
@@ -90,7 +90,7 @@ def outputs(before: Baseline, now: Baseline, *, same: bool) -> Iterator[GateRow]
     for compared in found.comparisons:
         yield _of_outputs(compared, retrained=retrained)
     for name in silent:
-        yield noticed(name, None, None, "its bound says nothing about what a baseline file keeps of it, or of its type")
+        yield noticed(name, None, None, "its bound does not apply to what a baseline file keeps of it, or to its type")
 
 
 def _bounds(before: Baseline, measured: Measured) -> tuple[list[Bound], list[str]]:
@@ -126,7 +126,7 @@ def _of_outputs(compared: Comparison, *, retrained: bool) -> GateRow:
     if compared.samples_needed:
         parts.append(f"about {compared.samples_needed} would settle it")
     if retrained and compared.metric not in compare.NO_METRICS and not math.isnan(value):
-        return noticed(what, None, value, "the original is another, so its outputs are; the task metric judges them")
+        return noticed(what, None, value, "the original changed, so its outputs did too; the task metric judges them")
     because = f"the last release stands for the original: {compared.because}"
     detail = "; ".join(filter(None, parts))
     return GateRow(what, None, value, compared.limit, compared.status, because, compared.better, detail)

@@ -54,7 +54,7 @@ def _differences(before: Baseline, now: Baseline) -> Iterator[str]:
         *_pairs("tool", dict(before.tools), dict(now.tools)),
     ]
     if before.signature != now.signature:
-        yield "signature: inputs or outputs are others, in name, shape, type or scale"
+        yield "signature: inputs or outputs changed in name, shape, type or scale"
     yield from (f"{what}: {was} -> {is_now}" for what, was, is_now in facts if was != is_now)
 
 

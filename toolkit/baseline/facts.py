@@ -17,32 +17,32 @@ if TYPE_CHECKING:
 
 def verdict(now: Baseline) -> GateRow:
     """Return whether the build passed by itself."""
-    because = "what did not pass by itself does not ship, whatever was before it"
+    because = "what did not pass by itself does not ship, whatever the last release was"
     row = judged(VERDICT, None, now.verdict, "passed", because, None)
     return replace(row, status="inconclusive") if now.verdict == "inconclusive" else row
 
 
 def dtypes(before: Baseline, now: Baseline) -> Iterator[GateRow]:
     """Yield a row for each input and output."""
-    because = "who calls the model gives and takes numbers of this type"
+    because = "code that calls the model gives and takes numbers of this type"
     for side in ("inputs", "outputs"):
         for spec in getattr(before.signature, side):
             ours = next(each for each in getattr(now.signature, side) if each.name == spec.name)
             yield judged(f"{side[:-1]} {spec.name} dtype", spec.dtype, ours.dtype, spec.dtype, because, None)
             if spec.is_integer and ours.is_integer and (spec.scale, spec.zero_point) != (ours.scale, ours.zero_point):
                 was, is_now = (f"{each.scale} {each.zero_point}" for each in (spec, ours))
-                why = "its scale or zero point changed: who has them written down in code reads other numbers"
+                why = "its scale or zero point changed: code that holds the old ones reads other numbers"
                 yield noticed(f"{side[:-1]} {spec.name} scale", was, is_now, why)
 
 
 def runtime(before: Baseline, now: Baseline) -> Iterator[GateRow]:
     """Yield a row for what ran the artifact, and one for the order in which it has its inputs and outputs, where the last release tells."""
     if before.engine is not None:
-        because = "the device has the version that it has: what another one does with this file was not looked at"
+        because = "the device runs one version: what another version does with this file was not checked"
         yield judged("runtime", before.engine, now.engine, before.engine, because, None)
     for side in ("inputs", "outputs") if before.order is not None and now.order is not None else ():
         was, is_now = (", ".join(each.order[side]) for each in (before, now) if each.order is not None)
-        because = "who calls the model by place and not by name gives or takes another tensor"
+        because = "code that calls the model by position, not by name, gives or takes another tensor"
         yield judged(f"{side} order", was, is_now, was, because, None)
 
 
@@ -59,7 +59,7 @@ def sizes(before: Baseline, now: Baseline, by: GateLimits) -> Iterator[GateRow]:
 
 def findings(before: Baseline, now: Baseline) -> Iterator[GateRow]:
     """Yield a row for each code of a finding that is no mere information."""
-    because = "nobody has looked at a finding that was not there in the last release"
+    because = "the finding was not in the last release, so nobody has reviewed it"
     for code, held in now.findings.items():
         then = before.findings.get(code)
         count = 0 if then is None else then["count"]
@@ -83,9 +83,9 @@ def comparisons(before: Baseline, now: Baseline, by: GateLimits) -> Iterator[Gat
             continue
         if name not in ours:
             # Said in words, so that somebody can allow it: a stage may be gone because there is nothing left for it to do.
-            yield judged(f"bound {name}", f"{bound:g}", "gone", f"{bound:g}", "what it kept is not held any more", None)
+            yield judged(f"bound {name}", f"{bound:g}", "gone", f"{bound:g}", "its bound is no longer held", None)
             continue
-        because = "a bound that is looser lets through what the last release was held to"
+        because = "a looser bound lets through what the last release was held to"
         yield judged(f"bound {name}", bound, number(ours[name]["limit"]), bound, because, better)
         value, is_now = number(then["value"]), number(ours[name]["value"])
         if then["stage"] != "total":
@@ -94,7 +94,7 @@ def comparisons(before: Baseline, now: Baseline, by: GateLimits) -> Iterator[Gat
         if value != exact:  # NaN among them, which leaves no limit that anything keeps
             yield judged(name, value, is_now, value + by.margin.limit * (bound - value), by.margin.because, better)
         elif is_now != value:
-            yield noticed(name, value, is_now, "it was the original to the last bit, and is not any more")
+            yield noticed(name, value, is_now, "it was equal to the original bit by bit, and no longer is")
 
 
 def others(before: Baseline, now: Baseline, by: GateLimits) -> Iterator[GateRow]:
@@ -102,7 +102,7 @@ def others(before: Baseline, now: Baseline, by: GateLimits) -> Iterator[GateRow]
     pairs: list[tuple[str, Value, Value, str]] = [
         ("scheme", before.scheme, now.scheme, now.wanted or "quantized in another way"),
         ("source", before.source_sha256[:8], now.source_sha256[:8], "the original is another"),
-        ("stage", before.stage, now.stage, "the outputs are those of another last stage"),
+        ("stage", before.stage, now.stage, "the outputs are of another last stage"),
     ]
     pairs += [
         (f"tool {name}", before.tools.get(name), now.tools.get(name), "another version")
@@ -113,5 +113,5 @@ def others(before: Baseline, now: Baseline, by: GateLimits) -> Iterator[GateRow]
         yield noticed("size_bytes halved", before.size_bytes, now.size_bytes, by.suspicious.because)
     weights_differ = before.source_sha256 != now.source_sha256
     if weights_differ and before.artifact_sha256 == now.artifact_sha256:
-        why = "the original is another, and the artifact is the same file: is it the new one that was built?"
+        why = "the original changed, but the artifact is the same file: was the new one built?"
         yield noticed("artifact is the same", before.artifact_sha256[:8], now.artifact_sha256[:8], why)

@@ -88,19 +88,23 @@ def read(path: Path) -> Baseline:
         problem = f"{path}: has schema {content.get('schema')}, this release knows {SCHEMA}"
         raise RequestError(f"{problem}; expected the release that wrote it, or a newer one")
     if content.pop("sha256", None) != _sha256(content):
-        raise RequestError(f"{path}: was changed after it was written; --update-baseline from a bundle makes it anew")
+        raise RequestError(
+            f"{path}: was changed after it was written; recreate it from a bundle with --update-baseline"
+        )
     try:
         check(content, SHAPE, path)
         return _from_json(path, content)
     except DamagedFile as error:
         raise _damaged(path, error) from error
     except (ValueError, zlib.error, EdgeToolkitError) as error:
-        problem = f"{path}: is no whole baseline ({type(error).__name__}: {error}); make it anew with --update-baseline"
+        problem = (
+            f"{path}: is not a whole baseline ({type(error).__name__}: {error}); recreate it with --update-baseline"
+        )
         raise RequestError(problem) from error
 
 
 def _damaged(path: Path, error: DamagedFile) -> DamagedFile:
-    problem = "is no whole baseline; one that was cut, or merged by hand, has to be made anew"
+    problem = "is not a whole baseline; recreate it if it was cut, or merged by hand"
     return DamagedFile(path, [printable.lines([problem, error.problem])], "--update-baseline writes one from a bundle")
 
 
@@ -234,7 +238,7 @@ def _unpacked(held: Mapping[str, Any]) -> np.ndarray:
     dtype = np.dtype(held["dtype"]).newbyteorder("<")
     size = math.prod(held["shape"]) * dtype.itemsize
     if size > OUTPUT_BYTES:
-        raise ValueError(f"an output of {size} bytes; at most {OUTPUT_BYTES} are kept")
+        raise ValueError(f"an output of {size} bytes; expected at most {OUTPUT_BYTES}")
     content = zlib.decompressobj().decompress(base64.b64decode(held["zlib_base64"], validate=True), size + 1)
     array = np.frombuffer(content, dtype).reshape(held["shape"])
     return array.astype(dtype.newbyteorder("="))

@@ -89,7 +89,7 @@ class Gate:
             line = f"  {name:<{widest}} {change:<26} {limit:<16} {_SHOWN[row.status]}".rstrip()
             lines.append(f"{line}  {row.detail}" if row.detail else line)
             lines += [f"      {' '.join(row.because.split())}"] if row.status != "passed" else []
-        lines += [f"  and {len(unchanged)} that have to be as they were, and are"] if unchanged else []
+        lines += [f"  and {len(unchanged)} that must not change, and did not"] if unchanged else []
         return printable.lines(lines)
 
 
@@ -130,15 +130,15 @@ def _require_comparable(before: Baseline, now: Baseline) -> None:
     """Raise RequestError that says all that is different between two releases that are not two of one model on one target."""
     problems = []
     if before.target != now.target:
-        problems.append(f"the target is {now.target}, there it is {before.target}")
+        problems.append(f"the target is {now.target}, in the baseline it is {before.target}")
     for side in ("inputs", "outputs"):
         theirs, ours = ({spec.name: spec.shape for spec in getattr(each.signature, side)} for each in (before, now))
         if ours != theirs:
-            problems.append(f"another model: its {side} are {ours}, there they are {theirs}")
+            problems.append(f"another model: its {side} are {ours}, in the baseline they are {theirs}")
     if before.count != now.count:
-        problems.append(f"{now.count} samples, there {before.count}: all of those have to be among these, first")
+        problems.append(f"{now.count} samples, {before.count} in the baseline: these have to begin with all of those")
     elif before.samples_digest != now.samples_digest:
-        problems.append(f"other samples, or in another order, among the first {before.count}")
+        problems.append(f"the first {before.count} samples are others, or in another order")
     elif before.labels_digest is not None and now.labels_digest not in (None, before.labels_digest):
         problems.append("the same samples have other labels")
     if problems:

@@ -166,7 +166,7 @@ def _require_artifact(saved: saved_report.SavedBundle) -> None:
             problem = f"{path}: is missing, and the report is about it; expected the artifact beside its report"
             raise RequestError(problem) from None
         if found.hexdigest() != artifact["sha256"]:
-            raise RequestError(f"{path}: is not the file that the report is of; build it again")
+            raise RequestError(f"{path}: is not the file that the report is about; build it again")
 
 
 def _require_measured(saved: saved_report.SavedBundle, run: SavedRun) -> None:
@@ -183,10 +183,10 @@ def _count(run: SavedRun, report: Mapping[str, Any], first: int | None) -> int:
     """Return how many samples count: all of the run, which must be as many as its report says, or the first of them."""
     said = report["runs"][run.stage]["samples"]
     if run.count != said or len(run.samples) != said:
-        problem = f"{run.path}: holds {run.count} samples with {len(run.samples)} hashes; its report is on {said}"
+        problem = f"{run.path}: holds {run.count} samples with {len(run.samples)} hashes; its report is about {said}"
         raise RequestError(f"{problem}; expected the runs of the same build")
     if said == 0:
-        raise RequestError(f"{run.path}: holds no sample; there is nothing to compare")
+        raise RequestError(f"{run.path}: holds no sample, so there is nothing to compare")
     return run.count if first is None else min(run.count, first)
 
 

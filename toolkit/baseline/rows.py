@@ -79,9 +79,9 @@ def allow(rows: Sequence[GateRow], allowances: Sequence[Allowance]) -> tuple[Gat
         mine = [row for row in found if row.what == allowance.what]
         if not mine:
             known = {row.what for row in found}
-            raise UnknownName("allowance of", allowance.what, known, "an allowance that matches nothing is a mistake")
+            raise UnknownName("allowance of", allowance.what, known, "an allowance that matches nothing")
         if all(row.status == "passed" for row in mine):
-            why = f"an allowance that is not needed (any more): {allowance.because}"
+            why = f"this allowance is not needed (any more): {allowance.because}"
             unneeded.append(noticed(f"allowance of {allowance.what}", None, allowance.to, why))
     given = {allowance.what: allowance for allowance in allowances}
     broken = ("failed", "inconclusive")

@@ -228,7 +228,7 @@ def debug(
     sets = Samples(calibration, evaluation)
     if stage is not None:
         if suggest:
-            raise RequestError("debug --stage: names an operator, and has no use for --suggest")
+            raise RequestError("debug --stage: names an operator, and takes no --suggest")
         return _locate(
             common,
             allowed,

@@ -213,10 +213,12 @@ def compare(
     from toolkit.target.bounds import Stage
 
     if bounds is None and (stage != "total" or scheme is not None or output_kind):
-        problem = "compare: --stage, --scheme and --output-kind choose among bounds; give --bounds FILE with them"
+        problem = (
+            "compare: --stage, --scheme and --output-kind choose among bounds; --bounds FILE with them would be right"
+        )
         raise RequestError(problem)
     if bounds is None and reported.is_asked:
-        raise RequestError("compare --report: nothing is judged without bounds; give --bounds FILE with it")
+        raise RequestError("compare --report: nothing is judged without bounds; --bounds FILE with it would be right")
     known = get_args(Stage)
     if stage not in known:
         raise UnknownName("stage", stage, known)

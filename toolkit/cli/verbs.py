@@ -77,7 +77,7 @@ def verb(group: typer.Typer, name: str, *examples: str) -> Callable[[Callable[..
                 status = _tell(refused, as_json=as_json)
                 _report_error(reported, refused)
             except KeyboardInterrupt:
-                say("interrupted: what was finished is kept, and the same command goes on from there")
+                say("interrupted: finished jobs are kept; the same command resumes from there")
                 status = INTERRUPTED
             raise typer.Exit(status)
 

@@ -64,7 +64,7 @@ def whatever_the_bounds(
         return [_constant((stage, output), seen, samples, max(rounding, seen.resolution))]
     found = []
     if not seen.candidate_varies:
-        because = "an output that changes with its input is no constant"
+        because = "an output that changes with its input is not a constant"
         detail = "the candidate gives the same for every sample, the reference does not"
         found.append(_fact((stage, output), VARIES, 0, Limit(1, because), samples, detail=detail))
     if stage != "total":

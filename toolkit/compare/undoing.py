@@ -62,7 +62,7 @@ def by_channel(values: Real) -> Real:
 def rescaled(wanted: Real, given: SampledOutput, limits: Likeness) -> Iterator[Correction]:
     """Yield the offset, and the factor and offset, that fit best: the same for all channels, and then one for each."""
     if given.raw.dtype.kind in "iu":
-        said = "its integers are no quantized numbers: scale and zero point do not belong to them"
+        said = "its integers are not quantized numbers: scale and zero point do not belong to them"
         yield Correction("not-quantized-so", said, wanted, given.raw.astype(np.float64))
     if not np.isfinite(given.real).all() or not np.isfinite(wanted).all():
         return

@@ -108,7 +108,7 @@ def resolve(name: str, settings: Settings) -> Environment:
     requirements = _requirements(name, settings)
     if settings.offline:
         raise EnvironmentUnavailable(
-            f"environment {name}: not made yet, and the network may not be used (offline)",
+            f"environment {name}: not installed yet, and the network is off (offline)",
             f"run `edge-toolkit setup {name}` once with network",
         )
     if not requirements.lock.is_file():
@@ -128,8 +128,8 @@ def find(name: str, settings: Settings) -> Environment | None:
         return _named(requirements, settings)
     if not requirements.can_be_made:
         raise EnvironmentUnavailable(
-            f"environment {name}: no interpreter was named; it is the one that the model was made with, and is not made here",
-            f"name it: --python {name}=/path/to/python; it has to hold {requirements.engine.text}",
+            f"environment {name}: no interpreter was named; it is the one that the model was made with, and cannot be installed here",
+            f"name it: --python {name}=/path/to/python; it needs {requirements.engine.text}",
         )
     for here in _there_already(requirements, settings):
         holds = installed(here.search)
@@ -150,7 +150,7 @@ def require_known(wanted: Iterable[str], others: Iterable[str] = ()) -> None:
             raise RequestError(
                 f"environment {name!r}: expected the version of a release, as in {base}=={version(base)}"
                 if base in names()
-                else f"environment {name!r}: {base} is the interpreter that the model was made with; it is named, and not made"
+                else f"environment {name!r}: {base} is the interpreter that the model was made with; name it, it cannot be installed"
             )
 
 
@@ -249,7 +249,7 @@ def _named(requirements: Requirements, settings: Settings) -> Environment:
         other = "to have an environment made" if requirements.can_be_made else "to use the toolkit's own TensorFlow"
         raise EnvironmentUnavailable(
             f"environment {name}: the interpreter {str(path)!r} lacks {', '.join(lacks)}",
-            f"install that into it, name another, or leave out `--python {name}=...` {other}",
+            f"install them there, name another, or leave out `--python {name}=...` {other}",
         )
     return _found(requirements, interpreter, installed(interpreter.search))
 

@@ -93,7 +93,7 @@ class Apt:
         sources = read_sources()
         if not any(not source.security for source in sources):
             raise EnvironmentUnavailable(
-                f"{making.what}: apt's sources in /etc/apt name no Debian archive, whose packages it is made of",
+                f"{making.what}: apt's sources in /etc/apt name no Debian archive, and it consists of Debian packages",
                 f"add one, with its key: `deb [signed-by={_KEYRINGS[0]}] <address of a Debian mirror> {RELEASE} main`",
             )
         native = making.run(["dpkg", "--print-architecture"])[0]

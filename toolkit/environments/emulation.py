@@ -48,7 +48,7 @@ def make_packages(name: str, settings: Settings) -> tuple[Path, dict[str, str]]:
     what = f"environment {name} for aarch64"
     if settings.offline:
         raise EnvironmentUnavailable(
-            f"{what}: not made yet, and the network may not be used (offline)",
+            f"{what}: not installed yet, and the network is off (offline)",
             f"run `edge-toolkit setup {printable.command(each for each in (name, 'qemu') if each not in ENVIRONMENTS)}` once with network",
         )
     requirements = releases.make_lock(read_requirements(name), settings, (_PYTHON,), _PLATFORM)

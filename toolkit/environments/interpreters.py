@@ -158,11 +158,11 @@ def _probe(asked: str, path: Path, variables: Mapping[str, str]) -> dict[str, An
         )
         return dict(json.loads(answer.stdout.splitlines()[-1]))
     except subprocess.CalledProcessError as error:
-        raise RequestError(f"{asked}: is no working Python interpreter", _last_line(error.stderr)) from error
+        raise RequestError(f"{asked}: is not a working Python interpreter", _last_line(error.stderr)) from error
     except IndexError as error:
-        raise RequestError(f"{asked}: is no working Python interpreter", "it answers nothing") from error
+        raise RequestError(f"{asked}: is not a working Python interpreter", "it gives no answer") from error
     except (OSError, subprocess.TimeoutExpired, ValueError, TypeError) as error:
-        raise RequestError(f"{asked}: is no working Python interpreter", str(error)) from error
+        raise RequestError(f"{asked}: is not a working Python interpreter", str(error)) from error
 
 
 def _last_line(text: str) -> str | None:

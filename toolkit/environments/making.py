@@ -119,9 +119,7 @@ class Making:
         first = next((at for at, line in enumerate(lines) if line.startswith(_FIRST_WORDS_OF_ERROR)), 0)
         tail = printable.lines([line for line in lines[first:] if line][-_TAIL_LINES:]) or f"{program} printed nothing"
         if _NO_SPACE.search(text):
-            return EnvironmentUnavailable(
-                f"{self.what}: no space left on the disk; it was to be in {self.folder.parent}", tail
-            )
+            return EnvironmentUnavailable(f"{self.what}: no space left on the disk, for {self.folder.parent}", tail)
         if _NO_NETWORK.search(text):
             return EnvironmentUnavailable(f"{self.what}: {program} could not reach the network", tail)
         how = f"exit status {status}" if status >= 0 else f"signal {-status}"
@@ -195,7 +193,7 @@ def _locked(partial: Path, what: str, say: Callable[[str], None]) -> Iterator[Ma
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say(f"{what}: waiting for another process that is making it")
+            say(f"{what}: waiting for another process that installs it")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield Making(what, partial, lock, say) if _is_still(partial, lock) else None
     finally:
@@ -244,7 +242,7 @@ def _finish(making: Making, folder: Path, facts: Mapping[str, object]) -> dict[s
         os.fsync(file.fileno())
     if os.path.lexists(folder):  # finished once, no longer usable
         if not folder.is_symlink() and not (folder / MARKER).exists() and any(folder.iterdir()):
-            problem = f"{making.what}: {folder} holds files, and is none that this program made"
+            problem = f"{making.what}: {folder} holds files, and this program did not make it"
             raise EnvironmentUnavailable(problem, "move it away, or set EDGE_TOOLKIT_HOME to another folder")
         _discard(folder)
     os.rename(making.folder, folder)
@@ -274,5 +272,5 @@ def _plainly(what: str, home: Path) -> Iterator[None]:
             raise EnvironmentUnavailable(f"{what}: no space left on the disk of {home}", _ELSEWHERE) from error
         raise EnvironmentUnavailable(
             f"{what}: cannot write to {home}: {error.strerror or error}",
-            "set EDGE_TOOLKIT_HOME to a folder that can be written",
+            "set EDGE_TOOLKIT_HOME to a writable folder",
         ) from error

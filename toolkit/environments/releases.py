@@ -89,7 +89,7 @@ def _compile(making: Making, uv: str, requirements: Requirements, python: str, p
         if _NO_FILES.search(said) and python != last:
             return False
         raise EnvironmentUnavailable(
-            f"{making.what}: {requirements.engine.text} and what it needs cannot be had for Python {python}"
+            f"{making.what}: {requirements.engine.text} and its dependencies are not available for Python {python}"
             f"{f' on {platform}' if platform else ''}",
             error.hint or str(error.problem),
         ) from error

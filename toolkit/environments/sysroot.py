@@ -80,7 +80,7 @@ def make_system(settings: Settings) -> System:
         return found
     if settings.offline:
         raise EnvironmentUnavailable(
-            f"{WHAT}: not made yet, and the network may not be used (offline)",
+            f"{WHAT}: not installed yet, and the network is off (offline)",
             "run `edge-toolkit setup qemu` once with network",
         )
     folder = _folder(settings.home)

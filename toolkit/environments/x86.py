@@ -66,7 +66,7 @@ def make_emulator(settings: Settings) -> Emulator:
         return found
     if settings.offline:
         raise EnvironmentUnavailable(
-            f"{_WHAT}: not made yet, and the network may not be used (offline)",
+            f"{_WHAT}: not installed yet, and the network is off (offline)",
             "run `edge-toolkit setup qemu` once with network",
         )
 

@@ -32,7 +32,7 @@ class Parameters:
 
     def __post_init__(self) -> None:
         if not (2 <= self.levels <= 512 and self.levels == int(self.levels)):
-            raise ValueError(f"levels {self.levels:g} is no whole number from 2 to 512")
+            raise ValueError(f"levels {self.levels:g} is not a whole number from 2 to 512")
         if not 0 <= self.start <= 1:
             raise ValueError(f"start {self.start:g} is not from 0 to 1")
 

@@ -23,9 +23,9 @@ class Parameters:
 
     def __post_init__(self) -> None:
         if not (2 <= self.bits <= 16 and self.bits == int(self.bits)):
-            raise ValueError(f"bits {self.bits:g} is no whole number from 2 to 16")
+            raise ValueError(f"bits {self.bits:g} is not a whole number from 2 to 16")
         if not (2 <= self.steps <= 1000 and self.steps == int(self.steps)):
-            raise ValueError(f"steps {self.steps:g} is no whole number from 2 to 1000")
+            raise ValueError(f"steps {self.steps:g} is not a whole number from 2 to 1000")
 
 
 def estimate(statistics: Any, parameters: Parameters) -> dict[str, tuple[float, float]]:

@@ -189,7 +189,7 @@ def parse_json(content: bytes | str, name: Path | str, shape: Any = object, *, f
     except RecursionError:
         raise DamagedFile(name, [f"is nested more than {JSON_DEPTH} deep"]) from None
     except ValueError as error:
-        raise DamagedFile(name, [f"is no whole JSON: {error}"]) from None
+        raise DamagedFile(name, [f"is not whole JSON: {error}"]) from None
     check(found, shape, name)
     return found
 
@@ -236,7 +236,7 @@ def _table(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _no_number(text: str) -> NoReturn:
-    raise ValueError(f"{text} is no JSON; expected finite numbers")
+    raise ValueError(f"{text} is not JSON; expected finite numbers")
 
 
 def _short_int(text: str) -> int:

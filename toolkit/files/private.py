@@ -32,7 +32,7 @@ def make_private(path: Path) -> None:
             _make(folder)
     found = os.stat(path)
     if not stat.S_ISDIR(found.st_mode):
-        raise StoreFailed(f"{path}: is no folder; the cache was to be there", _ELSEWHERE)
+        raise StoreFailed(f"{path}: is not a folder; the cache belongs there", _ELSEWHERE)
     if os.environ.get(TRUST, "").strip() in {"", "0"}:
         _require_ours(path, found)
         _require_safe_above(path)

@@ -58,7 +58,7 @@ def storage_failed(path: Path, error: OSError) -> StoreFailed:
             f"{path}: no space left", "free some space, `edge-toolkit cache prune`, or set EDGE_TOOLKIT_HOME"
         )
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return StoreFailed(f"{path}: may not be written ({error.strerror})", "choose a folder that is yours to write")
+        return StoreFailed(f"{path}: may not be written ({error.strerror})", "choose a folder that you may write to")
     return StoreFailed(f"{path}: {error.strerror or error}")
 
 

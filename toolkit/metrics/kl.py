@@ -25,7 +25,7 @@ def refuse(parameters: Mapping[str, str]) -> str | None:
     return (
         None
         if of in _KINDS
-        else f"of={of}: whether outputs are logits or probabilities is to be said, as in kl:of=logits"
+        else f"of={of}: whether outputs are logits or probabilities has to be given, as in kl:of=logits"
     )
 
 

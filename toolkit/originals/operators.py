@@ -78,10 +78,10 @@ def refuse_reaching(path: object, reached: Iterable[str], trust: bool) -> None: 
     """Raise InvalidSource for what reaches out of a model, or is not known to be harmless, where the user does not `trust` it."""
     found = list(reached)
     if found and not trust:
-        raise InvalidSource(f"{path}: {held(found)}: to run it is to let it do that", ADVICE)
+        raise InvalidSource(f"{path}: {held(found)}: running it lets it do that", ADVICE)
 
 
-ADVICE = "export it without them; or, if you trust whoever made it, --trust"
+ADVICE = "export it without them; or, if you trust its author, give --trust"
 _SHOWN = 8
 
 

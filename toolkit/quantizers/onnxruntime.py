@@ -39,7 +39,7 @@ def quantize(request: Any) -> dict[str, Any]:
     for side in ("inputs", "outputs"):
         if options[side] != "float32":
             raise Unconvertible(
-                f"{options['scheme']} in ONNX: {side} {options[side]!r} cannot be had yet; its models take and give float32"
+                f"{options['scheme']} in ONNX: {side} {options[side]!r} is not available yet; these models take and give float32"
             )
     model = read(request.inputs["model"])
     check_keep(model, options["keep_float"])

@@ -23,7 +23,7 @@ def label_by_name(names: Iterable[str], taken: Iterable[str], what: str) -> tupl
     name = next((name for name in LABEL_NAMES if name in held and name not in used), None)
     if name is None:
         return None, []
-    message = f"the {what} {name!r} is taken for the labels, by its name; `labels` under [reader] says it for certain"
+    message = f"the {what} {name!r} is taken for the labels, by its name; to be sure, give `labels` under [reader]"
     return name, [{"code": "labels-by-name", "severity": "info", "message": message, what: name}]
 
 

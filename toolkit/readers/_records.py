@@ -41,7 +41,9 @@ def is_packed(path: Path) -> bool:
         return True
     if not head:
         return False
-    raise InvalidSamples(f"{path.name}: is no TFRecord file: it begins with no record, nor as gzip or zlib do", _AGAIN)
+    raise InvalidSamples(
+        f"{path.name}: is not a TFRecord file: it begins with neither a record nor the mark of gzip or zlib", _AGAIN
+    )
 
 
 def places(path: Path) -> np.ndarray:
@@ -139,7 +141,7 @@ def features(record: bytes, where: str) -> dict[str, Feature]:
         return {message(entry, 1).decode(): _feature(fields(message(entry, 2))) for entry in entries}
     except (ValueError, IndexError, KeyError, struct.error) as error:
         raise InvalidSamples(
-            f"{where}: holds no tf.Example ({type(error).__name__}: {error})",
+            f"{where}: does not hold a tf.Example ({type(error).__name__}: {error})",
             'a function of yours can read anything else: kind = "python"',
         ) from error
 

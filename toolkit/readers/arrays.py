@@ -189,7 +189,7 @@ def _headers(path: Path) -> dict[str, _Array]:
             if start == np.lib.format.MAGIC_PREFIX:
                 return {"": _Array(path, None, *npz.header(file))}
             if start[:2] != b"PK":
-                raise InvalidSamples(f"{path.name}: neither an .npz nor an .npy; numpy.savez and numpy.save write them")
+                raise InvalidSamples(f"{path.name}: neither an .npz nor an .npy, as numpy.savez and numpy.save write")
             return {name: _Array(path, name, *told) for name, told in npz.headers(Archive(file)).items()}
     except _DAMAGED as error:
         raise _damaged(path, error) from error

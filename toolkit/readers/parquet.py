@@ -167,7 +167,7 @@ def _opened(parquet: Any, path: Path) -> Any:
 def _damaged(path: Path, error: BaseException) -> InvalidSamples:
     said = str(error).partition("\n")[0]
     return InvalidSamples(
-        f"{path.name}: cannot be read, it is no parquet file, damaged or cut short ({said})",
+        f"{path.name}: cannot be read, it is not a parquet file, or is damaged or cut short ({said})",
         "make or download the file again",
     )
 
@@ -236,5 +236,7 @@ def _listed(values: Any, what: str) -> np.ndarray:
         return np.asarray(values.to_numpy(zero_copy_only=False))
     parts = [_listed(one.values, what) for one in values]
     if len({part.shape for part in parts}) > 1:
-        raise InvalidSamples(f"{what} is no array: its rows have the lengths {sorted({len(part) for part in parts})}")
+        raise InvalidSamples(
+            f"{what} is not an array: its rows have the lengths {sorted({len(part) for part in parts})}"
+        )
     return np.stack(parts)

@@ -166,7 +166,7 @@ def _sample(item: Any, index: int, names: tuple[str, ...]) -> Sample:
             )
         return Sample({names[0]: np.asarray(values)}, label, origin)
     except ValueError as error:  # of rows with different lengths
-        raise InvalidSamples(f"{origin}: is no array: {error}") from error
+        raise InvalidSamples(f"{origin}: is not an array: {error}") from error
 
 
 def _blame(function: str, what: str) -> contextlib.AbstractContextManager[None]:

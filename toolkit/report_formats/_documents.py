@@ -23,7 +23,7 @@ def subjects(document: Document) -> tuple[Subject, ...]:
         else:
             found = (_subject(document),)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        problem = f"the document is no report of a build, a comparison or a gate ({type(error).__name__}: {error})"
+        problem = f"the document is not a report of a build, a comparison or a gate ({type(error).__name__}: {error})"
         raise RequestError(f"{problem}; expected a report.json, or what --json prints") from error
     if not found:
         raise RequestError("the document is a report without a target; expected one about at least one target")
@@ -169,7 +169,7 @@ def _of_findings(found: Iterable[Document]) -> tuple[list[Check], tuple[Note, ..
 
 def _status(text: Any) -> Status:
     if text not in get_args(Status):
-        raise ValueError(f"{text!r} is no outcome")
+        raise ValueError(f"{text!r} is not an outcome")
     status: Status = text
     return status
 

@@ -43,7 +43,7 @@ _SUFFIX = {"zip": ".keras", "hdf5": ".h5"}
 _RECURRENCES = {"LSTM", "GRU", "SimpleRNN"}
 _BUILDER = "--builder file.py:function, a function that returns"
 _OBJECTS = f"what the file names and Keras has not comes from {_BUILDER}"
-_TRUST = f"{_BUILDER} the model, so that this file is its weights alone; or, if you trust whoever made it, --trust"
+_TRUST = f"{_BUILDER} the model, so that this file is its weights alone; or, if you trust its author, give --trust"
 _SHOWN = 8
 
 
@@ -152,7 +152,7 @@ def _refuse(file: _File, custom: set[str], trust: bool) -> None:  # noqa: FBT001
         )
     if (reaching := [one for one in found if one.trusted]) and not trust:
         raise InvalidSource(
-            _listed(f"{file.path}: is not loaded, for to load it is to let it do that:", reaching), _TRUST
+            _listed(f"{file.path}: is not loaded, because loading it lets it do that:", reaching), _TRUST
         )
     if missing := [one for one in found if one.missing]:
         hint = next(iter(_needs(file, built=False)), f"{_OBJECTS} {{name: class or function}}")

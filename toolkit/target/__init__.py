@@ -195,7 +195,7 @@ def _no_version(runtime: object) -> str | None:
     has = environments.version(str(name))
     if has is None or asked == has or environments.is_version(asked):
         return None
-    return f"{asked!r} is no version; expected {has!r}, which is pinned here, or that of another release"
+    return f"{asked!r} is not a version; expected {has!r}, which is pinned here, or that of another release"
 
 
 def _judges_the_total(bounds: Iterable[Bound], scheme: str) -> bool:

@@ -162,7 +162,7 @@ class Target(ConfigModel):
             known = registry.load("schemes", scheme).INPUT_DTYPES
             for side, dtype in (("inputs", conversion.inputs), ("outputs", conversion.outputs)):
                 if dtype not in known:
-                    raise ValueError(f"{side} {dtype!r} cannot be had with {scheme}; it knows {', '.join(known)}")
+                    raise ValueError(f"{side} {dtype!r} is not available with {scheme}; known: {', '.join(known)}")
         return conversion
 
     @field_validator("bounds")

@@ -23,14 +23,14 @@ def look(
         return f"there is no output {said!r}; {suggestion(said, outputs)}"
     found = [name for name, shape in outputs.items() if fits(shape) and said in ("", name)]
     if len(found) > 1:
-        return f"several outputs are {what}: {', '.join(found)}; say which one, as output={found[0]}"
+        return f"several outputs are {what}: {', '.join(found)}; name one, as output={found[0]}"
     if not found:
         shapes = ", ".join(f"{name} {tuple(shape)}" for name, shape in outputs.items() if said in ("", name))
         return f"no output is {what}; there: {shapes}"
     target = _target(found[0], labels, str(parameters["labels"]))
     if target is None:
         names = ", ".join(labels) if isinstance(labels, Mapping) else "one target, without a name"
-        return f"which labels belong to the output {found[0]!r} cannot be told; there: {names}; say it, as labels=NAME"
+        return f"which labels belong to the output {found[0]!r} is not clear; there: {names}; name it, as labels=NAME"
     return tuple(outputs[found[0]]), target
 
 

@@ -29,11 +29,9 @@ class Truth:
         boxes = boxes.reshape(0, 4) if boxes.size == 0 else boxes
         crowd = np.asarray(labels["crowd"][number]).reshape(-1) if "crowd" in labels else np.zeros(len(classes))
         if boxes.shape != (len(classes), 4) or len(crowd) != len(classes):
-            raise ValueError(
-                f"boxes of shape {boxes.shape} for {len(classes)} classes; expected (g, 4) for g classes"
-            )
+            raise ValueError(f"boxes of shape {boxes.shape} for {len(classes)} classes; expected (g, 4) for g classes")
         if not (classes == np.floor(classes)).all():
-            raise ValueError("a class is no whole number")
+            raise ValueError("a class is not a whole number")
         there = classes >= 0
         if not np.isfinite(boxes[there]).all():
             raise ValueError("a box is not finite")

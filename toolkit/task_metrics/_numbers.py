@@ -17,7 +17,7 @@ def truth_of(outputs: Shapes, labels: Labels, parameters: Parameters) -> Real | 
         return found
     truth = as_array(found[1])
     if truth is None:
-        return "the labels are no numbers, or not of one shape"
+        return "the labels are not numbers, or not of one shape"
     if _axes(truth.shape[1:]) != _axes(found[0]):
         return f"an output of shape {found[0]} and labels of shape {truth.shape[1:]} are not the same numbers"
     numbers = truth.astype(np.float64).reshape(len(truth), -1)

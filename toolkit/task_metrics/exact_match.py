@@ -29,7 +29,7 @@ def applies(outputs: Shapes, labels: Labels, parameters: Parameters = PARAMETERS
     if isinstance(truth, str):
         return truth
     broken = np.flatnonzero((truth != np.rint(truth)).any(axis=1))
-    return f"the label of sample {broken[0]} is no whole number" if len(broken) else None
+    return f"the label of sample {broken[0]} is not a whole number" if len(broken) else None
 
 
 def evidence(outputs: Outputs, labels: Labels, parameters: Parameters = PARAMETERS) -> list[int | None]:

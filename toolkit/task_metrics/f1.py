@@ -29,7 +29,7 @@ def refuse(parameters: Parameters) -> str | None:
     """Return what is wrong about the average or the threshold."""
     if parameters["average"] not in _AVERAGES:
         return f"average is {parameters['average']!r}; {', '.join(_AVERAGES)} are known"
-    return None if math.isfinite(float(parameters["threshold"])) else "threshold is no finite number"
+    return None if math.isfinite(float(parameters["threshold"])) else "threshold is not a finite number"
 
 
 def applies(outputs: Shapes, labels: Labels, parameters: Parameters = PARAMETERS) -> str | None:

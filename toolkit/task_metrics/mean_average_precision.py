@@ -59,7 +59,7 @@ def applies(outputs: Shapes, labels: Labels, parameters: Parameters = PARAMETERS
     for role, last in _LAST_AXES.items():
         name = str(parameters[role])
         if name not in outputs:
-            return f"there is no output {name!r} with the {role}; {suggestion(name, outputs)}; say it, as {role}=NAME"
+            return f"there is no output {name!r} with the {role}; {suggestion(name, outputs)}; name it, as {role}=NAME"
         shape = tuple(outputs[name])
         if len(shape) != 2 + len(last) or shape[0] != 1 or shape[2:] != last:
             return f"output {name!r} of shape {shape} is not (1, D{''.join(f', {size}' for size in last)})"

@@ -28,7 +28,7 @@ _MOST_CLASSES = 1 << 16  # of class indices, where no axis of scores tells how m
 def refuse(parameters: Parameters) -> str | None:
     """Return what is wrong about the threshold or the ignored class."""
     if not math.isfinite(float(parameters["threshold"])):
-        return "threshold is no finite number"
+        return "threshold is not a finite number"
     ignored = float(parameters["ignore"])
     return None if ignored.is_integer() else f"ignore is {ignored:g}; expected a whole number"
 

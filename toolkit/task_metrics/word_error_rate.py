@@ -45,7 +45,7 @@ def applies(outputs: Shapes, labels: Labels, parameters: Parameters = PARAMETERS
             what = "a text, and the output is none" if isinstance(label, str) else "no text, as the output is"
             return f"the label of sample {number} is {what}; expected ids where the output is ids, and a text where it is text"
         if not isinstance(label, str) and not _are_ids(label, parameters):
-            return f"the label of sample {number} is no list of ids, whole numbers from 0"
+            return f"the label of sample {number} is not a list of ids, whole numbers from 0"
         words += len(_true_words(label, parameters))
     return None if words else "there is no word in the labels"
 

@@ -222,7 +222,7 @@ def _acceptances(found: Mapping[str, Any], off: Sequence[Row], weights: Weights)
         elif fine:
             message = f"weights accepted: {each.tensor!r} need not be: it is the original's"
         else:
-            message = f"weights accepted: {each.tensor!r} is no constant of this artifact; nothing was accepted"
+            message = f"weights accepted: {each.tensor!r} is not a constant of this artifact; nothing was accepted"
         yield _finding("weights-accepted", "info", message, names, None)
 
 

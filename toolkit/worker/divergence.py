@@ -119,10 +119,10 @@ def _without_misnamed(model: Path, seen: ObservedRuns, rows: Sequence[_Row]) -> 
     found = misnamed(seen.model, rows, list(pieces.output_names(model).values()))
     for row in rows:
         if row.index in found:
-            row.take_away("what the reference calls so stands for something else")
+            row.take_away("the reference uses this name for something else")
         elif row.why is None and (fed := found.intersection(pieces.fed(seen.model, row.node))):
             row.isolated = NoiseTally()
-            row.why = f"what the reference calls {seen.model.tensors[min(fed)].name} stands for something else"
+            row.why = f"the reference uses the name {seen.model.tensors[min(fed)].name} for something else"
     return [f"{row.node.operator} {row.tensor.name}" for row in rows if row.index in found]
 
 

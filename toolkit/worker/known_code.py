@@ -24,7 +24,7 @@ class _Finder:
         """Return None, so that the next finder looks; RuntimeError for a module of the package that is not known."""
         if _is_ours(name) and name not in self._known:
             raise RuntimeError(
-                f"{name} is no part of this job's code; a job that imports a module by name has it among its plugins"
+                f"{name} is not part of this job's code; a job that imports a module by name has it among its plugins"
             )
 
 

@@ -34,7 +34,7 @@ class ComparedTensor(Protocol):
 
 
 def misnamed(model: Parts, rows: Sequence[ComparedTensor], outputs: Sequence[int]) -> set[int]:
-    """Return the tensors that nothing in the reference stands for, though something is called the same; `outputs`, bound by signature, are none."""
+    """Return tensors without a counterpart in the reference, though something there has their name; `outputs`, bound by signature, are none."""
     known = {row.index: row for row in rows if row.other is not None}
     ends = [share(known[index].cumulative) for index in outputs if index in known]
     found: set[int] = set()

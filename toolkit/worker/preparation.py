@@ -45,7 +45,7 @@ def _exactly(values: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
     with np.errstate(over="ignore", invalid="ignore"):  # is seen below, or afterwards as infinity
         converted = values.astype(dtype)
     if dtype.kind != "f" and not np.array_equal(converted, values):
-        raise ValueError(f"{values[converted != values].ravel()[0]} is no {dtype}; dtype does not round")
+        raise ValueError(f"{values[converted != values].ravel()[0]} is not {dtype}; dtype does not round")
     return converted
 
 

@@ -148,7 +148,7 @@ class SampleSet:
     def _refuse_rest(self, count: int) -> None:
         if count:
             raise InvalidSamples(
-                f"the last {count} samples are no whole sequence of {self._length}",
+                f"the last {count} samples do not make a whole sequence of {self._length}",
                 "leave them out, or declare another sequence under [sampling]",
             )
 

@@ -137,7 +137,7 @@ class Part:
     def _specs(self, shapes: Mapping[str, Shape]) -> tuple[list[Spec], list[Spec]]:
         import tensorflow as tf
 
-        with tf.Graph().as_default(), blamed(self._path, "the part that the outputs need is no graph"):
+        with tf.Graph().as_default(), blamed(self._path, "the part that the outputs need is not a graph"):
             inputs, outputs = self.placed(self.graph, shapes)
         return _described(inputs), _described(outputs)
 

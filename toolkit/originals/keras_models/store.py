@@ -226,7 +226,7 @@ def weights_of(file: Any) -> Any:
     """Return the group that holds the weights; ValueError where something else is in its place."""
     held = file.get("model_weights", file)
     if not hasattr(held, "get"):
-        raise ValueError("model_weights in it is no group")
+        raise ValueError("model_weights in it is not a group")
     return held
 
 

@@ -165,7 +165,7 @@ def _named(part: dict[str, Any]) -> str | None:
 def _judged(where: str, table: dict[str, Any], custom: frozenset[str]) -> Iterator[Refusal]:
     yield from _vocabulary(where, table)
     if ".." in str(table.get("name")).split("/"):
-        yield Refusal(where, f"{table['name']!r} is no name: it leads to another folder", "", trusted=False)
+        yield Refusal(where, f"{table['name']!r} is not a name: it leads to another folder", "", trusted=False)
     if "class_name" not in table:
         return
     name = table["class_name"]
@@ -177,7 +177,7 @@ def _judged(where: str, table: dict[str, Any], custom: frozenset[str]) -> Iterat
     elif name == "function":
         yield from _function(where, table, custom)
     elif name.startswith("__"):
-        yield Refusal(where, f"{name} stands for no value that is known", "", trusted=False)
+        yield Refusal(where, f"{name} stands for a value that is not known", "", trusted=False)
     else:
         yield from _class(where, table, name, custom)
 
@@ -187,7 +187,7 @@ def _vocabulary(where: str, table: dict[str, Any]) -> Iterator[Refusal]:
     if isinstance(given, str):
         yield Refusal(where, f"its vocabulary is the file {given!r}", "is read where it is loaded", trusted=True)
     elif not (given is None or isinstance(given, list) or _is_array(given)):
-        yield Refusal(where, "its vocabulary is no list of words", "", trusted=False)
+        yield Refusal(where, "its vocabulary is not a list of words", "", trusted=False)
 
 
 def _plain(where: str, part: dict[str, Any], name: str) -> Iterator[Refusal]:
@@ -220,7 +220,9 @@ def _identifiers(where: str, config: dict[str, Any], custom: frozenset[str]) -> 
     """Yield the texts in a layer's configuration that stand for a function or class, and for none that is known."""
     for key, value in config.items():
         if isinstance(value, str) and _IDENTIFIER.fullmatch(key) and value not in IDENTIFIERS and value not in custom:
-            yield Refusal(where, f"{key} {value!r} is no function or class of Keras", "", trusted=False, missing=True)
+            yield Refusal(
+                where, f"{key} {value!r} is not a function or class of Keras", "", trusted=False, missing=True
+            )
 
 
 def _is_keras(module: Any) -> bool:

@@ -125,7 +125,7 @@ def cause_of(graph: ObjectGraph, built: Built, place: ModelPlace, lost: Mapping[
     if any(known.isdisjoint((id(variable), id(unwrapped(variable)))) for variable in lost.values()):
         return (
             "tf.train.Checkpoint does not see layers that a Keras 3 model keeps in a list or a dict, so they were never saved with it; where its "
-            'optimizer was saved, the trainable ones can be had: {"model": model, "checkpoint": tf.train.Checkpoint(model=model, '
+            'optimizer was saved, the trainable ones can be restored: {"model": model, "checkpoint": tf.train.Checkpoint(model=model, '
             "optimizer=optimizer)} from the builder, after optimizer.build(model.trainable_variables)"
         )
     unbuilt = sorted(one.name for one in seen if getattr(one, "built", True) is False and hasattr(one, "weights"))

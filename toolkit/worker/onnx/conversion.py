@@ -68,7 +68,7 @@ def prepared(made: Any, folder: Path) -> Any:
     """Return the model with batch normalizations, paddings and constants folded into their neighbours, all shapes inferred, nodes named.
 
     This is what `onnxruntime.quantization.shape_inference.quant_pre_process` does: ONNX Runtime's basic optimizations, which
-    stay within ONNX. What would not is left as it was. `folder` is for files on the way. Raises Unconvertible where no session can be had.
+    stay within ONNX. What would not is left as it was. `folder` is for files on the way. Raises Unconvertible where no session can be made.
     """
     import onnx
 
