@@ -98,7 +98,7 @@ def _account(chain: Chain, executor: Executor) -> Account:
         return Account(accounted=False, why=f"the constants of {chain.target.format} files are not inspected")
     (outcome,) = executor.outcomes([chain.account])
     if outcome.error is not None:
-        message = f"the weights could not be accounted for: {outcome.error.problem}"
+        message = f"the weights could not be checked against the original's: {outcome.error.problem}"
         said = {"code": "not-accounted", "severity": "inconclusive", "message": message}
         return Account(accounted=False, why=outcome.error.problem, findings=(said,))
     made_by = "conversion" if chain.stage("quantization") is None else "quantization"
@@ -111,7 +111,7 @@ def _clipping(chain: Chain, executor: Executor) -> Sequence[Mapping[str, Any]]:
         return ()
     (outcome,) = executor.outcomes([chain.clipping])
     if outcome.error is not None:
-        message = f"the ranges of activations could not be held against calibration's: {outcome.error.problem}"
+        message = f"the ranges of activations could not be compared with calibration's: {outcome.error.problem}"
         return ({"code": "not-looked-at", "severity": "warning", "message": message},)
     return judge_clipping(outcome.entry.result, chain.target.weights, "quantization")
 

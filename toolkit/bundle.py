@@ -175,7 +175,7 @@ def require_one_size(bundle: Path) -> None:
     sizes = sorted(path.name for path in (bundle / SIZES).iterdir()) if (bundle / SIZES).is_dir() else []
     if sizes:
         raise RequestError(
-            f"{bundle}: was judged at several sizes, {', '.join(sizes)}; give each by itself",
+            f"{bundle}: was judged at several sizes, {', '.join(sizes)}; give one of them",
             f"{bundle / SIZES / sizes[0]}, and so on",
         )
 

@@ -20,7 +20,7 @@ def refuse_arithmetic(opened: Source, formats: Collection[str]) -> None:
     if opened.lacking and set(formats) == {_LACKING}:
         finding = opened.lacking[0]
         raise Unconvertible(
-            f"{opened.path}: computes in {finding['dtype']} ({', '.join(finding['names'])}), which TFLite has no kernels for",
+            f"{opened.path}: computes in {finding['dtype']} ({', '.join(finding['names'])}), for which TFLite has no kernels",
             ADVICE[finding["dtype"]],
         )
 
@@ -44,7 +44,7 @@ def _cast(opened: Source, wrong: Mapping[str, str]) -> str:
     """Return the command that saves the model with a cast at its ends; a sentence where it cannot be written down."""
     inputs, outputs = opened.signature["inputs"], opened.signature["outputs"]
     if opened.kind != "saved_model" or not all(str(spec["name"]).isidentifier() for spec in inputs):
-        return 'cast where it is made: take tf.float32, tf.cast(x, "float64") behind it, and tf.cast(y, "float32") before what it gives'
+        return 'cast where it is made: take tf.float32, tf.cast(x, "float64") after it, and tf.cast(y, "float32") before what it gives'
     names = [spec["name"] for spec in inputs]
     fed = ", ".join(f'{name}=tf.cast({name}, "{wrong[name]}")' if name in wrong else f"{name}={name}" for name in names)
     given = ", ".join(

@@ -235,7 +235,7 @@ def said_of_target(error: EdgeToolkitError, target: Target, scheme: str) -> Edge
         runtime = f"{target.runtime.name} {target.runtime.version}"
         of_version = f" version {version}" if version else ""
         return Unconvertible(
-            f"{target.name}: {runtime} has no operator {name}{of_version}, which {scheme} of this model needs",
+            f"{target.name}: {runtime} has no operator {name}{of_version}; {scheme} of this model needs it",
             "choose another --scheme, or a newer runtime for the device",
         )
     return error

@@ -127,12 +127,10 @@ def _unusable(content: dict[str, Any]) -> Iterator[Problem]:
             elif isinstance(value, int) and value.bit_length() > _INT_BITS:
                 yield Problem(location, f"a number of {value.bit_length()} bits; expected at most {_INT_BITS}")
             elif isinstance(value, dt.date | dt.time):
-                yield Problem(
-                    location, f"{value} is a date or a time, which nothing here takes; expected text in quotes"
-                )
+                yield Problem(location, f"{value} is a date or a time; expected text in quotes")
         level = below
     if level:
-        yield Problem(level[0][0][:2], f"tables and lists in each other, more than {TOML_DEPTH} deep")
+        yield Problem(level[0][0][:2], f"tables and lists nested more than {TOML_DEPTH} deep")
 
 
 def dotted(location: Location) -> str:

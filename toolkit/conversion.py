@@ -40,7 +40,7 @@ class Artifact:
 
     @property
     def is_another(self) -> bool:
-        """Whether another scheme came out than the one that was asked for."""
+        """Whether another scheme came out than the one that was requested."""
         return self.asked not in (None, self.scheme)
 
 
@@ -153,7 +153,7 @@ class Conversions:
 
     def _calibration(self, who: str) -> Output:
         if self.calibration is None:
-            raise NoSamples(f"{who}: needs a calibration set, and none was given")
+            raise NoSamples(f"{who}: needs a calibration set, but none was given")
         return self.calibration
 
     def _once(self, name: Any, make: Callable[[], Job]) -> Job:

@@ -74,7 +74,7 @@ class Steps(config.ConfigModel):
     @model_validator(mode="after")
     def _can_be_done(self) -> Steps:
         if self.size is None and (self.crop or self.resize):
-            raise ValueError("crop and resize say how `size` is reached; size = [height, width] is missing")
+            raise ValueError("crop and resize need size = [height, width], which is missing")
         real = self.dtype is None or self.dtype.startswith("float")
         if not real and (self.preset or self.has_numbers):
             raise ValueError(f'{FORMULA} gives real numbers, {self.dtype} holds none; expected dtype = "float32"')
@@ -192,7 +192,7 @@ class DatasetRecipe(config.ConfigModel):
 
 @dataclass(frozen=True, slots=True)
 class SampleRecipe:
-    """A set as it was asked for: what messages call it, what its paths are relative to, and what it declares."""
+    """A set as it was requested: what messages call it, what its paths are relative to, and what it declares."""
 
     name: str
     folder: Path
@@ -268,10 +268,10 @@ def require_readable(spec: str) -> None:
 def refuse_no_sets(*, calibration: bool, evaluation: bool, must_calibrate: bool) -> None:
     """Raise NoSamples where there is no set at all, or none that calibrates for a scheme that must."""
     if not (calibration or evaluation):
-        raise NoSamples("no samples: neither to calibrate with nor to judge with; --calibration or --eval names a set")
+        raise NoSamples("no samples to calibrate or to judge with; give a set with --calibration or --eval")
     if must_calibrate and not calibration:
         raise NoSamples(
-            "no calibration set: a static scheme takes the ranges of its activations from one; --calibration names it"
+            "no calibration set: a static scheme takes the ranges of its activations from one; give it with --calibration"
         )
 
 
@@ -354,8 +354,8 @@ def _environment(kinds: Iterable[str]) -> str:
     needed.pop(_ENVIRONMENT, None)
     if len(needed) > 1:
         raise RequestError(
-            f"sets for the readers {' and '.join(needed.values())} cannot be read together: no environment serves both",
-            'write one of them into an .npz: kind = "arrays"',
+            f"sets for the readers {' and '.join(needed.values())} cannot be read together: no environment has both",
+            'write one of them to an .npz: kind = "arrays"',
         )
     return next(iter(needed), _ENVIRONMENT)
 

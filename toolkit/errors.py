@@ -4,7 +4,7 @@ Standard library only, because workers raise these too, in interpreters that hol
 A missed tolerance is not here: that is a `Verdict` which did not pass (exit status 1).
 
     EdgeToolkitError
-    ├── RequestError              exit 2: what was asked for is wrong (a file, a name, a flag, a sample)
+    ├── RequestError              exit 2: what was requested is wrong (a file, a name, a flag, a sample)
     │   ├── UnknownName           a name that nothing has; offers the closest
     │   ├── InvalidConfig         a TOML file with mistakes, all of them at once
     │   ├── DamagedFile           a file that is not what it should be: cut, changed, no plain file; the store makes it again
@@ -72,7 +72,7 @@ class EdgeToolkitError(Exception):
 
 
 class RequestError(EdgeToolkitError):
-    """What was asked for is wrong: exit status 2."""
+    """What was requested is wrong: exit status 2."""
 
     exit_status = 2
 

@@ -24,5 +24,5 @@ def said_where_it_ran(findings: Iterable[Mapping[str, Any]], about: Mapping[str,
 
 def _shown_there(processor: str) -> str:
     if UNKNOWN in processor:
-        return "where it may show or not"
-    return "where other inputs may leave them still" if NO_VNNI in processor else "where it does not show"
+        return "where it may or may not appear"
+    return "where other inputs may still exceed them" if NO_VNNI in processor else "where it does not appear"

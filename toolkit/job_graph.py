@@ -55,7 +55,7 @@ class Graph:
     def unwanted(self, goals: Sequence[Goal]) -> dict[Job, EdgeToolkitError]:
         """Return the jobs that have not ended and that only goals need which cannot be reached any more, each with why.
 
-        What was asked for beside the goals, and all that it reads, is wanted.
+        What was requested beside the goals, and all that it reads, is wanted.
         """
         lost = [(goal, error) for goal in goals if (error := self.lost(goal)) is not None]
         doomed: dict[Job, EdgeToolkitError] = {}

@@ -126,7 +126,7 @@ def lint_job(samples: Job, limits: LintLimits) -> Job:
     """
     drawn_from = {role: samples.options[role] for role in ("calibration", "evaluation")}
     if drawn_from["calibration"] is None:
-        raise InvalidSamples("no calibration set to look at; --calibration names one")
+        raise InvalidSamples("no calibration set to check; give one with --calibration")
     split = drawn_from["evaluation"] is None
     giver = drawn_from["calibration"] if split else drawn_from["evaluation"]
     return Job(
@@ -197,7 +197,7 @@ def refuse_severe(findings: Iterable[Mapping[str, Any]]) -> None:
             printable.lines(
                 line for found in severe for line in (f"{found['message']} [{found['code']}]", f"    {found['fix']}")
             ),
-            "a finding that is known and right can be accepted with its reason: --limits FILE, see docs/calibration.md",
+            "to accept a finding with its reason, use --limits FILE; see docs/calibration.md",
         )
 
 

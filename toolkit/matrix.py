@@ -55,7 +55,7 @@ def drawn_at_each(opened: Sequence[Source], samples: Samples, recipes: Sequence[
         calibration, evaluation = by_size.of(one.size)
         if calibration is not None:
             raise RequestError(
-                f"--calibration {one.size}: ranges are taken at one size, the first that is declared, {first.size}",
+                f"--calibration {one.size}: ranges are taken at one size, the first one declared, {first.size}",
                 f"declare {one.size} first, or pass the set as --eval {one.size}=SET",
             )
         if evaluation is None:
@@ -72,8 +72,8 @@ def said_of_one_size(artifact: Artifact, opened: Source) -> list[Mapping[str, An
     if not left or opened.canonical is not None:
         return []
     message = (
-        f"leaves sizes of {', '.join(left)} open, and is verified at one only, that of the samples; "
-        "--shape, said for each, declares several"
+        f"leaves sizes of {', '.join(left)} open, and is verified only at the size of the samples; "
+        "give --shape several times to declare more"
     )
     return [{"code": "one-size-only", "severity": "warning", "message": message, "names": left}]
 

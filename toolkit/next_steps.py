@@ -48,7 +48,7 @@ class VerbRequest:
     def _step(self, scheme: str, outcome: Verdict | EdgeToolkitError, artifact: Path) -> NextStep | None:
         """Return what tells more about a scheme that did not pass, whose file lies at `artifact`; None where no command does."""
         if isinstance(outcome, EdgeToolkitError):
-            return NextStep("what keeps this scheme from a file, by itself", self._build(scheme))
+            return NextStep("why this scheme gives no file", self._build(scheme))
         if outcome.outcome == "inconclusive":
             return self._with_more_samples(outcome, artifact)
         stage = (

@@ -30,7 +30,7 @@ def asked(target: Target, artifact: Artifact, *, has_calibration: bool) -> OwnRe
     """Return how the artifact's scheme is made for a target."""
     scheme = artifact.scheme
     if is_calibrated(scheme) and not has_calibration:
-        return OwnRecipe(None, f"{scheme} needs a calibration set, and none was given (--calibration)")
+        return OwnRecipe(None, f"{scheme} needs a calibration set, but none was given (--calibration)")
     try:
         recipe = Recipe(scheme) if scheme in target.forbids else target.recipe(scheme)
         plain = replace(recipe, inputs="float32", outputs="float32")  # what is compared are real numbers
@@ -65,5 +65,5 @@ def beside(chain: Chain, among: Iterable[Candidate], why: str, executor: Executo
 
 
 def _missing(why: str) -> Mapping[str, Any]:
-    message = f"what is achievable is not known, for the toolkit's own artifact of this scheme was not made: {why}"
+    message = f"what is achievable is not known, because the toolkit's own artifact of this scheme was not made: {why}"
     return {"code": "own-not-made", "severity": "info", "message": message}

@@ -85,7 +85,7 @@ class RunComparison:
             lines += [f"  {each}" for each in comparison_lines(self.judgement.comparisons)]
         if self.judgement is not None and self.lacking:
             lines.append(
-                f"  NOT PASSED: {self.lacking} of the reference's samples are missing, and nothing is known of them"
+                f"  NOT PASSED: {self.lacking} of the reference's samples are missing, and nothing is known about them"
             )
         return printable.lines(lines)
 
@@ -154,7 +154,7 @@ class Rejudged:
         return printable.lines(lines)
 
 
-_OF_THE_REPORT = "measured again and judged by these bounds; findings and noise are those of its report"
+_OF_THE_REPORT = "measured again and judged by these bounds; findings and repeatability are from its report"
 
 
 def compare_runs(
@@ -199,11 +199,11 @@ def _require_told(bounds: Sequence[Bound], run: SavedRun, context: Context) -> N
     problems = []
     schemes = sorted({scheme for bound in bounds for scheme in bound.schemes})
     if context.scheme is None and schemes:
-        problems.append(f"bounds are for schemes ({', '.join(schemes)}): --scheme says which the artifact has")
+        problems.append(f"bounds are for schemes ({', '.join(schemes)}): give the artifact's with --scheme")
     of_scheme = [bound for bound in bounds if not bound.schemes or context.scheme in bound.schemes]
     for name, kinds in _untold(of_scheme, run, context).items():
         problems.append(
-            f"bounds are for kinds of outputs: --output-kind {name}=KIND says what it is ({', '.join(kinds)})"
+            f"bounds are for kinds of outputs: give this one's with --output-kind {name}=KIND ({', '.join(kinds)})"
         )
     if problems:
         raise RequestError(printable.lines(f"{run.path}: {problem}" for problem in problems))

@@ -90,7 +90,7 @@ def read(bundle: Path) -> SavedBundle:
     _require_of_its_bundle(path, held, report)
     if report["verdict"] == "passed" and outcome(report) != "passed":
         raise DamagedFile(
-            path, [f"says that it passed, and by its own numbers it is {outcome(report)}; build it again"]
+            path, [f"says that it passed, but by its own numbers it is {outcome(report)}; build it again"]
         )
     return SavedBundle(bundle, held, report)
 
@@ -148,7 +148,7 @@ def require_its_scores(saved: SavedBundle, scored: Sequence[tasks.Task]) -> None
     for each in saved.report["tasks"]:
         task = now.get(each["metric"])
         if task is None:
-            problems.append(f"has scores by {each['metric']}, and the bundle nothing to score by")
+            problems.append(f"has scores by {each['metric']}, but the bundle has nothing to score by")
             continue
         for stage, score in each["scores"].items():
             again = task.scores.get(stage, math.nan)
@@ -159,7 +159,7 @@ def require_its_scores(saved: SavedBundle, scored: Sequence[tasks.Task]) -> None
 
 def _refuse(saved: SavedBundle, problems: Sequence[str]) -> None:
     if problems:
-        last = "the report is not on the runs that lie beside it; build it again"
+        last = "the report is not about the runs beside it; build it again"
         raise DamagedFile(saved.folder / REPORT, [*problems[:3], last])
 
 
@@ -168,7 +168,7 @@ def _differences(what: str, said: Iterable[Mapping[str, Any]], measured: Measure
     now = {(each.output, each.metric): each for each in measured.measurements}
     then = {(each["output"], each["metric"]): each for each in said}
     both = [key for key in then if key in now]
-    problems = [] if both or not now else [f"{what}: has no measurement of what lies beside it"]
+    problems = [] if both or not now else [f"{what}: has no measurement of the runs beside it"]
     for key in both:
         values, again = then[key]["values"], now[key].values
         if then[key]["samples"] != now[key].samples:
@@ -191,15 +191,15 @@ def _agree(then: float, now: float) -> bool:
 def _require_of_its_bundle(path: Path, held: Manifest, report: Mapping[str, Any]) -> None:
     artifact, problems = report["artifact"], []
     if report["target"] != held.target:
-        problems.append(f"is of the target {report['target']}, the bundle's list is of {held.target}")
+        problems.append(f"is of the target {report['target']}, but the bundle's list is of {held.target}")
     if report["verdict"] != held.verdict:
-        problems.append(f"its verdict is {report['verdict']}, the bundle's list says {held.verdict}")
+        problems.append(f"its verdict is {report['verdict']}, but the bundle's list says {held.verdict}")
     if held.artifact is not None:
         sha256, size_bytes = held.files.get(held.artifact, ("", 0))
         if (artifact["path"], artifact["sha256"], artifact["size_bytes"]) != (held.artifact, sha256, size_bytes):
             problems.append("is of another artifact than the bundle's list")
     for name, spent in report["budget"].items():
         if name == "file_bytes" and spent["spent"] != artifact["size_bytes"]:
-            problems.append(f"budget.{name}: {spent['spent']} are spent, and the artifact has {artifact['size_bytes']}")
+            problems.append(f"budget.{name}: {spent['spent']} are spent, but the artifact has {artifact['size_bytes']}")
     if problems:
         raise DamagedFile(path, [*problems, "expected a report that was written for this bundle"])

@@ -147,9 +147,9 @@ def _first_samples_only(runs: Sequence[StageRun]) -> list[Mapping[str, Any]]:
     for run in runs:
         if run.stage in ("quantization", "device") and run.count < runs[0].count:
             why = (
-                "reference kernels ran {}: they take long"
+                "reference kernels ran {}, because they are slow"
                 if run.stage == "quantization"
-                else "the device ran {}: they made its rates certain, and all else is of these"
+                else "the device ran {}: they made its rates certain, and all other values are of these"
             )
             message = why.format(f"the first {run.count} of {runs[0].count} samples")
             found.append({"code": "first-samples-only", "severity": "info", "message": message})

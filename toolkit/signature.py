@@ -45,7 +45,7 @@ class TensorSpec:
 
     def __post_init__(self) -> None:
         if len(self.scale) != len(self.zero_point):
-            problem = f"{len(self.scale)} scales and {len(self.zero_point)} zero points; expected as many of one as of the other"
+            problem = f"{len(self.scale)} scales and {len(self.zero_point)} zero points; expected equal counts"
             raise InvalidSource(f"tensor {self.name!r}: {problem}")
         if len(self.scale) > 1:  # TFLite quantizes per channel only what is constant
             raise InvalidSource(f"tensor {self.name!r}: {len(self.scale)} scales; an input or output has one at most")

@@ -21,9 +21,7 @@ def declared(said: Sequence[tuple[str, Sequence[int]]]) -> tuple[dict[str, Seque
     counts = {name: len(shapes) for name, shapes in by_name.items() if len(shapes) > 1}
     if len(set(counts.values())) > 1:
         told = ", ".join(f"{name} {count} times" for name, count in counts.items())
-        raise RequestError(
-            f"--shape: {told}; the n-th of each belong together: as many of each, or one that holds for all"
-        )
+        raise RequestError(f"--shape: {told}; the n-th of each belong together: give equal counts, or one for all")
     count = max(counts.values(), default=1)
     return tuple(
         {name: shapes[number if len(shapes) > 1 else 0] for name, shapes in by_name.items()} for number in range(count)

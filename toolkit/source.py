@@ -406,7 +406,9 @@ def _about_others(
     others = [str(one["key"]) for one, its in zip(signatures, ends, strict=True) if its != own]
     if not others or original.signature is not None:
         return []
-    message = f"this is of signature {chosen['key']}; the model has {', '.join(others)} too: --signature all takes each"
+    message = (
+        f"this is about signature {chosen['key']}; the model also has {', '.join(others)}: --signature all takes each"
+    )
     return [{"code": "other-signatures", "severity": "info", "message": message, "names": others}]
 
 
@@ -416,7 +418,7 @@ def _about_coverage(coverage: Mapping[str, Any] | None) -> list[dict[str, Any]]:
     names = coverage["unrestored"]
     some = ", ".join(names[:_LISTED])
     message = (
-        f"{len(names)} variables have no value in the file and are as the builder left them, as was allowed: {some}"
+        f"{len(names)} variables have no value in the file and keep what the builder gave them, as allowed: {some}"
     )
     return [{"code": "unrestored-variables", "severity": "warning", "message": message, "names": names}]
 
@@ -437,7 +439,7 @@ def _refuse_strings(
         hint = _cut_behind_strings(original, kind, files, chosen["key"], executor) or hint
     spec = wrong[0]
     raise InvalidSource(
-        f"{original.path}: {spec['name']!r} of signature {chosen['key']!r} is of dtype {spec['dtype']}, which no device's runtime takes as a sample",
+        f"{original.path}: {spec['name']!r} of signature {chosen['key']!r} is of dtype {spec['dtype']}, which no device's runtime takes as input",
         hint,
     )
 
@@ -480,7 +482,7 @@ def _choose(path: Path, signatures: list[dict[str, Any]], wanted: str | tuple[st
         raise UnknownName(f"{path}: signature", wanted, by_key)
     if wanted is None and DEFAULT_KEY not in by_key and len(by_key) > 1:
         raise InvalidSource(
-            f"{path}: has the signatures {', '.join(by_key)}, and none is called {DEFAULT_KEY}",
+            f"{path}: has the signatures {', '.join(by_key)}, but none is called {DEFAULT_KEY}",
             "choose one with --signature",
         )
     chosen = by_key[wanted or (DEFAULT_KEY if DEFAULT_KEY in by_key else next(iter(by_key)))]
@@ -511,9 +513,7 @@ def _declared(original: Original, specs: Sequence[Mapping[str, Any]]) -> list[di
                 "declare the shapes of all inputs whose sizes the model leaves open: --shape NAME=1,8,8",
             )
         if shapes in declared[:number]:
-            raise RequestError(
-                f"--shape: {dict(original.sizes[number])} is declared twice; each size can be declared once"
-            )
+            raise RequestError(f"--shape: {dict(original.sizes[number])} is declared twice; declare each size once")
     if not original.shapes:
         raise RequestError("--shape: several sizes of one input; expected one here")
     return declared

@@ -211,7 +211,7 @@ def unscored(original: Ran, labels: Labels | None, found: Sequence[Task]) -> lis
     if labels is None or found or block is None:
         return []
     why = unasked.why_none({name: array.shape[1:] for name, array in block.items()}, labels)
-    message = f"the samples have labels, and nothing is scored by them; --task-metric says what is meant ({why})"
+    message = f"the samples have labels, but nothing is scored by them; choose a metric with --task-metric ({why})"
     return [{"code": "labels-unused", "severity": "info", "message": message}]
 
 

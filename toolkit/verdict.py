@@ -207,7 +207,7 @@ class Verdict:
 
     @property
     def wanted(self) -> Attempted | None:
-        """The scheme that was wanted and is not what this verdict is of: the first that was tried, or what was asked for and came out as another."""
+        """The scheme that was wanted and is not what this verdict is of: the first that was tried, or what was requested and came out as another."""
         if self.attempts and self.attempts[0].outcome is not None:
             return self.attempts[0]
         return Attempted(str(self.artifact.asked), None) if self.artifact.is_another else None
@@ -312,7 +312,7 @@ class Evidence:
 def judge(target: Target, source: Source, artifact: Artifact, evidence: Evidence) -> Verdict:
     """Return the verdict on a chain of runs; raise UnjudgeableRun where the evidence cannot carry one."""
     if len(evidence.steps) < 2:
-        raise UnjudgeableRun(f"{target.name}: nothing ran but the original; there is nothing to compare it with")
+        raise UnjudgeableRun(f"{target.name}: only the original ran; there is nothing to compare it with")
     steps, scheme = evidence.steps, artifact.scheme
     judged = judge_chain(steps, target.bounds, evidence.context(scheme), early=evidence.early, own=evidence.own)
     meant = {name: kind.name for name, kind in evidence.kinds.items() if kind.by != "otherwise"}
@@ -371,7 +371,7 @@ def _not_confined(steps: Sequence[StageRun]) -> list[dict[str, Any]]:
         {
             "code": "not-confined",
             "severity": "warning",
-            "message": f"{said}; stages {', '.join(stages)}: what the model did it did with the rights of whoever ran it",
+            "message": f"{said}; stages {', '.join(stages)}: the model ran with all rights of the user",
         }
         for said, stages in found.items()
     ]

@@ -155,7 +155,7 @@ def test_all_numbers_and_dates_that_nothing_takes_are_told_at_once(tmp_path):
 
     assert [line.partition(": ")[2] for line in caught.value.problem.splitlines()] == [
         "a: a number of 20000 bits; expected at most 63",
-        "b[0].c: 2020-01-01 is a date or a time, which nothing here takes; expected text in quotes",
+        "b[0].c: 2020-01-01 is a date or a time; expected text in quotes",
     ]
 
 

@@ -122,7 +122,7 @@ def test_a_version_that_is_none_and_bounds_that_contradict_are_refused(edge, rec
 
     assert ended.status == 2
     assert "runtime.version: 'newest' is not a version; expected '2.3.0'" in ended.err
-    assert "bounds[1]: total * sqnr_db is bounded twice: '>= 30 db' where '>= 20 db' is said by bounds[0]" in ended.err
+    assert "bounds[1]: total * sqnr_db has two bounds: '>= 30 db' where '>= 20 db' is said by bounds[0]" in ended.err
 
 
 def test_all_mistakes_of_a_recipe_are_told_at_once(build, recipe):

@@ -145,7 +145,7 @@ def test_a_build_without_a_builder_is_refused(edge, checkpoints, vectors):
     ended = edge("build", checkpoints / "keras3", "--target", "host", "--calibration", vectors)
 
     assert ended.status == 2
-    assert "a checkpoint has the variables of a model and not its code" in ended.err
+    assert "a checkpoint has the variables of a model, not its code" in ended.err
     assert "--builder package.module:function" in ended.err
 
 

@@ -171,7 +171,7 @@ def test_a_baked_in_batch_is_made_again(case, built, ran, executor):
 
 
 @pytest.mark.parametrize(
-    ("name", "why"), [("baked", "whatever comes in"), ("mixing", "a row of y depends on the other rows")]
+    ("name", "why"), [("baked", "for any input"), ("mixing", "a row of y depends on the other rows")]
 )
 def test_a_batch_that_cannot_be_made_again_stays(case, ran, executor, name, why):
     """It is said why, and the graph is built as it is."""

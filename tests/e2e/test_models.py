@@ -56,7 +56,7 @@ def test_inputs_and_outputs_have_the_dtype_that_the_profile_asks_for(build, vect
     [("float32", "float32", 100), ("float16", "float16", 50), ("dynamic_wi8_afp32", "int8", 25)],
 )
 def test_every_scheme_writes_its_kind_of_weights(build, vectors, executor, scheme, weights, sqnr_db):
-    """What came out is looked at, not what was asked for; and less precise weights are less precise."""
+    """What came out is looked at, not what was requested; and less precise weights are less precise."""
     found = build("dense", vectors, scheme=scheme)
 
     held = toolkit.inspect(_path(found), executor=executor)

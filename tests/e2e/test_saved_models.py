@@ -233,7 +233,7 @@ def test_an_operator_that_tensorflow_has_not_is_named_at_once(case_path, edge, a
     ],
 )
 def test_an_option_that_a_saved_model_has_no_use_for_is_refused(case_path, executor, option, what):
-    """Nothing that was asked for is dropped in silence."""
+    """Nothing that was requested is dropped in silence."""
     with pytest.raises(RequestError, match=what):
         toolkit.convert(
             Original(case_path("dynamic"), **option), "float32", Samples(), executor=executor, out=case_path("x.tflite")
@@ -247,4 +247,4 @@ def test_a_reference_on_a_gpu_that_is_not_there_is_refused(case, edge):
     ended = edge("build", path, "--target", "host", "--calibration", samples, "--reference-device", "gpu")
 
     assert ended.status == 2
-    assert "sees no GPU here" in ended.out + ended.err
+    assert "finds no GPU here" in ended.out + ended.err

@@ -1,4 +1,4 @@
-"""Every scheme on the embedded sample, from SavedModel to artifact: what was asked for is what the file holds."""
+"""Every scheme on the embedded sample, from SavedModel to artifact: what was requested is what the file holds."""
 
 from __future__ import annotations
 

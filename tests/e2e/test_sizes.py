@@ -54,7 +54,7 @@ def test_one_artifact_is_judged_at_each_size(several, images, executor, tmp_path
     assert again.outcome == "passed"
     assert baseline.of_bundle(tmp_path / "host" / "sizes" / "16x12").verdict == "passed"
     for judge in (lambda of: toolkit.rejudge(of, PACKAGE.parent / "targets" / "host.toml"), baseline.of_bundle):
-        with pytest.raises(RequestError, match="was judged at several sizes, 16x12, 8x8; give each by itself"):
+        with pytest.raises(RequestError, match="was judged at several sizes, 16x12, 8x8; each by itself"):
             judge(tmp_path / "host")
     manifest = json.loads((tmp_path / "host" / "manifest.json").read_text())
     assert "sizes/16x12/report.json" in manifest["files"]
@@ -137,5 +137,5 @@ def test_sizes_and_sets_that_do_not_go_together_are_refused(
 
 
 def test_verbs_for_one_size_say_so(several, images, executor):
-    with pytest.raises(RequestError, match="several sizes of one input; expected one here"):
+    with pytest.raises(RequestError, match="several sizes of one input; one would be right here"):
         toolkit.lint(Original(several / "anysize", sizes=SIZES), Samples(images["8x8"]), executor=executor)

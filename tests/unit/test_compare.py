@@ -781,7 +781,7 @@ def test_a_limit_in_noise_that_was_not_measured_judges_nothing():
     judgement = compare(run(a=values), run(a=values), both, stage="total")
 
     assert [(each.metric, each.reason) for each in judgement.skipped] == [
-        ("max_abs", "how far the reference differs by itself was not measured")
+        ("max_abs", "the repeatability of the reference was not measured")
     ]
     with pytest.raises(UnjudgeableRun, match="was not measured"):
         compare(run(a=values), run(a=values), [bound(limit=3, unit="noise", output="a")], stage="total")

@@ -118,7 +118,7 @@ def test_all_mistakes_of_a_recipe_are_reported_at_once(tmp_path):
         ('[reader]\nkind = "arrays"', "reader: names no data"),
         ('[reader]\nkind = "python"\nfunction = "nothing"', "'package.module:function'"),
         ('[reader]\nkind = "python"\nfunction = "a:b"\nargs = { day = 2024-01-01 }', "args.day: "),
-        ('[reader]\nkind = "arrays"\npath = "x.npz"\n[preprocess]\ncrop = "center"', "size = .height, width. is missing"),
+        ('[reader]\nkind = "arrays"\npath = "x.npz"\n[preprocess]\ncrop = "center"', "size = .height, width., which is missing"),
         ('[reader]\nkind = "arrays"\npath = "x.npz"\n[preprocess]\ndtype = "int8"\nscale = 2.0', "int8 holds none"),
         ('[reader]\nkind = "arrays"\npath = "x.npz"\n[sampling]\nverification = 0', "sampling.verification: 0; expected at least 1"),
         ('[reader]\nkind = "arrays"\npath = "x.npz"\n[preprocess]\nscale = inf', "preprocess.scale: inf; expected a finite number"),

@@ -202,14 +202,14 @@ def test_with_few_samples_own_makes_nothing_fail():
 
     behind = next(each for each in found.comparisons if each.unit == "achievable" and each.metric == "sqnr_db")
     assert behind.status == "inconclusive"
-    assert behind.weak == "99 samples, and 100 are the least by which it fails"
+    assert behind.weak == "99 samples; it can fail from 100 on"
 
 
 def test_without_own_nothing_is_said_of_what_is_achievable():
     found = judged(run(y=VARIED), run(y=noisy(0.12)), BEHIND)
 
     assert [each.unit for each in found.comparisons] == ["db"]
-    assert found.skipped[0].reason == "there is no artifact of the toolkit's own beside it"
+    assert found.skipped[0].reason == "the toolkit made no artifact of its own to compare with"
 
 
 def test_decisions_are_held_against_own_by_mcnemars_test():

@@ -352,7 +352,7 @@ def fake_launch(tmp_path: Path, script: str) -> Launch:
 
 
 def test_a_right_answer_is_silent(tmp_path):
-    """And it was the check of this engine that was asked for, with the launch's variables."""
+    """And it was the check of this engine that was requested, with the launch's variables."""
     script = f"""echo "$@ $SAY" > {tmp_path}/asked; echo noise; echo '{{"machine": "aarch64", "wrong": {{}}}}'"""
 
     known_answer(fake_launch(tmp_path, script), "litert")

@@ -139,7 +139,7 @@ def test_classes_that_are_numbered_otherwise_are_told(looked):
 
     assert severities(found) == {"chance-answers": "inconclusive"}
     assert (
-        "numbered otherwise (0 as 1, 1 as 2, 2 as 3, 3 as 4, …) it would be right for 100%"
+        "with another numbering of the classes (0 as 1, 1 as 2, 2 as 3, 3 as 4, …) it would be right for 100%"
         in found["chance-answers"]["message"]
     )
 

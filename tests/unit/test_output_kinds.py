@@ -380,7 +380,7 @@ def test_the_command_line_is_read_whole():
         declaring.read(["labels", "y=image", "y=labels", "z=imag"])
     assert [line.partition("; did")[0] for line in caught.value.problem.splitlines()] == [
         "--output-kind 'labels': expected NAME=KIND, as in --output-kind logits=class_scores",
-        "--output-kind y=labels: the second for 'y'; each output can have one",
+        "--output-kind y=labels: the second for 'y'; give one for each output",
         "--output-kind z=imag: no kind of output is called 'imag'",
     ]
 

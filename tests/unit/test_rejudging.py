@@ -144,7 +144,7 @@ def test_bounds_that_say_nothing_of_a_stage_are_no_pass(pair):
         (
             {"kinds": ("class_scores",)},
             Context("float16"),
-            r"--output-kind scores=KIND says what it is \(class_scores\)",
+            r"give this one's with --output-kind scores=KIND \(class_scores\)",
         ),
     ],
 )
@@ -246,7 +246,7 @@ def test_a_bundle_that_keeps_other_bounds_passes(bundled, bounds):
         ("total", 0.1),
     ]
     assert told[0] == f"{f'bord-é   {bundle}   by {file}':<96}PASSED"
-    why = "measured again and judged by these bounds; findings and noise are those of its report"
+    why = "measured again and judged by these bounds; findings and repeatability are from its report"
     assert told[1] == f"  the build said NOT PASSED; {why}"
     assert [line.split()[0] for line in told[2:]] == ["device", "total"]
     assert found.text(200).splitlines()[0].index("PASSED") == 186
@@ -338,7 +338,7 @@ def test_samples_that_showed_nothing_show_nothing_to_other_bounds(bundled, bound
     ("truth", "score", "said"),
     [
         (SCORES[:, 0].argmax(axis=1), 1.0, None),
-        (None, 1.0, "has scores by top_k_accuracy, and the bundle nothing to score by"),
+        (None, 1.0, "has scores by top_k_accuracy, but the bundle has nothing to score by"),
         (SCORES[:, 0].argmax(axis=1), 0.9, "top_k_accuracy of original is 0.9 there, and 1 of its runs"),
     ],
 )
@@ -470,7 +470,7 @@ def test_runs_that_were_replaced_by_the_originals_are_not_what_the_report_is_on(
     with pytest.raises(RequestError, match=r"is not the file that the build wrote"):
         rejudge(bundle, file)
     seal(bundle)
-    with pytest.raises(RequestError, match=r"the report is not on the runs that lie beside it"):
+    with pytest.raises(RequestError, match=r"the report is not about the runs beside it"):
         rejudge(bundle, file)
 
 

@@ -68,7 +68,7 @@ def test_a_set_has_a_name_or_none(tmp_path):
     assert sets_of("--eval", [str(odd)]) == str(odd)
     assert sets_of("--eval", ["all.npz", "embed=some.npz"]) == {"*": "all.npz", "embed": "some.npz"}
     for texts in (["a.npz", "b.npz"], ["x=a.npz", "x=b.npz"]):
-        with pytest.raises(RequestError, match="each can have one"):
+        with pytest.raises(RequestError, match="give one for each"):
             sets_of("--eval", texts)
 
 

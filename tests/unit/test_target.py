@@ -518,13 +518,13 @@ def test_what_makes_no_sense_is_refused(write, line, wrong, says):
     ("metric", "limit", "says"),
     [
         ("top1_agreement", 98, "98 can never be met: top1_agreement goes from 0 to 1, higher is better"),
-        ("top1_agreement", 0, "0 is met by everything"),
-        ("top1_agreement", -0.5, "-0.5 is met by everything"),
-        ("top1_agreement", 1, "1 can be shown by no number of samples"),
+        ("top1_agreement", 0, "0 is always met"),
+        ("top1_agreement", -0.5, "-0.5 is always met"),
+        ("top1_agreement", 1, "1 cannot be shown by any number of samples"),
         ("cosine", 1.5, "1.5 can never be met"),
-        ("cosine", -1, "-1 is met by everything"),
-        ("decision_flips:threshold=0.5", 0, "0 can be shown by no number of samples"),
-        ("top_k_accuracy", 1, "1 is met by everything"),
+        ("cosine", -1, "-1 is always met"),
+        ("decision_flips:threshold=0.5", 0, "0 cannot be shown by any number of samples"),
+        ("top_k_accuracy", 1, "1 is always met"),
         ("top_k_accuracy", -0.01, "-0.01 can never be met"),
         ("mine.py:score", -1, "-1 can never be met"),
         ("topk_agreement:k=0", 0.9, "k 0; expected a whole number"),
@@ -583,12 +583,12 @@ SOME = 'schemes = ["float32", "float16"]\n'
 @pytest.mark.parametrize(
     ("first", "second", "says"),
     [
-        (OWN, OWN, "total * sqnr_db is bounded twice: the same as bounds[0]; expected one"),
-        (OWN, OWN.replace("90", "30"), "is bounded twice: '>= 30 db' where '>= 90 db' is said by bounds[0]"),
+        (OWN, OWN, "total * sqnr_db has two bounds: the same as bounds[0]; expected one"),
+        (OWN, OWN.replace("90", "30"), "has two bounds: '>= 30 db' where '>= 90 db' is said by bounds[0]"),
         (
             OWN + SOME,
             OWN + 'schemes = ["float16"]\n',
-            "total * sqnr_db of float16 is bounded twice: the same as bounds[0]",
+            "total * sqnr_db of float16 has two bounds: the same as bounds[0]",
         ),
         (OWN, OWN.replace("limit = 90", "off = true"), "'off' where '>= 90 db' is said by bounds[0]"),
         (
@@ -617,7 +617,7 @@ def test_bounds_of_kinds_that_overlap_contradict_each_other(write):
         write(MINE + OWN + 'kinds = ["image", "class_map"]\n' + OWN.replace("90", "30") + 'kinds = ["class_map"]\n')
     )
 
-    assert "total * sqnr_db of class_map is bounded twice" in line
+    assert "total * sqnr_db of class_map has two bounds" in line
     target.check(write(MINE + OWN + 'kinds = ["image"]\n' + OWN.replace("90", "30") + 'kinds = ["class_map"]\n'))
 
 
@@ -657,7 +657,7 @@ def test_a_contradiction_in_the_base_is_said_of_the_base(write):
     write('name = "base"\nabout = "b"\nabstract = true\n' + OWN + OWN, "base.toml")
     path = write(MINE.replace("raspberry-pi-4", "base"))
 
-    assert mistakes(path)[0].startswith("base.toml: bounds[1]: total * sqnr_db is bounded twice")
+    assert mistakes(path)[0].startswith("base.toml: bounds[1]: total * sqnr_db has two bounds")
 
 
 OFF = OWN.replace("sqnr_db", "top1_agreement").replace("limit = 90", "off = true")

@@ -296,7 +296,7 @@ def test_fewer_samples_in_a_stage_are_an_error(judged):
 
 def test_the_original_alone_is_no_evidence(judged):
     """Nothing was compared, so nothing passed."""
-    with pytest.raises(UnjudgeableRun, match="nothing ran but the original"):
+    with pytest.raises(UnjudgeableRun, match="only the original ran"):
         judged({"original": SCORES})
 
 
@@ -543,7 +543,7 @@ def test_a_drop_cannot_be_shown_without_labels(judged, profile):
 
 
 def test_a_task_metric_that_says_nothing_about_the_outputs_is_refused(judged):
-    """It was asked for; leaving it out would look like an answer."""
+    """It was requested; leaving it out would look like an answer."""
     with pytest.raises(UnjudgeableRun, match="task metric mean_iou: says nothing about original: "):
         judged(stages(), labels=TRUTH, tasks=("mean_iou",))
 
@@ -1140,7 +1140,7 @@ def test_an_artifact_that_came_out_as_another_is_called_what_it_is(judged):
 
 
 def test_what_came_out_as_another_is_taken_where_nothing_else_passed(judged):
-    """What was asked for goes before it, whatever the order; without any that passed, the first verdict is shown."""
+    """What was requested goes before it, whatever the order; without any that passed, the first verdict is shown."""
     another = judged(stages())
     another = dataclasses.replace(another, artifact=dataclasses.replace(another.artifact, asked="dynamic_wi8_afp32"))
     failed = tried(judged(stages(kernels=1)), "static_wi8_ai8")

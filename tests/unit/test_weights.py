@@ -312,11 +312,11 @@ def test_a_number_that_stands_for_nothing_of_the_original_is_an_error():
     (error,) = errors(judge(multiplied(1.5), [*theirs, operator("RESHAPE", "laid out", (10,), feeds=theirs[-1:])]))
 
     assert (error["code"], error["stage"], error["names"]) == ("other-operators", "quantization", ["number"])
-    assert "computes something besides" in error["message"]
+    assert "computes something more" in error["message"]
     accepted = Weights.model_validate({"accepted": ({"tensor": "number", "because": "it rescales for the display"},)})
     found = judge(multiplied(1.5), theirs, accepted)
     assert errors(found) == []
-    assert "accepted, though 1 constants are others" in found.findings[-1]["message"]
+    assert "accepted, although 1 constants differ" in found.findings[-1]["message"]
 
 
 def test_what_changes_nothing_and_an_activation_beside_what_it_is_fused_into_are_no_other_operators():

@@ -169,7 +169,7 @@ def _error(error: EdgeToolkitError) -> dict[str, Any]:
 
 
 def _report_error(reported: Reported | None, error: EdgeToolkitError) -> None:
-    """Write the error where a document was asked for; that this fails too (the disk is full, say) is said and changes nothing."""
+    """Write the error where a document was requested; that this fails too (the disk is full, say) is said and changes nothing."""
     try:
         if reported is not None:
             reported(_error(error))

@@ -43,7 +43,7 @@ def too_few(bound: Bound, samples: int) -> str:
     """Return that so many samples are too few for the bound to fail by, or "" where they are enough."""
     if samples >= bound.least_samples:
         return ""
-    return f"{samples} samples, and {bound.least_samples} are the least by which it fails"
+    return f"{samples} samples; it can fail from {bound.least_samples} on"
 
 
 def _behind(measurement: Measurement, own: Measurement, bound: Bound) -> Lag:

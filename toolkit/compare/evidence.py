@@ -71,7 +71,7 @@ def whatever_the_bounds(
         return found
     least = limits()["variation"]
     if not seen.variation >= least.limit and not math.isnan(seen.variation):
-        detail = f"the reference moves by {seen.variation:.2g} of its values: agreeing with it shows nothing"
+        detail = f"the reference varies by only {seen.variation:.2g} of its values: agreeing with it shows nothing"
         found.append(_fact((stage, output), EVIDENCE, seen.variation, least, samples, weak=detail))
     if own is not None and output in own.seen:
         found += _told_apart(stage, output, seen, own.seen[output], samples)
@@ -83,7 +83,7 @@ def carried_by_few(seen: OutputFacts) -> str | None:
     least = limits()["effective_samples"].limit
     if seen.effective_samples is None or not seen.effective_samples < least:  # NaN is judged by what it makes NaN
         return None
-    return f"{seen.effective_samples:.2g} samples carry its variation, and {least:g} are the least that show something"
+    return f"{seen.effective_samples:.2g} samples carry its variation; at least {least:g} are needed to show something"
 
 
 def of_few_samples(
@@ -115,9 +115,9 @@ def of_nothing_certain(measured: Measured, comparisons: Sequence[Comparison]) ->
         if mine and all(each.passed and not each.is_certain for each in mine):
             limit = Limit(
                 1,
-                "a bound that fails only what is certain shows nothing where nothing is certain: another one has to be kept",
+                "a bound that fails only what is certain shows nothing where nothing is certain: add another one",
             )
-            weak = "every bound on it is undecided; more samples, or a bound without undecided = 'passed', would decide"
+            weak = "every bound on it is undecided; use more samples, or a bound without undecided = 'passed'"
             found.append(
                 _fact(("total", output), EVIDENCE, 0, limit, measured.samples, unit="certain bounds", weak=weak)
             )
@@ -126,7 +126,7 @@ def of_nothing_certain(measured: Measured, comparisons: Sequence[Comparison]) ->
 
 def _constant(where: tuple[str, str], seen: OutputFacts, samples: int, rounding: float) -> Comparison:
     """Return whether a constant is the same constant: to half a step where its numbers lie on a grid, else to what its type rounds."""
-    because = "it is the same for all samples, by design or because they show nothing else: it must be equal, and is no evidence"
+    because = "it is the same for all samples, by design or because the samples show nothing else: it must be equal, and is not evidence"
     limit, unit, value = rounding, "real", seen.largest_error
     if seen.lsb is not None:
         limit, unit, value = _HALF_A_STEP, "lsb", seen.largest_error / seen.lsb

@@ -161,9 +161,9 @@ def _inapplicable(measured: Measured, bound: Bound, output: str, beside: _Beside
             return reason
     if bound.unit == achievable.UNIT:
         is_there = beside.own is not None and output in beside.own.seen
-        return None if is_there else "there is no artifact of the toolkit's own beside it"
+        return None if is_there else "the toolkit made no artifact of its own to compare with"
     if bound.unit == noise_limits.UNIT:
-        return None if output in beside.context.noise else "how far the reference differs by itself was not measured"
+        return None if output in beside.context.noise else "the repeatability of the reference was not measured"
     if bound.unit not in measured.measurement(output, bound.metric).values:
         return f"its numbers have no {bound.unit}" + (": they are not quantized" if bound.unit == "lsb" else "")
     return None

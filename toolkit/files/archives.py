@@ -196,7 +196,7 @@ def _require_table(file: BinaryIO) -> int:
     raw = file.read(_END.size)
     if len(raw) < _END.size or raw[:4] != b"PK\x05\x06":
         raise BadArchive(
-            "is damaged: it does not end in a table of contents; it was cut off, or something was put behind it"
+            "is damaged: it does not end in a table of contents; it was cut off, or something was added after it"
         )
     _, disk, first, here, count, length, begin, comment = _END.unpack(raw)
     end = size - _END.size
@@ -210,7 +210,7 @@ def _require_table(file: BinaryIO) -> int:
         )
     if begin + length != end:
         raise BadArchive(
-            "is damaged: its table of contents is not where it says; something was put before or behind it"
+            "is damaged: its table of contents is not where it says; something was added before or after it"
         )
     return int(begin)
 

@@ -67,14 +67,14 @@ def _of_decisions(found: OriginalDecisions, truth: Whole, limits: Limits) -> lis
     if share >= limits.same and share - there >= limits.gap and found.sure:
         message = (
             f"the original answers {kinds[most]} for {times[most]} of {count} samples, and {there:.0%} of the labels are that "
-            f"(accuracy {right / count:.3g}): by [preprocess] the samples are prepared otherwise than those that it was trained with"
+            f"(accuracy {right / count:.3g}): by [preprocess] the samples are prepared differently from the training samples"
         )
         return [finding("constant-answers", "error", message, _PREPARE, **numbers)]
     chance = float(sum((found.said == each).mean() * (truth == each).mean() for each in kinds))
     if len(np.unique(truth)) == 1 or _by_chance(found.said, truth, right, chance) <= limits.level:
         return []
     message = (
-        f"the original is right for {right} of {count} samples, and would be for about {chance * count:.0f} if the labels were dealt anew: "
+        f"the original is right for {right} of {count} samples, and would be for about {chance * count:.0f} with shuffled labels: "
         f"agreeing with it shows nothing{_other_numbering(found.said, truth)}"
     )
     return [finding("chance-answers", "inconclusive" if found.sure else "warning", message, _PREPARE, **numbers)]
@@ -99,7 +99,7 @@ def _other_numbering(said: Whole, truth: Whole) -> str:
     if kept <= 0.5 or len(set(read.values())) < len(read) or all(true == given for true, given in read.items()):
         return ""
     listed = ", ".join(f"{true} as {given}" for true, given in list(read.items())[:4])
-    return f"; with classes numbered otherwise ({listed}, …) it would be right for {kept:.0%}"
+    return f"; with another numbering of the classes ({listed}, …) it would be right for {kept:.0%}"
 
 
 def _misfit(one: Answer, side: Side) -> list[Finding]:

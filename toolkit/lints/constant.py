@@ -60,7 +60,7 @@ def _blank(calibration: Side, verification: Side, limits: Limits) -> list[Findin
     if share <= max(limits.blank, there):
         return []
     message = f"{share:.0%} of the samples are one single value all over; in the verification set {there:.0%}"
-    fix = "leave them out: a lens cap, a dead microphone or a failed decode calibrates nothing"
+    fix = "leave them out: they come from a lens cap, a dead microphone or a failed decode"
     return [finding("blank-samples", "warning", message, fix, share=share, verification_share=there)]
 
 

@@ -22,7 +22,7 @@ def judge(calibration: Side, verification: Side, limits: Limits) -> Judged:
     if calibration.count >= limits.samples:
         return []
     message = f"{calibration.count} samples calibrate; expected {limits.samples:g} or more"
-    fix = "give more samples, or another set to judge with (--eval), so that this one need not be split"
+    fix = "give more samples, or a second set to judge with (--eval), so that this one is not split"
     return [
         finding("too-few-samples", "warning", message, fix, samples=calibration.count, wanted=int(limits.samples)),
     ]

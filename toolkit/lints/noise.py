@@ -79,6 +79,6 @@ def judge(one: Input, calibration: Side, verification: Side, limits: Limits) -> 
             "neighbouring values of both sets have nothing to do with each other, as is usual for tables and embeddings"
         )
     message = f"samples look like white noise: neighbouring values correlate by {ours:.3f}, those of the verification set by {theirs:.3f}"
-    fix = "calibrate with real samples: the ranges of random ones are those of no application"
+    fix = "calibrate with real samples: random ones have the ranges of no application"
     severity: Severity = "error" if contradicted else "warning"
     return [finding("random-looking", severity, message, fix, correlation=ours, verification_correlation=theirs)]

@@ -13,9 +13,9 @@ from toolkit.originals.messages import dtype_name
 
 ADVICE = {
     "float64": 'make the model in float32: tf.keras.backend.set_floatx("float32") before it is made, then model.set_weights(old.get_weights()); '
-    "in a tf.Module, tf.cast(variable, tf.float32). A Keras file (model.save) is made again in float32 by itself, and ONNX computes in float64",
+    "in a tf.Module, tf.cast(variable, tf.float32). A Keras file (model.save) is made again in float32 automatically, and ONNX computes in float64",
     "float16": 'make the model without a policy of mixed precision: keras.config.set_dtype_policy("float32") before it is made, then '
-    "model.set_weights(old.get_weights()); a Keras file (model.save) is made again in float32 by itself. float16 weights are the scheme float16",
+    "model.set_weights(old.get_weights()); a Keras file (model.save) is made again in float32 automatically. float16 weights are the scheme float16",
     "complex128": "compute in complex64: tf.cast(x, tf.complex64), or with two real numbers",
     "uint64": "compute in int64 or int32: tf.cast(x, tf.int32)",
 }

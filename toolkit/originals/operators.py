@@ -74,7 +74,7 @@ def is_stateful(operators: Iterable[str]) -> bool:
     return any(_CHANGING.fullmatch(name) for name in operators)
 
 
-def refuse_reaching(path: object, reached: Iterable[str], trust: bool) -> None:  # noqa: FBT001 (as it was asked for)
+def refuse_reaching(path: object, reached: Iterable[str], trust: bool) -> None:  # noqa: FBT001 (as it was requested)
     """Raise InvalidSource for what reaches out of a model, or is not known to be harmless, where the user does not `trust` it."""
     found = list(reached)
     if found and not trust:
@@ -145,7 +145,7 @@ def refuse_without_kernel(path: object, held: Iterable[str], run: Iterable[str] 
         ] * bool(idle)
         raise InvalidSource(
             f"{path}: TensorFlow {tf.__version__} {' and '.join(said)}",
-            "name the interpreter that it was made with: --python source=/path/to/python; an operator of a library of its own cannot run on a device",
+            "name the interpreter with which it was made: --python source=/path/to/python; an operator of another library cannot run on a device",
         )
 
 

@@ -95,7 +95,7 @@ def read(texts: Sequence[str]) -> dict[str, str]:
         if not (output and sign and kind):
             problems.append(f"{FLAG} {text!r}: expected NAME=KIND, as in {FLAG} logits=class_scores")
         elif output in said:
-            problems.append(f"{FLAG} {text}: the second for {output!r}; each output can have one")
+            problems.append(f"{FLAG} {text}: the second for {output!r}; give one for each output")
         elif kind not in names():
             problems.append(f"{FLAG} {text}: no kind of output is called {kind!r}; {suggestion(kind, names())}")
         else:

@@ -58,9 +58,9 @@ class Options:
 
     def __post_init__(self) -> None:
         if self.sample_rate is None and self.resample:
-            raise ValueError("resample: to which rate? sample_rate is missing")
+            raise ValueError("resample needs sample_rate, which is missing")
         if self.length is None and (self.crop or self.pad):
-            raise ValueError("crop and pad say how `length` is reached; length = (samples) is missing")
+            raise ValueError("crop and pad need length = (samples), which is missing")
         for name, value in (("sample_rate", self.sample_rate), ("length", self.length)):
             if value is not None and value < 1:
                 raise ValueError(f"{name}: {value}; expected at least 1")

@@ -135,7 +135,7 @@ def _opened(options: Options, path: Path, scratch: Path) -> _Table:
     columns = list(options.columns or (name.strip() for name in first))
     twice = sorted(name for name, times in Counter(columns).items() if times > 1)
     if twice:
-        raise InvalidSamples(f"the column {twice[0]!r} is there twice", "rename one of them")
+        raise InvalidSamples(f"the column {twice[0]!r} appears twice", "rename one of them")
     other = next((mark for mark in _DELIMITERS if len(columns) == 1 and mark in columns[0]), None)
     if other is not None:
         raise InvalidSamples(

@@ -56,7 +56,7 @@ def verdict_text(verdict: Verdict, width: int = 110, name: str | None = None) ->
         ]
     lines += [f"  {'input':<13} {line}" for line in input_lines(verdict.inputs)]
     lines += [f"  {'output':<13} {line}" for line in kind_lines(verdict.kinds)]
-    whose = "the original by itself" + (
+    whose = "the original run again" + (
         f"; {NUDGED} and {KERNELS}: its float artifact" if NUDGED in verdict.noise else ""
     )
     lines.append(f"  noise         {noise_text(verdict) or 'not measured'} ({whose})")

@@ -97,7 +97,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class ReportRequest:
-    """A report that was asked for: in which format, and where it goes; None is standard output."""
+    """A report that was requested: in which format, and where it goes; None is standard output."""
 
     format: str
     path: Path | None
@@ -134,7 +134,7 @@ def require_writable(reports: Sequence[ReportRequest]) -> None:
 
 
 def write(document: Document, reports: Sequence[ReportRequest]) -> None:
-    """Write a document in every format that was asked for, each file whole or not at all."""
+    """Write a document in every format that was requested, each file whole or not at all."""
     from toolkit import outputs
 
     for report in reports:

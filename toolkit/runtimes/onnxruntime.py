@@ -79,7 +79,7 @@ def _whole(path: Path) -> Any:
     outside = outside_of(model)
     if outside:
         raise InvalidSource(
-            f"{path}: keeps {len(outside)} tensors in other files, as {outside[0]!r}; they are not followed"
+            f"{path}: keeps {len(outside)} tensors in other files, as {outside[0]!r}; these are not read"
         )
     return model
 

@@ -64,7 +64,7 @@ def inspect(request: Any) -> Spec:
         for key, entry in graph.bundle.entries.items()
         if key != OBJECT_GRAPH and not key.endswith("/OBJECT_CONFIG_JSON")
     ]
-    needs = "a builder, which makes the model whose variables these are: --builder package.module:function"
+    needs = "a builder, which makes the model of these variables: --builder package.module:function"
     return {
         "kind": "checkpoint",
         "writer": graph.writer(),
@@ -83,7 +83,7 @@ def load(request: Any) -> LoadedOriginal:
     path, allowed = request.options["path"], request.options["allow_unrestored"]
     if not request.options["builder"]:
         raise InvalidSource(
-            f"{path}: a checkpoint has the variables of a model and not its code",
+            f"{path}: a checkpoint has the variables of a model, not its code",
             "name a function that makes the model: --builder package.module:function",
         )
     graph = read_object_graph(request.inputs)

@@ -140,7 +140,7 @@ def load(request: Any) -> LoadedOriginal:
     return original
 
 
-def _refuse(file: _File, custom: set[str], trust: bool) -> None:  # noqa: FBT001 (as it was asked for)
+def _refuse(file: _File, custom: set[str], trust: bool) -> None:  # noqa: FBT001 (as it was requested)
     """Raise InvalidSource for what a configuration may not name; `custom` are the names that the builder gave."""
     if file.code:
         (finding,) = _code(file)

@@ -119,9 +119,9 @@ class Bound(ConfigModel):
         if (limit < low) if lower else (limit > high):
             raise ValueError(f"{limit:g} can never be met: {goes}")
         if (limit >= high) if lower else (limit <= low):
-            raise ValueError(f"{limit:g} is met by everything: {goes}")
+            raise ValueError(f"{limit:g} is always met: {goes}")
         if is_rate and limit == (low if lower else high):
-            raise ValueError(f"{limit:g} can be shown by no number of samples: a rate is judged by its interval")
+            raise ValueError(f"{limit:g} cannot be shown by any number of samples: a rate is judged by its interval")
         return limit
 
     @field_validator("limit", mode="wrap")

@@ -130,7 +130,7 @@ def contradictions(bounds: Sequence[tuple[int, Bound]]) -> list[Contradiction]:
             both = ", ".join((*kinds, *schemes))
             what = f"{bound.stage} {bound.output} {bound.metric}" + (f" of {both}" if both else "")
             says = "the same as" if bound.terms == other.terms else f"{bound.terms!r} where {other.terms!r} is said by"
-            sentence = f"{what} is bounded twice: {says} bounds[{first}]; expected one for each stage, output, metric, kind and scheme"
+            sentence = f"{what} has two bounds: {says} bounds[{first}]; expected one for each stage, output, metric, kind and scheme"
             found.append(Contradiction(first, second, sentence))
     return found
 

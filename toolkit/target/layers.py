@@ -52,7 +52,7 @@ def layers(path: Path, find: Callable[[Path, str], Path]) -> list[ProfileLayer]:
         if os.path.realpath(after) in seen:
             raise InvalidConfig(path, [f"extends: goes in a circle: {way} -> {after.stem}"])
         if len(found) == _LONGEST_CHAIN:
-            problem = f"extends: a chain of more than {_LONGEST_CHAIN} profiles, which nobody can follow: {way}"
+            problem = f"extends: a chain of more than {_LONGEST_CHAIN} profiles, which is too long: {way}"
             raise InvalidConfig(path, [problem])
         seen.add(os.path.realpath(after))
         layer = ProfileLayer(after, config.read(after))

@@ -59,9 +59,9 @@ class Account:
         """Return it in a line."""
         if not self.accounted:
             return f"not accounted for: {self.why}"
-        text = f"{self.constants} constants held against the float32 conversion's, {self.matched} of {self.matrices} matrices found"
+        text = f"{self.constants} constants compared with the float32 conversion's, {self.matched} of {self.matrices} matrices found"
         if self.wrong:
-            return f"{text}: {len(self.wrong)} {'is another' if len(self.wrong) == 1 else 'are others'}"
+            return f"{text}: {len(self.wrong)} {'differs' if len(self.wrong) == 1 else 'differ'}"
         least = next((row for row in self.worst if row["role"] == "matrix"), None)
         return text + (
             f": all within their steps, {_decibels(least)} dB at the least" if least else ": all within their steps"
@@ -109,7 +109,7 @@ def judge_clipping(found: Mapping[str, Any], weights: Weights, stage: str) -> li
         some = [row for row in some if least is None or row["share"] <= limits[least].limit]
         if some:
             shown = "; ".join(map(_cut_off, some[:_SHOWN]))
-            message = f"{len(some)} activations are held by ranges that cut off what the calibration set shows: {shown}"
+            message = f"{len(some)} activations have ranges that cut off values of the calibration set: {shown}"
             names = [row["tensor"] for row in some]
             said.append(
                 _finding("activations-clipped", severity, message, names, stage if severity == "error" else None)
@@ -179,7 +179,7 @@ def _too_few(found: Mapping[str, Any], limit: Limit, stage: str) -> Iterator[Map
             names = [row["tensor"] for row in left if row["role"] == "matrix"]
             message = (
                 f"{matched} of {whose} {count} matrices and tables are in {where} ({share:.0%}, {limit.limit:.0%} at least): "
-                f"it is another model, or operators were fused otherwise, so that {count - matched} cannot be accounted for"
+                f"it is another model, or its operators were fused in another way, so {count - matched} cannot be accounted for"
                 f" ({', '.join(map(_short, names[:_SHOWN]))}). {_NEXT}"
             )
             yield _finding(OTHER_WEIGHTS, "error", message, names, stage)
@@ -191,7 +191,7 @@ def _besides(besides: Sequence[Row], weights: Weights, stage: str) -> Iterator[M
     if some:
         shown = "; ".join(map(_named, some[:_SHOWN])) + ("; ..." if len(some) > _SHOWN else "")
         message = (
-            f"the artifact computes something besides: {len(some)} constants of operators that the original has not, "
+            f"the artifact computes something more: {len(some)} constants of operators that the original does not have, "
             f"where all of the original's were found ({shown}). {_NEXT}"
         )
         yield _finding(OTHER_OPERATORS, "error", message, [row["tensor"] for row in some], stage)
@@ -201,7 +201,7 @@ def _left_over(found: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """Yield what is said of constants that only one side has: none of them is held against anything."""
     for key, message in (
         ("unmatched", "of the original's constants {count} were not found in the artifact ({why})"),
-        ("extra", "the artifact has {count} constants that the original has not ({why})"),
+        ("extra", "the artifact has {count} constants that the original does not have ({why})"),
     ):
         left = [row for row in found[key] if row["role"] != "whole"]
         if left:
@@ -218,9 +218,9 @@ def _acceptances(found: Mapping[str, Any], off: Sequence[Row], weights: Weights)
         names = [row["tensor"] for row in off if each.fits(row["tensor"], row["original"])]
         fine = [row for row in found["constants"] if each.fits(row["tensor"], row["original"])]
         if names:
-            message = f"accepted, though {len(names)} constants are others: {each.tensor!r} ({each.because})"
+            message = f"accepted, although {len(names)} constants differ: {each.tensor!r} ({each.because})"
         elif fine:
-            message = f"weights accepted: {each.tensor!r} need not be: it is the original's"
+            message = f"weights accepted: {each.tensor!r} is not needed: it is equal to the original's"
         else:
             message = f"weights accepted: {each.tensor!r} is not a constant of this artifact; nothing was accepted"
         yield _finding("weights-accepted", "info", message, names, None)
@@ -236,7 +236,7 @@ def _attributes(attributes: Sequence[Mapping[str, Any]], stage: str) -> Iterator
                 for each in some[:_SHOWN]
             )
             more = f"; and {len(some) - _SHOWN} more" if len(some) > _SHOWN else ""
-            message = f"operators are told otherwise than in the float32 conversion: {shown}{more}"
+            message = f"operators have other options than in the float32 conversion: {shown}{more}"
             names = [each["gives"] for each in some]
             severity = "error" if certain else "warning"
             yield _finding("other-attributes", severity, message, names, stage if certain else None)

@@ -35,7 +35,7 @@ def gather(request: Any) -> dict[str, Any]:
     options, samples = request.options, request.inputs["samples"]
     runtime = importlib.import_module(f"toolkit.runtimes.{options['runtime']}")
     if read_index(samples)["count"] == 0:
-        raise InvalidSamples("calibration: no sample, so no range of any activation is known")
+        raise InvalidSamples("calibration: no sample, so no activation has a range")
 
     try:
         engine, seen = _gather(request, runtime, values=options["histograms"])
@@ -61,7 +61,7 @@ def estimate(request: Any) -> dict[str, Any]:
     estimator = importlib.import_module(f"toolkit.estimators.{name}")
     statistics = Statistics.read(request.inputs["statistics"])
     if estimator.NEEDS == "histogram" and statistics.counts is None:
-        raise WorkerRefused(f"estimator {name}: needs histograms, and these statistics were gathered without")
+        raise WorkerRefused(f"estimator {name}: needs histograms, and these statistics have none")
     ranges = estimator.estimate(statistics, estimator.Parameters(**request.options["parameters"]))
     missing = sorted(set(statistics.names) ^ set(ranges))
     wrong = [tensor for tensor, (low, high) in ranges.items() if not -math.inf < low <= high < math.inf]
@@ -158,7 +158,7 @@ class _Observer:
         return row
 
     def histograms(self) -> tuple[np.ndarray | None, np.ndarray | None]:
-        """Return the exponents of the bins' widths and the counts; None and None where none was asked for."""
+        """Return the exponents of the bins' widths and the counts; None and None where none was requested."""
         if self._histograms is None:
             return None, None
         self._count(self._histograms)
@@ -194,7 +194,7 @@ class _Observer:
             wrong = self.names[int(np.flatnonzero(~finite)[0])]
             raise InvalidSamples(
                 f"calibration: sample {number} makes the activation {wrong!r} NaN or infinite in the float model",
-                "look at that sample, and at the model: a range cannot be taken from it",
+                "check that sample and the model: no range can be taken from it",
             )
 
 

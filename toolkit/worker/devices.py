@@ -18,7 +18,7 @@ def use(device: str) -> None:
     found = tf.config.list_physical_devices("GPU")
     if not found:
         raise RequestError(
-            f"reference device {device!r}: TensorFlow {tf.__version__} sees no GPU here",
+            f"reference device {device!r}: TensorFlow {tf.__version__} finds no GPU here",
             "leave out --reference-device, or install a TensorFlow with CUDA and name it: --python source=/path/to/python",
         )
     for one in found:

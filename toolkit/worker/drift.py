@@ -52,7 +52,7 @@ def layers(request: Any) -> dict[str, Any]:
     if not rows:
         raise RequestError(
             f"{request.inputs['model'].name}: no layer has a counterpart in the float file",
-            "is it of another model? both must come from one source",
+            "it may be of another model: both must come from one source",
         )
     for row in rows:
         row.prepare(model, found, request.options)

@@ -148,7 +148,7 @@ def _refuse_random(path: str, original: LoadedOriginal, repeat: dict[str, float]
         raise InvalidSource(
             f"{path}: the same input gives other outputs each time ({name!r} by up to {repeat[name]:.3g}), "
             f"and the graph draws random numbers: {', '.join(drawn)}",
-            "dropout that was left on? export with training=False, or bind its placeholder: --bind keep_prob=1.0",
+            "was dropout left on? export with training=False, or bind its placeholder: --bind keep_prob=1.0",
         )
 
 
@@ -185,7 +185,7 @@ def _about_open_sizes(request: Any, shapes: dict[str, list[int]]) -> str | None:
         word for name in taken for word in ("--shape", f"{name}=1,{','.join(map(str, shapes[name]))}")
     )
     return (
-        f"the model leaves sizes open, and the samples have no batch axis? say the shape of one call: {said}"
+        f"if the model leaves sizes open and the samples have no batch axis, give the shape of one call: {said}"
         if taken
         else None
     )

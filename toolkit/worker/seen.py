@@ -62,7 +62,7 @@ class ObservedRuns:
     def why_not_alone(self, node: Node) -> str | None:
         """Return what keeps an operator from being run by itself; None where nothing does."""
         missing = [self.model.tensors[index].name for index in pieces.fed(self.model, node) if index not in self.found]
-        why = f"the reference has nothing that stands for its input {missing[0]}" if missing else None
+        why = f"the reference has nothing that corresponds to its input {missing[0]}" if missing else None
         return node.uncut or why
 
 

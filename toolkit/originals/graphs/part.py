@@ -102,7 +102,7 @@ class Part:
             if not spec["shape"] or spec["shape"][0] is not None
         ]
         if fixed:
-            return f"{', '.join(fixed)} whatever comes in"
+            return f"{', '.join(fixed)} for any input"
         import tensorflow as tf
 
         rows, others = self._made_up(size, 0), self._made_up(size, 1)

@@ -49,7 +49,7 @@ def choose(path: object, graph: Any, options: Mapping[str, Any]) -> tuple[Ends, 
     chosen = Ends(inputs or wiring.named(missing), outputs)
     if not chosen.inputs:
         raise InvalidSource(
-            f"{path}: the outputs {', '.join(outputs.values())} depend on no input: they are the same whatever comes in",
+            f"{path}: the outputs {', '.join(outputs.values())} do not depend on any input: they are always the same",
             "name the tensors to feed and to fetch: --inputs NAME=TENSOR --outputs NAME=TENSOR",
         )
     if asked == chosen:
@@ -106,7 +106,7 @@ def _unfed(path: object, wiring: Wiring, ends: Ends, bound: Sequence[str], unbou
     needs = "need" if len(ends.outputs) > 1 else "needs"
     what = "are neither inputs nor bound" if len(unbound) > 1 else "is neither an input nor bound"
     if all(wiring.is_string(tensor) for tensor in unbound):
-        what = "takes strings, which no device is fed with"
+        what = "takes strings, which no device's runtime takes"
     return InvalidSource(
         f"{path}: {', '.join(ends.outputs.values())} {needs} {names}, which {what}",
         "for instance: " + _proposed(wiring, ends, bound),

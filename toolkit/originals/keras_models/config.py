@@ -62,7 +62,7 @@ def in_float32(model: Any) -> Any:
         raise InvalidSource(f"{model.name}: cannot be made again in float32: {causes(error)}", hint) from error
     left = other_policy(copy)
     if left is not None:
-        raise InvalidSource(f"{model.name}: layers of its own ask for {left}, whatever its configuration says", hint)
+        raise InvalidSource(f"{model.name}: its own layers ask for {left}, against its configuration", hint)
     return copy
 
 

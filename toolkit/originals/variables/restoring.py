@@ -297,7 +297,7 @@ def refuse(path: str, problems: list[str]) -> None:
         more = f" and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
         raise InvalidSource(
             f"{path}: does not fit the model: {'; '.join(problems[:_SHOWN])}{more}",
-            "the file is of another model, or the builder was called otherwise when it was trained",
+            "the file is of another model, or the builder was called with other arguments when it was trained",
         )
 
 

@@ -17,7 +17,7 @@ def own_ranges(model: Path, samples: Path) -> dict[str, list[float]]:
     from onnxruntime.quantization.calibrate import CalibrationMethod, create_calibrator
 
     if read_index(samples)["count"] == 0:
-        raise InvalidSamples("calibration: no sample, so no range of any activation is known")
+        raise InvalidSamples("calibration: no sample, so no activation has a range")
     with tempfile.TemporaryDirectory() as folder:
         calibrator = create_calibrator(
             model,

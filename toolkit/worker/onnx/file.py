@@ -1,4 +1,4 @@
-"""What an .onnx file holds, read from the file itself and not from what a converter or quantizer was asked for."""
+"""What an .onnx file holds, read from the file itself and not from what a converter or quantizer was requested."""
 
 from __future__ import annotations
 
@@ -185,7 +185,7 @@ def _findings(model: Any) -> list[dict[str, Any]]:
         findings.append(finding("custom-operators", message, foreign, "warning"))
     outside = outside_of(model)
     if outside:
-        message = f"{len(outside)} tensors lie in other files, which are not read: it is no model by itself"
+        message = f"{len(outside)} tensors lie in other files, which are not read: the file alone is not a whole model"
         findings.append(finding("external-data", message, outside[:10]))
     return [*findings, *_overflowing(model)]
 

@@ -1,4 +1,4 @@
-"""What an .onnx file that was made by a scheme holds against what was asked for, operator by operator."""
+"""What an .onnx file that was made by a scheme holds against what was requested, operator by operator."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _STORED_AS = {"int8": ("int8", "uint8"), "int4": ("int4", "uint4")}
 
 
 def held(path: Path, scheme: str, options: Mapping[str, Any], model: Path | None = None) -> dict[str, Any]:
-    """Return what a file that was made by a scheme really holds, with findings where that is not what was asked for.
+    """Return what a file that was made by a scheme really holds, with findings where that is not what was requested.
 
     `options` as a quantizer has them; `model` is the float artifact that it was made from. Of the findings only a dtype of inputs and outputs is
     an error: all else computes the same function, but is larger, slower, or not integer. ONNX Runtime is asked which kernels it would take.
@@ -103,7 +103,7 @@ def _other_dtypes(signature: Mapping[str, Any], options: Mapping[str, Any]) -> l
         real = [each for each in signature[side] if each["dtype"].startswith("float") or "scale" in each]
         wrong = [each["name"] for each in real if each["dtype"] != options[side]]
         if wrong:
-            message = f"{side} {', '.join(wrong)}: not {options[side]}, as was asked"
+            message = f"{side} {', '.join(wrong)}: not {options[side]}, as requested"
             found.append(finding("not-as-asked", message, wrong))
     return found
 

@@ -1,4 +1,4 @@
-"""Sessions of ONNX Runtime: on the execution provider that was asked for, with the optimizations that were asked for, or none."""
+"""Sessions of ONNX Runtime: on the execution provider that was requested, with the optimizations that were asked for, or none."""
 
 from __future__ import annotations
 

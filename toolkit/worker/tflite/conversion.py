@@ -57,7 +57,7 @@ class Representative:
         self._total = read_index(self._folder)["count"]
         self._fed: tuple[int, dict[str, np.ndarray]] | None = None
         if self._total == 0:  # the converter would write a float model and say nothing
-            raise InvalidSamples("calibration: no sample, so no range of any activation is known")
+            raise InvalidSamples("calibration: no sample, so no activation has a range")
 
     def __call__(self) -> Iterator[dict[str, np.ndarray]]:
         """Yield the samples."""

@@ -1,4 +1,4 @@
-"""What a .tflite file holds, read from the file itself and not from what a converter was asked for."""
+"""What a .tflite file holds, read from the file itself and not from what a converter was requested."""
 
 from __future__ import annotations
 
@@ -208,7 +208,7 @@ def _findings(schema: Any, model: Any, graphs: list[Any]) -> list[dict[str, Any]
         findings.append(finding("device-operators", message, known, "info"))
     drawn = sorted(names & _RANDOM)
     if drawn:
-        message = f"draws random numbers, and answers otherwise at each call: {', '.join(drawn)}"
+        message = f"draws random numbers, and answers differently at each call: {', '.join(drawn)}"
         findings.append(finding("random-operators", message, drawn))
     if "VAR_HANDLE" in names and "ASSIGN_VARIABLE" not in names:
         findings.append(
@@ -232,7 +232,7 @@ def _findings(schema: Any, model: Any, graphs: list[Any]) -> list[dict[str, Any]
     ]
     if state:
         message = (
-            f"goes on from its last call: {len(state)} variable tensors keep state; an application resets them "
+            f"continues from its last call: {len(state)} variable tensors keep state; an application resets them "
             "(Interpreter::ResetVariableTensors, reset_all_variables in Python) before each sequence, as was done here before each sample"
         )
         findings.append(finding("variable-tensors", message, _named(state), "warning"))

@@ -1,4 +1,4 @@
-"""What a .tflite that was quantized holds against what was asked for, operator by operator."""
+"""What a .tflite that was quantized holds against what was requested, operator by operator."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _CHANNELS = {
 
 
 def held(path: Path, scheme: str, options: Mapping[str, Any], model: Path | None = None) -> dict[str, Any]:
-    """Return what a file that was made by a scheme really holds, with findings where that is not what was asked for.
+    """Return what a file that was made by a scheme really holds, with findings where that is not what was requested.
 
     `options` as a quantizer has them; `model` is the float artifact that it was made from. "keeps" is the scheme that the file keeps, which may be
     another than `scheme`. Of the findings only a dtype of inputs and outputs is an error: all else computes the same function, but is larger, slower,
@@ -180,7 +180,7 @@ def _not_kept(of: Sequence[Operator], kept: set[str]) -> list[dict[str, Any]]:
 
 
 def _granularity(of: Iterable[Operator], asked: str) -> list[dict[str, Any]]:
-    """Return the finding that names convolutions whose weights have one scale where one per channel was asked for, or the other way round."""
+    """Return the finding that names convolutions whose weights have one scale where one per channel was requested, or the other way round."""
     differ = []
     for each in of:
         for weights in each.inputs[1:2] if each.name in _OVER_CHANNELS else ():
@@ -188,7 +188,7 @@ def _granularity(of: Iterable[Operator], asked: str) -> list[dict[str, Any]]:
             wanted = 1 if asked == "per_tensor" else channels
             if weights.scales not in (0, wanted):
                 differ.append(each)
-    return _listed("other-granularity", f"weights are not quantized {asked}, as was asked", differ)
+    return _listed("other-granularity", f"weights are not quantized {asked}, as requested", differ)
 
 
 def _other_dtypes(signature: Mapping[str, Any], options: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -196,7 +196,7 @@ def _other_dtypes(signature: Mapping[str, Any], options: Mapping[str, Any]) -> l
     for side in ("inputs", "outputs"):
         wrong = [spec["name"] for spec in signature[side] if _is_real(spec) and spec["dtype"] != options[side]]
         if wrong:
-            findings.append(finding("not-as-asked", f"{side} {wrong} are not {options[side]}, as was asked", wrong))
+            findings.append(finding("not-as-asked", f"{side} {wrong} are not {options[side]}, as requested", wrong))
     return findings
 
 

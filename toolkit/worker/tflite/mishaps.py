@@ -146,7 +146,7 @@ def _multiplied(real: np.ndarray, wanted: np.ndarray, axis: int) -> Iterator[str
     factors = np.divide((ours * theirs).sum(axis=1), sizes, out=np.zeros(len(sizes)), where=sizes > 0)
     if _is_explained(ours, theirs * factors[:, None], theirs):
         text = f"{FACTORS} ({factors.min():.4g} to {factors.max():.4g})"
-        yield f"{text}: as by a batch normalization that is folded otherwise"
+        yield f"{text}: as by a batch normalization that is folded in another way"
 
 
 def _bits_lost(held: Values) -> int:
