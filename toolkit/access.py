@@ -1,4 +1,4 @@
-"""What a job may reach on this machine beside its engine's environment and its own folder: its inputs, and what the user allows his own code."""
+"""What a job may reach on this machine, besides its engine's environment and its own folder: its inputs, and what the user allows his own code."""
 
 from __future__ import annotations
 

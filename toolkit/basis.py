@@ -1,4 +1,4 @@
-"""What a verdict rests on beside the runs of the stages: samples, the original's run and its noise, kinds of outputs, where constants come from."""
+"""What a verdict rests on besides the runs of the stages: samples, the original's run and its noise, kinds of outputs, the origin of constants."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which tensor of an artifact is which of its original's, where somebody's conversion calls them otherwise.
+"""Which tensor of an artifact corresponds to which of its original, where a foreign conversion gives them other names.
 
 By name; a position never stands in for one. What is called otherwise is bound where it leaves no doubt (an only input, or an only output, of the same
 shape and kind of numbers, which is said), or by the user's word, `--rename THEIRS=OURS`; else the error proposes what to say.

@@ -1,4 +1,4 @@
-"""What is shipped: a folder per target, replaced as a whole, so that it is never half of one build and half of another.
+"""The folder that ships for each target. It is replaced as a whole, so it never mixes two builds.
 
     DIR/<target>/   manifest.json        every file with its hash, and the verdict; a folder without it is no bundle (`toolkit.manifest`)
                     report.json  report.md  runs/<stage>.safetensors

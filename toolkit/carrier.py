@@ -1,4 +1,4 @@
-"""A worker for the host whose jobs are done elsewhere: it takes each job's folder there, has it done, and brings back what was written.
+"""A worker whose jobs are done on another machine: it sends each job's folder there, has the job done, and brings back what the job wrote.
 
     python -I -S carrier.py ASKED
 

@@ -1,4 +1,4 @@
-"""Models whose numbers no artifact takes or computes with: refused before anything is converted, with what to do, ready to paste."""
+"""Models with numbers that no artifact takes or computes with: refused before conversion, with code to paste."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The stages behind a verdict: what runs one after the other for a target and an artifact, and how each of them is read."""
+"""The stages behind a verdict: what runs in which order for a target and an artifact, and how each run is read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which of a recipe's variants ships: each that can be made is run over the samples, and the one that drifts least from the float artifact is taken.
+"""Selects the variant of a recipe that ships: runs each one over the samples and takes the one that drifts least from the float artifact.
 
 A variant that only another than the preferred engines can make (a fallback) is made where none of those could.
 """

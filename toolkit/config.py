@@ -1,4 +1,4 @@
-"""TOML files -> frozen pydantic models, or all their mistakes at once.
+"""Reads TOML files into frozen pydantic models, or reports all their mistakes at once.
 
 Nothing is coerced (a "4" is no 4) and nothing is ignored (an unknown key is a mistake), because what a file says and does not do is
 found out too late. Import this only where a file is read: pydantic costs more than the rest of the command line together.

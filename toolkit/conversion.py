@@ -1,4 +1,4 @@
-"""From the canonical model to an artifact of a target's format, by one of the schemes."""
+"""Converts the canonical model to an artifact of a target's format, by one scheme."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What runs jobs, as those that ask for them see it.
+"""The executor of jobs, as its callers see it.
 
 `toolkit.local_executor` runs them on this machine; one that runs them elsewhere (a cluster, with boards as its resources) has the same methods.
 """

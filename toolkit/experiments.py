@@ -1,4 +1,4 @@
-"""Quantization experiments: every variant of every scheme, for set sizes and targets, each with what it costs and how far it drifts.
+"""Quantization experiments: every variant of every scheme, for several set sizes and targets, with the cost and the drift of each.
 
 What variants have in common (source, float artifact, statistics, the original's outputs) is one job each; what is finished stays in the store, so a
 sweep that was killed goes on where it was. A variant that an engine fails at is a row that says so.

@@ -1,4 +1,4 @@
-"""How far float kernels wander on a network by themselves: what a deep or a steep one makes of the last bit.
+"""How much float kernels differ on a network: how a deep or a steep network amplifies the last bit.
 
 Two things are tried on the float artifact, over all samples: its inputs are moved by one unit in the last place, and another set of kernels runs it,
 which sums in another order. Neither knows the original, so that a wrong artifact does not excuse itself: it wanders no more than a right one. Nor do

@@ -1,4 +1,4 @@
-"""What was found in a file and holds on some processors only, as it is said where the file ran."""
+"""Findings about a file that hold on some processors only, worded for the processor where the file ran."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All code of ours that a worker runs for a job: the import closure of the job's modules, read from their source.
+"""All of our code that a worker runs for a job: the import closure of the job's modules, read from their source.
 
 It holds the modules, what they import, inside functions too, the packages around these, and the data files that they declare; and the same of each
 of those. Nothing is imported for it, and nothing parsed: finding the imports of a module in its text takes 0.05 ms, where a parser takes 3, and

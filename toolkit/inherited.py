@@ -1,4 +1,4 @@
-"""The environment variables that a program gets which the toolkit starts: those of a list, and never all that a shell holds.
+"""The environment variables that the toolkit passes to programs: those of a list, never the whole shell environment.
 
 What is on no list reaches nobody: a preloaded library, another backend of Keras, a flag of TensorFlow's, a password. docs/security.md has the lists.
 """

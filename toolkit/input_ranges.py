@@ -1,4 +1,4 @@
-"""What the inputs of a model are fed with: dtype and range, as they are after all steps of [preprocess].
+"""What each input of a model is fed: dtype and range, after all steps of [preprocess].
 
 Nobody can see from a model what it was trained with; a range of 0 to 255 where it was 0 to 1 is seen by whoever knows the model.
 """

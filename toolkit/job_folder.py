@@ -1,4 +1,4 @@
-"""A job's folder as the host makes it: the request, and a link to each of the job's inputs, so that the request names no place of this machine.
+"""A job's folder as the host makes it: the request, and a link to each input, so the request names no place of this machine.
 
     inputs/0/model.index  inputs/0/model.data-00000-of-00001      as they lie beside each other where they come from
     inputs/1/samples                                              of another folder, or of another job

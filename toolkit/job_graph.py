@@ -1,4 +1,4 @@
-"""The jobs that were asked for, how each of them ended, and which of them nobody wants any more."""
+"""The requested jobs, how each of them ended, and which ones are no longer needed."""
 
 from __future__ import annotations
 

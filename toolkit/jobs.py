@@ -1,4 +1,4 @@
-"""A job: what is asked of a worker, and the key that its content gives it.
+"""A job: the request to a worker, and the key that its content gives it.
 
 The key is the hash of everything that the answer depends on: the code that runs, the engine with its version, the options, and the content
 of the inputs. What another job gave is an input by its content too, so that a job which gives the same again makes nobody after it run again.

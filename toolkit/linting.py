@@ -1,4 +1,4 @@
-"""The linter of calibration sets, from the host: its limits, its jobs, and what of its findings stops a build.
+"""The linter of calibration sets on the host: its limits, its jobs, and which findings stop a build.
 
 limits = read_limits()                        calibration/lint.toml; read_limits(Path("mine.toml")) lays one's own over it
 (entry,) = executor.run(lint_job(samples, limits))

@@ -1,4 +1,4 @@
-"""Runs a graph of jobs on local workers, and keeps what is finished.
+"""Runs a graph of jobs on local workers, and keeps finished jobs.
 
 One loop, no threads: whoever is ready and not in the store gets a worker, as many at once as there are cores. A job's failure fails only those that
 read it; what is worth nothing without it, as a `Goal` says, is given up.

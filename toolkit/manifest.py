@@ -1,4 +1,4 @@
-"""The list that every bundle has of itself, `manifest.json`: each of its files with its size and SHA-256, the target, and the verdict.
+"""The list in every bundle, `manifest.json`: each file with its size and SHA-256, the target, and the verdict.
 
 A folder without one is no bundle. Nothing in a folder is believed before the folder was held against its list: a file that is not on it, one that
 is missing, was changed or cut, and whatever is no plain file are named. That finds what happened to a bundle, by accident or by a careless hand. It

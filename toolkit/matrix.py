@@ -1,4 +1,4 @@
-"""One artifact for several declared sizes: made at the first of them, run and judged at each, and passed only if it passed at all."""
+"""One artifact for several declared sizes: made at the first size, run and judged at each, and passed only if every size passed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the outputs of a model that is judged mean: what somebody says of them, else what the float artifact's graph and the original's run tell."""
+"""What the outputs of a judged model mean: what the user says, else what the float artifact's graph and the original's run show."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model with its samples: the jobs that its targets and schemes have in common, each made once."""
+"""A model with its samples: the jobs that its targets and schemes share, each made once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Numbers by layer as Model Explorer overlays them on a graph: its node data, one JSON file (`model-explorer MODEL --node_data FILE`).
+"""Numbers by layer in the format that Model Explorer overlays on a graph: node data, one JSON file (`model-explorer MODEL --node_data FILE`).
 
 The format is that of google-ai-edge/model-explorer, src/server/package/src/model_explorer/node_data_builder.py (GraphNodeData): values are keyed by
 the name of any of a node's output tensors, and thresholds are upper ends, in rising order, each with the colour of what lies below it.

@@ -1,4 +1,4 @@
-"""The command that is to be run next where a scheme that was wanted did not ship: ready to be pasted, with everything that was said of the model."""
+"""The command to run next where a wanted scheme did not ship: ready to paste, with all options of the model."""
 
 from __future__ import annotations
 

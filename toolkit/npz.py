@@ -1,4 +1,4 @@
-"""numpy's archives (.npz) that somebody else may have written: which arrays they hold, before any is read. Format: NEP 1."""
+"""numpy archives (.npz) of unknown origin: which arrays they hold, before any is read. Format: NEP 1."""
 
 from __future__ import annotations
 

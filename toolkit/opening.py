@@ -1,4 +1,4 @@
-"""What every verb does first: settles who executes, which targets, which model and which samples, and makes the environments that are missing."""
+"""The first steps of every verb: choose the executor, the targets, the model and the samples, and make the missing environments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a verb writes, held against what lies there before any work is done: nothing that somebody else put there is ever replaced.
+"""Checks each path that a verb will write before any work begins: foreign files are never replaced.
 
 A file is replaced where it is empty, or is of the very kind that is to be written, by what is in it and not by its name. Anything else of that name
 (another file, a folder, a link, a pipe, a device) is refused, and so is what would be written into a bundle, over what the verb reads, or twice.

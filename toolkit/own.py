@@ -1,4 +1,4 @@
-"""The toolkit's own artifact of the scheme that somebody's artifact has, from the same original: what theirs could be."""
+"""The toolkit's own artifact of a foreign artifact's scheme, from the same original: what the foreign one could reach."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A job's folder as one archive (tar) on a pipe: its request and inputs on their way there, what it wrote on its way back.
+"""A job's folder as one archive (tar) on a pipe: request and inputs on the way there, what the job wrote on the way back.
 
 What comes back is another machine's: no link and no name that leads out of the folder is taken, nor more than the job may write.
 Standard library only.

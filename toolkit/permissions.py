@@ -1,4 +1,4 @@
-"""What the user allows the code that he brings himself (builders, functions of datasets, metrics), beside what every job may."""
+"""What the user allows his own code (builders, functions of datasets, metrics), besides what every job may do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which processes use a store, so that nothing is taken away from under them.
+"""Which processes use a store, so that nothing in use is removed.
 
 Each process that reads or makes jobs has a file in `running/`, on which it holds a lock as long as it lives; the file's time says since when. What it
 uses it touches under the folder's shared lock. Whoever prunes holds that lock alone, and leaves what was touched since the oldest living process

@@ -1,4 +1,4 @@
-"""Taking finished jobs out of a store: those not used for a while, or those not used longest until the rest is small enough.
+"""Removes finished jobs from a store: those not used for a while, or those not used longest until the rest is small enough.
 
 Nothing is taken that a living process made or used (`toolkit.presence`), this one included. What is taken leaves its place by being renamed, while
 the lock is held, and is removed afterwards; a killed process leaves it in `work`, where the next one removes it.

@@ -1,4 +1,4 @@
-"""A pytest plugin, loaded wherever the package is installed: tests that build a model, verify it, and hold it against the last release.
+"""A pytest plugin, loaded wherever the package is installed: tests that build a model, verify it, and compare it with the last release.
 
     from toolkit.pytest_plugin import assert_passed
 

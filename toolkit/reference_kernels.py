@@ -1,4 +1,4 @@
-"""Reference kernels that are wrong themselves: they are what a stage is held against, and no judge of what ships.
+"""Finds reference kernels that are wrong themselves, so that they do not judge what ships.
 
 In every release some of them compute something else than all others do. Where a stage fails because of them, a second set of kernels on this machine
 stands in for them. They are at fault only if that clears the stage: the second set agrees with the target's own, by the bounds that kernels have, is

@@ -1,4 +1,4 @@
-"""The plugin folders: what is in one, and one plugin out of it.
+"""The plugin folders: lists the plugins of a folder, and loads one.
 
 The folder is the registry: a plugin is a module in it, its file name is its name, and a leading underscore means that it is none.
 Names come from the files alone, so listing them imports nothing; what a plugin must define says the docstring of its folder.

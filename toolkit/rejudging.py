@@ -1,4 +1,4 @@
-"""Judging again what ran once: two saved runs held against each other, and the runs of a bundle against other bounds. No model runs for it."""
+"""Judges saved runs again: two runs against each other, and the runs of a bundle against other bounds. No model runs for it."""
 
 from __future__ import annotations
 

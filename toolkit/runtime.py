@@ -1,4 +1,4 @@
-"""Running an artifact over samples, on a runtime that a launcher starts somewhere."""
+"""Runs an artifact over samples, on a runtime that a launcher starts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The report that lies in a bundle, believed as far as the bundle itself bears it out.
+"""The report in a bundle, trusted only as far as the rest of the bundle confirms it.
 
 First the folder is held against its list (`toolkit.manifest`), then the report against what every report has, then what it says of itself: that it
 passed, against its own comparisons, budgets and findings; what it is of, against the list; what it measured, against the runs that lie beside it.

@@ -1,4 +1,4 @@
-"""A run in one file that can be kept, sent and compared again: outputs of every sample, and all that is needed to read them.
+"""A run in one file, to keep, send and compare again: the outputs of every sample, and all that is needed to read them.
 
 A .safetensors file: an array (N, *shape) for each output, and in its metadata under "run" what `SavedRun` says, as JSON. It is written and read as
 a stream. A run that something else made, an .npz of arrays (N, *shape) by output name, is read too; it does not say of which samples it is.

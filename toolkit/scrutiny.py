@@ -1,4 +1,4 @@
-"""What is found of a chain's samples: of the set that calibrates, and of what the original answers for those that judge."""
+"""Findings about a chain's samples: about the calibration set, and about the original's answers for the verification set."""
 
 from __future__ import annotations
 

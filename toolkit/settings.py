@@ -1,4 +1,4 @@
-"""What the user decided for a whole run: where things are kept, whether the network may be used, which interpreters to take.
+"""The user's decisions for a whole run: where things are kept, whether the network may be used, which interpreters to take.
 
 Precedence, highest first: an argument (a flag of the command line), an environment variable, the default.
 """

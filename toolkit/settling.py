@@ -1,4 +1,4 @@
-"""From the jobs of a chain to its verdict: stages are read and judged, and run longer or on other kernels where that leaves it open."""
+"""From the jobs of a chain to its verdict: reads and judges the stages, and runs them longer or on other kernels while the result is open."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a model takes and gives: tensors known by name, and how their numbers are read as real values.
+"""What a model takes and gives: tensors by name, and how their numbers become real values.
 
 Tensors are always bound by name, from the original model to the device: converters and runtimes reorder them, and two tensors of one
 shape that change places go unnoticed by position. So there is no access by index here.

@@ -1,4 +1,4 @@
-"""A model's signatures, one by one: which are meant, what of an artifact belongs to which, and what their outcomes and folders are called."""
+"""A model's signatures, one by one: which are wanted, which part of an artifact belongs to which, and the names of their outcomes and folders."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sizes that are declared for a model which leaves some open: what of them stays open in its artifact, and what messages call each."""
+"""The declared sizes of a model that leaves some open: which stay open in its artifact, and their names in messages."""
 
 from __future__ import annotations
 

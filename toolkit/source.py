@@ -1,4 +1,4 @@
-"""The model that everything is compared with: what kind it is, how it is loaded, which signature is meant, and the shapes of one call."""
+"""The model that everything is compared with: its kind, how it is loaded, which signature is wanted, and the shapes of one call."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether outputs depend on which samples calibrate: an artifact quantized with the ranges of each of two random halves of the set, and both run.
+"""Whether outputs depend on the calibration samples: an artifact is quantized with the ranges of each of two random halves, and both are run.
 
 It costs two quantizations and three short runs, which is why the linter's verb does it where it has a model, and not every build.
 """

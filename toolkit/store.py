@@ -1,4 +1,4 @@
-"""Finished jobs, kept by the hash of their content; what is not finished is never taken for it.
+"""Finished jobs, kept by the hash of their content; an unfinished job is never taken for a finished one.
 
     objects/ab/abcdef.../   a finished job: manifest.json, request, response, log, out/
     work/abcdef.../         a job being done, with links to its inputs; the folder carries the lock itself (flock), which ends with its process

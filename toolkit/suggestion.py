@@ -1,4 +1,4 @@
-"""What to keep in float: tried, layer by layer in the order of the ranking, until the target's bounds are met or nothing more is bought."""
+"""What to keep in float: tried layer by layer in the order of the ranking, until the bounds of the target are met or nothing improves."""
 
 from __future__ import annotations
 

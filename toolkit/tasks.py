@@ -1,4 +1,4 @@
-"""How good each stage's outputs are by the labels, and by how much they are worse than the original's: task metrics of a chain.
+"""Task metrics of a chain: the score of each stage's outputs by the labels, and the loss against the original's.
 
 A task metric is a file of `toolkit/task_metrics`, named with its parameters, or a function of the user's, `module:function` or `file.py:function`.
 """

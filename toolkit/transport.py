@@ -1,4 +1,4 @@
-"""Takes a job's folder to where its worker runs and sees nothing of this machine's disk, and brings back what the job wrote.
+"""Takes a job's folder to where its worker runs, without access to this machine's disk, and brings back what the job wrote.
 
 Three commands of this machine do it, each with one archive (tar) on a pipe: whatever starts a shell elsewhere will do (`ssh`, `adb shell`, `chroot`,
 `docker exec`). A process of its own carries, `toolkit.carrier`: it is the worker for the host, so nothing waits for a slow line, and whatever

@@ -1,4 +1,4 @@
-"""What is tried for a target, and what came of it: a choice among variants, then the chain of stages and its verdict."""
+"""The attempts for a target and their results: a choice among variants, then the chain of stages and its verdict."""
 
 from __future__ import annotations
 

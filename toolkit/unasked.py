@@ -1,4 +1,4 @@
-"""Which task metrics are scored without being asked for: those of which an output and the labels leave no doubt.
+"""Task metrics that are scored by default: those for which an output and the labels leave no doubt.
 
 Most task metrics fit most labels, so each has to be of the output's own numbers, and of labels that can hardly be anything else:
 

@@ -1,4 +1,4 @@
-"""The host's end of a worker: starting it, asking it, and reading a job's answer with distrust."""
+"""The host's end of a worker: starts it, sends requests, and reads its answers with distrust."""
 
 from __future__ import annotations
 

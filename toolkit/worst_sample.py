@@ -1,4 +1,4 @@
-"""The stage that broke the sample by which only the total failed, where reference kernels had not run that sample."""
+"""The stage that broke the sample for which only the total failed, where reference kernels had not run that sample."""
 
 from __future__ import annotations
 

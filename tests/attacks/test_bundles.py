@@ -111,7 +111,7 @@ def test_a_list_that_was_changed_is_refused_or_says_the_same(verify, bundle):
         status, printed = verify()
         assert status == 2 or (status == 0 and json.loads(text)["files"] == whole["files"]), f"{said}: {printed}"
     path.unlink()
-    refused("deleted", verify(), "no manifest.json, so it is no bundle")
+    refused("deleted", verify(), "no manifest.json, so it is not a bundle")
 
 
 @pytest.mark.parametrize("kind", SPECIAL)

@@ -83,7 +83,10 @@ def test_a_path_that_the_system_refuses_is_a_wrong_request(work, sample, digits,
     for asked, arguments in verbs(sample, digits).items():
         status, printed = run_verb(*(str(each).replace("PLACE", REFUSED[kind]) for each in arguments))
 
-        assert status == 2 or (status == 3 and "not made yet" in printed), (asked, printed)
+        assert status == 2 or (status == 3 and "not installed yet" in printed), (
+            asked,
+            printed,
+        )
         assert status == 3 or asked not in _FIRST or REFUSED[kind][:40] in printed, (asked, printed)
     assert sorted(path.name for path in work.iterdir() if path.name.startswith(".")) == []
 

@@ -59,7 +59,7 @@ class CommandLine:
     """`edge-toolkit` in processes of its own, with this session's cache folder or another."""
 
     def __call__(self, *arguments: object, patience: float = PATIENCE_S, **where: Any) -> Ended:
-        """Return what a command left; whatever it was requested, it may not end in a traceback. `where`: see `start`."""
+        """Return what a command left; whatever it was asked for, it may not end in a traceback. `where`: see `start`."""
         process = self.start(*arguments, **where)
         try:
             out, err = process.communicate(timeout=patience)

@@ -115,8 +115,7 @@ def test_an_operator_that_the_runtime_does_not_have_is_named(bench, trial):
 
     assert isinstance(attempt, Unconvertible)
     assert (
-        attempt.problem
-        == f"fake: fake 1 has no operator FULLY_CONNECTED version 12, which {SCHEME} of this model needs"
+        attempt.problem == f"fake: fake 1 has no operator FULLY_CONNECTED version 12; {SCHEME} of this model needs it"
     )
 
 

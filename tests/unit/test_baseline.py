@@ -379,11 +379,11 @@ def test_another_type_of_numbers_fails_and_another_scale_is_shown(release, tmp_p
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"target": "other-board"}, "the target is other-board, there it is board"),
+        ({"target": "other-board"}, "the target is other-board, in the baseline it is board"),
         ({"spec": {"name": "logits"}}, "another model: its outputs are {'logits'"),
         ({"spec": {"shape": [1, 4, 1]}, "scores": right()[..., None]}, "another model: its outputs are"),
-        ({"scores": right()[:150]}, "150 samples, there 200"),
-        ({"hashes": [*HASHES[:199], "f" * 64]}, "samples are others, or in another order"),
+        ({"scores": right()[:150]}, "150 samples, 200 in the baseline"),
+        ({"hashes": [*HASHES[:199], "f" * 64]}, "the first 200 samples are others, or in another order"),
         ({"truth": (LABELS + 1) % CLASSES}, "the same samples have other labels"),
         ({"truth": np.append(LABELS[:-1], (LABELS[-1] + 1) % CLASSES)}, "the same samples have other labels"),
     ],
@@ -400,7 +400,7 @@ def test_all_differences_are_said_at_once(release, old):
         baseline.check(release("new", target="x", hashes=HASHES[1:]), old)
 
     assert [line.partition(f"{old}: ")[2] for line in caught.value.problem.splitlines()] == [
-        "the target is x, there it is board",
+        "the target is x, in the baseline it is board",
         "the first 200 samples are others, or in another order",
     ]
     said = "--eval with the set of the last release, or a baseline of this one with --update-baseline"
@@ -1071,7 +1071,7 @@ LIST = {"schema": 2, "target": "board", "verdict": "passed", "artifact": None, "
         (lambda bundle: (bundle / "notes.txt").touch(), "notes.txt: is not on the bundle's list"),
         (lambda bundle: (bundle / "report.json").unlink(), "report.json: is on the bundle's list, but missing"),
         (lambda bundle: _report(bundle, verdict="failed"), "report.json: is not the file that the build wrote"),
-        (lambda bundle: (bundle / "manifest.json").unlink(), "has no manifest.json, so it is no bundle"),
+        (lambda bundle: (bundle / "manifest.json").unlink(), "has no manifest.json, so it is not a bundle"),
         (lambda bundle: (bundle / "manifest.json").write_text("{}"), "manifest.json: schema: missing"),
         (lambda bundle: (bundle / "manifest.json").write_text(json.dumps(LIST)), "is not on the bundle's list"),
         (lambda bundle: (bundle / "manifest.json").write_text("{"), "manifest.json: is not whole JSON"),
@@ -1098,8 +1098,8 @@ def test_a_bundle_whose_files_are_not_its_own_is_refused(release, change, said):
         (lambda bundle: _edit(bundle / "report.json", lambda held: held.pop("tools")), "tools: missing"),
         (lambda bundle: _report(bundle, schema=2), "has schema 2"),
         (lambda bundle: _report(bundle, findings=None), "findings: null, expected list"),
-        (lambda bundle: _report(bundle, verdict="failed"), "its verdict is failed, the bundle's list says passed"),
-        (lambda bundle: _report(bundle, target="other"), "is of the target other, the bundle's list is of board"),
+        (lambda bundle: _report(bundle, verdict="failed"), "its verdict is failed, but the bundle's list says passed"),
+        (lambda bundle: _report(bundle, target="other"), "is of the target other, but the bundle's list is of board"),
         (
             lambda bundle: _edit(bundle / "report.json", lambda held: held["runs"]["kernels"].update(samples=500)),
             "holds 200 samples with 200 hashes; its report is about 500",

@@ -821,7 +821,7 @@ def test_steps_of_one_input_go_before_those_of_all(tmp_path, draw):
     ("text", "dtype", "says"),
     [
         ("scale = 0.5", "uint8", 'scale, mean and std need real numbers, not uint8; declare dtype = "float32" too'),
-        ('dtype = "uint8"', "float32", "is no uint8; dtype does not round"),
+        ('dtype = "uint8"', "float32", "is not uint8; dtype does not round"),
         ("mean = [1.0, 2.0]", "float32", "mean has 2 numbers, but the shape is"),
         ("shape = [3, 3]", "float32", "cannot reshape array of size 16"),
         ('color = "gray"', "float32", "size and color need 8-bit images"),

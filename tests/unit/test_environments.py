@@ -586,7 +586,7 @@ def test_offline_says_what_is_missing_and_what_gets_it(bare, tmp_path):
     """It never touches the network, and nothing is left of the attempt."""
     offline = Settings(tmp_path / "home", offline=True)
 
-    with pytest.raises(EnvironmentUnavailable, match=r"environment litert: not made yet.*offline") as caught:
+    with pytest.raises(EnvironmentUnavailable, match=r"environment litert: not installed yet.*offline") as caught:
         environments.resolve("litert", offline)
 
     assert "edge-toolkit setup litert" in caught.value.hint
@@ -909,7 +909,7 @@ def test_status_says_of_each_whether_it_works_and_the_fix(settings, bare, fake_u
     assert states["litert"].about == "ai-edge-litert 2.3.0"
     assert states["litert"].where.exists()
     assert not states["tensorflow"].ready
-    assert states["tensorflow"].problem == "not made yet"
+    assert states["tensorflow"].problem == "not installed yet"
     assert states["tensorflow"].fix == "edge-toolkit setup tensorflow"
     assert len(remains(settings.home / "environments")) == 1
 

@@ -179,7 +179,7 @@ def test_only_engines_with_arm_packages_are_emulated(settings):
 
 def test_what_cannot_be_made_makes_the_target_unavailable(settings):
     """With the reason and the fix of whatever is missing."""
-    with pytest.raises(TargetUnavailable, match=r"^launcher qemu: aarch64 emulation: not made yet") as caught:
+    with pytest.raises(TargetUnavailable, match=r"^launcher qemu: aarch64 emulation: not installed yet") as caught:
         qemu.prepare("litert", {"cpu": "cortex-a72"}, settings)
 
     assert "edge-toolkit setup qemu" in caught.value.hint
@@ -211,7 +211,7 @@ def test_an_x86_emulator_that_is_not_there_is_said(settings, monkeypatch):
     monkeypatch.setattr(x86.os, "uname", lambda: SimpleNamespace(machine="x86_64"))
     monkeypatch.setattr(x86.shutil, "which", lambda name: None)
 
-    with pytest.raises(TargetUnavailable, match=r"x86_64 emulation: not made yet") as caught:
+    with pytest.raises(TargetUnavailable, match=r"x86_64 emulation: not installed yet") as caught:
         qemu.prepare("onnxruntime", {"cpu": "haswell"}, settings)
 
     assert "edge-toolkit setup qemu" in caught.value.hint

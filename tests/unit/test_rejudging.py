@@ -139,7 +139,7 @@ def test_bounds_that_say_nothing_of_a_stage_are_no_pass(pair):
         (
             {"schemes": ("dynamic_wi8_afp32", "float16")},
             Context(),
-            r"for schemes \(dynamic_wi8_afp32, float16\): --scheme",
+            r"for schemes \(dynamic_wi8_afp32, float16\): give the artifact's with --scheme",
         ),
         (
             {"kinds": ("class_scores",)},

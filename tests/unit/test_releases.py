@@ -121,7 +121,7 @@ def test_a_release_of_an_engine_that_is_none_names_those_that_are(settings):
 
 def test_a_release_that_is_not_there_says_without_network_what_makes_it(settings):
     """Neither its lock nor its packages."""
-    with pytest.raises(EnvironmentUnavailable, match=r"environment litert==2\.1\.0: not made yet") as caught:
+    with pytest.raises(EnvironmentUnavailable, match=r"environment litert==2\.1\.0: not installed yet") as caught:
         environments.resolve(NAME, replace(settings, offline=True))
 
     assert "`edge-toolkit setup litert==2.1.0` once with network" in caught.value.hint
@@ -159,7 +159,7 @@ def test_a_lock_that_was_changed_is_not_used(settings, uv):
     lock.write_text(LOCK.replace("sha256:01", "sha256:02"))
 
     assert environments.find(NAME, settings) is None
-    with pytest.raises(EnvironmentUnavailable, match="not made yet"):
+    with pytest.raises(EnvironmentUnavailable, match="not installed yet"):
         environments.resolve(NAME, replace(settings, offline=True))
     environments.resolve(NAME, settings)
     assert lock.read_text() == LOCK
@@ -186,7 +186,7 @@ def test_a_release_without_files_for_any_python_says_so(settings, uv):
     uv(NO_FILES)
 
     with pytest.raises(
-        EnvironmentUnavailable, match=r"ai-edge-litert==2\.1\.0 and what it needs .* Python 3\.10"
+        EnvironmentUnavailable, match=r"ai-edge-litert==2\.1\.0 and its dependencies .* Python 3\.10"
     ) as caught:
         environments.resolve(NAME, settings)
 

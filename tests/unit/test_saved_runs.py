@@ -176,7 +176,7 @@ def _rewritten(path, change):
             r"run\.safetensors: has schema 2, this release knows 1; expected the release that",
         ),
         (lambda run: run.update(count=6), "it holds"),
-        (lambda run: run.update(count=6, samples=[]), "says 6 samples of .'boxes/kept', 'scores'."),
+        (lambda run: run.update(count=6, samples=[]), "declares 6 samples of .'boxes/kept', 'scores'."),
         (lambda run: run["samples"].pop(), "it holds"),
         (lambda run: run["signature"]["outputs"].pop(), "it holds"),
         (lambda run: run.pop("signature"), "signature"),

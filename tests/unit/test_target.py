@@ -528,7 +528,7 @@ def test_what_makes_no_sense_is_refused(write, line, wrong, says):
         ("top_k_accuracy", -0.01, "-0.01 can never be met"),
         ("mine.py:score", -1, "-1 can never be met"),
         ("topk_agreement:k=0", 0.9, "k 0; expected a whole number"),
-        ("decision_flips", 0.9, "threshold must be said"),
+        ("decision_flips", 0.9, "threshold is missing; give it"),
         ("top_k_accuracy:n=0", 0.9, "unknown"),
     ],
 )

@@ -274,7 +274,7 @@ def test_a_share_that_is_not_found_is_a_refusal_with_the_share():
 
     assert error["code"] == "other-weights"
     assert "4 of the original's 5 matrices and tables are in the artifact (80%, 85% at least)" in error["message"]
-    assert "fused otherwise" in error["message"]
+    assert "fused in another way" in error["message"]
     assert "b/w" in error["message"]
 
 
@@ -433,7 +433,7 @@ def test_what_is_accepted_by_name_with_a_reason_does_not_fail():
 
 
 @pytest.mark.parametrize(
-    ("pattern", "says"), [("head/*", "is not a constant of this artifact"), ("e/w", "need not be")]
+    ("pattern", "says"), [("head/*", "is not a constant of this artifact"), ("e/w", "is not needed")]
 )
 def test_an_acceptance_of_what_is_not_there_or_right_is_said(pattern, says):
     said = Weights.model_validate({"accepted": ({"tensor": pattern, "because": "trained again"},)})
@@ -586,7 +586,7 @@ def test_a_line_says_the_least_decibels_of_a_matrix_and_how_many_are_others():
         f"{min(float(row['sqnr_db']) for row in sound.worst if row['role'] == 'matrix'):.3g} dB at the least"
         in sound.line()
     )
-    assert "10 constants held" in other.line()
+    assert "10 constants compared" in other.line()
     assert other.line().endswith("5 of 5 matrices found: 10 are others")
 
 

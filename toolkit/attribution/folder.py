@@ -1,4 +1,4 @@
-"""An attribution as a folder: attribution.json, and the operator by itself where it was reproduced."""
+"""An attribution as a folder: attribution.json, and the operator alone if it was reproduced."""
 
 from __future__ import annotations
 

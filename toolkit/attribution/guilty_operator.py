@@ -1,4 +1,4 @@
-"""The operator that made a stage fail, looked for once a verdict has failed, and said in it."""
+"""The operator that made a stage fail: searched for once a verdict has failed, and reported in it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The operator that an attribution is about, run by itself: kept as a folder only if it shows the difference."""
+"""The operator that an attribution names, run alone: kept as a folder only if it shows the difference."""
 
 from __future__ import annotations
 

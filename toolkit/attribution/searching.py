@@ -1,4 +1,4 @@
-"""Looks for the operator that diverges in a stage: jobs that run both of its sides again, with all of their tensors to be read.
+"""Searches for the operator that diverges in a stage: jobs that run both sides again with all tensors readable.
 
 Every runtime, on every launcher, runs the files that this makes as it runs any other, so a device is looked into where it is.
 """

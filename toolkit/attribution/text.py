@@ -1,4 +1,4 @@
-"""What an attribution says, for people."""
+"""The text of an attribution."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The last release as one small file, and the gate that holds a new build against it.
+"""The last release as one small file, and the gate that compares a new build with it.
 
     of_bundle(bundle) -> Baseline          all that is compared of a release, from the folder of one target of a build
     read(path), write(path, baseline)      a baseline file: JSON that can be committed and whose changes can be read; a bundle is read too

@@ -1,4 +1,4 @@
-"""Writing a baseline anew, and saying in words what is different from then on."""
+"""Writes a baseline again, and lists what changes with it."""
 
 from __future__ import annotations
 

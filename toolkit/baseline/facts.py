@@ -1,4 +1,4 @@
-"""What is known of two releases without running anything: what can be called, how large it is, what was found and measured of each."""
+"""Facts about two releases that need no run: signatures, sizes, findings and measurements."""
 
 from __future__ import annotations
 

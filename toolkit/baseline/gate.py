@@ -1,4 +1,4 @@
-"""A build held against the last release, row by row.
+"""Compares a build with the last release, row by row.
 
 What is compared with what:
 

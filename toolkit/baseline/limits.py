@@ -1,4 +1,4 @@
-"""What a gate judges by: its limits in `gate.toml`, and the changes that somebody allowed, each with the reason.
+"""The limits of a gate in `gate.toml`, and the changes that the user allows, each with its reason.
 
 [[allowed]]
 what    = "size_bytes"           a row of the gate

@@ -1,4 +1,4 @@
-"""Samples that the last release got right and the new one does not: of all of them, and of each class by its name.
+"""Samples that the last release got right and the new one gets wrong: of the whole set, and of each class.
 
 What is allowed of a drop is a margin for what users do not meet. A loss that is no chance is a change for the worse however small it is, and a class
 of which the new release finds less is one whose users meet it, whatever the others gained. Both are tested on the samples that changed alone:

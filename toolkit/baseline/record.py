@@ -1,4 +1,4 @@
-"""What is compared of a release: its last run, what it got right, what was measured, how large it is, and what was found."""
+"""What is compared of a release: its last run, its right answers, its measurements, its size and its findings."""
 
 from __future__ import annotations
 

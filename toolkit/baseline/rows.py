@@ -1,4 +1,4 @@
-"""One thing that a gate looks at: what it was, what it is, and whether that may be."""
+"""One row of a gate: the value before, the value now, and whether the change is allowed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A value held against that of the toolkit's own artifact of the same scheme from the same original."""
+"""Compares a value with that of the toolkit's own artifact of the same scheme from the same original."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Confidence intervals of a rate that hold however often one looks, so that samples may end once a verdict is certain."""
+"""Confidence intervals of a rate that hold at every look, so a run may end early once a verdict is certain."""
 
 from __future__ import annotations
 

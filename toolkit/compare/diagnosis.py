@@ -1,4 +1,4 @@
-"""What a difference looks like: the mistakes that are made again and again between a model and its conversion, each tried on what the runs gave.
+"""Recognizes common conversion mistakes in a difference: each one is tried on the outputs of both runs.
 
 Nothing here decides anything. A verdict has failed already; this says where to look. A mistake is named only where it accounts for nearly all of the
 difference and nothing simpler does: no mistake of moving things before an offset, an offset before a factor, a factor before a cut, and so on. What

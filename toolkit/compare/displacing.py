@@ -1,4 +1,4 @@
-"""Mistakes that move numbers: into another output, another shape or order, or some places further on."""
+"""Mistakes that move numbers: to another output, another shape or order, or to other positions."""
 
 from __future__ import annotations
 

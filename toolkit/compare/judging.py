@@ -1,4 +1,4 @@
-"""What was measured, held against bounds. No output is read here, so other bounds can be tried on a run that is long over."""
+"""Judges measurements by bounds. No output is read here, so other bounds can be tried on an old run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The numbers of `diagnosis.toml`: when a difference is said to look like a mistake."""
+"""The numbers of `diagnosis.toml`: when a difference counts as a known mistake."""
 
 from __future__ import annotations
 

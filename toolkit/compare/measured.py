@@ -1,4 +1,4 @@
-"""What was measured of two runs: plain data, enough to judge them by any bounds."""
+"""The measurements of two runs: plain data, enough to judge them by any bounds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Limits in multiples of a network's own noise, beside an absolute one: whichever allows more is in force."""
+"""Limits in multiples of a network's own noise, beside an absolute one: the larger of both is in force."""
 
 from __future__ import annotations
 

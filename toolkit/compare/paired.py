@@ -1,4 +1,4 @@
-"""By how much a task metric is worse in one of two runs, from what both did with the same samples."""
+"""How much a task metric is worse in one of two runs over the same samples."""
 
 from __future__ import annotations
 

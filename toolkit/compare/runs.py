@@ -1,4 +1,4 @@
-"""What two runs gave, read side by side: the same samples of both, however each of them is cut into blocks."""
+"""Reads the outputs of two runs side by side: the same samples of both, although their blocks differ."""
 
 from __future__ import annotations
 

@@ -230,7 +230,7 @@ def status_of(name: str, settings: Settings) -> Status:
     except OutsideError as error:
         return Status("environment", name, False, read_requirements(name).engine.text, None, error.problem, error.hint)
     if environment is None:
-        problem, fix = "not made yet", f"edge-toolkit setup {name}"
+        problem, fix = "not installed yet", f"edge-toolkit setup {name}"
         return Status("environment", name, False, read_requirements(name).engine.text, None, problem, fix)
     lock = _requirements(name, settings).lock
     locked = f", locked in {lock}" if split_name(name)[1] is not None and lock.is_file() else ""

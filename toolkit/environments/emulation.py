@@ -100,7 +100,7 @@ def status(settings: Settings) -> Status:
             return Status(
                 "launcher", "qemu", False, about, None, problem, "use a Debian-like machine, or a container of one"
             )
-        return Status("launcher", "qemu", False, about, None, "not made yet", "edge-toolkit setup qemu")
+        return Status("launcher", "qemu", False, about, None, "not installed yet", "edge-toolkit setup qemu")
     about = f"qemu {system.emulator.version}{x86.said(settings)}"
     missing = [name for name in ENVIRONMENTS if find_packages(name, settings) is None]
     if missing:

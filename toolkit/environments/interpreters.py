@@ -1,4 +1,4 @@
-"""Interpreters that are already there: which Python, where it searches, and which distributions lie there."""
+"""Interpreters that exist already: their Python version, search path and distributions."""
 
 from __future__ import annotations
 

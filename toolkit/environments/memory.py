@@ -1,4 +1,4 @@
-"""Small facts that took long to find out, kept in the home folder under the whole of what they depend on."""
+"""Small facts that are slow to find out, kept in the home folder under everything that they depend on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an engine needs: its `.in` file, read and held against what an interpreter holds."""
+"""What an engine needs: its `.in` file, read and compared with what an interpreter has."""
 
 from __future__ import annotations
 

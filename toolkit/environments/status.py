@@ -1,4 +1,4 @@
-"""How an environment or a launcher stands on this machine."""
+"""The state of an environment or a launcher on this machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that somebody else may have written, changed or put there: opened only where they are plain files, read only up to a limit.
+"""Files that another program may have written or changed: opened only if they are plain files, and read only up to a limit.
 
 A file that cannot be what it should be is a `DamagedFile`, whose message says which file, where in it, what was found and what was expected.
 The store makes such a file again; everybody else refuses it (exit status 2). FileNotFoundError passes through: who asked knows what to say.

@@ -1,4 +1,4 @@
-"""What lies in a place where something is to be written: looked at, and never opened."""
+"""What lies at a path that is to be written: checked without opening it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Folders that nobody else may change: the cache, which holds programs that are run and results that are believed.
+"""Folders that only their owner may change: the cache, which holds programs and trusted results.
 
 Who may write there may have put a program there, so a folder that others can write is refused, and not only closed. The owner is to be this user or
 root. Of the folders above it, none may be such that others can exchange what is in it: writable by them, and without the sticky bit that /tmp has.

@@ -1,4 +1,4 @@
-"""Folders of jobs, which somebody else's code filled: counted and removed however deep they go, with neither recursion nor long paths.
+"""Folders of jobs, filled by foreign code: counted and removed at any depth, without recursion or long paths.
 
 Python's own functions (`shutil.rmtree`, `Path.rglob`, `os.walk` before Python 3.12) call themselves for each folder in a folder: a thousand of
 them in each other end in RecursionError, and names of more than 4,096 bytes, PATH_MAX, in an error of the system.

@@ -1,4 +1,4 @@
-"""What a piece of JSON has to look like: declared as plain Python values, and held against what was read.
+"""Declares the expected shape of JSON as plain Python values, and checks what was read against it.
 
     str  bool  dict  list           a value of this type
     int                             an integer; `true` is none

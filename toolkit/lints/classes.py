@@ -1,4 +1,4 @@
-"""Classes that judge and do not calibrate: what the network does for them alone has no range.
+"""Classes that are in the verification set only: what the network computes for them alone has no range.
 
 Of a class with a share p of the verification set, n samples hold none by chance in (1 - p) ** n of all cases.
 """

@@ -1,4 +1,4 @@
-"""What an application decides by an output, and how often two outputs decide alike."""
+"""The decisions that an application takes from an output, and how often two outputs decide alike."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far one stage may be off: a bound, with the reason why its limit is the right one."""
+"""A bound: how far one stage may be off, and the reason for its limit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A profile file and what it extends -> one set of tables, each value with the file that says it."""
+"""A profile file and the profiles it extends, as one set of tables: each value with the file that sets it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a hardware profile may say, and what of it makes no sense."""
+"""The fields of a hardware profile, and the checks that they make sense together."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which output of a model a metric reads, and which target among the labels: those said, or the only ones that fit."""
+"""Which output of a model a metric reads, and which target of the labels: those named, or the only ones that fit."""
 
 from __future__ import annotations
 

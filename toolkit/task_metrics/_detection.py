@@ -1,4 +1,4 @@
-"""Detections and true boxes of one picture, and which of them meet."""
+"""Detections and true boxes of one picture, and which of them match."""
 
 from __future__ import annotations
 

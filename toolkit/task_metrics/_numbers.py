@@ -1,4 +1,4 @@
-"""Outputs that are numbers by themselves, and labels that are the numbers which they should be."""
+"""Outputs that are plain numbers, and labels that are their true values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An account of weights held against its limits: which constants are another model's, in findings and in a line."""
+"""Judges an account of weights by its limits: which constants are another model's, as findings and as one line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""By what an account of weights is judged: `limits.toml`, what a profile says in place of it, and constants that somebody accepted.
+"""The limits for an account of weights: `limits.toml`, what a profile overrides, and constants that the user accepted.
 
 [weights]
 steps = { limit = 20, because = "weights were moved by GPTQ" }

@@ -1,4 +1,4 @@
-"""Where every constant of an artifact comes from: held against the float32 conversion of the same original, without running either."""
+"""Where every constant of an artifact comes from: compared with the float32 conversion of the same original, without running either."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an engine answered for a sample, held against the signature of what was run."""
+"""Checks an engine's answer for a sample against the signature of the model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the user's own code was refused, told from what it raised: the file or the network that its job may not have, and the flag that allows it.
+"""What the user's own code was refused, seen from its exception: the file or the network, and the flag that allows it.
 
 Landlock keeps a process from opening a file, and not from asking the system whether it could: access(2) goes by the file's mode alone. So a file that
 could be read and cannot be opened was refused by the job's confinement, and by nothing else.

@@ -1,4 +1,4 @@
-"""Custom operators that TFLite's own runtimes bring along: known by name, so that an artifact which needs one is run and not refused.
+"""Custom operators of TFLite's own runtimes: known by name, so that an artifact which needs one is run and not refused.
 
 tensorflow/lite/core/kernels/register.cc registers these beside the builtin ones, in LiteRT as in tflite-runtime; TensorFlow itself has none of them.
 """

@@ -1,4 +1,4 @@
-"""What TensorFlow computes on: the processor alone, or a GPU too."""
+"""The devices that TensorFlow computes on: the processor alone, or a GPU too."""
 
 from __future__ import annotations
 

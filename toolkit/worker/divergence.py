@@ -1,4 +1,4 @@
-"""Two runs of a .tflite, or of a float and a quantized one, operator by operator: what each gave in the whole, and what it gives alone.
+"""Compares two runs of a .tflite, or of a float and a quantized one, operator by operator: in the whole model and alone.
 
 pick    the samples that are looked at
 tap     the file as one that gives all that its operators compute, for any runtime to run

@@ -1,4 +1,4 @@
-"""How far each layer of a quantized .tflite is from the float one it came from, by itself and with all that went wrong before it.
+"""How far each layer of a quantized .tflite is from its float one: alone, and with all errors before it.
 
 cumulative   both files are fed with the model's input, and each tensor of one is held against its counterpart in the other
 isolated     each operator of the quantized file runs alone, fed with the float file's values, so that what is seen is its own error:

@@ -1,4 +1,4 @@
-"""A quantized .tflite that hands over to its float one after each of its operators in turn: how much noise there is at the end by then."""
+"""A quantized .tflite that hands over to its float one after each operator in turn: the noise at the end for each."""
 
 from __future__ import annotations
 

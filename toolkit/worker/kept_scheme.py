@@ -1,4 +1,4 @@
-"""Which scheme a file keeps, by the dtypes that are found in it: what it was made to be is another question."""
+"""The scheme that a file keeps, by the dtypes in it; what it was meant to be is another question."""
 
 from __future__ import annotations
 

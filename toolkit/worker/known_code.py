@@ -1,4 +1,4 @@
-"""A job runs no code of ours but what its key is made of: all other modules of the package are as if they were not there.
+"""A job runs only the code that its key covers: all other modules of the package are hidden.
 
 The host finds a job's code by reading it (`toolkit.import_closure`). What that misses, an import by a name that no plugin of the job has, would let
 a change of the code go unseen, and an old result be taken for the new one. So it is an error here.

@@ -1,4 +1,4 @@
-"""A model that an engine has loaded: what calls it, what reads its intermediate tensors, and what says their extremes."""
+"""A model that an engine has loaded: how to call it, read its intermediate tensors, and find their extremes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What does not fit of a set: problems of its samples and of what its recipe says of them, gathered, so that all are told at once."""
+"""Collects problems of a set, of its samples and its recipe, so that all are reported at once."""
 
 from __future__ import annotations
 

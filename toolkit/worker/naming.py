@@ -1,4 +1,4 @@
-"""Tensors that are called as something in the reference and stand for something else: what is said of them would be said of two different things.
+"""Tensors whose name means something else in the reference: comparing them would compare two different things.
 
 A converter calls a tensor by a node that went into it; what it folded into it afterwards, its name does not tell. So a name that coincides is no
 proof. Numbers tell, by their order alone:

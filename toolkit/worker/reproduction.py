@@ -1,4 +1,4 @@
-"""One operator that diverges, with the inputs on which it does, as a folder that shows it to whoever has the runtime.
+"""One operator that diverges, with the inputs that show it, as a folder for anyone who has the runtime.
 
 operator.tflite   the operator by itself, with its weights
 inputs.npz        what it is fed with: input_0, ...

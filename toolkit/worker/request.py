@@ -1,4 +1,4 @@
-"""A job's folder, seen from the worker: what is asked, what may be read, where to write, and the response.
+"""A job's folder as the worker sees it: the request, the inputs, where to write, and the response.
 
 request     safetensors: small named tensors; metadata `job` holds the JSON of title, module, call, options, inputs and code
 inputs/     links to what the job reads, or copies of it where it runs on another machine; the request names them relative to the folder

@@ -1,4 +1,4 @@
-"""One set of samples at work: read, prepared, checked against the model's inputs, and what was noticed about it.
+"""One set of samples in use: read, prepared, checked against the model's inputs, with remarks about it.
 
 Nothing stops at the first problem: what does not fit is gathered, of every sample that is looked at, and told at once.
 """

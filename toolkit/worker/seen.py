@@ -1,4 +1,4 @@
-"""What was seen of two runs of which all tensors were read: of one .tflite, or of a float and a quantized one.
+"""The results of two runs with all tensors read: of one .tflite, or of a float and a quantized one.
 
 Tensors have the number that they have in the main graph of the candidate, the later of the two; a reference that is another file has its own numbers,
 found by `counterparts`.

@@ -1,4 +1,4 @@
-"""A set of samples made of another one, a part of it or all of it moved: the jobs that take it need not know."""
+"""A set of samples made of another one, a part of it or all of it changed; the jobs that take it do not notice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A task metric of the user's own: his function, called once with the outputs and the labels of all samples by name.
+"""A task metric of the user: a function, called once with the outputs and the labels of all samples by name.
 
     def metric(outputs, labels):        # {output: float64 (N, *shape)}, real values; {target: (N, ...)}, an only target called "labels"
         return 0.93                     # a finite number; or one for each of the N samples, whose mean is the score

@@ -1,4 +1,4 @@
-"""Calls of the kernel that Python has no function for: by their numbers, through the C library."""
+"""System calls for which Python has no function: by their numbers, through the C library."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Landlock: which files and folders a process may use, as the kernel enforces it for the process and all that it starts, for ever.
+"""Landlock: the files and folders that a process may use. The kernel enforces it for the process and all that it starts, for ever.
 
 Numbers are those of linux/landlock.h. Each version of its interface (ABI) knows more rights: 2 moving between folders, 3 cutting files off, 4 TCP,
 5 commands to devices, 6 signals and sockets without a path, 7 and 8 nothing that is used here, 9 sockets with a path.

@@ -1,4 +1,4 @@
-"""What a job started ends with it: a namespace of processes for a worker, and the search for what a job left behind."""
+"""Ends all processes that a job started: a namespace of processes for a worker, and a search for what a job left behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a job may take of this machine: memory, as the system refuses it at once, and space on the disk."""
+"""The limits of a job on this machine: memory, which the system refuses at once, and disk space."""
 
 from __future__ import annotations
 

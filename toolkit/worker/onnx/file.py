@@ -1,4 +1,4 @@
-"""What an .onnx file holds, read from the file itself and not from what a converter or quantizer was requested."""
+"""The content of an .onnx file, read from the file itself and not from what was requested of a converter or quantizer."""
 
 from __future__ import annotations
 

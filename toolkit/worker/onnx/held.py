@@ -1,4 +1,4 @@
-"""What an .onnx file that was made by a scheme holds against what was requested, operator by operator."""
+"""Compares the content of an .onnx file made by a scheme with what was requested, operator by operator."""
 
 from __future__ import annotations
 

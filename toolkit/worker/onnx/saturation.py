@@ -1,4 +1,4 @@
-"""Which operators of an integer model add what does not fit into 16 bits, on x86 without VNNI.
+"""Which operators of an integer model overflow 16-bit sums, on x86 without VNNI.
 
 There ONNX Runtime multiplies uint8 by int8 with `vpmaddubsw`, which adds the products of two neighbours in 16 bits and cuts off what is larger.
 Seen with ONNX Runtime 1.32 on an emulated Haswell, against exact sums: it happens in Conv, Gemm and MatMul and all that they are fused into, with

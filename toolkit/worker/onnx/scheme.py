@@ -1,4 +1,4 @@
-"""By which scheme an .onnx file was made, as its operators and the dtypes of its constants tell it, whoever made it."""
+"""The scheme of an .onnx file from any maker, seen from its operators and the dtypes of its constants."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which operator of an artifact stands for which of the float file: the longest common subsequence by name, matrices and shape of the result.
+"""Which operator of an artifact corresponds to which of the float file: the longest common subsequence by name, matrices and output shape.
 
 Where files differ, several are as long; that one is taken in which more constants agree in how their values are spread.
 """

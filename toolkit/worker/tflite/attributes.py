@@ -1,4 +1,4 @@
-"""What operators were told besides numbers, held against the float file's: padding, strides, alignment, axes, activations."""
+"""The options of operators, compared with the float file's: padding, strides, alignment, axes, activations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which tensor of a float .tflite stands for which of the quantized one."""
+"""Which tensor of a float .tflite corresponds to which of the quantized one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far a constant of an artifact lies from the one that it stands for, and what happened to it where that can be told."""
+"""How far a constant of an artifact is from its counterpart, and the cause where it can be seen."""
 
 from __future__ import annotations
 

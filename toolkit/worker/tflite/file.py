@@ -1,4 +1,4 @@
-"""What a .tflite file holds, read from the file itself and not from what a converter was requested."""
+"""The content of a .tflite file, read from the file itself and not from what was requested of a converter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a .tflite that was quantized holds against what was requested, operator by operator."""
+"""Compares the content of a quantized .tflite with what was requested, operator by operator."""
 
 from __future__ import annotations
 

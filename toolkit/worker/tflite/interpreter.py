@@ -1,4 +1,4 @@
-"""TFLite interpreters, of whichever package: inputs and outputs bound by signature name, never by position."""
+"""TFLite interpreters of any package: inputs and outputs bound by signature name, never by position."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happened to a constant that is not what it should be, in words: the simplest that explains it.
+"""The likely cause of a wrong constant, in words: the simplest one that explains it.
 
 Nothing here decides anything: a constant is off by its deviation already. A mishap is named only where it leaves next to nothing unexplained.
 """

@@ -1,4 +1,4 @@
-"""The operators of a .tflite with the tensors that they read and give."""
+"""The operators of a .tflite with the tensors that they read and write."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which constant of an artifact stands for which of the float file: those of operators that stand for each other, then what lies elsewhere."""
+"""Which constant of an artifact corresponds to which of the float file: those of matching operators first, then the rest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Versions of operators, for a file whose maker left them as they were in the float model.
+"""Sets the versions of operators, for a file whose maker left those of the float model.
 
 A runtime that is older than a kernel's way to read its weights must see so by the version and refuse the file. Where the version says nothing,
 tflite-runtime 2.14 loads a FULLY_CONNECTED with a scale for each channel, takes the first one for all, and gives wrong numbers in silence.
