@@ -212,8 +212,8 @@ def test_nothing_is_written_over_what_is_read_or_into_a_model(work, tmp_path, di
     host = ("--target", "host")
 
     untouched(folder, "convert", artifact, "--out", artifact, said="is an input of this run")
-    untouched(folder, "convert", model, "--out", model / "m.tflite", said=f"lies in {model}, which is read")
-    untouched(folder, "build", model, *host, "--calibration", digits, "--out", model, said="which is read")
+    untouched(folder, "convert", model, "--out", model / "m.tflite", said=f"lies in {model}, an input of this run")
+    untouched(folder, "build", model, *host, "--calibration", digits, "--out", model, said="an input of this run")
     untouched(folder, "run", artifact, *host, "--samples", run, "--out", run, said="is an input of this run")
 
 

@@ -55,7 +55,7 @@ def test_the_broken_layer_of_resnet8_is_named_and_shown(resnet8, executor, home,
 def test_where_every_stage_kept_its_bounds_one_is_to_be_named(resnet8, executor):
     original, samples, artifact = resnet8
 
-    with pytest.raises(RequestError, match="every stage kept its bounds; --stage"):
+    with pytest.raises(RequestError, match="every stage kept its bounds; choose one with --stage"):
         locate(artifact, original, samples, executor=executor)
     found = locate(artifact, original, samples, Looking(samples=1), "kernels", executor=executor)
 

@@ -79,7 +79,7 @@ def test_a_weight_that_is_two_steps_off_fails_and_is_named(broken, executor, tmp
     assert error["code"] == "other-weights"
     assert "(bit 1 flipped)" in error["message"]
     assert "(bit 1 flipped)" in (tmp_path / "host" / "report.md").read_text()
-    assert "1 is another" in outcomes_text({"host": verdict})
+    assert "1 differs" in outcomes_text({"host": verdict})
 
 
 def test_a_bias_that_was_dropped_fails_and_is_named(broken, executor):

@@ -587,7 +587,7 @@ def test_a_line_says_the_least_decibels_of_a_matrix_and_how_many_are_others():
         in sound.line()
     )
     assert "10 constants compared" in other.line()
-    assert other.line().endswith("5 of 5 matrices found: 10 are others")
+    assert other.line().endswith("5 of 5 matrices found: 10 differ")
 
 
 def test_the_decibels_are_those_of_signal_to_noise():
