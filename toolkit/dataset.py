@@ -116,8 +116,8 @@ class Preprocess(Steps):
         ]
         if self.preset and mixed:
             raise ValueError(
-                f'{", ".join(mixed)}: scale, mean or std beside preset = "{self.preset}" for all inputs; a preset for each input, or none, '
-                "would be right"
+                f'{", ".join(mixed)}: scale, mean or std beside preset = "{self.preset}" for all inputs; '
+                "expected a preset for each input, or none"
             )
         return self
 
@@ -254,8 +254,8 @@ def recipe(spec: str) -> SampleRecipe:
             return SampleRecipe(Path(spec).name or Path(data).name, folder, DatasetRecipe(reader=reader))
     _refuse_missing({spec: Path(spec)})
     raise RequestError(
-        f"{spec}: no samples that any reader takes; a recipe (.toml), a file (.npz, .npy, .csv, .tfrecord, .parquet, "
-        ".wav, .flac, .ogg), a folder of images, sounds or parquet files, or package.module:function would be right"
+        f"{spec}: no samples that any reader takes; expected a recipe (.toml), a file (.npz, .npy, .csv, .tfrecord, .parquet, "
+        ".wav, .flac, .ogg), a folder of images, sounds or parquet files, or package.module:function"
     )
 
 

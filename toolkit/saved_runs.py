@@ -121,7 +121,7 @@ def read(path: Path) -> SavedRun:
         require_plain(path)
         return _of_safetensors(path) if path.suffix == SUFFIX else _of_npz(path)
     except FileNotFoundError:
-        raise RequestError(f"{path}: no such file; a run that was saved, {SUFFIX} or .npz, would be right") from None
+        raise RequestError(f"{path}: no such file; expected a run that was saved, {SUFFIX} or .npz") from None
     except (OSError, SafetensorError, zipfile.BadZipFile, ValueError, KeyError, TypeError, EdgeToolkitError) as error:
         if isinstance(error, DamagedFile):
             found = "; ".join(line.removeprefix(f"{path}: ") for line in error.problem.splitlines())
@@ -129,7 +129,7 @@ def read(path: Path) -> SavedRun:
             raise
         else:
             found = str(error)
-        problem = f"{path}: is no saved run ({found}); a {SUFFIX} of a bundle's runs folder, or an .npz of outputs by name, would be right"
+        problem = f"{path}: is not a saved run ({found}); expected a {SUFFIX} of a bundle's runs folder, or an .npz of outputs by name"
         raise RequestError(problem) from error
 
 
@@ -140,7 +140,7 @@ def require_same_samples(reference: SavedRun, candidate: SavedRun) -> None:
     if ours[:count] != theirs[:count]:
         first = next(number for number in range(count) if ours[number] != theirs[number])
         raise RequestError(
-            f"{reference.path} and {candidate.path}: are of different samples (the first is sample {first}); runs over the same set would be right"
+            f"{reference.path} and {candidate.path}: are of different samples (the first is sample {first}); expected runs over the same set"
         )
 
 
@@ -153,7 +153,7 @@ def _of_safetensors(path: Path) -> SavedRun:
     said = parse_json(metadata["run"], path, {"schema": object})
     if said["schema"] != SCHEMA:
         raise RequestError(
-            f"{path}: has schema {shown(said['schema'])}, this release knows {SCHEMA}; the release that wrote it would be right"
+            f"{path}: has schema {shown(said['schema'])}, this release knows {SCHEMA}; expected the release that wrote it"
         )
     check(said, _SHAPE, path)
     of_run = Signature.from_json(said["signature"])
@@ -164,7 +164,7 @@ def _of_safetensors(path: Path) -> SavedRun:
         or wrong
         or any(len(said.get(each, ())) not in (0, said["count"]) for each in ("samples", "sample_names"))
     ):
-        raise ValueError(f"it holds {shapes}, and says {said['count']} samples of {sorted(names)}")
+        raise ValueError(f"it holds {shapes}, but declares {said['count']} samples of {sorted(names)}")
     about = {
         key: value
         for key, value in said.items()

@@ -118,7 +118,7 @@ def test_the_onnx_file_leaves_the_same_sizes_open(several, images, executor, tmp
     ("sizes", "calibration", "evaluation", "said"),
     [
         (SIZES, "8x8", {}, "no samples of the size 16x12"),
-        (SIZES, {"16x12": "16x12"}, {"8x8": "8x8"}, "ranges are taken at one size, the first that is declared, 8x8"),
+        (SIZES, {"16x12": "16x12"}, {"8x8": "8x8"}, "ranges are taken at one size, the first one declared, 8x8"),
         (SIZES, "8x8", {"8x8": "8x8", "9x9": "8x8"}, "--eval: a set for '9x9': unknown; known: 16x12, 8x8"),
         (SIZES, "8x8", {"*": "8x8"}, "no samples of the size 16x12"),
         ((*SIZES, SIZES[0]), "8x8", {"8x8": "8x8"}, "is declared twice"),
@@ -137,5 +137,5 @@ def test_sizes_and_sets_that_do_not_go_together_are_refused(
 
 
 def test_verbs_for_one_size_say_so(several, images, executor):
-    with pytest.raises(RequestError, match="several sizes of one input; one would be right here"):
+    with pytest.raises(RequestError, match="several sizes of one input; expected one here"):
         toolkit.lint(Original(several / "anysize", sizes=SIZES), Samples(images["8x8"]), executor=executor)

@@ -859,7 +859,6 @@ def test_a_comparison_says_what_was_judged_by_what_and_why():
         "detail": "",
         "undecided": "inconclusive",
         "weak": "",
-        "worst_sample_name": None,
         "status": "failed",
         "passed": False,
     }

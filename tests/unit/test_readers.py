@@ -405,12 +405,12 @@ def test_an_empty_folder_has_no_samples_and_a_file_is_no_folder(tmp_path, asked)
     (tmp_path / "set").mkdir()
     (tmp_path / "file").touch()
 
-    with pytest.raises(InvalidSamples, match=r"holds no sample: images \(.bmp, .* would be right; there: nothing"):
+    with pytest.raises(InvalidSamples, match=r"holds no sample; expected images \(.bmp, .*; there: nothing"):
         read_images(asked(), tmp_path / "set")
     (tmp_path / "set" / "a.wav").touch()
     with pytest.raises(InvalidSamples, match=r"there: 1 other files, 'a.wav' first"):
         read_images(asked(), tmp_path / "set")
-    with pytest.raises(InvalidSamples, match=r"is a file; a folder of images would be right"):
+    with pytest.raises(InvalidSamples, match=r"is a file; expected a folder of images"):
         read_images(asked(), tmp_path / "file")
 
 
@@ -838,20 +838,20 @@ def test_a_table_may_have_no_header_other_delimiters_and_whole_numbers(tmp_path,
     ("text", "options", "says"),
     [
         ("x,y\n1,2\n3,\n", {}, r"sample 1 \(line 3\): column 'y' is empty"),
-        ("x,y\n1,2\n3,NA\n", {}, r"sample 1 \(line 3\): column 'y' holds 'NA'; a number \(float32\)"),
+        ("x,y\n1,2\n3,NA\n", {}, r"sample 1 \(line 3\): column 'y' holds 'NA'; expected a number \(float32\)"),
         ("x,y\n1,nan\n", {}, r"sample 0 \(line 2\): column 'y' holds 'nan'"),
         ("x,y\n1,1e999\n", {}, r"column 'y' holds '1e999'"),
         ("x,y\n1,1_000\n", {}, r"column 'y' holds '1_000'"),
-        ('x,y\n1,"1,5"\n', {}, r"column 'y' holds '1,5'; a number \(float32, with a point\)"),
-        ("x,y\n1,2.5\n", {"dtype": "int32"}, r"column 'y' holds '2.5'; a number \(int32\)"),
-        ("x,y\n1,300\n", {"dtype": "uint8"}, r"column 'y' holds '300'; a number \(uint8\)"),
+        ('x,y\n1,"1,5"\n', {}, r"column 'y' holds '1,5'; expected a number \(float32, with a point\)"),
+        ("x,y\n1,2.5\n", {"dtype": "int32"}, r"column 'y' holds '2.5'; expected a number \(int32\)"),
+        ("x,y\n1,300\n", {"dtype": "uint8"}, r"column 'y' holds '300'; expected a number \(uint8\)"),
         ("x,y\n1,2\n3,4,5\n", {}, r"sample 1 \(line 3\): has 3 columns, the table has 2"),
-        ("x,label\n1,cat\n", {}, r"label 'cat' is text; its class's index"),
+        ("x,label\n1,cat\n", {}, r"label 'cat' is text; expected its class's index"),
         ("x,label\n1,cat\n", {"classes": ("car", "dog")}, r"label 'cat': not among `classes`; did you mean 'car'"),
         ("x,label\n1,\n", {}, r"column 'label' is empty, so it has no label"),
         ('x,y\n1,"2\n3,4\n', {}, r"line 2: unexpected end of data"),
         ("1,2\n3,4\n", {}, r"the first line holds numbers only \(1, 2, ...\): no header"),
-        ("x,x\n3,4\n", {}, r"the column 'x' is there twice"),
+        ("x,x\n3,4\n", {}, r"the column 'x' appears twice"),
         ("", {}, r"holds no sample: the file is empty"),
         ("x;y\n1;2\n", {}, r"the only column is called 'x;y': no ',' lies between(.|\n)*delimiter = \";\""),
         ("x,y\n1,2\n", {"inputs": {"x": "x;y"}}, r"reader.inputs.x: no column 'x;y'"),
@@ -988,7 +988,9 @@ def test_records_hold_boxes_and_texts_by_target(asked):
     assert one.label["boxes"].tolist() == [[0, 2, 4, 6], [1, 3, 5, 7]]
     assert (one.label["classes"].tolist(), one.label["said"]) == ([3, 1], "two")
     assert (two.label["boxes"].tolist(), two.label["said"]) == ([[8, 8, 9, 9]], "Kätzchen")
-    with pytest.raises(InvalidSamples, match=r"label 'boxes': its features hold \[1, 2\] numbers; as many of each"):
+    with pytest.raises(
+        InvalidSamples, match=r"label 'boxes': its features hold \[1, 2\] numbers; expected equal counts"
+    ):
         take(read_records(asked(), records(example(x=[1.0], a=[1.0], b=[1.0, 2.0])), labels={"boxes": ["a", "b"]}))
     with pytest.raises(InvalidSamples, match=r"reader.labels: no feature 'd'"):
         take(read_records(asked(), records(*held), labels={"boxes": "d"}))
@@ -1016,7 +1018,7 @@ def test_several_files_are_one_set_in_the_order_of_their_names(tmp_path, asked):
         (lambda content: content[:-2 - len(content) // 3], "record 1: is cut short"),
         (flip, "record 1: is damaged: its content"),
         (lambda content: content[:len(content) // 3 + 2] + b"\x01" + content[len(content) // 3 + 3 :], "record 1: is damaged: its length"),
-        (lambda content: content + records(b"\xff\xff\xff"), "record 3: holds no tf.Example"),
+        (lambda content: content + records(b"\xff\xff\xff"), "record 3: does not hold a tf.Example"),
         (lambda content: content + records(example(y=[1])), "record 3: has no feature 'x'; it has y"),
     ],
 )  # fmt: skip
@@ -1045,18 +1047,18 @@ def test_a_compressed_file_that_is_cut_short_is_refused(asked, compress):
 @pytest.mark.parametrize(
     ("content", "options", "says"),
     [
-        (b"x,y\n1,2\n3,4\n5,6\n", {}, "a.tfrecord: is no TFRecord file"),
+        (b"x,y\n1,2\n3,4\n5,6\n", {}, "a.tfrecord: is not a TFRecord file"),
         (three(image=[b"123"]), {"inputs": {"x": {"feature": "imag"}}}, "reader.inputs.x.feature: no feature 'imag'; did you mean 'image'"),
-        (three(image=[b"123"]), {"inputs": {"x": {"feature": "image"}}}, "record 0: feature 'image' is bytes; encoding = "),
+        (three(image=[b"123"]), {"inputs": {"x": {"feature": "image"}}}, "record 0: feature 'image' is bytes; expected encoding = "),
         (three(image=[b"123"]), {"inputs": {"x": {"feature": "image", "encoding": "image"}}}, "feature 'image': does not decode"),
         (three(image=[b"123"]), {"inputs": {"x": {"feature": "image", "encoding": "raw", "dtype": "<i2"}}}, "has 3 bytes, no whole number of int16"),
-        (three(), {"inputs": {"x": {"feature": "x", "encoding": "image"}}}, r"feature 'x' is float32 \(2\), one text of bytes"),
+        (three(), {"inputs": {"x": {"feature": "x", "encoding": "image"}}}, r"feature 'x' is float32 \(2\); expected one text of bytes"),
         (three(), {"inputs": {"x": {"feature": "x", "shape": [3]}}}, r"has 2 numbers, shape \[3\] is declared"),
         (three(image=[b"123"]), {"labels": "image"}, "label '123'|label 123"),
     ],
 )  # fmt: skip
 def test_records_that_do_not_fit_are_refused(asked, content, options, says):
-    """With what is there, and what would be right."""
+    """With what is there, and what is expected."""
     if options.get("labels"):
         options["classes"] = ("cat",)
     with pytest.raises(InvalidSamples, match=says):
@@ -1242,9 +1244,9 @@ def test_a_function_may_lie_in_a_module(script, asked):
         ("dict", "has no function 'dict'; did you mean 'dicts'?", None),
         ("number", "has no function 'number'", None),
         ("uneven", "do not agree on the number of samples .*'x': 3, 'labels': 2", None),
-        ("nothing", "gave NoneType; an iterable of samples", None),
-        ("ragged", "sample 0: is no array", None),
-        ("triples", "a tuple of 3; a pair .inputs, label.", None),
+        ("nothing", "gave NoneType; expected an iterable of samples", None),
+        ("ragged", "sample 0: is not an array", None),
+        ("triples", "a tuple of 3; expected a pair .inputs, label.", None),
     ],
 )
 def test_whatever_a_function_does_wrong_names_it(script, asked, name, says, hint):
@@ -1257,7 +1259,7 @@ def test_whatever_a_function_does_wrong_names_it(script, asked, name, says, hint
 
 def test_an_array_does_not_say_which_of_several_inputs_it_is(script, asked):
     """By position, two inputs of one shape change places unnoticed."""
-    with pytest.raises(InvalidSamples, match=r"a dict with the model's inputs .'x', 'y'. would be right"):
+    with pytest.raises(InvalidSamples, match=r"expected a dict with the model's inputs .'x', 'y'."):
         take(call(asked("x", "y"), script, "array"))
 
 

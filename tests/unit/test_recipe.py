@@ -222,7 +222,7 @@ def test_dtypes_that_are_asked_for_leave_the_schemes_that_can_have_them(asked, t
             Asked(inputs="int9"),
             r"host: inputs 'int9' and outputs 'float32' cannot be had with any .*static_wi8_ai8: float32, int8",
         ),
-        (Asked("float16", inputs="int8"), r"scheme float16: inputs 'int8' cannot be had; known: float32"),
+        (Asked("float16", inputs="int8"), r"scheme float16: inputs 'int8' is not available; known: float32"),
     ],
 )
 def test_dtypes_that_no_scheme_can_have_are_refused(asked, said):

@@ -68,7 +68,7 @@ def _internal(error: BaseException) -> int:
         say("edge-toolkit: not enough memory")
         return OUTSIDE
     if not _is_anywhere():
-        say("edge-toolkit: the current folder was removed; go to one that is there, and run it again")
+        say("edge-toolkit: the current folder was removed; change to one that exists, and run it again")
         return WRONG_REQUEST
     say(f"edge-toolkit: internal error: {causes(error)}")
     try:

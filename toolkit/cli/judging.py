@@ -120,7 +120,7 @@ def verify(
     if source is None or not target:
         lacking = " and ".join(name for name, value in (("--source", source), ("--target", target)) if not value)
         raise RequestError(
-            f"verify {artifact}: without {lacking} there is nothing to hold it against",
+            f"verify {artifact}: without {lacking} there is nothing to compare it with",
             "for a bundle's runs by other bounds: verify BUNDLE --bounds FILE",
         )
     reported.require_outside(out, target)
@@ -141,7 +141,7 @@ def _rejudge(common: Common, reported: Reported, bundle: Path, bounds: Path, oth
     from toolkit.rejudging import rejudge
 
     if others:
-        raise RequestError(f"verify {bundle} --bounds: runs nothing again, and has no use for {', '.join(others)}")
+        raise RequestError(f"verify {bundle} --bounds: runs nothing again, and takes no {', '.join(others)}")
     judged = rejudge(bundle, bounds)
     common.show(judged.to_json(), judged.text)
     reported(judged.to_json())
@@ -213,12 +213,10 @@ def compare(
     from toolkit.target.bounds import Stage
 
     if bounds is None and (stage != "total" or scheme is not None or output_kind):
-        problem = (
-            "compare: --stage, --scheme and --output-kind choose among bounds; --bounds FILE with them would be right"
-        )
+        problem = "compare: --stage, --scheme and --output-kind choose among bounds; give --bounds FILE with them"
         raise RequestError(problem)
     if bounds is None and reported.is_asked:
-        raise RequestError("compare --report: nothing is judged without bounds; --bounds FILE with it would be right")
+        raise RequestError("compare --report: nothing is judged without bounds; give --bounds FILE with it")
     known = get_args(Stage)
     if stage not in known:
         raise UnknownName("stage", stage, known)

@@ -277,7 +277,7 @@ class Reported:
         inside = [one for one in self._asked if one.path is not None and names & {*_folders_below(out, one.path)}]
         self._asked = tuple(one for one in self._asked if one not in inside)
         if inside:
-            why = "will lie in a bundle, which is written as a whole; a place outside of it would be right"
+            why = "will lie in a bundle, which is written as a whole; choose a place outside of it"
             raise RequestError(printable.lines(f"{one.path}: {why}" for one in inside))
 
     def __call__(self, document: Mapping[str, Any]) -> None:

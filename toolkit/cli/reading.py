@@ -52,7 +52,7 @@ def tensors_of(flag: str, texts: list[str] | None) -> dict[str, str]:
 
 def _refuse_twice(flag: str, name: str, known: dict[str, str]) -> None:
     if name in known:
-        raise RequestError(f"{flag} {name}: given twice; each name can be used once")
+        raise RequestError(f"{flag} {name}: given twice; use each name once")
 
 
 def shapes_of(texts: list[str] | None) -> list[tuple[str, list[int]]]:
@@ -88,8 +88,8 @@ def sets_of(flag: str, texts: list[str] | None) -> Sets:
         name, sign, place = text.partition("=")
         name, place = (name, place) if sign and not os.path.exists(text) else (OTHERS, text)
         if not place:
-            raise RequestError(f"{flag} {text!r}: names no set; SET or NAME=SET would be right")
+            raise RequestError(f"{flag} {text!r}: names no set; expected SET or NAME=SET")
         if name in sets:
-            raise RequestError(f"{flag} {text}: the second for {'all' if name == OTHERS else name}; each can have one")
+            raise RequestError(f"{flag} {text}: the second for {'all' if name == OTHERS else name}; give one for each")
         sets[name] = place
     return sets[OTHERS] if list(sets) == [OTHERS] else sets or None

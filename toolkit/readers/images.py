@@ -79,7 +79,7 @@ def _masks(folder: Path, origins: Sequence[str]) -> list[Path]:
     if wrong:
         others = f"; none or several for: {some(wrong[1:])}" if len(wrong) > 1 else ""
         raise InvalidSamples(
-            f"{wrong[0]}: has {counts[wrong[0]]} masks in {folder.name}; one of its name would be right{others}"
+            f"{wrong[0]}: has {counts[wrong[0]]} masks in {folder.name}; expected one with its name{others}"
         )
     return [by_name[Path(origin).with_suffix("").as_posix()][0] for origin in origins]
 
@@ -90,7 +90,7 @@ def _indices(path: Path) -> np.ndarray:
         mode, indices = image.mode, np.array(image)
     if mode not in ("L", "P"):
         problem = f"{path.name}: is a picture of mode {mode}"
-        raise InvalidSamples(f"{problem}; one of class indices, gray or with a palette, would be right")
+        raise InvalidSamples(f"{problem}; expected one with class indices, gray or with a palette")
     return indices
 
 
