@@ -165,7 +165,7 @@ def _another_may_do_better(attempt: Attempt, trial: Trial, executor: Executor) -
 
 
 def _shown(attempts: Sequence[tuple[str, Attempt]]) -> Attempt:
-    """Return the attempt that passed, as what was asked for if any did, else the first verdict, with all that were tried; without any, an error.
+    """Return the attempt that passed, as what was requested if any did, else the first verdict, with all that were tried; without any, an error.
 
     A limit that was reached before that verdict comes first: without it the scheme might have passed.
     """

@@ -62,7 +62,7 @@ def convert(
 def _unsaid(name: str) -> Path:
     """Return where to write what nobody named; RequestError where a file is there already, which may be somebody's model."""
     if os.path.lexists(name):
-        raise RequestError(f"{name}: is there already; --out {name} would replace it, another name would not")
+        raise RequestError(f"{name}: exists already; give --out {name} to replace it, or another name")
     return Path(name)
 
 

@@ -78,7 +78,7 @@ def debug(
     RequestError for an artifact that is not quantized or no .tflite, and for less than one sample.
     """
     if looking.samples < 1:
-        raise RequestError(f"--samples {looking.samples}: a number of samples, 1 or more, would be right")
+        raise RequestError(f"--samples {looking.samples}: expected a number of samples, 1 or more")
     (target,) = profiles_of([looking.target])
     artifact, original = Path(artifact), original_of(original)
     samples = samples_from(samples, calibration, evaluation)
@@ -87,7 +87,7 @@ def debug(
         opened = open_model(original, running)
         held = artifact_at(artifact, running)
         if held.scheme == FLOAT or artifact.suffix != ".tflite":
-            raise RequestError(f"{artifact}: holds no quantized layer; a quantized .tflite would be right")
+            raise RequestError(f"{artifact}: holds no quantized layer; expected a quantized .tflite")
         recipe = target.recipe(held.scheme)
         make_environments([(target, [recipe])], running.settings)
         model = draw(opened, samples, [recipe] if looking.suggest else [])
@@ -121,7 +121,7 @@ def locate(
     is named, and for less than one sample; UnknownName for a stage that the target does not have.
     """
     if looking.samples < 1:
-        raise RequestError(f"--samples {looking.samples}: a number of samples, 1 or more, would be right")
+        raise RequestError(f"--samples {looking.samples}: expected a number of samples, 1 or more")
     (target,) = profiles_of([looking.target])
     artifact, original = Path(artifact), original_of(original)
     samples = samples_from(samples, calibration, evaluation)
@@ -143,7 +143,7 @@ def locate(
         stage = judged.guilty_stage if stage is None else stage
         if stage is None:
             known = ", ".join(each.name for each in chain.stages)
-            raise RequestError(f"{artifact}: every stage kept its bounds; --stage with one of {known} would be right")
+            raise RequestError(f"{artifact}: every stage kept its bounds; choose one with --stage: {known}")
         found = attribute(chain, stage, samples_of(judged, stage, looking.samples), running)
         if out is not None:
             attribution_folder.write(found, Path(out))

@@ -49,9 +49,7 @@ def _format_of(path: Path) -> str | None:
         with open_plain(path) as file:
             return "tflite" if file.read(8)[4:] == b"TFL3" else None
     except OSError as error:
-        raise RequestError(
-            f"{path}: cannot be read ({error.strerror}); a source or an artifact would be right"
-        ) from error
+        raise RequestError(f"{path}: cannot be read ({error.strerror}); expected a source or an artifact") from error
 
 
 def inspect_artifact(path: Path, executor: Executor) -> dict[str, Any]:

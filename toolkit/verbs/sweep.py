@@ -22,7 +22,7 @@ def sweep(
 ) -> list[SweepRow]:
     """Make, run and judge every variant that `asking` means (None: all), and return a row for each; nothing is written.
 
-    `samples` stand in place of `calibration` and `evaluation`. RequestError for what cannot be had by any target; what goes wrong with one variant is
+    `samples` stand in place of `calibration` and `evaluation`. RequestError for what no target can have; what goes wrong with one variant is
     its row's `problem`.
     """
     drawn_from = samples_from(samples, calibration, evaluation)

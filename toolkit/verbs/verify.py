@@ -72,7 +72,7 @@ def verify(
         if isinstance(pairs, tuple):
             return _verify(pairs, targets, samples, out, running, named.renames)
         if named.renames:
-            raise RequestError("--rename: of one signature; --signature with it would be right")
+            raise RequestError("--rename: is for one signature; give --signature with it")
         samples.require_known(pairs)
         require_known_outputs(original, samples, running)
         for key, pair in pairs.items():
@@ -134,7 +134,7 @@ def artifact_at(path: Path, executor: Executor) -> Artifact:
     first, *others = artifacts_at(path, executor)
     if others:
         keys = ", ".join(str(one.key) for one in (first, *others))
-        raise InvalidSource(f"{path}: has the signatures {keys}; an artifact with one would be right")
+        raise InvalidSource(f"{path}: has the signatures {keys}; expected an artifact with one")
     return first
 
 
@@ -142,10 +142,10 @@ def artifacts_at(path: Path, executor: Executor) -> tuple[Artifact, ...]:
     """Return what lies somewhere as an artifact of each of its signatures; RequestError where there is none, InvalidSource for one without any."""
     require_reachable(path)
     if not path.is_file():
-        raise RequestError(f"{path}: no such file; an artifact (.tflite) would be right")
+        raise RequestError(f"{path}: no such file; expected an artifact (.tflite)")
     held = inspect_artifact(path, executor)
     if not held["signatures"]:
-        raise InvalidSource(f"{path}: has no signature, and no graph; an artifact with one would be right")
+        raise InvalidSource(f"{path}: has no signature, and no graph; expected an artifact with one")
     several = len(held["signatures"]) > 1
     operators = [each["name"] for each in held["operators"]]
     scheme = held.get("scheme") or scheme_of(held["weights_bytes"], held["activations"], operators)
