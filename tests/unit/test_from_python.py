@@ -98,6 +98,11 @@ def test_what_is_no_path_is_an_error_that_says_what_is_one(given, says, tmp_path
         toolkit.build(**{"original": "model", "targets": "host", "out": tmp_path, **given})
 
 
+def test_the_doctor_needs_no_settings():
+    """It looks at the usual cache folder then."""
+    assert "host" in {status.name for status in toolkit.doctor()}
+
+
 def test_strings_stand_for_paths():
     """Where a path is part of something larger, too."""
     assert toolkit.Original("model", map="names.toml") == toolkit.Original(Path("model"), map=Path("names.toml"))

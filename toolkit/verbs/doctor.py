@@ -9,10 +9,11 @@ from toolkit.errors import InvalidConfig
 from toolkit.settings import Settings
 
 
-def doctor(settings: Settings) -> list[Status]:
+def doctor(settings: Settings | None = None) -> list[Status]:
     """Return what works on this machine: the cache, environments, launchers, how jobs are confined, and each target with what it needs."""
     from toolkit import access, pruning, target
 
+    settings = Settings() if settings is None else settings
     rows = [pruning.status(settings), *environments.status(settings), *launchers.status(settings), access.status()]
     for name in target.names():
         try:
