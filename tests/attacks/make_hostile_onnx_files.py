@@ -29,6 +29,18 @@ def write(name: str, says: str, functions: list[Any], nodes: list[Any]) -> None:
     expected[name] = says
 
 
+def write_shaped(name: str, says: str, shape: list[int]) -> None:
+    """Write a file whose constant says a shape that no numbers have."""
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 6])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 3])
+    held = helper.make_tensor("w", TensorProto.FLOAT, [1], [1.0])
+    held.dims[:] = shape
+    graph = helper.make_graph([helper.make_node("MatMul", ["x", "w"], ["y"])], "g", [x], [y], [held])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    (FOLDER / name).write_bytes(model.SerializeToString())
+    expected[name] = says
+
+
 def function(name: str, *called: str) -> Any:
     """Return a function of one input that calls others, one behind the other."""
     places = ["a", *(f"t{place}" for place in range(len(called) - 1)), "b"]
@@ -48,6 +60,8 @@ def main() -> None:
     write("doubling.onnx", "has more than 200,000 operators", [*doubling, function("F40", "Relu")], call)
     write("itself.onnx", "calls itself", [function("F0", "F1"), function("F1", "F0")], call)
     write("sound.onnx", "", [function("F0", "F1", "F1"), function("F1", "Relu")], call)
+    write_shaped("huge.onnx", "says the shape", [1 << 62, 1 << 62])
+    write_shaped("negative.onnx", "says the shape", [-6, 3])
     (FOLDER / "expected.json").write_text(json.dumps(expected))
 
 

@@ -92,6 +92,11 @@ def main() -> None:
 
     write("names.tflite", "", names)  # each has its own text here: it is long, and fits
 
+    def elsewhere(model: Any) -> None:
+        model.subgraphs[0].operators[0].inputs = [99_999, -5]
+
+    write("elsewhere.tflite", "damaged TFLite file", elsewhere)
+
     def empty(model: Any) -> None:
         model.subgraphs = []
 

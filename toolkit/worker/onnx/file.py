@@ -28,12 +28,19 @@ from toolkit.worker.onnx.saturation import CODE, overflows
 from toolkit.worker.onnx.scheme import scheme_of
 
 _SHOWN = 3
+_MOST_NUMBERS = (
+    1 << 50
+)  # of a constant: a thousand times those of any model, and few enough for whole numbers of 64 bits to count bytes and bits
 
 
 def inspect(request: Any) -> dict[str, Any]:
-    """Return `describe` of inputs["model"], and what its outputs end with."""
+    """Return `describe` of inputs["model"], and what its outputs end with; InvalidSource for a damaged file."""
     path = request.inputs["model"]
-    return {**describe(path), "endings": endings(read(path))}
+    described, model = describe(path), read(path)
+    try:
+        return {**described, "endings": endings(model)}
+    except Exception as error:  # numbers of a damaged file lead anywhere
+        raise InvalidSource(f"{path}: damaged ONNX model ({type(error).__name__}: {error})", AGAIN) from error
 
 
 def describe(path: Path) -> dict[str, Any]:
@@ -115,9 +122,11 @@ def weights_bytes(model: Any) -> dict[str, int]:
 
 
 def size_of(constant: Any) -> int:
-    """Return the size of a constant's numbers as the runtime holds them, two to a byte where they have four bits."""
+    """Return the size of a constant's numbers as the runtime holds them, two to a byte of four bits; InvalidSource for a shape that none has."""
     import onnx
 
+    if min(constant.dims, default=0) < 0 or math.prod(constant.dims) > _MOST_NUMBERS:
+        raise InvalidSource(f"its constant {constant.name!r} says the shape {list(constant.dims)}")
     bits = (
         4
         if dtype_name(constant.data_type) in ("int4", "uint4")

@@ -7,16 +7,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from toolkit.errors import InvalidSource
 from toolkit.worker.tflite.endings import endings
+from toolkit.worker.tflite.extent import AGAIN
 from toolkit.worker.tflite.file import bytes_of, describe, dtype_of, operator_name, schema_module
 
 _MOVES = {"QUANTIZE", "DEQUANTIZE"}  # they touch float by their nature
 
 
 def inspect(request: Any) -> dict[str, Any]:
-    """Return `describe` of inputs["model"], the dtypes of its activations, and what its outputs end with."""
+    """Return `describe` of inputs["model"], the dtypes of its activations, and what its outputs end with; InvalidSource for a damaged file."""
     path = request.inputs["model"]
-    return {**describe(path), "activations": activations(path), "endings": endings(path)}
+    described = describe(path)
+    try:
+        return {**described, "activations": activations(path), "endings": endings(path)}
+    except InvalidSource:
+        raise
+    except Exception as error:  # operators of a damaged file name tensors that are not there
+        raise InvalidSource(f"{path}: damaged TFLite file ({type(error).__name__}: {error})", AGAIN) from error
 
 
 @dataclass(frozen=True, slots=True)
