@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from toolkit import experiments
+from toolkit import experiments as experiment
 from toolkit.executor import Executor
 from toolkit.experiments import Asking, SweepRow
 from toolkit.opening import Samples, Sets
@@ -26,6 +26,6 @@ def sweep(
     its row's `problem`.
     """
     drawn_from = samples_from(samples, calibration, evaluation)
-    return experiments.sweep(
+    return experiment.sweep(
         original_of(original), targets_of(targets), drawn_from, asking or Asking(), executor=executor
     )
