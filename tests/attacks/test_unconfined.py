@@ -90,7 +90,9 @@ def test_every_verb_that_starts_workers_is_among_these():
 def test_a_worker_there_says_that_it_confines_nothing(tmp_path):
     """What a job is known by says so, and so does each report of it."""
     code = (
-        "import sys; from pathlib import Path; from toolkit.local_executor import LocalExecutor; from toolkit.jobs import Engine, Job\n"
+        "import sys; from pathlib import Path\n"
+        "from toolkit.local_executor import LocalExecutor\n"
+        "from toolkit.jobs import Engine, Job\n"
         "from toolkit.settings import Settings\n"
         "import json, numpy as np\n"
         "from toolkit import dataset\n"

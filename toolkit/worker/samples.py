@@ -35,7 +35,7 @@ _REPETITIONS = 10  # a stream that gave so many times what is needed, and still 
 
 
 def draw(request: Request) -> dict[str, Any]:
-    """Write out/calibration and out/verification, and return how many samples are in each, `inputs` as `toolkit.input_ranges` reads it, and findings.
+    """Write out/calibration and out/verification, and return how many samples are in each, `inputs` with their ranges, and findings.
 
     Each is a folder of shards with hashes.json (the SHA-256 of each sample), origins.json (what reports call it), where
     there are labels what `toolkit.worker.labels` writes, and where the recipe declares sequences sequences.json ({"length": samples in each}).
