@@ -16,7 +16,7 @@ def statistics_job(model: Output, samples: Output, runtime: str, *, histograms: 
     parts = len(os.sched_getaffinity(0))
     gathered = [
         Job(
-            f"calibrate on {runtime} (part {part + 1} of {parts})",
+            f"calibrating with {runtime} (part {part + 1} of {parts})",
             "worker.calibration",
             "gather",
             Engine(runtime),
@@ -35,7 +35,7 @@ def statistics_job(model: Output, samples: Output, runtime: str, *, histograms: 
 def ranges_job(statistics: Output, estimator: Estimator, runtime: str) -> Job:
     """Return the job that writes `ranges.json` from statistics."""
     return Job(
-        f"ranges by {estimator}",
+        f"finding ranges by {estimator}",
         "worker.calibration",
         "estimate",
         Engine(runtime),

@@ -58,8 +58,8 @@ class Stage:
 
         The device goes on from where it ended. All else begins at the first sample: where a run ended, a sequence need not have.
         """
-        before = self.job if self.name == "device" else None
-        return replace(self, job=self.model.run(model_of(self.job), self.execution, count, before))
+        before, device = (self.job, self.target.name) if self.name == "device" else (None, None)
+        return replace(self, job=self.model.run(model_of(self.job), self.execution, count, before, device))
 
     def on(self, kernels: str) -> Stage:
         """Return the stage with its model on other kernels of the same engine, over all samples."""
@@ -213,7 +213,7 @@ def plan(model: Model, target: Target, artifact: Artifact, made: Job | None, flo
     stages[-1] = replace(stages[-1], of_target=True)
     if not launchers.is_host(on_target.engine.launcher):
         first = _FIRST_BLOCK if model.stops_early and not _keeps_state(artifact) else None
-        stages.append(stage("device", model.run(shipped, on_target, first), of_target=True))
+        stages.append(stage("device", model.run(shipped, on_target, first, device=target.name), of_target=True))
     account = model.account(shipped, target.format)
     clipping = model.clipping(shipped, target.format, artifact.scheme)
     return Chain(model, target, artifact, made, tuple(stages), account=account, clipping=clipping)

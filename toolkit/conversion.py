@@ -68,7 +68,7 @@ class Conversions:
         return self._once(
             ("float", artifact_format),
             lambda: Job(
-                f"{artifact_format} {FLOAT}",
+                f"converting to {artifact_format} {FLOAT}",
                 f"converters.{artifact_format}",
                 "convert",
                 engine,
@@ -99,7 +99,7 @@ class Conversions:
             return self._once(
                 ("calibrate", artifact_format, self.calibration),
                 lambda: Job(
-                    f"{artifact_format}: the converter's own calibration",
+                    f"calibrating with the converter of {artifact_format}",
                     f"converters.{artifact_format}",
                     "calibrate",
                     Engine(converter.ENGINE),
@@ -133,8 +133,9 @@ class Conversions:
         elif is_calibrated(recipe.scheme):
             inputs["calibration"] = self._calibration(f"scheme {recipe.scheme}")
         keep = recipe.keep_float
+        how = filter(None, (name, recipe.scheme, str(variant.estimator or ""), variant.telling, str(keep)))
         return Job(
-            " ".join(filter(None, (name, recipe.scheme, str(variant.estimator or ""), variant.telling, str(keep)))),
+            f"quantizing by {' '.join(how)}",
             f"quantizers.{name}",
             "quantize",
             Engine(quantizer.ENGINE),

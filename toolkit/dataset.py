@@ -336,7 +336,7 @@ def _job(
     else:
         inputs["signature"] = signature
     return Job(
-        title="draw samples from " + " and ".join(dict.fromkeys(one.name for one in sets.values())),
+        title="drawing samples from " + " and ".join(dict.fromkeys(one.name for one in sets.values())),
         module="worker.samples",
         call=call,
         engine=Engine(_environment(kinds)),

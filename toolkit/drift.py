@@ -162,7 +162,7 @@ def layers_job(
 ) -> Job:
     """Return the job that measures each layer of a quantized .tflite against its float one."""
     return Job(
-        f"drift by layer of {artifact.name if isinstance(artifact, Path) else Path(artifact.name).name}",
+        f"measuring the drift by layer of {artifact.name if isinstance(artifact, Path) else Path(artifact.name).name}",
         "worker.drift",
         "layers",
         Engine(HOST_RUNTIME),
@@ -192,7 +192,7 @@ def plot_job(drift: Drift, title: str) -> Job:
         for layer in drift.layers
     ]
     return Job(
-        "plot drift by layer",
+        "plotting drift by layer",
         "worker.plots",
         "layers",
         Engine(_PLOTS),

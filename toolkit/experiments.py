@@ -210,7 +210,12 @@ def _first(samples: Output, count: int) -> Output:
         raise RequestError(f"--size {count}: expected a number of calibration samples, 1 or more")
     engine = Engine("dataset")
     job = Job(
-        f"the first {count} samples", "worker.subset", "first", engine, {"count": count}, inputs={"samples": samples}
+        f"taking the first {count} samples",
+        "worker.subset",
+        "first",
+        engine,
+        {"count": count},
+        inputs={"samples": samples},
     )
     return job.output("samples")
 
@@ -321,7 +326,7 @@ def _timed(model: Model, cell: _Cell, row: SweepRow, executor: Executor) -> Swee
         return row
     file = model.conversions.file(cell.made, cell.target.format)
     job = run_job(file, model.verification, execution_of(cell.target), first=_TIMED_CALLS)
-    (ran,) = executor.outcomes([dataclasses.replace(job, title=f"time {row.scheme}", cached=False)])
+    (ran,) = executor.outcomes([dataclasses.replace(job, title=f"timing {row.scheme}", cached=False)])
     if ran.error is not None:
         return dataclasses.replace(row, findings=(*row.findings, f"warning: latency not measured: {ran.error.problem}"))
     calls = np.load(ran.entry.out / "call_ms.npy")[_FIRST_CALLS:]

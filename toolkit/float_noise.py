@@ -37,7 +37,7 @@ def measured(conversion: Stage, original: StageRun, executor: Executor) -> dict[
     `conversion` is the stage that runs the float artifact.
     """
     moved = Job(
-        "inputs moved by one unit in the last place",
+        "moving inputs by one unit in the last place",
         "worker.subset",
         "nudged",
         Engine("dataset"),

@@ -22,6 +22,14 @@ class Goal:
     within_limits: Sequence[Job] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """How many of the jobs that are known have ended, one way or another."""
+
+    ended: int
+    known: int
+
+
 @dataclass(slots=True)
 class Graph:
     """What is known of the jobs that were asked for."""
@@ -30,6 +38,12 @@ class Graph:
     entries: dict[Job, Entry] = field(default_factory=dict)
     failures: dict[Job, EdgeToolkitError] = field(default_factory=dict)
     known: set[Job] = field(default_factory=set)
+
+    @property
+    def steps(self) -> Steps:
+        """How many of the jobs that were asked for so far have ended; what was given up is no step any more."""
+        ended = len(self.entries) + len(self.failures)
+        return Steps(ended, max(len(self.known), ended))
 
     def has_ended(self, job: Job) -> bool:
         """Return whether nothing more will come of a job."""

@@ -130,7 +130,7 @@ def lint_job(samples: Job, limits: LintLimits) -> Job:
     split = drawn_from["evaluation"] is None
     giver = drawn_from["calibration"] if split else drawn_from["evaluation"]
     return Job(
-        f"look at the samples of {drawn_from['calibration']['name']}",
+        f"checking the samples of {drawn_from['calibration']['name']}",
         "worker.lint",
         "samples",
         _WORKS_IN,
@@ -149,7 +149,7 @@ def lint_ranges_job(statistics: Output, samples: Job, limits: LintLimits) -> Job
     """Return the job that looks at the statistics of activations over the calibration set of `samples`: a result as that of `lint_job`."""
     name = samples.options["calibration"]["name"]
     return Job(
-        f"look at the ranges of {name}",
+        f"checking the ranges of {name}",
         "worker.lint",
         "ranges",
         _WORKS_IN,
@@ -173,7 +173,7 @@ def answers_job(
     """
     giver = samples.options["evaluation"] or samples.options["calibration"]
     return Job(
-        f"look at what the original answers for {giver['name']}",
+        f"checking what the original answers for {giver['name']}",
         "worker.lint",
         "answers",
         _WORKS_IN,

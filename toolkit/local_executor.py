@@ -23,7 +23,7 @@ from toolkit.errors import EdgeToolkitError, RequestError, WorkerError, WorkerTi
 from toolkit.executor import JobOutcome
 from toolkit.files.whole import storage_failed
 from toolkit.job_folder import JobFolder
-from toolkit.job_graph import Goal, Graph
+from toolkit.job_graph import Goal, Graph, Steps
 from toolkit.jobs import Engine, Job, Output, key, path_digest
 from toolkit.launchers import Launch
 from toolkit.pruning import keep_within
@@ -102,6 +102,10 @@ class LocalExecutor:
         A limit that one of them reached ends the others at once.
         """
         return [outcome.entry for outcome in self.outcomes(jobs, [Goal((), jobs, jobs)])]
+
+    def steps(self) -> Steps:
+        """Return how many of the jobs that are known so far have ended."""
+        return self._graph.steps
 
     def begin(self, jobs: Iterable[Job]) -> None:
         """Let jobs be done beside those that are waited for, in this order, as long as anything is waited for."""

@@ -12,7 +12,7 @@ from toolkit.jobs import Job, Output
 from toolkit.originals import DEFAULT_KEY
 from toolkit.output_kinds.declaring import Declared
 from toolkit.recipe import is_calibrated
-from toolkit.runtime import Called, Execution, on_this_machine, run_job
+from toolkit.runtime import Called, Execution, on_device, on_this_machine, run_job
 from toolkit.source import TENSORFLOW, Source
 from toolkit.weights import ACCOUNTED, account_job, clipping_job
 
@@ -92,14 +92,23 @@ class Model:
         return run_job(model, self.verification, execution, signature=DEFAULT_KEY, first=_RECHECKED_SAMPLES)
 
     def run(
-        self, model: Output | Path, execution: Execution, first: int | None = None, before: Job | None = None
+        self,
+        model: Output | Path,
+        execution: Execution,
+        first: int | None = None,
+        before: Job | None = None,
+        device: str | None = None,
     ) -> Job:
-        """Return the run of a model over the samples that judge, all of them or the `first` so many, going on from the run `before`."""
+        """Return the run of a model over the samples that judge, all of them or the `first` so many, going on from the run `before`.
+
+        `device` is what people call the place where it runs, if not this machine.
+        """
         of = model if isinstance(model, Path) else (model.job, model.name)
         name = (of, execution.engine.name, execution.runtime, execution.kernels, execution.threads, first)
         if name not in self._runs:
             key = self.held if isinstance(model, Path) else None
-            self._runs[name] = run_job(model, self.verification, execution, signature=key, first=first, before=before)
+            run = run_job(model, self.verification, execution, signature=key, first=first, before=before)
+            self._runs[name] = run if device is None else on_device(run, device)
         return self._runs[name]
 
     def account(self, model: Output | Path, artifact_format: str) -> Job | None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from toolkit import environments, printable, registry
+from toolkit import environments, launchers, printable, registry
 from toolkit.errors import RequestError, WorkerLied
 from toolkit.jobs import Engine, Job, Output
 from toolkit.store import Entry
@@ -97,8 +97,10 @@ def run_job(
     """
     registry.load("runtimes", execution.runtime)
     name = model.name if isinstance(model, Path) else Path(model.name).name
+    kernels = "" if execution.kernels == "default" else f" ({execution.kernels} kernels)"
+    emulated = "" if launchers.is_host(execution.engine.launcher) else "emulated "
     return Job(
-        f"{execution.runtime} ({execution.kernels} kernels, {execution.engine.launcher}) on {name}",
+        f"running {name} on {emulated}{execution.runtime}{kernels}",
         "worker.infer",
         "run",
         execution.engine,
@@ -112,6 +114,12 @@ def run_job(
         inputs={"model": model, "samples": samples, **({} if before is None else {"before": before})},
         plugins=(f"runtimes.{execution.runtime}",),
     )
+
+
+def on_device(run: Job, device: str) -> Job:
+    """Return the same run, called by the device where it runs, as people know it, and whether it is emulated."""
+    emulated = "" if launchers.is_host(run.engine.launcher) else " (emulated)"
+    return replace(run, title=f"running on {device}{emulated}")
 
 
 def model_of(run: Job) -> Output | Path:

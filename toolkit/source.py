@@ -219,13 +219,15 @@ def canonical_job(source: Source, samples: Output | None) -> Job:
             )
         inputs["samples"] = samples
     options = {**source.options, "signature": source.key, "shapes": dict(source.canonical or source.shapes)}
-    return _job(f"{source.kind} {source.path.name}", "canonicalize", source.path, options, inputs, source.engine)
+    return _job(
+        f"preparing {source.path.name} for conversion", "canonicalize", source.path, options, inputs, source.engine
+    )
 
 
 def reference_job(source: Source, samples: Output, *, device: Device, first: int | None = None) -> Job:
     """Return the job that runs the original model over the samples, all of them or the `first` so many, and measures its own noise."""
     options = {**source.options, "signature": source.key, "device": device, "first": first}
-    title = f"original {source.path.name}" + (" on a GPU" if device == "gpu" else "")
+    title = f"running the original {source.path.name}" + (" on a GPU" if device == "gpu" else "")
     return _job(title, "run", source.path, options, {**source.files, "samples": samples}, source.engine)
 
 
@@ -287,7 +289,7 @@ def locate(original: Original) -> tuple[str, dict[str, Path]]:
 
 def _inspect(original: Original, kind: str, files: Mapping[str, Path], executor: Executor) -> dict[str, Any]:
     options = _options(original, kind, executor)
-    job = _job(f"inspect {original.path.name}", "inspect", original.path, options, files, _READER)
+    job = _job(f"inspecting {original.path.name}", "inspect", original.path, options, files, _READER)
     (entry,) = executor.run(job)
     return dict(entry.result)
 
@@ -299,7 +301,7 @@ def _open(original: Original, kind: str, files: Mapping[str, Path], executor: Ex
     """
     options = _options(original, kind, executor)
     code: dict[str, str] = {}
-    title = f"open {original.path.name}"
+    title = f"loading {original.path.name}"
     for _ in range(_TIMES_READ):
         job = _job(title, "open_", original.path, options | {"code": code}, files, _engine(executor))
         (entry,) = executor.run(job)
@@ -453,7 +455,9 @@ def _cut_behind_strings(
 ) -> str | None:
     """Return the flags that cut a signature behind the part that reads strings; None where no such place is known."""
     options = _options(original, kind, executor) | {"signature": key}
-    job = _job(f"cut {original.path.name}", "propose", original.path, options, files, _engine(executor))
+    job = _job(
+        f"looking where to cut {original.path.name}", "propose", original.path, options, files, _engine(executor)
+    )
     (entry,) = executor.run(job)
     if not entry.result["inputs"]:
         return None

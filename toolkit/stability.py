@@ -46,7 +46,7 @@ def halves_of(model: Model, variant: Variant, artifact_format: str) -> Halves:
     made = [whole]
     for half in (0, 1):
         ranges = Job(
-            f"ranges of half {half + 1}",
+            f"finding the ranges of half {half + 1}",
             "worker.lint",
             "half_ranges",
             Engine("dataset"),

@@ -160,7 +160,11 @@ def plot_job(rows: Sequence[SweepRow], title: str) -> Job:
         "points": points,
     }
     return Job(
-        "plot size against drift", "worker.plots", "scatter", Engine("plots"), options=json.loads(json.dumps(options))
+        "plotting size against drift",
+        "worker.plots",
+        "scatter",
+        Engine("plots"),
+        options=json.loads(json.dumps(options)),
     )
 
 

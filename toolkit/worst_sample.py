@@ -46,7 +46,7 @@ def looked_at_again(verdict: Verdict, chain: Chain, executor: Executor) -> Verdi
 def _alone(stage: Stage, sample: int, ran: StageRun, executor: Executor) -> StageRun | None:
     """Return the run of one sample on reference kernels; None where they cannot."""
     picked = Job(
-        f"sample {sample}",
+        f"taking sample {sample}",
         "worker.subset",
         "one",
         Engine("dataset"),

@@ -290,7 +290,7 @@ def broken_bundle(out: Path) -> list[str]:
 
 def _inodes(home: Path) -> dict[str, int]:
     """Return the inode of each finished job that is never done again; how long a call takes is measured each time."""
-    lasting = (folder for folder, manifest in finished(home) if not manifest["about"]["title"].startswith("time "))
+    lasting = (folder for folder, manifest in finished(home) if not manifest["about"]["title"].startswith("timing "))
     return {folder.name: folder.stat().st_ino for folder in lasting}
 
 

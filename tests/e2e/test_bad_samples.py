@@ -260,7 +260,7 @@ def test_a_function_that_never_answers_is_ended(sample, digits, home, executor, 
         outcomes = build(given, short)
 
     assert isinstance(outcomes["host"], WorkerTimeout)
-    assert "draw samples from mine.py:samples: no answer in 5 s" in str(outcomes["host"])
+    assert "drawing samples from mine.py:samples: no answer in 5 s" in str(outcomes["host"])
 
 
 def test_a_function_that_fails_is_named_with_its_line(refused, tmp_path):

@@ -178,7 +178,7 @@ def test_a_function_that_never_answers_is_ended_by_the_jobs_limit(executor, tmp_
     write(tmp_path / "slow.py", "import time\ndef rows():\n    time.sleep(600)\n    yield")
     signature = {"inputs": [{"name": "x", "dtype": "float32", "shape": [1, 2]}]}
 
-    with pytest.raises(WorkerTimeout, match=r"draw samples from slow.py:rows"):
+    with pytest.raises(WorkerTimeout, match=r"drawing samples from slow.py:rows"):
         executor.run(replace(dataset.samples_job("slow.py:rows", None, signature), limits=Limits(1, 10**9)))
 
 

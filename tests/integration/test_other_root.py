@@ -140,7 +140,7 @@ def test_code_of_the_users_runs_on_this_machine_only(elsewhere, tmp_path):
     job = replace(samples_job(None, str(tmp_path / "mine.toml"), signature), engine=elsewhere("dataset"))
 
     with pytest.raises(
-        RequestError, match=r"draw samples from mine.toml .*: is code of yours.*; it runs on this machine only"
+        RequestError, match=r"drawing samples from mine.toml .*: is code of yours.*; it runs on this machine only"
     ):
         done(tmp_path / "there", job)
 

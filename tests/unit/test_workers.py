@@ -474,7 +474,7 @@ def test_kill_9_keeps_what_was_finished_and_the_next_run_goes_on(tmp_path, setti
     (tmp_path / "slow.fake").write_text(json.dumps({"signature": SIGNATURE, "do": "hang"}))
     process = host(tmp_path, "done.fake", "slow.fake")
     for line in process.stdout:
-        if "done.fake finished" in line:
+        if "done.fake on fake finished" in line:
             break
     time.sleep(0.3)
 
@@ -487,9 +487,7 @@ def test_kill_9_keeps_what_was_finished_and_the_next_run_goes_on(tmp_path, setti
     assert not left
     (tmp_path / "slow.fake").write_text(json.dumps({"signature": SIGNATURE, "do": "answer", "again": True}))
     told = []
-    with LocalExecutor(
-        settings, lambda job, what, progress: told.append((job.title.rpartition(" ")[2], what))
-    ) as executor:
+    with LocalExecutor(settings, lambda job, what, progress: told.append((job.title.split()[1], what))) as executor:
         executor.run(*(run_job(tmp_path / name, tmp_path / "samples", FAKE) for name in ("done.fake", "slow.fake")))
     assert ("done.fake", "reused") in told
     assert ("slow.fake", "finished") in told

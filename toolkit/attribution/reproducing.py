@@ -58,7 +58,7 @@ def _packed(found: Attribution, operator: OperatorDeviation, looked: Looked, exe
     worst = operator.isolated.worst_sample if operator.isolated else 0
     number = looked.samples.index(worst)
     inputs: dict[str, Path | Job | Output] = {**looked.inputs, "fed": looked.fed}
-    cut = _job(f"{operator.operator} by itself", "cut", inputs, {"place": operator.place, "sample": number})
+    cut = _job(f"cutting out {operator.operator}", "cut", inputs, {"place": operator.place, "sample": number})
     (entry,) = executor.run(cut)
     file, samples = cut.output("operator.tflite"), cut.output("samples")
     got = run_job(file, samples, looked.after).output("outputs")
@@ -71,7 +71,9 @@ def _packed(found: Attribution, operator: OperatorDeviation, looked: Looked, exe
         "threads": looked.after.threads,
         "grids": {f"output_{place}": grid for place, grid in enumerate(grids)},
     }
-    pack = _job(f"{operator.operator} as a folder", "pack", {"operator": cut, "got": got, "expected": right}, options)
+    pack = _job(
+        f"packing {operator.operator} as a folder", "pack", {"operator": cut, "got": got, "expected": right}, options
+    )
     (packed,) = executor.run(pack)
     return packed
 

@@ -122,12 +122,12 @@ class _Search:
         files: dict[str, Path | Output] = {"model": model, **({} if floats is None else {"floats": floats})}
         keys = {"model": after.options["signature"], "floats": None}
         tapped = {
-            name: _job(f"tensors of {_name(file)}", "tap", {"model": file}, {"signature": keys[name]})
+            name: _job(f"exposing all tensors of {_name(file)}", "tap", {"model": file}, {"signature": keys[name]})
             for name, file in files.items()
         }
         most = max(1, _SEEN_BYTES // max(entry.result["bytes"] for entry in self.executor.run(*tapped.values())))
         picking = {"samples": list(samples[:most])}
-        picked = _job("samples to look at", "pick", {"samples": self.chain.model.verification}, picking)
+        picked = _job("taking the samples to look at", "pick", {"samples": self.chain.model.verification}, picking)
         drawn = picked.output("samples")
         if self.stage == "conversion":
             taps, runs = self._of_tensorflow(model, drawn), {}
@@ -138,7 +138,7 @@ class _Search:
         given = run_job(tapped["model"].output("tapped.tflite"), drawn, Execution.of(after)).output("outputs")
         (entry, *_) = self.executor.run(picked, taps.job, given.job)
         inputs: dict[str, Path | Output] = {**files, "samples": drawn, "taps": taps, "given": given}
-        feeding = _job(f"inputs of each operator of {_name(model)}", "feed", inputs)
+        feeding = _job(f"taking the inputs of each operator of {_name(model)}", "feed", inputs)
         fed = feeding.output("samples")
         alone = run_job(feeding.output("apart.tflite"), fed, Execution.of(after)).output("outputs")
         inputs = {**inputs, **runs, "after": after.output("outputs"), "alone": alone}
@@ -148,16 +148,20 @@ class _Search:
     def _of_tensorflow(self, model: Path | Output, drawn: Output) -> Output:
         """Return what the canonical form's graph has for the tensors of the float artifact, as far as they are called the same."""
         inputs = {"model": model, "samples": drawn, "saved_model": self.chain.model.canonical.output("saved_model")}
-        return Job("tensors of the original's graph", "worker.graph_values", "taps", TENSORFLOW, inputs=inputs).output(
-            "outputs"
-        )
+        return Job(
+            "running the original's graph for all of its tensors",
+            "worker.graph_values",
+            "taps",
+            TENSORFLOW,
+            inputs=inputs,
+        ).output("outputs")
 
     def _handed_over(
         self, operators: list[OperatorDeviation], looked: Looked
     ) -> tuple[list[OperatorDeviation], str | None, list[str]]:
         """Return the operators with the noise that each makes at the output that is moved most, and that output."""
         job = Job(
-            "handing over from quantized to float", "worker.handing_over", "hand_over", _HOST, inputs=looked.inputs
+            "running from each operator on in float", "worker.handing_over", "hand_over", _HOST, inputs=looked.inputs
         )
         (ended,) = self.executor.outcomes([job])
         if ended.error is not None:

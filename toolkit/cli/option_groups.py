@@ -105,7 +105,10 @@ class Common:
         from toolkit.local_executor import LocalExecutor
         from toolkit.progress import Progress
 
-        return LocalExecutor(replace(self.settings, permissions=allowed.permissions), Progress())
+        progress = Progress()
+        executor = LocalExecutor(replace(self.settings, permissions=allowed.permissions), progress)
+        progress.steps = executor.steps
+        return executor
 
     def show(self, document: Any, text: Callable[[], Text]) -> None:
         """Print the result: one JSON document, or the text for people."""

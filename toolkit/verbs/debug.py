@@ -157,6 +157,11 @@ def _first(samples: Output, count: int, executor: Executor) -> Output:
         return samples
     inputs = {"samples": samples}
     job = Job(
-        f"the first {count} samples", "worker.subset", "first", Engine("dataset"), {"count": count}, inputs=inputs
+        f"taking the first {count} samples",
+        "worker.subset",
+        "first",
+        Engine("dataset"),
+        {"count": count},
+        inputs=inputs,
     )
     return job.output("samples")

@@ -11,7 +11,7 @@ from toolkit import bundle, outputs, saved_runs
 from toolkit.chain import execution_of, require_version
 from toolkit.executor import Executor
 from toolkit.opening import executing
-from toolkit.runtime import Run, run_job, run_of
+from toolkit.runtime import Run, on_device, run_job, run_of
 from toolkit.signature import Signature
 from toolkit.source import Original
 from toolkit.verbs.arguments import Place, profile_files, targets_of
@@ -40,7 +40,7 @@ def run(
     with executing(executor, Original(artifact, trust=trust)) as running:
         held = artifact_at(artifact, running)
         drawn = dataset.whole_set_job(samples, _as_fed(held.signature))
-        job = run_job(artifact, drawn.output("verification"), execution_of(profile))
+        job = on_device(run_job(artifact, drawn.output("verification"), execution_of(profile)), profile.name)
         entry, samples_entry = running.run(job, drawn)
         result = replace(run_of(entry), fed=_how_fed(held.signature, samples_entry.out / "verification"))
         require_version(result, profile)

@@ -22,7 +22,7 @@ def account_job(artifact: Path | Output, floats: Path | Output, *, signature: st
     """Return the job that accounts for each constant of a .tflite; its result: see `toolkit.worker.account`."""
     name = artifact.name if isinstance(artifact, Path) else Path(artifact.name).name
     return Job(
-        f"check the weights of {name}",
+        f"looking up the weights of {name}",
         "worker.account",
         "account",
         Engine(_READS),
@@ -37,7 +37,7 @@ def clipping_job(
     """Return the job that holds the ranges of an artifact's activations against statistics of the float file's: see `toolkit.worker.clipping`."""
     name = artifact.name if isinstance(artifact, Path) else Path(artifact.name).name
     return Job(
-        f"compare the ranges of {name} with calibration's",
+        f"comparing the ranges of {name} with calibration",
         "worker.clipping",
         "clipping",
         Engine(_READS),
