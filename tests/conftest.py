@@ -34,6 +34,7 @@ def home(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EDGE_TOOLKIT_HOME", str(folder))
         patch.delenv("EDGE_TOOLKIT_OFFLINE", raising=False)
+        patch.setenv("COLUMNS", "9999")  # what is printed is looked at line by line; test_screen.py sees to its width
         yield folder
 
 

@@ -106,6 +106,7 @@ class Chain:
     `candidates` (JSON) are the variants among which it was chosen; what `linted` jobs find is said in the verdict. `account` holds each of the
     artifact's constants against the float conversion's, None for a format where nothing does; `clipping` its ranges against what calibration
     showed. `own` is what the toolkit makes by the same scheme, where the artifact is somebody's; `findings` were noticed while it ran.
+    `float_bytes` is the size of the float artifact of the same model.
     """
 
     model: Model
@@ -119,6 +120,7 @@ class Chain:
     clipping: Job | None = None
     own: Own | None = None
     findings: tuple[Mapping[str, Any], ...] = ()
+    float_bytes: int | None = None
 
     def stage(self, name: str) -> Stage | None:
         """Return the stage of that name, None where the chain does without it."""
@@ -216,7 +218,8 @@ def plan(model: Model, target: Target, artifact: Artifact, made: Job | None, flo
         stages.append(stage("device", model.run(shipped, on_target, first, device=target.name), of_target=True))
     account = model.account(shipped, target.format)
     clipping = model.clipping(shipped, target.format, artifact.scheme)
-    return Chain(model, target, artifact, made, tuple(stages), account=account, clipping=clipping)
+    size = floats.result["size_bytes"]
+    return Chain(model, target, artifact, made, tuple(stages), account=account, clipping=clipping, float_bytes=size)
 
 
 def entry_of(job: Job, target: Target, artifact: Artifact, executor: Executor) -> Entry:

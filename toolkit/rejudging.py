@@ -20,6 +20,7 @@ from toolkit.output_kinds.inferring import OutputKind
 from toolkit.printable import Text
 from toolkit.report import OUTCOMES, comparison_lines, number_text
 from toolkit.saved_runs import SUFFIX, SavedRun
+from toolkit.screen import PAGE, Screen
 from toolkit.target.deciding import for_scheme, switched_off
 from toolkit.task_metrics import is_own
 from toolkit.verdict import PARTIAL, Judged, Outcome, context_of, judge_chain, off_text, with_names
@@ -134,12 +135,12 @@ class Rejudged:
             "of_the_report": ["findings", "noise", "output_kinds", *(["own_tasks"] if self.has_own_tasks else [])],
         }
 
-    def text(self, width: int = 110) -> Text:
+    def text(self, screen: Screen = PAGE) -> Text:
         """Return it for a terminal."""
         names = map(printable.name, (self.report["target"], self.bundle, f"by {self.bounds}"))
         title = "   ".join(names)
         lines = [
-            f"{title:<{width - 14}}{OUTCOMES[self.outcome]}",
+            screen.title(title, OUTCOMES[self.outcome]),
             f"  the build said {OUTCOMES[self.report['verdict']]}; {_OF_THE_REPORT}",
         ]
         lines += [f"  {each}" for each in comparison_lines(self.judged.comparisons)]

@@ -105,6 +105,7 @@ def _judged(chain: Chain, basis: Basis, executor: Executor) -> Verdict:
         early=chain.model.stops_early and chain.stage("device") is not None,
         account=basis.account,
         own=basis.own,
+        float_bytes=chain.float_bytes,
     )
     return judge(chain.target, chain.model.source, chain.artifact, evidence)
 

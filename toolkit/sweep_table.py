@@ -8,7 +8,7 @@ import json
 import math
 import operator
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,9 @@ from toolkit.experiments import SweepRow
 from toolkit.jobs import Engine, Job
 from toolkit.printable import Text
 from toolkit.report import size
+from toolkit.screen import PAGE, Screen
+
+_SAID = ("target", "scheme", "quantizer", "estimator", "samples")  # what was asked for
 
 _FIRST_COLUMNS = ("target", "scheme", "quantizer", "estimator", "calibration_samples", "size_bytes")
 _DOCUMENT = outputs.kind_of_json("sweep")
@@ -70,36 +73,58 @@ def sorted_by(rows: Sequence[SweepRow], column: str) -> list[SweepRow]:
     return [*sorted(known, key=value, reverse=more_is_better), *unknown]
 
 
-def text(rows: Sequence[SweepRow], hidden: int = 0) -> Text:
-    """Return the rows as a table; `*` marks the Pareto front of size and drift, `hidden` is how many rows a filter left out."""
+def text(rows: Sequence[SweepRow], hidden: int = 0, screen: Screen = PAGE) -> Text:
+    """Return the rows as a table; `*` marks the Pareto front of size and drift, `hidden` is how many rows a filter left out.
+
+    On a screen that is too narrow, what is alike in all rows is said once below, and then the drift of single stages is left out.
+    """
     stages = list(
         dict.fromkeys(stage for row in rows for stage in row.drift_db if stage not in ("source", "conversion"))
     )
-    head = [
-        "",
-        "target",
-        "scheme",
-        "quantizer",
-        "estimator",
-        "samples",
-        "size",
-        *stages,
-        "total",
-        next((row.task for row in rows if row.task is not None), "score"),
-        "ms",
-        "verdict",
-    ]
-    lines = [head, *(_cells(row, stages) for row in rows)]
-    widths = [max(len(line[place]) for line in lines) for place in range(len(head))]
-    shown = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+    task = next((row.task for row in rows if row.task is not None), "score")
+    head = ["", *_SAID, "size", *stages, "total", task, "ms", "verdict"]
+    table = [head, *(_cells(row, stages) for row in rows)]
+    table, notes = _narrowed(table, stages, screen.width)
+    shown = _lines(table)
     for place, row in reversed([*enumerate(rows, start=1)]):
         if row.problem is not None:
             shown.insert(place + 1, f"     {printable.sentence(row.problem.splitlines()[0])}")
-    notes = [
+    notes.append(
         "*: none is both smaller and nearer to the original; drift in dB (SQNR of the worst output), more is better"
-    ]
+    )
     notes += [f"{hidden} rows were left out by --filter"] if hidden else []
-    return printable.lines([*shown, *notes])
+    return screen.fitted(printable.lines([*shown, *notes]))
+
+
+def _lines(table: Sequence[Sequence[str]]) -> list[str]:
+    """Return rows of cells in columns as wide as the widest needs."""
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
+
+
+def _narrowed(table: list[list[str]], stages: Sequence[str], width: int | None) -> tuple[list[list[str]], list[str]]:
+    """Return a table that has fewer columns if it is too wide, and what is to be said below it of those that are gone."""
+    notes: list[str] = []
+    if width is None or max(map(len, _lines(table))) <= width:
+        return table, notes
+    alike = {
+        column[0]: column[1]
+        for column in zip(*table, strict=True)
+        if column[0] in (*_SAID, "ms") and len(set(column[1:])) == 1
+    }
+    table = _without(table, alike)
+    said = ", ".join(f"{name} {value}" for name, value in alike.items() if value)
+    notes += [f"all rows: {said}"] if said else []
+    if max(map(len, _lines(table))) > width and stages:
+        table = _without(table, stages)
+        notes.append(f"the drift of {', '.join(stages)} by itself: on a wider screen, with --json, or with --out")
+    return table, notes
+
+
+def _without(table: Sequence[Sequence[str]], names: Collection[str]) -> list[list[str]]:
+    """Return a table without the columns of these names."""
+    kept = [place for place, name in enumerate(table[0]) if name not in names]
+    return [[row[place] for place in kept] for row in table]
 
 
 def as_csv(rows: Sequence[SweepRow]) -> str:

@@ -193,6 +193,7 @@ class Verdict:
     attribution: Attribution | None = None
     next_step: NextStep | None = None
     kinds: Mapping[str, OutputKind] = field(default_factory=dict)
+    float_bytes: int | None = None
     inputs: Mapping[str, InputRange] = field(default_factory=dict)
 
     def __repr__(self) -> str:
@@ -303,6 +304,7 @@ class Evidence:
     kinds: Mapping[str, OutputKind] = field(default_factory=dict)
     inputs: Mapping[str, InputRange] = field(default_factory=dict)
     given: bool = False
+    float_bytes: int | None = None
 
     def context(self, scheme: str) -> Context:
         """Return what bounds are read with, for an artifact of a scheme."""
@@ -350,6 +352,7 @@ def judge(target: Target, source: Source, artifact: Artifact, evidence: Evidence
         kinds=evidence.kinds,
         inputs=evidence.inputs,
         given=evidence.given,
+        float_bytes=evidence.float_bytes,
     )
 
 

@@ -203,7 +203,7 @@ def test_two_builds_at_once_share_store_and_output(start, fresh_home, tmp_path):
 
     assert [process.returncode for process in both] == [0, 0], ended
     said = "".join(err for _, err in ended)
-    for title in ("saved_model digits", "tflite static_wi8_ai8"):
+    for title in ("preparing digits for conversion", "converting to tflite float32"):
         assert said.count(f"{title}: finished") <= 1
     manifest = json.loads((tmp_path / "dist" / "host" / "manifest.json").read_text())
     for name, file in manifest["files"].items():

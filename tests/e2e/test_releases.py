@@ -50,7 +50,7 @@ def test_two_releases_of_two_engines_run_in_one_build(edge, profile, sample, dig
         runs = json.loads((tmp_path / "dist" / path.stem / "report.json").read_text())["runs"]
         assert runs["kernels"]["engine"] == f"{package} {other}"
         assert runs["quantization"]["engine"] == f"{package} {environments.version(environment)}"
-        assert f"ran on {package} {other} (" in ended.out
+        assert f" samples on {package} {other} (" in ended.out
         assert f"{package} {other}" in (tmp_path / "dist" / path.stem / "report.md").read_text()
     assert (
         json.loads((tmp_path / "dist" / "host" / "report.json").read_text())["runs"]["kernels"]["engine"]

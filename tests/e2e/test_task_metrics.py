@@ -78,7 +78,7 @@ def test_outputs_are_scored_as_it_is_asked_and_bounded(scored, edge, tmp_path):
     assert ours["value"] == pytest.approx(own["value"])
     assert ours["interval"][1] <= 0.2
     assert own["status"] == ours["status"] == "passed"
-    assert "functions.py:right on " in ended.out
+    assert "functions.py:right: original " in ended.out
 
     (tmp_path / "bounds.toml").write_text(DROP.format("functions.py:right", 1e-6) + STILL)
     again = edge("verify", tmp_path / "dist" / "mine", "--bounds", tmp_path / "bounds.toml", "--json")

@@ -14,6 +14,7 @@ PACKAGE = Path(__file__).parents[2] / "toolkit"
 # From the ground up; a module may import from its own line and from those before it. `a/*` are plugins: see below.
 ORDER = """\
     printable
+    screen
     errors
     inherited permissions import_closure
     worker.confinement worker.confinement.kernel worker.confinement.landlock worker.confinement.seccomp worker.confinement.places \

@@ -28,6 +28,7 @@ from toolkit.baseline.file import _sha256
 from toolkit.baseline.gate import Gate
 from toolkit.baseline.rows import GateRow
 from toolkit.errors import InvalidConfig, RequestError, UnknownName
+from toolkit.screen import Screen
 from toolkit.worker import labels
 from toolkit.worker.request import sha256
 from toolkit.worker.shards import ShardWriter
@@ -574,8 +575,8 @@ def test_the_text_of_a_gate_has_a_line_for_what_changed_and_a_count_of_what_did_
     assert not gate.passed
     all_new = Gate("board", Path("new"), Path("old.json"), gate.rows[3:4])
     assert all_new.passed
-    assert len(all_new.text(60).splitlines()) == 2
-    assert all_new.text(60).index("PASSED") == 46
+    assert len(all_new.text(Screen(60)).splitlines()) == 2
+    assert all_new.text(Screen(60)).index("PASSED") == 46
     assert {key: value for key, value in gate.to_json().items() if key != "rows"} == {
         "schema": 1,
         "target": "board",

@@ -19,7 +19,7 @@ from toolkit import registry, target
 from toolkit.cli import app, completion, experimenting, judging, looking, packaging
 from toolkit.cli.handed import Handed
 from toolkit.cli.help import GROUPS, HELP, OTHERS
-from toolkit.cli.option_groups import Allowed, Common, Located, Made, Printed, Quantized, Reported
+from toolkit.cli.option_groups import Allowed, Common, Detailed, Located, Made, Printed, Quantized, Reported
 from toolkit.errors import RequestError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,6 +36,7 @@ ACTS = {
     Quantized: r"\bquantized\(",
     Allowed: r"\bcommon\.executor\(allowed\)",
     Reported: r"\breported\(",
+    Detailed: r"\bdetailed\.screen",
 }
 
 
@@ -189,6 +190,7 @@ def test_verify_with_bounds_refuses_each_option_that_would_do_nothing(tmp_path):
             handed=_read(judging.HandedSeveral, context),
             allowed=_read(Allowed, context),
             reported=Reported(None, as_json=False),
+            detailed=Detailed(False),
             artifact=tmp_path,
             bounds=Path("b.toml"),
             stop_early=True,

@@ -14,6 +14,7 @@ from toolkit import saved_runs
 from toolkit.compare import Context
 from toolkit.errors import RequestError, UnjudgeableRun
 from toolkit.rejudging import compare_runs, rejudge
+from toolkit.screen import Screen
 from toolkit.target.bounds import Bound
 from toolkit.tasks import Task, own_json
 from toolkit.worker import labels
@@ -249,7 +250,7 @@ def test_a_bundle_that_keeps_other_bounds_passes(bundled, bounds):
     why = "measured again and judged by these bounds; findings and repeatability are from its report"
     assert told[1] == f"  the build said NOT PASSED; {why}"
     assert [line.split()[0] for line in told[2:]] == ["device", "total"]
-    assert found.text(200).splitlines()[0].index("PASSED") == 186
+    assert found.text(Screen(80)).splitlines()[1] == "  PASSED"
     near = dataclasses.replace(found, bundle=Path("a"), bounds=Path("b"))
     assert near.text().splitlines()[0].index("PASSED") == 96
 

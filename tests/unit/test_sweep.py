@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from toolkit import sweep_table
 from toolkit.errors import RequestError, UnknownName
 from toolkit.experiments import SweepRow, exit_status, marked
+from toolkit.screen import Screen
 from toolkit.verdict import decibels
 
 
@@ -190,3 +191,26 @@ def test_a_row_whose_file_keeps_another_scheme_is_called_what_it_is():
 def test_status_1_means_that_each_row_has_a_verdict(rows, status):
     """What is missing for a worker that was killed might have passed."""
     assert exit_status([row(**fields) for fields in rows]) == status
+
+
+def test_a_sweep_fits_the_screen_and_says_what_it_left_out():
+    """What is alike in all rows is said once; where that is not enough, the drift of single stages goes, and never the total or the verdict."""
+    drifts = {"conversion": 140.0, "quantization": 40.0, "kernels": 39.0, "device": 39.0}
+    rows = [row(name, 1000, 40.0, drift_db=drifts, verdict="passed") for name in ("static_wi8_ai8", "float16")]
+
+    wide = sweep_table.text(rows).split("\n")
+    narrow = sweep_table.text(rows, screen=Screen(80)).split("\n")
+    narrower = sweep_table.text(rows, screen=Screen(50)).split("\n")
+
+    assert wide[0].split()[-4:] == ["total", "score", "ms", "verdict"]
+    assert max(map(len, wide)) > 80
+    for lines in (narrow, narrower):
+        assert lines[0].split()[:2] == ["scheme", "size"]
+        assert "all rows: target host, quantizer mlir, estimator min_max, samples 100" in " ".join(
+            " ".join(lines).split()
+        )
+        assert all("40.0" in line and "passed" in line for line in lines[1:3])
+    assert max(map(len, narrow)) <= 80
+    assert "device" in narrow[0]
+    assert "device" not in narrower[0]
+    assert "the drift of quantization, kernels, device by itself" in " ".join(" ".join(narrower).split())

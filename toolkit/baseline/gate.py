@@ -32,6 +32,7 @@ from toolkit.baseline.rows import GateRow, Value, allow
 from toolkit.compare import plain_json
 from toolkit.errors import RequestError
 from toolkit.printable import Text
+from toolkit.screen import PAGE, Screen
 from toolkit.verdict import Outcome
 
 _WORDS = {"passed": "PASSED", "failed": "NOT PASSED", "inconclusive": "INCONCLUSIVE"}
@@ -75,10 +76,10 @@ class Gate:
         }
         return dict(plain_json(document))
 
-    def text(self, width: int = 110) -> Text:
+    def text(self, screen: Screen = PAGE) -> Text:
         """Return it for a terminal: a line for each row, with the reason where it did not simply pass; rows of what is as it was are counted."""
         title = f"{printable.name(self.target)}   {printable.name(self.bundle)} against {printable.name(self.baseline)}"
-        lines = [f"{title:<{width - 14}}{_WORDS[self.outcome]}"]
+        lines: list[str] = [screen.title(title, _WORDS[self.outcome])]
         unchanged = [row for row in self.rows if row.status == "passed" and row.before == row.now == row.limit]
         shown = [row for row in self.rows if row not in unchanged]
         names = [printable.name(row.what) for row in shown]

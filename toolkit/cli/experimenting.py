@@ -146,7 +146,8 @@ def sweep(
         if out is not None:
             sweep_table.write(shown, out, source.name, executor)
     common.show(
-        {"rows": [row.to_json() for row in shown]}, lambda: sweep_table.text(shown, hidden=len(rows) - len(shown))
+        {"rows": [row.to_json() for row in shown]},
+        lambda: sweep_table.text(shown, hidden=len(rows) - len(shown), screen=common.screen),
     )
     return exit_status(rows)
 

@@ -12,7 +12,7 @@ from toolkit import printable
 from toolkit.cli import completion
 from toolkit.cli.handed import HandedSeveral
 from toolkit.cli.help import MODEL, OUTPUT, SAMPLES, TARGET, VERDICT
-from toolkit.cli.option_groups import Allowed, Common, Printed, Reported
+from toolkit.cli.option_groups import Allowed, Common, Detailed, Printed, Reported
 from toolkit.cli.options import (
     Bounds,
     EvaluationSets,
@@ -78,6 +78,7 @@ def verify(
     handed: HandedSeveral,
     allowed: Allowed,
     reported: Reported,
+    detailed: Detailed,
     artifact: _Judged,
     source: _Source = None,
     target: _Targets = None,
@@ -132,7 +133,7 @@ def verify(
     with common.executor(allowed) as executor:
         outcomes = verify(named, original, target, samples, out, executor=executor)
     document = report.outcomes_json(outcomes, source)
-    common.show(document, lambda: report.outcomes_text(outcomes))
+    common.show(document, lambda: report.outcomes_text(outcomes, detailed.screen))
     reported(document)
     return report.exit_status(outcomes)
 
@@ -143,7 +144,7 @@ def _rejudge(common: Common, reported: Reported, bundle: Path, bounds: Path, oth
     if others:
         raise RequestError(f"verify {bundle} --bounds: runs nothing again, and takes no {', '.join(others)}")
     judged = rejudge(bundle, bounds)
-    common.show(judged.to_json(), judged.text)
+    common.show(judged.to_json(), lambda: judged.text(common.screen))
     reported(judged.to_json())
     return int(judged.outcome != "passed")
 
@@ -282,6 +283,6 @@ def check(
         )
         return 0
     checked = check(bundle, baseline, allow=allow)
-    common.show(checked.to_json(), checked.text)
+    common.show(checked.to_json(), lambda: checked.text(common.screen))
     reported(checked.to_json())
     return int(not checked.passed)

@@ -11,7 +11,7 @@ import typer
 from toolkit import printable
 from toolkit.cli import completion
 from toolkit.cli.handed import Handed
-from toolkit.cli.option_groups import Allowed, Common, Located, Made, Printed
+from toolkit.cli.option_groups import Allowed, Common, Detailed, Located, Made, Printed
 from toolkit.cli.options import OutputKinds
 from toolkit.cli.reading import kinds_of
 from toolkit.cli.verbs import app, cache, targets, verb
@@ -29,6 +29,7 @@ def inspect_(
     common: Common,
     handed: Handed,
     allowed: Allowed,
+    detailed: Detailed,
     path: Annotated[Path, typer.Argument(metavar="PATH", help="A source or an artifact.")],
     output_kind: OutputKinds = None,
 ) -> int:
@@ -41,7 +42,7 @@ def inspect_(
 
     with common.executor(allowed) as executor:
         held = inspect(handed(path), kinds=kinds_of(output_kind), executor=executor)
-    common.show(held, lambda: report.inspected_text(path, held))
+    common.show(held, lambda: report.inspected_text(path, held, detailed.screen))
     return 0
 
 

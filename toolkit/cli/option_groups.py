@@ -20,6 +20,7 @@ from toolkit.printable import Text
 if TYPE_CHECKING:
     from toolkit.local_executor import LocalExecutor
     from toolkit.recipe import Asked
+    from toolkit.screen import Screen
     from toolkit.settings import Limits, Settings
 
 _MOST_MEMORY_GB = 1e9  # in bytes it fits into the 64 bits of setrlimit(2), with room for what is added to it
@@ -111,8 +112,16 @@ class Common:
         return executor
 
     def show(self, document: Any, text: Callable[[], Text]) -> None:
-        """Print the result: one JSON document, or the text for people."""
-        print(printable.lines([printable.document(document) if self.as_json else text()]), flush=True)
+        """Print the result: one JSON document, or the text for people, no wider than the screen."""
+        said = printable.document(document) if self.as_json else self.screen.fitted(text())
+        print(printable.lines([said]), flush=True)
+
+    @property
+    def screen(self) -> Screen:
+        """What the result is printed on."""
+        from toolkit.screen import Screen
+
+        return Screen.of(sys.stdout)
 
 
 class Printed(Common):
@@ -131,6 +140,28 @@ class Made(Common):
     """The options of a verb that makes environments and runs nothing in them, read."""
 
     OPTIONS: ClassVar[Options] = {name: Common.OPTIONS[name] for name in ("as_json", "python", "offline")}
+
+
+class Detailed:
+    """How much of the result is shown, read; the JSON document and the reports have all of it, whatever is said here."""
+
+    OPTIONS: ClassVar[Options] = {
+        "verbose": option(
+            bool, False, "--verbose", "-v",
+            rich_help_panel=OUTPUT,
+            help="Show all rows; else what matters most, on one screen.",
+        ),
+    }  # fmt: skip
+
+    def __init__(self, verbose: bool) -> None:
+        self._verbose = verbose
+
+    @property
+    def screen(self) -> Screen:
+        """What the result is printed on."""
+        from toolkit.screen import Screen
+
+        return Screen.of(sys.stdout, whole=self._verbose)
 
 
 def say(*lines: str) -> None:

@@ -10,7 +10,7 @@ import typer
 from toolkit.cli import completion
 from toolkit.cli.handed import HandedSeveral, HandedSizes
 from toolkit.cli.help import OUTPUT, QUANTIZATION, RUN, SAMPLES
-from toolkit.cli.option_groups import Allowed, Common, Quantized, Reported
+from toolkit.cli.option_groups import Allowed, Common, Detailed, Quantized, Reported
 from toolkit.cli.options import (
     ArtifactPath,
     Calibration,
@@ -44,6 +44,7 @@ def build(
     quantized: Quantized,
     allowed: Allowed,
     reported: Reported,
+    detailed: Detailed,
     source: SourcePath,
     target: Targets,
     calibration: CalibrationSets = None,
@@ -72,7 +73,7 @@ def build(
     with common.executor(allowed) as executor:
         outcomes = build(original, target, samples, out, scheme=quantized(scheme), executor=executor)
     document = report.outcomes_json(outcomes, source)
-    common.show(document, lambda: report.outcomes_text(outcomes))
+    common.show(document, lambda: report.outcomes_text(outcomes, detailed.screen))
     reported(document)
     return report.exit_status(outcomes)
 

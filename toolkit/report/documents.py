@@ -38,6 +38,7 @@ def verdict_json(verdict: Verdict, artifact: str) -> dict[str, Any]:
             "asked": verdict.artifact.asked,
             "signature": verdict.artifact.signature,
             "operators": list(verdict.artifact.operators),
+            "float_bytes": verdict.float_bytes,
         },
         "candidates": [dict(candidate) for candidate in verdict.candidates],
         "output_kinds": {name: kind.to_json() for name, kind in verdict.kinds.items()},

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from toolkit import printable
 from toolkit.printable import Text
 from toolkit.report.wording import coverage_lines, signature_lines, size, where_text
+from toolkit.screen import PAGE, Screen
 
 if TYPE_CHECKING:
     from toolkit.conversion import Artifact
@@ -33,11 +34,10 @@ def run_text(run: Run, out: Path) -> Text:
     )
 
 
-def inspected_text(path: Path, held: Mapping[str, Any]) -> Text:
-    """Return what a source or an artifact holds, for a terminal."""
+def inspected_text(path: Path, held: Mapping[str, Any], screen: Screen = PAGE) -> Text:
+    """Return what a source or an artifact holds, for a terminal; each variable by name where the screen asks for all rows."""
     lines = [
-        f"{path}   {held['kind']}"
-        + (f"   written by {printable.name(held['writer'])}" if "writer" in held else f"   {size(held['size_bytes'])}")
+        f"{path}   {held['kind']}" + (f"   written by {printable.name(held['writer'])}" if "writer" in held else "")
     ]
     for signature in held["signatures"]:
         kinds = held.get("output_kinds", {}).get(signature["key"] or "", {})
@@ -62,25 +62,57 @@ def inspected_text(path: Path, held: Mapping[str, Any]) -> Text:
     if operators:
         lines.append(f"  operators     {', '.join(operators)}")
     if "loader" in held:
-        lines += _source_lines(held)
-    if "weights_bytes" in held:
-        lines.append(
-            "  weights       "
-            + ", ".join(f"{dtype} {size(count)}" for dtype, count in sorted(held["weights_bytes"].items()))
-        )
+        lines += _source_lines(held, each=screen.whole)
+    lines += _size_lines(held)
     lines += [
         f"  {finding['severity']}: {printable.sentence(finding['message'])}" for finding in held.get("findings", ())
     ]
     return printable.lines(lines)
 
 
-def _source_lines(held: Mapping[str, Any]) -> list[str]:
-    """Return what is said of a source alone: its loader, its variables with their sizes, and what a build would need."""
+def _size_lines(held: Mapping[str, Any]) -> list[str]:
+    """Return what makes a file, or a folder of files, as large as it is: numbers by dtype, and all that is left, which is mostly the graph.
+
+    Where the numbers take more than the file (they lie elsewhere, or it is compressed), nothing is said of what is left.
+    """
+    if "size_bytes" not in held:
+        return []
+    whole = held["size_bytes"]
+    if "weights_bytes" in held:
+        what, numbers = "weights and constants", dict(held["weights_bytes"])
+    else:
+        what, numbers = "variables", _bytes_by_dtype(held.get("variables", ()))
+    total = sum(numbers.values())
+    lines = [f"  size          {size(whole)}"]
+    if numbers:
+        by_dtype = ", ".join(
+            f"{dtype} {size(numbers[dtype])}" for dtype in sorted(numbers, key=lambda one: -numbers[one])
+        )
+        lines.append(f"    {what}  {_share(total, whole)}: {by_dtype}")
+    if 0 <= total <= whole:
+        lines.append(f"    graph and all else  {_share(whole - total, whole)}")
+    return lines
+
+
+def _bytes_by_dtype(variables: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for variable in variables:
+        found[str(variable["dtype"])] = found.get(str(variable["dtype"]), 0) + variable["size_bytes"]
+    return found
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{size(part)} ({part / whole:.0%})" if 0 < part <= whole else size(part)
+
+
+def _source_lines(held: Mapping[str, Any], *, each: bool) -> list[str]:
+    """Return what is said of a source alone: its loader, its variables (`each` by name), and what a build would need."""
     lines = [f"  loader        {held['loader']}"]
     variables = held["variables"]
     if variables:
         total = sum(variable["size_bytes"] for variable in variables)
-        lines.append(f"  variables     {len(variables)}, {size(total)}")
+        lines.append(f"  variables     {len(variables)}, {size(total)}" + ("" if each else "; -v lists them"))
+    if variables and each:
         names = [printable.name(variable["name"]) for variable in variables]
         width = max(map(len, names))
         lines += [

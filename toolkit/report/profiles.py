@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -16,8 +15,8 @@ if TYPE_CHECKING:
     from toolkit.target import Target, Value
     from toolkit.target.bounds import Bound
 
-_WIDEST = 48  # characters of a column; what is longer moves what stands behind it
-_WRAPPED = 120
+_WIDEST = 30  # characters of a column; what is longer moves what stands behind it
+_VALUES = 16  # characters of most values
 _RULE = (
     "bounds: of several on one metric, one that names the output decides, then that of the nearer file, "
     "then one that names kinds, then one that names schemes"
@@ -43,7 +42,7 @@ def profile_text(target: Target, values: Sequence[Value]) -> Text:
     plain = [value for value in values if not value.key.startswith("bounds[")]
     width = max(len(value.key) for value in plain)
     lines = [
-        f"{value.key:<{width}}  {json.dumps(value.value, default=list):<40}  {value.path.name if value.path else '(default)'}"
+        f"{value.key:<{width}}  {json.dumps(value.value, default=list):<{_VALUES}}  {value.path.name if value.path else '(default)'}"
         for value in plain
     ]
     lines += ["", _RULE]
@@ -65,7 +64,7 @@ def _cells(bound: Bound) -> list[str]:
 def _bound_lines(bound: Bound, stands: Standing, widths: Sequence[int]) -> list[str]:
     """Return a bound with its file, why it is there if it decides, and where it does not."""
     cells = [cell.ljust(min(width, _WIDEST)) for cell, width in zip(_cells(bound), widths, strict=True)]
-    because = textwrap.wrap(bound.because, _WRAPPED) if stands.decides else []
+    because = [" ".join(bound.because.split())] if stands.decides else []
     hidden = [f"hidden{_where(one)} by {one.by.where}" for one in stands.hidden]
     return [f"  {'  '.join(cells)}  {bound.where}", *(f"      {line}" for line in (*because, *hidden))]
 

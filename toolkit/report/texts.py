@@ -11,36 +11,43 @@ from toolkit.errors import EdgeToolkitError
 from toolkit.input_ranges import input_lines
 from toolkit.printable import Text
 from toolkit.report.attempts import wanted_lines
+from toolkit.report.summary import size_text, summary_lines
 from toolkit.report.wording import (
     OUTCOMES,
     candidate_lines,
     comparison_lines,
     kind_lines,
     noise_text,
-    size,
     where_text,
 )
+from toolkit.screen import PAGE, Screen
 from toolkit.verdict import Verdict
 
 
-def outcomes_text(outcomes: Mapping[str, Verdict | EdgeToolkitError], width: int = 110) -> Text:
-    """Return the reports of all targets for a terminal."""
+def outcomes_text(outcomes: Mapping[str, Verdict | EdgeToolkitError], screen: Screen = PAGE) -> Text:
+    """Return the reports of all targets for a terminal: each on one screen, or whole where the screen asks for that."""
     parts = []
     for name, outcome in outcomes.items():
         if isinstance(outcome, Verdict):
-            parts.append(verdict_text(outcome, width, name))
+            parts.append(verdict_text(outcome, screen, name))
         else:
             told = printable.lines([outcome.text], indent="  ")
-            parts.append(printable.lines([f"{printable.name(name):<{width - 14}}NO VERDICT", told]))
+            parts.append(printable.lines([screen.title(printable.name(name), "NO VERDICT"), told]))
     return printable.lines(parts, between="\n\n")
 
 
-def verdict_text(verdict: Verdict, width: int = 110, name: str | None = None) -> Text:
+def verdict_text(verdict: Verdict, screen: Screen = PAGE, name: str | None = None) -> Text:
     """Return one target's report for a terminal; `name` is what it is called, where that is not the target alone."""
     names = map(printable.name, (name or verdict.target.name, verdict.source.path.name, verdict.artifact.scheme))
-    title = "   ".join(names)
-    lines = [f"{title:<{width - 14}}{OUTCOMES[verdict.outcome]}"]
-    lines += [f"  {line}" for line in wanted_lines(verdict)]
+    title = screen.title("   ".join(names), OUTCOMES[verdict.outcome])
+    return screen.fitted(
+        printable.lines([title, *(_whole(verdict) if screen.whole else summary_lines(verdict, screen.width))])
+    )
+
+
+def _whole(verdict: Verdict) -> list[str]:
+    """Return all lines of a report below its title."""
+    lines = [f"  {line}" for line in wanted_lines(verdict)]
     guilty, at_fault = verdict.guilty_stage, verdict.at_fault
     mark = "  <- guilty" if at_fault is None else f"  <- guilty: {at_fault}"
     marked = False
@@ -65,17 +72,12 @@ def verdict_text(verdict: Verdict, width: int = 110, name: str | None = None) ->
     for task in verdict.tasks:
         shown = ", ".join(f"{stage} {value:.4f}" for stage, value in task.scores.items())
         lines.append(f"  {task.metric} on {verdict.samples['verification']} labelled samples: {shown}")
-    budget = next((spent for spent in verdict.budget if spent.name == "file_bytes"), None)
-    limit = f" <= {size(budget.limit)}{'' if budget.passed else '  FAIL'}" if budget else ""
     emulated = any("emulator" in run.about for run in verdict.runs.values())
-    lines.append(
-        f"  file          {size(verdict.artifact.size_bytes)}{limit}"
-        + ("     latency not measured (emulated)" if emulated else "")
-    )
+    lines.append(f"  file          {size_text(verdict)}" + ("     latency not measured (emulated)" if emulated else ""))
     last = list(verdict.runs.values())[-1]
     original, canonical = verdict.runs["original"].engine, verdict.runs.get("source", verdict.runs["original"]).engine
     theirs = "" if original == canonical else f"original on {original}; "
     lines.append(f"  {theirs}made by {canonical}; ran on {where_text(last)}")
     lines += [f"  {line}" for line in candidate_lines(verdict)]
     lines += [f"  {finding['severity']}: {printable.sentence(finding['message'])}" for finding in verdict.findings]
-    return printable.lines(lines)
+    return lines

@@ -59,12 +59,21 @@ def _cells(comparison: Comparison) -> list[str]:
 
 
 def _line(comparison: Comparison, cells: Sequence[str], widths: Sequence[int]) -> str:
-    status = {"passed": "", "failed": "FAIL", "inconclusive": "INCONCLUSIVE"}[comparison.status]
-    status = "left open" if comparison.is_left_open else status
-    worst = worst_of(comparison)
-    needed = f"about {comparison.samples_needed} samples would settle it" if comparison.samples_needed else ""
     text = " ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
-    return "  ".join(part for part in (text, status, worst, needed, comparison.detail) if part).rstrip()
+    return "  ".join(filter(None, (text, status_text(comparison), *remarks(comparison)))).rstrip()
+
+
+def status_text(comparison: Comparison) -> str:
+    """Return what is said of a comparison that did not simply pass; "" where it did."""
+    if comparison.is_left_open:
+        return "left open"
+    return {"passed": "", "failed": "FAIL", "inconclusive": "INCONCLUSIVE"}[comparison.status]
+
+
+def remarks(comparison: Comparison) -> list[str]:
+    """Return what is said beside the numbers of a comparison: the worst sample, how many would settle it, and what is special about it."""
+    needed = f"about {comparison.samples_needed} samples would settle it" if comparison.samples_needed else ""
+    return [each for each in (worst_of(comparison), needed, comparison.detail) if each]
 
 
 def worst_of(comparison: Comparison) -> str:

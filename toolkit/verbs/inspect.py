@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -23,6 +24,8 @@ def inspect(
 ) -> dict[str, Any]:
     """Return what a source or an artifact is, as JSON: kind, signatures, operators, findings; for a source also writer, loader, variables and needs.
 
+    `size_bytes` is the size of the file, or of all files of the folder.
+
     A source's files alone are looked at, and nothing in them is run; one that is given with a builder or with tensors to cut at is loaded too, and
     `coverage` tells which variables were restored. For an artifact sizes and dtypes are told. `output_kinds` tells for each signature's key ("" for
     none) what its outputs are taken for; `kinds` is what somebody says of them. RequestError where that does not fit.
@@ -32,9 +35,17 @@ def inspect(
         found = (
             inspect_artifact(original.path, running)
             if _format_of(original.path) is not None
-            else source.inspect_source(original, running)
+            else {**source.inspect_source(original, running), **_size_of(original.path)}
         )
     return with_kinds(found, kinds)
+
+
+def _size_of(path: Path) -> dict[str, int]:
+    """Return `size_bytes` of a file, or of all files below a folder, links not followed; nothing for what is no path of its own (a prefix)."""
+    if path.is_dir():
+        files = (Path(folder, name) for folder, _, names in os.walk(path) for name in names)
+        return {"size_bytes": sum(file.lstat().st_size for file in files)}
+    return {"size_bytes": path.stat().st_size} if path.is_file() else {}
 
 
 def _format_of(path: Path) -> str | None:
@@ -56,6 +67,6 @@ def inspect_artifact(path: Path, executor: Executor) -> dict[str, Any]:
     """Return what an artifact is, as JSON: its signatures, operators, size in bytes and SHA-256; a suffix that no format has is read as .tflite."""
     kind = _format_of(path) or "tflite"
     engine = Engine(registry.load("converters", kind).HOST_RUNTIME, preload=False)
-    job = Job(f"inspect {path.name}", f"converters.{kind}", "inspect", engine, inputs={"model": path})
+    job = Job(f"inspecting {path.name}", f"converters.{kind}", "inspect", engine, inputs={"model": path})
     (entry,) = executor.run(job)
     return {"kind": kind, "size_bytes": path.stat().st_size, "sha256": path_digest(path), **entry.result}

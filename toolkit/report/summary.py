@@ -1,0 +1,120 @@
+"""A verdict on one screen: the outcome, what it rests on, what ships, and what decided; all else is counted and stands in the whole report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from toolkit import printable
+from toolkit.attribution.text import sentences
+from toolkit.input_ranges import input_lines
+from toolkit.report.attempts import command_text, tried_lines
+from toolkit.report.wording import kind_lines, limit_text, remarks, size, status_text, value_text, where_text
+from toolkit.target.deciding import ALL
+
+if TYPE_CHECKING:
+    from toolkit.compare import Comparison
+    from toolkit.verdict import Verdict
+
+_ROWS = 8  # of comparisons
+_WARNINGS = 3
+_LABEL = 14  # characters before what a line says
+_MOST = (16, 20, 24, 24)  # of columns (output, metric, value, limit); what is longer moves what stands behind it
+
+
+def summary_lines(verdict: Verdict, width: int | None) -> list[str]:
+    """Return the lines of a verdict below its title that fit on one screen of so many columns, None for as many as they need."""
+    lines = [_line("verified", _verified(verdict))]
+    lines += [f"  {line}" for line in tried_lines(verdict)]
+    lines += [_line("size", size_text(verdict))]
+    for task in verdict.tasks:
+        shown = ", ".join(f"{stage} {value:.4f}" for stage, value in task.scores.items() if stage in _ends(verdict))
+        lines.append(_line("accuracy", f"{task.metric}: {shown}"))
+    lines += [_line("input", line) for line in input_lines(verdict.inputs)]
+    lines += [_line("output", line) for line in kind_lines(verdict.kinds)]
+    rows = deciding_rows(verdict)
+    lines += _rows(verdict, rows, width)
+    if verdict.attribution is not None:
+        lines += [
+            _line("operator" if place == 0 else "", one) for place, one in enumerate(sentences(verdict.attribution))
+        ]
+    lines += _findings(verdict)
+    left = len(verdict.comparisons) - len(rows)
+    lines += [f"  {left} more comparison{'s' if left > 1 else ''}: -v shows all"] if left else []
+    step = verdict.next_step
+    return lines + ([] if step is None else [f"  next: {command_text(step)}", f"        {step.why}"])
+
+
+def size_text(verdict: Verdict) -> str:
+    """Return how large the file is, what part of the float one that is, and the limit where there is one."""
+    artifact, floats = verdict.artifact, verdict.float_bytes
+    text = size(artifact.size_bytes)
+    if floats and artifact.size_bytes != floats:
+        text += f", {artifact.size_bytes / floats:.0%} of the {size(floats)} in float32"
+    spent = next((each for each in verdict.budget if each.name == "file_bytes"), None)
+    return text + ("" if spent is None else f"; limit {size(spent.limit)}{'' if spent.passed else '  FAIL'}")
+
+
+def deciding_rows(verdict: Verdict) -> list[Comparison]:
+    """Return the comparisons that decided: those that did not pass, of the guilty stage first; where all passed, those of the total.
+
+    At most 8 of them; a value beyond its limit that passed, because it is not certain, is always among those that are looked at.
+    """
+    against = [each for each in verdict.comparisons if not each.passed]
+    if against:
+        against.sort(key=lambda each: (each.stage != verdict.guilty_stage, each.status != "failed"))
+        return against[:_ROWS]
+    left_open = [each for each in verdict.comparisons if each.is_left_open]
+    total = [each for each in verdict.comparisons if each.stage == "total" and not each.is_left_open]
+    return [*left_open, *total][:_ROWS]
+
+
+def _rows(verdict: Verdict, rows: Sequence[Comparison], width: int | None) -> list[str]:
+    """Return the lines of each comparison, the first one of the guilty stage marked; remarks go below where a line has no room for them."""
+    cells = [_cells(each, verdict) for each in rows]
+    widths = [min(max(map(len, column)), most) for column, most in zip(zip(*cells, strict=True), _MOST, strict=True)]
+    marked = next((each for each in rows if each.stage == verdict.guilty_stage and not each.passed), None)
+    fault = f": {verdict.at_fault}" if verdict.at_fault else ""
+    lines = []
+    for comparison, row in zip(rows, cells, strict=True):
+        mark = f"<- guilty{fault}" if comparison is marked else ""
+        said = "  ".join(cell.ljust(wide) for cell, wide in zip(row, widths, strict=True) if wide)
+        line = _line(comparison.stage, "  ".join(filter(None, (said, status_text(comparison), mark))).rstrip())
+        more = "; ".join(remarks(comparison))
+        fits = width is None or len(line) + 2 + len(more) <= width
+        lines += [f"{line}  {more}".rstrip()] if fits else [line, _line("", f"  {more}")]
+    return lines
+
+
+def _cells(comparison: Comparison, verdict: Verdict) -> tuple[str, str, str, str]:
+    """Return output, metric, value and limit; no output where the model has one alone."""
+    outputs = {each.output for each in verdict.comparisons} - {ALL}
+    output = printable.name(comparison.output) if len(outputs) > 1 else ""
+    return output, comparison.metric, value_text(comparison), limit_text(comparison)
+
+
+def _findings(verdict: Verdict) -> list[str]:
+    """Return every finding that is against the verdict, and the first warnings, with how many there are more."""
+    grave = [each for each in verdict.findings if each["severity"] in ("error", "inconclusive")]
+    others = [each for each in verdict.findings if each["severity"] not in ("error", "inconclusive")]
+    lines = [f"  {each['severity']}: {printable.sentence(each['message'])}" for each in (*grave, *others[:_WARNINGS])]
+    left = len(others) - _WARNINGS
+    return lines + ([f"  {left} more finding{'s' if left > 1 else ''}: -v shows all"] if left > 0 else [])
+
+
+def _verified(verdict: Verdict) -> str:
+    """Return with how many samples, and where the last stage ran."""
+    count = verdict.samples["verification"]
+    emulated = any("emulator" in run.about for run in verdict.runs.values())
+    latency = "; latency not measured (emulated)" if emulated else ""
+    return f"{count} samples on {where_text(list(verdict.runs.values())[-1])}{latency}"
+
+
+def _ends(verdict: Verdict) -> tuple[str, str]:
+    """Return the first and the last stage: what was there, and what ships."""
+    stages = list(verdict.runs)
+    return stages[0], stages[-1]
+
+
+def _line(label: str, said: str) -> str:
+    return f"  {label:<{_LABEL}}{said}"
