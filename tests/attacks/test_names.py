@@ -34,6 +34,7 @@ from toolkit.input_ranges import InputRange
 from toolkit.local_executor import LocalExecutor
 from toolkit.next_steps import VerbRequest
 from toolkit.opening import Samples
+from toolkit.screen import PAGE, Screen
 from toolkit.settings import Settings
 from toolkit.source import Original
 from toolkit.suggestion import Step, Suggestion
@@ -260,6 +261,7 @@ def verdict_of(name):
         guilty_stage="total", at_fault=None, attribution=None, stages=(SimpleNamespace(stage="total", measured=measured),),
         cumulative={"total": measured}, runs={"original": run, "total": run},
         tasks=(SimpleNamespace(metric=name, better="higher", scores={name: 1.0}),),
+        float_bytes=None,
         account=None, inputs={name: InputRange("float32", (0.0, 1.0), (0.0, 1.0))}, kinds={name: kind}, candidates=(), budget=(), noise={},
         attempts=(), findings=({"code": name, "severity": "warning", "message": name},), next_step=None, wanted=None,
     )  # fmt: skip
@@ -270,7 +272,8 @@ def test_a_verdict_is_safe_in_the_terminal_and_in_its_report(name):
     """Its outputs, its inputs, and what its set calls the worst sample: a file in a folder, which may be called anything."""
     verdict = verdict_of(name)
 
-    forges_nothing(report.verdict_text(verdict, name="mine").split("\n", 1)[1])
+    for screen in (PAGE, Screen(80, whole=False), Screen(40)):
+        forges_nothing(report.verdict_text(verdict, screen, "mine").split("\n", 1)[1])
     text = report.markdown(verdict, name)
     is_safe(text)
     assert not re.search(

@@ -24,19 +24,19 @@ _MOST = (16, 20, 24, 24)  # of columns (output, metric, value, limit); what is l
 
 def summary_lines(verdict: Verdict, width: int | None) -> list[str]:
     """Return the lines of a verdict below its title that fit on one screen of so many columns, None for as many as they need."""
-    lines = [_line("verified", _verified(verdict))]
-    lines += [f"  {line}" for line in tried_lines(verdict)]
+    lines = [_said("verified", _verified(verdict))]
+    lines += [f"  {printable.sentence(line)}" for line in tried_lines(verdict)]
     lines += [_line("size", size_text(verdict))]
     for task in verdict.tasks:
         shown = ", ".join(f"{stage} {value:.4f}" for stage, value in task.scores.items() if stage in _ends(verdict))
-        lines.append(_line("accuracy", f"{task.metric}: {shown}"))
-    lines += [_line("input", line) for line in input_lines(verdict.inputs)]
-    lines += [_line("output", line) for line in kind_lines(verdict.kinds)]
+        lines.append(_said("accuracy", f"{task.metric}: {shown}"))
+    lines += [_said("input", line) for line in input_lines(verdict.inputs)]
+    lines += [_said("output", line) for line in kind_lines(verdict.kinds)]
     rows = deciding_rows(verdict)
     lines += _rows(verdict, rows, width)
     if verdict.attribution is not None:
         lines += [
-            _line("operator" if place == 0 else "", one) for place, one in enumerate(sentences(verdict.attribution))
+            _said("operator" if place == 0 else "", one) for place, one in enumerate(sentences(verdict.attribution))
         ]
     lines += _findings(verdict)
     left = len(verdict.comparisons) - len(rows)
@@ -114,6 +114,11 @@ def _ends(verdict: Verdict) -> tuple[str, str]:
     """Return the first and the last stage: what was there, and what ships."""
     stages = list(verdict.runs)
     return stages[0], stages[-1]
+
+
+def _said(label: str, said: str) -> str:
+    """Return a line that is a sentence: without the gaps by which what a name holds could look like our columns."""
+    return _line(label, printable.sentence(said))
 
 
 def _line(label: str, said: str) -> str:

@@ -77,7 +77,8 @@ def _whole(verdict: Verdict) -> list[str]:
     last = list(verdict.runs.values())[-1]
     original, canonical = verdict.runs["original"].engine, verdict.runs.get("source", verdict.runs["original"]).engine
     theirs = "" if original == canonical else f"original on {original}; "
-    lines.append(f"  {theirs}made by {canonical}; ran on {where_text(last)}")
+    made = f"{theirs}made by {canonical}; ran on {where_text(last)}"
+    lines.append(f"  {printable.sentence(made)}")
     lines += [f"  {line}" for line in candidate_lines(verdict)]
     lines += [f"  {finding['severity']}: {printable.sentence(finding['message'])}" for finding in verdict.findings]
     return lines

@@ -73,7 +73,7 @@ def status_text(comparison: Comparison) -> str:
 def remarks(comparison: Comparison) -> list[str]:
     """Return what is said beside the numbers of a comparison: the worst sample, how many would settle it, and what is special about it."""
     needed = f"about {comparison.samples_needed} samples would settle it" if comparison.samples_needed else ""
-    return [each for each in (worst_of(comparison), needed, comparison.detail) if each]
+    return [printable.sentence(each) for each in (worst_of(comparison), needed, comparison.detail) if each]
 
 
 def worst_of(comparison: Comparison) -> str:
