@@ -198,7 +198,7 @@ def test_verify_with_bounds_refuses_each_option_that_would_do_nothing(tmp_path):
         )
 
     assert refused.value.problem.endswith(
-        "no use for --stop-early, --reference-device, --shape, --trust, --allow-network"
+        "takes no --stop-early, --reference-device, --shape, --trust, --allow-network"
     )
 
 
@@ -208,7 +208,7 @@ def _read(group: Any, context: Any) -> Any:
 
 def test_update_baseline_refuses_what_would_do_nothing(tmp_path):
     """A report that nothing is written to would be missed later."""
-    with pytest.raises(RequestError, match=r"no use for --allow, --report"):
+    with pytest.raises(RequestError, match=r"takes no --allow, --report"):
         judging.check(
             common=Printed(False),
             reported=Reported([f"junit={tmp_path / 'r.xml'}"], as_json=False),

@@ -32,6 +32,76 @@ if TYPE_CHECKING:
     from toolkit.verbs.debug import Looking
 
 
+_SweepScheme = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--scheme",
+        metavar="S",
+        rich_help_panel=QUANTIZATION,
+        autocompletion=completion.plugins("schemes"),
+        help="A scheme to try, else all of the target's; may be given again.",
+    ),
+]
+_SweepEstimator = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--estimator",
+        metavar="E",
+        rich_help_panel=QUANTIZATION,
+        autocompletion=completion.plugins("estimators"),
+        help="A range estimator to try, else all of our own; may be given again.",
+    ),
+]
+_SweepSize = Annotated[
+    list[int] | None,
+    typer.Option(
+        "--size",
+        metavar="N",
+        rich_help_panel=SAMPLES,
+        help="So many calibration samples, else all of them; may be given again.",
+    ),
+]
+_SweepQuantizer = Annotated[
+    str | None,
+    typer.Option(
+        "--quantizer",
+        metavar="Q",
+        rich_help_panel=QUANTIZATION,
+        autocompletion=completion.plugins("quantizers"),
+        help="This engine alone.",
+    ),
+]
+_SweepConditions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--filter",
+        metavar="C",
+        rich_help_panel=OUTPUT,
+        help="Show these rows alone, as 'drift>=20'; may be given again.",
+    ),
+]
+_SweepSort = Annotated[
+    str,
+    typer.Option(
+        "--sort",
+        metavar="COLUMN",
+        rich_help_panel=OUTPUT,
+        autocompletion=completion.columns,
+        help="The best of this column first.",
+    ),
+]
+_SweepOut = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        "-o",
+        metavar="DIR",
+        rich_help_panel=OUTPUT,
+        help="Where to write sweep.json, .csv, .png and .svg.",
+    ),
+]
+
+
 @verb(
     app,
     "sweep",
@@ -50,74 +120,13 @@ def sweep(
     limits: LintLimits = None,
     task_metric: TaskMetrics = None,
     output_kind: OutputKinds = None,
-    scheme: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--scheme",
-            metavar="S",
-            rich_help_panel=QUANTIZATION,
-            autocompletion=completion.plugins("schemes"),
-            help="A scheme to try, else all of the target's; may be given again.",
-        ),
-    ] = None,
-    estimator: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--estimator",
-            metavar="E",
-            rich_help_panel=QUANTIZATION,
-            autocompletion=completion.plugins("estimators"),
-            help="A range estimator to try, else all of our own; may be given again.",
-        ),
-    ] = None,
-    size: Annotated[
-        list[int] | None,
-        typer.Option(
-            "--size",
-            metavar="N",
-            rich_help_panel=SAMPLES,
-            help="So many calibration samples, else all of them; may be given again.",
-        ),
-    ] = None,
-    quantizer: Annotated[
-        str | None,
-        typer.Option(
-            "--quantizer",
-            metavar="Q",
-            rich_help_panel=QUANTIZATION,
-            autocompletion=completion.plugins("quantizers"),
-            help="This engine alone.",
-        ),
-    ] = None,
-    conditions: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--filter",
-            metavar="C",
-            rich_help_panel=OUTPUT,
-            help="Show these rows alone, as 'drift>=20'; may be given again.",
-        ),
-    ] = None,
-    sort: Annotated[
-        str,
-        typer.Option(
-            "--sort",
-            metavar="COLUMN",
-            rich_help_panel=OUTPUT,
-            autocompletion=completion.columns,
-            help="The best of this column first.",
-        ),
-    ] = "drift",
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out",
-            "-o",
-            metavar="DIR",
-            rich_help_panel=OUTPUT,
-            help="Where to write sweep.json, .csv, .png and .svg.",
-        ),
-    ] = None,
+    scheme: _SweepScheme = None,
+    estimator: _SweepEstimator = None,
+    size: _SweepSize = None,
+    quantizer: _SweepQuantizer = None,
+    conditions: _SweepConditions = None,
+    sort: _SweepSort = "drift",
+    out: _SweepOut = None,
 ) -> int:
     """Quantization experiments in one table.
 
@@ -152,6 +161,58 @@ def sweep(
     return exit_status(rows)
 
 
+_DebugArtifact = Annotated[
+    Path,
+    typer.Argument(metavar="ARTIFACT", help="A quantized .tflite file; with --stage, any .tflite or .onnx file."),
+]
+_DebugEvaluation = Annotated[
+    str | None,
+    typer.Option(
+        "--eval",
+        metavar="SET",
+        rich_help_panel=SAMPLES,
+        help="Samples to run; else those of --calibration that do not calibrate.",
+    ),
+]
+_DebugSamples = Annotated[
+    int | None,
+    typer.Option(
+        "--samples",
+        metavar="N",
+        rich_help_panel=SAMPLES,
+        help="Over so many samples; else 32, or with --stage 4.",
+    ),
+]
+_DebugStage = Annotated[
+    str | None,
+    typer.Option(
+        "--stage",
+        metavar="STAGE",
+        rich_help_panel=VERDICT,
+        autocompletion=completion.failed_stages,
+        help="Name the operator that diverges in this stage, or in the `guilty` one.",
+    ),
+]
+_DebugSuggest = Annotated[
+    bool,
+    typer.Option(
+        "--suggest",
+        rich_help_panel=QUANTIZATION,
+        help="Try what to keep in float, and show what each step buys.",
+    ),
+]
+_DebugOut = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        "-o",
+        metavar="DIR",
+        rich_help_panel=OUTPUT,
+        help="Where to write tables, plots and node data.",
+    ),
+]
+
+
 @verb(
     app,
     "debug",
@@ -163,59 +224,15 @@ def debug(
     common: Common,
     handed: Handed,
     allowed: Allowed,
-    artifact: Annotated[
-        Path,
-        typer.Argument(metavar="ARTIFACT", help="A quantized .tflite file; with --stage, any .tflite or .onnx file."),
-    ],
+    artifact: _DebugArtifact,
     source: Source,
     target: OneTarget = "host",
     calibration: Calibration = None,
-    evaluation: Annotated[
-        str | None,
-        typer.Option(
-            "--eval",
-            metavar="SET",
-            rich_help_panel=SAMPLES,
-            help="Samples to run; else those of --calibration that do not calibrate.",
-        ),
-    ] = None,
-    samples: Annotated[
-        int | None,
-        typer.Option(
-            "--samples",
-            metavar="N",
-            rich_help_panel=SAMPLES,
-            help="Over so many samples; else 32, or with --stage 4.",
-        ),
-    ] = None,
-    stage: Annotated[
-        str | None,
-        typer.Option(
-            "--stage",
-            metavar="STAGE",
-            rich_help_panel=VERDICT,
-            autocompletion=completion.failed_stages,
-            help="Name the operator that diverges in this stage, or in the `guilty` one.",
-        ),
-    ] = None,
-    suggest: Annotated[
-        bool,
-        typer.Option(
-            "--suggest",
-            rich_help_panel=QUANTIZATION,
-            help="Try what to keep in float, and show what each step buys.",
-        ),
-    ] = False,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out",
-            "-o",
-            metavar="DIR",
-            rich_help_panel=OUTPUT,
-            help="Where to write tables, plots and node data.",
-        ),
-    ] = None,
+    evaluation: _DebugEvaluation = None,
+    samples: _DebugSamples = None,
+    stage: _DebugStage = None,
+    suggest: _DebugSuggest = False,
+    out: _DebugOut = None,
 ) -> int:
     """Tell which layers drift, and what to keep in float.
 

@@ -118,24 +118,29 @@ def verify(
         }
         others = [*(flag for flag, value in given.items() if value), *handed.given, *allowed.given]
         return _rejudge(common, reported, artifact, bounds, others)
+    path, targets = _compared_with(artifact, source, target)
+    reported.require_outside(out, targets)
+    original = handed(path, reference_device)
+    sets = sets_of("--calibration", calibration), sets_of("--eval", evaluation)
+    metrics, kinds = tuple(task_metric or ()), kinds_of(output_kind)
+    samples = Samples(*sets, limits, stop_early=stop_early, task_metrics=metrics, output_kinds=kinds)
+    named = Renamed(artifact, tuple(rename or ()))
+    with common.executor(allowed) as executor:
+        outcomes = verify(named, original, targets, samples, out, executor=executor)
+    document = report.outcomes_json(outcomes, path)
+    common.show(document, lambda: report.outcomes_text(outcomes, detailed.screen))
+    reported(document)
+    return report.exit_status(outcomes)
+
+
+def _compared_with(artifact: Path, source: Path | None, target: list[str] | None) -> tuple[Path, list[str]]:
     if source is None or not target:
         lacking = " and ".join(name for name, value in (("--source", source), ("--target", target)) if not value)
         raise RequestError(
             f"verify {artifact}: without {lacking} there is nothing to compare it with",
             "for a bundle's runs by other bounds: verify BUNDLE --bounds FILE",
         )
-    reported.require_outside(out, target)
-    original = handed(source, reference_device)
-    sets = sets_of("--calibration", calibration), sets_of("--eval", evaluation)
-    metrics, kinds = tuple(task_metric or ()), kinds_of(output_kind)
-    samples = Samples(*sets, limits, stop_early=stop_early, task_metrics=metrics, output_kinds=kinds)
-    named = Renamed(artifact, tuple(rename or ()))
-    with common.executor(allowed) as executor:
-        outcomes = verify(named, original, target, samples, out, executor=executor)
-    document = report.outcomes_json(outcomes, source)
-    common.show(document, lambda: report.outcomes_text(outcomes, detailed.screen))
-    reported(document)
-    return report.exit_status(outcomes)
+    return source, target
 
 
 def _rejudge(common: Common, reported: Reported, bundle: Path, bounds: Path, others: Sequence[str]) -> int:
@@ -147,6 +152,48 @@ def _rejudge(common: Common, reported: Reported, bundle: Path, bounds: Path, oth
     common.show(judged.to_json(), lambda: judged.text(common.screen))
     reported(judged.to_json())
     return int(judged.outcome != "passed")
+
+
+_CompareStage = Annotated[
+    str,
+    typer.Option(
+        "--stage",
+        metavar="STAGE",
+        rich_help_panel=VERDICT,
+        autocompletion=completion.stages,
+        help="Whose bounds: total, conversion, ...",
+    ),
+]
+_CompareScheme = Annotated[
+    str | None,
+    typer.Option(
+        "--scheme",
+        metavar="S",
+        rich_help_panel=VERDICT,
+        autocompletion=completion.plugins("schemes"),
+        help="Whose bounds, of those that are for some schemes alone.",
+    ),
+]
+_CompareOutputKind = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--output-kind",
+        metavar="NAME=KIND",
+        rich_help_panel=VERDICT,
+        autocompletion=completion.output_kinds,
+        help="What an output is, as logits=class_scores, for the bounds of its kind; may be given again.",
+    ),
+]
+_CompareMetric = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--metric",
+        metavar="M",
+        rich_help_panel=VERDICT,
+        autocompletion=completion.plugins("metrics"),
+        help="Measure this too, as topk_agreement:k=5; may be given again.",
+    ),
+]
 
 
 @verb(
@@ -163,46 +210,10 @@ def compare(
     ],
     candidate: Annotated[Path, typer.Argument(metavar="RUN", help="The run that is held against it.")],
     bounds: Bounds = None,
-    stage: Annotated[
-        str,
-        typer.Option(
-            "--stage",
-            metavar="STAGE",
-            rich_help_panel=VERDICT,
-            autocompletion=completion.stages,
-            help="Whose bounds: total, conversion, ...",
-        ),
-    ] = "total",
-    scheme: Annotated[
-        str | None,
-        typer.Option(
-            "--scheme",
-            metavar="S",
-            rich_help_panel=VERDICT,
-            autocompletion=completion.plugins("schemes"),
-            help="Whose bounds, of those that are for some schemes alone.",
-        ),
-    ] = None,
-    output_kind: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--output-kind",
-            metavar="NAME=KIND",
-            rich_help_panel=VERDICT,
-            autocompletion=completion.output_kinds,
-            help="What an output is, as logits=class_scores, for the bounds of its kind; may be given again.",
-        ),
-    ] = None,
-    metric: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--metric",
-            metavar="M",
-            rich_help_panel=VERDICT,
-            autocompletion=completion.plugins("metrics"),
-            help="Measure this too, as topk_agreement:k=5; may be given again.",
-        ),
-    ] = None,
+    stage: _CompareStage = "total",
+    scheme: _CompareScheme = None,
+    output_kind: _CompareOutputKind = None,
+    metric: _CompareMetric = None,
 ) -> int:
     """Compare two saved runs; with --bounds also judge them.
 
@@ -276,7 +287,7 @@ def check(
     if update_baseline:
         useless = [flag for flag, given in (("--allow", allow), ("--report", reported.is_asked)) if given]
         if useless:
-            raise RequestError(f"check --update-baseline: judges nothing, and has no use for {', '.join(useless)}")
+            raise RequestError(f"check --update-baseline: judges nothing, and takes no {', '.join(useless)}")
         changes = update(bundle, baseline)
         common.show(
             {"baseline": str(baseline), "changes": changes}, lambda: printable.lines([f"{baseline}:", *changes])
