@@ -67,7 +67,7 @@ bench: $(READY) ## measure builds, calibration, experiments and verification; fa
 	@missed=0; for each in bench calibration experiments verification; do \
 		$(BIN)/python tests/bench/$$each.py $(if $(JSON),--json $(basename $(JSON)).$$each.json) || missed=1; done; exit $$missed
 
-mutants: $(READY) ## put small faults into the code that judges, one by one, and list those that no test notices (ONLY='toolkit.verdict*': of one module); slow
+mutants: $(READY) ## put small faults into the code that judges, one by one, and list those that no test notices (ONLY='toolkit.verdict.verdict*': of one module); slow
 	@$(BIN)/uv venv --quiet --allow-existing --no-project --python $(BIN)/python $(VENV)/mutants
 	@$(BIN)/uv pip sync --quiet --require-hashes --python $(VENV)/mutants requirements/dev.txt
 	@$(BIN)/uv pip install --quiet --python $(VENV)/mutants --constraint requirements/dev.txt --group mutants

@@ -151,7 +151,7 @@ def counts() -> list[Count]:
         f"{module} -> {other}"
         for module, others in imports.items()
         for other in sorted(others)
-        if not {module, other} & architecture.APART and architecture.rank(other) > architecture.rank(module)
+        if module and other and architecture.RANKS[room_of(other)] > architecture.RANKS[room_of(module)]
     ]
     said = docstrings(files)
     without = tuple(name for name, has in said.items() if not has)

@@ -12,21 +12,20 @@ TYPE_CHECKING = False  # as `typing` says it, which is slow to import, and too m
 if TYPE_CHECKING:
     from typing import Any
 
-    from toolkit.attribution import Attribution
-    from toolkit.baseline import Gate
-    from toolkit.binding import Renamed
-    from toolkit.conversion import Artifact
+    from toolkit.conversion.artifacts import Artifact
+    from toolkit.conversion.recipe import Asked, KeepFloat, Recipe
     from toolkit.errors import EdgeToolkitError, OutsideError, RequestError
-    from toolkit.executor import Executor
-    from toolkit.experiments import Asking
-    from toolkit.local_executor import LocalExecutor
-    from toolkit.opening import Samples
-    from toolkit.permissions import Permissions
-    from toolkit.recipe import Asked, KeepFloat, Recipe
-    from toolkit.rejudging import compare_runs, rejudge
-    from toolkit.runtime import Run
+    from toolkit.execution.run import Run
+    from toolkit.experiments.sweep import Asking
+    from toolkit.jobs.executor import Executor
+    from toolkit.jobs.local_executor import LocalExecutor
+    from toolkit.pipeline.binding import Renamed
+    from toolkit.pipeline.prepare import Samples
+    from toolkit.regression import Gate
+    from toolkit.regression.rejudge import compare_runs, rejudge
     from toolkit.settings import Limits, Settings
-    from toolkit.source import Original
+    from toolkit.settings.permissions import Permissions
+    from toolkit.source.source import Original
     from toolkit.verbs.build import build
     from toolkit.verbs.check import check, update_baseline
     from toolkit.verbs.convert import convert
@@ -37,7 +36,8 @@ if TYPE_CHECKING:
     from toolkit.verbs.run import run
     from toolkit.verbs.sweep import sweep
     from toolkit.verbs.verify import verify
-    from toolkit.verdict import Verdict
+    from toolkit.verdict.attribution import Attribution
+    from toolkit.verdict.verdict import Verdict
 
 __version__ = "0.1.0"
 
@@ -80,25 +80,25 @@ __all__ = [
 ]
 
 _MODULES = {
-    "Artifact": "toolkit.conversion",
-    **dict.fromkeys(("Asked", "KeepFloat", "Recipe"), "toolkit.recipe"),
-    "Asking": "toolkit.experiments",
-    "Attribution": "toolkit.attribution",
+    "Artifact": "toolkit.conversion.artifacts",
+    **dict.fromkeys(("Asked", "KeepFloat", "Recipe"), "toolkit.conversion.recipe"),
+    "Asking": "toolkit.experiments.sweep",
+    "Attribution": "toolkit.verdict.attribution",
     **dict.fromkeys(("EdgeToolkitError", "OutsideError", "RequestError"), "toolkit.errors"),
-    "Executor": "toolkit.executor",
-    "Gate": "toolkit.baseline",
+    "Executor": "toolkit.jobs.executor",
+    "Gate": "toolkit.regression",
     **dict.fromkeys(("Limits", "Settings"), "toolkit.settings"),
-    "LocalExecutor": "toolkit.local_executor",
+    "LocalExecutor": "toolkit.jobs.local_executor",
     **dict.fromkeys(("Looking", "debug", "locate"), "toolkit.verbs.debug"),
-    "Original": "toolkit.source",
-    "Permissions": "toolkit.permissions",
-    "Renamed": "toolkit.binding",
-    "Run": "toolkit.runtime",
-    "Samples": "toolkit.opening",
-    "Verdict": "toolkit.verdict",
+    "Original": "toolkit.source.source",
+    "Permissions": "toolkit.settings.permissions",
+    "Renamed": "toolkit.pipeline.binding",
+    "Run": "toolkit.execution.run",
+    "Samples": "toolkit.pipeline.prepare",
+    "Verdict": "toolkit.verdict.verdict",
     "build": "toolkit.verbs.build",
     **dict.fromkeys(("check", "update_baseline"), "toolkit.verbs.check"),
-    **dict.fromkeys(("compare_runs", "rejudge"), "toolkit.rejudging"),
+    **dict.fromkeys(("compare_runs", "rejudge"), "toolkit.regression.rejudge"),
     "convert": "toolkit.verbs.convert",
     "doctor": "toolkit.verbs.doctor",
     "inspect": "toolkit.verbs.inspect",

@@ -24,11 +24,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 
 if TYPE_CHECKING:
-    from toolkit.executor import Executor
-    from toolkit.local_executor import LocalExecutor
-    from toolkit.recipe import Asked
-    from toolkit.source import Original
-    from toolkit.verdict import Verdict
+    from toolkit.conversion.recipe import Asked
+    from toolkit.jobs.executor import Executor
+    from toolkit.jobs.local_executor import LocalExecutor
+    from toolkit.source.source import Original
+    from toolkit.verdict.verdict import Verdict
 
 _FOLDER = "edge_baselines"
 _SAID = "edge-toolkit baseline"
@@ -67,9 +67,9 @@ def edge_executor(pytestconfig: pytest.Config) -> Iterator[Executor]:
 
 
 def _executor_of(config: pytest.Config) -> LocalExecutor:
-    from toolkit.local_executor import LocalExecutor
-    from toolkit.permissions import Permissions
+    from toolkit.jobs.local_executor import LocalExecutor
     from toolkit.settings import Settings
+    from toolkit.settings.permissions import Permissions
 
     said = [config.getini(f"edge_allow_{name}") for name in ("read", "network", "env")]
     return LocalExecutor(Settings(permissions=Permissions(tuple(said[0]), said[1], tuple(said[2]))))
@@ -152,8 +152,8 @@ class Verifying:
     ) -> tuple[Verdict, Path]:
         """Return the verdict, and the folder of its bundle; raise the error that stands in its place."""
         from toolkit.errors import RequestError
-        from toolkit.opening import Samples
-        from toolkit.source import ALL, Original
+        from toolkit.pipeline.prepare import Samples
+        from toolkit.source.source import ALL, Original
         from toolkit.verbs.build import build
 
         original = source if isinstance(source, Original) else Original(Path(source))
@@ -167,19 +167,19 @@ class Verifying:
 
     def _hold_against_baseline(self, verdict: Verdict, bundle: Path, allow: Path | None) -> None:
         __tracebackhide__ = True
-        from toolkit import baseline, printable, report
+        from toolkit import printable, regression, report
 
         path, must_exist = self._baseline_of(bundle.name)
         if self._test.config.getoption("--edge-update-baseline"):
             if not verdict.passed:
                 said = f"{path}: left as it is, because this release is not passed"
                 pytest.fail(printable.lines([said, report.verdict_text(verdict)]), pytrace=False)
-            changes = baseline.update(bundle, path)
+            changes = regression.update(bundle, path)
             self._test.user_properties.append(
                 (_SAID, printable.lines([f"{path}:", *(f"  {each}" for each in changes)]))
             )
         elif os.path.lexists(path):  # whatever it is: what cannot be read is no baseline that is missing
-            gate = baseline.check(bundle, path, allow)
+            gate = regression.check(bundle, path, allow)
             if gate.outcome != "passed":
                 whole = [] if verdict.passed else [report.verdict_text(verdict)]
                 lines = printable.lines([f"{path}: the gate is not passed", gate.text(), *whole])

@@ -34,7 +34,7 @@ def _names(folder: Path, _changed: int) -> tuple[str, ...]:
 
 def load(folder: str, name: str) -> ModuleType:
     """Return the plugin's module; UnknownName with the closest known name where the folder has no such file."""
-    full = f"toolkit.{folder}.{name}"
+    full = f"toolkit.{folder.replace('/', '.')}.{name}"
     if full in sys.modules and name.isidentifier() and not name.startswith("_"):
         return sys.modules[full]  # a build asks hundreds of times
     known = names(folder)
@@ -79,7 +79,9 @@ def text_of(name: str, module: ModuleType, parameters: Parameters) -> str:
 
 
 def _kind(folder: str) -> str:
-    return folder.removesuffix("s").replace("_", " ")
+    above, _, own = folder.rpartition("/")
+    named = f"{above} {own}" if own in ("kinds", "formats") else own  # which say nothing alone
+    return named.removesuffix("s").replace("_", " ")
 
 
 def _number(value: str, what: str) -> float:

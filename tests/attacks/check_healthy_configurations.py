@@ -19,7 +19,7 @@ import tensorflow as tf
 import tf_keras
 
 from toolkit.files.foreign import parse_json
-from toolkit.originals.keras_models.vetting import refusals
+from toolkit.source.loading.keras_models.vetting import refusals
 
 WORDS = ["alpha", "beta", "gamma"]
 

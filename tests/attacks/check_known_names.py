@@ -14,7 +14,7 @@ import tf_keras  # noqa: F401
 from keras.src import api_export
 from tensorflow.python.util import tf_export
 
-from toolkit.originals.keras_models import known_names
+from toolkit.source.loading.keras_models import known_names
 
 # Parameters that take code or a place; those of these names that take neither are told beside them.
 REACHING = re.compile(

@@ -11,12 +11,12 @@ import zlib
 import numpy as np
 import pytest
 
-from toolkit import saved_runs
+from toolkit.comparison import saved_runs
+from toolkit.engines.tensorflow.sstable import checksum
 from toolkit.errors import InvalidSamples, RequestError
 from toolkit.files.archives import MOST_PARTS, Archive, BadArchive
-from toolkit.originals.variables.sstable import checksum
-from toolkit.readers import _records, audio
-from toolkit.readers.images import _indices
+from toolkit.samples.readers import _records, audio
+from toolkit.samples.readers.images import _indices
 
 
 def written(packing=zipfile.ZIP_STORED, **parts):

@@ -18,11 +18,11 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from tests.attacks.edits import SPECIAL, byte_edits, edits, put, raw_edits, run_verb, within
-from tests.unit import test_rejudging as made
-from tests.unit.bundles_by_hand import seal
+from tests.unit.regression import test_rejudge as made
+from tests.unit.regression.bundles_by_hand import seal
+from toolkit.comparison.task_scores import Task
 from toolkit.errors import RequestError
 from toolkit.pytest_plugin import Verifying
-from toolkit.tasks import Task
 
 COUNT, REAL = made.COUNT, made.REAL
 TRUTH = made.SCORES[:, 0].argmax(axis=1)

@@ -23,17 +23,17 @@ import pytest
 from PIL import Image
 
 from tests.attacks import reaching
-from toolkit.access import is_confined
-from toolkit.dataset import whole_set_job
+from toolkit.confinement import ability
+from toolkit.confinement.processes import enclosable
 from toolkit.errors import EdgeToolkitError, LimitReached, RequestError, WorkerOutOfMemory, WorkerWroteTooMuch
-from toolkit.jobs import Engine, Job
+from toolkit.jobs.access import is_confined
+from toolkit.jobs.job import Engine, Job
+from toolkit.jobs.local_executor import LocalExecutor
 from toolkit.launchers import qemu
-from toolkit.local_executor import LocalExecutor
-from toolkit.permissions import Permissions
+from toolkit.samples.dataset import whole_set_job
 from toolkit.settings import Limits, Settings
-from toolkit.worker.confinement import ability
-from toolkit.worker.confinement.processes import enclosable
-from toolkit.worker.shards import ShardWriter
+from toolkit.settings.permissions import Permissions
+from toolkit.wire.shards import ShardWriter
 
 HERE = Path(__file__).parent
 MEMORY = Path("/dev/shm")  # noqa: S108 (a file system in memory)
@@ -141,7 +141,7 @@ def job(tmp_path):
     ) -> Job:
         return Job(
             f"{code.name}:metric",
-            "worker.user_metric",
+            "comparison.user_metric",
             "measure",
             Engine("dataset"),
             options={
@@ -350,9 +350,9 @@ return float(sum(map(is_open, range(3, 1024))))"""
 
 HOST = """
 import pickle, sys
-from toolkit.dataset import whole_set_job
+from toolkit.samples.dataset import whole_set_job
 from toolkit.errors import EdgeToolkitError, LimitReached, RequestError, WorkerOutOfMemory, WorkerWroteTooMuch
-from toolkit.local_executor import LocalExecutor
+from toolkit.jobs.local_executor import LocalExecutor
 from toolkit.settings import Settings
 home, job = pickle.loads(sys.stdin.buffer.read())
 with LocalExecutor(Settings(home=home, offline=True)) as executor:
@@ -476,8 +476,8 @@ def as_without_landlock(*command: object) -> subprocess.CompletedProcess[str]:
 
 ASKING = """
 import pickle, sys
-from toolkit.access import is_confined
-from toolkit.local_executor import LocalExecutor
+from toolkit.jobs.access import is_confined
+from toolkit.jobs.local_executor import LocalExecutor
 from toolkit.settings import Settings
 home, job = pickle.loads(open(sys.argv[1], "rb").read())
 with LocalExecutor(Settings(home=home, offline=True)) as executor:

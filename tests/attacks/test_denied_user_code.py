@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from toolkit import dataset
+from toolkit.confinement import ability
 from toolkit.errors import InvalidSamples
-from toolkit.local_executor import LocalExecutor
-from toolkit.permissions import Permissions
+from toolkit.jobs.local_executor import LocalExecutor
+from toolkit.samples import dataset
 from toolkit.settings import Settings
-from toolkit.worker.confinement import ability
-from toolkit.worker.shards import read_all
+from toolkit.settings.permissions import Permissions
+from toolkit.wire.shards import read_all
 
 if not ability().confines:
     pytest.skip(f"NOT TESTED: what user code is refused; {ability()}", allow_module_level=True)

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from toolkit import dataset
-from toolkit.inherited import by_engines
-from toolkit.local_executor import LocalExecutor
+from toolkit.jobs.local_executor import LocalExecutor
+from toolkit.samples import dataset
 from toolkit.settings import Settings
-from toolkit.worker.shards import read_all
+from toolkit.settings.environment_variables import by_engines
+from toolkit.wire.shards import read_all
 
 TELLS = """
 import json, os, sys

@@ -12,14 +12,14 @@ import pytest
 
 import toolkit
 from tests.attacks.deep_folders import deep
-from toolkit.access import access_of
 from toolkit.errors import RequestError
-from toolkit.jobs import Engine, Job, path_digest
-from toolkit.manifest import enclosing, verified
-from toolkit.manifest import write as write_manifest
-from toolkit.originals.own_files import links_out
-from toolkit.permissions import Permissions
-from toolkit.readers import audio
+from toolkit.files.manifest import enclosing, verified
+from toolkit.files.manifest import write as write_manifest
+from toolkit.jobs.access import access_of
+from toolkit.jobs.job import Engine, Job, path_digest
+from toolkit.samples.readers import audio
+from toolkit.settings.permissions import Permissions
+from toolkit.source.loading.own_files import links_out
 
 DIGITS = Path(toolkit.__file__).parent / "sample" / "digits"
 
@@ -83,7 +83,7 @@ def test_code_beside_or_above_the_home_reads_nothing_that_is_hidden_in_it(tmp_pa
     (home / "around").symlink_to(tmp_path)
     monkeypatch.setenv("HOME", str(home))
     folder = tmp_path / above
-    job = Job("mine", "worker.user_metric", "measure", Engine("dataset"), {"folder": str(folder)}, user_code=True)
+    job = Job("mine", "comparison.user_metric", "measure", Engine("dataset"), {"folder": str(folder)}, user_code=True)
 
     reads = [Path(os.path.realpath(path)) for path in access_of(job, [], Permissions()).reads]
 

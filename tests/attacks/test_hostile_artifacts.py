@@ -13,7 +13,7 @@ import pytest
 import toolkit
 from toolkit.environments import resolve
 from toolkit.errors import RequestError
-from toolkit.local_executor import LocalExecutor
+from toolkit.jobs.local_executor import LocalExecutor
 from toolkit.settings import Settings
 
 HERE = Path(__file__).resolve().parent

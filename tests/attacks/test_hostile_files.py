@@ -12,10 +12,10 @@ import zlib
 import numpy as np
 import pytest
 
-from toolkit import target
-from toolkit.dataset import samples_job
+from toolkit import profiles
 from toolkit.errors import InvalidConfig, InvalidSamples, RequestError
-from toolkit.local_executor import LocalExecutor
+from toolkit.jobs.local_executor import LocalExecutor
+from toolkit.samples.dataset import samples_job
 from toolkit.settings import Limits, Settings
 
 PATIENCE_S = 60  # of one file, on a machine that does other things; most take a second
@@ -200,7 +200,7 @@ def test_profiles_that_extend_each_other_are_refused(write, length):
         write(f"p{number}", f'name = "p{number}"\nabout = "of a test"\nextends = "./p{(number + 1) % length}.toml"\n')
 
     with pytest.raises(InvalidConfig, match="extends"):
-        target.check(write("first", 'name = "first"\nabout = "of a test"\nextends = "./p0.toml"\n'))
+        profiles.check(write("first", 'name = "first"\nabout = "of a test"\nextends = "./p0.toml"\n'))
 
 
 @pytest.mark.parametrize("name", ["..", "...", ".hidden", "-rf", "a b", "a\nb", "*", "ä"])
@@ -209,7 +209,7 @@ def test_a_profile_whose_name_is_no_good_folder_is_refused(write, name):
     path = write(name, f'name = """{name}"""\nabout = "of a test"\nextends = "host"\n')
 
     with pytest.raises(InvalidConfig, match="the bundle's folder has this name"):
-        target.find(path)
+        profiles.find(path)
 
 
 @pytest.mark.parametrize(
@@ -218,4 +218,4 @@ def test_a_profile_whose_name_is_no_good_folder_is_refused(write, name):
 def test_a_base_that_is_no_profile_is_refused(write, base):
     """A path may lead anywhere; what lies there must be a profile."""
     with pytest.raises(RequestError):
-        target.find(write("mine", f'name = "mine"\nabout = "of a test"\nextends = "{base}"\n'))
+        profiles.find(write("mine", f'name = "mine"\nabout = "of a test"\nextends = "{base}"\n'))

@@ -11,15 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from toolkit import source
-from toolkit.dataset import samples_job
 from toolkit.environments import resolve
 from toolkit.errors import RequestError
-from toolkit.jobs import Output
-from toolkit.local_executor import LocalExecutor
+from toolkit.jobs.job import Output
+from toolkit.jobs.local_executor import LocalExecutor
+from toolkit.samples.dataset import samples_job
 from toolkit.settings import Limits, Settings
-from toolkit.source import Original
-from toolkit.worker.shards import read_all
+from toolkit.source import source
+from toolkit.source.source import Original
+from toolkit.wire.shards import read_all
 
 HERE = Path(__file__).resolve().parent
 SCRIPT = HERE / "make_hostile_graphs.py"

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from tests.attacks.edits import SPECIAL, byte_edits, edits, put, raw_edits, run_verb
-from tests.unit import test_baseline as made
-from toolkit.baseline.file import _sha256
+from tests.unit.regression import test_gate as made
+from toolkit.regression.file import _sha256
 
 release, old = made.release, made.old
 

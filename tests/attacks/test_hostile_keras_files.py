@@ -16,7 +16,7 @@ import toolkit
 from toolkit import Original, Samples
 from toolkit.environments import resolve
 from toolkit.errors import EdgeToolkitError, InvalidSource, RequestError
-from toolkit.local_executor import LocalExecutor
+from toolkit.jobs.local_executor import LocalExecutor
 from toolkit.settings import Settings
 
 HERE = Path(__file__).resolve().parent

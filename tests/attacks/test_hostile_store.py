@@ -12,14 +12,14 @@ import pytest
 
 from tests.attacks.deep_folders import deep
 from tests.attacks.edits import PATIENCE_S, SPECIAL, byte_edits, edits, put, raw_edits, within
-from toolkit.dataset import samples_job
 from toolkit.errors import StoreFailed
 from toolkit.files.private import TRUST, make_private, require_unshared
-from toolkit.local_executor import LocalExecutor
-from toolkit.pruning import prune
+from toolkit.jobs.local_executor import LocalExecutor
+from toolkit.jobs.pruning import prune
+from toolkit.jobs.store import Store, open_store
+from toolkit.samples.dataset import samples_job
 from toolkit.settings import Limits, Settings
-from toolkit.store import Store, open_store
-from toolkit.worker.request import sha256
+from toolkit.wire.request import sha256
 
 KEY, OTHER = "ab" * 32, "ab" + "cd" * 31
 ENTRY = ("manifest.json", "out", "out/file", "out/deep", "out/deep/file")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolkit.originals.variables.snappy import uncompressed
+from toolkit.engines.tensorflow.snappy import uncompressed
 
 # What Snappy's own format description and its implementation (1.1.10) give.
 KNOWN = [

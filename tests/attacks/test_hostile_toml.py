@@ -10,10 +10,10 @@ import tracemalloc
 import pytest
 
 from tests.attacks.edits import PATIENCE_S, SPECIAL, put, run_verb, within
-from toolkit import config, target
-from toolkit.dataset import DatasetRecipe
+from toolkit import config, profiles
 from toolkit.errors import DamagedFile, InvalidConfig
-from toolkit.jobs import path_digest
+from toolkit.jobs.job import path_digest
+from toolkit.samples.dataset import DatasetRecipe
 
 PROFILE = """name = "mine"
 about = "a board"
@@ -103,7 +103,7 @@ def hostile(kind):
 def test_a_file_with_anything_wrong_is_refused_in_words(tmp_path, kind):
     """Numbers of 5,000 digits, tables 2,000 deep, dates, NaN, control characters; of nearly a hundred of each."""
     path = tmp_path / "mine.toml"
-    read = {"profile": lambda: target.find(str(path)), "recipe": lambda: config.load(path, DatasetRecipe)}[kind]
+    read = {"profile": lambda: profiles.find(str(path)), "recipe": lambda: config.load(path, DatasetRecipe)}[kind]
     refused = taken = 0
 
     for said, content in hostile(kind):
@@ -215,7 +215,7 @@ def test_profiles_that_extend_each_other_without_end_are_refused(tmp_path, lengt
         (tmp_path / f"p{number}.toml").write_text(text)
 
     with within(5), pytest.raises(InvalidConfig):
-        target.find(str(tmp_path / "p0.toml"))
+        profiles.find(str(tmp_path / "p0.toml"))
 
 
 def test_a_chain_of_a_thousand_profiles_is_refused_or_followed(tmp_path):
@@ -224,7 +224,7 @@ def test_a_chain_of_a_thousand_profiles_is_refused_or_followed(tmp_path):
         (tmp_path / f"p{number}.toml").write_text(f'name = "p{number}"\nextends = "./p{number + 1}.toml"\n')
 
     with within(20), pytest.raises(InvalidConfig):
-        target.find(str(tmp_path / "p0.toml"))
+        profiles.find(str(tmp_path / "p0.toml"))
 
 
 def test_a_folder_of_profiles_with_a_pipe_in_it_keeps_nobody_waiting(tmp_path, monkeypatch):

@@ -15,13 +15,13 @@ from safetensors.numpy import save
 
 from tests.attacks.edits import edits
 from toolkit.errors import DamagedFile, WorkerCrashed, WorkerError, WorkerLied
-from toolkit.jobs import Engine, Job
+from toolkit.jobs.job import Engine, Job
+from toolkit.jobs.local_executor import LocalExecutor
+from toolkit.jobs.worker_process import read_response
 from toolkit.launchers import Launch, local
-from toolkit.local_executor import LocalExecutor
 from toolkit.settings import Limits, Settings
-from toolkit.worker.request import read_progress, sha256, write_request, write_response
-from toolkit.worker.shards import ShardWriter, read_index
-from toolkit.workers import read_response
+from toolkit.wire.request import read_progress, sha256, write_request, write_response
+from toolkit.wire.shards import ShardWriter, read_index
 
 ENDED = {"event": "ended", "id": 1, "status": 0, "killed_for": None, "peak_bytes": 1}
 DEEP = "[" * 100_000
@@ -33,7 +33,7 @@ def folder(tmp_path):
     """Return a job's folder as an honest worker leaves it."""
     folder = tmp_path / "job"
     (folder / "out").mkdir(parents=True)
-    write_request(folder, {"module": "worker.infer", "call": "run", "options": {}, "inputs": {}})
+    write_request(folder, {"module": "execution.infer", "call": "run", "options": {}, "inputs": {}})
     (folder / "out" / "file").write_bytes(b"content")
     write_response(folder, "ok", {"answer": 1}, 0.5)
     return folder
@@ -251,7 +251,7 @@ def test_progress_that_is_no_file_is_none(tmp_path, make):
 @pytest.fixture
 def job():
     """Return a job of the environment that is there anyway."""
-    return Job("fake job", "worker.samples", "draw", Engine("dataset", preload=False), limits=Limits(300, 10**9))
+    return Job("fake job", "samples.draw", "draw", Engine("dataset", preload=False), limits=Limits(300, 10**9))
 
 
 @pytest.fixture

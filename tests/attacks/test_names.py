@@ -22,23 +22,26 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pytest
 
-from toolkit import printable, registry, report, report_formats, signatures, sweep_table
-from toolkit.casting import refuse_ends
+from toolkit import printable, registry, report
 from toolkit.cli.option_groups import Common, say
-from toolkit.compare.comparison import Comparison
+from toolkit.comparison.comparison import Comparison
 from toolkit.config import tomllib
+from toolkit.diagnosis.keep_float import Step, Suggestion
 from toolkit.environments import resolve
 from toolkit.errors import EdgeToolkitError, InvalidConfig, RequestError, Unconvertible, revive
-from toolkit.experiments import SweepRow
-from toolkit.input_ranges import InputRange
-from toolkit.local_executor import LocalExecutor
-from toolkit.next_steps import VerbRequest
-from toolkit.opening import Samples
+from toolkit.experiments import table
+from toolkit.experiments.sweep import SweepRow
+from toolkit.jobs.local_executor import LocalExecutor
+from toolkit.pipeline import signatures
+from toolkit.pipeline.prepare import Samples
+from toolkit.pipeline.unsupported_dtypes import refuse_ends
+from toolkit.report import formats
+from toolkit.samples.input_ranges import InputRange
 from toolkit.screen import PAGE, Screen
 from toolkit.settings import Settings
-from toolkit.source import Original
-from toolkit.suggestion import Step, Suggestion
+from toolkit.source.source import Original
 from toolkit.verbs.inspect import inspect
+from toolkit.verbs.next_steps import VerbRequest
 
 HERE = Path(__file__).resolve().parent
 NAMES = {
@@ -172,11 +175,11 @@ def documents(name):
 
 
 @hostile
-@pytest.mark.parametrize("form", registry.names("report_formats"))
+@pytest.mark.parametrize("form", registry.names("report/formats"))
 def test_no_report_in_another_form_lets_a_name_out(name, form):
     """Not in JUnit, Markdown, SARIF, or a workflow's commands."""
     for document in documents(name):
-        text = report_formats.render(form, document)
+        text = formats.render(form, document)
         text.encode()
         lines = text.split("\n")
         if form == "github":
@@ -290,11 +293,11 @@ def test_a_sweep_is_safe_in_its_table_and_in_its_csv(name):
     row = SweepRow("host", "float32", name, name, 5, verdict=None, problem=name)
     row = dataclasses.replace(row, task=name, guilty_stage=name)
 
-    forges_nothing(sweep_table.text([row]).split("\n", 1)[1])
-    cells = [cell for line in csv.reader(io.StringIO(sweep_table.as_csv([row]))) for cell in line]
+    forges_nothing(table.text([row]).split("\n", 1)[1])
+    cells = [cell for line in csv.reader(io.StringIO(table.as_csv([row]))) for cell in line]
     assert all(not _UNSAFE.search(cell) and cell[:1] not in tuple("=+@\t") for cell in cells)
     plotted = dataclasses.replace(row, size_bytes=1, total_db=1.0, verdict="passed")
-    assert not _UNSAFE.search(sweep_table.plot_job([plotted], name).options["title"])
+    assert not _UNSAFE.search(table.plot_job([plotted], name).options["title"])
 
 
 def pasted(line, folder):

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from toolkit.environments import resolve
-from toolkit.originals import operators
 from toolkit.settings import Settings
+from toolkit.source.loading import operators
 
 pytestmark = pytest.mark.engines
 
@@ -27,8 +27,8 @@ _HELD = """
 import json, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from toolkit.originals.messages import message, parse
-from toolkit.originals.reach import of_saved_model
+from toolkit.engines.tensorflow.messages import message, parse
+from toolkit.source.loading.reach import of_saved_model
 found = {}
 for folder in sys.argv[2:]:
     for path in Path(folder).rglob("saved_model.pb"):

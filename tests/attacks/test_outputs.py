@@ -14,12 +14,17 @@ import pytest
 from safetensors.numpy import save_file
 
 from tests.attacks.edits import put, run_verb
-from tests.unit import test_baseline as made
-from tests.unit import test_rejudging as rejudged
-from tests.unit.bundles_by_hand import seal
-from toolkit import bundle, drift, manifest, report_formats, saved_runs, sweep_table
-from toolkit.model_explorer import NODE_DATA, node_data
-from toolkit.worker.shards import ShardWriter
+from tests.unit.regression import test_gate as made
+from tests.unit.regression import test_rejudge as rejudged
+from tests.unit.regression.bundles_by_hand import seal
+from toolkit.bundle import bundle
+from toolkit.comparison import saved_runs
+from toolkit.diagnosis import layer_drift
+from toolkit.diagnosis.model_explorer import NODE_DATA, node_data
+from toolkit.experiments import table
+from toolkit.files import manifest
+from toolkit.report import formats
+from toolkit.wire.shards import ShardWriter
 
 release, bundled, bounds = made.release, rejudged.bundled, rejudged.bounds
 KINDS = ("pipe", "socket", "folder", "endless device", "empty device", "hanging link", "ring", "link", "text", "image")
@@ -262,10 +267,10 @@ def test_a_report_of_ours_is_replaced_and_one_of_another_format_is_not(bundled, 
 def test_every_format_knows_its_own_reports_and_no_others():
     error = {"error": {"kind": "RequestError", "problem": "p\n::error::", "hint": None, "exit_status": 2}}
     names = ("junit", "markdown", "github", "sarif")
-    texts = {name: report_formats.render(name, error).encode() for name in names}
+    texts = {name: formats.render(name, error).encode() for name in names}
 
     for name in names:
-        kind = report_formats._kind(name)
+        kind = formats._kind(name)
         assert [other for other, text in texts.items() if kind.recognises(text)] == [name]
         assert not kind.recognises(b"int main;\n")
 
@@ -276,9 +281,9 @@ def test_tables_of_ours_are_known_by_what_is_in_them():
         nodes = json.dumps(node_data({f"layer {number}": float(number) for number in range(count)}), indent=2).encode()
         assert NODE_DATA.recognises(nodes[: 1 << 16] + nodes[-1024:])
     assert not NODE_DATA.recognises(b'{"results": {}, "thresholds": []}')
-    assert sweep_table._CSV.recognises(sweep_table.as_csv([]).encode())
-    assert not sweep_table._CSV.recognises(b"target,mine\n1,2\n")
-    for kind, name in ((sweep_table._DOCUMENT, "sweep"), (drift._DOCUMENT, "drift")):
+    assert table._CSV.recognises(table.as_csv([]).encode())
+    assert not table._CSV.recognises(b"target,mine\n1,2\n")
+    for kind, name in ((table._DOCUMENT, "sweep"), (layer_drift._DOCUMENT, "drift")):
         text = json.dumps({"format": f"edge-toolkit {name}", "rows": []}, indent=2)
         assert kind.recognises(text.encode())
         assert not kind.recognises(text.replace(name, "baseline").encode())

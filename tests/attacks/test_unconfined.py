@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.access import is_confined
-from toolkit.jobs import Engine, Job
-from toolkit.local_executor import LocalExecutor
+from toolkit.confinement import ability
+from toolkit.jobs.access import is_confined
+from toolkit.jobs.job import Engine, Job
+from toolkit.jobs.local_executor import LocalExecutor
 from toolkit.settings import Settings
-from toolkit.worker.confinement import ability
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -79,9 +79,10 @@ def test_what_loads_a_model_wants_trust(model, tmp_path, verb):
 
 def test_every_verb_that_starts_workers_is_among_these():
     """One that somebody adds is not forgotten."""
-    from toolkit import experiments, verbs
+    from toolkit import verbs
+    from toolkit.experiments import sweep
 
-    files = [*Path(verbs.__file__).parent.glob("*.py"), Path(experiments.__file__)]
+    files = [*Path(verbs.__file__).parent.glob("*.py"), Path(sweep.__file__)]
     uses = [line for file in files for line in file.read_text().splitlines() if "executing(" in line]
     assert len(uses) == len(VERBS)
     assert not [line for line in uses if "executing(executor, original" not in line and "Original(artifact" not in line]
@@ -91,11 +92,11 @@ def test_a_worker_there_says_that_it_confines_nothing(tmp_path):
     """What a job is known by says so, and so does each report of it."""
     code = (
         "import sys; from pathlib import Path\n"
-        "from toolkit.local_executor import LocalExecutor\n"
-        "from toolkit.jobs import Engine, Job\n"
+        "from toolkit.jobs.local_executor import LocalExecutor\n"
+        "from toolkit.jobs.job import Engine, Job\n"
         "from toolkit.settings import Settings\n"
         "import json, numpy as np\n"
-        "from toolkit import dataset\n"
+        "from toolkit.samples import dataset\n"
         f"np.savez({str(tmp_path / 'x.npz')!r}, x=np.zeros((2, 1), np.float32))\n"
         "job = dataset.whole_set_job(sys.argv[1], {'inputs': [{'name': 'x', 'dtype': 'float32', 'shape': [1]}]})\n"
         f"with LocalExecutor(Settings(home=Path({str(tmp_path / 'home')!r}), offline=True)) as executor:\n"
@@ -113,7 +114,7 @@ def test_a_worker_there_says_that_it_confines_nothing(tmp_path):
 @pytest.mark.skipif(not ability().confines, reason="NOT TESTED: a kernel that confines; this one does not")
 def test_a_worker_here_says_how_it_confines(tmp_path):
     """So that the two can be told apart."""
-    job = Job("nothing", "worker.devices", "none", Engine("dataset"))
+    job = Job("nothing", "engines.tensorflow.devices", "none", Engine("dataset"))
     with LocalExecutor(Settings(home=tmp_path / "home", offline=True)) as executor:
         executor.outcomes([job])
         (worker,) = executor._workers.values()

@@ -46,8 +46,8 @@ def network(folder: Path, what: str) -> None:
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     import mobilenet
 
-    from toolkit.converters import tflite
-    from toolkit.worker.request import Request
+    from toolkit.conversion.converters import tflite
+    from toolkit.wire.request import Request
 
     if what.isdigit():
         mobilenet.write(folder, int(what))
@@ -121,7 +121,7 @@ def converter(folder: Path) -> None:
 
 def toolkit_(folder: Path) -> None:
     """Time bare inference and both kinds of statistics on one core, in turns, and then those on two cores."""
-    from toolkit.runtimes import litert
+    from toolkit.execution.runtimes import litert
 
     loaded = litert.load(folder / "model.tflite", {"threads": 1, "kernels": "default", "signature": None})
     images = np.load(folder / "samples.npz")["image"]
@@ -150,8 +150,8 @@ def _gathered(folder: Path, shards: dict[int, Path], histograms: bool, count: in
 
 
 def _gather(folder: Path, samples: Path, part: int = 0, parts: int = 1, *, histograms: bool) -> None:
-    from toolkit.worker.calibration import gather
-    from toolkit.worker.request import Request
+    from toolkit.conversion.calibrate import gather
+    from toolkit.wire.request import Request
 
     options = {"runtime": "litert", "histograms": histograms, "part": part, "parts": parts}
     with tempfile.TemporaryDirectory(dir=folder) as out:
@@ -178,7 +178,7 @@ def _together(folder: Path, samples: Path, parts: int) -> float:
 
 
 def _shards(folder: Path, count: int) -> Path:
-    from toolkit.worker.shards import ShardWriter
+    from toolkit.wire.shards import ShardWriter
 
     images, shards = np.load(folder / "samples.npz")["image"], folder / f"samples{count}"
     if not shards.exists():

@@ -18,7 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
-from toolkit.worker.confinement import Bounds, Confinement, ability, processes  # noqa: E402 (from this checkout)
+from toolkit.confinement import Bounds, Confinement, ability, processes  # noqa: E402 (from this checkout)
 
 TIMES = 100
 PAIR = struct.Struct("dd")

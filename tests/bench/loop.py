@@ -12,8 +12,8 @@ import threading
 from pathlib import Path
 
 from toolkit import LocalExecutor, Original, Samples, Settings, build
-from toolkit.pruning import prune
-from toolkit.store import Store
+from toolkit.jobs.pruning import prune
+from toolkit.jobs.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -17,22 +17,22 @@ from safetensors.numpy import save_file
 
 import toolkit
 from tests.e2e.breakages import InFile, InRun, Outputs
-from tests.unit.bundles_by_hand import report_anew
+from tests.unit.regression.bundles_by_hand import report_anew
 from toolkit import Original, Samples
-from toolkit.chain import plan
-from toolkit.conversion import Artifact, artifact_of
+from toolkit.conversion.artifacts import Artifact, artifact_of
+from toolkit.conversion.recipe import Asked, Recipe
 from toolkit.environments import resolve
-from toolkit.jobs import Job, Output
-from toolkit.local_executor import LocalExecutor
-from toolkit.model import Model
-from toolkit.opening import draw, open_model, recipes_of
-from toolkit.recipe import Asked, Recipe
-from toolkit.rejudging import Rejudged, rejudge
-from toolkit.settling import evaluate
-from toolkit.trial import attempts_of, trial_of
+from toolkit.jobs.job import Job, Output
+from toolkit.jobs.local_executor import LocalExecutor
+from toolkit.pipeline.attempt import attempts_of, trial_of
+from toolkit.pipeline.evaluate import evaluate
+from toolkit.pipeline.model import Model
+from toolkit.pipeline.prepare import draw, open_model, recipes_of
+from toolkit.pipeline.stages import plan
+from toolkit.regression.rejudge import Rejudged, rejudge
 from toolkit.verbs.verify import artifact_at
-from toolkit.verdict import Verdict
-from toolkit.worker.shards import read_samples
+from toolkit.verdict.verdict import Verdict
+from toolkit.wire.shards import read_samples
 
 HERE = Path(__file__).resolve().parent
 TARGETS = HERE.parents[1] / "targets"

@@ -22,11 +22,11 @@ import numpy as np
 import pytest
 
 import toolkit
+from toolkit.confinement import ability
 from toolkit.environments import resolve
-from toolkit.local_executor import LocalExecutor
+from toolkit.jobs.local_executor import LocalExecutor
 from toolkit.settings import Settings
-from toolkit.worker.confinement import ability
-from toolkit.worker.shards import read_all
+from toolkit.wire.shards import read_all
 
 HERE = Path(__file__).resolve().parent
 PACKAGE = Path(toolkit.__file__).resolve().parent

@@ -9,13 +9,13 @@ import pytest
 
 import toolkit
 from toolkit import Original, Samples
-from toolkit.attribution.folder import write
+from toolkit.bundle.attribution_folder import write
 from toolkit.environments import resolve
 from toolkit.errors import RequestError
 from toolkit.settings import Settings
 from toolkit.verbs.debug import Looking, locate
 
-BREAK = Path(__file__).parents[1] / "integration" / "break_operators.py"
+BREAK = Path(__file__).parents[1] / "integration" / "diagnosis" / "break_operators.py"
 BROKEN = 10  # of ResNet8's 17 operators: a convolution of its last block
 RECIPE = """
 [reader]

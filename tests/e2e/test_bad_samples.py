@@ -11,7 +11,7 @@ import pytest
 import toolkit
 from toolkit import Original, Samples
 from toolkit.errors import EdgeToolkitError, WorkerTimeout
-from toolkit.local_executor import LocalExecutor
+from toolkit.jobs.local_executor import LocalExecutor
 from toolkit.report import exit_status
 from toolkit.settings import Limits, Settings
 

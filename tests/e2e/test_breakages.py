@@ -14,8 +14,8 @@ import toolkit
 from tests.e2e.breakages import IN_FILES, IN_RUNS, InFile, InRun, missed, of
 from tests.e2e.broken_networks import Network
 from toolkit import Original, Samples
-from toolkit.binding import Renamed
 from toolkit.errors import InvalidSamples, RequestError, UnjudgeableRun
+from toolkit.pipeline.binding import Renamed
 
 PENGUIN = ("culmen_length_mm", "culmen_depth_mm", "flipper_length_mm", "body_mass_g")
 PARSED = "StatefulPartitionedCall/ParseExample/ParseExampleV2"

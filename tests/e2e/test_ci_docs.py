@@ -185,8 +185,8 @@ def test_what_is_installed_is_this_distribution_at_this_version():
 
 def test_every_format_has_a_line_on_the_page():
     """And every line is of one."""
-    assert re.findall(r"^\| `(\w+)` \|", DOCS, re.MULTILINE)[: len(registry.names("report_formats"))] == sorted(
-        registry.names("report_formats"), key=DOCS.index
+    assert re.findall(r"^\| `(\w+)` \|", DOCS, re.MULTILINE)[: len(registry.names("report/formats"))] == sorted(
+        registry.names("report/formats"), key=DOCS.index
     )
 
 

@@ -8,15 +8,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from toolkit import dataset, source, target
-from toolkit.conversion import Conversions
-from toolkit.drift import drift_of, layers_job
-from toolkit.jobs import Engine
-from toolkit.recipe import Estimator
-from toolkit.runtime import Execution, run_job, run_of
-from toolkit.source import Original
-from toolkit.suggestion import Trying, suggest
-from toolkit.worker.shards import read_all
+from toolkit import profiles
+from toolkit.conversion.artifacts import Conversions
+from toolkit.conversion.recipe import Estimator
+from toolkit.diagnosis.keep_float import Trying, suggest
+from toolkit.diagnosis.layer_drift import drift_of, layers_job
+from toolkit.execution.run import Execution, run_job, run_of
+from toolkit.jobs.job import Engine
+from toolkit.samples import dataset
+from toolkit.source import source
+from toolkit.source.source import Original
+from toolkit.wire.shards import read_all
 
 HOST = Execution(Engine("litert"), "litert")
 
@@ -30,7 +32,7 @@ def heavy_tails(made, executor):
     samples = drawn.output("verification")
     canonical = source.canonical_job(opened, samples).output("saved_model")
     conversions = Conversions(canonical, drawn.output("calibration"))
-    profile = target.find("host")
+    profile = profiles.find("host")
     recipe = replace(profile.recipe("static_wi8_ai8"), estimators=(Estimator("min_max"),))
     artifact = conversions.file(conversions.artifact(recipe.variants("tflite")[0], "tflite"), "tflite")
     (entry,) = executor.run(layers_job(conversions.file(conversions.floats("tflite"), "tflite"), artifact, samples))

@@ -10,8 +10,8 @@ import pytest
 
 import toolkit
 from toolkit import Original, Samples, launchers
-from toolkit.import_closure import PACKAGE, import_closure
-from toolkit.local_executor import LocalExecutor
+from toolkit.jobs.import_closure import PACKAGE, import_closure
+from toolkit.jobs.local_executor import LocalExecutor
 from toolkit.settings import Settings
 
 # The worker's own script, but that each job imports for itself, and that it prints which modules and files of the package it had.
@@ -31,7 +31,7 @@ def _import_ahead(modules):
     pass
 
 def run_job(folder, run=run_job):
-    from toolkit.worker import known_code
+    from toolkit.confinement import known_code
     known_code.hold_to = lambda modules: None  # what it would refuse is to be seen here
     opened.clear()
     run(folder)
@@ -96,11 +96,17 @@ def test_all_that_a_build_ran_is_in_its_keys(recorded, sample, digits, tmp_path)
 
     missing, ran = overlooked(executor, found)
     assert missing == {}
-    assert {"worker.samples", "worker.original", "sources.saved_model", "worker.lint", "worker.calibration"} <= ran
     assert {
-        "converters.tflite",
-        "converters.onnx",
-        "quantizers.onnxruntime",
-        "runtimes.litert",
-        "runtimes.onnxruntime",
+        "samples.draw",
+        "source.reference",
+        "source.kinds.saved_model",
+        "samples.lint",
+        "conversion.calibrate",
+    } <= ran
+    assert {
+        "conversion.converters.tflite",
+        "conversion.converters.onnx",
+        "conversion.quantizers.onnxruntime",
+        "execution.runtimes.litert",
+        "execution.runtimes.onnxruntime",
     } <= ran

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 import toolkit
-from toolkit import dataset, linting, stability
-from toolkit.opening import Samples, draw, open_model
-from toolkit.recipe import Recipe
-from toolkit.source import Original
+from toolkit.conversion.recipe import Recipe
+from toolkit.diagnosis import calibration_stability
+from toolkit.pipeline.prepare import Samples, draw, open_model
+from toolkit.samples import dataset, lint_job
+from toolkit.source.source import Original
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def linted(executor, tmp_path):
                 paths.append(str(tmp_path / f"{name}.npz"))
         signature = {"inputs": [{"name": "x", "dtype": calibration.dtype.name, "shape": [1, *calibration.shape[1:]]}]}
         samples = dataset.samples_job(paths[0], paths[1] if len(paths) > 1 else None, signature)
-        (entry,) = executor.run(linting.lint_job(samples, linting.read_limits()))
+        (entry,) = executor.run(lint_job.lint_job(samples, lint_job.read_limits()))
         return entry.result
 
     return run
@@ -145,11 +146,11 @@ def judged_by_halves(executor, sample):
     def run(calibration):
         recipe = Recipe("static_wi8_ai8")
         model = draw(open_model(Original(sample), executor), Samples(str(calibration)), [recipe])
-        limits = linting.read_limits()
+        limits = lint_job.read_limits()
         statistics = model.conversions.statistics("tflite").output("statistics")
-        halves = stability.halves_of(model, recipe.variants("tflite")[0], "tflite")
-        (entry,) = executor.run(linting.lint_ranges_job(statistics, model.samples, limits))
-        return entry.result["findings"] + stability.unstable_outputs(halves, executor, limits)
+        halves = calibration_stability.halves_of(model, recipe.variants("tflite")[0], "tflite")
+        (entry,) = executor.run(lint_job.lint_ranges_job(statistics, model.samples, limits))
+        return entry.result["findings"] + calibration_stability.unstable_outputs(halves, executor, limits)
 
     return run
 

@@ -12,17 +12,17 @@ import pytest
 
 from tests.e2e.conftest import PACKAGE, outputs_of
 from toolkit import registry
+from toolkit.conversion.recipe import Recipe, Variant
+from toolkit.engines.onnx.saturation import CODE
 from toolkit.environments import resolve
 from toolkit.environments.instructions import cuts_sums_off
 from toolkit.errors import RequestError, Unconvertible, UnknownName
-from toolkit.jobs import Engine, Job
+from toolkit.execution.run import Execution, run_job, run_of
+from toolkit.jobs.job import Engine, Job
 from toolkit.launchers import local
-from toolkit.recipe import Recipe, Variant
-from toolkit.runtime import Execution, run_job, run_of
 from toolkit.settings import Settings
 from toolkit.verbs.verify import artifact_at
-from toolkit.worker.onnx.saturation import CODE
-from toolkit.worker.shards import ShardWriter
+from toolkit.wire.shards import ShardWriter
 
 NETWORKS = ("cnn", "gelu", "lstm", "twins", "alike")
 NOTHING_KEPT = {"tensors": [], "operators": []}
@@ -30,8 +30,8 @@ NOTHING_KEPT = {"tensors": [], "operators": []}
 TAP = """
 import json, pathlib, sys
 import numpy as np
-from toolkit.runtimes import onnxruntime
-from toolkit.worker.shards import read_samples
+from toolkit.execution.runtimes import onnxruntime
+from toolkit.wire.shards import read_samples
 
 model, samples = map(pathlib.Path, sys.argv[1:])
 tapped = onnxruntime.tap(model, {"threads": 1})
@@ -74,12 +74,12 @@ class Onnx:
         (entry,) = self._executor.run(
             Job(
                 f"onnx {name}",
-                "converters.onnx",
+                "conversion.converters.onnx",
                 "convert",
                 Engine("tensorflow"),
                 options,
                 {"model": self.networks / name},
-                ("schemes.float32",),
+                ("conversion.schemes.float32",),
             )
         )
         return entry
@@ -111,7 +111,7 @@ class Onnx:
         self, name, scheme, *, keep=NOTHING_KEPT, ranges=None, granularity="per_channel", dtype="float32", telling=None
     ):
         """Return the finished quantization of a network by a scheme, by one of its variants."""
-        made_by = registry.load("schemes", scheme)
+        made_by = registry.load("conversion/schemes", scheme)
         inputs = {"model": self.converted(name).out / "model.onnx"}
         if made_by.CALIBRATED:
             inputs["ranges"] = ranges or self.ranges(name)
@@ -126,12 +126,12 @@ class Onnx:
         (entry,) = self._executor.run(
             Job(
                 f"onnx {scheme}",
-                "quantizers.onnxruntime",
+                "conversion.quantizers.onnxruntime",
                 "quantize",
                 Engine("onnxruntime"),
                 options,
                 inputs,
-                (f"schemes.{scheme}",),
+                (f"conversion.schemes.{scheme}",),
             )
         )
         return entry
@@ -336,7 +336,7 @@ def test_ranges_of_taps_are_those_that_onnx_runtime_finds_itself(onnx, executor,
     """Its calibration adds operators that take the minimum and the maximum of each tensor; ours reads the tensors."""
     job = Job(
         f"calibrate {name}",
-        "converters.onnx",
+        "conversion.converters.onnx",
         "calibrate",
         Engine("tensorflow"),
         inputs={"model": onnx.networks / name, "calibration": onnx.samples(name)},

@@ -17,7 +17,7 @@ from tests.e2e.conftest import HERE, PACKAGE, PATIENCE_S, outputs_of
 from toolkit import Original, Samples
 from toolkit.environments import resolve
 from toolkit.errors import InvalidSource
-from toolkit.local_executor import LocalExecutor
+from toolkit.jobs.local_executor import LocalExecutor
 from toolkit.report import exit_status
 from toolkit.settings import Settings
 

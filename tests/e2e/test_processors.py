@@ -17,12 +17,12 @@ import pytest
 import toolkit
 from tests.e2e.conftest import stage
 from toolkit import Original, Samples
-from toolkit.environments import debian, x86
+from toolkit.engines.onnx.saturation import CODE
 from toolkit.environments.instructions import X86, class_of, cuts_sums_off
 from toolkit.errors import EnvironmentUnavailable
 from toolkit.launchers import local
+from toolkit.launchers.emulation import debian, x86
 from toolkit.settings import Settings
-from toolkit.worker.onnx.saturation import CODE
 
 HASWELL = "x86_64 with AVX2, no VNNI"
 ANY_X86 = "onnxruntime-x86_64"

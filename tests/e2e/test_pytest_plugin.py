@@ -62,7 +62,7 @@ def test_model(edge_verify):
     edge_verify("nothing-here", "host", calibration={digits!r})
 
 def test_baseline(edge_verify, monkeypatch, tmp_path):
-    monkeypatch.setattr("toolkit.baseline.check", refused)
+    monkeypatch.setattr("toolkit.regression.check", refused)
     monkeypatch.setattr("toolkit.verbs.build.build", lambda *given, **more: {{"host": None}})
     (tmp_path / "test_models.test_baseline.host.json").touch()
     monkeypatch.setattr(type(edge_verify), "_baseline_of", lambda self, target: (tmp_path / "test_models.test_baseline.host.json", True))

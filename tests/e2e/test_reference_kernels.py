@@ -7,7 +7,8 @@ import dataclasses
 import pytest
 
 from tests.e2e.conftest import PACKAGE
-from toolkit import Original, Samples, build, chain
+from toolkit import Original, Samples, build
+from toolkit.pipeline import stages
 from toolkit.settings import Limits
 
 PROFILE = """\
@@ -27,7 +28,7 @@ because = "the test says so"
 @pytest.fixture
 def judged(tmp_path, monkeypatch):
     """Return a function that builds the sample by one bound on its quantization, where four samples are all that time allows."""
-    monkeypatch.setattr(chain, "_MOST_ON_REFERENCE", 1)
+    monkeypatch.setattr(stages, "_MOST_ON_REFERENCE", 1)
 
     def run(metric, limit):
         (tmp_path / "board.toml").write_text(PROFILE.format(metric=metric, limit=limit))
@@ -79,13 +80,13 @@ def test_a_rate_takes_as_many_as_its_interval_needs(judged):
 
 def test_where_more_samples_cannot_be_run_what_the_first_ones_showed_stands(judged, monkeypatch):
     """A run that takes too long is no end of what is known."""
-    longer = chain.Stage.longer
+    longer = stages.Stage.longer
 
     def cut(stage, count):
         asked = longer(stage, count)
         return dataclasses.replace(asked, job=dataclasses.replace(asked.job, cached=False, limits=Limits(0.001, 10**9)))
 
-    monkeypatch.setattr(chain.Stage, "longer", cut)
+    monkeypatch.setattr(stages.Stage, "longer", cut)
 
     count, held = ran(verdict := judged("top1_agreement", 0.8), "top1_agreement")
 

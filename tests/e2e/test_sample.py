@@ -9,7 +9,8 @@ import pytest
 
 import toolkit
 from tests.e2e.conftest import finished, sha256, stage
-from toolkit import Original, Samples, manifest
+from toolkit import Original, Samples
+from toolkit.files import manifest
 
 ALWAYS = ("manifest.json", "report.json", "report.md", "runs")
 EMULATED = {

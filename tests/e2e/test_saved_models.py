@@ -13,8 +13,8 @@ import toolkit
 from tests.e2e.conftest import outputs_of
 from toolkit import Original, Samples
 from toolkit.errors import InvalidSource, RequestError, UnknownName
-from toolkit.local_executor import LocalExecutor
-from toolkit.permissions import Permissions
+from toolkit.jobs.local_executor import LocalExecutor
+from toolkit.settings.permissions import Permissions
 
 SCRIPT = "make_saved_models.py"
 READ = Path("/etc/hostname")  # by a model of the script's

@@ -6,10 +6,12 @@ import pytest
 
 import toolkit
 from toolkit import Original, Samples, registry
+from toolkit.conversion.recipe import KeepFloat, Recipe
 from toolkit.errors import UnknownName
-from toolkit.recipe import KeepFloat, Recipe
 
-QUANTIZED = [name for name in registry.names("schemes") if registry.load("schemes", name).QUANTIZERS]
+QUANTIZED = [
+    name for name in registry.names("conversion/schemes") if registry.load("conversion/schemes", name).QUANTIZERS
+]
 
 
 @pytest.fixture

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 import toolkit
-from toolkit import Original, Samples, report, source
+from toolkit import Original, Samples, report
 from toolkit.errors import InvalidSource, RequestError, Unconvertible, UnknownName
-from toolkit.verdict import Verdict
+from toolkit.source import source
+from toolkit.verdict.verdict import Verdict
 
 SCRIPT = "make_several.py"
 

@@ -9,9 +9,10 @@ import pytest
 
 import toolkit
 from tests.e2e.conftest import PACKAGE
-from toolkit import Asked, Original, Samples, baseline, saved_runs
+from toolkit import Asked, Original, Samples, regression
+from toolkit.comparison import saved_runs
+from toolkit.conversion.recipe import estimator
 from toolkit.errors import RequestError
-from toolkit.recipe import estimator
 
 SCRIPT = "make_several.py"
 INT8 = Asked("static_wi8_ai8", (estimator("min_max"),), "mlir")
@@ -52,8 +53,8 @@ def test_one_artifact_is_judged_at_each_size(several, images, executor, tmp_path
         assert [*next(iter(held.arrays().values())).shape[1:]] == given
     again = toolkit.rejudge(tmp_path / "host" / "sizes" / "16x12", PACKAGE.parent / "targets" / "host.toml")
     assert again.outcome == "passed"
-    assert baseline.of_bundle(tmp_path / "host" / "sizes" / "16x12").verdict == "passed"
-    for judge in (lambda of: toolkit.rejudge(of, PACKAGE.parent / "targets" / "host.toml"), baseline.of_bundle):
+    assert regression.of_bundle(tmp_path / "host" / "sizes" / "16x12").verdict == "passed"
+    for judge in (lambda of: toolkit.rejudge(of, PACKAGE.parent / "targets" / "host.toml"), regression.of_bundle):
         with pytest.raises(RequestError, match="was judged at several sizes, 16x12, 8x8; each by itself"):
             judge(tmp_path / "host")
     manifest = json.loads((tmp_path / "host" / "manifest.json").read_text())

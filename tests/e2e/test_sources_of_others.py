@@ -9,7 +9,7 @@ from PIL import Image
 import toolkit
 from tests.e2e.conftest import outputs_of
 from toolkit import Original, Samples
-from toolkit.worker.shards import read_all
+from toolkit.wire.shards import read_all
 
 PENGUIN = ("culmen_length_mm", "culmen_depth_mm", "flipper_length_mm", "body_mass_g")
 PARSED = "StatefulPartitionedCall/ParseExample/ParseExampleV2"

@@ -10,10 +10,11 @@ import time
 import pytest
 
 import toolkit
-from toolkit import Original, Samples, sweep_table
+from toolkit import Original, Samples
+from toolkit.conversion.recipe import Asked, KeepFloat, estimator
 from toolkit.errors import InvalidSamples, RequestError, UnknownName
-from toolkit.experiments import Asking, sweep
-from toolkit.recipe import Asked, KeepFloat, estimator
+from toolkit.experiments import table
+from toolkit.experiments.sweep import Asking, sweep
 
 TWO = Asking(("static_wi8_ai8", "float32"), (estimator("min_max"), estimator("percentile:percentile=99.9")))
 
@@ -127,7 +128,7 @@ def test_an_operator_that_the_devices_runtime_has_not_is_named_in_its_row(models
 
 def test_a_row_whose_latency_could_not_be_measured_says_so(sample, digits, executor, monkeypatch):
     """The verdict stands: only the run that is timed failed, for which nothing is the number of calls."""
-    monkeypatch.setattr("toolkit.experiments._TIMED_CALLS", -1)
+    monkeypatch.setattr("toolkit.experiments.sweep._TIMED_CALLS", -1)
     asking = Asking(("static_wi8_ai8",), (estimator("min_max"),), of=Asked(quantizer="mlir"))
 
     (row,) = sweep(Original(sample), ["host"], Samples(str(digits)), asking, executor=executor)
@@ -210,8 +211,8 @@ def test_a_killed_sweep_goes_on_where_it_was(edge, sample, digits, fresh_home):
 
 
 def test_rows_are_sorted_by_drift_unless_asked_otherwise(rows):
-    assert sweep_table.sorted_by(rows, "drift")[0].scheme == "float32"
-    assert sweep_table.sorted_by(rows, "size")[-1].scheme == "float32"
+    assert table.sorted_by(rows, "drift")[0].scheme == "float32"
+    assert table.sorted_by(rows, "size")[-1].scheme == "float32"
 
 
 def test_the_verb_is_a_function_of_the_package():

@@ -13,7 +13,7 @@ import toolkit
 from toolkit import Original, Samples
 from toolkit.environments import resolve
 from toolkit.report import outcomes_text
-from toolkit.weights import account_job, judge_account
+from toolkit.weights.account_job import account_job, judge_account
 from toolkit.weights.limits import Weights
 
 HERE = Path(__file__).resolve().parent

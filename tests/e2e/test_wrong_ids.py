@@ -7,8 +7,8 @@ import pytest
 
 import toolkit
 from toolkit import Original, Samples
+from toolkit.conversion.recipe import Estimator, Recipe
 from toolkit.errors import InvalidSamples
-from toolkit.recipe import Estimator, Recipe
 
 SAYS = r"sample 7 holds an index outside of its table: 55, where the table has 50 rows \(0 to 49\)"
 
@@ -69,7 +69,8 @@ def test_a_set_that_judges_with_a_wrong_id_is_refused(models, executor, ids, tmp
 
 def test_the_original_names_it_too(models, executor, ids):
     """In a batch of many, which TensorFlow refuses as a whole."""
-    from toolkit import dataset, source
+    from toolkit.samples import dataset
+    from toolkit.source import source
 
     opened = source.open_source(Original(models / "ids"), executor)
     samples = dataset.whole_set_job(ids("wrong.npz", 55), opened.signature).output("verification")

@@ -40,7 +40,7 @@ class Whole(config.ConfigModel):
 
     name: str
     format: Literal["tflite", "onnx"] = "tflite"
-    metric: Annotated[str, config.plugin("metrics")] = "max_abs"
+    metric: Annotated[str, config.plugin("comparison/metrics")] = "max_abs"
     part: Part = Part()
     spare: Part | None = None
     parts: dict[str, Part] = {}
@@ -183,9 +183,9 @@ def test_a_folder_is_no_file(tmp_path):
 
 def test_the_command_line_starts_without_pydantic():
     """It costs more than all else that `--help` needs."""
-    code = "import sys, toolkit, toolkit.registry, toolkit.signature, toolkit.compare; print(*sys.modules)"
+    code = "import sys, toolkit, toolkit.registry, toolkit.tensors.signature, toolkit.comparison.compare; print(*sys.modules)"
 
     modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
 
-    assert "toolkit.compare" in modules
+    assert "toolkit.comparison.compare" in modules
     assert "pydantic" not in modules

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from toolkit import environments, registry
-from toolkit.jobs import Engine, Job, key
+from toolkit.jobs.job import Engine, Job, key
 
 
 def plugins(folder: str):
@@ -24,8 +24,18 @@ def arguments(function: object) -> list[str]:
 
 
 FOLDERS = (
-    "converters", "estimators", "launchers", "metrics", "quantizers", "readers", "report_formats", "runtimes", "schemes", "sources", "task_metrics",
-)  # fmt: skip
+    "comparison/metrics",
+    "comparison/task_metrics",
+    "conversion/converters",
+    "conversion/estimators",
+    "conversion/quantizers",
+    "conversion/schemes",
+    "execution/runtimes",
+    "launchers",
+    "report/formats",
+    "samples/readers",
+    "source/kinds",
+)
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
@@ -36,7 +46,7 @@ def test_every_plugin_says_what_it_is_for(folder):
     assert registry.names(folder)
 
 
-@plugins("runtimes")
+@plugins("execution/runtimes")
 def test_a_runtime_loads_models_of_its_formats(plugin):
     """One verb: load(model, options)."""
     assert plugin.FORMATS
@@ -45,7 +55,7 @@ def test_a_runtime_loads_models_of_its_formats(plugin):
     assert arguments(plugin.load) == ["model", "options"]
 
 
-@plugins("schemes")
+@plugins("conversion/schemes")
 def test_a_scheme_says_what_it_makes_and_who_can_make_it(plugin):
     """Weights, activations, whether it is calibrated, which dtypes an application may ask for, and what each quantizer is told."""
     assert plugin.WEIGHTS in ("float32", "float16", "int8", "int4")
@@ -53,14 +63,14 @@ def test_a_scheme_says_what_it_makes_and_who_can_make_it(plugin):
     assert isinstance(plugin.CALIBRATED, bool)
     assert "float32" in plugin.INPUT_DTYPES
     assert (plugin.ACTIVATIONS != "float32") is (len(plugin.INPUT_DTYPES) > 1)
-    assert set(plugin.QUANTIZERS) <= set(registry.names("quantizers"))
+    assert set(plugin.QUANTIZERS) <= set(registry.names("conversion/quantizers"))
     assert json.loads(json.dumps(plugin.QUANTIZERS)) == plugin.QUANTIZERS
 
 
-@plugins("quantizers")
+@plugins("conversion/quantizers")
 def test_a_quantizer_quantizes(plugin):
     """One call; the format, the environment, and what it needs are known beforehand."""
-    assert plugin.FORMAT in registry.names("converters")
+    assert plugin.FORMAT in registry.names("conversion/converters")
     assert plugin.ENGINE in environments.names()
     assert plugin.TAKES in ("artifact", "saved_model")
     assert isinstance(plugin.CALIBRATES, bool)
@@ -68,7 +78,7 @@ def test_a_quantizer_quantizes(plugin):
     assert arguments(plugin.quantize) == ["request"]
 
 
-@plugins("estimators")
+@plugins("conversion/estimators")
 def test_an_estimator_estimates(plugin):
     """From statistics and its own parameters, which all have defaults; the converter's own has none."""
     assert plugin.NEEDS in ("extremes", "histogram", "converter")
@@ -78,16 +88,16 @@ def test_an_estimator_estimates(plugin):
         assert arguments(plugin.estimate) == ["statistics", "parameters"]
 
 
-@plugins("converters")
+@plugins("conversion/converters")
 def test_a_converter_converts_and_looks_into_files(plugin):
     """Two calls, the suffix of the file that it writes, and where it runs."""
     assert plugin.SUFFIX.startswith(".")
     assert plugin.ENGINE in environments.names()
-    assert plugin.HOST_RUNTIME in registry.names("runtimes")
+    assert plugin.HOST_RUNTIME in registry.names("execution/runtimes")
     assert arguments(plugin.convert) == arguments(plugin.inspect) == ["request"]
 
 
-@plugins("sources")
+@plugins("source/kinds")
 def test_a_source_kind_looks_and_loads(plugin, tmp_path):
     """An empty folder and a missing path are of no kind."""
     assert arguments(plugin.inspect) == arguments(plugin.load) == ["request"]
@@ -111,11 +121,11 @@ def test_a_launcher_prepares(plugin):
 @pytest.mark.parametrize("part", ["module", "plugins", "options", "input", "engine"])
 def test_a_key_changes_with_whatever_could_change_the_answer(part, monkeypatch):
     """Otherwise an old answer would be taken for a new question."""
-    job = Job("x", "worker.infer", "run", Engine("litert"), options={"a": 1}, plugins=("runtimes.litert",))
+    job = Job("x", "execution.infer", "run", Engine("litert"), options={"a": 1}, plugins=("execution.runtimes.litert",))
     before = key(job, "engine 1", {"model": "1"})
     changed = {
-        "module": (replace(job, module="worker.original"), "engine 1", {"model": "1"}),
-        "plugins": (replace(job, plugins=("runtimes.fake",)), "engine 1", {"model": "1"}),
+        "module": (replace(job, module="source.reference"), "engine 1", {"model": "1"}),
+        "plugins": (replace(job, plugins=("execution.runtimes.fake",)), "engine 1", {"model": "1"}),
         "options": (replace(job, options={"a": 2}), "engine 1", {"model": "1"}),
         "input": (job, "engine 1", {"model": "2"}),
         "engine": (job, "engine 2", {"model": "1"}),

@@ -11,11 +11,13 @@ from typing import get_args
 import pytest
 import typer.main
 
-from toolkit import __version__, output_kinds, registry, saved_report
+from toolkit import __version__, registry
+from toolkit.bundle import saved_report
 from toolkit.cli.verbs import app
-from toolkit.compare.noise_limits import KERNELS, NUDGED
-from toolkit.target.bounds import Stage
-from toolkit.verdict import Outcome
+from toolkit.comparison import output_kinds
+from toolkit.comparison.bounds import Stage
+from toolkit.comparison.noise_limits import KERNELS, NUDGED
+from toolkit.verdict.verdict import Outcome
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = (ROOT / "docs" / "sources.md").read_text()
@@ -31,8 +33,8 @@ NAMED = re.compile(r"`(test_\w+\.py)::(test_\w+)`")
 
 def functions(file: str) -> set[str]:
     """Return the names of the functions in a test file."""
-    (path,) = (ROOT / "tests").rglob(file)
-    return {node.name for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)}
+    trees = [ast.parse(path.read_text()) for path in (ROOT / "tests").rglob(file)]
+    return {node.name for tree in trees for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[row.split("|")[1].strip() for row in ROWS])
@@ -58,13 +60,13 @@ def test_every_metric_and_unit_is_documented():
     ]
     said = {row[0].strip("`").partition(":")[0]: row for row in cells}
 
-    for name in registry.names("metrics"):
-        module, (_, _, better, units, _) = registry.load("metrics", name), said[name]
+    for name in registry.names("comparison/metrics"):
+        module, (_, _, better, units, _) = registry.load("comparison/metrics", name), said[name]
         own = (*module.UNITS, "noise") if module.UNITS[0] == "real" else module.UNITS
         assert (better, re.findall(r"`(\w+)`", units)) == (module.BETTER, list(own))
         assert set(own) <= {unit for row in cells if len(row) == 2 for unit in re.findall(r"`(\w+)`", row[0])}
-    for name in registry.names("task_metrics"):
-        assert said[name][2] == registry.load("task_metrics", name).BETTER
+    for name in registry.names("comparison/task_metrics"):
+        assert said[name][2] == registry.load("comparison/task_metrics", name).BETTER
 
 
 def test_every_kind_of_output_is_documented():
@@ -173,19 +175,23 @@ def test_every_target_is_in_the_readme():
 
 def test_every_word_of_a_report_is_in_the_glossary():
     """Stages, outcomes, metrics, units, kinds, schemes, estimators, quantizers, severities, kinds of noise."""
-    units = {unit for name in registry.names("metrics") for unit in registry.load("metrics", name).UNITS}
+    units = {
+        unit
+        for name in registry.names("comparison/metrics")
+        for unit in registry.load("comparison/metrics", name).UNITS
+    }
     words = {
         *get_args(Stage),
         "original",
         *get_args(Outcome),
         *saved_report.SEVERITIES,
-        *registry.names("metrics"),
-        *registry.names("task_metrics"),
+        *registry.names("comparison/metrics"),
+        *registry.names("comparison/task_metrics"),
         *(units | {"noise", "drop", "relative_drop", "achievable"}),
         *output_kinds.names(),
-        *registry.names("schemes"),
-        *registry.names("estimators"),
-        *registry.names("quantizers"),
+        *registry.names("conversion/schemes"),
+        *registry.names("conversion/estimators"),
+        *registry.names("conversion/quantizers"),
         *("repeat", "batch", NUDGED, KERNELS),
     }
 

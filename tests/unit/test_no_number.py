@@ -9,18 +9,18 @@ import math
 import numpy as np
 import pytest
 
-from tests.unit.releases import release
-from toolkit import saved_report
-from toolkit.baseline import facts
-from toolkit.baseline.limits import limits
-from toolkit.baseline.rows import judged, within
-from toolkit.compare import Comparison
-from toolkit.compare.comparison import SHAPE
-from toolkit.compare.measured import number
+from tests.unit.regression.releases import release
+from toolkit.bundle import saved_report
+from toolkit.comparison.bounds import Bound
+from toolkit.comparison.compare import Comparison
+from toolkit.comparison.comparison import SHAPE
+from toolkit.comparison.measured import number
+from toolkit.comparison.task_scores import Task, judge_drops
 from toolkit.files.shapes import fits
-from toolkit.target.bounds import Bound
-from toolkit.tasks import Task, judge_drops
-from toolkit.verdict import Spent
+from toolkit.regression import facts
+from toolkit.regression.limits import limits
+from toolkit.regression.rows import judged, within
+from toolkit.verdict.verdict import Spent
 
 NAN, INF = math.nan, math.inf
 STAGES = ("source", "conversion", "quantization", "kernels", "device", "total")

@@ -37,17 +37,17 @@ def test_what_is_no_plugin_is_not_named(folder, name):
 
 def test_names_are_found_without_importing_anything():
     """Help texts and messages list names; they must not cost the plugins' imports."""
-    code = "import sys; from toolkit import registry; registry.names('metrics'); print(*sys.modules)"
+    code = "import sys; from toolkit import registry; registry.names('comparison/metrics'); print(*sys.modules)"
 
     modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
 
     assert "toolkit.registry" in modules
-    assert not {"numpy", "pydantic", "toolkit.metrics"} & set(modules)
+    assert not {"numpy", "pydantic", "toolkit.comparison.metrics"} & set(modules)
 
 
 def test_a_plugin_is_loaded_by_its_name():
     """The module is the plugin."""
-    assert registry.load("metrics", "max_abs").__name__ == "toolkit.metrics.max_abs"
+    assert registry.load("comparison/metrics", "max_abs").__name__ == "toolkit.comparison.metrics.max_abs"
 
 
 def test_an_unknown_name_is_answered_with_the_closest():
@@ -55,11 +55,11 @@ def test_an_unknown_name_is_answered_with_the_closest():
     with pytest.raises(
         UnknownName, match=r"metric 'max_bas': unknown; did you mean 'max_abs'\? known: agreement, box_iou, "
     ):
-        registry.load("metrics", "max_bas")
+        registry.load("comparison/metrics", "max_bas")
 
 
 @pytest.mark.parametrize("name", ["__init__", "_power", "../errors", "max_abs.measure", ""])
 def test_nothing_but_a_plugin_can_be_loaded(name):
     """Names come from users' files; an import must not follow them anywhere."""
     with pytest.raises(UnknownName):
-        registry.load("metrics", name)
+        registry.load("comparison/metrics", name)

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from toolkit import inherited
 from toolkit.cli.handed import Handed
 from toolkit.cli.option_groups import Allowed, Common
 from toolkit.cli.verbs import app
-from toolkit.settings import Limits
-from toolkit.worker.confinement import NOT_CONFINED, Ability, places
+from toolkit.confinement import NOT_CONFINED, Ability, places
+from toolkit.settings import Limits, environment_variables
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = {name: (ROOT / name).read_text() for name in ("SECURITY.md", "docs/security.md")}
@@ -76,10 +75,10 @@ def test_the_lists_of_environment_variables_are_those_of_the_code():
     def listed(first: str) -> set[str]:
         return set(re.findall(r"`([^`]+)`", row(text, first)[1]))
 
-    proxies = {name for name in inherited._INSTALLING if name.lower().endswith("_proxy")}
-    assert listed("every program") == set(inherited._EVERYBODY)
-    assert listed("a worker on this machine") == set(inherited._COMPUTING)
-    assert listed("what makes environments") - proxies == set(inherited._INSTALLING) - proxies
+    proxies = {name for name in environment_variables._INSTALLING if name.lower().endswith("_proxy")}
+    assert listed("every program") == set(environment_variables._EVERYBODY)
+    assert listed("a worker on this machine") == set(environment_variables._COMPUTING)
+    assert listed("what makes environments") - proxies == set(environment_variables._INSTALLING) - proxies
     assert listed("what makes environments") & proxies
 
 
@@ -106,7 +105,7 @@ def test_what_the_page_says_of_kernels_the_code_says():
     text = " ".join(PAGES["docs/security.md"].split())
     assert str(Ability(7, filters=True, namespace=True)) in text
     assert "`not-confined`" in text
-    assert '"not-confined"' in (ROOT / "toolkit" / "verdict.py").read_text()
+    assert '"not-confined"' in (ROOT / "toolkit" / "verdict" / "verdict.py").read_text()
 
 
 def test_the_page_is_part_of_what_is_distributed():

@@ -12,10 +12,10 @@ from types import FrameType
 from typing import Any
 
 # Each of the four makes its verbs known to `app`, which lists them in this order.
-from toolkit.cli import packaging as packaging  # isort: skip
-from toolkit.cli import judging as judging  # isort: skip
-from toolkit.cli import experimenting as experimenting  # isort: skip
-from toolkit.cli import looking as looking  # isort: skip
+from toolkit.cli import package as package  # isort: skip
+from toolkit.cli import judge as judge  # isort: skip
+from toolkit.cli import experiment as experiment  # isort: skip
+from toolkit.cli import info as info  # isort: skip
 from toolkit.cli import process
 from toolkit.cli.option_groups import say
 from toolkit.cli.process import OUTSIDE, WRONG_REQUEST, Ended

@@ -69,9 +69,9 @@ def among(*names: str) -> Completion:
 
 def targets(incomplete: str) -> list[str]:
     """Return the targets that can be named."""
-    from toolkit import target
+    from toolkit import profiles
 
-    return _beginning(incomplete, target.names())
+    return _beginning(incomplete, profiles.names())
 
 
 def environments(incomplete: str) -> list[str]:
@@ -85,7 +85,7 @@ def stages(incomplete: str) -> list[str]:
     """Return the stages that bounds are for."""
     from typing import get_args
 
-    from toolkit.target.bounds import Stage
+    from toolkit.comparison.bounds import Stage
 
     return _beginning(incomplete, get_args(Stage))
 
@@ -97,22 +97,26 @@ def failed_stages(incomplete: str) -> list[str]:
 
 def columns(incomplete: str) -> list[str]:
     """Return the columns of a sweep."""
-    from toolkit import sweep_table
+    from toolkit.experiments import table
 
-    return _beginning(incomplete, sweep_table.COLUMNS)
+    return _beginning(incomplete, table.COLUMNS)
 
 
 def dtypes(incomplete: str) -> list[str]:
     """Return the dtypes that inputs and outputs of some scheme can have."""
     from toolkit import registry
 
-    known = {dtype for name in registry.names("schemes") for dtype in registry.load("schemes", name).INPUT_DTYPES}
+    known = {
+        dtype
+        for name in registry.names("conversion/schemes")
+        for dtype in registry.load("conversion/schemes", name).INPUT_DTYPES
+    }
     return _beginning(incomplete, known)
 
 
 def output_kinds(incomplete: str) -> list[str]:
     """Return the kinds, after the `NAME=` that was typed; nothing before there is one, for only the model knows its outputs."""
-    from toolkit import output_kinds
+    from toolkit.comparison import output_kinds
 
     name, sign, _ = incomplete.partition("=")
     return _beginning(incomplete, (f"{name}={kind}" for kind in output_kinds.names())) if sign else []

@@ -18,8 +18,8 @@ from toolkit.errors import RequestError, UnknownName
 from toolkit.printable import Text
 
 if TYPE_CHECKING:
-    from toolkit.local_executor import LocalExecutor
-    from toolkit.recipe import Asked
+    from toolkit.conversion.recipe import Asked
+    from toolkit.jobs.local_executor import LocalExecutor
     from toolkit.screen import Screen
     from toolkit.settings import Limits, Settings
 
@@ -103,8 +103,8 @@ class Common:
         """Return what runs the jobs of a verb, with a progress line on standard error."""
         from dataclasses import replace
 
-        from toolkit.local_executor import LocalExecutor
-        from toolkit.progress import Progress
+        from toolkit.jobs.local_executor import LocalExecutor
+        from toolkit.jobs.progress import Progress
 
         progress = Progress()
         executor = LocalExecutor(replace(self.settings, permissions=allowed.permissions), progress)
@@ -191,7 +191,7 @@ class Allowed:
     }  # fmt: skip
 
     def __init__(self, **said: Any) -> None:
-        from toolkit.permissions import Permissions
+        from toolkit.settings.permissions import Permissions
 
         self.given = given_of(self.OPTIONS, said)
         self.permissions = Permissions(
@@ -214,13 +214,13 @@ class Quantized:
         "estimator": _of_quantization(
             _TEXTS, "--estimator",
             metavar="E",
-            autocompletion=completion.plugins("estimators"),
+            autocompletion=completion.plugins("conversion/estimators"),
             help="How ranges are estimated, as min_max or percentile:percentile=99.99; of several the best is taken.",
         ),
         "quantizer": _of_quantization(
             str | None, "--quantizer",
             metavar="Q",
-            autocompletion=completion.plugins("quantizers"),
+            autocompletion=completion.plugins("conversion/quantizers"),
             help="This engine alone, of those that can make the scheme.",
         ),
         "granularity": _of_quantization(
@@ -258,7 +258,7 @@ class Quantized:
 
     def __call__(self, scheme: str | None) -> Asked:
         """Return it; UnknownName for a granularity that is none, and what the estimators raise."""
-        from toolkit import recipe
+        from toolkit.conversion import recipe
 
         said = self._said
         if said["granularity"] not in (None, *_GRANULARITIES):
@@ -282,16 +282,16 @@ class Reported:
             _TEXTS, None, "--report",
             metavar="FORMAT=FILE",
             rich_help_panel=OUTPUT,
-            autocompletion=completion.plugins("report_formats", after="="),
+            autocompletion=completion.plugins("report/formats", after="="),
             help="Also write it as junit, markdown, github or sarif; FILE - is standard output; may be given again.",
         ),
     }  # fmt: skip
 
     def __init__(self, report: list[str] | None, *, as_json: bool) -> None:
-        from toolkit import report_formats
+        from toolkit.report import formats
 
-        self._asked = report_formats.asked(report or (), printed=as_json)
-        report_formats.require_writable(self._asked)
+        self._asked = formats.asked(report or (), printed=as_json)
+        formats.require_writable(self._asked)
 
     @property
     def is_asked(self) -> bool:
@@ -305,7 +305,7 @@ class Reported:
         """
         if out is None or not self._asked:
             return
-        from toolkit.target import find
+        from toolkit.profiles import find
 
         names = {find(name).name for name in targets}
         inside = [one for one in self._asked if one.path is not None and names & {*_folders_below(out, one.path)}]
@@ -315,9 +315,9 @@ class Reported:
             raise RequestError(printable.lines(f"{one.path}: {why}" for one in inside))
 
     def __call__(self, document: Mapping[str, Any]) -> None:
-        from toolkit import report_formats
+        from toolkit.report import formats
 
-        report_formats.write(document, self._asked)
+        formats.write(document, self._asked)
 
 
 def _folders_below(out: Path, path: Path) -> tuple[str, ...]:

@@ -84,7 +84,7 @@ TaskMetrics = Annotated[
         "--task-metric",
         metavar="M",
         rich_help_panel=VERDICT,
-        autocompletion=completion.plugins("task_metrics"),
+        autocompletion=completion.plugins("comparison/task_metrics"),
         help=f"Score outputs against the labels by this, as top_k_accuracy:k=5, or your module:function; {_AGAIN}.",
     ),
 ]
@@ -104,7 +104,7 @@ Scheme = Annotated[
         "--scheme",
         metavar="S",
         rich_help_panel=QUANTIZATION,
-        autocompletion=completion.plugins("schemes"),
+        autocompletion=completion.plugins("conversion/schemes"),
         help="This scheme, instead of the target's order of preference.",
     ),
 ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from toolkit.errors import RequestError
 
 if TYPE_CHECKING:
-    from toolkit.opening import Sets
+    from toolkit.pipeline.prepare import Sets
 
 
 def _pair(flag: str, text: str, example: str) -> tuple[str, str]:
@@ -74,14 +74,14 @@ def kinds_of(texts: list[str] | None) -> dict[str, str]:
     """Return kinds by output; RequestError with all mistakes."""
     if not texts:
         return {}
-    from toolkit.output_kinds.declaring import read
+    from toolkit.comparison.output_kinds.declaring import read
 
     return read(texts)
 
 
 def sets_of(flag: str, texts: list[str] | None) -> Sets:
     """Return the one set, or the sets by the name of a signature or size; one without a name is for the others. RequestError for one said twice."""
-    from toolkit.opening import OTHERS
+    from toolkit.pipeline.prepare import OTHERS
 
     sets: dict[str, str] = {}
     for text in texts or ():

@@ -26,13 +26,13 @@ from typing import Any
 from toolkit import printable
 from toolkit.environments import releases
 from toolkit.environments.interpreters import Interpreter, as_is, ask, current, identify, installed, not_of_an_index
-from toolkit.environments.lending import MOUNT, lend
+from toolkit.environments.lent_package import MOUNT, lend
 from toolkit.environments.requirements import HERE, Requirements, is_version, read_requirements, split_name
 from toolkit.environments.status import Status
-from toolkit.environments.virtual import VARIABLES, find_made, find_uv, make
+from toolkit.environments.virtualenv import VARIABLES, find_made, find_uv, make
 from toolkit.errors import EnvironmentUnavailable, OutsideError, RequestError, UnknownName
-from toolkit.inherited import allowed
 from toolkit.settings import Settings
+from toolkit.settings.environment_variables import allowed
 
 __all__ = [
     "MOUNT",

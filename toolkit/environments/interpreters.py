@@ -14,10 +14,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from toolkit.environments.memory import recall, remember
+from toolkit.environments.remembered import recall, remember
 from toolkit.environments.requirements import normalize
 from toolkit.errors import RequestError
-from toolkit.inherited import by_everybody
+from toolkit.settings.environment_variables import by_everybody
 
 _FACTS = {"version": str, "platform": str, "search": [str]}
 _DISTRIBUTION = re.compile(r"([A-Za-z0-9][\w.]*(?:-[A-Za-z][\w.]*)*)-(\d[^-]*)(?:-py\d.*)?\.(?:dist|egg)-info")

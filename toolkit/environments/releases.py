@@ -14,9 +14,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from toolkit.environments.interpreters import current
-from toolkit.environments.making import Making, make_once, read_marker
+from toolkit.environments.made_once import Making, make_once, read_marker
 from toolkit.environments.requirements import HERE, Requirements, read_requirements
-from toolkit.environments.virtual import UV_VARIABLES, find_uv
+from toolkit.environments.virtualenv import UV_VARIABLES, find_uv
 from toolkit.errors import EnvironmentUnavailable, RequestError
 from toolkit.settings import Settings
 

@@ -32,20 +32,20 @@ from pathlib import Path
 
 from toolkit import environments, registry
 from toolkit.environments.status import Status
+from toolkit.environments.transport import Transport
 from toolkit.settings import Settings
-from toolkit.transport import Transport
 
 __all__ = ["WORKER", "Launch", "is_host", "is_timed", "prepare", "setup", "setup_names", "setup_names_of", "status"]
 
-WORKER = str(Path(__file__).resolve().parents[1] / "worker" / "main.py")
+WORKER = str(Path(__file__).resolve().parents[1] / "jobs" / "worker_main.py")
 
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """How to start a worker: by `command`, with `variables` beside those of `toolkit.inherited.by_everybody`.
+    """How to start a worker: by `command`, with `variables` beside those of `toolkit.settings.environment_variables.by_everybody`.
 
     `script` is the path of the toolkit's worker as the command, a Python interpreter, sees it; None for a command that is a worker by itself, in any
-    language: it is told nothing but what `toolkit.worker.main` reads on its standard input.
+    language: it is told nothing but what `toolkit.jobs.worker_main` reads on its standard input.
     `transport` takes jobs to where the command runs, if that sees nothing of this machine's disk; None where a job's folder is seen as it lies here.
     `identity` goes into the keys of jobs, and changes with whatever could change a result.
     `about` goes into the report: `engine`, `machine`, `launcher`, `cpu`, `processor` (its class, by the instructions on which results depend),

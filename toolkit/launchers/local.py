@@ -10,11 +10,11 @@ from pathlib import Path
 
 from toolkit import environments
 from toolkit.environments import Environment, Status, instructions
-from toolkit.environments.processors import PROCESSORS
 from toolkit.errors import RequestError
-from toolkit.inherited import allowed, by_engines
 from toolkit.launchers import Launch
+from toolkit.launchers.emulation.processors import PROCESSORS
 from toolkit.settings import Settings
+from toolkit.settings.environment_variables import allowed, by_engines
 
 # The features by which engines choose their kernels (XNNPACK, oneDNN, ruy), in the order in which they appeared.
 _X86 = "sse4_1 avx f16c fma avx2 avx512f avx512bw avx512_vnni avx_vnni avx512_bf16 avx512_fp16 amx_tile amx_int8 avx_vnni_int8".split()

@@ -15,17 +15,18 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from toolkit import environments, printable
-from toolkit.environments import MOUNT, Environment, emulation, instructions, processors, sysroot, x86
+from toolkit.environments import MOUNT, Environment, instructions
 from toolkit.environments.interpreters import identify
-from toolkit.environments.memory import recall, remember
-from toolkit.environments.processors import PROCESSORS
+from toolkit.environments.remembered import recall, remember
 from toolkit.environments.requirements import read_requirements, split_name
 from toolkit.environments.status import Status
-from toolkit.environments.sysroot import Emulator
-from toolkit.environments.virtual import VARIABLES
+from toolkit.environments.virtualenv import VARIABLES
 from toolkit.errors import EnvironmentUnavailable, RequestError, TargetUnavailable, UnknownName, suggestion
 from toolkit.launchers import Launch
-from toolkit.launchers.known_answer import FOLDER, known_answer
+from toolkit.launchers.emulation import packages, processors, sysroot, x86
+from toolkit.launchers.emulation.known_answer import FOLDER, known_answer
+from toolkit.launchers.emulation.processors import PROCESSORS
+from toolkit.launchers.emulation.sysroot import Emulator
 from toolkit.settings import Settings
 
 __all__ = ["EMULATED", "HOST", "SETUP", "TIMED", "features", "make_release", "prepare", "ready", "status"]
@@ -33,7 +34,7 @@ __all__ = ["EMULATED", "HOST", "SETUP", "TIMED", "features", "make_release", "pr
 HOST = False
 EMULATED = True
 TIMED = False
-SETUP = emulation.STEPS  # the emulator, the system that it runs on, and the engines' aarch64 packages
+SETUP = packages.STEPS  # the emulator, the system that it runs on, and the engines' aarch64 packages
 
 _LOADER = "LD_PRELOAD,LD_LIBRARY_PATH"  # of this machine's programs; the emulated ones do without
 
@@ -57,7 +58,7 @@ def prepare(environment: str, options: Mapping[str, object], settings: Settings)
 
 def _on_arm(environment: str, cpu: str, settings: Settings) -> Launch:
     system = sysroot.make_system(settings)
-    site, versions = emulation.make_packages(environment, settings)
+    site, versions = packages.make_packages(environment, settings)
     overlay = processors.make_overlay(cpu, system.root, settings)
     engine = read_requirements(environment).engine.found_in(versions)
     command = [system.emulator.path, "-cpu", cpu, "-U", _LOADER, "-L", overlay, overlay / "usr/bin/python3.11"]
@@ -98,15 +99,15 @@ def _of_interpreter(resolved: Environment) -> Iterator[Path | str]:
 
 def make_release(environment: str, settings: Settings) -> None:
     """Make the aarch64 packages of another release of an engine, where boards of that kind run it at all."""
-    if split_name(environment)[0] in emulation.ENVIRONMENTS:
-        emulation.make_packages(environment, settings)
+    if split_name(environment)[0] in packages.ENVIRONMENTS:
+        packages.make_packages(environment, settings)
 
 
 def ready(environment: str, options: Mapping[str, object], settings: Settings) -> bool:
     """Return whether system and packages are there; what else `prepare` does takes a second and no network."""
     if _cpu(environment, options) in x86.PROCESSORS:
         return x86.find_emulator(settings) is not None and environments.find(environment, settings) is not None
-    return sysroot.find_system(settings) is not None and emulation.find_packages(environment, settings) is not None
+    return sysroot.find_system(settings) is not None and packages.find_packages(environment, settings) is not None
 
 
 def features(options: Mapping[str, object]) -> tuple[str, list[str]]:
@@ -119,14 +120,14 @@ def features(options: Mapping[str, object]) -> tuple[str, list[str]]:
 
 def status(settings: Settings) -> Status:
     """Return what `doctor` shows."""
-    return emulation.status(settings)
+    return packages.status(settings)
 
 
 def _cpu(environment: str, options: Mapping[str, object]) -> str:
     """Return the core that is asked for; raise `RequestError` for a request that cannot be meant."""
     cores = (*PROCESSORS, *x86.PROCESSORS)
     cpu = options.get("cpu")
-    able = x86.ENVIRONMENTS if cpu in x86.PROCESSORS else emulation.ENVIRONMENTS
+    able = x86.ENVIRONMENTS if cpu in x86.PROCESSORS else packages.ENVIRONMENTS
     base = split_name(environment)[0]
     if base not in able:
         raise UnknownName("environment on launcher qemu", base, able)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from toolkit.report.documents import (
+from toolkit.report.json_documents import (
     SCHEMA,
     artifact_json,
     error_json,
@@ -24,9 +24,9 @@ from toolkit.report.listings import (
     status_text,
     targets_text,
 )
-from toolkit.report.page import markdown
+from toolkit.report.markdown_page import markdown
 from toolkit.report.profiles import profile_json, profile_text
-from toolkit.report.texts import outcomes_text, verdict_text
+from toolkit.report.terminal import outcomes_text, verdict_text
 from toolkit.report.wording import OUTCOMES, comparison_lines, comparison_text, number_text, size
 
 __all__ = [

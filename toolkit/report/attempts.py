@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from toolkit import printable
 from toolkit.errors import EdgeToolkitError
 from toolkit.report.wording import OUTCOMES, limit_text, value_text
-from toolkit.verdict import Attempted, NextStep, Verdict
+from toolkit.verdict.verdict import Attempted, NextStep, Verdict
 
 if TYPE_CHECKING:
-    from toolkit.compare import Comparison
+    from toolkit.comparison.compare import Comparison
 
 _ANOTHER = ("nothing-quantized", "another-scheme")
 

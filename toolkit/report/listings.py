@@ -12,10 +12,10 @@ from toolkit.report.wording import coverage_lines, signature_lines, size, where_
 from toolkit.screen import PAGE, Screen
 
 if TYPE_CHECKING:
-    from toolkit.conversion import Artifact
+    from toolkit.conversion.artifacts import Artifact
     from toolkit.environments import Status
-    from toolkit.runtime import Run
-    from toolkit.target import Target
+    from toolkit.execution.run import Run
+    from toolkit.profiles import Target
 
 
 def artifact_text(artifact: Artifact) -> Text:

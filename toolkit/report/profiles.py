@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, get_args
 
 from toolkit import printable, registry
+from toolkit.comparison.bounds import Stage
+from toolkit.comparison.deciding import ALL, Hidden, Standing, standing
 from toolkit.printable import Text
-from toolkit.target.bounds import Stage
-from toolkit.target.deciding import ALL, Hidden, Standing, standing
 
 if TYPE_CHECKING:
-    from toolkit.target import Target, Value
-    from toolkit.target.bounds import Bound
+    from toolkit.comparison.bounds import Bound
+    from toolkit.profiles import Target, Value
 
 _WIDEST = 30  # characters of a column; what is longer moves what stands behind it
 _VALUES = 16  # characters of most values
@@ -76,5 +76,5 @@ def _where(one: Hidden) -> str:
 
 
 def _standing(bound: Bound, target: Target) -> Standing:
-    schemes = [name for name in registry.names("schemes") if name not in target.forbids]
+    schemes = [name for name in registry.names("conversion/schemes") if name not in target.forbids]
     return standing(bound, target.bounds, schemes)

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from toolkit import printable
-from toolkit.attribution.text import sentences
-from toolkit.input_ranges import input_lines
+from toolkit.comparison.deciding import ALL
 from toolkit.report.attempts import command_text, tried_lines
 from toolkit.report.wording import kind_lines, limit_text, remarks, size, status_text, value_text, where_text
-from toolkit.target.deciding import ALL
+from toolkit.samples.input_ranges import input_lines
+from toolkit.verdict.attribution_text import sentences
 
 if TYPE_CHECKING:
-    from toolkit.compare import Comparison
-    from toolkit.verdict import Verdict
+    from toolkit.comparison.compare import Comparison
+    from toolkit.verdict.verdict import Verdict
 
 _ROWS = 8  # of comparisons
 _WARNINGS = 3

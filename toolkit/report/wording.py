@@ -6,14 +6,15 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from toolkit import metrics, printable
-from toolkit.compare.comparison import NO_METRICS, worst_text
-from toolkit.verdict import Verdict
+from toolkit import printable
+from toolkit.comparison import metrics
+from toolkit.comparison.comparison import NO_METRICS, worst_text
+from toolkit.verdict.verdict import Verdict
 
 if TYPE_CHECKING:
-    from toolkit.compare import Comparison
-    from toolkit.output_kinds.inferring import OutputKind
-    from toolkit.runtime import Run
+    from toolkit.comparison.compare import Comparison
+    from toolkit.comparison.output_kinds.inferring import OutputKind
+    from toolkit.execution.run import Run
 
 _LISTED = 8
 _NARROWEST = (" " * 13, " " * 16, " " * 15, " " * 26, " " * 16)  # columns of comparisons, alike from report to report

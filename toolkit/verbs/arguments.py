@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from toolkit import signatures
 from toolkit.errors import RequestError
-from toolkit.opening import Samples, Sets
-from toolkit.source import Original
+from toolkit.pipeline import signatures
+from toolkit.pipeline.prepare import Samples, Sets
+from toolkit.source.source import Original
 
 Place = str | Path
 Targets = Place | Sequence[Place]

@@ -9,12 +9,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toolkit import bundle, casting, environments, matrix, outputs, signatures
-from toolkit.attribution.guilty_operator import attributed
+from toolkit import environments
+from toolkit.bundle import bundle
+from toolkit.conversion.recipe import Asked, is_calibrated
+from toolkit.diagnosis.attribute import attributed
 from toolkit.errors import EdgeToolkitError, LimitReached, Unconvertible, WorkerError
-from toolkit.executor import Executor
-from toolkit.next_steps import VerbRequest
-from toolkit.opening import (
+from toolkit.files import outputs
+from toolkit.jobs.executor import Executor
+from toolkit.pipeline import declared_shapes, signatures, unsupported_dtypes
+from toolkit.pipeline.attempt import Attempt, Trial, attempts_of, trial_of
+from toolkit.pipeline.prepare import (
     Samples,
     Sets,
     executing,
@@ -25,9 +29,8 @@ from toolkit.opening import (
     require_known_outputs,
     settled,
 )
-from toolkit.recipe import Asked, is_calibrated
-from toolkit.source import ALL, TENSORFLOW, Original
-from toolkit.trial import Attempt, Trial, attempts_of, trial_of
+from toolkit.samples.lint import OF_SAMPLES
+from toolkit.source.source import ALL, TENSORFLOW, Original
 from toolkit.verbs.arguments import (
     Place,
     Targets,
@@ -38,11 +41,11 @@ from toolkit.verbs.arguments import (
     samples_from,
     targets_of,
 )
-from toolkit.verdict import Attempted, Verdict
-from toolkit.worker.lint import OF_SAMPLES
+from toolkit.verbs.next_steps import VerbRequest
+from toolkit.verdict.verdict import Attempted, Verdict
 
 if TYPE_CHECKING:
-    from toolkit.target import Target
+    from toolkit.profiles import Target
 
 Outcomes = dict[str, Attempt]
 
@@ -107,15 +110,17 @@ def _build(
     profiles = list(wanted.values())
     began = time.monotonic()
     outcomes: Outcomes = {}
-    opened = matrix.opened_at_each(original, executor)
-    casting.refuse_arithmetic(opened[0], [profile.format for profile in profiles])
-    casting.refuse_ends(opened[0])
+    opened = declared_shapes.opened_at_each(original, executor)
+    unsupported_dtypes.refuse_arithmetic(opened[0], [profile.format for profile in profiles])
+    unsupported_dtypes.refuse_ends(opened[0])
     require_kinds(opened[0], samples, profiles)
     outputs.require_writable(out)
     recipes = {profile.name: recipes_of(profile, asked) for profile in profiles}
     make_environments([(profile, recipes[profile.name]) for profile in profiles], executor.settings)
-    model, *others = matrix.drawn_at_each(opened, samples, [recipe for each in recipes.values() for recipe in each])
-    sizes = matrix.Sizes(others, model.source.size)
+    model, *others = declared_shapes.drawn_at_each(
+        opened, samples, [recipe for each in recipes.values() for recipe in each]
+    )
+    sizes = declared_shapes.Sizes(others, model.source.size)
     attempts: dict[str, list[tuple[str, Attempt]]] = {profile.name: [] for profile in profiles}
     tried: dict[tuple[str, str], Trial] = {}
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from toolkit import baseline as gate
-from toolkit.baseline import Gate
-from toolkit.outputs import OutputPath, require_files
+from toolkit import regression as gate
+from toolkit.files.outputs import OutputPath, require_files
+from toolkit.regression import Gate
 from toolkit.verbs.arguments import Place
 
 

@@ -6,13 +6,15 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from toolkit import casting, matrix, outputs, source
-from toolkit.conversion import Artifact, Conversions, artifact_of, format_of, kind_of_artifact
+from toolkit.conversion.artifacts import Artifact, Conversions, artifact_of, format_of, kind_of_artifact
+from toolkit.conversion.recipe import Recipe, is_calibrated
 from toolkit.errors import EdgeToolkitError, LimitReached, RequestError
-from toolkit.executor import Executor
-from toolkit.opening import Samples, Sets, draw, executing, open_model
-from toolkit.recipe import Recipe, is_calibrated
-from toolkit.source import Original
+from toolkit.files import outputs
+from toolkit.jobs.executor import Executor
+from toolkit.pipeline import declared_shapes, unsupported_dtypes
+from toolkit.pipeline.prepare import Samples, Sets, draw, executing, open_model
+from toolkit.source import source
+from toolkit.source.source import Original
 from toolkit.verbs.arguments import Place, inputs_of, original_of, samples_from
 
 
@@ -42,8 +44,8 @@ def convert(
     outputs.require_files([outputs.OutputPath(out, kind.refusal)], inputs_of(original, samples))
     samples.require_readable([recipe], judges=False)
     with executing(executor, original) as running:
-        opened = open_model(matrix.first_of(original), running)
-        casting.refuse_arithmetic(opened, [artifact_format])
+        opened = open_model(declared_shapes.first_of(original), running)
+        unsupported_dtypes.refuse_arithmetic(opened, [artifact_format])
         conversions = _conversions(opened, samples, recipe, running)
         first: EdgeToolkitError | None = None
         for variant in variants:
@@ -68,7 +70,7 @@ def _unsaid(name: str) -> Path:
 
 def _conversions(opened: source.Source, samples: Samples, recipe: Recipe, executor: Executor) -> Conversions:
     """Return a model's conversions, with the samples that would calibrate in `build`, or all of them where none would be left to judge."""
-    from toolkit import dataset
+    from toolkit.samples import dataset
 
     calibration, _ = samples.of(opened.key)
     if calibration is None and not is_calibrated(recipe.scheme):

@@ -7,25 +7,25 @@ from pathlib import Path
 from typing import Any
 
 from toolkit import printable
-from toolkit.attribution import Attribution
-from toolkit.attribution import folder as attribution_folder
-from toolkit.attribution.searching import attribute, samples_of
-from toolkit.chain import kernels_of, plan
-from toolkit.drift import Drift, drift_of, layers_job
+from toolkit.bundle import attribution_folder
+from toolkit.conversion.recipe import FLOAT
+from toolkit.diagnosis.find_operator import attribute, samples_of
+from toolkit.diagnosis.keep_float import Suggestion, Trying, suggest
+from toolkit.diagnosis.layer_drift import Drift, drift_of, layers_job
 from toolkit.errors import RequestError
-from toolkit.executor import Executor
-from toolkit.jobs import Engine, Job, Output
-from toolkit.opening import Samples, Sets, draw, executing, make_environments, open_model, profiles_of
-from toolkit.outputs import OutputPath, require_files
+from toolkit.execution.run import on_this_machine
+from toolkit.files.outputs import OutputPath, require_files
+from toolkit.jobs.executor import Executor
+from toolkit.jobs.job import Engine, Job, Output
+from toolkit.pipeline.evaluate import evaluate
+from toolkit.pipeline.prepare import Samples, Sets, draw, executing, make_environments, open_model, profiles_of
+from toolkit.pipeline.reference_kernels import WRONG, without_them
+from toolkit.pipeline.stages import kernels_of, plan
 from toolkit.printable import Text
-from toolkit.recipe import FLOAT
-from toolkit.reference_kernels import WRONG, without_them
-from toolkit.runtime import on_this_machine
-from toolkit.settling import evaluate
-from toolkit.source import Original
-from toolkit.suggestion import Suggestion, Trying, suggest
+from toolkit.source.source import Original
 from toolkit.verbs.arguments import Place, original_of, samples_from
 from toolkit.verbs.verify import artifact_at
+from toolkit.verdict.attribution import Attribution
 
 _SAMPLES = 32  # of a drift by layer, unless said otherwise
 _LOCATED_BY = 4  # samples that a diverging operator is looked for with
@@ -158,7 +158,7 @@ def _first(samples: Output, count: int, executor: Executor) -> Output:
     inputs = {"samples": samples}
     job = Job(
         f"taking the first {count} samples",
-        "worker.subset",
+        "wire.subset",
         "first",
         Engine("dataset"),
         {"count": count},

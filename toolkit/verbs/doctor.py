@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from toolkit import environments, launchers, registry
-from toolkit.chain import engine_of
 from toolkit.environments import Status
 from toolkit.errors import InvalidConfig
+from toolkit.pipeline.stages import engine_of
 from toolkit.settings import Settings
 
 
 def doctor(settings: Settings | None = None) -> list[Status]:
     """Return what works on this machine: the cache, environments, launchers, how jobs are confined, and each target with what it needs."""
-    from toolkit import access, pruning, target
+    from toolkit import profiles
+    from toolkit.jobs import access, pruning
 
     settings = Settings() if settings is None else settings
     rows = [pruning.status(settings), *environments.status(settings), *launchers.status(settings), access.status()]
-    for name in target.names():
+    for name in profiles.names():
         try:
-            profile = target.runnable(name)
+            profile = profiles.runnable(name)
         except InvalidConfig as error:  # one's own; the others still work
             rows.append(
                 Status("target", name, False, name, None, error.problem, f"mend {error.problem.partition(': ')[0]}")

@@ -8,14 +8,15 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from toolkit import registry, source
+from toolkit import registry
 from toolkit.errors import RequestError
-from toolkit.executor import Executor
 from toolkit.files.foreign import open_plain, require_reachable
-from toolkit.jobs import Engine, Job, path_digest
-from toolkit.meaning import with_kinds
-from toolkit.opening import executing
-from toolkit.source import Original
+from toolkit.jobs.executor import Executor
+from toolkit.jobs.job import Engine, Job, path_digest
+from toolkit.pipeline.meaning import with_kinds
+from toolkit.pipeline.prepare import executing
+from toolkit.source import source
+from toolkit.source.source import Original
 from toolkit.verbs.arguments import Place, original_of
 
 
@@ -53,8 +54,8 @@ def _format_of(path: Path) -> str | None:
     require_reachable(path)
     if not path.is_file():
         return None
-    for name in registry.names("converters"):
-        if path.suffix == registry.load("converters", name).SUFFIX:
+    for name in registry.names("conversion/converters"):
+        if path.suffix == registry.load("conversion/converters", name).SUFFIX:
             return name
     try:
         with open_plain(path) as file:
@@ -66,7 +67,7 @@ def _format_of(path: Path) -> str | None:
 def inspect_artifact(path: Path, executor: Executor) -> dict[str, Any]:
     """Return what an artifact is, as JSON: its signatures, operators, size in bytes and SHA-256; a suffix that no format has is read as .tflite."""
     kind = _format_of(path) or "tflite"
-    engine = Engine(registry.load("converters", kind).HOST_RUNTIME, preload=False)
-    job = Job(f"inspecting {path.name}", f"converters.{kind}", "inspect", engine, inputs={"model": path})
+    engine = Engine(registry.load("conversion/converters", kind).HOST_RUNTIME, preload=False)
+    job = Job(f"inspecting {path.name}", f"conversion.converters.{kind}", "inspect", engine, inputs={"model": path})
     (entry,) = executor.run(job)
     return {"kind": kind, "size_bytes": path.stat().st_size, "sha256": path_digest(path), **entry.result}

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from toolkit import linting, stability
-from toolkit.executor import Executor
-from toolkit.opening import Samples, Sets, draw, executing, make_environments, open_model, profiles_of
-from toolkit.recipe import Recipe, estimator
-from toolkit.source import Original
+from toolkit.conversion.recipe import Recipe, estimator
+from toolkit.diagnosis import calibration_stability
+from toolkit.jobs.executor import Executor
+from toolkit.pipeline.prepare import Samples, Sets, draw, executing, make_environments, open_model, profiles_of
+from toolkit.samples import lint_job
+from toolkit.source.source import Original
 from toolkit.verbs.arguments import Place, original_of, samples_from
 
 _LOOKED_AT = Recipe("static_wi8_ai8", (estimator("min_max"),), quantizer="mlir")
@@ -29,18 +30,18 @@ def lint(
     """
     original, samples = original_of(original), samples_from(samples, calibration, evaluation)
     samples.require_readable([_LOOKED_AT])
-    numbers = linting.read_limits(samples.limits)
+    numbers = lint_job.read_limits(samples.limits)
     with executing(executor, original) as running:
         opened = open_model(original, running)
         make_environments([(one, [_LOOKED_AT]) for one in profiles_of(["host"])], running.settings)
         model = draw(opened, samples, [_LOOKED_AT])
-        drawn, looked = running.run(model.samples, linting.lint_job(model.samples, numbers))
+        drawn, looked = running.run(model.samples, lint_job.lint_job(model.samples, numbers))
         found = [*drawn.result["findings"], *looked.result["findings"]]
-        if not any(finding["severity"] == linting.SEVERE for finding in found):
+        if not any(finding["severity"] == lint_job.SEVERE for finding in found):
             statistics = model.conversions.statistics("tflite").output("statistics")
-            (ranges,) = running.run(linting.lint_ranges_job(statistics, model.samples, numbers))
+            (ranges,) = running.run(lint_job.lint_ranges_job(statistics, model.samples, numbers))
             (variant,) = _LOOKED_AT.variants("tflite")
-            halves = stability.halves_of(model, variant, "tflite")
-            found += [*ranges.result["findings"], *stability.unstable_outputs(halves, running, numbers)]
+            halves = calibration_stability.halves_of(model, variant, "tflite")
+            found += [*ranges.result["findings"], *calibration_stability.unstable_outputs(halves, running, numbers)]
     order = ("error", "warning", "info")
     return sorted(found, key=lambda finding: order.index(finding["severity"]))

@@ -7,17 +7,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from toolkit import bundle, outputs, saved_runs
-from toolkit.chain import execution_of, require_version
-from toolkit.executor import Executor
-from toolkit.opening import executing
-from toolkit.runtime import Run, on_device, run_job, run_of
-from toolkit.signature import Signature
-from toolkit.source import Original
+from toolkit.bundle import bundle
+from toolkit.comparison import saved_runs
+from toolkit.execution.run import Run, on_device, run_job, run_of
+from toolkit.files import outputs
+from toolkit.jobs.executor import Executor
+from toolkit.pipeline.prepare import executing
+from toolkit.pipeline.stages import execution_of, require_version
+from toolkit.source.source import Original
+from toolkit.tensors.signature import Signature
 from toolkit.verbs.arguments import Place, profile_files, targets_of
 from toolkit.verbs.verify import artifact_at
-from toolkit.verdict import StageRun
-from toolkit.worker.shards import read_index
+from toolkit.verdict.verdict import StageRun
+from toolkit.wire.shards import read_index
 
 
 def run(
@@ -25,11 +27,12 @@ def run(
 ) -> Run:
     """Run an artifact over all samples of a set, in its order, on a target's runtime; write the outputs, (N, *shape) by name.
 
-    `out` is an .npz, or a .safetensors, which tells also what ran and of which samples (`toolkit.saved_runs`). A quantized input takes real numbers,
-    which are quantized for it, or integers of its own dtype, as they are; `Run.fed` says which. `trust` lets it run where nothing confines it.
+    `out` is an .npz, or a .safetensors, which tells also what ran and of which samples (`toolkit.comparison.saved_runs`). A quantized input takes
+    real numbers, which are quantized for it, or integers of its own dtype, as they are; `Run.fed` says which. `trust` lets it run where nothing
+    confines it.
     """
-    from toolkit import dataset
-    from toolkit.target import runnable
+    from toolkit.profiles import runnable
+    from toolkit.samples import dataset
 
     artifact, out, samples = Path(artifact), Path(out), str(samples)
     (name,) = targets_of(target)

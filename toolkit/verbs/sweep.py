@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from toolkit import experiments as experiment
-from toolkit.executor import Executor
-from toolkit.experiments import Asking, SweepRow
-from toolkit.opening import Samples, Sets
-from toolkit.source import Original
+from toolkit.experiments import sweep as experiment
+from toolkit.experiments.sweep import Asking, SweepRow
+from toolkit.jobs.executor import Executor
+from toolkit.pipeline.prepare import Samples, Sets
+from toolkit.source.source import Original
 from toolkit.verbs.arguments import Place, Targets, original_of, samples_from, targets_of
 
 

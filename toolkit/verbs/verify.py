@@ -8,17 +8,28 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from toolkit import bundle, matrix, outputs, own, signatures, source
-from toolkit.attribution.guilty_operator import attributed
-from toolkit.binding import Renamed, bound
-from toolkit.conversion import Artifact
+from toolkit.bundle import bundle
+from toolkit.conversion.artifacts import Artifact
+from toolkit.diagnosis.attribute import attributed
+from toolkit.engines.kept_scheme import scheme_of
 from toolkit.errors import EdgeToolkitError, InvalidSource, RequestError
-from toolkit.executor import Executor
+from toolkit.files import outputs
 from toolkit.files.foreign import require_reachable
-from toolkit.next_steps import VerbRequest
-from toolkit.opening import Samples, Sets, executing, profiles_of, require_kinds, require_known_outputs, settled
-from toolkit.source import Original
-from toolkit.trial import Trial, attempts_of
+from toolkit.jobs.executor import Executor
+from toolkit.pipeline import declared_shapes, own_artifact, signatures
+from toolkit.pipeline.attempt import Trial, attempts_of
+from toolkit.pipeline.binding import Renamed, bound
+from toolkit.pipeline.prepare import (
+    Samples,
+    Sets,
+    executing,
+    profiles_of,
+    require_kinds,
+    require_known_outputs,
+    settled,
+)
+from toolkit.source import source
+from toolkit.source.source import Original
 from toolkit.verbs.arguments import (
     Place,
     Targets,
@@ -31,8 +42,8 @@ from toolkit.verbs.arguments import (
 )
 from toolkit.verbs.build import Outcomes
 from toolkit.verbs.inspect import inspect_artifact
-from toolkit.verdict import Verdict
-from toolkit.worker.kept_scheme import scheme_of
+from toolkit.verbs.next_steps import VerbRequest
+from toolkit.verdict.verdict import Verdict
 
 
 def verify(
@@ -95,18 +106,18 @@ def _verify(
         raise pair
     began = time.monotonic()
     original, held = pair
-    profiles, opened = profiles_of(targets), matrix.opened_at_each(original, executor)
+    profiles, opened = profiles_of(targets), declared_shapes.opened_at_each(original, executor)
     require_kinds(opened[0], samples, profiles)
     has_calibration = samples.of(opened[0].key)[0] is not None
-    wanted = {one.name: own.asked(one, held, has_calibration=has_calibration) for one in profiles}
-    model, *others = matrix.drawn_at_each(opened, samples, own.recipes_of(wanted.values()))
+    wanted = {one.name: own_artifact.asked(one, held, has_calibration=has_calibration) for one in profiles}
+    model, *others = declared_shapes.drawn_at_each(opened, samples, own_artifact.recipes_of(wanted.values()))
     held, called = bound(held, model.source, renames)
     for one in (model, *others):
         one.held = called
-    held = replace(held, findings=(*held.findings, *matrix.said_of_one_size(held, model.source)))
-    sizes = matrix.Sizes(others, model.source.size)
+    held = replace(held, findings=(*held.findings, *declared_shapes.said_of_one_size(held, model.source)))
+    sizes = declared_shapes.Sizes(others, model.source.size)
     trials = [
-        Trial(model, one, held, own.own_candidates(model, one, wanted[one.name]), wanted[one.name].why)
+        Trial(model, one, held, own_artifact.own_candidates(model, one, wanted[one.name]), wanted[one.name].why)
         for one in profiles
     ]
     executor.outcomes(

@@ -1,0 +1,1 @@
+"""What is shipped: the artifact with its report, its runs and its manifest, written whole, read back, and verified."""

@@ -1,0 +1,232 @@
+"""The folder that ships for each target. It is replaced as a whole, so it never mixes two builds.
+
+    DIR/<target>/   manifest.json        every file with its hash, and the verdict; a folder without it is no bundle (`toolkit.files.manifest`)
+                    report.json  report.md  runs/<stage>.safetensors
+                    model.tflite         where the verdict is passed
+                    rejected/            where it is not: nothing is promoted
+                    attribution/         where it failed: the operator that made it fail, by itself
+                    sizes/<size>/        where several sizes were declared: what was found at each of them, a bundle without an artifact
+                    previous/            the bundle that had passed, where this one did not
+
+Only a bundle of the same target takes that place's place, and only as its build wrote it: a file that somebody else put there is never lost.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from toolkit import __version__, report
+from toolkit.bundle import attribution_folder as attribution
+from toolkit.comparison import saved_runs, task_scores
+from toolkit.errors import RequestError
+from toolkit.execution.run import Run
+from toolkit.files import manifest
+from toolkit.files.foreign import read_json
+from toolkit.files.outputs import FileKind, OutputPath, require
+from toolkit.files.places import make_folders
+from toolkit.files.shapes import SHA256
+from toolkit.files.whole import Refusal, alone_in, storage_failed, whole_file, whole_folder
+from toolkit.verdict.verdict import Attempted, StageRun, Verdict
+from toolkit.wire import labels
+from toolkit.wire.shards import read_all, sample_names
+
+REPORT, RUNS, SIZES, ATTRIBUTION = "report.json", "runs", "sizes", "attribution"
+OWN_TASKS = "tasks.json"
+LABELS = f"labels{saved_runs.SUFFIX}"
+_REJECTED, _PREVIOUS = "rejected", "previous"
+_NPZ_MARK = b"outputs of a run, edge-toolkit"
+_RUN_BEGINS = b'{"__metadata__": {"run": "'
+NPZ = FileKind("outputs that `run` wrote (.npz)", lambda seen: seen.startswith(b"PK") and seen.endswith(_NPZ_MARK))
+RUN = FileKind("a run that was saved (.safetensors)", lambda seen: seen[8:].startswith(_RUN_BEGINS))
+
+
+def write(verdict: Verdict, out: Path, sizes: Mapping[str, Verdict] | None = None) -> Path:
+    """Write the bundle of a verdict, and the reports of each of several `sizes`, and return its folder.
+
+    RequestError where something lies there that is no bundle of the target, or is not as its build left it; StoreFailed where the disk refuses.
+    """
+    place = out / verdict.target.name
+    with _replacing(place, _refusal(verdict.target.name)) as folder:
+        artifact = folder if verdict.passed else folder / _REJECTED
+        artifact.mkdir(exist_ok=True)
+        name = verdict.artifact.path.name
+        shutil.copyfile(verdict.artifact.path, artifact / name)
+        _keep_wanted(verdict, folder)
+        shipped = name if verdict.passed else f"{_REJECTED}/{name}"
+        _write_reports(verdict, folder, shipped)
+        _write_sizes(sizes or {}, folder, f"../../{shipped}")
+        if not verdict.passed:
+            _keep_passed(place, folder / _PREVIOUS)
+        manifest.write(folder, _said(verdict, shipped))
+    return place
+
+
+def kept_artifact(out: Path, verdict: Verdict, attempt: Attempted | None = None) -> Path:
+    """Return where the bundle of a verdict keeps its artifact, or that of another scheme that was tried and did not pass."""
+    place = out / verdict.target.name
+    if attempt is not None and isinstance(attempt.outcome, Verdict):
+        return place / _REJECTED / attempt.scheme / attempt.outcome.artifact.path.name
+    return (place if verdict.passed else place / _REJECTED) / verdict.artifact.path.name
+
+
+def _keep_wanted(verdict: Verdict, folder: Path) -> None:
+    """Keep the file of the scheme that was wanted and did not pass, for the command that looks into it."""
+    wanted = verdict.wanted
+    if wanted is not None and isinstance(wanted.outcome, Verdict):
+        place = folder / _REJECTED / wanted.scheme
+        place.mkdir(parents=True)
+        shutil.copyfile(wanted.outcome.artifact.path, place / wanted.outcome.artifact.path.name)
+
+
+def write_reports(verdict: Verdict, out: Path, sizes: Mapping[str, Verdict] | None = None) -> Path:
+    """Write the reports alone, of an artifact that lies elsewhere, and return their folder.
+
+    Raises as `write`, and RequestError for the bundle of a build: its artifact would be gone.
+    """
+    place = out / verdict.target.name
+    with _replacing(place, _refusal(verdict.target.name, reports=True)) as folder:
+        _write_reports(verdict, folder, str(verdict.artifact.path))
+        _write_sizes(sizes or {}, folder, str(verdict.artifact.path))
+        manifest.write(folder, _said(verdict, None))
+    return place
+
+
+def require_places(places: Iterable[Path], inputs: Sequence[Path | str | None] = (), *, reports: bool = False) -> None:
+    """Raise RequestError with everything that keeps bundles, or reports alone, from being written to their places, before anything is done."""
+    require([OutputPath(place, _refusal(place.name, reports=reports)) for place in places], inputs)
+
+
+def _refusal(target: str, *, reports: bool = False) -> Refusal:
+    """Return what says why something may not be replaced by a bundle of the target, or by `reports` alone, beside which no artifact lies."""
+
+    def refusal(place: Path) -> str | None:
+        problem = manifest.refusal(place, target)
+        if problem is not None:
+            return f"{problem}; choose another --out, or move that away"
+        if reports and manifest.is_bundle(place) and manifest.verified(place).artifact is not None:
+            return "is the bundle of a build, whose artifact would be lost; choose another --out"
+        return None
+
+    return refusal
+
+
+def write_npz(run: Run, place: Path) -> None:
+    """Write a run's outputs by name, (N, *shape), whole or not at all; RequestError where what lies there is something else."""
+    with whole_file(place, NPZ.refusal) as aside, zipfile.ZipFile(aside, "w", allowZip64=True) as archive:
+        archive.comment = _NPZ_MARK
+        for spec in run.signature["outputs"]:  # numpy.savez has no place for an output that is called `file`
+            with archive.open(f"{spec['name']}.npy", "w", force_zip64=True) as file:
+                np.lib.format.write_array(file, read_all(run.outputs, spec["name"]), allow_pickle=False)
+
+
+def write_run(step: StageRun, drawn: Path, place: Path) -> None:
+    """Write a run over all or the first of the samples in the folder `drawn` as `toolkit.comparison.saved_runs` does, whole or not at all."""
+    with whole_file(place, RUN.refusal) as aside:
+        _save_run(step, drawn, aside)
+
+
+def _save_run(step: StageRun, drawn: Path, place: Path) -> None:
+    hashes = read_json(drawn / "hashes.json", [SHA256])
+    said = {"stage": step.stage, "signature": step.signature.to_json(), **report.run_about(step.run)}
+    names = sample_names(drawn)
+    if names:
+        said["sample_names"] = list(names[: step.count])
+    saved_runs.write(place, step.run.outputs, said, hashes[: step.count])
+
+
+def _write_reports(verdict: Verdict, folder: Path, artifact: str) -> None:
+    _write(folder / REPORT, _json(report.verdict_json(verdict, artifact)))
+    _write(folder / "report.md", report.markdown(verdict, artifact).encode())
+    _write_runs(verdict, folder / RUNS)
+    if verdict.attribution is not None:
+        attribution.write(verdict.attribution, folder / ATTRIBUTION)
+
+
+def _write_sizes(sizes: Mapping[str, Verdict], folder: Path, artifact: str) -> None:
+    """Write the reports of each size to a folder of its own; `artifact` is the artifact's path as seen from there."""
+    for size, verdict in sizes.items():
+        place = folder / SIZES / size
+        place.mkdir(parents=True)
+        _write_reports(verdict, place, artifact)
+        manifest.write(place, _said(verdict, None))
+
+
+def _write_runs(verdict: Verdict, folder: Path) -> None:
+    """Write every run of the chain, and the labels of its samples, so that they can be judged again where nothing of this machine is."""
+    folder.mkdir()
+    for step in verdict.steps:
+        _save_run(step, verdict.drawn, folder / f"{step.stage}{saved_runs.SUFFIX}")
+    held = labels.read(verdict.drawn)
+    if held is not None:
+        _write(folder / LABELS, labels.packed(held if isinstance(held, dict) else {labels.UNNAMED: held}))
+    own = task_scores.own_json(verdict.tasks)
+    if own:
+        _write(folder / OWN_TASKS, _json(own))
+
+
+def require_one_size(bundle: Path) -> None:
+    """Raise RequestError for the bundle of several sizes: its report is of one of them, and each has a folder that stands for itself."""
+    sizes = sorted(path.name for path in (bundle / SIZES).iterdir()) if (bundle / SIZES).is_dir() else []
+    if sizes:
+        raise RequestError(
+            f"{bundle}: was judged at several sizes, {', '.join(sizes)}; give one of them",
+            f"{bundle / SIZES / sizes[0]}, and so on",
+        )
+
+
+def saved_tasks(bundle: Path) -> list[task_scores.Task]:
+    """Return what functions of the user's said in a build, which nobody calls again; RequestError for a file that is none of ours."""
+    path = bundle / RUNS / OWN_TASKS
+    try:
+        return task_scores.from_json(read_json(path, task_scores.OWN_JSON))
+    except FileNotFoundError:
+        return []
+
+
+def _said(verdict: Verdict, artifact: str | None) -> dict[str, Any]:
+    """Return what a manifest says beside its files: the verdict, and everything that the artifact came from; its path in the bundle, or None."""
+    return {
+        "target": verdict.target.name,
+        "verdict": verdict.outcome,
+        "artifact": artifact,
+        "scheme": verdict.artifact.scheme,
+        "signature": verdict.artifact.signature,
+        "source": report.source_json(verdict),
+        "samples": dict(verdict.samples),
+        "tools": {**report.tools(verdict), "edge-toolkit": __version__},
+    }
+
+
+def _keep_passed(place: Path, previous: Path) -> None:
+    """Keep the bundle that passed before, which may be there or already kept from an earlier failure."""
+    for folder in (place, place / _PREVIOUS):
+        if manifest.is_bundle(folder) and manifest.verified(folder).passed:
+            shutil.copytree(folder, previous)
+            return
+
+
+@contextlib.contextmanager
+def _replacing(place: Path, refusal: Refusal) -> Iterator[Path]:
+    """Give an empty folder that takes the place of the old one, as a whole, when all went well. Two builds for one place come one after the other."""
+    try:
+        make_folders(place.parent)
+        with alone_in(place.parent), whole_folder(place, refusal) as folder:
+            yield folder
+    except OSError as error:
+        raise storage_failed(place, error) from error
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+
+
+def _json(document: Any) -> bytes:
+    return json.dumps(document, indent=2, allow_nan=False).encode() + b"\n"

@@ -1,0 +1,207 @@
+"""The report in a bundle, trusted only as far as the rest of the bundle confirms it.
+
+First the folder is held against its list (`toolkit.files.manifest`), then the report against what every report has, then what it says of itself: that
+it passed, against its own comparisons, budgets and findings; what it is of, against the list; what it measured, against the runs that lie beside it.
+What nobody can judge again (findings, noise, what outputs mean) is what the report says, whose hash the list holds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from toolkit.bundle.bundle import REPORT, require_one_size
+from toolkit.comparison import comparison, task_scores
+from toolkit.comparison.compare import Comparison, Measured
+from toolkit.comparison.measured import NUMBER, number
+from toolkit.comparison.output_kinds import inferring
+from toolkit.errors import DamagedFile, RequestError
+from toolkit.files import manifest
+from toolkit.files.foreign import check, read_json
+from toolkit.files.manifest import OUTCOMES, Manifest
+from toolkit.files.shapes import AMOUNT, COUNT, SHA256, Each, Either, Where
+from toolkit.tensors import signature
+from toolkit.verdict.verdict import Judged, Outcome
+
+SCHEMA = 1
+SEVERITIES = ("info", "warning", "inconclusive", "error")
+_MEASUREMENT = {"output": str, "metric": str, "values": Each(NUMBER), "samples": COUNT}
+
+
+def _are_stages(runs: Mapping[str, Any]) -> bool:
+    """Return whether there is something to compare, and each stage is no path that leads elsewhere."""
+    return len(runs) >= 2 and not any("/" in stage for stage in runs)
+
+
+SHAPE = {
+    "target": str,
+    "verdict": Either(*OUTCOMES),
+    "source": {"sha256": str},
+    "artifact": {
+        "path": str,
+        "sha256": SHA256,
+        "size_bytes": COUNT,
+        "scheme": str,
+        "signature": {**signature.SHAPE, "order?": {"inputs": [str], "outputs": [str]}},
+    },
+    "output_kinds?": Each(inferring.SHAPE),
+    "samples": {"verification": COUNT},
+    "stopped_early": bool,
+    "comparisons": [comparison.SHAPE],
+    "stages": [{"stage": str, "isolated": [_MEASUREMENT], "cumulative": [_MEASUREMENT]}],
+    "tasks": [{"metric": str, "better": Either("lower", "higher"), "scores": Each(NUMBER)}],
+    "noise": Each(Each(Either(AMOUNT, "inf", "nan"))),
+    "budget": Each({"spent": COUNT, "limit": COUNT, "passed": bool}),
+    "runs": Where(Each({"samples": COUNT, "engine?": str}), _are_stages, "at least two runs, by stage"),
+    "findings": [{"code": str, "severity": Either(*SEVERITIES), "message": str}],
+    "tools": Each(str),
+    "latency_ms?": Either(AMOUNT, None),
+    "wanted?": Either({"scheme": str, "text": str}, None),
+}
+"""What every report of this release has, as far as it is read again (`toolkit.files.shapes`)."""
+
+# Sums of float64 over all samples, in whatever order a processor adds, differ in the tenth digit; another run differs in the first ones.
+_RELATIVE, _ABSOLUTE = 1e-6, 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class SavedBundle:
+    """A bundle that is as it was written, and its report."""
+
+    folder: Path
+    manifest: Manifest
+    report: Mapping[str, Any]
+
+
+def read(bundle: Path) -> SavedBundle:
+    """Return a bundle's report; RequestError for a folder that is no bundle, is not as it was written, or whose report contradicts itself."""
+    held = manifest.verified(bundle)
+    require_one_size(bundle)
+    path = bundle / REPORT
+    if REPORT not in held.files:
+        raise RequestError(f"{bundle}: has no {REPORT}; build it again")
+    report = read_json(path)
+    found = report.get("schema") if isinstance(report, dict) else None
+    if isinstance(report, dict) and found != SCHEMA:
+        said = "no schema" if found is None else f"schema {found}"
+        raise DamagedFile(path, [f"has {said}, this release knows {SCHEMA}; expected a report that this release wrote"])
+    check(report, SHAPE, path)
+    _require_of_its_bundle(path, held, report)
+    if report["verdict"] == "passed" and outcome(report) != "passed":
+        raise DamagedFile(
+            path, [f"says that it passed, but by its own numbers it is {outcome(report)}; build it again"]
+        )
+    return SavedBundle(bundle, held, report)
+
+
+def outcome(report: Mapping[str, Any]) -> Outcome:
+    """Return what the numbers of a report make its verdict, as `Verdict.outcome` does; what it says of itself is not looked at."""
+    statuses = {Comparison.from_json(each).status for each in report["comparisons"]}
+    has_total = any(each["stage"] == "total" for each in report["comparisons"])
+    evidence = has_total and report["samples"]["verification"] > 0
+    if "failed" in statuses or not evidence or is_broken(report):
+        return "failed"
+    return "inconclusive" if "inconclusive" in statuses or is_open(report) else "passed"
+
+
+def is_broken(report: Mapping[str, Any]) -> bool:
+    """Return whether a finding is an error, or more is spent than a budget has."""
+    overspent = any(not is_within(spent) for spent in report["budget"].values())
+    return overspent or any(finding["severity"] == "error" for finding in report["findings"])
+
+
+def is_within(spent: Mapping[str, Any]) -> bool:
+    """Return whether what is spent of a budget is within its limit, and the report does not say otherwise."""
+    return bool(spent["spent"] <= spent["limit"] and spent["passed"])
+
+
+def is_open(report: Mapping[str, Any]) -> bool:
+    """Return whether a finding says that the samples could not show enough."""
+    return any(finding["severity"] == "inconclusive" for finding in report["findings"])
+
+
+def require_its_runs(saved: SavedBundle, judged: Judged) -> None:
+    """Raise RequestError where what was measured again of the runs is not what the report has: then it is a report on other runs."""
+    said, found = saved.report["stages"], judged.stages
+    problems = []
+    if [each["stage"] for each in said] != [each.stage for each in found]:
+        problems.append(f"is on the stages {', '.join(each['stage'] for each in said) or 'none'}")
+    else:
+        for each, stage in zip(said, found, strict=True):
+            problems += _differences(f"{stage.stage} isolated", each["isolated"], stage.measured)
+            problems += _differences(f"{stage.stage} cumulative", each["cumulative"], judged.cumulative[stage.stage])
+    _refuse(saved, problems)
+
+
+def require_its_total(saved: SavedBundle, measured: Measured) -> None:
+    """Do the same for the last stage against the original alone."""
+    said = saved.report["stages"]
+    last = said[-1]["cumulative"] if said else []
+    _refuse(saved, _differences("total", last, measured))
+
+
+def require_its_scores(saved: SavedBundle, scored: Sequence[task_scores.Task]) -> None:
+    """Raise RequestError where a task metric of the report is not among those that were scored again, or has another score."""
+    now = {task.metric: task for task in scored}
+    problems = []
+    for each in saved.report["tasks"]:
+        task = now.get(each["metric"])
+        if task is None:
+            problems.append(f"has scores by {each['metric']}, but the bundle has nothing to score by")
+            continue
+        for stage, score in each["scores"].items():
+            again = task.scores.get(stage, math.nan)
+            if not _agree(number(score), again):
+                problems.append(f"{each['metric']} of {stage} is {score} there, and {again:.9g} of its runs")
+    _refuse(saved, problems)
+
+
+def _refuse(saved: SavedBundle, problems: Sequence[str]) -> None:
+    if problems:
+        last = "the report is not about the runs beside it; build it again"
+        raise DamagedFile(saved.folder / REPORT, [*problems[:3], last])
+
+
+def _differences(what: str, said: Iterable[Mapping[str, Any]], measured: Measured) -> list[str]:
+    """Return where measurements of a report are others than those that were made again; those that nobody makes here are left out."""
+    now = {(each.output, each.metric): each for each in measured.measurements}
+    then = {(each["output"], each["metric"]): each for each in said}
+    both = [key for key in then if key in now]
+    problems = [] if both or not now else [f"{what}: has no measurement of the runs beside it"]
+    for key in both:
+        values, again = then[key]["values"], now[key].values
+        if then[key]["samples"] != now[key].samples:
+            problems.append(f"{what} {' '.join(key)}: is over {then[key]['samples']} samples, of {now[key].samples}")
+        elif values.keys() != again.keys() or not all(_agree(number(values[unit]), again[unit]) for unit in values):
+            shown = ", ".join(f"{value:.9g}" for value in again.values())
+            problems.append(
+                f"{what} {' '.join(key)}: is {', '.join(map(str, values.values()))} there, and {shown} of its runs"
+            )
+    return problems
+
+
+def _agree(then: float, now: float) -> bool:
+    """Return whether two values are of the same runs: to the digits that the order of a sum leaves; NaN is NaN."""
+    if math.isnan(then) or math.isnan(now):
+        return math.isnan(then) and math.isnan(now)
+    return math.isclose(then, now, rel_tol=_RELATIVE, abs_tol=_ABSOLUTE)
+
+
+def _require_of_its_bundle(path: Path, held: Manifest, report: Mapping[str, Any]) -> None:
+    artifact, problems = report["artifact"], []
+    if report["target"] != held.target:
+        problems.append(f"is of the target {report['target']}, but the bundle's list is of {held.target}")
+    if report["verdict"] != held.verdict:
+        problems.append(f"its verdict is {report['verdict']}, but the bundle's list says {held.verdict}")
+    if held.artifact is not None:
+        sha256, size_bytes = held.files.get(held.artifact, ("", 0))
+        if (artifact["path"], artifact["sha256"], artifact["size_bytes"]) != (held.artifact, sha256, size_bytes):
+            problems.append("is of another artifact than the bundle's list")
+    for name, spent in report["budget"].items():
+        if name == "file_bytes" and spent["spent"] != artifact["size_bytes"]:
+            problems.append(f"budget.{name}: {spent['spent']} are spent, but the artifact has {artifact['size_bytes']}")
+    if problems:
+        raise DamagedFile(path, [*problems, "expected a report that was written for this bundle"])

@@ -1,0 +1,131 @@
+"""One measured value against one limit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Literal, cast
+
+from toolkit import printable
+from toolkit.comparison.measured import NUMBER, number, plain_json
+from toolkit.comparison.metrics import Better
+from toolkit.files.shapes import COUNT, Either
+
+Status = Literal["passed", "failed", "inconclusive"]
+Undecided = Literal["passed", "inconclusive"]
+STRUCTURE = "structure"  # in place of a metric: that an output is there, and can be compared
+CONSTANT = "constant"  # in place of a metric: that an output that is the same for all samples is the same on both sides
+VARIES = "varies"  # in place of a metric: that a candidate changes with its input where the reference does
+EVIDENCE = "evidence"  # in place of a metric: that the samples can show something
+DISTINCT = "distinct_answers"  # in place of a metric: how many different answers there are, of those of the toolkit's own artifact
+NO_METRICS = frozenset({STRUCTURE, CONSTANT, VARIES, EVIDENCE, DISTINCT})
+SHAPE = {
+    **dict.fromkeys(("stage", "output", "metric", "unit", "because"), str),
+    "value": NUMBER,
+    "limit": NUMBER,
+    "better": Either("lower", "higher"),
+    "samples?": COUNT,
+    "interval?": Either((NUMBER, NUMBER), None),
+    "confidence?": Either(float, None),
+    "undecided?": Either("passed", "inconclusive"),
+    "status?": Either("passed", "failed", "inconclusive"),
+    "passed?": bool,
+    "worst_sample?": Either(COUNT, None),
+    "worst_sample_name?": Either(str, None),
+}
+"""What `Comparison.to_json` writes, for `toolkit.files.foreign`; files of earlier releases, and baselines, have not all of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One measured value against one limit. Whether it passed follows from the numbers and cannot be said otherwise.
+
+    `interval` is (low, high) for a rate and for what is of the whole set, which are judged by it, at the level `confidence`; `samples_needed` is
+    how many samples would settle an inconclusive one at the value that was seen, None if none would, it is settled, or its interval is another than
+    that of one look. `detail` says more where the numbers do not. `undecided` is the status of a value whose interval holds the limit. `weak`
+    says why a value beyond the limit is no failure yet (too few samples, say), "" where it is one. `worst_sample_name` is what the set calls the
+    worst sample: its file, row or number there; None where the samples have no names, or nobody looked.
+    """
+
+    stage: str
+    output: str
+    metric: str
+    value: float
+    limit: float
+    unit: str
+    better: Better
+    because: str
+    samples: int
+    worst_sample: int | None = None
+    interval: tuple[float, float] | None = None
+    confidence: float | None = None
+    samples_needed: int | None = None
+    detail: str = ""
+    undecided: Undecided = "inconclusive"
+    weak: str = ""
+    worst_sample_name: str | None = None
+
+    @property
+    def status(self) -> Status:
+        """Return `undecided` where the limit lies inside the interval, else whether the value is within the limit.
+
+        A value or a limit that is no number is failed, whatever else is said.
+        """
+        if math.isnan(self.value) or math.isnan(self.limit):
+            return "failed"
+        worst, best = self.interval or (self.value, self.value)
+        if self.better == "lower":
+            worst, best = best, worst
+        if self._within(worst):
+            return "passed"
+        if self._within(best):
+            return self.undecided
+        return "inconclusive" if self.weak else "failed"
+
+    @property
+    def passed(self) -> bool:
+        """Whether the value is certainly within the limit."""
+        return self.status == "passed"
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether it passed by all of its interval, and not because what is undecided passes."""
+        worst, best = self.interval or (self.value, self.value)
+        return self.passed and self._within(best if self.better == "lower" else worst)
+
+    @property
+    def is_left_open(self) -> bool:
+        """Whether the value is beyond the limit, but not for certain, and so decides nothing."""
+        return self.passed and self.interval is not None and not self._within(self.value)
+
+    def with_name(self, names: Sequence[str]) -> Comparison:
+        """Return it with what the set calls its worst sample; `names` are those of the samples, in order, and may be none."""
+        if self.worst_sample is None or self.worst_sample >= len(names):
+            return self
+        return replace(self, worst_sample_name=names[self.worst_sample])
+
+    def _within(self, value: float) -> bool:
+        return value <= self.limit if self.better == "lower" else value >= self.limit
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Comparison:
+        """Return what `to_json` wrote, of the shape `SHAPE`; its status follows from the numbers, and not from what is written."""
+        held = {each.name: content[each.name] for each in fields(cls) if each.name in content}
+        interval = held.get("interval")
+        read = {
+            "value": number(held["value"]),
+            "limit": number(held["limit"]),
+            "samples": held.get("samples", 0),
+            "interval": None if interval is None else (number(interval[0]), number(interval[1])),
+        }
+        return cls(**{**held, **read})
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON with `status` and `passed`; numbers that JSON has not are "nan", "inf" and "-inf"."""
+        return cast(dict[str, Any], plain_json(asdict(self) | {"status": self.status, "passed": self.passed}))
+
+
+def worst_text(sample: int, samples: int, name: str | None) -> str:
+    """Return which sample is the worst of how many, with what its set calls it; a name may hold anything, so it is made fit to be printed."""
+    return f"worst sample {sample} of {samples}" + (f": {printable.name(name)}" if name else "")

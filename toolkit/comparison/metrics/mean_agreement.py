@@ -1,0 +1,40 @@
+"""Mean over samples of the share of their decisions that both make alike: pixels, steps, or labels of one sample."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from toolkit.comparison.metrics import Better, Real
+from toolkit.comparison.metrics._decisions import PARAMETERS, broken, decided, refuse, several_decisions
+
+__all__ = ["PARAMETERS", "refuse"]
+
+BETTER: Better = "higher"
+ALWAYS = False
+OVER = "set"
+UNITS = ("fraction",)
+RANGE = (0.0, 1.0)
+CENTRED = False
+WHOLE_NUMBERS = True
+
+
+def applies(shape: Sequence[int], *, of: str, threshold: float) -> str | None:
+    """Return None where a sample holds several decisions, else the reason: of one, `agreement` is the rate."""
+    return several_decisions(shape, of)
+
+
+def measure(reference: Real, candidate: Real, *, of: str, threshold: float) -> Real:
+    """Return (n, 2): the share of each sample's decisions that both make alike, and 1; NaN if either holds a NaN.
+
+    Samples are what was drawn, so that they are what an interval is of: pixels of one picture are not independent of one another.
+    """
+    share = (decided(reference, of, threshold) == decided(candidate, of, threshold)).mean(axis=1)
+    share = np.where(broken(reference, candidate), np.nan, share)
+    return np.stack([share, np.ones_like(share)], axis=1)
+
+
+def finish(terms: Real) -> Real:
+    """Return the mean share."""
+    return np.asarray(terms[..., 0] / terms[..., 1])

@@ -1,0 +1,82 @@
+"""Area under the ROC curve: how often a sample of a class scores higher than one that is not of it, equal scores counting half.
+
+J. A. Hanley and B. J. McNeil, The meaning and use of the area under a ROC curve (Radiology 143, 1982): the Mann-Whitney statistic over the number of
+pairs. One score (1, 1), or two of which class 1's less class 0's is taken, give the area of class 1. With more classes, or labels (N, C) of 0
+and 1, it is the mean of the areas of each class against all others, by that class's own score: give probabilities for what scikit-learn calls
+`ovr` with `macro`. A class that all samples of a subset are of, or none, has no area and no part in the mean.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toolkit.comparison.task_metrics import Better, Labels, Outputs, Parameters, Real, Rows, Shapes
+from toolkit.comparison.task_metrics._choosing import look, not_finite, read
+from toolkit.comparison.task_metrics._classes import SCORE_OR_SCORES, classes, is_indicator, is_row, not_classes
+
+BETTER: Better = "higher"
+RANGE = (0.0, 1.0)
+PARAMETERS: Parameters = {"output": "", "labels": ""}
+
+
+def refuse(parameters: Parameters) -> str | None:
+    """Return None: names of an output and a target are looked for later."""
+    return None
+
+
+def applies(outputs: Shapes, labels: Labels, parameters: Parameters = PARAMETERS) -> str | None:
+    """Return None for one output (1, C) of scores, and labels by which some samples are of a class and some are not."""
+    found = look(outputs, labels, parameters, is_row, SCORE_OR_SCORES)
+    if isinstance(found, str):
+        return found
+    count = math.prod(found[0])
+    reason = None if is_indicator(found[1], count) else not_classes(found[1], max(count, 2))
+    if reason is not None:
+        return reason
+    share = _truth(found[1], count).mean(axis=0)
+    return None if ((share > 0) & (share < 1)).any() else "all samples are of one class: no pair to compare"
+
+
+def evidence(outputs: Outputs, labels: Labels, parameters: Parameters = PARAMETERS) -> list[list[Any] | None]:
+    """Return [0 or 1 for each class, its scores] for each sample, one class of two; None where a score is not finite."""
+    values, target = read(outputs, labels, parameters, is_row)
+    scores = values.reshape(len(values), -1)
+    truth = _truth(target, scores.shape[1])
+    gone = not_finite(scores)
+    if truth.shape[1] < scores.shape[1]:
+        with np.errstate(invalid="ignore", over="ignore"):
+            scores = scores[:, 1:] - scores[:, :1]
+        gone |= not_finite(scores)
+    rows = zip(gone, truth.astype(int).tolist(), scores.tolist(), strict=True)
+    return [None if missing else [true, given] for missing, true, given in rows]
+
+
+def score(rows: Rows, parameters: Parameters = PARAMETERS) -> float:
+    """Return the mean area of the classes that have one; NaN where none has, or a row is None."""
+    if any(row is None for row in rows) or not len(rows):
+        return math.nan
+    truth, scores = np.array([row[0] for row in rows], bool), np.array([row[1] for row in rows], np.float64)
+    areas = [
+        _area(truth[:, one], scores[:, one]) for one in range(truth.shape[1]) if 0 < truth[:, one].sum() < len(rows)
+    ]
+    return math.fsum(areas) / len(areas) if areas else math.nan
+
+
+def _truth(labels: Any, count: int) -> NDArray[np.bool_]:
+    """Return (n, C) of whether a sample is of a class; (n, 1) for two classes, of the second."""
+    if is_indicator(labels, count):
+        return np.asarray(labels) == 1
+    found = classes(labels)[:, None]
+    return found == np.arange(count) if count > 2 else found == 1
+
+
+def _area(truth: NDArray[np.bool_], scores: Real) -> float:
+    _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[place.reshape(-1)]  # of equal scores, their mean
+    positive = int(truth.sum())
+    pairs = positive * (len(truth) - positive)
+    return float((ranks[truth].sum() - positive * (positive + 1) / 2) / pairs)

@@ -1,0 +1,249 @@
+"""What a job of a worker can reach: what it names, the engine's environment, and its own folder; neither the network, nor another process.
+
+The kernel enforces it for the job's process and whatever that starts, before anything of a model is read: Landlock for files, TCP and
+signals, a filter of system calls for what Landlock does not know, a namespace of processes for what would outlive the job.
+
+    Ability                 what this machine's kernel has of it
+    Bounds                  what one job may use beside its environment and its folder
+    Confinement             what all jobs of a worker may use
+    Ready.enter             confines this process, for ever
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from toolkit.confinement import kernel, landlock, places, resources
+
+if TYPE_CHECKING:
+    from toolkit.confinement import seccomp
+
+NOT_CONFINED = "not confined"
+FILTERED = ("x86_64", "aarch64")  # processors whose calls are known by their numbers
+_CAP_DAC_OVERRIDE = 1  # linux/capability.h: root goes on to read what belongs to others, where the job names it
+_CAPABILITY_VERSION_3 = 0x20080522
+
+
+@dataclass(frozen=True)
+class Ability:
+    """`landlock` is the version of its interface, 0 for none; `filters` is whether system calls can be filtered.
+
+    `namespace` is whether what a worker starts is sure to end with it; None where nobody has tried.
+    """
+
+    landlock: int
+    filters: bool
+    namespace: bool | None = None
+
+    @property
+    def confines(self) -> bool:
+        """Whether a job can neither read what it does not name, nor reach the network."""
+        return self.landlock > 0 and self.filters
+
+    @property
+    def missing(self) -> list[str]:
+        """What this kernel lacks, in words; nothing where it has all that is used."""
+        lacks = []
+        if self.landlock == 0:
+            lacks.append("this kernel has no Landlock (Linux 5.13, and `landlock` in its list of security modules)")
+        elif self.landlock < _BEST:
+            lacks.append(f"Landlock ABI {self.landlock}: newer kernels refuse {_LATER[self.landlock]} too")
+        if not self.filters:
+            lacks.append(f"no filter of system calls for {os.uname().machine}, or seccomp is switched off")
+        if self.namespace is False:
+            lacks.append(
+                "no namespace of processes (user namespaces are switched off, or this is a container without them)"
+            )
+        return lacks
+
+    def __str__(self) -> str:
+        if not self.confines:
+            return f"{NOT_CONFINED}: {self.missing[0]}"
+        return f"Landlock ABI {self.landlock}, seccomp" + (", PID namespace" if self.namespace else "")
+
+
+_BEST = 6
+_LATER = {
+    1: "links and moves between folders, and signals and abstract sockets to other programs",
+    2: "signals and abstract sockets to other programs",
+    3: "signals and abstract sockets to other programs",
+    4: "signals and abstract sockets to other programs",
+    5: "signals and abstract sockets to other programs",
+}
+
+
+def ability(*, namespace: bool | None = None) -> Ability:
+    """Return what this kernel has; whether there is a namespace says who has tried."""
+    return Ability(landlock.abi(), os.uname().machine in FILTERED and _filters(), namespace)
+
+
+def _filters() -> bool:
+    """Return whether the kernel takes filters: it says that a program at no address is at none."""
+    try:
+        kernel.prctl(kernel.PR_SET_SECCOMP, 2, 0)
+    except OSError as error:
+        return error.errno == errno.EFAULT
+    return False
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What one job may use: `reads`, files and folders; the `network`; whether it runs `user_code`, which may start processes; a `gpu`.
+
+    `emulated` is whether it is a whole worker that is confined, with an emulator.
+    """
+
+    reads: tuple[str, ...] = ()
+    network: bool = False
+    user_code: bool = False
+    gpu: bool = False
+    emulated: bool = False
+
+    @classmethod
+    def from_json(cls, asked: dict[str, Any], *, emulated: bool = False) -> Bounds:
+        """Return what `toolkit.jobs.access` wrote."""
+        return cls(tuple(asked["reads"]), asked["network"], asked["user_code"], asked["gpu"], emulated)
+
+
+class Confinement:
+    """What all jobs of a worker may use: `package`, the toolkit's own folder, and the engine's environment without `private`, the user's home.
+
+    Whatever can be is done in the worker, `prepare` once and `ready` for each job, as everything costs more in a process that was just forked.
+    """
+
+    def __init__(self, package: Path, private: Path, has: Ability) -> None:
+        self.has = has
+        self._package, self._private = package, private
+        self._engine: tuple[str, ...] = ()
+        self._user_code: tuple[str, ...] = ()
+        self._filters: dict[seccomp.JobKind, seccomp.Filter] = {}
+        self.capabilities = Capabilities()
+
+    def __str__(self) -> str:
+        return str(self.has)
+
+    def prepare(self, needs: Iterable[str] | None = None) -> None:
+        """Look up what the environment consists of, when the engine has been imported; or take what another interpreter `needs`."""
+        self._engine = places.of_engine(self._package, self._private, needs)
+        self._user_code = places.of_user_code(self._private)
+
+    def ready(self, bounds: Bounds, folder: Path) -> Ready:
+        """Return what confines a job that is about to be forked."""
+        from toolkit.confinement import seccomp  # the host, which asks for abilities alone, does without it
+
+        kind = seccomp.JobKind(bounds.user_code, bounds.network, bounds.emulated, bounds.gpu)
+        if self.has.filters and kind not in self._filters:
+            self._filters[kind] = seccomp.Filter(kind, landlock=self.has.landlock)
+        rules = None
+        if self.has.landlock:
+            rules = landlock.Ruleset(self.has.landlock, network=bounds.network)
+            for paths, rights in self._allowed(bounds, str(folder)):
+                for path in paths:
+                    rules.allow(path, rights)
+        special = landlock.MAKE_SPECIAL if bounds.user_code else landlock.MAKE_LINK
+        scratch = (os.path.join(folder, "tmp"), landlock.WRITE | special)
+        return Ready(self, rules, self._filters.get(kind), scratch, bounds.emulated)
+
+    def _allowed(self, bounds: Bounds, folder: str) -> Iterator[tuple[Iterable[str], int]]:
+        """Yield what a job may use, and how."""
+        yield self._engine, landlock.RUN
+        yield places.MACHINE, landlock.READ
+        yield places.DEVICES, landlock.USE_DEVICE
+        yield [folder], landlock.WRITE
+        yield bounds.reads, landlock.RUN if bounds.user_code else landlock.READ
+        if bounds.gpu:
+            yield places.ABOUT_GPU, landlock.READ
+            yield places.of_gpu(), landlock.READ | landlock.USE_DEVICE
+        if bounds.network:
+            yield places.NETWORK, landlock.READ
+        if bounds.user_code:
+            yield self._user_code, landlock.RUN
+            yield [places.SHARED_MEMORY], landlock.WRITE
+            yield places.of_keras(), landlock.WRITE
+
+
+@dataclass
+class Ready:
+    """What confines one job, in whose process it is entered; in the worker it is a context manager.
+
+    `scratch` is its temporary folder and what may be done there: links that it makes are followed by the same rules.
+    """
+
+    confinement: Confinement | None = None
+    rules: landlock.Ruleset | None = None
+    filter: seccomp.Filter | None = None
+    scratch: tuple[str, int] = ("", 0)
+    emulated: bool = False
+
+    def __enter__(self) -> Ready:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.rules is not None:
+            self.rules.close()
+
+    def enter(self, memory_bytes: int, written_bytes: int) -> None:
+        """Confine this process, which has one thread, and all that it starts, for ever; OSError where the kernel refuses what it said it could.
+
+        What was not there before the process was is allowed now.
+        """
+        if self.confinement is None:
+            return
+        resources.hold(memory_bytes, written_bytes, emulated=self.emulated)
+        self.confinement.capabilities.drop()
+        kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
+        if self.rules is not None:
+            self.rules.allow(places.THIS_PROCESS, landlock.READ)
+            self.rules.allow(*self.scratch)
+            self.rules.enforce()
+            self.rules.close()
+        if self.filter is not None:
+            self.filter.enforce(os.getpid())
+
+
+@dataclass(frozen=True)
+class Already:
+    """What confines a worker from outside, in words, so that its jobs need do nothing."""
+
+    how: str
+    has = Ability(0, filters=True)  # whatever is outside, a job in here is looked after as one that starts nothing
+
+    def __str__(self) -> str:
+        return self.how
+
+    def prepare(self) -> None:
+        """Return: it is done."""
+
+    def ready(self, *_: object) -> Ready:
+        """Return what does nothing."""
+        return Ready()
+
+
+class Capabilities:
+    """What root may, and whoever is in a namespace of users that is his own: all of it is given up but to read and write files of others."""
+
+    def __init__(self) -> None:
+        self._libc = ctypes.CDLL(None, use_errno=True)
+        self._header, self._sets = _Header(_CAPABILITY_VERSION_3, 0), (_Capabilities * 2)()
+        self._libc.capget(ctypes.byref(self._header), ctypes.byref(self._sets))
+        kept = self._sets[0].permitted & (1 << _CAP_DAC_OVERRIDE)
+        self._sets[0], self._sets[1] = _Capabilities(kept, kept, 0), _Capabilities(0, 0, 0)
+
+    def drop(self) -> None:
+        """Give them up; OSError where that is refused."""
+        if self._libc.capset(ctypes.byref(self._header), ctypes.byref(self._sets)) != 0:
+            raise OSError(ctypes.get_errno(), "capabilities cannot be given up")
+
+
+class _Header(ctypes.Structure):
+    _fields_ = [("version", ctypes.c_uint32), ("pid", ctypes.c_int)]
+
+
+class _Capabilities(ctypes.Structure):
+    _fields_ = [("effective", ctypes.c_uint32), ("permitted", ctypes.c_uint32), ("inheritable", ctypes.c_uint32)]

@@ -1,0 +1,1 @@
+"""An original -> artifacts: formats, schemes, estimators of ranges, and quantizers."""

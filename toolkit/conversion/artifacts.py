@@ -1,0 +1,201 @@
+"""Converts the canonical model to an artifact of a target's format, by one scheme."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from toolkit import printable, registry
+from toolkit.conversion.calibration_job import ranges_job, statistics_job
+from toolkit.conversion.recipe import FLOAT, Estimator, Variant, is_calibrated
+from toolkit.errors import NoSamples, RequestError
+from toolkit.files.outputs import FileKind
+from toolkit.jobs.job import Engine, Job, Output
+from toolkit.jobs.store import Entry
+from toolkit.tensors.shapes import Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A converted file, and what was found in it: signature (JSON, with scale and zero point), operators, dtypes, findings.
+
+    `scheme` is the one that the file keeps; `asked` the one by which it was made, None where nobody here made it. `key` is which of the file's
+    signatures is meant, None where it has one.
+    """
+
+    path: Path
+    scheme: str
+    size_bytes: int
+    sha256: str
+    signature: Mapping[str, Any]
+    operators: tuple[Mapping[str, Any], ...]
+    findings: tuple[Mapping[str, Any], ...]
+    key: str | None = None
+    asked: str | None = None
+
+    def __repr__(self) -> str:
+        return printable.line(f"<Artifact {self.path}: {self.scheme}, {self.size_bytes} bytes>")
+
+    @property
+    def is_another(self) -> bool:
+        """Whether another scheme came out than the one that was requested."""
+        return self.asked not in (None, self.scheme)
+
+
+@dataclass(slots=True)
+class Conversions:
+    """All artifacts of one canonical model: what variants have in common (float artifact, statistics, ranges) is one job, however many ask.
+
+    `calibration` is None where there is no such set; `histograms` is whether any estimator that will be asked for looks at them. `sizes` are shapes
+    of one call by input, where the model leaves some open: with these it is tried whether an artifact starts.
+    """
+
+    canonical: Output
+    calibration: Output | None
+    histograms: bool = False
+    sizes: Mapping[str, Shape] | None = None
+    _jobs: dict[Any, Job] = field(default_factory=dict)
+
+    def calibrated_with(self, calibration: Output) -> Conversions:
+        """Return the same with another calibration set; what does not depend on it is shared."""
+        return replace(self, calibration=calibration)
+
+    def floats(self, artifact_format: str) -> Job:
+        """Return the conversion to the float artifact of a format."""
+        engine = Engine(registry.load("conversion/converters", artifact_format).ENGINE)
+        return self._once(
+            ("float", artifact_format),
+            lambda: Job(
+                f"converting to {artifact_format} {FLOAT}",
+                f"conversion.converters.{artifact_format}",
+                "convert",
+                engine,
+                inputs={"model": self.canonical},
+                plugins=(f"conversion.schemes.{FLOAT}",),
+            ),
+        )
+
+    def statistics(self, artifact_format: str, *, histograms: bool = False) -> Job:
+        """Return what gathers the statistics of a format's float artifact; NoSamples where there is no calibration set.
+
+        `histograms` asks for them, where no estimator does.
+        """
+        histograms = histograms or self.histograms
+        runtime = registry.load("conversion/converters", artifact_format).HOST_RUNTIME
+        samples = self._calibration("statistics")
+        model = self.file(self.floats(artifact_format), artifact_format)
+        return self._once(
+            ("statistics", artifact_format, self.calibration, histograms),
+            lambda: statistics_job(model, samples, runtime, histograms=histograms),
+        )
+
+    def ranges(self, artifact_format: str, estimator: Estimator) -> Job:
+        """Return what writes the ranges of a format's activations: `ranges.json`."""
+        converter = registry.load("conversion/converters", artifact_format)
+        if estimator.needs == "converter":
+            inputs = {"model": self.canonical, "calibration": self._calibration(str(estimator))}
+            return self._once(
+                ("calibrate", artifact_format, self.calibration),
+                lambda: Job(
+                    f"calibrating with the converter of {artifact_format}",
+                    f"conversion.converters.{artifact_format}",
+                    "calibrate",
+                    Engine(converter.ENGINE),
+                    inputs=inputs,
+                ),
+            )
+        statistics = self.statistics(artifact_format).output("statistics")
+        return self._once(
+            ("ranges", artifact_format, str(estimator), self.calibration),
+            lambda: ranges_job(statistics, estimator, converter.HOST_RUNTIME),
+        )
+
+    def artifact(self, variant: Variant, artifact_format: str) -> Job:
+        """Return the job that makes a variant; NoSamples where it needs a calibration set and there is none."""
+        if variant.quantizer is None:
+            return self.floats(artifact_format)
+        of = self.calibration if is_calibrated(variant.recipe.scheme) else None
+        return self._once(("variant", artifact_format, variant, of), lambda: self._quantize(variant, artifact_format))
+
+    def file(self, job: Job, artifact_format: str) -> Output:
+        """Return the artifact's file, as a conversion will write it."""
+        return job.output(f"model{registry.load('conversion/converters', artifact_format).SUFFIX}")
+
+    def _quantize(self, variant: Variant, artifact_format: str) -> Job:
+        recipe, name = variant.recipe, str(variant.quantizer)
+        quantizer = registry.load("conversion/quantizers", name)
+        takes_float = quantizer.TAKES == "artifact"
+        inputs = {"model": self.file(self.floats(artifact_format), artifact_format) if takes_float else self.canonical}
+        if variant.estimator is not None:
+            inputs["ranges"] = self.ranges(artifact_format, variant.estimator).output("ranges.json")
+        elif is_calibrated(recipe.scheme):
+            inputs["calibration"] = self._calibration(f"scheme {recipe.scheme}")
+        keep = recipe.keep_float
+        how = filter(None, (name, recipe.scheme, str(variant.estimator or ""), variant.telling, str(keep)))
+        return Job(
+            f"quantizing by {' '.join(how)}",
+            f"conversion.quantizers.{name}",
+            "quantize",
+            Engine(quantizer.ENGINE),
+            options={
+                "scheme": recipe.scheme,
+                "told": variant.told,
+                "granularity": recipe.granularity,
+                "inputs": recipe.inputs,
+                "outputs": recipe.outputs,
+                "keep_float": {"tensors": list(keep.tensors), "operators": list(keep.operators)},
+                **({} if self.sizes is None else {"sizes": dict(self.sizes)}),
+            },
+            inputs=inputs,
+            plugins=(f"conversion.schemes.{recipe.scheme}",),
+        )
+
+    def _calibration(self, who: str) -> Output:
+        if self.calibration is None:
+            raise NoSamples(f"{who}: needs a calibration set, but none was given")
+        return self.calibration
+
+    def _once(self, name: Any, make: Callable[[], Job]) -> Job:
+        if name not in self._jobs:
+            self._jobs[name] = make()
+        return self._jobs[name]
+
+
+def kind_of_artifact(name: str) -> FileKind:
+    """Return the kind of files that artifacts of a format are; any of that format is replaced, as compilers do with what they are told to write."""
+    converter = registry.load("conversion/converters", name)
+    return FileKind(f"a model in that format ({converter.SUFFIX})", converter.is_one)
+
+
+def format_of(path: Path) -> str:
+    """Return the format of an artifact's file, as its suffix says it, tflite without one.
+
+    RequestError for a suffix that no converter writes, and for a folder.
+    """
+    if path.is_dir():
+        raise RequestError(f"{path}: is a folder; expected the name of a file for --out")
+    suffixes = {
+        registry.load("conversion/converters", name).SUFFIX: name for name in registry.names("conversion/converters")
+    }
+    if not path.suffix:
+        return "tflite"
+    if path.suffix not in suffixes:
+        raise RequestError(f"{path}: no format has this suffix; expected {' or '.join(sorted(suffixes))}")
+    return suffixes[path.suffix]
+
+
+def artifact_of(entry: Entry, asked: str) -> Artifact:
+    """Return the artifact that a finished conversion by a scheme wrote."""
+    result = entry.result
+    return Artifact(
+        path=entry.out / result["file"],
+        scheme=result["keeps"],
+        size_bytes=result["size_bytes"],
+        sha256=result["sha256"],
+        signature=result["signature"],
+        operators=tuple(result["operators"]),
+        findings=tuple(result["findings"]),
+        asked=asked,
+    )

@@ -1,0 +1,216 @@
+"""Jobs that observe the activations of a float artifact over a calibration set, and estimate their ranges."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import itertools
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from toolkit.engines import table_index
+from toolkit.engines.loaded import Extremes
+from toolkit.errors import InvalidSamples, WorkerRefused
+from toolkit.wire.shards import read_index, read_samples, sequence_length
+from toolkit.wire.statistics import COLUMNS, Histograms, RowFile, Statistics
+
+VALUES = 1024  # of each tensor and sample, at most, that a histogram counts
+_COUNTED_AT_ONCE = 16  # samples
+_BLOCK = 1 << 17  # values, 512 KB: a core's cache holds them from one pass to the next
+_END = np.zeros(1, np.float32)  # so that a last tensor without values begins somewhere
+_STATE = "READ_VARIABLE"
+
+
+def gather(request: Any) -> dict[str, Any]:
+    """Write out/statistics of the samples inputs["samples"] through the float artifact inputs["model"], for one of `parts` parts of them.
+
+    Options: `runtime` (a file of toolkit/execution/runtimes that can tap), `histograms`, `part` (from 0) and `parts`. A part is a run of samples,
+    with whole sequences; a model that keeps state goes on through the set where this has no sequences, so that one part takes all of it.
+    Raises InvalidSamples for a set without samples, or where a sample makes an activation NaN or infinite.
+    """
+    options, samples = request.options, request.inputs["samples"]
+    runtime = importlib.import_module(f"toolkit.execution.runtimes.{options['runtime']}")
+    if read_index(samples)["count"] == 0:
+        raise InvalidSamples("calibration: no sample, so no activation has a range")
+
+    try:
+        engine, seen = _gather(request, runtime, values=options["histograms"])
+    except _UnsaidError:  # from the first sample on again: a model may keep state
+        engine, seen = _gather(request, runtime, values=True)
+    seen.write_beside_rows(request.out / "statistics")
+    return {"engine": engine, "samples": seen.count, "tensors": len(seen.names), "unread": list(seen.unread)}
+
+
+def merge(request: Any) -> dict[str, Any]:
+    """Write out/statistics, those of all inputs together."""
+    merged = Statistics.merge([Statistics.read(folder) for folder in request.inputs.values()])
+    merged.write(request.out / "statistics")
+    return {"samples": merged.count, "tensors": len(merged.names), "unread": list(merged.unread)}
+
+
+def estimate(request: Any) -> dict[str, Any]:
+    """Write out/ranges.json: {"tensors": {name: [low, high]}} by options["estimator"] with options["parameters"], from inputs["statistics"].
+
+    A range is what the estimator says and need not hold 0; every quantizer widens it until it does.
+    """
+    name = request.options["estimator"]
+    estimator = importlib.import_module(f"toolkit.conversion.estimators.{name}")
+    statistics = Statistics.read(request.inputs["statistics"])
+    if estimator.NEEDS == "histogram" and statistics.counts is None:
+        raise WorkerRefused(f"estimator {name}: needs histograms, and these statistics have none")
+    ranges = estimator.estimate(statistics, estimator.Parameters(**request.options["parameters"]))
+    missing = sorted(set(statistics.names) ^ set(ranges))
+    wrong = [tensor for tensor, (low, high) in ranges.items() if not -math.inf < low <= high < math.inf]
+    if missing or wrong:
+        raise WorkerRefused(f"estimator {name}: gave no range for {', '.join([*missing, *wrong][:5])}")
+    held = {tensor: [float(low), float(high)] for tensor, (low, high) in ranges.items()}
+    (request.out / "ranges.json").write_text(json.dumps({"tensors": held}))
+    return {"tensors": len(held)}
+
+
+class _UnsaidError(Exception):
+    """Neither the engine said the extremes of a tensor, nor were its values read."""
+
+
+def _gather(request: Any, runtime: Any, *, values: bool) -> tuple[str, Statistics]:
+    """Return the engine and what was seen, whose rows are written; raises _UnsaidError where without values it does not get on."""
+    options, samples, path = request.options, request.inputs["samples"], request.inputs["model"]
+    length = sequence_length(samples)
+    first = model = _opened(runtime, path, values=values)
+    numbers = _share(samples, options, length, keeps_state=any(spec["operator"] == _STATE for spec in first.tensors))
+    observer = _Observer(first.tensors, histograms=options["histograms"])
+    folder = request.out / "statistics"
+    with RowFile(folder, (len(numbers), *observer.shape)) as file:
+        for number, sample in zip(numbers, read_samples(samples, numbers.start, numbers.stop), strict=True):
+            if length and number % length == 0 and number != numbers.start:
+                model = _opened(runtime, path, values=values)
+            with table_index.naming(
+                samples, number, "calibration"
+            ):  # no array of this call may be there at the next one
+                file.add(observer.see(number, *model.call(sample)))
+            if number % 16 == 0:
+                request.progress(number - numbers.start, len(numbers))
+    unread = tuple(runtime.unread(path)) if hasattr(runtime, "unread") else ()
+    rows = np.load(folder / "rows.npy", mmap_mode="r")
+    seen = Statistics(observer.names, np.array(numbers, np.int64), rows, *observer.histograms(), unread)
+    return first.engine, seen
+
+
+def _opened(runtime: Any, path: Any, *, values: bool) -> Extremes:
+    """Return the model with its extremes; where a runtime says none, with all values."""
+    options = {"threads": 1, "kernels": "default", "signature": None}
+    if hasattr(runtime, "extremes"):
+        opened: Extremes = runtime.extremes(path, options, values=values)
+        return opened
+    tapped = runtime.tap(path, options)
+    unsaid = np.full((sum(spec["dtype"] == "float32" for spec in tapped.tensors), COLUMNS), math.nan)
+    return Extremes(tapped.tensors, lambda sample: (tapped.call(sample), unsaid), tapped.engine)
+
+
+def _share(samples: Any, options: dict[str, Any], length: int | None, *, keeps_state: bool) -> range:
+    """Return the numbers of the samples that a part takes."""
+    total = read_index(samples)["count"]
+    unit = length or (total if keeps_state else 1)
+    units = -(-total // unit)
+    start, stop = (units * (options["part"] + more) // options["parts"] * unit for more in (0, 1))
+    return range(min(start, total), min(stop, total))
+
+
+class _Observer:
+    """Sees one sample at a time; what it keeps does not grow with their number."""
+
+    def __init__(self, tensors: tuple[dict[str, Any], ...], *, histograms: bool) -> None:
+        self._places = [place for place, spec in enumerate(tensors) if spec["dtype"] == "float32"]
+        self.names = tuple(tensors[place]["name"] for place in self._places)
+        self.shape = (len(self._places), COLUMNS + 2 if histograms else COLUMNS)
+        self._histograms = Histograms(len(self._places)) if histograms else None
+        self._largest = np.zeros(len(self._places))
+        # One block for all of the run: what comes and goes in such sizes leaves holes in the heap, which grows with the number of samples.
+        self._kept = np.empty((_COUNTED_AT_ONCE, len(self._places) * VALUES + 1), np.float32)
+        self._starts: list[list[int]] = []  # of each tensor's, by kept sample
+
+    def see(self, number: int, arrays: Sequence[np.ndarray | None], said: np.ndarray | float = math.nan) -> np.ndarray:
+        """Return the row of the set's sample of this number, (tensors, columns).
+
+        `said`: minimum, maximum and number of values of each tensor; where NaN, they are looked for in the values, _UnsaidError without these.
+        """
+        row = np.zeros(self.shape)
+        row[:, :COLUMNS] = said
+        held = [arrays[place] for place in self._places]
+        flat: list[Any] = [None if array is None else array.reshape(-1) for array in held]
+        with np.errstate(invalid="ignore"):  # NaN is refused below
+            for tensor in np.flatnonzero(np.isnan(row[:, 0])):
+                values = flat[tensor]
+                if values is None:
+                    raise _UnsaidError
+                row[tensor, :COLUMNS] = *_extremes(values), values.size
+        row[:, :2] += 0.0  # no -0: whether it is less than 0 depends on the kernel
+        self._refuse_not_finite(row[:, :2], number)
+        if self._histograms is not None:
+            row[:, COLUMNS:] = self._keep(number, flat)
+            np.maximum(self._largest, np.abs(row[:, :2]).max(axis=1), out=self._largest)
+            if len(self._starts) == _COUNTED_AT_ONCE:
+                self._count(self._histograms)
+        return row
+
+    def histograms(self) -> tuple[np.ndarray | None, np.ndarray | None]:
+        """Return the exponents of the bins' widths and the counts; None and None where none was requested."""
+        if self._histograms is None:
+            return None, None
+        self._count(self._histograms)
+        return self._histograms.exponents, self._histograms.counts
+
+    def _keep(self, number: int, flat: list[np.ndarray]) -> np.ndarray:
+        """Keep a systematic sample of the values, from another place on in each sample of the set, so that all places are seen.
+
+        Returns the sum and the sum of squares of each tensor's, (tensors, 2).
+        """
+        some = [values[number % stride :: stride] for values, stride in ((each, _stride(each.size)) for each in flat)]
+        starts = list(itertools.accumulate((each.size for each in some), initial=0))
+        kept = self._kept[len(self._starts), : starts[-1] + 1]
+        np.concatenate([*some, _END], out=kept)
+        self._starts.append(starts)
+        exact = kept.astype(np.float64)
+        sums = np.empty((len(some), 2))
+        np.add.reduceat(exact, starts[:-1], out=sums[:, 0])
+        np.add.reduceat(np.multiply(exact, exact, out=exact), starts[:-1], out=sums[:, 1])
+        sums[np.diff(starts) == 0] = 0
+        return sums
+
+    def _count(self, histograms: Histograms) -> None:
+        histograms.grow(self._largest)
+        for tensor in range(len(self.names) if self._starts else 0):
+            runs = [slice(*starts[tensor : tensor + 2]) for starts in self._starts]
+            histograms.add(tensor, np.concatenate([kept[run] for kept, run in zip(self._kept, runs, strict=False)]))
+        self._starts.clear()
+
+    def _refuse_not_finite(self, extremes: np.ndarray, number: int) -> None:
+        finite = np.isfinite(extremes).all(axis=1)
+        if not finite.all():
+            wrong = self.names[int(np.flatnonzero(~finite)[0])]
+            raise InvalidSamples(
+                f"calibration: sample {number} makes the activation {wrong!r} NaN or infinite in the float model",
+                "check that sample and the model: no range can be taken from it",
+            )
+
+
+@functools.lru_cache(maxsize=1024)
+def _stride(size: int) -> int:
+    """Return how far apart counted values are: so that at most VALUES are, and that all channels are met (no common divisor with the size)."""
+    stride = max(1, -(-size // VALUES))
+    while math.gcd(stride, size) > 1:
+        stride += 1
+    return stride
+
+
+def _extremes(values: np.ndarray) -> tuple[float, float]:
+    """Return minimum and maximum of float32 (n,): NaN where there is one, 0 where there is nothing."""
+    if values.size <= _BLOCK:
+        return (np.minimum.reduce(values), np.maximum.reduce(values)) if values.size else (0.0, 0.0)
+    blocks = (values[start : start + _BLOCK] for start in range(0, values.size, _BLOCK))
+    ends = np.array([(np.minimum.reduce(block), np.maximum.reduce(block)) for block in blocks])
+    return ends[:, 0].min(), ends[:, 1].max()

@@ -1,0 +1,45 @@
+"""Calibration: the jobs that gather statistics of a float artifact's activations, and estimate ranges from them."""
+
+from __future__ import annotations
+
+import os
+
+from toolkit.conversion.recipe import Estimator
+from toolkit.jobs.job import Engine, Job, Output
+
+
+def statistics_job(model: Output, samples: Output, runtime: str, *, histograms: bool) -> Job:
+    """Return the job that writes `statistics`, a folder: those of all activations over all samples, gathered on all cores.
+
+    The set is dealt to as many jobs as there are cores and their statistics are merged, which is exact: the result is the same for any number.
+    """
+    parts = len(os.sched_getaffinity(0))
+    gathered = [
+        Job(
+            f"calibrating with {runtime} (part {part + 1} of {parts})",
+            "conversion.calibrate",
+            "gather",
+            Engine(runtime),
+            options={"runtime": runtime, "histograms": histograms, "part": part, "parts": parts},
+            inputs={"model": model, "samples": samples},
+            plugins=(f"execution.runtimes.{runtime}",),
+        )
+        for part in range(parts)
+    ]
+    if parts == 1:
+        return gathered[0]
+    inputs = {f"part{part}": job.output("statistics") for part, job in enumerate(gathered)}
+    return Job("merge the statistics", "conversion.calibrate", "merge", Engine(runtime), inputs=inputs)
+
+
+def ranges_job(statistics: Output, estimator: Estimator, runtime: str) -> Job:
+    """Return the job that writes `ranges.json` from statistics."""
+    return Job(
+        f"finding ranges by {estimator}",
+        "conversion.calibrate",
+        "estimate",
+        Engine(runtime),
+        options={"estimator": estimator.name, "parameters": dict(estimator.parameters)},
+        inputs={"statistics": statistics},
+        plugins=(f"conversion.estimators.{estimator.name}",),
+    )

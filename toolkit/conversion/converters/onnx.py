@@ -1,0 +1,53 @@
+"""ONNX files, with tf2onnx, checked by onnx and loaded by ONNX Runtime before they are given out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from toolkit.conversion.onnx.audit import held
+from toolkit.conversion.onnx.calibrate import own_ranges
+from toolkit.conversion.onnx.export import OPSET, converted, loadable, prepared
+from toolkit.engines.onnx.arithmetic import multiply_accumulates
+from toolkit.engines.onnx.endings import endings
+from toolkit.engines.onnx.file import inspect
+from toolkit.engines.onnx.graph import read
+
+__all__ = ["inspect"]
+
+SUFFIX = ".onnx"
+ENGINE = "tensorflow"
+HOST_RUNTIME = "onnxruntime"
+
+
+def is_one(head: bytes) -> bool:
+    """Return whether a file begins as a ModelProto that names its producer does (onnx.proto: ir_version is field 1, producer_name field 2)."""
+    return head[:1] == b"\x08" and head[2:3] == b"\x12"
+
+
+def convert(request: Any) -> dict[str, Any]:
+    """Write out/model.onnx, float32, and return what the file holds, and what its outputs end with; the option `opset` is 17 unless said."""
+    path = _written(request)
+    found = held(path, "float32", {"inputs": "float32", "outputs": "float32"})
+    (ends,) = endings(read(path)).values()
+    return {**found, "multiply_accumulates": multiply_accumulates(path), "endings": ends}
+
+
+def calibrate(request: Any) -> dict[str, Any]:
+    """Write out/ranges.json with ONNX Runtime's own calibration over the shards inputs["calibration"]: of each tensor the minimum and maximum."""
+    path = _written(request)
+    ranges = own_ranges(path, request.inputs["calibration"])
+    path.unlink()
+    (request.out / "ranges.json").write_text(json.dumps({"tensors": ranges}))
+    return {"tensors": len(ranges)}
+
+
+def _written(request: Any) -> Path:
+    import onnx
+
+    path: Path = request.out / f"model{SUFFIX}"
+    made = converted(request.inputs["model"], request.options.get("opset", OPSET))
+    onnx.save(prepared(made, request.out), path)
+    loadable(path)
+    return path

@@ -1,0 +1,59 @@
+"""TFLite files, with TensorFlow's own converter (MLIR)."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+from toolkit.conversion.tflite.audit import held, start
+from toolkit.conversion.tflite.converter_setup import Representative, converted, converter
+from toolkit.conversion.tflite.ranges import held_ranges
+from toolkit.engines.tflite.arithmetic import multiply_accumulates
+from toolkit.engines.tflite.endings import endings
+from toolkit.engines.tflite.operators import inspect
+from toolkit.errors import InvalidSamples
+
+__all__ = ["inspect"]
+
+SUFFIX = ".tflite"
+ENGINE = "tensorflow"
+HOST_RUNTIME = "litert"
+
+
+def is_one(head: bytes) -> bool:
+    """Return whether a file begins as the format's do (tflite/schema/schema.fbs: file_identifier "TFL3")."""
+    return head[4:8] == b"TFL3"
+
+
+def convert(request: Any) -> dict[str, Any]:
+    """Write out/model.tflite, float32, with one signature, `serving_default`, and return what the file holds, and what its outputs end with."""
+    path = request.out / f"model{SUFFIX}"
+    path.write_bytes(converted(converter(request), "float32"))
+    found = held(path, "float32", {"inputs": "float32", "outputs": "float32"})
+    if all(None not in (spec["shape"] or [None]) for spec in found["signature"]["inputs"]):
+        start(path, "float32")
+    (ends,) = endings(path).values()
+    return {**found, "multiply_accumulates": multiply_accumulates(path), "endings": ends}
+
+
+def calibrate(request: Any) -> dict[str, Any]:
+    """Write out/ranges.json, as the converter's own calibration sees inputs["calibration"]: the ranges that it leaves in the flatbuffer.
+
+    Names are those of the float artifact. InvalidSamples where a range is not finite.
+    """
+    import tensorflow as tf
+
+    made = converter(request)
+    made.optimizations = [tf.lite.Optimize.DEFAULT]
+    made.representative_dataset = Representative(request)
+    made._experimental_calibrate_only = True
+    ranges = held_ranges(converted(made, "static_wi8_ai8"))
+    wrong = [name for name, range_ in ranges.items() if not all(map(math.isfinite, range_))]
+    if wrong:
+        raise InvalidSamples(
+            f"calibration: a sample makes the activation {wrong[0]!r} NaN or infinite",
+            "the estimator 'min_max' names the sample",
+        )
+    (request.out / "ranges.json").write_text(json.dumps({"tensors": ranges}))
+    return {"tensors": len(ranges)}

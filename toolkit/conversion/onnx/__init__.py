@@ -1,0 +1,1 @@
+"""What workers do to make .onnx files, and to see what they hold."""

@@ -1,0 +1,120 @@
+"""litert-quantizer: .tflite to .tflite without TensorFlow, by a recipe in its own words.
+
+It passes over an operator that its policy has no entry for, in silence, and leaves the operators' versions as they were in the float model.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from toolkit.conversion.tflite.audit import held, kept_tensors
+from toolkit.conversion.tflite.operator_versions import versioned
+from toolkit.engines.tflite.graphs import operators_of
+from toolkit.engines.tflite.operators import operators
+from toolkit.errors import Unconvertible, causes
+
+FORMAT = "tflite"
+ENGINE = "litert_quantizer"
+TAKES = "artifact"
+CALIBRATES = False
+FALLBACK = False
+
+_INCOMPLETE = {
+    "not-as-asked",
+    "float-operators",
+    "weights-not-quantized",
+    "nothing-quantized",
+    "another-scheme",
+}  # of what `held` finds
+_GRANULARITIES = {"per_channel": "CHANNELWISE", "per_tensor": "TENSORWISE"}
+
+
+def quantize(request: Any) -> dict[str, Any]:
+    """Write out/model.tflite. `told` holds `algorithm_key` and `op_config`, as its recipes call them, and whether the result must be `complete`.
+
+    Raises Unconvertible where it must be and is not, so that a quantizer that can do more is asked; UnknownName for what is to be kept in float and
+    is nothing here.
+    """
+    from litert_quantizer import quantizer
+
+    options, model = request.options, request.inputs["model"]
+    kept = kept_tensors(operators(model), options["keep_float"])
+    engine = quantizer.Quantizer(str(model))
+    try:
+        engine.load_quantization_recipe(_recipe(options, kept))
+        made = engine.quantize(_ranges(request), enable_progress_bar=False, enable_progress_report=False)
+    except (ValueError, RuntimeError) as error:
+        raise Unconvertible(
+            f"litert_quantizer: refuses {options['scheme']} for this model ({causes(error)})"
+        ) from error
+    path = request.out / "model.tflite"
+    path.write_bytes(versioned(bytes(made.quantized_model)))
+    _require_no_overflow(path, options["scheme"])
+    found = held(path, options["scheme"], options, model)
+    for finding in found["findings"] if options["told"]["complete"] else ():
+        if finding["code"] in _INCOMPLETE:
+            raise Unconvertible(
+                f"litert_quantizer: makes {options['scheme']} of a part of this model only: {finding['message']}"
+            )
+    return found
+
+
+def _require_no_overflow(path: Path, scheme: str) -> None:
+    """Raise Unconvertible where a bias has more steps than 32 bits count: the quantizer writes the least number then, whatever the bias was.
+
+    So it is where a channel's weights are next to nothing, and so is their step: a unit that died in training, and gives a constant.
+    """
+    lost = [
+        each.constants[each.bias].name
+        for each in operators_of(path, None)
+        if each.bias_step is not None and each.bias in each.constants
+        if (each.constants[each.bias].values().stored == np.iinfo(np.int32).min).any()
+    ]
+    if lost:
+        raise Unconvertible(
+            f"litert_quantizer: {scheme} loses {len(lost)} biases, which overflow where a channel's weights are next to nothing: {lost[0]}"
+        )
+
+
+def _recipe(options: dict[str, Any], kept: list[str]) -> list[dict[str, Any]]:
+    """Return the recipe: the scheme for everything, then what is left out of it. The last entry that fits an operator counts."""
+    told = options["told"]
+    config = copy.deepcopy(told["op_config"])
+    if config["weight_tensor_config"]["dtype"] == "INT":
+        config["weight_tensor_config"]["granularity"] = _GRANULARITIES[options["granularity"]]
+    recipe = [_entry(".*", "*", told["algorithm_key"], config)]
+    if options["scheme"] == "dynamic_wi8_afp32":
+        # The kernel that quantizes its input at each call reads a scale for each channel, also beyond the one that is there (depthwise_conv.cc).
+        channelwise = copy.deepcopy(config)
+        channelwise["weight_tensor_config"]["granularity"] = "CHANNELWISE"
+        recipe.append(_entry(".*", "DEPTHWISE_CONV_2D", told["algorithm_key"], channelwise))
+    for side, operation in (("inputs", "INPUT"), ("outputs", "OUTPUT")):
+        if options[side] == "float32":
+            recipe.append(_entry(".*", operation, "no_quantize", {}))
+        elif options[side] == "uint8":
+            unsigned = copy.deepcopy(config)
+            unsigned["activation_tensor_config"].update(dtype="UINT", symmetric=False)
+            recipe.append(_entry(".*", operation, told["algorithm_key"], unsigned))
+    # An operator's scope is the names of its outputs, each followed by a semicolon, which names may have inside too.
+    return recipe + [_entry(f"(^|;){re.escape(name)};", "*", "no_quantize", {}) for name in kept]
+
+
+def _entry(regex: str, operation: str, algorithm: str, config: dict[str, Any]) -> dict[str, Any]:
+    return {"regex": regex, "operation": operation, "algorithm_key": algorithm, "op_config": config}
+
+
+def _ranges(request: Any) -> dict[str, dict[str, np.ndarray]] | None:
+    """Return the ranges as its own calibration would have given them; None for a scheme that needs none."""
+    if "ranges" not in request.inputs:
+        return None
+    ranges = json.loads(request.inputs["ranges"].read_text())["tensors"]
+    return {
+        name: {"min": np.array([low], np.float32), "max": np.array([high], np.float32)}
+        for name, (low, high) in ranges.items()
+    }

@@ -1,0 +1,50 @@
+"""TensorFlow's quantizer by itself (MLIR), on the float .tflite with ranges that are known already: what its converter does last, in a blink.
+
+With the converter's own ranges it gives the same integers as the converter. For int16 activations it gives zero points other than 0, which
+no kernel takes, so no scheme tells it to.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from toolkit.conversion.tflite.audit import held, kept_tensors
+from toolkit.conversion.tflite.ranges import with_ranges
+from toolkit.engines.tflite.operators import operators
+from toolkit.errors import Unconvertible, causes
+
+FORMAT = "tflite"
+ENGINE = "tensorflow"
+TAKES = "artifact"
+CALIBRATES = False
+FALLBACK = False
+
+
+def quantize(request: Any) -> dict[str, Any]:
+    """Write out/model.tflite: weights int8, activations int8, a DEQUANTIZE behind what has no kernel for them; nothing is told to it.
+
+    Raises Unconvertible for a tensor without a range, UnknownName for what is to be kept in float and is nothing here.
+    """
+    import tensorflow as tf
+    from tensorflow.lite.python.convert import mlir_quantize
+
+    options, model = request.options, request.inputs["model"]
+    kept = kept_tensors(operators(model), options["keep_float"])
+    ranges = json.loads(request.inputs["ranges"].read_text())["tensors"]
+    content = with_ranges(model, ranges, kept)
+    try:
+        made = mlir_quantize(
+            content,
+            disable_per_channel=options["granularity"] == "per_tensor",
+            input_data_type=tf.dtypes.as_dtype(options["inputs"]),
+            output_data_type=tf.dtypes.as_dtype(options["outputs"]),
+            denylisted_nodes=kept,  # by the names of their outputs: the importer makes these the operators' locations
+        )
+    except RuntimeError as error:  # what MLIR has to say goes to standard error, which is the job's log
+        raise Unconvertible(
+            f"mlir: refuses {options['scheme']} for this model ({causes(error)}; see the log)"
+        ) from error
+    path = request.out / "model.tflite"
+    path.write_bytes(made)
+    return held(path, options["scheme"], options, model)

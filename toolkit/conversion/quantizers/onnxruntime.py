@@ -1,0 +1,192 @@
+"""ONNX Runtime's quantizers of ONNX models, with ranges of the toolkit's own calibration in place of theirs.
+
+They do what they can and say nothing of the rest: what they left in float, and what ONNX Runtime computes in float all the same, are findings.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from toolkit.conversion.onnx.audit import held
+from toolkit.engines.onnx.graph import check_keep, kept_nodes, nodes_of, read, sort_nodes, split_gemm
+from toolkit.engines.onnx.session import session
+from toolkit.engines.tflite.file import said_beyond_float16
+from toolkit.errors import InvalidSamples, Unconvertible
+
+FORMAT = "onnx"
+ENGINE = "onnxruntime"
+TAKES = "artifact"
+CALIBRATES = False
+FALLBACK = False
+
+_OPSET_OF_16_BITS = 21  # https://onnx.ai/onnx/operators/onnx__QuantizeLinear.html: before it, of 8 bits only
+
+
+def quantize(request: Any) -> dict[str, Any]:
+    """Write out/model.onnx; `told` holds the `method`, a function below, and what it is told.
+
+    Raises Unconvertible for other inputs and outputs than float32, UnknownName for what is to be kept in float and is nothing here.
+    """
+    import onnx
+
+    options, told = request.options, request.options["told"]
+    for side in ("inputs", "outputs"):
+        if options[side] != "float32":
+            raise Unconvertible(
+                f"{options['scheme']} in ONNX: {side} {options[side]!r} is not available yet; these models take and give float32"
+            )
+    model = read(request.inputs["model"])
+    check_keep(model, options["keep_float"])
+    kept = [node.name for node in kept_nodes(model, options["keep_float"])]
+    made = _METHODS[told["method"]](model, kept, request)
+    sort_nodes(made)
+    path = request.out / "model.onnx"
+    onnx.save(made, path)
+    _check(path, options["scheme"])
+    found = held(path, options["scheme"], options, request.inputs["model"])
+    if told["method"] == "float16":
+        found["findings"] += _beyond_float16(read(request.inputs["model"]))
+    return found
+
+
+def _beyond_float16(model: Any) -> list[dict[str, Any]]:
+    """Return the finding about constants of a float model that float16 has no numbers for."""
+    from onnx import numpy_helper
+
+    most, found = float(np.finfo(np.float16).max), {}
+    for tensor in model.graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        large = int((np.abs(values) > most).sum()) if values.dtype == np.float32 else 0
+        if large:
+            found[tensor.name] = f"{large} of {values.size}"
+    return said_beyond_float16(found, f"became {most:,.0f}")
+
+
+def _float16(model: Any, kept: list[str], _request: Any) -> Any:
+    """Return the model with weights and activations float16, and inputs and outputs as they were."""
+    from onnxconverter_common.float16 import convert_float_to_float16
+
+    casts = [
+        node.name for node in nodes_of(model) if node.op_type == "Cast"
+    ]  # in a loop's body it would change their results' type, not them
+    return convert_float_to_float16(
+        model,
+        min_positive_val=0.0,  # its own limits move what is near 0 to 1e-7, and what is large to 1e4
+        max_finite_val=float(np.finfo(np.float16).max),
+        keep_io_types=True,
+        node_block_list=[*kept, *casts],
+    )
+
+
+def _static(model: Any, kept: list[str], request: Any) -> Any:
+    """Return the model with QuantizeLinear and DequantizeLinear around its operators (QDQ).
+
+    `told`: dtypes of `weights` and `activations`, and `reduce_range`, whether weights have 7 bits only.
+    """
+    import onnx
+    from onnxruntime.quantization import QuantType
+    from onnxruntime.quantization.calibrate import CalibrationMethod, TensorsData
+    from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
+    from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
+
+    told = request.options["told"]
+    if told["activations"].endswith("16"):
+        model = onnx.version_converter.convert_version(model, _OPSET_OF_16_BITS)
+    try:
+        quantizer = QDQQuantizer(
+            model,
+            per_channel=request.options["granularity"] == "per_channel",
+            reduce_range=told["reduce_range"],
+            weight_qType=QuantType.from_string(_QUANT_TYPES[told["weights"]]),
+            activation_qType=QuantType.from_string(_QUANT_TYPES[told["activations"]]),
+            tensors_range=TensorsData(CalibrationMethod.MinMax, _ranges(request.inputs["ranges"])),
+            nodes_to_quantize=[],
+            nodes_to_exclude=kept,
+            op_types_to_quantize=sorted({*QDQRegistry, *QLinearOpsRegistry}),
+            extra_options={},
+        )
+        return quantizer.quantize_model()
+    except (RuntimeError, ValueError) as error:
+        words = str(error).splitlines()[0]
+        raise Unconvertible(
+            f"{request.options['scheme']} in ONNX: the ranges are not those of this model: {words}"
+        ) from error
+
+
+def _dynamic(model: Any, kept: list[str], request: Any) -> Any:
+    """Return the model with integer kernels that scale activations anew at each call; `told`: dtype of `weights`."""
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    aside = request.out / "aside.onnx"
+    quantize_dynamic(
+        model,
+        aside,
+        weight_type=QuantType.from_string(_QUANT_TYPES[request.options["told"]["weights"]]),
+        per_channel=request.options["granularity"] == "per_channel",
+        nodes_to_exclude=kept,
+        extra_options={"MatMulConstBOnly": True},  # a product of two activations has no weight to make smaller
+    )
+    made = read(aside)
+    aside.unlink()
+    return made
+
+
+def _weight_only(model: Any, kept: list[str], request: Any) -> Any:
+    """Return the model with MatMulNBits for products with constants; `told`: `bits`, `block_size`, `symmetric`, and `accuracy_level` of the kernel.
+
+    Accuracy levels: https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md#commicrosoftmatmulnbits
+    """
+    from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
+
+    told = request.options["told"]
+    quantizer = MatMulNBitsQuantizer(
+        split_gemm(model, kept),
+        bits=told["bits"],
+        block_size=told["block_size"],
+        is_symmetric=told["symmetric"],
+        accuracy_level=told["accuracy_level"],
+        nodes_to_exclude=kept,
+    )
+    quantizer.process()
+    return quantizer.model.model
+
+
+_METHODS: Mapping[str, Callable[[Any, list[str], Any], Any]] = {
+    "float16": _float16,
+    "static": _static,
+    "dynamic": _dynamic,
+    "weight_only": _weight_only,
+}
+_QUANT_TYPES = {"int8": "QInt8", "uint8": "QUInt8", "int16": "QInt16", "uint16": "QUInt16"}
+
+
+def _ranges(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Return the ranges as ONNX Runtime wants them; InvalidSamples for one that is no range."""
+    found = {}
+    for name, (low, high) in json.loads(path.read_text())["tensors"].items():
+        if not (math.isfinite(low) and math.isfinite(high) and low <= high):
+            raise InvalidSamples(
+                f"ranges: tensor {name!r} from {low} to {high}; expected finite numbers, the smaller first"
+            )
+        found[name] = (np.array(low, np.float32), np.array(high, np.float32))
+    return found
+
+
+def _check(path: Path, scheme: str) -> None:
+    """Make sure that ONNX takes the file, and ONNX Runtime; Unconvertible in their words where they refuse."""
+    import onnx
+
+    try:
+        onnx.checker.check_model(str(path), full_check=True)
+        session(path)
+    except Exception as error:  # onnxruntime's exceptions have no common base but this
+        words = str(error).strip().splitlines()[0]
+        raise Unconvertible(
+            f"{scheme} in ONNX: ONNX Runtime's quantizer wrote a model that cannot be run: {words}"
+        ) from error

@@ -1,0 +1,205 @@
+"""How a model is to be quantized, and the variants that a scheme leaves open.
+
+Recipe("static_wi8_ai8", estimators=(estimator("percentile:percentile=99.99"),)).variants("tflite")
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from toolkit import registry
+from toolkit.errors import RequestError, UnknownName
+
+Granularity = Literal["per_channel", "per_tensor"]
+FLOAT_IO = {"inputs": "float32", "outputs": "float32"}
+FLOAT = "float32"
+
+
+@dataclass(frozen=True, slots=True)
+class Estimator:
+    """A range estimator, a file of toolkit/conversion/estimators, with all of its parameters."""
+
+    name: str
+    parameters: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def needs(self) -> str:
+        """What of the statistics it looks at: "extremes", "histogram", or "converter" where it has none of ours."""
+        return str(registry.load("conversion/estimators", self.name).NEEDS)
+
+    def __str__(self) -> str:
+        """Return the text that names it: with the parameters that are not at their defaults."""
+        usual = dataclasses.asdict(registry.load("conversion/estimators", self.name).Parameters())
+        shown = ",".join(f"{key}={value:g}" for key, value in self.parameters.items() if value != usual.get(key))
+        return f"{self.name}:{shown}" if shown else self.name
+
+    def __hash__(self) -> int:
+        return hash(str(self))
+
+
+@dataclass(frozen=True, slots=True)
+class KeepFloat:
+    """What is left in float: output tensors by glob patterns of their names, and operators by type, as the artifact's format calls them."""
+
+    tensors: tuple[str, ...] = ()
+    operators: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.tensors or self.operators)
+
+    def __str__(self) -> str:
+        return ", ".join((*self.tensors, *self.operators))
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What a build asks of a scheme. With several estimators or quantizers, the variant that drifts least is the one that ships.
+
+    `quantizer` is one alone of those that the scheme names; `inputs` and `outputs` are the dtypes that an application feeds and gets.
+    `within_16_bits` is whether it is for a processor that adds products of 8-bit integers in 16 bits, and cuts off what is larger.
+    """
+
+    scheme: str
+    estimators: tuple[Estimator, ...] = (Estimator("min_max"),)
+    quantizer: str | None = None
+    granularity: Granularity = "per_channel"
+    keep_float: KeepFloat = KeepFloat()
+    inputs: str = "float32"
+    outputs: str = "float32"
+    within_16_bits: bool = False
+
+    @property
+    def has_its_dtypes(self) -> bool:
+        """Whether the scheme can have the dtypes of inputs and outputs that are asked for."""
+        return {self.inputs, self.outputs} <= {*registry.load("conversion/schemes", self.scheme).INPUT_DTYPES}
+
+    def variants(self, artifact_format: str) -> list[Variant]:
+        """Return all variants of the recipe in a format, in order of preference; RequestError where the scheme is not available so."""
+        scheme = registry.load("conversion/schemes", self.scheme)
+        for side in ("inputs", "outputs"):
+            dtype = getattr(self, side)
+            if dtype not in scheme.INPUT_DTYPES:
+                known = ", ".join(scheme.INPUT_DTYPES)
+                raise RequestError(f"scheme {self.scheme}: {side} {dtype!r} is not available; known: {known}")
+        if not scheme.QUANTIZERS:
+            if self.quantizer is not None or self.keep_float:
+                raise RequestError(
+                    f"scheme {self.scheme}: quantizes nothing, so no quantizer and nothing to keep in float"
+                )
+            return [Variant(self, None, None)]
+        able = [
+            name for name in scheme.QUANTIZERS if artifact_format == registry.load("conversion/quantizers", name).FORMAT
+        ]
+        if not able:
+            raise RequestError(f"scheme {self.scheme}: no quantizer makes it for the format {artifact_format}")
+        if self.quantizer is not None and self.quantizer not in able:
+            raise UnknownName(f"quantizer of {self.scheme}", self.quantizer, able)
+        chosen = able if self.quantizer is None else [self.quantizer]
+        return [variant for name in chosen for variant in self._of_quantizer(name, calibrated=scheme.CALIBRATED)]
+
+    def _of_quantizer(self, name: str, *, calibrated: bool) -> list[Variant]:
+        without_ranges = not calibrated or registry.load("conversion/quantizers", name).CALIBRATES
+        estimators = (None,) if without_ranges else self.estimators
+        within = tuple(_within_16_bits(self.scheme, name)) if self.within_16_bits else ()
+        return [Variant(self, name, estimator, telling) for estimator in estimators for telling in within or (None,)]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a command says of quantization in place of the target's profile; None and nothing where it says nothing."""
+
+    scheme: str | None = None
+    estimators: tuple[Estimator, ...] = ()
+    quantizer: str | None = None
+    granularity: Granularity | None = None
+    keep_float: KeepFloat = KeepFloat()
+    inputs: str | None = None
+    outputs: str | None = None
+
+    def of(self, recipe: Recipe) -> Recipe:
+        """Return the recipe with what is asked for in place of its own."""
+        return dataclasses.replace(
+            recipe,
+            estimators=self.estimators or recipe.estimators,
+            quantizer=self.quantizer or recipe.quantizer,
+            granularity=self.granularity or recipe.granularity,
+            keep_float=self.keep_float or recipe.keep_float,
+            inputs=self.inputs or recipe.inputs,
+            outputs=self.outputs or recipe.outputs,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One way to do what a recipe asks: by which quantizer, with which ranges. None where there is nothing to quantize, or to estimate.
+
+    `telling` names what a quantizer is told in place of the usual, one of the scheme's WITHIN_16_BITS.
+    """
+
+    recipe: Recipe
+    quantizer: str | None
+    estimator: Estimator | None
+    telling: str | None = None
+
+    @property
+    def told(self) -> dict[str, object]:
+        """What the quantizer is told (JSON)."""
+        quantizer = str(self.quantizer)
+        usual: dict[str, object] = registry.load("conversion/schemes", self.recipe.scheme).QUANTIZERS[quantizer]
+        instead = _within_16_bits(self.recipe.scheme, quantizer)[self.telling] if self.telling is not None else {}
+        return {**usual, **instead}
+
+    @property
+    def fallback(self) -> bool:
+        """Whether it is asked only where the others can not."""
+        return self.quantizer is not None and bool(registry.load("conversion/quantizers", self.quantizer).FALLBACK)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what tells it from other variants, as JSON."""
+        recipe = self.recipe
+        return {
+            "scheme": recipe.scheme,
+            "quantizer": self.quantizer,
+            "estimator": None if self.estimator is None else str(self.estimator),
+            "telling": self.telling,
+            "granularity": recipe.granularity,
+            "keep_float": dataclasses.asdict(recipe.keep_float),
+        }
+
+
+def estimator(text: str) -> Estimator:
+    """Return the estimator that a text such as "percentile:percentile=99.99" names; RequestError for parameters that it cannot have."""
+    name, _, given = text.partition(":")
+    kind = registry.load("conversion/estimators", name).Parameters
+    known = [each.name for each in dataclasses.fields(kind)]
+    numbers = {}
+    for part in filter(None, given.split(",")):
+        key, _, value = part.partition("=")
+        if key not in known:
+            raise UnknownName(f"parameter of the estimator {name}", key, known)
+        try:
+            numbers[key] = float(value)
+        except ValueError:
+            raise RequestError(
+                f"estimator {text!r}: {key} is {value!r}; expected a number, as {name}:{key}=1"
+            ) from None
+    try:
+        parameters = kind(**numbers)
+    except ValueError as error:
+        raise RequestError(f"estimator {text!r}: {error}") from error
+    return Estimator(name, dataclasses.asdict(parameters))
+
+
+def _within_16_bits(scheme: str, quantizer: str) -> dict[str, dict[str, object]]:
+    tellings: dict[str, dict[str, dict[str, object]]] = getattr(
+        registry.load("conversion/schemes", scheme), "WITHIN_16_BITS", {}
+    )
+    return tellings.get(quantizer, {})
+
+
+def is_calibrated(scheme: str) -> bool:
+    """Return whether a scheme needs a calibration set; raise UnknownName for one that is not there."""
+    return bool(registry.load("conversion/schemes", scheme).CALIBRATED)

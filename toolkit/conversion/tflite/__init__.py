@@ -1,0 +1,1 @@
+"""What workers do to make .tflite files, and to see what they hold."""

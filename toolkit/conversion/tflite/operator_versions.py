@@ -1,0 +1,83 @@
+"""Sets the versions of operators, for a file whose maker left those of the float model.
+
+A runtime that is older than a kernel's way to read its weights must see so by the version and refuse the file. Where the version says nothing,
+tflite-runtime 2.14 loads a FULLY_CONNECTED with a scale for each channel, takes the first one for all, and gives wrong numbers in silence.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from toolkit.engines.tflite.file import schema_module
+
+# The version from which on an operator with float activations reads weights of that kind: tensorflow/lite/tools/versioning/op_version.cc.
+# It has no rule for int4 under float activations; taken is the version that brought int4 to the operator.
+_VERSIONS = {
+    "CONV_2D": {"int8": 2, "int8 per channel": 5, "int4": 7},
+    "DEPTHWISE_CONV_2D": {"int8": 4, "int8 per channel": 6, "int4": 7},
+    "FULLY_CONNECTED": {"int8": 9, "int8 per channel": 12, "int4": 12},
+    "EMBEDDING_LOOKUP": {"int8": 3, "int8 per channel": 4, "int4": 4},
+    "DEQUANTIZE": {"int8": 2, "int8 per channel": 5, "int4": 6, "float16": 3, "int16": 3},
+}
+_WEIGHTS = {"DEQUANTIZE": 0}  # which input holds them; 1 for the others
+
+
+def versioned(content: bytes) -> bytes:
+    """Return the file with the versions of operators that read small weights raised to what they need.
+
+    FULLY_CONNECTED quantizes its float inputs with a zero point (`asymmetric_quantize_inputs`), as the converter has it do; that is its version 9.
+    """
+    import flatbuffers
+
+    schema = schema_module()
+    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    for buffer in model.buffers:
+        if (
+            buffer.offset > 1
+        ):  # it lies behind the tables, where these could not move without it (schema.fbs: Buffer.offset, from 2 on)
+            buffer.data = np.frombuffer(content, np.uint8, buffer.size, buffer.offset)
+            buffer.offset = buffer.size = 0
+    names = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
+    for graph in model.subgraphs:
+        for operator in graph.operators:
+            code = model.operatorCodes[operator.opcodeIndex]
+            name = names[max(code.builtinCode, code.deprecatedBuiltinCode)]
+            kind = _kind(schema, graph, operator, name) if name in _VERSIONS else None
+            if kind is None:
+                continue
+            operator.opcodeIndex = _code(schema, model, code, max(code.version, _VERSIONS[name][kind]))
+            if name == "FULLY_CONNECTED":
+                operator.builtinOptions.asymmetricQuantizeInputs = True
+    builder = flatbuffers.Builder(len(content) + (1 << 16))
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def _kind(schema: Any, graph: Any, operator: Any, name: str) -> str | None:
+    """Return how the weights of an operator with float results are stored, as the table above says it; None where that needs no version."""
+    weights = graph.tensors[operator.inputs[_WEIGHTS.get(name, 1)]]
+    if graph.tensors[operator.outputs[0]].type != schema.TensorType.FLOAT32:
+        return None
+    types = schema.TensorType
+    dtype = {types.INT8: "int8", types.INT4: "int4", types.FLOAT16: "float16", types.INT16: "int16"}.get(weights.type)
+    scales = () if weights.quantization is None or weights.quantization.scale is None else weights.quantization.scale
+    if dtype == "int8" and len(scales) > 1:
+        return "int8 per channel"
+    return dtype if dtype in _VERSIONS[name] else None
+
+
+def _code(schema: Any, model: Any, like: Any, version: int) -> int:
+    """Return the index of the operator code of that version, which is added where there is none."""
+    for index, code in enumerate(model.operatorCodes):
+        if (code.builtinCode, code.version) == (like.builtinCode, version):
+            return index
+    added = schema.OperatorCodeT()
+    added.builtinCode, added.deprecatedBuiltinCode, added.version = (
+        like.builtinCode,
+        like.deprecatedBuiltinCode,
+        version,
+    )
+    model.operatorCodes.append(added)
+    return len(model.operatorCodes) - 1

@@ -1,0 +1,64 @@
+"""The operator that made a stage fail: searched for once a verdict has failed, and reported in it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from toolkit.diagnosis.find_operator import attribute, samples_of
+from toolkit.errors import EdgeToolkitError
+from toolkit.jobs.executor import Executor
+from toolkit.pipeline.attempt import Trial, chain_of
+from toolkit.pipeline.model import Model
+from toolkit.pipeline.reference_kernels import WRONG, of_kernels, without_them
+from toolkit.pipeline.stages import Chain
+from toolkit.verdict.verdict import Verdict
+
+_LOOKED_AT = 4  # samples at which a diverging operator is looked for, the worst ones first
+
+
+def attributed(model: Model, trial: Trial, verdict: Verdict, executor: Executor) -> Verdict:
+    """Return a verdict that failed with the operator that made its guilty stage fail, over the worst samples; any other verdict as it is.
+
+    Where other kernels stand in for reference kernels that are wrong, the operator that is wrong in these is named as well.
+    """
+    stage, wrong = verdict.guilty_stage, any(each["code"] == WRONG for each in verdict.findings)
+    if not wrong and (verdict.outcome != "failed" or stage is None):
+        return verdict
+    chain = chain_of(model, trial, executor)
+    if not isinstance(chain, Chain):
+        return verdict
+    if wrong:
+        verdict, chain = _with_wrong_operator(chain, verdict, executor), without_them(chain)
+    if verdict.outcome != "failed" or stage is None:
+        return verdict
+    try:
+        found = attribute(chain, stage, samples_of(verdict.judged, stage, _LOOKED_AT), executor)
+    except EdgeToolkitError as error:  # the verdict stands without it
+        return _not_attributed(verdict, error.problem)
+    return replace(verdict, attribution=found)
+
+
+def _with_wrong_operator(chain: Chain, verdict: Verdict, executor: Executor) -> Verdict:
+    """Return the verdict with the operator named in what it says of reference kernels: of all the one that errs most alone."""
+    finding = next(each for each in verdict.findings if each["code"] == WRONG)
+    samples = [*finding["samples"], *range(_LOOKED_AT)][:_LOOKED_AT]
+    try:
+        found = attribute(of_kernels(chain), "kernels", samples, executor)
+    except EdgeToolkitError as error:
+        about = f"which operator it is was not found: {error.problem}"
+    else:
+        operator = found.largest or found.first
+        about = f"which operator it is is not known: {found.why or 'alone, all give the same'}"
+        if operator is not None:
+            about = f"the operator is {operator}, which gives something else there"
+    said = {**finding, "message": f"{finding['message']}; {about}"}
+    return replace(verdict, findings=tuple(said if each is finding else each for each in verdict.findings))
+
+
+def _not_attributed(verdict: Verdict, why: str) -> Verdict:
+    said = {
+        "code": "not-attributed",
+        "severity": "info",
+        "message": f"the search for the operator that diverges was not run: {why}",
+    }
+    return replace(verdict, findings=(*verdict.findings, said))

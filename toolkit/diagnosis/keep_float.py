@@ -1,0 +1,291 @@
+"""What to keep in float: tried layer by layer in the order of the ranking, until the bounds of the target are met or nothing improves."""
+
+from __future__ import annotations
+
+import glob
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from toolkit import printable
+from toolkit.comparison import compare
+from toolkit.conversion.artifacts import Conversions
+from toolkit.conversion.recipe import KeepFloat, Recipe, Variant
+from toolkit.diagnosis.layer_drift import Drift
+from toolkit.errors import EdgeToolkitError, RequestError
+from toolkit.execution.run import Execution, run_job, run_of, signature_of_run
+from toolkit.jobs.executor import Executor, JobOutcome
+from toolkit.jobs.graph import Goal
+from toolkit.jobs.job import Job, Output
+from toolkit.jobs.store import Entry
+from toolkit.printable import Text
+from toolkit.tensors.signature import Signature
+
+if TYPE_CHECKING:
+    from toolkit.profiles import Target
+
+_FORMAT = "tflite"
+_COUNTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)  # kept layers: beyond a few, one more is seldom what matters
+_AT_ONCE = 4  # tried before anyone looks whether that was enough
+_OTHERS = ("static_wi8_ai16", "dynamic_wi8_afp32", "float16")
+_STAGES = ("quantization", "total")
+
+
+@dataclass(frozen=True, slots=True)
+class Trying:
+    """What is tried on: a model's conversions, the recipe that breaks it, the samples that judge, and the target with the kernels that run it."""
+
+    conversions: Conversions
+    recipe: Recipe
+    samples: Output
+    target: Target
+    execution: Execution
+    _runs: dict[Job, Job] = field(default_factory=dict)
+
+    def run(self, made: Job) -> Job:
+        """Return the run of what a job makes, once for all who ask."""
+        if made not in self._runs:
+            self._runs[made] = run_job(self.conversions.file(made, _FORMAT), self.samples, self.execution)
+        return self._runs[made]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that was tried: a scheme with layers kept in float (`kept`, tensor names), against the float artifact.
+
+    `sqnr_db` and `agreement` are those of the worst output (`agreement` is None where no output is a decision); `met` is whether all of the target's
+    bounds on quantization and total are met, None where it has none for the scheme. A step that failed has its `problem` and no numbers.
+    """
+
+    scheme: str
+    kept: tuple[str, ...]
+    sqnr_db: float | None = None
+    agreement: float | None = None
+    size_bytes: int | None = None
+    met: bool | None = None
+    problem: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON; "inf" and "-inf" for what it has no number for."""
+        said: dict[str, Any] = compare.plain_json(
+            {
+                "scheme": self.scheme,
+                "kept": list(self.kept),
+                "sqnr_db": self.sqnr_db,
+                "agreement": self.agreement,
+                "size_bytes": self.size_bytes,
+                "met": self.met,
+                "problem": self.problem,
+            }
+        )
+        return said
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """All that was tried, in this order: nothing kept, ever more layers, fewer again, then whole other schemes (`others`)."""
+
+    steps: tuple[Step, ...]
+    others: tuple[Step, ...]
+    target: str
+
+    @property
+    def best(self) -> Step | None:
+        """The step that meets the bounds with the fewest layers kept; where none does, that of the best SQNR; None if all failed."""
+        met = [step for step in self.steps if step.met]
+        if met:
+            return min(met, key=lambda step: len(step.kept))
+        able = [step for step in self.steps if step.sqnr_db is not None and not math.isnan(step.sqnr_db)]
+        return max(able, key=lambda step: (_db(step), -len(step.kept)), default=None)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON."""
+        return {
+            "target": self.target,
+            "steps": [step.to_json() for step in self.steps],
+            "others": [step.to_json() for step in self.others],
+            "best": None if self.best is None else self.best.to_json(),
+            "patterns": [] if self.best is None else [glob.escape(name) for name in self.best.kept],
+        }
+
+    def text(self) -> Text:
+        """Return the table for people, and the lines to write for the best step."""
+        first = self.steps[0].sqnr_db
+        rows = [("kept in float", "SQNR dB", "bought", "agreement", "bytes", f"bounds of {self.target}")]
+        rows += [_cells(step, first) for step in (*self.steps, *self.others)]
+        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+        lines = [
+            "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:-1], widths[1:-1]), row[-1]]) for row in rows
+        ]
+        return printable.lines([*(line.rstrip() for line in lines), "", *self._lines()])
+
+    def _lines(self) -> list[str]:
+        best = self.best
+        if best is None:
+            return ["nothing that was tried could be run"]
+        if not best.kept:
+            return [
+                "nothing needs to be kept in float"
+                if best.met
+                else "keeping layers in float buys nothing: try another scheme"
+            ]
+        said = "meets the bounds" if best.met else "is the best of these, and does not meet the bounds"
+        patterns = [glob.escape(name) for name in best.kept]
+        return [
+            f"{best.scheme} with {len(best.kept)} layers in float {said}. In the target's profile:",
+            "    [quantization.keep_float]",
+            "    tensors = [" + ", ".join(map(printable.literal, patterns)) + "]",
+            "or on the command line:",
+            "    " + printable.command(word for pattern in patterns for word in ("--keep-float", pattern)),
+        ]
+
+
+def suggest(drift: Drift, trying: Trying, executor: Executor) -> Suggestion:
+    """Return what keeping layers in float buys, in the order of the drift's ranking, and what other schemes would.
+
+    With the bounds met, layers that are not needed for it are given back, the cheapest first. RequestError for a scheme that quantizes nothing.
+    """
+    names = list(dict.fromkeys(layer.float_tensor for layer in drift.ranking()))
+    steps = _ever_more(names, trying, executor)
+    met = next((step for step in steps if step.met), None)
+    if met is not None and met.kept:
+        steps += _fewer(met, trying, executor)
+    others = [name for name in _OTHERS if name != trying.recipe.scheme]
+    return Suggestion(tuple(steps), tuple(_other(name, trying, executor) for name in others), trying.target.name)
+
+
+def _ever_more(names: Sequence[str], trying: Trying, executor: Executor) -> list[Step]:
+    counts = [0, *(count for count in _COUNTS if count < len(names)), *([len(names)] if names else [])]
+    steps: list[Step] = []
+    while counts and not any(step.met for step in steps):
+        now, counts = counts[:_AT_ONCE], counts[_AT_ONCE:]
+        steps += _tried(
+            [(_kept(trying.recipe, names[:count]), tuple(names[:count])) for count in now], trying, executor
+        )
+    enough = next((place for place, step in enumerate(steps) if step.met), len(steps) - 1)
+    return steps[: enough + 1]
+
+
+def _fewer(met: Step, trying: Trying, executor: Executor) -> list[Step]:
+    """Return the steps that give layers back, from the one that costs least on; each goes on from the last that still met the bounds."""
+    steps: list[Step] = []
+    kept = met.kept
+    for name in reversed(met.kept):
+        fewer = tuple(each for each in kept if each != name)
+        (step,) = _tried([(_kept(trying.recipe, fewer), fewer)], trying, executor) if fewer else (None,)
+        if step is not None and step.met:
+            steps.append(step)
+            kept = fewer
+    return steps
+
+
+def _other(scheme: str, trying: Trying, executor: Executor) -> Step:
+    """Return another scheme as a whole: the first of its variants that can be made, or why none can."""
+    steps = _tried([(trying.target.recipe(scheme), ())], trying, executor)
+    return steps[0]
+
+
+def _kept(recipe: Recipe, names: Sequence[str]) -> Recipe:
+    more = tuple(
+        glob.escape(name) for name in names
+    )  # fnmatch, by which patterns are held against names, reads them alike
+    return replace(recipe, keep_float=KeepFloat((*recipe.keep_float.tensors, *more), recipe.keep_float.operators))
+
+
+def _tried(asked: Sequence[tuple[Recipe, tuple[str, ...]]], trying: Trying, executor: Executor) -> list[Step]:
+    """Return a step for each recipe, all of them run at once."""
+    floats = trying.run(trying.conversions.floats(_FORMAT))
+    made: list[list[Job]] = []
+    problems: dict[int, EdgeToolkitError] = {}
+    for place, (recipe, _) in enumerate(asked):
+        try:
+            made.append([trying.conversions.artifact(variant, _FORMAT) for variant in _variants(recipe)])
+        except EdgeToolkitError as error:  # no calibration set, or dtypes that the scheme cannot have
+            made.append([])
+            problems[place] = error
+    runs = [trying.run(job) for jobs in made for job in jobs]
+    wanted = [floats, *runs, *(job for jobs in made for job in jobs)]
+    goal = Goal([floats], runs, wanted)  # a limit that one step reaches the others would as well
+    ended = dict(zip(wanted, executor.outcomes(wanted, [goal]), strict=True))
+    reference = ended[floats].entry
+    steps = []
+    for place, ((recipe, kept), jobs) in enumerate(zip(asked, made, strict=True)):
+        measured = list(_measured(recipe, kept, jobs, reference, trying, ended))
+        failed = Step(recipe.scheme, kept, problem=problems[place].problem) if place in problems else None
+        steps.append(failed or next((step for step in measured if step.problem is None), measured[0]))
+    return steps
+
+
+def _variants(recipe: Recipe) -> list[Variant]:
+    """Return the variants by the recipe's first estimator that need no conversion from the start, if there are any such."""
+    variants = recipe.variants(_FORMAT)
+    quick = [
+        variant for variant in variants if not variant.fallback and variant.estimator in (None, recipe.estimators[0])
+    ]
+    if not variants or variants[0].quantizer is None:
+        raise RequestError(f"scheme {recipe.scheme}: quantizes nothing, so there is nothing to keep in float")
+    return quick or variants[:1]
+
+
+def _measured(
+    recipe: Recipe,
+    kept: tuple[str, ...],
+    jobs: Sequence[Job],
+    reference: Entry,
+    trying: Trying,
+    ended: Mapping[Job, JobOutcome],
+) -> Iterator[Step]:
+    for job in jobs:
+        artifact, ran = ended[job], ended[trying.run(job)]
+        try:
+            yield _held(Step(recipe.scheme, kept), reference, artifact.entry, ran.entry, trying.target)
+        except EdgeToolkitError as error:
+            yield Step(recipe.scheme, kept, problem=error.problem)
+
+
+def _held(step: Step, reference: Entry, artifact: Entry, ran: Entry, target: Target) -> Step:
+    """Return the step with its numbers: the run of its artifact against that of the float one, by the target's bounds."""
+    floats, after = run_of(reference), run_of(ran)
+    signature = Signature.from_json(signature_of_run(artifact.result["signature"], after.signature))
+    measured = compare.measure(
+        compare.RunOutputs.read("the float artifact", Signature.from_json(floats.signature), floats.outputs),
+        compare.RunOutputs.read("the quantized one", signature, after.outputs),
+        compare.asked_by(target.bounds),
+    )
+    judged = [
+        compare.judge(measured, target.bounds, stage=stage, context=compare.Context(step.scheme)) for stage in _STAGES
+    ]
+    comparisons = [each for judgement in judged for each in judgement.comparisons]
+    return replace(
+        step,
+        sqnr_db=_worst(measured, "sqnr_db"),
+        agreement=_worst(measured, "top1_agreement"),
+        size_bytes=int(artifact.result["size_bytes"]),
+        met=all(each.passed for each in comparisons) if comparisons else None,
+    )
+
+
+def _worst(measured: compare.Measured, metric: str) -> float | None:
+    """Return the least value of a metric over the outputs that it applies to; NaN if any is."""
+    values = [next(iter(each.values.values())) for each in measured.measurements if each.metric == metric]
+    return (math.nan if any(map(math.isnan, values)) else min(values)) if values else None
+
+
+def _db(step: Step) -> float:
+    return -math.inf if step.sqnr_db is None else step.sqnr_db
+
+
+def _cells(step: Step, first: float | None) -> tuple[str, str, str, str, str, str]:
+    what = f"{step.scheme}, {len(step.kept)} kept" if step.kept else step.scheme
+    if step.problem is not None:
+        return (what, "-", "-", "-", "-", step.problem.splitlines()[0])
+    bought = "-" if first is None or step.sqnr_db is None or not step.kept else f"{step.sqnr_db - first:+.1f}"
+    return (
+        what,
+        "-" if step.sqnr_db is None else f"{step.sqnr_db:.1f}",
+        bought,
+        "-" if step.agreement is None else f"{step.agreement:.1%}",
+        f"{step.size_bytes}",
+        {True: "met", False: "NOT met", None: "none"}[step.met],
+    )

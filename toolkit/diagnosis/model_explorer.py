@@ -1,0 +1,36 @@
+"""Numbers by layer in the format that Model Explorer overlays on a graph: node data, one JSON file (`model-explorer MODEL --node_data FILE`).
+
+The format is that of google-ai-edge/model-explorer, src/server/package/src/model_explorer/node_data_builder.py (GraphNodeData): values are keyed by
+the name of any of a node's output tensors, and thresholds are upper ends, in rising order, each with the colour of what lies below it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from toolkit.files.outputs import FileKind
+
+# Red to green as one reads a table of decibels: 10 dB is a third of the signal wrong, 40 dB a hundredth, which is what 8 bits can do.
+_THRESHOLDS = ((10, "#d73027"), (20, "#fc8d59"), (30, "#fee08b"), (40, "#d9ef8b"), (200, "#91cf60"))
+_MOST_DB = float(_THRESHOLDS[-1][0])
+
+
+_ENDS = json.dumps([{"value": value, "bgColor": colour} for value, colour in _THRESHOLDS]).replace(" ", "").encode()
+NODE_DATA = FileKind(
+    "node data of this program (JSON)", lambda seen: b"".join(seen.split()).endswith(b'"thresholds":' + _ENDS + b"}")
+)
+
+
+def node_data(values: Mapping[str, float]) -> dict[str, Any]:
+    """Return node data of decibels by tensor name; infinite ones, which JSON has no number for, lie at the ends of the scale, NaN is left out."""
+    return {
+        "results": {
+            name: {"value": min(max(value, -_MOST_DB), _MOST_DB)}
+            for name, value in values.items()
+            if not math.isnan(value)
+        },
+        "thresholds": [{"value": value, "bgColor": colour} for value, colour in _THRESHOLDS],
+    }

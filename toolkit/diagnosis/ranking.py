@@ -1,0 +1,98 @@
+"""Operators with the noise that each makes.
+
+By itself, or at the model's output when the float file goes on from it (see `toolkit.verdict.attribution`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from toolkit.verdict.attribution import Deviation, OperatorDeviation
+
+
+def by_own_noise(
+    rows: Sequence[Mapping[str, Any]], samples: Sequence[int], *, by_bits: bool
+) -> list[OperatorDeviation]:
+    """Return the rows of a worker's rows.json over these samples; `by_bits` is whether equal inputs are equal bit by bit."""
+    return _each_once([_operator(row, samples, by_bits=by_bits) for row in rows])
+
+
+def by_rise(
+    operators: Sequence[OperatorDeviation], curve: Sequence[Mapping[str, Any]], output: str, before: float
+) -> list[OperatorDeviation]:
+    """Return the operators with the noise at an output after each, and by how much it rose and did not fall again.
+
+    What falls again when the next operators are the candidate's as well was no error of it, whose part in the answer stays: it was handed over to a
+    tensor that is called the same and stands for something else. An operator that gives several tensors has it at the one that deviates most.
+    """
+    ranked = [replace(each, noise=None) for each in operators]
+    stays = _least_from_here(curve, output)
+    for number, step in enumerate(curve):
+        own = [each for each in operators if each.place == step["place"] and each.cumulative is not None]
+        if step["shares"] is None or not own:
+            continue
+        share = float(step["shares"][output])
+        rise = stays[number] - before if before < math.inf else 0.0  # what is lost cannot be lost again
+        most = max(own, key=lambda each: 0.0 if each.cumulative is None else each.cumulative.share)
+        ranked[operators.index(most)] = replace(most, at_output=share, noise=max(rise, 0.0))
+        before = stays[number]
+    return ranked
+
+
+def fell_again(curve: Sequence[Mapping[str, Any]], output: str) -> list[int]:
+    """Return the places where handing over makes more than twice the noise that there is when the next operators are the candidate's as well."""
+    stays = _least_from_here(curve, output)
+    known = [
+        (step["place"], float(step["shares"][output]), least)
+        for step, least in zip(curve, stays, strict=True)
+        if step["shares"]
+    ]
+    return [place for place, share, least in known if share > 2 * least]
+
+
+def _least_from_here(curve: Sequence[Mapping[str, Any]], output: str) -> list[float]:
+    """Return for each step the least noise at an output of it and of those after it; NaN counts as nothing but noise."""
+    found, least = [], math.inf
+    for step in reversed(curve):
+        if step["shares"] is not None:
+            share = float(step["shares"][output])
+            least = min(least, math.inf if math.isnan(share) else share)
+        found.append(least)
+    return found[::-1]
+
+
+def _operator(row: Mapping[str, Any], samples: Sequence[int], *, by_bits: bool) -> OperatorDeviation:
+    """Return a row of the worker's rows.json, ranked by its own noise.
+
+    An operator that does not run alone errs by itself in the whole where it was fed with the same.
+    """
+    whole, own = (
+        None if row[name] is None else Deviation.from_json(row[name], row["scale"], samples)
+        for name in ("cumulative", "isolated")
+    )
+    ranked_by = whole if own is None and by_bits and row["fed_equal"] else own
+    return OperatorDeviation(
+        place=row["place"],
+        operator=row["operator"],
+        tensor=row["tensor"],
+        inputs=tuple(row["inputs"]),
+        dtype=row["dtype"],
+        equal=row["equal"],
+        alone_equal=row["alone_equal"],
+        cumulative=whole,
+        isolated=own,
+        not_isolated=row["not_isolated"],
+        noise=None if ranked_by is None else ranked_by.share,
+    )
+
+
+def _each_once(rows: Sequence[OperatorDeviation]) -> list[OperatorDeviation]:
+    """Return the tensors with the noise of an operator that gives several at the one that has most of it, and none at its others."""
+    most: dict[int, OperatorDeviation] = {}
+    for each in rows:
+        if each.noise is not None and each.noise > (most[each.place].noise or 0.0 if each.place in most else -1.0):
+            most[each.place] = each
+    return [each if each.noise is None or most[each.place] is each else replace(each, noise=0.0) for each in rows]

@@ -1,0 +1,1 @@
+"""What the search for a wrong operator does in an engine's interpreter."""

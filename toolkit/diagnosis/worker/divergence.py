@@ -1,0 +1,196 @@
+"""Compares two runs of a .tflite, or of a float and a quantized one, operator by operator: in the whole model and alone.
+
+pick    the samples that are looked at
+tap     the file as one that gives all that its operators compute, for any runtime to run
+feed    the operators side by side, and what to feed them with: what the reference's operators gave
+weigh   the reference's values against those of the candidate in the whole (cumulative) and of its operators alone (isolated)
+
+Numbers are held against each other in real units, and by their bits.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from toolkit.diagnosis.worker.layer_drift import NoiseTally, plain, share_of
+from toolkit.diagnosis.worker.naming import misnamed
+from toolkit.diagnosis.worker.observed import ObservedRuns, Values
+from toolkit.engines.tflite import split
+from toolkit.engines.tflite.counterparts import without_counterpart
+from toolkit.engines.tflite.subgraphs import GraphTensor, Node, Parts
+from toolkit.errors import InvalidSource, RequestError
+from toolkit.wire.shards import ShardWriter, read_index, read_samples, sequence_length
+
+
+def pick(request: Any) -> dict[str, Any]:
+    """Write out/samples: of inputs["samples"] those that options["samples"] names, in its order, and whole sequences where the set has such."""
+    folder, wanted = request.inputs["samples"], request.options["samples"]
+    length = sequence_length(folder)
+    if length is not None:
+        begins = dict.fromkeys(number - number % length for number in wanted)
+        wanted = [number for begin in begins for number in range(begin, begin + length)]
+    with ShardWriter(request.out / "samples") as writer:
+        for number in wanted:
+            for sample in read_samples(folder, number, number + 1):
+                writer.add(sample)
+    if length is not None:
+        (request.out / "samples" / "sequences.json").write_text(json.dumps({"length": length}))
+    return {"samples": list(wanted)}
+
+
+def tap(request: Any) -> dict[str, Any]:
+    """Write out/tapped.tflite of inputs["model"] (see `toolkit.engines.tflite.split`); return the bytes that it gives for a sample.
+
+    InvalidSource where nothing can be read, or options["signature"], a key or null, is that of another graph than the main one.
+    """
+    path, key = request.inputs["model"], request.options["signature"]
+    if key is not None:
+        split.require_main(path, key)
+    (request.out / "tapped.tflite").write_bytes(split.tapped(path))
+    parts = Parts(path)
+    given = {index for node in split.working(parts) for index in split.shown(parts, node)}
+    if not given:
+        raise InvalidSource(f"{path.name}: its operators compute nothing that can be read")
+    sizes = [parts.tensors[index] for index in given]
+    return {"bytes": sum(int(np.prod(each.shape)) * np.dtype(each.dtype).itemsize for each in sizes)}
+
+
+def feed(request: Any) -> dict[str, Any]:
+    """Write out/apart.tflite of inputs["model"], and out/samples to feed it with: what the reference gave, inputs["taps"].
+
+    The reference is inputs["floats"], else the same file. Returns the places of the operators that can be fed.
+    """
+    seen = ObservedRuns(request.inputs)
+    content, takes, places = split.apart(request.inputs["model"], seen.found)
+    if not takes:
+        raise RequestError(f"{request.inputs['model'].name}: no operator can be fed with what the reference gives")
+    (request.out / "apart.tflite").write_bytes(content)
+    with ShardWriter(request.out / "samples") as writer:
+        for values in seen.reference():
+            writer.add({str(index): seen.as_fed(index, values) for index in takes})
+    return {"places": places}
+
+
+def weigh(request: Any) -> dict[str, Any]:
+    """Write out/rows.json: a row for each tensor that an operator gives, in the order of execution.
+
+    Inputs: model, floats (where the reference is another file), samples, taps (of the reference), given (of the candidate), alone (of its operators
+    by themselves), and before and after, outputs of the same files as they are, whose samples are options["samples"]: `same` tells whether the files
+    gave the same with all of their tensors to be read. Unless options["one_file"], tensors are known by name, which is no proof: see `naming`.
+    """
+    seen = ObservedRuns(request.inputs)
+    rows = [
+        _Row(node, index, seen.model.tensors[index], seen.found.get(index), seen.why_not_alone(node))
+        for node in split.working(seen.model)
+        for index in split.shown(seen.model, node)
+    ]
+    alone = read_samples(request.inputs["alone"])
+    for values, given, own in zip(seen.reference(), seen.candidate(), alone, strict=True):
+        for row in rows:
+            row.add(seen, values, given, own)
+    not_same = [] if request.options["one_file"] else _without_misnamed(request.inputs["model"], seen, rows)
+    same = {
+        side: _same(request.inputs[path], request.inputs[taps], request.inputs[run], request.options["samples"])
+        for side, run, path, taps in (
+            ("before", "before", "floats" if "floats" in request.inputs else "model", "taps"),
+            ("after", "after", "model", "given"),
+        )
+        if run in request.inputs
+    }
+    differing = {row.index for row in rows if not row.equal}
+    held = {
+        "rows": [row.to_json(seen.model, differing) for row in rows],
+        "unmatched": without_counterpart(seen.model, set(seen.found)),
+        "misnamed": not_same,
+        "same": same,
+    }
+    (request.out / "rows.json").write_text(json.dumps(held))
+    return {"rows": len(rows)}
+
+
+def _without_misnamed(model: Path, seen: ObservedRuns, rows: Sequence[_Row]) -> list[str]:
+    """Compare no tensors whose namesakes are something else, and run nothing on them; return their names."""
+    found = misnamed(seen.model, rows, list(split.output_names(model).values()))
+    for row in rows:
+        if row.index in found:
+            row.take_away("the reference uses this name for something else")
+        elif row.why is None and (fed := found.intersection(split.fed(seen.model, row.node))):
+            row.isolated = NoiseTally()
+            row.why = f"the reference uses the name {seen.model.tensors[min(fed)].name} for something else"
+    return [f"{row.node.operator} {row.tensor.name}" for row in rows if row.index in found]
+
+
+@dataclass
+class _Row:
+    """One tensor that an operator of the candidate gives, and what was found of it."""
+
+    node: Node
+    index: int
+    tensor: GraphTensor
+    other: int | None
+    why: str | None
+    equal: bool = True  # until shown otherwise
+    alone_equal: bool = True
+    cumulative: NoiseTally = field(default_factory=NoiseTally)
+    isolated: NoiseTally = field(default_factory=NoiseTally)
+
+    def add(self, seen: ObservedRuns, values: Values, given: Values, own: Mapping[str, np.ndarray]) -> None:
+        """Take one sample: the reference's values, the candidate's in the whole, and those of its operators alone."""
+        if self.other is None:
+            self.equal = self.alone_equal = False
+            return
+        right, reference = values[self.other], seen.real(self.index, values)
+        self.cumulative.add(reference, self.tensor.dequantize(given[self.index]))
+        self.equal = self.equal and _identical(right, given[self.index])
+        if self.why is None:
+            self.isolated.add(reference, self.tensor.dequantize(own[str(self.index)]))
+            self.alone_equal = self.alone_equal and _identical(right, own[str(self.index)])
+
+    def take_away(self, why: str) -> None:
+        """Say nothing of it but why."""
+        self.other, self.why, self.equal, self.alone_equal = None, why, False, False
+        self.cumulative, self.isolated = NoiseTally(), NoiseTally()
+
+    def to_json(self, model: Parts, differing: set[int]) -> dict[str, Any]:
+        fed = split.fed(model, self.node)
+        return plain(
+            {
+                "place": self.node.place,
+                "operator": self.node.operator,
+                "tensor": self.tensor.name,
+                "inputs": [model.tensors[index].name for index in fed],
+                "fed_equal": differing.isdisjoint(fed),
+                "dtype": self.tensor.dtype,
+                "scale": self.tensor.scale,
+                "equal": self.equal,
+                "alone_equal": self.alone_equal,
+                "cumulative": _noise(self.cumulative, self.tensor) if self.other is not None else None,
+                "isolated": _noise(self.isolated, self.tensor) if self.isolated.samples else None,
+                "not_isolated": self.why,
+            }
+        )
+
+
+def _noise(tally: NoiseTally, tensor: GraphTensor) -> dict[str, Any]:
+    return {**tally.to_json(tensor.scale), **plain({"share": share_of(tally.signal, tally.noise)})}
+
+
+def _identical(one: np.ndarray, other: np.ndarray) -> bool:
+    return one.dtype == other.dtype and one.tobytes() == other.tobytes()
+
+
+def _same(path: Path, taps: Path, run: Path, samples: Sequence[int]) -> bool:
+    """Return whether a file gave the outputs of its run, bit by bit, when all of its tensors were outputs; of samples that the run has."""
+    names = {name: str(index) for name, index in split.output_names(path).items()}
+    shown, ran = read_index(taps)["tensors"], read_index(run)["count"]
+    for given, number in zip(read_samples(taps), samples, strict=True):
+        for outputs in read_samples(run, number, min(number + 1, ran)):
+            if not all(_identical(outputs[name], given[index]) for name, index in names.items() if index in shown):
+                return False
+    return True

@@ -1,0 +1,93 @@
+"""Tensors whose name means something else in the reference: comparing them would compare two different things.
+
+A converter calls a tensor by a node that went into it; what it folded into it afterwards, its name does not tell. So a name that coincides is no
+proof. Numbers tell, by their order alone:
+
+* An error that is greater than the one at the outputs has to be seen on the way to them. A tensor that is farther from its namesake than any output
+  is from its own is in doubt, and only such a one.
+* Whoever reads it is run alone on what the namesake has. If that makes more than twice the noise that there is in the whole, more than half of it
+  comes of what was fed: the whole agrees without the namesake, which stands for something else. A tensor that is broken shows the contrary: its
+  readers are right on what the namesake has, and wrong in the whole.
+* Where no reader can be run so, the next tensors that are compared decide: if each has less than half of its noise, nothing proves that it is the
+  same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
+
+from toolkit.diagnosis.worker.layer_drift import NoiseTally, share_of
+from toolkit.engines.tflite import split
+from toolkit.engines.tflite.subgraphs import Parts
+
+_MOST = 2  # times as much is more than all the rest
+
+
+class ComparedTensor(Protocol):
+    """A tensor of the candidate with its noise in the whole and alone; `other` is what stands for it, None for nothing."""
+
+    index: int
+    other: int | None
+    cumulative: NoiseTally
+    isolated: NoiseTally
+
+
+def misnamed(model: Parts, rows: Sequence[ComparedTensor], outputs: Sequence[int]) -> set[int]:
+    """Return tensors without a counterpart in the reference, though something there has their name; `outputs`, bound by signature, are none."""
+    known = {row.index: row for row in rows if row.other is not None}
+    ends = [share(known[index].cumulative) for index in outputs if index in known]
+    found: set[int] = set()
+    if not ends:
+        return found
+    after = _next(model)
+    doubtful = sorted(
+        (row for row in known.values() if row.index not in outputs and share(row.cumulative) > max(ends)),
+        key=lambda row: -share(row.cumulative),
+    )
+    while True:  # what is found out of one may settle another
+        more = {row.index for row in doubtful if row.index not in found and _stands_for_else(row, known, after, found)}
+        if not more:
+            return found
+        found |= more
+
+
+def share(tally: NoiseTally) -> float:
+    """Return the noise as a share of the signal's power."""
+    return share_of(tally.signal, tally.noise)
+
+
+def _stands_for_else(
+    row: ComparedTensor, known: Mapping[int, ComparedTensor], after: Mapping[int, list[int]], found: set[int]
+) -> bool:
+    readers = [known[index] for index in after.get(row.index, ()) if index in known and index not in found]
+    alone = [reader for reader in readers if reader.isolated.samples]
+    if alone:
+        return all(share(each.isolated) > _MOST * share(each.cumulative) for each in alone)
+    later = [known[index] for index in _nearest(row.index, known, after, found)]
+    return bool(later) and all(share(row.cumulative) > _MOST * share(each.cumulative) for each in later)
+
+
+def _next(model: Parts) -> dict[int, list[int]]:
+    """Return for each tensor those that operators give which read it."""
+    after: dict[int, list[int]] = {}
+    for node in split.working(model):
+        for index in split.fed(model, node):
+            after.setdefault(index, []).extend(split.shown(model, node))
+    return after
+
+
+def _nearest(
+    index: int, known: Mapping[int, ComparedTensor], after: Mapping[int, list[int]], found: set[int]
+) -> Iterator[int]:
+    """Yield the first tensors on each way from one on that are compared."""
+    asked, seen = list(after.get(index, ())), set()
+    while asked:
+        one = asked.pop()
+        if one in seen:
+            continue
+        seen.add(one)
+        if one in known and one not in found:
+            yield one
+        else:
+            asked += after.get(one, ())

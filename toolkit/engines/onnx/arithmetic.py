@@ -1,0 +1,39 @@
+"""How much an .onnx has to calculate, counted from its operators' shapes."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from toolkit.engines.onnx.graph import graphs_of, read
+
+
+def multiply_accumulates(path: Path) -> int:
+    """Return the multiplications of one call, loops counted once: those of convolutions and matrix products; elsewhere one for each value given.
+
+    A size that the file does not say counts as 1.
+    """
+    model = read(path)
+    shapes: dict[str, list[int]] = {}
+    for graph in graphs_of(model):
+        for value in (*graph.input, *graph.output, *graph.value_info):
+            shapes[value.name] = [max(1, size.dim_value) for size in value.type.tensor_type.shape.dim]
+        shapes |= {constant.name: list(constant.dims) for constant in graph.initializer}
+    return sum(_of_operator(node, shapes) for graph in graphs_of(model) for node in graph.node)
+
+
+def _of_operator(node: Any, shapes: dict[str, list[int]]) -> int:
+    """Return what one node multiplies; where weights lie: https://onnx.ai/onnx/operators."""
+    given = sum(math.prod(shapes.get(name, [])) for name in node.output)
+    taken = [shapes.get(name, []) for name in node.input]
+    if node.op_type == "Conv":  # weights (outputs, inputs of a group, *kernel)
+        return given * math.prod(taken[1][1:])
+    if node.op_type == "ConvTranspose":  # weights (inputs, outputs of a group, *kernel)
+        return math.prod(taken[0]) * math.prod(taken[1][1:])
+    if node.op_type == "MatMul":
+        return given * taken[0][-1]
+    if node.op_type == "Gemm":
+        turned = any(attribute.name == "transA" and attribute.i for attribute in node.attribute)
+        return given * taken[0][0 if turned else -1]
+    return given

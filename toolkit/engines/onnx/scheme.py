@@ -1,0 +1,35 @@
+"""The scheme of an .onnx file from any maker, seen from its operators and the dtypes of its constants."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from toolkit.engines.onnx.graph import DEQUANTIZE, constants_of, dtype_name, nodes_of
+
+_DYNAMIC = ("DynamicQuantizeLinear", "DynamicQuantizeMatMul", "DynamicQuantizeLSTM", "ConvInteger", "MatMulInteger")
+# Of MatMulNBits: activations are rounded to int8 at each call. https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md
+_ROUNDS_ACTIVATIONS = 4
+_BYTES = {"int8", "uint8"}
+
+
+def scheme_of(model: Any, activations: Collection[str]) -> str:
+    """Return a scheme's name; `activations` are the dtypes of what operators give. Signed or not makes no difference to it."""
+    operators = {node.op_type for node in nodes_of(model)}
+    for node in nodes_of(model):
+        if node.op_type == "MatMulNBits":
+            said = {attribute.name: attribute.i for attribute in node.attribute}
+            bits = f"wi{said['bits']}"
+            return (
+                f"dynamic_{bits}_afp32" if said.get("accuracy_level") == _ROUNDS_ACTIVATIONS else f"weight_only_{bits}"
+            )
+    weights = {dtype_name(constant.data_type) for constant in constants_of(model) if len(constant.dims) > 1}
+    if weights & _BYTES and not operators.isdisjoint(_DYNAMIC):
+        return "dynamic_wi8_afp32"
+    if weights & _BYTES and {"int16", "uint16"} & set(activations):
+        return "static_wi8_ai16"
+    if weights & _BYTES and _BYTES & set(activations):
+        return "static_wi8_ai8"
+    if weights & _BYTES and DEQUANTIZE in operators:
+        return "weight_only_wi8"
+    return "float16" if "float16" in weights else "float32"

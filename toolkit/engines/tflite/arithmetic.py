@@ -1,0 +1,49 @@
+"""How much a .tflite has to calculate, counted from its operators' shapes."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from toolkit.engines.tflite.file import operator_name, schema_module
+
+_WEIGHTS = (
+    1  # the second input of these operators holds the filter (tensorflow/lite/core/c/builtin_op_data.h: their Prepare)
+)
+_OVER_FILTER = {"CONV_2D", "CONV_3D", "FULLY_CONNECTED"}
+
+
+def multiply_accumulates(path: Path) -> int:
+    """Return the multiplications of one call, loops counted once: those of convolutions and matrix products; elsewhere one for each value given."""
+    schema = schema_module()
+    model = schema.Model.GetRootAsModel(path.read_bytes(), 0)
+    graphs = (model.Subgraphs(index) for index in range(model.SubgraphsLength()))
+    return sum(
+        _of_operator(
+            graph,
+            graph.Operators(index),
+            operator_name(schema, model.OperatorCodes(graph.Operators(index).OpcodeIndex())),
+        )
+        for graph in graphs
+        for index in range(graph.OperatorsLength())
+    )
+
+
+def _of_operator(graph: Any, operator: Any, name: str) -> int:
+    given = sum(math.prod(_shape(graph, operator.Outputs(index))) for index in range(operator.OutputsLength()))
+    if name in _OVER_FILTER:  # each value is a sum over the filter but for its axis of outputs, the first
+        return given * math.prod(_shape(graph, operator.Inputs(_WEIGHTS))[1:])
+    if name == "DEPTHWISE_CONV_2D":
+        return given * math.prod(_shape(graph, operator.Inputs(_WEIGHTS))[1:3])
+    if name == "TRANSPOSE_CONV":  # output shape, filter, input: the input's values each meet the filter of all outputs
+        taken, filters = _shape(graph, operator.Inputs(2)), _shape(graph, operator.Inputs(_WEIGHTS))
+        return math.prod(taken) * math.prod(filters[:3])
+    if name == "BATCH_MATMUL":
+        return given * _shape(graph, operator.Inputs(0))[-1]
+    return given
+
+
+def _shape(graph: Any, index: int) -> list[int]:
+    tensor = graph.Tensors(index)
+    return [max(1, tensor.Shape(axis)) for axis in range(tensor.ShapeLength())]

@@ -1,0 +1,275 @@
+"""The content of a .tflite file, read from the file itself and not from what was requested of a converter."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from toolkit.engines.tflite.device_operators import IN_RUNTIMES
+from toolkit.engines.tflite.extent import AGAIN, require_fitting
+from toolkit.errors import InvalidSource
+
+_SCHEMAS = ("ai_edge_litert.schema_py_generated", "tensorflow.lite.python.schema_py_generated")
+_RANDOM = {"RANDOM_UNIFORM", "RANDOM_STANDARD_NORMAL", "MULTINOMIAL", "STABLEHLO_RNG_BIT_GENERATOR"}
+_STATE = {"VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE"}
+
+
+def describe(path: Path) -> dict[str, Any]:
+    """Return the file's signatures, operators (name, version, count), dtypes of its tensors, and bytes of weights by dtype.
+
+    Raises InvalidSource for what is no TFLite file.
+    """
+    schema = schema_module()
+    content = path.read_bytes()
+    if content[4:8] != b"TFL3":
+        raise InvalidSource(f"{path}: not a TFLite file (no TFL3 identifier)")
+    try:
+        model = schema.Model.GetRootAsModel(content, 0)
+        require_fitting(path, model, len(content))
+        graphs = [model.Subgraphs(index) for index in range(model.SubgraphsLength())]
+        return {
+            "signatures": _signatures(schema, model, graphs),
+            "operators": _operators(schema, model, graphs),
+            "tensors": dict(
+                Counter(dtype_of(schema, graph.Tensors(i)) for graph in graphs for i in range(graph.TensorsLength()))
+            ),
+            "weights_bytes": _weights(schema, model, graphs),
+            "findings": _findings(schema, model, graphs),
+        }
+    except InvalidSource:
+        raise
+    except Exception as error:  # offsets of a damaged flatbuffer lead anywhere
+        raise InvalidSource(f"{path}: damaged TFLite file ({type(error).__name__}: {error})", AGAIN) from error
+
+
+def schema_module() -> Any:
+    """Return the generated classes of TFLite's schema, of whichever engine is installed here; ImportError where none is."""
+    for name in _SCHEMAS:
+        try:
+            return importlib.import_module(name)
+        except ImportError:
+            continue
+    raise ImportError(f"none of {', '.join(_SCHEMAS)} is installed here")
+
+
+@functools.cache
+def names_of(enumeration: Any) -> dict[int, str]:
+    """Return the names of a schema's enumeration by number."""
+    return {value: name for name, value in vars(enumeration).items() if isinstance(value, int)}
+
+
+def dtype_of(schema: Any, tensor: Any) -> str:
+    """Return a tensor's dtype as the schema names it, in small letters."""
+    return names_of(schema.TensorType)[tensor.Type()].lower()
+
+
+def operator_name(schema: Any, code: Any) -> str:
+    """Return an operator code's name as the schema has it, "CUSTOM name" for one that is not builtin."""
+    number = max(
+        code.BuiltinCode(), code.DeprecatedBuiltinCode()
+    )  # the schema's own rule: the larger of the two counts
+    name = names_of(schema.BuiltinOperator)[number]
+    return f"CUSTOM {code.CustomCode().decode()}" if name == "CUSTOM" else name
+
+
+def _operators(schema: Any, model: Any, graphs: list[Any]) -> list[dict[str, Any]]:
+    used = Counter(graph.Operators(i).OpcodeIndex() for graph in graphs for i in range(graph.OperatorsLength()))
+    codes = {index: model.OperatorCodes(index) for index in used}
+    found = [{"name": operator_name(schema, codes[i]), "version": codes[i].Version(), "count": used[i]} for i in used]
+    return sorted(found, key=lambda operator: (operator["name"], operator["version"]))
+
+
+def bytes_of(buffer: Any) -> int:
+    """Return how much a buffer holds, inside of the tables or behind them, where large models have it."""
+    return int(buffer.DataLength() or buffer.Size())
+
+
+def _weights(schema: Any, model: Any, graphs: list[Any]) -> dict[str, int]:
+    sizes: Counter[str] = Counter()
+    seen = set()
+    for graph in graphs:
+        for index in range(graph.TensorsLength()):
+            tensor = graph.Tensors(index)
+            size = bytes_of(model.Buffers(tensor.Buffer()))
+            if size and tensor.Buffer() not in seen:
+                seen.add(tensor.Buffer())
+                sizes[dtype_of(schema, tensor)] += size
+    return dict(sizes)
+
+
+def _signatures(schema: Any, model: Any, graphs: list[Any]) -> list[dict[str, Any]]:
+    found = []
+    dequantized = {place: _dequantized(schema, model, graph) for place, graph in enumerate(graphs)}
+    for index in range(model.SignatureDefsLength()):
+        definition = model.SignatureDefs(index)
+        graph = graphs[definition.SubgraphIndex()]
+        inputs = [definition.Inputs(i) for i in range(definition.InputsLength())]
+        outputs = [definition.Outputs(i) for i in range(definition.OutputsLength())]
+        found.append(
+            {
+                "key": definition.SignatureKey().decode(),
+                "inputs": [_spec(schema, item.Name().decode(), graph.Tensors(item.TensorIndex())) for item in inputs],
+                "outputs": [
+                    _output(
+                        schema,
+                        graph,
+                        item.Name().decode(),
+                        item.TensorIndex(),
+                        dequantized[definition.SubgraphIndex()],
+                    )
+                    for item in outputs
+                ],
+                "order": {
+                    "inputs": _in_order(graph.InputsLength(), graph.Inputs, inputs),
+                    "outputs": _in_order(graph.OutputsLength(), graph.Outputs, outputs),
+                },
+            }
+        )
+    if not found and graphs:
+        graph = graphs[0]
+        inputs = [graph.Tensors(graph.Inputs(i)) for i in range(graph.InputsLength())]
+        outputs = [graph.Outputs(i) for i in range(graph.OutputsLength())]
+        found.append(
+            {
+                "key": None,
+                "inputs": [_spec(schema, tensor.Name().decode(), tensor) for tensor in inputs],
+                "outputs": [
+                    _output(schema, graph, graph.Tensors(i).Name().decode(), i, dequantized[0]) for i in outputs
+                ],
+            }
+        )
+        found[0]["order"] = {side: [str(spec["name"]) for spec in found[0][side]] for side in ("inputs", "outputs")}
+    for signature in found:
+        for side in ("inputs", "outputs"):
+            signature[side].sort(key=lambda spec: str(spec["name"]))
+    return sorted(found, key=lambda signature: str(signature["key"]))
+
+
+def _in_order(count: int, tensor: Callable[[int], int], items: list[Any]) -> list[str]:
+    """Return the names of a signature's tensors in the graph's own order, which is that of an interpreter."""
+    names = {item.TensorIndex(): item.Name().decode() for item in items}
+    return [names[tensor(place)] for place in range(count) if tensor(place) in names]
+
+
+def _dequantized(schema: Any, model: Any, graph: Any) -> dict[int, int]:
+    """Return, by the index of each tensor that DEQUANTIZE gives, the index of its integers; one walk for all outputs."""
+    found: dict[int, int] = {}
+    made = set()
+    for operator in (graph.Operators(position) for position in range(graph.OperatorsLength())):
+        if operator.OutputsLength() == 1 and operator.Outputs(0) not in made:
+            made.add(operator.Outputs(0))
+            if operator_name(schema, model.OperatorCodes(operator.OpcodeIndex())) == "DEQUANTIZE":
+                found[operator.Outputs(0)] = operator.Inputs(0)
+    return found
+
+
+def _output(schema: Any, graph: Any, name: str, index: int, dequantized: dict[int, int]) -> dict[str, Any]:
+    """Return an output's spec; a float one that was dequantized last carries the scale of its integers, for its numbers lie on that grid."""
+    spec = _spec(schema, name, graph.Tensors(index))
+    if index in dequantized:
+        integers = _spec(schema, name, graph.Tensors(dequantized[index]))
+        spec.update({part: integers[part] for part in ("scale", "zero_point") if part in integers})
+    return spec
+
+
+def _spec(schema: Any, name: str, tensor: Any) -> dict[str, Any]:
+    shape = [tensor.Shape(i) for i in range(tensor.ShapeLength())]
+    if tensor.ShapeSignatureLength():
+        shape = [size if size >= 0 else None for size in (tensor.ShapeSignature(i) for i in range(len(shape)))]
+    spec: dict[str, Any] = {"name": name, "dtype": dtype_of(schema, tensor), "shape": shape}
+    quantization = tensor.Quantization()
+    if quantization is not None and quantization.ScaleLength():
+        spec["scale"] = [float(quantization.Scale(i)) for i in range(quantization.ScaleLength())]
+        spec["zero_point"] = [int(quantization.ZeroPoint(i)) for i in range(quantization.ZeroPointLength())]
+    return spec
+
+
+def _findings(schema: Any, model: Any, graphs: list[Any]) -> list[dict[str, Any]]:
+    """Return what no converter should have written, and yet they do with exit status 0."""
+    findings = []
+    names = {operator_name(schema, model.OperatorCodes(index)) for index in range(model.OperatorCodesLength())}
+    flex = sorted(name.removeprefix("CUSTOM ") for name in names if name.startswith("CUSTOM Flex"))
+    custom = sorted(
+        name.removeprefix("CUSTOM ") for name in names if name.startswith("CUSTOM ") and "CUSTOM Flex" not in name
+    )
+    if flex:
+        findings.append(finding("flex-operators", f"needs TensorFlow's own kernels (Flex) for {', '.join(flex)}", flex))
+    known, foreign = ([name for name in custom if (name in IN_RUNTIMES) is own] for own in (True, False))
+    if foreign:
+        findings.append(finding("custom-operators", f"needs custom operators: {', '.join(foreign)}", foreign))
+    if known:
+        message = f"{', '.join(known)} is no builtin operator, but LiteRT and tflite-runtime have it; TensorFlow Lite Micro, and others, may not"
+        findings.append(finding("device-operators", message, known, "info"))
+    drawn = sorted(names & _RANDOM)
+    if drawn:
+        message = f"draws random numbers, and answers differently at each call: {', '.join(drawn)}"
+        findings.append(finding("random-operators", message, drawn))
+    if "VAR_HANDLE" in names and "ASSIGN_VARIABLE" not in names:
+        findings.append(
+            finding("variables-without-values", "reads variables that nothing ever assigns", sorted(names & _STATE))
+        )
+    bad = [
+        tensor
+        for graph in graphs
+        for tensor in (graph.Tensors(i) for i in range(graph.TensorsLength()))
+        if tensor.Quantization() is not None and not np.isfinite(tensor.Quantization().ScaleAsNumpy()).all()
+    ]
+    if bad:
+        findings.append(
+            finding("scales-not-finite", f"{len(bad)} tensors have a scale that is no finite number", _named(bad))
+        )
+    state = [
+        tensor
+        for graph in graphs
+        for tensor in (graph.Tensors(i) for i in range(graph.TensorsLength()))
+        if tensor.IsVariable()
+    ]
+    if state:
+        message = (
+            f"continues from its last call: {len(state)} variable tensors keep state; an application resets them "
+            "(Interpreter::ResetVariableTensors, reset_all_variables in Python) before each sequence, as was done here before each sample"
+        )
+        findings.append(finding("variable-tensors", message, _named(state), "warning"))
+    return findings
+
+
+def _named(tensors: list[Any]) -> list[str]:
+    return [tensor.Name().decode() for tensor in tensors[:10]]
+
+
+def beyond_float16(path: Path) -> list[dict[str, Any]]:
+    """Return the finding that names the float16 constants of a file which hold infinity: values beyond float16's range, as a rule."""
+    schema = schema_module()
+    model = schema.Model.GetRootAsModel(path.read_bytes(), 0)
+    found = {}
+    for graph in (model.Subgraphs(index) for index in range(model.SubgraphsLength())):
+        for tensor in (graph.Tensors(index) for index in range(graph.TensorsLength())):
+            buffer = model.Buffers(tensor.Buffer())
+            if dtype_of(schema, tensor) == "float16" and buffer.DataLength():
+                values = buffer.DataAsNumpy().view(np.float16)
+                if np.isinf(values).any():
+                    found[tensor.Name().decode()] = f"{int(np.isinf(values).sum())} of {values.size}"
+    return said_beyond_float16(found, "became infinite")
+
+
+def said_beyond_float16(found: dict[str, str], became: str) -> list[dict[str, Any]]:
+    """Return the finding that weights are larger than float16 can say: `found` tells by name how many values."""
+    if not found:
+        return []
+    some = ", ".join(f"{name} ({count} values)" for name, count in list(found.items())[:10])
+    message = (
+        f"{len(found)} weights are beyond float16's range of {np.finfo(np.float16).max:,.0f} and {became}: {some}; "
+        "--keep-float NAME leaves an operator in float32, by the name of its output; or another scheme, or smaller weights"
+    )
+    return [finding("beyond-float16", message, list(found)[:10], "warning")]
+
+
+def finding(code: str, message: str, names: list[str], severity: str = "error") -> dict[str, Any]:
+    """Return a finding as reports have it."""
+    return {"code": code, "severity": severity, "message": message, "names": names}

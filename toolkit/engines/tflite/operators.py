@@ -1,0 +1,98 @@
+"""The operators of a .tflite with the tensors that they read and write."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from toolkit.engines.tflite.endings import endings
+from toolkit.engines.tflite.extent import AGAIN
+from toolkit.engines.tflite.file import bytes_of, describe, dtype_of, operator_name, schema_module
+from toolkit.errors import InvalidSource
+
+_MOVES = {"QUANTIZE", "DEQUANTIZE"}  # they touch float by their nature
+
+
+def inspect(request: Any) -> dict[str, Any]:
+    """Return `describe` of inputs["model"], the dtypes of its activations, and what its outputs end with; InvalidSource for a damaged file."""
+    path = request.inputs["model"]
+    described = describe(path)
+    try:
+        return {**described, "activations": activations(path), "endings": endings(path)}
+    except InvalidSource:
+        raise
+    except Exception as error:  # operators of a damaged file name tensors that are not there
+        raise InvalidSource(f"{path}: damaged TFLite file ({type(error).__name__}: {error})", AGAIN) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """A tensor; `scales` counts them, and `constant` is whether the file holds its values."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    scales: int
+    constant: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """An operator, named as `BuiltinOperator` does; an input that is left out is no part of `inputs`."""
+
+    name: str
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+
+    @property
+    def moves(self) -> bool:
+        """Whether it does no more than to quantize or dequantize."""
+        return self.name in _MOVES
+
+
+def operators(path: Path) -> tuple[Operator, ...]:
+    """Return the operators of all of the file's graphs, the main one's first, each in the order of execution."""
+    status = path.stat()
+    return _operators(path, status.st_mtime_ns, status.st_size)
+
+
+@functools.lru_cache(maxsize=4)  # a worker makes many variants of one float file, and asks each time
+def _operators(path: Path, _changed: int, _size: int) -> tuple[Operator, ...]:
+    schema = schema_module()
+    model = schema.Model.GetRootAsModel(path.read_bytes(), 0)
+    graphs = (model.Subgraphs(index) for index in range(model.SubgraphsLength()))
+    return tuple(operator for graph in graphs for operator in _operators_of(schema, model, graph))
+
+
+def _operators_of(schema: Any, model: Any, graph: Any) -> list[Operator]:
+    tensors = [_tensor(schema, model, graph.Tensors(index)) for index in range(graph.TensorsLength())]
+    found = []
+    for operator in (graph.Operators(index) for index in range(graph.OperatorsLength())):
+        inputs = [operator.Inputs(index) for index in range(operator.InputsLength())]
+        outputs = [operator.Outputs(index) for index in range(operator.OutputsLength())]
+        found.append(
+            Operator(
+                operator_name(schema, model.OperatorCodes(operator.OpcodeIndex())),
+                tuple(tensors[index] for index in inputs if index >= 0),  # -1: an optional input that is not there
+                tuple(tensors[index] for index in outputs if index >= 0),
+            )
+        )
+    return found
+
+
+def activations(path: Path) -> list[str]:
+    """Return the dtypes of what operators give, QUANTIZE and DEQUANTIZE apart."""
+    return sorted({tensor.dtype for each in operators(path) if not each.moves for tensor in each.outputs})
+
+
+def _tensor(schema: Any, model: Any, tensor: Any) -> Tensor:
+    quantization = tensor.Quantization()
+    return Tensor(
+        tensor.Name().decode(),
+        dtype_of(schema, tensor),
+        tuple(tensor.Shape(index) for index in range(tensor.ShapeLength())),
+        0 if quantization is None else quantization.ScaleLength(),
+        bytes_of(model.Buffers(tensor.Buffer())) > 0,
+    )

@@ -1,0 +1,153 @@
+"""A .tflite taken to pieces: files that any TFLite runtime runs as they are, wherever it is, though it cannot look inside of a model.
+
+tapped    the file, giving all that its operators compute
+apart     its operators side by side, none fed by another: each is fed with its own inputs and gives its own results
+single    one operator
+
+In the first two a tensor is called by its number in the main graph of the file; outputs are called so, and the inputs of `apart`.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from toolkit.engines.tflite.file import schema_module
+from toolkit.engines.tflite.subgraphs import Node, Parts
+from toolkit.errors import InvalidSource
+
+_READ = ("float32", "float16", "int8", "uint8", "int16", "int32", "int64", "bool")
+
+
+def working(parts: Parts) -> list[Node]:
+    """Return the operators, without those that unpack constants: what they give is the same whatever the model is fed with."""
+    return [node for node in parts.nodes if node.reads]
+
+
+def shown(parts: Parts, node: Node) -> list[int]:
+    """Return those tensors that an operator gives which can be read."""
+    return [index for index in node.gives if index >= 0 and parts.tensors[index].dtype in _READ]
+
+
+def fed(parts: Parts, node: Node) -> list[int]:
+    """Return what an operator reads that it has to be fed with: all but constants, packed or not."""
+    constant = {index for each in parts.nodes if not each.reads for index in each.gives}
+    return [index for index in node.reads if index not in constant]
+
+
+def require_main(path: Path, key: str) -> None:
+    """Raise InvalidSource where a signature is computed in another graph of the file, which is not looked into."""
+    if all(each.subgraphIndex != 0 for each in _tables(path).signatureDefs or () if each.signatureKey == key.encode()):
+        raise InvalidSource(f"{path.name}: computes {key!r} in another than its main graph, which is not looked into")
+
+
+def input_names(path: Path) -> dict[str, int]:
+    """Return the tensors of the inputs by the names of the main graph's signature, or by their own where the file has none."""
+    tables = _tables(path)
+    graph = tables.subgraphs[0]
+    for each in tables.signatureDefs or ():
+        if each.subgraphIndex == 0:
+            return {item.name.decode(): int(item.tensorIndex) for item in each.inputs}
+    return {graph.tensors[index].name.decode(): int(index) for index in graph.inputs}
+
+
+def output_names(path: Path) -> dict[str, int]:
+    """Return the tensors of the outputs by name, as `input_names`."""
+    tables = _tables(path)
+    graph = tables.subgraphs[0]
+    for each in tables.signatureDefs or ():
+        if each.subgraphIndex == 0:
+            return {item.name.decode(): int(item.tensorIndex) for item in each.outputs}
+    return {graph.tensors[index].name.decode(): int(index) for index in graph.outputs}
+
+
+def tapped(path: Path) -> bytes:
+    """Return the file with all that its operators compute as outputs; its inputs are called as before."""
+    parts, inputs = Parts(path), input_names(path)
+    tables = _tables(path)
+    given = dict.fromkeys(index for node in working(parts) for index in shown(parts, node))
+    return _signed(tables, inputs, {str(index): index for index in given})
+
+
+def apart(path: Path, known: Collection[int]) -> tuple[bytes, list[int], list[int]]:
+    """Return a file of the operators all of whose inputs are `known`, the tensors that it takes, and the places of these operators.
+
+    Each is fed with copies of what it reads, so that what another gives does not reach it. Constants are unpacked as they were.
+    """
+    parts, tables = Parts(path), _tables(path)
+    graph = tables.subgraphs[0]
+    copies: dict[int, int] = {}
+    operators, given, places = [], [], []
+    for node in parts.nodes:
+        takes = fed(parts, node)
+        if node.reads and (node.uncut is not None or not set(takes) <= set(known) or not shown(parts, node)):
+            continue
+        operator = copy.copy(graph.operators[node.place])
+        operator.inputs = np.array(
+            [_copied(graph, copies, int(index)) if int(index) in takes else int(index) for index in operator.inputs],
+            np.int32,
+        )
+        operators.append(operator)
+        if node.reads:
+            given += shown(parts, node)
+            places.append(node.place)
+    graph.operators = operators
+    inputs = {str(index): copied for index, copied in copies.items()}
+    return _signed(tables, inputs, {str(index): index for index in given}), list(copies), places
+
+
+def single(parts: Parts, place: int) -> tuple[bytes, list[int], list[int]]:
+    """Return a file of the operator at a place, and the tensors that it takes as input_0, input_1, ... and gives as output_0, ..."""
+    node = parts.nodes[place]
+    gives = shown(parts, node)
+    content, takes = parts.cut(parts.alone(node), gives)
+    tables = schema_module().ModelT.InitFromPackedBuf(content, 0)
+    graph = tables.subgraphs[0]
+    inputs = {f"input_{number}": int(index) for number, index in enumerate(graph.inputs)}
+    outputs = {f"output_{number}": int(index) for number, index in enumerate(graph.outputs)}
+    return _signed(tables, inputs, outputs), list(takes), gives
+
+
+def _tables(path: Path) -> Any:
+    return schema_module().ModelT.InitFromPackedBuf(path.read_bytes(), 0)
+
+
+def _copied(graph: Any, copies: dict[int, int], index: int) -> int:
+    """Return the tensor that is fed in place of one."""
+    if index not in copies:
+        made = copy.copy(graph.tensors[index])
+        made.buffer = 0  # the first is empty, by the format's rule
+        made.name = b"fed " + made.name
+        graph.tensors.append(made)
+        copies[index] = len(graph.tensors) - 1
+    return copies[index]
+
+
+def _signed(tables: Any, inputs: Mapping[str, int], outputs: Mapping[str, int]) -> bytes:
+    """Return the file with these inputs and outputs, and a signature of them."""
+    import flatbuffers
+
+    schema = schema_module()
+    graph = tables.subgraphs[0]
+    graph.inputs = np.array(list(inputs.values()), np.int32)
+    graph.outputs = np.array(list(outputs.values()), np.int32)
+    signature = schema.SignatureDefT()
+    signature.signatureKey, signature.subgraphIndex = b"serving_default", 0
+    signature.inputs, signature.outputs = (_mapped(schema, named) for named in (inputs, outputs))
+    tables.signatureDefs = [signature]
+    builder = flatbuffers.Builder(1 << 20)
+    builder.Finish(tables.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def _mapped(schema: Any, named: Mapping[str, int]) -> Sequence[Any]:
+    found = []
+    for name, index in named.items():
+        each = schema.TensorMapT()
+        each.name, each.tensorIndex = name, index
+        found.append(each)
+    return found

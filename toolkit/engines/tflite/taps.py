@@ -1,0 +1,189 @@
+"""A .tflite whose intermediate tensors can be read: a copy of the file in which they are outputs, on the kernels that would run it anyway.
+
+Outputs keep their memory until the call is over. Other tensors do not: where an operator works in place (ADD in a residual block), its input's buffer
+holds its result by then, so reading a buffer after the call reads another operator's values.
+
+And one that says the extremes of its tensors: reductions behind each operator read a tensor while a cache still holds it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from toolkit.engines.loaded import Extremes, Tapped
+from toolkit.engines.table_index import read_in
+from toolkit.engines.tflite.file import dtype_of, operator_name, schema_module
+from toolkit.engines.tflite.interpreter import Fit, fitting, resolvers
+from toolkit.engines.tflite.reductions import REDUCTIONS, reduce, reducible
+from toolkit.errors import InvalidSource, UnknownName
+
+_NUMBERS = ("float32", "float16", "int8", "uint8", "int16", "int32", "int64")
+
+
+def tap(module: Any, engine: str, model: Path, options: dict[str, Any]) -> Tapped:
+    """Return the model with every tensor of numbers that is fed or that an operator of its main graph gives, to be read.
+
+    `module` and `options` as in `toolkit.engines.tflite.interpreter.load`. Variable tensors begin anew with each call.
+    What loops and branches compute inside, and what operators keep to themselves, is not among the tensors: see `unread`.
+    Raises InvalidSource for what is no TFLite file, or one that is larger than a flatbuffer can be.
+    """
+    schema, content = schema_module(), _content(model)
+    parsed = _parsed(schema, model, content)
+    inputs, given = _inputs(parsed, options.get("signature")), _given(schema, content)
+    parsed.subgraphs[0].outputs = np.array(list(given), np.int32)
+    interpreter, fit = _interpreter(module, _packed(parsed, len(content)), options)
+    readers = [interpreter.tensor(place) for place in given]
+
+    def call(sample: dict[str, np.ndarray]) -> list[np.ndarray]:
+        _run(interpreter, fit, inputs, sample)
+        return [*(sample[name] for name in inputs), *(read() for read in readers)]
+
+    return Tapped(_specs(interpreter, inputs, given), call, engine)
+
+
+def extremes(module: Any, engine: str, model: Path, options: dict[str, Any], *, values: bool) -> Extremes:
+    """Return the model with reductions behind each operator of its main graph: their kernels say the extremes of what it gave.
+
+    As `tap` otherwise. XNNPACK's minimum and maximum pass over NaN, a sum does not: where the sum is not finite, nothing is said of the tensor.
+    Tensors whose sizes the file leaves open, scalars, and those without values or of more axes than XNNPACK takes, are shown instead.
+    """
+    schema, content = schema_module(), _content(model)
+    parsed = _parsed(schema, model, content)
+    inputs, given = _inputs(parsed, options.get("signature")), _given(schema, content)
+    graph = parsed.subgraphs[0]
+    operators = {**dict.fromkeys(inputs.values(), ""), **given}
+    floats = [place for place in operators if graph.tensors[place].type == schema.TensorType.FLOAT32]
+    reduced = [place for place in floats if reducible(graph.tensors[place], operators[place])]
+    sizes = {place: math.prod(map(int, graph.tensors[place].shape)) for place in reduced}
+    shown = [place for place in floats if place in given and (values or place not in sizes)]
+    said = reduce(schema, parsed, reduced)
+    graph.outputs = np.array([*said, *shown], np.int32)
+    interpreter, fit = _interpreter(module, _packed(parsed, len(content)), options)
+    readers = {place: interpreter.tensor(place) for place in (*said, *shown)}
+    blank = np.array([(math.nan, math.nan, sizes.get(place, math.nan)) for place in floats], np.float64).reshape(-1, 3)
+    rows = [row for row, place in enumerate(floats) if place in sizes]
+
+    def call(sample: dict[str, np.ndarray]) -> tuple[list[np.ndarray | None], np.ndarray]:
+        _run(interpreter, fit, inputs, sample)
+        found = blank.copy()
+        for place in said:
+            each = readers[place]().reshape(-1, len(REDUCTIONS))
+            known = np.isfinite(each[:, 2]) & (each[:, 0] <= each[:, 1])
+            found[rows, :2] = np.where(known[:, np.newaxis], each[:, :2], math.nan)
+        arrays = [readers[place]() if place in readers else None for place in given]
+        return [*(sample[name] for name in inputs), *arrays], found
+
+    return Extremes(_specs(interpreter, inputs, given), call, engine)
+
+
+def unread(model: Path) -> tuple[str, ...]:
+    """Return the names of float32 tensors that the model computes and `tap` cannot show.
+
+    Those inside of loops and branches, and the intermediate ones of fused operators (the gates of an LSTM), which integer kernels need ranges of.
+    """
+    schema, content = schema_module(), _content(model)
+    parsed = schema.Model.GetRootAsModel(content, 0)
+    names = []
+    for number in range(parsed.SubgraphsLength()):
+        graph = parsed.Subgraphs(number)
+        for operator in (graph.Operators(index) for index in range(graph.OperatorsLength())):
+            hidden = [operator.Intermediates(index) for index in range(operator.IntermediatesLength())]
+            if number > 0:
+                hidden += [operator.Outputs(index) for index in range(operator.OutputsLength())]
+            tensors = [graph.Tensors(index) for index in hidden if index >= 0]
+            names += [each.Name().decode() for each in tensors if dtype_of(schema, each) == "float32"]
+    return tuple(dict.fromkeys(names))
+
+
+def _content(path: Path) -> bytes:
+    content = path.read_bytes()
+    if content[4:8] != b"TFL3":
+        raise InvalidSource(f"{path}: not a TFLite file (no TFL3 identifier)")
+    return content
+
+
+def _parsed(schema: Any, path: Path, content: bytes) -> Any:
+    """Return the tables of a file, to be changed."""
+    parsed = schema.ModelT.InitFromPackedBuf(content, 0)
+    if any(buffer.offset > 1 for buffer in parsed.buffers):
+        raise InvalidSource(f"{path}: keeps its weights behind the flatbuffer (over 2 GB), where no copy can be made")
+    return parsed
+
+
+def _run(interpreter: Any, fit: Fit, inputs: dict[str, int], sample: dict[str, np.ndarray]) -> None:
+    if sample.keys() != inputs.keys():
+        raise ValueError(f"given {sorted(sample)}, the model takes {sorted(inputs)}")
+    fit({place: sample[name] for name, place in inputs.items()})
+    interpreter.reset_all_variables()
+    for name, place in inputs.items():
+        interpreter.set_tensor(place, sample[name])
+    with read_in(interpreter):
+        interpreter.invoke()
+
+
+def _interpreter(module: Any, content: bytes, options: dict[str, Any]) -> tuple[Any, Fit]:
+    interpreter = module.Interpreter(
+        model_content=content,
+        num_threads=options["threads"],
+        experimental_op_resolver_type=resolvers(module)[options.get("kernels", "default")],
+    )
+    return interpreter, fitting(interpreter)
+
+
+def _inputs(parsed: Any, key: str | None) -> dict[str, int]:
+    """Return the tensors of the inputs by the names of the signature, or by their own where the file, as older ones, has none."""
+    graph = parsed.subgraphs[0]
+    known = {each.signatureKey.decode(): each for each in parsed.signatureDefs or () if each.subgraphIndex == 0}
+    if key is None and not known:
+        return {graph.tensors[index].name.decode(): int(index) for index in graph.inputs}
+    key = next(iter(known)) if key is None else key
+    if key not in known:
+        raise UnknownName("signature of the main graph", key, known)
+    return {item.name.decode(): int(item.tensorIndex) for item in known[key].inputs or ()}
+
+
+def _given(schema: Any, content: bytes) -> dict[int, str]:
+    """Return {tensor: name of its operator} for all tensors of numbers that operators of the main graph give, in the order of execution."""
+    model = schema.Model.GetRootAsModel(content, 0)
+    graph = model.Subgraphs(0)
+    found: dict[int, str] = {}
+    for operator in (graph.Operators(index) for index in range(graph.OperatorsLength())):
+        name = operator_name(schema, model.OperatorCodes(operator.OpcodeIndex()))
+        for place in (operator.Outputs(index) for index in range(operator.OutputsLength())):
+            tensor = graph.Tensors(place) if place >= 0 else None
+            if tensor is not None and not tensor.IsVariable() and dtype_of(schema, tensor) in _NUMBERS:
+                found.setdefault(place, name)
+    return found
+
+
+def _packed(parsed: Any, size: int) -> bytes:
+    import flatbuffers
+
+    parsed.signatureDefs = None  # they name outputs that are others here
+    builder = flatbuffers.Builder(size + (1 << 16))
+    builder.Finish(parsed.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def _specs(interpreter: Any, inputs: dict[str, int], given: dict[int, str]) -> tuple[dict[str, Any], ...]:
+    """Return the JSON of each tensor; a name that comes twice (in files that no TensorFlow wrote) is told apart by the tensor's index."""
+    known = {each["index"]: each for each in interpreter.get_tensor_details()}
+    tensors = [known[place] for place in (*inputs.values(), *given)]
+    operators = [*("" for _ in inputs), *given.values()]
+    times = Counter(details["name"] for details in tensors)
+    found = []
+    for details, operator in zip(tensors, operators, strict=True):
+        name = details["name"] if times[details["name"]] == 1 else f"{details['name']}#{details['index']}"
+        shape = [int(size) for size in details["shape"]]
+        spec = {"name": name, "dtype": np.dtype(details["dtype"]).name, "shape": shape, "operator": operator}
+        parameters = details["quantization_parameters"]
+        if len(parameters["scales"]):
+            spec["scale"] = [float(scale) for scale in parameters["scales"]]
+            spec["zero_point"] = [int(point) for point in parameters["zero_points"]]
+        found.append(spec)
+    return tuple(found)

@@ -1,0 +1,85 @@
+"""Runs a model over a set of samples on one of the runtimes, and measures nothing but the engine's own call."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from typing import Any
+
+import numpy as np
+
+from toolkit.engines import table_index
+from toolkit.engines.answers import check
+from toolkit.wire.shards import ShardWriter, read_index, read_samples, sequence_length
+
+
+def run(request: Any) -> dict[str, Any]:
+    """Write out/outputs (shards) for the samples of inputs["samples"] through the model inputs["model"].
+
+    Options: `runtime` (a file of toolkit/execution/runtimes), `first` (that many samples only, or null), and what the runtime takes. Where the
+    model's input is an integer and the sample is real, it is quantized with the model's own scale and zero point, as an application does. With each
+    sequence of the set the model is loaded again, so that its state begins anew. `names` is how samples call the model's inputs, and how its outputs
+    are to be called, {"inputs": {its own: theirs}, "outputs": ...}; the signature that is returned has these names. inputs["before"], where it is
+    given, is the out folder of the same run over fewer samples, whole sequences of them: its outputs are taken over, and it goes on from there.
+    """
+    runtime = importlib.import_module(f"toolkit.execution.runtimes.{request.options['runtime']}")
+    began = time.perf_counter()
+    loaded = runtime.load(request.inputs["model"], request.options)
+    load_ms = (time.perf_counter() - began) * 1e3
+    samples = request.inputs["samples"]
+    total = read_index(samples)["count"]
+    first = request.options.get("first")
+    if first is not None and first < 1:
+        raise ValueError(f"first {first}; expected a number of samples, or null for all")
+    total = min(total, first or total)
+    length = sequence_length(samples) or total
+    names = request.options.get("names", {"inputs": {}, "outputs": {}})
+    signature, own = called(loaded.signature, names), {theirs: own for own, theirs in names["inputs"].items()}
+    specs = {spec["name"]: spec for spec in signature["inputs"]}
+    before = request.inputs.get("before")
+    call_ms = [] if before is None else np.load(before / "call_ms.npy").tolist()
+    start = len(call_ms)
+    with ShardWriter(request.out / "outputs") as writer:
+        for outputs in () if before is None else read_samples(before / "outputs"):
+            writer.add(outputs)
+        for done, sample in enumerate(read_samples(samples, start, total), start):
+            if done > start and done % length == 0:
+                loaded = runtime.load(request.inputs["model"], request.options)
+            fed = {name: quantize(array, specs[name]) if name in specs else array for name, array in sample.items()}
+            fed = {own.get(name, name): array for name, array in fed.items()}
+            with table_index.naming(samples, done, "evaluation"):
+                began = time.perf_counter()
+                outputs = loaded.call(fed)
+                call_ms.append((time.perf_counter() - began) * 1e3)
+            check(outputs, loaded.signature["outputs"], f"sample {done}")
+            writer.add({names["outputs"].get(name, name): array for name, array in outputs.items()})
+            if done % 16 == 0:
+                request.progress(done, total)
+    np.save(request.out / "call_ms.npy", np.array(call_ms))
+    return {"engine": loaded.engine, "signature": signature, "count": total, "load_ms": load_ms}
+
+
+def called(signature: dict[str, Any], names: dict[str, dict[str, str]]) -> dict[str, Any]:
+    """Return a signature with its inputs and outputs called otherwise, {"inputs": {old: new}, "outputs": ...}, sorted by name as before."""
+    changed = {
+        side: sorted(
+            ({**spec, "name": new.get(spec["name"], spec["name"])} for spec in signature[side]),
+            key=lambda spec: str(spec["name"]),
+        )
+        if new
+        else signature[side]
+        for side, new in names.items()
+    }
+    return {**signature, **changed}
+
+
+def quantize(array: np.ndarray, spec: dict[str, Any]) -> np.ndarray:
+    """Return round(x / scale) + zero point in the tensor's integer range; what is of the tensor's dtype already is left alone.
+
+    The affine scheme of https://ai.google.dev/edge/litert/models/quantization_spec (one scale: inputs are quantized per tensor).
+    """
+    if array.dtype.name == spec["dtype"] or "scale" not in spec or array.dtype.kind != "f":
+        return array
+    limits = np.iinfo(spec["dtype"])
+    levels = np.round(array.astype(np.float64) / spec["scale"][0]) + spec["zero_point"][0]
+    return np.clip(levels, limits.min, limits.max).astype(spec["dtype"])

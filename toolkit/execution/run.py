@@ -1,0 +1,190 @@
+"""Runs an artifact over samples, on a runtime that a launcher starts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from toolkit import environments, launchers, printable, registry
+from toolkit.errors import RequestError, WorkerLied
+from toolkit.jobs.job import Engine, Job, Output
+from toolkit.jobs.store import Entry
+from toolkit.wire.shards import read_index
+
+HOST_RUNTIME = "litert"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a model gave for a set of samples: `outputs` is a folder of shards, `signature` (JSON) tells their dtypes, scales and zero points.
+
+    `fed` says of quantized inputs whether the samples were their integers or were quantized, where anything was asked about it.
+    """
+
+    outputs: Path
+    signature: Mapping[str, Any]
+    engine: str
+    about: Mapping[str, Any]
+    count: int
+    key: str
+    fed: Mapping[str, str] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return printable.line(f"<Run by {self.engine}: {self.count} samples>")
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """How a model is run: a runtime in an engine, with which of its kernels (default, builtin, reference) and how many threads."""
+
+    engine: Engine
+    runtime: str
+    kernels: str = "default"
+    threads: int = 1
+
+    @classmethod
+    def of(cls, run: Job) -> Execution:
+        """Return how a job that `run_job` made runs its model."""
+        return cls(run.engine, run.options["runtime"], run.options["kernels"], run.options["threads"])
+
+
+def on_this_machine(artifact_format: str) -> Execution:
+    """Return how this machine runs a format by itself, whatever the target."""
+    runtime = registry.load("conversion/converters", artifact_format).HOST_RUNTIME
+    return Execution(engine_of_runtime(runtime), runtime)
+
+
+def engine_of_runtime(name: str, version: str | None = None) -> Engine:
+    """Return the engine of a runtime on this machine, of a `version` where one is asked for; UnknownName for a runtime that is none.
+
+    A runtime that runs in an environment of another name brings its engine itself: there is one version of it.
+    """
+    environment: str = registry.load("execution/runtimes", name).ENVIRONMENT
+    if environment != name or version is None:
+        return Engine(environment)
+    return Engine(environments.of_version(environment, version))
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """Which signature of a file is run, None for the one that it has, and what its inputs and outputs are called instead, by their own names."""
+
+    signature: str | None = None
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    outputs: Mapping[str, str] = field(default_factory=dict)
+
+    def options(self) -> dict[str, Any]:
+        """Return it as a job's options; without names where none is another."""
+        names = {"inputs": dict(self.inputs), "outputs": dict(self.outputs)}
+        return {"signature": self.signature, **({"names": names} if any(names.values()) else {})}
+
+
+def run_job(
+    model: Path | Output,
+    samples: Output | Path,
+    execution: Execution,
+    *,
+    signature: Called | str | None = None,
+    first: int | None = None,
+    before: Job | None = None,
+) -> Job:
+    """Return the job that runs a model over the samples, all of them or the `first` so many; UnknownName for a runtime that is none.
+
+    `before` is the same run over fewer samples: it is gone on with.
+    """
+    registry.load("execution/runtimes", execution.runtime)
+    name = model.name if isinstance(model, Path) else Path(model.name).name
+    kernels = "" if execution.kernels == "default" else f" ({execution.kernels} kernels)"
+    emulated = "" if launchers.is_host(execution.engine.launcher) else "emulated "
+    return Job(
+        f"running {name} on {emulated}{execution.runtime}{kernels}",
+        "execution.infer",
+        "run",
+        execution.engine,
+        options={
+            "runtime": execution.runtime,
+            "kernels": execution.kernels,
+            "threads": execution.threads,
+            **(signature if isinstance(signature, Called) else Called(signature)).options(),
+            "first": first,
+        },
+        inputs={"model": model, "samples": samples, **({} if before is None else {"before": before})},
+        plugins=(f"execution.runtimes.{execution.runtime}",),
+    )
+
+
+def on_device(run: Job, device: str) -> Job:
+    """Return the same run, called by the device where it runs, as people know it, and whether it is emulated."""
+    emulated = "" if launchers.is_host(run.engine.launcher) else " (emulated)"
+    return replace(run, title=f"running on {device}{emulated}")
+
+
+def model_of(run: Job) -> Output | Path:
+    """Return the model that a job which `run_job` made runs."""
+    model = run.inputs["model"]
+    if isinstance(model, Job):
+        raise TypeError(f"{run.title}: runs all that {model.title} wrote")
+    return model
+
+
+def metric_job(function: str, outputs: Output, count: int, signature: Mapping[str, Any], samples: Output) -> Job:
+    """Return the job that calls a user's metric, `module:function` or `file.py:function` of the current folder, with a run's outputs.
+
+    `count` is how many of the samples the run is over, `signature` (JSON) tells what its numbers mean. RequestError where the file is not there.
+    """
+    place = function.rpartition(":")[0]
+    file = {"function": Path(os.path.abspath(place))} if place.endswith(".py") else {}
+    if file and not file["function"].is_file():
+        raise RequestError(f"task metric {function}: no such file {place}")
+    return Job(
+        function,  # messages of the user's code begin with it
+        "comparison.user_metric",
+        "measure",
+        Engine("dataset"),
+        options={
+            "function": function,
+            "file": str(file["function"]) if file else None,  # where it is: it may import what lies beside it
+            "folder": os.getcwd(),
+            "arguments": {},
+            "signature": dict(signature),
+            "first": count,
+        },
+        inputs={"outputs": outputs, "labels": samples, **file},
+        cached=False,
+        user_code=True,
+    )
+
+
+def run_of(entry: Entry) -> Run:
+    """Return the run that a finished job holds; raise WorkerLied where its outputs are not what its signature says."""
+    outputs = entry.out / "outputs"
+    index = read_index(outputs)
+    said = {spec["name"]: spec["dtype"] for spec in entry.result["signature"]["outputs"]}
+    found = {name: tensor["dtype"] for name, tensor in index["tensors"].items()}
+    if index["count"] != entry.result["count"] or (index["count"] and said != found):
+        raise WorkerLied(
+            f"{entry.about['title']}: wrote {index['count']} x {found}, and says {entry.result['count']} x {said}"
+        )
+    said_outputs = entry.result["signature"]["outputs"]
+    shaped = (
+        [{**spec, "shape": index["tensors"][spec["name"]]["shape"]} for spec in said_outputs]
+        if index["count"]
+        else said_outputs
+    )
+    return Run(
+        outputs,
+        {**entry.result["signature"], "outputs": shaped},
+        entry.result["engine"],
+        entry.about,
+        index["count"],
+        entry.key,
+    )
+
+
+def signature_of_run(signature: Mapping[str, Any], ran: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the artifact's signature, which knows the scales of dequantized outputs, if the run had just these outputs; else the run's own."""
+    said = {(spec["name"], spec["dtype"]) for spec in signature["outputs"]}
+    return signature if said == {(spec["name"], spec["dtype"]) for spec in ran["outputs"]} else ran

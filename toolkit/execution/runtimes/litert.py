@@ -1,0 +1,40 @@
+"""TFLite models with LiteRT (ai-edge-litert): XNNPACK kernels by default, as in an Android or Linux app."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from toolkit.engines.loaded import Extremes, Loaded, Tapped
+from toolkit.engines.tflite import interpreter as tflite
+from toolkit.engines.tflite import taps
+
+FORMATS = ("tflite",)
+ENVIRONMENT = "litert"
+
+
+def load(model: Path, options: dict[str, Any]) -> Loaded:
+    """Return the model ready to run with ai-edge-litert's interpreter."""
+    from ai_edge_litert import interpreter
+
+    return tflite.load(interpreter, f"ai-edge-litert {version('ai-edge-litert')}", model, options)
+
+
+def tap(model: Path, options: dict[str, Any]) -> Tapped:
+    """Return the model with its intermediate tensors to be read, on the same kernels."""
+    from ai_edge_litert import interpreter
+
+    return taps.tap(interpreter, f"ai-edge-litert {version('ai-edge-litert')}", model, options)
+
+
+def extremes(model: Path, options: dict[str, Any], *, values: bool) -> Extremes:
+    """Return the model with the extremes of its intermediate tensors to be read, which the same kernels find."""
+    from ai_edge_litert import interpreter
+
+    return taps.extremes(interpreter, f"ai-edge-litert {version('ai-edge-litert')}", model, options, values=values)
+
+
+def unread(model: Path) -> tuple[str, ...]:
+    """Return the names of float32 tensors that the model computes and `tap` cannot show."""
+    return taps.unread(model)

@@ -1,0 +1,97 @@
+"""ONNX models with ONNX Runtime, on the execution provider that is asked for, the CPU where nothing is said, and on no other."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from toolkit.engines.loaded import Loaded, Tapped
+from toolkit.engines.onnx.file import grids, outside_of, signature
+from toolkit.engines.onnx.graph import DEQUANTIZE, QUANTIZE, read
+from toolkit.engines.onnx.session import CPU, session, spec, with_outputs
+from toolkit.errors import InvalidSource
+
+FORMATS = ("onnx",)
+ENVIRONMENT = "onnxruntime"
+
+
+def load(model: Path, options: dict[str, Any]) -> Loaded:
+    """Return the model ready to run; `options` may hold a `provider`. For what `kernels` mean, see `toolkit.engines.onnx.session`.
+
+    Raises InvalidSource for a file that is no ONNX model or not all of one, UnknownName for a provider that is not there.
+    """
+    read_model = _whole(model)
+    made, said = _session(model, options), signature(read_model)
+    names = [each["name"] for each in said["outputs"]]
+
+    def call(sample: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return dict(zip(names, made.run(names, sample), strict=True))
+
+    return Loaded(call, _engine(), said)
+
+
+def tap(model: Path, options: dict[str, Any]) -> Tapped:
+    """Return the model with what its operators give. A quantized tensor has the name that it has in the float model, its integers, and their scale.
+
+    So integer kernels stay what they are: float tensors between two of them, which no kernel computes, are not asked for.
+    """
+    read_model = _whole(model)
+    taps, grid = _taps(read_model), grids(read_model)
+    made = _session(with_outputs(read_model, list(taps)), options)
+    operators = {name: node.op_type for node in read_model.graph.node for name in node.output}
+    given = made.get_inputs()
+    results = [value for value in made.get_outputs() if value.type.startswith("tensor")]  # a sequence is not read
+    names = [value.name for value in results]
+    tensors = [{**spec(value), "operator": ""} for value in given]
+    for value in results:
+        said = {**spec(value), **grid.get(value.name, {}), "name": taps[value.name]}
+        tensors.append({**said, "operator": operators[value.name]})
+
+    def call(sample: dict[str, np.ndarray]) -> list[np.ndarray]:
+        return [*(sample[value.name] for value in given), *made.run(names, sample)]
+
+    return Tapped(tuple(tensors), call, _engine())
+
+
+def _taps(model: Any) -> dict[str, str]:
+    """Return {tensor to read: the name that it has in the float model}, in the order of execution."""
+    consumers: dict[str, set[str]] = {}
+    for node in model.graph.node:
+        for name in node.input:
+            consumers.setdefault(name, set()).add(node.op_type)
+    inputs = {value.name for value in model.graph.input}
+    found = {}
+    for node in model.graph.node:
+        if node.op_type == QUANTIZE and node.input[0] not in inputs:
+            # an output of the model gives its name to what is dequantized last
+            found[node.output[0]] = node.input[0].removesuffix("_QuantizeLinear_Input")
+        elif node.op_type not in (QUANTIZE, DEQUANTIZE, "Constant"):
+            found.update({name: name for name in node.output if name and consumers.get(name) != {QUANTIZE}})
+    return found
+
+
+def _whole(path: Path) -> Any:
+    """Return the model of a file; InvalidSource where it keeps tensors in others, which could be any on this machine."""
+    model = read(path)
+    outside = outside_of(model)
+    if outside:
+        raise InvalidSource(
+            f"{path}: keeps {len(outside)} tensors in other files, as {outside[0]!r}; these are not read"
+        )
+    return model
+
+
+def _session(model: Path | bytes, options: dict[str, Any]) -> Any:
+    return session(
+        model,
+        kernels=options.get("kernels", "default"),
+        threads=options["threads"],
+        provider=options.get("provider", CPU),
+    )
+
+
+def _engine() -> str:
+    return f"onnxruntime {version('onnxruntime')}"

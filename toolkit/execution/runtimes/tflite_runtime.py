@@ -1,0 +1,20 @@
+"""TFLite models with tflite-runtime, the wheel that Raspberry Pi boards have installed."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from toolkit.engines.loaded import Loaded
+from toolkit.engines.tflite import interpreter as tflite
+
+FORMATS = ("tflite",)
+ENVIRONMENT = "tflite_runtime"
+
+
+def load(model: Path, options: dict[str, Any]) -> Loaded:
+    """Return the model ready to run with tflite-runtime's interpreter."""
+    from tflite_runtime import interpreter
+
+    return tflite.load(interpreter, f"tflite-runtime {version('tflite-runtime')}", model, options)

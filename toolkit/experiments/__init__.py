@@ -1,0 +1,1 @@
+"""Quantization experiments: schemes, estimators, sets and targets in one table."""

@@ -1,0 +1,1 @@
+"""Jobs, the store of finished ones, and who runs them in workers."""

@@ -1,0 +1,193 @@
+"""What a job may reach on this machine, besides its engine's environment and its own folder: its inputs, and what the user allows his own code."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from toolkit.confinement import NOT_CONFINED, ability
+from toolkit.environments.status import Status
+from toolkit.errors import RequestError
+from toolkit.jobs.job import Job
+from toolkit.settings.permissions import Permissions
+
+_SAMPLE = Path(__file__).resolve().parents[1] / "sample"
+
+_OF_SAMPLES = "samples.draw"  # the module that reads sets
+_REFUSED = re.compile(r"Permission ?[Dd]enied|PermissionError|Operation not permitted")
+_NO_NETWORK = re.compile(
+    r"urlopen error|[Nn]ame resolution|Name or service not known|Network is unreachable|Max retries exceeded|ConnectionError"
+)
+_PLACE = re.compile(r"(?<![\w/.])/[^\s'\"`:;,()<>]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """`reads` are files and folders; `network` is whether it may be reached; `user_code` is whether the job runs code that the user gave."""
+
+    reads: tuple[str, ...] = ()
+    network: bool = False
+    user_code: bool = False
+    gpu: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what the worker is told."""
+        return {"reads": list(self.reads), "network": self.network, "user_code": self.user_code, "gpu": self.gpu}
+
+
+def access_of(job: Job, inputs: Iterable[Path], permissions: Permissions) -> Access:
+    """Return what a job may reach: its inputs, where they are; for the user's own code its folder too; what the user allows."""
+    paths = list(inputs)
+    if job.module == _OF_SAMPLES:
+        paths += [target for path in paths for target in _links(path)]
+    if job.user_code:
+        files = [path.parent for path in paths if path.suffix == ".py"]  # functions that are named by their file
+        paths += [path for folder in (*_folders(job.options), *files) for path in _whole(folder)]
+    if may_be_allowed(job):
+        paths += [path.absolute() for path in permissions.read]
+    return Access(
+        tuple(dict.fromkeys(map(str, paths))),
+        permissions.network and may_be_allowed(job),
+        job.user_code,
+        job.options.get("device") == "gpu",
+    )
+
+
+def require_movable(job: Job, permissions: Permissions) -> None:
+    """Raise RequestError for a job that a transport cannot take elsewhere: what it reads beside its inputs is on this machine only."""
+    who, where = f"{job.title} ({job.engine.name})", "runs on this machine only"
+    if job.user_code:
+        raise RequestError(
+            f"{who}: is code of yours, with what lies beside it; it {where}", "use a target that runs here"
+        )
+    if permissions.read and may_be_allowed(job):
+        named = ", ".join(map(str, permissions.read))
+        raise RequestError(f"{who}: --allow-read lets it read {named}, so it {where}", "leave --allow-read out")
+
+
+def _links(folder: Path) -> Iterator[Path]:
+    """Yield where the links in a folder of samples lead to: people put sets together of links, and what reads one runs nothing of it."""
+    waiting, seen = [str(folder)], set[str]()
+    while waiting:
+        place = waiting.pop()
+        with contextlib.suppress(OSError), os.scandir(place) as entries:  # a file, or one that is not there
+            for entry in entries:
+                if entry.is_symlink():
+                    target = os.path.realpath(entry.path)
+                    yield Path(target)
+                    waiting += [] if target in seen else [target]
+                    seen.add(target)
+                elif entry.is_dir():
+                    waiting.append(entry.path)
+
+
+def is_confined(about: Mapping[str, Any]) -> bool:
+    """Return whether what a job is known by says that it could read nothing else and reach no network."""
+    return not str(about.get("confined", NOT_CONFINED)).startswith(NOT_CONFINED)
+
+
+def refuse_unconfined(model: Path, say: Callable[[str], None], *, trust: bool) -> None:
+    """Raise RequestError where nothing would confine the jobs that load a model, and the user does not trust it; where he does, say so.
+
+    The toolkit's own sample is as much to be trusted as its code.
+    """
+    has = ability()
+    if has.confines or model.resolve().is_relative_to(_SAMPLE):
+        return
+    if not trust:
+        raise RequestError(
+            f"{model}: {has}; while it runs, the model could do anything that you may do",
+            "use a machine whose kernel has what is missing; or, if you trust the model's author, give --trust",
+        )
+    say(f"{model}: {has}; it runs with your rights, as --trust allows")
+
+
+def status() -> Status:
+    """Return what `doctor` shows: how jobs are confined on this machine, and what its kernel lacks."""
+    from toolkit.confinement.processes import enclosable
+
+    has = ability(namespace=enclosable())
+    if not has.confines:
+        fix = "a Linux kernel with Landlock and seccomp; without them a model runs only with --trust"
+        return Status("jobs", "confinement", False, str(has), None, "; ".join(has.missing), fix)
+    return Status("jobs", "confinement", True, "; ".join((str(has), *has.missing)))
+
+
+def advice(job: Job, access: Access, said: str) -> str | None:
+    """Return what can be done about a failure, where what was said looks as if the job was refused what it has not been allowed; else None.
+
+    Nothing either where it was said already, by a job that asked the kernel (`toolkit.confinement.denied`).
+    """
+    if "--allow-" in said:
+        return None
+    offline = not access.network and _NO_NETWORK.search(said) is not None
+    refused = [line for line in said.splitlines() if _REFUSED.search(line)]
+    if not (refused or offline) or "--allow-" in said:  # what the user's code raised says it by itself
+        return None
+    outside = [path for line in refused for path in _PLACE.findall(line) if _is_outside(path, access)]
+    if may_be_allowed(job):
+        flag = f"--allow-read {outside[0]}" if outside else "--allow-network" if offline else None
+        return None if flag is None else f"it reads what it is given, and what is allowed besides: {flag}"
+    where = f", and {outside[0]} is outside" if outside else ""
+    links = _leaving(access, outside)
+    if links is not None:
+        return f"a model's job reads its own files{where}: a link in {links} leads there; use a copy without links (cp -rL)"
+    return (
+        f"a model's job reads its own files, writes to its own folder and reaches no network{where}"
+        if outside
+        else None
+    )
+
+
+@functools.lru_cache(maxsize=4096)
+def may_be_allowed(job: Job) -> bool:
+    """Return whether what the user allows holds for a job: for his own code, and for whatever runs a model that he trusts."""
+    return job.user_code or bool(job.options.get("trust")) or any(_trusts(read) for read in job.reads)
+
+
+@functools.lru_cache(maxsize=4096)
+def _trusts(job: Job) -> bool:
+    return bool(job.options.get("trust")) or any(map(_trusts, job.reads))
+
+
+def _is_outside(path: str, access: Access) -> bool:
+    """Return whether a path is one that the user may read, and the job may not."""
+    real = Path(os.path.realpath(path))
+    return os.access(path, os.R_OK) and not any(_holds(Path(os.path.realpath(one)), real) for one in access.reads)
+
+
+def _leaving(access: Access, outside: Iterable[str]) -> str | None:
+    """Return the folder that a job may read and one of these paths is in, by a link."""
+    return next((one for path in outside for one in access.reads if _holds(Path(one), Path(path))), None)
+
+
+def _holds(folder: Path, path: Path) -> bool:
+    return folder == path or folder in path.parents
+
+
+def _folders(options: Mapping[str, Any]) -> Iterator[Path]:
+    """Yield the folders of the user's code that a job's options name: of a builder, a metric, or the function of a set."""
+    sets = [options.get(role) for role in ("calibration", "evaluation")]
+    for asked in (options, options.get("builder"), *sets):
+        if isinstance(asked, Mapping):
+            yield from (Path(asked[name]) for name in ("folder", "file") if asked.get(name))
+    if any(sets):
+        yield Path.cwd()  # where a reader looks for the function's module, too
+
+
+def _whole(folder: Path) -> list[Path]:
+    """Return a folder; of one that holds the user's home, and so all that is his, what is in it and not hidden, and not hidden in his home."""
+    if not _holds_home(folder):
+        return [folder]
+    inside = [path for path in Path(os.path.realpath(folder)).iterdir() if not path.name.startswith(".")]
+    return [each for path in inside if not (path.is_symlink() and _holds_home(path)) for each in _whole(path)]
+
+
+def _holds_home(folder: Path) -> bool:
+    return _holds(Path(os.path.realpath(folder)), Path(os.path.realpath(Path.home())))

@@ -1,0 +1,76 @@
+"""A job's folder as the host makes it: the request, and a link to each input, so the request names no place of this machine.
+
+    inputs/0/model.index  inputs/0/model.data-00000-of-00001      as they lie beside each other where they come from
+    inputs/1/samples                                              of another folder, or of another job
+
+The links are symbolic. A hard link in a folder that the job writes to would let it write to the store's own file, and leads to no other disk; a
+symbolic one is followed by the kernel before Landlock judges the file that it leads to, which the job may read and not write. One into the store is
+relative, so that a store that was moved, or is seen at another place, still has jobs that can be run again by hand.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from toolkit import printable
+from toolkit.errors import EdgeToolkitError
+from toolkit.printable import Text
+from toolkit.wire.request import INPUTS, write_request
+
+_TO_STORE = "../../../../"  # from inputs/0 of a job in work/, and of one in failed/
+
+
+@dataclass(frozen=True, slots=True)
+class JobFolder:
+    """A folder with a request in it. `origins` are the folders that its inputs come from, absolute, by the folder of their links."""
+
+    path: Path
+    origins: Mapping[str, Path]
+
+    def retold(self, error: EdgeToolkitError) -> EdgeToolkitError:
+        """Return the error, whose texts name the job's inputs where they come from, as the user knows them, and not by their links."""
+        error.problem = self.told(error.problem)
+        error.hint = None if error.hint is None else self.told(error.hint)
+        return error
+
+    def told(self, text: str) -> Text:
+        """Return a text that names inputs where they come from."""
+        text = printable.line(text)
+        for links, origin in self.origins.items():
+            link, place = (printable.line(f"{str(folder).rstrip('/')}/") for folder in (self.path / links, origin))
+            text = text.replace(link, place)
+        return Text(text)
+
+
+def make(folder: Path, store: Path, asked: Mapping[str, Any], inputs: Mapping[str, Path]) -> JobFolder:
+    """Write the request for what is `asked` (JSON) and link its inputs, absolute paths, into `folder`, which is empty; OSError where that fails.
+
+    The folder is one of those in `work/` of the `store`.
+    """
+    links: dict[str, str] = {}
+    if inputs:
+        os.mkdir(f"{folder}/{INPUTS}", 0o700)
+    names = {name: _link(str(folder), f"{store}/", str(path), links) for name, path in inputs.items()}
+    write_request(folder, {**asked, "inputs": names})
+    return JobFolder(folder, {name: Path(origin) for origin, name in links.items()})
+
+
+def _link(folder: str, store: str, path: str, links: dict[str, str]) -> str:
+    """Link one input, and return its link relative to the folder; `links` are the folders that there are, by where their files come from.
+
+    A path that ends in `..`, which is no name for a link, is linked by its folder's own; the root of all has none.
+    """
+    origin, last = os.path.split(os.path.realpath(path) if path.endswith("/..") else path)
+    if origin not in links:
+        links[origin] = f"{INPUTS}/{len(links)}"
+        os.mkdir(f"{folder}/{links[origin]}", 0o700)
+    name = f"{links[origin]}/{last or 'root'}"
+    target = _TO_STORE + path[len(store) :] if path.startswith(store) else os.path.join(origin, last)
+    with contextlib.suppress(FileExistsError):  # the same file twice
+        os.symlink(target, f"{folder}/{name}")
+    return name

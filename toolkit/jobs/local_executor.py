@@ -1,0 +1,409 @@
+"""Runs a graph of jobs on local workers, and keeps finished jobs.
+
+One loop, no threads: whoever is ready and not in the store gets a worker, as many at once as there are cores. A job's failure fails only those that
+read it; what is worth nothing without it, as a `Goal` says, is given up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import selectors
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from toolkit import launchers, printable
+from toolkit.environments import preload
+from toolkit.errors import EdgeToolkitError, RequestError, WorkerError, WorkerTimeout, prefixed
+from toolkit.files.whole import storage_failed
+from toolkit.jobs import job_folder
+from toolkit.jobs.access import Access, access_of, advice, require_movable
+from toolkit.jobs.executor import JobOutcome
+from toolkit.jobs.graph import Goal, Graph, Steps
+from toolkit.jobs.job import Engine, Job, Output, key, path_digest
+from toolkit.jobs.job_folder import JobFolder
+from toolkit.jobs.pruning import keep_within
+from toolkit.jobs.store import Claim, Entry, open_store, said_plainly
+from toolkit.jobs.worker_process import Enclosure, Worker, last_lines, no_answer, read_response
+from toolkit.launchers import Launch
+from toolkit.settings import CACHE_LIMIT, Limits, Settings
+from toolkit.wire.request import read_progress
+
+_READY_S = 180.0
+_LOOK_EVERY_S = 0.1
+_ANSWER_GRACE_S = 30.0
+
+Watcher = Callable[[Job, str, tuple[int, int] | None], None]
+"""Called with a job, what happened to it (started, progress, finished, reused, failed, dropped), and its (done, total)."""
+
+
+@dataclass(slots=True)
+class _Running:
+    job: Job
+    claim: Claim
+    worker: Worker
+    deadline: float
+    folder: JobFolder
+
+
+class LocalExecutor:
+    """Use as a context manager: on leaving it no process and no unfinished folder is left."""
+
+    def __init__(self, settings: Settings, watch: Watcher | None = None) -> None:
+        self.settings = settings
+        self.store = open_store(settings.home)
+        self._watch = watch or (lambda job, what, progress: None)
+        self._launches: dict[str, Launch] = {}
+        self._workers: dict[str, Worker] = {}
+        self._running: dict[int, _Running] = {}
+        self._leaving: dict[int, _Running] = {}  # killed, and not yet gone
+        self._numbers = iter(range(1, 1 << 62))
+        self._keys: dict[Job, str] = {}
+        self._graph = Graph()
+        self._slots = len(os.sched_getaffinity(0))
+        self._own: Claim | None = None
+        self._expected: list[Engine] = []
+
+    def __enter__(self) -> LocalExecutor:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        for worker in self._workers.values():
+            worker.close()
+        self._workers.clear()
+        self._running.clear()
+        self._leaving.clear()
+        self._own = None
+        try:
+            if kind is None:
+                self._keep_within_limit()
+        finally:
+            self.store.close()  # an interrupt may come between any two lines: no one is trusted to have given a claim back
+
+    def _keep_within_limit(self) -> None:
+        """Take the jobs not used longest out of a store that grew too large; what keeps it from that changes nothing about what was done."""
+        try:
+            pruned = keep_within(self.store, self.settings.cache_bytes)
+        except EdgeToolkitError as error:
+            self.settings.say(f"cache: its size cannot be kept: {error.problem}")
+            return
+        if pruned is not None and pruned.jobs:
+            most, freed = (f"{size / 1e9:.1f} GB" for size in (self.settings.cache_bytes, pruned.freed_bytes))
+            self.settings.say(
+                f"cache: removed {pruned.jobs} finished jobs not used longest, {freed}: above its limit of {most} ({CACHE_LIMIT})"
+            )
+
+    def run(self, *jobs: Job) -> list[Entry]:
+        """Return the finished jobs, in order; raise the first failure, after whatever does not depend on it has ended.
+
+        A limit that one of them reached ends the others at once.
+        """
+        return [outcome.entry for outcome in self.outcomes(jobs, [Goal((), jobs, jobs)])]
+
+    def steps(self) -> Steps:
+        """Return how many of the jobs that are known so far have ended."""
+        return self._graph.steps
+
+    def begin(self, jobs: Iterable[Job]) -> None:
+        """Let jobs be done beside those that are waited for, in this order, as long as anything is waited for."""
+        for job in jobs:
+            self._graph.add(job)
+
+    def outcomes(self, jobs: Iterable[Job], goals: Sequence[Goal] = ()) -> list[JobOutcome]:
+        """Return how each job ended, as soon as all of these have.
+
+        A job that only `goals` need, which another job has put out of reach, is not run, or killed where it runs; its error is that job's.
+        """
+        wanted = list(jobs)
+        self.begin(wanted)
+        dropped: dict[Job, EdgeToolkitError] = {}
+        while True:
+            for job, error in self._graph.unwanted(goals).items():
+                self._drop(job)
+                dropped[job] = error
+            if all(self._graph.has_ended(job) or job in dropped for job in wanted):
+                break
+            self._start_what_is_ready()
+            if self._running or self._leaving:
+                self._listen()
+            elif self._graph.waiting:
+                time.sleep(_LOOK_EVERY_S)  # another process does what is next
+        return [self._outcome(job, dropped) for job in wanted]
+
+    def _outcome(self, job: Job, dropped: Mapping[Job, EdgeToolkitError]) -> JobOutcome:
+        entry = self._graph.entries.get(job)
+        return JobOutcome(entry, None if entry is not None else self._graph.failures.get(job) or dropped[job])
+
+    def lost(self, goal: Goal) -> EdgeToolkitError | None:
+        """Return why a goal cannot be reached any more; None where it still can, or was. Nothing is run to know it."""
+        return self._graph.lost(goal)
+
+    def prepare(self, engine: Engine) -> None:
+        """Make an engine's environment if it has to be; raise what keeps the engine from being started here."""
+        self.launch(engine)
+
+    def launch(self, engine: Engine) -> Launch:
+        """Return how an engine is started here; its environment is made if it has to be."""
+        if engine.name not in self._launches:
+            self._launches[engine.name] = launchers.prepare(
+                engine.launcher, engine.environment, engine.options, self.settings
+            )
+        return self._launches[engine.name]
+
+    def expect(self, engine: Engine) -> None:
+        """Let an engine import as soon as it is clear that something has to be done: when the first job is not in the store."""
+        self._expected.append(engine)
+
+    def _prestart(self, job: Job) -> None:
+        """Start the engines that come after this job, to import while it runs; what keeps one from starting is said when a job needs it."""
+        later = [
+            other.engine
+            for other in self._graph.waiting
+            if job in other.reads and launchers.is_host(other.engine.launcher)
+        ]
+        for engine in [*self._expected, *later]:
+            with contextlib.suppress(EdgeToolkitError):
+                self._worker(engine)
+        self._expected.clear()
+
+    def _start_what_is_ready(self) -> None:
+        moved = True
+        while moved:
+            moved = False
+            for job in list(self._graph.waiting):
+                reads = job.reads
+                failed = next((self._graph.failures[read] for read in reads if read in self._graph.failures), None)
+                if failed is not None:
+                    self._end(job, failed)
+                    moved = True
+                elif all(read in self._graph.entries for read in reads):
+                    moved = self._advance(job) or moved
+
+    def _advance(self, job: Job) -> bool:
+        """Take a job whose inputs are there from the store, or start it; False if nothing could be done for it now."""
+        try:
+            name = self._key(job)
+            busy = any(running.claim.key == name for running in self._running.values())
+            entry = None if busy or not job.cached else self.store.get(name)
+            if entry is not None:
+                self._finish(job, entry, "reused")
+                return True
+            if busy or len(self._running) >= self._slots:
+                return False
+            claim = self.store.claim(name)
+            if claim is None:
+                return False
+            try:
+                entry = self.store.get(name) if job.cached else None  # finished elsewhere between the two looks
+                if entry is None:
+                    self._start(job, claim)
+                    return True
+            except BaseException:
+                claim.drop()
+                raise
+            claim.drop()
+            self._finish(job, entry, "reused")
+        except EdgeToolkitError as error:
+            self._end(job, error)
+        return True
+
+    def _start(self, job: Job, claim: Claim) -> None:
+        if self.launch(job.engine).transport is not None:
+            require_movable(job, self.settings.permissions)
+        access, limits = self._access(job), self._limits(job)
+        worker = self._worker_for(job, claim, access)
+        self._prestart(job)
+        inputs = {name: self._path(source) for name, source in job.inputs.items()}
+        asked = {
+            "title": job.title,
+            "module": job.module,
+            "call": job.call,
+            "options": {**job.options, **job.notes},
+            "code": None if job.user_code else job.code.modules,  # the user's may import what it likes
+        }
+        with said_plainly(self.store.root):
+            folder = job_folder.make(claim.folder, self.store.root, asked, inputs)
+        number = next(self._numbers)
+        transport = self.launch(job.engine).transport
+        starting = (0.0 if worker.ready else _READY_S) + (0.0 if transport is None else 2 * transport.timeout_s)
+        self._running[number] = _Running(
+            job, claim, worker, time.monotonic() + limits.timeout_s + _ANSWER_GRACE_S + starting, folder
+        )
+        self._graph.waiting.remove(job)
+        worker.run(number, claim.folder, limits, access, (job.module, *job.plugins))
+        self._watch(job, "started", None)
+
+    def _drop(self, job: Job) -> None:
+        """Give up a job that nobody wants; its claim is given back when its process is gone."""
+        self._graph.forget(job)
+        for number, running in list(self._running.items()):
+            if running.job is job:
+                running.deadline = time.monotonic() + _ANSWER_GRACE_S
+                self._leaving[number] = self._running.pop(number)
+                running.worker.cancel(number)
+        self._watch(job, "dropped", None)
+
+    def _limits(self, job: Job) -> Limits:
+        return job.limits or self.settings.limits
+
+    def _access(self, job: Job) -> Access:
+        return access_of(job, [self._path(source) for source in job.inputs.values()], self.settings.permissions)
+
+    def _worker_for(self, job: Job, claim: Claim, access: Access) -> Worker:
+        """Return the worker of a job's engine; where that cannot confine its jobs, one for this job alone."""
+        needs = self.launch(job.engine).needs
+        if needs is None:
+            return self._worker(job.engine)
+        enclosure = Enclosure(needs, claim.folder, access, self._limits(job))
+        return self._started(f"{job.engine.name} for {claim.key}", job.engine, enclosure)
+
+    def _worker(self, engine: Engine) -> Worker:
+        return self._workers.get(engine.name) or self._started(engine.name, engine)
+
+    def _started(self, name: str, engine: Engine, enclosure: Enclosure | None = None) -> Worker:
+        launch = self.launch(engine)
+        log = self._own_folder() / f"worker-{next(self._numbers)}.log"
+        modules = preload(engine.environment) if engine.preload else ()
+        with said_plainly(self.store.root):
+            self._workers[name] = Worker(engine.name, launch, modules, log, enclosure)
+        return self._workers[name]
+
+    def _dismiss(self, worker: Worker) -> None:
+        self._workers = {name: other for name, other in self._workers.items() if other is not worker}
+        worker.close()
+
+    def _own_folder(self) -> Path:
+        """Return a folder for what the workers themselves print; it is claimed as a job's is, so a killed process leaves nothing that stays."""
+        while self._own is None:
+            self._own = self.store.claim(f"host-{os.getpid()}-{time.monotonic_ns()}")
+        return self._own.folder
+
+    def _listen(self) -> None:
+        with selectors.DefaultSelector() as selector:
+            for worker in self._workers.values():
+                selector.register(worker.descriptor, selectors.EVENT_READ, worker)
+            ready = [selected.data for selected, _ in selector.select(_LOOK_EVERY_S)]
+        for worker in ready:
+            try:
+                for event in worker.events():
+                    if event["event"] == "ended":
+                        self._ended(worker, event)
+            except EdgeToolkitError as error:
+                self._lose(worker, error)
+        for running in [*self._running.values(), *self._leaving.values()]:
+            if time.monotonic() > running.deadline:
+                job, words = running.job, running.worker.last_words()
+                late = running.folder.retold(no_answer(job.title, self._limits(job), running.claim.folder, words))
+                self._lose(running.worker, WorkerTimeout(f"{late.problem}, and none from its worker", late.hint))
+            elif running in self._running.values():
+                self._watch(running.job, "progress", read_progress(running.claim.folder))
+
+    def _ended(self, worker: Worker, event: dict[str, Any]) -> None:
+        number = event["id"]
+        if worker.alone:  # before anything is read that it could still write to
+            self._dismiss(worker)
+        if number in self._leaving and self._leaving[number].worker is worker:
+            self._leaving.pop(number).claim.drop()
+            return
+        if number not in self._running or self._running[number].worker is not worker:
+            raise worker.lie(json.dumps(event).encode())
+        running = self._running.pop(number)
+        job, claim = running.job, running.claim
+        try:
+            result, seconds, files = read_response(job.title, self._limits(job), claim.folder, event)
+            self._require_unchanged(job)
+            about = {
+                **self.launch(job.engine).about,
+                "title": job.title,
+                "peak_bytes": event["peak_bytes"],
+                "confined": worker.confined,
+            }
+            entry = claim.seal(result, seconds, about, files)
+        except EdgeToolkitError as error:
+            error = running.folder.retold(error)
+            words = last_lines(claim.folder / "log")
+            said = "\n".join(filter(None, (error.problem, error.hint, words and running.folder.told(words))))
+            advised = advice(job, self._access(job), said)
+            error.hint = printable.lines(filter(None, (error.hint, advised)), between="\n        ") or None
+            self._fail(job, claim, error)
+        else:
+            self._finish(job, entry, "finished")
+
+    def _lose(self, worker: Worker, error: EdgeToolkitError) -> None:
+        """A worker is gone or not to be trusted any more: its jobs fail; the next job of its engine gets a new one."""
+        for number, running in list(self._running.items()):
+            if running.worker is worker:
+                del self._running[number]
+                about = prefixed(f"{running.job.title}: ", error)
+                self._fail(running.job, running.claim, about)
+        for number, running in list(self._leaving.items()):
+            if running.worker is worker:
+                self._leaving.pop(number).claim.drop()
+        self._dismiss(worker)
+
+    def _fail(self, job: Job, claim: Claim, error: EdgeToolkitError) -> None:
+        full = claim.full()
+        if full is not None:
+            claim.drop()
+            self._end(job, storage_failed(self.store.root, full))
+            return
+        kept = claim.fail()
+        if isinstance(error, WorkerError) and kept is not None:
+            said = f"the job is kept in {kept}"
+            error.hint = printable.lines([error.hint, f"        {said}"] if error.hint else [said])
+        self._end(job, error)
+
+    def _end(self, job: Job, error: EdgeToolkitError) -> None:
+        self._graph.failures[job] = error
+        if job in self._graph.waiting:
+            self._graph.waiting.remove(job)
+        self._watch(job, "failed", None)
+
+    def _finish(self, job: Job, entry: Entry, what: str) -> None:
+        self._graph.entries[job] = entry
+        if job in self._graph.waiting:
+            self._graph.waiting.remove(job)
+        self._watch(job, what, None)
+
+    def _key(self, job: Job) -> str:
+        if job not in self._keys:
+            self._keys[job] = self._key_now(job)
+        return self._keys[job]
+
+    def _key_now(self, job: Job) -> str:
+        """Return the key by what its inputs hold at this moment."""
+        digests = {}
+        for name, source in job.inputs.items():
+            if isinstance(source, Path):
+                _require_utf8(source.absolute())
+                digests[name] = path_digest(source)
+            else:
+                earlier, part = (source.job, source.name) if isinstance(source, Output) else (source, "")
+                digests[name] = f"{self._graph.entries[earlier].digest}/{part}"
+        return key(job, self.launch(job.engine).identity, digests)
+
+    def _require_unchanged(self, job: Job) -> None:
+        """Raise RequestError where an input of a job is not what its key says any more: its answer may be that of another file."""
+        if self._key_now(job) == self._keys[job]:
+            return
+        given = ", ".join(str(source) for source in job.inputs.values() if isinstance(source, Path))
+        problem = f"{job.title}: a file that it reads changed meanwhile ({given}); nothing of it was kept"
+        raise RequestError(problem, "run the command again when nothing writes there")
+
+    def _path(self, source: Path | Job | Output) -> Path:
+        if isinstance(source, Path):
+            return source.absolute()  # a file of several, found beside the others by its own name, may be a link
+        if isinstance(source, Output):
+            return self._graph.entries[source.job].out / source.name
+        return self._graph.entries[source].out
+
+
+def _require_utf8(path: Path) -> None:
+    """Raise RequestError for a path that no engine's own code could open."""
+    if not printable.is_utf8(str(path)):
+        hint = "rename it, or make a link to it; both it and the folders above it need names in UTF-8"
+        raise RequestError(f"{path}: is not UTF-8", hint)

@@ -1,0 +1,169 @@
+"""Removes finished jobs from a store: those not used for a while, or those not used longest until the rest is small enough.
+
+Nothing is taken that a living process made or used (`toolkit.jobs.presence`), this one included. What is taken leaves its place by being renamed,
+while the lock is held, and is removed afterwards; a killed process leaves it in `work`, where the next one removes it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import math
+import os
+import re
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from toolkit.environments import Status
+from toolkit.errors import DamagedFile, StoreFailed
+from toolkit.files.foreign import read_text
+from toolkit.files.private import require_private
+from toolkit.files.removal import tree_bytes
+from toolkit.jobs.store import Store, said_plainly
+from toolkit.settings import CACHE_LIMIT, Settings
+from toolkit.wire.request import write_whole
+
+_KEY = re.compile(r"[0-9a-f]{64}")
+_SHARE_LEFT = 0.8  # of the limit, so that not each of the next builds is above it again
+_SIZE = "size"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A job that a store keeps: its folder, its bytes, and when it was last used, as a time stamp; `failed` ones are there to be looked at."""
+
+    folder: Path
+    size_bytes: int
+    used: float
+    failed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What was removed, and what is left; `in_use` is how many jobs would have gone too, and are used by a process that runs."""
+
+    jobs: int = 0
+    freed_bytes: int = 0
+    left_bytes: int = 0
+    in_use: int = 0
+
+
+def held(store: Store) -> list[Held]:
+    """Return all finished and failed jobs of a store; what is no such, a link or another folder, is not looked into."""
+    return _held(store.root)
+
+
+def status(settings: Settings) -> Status:
+    """Return how the cache folder stands for `doctor`: what finished jobs take, and may take; makes nothing."""
+    size, home = sum(each.size_bytes for each in _held(settings.home / "store")), settings.home
+    most = "no limit" if math.isinf(settings.cache_bytes) else f"at most {settings.cache_bytes / 1e9:.3g} GB"
+    about = f"finished jobs: {size / 1e6:,.0f} MB, {most} ({CACHE_LIMIT})"
+    try:
+        with said_plainly(home):
+            require_private(home)
+    except StoreFailed as error:
+        if home.exists():
+            return Status("cache", "store", False, about, home, error.problem, error.hint)
+    return Status("cache", "store", True, about, home)
+
+
+def _held(root: Path) -> list[Held]:
+    found = []
+    for failed, folder in _folders(root):
+        with contextlib.suppress(OSError):
+            found.append(Held(folder, tree_bytes(folder), _used(folder), failed))
+    return found
+
+
+def prune(store: Store, unused_for_s: float | None = None, most_bytes: float | None = None) -> Pruned:
+    """Remove jobs not used for so many seconds, then those not used longest until the rest is no larger than `most_bytes`; failed ones go first.
+
+    StoreFailed where the system refuses.
+    """
+    with said_plainly(store.root):
+        away = store.claim(f"pruned-{os.getpid()}-{time.monotonic_ns()}")
+        if away is None:
+            return Pruned()
+        try:
+            jobs = sorted(held(store), key=lambda each: (not each.failed, each.used))
+            with store.presence.held(fcntl.LOCK_EX):
+                return _prune(store, jobs, away.folder, unused_for_s, most_bytes)
+        finally:
+            away.drop()
+
+
+def keep_within(store: Store, most_bytes: float) -> Pruned | None:
+    """Remove the jobs not used longest where this run made the store larger than its limit; None where it did not.
+
+    Costs nothing where nothing was added, and else no look at the jobs: their size is written down. It is counted again whenever it is too large.
+    """
+    added, store.added_bytes = store.added_bytes, 0
+    if not added:
+        return None
+    with said_plainly(store.root), store.presence.held(fcntl.LOCK_EX):
+        known = _known_bytes(store.root)
+        if known is not None:
+            _write_known(store.root, known + added)
+    total = sum(each.size_bytes for each in held(store)) if known is None else known + added
+    if known is None:
+        _write_known(store.root, total)
+    return prune(store, most_bytes=_SHARE_LEFT * most_bytes) if total > most_bytes else None
+
+
+def _prune(
+    store: Store, jobs: Iterable[Held], away: Path, unused_for_s: float | None, most_bytes: float | None
+) -> Pruned:
+    jobs = list(jobs)
+    left, began, now = sum(each.size_bytes for each in jobs), store.presence.oldest(), time.time()
+    count = freed = in_use = 0
+    for job in jobs:
+        old = unused_for_s is not None and (job.failed or now - job.used >= unused_for_s)
+        if not old and (most_bytes is None or left <= most_bytes):
+            continue
+        with contextlib.suppress(OSError):  # gone meanwhile
+            if _used(job.folder) >= began:
+                in_use += 1
+                continue
+            os.rename(job.folder, away / f"{count}-{job.folder.name}")
+            count, freed, left = count + 1, freed + job.size_bytes, left - job.size_bytes
+            job.folder.parent.rmdir()  # unless it holds others too
+    _write_known(store.root, left)
+    return Pruned(count, freed, left, in_use)
+
+
+def _used(folder: Path) -> float:
+    """Return when a job was last used, or when it failed."""
+    manifest = folder / "manifest.json"
+    return os.lstat(manifest if os.path.lexists(manifest) else folder).st_mtime
+
+
+def _folders(root: Path) -> Iterator[tuple[bool, Path]]:
+    """Yield (whether it failed, its folder) of each job that is kept."""
+    for above in _inside(root / "objects"):
+        yield from ((False, folder) for folder in _inside(above) if _KEY.fullmatch(folder.name))
+    yield from ((True, folder) for folder in _inside(root / "failed"))
+
+
+def _inside(folder: Path) -> list[Path]:
+    """Return the folders in a folder, none that is a link."""
+    try:
+        with os.scandir(folder) as found:
+            return [folder / entry.name for entry in found if entry.is_dir(follow_symlinks=False)]
+    except OSError:
+        return []
+
+
+def _known_bytes(root: Path) -> int | None:
+    """Return about how many bytes the jobs take, as the last process wrote it; None where nobody has."""
+    try:
+        text = read_text(root / _SIZE, 20)
+    except (OSError, DamagedFile):
+        return None
+    return int(text) if text.isascii() and text.isdecimal() else None
+
+
+def _write_known(root: Path, size_bytes: int) -> None:
+    with contextlib.suppress(OSError):  # then it is counted the next time
+        write_whole(root / _SIZE, str(size_bytes).encode())

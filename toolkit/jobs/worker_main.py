@@ -1,0 +1,348 @@
+"""A worker: a process in an engine's interpreter that imports the engine once and forks a child for each job.
+
+A fork costs a few milliseconds where importing the engine costs seconds, and whatever the engine does to its process
+(a signal, a leak, an exit), only that job ends. This process itself never calls the engine, so its forks are clean.
+
+    python main.py [--mount FOLDER]... [--preload MODULE]... [--private FOLDER] [--confined TEXT]
+
+A mounted folder is a package that this interpreter lacks, borrowed from another. What lies in the private folder, the user's home if none is named,
+no job reads unless it names it. A text says that this process is confined already, and how: then its children do not confine themselves.
+It speaks JSON lines: commands on standard input, events on standard output. Both are moved to private file descriptors first, and
+children do not have them, so nothing that an engine prints can be taken for an event.
+
+    {"do": "run", "id": 1, "folder": "...", "timeout_s": 60, "memory_bytes": 4000000000, "written_bytes": 64000000000,
+     "access": {"reads": [...], ...}, "modules": [...]}
+    {"do": "cancel", "id": 1}
+    {"event": "ready", "python": ..., "machine": ..., "confined": "..."}      {"event": "failed", "problem": ...}
+    {"event": "ended", "id": 1, "status": 0, "killed_for": null, "peak_bytes": 51000000}
+
+`status` is the child's exit status, negative for a signal. When standard input closes (the host is gone), the worker kills its children and ends.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import faulthandler
+import importlib
+import importlib.util
+import json
+import os
+import platform
+import pwd
+import selectors
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+_LOOK_EVERY_S = 0.05
+
+
+def mount(folder: Path) -> None:
+    """Make a package importable from its own folder, without putting what lies beside it on the path."""
+    spec = importlib.util.spec_from_file_location(
+        folder.name, folder / "__init__.py", submodule_search_locations=[str(folder)]
+    )
+    if spec is None or spec.loader is None:
+        raise ImportError(f"no package at {folder}")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[folder.name] = module
+    spec.loader.exec_module(module)
+
+
+def mount_own() -> None:
+    """Make `toolkit` importable, and nothing else of ours: the folder of this script leaves the path."""
+    mount(_PACKAGE)
+    sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != Path(__file__).resolve().parent]
+
+
+mount_own()
+from toolkit.confinement import Already, Bounds, Confinement, Ready, ability, kernel, processes, resources  # noqa: E402 (as what was just mounted)
+
+
+def borrow(folder: Path) -> None:
+    """Mount a package that this interpreter lacks; where it cannot be imported, say how to have one that can."""
+    try:
+        mount(folder)
+    except Exception as error:
+        raise ImportError(
+            f"{folder.name} is not in {sys.executable}, and the toolkit's own does not work there; install it: pip install {folder.name}"
+        ) from error
+
+
+class _Child:
+    """One running job."""
+
+    def __init__(self, command: dict[str, Any]) -> None:
+        self.id = command["id"]
+        self.folder = Path(command["folder"])
+        self.memory_bytes, self.written_bytes = command["memory_bytes"], command["written_bytes"]
+        self.bounds = Bounds.from_json(command["access"])
+        self.modules = command["modules"]
+        self.may_start = self.bounds.user_code  # processes of its own
+        self.deadline = time.monotonic() + command["timeout_s"]
+        self.killed_for: str | None = None
+        self.peak_bytes = 0
+        self.pid = 0
+        self.outside = 0  # what /proc calls it
+
+    def kill(self, reason: str) -> None:
+        self.killed_for = self.killed_for or reason
+        for kill in (os.killpg, os.kill):  # its whole group; itself too, in case it has not made its group yet
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                kill(self.pid, signal.SIGKILL)
+
+    def look(self) -> None:
+        """Hold the job, and what it started, to its limits."""
+        self.outside = self.outside or processes.outside(self.pid)
+        whole = processes.descendants(self.outside) if self.may_start else [self.outside]
+        self.peak_bytes = max(self.peak_bytes, resources.resident(whole, self.memory_bytes))
+        if self.peak_bytes > self.memory_bytes:
+            self.kill("memory")
+        elif resources.written(whole, piped=self.may_start) > self.written_bytes:
+            self.kill("written")
+        elif len(whole) > resources.MOST_PROCESSES:
+            self.kill("processes")
+        elif time.monotonic() > self.deadline:
+            self.kill("timeout")
+
+
+def run_job(folder: Path) -> None:
+    """Run the job in `folder` in this process and write its response; an exception of the engine is an answer too."""
+    from toolkit.confinement.known_code import hold_to
+    from toolkit.errors import EdgeToolkitError, causes, limit_of
+    from toolkit.wire.request import read_request, write_response
+
+    job, request = read_request(folder)
+    if job["code"] is not None:
+        hold_to(job["code"])
+    began = time.perf_counter()
+    try:
+        call = getattr(importlib.import_module("toolkit." + job["module"]), job["call"])
+        status, result = "ok", call(request)
+    except EdgeToolkitError as error:
+        kind = limit_of(error) or type(error).__name__
+        status, result = "error", {"kind": kind, "problem": error.problem, "hint": error.hint}
+    except BaseException as error:  # an engine or a user's function may raise anything, SystemExit too
+        import traceback
+
+        traceback.print_exc()
+        kind = limit_of(error) or "WorkerRefused"
+        status, result = "error", {"kind": kind, "problem": causes(error), "hint": None}
+    sys.stdout.flush()
+    write_response(folder, status, result, time.perf_counter() - began)
+
+
+def _import_ahead(modules: list[str]) -> None:
+    """Import a job's modules here, once for all jobs: a confined one could not even keep their bytecode. What fails is said by the job."""
+    for name in modules:
+        with contextlib.suppress(Exception):
+            importlib.import_module("toolkit." + name)
+
+
+def _end_with_parent(number: int) -> None:
+    """Have the system send this signal when the parent is gone; 0 for none."""
+    with contextlib.suppress(OSError):
+        kernel.prctl(kernel.PR_SET_PDEATHSIG, number)
+
+
+def _confine(ready: Ready, child: _Child) -> None:
+    """Confine this process before anything of a model is read; end it where that cannot be done."""
+    try:
+        ready.enter(child.memory_bytes, child.written_bytes)
+    except OSError as error:
+        sys.stdout.write(f"the job was not begun, as it could not be confined: {error}\n")
+        os._exit(1)
+
+
+def _child_process(child: _Child, private: tuple[int, ...], ready: Ready) -> None:
+    folder = child.folder
+    os.setsid()
+    _end_with_parent(signal.SIGKILL)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_DFL)
+    signal.set_wakeup_fd(-1)
+    log = os.open(folder / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    for descriptor in (*private, log):
+        os.close(descriptor)
+    sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
+    sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
+    faulthandler.enable(file=sys.stderr)
+    scratch = folder / "tmp"
+    scratch.mkdir(exist_ok=True)
+    if os.environ.get("HOME") == os.environ.get("TMPDIR"):  # else the user lets it have his own
+        os.environ["HOME"] = str(scratch)
+    os.environ["TMPDIR"] = tempfile.tempdir = str(
+        scratch
+    )  # what the engine imported may have asked for the folder already
+    if child.may_start:
+        processes.adopt()
+    if not child.bounds.user_code:
+        os.chdir(scratch)
+    try:
+        _confine(ready, child)
+        run_job(folder)
+        status = 0
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+        status = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+class _Loop:
+    """Reads commands, forks, watches, and reports."""
+
+    def __init__(self, commands: int, events: int, confinement: Confinement | Already) -> None:
+        self._commands = commands
+        self._events = events
+        self._confinement = confinement
+        self._children: dict[int, _Child] = {}
+        self._text = b""
+        self._woken, wake = os.pipe()
+        for descriptor in (self._woken, wake):
+            os.set_blocking(descriptor, False)
+        self._selector = selectors.EpollSelector()
+        self._private = (commands, events, self._woken, wake, self._selector.fileno())
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(wake)
+
+    def say(self, event: dict[str, Any]) -> None:
+        with contextlib.suppress(BrokenPipeError):
+            os.write(self._events, json.dumps(event).encode() + b"\n")
+
+    def run(self) -> None:
+        self._selector.register(self._commands, selectors.EVENT_READ)
+        self._selector.register(self._woken, selectors.EVENT_READ)
+        while True:
+            for key, _ in self._selector.select(_LOOK_EVERY_S if self._children else None):
+                if key.fd == self._woken:
+                    with contextlib.suppress(BlockingIOError):
+                        os.read(self._woken, 4096)
+                elif not self._read_commands():
+                    self._end()
+                    return
+            for child in self._children.values():
+                child.look()
+            self._reap()
+
+    def _read_commands(self) -> bool:
+        text = os.read(self._commands, 1 << 16)
+        self._text += text
+        *lines, self._text = self._text.split(b"\n")
+        for line in lines:
+            command = json.loads(line)
+            if command["do"] == "run":
+                self._start(_Child(command))
+            elif command["do"] == "cancel":
+                for child in self._children.values():
+                    if child.id == command["id"]:
+                        child.kill("cancel")
+        return bool(text)
+
+    def _start(self, child: _Child) -> None:
+        _import_ahead(child.modules)
+        child.may_start = child.may_start or not self._confinement.has.filters
+        with self._confinement.ready(child.bounds, child.folder) as ready:
+            child.pid = os.fork()
+            if child.pid == 0:
+                _child_process(child, self._private, ready)
+        self._children[child.pid] = child
+
+    def _reap(self) -> None:
+        while self._children:
+            try:
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            child = self._children.pop(pid, None)
+            if child is None:
+                continue
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(pid, signal.SIGKILL)  # what the job itself started does not outlive it
+            processes.end_strays(set(self._children))
+            self.say(
+                {
+                    "event": "ended",
+                    "id": child.id,
+                    "status": os.waitstatus_to_exitcode(status),
+                    "killed_for": child.killed_for,
+                    "peak_bytes": max(child.peak_bytes, usage.ru_maxrss * 1024),
+                }
+            )
+
+    def _end(self) -> None:
+        for child in self._children.values():
+            child.kill("cancel")
+        for pid in self._children:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, 0)
+        processes.end_strays(set())
+
+
+def main() -> None:
+    """Serve until standard input closes."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--mount", action="append", default=[], type=Path)
+    parser.add_argument("--preload", action="append", default=[])
+    parser.add_argument("--private", default=_home(), type=Path)
+    parser.add_argument("--confined", default="")
+    asked = parser.parse_args()
+    commands, events = os.dup(0), os.dup(1)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    confinement = Already(asked.confined) if asked.confined else _confinement(asked.private, commands)
+    processes.adopt()
+    loop = _Loop(commands, events, confinement)
+    _end_with_parent(
+        signal.SIGKILL
+    )  # nobody reads the commands during an import, so nobody would notice that they ended
+    try:
+        for folder in asked.mount:
+            borrow(folder)
+        import toolkit.confinement.known_code
+        import toolkit.wire.request  # noqa: F401 (numpy and safetensors, once for all children)
+
+        for name in asked.preload:
+            importlib.import_module(name)
+    except BaseException as error:
+        from toolkit.errors import causes
+
+        loop.say({"event": "failed", "problem": causes(error)})
+        raise SystemExit(1) from error
+    _end_with_parent(0)
+    confinement.prepare()
+    python, machine = platform.python_version(), platform.machine()
+    loop.say({"event": "ready", "python": python, "machine": machine, "confined": str(confinement)})
+    loop.run()
+    os._exit(0)  # an engine's own clean-up takes up to a second, and there is nothing to clean
+
+
+def _home() -> Path:
+    """Return the home folder of this user as the system has it, whatever the host calls home; the root of all where the system knows of none."""
+    try:
+        return Path(pwd.getpwuid(os.getuid()).pw_dir)
+    except KeyError:
+        return Path("/")
+
+
+def _confinement(private: Path, commands: int) -> Confinement:
+    """Return what confines the jobs of this worker, which from now on ends with all that it started."""
+    return Confinement(_PACKAGE, private, ability(namespace=processes.enclose(commands)))
+
+
+if __name__ == "__main__":
+    main()

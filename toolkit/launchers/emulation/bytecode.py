@@ -1,0 +1,21 @@
+"""Bytecode for the emulated Python, compiled by one of this machine: the format depends on the version, not on the processor."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from toolkit.environments.made_once import Making
+from toolkit.environments.virtualenv import UV_VARIABLES, find_python, find_uv
+
+
+def compile_bytecode(making: Making, *folders: Path) -> None:
+    """Compile all modules under the folders if a Python 3.11 is here (importing LiteRT under QEMU: 0.7 s instead of 1.8 s), else nothing.
+
+    The bytecode is marked as valid without a look at the source, whose times change when a folder is copied.
+    """
+    here = sys.executable if sys.version_info[:2] == (3, 11) else None
+    python = here or find_python(making, find_uv(making.what), "3.11")
+    if python is not None:
+        options = ["-q", "-j", "0", "--invalidation-mode", "unchecked-hash"]
+        making.run([python, "-m", "compileall", *options, *folders], variables=UV_VARIABLES)

@@ -1,0 +1,142 @@
+"""x86_64 processors that are emulated on x86_64: by the engines' own packages of this machine, and one program of QEMU.
+
+An engine chooses its kernels by CPUID, which is the emulated processor's; `/proc/cpuinfo` is made to say the same. Features: Intel's list of the
+Core i7-4770 (Haswell, 2013), as far as engines ask for them (toolkit/launchers/local.py); QEMU 7.2 is the first that emulates AVX2.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from toolkit.environments.instructions import X86
+from toolkit.environments.made_once import Making, make_once, read_marker
+from toolkit.errors import EnvironmentUnavailable
+from toolkit.launchers.emulation import debian
+from toolkit.launchers.emulation.sysroot import Emulator, unpack_qemu, version_line
+from toolkit.settings import Settings
+
+ENVIRONMENTS = ("litert", "onnxruntime", "tflite_runtime")
+
+_WHAT = "x86_64 emulation"
+_INSTALLED = ("qemu-x86_64-static", "qemu-x86_64")
+_QEMU = _INSTALLED[0]
+_PACKAGE = "qemu-user-static"
+_NEEDS_BYTES = 150_000_000  # at the peak: apt's lists, the package, and the program
+
+
+@dataclass(frozen=True, slots=True)
+class X86Processor:
+    """One kind of processor: its name, what QEMU's `-cpu` is told (without what it would warn that it lacks), and features as Linux names them."""
+
+    name: str
+    qemu: str
+    features: str
+
+
+PROCESSORS = {
+    "haswell": X86Processor(
+        "haswell",
+        "Haswell-noTSX,pcid=off,x2apic=off,tsc-deadline=off,invpcid=off",
+        "fpu mmx sse sse2 ssse3 sse4_1 sse4_2 popcnt avx f16c fma bmi1 avx2 bmi2",
+    )
+}
+
+
+def find_emulator(settings: Settings) -> Emulator | None:
+    """Return the QEMU on the PATH, else the one that was made; None if there is none. Makes nothing."""
+    installed = next((Path(found) for found in map(shutil.which, _INSTALLED) if found is not None), None)
+    if installed is None and read_marker(_folder(settings.home)) is not None:
+        installed = _folder(settings.home) / _QEMU
+    return None if installed is None else Emulator(installed, version_line(installed, settings.home))
+
+
+def make_emulator(settings: Settings) -> Emulator:
+    """Return the emulator, made first if it is not there: 63 MB from Debian's archive, of which one program is kept.
+
+    Raises `EnvironmentUnavailable` on a machine that is no x86_64, and where apt, a Debian archive or the network is missing.
+    """
+    require_x86()
+    found = find_emulator(settings)
+    if found is not None:
+        return found
+    if settings.offline:
+        raise EnvironmentUnavailable(
+            f"{_WHAT}: not installed yet, and the network is off (offline)",
+            "run `edge-toolkit setup qemu` once with network",
+        )
+
+    def build(making: Making) -> dict[str, object]:
+        apt = debian.Apt(making, [debian.NATIVE])
+        making.say(f"{_WHAT}: making it, once (fetching QEMU, 63 MB)")
+        apt.update()
+        (deb,) = apt.download([_PACKAGE])
+        provenance = debian.describe(making, deb)
+        unpack_qemu(making, deb, _QEMU)
+        apt.remove()
+        return {"release": debian.RELEASE, "packages": [provenance]}
+
+    folder = _folder(settings.home)
+    make_once(folder, build, what=_WHAT, say=settings.say, needs_bytes=_NEEDS_BYTES)
+    return Emulator(folder / _QEMU, version_line(folder / _QEMU, settings.home))
+
+
+def make_if_it_serves(settings: Settings) -> Emulator | None:
+    """Return as `make_emulator` does, None on a machine on which no x86_64 is emulated."""
+    return make_emulator(settings) if os.uname().machine in X86 else None
+
+
+def said(settings: Settings) -> str:
+    """Return what `doctor` adds about x86_64 to the line on QEMU; nothing on a machine on which it is not emulated."""
+    if os.uname().machine not in X86:
+        return ""
+    try:
+        emulator = find_emulator(settings)
+    except EnvironmentUnavailable as error:
+        return f"; no x86_64: {error.problem}"
+    return f"; x86_64 by {emulator.version}" if emulator else "; no x86_64 yet: edge-toolkit setup qemu"
+
+
+def require_x86() -> None:
+    """Raise `EnvironmentUnavailable` where this machine is no x86_64, whose packages are what runs."""
+    machine = os.uname().machine
+    if machine not in X86:
+        raise EnvironmentUnavailable(
+            f"{_WHAT}: runs the engines' own packages, which are {machine} here",
+            "build for this target on an x86_64 machine",
+        )
+
+
+def make_overlay(name: str, settings: Settings) -> Path:
+    """Return the folder for QEMU's `-L`, whose files stand over this machine's: one processor of a kind; made first if it is not there."""
+    folder = settings.home / "overlays" / f"{name}-{identity(name)[:12]}"
+
+    def build(making: Making) -> dict[str, object]:
+        for path, text in files(PROCESSORS[name]).items():
+            (making.folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (making.folder / path).write_text(text + "\n")
+        return {"cpu": name}
+
+    make_once(folder, build, what=f"files of {name}", say=settings.say)
+    return folder
+
+
+def identity(name: str) -> str:
+    """Return a hash that changes with anything the emulated processor is told about itself."""
+    processor = PROCESSORS[name]
+    return hashlib.sha256(json.dumps([processor.qemu, files(processor)]).encode()).hexdigest()[:16]
+
+
+def files(processor: X86Processor) -> dict[str, str]:
+    """Return path and content of the files that describe a machine with one such processor: threads would be no faster."""
+    cpuinfo = f"processor\t: 0\nmodel name\t: {processor.name}\nflags\t\t: {processor.features}\n"
+    cpus = "sys/devices/system/cpu"
+    return {"proc/cpuinfo": cpuinfo} | {f"{cpus}/{each}": "0" for each in ("possible", "present", "online")}
+
+
+def _folder(home: Path) -> Path:
+    return home / "systems" / f"x86_64-{debian.RELEASE}-{_PACKAGE}"

@@ -1,0 +1,1 @@
+"""A model and a target -> attempts, each with its stages and its verdict."""

@@ -1,0 +1,143 @@
+"""The attempts for a target and their results: a choice among variants, then the chain of stages and its verdict."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from toolkit.conversion.artifacts import Artifact
+from toolkit.conversion.recipe import Recipe
+from toolkit.errors import EdgeToolkitError
+from toolkit.jobs.executor import Executor
+from toolkit.jobs.graph import Goal
+from toolkit.jobs.job import Job
+from toolkit.pipeline.evaluate import evaluate
+from toolkit.pipeline.model import Model
+from toolkit.pipeline.own_artifact import beside
+from toolkit.pipeline.stages import Chain, kernels_of, plan, said_of_target, without_artifact
+from toolkit.pipeline.variants import Candidate, by_quantizer, candidates, choose, preferred
+from toolkit.source.source import said_of_limit
+from toolkit.verdict.verdict import Verdict
+
+if TYPE_CHECKING:
+    from toolkit.profiles import Target
+
+Attempt = Verdict | EdgeToolkitError
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What is tried for a target: an artifact that is there, or the candidates among which one is chosen.
+
+    Beside an artifact that is there, candidates are the toolkit's own, the best of which it is held against; `no_own` says why there is none.
+    """
+
+    model: Model
+    target: Target
+    ready: Artifact | None = None
+    candidates: tuple[Candidate, ...] = ()
+    no_own: str = ""
+
+    @property
+    def scheme(self) -> str:
+        """That of the artifact, or of all candidates."""
+        return self.candidates[0].variant.recipe.scheme if self.ready is None else self.ready.scheme
+
+    @property
+    def before_candidates(self) -> list[Job]:
+        """The jobs that do not depend on what is tried."""
+        model = self.model
+        return [model.samples, model.canonical, *without_artifact(model, self.target.format)]
+
+    @property
+    def goal(self) -> Goal:
+        """What a verdict cannot do without whatever is tried, and what is of no use without a verdict."""
+        common = [*without_artifact(self.model, self.target.format), *self.linted]
+        return Goal(self.before_candidates, common, self.calibrating)
+
+    @property
+    def goals(self) -> list[Goal]:
+        """The same, and the candidates of each quantizer."""
+        goal = self.goal
+        groups = by_quantizer(self.candidates)
+        return [goal, *(Goal(goal.vital, one.jobs, [*goal.within_limits, *one.within_limits]) for one in groups)]
+
+    @property
+    def calibrating(self) -> tuple[Job, ...]:
+        """The jobs that run the float artifact over the calibration set for the candidates: a limit there is the model's, whatever is made of it."""
+        estimators = () if self.ready is not None else {one.variant.estimator for one in self.candidates}
+        ours = any(estimator is not None and estimator.needs != "converter" for estimator in estimators)
+        return (self.model.conversions.statistics(self.target.format),) if ours else ()
+
+    @property
+    def linted(self) -> tuple[Job, ...]:
+        """The jobs that look at the calibration set: at its samples, and where ranges are taken from them at these."""
+        tried = self.candidates if self.ready is None else ()
+        estimators = [one.variant.estimator for one in tried if one.variant.estimator is not None]
+        ours = any(estimator.needs != "converter" for estimator in estimators)
+        ranges = self.model.lint_ranges(self.target.format) if ours else None
+        return tuple(job for job in (self.model.linted, ranges) if job is not None)
+
+    @property
+    def jobs(self) -> list[Job]:
+        """All jobs that can be done before one is chosen, those first that others wait for longest."""
+        chosen_by = [job for candidate in preferred(list(self.candidates)) for job in candidate.jobs]
+        return [*chosen_by, *without_artifact(self.model, self.target.format), *self.linted]
+
+
+def trial_of(model: Model, target: Target, recipe: Recipe) -> Trial:
+    """Return what is tried for a target by one scheme: all of its variants."""
+    return Trial(model, target, None, tuple(candidates(model, recipe, target.format, kernels_of(target))))
+
+
+def attempts_of(model: Model, trials: Sequence[Trial], executor: Executor, began: float) -> list[Attempt]:
+    """Return what came of each trial; all that was chosen is run before the first is judged, so that all cores have work."""
+    planned = [chain_of(model, trial, executor) for trial in trials]
+    chains = [chain for chain in planned if isinstance(chain, Chain)]
+    executor.outcomes([job for chain in chains for job in chain.jobs], [chain.goal for chain in chains])
+    return [
+        chain if isinstance(chain, EdgeToolkitError) else _attempt(chain, executor, time.monotonic() - began)
+        for chain in planned
+    ]
+
+
+def chain_of(model: Model, trial: Trial, executor: Executor) -> Chain | EdgeToolkitError:
+    """Return the chain of what is tried, or what keeps it from having one."""
+    lost = executor.lost(trial.goal)
+    if lost is not None:
+        return _of_stage(lost, model, trial, executor)
+    try:
+        floats, *_ = executor.run(model.conversions.floats(trial.target.format))
+        if trial.ready is not None:
+            there = replace(plan(model, trial.target, trial.ready, None, floats), linted=trial.linted)
+            return beside(there, trial.candidates, trial.no_own, executor)
+        try:
+            chosen = choose(list(trial.candidates), executor)
+        except EdgeToolkitError as error:
+            raise said_of_target(error, trial.target, trial.scheme) from error
+        made = plan(model, trial.target, chosen.artifact, chosen.candidate.made, floats)
+    except EdgeToolkitError as error:
+        return said_of_limit(error, model.source, trial.scheme)
+    return replace(made, candidates=chosen.candidates, linted=trial.linted)
+
+
+def _attempt(chain: Chain, executor: Executor, seconds: float) -> Attempt:
+    try:
+        return evaluate(chain, executor, seconds)
+    except EdgeToolkitError as error:
+        return said_of_limit(error, chain.model.source, chain.artifact.scheme)
+
+
+def _of_stage(error: EdgeToolkitError, model: Model, trial: Trial, executor: Executor) -> EdgeToolkitError:
+    """Return what keeps every scheme from a verdict, with the stage that it came from where it is a limit."""
+    stages = {
+        "samples": [model.samples],
+        "source": [model.canonical, model.rechecked],
+        "original": [model.reference, *([model.on_cpu] if model.on_cpu else [])],
+        "conversion": [model.run_floats(trial.target.format)],  # which fails with what the conversion did
+        "calibration": list(trial.calibrating),
+    }
+    lost = (stage for stage, jobs in stages.items() if executor.lost(Goal((), (), jobs)) is error)
+    return said_of_limit(error, model.source, next(lost, "model"))

@@ -1,0 +1,138 @@
+"""What a verdict rests on besides the runs of the stages: samples, the original's run and its noise, kinds of outputs, the origin of constants."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from toolkit.comparison import compare, task_scores
+from toolkit.comparison.compare import Context
+from toolkit.comparison.output_kinds.inferring import OutputKind
+from toolkit.execution.run import run_of, signature_of_run
+from toolkit.jobs.executor import Executor
+from toolkit.jobs.job import Job
+from toolkit.jobs.store import Entry
+from toolkit.pipeline.meaning import kinds_of
+from toolkit.pipeline.scrutiny import looked_at
+from toolkit.pipeline.stages import Chain, entry_of
+from toolkit.tensors.signature import Signature
+from toolkit.verdict.verdict import StageRun, context_of
+from toolkit.weights.account_job import Account, judge_account, judge_clipping
+
+if TYPE_CHECKING:
+    from toolkit.profiles import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What a verdict on a chain rests on, whichever run stands for a stage.
+
+    `samples` is the finished drawing of samples, `own` the run of the toolkit's own artifact where the one that is judged is somebody's; `tasks` are
+    the task metrics that are asked for. The other fields are as in `toolkit.verdict.verdict.Evidence`; `seconds` is what everything took.
+    """
+
+    samples: Entry
+    original: StageRun
+    noise: Mapping[str, Mapping[str, float]]
+    kinds: Mapping[str, OutputKind]
+    findings: tuple[Mapping[str, Any], ...]
+    account: Account
+    own: StageRun | None
+    tasks: tuple[str, ...]
+    seconds: float
+
+    def context(self, chain: Chain) -> Context:
+        """Return what bounds on a chain are read with."""
+        return context_of(chain.artifact.scheme, self.noise, self.kinds)
+
+
+def basis_of(chain: Chain, executor: Executor, seconds: float) -> Basis:
+    """Return what the verdict on a chain rests on; raise the error of the first job that it cannot do without, said of the target."""
+    samples = _entry(chain.model.samples, chain, executor)
+    account = _account(chain, executor)
+    clipping = _clipping(chain, executor)
+    reference = _entry(chain.model.reference, chain, executor)
+    original = _unchanged("original", reference)
+    kinds = _kinds(original, samples, chain, executor)
+    return Basis(
+        samples=samples,
+        original=original,
+        noise=_noise(reference, chain, executor),
+        kinds=kinds,
+        findings=(
+            *chain.model.source.findings,
+            *samples.result["findings"],
+            *_about_the_target(chain.target),
+            *account.findings,
+            *clipping,
+            *looked_at(chain, original.run.signature, kinds, executor),
+        ),
+        account=account,
+        own=_own(chain, executor),
+        tasks=task_scores.asked(chain.model.task_metrics, chain.target.bounds, chain.artifact.scheme),
+        seconds=seconds,
+    )
+
+
+def _entry(job: Job, chain: Chain, executor: Executor) -> Entry:
+    return entry_of(job, chain.target, chain.artifact, executor)
+
+
+def _unchanged(name: str, entry: Entry) -> StageRun:
+    """Return a run that is read by its own signature."""
+    run = run_of(entry)
+    return StageRun(name, run, Signature.from_json(run.signature))
+
+
+def _own(chain: Chain, executor: Executor) -> StageRun | None:
+    if chain.own is None:
+        return None
+    run = run_of(_entry(chain.own.run, chain, executor))
+    return StageRun("own", run, Signature.from_json(signature_of_run(chain.own.artifact.signature, run.signature)))
+
+
+def _account(chain: Chain, executor: Executor) -> Account:
+    """Return where the artifact's constants come from; what is wrong with them is put down to the stage that made the file."""
+    if chain.account is None:
+        return Account(accounted=False, why=f"the constants of {chain.target.format} files are not inspected")
+    (outcome,) = executor.outcomes([chain.account])
+    if outcome.error is not None:
+        message = f"the weights could not be checked against the original's: {outcome.error.problem}"
+        said = {"code": "not-accounted", "severity": "inconclusive", "message": message}
+        return Account(accounted=False, why=outcome.error.problem, findings=(said,))
+    made_by = "conversion" if chain.stage("quantization") is None else "quantization"
+    return judge_account(outcome.entry.result, chain.target.weights, made_by)
+
+
+def _clipping(chain: Chain, executor: Executor) -> Sequence[Mapping[str, Any]]:
+    """Return what is said of ranges that cut off what calibration showed; what cannot be looked at keeps nobody from a verdict."""
+    if chain.clipping is None:
+        return ()
+    (outcome,) = executor.outcomes([chain.clipping])
+    if outcome.error is not None:
+        message = f"the ranges of activations could not be compared with calibration's: {outcome.error.problem}"
+        return ({"code": "not-looked-at", "severity": "warning", "message": message},)
+    return judge_clipping(outcome.entry.result, chain.target.weights, "quantization")
+
+
+def _noise(reference: Entry, chain: Chain, executor: Executor) -> dict[str, dict[str, float]]:
+    """Return how far the original wanders by itself: what its own run measured, and between a GPU and the CPU where it ran on a GPU."""
+    noise: dict[str, dict[str, float]] = dict(reference.result["noise"])
+    if chain.model.on_cpu is not None:
+        on_gpu = _unchanged("original", reference)
+        on_cpu = _unchanged("original", _entry(chain.model.on_cpu, chain, executor))
+        measured = compare.measure(on_gpu.read(on_cpu.count), on_cpu.read())
+        noise["device"] = {one.output: one.values["real"] for one in measured.measurements if one.metric == "max_abs"}
+    return noise
+
+
+def _kinds(original: StageRun, samples: Entry, chain: Chain, executor: Executor) -> dict[str, OutputKind]:
+    """Return what outputs mean, by name."""
+    floats = _entry(chain.model.conversions.floats(chain.target.format), chain, executor)
+    said = chain.model.said_kinds.of_profile(chain.target.name, chain.target.output_kinds)
+    return kinds_of(original, floats.result["endings"], samples.out / "verification", said)
+
+
+def _about_the_target(target: Target) -> list[dict[str, Any]]:
+    return [{"code": "target", "severity": "info", "message": " ".join(target.notes.split())}] if target.notes else []

@@ -1,0 +1,148 @@
+"""A model with its samples: the jobs that its targets and schemes share, each made once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from toolkit import registry
+from toolkit.comparison.output_kinds.declaring import Declared
+from toolkit.conversion.artifacts import Conversions
+from toolkit.conversion.recipe import is_calibrated
+from toolkit.execution.run import Called, Execution, on_device, on_this_machine, run_job
+from toolkit.jobs.job import Job, Output
+from toolkit.source import source
+from toolkit.source.loading import DEFAULT_KEY
+from toolkit.source.source import TENSORFLOW, Source
+from toolkit.weights.account_job import ACCOUNTED, account_job, clipping_job
+
+if TYPE_CHECKING:
+    from toolkit.samples.lint_job import LintLimits
+
+# The canonical form is the same graph in the same framework: what is wrong with it shows in each sample.
+_RECHECKED_SAMPLES = 64
+_NOISE_SAMPLES = 16
+
+
+@dataclass(slots=True)
+class Model:
+    """A source with its samples, and the jobs that its targets and schemes have in common: each is made once.
+
+    `histograms` is whether any estimator that will be asked for looks at them; `limits` are those by which a calibration set is looked at: `linted`
+    does so, None where there is no such set. `stops_early` is whether a device need not run what is left once its verdict is certain. `held` is which
+    signature of an artifact's file is run, where that has several. `task_metrics` are those that samples' labels are used for, canonical.
+    `said_kinds` are kinds of outputs, as the command line and the set say them.
+    """
+
+    source: Source
+    samples: Job
+    calibrates: bool
+    histograms: bool = False
+    limits: LintLimits | None = None
+    stops_early: bool = False
+    held: Called = field(default_factory=Called)
+    task_metrics: tuple[str, ...] = ()
+    said_kinds: Declared = field(default_factory=Declared)
+    _runs: dict[tuple[Any, ...], Job] = field(default_factory=dict)
+    _linted_ranges: dict[str, Job] = field(default_factory=dict)
+    linted: Job | None = field(init=False)
+    canonical: Job = field(init=False)
+    conversions: Conversions = field(init=False)
+    reference: Job = field(init=False)
+    on_cpu: Job | None = field(init=False)
+    rechecked: Job = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.canonical = source.canonical_job(self.source, self.verification)
+        calibration = self.samples.output("calibration") if self.calibrates else None
+        sizes = self.source.shapes if self.source.canonical is not None else None
+        self.conversions = Conversions(self.canonical.output("saved_model"), calibration, self.histograms, sizes)
+        self.linted = None
+        if self.calibrates and self.limits is not None:
+            from toolkit.samples.lint_job import lint_job
+
+            self.linted = lint_job(self.samples, self.limits)
+        device = self.source.device
+        self.reference = source.reference_job(self.source, self.verification, device=device)
+        self.on_cpu = None
+        if device != "cpu":
+            self.on_cpu = source.reference_job(self.source, self.verification, device="cpu", first=_NOISE_SAMPLES)
+        self.rechecked = self._recheck()
+
+    @property
+    def verification(self) -> Output:
+        """The samples that judge."""
+        return self.samples.output("verification")
+
+    def lint_ranges(self, artifact_format: str) -> Job | None:
+        """Return what looks at the statistics of a format's activations; None where nothing is to be looked at."""
+        if self.linted is None or self.limits is None:
+            return None
+        if artifact_format not in self._linted_ranges:
+            from toolkit.samples.lint_job import lint_ranges_job
+
+            statistics = self.conversions.statistics(artifact_format).output("statistics")
+            self._linted_ranges[artifact_format] = lint_ranges_job(statistics, self.samples, self.limits)
+        return self._linted_ranges[artifact_format]
+
+    def _recheck(self) -> Job:
+        """Return the run of the canonical form in TensorFlow, over the first samples: it must still be the original."""
+        kernels = "gpu" if self.source.device == "gpu" else "default"
+        model, execution = self.canonical.output("saved_model"), Execution(TENSORFLOW, "tensorflow", kernels)
+        return run_job(model, self.verification, execution, signature=DEFAULT_KEY, first=_RECHECKED_SAMPLES)
+
+    def run(
+        self,
+        model: Output | Path,
+        execution: Execution,
+        first: int | None = None,
+        before: Job | None = None,
+        device: str | None = None,
+    ) -> Job:
+        """Return the run of a model over the samples that judge, all of them or the `first` so many, going on from the run `before`.
+
+        `device` is what people call the place where it runs, if not this machine.
+        """
+        of = model if isinstance(model, Path) else (model.job, model.name)
+        name = (of, execution.engine.name, execution.runtime, execution.kernels, execution.threads, first)
+        if name not in self._runs:
+            key = self.held if isinstance(model, Path) else None
+            run = run_job(model, self.verification, execution, signature=key, first=first, before=before)
+            self._runs[name] = run if device is None else on_device(run, device)
+        return self._runs[name]
+
+    def account(self, model: Output | Path, artifact_format: str) -> Job | None:
+        """Return what accounts for the constants of an artifact; None for a format whose files are not looked into so."""
+        if artifact_format != ACCOUNTED:
+            return None
+        name = ("account", model if isinstance(model, Path) else (model.job, model.name))
+        if name not in self._runs:
+            floats = self.conversions.file(self.conversions.floats(artifact_format), artifact_format)
+            self._runs[name] = account_job(
+                model, floats, signature=self.held.signature if isinstance(model, Path) else None
+            )
+        return self._runs[name]
+
+    def clipping(self, model: Output | Path, artifact_format: str, scheme: str) -> Job | None:
+        """Return what holds an artifact's ranges against what the calibration set showed; None where there is none, or no range.
+
+        For a file that was there already the set is run for it, with histograms.
+        """
+        known = scheme in registry.names(
+            "conversion/schemes"
+        )  # that of somebody's file may be one that nothing here makes
+        if artifact_format != ACCOUNTED or not self.calibrates or not known or not is_calibrated(scheme):
+            return None
+        name = ("clipping", model if isinstance(model, Path) else (model.job, model.name))
+        if name not in self._runs:
+            floats = self.conversions.file(self.conversions.floats(artifact_format), artifact_format)
+            gathered = self.conversions.statistics(artifact_format, histograms=isinstance(model, Path))
+            key = self.held.signature if isinstance(model, Path) else None
+            self._runs[name] = clipping_job(model, floats, gathered.output("statistics"), signature=key)
+        return self._runs[name]
+
+    def run_floats(self, artifact_format: str) -> Job:
+        """Return the run of a format's float artifact on this machine."""
+        floats = self.conversions.floats(artifact_format)
+        return self.run(self.conversions.file(floats, artifact_format), on_this_machine(artifact_format))

@@ -1,0 +1,69 @@
+"""The toolkit's own artifact of a foreign artifact's scheme, from the same original: what the foreign one could reach."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from toolkit.conversion.artifacts import Artifact
+from toolkit.conversion.recipe import Recipe, is_calibrated
+from toolkit.errors import EdgeToolkitError
+from toolkit.jobs.executor import Executor
+from toolkit.pipeline.model import Model
+from toolkit.pipeline.stages import Chain, Own, kernels_of
+from toolkit.pipeline.variants import Candidate, candidates, choose
+
+if TYPE_CHECKING:
+    from toolkit.profiles import Target
+
+
+@dataclass(frozen=True, slots=True)
+class OwnRecipe:
+    """How own is made for a target: the recipe, or why there is none."""
+
+    recipe: Recipe | None
+    why: str = ""
+
+
+def asked(target: Target, artifact: Artifact, *, has_calibration: bool) -> OwnRecipe:
+    """Return how the artifact's scheme is made for a target."""
+    scheme = artifact.scheme
+    if is_calibrated(scheme) and not has_calibration:
+        return OwnRecipe(None, f"{scheme} needs a calibration set, but none was given (--calibration)")
+    try:
+        recipe = Recipe(scheme) if scheme in target.forbids else target.recipe(scheme)
+        plain = replace(recipe, inputs="float32", outputs="float32")  # what is compared are real numbers
+        plain.variants(target.format)
+    except EdgeToolkitError as error:
+        return OwnRecipe(None, error.problem)
+    return OwnRecipe(plain)
+
+
+def recipes_of(wanted: Iterable[OwnRecipe]) -> list[Recipe]:
+    """Return the recipes that there are."""
+    return [each.recipe for each in wanted if each.recipe is not None]
+
+
+def own_candidates(model: Model, target: Target, wanted: OwnRecipe) -> tuple[Candidate, ...]:
+    """Return the variants among which own is chosen: none where there is no recipe."""
+    if wanted.recipe is None:
+        return ()
+    return tuple(candidates(model, wanted.recipe, target.format, kernels_of(target)))
+
+
+def beside(chain: Chain, among: Iterable[Candidate], why: str, executor: Executor) -> Chain:
+    """Return the chain with own beside it, or with a finding that says why there is none: the verdict then rests on the rest."""
+    held = list(among)
+    try:
+        chosen = choose(held, executor) if held else None
+    except EdgeToolkitError as error:
+        chosen, why = None, error.problem
+    if chosen is None:
+        return replace(chain, findings=(*chain.findings, _missing(why)))
+    return replace(chain, own=Own(chosen.candidate.run, chosen.artifact))
+
+
+def _missing(why: str) -> Mapping[str, Any]:
+    message = f"what is achievable is not known, because the toolkit's own artifact of this scheme was not made: {why}"
+    return {"code": "own-not-made", "severity": "info", "message": message}

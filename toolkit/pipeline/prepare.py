@@ -1,0 +1,291 @@
+"""The first steps of every verb: choose the executor, the targets, the model and the samples, and make the missing environments."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from toolkit import environments, launchers, registry
+from toolkit.comparison.output_kinds.declaring import Declared, require_fitting
+from toolkit.comparison.task_metrics import canonical
+from toolkit.conversion.recipe import Asked, Recipe, is_calibrated
+from toolkit.errors import OutsideError, RequestError, UnknownName, all_at_once, gathering
+from toolkit.jobs.access import refuse_unconfined
+from toolkit.jobs.executor import Executor
+from toolkit.jobs.job import Engine, Job
+from toolkit.jobs.local_executor import LocalExecutor
+from toolkit.pipeline.model import Model
+from toolkit.pipeline.stages import engine_of
+from toolkit.settings import Settings
+from toolkit.source import source
+from toolkit.source.source import TENSORFLOW, Original
+
+if TYPE_CHECKING:
+    from toolkit.profiles import Target
+
+OTHERS = "*"  # in place of a name: for whatever has no set of its own
+Sets = str | Path | Mapping[str, str | Path] | None
+
+
+@contextlib.contextmanager
+def executing(given: Executor | None, loads: Original | None) -> Iterator[Executor]:
+    """Give the executor that a verb was called with, or one of its own with the default settings.
+
+    RequestError where the model that the verb `loads` would run unconfined and is not trusted.
+    """
+    settings = Settings() if given is None else given.settings
+    if loads is not None:
+        refuse_unconfined(loads.path, settings.say, trust=loads.trust)
+    if given is not None:
+        yield given
+        return
+    with LocalExecutor(settings) as own:
+        yield own
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """Which samples calibrate and which verify: each the path of a recipe or of the data itself, or "package.module:function".
+
+    RequestError for a set in memory, an array say.
+    Where several signatures are verified, each may have sets of its own, by its key; those of "*" are for the others.
+    `limits` is a file that says by what they are found wrong, over calibration/lint.toml. With `stop_early` a device that is emulated, or slow for
+    another reason, runs no more of those that verify once the verdict is certain at the level of its bounds. `task_metrics` are scored beside those
+    that the set declares: files of toolkit/comparison/task_metrics, as "top_k_accuracy:k=5", or functions of the user's own. `output_kinds` says by
+    name what outputs are (toolkit/comparison/output_kinds), over what the set and the profile say.
+    """
+
+    calibration: Sets = None
+    evaluation: Sets = None
+    limits: Path | None = None
+    stop_early: bool = False
+    task_metrics: tuple[str, ...] = ()
+    output_kinds: Mapping[str, str] = field(default_factory=dict)
+    of_several: bool = False
+
+    def __post_init__(self) -> None:
+        for role, sets in (("calibration", self.calibration), ("evaluation", self.evaluation)):
+            places: Iterable[object] = sets.values() if isinstance(sets, Mapping) else () if sets is None else (sets,)
+            for place in places:
+                if not isinstance(place, str | Path):
+                    problem = f"{role}: is an object of class {type(place).__name__}; expected the path of a set"
+                    raise RequestError(
+                        problem, "numpy.savez('samples.npz', NAME=array) writes one, NAME the model's input"
+                    )
+        if self.limits is not None:
+            object.__setattr__(self, "limits", Path(self.limits))
+
+    def of(self, name: str) -> tuple[str | None, str | None]:
+        """Return the sets of one name that calibrate and verify."""
+        calibration, evaluation = (
+            sets.get(name, sets.get(OTHERS)) if isinstance(sets, Mapping) else sets
+            for sets in (self.calibration, self.evaluation)
+        )
+        return _text_of(calibration), _text_of(evaluation)
+
+    def only(self, name: str) -> Samples:
+        """Return the samples of one name alone."""
+        calibration, evaluation = self.of(name)
+        return replace(self, calibration=calibration, evaluation=evaluation)
+
+    def of_signature(self, key: str) -> Samples:
+        """Return the samples of one of several signatures."""
+        return replace(self.only(key), of_several=True)
+
+    def require_readable(self, recipes: Sequence[Recipe] = (), *, judges: bool = True) -> None:
+        """Raise one RequestError with all that is wrong with the sets, as far as their recipes and the names of their files show it.
+
+        It needs no model, so it comes before one is looked at. Whether there are sets at all for what these `recipes` calibrate is asked too, and
+        whether there are any where something `judges`.
+        """
+        from toolkit.samples import dataset, lint_job
+
+        calibrates = any(is_calibrated(recipe.scheme) for recipe in recipes)
+        roles = {role: bool(getattr(self, role)) for role in ("calibration", "evaluation")}
+        checks: list[Callable[[], object]] = [
+            *(partial(dataset.require_readable, spec) for spec in dict.fromkeys(self._specs())),
+            *(partial(canonical, text) for text in self.task_metrics),
+            *([partial(lint_job.read_limits, self.limits)] if self.limits is not None else []),
+        ]
+        if judges or calibrates:
+            checks.append(partial(dataset.refuse_no_sets, **roles, must_calibrate=calibrates))
+        mistakes: list[RequestError] = []
+        for check in checks:
+            with gathering(mistakes):
+                check()
+        if mistakes:
+            raise all_at_once(mistakes)
+
+    def _specs(self) -> Iterator[str]:
+        for sets in (self.calibration, self.evaluation):
+            yield from map(str, sets.values() if isinstance(sets, Mapping) else [sets] if sets else [])
+
+    def said_kinds(self, name: str) -> Declared:
+        """Return what was said of kinds of outputs: here, and in the recipe of the set of that name which judges."""
+        from toolkit.samples import dataset
+
+        calibration, evaluation = self.of(name)
+        judging = evaluation or calibration
+        of_set = {} if judging is None else dataset.recipe(judging).declared.output_kinds
+        return Declared(self.output_kinds, of_set, of_several=self.of_several)
+
+    def require_known(self, names: Collection[str]) -> None:
+        """Raise UnknownName for a set that was given to a name that nothing has."""
+        for flag, sets in (("--calibration", self.calibration), ("--eval", self.evaluation)):
+            for name in sets if isinstance(sets, Mapping) else ():
+                if name not in (*names, OTHERS):
+                    raise UnknownName(f"{flag}: a set for", name, names)
+
+
+def _text_of(place: str | Path | None) -> str | None:
+    return None if place is None else str(place)
+
+
+def profiles_of(names: Sequence[str]) -> list[Target]:
+    """Return the targets' profiles, each once; RequestError for none, UnknownName for one that is not there."""
+    from toolkit import profiles  # pydantic, and what it reads, takes longer to import than the rest of the host
+
+    found = [profiles.runnable(name) for name in dict.fromkeys(names)]
+    if not found:
+        raise RequestError("no target; expected --target NAME", f"known: {', '.join(profiles.names())}")
+    return found
+
+
+def settled(
+    targets: Sequence[str], original: Original, samples: Samples, recipes_of_target: Callable[[Target], list[Recipe]]
+) -> list[tuple[Target, list[Recipe]]]:
+    """Return the targets' profiles, each with what is tried for it; nothing runs for it, and no model is looked into.
+
+    Raise one RequestError with all that is wrong with the targets, the recipes and the sets; where anything is, with the place of the model too,
+    which else is said when the model is opened.
+    """
+    mistakes: list[RequestError] = []
+    found: list[tuple[Target, list[Recipe]]] = []
+    for names in [[name] for name in dict.fromkeys(targets)] or [[]]:
+        with gathering(mistakes):
+            found += [(profile, recipes_of_target(profile)) for profile in profiles_of(names)]
+    with gathering(mistakes):
+        samples.require_readable([recipe for _, recipes in found for recipe in recipes])
+    if mistakes:
+        with gathering(mistakes):
+            source.locate(original)
+        raise all_at_once(mistakes)
+    return found
+
+
+def make_environments(wanted: Iterable[tuple[Target, Sequence[Recipe]]], settings: Settings) -> None:
+    """Make what targets with these recipes need and is not there, several at once; what cannot be made is said where it is missed."""
+    missing: set[str] = set()
+    for engine in {engine.name: engine for pair in wanted for engine in _engines(*pair)}.values():
+        if not registry.load("launchers", engine.launcher).ready(engine.environment, engine.options, settings):
+            missing.update(launchers.setup_names_of(engine.launcher, engine.environment))
+        if environments.find(engine.environment, settings=settings) is None:  # its kernels are run on this machine too
+            missing.add(engine.environment)
+    if missing and not settings.offline:
+        with contextlib.suppress(OutsideError):
+            launchers.setup(sorted(missing), settings)
+
+
+def _engines(target: Target, recipes: Sequence[Recipe]) -> Iterator[Engine]:
+    """Yield the engines that a target's builds may need: of its runtime, its format, and what quantizes for its schemes."""
+    yield TENSORFLOW
+    yield engine_of(target)
+    converter = registry.load("conversion/converters", target.format)
+    yield Engine(converter.ENGINE)
+    yield Engine(converter.HOST_RUNTIME)
+    for variant in (variant for recipe in recipes for variant in recipe.variants(target.format)):
+        if variant.quantizer is not None:
+            yield Engine(registry.load("conversion/quantizers", variant.quantizer).ENGINE)
+
+
+def open_model(original: Original, executor: Executor) -> source.Source:
+    """Look into the model, and let TensorFlow import meanwhile if it has not been looked into before: of all that follows it takes longest."""
+    executor.expect(TENSORFLOW)
+    return source.open_source(original, executor)
+
+
+def recipes_of(profile: Target, asked: Asked) -> list[Recipe]:
+    """Return what is tried for a target, in this order; RequestError for what is not available."""
+    if asked.scheme is not None:
+        recipes = [asked.of(profile.recipe(asked.scheme))]
+    else:  # what is said of quantization is said of the schemes that quantize
+        own = [profile.recipe(name) for name in profile.schemes]
+        recipes = _with_their_dtypes(profile.name, [_of_scheme(asked, each) for each in own])
+    for recipe in recipes:
+        recipe.variants(profile.format)
+    return recipes
+
+
+def _of_scheme(asked: Asked, recipe: Recipe) -> Recipe:
+    """Return a target's recipe with what is asked for in place of its own, where its scheme quantizes; with the dtypes in any case."""
+    quantizes = registry.load("conversion/schemes", recipe.scheme).QUANTIZERS
+    return (asked if quantizes else Asked(inputs=asked.inputs, outputs=asked.outputs)).of(recipe)
+
+
+def _with_their_dtypes(target: str, recipes: Sequence[Recipe]) -> list[Recipe]:
+    """Return those whose schemes can have the dtypes that are asked for; RequestError where there is none."""
+    able = [recipe for recipe in recipes if recipe.has_its_dtypes]
+    if able:
+        return able
+    known = {each.scheme: ", ".join(registry.load("conversion/schemes", each.scheme).INPUT_DTYPES) for each in recipes}
+    asked = f"inputs {recipes[0].inputs!r} and outputs {recipes[0].outputs!r}"
+    each = "; ".join(f"{scheme}: {dtypes}" for scheme, dtypes in known.items())
+    raise RequestError(f"{target}: {asked} cannot be had with any of its schemes; known: {each}")
+
+
+def require_kinds(opened: source.Source, samples: Samples, profiles: Iterable[Target]) -> None:
+    """Raise RequestError, with all mistakes, where somebody says of an output what it cannot be, or speaks of one that is not there."""
+    said = samples.said_kinds(opened.key)
+    of_profiles = [said.of_profile(profile.name, profile.output_kinds) for profile in profiles]
+    require_fitting(of_profiles or [said], opened.signature["outputs"])
+
+
+def require_known_outputs(original: Original, samples: Samples, executor: Executor) -> None:
+    """Raise RequestError where a kind is said of an output that none of a model's signatures has."""
+    outputs = source.outputs_of(original, executor) if samples.output_kinds else []
+    names = {spec["name"] for spec in outputs}
+    strange = {name: kind for name, kind in samples.output_kinds.items() if name not in names}
+    require_fitting([Declared(strange)], outputs)
+
+
+def draw(opened: source.Source, samples: Samples, recipes: Sequence[Recipe]) -> Model:
+    """Return the model with the samples that calibrate and judge it, and the jobs that all of these recipes have in common."""
+    from toolkit.samples import dataset, lint_job
+
+    calibrated = [recipe for recipe in recipes if is_calibrated(recipe.scheme)]
+    samples.require_known([opened.key])
+    calibration, evaluation = samples.of(opened.key)
+    drawn = dataset.samples_job(calibration, evaluation, opened.signature, must_calibrate=bool(calibrated))
+    histograms = any(each.needs == "histogram" for recipe in calibrated for each in recipe.estimators)
+    limits = lint_job.read_limits(samples.limits)
+    judging = evaluation or calibration
+    declared = () if judging is None else dataset.recipe(judging).task_metrics
+    return Model(
+        opened,
+        drawn,
+        calibrates=calibration is not None,
+        histograms=histograms,
+        limits=limits,
+        stops_early=samples.stop_early,
+        task_metrics=tuple(dict.fromkeys((*map(canonical, samples.task_metrics), *declared))),
+        said_kinds=samples.said_kinds(opened.key),
+    )
+
+
+def refuse_severe(model: Model, executor: Executor, meanwhile: Iterable[Job]) -> None:
+    """Raise InvalidSamples where the linter finds that the samples cannot be meant so; it need not be waited for to begin what comes next.
+
+    Samples that could not be drawn at all are said where a verdict misses them.
+    """
+    from toolkit.samples import lint_job
+
+    if model.linted is None:
+        return
+    executor.begin([model.linted, *meanwhile])
+    (looked,) = executor.outcomes([model.linted])
+    if looked.error is None:
+        lint_job.refuse_severe(looked.entry.result["findings"])

@@ -1,0 +1,97 @@
+"""Finds reference kernels that are wrong themselves, so that they do not judge what ships.
+
+In every release some of them compute something else than all others do. Where a stage fails because of them, a second set of kernels on this machine
+stands in for them. They are at fault only if that clears the stage: the second set agrees with the target's own, by the bounds that kernels have, is
+nearer to the float artifact than they are, and the total is sound. Where all sets agree, the artifact is what is wrong; and where the reference is
+nearer to the float artifact, the target's kernels are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from toolkit.comparison.compare import Measured
+from toolkit.errors import UnknownName
+from toolkit.jobs.job import Job
+from toolkit.pipeline.stages import Chain, Stage
+from toolkit.verdict.verdict import Judged, Verdict, decibels, noise_share
+
+WRONG = "reference-kernels-wrong"
+_STAGES = ("quantization", "kernels")  # that reference kernels have a part in
+
+
+def stand_in(chain: Chain, stage: Stage) -> Stage:
+    """Return a stage on another set of kernels of this machine: without delegates, or with them where the target has none either."""
+    second, of_target = stage.on("builtin"), chain.stage("kernels")
+    return stage.on("default") if of_target is not None and second.job is of_target.job else second
+
+
+def without_them(chain: Chain) -> Chain:
+    """Return the chain with other kernels in place of the reference ones."""
+    quantization = chain.stage("quantization")
+    return chain if quantization is None else chain.with_stage(stand_in(chain, quantization))
+
+
+def of_kernels(chain: Chain) -> Chain:
+    """Return the chain with reference kernels and those in their place as its two stages, so that operators can be held against one another.
+
+    UnknownName for a chain that reference kernels have no part in.
+    """
+    quantization = chain.stage("quantization")
+    if quantization is None:
+        raise UnknownName("stage", "quantization", [stage.name for stage in chain.stages])
+    return replace(chain, stages=(quantization, replace(stand_in(chain, quantization), name="kernels")))
+
+
+def may_be_wrong(judged: Judged, job: Job) -> bool:
+    """Return whether a stage failed that a run on reference kernels has a part in, and another one is there to say who is right."""
+    stages = [each.stage for each in judged.stages]
+    return (
+        job.options["kernels"] == "reference"
+        and "kernels" in stages
+        and any(stage in _STAGES for stage in failed_stages(judged))
+    )
+
+
+def cleared(verdict: Verdict, without: Verdict, job: Job) -> Verdict | None:
+    """Return the verdict with other kernels, those of `job`, in place of reference kernels that are at fault; None where these are not."""
+    if not are_wrong(verdict.judged, without.judged):
+        return None
+    return replace(without, findings=(*without.findings, said(verdict.judged, without.judged, job)))
+
+
+def are_wrong(with_them: Judged, without: Judged) -> bool:
+    """Return whether reference kernels are at fault; `without` is the same chain with other kernels in their place."""
+    sound = all(each.status != "failed" for each in without.total.comparisons)
+    cleared = not any(stage in _STAGES for stage in failed_stages(without))
+    nearer = noise_share(_quantization(without)) < noise_share(_quantization(with_them))
+    return sound and cleared and nearer
+
+
+def said(with_them: Judged, without: Judged, job: Job) -> Mapping[str, Any]:
+    """Return the finding: what was seen of both sets, and the samples that show it, worst first."""
+    theirs, ours = (_level(_quantization(each)) for each in (with_them, without))
+    name = {"builtin": "the builtin ones, without delegates,", "default": "the default ones"}[job.options["kernels"]]
+    message = (
+        f"reference kernels are wrong here: quantized, they agree with the float artifact to {theirs}, {name} to {ours}, and these agree with the "
+        "target's by its bounds; they stand in for the reference"
+    )
+    failed = [each for one in with_them.stages for each in one.comparisons if each.status == "failed"]
+    worst = [each.worst_sample for each in failed if each.worst_sample is not None]
+    return {"code": WRONG, "severity": "warning", "message": message, "samples": list(dict.fromkeys(worst))}
+
+
+def failed_stages(judged: Judged) -> list[str]:
+    """Return the stages that broke a bound of their own."""
+    return [one.stage for one in judged.stages if any(each.status == "failed" for each in one.comparisons)]
+
+
+def _quantization(judged: Judged) -> Measured:
+    return next(each.measured for each in judged.stages if each.stage == "quantization")
+
+
+def _level(measured: Measured) -> str:
+    level = decibels(noise_share(measured))
+    return "the last bit" if level is None else f"{level:.1f} dB"

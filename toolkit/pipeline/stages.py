@@ -1,0 +1,257 @@
+"""The stages behind a verdict: what runs in which order for a target and an artifact, and how each run is read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from toolkit import launchers
+from toolkit.conversion.artifacts import Artifact
+from toolkit.conversion.recipe import FLOAT
+from toolkit.errors import EdgeToolkitError, Unconvertible, WorkerCrashed, WorkerLied, WorkerRefused
+from toolkit.execution.run import Execution, Run, engine_of_runtime, model_of, on_this_machine, run_of, signature_of_run
+from toolkit.jobs.executor import Executor
+from toolkit.jobs.graph import Goal
+from toolkit.jobs.job import Engine, Job
+from toolkit.jobs.store import Entry
+from toolkit.pipeline.model import Model
+from toolkit.tensors.signature import Signature
+from toolkit.verdict.verdict import StageRun
+
+if TYPE_CHECKING:
+    from toolkit.profiles import Target
+
+# Multiply-accumulates, that reference kernels do in 1 to 2 s on one core of a desktop computer.
+_MOST_ON_REFERENCE = 1_000_000_000
+_FEWEST_ON_REFERENCE = 4
+_FIRST_BLOCK = 32  # samples of a stage that may end early; what looks at them takes far less than what runs them
+_STATE = "VAR_HANDLE"  # the operator of a state that one call leaves to the next
+_OF_ARTIFACT = ("quantization", "kernels", "device")  # the stages that run what ships
+_NO_OPERATOR = re.compile(r"[Dd]idn't find op for builtin opcode '(\w+)' version '(\d+)'")
+_UNRESOLVED = re.compile(r"unresolved custom op: (\w+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A stage of a chain and the run that it stands for, which can be made longer or put on other kernels.
+
+    `name` is as `toolkit.verdict.verdict` has it. `of_target` is whether it runs on the target's engine, whose version then has to be the profile's.
+    """
+
+    name: str
+    job: Job
+    model: Model
+    target: Target
+    artifact: Artifact
+    of_target: bool = False
+
+    @property
+    def execution(self) -> Execution:
+        """How its model is run."""
+        return Execution.of(self.job)
+
+    def longer(self, count: int) -> Stage:
+        """Return the stage over the first `count` samples.
+
+        The device goes on from where it ended. All else begins at the first sample: where a run ended, a sequence need not have.
+        """
+        before, device = (self.job, self.target.name) if self.name == "device" else (None, None)
+        return replace(self, job=self.model.run(model_of(self.job), self.execution, count, before, device))
+
+    def on(self, kernels: str) -> Stage:
+        """Return the stage with its model on other kernels of the same engine, over all samples."""
+        return replace(self, job=self.model.run(model_of(self.job), replace(self.execution, kernels=kernels)))
+
+    def that_ran(self, executor: Executor) -> Stage:
+        """Return the stage, on builtin kernels where reference kernels failed: in every release they abort on some models that all others run.
+
+        Where they are the target's own, nothing stands in for them.
+        """
+        if self.of_target or self.job.options.get("kernels") != "reference":
+            return self
+        return self.on("builtin") if isinstance(self.error(executor), WorkerCrashed | WorkerRefused) else self
+
+    def error(self, executor: Executor) -> EdgeToolkitError | None:
+        """Return why its run failed, None where it did not; the job is run first where it has not been."""
+        (outcome,) = executor.outcomes([self.job])
+        return outcome.error
+
+    def read(self, executor: Executor) -> StageRun:
+        """Return its finished run, and by what its numbers are read; raise the job's error, said of the target.
+
+        WorkerLied where an engine of another version than the profile's ran for the target.
+        """
+        run = run_of(entry_of(self.job, self.target, self.artifact, executor))
+        if self.of_target:
+            require_version(run, self.target)
+        signature = self.artifact.signature if self.name in _OF_ARTIFACT else run.signature
+        return StageRun(self.name, run, Signature.from_json(signature_of_run(signature, run.signature)))
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """The run of the toolkit's own artifact on the target's kernels, on this machine, and the artifact."""
+
+    run: Job
+    artifact: Artifact
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """One target and one artifact: its stages in their order; `made` is what converted it, None for a file that was already there.
+
+    `candidates` (JSON) are the variants among which it was chosen; what `linted` jobs find is said in the verdict. `account` holds each of the
+    artifact's constants against the float conversion's, None for a format where nothing does; `clipping` its ranges against what calibration
+    showed. `own` is what the toolkit makes by the same scheme, where the artifact is somebody's; `findings` were noticed while it ran.
+    `float_bytes` is the size of the float artifact of the same model.
+    """
+
+    model: Model
+    target: Target
+    artifact: Artifact
+    made: Job | None
+    stages: tuple[Stage, ...]
+    candidates: tuple[Mapping[str, Any], ...] = ()
+    linted: tuple[Job, ...] = ()
+    account: Job | None = None
+    clipping: Job | None = None
+    own: Own | None = None
+    findings: tuple[Mapping[str, Any], ...] = ()
+    float_bytes: int | None = None
+
+    def stage(self, name: str) -> Stage | None:
+        """Return the stage of that name, None where the chain does without it."""
+        return next((stage for stage in self.stages if stage.name == name), None)
+
+    def with_stage(self, stage: Stage) -> Chain:
+        """Return the chain with a stage in place of the one of its name."""
+        return replace(self, stages=tuple(stage if one.name == stage.name else one for one in self.stages))
+
+    @property
+    def goal(self) -> Goal:
+        """The runs that a verdict cannot do without, and all jobs of this chain, which are of no use without one.
+
+        Where reference kernels cannot run the artifact others do, but not where they take too long.
+        """
+        optional = [stage for stage in self.stages if stage.name == "quantization" and not stage.of_target]
+        vital = [stage.job for stage in self.stages if stage not in optional]
+        return Goal([*vital, *self._references], self.jobs, [stage.job for stage in optional])
+
+    @property
+    def jobs(self) -> list[Job]:
+        """All jobs that the verdict needs, those first that others wait for longest."""
+        early = [stage.job for stage in self.stages if stage.name != "source"]
+        late = [stage.job for stage in self.stages if stage.name == "source"]
+        accounts = [job for job in (self.account, self.clipping) if job is not None]
+        return [*early, *self._references, *accounts, *late]
+
+    @property
+    def _references(self) -> list[Job]:
+        return [self.model.reference, *([self.model.on_cpu] if self.model.on_cpu else [])]
+
+
+def engine_of(target: Target) -> Engine:
+    """Return the engine that executes for a target: its runtime's environment, in its launcher."""
+    options = {"cpu": target.runtime.cpu} if target.runtime.cpu is not None else {}
+    engine = engine_of_runtime(target.runtime.name, target.runtime.version)
+    return replace(engine, launcher=target.runtime.launcher, options=options)
+
+
+def execution_of(target: Target) -> Execution:
+    """Return how a target runs its model."""
+    runtime = target.runtime
+    return Execution(engine_of(target), runtime.name, runtime.kernels, runtime.threads)
+
+
+def kernels_of(target: Target) -> Execution:
+    """Return how this machine runs a target's kernels: the same engine and version, started here."""
+    engine = engine_of_runtime(target.runtime.name, target.runtime.version)
+    return replace(execution_of(target), engine=engine)
+
+
+def require_version(run: Run, target: Target) -> None:
+    """Raise WorkerLied where an engine that ran for a target says that it is of another version than the profile's."""
+    ran, asked = run.engine.rpartition(" ")[2], target.runtime.version
+    if ran != asked:
+        raise WorkerLied(
+            f"{target.name}: {run.engine} ran; its profile asks for {target.runtime.name} {asked}",
+            "run `edge-toolkit doctor` to see which interpreter it ran in",
+        )
+
+
+def without_artifact(model: Model, artifact_format: str) -> list[Job]:
+    """Return the jobs that a verdict needs whatever the scheme, those first that others wait for longest."""
+    return [
+        model.run_floats(artifact_format),
+        model.reference,
+        *([model.on_cpu] if model.on_cpu else []),
+        model.rechecked,
+    ]
+
+
+def plan(model: Model, target: Target, artifact: Artifact, made: Job | None, floats: Entry) -> Chain:
+    """Return the chain of a target and an artifact; `floats` is the finished conversion to the float artifact.
+
+    A stage that would run what the stage before it ran (the float scheme, or a target that is this machine) is left out. A float artifact that was
+    already there is somebody's conversion, and is judged as one.
+    """
+    here, on_target = on_this_machine(target.format), execution_of(target)
+    shipped = artifact.path if made is None else model.conversions.file(made, target.format)
+    stage = partial(Stage, model=model, target=target, artifact=artifact)
+    stages = [stage("source", model.rechecked)]
+    if made is None and artifact.scheme == FLOAT:
+        stages.append(stage("conversion", model.run(shipped, here)))
+    else:
+        stages.append(stage("conversion", model.run_floats(target.format)))
+        if made is not model.conversions.floats(target.format):
+            first = _as_many_as_reference_kernels_can(floats, model.source.growth)
+            stages.append(stage("quantization", model.run(shipped, replace(here, kernels="reference"), first)))
+    on_host = model.run(shipped, kernels_of(target))
+    if on_host is not stages[-1].job:
+        stages.append(stage("kernels", on_host))
+    stages[-1] = replace(stages[-1], of_target=True)
+    if not launchers.is_host(on_target.engine.launcher):
+        first = _FIRST_BLOCK if model.stops_early and not _keeps_state(artifact) else None
+        stages.append(stage("device", model.run(shipped, on_target, first, device=target.name), of_target=True))
+    account = model.account(shipped, target.format)
+    clipping = model.clipping(shipped, target.format, artifact.scheme)
+    size = floats.result["size_bytes"]
+    return Chain(model, target, artifact, made, tuple(stages), account=account, clipping=clipping, float_bytes=size)
+
+
+def entry_of(job: Job, target: Target, artifact: Artifact, executor: Executor) -> Entry:
+    """Return what the store holds of a job, which is run first where it has not been; raise its error, said of the target."""
+    (outcome,) = executor.outcomes([job])
+    if outcome.error is not None:
+        raise said_of_target(outcome.error, target, artifact.scheme)
+    return outcome.entry
+
+
+def said_of_target(error: EdgeToolkitError, target: Target, scheme: str) -> EdgeToolkitError:
+    """Return the error with the operator named where a runtime is too old for one, which its message has somewhere in the middle."""
+    missing = _NO_OPERATOR.findall(error.problem) or [(name, "") for name in _UNRESOLVED.findall(error.problem)]
+    if missing and isinstance(error, WorkerRefused):
+        name, version = missing[0]
+        runtime = f"{target.runtime.name} {target.runtime.version}"
+        of_version = f" version {version}" if version else ""
+        return Unconvertible(
+            f"{target.name}: {runtime} has no operator {name}{of_version}; {scheme} of this model needs it",
+            "choose another --scheme, or a newer runtime for the device",
+        )
+    return error
+
+
+def _keeps_state(artifact: Artifact) -> bool:
+    return any(operator["name"] == _STATE for operator in artifact.operators)
+
+
+def _as_many_as_reference_kernels_can(floats: Entry, growth: int) -> int | None:
+    """Return how many samples run on reference kernels, None for all: naive loops take thirty times what the others do.
+
+    A file counts sizes that it leaves open as 1; `growth` is how many times as much a sample holds.
+    """
+    operations = floats.result["multiply_accumulates"] * growth
+    return max(_FEWEST_ON_REFERENCE, _MOST_ON_REFERENCE // operations) if operations else None

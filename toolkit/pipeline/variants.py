@@ -1,0 +1,146 @@
+"""Selects the variant of a recipe that ships: runs each one over the samples and takes the one that drifts least from the float artifact.
+
+A variant that only another than the preferred engines can make (a fallback) is made where none of those could.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from toolkit.comparison import compare
+from toolkit.conversion.artifacts import Artifact, artifact_of
+from toolkit.conversion.recipe import Recipe, Variant
+from toolkit.errors import EdgeToolkitError, LimitReached
+from toolkit.execution.run import Execution, run_of, signature_of_run
+from toolkit.jobs.executor import Executor
+from toolkit.jobs.graph import Goal
+from toolkit.jobs.job import Job
+from toolkit.jobs.store import Entry
+from toolkit.pipeline.model import Model
+from toolkit.tensors.signature import Signature
+from toolkit.verdict.verdict import StageRun, decibels, noise_share
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A variant, the job that makes it, and its run on the kernels by which it is chosen; `floats` is the float artifact's."""
+
+    variant: Variant
+    made: Job
+    run: Job
+    floats: Job
+
+    @property
+    def jobs(self) -> list[Job]:
+        """All jobs that a choice rests on."""
+        return [self.run, self.floats]
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The variant that drifts least: the job that makes it, its artifact, and what was found of all that were tried, as JSON."""
+
+    candidate: Candidate
+    artifact: Artifact
+    candidates: tuple[Mapping[str, Any], ...]
+
+
+def candidates(model: Model, recipe: Recipe, artifact_format: str, execution: Execution) -> list[Candidate]:
+    """Return the variants of a recipe, those to be preferred first, with the jobs that tell which is best."""
+    floats = model.run_floats(artifact_format)
+    found = []
+    for variant in recipe.variants(artifact_format):
+        made = model.conversions.artifact(variant, artifact_format)
+        found.append(
+            Candidate(variant, made, model.run(model.conversions.file(made, artifact_format), execution), floats)
+        )
+    return found
+
+
+def preferred(among: list[Candidate]) -> list[Candidate]:
+    """Return the candidates that are tried first: all but the fallbacks, if there are others."""
+    first = [candidate for candidate in among if not candidate.variant.fallback]
+    return first or among
+
+
+def by_quantizer(among: Sequence[Candidate]) -> list[Goal]:
+    """Return the candidates of each quantizer as one goal: what one of them reaches a limit at, with other ranges, the others would as well."""
+    groups: dict[str | None, list[Candidate]] = {}
+    for candidate in among:
+        groups.setdefault(candidate.variant.quantizer, []).append(candidate)
+    return [
+        Goal((), [one.run for one in group], [job for one in group for job in (one.made, one.run)])
+        for group in groups.values()
+    ]
+
+
+def choose(among: list[Candidate], executor: Executor) -> Chosen:
+    """Return the candidate whose worst output has the least noise against the float artifact; of equals the first.
+
+    One that came out as another scheme, which has less noise for not being quantized, is taken only where all are such.
+    A fallback is for what the others cannot make, and not for what takes them too long.
+    Raises the error of the first candidate where none could be made and run, that of one that reached a limit before all others.
+    """
+    rows: list[_Row] = []
+    errors: list[EdgeToolkitError] = []
+    limits: list[LimitReached] = []
+    for group in (preferred(among), among):
+        rows, errors = _tried(group, executor)
+        limits = [error for error in errors if isinstance(error, LimitReached)]
+        if limits or any(row.noise is not None and not row.is_another for row in rows):
+            break
+    able = [row for row in rows if row.noise is not None]
+    if not able:
+        raise next(iter(limits), errors[0])
+    best = min(able, key=lambda row: (row.is_another, math.inf if row.noise is None else row.noise))
+    (entry,) = executor.run(best.candidate.made)
+    artifact = artifact_of(entry, best.candidate.variant.recipe.scheme)
+    return Chosen(best.candidate, artifact, tuple(row.to_json(chosen=row is best) for row in rows))
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    candidate: Candidate
+    noise: float | None
+    size_bytes: int | None
+    problem: str | None
+    keeps: str | None = None
+
+    @property
+    def is_another(self) -> bool:
+        return self.keeps != self.candidate.variant.recipe.scheme
+
+    def to_json(self, *, chosen: bool) -> dict[str, Any]:
+        sqnr_db = None if self.noise is None else decibels(self.noise)
+        about = {"sqnr_db": sqnr_db, "size_bytes": self.size_bytes, "problem": self.problem, "keeps": self.keeps}
+        return {**self.candidate.variant.to_json(), **about, "chosen": chosen}
+
+
+def _tried(group: list[Candidate], executor: Executor) -> tuple[list[_Row], list[EdgeToolkitError]]:
+    """Return a row for each candidate, and the errors of those that could not be made or run."""
+    wanted = [job for one in group for job in (one.floats, one.made, one.run)]
+    ended = executor.outcomes(wanted, by_quantizer(group))
+    rows, errors = [], []
+    for place, candidate in enumerate(group):
+        floats, made, ran = ended[3 * place : 3 * place + 3]
+        wrong = made.error or ran.error or floats.error
+        if wrong is not None:
+            errors.append(wrong)
+            rows.append(_Row(candidate, None, None, wrong.problem))
+        else:
+            size_bytes, keeps = made.entry.result["size_bytes"], made.entry.result["keeps"]
+            rows.append(_Row(candidate, _noise(floats.entry, made.entry, ran.entry), size_bytes, None, keeps))
+    return rows, errors
+
+
+def _noise(floats: Entry, made: Entry, ran: Entry) -> float:
+    """Return the noise-to-signal ratio of the worst output, as a power; infinite where outputs do not match."""
+    before, after = run_of(floats), run_of(ran)
+    by_float = StageRun("conversion", before, Signature.from_json(before.signature))
+    by_variant = StageRun(
+        "kernels", after, Signature.from_json(signature_of_run(made.result["signature"], after.signature))
+    )
+    return noise_share(compare.measure(by_float.read(), by_variant.read()))

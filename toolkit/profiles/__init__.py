@@ -1,0 +1,272 @@
+"""Hardware profiles, `targets/NAME.toml`: what a device runs, what may be converted for it, and what its verdict must show.
+
+A profile is found by its path, or by its name in `./targets/` and then among those that come with the package. It may extend one other:
+tables are merged key by key. Bounds are added, and of several on one metric that of the nearer file decides (`toolkit.comparison.deciding`). Below
+all of them lie the bounds of kinds of outputs (`toolkit.comparison.output_kinds`). An abstract profile is only there to be extended.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from toolkit import config, environments, registry
+from toolkit.comparison import output_kinds
+from toolkit.comparison.bounds import ACHIEVABLE, Bound, BoundOrigin, BoundsFile
+from toolkit.comparison.deciding import contradictions, deciding, for_scheme
+from toolkit.config import Location, Problem, dotted
+from toolkit.errors import InvalidConfig, RequestError, UnknownName, suggestion
+from toolkit.profiles.layers import Merged, ProfileLayer, layers, merge
+from toolkit.profiles.profile import Budget, Conversion, Runtime, Target
+
+__all__ = [
+    "Budget",
+    "Conversion",
+    "Runtime",
+    "Target",
+    "Value",
+    "check",
+    "find",
+    "names",
+    "provenance",
+    "read_bounds",
+    "runnable",
+    "schema",
+]
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+_SUFFIX = ".toml"
+
+
+class Value(NamedTuple):
+    """One value of a profile: its key as `runtime.cpu`, and the file that says it (None: no file does, it is the default)."""
+
+    key: str
+    value: object
+    path: Path | None
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of all targets that can be found by name, sorted; abstract profiles are not among them."""
+    paths = [path for folder in _folders() for path in folder.glob(f"*{_SUFFIX}")]
+    return tuple(sorted({path.stem for path in paths if not _is_abstract(path)}))
+
+
+def find(name_or_path: str | Path) -> Target:
+    """Return the target of a profile.
+
+    UnknownName with the closest name; InvalidConfig with all mistakes of the file; RequestError for an abstract one.
+    """
+    return _found(name_or_path, runs=False)
+
+
+def runnable(name_or_path: str | Path) -> Target:
+    """Return the target of a profile that is to run: as `find`, and InvalidConfig where the version that it asks for is none."""
+    return _found(name_or_path, runs=True)
+
+
+def _found(name_or_path: str | Path, *, runs: bool) -> Target:
+    target = _resolve(_locate(name_or_path), runs=runs)[0]
+    if target is None or target.abstract:
+        known = ", ".join(names())
+        raise RequestError(f"target {str(name_or_path)!r}: is abstract, a profile to extend; known: {known}")
+    return target
+
+
+def read_bounds(path: Path) -> tuple[Bound, ...]:
+    """Return the bounds of a file: a profile with what it extends, or a file that holds [[bounds]] alone. InvalidConfig with all of its mistakes."""
+    content = config.read(path)
+    if content.keys() <= {"bounds"}:
+        bounds = config.load(path, BoundsFile).bounds
+        if problems := _contradictions([*enumerate(bounds)]):
+            raise InvalidConfig(path, map(str, problems))
+        return tuple(bound.read_from(BoundOrigin(path, index, 0)) for index, bound in enumerate(bounds))
+    return find(path).bounds
+
+
+def check(name_or_path: str | Path) -> None:
+    """Return if a profile has no mistake and could run, else raise InvalidConfig with all of them; an abstract one need not be complete."""
+    _resolve(_locate(name_or_path), runs=True)
+
+
+def provenance(name_or_path: str | Path) -> tuple[Value, ...]:
+    """Return every value that a profile comes to, in the order of the model, each with the file that says it."""
+    target, merged = _resolve(_locate(name_or_path))
+    content = merged.content if target is None else target.model_dump()
+    values = []
+    for location, value in _flat(content):
+        path, _ = merged.origins.get(location, (None, ()))
+        if path is not None or value is not None:
+            values.append(Value(dotted(location), value, path))
+    return tuple(values)
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of a profile file, for editors; a file that extends another may leave out whatever that one says."""
+    described = Target.model_json_schema()
+    required = described.pop("required")
+    for table in ("Runtime", "Conversion", "Budget"):
+        described["$defs"][table].pop("required", None)
+    partial = [{"required": ["extends"]}, {"required": ["abstract"]}]
+    return described | {"required": ["name", "about"], "anyOf": [{"required": required}, *partial]}
+
+
+def _folders() -> list[Path]:
+    packed = _PACKAGE / "targets"  # in a wheel; in a checkout the folder lies beside the package
+    return [Path("targets"), packed if packed.is_dir() else _PACKAGE.parent / "targets"]
+
+
+def _is_abstract(path: Path) -> bool:
+    try:
+        return config.read(path).get("abstract") is True
+    except InvalidConfig:  # whoever asks for it by name is told what is wrong with it
+        return False
+
+
+def _is_path(name: str | Path) -> bool:
+    return isinstance(name, Path) or name.endswith(_SUFFIX) or "/" in name or os.sep in name
+
+
+def _locate(name_or_path: str | Path) -> Path:
+    if _is_path(name_or_path):
+        return Path(name_or_path)
+    for folder in _folders():
+        if os.path.isfile(folder / f"{name_or_path}{_SUFFIX}"):
+            return folder / f"{name_or_path}{_SUFFIX}"
+    raise UnknownName("target", str(name_or_path), names())
+
+
+def _base(extending: Path, name: str) -> Path:
+    """The file that `extends` means: a path from the extending file's folder, else a name there, in ./targets or in the package."""
+    if _is_path(name):
+        return extending.parent / name
+    files = [folder / f"{name}{_SUFFIX}" for folder in (extending.parent, *_folders())]
+    for file in files:
+        # A profile may have the name of the one that it extends: a board of one's own in place of the package's.
+        if os.path.isfile(file) and os.path.realpath(file) != os.path.realpath(extending):
+            return file
+    known = {file.stem for folder in {file.parent for file in files} for file in folder.glob(f"*{_SUFFIX}")}
+    raise InvalidConfig(extending, [f"extends: {name!r}; {suggestion(name, known - {extending.stem})}"])
+
+
+def _resolve(path: Path, *, runs: bool = False) -> tuple[Target | None, Merged]:
+    """The target of a file and its merged tables; None for an abstract profile that leaves things open. InvalidConfig for mistakes.
+
+    With `runs` it is a mistake to ask for a version of the runtime that is none.
+    """
+    own = layers(path, _base)
+    chain = [*own, *_of_kinds()]
+    merged = merge(chain)
+    target, problems = config.check(merged.content, Target)
+    if merged.content.get("abstract") is True:
+        problems = [problem for problem in problems if not problem.missing or _is_in_a_bound(problem.location)]
+    runtime = merged.content.get("runtime")
+    if runs and not any(problem.location[0] == "runtime" for problem in problems) and (other := _no_version(runtime)):
+        problems.append(Problem(("runtime", "version"), other))
+    found = _by_file(problems, own, merged, target)
+    for layer in reversed(chain):  # what a base says wrong is wrong in all that extend it
+        if layer.path in found:
+            raise InvalidConfig(layer.path, map(str, found[layer.path]))
+    if target is None:
+        return None, merged
+    target = target.model_copy(update={"bounds": _placed(target.bounds, own, merged)})
+    if lost := [scheme for scheme in target.schemes if not _judges_the_total(target.bounds, scheme)]:
+        what = f"none for stage 'total' with scheme {', '.join(lost)} is left; without one nothing can pass"
+        raise InvalidConfig(path, [str(Problem(("bounds",), what))])
+    return target, merged
+
+
+def _of_kinds() -> list[ProfileLayer]:
+    """Return what kinds of outputs are held to, a layer each: nearer than none of a profile's own."""
+    return [
+        ProfileLayer(output_kinds.path_of(name), {"bounds": output_kinds.bounds_of(name)})
+        for name in output_kinds.names()
+    ]
+
+
+def _no_version(runtime: object) -> str | None:
+    """Return what is wrong with the version that the table `runtime` asks for; None for the pinned one, and for what may be another release."""
+    if not isinstance(runtime, Mapping):
+        return None
+    name, asked = runtime.get("name"), runtime.get("version")
+    if not isinstance(asked, str) or name not in registry.names("execution/runtimes"):
+        return None
+    has = environments.version(str(name))
+    if has is None or asked == has or environments.is_version(asked):
+        return None
+    return f"{asked!r} is not a version; expected {has!r}, which is pinned here, or that of another release"
+
+
+def _judges_the_total(bounds: Iterable[Bound], scheme: str) -> bool:
+    """Return whether what is switched off leaves a bound on the total of some output of some kind."""
+    held = for_scheme(bounds, "total", scheme)
+    outputs = {bound.output for bound in held}
+    kinds = {"", *(kind for bound in held for kind in bound.kinds)}
+    decide = (bound for output in outputs for kind in kinds for bound in deciding(held, output, kind))
+    return any(not (bound.off or bound.is_silent or bound.unit == ACHIEVABLE) for bound in decide)
+
+
+def _by_file(
+    problems: Iterable[Problem], chain: list[ProfileLayer], merged: Merged, target: Target | None
+) -> dict[Path, list[Problem]]:
+    """Return the problems by the file that each is of, with its place there, and what is wrong with a file by itself; `target` where it is whole."""
+    found: dict[Path, list[Problem]] = {}
+    for problem in problems:
+        file, location = merged.origin(problem.location) or (chain[0].path, problem.location)
+        found.setdefault(file, []).append(problem._replace(location=location))
+    for layer in chain:
+        bounds = _read_bounds(layer) if target is None else _bounds_of(layer, target, merged)
+        if twice := _contradictions(bounds):
+            found.setdefault(layer.path, []).extend(twice)
+        name = layer.content.get("name")
+        if isinstance(name, str) and name != layer.path.stem:
+            said = Problem(("name",), f"{name!r}; expected {layer.path.stem!r}, the file's name")
+            found.setdefault(layer.path, []).append(said)
+    return found
+
+
+def _contradictions(bounds: Sequence[tuple[int, Bound]]) -> list[Problem]:
+    """Return a problem for each bound of a file that is on the same thing as one before it."""
+    return [Problem(("bounds", second), what) for _, second, what in contradictions(bounds)]
+
+
+def _bounds_of(layer: ProfileLayer, target: Target, merged: Merged) -> list[tuple[int, Bound]]:
+    """Return the bounds that a file says, by their places in it."""
+    origins = ((merged.origins["bounds", index], bound) for index, bound in enumerate(target.bounds))
+    return [(int(place), bound) for (path, (_, place, *_)), bound in origins if path == layer.path]
+
+
+def _read_bounds(layer: ProfileLayer) -> list[tuple[int, Bound]]:
+    """Return the bounds of a file that are right by themselves, by their places in it."""
+    said = layer.content.get("bounds")
+    read = [(place, config.check(one, Bound)[0]) for place, one in enumerate(said if isinstance(said, list) else ())]
+    return [(place, bound) for place, bound in read if bound is not None]
+
+
+def _placed(bounds: Iterable[Bound], chain: list[ProfileLayer], merged: Merged) -> tuple[Bound, ...]:
+    """Return the bounds with the file that says each, and how near it is."""
+    nearness = {layer.path: place for place, layer in enumerate(reversed(chain))}
+    below = -1  # where those of kinds lie
+    placed = []
+    for index, bound in enumerate(bounds):
+        path, (_, own, *_) = merged.origins["bounds", index]
+        placed.append(bound.read_from(BoundOrigin(path, int(own), nearness.get(path, below))))
+    return tuple(placed)
+
+
+def _is_in_a_bound(location: Location) -> bool:
+    return location[0] == "bounds" and len(location) > 1
+
+
+def _flat(content: Mapping[str, Any], above: Location = ()) -> Iterator[tuple[Location, object]]:
+    for key, value in content.items():
+        location = (*above, key)
+        if isinstance(value, Mapping):
+            yield from _flat(value, location)
+        elif key == "bounds":
+            for index, bound in enumerate(value):
+                yield from _flat(bound, (*location, index))
+        else:
+            yield location, value

@@ -1,0 +1,178 @@
+"""The fields of a hardware profile, and the checks that they make sense together."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+
+from toolkit import registry
+from toolkit.comparison.bounds import ACHIEVABLE, Bound, Scheme, Text
+from toolkit.comparison.output_kinds import KindName
+from toolkit.config import ConfigModel, plugin
+from toolkit.conversion import recipe
+from toolkit.conversion.recipe import Granularity, KeepFloat, Recipe
+from toolkit.environments.instructions import cuts_sums_off
+from toolkit.errors import EdgeToolkitError, RequestError
+from toolkit.weights.limits import Weights
+
+Dtype = Literal["float32", "int8", "uint8", "int16"]
+
+
+def _folder_name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", text):
+        raise ValueError(f"{text!r}; expected letters, digits, '.', '_' and '-': the bundle's folder has this name")
+    return text
+
+
+class Runtime(ConfigModel):
+    """What runs the model: an engine of one version, started by a launcher, on a CPU that the launcher may have to emulate."""
+
+    name: Annotated[str, plugin("execution/runtimes")]
+    version: Text
+    launcher: Annotated[str, plugin("launchers")] = "local"
+    cpu: Text | None = None
+    threads: int = Field(default=1, ge=1)
+    kernels: Literal["default", "builtin", "reference"] = "default"
+
+
+class Conversion(ConfigModel):
+    """The dtypes that an application on the device feeds and gets."""
+
+    inputs: Dtype = "float32"
+    outputs: Dtype = "float32"
+
+
+class KeptFloat(ConfigModel):
+    """What is never quantized: output tensors by glob patterns of their names, operators by type, as the format calls them."""
+
+    tensors: tuple[Text, ...] = ()
+    operators: tuple[Text, ...] = ()
+
+
+class Quantization(ConfigModel):
+    """How schemes are made: the range estimators to choose from ("percentile:percentile=99.99"), and the granularity of weights."""
+
+    estimators: Annotated[tuple[str, ...], Field(min_length=1)] = (
+        "min_max",
+        "mse",
+    )
+    granularity: Granularity = "per_channel"
+    keep_float: KeptFloat = KeptFloat()
+
+    @field_validator("estimators")
+    @classmethod
+    def _can_be_had(cls, estimators: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            return tuple(str(recipe.estimator(text)) for text in estimators)
+        except EdgeToolkitError as error:
+            raise ValueError(error.problem) from None
+
+
+class Budget(ConfigModel):
+    """What the device has to spare; None where nothing is said."""
+
+    file_bytes: int | None = Field(default=None, gt=0)
+
+
+class Target(ConfigModel):
+    """One device, as a profile and everything that it extends say.
+
+    `schemes` are in order of preference; `forbids` names schemes that are never made for it, each with the reason. `output_kinds` says by name what
+    outputs of the models are that are built for it.
+    """
+
+    name: Annotated[str, AfterValidator(_folder_name)]
+    about: Text
+    hardware: str = ""
+    notes: str = ""
+    abstract: bool = False
+    extends: Text | None = None
+    format: Annotated[str, plugin("conversion/converters")]
+    schemes: tuple[Scheme, ...]
+    forbids: dict[Scheme, Text] = Field(default_factory=dict)
+    runtime: Runtime
+    conversion: Conversion = Conversion()
+    quantization: Quantization = Quantization()
+    budget: Budget = Budget()
+    weights: Weights = Weights()
+    output_kinds: dict[Text, KindName] = Field(default_factory=dict)
+    bounds: tuple[Bound, ...]
+
+    @field_validator("schemes")
+    @classmethod
+    def _each_scheme_once_and_makeable(cls, schemes: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if not schemes:
+            raise ValueError("is empty; expected the schemes to try, in order of preference")
+        twice = sorted({scheme for scheme in schemes if schemes.count(scheme) > 1})
+        if twice:
+            raise ValueError(f"{', '.join(twice)} comes twice; expected each scheme once, in order of preference")
+        try:
+            for scheme in schemes if "format" in info.data else ():
+                Recipe(scheme).variants(info.data["format"])
+        except EdgeToolkitError as error:
+            raise ValueError(error.problem) from None
+        return schemes
+
+    @field_validator("forbids")
+    @classmethod
+    def _forbids_none_of_its_own(cls, forbids: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+        both = sorted(set(forbids) & set(info.data.get("schemes", ())))
+        if both:
+            raise ValueError(f"{', '.join(both)} is among its schemes; expected one or the other")
+        return forbids
+
+    @field_validator("runtime")
+    @classmethod
+    def _runs_the_format(cls, runtime: Runtime, info: ValidationInfo) -> Runtime:
+        formats = registry.load("execution/runtimes", runtime.name).FORMATS
+        if info.data.get("format", formats[0]) not in formats:
+            raise ValueError(f"{runtime.name} does not run {info.data['format']}; it runs {', '.join(formats)}")
+        return runtime
+
+    def recipe(self, scheme: str) -> Recipe:
+        """Return how this target has a scheme made; RequestError for one that it forbids."""
+        if scheme in self.forbids:
+            raise RequestError(
+                f"{self.name}: forbids {scheme}: {self.forbids[scheme]}", f"its own schemes: {', '.join(self.schemes)}"
+            )
+        kept = self.quantization.keep_float
+        return Recipe(
+            scheme,
+            tuple(recipe.estimator(text) for text in self.quantization.estimators),
+            granularity=self.quantization.granularity,
+            keep_float=KeepFloat(kept.tensors, kept.operators)
+            if registry.load("conversion/schemes", scheme).QUANTIZERS
+            else KeepFloat(),
+            inputs=self.conversion.inputs,
+            outputs=self.conversion.outputs,
+            within_16_bits=self.cuts_sums_off,
+        )
+
+    @property
+    def cuts_sums_off(self) -> bool:
+        """Whether sums of products of 8-bit integers have 16 bits on the processor that runs it: the one emulated, else this machine's."""
+        options = {"cpu": self.runtime.cpu} if self.runtime.cpu is not None else {}
+        return cuts_sums_off(*registry.load("launchers", self.runtime.launcher).features(options))
+
+    @field_validator("conversion")
+    @classmethod
+    def _every_scheme_can_have_the_dtypes(cls, conversion: Conversion, info: ValidationInfo) -> Conversion:
+        for scheme in info.data.get("schemes", ()):
+            known = registry.load("conversion/schemes", scheme).INPUT_DTYPES
+            for side, dtype in (("inputs", conversion.inputs), ("outputs", conversion.outputs)):
+                if dtype not in known:
+                    raise ValueError(f"{side} {dtype!r} is not available with {scheme}; known: {', '.join(known)}")
+        return conversion
+
+    @field_validator("bounds")
+    @classmethod
+    def _bounds_can_carry_a_verdict(cls, bounds: tuple[Bound, ...], info: ValidationInfo) -> tuple[Bound, ...]:
+        for scheme in info.data.get("schemes", ()):
+            # Of outputs of one kind nobody knows whether there will be any.
+            of_all = [bound for bound in bounds if bound.stage == "total" and not bound.kinds]
+            total = [bound for bound in of_all if not bound.schemes or scheme in bound.schemes]
+            if all(bound.off or bound.is_silent or bound.unit == ACHIEVABLE for bound in total):
+                raise ValueError(f"none for stage 'total' with scheme {scheme}; without one nothing can pass")
+        return bounds

@@ -1,0 +1,117 @@
+"""Facts about two releases that need no run: signatures, sizes, findings and measurements."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from toolkit.comparison.measured import number
+from toolkit.regression.record import Baseline, name_of
+from toolkit.regression.rows import VERDICT, GateRow, Value, judged, noticed
+
+if TYPE_CHECKING:
+    from toolkit.regression.limits import GateLimits
+
+
+def verdict(now: Baseline) -> GateRow:
+    """Return whether the build passed by itself."""
+    because = "what did not pass by itself does not ship, whatever the last release was"
+    row = judged(VERDICT, None, now.verdict, "passed", because, None)
+    return replace(row, status="inconclusive") if now.verdict == "inconclusive" else row
+
+
+def dtypes(before: Baseline, now: Baseline) -> Iterator[GateRow]:
+    """Yield a row for each input and output."""
+    because = "code that calls the model gives and takes numbers of this type"
+    for side in ("inputs", "outputs"):
+        for spec in getattr(before.signature, side):
+            ours = next(each for each in getattr(now.signature, side) if each.name == spec.name)
+            yield judged(f"{side[:-1]} {spec.name} dtype", spec.dtype, ours.dtype, spec.dtype, because, None)
+            if spec.is_integer and ours.is_integer and (spec.scale, spec.zero_point) != (ours.scale, ours.zero_point):
+                was, is_now = (f"{each.scale} {each.zero_point}" for each in (spec, ours))
+                why = "its scale or zero point changed: code that holds the old ones reads other numbers"
+                yield noticed(f"{side[:-1]} {spec.name} scale", was, is_now, why)
+
+
+def runtime(before: Baseline, now: Baseline) -> Iterator[GateRow]:
+    """Yield a row for what ran the artifact, and one for the order in which it has its inputs and outputs, where the last release tells."""
+    if before.engine is not None:
+        because = "the device runs one version: what another version does with this file was not checked"
+        yield judged("runtime", before.engine, now.engine, before.engine, because, None)
+    for side in ("inputs", "outputs") if before.order is not None and now.order is not None else ():
+        was, is_now = (", ".join(each.order[side]) for each in (before, now) if each.order is not None)
+        because = "code that calls the model by position, not by name, gives or takes another tensor"
+        yield judged(f"{side} order", was, is_now, was, because, None)
+
+
+def sizes(before: Baseline, now: Baseline, by: GateLimits) -> Iterator[GateRow]:
+    """Yield how large the file is and, where it was measured on the device, how long a call takes; what was measured then has to be now."""
+    limit = math.floor(before.size_bytes * (1 + by.size_bytes.limit))
+    yield judged("size_bytes", before.size_bytes, now.size_bytes, limit, by.size_bytes.because)
+    if before.latency_ms is not None:
+        most = before.latency_ms * (1 + by.latency_ms.limit)
+        yield judged("latency_ms", before.latency_ms, now.latency_ms, most, by.latency_ms.because)
+    elif now.latency_ms is not None:
+        yield noticed("latency_ms", None, now.latency_ms, "measured for the first time")
+
+
+def findings(before: Baseline, now: Baseline) -> Iterator[GateRow]:
+    """Yield a row for each code of a finding that is no mere information."""
+    because = "the finding was not in the last release, so nobody has reviewed it"
+    for code, held in now.findings.items():
+        then = before.findings.get(code)
+        count = 0 if then is None else then["count"]
+        if held["severity"] == "info":
+            if held["count"] > count:
+                yield noticed(f"finding {code}", count, held["count"], "new, for information")
+            continue
+        # What was information then has not been looked at as what it is now.
+        was = 0 if then is None or (then["severity"] == "info") else count
+        yield judged(f"finding {code}", was, held["count"], was, because)
+
+
+def comparisons(before: Baseline, now: Baseline, by: GateLimits) -> Iterator[GateRow]:
+    """Yield a row for each bound of the last release, and one for what is left of the margin to those on the total."""
+    ours = {name_of(each): each for each in now.comparisons}
+    for then in before.comparisons:
+        name, better, bound = name_of(then), then["better"], number(then["limit"])
+        if (
+            then.get("undecided") == "passed"
+        ):  # nobody's promise: it held what there was to score; the paired tests say more
+            continue
+        if name not in ours:
+            # Said in words, so that somebody can allow it: a stage may be gone because there is nothing left for it to do.
+            yield judged(f"bound {name}", f"{bound:g}", "gone", f"{bound:g}", "its bound is no longer held", None)
+            continue
+        because = "a looser bound lets through what the last release was held to"
+        yield judged(f"bound {name}", bound, number(ours[name]["limit"]), bound, because, better)
+        value, is_now = number(then["value"]), number(ours[name]["value"])
+        if then["stage"] != "total":
+            continue
+        exact = math.inf if better == "higher" else -math.inf
+        if value != exact:  # NaN among them, which leaves no limit that anything keeps
+            yield judged(name, value, is_now, value + by.margin.limit * (bound - value), by.margin.because, better)
+        elif is_now != value:
+            yield noticed(name, value, is_now, "it was equal to the original bit by bit, and no longer is")
+
+
+def others(before: Baseline, now: Baseline, by: GateLimits) -> Iterator[GateRow]:
+    """Yield what is shown and not judged: what may explain the rest, and what looks too good."""
+    pairs: list[tuple[str, Value, Value, str]] = [
+        ("scheme", before.scheme, now.scheme, now.wanted or "quantized in another way"),
+        ("source", before.source_sha256[:8], now.source_sha256[:8], "the original is another"),
+        ("stage", before.stage, now.stage, "the outputs are of another last stage"),
+    ]
+    pairs += [
+        (f"tool {name}", before.tools.get(name), now.tools.get(name), "another version")
+        for name in sorted(before.tools.keys() | now.tools.keys())
+    ]
+    yield from (noticed(what, was, is_now, why) for what, was, is_now, why in pairs if was != is_now)
+    if now.size_bytes <= by.suspicious.size * before.size_bytes:
+        yield noticed("size_bytes halved", before.size_bytes, now.size_bytes, by.suspicious.because)
+    weights_differ = before.source_sha256 != now.source_sha256
+    if weights_differ and before.artifact_sha256 == now.artifact_sha256:
+        why = "the original changed, but the artifact is the same file: was the new one built?"
+        yield noticed("artifact is the same", before.artifact_sha256[:8], now.artifact_sha256[:8], why)

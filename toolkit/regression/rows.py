@@ -1,0 +1,101 @@
+"""One row of a gate: the value before, the value now, and whether the change is allowed."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from toolkit.comparison.compare import plain_json
+from toolkit.comparison.metrics import Better
+from toolkit.errors import RequestError, UnknownName
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from toolkit.regression.limits import Allowance
+
+Status = Literal["passed", "failed", "inconclusive", "allowed", "noticed"]
+Value = float | str | None
+VERDICT = "verdict"  # which nobody can allow to be another
+
+
+@dataclass(frozen=True, slots=True)
+class GateRow:
+    """One thing before and now, the limit of what it may be now, and why.
+
+    "allowed" is what would have failed, or is not certain, and has an allowance, whose reason is `because` then. "noticed" is judged by nothing.
+    `better` is None for what has no better and worse: it has to be the same. `detail` says more.
+    """
+
+    what: str
+    before: Value
+    now: Value
+    limit: Value
+    status: Status
+    because: str
+    better: Better | None = None
+    detail: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON; numbers that JSON has not are "nan", "inf" and "-inf"."""
+        return dict(plain_json(asdict(self)))
+
+
+def within(value: Value, limit: Value, better: Better | None) -> bool:
+    """Return whether a value keeps a limit; False for NaN, for what is missing, and for a number against a text."""
+    if any(isinstance(each, bool) for each in (value, limit)):  # which Python takes for 1 and 0
+        return False
+    if isinstance(value, str) or isinstance(limit, str):
+        return better is None and value == limit
+    if value is None or limit is None or better is None:
+        return False
+    return value <= limit if better == "lower" else value >= limit
+
+
+def judged(
+    what: str, before: Value, now: Value, limit: Value, because: str, better: Better | None = "lower"
+) -> GateRow:
+    """Return a row that passes where `now` keeps the limit."""
+    return GateRow(what, before, now, limit, "passed" if within(now, limit, better) else "failed", because, better)
+
+
+def noticed(what: str, before: Value, now: Value, because: str) -> GateRow:
+    """Return a row that is shown only."""
+    return GateRow(what, before, now, None, "noticed", because)
+
+
+def allow(rows: Sequence[GateRow], allowances: Sequence[Allowance]) -> tuple[GateRow, ...]:
+    """Return the rows with what is allowed; a row that went further than its allowance says so.
+
+    UnknownName for an allowance that no row matches, RequestError for one of the verdict. One that is not needed any more is noticed.
+    """
+    found = [row for row in rows if row.status != "noticed"]
+    unneeded = []
+    for allowance in allowances:
+        if allowance.what == VERDICT:
+            raise RequestError(
+                f"allowance of {VERDICT!r}: nothing ships that did not pass; bounds are set in the profile"
+            )
+        mine = [row for row in found if row.what == allowance.what]
+        if not mine:
+            known = {row.what for row in found}
+            raise UnknownName("allowance of", allowance.what, known, "an allowance that matches nothing")
+        if all(row.status == "passed" for row in mine):
+            why = f"this allowance is not needed (any more): {allowance.because}"
+            unneeded.append(noticed(f"allowance of {allowance.what}", None, allowance.to, why))
+    given = {allowance.what: allowance for allowance in allowances}
+    broken = ("failed", "inconclusive")
+    judged_rows = (
+        _allowed(row, given[row.what]) if row.status in broken and row.what in given else row for row in rows
+    )
+    return (*judged_rows, *unneeded)
+
+
+def _allowed(row: GateRow, allowance: Allowance) -> GateRow:
+    if not within(row.now, allowance.to, row.better):
+        return replace(row, detail=_joined(row.detail, f"allowed up to {allowance.to} only"))
+    return replace(row, status="allowed", because=allowance.because, detail=_joined(row.detail, f"else: {row.because}"))
+
+
+def _joined(*parts: str) -> str:
+    return "; ".join(filter(None, parts))

@@ -1,0 +1,182 @@
+"""What verbs give as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from toolkit.comparison.measure import plain_json
+from toolkit.environments.instructions import UNKNOWN
+from toolkit.errors import EdgeToolkitError
+from toolkit.report.attempts import attempt_json, next_json, wanted_json
+from toolkit.verdict.verdict import Verdict
+
+if TYPE_CHECKING:
+    from toolkit.conversion.artifacts import Artifact
+    from toolkit.environments import Status
+    from toolkit.execution.run import Run
+    from toolkit.verdict.attribution import Attribution
+
+SCHEMA = 1
+
+
+def verdict_json(verdict: Verdict, artifact: str) -> dict[str, Any]:
+    """Return the report as JSON; `artifact` is the artifact's path as seen from the report."""
+    document = {
+        "schema": SCHEMA,
+        "target": verdict.target.name,
+        "verdict": verdict.outcome,
+        "wanted": wanted_json(verdict),
+        "next": next_json(verdict),
+        "source": source_json(verdict),
+        "artifact": {
+            "path": artifact,
+            "sha256": verdict.artifact.sha256,
+            "size_bytes": verdict.artifact.size_bytes,
+            "scheme": verdict.artifact.scheme,
+            "asked": verdict.artifact.asked,
+            "signature": verdict.artifact.signature,
+            "operators": list(verdict.artifact.operators),
+            "float_bytes": verdict.float_bytes,
+        },
+        "candidates": [dict(candidate) for candidate in verdict.candidates],
+        "output_kinds": {name: kind.to_json() for name, kind in verdict.kinds.items()},
+        "samples": dict(verdict.samples),
+        "inputs": {name: one.to_json() for name, one in verdict.inputs.items()},
+        "stopped_early": verdict.early,
+        "comparisons": [comparison.to_json() for comparison in verdict.comparisons],
+        "guilty_stage": verdict.guilty_stage,
+        "at_fault": verdict.at_fault,
+        "attribution": None if verdict.attribution is None else attribution_json(verdict.attribution),
+        "stages": [
+            {
+                "stage": stage.stage,
+                "isolated": [measurement.to_json() for measurement in stage.measured.measurements],
+                "cumulative": [measurement.to_json() for measurement in verdict.cumulative[stage.stage].measurements],
+                "not_applicable": [
+                    {"output": skipped.output, "metric": skipped.metric, "reason": skipped.reason}
+                    for skipped in stage.skipped
+                ],
+            }
+            for stage in verdict.stages
+        ],
+        "tasks": [task.to_json() for task in verdict.tasks],
+        "weights": None if verdict.account is None else verdict.account.to_json(),
+        "noise": {kind: dict(values) for kind, values in verdict.noise.items()},
+        "budget": {
+            spent.name: {"spent": spent.spent, "limit": spent.limit, "passed": spent.passed} for spent in verdict.budget
+        },
+        "runs": {stage: run_about(run) for stage, run in verdict.runs.items()},
+        "findings": [dict(finding) for finding in verdict.findings],
+        "attempts": [attempt_json(attempt, verdict) for attempt in verdict.attempts],
+        "tried": [_tried_json(attempt) for attempt in verdict.tried],
+        "tools": tools(verdict),
+        "seconds": {"total": round(verdict.seconds, 3)},
+    }
+    return dict(plain_json(document))
+
+
+def attribution_json(found: Attribution) -> dict[str, Any]:
+    """Return which operator made a stage fail, in words and with its numbers; what was found of all operators lies beside, in `folder`."""
+    held = found.to_json()
+    named = {
+        name: None if held[name] is None else held["operators"][held[name]] for name in ("guilty", "first", "largest")
+    }
+    return {**{name: value for name, value in held.items() if name != "operators"}, **named, "folder": "attribution"}
+
+
+def source_json(verdict: Verdict) -> dict[str, Any]:
+    """Return where the artifact came from."""
+    source = verdict.source
+    return {
+        "kind": source.kind,
+        "path": str(source.path),
+        "sha256": source.sha256,
+        "signature": source.key,
+        "writer": source.writer,
+        "loader": source.loader,
+        "device": source.device,
+        "coverage": None if source.coverage is None else dict(source.coverage),
+    }
+
+
+def tools(verdict: Verdict) -> dict[str, str]:
+    """Return name and version of every engine that ran."""
+    engines = {run.engine for run in verdict.runs.values()}
+    return dict(sorted((engine.rpartition(" ")[0], engine.rpartition(" ")[2]) for engine in engines))
+
+
+def run_about(run: Run) -> dict[str, Any]:
+    """Return what ran a stage, and where."""
+    about = {
+        name: run.about[name] for name in ("machine", "launcher", "emulator", "cpu", "confined") if name in run.about
+    }
+    return {"engine": run.engine, **about, "processor": run.about.get("processor", UNKNOWN), "samples": run.count}
+
+
+def outcomes_json(outcomes: Mapping[str, Verdict | EdgeToolkitError], source: Path | None = None) -> dict[str, Any]:
+    """Return the reports of all targets of a build; one without a verdict has its error instead.
+
+    With an error goes the path of the model, its `source`, where it is given.
+    """
+    of = {} if source is None else {"source": {"path": str(source)}}
+    reports = {}
+    for name, outcome in outcomes.items():
+        if isinstance(outcome, Verdict):
+            reports[name] = {**verdict_json(outcome, outcome.artifact.path.name), "target": name}
+        else:
+            reports[name] = {"target": name, **of, "error": error_json(outcome)}
+    return {"schema": SCHEMA, "exit_status": exit_status(outcomes), "targets": reports}
+
+
+def exit_status(outcomes: Mapping[str, Verdict | EdgeToolkitError]) -> int:
+    """Return the status that a command with these outcomes ends with: 0 only if every target passed, else the gravest."""
+    statuses = [
+        outcome.exit_status if isinstance(outcome, EdgeToolkitError) else int(not outcome.passed)
+        for outcome in outcomes.values()
+    ]
+    return max(statuses, default=2)
+
+
+def artifact_json(artifact: Artifact) -> dict[str, Any]:
+    """Return a converted file's facts as JSON."""
+    return {
+        "path": str(artifact.path),
+        "scheme": artifact.scheme,
+        "size_bytes": artifact.size_bytes,
+        "sha256": artifact.sha256,
+        "signature": dict(artifact.signature),
+        "operators": [dict(operator) for operator in artifact.operators],
+        "findings": [dict(finding) for finding in artifact.findings],
+    }
+
+
+def run_json(run: Run, out: Path) -> dict[str, Any]:
+    """Return a run's facts as JSON."""
+    return {"outputs": str(out), "signature": dict(run.signature), "fed": dict(run.fed), **run_about(run)}
+
+
+def status_json(rows: Sequence[Status]) -> list[dict[str, Any]]:
+    """Return what works here as JSON."""
+    names = ("kind", "name", "ready", "about", "problem", "fix")
+    return [
+        {**{name: getattr(row, name) for name in names}, "where": None if row.where is None else str(row.where)}
+        for row in rows
+    ]
+
+
+def _tried_json(attempt: Verdict | EdgeToolkitError) -> dict[str, Any]:
+    if isinstance(attempt, Verdict):
+        return {"scheme": attempt.artifact.scheme, "verdict": attempt.outcome, "guilty_stage": attempt.guilty_stage}
+    return {"error": error_json(attempt)}
+
+
+def error_json(error: EdgeToolkitError) -> dict[str, Any]:
+    """Return what kept a target from a verdict."""
+    return {
+        "kind": type(error).__name__,
+        "problem": error.problem,
+        "hint": error.hint,
+        "exit_status": error.exit_status,
+    }

@@ -1,0 +1,188 @@
+"""A verdict as Markdown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from toolkit import printable
+from toolkit.report.attempts import command_text, tried_lines
+from toolkit.report.wording import (
+    OUTCOMES,
+    candidate_lines,
+    confined_text,
+    coverage_lines,
+    kind_lines,
+    limit_text,
+    noise_text,
+    number_text,
+    size,
+    value_text,
+    where_text,
+    worst_of,
+)
+from toolkit.samples.input_ranges import input_lines
+from toolkit.verdict.attribution_text import sentences, table
+
+if TYPE_CHECKING:
+    from toolkit.verdict.verdict import Verdict
+    from toolkit.weights.account_job import Account
+
+_ROWS = 5  # of constants
+_TERMS = "What the terms mean: `docs/glossary.md`, which comes with edge-toolkit."
+_SHOWN = ("max_abs", "sqnr_db", "top1_agreement")
+
+
+def markdown(verdict: Verdict, artifact: str) -> str:
+    """Return one target's report as Markdown."""
+    source = verdict.source
+    lines = [
+        f"# {printable.markdown(verdict.target.name)}: {OUTCOMES[verdict.outcome]}",
+        "",
+        *_wanted(verdict),
+        f"{printable.code(artifact)} ({verdict.artifact.scheme}, {size(verdict.artifact.size_bytes)}, sha256 `{verdict.artifact.sha256}`)  ",
+        f"from {printable.code(source.path)} ({printable.markdown(source.kind)}, signature {printable.code(source.key)}, sha256 `{source.sha256}`)  ",
+        f"verified with {verdict.samples['verification']} samples" + _calibrated(verdict),
+        "",
+        "## Bounds",
+        "",
+        "| stage | output | metric | value | limit | | because |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    mark = " (guilty)" if verdict.at_fault is None else f" (guilty: {verdict.at_fault})"
+    for comparison in verdict.comparisons:
+        guilty = mark if comparison.stage == verdict.guilty_stage and comparison.status != "passed" else ""
+        worst = f"; {worst_of(comparison)}" if worst_of(comparison) else ""
+        said = (comparison.metric, value_text(comparison), limit_text(comparison), comparison.status + guilty + worst)
+        lines.append(_row(comparison.stage, _Name(comparison.output), *said, comparison.because))
+    if verdict.attribution is not None:
+        lines += ["", "## Which operator", "", *map(_item, sentences(verdict.attribution))]
+        folded = [
+            "<details><summary>All operators</summary>",
+            "",
+            *(f"    {line}" for line in table(verdict.attribution).split("\n")),
+            "",
+            "</details>",
+        ]
+        lines += ["", *folded] if verdict.attribution.operators else []
+    lines += [*_of_stages(verdict), *_of_tasks(verdict), *_of_weights(verdict.account)]
+    if verdict.inputs:
+        lines += ["", "## Inputs", "", *map(_item, input_lines(verdict.inputs))]
+    if verdict.kinds:
+        lines += ["", "## Outputs", "", *map(_item, kind_lines(verdict.kinds))]
+    lines += ["", f"The original's own noise (largest absolute difference): {_noise(verdict)}.", *_confined(verdict)]
+    if verdict.source.coverage is not None:
+        lines += ["", *map(_item, coverage_lines(verdict.source.coverage))]
+    if len(verdict.candidates) > 1:
+        lines += ["", "## Variants of the scheme", "", *map(_item, candidate_lines(verdict))]
+    if verdict.findings:
+        lines += ["", "## Findings", ""]
+        lines += [
+            f"{_item(finding['severity'] + ': ' + finding['message'])} ({printable.code(finding['code'])})"
+            for finding in verdict.findings
+        ]
+    lines += ["", _TERMS]
+    return "\n".join(lines) + "\n"
+
+
+def _of_stages(verdict: Verdict) -> list[str]:
+    """Return how far each output of each stage is from the stage before it, and from the original."""
+    lines = [
+        "",
+        "## Stages",
+        "",
+        "| stage | engine | output | " + " | ".join(f"{name} (isolated / cumulative)" for name in _SHOWN) + " |",
+    ]
+    lines.append("|---" * (3 + len(_SHOWN)) + "|")
+    for stage in verdict.stages:
+        for output in stage.measured.outputs:
+            # What agrees on the largest of pixels or corners says nothing.
+            scores = output not in verdict.kinds or verdict.kinds[output].name == "class_scores"
+            columns = [
+                f"{_shown(stage.measured, output, name)} / {_shown(verdict.cumulative[stage.stage], output, name)}"
+                if scores or name != "top1_agreement"
+                else "-"
+                for name in _SHOWN
+            ]
+            lines.append(_row(stage.stage, where_text(verdict.runs[stage.stage]), _Name(output), *columns))
+    return lines
+
+
+def _of_tasks(verdict: Verdict) -> list[str]:
+    """Return how good each stage is by the labels."""
+    lines: list[str] = []
+    for task in verdict.tasks:
+        lines += [
+            "",
+            f"## Against the labels: {printable.markdown(task.metric)} ({task.better} is better)",
+            "",
+            "| stage | score |",
+            "|---|---|",
+        ]
+        lines += [_row(stage, f"{value:.4f}") for stage, value in task.scores.items()]
+    return lines
+
+
+def _wanted(verdict: Verdict) -> list[str]:
+    """Return what was wanted and what came out, and the next command, with an empty line behind; nothing where that was all."""
+    lines = [printable.markdown(line) for line in tried_lines(verdict)]
+    step = verdict.next_step
+    if step is not None:
+        lines += [f"next: {printable.code(command_text(step), printable.LONGEST_LINE)}", printable.markdown(step.why)]
+    return [*(f"{line}  " for line in lines), ""] if lines else []
+
+
+def _shown(measured: Any, output: str, metric: str) -> str:
+    for measurement in measured.measurements:
+        if (measurement.output, measurement.metric) == (output, metric):
+            unit, value = next(iter(measurement.values.items()))
+            return number_text(value, unit)
+    return "-"
+
+
+def _noise(verdict: Verdict) -> str:
+    return printable.markdown(noise_text(verdict) or "not measured")
+
+
+def _confined(verdict: Verdict) -> list[str]:
+    said = confined_text(verdict)
+    kept = "What kept the model's jobs to their own files and from the network"
+    return ["", f"{kept}: {printable.markdown(said)}."] if said else []
+
+
+def _of_weights(account: Account | None) -> list[str]:
+    """Return what is said of the artifact's constants: those that are others, else those that are off most."""
+    if account is None:
+        return []
+    lines = ["", "## Weights", "", f"{printable.markdown(account.line())}."]
+    rows = (account.wrong or account.worst)[:_ROWS]
+    if rows:
+        lines += ["", "| operator | constant | | dtype | dB | |", "|---|---|---|---|---|---|"]
+    for row in rows:
+        said = row["what"] or row.get("because", "")
+        named = (row["operator"], _Name(row["tensor"]), row["role"], row["dtype"])
+        lines.append(_row(*named, number_text(float(row["sqnr_db"]), ""), said))
+    return lines
+
+
+def _calibrated(verdict: Verdict) -> str:
+    count = verdict.samples.get("calibration")
+    return f", calibrated with {count} others" if count else ""
+
+
+class _Name(str):
+    """A name of the model's in a row, shown as code."""
+
+    __slots__ = ()
+
+
+def _row(*cells: object) -> str:
+    """Return a row of a table; what a cell holds is text, and ends no cell."""
+    return "| " + " | ".join(_cell(cell) for cell in cells) + " |"
+
+
+def _cell(cell: object) -> str:
+    return printable.code(cell, in_table=True) if isinstance(cell, _Name) else printable.markdown(cell)
+
+
+def _item(text: str) -> str:
+    return f"- {printable.markdown(text)}"

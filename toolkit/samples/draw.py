@@ -1,0 +1,233 @@
+"""Calibration and verification samples: read, prepared, checked against the model, and drawn so that none is in both.
+
+Everything is bound to the model's inputs by name. A sample that does not fit is refused with its index and what would
+be right, never bent to fit: the few conversions that lose nothing but digits are findings. Two samples are the same if
+they are so after preparation, bit by bit (SHA-256).
+
+For a model that keeps state between calls a set may declare `sequence`: so many samples that follow one another in the
+reader's order are drawn together, stay in their order, and the state begins anew with each sequence.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from toolkit.errors import EdgeToolkitError, InvalidSamples, all_at_once
+from toolkit.samples.sample_set import MOST_REPEATED, Drawn, Finding, SampleSet, Unit
+from toolkit.wire import labels
+from toolkit.wire.request import Request
+from toolkit.wire.shards import ShardWriter
+
+DEFAULT_COUNTS = {"calibration": 200, "verification": 500}
+MOST_SAMPLES = 10_000_000
+"""Samples of a set that is taken as a whole: of one number each they take minutes, and a gigabyte for their names."""
+
+_REPETITIONS = 10  # a stream that gave so many times what is needed, and still too few different ones, is given up
+
+
+def draw(request: Request) -> dict[str, Any]:
+    """Write out/calibration and out/verification, and return how many samples are in each, `inputs` with their ranges, and findings.
+
+    Each is a folder of shards with hashes.json (the SHA-256 of each sample), origins.json (what reports call it), where
+    there are labels what `toolkit.wire.labels` writes, and where the recipe declares sequences sequences.json ({"length": samples in each}).
+    Options: `calibration` and `evaluation`, each a recipe as `toolkit.samples.dataset.SampleRecipe.request` gives it, or null. Inputs:
+    `signature` (JSON; may be an option instead), and the recipes' files as `calibration.KEY` and `evaluation.KEY`. A
+    recipe for calibration alone is split, unless `judges` is false, and nothing is left for verification; one for evaluation alone gives no
+    calibration samples. Raise InvalidSamples with all that does not fit of both recipes and of the samples that were looked at: no more of them than
+    the draw takes.
+    """
+    recipes = {
+        role: request.options[role] for role in ("calibration", "evaluation") if request.options[role] is not None
+    }
+    givers = {"calibration": "calibration"}
+    if request.options.get("judges", True):
+        givers["verification"] = "evaluation" if "evaluation" in recipes else "calibration"
+    samplings = {side: recipes[role]["sampling"] for side, role in givers.items() if role in recipes}
+    findings: list[Finding] = []
+    problems: list[EdgeToolkitError] = []
+    with contextlib.ExitStack() as stack:
+        sides = {name: stack.enter_context(_Side(name, request.out / name, said)) for name, said in samplings.items()}
+        for role in recipes:
+            with tempfile.TemporaryDirectory() as scratch:
+                source = SampleSet(role, request, Path(scratch))
+                _fill(source, [sides[side] for side in sides if givers[side] == role], sides, request)
+                findings += source.findings()
+                problems += source.problems()
+        if problems:
+            raise all_at_once(problems)
+    calibration, verification = sides.get("calibration"), sides.get("verification")
+    return {
+        "calibration": None if calibration is None else {"count": len(calibration)},
+        "verification": None
+        if verification is None
+        else {"count": len(verification), "labels": verification.labels != []},
+        "inputs": _inputs(sides),
+        "findings": findings,
+    }
+
+
+def everything(request: Request) -> dict[str, Any]:
+    """Write out/verification with all samples of the set `evaluation`, in its own order: nothing is drawn, left out or refused for being alike.
+
+    Of a stream, which may be endless, no more is taken than the recipe declares for verification, if it does.
+    """
+    recipe = request.options["evaluation"]
+    with contextlib.ExitStack() as stack:
+        side = stack.enter_context(_Side("verification", request.out / "verification", recipe["sampling"]))
+        source = SampleSet("evaluation", request, Path(stack.enter_context(tempfile.TemporaryDirectory())))
+        _refuse_too_many(source, recipe["name"])
+        for unit in source.in_order():
+            _deal(source, unit, side)
+            if source.is_stream and side.declared and len(side) + source.misfits.samples >= side.wanted:
+                break
+        if not len(side) and not source.misfits:
+            source.misfits.add(InvalidSamples("holds no sample"))
+        if source.misfits:
+            raise all_at_once(source.problems())
+    return {
+        "calibration": None,
+        "verification": {"count": len(side), "labels": side.labels != []},
+        "inputs": _inputs({"verification": side}),
+        "findings": [],
+    }
+
+
+def _refuse_too_many(source: SampleSet, name: str) -> None:
+    """Raise InvalidSamples for a set of which all samples are asked for, and that holds more than MOST_SAMPLES."""
+    if source.count is not None and source.count > MOST_SAMPLES:
+        raise InvalidSamples(
+            f"{name}: holds {source.count:,} samples, all of which are asked for; expected at most {MOST_SAMPLES:,}",
+            "name a file, or a split, that holds fewer",
+        )
+
+
+def _inputs(sides: Mapping[str, _Side]) -> dict[str, Any]:
+    """Return dtype and (lowest, highest) number of each input, of each set that has any."""
+    dtypes = {name: dtype for side in sides.values() for name, dtype in side.dtypes.items()}
+    return {
+        name: {"dtype": dtype, **{key: list(side.ranges[name]) for key, side in sides.items() if name in side.ranges}}
+        for name, dtype in dtypes.items()
+    }
+
+
+class _Side:
+    """One of the two sets to be written; as many samples as its recipe's [sampling] declares, or up to the default."""
+
+    def __init__(self, name: str, folder: Path, sampling: Mapping[str, Any]) -> None:
+        self.name = name
+        self.declared = sampling[name] is not None
+        self.length = sampling["sequence"] or 1
+        by_default = max(DEFAULT_COUNTS[name] // self.length, 1) * self.length
+        self.wanted = sampling[name] if self.declared else by_default
+        self.digests: list[str] = []
+        self.labels: list[labels.Label] = []
+        self.ranges: dict[str, tuple[float, float]] = {}
+        self.dtypes: dict[str, str] = {}
+        self._origins: list[str] = []
+        self._folder = folder
+        self._shards = ShardWriter(folder)
+
+    def __len__(self) -> int:
+        return len(self.digests)
+
+    def __enter__(self) -> _Side:
+        self._shards.__enter__()
+        return self
+
+    def add(self, unit: Unit) -> None:
+        for drawn in unit:
+            self._add(drawn)
+
+    def _add(self, drawn: Drawn) -> None:
+        if self.digests and (drawn.label is None) != (not self.labels):
+            raise InvalidSamples(f"{drawn.origin}: some samples have labels and some have none; expected all or none")
+        if drawn.label is not None:
+            problem = labels.mismatch(self.labels[0], drawn.label) if self.labels else None
+            if problem is not None:
+                raise InvalidSamples(f"{drawn.origin}: {problem}")
+            self.labels.append(drawn.label)
+        self._shards.add(drawn.arrays)
+        self.digests.append(drawn.digest)
+        self._origins.append(drawn.name)
+        for name, array in drawn.arrays.items():
+            self._widen(name, array)
+
+    def _widen(self, name: str, array: np.ndarray) -> None:
+        """Take the numbers of one input of a sample into its range; an array without any has none."""
+        self.dtypes[name] = array.dtype.name
+        if array.size:
+            low, high = self.ranges.get(name, (math.inf, -math.inf))
+            self.ranges[name] = (
+                min(low, +array.min().item()),
+                max(high, +array.max().item()),
+            )  # + makes a truth a number
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._shards.__exit__(kind, error, trace)
+        if kind is None:
+            (self._folder / "hashes.json").write_text(json.dumps(self.digests))
+            (self._folder / "origins.json").write_text(json.dumps(self._origins))
+            if self.labels:
+                labels.write(self._folder, self.labels)
+            if self.length > 1:
+                (self._folder / "sequences.json").write_text(json.dumps({"length": self.length}))
+
+
+def _next_side(sides: list[_Side]) -> _Side | None:
+    """Return the side that gets the next sample, None when all are full: by turns, in proportion to what is declared.
+
+    A count that is not declared weighs as 1, so a declared one is soon met beside it, and without any it is half and
+    half until the calibration set is full. None of it needs to know how many samples there are: a stream is split too.
+    """
+    hungry = [side for side in sides if len(side) < side.wanted]
+    served = {side: len(side) / (side.wanted if side.declared else 1) for side in reversed(hungry)}
+    return min(served, key=lambda side: served[side], default=None)  # of equals the last: verification
+
+
+def _deal(source: SampleSet, unit: Unit, side: _Side) -> None:
+    """Add a unit to a side; labels that do not go with those of the side are a problem of the set."""
+    before = len(source.misfits)
+    with source.misfits.gathering():
+        side.add(unit)
+    source.misfits.samples += len(source.misfits) > before
+
+
+def _fill(source: SampleSet, own: list[_Side], sides: Mapping[str, _Side], request: Request) -> None:
+    """Deal the samples of one recipe to the sides that take from it, without what the other side has.
+
+    Samples that do not fit are looked at in place of others, so that no more are read than fitting ones would be.
+    """
+    taken = {digest for side in sides.values() if side not in own for digest in side.digests}
+    total, room = sum(side.wanted for side in sides.values()), sum(side.wanted for side in own)
+    units = source.different(taken, at_most=_REPETITIONS * sum(side.wanted // side.length for side in own))
+    while sum(map(len, own)) + source.misfits.samples < room and (side := _next_side(own)) is not None:
+        if (unit := next(units, None)) is None:
+            break
+        _deal(source, unit, side)
+        request.progress(sum(map(len, sides.values())), total)
+    if source.misfits:
+        return
+    source.look_for_constants()
+    if any(not len(side) or (side.declared and len(side) < side.wanted) for side in own) and not source.misfits:
+        wanted = " and ".join(
+            f"{side.wanted // side.length if side.declared else 'at least 1'} for {side.name}" for side in own
+        )
+        shared = f", {source.shared} of them in the calibration set" if source.shared else ""
+        problem = f"too few {source.what}: {wanted}, but there are {len(source.seen)} different ones among {source.read}{shared}"
+        if source.is_given_up:
+            problem += f"; the last {MOST_REPEATED:,} that were read held no new one"
+        hint = "give more, declare smaller counts under [sampling]"
+        source.misfits.add(
+            InvalidSamples(problem, hint + (", or pass a set of its own with --eval" if len(own) > 1 else ""))
+        )

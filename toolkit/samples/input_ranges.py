@@ -1,0 +1,44 @@
+"""What each input of a model is fed: dtype and range, after all steps of [preprocess].
+
+Nobody can see from a model what it was trained with; a range of 0 to 255 where it was 0 to 1 is seen by whoever knows the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from toolkit import printable
+
+
+@dataclass(frozen=True, slots=True)
+class InputRange:
+    """The lowest and highest number of one input over all samples that judge, and over those that calibrate; None where there is no number.
+
+    The units are those that the model takes. `dtype` is that of the samples, which of a quantized input may be that of the real numbers.
+    """
+
+    dtype: str
+    verification: tuple[float, float] | None = None
+    calibration: tuple[float, float] | None = None
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> InputRange:
+        """Return what `toolkit.samples.draw` found of an input."""
+        ranges = {key: tuple(content[key]) for key in ("verification", "calibration") if key in content}
+        return cls(content["dtype"], **ranges)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        ranges = {"": self.verification, "in calibration ": self.calibration}
+        shown = [f"{which}{low:.4g} to {high:.4g}" for which, one in ranges.items() if one for low, high in [one]]
+        return f"{self.dtype}, {', '.join(shown) or 'no number'}"
+
+
+def input_lines(inputs: Mapping[str, InputRange]) -> list[str]:
+    """Return a line for each input: its name, dtype and ranges."""
+    return [f"{printable.name(name)} is fed {one}" for name, one in inputs.items()]

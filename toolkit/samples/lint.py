@@ -1,0 +1,245 @@
+"""The linter of calibration sets: measures samples as a stream, and lets each check (a file of toolkit/samples/lints) judge.
+
+Of a sample only what the checks measured is kept. The samples lie in random order already, so of a very large set the first few thousand tell as much
+as all, and memory and time are bounded.
+"""
+
+from __future__ import annotations
+
+import importlib
+import itertools
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from toolkit.samples.lints import Answer, Finding, Input, Judged, Side
+from toolkit.wire import labels as labels_of
+from toolkit.wire.request import Request, write_whole
+from toolkit.wire.shards import read_index, read_samples
+
+_MOST_SAMPLES = 2000  # of each set: pairs are compared, so twice as many take four times as long
+
+OF_SAMPLES = "of_samples"  # a finding's key: it is of the samples that judge, and holds whatever the artifact is
+
+Rows = dict[tuple[str, str], list[np.ndarray]]
+
+
+def samples(request: Request) -> dict[str, Any]:
+    """Return `findings` about the drawn samples in inputs["samples"], and what was `skipped` (check, input or null, reason).
+
+    Options: `limits` ({check: {name: value}}, the checks to make), `accepted` ({code: because}: findings that are information only), `names` (what
+    messages call the sides), `split` (whether one set was split), `constant` (inputs that are meant never to change).
+    """
+    checks = _checks(request.options["limits"], ("input", "set"))
+    folders = {side: request.inputs["samples"] / side for side in ("calibration", "verification")}
+    told = _Told(request.options)
+    inputs = _inputs(folders, request.options, told)
+    applying = _applying(checks, "input", inputs, told)
+    measured = {side: _measured(folder, inputs, applying) for side, folder in folders.items()}
+    sides = {side: _side(request.options["names"][side], folder) for side, folder in folders.items()}
+    for name, check in checks.items():
+        if check.LOOKS_AT == "set":
+            judged = check.judge(sides["calibration"], sides["verification"], told.limits(name, check))
+            told.add(name, None, judged)
+    for (input_name, name), (one, check) in applying.items():
+        pair = [_with_rows(side, measured[key][input_name, name]) for key, side in sides.items()]
+        told.add(name, input_name, check.judge(one, *pair, told.limits(name, check)))
+    return told.result()
+
+
+def ranges(request: Request) -> dict[str, Any]:
+    """Return `findings` about the statistics in inputs["statistics"], and what was `skipped`; options: the first three of `samples`."""
+    from toolkit.wire.statistics import Statistics
+
+    statistics = Statistics.read(request.inputs["statistics"])
+    told = _Told(request.options)
+    for name, check in _checks(request.options["limits"], ("ranges",)).items():
+        told.add(name, None, check.judge(statistics, told.limits(name, check)))
+    return told.result()
+
+
+def answers(request: Request) -> dict[str, Any]:
+    """Return `findings` about what the original answers, inputs["outputs"], for the samples that judge, inputs["samples"], and their labels.
+
+    Options: `limits` and `accepted` as those of `samples`, `names` with "verification" alone, `constant`, `signature` (JSON) of the run, and `kinds`,
+    what outputs are said to mean, by name.
+    """
+    from toolkit.tensors.signature import TensorSpec
+
+    options, folder = request.options, request.inputs["samples"]
+    told = _Told(options, options["names"]["verification"])
+    checks = _checks(options["limits"], ("judging", "answers"))
+    index = read_index(folder)["tensors"]
+    varying = {name: spec for name, spec in index.items() if name not in options["constant"]}
+    inputs = [replace(_input(name, spec), is_alone=len(varying) == 1) for name, spec in varying.items()]
+    specs = {each["name"]: TensorSpec.from_json(each) for each in options["signature"]["outputs"]}
+    shapes = {name: spec["shape"] for name, spec in read_index(request.inputs["outputs"])["tensors"].items()}
+    outputs = [
+        Answer(
+            name, _of_one(shapes[name]), spec.dtype, spec.is_integer and not spec.scale, options["kinds"].get(name, "")
+        )
+        for name, spec in specs.items()
+    ]
+    of_inputs = _applying(checks, "judging", inputs, told)
+    of_outputs = _applying(checks, "answers", outputs, told)
+    rows = _measured(folder, inputs, of_inputs)
+    kept: Rows = {key: [] for key in of_outputs}
+    for sample in itertools.islice(read_samples(request.inputs["outputs"]), _MOST_SAMPLES):
+        for key, (one, check) in of_outputs.items():
+            kept[key].append(check.measure(specs[one.name].dequantize(sample[one.name]).reshape(one.shape), one))
+    rows |= {key: np.array(measured) for key, measured in kept.items()}
+    side = _side(options["names"]["verification"], folder, with_labels=False)
+    held = labels_of.read(folder)
+    for (about, name), (one, check) in (*of_inputs.items(), *of_outputs.items()):
+        mine = replace(side, rows=rows[about, name], origins=side.origins[: len(rows[about, name])])
+        if isinstance(one, Answer):
+            mine = replace(mine, labels=_labels_of(about, held, len(mine.rows)))
+        told.add(name, about, check.judge(one, mine, told.limits(name, check)))
+    result = told.result()
+    return {**result, "findings": [{**found, OF_SAMPLES: True} for found in result["findings"]]}
+
+
+def _applying(
+    checks: Mapping[str, ModuleType], looking_at: str, ones: Sequence[Any], told: _Told
+) -> dict[tuple[str, str], tuple[Any, ModuleType]]:
+    """Return the inputs or outputs and the checks that say something about them, by their names."""
+    found = {}
+    for one, (name, check) in itertools.product(ones, checks.items()):
+        if looking_at == check.LOOKS_AT:
+            reason = check.applies(one)
+            if reason is None:
+                found[one.name, name] = (one, check)
+            else:
+                told.add(name, one.name, reason)
+    return found
+
+
+def _labels_of(output: str, held: labels_of.Labels | None, count: int) -> np.ndarray | None:
+    """Return the labels (count, ...) of an output: those of its name, or the only ones; None where there are none, or no numbers of one shape."""
+    column = held
+    if isinstance(held, dict):
+        column = held.get(output, next(iter(held.values())) if len(held) == 1 else None)
+    if column is None:
+        return None
+    try:
+        array = np.asarray(column)[:count]
+    except ValueError:  # of different lengths
+        return None
+    return array if array.dtype.kind in "biuf" else None
+
+
+def half_ranges(request: Request) -> dict[str, Any]:
+    """Write out/ranges.json, the ranges that one random half of the samples in inputs["statistics"] spans, minimum to maximum.
+
+    Options: `seed` of the draw, and `half`, 0 or 1.
+    """
+    from toolkit.samples.lints.unstable import halves
+    from toolkit.wire.statistics import Statistics
+
+    statistics = Statistics.read(request.inputs["statistics"])
+    half = halves(len(statistics.extremes), request.options["seed"])[request.options["half"]]
+    extremes = statistics.extremes[half]
+    spans = zip(statistics.names, extremes[:, :, 0].min(axis=0), extremes[:, :, 1].max(axis=0), strict=True)
+    tensors = {name: [float(low), float(high)] for name, low, high in spans}
+    write_whole(request.out / "ranges.json", json.dumps({"tensors": tensors}).encode())
+    return {"samples": len(half), "tensors": len(tensors)}
+
+
+class _Told:
+    """What checks said, made into findings that name who they are about."""
+
+    def __init__(self, options: Mapping[str, Any], name: str = "") -> None:
+        self._options = options
+        self._name = name or options["names"]["calibration"]
+        self._findings: list[Finding] = []
+        self._skipped: list[dict[str, str | None]] = []
+
+    def limits(self, name: str, check: ModuleType) -> Any:
+        return check.Limits(**self._options["limits"][name])
+
+    def add(self, check: str, about: str | None, judged: Judged) -> None:
+        if isinstance(judged, str):
+            self._skipped.append({"check": check, "input": about, "reason": judged})
+            return
+        who = self._name + (f": {self._what(check)} {about!r}" if about is not None else "")
+        for found in judged:
+            told = {**found, "message": f"{who}: {found['message']}"}
+            told |= {self._what(check): about} if about is not None else {}
+            because = self._options["accepted"].get(found["code"])
+            if because is not None:
+                told |= {"severity": "info", "message": f"{told['message']} (accepted: {because})"}
+            self._findings.append(told)
+
+    def _what(self, check: str) -> str:
+        module = importlib.import_module(f"toolkit.samples.lints.{check}")
+        return "output" if module.LOOKS_AT == "answers" else "input"
+
+    def result(self) -> dict[str, Any]:
+        return {"findings": self._findings, "skipped": self._skipped}
+
+
+def _checks(limits: Mapping[str, Any], looking_at: tuple[str, ...]) -> dict[str, ModuleType]:
+    checks = {name: importlib.import_module(f"toolkit.samples.lints.{name}") for name in limits}
+    return {name: check for name, check in checks.items() if check.LOOKS_AT in looking_at}
+
+
+def _inputs(folders: Mapping[str, Path], options: Mapping[str, Any], told: _Told) -> list[Input]:
+    """Return the inputs to look at: not those that are meant never to change, and none whose samples differ in shape between the sets."""
+    ours, theirs = (read_index(folder)["tensors"] for folder in folders.values())
+    sequences = any((folder / "sequences.json").is_file() for folder in folders.values())
+    found = []
+    for name, spec in ours.items():
+        shapes = [tensors[name]["shape"] for tensors in (ours, theirs)]
+        if name in options["constant"]:
+            told.add("input", name, "declared to be constant")
+        elif shapes[0] != shapes[1]:
+            told.add("input", name, f"samples have the shape {shapes[0]} in one set and {shapes[1]} in the other")
+        else:
+            found.append(replace(_input(name, spec), split=options["split"], sequences=sequences))
+    return found
+
+
+def _input(name: str, spec: Mapping[str, Any]) -> Input:
+    return Input(name, _of_one(spec["shape"]), spec["dtype"])
+
+
+def _of_one(shape: list[int]) -> tuple[int, ...]:
+    """Return the shape of one sample, of that of one call: without a batch of one."""
+    return tuple(shape[1:] if shape[:1] == [1] else shape)
+
+
+def _measured(
+    folder: Path, inputs: list[Input], applying: Mapping[tuple[str, str], tuple[Input, ModuleType]]
+) -> dict[tuple[str, str], np.ndarray]:
+    """Return (n, k) by input and check, in one pass over the samples."""
+    rows: Rows = {key: [] for key in applying}
+    for sample in itertools.islice(read_samples(folder), _MOST_SAMPLES):
+        values = {one.name: _real(sample[one.name], one) for one in inputs}
+        for key, (one, check) in applying.items():
+            rows[key].append(check.measure(values[one.name], one))
+    return {key: np.array(measured) for key, measured in rows.items()}
+
+
+def _real(array: np.ndarray, one: Input) -> np.ndarray:
+    """Return one sample without its batch axis; float32 where that holds the dtype exactly, else float64."""
+    kind = np.float32 if np.can_cast(array.dtype, np.float32) else np.float64
+    return np.ascontiguousarray(array, dtype=kind).reshape(one.shape)
+
+
+def _side(name: str, folder: Path, *, with_labels: bool = True) -> Side:
+    labels = folder / "labels.npy"
+    return Side(
+        name,
+        read_index(folder)["count"],
+        labels=np.load(labels) if with_labels and labels.is_file() else None,
+        origins=tuple(json.loads((folder / "origins.json").read_text())),
+    )
+
+
+def _with_rows(side: Side, rows: np.ndarray) -> Side:
+    return Side(side.name, side.count, rows, side.labels, side.origins)

@@ -1,0 +1,126 @@
+"""Checks of calibration sets, one file each. A check changes no sample and guesses nothing: it measures, and compares with its limits.
+
+A check is a module, standard library and numpy at its top, with
+
+    LOOKS_AT    "input" (each input of the model by itself), "set" (the two sets as a whole), "ranges" (the statistics of activations),
+                "judging" (each input, of the set that judges alone) or "answers" (each output, as the original gives it for that set)
+    CODES       the reason codes that it can give; docs/calibration.md has a line for each
+    Limits      a frozen dataclass of floats: what `calibration/lint.toml` must give for this check, each with a reason
+
+and, depending on what it looks at,
+
+    applies(one)                                             "input": None, or why the check says nothing about such an input
+    measure(values, one) -> array (k,)                       "input": of one sample, shape as `one.shape`, float32 or float64, finite; k is the
+                                                             same for all samples. All that is kept of a sample
+    judge(one, calibration, verification, limits)            "input": what was found, or why nothing can be said, as text
+    judge(calibration, verification, limits)                 "set": likewise
+    judge(statistics, limits)                                "ranges": likewise, of a `toolkit.wire.statistics.Statistics`
+    applies(one), measure(values, one)                       "judging": as for "input"; "answers": as for "input", of an `Answer`, values float64
+    judge(one, verification, limits)                         both: likewise; labels are those that belong to an output
+
+`calibration` and `verification` are `Side`s. A finding is an "error" (it stops the build) only where the two sets, each given by the user, contradict
+each other in a way that no choice of samples explains; what one set shows by itself is a "warning", because a healthy set may be unusual. Of the set
+that judges, "inconclusive" is what keeps it from showing whether an artifact is right; an "error" where the original, its samples and their labels
+contradict each other.
+Messages begin after the name of the set and of the input, which the caller puts in front.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Finding = dict[str, Any]
+Judged = list[Finding] | str
+Real = NDArray[np.float64]
+Severity = Literal["error", "inconclusive", "warning", "info"]
+Values = NDArray[Any]
+
+_MOST_CHANNELS = 4  # RGB and alpha: more are features, which lie there in no order
+
+
+@dataclass(frozen=True)
+class Input:
+    """One input of the model: its name, one sample's shape without batch axis, and its dtype.
+
+    `split` is whether both sets were drawn from one; `sequences` whether samples follow one another, as frames do, for a model that keeps state;
+    `is_alone` whether no other input of the model may make samples differ.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    split: bool = False
+    sequences: bool = False
+    is_alone: bool = True
+
+    @functools.cached_property
+    def size(self) -> int:
+        """The number of values of a sample."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @functools.cached_property
+    def channels_axis(self) -> int | None:
+        """The axis of the channels where a sample is an image (three axes, up to four channels, last or first); None where it is none."""
+        if len(self.shape) != 3:
+            return None
+        for axis in (2, 0):
+            height, width = np.delete(self.shape, axis)
+            if self.shape[axis] <= _MOST_CHANNELS and min(height, width) > _MOST_CHANNELS:
+                return axis
+        return None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One output of the original: its name, one sample's shape without batch axis, and its dtype.
+
+    `whole` is whether its numbers are whole by themselves (ids, classes, yes or no), `kind` what it is said to mean, "" where nobody said.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    whole: bool = False
+    kind: str = ""
+
+    @functools.cached_property
+    def size(self) -> int:
+        """The number of values of a sample."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @functools.cached_property
+    def is_row(self) -> bool:
+        """Whether it has one axis alone, those of one left out."""
+        return self.size == max(self.shape, default=1)
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two sets: what messages call it, how many samples it holds, what was measured of them (n, k), and their labels and origins.
+
+    `n` is smaller than `count` where a set is so large that its first samples tell as much (see `toolkit.samples.lint`).
+    """
+
+    name: str
+    count: int
+    rows: Real = field(default_factory=lambda: np.zeros((0, 0)))
+    labels: NDArray[Any] | None = None
+    origins: tuple[str, ...] = ()
+
+
+def finding(code: str, severity: Severity, message: str, fix: str, **numbers: Any) -> Finding:
+    """Return a finding as JSON: reason code, severity, message, the fix, and the numbers behind it."""
+    return {"code": code, "severity": severity, "message": message, "fix": fix, **numbers}
+
+
+def thinned(values: Values, most: int) -> Values:
+    """Return about `most` of the entries along the first axis, evenly apart; no step of two or three, which would take one channel only."""
+    step = max(1, -(-len(values) // most))
+    while step > 1 and (step % 2 == 0 or step % 3 == 0):
+        step += 1
+    return values[::step]

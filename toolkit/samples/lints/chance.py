@@ -1,0 +1,140 @@
+"""An original that knows nothing of its samples, by their labels: near chance, or the same answer for nearly all of them.
+
+An artifact that agrees with it is as bad, so agreeing shows nothing. Most often the samples were prepared otherwise than those of the training, on
+both sides alike, or the labels belong to other samples. Chance is that of these very answers and labels, dealt anew: an imbalanced set needs more
+than the share of its largest class, and one sample of a rare class that is found tells more than many of the common one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from toolkit.samples.lints import Answer, Finding, Judged, Real, Side, Values, finding
+from toolkit.samples.lints._answers import OriginalDecisions, Whole, are_shares, decisions, kept_of, numbers_of, whole
+from toolkit.samples.lints._tests import binomial_tail, correlation_tail, hypergeometric_tail
+
+LOOKS_AT = "answers"
+CODES = ("constant-answers", "chance-answers", "labels-misfit")
+_PREPARE = "prepare the samples as those of the training: look at `scale`, `mean` and `std` under [preprocess] first, then at the order of the labels"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """`level`: a probability below it is no chance. `samples`: fewer show nothing.
+
+    `same`: share of samples with one answer from which on it is constant, if the labels have that class in a share smaller by `gap`.
+    """
+
+    level: float
+    samples: float
+    same: float
+    gap: float
+
+
+def applies(one: Answer) -> str | None:
+    """Return why an answer of several axes is not held against labels here."""
+    return None if one.is_row else "an answer of several axes is not compared with labels"
+
+
+def measure(values: Values, one: Answer) -> Real:
+    """Return what is kept of an answer: see `toolkit.samples.lints._answers`."""
+    return kept_of(values, one)
+
+
+def judge(one: Answer, verification: Side, limits: Limits) -> Judged:
+    """Return an error for one answer to all, and what is inconclusive because answers and labels have nothing to do with each other."""
+    if verification.labels is None:
+        return "the samples have no labels"
+    if len(verification.rows) < limits.samples:
+        return f"fewer than {limits.samples:g} samples show nothing about chance"
+    found = decisions(one, verification)
+    if isinstance(found, OriginalDecisions) and found.truth is not None:
+        return _of_decisions(found, found.truth, limits)
+    real = _real_labels(one, verification)
+    if real is not None:
+        return _of_numbers(numbers_of(verification), real, limits)
+    return _misfit(one, verification) or str(found)
+
+
+def _of_decisions(found: OriginalDecisions, truth: Whole, limits: Limits) -> list[Finding]:
+    count, right = len(truth), int((found.said == truth).sum())
+    kinds, times = np.unique(found.said, return_counts=True)
+    most = int(times.argmax())
+    share, there = float(times[most]) / count, float((truth == kinds[most]).mean())
+    numbers = {"accuracy": right / count, "share": share, "labels_share": there, "samples": count}
+    if share >= limits.same and share - there >= limits.gap and found.sure:
+        message = (
+            f"the original answers {kinds[most]} for {times[most]} of {count} samples, and {there:.0%} of the labels are that "
+            f"(accuracy {right / count:.3g}): by [preprocess] the samples are prepared differently from the training samples"
+        )
+        return [finding("constant-answers", "error", message, _PREPARE, **numbers)]
+    chance = float(sum((found.said == each).mean() * (truth == each).mean() for each in kinds))
+    if len(np.unique(truth)) == 1 or _by_chance(found.said, truth, right, chance) <= limits.level:
+        return []
+    message = (
+        f"the original is right for {right} of {count} samples, and would be for about {chance * count:.0f} with shuffled labels: "
+        f"agreeing with it shows nothing{_other_numbering(found.said, truth)}"
+    )
+    return [finding("chance-answers", "inconclusive" if found.sure else "warning", message, _PREPARE, **numbers)]
+
+
+def _by_chance(said: Whole, truth: Whole, right: int, chance: float) -> float:
+    """Return the smaller of two exact p-values: of all hits, and of the class that tells most (Bonferroni over classes)."""
+    classes = np.intersect1d(said, truth)
+    each = [
+        hypergeometric_tail(
+            int(((said == one) & (truth == one)).sum()), len(truth), int((truth == one).sum()), int((said == one).sum())
+        )
+        for one in classes
+    ]
+    return min(binomial_tail(right, len(truth), chance), len(classes) * min(each, default=1.0))
+
+
+def _other_numbering(said: Whole, truth: Whole) -> str:
+    """Return which other numbering of classes most answers would agree with, in words; "" where there is none."""
+    read = {int(one): int(np.bincount(said[truth == one]).argmax()) for one in np.unique(truth) if (said >= 0).all()}
+    kept = float(np.mean([read.get(int(true)) == given for true, given in zip(truth, said, strict=True)]))
+    if kept <= 0.5 or len(set(read.values())) < len(read) or all(true == given for true, given in read.items()):
+        return ""
+    listed = ", ".join(f"{true} as {given}" for true, given in list(read.items())[:4])
+    return f"; with another numbering of the classes ({listed}, …) it would be right for {kept:.0%}"
+
+
+def _misfit(one: Answer, side: Side) -> list[Finding]:
+    """Return what is said of a class for each sample that is none of the classes of certain scores: nothing is scored by such labels."""
+    truth = None if side.labels is None else whole(side.labels)
+    if truth is None or one.whole or one.size < 2 or not are_shares(one, side):
+        return []
+    out = int(((truth < 0) | (truth >= one.size)).sum())
+    if not out:
+        return []
+    from_one = truth.min() == 1 and truth.max() == one.size
+    hint = ": they seem to begin at 1, and classes begin at 0" if from_one else "; of another output they may be right"
+    there = f"{out} of {len(truth)} labels are none of the classes 0 to {one.size - 1} ({truth.min()} to {truth.max()} there)"
+    message = f"{there}{hint}; nothing is scored by them"
+    fix = "number classes from 0, in the order of the scores; where several outputs have labels, name each target after its output"
+    return [finding("labels-misfit", "warning" if from_one else "info", message, fix, out=out)]
+
+
+def _real_labels(one: Answer, side: Side) -> Real | None:
+    """Return labels (n, numbers) that are real numbers of the answer's own axes; None for others."""
+    labels = side.labels
+    assert labels is not None
+    if one.whole or labels.dtype.kind != "f" or numbers_of(side).shape[1] == 0:
+        return None
+    if [size for size in labels.shape[1:] if size != 1] != [size for size in one.shape if size != 1]:
+        return None
+    flat = labels.reshape(len(labels), -1).astype(np.float64)
+    return flat if len(np.unique(flat)) > 2 else None  # which yes and no, as numbers, are
+
+
+def _of_numbers(said: Real, truth: Real, limits: Limits) -> list[Finding]:
+    columns = [place for place in range(truth.shape[1]) if (truth[:, place] != truth[0, place]).any()]
+    tails = [correlation_tail(said[:, place], truth[:, place]) for place in columns]
+    if not columns or len(columns) * min(tails) <= limits.level:
+        return []
+    why = f"(p = {min(tails):.2g}): agreeing with it shows nothing"
+    message = f"the original's numbers have nothing to do with the labels of {len(truth)} samples {why}"
+    return [finding("chance-answers", "inconclusive", message, _PREPARE, samples=len(truth), p=min(tails))]

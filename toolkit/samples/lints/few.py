@@ -1,0 +1,28 @@
+"""Too few samples: the ranges of activations are those of the samples that happened to be there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from toolkit.samples.lints import Judged, Side, finding
+
+LOOKS_AT = "set"
+CODES = ("too-few-samples",)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """`samples`: how many a calibration set should hold."""
+
+    samples: float
+
+
+def judge(calibration: Side, verification: Side, limits: Limits) -> Judged:
+    """Return a warning for a small set; whether its ranges suffer from it, the check of ranges tells."""
+    if calibration.count >= limits.samples:
+        return []
+    message = f"{calibration.count} samples calibrate; expected {limits.samples:g} or more"
+    fix = "give more samples, or a second set to judge with (--eval), so that this one is not split"
+    return [
+        finding("too-few-samples", "warning", message, fix, samples=calibration.count, wanted=int(limits.samples)),
+    ]

@@ -1,0 +1,83 @@
+"""Samples that judge and are hardly other than another one: a rate of them, and its interval, says no more than that of those that differ.
+
+Exact copies are left out where samples are drawn. A millionth that is added to each makes others of them, as far as bits go. What is close here is
+closer than any recompression: a number of one sample is within `distance` of the same number of the other, as a share of how far that number is
+spread over the set (its standard deviation, or what its middle half spans if that is less and not zero).
+"""
+
+from __future__ import annotations
+
+import bisect
+from dataclasses import dataclass
+
+import numpy as np
+
+from toolkit.samples.lints import Input, Judged, Real, Side, Values, finding
+from toolkit.samples.lints._thumbnails import thumbnail
+
+LOOKS_AT = "judging"
+CODES = ("repeated-samples",)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """`distance`: up to which a sample is another one's copy. `share`: of the samples that may be."""
+
+    distance: float
+    share: float
+
+
+def applies(one: Input) -> str | None:
+    """Return why single numbers, numbers that count something, and one of several inputs do not tell that a sample is a copy."""
+    if not one.is_alone:
+        return "samples of several inputs may differ in another one"
+    if one.size < 2:
+        return "a sample is a single number: two that are close are no copies"
+    return None if one.dtype.startswith("float") else "whole numbers that differ are no copies"
+
+
+def measure(values: Values, one: Input) -> Real:
+    """Return the thumbnail, up to 256 values (k,)."""
+    return thumbnail(values, one)
+
+
+def judge(one: Input, verification: Side, limits: Limits) -> Judged:
+    """Return what is inconclusive where more samples are copies than may be."""
+    copies = _copies(_spread_alike(verification.rows), limits.distance)
+    looked_at = len(verification.rows)
+    if len(copies) <= limits.share * looked_at:
+        return []
+    index, first = next(iter(copies.items()))
+    pair = verification.origins[index], verification.origins[first]
+    others = looked_at - len(copies)
+    message = f"{len(copies)} of {looked_at} samples are copies of another one, as {pair[0]} of {pair[1]}: {others} differ by more than a trace"
+    fix = "judge with samples that differ, without repeated or augmented ones; a rate of copies is certain of nothing"
+    numbers = {"copies": len(copies), "samples": looked_at, "pair": pair}
+    return [finding("repeated-samples", "inconclusive", message, fix, **numbers)]
+
+
+def _spread_alike(rows: Real) -> Real:
+    """Return the rows (n, k) with each number in units of its spread over them."""
+    deviation = rows.std(axis=0)
+    middle = np.subtract(*np.percentile(rows, [75, 25], axis=0))
+    spread = np.where(middle > 0, np.minimum(middle, deviation), deviation)
+    return np.asarray(rows / np.where(spread > 0, spread, 1.0))
+
+
+def _copies(rows: Real, distance: float) -> dict[int, int]:
+    """Return {index: index of the sample that it is a copy of}; that one is itself none, so that no chain of small steps is one copy.
+
+    Rows whose numbers are within `distance` of each other have sums within k times as much: only those are compared.
+    """
+    found: dict[int, int] = {}
+    kept: list[tuple[float, int]] = []  # by their sums
+    reach = distance * rows.shape[1]
+    for index, total in enumerate(rows.sum(axis=1).tolist()):
+        low, high = bisect.bisect_left(kept, (total - reach, -1)), bisect.bisect_right(kept, (total + reach, len(rows)))
+        near = [number for _, number in kept[low:high]]
+        close = np.abs(rows[near] - rows[index]).max(axis=1) <= distance if near else np.zeros(0, bool)
+        if close.any():
+            found[index] = near[int(close.argmax())]
+        else:
+            bisect.insort(kept, (total, index))
+    return found

@@ -1,0 +1,72 @@
+"""Labels that are those of the sample before or after: one line too many at the top of a file, one frame too few.
+
+Samples are drawn in random order, so neighbours are told by the number at the end of their origin ("sample 12"), and those pairs count of which
+both were drawn.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from toolkit.samples.lints import Answer, Judged, Real, Severity, Side, Values, finding
+from toolkit.samples.lints._answers import OriginalDecisions, decisions, kept_of
+from toolkit.samples.lints._tests import sign_tail
+
+LOOKS_AT = "answers"
+CODES = ("shifted-labels",)
+_NUMBER = re.compile(r"(.*?)(\d+)$", re.DOTALL)
+_SHIFTS = {-1: "before", 1: "after"}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """`level`: below it, that so many more are right with a neighbour's label is no chance. `misses`: share of misses that may be left then."""
+
+    level: float
+    misses: float
+
+
+def applies(one: Answer) -> str | None:
+    """Return why an answer of several axes is not held against labels here."""
+    return None if one.is_row else "an answer of several axes is not compared with labels"
+
+
+def measure(values: Values, one: Answer) -> Real:
+    """Return what is kept of an answer: see `toolkit.samples.lints._answers`."""
+    return kept_of(values, one)
+
+
+def judge(one: Answer, verification: Side, limits: Limits) -> Judged:
+    """Return what is inconclusive because answers agree far better with the labels of the sample before or after."""
+    found = decisions(one, verification)
+    if not isinstance(found, OriginalDecisions) or found.truth is None:
+        return "no labels, or none that the answers are decisions about"
+    places = _places(verification.origins)
+    for shift, word in _SHIFTS.items():
+        pairs = [
+            (here, there) for key, here in places.items() if (there := places.get((key[0], key[1] + shift))) is not None
+        ]
+        if not pairs:
+            continue
+        here, there = np.array(pairs).T
+        own, other = found.said[here] == found.truth[here], found.said[here] == found.truth[there]
+        p = sign_tail(int((other & ~own).sum()), int((own & ~other).sum()))
+        if p > limits.level or (~other).sum() > limits.misses * (~own).sum():
+            continue
+        message = (
+            f"labels are shifted against samples: answers agree with the label of the sample {word} for {other.mean():.0%} of "
+            f"{len(here)} samples, and with their own for {own.mean():.0%}"
+        )
+        fix = "look for a line, a frame or a file that labels have and samples have not, or the other way round"
+        severity: Severity = "inconclusive" if found.sure else "warning"
+        return [finding("shifted-labels", severity, message, fix, shift=shift, p=p, agreement=float(other.mean()))]
+    return []
+
+
+def _places(origins: tuple[str, ...]) -> dict[tuple[str, int], int]:
+    """Return where in the set the sample of each origin is: by the text before its number, and the number."""
+    found = ((place, _NUMBER.fullmatch(origin)) for place, origin in enumerate(origins))
+    return {(match[1], int(match[2])): place for place, match in found if match is not None}

@@ -1,0 +1,74 @@
+"""Ranges that are not yet stable: those of one random half of the calibration set are not those of the other half.
+
+With enough samples both halves see the same extremes. The halves are drawn by a seed, so the finding is the same each time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toolkit.samples.lints import Judged, Real, finding
+
+if TYPE_CHECKING:
+    from toolkit.wire.statistics import Statistics
+
+LOOKS_AT = "ranges"
+CODES = ("unstable-ranges", "unstable-outputs")
+_SPLITS = 16
+_LISTED = 3
+
+
+@dataclass(frozen=True)
+class Limits:
+    """`spread`: how far the ends of a range may be apart in two halves, as a share of the range. `tensors`: the share of them that may be beyond it.
+
+    `outputs`: how much more noise may be between artifacts with the ranges of two halves than the best of them has, as powers
+    (`toolkit.diagnosis.calibration_stability`).
+    """
+
+    spread: float
+    tensors: float
+    outputs: float
+
+
+def halves(count: int, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the sample indices of two random halves; the same for a seed on every machine (raw bits: NEP 19)."""
+    order = np.argsort(np.random.PCG64(seed).random_raw(count), kind="stable")
+    return order[: count // 2], order[count // 2 :]
+
+
+def judge(statistics: Statistics, limits: Limits) -> Judged:
+    """Return a warning with the tensors whose ranges differ most between halves."""
+    extremes = statistics.extremes
+    if len(extremes) < 4:
+        return f"{len(extremes)} samples have no halves to compare"
+    whole = np.stack([extremes[:, :, 0].min(axis=0), extremes[:, :, 1].max(axis=0)], axis=-1)
+    width = whole[:, 1] - whole[:, 0]
+    varies = width > 0
+    if not varies.any():
+        return "no tensor varies"
+    spread = np.median([_apart(extremes, seed) for seed in range(_SPLITS)], axis=0)[varies] / width[varies]
+    beyond = float((spread > limits.spread).mean())
+    if beyond <= limits.tensors:
+        return []
+    names = np.array(statistics.names)[varies]
+    worst = [(str(names[index]), float(spread[index])) for index in np.argsort(-spread, kind="stable")[:_LISTED]]
+    told = ", ".join(f"{name.partition(';')[0]} by {share:.0%}" for name, share in worst)  # fused: all their names
+    message = (
+        f"the ranges of {beyond:.0%} of {len(spread)} tensors differ by more than {limits.spread:.0%} between random halves of"
+        f" {len(extremes)} samples, most of all {told}"
+    )
+    fix = "give more samples; or take an estimator that outliers do not move: --estimator percentile or mse"
+    return [finding("unstable-ranges", "warning", message, fix, share=beyond, tensors=len(spread), worst=worst)]
+
+
+def _apart(extremes: Real, seed: int) -> Real:
+    """Return (tensors) how far the ranges of two halves are apart, at the end where they are farther."""
+    first, second = (extremes[half] for half in halves(len(extremes), seed))
+    lows = np.abs(first[:, :, 0].min(axis=0) - second[:, :, 0].min(axis=0))
+    highs = np.abs(first[:, :, 1].max(axis=0) - second[:, :, 1].max(axis=0))
+    return np.asarray(np.maximum(lows, highs))

@@ -1,0 +1,136 @@
+"""One input of one sample, as a recipe declares its steps and as the model takes it: refused with what is expected, never bent to fit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from toolkit.errors import InvalidSamples
+from toolkit.samples.normalization import FORMULA, PRESETS
+from toolkit.samples.readers.images import arrange
+
+_IMAGE_AXES = 3  # height, width, channels
+
+
+def prepared(values: np.ndarray, steps: Mapping[str, Any], where: str) -> np.ndarray:
+    """Return the values after the declared steps; their order is that of `toolkit.samples.dataset.Steps`."""
+    try:
+        if "size" in steps or "color" in steps:
+            values = arrange(values, steps)
+        if "preset" in steps:
+            _require_8_bits(values, steps["preset"])
+        if "dtype" in steps:
+            values = _exactly(values, np.dtype(steps["dtype"]))
+        if any(step in steps for step in ("scale", "mean", "std")):
+            values = _scaled(values, steps)
+        if steps.get("layout") == "nchw":
+            values = np.moveaxis(values, -1, -3)
+        return values.reshape(steps["shape"]) if "shape" in steps else values
+    except ValueError as error:  # of numpy too: an axis that is not there, a shape of another size
+        raise InvalidSamples(f"{where}: [preprocess]: {error}") from error
+
+
+def _require_8_bits(values: np.ndarray, preset: str) -> None:
+    """Raise ValueError for what a preset would normalize a second time, or by another range."""
+    if values.dtype != np.uint8:
+        problem = f'preset = "{preset}" is for 8-bit images, 0..255 as uint8, not for {values.dtype}'
+        raise ValueError(f"{problem}; declare scale, mean and std: {FORMULA}")
+
+
+def _exactly(values: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
+    """Return the values in a dtype; ValueError for whole numbers and truths that it cannot hold."""
+    with np.errstate(over="ignore", invalid="ignore"):  # is seen below, or afterwards as infinity
+        converted = values.astype(dtype)
+    if dtype.kind != "f" and not np.array_equal(converted, values):
+        raise ValueError(f"{values[converted != values].ravel()[0]} is not {dtype}; dtype does not round")
+    return converted
+
+
+def _scaled(values: np.ndarray, steps: Mapping[str, Any]) -> np.ndarray:
+    """Return (values * scale - mean) / std in the values' own dtype."""
+    if values.dtype.kind != "f":
+        raise ValueError(f'scale, mean and std need real numbers, not {values.dtype}; declare dtype = "float32" too')
+    for step in ("mean", "std"):
+        if len(steps.get(step, ())) > 1 and values.shape[-1:] != (len(steps[step]),):
+            raise ValueError(
+                f"{step} has {len(steps[step])} numbers, but the shape is {values.shape}; one number, or one each"
+            )
+    scaled = np.array(values)
+    with np.errstate(over="ignore", invalid="ignore"):  # is seen afterwards, as infinity or NaN
+        if "scale" in steps:
+            scaled *= values.dtype.type(steps["scale"])
+        for step, change in (("mean", np.subtract), ("std", np.divide)):
+            if step in steps:
+                numbers = np.array(steps[step], values.dtype)
+                change(scaled, numbers if len(numbers) > 1 else numbers[0], out=scaled)
+    return scaled
+
+
+def of_dtype(values: np.ndarray, dtype: str, where: str, integers: str | None = None) -> np.ndarray:
+    """Return the values as the model takes them, if that loses nothing but digits of real numbers.
+
+    Real to real of any width, and whole to whole numbers that hold them; never whole numbers to real ones: 0..255 may
+    mean 0..1, or not. A quantized input takes real numbers, which are quantized later, or those `integers` that are its own.
+    """
+    have, wanted = values.dtype, np.dtype(dtype)
+    if have == wanted or have.name == integers:
+        return values
+    if have.kind in "iu" and integers is not None:
+        raise InvalidSamples(
+            f"{where} is {have}, the artifact takes {integers}, or real numbers, which are quantized for it",
+            f'declare dtype = "{integers}" under [preprocess] if these are its integers, "{wanted}" (and a scale) if they are real values',
+        )
+    if have.kind in "iu" and wanted.kind == "f":
+        raise InvalidSamples(f"{where} is {have}, the model takes {wanted}", _real_hint(have, wanted))
+    both_real = have.kind == wanted.kind == "f"
+    if not both_real and not (have.kind in "iu" and (have.kind == wanted.kind or np.can_cast(have, wanted))):
+        raise InvalidSamples(
+            f"{where} is {have}, the model takes {wanted}", f'declare it in a recipe: [preprocess] dtype = "{wanted}"'
+        )
+    try:
+        return _exactly(values, wanted)
+    except ValueError as error:
+        raise InvalidSamples(f"{where} is {have}, the model takes {wanted}: {error}") from error
+
+
+def _real_hint(have: np.dtype[Any], wanted: np.dtype[Any]) -> str:
+    """Return how to declare what whole numbers mean: nobody but the author of the model knows how it was trained."""
+    presets = ", ".join(f'"{name}" ({preset.gives})' for name, preset in PRESETS.items())
+    of_images = f"preset = {presets}, whichever the model was trained with; or " if have == np.uint8 else ""
+    return (
+        f'declare it in a recipe: [preprocess] {of_images}dtype = "{wanted}", and the scale, mean and std that the model was trained with: '
+        f"{FORMULA} (scale = 1.0 leaves them as they are)"
+    )
+
+
+def of_shape(array: np.ndarray, wanted: list[int | None] | None, where: str) -> np.ndarray:
+    """Return what one call takes: the sample itself, or with a batch axis of 1 before it."""
+    if wanted is None:
+        return array
+    batched = array[np.newaxis] if array.ndim == len(wanted) - 1 else array
+    if batched.ndim == len(wanted) and all(
+        size in (None, have) for size, have in zip(wanted, batched.shape, strict=True)
+    ):
+        return batched
+    one = wanted[1:] if wanted and wanted[0] in (1, None) else wanted
+    shown = "(" + ", ".join("any" if size is None else str(size) for size in one) + ("," if len(one) == 1 else "") + ")"
+    raise InvalidSamples(
+        f"{where} has shape {array.shape}, a sample of the model has {shown}", _shape_hint(array.shape, one)
+    )
+
+
+def _shape_hint(have: tuple[int, ...], wanted: list[int | None]) -> str:
+    if math.prod(have) == math.prod(size or 0 for size in wanted):
+        turned = len(have) == _IMAGE_AXES and [have[-1], *have[:-1]] == wanted
+        return (
+            'declare layout = "nchw" under [preprocess]' if turned else f"declare shape = {wanted} under [preprocess]"
+        )
+    if len(have) == len(wanted) == _IMAGE_AXES and None not in wanted:
+        steps = [f"size = {wanted[:-1]}"] if [*have[:-1]] != wanted[:-1] else []
+        steps += ['color = "gray"'] if (have[-1], wanted[-1]) == (3, 1) else []
+        if steps:
+            return f"if these are images, declare {' and '.join(steps)} under [preprocess]"
+    return "the first axis of an array counts the samples; a sample itself has no batch axis, or one of 1"

@@ -1,0 +1,81 @@
+"""Ways to read samples, one file each. Reading changes no value: [preprocess] does, in `toolkit.samples.draw`.
+
+A reader is a module, standard library and numpy at its top because the host looks at it too, with
+
+    CACHED                                whether the same files always give the same samples
+    ENVIRONMENT                           the environment that holds what it reads with: "dataset", or one that holds
+                                          all of that and more
+    Options                               a frozen dataclass: what a recipe's [reader] may say besides `kind`. A
+                                          ValueError of its __post_init__ reaches the user; __pydantic_config__ =
+                                          {"extra": "forbid"} makes a misspelt key a mistake
+    recognize(data) -> (folder, Options)  for data that is named on the command line without a recipe, by names alone;
+                                          None where it is another reader's
+    files(options) -> {key: path}         files and folders that the options name, relative to the recipe: the inputs of
+                                          the job, hashed by the host; with a `*` behind its key the last part of a
+                                          path may be a pattern, and `named` gives the files that it stands for
+    read(options, files, asked)           -> Reading; `files` by the same keys; raises InvalidSamples without naming the
+                                          set, which the caller does
+
+Samples come without batch axis, by the name of the model's input. Where any sample can be had without reading those
+before it, `Reading.samples` is an `Indexed`, so that drawing 100 of a million reads 100; else it is an iterator, of
+which no more is taken than is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+
+import numpy as np
+
+
+class Sample(NamedTuple):
+    """One sample: arrays by input name, its label or None, and what messages about its set call it (`sample 17`, `cats/3.png`)."""
+
+    inputs: dict[str, np.ndarray]
+    label: Any
+    origin: str
+
+
+@dataclass(frozen=True)
+class ReadRequest:
+    """The model's input names, an empty folder to work in, and the recipe's own folder if the reader is not CACHED."""
+
+    names: tuple[str, ...]
+    scratch: Path
+    folder: Path | None = None
+
+
+@dataclass(frozen=True)
+class Indexed:
+    """`count` samples, any of which `at(index)` reads."""
+
+    count: int
+    at: Callable[[int], Sample]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The samples, and findings (JSON, as in the report) about what the reader left out or took by convention.
+
+    `place` stands before what messages call a sample where nothing else says which set it is of: `photos/`, `digits.npz: `.
+    """
+
+    samples: Indexed | Iterator[Sample]
+    findings: list[dict[str, Any]] = field(default_factory=list)
+    place: str = ""
+
+
+def inside(path: str) -> str:
+    """Return a folder as it stands before the files in it, "" for the current one."""
+    folder = PurePosixPath(path).as_posix()
+    return "" if folder == "." else f"{folder.rstrip('/')}/"
+
+
+def named(files: Mapping[str, Path], key: str) -> list[Path]:
+    """Return what one of the reader's keys stands for: a path, or all that its pattern found, sorted."""
+    return (
+        [files[key]] if key in files else [path for name, path in sorted(files.items()) if name.startswith(f"{key}.")]
+    )

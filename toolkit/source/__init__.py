@@ -1,0 +1,1 @@
+"""The original model: what kind it is, how it is loaded, and what it answers."""

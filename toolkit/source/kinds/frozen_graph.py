@@ -1,0 +1,100 @@
+"""A frozen GraphDef, .pb or .pbtxt: a graph of TensorFlow 1 whose variables are constants."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from toolkit import printable
+from toolkit.engines.tensorflow.messages import message, parse
+from toolkit.errors import InvalidSource
+from toolkit.source.loading import DEFAULT_KEY, LoadedOriginal
+from toolkit.source.loading.graphs import device
+from toolkit.source.loading.graphs.cut import VARIABLES, nodes_of, operators_in
+from toolkit.source.loading.graphs.described import found_in, told, writer
+from toolkit.source.loading.graphs.endings import endings
+from toolkit.source.loading.graphs.loops import findings as endless
+from toolkit.source.loading.graphs.proposals import choose
+
+TAKES = frozenset(("inputs", "outputs", "bind"))
+KIND = "frozen_graph"
+_FIRST = b"\x08"  # of a SavedModel: saved_model_schema_version, a number; a GraphDef starts with a message
+_FIRST_TEXT = b"saved_model_schema_version"
+
+
+def recognize(path: Path) -> bool:
+    """Return whether the path is a GraphDef, or was one before it was damaged: never a SavedModel's own file."""
+    if path.suffix not in (".pb", ".pbtxt") or not path.is_file() or path.stem == "saved_model":
+        return False
+    with open(path, "rb") as file:
+        first = file.read(256)
+    return not first.startswith(_FIRST) and _FIRST_TEXT not in first
+
+
+def locate(path: Path, step: int | None = None) -> dict[str, Path]:
+    """Return the one file."""
+    if step is not None:
+        raise InvalidSource(f"{path}: a frozen graph has no steps", "leave --step out")
+    return {"graph": path}
+
+
+def inspect(request: Any) -> dict[str, Any]:
+    """Return what the file tells of inputs and outputs, and its operators; parsed, nothing is run."""
+    path, graph = _read(request)
+    needs = _refusals(path, graph)
+    findings: list[dict[str, Any]] = []
+    signatures: list[dict[str, Any]] = []
+    found: dict[str, Any] = {}
+    try:
+        ends, findings = choose(path, graph, request.options)
+        signatures = [{"key": DEFAULT_KEY, **told(graph, ends)}]
+        found = {DEFAULT_KEY: endings(graph, ends.outputs)}
+        findings += found_in(graph, {DEFAULT_KEY: ends}, request.options)
+    except InvalidSource as error:
+        needs += [error.text]
+    return {
+        "kind": KIND,
+        "writer": writer(graph),
+        "loader": "tensorflow session",
+        "signatures": signatures,
+        "endings": found,
+        "settled": False,
+        "operators": sorted(operators_in(graph)),
+        "variables": [],
+        "needs": [printable.line(each) for each in needs],
+        "findings": [*findings, *device.findings(graph), *endless(graph)],
+    }
+
+
+def load(request: Any) -> LoadedOriginal:
+    """Return the graph in a session; InvalidSource where it is damaged or still holds variables."""
+    from toolkit.source.loading.graphs.original import cut_original
+
+    path, graph = _read(request)
+    for refusal in _refusals(path, graph):
+        raise InvalidSource(refusal, _ADVICE)
+    return cut_original("tensorflow session", graph, request.options)
+
+
+_ADVICE = (
+    "give the folder of its checkpoint (.meta, .index, .data) instead, or freeze it with "
+    "tf.compat.v1.graph_util.convert_variables_to_constants(session, graph_def, outputs)"
+)
+
+
+def _read(request: Any) -> tuple[str, Any]:
+    path = request.options["path"]
+    graph = parse(message("framework.graph", "GraphDef"), request.inputs["graph"], "this GraphDef")
+    if not graph.node:
+        raise InvalidSource(f"{path}: holds no graph: it has no operators", "save the graph again")
+    nodes_of(path, graph)
+    return path, graph
+
+
+def _refusals(path: str, graph: Any) -> list[str]:
+    """Return that the graph is not frozen, if it is not."""
+    variables = [node.name for node in graph.node if node.op in VARIABLES]
+    if not variables:
+        return []
+    shown = ", ".join(variables[:4]) + (f" and {len(variables) - 4} more" if len(variables) > 4 else "")
+    return [f"{path}: is not frozen: it holds the variables {shown} without their values"]

@@ -1,0 +1,330 @@
+"""Whole models in a file of Keras: `.keras` archives, and `.h5` or `.hdf5` since 2015.
+
+Which Keras reads a file is decided by who wrote it, as the file itself says, not by trying: of two that read it without complaint one may read it
+wrong. And tf-keras runs the code of Lambda layers in an `.h5` file whatever it is told, so such code is looked for in the configuration first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.metadata
+import importlib.util
+import re
+import sys
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from toolkit import printable
+from toolkit.errors import InvalidSource
+from toolkit.source.loading import DEFAULT_KEY, LoadedOriginal, Spec
+from toolkit.source.loading.builder import build
+from toolkit.source.loading.keras_models import store
+from toolkit.source.loading.keras_models.config import (
+    brief,
+    custom_parts,
+    endings,
+    lambdas,
+    layers_of,
+    parts_of,
+    signature,
+    written_by,
+)
+from toolkit.source.loading.keras_models.optimized import needed
+from toolkit.source.loading.keras_models.original import KerasOriginal, call_once, is_keras
+from toolkit.source.loading.keras_models.vetting import CODE, Refusal, refusals, require_few_parts
+from toolkit.source.loading.keras_models.weights import holds_all_of, restore, weights_original
+
+TAKES = frozenset(("builder", "allow_unrestored"))
+_SUFFIX = {"zip": ".keras", "hdf5": ".h5"}
+_RECURRENCES = {"LSTM", "GRU", "SimpleRNN"}
+_BUILDER = "--builder file.py:function, a function that returns"
+_OBJECTS = f"what the file names and Keras has not comes from {_BUILDER}"
+_TRUST = f"{_BUILDER} the model, so that this file is its weights alone; or, if you trust its author, give --trust"
+_SHOWN = 8
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file of Keras: what the user called it, where it lies, and what it says of itself."""
+
+    path: str
+    file: Path
+    kind: str
+    version: str
+    config: dict[str, Any]
+    code: tuple[str, ...]
+    """Names of the parts that hold Python code."""
+    custom: tuple[str, ...]
+    """Names of classes and functions that Keras has not."""
+
+    @property
+    def major(self) -> int:
+        """Whose generation it is: 1, 2 or 3."""
+        return int(self.version.partition(".")[0]) if self.version[:1].isdigit() else 1  # before it said so
+
+
+def recognize(path: Path) -> bool:
+    """Return whether a file is an archive of Keras, or HDF5 with a model in it; by its content, or failing that by a name that nothing else has."""
+    kind = store.container(path)
+    if kind is None:
+        return path.is_file() and path.suffix == ".keras"
+    return kind == "zip" or store.names_a_model(path)
+
+
+def locate(path: Path, step: int | None) -> dict[str, Path]:
+    """Return the file."""
+    if step is not None:
+        raise InvalidSource(f"{path}: a file of a whole model has no steps", "leave out --step")
+    return {"file": path.absolute()}
+
+
+def inspect(request: Any) -> Spec:
+    """Return what the file's own description tells, read with h5py and json alone."""
+    file = _read(request.options["path"], request.inputs["file"])
+    told, named = signature(file.config), refusals(file.config)
+    variables, others = _variables(file)
+    return {
+        "kind": "keras_file",
+        "writer": written_by(file.version),
+        "loader": ", else ".join(name for _, name in _loaders(file)) or "none here",
+        "layers": len(layers_of(file.config)),
+        "signatures": [{"key": DEFAULT_KEY, **told}] if told else [],
+        "endings": {DEFAULT_KEY: endings(file.config)} if told else {},
+        "settled": False,
+        "operators": [],
+        "variables": variables,
+        "needs": [printable.line(each) for each in _needs(file, request.options["builder"] is not None)],
+        "findings": [*_code(file), *_reaching(file, named), *_custom(file, named), *_loops(file), *others],
+    }
+
+
+def _variables(file: _File) -> tuple[list[Spec], list[Spec]]:
+    """Return the model's variables, and a finding for what else the file holds, or for weights that it takes too long to unpack."""
+    packed = store.packed_weights(file.path, file.file)
+    if packed is not None:
+        message = f"its weights are packed, and unpack to {packed:,} bytes: they are not looked into; Keras stores them unpacked"
+        return [], [{"code": "packed-weights", "severity": "info", "message": message}]
+    with store.variables_file(file.path, file.file) as opened:
+        arrays = store.stored(opened)
+        return store.variables(arrays), store.others(arrays)
+
+
+def load(request: Any) -> LoadedOriginal:
+    """Return the model; InvalidSource with what each loader said where none can read the file."""
+    file = _read(request.options["path"], request.inputs["file"])
+    store.require_whole(file.path, file.file)
+    inputs, custom = None, set[str]()
+    if request.options["builder"] is not None:
+        before = _registered()
+        built = build(request)
+        if built.model is not None:
+            return weights_original(request, built, file.file)
+        custom = {*built.custom_objects, *(_registered() - before)}
+        _make_known(built.custom_objects)
+        inputs = built.inputs
+    _refuse(file, custom, request.options["trust"])
+    model, name, findings = _loaded(file)
+    covered = None
+    if not holds_all_of(
+        model, file.path, file.file
+    ):  # Keras 3 leaves a model that it cannot build as it is, and goes on
+        call_once(model, inputs)
+        covered = restore(model, file.path, file.file, request.options["allow_unrestored"])
+    original = KerasOriginal(model, name, inputs)
+    original.findings += findings
+    original.coverage = covered
+    return original
+
+
+def _refuse(file: _File, custom: set[str], trust: bool) -> None:  # noqa: FBT001 (as it was requested)
+    """Raise InvalidSource for what a configuration may not name; `custom` are the names that the builder gave."""
+    if file.code:
+        (finding,) = _code(file)
+        raise InvalidSource(f"{file.path}: {finding['message']}", _needs(file, built=False)[0])
+    found = refusals(file.config, custom)
+    if unsafe := [one for one in found if not one.trusted and not one.missing]:
+        raise InvalidSource(
+            _listed(f"{file.path}: is not loaded:", unsafe), f"{_BUILDER} the model; this file is then its weights"
+        )
+    if (reaching := [one for one in found if one.trusted]) and not trust:
+        raise InvalidSource(
+            _listed(f"{file.path}: is not loaded, because loading it lets it do that:", reaching), _TRUST
+        )
+    if missing := [one for one in found if one.missing]:
+        hint = next(iter(_needs(file, built=False)), f"{_OBJECTS} {{name: class or function}}")
+        raise InvalidSource(
+            _listed(f"{file.path}: written by {written_by(file.version)}, cannot be read:", missing), hint
+        )
+
+
+def _listed(first: str, refused: Sequence[Refusal]) -> printable.Text:
+    rest = [f"and {len(refused) - _SHOWN} more"] if len(refused) > _SHOWN else []
+    return printable.lines([first, *(f"  {one}" for one in (*refused[:_SHOWN], *rest))])
+
+
+def _registered() -> set[str]:
+    """Return the names of classes and functions that are registered with a Keras that is imported."""
+    modules = [sys.modules[package] for package in ("tf_keras", "keras") if package in sys.modules]
+    return {name for module in modules for name in module.utils.get_custom_objects()}
+
+
+def _read(path: str, file: Path) -> _File:
+    kind = store.container(file)
+    if kind is None:
+        raise store.not_keras(path, file)
+    if kind == "zip":
+        with store.archive(path, file) as opened:
+            parsed, metadata = store.part(path, opened, "config.json"), store.part(path, opened, "metadata.json")
+        try:
+            return _described(path, file, kind, str(metadata["keras_version"]), parsed)
+        except (ValueError, KeyError, TypeError) as error:
+            raise store.damaged(path, error, "config.json or metadata.json in it") from error
+    with store.variables_file(path, file) as opened:
+        described, version = (store.text(opened.attrs.get(name)) for name in ("model_config", "keras_version"))
+    if described is None:
+        raise InvalidSource(f"{path}: holds weights and no model", f"{_BUILDER} the model")
+    config = store.configuration(path, described, "model_config in it")
+    try:
+        return _described(path, file, kind, version or "1", config)
+    except ValueError as error:
+        raise store.damaged(path, error, "model_config in it") from error
+
+
+def _described(path: str, file: Path, kind: str, version: str, config: dict[str, Any]) -> _File:
+    """Return the file with what its configuration names, each walked once; ValueError where it describes no model, or more than any has."""
+    if "class_name" not in config:
+        raise ValueError("it describes no model")
+    require_few_parts(config)
+    return _File(
+        path, file, kind, version, config, tuple(lambdas(config)), tuple(custom_parts(config, _known_layers()))
+    )
+
+
+def _loaders(file: _File) -> list[tuple[str, str]]:
+    """Return (package, its name and version) of each Keras that can read the file, the likeliest first."""
+    here = []
+    for package, distribution in (("tf_keras", "tf-keras"), ("keras", "keras")):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            version = importlib.metadata.version(distribution)
+            third = package == "keras" and int(version.partition(".")[0]) >= 3
+            if third == (file.major >= 3) or (third and file.kind == "hdf5"):
+                here.append((third == (file.major >= 3), package, f"{distribution} {version}"))
+    return [(package, name) for _, package, name in sorted(here, key=lambda one: not one[0])]
+
+
+def _loaded(file: _File) -> tuple[Any, str, list[Spec]]:
+    """Return the model, the loader's name, and a finding for each loader that failed before."""
+    failed: list[str] = []
+    for package, name in _loaders(file):
+        keras = importlib.import_module(package)
+        try:
+            with store.named(file.file, _SUFFIX[file.kind]) as link:
+                options = {"safe_mode": True} if file.kind == "zip" or package == "tf_keras" else {}
+                model = keras.models.load_model(str(link), compile=False, **options)
+        except Exception as error:  # noqa: BLE001 (of any class: layers of all kinds are made here; it is told below)
+            traceback.print_exc()
+            failed.append(f"{name}: {brief(error)}")
+            continue
+        if not is_keras(model):
+            raise InvalidSource(f"{file.path}: {name} reads a {type(model).__name__} from it; expected a model")
+        findings = [
+            {"code": "loader-failed", "severity": "info", "message": f"{name} reads it; {one}"} for one in failed
+        ]
+        return model, name, findings
+    if not failed:
+        raise InvalidSource(
+            f"{file.path}: was written by {written_by(file.version)}, and the Keras of this environment is older",
+            "name an interpreter that has Keras 3: --python source=/path/to/python",
+        )
+    said = f"{file.path}: written by {written_by(file.version)}, cannot be read:"
+    problem = printable.lines([said, *(f"  {one}" for one in failed)])
+    hint = f"{_OBJECTS} {{name: class or function}}"
+    raise InvalidSource(problem, next(iter(_needs(file, built=False)), hint))
+
+
+def _make_known(objects: Any) -> None:
+    """Register classes and functions with every Keras that is here, for as long as this job lives."""
+    for package in ("tf_keras", "keras"):
+        if importlib.util.find_spec(package) is not None:
+            importlib.import_module(package).utils.get_custom_objects().update(objects)
+
+
+def _known_layers() -> frozenset[str]:
+    """Return the names of the layers of Keras 2, as the list of its package has them, without importing it."""
+    for package in ("tf_keras", "keras"):
+        spec = importlib.util.find_spec(package)
+        for folder in (spec.submodule_search_locations or []) if spec else []:
+            listed = Path(folder) / "layers" / "__init__.py"
+            if listed.is_file():
+                return frozenset(re.findall(r"import (\w+)", listed.read_text())) | _OPERATORS
+    return frozenset()
+
+
+_OPERATORS = {"TFOpLambda", "SlicingOpLambda", "ClassMethod", "InstanceMethod", "InstanceProperty", "Lambda"}
+
+
+def _code(file: _File) -> list[Spec]:
+    if not file.code:
+        return []
+    message = f"Lambda layer {', '.join(file.code)}: holds Python code, which runs where it is loaded; it is not loaded"
+    return [{"code": "lambda", "severity": "error", "message": message, "names": list(file.code)}]
+
+
+def _reaching(file: _File, found: Sequence[Refusal]) -> list[Spec]:
+    """Return a finding for what a build refuses without --trust, and one for what it refuses anyway."""
+    trusted = [str(one) for one in found if one.trusted]
+    unsafe = [str(one) for one in found if not one.trusted and not one.missing and not (CODE in one.what and file.code)]
+    findings = []
+    if trusted:
+        message = f"{', '.join(trusted)}; a build refuses it without --trust"
+        findings.append({"code": "reaches-outside", "severity": "error", "message": message, "names": trusted})
+    if unsafe:
+        message = f"{', '.join(unsafe)}; it is not loaded"
+        findings.append({"code": "unsafe-configuration", "severity": "error", "message": message, "names": unsafe})
+    return findings
+
+
+def _custom(file: _File, refused: Sequence[Refusal]) -> list[Spec]:
+    """Return the finding that the file names what Keras has not, with the place where it does."""
+    found, missing = list(file.custom), [one for one in refused if one.missing]
+    if not found and not missing:
+        return []
+    told = [str(one) for one in missing] or [f"is made of {', '.join(found)}, which Keras has not"]
+    message = f"{', '.join(told)}: a builder gives it"
+    return [{"code": "custom-objects", "severity": "info", "message": message, "names": found}]
+
+
+def _loops(file: _File) -> list[Spec]:
+    """Return the finding that recurrences stay loops, which have no ranges; of Keras 2's, an LSTM becomes one operator instead."""
+    loops = _RECURRENCES if file.major >= 3 else _RECURRENCES - {"LSTM"}
+    found = [
+        f"{part['config'].get('name')} ({part['class_name']})"
+        for part in parts_of(file.config)
+        if part["class_name"] in loops and isinstance(part.get("config"), dict) and not part["config"].get("unroll")
+    ]
+    if not found:
+        return []
+    message = (
+        f"{', '.join(found)}: stays a loop, and what is inside a loop cannot be static int8 or int16; with unroll=True it can: "
+        f"{_BUILDER} the model so; this file is then its weights"
+    )
+    return [{"code": "rolled-recurrence", "severity": "info", "message": message, "names": found}]
+
+
+def _needs(file: _File, built: bool) -> list[str]:  # noqa: FBT001
+    if built:
+        return []
+    if file.code:
+        return [f"{_BUILDER} the model; this file is then its weights"]
+    found = list(file.custom)
+    optimized = needed(file.path, found)
+    if optimized is not None:
+        return [optimized]
+    if found:
+        listed = ", ".join(f'"{name}": {name}' for name in found)
+        return [f"{_BUILDER} {{{listed}}}, or the model; this file is then its weights"]
+    return []

@@ -1,0 +1,66 @@
+"""Weights that Keras saved without the model: `.weights.h5`, and `.h5` as `save_weights` of Keras 1 and 2 wrote it.
+
+The model is the builder's, and it reads the file with its own `load_weights`. That this wrote every variable is proven by poison; that the file holds
+nothing that the model has no place for, by comparing the numbers of both: Keras ignores layers of the file that the model has not, without a word.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from toolkit.errors import InvalidSource
+from toolkit.source.loading import LoadedOriginal, Spec
+from toolkit.source.loading.builder import build
+from toolkit.source.loading.keras_models import store
+from toolkit.source.loading.keras_models.config import written_by
+from toolkit.source.loading.keras_models.weights import weights_original
+
+TAKES = frozenset(("builder", "allow_unrestored"))
+_NEED = "--builder file.py:function, a function that returns the model, built"
+
+
+def recognize(path: Path) -> bool:
+    """Return whether a file is HDF5 with no model in it, or is called like one of Keras and is nothing else that is known."""
+    kind = store.container(path)
+    if kind is None:
+        return path.is_file() and path.suffix in (".h5", ".hdf5")
+    return kind == "hdf5" and not store.names_a_model(path)
+
+
+def locate(path: Path, step: int | None) -> dict[str, Path]:
+    """Return the file."""
+    if step is not None:
+        raise InvalidSource(f"{path}: a file of weights has no steps", "leave out --step")
+    return {"file": path.absolute()}
+
+
+def inspect(request: Any) -> Spec:
+    """Return what the file tells, read with h5py alone: variables, and that a builder is needed."""
+    path = request.options["path"]
+    with store.variables_file(path, request.inputs["file"]) as opened:
+        arrays = store.stored(opened)
+        variables, others = store.variables(arrays), store.others(arrays)
+        version = store.text(store.weights_of(opened).attrs.get("keras_version"))
+        old = store.is_old_layout(opened)
+    writer = written_by(version) if version or old else "keras or tf-keras, of unknown version"
+    return {
+        "kind": "keras_weights",
+        "writer": writer,
+        "loader": "the builder's model",
+        "signatures": [],
+        "settled": False,
+        "operators": [],
+        "variables": variables,
+        "needs": [] if request.options["builder"] is not None else [_NEED],
+        "findings": others,
+    }
+
+
+def load(request: Any) -> LoadedOriginal:
+    """Return the builder's model with the weights of the file, all of them; InvalidSource where it is another model than was saved."""
+    path = request.options["path"]
+    store.require_whole(path, request.inputs["file"])
+    if request.options["builder"] is None:
+        raise InvalidSource(f"{path}: holds weights and no model", _NEED)
+    return weights_original(request, build(request), request.inputs["file"])

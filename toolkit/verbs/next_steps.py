@@ -1,0 +1,145 @@
+"""The command to run next where a wanted scheme did not ship: ready to paste, with all options of the model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from toolkit import printable
+from toolkit.bundle.bundle import kept_artifact
+from toolkit.conversion.recipe import FLOAT
+from toolkit.errors import EdgeToolkitError
+from toolkit.pipeline.prepare import OTHERS, Samples, Sets
+from toolkit.report.attempts import deciding_comparison
+from toolkit.settings.permissions import Permissions
+from toolkit.source.source import Original
+from toolkit.verdict.verdict import NextStep, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class VerbRequest:
+    """What a verb was asked: for which model, with which samples, for which target as it was named.
+
+    `renames` are texts "THEIRS=OURS", as `verify` takes them; `renamed` is whether tensors of the artifact are called otherwise, said or not.
+    `permissions` are those of the user's own code.
+    """
+
+    original: Original
+    samples: Samples
+    target: str
+    renames: tuple[str, ...] = ()
+    renamed: bool = False
+    permissions: Permissions = field(default_factory=Permissions)
+
+    def after_build(self, verdict: Verdict, out: Path) -> Verdict:
+        """Return the verdict with what tells more about the scheme that was wanted, else about itself where it did not pass; `out` has its bundle."""
+        wanted = verdict.wanted
+        if wanted is not None and (isinstance(wanted.outcome, Verdict) or (wanted.outcome and verdict.passed)):
+            step = self._step(wanted.scheme, wanted.outcome, kept_artifact(out, verdict, wanted))
+        else:
+            step = self._step(str(verdict.artifact.asked), verdict, kept_artifact(out, verdict))
+        return replace(verdict, next_step=step)
+
+    def after_verify(self, verdict: Verdict) -> Verdict:
+        """Return the verdict on a file that was already there with what tells more about it, where it did not pass."""
+        return replace(verdict, next_step=self._step(verdict.artifact.scheme, verdict, verdict.artifact.path))
+
+    def _step(self, scheme: str, outcome: Verdict | EdgeToolkitError, artifact: Path) -> NextStep | None:
+        """Return what tells more about a scheme that did not pass, whose file lies at `artifact`; None where no command does."""
+        if isinstance(outcome, EdgeToolkitError):
+            return NextStep("why this scheme gives no file", self._build(scheme))
+        if outcome.outcome == "inconclusive":
+            return self._with_more_samples(outcome, artifact)
+        stage = (
+            outcome.guilty_stage if deciding_comparison(outcome) is not None else None
+        )  # a finding says itself what to do
+        # `debug` looks into a .tflite at one size, by the original's names
+        if outcome.passed or stage is None or self.original.sizes or self.renamed or artifact.suffix != ".tflite":
+            return None
+        if stage == "quantization" and outcome.artifact.scheme != FLOAT and self.samples.calibration is not None:
+            return NextStep("which layers to keep in float", self._about("debug", artifact, "--suggest"))
+        return NextStep(f"which operator diverges in {stage}", self._about("debug", artifact, "--stage", stage))
+
+    def _with_more_samples(self, outcome: Verdict, artifact: Path) -> NextStep | None:
+        comparison = deciding_comparison(outcome)
+        if comparison is None:
+            return None
+        count = comparison.samples_needed
+        samples = f"about {count} samples" if count else f"more than {comparison.samples} samples"
+        named = (
+            "the set of --eval"
+            if self.samples.evaluation is not None
+            else "a set of --eval beside that which calibrates"
+        )
+        renames = [word for text in self.renames for word in ("--rename", text)]
+        return NextStep(
+            f"with {samples} in {named}: that settles it", self._about("verify", artifact, *renames, *self._judging())
+        )
+
+    def _about(self, verb: str, artifact: Path, *more: str) -> str:
+        source = ["--source", _place(self.original.path), "--target", self.target]
+        return _text([verb, _place(artifact), *source, *self._sets(), *self._model(), *more])
+
+    def _build(self, scheme: str) -> str:
+        named = ["--target", self.target, "--scheme", scheme]
+        return _text(["build", _place(self.original.path), *named, *self._sets(), *self._model(), *self._judging()])
+
+    def _judging(self) -> Iterator[str]:
+        """Yield what was said of how to judge, as flags of `build` and `verify`."""
+        if self.samples.limits is not None:
+            yield from ("--limits", str(self.samples.limits))
+        for metric in self.samples.task_metrics:
+            yield from ("--task-metric", metric)
+        for output, kind in self.samples.output_kinds.items():
+            yield from ("--output-kind", f"{output}={kind}")
+        if self.original.device != "cpu":
+            yield from ("--reference-device", self.original.device)
+
+    def _model(self) -> Iterator[str]:
+        yield from _model(self.original)
+        yield from self.permissions.flags()
+
+    def _sets(self) -> list[str]:
+        return [*_set("--calibration", self.samples.calibration), *_set("--eval", self.samples.evaluation)]
+
+
+def _set(flag: str, sets: Sets) -> Iterator[str]:
+    for name, place in (sets if isinstance(sets, Mapping) else {OTHERS: sets}).items():
+        if place is not None:
+            yield from (flag, str(place) if name == OTHERS else f"{name}={place}")
+
+
+def _model(original: Original) -> Iterator[str]:
+    """Yield what was said of the model beside its path, as flags."""
+    keys = (original.signature,) if isinstance(original.signature, str) else original.signature or ()
+    for key in keys:
+        yield from ("--signature", key)
+    for shapes in (original.shapes or {}, *original.sizes):
+        for name, sizes in shapes.items():
+            yield from ("--shape", f"{name}={','.join(map(str, sizes)) or 'scalar'}")
+    for flag, value in (("--builder", original.builder), ("--step", original.step), ("--map", original.map)):
+        if value is not None:
+            yield from (flag, str(value))
+    pairs = (
+        ("--builder-arg", original.builder_args),
+        ("--inputs", original.inputs),
+        ("--outputs", original.outputs),
+        ("--bind", original.bind),
+    )
+    for flag, values in pairs:
+        for name, text in values.items():
+            yield from (flag, f"{name}={text}")
+    for pattern in original.allow_unrestored:
+        yield from ("--allow-unrestored", pattern)
+    if original.trust:
+        yield "--trust"
+
+
+def _text(words: list[str]) -> str:
+    return printable.command(["edge-toolkit", *words])
+
+
+def _place(path: Path) -> str:
+    """Return a path that no command line takes for an option."""
+    return f"./{path}" if str(path).startswith("-") else str(path)

@@ -1,0 +1,187 @@
+"""Which operator made a stage fail: the first that diverges in it, the one that errs most alone, and whether it stands out.
+
+A stage is two runs. Both are made again over a few samples with all of their tensors to be read, and each operator of the later one is run alone, fed
+with what the earlier one has at its inputs, so that it errs by itself (isolated) and not by what comes before it (cumulative).
+
+What is called guilty rests on the order of the numbers, and on no tolerance:
+
+* An operator stands out if it makes more noise than all others together. Without it, less than half would be left: it comes first, whatever
+  else is looked for. That half is a majority of what was measured, and nobody's choice; where no operator has it, the error accumulates, and that is
+  what is said, with the curve.
+* In quantization every operator errs, and its own error says little of what it does to the answer. So the quantized file hands over to the float
+  one after each operator in turn: an operator's noise is by how much it raises the noise at the model's output, with all before it quantized and all
+  after it in float. A range that clips is charged once so, to the operator that gives the tensor, and not again to those that read it; and where
+  several operators are broken, the first is charged: what is lost cannot be lost again.
+* Between kernels, and between machines, equal is the rule: the first operator in the order of execution whose result is not equal bit by bit is where
+  it begins, for sure. How much an operator errs is its isolated noise, as a share of the power of what it gives: the same file is on both sides, and
+  nothing has to be handed over. The same goes for the conversion.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from toolkit import printable
+from toolkit.printable import Text
+
+BY_BITS = ("kernels", "device")  # stages of one file, whose two runs are equal where nothing is wrong
+
+
+@dataclass(frozen=True, slots=True)
+class Deviation:
+    """How far a tensor is from what it is held against, over the samples that were looked at; `share` is noise as a share of the signal's power.
+
+    `max_lsb` and `rmse_lsb` are in steps of the tensor's scale, None where it has none. `worst_sample` is its number in the set.
+    """
+
+    sqnr_db: float
+    share: float
+    max_abs: float
+    max_lsb: float | None
+    rmse_lsb: float | None
+    worst_sample: int
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any], scale: float | None, samples: Sequence[int]) -> Deviation:
+        """Return what a worker wrote of a tensor with this scale, over these samples."""
+        steps = content["rmse_per_scale"]
+        return cls(
+            sqnr_db=float(content["sqnr_db"]),
+            share=float(content["share"]),
+            max_abs=float(content["max_abs"]),
+            max_lsb=None if scale is None else round(float(content["max_abs"]) / scale, 3),
+            rmse_lsb=None if steps is None else float(steps),
+            worst_sample=samples[int(content["worst_sample"])],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorDeviation:
+    """A tensor that an operator gives, and how it deviates.
+
+    `equal` and `alone_equal` tell whether it is equal bit by bit in the whole, and alone. `isolated` is None where it could not run alone, which
+    `not_isolated` explains; both deviations are None where the reference has nothing that stands for it. `at_output` is the noise at the model's
+    output if all operators up to this one are the candidate's, as a share of the signal's power; None where that was not or could not be run.
+    `noise` is what it is ranked by: by how much it raised `at_output`, or the share of its isolated noise; None where neither is known.
+    """
+
+    place: int
+    operator: str
+    tensor: str
+    inputs: tuple[str, ...]
+    dtype: str
+    equal: bool
+    alone_equal: bool
+    cumulative: Deviation | None
+    isolated: Deviation | None
+    not_isolated: str | None
+    at_output: float | None = None
+    noise: float | None = None
+
+    def __str__(self) -> str:
+        """Return its kind, the first of the names that a converter gave its tensor, and its place among the operators, from 0."""
+        first, *others = self.tensor.split(";")
+        return f"{self.operator} {first + (';…' if others else '')!r} (operator {self.place})"
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """What was found of a stage. `why` is None, or what keeps the operator from being told; then there are no operators.
+
+    `reference` and `candidate` say what was held against what; `samples` are the numbers of those that were looked at. `output` is the one at which
+    noise was measured, where the float file went on. `diverging` says of each output of the model how far its two runs are apart, as a sentence.
+    `reproduction` is a folder in the store with the operator by itself (see `toolkit.diagnosis.worker.reproduction`), None where there is none, as
+    `about_reproduction` says.
+    """
+
+    stage: str
+    reference: str
+    candidate: str
+    samples: tuple[int, ...] = ()
+    operators: tuple[OperatorDeviation, ...] = ()
+    output: str | None = None
+    why: str | None = None
+    diverging: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    reproduction: Path | None = None
+    about_reproduction: str = ""
+
+    def __repr__(self) -> str:
+        found = self.why or f"{len(self.operators)} operators"
+        return printable.line(f"<Attribution of {self.stage}: {found}>")
+
+    @property
+    def _noises(self) -> list[float]:
+        return [each.noise or 0.0 for each in self.operators]
+
+    @property
+    def guilty(self) -> OperatorDeviation | None:
+        """The operator that makes more noise than all others together; None where none does."""
+        place = stands_out(self._noises)
+        return None if place is None else self.operators[place]
+
+    @property
+    def largest(self) -> OperatorDeviation | None:
+        """The operator that makes most noise, the first of several; None where none makes any."""
+        most = max(self._noises, default=0.0)
+        return self.operators[self._noises.index(most)] if most > 0 else None
+
+    @property
+    def first(self) -> OperatorDeviation | None:
+        """The first operator, in the order of execution, whose result is not equal bit by bit; None where all are, or equal is not the rule."""
+        if self.stage not in BY_BITS:
+            return None
+        return next((each for each in self.operators if not each.equal), None)
+
+    def share(self, operator: OperatorDeviation) -> float:
+        """Return an operator's part in the noise of all."""
+        total, own = math.fsum(self._noises), operator.noise or 0.0
+        return own / total if 0 < total < math.inf else float(own == math.inf)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON; numbers that JSON has not are "nan", "inf" and "-inf"."""
+        from toolkit.verdict.attribution_text import sentences
+
+        named = {"guilty": self.guilty, "first": self.first, "largest": self.largest}
+        return {
+            "stage": self.stage,
+            "told": self.why is None,
+            "why": self.why,
+            "says": sentences(self),
+            "reference": self.reference,
+            "candidate": self.candidate,
+            "samples": list(self.samples),
+            "output": self.output,
+            **{name: None if each is None else self.operators.index(each) for name, each in named.items()},
+            "operators": [_plain(asdict(each)) for each in self.operators],
+            "diverging": list(self.diverging),
+            "notes": list(self.notes),
+            "reproduced": self.reproduction is not None,
+            "about_reproduction": self.about_reproduction,
+        }
+
+    def text(self) -> Text:
+        """Return what is said of it, and the table of all operators, for people."""
+        from toolkit.verdict.attribution_text import sentences, table
+
+        return printable.lines([*sentences(self), *(["", table(self)] if self.operators else [])])
+
+
+def stands_out(noises: Sequence[float]) -> int | None:
+    """Return the place of the one that is more than all others together; None where none is, or one of them is no number."""
+    for place, noise in enumerate(noises):
+        if noise > math.fsum([*noises[:place], *noises[place + 1 :]]):
+            return place
+    return None
+
+
+def _plain(content: Any) -> Any:
+    if isinstance(content, dict):
+        return {key: _plain(value) for key, value in content.items()}
+    if isinstance(content, float) and not math.isfinite(content):
+        return str(content)
+    return list(content) if isinstance(content, tuple) else content

@@ -1,0 +1,28 @@
+"""Findings about a file that hold on some processors only, worded for the processor where the file ran."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from toolkit.engines.onnx.saturation import CODE
+from toolkit.environments.instructions import NO_VNNI, UNKNOWN, X86
+
+
+def said_where_it_ran(findings: Iterable[Mapping[str, Any]], about: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield an artifact's findings (JSON) without those that another machine than the one of `about` has, which tells what ran it last.
+
+    A finding about processors gets the class of the one on which the file was verified.
+    """
+    for finding in findings:
+        if finding["code"] != CODE:
+            yield finding
+        elif about.get("machine", X86[0]) in X86:
+            processor = about.get("processor", UNKNOWN)
+            yield {**finding, "message": f"{finding['message']}; verified on {processor}, {_shown_there(processor)}"}
+
+
+def _shown_there(processor: str) -> str:
+    if UNKNOWN in processor:
+        return "where it may or may not appear"
+    return "where other inputs may still exceed them" if NO_VNNI in processor else "where it does not appear"

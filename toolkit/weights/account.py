@@ -1,0 +1,245 @@
+"""Where every constant of an artifact comes from: compared with the float32 conversion of the same original, without running either."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from toolkit.engines.tflite.constants import Values
+from toolkit.engines.tflite.graphs import ComputingOperator, operators_of
+from toolkit.weights.attributes import ACTIVATION, is_how, numbers_apart, options_apart
+from toolkit.weights.deviation import ConstantDeviation, deviation
+from toolkit.weights.mishaps import FACTOR, FACTORS, mishap
+from toolkit.weights.pairing import ConstantPlace, Pair, Pairs, paired, values_of
+
+_LOOKED_INTO = 40  # constants of which it is told what happened to them, those that are off most
+_OFF = 1e-4  # of a constant's size: from here on it is worth to look into it
+_ROUNDED = 0.55  # of a step: the same
+_FUSE = ("MUL", "ADD", "SUB", "DIV")  # what a converter may fold into weights and biases, or leave
+_NAMED = 20
+# What only lays numbers out otherwise: one that is missing explains no operator that computes.
+_LAYS_OUT = (
+    "RESHAPE",
+    "TRANSPOSE",
+    "SQUEEZE",
+    "EXPAND_DIMS",
+    "CAST",
+    "SHAPE",
+    "STRIDED_SLICE",
+    "SLICE",
+    "PACK",
+    "UNPACK",
+    "PAD",
+    "IDENTITY",
+)
+_NEUTRAL = {"MUL": 1.0, "DIV": 1.0, "ADD": 0.0, "SUB": 0.0}  # by operators, what changes nothing
+
+
+def account(request: Any) -> dict[str, Any]:
+    """Write out/weights.json, and return it without the list of all constants that are right.
+
+    `inputs["model"]` is the artifact, `inputs["floats"]` the float32 conversion of the same original; `options["signature"]` which of the artifact's
+    signatures is meant, None for the one that it has.
+    """
+    ours = operators_of(request.inputs["model"], request.options["signature"])
+    theirs = operators_of(request.inputs["floats"], None)
+    found = accounted(ours, theirs)
+    (request.out / "weights.json").write_text(json.dumps(found))
+    return found
+
+
+def accounted(ours: Sequence[ComputingOperator], theirs: Sequence[ComputingOperator]) -> dict[str, Any]:
+    """Return the account as JSON: `constants` (a row for each), how many `matched` of how many, what is left over, and `attributes` that differ."""
+    pairs = paired(ours, theirs)
+    rows, how, unread = _measured(pairs)
+    otherwise = [row for row in rows if row.pop("fused")]
+    rows = [row for row in rows if row not in otherwise]
+    left = [*map(_about, pairs.theirs), *(_left(row, "fused otherwise") for row in otherwise), *unread]
+    extra = [_about(place) for place in pairs.ours]
+    return {
+        "constants": rows,
+        "matrices": _share(rows, left),
+        "matrices_of_artifact": _share(rows, extra),
+        "unmatched": left,
+        "extra": extra,
+        "operators": {
+            "artifact": len(ours),
+            "original": len(theirs),
+            "matched": len(pairs.operators),
+            "added": _counted(pairs.added),
+            "missing": _counted(pairs.missing),
+        },
+        "computed_besides": [] if otherwise or unread else _computed_besides(pairs),
+        "attributes": [*how, *_told_otherwise(pairs, ours)],
+    }
+
+
+def _computed_besides(pairs: Pairs) -> list[dict[str, Any]]:
+    """Return the real constants of operators that the artifact alone has, where the original has nothing left that these could stand for.
+
+    An operator that is fused, folded or spelled out otherwise leaves something on the other side: an operator that computes, or a constant that is
+    not found or is off.
+    """
+    if any(place.role != "whole" for place in pairs.theirs) or any(
+        each.name not in _LAYS_OUT for each in pairs.missing
+    ):
+        return []
+    added = {id(each) for each in pairs.added}
+    return [
+        _about(place)
+        for place in pairs.ours
+        if id(place.of) in added
+        and place.role != "whole"
+        and not (_changes_nothing(place) or _is_activation(place, pairs))
+    ]
+
+
+def _changes_nothing(place: ConstantPlace) -> bool:
+    if place.of.name not in _NEUTRAL:
+        return False
+    try:
+        return bool((place.values().real == _NEUTRAL[place.of.name]).all())
+    except ValueError:  # of an encoding that is not read
+        return False
+
+
+def _is_activation(place: ConstantPlace, pairs: Pairs) -> bool:
+    """Return whether an operator may be the activation of the one that it reads, which is fused into its counterpart."""
+    if place.of.name not in ("MAXIMUM", "MINIMUM"):
+        return False
+    fused = {id(one): other.options.get(ACTIVATION) for one, other in pairs.operators}
+    return any(fused.get(id(feed)) not in (None, 0) for feed in place.of.feeds.values())
+
+
+def _told_otherwise(pairs: Pairs, ours: Sequence[ComputingOperator]) -> list[dict[str, Any]]:
+    """Return what operators are told otherwise; for certain only where none beside them could make up for it, as a PAD before a convolution does."""
+    reading, found = _readers(ours), []
+    for one, other in pairs.operators:
+        alone = not (_touch(one, pairs.added) or _touch(other, pairs.missing))
+        found += [
+            {**_operator(one), **apart, "certain": apart["certain"] and alone}
+            for apart in options_apart(one, other, reading.get(id(one)))
+        ]
+    return found
+
+
+def _measured(pairs: Pairs) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return a row for each pair, what says how operators work and differs, and what could not be read."""
+    rows, how, unread = [], [], []
+    looked: list[tuple[float, dict[str, Any], Pair]] = []
+    for pair in pairs.pairs:
+        place = pair.ours or pair.theirs
+        assert place is not None
+        try:
+            held, wanted = values_of(pair)
+        except ValueError as error:
+            unread.append({**_about(place), "why": str(error)})
+            continue
+        if place.role == "whole" and is_how(pair):
+            apart = numbers_apart(pair, held.real, wanted)
+            how += [] if apart is None else [{**_operator(place.of), **apart}]
+            continue
+        found = deviation(held, wanted, place.axis)
+        row = {**_row(pair, place), **found.to_json(), "what": None, "fused": False}
+        rows.append(row)
+        if _is_off(found, row):
+            looked.append((found.error, row, pair))
+    for _, row, pair in sorted(looked, key=lambda each: -each[0])[:_LOOKED_INTO]:
+        _look_into(row, pair, pairs)
+    return rows, how, unread
+
+
+def _is_off(found: ConstantDeviation, row: dict[str, Any]) -> bool:
+    """Return whether it is worth to look into a constant; biases have so many steps that float32 does not tell one from the next."""
+    of_steps = row["role"] in ("matrix", "vector") and row["dtype"] != "float16"
+    return not found.error <= _OFF or (of_steps and found.steps is not None and not found.steps <= _ROUNDED)
+
+
+def _look_into(row: dict[str, Any], pair: Pair, pairs: Pairs) -> None:
+    """Say in a row what happened to its constant, and whether its operator was only fused otherwise."""
+    place = pair.ours or pair.theirs
+    assert place is not None
+    if pair.ours is None or pair.theirs is None:
+        row["what"] = "is left out" if pair.ours is None else "is added: the original has none"
+        return
+    held, wanted = values_of(pair)
+    same = [each.theirs for each in pairs.pairs if each is not pair and each.theirs is not None]
+
+    def others() -> Iterator[tuple[str, np.ndarray]]:
+        for each in same:
+            if each.constant.size == wanted.size > 1:
+                with contextlib.suppress(ValueError):  # of an encoding that is not read
+                    yield each.constant.name, each.values().real
+
+    row["what"] = mishap(held, wanted, place.axis, others)
+    row["values_off"] = _count_off(held, wanted)
+    by_factor = row["what"].startswith((FACTOR, FACTORS)) or place.role in ("bias", "scalar", "vector")
+    row["fused"] = by_factor and (_beside(pair.ours.of, pairs.added) or _beside(pair.theirs.of, pairs.missing))
+
+
+def _count_off(held: Values, wanted: np.ndarray) -> int:
+    limit = np.maximum(np.broadcast_to(held.step, wanted.shape), np.abs(wanted) * _OFF)
+    return int((~(np.abs(held.real - wanted) <= limit)).sum())
+
+
+def _beside(operator: ComputingOperator, left: Sequence[ComputingOperator]) -> bool:
+    """Return whether an operator that could be folded into this one stands next to it, and has no counterpart."""
+    return _touch(operator, [each for each in left if each.name in _FUSE and each.constants])
+
+
+def _touch(operator: ComputingOperator, left: Sequence[ComputingOperator]) -> bool:
+    """Return whether one of some operators feeds this one, or reads what it gives."""
+    fed = {id(each) for each in operator.feeds.values()}
+    return any(id(each) in fed or any(feed is operator for feed in each.feeds.values()) for each in left)
+
+
+def _readers(ours: Sequence[ComputingOperator]) -> dict[int, str]:
+    """Return the name of the operator that reads what another one gives, by its id, where one alone does."""
+    reading: dict[int, list[str]] = {}
+    for each in ours:
+        for feed in each.feeds.values():
+            reading.setdefault(id(feed), []).append(each.name)
+    return {feed: names[0] for feed, names in reading.items() if len(names) == 1}
+
+
+def _row(pair: Pair, place: ConstantPlace) -> dict[str, Any]:
+    theirs = pair.theirs or place
+    named = {"tensor": place.constant.name, "original": theirs.constant.name, "role": theirs.role, "by": pair.by}
+    held = {"dtype": place.constant.dtype, "shape": list(place.constant.shape), "shares_a_range": place.shares_a_range}
+    return {**_operator(place.of), **named, **held}
+
+
+def _about(place: ConstantPlace) -> dict[str, Any]:
+    named = {"tensor": place.constant.name, "role": place.role, "shape": list(place.constant.shape)}
+    return {**_operator(place.of), **named, "why": "has no counterpart"}
+
+
+def _left(row: dict[str, Any], why: str) -> dict[str, Any]:
+    return {**{name: row[name] for name in ("operator", "gives", "tensor", "role", "shape")}, "why": why}
+
+
+def _operator(operator: ComputingOperator) -> dict[str, Any]:
+    return {"operator": operator.name, "gives": operator.tensor}
+
+
+def _share(rows: Sequence[dict[str, Any]], left: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return how many matrices and tables there are, how many are matched, and how many of all values these hold."""
+    matched = [int(np.prod(each["shape"])) for each in rows if each["role"] == "matrix"]
+    others = [int(np.prod(each["shape"])) for each in left if each["role"] == "matrix"]
+    return {
+        "count": len(matched) + len(others),
+        "matched": len(matched),
+        "values": sum(matched) + sum(others),
+        "values_matched": sum(matched),
+    }
+
+
+def _counted(operators: Sequence[ComputingOperator]) -> list[str]:
+    """Return the names of operators with how often each comes, those first that come most."""
+    names = Counter(each.name for each in operators).most_common(_NAMED)
+    return [name if count == 1 else f"{count} {name}" for name, count in names]

@@ -1,0 +1,46 @@
+"""The account of an artifact's weights: each is the float32 conversion's within half a step, or it is said which is not. No sample is needed for it.
+
+(entry,) = executor.run(account_job(artifact, floats, signature=None))
+found = judge_account(entry.result, profile.weights, stage="quantization")
+found.findings, found.to_json(), found.line()
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from toolkit.jobs.job import Engine, Job, Output
+from toolkit.weights.judge import Account, judge_account, judge_clipping
+
+__all__ = ["ACCOUNTED", "Account", "account_job", "clipping_job", "judge_account", "judge_clipping"]
+
+ACCOUNTED = "tflite"  # the format whose files are looked into
+_READS = "litert"  # whose environment has the classes of TFLite's schema
+
+
+def account_job(artifact: Path | Output, floats: Path | Output, *, signature: str | None) -> Job:
+    """Return the job that accounts for each constant of a .tflite; its result: see `toolkit.weights.account`."""
+    name = artifact.name if isinstance(artifact, Path) else Path(artifact.name).name
+    return Job(
+        f"looking up the weights of {name}",
+        "weights.account",
+        "account",
+        Engine(_READS),
+        options={"signature": signature},
+        inputs={"model": artifact, "floats": floats},
+    )
+
+
+def clipping_job(
+    artifact: Path | Output, floats: Path | Output, statistics: Path | Output, *, signature: str | None
+) -> Job:
+    """Return the job that holds the ranges of an artifact's activations against statistics of the float file's: see `toolkit.weights.clipping`."""
+    name = artifact.name if isinstance(artifact, Path) else Path(artifact.name).name
+    return Job(
+        f"comparing the ranges of {name} with calibration",
+        "weights.clipping",
+        "clipping",
+        Engine(_READS),
+        options={"signature": signature},
+        inputs={"model": artifact, "floats": floats, "statistics": statistics},
+    )

@@ -1,0 +1,100 @@
+"""How far a constant of an artifact is from its counterpart, and the cause where it can be seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from toolkit.engines.tflite.constants import Values
+
+_ROUNDING = 1e-3  # of a step: what float32 loses where a value is divided by its step
+
+
+@dataclass(frozen=True, slots=True)
+class ConstantDeviation:
+    """How far the values of one constant are off.
+
+    `sqnr_db` is of all of them, infinity for none; `error` what is beyond half a step, as a share of the constant's size (both Euclidean norms);
+    `within` the share of values within half a step; `steps` the largest error in steps, of values that the stored range could hold; `clipped` the
+    share of those that it could not, and so lie at its end. `steps`, `within` and `clipped` are None where the artifact has no steps.
+    `channel` is the one that is off most, along `axis`; None for a constant of one channel, and where all are equal.
+    """
+
+    sqnr_db: float
+    error: float
+    within: float | None
+    steps: float | None
+    clipped: float | None
+    channel: int | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON; what is no finite number is "inf", "-inf" or "nan"."""
+        held = {name: getattr(self, name) for name in self.__slots__}
+        return {
+            name: str(value) if isinstance(value, float) and not np.isfinite(value) else value
+            for name, value in held.items()
+        }
+
+
+def deviation(ours: Values, theirs: np.ndarray, axis: int) -> ConstantDeviation:
+    """Return how far `ours` is from the real numbers `theirs`, float64, of its shape; `axis` is that of its channels."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        apart = np.abs(ours.real - theirs)
+    size = float(np.linalg.norm(theirs))
+    worst = _worst_channel(apart, axis)
+    held = np.broadcast_to(ours.step, apart.shape)
+    if not ours.step.any():
+        return ConstantDeviation(
+            _decibels(size, float(np.linalg.norm(apart))),
+            _share(float(np.linalg.norm(apart)), size),
+            None,
+            None,
+            None,
+            worst,
+        )
+    beyond = apart > held * (0.5 + _ROUNDING)
+    at_end = np.zeros(apart.shape, bool)
+    if ours.ends is not None:
+        low, high = _lowest(ours), ours.ends[1]
+        at_end = beyond & (
+            ((ours.stored <= low) & (theirs < ours.real)) | ((ours.stored >= high) & (theirs > ours.real))
+        )
+    counted = apart[~at_end] / np.where(held > 0, held, np.inf)[~at_end]
+    left = np.where(beyond, apart - held / 2, 0.0)
+    return ConstantDeviation(
+        sqnr_db=_decibels(size, float(np.linalg.norm(apart))),
+        error=_share(float(np.linalg.norm(left)), size),
+        within=1.0 - float(beyond.mean()),
+        steps=float(counted.max(initial=0.0)),
+        clipped=float(at_end.mean()),
+        channel=worst if beyond.any() else None,
+    )
+
+
+def _lowest(values: Values) -> int:
+    """Return the least number that is stored on purpose: symmetric quantization leaves the last one out."""
+    assert values.ends is not None
+    low, high = values.ends
+    return -high if low < 0 and values.stored.min(initial=0) >= -high else low
+
+
+def _worst_channel(apart: np.ndarray, axis: int) -> int | None:
+    if apart.ndim == 0 or apart.shape[axis] < 2 or not apart.any():
+        return None
+    return int(np.linalg.norm(np.moveaxis(apart, axis, 0).reshape(apart.shape[axis], -1), axis=1).argmax())
+
+
+def _share(part: float, whole: float) -> float:
+    if part == 0:
+        return 0.0
+    return float(part / whole) if whole > 0 else float("inf")
+
+
+def _decibels(signal: float, noise: float) -> float:
+    if noise == 0:
+        return float("inf")
+    if not np.isfinite(noise):
+        return float("nan") if np.isnan(noise) else float("-inf")
+    return float(20 * np.log10(signal / noise)) if signal > 0 else float("-inf")
