@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from toolkit.comparison.wording import comparison_text
 from toolkit.conversion.artifacts import Artifact
 from toolkit.conversion.recipe import Recipe
 from toolkit.errors import EdgeToolkitError, RequestError, prefixed
@@ -15,7 +16,6 @@ from toolkit.jobs.executor import Executor
 from toolkit.pipeline.attempt import Attempt, Trial, attempts_of
 from toolkit.pipeline.model import Model
 from toolkit.pipeline.prepare import OTHERS, Samples, Sets, draw, open_model
-from toolkit.report import comparison_text
 from toolkit.source import source
 from toolkit.source.source import Original, Source
 from toolkit.verdict.verdict import Verdict

@@ -6,11 +6,11 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from toolkit.comparison.wording import number_text
 from toolkit.errors import RequestError
 from toolkit.files.places import not_a_file
 from toolkit.regression.file import read, write
 from toolkit.regression.record import Baseline, name_of, of_bundle
-from toolkit.report import number_text
 
 
 def update(bundle: Path, path: Path, tasks: Sequence[str] | None = None) -> list[str]:

@@ -21,9 +21,10 @@ from toolkit.comparison.output_kinds.declaring import Declared, require_fitting
 from toolkit.comparison.output_kinds.inferring import OutputKind
 from toolkit.comparison.saved_runs import SUFFIX, SavedRun
 from toolkit.comparison.task_metrics import is_own
+from toolkit.comparison.wording import comparison_lines, number_text
 from toolkit.errors import RequestError
 from toolkit.printable import Text
-from toolkit.report import OUTCOMES, comparison_lines, number_text
+from toolkit.report import OUTCOMES
 from toolkit.screen import PAGE, Screen
 from toolkit.verdict.verdict import PARTIAL, Judged, Outcome, context_of, judge_chain, off_text, with_names
 from toolkit.wire import labels

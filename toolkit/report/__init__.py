@@ -27,22 +27,19 @@ from toolkit.report.listings import (
 from toolkit.report.markdown_page import markdown
 from toolkit.report.profiles import profile_json, profile_text
 from toolkit.report.terminal import outcomes_text, verdict_text
-from toolkit.report.wording import OUTCOMES, comparison_lines, comparison_text, number_text, size
+from toolkit.report.wording import OUTCOMES, size
 
 __all__ = [
     "OUTCOMES",
     "SCHEMA",
     "artifact_json",
     "artifact_text",
-    "comparison_lines",
-    "comparison_text",
     "error_json",
     "exit_status",
     "findings_text",
     "inspected_text",
     "markdown",
     "nested_text",
-    "number_text",
     "outcomes_json",
     "outcomes_text",
     "profile_json",

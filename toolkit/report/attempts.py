@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from toolkit import printable
+from toolkit.comparison.wording import limit_text, value_text
 from toolkit.errors import EdgeToolkitError
-from toolkit.report.wording import OUTCOMES, limit_text, value_text
+from toolkit.report.wording import OUTCOMES
 from toolkit.verdict.verdict import Attempted, NextStep, Verdict
 
 if TYPE_CHECKING:

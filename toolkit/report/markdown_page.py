@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from toolkit import printable
+from toolkit.comparison.wording import limit_text, number_text, value_text, worst_of
 from toolkit.report.attempts import command_text, tried_lines
 from toolkit.report.wording import (
     OUTCOMES,
@@ -12,13 +13,9 @@ from toolkit.report.wording import (
     confined_text,
     coverage_lines,
     kind_lines,
-    limit_text,
     noise_text,
-    number_text,
     size,
-    value_text,
     where_text,
-    worst_of,
 )
 from toolkit.samples.input_ranges import input_lines
 from toolkit.verdict.attribution_text import sentences, table

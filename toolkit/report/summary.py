@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from toolkit import printable
 from toolkit.comparison.deciding import ALL
+from toolkit.comparison.wording import limit_text, remarks, status_text, value_text
 from toolkit.report.attempts import command_text, tried_lines
-from toolkit.report.wording import kind_lines, limit_text, remarks, size, status_text, value_text, where_text
+from toolkit.report.wording import kind_lines, size, where_text
 from toolkit.samples.input_ranges import input_lines
 from toolkit.verdict.attribution_text import sentences
 

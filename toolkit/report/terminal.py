@@ -6,18 +6,12 @@ from collections.abc import Mapping
 
 from toolkit import printable
 from toolkit.comparison.noise_limits import KERNELS, NUDGED
+from toolkit.comparison.wording import comparison_lines
 from toolkit.errors import EdgeToolkitError
 from toolkit.printable import Text
 from toolkit.report.attempts import wanted_lines
 from toolkit.report.summary import size_text, summary_lines
-from toolkit.report.wording import (
-    OUTCOMES,
-    candidate_lines,
-    comparison_lines,
-    kind_lines,
-    noise_text,
-    where_text,
-)
+from toolkit.report.wording import OUTCOMES, candidate_lines, kind_lines, noise_text, where_text
 from toolkit.samples.input_ranges import input_lines
 from toolkit.screen import PAGE, Screen
 from toolkit.verdict.attribution_text import sentences

@@ -405,7 +405,7 @@ def test_answers_are_counted_against_owns():
 
 def test_a_distance_to_own_says_what_it_is_a_distance_of():
     """In the words of the metric: decibels, times, a p-value, a share."""
-    from toolkit.report import comparison_text
+    from toolkit.comparison.wording import comparison_text
 
     hits = np.eye(4, dtype=np.float32)[np.arange(COUNT) % 4][:, None]
     rate = beside("top1_agreement", hits, hits.copy(), hits.copy(), limit=0.001)

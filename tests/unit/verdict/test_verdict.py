@@ -19,6 +19,7 @@ from toolkit.comparison import compare
 from toolkit.comparison.bounds import Bound
 from toolkit.comparison.compare import Context
 from toolkit.comparison.task_scores import asked
+from toolkit.comparison.wording import comparison_text
 from toolkit.conversion.artifacts import Artifact
 from toolkit.engines.kept_scheme import kept_scheme
 from toolkit.errors import EnvironmentUnavailable, RequestError, Unconvertible, UnjudgeableRun, WorkerTimeout
@@ -26,7 +27,6 @@ from toolkit.execution.run import Run
 from toolkit.files import manifest
 from toolkit.jobs.job import Engine
 from toolkit.pipeline.prepare import Samples
-from toolkit.report import comparison_text
 from toolkit.report.attempts import deciding_comparison, deciding_text
 from toolkit.screen import Screen
 from toolkit.settings.permissions import Permissions

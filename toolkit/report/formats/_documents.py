@@ -8,8 +8,9 @@ from typing import Any, get_args
 
 from toolkit import printable
 from toolkit.comparison.comparison import worst_text
+from toolkit.comparison.wording import number_text
 from toolkit.errors import RequestError
-from toolkit.report import number_text, size
+from toolkit.report import size
 from toolkit.report.formats import Check, Document, Note, Status, Subject
 
 _SIGNS = {"lower": "<=", "higher": ">=", None: "="}
