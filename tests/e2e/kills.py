@@ -247,7 +247,7 @@ def _victims(place: Place, host: int, victim: str) -> list[int]:
         with contextlib.suppress(OSError, IndexError, ValueError):
             parents[int(pid)] = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
             commands[int(pid)] = command
-    of_workers = {pid for pid, command in commands.items() if "worker/main.py" in command}
+    of_workers = {pid for pid, command in commands.items() if "jobs/worker_main.py" in command}
     workers = {pid for pid in of_workers if parents[pid] not in of_workers}
     return sorted(
         {"worker": workers, "child": of_workers - workers, "program": set(commands) - of_workers - {host}}[victim]

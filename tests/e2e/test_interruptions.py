@@ -80,7 +80,7 @@ def workers(home: Path) -> list[int]:
     found = {}
     for line in processes_of(home, 0):
         pid, _, command = line.partition(" ")
-        if "worker/main.py" in command:
+        if "jobs/worker_main.py" in command:
             with contextlib.suppress(OSError):
                 found[int(pid)] = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
     return [pid for pid, parent in found.items() if parent not in found]
