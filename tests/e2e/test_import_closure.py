@@ -50,7 +50,7 @@ RECORDED = re.compile(r"^RECORDED (.*)$", re.MULTILINE)
 def recorded(tmp_path, monkeypatch):
     """Return workers that record, and a function that gives for each job that they finished its module, plugins, and what was recorded."""
     script = tmp_path / "recording.py"
-    script.write_text(RECORDING.format(main=str(PACKAGE / "worker" / "main.py")))
+    script.write_text(RECORDING.format(main=str(PACKAGE / "jobs" / "worker_main.py")))
     prepare = launchers.prepare
     monkeypatch.setattr(launchers, "prepare", lambda *asked: replace(prepare(*asked), script=str(script)))
     jobs = {}

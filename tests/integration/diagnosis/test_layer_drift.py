@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from toolkit import launchers
 from toolkit.conversion.artifacts import Conversions
 from toolkit.conversion.recipe import KeepFloat, Recipe
 from toolkit.diagnosis.layer_drift import Drift, Layer, drift_of, layers_job, plot_job, write
@@ -25,7 +26,7 @@ from toolkit.source.source import Original
 from toolkit.wire.shards import read_all
 
 HOST = Execution(Engine("litert"), "litert")
-KNOWN_ANSWER = Path(source.__file__).parent / "launchers" / "known_answer" / "model.tflite"
+KNOWN_ANSWER = Path(launchers.__file__).parent / "emulation" / "known_answer" / "model.tflite"
 
 
 @dataclass

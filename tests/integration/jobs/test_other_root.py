@@ -26,7 +26,7 @@ from toolkit.settings.permissions import Permissions
 from toolkit.wire.request import sha256
 from toolkit.wire.shards import ShardWriter, read_all
 
-CHECKOUT = Path(job_folder.__file__).parents[1]
+CHECKOUT = Path(job_folder.__file__).parents[2]
 HERE = Path(__file__).parent
 SIGNATURE = {
     "key": "serving_default",

@@ -21,7 +21,7 @@ from toolkit.settings import Settings
 from toolkit.wire.request import read_request, sha256
 from toolkit.wire.shards import ShardWriter
 
-PACKAGE = Path(job_folder.__file__).parent
+PACKAGE = Path(job_folder.__file__).parents[1]
 SIGNATURE = {
     "key": "serving_default",
     "inputs": [{"name": "x", "dtype": "float32", "shape": [1, 2]}],

@@ -210,7 +210,7 @@ for parquet._MOST_VALUES in (2, 1):  # the last group has two rows
     print(reading.samples.at(19).inputs["x"])
 """
     python = resolve("parquet", settings=Settings(home=home)).python
-    package = {"PYTHONPATH": str(Path(dataset.__file__).parents[1])}
+    package = {"PYTHONPATH": str(Path(dataset.__file__).parents[2])}
 
     ran = subprocess.run(
         [python, "-c", script], env=os.environ | package, capture_output=True, text=True, timeout=600, check=False
