@@ -361,7 +361,9 @@ def test_what_readers_share_is_part_of_the_key(tmp_path):
 
     job = dataset.samples_job(str(tmp_path / "a.npy"), None, STEP)
 
-    assert {"samples/readers/_folders.py", "samples/readers/arrays.py", "samples/readers/images.py"} <= set(job.code.files)
+    assert {"samples/readers/_folders.py", "samples/readers/arrays.py", "samples/readers/images.py"} <= set(
+        job.code.files
+    )
     assert "samples/readers/csv.py" not in job.code.files
 
 
