@@ -15,6 +15,11 @@ _OBJECTS_BEFORE_COLLECTION = (
 )
 
 
+_ADDRESS_SPACE_BYTES = 256_000_000
+"""Below it nothing begins. numpy's OpenBLAS does not fail where its buffers are refused: it may ask again for ever. Seen up to 130 MB, with numpy 2.2
+and two cores; the program itself answers from 145 MB on."""
+
+
 def main() -> None:
     """Run the command line; Ctrl-C before it is there to answer ends the process without a word."""
     status = _OUTSIDE
@@ -32,9 +37,17 @@ def main() -> None:
 
 def _run() -> int:
     import gc
+    import resource
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    allowed, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if allowed != resource.RLIM_INFINITY and allowed < _ADDRESS_SPACE_BYTES:
+        needed = f"{_ADDRESS_SPACE_BYTES // 1_000_000} MB"
+        _say(
+            f"edge-toolkit: this process may use {allowed // 1_000_000} MB of address space; expected {needed} or more (ulimit -v)\n"
+        )
+        return _OUTSIDE
     gc.set_threshold(_OBJECTS_BEFORE_COLLECTION)
     os.environ.setdefault(
         "PYDANTIC_DISABLE_PLUGINS", "__all__"
