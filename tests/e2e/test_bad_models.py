@@ -181,7 +181,7 @@ def test_a_converter_that_is_killed_by_a_signal_reads_as_such(edge, models, arra
     assert ended.status == 3
     error = ended.document["targets"]["host"]["error"]
     assert error["kind"] == "WorkerCrashed"
-    assert error["problem"] == "converter static_wi8_ai8: was killed by SIGSEGV"
+    assert error["problem"] == "quantizing by converter static_wi8_ai8: was killed by SIGSEGV"
     assert "lite.py" in error["hint"]
     assert "the job is kept in" in error["hint"]
 
