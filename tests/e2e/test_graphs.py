@@ -211,7 +211,7 @@ def test_strings_are_cut_off_where_the_error_proposes(case, refused):
         ({"inputs": {"x": "X"}, "outputs": {"p": "probabilities"}}, UnknownName, "input 'X': unknown; "),
         ({"bind": {"keepprob": "1.0"}}, UnknownName, "did you mean 'keep_prob'?"),
         ({"outputs": {"p": "probabilities:3"}}, UnknownName, "tensor 'probabilities:3': unknown; did you mean 'probabilities:0'?"),
-        ({"bind": {"keep_prob": "all"}}, RequestError, "'keep_prob' is float32, and 'all' is no float32"),
+        ({"bind": {"keep_prob": "all"}}, RequestError, "'keep_prob' is float32, and 'all' is not float32"),
         ({"bind": {"is_training": "0.5"}}, RequestError, "'is_training' is bool, and '0.5' is not bool; expected --bind is_training=false"),
         ({"bind": {"keep_prob": "[1, 1]"}}, RequestError, "'keep_prob' has the shape [], the value [2]"),
         ({"inputs": {"x": "x", "y": "x:0"}}, RequestError, "'x:0' is fed twice, as 'x' and as 'y'"),
