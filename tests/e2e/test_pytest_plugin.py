@@ -134,7 +134,7 @@ def test_an_error_shows_the_test_and_its_message_and_no_frame_of_ours(run, write
     ended.stdout.fnmatch_lines_random(
         [
             '>       edge_verify(*, "hots")',
-            "E*UnknownName: target 'hots': unknown; did you mean 'host'*",
+            "E*RequestError: target 'hots': unknown; did you mean 'host'*",
             '>       edge_verify("nothing-here", *)',
             "E*RequestError: nothing-here: no such file or folder",
             "E*RequestError: the baseline was cut",
