@@ -15,6 +15,7 @@ from toolkit.conversion.recipe import Asked, KeepFloat, estimator
 from toolkit.errors import InvalidSamples, RequestError, UnknownName
 from toolkit.experiments import table
 from toolkit.experiments.sweep import Asking, sweep
+from toolkit.verbs.sweep import sweep as sweep_verb
 
 TWO = Asking(("static_wi8_ai8", "float32"), (estimator("min_max"), estimator("percentile:percentile=99.9")))
 
@@ -216,4 +217,4 @@ def test_rows_are_sorted_by_drift_unless_asked_otherwise(rows):
 
 
 def test_the_verb_is_a_function_of_the_package():
-    assert toolkit.sweep is sweep
+    assert toolkit.sweep is sweep_verb

@@ -35,10 +35,10 @@ def refused(models, executor, tmp_path):
         (
             "double",
             "computes",
-            "computes in float64 (MatMul, Tanh), for which TFLite has no kernels",
+            "computes in float64 (MatMul, Tanh), which TFLite has no kernels for",
             'set_floatx("float32")',
         ),
-        ("half", None, "computes in float16 (MatMul), for which TFLite has no kernels", 'set_dtype_policy("float32")'),
+        ("half", None, "computes in float16 (MatMul), which TFLite has no kernels for", 'set_dtype_policy("float32")'),
     ],
 )
 def test_arithmetic_that_tflite_lacks_is_named(refused, models, executor, arrays, model, signature, says, do):

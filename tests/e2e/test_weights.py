@@ -111,7 +111,7 @@ def test_onnx_files_are_said_not_to_be_looked_into(broken, executor, tmp_path):
     targets = ["onnxruntime-host"]
     (outcome,) = toolkit.build(broken.original, targets, broken.samples, tmp_path, executor=executor).values()
 
-    assert outcome.account.to_json() == {"accounted": False, "why": "the constants of onnx files are not looked into"}
+    assert outcome.account.to_json() == {"accounted": False, "why": "the constants of onnx files are not inspected"}
     assert "not accounted for: the constants of onnx files" in outcomes_text({"x": outcome})
 
 

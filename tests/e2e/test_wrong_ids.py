@@ -63,7 +63,7 @@ def test_a_set_that_judges_with_a_wrong_id_is_refused(models, executor, ids, tmp
         Original(models / "ids"), ["host"], samples, tmp_path / "dist", scheme=scheme, executor=executor
     )
 
-    with pytest.raises(InvalidSamples, match=f"evaluation: {SAYS}"):
+    with pytest.raises(InvalidSamples, match=f"evaluation: wrong.npz: {SAYS}"):
         raise outcomes["host"]
 
 
@@ -75,5 +75,5 @@ def test_the_original_names_it_too(models, executor, ids):
     opened = source.open_source(Original(models / "ids"), executor)
     samples = dataset.whole_set_job(ids("wrong.npz", 55), opened.signature).output("verification")
 
-    with pytest.raises(InvalidSamples, match=f"evaluation: {SAYS}"):
+    with pytest.raises(InvalidSamples, match=f"evaluation: wrong.npz: {SAYS}"):
         executor.run(source.reference_job(opened, samples, device="cpu"))

@@ -20,7 +20,7 @@ def refuse_arithmetic(opened: Source, formats: Collection[str]) -> None:
     if opened.lacking and set(formats) == {_LACKING}:
         finding = opened.lacking[0]
         raise Unconvertible(
-            f"{opened.path}: computes in {finding['dtype']} ({', '.join(finding['names'])}), for which TFLite has no kernels",
+            f"{opened.path}: computes in {finding['dtype']} ({', '.join(finding['names'])}), which TFLite has no kernels for",
             ADVICE[finding["dtype"]],
         )
 

@@ -169,7 +169,7 @@ def test_tensors_in_other_files_are_not_followed(executor, files, run, name):
     found = {each["code"]: each["names"] for each in inspected(executor, files / f"{name}.onnx")["findings"]}
 
     assert found["external-data"] == ["weights"]
-    with pytest.raises(InvalidSource, match=r"keeps 1 tensors in other files, as 'weights'; they are not followed"):
+    with pytest.raises(InvalidSource, match=r"keeps 1 tensors in other files, as 'weights'; these are not read"):
         run(files / f"{name}.onnx", x=ROWS)
 
 
