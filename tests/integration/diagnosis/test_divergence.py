@@ -157,7 +157,7 @@ def test_what_is_only_called_as_something_else_is_not_blamed(bench, side, place)
     ]
     assert len([each for each in misnamed if each.cumulative is None]) == 2
     assert all(each.noise is None for each in misnamed if each.cumulative is None)
-    assert any("not compared, as the reference uses this name for something else" in note for note in found.notes)
+    assert any("not compared, as the reference uses these names for something else" in note for note in found.notes)
     if stage == "conversion":
         assert all(each.noise < 1e-9 for each in found.operators if each.noise is not None)
     else:
