@@ -79,7 +79,7 @@ def work(tmp_path, sample, digits):
             ("build", sample, *host, "--signature", "a", "--signature", "b", *sets, "--out", out),
             out / "b" / "host",
         ),
-        "verify": (("verify", artifact, "--source", sample, *host, "--calibration", digits, "--out", out), out / "host"),
+        "verify": (("verify", artifact, "--source", sample, *host, "--out", out), out / "host"),
         "convert": (("convert", sample, "--out", out / "m.tflite"), out / "m.tflite"),
         "convert to ONNX": (("convert", sample, "--out", out / "m.onnx"), out / "m.onnx"),
         "run": (("run", artifact, *host, "--samples", digits, "--out", out / "r.npz"), out / "r.npz"),

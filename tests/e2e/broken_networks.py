@@ -162,7 +162,8 @@ def _rewrite(path: Path, place: Path, stage: str, change: Callable[[Outputs], Ou
         said = json.loads(file.metadata()["run"]) | {"stage": stage}
         outputs = change({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118 (not a dict)
     said["count"] = len(next(iter(outputs.values())))
-    said["samples"] = said["samples"][: said["count"]]
+    for each in ("samples", "sample_names"):
+        said[each] = said[each][: said["count"]]
     kept = [spec for spec in said["signature"]["outputs"] if spec["name"] in outputs]
     said["signature"]["outputs"] = [{**spec, "shape": list(outputs[spec["name"]].shape[1:])} for spec in kept]
     save_file({name: np.ascontiguousarray(array) for name, array in outputs.items()}, place, {"run": json.dumps(said)})

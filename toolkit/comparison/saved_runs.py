@@ -161,12 +161,11 @@ def _of_safetensors(path: Path) -> SavedRun:
     of_run = Signature.from_json(said["signature"])
     names = {spec.name for spec in of_run.outputs}
     wrong = {name: shape for name, shape in shapes.items() if not shape or shape[0] != said["count"]}
-    if (
-        names != shapes.keys()
-        or wrong
-        or any(len(said.get(each, ())) not in (0, said["count"]) for each in ("samples", "sample_names"))
-    ):
+    if names != shapes.keys() or wrong:
         raise ValueError(f"it holds {shapes}, but declares {said['count']} samples of {sorted(names)}")
+    for each, what in (("samples", "hashes"), ("sample_names", "names")):
+        if len(said.get(each, ())) not in (0, said["count"]):
+            raise ValueError(f"it declares {said['count']} samples, and {len(said[each])} {what} of samples")
     about = {
         key: value
         for key, value in said.items()

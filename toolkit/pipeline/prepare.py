@@ -156,12 +156,16 @@ def profiles_of(names: Sequence[str]) -> list[Target]:
 
 
 def settled(
-    targets: Sequence[str], original: Original, samples: Samples, recipes_of_target: Callable[[Target], list[Recipe]]
+    targets: Sequence[str],
+    original: Original,
+    samples: Samples,
+    recipes_of_target: Callable[[Target], list[Recipe]],
+    require_places: Callable[[list[str]], None] = lambda _: None,
 ) -> list[tuple[Target, list[Recipe]]]:
     """Return the targets' profiles, each with what is tried for it; nothing runs for it, and no model is looked into.
 
-    Raise one RequestError with all that is wrong with the targets, the recipes and the sets; where anything is, with the place of the model too,
-    which else is said when the model is opened.
+    Raise one RequestError with all that is wrong with the targets, the recipes, the sets, and the places that `require_places` is asked about, by
+    the targets' names; where anything is, with the place of the model too, which else is said when the model is opened.
     """
     mistakes: list[RequestError] = []
     found: list[tuple[Target, list[Recipe]]] = []
@@ -170,6 +174,8 @@ def settled(
             found += [(profile, recipes_of_target(profile)) for profile in profiles_of(names)]
     with gathering(mistakes):
         samples.require_readable([recipe for _, recipes in found for recipe in recipes])
+    with gathering(mistakes):
+        require_places([profile.name for profile, _ in found])
     if mistakes:
         with gathering(mistakes):
             source.locate(original)

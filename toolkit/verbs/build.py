@@ -76,13 +76,16 @@ def build(
     asked = scheme if isinstance(scheme, Asked) else Asked(scheme)
     original, targets, out = original_of(original), targets_of(targets), Path(out)
     samples = samples_from(samples, calibration, evaluation)
-    asking = settled(targets, original, samples, partial(recipes_of, asked=asked))
+    reads = (*inputs_of(original, samples), *profile_files(targets))
+
+    def require_places(names: list[str]) -> None:
+        if original.signature != ALL:
+            bundle.require_places(bundle_places(original.signature, names, out), reads)
+
+    asking = settled(targets, original, samples, partial(recipes_of, asked=asked), require_places)
     profiles = [profile for profile, _ in asking]
     wanted = dict(zip(dict.fromkeys(targets), profiles, strict=True))
     names = {profile.name: recipes for profile, recipes in asking}
-    reads = (*inputs_of(original, samples), *profile_files(targets))
-    if original.signature != ALL:
-        bundle.require_places(bundle_places(original.signature, names, out), reads)
     with executing(executor, original) as running:
         if environments.find(TENSORFLOW.environment, settings=running.settings) is None:  # the first time here
             make_environments([(one, recipes_of(one, asked)) for one in profiles], running.settings)

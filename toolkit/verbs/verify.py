@@ -68,11 +68,15 @@ def verify(
     original, targets = original_of(original), targets_of(targets)
     samples = samples_from(samples, calibration, evaluation)
     out = None if out is None else Path(out)
-    names = [profile.name for profile, _ in settled(targets, original, samples, lambda _: [])]
     named = artifact if isinstance(artifact, Renamed) else Renamed(Path(artifact))
     reads = (*inputs_of(original, samples), named.path, *profile_files(targets))
+
+    def require_places(names: list[str]) -> None:
+        if out is not None:
+            bundle.require_places(bundle_places(original.signature, names, out), reads, reports=True)
+
+    names = [profile.name for profile, _ in settled(targets, original, samples, lambda _: [], require_places)]
     if out is not None:
-        bundle.require_places(bundle_places(original.signature, names, out), reads, reports=True)
         outputs.require_writable(out)
     outcomes: Outcomes = {}
     with executing(executor, original) as running:
