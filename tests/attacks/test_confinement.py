@@ -430,7 +430,7 @@ def test_a_job_cannot_take_the_machine_before_anybody_looks(settings, job, tmp_p
     assert re.search(says, raised.problem)
 
 
-@pytest.mark.skipif(not os.access(MEMORY, os.W_OK), reason="no file system in memory here")
+@pytest.mark.skipif(not os.access(MEMORY, os.W_OK), reason="NOT TESTED: no file system in memory here")
 def test_what_is_written_to_memory_counts_too(job, tmp_path):
     """A file system in memory tells the kernel nothing of what is written to a disk, as there is none."""
     limits = Limits(timeout_s=60, memory_bytes=200_000_000, written_bytes=40_000_000)
