@@ -27,15 +27,27 @@ settings.load_profile("toolkit")
 @pytest.fixture(scope="session", autouse=True)
 def home(tmp_path_factory):
     """Return the session's cache folder: this machine's environments, and a store of its own."""
-    made, folder = default_home(), tmp_path_factory.mktemp("home")
-    for entry in made.iterdir() if made.is_dir() else ():
-        if entry.name != "store":
-            (folder / entry.name).symlink_to(entry)
+    folder = linked_home(default_home(), tmp_path_factory.mktemp("homes") / "home")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EDGE_TOOLKIT_HOME", str(folder))
         patch.delenv("EDGE_TOOLKIT_OFFLINE", raising=False)
         patch.setenv("COLUMNS", "9999")  # what is printed is looked at line by line; test_screen.py sees to its width
         yield folder
+
+
+def linked_home(home: Path, folder: Path) -> Path:
+    """Make a cache folder whose environments are those of another; the store is its own."""
+    folder.mkdir()
+    for entry in home.iterdir() if home.is_dir() else ():
+        if entry.name != "store":
+            (folder / entry.name).symlink_to(entry.resolve())
+    return folder
+
+
+@pytest.fixture
+def fresh_home(home, tmp_path):
+    """Return a cache folder with this machine's environments and an empty store."""
+    return linked_home(home, tmp_path / "home")
 
 
 @pytest.fixture(autouse=True)

@@ -123,14 +123,14 @@ def test_a_worker_here_says_how_it_confines(tmp_path):
 
 
 @pytest.mark.engines
-def test_trusted_it_is_built_and_every_report_says_that_nothing_confined_it(model, home, tmp_path):
-    """On standard error at once, and in each file that somebody else may read later."""
+def test_trusted_it_is_built_and_every_report_says_that_nothing_confined_it(model, fresh_home, tmp_path):
+    """On standard error at once, and in each file that somebody else may read later; the store holds nothing that was made confined."""
     reports = [f"{name}={tmp_path / name}" for name in ("junit", "markdown", "github", "sarif")]
     flags = [word for report in reports for word in ("--report", report)]
 
     ended = edge(
         "build", model, "--target", "host", "--scheme", "float32", "--calibration", CALIBRATION,
-        "--out", tmp_path / "dist", "--trust", *flags, home=home,
+        "--out", tmp_path / "dist", "--trust", *flags, home=fresh_home,
     )  # fmt: skip
 
     assert ended.returncode == 0, ended.stderr

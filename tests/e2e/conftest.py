@@ -108,21 +108,6 @@ def executor(home):
         yield shared
 
 
-@pytest.fixture
-def fresh_home(home, tmp_path):
-    """Return a cache folder with this machine's environments and an empty store."""
-    return linked_home(home, tmp_path / "home")
-
-
-def linked_home(home: Path, folder: Path) -> Path:
-    """Make a cache folder whose environments are those of another; the store is its own."""
-    folder.mkdir()
-    for entry in home.iterdir():
-        if entry.name != "store":
-            (folder / entry.name).symlink_to(entry.resolve())
-    return folder
-
-
 @pytest.fixture(scope="session")
 def tensorflow_python(home):
     """Return the interpreter that holds TensorFlow."""

@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.conftest import HERE, PACKAGE, finished, linked_home, processes_of, sha256, unfinished
+from tests.conftest import linked_home
+from tests.e2e.conftest import HERE, PACKAGE, finished, processes_of, sha256, unfinished
 
 END_S = 120.0  # that a command is given to end after a kill, on a machine that is busy: its workers are given 5 s each
 WHOLE_S = 900.0  # of an undisturbed run, on a machine that is busy

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from tests.e2e.conftest import apart, linked_home, processes_of
+from tests.conftest import linked_home
+from tests.e2e.conftest import apart, processes_of
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ def executor(settings):
 def files(settings, tmp_path_factory):
     """Return the folder that make_flatbuffers.py writes."""
     folder = tmp_path_factory.mktemp("files")
-    command = [resolve("litert", settings=settings).python, Path(__file__).with_name("make_flatbuffers.py"), folder]
+    command = [resolve("litert", settings=settings).python, Path(__file__).parents[1] / "make_flatbuffers.py", folder]
     variables = os.environ | {"PYTHONPATH": str(ROOT)}
     ended = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=600, check=False)
     assert ended.returncode == 0, ended.stderr[-4000:]

@@ -245,7 +245,9 @@ def test_it_is_made_without_root(settings):
     """By a user who owns nothing but the folder; from his own lists of packages, never the system's."""
     if not Path("/usr/bin/python3").exists():
         pytest.skip("NOT TESTED, no Python here that everybody may run")
-    outside = Path(tempfile.mkdtemp(prefix="edge-toolkit-"))  # pytest's own folders are closed to others
+    outside = Path(
+        tempfile.mkdtemp(prefix="edge-toolkit-", dir="/tmp")
+    )  # pytest's folders and $TMPDIR may be closed to others
     code = """if True:
         import sys
         sys.path[:0] = sys.argv[2:]

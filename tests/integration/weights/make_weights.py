@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
-from make_flatbuffers import DTYPES, File
+
+from tests.integration.make_flatbuffers import DTYPES, File
 
 RANDOM = np.random.default_rng(5)
 SHARED, OWN, BIAS = (RANDOM.normal(size=shape).astype(np.float32) for shape in ((8, 8), (8, 8), (8,)))
