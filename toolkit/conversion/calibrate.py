@@ -15,6 +15,7 @@ import numpy as np
 from toolkit.engines import table_index
 from toolkit.engines.loaded import Extremes
 from toolkit.errors import InvalidSamples, WorkerRefused
+from toolkit.wire.request import Request
 from toolkit.wire.shards import read_index, read_samples, sequence_length
 from toolkit.wire.statistics import COLUMNS, Histograms, RowFile, Statistics
 
@@ -25,7 +26,7 @@ _END = np.zeros(1, np.float32)  # so that a last tensor without values begins so
 _STATE = "READ_VARIABLE"
 
 
-def gather(request: Any) -> dict[str, Any]:
+def gather(request: Request) -> dict[str, Any]:
     """Write out/statistics of the samples inputs["samples"] through the float artifact inputs["model"], for one of `parts` parts of them.
 
     Options: `runtime` (a file of toolkit/execution/runtimes that can tap), `histograms`, `part` (from 0) and `parts`. A part is a run of samples,
@@ -45,14 +46,14 @@ def gather(request: Any) -> dict[str, Any]:
     return {"engine": engine, "samples": seen.count, "tensors": len(seen.names), "unread": list(seen.unread)}
 
 
-def merge(request: Any) -> dict[str, Any]:
+def merge(request: Request) -> dict[str, Any]:
     """Write out/statistics, those of all inputs together."""
     merged = Statistics.merge([Statistics.read(folder) for folder in request.inputs.values()])
     merged.write(request.out / "statistics")
     return {"samples": merged.count, "tensors": len(merged.names), "unread": list(merged.unread)}
 
 
-def estimate(request: Any) -> dict[str, Any]:
+def estimate(request: Request) -> dict[str, Any]:
     """Write out/ranges.json: {"tensors": {name: [low, high]}} by options["estimator"] with options["parameters"], from inputs["statistics"].
 
     A range is what the estimator says and need not hold 0; every quantizer widens it until it does.
@@ -76,7 +77,7 @@ class _UnsaidError(Exception):
     """Neither the engine said the extremes of a tensor, nor were its values read."""
 
 
-def _gather(request: Any, runtime: Any, *, values: bool) -> tuple[str, Statistics]:
+def _gather(request: Request, runtime: Any, *, values: bool) -> tuple[str, Statistics]:
     """Return the engine and what was seen, whose rows are written; raises _UnsaidError where without values it does not get on."""
     options, samples, path = request.options, request.inputs["samples"], request.inputs["model"]
     length = sequence_length(samples)

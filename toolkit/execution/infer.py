@@ -10,10 +10,11 @@ import numpy as np
 
 from toolkit.engines import table_index
 from toolkit.engines.answers import check
+from toolkit.wire.request import Request
 from toolkit.wire.shards import ShardWriter, read_index, read_samples, sequence_length
 
 
-def run(request: Any) -> dict[str, Any]:
+def run(request: Request) -> dict[str, Any]:
     """Write out/outputs (shards) for the samples of inputs["samples"] through the model inputs["model"].
 
     Options: `runtime` (a file of toolkit/execution/runtimes), `first` (that many samples only, or null), and what the runtime takes. Where the

@@ -15,8 +15,9 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
+from toolkit.files.file_window import FileWindow
 from toolkit.files.foreign import open_plain
 
 MOST_PARTS = 10_000
@@ -98,7 +99,7 @@ class Archive:
     def window(self, name: str) -> io.BufferedReader:
         """Return a stored part as a file of its own, to be read at any place; its checksum is not looked at."""
         part = self._parts[name]
-        return io.BufferedReader(_Window(self._file, part.begin, part.info.compress_size))
+        return io.BufferedReader(FileWindow(self._file, part.begin, part.info.compress_size))
 
     def require_intact(self) -> None:
         """Read every part once; BadArchive for one that is damaged."""
@@ -139,34 +140,6 @@ class _Part:
     @property
     def end(self) -> int:
         return self.begin + self.info.compress_size
-
-
-class _Window(io.RawIOBase):
-    """A stretch of a file as a file."""
-
-    def __init__(self, file: BinaryIO, begin: int, size: int) -> None:
-        super().__init__()
-        self._file, self._begin, self._size, self._at = file, begin, size, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._at = max(0, offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence])
-        return self._at
-
-    def readinto(self, buffer: Any) -> int:
-        view = memoryview(buffer).cast("B")[: max(0, self._size - self._at)]
-        self._file.seek(self._begin + self._at)
-        count = self._file.readinto(view)  # type: ignore[attr-defined]  # BinaryIO of typing has it not; files opened as "rb" do
-        self._at += count
-        return int(count)
 
 
 def _checked(file: BinaryIO) -> dict[str, _Part]:

@@ -14,7 +14,6 @@ process number alone. What lies in such a folder after an exchange is removed on
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import fcntl
 import os
@@ -28,12 +27,11 @@ from pathlib import Path
 
 from toolkit.errors import RequestError, StoreFailed
 from toolkit.files.places import make_folders
+from toolkit.files.renaming import exchange, exchange_back, rename_new
 
 Refusal = Callable[[Path], "str | None"]
 """Says why what lies at a path must not be replaced, "is ...", or None where it may go. Nothing lies there: None."""
 
-_AT_FDCWD, _NOREPLACE, _EXCHANGE = -100, 1, 2  # linux/fcntl.h, linux/fs.h
-_UNKNOWN = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP)  # an old kernel, or a file system that cannot (NFS, FAT)
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _TRIES = 16  # how often a place is looked at again that others change meanwhile
 _LONGEST_NAME = 200  # bytes of a place's name in that of the folder beside it; file systems end at 255
@@ -129,7 +127,7 @@ class _Aside:
     def put(self) -> None:
         """Let what was made take its place; RequestError where what lies there may not go."""
         for _ in range(_TRIES):
-            if _rename_new(self.made, self._place) or self._replaced():
+            if rename_new(self.made, self._place) or self._replaced():
                 with contextlib.suppress(PermissionError):  # a folder that may be written and not read
                     sync(self._place.parent)
                 return
@@ -143,14 +141,14 @@ class _Aside:
             self._refuse(self._place)
             swaps.touch()
             sync(self.folder)
-            gone = _exchange(self.made, self._place, self.folder / _OLD)
+            gone = exchange(self.made, self._place, self.folder / _OLD)
         except FileNotFoundError:
             return False
         if _identity(gone) != before:
             try:  # somebody was faster: it is looked at again, now that nobody finds it by its name
                 self._refuse(gone)
             except RequestError:
-                _exchange_back(gone, self._place, self.made)
+                exchange_back(gone, self._place, self.made)
                 raise  # `swaps` stays: a third one may have been faster than this step back, so what lies in the folder is looked at before it goes
         swaps.unlink()
         return True
@@ -242,7 +240,7 @@ def _empty(folder: Path, place: Path, refusal: Refusal) -> None:
         return
     old, made = folder / _OLD, folder / _MADE
     if os.path.lexists(old) and not os.path.lexists(place):
-        _rename_new(old, place)
+        rename_new(old, place)
     swapped = os.path.lexists(folder / _SWAPS)
     for path in (old, made):
         if os.path.lexists(path) and not (swapped and refusal(path) is not None):
@@ -257,54 +255,6 @@ def _remove(path: Path) -> None:
     else:
         with contextlib.suppress(FileNotFoundError):
             path.unlink()
-
-
-def _rename_new(source: Path, place: Path) -> bool:
-    """Give a file or folder its place where nothing is there, not even a link that leads nowhere; return whether it was so."""
-    try:
-        if _renameat2(source, place, _NOREPLACE):
-            return True
-        if not stat.S_ISREG(os.lstat(source).st_mode):
-            if os.path.lexists(place):
-                return False
-            os.rename(source, place)  # onto what came since it fails, but for an empty folder, which loses nothing
-            return True
-        os.link(source, place)
-        source.unlink()
-    except FileExistsError:
-        return False
-    return True
-
-
-def _exchange(made: Path, place: Path, old: Path) -> Path:
-    """Exchange what was made and what lies in the place; return where that is then. In two steps where the system has no single one."""
-    if _renameat2(made, place, _EXCHANGE):
-        return made
-    os.rename(place, old)
-    if not _rename_new(made, place):
-        raise RequestError(f"{place}: somebody else wrote there meanwhile, and that stays; try again")
-    return old
-
-
-def _exchange_back(gone: Path, place: Path, made: Path) -> None:
-    if gone == made:
-        _renameat2(gone, place, _EXCHANGE)
-        return
-    os.rename(place, made)
-    _rename_new(gone, place)
-
-
-def _renameat2(source: Path, place: Path, flags: int) -> bool:
-    """Rename as the flags say; return False where the system cannot. Raises the OSError of what went wrong."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    if not hasattr(libc, "renameat2"):
-        return False
-    if libc.renameat2(_AT_FDCWD, os.fsencode(source), _AT_FDCWD, os.fsencode(place), flags) == 0:
-        return True
-    number = ctypes.get_errno()
-    if number in _UNKNOWN:
-        return False
-    raise OSError(number, os.strerror(number), str(place))
 
 
 def _identity(path: Path) -> list[tuple[str, int, int, int, int]]:

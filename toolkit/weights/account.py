@@ -16,6 +16,7 @@ from toolkit.weights.attributes import ACTIVATION, is_how, numbers_apart, option
 from toolkit.weights.deviation import ConstantDeviation, deviation
 from toolkit.weights.mishaps import FACTOR, FACTORS, mishap
 from toolkit.weights.pairing import ConstantPlace, Pair, Pairs, paired, values_of
+from toolkit.wire.request import Request
 
 _LOOKED_INTO = 40  # constants of which it is told what happened to them, those that are off most
 _OFF = 1e-4  # of a constant's size: from here on it is worth to look into it
@@ -40,7 +41,7 @@ _LAYS_OUT = (
 _NEUTRAL = {"MUL": 1.0, "DIV": 1.0, "ADD": 0.0, "SUB": 0.0}  # by operators, what changes nothing
 
 
-def account(request: Any) -> dict[str, Any]:
+def account(request: Request) -> dict[str, Any]:
     """Write out/weights.json, and return it without the list of all constants that are right.
 
     `inputs["model"]` is the artifact, `inputs["floats"]` the float32 conversion of the same original; `options["signature"]` which of the artifact's

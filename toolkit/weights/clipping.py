@@ -8,13 +8,14 @@ from typing import Any
 
 from toolkit.engines.tflite.graphs import ComputingOperator, operators_of
 from toolkit.weights.pairing import paired
+from toolkit.wire.request import Request
 from toolkit.wire.statistics import Statistics
 
 _ACTIVATION = "fusedActivationFunction"
 _CUTS = ("RELU", "RELU6", "RELU_N1_TO_1", "RELU_0_TO_1", "MAXIMUM", "MINIMUM")
 
 
-def clipping(request: Any) -> dict[str, Any]:
+def clipping(request: Request) -> dict[str, Any]:
     """Return a row for each activation that is held by a range: see `clipped`.
 
     `inputs["model"]` is the artifact, `inputs["floats"]` the float32 conversion of the same original, `inputs["statistics"]` a folder of

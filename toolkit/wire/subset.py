@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from toolkit.errors import InvalidSamples
+from toolkit.wire.request import Request
 from toolkit.wire.shards import ShardWriter, read_index, read_samples, sequence_length
 
 
-def first(request: Any) -> dict[str, Any]:
+def first(request: Request) -> dict[str, Any]:
     """Write out/samples with the first options["count"] samples of inputs["samples"], whole sequences where it has such.
 
     InvalidSamples where there are fewer, or where a sequence would be cut.
@@ -36,14 +37,14 @@ def first(request: Any) -> dict[str, Any]:
     return {"count": wanted}
 
 
-def one(request: Any) -> dict[str, Any]:
+def one(request: Request) -> dict[str, Any]:
     """Write out/samples with the sample options["index"] of inputs["samples"] alone."""
     with ShardWriter(request.out / "samples") as writer:
         writer.add(next(itertools.islice(read_samples(request.inputs["samples"]), request.options["index"], None)))
     return {"count": 1}
 
 
-def nudged(request: Any) -> dict[str, Any]:
+def nudged(request: Request) -> dict[str, Any]:
     """Write out/samples: inputs["samples"] with each float moved to the next one that its dtype has, up and down in turn; all else as it is."""
     folder, count = request.inputs["samples"], 0
     with ShardWriter(request.out / "samples") as writer:

@@ -13,7 +13,7 @@ import threading
 import pytest
 
 from toolkit.errors import RequestError, StoreFailed
-from toolkit.files import whole
+from toolkit.files import renaming, whole
 
 MINE = "edge"
 
@@ -58,7 +58,7 @@ def write(request):
 def system(request, monkeypatch):
     """Let the system know renameat2, or not."""
     if request.param == "two steps":
-        monkeypatch.setattr(whole, "_renameat2", lambda *_: False)
+        monkeypatch.setattr(renaming, "_renameat2", lambda *_: False)
     return request.param
 
 
@@ -116,14 +116,14 @@ def test_what_came_between_the_last_look_and_the_exchange_is_looked_at_again(tmp
     """It is put back where it may not go."""
     place = tmp_path / "place"
     place.write_text("edge 0")
-    exchange = whole._exchange
+    exchange = whole.exchange
 
     def late(made, there, old):
         there.unlink()
         there.write_text(other)
         return exchange(made, there, old)
 
-    monkeypatch.setattr(whole, "_exchange", late)
+    monkeypatch.setattr(whole, "exchange", late)
     if other.startswith(MINE):
         write_file(place, "edge 1")
         assert place.read_text() == "edge 1"
@@ -138,7 +138,7 @@ def test_what_came_before_the_step_back_is_never_lost(system, tmp_path, monkeypa
     """Somebody else's file came just before the exchange, and a second one before it was put back: one lies in the place, one beside it."""
     place = tmp_path / "place"
     place.write_text("edge 0")
-    exchange, back = whole._exchange, whole._exchange_back
+    exchange, back = whole.exchange, whole.exchange_back
 
     def replaced(text):
         (tmp_path / "new").write_text(text)
@@ -152,8 +152,8 @@ def test_what_came_before_the_step_back_is_never_lost(system, tmp_path, monkeypa
         replaced("int other;")
         back(gone, there, made)
 
-    monkeypatch.setattr(whole, "_exchange", late)
-    monkeypatch.setattr(whole, "_exchange_back", late_again)
+    monkeypatch.setattr(whole, "exchange", late)
+    monkeypatch.setattr(whole, "exchange_back", late_again)
     with pytest.raises(RequestError, match="somebody else's"):
         write_file(place, "edge 1")
 
@@ -213,10 +213,10 @@ def killed_at(point, place, two_steps):
 
     try:
         if two_steps:
-            whole._renameat2 = lambda *_: False
+            renaming._renameat2 = lambda *_: False
         for name in CALLS:
             setattr(os, name, counted(getattr(os, name)))
-        whole._renameat2 = counted(whole._renameat2)
+        renaming._renameat2 = counted(renaming._renameat2)
         write_folder(place, "edge new")
         calls = -1
     finally:

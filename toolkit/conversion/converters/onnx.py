@@ -13,6 +13,7 @@ from toolkit.engines.onnx.arithmetic import multiply_accumulates
 from toolkit.engines.onnx.endings import endings
 from toolkit.engines.onnx.file import inspect
 from toolkit.engines.onnx.graph import read
+from toolkit.wire.request import Request
 
 __all__ = ["inspect"]
 
@@ -26,7 +27,7 @@ def is_one(head: bytes) -> bool:
     return head[:1] == b"\x08" and head[2:3] == b"\x12"
 
 
-def convert(request: Any) -> dict[str, Any]:
+def convert(request: Request) -> dict[str, Any]:
     """Write out/model.onnx, float32, and return what the file holds, and what its outputs end with; the option `opset` is 17 unless said."""
     path = _written(request)
     found = held(path, "float32", {"inputs": "float32", "outputs": "float32"})
@@ -34,7 +35,7 @@ def convert(request: Any) -> dict[str, Any]:
     return {**found, "multiply_accumulates": multiply_accumulates(path), "endings": ends}
 
 
-def calibrate(request: Any) -> dict[str, Any]:
+def calibrate(request: Request) -> dict[str, Any]:
     """Write out/ranges.json with ONNX Runtime's own calibration over the shards inputs["calibration"]: of each tensor the minimum and maximum."""
     path = _written(request)
     ranges = own_ranges(path, request.inputs["calibration"])
@@ -43,7 +44,7 @@ def calibrate(request: Any) -> dict[str, Any]:
     return {"tensors": len(ranges)}
 
 
-def _written(request: Any) -> Path:
+def _written(request: Request) -> Path:
     import onnx
 
     path: Path = request.out / f"model{SUFFIX}"

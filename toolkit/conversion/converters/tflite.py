@@ -13,6 +13,7 @@ from toolkit.engines.tflite.arithmetic import multiply_accumulates
 from toolkit.engines.tflite.endings import endings
 from toolkit.engines.tflite.operators import inspect
 from toolkit.errors import InvalidSamples
+from toolkit.wire.request import Request
 
 __all__ = ["inspect"]
 
@@ -26,7 +27,7 @@ def is_one(head: bytes) -> bool:
     return head[4:8] == b"TFL3"
 
 
-def convert(request: Any) -> dict[str, Any]:
+def convert(request: Request) -> dict[str, Any]:
     """Write out/model.tflite, float32, with one signature, `serving_default`, and return what the file holds, and what its outputs end with."""
     path = request.out / f"model{SUFFIX}"
     path.write_bytes(converted(converter(request), "float32"))
@@ -37,7 +38,7 @@ def convert(request: Any) -> dict[str, Any]:
     return {**found, "multiply_accumulates": multiply_accumulates(path), "endings": ends}
 
 
-def calibrate(request: Any) -> dict[str, Any]:
+def calibrate(request: Request) -> dict[str, Any]:
     """Write out/ranges.json, as the converter's own calibration sees inputs["calibration"]: the ranges that it leaves in the flatbuffer.
 
     Names are those of the float artifact. InvalidSamples where a range is not finite.

@@ -7,6 +7,7 @@ from typing import Any
 from toolkit.conversion.tflite.audit import held
 from toolkit.conversion.tflite.converter_setup import Representative, converted, converter
 from toolkit.errors import Unconvertible
+from toolkit.wire.request import Request
 
 FORMAT = "tflite"
 ENGINE = "tensorflow"
@@ -15,7 +16,7 @@ CALIBRATES = True
 FALLBACK = True
 
 
-def quantize(request: Any) -> dict[str, Any]:
+def quantize(request: Request) -> dict[str, Any]:
     """Write out/model.tflite; `told` holds "supported_types" and "supported_ops", as `tf.lite.TargetSpec` calls them.
 
     Raises Unconvertible where something is to be kept in float, which the converter has no option for.

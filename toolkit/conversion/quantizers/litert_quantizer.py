@@ -18,6 +18,7 @@ from toolkit.conversion.tflite.operator_versions import versioned
 from toolkit.engines.tflite.graphs import operators_of
 from toolkit.engines.tflite.operators import operators
 from toolkit.errors import Unconvertible, causes
+from toolkit.wire.request import Request
 
 FORMAT = "tflite"
 ENGINE = "litert_quantizer"
@@ -35,7 +36,7 @@ _INCOMPLETE = {
 _GRANULARITIES = {"per_channel": "CHANNELWISE", "per_tensor": "TENSORWISE"}
 
 
-def quantize(request: Any) -> dict[str, Any]:
+def quantize(request: Request) -> dict[str, Any]:
     """Write out/model.tflite. `told` holds `algorithm_key` and `op_config`, as its recipes call them, and whether the result must be `complete`.
 
     Raises Unconvertible where it must be and is not, so that a quantizer that can do more is asked; UnknownName for what is to be kept in float and
@@ -109,7 +110,7 @@ def _entry(regex: str, operation: str, algorithm: str, config: dict[str, Any]) -
     return {"regex": regex, "operation": operation, "algorithm_key": algorithm, "op_config": config}
 
 
-def _ranges(request: Any) -> dict[str, dict[str, np.ndarray]] | None:
+def _ranges(request: Request) -> dict[str, dict[str, np.ndarray]] | None:
     """Return the ranges as its own calibration would have given them; None for a scheme that needs none."""
     if "ranges" not in request.inputs:
         return None

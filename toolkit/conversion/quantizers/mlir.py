@@ -13,6 +13,7 @@ from toolkit.conversion.tflite.audit import held, kept_tensors
 from toolkit.conversion.tflite.ranges import with_ranges
 from toolkit.engines.tflite.operators import operators
 from toolkit.errors import Unconvertible, causes
+from toolkit.wire.request import Request
 
 FORMAT = "tflite"
 ENGINE = "tensorflow"
@@ -21,7 +22,7 @@ CALIBRATES = False
 FALLBACK = False
 
 
-def quantize(request: Any) -> dict[str, Any]:
+def quantize(request: Request) -> dict[str, Any]:
     """Write out/model.tflite: weights int8, activations int8, a DEQUANTIZE behind what has no kernel for them; nothing is told to it.
 
     Raises Unconvertible for a tensor without a range, UnknownName for what is to be kept in float and is nothing here.

@@ -18,6 +18,7 @@ from toolkit.engines.onnx.graph import check_keep, kept_nodes, nodes_of, read, s
 from toolkit.engines.onnx.session import session
 from toolkit.engines.tflite.file import said_beyond_float16
 from toolkit.errors import InvalidSamples, Unconvertible
+from toolkit.wire.request import Request
 
 FORMAT = "onnx"
 ENGINE = "onnxruntime"
@@ -28,7 +29,7 @@ FALLBACK = False
 _OPSET_OF_16_BITS = 21  # https://onnx.ai/onnx/operators/onnx__QuantizeLinear.html: before it, of 8 bits only
 
 
-def quantize(request: Any) -> dict[str, Any]:
+def quantize(request: Request) -> dict[str, Any]:
     """Write out/model.onnx; `told` holds the `method`, a function below, and what it is told.
 
     Raises Unconvertible for other inputs and outputs than float32, UnknownName for what is to be kept in float and is nothing here.
@@ -68,7 +69,7 @@ def _beyond_float16(model: Any) -> list[dict[str, Any]]:
     return said_beyond_float16(found, f"became {most:,.0f}")
 
 
-def _float16(model: Any, kept: list[str], _request: Any) -> Any:
+def _float16(model: Any, kept: list[str], _request: Request) -> Any:
     """Return the model with weights and activations float16, and inputs and outputs as they were."""
     from onnxconverter_common.float16 import convert_float_to_float16
 
@@ -84,7 +85,7 @@ def _float16(model: Any, kept: list[str], _request: Any) -> Any:
     )
 
 
-def _static(model: Any, kept: list[str], request: Any) -> Any:
+def _static(model: Any, kept: list[str], request: Request) -> Any:
     """Return the model with QuantizeLinear and DequantizeLinear around its operators (QDQ).
 
     `told`: dtypes of `weights` and `activations`, and `reduce_range`, whether weights have 7 bits only.
@@ -119,7 +120,7 @@ def _static(model: Any, kept: list[str], request: Any) -> Any:
         ) from error
 
 
-def _dynamic(model: Any, kept: list[str], request: Any) -> Any:
+def _dynamic(model: Any, kept: list[str], request: Request) -> Any:
     """Return the model with integer kernels that scale activations anew at each call; `told`: dtype of `weights`."""
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
@@ -137,7 +138,7 @@ def _dynamic(model: Any, kept: list[str], request: Any) -> Any:
     return made
 
 
-def _weight_only(model: Any, kept: list[str], request: Any) -> Any:
+def _weight_only(model: Any, kept: list[str], request: Request) -> Any:
     """Return the model with MatMulNBits for products with constants; `told`: `bits`, `block_size`, `symmetric`, and `accuracy_level` of the kernel.
 
     Accuracy levels: https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md#commicrosoftmatmulnbits

@@ -12,6 +12,7 @@ import numpy as np
 from toolkit.engines import table_index
 from toolkit.engines.tensorflow.dtypes import ADVICE
 from toolkit.errors import InvalidSamples, Unconvertible
+from toolkit.wire.request import Request
 from toolkit.wire.shards import read_index, read_samples
 
 _NO_KERNEL = re.compile(r"'tf\.([A-Za-z0-9_]+)' op is neither a custom op nor a flex op")
@@ -35,7 +36,7 @@ _INSTEAD = (
 _NEEDED = re.compile(r"(?:Flex|Custom) ops: (.+)")
 
 
-def converter(request: Any) -> Any:
+def converter(request: Request) -> Any:
     """Return a `tf.lite.TFLiteConverter` for the canonical SavedModel inputs["model"]."""
     import tensorflow as tf
 
@@ -51,7 +52,7 @@ class Representative:
     `naming_sample` is the context of a conversion that is fed by it. Raises InvalidSamples for an empty set.
     """
 
-    def __init__(self, request: Any) -> None:
+    def __init__(self, request: Request) -> None:
         self._request = request
         self._folder = request.inputs["calibration"]
         self._total = read_index(self._folder)["count"]

@@ -25,10 +25,11 @@ from toolkit.engines.tflite import split
 from toolkit.engines.tflite.counterparts import without_counterpart
 from toolkit.engines.tflite.subgraphs import GraphTensor, Node, Parts
 from toolkit.errors import InvalidSource, RequestError
+from toolkit.wire.request import Request
 from toolkit.wire.shards import ShardWriter, read_index, read_samples, sequence_length
 
 
-def pick(request: Any) -> dict[str, Any]:
+def pick(request: Request) -> dict[str, Any]:
     """Write out/samples: of inputs["samples"] those that options["samples"] names, in its order, and whole sequences where the set has such."""
     folder, wanted = request.inputs["samples"], request.options["samples"]
     length = sequence_length(folder)
@@ -44,7 +45,7 @@ def pick(request: Any) -> dict[str, Any]:
     return {"samples": list(wanted)}
 
 
-def tap(request: Any) -> dict[str, Any]:
+def tap(request: Request) -> dict[str, Any]:
     """Write out/tapped.tflite of inputs["model"] (see `toolkit.engines.tflite.split`); return the bytes that it gives for a sample.
 
     InvalidSource where nothing can be read, or options["signature"], a key or null, is that of another graph than the main one.
@@ -61,7 +62,7 @@ def tap(request: Any) -> dict[str, Any]:
     return {"bytes": sum(int(np.prod(each.shape)) * np.dtype(each.dtype).itemsize for each in sizes)}
 
 
-def feed(request: Any) -> dict[str, Any]:
+def feed(request: Request) -> dict[str, Any]:
     """Write out/apart.tflite of inputs["model"], and out/samples to feed it with: what the reference gave, inputs["taps"].
 
     The reference is inputs["floats"], else the same file. Returns the places of the operators that can be fed.
@@ -77,7 +78,7 @@ def feed(request: Any) -> dict[str, Any]:
     return {"places": places}
 
 
-def weigh(request: Any) -> dict[str, Any]:
+def weigh(request: Request) -> dict[str, Any]:
     """Write out/rows.json: a row for each tensor that an operator gives, in the order of execution.
 
     Inputs: model, floats (where the reference is another file), samples, taps (of the reference), given (of the candidate), alone (of its operators

@@ -13,10 +13,11 @@ import numpy as np
 from toolkit.engines.tflite import split
 from toolkit.engines.tflite.subgraphs import Parts
 from toolkit.errors import InvalidSource
+from toolkit.wire.request import Request
 from toolkit.wire.shards import ShardWriter, read_samples
 
 
-def taps(request: Any) -> dict[str, Any]:
+def taps(request: Request) -> dict[str, Any]:
     """Write out/outputs: for each sample and each tensor of inputs["model"] that a node of the graph of inputs["saved_model"] stands for, its values.
 
     A tensor is called by its number. The outputs are told by the signature. InvalidSource where no node stands for any other.

@@ -12,9 +12,10 @@ from toolkit.diagnosis.worker.layer_drift import NoiseTally, plain, share_of
 from toolkit.diagnosis.worker.observed import ObservedRuns, Values
 from toolkit.engines.tflite import split
 from toolkit.engines.tflite.subgraphs import runner
+from toolkit.wire.request import Request
 
 
-def hand_over(request: Any) -> dict[str, Any]:
+def hand_over(request: Request) -> dict[str, Any]:
     """Write out/curve.json: for each operator of the quantized inputs["model"], in the order of execution, the noise at each output.
 
     It is that of the outputs of inputs["floats"] if all operators up to this one are the quantized file's, and all others the float file's, as a

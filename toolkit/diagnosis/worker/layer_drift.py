@@ -26,6 +26,7 @@ from toolkit.engines.tflite.file import describe
 from toolkit.engines.tflite.subgraphs import GraphTensor, Node, Parts, runner
 from toolkit.errors import InvalidSamples, RequestError
 from toolkit.execution.infer import quantize
+from toolkit.wire.request import Request
 from toolkit.wire.shards import read_index, read_samples, sequence_length
 
 _COSTED_SAMPLES = 32  # a power over so many samples ranks layers as one over all does
@@ -33,7 +34,7 @@ _COSTED_BYTES = 1 << 28  # of float activations that are kept meanwhile
 Values = dict[int, np.ndarray]
 
 
-def layers(request: Any) -> dict[str, Any]:
+def layers(request: Request) -> dict[str, Any]:
     """Write out/layers.json: a row for each tensor that an operator of inputs["model"] gives, in the order of execution, against inputs["floats"].
 
     Options: `runtime`, whose taps are read, and `kernels`. Raises RequestError where the two files have no layer in common.
@@ -217,7 +218,7 @@ def _go_on(call: Any, values: Values, takes: Sequence[int], other: int, own: np.
     return given
 
 
-def _measure(request: Any, floats: Parts, model: Parts, rows: Sequence[_Layer]) -> list[Values]:
+def _measure(request: Request, floats: Parts, model: Parts, rows: Sequence[_Layer]) -> list[Values]:
     """Feed all samples to both files; return the float values of the first ones."""
     samples = request.inputs["samples"]
     total = read_index(samples)["count"]
@@ -242,7 +243,7 @@ def _measure(request: Any, floats: Parts, model: Parts, rows: Sequence[_Layer]) 
 class _Tap:
     """A file with all of its tensors to be read, by their places in its main graph."""
 
-    def __init__(self, request: Any, name: str, parts: Parts) -> None:
+    def __init__(self, request: Request, name: str, parts: Parts) -> None:
         runtime = importlib.import_module(f"toolkit.execution.runtimes.{request.options['runtime']}")
         path: Path = request.inputs[name]
         self._tapped = runtime.tap(path, {**request.options, "threads": 1})

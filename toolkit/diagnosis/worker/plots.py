@@ -6,6 +6,8 @@ import math
 from pathlib import Path
 from typing import Any
 
+from toolkit.wire.request import Request
+
 _INCHES_PER_LAYER = 0.16
 _MOST_INCHES = 40.0
 _MARKERS = "osD^vPX*<>"
@@ -22,7 +24,7 @@ _MARK = "edge-toolkit"  # by which a plot of ours is known, which may be replace
 _PNG_DPI = 130
 
 
-def layers(request: Any) -> dict[str, Any]:
+def layers(request: Request) -> dict[str, Any]:
     """Write out/plot.png and out/plot.svg of drift by layer.
 
     Options: `title`, and `rows` [{"label", "isolated_db", "cumulative_db", "cost_db"}] in the order of execution; null where there is no number.
@@ -48,7 +50,7 @@ def layers(request: Any) -> dict[str, Any]:
     return {"layers": len(rows)}
 
 
-def scatter(request: Any) -> dict[str, Any]:
+def scatter(request: Request) -> dict[str, Any]:
     """Write out/plot.png and out/plot.svg of size against drift.
 
     Options: `title`, `x` and `y` (the labels of both axes, with units), and `points` [{"label", "group", "x", "y", "pareto", "passed"}]. The
@@ -114,7 +116,7 @@ def _figure(width: float, height: float) -> tuple[Any, Any]:
     return figure, figure.add_subplot()
 
 
-def _finish(figure: Any, axes: Any, request: Any) -> None:
+def _finish(figure: Any, axes: Any, request: Request) -> None:
     """Write both files; without dates and with fixed identifiers, which SVG would draw by chance."""
     import matplotlib as mpl
 

@@ -19,6 +19,7 @@ import numpy as np
 from toolkit import printable
 from toolkit.diagnosis.worker.observed import ObservedRuns
 from toolkit.engines.tflite import split
+from toolkit.wire.request import Request
 from toolkit.wire.shards import ShardWriter, read_samples
 
 _PACKAGES = {"litert": "ai_edge_litert"}  # a runtime's Python package where it is called otherwise
@@ -38,7 +39,7 @@ for name, (scale, zero_point) in grids.items():
 """
 
 
-def cut(request: Any) -> dict[str, Any]:
+def cut(request: Request) -> dict[str, Any]:
     """Write out/operator.tflite, the operator of inputs["model"] at options["place"], and return the names of its tensors.
 
     And for options["sample"] of those that are looked at: out/samples, what it is fed with, and out/right, what the reference gave, in real units.
@@ -62,7 +63,7 @@ def cut(request: Any) -> dict[str, Any]:
     }
 
 
-def pack(request: Any) -> dict[str, Any]:
+def pack(request: Request) -> dict[str, Any]:
     """Write out/reproduction, and return what its script prints (`says`), and whether the operator differs (`differs`).
 
     Inputs: operator, the folder that `cut` wrote; got and expected, outputs of runs of it, or its `right`. Options: `about` (sentences for people,
