@@ -17,7 +17,7 @@ from toolkit.cli.verbs import app
 from toolkit.comparison import output_kinds
 from toolkit.comparison.bounds import Stage
 from toolkit.comparison.noise_limits import KERNELS, NUDGED
-from toolkit.verdict.verdict import Outcome
+from toolkit.verdict.chain import Outcome
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = (ROOT / "docs" / "sources.md").read_text()

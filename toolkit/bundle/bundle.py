@@ -34,7 +34,8 @@ from toolkit.files.outputs import FileKind, OutputPath, require
 from toolkit.files.places import make_folders
 from toolkit.files.shapes import SHA256
 from toolkit.files.whole import Refusal, alone_in, storage_failed, whole_file, whole_folder
-from toolkit.verdict.verdict import Attempted, StageRun, Verdict
+from toolkit.verdict.stage_run import StageRun
+from toolkit.verdict.verdict import Attempted, Verdict
 from toolkit.wire import labels
 from toolkit.wire.shards import read_all, sample_names
 

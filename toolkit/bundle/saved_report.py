@@ -24,7 +24,7 @@ from toolkit.files.foreign import check, read_json
 from toolkit.files.manifest import OUTCOMES, Manifest
 from toolkit.files.shapes import AMOUNT, COUNT, SHA256, Each, Either, Where
 from toolkit.tensors import signature
-from toolkit.verdict.verdict import Judged, Outcome
+from toolkit.verdict.chain import Judged, Outcome
 
 SCHEMA = 1
 SEVERITIES = ("info", "warning", "inconclusive", "error")

@@ -21,7 +21,8 @@ from toolkit.pipeline.model import Model
 from toolkit.samples.lint_job import LintLimits
 from toolkit.samples.lints import finding
 from toolkit.tensors.signature import Signature
-from toolkit.verdict.verdict import StageRun, noise_share
+from toolkit.verdict.noise import noise_share
+from toolkit.verdict.stage_run import StageRun
 
 _SAMPLES = 16
 _SEED = 0

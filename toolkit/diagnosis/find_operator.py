@@ -23,7 +23,7 @@ from toolkit.pipeline.stages import Chain
 from toolkit.source.source import TENSORFLOW
 from toolkit.verdict.attribution import BY_BITS, Attribution, OperatorDeviation
 from toolkit.verdict.attribution_text import decibels
-from toolkit.verdict.verdict import Judged
+from toolkit.verdict.chain import Judged
 
 _HOST = Engine(HOST_RUNTIME)
 _SEEN_BYTES = (

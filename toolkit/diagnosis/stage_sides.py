@@ -12,7 +12,7 @@ from toolkit.jobs.executor import Executor
 from toolkit.jobs.job import Job
 from toolkit.pipeline.stages import Chain, Stage
 from toolkit.tensors.signature import Signature
-from toolkit.verdict.verdict import StageRun
+from toolkit.verdict.stage_run import StageRun
 
 
 def sides(chain: Chain, stage: str, executor: Executor) -> tuple[Job, Job]:

@@ -40,7 +40,8 @@ from toolkit.pipeline.prepare import (
 )
 from toolkit.pipeline.stages import Chain, execution_of, kernels_of, plan, without_artifact
 from toolkit.source.source import Original, said_of_limit
-from toolkit.verdict.verdict import Verdict, decibels, noise_share
+from toolkit.verdict.noise import decibels, noise_share
+from toolkit.verdict.verdict import Verdict
 
 if TYPE_CHECKING:
     from toolkit.profiles import Target

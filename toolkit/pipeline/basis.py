@@ -17,7 +17,8 @@ from toolkit.pipeline.meaning import kinds_of
 from toolkit.pipeline.scrutiny import looked_at
 from toolkit.pipeline.stages import Chain, entry_of
 from toolkit.tensors.signature import Signature
-from toolkit.verdict.verdict import StageRun, context_of
+from toolkit.verdict.chain import context_of
+from toolkit.verdict.stage_run import StageRun
 from toolkit.weights.account_job import Account, judge_account, judge_clipping
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class Basis:
     """What a verdict on a chain rests on, whichever run stands for a stage.
 
     `samples` is the finished drawing of samples, `own` the run of the toolkit's own artifact where the one that is judged is somebody's; `tasks` are
-    the task metrics that are asked for. The other fields are as in `toolkit.verdict.verdict.Evidence`; `seconds` is what everything took.
+    the task metrics that are asked for. The other fields are as in `toolkit.verdict.evidence.Evidence`; `seconds` is what everything took.
     """
 
     samples: Entry

@@ -18,7 +18,10 @@ from toolkit.pipeline.basis import Basis, basis_of
 from toolkit.pipeline.stages import Chain, Stage, said_of_target
 from toolkit.pipeline.worst_sample import looked_at_again
 from toolkit.samples.input_ranges import InputRange
-from toolkit.verdict.verdict import Evidence, StageRun, Verdict, judge, judge_chain
+from toolkit.verdict.chain import judge_chain
+from toolkit.verdict.evidence import Evidence
+from toolkit.verdict.stage_run import StageRun
+from toolkit.verdict.verdict import Verdict, judge
 from toolkit.wire import labels
 
 

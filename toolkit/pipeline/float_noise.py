@@ -19,7 +19,8 @@ from toolkit.jobs.executor import Executor, JobOutcome
 from toolkit.jobs.job import Engine, Job
 from toolkit.pipeline.stages import Stage
 from toolkit.tensors.signature import Signature
-from toolkit.verdict.verdict import Judged, StageRun
+from toolkit.verdict.chain import Judged
+from toolkit.verdict.stage_run import StageRun
 
 if TYPE_CHECKING:
     from toolkit.comparison.bounds import Bound

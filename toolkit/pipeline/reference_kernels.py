@@ -16,7 +16,9 @@ from toolkit.comparison.compare import Measured
 from toolkit.errors import UnknownName
 from toolkit.jobs.job import Job
 from toolkit.pipeline.stages import Chain, Stage
-from toolkit.verdict.verdict import Judged, Verdict, decibels, noise_share
+from toolkit.verdict.chain import Judged
+from toolkit.verdict.noise import decibels, noise_share
+from toolkit.verdict.verdict import Verdict
 
 WRONG = "reference-kernels-wrong"
 _STAGES = ("quantization", "kernels")  # that reference kernels have a part in

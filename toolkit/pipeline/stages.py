@@ -19,7 +19,7 @@ from toolkit.jobs.job import Engine, Job
 from toolkit.jobs.store import Entry
 from toolkit.pipeline.model import Model
 from toolkit.tensors.signature import Signature
-from toolkit.verdict.verdict import StageRun
+from toolkit.verdict.stage_run import StageRun
 
 if TYPE_CHECKING:
     from toolkit.profiles import Target
@@ -38,7 +38,7 @@ _UNRESOLVED = re.compile(r"unresolved custom op: (\w+)")
 class Stage:
     """A stage of a chain and the run that it stands for, which can be made longer or put on other kernels.
 
-    `name` is as `toolkit.verdict.verdict` has it. `of_target` is whether it runs on the target's engine, whose version then has to be the profile's.
+    `name` is as `toolkit.verdict.chain` has it. `of_target` is whether it runs on the target's engine, whose version then has to be the profile's.
     """
 
     name: str

@@ -21,7 +21,8 @@ from toolkit.jobs.job import Job
 from toolkit.jobs.store import Entry
 from toolkit.pipeline.model import Model
 from toolkit.tensors.signature import Signature
-from toolkit.verdict.verdict import StageRun, decibels, noise_share
+from toolkit.verdict.noise import decibels, noise_share
+from toolkit.verdict.stage_run import StageRun
 
 
 @dataclass(frozen=True, slots=True)

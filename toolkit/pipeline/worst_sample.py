@@ -10,7 +10,9 @@ from toolkit.execution.run import model_of, run_job, run_of
 from toolkit.jobs.executor import Executor
 from toolkit.jobs.job import Engine, Job
 from toolkit.pipeline.stages import Chain, Stage
-from toolkit.verdict.verdict import StageRun, Verdict, off_by
+from toolkit.verdict.noise import off_by
+from toolkit.verdict.stage_run import StageRun
+from toolkit.verdict.verdict import Verdict
 from toolkit.wire.shards import sequence_length
 
 

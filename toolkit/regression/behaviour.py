@@ -16,7 +16,7 @@ from toolkit.regression.file import thin
 from toolkit.regression.losses import losses
 from toolkit.regression.record import Baseline, TaskRecord, name_of, of_bundle
 from toolkit.regression.rows import GateRow, noticed
-from toolkit.verdict.verdict import own_noise
+from toolkit.verdict.noise import own_noise
 
 if TYPE_CHECKING:
     from toolkit.comparison.bounds import Bound

@@ -33,7 +33,7 @@ from toolkit.regression.file import read
 from toolkit.regression.record import Baseline, of_bundle
 from toolkit.regression.rows import GateRow, Value, allow
 from toolkit.screen import PAGE, Screen
-from toolkit.verdict.verdict import Outcome
+from toolkit.verdict.chain import Outcome
 
 _WORDS = {"passed": "PASSED", "failed": "NOT PASSED", "inconclusive": "INCONCLUSIVE"}
 _SHOWN = {"passed": "", "failed": "FAIL", "inconclusive": "INCONCLUSIVE", "allowed": "allowed", "noticed": "noticed"}

@@ -26,7 +26,8 @@ from toolkit.errors import RequestError
 from toolkit.printable import Text
 from toolkit.report import OUTCOMES
 from toolkit.screen import PAGE, Screen
-from toolkit.verdict.verdict import PARTIAL, Judged, Outcome, context_of, judge_chain, off_text, with_names
+from toolkit.verdict.chain import PARTIAL, Judged, Outcome, context_of, judge_chain, with_names
+from toolkit.verdict.chain_findings import off_text
 from toolkit.wire import labels
 
 if TYPE_CHECKING:

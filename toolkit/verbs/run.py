@@ -18,7 +18,7 @@ from toolkit.source.source import Original
 from toolkit.tensors.signature import Signature
 from toolkit.verbs.arguments import Place, profile_files, targets_of
 from toolkit.verbs.verify import artifact_at
-from toolkit.verdict.verdict import StageRun
+from toolkit.verdict.stage_run import StageRun
 from toolkit.wire.shards import read_index
 
 

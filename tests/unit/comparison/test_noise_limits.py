@@ -14,7 +14,7 @@ from toolkit.comparison.bounds import Bound
 from toolkit.comparison.compare import Context
 from toolkit.pipeline import float_noise
 from toolkit.tensors.signature import Signature, TensorSpec
-from toolkit.verdict.verdict import own_noise
+from toolkit.verdict.noise import own_noise
 from toolkit.wire import subset
 from toolkit.wire.shards import ShardWriter, read_samples
 

@@ -15,7 +15,7 @@ from toolkit.errors import RequestError, UnknownName
 from toolkit.experiments import table
 from toolkit.experiments.sweep import SweepRow, exit_status, marked
 from toolkit.screen import Screen
-from toolkit.verdict.verdict import decibels
+from toolkit.verdict.noise import decibels
 
 
 def row(name="a", size=1000, total=20.0, **fields):

@@ -9,7 +9,8 @@ import pytest
 
 from toolkit.comparison.compare import Comparison, Judgement, Measured
 from toolkit.pipeline import declared_shapes
-from toolkit.verdict.verdict import Judged, Verdict
+from toolkit.verdict.chain import Judged
+from toolkit.verdict.verdict import Verdict
 
 RATES = {"passed": (0.95, (0.93, 0.97)), "inconclusive": (0.95, (0.8, 0.99)), "failed": (0.5, (0.4, 0.6))}
 

@@ -15,7 +15,7 @@ from toolkit.jobs.job import Engine, Job
 from toolkit.pipeline.reference_kernels import are_wrong, failed_stages, may_be_wrong, said, stand_in
 from toolkit.pipeline.stages import Chain, Stage
 from toolkit.tensors.signature import Signature, TensorSpec
-from toolkit.verdict.verdict import judge_chain
+from toolkit.verdict.chain import judge_chain
 
 RNG = np.random.default_rng(0)
 RIGHT = RNG.normal(size=(40, 1, 4)).astype(np.float32)

@@ -14,7 +14,7 @@ from toolkit.diagnosis.find_operator import samples_of
 from toolkit.diagnosis.ranking import by_own_noise, by_rise, fell_again
 from toolkit.errors import StoreFailed
 from toolkit.verdict.attribution import Attribution, Deviation, OperatorDeviation, stands_out
-from toolkit.verdict.verdict import Judged
+from toolkit.verdict.chain import Judged
 
 
 def deviation(share: float, max_lsb: float | None = 1.0) -> Deviation:

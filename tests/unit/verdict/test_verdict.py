@@ -34,22 +34,12 @@ from toolkit.source.source import Original, Source
 from toolkit.tensors.signature import Signature, TensorSpec
 from toolkit.verbs.build import _shown
 from toolkit.verbs.next_steps import VerbRequest
-from toolkit.verdict.verdict import (
-    Attempted,
-    Evidence,
-    Spent,
-    StageRun,
-    Verdict,
-    _below_noise,
-    _first,
-    _one,
-    decibels,
-    judge,
-    judge_chain,
-    noise_share,
-    off_by,
-    own_noise,
-)
+from toolkit.verdict.chain import judge_chain
+from toolkit.verdict.chain_findings import bounds_below_noise
+from toolkit.verdict.evidence import Evidence
+from toolkit.verdict.noise import decibels, noise_share, off_by, own_noise
+from toolkit.verdict.stage_run import StageRun, _first, _one
+from toolkit.verdict.verdict import Attempted, Spent, Verdict, judge
 from toolkit.wire.shards import ShardWriter
 
 SIGNATURE = {
@@ -992,7 +982,7 @@ def test_which_bounds_are_tighter_than_the_originals_own_noise(tight, size):
     others = [each for each, found in TIGHT if found is None]
     noise = {"repeat": {"gone": 9.0, "scores": 0.2}}
 
-    found = _below_noise(
+    found = bounds_below_noise(
         SimpleNamespace(bounds=[*others, tight]),
         SimpleNamespace(scheme="float32"),
         noise,
@@ -1007,7 +997,7 @@ def test_which_bounds_are_tighter_than_the_originals_own_noise(tight, size):
 
 def test_a_share_of_no_range_is_taken_for_a_value():
     """The original is the same for every sample there, which is said elsewhere."""
-    found = _below_noise(
+    found = bounds_below_noise(
         SimpleNamespace(bounds=[bound("total", "max_abs", 0.1, "range")]),
         SimpleNamespace(scheme="float32"),
         {"repeat": {"scores": 0.2}},

@@ -1,0 +1,50 @@
+"""What a verdict is made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from toolkit.comparison.compare import Context
+from toolkit.comparison.output_kinds.inferring import OutputKind
+from toolkit.comparison.task_scores import Task
+from toolkit.samples.input_ranges import InputRange
+from toolkit.verdict.chain import context_of
+from toolkit.verdict.stage_run import StageRun
+from toolkit.weights.account_job import Account
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a verdict is made from.
+
+    `steps` are the runs, the original first; `samples` how many were drawn for what; `drawn` the folder of those that judge, as
+    `toolkit.samples.draw` writes it; `noise` how far the original wanders by itself, by kind and output, in real units; `findings` what was
+    noticed before anything was compared; `tasks` the task metrics that are asked for, canonical, and `own_tasks` what functions of the user's said;
+    `candidates` (JSON) the variants among which the artifact was chosen; `early` whether the device was to stop once it was certain; `account`
+    where the artifact's constants come from; `own` the run of the toolkit's own artifact, where the one that is judged is somebody's;
+    `kinds` what outputs mean, and `inputs` what inputs are fed with, by name.
+    """
+
+    steps: tuple[StageRun, ...]
+    samples: Mapping[str, int]
+    drawn: Path
+    noise: Mapping[str, Mapping[str, float]]
+    findings: tuple[Mapping[str, Any], ...]
+    seconds: float
+    tasks: tuple[str, ...] = ()
+    own_tasks: tuple[Task, ...] = ()
+    candidates: tuple[Mapping[str, Any], ...] = ()
+    early: bool = False
+    account: Account | None = None
+    own: StageRun | None = None
+    kinds: Mapping[str, OutputKind] = field(default_factory=dict)
+    inputs: Mapping[str, InputRange] = field(default_factory=dict)
+    given: bool = False
+    float_bytes: int | None = None
+
+    def context(self, scheme: str) -> Context:
+        """Return what bounds are read with, for an artifact of a scheme."""
+        return context_of(scheme, self.noise, self.kinds)
