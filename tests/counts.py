@@ -1,7 +1,8 @@
 """Prints how large and how entangled the toolkit is: `python tests/counts.py`.
 
 A room is a folder or a file at the top of `toolkit/`. Imports count wherever they stand, inside functions and for type checkers too. Rooms that
-import one another are one circle, and share a level; a level is one above the highest that it imports. `__init__.py` at the top is no room.
+import one another are one circle, and share a level; a level is one above the highest that it imports. At the top, `__init__.py` is no room, and
+neither is `__main__.py`, a file that Python starts and that no module imports.
 """
 
 from __future__ import annotations

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from toolkit.conversion.artifacts import Artifact
-    from toolkit.conversion.recipe import Asked, KeepFloat, Recipe
     from toolkit.errors import EdgeToolkitError, OutsideError, RequestError
     from toolkit.execution.run import Run
     from toolkit.experiments.sweep import Asking
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from toolkit.jobs.local_executor import LocalExecutor
     from toolkit.pipeline.binding import Renamed
     from toolkit.pipeline.prepare import Samples
+    from toolkit.profiles.recipe import Asked, KeepFloat, Recipe
     from toolkit.regression import Gate
     from toolkit.regression.rejudge import compare_runs, rejudge
     from toolkit.settings import Limits, Settings
@@ -81,7 +81,7 @@ __all__ = [
 
 _MODULES = {
     "Artifact": "toolkit.conversion.artifacts",
-    **dict.fromkeys(("Asked", "KeepFloat", "Recipe"), "toolkit.conversion.recipe"),
+    **dict.fromkeys(("Asked", "KeepFloat", "Recipe"), "toolkit.profiles.recipe"),
     "Asking": "toolkit.experiments.sweep",
     "Attribution": "toolkit.verdict.attribution",
     **dict.fromkeys(("EdgeToolkitError", "OutsideError", "RequestError"), "toolkit.errors"),

@@ -24,9 +24,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 
 if TYPE_CHECKING:
-    from toolkit.conversion.recipe import Asked
     from toolkit.jobs.executor import Executor
     from toolkit.jobs.local_executor import LocalExecutor
+    from toolkit.profiles.recipe import Asked
     from toolkit.source.source import Original
     from toolkit.verdict.verdict import Verdict
 

@@ -11,10 +11,10 @@ import sys
 from pathlib import Path
 
 from toolkit import LocalExecutor, Original, Samples, Settings
-from toolkit.conversion.recipe import estimator
 from toolkit.experiments.sweep import Asking, sweep
 from toolkit.jobs.pruning import prune
 from toolkit.jobs.store import Store
+from toolkit.profiles.recipe import estimator
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -20,7 +20,6 @@ from tests.e2e.breakages import InFile, InRun, Outputs
 from tests.unit.regression.bundles_by_hand import report_anew
 from toolkit import Original, Samples
 from toolkit.conversion.artifacts import Artifact, artifact_of
-from toolkit.conversion.recipe import Asked, Recipe
 from toolkit.environments import resolve
 from toolkit.jobs.job import Job, Output
 from toolkit.jobs.local_executor import LocalExecutor
@@ -29,6 +28,7 @@ from toolkit.pipeline.evaluate import evaluate
 from toolkit.pipeline.model import Model
 from toolkit.pipeline.prepare import draw, open_model, recipes_of
 from toolkit.pipeline.stages import plan
+from toolkit.profiles.recipe import Asked, Recipe
 from toolkit.regression.rejudge import Rejudged, rejudge
 from toolkit.verbs.verify import artifact_at
 from toolkit.verdict.verdict import Verdict

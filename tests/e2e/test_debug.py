@@ -10,11 +10,11 @@ import pytest
 
 from toolkit import profiles
 from toolkit.conversion.artifacts import Conversions
-from toolkit.conversion.recipe import Estimator
 from toolkit.diagnosis.keep_float import Trying, suggest
 from toolkit.diagnosis.layer_drift import drift_of, layers_job
 from toolkit.execution.run import Execution, run_job, run_of
 from toolkit.jobs.job import Engine
+from toolkit.profiles.recipe import Estimator
 from toolkit.samples import dataset
 from toolkit.source import source
 from toolkit.source.source import Original

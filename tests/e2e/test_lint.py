@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import toolkit
-from toolkit.conversion.recipe import Recipe
 from toolkit.diagnosis import calibration_stability
 from toolkit.pipeline.prepare import Samples, draw, open_model
+from toolkit.profiles.recipe import Recipe
 from toolkit.samples import dataset, lint_job
 from toolkit.source.source import Original
 

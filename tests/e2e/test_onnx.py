@@ -12,7 +12,6 @@ import pytest
 
 from tests.e2e.conftest import PACKAGE, outputs_of
 from toolkit import registry
-from toolkit.conversion.recipe import Recipe, Variant
 from toolkit.engines.onnx.saturation import CODE
 from toolkit.environments import resolve
 from toolkit.environments.instructions import cuts_sums_off
@@ -20,6 +19,7 @@ from toolkit.errors import RequestError, Unconvertible, UnknownName
 from toolkit.execution.run import Execution, run_job, run_of
 from toolkit.jobs.job import Engine, Job
 from toolkit.launchers import local
+from toolkit.profiles.recipe import Recipe, Variant
 from toolkit.settings import Settings
 from toolkit.verbs.verify import artifact_at
 from toolkit.wire.shards import ShardWriter

@@ -6,8 +6,8 @@ import pytest
 
 import toolkit
 from toolkit import Original, Samples, registry
-from toolkit.conversion.recipe import KeepFloat, Recipe
 from toolkit.errors import UnknownName
+from toolkit.profiles.recipe import KeepFloat, Recipe
 
 QUANTIZED = [
     name for name in registry.names("conversion/schemes") if registry.load("conversion/schemes", name).QUANTIZERS

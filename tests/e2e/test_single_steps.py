@@ -7,8 +7,8 @@ import pytest
 
 import toolkit
 from toolkit import Asked, Original, Samples
-from toolkit.conversion.recipe import Estimator, Recipe
 from toolkit.errors import InvalidSamples
+from toolkit.profiles.recipe import Estimator, Recipe
 
 rng = np.random.default_rng
 

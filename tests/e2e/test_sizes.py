@@ -11,8 +11,8 @@ import toolkit
 from tests.e2e.conftest import PACKAGE
 from toolkit import Asked, Original, Samples, regression
 from toolkit.comparison import saved_runs
-from toolkit.conversion.recipe import estimator
 from toolkit.errors import RequestError
+from toolkit.profiles.recipe import estimator
 
 SCRIPT = "make_several.py"
 INT8 = Asked("static_wi8_ai8", (estimator("min_max"),), "mlir")

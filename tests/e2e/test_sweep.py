@@ -11,10 +11,10 @@ import pytest
 
 import toolkit
 from toolkit import Original, Samples
-from toolkit.conversion.recipe import Asked, KeepFloat, estimator
 from toolkit.errors import InvalidSamples, RequestError, UnknownName
 from toolkit.experiments import table
 from toolkit.experiments.sweep import Asking, sweep
+from toolkit.profiles.recipe import Asked, KeepFloat, estimator
 from toolkit.verbs.sweep import sweep as sweep_verb
 
 TWO = Asking(("static_wi8_ai8", "float32"), (estimator("min_max"), estimator("percentile:percentile=99.9")))

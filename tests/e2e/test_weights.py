@@ -12,9 +12,9 @@ import pytest
 import toolkit
 from toolkit import Original, Samples
 from toolkit.environments import resolve
+from toolkit.profiles.weight_limits import Weights
 from toolkit.report import outcomes_text
 from toolkit.weights.account_job import account_job, judge_account
-from toolkit.weights.limits import Weights
 
 HERE = Path(__file__).resolve().parent
 

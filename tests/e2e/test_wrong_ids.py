@@ -7,8 +7,8 @@ import pytest
 
 import toolkit
 from toolkit import Original, Samples
-from toolkit.conversion.recipe import Estimator, Recipe
 from toolkit.errors import InvalidSamples
+from toolkit.profiles.recipe import Estimator, Recipe
 
 SAYS = r"sample 7 holds an index outside of its table: 55, where the table has 50 rows \(0 to 49\)"
 

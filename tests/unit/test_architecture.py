@@ -16,15 +16,14 @@ ORDER = """\
     printable errors confinement files screen settings
     registry tensors wire engines environments
     config launchers
-    jobs comparison
+    jobs comparison profiles
     execution weights samples
     source conversion
-    profiles
     verdict
     pipeline report
     bundle diagnosis
     regression experiments verbs
-    cli pytest_plugin schemas sample __main__
+    cli pytest_plugin schemas sample
 """
 RANKS = {room: rank for rank, line in enumerate(ORDER.splitlines()) for room in line.split()}
 # Folders of plugins: each module in one stands for itself.
@@ -45,7 +44,7 @@ PLUGINS = (
 MODULES = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix("__init__").rstrip("."): path
     for path in PACKAGE.rglob("*.py")
-    if "known_answer" not in path.parts
+    if "known_answer" not in path.parts and path != PACKAGE / "__main__.py"  # a program: no module imports it
 }
 
 

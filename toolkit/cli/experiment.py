@@ -132,11 +132,11 @@ def sweep(
 
     Schemes, estimators, numbers of samples and targets are tried with each other.
     """
-    from toolkit.conversion import recipe
     from toolkit.experiments import table
     from toolkit.experiments.sweep import Asking, exit_status, sweep
     from toolkit.files.outputs import require_files
     from toolkit.pipeline.prepare import Samples
+    from toolkit.profiles import recipe
 
     asking = Asking(
         tuple(scheme or ()),

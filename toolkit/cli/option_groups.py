@@ -18,8 +18,8 @@ from toolkit.errors import RequestError, UnknownName
 from toolkit.printable import Text
 
 if TYPE_CHECKING:
-    from toolkit.conversion.recipe import Asked
     from toolkit.jobs.local_executor import LocalExecutor
+    from toolkit.profiles.recipe import Asked
     from toolkit.screen import Screen
     from toolkit.settings import Limits, Settings
 
@@ -258,7 +258,7 @@ class Quantized:
 
     def __call__(self, scheme: str | None) -> Asked:
         """Return it; UnknownName for a granularity that is none, and what the estimators raise."""
-        from toolkit.conversion import recipe
+        from toolkit.profiles import recipe
 
         said = self._said
         if said["granularity"] not in (None, *_GRANULARITIES):

@@ -114,8 +114,8 @@ def convert(
 ) -> int:
     """Convert and quantize, without a verdict."""
     from toolkit import report
-    from toolkit.conversion.recipe import Recipe
     from toolkit.pipeline.prepare import Samples
+    from toolkit.profiles.recipe import Recipe
     from toolkit.verbs.convert import convert
 
     recipe = quantized(scheme).of(Recipe(scheme))

@@ -9,11 +9,11 @@ from typing import Any
 
 from toolkit import printable, registry
 from toolkit.conversion.calibration_job import ranges_job, statistics_job
-from toolkit.conversion.recipe import FLOAT, Estimator, Variant, is_calibrated
 from toolkit.errors import NoSamples, RequestError
 from toolkit.files.outputs import FileKind
 from toolkit.jobs.job import Engine, Job, Output
 from toolkit.jobs.store import Entry
+from toolkit.profiles.recipe import FLOAT, Estimator, Variant, is_calibrated
 from toolkit.tensors.shapes import Shape
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from toolkit.conversion.recipe import Estimator
 from toolkit.jobs.job import Engine, Job, Output
+from toolkit.profiles.recipe import Estimator
 
 
 def statistics_job(model: Output, samples: Output, runtime: str, *, histograms: bool) -> Job:

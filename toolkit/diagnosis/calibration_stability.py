@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from toolkit.comparison import compare
-from toolkit.conversion.recipe import Variant
 from toolkit.errors import InvalidSamples
 from toolkit.execution.run import on_this_machine, run_of, signature_of_run
 from toolkit.jobs.executor import Executor
 from toolkit.jobs.job import Engine, Job
 from toolkit.jobs.store import Entry
 from toolkit.pipeline.model import Model
+from toolkit.profiles.recipe import Variant
 from toolkit.samples.lint_job import LintLimits
 from toolkit.samples.lints import finding
 from toolkit.tensors.signature import Signature

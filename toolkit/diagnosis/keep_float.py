@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from toolkit import printable
 from toolkit.comparison import compare
 from toolkit.conversion.artifacts import Conversions
-from toolkit.conversion.recipe import KeepFloat, Recipe, Variant
 from toolkit.diagnosis.layer_drift import Drift
 from toolkit.errors import EdgeToolkitError, RequestError
 from toolkit.execution.run import Execution, run_job, run_of, signature_of_run
@@ -20,6 +19,7 @@ from toolkit.jobs.graph import Goal
 from toolkit.jobs.job import Job, Output
 from toolkit.jobs.store import Entry
 from toolkit.printable import Text
+from toolkit.profiles.recipe import KeepFloat, Recipe, Variant
 from toolkit.tensors.signature import Signature
 
 if TYPE_CHECKING:

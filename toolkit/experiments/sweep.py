@@ -20,7 +20,6 @@ from toolkit import launchers, registry
 from toolkit.comparison.measure import plain_json
 from toolkit.comparison.task_metrics import Better
 from toolkit.conversion.artifacts import Conversions, artifact_of
-from toolkit.conversion.recipe import Asked, Estimator, Recipe, Variant, estimator
 from toolkit.errors import EdgeToolkitError, LimitReached, RequestError
 from toolkit.execution.run import run_job
 from toolkit.jobs.executor import Executor
@@ -39,6 +38,7 @@ from toolkit.pipeline.prepare import (
     settled,
 )
 from toolkit.pipeline.stages import Chain, execution_of, kernels_of, plan, without_artifact
+from toolkit.profiles.recipe import Asked, Estimator, Recipe, Variant, estimator
 from toolkit.source.source import Original, said_of_limit
 from toolkit.verdict.noise import decibels, noise_share
 from toolkit.verdict.verdict import Verdict

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from toolkit.conversion.artifacts import Artifact
-from toolkit.conversion.recipe import Recipe
 from toolkit.errors import EdgeToolkitError
 from toolkit.jobs.executor import Executor
 from toolkit.jobs.graph import Goal
@@ -18,6 +17,7 @@ from toolkit.pipeline.model import Model
 from toolkit.pipeline.own_artifact import beside
 from toolkit.pipeline.stages import Chain, kernels_of, plan, said_of_target, without_artifact
 from toolkit.pipeline.variants import Candidate, by_quantizer, candidates, choose, preferred
+from toolkit.profiles.recipe import Recipe
 from toolkit.source.source import said_of_limit
 from toolkit.verdict.verdict import Verdict
 

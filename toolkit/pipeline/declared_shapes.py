@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit.comparison.wording import comparison_text
 from toolkit.conversion.artifacts import Artifact
-from toolkit.conversion.recipe import Recipe
 from toolkit.errors import EdgeToolkitError, RequestError, prefixed
 from toolkit.jobs.executor import Executor
 from toolkit.pipeline.attempt import Attempt, Trial, attempts_of
 from toolkit.pipeline.model import Model
 from toolkit.pipeline.prepare import OTHERS, Samples, Sets, draw, open_model
+from toolkit.profiles.recipe import Recipe
 from toolkit.source import source
 from toolkit.source.source import Original, Source
 from toolkit.verdict.verdict import Verdict

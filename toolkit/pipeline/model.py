@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from toolkit import registry
 from toolkit.comparison.output_kinds.declaring import Declared
 from toolkit.conversion.artifacts import Conversions
-from toolkit.conversion.recipe import is_calibrated
 from toolkit.execution.run import Called, Execution, on_device, on_this_machine, run_job
 from toolkit.jobs.job import Job, Output
+from toolkit.profiles.recipe import is_calibrated
 from toolkit.source import source
 from toolkit.source.loading import DEFAULT_KEY
 from toolkit.source.source import TENSORFLOW, Source

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from toolkit.conversion.artifacts import Artifact
-from toolkit.conversion.recipe import Recipe, is_calibrated
 from toolkit.errors import EdgeToolkitError
 from toolkit.jobs.executor import Executor
 from toolkit.pipeline.model import Model
 from toolkit.pipeline.stages import Chain, Own, kernels_of
 from toolkit.pipeline.variants import Candidate, candidates, choose
+from toolkit.profiles.recipe import Recipe, is_calibrated
 
 if TYPE_CHECKING:
     from toolkit.profiles import Target

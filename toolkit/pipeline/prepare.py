@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from toolkit import environments, launchers, registry
 from toolkit.comparison.output_kinds.declaring import Declared, require_fitting
 from toolkit.comparison.task_metrics import canonical
-from toolkit.conversion.recipe import Asked, Recipe, is_calibrated
 from toolkit.errors import OutsideError, RequestError, UnknownName, all_at_once, gathering
 from toolkit.jobs.access import refuse_unconfined
 from toolkit.jobs.executor import Executor
@@ -20,6 +19,7 @@ from toolkit.jobs.job import Engine, Job
 from toolkit.jobs.local_executor import LocalExecutor
 from toolkit.pipeline.model import Model
 from toolkit.pipeline.stages import engine_of
+from toolkit.profiles.recipe import Asked, Recipe, is_calibrated
 from toolkit.settings import Settings
 from toolkit.source import source
 from toolkit.source.source import TENSORFLOW, Original

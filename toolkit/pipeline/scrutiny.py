@@ -7,10 +7,10 @@ from typing import Any
 
 from toolkit import registry
 from toolkit.comparison.output_kinds.inferring import OutputKind
-from toolkit.conversion.recipe import is_calibrated
 from toolkit.errors import EdgeToolkitError
 from toolkit.jobs.executor import Executor
 from toolkit.pipeline.stages import Chain
+from toolkit.profiles.recipe import is_calibrated
 
 _GUESSED = ("otherwise", "labels")  # whose kind is not from the model itself: the labels are what is looked at
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit import launchers
 from toolkit.conversion.artifacts import Artifact
-from toolkit.conversion.recipe import FLOAT
 from toolkit.errors import EdgeToolkitError, Unconvertible, WorkerCrashed, WorkerLied, WorkerRefused
 from toolkit.execution.run import Execution, Run, engine_of_runtime, model_of, on_this_machine, run_of, signature_of_run
 from toolkit.jobs.executor import Executor
@@ -18,6 +17,7 @@ from toolkit.jobs.graph import Goal
 from toolkit.jobs.job import Engine, Job
 from toolkit.jobs.store import Entry
 from toolkit.pipeline.model import Model
+from toolkit.profiles.recipe import FLOAT
 from toolkit.tensors.signature import Signature
 from toolkit.verdict.stage_run import StageRun
 

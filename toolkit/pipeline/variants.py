@@ -12,7 +12,6 @@ from typing import Any
 
 from toolkit.comparison import compare
 from toolkit.conversion.artifacts import Artifact, artifact_of
-from toolkit.conversion.recipe import Recipe, Variant
 from toolkit.errors import EdgeToolkitError, LimitReached
 from toolkit.execution.run import Execution, run_of, signature_of_run
 from toolkit.jobs.executor import Executor
@@ -20,6 +19,7 @@ from toolkit.jobs.graph import Goal
 from toolkit.jobs.job import Job
 from toolkit.jobs.store import Entry
 from toolkit.pipeline.model import Model
+from toolkit.profiles.recipe import Recipe, Variant
 from toolkit.tensors.signature import Signature
 from toolkit.verdict.noise import decibels, noise_share
 from toolkit.verdict.stage_run import StageRun

@@ -11,11 +11,11 @@ from toolkit import registry
 from toolkit.comparison.bounds import ACHIEVABLE, Bound, Scheme, Text
 from toolkit.comparison.output_kinds import KindName
 from toolkit.config import ConfigModel, plugin
-from toolkit.conversion import recipe
-from toolkit.conversion.recipe import Granularity, KeepFloat, Recipe
 from toolkit.environments.instructions import cuts_sums_off
 from toolkit.errors import EdgeToolkitError, RequestError
-from toolkit.weights.limits import Weights
+from toolkit.profiles import recipe
+from toolkit.profiles.recipe import Granularity, KeepFloat, Recipe
+from toolkit.profiles.weight_limits import Weights
 
 Dtype = Literal["float32", "int8", "uint8", "int16"]
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from toolkit import environments
 from toolkit.bundle import bundle
-from toolkit.conversion.recipe import Asked, is_calibrated
 from toolkit.diagnosis.attribute import attributed
 from toolkit.errors import EdgeToolkitError, LimitReached, Unconvertible, WorkerError
 from toolkit.files import outputs
@@ -29,6 +28,7 @@ from toolkit.pipeline.prepare import (
     require_known_outputs,
     settled,
 )
+from toolkit.profiles.recipe import Asked, is_calibrated
 from toolkit.samples.lint import OF_SAMPLES
 from toolkit.source.source import ALL, TENSORFLOW, Original
 from toolkit.verbs.arguments import (

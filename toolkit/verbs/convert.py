@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from toolkit.conversion.artifacts import Artifact, Conversions, artifact_of, format_of, kind_of_artifact
-from toolkit.conversion.recipe import Recipe, is_calibrated
 from toolkit.errors import EdgeToolkitError, LimitReached, RequestError
 from toolkit.files import outputs
 from toolkit.jobs.executor import Executor
 from toolkit.pipeline import declared_shapes, unsupported_dtypes
 from toolkit.pipeline.prepare import Samples, Sets, draw, executing, open_model
+from toolkit.profiles.recipe import Recipe, is_calibrated
 from toolkit.source import source
 from toolkit.source.source import Original
 from toolkit.verbs.arguments import Place, inputs_of, original_of, samples_from

@@ -8,7 +8,6 @@ from typing import Any
 
 from toolkit import printable
 from toolkit.bundle import attribution_folder
-from toolkit.conversion.recipe import FLOAT
 from toolkit.diagnosis.find_operator import attribute, samples_of
 from toolkit.diagnosis.keep_float import Suggestion, Trying, suggest
 from toolkit.diagnosis.layer_drift import Drift, drift_of, layers_job
@@ -22,6 +21,7 @@ from toolkit.pipeline.prepare import Samples, Sets, draw, executing, make_enviro
 from toolkit.pipeline.reference_kernels import WRONG, without_them
 from toolkit.pipeline.stages import kernels_of, plan
 from toolkit.printable import Text
+from toolkit.profiles.recipe import FLOAT
 from toolkit.source.source import Original
 from toolkit.verbs.arguments import Place, original_of, samples_from
 from toolkit.verbs.verify import artifact_at

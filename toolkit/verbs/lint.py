@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from toolkit.conversion.recipe import Recipe, estimator
 from toolkit.diagnosis import calibration_stability
 from toolkit.jobs.executor import Executor
 from toolkit.pipeline.prepare import Samples, Sets, draw, executing, make_environments, open_model, profiles_of
+from toolkit.profiles.recipe import Recipe, estimator
 from toolkit.samples import lint_job
 from toolkit.source.source import Original
 from toolkit.verbs.arguments import Place, original_of, samples_from

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from toolkit import printable
 from toolkit.bundle.bundle import kept_artifact
-from toolkit.conversion.recipe import FLOAT
 from toolkit.errors import EdgeToolkitError
 from toolkit.pipeline.prepare import OTHERS, Samples, Sets
+from toolkit.profiles.recipe import FLOAT
 from toolkit.report.attempts import deciding_comparison
 from toolkit.settings.permissions import Permissions
 from toolkit.source.source import Original

@@ -13,9 +13,9 @@ from toolkit.comparison.compare import Comparison, Judgement, Measured
 from toolkit.comparison.output_kinds.inferring import OutputKind
 from toolkit.comparison.task_scores import Task
 from toolkit.conversion.artifacts import Artifact
-from toolkit.conversion.recipe import FLOAT
 from toolkit.errors import EdgeToolkitError, UnjudgeableRun
 from toolkit.execution.run import Run
+from toolkit.profiles.recipe import FLOAT
 from toolkit.samples.input_ranges import InputRange
 from toolkit.source.source import Source
 from toolkit.verdict import chain_findings

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from toolkit.weights.limits import Limit, Weights
+    from toolkit.profiles.weight_limits import Limit, Weights
 
 OTHER_WEIGHTS = "other-weights"
 OTHER_OPERATORS = "other-operators"

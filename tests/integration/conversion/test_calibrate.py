@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from toolkit.conversion.calibration_job import ranges_job, statistics_job
-from toolkit.conversion.recipe import estimator
 from toolkit.environments import resolve
 from toolkit.errors import InvalidSamples, WorkerRefused
 from toolkit.jobs.job import Engine, Job
 from toolkit.jobs.local_executor import LocalExecutor
+from toolkit.profiles.recipe import estimator
 from toolkit.settings import Settings
 from toolkit.wire.shards import ShardWriter
 from toolkit.wire.statistics import Statistics

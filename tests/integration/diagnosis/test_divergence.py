@@ -14,7 +14,6 @@ import pytest
 
 from toolkit import environments, profiles
 from toolkit.bundle.attribution_folder import write
-from toolkit.conversion.recipe import Recipe
 from toolkit.diagnosis.find_operator import attribute
 from toolkit.errors import RequestError, UnknownName
 from toolkit.execution.run import on_this_machine, run_job
@@ -22,6 +21,7 @@ from toolkit.jobs.local_executor import LocalExecutor
 from toolkit.launchers.emulation import packages, sysroot
 from toolkit.pipeline.prepare import Samples, draw, open_model
 from toolkit.pipeline.stages import Chain, plan
+from toolkit.profiles.recipe import Recipe
 from toolkit.settings import Settings
 from toolkit.source.source import Original
 from toolkit.verbs.verify import artifact_at

@@ -13,12 +13,12 @@ import pytest
 
 from toolkit import launchers
 from toolkit.conversion.artifacts import Conversions
-from toolkit.conversion.recipe import KeepFloat, Recipe
 from toolkit.diagnosis.layer_drift import Drift, Layer, drift_of, layers_job, plot_job, write
 from toolkit.errors import RequestError
 from toolkit.execution.run import Execution, run_job, run_of
 from toolkit.jobs.job import Engine, Job, Output
 from toolkit.jobs.local_executor import LocalExecutor
+from toolkit.profiles.recipe import KeepFloat, Recipe
 from toolkit.samples import dataset
 from toolkit.settings import Settings
 from toolkit.source import source

@@ -11,9 +11,9 @@ from toolkit.environments import resolve
 from toolkit.errors import UnknownName
 from toolkit.jobs.job import Engine, Job
 from toolkit.jobs.local_executor import LocalExecutor
+from toolkit.profiles.weight_limits import Weights
 from toolkit.settings import Settings
 from toolkit.weights.account_job import account_job, judge_account
-from toolkit.weights.limits import Weights
 
 ROOT = Path(__file__).resolve().parents[3]
 

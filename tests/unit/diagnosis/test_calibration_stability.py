@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from toolkit.conversion.recipe import Recipe, Variant, estimator
 from toolkit.diagnosis.calibration_stability import Halves, halves_of, unstable_outputs
 from toolkit.errors import InvalidSamples
 from toolkit.jobs.job import Engine, Job
 from toolkit.jobs.store import Entry
 from toolkit.pipeline.model import Model
+from toolkit.profiles.recipe import Recipe, Variant, estimator
 from toolkit.samples import lint_job
 from toolkit.source.source import Source
 from toolkit.wire.shards import ShardWriter

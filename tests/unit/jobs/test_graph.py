@@ -9,13 +9,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from toolkit.conversion.recipe import Recipe
 from toolkit.errors import WorkerRefused, WorkerTimeout
 from toolkit.execution.run import Execution, run_job, run_of
 from toolkit.jobs.graph import Goal, Graph
 from toolkit.jobs.job import Engine
 from toolkit.jobs.local_executor import LocalExecutor
 from toolkit.pipeline.variants import Candidate, choose
+from toolkit.profiles.recipe import Recipe
 from toolkit.settings import Limits, Settings
 from toolkit.wire.shards import ShardWriter
 

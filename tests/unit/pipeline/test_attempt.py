@@ -7,11 +7,11 @@ import time
 import pytest
 
 from tests.unit.pipeline.fake_chains import SCHEME, Bench, Watched, bounds
-from toolkit.conversion.recipe import Recipe
 from toolkit.errors import EdgeToolkitError, Unconvertible, WorkerRefused, WorkerTimeout
 from toolkit.pipeline.attempt import Trial, attempts_of
 from toolkit.pipeline.stages import kernels_of
 from toolkit.pipeline.variants import Candidate
+from toolkit.profiles.recipe import Recipe
 from toolkit.verdict.verdict import Verdict
 
 (VARIANT, *_) = Recipe(SCHEME).variants("tflite")

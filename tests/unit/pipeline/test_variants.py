@@ -7,10 +7,10 @@ import math
 import pytest
 
 from tests.unit.pipeline.fake_chains import SIGNATURE, Bench, Watched
-from toolkit.conversion.recipe import Recipe
 from toolkit.errors import Unconvertible, WorkerRefused, WorkerTimeout
 from toolkit.execution.run import on_this_machine
 from toolkit.pipeline.variants import Candidate, by_quantizer, choose, preferred
+from toolkit.profiles.recipe import Recipe
 
 VARIANTS = Recipe("static_wi8_ai8").variants("tflite")
 FIRST = next(variant for variant in VARIANTS if not variant.fallback)

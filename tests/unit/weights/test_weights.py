@@ -8,13 +8,11 @@ import numpy as np
 import pytest
 
 from tests.unit.weights.networks_of_constants import constant, network, operator, stored, weights, whole
-from toolkit import config
 from toolkit.engines.tflite.graphs import ComputingOperator
-from toolkit.errors import InvalidConfig
+from toolkit.profiles.weight_limits import WeightLimits, Weights
 from toolkit.weights.account import accounted
 from toolkit.weights.account_job import judge_account, judge_clipping
 from toolkit.weights.clipping import clipped
-from toolkit.weights.limits import WeightLimits, Weights
 from toolkit.wire.statistics import Histograms, Statistics
 
 RNG = np.random.default_rng(7)
@@ -442,17 +440,6 @@ def test_an_acceptance_of_what_is_not_there_or_right_is_said(pattern, says):
 
     assert finding["severity"] == "info"
     assert says in finding["message"]
-
-
-def test_a_reason_is_required(tmp_path):
-    path = tmp_path / "weights.toml"
-    path.write_text('steps = { limit = 3 }\n[[accepted]]\ntensor = "a"\n[[accepted]]\ntensor = "a"\nbecause = " "')
-
-    with pytest.raises(InvalidConfig) as caught:
-        config.load(path, Weights)
-
-    assert caught.match(r"steps\.because: missing")
-    assert caught.match(r"accepted\[0\]\.because: missing")
 
 
 def test_a_profile_lays_its_limit_over_the_packages():

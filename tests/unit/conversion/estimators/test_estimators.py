@@ -8,8 +8,8 @@ import pytest
 from toolkit import registry
 from toolkit.conversion.calibrate import _Observer
 from toolkit.conversion.estimators import entropy, mse
-from toolkit.conversion.recipe import estimator
 from toolkit.errors import RequestError
+from toolkit.profiles.recipe import estimator
 from toolkit.wire.statistics import Statistics
 
 SAMPLES = 40

@@ -8,10 +8,10 @@ import re
 import pytest
 
 from toolkit import registry
-from toolkit.conversion.recipe import Recipe
 from toolkit.conversion.tflite import audit as tflite_held
 from toolkit.engines.tflite.operators import Operator, Tensor
 from toolkit.errors import RequestError, UnknownName
+from toolkit.profiles.recipe import Recipe
 
 SCHEMES = registry.names("conversion/schemes")
 QUANTIZED = [name for name in SCHEMES if registry.load("conversion/schemes", name).QUANTIZERS]

@@ -8,9 +8,9 @@ import pytest
 
 from toolkit import profiles
 from toolkit.conversion.artifacts import format_of
-from toolkit.conversion.recipe import Asked, Estimator, KeepFloat, Recipe, estimator
 from toolkit.errors import InvalidConfig, RequestError, UnknownName
 from toolkit.pipeline.prepare import recipes_of
+from toolkit.profiles.recipe import Asked, Estimator, KeepFloat, Recipe, estimator
 
 MIN_MAX, MSE = estimator("min_max"), estimator("mse")
 

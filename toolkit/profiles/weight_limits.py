@@ -1,4 +1,4 @@
-"""The limits for an account of weights: `limits.toml`, what a profile overrides, and constants that the user accepted.
+"""The limits for an account of weights: `weight_limits.toml`, what a profile overrides, and constants that the user accepted.
 
 [weights]
 steps = { limit = 20, because = "weights were moved by GPTQ" }
@@ -31,7 +31,7 @@ class Limit(config.ConfigModel):
 
 
 class WeightLimits(config.ConfigModel):
-    """The file `limits.toml`: what each is of is said there."""
+    """The file `weight_limits.toml`: what each is of is said there."""
 
     matched: Limit
     steps: Limit
@@ -60,7 +60,7 @@ class Accepted(config.ConfigModel):
 
 
 class Weights(config.ConfigModel):
-    """The table `[weights]` of a profile: limits in place of those of `limits.toml`, and what is accepted."""
+    """The table `[weights]` of a profile: limits in place of the package's, and what is accepted."""
 
     matched: Limit | None = None
     steps: Limit | None = None
@@ -88,5 +88,5 @@ class Weights(config.ConfigModel):
 
     def limits(self) -> Mapping[str, Limit]:
         """Return all limits by name: those of the package with one's own in place of them."""
-        shipped = config.load(Path(__file__).with_name("limits.toml"), WeightLimits)
+        shipped = config.load(Path(__file__).with_name("weight_limits.toml"), WeightLimits)
         return {name: getattr(self, name) or getattr(shipped, name) for name in WeightLimits.model_fields}
