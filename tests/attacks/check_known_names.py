@@ -14,7 +14,7 @@ import tf_keras  # noqa: F401
 from keras.src import api_export
 from tensorflow.python.util import tf_export
 
-from toolkit.source.loading.keras_models import known_names
+from toolkit.source.loading.keras_models import known_names, known_symbols
 
 # Parameters that take code or a place; those of these names that take neither are told beside them.
 REACHING = re.compile(
@@ -34,10 +34,10 @@ NEVER = {
 
 tensorflow = tf_export._NAME_TO_SYMBOL_MAPPING  # by which TFOpLambda finds them
 wrong = []
-for symbol in sorted(known_names.SYMBOLS & set(tensorflow)):
+for symbol in sorted(known_symbols.SYMBOLS & set(tensorflow)):
     taken = set(inspect.signature(tensorflow[symbol]).parameters)
     wrong += [f"tf.{symbol} takes {name}" for name in taken if REACHING.fullmatch(name) and name not in HARMLESS]
-bases = {name.removeprefix("compat.v1.") for name in known_names.SYMBOLS}
+bases = {name.removeprefix("compat.v1.") for name in known_symbols.SYMBOLS}
 there = {name.removeprefix("compat.v1.") for name in tensorflow}
 wrong += [f"tf.{name}: there is no such function" for name in bases - there]
 classes = {name.rpartition(".")[2] for names in (tensorflow, api_export.REGISTERED_NAMES_TO_OBJS) for name in names}

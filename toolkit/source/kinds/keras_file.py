@@ -10,11 +10,9 @@ import contextlib
 import importlib
 import importlib.metadata
 import importlib.util
-import re
 import sys
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,49 +20,28 @@ from toolkit import printable
 from toolkit.errors import InvalidSource
 from toolkit.source.loading import DEFAULT_KEY, LoadedOriginal, Spec
 from toolkit.source.loading.builder import build
-from toolkit.source.loading.keras_models import store
+from toolkit.source.loading.keras_models import store, stored_arrays
 from toolkit.source.loading.keras_models.config import (
     brief,
-    custom_parts,
     endings,
-    lambdas,
     layers_of,
     parts_of,
     signature,
     written_by,
 )
+from toolkit.source.loading.keras_models.file import BUILDER, KerasFile, read
 from toolkit.source.loading.keras_models.optimized import needed
 from toolkit.source.loading.keras_models.original import KerasOriginal, call_once, is_keras
-from toolkit.source.loading.keras_models.vetting import CODE, Refusal, refusals, require_few_parts
+from toolkit.source.loading.keras_models.refusal import CODE, Refusal
+from toolkit.source.loading.keras_models.vetting import refusals
 from toolkit.source.loading.keras_models.weights import holds_all_of, restore, weights_original
 
 TAKES = frozenset(("builder", "allow_unrestored"))
 _SUFFIX = {"zip": ".keras", "hdf5": ".h5"}
 _RECURRENCES = {"LSTM", "GRU", "SimpleRNN"}
-_BUILDER = "--builder file.py:function, a function that returns"
-_OBJECTS = f"what the file names and Keras has not comes from {_BUILDER}"
-_TRUST = f"{_BUILDER} the model, so that this file is its weights alone; or, if you trust its author, give --trust"
+_OBJECTS = f"what the file names and Keras has not comes from {BUILDER}"
+_TRUST = f"{BUILDER} the model, so that this file is its weights alone; or, if you trust its author, give --trust"
 _SHOWN = 8
-
-
-@dataclass(frozen=True, slots=True)
-class _File:
-    """A file of Keras: what the user called it, where it lies, and what it says of itself."""
-
-    path: str
-    file: Path
-    kind: str
-    version: str
-    config: dict[str, Any]
-    code: tuple[str, ...]
-    """Names of the parts that hold Python code."""
-    custom: tuple[str, ...]
-    """Names of classes and functions that Keras has not."""
-
-    @property
-    def major(self) -> int:
-        """Whose generation it is: 1, 2 or 3."""
-        return int(self.version.partition(".")[0]) if self.version[:1].isdigit() else 1  # before it said so
 
 
 def recognize(path: Path) -> bool:
@@ -84,7 +61,7 @@ def locate(path: Path, step: int | None) -> dict[str, Path]:
 
 def inspect(request: Any) -> Spec:
     """Return what the file's own description tells, read with h5py and json alone."""
-    file = _read(request.options["path"], request.inputs["file"])
+    file = read(request.options["path"], request.inputs["file"])
     told, named = signature(file.config), refusals(file.config)
     variables, others = _variables(file)
     return {
@@ -102,20 +79,20 @@ def inspect(request: Any) -> Spec:
     }
 
 
-def _variables(file: _File) -> tuple[list[Spec], list[Spec]]:
+def _variables(file: KerasFile) -> tuple[list[Spec], list[Spec]]:
     """Return the model's variables, and a finding for what else the file holds, or for weights that it takes too long to unpack."""
     packed = store.packed_weights(file.path, file.file)
     if packed is not None:
         message = f"its weights are packed, and unpack to {packed:,} bytes: they are not looked into; Keras stores them unpacked"
         return [], [{"code": "packed-weights", "severity": "info", "message": message}]
     with store.variables_file(file.path, file.file) as opened:
-        arrays = store.stored(opened)
-        return store.variables(arrays), store.others(arrays)
+        arrays = stored_arrays.stored(opened)
+        return stored_arrays.variables(arrays), stored_arrays.others(arrays)
 
 
 def load(request: Any) -> LoadedOriginal:
     """Return the model; InvalidSource with what each loader said where none can read the file."""
-    file = _read(request.options["path"], request.inputs["file"])
+    file = read(request.options["path"], request.inputs["file"])
     store.require_whole(file.path, file.file)
     inputs, custom = None, set[str]()
     if request.options["builder"] is not None:
@@ -140,7 +117,7 @@ def load(request: Any) -> LoadedOriginal:
     return original
 
 
-def _refuse(file: _File, custom: set[str], trust: bool) -> None:  # noqa: FBT001 (as it was requested)
+def _refuse(file: KerasFile, custom: set[str], trust: bool) -> None:  # noqa: FBT001 (as it was requested)
     """Raise InvalidSource for what a configuration may not name; `custom` are the names that the builder gave."""
     if file.code:
         (finding,) = _code(file)
@@ -148,7 +125,7 @@ def _refuse(file: _File, custom: set[str], trust: bool) -> None:  # noqa: FBT001
     found = refusals(file.config, custom)
     if unsafe := [one for one in found if not one.trusted and not one.missing]:
         raise InvalidSource(
-            _listed(f"{file.path}: is not loaded:", unsafe), f"{_BUILDER} the model; this file is then its weights"
+            _listed(f"{file.path}: is not loaded:", unsafe), f"{BUILDER} the model; this file is then its weights"
         )
     if (reaching := [one for one in found if one.trusted]) and not trust:
         raise InvalidSource(
@@ -172,39 +149,7 @@ def _registered() -> set[str]:
     return {name for module in modules for name in module.utils.get_custom_objects()}
 
 
-def _read(path: str, file: Path) -> _File:
-    kind = store.container(file)
-    if kind is None:
-        raise store.not_keras(path, file)
-    if kind == "zip":
-        with store.archive(path, file) as opened:
-            parsed, metadata = store.part(path, opened, "config.json"), store.part(path, opened, "metadata.json")
-        try:
-            return _described(path, file, kind, str(metadata["keras_version"]), parsed)
-        except (ValueError, KeyError, TypeError) as error:
-            raise store.damaged(path, error, "config.json or metadata.json in it") from error
-    with store.variables_file(path, file) as opened:
-        described, version = (store.text(opened.attrs.get(name)) for name in ("model_config", "keras_version"))
-    if described is None:
-        raise InvalidSource(f"{path}: holds weights and no model", f"{_BUILDER} the model")
-    config = store.configuration(path, described, "model_config in it")
-    try:
-        return _described(path, file, kind, version or "1", config)
-    except ValueError as error:
-        raise store.damaged(path, error, "model_config in it") from error
-
-
-def _described(path: str, file: Path, kind: str, version: str, config: dict[str, Any]) -> _File:
-    """Return the file with what its configuration names, each walked once; ValueError where it describes no model, or more than any has."""
-    if "class_name" not in config:
-        raise ValueError("it describes no model")
-    require_few_parts(config)
-    return _File(
-        path, file, kind, version, config, tuple(lambdas(config)), tuple(custom_parts(config, _known_layers()))
-    )
-
-
-def _loaders(file: _File) -> list[tuple[str, str]]:
+def _loaders(file: KerasFile) -> list[tuple[str, str]]:
     """Return (package, its name and version) of each Keras that can read the file, the likeliest first."""
     here = []
     for package, distribution in (("tf_keras", "tf-keras"), ("keras", "keras")):
@@ -216,7 +161,7 @@ def _loaders(file: _File) -> list[tuple[str, str]]:
     return [(package, name) for _, package, name in sorted(here, key=lambda one: not one[0])]
 
 
-def _loaded(file: _File) -> tuple[Any, str, list[Spec]]:
+def _loaded(file: KerasFile) -> tuple[Any, str, list[Spec]]:
     """Return the model, the loader's name, and a finding for each loader that failed before."""
     failed: list[str] = []
     for package, name in _loaders(file):
@@ -253,28 +198,14 @@ def _make_known(objects: Any) -> None:
             importlib.import_module(package).utils.get_custom_objects().update(objects)
 
 
-def _known_layers() -> frozenset[str]:
-    """Return the names of the layers of Keras 2, as the list of its package has them, without importing it."""
-    for package in ("tf_keras", "keras"):
-        spec = importlib.util.find_spec(package)
-        for folder in (spec.submodule_search_locations or []) if spec else []:
-            listed = Path(folder) / "layers" / "__init__.py"
-            if listed.is_file():
-                return frozenset(re.findall(r"import (\w+)", listed.read_text())) | _OPERATORS
-    return frozenset()
-
-
-_OPERATORS = {"TFOpLambda", "SlicingOpLambda", "ClassMethod", "InstanceMethod", "InstanceProperty", "Lambda"}
-
-
-def _code(file: _File) -> list[Spec]:
+def _code(file: KerasFile) -> list[Spec]:
     if not file.code:
         return []
     message = f"Lambda layer {', '.join(file.code)}: holds Python code, which runs where it is loaded; it is not loaded"
     return [{"code": "lambda", "severity": "error", "message": message, "names": list(file.code)}]
 
 
-def _reaching(file: _File, found: Sequence[Refusal]) -> list[Spec]:
+def _reaching(file: KerasFile, found: Sequence[Refusal]) -> list[Spec]:
     """Return a finding for what a build refuses without --trust, and one for what it refuses anyway."""
     trusted = [str(one) for one in found if one.trusted]
     unsafe = [str(one) for one in found if not one.trusted and not one.missing and not (CODE in one.what and file.code)]
@@ -288,7 +219,7 @@ def _reaching(file: _File, found: Sequence[Refusal]) -> list[Spec]:
     return findings
 
 
-def _custom(file: _File, refused: Sequence[Refusal]) -> list[Spec]:
+def _custom(file: KerasFile, refused: Sequence[Refusal]) -> list[Spec]:
     """Return the finding that the file names what Keras has not, with the place where it does."""
     found, missing = list(file.custom), [one for one in refused if one.missing]
     if not found and not missing:
@@ -298,7 +229,7 @@ def _custom(file: _File, refused: Sequence[Refusal]) -> list[Spec]:
     return [{"code": "custom-objects", "severity": "info", "message": message, "names": found}]
 
 
-def _loops(file: _File) -> list[Spec]:
+def _loops(file: KerasFile) -> list[Spec]:
     """Return the finding that recurrences stay loops, which have no ranges; of Keras 2's, an LSTM becomes one operator instead."""
     loops = _RECURRENCES if file.major >= 3 else _RECURRENCES - {"LSTM"}
     found = [
@@ -310,21 +241,21 @@ def _loops(file: _File) -> list[Spec]:
         return []
     message = (
         f"{', '.join(found)}: stays a loop, and what is inside a loop cannot be static int8 or int16; with unroll=True it can: "
-        f"{_BUILDER} the model so; this file is then its weights"
+        f"{BUILDER} the model so; this file is then its weights"
     )
     return [{"code": "rolled-recurrence", "severity": "info", "message": message, "names": found}]
 
 
-def _needs(file: _File, built: bool) -> list[str]:  # noqa: FBT001
+def _needs(file: KerasFile, built: bool) -> list[str]:  # noqa: FBT001
     if built:
         return []
     if file.code:
-        return [f"{_BUILDER} the model; this file is then its weights"]
+        return [f"{BUILDER} the model; this file is then its weights"]
     found = list(file.custom)
     optimized = needed(file.path, found)
     if optimized is not None:
         return [optimized]
     if found:
         listed = ", ".join(f'"{name}": {name}' for name in found)
-        return [f"{_BUILDER} {{{listed}}}, or the model; this file is then its weights"]
+        return [f"{BUILDER} {{{listed}}}, or the model; this file is then its weights"]
     return []

@@ -12,7 +12,7 @@ from typing import Any
 from toolkit.errors import InvalidSource
 from toolkit.source.loading import LoadedOriginal, Spec
 from toolkit.source.loading.builder import build
-from toolkit.source.loading.keras_models import store
+from toolkit.source.loading.keras_models import store, stored_arrays
 from toolkit.source.loading.keras_models.config import written_by
 from toolkit.source.loading.keras_models.weights import weights_original
 
@@ -39,10 +39,10 @@ def inspect(request: Any) -> Spec:
     """Return what the file tells, read with h5py alone: variables, and that a builder is needed."""
     path = request.options["path"]
     with store.variables_file(path, request.inputs["file"]) as opened:
-        arrays = store.stored(opened)
-        variables, others = store.variables(arrays), store.others(arrays)
-        version = store.text(store.weights_of(opened).attrs.get("keras_version"))
-        old = store.is_old_layout(opened)
+        arrays = stored_arrays.stored(opened)
+        variables, others = stored_arrays.variables(arrays), stored_arrays.others(arrays)
+        version = stored_arrays.text(stored_arrays.weights_of(opened).attrs.get("keras_version"))
+        old = stored_arrays.is_old_layout(opened)
     writer = written_by(version) if version or old else "keras or tf-keras, of unknown version"
     return {
         "kind": "keras_weights",

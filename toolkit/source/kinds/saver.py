@@ -21,17 +21,10 @@ from toolkit.source.loading.graphs.cut import nodes_of, operators_in, spelled
 from toolkit.source.loading.graphs.described import found_in, refuse_reach, told, writer
 from toolkit.source.loading.graphs.endings import endings
 from toolkit.source.loading.graphs.proposals import Ends, choose
+from toolkit.source.loading.variables.places import places_by_name, places_of_saver
 from toolkit.source.loading.variables.renaming import read_map
-from toolkit.source.loading.variables.restoring import (
-    Matching,
-    SavedVariables,
-    mismatch,
-    places_by_name,
-    places_of_saver,
-    refuse,
-    restore,
-    saved,
-)
+from toolkit.source.loading.variables.restoring import Matching, mismatch, refuse, restore
+from toolkit.source.loading.variables.saved_variables import SavedVariables, saved
 from toolkit.source.loading.variables.table import find_prefix, holds_object_graph, is_table, locate_prefix
 
 TAKES = frozenset(("builder", "step", "inputs", "outputs", "bind", "map", "allow_unrestored"))

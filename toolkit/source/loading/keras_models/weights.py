@@ -21,7 +21,7 @@ from toolkit.errors import InvalidSource
 from toolkit.source.loading import LoadedOriginal, Spec
 from toolkit.source.loading.builder import Built
 from toolkit.source.loading.coverage import coverage, unrestored, variables_of
-from toolkit.source.loading.keras_models import store
+from toolkit.source.loading.keras_models import store, stored_arrays
 from toolkit.source.loading.keras_models.config import brief
 from toolkit.source.loading.keras_models.original import KerasOriginal, is_keras, keras_of, require_built
 
@@ -46,7 +46,7 @@ def weights_original(request: Any, built: Built, file: Path) -> LoadedOriginal:
 def holds_all_of(model: Any, path: str, file: Path) -> bool:
     """Return whether a model that was made from a file has all its numbers, and no others."""
     with store.variables_file(path, file) as opened:
-        unused, foreign = _compared(store.stored(opened), variables_of(model))
+        unused, foreign = _compared(stored_arrays.stored(opened), variables_of(model))
     return not foreign and all(one["what"] != "model" for one in unused)
 
 
@@ -54,8 +54,14 @@ def restore(model: Any, path: str, file: Path, allowed: Sequence[str]) -> Spec:
     """Read the weights into the model and return the coverage."""
     variables = variables_of(model)
     with store.variables_file(path, file) as opened:
-        suffix = ".keras" if store.container(file) == "zip" else ".h5" if store.is_old_layout(opened) else ".weights.h5"
-        arrays = store.stored(opened)
+        suffix = (
+            ".keras"
+            if store.container(file) == "zip"
+            else ".h5"
+            if stored_arrays.is_old_layout(opened)
+            else ".weights.h5"
+        )
+        arrays = stored_arrays.stored(opened)
         with store.named(file, suffix) as link:
             try:
                 missing = unrestored(variables, lambda: model.load_weights(str(link)))
@@ -68,7 +74,7 @@ def restore(model: Any, path: str, file: Path, allowed: Sequence[str]) -> Spec:
 
 
 def _compared(
-    arrays: Sequence[store.Stored], variables: dict[str, Any]
+    arrays: Sequence[stored_arrays.Stored], variables: dict[str, Any]
 ) -> tuple[list[dict[str, str]], list[np.ndarray]]:
     """Return the arrays of the file whose numbers the model has not, or not as often, and the numbers that only the model has.
 
@@ -114,7 +120,9 @@ def _same_numbers(value: np.ndarray, other: np.ndarray) -> bool:
     return np.sort(value.astype(other.dtype), axis=None).tobytes() == np.sort(other, axis=None).tobytes()
 
 
-def _misfit(model: Any, path: str, arrays: Sequence[store.Stored], suffix: str, error: Exception) -> InvalidSource:
+def _misfit(
+    model: Any, path: str, arrays: Sequence[stored_arrays.Stored], suffix: str, error: Exception
+) -> InvalidSource:
     """Return what to say where Keras refuses to read the weights: where model and file differ, variable by variable."""
     ours = [array for array in arrays if array.what == "model"]
     held = [(array.name, tuple(array.array.shape)) for array in ours]
@@ -131,7 +139,9 @@ def _by_place(model: Any, path: str, told: list[tuple[str, tuple[int, ...]]]) ->
         own = Path(folder) / "own.weights.h5"
         model.save_weights(str(own))
         with store.variables_file(path, own) as opened:
-            mine = {array.name: tuple(array.array.shape) for array in store.stored(opened) if array.what == "model"}
+            mine = {
+                array.name: tuple(array.array.shape) for array in stored_arrays.stored(opened) if array.what == "model"
+            }
     theirs = dict(told)
     lines = [
         f"{name}: {theirs[name]} in the file, {mine[name]} in the model"

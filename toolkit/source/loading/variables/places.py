@@ -1,0 +1,112 @@
+"""Where the saved variables of a tf.train.Saver go in a session's graph: as its saver says, or by their names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from toolkit.errors import InvalidSource
+from toolkit.source.loading.graphs.cut import VARIABLES, node_of
+
+_RESTORES = ("RestoreV2", "Restore", "RestoreSlice")
+
+
+@dataclass(frozen=True, slots=True)
+class VariablePlace:
+    """Where a saved variable goes: an operator that writes the graph's variable, and the tensor to feed it through."""
+
+    variable: str
+    operator: Any
+    tensor: Any
+    name: str
+    part: str = ""
+
+
+def places_of_saver(path: str, graph: Any, saver: Any) -> list[VariablePlace]:
+    """Return what a MetaGraph's own SaverDef would restore, and where to; nothing where it has none."""
+    if not saver.restore_op_name:
+        return []
+    try:
+        waiting = [graph.get_operation_by_name(node_of(saver.restore_op_name))]
+    except KeyError as error:
+        raise InvalidSource(
+            f"{path}: the MetaGraph is damaged: its saver's {saver.restore_op_name!r} is not in it",
+            "save the model again",
+        ) from error
+    found: list[VariablePlace] = []
+    seen = set()
+    while waiting:
+        operator = waiting.pop()
+        if operator.name in seen:
+            continue
+        seen.add(operator.name)
+        waiting += list(operator.control_inputs)
+        if len(operator.inputs) > 1:
+            for tensor in _restored(operator):
+                name, part = _called(path, tensor)
+                found.append(VariablePlace(_variable(operator.inputs[0]), operator, tensor, name, part))
+    return found
+
+
+def _restored(operator: Any) -> list[Any]:
+    """Return the tensors that a reading operator gives to this one."""
+    found, waiting, seen = [], list(operator.inputs)[1:], set()
+    while waiting:
+        tensor = waiting.pop()
+        if tensor.op.type in _RESTORES:
+            found.append(tensor)
+        elif tensor.op.name not in seen and tensor.op.type not in VARIABLES:
+            seen.add(tensor.op.name)
+            waiting += list(tensor.op.inputs)
+    return found
+
+
+def _variable(tensor: Any) -> str:
+    while tensor.op.type not in VARIABLES and tensor.op.inputs:
+        tensor = tensor.op.inputs[0]
+    return str(tensor.op.name)
+
+
+def _called(path: str, tensor: Any) -> tuple[str, str]:
+    """Return under which name, and as which part, a reading operator reads a tensor."""
+    import tensorflow as tf
+
+    texts = []
+    for position in (1, 2) if tensor.op.type != "Restore" else (1,):
+        source = tensor.op.inputs[position].op
+        if source.type != "Const":
+            raise InvalidSource(
+                f"{path}: {tensor.op.name!r} reads names that are not constants", "give a builder instead"
+            )
+        held = tf.make_ndarray(source.get_attr("value")).ravel()
+        texts.append(held[tensor.value_index if len(held) > 1 else 0].decode())
+    return texts[0], texts[1] if len(texts) > 1 else ""
+
+
+def places_by_name(graph: Any, renamed: Mapping[str, str]) -> list[VariablePlace]:
+    """Return where variables go that are called in the file as in the graph, or as `renamed` has it: {graph's: file's}."""
+    found = []
+    parts = {}
+    for collection in graph.get_all_collection_keys():
+        for held in graph.get_collection(collection):
+            info = getattr(held, "_save_slice_info", None)
+            if info is not None:
+                parts[held.op.name] = (info.full_name, info.spec)
+    for operator in graph.get_operations():
+        if operator.type not in VARIABLES:
+            continue
+        name, part = parts.get(operator.name, (operator.name, ""))
+        name = renamed.get(operator.name, renamed.get(name, name))
+        writer = initializer(graph, operator.name)
+        if writer is not None:
+            found.append(VariablePlace(operator.name, writer, writer.inputs[1], name, part))
+    return found
+
+
+def initializer(graph: Any, variable: str) -> Any:
+    """Return the operator that gives a variable its first value, None where it has none."""
+    output = graph.get_operation_by_name(variable).outputs[0]
+    writers = [operator for operator in output.consumers() if operator.type in ("Assign", "AssignVariableOp")]
+    own = [operator for operator in writers if operator.name == f"{variable}/Assign"]
+    return (own or sorted(writers, key=lambda operator: str(operator.name)) or [None])[0]
