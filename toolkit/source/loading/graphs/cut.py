@@ -65,6 +65,14 @@ def attribute(node: Any, key: str) -> Any:
     return node.attr.get(key)
 
 
+def text_attribute(node: Any, key: str, default: str) -> str | None:
+    """Return the text of an attribute; `default` where the node lacks it; None where the caller of its function gives it."""
+    found = attribute(node, key)
+    if found is None:
+        return default
+    return None if found.placeholder else found.s.decode(errors="replace")
+
+
 def nodes_of(path: object, graph: Any) -> dict[str, Any]:
     """Return the nodes by name; InvalidSource where an edge comes from nowhere or a name is there twice: the file is damaged."""
     nodes = {node.name: node for node in graph.node}
