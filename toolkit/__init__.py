@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from toolkit.regression.rejudge import compare_runs, rejudge
     from toolkit.settings import Limits, Settings
     from toolkit.settings.permissions import Permissions
-    from toolkit.source.source import Original
+    from toolkit.source.original import Original
     from toolkit.verbs.build import build
     from toolkit.verbs.check import check, update_baseline
     from toolkit.verbs.convert import convert
@@ -90,7 +90,7 @@ _MODULES = {
     **dict.fromkeys(("Limits", "Settings"), "toolkit.settings"),
     "LocalExecutor": "toolkit.jobs.local_executor",
     **dict.fromkeys(("Looking", "debug", "locate"), "toolkit.verbs.debug"),
-    "Original": "toolkit.source.source",
+    "Original": "toolkit.source.original",
     "Permissions": "toolkit.settings.permissions",
     "Renamed": "toolkit.pipeline.binding",
     "Run": "toolkit.execution.run",

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from toolkit.jobs.executor import Executor
     from toolkit.jobs.local_executor import LocalExecutor
     from toolkit.profiles.recipe import Asked
-    from toolkit.source.source import Original
+    from toolkit.source.original import Original
     from toolkit.verdict.verdict import Verdict
 
 _FOLDER = "edge_baselines"
@@ -153,7 +153,7 @@ class Verifying:
         """Return the verdict, and the folder of its bundle; raise the error that stands in its place."""
         from toolkit.errors import RequestError
         from toolkit.pipeline.prepare import Samples
-        from toolkit.source.source import ALL, Original
+        from toolkit.source.original import ALL, Original
         from toolkit.verbs.build import build
 
         original = source if isinstance(source, Original) else Original(Path(source))

@@ -17,8 +17,8 @@ from toolkit.jobs.job import Output
 from toolkit.jobs.local_executor import LocalExecutor
 from toolkit.samples.dataset import samples_job
 from toolkit.settings import Limits, Settings
-from toolkit.source import source
-from toolkit.source.source import Original
+from toolkit.source import inspection, location, source
+from toolkit.source.original import Original
 from toolkit.wire.shards import read_all
 
 HERE = Path(__file__).resolve().parent
@@ -132,9 +132,9 @@ def test_a_worker_refuses_what_the_host_let_through(hostile, executor):
     before = state(canary)
 
     for model in (model for model in models if model["name"] in (*AT_ONCE, "table_of_a_path", "merge")):
-        kind, files = source.locate(original(model))
+        kind, files = location.locate(original(model))
         with pytest.raises(RequestError, match="running it lets it do that"):
-            source._open(original(model), kind, files, executor)
+            inspection.load(original(model), kind, files, executor)
 
     assert state(canary) == before
 
@@ -145,9 +145,9 @@ def test_a_damaged_graph_is_refused_by_what_loads_it(hostile, executor):
     damaged = [model for model in models if "damaged" in model]
 
     for model in damaged:
-        kind, files = source.locate(original(model))
+        kind, files = location.locate(original(model))
         with pytest.raises(RequestError, match=model["says"]):
-            source._open(original(model), kind, files, executor)
+            inspection.load(original(model), kind, files, executor)
 
     assert damaged
 

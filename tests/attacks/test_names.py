@@ -39,7 +39,7 @@ from toolkit.report import formats
 from toolkit.samples.input_ranges import InputRange
 from toolkit.screen import PAGE, Screen
 from toolkit.settings import Settings
-from toolkit.source.source import Original
+from toolkit.source.original import Original
 from toolkit.verbs.inspect import inspect
 from toolkit.verbs.next_steps import VerbRequest
 

@@ -17,7 +17,7 @@ from toolkit.jobs.job import Engine
 from toolkit.profiles.recipe import Estimator
 from toolkit.samples import dataset
 from toolkit.source import source
-from toolkit.source.source import Original
+from toolkit.source.original import Original
 from toolkit.wire.shards import read_all
 
 HOST = Execution(Engine("litert"), "litert")

@@ -12,7 +12,7 @@ from toolkit.diagnosis import calibration_stability
 from toolkit.pipeline.prepare import Samples, draw, open_model
 from toolkit.profiles.recipe import Recipe
 from toolkit.samples import dataset, lint_job
-from toolkit.source.source import Original
+from toolkit.source.original import Original
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ from toolkit.errors import RequestError
 
 if TYPE_CHECKING:
     from toolkit.pipeline.prepare import Samples
-    from toolkit.source.source import Original
+    from toolkit.source.original import Original
     from toolkit.verbs.debug import Looking
 
 

@@ -11,7 +11,7 @@ from toolkit.cli.reading import pairs_of, shapes_of, tensors_of
 from toolkit.errors import RequestError, UnknownName
 
 if TYPE_CHECKING:
-    from toolkit.source.source import Original
+    from toolkit.source.original import Original
 
 
 def _of_model(kind: Any, default: Any, *names: str, **said: Any) -> tuple[Any, Any]:
@@ -73,7 +73,7 @@ class Handed:
 
     def __call__(self, path: Path, device: str = "cpu") -> Original:
         """Return the original; RequestError for more signatures or shapes than the verb takes, UnknownName for a device that is none."""
-        from toolkit.source.source import Original
+        from toolkit.source.original import Original
         from toolkit.tensors.shapes import declared
 
         if device not in ("cpu", "gpu"):

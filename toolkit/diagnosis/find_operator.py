@@ -20,7 +20,7 @@ from toolkit.files.shapes import Either
 from toolkit.jobs.executor import Executor
 from toolkit.jobs.job import Engine, Job, Output
 from toolkit.pipeline.stages import Chain
-from toolkit.source.source import TENSORFLOW
+from toolkit.source.loading_job import TENSORFLOW
 from toolkit.verdict.attribution import BY_BITS, Attribution, OperatorDeviation
 from toolkit.verdict.attribution_text import decibels
 from toolkit.verdict.chain import Judged

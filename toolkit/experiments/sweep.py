@@ -39,7 +39,8 @@ from toolkit.pipeline.prepare import (
 )
 from toolkit.pipeline.stages import Chain, execution_of, kernels_of, plan, without_artifact
 from toolkit.profiles.recipe import Asked, Estimator, Recipe, Variant, estimator
-from toolkit.source.source import Original, said_of_limit
+from toolkit.source.original import Original
+from toolkit.source.source import said_of_limit
 from toolkit.verdict.noise import decibels, noise_share
 from toolkit.verdict.verdict import Verdict
 

@@ -17,7 +17,8 @@ from toolkit.pipeline.model import Model
 from toolkit.pipeline.prepare import OTHERS, Samples, Sets, draw, open_model
 from toolkit.profiles.recipe import Recipe
 from toolkit.source import source
-from toolkit.source.source import Original, Source
+from toolkit.source.original import Original
+from toolkit.source.source import Source
 from toolkit.verdict.verdict import Verdict
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from toolkit.jobs.job import Job, Output
 from toolkit.profiles.recipe import is_calibrated
 from toolkit.source import source
 from toolkit.source.loading import DEFAULT_KEY
-from toolkit.source.source import TENSORFLOW, Source
+from toolkit.source.loading_job import TENSORFLOW
+from toolkit.source.source import Source
 from toolkit.weights.account_job import ACCOUNTED, account_job, clipping_job
 
 if TYPE_CHECKING:

@@ -21,8 +21,9 @@ from toolkit.pipeline.model import Model
 from toolkit.pipeline.stages import engine_of
 from toolkit.profiles.recipe import Asked, Recipe, is_calibrated
 from toolkit.settings import Settings
-from toolkit.source import source
-from toolkit.source.source import TENSORFLOW, Original
+from toolkit.source import location, source
+from toolkit.source.loading_job import TENSORFLOW
+from toolkit.source.original import Original
 
 if TYPE_CHECKING:
     from toolkit.profiles import Target
@@ -178,7 +179,7 @@ def settled(
         require_places([profile.name for profile, _ in found])
     if mistakes:
         with gathering(mistakes):
-            source.locate(original)
+            location.locate(original)
         raise all_at_once(mistakes)
     return found
 

@@ -12,7 +12,7 @@ from toolkit.errors import EdgeToolkitError, InvalidSource, RequestError, Unknow
 from toolkit.jobs.executor import Executor
 from toolkit.pipeline.attempt import Attempt
 from toolkit.source import source
-from toolkit.source.source import ALL, Original
+from toolkit.source.original import ALL, Original
 
 Pair = tuple[Original, Artifact]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from toolkit.errors import RequestError
 from toolkit.pipeline import signatures
 from toolkit.pipeline.prepare import Samples, Sets
-from toolkit.source.source import Original
+from toolkit.source.original import Original
 
 Place = str | Path
 Targets = Place | Sequence[Place]

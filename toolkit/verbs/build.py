@@ -30,7 +30,8 @@ from toolkit.pipeline.prepare import (
 )
 from toolkit.profiles.recipe import Asked, is_calibrated
 from toolkit.samples.lint import OF_SAMPLES
-from toolkit.source.source import ALL, TENSORFLOW, Original
+from toolkit.source.loading_job import TENSORFLOW
+from toolkit.source.original import ALL, Original
 from toolkit.verbs.arguments import (
     Place,
     Targets,

@@ -14,7 +14,7 @@ from toolkit.pipeline import declared_shapes, unsupported_dtypes
 from toolkit.pipeline.prepare import Samples, Sets, draw, executing, open_model
 from toolkit.profiles.recipe import Recipe, is_calibrated
 from toolkit.source import source
-from toolkit.source.source import Original
+from toolkit.source.original import Original
 from toolkit.verbs.arguments import Place, inputs_of, original_of, samples_from
 
 

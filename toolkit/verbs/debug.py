@@ -22,7 +22,7 @@ from toolkit.pipeline.reference_kernels import WRONG, without_them
 from toolkit.pipeline.stages import kernels_of, plan
 from toolkit.printable import Text
 from toolkit.profiles.recipe import FLOAT
-from toolkit.source.source import Original
+from toolkit.source.original import Original
 from toolkit.verbs.arguments import Place, original_of, samples_from
 from toolkit.verbs.verify import artifact_at
 from toolkit.verdict.attribution import Attribution

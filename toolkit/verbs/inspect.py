@@ -16,7 +16,7 @@ from toolkit.jobs.job import Engine, Job, path_digest
 from toolkit.pipeline.meaning import with_kinds
 from toolkit.pipeline.prepare import executing
 from toolkit.source import source
-from toolkit.source.source import Original
+from toolkit.source.original import Original
 from toolkit.verbs.arguments import Place, original_of
 
 

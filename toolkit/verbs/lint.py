@@ -10,7 +10,7 @@ from toolkit.jobs.executor import Executor
 from toolkit.pipeline.prepare import Samples, Sets, draw, executing, make_environments, open_model, profiles_of
 from toolkit.profiles.recipe import Recipe, estimator
 from toolkit.samples import lint_job
-from toolkit.source.source import Original
+from toolkit.source.original import Original
 from toolkit.verbs.arguments import Place, original_of, samples_from
 
 _LOOKED_AT = Recipe("static_wi8_ai8", (estimator("min_max"),), quantizer="mlir")

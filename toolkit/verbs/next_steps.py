@@ -13,7 +13,7 @@ from toolkit.pipeline.prepare import OTHERS, Samples, Sets
 from toolkit.profiles.recipe import FLOAT
 from toolkit.report.attempts import deciding_comparison
 from toolkit.settings.permissions import Permissions
-from toolkit.source.source import Original
+from toolkit.source.original import Original
 from toolkit.verdict.verdict import NextStep, Verdict
 
 

@@ -14,7 +14,7 @@ from toolkit.files import outputs
 from toolkit.jobs.executor import Executor
 from toolkit.pipeline.prepare import executing
 from toolkit.pipeline.stages import execution_of, require_version
-from toolkit.source.source import Original
+from toolkit.source.original import Original
 from toolkit.tensors.signature import Signature
 from toolkit.verbs.arguments import Place, profile_files, targets_of
 from toolkit.verbs.verify import artifact_at

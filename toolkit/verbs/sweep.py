@@ -6,7 +6,7 @@ from toolkit.experiments import sweep as experiment
 from toolkit.experiments.sweep import Asking, SweepRow
 from toolkit.jobs.executor import Executor
 from toolkit.pipeline.prepare import Samples, Sets
-from toolkit.source.source import Original
+from toolkit.source.original import Original
 from toolkit.verbs.arguments import Place, Targets, original_of, samples_from, targets_of
 
 

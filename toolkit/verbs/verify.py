@@ -29,7 +29,7 @@ from toolkit.pipeline.prepare import (
     settled,
 )
 from toolkit.source import source
-from toolkit.source.source import Original
+from toolkit.source.original import Original
 from toolkit.verbs.arguments import (
     Place,
     Targets,

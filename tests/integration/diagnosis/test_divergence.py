@@ -23,7 +23,7 @@ from toolkit.pipeline.prepare import Samples, draw, open_model
 from toolkit.pipeline.stages import Chain, plan
 from toolkit.profiles.recipe import Recipe
 from toolkit.settings import Settings
-from toolkit.source.source import Original
+from toolkit.source.original import Original
 from toolkit.verbs.verify import artifact_at
 from toolkit.verdict.attribution import Attribution
 from toolkit.wire.shards import read_all

@@ -22,7 +22,7 @@ from toolkit.profiles.recipe import KeepFloat, Recipe
 from toolkit.samples import dataset
 from toolkit.settings import Settings
 from toolkit.source import source
-from toolkit.source.source import Original
+from toolkit.source.original import Original
 from toolkit.wire.shards import read_all
 
 HOST = Execution(Engine("litert"), "litert")

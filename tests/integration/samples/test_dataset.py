@@ -21,6 +21,7 @@ from toolkit.jobs.local_executor import LocalExecutor
 from toolkit.samples import dataset
 from toolkit.settings import Limits, Settings
 from toolkit.source import source
+from toolkit.source.original import Original
 from toolkit.wire.shards import read_all, read_index, sequence_length
 
 MODELS = Path(__file__).resolve().parents[3].parent / "shared" / "models"
@@ -319,7 +320,7 @@ def test_a_state_begins_anew_with_each_sequence_in_the_original_and_in_its_artif
     subprocess.run([python, "-c", script, model], check=True, capture_output=True, timeout=600)
 
     with LocalExecutor(Settings(home=home)) as executor:
-        opened = source.open_source(source.Original(model), executor)
+        opened = source.open_source(Original(model), executor)
         samples = dataset.whole_set_job(steps(tmp_path, 20), opened.signature).output("verification")
         conversions = Conversions(source.canonical_job(opened, samples).output("saved_model"), None)
         artifact = conversions.file(conversions.floats("tflite"), "tflite")

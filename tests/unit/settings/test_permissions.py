@@ -15,7 +15,8 @@ from toolkit.jobs.job import Engine, Job
 from toolkit.jobs.local_executor import LocalExecutor
 from toolkit.settings import Settings
 from toolkit.settings.permissions import Permissions
-from toolkit.source.source import Original, _options
+from toolkit.source.loading_job import options_of
+from toolkit.source.original import Original
 
 
 def test_all_mistakes_are_said_at_once_with_the_closest_names(tmp_path, monkeypatch):
@@ -52,9 +53,9 @@ def test_a_builders_jobs_are_known_by_what_it_may_read_and_reach(tmp_path):
 
     with LocalExecutor(settings) as allowed, LocalExecutor(Settings(tmp_path)) as plain:
         built, bare = Original(tmp_path, builder="net:make"), Original(tmp_path)
-        assert _options(built, "checkpoint", allowed)["permissions"] == {"read": [str(tmp_path)], "network": True}
-        assert "permissions" not in _options(built, "checkpoint", plain)
-        assert _options(bare, "checkpoint", allowed) == _options(bare, "checkpoint", plain)
+        assert options_of(built, "checkpoint", allowed)["permissions"] == {"read": [str(tmp_path)], "network": True}
+        assert "permissions" not in options_of(built, "checkpoint", plain)
+        assert options_of(bare, "checkpoint", allowed) == options_of(bare, "checkpoint", plain)
 
 
 def test_only_the_users_own_code_has_what_he_allows(tmp_path):

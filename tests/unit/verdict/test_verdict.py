@@ -30,7 +30,8 @@ from toolkit.pipeline.prepare import Samples
 from toolkit.report.attempts import deciding_comparison, deciding_text
 from toolkit.screen import Screen
 from toolkit.settings.permissions import Permissions
-from toolkit.source.source import Original, Source
+from toolkit.source.original import Original
+from toolkit.source.source import Source
 from toolkit.tensors.signature import Signature, TensorSpec
 from toolkit.verbs.build import _shown
 from toolkit.verbs.next_steps import VerbRequest

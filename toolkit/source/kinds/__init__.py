@@ -2,7 +2,7 @@
 
 A source kind is a module with
 
-    TAKES                               frozenset of what a user may say of it beside its path, by the names of `toolkit.source.source.Original`:
+    TAKES                               frozenset of what a user may say of it beside its path, by the names of `toolkit.source.original.Original`:
     "builder", "step", "inputs", ...
     recognize(path) -> bool             whether a path is of this kind (on the host: standard library only, a look at names and first bytes)
     locate(path, step) -> dict          the files that make it up, by role, absolute; InvalidSource where one is missing (on the host too)

@@ -13,7 +13,7 @@ from toolkit.jobs.local_executor import LocalExecutor
 from toolkit.samples import dataset
 from toolkit.settings import Settings
 from toolkit.source import source
-from toolkit.source.source import Original
+from toolkit.source.original import Original
 from toolkit.tensors.signature import Signature
 from toolkit.wire.shards import read_all, read_shards
 
