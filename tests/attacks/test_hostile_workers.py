@@ -16,8 +16,8 @@ from safetensors.numpy import save
 from tests.attacks.edits import edits
 from toolkit.errors import DamagedFile, WorkerCrashed, WorkerError, WorkerLied
 from toolkit.jobs.job import Engine, Job
+from toolkit.jobs.job_response import read_response
 from toolkit.jobs.local_executor import LocalExecutor
-from toolkit.jobs.worker_process import read_response
 from toolkit.launchers import Launch, local
 from toolkit.settings import Limits, Settings
 from toolkit.wire.request import read_progress, sha256, write_request, write_response

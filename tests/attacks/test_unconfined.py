@@ -117,7 +117,7 @@ def test_a_worker_here_says_how_it_confines(tmp_path):
     job = Job("nothing", "engines.tensorflow.devices", "none", Engine("dataset"))
     with LocalExecutor(Settings(home=tmp_path / "home", offline=True)) as executor:
         executor.outcomes([job])
-        (worker,) = executor._workers.values()
+        (worker,) = executor._pool
 
         assert is_confined({"confined": worker.confined})
 

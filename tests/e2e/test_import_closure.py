@@ -61,7 +61,7 @@ def recorded(tmp_path, monkeypatch):
     def found(executor):
         for job, what in jobs.items():
             assert what in ("finished", "reused"), job.title  # by another job of the same key
-            log = (executor.store.place(executor._keys[job]) / "log").read_text(errors="replace")
+            log = (executor.store.place(executor._keys.of(job)) / "log").read_text(errors="replace")
             yield job, json.loads(RECORDED.findall(log)[-1])
 
     home = tmp_path / "home"

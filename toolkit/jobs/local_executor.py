@@ -6,30 +6,30 @@ read it; what is worth nothing without it, as a `Goal` says, is given up.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import selectors
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from toolkit import launchers, printable
-from toolkit.environments import preload
-from toolkit.errors import EdgeToolkitError, RequestError, WorkerError, WorkerTimeout, prefixed
+from toolkit.errors import EdgeToolkitError, WorkerError, WorkerTimeout, prefixed
 from toolkit.files.whole import storage_failed
 from toolkit.jobs import job_folder
 from toolkit.jobs.access import Access, access_of, advice, require_movable
 from toolkit.jobs.executor import JobOutcome
 from toolkit.jobs.graph import Goal, Graph, Steps
-from toolkit.jobs.job import Engine, Job, Output, key, path_digest
+from toolkit.jobs.job import Engine, Job
 from toolkit.jobs.job_folder import JobFolder
+from toolkit.jobs.job_keys import JobKeys
+from toolkit.jobs.job_response import no_answer, read_response
+from toolkit.jobs.last_words import last_lines
 from toolkit.jobs.pruning import keep_within
 from toolkit.jobs.store import Claim, Entry, open_store, said_plainly
-from toolkit.jobs.worker_process import Enclosure, Worker, last_lines, no_answer, read_response
-from toolkit.launchers import Launch
+from toolkit.jobs.worker_pool import WorkerPool
+from toolkit.jobs.worker_process import Worker
 from toolkit.settings import CACHE_LIMIT, Limits, Settings
 from toolkit.wire.request import read_progress
 
@@ -57,27 +57,21 @@ class LocalExecutor:
         self.settings = settings
         self.store = open_store(settings.home)
         self._watch = watch or (lambda job, what, progress: None)
-        self._launches: dict[str, Launch] = {}
-        self._workers: dict[str, Worker] = {}
+        self._pool = WorkerPool(settings, self.store)
         self._running: dict[int, _Running] = {}
         self._leaving: dict[int, _Running] = {}  # killed, and not yet gone
         self._numbers = iter(range(1, 1 << 62))
-        self._keys: dict[Job, str] = {}
         self._graph = Graph()
+        self._keys = JobKeys(self._graph, self._pool.launch)
         self._slots = len(os.sched_getaffinity(0))
-        self._own: Claim | None = None
-        self._expected: list[Engine] = []
 
     def __enter__(self) -> LocalExecutor:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        for worker in self._workers.values():
-            worker.close()
-        self._workers.clear()
+        self._pool.close()
         self._running.clear()
         self._leaving.clear()
-        self._own = None
         try:
             if kind is None:
                 self._keep_within_limit()
@@ -144,31 +138,11 @@ class LocalExecutor:
 
     def prepare(self, engine: Engine) -> None:
         """Make an engine's environment if it has to be; raise what keeps the engine from being started here."""
-        self.launch(engine)
-
-    def launch(self, engine: Engine) -> Launch:
-        """Return how an engine is started here; its environment is made if it has to be."""
-        if engine.name not in self._launches:
-            self._launches[engine.name] = launchers.prepare(
-                engine.launcher, engine.environment, engine.options, self.settings
-            )
-        return self._launches[engine.name]
+        self._pool.launch(engine)
 
     def expect(self, engine: Engine) -> None:
         """Let an engine import as soon as it is clear that something has to be done: when the first job is not in the store."""
-        self._expected.append(engine)
-
-    def _prestart(self, job: Job) -> None:
-        """Start the engines that come after this job, to import while it runs; what keeps one from starting is said when a job needs it."""
-        later = [
-            other.engine
-            for other in self._graph.waiting
-            if job in other.reads and launchers.is_host(other.engine.launcher)
-        ]
-        for engine in [*self._expected, *later]:
-            with contextlib.suppress(EdgeToolkitError):
-                self._worker(engine)
-        self._expected.clear()
+        self._pool.expect(engine)
 
     def _start_what_is_ready(self) -> None:
         moved = True
@@ -186,7 +160,7 @@ class LocalExecutor:
     def _advance(self, job: Job) -> bool:
         """Take a job whose inputs are there from the store, or start it; False if nothing could be done for it now."""
         try:
-            name = self._key(job)
+            name = self._keys.of(job)
             busy = any(running.claim.key == name for running in self._running.values())
             entry = None if busy or not job.cached else self.store.get(name)
             if entry is not None:
@@ -212,12 +186,13 @@ class LocalExecutor:
         return True
 
     def _start(self, job: Job, claim: Claim) -> None:
-        if self.launch(job.engine).transport is not None:
+        if self._pool.launch(job.engine).transport is not None:
             require_movable(job, self.settings.permissions)
         access, limits = self._access(job), self._limits(job)
-        worker = self._worker_for(job, claim, access)
-        self._prestart(job)
-        inputs = {name: self._path(source) for name, source in job.inputs.items()}
+        worker = self._pool.worker_for(job, claim, access, limits)
+        later = [other.engine for other in self._graph.waiting if job in other.reads]
+        self._pool.prestart(engine for engine in later if launchers.is_host(engine.launcher))
+        inputs = {name: self._keys.path(source) for name, source in job.inputs.items()}
         asked = {
             "title": job.title,
             "module": job.module,
@@ -228,7 +203,7 @@ class LocalExecutor:
         with said_plainly(self.store.root):
             folder = job_folder.make(claim.folder, self.store.root, asked, inputs)
         number = next(self._numbers)
-        transport = self.launch(job.engine).transport
+        transport = self._pool.launch(job.engine).transport
         starting = (0.0 if worker.ready else _READY_S) + (0.0 if transport is None else 2 * transport.timeout_s)
         self._running[number] = _Running(
             job, claim, worker, time.monotonic() + limits.timeout_s + _ANSWER_GRACE_S + starting, folder
@@ -251,40 +226,11 @@ class LocalExecutor:
         return job.limits or self.settings.limits
 
     def _access(self, job: Job) -> Access:
-        return access_of(job, [self._path(source) for source in job.inputs.values()], self.settings.permissions)
-
-    def _worker_for(self, job: Job, claim: Claim, access: Access) -> Worker:
-        """Return the worker of a job's engine; where that cannot confine its jobs, one for this job alone."""
-        needs = self.launch(job.engine).needs
-        if needs is None:
-            return self._worker(job.engine)
-        enclosure = Enclosure(needs, claim.folder, access, self._limits(job))
-        return self._started(f"{job.engine.name} for {claim.key}", job.engine, enclosure)
-
-    def _worker(self, engine: Engine) -> Worker:
-        return self._workers.get(engine.name) or self._started(engine.name, engine)
-
-    def _started(self, name: str, engine: Engine, enclosure: Enclosure | None = None) -> Worker:
-        launch = self.launch(engine)
-        log = self._own_folder() / f"worker-{next(self._numbers)}.log"
-        modules = preload(engine.environment) if engine.preload else ()
-        with said_plainly(self.store.root):
-            self._workers[name] = Worker(engine.name, launch, modules, log, enclosure)
-        return self._workers[name]
-
-    def _dismiss(self, worker: Worker) -> None:
-        self._workers = {name: other for name, other in self._workers.items() if other is not worker}
-        worker.close()
-
-    def _own_folder(self) -> Path:
-        """Return a folder for what the workers themselves print; it is claimed as a job's is, so a killed process leaves nothing that stays."""
-        while self._own is None:
-            self._own = self.store.claim(f"host-{os.getpid()}-{time.monotonic_ns()}")
-        return self._own.folder
+        return access_of(job, [self._keys.path(source) for source in job.inputs.values()], self.settings.permissions)
 
     def _listen(self) -> None:
         with selectors.DefaultSelector() as selector:
-            for worker in self._workers.values():
+            for worker in self._pool:
                 selector.register(worker.descriptor, selectors.EVENT_READ, worker)
             ready = [selected.data for selected, _ in selector.select(_LOOK_EVERY_S)]
         for worker in ready:
@@ -305,7 +251,7 @@ class LocalExecutor:
     def _ended(self, worker: Worker, event: dict[str, Any]) -> None:
         number = event["id"]
         if worker.alone:  # before anything is read that it could still write to
-            self._dismiss(worker)
+            self._pool.dismiss(worker)
         if number in self._leaving and self._leaving[number].worker is worker:
             self._leaving.pop(number).claim.drop()
             return
@@ -315,9 +261,9 @@ class LocalExecutor:
         job, claim = running.job, running.claim
         try:
             result, seconds, files = read_response(job.title, self._limits(job), claim.folder, event)
-            self._require_unchanged(job)
+            self._keys.require_unchanged(job)
             about = {
-                **self.launch(job.engine).about,
+                **self._pool.launch(job.engine).about,
                 "title": job.title,
                 "peak_bytes": event["peak_bytes"],
                 "confined": worker.confined,
@@ -343,7 +289,7 @@ class LocalExecutor:
         for number, running in list(self._leaving.items()):
             if running.worker is worker:
                 self._leaving.pop(number).claim.drop()
-        self._dismiss(worker)
+        self._pool.dismiss(worker)
 
     def _fail(self, job: Job, claim: Claim, error: EdgeToolkitError) -> None:
         full = claim.full()
@@ -368,42 +314,3 @@ class LocalExecutor:
         if job in self._graph.waiting:
             self._graph.waiting.remove(job)
         self._watch(job, what, None)
-
-    def _key(self, job: Job) -> str:
-        if job not in self._keys:
-            self._keys[job] = self._key_now(job)
-        return self._keys[job]
-
-    def _key_now(self, job: Job) -> str:
-        """Return the key by what its inputs hold at this moment."""
-        digests = {}
-        for name, source in job.inputs.items():
-            if isinstance(source, Path):
-                _require_utf8(source.absolute())
-                digests[name] = path_digest(source)
-            else:
-                earlier, part = (source.job, source.name) if isinstance(source, Output) else (source, "")
-                digests[name] = f"{self._graph.entries[earlier].digest}/{part}"
-        return key(job, self.launch(job.engine).identity, digests)
-
-    def _require_unchanged(self, job: Job) -> None:
-        """Raise RequestError where an input of a job is not what its key says any more: its answer may be that of another file."""
-        if self._key_now(job) == self._keys[job]:
-            return
-        given = ", ".join(str(source) for source in job.inputs.values() if isinstance(source, Path))
-        problem = f"{job.title}: a file that it reads changed meanwhile ({given}); nothing of it was kept"
-        raise RequestError(problem, "run the command again when nothing writes there")
-
-    def _path(self, source: Path | Job | Output) -> Path:
-        if isinstance(source, Path):
-            return source.absolute()  # a file of several, found beside the others by its own name, may be a link
-        if isinstance(source, Output):
-            return self._graph.entries[source.job].out / source.name
-        return self._graph.entries[source].out
-
-
-def _require_utf8(path: Path) -> None:
-    """Raise RequestError for a path that no engine's own code could open."""
-    if not printable.is_utf8(str(path)):
-        hint = "rename it, or make a link to it; both it and the folders above it need names in UTF-8"
-        raise RequestError(f"{path}: is not UTF-8", hint)

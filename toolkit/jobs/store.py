@@ -16,36 +16,24 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
-import hashlib
-import json
 import os
-import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from toolkit.errors import DamagedFile, StoreFailed
-from toolkit.files.foreign import parse_json, read_bytes
 from toolkit.files.private import make_private
-from toolkit.files.removal import remove_tree, tree_bytes
-from toolkit.files.shapes import AMOUNT, SHA256
+from toolkit.files.removal import tree_bytes
 from toolkit.files.whole import storage_failed, sync
 from toolkit.jobs.presence import Presence
+from toolkit.jobs.store_folders import is_folder, lock_folder, make_folder, remove, require_no_link
+from toolkit.jobs.store_manifest import Files, digest, read_manifest, sealed, sizes
 from toolkit.wire.request import INPUTS, sha256, write_whole
 
 _KEEP_FAILED = 20
 _PROBE_BYTES = 1 << 18
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-_NO_FOLDER = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)  # nothing there, or a file, or a link
-_SEAL = b'{"sha256": "%s",'
-_SEAL_BYTES = len(_SEAL % bytes(64))
-_MANIFEST = {
-    **dict.fromkeys(("key", "digest"), SHA256),
-    **dict.fromkeys(("result", "about", "files"), dict),  # `files` is held against what is there
-    "seconds": AMOUNT,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +53,6 @@ class Entry:
         return self.folder / "out"
 
 
-Files = Mapping[str, tuple[int, str]]
-"""The size in bytes and the SHA-256 of each file that a job gave, by its path under `out`."""
-
-
 class Claim:
     """The right to do one job: `folder` is empty and ours until `seal`, `fail` or `drop`."""
 
@@ -86,16 +70,16 @@ class Claim:
         """
         with said_plainly(self._store.root):
             for leftover in ("tmp", "progress", INPUTS):
-                _remove(self.folder / leftover)
+                remove(self.folder / leftover)
             for path in sorted((self.folder / "out").rglob("*")):
                 sync(path)
             held = {f"out/{name}": [size, known] for name, (size, known) in sorted(files.items())}
             manifest = {"key": self.key, "result": result, "files": held, "seconds": seconds, "about": about}
             manifest["digest"] = digest(result, held)
-            write_whole(self.folder / "manifest.json", _written(manifest))
+            write_whole(self.folder / "manifest.json", sealed(manifest))
             place = self._store.place(self.key)
             make_folder(place.parent)
-            _remove(place)
+            remove(place)
             os.rename(self.folder, place)
             sync(place.parent)
             self._store.added_bytes += tree_bytes(place)
@@ -120,7 +104,7 @@ class Claim:
         except OSError as error:
             return error if error.errno in _FULL else None
         finally:
-            _remove(self.folder / "probe")
+            remove(self.folder / "probe")
         return None
 
     def fail(self) -> Path | None:
@@ -133,13 +117,13 @@ class Claim:
         place = self._store.root / "failed" / self.key
         try:
             make_folder(place.parent)
-            _remove(place)
+            remove(place)
             os.rename(self.folder, place)
             self._store.added_bytes += tree_bytes(place)
             for old in sorted(place.parent.iterdir(), key=lambda path: path.stat().st_mtime)[:-_KEEP_FAILED]:
-                _remove(old)
+                remove(old)
         except OSError:
-            _remove(self.folder)
+            remove(self.folder)
             return None
         finally:
             self._release()
@@ -148,7 +132,7 @@ class Claim:
     def drop(self) -> None:
         """Give the job back undone; nothing happens if it was sealed, failed or dropped before."""
         if self._descriptor is not None:
-            _remove(self.folder)
+            remove(self.folder)
             self._release()
 
     def _release(self) -> None:
@@ -172,9 +156,9 @@ class Store:
         with said_plainly(root):
             make_private(root)
             for name in ("objects", "work", "running"):
-                _require_no_link(root / name)
+                require_no_link(root / name)
                 make_folder(root / name)
-            _require_no_link(root / "failed")
+            require_no_link(root / "failed")
             self._sweep()
 
     def place(self, key: str) -> Path:
@@ -192,19 +176,19 @@ class Store:
             return self._entry(place, key, reading=reading) if os.path.lexists(place) else None
         except (OSError, ValueError, TypeError, RecursionError, DamagedFile):
             pass
-        _remove(place if _is_folder(place.parent) else place.parent)
+        remove(place if is_folder(place.parent) else place.parent)
         return None
 
     def _entry(self, place: Path, key: str, *, reading: bool) -> Entry:
         """Return a finished job; DamagedFile, OSError, ValueError or TypeError where it is not what was written."""
         where = str(place)
-        if not (_is_folder(os.path.dirname(where)) and _is_folder(where)):
+        if not (is_folder(os.path.dirname(where)) and is_folder(where)):
             raise DamagedFile(where, ["is no folder"])
         path = f"{where}/manifest.json"
-        manifest = _read_manifest(path)
+        manifest = read_manifest(path)
         self.presence.touch(path)
         said: dict[str, tuple[int, str]] = manifest["files"]
-        found = {f"out/{name}": size for name, size in _sizes(f"{where}/out")}
+        found = {f"out/{name}": size for name, size in sizes(f"{where}/out")}
         if manifest["key"] != key or found != {name: size for name, (size, _) in said.items()}:
             raise DamagedFile(where, ["is another job's, or its files are not those that were written"])
         if reading and any(sha256(f"{where}/{name}") != known for name, (_, known) in said.items()):
@@ -216,11 +200,11 @@ class Store:
         folder = self.root / "work" / key
         self._begin()
         with said_plainly(self.root):
-            descriptor = _lock(folder, create=True)
+            descriptor = lock_folder(folder, create=True)
             if descriptor is None:
                 return None
             for leftover in folder.iterdir():
-                _remove(leftover)
+                remove(leftover)
         return Claim(self, key, descriptor)
 
     def close(self) -> None:
@@ -236,12 +220,12 @@ class Store:
 
     def _sweep(self) -> None:
         for folder in (self.root / "work").iterdir():
-            if not _is_folder(folder):
-                _remove(folder)
+            if not is_folder(folder):
+                remove(folder)
                 continue
-            descriptor = _lock(folder, create=False)
+            descriptor = lock_folder(folder, create=False)
             if descriptor is not None:
-                _remove(folder)
+                remove(folder)
                 os.close(descriptor)
 
 
@@ -250,116 +234,6 @@ def open_store(home: Path) -> Store:
     with said_plainly(home):
         make_private(home)
     return Store(home / "store")
-
-
-def digest(result: dict[str, Any], files: dict[str, Any]) -> str:
-    """Return the SHA-256 over a job's result and the hashes of its files: what those who read it depend on."""
-    return hashlib.sha256(json.dumps([result, files], sort_keys=True).encode()).hexdigest()
-
-
-def _written(manifest: Mapping[str, Any]) -> bytes:
-    """Return the content of a manifest's file: a JSON table whose first key is the SHA-256 over all that comes behind it."""
-    body = json.dumps(manifest, sort_keys=True, indent=1).encode()[1:]
-    return _SEAL % hashlib.sha256(body).hexdigest().encode() + body
-
-
-def _read_manifest(path: str) -> dict[str, Any]:
-    """Return what a manifest says; one that is not there is looked for once more where its folder is: it came, whole, between the two looks.
-
-    FileNotFoundError where it is not there, DamagedFile where it is not what was written.
-    """
-    try:
-        content = read_bytes(path)
-    except FileNotFoundError:
-        if not _is_folder(os.path.dirname(path)):
-            raise
-        content = read_bytes(path)
-    body = content[_SEAL_BYTES:]
-    if content[:_SEAL_BYTES] != _SEAL % hashlib.sha256(body).hexdigest().encode():
-        raise DamagedFile(path, ["was changed after it was written"])
-    manifest: dict[str, Any] = parse_json(content, path, _MANIFEST, finite=False)
-    return manifest
-
-
-def _sizes(folder: str, inside: str = "") -> Iterator[tuple[str, int]]:
-    """Yield the name below `folder` and the size of each file; DamagedFile for anything that is neither a file nor a folder, links too."""
-    with os.scandir(folder) as found:
-        for entry in found:
-            status = entry.stat(follow_symlinks=False)
-            if stat.S_ISDIR(status.st_mode):
-                yield from _sizes(entry.path, f"{inside}{entry.name}/")
-            elif stat.S_ISREG(status.st_mode):
-                yield inside + entry.name, status.st_size
-            else:
-                raise DamagedFile(entry.path, ["is neither a file nor a folder"])
-
-
-def make_folder(folder: Path) -> None:
-    """Make a folder for this user alone; anything else of this name, a link or a file, is removed for it."""
-    try:
-        os.mkdir(folder, 0o700)
-    except FileExistsError:
-        if stat.S_ISDIR(os.lstat(folder).st_mode):
-            return
-        os.unlink(folder)
-        os.mkdir(folder, 0o700)
-    os.chmod(folder, 0o700)  # whatever the umask took away
-
-
-def _require_no_link(folder: Path) -> None:
-    """Raise StoreFailed where one of the store's own folders is a link: jobs are renamed from one into another, which no other disk allows."""
-    if folder.is_symlink():
-        raise StoreFailed(
-            f"{folder}: is a link; the folders of the store are no links",
-            f"remove it; {folder.parent} itself may be one",
-        )
-
-
-def _lock(folder: Path, *, create: bool) -> int | None:
-    """Return a descriptor that holds the folder's lock, or None if it is held elsewhere or the folder is not there."""
-    while True:
-        try:
-            if create:
-                make_folder(folder)
-            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-        except OSError as error:
-            if error.errno == errno.ENOENT and create:
-                continue
-            if error.errno in _NO_FOLDER:
-                return None
-            raise
-        held = _held(descriptor, folder)
-        if held:
-            return descriptor
-        os.close(descriptor)
-        if held is None or not create:
-            return None
-
-
-def _held(descriptor: int, folder: Path) -> bool | None:
-    """Lock an open folder: True where it is ours now, False where it was finished and moved meanwhile, None where it is held elsewhere."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return os.fstat(descriptor).st_ino == folder.stat().st_ino
-    except BlockingIOError:
-        return None
-    except FileNotFoundError:
-        return False
-
-
-def _remove(path: Path) -> None:
-    if _is_folder(path):
-        remove_tree(path)
-    else:
-        path.unlink(missing_ok=True)
-
-
-def _is_folder(path: Path | str) -> bool:
-    """Whether there is a folder of this name, and no link to one."""
-    try:
-        return stat.S_ISDIR(os.lstat(path).st_mode)
-    except OSError:
-        return False
 
 
 @contextlib.contextmanager

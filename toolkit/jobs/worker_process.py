@@ -4,43 +4,32 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import os
-import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-
 from toolkit import printable
 from toolkit.confinement import NOT_CONFINED
-from toolkit.confinement.resources import MOST_PROCESSES
 from toolkit.environments import MOUNT
 from toolkit.errors import (
     DamagedFile,
     EdgeToolkitError,
     EnvironmentUnavailable,
-    LimitReached,
     WorkerCrashed,
     WorkerLied,
-    WorkerOutOfMemory,
-    WorkerTimeout,
-    WorkerWroteTooMuch,
-    revive,
 )
-from toolkit.files.foreign import open_plain, parse_json, require_plain
+from toolkit.files.foreign import parse_json
 from toolkit.jobs.access import Access
-from toolkit.jobs.store import Files
+from toolkit.jobs.last_words import ending, last_lines
 from toolkit.launchers import WORKER, Launch
 from toolkit.printable import Text
 from toolkit.settings import Limits
 from toolkit.settings.environment_variables import by_everybody
-from toolkit.wire.request import read_progress, sha256
 
 _ENCLOSED = Path(WORKER).parents[1] / "confinement" / "enclosed.py"
 _END_S = 5.0
@@ -51,13 +40,8 @@ _FIELDS: dict[str, dict[str, tuple[type, ...]]] = {
     "failed": {"problem": (str,)},
     "ended": {"id": (int,), "status": (int,), "killed_for": (str, type(None)), "peak_bytes": (int,)},
 }
-_LAST_WORDS = 12
-_TAIL_BYTES = 8192  # of a log that are looked at
 _NO_LIBRARY = "error while loading shared libraries"  # says the system's loader (glibc, elf/dl-error.c)
 _WITHHELD = "workers do not get LD_LIBRARY_PATH; if its interpreter needs it: --allow-env LD_LIBRARY_PATH"
-_MORE_MEMORY = "--memory GB allows each job more"
-# What the C++ library, the C library and the engines say before they end a process that got no memory.
-_NO_MEMORY = re.compile(r"std::bad_alloc|Cannot allocate memory|OOM when allocating|[Oo]ut of memory|MemoryError")
 # What an engine prints and how it starts is the same for everybody: no user's settings, no colours.
 _QUIET = {
     "TF_CPP_MIN_LOG_LEVEL": "2",
@@ -236,157 +220,3 @@ def _event(line: bytes) -> dict[str, Any] | None:
     except (DamagedFile, TypeError, KeyError):
         return None
     return event if whole else None
-
-
-def read_response(
-    who: str, limits: Limits, folder: Path, event: Mapping[str, Any]
-) -> tuple[dict[str, Any], float, Files]:
-    """Return a job's (result, seconds, files); the error that names what happened, for every other ending than a whole and honest answer.
-
-    The files are the size and the SHA-256 of each in `folder`/out, which are those that the response names.
-    """
-    words = last_lines(folder / "log")
-    _require_well_ended(who, limits, folder, event)
-    if not (folder / "response").is_file():  # a pipe is none
-        raise WorkerCrashed(f"{who}: ended without a response", words)
-    try:
-        with safe_open(folder / "response", framework="np") as file:
-            said = file.metadata()
-        request, status, seconds = said["request"], said["status"], float(said["seconds"])
-        require_plain(folder / "request")  # where the job may have put anything
-        asked = sha256(folder / "request")
-        result = parse_json(said["result"], "result", finite=False)
-        files = parse_json(said["files"], "files")
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError, DamagedFile) as error:
-        raise WorkerLied(f"{who}: its response cannot be read ({error})", words) from error
-    if request != asked:
-        raise WorkerLied(f"{who}: its response answers another request", words)
-    if not (isinstance(result, dict) and isinstance(files, dict)):
-        kinds = f"{type(result).__name__} and {type(files).__name__}"
-        raise WorkerLied(f"{who}: its result and files are {kinds}, not JSON objects", words)
-    if not 0 <= seconds < math.inf:
-        raise WorkerLied(f"{who}: says that it took {seconds} s", words)
-    if status != "ok":
-        raise _answered(who, result, limits)
-    return result, seconds, _checked_files(who, folder / "out", files)
-
-
-def _require_well_ended(who: str, limits: Limits, folder: Path, event: Mapping[str, Any]) -> None:
-    """Raise the error for a process that was killed for a limit, or that ended without being done."""
-    words, told = last_lines(folder / "log"), f"{who}: {ending(event['status'])}"
-    if event["killed_for"] == "timeout":
-        raise no_answer(who, limits, folder)
-    if event["killed_for"] == "memory":
-        used, limit = event["peak_bytes"] / 1e6, limits.memory_bytes / 1e6
-        problem = f"{who}: used {used:.0f} MB, more than its limit of {limit:.0f} MB"
-        raise WorkerOutOfMemory(problem, _advised(_MORE_MEMORY, words))
-    if event["killed_for"] == "written" or event["status"] == -signal.SIGXFSZ:
-        raise WorkerWroteTooMuch(f"{who}: wrote more than its limit of {limits.written_bytes / 1e6:.0f} MB", words)
-    if event["killed_for"] == "processes":
-        raise LimitReached(f"{who}: started more than {MOST_PROCESSES} processes", words)
-    if event["status"] != 0 and _NO_MEMORY.search(_tail(folder / "log")):
-        raise WorkerOutOfMemory(_ran_out(told, limits), _advised(_MORE_MEMORY, words))
-    if event["status"] != 0:
-        raise WorkerCrashed(told, words)
-
-
-def no_answer(who: str, limits: Limits, folder: Path, words: Text | None = None) -> WorkerTimeout:
-    """Return the error of a job that its time was over for: how far it had come, and what allows it more."""
-    done = read_progress(folder)
-    far = "" if done is None else f"; it had done {done[0]} of {done[1]}"
-    advice = f"--timeout S allows each job more than {limits.timeout_s:g} seconds"
-    return WorkerTimeout(
-        f"{who}: no answer in {limits.timeout_s:g} s{far}", _advised(advice, words or last_lines(folder / "log"))
-    )
-
-
-def _answered(who: str, result: Mapping[str, Any], limits: Limits) -> EdgeToolkitError:
-    """Return the error that a worker answered with; one for want of memory says what the limit is."""
-    hint = result.get("hint")
-    error = revive(who, str(result.get("kind")), str(result.get("problem")), None if hint is None else str(hint))
-    if isinstance(error, WorkerOutOfMemory):
-        return WorkerOutOfMemory(_ran_out(error.problem, limits), _advised(_MORE_MEMORY, error.hint))
-    return error
-
-
-def _ran_out(problem: str, limits: Limits) -> str:
-    return f"{problem.rstrip(': ')}; it asked for more memory than it was given; its limit is {limits.memory_bytes / 1e6:.0f} MB"
-
-
-def _advised(advice: str, words: Text | None) -> Text:
-    return printable.lines([advice, *([printable.together("        ", words)] if words else [])])
-
-
-def _checked_files(who: str, out: Path, said: Mapping[str, Any]) -> Files:
-    try:
-        found = _found_files(who, out)
-    except OSError as error:  # folders in folders, deeper than a path can say; one that nobody may list
-        raise WorkerLied(f"{who}: what it wrote cannot be looked through ({error})") from error
-    if set(found) != set(said):
-        missing, unexpected = sorted(set(said) - set(found)), sorted(set(found) - set(said))
-        raise WorkerLied(f"{who}: files do not match its response; missing {missing}, unexpected {unexpected}")
-    for name, path in found.items():
-        try:
-            held = [path.stat().st_size, sha256(path)]
-        except OSError as error:
-            raise WorkerLied(f"{who}: {name} cannot be read ({error})") from error
-        if held != said[name]:
-            raise WorkerLied(f"{who}: {name} is not what its response says")
-    return {name: (size, digest) for name, (size, digest) in said.items()}
-
-
-def _found_files(who: str, out: Path) -> dict[str, Path]:
-    """Return the files of `out` by their names in it; OSError for a folder that cannot be listed, which a glob would pass over."""
-    found, waiting = dict[str, Path](), [str(out)]
-    while waiting:
-        with os.scandir(waiting.pop()) as entries:
-            for entry in entries:
-                name = Path(entry.path).relative_to(out).as_posix()
-                if entry.is_dir(follow_symlinks=False):
-                    waiting.append(entry.path)
-                elif entry.is_file(follow_symlinks=False):
-                    found[name] = Path(entry.path)
-                else:  # the content of a link may be another each time it is read
-                    raise WorkerLied(f"{who}: {name} is neither a file nor a folder")
-    return found
-
-
-def ending(status: int) -> str:
-    """Return `killed by SIGSEGV` or `exited with status 3` for an exit status as `subprocess` gives it."""
-    if status < 0:
-        name = signal.Signals(-status).name if -status in set(signal.Signals) else f"signal {-status}"
-        return f"was killed by {name}" + (
-            " (by the system for want of memory, or by hand)" if name == "SIGKILL" else ""
-        )
-    return f"exited with status {status}"
-
-
-def last_lines(log: Path) -> Text | None:
-    """Return the end of a log, for a hint, or None if there is nothing in it."""
-    lines = [line.rstrip() for line in _tail(log).splitlines()]
-    lines = _without_tracebacks(line for line in lines if line and not line.startswith("Extension modules:"))
-    fatal = [number for number, line in enumerate(lines) if line.startswith("Fatal Python error:")]
-    # faulthandler says the innermost call first: that is the line which called the engine.
-    chosen = lines[fatal[-1] :][:_LAST_WORDS] if fatal else lines[-_LAST_WORDS:]
-    return printable.lines(chosen[:1] + [f"        {line}" for line in chosen[1:]]) if chosen else None
-
-
-def _without_tracebacks(lines: Iterable[str]) -> list[str]:
-    """Return the lines without Python's own way to an exception, which stays in the log; the exception itself is told."""
-    kept: list[str] = []
-    inside = False
-    for line in lines:
-        inside = line.startswith("Traceback (most recent call last):") or (inside and line.startswith(" "))
-        if not inside:
-            kept.append(line)
-    return kept
-
-
-def _tail(log: Path) -> str:
-    """Return the last bytes of a log as text, nothing where there is no log."""
-    try:
-        with open_plain(log) as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL_BYTES))
-            return file.read(_TAIL_BYTES).decode(errors="replace")
-    except (OSError, DamagedFile):
-        return ""

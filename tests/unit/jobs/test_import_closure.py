@@ -23,6 +23,7 @@ MODULES = frozenset(
 BY_NAME = {
     "toolkit": "a verb, for whoever uses the package; no worker does",
     "toolkit.registry": "a plugin, on the host",
+    "toolkit.jobs.worker_child": "a job's module, which is what the closure is of",
     "toolkit.jobs.worker_main": "a job's module and its plugins, which are what the closure is of; packages of the engine",
     "toolkit.conversion.calibrate": "a runtime or an estimator, of the plugins",
     "toolkit.diagnosis.worker.layer_drift": "a runtime, of the plugins",
@@ -157,6 +158,7 @@ def edited(tmp_path):
         ("source/loading/keras_models/optimized.py", ["source.kinds.keras_file"], "what is imported in a function"),
         ("source/loading/operators.txt", ["source.reference"], "a data file"),
         ("jobs/worker_main.py", ["conversion.schemes.float32"], "the worker"),
+        ("jobs/worker_child.py", ["conversion.schemes.float32"], "the process of a job"),
         ("confinement/seccomp.py", ["conversion.schemes.float32"], "what confines a job"),
         ("confinement/enclosed.py", ["conversion.schemes.float32"], "what confines an emulated one"),
         ("errors.py", ["conversion.schemes.float32"], "what the worker imports in a function"),

@@ -100,7 +100,7 @@ def test_a_failed_job_can_be_run_again_by_hand_wherever_its_store_is_moved_to(jo
     kept = tmp_path / "moved" / kept.relative_to(tmp_path / "home")
     (tmp_path / "model.fake").write_text(json.dumps({"signature": SIGNATURE, "do": "answer"}))
 
-    code = f"from toolkit.jobs.worker_main import run_job, Path; run_job(Path({str(kept)!r}))"
+    code = f"from toolkit.jobs.worker_child import run_job, Path; run_job(Path({str(kept)!r}))"
     subprocess.run([sys.executable, "-c", code], cwd=PACKAGE.parent, check=True)
 
     assert json.loads((kept / "out/outputs/index.json").read_text())["count"] == 3

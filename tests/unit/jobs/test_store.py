@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-import toolkit.jobs.store
+import toolkit.jobs.store_manifest
 from toolkit.errors import StoreFailed
 from toolkit.jobs.store import Store
 from toolkit.wire.request import sha256
@@ -24,7 +24,7 @@ def test_a_job_that_is_finished_between_two_looks_is_kept(tmp_path, monkeypatch)
     """Another process puts the whole folder in the place of a damaged one, just when this one found no manifest there."""
     ours, theirs = Store(tmp_path), Store(tmp_path)
     ours.place(KEY).mkdir(parents=True)
-    read, arrivals = toolkit.jobs.store.read_bytes, iter([finished])
+    read, arrivals = toolkit.jobs.store_manifest.read_bytes, iter([finished])
 
     def late(path):
         arrival = next(arrivals, None)
@@ -33,7 +33,7 @@ def test_a_job_that_is_finished_between_two_looks_is_kept(tmp_path, monkeypatch)
             raise FileNotFoundError(path)
         return read(path)
 
-    monkeypatch.setattr(toolkit.jobs.store, "read_bytes", late)
+    monkeypatch.setattr(toolkit.jobs.store_manifest, "read_bytes", late)
 
     assert ours.get(KEY) is not None
     assert ours.place(KEY).is_dir()

@@ -29,8 +29,10 @@ from toolkit.errors import (
 )
 from toolkit.execution.run import Execution, Run, run_job, run_of
 from toolkit.jobs.job import Engine, Job
+from toolkit.jobs.job_response import read_response
+from toolkit.jobs.last_words import last_lines
 from toolkit.jobs.local_executor import LocalExecutor
-from toolkit.jobs.worker_process import Worker, last_lines, read_response
+from toolkit.jobs.worker_process import Worker
 from toolkit.launchers import Launch
 from toolkit.settings import Limits, Settings
 from toolkit.settings.environment_variables import by_engines

@@ -1,0 +1,92 @@
+"""The workers of an executor: one for each engine, started when it is first needed, and how each engine is started here."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from toolkit import launchers
+from toolkit.environments import preload
+from toolkit.errors import EdgeToolkitError
+from toolkit.jobs.access import Access
+from toolkit.jobs.job import Engine, Job
+from toolkit.jobs.store import Claim, Store, said_plainly
+from toolkit.jobs.worker_process import Enclosure, Worker
+from toolkit.launchers import Launch
+from toolkit.settings import Limits, Settings
+
+
+class WorkerPool:
+    """Iterating yields the workers that run; what they print lies in a folder of `store`, which is gone when the store is closed."""
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self._settings = settings
+        self._store = store
+        self._launches: dict[str, Launch] = {}
+        self._workers: dict[str, Worker] = {}
+        self._logs = 0
+        self._own: Claim | None = None
+        self._expected: list[Engine] = []
+
+    def __iter__(self) -> Iterator[Worker]:
+        yield from list(self._workers.values())
+
+    def close(self) -> None:
+        """End all workers; none of their processes is left."""
+        for worker in self._workers.values():
+            worker.close()
+        self._workers.clear()
+        self._own = None
+
+    def launch(self, engine: Engine) -> Launch:
+        """Return how an engine is started here; its environment is made if it has to be."""
+        if engine.name not in self._launches:
+            self._launches[engine.name] = launchers.prepare(
+                engine.launcher, engine.environment, engine.options, self._settings
+            )
+        return self._launches[engine.name]
+
+    def expect(self, engine: Engine) -> None:
+        """Let an engine import as soon as it is clear that something has to be done: when the first job is not in the store."""
+        self._expected.append(engine)
+
+    def prestart(self, engines: Iterable[Engine]) -> None:
+        """Start the expected engines and these, to import while a job runs; what keeps one from starting is said when a job needs it."""
+        for engine in [*self._expected, *engines]:
+            with contextlib.suppress(EdgeToolkitError):
+                self._worker(engine)
+        self._expected.clear()
+
+    def worker_for(self, job: Job, claim: Claim, access: Access, limits: Limits) -> Worker:
+        """Return the worker of a job's engine; where that cannot confine its jobs, one for this job alone."""
+        needs = self.launch(job.engine).needs
+        if needs is None:
+            return self._worker(job.engine)
+        enclosure = Enclosure(needs, claim.folder, access, limits)
+        return self._started(f"{job.engine.name} for {claim.key}", job.engine, enclosure)
+
+    def _worker(self, engine: Engine) -> Worker:
+        return self._workers.get(engine.name) or self._started(engine.name, engine)
+
+    def _started(self, name: str, engine: Engine, enclosure: Enclosure | None = None) -> Worker:
+        launch = self.launch(engine)
+        self._logs += 1
+        log = self._own_folder() / f"worker-{self._logs}.log"
+        modules = preload(engine.environment) if engine.preload else ()
+        with said_plainly(self._store.root):
+            self._workers[name] = Worker(engine.name, launch, modules, log, enclosure)
+        return self._workers[name]
+
+    def dismiss(self, worker: Worker) -> None:
+        """End a worker and all jobs of it; the next job of its engine gets a new one."""
+        self._workers = {name: other for name, other in self._workers.items() if other is not worker}
+        worker.close()
+
+    def _own_folder(self) -> Path:
+        """Return a folder for what the workers themselves print; it is claimed as a job's is, so a killed process leaves nothing that stays."""
+        while self._own is None:
+            self._own = self._store.claim(f"host-{os.getpid()}-{time.monotonic_ns()}")
+        return self._own.folder
