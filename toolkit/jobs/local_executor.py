@@ -26,11 +26,11 @@ from toolkit.jobs.job_folder import JobFolder
 from toolkit.jobs.job_keys import JobKeys
 from toolkit.jobs.job_response import no_answer, read_response
 from toolkit.jobs.last_words import last_lines
-from toolkit.jobs.pruning import keep_within
+from toolkit.jobs.pruning import keep_within_limit
 from toolkit.jobs.store import Claim, Entry, open_store, said_plainly
 from toolkit.jobs.worker_pool import WorkerPool
 from toolkit.jobs.worker_process import Worker
-from toolkit.settings import CACHE_LIMIT, Limits, Settings
+from toolkit.settings import Limits, Settings
 from toolkit.wire.request import read_progress
 
 _READY_S = 180.0
@@ -74,22 +74,9 @@ class LocalExecutor:
         self._leaving.clear()
         try:
             if kind is None:
-                self._keep_within_limit()
+                keep_within_limit(self.store, self.settings)
         finally:
             self.store.close()  # an interrupt may come between any two lines: no one is trusted to have given a claim back
-
-    def _keep_within_limit(self) -> None:
-        """Take the jobs not used longest out of a store that grew too large; what keeps it from that changes nothing about what was done."""
-        try:
-            pruned = keep_within(self.store, self.settings.cache_bytes)
-        except EdgeToolkitError as error:
-            self.settings.say(f"cache: its size cannot be kept: {error.problem}")
-            return
-        if pruned is not None and pruned.jobs:
-            most, freed = (f"{size / 1e9:.1f} GB" for size in (self.settings.cache_bytes, pruned.freed_bytes))
-            self.settings.say(
-                f"cache: removed {pruned.jobs} finished jobs not used longest, {freed}: above its limit of {most} ({CACHE_LIMIT})"
-            )
 
     def run(self, *jobs: Job) -> list[Entry]:
         """Return the finished jobs, in order; raise the first failure, after whatever does not depend on it has ended.
@@ -270,14 +257,19 @@ class LocalExecutor:
             }
             entry = claim.seal(result, seconds, about, files)
         except EdgeToolkitError as error:
-            error = running.folder.retold(error)
-            words = last_lines(claim.folder / "log")
-            said = "\n".join(filter(None, (error.problem, error.hint, words and running.folder.told(words))))
-            advised = advice(job, self._access(job), said)
-            error.hint = printable.lines(filter(None, (error.hint, advised)), between="\n        ") or None
+            error = self._advised(running, error)
             self._fail(job, claim, error)
         else:
             self._finish(job, entry, "finished")
+
+    def _advised(self, running: _Running, error: EdgeToolkitError) -> EdgeToolkitError:
+        """Return a job's error with the paths that the user knows, and with what can be done about it."""
+        error = running.folder.retold(error)
+        words = last_lines(running.claim.folder / "log")
+        said = "\n".join(filter(None, (error.problem, error.hint, words and running.folder.told(words))))
+        advised = advice(running.job, self._access(running.job), said)
+        error.hint = printable.lines(filter(None, (error.hint, advised)), between="\n        ") or None
+        return error
 
     def _lose(self, worker: Worker, error: EdgeToolkitError) -> None:
         """A worker is gone or not to be trusted any more: its jobs fail; the next job of its engine gets a new one."""

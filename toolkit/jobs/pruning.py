@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toolkit.environments import Status
-from toolkit.errors import DamagedFile, StoreFailed
+from toolkit.errors import DamagedFile, EdgeToolkitError, StoreFailed
 from toolkit.files.foreign import read_text
 from toolkit.files.private import require_private
 from toolkit.files.removal import tree_bytes
@@ -110,6 +110,20 @@ def keep_within(store: Store, most_bytes: float) -> Pruned | None:
     if known is None:
         _write_known(store.root, total)
     return prune(store, most_bytes=_SHARE_LEFT * most_bytes) if total > most_bytes else None
+
+
+def keep_within_limit(store: Store, settings: Settings) -> None:
+    """Keep a store within the limit of the settings, and say what was removed; a store that cannot be pruned is no error, which is said too."""
+    try:
+        pruned = keep_within(store, settings.cache_bytes)
+    except EdgeToolkitError as error:
+        settings.say(f"cache: its size cannot be kept: {error.problem}")
+        return
+    if pruned is not None and pruned.jobs:
+        most, freed = (f"{size / 1e9:.1f} GB" for size in (settings.cache_bytes, pruned.freed_bytes))
+        settings.say(
+            f"cache: removed {pruned.jobs} finished jobs not used longest, {freed}: above its limit of {most} ({CACHE_LIMIT})"
+        )
 
 
 def _prune(
