@@ -19,6 +19,7 @@ from toolkit.errors import EdgeToolkitError, InvalidSource, causes
 from toolkit.source.loading import DEFAULT_KEY, LoadedOriginal
 from toolkit.source.loading.builder import code_read
 from toolkit.source.loading.operators import abilities, is_stateful, random_operators, refuse_reaching
+from toolkit.wire.request import Request
 from toolkit.wire.shards import ShardWriter, read_index, read_shards, sequence_length
 
 _BATCH = 64  # samples in one call, where the model takes a batch of any size
@@ -28,7 +29,7 @@ Arrays = dict[str, np.ndarray]
 Call = Callable[[Arrays], Arrays]
 
 
-def open_(request: Any) -> dict[str, Any]:
+def open_(request: Request) -> dict[str, Any]:
     """Load the model and return what it is: what `LoadedOriginal` says of it, and the files that the builder's code consists of."""
     use("cpu")
     original = _load(request)
@@ -43,7 +44,7 @@ def open_(request: Any) -> dict[str, Any]:
     }
 
 
-def canonicalize(request: Any) -> dict[str, Any]:
+def canonicalize(request: Request) -> dict[str, Any]:
     """Write out/saved_model and return its signature: the one asked for, under `serving_default`, with these shapes and the same names.
 
     Options: `signature` (a key) and `shapes` (by input name, of one call; a size or a shape of null is taken from the samples in inputs["samples"],
@@ -75,7 +76,7 @@ def canonicalize(request: Any) -> dict[str, Any]:
     return {"signature": signature}
 
 
-def run(request: Any) -> dict[str, Any]:
+def run(request: Request) -> dict[str, Any]:
     """Write out/outputs for the samples of inputs["samples"] through the original; return engine, signature and noise.
 
     `noise` holds, by output name, the largest absolute difference (real units) of a repeated call, and of one call with many samples against one call
@@ -120,7 +121,7 @@ class _Sequences:
 
 
 def _run_all(
-    request: Any, call: Call, signature: dict[str, Any], *, batched: bool
+    request: Request, call: Call, signature: dict[str, Any], *, batched: bool
 ) -> tuple[list[tuple[Arrays, Arrays]], int]:
     """Write the outputs for all samples; return the first few samples with theirs, and how many samples there were."""
     samples = request.inputs["samples"]
@@ -152,7 +153,7 @@ def _refuse_random(path: str, original: LoadedOriginal, repeat: dict[str, float]
         )
 
 
-def _load(request: Any) -> LoadedOriginal:
+def _load(request: Request) -> LoadedOriginal:
     """Return the original; say of a framework's many ways to refuse a damaged or foreign file which file it was and what it said."""
     path = request.options["path"]
     plugin = importlib.import_module(f"toolkit.source.kinds.{request.options['kind']}")
@@ -177,7 +178,7 @@ def _refuse_changed(code: dict[str, str]) -> None:
         raise InvalidSource(f"builder: {changed[0]} changed while its model was built", "run the command again")
 
 
-def _about_open_sizes(request: Any, shapes: dict[str, list[int]]) -> str | None:
+def _about_open_sizes(request: Request, shapes: dict[str, list[int]]) -> str | None:
     """Return that sizes came from the samples, and how to say them, where they did."""
     asked = request.options["shapes"] if "samples" in request.inputs else {}
     taken = [name for name, shape in asked.items() if shape is None or None in shape]
@@ -191,7 +192,7 @@ def _about_open_sizes(request: Any, shapes: dict[str, list[int]]) -> str | None:
     )
 
 
-def _shapes(request: Any) -> dict[str, list[int]]:
+def _shapes(request: Request) -> dict[str, list[int]]:
     """Return the shape of one call by input name; what is left open is as the samples in inputs["samples"] have it, if they are there."""
     shapes: dict[str, Any] = dict(request.options["shapes"])
     for name, shape in shapes.items():

@@ -26,6 +26,7 @@ from toolkit.engines.onnx.graph import (
 from toolkit.engines.onnx.saturation import CODE, overflows
 from toolkit.engines.onnx.scheme import scheme_of
 from toolkit.errors import InvalidSource
+from toolkit.wire.request import Request
 
 _SHOWN = 3
 _MOST_NUMBERS = (
@@ -33,7 +34,7 @@ _MOST_NUMBERS = (
 )  # of a constant: a thousand times those of any model, and few enough for whole numbers of 64 bits to count bytes and bits
 
 
-def inspect(request: Any) -> dict[str, Any]:
+def inspect(request: Request) -> dict[str, Any]:
     """Return `describe` of inputs["model"], and what its outputs end with; InvalidSource for a damaged file."""
     path = request.inputs["model"]
     described, model = describe(path), read(path)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from toolkit.engines.tensorflow.graph_def import FunctionDef, GraphDef, NodeDef, SignatureDef
 from toolkit.engines.tensorflow.messages import dtype_name
 
 ADVICE = {
@@ -30,7 +31,7 @@ _ARITHMETIC = frozenset(
 _BODIES = {"While", "StatelessWhile", "If", "StatelessIf", "Case", "StatelessCase"}
 
 
-def computing(graph: Any, tensors: Iterable[str]) -> dict[str, list[str]]:
+def computing(graph: GraphDef, tensors: Iterable[str]) -> dict[str, list[str]]:
     """Return {dtype: operators} of a `GraphDef` whose arithmetic on what these input tensors bring is in a dtype that TFLite has none for."""
     library = {function.signature.name: function for function in graph.library.function}
     found: dict[str, set[str]] = {}
@@ -39,7 +40,7 @@ def computing(graph: Any, tensors: Iterable[str]) -> dict[str, list[str]]:
     return {dtype: sorted(names) for dtype, names in sorted(found.items())}
 
 
-def findings(graph: Any, signatures: Mapping[str, Any]) -> list[dict[str, Any]]:
+def findings(graph: GraphDef, signatures: Mapping[str, SignatureDef]) -> list[dict[str, Any]]:
     """Return what is to be said of the signatures ({key: `SignatureDef`}) whose arithmetic has no kernel, one finding for each dtype."""
     found: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for key, definition in sorted(signatures.items()):
@@ -61,10 +62,14 @@ def said(dtype: str, names: Collection[str], signatures: list[str]) -> dict[str,
 
 
 def _follow(
-    nodes: Iterable[Any], fed: set[str], library: Mapping[str, Any], found: dict[str, set[str]], seen: set[Any]
+    nodes: Iterable[NodeDef],
+    fed: set[str],
+    library: Mapping[str, FunctionDef],
+    found: dict[str, set[str]],
+    seen: set[tuple[str, tuple[str, ...]]],
 ) -> None:
     """Note the arithmetic of all nodes that depend on the `fed` ones, and of the functions that these call; a cycle (TensorFlow 1) is passed once."""
-    users: dict[str, list[Any]] = {}
+    users: dict[str, list[NodeDef]] = {}
     for node in nodes:
         for name in node.input:
             if not name.startswith("^"):
@@ -82,7 +87,11 @@ def _follow(
 
 
 def _follow_calls(
-    node: Any, reached: set[str], library: Mapping[str, Any], found: dict[str, set[str]], seen: set[Any]
+    node: NodeDef,
+    reached: set[str],
+    library: Mapping[str, FunctionDef],
+    found: dict[str, set[str]],
+    seen: set[tuple[str, tuple[str, ...]]],
 ) -> None:
     """Go on in the functions that a node calls, from those of their arguments that depend on what is fed; of loops and branches from all."""
     given = [name for name in node.input if not name.startswith("^")]
@@ -99,7 +108,7 @@ def _follow_calls(
             _follow(library[name].node_def, set(chosen), library, found, seen)
 
 
-def _note(node: Any, found: dict[str, set[str]]) -> None:
+def _note(node: NodeDef, found: dict[str, set[str]]) -> None:
     if node.op in _ARITHMETIC:
         for value in node.attr.values():
             name = dtype_name(value.type) if value.type else ""

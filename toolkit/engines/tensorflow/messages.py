@@ -6,9 +6,11 @@ import importlib
 import importlib.util
 import sys
 import types
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from toolkit.engines.tensorflow.graph_def import GraphDef, TensorInfo, TensorShapeProto
 from toolkit.errors import InvalidSource, causes
 
 _DTYPES = {"float": "float32", "double": "float64", "half": "float16"}
@@ -60,14 +62,14 @@ def dtype_name(number: int) -> str:
     return _DTYPES.get(name, name)
 
 
-def sizes(shape: Any) -> list[int | None] | None:
+def sizes(shape: TensorShapeProto) -> list[int | None] | None:
     """Return a `TensorShapeProto` as JSON: null for an unknown size, null for an unknown rank."""
     if shape.unknown_rank:
         return None
     return [None if dimension.size < 0 else dimension.size for dimension in shape.dim]
 
 
-def specs(tensors: Any) -> list[dict[str, Any]]:
+def specs(tensors: Mapping[str, TensorInfo]) -> list[dict[str, Any]]:
     """Return inputs or outputs of a `SignatureDef` as JSON, sorted by name."""
     return [
         {"name": name, "dtype": dtype_name(info.dtype), "shape": sizes(info.tensor_shape)}
@@ -75,7 +77,7 @@ def specs(tensors: Any) -> list[dict[str, Any]]:
     ]
 
 
-def operators_run(graph: Any) -> set[str]:
+def operators_run(graph: GraphDef) -> set[str]:
     """Return the names of the operators that running a `GraphDef` can come to: its own, and those of the functions that are called.
 
     Its library holds more: what an engine may put in a function's place (a GPU's LSTM), and gradients.
@@ -94,7 +96,7 @@ def operators_run(graph: Any) -> set[str]:
     return found
 
 
-def operators(graph: Any) -> set[str]:
+def operators(graph: GraphDef) -> set[str]:
     """Return the names of all operators of a `GraphDef`, functions included."""
     found = {node.op for node in graph.node}
     for function in graph.library.function:

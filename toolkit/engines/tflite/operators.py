@@ -11,11 +11,12 @@ from toolkit.engines.tflite.endings import endings
 from toolkit.engines.tflite.extent import AGAIN
 from toolkit.engines.tflite.file import bytes_of, describe, dtype_of, operator_name, schema_module
 from toolkit.errors import InvalidSource
+from toolkit.wire.request import Request
 
 _MOVES = {"QUANTIZE", "DEQUANTIZE"}  # they touch float by their nature
 
 
-def inspect(request: Any) -> dict[str, Any]:
+def inspect(request: Request) -> dict[str, Any]:
     """Return `describe` of inputs["model"], the dtypes of its activations, and what its outputs end with; InvalidSource for a damaged file."""
     path = request.inputs["model"]
     described = describe(path)

@@ -27,6 +27,7 @@ from toolkit.source.loading.variables.table import (
     locate_prefix,
     read_scalar,
 )
+from toolkit.wire.request import Request
 
 LOADER = "tf.train.Checkpoint"
 
@@ -61,7 +62,7 @@ def locate(path: Path, step: int | None) -> dict[str, Path]:
     return locate_prefix(path, step)
 
 
-def inspect(request: Any) -> Spec:
+def inspect(request: Request) -> Spec:
     """Return what the file says of itself: all variables, and which part of it has how many."""
     graph = read_object_graph(request.inputs)
     names = graph.names()
@@ -84,7 +85,7 @@ def inspect(request: Any) -> Spec:
     }
 
 
-def load(request: Any) -> LoadedOriginal:
+def load(request: Request) -> LoadedOriginal:
     """Return the builder's model with the variables of the checkpoint; InvalidSource where one of them has no partner, shape or value there."""
     path, allowed = request.options["path"], request.options["allow_unrestored"]
     if not request.options["builder"]:
@@ -148,7 +149,7 @@ class _Restored:
             raise InvalidSource(f"{self._path}: not all of the model's state is in it: {said}") from error
 
 
-def _variables(request: Any, built: Built) -> dict[str, Any]:
+def _variables(request: Request, built: Built) -> dict[str, Any]:
     """Return the variables of the builder's model by name; InvalidSource where it has none yet, or where no checkpoint could hold it."""
     import tensorflow as tf
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit import printable
+from toolkit.engines.tensorflow.graph_def import GraphDef
 from toolkit.engines.tensorflow.messages import message, parse
 from toolkit.errors import InvalidSource
 from toolkit.source.loading import DEFAULT_KEY, LoadedOriginal
@@ -15,6 +16,7 @@ from toolkit.source.loading.graphs.described import found_in, told, writer
 from toolkit.source.loading.graphs.endings import endings
 from toolkit.source.loading.graphs.loops import findings as endless
 from toolkit.source.loading.graphs.proposals import choose
+from toolkit.wire.request import Request
 
 TAKES = frozenset(("inputs", "outputs", "bind"))
 KIND = "frozen_graph"
@@ -38,7 +40,7 @@ def locate(path: Path, step: int | None = None) -> dict[str, Path]:
     return {"graph": path}
 
 
-def inspect(request: Any) -> dict[str, Any]:
+def inspect(request: Request) -> dict[str, Any]:
     """Return what the file tells of inputs and outputs, and its operators; parsed, nothing is run."""
     path, graph = _read(request)
     needs = _refusals(path, graph)
@@ -66,7 +68,7 @@ def inspect(request: Any) -> dict[str, Any]:
     }
 
 
-def load(request: Any) -> LoadedOriginal:
+def load(request: Request) -> LoadedOriginal:
     """Return the graph in a session; InvalidSource where it is damaged or still holds variables."""
     from toolkit.source.loading.graphs.original import cut_original
 
@@ -82,7 +84,7 @@ _ADVICE = (
 )
 
 
-def _read(request: Any) -> tuple[str, Any]:
+def _read(request: Request) -> tuple[str, GraphDef]:
     path = request.options["path"]
     graph = parse(message("framework.graph", "GraphDef"), request.inputs["graph"], "this GraphDef")
     if not graph.node:
@@ -91,7 +93,7 @@ def _read(request: Any) -> tuple[str, Any]:
     return path, graph
 
 
-def _refusals(path: str, graph: Any) -> list[str]:
+def _refusals(path: str, graph: GraphDef) -> list[str]:
     """Return that the graph is not frozen, if it is not."""
     variables = [node.name for node in graph.node if node.op in VARIABLES]
     if not variables:

@@ -35,6 +35,7 @@ from toolkit.source.loading.keras_models.original import KerasOriginal, call_onc
 from toolkit.source.loading.keras_models.refusal import CODE, Refusal
 from toolkit.source.loading.keras_models.vetting import refusals
 from toolkit.source.loading.keras_models.weights import holds_all_of, restore, weights_original
+from toolkit.wire.request import Request
 
 TAKES = frozenset(("builder", "allow_unrestored"))
 _SUFFIX = {"zip": ".keras", "hdf5": ".h5"}
@@ -59,7 +60,7 @@ def locate(path: Path, step: int | None) -> dict[str, Path]:
     return {"file": path.absolute()}
 
 
-def inspect(request: Any) -> Spec:
+def inspect(request: Request) -> Spec:
     """Return what the file's own description tells, read with h5py and json alone."""
     file = read(request.options["path"], request.inputs["file"])
     told, named = signature(file.config), refusals(file.config)
@@ -90,7 +91,7 @@ def _variables(file: KerasFile) -> tuple[list[Spec], list[Spec]]:
         return stored_arrays.variables(arrays), stored_arrays.others(arrays)
 
 
-def load(request: Any) -> LoadedOriginal:
+def load(request: Request) -> LoadedOriginal:
     """Return the model; InvalidSource with what each loader said where none can read the file."""
     file = read(request.options["path"], request.inputs["file"])
     store.require_whole(file.path, file.file)

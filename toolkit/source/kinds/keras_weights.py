@@ -7,7 +7,6 @@ nothing that the model has no place for, by comparing the numbers of both: Keras
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from toolkit.errors import InvalidSource
 from toolkit.source.loading import LoadedOriginal, Spec
@@ -15,6 +14,7 @@ from toolkit.source.loading.builder import build
 from toolkit.source.loading.keras_models import store, stored_arrays
 from toolkit.source.loading.keras_models.config import written_by
 from toolkit.source.loading.keras_models.weights import weights_original
+from toolkit.wire.request import Request
 
 TAKES = frozenset(("builder", "allow_unrestored"))
 _NEED = "--builder file.py:function, a function that returns the model, built"
@@ -35,7 +35,7 @@ def locate(path: Path, step: int | None) -> dict[str, Path]:
     return {"file": path.absolute()}
 
 
-def inspect(request: Any) -> Spec:
+def inspect(request: Request) -> Spec:
     """Return what the file tells, read with h5py alone: variables, and that a builder is needed."""
     path = request.options["path"]
     with store.variables_file(path, request.inputs["file"]) as opened:
@@ -57,7 +57,7 @@ def inspect(request: Any) -> Spec:
     }
 
 
-def load(request: Any) -> LoadedOriginal:
+def load(request: Request) -> LoadedOriginal:
     """Return the builder's model with the weights of the file, all of them; InvalidSource where it is another model than was saved."""
     path = request.options["path"]
     store.require_whole(path, request.inputs["file"])

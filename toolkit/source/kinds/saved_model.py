@@ -12,6 +12,7 @@ from typing import Any
 
 from toolkit import printable
 from toolkit.engines.tensorflow import dtypes
+from toolkit.engines.tensorflow.graph_def import MetaGraphDef
 from toolkit.engines.tensorflow.messages import message, operators, operators_run, parse, specs
 from toolkit.errors import InvalidSource
 from toolkit.source.loading import DEFAULT_KEY, LoadedOriginal, Spec
@@ -24,6 +25,7 @@ from toolkit.source.loading.operators import findings, refuse_reaching, refuse_w
 from toolkit.source.loading.own_files import links_out, strange_assets
 from toolkit.source.loading.reach import INIT_KEY, assets_of, of_saved_model
 from toolkit.source.loading.variables.table import read_bundle
+from toolkit.wire.request import Request
 
 TAKES = frozenset(("inputs", "outputs", "bind"))
 _REFERENCE_VARIABLES = {"Variable", "VariableV2"}
@@ -45,7 +47,7 @@ def locate(path: Path, step: int | None) -> dict[str, Path]:
     return {"source": path.absolute()}
 
 
-def inspect(request: Any) -> Spec:
+def inspect(request: Request) -> Spec:
     """Return signatures, operators, tags, variables and writer, from the protocol buffer and the index of the variables alone."""
     source = request.inputs["source"]
     graph = _meta_graph(source)
@@ -81,7 +83,7 @@ def inspect(request: Any) -> Spec:
     }
 
 
-def load(request: Any) -> LoadedOriginal:
+def load(request: Request) -> LoadedOriginal:
     """Return the model: its signatures as TensorFlow loads them, or what lies between the tensors that the user named."""
     source = request.inputs["source"]
     graph = _allowed(request)
@@ -99,7 +101,7 @@ def load(request: Any) -> LoadedOriginal:
     return FunctionOriginal(engine(), loaded, functions)
 
 
-def propose(request: Any) -> dict[str, Any]:
+def propose(request: Request) -> dict[str, Any]:
     """Return where a signature that takes strings can be cut: {"inputs": {name: tensor}, "outputs": {name: tensor}}, empty where nothing is known.
 
     That is behind the operators that take strings and give numbers, as far as an output depends on them.
@@ -115,7 +117,9 @@ def propose(request: Any) -> dict[str, Any]:
 class _Frozen(FunctionOriginal):
     """TensorFlow 1's reference variables: run as TensorFlow loads them, saved as constants."""
 
-    def __init__(self, source: Path, tags: list[str], graph: Any, loaded: Any, functions: dict[str, Any]) -> None:
+    def __init__(
+        self, source: Path, tags: list[str], graph: MetaGraphDef, loaded: Any, functions: dict[str, Any]
+    ) -> None:
         super().__init__(engine(), loaded, functions)
         self._source, self._tags, self._definitions = source, tags, graph.signature_def
 
@@ -140,7 +144,7 @@ class _Frozen(FunctionOriginal):
             v1.saved_model.simple_save(session, str(folder), inputs, dict(zip(outputs, results, strict=True)))
 
 
-def _cut(request: Any, graph: Any, tags: list[str]) -> LoadedOriginal:
+def _cut(request: Request, graph: MetaGraphDef, tags: list[str]) -> LoadedOriginal:
     from toolkit.source.loading.graphs.flat import flatten
     from toolkit.source.loading.graphs.original import cut_original
 
@@ -189,13 +193,13 @@ def _operators_missing(held: list[str]) -> list[str]:
     return [f"--python source=PATH, an interpreter whose TensorFlow has {', '.join(missing)}"] if missing else []
 
 
-def _reached(source: Path, graph: Any) -> list[str]:
+def _reached(source: Path, graph: MetaGraphDef) -> list[str]:
     """Return what reaches out of the model: operators, and files that are not its own."""
     assets = strange_assets(asset.filename for asset in assets_of(graph))
     return [*map(str, of_saved_model(graph)), *assets, *links_out(source)]
 
 
-def _allowed(request: Any) -> Any:
+def _allowed(request: Request) -> MetaGraphDef:
     """Return the MetaGraph, before anything of it is loaded; InvalidSource where it reaches outside and the user does not trust it."""
     source, path = request.inputs["source"], request.options["path"]
     graph = _meta_graph(source)
@@ -204,7 +208,7 @@ def _allowed(request: Any) -> Any:
     return graph
 
 
-def _meta_graph(source: Path) -> Any:
+def _meta_graph(source: Path) -> MetaGraphDef:
     """Return the one MetaGraph to serve from, parsed without running anything."""
     file = next(source / name for name in _FILES if (source / name).is_file())
     graphs = list(parse(message("protobuf.saved_model", "SavedModel"), file, "SavedModel").meta_graphs)

@@ -7,10 +7,11 @@ graph or the model, and the variables find their places by name. Format V2 is .i
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from toolkit.engines.tensorflow.graph_def import MetaGraphDef, SignatureDef
 from toolkit.engines.tensorflow.messages import message, parse
 from toolkit.errors import InvalidSource, UnknownName
 from toolkit.source.loading import DEFAULT_KEY, LoadedOriginal
@@ -26,6 +27,7 @@ from toolkit.source.loading.variables.renaming import read_map
 from toolkit.source.loading.variables.restoring import Matching, mismatch, refuse, restore
 from toolkit.source.loading.variables.saved_variables import SavedVariables, saved
 from toolkit.source.loading.variables.table import find_prefix, holds_object_graph, is_table, locate_prefix
+from toolkit.wire.request import Request
 
 TAKES = frozenset(("builder", "step", "inputs", "outputs", "bind", "map", "allow_unrestored"))
 KIND = "saver"
@@ -72,7 +74,7 @@ def locate(path: Path, step: int | None = None) -> dict[str, Path]:
     return files
 
 
-def inspect(request: Any) -> dict[str, Any]:
+def inspect(request: Request) -> dict[str, Any]:
     """Return the variables, and what the MetaGraph tells; parsed, nothing is run."""
     path, options = request.options["path"], request.options
     held = saved(path, request.inputs)
@@ -107,7 +109,7 @@ def inspect(request: Any) -> dict[str, Any]:
     return found
 
 
-def load(request: Any) -> LoadedOriginal:
+def load(request: Request) -> LoadedOriginal:
     """Return the graph in a session, or the builder's model, with its variables restored from the file and proven to be."""
     path, options = request.options["path"], request.options
     held = saved(path, request.inputs)
@@ -125,7 +127,7 @@ def load(request: Any) -> LoadedOriginal:
     return _of_meta_graph(request, held, renamed)
 
 
-def _of_meta_graph(request: Any, held: SavedVariables, renamed: Mapping[str, str]) -> LoadedOriginal:
+def _of_meta_graph(request: Request, held: SavedVariables, renamed: Mapping[str, str]) -> LoadedOriginal:
     from toolkit.source.loading.graphs.original import GraphOriginal, import_graph, session_of
 
     path, options = request.options["path"], request.options
@@ -148,7 +150,7 @@ def _of_meta_graph(request: Any, held: SavedVariables, renamed: Mapping[str, str
     return original
 
 
-def _of_code(request: Any, built: Built, held: SavedVariables, renamed: Mapping[str, str]) -> LoadedOriginal:
+def _of_code(request: Request, built: Built, held: SavedVariables, renamed: Mapping[str, str]) -> LoadedOriginal:
     """Return the original for TensorFlow 1's code: tensors of a graph, which says itself where it is fed and fetched."""
     from toolkit.source.loading.graphs.original import GraphOriginal, session_of
 
@@ -186,7 +188,7 @@ def _said(built: Built) -> Ends:
     )
 
 
-def _of_model(request: Any, built: Built, held: SavedVariables, renamed: Mapping[str, str]) -> LoadedOriginal:
+def _of_model(request: Request, built: Built, held: SavedVariables, renamed: Mapping[str, str]) -> LoadedOriginal:
     """Return the original for a model of TensorFlow 2 whose variables have names that the file knows, or the map."""
     from toolkit.source.loading.functions import object_original
 
@@ -229,7 +231,7 @@ def _cause(held: SavedVariables) -> str:
     )
 
 
-def _built(request: Any) -> Built:
+def _built(request: Request) -> Built:
     """Return what the builder gives, called in a graph where it is code of TensorFlow 1."""
     import tensorflow as tf
 
@@ -244,7 +246,7 @@ def _built(request: Any) -> Built:
         return build(request)
 
 
-def _ends(path: str, meta: Any, options: Mapping[str, Any]) -> tuple[dict[str, Ends], list[dict[str, Any]]]:
+def _ends(path: str, meta: MetaGraphDef, options: Mapping[str, Any]) -> tuple[dict[str, Ends], list[dict[str, Any]]]:
     """Return where the MetaGraph is fed and fetched, by signature: as the user says, as the file says, or as the graph leaves one choice."""
     nodes_of(path, meta.graph_def)
     if not options["inputs"] and not options["outputs"]:
@@ -259,14 +261,14 @@ def _ends(path: str, meta: Any, options: Mapping[str, Any]) -> tuple[dict[str, E
     return {DEFAULT_KEY: ends}, findings
 
 
-def _signed(definition: Any) -> Ends:
+def _signed(definition: SignatureDef) -> Ends:
     return Ends(
         {name: spelled(info.name) for name, info in sorted(definition.inputs.items())},
         {name: spelled(info.name) for name, info in sorted(definition.outputs.items())},
     )
 
 
-def _meta_graph(path: str, file: Path) -> Any:
+def _meta_graph(path: str, file: Path) -> MetaGraphDef:
     meta = parse(message("protobuf.meta_graph", "MetaGraphDef"), file, "this MetaGraph")
     if not meta.graph_def.node:
         raise InvalidSource(
@@ -275,7 +277,7 @@ def _meta_graph(path: str, file: Path) -> Any:
     return meta
 
 
-def _refuse_unknown(request: Any, names: Any, known: Any, what: str) -> None:
+def _refuse_unknown(request: Request, names: Iterable[str], known: Collection[str], what: str) -> None:
     for name in names:
         if name not in known:
             raise UnknownName(f"{request.inputs['map']}: {what}", name, known)

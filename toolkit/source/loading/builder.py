@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 
 from toolkit.errors import InvalidSource
-from toolkit.wire.request import sha256
+from toolkit.wire.request import Request, sha256
 from toolkit.wire.user_function import blame, import_function
 
 _PARTS = ("model", "inputs", "outputs", "checkpoint", "custom_objects")
@@ -46,7 +46,7 @@ class Built:
     custom_objects: Mapping[str, Any] = field(default_factory=dict)
 
 
-def build(request: Any) -> Built:
+def build(request: Request) -> Built:
     """Return what the builder of `request.options` gives; InvalidSource where it raises, ends the process, or gives something else."""
     import tensorflow as tf
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from toolkit.engines.tensorflow.graph_def import AssetFileDef, GraphDef, MetaGraphDef, NodeDef
 from toolkit.errors import InvalidSource
 from toolkit.source.loading.graphs.calls import Calls, ExecutedNodes
 from toolkit.source.loading.graphs.cut import node_of, spelled
@@ -39,7 +40,7 @@ class Reach:
         return f"{self.operator} ({self.what}) {self.where}"
 
 
-def of_saved_model(meta: Any) -> list[Reach]:
+def of_saved_model(meta: MetaGraphDef) -> list[Reach]:
     """Return what reaches out of a `MetaGraphDef` of a SavedModel, or is not known to be harmless; each operator once for each thing it can do."""
     calls = Calls(meta.graph_def)
     held = meta.object_graph_def.concrete_functions
@@ -52,7 +53,7 @@ def of_saved_model(meta: Any) -> list[Reach]:
     return _reached(calls, NodeAbilities(calls, calls.run(nodes, held), served, origins), parts)
 
 
-def of_graph(graph: Any, nodes: Iterable[str], served: Iterable[str], prefix: str = "") -> list[Reach]:
+def of_graph(graph: GraphDef, nodes: Iterable[str], served: Iterable[str], prefix: str = "") -> list[Reach]:
     """Return what reaches out of a flat GraphDef, of those of its nodes that run and the functions that these call.
 
     `served` are those of them that run in a call; the others do when variables are restored, `prefix` is the node of their path.
@@ -71,7 +72,7 @@ def abilities_of(calls: Calls) -> dict[tuple[str, str], str]:
     return {(scope, node.name): what for scope, node in calls.all() if (what := abilities.of(scope, node))}
 
 
-def assets_of(meta: Any) -> list[Any]:
+def assets_of(meta: MetaGraphDef) -> list[AssetFileDef]:
     """Return the `AssetFileDef`s of a MetaGraph; SavedModels of before TensorFlow 1.13 hold them in a collection."""
     if meta.asset_file_def or "saved_model_assets" not in meta.collection_def:
         return list(meta.asset_file_def)
@@ -85,7 +86,7 @@ _LOADING, _IDLE = "which runs when the model is loaded", "which no signature run
 _Parts = Mapping[str, tuple[list[str], list[str]]]
 
 
-def _parts(meta: Any) -> _Parts:
+def _parts(meta: MetaGraphDef) -> _Parts:
     """Return from which nodes and functions the parts of a SavedModel run, by what people call them."""
     starts: dict[str, tuple[list[str], list[str]]] = {_LOADING: ([], [])}
     nodes, functions = starts[_LOADING]
@@ -138,7 +139,7 @@ def _functions_of(held: Any) -> list[str]:
     return [*held.function.concrete_functions, *filter(None, [held.bare_concrete_function.concrete_function_name])]
 
 
-def _captured(meta: Any) -> dict[str, list[TensorOrigin]]:
+def _captured(meta: MetaGraphDef) -> dict[str, list[TensorOrigin]]:
     """Return by function what its last arguments were bound to when it was made."""
     held = meta.object_graph_def.nodes
     constants = {node.name: node for node in meta.graph_def.node if node.op == "Const"}
@@ -166,7 +167,9 @@ def _reached(calls: Calls, abilities: NodeAbilities, parts: _Parts) -> list[Reac
     return _once(sorted(found, key=lambda one: label(one[0], one[1].name) == _IDLE), label)
 
 
-def _once(found: Iterable[tuple[str, Any, str | None]], label: Callable[[str, str], str] | None = None) -> list[Reach]:
+def _once(
+    found: Iterable[tuple[str, NodeDef, str | None]], label: Callable[[str, str], str] | None = None
+) -> list[Reach]:
     """Return the first of those that can do the same."""
     kept: dict[tuple[str, str], Reach] = {}
     for scope, node, what in found:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
+from toolkit.engines.tensorflow.graph_def import GraphDef, NodeDef
 from toolkit.engines.tensorflow.messages import dtype_name
 from toolkit.errors import InvalidSource
 from toolkit.source.loading.graphs.cut import attribute, node_of
@@ -35,16 +35,16 @@ class ExecutedNodes:
 class Calls:
     """A GraphDef with its library: who calls whom."""
 
-    def __init__(self, graph: Any) -> None:
+    def __init__(self, graph: GraphDef) -> None:
         self.nodes = {node.name: node for node in graph.node}
         self.functions = {each.signature.name: each for each in graph.library.function}
         self.gradients: dict[str, list[str]] = {}
         for each in graph.library.gradient:
             self.gradients.setdefault(each.function_name, []).append(each.gradient_func)
-        self._bodies: dict[str, dict[str, Any]] = {}
-        self._callers: dict[str, list[tuple[str, Any]]] | None = None
+        self._bodies: dict[str, dict[str, NodeDef]] = {}
+        self._callers: dict[str, list[tuple[str, NodeDef]]] | None = None
 
-    def all(self) -> Iterator[tuple[str, Any]]:
+    def all(self) -> Iterator[tuple[str, NodeDef]]:
         """Yield every node with its scope, those of functions that nobody calls included."""
         for node in self.nodes.values():
             yield TOP, node
@@ -52,7 +52,7 @@ class Calls:
             for node in function.node_def:
                 yield name, node
 
-    def body(self, scope: str) -> Mapping[str, Any]:
+    def body(self, scope: str) -> Mapping[str, NodeDef]:
         """Return the nodes of a scope by name."""
         if scope == TOP:
             return self.nodes
@@ -60,7 +60,7 @@ class Calls:
             self._bodies[scope] = {node.name: node for node in self.functions[scope].node_def}
         return self._bodies[scope]
 
-    def called(self, node: Any) -> set[str]:
+    def called(self, node: NodeDef) -> set[str]:
         """Return the functions that a node names, as its operator or in an attribute, however deep."""
         named = {node.op}
         waiting = list(node.attr.values())
@@ -71,7 +71,7 @@ class Calls:
                 waiting += function.attr.values()
         return {name for name in named if name in self.functions}
 
-    def callers(self, function: str) -> list[tuple[str, Any]]:
+    def callers(self, function: str) -> list[tuple[str, NodeDef]]:
         """Return the nodes that call a function, with their scopes."""
         if self._callers is None:
             self._callers = {}
@@ -109,7 +109,7 @@ class Calls:
         return found
 
 
-def refuse_endless(path: object, graph: Any) -> None:
+def refuse_endless(path: object, graph: GraphDef) -> None:
     """Raise InvalidSource where a graph would fill any memory: by functions that call themselves or each other, or by a constant."""
     calls = Calls(graph)
     for scope, node in calls.all():
@@ -132,7 +132,7 @@ def refuse_endless(path: object, graph: Any) -> None:
         )
 
 
-def _declared(constant: Any) -> int:
+def _declared(constant: NodeDef) -> int:
     """Return how many bytes a constant takes in memory by its shape, whatever the file holds of them; one of a text counts as one."""
     value = attribute(constant, "value")
     if value is None:
@@ -142,7 +142,7 @@ def _declared(constant: Any) -> int:
     return math.prod(max(one.size, 0) for one in value.tensor.tensor_shape.dim) * max(width, 1)
 
 
-def _named_each(calls: Calls, nodes: Iterable[Any]) -> list[str]:
+def _named_each(calls: Calls, nodes: Iterable[NodeDef]) -> list[str]:
     """Return the functions that nodes call, each as often as it is called."""
     return [name for node in nodes for name in sorted(calls.called(node))]
 

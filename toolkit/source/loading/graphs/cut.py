@@ -7,8 +7,8 @@ everywhere here.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
+from toolkit.engines.tensorflow.graph_def import AttrValue, FunctionDef, GraphDef, NodeDef
 from toolkit.errors import InvalidSource
 
 SOURCES = frozenset(
@@ -44,7 +44,7 @@ def node_of(edge: str) -> str:
     return name if colon and position.isdigit() else edge.lstrip("^")
 
 
-def dtype_of(node: Any, position: int = 0) -> int:
+def dtype_of(node: NodeDef, position: int = 0) -> int:
     """Return the `DataType` that a placeholder, an iterator or a queue gives; 0 where the node does not tell.
 
     A map of messages makes what it is asked for, so attributes are never asked for by [] here.
@@ -60,12 +60,12 @@ def dtype_of(node: Any, position: int = 0) -> int:
     return 0
 
 
-def attribute(node: Any, key: str) -> Any:
+def attribute(node: NodeDef, key: str) -> AttrValue | None:
     """Return an attribute of a node, None where it has none of that name."""
     return node.attr.get(key)
 
 
-def text_attribute(node: Any, key: str, default: str) -> str | None:
+def text_attribute(node: NodeDef, key: str, default: str) -> str | None:
     """Return the text of an attribute; `default` where the node lacks it; None where the caller of its function gives it."""
     found = attribute(node, key)
     if found is None:
@@ -73,7 +73,7 @@ def text_attribute(node: Any, key: str, default: str) -> str | None:
     return None if found.placeholder else found.s.decode(errors="replace")
 
 
-def nodes_of(path: object, graph: Any) -> dict[str, Any]:
+def nodes_of(path: object, graph: GraphDef) -> dict[str, NodeDef]:
     """Return the nodes by name; InvalidSource where an edge comes from nowhere or a name is there twice: the file is damaged."""
     nodes = {node.name: node for node in graph.node}
     if len(nodes) != len(graph.node):
@@ -88,7 +88,7 @@ def nodes_of(path: object, graph: Any) -> dict[str, Any]:
     return nodes
 
 
-def needed(nodes: Mapping[str, Any], outputs: Iterable[str], stops: Iterable[str]) -> tuple[set[str], set[str]]:
+def needed(nodes: Mapping[str, NodeDef], outputs: Iterable[str], stops: Iterable[str]) -> tuple[set[str], set[str]]:
     """Return the names of all nodes that run for some outputs where `stops` are fed, and the tensors between them.
 
     What a queue or an iterator is filled from is not among them: where one is reached, nothing was fed in its place.
@@ -113,14 +113,14 @@ def needed(nodes: Mapping[str, Any], outputs: Iterable[str], stops: Iterable[str
     return found, edges
 
 
-def cut(graph: Any, outputs: Iterable[str], stand_ins: Mapping[str, Any]) -> Any:
+def cut(graph: GraphDef, outputs: Iterable[str], stand_ins: Mapping[str, NodeDef]) -> GraphDef:
     """Return a GraphDef of what outputs need; `stand_ins` are the nodes that take the place of tensors, all of them in it.
 
     Colocations, devices and known shapes are left out, because they may not hold any more; a placeholder with a default is its default.
     """
     nodes = {node.name: node for node in graph.node}
     fed = {node_of(tensor) for tensor in stand_ins if nodes[node_of(tensor)].op in SOURCES}
-    kept: dict[str, Any] = {}
+    kept: dict[str, NodeDef] = {}
     waiting = [node_of(tensor) for tensor in outputs if tensor not in stand_ins]
     while waiting:
         name = waiting.pop()
@@ -141,7 +141,7 @@ def cut(graph: Any, outputs: Iterable[str], stand_ins: Mapping[str, Any]) -> Any
     return made
 
 
-def _bare(node: Any) -> Any:
+def _bare(node: NodeDef) -> NodeDef:
     made = type(node)(name=node.name, op=node.op)
     for key, value in node.attr.items():
         if key not in ("_class", "_output_shapes"):
@@ -153,7 +153,7 @@ def _bare(node: Any) -> Any:
     return made
 
 
-def _edges(nodes: Mapping[str, Any], node: Any, fed: set[str]) -> list[str]:
+def _edges(nodes: Mapping[str, NodeDef], node: NodeDef, fed: set[str]) -> list[str]:
     """Return a node's edges, data first, without dependencies on what changes no number of this call."""
     kept = [edge for edge in node.input if not edge.startswith("^")]
     waiting = [node_of(edge) for edge in node.input if edge.startswith("^")]
@@ -170,7 +170,7 @@ def _edges(nodes: Mapping[str, Any], node: Any, fed: set[str]) -> list[str]:
     return kept
 
 
-def prune_library(graph: Any) -> None:
+def prune_library(graph: GraphDef) -> None:
     """Take the functions out of a GraphDef's library that none of its nodes calls, directly or through others."""
     library = {function.signature.name: function for function in graph.library.function}
     gradients = {gradient.function_name: gradient.gradient_func for gradient in graph.library.gradient}
@@ -188,7 +188,7 @@ def prune_library(graph: Any) -> None:
     graph.library.function.extend(kept)
 
 
-def _calls(node: Any, library: Mapping[str, Any]) -> list[str]:
+def _calls(node: NodeDef, library: Mapping[str, FunctionDef]) -> list[str]:
     found = [node.op] if node.op in library else []
     for value in node.attr.values():
         if value.HasField("func"):
@@ -197,7 +197,7 @@ def _calls(node: Any, library: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def operators_needed(graph: Any, outputs: Iterable[str], stops: Iterable[str]) -> set[str]:
+def operators_needed(graph: GraphDef, outputs: Iterable[str], stops: Iterable[str]) -> set[str]:
     """Return the names of the operators that run for some outputs, those inside of functions included."""
     names, _ = needed({node.name: node for node in graph.node}, outputs, stops)
     part = type(graph)()
@@ -207,7 +207,7 @@ def operators_needed(graph: Any, outputs: Iterable[str], stops: Iterable[str]) -
     return operators_in(part)
 
 
-def operators_in(graph: Any) -> set[str]:
+def operators_in(graph: GraphDef) -> set[str]:
     """Return the names of the operators of a GraphDef, those inside of its functions included and the functions themselves not."""
     found = {node.op for node in graph.node}
     for function in graph.library.function:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Any
 
+from toolkit.engines.tensorflow.graph_def import GraphDef, NodeDef
 from toolkit.source.loading.graphs.calls import TOP, Calls
 from toolkit.source.loading.graphs.cut import attribute, node_of
 from toolkit.source.loading.operators import NOT_KNOWN
@@ -20,7 +20,7 @@ _LATER = re.compile(r"(?!ReduceDataset|LoadDataset)\w*Dataset(V\d+)?")
 _STRING = 7  # DT_STRING of tensorflow/core/framework/types.proto
 
 
-def defused(graph: Any, run: Iterable[str]) -> Any:
+def defused(graph: GraphDef, run: Iterable[str]) -> GraphDef:
     """Return a GraphDef with placeholders for the nodes that can do harm, or call what can; those that `run` by name stay."""
     calls, kept = Calls(graph), set(run)
     able = abilities_of(calls)
@@ -37,7 +37,7 @@ def defused(graph: Any, run: Iterable[str]) -> Any:
     made = type(graph)()
     made.CopyFrom(graph)
     del made.node[:]
-    places: dict[str, Any] = {}
+    places: dict[str, NodeDef] = {}
     for node in graph.node:
         if node.name in out:
             continue
@@ -51,7 +51,7 @@ def defused(graph: Any, run: Iterable[str]) -> Any:
     return made
 
 
-def _edge(edge: str, calls: Calls, out: set[str], places: dict[str, Any]) -> str:
+def _edge(edge: str, calls: Calls, out: set[str], places: dict[str, NodeDef]) -> str:
     """Return the edge, or that to a placeholder in its place."""
     name = node_of(edge)
     if name not in out:
@@ -68,7 +68,7 @@ def _edge(edge: str, calls: Calls, out: set[str], places: dict[str, Any]) -> str
     return f"^{place}" if edge.startswith("^") else place
 
 
-def _dtype(node: Any, position: int) -> int:
+def _dtype(node: NodeDef, position: int) -> int:
     """Return the `DataType` of an output as far as attributes tell it; what reads a file gives text."""
     for key in ("Tout", "output_types"):
         found = attribute(node, key)

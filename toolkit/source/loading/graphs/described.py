@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from toolkit.engines.tensorflow.graph_def import GraphDef, NodeDef, SaverDef
 from toolkit.engines.tensorflow.messages import dtype_name, sizes
 from toolkit.source.loading import Spec
 from toolkit.source.loading import operators as scan
@@ -17,7 +18,7 @@ from toolkit.source.loading.reach import of_graph
 _ASSIGNS = ("Assign", "AssignVariableOp")
 
 
-def writer(graph: Any) -> str:
+def writer(graph: GraphDef) -> str:
     """Return who wrote a GraphDef, as far as it tells: the version of the graph format, of tensorflow/core/public/version.h."""
     return (
         f"tensorflow of GraphDef version {graph.versions.producer}"
@@ -26,7 +27,9 @@ def writer(graph: Any) -> str:
     )
 
 
-def found_in(graph: Any, ends: Mapping[str, Ends], options: Mapping[str, Any], saver: Any = None) -> list[Spec]:
+def found_in(
+    graph: GraphDef, ends: Mapping[str, Ends], options: Mapping[str, Any], saver: SaverDef | None = None
+) -> list[Spec]:
     """Return what is to be said about the operators that run; those of the training around them never do."""
     calls, run = Calls(graph), run_of(graph, ends, options, saver)
     held = calls.only(run)
@@ -35,7 +38,9 @@ def found_in(graph: Any, ends: Mapping[str, Ends], options: Mapping[str, Any], s
     return scan.findings(used - VARIABLES - calls.functions.keys(), reached)  # variables become constants
 
 
-def refuse_reach(path: str, graph: Any, ends: Mapping[str, Ends], options: Mapping[str, Any], saver: Any = None) -> Any:
+def refuse_reach(
+    path: str, graph: GraphDef, ends: Mapping[str, Ends], options: Mapping[str, Any], saver: SaverDef | None = None
+) -> GraphDef:
     """Return the graph as it may be taken in; InvalidSource where its running part reaches out of it and the user does not trust it."""
     if options["trust"]:
         return graph
@@ -43,13 +48,17 @@ def refuse_reach(path: str, graph: Any, ends: Mapping[str, Ends], options: Mappi
     return defused(graph, run_of(graph, ends, options, saver))
 
 
-def reached_in(graph: Any, ends: Mapping[str, Ends], options: Mapping[str, Any], saver: Any = None) -> list[str]:
+def reached_in(
+    graph: GraphDef, ends: Mapping[str, Ends], options: Mapping[str, Any], saver: SaverDef | None = None
+) -> list[str]:
     """Return what of a graph's running part reaches out of it; `saver` is the `SaverDef` that restores its variables."""
     run, prefix = run_of(graph, ends, options, saver), "" if saver is None else node_of(saver.filename_tensor_name)
     return [str(one) for one in of_graph(graph, run, _served(graph, ends, options), prefix)]
 
 
-def run_of(graph: Any, ends: Mapping[str, Ends], options: Mapping[str, Any], saver: Any = None) -> set[str]:
+def run_of(
+    graph: GraphDef, ends: Mapping[str, Ends], options: Mapping[str, Any], saver: SaverDef | None = None
+) -> set[str]:
     """Return the names of the nodes that run for the outputs, and for their variables to be restored, by a `SaverDef` or by what assigns them."""
     nodes = {node.name: node for node in graph.node}
     found = _served(graph, ends, options)
@@ -64,7 +73,7 @@ def run_of(graph: Any, ends: Mapping[str, Ends], options: Mapping[str, Any], sav
     return found
 
 
-def _served(graph: Any, ends: Mapping[str, Ends], options: Mapping[str, Any]) -> set[str]:
+def _served(graph: GraphDef, ends: Mapping[str, Ends], options: Mapping[str, Any]) -> set[str]:
     nodes = {node.name: node for node in graph.node}
     found: set[str] = set()
     for end in ends.values():
@@ -73,7 +82,7 @@ def _served(graph: Any, ends: Mapping[str, Ends], options: Mapping[str, Any]) ->
     return found
 
 
-def told(graph: Any, ends: Ends) -> dict[str, Any]:
+def told(graph: GraphDef, ends: Ends) -> dict[str, Any]:
     """Return inputs and outputs as specs, with the dtypes and shapes that the file tells; a shape that it does not tell is null."""
     nodes = {node.name: node for node in graph.node}
     return {
@@ -82,7 +91,7 @@ def told(graph: Any, ends: Ends) -> dict[str, Any]:
     }
 
 
-def _told(node: Any, name: str, tensor: str) -> dict[str, Any]:
+def _told(node: NodeDef, name: str, tensor: str) -> dict[str, Any]:
     position = int(tensor.rpartition(":")[2])
     shape = None
     if (known := attribute(node, "_output_shapes")) is not None and position < len(known.list.shape):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from toolkit import printable
+from toolkit.engines.tensorflow.graph_def import GraphDef, NodeDef
 from toolkit.engines.tflite.device_operators import BUILT_IN
 from toolkit.source.loading.graphs.cut import node_of
 
@@ -16,7 +17,7 @@ _PRE = "Preprocessor/"
 _FLOAT = 1  # DT_FLOAT of tensorflow/core/framework/types.proto
 
 
-def findings(graph: Any) -> list[dict[str, Any]]:
+def findings(graph: GraphDef) -> list[dict[str, Any]]:
     """Return what is to be said of a GraphDef whose end is for the device, with the tensors to cut at, ready to paste."""
     nodes = {node.name: node for node in graph.node}
     own = [node for node in graph.node if node.op in BUILT_IN]
@@ -31,7 +32,7 @@ def findings(graph: Any) -> list[dict[str, Any]]:
     return []
 
 
-def proposal(nodes: dict[str, Any], end: list[Any]) -> str:
+def proposal(nodes: dict[str, NodeDef], end: list[NodeDef]) -> str:
     """Return `cut it before: --inputs ... --outputs ...` for the nodes that are to stay outside: the numbers that they take, constants apart."""
     inside = {node.name for node in end}
     taken = dict.fromkeys(
@@ -49,7 +50,7 @@ def proposal(nodes: dict[str, Any], end: list[Any]) -> str:
     return f"cut it before, and let the application do the rest: {said}"
 
 
-def _is_computed(nodes: dict[str, Any], name: str) -> bool:
+def _is_computed(nodes: dict[str, NodeDef], name: str) -> bool:
     """Return whether a node gives real numbers that are no constants; a constant may stand behind an Identity."""
     node = nodes.get(name)
     while node is not None and node.op == "Identity" and node.input:
@@ -60,7 +61,7 @@ def _is_computed(nodes: dict[str, Any], name: str) -> bool:
     return dtype == _FLOAT and node.op != "Shape"
 
 
-def _placeholders(nodes: dict[str, Any], edges: list[str]) -> list[Any]:
+def _placeholders(nodes: dict[str, NodeDef], edges: list[str]) -> list[NodeDef]:
     seen: set[str] = set()
     waiting = [node_of(edge) for edge in edges]
     while waiting:

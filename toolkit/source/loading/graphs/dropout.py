@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from toolkit.engines.tensorflow.graph_def import GraphDef, NodeDef
 from toolkit.source.loading.graphs.cut import cut, node_of, spelled
 
 # What tensorflow/core/lib/random/random_distributions.h gives at most: 1 minus the last bit of a number in [1, 2).
@@ -48,7 +49,7 @@ class Interval(NamedTuple):
         return self.low if self.low == self.high else None
 
 
-def simplified(graph: Any, outputs: Iterable[str]) -> tuple[Any, list[str]]:
+def simplified(graph: GraphDef, outputs: Iterable[str]) -> tuple[GraphDef, list[str]]:
     """Return a GraphDef without branches that are never taken and dropout that drops nothing, and what the outputs are called in it."""
     outputs = list(outputs)
     kept = [node for node in graph.node if node.name.startswith("edge_")]
@@ -66,7 +67,7 @@ def simplified(graph: Any, outputs: Iterable[str]) -> tuple[Any, list[str]]:
 class _Pass:
     """One look over a graph: what each tensor may hold, and what takes its place."""
 
-    def __init__(self, graph: Any) -> None:
+    def __init__(self, graph: GraphDef) -> None:
         self._graph = graph
         self._nodes = {node.name: node for node in graph.node}
         self._intervals: dict[str, Interval | None] = {}
@@ -83,7 +84,7 @@ class _Pass:
             tensor = self._instead[tensor]
         return tensor
 
-    def rewired(self) -> Any:
+    def rewired(self) -> GraphDef:
         """Return the graph with all its edges at what takes a tensor's place."""
         made = type(self._graph)()
         made.CopyFrom(self._graph)
@@ -202,7 +203,7 @@ class _Pass:
             self._intervals[tensor] = found if found is None or not math.isnan(found.low + found.high) else None
         return self._intervals[tensor]
 
-    def _interval(self, node: Any, depth: int) -> Interval | None:
+    def _interval(self, node: NodeDef, depth: int) -> Interval | None:
         edges = [spelled(edge) for edge in node.input if not edge.startswith("^")]
         if node.op == "Const":
             return _of_constant(node)
@@ -226,7 +227,7 @@ class _Pass:
 Ends = tuple[float, float]
 
 
-def _of_constant(node: Any) -> Interval | None:
+def _of_constant(node: NodeDef) -> Interval | None:
     from tensorflow.python.framework import tensor_util
 
     tensor = node.attr["value"].tensor
@@ -239,7 +240,7 @@ def _of_constant(node: Any) -> Interval | None:
     return Interval(float(array.min()), float(array.max()))
 
 
-def _call(node: Any, branch: str) -> None:
+def _call(node: NodeDef, branch: str) -> None:
     """Make an If a call of the branch that is taken."""
     types, results, function = node.attr["Tin"], node.attr["Tout"], node.attr[branch]
     edges = list(node.input)[1:]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from toolkit.engines.endings import Made, ending
+from toolkit.engines.tensorflow.graph_def import GraphDef, NodeDef
 from toolkit.engines.tensorflow.messages import dtype_name
 from toolkit.source.loading.graphs.cut import attribute
 
@@ -36,7 +37,7 @@ class _Edge:
     text: str
 
 
-def endings(graph: Any, outputs: Mapping[str, str]) -> dict[str, Any]:
+def endings(graph: GraphDef, outputs: Mapping[str, str]) -> dict[str, Any]:
     """Return for each output ({name: tensor}) the JSON of an `Ending`; sizes of what is joined are not known here."""
     reader = _Reader(graph)
     return {name: ending(reader.made, _Edge(_Frame(""), tensor)).to_json() for name, tensor in outputs.items()}
@@ -45,9 +46,9 @@ def endings(graph: Any, outputs: Mapping[str, str]) -> dict[str, Any]:
 class _Reader:
     """A GraphDef and its library."""
 
-    def __init__(self, graph: Any) -> None:
+    def __init__(self, graph: GraphDef) -> None:
         self._functions = {each.signature.name: each for each in graph.library.function}
-        self._nodes: dict[str, dict[str, Any]] = {"": {node.name: node for node in graph.node}}
+        self._nodes: dict[str, dict[str, NodeDef]] = {"": {node.name: node for node in graph.node}}
 
     def made(self, edge: _Edge) -> Made | None:
         """Return what makes a tensor."""
@@ -83,7 +84,7 @@ class _Reader:
             return None
         return _Edge(frame.caller, frame.inputs[names.index(name)])
 
-    def _inside(self, frame: _Frame, node: Any, position: int) -> _Edge | None:
+    def _inside(self, frame: _Frame, node: NodeDef, position: int) -> _Edge | None:
         called = attribute(node, "f")
         function = None if called is None else self._functions.get(called.func.name)
         if function is None or position >= len(function.signature.output_arg):
@@ -92,12 +93,12 @@ class _Reader:
         inner = _Frame(function.signature.name, inputs, frame)
         return _Edge(inner, function.ret[function.signature.output_arg[position].name])
 
-    def _of(self, frame: _Frame) -> dict[str, Any]:
+    def _of(self, frame: _Frame) -> dict[str, NodeDef]:
         if frame.name not in self._nodes:
             self._nodes[frame.name] = {node.name: node for node in self._functions[frame.name].node_def}
         return self._nodes[frame.name]
 
-    def _node(self, edge: _Edge) -> tuple[Any, int]:
+    def _node(self, edge: _Edge) -> tuple[NodeDef, int]:
         node = self._of(edge.frame)[edge.text.partition(":")[0]]
         return node, 1 if ":indices:" in edge.text else _position(edge.text)
 
@@ -117,7 +118,7 @@ class _Reader:
             edge = _Edge(found.frame, node.input[0])
         return False
 
-    def _joins_last(self, node: Any, inputs: list[_Edge | None]) -> bool:
+    def _joins_last(self, node: NodeDef, inputs: list[_Edge | None]) -> bool:
         """Return whether the axis of a concatenation is told as the last one."""
         axis = inputs[-1] if node.op == "ConcatV2" else inputs[0]
         found = None if axis is None else self._resolved(axis)
@@ -129,7 +130,7 @@ class _Reader:
             return int.from_bytes(held.tensor_content[:4], "little", signed=True) == -1
         return -1 in held.int_val
 
-    def _dtype(self, node: Any) -> str:
+    def _dtype(self, node: NodeDef) -> str:
         for key in ("DstT", "output_type", "T", "dtype"):
             found = attribute(node, key)
             if found is not None and found.type:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
+from toolkit.engines.tensorflow.graph import Graph, Operation, Tensor
+from toolkit.engines.tensorflow.graph_def import GraphDef, MetaGraphDef
 from toolkit.errors import InvalidSource, UnknownName, causes
 from toolkit.source.loading.graphs.cut import TABLES
 
@@ -15,7 +16,7 @@ _OF_TABLES = (
 )  # a number that no input makes, and no constant: what comes of it is cut at
 
 
-def flatten(source: Path, tags: list[str], key: str) -> tuple[Any, dict[str, str], dict[str, str]]:
+def flatten(source: Path, tags: list[str], key: str) -> tuple[GraphDef, dict[str, str], dict[str, str]]:
     """Return the signature's GraphDef, and its inputs and outputs as {name: tensor}."""
     import tensorflow as tf
 
@@ -54,7 +55,7 @@ def flatten(source: Path, tags: list[str], key: str) -> tuple[Any, dict[str, str
     return graph, inputs, outputs
 
 
-def of_file(graph: Any, key: str) -> tuple[Any, dict[str, str], dict[str, str]] | None:
+def of_file(graph: MetaGraphDef, key: str) -> tuple[GraphDef, dict[str, str], dict[str, str]] | None:
     """Return what `flatten` does, with variables where it has constants, of a `MetaGraphDef` that is flat as it lies there; None where it is not.
 
     Nothing is loaded or run for it: TensorFlow 1's graphs are flat.
@@ -66,7 +67,7 @@ def of_file(graph: Any, key: str) -> tuple[Any, dict[str, str], dict[str, str]] 
     return None if any(node.op in calls for node in graph.graph_def.node) else (graph.graph_def, inputs, outputs)
 
 
-def _of_session(source: Path, tags: list[str], key: str) -> tuple[Any, dict[str, str], dict[str, str]]:
+def _of_session(source: Path, tags: list[str], key: str) -> tuple[GraphDef, dict[str, str], dict[str, str]]:
     """TensorFlow 1's reference variables become constants in a session only."""
     import tensorflow as tf
 
@@ -79,7 +80,7 @@ def _of_session(source: Path, tags: list[str], key: str) -> tuple[Any, dict[str,
         return v1.graph_util.convert_variables_to_constants(session, session.graph_def, nodes), inputs, outputs
 
 
-def numbers_behind_strings(graph_def: Any, inputs: dict[str, str], outputs: dict[str, str]) -> dict[str, str]:
+def numbers_behind_strings(graph_def: GraphDef, inputs: dict[str, str], outputs: dict[str, str]) -> dict[str, str]:
     """Return the inputs of what is left where the part that takes strings is cut off: {name: tensor}.
 
     Those are the first numbers that are made of strings and that an output depends on, features of a tf.Example under their own names, and the
@@ -91,7 +92,7 @@ def numbers_behind_strings(graph_def: Any, inputs: dict[str, str], outputs: dict
     graph = tf.Graph()
     with graph.as_default():
         tf.graph_util.import_graph_def(graph_def, name="")
-    needed = _needed(graph, [graph.get_tensor_by_name(tensor) for tensor in outputs.values()])
+    needed = _needed([graph.get_tensor_by_name(tensor) for tensor in outputs.values()])
     given = {name: graph.get_tensor_by_name(tensor) for name, tensor in inputs.items()}
     found = {name: tensor.name for name, tensor in given.items() if tensor.dtype.name not in _STRINGS}
     waiting = [tensor for tensor in given.values() if tensor.dtype.name in _STRINGS]
@@ -110,7 +111,7 @@ def numbers_behind_strings(graph_def: Any, inputs: dict[str, str], outputs: dict
     return _still_needed(graph, dict(sorted(found.items())), outputs)
 
 
-def _still_needed(graph: Any, found: dict[str, str], outputs: dict[str, str]) -> dict[str, str]:
+def _still_needed(graph: Graph, found: dict[str, str], outputs: dict[str, str]) -> dict[str, str]:
     """Return those of the tensors to cut at that an output depends on once all of them are cut at."""
     stops, reached, seen = set(found.values()), set[str](), set[str]()
     waiting = [graph.get_tensor_by_name(tensor) for tensor in outputs.values()]
@@ -124,7 +125,7 @@ def _still_needed(graph: Any, found: dict[str, str], outputs: dict[str, str]) ->
     return {name: tensor for name, tensor in found.items() if tensor in reached}
 
 
-def _needed(graph: Any, tensors: list[Any]) -> set[str]:
+def _needed(tensors: list[Tensor]) -> set[str]:
     """Return the names of the operations that tensors depend on."""
     found: set[str] = set()
     waiting = [tensor.op for tensor in tensors]
@@ -137,7 +138,7 @@ def _needed(graph: Any, tensors: list[Any]) -> set[str]:
     return found
 
 
-def _name(operation: Any, position: int) -> str:
+def _name(operation: Operation, position: int) -> str:
     """Return what a tensor is about: a feature's key where a tf.Example is parsed, else the operation's own name."""
     import tensorflow as tf
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from toolkit.engines.tensorflow.graph_def import FunctionDef, GraphDef, NodeDef
+
 CODE = "endless-loop"
 _LOOPS = ("While", "StatelessWhile")
 # Operators whose result depends on their inputs alone (tensorflow/core/ops: neither stateful nor random), as conditions are made of.
@@ -21,7 +23,7 @@ _PURE = frozenset(
 _NODES = 10_000  # of one condition that are looked at
 
 
-def findings(graph: Any) -> list[dict[str, Any]]:
+def findings(graph: GraphDef) -> list[dict[str, Any]]:
     """Return a warning for each loop of a GraphDef that no turn can end, in its functions too."""
     functions = {function.signature.name: function for function in graph.library.function}
     found = [*_of_functions(graph.node, functions), *_of_frames(graph.node)]
@@ -34,7 +36,7 @@ def _finding(name: str, told: str) -> dict[str, Any]:
     return {"code": CODE, "severity": "warning", "message": f"loop {name!r} {told}", "names": [name]}
 
 
-def _told(result: str, nodes: Mapping[str, Any]) -> str | None:
+def _told(result: str, nodes: Mapping[str, NodeDef]) -> str | None:
     """Return what is said of a loop whose condition no turn changes: where it is written into the graph as false, there is no turn, and nothing."""
     node = nodes.get(_behind_identities(result, nodes))
     if node is None or node.op != "Const" or not node.attr["value"].tensor.bool_val:
@@ -42,7 +44,7 @@ def _told(result: str, nodes: Mapping[str, Any]) -> str | None:
     return "never ends: its condition is always true" if node.attr["value"].tensor.bool_val[0] else None
 
 
-def _of_functions(nodes: Iterable[Any], functions: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _of_functions(nodes: Iterable[NodeDef], functions: Mapping[str, FunctionDef]) -> list[tuple[str, str]]:
     """Return (name, what is to be said) of the loops of TensorFlow 2, whose condition and body are functions."""
     found = []
     for node in nodes:
@@ -56,7 +58,7 @@ def _of_functions(nodes: Iterable[Any], functions: Mapping[str, Any]) -> list[tu
     return found
 
 
-def _of_function(condition: Any, body: Any) -> str | None:
+def _of_function(condition: FunctionDef, body: FunctionDef) -> str | None:
     nodes = {node.name: node for node in condition.node_def}
     arguments = [argument.name for argument in condition.signature.input_arg]
     result = condition.ret[condition.signature.output_arg[0].name]
@@ -69,14 +71,14 @@ def _of_function(condition: Any, body: Any) -> str | None:
     return _told(result, nodes)
 
 
-def _handed_on(body: Any) -> list[bool]:
+def _handed_on(body: FunctionDef) -> list[bool]:
     """Return for each variable of a loop whether a turn hands it on as it is."""
     nodes = {node.name: node for node in body.node_def}
     ends = [_behind_identities(body.ret[output.name], nodes) for output in body.signature.output_arg]
     return [end == argument.name for end, argument in zip(ends, body.signature.input_arg, strict=False)]
 
 
-def _of_frames(nodes: Iterable[Any]) -> list[tuple[str, str]]:
+def _of_frames(nodes: Iterable[NodeDef]) -> list[tuple[str, str]]:
     """Return the same of the loops of TensorFlow 1: a Merge takes a variable from before the loop or, through NextIteration, from the last turn."""
     named = {node.name: node for node in nodes}
     found = []
@@ -91,7 +93,7 @@ def _of_frames(nodes: Iterable[Any]) -> list[tuple[str, str]]:
     return found
 
 
-def _is_handed_on(merge: Any, nodes: Mapping[str, Any]) -> bool:
+def _is_handed_on(merge: NodeDef, nodes: Mapping[str, NodeDef]) -> bool:
     """Return whether the last turn gives back what the Merge gave it, through Switch and identities."""
     for text in merge.input:
         turned = nodes.get(_name(text))
@@ -104,7 +106,7 @@ def _is_handed_on(merge: Any, nodes: Mapping[str, Any]) -> bool:
     return True
 
 
-def _used(result: str, nodes: Mapping[str, Any], is_variable: Callable[[str], bool]) -> set[str] | None:
+def _used(result: str, nodes: Mapping[str, NodeDef], is_variable: Callable[[str], bool]) -> set[str] | None:
     """Return the variables that a tensor depends on; None where it depends on something of which this is not known."""
     used, seen, left = set(), set(), [_name(result)]
     while left:
@@ -122,7 +124,7 @@ def _used(result: str, nodes: Mapping[str, Any], is_variable: Callable[[str], bo
     return used
 
 
-def _behind_identities(text: str, nodes: Mapping[str, Any]) -> str:
+def _behind_identities(text: str, nodes: Mapping[str, NodeDef]) -> str:
     """Return the name of what a tensor is, a graph's own node or a function's argument, behind what hands it on."""
     name = _name(text)
     for _ in range(_NODES):

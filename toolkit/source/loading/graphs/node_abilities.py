@@ -7,8 +7,8 @@ file; a saver restores from the path that its loader gives it, or from one that 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
+from toolkit.engines.tensorflow.graph_def import NodeDef
 from toolkit.engines.tflite.device_operators import BUILT_IN
 from toolkit.source.loading.graphs.calls import Calls, ExecutedNodes
 from toolkit.source.loading.graphs.cut import attribute, text_attribute
@@ -27,7 +27,7 @@ class NodeAbilities:
 
     def __init__(self, calls: Calls, run: ExecutedNodes, served: ExecutedNodes, origins: TensorOrigins) -> None:
         self._calls, self._run, self._served, self._origins = calls, run, served, origins
-        self._conditions: dict[str, Callable[[str, Any], str | None]] = {
+        self._conditions: dict[str, Callable[[str, NodeDef], str | None]] = {
             "PrintV2": _prints,
             "DecodeProtoV2": _describes,
             "EncodeProto": _describes,
@@ -37,7 +37,7 @@ class NodeAbilities:
             "InitializeTableFromTextFileV2": self._fills,
         }
 
-    def of(self, scope: str, node: Any) -> str | None:
+    def of(self, scope: str, node: NodeDef) -> str | None:
         """Return what a node can do; None for a harmless one."""
         if node.op in BUILT_IN:  # TensorFlow cannot run it
             return None
@@ -48,13 +48,13 @@ class NodeAbilities:
         found = ability(node.op)
         return self._conditions[node.op](scope, node) if found == ON_CONDITION else found
 
-    def _saves(self, scope: str, node: Any) -> str | None:
+    def _saves(self, scope: str, node: NodeDef) -> str | None:
         if node.op not in _RESTORES:
             return "deletes and writes files" if node.op == "MergeV2Checkpoints" else _WRITES
         fed = not self._served.holds(scope, node.name)
         return _from([origin for origin in self._origins.of(scope, node) if origin.kind != "saver" or not fed])
 
-    def _fills(self, scope: str, node: Any) -> str | None:
+    def _fills(self, scope: str, node: NodeDef) -> str | None:
         origins = self._origins.of(scope, node, 1)
         strange = [origin for origin in origins if origin.kind not in ("asset", "capture")]
         if not strange and any(origin.kind == "asset" for origin in origins) and self._served.holds(scope, node.name):
@@ -70,7 +70,7 @@ def _from(strange: list[TensorOrigin]) -> str | None:
     return f"{_READS}: {', '.join(map(repr, texts[:3]))}" if texts else f"{_READS} of a name that is made in the graph"
 
 
-def _prints(scope: str, node: Any) -> str | None:
+def _prints(scope: str, node: NodeDef) -> str | None:
     """PrintV2 writes what it prints to a file where its stream is no log of the process (core/kernels/logging_ops.cc)."""
     stream = text_attribute(node, "output_stream", "stderr")
     if stream in ("stdout", "stderr", "log(info)", "log(warning)", "log(error)"):
@@ -78,19 +78,19 @@ def _prints(scope: str, node: Any) -> str | None:
     return f"{_WRITES}: {stream}" if stream else _WRITES
 
 
-def _describes(scope: str, node: Any) -> str | None:
+def _describes(scope: str, node: NodeDef) -> str | None:
     """Descriptors of messages are linked in, or in the attribute itself, or in the file that it names (core/util/proto/descriptors.cc)."""
     source = text_attribute(node, "descriptor_source", "local://")
     inside = source is not None and (not source or source.startswith(("local://", "bytes://")))
     return None if inside else _named(source)
 
 
-def _counts(scope: str, node: Any) -> str | None:
+def _counts(scope: str, node: NodeDef) -> str | None:
     source = text_attribute(node, "vocab_file", "")
     return None if source == "" else _named(source)
 
 
-def _native(scope: str, node: Any) -> str | None:
+def _native(scope: str, node: NodeDef) -> str | None:
     """A module of StableHLO can call any function that is linked in, by its name; which custom calls are refused, an attribute says."""
     module, disabled = attribute(node, "module"), attribute(node, "disabled_checks")
     plain = module is not None and not module.placeholder and b"custom_call" not in module.s

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from toolkit.engines.tensorflow.graph import Graph, Session
+from toolkit.engines.tensorflow.graph_def import GraphDef, NodeDef
 from toolkit.engines.tensorflow.messages import sizes
 from toolkit.engines.tflite.device_operators import BUILT_IN
 from toolkit.errors import InvalidSource, UnknownName
@@ -46,8 +48,8 @@ class GraphOriginal(LoadedOriginal):
     def __init__(
         self,
         loader: str,
-        session: Any,
-        graph: Any,
+        session: Session,
+        graph: GraphDef,
         ends: Mapping[str, Ends],
         options: Mapping[str, Any],
         findings: Sequence[Spec] = (),
@@ -110,7 +112,7 @@ class GraphOriginal(LoadedOriginal):
 
 
 def frozen_original(
-    loader: str, graph: Any, ends: Mapping[str, Ends], options: Mapping[str, Any], findings: Sequence[Spec] = ()
+    loader: str, graph: GraphDef, ends: Mapping[str, Ends], options: Mapping[str, Any], findings: Sequence[Spec] = ()
 ) -> GraphOriginal:
     """Return the original of a GraphDef whose variables are constants already."""
     refuse_endless(options["path"], graph)
@@ -119,21 +121,23 @@ def frozen_original(
     return GraphOriginal(loader, session_of(imported), graph, ends, options, findings)
 
 
-def cut_original(loader: str, graph: Any, options: Mapping[str, Any]) -> GraphOriginal:
+def cut_original(loader: str, graph: GraphDef, options: Mapping[str, Any]) -> GraphOriginal:
     """Return the original of a frozen GraphDef, fed and fetched where the request says or where the graph leaves one choice."""
     nodes_of(options["path"], graph)
     ends, findings = choose(options["path"], graph, options)
     return frozen_original(loader, graph, {DEFAULT_KEY: ends}, options, findings)
 
 
-def session_of(graph: Any) -> Any:
+def session_of(graph: Graph) -> Session:
     """Return a session that runs a graph on what there is, wherever it was placed when it was made."""
     import tensorflow as tf
 
     return tf.compat.v1.Session(graph=graph, config=tf.compat.v1.ConfigProto(allow_soft_placement=True))
 
 
-def import_graph(path: str, graph: Any, ends: Mapping[str, Ends], bind: Iterable[str], also: Sequence[str] = ()) -> Any:
+def import_graph(
+    path: str, graph: GraphDef, ends: Mapping[str, Ends], bind: Iterable[str], also: Sequence[str] = ()
+) -> Graph:
     """Return a tf.Graph of a GraphDef; operators that this TensorFlow has not matter where an output, or what is wanted `also`, needs them."""
     import tensorflow as tf
     from tensorflow.python.framework import op_def_registry
@@ -156,14 +160,16 @@ def import_graph(path: str, graph: Any, ends: Mapping[str, Ends], bind: Iterable
     return made
 
 
-def _refuse_device_only(path: str, graph: Any) -> None:
+def _refuse_device_only(path: str, graph: GraphDef) -> None:
     """Raise InvalidSource for operators that only a device's runtime has, with where to cut the graph before them."""
     if operators_in(graph) & BUILT_IN:
         what, _, proposal = device.findings(graph)[0]["message"].partition("; ")
         raise InvalidSource(f"{path}: {what}", proposal)
 
 
-def _without_unneeded(nodes: Mapping[str, Any], graph: Any, outputs: Sequence[str], stops: Sequence[str]) -> Any:
+def _without_unneeded(
+    nodes: Mapping[str, NodeDef], graph: GraphDef, outputs: Sequence[str], stops: Sequence[str]
+) -> GraphDef:
     """Return a graph without what lies beside or above the part that runs; what is fed stays, as placeholders."""
     names, _ = needed(nodes, outputs, stops)
     made = type(graph)()
@@ -178,7 +184,7 @@ def _without_unneeded(nodes: Mapping[str, Any], graph: Any, outputs: Sequence[st
     return made
 
 
-def _bound(path: str, graph: Any, name: str, text: str) -> np.ndarray:
+def _bound(path: str, graph: Graph, name: str, text: str) -> np.ndarray:
     tensor = tensor_of(path, graph, spelled(name))
     return bound_value(path, name, text, tensor.dtype.base_dtype, sizes(tensor.shape.as_proto()))
 

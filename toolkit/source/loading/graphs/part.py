@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
+from toolkit.engines.tensorflow.graph import Graph, Session, Tensor
+from toolkit.engines.tensorflow.graph_def import GraphDef, NodeDef
 from toolkit.engines.tensorflow.messages import dtype_name, sizes
 from toolkit.errors import InvalidSource, UnknownName, causes
 from toolkit.source.loading import Arrays, Spec
@@ -21,11 +22,11 @@ Shape = list[int | None] | None
 class Part:
     """What the outputs of one signature need of a graph."""
 
-    def __init__(self, path: str, session: Any, graph: Any, ends: Ends, bound: Arrays) -> None:
+    def __init__(self, path: str, session: Session, graph: GraphDef, ends: Ends, bound: Arrays) -> None:
         self.ends = ends
         self.batch: int | None = None
         self._path, self._session = path, session
-        self._frozen: Any = None
+        self._frozen: GraphDef | None = None
         nodes = nodes_of(path, graph)
         for tensor in [*ends.inputs.values(), *ends.outputs.values()]:
             tensor_of(path, session.graph, tensor)
@@ -39,7 +40,7 @@ class Part:
         self.graph, self._fetched = simplified(part, fetched)
         self._known = {name: self._shape(nodes, tensor) for name, tensor in ends.inputs.items()}
 
-    def _refuse_unfed(self, nodes: Mapping[str, Any], bound: Iterable[str]) -> None:
+    def _refuse_unfed(self, nodes: Mapping[str, NodeDef], bound: Iterable[str]) -> None:
         names, _ = needed(nodes, self.ends.outputs.values(), [*self.ends.inputs.values(), *bound])
         unfed = sorted(
             name for name in names if nodes[name].op in SOURCES and nodes[name].op != "PlaceholderWithDefault"
@@ -56,7 +57,7 @@ class Part:
                 "cut the graph behind them: --inputs NAME=TENSOR",
             )
 
-    def _placeholder(self, name: str, tensor: str) -> Any:
+    def _placeholder(self, name: str, tensor: str) -> NodeDef:
         import tensorflow as tf
 
         node = tf.compat.v1.NodeDef(name=name, op="Placeholder")
@@ -64,7 +65,7 @@ class Part:
         node.attr["shape"].shape.unknown_rank = True
         return node
 
-    def _shape(self, nodes: Mapping[str, Any], tensor: str) -> Shape:
+    def _shape(self, nodes: Mapping[str, NodeDef], tensor: str) -> Shape:
         """Return a tensor's shape as the graph's author knew it: what was told with set_shape is in the file, and is not inferred again."""
         import tensorflow as tf
 
@@ -141,13 +142,13 @@ class Part:
             inputs, outputs = self.placed(self.graph, shapes)
         return _described(inputs), _described(outputs)
 
-    def placed(self, graph: Any, shapes: Mapping[str, Shape]) -> tuple[dict[str, Any], dict[str, Any]]:
+    def placed(self, graph: GraphDef, shapes: Mapping[str, Shape]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Import a graph into the one at hand, behind placeholders of these shapes; return inputs and outputs by name."""
         import tensorflow as tf
 
         dtypes = {node.name: node.attr["dtype"].type for node in graph.node if node.op == "Placeholder"}
-        inputs: dict[str, Any] = {}
-        mapping: dict[str, Any] = {}
+        inputs: dict[str, Tensor] = {}
+        mapping: dict[str, Tensor] = {}
         for name, tensor in sorted(self.ends.inputs.items()):
             stand_in = self._stand_ins[tensor]
             place = f"input_{len(inputs)}"
@@ -162,7 +163,7 @@ class Part:
             outputs[name] = tf.identity(mapping[tensor]) if tensor in mapping else results[tensor]
         return inputs, outputs
 
-    def frozen(self) -> Any:
+    def frozen(self) -> GraphDef:
         """Return the part with constants for variables."""
         import tensorflow as tf
 
@@ -178,7 +179,7 @@ class Part:
         return self._frozen
 
 
-def tensor_of(path: str, graph: Any, tensor: str) -> Any:
+def tensor_of(path: str, graph: Graph, tensor: str) -> Tensor:
     """Return a tensor of a graph; UnknownName with those of its operator where that has no such output."""
     try:
         return graph.get_tensor_by_name(tensor)
@@ -189,7 +190,7 @@ def tensor_of(path: str, graph: Any, tensor: str) -> Any:
         raise UnknownName(f"{path}: tensor", tensor, known) from error
 
 
-def _constant(name: str, value: np.ndarray) -> Any:
+def _constant(name: str, value: np.ndarray) -> NodeDef:
     import tensorflow as tf
 
     proto = tf.make_tensor_proto(value)
@@ -199,7 +200,7 @@ def _constant(name: str, value: np.ndarray) -> Any:
     return node
 
 
-def _readable(graph: Any, node: Any) -> None:
+def _readable(graph: Graph, node: NodeDef) -> None:
     """Give a resource variable the operator by which TensorFlow reads it when it freezes a session's graph."""
     import tensorflow as tf
 
@@ -210,7 +211,7 @@ def _readable(graph: Any, node: Any) -> None:
             tf.raw_ops.ReadVariableOp(resource=handle, dtype=tf.dtypes.as_dtype(node.attr["dtype"].type), name=name)
 
 
-def _described(tensors: Mapping[str, Any]) -> list[Spec]:
+def _described(tensors: Mapping[str, Tensor]) -> list[Spec]:
     return [
         {
             "name": name,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from toolkit import printable
+from toolkit.engines.tensorflow.graph_def import GraphDef
 from toolkit.errors import InvalidSource, RequestError
 from toolkit.source.loading.graphs.wiring import Wiring
 
@@ -24,7 +25,7 @@ class Ends:
     outputs: dict[str, str]
 
 
-def choose(path: object, graph: Any, options: Mapping[str, Any]) -> tuple[Ends, list[dict[str, Any]]]:
+def choose(path: object, graph: GraphDef, options: Mapping[str, Any]) -> tuple[Ends, list[dict[str, Any]]]:
     """Return where the graph is fed and fetched, and a finding if that was not said but seen.
 
     InvalidSource, with what can be pasted into the command line, where several things are plausible or a placeholder

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from toolkit.engines.tensorflow.graph_def import NodeDef
 from toolkit.source.loading.graphs.calls import TOP, Calls
 from toolkit.source.loading.graphs.cut import attribute, node_of, spelled, text_attribute
 
@@ -42,7 +42,7 @@ class TensorOrigins:
         self._assets, self._prefix = frozenset(assets), prefix
         self._captured = captured or {}
 
-    def of(self, scope: str, node: Any, position: int = 0) -> set[TensorOrigin]:
+    def of(self, scope: str, node: NodeDef, position: int = 0) -> set[TensorOrigin]:
         """Return all that an input of a node may be: through functions to whoever calls them, and back to what made it."""
         found: set[TensorOrigin] = set()
         waiting = [(scope, edge) for edge in _data(node)[position : position + 1]]
@@ -74,7 +74,7 @@ class TensorOrigins:
             TensorOrigin("constant", text_of(maker)) if maker.op == "Const" else TensorOrigin("computed", maker.op)
         }, []
 
-    def _assigned(self, read: Any) -> tuple[set[TensorOrigin], list[Unit]]:
+    def _assigned(self, read: NodeDef) -> tuple[set[TensorOrigin], list[Unit]]:
         """Return what a variable is given, where nothing but the graph's own assignments touches it: TensorFlow keeps the paths of assets so."""
         handle = self._calls.nodes.get(node_of(_data(read)[0])) if _data(read) else None
         other = {TensorOrigin("computed", "a variable")}, list[Unit]()
@@ -112,7 +112,7 @@ class TensorOrigins:
         return found, more
 
     @staticmethod
-    def _given(node: Any, position: int, function: str) -> str | None:
+    def _given(node: NodeDef, position: int, function: str) -> str | None:
         inputs = _data(node)
         first = 1 if node.op in _BRANCHES else 0
         if node.op not in (*_BRANCHES, *_CALLS, function) or first + position >= len(inputs):
@@ -120,17 +120,17 @@ class TensorOrigins:
         return inputs[first + position]
 
 
-def text_of(constant: Any) -> str:
+def text_of(constant: NodeDef) -> str:
     """Return the one text that a Const node holds, empty where it holds none."""
     value = attribute(constant, "value")
     texts = [] if value is None else value.tensor.string_val
     return texts[0].decode(errors="replace") if texts else ""
 
 
-def _key(handle: Any) -> str:
+def _key(handle: NodeDef) -> str:
     """Return by which name variables are the same one."""
     return text_attribute(handle, "shared_name", "") or str(handle.name)
 
 
-def _data(node: Any) -> list[str]:
+def _data(node: NodeDef) -> list[str]:
     return [edge for edge in node.input if not edge.startswith("^")]

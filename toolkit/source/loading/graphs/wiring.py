@@ -9,8 +9,8 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
+from toolkit.engines.tensorflow.graph_def import GraphDef, NodeDef, TensorShapeProto
 from toolkit.errors import UnknownName
 from toolkit.source.loading.graphs.cut import SOURCES, VARIABLES, attribute, dtype_of, needed, node_of, spelled
 
@@ -55,10 +55,10 @@ class Wiring:
     is another, and neither is the second copy of an imported graph.
     """
 
-    def __init__(self, path: object, graph: Any) -> None:
+    def __init__(self, path: object, graph: GraphDef) -> None:
         self._path = path
         self._nodes = {node.name: node for node in graph.node}
-        self._consumers: dict[str, list[Any]] = {}
+        self._consumers: dict[str, list[NodeDef]] = {}
         for node in graph.node:
             for edge in node.input:
                 if not edge.startswith("^"):
@@ -239,7 +239,7 @@ class Wiring:
         if _MEASURE.search(name.lower()):
             return True
         known = attribute(self._nodes[name], "_output_shapes")
-        shapes: list[Any] = [] if known is None else list(known.list.shape)
+        shapes: list[TensorShapeProto] = [] if known is None else list(known.list.shape)
         return bool(shapes) and not shapes[0].unknown_rank and not shapes[0].dim and len(reach[name]) > 1
 
     def _parts(self, measures: Sequence[str], forward: set[str], reach: Mapping[str, frozenset[str]]) -> list[str]:
@@ -277,7 +277,7 @@ def _of_training(name: str) -> bool:
     return any(part in _TRAINING or part.startswith("assert") for part in parts)
 
 
-def _is_copy(name: str, nodes: Mapping[str, Any]) -> bool:
+def _is_copy(name: str, nodes: Mapping[str, NodeDef]) -> bool:
     """Return whether a node is what a second import of the same graph made of another one."""
     plain = name
     while (shorter := re.sub(r"_\d+$", "", plain)) != plain:

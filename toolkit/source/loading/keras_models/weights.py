@@ -24,11 +24,12 @@ from toolkit.source.loading.coverage import coverage, unrestored, variables_of
 from toolkit.source.loading.keras_models import store, stored_arrays
 from toolkit.source.loading.keras_models.config import brief
 from toolkit.source.loading.keras_models.original import KerasOriginal, is_keras, keras_of, require_built
+from toolkit.wire.request import Request
 
 _SHOWN = 8
 
 
-def weights_original(request: Any, built: Built, file: Path) -> LoadedOriginal:
+def weights_original(request: Request, built: Built, file: Path) -> LoadedOriginal:
     """Return what a builder gave, with the weights of a file (of weights, or of a whole model) restored."""
     path, name = request.options["path"], request.options["builder"]["function"]
     if not is_keras(built.model) or not hasattr(built.model, "load_weights"):

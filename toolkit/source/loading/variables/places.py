@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from toolkit.engines.tensorflow.graph import Graph, Operation, Tensor
+from toolkit.engines.tensorflow.graph_def import SaverDef
 from toolkit.errors import InvalidSource
 from toolkit.source.loading.graphs.cut import VARIABLES, node_of
 
@@ -17,13 +18,13 @@ class VariablePlace:
     """Where a saved variable goes: an operator that writes the graph's variable, and the tensor to feed it through."""
 
     variable: str
-    operator: Any
-    tensor: Any
+    operator: Operation
+    tensor: Tensor
     name: str
     part: str = ""
 
 
-def places_of_saver(path: str, graph: Any, saver: Any) -> list[VariablePlace]:
+def places_of_saver(path: str, graph: Graph, saver: SaverDef) -> list[VariablePlace]:
     """Return what a MetaGraph's own SaverDef would restore, and where to; nothing where it has none."""
     if not saver.restore_op_name:
         return []
@@ -49,7 +50,7 @@ def places_of_saver(path: str, graph: Any, saver: Any) -> list[VariablePlace]:
     return found
 
 
-def _restored(operator: Any) -> list[Any]:
+def _restored(operator: Operation) -> list[Tensor]:
     """Return the tensors that a reading operator gives to this one."""
     found, waiting, seen = [], list(operator.inputs)[1:], set()
     while waiting:
@@ -62,13 +63,13 @@ def _restored(operator: Any) -> list[Any]:
     return found
 
 
-def _variable(tensor: Any) -> str:
+def _variable(tensor: Tensor) -> str:
     while tensor.op.type not in VARIABLES and tensor.op.inputs:
         tensor = tensor.op.inputs[0]
     return str(tensor.op.name)
 
 
-def _called(path: str, tensor: Any) -> tuple[str, str]:
+def _called(path: str, tensor: Tensor) -> tuple[str, str]:
     """Return under which name, and as which part, a reading operator reads a tensor."""
     import tensorflow as tf
 
@@ -84,7 +85,7 @@ def _called(path: str, tensor: Any) -> tuple[str, str]:
     return texts[0], texts[1] if len(texts) > 1 else ""
 
 
-def places_by_name(graph: Any, renamed: Mapping[str, str]) -> list[VariablePlace]:
+def places_by_name(graph: Graph, renamed: Mapping[str, str]) -> list[VariablePlace]:
     """Return where variables go that are called in the file as in the graph, or as `renamed` has it: {graph's: file's}."""
     found = []
     parts = {}
@@ -104,9 +105,9 @@ def places_by_name(graph: Any, renamed: Mapping[str, str]) -> list[VariablePlace
     return found
 
 
-def initializer(graph: Any, variable: str) -> Any:
+def initializer(graph: Graph, variable: str) -> Operation | None:
     """Return the operator that gives a variable its first value, None where it has none."""
     output = graph.get_operation_by_name(variable).outputs[0]
     writers = [operator for operator in output.consumers() if operator.type in ("Assign", "AssignVariableOp")]
     own = [operator for operator in writers if operator.name == f"{variable}/Assign"]
-    return (own or sorted(writers, key=lambda operator: str(operator.name)) or [None])[0]
+    return next(iter(own or sorted(writers, key=lambda operator: operator.name)), None)

@@ -10,11 +10,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from toolkit.engines.tensorflow.graph import Session
+from toolkit.engines.tensorflow.graph_def import GraphDef, NodeDef
 from toolkit.engines.tensorflow.messages import dtype_name, sizes
 from toolkit.errors import InvalidSource
 from toolkit.source.loading import Spec
 from toolkit.source.loading.coverage import coverage
-from toolkit.source.loading.graphs.cut import VARIABLES, attribute, needed, spelled
+from toolkit.source.loading.graphs.cut import VARIABLES, attribute, dtype_of, needed, spelled
 from toolkit.source.loading.graphs.proposals import Ends
 from toolkit.source.loading.variables.places import VariablePlace, initializer
 from toolkit.source.loading.variables.saved_variables import SavedVariables
@@ -32,7 +34,9 @@ class Matching:
     cause: str
 
 
-def restore(session: Any, graph: Any, ends: Mapping[str, Ends], matching: Matching, options: Mapping[str, Any]) -> Spec:
+def restore(
+    session: Session, graph: GraphDef, ends: Mapping[str, Ends], matching: Matching, options: Mapping[str, Any]
+) -> Spec:
     """Write into a session's variables, as far as the outputs need them, and return the coverage.
 
     InvalidSource where one is missing or has another shape or dtype. What may stay unrestored (`options["allow_unrestored"]`)
@@ -69,7 +73,7 @@ def restore(session: Any, graph: Any, ends: Mapping[str, Ends], matching: Matchi
     return told
 
 
-def _start(session: Any, path: str, variables: Iterable[str]) -> None:
+def _start(session: Session, path: str, variables: Iterable[str]) -> None:
     for name in variables:
         writer = initializer(session.graph, name)
         if writer is None:
@@ -77,15 +81,14 @@ def _start(session: Any, path: str, variables: Iterable[str]) -> None:
         session.run(writer)
 
 
-def _refuse_mismatches(held: SavedVariables, nodes: Mapping[str, Any], places: Iterable[VariablePlace]) -> None:
+def _refuse_mismatches(held: SavedVariables, nodes: Mapping[str, NodeDef], places: Iterable[VariablePlace]) -> None:
     problems = []
     for place in places:
         dtype, shape = held.variables[place.name]
         node = nodes[place.variable]
-        wanted = dtype_name(attribute(node, "dtype").type)
-        declared = sizes(attribute(node, "shape").shape)
+        wanted, declared = dtype_name(dtype_of(node)), attribute(node, "shape")
         parts: list[int | None] = [int(size) for size in place.part.split(" ")[:-1]]
-        whole = parts if place.part else declared
+        whole = parts if place.part else None if declared is None else sizes(declared.shape)
         problems += mismatch(place.variable, (wanted, whole), place.name, (dtype, shape))
     refuse(held.path, problems)
 
