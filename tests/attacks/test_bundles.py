@@ -20,7 +20,7 @@ from safetensors.numpy import save_file
 from tests.attacks.edits import SPECIAL, byte_edits, edits, put, raw_edits, run_verb, within
 from tests.unit.regression import test_rejudge as made
 from tests.unit.regression.bundles_by_hand import seal
-from toolkit.comparison.task_scores import Task
+from toolkit.comparison.scored_task import Task
 from toolkit.errors import RequestError
 from toolkit.pytest_plugin import Verifying
 

@@ -23,14 +23,14 @@ import numpy as np
 import pytest
 
 from toolkit import printable, registry, report
-from toolkit.cli.option_groups import Common, say
+from toolkit.cli.common import Common, say
 from toolkit.comparison.comparison import Comparison
 from toolkit.config import tomllib
 from toolkit.diagnosis.keep_float import Step, Suggestion
 from toolkit.environments import resolve
 from toolkit.errors import EdgeToolkitError, InvalidConfig, RequestError, Unconvertible, revive
 from toolkit.experiments import table
-from toolkit.experiments.sweep import SweepRow
+from toolkit.experiments.sweep_rows import SweepRow
 from toolkit.jobs.local_executor import LocalExecutor
 from toolkit.pipeline import signatures
 from toolkit.pipeline.prepare import Samples

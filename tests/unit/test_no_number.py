@@ -15,7 +15,8 @@ from toolkit.comparison.bounds import Bound
 from toolkit.comparison.compare import Comparison
 from toolkit.comparison.comparison import SHAPE
 from toolkit.comparison.measured import number
-from toolkit.comparison.task_scores import Task, judge_drops
+from toolkit.comparison.scored_task import Task
+from toolkit.comparison.task_drops import judge_drops
 from toolkit.files.shapes import fits
 from toolkit.regression import facts
 from toolkit.regression.limits import limits

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from toolkit.cli.common import Common
 from toolkit.cli.handed import Handed
-from toolkit.cli.option_groups import Allowed, Common
+from toolkit.cli.option_groups import Allowed
 from toolkit.cli.verbs import app
 from toolkit.confinement import NOT_CONFINED, Ability, places
 from toolkit.settings import Limits, environment_variables
@@ -105,7 +106,7 @@ def test_what_the_page_says_of_kernels_the_code_says():
     text = " ".join(PAGES["docs/security.md"].split())
     assert str(Ability(7, filters=True, namespace=True)) in text
     assert "`not-confined`" in text
-    assert '"not-confined"' in (ROOT / "toolkit" / "verdict" / "verdict.py").read_text()
+    assert '"not-confined"' in (ROOT / "toolkit" / "verdict" / "chain_findings.py").read_text()
 
 
 def test_the_page_is_part_of_what_is_distributed():

@@ -25,7 +25,7 @@ import numpy as np
 
 from toolkit import __version__, report
 from toolkit.bundle import attribution_folder as attribution
-from toolkit.comparison import saved_runs, task_scores
+from toolkit.comparison import saved_runs, scored_task
 from toolkit.errors import RequestError
 from toolkit.execution.run import Run
 from toolkit.files import manifest
@@ -168,7 +168,7 @@ def _write_runs(verdict: Verdict, folder: Path) -> None:
     held = labels.read(verdict.drawn)
     if held is not None:
         _write(folder / LABELS, labels.packed(held if isinstance(held, dict) else {labels.UNNAMED: held}))
-    own = task_scores.own_json(verdict.tasks)
+    own = scored_task.own_json(verdict.tasks)
     if own:
         _write(folder / OWN_TASKS, _json(own))
 
@@ -183,11 +183,11 @@ def require_one_size(bundle: Path) -> None:
         )
 
 
-def saved_tasks(bundle: Path) -> list[task_scores.Task]:
+def saved_tasks(bundle: Path) -> list[scored_task.Task]:
     """Return what functions of the user's said in a build, which nobody calls again; RequestError for a file that is none of ours."""
     path = bundle / RUNS / OWN_TASKS
     try:
-        return task_scores.from_json(read_json(path, task_scores.OWN_JSON))
+        return scored_task.from_json(read_json(path, scored_task.OWN_JSON))
     except FileNotFoundError:
         return []
 

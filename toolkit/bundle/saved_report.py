@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.bundle.bundle import REPORT, require_one_size
-from toolkit.comparison import comparison, task_scores
+from toolkit.comparison import comparison, scored_task
 from toolkit.comparison.compare import Comparison, Measured
 from toolkit.comparison.measured import NUMBER, number
 from toolkit.comparison.output_kinds import inferring
@@ -143,7 +143,7 @@ def require_its_total(saved: SavedBundle, measured: Measured) -> None:
     _refuse(saved, _differences("total", last, measured))
 
 
-def require_its_scores(saved: SavedBundle, scored: Sequence[task_scores.Task]) -> None:
+def require_its_scores(saved: SavedBundle, scored: Sequence[scored_task.Task]) -> None:
     """Raise RequestError where a task metric of the report is not among those that were scored again, or has another score."""
     now = {task.metric: task for task in scored}
     problems = []

@@ -11,13 +11,15 @@ import signal
 from types import FrameType
 from typing import Any
 
-# Each of the four makes its verbs known to `app`, which lists them in this order.
+# Each of these makes its verbs known to `app`, which lists them in this order.
 from toolkit.cli import package as package  # isort: skip
 from toolkit.cli import judge as judge  # isort: skip
-from toolkit.cli import experiment as experiment  # isort: skip
+from toolkit.cli import sweep as sweep  # isort: skip
+from toolkit.cli import debug as debug  # isort: skip
+from toolkit.cli import calibration as calibration  # isort: skip
 from toolkit.cli import info as info  # isort: skip
 from toolkit.cli import process
-from toolkit.cli.option_groups import say
+from toolkit.cli.common import say
 from toolkit.cli.process import OUTSIDE, WRONG_REQUEST, Ended
 from toolkit.cli.verbs import INTERRUPTED, app
 from toolkit.errors import causes

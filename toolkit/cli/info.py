@@ -10,8 +10,9 @@ import typer
 
 from toolkit import printable
 from toolkit.cli import completion
+from toolkit.cli.common import Common, Detailed, Located, Made, Printed
 from toolkit.cli.handed import Handed
-from toolkit.cli.option_groups import Allowed, Common, Detailed, Located, Made, Printed
+from toolkit.cli.option_groups import Allowed
 from toolkit.cli.options import OutputKinds
 from toolkit.cli.reading import kinds_of
 from toolkit.cli.verbs import app, cache, targets, verb

@@ -10,19 +10,13 @@ import typer
 
 from toolkit import printable
 from toolkit.cli import completion
+from toolkit.cli.common import Common, Detailed, Printed
 from toolkit.cli.handed import HandedSeveral
 from toolkit.cli.help import MODEL, OUTPUT, SAMPLES, TARGET, VERDICT
-from toolkit.cli.option_groups import Allowed, Common, Detailed, Printed, Reported
-from toolkit.cli.options import (
-    Bounds,
-    EvaluationSets,
-    LintLimits,
-    OutputKinds,
-    ReferenceDevice,
-    StopEarly,
-    TaskMetrics,
-)
+from toolkit.cli.option_groups import Allowed
+from toolkit.cli.options import Bounds, EvaluationSets, LintLimits, OutputKinds, ReferenceDevice, StopEarly, TaskMetrics
 from toolkit.cli.reading import kinds_of, sets_of
+from toolkit.cli.reported import Reported
 from toolkit.cli.verbs import app, verb
 from toolkit.errors import RequestError, UnknownName
 

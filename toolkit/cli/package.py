@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 
 from toolkit.cli import completion
+from toolkit.cli.common import Common, Detailed
 from toolkit.cli.handed import HandedSeveral, HandedSizes
 from toolkit.cli.help import OUTPUT, QUANTIZATION, RUN, SAMPLES
-from toolkit.cli.option_groups import Allowed, Common, Detailed, Quantized, Reported
+from toolkit.cli.option_groups import Allowed, Quantized
 from toolkit.cli.options import (
     ArtifactPath,
     Calibration,
@@ -28,6 +29,7 @@ from toolkit.cli.options import (
     TaskMetrics,
 )
 from toolkit.cli.reading import kinds_of, sets_of
+from toolkit.cli.reported import Reported
 from toolkit.cli.verbs import app, verb
 
 

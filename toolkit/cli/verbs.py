@@ -14,10 +14,11 @@ from typing import Annotated, Any
 import typer
 
 from toolkit import printable
+from toolkit.cli.common import say
 from toolkit.cli.completion import Root
 from toolkit.cli.help import HELP, Command, Group
-from toolkit.cli.option_groups import Reported, say
 from toolkit.cli.process import guard
+from toolkit.cli.reported import Reported
 from toolkit.errors import EdgeToolkitError, RequestError
 
 _OF_A_PATH = (

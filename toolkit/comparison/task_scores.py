@@ -1,31 +1,14 @@
-"""Task metrics of a chain: the score of each stage's outputs by the labels, and the loss against the original's.
-
-A task metric is a file of `toolkit/comparison/task_metrics`, named with its parameters, or a function of the user's, `module:function` or
-`file.py:function`.
-"""
+"""Scores of a chain by the labels: each task metric at each stage that ran all samples."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
 
 from toolkit.comparison import compare, task_metrics, unasked
-from toolkit.comparison.bootstrap import bootstrap
-from toolkit.comparison.compare import Comparison, plain_json
-from toolkit.comparison.deciding import ALL, deciding, for_scheme
-from toolkit.comparison.intervals import clopper_pearson, samples_by_width
-from toolkit.comparison.paired_difference import Drop, Scoring, all_hits, drop
-from toolkit.comparison.task_metrics import Better, Labels, count_labels, gather, is_own, part
+from toolkit.comparison.scored_task import Task
+from toolkit.comparison.task_metrics import Labels, count_labels, gather, is_own, part
 from toolkit.errors import UnjudgeableRun
-from toolkit.files.shapes import Each, Either, Where
-
-if TYPE_CHECKING:
-    from toolkit.comparison.bounds import Bound
-
-_RELATIVE = "relative_drop"  # a bound's unit, as `toolkit.profiles` has it
-_SEED = 0
 
 
 class Ran(Protocol):
@@ -44,116 +27,6 @@ class Ran(Protocol):
 
 
 RanT = TypeVar("RanT", bound=Ran)
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """A task metric, scored at each stage that ran all samples, and at the last one whatever it ran.
-
-    `rows` is what it needs to know of each sample, by stage; None where a user's function gave one number for all of them.
-    """
-
-    metric: str
-    better: Better
-    scores: Mapping[str, float]
-    rows: Mapping[str, Sequence[Any] | None]
-
-    def drop(self, stage: str, confidence: float) -> Drop:
-        """Return how much worse a stage is than the original on the samples that both ran; without rows its interval has no width."""
-        first, rows = self.rows["original"], self.rows[stage]
-        if first is None or rows is None:
-            value = self.seen_drop(stage)
-            return Drop(value, value, value, "one number for all samples, so without an interval")
-        return drop(self.scoring, first[: len(rows)], rows, confidence)
-
-    def seen_drop(self, stage: str) -> float:
-        """Return how much worse a stage is than the original on the samples that both ran, as it was seen."""
-        first, rows = self.rows["original"], self.rows[stage]
-        sign = 1 if self.better == "higher" else -1
-        before = self.scores["original"] if first is None or rows is None else self.scoring.score(first[: len(rows)])
-        return sign * (before - self.scores[stage])
-
-    def interval(self, stage: str, confidence: float) -> tuple[float, float] | None:
-        """Return that of a stage's score: exact where rows are hits and misses, by the bootstrap else; None without rows."""
-        rows = self.rows[stage]
-        if rows is None:
-            return None
-        if all_hits(rows):
-            return clopper_pearson(sum(rows), len(rows), confidence)
-        return bootstrap(rows, self.scoring.score, confidence, _SEED)
-
-    @property
-    def scoring(self) -> Scoring:
-        """What gives a score to any rows."""
-        return scoring(self.metric, self.better)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the scores as JSON, without what they were made of; NaN is "nan"."""
-        return {"metric": self.metric, "better": self.better, "scores": plain_json(self.scores)}
-
-
-def scoring(metric: str, better: Better) -> Scoring:
-    """Return what gives a score to any rows of a metric, which may be a function of the user's."""
-    return OwnScoring(better) if is_own(metric) else task_metrics.load(metric)
-
-
-def own_json(found: Sequence[Task]) -> list[dict[str, Any]]:
-    """Return what functions of the user's said, rows and all, as JSON: without the functions nobody can score again."""
-    return [
-        {**task.to_json(), "rows": {stage: None if rows is None else list(rows) for stage, rows in task.rows.items()}}
-        for task in found
-        if is_own(task.metric)
-    ]
-
-
-_SCORE = Either(float, "nan", "inf", "-inf")
-OWN_JSON = [
-    {
-        "metric": Where(str, is_own, "the name of a function"),
-        "better": Either("lower", "higher"),
-        "scores": Each(_SCORE),
-        "rows": Each(Either(None, [Either(float, None)])),
-    }
-]
-"""What `own_json` writes (`toolkit.files.shapes`)."""
-
-
-def from_json(document: Sequence[Mapping[str, Any]]) -> list[Task]:
-    """Return what `own_json` wrote; KeyError or TypeError for what is none."""
-    return [
-        Task(
-            one["metric"],
-            one["better"],
-            {stage: float(value) for stage, value in one["scores"].items()},
-            {stage: None if rows is None else tuple(rows) for stage, rows in one["rows"].items()},
-        )
-        for one in document
-    ]
-
-
-@dataclass(frozen=True, slots=True)
-class OwnScoring:
-    """How rows of a user's function are scored: their mean."""
-
-    BETTER: Better
-    RANGE: tuple[float, float] = (-math.inf, math.inf)  # nobody knows it
-
-    def score(self, rows: Sequence[float | None]) -> float:
-        """Return the mean; NaN where a sample had no finite number, or for no rows."""
-        if not rows or None in rows:
-            return math.nan
-        return math.fsum(row for row in rows if row is not None) / len(rows)
-
-
-def asked(said: Iterable[str], bounds: Iterable[Bound], scheme: str) -> tuple[str, ...]:
-    """Return the task metrics that are asked for, or bounded for a scheme, each once."""
-    return tuple(dict.fromkeys((*said, *(bound.metric for bound in _bounded(bounds, scheme) if not bound.is_silent))))
-
-
-def _bounded(bounds: Iterable[Bound], scheme: str) -> list[Bound]:
-    """Return the bounds that decide about drops of a scheme, those left out whose metric is switched off."""
-    mine = [bound for bound in for_scheme(bounds, "total", scheme) if bound.is_of_task]
-    return [bound for bound in deciding(mine, ALL) if not bound.off]
 
 
 def require_labels(wanted: Sequence[str], labels: Labels | None) -> None:
@@ -256,81 +129,3 @@ def _rows(step: Ran, metric: task_metrics.TaskMetric, labels: Labels) -> list[An
             yield {name: spec.dequantize(each[name]) for name, spec in specs.items()}
 
     return gather(metric, real(), truth)
-
-
-def judge_drops(tasks: Sequence[Task], bounds: Sequence[Bound], scheme: str, last: str) -> tuple[Comparison, ...]:
-    """Return a comparison for each bound on a drop: how much worse the stage `last` is than the original.
-
-    UnjudgeableRun for a metric that was not scored, where a bound asks for it. A bound that fails only what is certain asks for nothing: it judges
-    what was scored, of its metric with any parameters, where no other bound does.
-    """
-    chosen = _bounded(bounds, scheme)
-    known = {task.metric: task for task in tasks}
-    comparisons = []
-    for bound in (bound for bound in chosen if not bound.is_silent):
-        if bound.metric not in known:
-            raise UnjudgeableRun(
-                f"bound {bound.stage} {bound.metric}: was not scored; known: {', '.join(known) or 'none'}"
-            )
-        comparisons.append(_comparison(known.pop(bound.metric), bound, last))
-    silent = {bound.metric: bound for bound in chosen if bound.is_silent}
-    for task in known.values():
-        found = silent.get(task.metric, silent.get(task.metric.partition(":")[0]))
-        if found is not None and not math.isnan(task.scores["original"]):
-            comparisons.append(_comparison(task, found, last))
-    return tuple(comparisons)
-
-
-def _comparison(task: Task, bound: Bound, last: str) -> Comparison:
-    rows, found = task.rows[last], _in_unit(bound.unit, task, _drop(task, bound, last))
-    samples = 0 if rows is None else len(rows)
-    has_interval = rows is not None and found.low != found.high
-    comparison = Comparison(
-        stage=bound.stage,
-        output="*",
-        metric=task.metric,
-        value=found.value,
-        limit=bound.limit,
-        unit=bound.unit,
-        better="lower",
-        because=bound.because,
-        samples=samples,
-        interval=(found.low, found.high) if has_interval else None,
-        confidence=bound.confidence if has_interval else None,
-        detail=found.detail,
-        undecided=bound.undecided,
-    )
-    if comparison.status != "inconclusive":
-        return comparison
-    return replace(
-        comparison, samples_needed=samples_by_width(found.value, (found.low, found.high), bound.limit, samples)
-    )
-
-
-def _drop(task: Task, bound: Bound, last: str) -> Drop:
-    """Return the drop of a stage; of a bound that fails only what is certain, without a resampling that could change nothing.
-
-    Where a resample had no score there is no interval, and what nobody knows is not certain.
-    """
-    if not bound.is_silent:
-        return task.drop(last, bound.confidence)
-    rows = task.rows[last]
-    seen = task.seen_drop(last)
-    kept = _in_unit(bound.unit, task, Drop(seen, seen, seen, "")).value <= bound.limit
-    if rows is None or (kept and not all_hits(rows)):
-        return Drop(seen, seen, seen, "within the limit as it was seen" if kept else "one number for all samples")
-    found = task.drop(last, bound.confidence)
-    open_ended = math.isfinite(found.value) and not (math.isfinite(found.low) and math.isfinite(found.high))
-    return replace(found, low=-math.inf, high=math.inf) if open_ended else found
-
-
-def _in_unit(unit: str, task: Task, found: Drop) -> Drop:
-    """Return a drop as a share of what the original has where that is meant; infinite where the original has none."""
-    if unit != _RELATIVE:
-        return found
-    whole = abs(task.scores["original"])
-
-    def share(value: float) -> float:
-        return value / whole if whole > 0 else value and math.copysign(math.inf, value)
-
-    return Drop(share(found.low), share(found.value), share(found.high), found.detail)

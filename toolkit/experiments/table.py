@@ -14,7 +14,7 @@ from typing import Any
 
 from toolkit import environments, printable
 from toolkit.errors import RequestError, UnknownName
-from toolkit.experiments.sweep import SweepRow
+from toolkit.experiments.sweep_rows import SweepRow
 from toolkit.files import outputs
 from toolkit.jobs.executor import Executor
 from toolkit.jobs.job import Engine, Job

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from toolkit.comparison import compare, task_scores
+from toolkit.comparison import compare, task_drops
 from toolkit.comparison.compare import Context
 from toolkit.comparison.output_kinds.inferring import OutputKind
 from toolkit.execution.run import run_of, signature_of_run
@@ -71,7 +71,7 @@ def basis_of(chain: Chain, executor: Executor, seconds: float) -> Basis:
         ),
         account=account,
         own=_own(chain, executor),
-        tasks=task_scores.asked(chain.model.task_metrics, chain.target.bounds, chain.artifact.scheme),
+        tasks=task_drops.asked(chain.model.task_metrics, chain.target.bounds, chain.artifact.scheme),
         seconds=seconds,
     )
 

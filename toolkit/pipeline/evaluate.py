@@ -9,8 +9,8 @@ from typing import Any
 
 from toolkit.comparison import metrics, task_scores
 from toolkit.comparison.compare import NO_METRICS, Comparison
+from toolkit.comparison.scored_task import Task
 from toolkit.comparison.task_metrics import is_own
-from toolkit.comparison.task_scores import Task
 from toolkit.execution.run import metric_job
 from toolkit.jobs.executor import Executor
 from toolkit.pipeline import float_noise, reference_kernels

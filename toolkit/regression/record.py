@@ -17,8 +17,8 @@ from toolkit.bundle.bundle import LABELS, REPORT, RUNS, saved_tasks
 from toolkit.comparison import compare, saved_runs, task_metrics
 from toolkit.comparison.paired_difference import Scoring
 from toolkit.comparison.saved_runs import SavedRun
+from toolkit.comparison.scored_task import scoring
 from toolkit.comparison.task_metrics import Better, count_labels, is_own
-from toolkit.comparison.task_scores import scoring
 from toolkit.errors import RequestError
 from toolkit.files.foreign import open_plain
 from toolkit.tensors.signature import Signature

@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from toolkit import printable
 from toolkit.bundle import saved_report
 from toolkit.bundle.bundle import LABELS, RUNS, saved_tasks
-from toolkit.comparison import compare, metrics, saved_runs, task_scores
+from toolkit.comparison import compare, metrics, saved_runs, task_drops, task_scores
 from toolkit.comparison.compare import Context, Judgement, Measured
 from toolkit.comparison.comparison import worst_text
 from toolkit.comparison.deciding import for_scheme, switched_off
@@ -249,10 +249,10 @@ def rejudge(bundle: str | Path, bounds: str | Path) -> Rejudged:
     saved_report.require_its_runs(saved, judged)
     truth = _labels(bundle)
     before = [] if truth is None else [each["metric"] for each in report["tasks"] if not is_own(each["metric"])]
-    wanted = task_scores.asked(before, limits, scheme)
+    wanted = task_drops.asked(before, limits, scheme)
     scored = [*(task_scores.score(runs, truth, wanted) if wanted else ()), *saved_tasks(bundle)]
     saved_report.require_its_scores(saved, scored)
-    drops = task_scores.judge_drops(scored, limits, scheme, runs[-1].stage)
+    drops = task_drops.judge_drops(scored, limits, scheme, runs[-1].stage)
     off = map(
         off_text,
         switched_off(limits, scheme, {name: context.kinds.get(name, "") for name in judged.total.measured.outputs}),

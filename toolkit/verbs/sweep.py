@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from toolkit.experiments import sweep as experiment
-from toolkit.experiments.sweep import Asking, SweepRow
+from toolkit.experiments.sweep import Asking
+from toolkit.experiments.sweep_rows import SweepRow
 from toolkit.jobs.executor import Executor
 from toolkit.pipeline.prepare import Samples, Sets
 from toolkit.source.original import Original

@@ -9,7 +9,7 @@ from typing import Any
 
 from toolkit.comparison.compare import Context
 from toolkit.comparison.output_kinds.inferring import OutputKind
-from toolkit.comparison.task_scores import Task
+from toolkit.comparison.scored_task import Task
 from toolkit.samples.input_ranges import InputRange
 from toolkit.verdict.chain import context_of
 from toolkit.verdict.stage_run import StageRun

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolkit import printable
-from toolkit.comparison import task_scores
+from toolkit.comparison import task_drops, task_scores
 from toolkit.comparison.compare import Comparison, Judgement, Measured
 from toolkit.comparison.output_kinds.inferring import OutputKind
-from toolkit.comparison.task_scores import Task
+from toolkit.comparison.scored_task import Task
 from toolkit.conversion.artifacts import Artifact
 from toolkit.errors import EdgeToolkitError, UnjudgeableRun
 from toolkit.execution.run import Run
@@ -185,7 +185,7 @@ def judge(target: Target, source: Source, artifact: Artifact, evidence: Evidence
     meant = {name: kind.name for name, kind in evidence.kinds.items() if kind.by != "otherwise"}
     truth = labels.read(evidence.drawn)
     scored = (*task_scores.score(steps, truth, evidence.tasks, meant), *evidence.own_tasks)
-    drops = task_scores.judge_drops(scored, target.bounds, scheme, steps[-1].stage)
+    drops = task_drops.judge_drops(scored, target.bounds, scheme, steps[-1].stage)
     judged = replace(judged, drops=drops, before=_before(scheme) if evidence.given else ())
     judged = with_names(judged, sample_names(evidence.drawn))
     limit = target.budget.file_bytes

@@ -16,10 +16,12 @@ import typer
 
 import toolkit
 from toolkit import profiles, registry
-from toolkit.cli import app, completion, experiment, info, judge, package
+from toolkit.cli import app, calibration, completion, debug, info, judge, package, sweep
+from toolkit.cli.common import Common, Detailed, Located, Made, Printed
 from toolkit.cli.handed import Handed
 from toolkit.cli.help import GROUPS, HELP, OTHERS
-from toolkit.cli.option_groups import Allowed, Common, Detailed, Located, Made, Printed, Quantized, Reported
+from toolkit.cli.option_groups import Allowed, Quantized
+from toolkit.cli.reported import Reported
 from toolkit.errors import RequestError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -65,7 +67,7 @@ def shown(*words: str) -> str:
 
 def function_of(name: str) -> Any:
     """Return the function that a verb was made of."""
-    modules = (package, judge, experiment, info)
+    modules = (package, judge, sweep, debug, calibration, info)
     names = (name.replace(" ", "_"), f"{name}_")
     (found,) = (getattr(module, each) for module in modules for each in names if hasattr(module, each))
     return found

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from toolkit import environments
-from toolkit.cli.option_groups import Common
+from toolkit.cli.common import Common
 from toolkit.environments import made_once, releases, virtualenv
 from toolkit.environments.interpreters import Interpreter
 from toolkit.environments.requirements import read_requirements

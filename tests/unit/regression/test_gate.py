@@ -837,7 +837,7 @@ def test_rows_that_are_no_hits_are_resampled_in_pairs():
 def test_hits_of_which_fewer_are_better_are_worse_where_there_are_more():
     """A user's function that says of each sample whether it is an error."""
     from toolkit.comparison.paired_difference import drop
-    from toolkit.comparison.task_scores import OwnScoring
+    from toolkit.comparison.scored_task import OwnScoring
 
     none, many = [0] * 100, [1] * 40 + [0] * 60
 
@@ -851,7 +851,7 @@ def test_hits_of_which_fewer_are_better_are_worse_where_there_are_more():
 def test_what_did_not_change_has_no_width_only_where_a_score_has_no_ends():
     from toolkit.comparison import task_metrics
     from toolkit.comparison.paired_difference import drop
-    from toolkit.comparison.task_scores import OwnScoring
+    from toolkit.comparison.scored_task import OwnScoring
 
     f1, mse = task_metrics.load("f1"), task_metrics.load("mse")
     rows = [[[1], [1]], [[0], [1]]] * 15
@@ -870,7 +870,7 @@ def test_what_did_not_change_has_no_width_only_where_a_score_has_no_ends():
 def test_what_was_seen_lies_between_the_ends_and_is_told():
     """Of hits and of numbers; the seed is always the same."""
     from toolkit.comparison.paired_difference import drop, mcnemar
-    from toolkit.comparison.task_scores import OwnScoring
+    from toolkit.comparison.scored_task import OwnScoring
 
     hits = mcnemar([1] * 8 + [0] * 2, [1] * 5 + [0] * 3 + [1, 0], 0.95)
     assert hits.value == pytest.approx((3 - 1) / 10)
@@ -887,7 +887,7 @@ def test_what_was_seen_lies_between_the_ends_and_is_told():
 def test_rows_are_hits_only_where_both_runs_say_yes_or_no():
     """A share of one half beside hits, or 1.0, is a number and no hit."""
     from toolkit.comparison.paired_difference import all_hits, drop, mcnemar
-    from toolkit.comparison.task_scores import OwnScoring
+    from toolkit.comparison.scored_task import OwnScoring
 
     assert all_hits([1, 0, 1])
     assert not all_hits([1.0, 0.0])

@@ -13,7 +13,7 @@ from tests.unit.regression.bundles_by_hand import change_report, measured, seal
 from toolkit.comparison import saved_runs
 from toolkit.comparison.bounds import Bound
 from toolkit.comparison.compare import Context
-from toolkit.comparison.task_scores import Task, own_json
+from toolkit.comparison.scored_task import Task, own_json
 from toolkit.errors import RequestError, UnjudgeableRun
 from toolkit.regression.rejudge import compare_runs, rejudge
 from toolkit.screen import Screen

@@ -18,7 +18,7 @@ from toolkit.bundle import bundle
 from toolkit.comparison import compare
 from toolkit.comparison.bounds import Bound
 from toolkit.comparison.compare import Context
-from toolkit.comparison.task_scores import asked
+from toolkit.comparison.task_drops import asked
 from toolkit.comparison.wording import comparison_text
 from toolkit.conversion.artifacts import Artifact
 from toolkit.engines.kept_scheme import kept_scheme
