@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
 
 from toolkit.engines.onnx.graph import graphs_of, read
+from toolkit.engines.onnx.model_proto import NodeProto
 
 
 def multiply_accumulates(path: Path) -> int:
@@ -23,7 +23,7 @@ def multiply_accumulates(path: Path) -> int:
     return sum(_of_operator(node, shapes) for graph in graphs_of(model) for node in graph.node)
 
 
-def _of_operator(node: Any, shapes: dict[str, list[int]]) -> int:
+def _of_operator(node: NodeProto, shapes: dict[str, list[int]]) -> int:
     """Return what one node multiplies; where weights lie: https://onnx.ai/onnx/operators."""
     given = sum(math.prod(shapes.get(name, [])) for name in node.output)
     taken = [shapes.get(name, []) for name in node.input]

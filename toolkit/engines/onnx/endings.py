@@ -7,9 +7,10 @@ from typing import Any
 
 from toolkit.engines.endings import Made, ending
 from toolkit.engines.onnx.graph import dtype_name
+from toolkit.engines.onnx.model_proto import ModelProto
 
 
-def endings(model: Any) -> dict[str, dict[str, Any]]:
+def endings(model: ModelProto) -> dict[str, dict[str, Any]]:
     """Return for each output's name the JSON of an `Ending`, under the key "" of a format without signatures."""
     reader = _Reader(model)
     return {"": {value.name: ending(reader.made, value.name).to_json() for value in model.graph.output}}
@@ -18,7 +19,7 @@ def endings(model: Any) -> dict[str, dict[str, Any]]:
 class _Reader:
     """The graph of a ModelProto."""
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: ModelProto) -> None:
         import onnx
 
         with contextlib.suppress(Exception):  # it fails on many a file from elsewhere, which then tells less

@@ -9,8 +9,8 @@ from __future__ import annotations
 import graphlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Any
 
+from toolkit.engines.onnx.model_proto import ModelProto, NodeProto
 from toolkit.errors import InvalidSource
 
 MOST_PARTS = 200_000
@@ -21,7 +21,7 @@ AGAIN = "export the model again, or copy the file again from where it was made"
 _Call = tuple[str, str]
 
 
-def require_few_parts(path: object, model: Any) -> None:
+def require_few_parts(path: object, model: ModelProto) -> None:
     """Raise InvalidSource for a ModelProto of more operators and constants than any model has, or one whose functions call themselves."""
     functions = {(each.domain, each.name): each for each in model.functions}
     called = {key: Counter(_calls(each.node)) for key, each in functions.items()}
@@ -47,7 +47,7 @@ def _sum(calls: Counter[_Call], parts: dict[_Call, int]) -> int:
     return sum(count * parts.get(key, 1) for key, count in calls.items())
 
 
-def _calls(nodes: Iterable[Any]) -> Iterator[_Call]:
+def _calls(nodes: Iterable[NodeProto]) -> Iterator[_Call]:
     """Yield (domain, operator) of nodes, and of those inside of their graphs."""
     waiting = [iter(nodes)]
     while waiting:

@@ -23,6 +23,7 @@ from toolkit.engines.onnx.graph import (
     read,
     spec_of,
 )
+from toolkit.engines.onnx.model_proto import ModelProto, NodeProto, TensorProto
 from toolkit.engines.onnx.saturation import CODE, overflows
 from toolkit.engines.onnx.scheme import scheme_of
 from toolkit.errors import InvalidSource
@@ -67,7 +68,7 @@ def describe(path: Path) -> dict[str, Any]:
         raise InvalidSource(f"{path}: damaged ONNX model ({type(error).__name__}: {error})", AGAIN) from error
 
 
-def signature(model: Any) -> dict[str, Any]:
+def signature(model: ModelProto) -> dict[str, Any]:
     """Return the JSON of a model's signature, sorted by name, and `order` as the file has them.
 
     An initializer that is an input too is none, for no caller has to give it. A float output that was dequantized last carries the scale of its
@@ -82,13 +83,13 @@ def signature(model: Any) -> dict[str, Any]:
     return {"key": None, "inputs": ordered[0], "outputs": ordered[1], "order": order}
 
 
-def grids(model: Any) -> dict[str, dict[str, list[Any]]]:
+def grids(model: ModelProto) -> dict[str, dict[str, list[float] | list[int]]]:
     """Return scale and zero point (JSON of a spec) of every tensor that DequantizeLinear gives, or QuantizeLinear gives, with one scale each."""
     import onnx
 
     inside = (constant for constant in model.graph.initializer if constant.data_location != constant.EXTERNAL)
     constants = {constant.name: constant for constant in inside}
-    found: dict[str, dict[str, list[Any]]] = {}
+    found: dict[str, dict[str, list[float] | list[int]]] = {}
     for node in model.graph.node:
         if node.op_type in (QUANTIZE, DEQUANTIZE) and len(node.input) > 2 and set(node.input[1:]) <= constants.keys():
             scale, zero_point = (onnx.numpy_helper.to_array(constants[name]) for name in node.input[1:])
@@ -97,12 +98,12 @@ def grids(model: Any) -> dict[str, dict[str, list[Any]]]:
     return found
 
 
-def outside_of(model: Any) -> list[str]:
+def outside_of(model: ModelProto) -> list[str]:
     """Return the names of the tensors that a model keeps in other files."""
     return sorted({constant.name for constant in constants_of(model) if constant.data_location == constant.EXTERNAL})
 
 
-def packed_in(model: Any) -> dict[str, str]:
+def packed_in(model: ModelProto) -> dict[str, str]:
     """Return the dtype of the weights that MatMulNBits packs into bytes, by the name of the constant."""
     return {
         node.input[1]: f"uint{attribute.i}"
@@ -113,7 +114,7 @@ def packed_in(model: Any) -> dict[str, str]:
     }
 
 
-def weights_bytes(model: Any) -> dict[str, int]:
+def weights_bytes(model: ModelProto) -> dict[str, int]:
     """Return the bytes of constants by dtype; the packed weights of MatMulNBits, which its schema calls uint8, count as what they are."""
     packed = packed_in(model)
     sizes: Counter[str] = Counter()
@@ -122,7 +123,7 @@ def weights_bytes(model: Any) -> dict[str, int]:
     return dict(sizes)
 
 
-def size_of(constant: Any) -> int:
+def size_of(constant: TensorProto) -> int:
     """Return the size of a constant's numbers as the runtime holds them, two to a byte of four bits; InvalidSource for a shape that none has."""
     import onnx
 
@@ -136,10 +137,10 @@ def size_of(constant: Any) -> int:
     return math.ceil(math.prod(constant.dims) * bits / 8)
 
 
-def activations(model: Any) -> list[str]:
+def activations(model: ModelProto) -> list[str]:
     """Return the dtypes of what operators give, as far as onnx can tell them; of what is quantized next, and by nobody else taken, the integers'."""
     dtypes = _dtypes(model)
-    takers: dict[str, list[Any]] = {}
+    takers: dict[str, list[NodeProto]] = {}
     for node in model.graph.node:
         for name in node.input:
             takers.setdefault(name, []).append(node)
@@ -152,7 +153,7 @@ def activations(model: Any) -> list[str]:
     return sorted(dtype for dtype in found if dtype is not None)
 
 
-def _dtypes(model: Any) -> dict[str, str]:
+def _dtypes(model: ModelProto) -> dict[str, str]:
     """Return the dtypes of all tensors, by name, as far as onnx can tell them."""
     import onnx
 
@@ -168,7 +169,7 @@ def _dtypes(model: Any) -> dict[str, str]:
     return {name: dtype_name(number) for name, number in numbers.items()}
 
 
-def _operators(model: Any) -> list[dict[str, Any]]:
+def _operators(model: ModelProto) -> list[dict[str, Any]]:
     """Return name (with its domain, where it is not ONNX's), opset of its domain, and count of all operators."""
     used = Counter(
         (node.domain if node.domain not in STANDARD_DOMAINS else "", node.op_type) for node in nodes_of(model)
@@ -180,7 +181,7 @@ def _operators(model: Any) -> list[dict[str, Any]]:
     return sorted(found, key=lambda operator: (str(operator["name"]), operator["version"]))
 
 
-def _findings(model: Any) -> list[dict[str, Any]]:
+def _findings(model: ModelProto) -> list[dict[str, Any]]:
     """Return what no converter should have written."""
     findings = []
     lacking = lacking_operators(model)
@@ -200,7 +201,7 @@ def _findings(model: Any) -> list[dict[str, Any]]:
     return [*findings, *_overflowing(model)]
 
 
-def _overflowing(model: Any) -> list[dict[str, Any]]:
+def _overflowing(model: ModelProto) -> list[dict[str, Any]]:
     """Return the finding that names the operators which compute something else on x86 without VNNI."""
     found = overflows(model)
     if not found:

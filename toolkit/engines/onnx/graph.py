@@ -9,6 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.engines.onnx.extent import AGAIN, require_few_parts
+from toolkit.engines.onnx.model_proto import (
+    AttributeProto,
+    FunctionProto,
+    GraphProto,
+    ModelProto,
+    NodeProto,
+    TensorProto,
+    ValueInfoProto,
+)
 from toolkit.errors import InvalidSource, UnknownName
 
 STANDARD_DOMAINS = ("", "ai.onnx")
@@ -19,7 +28,7 @@ _LARGEST = 2**31 - 1  # of a protobuf message, https://protobuf.dev/programming-
 _DTYPES = {"FLOAT": "float32", "DOUBLE": "float64"}
 
 
-def read(path: Path) -> Any:
+def read(path: Path) -> ModelProto:
     """Return the ModelProto in a file; data that it keeps in other files is neither read nor looked for.
 
     Raises InvalidSource for what is no ONNX model, is damaged, is larger than its format or any model allows, or was written in a newer one.
@@ -46,7 +55,7 @@ def read(path: Path) -> Any:
     return model
 
 
-def graphs_of(model: Any) -> Iterator[Any]:
+def graphs_of(model: ModelProto) -> Iterator[GraphProto]:
     """Yield the graph, and those inside of its nodes; of a model's functions too."""
     inside = [model.graph]
     inside += [graph for function in model.functions for graph in _bodies(function)]
@@ -56,7 +65,7 @@ def graphs_of(model: Any) -> Iterator[Any]:
         inside += _bodies(graph)
 
 
-def nodes_of(model: Any) -> Iterator[Any]:
+def nodes_of(model: ModelProto) -> Iterator[NodeProto]:
     """Yield all nodes, wherever they lie."""
     for function in model.functions:
         yield from function.node
@@ -64,7 +73,7 @@ def nodes_of(model: Any) -> Iterator[Any]:
         yield from graph.node
 
 
-def constants_of(model: Any) -> Iterator[Any]:
+def constants_of(model: ModelProto) -> Iterator[TensorProto]:
     """Yield the TensorProto of every constant: initializers, and values that nodes hold."""
     for graph in graphs_of(model):
         yield from graph.initializer
@@ -81,13 +90,13 @@ def constants_of(model: Any) -> Iterator[Any]:
                 yield from (sparse.values, sparse.indices)
 
 
-def opset_of(model: Any, domain: str = "") -> int:
+def opset_of(model: ModelProto, domain: str = "") -> int:
     """Return the version of a domain's operators that a model is written in; 0 where it names none."""
     same = STANDARD_DOMAINS if domain in STANDARD_DOMAINS else (domain,)
     return max((entry.version for entry in model.opset_import if entry.domain in same), default=0)
 
 
-def lacking_operators(model: Any) -> list[str]:
+def lacking_operators(model: ModelProto) -> list[str]:
     """Return the names of operators in ONNX's own domain that its opset does not have: what a converter has left as it found it."""
     import onnx
 
@@ -112,7 +121,7 @@ def dtype_name(element_type: int) -> str:
     return _DTYPES.get(name, name.lower())
 
 
-def spec_of(value: Any) -> dict[str, Any]:
+def spec_of(value: ValueInfoProto) -> dict[str, Any]:
     """Return the JSON of a ValueInfoProto: name, dtype, and shape with null for a size that is not fixed; null where even the rank is not."""
     tensor = value.type.tensor_type
     shape = None
@@ -121,7 +130,7 @@ def spec_of(value: Any) -> dict[str, Any]:
     return {"name": value.name, "dtype": dtype_name(tensor.elem_type), "shape": shape}
 
 
-def kept_nodes(model: Any, keep: Mapping[str, list[str]]) -> list[Any]:
+def kept_nodes(model: ModelProto, keep: Mapping[str, list[str]]) -> list[NodeProto]:
     """Return the nodes that `keep` (as in toolkit/conversion/quantizers) speaks of.
 
     Those that give a tensor of such a name, or are of such a type.
@@ -134,7 +143,7 @@ def kept_nodes(model: Any, keep: Mapping[str, list[str]]) -> list[Any]:
     ]
 
 
-def check_keep(model: Any, keep: Mapping[str, list[str]]) -> None:
+def check_keep(model: ModelProto, keep: Mapping[str, list[str]]) -> None:
     """Raise UnknownName for a pattern that no tensor's name matches, and for a type that no operator is of."""
     tensors = sorted({name for node in model.graph.node for name in node.output if name})
     types = sorted({node.op_type for node in model.graph.node})
@@ -148,17 +157,17 @@ def check_keep(model: Any, keep: Mapping[str, list[str]]) -> None:
             raise UnknownName("keep_float: operator", operator, types)
 
 
-def _bodies(holder: Any) -> list[Any]:
+def _bodies(holder: GraphProto | FunctionProto) -> list[GraphProto]:
     """Return the graphs that the nodes of a graph or a function hold."""
     held = _attributes(holder)
     return [each.g for each in held if each.HasField("g")] + [graph for each in held for graph in each.graphs]
 
 
-def _attributes(holder: Any) -> list[Any]:
+def _attributes(holder: GraphProto | FunctionProto) -> list[AttributeProto]:
     return [attribute for node in holder.node for attribute in node.attribute]
 
 
-def split_gemm(model: Any, kept: list[str]) -> Any:
+def split_gemm(model: ModelProto, kept: list[str]) -> ModelProto:
     """Return a model whose Gemms of the plain kind (A times a constant B, plus C) are a MatMul and an Add, but for the nodes `kept`.
 
     Quantizers of matrix products know MatMul alone, and pass over Gemm, which is what a dense layer becomes, without a word.
@@ -189,7 +198,7 @@ def split_gemm(model: Any, kept: list[str]) -> Any:
     return made
 
 
-def sort_nodes(model: Any) -> None:
+def sort_nodes(model: ModelProto) -> None:
     """Put the graph's nodes in an order in which each comes after those whose tensors it takes, in the bodies of loops and branches too.
 
     Quantizers append nodes as they go, and what sorts they have does not look into bodies.
@@ -212,14 +221,14 @@ def sort_nodes(model: Any) -> None:
     model.graph.node.extend(nodes)
 
 
-def _taken(node: Any) -> set[str]:
+def _taken(node: NodeProto) -> set[str]:
     """Return the names of all tensors that a node or the graphs in it take; those that a graph gives itself are among them."""
     bodies = [graph for attribute in node.attribute for graph in (attribute.g, *attribute.graphs)]
     inside = [name for graph in bodies for each in graph.node for name in _taken(each)]
     return {*node.input, *inside, *(value.name for graph in bodies for value in graph.output)}
 
 
-def _drop_unused(model: Any) -> None:
+def _drop_unused(model: ModelProto) -> None:
     used = {name for node in nodes_of(model) for name in node.input} | {value.name for value in model.graph.output}
     kept = [constant for constant in model.graph.initializer if constant.name in used]
     del model.graph.initializer[:]

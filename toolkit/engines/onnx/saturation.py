@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from toolkit.engines.onnx.graph import DEQUANTIZE, QUANTIZE, constants_of, dtype_name, nodes_of
+from toolkit.engines.onnx.model_proto import ModelProto, NodeProto
 
 CODE = "overflows-without-vnni"
 
@@ -44,7 +44,7 @@ class Overflow:
     share: float
 
 
-def overflows(model: Any) -> list[Overflow]:
+def overflows(model: ModelProto) -> list[Overflow]:
     """Return the operators with int8 weights so large that two products with the largest activations leave 16 bits, the worst first."""
     found = []
     for node, weights in _weighted(model):
@@ -54,7 +54,7 @@ def overflows(model: Any) -> list[Overflow]:
     return sorted(found, key=lambda one: -one.share)
 
 
-def _weighted(model: Any) -> Iterator[tuple[Any, np.ndarray]]:
+def _weighted(model: ModelProto) -> Iterator[tuple[NodeProto, np.ndarray]]:
     """Yield operators that multiply uint8 with int8 constants, and these."""
     import onnx
 
@@ -68,10 +68,10 @@ def _weighted(model: Any) -> Iterator[tuple[Any, np.ndarray]]:
                 yield node, onnx.numpy_helper.to_array(constants[name])
 
 
-def _multiplied(node: Any, given: Mapping[str, Any], dtypes: Mapping[str, str]) -> list[str]:
+def _multiplied(node: NodeProto, given: Mapping[str, NodeProto], dtypes: Mapping[str, str]) -> list[str]:
     """Return the names of the integers that a node multiplies uint8 with; `given` is what gives a tensor, `dtypes` of constants."""
 
-    def zero_point(of: Any, at: int) -> str:
+    def zero_point(of: NodeProto, at: int) -> str:
         return dtypes.get(of.input[at], "uint8") if at < len(of.input) else "uint8"
 
     if node.op_type in _INTEGER:
@@ -87,7 +87,7 @@ def _multiplied(node: Any, given: Mapping[str, Any], dtypes: Mapping[str, str]) 
     return [weights.input[0]] if becomes_uint8 or zero_point(activations, 2) == "uint8" else []
 
 
-def _in_order_of_sums(node: Any, weights: np.ndarray) -> np.ndarray:
+def _in_order_of_sums(node: NodeProto, weights: np.ndarray) -> np.ndarray:
     """Return the weights as (number of terms, sums): the terms of one sum below one another, in the order in which they are added."""
     if node.op_type in _CONVOLUTIONS:
         groups = next((attribute.i for attribute in node.attribute if attribute.name == "group"), 1)

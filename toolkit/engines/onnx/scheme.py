@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
 
 from toolkit.engines.onnx.graph import DEQUANTIZE, constants_of, dtype_name, nodes_of
+from toolkit.engines.onnx.model_proto import ModelProto
 
 _DYNAMIC = ("DynamicQuantizeLinear", "DynamicQuantizeMatMul", "DynamicQuantizeLSTM", "ConvInteger", "MatMulInteger")
 # Of MatMulNBits: activations are rounded to int8 at each call. https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md
@@ -13,7 +13,7 @@ _ROUNDS_ACTIVATIONS = 4
 _BYTES = {"int8", "uint8"}
 
 
-def scheme_of(model: Any, activations: Collection[str]) -> str:
+def scheme_of(model: ModelProto, activations: Collection[str]) -> str:
     """Return a scheme's name; `activations` are the dtypes of what operators give. Signed or not makes no difference to it."""
     operators = {node.op_type for node in nodes_of(model)}
     for node in nodes_of(model):

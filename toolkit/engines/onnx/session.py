@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from toolkit.engines.onnx.model_proto import ModelProto
 from toolkit.errors import TargetUnavailable, UnknownName
 
 CPU = "CPUExecutionProvider"
@@ -63,7 +64,7 @@ def spec(argument: Any) -> dict[str, Any]:
     return {"name": argument.name, "dtype": _TYPES.get(name, name), "shape": shape}
 
 
-def with_outputs(model: Any, names: list[str]) -> bytes:
+def with_outputs(model: ModelProto, names: list[str]) -> bytes:
     """Return a model, serialized, that gives these tensors and no others; ONNX Runtime finds out their types itself."""
     import onnx
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from toolkit.engines.tflite.file import names_of
+from toolkit.engines.tflite.tables import BlockwiseQuantizationT, ModelT, SubGraphT, TensorT, shape_of
 
 REAL = ("float32", "float16", "float64")
 _WHOLE = ("int8", "uint8", "int16", "int32", "int64", "uint32", "bool")
@@ -60,7 +61,7 @@ class Constant:
 class ConstantReader:
     """Reads the constants of one graph of a file."""
 
-    def __init__(self, schema: Any, model: Any, graph: Any, content: bytes) -> None:
+    def __init__(self, schema: Any, model: ModelT, graph: SubGraphT, content: bytes) -> None:
         self._schema, self._model, self._graph, self._content = schema, model, graph, content
         self._types = names_of(schema.TensorType)
 
@@ -69,10 +70,10 @@ class ConstantReader:
         tensor = self._graph.tensors[index]
         if tensor.isVariable or not self._bytes(tensor).size:
             return None
-        scales = _scales(tensor)
-        axis = int(tensor.quantization.quantizedDimension) if scales.size > 1 else None
+        scales, quantization = _scales(tensor), tensor.quantization
+        axis = int(quantization.quantizedDimension) if quantization is not None and scales.size > 1 else None
         scaled = scales.size > 0 or self._blocks(tensor) is not None
-        return Constant(_name(tensor), self.dtype(index), _shape(tensor), scaled, axis, self, index)
+        return Constant(_name(tensor), self.dtype(index), shape_of(tensor), scaled, axis, self, index)
 
     def dtype(self, index: int) -> str:
         """Return a tensor's dtype."""
@@ -102,8 +103,8 @@ class ConstantReader:
         ends = (0, 255) if dtype == "uint8" else (-(1 << (bits - 1)), (1 << (bits - 1)) - 1)
         return Values((stored.astype(np.float64) - points) * scales, stored, scales, ends)
 
-    def _stored(self, tensor: Any) -> np.ndarray:
-        dtype, shape, held = self._types[tensor.type].lower(), _shape(tensor), self._bytes(tensor)
+    def _stored(self, tensor: TensorT) -> np.ndarray:
+        dtype, shape, held = self._types[tensor.type].lower(), shape_of(tensor), self._bytes(tensor)
         if dtype == "int4":
             count = int(np.prod(shape, dtype=np.int64))
             halves = np.stack([held & 0xF, held >> 4], axis=1).ravel()[:count].astype(np.int8)
@@ -114,46 +115,42 @@ class ConstantReader:
             raise ValueError("is held in a sparse encoding, which is not read")
         return held.view(np.dtype(dtype)).reshape(shape)
 
-    def _grid(self, tensor: Any, shape: Sequence[int]) -> tuple[np.ndarray | None, np.ndarray]:
+    def _grid(self, tensor: TensorT, shape: Sequence[int]) -> tuple[np.ndarray | None, np.ndarray]:
         """Return scales and zero points, broadcastable to the shape; None for a tensor that is not quantized."""
         blocks = self._blocks(tensor)
         if blocks is not None:
             scales = self.values(int(blocks.scales)).real
             return np.repeat(scales.reshape(*shape[:-1], -1), int(blocks.blockSize), axis=-1), np.zeros(())
-        scales = _scales(tensor)
-        if not scales.size:
+        scales, quantization = _scales(tensor), tensor.quantization
+        if quantization is None or not scales.size:
             return None, np.zeros(())
-        held = tensor.quantization.zeroPoint
+        held = quantization.zeroPoint
         points = np.zeros(scales.size) if held is None else np.asarray(held, np.float64)
         if scales.size == 1:
             return scales.reshape(()), points[:1].reshape(())
         along = [1] * len(shape)
-        along[int(tensor.quantization.quantizedDimension)] = scales.size
+        along[int(quantization.quantizedDimension)] = scales.size
         points = points if points.size == scales.size else np.full(scales.size, points[0])
         return scales.reshape(along), points.reshape(along)
 
-    def _blocks(self, tensor: Any) -> Any:
+    def _blocks(self, tensor: TensorT) -> BlockwiseQuantizationT | None:
         """Return the details of scales for each block of a row; None for a tensor without them."""
         details = None if tensor.quantization is None else tensor.quantization.details
         return details if type(details).__name__ == "BlockwiseQuantizationT" else None
 
-    def _bytes(self, tensor: Any) -> np.ndarray:
+    def _bytes(self, tensor: TensorT) -> np.ndarray:
         buffer = self._model.buffers[tensor.buffer]
         if buffer.offset > 1:  # behind the flatbuffer, as in files over 2 GB
             return np.frombuffer(self._content, np.uint8, int(buffer.size), int(buffer.offset))
         return np.zeros(0, np.uint8) if buffer.data is None else np.asarray(buffer.data, np.uint8)
 
 
-def _scales(tensor: Any) -> np.ndarray:
+def _scales(tensor: TensorT) -> np.ndarray:
     quantization = tensor.quantization
     if quantization is None or quantization.scale is None:
         return np.zeros(0)
     return np.asarray(quantization.scale, np.float64)
 
 
-def _shape(tensor: Any) -> tuple[int, ...]:
-    return () if tensor.shape is None else tuple(int(size) for size in tensor.shape)
-
-
-def _name(tensor: Any) -> str:
+def _name(tensor: TensorT) -> str:
     return "" if tensor.name is None else str(tensor.name.decode(errors="replace"))

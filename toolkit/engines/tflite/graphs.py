@@ -14,6 +14,7 @@ import numpy as np
 
 from toolkit.engines.tflite.constants import Constant, ConstantReader
 from toolkit.engines.tflite.file import names_of, schema_module
+from toolkit.engines.tflite.tables import ModelT, OperatorT, SubGraphT, numbers_of, shape_of
 from toolkit.errors import InvalidSource, UnknownName
 
 MOVES = ("QUANTIZE", "DEQUANTIZE", "DENSIFY")  # what comes out stands for what went in
@@ -75,7 +76,7 @@ def operators_of(path: Path, key: str | None) -> list[ComputingOperator]:
 class _Walk:
     """Goes through the graphs of one file, each once."""
 
-    def __init__(self, schema: Any, model: Any, content: bytes) -> None:
+    def __init__(self, schema: Any, model: ModelT, content: bytes) -> None:
         self._schema, self._model, self._content = schema, model, content
         self._codes = names_of(schema.BuiltinOperator)
         self._been: set[int] = set()
@@ -105,7 +106,7 @@ class _Walk:
                 if isinstance(made.options.get(inner), int):
                     yield from self._graph(made.options[inner], None)
 
-    def name(self, operator: Any) -> str:
+    def name(self, operator: OperatorT) -> str:
         code = self._model.operatorCodes[operator.opcodeIndex]
         name = self._codes[max(code.builtinCode, code.deprecatedBuiltinCode)]
         return f"CUSTOM {code.customCode.decode()}" if name == "CUSTOM" else name
@@ -114,10 +115,10 @@ class _Walk:
 class _Graph:
     """One graph of it."""
 
-    def __init__(self, walk: _Walk, graph: Any, reader: ConstantReader) -> None:
+    def __init__(self, walk: _Walk, graph: SubGraphT, reader: ConstantReader) -> None:
         self._walk, self._graph, self._reader = walk, graph, reader
         self._maker = {
-            int(index): place for place, each in enumerate(graph.operators or ()) for index in _listed(each.outputs)
+            int(index): place for place, each in enumerate(graph.operators or ()) for index in numbers_of(each.outputs)
         }
         self._made: dict[int, ComputingOperator] = {}
 
@@ -134,7 +135,7 @@ class _Graph:
             elif place not in entered:
                 entered.add(place)
                 waiting.append((place, True))
-                read = [self._maker.get(index) for index in _listed(self._graph.operators[place].inputs)]
+                read = [self._maker.get(index) for index in numbers_of(self._graph.operators[place].inputs)]
                 waiting += [(each, False) for each in reversed(read) if each is not None and each not in entered]
         return list(found)
 
@@ -143,7 +144,7 @@ class _Graph:
         if place in self._made:
             return self._made[place]
         held = self._graph.operators[place]
-        name, inputs, outputs = self._walk.name(held), _listed(held.inputs), _listed(held.outputs)
+        name, inputs, outputs = self._walk.name(held), numbers_of(held.inputs), numbers_of(held.outputs)
         constants, feeds = {}, {}
         for position, index in enumerate(inputs):
             origin = self._origin(index)
@@ -153,7 +154,7 @@ class _Graph:
             elif origin in self._maker and self._maker[origin] in self._made:
                 feeds[position] = self._made[self._maker[origin]]
         first = self._graph.tensors[outputs[0]] if outputs else None
-        shape = () if first is None or first.shape is None else tuple(int(size) for size in first.shape)
+        shape = () if first is None else shape_of(first)
         self._made[place] = ComputingOperator(
             name=name,
             tensor="" if first is None or first.name is None else first.name.decode(errors="replace"),
@@ -175,7 +176,7 @@ class _Graph:
             maker = self._graph.operators[self._maker[index]]
             if self._walk.name(maker) not in MOVES:
                 break
-            index = _listed(maker.inputs)[0]
+            index = numbers_of(maker.inputs)[0]
         return index
 
     def _bias_step(self, name: str, inputs: list[int]) -> np.ndarray | None:
@@ -189,11 +190,9 @@ class _Graph:
 
     def _ends(self, index: int) -> tuple[float, float] | None:
         scale, dtype = self._reader.scale(index), self._reader.dtype(index)
-        if scale.size != 1 or dtype not in ("int8", "uint8", "int16"):
+        quantization = self._graph.tensors[index].quantization
+        points = None if quantization is None else quantization.zeroPoint
+        if points is None or scale.size != 1 or dtype not in ("int8", "uint8", "int16"):
             return None
-        ends, point = np.iinfo(dtype), int(self._graph.tensors[index].quantization.zeroPoint[0])
+        ends, point = np.iinfo(dtype), int(points[0])
         return float((ends.min - point) * scale[0]), float((ends.max - point) * scale[0])
-
-
-def _listed(indices: Any) -> list[int]:
-    return [] if indices is None else [int(index) for index in indices]

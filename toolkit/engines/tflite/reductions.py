@@ -10,37 +10,39 @@ from typing import Any
 
 import numpy as np
 
+from toolkit.engines.tflite.tables import ModelT, SubGraphT, TensorT, numbers_of, shape_of
+
 REDUCTIONS = ("REDUCE_MIN", "REDUCE_MAX", "SUM")
 _MOST_AXES = 6  # XNN_MAX_TENSOR_DIMS of XNNPACK
 _OPEN = ("IF", "WHILE")  # their outputs have whatever sizes the branch that runs gives them
 
 
-def reducible(tensor: Any, operator: str) -> bool:
+def reducible(tensor: TensorT, operator: str) -> bool:
     """Return whether kernels can say the extremes of a tensor of the tables, whose sizes the file must know."""
     shape, signature = (() if sizes is None else list(sizes) for sizes in (tensor.shape, tensor.shapeSignature))
     known = 0 < len(shape) <= _MOST_AXES and min(shape) > 0 and -1 not in signature
     return known and operator not in _OPEN and not operator.startswith("CUSTOM")
 
 
-def reduce(schema: Any, parsed: Any, places: list[int]) -> list[int]:
+def reduce(schema: Any, parsed: ModelT, places: list[int]) -> list[int]:
     """Put the reductions of tensors behind the operators that give them; return the tensor of all their results, (tensors * 3,), if there are any."""
     graph = parsed.subgraphs[0]
     operators, graph.operators = graph.operators or [], []
     codes = {name: _code(schema, parsed, name) for name in (*REDUCTIONS, "PACK")}
-    axes = {rank: _axes(schema, parsed, rank) for rank in {len(graph.tensors[place].shape) for place in places}}
+    axes = {rank: _axes(schema, parsed, rank) for rank in {len(shape_of(graph.tensors[place])) for place in places}}
     results: dict[int, list[int]] = {}
 
     def reductions(place: int) -> None:
         options = schema.ReducerOptionsT()
-        entries = [place, axes[len(graph.tensors[place].shape)]]
+        entries = [place, axes[len(shape_of(graph.tensors[place]))]]
         results[place] = [_operator(schema, graph, codes[name], entries, (), options) for name in REDUCTIONS]
 
-    made = {place for operator in operators for place in _outputs(operator)}
+    made = {place for operator in operators for place in numbers_of(operator.outputs)}
     for place in set(places) - made:
         reductions(place)
     for operator in operators:
         graph.operators.append(operator)
-        for place in sorted(_outputs(operator) & set(places) - results.keys()):
+        for place in sorted({*numbers_of(operator.outputs)} & set(places) - results.keys()):
             reductions(place)
     if not places:
         return []
@@ -50,11 +52,7 @@ def reduce(schema: Any, parsed: Any, places: list[int]) -> list[int]:
     return [_operator(schema, graph, codes["PACK"], scalars, (len(scalars),), options)]
 
 
-def _outputs(operator: Any) -> set[int]:
-    return set() if operator.outputs is None else {int(place) for place in operator.outputs}
-
-
-def _code(schema: Any, parsed: Any, name: str) -> int:
+def _code(schema: Any, parsed: ModelT, name: str) -> int:
     made = schema.OperatorCodeT()
     made.builtinCode, made.version = getattr(schema.BuiltinOperator, name), 1
     made.deprecatedBuiltinCode = min(made.builtinCode, 127)  # the schema's own rule
@@ -62,7 +60,7 @@ def _code(schema: Any, parsed: Any, name: str) -> int:
     return len(parsed.operatorCodes) - 1
 
 
-def _axes(schema: Any, parsed: Any, rank: int) -> int:
+def _axes(schema: Any, parsed: ModelT, rank: int) -> int:
     """Return a constant tensor of all axes of tensors of this rank."""
     buffer = schema.BufferT()
     buffer.data = np.arange(rank, dtype="<i4").view(np.uint8)
@@ -70,14 +68,14 @@ def _axes(schema: Any, parsed: Any, rank: int) -> int:
     return _tensor(parsed.subgraphs[0], schema, (rank,), schema.TensorType.INT32, len(parsed.buffers) - 1)
 
 
-def _tensor(graph: Any, schema: Any, shape: Sequence[int], dtype: int, buffer: int = 0) -> int:
+def _tensor(graph: SubGraphT, schema: Any, shape: Sequence[int], dtype: int, buffer: int = 0) -> int:
     made = schema.TensorT()
     made.shape, made.type, made.buffer, made.name = np.array(shape, np.int32), dtype, buffer, b""
     graph.tensors.append(made)
     return len(graph.tensors) - 1
 
 
-def _operator(schema: Any, graph: Any, code: int, inputs: list[int], shape: Sequence[int], options: Any) -> int:
+def _operator(schema: Any, graph: SubGraphT, code: int, inputs: list[int], shape: Sequence[int], options: Any) -> int:
     """Append an operator; return the float32 tensor that it gives."""
     made, result = schema.OperatorT(), _tensor(graph, schema, shape, schema.TensorType.FLOAT32)
     made.opcodeIndex, made.inputs, made.outputs = code, np.array(inputs, np.int32), np.array([result], np.int32)

@@ -10,7 +10,7 @@ In the first two a tensor is called by its number in the main graph of the file;
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import numpy as np
 
 from toolkit.engines.tflite.file import schema_module
 from toolkit.engines.tflite.subgraphs import Node, Parts
+from toolkit.engines.tflite.tables import ModelT, SubGraphT, TensorMapT, numbers_of
 from toolkit.errors import InvalidSource
 
 _READ = ("float32", "float16", "int8", "uint8", "int16", "int32", "int64", "bool")
@@ -51,7 +52,7 @@ def input_names(path: Path) -> dict[str, int]:
     graph = tables.subgraphs[0]
     for each in tables.signatureDefs or ():
         if each.subgraphIndex == 0:
-            return {item.name.decode(): int(item.tensorIndex) for item in each.inputs}
+            return {item.name.decode(): int(item.tensorIndex) for item in each.inputs or ()}
     return {graph.tensors[index].name.decode(): int(index) for index in graph.inputs}
 
 
@@ -61,7 +62,7 @@ def output_names(path: Path) -> dict[str, int]:
     graph = tables.subgraphs[0]
     for each in tables.signatureDefs or ():
         if each.subgraphIndex == 0:
-            return {item.name.decode(): int(item.tensorIndex) for item in each.outputs}
+            return {item.name.decode(): int(item.tensorIndex) for item in each.outputs or ()}
     return {graph.tensors[index].name.decode(): int(index) for index in graph.outputs}
 
 
@@ -88,7 +89,7 @@ def apart(path: Path, known: Collection[int]) -> tuple[bytes, list[int], list[in
             continue
         operator = copy.copy(graph.operators[node.place])
         operator.inputs = np.array(
-            [_copied(graph, copies, int(index)) if int(index) in takes else int(index) for index in operator.inputs],
+            [_copied(graph, copies, index) if index in takes else index for index in numbers_of(operator.inputs)],
             np.int32,
         )
         operators.append(operator)
@@ -112,22 +113,22 @@ def single(parts: Parts, place: int) -> tuple[bytes, list[int], list[int]]:
     return _signed(tables, inputs, outputs), list(takes), gives
 
 
-def _tables(path: Path) -> Any:
+def _tables(path: Path) -> ModelT:
     return schema_module().ModelT.InitFromPackedBuf(path.read_bytes(), 0)
 
 
-def _copied(graph: Any, copies: dict[int, int], index: int) -> int:
+def _copied(graph: SubGraphT, copies: dict[int, int], index: int) -> int:
     """Return the tensor that is fed in place of one."""
     if index not in copies:
         made = copy.copy(graph.tensors[index])
         made.buffer = 0  # the first is empty, by the format's rule
-        made.name = b"fed " + made.name
+        made.name = b"fed " + (made.name or b"")
         graph.tensors.append(made)
         copies[index] = len(graph.tensors) - 1
     return copies[index]
 
 
-def _signed(tables: Any, inputs: Mapping[str, int], outputs: Mapping[str, int]) -> bytes:
+def _signed(tables: ModelT, inputs: Mapping[str, int], outputs: Mapping[str, int]) -> bytes:
     """Return the file with these inputs and outputs, and a signature of them."""
     import flatbuffers
 
@@ -144,7 +145,7 @@ def _signed(tables: Any, inputs: Mapping[str, int], outputs: Mapping[str, int]) 
     return bytes(builder.Output())
 
 
-def _mapped(schema: Any, named: Mapping[str, int]) -> Sequence[Any]:
+def _mapped(schema: Any, named: Mapping[str, int]) -> list[TensorMapT]:
     found = []
     for name, index in named.items():
         each = schema.TensorMapT()

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from toolkit.engines.tflite.file import schema_module
+from toolkit.engines.tflite.tables import BufferT, ModelT, OperatorCodeT, OperatorT, TensorT, numbers_of, shape_of
 from toolkit.errors import InvalidSource
 
 _MOVES = ("QUANTIZE", "DEQUANTIZE")
@@ -122,23 +123,24 @@ class Parts:
                 touched.update(node.gives)
         return found
 
-    def _tensor(self, tensor: Any) -> GraphTensor:
+    def _tensor(self, tensor: TensorT) -> GraphTensor:
         quantization = tensor.quantization
         scales = [] if quantization is None or quantization.scale is None else list(quantization.scale)
+        points = None if quantization is None else quantization.zeroPoint
         one = len(scales) == 1
         return GraphTensor(
-            tensor.name.decode(),
+            (tensor.name or b"").decode(),
             self._types[tensor.type].lower(),
-            tuple(int(size) for size in tensor.shape) if tensor.shape is not None else (),
+            shape_of(tensor),
             float(scales[0]) if one else None,
-            int(quantization.zeroPoint[0]) if one else None,
+            int(points[0]) if one and points is not None else None,
         )
 
-    def _node(self, place: int, operator: Any) -> Node:
+    def _node(self, place: int, operator: OperatorT) -> Node:
         code = self._model.operatorCodes[operator.opcodeIndex]
         name = _names(self._schema.BuiltinOperator)[max(code.builtinCode, code.deprecatedBuiltinCode)]
-        reads = tuple(int(index) for index in operator.inputs if int(index) in self._fed)
-        gives = tuple(int(index) for index in operator.outputs)
+        reads = tuple(index for index in numbers_of(operator.inputs) if index in self._fed)
+        gives = tuple(numbers_of(operator.outputs))
         return Node(place, name, tuple(dict.fromkeys(reads)), gives, self._uncut(name, reads + gives))
 
     def _uncut(self, name: str, tensors: Sequence[int]) -> str | None:
@@ -151,17 +153,17 @@ class Parts:
 class _Moved:
     """What a new file needs of another: tensors, buffers and operator codes, numbered anew, each once."""
 
-    def __init__(self, model: Any, schema: Any) -> None:
+    def __init__(self, model: ModelT, schema: Any) -> None:
         self._model, self._graph = model, model.subgraphs[0]
         self._schema = schema
         self._tensors: dict[int, int] = {}
         self._buffers: dict[int, int] = {}
         self._codes: dict[int, int] = {}
-        self.tensors: list[Any] = []
-        self.buffers: list[Any] = [schema.BufferT()]  # the first is empty, by the format's rule
-        self.codes: list[Any] = []
+        self.tensors: list[TensorT] = []
+        self.buffers: list[BufferT] = [schema.BufferT()]  # the first is empty, by the format's rule
+        self.codes: list[OperatorCodeT] = []
 
-    def operator(self, operator: Any) -> Any:
+    def operator(self, operator: OperatorT) -> OperatorT:
         moved = copy.copy(operator)
         index = operator.opcodeIndex
         if index not in self._codes:
@@ -220,7 +222,7 @@ def _names(enumeration: Any) -> dict[int, str]:
     return {value: name for name, value in vars(enumeration).items() if isinstance(value, int)}
 
 
-def _packed(model: Any) -> bytes:
+def _packed(model: ModelT) -> bytes:
     import flatbuffers
 
     builder = flatbuffers.Builder(1 << 16)

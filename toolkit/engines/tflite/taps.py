@@ -20,6 +20,7 @@ from toolkit.engines.table_index import read_in
 from toolkit.engines.tflite.file import dtype_of, operator_name, schema_module
 from toolkit.engines.tflite.interpreter import Fit, fitting, resolvers
 from toolkit.engines.tflite.reductions import REDUCTIONS, reduce, reducible
+from toolkit.engines.tflite.tables import ModelT, shape_of
 from toolkit.errors import InvalidSource, UnknownName
 
 _NUMBERS = ("float32", "float16", "int8", "uint8", "int16", "int32", "int64")
@@ -59,7 +60,7 @@ def extremes(module: Any, engine: str, model: Path, options: dict[str, Any], *, 
     operators = {**dict.fromkeys(inputs.values(), ""), **given}
     floats = [place for place in operators if graph.tensors[place].type == schema.TensorType.FLOAT32]
     reduced = [place for place in floats if reducible(graph.tensors[place], operators[place])]
-    sizes = {place: math.prod(map(int, graph.tensors[place].shape)) for place in reduced}
+    sizes = {place: math.prod(shape_of(graph.tensors[place])) for place in reduced}
     shown = [place for place in floats if place in given and (values or place not in sizes)]
     said = reduce(schema, parsed, reduced)
     graph.outputs = np.array([*said, *shown], np.int32)
@@ -107,7 +108,7 @@ def _content(path: Path) -> bytes:
     return content
 
 
-def _parsed(schema: Any, path: Path, content: bytes) -> Any:
+def _parsed(schema: Any, path: Path, content: bytes) -> ModelT:
     """Return the tables of a file, to be changed."""
     parsed = schema.ModelT.InitFromPackedBuf(content, 0)
     if any(buffer.offset > 1 for buffer in parsed.buffers):
@@ -135,7 +136,7 @@ def _interpreter(module: Any, content: bytes, options: dict[str, Any]) -> tuple[
     return interpreter, fitting(interpreter)
 
 
-def _inputs(parsed: Any, key: str | None) -> dict[str, int]:
+def _inputs(parsed: ModelT, key: str | None) -> dict[str, int]:
     """Return the tensors of the inputs by the names of the signature, or by their own where the file, as older ones, has none."""
     graph = parsed.subgraphs[0]
     known = {each.signatureKey.decode(): each for each in parsed.signatureDefs or () if each.subgraphIndex == 0}
@@ -161,7 +162,7 @@ def _given(schema: Any, content: bytes) -> dict[int, str]:
     return found
 
 
-def _packed(parsed: Any, size: int) -> bytes:
+def _packed(parsed: ModelT, size: int) -> bytes:
     import flatbuffers
 
     parsed.signatureDefs = None  # they name outputs that are others here
