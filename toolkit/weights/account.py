@@ -6,7 +6,7 @@ import contextlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -16,6 +16,14 @@ from toolkit.weights.attributes import ACTIVATION, is_how, numbers_apart, option
 from toolkit.weights.deviation import ConstantDeviation, deviation
 from toolkit.weights.mishaps import FACTOR, FACTORS, mishap
 from toolkit.weights.pairing import ConstantPlace, Pair, Pairs, paired, values_of
+from toolkit.weights.rows import (
+    AccountResult,
+    AttributeRow,
+    ConstantRow,
+    MatrixCounts,
+    OperatorRow,
+    UnmatchedConstant,
+)
 from toolkit.wire.request import Request
 
 _LOOKED_INTO = 40  # constants of which it is told what happened to them, those that are off most
@@ -41,7 +49,17 @@ _LAYS_OUT = (
 _NEUTRAL = {"MUL": 1.0, "DIV": 1.0, "ADD": 0.0, "SUB": 0.0}  # by operators, what changes nothing
 
 
-def account(request: Request) -> dict[str, Any]:
+@dataclass(slots=True)
+class _Measured:
+    """What came of the pairs: rows of those that were compared, of those whose operator is only fused otherwise, and what else there is to say."""
+
+    rows: list[ConstantRow] = field(default_factory=list)
+    fused: list[ConstantRow] = field(default_factory=list)
+    attributes: list[AttributeRow] = field(default_factory=list)
+    unread: list[UnmatchedConstant] = field(default_factory=list)
+
+
+def account(request: Request) -> AccountResult:
     """Write out/weights.json, and return it without the list of all constants that are right.
 
     `inputs["model"]` is the artifact, `inputs["floats"]` the float32 conversion of the same original; `options["signature"]` which of the artifact's
@@ -54,13 +72,12 @@ def account(request: Request) -> dict[str, Any]:
     return found
 
 
-def accounted(ours: Sequence[ComputingOperator], theirs: Sequence[ComputingOperator]) -> dict[str, Any]:
+def accounted(ours: Sequence[ComputingOperator], theirs: Sequence[ComputingOperator]) -> AccountResult:
     """Return the account as JSON: `constants` (a row for each), how many `matched` of how many, what is left over, and `attributes` that differ."""
     pairs = paired(ours, theirs)
-    rows, how, unread = _measured(pairs)
-    otherwise = [row for row in rows if row.pop("fused")]
-    rows = [row for row in rows if row not in otherwise]
-    left = [*map(_about, pairs.theirs), *(_left(row, "fused otherwise") for row in otherwise), *unread]
+    found = _measured(pairs)
+    rows, fused = found.rows, found.fused
+    left = [*map(_about, pairs.theirs), *(_left(row, "fused otherwise") for row in fused), *found.unread]
     extra = [_about(place) for place in pairs.ours]
     return {
         "constants": rows,
@@ -75,12 +92,12 @@ def accounted(ours: Sequence[ComputingOperator], theirs: Sequence[ComputingOpera
             "added": _counted(pairs.added),
             "missing": _counted(pairs.missing),
         },
-        "computed_besides": [] if otherwise or unread else _computed_besides(pairs),
-        "attributes": [*how, *_told_otherwise(pairs, ours)],
+        "computed_besides": [] if fused or found.unread else _computed_besides(pairs),
+        "attributes": [*found.attributes, *_told_otherwise(pairs, ours)],
     }
 
 
-def _computed_besides(pairs: Pairs) -> list[dict[str, Any]]:
+def _computed_besides(pairs: Pairs) -> list[UnmatchedConstant]:
     """Return the real constants of operators that the artifact alone has, where the original has nothing left that these could stand for.
 
     An operator that is fused, folded or spelled out otherwise leaves something on the other side: an operator that computes, or a constant that is
@@ -117,9 +134,10 @@ def _is_activation(place: ConstantPlace, pairs: Pairs) -> bool:
     return any(fused.get(id(feed)) not in (None, 0) for feed in place.of.feeds.values())
 
 
-def _told_otherwise(pairs: Pairs, ours: Sequence[ComputingOperator]) -> list[dict[str, Any]]:
+def _told_otherwise(pairs: Pairs, ours: Sequence[ComputingOperator]) -> list[AttributeRow]:
     """Return what operators are told otherwise; for certain only where none beside them could make up for it, as a PAD before a convolution does."""
-    reading, found = _readers(ours), []
+    reading = _readers(ours)
+    found: list[AttributeRow] = []
     for one, other in pairs.operators:
         alone = not (_touch(one, pairs.added) or _touch(other, pairs.missing))
         found += [
@@ -129,45 +147,50 @@ def _told_otherwise(pairs: Pairs, ours: Sequence[ComputingOperator]) -> list[dic
     return found
 
 
-def _measured(pairs: Pairs) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
-    """Return a row for each pair, what says how operators work and differs, and what could not be read."""
-    rows, how, unread = [], [], []
-    looked: list[tuple[float, dict[str, Any], Pair]] = []
+def _measured(pairs: Pairs) -> _Measured:
+    """Return what comes of all pairs: those that are off most are looked into."""
+    found = _Measured()
+    looked: list[tuple[float, ConstantRow, Pair]] = []
     for pair in pairs.pairs:
         place = pair.ours or pair.theirs
         assert place is not None
         try:
             held, wanted = values_of(pair)
         except ValueError as error:
-            unread.append({**_about(place), "why": str(error)})
+            found.unread.append({**_about(place), "why": str(error)})
             continue
         if place.role == "whole" and is_how(pair):
             apart = numbers_apart(pair, held.real, wanted)
-            how += [] if apart is None else [{**_operator(place.of), **apart}]
+            found.attributes += [] if apart is None else [{**_operator(place.of), **apart}]
             continue
-        found = deviation(held, wanted, place.axis)
-        row = {**_row(pair, place), **found.to_json(), "what": None, "fused": False}
-        rows.append(row)
-        if _is_off(found, row):
-            looked.append((found.error, row, pair))
-    for _, row, pair in sorted(looked, key=lambda each: -each[0])[:_LOOKED_INTO]:
-        _look_into(row, pair, pairs)
-    return rows, how, unread
+        apart_by = deviation(held, wanted, place.axis)
+        row = _row(pair, place, apart_by)
+        found.rows.append(row)
+        if _is_off(apart_by, row):
+            looked.append((apart_by.error, row, pair))
+    fused = [
+        id(row)
+        for _, row, pair in sorted(looked, key=lambda each: -each[0])[:_LOOKED_INTO]
+        if _look_into(row, pair, pairs)
+    ]
+    found.fused = [row for row in found.rows if id(row) in fused]
+    found.rows = [row for row in found.rows if id(row) not in fused]
+    return found
 
 
-def _is_off(found: ConstantDeviation, row: dict[str, Any]) -> bool:
+def _is_off(found: ConstantDeviation, row: ConstantRow) -> bool:
     """Return whether it is worth to look into a constant; biases have so many steps that float32 does not tell one from the next."""
     of_steps = row["role"] in ("matrix", "vector") and row["dtype"] != "float16"
     return not found.error <= _OFF or (of_steps and found.steps is not None and not found.steps <= _ROUNDED)
 
 
-def _look_into(row: dict[str, Any], pair: Pair, pairs: Pairs) -> None:
-    """Say in a row what happened to its constant, and whether its operator was only fused otherwise."""
+def _look_into(row: ConstantRow, pair: Pair, pairs: Pairs) -> bool:
+    """Say in a row what happened to its constant; return whether its operator was only fused otherwise."""
     place = pair.ours or pair.theirs
     assert place is not None
     if pair.ours is None or pair.theirs is None:
         row["what"] = "is left out" if pair.ours is None else "is added: the original has none"
-        return
+        return False
     held, wanted = values_of(pair)
     same = [each.theirs for each in pairs.pairs if each is not pair and each.theirs is not None]
 
@@ -177,10 +200,11 @@ def _look_into(row: dict[str, Any], pair: Pair, pairs: Pairs) -> None:
                 with contextlib.suppress(ValueError):  # of an encoding that is not read
                     yield each.constant.name, each.values().real
 
-    row["what"] = mishap(held, wanted, place.axis, others)
+    what = mishap(held, wanted, place.axis, others)
+    row["what"] = what
     row["values_off"] = _count_off(held, wanted)
-    by_factor = row["what"].startswith((FACTOR, FACTORS)) or place.role in ("bias", "scalar", "vector")
-    row["fused"] = by_factor and (_beside(pair.ours.of, pairs.added) or _beside(pair.theirs.of, pairs.missing))
+    by_factor = what.startswith((FACTOR, FACTORS)) or place.role in ("bias", "scalar", "vector")
+    return by_factor and (_beside(pair.ours.of, pairs.added) or _beside(pair.theirs.of, pairs.missing))
 
 
 def _count_off(held: Values, wanted: np.ndarray) -> int:
@@ -208,27 +232,54 @@ def _readers(ours: Sequence[ComputingOperator]) -> dict[int, str]:
     return {feed: names[0] for feed, names in reading.items() if len(names) == 1}
 
 
-def _row(pair: Pair, place: ConstantPlace) -> dict[str, Any]:
-    theirs = pair.theirs or place
-    named = {"tensor": place.constant.name, "original": theirs.constant.name, "role": theirs.role, "by": pair.by}
-    held = {"dtype": place.constant.dtype, "shape": list(place.constant.shape), "shares_a_range": place.shares_a_range}
-    return {**_operator(place.of), **named, **held}
+def _row(pair: Pair, place: ConstantPlace, found: ConstantDeviation) -> ConstantRow:
+    theirs, off = pair.theirs or place, found.to_json()
+    return {
+        "operator": place.of.name,
+        "gives": place.of.tensor,
+        "tensor": place.constant.name,
+        "original": theirs.constant.name,
+        "role": theirs.role,
+        "by": pair.by,
+        "dtype": place.constant.dtype,
+        "shape": list(place.constant.shape),
+        "shares_a_range": place.shares_a_range,
+        "sqnr_db": off["sqnr_db"],
+        "error": off["error"],
+        "within": off["within"],
+        "steps": off["steps"],
+        "clipped": off["clipped"],
+        "channel": off["channel"],
+        "what": None,
+    }
 
 
-def _about(place: ConstantPlace) -> dict[str, Any]:
-    named = {"tensor": place.constant.name, "role": place.role, "shape": list(place.constant.shape)}
-    return {**_operator(place.of), **named, "why": "has no counterpart"}
+def _about(place: ConstantPlace) -> UnmatchedConstant:
+    return {
+        **_operator(place.of),
+        "tensor": place.constant.name,
+        "role": place.role,
+        "shape": list(place.constant.shape),
+        "why": "has no counterpart",
+    }
 
 
-def _left(row: dict[str, Any], why: str) -> dict[str, Any]:
-    return {**{name: row[name] for name in ("operator", "gives", "tensor", "role", "shape")}, "why": why}
+def _left(row: ConstantRow, why: str) -> UnmatchedConstant:
+    return {
+        "operator": row["operator"],
+        "gives": row["gives"],
+        "tensor": row["tensor"],
+        "role": row["role"],
+        "shape": row["shape"],
+        "why": why,
+    }
 
 
-def _operator(operator: ComputingOperator) -> dict[str, Any]:
+def _operator(operator: ComputingOperator) -> OperatorRow:
     return {"operator": operator.name, "gives": operator.tensor}
 
 
-def _share(rows: Sequence[dict[str, Any]], left: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _share(rows: Sequence[ConstantRow], left: Sequence[UnmatchedConstant]) -> MatrixCounts:
     """Return how many matrices and tables there are, how many are matched, and how many of all values these hold."""
     matched = [int(np.prod(each["shape"])) for each in rows if each["role"] == "matrix"]
     others = [int(np.prod(each["shape"])) for each in left if each["role"] == "matrix"]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
 from toolkit.engines.tflite.graphs import ComputingOperator
 from toolkit.weights.pairing import Pair
+from toolkit.weights.rows import OptionApart
 
 # An operator with another one of these computes something else, whatever the weights are.
 _CERTAIN = {
@@ -44,7 +44,7 @@ _SEVERAL_WAYS = {
 }  # fmt: skip
 
 
-def options_apart(ours: ComputingOperator, theirs: ComputingOperator, follower: str | None) -> Iterator[dict[str, Any]]:
+def options_apart(ours: ComputingOperator, theirs: ComputingOperator, follower: str | None) -> Iterator[OptionApart]:
     """Yield what two operators that stand for each other were told differently, as {option, ours, theirs, certain}.
 
     `follower` is the operator that reads what `ours` gives, where there is one alone: an activation that is not fused may stand there.
@@ -56,7 +56,7 @@ def options_apart(ours: ComputingOperator, theirs: ComputingOperator, follower: 
         if option == ACTIVATION:
             if _holds(ours, other) or follower in _STANDALONE:
                 continue
-            one, other = _ACTIVATIONS.get(one, one), _ACTIVATIONS.get(other, other)
+            one, other = _activation(one), _activation(other)
         certain = option in _CERTAIN and not _is_same_padding(option, ours, theirs)
         yield {"option": option, "ours": one, "theirs": other, "certain": certain}
 
@@ -67,7 +67,7 @@ def is_how(pair: Pair) -> bool:
     return place is not None and place.at in (*_HOW.get(place.of.name, ()), *_SEVERAL_WAYS.get(place.of.name, ()))
 
 
-def numbers_apart(pair: Pair, held: np.ndarray, wanted: np.ndarray) -> dict[str, Any] | None:
+def numbers_apart(pair: Pair, held: np.ndarray, wanted: np.ndarray) -> OptionApart | None:
     """Return how such a constant differs, as `options_apart`; None where it says the same."""
     if pair.theirs is None or np.array_equal(held, wanted):
         return None
@@ -90,13 +90,18 @@ def _rank(pair: Pair) -> int:
     return max(1, len(pair.theirs.of.shape)) if pair.theirs is not None else 1
 
 
-def _same_axis(one: Any, other: Any, rank: int) -> bool:
+def _same_axis(one: object, other: object, rank: int) -> bool:
     return rank > 0 and isinstance(one, int) and isinstance(other, int) and one % rank == other % rank
 
 
-def _holds(ours: ComputingOperator, activation: Any) -> bool:
+def _activation(number: object) -> object:
+    """Return the name of an activation; as it is what the schema has no name for."""
+    return _ACTIVATIONS.get(number, number) if isinstance(number, int) else number
+
+
+def _holds(ours: ComputingOperator, activation: object) -> bool:
     """Return whether what an operator gives can hold no more than an activation lets through, so that it need not be told."""
-    low, high = _RANGES.get(activation, (np.nan, np.nan))
+    low, high = _RANGES.get(activation, (np.nan, np.nan)) if isinstance(activation, int) else (np.nan, np.nan)
     return ours.ends is not None and ours.ends[0] >= low and ours.ends[1] <= high * (1 + 1e-3)
 
 
@@ -108,7 +113,7 @@ def _is_same_padding(option: str, ours: ComputingOperator, theirs: ComputingOper
     return len(kernel) == 4 and kernel[1] == kernel[2] == 1
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if isinstance(value, np.ndarray):
         return value.tolist()
     if isinstance(value, bytes):

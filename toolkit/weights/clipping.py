@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from toolkit.engines.tflite.graphs import ComputingOperator, operators_of
 from toolkit.weights.pairing import paired
+from toolkit.weights.rows import ActivationRow, ClippingResult
 from toolkit.wire.request import Request
 from toolkit.wire.statistics import Statistics
 
@@ -15,7 +15,7 @@ _ACTIVATION = "fusedActivationFunction"
 _CUTS = ("RELU", "RELU6", "RELU_N1_TO_1", "RELU_0_TO_1", "MAXIMUM", "MINIMUM")
 
 
-def clipping(request: Request) -> dict[str, Any]:
+def clipping(request: Request) -> ClippingResult:
     """Return a row for each activation that is held by a range: see `clipped`.
 
     `inputs["model"]` is the artifact, `inputs["floats"]` the float32 conversion of the same original, `inputs["statistics"]` a folder of
@@ -41,7 +41,7 @@ def _cut_behind(operator: ComputingOperator, others: Sequence[ComputingOperator]
     return any(each.name in _CUTS and operator in each.feeds.values() for each in others)
 
 
-def clipped(one: ComputingOperator, other: ComputingOperator, statistics: Statistics, place: int) -> dict[str, Any]:
+def clipped(one: ComputingOperator, other: ComputingOperator, statistics: Statistics, place: int) -> ActivationRow:
     """Return the range that an activation is held by, what was seen of it, and the `share` of values beyond the range by more than a step.
 
     A softmax is held up to one step below 1, by its kernel. Without histograms `share` is None; `samples` is the share of samples with such a value.

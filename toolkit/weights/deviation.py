@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from toolkit.engines.tflite.constants import Values
+from toolkit.weights.rows import DeviationRow, Number
 
 _ROUNDING = 1e-3  # of a step: what float32 loses where a value is divided by its step
 
@@ -29,13 +29,20 @@ class ConstantDeviation:
     clipped: float | None
     channel: int | None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> DeviationRow:
         """Return plain JSON; what is no finite number is "inf", "-inf" or "nan"."""
-        held = {name: getattr(self, name) for name in self.__slots__}
         return {
-            name: str(value) if isinstance(value, float) and not np.isfinite(value) else value
-            for name, value in held.items()
+            "sqnr_db": _plain(self.sqnr_db),
+            "error": _plain(self.error),
+            "within": None if self.within is None else _plain(self.within),
+            "steps": None if self.steps is None else _plain(self.steps),
+            "clipped": None if self.clipped is None else _plain(self.clipped),
+            "channel": self.channel,
         }
+
+
+def _plain(value: float) -> Number:
+    return value if np.isfinite(value) else str(value)
 
 
 def deviation(ours: Values, theirs: np.ndarray, axis: int) -> ConstantDeviation:
