@@ -13,7 +13,7 @@ from tests.attacks.edits import PATIENCE_S, SPECIAL, put, run_verb, within
 from toolkit import config, profiles
 from toolkit.errors import DamagedFile, InvalidConfig
 from toolkit.jobs.job import path_digest
-from toolkit.samples.dataset import DatasetRecipe
+from toolkit.samples.dataset_recipe import DatasetRecipe
 
 PROFILE = """name = "mine"
 about = "a board"

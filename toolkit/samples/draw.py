@@ -22,7 +22,8 @@ from typing import Any
 import numpy as np
 
 from toolkit.errors import EdgeToolkitError, InvalidSamples, all_at_once
-from toolkit.samples.sample_set import MOST_REPEATED, Drawn, Finding, SampleSet, Unit
+from toolkit.samples.fitting import Drawn
+from toolkit.samples.sample_set import MOST_REPEATED, Finding, SampleSet, Unit
 from toolkit.wire import labels
 from toolkit.wire.request import Request
 from toolkit.wire.shards import ShardWriter

@@ -16,7 +16,7 @@ _IMAGE_AXES = 3  # height, width, channels
 
 
 def prepared(values: np.ndarray, steps: Mapping[str, Any], where: str) -> np.ndarray:
-    """Return the values after the declared steps; their order is that of `toolkit.samples.dataset.Steps`."""
+    """Return the values after the declared steps; their order is that of `toolkit.samples.dataset_recipe.Steps`."""
     try:
         if "size" in steps or "color" in steps:
             values = arrange(values, steps)

@@ -19,7 +19,11 @@ def write() -> None:
 def texts() -> dict[str, str]:
     """Return the content of each schema file by its name."""
     from toolkit import profiles
-    from toolkit.samples import dataset, lint_job
+    from toolkit.samples import dataset_recipe, lint_job
 
-    schemas = {"calibration.json": dataset.schema(), "lint.json": lint_job.schema(), "target.json": profiles.schema()}
+    schemas = {
+        "calibration.json": dataset_recipe.schema(),
+        "lint.json": lint_job.schema(),
+        "target.json": profiles.schema(),
+    }
     return {name: json.dumps(schema, indent=2, ensure_ascii=False) + "\n" for name, schema in schemas.items()}

@@ -16,7 +16,7 @@ from PIL import Image
 
 from toolkit.errors import InvalidConfig, InvalidSamples, RequestError
 from toolkit.jobs.job import Job
-from toolkit.samples import dataset, sample_set
+from toolkit.samples import dataset, fitting, sample_set
 from toolkit.samples import draw as drawing
 from toolkit.samples.input_ranges import InputRange, input_lines
 from toolkit.samples.normalization import FORMULA, PRESETS
@@ -260,7 +260,7 @@ def test_samples_arrive_as_the_model_takes_them(tmp_path, draw):
         assert json.loads((out / side / "origins.json").read_text()) == [
             f"samples.npz: sample {index}" for index in told
         ]
-        assert hashes(out, side) == [sample_set._digest({"image": row}) for row in found]
+        assert hashes(out, side) == [fitting._digest({"image": row}) for row in found]
 
 
 @settings(max_examples=25, deadline=None)
@@ -358,9 +358,9 @@ def test_a_declared_count_that_cannot_be_met_is_refused_with_the_numbers(tmp_pat
 def test_only_what_is_drawn_is_read(tmp_path, draw, monkeypatch):
     """A hundred samples out of a million must not take reading a million."""
     read = []
-    fitted = sample_set.SampleSet._checked
+    fit = fitting.Fitting.fit
     monkeypatch.setattr(
-        sample_set.SampleSet, "_checked", lambda self, sample: read.append(sample) or fitted(self, sample)
+        fitting.Fitting, "fit", lambda self, sample, place: read.append(sample) or fit(self, sample, place)
     )
 
     draw(declare(tmp_path, "[sampling]\ncalibration = 3\nverification = 4", image=images(1000)))
@@ -430,10 +430,10 @@ def test_a_hash_is_that_of_all_a_sample_is():
         {"x": values, "y": values},
     ]
 
-    digests = [sample_set._digest(other) for other in others]
+    digests = [fitting._digest(other) for other in others]
 
     assert len(set(digests)) == len(others)
-    assert digests[0] == sample_set._digest({"x": values.astype(">i4")})
+    assert digests[0] == fitting._digest({"x": values.astype(">i4")})
 
 
 def test_several_inputs_are_bound_by_name(tmp_path, draw):
@@ -620,9 +620,9 @@ def test_a_stream_that_only_repeats_itself_is_given_up(tmp_path, draw, monkeypat
 def test_a_set_that_only_repeats_itself_is_given_up(tmp_path, draw, monkeypatch):
     """Of 300 million equal rows, which fit into a megabyte, all were read."""
     read = []
-    fitted = sample_set.SampleSet._checked
+    fit = fitting.Fitting.fit
     monkeypatch.setattr(
-        sample_set.SampleSet, "_checked", lambda self, sample: read.append(sample) or fitted(self, sample)
+        fitting.Fitting, "fit", lambda self, sample, place: read.append(sample) or fit(self, sample, place)
     )
     monkeypatch.setattr(sample_set, "MOST_REPEATED", 50)
     monkeypatch.setattr(drawing, "MOST_REPEATED", 50)
@@ -642,28 +642,6 @@ def test_few_different_samples_among_many_are_found_all(tmp_path, draw):
 
     assert result["calibration"]["count"] + result["verification"]["count"] == 20
     assert "no more were read after 1,000 in a row without a new one" in result["findings"][0]["message"]
-
-
-@pytest.mark.parametrize("count", [0, 1, 2, 11, 1000])
-def test_a_draw_of_more_than_can_be_sorted_takes_each_once_too(monkeypatch, count):
-    """And so that no place of the order is another's more often."""
-    monkeypatch.setattr(sample_set, "MOST_SORTED", 0)
-
-    drawn = list(sample_set.drawn_order(count, 7))
-
-    assert sorted(drawn) == list(range(count))
-    assert drawn == list(sample_set.drawn_order(count, 7))
-    if count == 11:
-        firsts = [next(sample_set.drawn_order(count, seed)) for seed in range(2200)]
-        assert all(140 < firsts.count(place) < 260 for place in range(count))  # 200 expected, 13 of deviation
-
-
-def test_of_a_set_without_end_only_what_is_drawn_is_ordered():
-    """A list of all its places would not fit into the memory."""
-    drawn = list(itertools.islice(sample_set.drawn_order(1 << 60, 7), 1000))
-
-    assert len(set(drawn)) == 1000
-    assert all(0 <= place < 1 << 60 for place in drawn)
 
 
 def test_a_set_that_is_taken_as_a_whole_has_a_limit(tmp_path, monkeypatch):

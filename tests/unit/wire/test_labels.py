@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from toolkit.errors import InvalidSamples
+from toolkit.samples.fitting import _label
 from toolkit.samples.readers import ReadRequest, Sample, arrays, images, python
-from toolkit.samples.sample_set import _label
 from toolkit.wire import labels
 
 
