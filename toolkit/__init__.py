@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from toolkit.errors import EdgeToolkitError, OutsideError, RequestError
     from toolkit.execution.run import Run
     from toolkit.experiments.sweep import Asking
+    from toolkit.findings import Finding
     from toolkit.jobs.executor import Executor
     from toolkit.jobs.local_executor import LocalExecutor
     from toolkit.pipeline.binding import Renamed
@@ -48,6 +49,7 @@ __all__ = [
     "Attribution",
     "EdgeToolkitError",
     "Executor",
+    "Finding",
     "Gate",
     "KeepFloat",
     "Limits",
@@ -86,6 +88,7 @@ _MODULES = {
     "Attribution": "toolkit.verdict.attribution",
     **dict.fromkeys(("EdgeToolkitError", "OutsideError", "RequestError"), "toolkit.errors"),
     "Executor": "toolkit.jobs.executor",
+    "Finding": "toolkit.findings",
     "Gate": "toolkit.regression",
     **dict.fromkeys(("Limits", "Settings"), "toolkit.settings"),
     "LocalExecutor": "toolkit.jobs.local_executor",

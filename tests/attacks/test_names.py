@@ -22,7 +22,7 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pytest
 
-from toolkit import printable, registry, report
+from toolkit import findings, printable, registry, report
 from toolkit.cli.common import Common, say
 from toolkit.comparison.comparison import Comparison
 from toolkit.config import tomllib
@@ -31,13 +31,14 @@ from toolkit.environments import resolve
 from toolkit.errors import EdgeToolkitError, InvalidConfig, RequestError, Unconvertible, revive
 from toolkit.experiments import table
 from toolkit.experiments.sweep_rows import SweepRow
+from toolkit.findings import Finding
 from toolkit.jobs.local_executor import LocalExecutor
 from toolkit.pipeline import signatures
 from toolkit.pipeline.prepare import Samples
 from toolkit.pipeline.unsupported_dtypes import refuse_ends
 from toolkit.report import formats
+from toolkit.report.screen import PAGE, Screen
 from toolkit.samples.input_ranges import InputRange
-from toolkit.screen import PAGE, Screen
 from toolkit.settings import Settings
 from toolkit.source.original import Original
 from toolkit.verbs.inspect import inspect
@@ -236,7 +237,7 @@ def test_what_is_said_of_a_model_is_safe(name, capsys):
     rows = [SimpleNamespace(kind=name, name=name, ready=False, about=name, problem=name, fix=name)]
     texts = [
         report.inspected_text(Path(name.replace("\0", "")), held),
-        report.findings_text(name, held["findings"]),
+        report.findings_text(name, findings.read(held["findings"])),
         report.nested_text({name: {name: name}, "list": [name]}),
         report.targets_text([SimpleNamespace(name=name, about=name)]),
         report.status_text(rows),
@@ -266,7 +267,7 @@ def verdict_of(name):
         tasks=(SimpleNamespace(metric=name, better="higher", scores={name: 1.0}),),
         float_bytes=None,
         account=None, inputs={name: InputRange("float32", (0.0, 1.0), (0.0, 1.0))}, kinds={name: kind}, candidates=(), budget=(), noise={},
-        attempts=(), findings=({"code": name, "severity": "warning", "message": name},), next_step=None, wanted=None,
+        attempts=(), findings=(Finding(name, "warning", name),), next_step=None, wanted=None,
     )  # fmt: skip
 
 

@@ -160,7 +160,7 @@ def tell(record, judged, guilty):
     """Record what the report says, for who looks into the results (--junitxml): the document's numbers are these."""
     each = missed(judged.comparisons, guilty)
     if each is None:
-        record("said", next(found["message"] for found in judged.findings if found["severity"] == "error"))
+        record("said", next(found.message for found in judged.findings if found.severity == "error"))
         return
     worst = "" if each.worst_sample is None else f", worst sample {each.worst_sample}"
     record(
@@ -186,9 +186,9 @@ def test_a_broken_file_is_caught_at_its_stage(network, name, record_property):
 
     assert verdict.outcome == "failed"
     tell(record_property, verdict, verdict.guilty_stage)
-    record_property("codes", str([each["code"] for each in verdict.findings]))
+    record_property("codes", str([each.code for each in verdict.findings]))
     assert verdict.guilty_stage == breakage.stage
-    assert breakage.looks is None or breakage.looks in {each["code"] for each in verdict.findings}
+    assert breakage.looks is None or breakage.looks in {each.code for each in verdict.findings}
 
 
 @pytest.mark.parametrize("name", IN_RUNS)

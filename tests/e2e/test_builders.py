@@ -197,7 +197,7 @@ def test_what_may_stay_unrestored_is_the_same_each_time(checkpoint, executor, ar
     verdict = outcomes["host"]
     assert verdict.passed
     assert len(verdict.source.coverage["unrestored"]) == 2
-    assert "unrestored-variables" in {finding["code"] for finding in verdict.findings}
+    assert "unrestored-variables" in {finding.code for finding in verdict.findings}
 
 
 def test_every_verb_takes_a_builder(edge, checkpoint, arrays, tmp_path):

@@ -67,11 +67,11 @@ def said(verdict) -> str:
         if first is None
         else [f"{first.stage}: `{first.output}` {first.metric} {first.value:.3g} {first.unit} {first.detail}"]
     )
-    codes = [f"`{each['code']}`" for each in verdict.findings if each["severity"] in ("error", "inconclusive")]
+    codes = [f"`{each.code}`" for each in verdict.findings if each.severity in ("error", "inconclusive")]
     looks = [
-        f"it looks like `{each['code']}`"
+        f"it looks like `{each.code}`"
         for each in verdict.findings
-        if (each["severity"], each["message"][:7]) == ("warning", "output ")
+        if (each.severity, each.message[:7]) == ("warning", "output ")
     ]
     return "; ".join(dict.fromkeys([*(each.strip() for each in told), *codes, *looks]))
 
@@ -106,7 +106,7 @@ def test_what_is_broken_does_not_pass(corpus, executor, name, record_property):
     record_property("said", f"{verdict.outcome}: {said(verdict)}")
     assert (max(lost.values()) > 1) == breakage.harmful, lost
     assert verdict.outcome in breakage.verdict, {each.metric: each.value for each in verdict.total.comparisons}
-    assert breakage.looks is None or breakage.looks in {each["code"] for each in verdict.findings}
+    assert breakage.looks is None or breakage.looks in {each.code for each in verdict.findings}
 
 
 @pytest.mark.parametrize("network", NETWORKS)

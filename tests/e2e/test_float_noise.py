@@ -57,7 +57,7 @@ def test_where_reference_kernels_are_wrong_they_are_named_and_the_file_passes(ne
     verdict = build(original, ["host"], drawn, tmp_path / "dist", scheme="static_wi8_ai8", executor=executor)["host"]
 
     assert verdict.outcome == "passed"
-    (finding,) = [each for each in verdict.findings if each["code"] == "reference-kernels-wrong"]
-    assert finding["severity"] == "warning"
-    assert "the operator is SUM" in finding["message"]
+    (finding,) = [each for each in verdict.findings if each.code == "reference-kernels-wrong"]
+    assert finding.severity == "warning"
+    assert "the operator is SUM" in finding.message
     assert "on litert (builtin kernels)" in verdict.runs["quantization"].about["title"]

@@ -90,8 +90,8 @@ def test_samples_of_one_class_are_no_evidence_for_the_others(verified, held, lab
     verdict = verified("digits", evaluation=evaluation)
 
     assert verdict.outcome == "inconclusive"
-    (said,) = (each for each in verdict.findings if each["code"] == "one-class")
-    assert "9 of 10 classes" in said["message"]
+    (said,) = (each for each in verdict.findings if each.code == "one-class")
+    assert "9 of 10 classes" in said.message
 
 
 def test_six_of_a_rare_class_show_that_it_is_never_found(verified, held, arrays):
@@ -127,7 +127,7 @@ def test_the_same_wrong_preprocessing_on_both_sides_is_named(corpus, held, label
         assert says in f"{outcome} {outcome.hint}"
     else:
         assert not outcome.passed
-        assert says in {each["code"] for each in outcome.findings}
+        assert says in {each.code for each in outcome.findings}
 
 
 @pytest.mark.parametrize("verb", ["build", "verify"])

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import toolkit
+from toolkit import findings
 from toolkit.diagnosis import calibration_stability
 from toolkit.pipeline.prepare import Samples, draw, open_model
 from toolkit.profiles.recipe import Recipe
@@ -150,7 +151,10 @@ def judged_by_halves(executor, sample):
         statistics = model.conversions.statistics("tflite").output("statistics")
         halves = calibration_stability.halves_of(model, recipe.variants("tflite")[0], "tflite")
         (entry,) = executor.run(lint_job.lint_ranges_job(statistics, model.samples, limits))
-        return entry.result["findings"] + calibration_stability.unstable_outputs(halves, executor, limits)
+        return [
+            *findings.read(entry.result["findings"]),
+            *calibration_stability.unstable_outputs(halves, executor, limits),
+        ]
 
     return run
 
@@ -168,8 +172,8 @@ def test_one_sample_out_of_scale_makes_outputs_unstable(judged_by_halves, digits
 
     found = judged_by_halves(arrays(image=images))
 
-    assert [one["code"] for one in found] == ["unstable-ranges", "unstable-outputs"]
-    assert found[1]["between"] > 4 * found[1]["quantization"]
+    assert [one.code for one in found] == ["unstable-ranges", "unstable-outputs"]
+    assert found[1].facts["between"] > 4 * found[1].facts["quantization"]
 
 
 def test_a_build_says_what_is_to_be_said_of_samples_and_of_ranges(executor, sample, digits, arrays, tmp_path):
@@ -183,7 +187,7 @@ def test_a_build_says_what_is_to_be_said_of_samples_and_of_ranges(executor, samp
         outcomes = toolkit.build(
             Original(sample), ["host"], samples, tmp_path, scheme=toolkit.Asked("static_wi8_ai8", quantizer="mlir"), executor=executor
         )  # fmt: skip
-        return {finding["code"] for finding in outcomes["host"].findings}
+        return {finding.code for finding in outcomes["host"].findings}
 
     assert {"unstable-ranges", "too-few-samples"} <= codes(arrays(image=images))
     assert not codes(digits)

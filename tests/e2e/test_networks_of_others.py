@@ -92,7 +92,7 @@ def test_an_artifact_with_other_names_is_bound_where_that_leaves_no_doubt(resnet
         theirs, Original(resnet8), ["host"], Samples(evaluation=images("test")), executor=executor
     ).values()
 
-    said = [found["message"] for found in verdict.findings if found["code"] == "bound-without-name"]
+    said = [found.message for found in verdict.findings if found.code == "bound-without-name"]
     assert len(said) == 2
     assert "the only input is called 'input_1_int8', and 'image' in the original" in said[0]
     assert {each.output for each in verdict.total.comparisons} == {

@@ -92,6 +92,6 @@ def test_int8_weights_of_full_range_are_caught_there(emulator, executor, sample,
     guilty = "kernels" if cuts_sums_off(*local.features({})) else "device"
     (drift,) = [one for one in verdict.comparisons if (one.stage, one.metric) == (guilty, "sqnr_db")]
     assert drift.value < 25
-    (said,) = [finding for finding in verdict.findings if finding["code"] == CODE]
-    assert said["message"].endswith(f"verified on {HASWELL}, where other inputs may still exceed them")
-    assert len(said["names"]) >= 3
+    (said,) = [finding for finding in verdict.findings if finding.code == CODE]
+    assert said.message.endswith(f"verified on {HASWELL}, where other inputs may still exceed them")
+    assert len(said.names) >= 3

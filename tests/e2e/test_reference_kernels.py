@@ -53,7 +53,7 @@ def test_a_limit_that_four_samples_keep_is_kept(judged):
 
     assert (verdict.outcome, count) == ("passed", 4)
     assert (held.status, held.interval, held.samples) == ("passed", None, 4)
-    assert any("reference kernels ran the first 4 of 500 samples" in each["message"] for each in verdict.findings)
+    assert any("reference kernels ran the first 4 of 500 samples" in each.message for each in verdict.findings)
 
 
 def test_where_few_samples_miss_a_limit_more_are_run_until_it_is_certain(judged):
@@ -65,7 +65,7 @@ def test_where_few_samples_miss_a_limit_more_are_run_until_it_is_certain(judged)
     assert count > 4
     assert count == 500 or held.status != "inconclusive"
     assert held.samples == count
-    told = [each["message"] for each in verdict.findings if each["code"] == "first-samples-only"]
+    told = [each.message for each in verdict.findings if each.code == "first-samples-only"]
     assert told == (
         [f"reference kernels ran the first {count} of 500 samples, because they are slow"] if count < 500 else []
     )

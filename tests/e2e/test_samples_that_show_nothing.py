@@ -51,7 +51,7 @@ def recipe(tmp_path):
 
 
 def grave(verdict):
-    return {one["code"] for one in verdict.findings if one["severity"] in ("error", "inconclusive")}
+    return {one.code for one in verdict.findings if one.severity in ("error", "inconclusive")}
 
 
 def test_one_class_is_no_evidence_for_the_others(built, recipe, held, digits):
@@ -82,7 +82,7 @@ def test_pixels_that_are_prepared_wrongly_on_both_sides_are_named(built, recipe,
 
     assert verdict.outcome == "failed"
     assert {"constant-answers", "off-range"} == grave(verdict)
-    assert all("[preprocess]" in one["message"] for one in verdict.findings if one["code"] in grave(verdict))
+    assert all("[preprocess]" in one.message for one in verdict.findings if one.code in grave(verdict))
 
 
 def test_a_wrong_scale_stops_what_is_calibrated_and_nothing_else(built, recipe, held, digits):
@@ -95,4 +95,4 @@ def test_a_wrong_scale_stops_what_is_calibrated_and_nothing_else(built, recipe, 
 
     verdict = built(wrong, right, "dynamic_wi8_afp32")
     assert verdict.outcome == "passed"
-    assert [one["severity"] for one in verdict.findings if one["code"] == "wrong-scale"] == ["warning"]
+    assert [one.severity for one in verdict.findings if one.code == "wrong-scale"] == ["warning"]

@@ -97,8 +97,8 @@ def test_a_signature_that_nobody_asked_for_is_named_unless_it_is_another_name_of
         for signature in (None, "serving_default")
     )
 
-    assert [(finding["code"], finding["severity"], finding["names"]) for finding in unsaid] == [
-        ("other-signatures", "info", ["embed"])
+    assert [(finding.code, finding.severity, finding.names) for finding in unsaid] == [
+        ("other-signatures", "info", ("embed",))
     ]
     assert said == ()
 

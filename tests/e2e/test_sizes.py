@@ -43,7 +43,7 @@ def test_one_artifact_is_judged_at_each_size(several, images, executor, tmp_path
     assert outcome.passed, outcome.findings
     (fed,) = outcome.artifact.signature["inputs"]
     assert fed["shape"] == [1, None, None, 1]
-    told = {finding["size"]: finding["message"] for finding in outcome.findings if finding["code"] == "size"}
+    told = {finding.facts["size"]: finding.message for finding in outcome.findings if finding.code == "size"}
     assert {size: "passed with" in message for size, message in told.items()} == {"8x8": True, "16x12": True}
     for size, given in (("8x8", [1, 6, 6, 4]), ("16x12", [1, 14, 10, 4])):
         found = json.loads((tmp_path / "host" / "sizes" / size / "report.json").read_text())
@@ -69,12 +69,12 @@ def test_an_artifact_that_is_wrong_at_one_size_fails_and_the_size_is_named(sever
         several / "open.tflite", original, ["host"], Samples(evaluation=images), tmp_path, executor=executor
     )
 
-    told = {finding["size"]: finding for finding in outcomes["host"].findings if finding["code"] == "size"}
+    told = {finding.facts["size"]: finding for finding in outcomes["host"].findings if finding.code == "size"}
     assert outcomes["host"].outcome == "failed"
-    assert told["8x8"]["severity"] == "info"
-    assert told["16x12"]["severity"] == "error"
-    assert told["16x12"]["message"].startswith("size 16x12: not passed with 240 samples: conversion features")
-    assert told["16x12"]["message"].endswith("; the numbers of the report are of this size")
+    assert told["8x8"].severity == "info"
+    assert told["16x12"].severity == "error"
+    assert told["16x12"].message.startswith("size 16x12: not passed with 240 samples: conversion features")
+    assert told["16x12"].message.endswith("; the numbers of the report are of this size")
     assert outcomes["host"].guilty_stage == "conversion"
     verdicts = [
         json.loads((tmp_path / "host" / "sizes" / size / "report.json").read_text())["verdict"] for size in told
@@ -99,9 +99,7 @@ def test_an_artifact_of_any_size_that_is_verified_at_one_says_so(several, images
     outcomes = toolkit.verify(several / "open.tflite", original, ["host"], samples, executor=executor)
 
     assert outcomes["host"].passed
-    assert [finding["names"] for finding in outcomes["host"].findings if finding["code"] == "one-size-only"] == [
-        ["image"]
-    ]
+    assert [finding.names for finding in outcomes["host"].findings if finding.code == "one-size-only"] == [("image",)]
 
 
 def test_the_onnx_file_leaves_the_same_sizes_open(several, images, executor, tmp_path):

@@ -109,7 +109,7 @@ def test_weights_beyond_float16_are_named(models, executor, tmp_path, file, beca
         executor=executor,
     )
 
-    (said,) = (one["message"] for one in artifact.findings if one["code"] == "beyond-float16")
+    (said,) = (one.message for one in artifact.findings if one.code == "beyond-float16")
     assert "1 weights are beyond float16's range of 65,504" in said
     assert became in said
 

@@ -73,11 +73,11 @@ def test_a_weight_that_is_two_steps_off_fails_and_is_named(broken, executor, tmp
     """Of what it does to outputs no bound would see anything."""
     verdict = broken.verify(executor, "flipped", out=tmp_path)
 
-    (error,) = (each for each in verdict.findings if each["severity"] == "error")
+    (error,) = (each for each in verdict.findings if each.severity == "error")
     assert {each.status for each in verdict.comparisons} == {"passed"}
     assert (verdict.outcome, verdict.guilty_stage) == ("failed", "quantization")
-    assert error["code"] == "other-weights"
-    assert "(bit 1 flipped)" in error["message"]
+    assert error.code == "other-weights"
+    assert "(bit 1 flipped)" in error.message
     assert "(bit 1 flipped)" in (tmp_path / "host" / "report.md").read_text()
     assert "1 differs" in outcomes_text({"host": verdict})
 
@@ -102,9 +102,9 @@ def test_what_a_profile_accepts_by_name_passes_with_the_reason(broken, executor,
 
     verdict = broken.verify(executor, "flipped", str(mine))
 
-    (said,) = (each for each in verdict.findings if each["code"] == "weights-accepted")
+    (said,) = (each for each in verdict.findings if each.code == "weights-accepted")
     assert verdict.passed
-    assert "patched in the field" in said["message"]
+    assert "patched in the field" in said.message
 
 
 def test_onnx_files_are_said_not_to_be_looked_into(broken, executor, tmp_path):

@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[2] / "toolkit"
 
 # From the ground up: what lies in a room imports from its own line and from those before it, and rooms of one line never each other in a circle.
 ORDER = """\
-    printable errors confinement files screen settings
+    printable errors findings confinement files settings
     registry tensors wire engines environments
     config launchers
     jobs comparison profiles

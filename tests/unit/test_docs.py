@@ -11,8 +11,7 @@ from typing import get_args
 import pytest
 import typer.main
 
-from toolkit import __version__, registry
-from toolkit.bundle import saved_report
+from toolkit import __version__, findings, registry
 from toolkit.cli.verbs import app
 from toolkit.comparison import output_kinds
 from toolkit.comparison.bounds import Stage
@@ -182,7 +181,7 @@ def test_every_word_of_a_report_is_in_the_glossary():
         *get_args(Stage),
         "original",
         *get_args(Outcome),
-        *saved_report.SEVERITIES,
+        *findings.SEVERITIES,
         *registry.names("comparison/metrics"),
         *registry.names("comparison/task_metrics"),
         *(units | {"noise", "drop", "relative_drop", "achievable"}),

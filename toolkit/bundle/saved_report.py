@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from toolkit import findings
 from toolkit.bundle.bundle import REPORT, require_one_size
 from toolkit.comparison import comparison, scored_task
 from toolkit.comparison.compare import Comparison, Measured
@@ -27,7 +28,6 @@ from toolkit.tensors import signature
 from toolkit.verdict.chain import Judged, Outcome
 
 SCHEMA = 1
-SEVERITIES = ("info", "warning", "inconclusive", "error")
 _MEASUREMENT = {"output": str, "metric": str, "values": Each(NUMBER), "samples": COUNT}
 
 
@@ -56,7 +56,7 @@ SHAPE = {
     "noise": Each(Each(Either(AMOUNT, "inf", "nan"))),
     "budget": Each({"spent": COUNT, "limit": COUNT, "passed": bool}),
     "runs": Where(Each({"samples": COUNT, "engine?": str}), _are_stages, "at least two runs, by stage"),
-    "findings": [{"code": str, "severity": Either(*SEVERITIES), "message": str}],
+    "findings": [{"code": str, "severity": Either(*findings.SEVERITIES), "message": str, "names?": [str]}],
     "tools": Each(str),
     "latency_ms?": Either(AMOUNT, None),
     "wanted?": Either({"scheme": str, "text": str}, None),
@@ -110,7 +110,7 @@ def outcome(report: Mapping[str, Any]) -> Outcome:
 def is_broken(report: Mapping[str, Any]) -> bool:
     """Return whether a finding is an error, or more is spent than a budget has."""
     overspent = any(not is_within(spent) for spent in report["budget"].values())
-    return overspent or any(finding["severity"] == "error" for finding in report["findings"])
+    return overspent or any(finding.is_error for finding in findings.read(report["findings"]))
 
 
 def is_within(spent: Mapping[str, Any]) -> bool:
@@ -120,7 +120,7 @@ def is_within(spent: Mapping[str, Any]) -> bool:
 
 def is_open(report: Mapping[str, Any]) -> bool:
     """Return whether a finding says that the samples could not show enough."""
-    return any(finding["severity"] == "inconclusive" for finding in report["findings"])
+    return any(finding.severity == "inconclusive" for finding in findings.read(report["findings"]))
 
 
 def require_its_runs(saved: SavedBundle, judged: Judged) -> None:

@@ -49,13 +49,14 @@ def calibration_lint(
     """
     from toolkit import report
     from toolkit.pipeline.prepare import Samples
-    from toolkit.samples import lint_job
     from toolkit.verbs.lint import lint
 
     with common.executor(allowed) as executor:
         found = lint(handed(source), Samples(calibration, evaluation, limits), executor=executor)
-    common.show({"findings": [dict(finding) for finding in found]}, lambda: report.findings_text(calibration, found))
-    return int(any(finding["severity"] == lint_job.SEVERE for finding in found))
+    common.show(
+        {"findings": [finding.to_json() for finding in found]}, lambda: report.findings_text(calibration, found)
+    )
+    return int(any(finding.is_error for finding in found))
 
 
 @verb(calibrations, "show", "calibration show photos.toml")

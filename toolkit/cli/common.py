@@ -16,7 +16,7 @@ from toolkit.printable import Text
 
 if TYPE_CHECKING:
     from toolkit.jobs.local_executor import LocalExecutor
-    from toolkit.screen import Screen
+    from toolkit.report.screen import Screen
     from toolkit.settings import Limits, Settings
 
 _MOST_MEMORY_GB = 1e9  # in bytes it fits into the 64 bits of setrlimit(2), with room for what is added to it
@@ -101,7 +101,7 @@ class Common:
     @property
     def screen(self) -> Screen:
         """What the result is printed on."""
-        from toolkit.screen import Screen
+        from toolkit.report.screen import Screen
 
         return Screen.of(sys.stdout)
 
@@ -141,7 +141,7 @@ class Detailed:
     @property
     def screen(self) -> Screen:
         """What the result is printed on."""
-        from toolkit.screen import Screen
+        from toolkit.report.screen import Screen
 
         return Screen.of(sys.stdout, whole=self._verbose)
 

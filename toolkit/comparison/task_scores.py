@@ -9,6 +9,7 @@ from toolkit.comparison import compare, task_metrics, unasked
 from toolkit.comparison.scored_task import Task
 from toolkit.comparison.task_metrics import Labels, count_labels, gather, is_own, part
 from toolkit.errors import UnjudgeableRun
+from toolkit.findings import Finding
 
 
 class Ran(Protocol):
@@ -79,14 +80,14 @@ def _usual(original: Ran, labels: Labels, kinds: Mapping[str, str]) -> list[tupl
     )
 
 
-def unscored(original: Ran, labels: Labels | None, found: Sequence[Task]) -> list[dict[str, Any]]:
+def unscored(original: Ran, labels: Labels | None, found: Sequence[Task]) -> list[Finding]:
     """Return a finding where there are labels and nothing was scored by them."""
     block = next(iter(original.read(1).blocks), None)
     if labels is None or found or block is None:
         return []
     why = unasked.why_none({name: array.shape[1:] for name, array in block.items()}, labels)
     message = f"the samples have labels, but nothing is scored by them; choose a metric with --task-metric ({why})"
-    return [{"code": "labels-unused", "severity": "info", "message": message}]
+    return [Finding("labels-unused", "info", message)]
 
 
 def _usual_task(steps: Sequence[Ran], metric: task_metrics.TaskMetric, labels: Labels, least: float) -> Task | None:

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from toolkit import printable, registry
+from toolkit import findings, printable, registry
 from toolkit.conversion.calibration_job import ranges_job, statistics_job
 from toolkit.errors import NoSamples, RequestError
 from toolkit.files.outputs import FileKind
+from toolkit.findings import Finding
 from toolkit.jobs.job import Engine, Job, Output
 from toolkit.jobs.store import Entry
 from toolkit.profiles.recipe import FLOAT, Estimator, Variant, is_calibrated
@@ -31,7 +32,7 @@ class Artifact:
     sha256: str
     signature: Mapping[str, Any]
     operators: tuple[Mapping[str, Any], ...]
-    findings: tuple[Mapping[str, Any], ...]
+    findings: tuple[Finding, ...]
     key: str | None = None
     asked: str | None = None
 
@@ -196,6 +197,6 @@ def artifact_of(entry: Entry, asked: str) -> Artifact:
         sha256=result["sha256"],
         signature=result["signature"],
         operators=tuple(result["operators"]),
-        findings=tuple(result["findings"]),
+        findings=findings.read(result["findings"]),
         asked=asked,
     )

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from toolkit.diagnosis.find_operator import attribute, samples_of
 from toolkit.errors import EdgeToolkitError
+from toolkit.findings import Finding
 from toolkit.jobs.executor import Executor
 from toolkit.pipeline.attempt import Trial, chain_of
 from toolkit.pipeline.model import Model
@@ -21,7 +22,7 @@ def attributed(model: Model, trial: Trial, verdict: Verdict, executor: Executor)
 
     Where other kernels stand in for reference kernels that are wrong, the operator that is wrong in these is named as well.
     """
-    stage, wrong = verdict.guilty_stage, any(each["code"] == WRONG for each in verdict.findings)
+    stage, wrong = verdict.guilty_stage, any(each.code == WRONG for each in verdict.findings)
     if not wrong and (verdict.outcome != "failed" or stage is None):
         return verdict
     chain = chain_of(model, trial, executor)
@@ -40,8 +41,8 @@ def attributed(model: Model, trial: Trial, verdict: Verdict, executor: Executor)
 
 def _with_wrong_operator(chain: Chain, verdict: Verdict, executor: Executor) -> Verdict:
     """Return the verdict with the operator named in what it says of reference kernels: of all the one that errs most alone."""
-    finding = next(each for each in verdict.findings if each["code"] == WRONG)
-    samples = [*finding["samples"], *range(_LOOKED_AT)][:_LOOKED_AT]
+    finding = next(each for each in verdict.findings if each.code == WRONG)
+    samples = [*finding.facts["samples"], *range(_LOOKED_AT)][:_LOOKED_AT]
     try:
         found = attribute(of_kernels(chain), "kernels", samples, executor)
     except EdgeToolkitError as error:
@@ -51,14 +52,10 @@ def _with_wrong_operator(chain: Chain, verdict: Verdict, executor: Executor) -> 
         about = f"which operator it is is not known: {found.why or 'alone, all give the same'}"
         if operator is not None:
             about = f"the operator is {operator}, which gives something else there"
-    said = {**finding, "message": f"{finding['message']}; {about}"}
+    said = replace(finding, message=f"{finding.message}; {about}")
     return replace(verdict, findings=tuple(said if each is finding else each for each in verdict.findings))
 
 
 def _not_attributed(verdict: Verdict, why: str) -> Verdict:
-    said = {
-        "code": "not-attributed",
-        "severity": "info",
-        "message": f"the search for the operator that diverges was not run: {why}",
-    }
+    said = Finding("not-attributed", "info", f"the search for the operator that diverges was not run: {why}")
     return replace(verdict, findings=(*verdict.findings, said))

@@ -13,13 +13,13 @@ from typing import Any
 from toolkit.comparison import compare
 from toolkit.errors import InvalidSamples
 from toolkit.execution.run import on_this_machine, run_of, signature_of_run
+from toolkit.findings import Finding
 from toolkit.jobs.executor import Executor
 from toolkit.jobs.job import Engine, Job
 from toolkit.jobs.store import Entry
 from toolkit.pipeline.model import Model
 from toolkit.profiles.recipe import Variant
 from toolkit.samples.lint_job import LintLimits
-from toolkit.samples.lints import finding
 from toolkit.tensors.signature import Signature
 from toolkit.verdict.noise import noise_share
 from toolkit.verdict.stage_run import StageRun
@@ -64,7 +64,7 @@ def halves_of(model: Model, variant: Variant, artifact_format: str) -> Halves:
     return Halves(name, (made[0], made[1], made[2]), (runs[0], runs[1], runs[2], runs[3]))
 
 
-def unstable_outputs(halves: Halves, executor: Executor, limits: LintLimits) -> list[dict[str, Any]]:
+def unstable_outputs(halves: Halves, executor: Executor, limits: LintLimits) -> list[Finding]:
     """Run the jobs and return a finding where the halves differ by more than quantization explains; the first failure of a job is raised."""
     entries = executor.run(*halves.made, *halves.runs)
     made, ran = entries[:3], entries[3:]
@@ -84,7 +84,7 @@ def unstable_outputs(halves: Halves, executor: Executor, limits: LintLimits) -> 
     )
     fix = "give more samples; or take an estimator that outliers do not move: --estimator percentile or mse"
     numbers = {"between": between, "quantization": quantization}
-    return [finding("unstable-outputs", "warning", message, fix, **numbers)]
+    return [Finding("unstable-outputs", "warning", message, fix, facts=numbers)]
 
 
 def _step(stage: Any, entry: Entry, signature: Mapping[str, Any]) -> StageRun:

@@ -170,7 +170,7 @@ def _judged(row: SweepRow, verdict: Verdict) -> SweepRow:
         total_db=decibels(noise_share(verdict.cumulative[last])),
         verdict=verdict.outcome,
         guilty_stage=verdict.guilty_stage,
-        findings=tuple(f"{finding['severity']}: {finding['message']}" for finding in verdict.artifact.findings),
+        findings=tuple(f"{finding.severity}: {finding.message}" for finding in verdict.artifact.findings),
         keeps=verdict.artifact.scheme,
     )
 

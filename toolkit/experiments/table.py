@@ -20,7 +20,7 @@ from toolkit.jobs.executor import Executor
 from toolkit.jobs.job import Engine, Job
 from toolkit.printable import Text
 from toolkit.report import size
-from toolkit.screen import PAGE, Screen
+from toolkit.report.screen import PAGE, Screen
 
 _SAID = ("target", "scheme", "quantizer", "estimator", "samples")  # what was asked for
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from toolkit import findings
 from toolkit.comparison import compare, task_drops
 from toolkit.comparison.compare import Context
 from toolkit.comparison.output_kinds.inferring import OutputKind
 from toolkit.execution.run import run_of, signature_of_run
+from toolkit.findings import Finding
 from toolkit.jobs.executor import Executor
 from toolkit.jobs.job import Job
 from toolkit.jobs.store import Entry
@@ -37,7 +39,7 @@ class Basis:
     original: StageRun
     noise: Mapping[str, Mapping[str, float]]
     kinds: Mapping[str, OutputKind]
-    findings: tuple[Mapping[str, Any], ...]
+    findings: tuple[Finding, ...]
     account: Account
     own: StageRun | None
     tasks: tuple[str, ...]
@@ -63,7 +65,7 @@ def basis_of(chain: Chain, executor: Executor, seconds: float) -> Basis:
         kinds=kinds,
         findings=(
             *chain.model.source.findings,
-            *samples.result["findings"],
+            *findings.read(samples.result["findings"]),
             *_about_the_target(chain.target),
             *account.findings,
             *clipping,
@@ -100,20 +102,20 @@ def _account(chain: Chain, executor: Executor) -> Account:
     (outcome,) = executor.outcomes([chain.account])
     if outcome.error is not None:
         message = f"the weights could not be checked against the original's: {outcome.error.problem}"
-        said = {"code": "not-accounted", "severity": "inconclusive", "message": message}
+        said = Finding("not-accounted", "inconclusive", message)
         return Account(accounted=False, why=outcome.error.problem, findings=(said,))
     made_by = "conversion" if chain.stage("quantization") is None else "quantization"
     return judge_account(outcome.entry.result, chain.target.weights, made_by)
 
 
-def _clipping(chain: Chain, executor: Executor) -> Sequence[Mapping[str, Any]]:
+def _clipping(chain: Chain, executor: Executor) -> Sequence[Finding]:
     """Return what is said of ranges that cut off what calibration showed; what cannot be looked at keeps nobody from a verdict."""
     if chain.clipping is None:
         return ()
     (outcome,) = executor.outcomes([chain.clipping])
     if outcome.error is not None:
         message = f"the ranges of activations could not be compared with calibration's: {outcome.error.problem}"
-        return ({"code": "not-looked-at", "severity": "warning", "message": message},)
+        return (Finding("not-looked-at", "warning", message),)
     return judge_clipping(outcome.entry.result, chain.target.weights, "quantization")
 
 
@@ -135,5 +137,5 @@ def _kinds(original: StageRun, samples: Entry, chain: Chain, executor: Executor)
     return kinds_of(original, floats.result["endings"], samples.out / "verification", said)
 
 
-def _about_the_target(target: Target) -> list[dict[str, Any]]:
-    return [{"code": "target", "severity": "info", "message": " ".join(target.notes.split())}] if target.notes else []
+def _about_the_target(target: Target) -> list[Finding]:
+    return [Finding("target", "info", " ".join(target.notes.split()))] if target.notes else []

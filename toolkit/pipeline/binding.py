@@ -17,6 +17,7 @@ from toolkit.conversion.artifacts import Artifact
 from toolkit.errors import RequestError, suggestion
 from toolkit.execution.infer import called
 from toolkit.execution.run import Called
+from toolkit.findings import Finding
 from toolkit.source.source import Source
 
 SIDES = ("inputs", "outputs")
@@ -49,7 +50,7 @@ def bound(artifact: Artifact, original: Source, renames: Sequence[str] = ()) -> 
         for own, name in _without_doubt(theirs[side], ours[side], names[side]):
             names[side][own] = name
             message = f"the only {side[:-1]} is called {own!r}, and {name!r} in the original: it is the only one that fits, so it is bound to it"
-            findings.append({"code": "bound-without-name", "severity": "warning", "message": message})
+            findings.append(Finding("bound-without-name", "warning", message))
     _require_same(artifact.path, original.path, theirs, ours, names)
     names = {side: {own: name for own, name in each.items() if own != name} for side, each in names.items()}
     if not any(names.values()):

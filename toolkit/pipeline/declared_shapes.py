@@ -6,11 +6,12 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from toolkit.comparison.wording import comparison_text
 from toolkit.conversion.artifacts import Artifact
 from toolkit.errors import EdgeToolkitError, RequestError, prefixed
+from toolkit.findings import Finding, Severity
 from toolkit.jobs.executor import Executor
 from toolkit.pipeline.attempt import Attempt, Trial, attempts_of
 from toolkit.pipeline.model import Model
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from toolkit.profiles import Target
 
 _GRAVEST_FIRST = ("failed", "inconclusive", "passed")
-_SEVERITY = {"failed": "error", "inconclusive": "warning", "passed": "info"}
+_SEVERITY: Mapping[str, Severity] = {"failed": "error", "inconclusive": "warning", "passed": "info"}
 _WORDS = {"failed": "not passed", "inconclusive": "inconclusive", "passed": "passed"}
 
 
@@ -67,7 +68,7 @@ def drawn_at_each(opened: Sequence[Source], samples: Samples, recipes: Sequence[
     return [draw(first, by_size.only(first.size), recipes), *(draw(one, by_size.only(one.size), ()) for one in others)]
 
 
-def said_of_one_size(artifact: Artifact, opened: Source) -> list[Mapping[str, Any]]:
+def said_of_one_size(artifact: Artifact, opened: Source) -> list[Finding]:
     """Return the finding that an artifact takes other sizes than those that it is verified at, where nobody declared any; a batch apart."""
     left = [spec["name"] for spec in artifact.signature["inputs"] if None in (spec["shape"] or [])[1:]]
     if not left or opened.canonical is not None:
@@ -76,7 +77,7 @@ def said_of_one_size(artifact: Artifact, opened: Source) -> list[Mapping[str, An
         f"leaves sizes of {', '.join(left)} open, and is verified only at the size of the samples; "
         "give --shape several times to declare more"
     )
-    return [{"code": "one-size-only", "severity": "warning", "message": message, "names": left}]
+    return [Finding("one-size-only", "warning", message, names=tuple(left))]
 
 
 def _named(samples: Samples, first: str) -> Samples:
@@ -132,13 +133,13 @@ def _name(target: Target, artifact: Artifact) -> tuple[str, str, str]:
     return target.name, artifact.scheme, artifact.sha256
 
 
-def _said_of(size: str, verdict: Verdict, *, of: str) -> Mapping[str, Any]:
+def _said_of(size: str, verdict: Verdict, *, of: str) -> Finding:
     """Return the finding about one size; `of` is the size whose numbers the verdict shows."""
     outcome = verdict.outcome
     reasons = [comparison_text(each) for each in verdict.comparisons if each.status != "passed"]
     reasons += [f"{spent.name} {spent.spent} > {spent.limit}" for spent in verdict.budget if not spent.passed]
-    reasons += [finding["message"] for finding in verdict.findings if finding["severity"] == "error"]
+    reasons += [finding.message for finding in verdict.findings if finding.is_error]
     why = f": {' '.join(reasons[0].split())}" if reasons and outcome != "passed" else ""
     shown = "; the numbers of the report are of this size" if size == of else ""
     message = f"size {size}: {_WORDS[outcome]} with {verdict.samples['verification']} samples{why}{shown}"
-    return {"code": "size", "severity": _SEVERITY[outcome], "message": message, "size": size}
+    return Finding("size", _SEVERITY[outcome], message, facts={"size": size})

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from toolkit.comparison import metrics, task_scores
 from toolkit.comparison.compare import NO_METRICS, Comparison
 from toolkit.comparison.scored_task import Task
 from toolkit.comparison.task_metrics import is_own
 from toolkit.execution.run import metric_job
+from toolkit.findings import Finding
 from toolkit.jobs.executor import Executor
 from toolkit.pipeline import float_noise, reference_kernels
 from toolkit.pipeline.basis import Basis, basis_of
@@ -56,7 +56,7 @@ def _as_it_ran(chain: Chain, basis: Basis, executor: Executor) -> Chain:
             stage = _until_certain(planned, runs, chain, basis, executor)
         if planned.name == "quantization" and stage is not planned:
             message = "reference kernels do not run this model; the builtin ones, without delegates, stand in for them"
-            findings.append({"code": "reference-kernels-failed", "severity": "warning", "message": message})
+            findings.append(Finding("reference-kernels-failed", "warning", message))
         stages.append(stage)
         runs.append(stage.read(executor))
     return replace(chain, stages=tuple(stages), findings=tuple(findings))
@@ -146,9 +146,9 @@ def _without_wrong_kernels(chain: Chain, basis: Basis, verdict: Verdict, executo
     return reference_kernels.cleared(verdict, without, other.job)
 
 
-def _first_samples_only(runs: Sequence[StageRun]) -> list[Mapping[str, Any]]:
+def _first_samples_only(runs: Sequence[StageRun]) -> list[Finding]:
     """Return what is said of stages that ran the first samples only."""
-    found: list[Mapping[str, Any]] = []
+    found: list[Finding] = []
     for run in runs:
         if run.stage in ("quantization", "device") and run.count < runs[0].count:
             why = (
@@ -157,7 +157,7 @@ def _first_samples_only(runs: Sequence[StageRun]) -> list[Mapping[str, Any]]:
                 else "the device ran {}: they made its rates certain, and all other values are of these"
             )
             message = why.format(f"the first {run.count} of {runs[0].count} samples")
-            found.append({"code": "first-samples-only", "severity": "info", "message": message})
+            found.append(Finding("first-samples-only", "info", message))
     return found
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from toolkit.conversion.artifacts import Artifact
 from toolkit.errors import EdgeToolkitError
+from toolkit.findings import Finding
 from toolkit.jobs.executor import Executor
 from toolkit.pipeline.model import Model
 from toolkit.pipeline.stages import Chain, Own, kernels_of
@@ -64,6 +65,6 @@ def beside(chain: Chain, among: Iterable[Candidate], why: str, executor: Executo
     return replace(chain, own=Own(chosen.candidate.run, chosen.artifact))
 
 
-def _missing(why: str) -> Mapping[str, Any]:
+def _missing(why: str) -> Finding:
     message = f"what is achievable is not known, because the toolkit's own artifact of this scheme was not made: {why}"
-    return {"code": "own-not-made", "severity": "info", "message": message}
+    return Finding("own-not-made", "info", message)

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toolkit import environments, launchers, registry
+from toolkit import environments, findings, launchers, registry
 from toolkit.comparison.output_kinds.declaring import Declared, require_fitting
 from toolkit.comparison.task_metrics import canonical
 from toolkit.errors import OutsideError, RequestError, UnknownName, all_at_once, gathering
@@ -295,4 +295,4 @@ def refuse_severe(model: Model, executor: Executor, meanwhile: Iterable[Job]) ->
     executor.begin([model.linted, *meanwhile])
     (looked,) = executor.outcomes([model.linted])
     if looked.error is None:
-        lint_job.refuse_severe(looked.entry.result["findings"])
+        lint_job.refuse_severe(findings.read(looked.entry.result["findings"]))

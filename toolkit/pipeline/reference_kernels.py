@@ -8,12 +8,11 @@ nearer to the float artifact, the target's kernels are.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from toolkit.comparison.compare import Measured
 from toolkit.errors import UnknownName
+from toolkit.findings import Finding
 from toolkit.jobs.job import Job
 from toolkit.pipeline.stages import Chain, Stage
 from toolkit.verdict.chain import Judged
@@ -72,7 +71,7 @@ def are_wrong(with_them: Judged, without: Judged) -> bool:
     return sound and cleared and nearer
 
 
-def said(with_them: Judged, without: Judged, job: Job) -> Mapping[str, Any]:
+def said(with_them: Judged, without: Judged, job: Job) -> Finding:
     """Return the finding: what was seen of both sets, and the samples that show it, worst first."""
     theirs, ours = (_level(_quantization(each)) for each in (with_them, without))
     name = {"builtin": "the builtin ones, without delegates,", "default": "the default ones"}[job.options["kernels"]]
@@ -82,7 +81,7 @@ def said(with_them: Judged, without: Judged, job: Job) -> Mapping[str, Any]:
     )
     failed = [each for one in with_them.stages for each in one.comparisons if each.status == "failed"]
     worst = [each.worst_sample for each in failed if each.worst_sample is not None]
-    return {"code": WRONG, "severity": "warning", "message": message, "samples": list(dict.fromkeys(worst))}
+    return Finding(WRONG, "warning", message, facts={"samples": list(dict.fromkeys(worst))})
 
 
 def failed_stages(judged: Judged) -> list[str]:

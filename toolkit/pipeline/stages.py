@@ -12,6 +12,7 @@ from toolkit import launchers
 from toolkit.conversion.artifacts import Artifact
 from toolkit.errors import EdgeToolkitError, Unconvertible, WorkerCrashed, WorkerLied, WorkerRefused
 from toolkit.execution.run import Execution, Run, engine_of_runtime, model_of, on_this_machine, run_of, signature_of_run
+from toolkit.findings import Finding
 from toolkit.jobs.executor import Executor
 from toolkit.jobs.graph import Goal
 from toolkit.jobs.job import Engine, Job
@@ -119,7 +120,7 @@ class Chain:
     account: Job | None = None
     clipping: Job | None = None
     own: Own | None = None
-    findings: tuple[Mapping[str, Any], ...] = ()
+    findings: tuple[Finding, ...] = ()
     float_bytes: int | None = None
 
     def stage(self, name: str) -> Stage | None:

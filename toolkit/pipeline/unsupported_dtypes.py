@@ -20,8 +20,8 @@ def refuse_arithmetic(opened: Source, formats: Collection[str]) -> None:
     if opened.lacking and set(formats) == {_LACKING}:
         finding = opened.lacking[0]
         raise Unconvertible(
-            f"{opened.path}: computes in {finding['dtype']} ({', '.join(finding['names'])}), which TFLite has no kernels for",
-            ADVICE[finding["dtype"]],
+            f"{opened.path}: computes in {finding.facts['dtype']} ({', '.join(finding.names or ())}), which TFLite has no kernels for",
+            ADVICE[finding.facts["dtype"]],
         )
 
 

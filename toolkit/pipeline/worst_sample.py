@@ -7,6 +7,7 @@ from pathlib import Path
 
 from toolkit.comparison import compare
 from toolkit.execution.run import model_of, run_job, run_of
+from toolkit.findings import Finding
 from toolkit.jobs.executor import Executor
 from toolkit.jobs.job import Engine, Job
 from toolkit.pipeline.stages import Chain, Stage
@@ -41,7 +42,7 @@ def looked_at_again(verdict: Verdict, chain: Chain, executor: Executor) -> Verdi
     message = (
         f"sample {worst}, beyond the first {ran.count}, was run on reference kernels as well: {guilty} is what broke it"
     )
-    finding = {"code": "looked-at-again", "severity": "info", "message": message}
+    finding = Finding("looked-at-again", "info", message)
     return replace(verdict, judged=replace(verdict.judged, pinned=guilty), findings=(*verdict.findings, finding))
 
 

@@ -76,4 +76,4 @@ def _limits(release: Baseline) -> dict[str, str]:
 
 
 def _codes(release: Baseline) -> dict[str, str]:
-    return {code: f"{held['count']} ({held['severity']})" for code, held in release.findings.items()}
+    return {code: f"{held.count} ({held.severity})" for code, held in release.findings.items()}

@@ -62,14 +62,14 @@ def findings(before: Baseline, now: Baseline) -> Iterator[GateRow]:
     because = "the finding was not in the last release, so nobody has reviewed it"
     for code, held in now.findings.items():
         then = before.findings.get(code)
-        count = 0 if then is None else then["count"]
-        if held["severity"] == "info":
-            if held["count"] > count:
-                yield noticed(f"finding {code}", count, held["count"], "new, for information")
+        count = 0 if then is None else then.count
+        if held.severity == "info":
+            if held.count > count:
+                yield noticed(f"finding {code}", count, held.count, "new, for information")
             continue
         # What was information then has not been looked at as what it is now.
-        was = 0 if then is None or (then["severity"] == "info") else count
-        yield judged(f"finding {code}", was, held["count"], was, because)
+        was = 0 if then is None or (then.severity == "info") else count
+        yield judged(f"finding {code}", was, held.count, was, because)
 
 
 def comparisons(before: Baseline, now: Baseline, by: GateLimits) -> Iterator[GateRow]:

@@ -19,8 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from toolkit import printable
-from toolkit.bundle.saved_report import SEVERITIES
+from toolkit import findings, printable
 from toolkit.comparison import compare, comparison
 from toolkit.comparison.runs import Blocks
 from toolkit.comparison.saved_runs import DTYPES
@@ -29,6 +28,7 @@ from toolkit.files.foreign import check, read_json
 from toolkit.files.places import not_a_file
 from toolkit.files.shapes import AMOUNT, COUNT, Each, Either
 from toolkit.files.whole import whole_file
+from toolkit.findings import CodeCount
 from toolkit.regression.record import Baseline, TaskRecord, of_bundle
 from toolkit.tensors import signature
 from toolkit.tensors.signature import Signature
@@ -137,7 +137,7 @@ SHAPE = {
     "size_bytes": COUNT,
     "count": COUNT,
     "noise": Each(Each(AMOUNT)),
-    "findings": Each({"severity": Either(*SEVERITIES), "count": COUNT}),
+    "findings": Each({"severity": Either(*findings.SEVERITIES), "count": COUNT}),
     "tools": Each(str),
     "latency_ms": Either(AMOUNT, None),
     "engine?": str,
@@ -165,6 +165,7 @@ def _to_json(baseline: Baseline) -> dict[str, Any]:
         "format": FORMAT,
         "schema": SCHEMA,
         **{name: getattr(baseline, name) for name in _PLAIN},
+        "findings": {code: held.to_json() for code, held in baseline.findings.items()},
         **{name: held for name in _OF_LATER if (held := getattr(baseline, name)) is not None},
         "signature": baseline.signature.to_json(),
         "tasks": [
@@ -188,7 +189,10 @@ def _from_json(path: Path, content: Mapping[str, Any]) -> Baseline:
         raise ValueError("its outputs are not those that it names, of one number of samples")
     return Baseline(
         path=path,
-        **{name: content[name] for name in _PLAIN},
+        **{
+            **{name: content[name] for name in _PLAIN},
+            "findings": {code: CodeCount.from_json(held) for code, held in content["findings"].items()},
+        },
         engine=content.get("engine"),
         order=content.get("order"),
         signature=Signature.from_json(content["signature"]),

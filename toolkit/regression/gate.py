@@ -32,7 +32,7 @@ from toolkit.regression import behaviour, facts
 from toolkit.regression.file import read
 from toolkit.regression.record import Baseline, of_bundle
 from toolkit.regression.rows import GateRow, Value, allow
-from toolkit.screen import PAGE, Screen
+from toolkit.report.screen import PAGE, Screen
 from toolkit.verdict.chain import Outcome
 
 _WORDS = {"passed": "PASSED", "failed": "NOT PASSED", "inconclusive": "INCONCLUSIVE"}

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from safetensors import SafetensorError
 
+from toolkit import findings
 from toolkit.bundle import saved_report
 from toolkit.bundle.bundle import LABELS, REPORT, RUNS, saved_tasks
 from toolkit.comparison import compare, saved_runs, task_metrics
@@ -21,6 +22,7 @@ from toolkit.comparison.scored_task import scoring
 from toolkit.comparison.task_metrics import Better, count_labels, is_own
 from toolkit.errors import RequestError
 from toolkit.files.foreign import open_plain
+from toolkit.findings import CodeCount
 from toolkit.tensors.signature import Signature
 from toolkit.wire import labels
 
@@ -83,7 +85,7 @@ class Baseline:
     tasks: tuple[TaskRecord, ...]
     comparisons: tuple[Mapping[str, Any], ...]
     noise: Mapping[str, Mapping[str, float]]
-    findings: Mapping[str, Mapping[str, Any]]
+    findings: Mapping[str, CodeCount]
     tools: Mapping[str, str]
     latency_ms: float | None
     every: Mapping[str, int] = field(default_factory=dict)
@@ -132,7 +134,7 @@ def of_bundle(
             tasks=() if truth is None else _tasks(run, truth, scored if tasks is None else tasks, own),
             comparisons=tuple(report["comparisons"]),
             noise=report["noise"],
-            findings=_by_code(report["findings"]),
+            findings=findings.counted(findings.read(report["findings"])),
             tools=report["tools"],
             # Emulated latency is none, and a build writes none then.
             latency_ms=report.get("latency_ms"),
@@ -241,15 +243,6 @@ def _real(run: SavedRun, count: int) -> Iterator[dict[str, task_metrics.Real]]:
     """Yield blocks of real values, as a stream."""
     for block in run.read(count).blocks:
         yield {spec.name: spec.dequantize(block[spec.name]) for spec in run.signature.outputs}
-
-
-def _by_code(findings: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    codes: dict[str, dict[str, Any]] = {}
-    for finding in findings:
-        held = codes.setdefault(finding["code"], {"severity": "info", "count": 0})
-        held["count"] += 1
-        held["severity"] = max(held["severity"], finding["severity"], key=saved_report.SEVERITIES.index)
-    return dict(sorted(codes.items()))
 
 
 def _digest_of_outputs(run: SavedRun, count: int) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError
 
-from toolkit import printable
+from toolkit import findings, printable
 from toolkit.bundle import saved_report
 from toolkit.bundle.bundle import LABELS, RUNS, saved_tasks
 from toolkit.comparison import compare, metrics, saved_runs, task_drops, task_scores
@@ -25,7 +25,7 @@ from toolkit.comparison.wording import comparison_lines, number_text
 from toolkit.errors import RequestError
 from toolkit.printable import Text
 from toolkit.report import OUTCOMES
-from toolkit.screen import PAGE, Screen
+from toolkit.report.screen import PAGE, Screen
 from toolkit.verdict.chain import PARTIAL, Judged, Outcome, context_of, judge_chain, with_names
 from toolkit.verdict.chain_findings import off_text
 from toolkit.wire import labels
@@ -149,8 +149,8 @@ class Rejudged:
         ]
         lines += [f"  {each}" for each in comparison_lines(self.judged.comparisons)]
         lines += [f"  {each}" for each in self.off]
-        grave = [each for each in self.report["findings"] if each["severity"] in ("error", "inconclusive")]
-        lines += [f"  {each['severity']}: {each['message']}" for each in grave]
+        grave = [each for each in findings.read(self.report["findings"]) if each.is_grave]
+        lines += [f"  {each.severity}: {each.message}" for each in grave]
         lines += [
             f"  {name} {spent['spent']} <= {spent['limit']}  FAIL"
             for name, spent in self.report["budget"].items()

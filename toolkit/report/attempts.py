@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from toolkit import printable
 from toolkit.comparison.wording import limit_text, value_text
 from toolkit.errors import EdgeToolkitError
+from toolkit.findings import Finding
 from toolkit.report.wording import OUTCOMES
 from toolkit.verdict.verdict import Attempted, NextStep, Verdict
 
@@ -106,7 +107,7 @@ def _attempt_text(attempt: Attempted, shown: Verdict) -> str:
 def _reason(verdict: Verdict) -> str:
     """Return why a verdict is not what was hoped for: another scheme came out, or what decided; "" where there is nothing to explain."""
     if verdict.artifact.is_another:
-        said = _finding(verdict, lambda finding: finding["code"] in _ANOTHER)
+        said = _first_message(verdict, lambda finding: finding.code in _ANOTHER)
         return said or f"{verdict.artifact.scheme} came out"
     comparison = deciding_comparison(verdict)
     if comparison is not None:
@@ -114,9 +115,8 @@ def _reason(verdict: Verdict) -> str:
     spent = next((each for each in verdict.budget if not each.passed), None)
     if spent is not None:
         return f"{spent.name} {spent.spent} > {spent.limit}"
-    return _finding(verdict, lambda finding: finding["severity"] in ("error", "inconclusive"))
+    return _first_message(verdict, lambda finding: finding.is_grave)
 
 
-def _finding(verdict: Verdict, fits: Any) -> str:
-    found: list[Mapping[str, Any]] = [finding for finding in verdict.findings if fits(finding)]
-    return str(found[0]["message"]) if found else ""
+def _first_message(verdict: Verdict, fits: Callable[[Finding], bool]) -> str:
+    return next((finding.message for finding in verdict.findings if fits(finding)), "")

@@ -68,7 +68,7 @@ def verdict_json(verdict: Verdict, artifact: str) -> dict[str, Any]:
             spent.name: {"spent": spent.spent, "limit": spent.limit, "passed": spent.passed} for spent in verdict.budget
         },
         "runs": {stage: run_about(run) for stage, run in verdict.runs.items()},
-        "findings": [dict(finding) for finding in verdict.findings],
+        "findings": [finding.to_json() for finding in verdict.findings],
         "attempts": [attempt_json(attempt, verdict) for attempt in verdict.attempts],
         "tried": [_tried_json(attempt) for attempt in verdict.tried],
         "tools": tools(verdict),
@@ -148,7 +148,7 @@ def artifact_json(artifact: Artifact) -> dict[str, Any]:
         "sha256": artifact.sha256,
         "signature": dict(artifact.signature),
         "operators": [dict(operator) for operator in artifact.operators],
-        "findings": [dict(finding) for finding in artifact.findings],
+        "findings": [finding.to_json() for finding in artifact.findings],
     }
 
 

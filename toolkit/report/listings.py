@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit import printable
+from toolkit import findings, printable
+from toolkit.findings import Finding
 from toolkit.printable import Text
+from toolkit.report.screen import PAGE, Screen
 from toolkit.report.wording import coverage_lines, signature_lines, size, where_text
-from toolkit.screen import PAGE, Screen
 
 if TYPE_CHECKING:
     from toolkit.conversion.artifacts import Artifact
@@ -22,7 +23,7 @@ def artifact_text(artifact: Artifact) -> Text:
     """Return a converted file's facts for a terminal."""
     lines = [f"{artifact.path}   {artifact.scheme}   {size(artifact.size_bytes)}   sha256 {artifact.sha256}"]
     lines += signature_lines(artifact.signature)
-    lines += [f"  {finding['severity']}: {finding['message']}" for finding in artifact.findings]
+    lines += [f"  {finding.severity}: {finding.message}" for finding in artifact.findings]
     return printable.lines([*lines, "  not verified: `edge-toolkit verify` compares it with its original"])
 
 
@@ -65,7 +66,8 @@ def inspected_text(path: Path, held: Mapping[str, Any], screen: Screen = PAGE) -
         lines += _source_lines(held, each=screen.whole)
     lines += _size_lines(held)
     lines += [
-        f"  {finding['severity']}: {printable.sentence(finding['message'])}" for finding in held.get("findings", ())
+        f"  {finding.severity}: {printable.sentence(finding.message)}"
+        for finding in findings.read(held.get("findings", ()))
     ]
     return printable.lines(lines)
 
@@ -124,14 +126,14 @@ def _source_lines(held: Mapping[str, Any], *, each: bool) -> list[str]:
     return lines + [printable.together("  needs         ", printable.set_in(need, " " * 16)) for need in held["needs"]]
 
 
-def findings_text(name: str, found: Sequence[Mapping[str, Any]]) -> Text:
+def findings_text(name: str, found: Sequence[Finding]) -> Text:
     """Return what was found of a set, with the reason codes, and the fix for each where there is one."""
     if not found:
         return printable.line(f"{name}: nothing to be said against it")
     lines = []
     for finding in found:
-        lines.append(f"{finding['severity']}: {finding['message']} [{finding['code']}]")
-        lines += [f"    fix: {finding['fix']}"] if finding.get("fix") else []
+        lines.append(f"{finding.severity}: {finding.message} [{finding.code}]")
+        lines += [f"    fix: {finding.fix}"] if finding.fix else []
     return printable.lines(lines)
 
 

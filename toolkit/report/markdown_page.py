@@ -74,7 +74,7 @@ def markdown(verdict: Verdict, artifact: str) -> str:
     if verdict.findings:
         lines += ["", "## Findings", ""]
         lines += [
-            f"{_item(finding['severity'] + ': ' + finding['message'])} ({printable.code(finding['code'])})"
+            f"{_item(f'{finding.severity}: {finding.message}')} ({printable.code(finding.code)})"
             for finding in verdict.findings
         ]
     lines += ["", _TERMS]

@@ -96,9 +96,9 @@ def _cells(comparison: Comparison, verdict: Verdict) -> tuple[str, str, str, str
 
 def _findings(verdict: Verdict) -> list[str]:
     """Return every finding that is against the verdict, and the first warnings, with how many there are more."""
-    grave = [each for each in verdict.findings if each["severity"] in ("error", "inconclusive")]
-    others = [each for each in verdict.findings if each["severity"] not in ("error", "inconclusive")]
-    lines = [f"  {each['severity']}: {printable.sentence(each['message'])}" for each in (*grave, *others[:_WARNINGS])]
+    grave = [each for each in verdict.findings if each.is_grave]
+    others = [each for each in verdict.findings if not each.is_grave]
+    lines = [f"  {each.severity}: {printable.sentence(each.message)}" for each in (*grave, *others[:_WARNINGS])]
     left = len(others) - _WARNINGS
     return lines + ([f"  {left} more finding{'s' if left > 1 else ''}: -v shows all"] if left > 0 else [])
 

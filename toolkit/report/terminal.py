@@ -10,10 +10,10 @@ from toolkit.comparison.wording import comparison_lines
 from toolkit.errors import EdgeToolkitError
 from toolkit.printable import Text
 from toolkit.report.attempts import wanted_lines
+from toolkit.report.screen import PAGE, Screen
 from toolkit.report.summary import size_text, summary_lines
 from toolkit.report.wording import OUTCOMES, candidate_lines, kind_lines, noise_text, where_text
 from toolkit.samples.input_ranges import input_lines
-from toolkit.screen import PAGE, Screen
 from toolkit.verdict.attribution_text import sentences
 from toolkit.verdict.verdict import Verdict
 
@@ -74,5 +74,5 @@ def _whole(verdict: Verdict) -> list[str]:
     made = f"{theirs}made by {canonical}; ran on {where_text(last)}"
     lines.append(f"  {printable.sentence(made)}")
     lines += [f"  {line}" for line in candidate_lines(verdict)]
-    lines += [f"  {finding['severity']}: {printable.sentence(finding['message'])}" for finding in verdict.findings]
+    lines += [f"  {finding.severity}: {printable.sentence(finding.message)}" for finding in verdict.findings]
     return lines

@@ -2,7 +2,7 @@
 
 limits = read_limits()                        calibration/lint.toml; read_limits(Path("mine.toml")) lays one's own over it
 (entry,) = executor.run(lint_job(samples, limits))
-refuse_severe(entry.result["findings"])
+refuse_severe(findings.read(entry.result["findings"]))
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from pydantic import AfterValidator, FiniteFloat, model_validator
 
 from toolkit import config, printable, registry
 from toolkit.errors import InvalidConfig, InvalidSamples, suggestion
+from toolkit.findings import Finding
 from toolkit.jobs.job import Engine, Job, Output
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _WORKS_IN = Engine("dataset")
-SEVERE = "error"
 
 
 def _said(text: str) -> str:
@@ -191,13 +191,13 @@ def answers_job(
     )
 
 
-def refuse_severe(findings: Iterable[Mapping[str, Any]]) -> None:
+def refuse_severe(found: Iterable[Finding]) -> None:
     """Raise InvalidSamples with all findings that are errors, each with its reason code and its fix; return if there is none."""
-    severe = [found for found in findings if found["severity"] == SEVERE]
+    severe = [finding for finding in found if finding.is_error]
     if severe:
         raise InvalidSamples(
             printable.lines(
-                line for found in severe for line in (f"{found['message']} [{found['code']}]", f"    {found['fix']}")
+                line for finding in severe for line in (f"{finding.message} [{finding.code}]", f"    {finding.fix}")
             ),
             "to accept a finding with its reason, use --limits FILE; see docs/calibration.md",
         )

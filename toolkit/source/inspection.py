@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from toolkit import printable, registry
+from toolkit import findings, printable, registry
 from toolkit.errors import InvalidSource, RequestError
 from toolkit.jobs.executor import Executor
 from toolkit.jobs.job import Engine, path_digest
@@ -34,7 +34,7 @@ def look(original: Original, executor: Executor) -> tuple[str, dict[str, Path], 
 
 def _refuse_reaching(original: Original, inspected: Mapping[str, Any]) -> None:
     """Raise InvalidSource where a model reaches outside and is not trusted; the message also names operators that TensorFlow lacks."""
-    said = {finding["code"]: finding["message"] for finding in inspected["findings"]}
+    said = {finding.code: finding.message for finding in findings.read(inspected["findings"])}
     if REACHES_OUTSIDE not in said or original.trust:
         return
     lines = [f"{original.path}: {said[REACHES_OUTSIDE].rpartition('; ')[0]}: running it lets it do that"]

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from toolkit import printable
+from toolkit import findings, printable
 from toolkit.errors import EdgeToolkitError, InvalidSource, LimitReached, WorkerTimeout
+from toolkit.findings import Finding
 from toolkit.jobs.executor import Executor
 from toolkit.jobs.job import Engine, Job, Output
 from toolkit.source.chosen_signature import choose, declared_sizes, one_call, shapes_of
@@ -45,10 +46,10 @@ class Source:
     engine: Engine
     device: Device
     coverage: Mapping[str, Any] | None
-    findings: tuple[Mapping[str, Any], ...]
+    findings: tuple[Finding, ...]
     canonical: Mapping[str, Shape] | None = None
     size: str = ""
-    lacking: tuple[Mapping[str, Any], ...] = ()
+    lacking: tuple[Finding, ...] = ()
 
     @property
     def shapes(self) -> dict[str, Shape]:
@@ -137,7 +138,7 @@ def said_of_limit(error: EdgeToolkitError, source: Source, what: str) -> EdgeToo
     problem = (
         error.problem if f" {name}:" in error.problem else printable.together(f"{what} of {name}: ", error.problem)
     )
-    loops = [finding["message"] for finding in source.findings if finding["code"] == ENDLESS_LOOP]
+    loops = [finding.message for finding in source.findings if finding.code == ENDLESS_LOOP]
     hints = [*(loops if isinstance(error, WorkerTimeout) else []), error.hint]
     return type(error)(problem, printable.lines(filter(None, hints), between="\n        ") or None)
 
@@ -167,22 +168,23 @@ def reference_job(source: Source, samples: Output, *, device: Device, first: int
     return loading_job(title, "run", source.path, options, {**source.files, "samples": samples}, source.engine)
 
 
-def _lacking(inspected: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
-    return [one for one in inspected["findings"] if one["code"] == "no-arithmetic" and key in one["signatures"]]
+def _lacking(inspected: Mapping[str, Any], key: str) -> list[Finding]:
+    found = findings.read(inspected["findings"])
+    return [one for one in found if one.code == "no-arithmetic" and key in one.facts["signatures"]]
 
 
-def _found_by_loading(inspected: Mapping[str, Any], opened: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return [] if inspected["settled"] else [*opened["findings"], *_about_coverage(opened["coverage"])]
+def _found_by_loading(inspected: Mapping[str, Any], opened: Mapping[str, Any]) -> list[Finding]:
+    return [] if inspected["settled"] else [*findings.read(opened["findings"]), *_about_coverage(opened["coverage"])]
 
 
-def _about_loops(inspected: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _about_loops(inspected: Mapping[str, Any]) -> list[Finding]:
     """Return that a loop cannot end, which a model's files tell whether or not it is loaded."""
-    return [finding for finding in inspected["findings"] if finding["code"] == ENDLESS_LOOP]
+    return [finding for finding in findings.read(inspected["findings"]) if finding.code == ENDLESS_LOOP]
 
 
 def _about_others(
     original: Original, signatures: Sequence[Mapping[str, Any]], chosen: Mapping[str, Any]
-) -> list[dict[str, Any]]:
+) -> list[Finding]:
     """Return the finding that names signatures which nobody asked for; none for a second name of the same, as Keras gives it."""
     ends = [{"inputs": one["inputs"], "outputs": one["outputs"]} for one in signatures]
     own = {"inputs": chosen["inputs"], "outputs": chosen["outputs"]}
@@ -192,10 +194,10 @@ def _about_others(
     message = (
         f"this is about signature {chosen['key']}; the model also has {', '.join(others)}: --signature all takes each"
     )
-    return [{"code": "other-signatures", "severity": "info", "message": message, "names": others}]
+    return [Finding("other-signatures", "info", message, names=tuple(others))]
 
 
-def _about_coverage(coverage: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+def _about_coverage(coverage: Mapping[str, Any] | None) -> list[Finding]:
     if coverage is None or not coverage["unrestored"]:
         return []
     names = coverage["unrestored"]
@@ -203,7 +205,7 @@ def _about_coverage(coverage: Mapping[str, Any] | None) -> list[dict[str, Any]]:
     message = (
         f"{len(names)} variables have no value in the file and keep what the builder gave them, as allowed: {some}"
     )
-    return [{"code": "unrestored-variables", "severity": "warning", "message": message, "names": names}]
+    return [Finding("unrestored-variables", "warning", message, names=tuple(names))]
 
 
 def _without_code(opened: Mapping[str, Any]) -> dict[str, Any]:

@@ -29,7 +29,6 @@ from toolkit.pipeline.prepare import (
     settled,
 )
 from toolkit.profiles.recipe import Asked, is_calibrated
-from toolkit.samples.lint import OF_SAMPLES
 from toolkit.source.loading_job import TENSORFLOW
 from toolkit.source.original import ALL, Original
 from toolkit.verbs.arguments import (
@@ -165,7 +164,7 @@ def _another_may_do_better(attempt: Attempt, trial: Trial, executor: Executor) -
     Samples that cannot show whether an artifact is right, or that are wrong, judge every other one as little.
     """
     if isinstance(attempt, Verdict):
-        if any(OF_SAMPLES in found and found["severity"] in ("error", "inconclusive") for found in attempt.findings):
+        if any(found.of_samples and found.is_grave for found in attempt.findings):
             return False
         return not attempt.passed or attempt.artifact.is_another
     if isinstance(attempt, Unconvertible):

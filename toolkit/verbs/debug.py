@@ -138,7 +138,7 @@ def locate(
         running.outcomes(chain.jobs, [chain.goal])
         verdict = evaluate(chain, running, 0.0)
         judged = verdict.judged
-        if any(each["code"] == WRONG for each in verdict.findings):
+        if any(each.code == WRONG for each in verdict.findings):
             chain = without_them(chain)
         stage = judged.guilty_stage if stage is None else stage
         if stage is None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from toolkit import findings
 from toolkit.diagnosis import calibration_stability
+from toolkit.findings import Finding
 from toolkit.jobs.executor import Executor
 from toolkit.pipeline.prepare import Samples, Sets, draw, executing, make_environments, open_model, profiles_of
 from toolkit.profiles.recipe import Recipe, estimator
@@ -23,7 +22,7 @@ def lint(
     calibration: Sets = None,
     evaluation: Sets = None,
     executor: Executor | None = None,
-) -> list[Mapping[str, Any]]:
+) -> list[Finding]:
     """Return what is to be said of a calibration set, worst first: of its samples, of the ranges that they give, and of how stable these are.
 
     Where the samples are severely wrong nothing is converted. `samples` stand in place of `calibration` and `evaluation`.
@@ -36,12 +35,13 @@ def lint(
         make_environments([(one, [_LOOKED_AT]) for one in profiles_of(["host"])], running.settings)
         model = draw(opened, samples, [_LOOKED_AT])
         drawn, looked = running.run(model.samples, lint_job.lint_job(model.samples, numbers))
-        found = [*drawn.result["findings"], *looked.result["findings"]]
-        if not any(finding["severity"] == lint_job.SEVERE for finding in found):
+        found = [*findings.read(drawn.result["findings"]), *findings.read(looked.result["findings"])]
+        if not any(finding.is_error for finding in found):
             statistics = model.conversions.statistics("tflite").output("statistics")
             (ranges,) = running.run(lint_job.lint_ranges_job(statistics, model.samples, numbers))
             (variant,) = _LOOKED_AT.variants("tflite")
             halves = calibration_stability.halves_of(model, variant, "tflite")
-            found += [*ranges.result["findings"], *calibration_stability.unstable_outputs(halves, running, numbers)]
+            found += findings.read(ranges.result["findings"])
+            found += calibration_stability.unstable_outputs(halves, running, numbers)
     order = ("error", "warning", "info")
-    return sorted(found, key=lambda finding: order.index(finding["severity"]))
+    return sorted(found, key=lambda finding: order.index(finding.severity))

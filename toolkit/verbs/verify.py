@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from toolkit import findings
 from toolkit.bundle import bundle
 from toolkit.conversion.artifacts import Artifact
 from toolkit.diagnosis.attribute import attributed
@@ -172,7 +173,7 @@ def artifacts_at(path: Path, executor: Executor) -> tuple[Artifact, ...]:
             sha256=held["sha256"],
             signature=signature,
             operators=tuple(held["operators"]),
-            findings=tuple(held["findings"]),
+            findings=findings.read(held["findings"]),
             key=signature["key"] if several else None,
         )
         for signature in held["signatures"]

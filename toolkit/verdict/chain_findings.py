@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from toolkit.comparison.bounds import Bound
 from toolkit.comparison.common_mistakes import explain
@@ -14,6 +14,7 @@ from toolkit.comparison.noise_limits import KERNELS, NUDGED
 from toolkit.comparison.output_kinds.inferring import OutputKind
 from toolkit.confinement import NOT_CONFINED
 from toolkit.conversion.artifacts import Artifact
+from toolkit.findings import Finding
 from toolkit.verdict.stage_run import StageRun
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _OF_ORIGINAL = ("source", "conversion", "quantization", "total")  # stages of which noise of the original is a part
 
 
-def not_confined(steps: Sequence[StageRun]) -> list[dict[str, Any]]:
+def not_confined(steps: Sequence[StageRun]) -> list[Finding]:
     """Return the finding that nothing kept the jobs of some stages to their own files, as the user let it be."""
     found: dict[str, list[str]] = {}
     for step in steps:
@@ -30,21 +31,18 @@ def not_confined(steps: Sequence[StageRun]) -> list[dict[str, Any]]:
         if said.startswith(NOT_CONFINED):
             found.setdefault(said, []).append(step.stage)
     return [
-        {
-            "code": "not-confined",
-            "severity": "warning",
-            "message": f"{said}; stages {', '.join(stages)}: the model ran with all rights of the user",
-        }
+        Finding(
+            "not-confined",
+            "warning",
+            f"{said}; stages {', '.join(stages)}: the model ran with all rights of the user",
+        )
         for said, stages in found.items()
     ]
 
 
-def metrics_switched_off(bounds: Sequence[Bound], scheme: str, outputs: Mapping[str, str]) -> list[Mapping[str, Any]]:
+def metrics_switched_off(bounds: Sequence[Bound], scheme: str, outputs: Mapping[str, str]) -> list[Finding]:
     """Return a finding for each metric that somebody switched off, with the reason."""
-    return [
-        {"code": "switched-off", "severity": "info", "message": off_text(bound)}
-        for bound in switched_off(bounds, scheme, outputs)
-    ]
+    return [Finding("switched-off", "info", off_text(bound)) for bound in switched_off(bounds, scheme, outputs)]
 
 
 def off_text(bound: Bound) -> str:
@@ -53,22 +51,22 @@ def off_text(bound: Bound) -> str:
     return f"not judged: {bound.stage} {bound.output} {bound.metric} is switched off{by}: {bound.because}"
 
 
-def of_outputs(cumulative: Mapping[str, Measured]) -> list[Mapping[str, Any]]:
+def of_outputs(cumulative: Mapping[str, Measured]) -> list[Finding]:
     """Return a finding for each thing that the outputs of a stage show, beside those of the original."""
     return [
-        {"code": "outputs", "severity": "warning", "message": f"{stage}: {sentence}"}
+        Finding("outputs", "warning", f"{stage}: {sentence}")
         for stage, measured in cumulative.items()
         for sentence in measured.findings
     ]
 
 
-def of_common_mistakes(steps: Sequence[StageRun], kinds: Mapping[str, OutputKind]) -> list[Mapping[str, Any]]:
+def of_common_mistakes(steps: Sequence[StageRun], kinds: Mapping[str, OutputKind]) -> list[Finding]:
     """Return a finding for each output whose difference from the original, in the last stage, a common mistake accounts for."""
-    found: list[Mapping[str, Any]] = []
+    found: list[Finding] = []
     named = {output: kind.name for output, kind in kinds.items()}
     for each in explain(steps[0].read(), steps[-1].read(), named):
         message = f"output {each.output!r}: {each.message} ({each.gains})"
-        found.append({"code": each.code, "severity": "warning", "message": message})
+        found.append(Finding(each.code, "warning", message))
     return found
 
 
@@ -78,9 +76,9 @@ def bounds_below_noise(
     noise: Mapping[str, Mapping[str, float]],
     total: Measured,
     ran: Collection[str] = _OF_ORIGINAL,
-) -> list[Mapping[str, Any]]:
+) -> list[Finding]:
     """Return a finding for each bound of a stage that `ran` on an absolute error that is tighter than what the original itself wanders by."""
-    found: list[Mapping[str, Any]] = []
+    found: list[Finding] = []
     for stage, output in itertools.product([each for each in _OF_ORIGINAL if each in ran], total.seen):
         for bound in deciding(for_scheme(target.bounds, stage, artifact.scheme), output):
             if bound.metric != "max_abs" or bound.unit not in ("real", "range") or bound.off:
@@ -93,5 +91,5 @@ def bounds_below_noise(
                 if not size <= bound.limit:
                     asked = f"bound {bound.stage} {output} max_abs <= {bound.limit:g} {bound.unit}"
                     message = f"{asked} is tighter than the original's own noise ({kind}: {size:.3g})"
-                    found.append({"code": "bound-below-noise", "severity": "warning", "message": message})
+                    found.append(Finding("bound-below-noise", "warning", message))
     return found

@@ -10,6 +10,7 @@ from typing import Any
 from toolkit.comparison.compare import Context
 from toolkit.comparison.output_kinds.inferring import OutputKind
 from toolkit.comparison.scored_task import Task
+from toolkit.findings import Finding
 from toolkit.samples.input_ranges import InputRange
 from toolkit.verdict.chain import context_of
 from toolkit.verdict.stage_run import StageRun
@@ -32,7 +33,7 @@ class Evidence:
     samples: Mapping[str, int]
     drawn: Path
     noise: Mapping[str, Mapping[str, float]]
-    findings: tuple[Mapping[str, Any], ...]
+    findings: tuple[Finding, ...]
     seconds: float
     tasks: tuple[str, ...] = ()
     own_tasks: tuple[Task, ...] = ()

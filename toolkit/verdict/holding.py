@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from toolkit.engines.onnx.saturation import CODE
 from toolkit.environments.instructions import NO_VNNI, UNKNOWN, X86
+from toolkit.findings import Finding
 
 
-def said_where_it_ran(findings: Iterable[Mapping[str, Any]], about: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Yield an artifact's findings (JSON) without those that another machine than the one of `about` has, which tells what ran it last.
+def said_where_it_ran(findings: Iterable[Finding], about: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield an artifact's findings without those that another machine than the one of `about` has, which tells what ran it last.
 
     A finding about processors gets the class of the one on which the file was verified.
     """
     for finding in findings:
-        if finding["code"] != CODE:
+        if finding.code != CODE:
             yield finding
         elif about.get("machine", X86[0]) in X86:
             processor = about.get("processor", UNKNOWN)
-            yield {**finding, "message": f"{finding['message']}; verified on {processor}, {_shown_there(processor)}"}
+            message = f"{finding.message}; verified on {processor}, {_shown_there(processor)}"
+            yield replace(finding, message=message)
 
 
 def _shown_there(processor: str) -> str:

@@ -15,6 +15,7 @@ from toolkit.comparison.scored_task import Task
 from toolkit.conversion.artifacts import Artifact
 from toolkit.errors import EdgeToolkitError, UnjudgeableRun
 from toolkit.execution.run import Run
+from toolkit.findings import Finding
 from toolkit.profiles.recipe import FLOAT
 from toolkit.samples.input_ranges import InputRange
 from toolkit.source.source import Source
@@ -78,7 +79,7 @@ class Verdict:
     samples: Mapping[str, int]
     judged: Judged
     budget: tuple[Spent, ...]
-    findings: tuple[Mapping[str, Any], ...]
+    findings: tuple[Finding, ...]
     noise: Mapping[str, Mapping[str, float]]
     tasks: tuple[Task, ...]
     steps: tuple[StageRun, ...]
@@ -141,11 +142,11 @@ class Verdict:
     def outcome(self) -> Outcome:
         """Return "passed" only where there is evidence on the total, every comparison and budget passed, and no finding is against it."""
         evidence = all(count > 0 for name, count in self.samples.items() if name == "verification")
-        broken = any(finding["severity"] == "error" for finding in self.findings)
+        broken = any(finding.is_error for finding in self.findings)
         if broken or not evidence or not all(spent.passed for spent in self.budget):
             return "failed"
         judged = self.judged.outcome
-        open_ = any(finding["severity"] == "inconclusive" for finding in self.findings)
+        open_ = any(finding.severity == "inconclusive" for finding in self.findings)
         return "inconclusive" if judged == "passed" and open_ else judged
 
     @property
@@ -156,7 +157,7 @@ class Verdict:
     @property
     def guilty_stage(self) -> str | None:
         """Return the first stage that failed: as `Judged` names it, or where a finding that is an error says that it lies."""
-        pinned = {finding.get("stage") for finding in self.findings if finding["severity"] == "error"}
+        pinned = {finding.stage for finding in self.findings if finding.is_error}
         of_bounds = self.judged.guilty_stage
         return next((one.stage for one in self.stages if one.stage in pinned or one.stage == of_bounds), of_bounds)
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from toolkit.findings import Finding, Severity
+
 if TYPE_CHECKING:
     from toolkit.profiles.weight_limits import Limit, Weights
 
@@ -37,7 +39,7 @@ class Account:
     accepted: tuple[Row, ...] = ()
     worst: tuple[Row, ...] = ()
     unmatched: tuple[Row, ...] = ()
-    findings: tuple[Mapping[str, Any], ...] = ()
+    findings: tuple[Finding, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON; the findings are among the verdict's."""
@@ -99,12 +101,16 @@ def judge_account(found: Mapping[str, Any], weights: Weights, stage: str) -> Acc
     )
 
 
-def judge_clipping(found: Mapping[str, Any], weights: Weights, stage: str) -> list[Mapping[str, Any]]:
+def judge_clipping(found: Mapping[str, Any], weights: Weights, stage: str) -> list[Finding]:
     """Return what is said of a job of `clipping_job`: activations whose range cuts off what calibration showed, a share of it beyond a limit."""
     limits = weights.limits()
     rows = sorted((row for row in found["activations"] if row["share"] is not None), key=lambda row: -row["share"])
     said = []
-    for severity, name, least in (("error", "clipped_most", None), ("warning", "clipped", "clipped_most")):
+    judged: tuple[tuple[Severity, str, str | None], ...] = (
+        ("error", "clipped_most", None),
+        ("warning", "clipped", "clipped_most"),
+    )
+    for severity, name, least in judged:
         some = [row for row in rows if not row["share"] <= limits[name].limit]
         some = [row for row in some if least is None or row["share"] <= limits[least].limit]
         if some:
@@ -112,7 +118,13 @@ def judge_clipping(found: Mapping[str, Any], weights: Weights, stage: str) -> li
             message = f"{len(some)} activations have ranges that cut off values of the calibration set: {shown}"
             names = [row["tensor"] for row in some]
             said.append(
-                _finding("activations-clipped", severity, message, names, stage if severity == "error" else None)
+                Finding(
+                    "activations-clipped",
+                    severity,
+                    message,
+                    names=_reported(names),
+                    stage=stage if severity == "error" else None,
+                )
             )
     return said
 
@@ -154,7 +166,7 @@ def _beyond_steps(row: Row, limits: Mapping[str, Limit]) -> str | None:
     return None if float(row["sqnr_db"]) >= least else f"{float(row['sqnr_db']):.3g} dB, {least:g} at least"
 
 
-def _other_weights(wrong: Sequence[Row], count: int, stage: str) -> Iterator[Mapping[str, Any]]:
+def _other_weights(wrong: Sequence[Row], count: int, stage: str) -> Iterator[Finding]:
     if not wrong:
         return
     said: dict[str, list[Row]] = {}
@@ -164,10 +176,10 @@ def _other_weights(wrong: Sequence[Row], count: int, stage: str) -> Iterator[Map
     left = len(said) - _SHOWN
     message = f"{len(wrong)} of {count} constants {'is' if len(wrong) == 1 else 'are'} not the float32 conversion's: {'; '.join(shown)}"
     message += (f"; and {left} more" if left > 0 else "") + f". {_NEXT}"
-    yield _finding(OTHER_WEIGHTS, "error", message, [row["tensor"] for row in wrong], stage)
+    yield Finding(OTHER_WEIGHTS, "error", message, names=_reported([row["tensor"] for row in wrong]), stage=stage)
 
 
-def _too_few(found: Mapping[str, Any], limit: Limit, stage: str) -> Iterator[Mapping[str, Any]]:
+def _too_few(found: Mapping[str, Any], limit: Limit, stage: str) -> Iterator[Finding]:
     for key, whose, where in (
         ("matrices", "the original's", "the artifact"),
         ("matrices_of_artifact", "the artifact's", "the original"),
@@ -182,10 +194,10 @@ def _too_few(found: Mapping[str, Any], limit: Limit, stage: str) -> Iterator[Map
                 f"it is another model, or its operators were fused in another way, so {count - matched} cannot be accounted for"
                 f" ({', '.join(map(_short, names[:_SHOWN]))}). {_NEXT}"
             )
-            yield _finding(OTHER_WEIGHTS, "error", message, names, stage)
+            yield Finding(OTHER_WEIGHTS, "error", message, names=_reported(names), stage=stage)
 
 
-def _besides(besides: Sequence[Row], weights: Weights, stage: str) -> Iterator[Mapping[str, Any]]:
+def _besides(besides: Sequence[Row], weights: Weights, stage: str) -> Iterator[Finding]:
     """Yield what is said of operators that compute with constants of their own, and stand for nothing of the original's."""
     some = [row for row in besides if _accepted(row, weights) is None]
     if some:
@@ -194,10 +206,10 @@ def _besides(besides: Sequence[Row], weights: Weights, stage: str) -> Iterator[M
             f"the artifact computes something more: {len(some)} constants of operators that the original does not have, "
             f"where all of the original's were found ({shown}). {_NEXT}"
         )
-        yield _finding(OTHER_OPERATORS, "error", message, [row["tensor"] for row in some], stage)
+        yield Finding(OTHER_OPERATORS, "error", message, names=_reported([row["tensor"] for row in some]), stage=stage)
 
 
-def _left_over(found: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+def _left_over(found: Mapping[str, Any]) -> Iterator[Finding]:
     """Yield what is said of constants that only one side has: none of them is held against anything."""
     for key, message in (
         ("unmatched", "of the original's constants {count} were not found in the artifact ({why})"),
@@ -209,10 +221,12 @@ def _left_over(found: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
                 "; ..." if len(left) > _SHOWN else ""
             )
             names = [row["tensor"] for row in left]
-            yield _finding("weights-unmatched", "warning", message.format(count=len(left), why=why), names, None)
+            yield Finding(
+                "weights-unmatched", "warning", message.format(count=len(left), why=why), names=_reported(names)
+            )
 
 
-def _acceptances(found: Mapping[str, Any], off: Sequence[Row], weights: Weights) -> Iterator[Mapping[str, Any]]:
+def _acceptances(found: Mapping[str, Any], off: Sequence[Row], weights: Weights) -> Iterator[Finding]:
     """Yield what became of each acceptance: what it accepts, or that there is nothing to accept."""
     for each in weights.accepted:
         names = [row["tensor"] for row in off if each.fits(row["tensor"], row["original"])]
@@ -223,10 +237,10 @@ def _acceptances(found: Mapping[str, Any], off: Sequence[Row], weights: Weights)
             message = f"weights accepted: {each.tensor!r} is not needed: it is equal to the original's"
         else:
             message = f"weights accepted: {each.tensor!r} is not a constant of this artifact; nothing was accepted"
-        yield _finding("weights-accepted", "info", message, names, None)
+        yield Finding("weights-accepted", "info", message, names=_reported(names))
 
 
-def _attributes(attributes: Sequence[Mapping[str, Any]], stage: str) -> Iterator[Mapping[str, Any]]:
+def _attributes(attributes: Sequence[Mapping[str, Any]], stage: str) -> Iterator[Finding]:
     """Yield what operators were told otherwise: an error where it computes something else for certain."""
     for certain in (True, False):
         some = [each for each in attributes if each["certain"] is certain]
@@ -238,13 +252,14 @@ def _attributes(attributes: Sequence[Mapping[str, Any]], stage: str) -> Iterator
             more = f"; and {len(some) - _SHOWN} more" if len(some) > _SHOWN else ""
             message = f"operators have other options than in the float32 conversion: {shown}{more}"
             names = [each["gives"] for each in some]
-            severity = "error" if certain else "warning"
-            yield _finding("other-attributes", severity, message, names, stage if certain else None)
+            severity: Severity = "error" if certain else "warning"
+            yield Finding(
+                "other-attributes", severity, message, names=_reported(names), stage=stage if certain else None
+            )
 
 
-def _finding(code: str, severity: str, message: str, names: Sequence[str], stage: str | None) -> Mapping[str, Any]:
-    found = {"code": code, "severity": severity, "message": message, "names": list(names)[:_REPORTED]}
-    return found if stage is None else {**found, "stage": stage}
+def _reported(names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(names[:_REPORTED])
 
 
 def _accepted(row: Row, weights: Weights) -> str | None:

@@ -59,7 +59,7 @@ def test_a_sparse_encoding_is_said_not_to_be_read(judge):
     found = judge("sparse")
 
     assert {row["why"] for row in found.unmatched} == {"is held in a sparse encoding, which is not read"}
-    assert [each["code"] for each in found.findings if each["severity"] == "error"] == ["other-weights"]
+    assert [each.code for each in found.findings if each.severity == "error"] == ["other-weights"]
 
 
 def test_of_two_signatures_the_one_that_is_meant_is_looked_into(judge):

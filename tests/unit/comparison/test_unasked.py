@@ -162,8 +162,8 @@ def test_labels_that_nothing_is_scored_by_are_told_with_the_reasons():
 
     (found,) = task_scores.unscored(original, np.tile(NUMBERS, 3), [])
 
-    assert (found["code"], found["severity"]) == ("labels-unused", "info")
-    assert "r2: no output is the numbers that the labels are; there: y (1, 1)" in found["message"]
-    assert "what is meant is not certain" in task_scores.unscored(original, CLASSES, [])[0]["message"]
+    assert (found.code, found.severity) == ("labels-unused", "info")
+    assert "r2: no output is the numbers that the labels are; there: y (1, 1)" in found.message
+    assert "what is meant is not certain" in task_scores.unscored(original, CLASSES, [])[0].message
     assert task_scores.unscored(original, None, []) == []
     assert task_scores.unscored(original, NUMBERS, [object()]) == []

@@ -89,12 +89,12 @@ def test_a_half_that_is_far_from_the_other_is_told_with_both_numbers(found, wors
 
     (one,) = found(noise(0, 1e-2), *((far, near) if worse == "first" else (near, far)))
 
-    assert (one["code"], one["severity"]) == ("unstable-outputs", "warning")
-    assert one["quantization"] == pytest.approx(1e-4, rel=0.01)
-    assert one["between"] == pytest.approx(1e-2, rel=0.1)
-    between = f"agree to {-10 * np.log10(one['between']):.1f} dB of signal to noise"
-    assert f"a set: outputs of artifacts with the ranges of two random halves {between}" in one["message"]
-    assert one["message"].endswith("quantization can do with 40.0 dB")
+    assert (one.code, one.severity) == ("unstable-outputs", "warning")
+    assert one.facts["quantization"] == pytest.approx(1e-4, rel=0.01)
+    assert one.facts["between"] == pytest.approx(1e-2, rel=0.1)
+    between = f"agree to {-10 * np.log10(one.facts['between']):.1f} dB of signal to noise"
+    assert f"a set: outputs of artifacts with the ranges of two random halves {between}" in one.message
+    assert one.message.endswith("quantization can do with 40.0 dB")
 
 
 @pytest.mark.parametrize(("times", "count"), [(0.9, 0), (1.1, 1)])
@@ -114,16 +114,16 @@ def test_outputs_that_are_not_numbers_are_unstable_though_no_artifact_does_bette
 
     (one,) = found(*broken, dtype="float32")
 
-    assert one["between"] == one["quantization"] == np.inf
-    assert "agree to none of signal to noise; quantization can do with none" in one["message"]
+    assert one.facts["between"] == one.facts["quantization"] == np.inf
+    assert "agree to none of signal to noise; quantization can do with none" in one.message
 
 
 def test_halves_that_differ_where_quantization_loses_nothing_are_unstable(found):
     """As powers of two do, whose ranges are those of the whole set."""
     (one,) = found(np.zeros_like(FLOATS), np.zeros_like(FLOATS), noise(2, 1e-2), dtype="float32")
 
-    assert one["quantization"] == 0
-    assert one["message"].endswith("quantization can do with none")
+    assert one.facts["quantization"] == 0
+    assert one.message.endswith("quantization can do with none")
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from toolkit.errors import RequestError, UnknownName
 from toolkit.experiments import table
 from toolkit.experiments.sweep_rows import SweepRow, exit_status, marked
-from toolkit.screen import Screen
+from toolkit.report.screen import Screen
 from toolkit.verdict.noise import decibels
 
 

@@ -83,7 +83,7 @@ def test_an_artifact_that_was_there_is_judged_as_somebodys(bench):
     assert verdict.outcome == "passed"
     assert verdict.given
     assert verdict.candidates == ()
-    assert [each["message"] for each in verdict.findings if each["code"] == "own-not-made"] == [
+    assert [each.message for each in verdict.findings if each.code == "own-not-made"] == [
         "what is achievable is not known, because the toolkit's own artifact of this scheme was not made: nobody asked"
     ]
 

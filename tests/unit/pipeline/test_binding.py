@@ -75,8 +75,8 @@ def test_one_input_and_one_output_leave_no_doubt(output):
         "outputs": {"StatefulPartitionedCall:0": "probs"},
     }
     assert held.signature["order"] == {"inputs": ["image"], "outputs": ["probs"]}
-    assert [found["code"] for found in held.findings] == ["bound-without-name"] * 2
-    assert "'StatefulPartitionedCall:0', and 'probs' in the original" in held.findings[1]["message"]
+    assert [found.code for found in held.findings] == ["bound-without-name"] * 2
+    assert "'StatefulPartitionedCall:0', and 'probs' in the original" in held.findings[1].message
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_several_outputs_are_proposed_ready_to_paste():
     )
     held, called = bound(theirs, SEVERAL, ["PartitionedCall:0=probs", "PartitionedCall:1=boxes"])
     assert names(held) == [["image"], ["boxes", "probs"]]
-    assert [found["code"] for found in held.findings] == ["bound-without-name"]  # of the input alone
+    assert [found.code for found in held.findings] == ["bound-without-name"]  # of the input alone
     assert called.outputs == {"PartitionedCall:0": "probs", "PartitionedCall:1": "boxes"}
 
 

@@ -42,14 +42,14 @@ def test_the_gravest_outcome_is_that_of_all_in_whatever_order(outcomes, gravest)
 
         assert whole.outcome == gravest
         assert whole.comparisons[0].status == gravest
-        assert [finding["size"] for finding in whole.findings] == list(found)
-        shown = [finding["size"] for finding in whole.findings if "numbers of the report" in finding["message"]]
+        assert [finding.facts["size"] for finding in whole.findings] == list(found)
+        shown = [finding.facts["size"] for finding in whole.findings if "numbers of the report" in finding.message]
         assert shown == [next(size for size, one in found.items() if one.outcome == gravest)]
 
 
 def test_why_a_size_did_not_pass_is_said_in_its_line():
     whole = declared_shapes.together({"8x8": verdict("passed"), "9x9": verdict("failed")})
 
-    assert [finding["severity"] for finding in whole.findings] == ["info", "error"]
-    assert whole.findings[0]["message"] == "size 8x8: passed with 100 samples"
-    assert "size 9x9: not passed with 100 samples: total scores top1_agreement 0.5" in whole.findings[1]["message"]
+    assert [finding.severity for finding in whole.findings] == ["info", "error"]
+    assert whole.findings[0].message == "size 8x8: passed with 100 samples"
+    assert "size 9x9: not passed with 100 samples: total scores top1_agreement 0.5" in whole.findings[1].message

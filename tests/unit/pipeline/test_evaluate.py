@@ -33,7 +33,7 @@ def bench(tmp_path, monkeypatch, watched):
 
 
 def codes(verdict):
-    return [finding["code"] for finding in verdict.findings]
+    return [finding.code for finding in verdict.findings]
 
 
 def test_a_sound_artifact_passes_and_each_stage_was_run(bench):
@@ -126,7 +126,7 @@ def test_reference_kernels_run_the_first_samples_of_a_large_model_and_it_is_said
     verdict = evaluate(bench.chain(made, bench.target(*bounds())), bench.executor, 0.0)
 
     assert (verdict.outcome, verdict.runs["quantization"].count) == ("passed", 8)
-    assert [each["message"] for each in verdict.findings if each["code"] == "first-samples-only"] == [
+    assert [each.message for each in verdict.findings if each.code == "first-samples-only"] == [
         "reference kernels ran the first 8 of 40 samples, because they are slow"
     ]
 

@@ -70,9 +70,9 @@ def test_the_odd_one_out_is_at_fault(wrong):
     assert may_be_wrong(with_them, ran("reference"))
     assert are_wrong(with_them, without)
     finding = said(with_them, without, ran("builtin"))
-    assert (finding["code"], finding["severity"]) == ("reference-kernels-wrong", "warning")
-    assert "the builtin ones, without delegates, to 19." in finding["message"]
-    assert all(sample < len(RIGHT) for sample in finding["samples"])
+    assert (finding.code, finding.severity) == ("reference-kernels-wrong", "warning")
+    assert "the builtin ones, without delegates, to 19." in finding.message
+    assert all(sample < len(RIGHT) for sample in finding.facts["samples"])
 
 
 def test_a_file_that_all_kernels_find_broken_is_what_is_wrong():

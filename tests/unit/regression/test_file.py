@@ -15,7 +15,8 @@ from tests.unit.regression.releases import COUNT, SCORES, Held, accuracy, bound,
 from toolkit import regression
 from toolkit.comparison import compare
 from toolkit.errors import RequestError
-from toolkit.regression import file, record
+from toolkit.findings import CodeCount
+from toolkit.regression import file
 from toolkit.regression.file import OUTPUT_BYTES, thin
 from toolkit.regression.record import TaskRecord, name_of
 from toolkit.tensors.signature import Signature, TensorSpec
@@ -24,7 +25,7 @@ WHOLE = release(
     tasks=(accuracy(2), TaskRecord("mse", "lower", (0.5,) * COUNT)),
     comparisons=({**bound("total", "sqnr_db", 30.0, 12.0), "confidence": 0.9, "samples": 200},),
     noise={"repeat": {"scores": 0.25}},
-    findings={"a": {"severity": "warning", "count": 2}},
+    findings={"a": CodeCount("warning", 2)},
     tools={"numpy": "2"},
     latency_ms=2.5,
     engine="litert 2.3.0",
@@ -268,18 +269,6 @@ def test_rows_that_the_task_metric_did_not_write_are_no_rows(written, metric, ro
 )
 def test_a_unit_is_named_where_there_is_a_choice(unit, name):
     assert name_of(bound("total", "x", 1, 1, unit=unit)) == name
-
-
-def test_the_gravest_severity_of_a_code_counts():
-    def finding(code, severity):
-        return {"code": code, "severity": severity, "message": ""}
-
-    listed = [finding("b", "error"), finding("b", "info"), finding("a", "warning"), finding("a", "info")]
-    assert record._by_code(listed) == {
-        "a": {"severity": "warning", "count": 2},
-        "b": {"severity": "error", "count": 2},
-    }
-    assert list(record._by_code(listed)) == ["a", "b"]
 
 
 def test_outputs_of_the_fewest_samples_are_no_more_than_there_are():

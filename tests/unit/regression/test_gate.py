@@ -29,7 +29,7 @@ from toolkit.regression import record
 from toolkit.regression.file import _sha256
 from toolkit.regression.gate import Gate
 from toolkit.regression.rows import GateRow
-from toolkit.screen import Screen
+from toolkit.report.screen import Screen
 from toolkit.wire import labels
 from toolkit.wire.request import sha256
 from toolkit.wire.shards import ShardWriter

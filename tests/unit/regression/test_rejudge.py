@@ -16,7 +16,7 @@ from toolkit.comparison.compare import Context
 from toolkit.comparison.scored_task import Task, own_json
 from toolkit.errors import RequestError, UnjudgeableRun
 from toolkit.regression.rejudge import compare_runs, rejudge
-from toolkit.screen import Screen
+from toolkit.report.screen import Screen
 from toolkit.wire import labels
 from toolkit.wire.shards import ShardWriter
 

@@ -12,6 +12,7 @@ import pytest
 
 from tests.unit.regression.releases import COUNT, SCORES, Held, accuracy, bound, release, spec
 from toolkit.errors import RequestError, UnknownName
+from toolkit.findings import CodeCount
 from toolkit.regression import behaviour, facts
 from toolkit.regression.limits import Allowance, limits
 from toolkit.regression.losses import losses
@@ -84,26 +85,22 @@ def test_the_time_of_a_call(was, now, expected):
 
 def test_findings():
     """Those that are no mere information are counted; what was information has not been looked at as what it is now."""
-
-    def found(severity, count):
-        return {"severity": severity, "count": count}
-
     before = release(
         findings={
-            "less": found("info", 3),
-            "grave": found("info", 2),
-            "more": found("warning", 1),
-            "told": found("info", 1),
+            "less": CodeCount("info", 3),
+            "grave": CodeCount("info", 2),
+            "more": CodeCount("warning", 1),
+            "told": CodeCount("info", 1),
         }
     )
     now = release(
         findings={
-            "less": found("info", 3),
-            "news": found("info", 1),
-            "told": found("info", 2),
-            "first": found("error", 1),
-            "grave": found("warning", 2),
-            "more": found("warning", 2),
+            "less": CodeCount("info", 3),
+            "news": CodeCount("info", 1),
+            "told": CodeCount("info", 2),
+            "first": CodeCount("error", 1),
+            "grave": CodeCount("warning", 2),
+            "more": CodeCount("warning", 2),
         }
     )
 

@@ -25,10 +25,11 @@ from toolkit.engines.kept_scheme import kept_scheme
 from toolkit.errors import EnvironmentUnavailable, RequestError, Unconvertible, UnjudgeableRun, WorkerTimeout
 from toolkit.execution.run import Run
 from toolkit.files import manifest
+from toolkit.findings import Finding
 from toolkit.jobs.job import Engine
 from toolkit.pipeline.prepare import Samples
 from toolkit.report.attempts import deciding_comparison, deciding_text
-from toolkit.screen import Screen
+from toolkit.report.screen import Screen
 from toolkit.settings.permissions import Permissions
 from toolkit.source.original import Original
 from toolkit.source.source import Source
@@ -269,7 +270,7 @@ def test_one_number_that_is_none_fails(judged, value, sample):
 
     assert verdict.outcome == "failed"
     assert verdict.guilty_stage == "kernels"
-    assert any(f"first in sample {sample}" in finding["message"] for finding in verdict.findings)
+    assert any(f"first in sample {sample}" in finding.message for finding in verdict.findings)
 
 
 def test_a_renamed_output_fails(judged):
@@ -305,10 +306,10 @@ def test_an_original_that_is_the_same_for_every_input_is_refused(judged):
 
 def test_a_finding_that_is_an_error_fails_although_every_bound_is_met(judged):
     """Scales that are no numbers, say: the outputs on these samples do not show it."""
-    bad = {"code": "scales-not-finite", "severity": "error", "message": "..."}
+    bad = Finding("scales-not-finite", "error", "...")
 
     assert judged(stages(), findings=[bad]).outcome == "failed"
-    assert judged(stages(), findings=[{**bad, "severity": "warning"}]).outcome == "passed"
+    assert judged(stages(), findings=[dataclasses.replace(bad, severity="warning")]).outcome == "passed"
 
 
 @pytest.mark.parametrize(("limit", "outcome"), [(8, "passed"), (7, "failed")])
@@ -333,7 +334,7 @@ def test_a_bound_tighter_than_the_originals_own_noise_is_said(judged):
     """It would fail on the original itself."""
     verdict = judged(stages(), noise={"batch": {"scores": 0.02}})
 
-    assert [finding["code"] for finding in verdict.findings] == ["bound-below-noise"] * 2
+    assert [finding.code for finding in verdict.findings] == ["bound-below-noise"] * 2
 
 
 def test_a_bound_that_is_hidden_is_not_held_against_noise(judged, profile, tmp_path):
@@ -361,7 +362,7 @@ def test_what_is_switched_off_is_listed_with_the_reason(judged, profile, tmp_pat
     verdict = judged(stages(conversion=9), profiles.find(mine), labels=labels)
 
     said = f"not judged: total * {metric} is switched off by mine.toml bounds[0]: nobody reads it"
-    assert said in [finding["message"] for finding in verdict.findings if finding["code"] == "switched-off"]
+    assert said in [finding.message for finding in verdict.findings if finding.code == "switched-off"]
     assert not verdict.judged.drops
     assert said in report.verdict_text(verdict)
     assert said in report.markdown(verdict, "model.tflite")
@@ -691,7 +692,7 @@ def test_a_common_mistake_is_named_beside_the_failure(judged):
 
     assert verdict.outcome == "failed"
     assert verdict.guilty_stage == "kernels"
-    assert [finding["code"] for finding in verdict.findings] == ["classes-permuted"]
+    assert [finding.code for finding in verdict.findings] == ["classes-permuted"]
     assert "the last axis has another order" in report.verdict_text(verdict)
     assert judged(stages()).findings == ()
 
@@ -885,32 +886,25 @@ def test_how_far_two_runs_are_apart_grows_with_what_is_worse():
 def test_a_mistake_that_explains_a_failure_is_said_with_what_undoing_it_gains(judged):
     """As a warning, of the original against the last stage."""
     outputs = {"original": SCORES, "conversion": SCORES + np.float32(0.001), "kernels": SCORES[..., ::-1]}
-    exact = [each for each in judged(outputs).findings if each["code"] == "classes-permuted"]
+    exact = [each for each in judged(outputs).findings if each.code == "classes-permuted"]
     noise = np.random.default_rng(1).normal(size=SCORES.shape).astype(np.float32) / 100
-    near = [
-        each for each in judged(outputs | {"kernels": (SCORES + noise)[..., ::-1]}).findings if "perm" in each["code"]
-    ]
+    near = [each for each in judged(outputs | {"kernels": (SCORES + noise)[..., ::-1]}).findings if "perm" in each.code]
 
-    assert [each["severity"] for each in (*exact, *near)] == ["warning", "warning"]
-    assert exact[0]["message"].startswith("output 'scores': ")
-    assert exact[0]["message"].endswith(" (undone, it is equal)")
-    assert near[0]["message"].endswith(" dB)")
-    assert "(undone, it agrees to 4" in near[0]["message"]
+    assert [each.severity for each in (*exact, *near)] == ["warning", "warning"]
+    assert exact[0].message.startswith("output 'scores': ")
+    assert exact[0].message.endswith(" (undone, it is equal)")
+    assert near[0].message.endswith(" dB)")
+    assert "(undone, it agrees to 4" in near[0].message
 
 
 def test_what_outputs_show_is_a_warning_with_its_stage(judged):
     outputs = stages()
     outputs["kernels"] = outputs["kernels"] * np.nan
 
-    found = [each for each in judged(outputs).findings if "holds 200 NaN and 0 Inf" in each["message"]]
+    found = [each for each in judged(outputs).findings if "holds 200 NaN and 0 Inf" in each.message]
 
-    assert found == [
-        {
-            "code": "outputs",
-            "severity": "warning",
-            "message": "kernels: output 'scores': the candidate holds 200 NaN and 0 Inf, first in sample 0",
-        }
-    ]
+    message = "kernels: output 'scores': the candidate holds 200 NaN and 0 Inf, first in sample 0"
+    assert found == [Finding("outputs", "warning", message)]
 
 
 def test_what_a_verdict_is_made_from_is_kept_in_it(judged, profile):
@@ -992,7 +986,7 @@ def test_which_bounds_are_tighter_than_the_originals_own_noise(tight, size):
 
     asked = f"bound {tight.stage} scores max_abs <= {tight.limit:g} {tight.unit}"
     message = f"{asked} is tighter than the original's own noise (repeat: {size})"
-    expected = [{"code": "bound-below-noise", "severity": "warning", "message": message}]
+    expected = [Finding("bound-below-noise", "warning", message)]
     assert found == (expected if size else [])
 
 
@@ -1089,7 +1083,7 @@ def test_where_nothing_ships_the_report_does_not_say_that_it_does(judged):
     ("changed", "reason"),
     [
         ({"budget": (Spent("file_bytes", 9, 8),)}, "file_bytes 9 > 8"),
-        ({"findings": ({"code": "c", "severity": "error", "message": "it is broken"},)}, "it is broken"),
+        ({"findings": (Finding("c", "error", "it is broken"),)}, "it is broken"),
     ],
 )
 def test_what_decided_may_be_a_budget_or_a_finding(judged, changed, reason):
@@ -1116,11 +1110,7 @@ def test_the_comparison_of_the_guilty_stage_decides(judged):
 
 def test_an_artifact_that_came_out_as_another_is_called_what_it_is(judged):
     """Nothing became int8: whoever wanted int8 has float32, and reads it first."""
-    said = {
-        "code": "nothing-quantized",
-        "severity": "warning",
-        "message": "no weight became int8: it is float32, not x",
-    }
+    said = Finding("nothing-quantized", "warning", "no weight became int8: it is float32, not x")
     plain = judged(stages(), findings=(said,))
     artifact = dataclasses.replace(plain.artifact, asked="dynamic_wi8_afp32")
     verdict = dataclasses.replace(plain, artifact=artifact, attempts=(Attempted("dynamic_wi8_afp32", None),))
@@ -1396,8 +1386,8 @@ def test_a_screen_shows_what_did_not_pass_first(judged):
 
 def test_a_screen_hides_no_finding_that_is_against_the_verdict(judged):
     """Of warnings the first three are shown, and the others counted; errors are shown all."""
-    errors = [{"code": "e", "severity": "error", "message": f"it is broken {n}"} for n in range(5)]
-    warnings = [{"code": "w", "severity": "warning", "message": f"take care {n}"} for n in range(5)]
+    errors = [Finding("e", "error", f"it is broken {n}") for n in range(5)]
+    warnings = [Finding("w", "warning", f"take care {n}") for n in range(5)]
 
     lines = on_a_screen(judged(stages(), findings=(*warnings, *errors)))
 

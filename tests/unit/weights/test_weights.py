@@ -35,7 +35,7 @@ def judge(ours, theirs=None, said=None):
 
 
 def errors(account):
-    return [each for each in account.findings if each["severity"] == "error"]
+    return [each for each in account.findings if each.severity == "error"]
 
 
 def int8(held):
@@ -65,8 +65,8 @@ def test_what_rounding_does_is_no_finding(dtype, bias, per_channel):
 def test_another_training_is_seen_in_every_scheme(dtype, bias, per_channel):
     found = judge(network(weights(1), dtype, bias, per_channel=per_channel))
 
-    assert [each["code"] for each in errors(found)] == ["other-weights"]
-    assert errors(found)[0]["stage"] == "quantization"
+    assert [each.code for each in errors(found)] == ["other-weights"]
+    assert errors(found)[0].stage == "quantization"
     assert len(found.wrong) == 10
 
 
@@ -102,8 +102,8 @@ def test_what_happened_is_told(name, scheme):
     assert [row["tensor"] for row in found.wrong] == [tensor]
     assert found.wrong[0]["what"].startswith(says)
     (error,) = errors(found)
-    assert error["names"] == [tensor]
-    assert tensor in error["message"]
+    assert error.names == (tensor,)
+    assert tensor in error.message
 
 
 def test_of_a_flipped_bit_value_and_bit_are_told():
@@ -270,10 +270,10 @@ def test_a_share_that_is_not_found_is_a_refusal_with_the_share():
 
     (error,) = errors(judge(ours))
 
-    assert error["code"] == "other-weights"
-    assert "4 of the original's 5 matrices and tables are in the artifact (80%, 85% at least)" in error["message"]
-    assert "fused in another way" in error["message"]
-    assert "b/w" in error["message"]
+    assert error.code == "other-weights"
+    assert "4 of the original's 5 matrices and tables are in the artifact (80%, 85% at least)" in error.message
+    assert "fused in another way" in error.message
+    assert "b/w" in error.message
 
 
 def test_an_artifact_with_more_matrices_than_the_original_is_refused_with_the_share():
@@ -281,10 +281,10 @@ def test_an_artifact_with_more_matrices_than_the_original_is_refused_with_the_sh
 
     found = judge([*int8(weights()), more])
 
-    error = next(each for each in errors(found) if each["code"] == "other-weights")
-    assert "5 of the artifact's 6 matrices and tables are in the original (83%" in error["message"]
-    assert "more/w" in error["message"]
-    assert {each["code"] for each in found.findings} == {"other-weights", "other-operators", "weights-unmatched"}
+    error = next(each for each in errors(found) if each.code == "other-weights")
+    assert "5 of the artifact's 6 matrices and tables are in the original (83%" in error.message
+    assert "more/w" in error.message
+    assert {each.code for each in found.findings} == {"other-weights", "other-operators", "weights-unmatched"}
 
 
 def multiplied(by: float, name: str = "MUL") -> list[ComputingOperator]:
@@ -299,8 +299,8 @@ def test_a_number_that_the_original_has_not_is_a_warning_where_it_may_stand_for_
 
     found = judge(multiplied(1.5), [*theirs, operator("HARD_SWISH", "activated", (1, 10), feeds=theirs[-1:])])
 
-    assert [(each["code"], each["severity"]) for each in found.findings] == [("weights-unmatched", "warning")]
-    assert "number" in found.findings[0]["message"]
+    assert [(each.code, each.severity) for each in found.findings] == [("weights-unmatched", "warning")]
+    assert "number" in found.findings[0].message
 
 
 def test_a_number_that_stands_for_nothing_of_the_original_is_an_error():
@@ -309,12 +309,12 @@ def test_a_number_that_stands_for_nothing_of_the_original_is_an_error():
 
     (error,) = errors(judge(multiplied(1.5), [*theirs, operator("RESHAPE", "laid out", (10,), feeds=theirs[-1:])]))
 
-    assert (error["code"], error["stage"], error["names"]) == ("other-operators", "quantization", ["number"])
-    assert "computes something more" in error["message"]
+    assert (error.code, error.stage, error.names) == ("other-operators", "quantization", ("number",))
+    assert "computes something more" in error.message
     accepted = Weights.model_validate({"accepted": ({"tensor": "number", "because": "it rescales for the display"},)})
     found = judge(multiplied(1.5), theirs, accepted)
     assert errors(found) == []
-    assert "accepted, although 1 constants differ" in found.findings[-1]["message"]
+    assert "accepted, although 1 constants differ" in found.findings[-1].message
 
 
 def test_what_changes_nothing_and_an_activation_beside_what_it_is_fused_into_are_no_other_operators():
@@ -322,7 +322,7 @@ def test_what_changes_nothing_and_an_activation_beside_what_it_is_fused_into_are
 
     assert errors(judge(multiplied(1.0))) == errors(judge(multiplied(0.0, "ADD"))) == []
     assert errors(judge(multiplied(0.0, "MAXIMUM"), fused)) == []
-    assert [each["code"] for each in errors(judge(multiplied(0.0, "MAXIMUM")))] == ["other-operators"]
+    assert [each.code for each in errors(judge(multiplied(0.0, "MAXIMUM")))] == ["other-operators"]
 
 
 def test_a_bias_that_another_converter_leaves_in_an_add_is_found_there():
@@ -347,7 +347,7 @@ def test_a_batch_normalization_that_is_left_in_a_mul_is_said_to_be_fused_otherwi
 
     assert found.wrong == ()
     assert [(row["tensor"], row["why"]) for row in found.unmatched] == [("e/w", "fused otherwise")]
-    assert "4 of the original's 5" in errors(found)[0]["message"]
+    assert "4 of the original's 5" in errors(found)[0].message
 
 
 def test_transposed_weights_are_found():
@@ -382,9 +382,9 @@ def test_what_an_operator_is_told_is_held_against_the_float_conversions(told, se
 
     (finding,) = judge(ours).findings
 
-    assert (finding["code"], finding["severity"]) == ("other-attributes", severity)
-    assert f"CONV_2D b/out: {says}" in finding["message"]
-    assert finding.get("stage") == ("quantization" if severity == "error" else None)
+    assert (finding.code, finding.severity) == ("other-attributes", severity)
+    assert f"CONV_2D b/out: {says}" in finding.message
+    assert finding.stage == ("quantization" if severity == "error" else None)
 
 
 def test_an_activation_need_not_be_told_where_the_range_holds_no_more():
@@ -413,7 +413,7 @@ def test_whole_numbers_that_say_how_are_attributes(name, ours, theirs, severity)
 
     found = judge(one, other)
 
-    assert [each["severity"] for each in found.findings] == ([] if severity is None else [severity])
+    assert [each.severity for each in found.findings] == ([] if severity is None else [severity])
     assert found.wrong == ()
 
 
@@ -426,8 +426,8 @@ def test_what_is_accepted_by_name_with_a_reason_does_not_fail():
     assert errors(found) == []
     assert found.wrong == ()
     assert {row["tensor"] for row in found.accepted} == {"e/w", "e/b"}
-    assert [each["severity"] for each in found.findings] == ["info"]
-    assert "trained again" in found.findings[0]["message"]
+    assert [each.severity for each in found.findings] == ["info"]
+    assert "trained again" in found.findings[0].message
 
 
 @pytest.mark.parametrize(
@@ -438,8 +438,8 @@ def test_an_acceptance_of_what_is_not_there_or_right_is_said(pattern, says):
 
     (finding,) = judge(int8(weights()), said=said).findings
 
-    assert finding["severity"] == "info"
-    assert says in finding["message"]
+    assert finding.severity == "info"
+    assert says in finding.message
 
 
 def test_a_profile_lays_its_limit_over_the_packages():
@@ -472,7 +472,7 @@ def test_what_cannot_be_read_counts_as_not_found():
 
     found = judge(ours)
 
-    assert "4 of the original's 5" in errors(found)[0]["message"]
+    assert "4 of the original's 5" in errors(found)[0].message
     assert "sparse" in found.unmatched[0]["why"]
 
 
@@ -505,12 +505,12 @@ def test_a_range_is_held_against_what_calibration_showed(low, high, severity):
     row = clipped(one, operator("CONV_2D", "y/out", (1, 8)), statistics, 0)
     said = judge_clipping({"activations": [row]}, Weights(), "quantization")
 
-    assert [each["severity"] for each in said] == ([] if severity is None else [severity])
-    assert [each.get("stage") for each in said] == (
+    assert [each.severity for each in said] == ([] if severity is None else [severity])
+    assert [each.stage for each in said] == (
         [] if severity is None else ["quantization" if severity == "error" else None]
     )
     assert row["share"] == pytest.approx(max(0, 8 - high) / 8 + max(0, low) / 8, abs=0.01)
-    assert not said or "CONV_2D 'y/out': " in said[0]["message"]
+    assert not said or "CONV_2D 'y/out': " in said[0].message
 
 
 def test_without_histograms_no_share_is_told():
@@ -543,7 +543,7 @@ def test_a_padding_that_an_operator_of_its_own_makes_is_a_warning():
 
     found = judge(ours)
 
-    assert [(each["code"], each["severity"]) for each in found.findings] == [("other-attributes", "warning")]
+    assert [(each.code, each.severity) for each in found.findings] == [("other-attributes", "warning")]
 
 
 def test_one_number_below_float16s_normal_range_is_no_finding():
@@ -597,11 +597,11 @@ def test_the_channel_that_is_off_most_is_named():
 def test_constants_with_one_mishap_are_told_together_and_three_mishaps_at_the_most():
     together = {name: np.zeros_like(values) if name.endswith("/b") else values for name, values in weights().items()}
 
-    message = errors(judge(int8(together)))[0]["message"]
+    message = errors(judge(int8(together)))[0].message
 
     assert message.startswith("5 of 10 constants are not the float32 conversion's: ")
     assert "(bias) and 4 more: is zero. Convert this original again" in message
-    assert errors(judge(int8(weights(1))))[0]["message"].count(": ") <= 6
+    assert errors(judge(int8(weights(1))))[0].message.count(": ") <= 6
 
 
 def test_an_activation_behind_need_not_be_fused_where_nothing_else_reads_what_is_before_it():
@@ -614,9 +614,7 @@ def test_an_activation_behind_need_not_be_fused_where_nothing_else_reads_what_is
             *(operator(name, name, (1,), feeds=ours[1:2]) for name in others),
         ]
 
-    codes = [
-        {each["code"] for each in judge(file(*others), network(weights())[:2]).findings} for others in ((), ("ABS",))
-    ]
+    codes = [{each.code for each in judge(file(*others), network(weights())[:2]).findings} for others in ((), ("ABS",))]
 
     assert codes == [set(), {"other-attributes"}]
 

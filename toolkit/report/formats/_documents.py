@@ -10,6 +10,7 @@ from toolkit import printable
 from toolkit.comparison.comparison import worst_text
 from toolkit.comparison.wording import number_text
 from toolkit.errors import RequestError
+from toolkit.findings import Finding
 from toolkit.report import size
 from toolkit.report.formats import Check, Document, Note, Status, Subject
 
@@ -158,12 +159,12 @@ def _of_comparison(held: Document) -> Check:
 def _of_findings(found: Iterable[Document]) -> tuple[list[Check], tuple[Note, ...]]:
     """Return findings that are errors, which decide, and the others, which do not."""
     checks, notes = [], []
-    for each in found:
-        code, message = str(each["code"]), str(each["message"])
-        if each["severity"] in ("warning", "info"):
-            notes.append(Note(code, each["severity"], message))
+    for each in map(Finding.from_json, found):
+        code, message = str(each.code), str(each.message)
+        if each.severity in ("warning", "info"):
+            notes.append(Note(code, each.severity, message))
         else:
-            status: Status = "inconclusive" if each["severity"] == "inconclusive" else "failed"
+            status: Status = "inconclusive" if each.severity == "inconclusive" else "failed"
             checks.append(Check("findings", code, code, status, message))
     return checks, tuple(notes)
 

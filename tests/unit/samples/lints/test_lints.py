@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from toolkit import registry
+from toolkit import findings, registry
 from toolkit.errors import InvalidConfig, InvalidSamples
+from toolkit.findings import Finding
 from toolkit.samples import lint, lint_job, lints
 from toolkit.samples.lints import unstable
 from toolkit.wire.request import Request
@@ -185,7 +186,7 @@ def test_a_severe_fault_stops_the_build(linted, photos, fault):
     assert codes(found, "error") == [code]
     assert set(codes(found, "warning")) <= {"too-few-samples"}
     with pytest.raises(InvalidSamples, match=rf"mine.toml: input 'x': .*\[{code}\]"):
-        lint_job.refuse_severe(found["findings"])
+        lint_job.refuse_severe(findings.read(found["findings"]))
 
 
 def _table(count, seed, mean=0.0):
@@ -504,7 +505,7 @@ def test_a_finding_that_is_accepted_is_information_with_its_reason(linted, photo
 
     assert [(one["code"], one["severity"]) for one in found] == [("wrong-scale", "info")]
     assert "(accepted: half of the model divides)" in found[0]["message"]
-    lint_job.refuse_severe(found)
+    lint_job.refuse_severe(findings.read(found))
 
 
 @pytest.mark.parametrize(
@@ -542,9 +543,9 @@ def test_a_mistake_in_limits_is_told(tmp_path, text, says):
 def test_all_severe_findings_are_in_one_message_with_their_fixes():
     """And nothing else is."""
     found = [
-        lints.finding("wrong-scale", "error", "a: x", "mend x"),
-        lints.finding("too-few-samples", "warning", "a: y", "mend y"),
-        lints.finding("wrong-layout", "error", "a: z", "mend z"),
+        Finding("wrong-scale", "error", "a: x", "mend x"),
+        Finding("too-few-samples", "warning", "a: y", "mend y"),
+        Finding("wrong-layout", "error", "a: z", "mend z"),
     ]
 
     with pytest.raises(InvalidSamples) as caught:

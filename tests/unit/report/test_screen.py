@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from toolkit import printable, report
-from toolkit.screen import Screen
+from toolkit.report.screen import Screen
 
 HELD = {
     "kind": "tflite",
