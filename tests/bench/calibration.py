@@ -1,10 +1,10 @@
-"""Measure calibration against the converter's own and against bare inference, per sample; exit with 1 where a limit is missed.
+"""Measure calibration against bare inference, per sample; exit with 1 where a limit is missed.
 
     python calibration.py [--rounds 2] [--json FILE]
 
 The networks: MobileNetV2 for 96 and 224 pixels (untrained, its BatchNorm has seen images), and ResNet8 from ../shared/models, or an untrained one
 of its shape. Setting up is no part of a time: it is that of many samples less that of few. All on one core, but for "two cores". A ratio is that of
-medians.
+medians. The converter's own calibration is timed too, and has no limit: bare inference takes more than a tenth of its time.
 
     python calibration.py network FOLDER SIZE|H5        where TensorFlow is: FOLDER/saved_model, model.tflite, samples.npz
     python calibration.py converter FOLDER              where TensorFlow is: prints milliseconds of a sample
@@ -211,11 +211,10 @@ def limits(name: str, times: dict[str, list[float]]) -> list[Any]:
     import bench
 
     middle = {kind: statistics.median(each) for kind, each in times.items()}
-    measured, own, bare = bench.Measured, middle["converter"], middle["bare"]
+    measured, bare = bench.Measured, middle["bare"]
     return [
-        measured(f"{name}, extremes", middle["extremes"] / own, 1 / 10, "x", "the converter's own calibration"),
-        measured(f"{name}, extremes", middle["extremes"] / bare, 1.5, "x", "bare inference"),
-        measured(f"{name}, histograms", middle["histograms"] / own, 1 / 6, "x", "the converter's own calibration"),
+        measured(f"{name}, extremes", middle["extremes"] / bare, 1.25, "x", "bare inference"),
+        measured(f"{name}, histograms", middle["histograms"] / bare, 2.0, "x", "bare inference"),
         measured(f"{name}, two cores", middle["cores 2"] / middle["cores 1"], 1 / 1.7, "x", "one core"),
     ]
 

@@ -52,6 +52,18 @@ metric = "sqnr_db"
 schemes = ["static_wi8_ai8"]
 limit = 6
 because = "nor that would keep activations in a range; what is measured here is time"
+[[bounds]]
+stage = "total"
+output = "*"
+metric = "class_recall:of=scores"
+off = true
+because = "a class of three samples by chance is no class"
+[[bounds]]
+stage = "total"
+output = "*"
+metric = "kappa:of=scores"
+off = true
+because = "nor do such classes agree by more than chance"
 """
 
 

@@ -7,6 +7,7 @@ Own code, because scipy would cost the host more time and memory than everything
 
 from __future__ import annotations
 
+import functools
 import math
 
 _SMALLEST = 1e-300
@@ -15,6 +16,7 @@ _TERMS = 100_000
 _MOST_SAMPLES = 10_000_000
 
 
+@functools.lru_cache(maxsize=1024)  # metrics by class ask for the same counts again for each of their values
 def clopper_pearson(hits: float, samples: float, confidence: float) -> tuple[float, float]:
     """Return (low, high), the exact interval of a rate of which `hits` in `samples` were seen; samples > 0, 0 < confidence < 1."""
     tail = (1 - confidence) / 2

@@ -71,10 +71,12 @@ class Screen:
         if self.width is None or len(_plain(line)) <= self.width or _COMMAND.match(line):
             return [line]
         hang = max([0, *(match.end() for match in _COLUMN.finditer(line) if match.end() <= self.width // 2)])
-        hang = hang or min(len(line) - len(line.lstrip(" ")) + 4, self.width // 2)
+        indent = len(line) - len(line.lstrip(" "))
+        hang = hang or min(indent + 4, self.width // 2)
         parts = textwrap.wrap(
-            line,
+            line[indent:],
             self.width,
+            initial_indent=" " * indent,  # a word that is too long stays behind it
             subsequent_indent=" " * hang,
             break_long_words=False,
             break_on_hyphens=False,

@@ -67,6 +67,14 @@ def test_a_line_that_is_too_long_goes_on_below_its_column():
     assert lines[-1] == "short"
 
 
+def test_a_text_that_fits_is_left_as_it_is():
+    """Also where a word is longer than the screen: a report that is fitted again keeps its columns."""
+    text = Screen(40).fitted(printable.lines(["                some words and " + "x" * 36 + " more"]))
+
+    assert text.split("\n") == ["                some words and", " " * 20 + "x" * 36, " " * 20 + "more"]
+    assert Screen(40).fitted(text) == text
+
+
 def test_what_is_to_be_pasted_stays_on_one_line():
     """A command, and a path: half of it is another one."""
     command = "  next: edge-toolkit verify " + " ".join(["--option x"] * 20)
