@@ -60,7 +60,7 @@ def _whole(verdict: Verdict) -> list[str]:
     whose = "the original run again" + (
         f"; {NUDGED} and {KERNELS}: its float artifact" if NUDGED in verdict.noise else ""
     )
-    lines.append(f"  noise         {noise_text(verdict) or 'not measured'} ({whose})")
+    lines.append(f"  {'repeatability':<13} {noise_text(verdict) or 'not measured'} ({whose})")
     if verdict.account is not None:
         lines.append(f"  weights       {verdict.account.line()}")
     for task in verdict.tasks:
