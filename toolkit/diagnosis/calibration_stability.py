@@ -87,7 +87,7 @@ def unstable_outputs(halves: Halves, executor: Executor, limits: LintLimits) -> 
     return [Finding("unstable-outputs", "warning", message, fix, facts=numbers)]
 
 
-def _step(stage: Any, entry: Entry, signature: Mapping[str, Any]) -> StageRun:
+def _step(stage: str, entry: Entry, signature: Mapping[str, Any]) -> StageRun:
     return StageRun(stage, run_of(entry), Signature.from_json(signature))
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from toolkit.diagnosis.ranking import by_own_noise, by_rise, fell_again
 from toolkit.diagnosis.reproduce_operator import Looked, reproduced
 from toolkit.diagnosis.stage_sides import diverging, said, sides
+from toolkit.diagnosis.worker.results import DivergenceResult, HandoverResult
 from toolkit.errors import EdgeToolkitError, RequestError
 from toolkit.execution.run import HOST_RUNTIME, Execution, model_of, run_job, run_of
 from toolkit.files.foreign import read_json
@@ -92,7 +93,7 @@ class _Search:
                 {"samples": looked.samples, "one_file": self.stage in BY_BITS},
             )
         )
-        held = read_json(weighed.out / "rows.json", {"rows": [dict]}, finite=False)
+        held: DivergenceResult = read_json(weighed.out / "rows.json", {"rows": [dict]}, finite=False)
         operators = by_own_noise(held["rows"], looked.samples, by_bits=self.stage in BY_BITS)
         output, notes = None, _notes(held)
         if self.stage == "quantization":
@@ -176,7 +177,9 @@ class _Search:
                     f"the float file cannot continue from the quantized one ({ended.error.problem}); operators are ranked by their own noise"
                 ],
             )
-        held = read_json(ended.entry.out / "curve.json", {"curve": [{"shares": Either(dict, None)}]}, finite=False)
+        held: HandoverResult = read_json(
+            ended.entry.out / "curve.json", {"curve": [{"shares": Either(dict, None)}]}, finite=False
+        )
         shares = [each["shares"] for each in held["curve"] if each["shares"] is not None]
         if not shares:
             return (
@@ -204,7 +207,7 @@ def _job(title: str, call: str, inputs: Mapping[str, Path | Output], options: Ma
     return Job(title, "diagnosis.worker.divergence", call, _HOST, options=options or {}, inputs=inputs)
 
 
-def _notes(held: Mapping[str, Any]) -> list[str]:
+def _notes(held: DivergenceResult) -> list[str]:
     """Return what limits what was found."""
     missing = held["unmatched"]
     notes = [f"nothing in the reference corresponds to {len(missing)}, as {missing[0]}"] if missing else []

@@ -6,12 +6,13 @@ import glob
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 from toolkit import printable
 from toolkit.comparison import compare
 from toolkit.conversion.artifacts import Conversions
 from toolkit.diagnosis.layer_drift import Drift
+from toolkit.diagnosis.worker.results import Number, json_number
 from toolkit.errors import EdgeToolkitError, RequestError
 from toolkit.execution.run import Execution, run_job, run_of, signature_of_run
 from toolkit.jobs.executor import Executor, JobOutcome
@@ -50,6 +51,28 @@ class Trying:
         return self._runs[made]
 
 
+class StepRow(TypedDict):
+    """A `Step` as JSON: "inf", "-inf" and "nan" stand for numbers that JSON does not have."""
+
+    scheme: str
+    kept: list[str]
+    sqnr_db: Number | None
+    agreement: Number | None
+    size_bytes: int | None
+    met: bool | None
+    problem: str | None
+
+
+class SuggestionDocument(TypedDict):
+    """A `Suggestion` as JSON; `patterns` are those that keep the layers of the best step in float."""
+
+    target: str
+    steps: list[StepRow]
+    others: list[StepRow]
+    best: StepRow | None
+    patterns: list[str]
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One thing that was tried: a scheme with layers kept in float (`kept`, tensor names), against the float artifact.
@@ -66,20 +89,17 @@ class Step:
     met: bool | None = None
     problem: str | None = None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> StepRow:
         """Return plain JSON; "inf" and "-inf" for what it has no number for."""
-        said: dict[str, Any] = compare.plain_json(
-            {
-                "scheme": self.scheme,
-                "kept": list(self.kept),
-                "sqnr_db": self.sqnr_db,
-                "agreement": self.agreement,
-                "size_bytes": self.size_bytes,
-                "met": self.met,
-                "problem": self.problem,
-            }
-        )
-        return said
+        return {
+            "scheme": self.scheme,
+            "kept": list(self.kept),
+            "sqnr_db": None if self.sqnr_db is None else json_number(self.sqnr_db),
+            "agreement": None if self.agreement is None else json_number(self.agreement),
+            "size_bytes": self.size_bytes,
+            "met": self.met,
+            "problem": self.problem,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +119,7 @@ class Suggestion:
         able = [step for step in self.steps if step.sqnr_db is not None and not math.isnan(step.sqnr_db)]
         return max(able, key=lambda step: (_db(step), -len(step.kept)), default=None)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> SuggestionDocument:
         """Return plain JSON."""
         return {
             "target": self.target,

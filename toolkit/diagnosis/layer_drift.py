@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from toolkit import environments, printable
 from toolkit.diagnosis.model_explorer import NODE_DATA, node_data
+from toolkit.diagnosis.worker.results import DriftResult, LayerRow, NoiseRow, Unmatched
 from toolkit.execution.run import HOST_RUNTIME
 from toolkit.files import outputs
 from toolkit.files.foreign import read_json
@@ -42,7 +41,7 @@ class Noise:
     worst_sample_sqnr_db: float
 
     @classmethod
-    def from_json(cls, content: Mapping[str, Any]) -> Noise:
+    def from_json(cls, content: NoiseRow) -> Noise:
         """Return what a worker wrote, "inf" for infinity."""
         steps = content["rmse_per_scale"]
         return cls(
@@ -79,7 +78,7 @@ class Layer:
     not_isolated: str | None
 
     @classmethod
-    def from_json(cls, content: Mapping[str, Any]) -> Layer:
+    def from_json(cls, content: LayerRow) -> Layer:
         """Return a row of the worker's layers.json."""
         isolated, cost = content["isolated"], content["cost"]
         low, high = content["range"]
@@ -106,14 +105,20 @@ class Layer:
         return math.inf if self.cost == 0 else -10 * math.log10(self.cost)
 
 
+class RankedDrift(DriftResult):
+    """What the worker measured, and the ranking by tensor name: that first which is to be kept in float first."""
+
+    ranking: list[str]
+
+
 @dataclass(frozen=True, slots=True)
 class Drift:
     """All layers in the order of execution; `unmatched` names what has no counterpart, of the artifact ("model") and of the float file ("floats")."""
 
     layers: tuple[Layer, ...]
-    unmatched: Mapping[str, Sequence[str]]
+    unmatched: Unmatched
     samples: int
-    found: Mapping[str, Any]
+    found: DriftResult
 
     def __repr__(self) -> str:
         return f"<Drift of {len(self.layers)} layers over {self.samples} samples>"
@@ -130,7 +135,7 @@ class Drift:
             erring, key=lambda layer: (-(_share(layer) if layer.cost is None else layer.cost), -_share(layer))
         )
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> RankedDrift:
         """Return plain JSON: the rows as the worker measured them, and the ranking by tensor name; "inf" stands for infinity."""
         return {**self.found, "ranking": [layer.tensor for layer in self.ranking()]}
 
@@ -176,7 +181,7 @@ def layers_job(
 def drift_of(entry: Entry) -> Drift:
     """Return what a finished job of `layers_job` found."""
     shape = {"layers": [dict], "unmatched": dict, "samples": COUNT}
-    found = read_json(entry.out / "layers.json", shape, finite=False)
+    found: DriftResult = read_json(entry.out / "layers.json", shape, finite=False)
     layers = tuple(Layer.from_json(row) for row in found["layers"])
     return Drift(layers, found["unmatched"], int(found["samples"]), found)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TypedDict
 
 from toolkit.files.outputs import FileKind
 
@@ -24,7 +24,27 @@ NODE_DATA = FileKind(
 )
 
 
-def node_data(values: Mapping[str, float]) -> dict[str, Any]:
+class NodeValue(TypedDict):
+    """A node's number."""
+
+    value: float
+
+
+class Threshold(TypedDict):
+    """The upper end of a range, and the colour of what lies below it."""
+
+    value: float
+    bgColor: str
+
+
+class NodeData(TypedDict):
+    """GraphNodeData of Model Explorer: values by the name of an output tensor."""
+
+    results: dict[str, NodeValue]
+    thresholds: list[Threshold]
+
+
+def node_data(values: Mapping[str, float]) -> NodeData:
     """Return node data of decibels by tensor name; infinite ones, which JSON has no number for, lie at the ends of the scale, NaN is left out."""
     return {
         "results": {

@@ -6,22 +6,20 @@ By itself, or at the model's output when the float file goes on from it (see `to
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
+from toolkit.diagnosis.worker.results import HandoverStep, TensorRow
 from toolkit.verdict.attribution import Deviation, OperatorDeviation
 
 
-def by_own_noise(
-    rows: Sequence[Mapping[str, Any]], samples: Sequence[int], *, by_bits: bool
-) -> list[OperatorDeviation]:
+def by_own_noise(rows: Sequence[TensorRow], samples: Sequence[int], *, by_bits: bool) -> list[OperatorDeviation]:
     """Return the rows of a worker's rows.json over these samples; `by_bits` is whether equal inputs are equal bit by bit."""
     return _each_once([_operator(row, samples, by_bits=by_bits) for row in rows])
 
 
 def by_rise(
-    operators: Sequence[OperatorDeviation], curve: Sequence[Mapping[str, Any]], output: str, before: float
+    operators: Sequence[OperatorDeviation], curve: Sequence[HandoverStep], output: str, before: float
 ) -> list[OperatorDeviation]:
     """Return the operators with the noise at an output after each, and by how much it rose and did not fall again.
 
@@ -42,7 +40,7 @@ def by_rise(
     return ranked
 
 
-def fell_again(curve: Sequence[Mapping[str, Any]], output: str) -> list[int]:
+def fell_again(curve: Sequence[HandoverStep], output: str) -> list[int]:
     """Return the places where handing over makes more than twice the noise that there is when the next operators are the candidate's as well."""
     stays = _least_from_here(curve, output)
     known = [
@@ -53,7 +51,7 @@ def fell_again(curve: Sequence[Mapping[str, Any]], output: str) -> list[int]:
     return [place for place, share, least in known if share > 2 * least]
 
 
-def _least_from_here(curve: Sequence[Mapping[str, Any]], output: str) -> list[float]:
+def _least_from_here(curve: Sequence[HandoverStep], output: str) -> list[float]:
     """Return for each step the least noise at an output of it and of those after it; NaN counts as nothing but noise."""
     found, least = [], math.inf
     for step in reversed(curve):
@@ -64,14 +62,14 @@ def _least_from_here(curve: Sequence[Mapping[str, Any]], output: str) -> list[fl
     return found[::-1]
 
 
-def _operator(row: Mapping[str, Any], samples: Sequence[int], *, by_bits: bool) -> OperatorDeviation:
+def _operator(row: TensorRow, samples: Sequence[int], *, by_bits: bool) -> OperatorDeviation:
     """Return a row of the worker's rows.json, ranked by its own noise.
 
     An operator that does not run alone errs by itself in the whole where it was fed with the same.
     """
     whole, own = (
-        None if row[name] is None else Deviation.from_json(row[name], row["scale"], samples)
-        for name in ("cumulative", "isolated")
+        None if noise is None else Deviation.from_json(noise, row["scale"], samples)
+        for noise in (row["cumulative"], row["isolated"])
     )
     ranked_by = whole if own is None and by_bits and row["fed_equal"] else own
     return OperatorDeviation(

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from toolkit import printable
+from toolkit.diagnosis.worker.results import CutOperator, PackedOperator
 from toolkit.errors import EdgeToolkitError
 from toolkit.execution.run import HOST_RUNTIME, Execution, run_job
 from toolkit.jobs.executor import Executor
@@ -42,14 +43,15 @@ def reproduced(found: Attribution, looked: Looked, executor: Executor) -> tuple[
         packed = _packed(found, operator, looked, executor)
     except EdgeToolkitError as error:
         return None, f"{operator} was not reproduced: {error.problem}"
-    if not packed.result["differs"]:
+    result = cast("PackedOperator", packed.result)
+    if not result["differs"]:
         return (
             None,
             f"{operator} gives the same alone, on the same inputs: the divergence comes from before it, or from how operators are combined",
         )
     return (
         packed.out / "reproduction",
-        f"{operator} was run alone, and shows it: {'; '.join(packed.result['says'])}",
+        f"{operator} was run alone, and shows it: {'; '.join(result['says'])}",
     )
 
 
@@ -63,9 +65,10 @@ def _packed(found: Attribution, operator: OperatorDeviation, looked: Looked, exe
     file, samples = cut.output("operator.tflite"), cut.output("samples")
     got = run_job(file, samples, looked.after).output("outputs")
     right = cut.output("right") if looked.before is None else run_job(file, samples, looked.before).output("outputs")
-    grids = entry.result["grids"] if looked.before is None else [(1.0, 0) for _ in entry.result["grids"]]
+    alone = cast("CutOperator", entry.result)
+    grids = alone["grids"] if looked.before is None else [(1.0, 0) for _ in alone["grids"]]
     options = {
-        "about": _about(found, operator, entry.result, worst),
+        "about": _about(found, operator, alone, worst),
         "runtime": looked.after.runtime,
         "kernels": looked.after.kernels,
         "threads": looked.after.threads,
@@ -78,11 +81,10 @@ def _packed(found: Attribution, operator: OperatorDeviation, looked: Looked, exe
     return packed
 
 
-def _about(found: Attribution, operator: OperatorDeviation, names: Mapping[str, Any], sample: int) -> dict[str, str]:
+def _about(found: Attribution, operator: OperatorDeviation, cut: CutOperator, sample: int) -> dict[str, str]:
     """Return what the folder says of itself."""
-    tensors = ", ".join(
-        f"{side}_{place} is {name!r}" for side in ("input", "output") for place, name in enumerate(names[f"{side}s"])
-    )
+    sides = (("input", cut["inputs"]), ("output", cut["outputs"]))
+    tensors = ", ".join(f"{side}_{place} is {name!r}" for side, names in sides for place, name in enumerate(names))
     same_file = found.stage in ("kernels", "device")
     units = "as the operator gives it" if same_file else "in real units"
     return {

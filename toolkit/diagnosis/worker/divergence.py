@@ -14,13 +14,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from toolkit.diagnosis.worker.layer_drift import NoiseTally, plain, share_of
+from toolkit.diagnosis.worker.layer_drift import NoiseTally, share_of
 from toolkit.diagnosis.worker.naming import misnamed
 from toolkit.diagnosis.worker.observed import ObservedRuns, Values
+from toolkit.diagnosis.worker.results import DivergenceResult, NoiseShareRow, TensorRow, json_number
 from toolkit.engines.tflite import split
 from toolkit.engines.tflite.counterparts import without_counterpart
 from toolkit.engines.tflite.subgraphs import GraphTensor, Node, Parts
@@ -29,7 +29,7 @@ from toolkit.wire.request import Request
 from toolkit.wire.shards import ShardWriter, read_index, read_samples, sequence_length
 
 
-def pick(request: Request) -> dict[str, Any]:
+def pick(request: Request) -> dict[str, list[int]]:
     """Write out/samples: of inputs["samples"] those that options["samples"] names, in its order, and whole sequences where the set has such."""
     folder, wanted = request.inputs["samples"], request.options["samples"]
     length = sequence_length(folder)
@@ -45,7 +45,7 @@ def pick(request: Request) -> dict[str, Any]:
     return {"samples": list(wanted)}
 
 
-def tap(request: Request) -> dict[str, Any]:
+def tap(request: Request) -> dict[str, int]:
     """Write out/tapped.tflite of inputs["model"] (see `toolkit.engines.tflite.split`); return the bytes that it gives for a sample.
 
     InvalidSource where nothing can be read, or options["signature"], a key or null, is that of another graph than the main one.
@@ -62,7 +62,7 @@ def tap(request: Request) -> dict[str, Any]:
     return {"bytes": sum(int(np.prod(each.shape)) * np.dtype(each.dtype).itemsize for each in sizes)}
 
 
-def feed(request: Request) -> dict[str, Any]:
+def feed(request: Request) -> dict[str, list[int]]:
     """Write out/apart.tflite of inputs["model"], and out/samples to feed it with: what the reference gave, inputs["taps"].
 
     The reference is inputs["floats"], else the same file. Returns the places of the operators that can be fed.
@@ -78,7 +78,7 @@ def feed(request: Request) -> dict[str, Any]:
     return {"places": places}
 
 
-def weigh(request: Request) -> dict[str, Any]:
+def weigh(request: Request) -> dict[str, int]:
     """Write out/rows.json: a row for each tensor that an operator gives, in the order of execution.
 
     Inputs: model, floats (where the reference is another file), samples, taps (of the reference), given (of the candidate), alone (of its operators
@@ -105,7 +105,7 @@ def weigh(request: Request) -> dict[str, Any]:
         if run in request.inputs
     }
     differing = {row.index for row in rows if not row.equal}
-    held = {
+    held: DivergenceResult = {
         "rows": [row.to_json(seen.model, differing) for row in rows],
         "unmatched": without_counterpart(seen.model, set(seen.found)),
         "misnamed": not_same,
@@ -158,28 +158,26 @@ class _Row:
         self.other, self.why, self.equal, self.alone_equal = None, why, False, False
         self.cumulative, self.isolated = NoiseTally(), NoiseTally()
 
-    def to_json(self, model: Parts, differing: set[int]) -> dict[str, Any]:
+    def to_json(self, model: Parts, differing: set[int]) -> TensorRow:
         fed = split.fed(model, self.node)
-        return plain(
-            {
-                "place": self.node.place,
-                "operator": self.node.operator,
-                "tensor": self.tensor.name,
-                "inputs": [model.tensors[index].name for index in fed],
-                "fed_equal": differing.isdisjoint(fed),
-                "dtype": self.tensor.dtype,
-                "scale": self.tensor.scale,
-                "equal": self.equal,
-                "alone_equal": self.alone_equal,
-                "cumulative": _noise(self.cumulative, self.tensor) if self.other is not None else None,
-                "isolated": _noise(self.isolated, self.tensor) if self.isolated.samples else None,
-                "not_isolated": self.why,
-            }
-        )
+        return {
+            "place": self.node.place,
+            "operator": self.node.operator,
+            "tensor": self.tensor.name,
+            "inputs": [model.tensors[index].name for index in fed],
+            "fed_equal": differing.isdisjoint(fed),
+            "dtype": self.tensor.dtype,
+            "scale": self.tensor.scale,
+            "equal": self.equal,
+            "alone_equal": self.alone_equal,
+            "cumulative": _noise(self.cumulative, self.tensor) if self.other is not None else None,
+            "isolated": _noise(self.isolated, self.tensor) if self.isolated.samples else None,
+            "not_isolated": self.why,
+        }
 
 
-def _noise(tally: NoiseTally, tensor: GraphTensor) -> dict[str, Any]:
-    return {**tally.to_json(tensor.scale), **plain({"share": share_of(tally.signal, tally.noise)})}
+def _noise(tally: NoiseTally, tensor: GraphTensor) -> NoiseShareRow:
+    return {**tally.to_json(tensor.scale), "share": json_number(share_of(tally.signal, tally.noise))}
 
 
 def _identical(one: np.ndarray, other: np.ndarray) -> bool:

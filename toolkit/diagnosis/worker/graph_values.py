@@ -17,7 +17,7 @@ from toolkit.wire.request import Request
 from toolkit.wire.shards import ShardWriter, read_samples
 
 
-def taps(request: Request) -> dict[str, Any]:
+def taps(request: Request) -> dict[str, int]:
     """Write out/outputs: for each sample and each tensor of inputs["model"] that a node of the graph of inputs["saved_model"] stands for, its values.
 
     A tensor is called by its number. The outputs are told by the signature. InvalidSource where no node stands for any other.

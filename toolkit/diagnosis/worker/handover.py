@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from toolkit.diagnosis.worker.layer_drift import NoiseTally, plain, share_of
+from toolkit.diagnosis.worker.layer_drift import Call, NoiseTally, share_of
 from toolkit.diagnosis.worker.observed import ObservedRuns, Values
+from toolkit.diagnosis.worker.results import HandoverResult, HandoverStep, Number, json_number
 from toolkit.engines.tflite import split
 from toolkit.engines.tflite.subgraphs import runner
 from toolkit.wire.request import Request
 
 
-def hand_over(request: Request) -> dict[str, Any]:
+def hand_over(request: Request) -> dict[str, int]:
     """Write out/curve.json: for each operator of the quantized inputs["model"], in the order of execution, the noise at each output.
 
     It is that of the outputs of inputs["floats"] if all operators up to this one are the quantized file's, and all others the float file's, as a
@@ -26,13 +27,25 @@ def hand_over(request: Request) -> dict[str, Any]:
     nodes = split.working(seen.model)
     done = {seen.found[index]: index for index in seen.model.inputs if index in seen.found}
     rest = _Rest(seen, split.output_names(request.inputs["floats"]))
-    begin, curve = rest.noise(done), []
+    begin = rest.noise(done)
+    curve: list[HandoverStep] = []
     for number, node in enumerate(nodes):
         done.update({seen.found[index]: index for index in split.shown(seen.model, node) if index in seen.found})
         curve.append({"place": node.place, "shares": rest.noise(done)})
         request.progress(number + 1, len(nodes))
-    (request.out / "curve.json").write_text(json.dumps({"begin": begin, "curve": curve}))
+    found: HandoverResult = {"begin": begin, "curve": curve}
+    (request.out / "curve.json").write_text(json.dumps(found))
     return {"operators": len(curve)}
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """A part of the float file that was loaded last: the operators at `places` and what it gives, and what it takes."""
+
+    places: list[int]
+    gives: list[int]
+    call: Call
+    takes: Sequence[int]
 
 
 class _Rest:
@@ -42,28 +55,33 @@ class _Rest:
         self._seen, self._floats, self._outputs = seen, seen.other, outputs
         self._references, self._candidates = list(seen.reference()), list(seen.candidate())
         self._givers = {index: node for node in self._floats.nodes for index in node.gives}
-        self._loaded: tuple[Any, Any, tuple[int, ...]] = (None, None, ())
+        self._loaded: _Loaded | None = None
 
-    def noise(self, done: Mapping[int, int]) -> dict[str, Any] | None:
+    def noise(self, done: Mapping[int, int]) -> dict[str, Number] | None:
         """Return the noise at each output, where `done` has the candidate's tensor for each of the reference's that it has computed."""
         places = self._left(done)
         if any(self._floats.nodes[place].uncut is not None for place in places):
             return None
         gives = [index for index in self._outputs.values() if index not in done]
-        key = (tuple(places), tuple(gives))
-        if gives and key != self._loaded[0]:
-            content, takes = self._floats.cut(places, gives)
-            self._loaded = (key, runner(content, {"kernels": "default"}), takes)
-        _, call, takes = self._loaded
+        rest = self._load(places, gives) if gives else None
         tallies = {index: NoiseTally() for index in self._outputs.values()}
         for values, given in zip(self._references, self._candidates, strict=True):
-            taken = {index: self._taken(index, done, values, given) for index in takes} if gives else {}
-            later = dict(zip(gives, call([taken[index] for index in takes]), strict=True)) if gives else {}
+            later: dict[int, np.ndarray] = {}
+            if rest is not None:
+                taken = [self._taken(index, done, values, given) for index in rest.takes]
+                later = dict(zip(gives, rest.call(taken), strict=True))
             for index, tally in tallies.items():
                 after = later[index] if index in later else self._taken(index, done, values, given)
                 tally.add(np.asarray(values[index], np.float64), np.asarray(after, np.float64))
         powers = {name: (tallies[index].signal, tallies[index].noise) for name, index in self._outputs.items()}
-        return plain({name: share_of(*each) for name, each in powers.items()})
+        return {name: json_number(share_of(*each)) for name, each in powers.items()}
+
+    def _load(self, places: list[int], gives: list[int]) -> _Loaded:
+        """Return a part of the float file, loaded once for steps that follow each other and have the same."""
+        if self._loaded is None or (self._loaded.places, self._loaded.gives) != (places, gives):
+            content, takes = self._floats.cut(places, gives)
+            self._loaded = _Loaded(places, gives, runner(content, {"kernels": "default"}), takes)
+        return self._loaded
 
     def _left(self, done: Mapping[int, int]) -> list[int]:
         """Return the places of the float file's operators that are still to be run."""

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from toolkit.diagnosis.worker.results import DriftResult, LayerRow, NoiseRow, Unmatched, json_number
 from toolkit.engines.tflite.counterparts import computed, counterparts, without_counterpart
 from toolkit.engines.tflite.file import describe
 from toolkit.engines.tflite.subgraphs import GraphTensor, Node, Parts, runner
@@ -32,9 +33,10 @@ from toolkit.wire.shards import read_index, read_samples, sequence_length
 _COSTED_SAMPLES = 32  # a power over so many samples ranks layers as one over all does
 _COSTED_BYTES = 1 << 28  # of float activations that are kept meanwhile
 Values = dict[int, np.ndarray]
+Call = Callable[[Sequence[np.ndarray]], list[np.ndarray]]  # of a part of a file, with arrays in its order
 
 
-def layers(request: Request) -> dict[str, Any]:
+def layers(request: Request) -> dict[str, int]:
     """Write out/layers.json: a row for each tensor that an operator of inputs["model"] gives, in the order of execution, against inputs["floats"].
 
     Options: `runtime`, whose taps are read, and `kernels`. Raises RequestError where the two files have no layer in common.
@@ -61,11 +63,15 @@ def layers(request: Request) -> dict[str, Any]:
     for done, row in enumerate(rows):
         row.count_cost(floats, kept, request.options)
         request.progress(done + 1, len(rows))
-    unmatched = {
+    unmatched: Unmatched = {
         "model": without_counterpart(model, set(found)),
         "floats": without_counterpart(floats, {index for index, _ in found.values()}),
     }
-    held = {"samples": rows[0].cumulative.samples, "layers": [row.to_json() for row in rows], "unmatched": unmatched}
+    held: DriftResult = {
+        "samples": rows[0].cumulative.samples,
+        "layers": [row.to_json() for row in rows],
+        "unmatched": unmatched,
+    }
     (request.out / "layers.json").write_text(json.dumps(held))
     return {"layers": len(rows), "samples": held["samples"], "costed_samples": len(kept)}
 
@@ -95,20 +101,18 @@ class NoiseTally:
         self.signal, self.noise, self.count = self.signal + signal, self.noise + noise, self.count + error.size
         self.max_abs = max(self.max_abs, math.inf if noise == math.inf else float(np.abs(error).max(initial=0.0)))
 
-    def to_json(self, scale: float | None) -> dict[str, Any]:
+    def to_json(self, scale: float | None) -> NoiseRow:
         """Return what was found; `scale` is the step of a quantized tensor."""
         rmse = math.sqrt(self.noise / self.count) if self.count else math.nan
-        return plain(
-            {
-                "sqnr_db": decibels(self.signal, self.noise),
-                "rmse": rmse,
-                # As TensorFlow's quantization debugger has it (lite/tools/optimize/debugging): rounding alone gives 1 / sqrt(12) = 0.289.
-                "rmse_per_scale": None if scale is None else rmse / scale,
-                "max_abs": self.max_abs,
-                "worst_sample": self.worst[1],
-                "worst_sample_sqnr_db": decibels(1.0, self.worst[0]),
-            }
-        )
+        return {
+            "sqnr_db": json_number(decibels(self.signal, self.noise)),
+            "rmse": json_number(rmse),
+            # As TensorFlow's quantization debugger has it (lite/tools/optimize/debugging): rounding alone gives 1 / sqrt(12) = 0.289.
+            "rmse_per_scale": None if scale is None else json_number(rmse / scale),
+            "max_abs": json_number(self.max_abs),
+            "worst_sample": self.worst[1],
+            "worst_sample_sqnr_db": json_number(decibels(1.0, self.worst[0])),
+        }
 
 
 @dataclass
@@ -130,7 +134,7 @@ class _Layer:
     low: float = math.inf
     high: float = -math.inf
     _fed: tuple[tuple[int, GraphTensor], ...] = ()
-    _call: Callable[[Sequence[np.ndarray]], list[np.ndarray]] | None = None
+    _call: Call | None = None
 
     def prepare(self, model: Parts, found: Mapping[int, tuple[int, str]], options: Mapping[str, Any]) -> None:
         """Cut the operator out of its file; `why` says what keeps it from running alone."""
@@ -189,33 +193,28 @@ class _Layer:
         self.alone.clear()
         self.cost = max((share_of(tally.signal, tally.noise) for tally in tallies.values()), default=0.0)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> LayerRow:
         count = self.cumulative.count
-        return plain(
-            {
-                "operator": self.node.operator,
-                "tensor": self.tensor.name,
-                "float_tensor": self.counterpart,
-                "matched": self.matched,
-                "dtype": self.tensor.dtype,
-                "scale": self.tensor.scale,
-                "range": [self.low, self.high],
-                "saturated": self.beyond / count if count else 0.0,
-                "cumulative": self.cumulative.to_json(self.tensor.scale),
-                "isolated": self.isolated.to_json(self.tensor.scale) if self.isolated.samples else None,
-                "cost": self.cost,
-                "not_isolated": self.why,
-            }
-        )
+        return {
+            "operator": self.node.operator,
+            "tensor": self.tensor.name,
+            "float_tensor": self.counterpart,
+            "matched": self.matched,
+            "dtype": self.tensor.dtype,
+            "scale": self.tensor.scale,
+            "range": [self.low, self.high],
+            "saturated": self.beyond / count if count else 0.0,
+            "cumulative": self.cumulative.to_json(self.tensor.scale),
+            "isolated": self.isolated.to_json(self.tensor.scale) if self.isolated.samples else None,
+            "cost": None if self.cost is None else json_number(self.cost),
+            "not_isolated": self.why,
+        }
 
 
-def _go_on(call: Any, values: Values, takes: Sequence[int], other: int, own: np.ndarray) -> list[np.ndarray]:
+def _go_on(call: Call | None, values: Values, takes: Sequence[int], other: int, own: np.ndarray) -> list[np.ndarray]:
     if call is None:
         return []
-    given: list[np.ndarray] = call(
-        [own.astype(values[other].dtype) if index == other else values[index] for index in takes]
-    )
-    return given
+    return call([own.astype(values[other].dtype) if index == other else values[index] for index in takes])
 
 
 def _measure(request: Request, floats: Parts, model: Parts, rows: Sequence[_Layer]) -> list[Values]:
@@ -277,11 +276,3 @@ def decibels(signal: float, noise: float) -> float:
     if noise == 0:
         return math.inf
     return 10 * math.log10(signal / noise) if signal > 0 and noise < math.inf else -math.inf
-
-
-def plain(content: dict[str, Any]) -> dict[str, Any]:
-    """Return the content as JSON can have it: "nan", "inf" and "-inf" for what it has no number for."""
-    said: dict[str, Any] = {}
-    for key, value in content.items():
-        said[key] = str(value) if isinstance(value, float) and not math.isfinite(value) else value
-    return said

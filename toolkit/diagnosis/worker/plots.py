@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict
 
 from toolkit.wire.request import Request
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.transforms import Bbox
 
 _INCHES_PER_LAYER = 0.16
 _MOST_INCHES = 40.0
@@ -24,7 +29,18 @@ _MARK = "edge-toolkit"  # by which a plot of ours is known, which may be replace
 _PNG_DPI = 130
 
 
-def layers(request: Request) -> dict[str, Any]:
+class Point(TypedDict):
+    """One marker of a scatter plot; `pareto` is whether it lies on the front of its group, `passed` whether its marker is filled."""
+
+    label: str
+    group: str
+    x: float
+    y: float
+    pareto: bool
+    passed: bool
+
+
+def layers(request: Request) -> dict[str, int]:
     """Write out/plot.png and out/plot.svg of drift by layer.
 
     Options: `title`, and `rows` [{"label", "isolated_db", "cumulative_db", "cost_db"}] in the order of execution; null where there is no number.
@@ -50,13 +66,13 @@ def layers(request: Request) -> dict[str, Any]:
     return {"layers": len(rows)}
 
 
-def scatter(request: Request) -> dict[str, Any]:
+def scatter(request: Request) -> dict[str, int]:
     """Write out/plot.png and out/plot.svg of size against drift.
 
     Options: `title`, `x` and `y` (the labels of both axes, with units), and `points` [{"label", "group", "x", "y", "pareto", "passed"}]. The
     Pareto front of each group is a line, and its points are named beside their markers; hollow markers did not pass.
     """
-    points = request.options["points"]
+    points: list[Point] = request.options["points"]
     figure, axes = _figure(9.0, 6.0)
     groups = list(dict.fromkeys(point["group"] for point in points))
     for number, group in enumerate(groups):
@@ -80,9 +96,9 @@ def scatter(request: Request) -> dict[str, Any]:
     return {"points": len(points)}
 
 
-def _name(points: list[dict[str, Any]], figure: Any, axes: Any) -> None:
+def _name(points: list[Point], figure: Figure, axes: Axes) -> None:
     """Write each point's label near it, at the first place that is free of others and inside of the axes; a line leads to one far off."""
-    taken: list[Any] = []
+    taken: list[Bbox] = []
     frame = axes.get_window_extent()
     for point in sorted(points, key=lambda one: (one["x"], one["y"])):
         for step in range(24):
@@ -107,7 +123,7 @@ def _name(points: list[dict[str, Any]], figure: Any, axes: Any) -> None:
             text.remove()
 
 
-def _figure(width: float, height: float) -> tuple[Any, Any]:
+def _figure(width: float, height: float) -> tuple[Figure, Axes]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -116,7 +132,7 @@ def _figure(width: float, height: float) -> tuple[Any, Any]:
     return figure, figure.add_subplot()
 
 
-def _finish(figure: Any, axes: Any, request: Request) -> None:
+def _finish(figure: Figure, axes: Axes, request: Request) -> None:
     """Write both files; without dates and with fixed identifiers, which SVG would draw by chance."""
     import matplotlib as mpl
 

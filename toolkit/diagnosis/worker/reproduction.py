@@ -12,12 +12,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from toolkit import printable
 from toolkit.diagnosis.worker.observed import ObservedRuns
+from toolkit.diagnosis.worker.results import CutOperator, PackedOperator
 from toolkit.engines.tflite import split
 from toolkit.wire.request import Request
 from toolkit.wire.shards import ShardWriter, read_samples
@@ -39,7 +39,7 @@ for name, (scale, zero_point) in grids.items():
 """
 
 
-def cut(request: Request) -> dict[str, Any]:
+def cut(request: Request) -> CutOperator:
     """Write out/operator.tflite, the operator of inputs["model"] at options["place"], and return the names of its tensors.
 
     And for options["sample"] of those that are looked at: out/samples, what it is fed with, and out/right, what the reference gave, in real units.
@@ -59,11 +59,11 @@ def cut(request: Request) -> dict[str, Any]:
     return {
         "inputs": [seen.model.tensors[index].name for index in takes],
         "outputs": [each.name for each in tensors],
-        "grids": [(1.0, 0) if each.scale is None else (each.scale, each.zero_point) for each in tensors],
+        "grids": [(1.0 if each.scale is None else each.scale, each.zero_point or 0) for each in tensors],
     }
 
 
-def pack(request: Request) -> dict[str, Any]:
+def pack(request: Request) -> PackedOperator:
     """Write out/reproduction, and return what its script prints (`says`), and whether the operator differs (`differs`).
 
     Inputs: operator, the folder that `cut` wrote; got and expected, outputs of runs of it, or its `right`. Options: `about` (sentences for people,
