@@ -66,7 +66,11 @@ def markdown(verdict: Verdict, artifact: str) -> str:
         lines += ["", "## Inputs", "", *map(_item, input_lines(verdict.inputs))]
     if verdict.kinds:
         lines += ["", "## Outputs", "", *map(_item, kind_lines(verdict.kinds))]
-    lines += ["", f"Repeatability of the original (largest absolute difference): {_noise(verdict)}.", *_confined(verdict)]
+    lines += [
+        "",
+        f"Repeatability of the original (largest absolute difference): {_noise(verdict)}.",
+        *_confined(verdict),
+    ]
     if verdict.source.coverage is not None:
         lines += ["", *map(_item, coverage_lines(verdict.source.coverage))]
     if len(verdict.candidates) > 1:
