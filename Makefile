@@ -37,7 +37,7 @@ test: $(READY) $(KERAS2_READY) ## set up, then run the tests; `slow` has the res
 	$(BIN)/edge-toolkit setup $(ENVIRONMENTS)
 	$(BIN)/python $(TESTS) -m "not slow"
 
-slow: $(READY) $(KERAS2_READY) ## set up, then run what `test` leaves out: tests that run whole builds again and again
+slow: $(READY) $(KERAS2_READY) ## set up, then run what `test` leaves out: whole builds of many networks, again and again, or killed
 	$(BIN)/edge-toolkit setup $(ENVIRONMENTS)
 	$(BIN)/python $(TESTS) -m slow
 

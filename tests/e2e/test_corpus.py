@@ -18,6 +18,8 @@ from tests.e2e.corpus.harm import LIMITS, TASKS, losses
 from tests.e2e.corpus.table import BREAKAGES, NETWORKS, NOT_INT8
 from toolkit import Original, Samples
 
+pytestmark = pytest.mark.slow  # 25 networks and nearly two hundred files, each judged whole
+
 DIGITS = Path(__file__).resolve().parents[2] / "calibration" / "digits.npz"
 
 
