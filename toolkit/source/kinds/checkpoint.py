@@ -16,7 +16,7 @@ from toolkit import printable
 from toolkit.errors import InvalidSource, causes
 from toolkit.source.loading import LoadedOriginal, Spec
 from toolkit.source.loading.builder import Built, build
-from toolkit.source.loading.coverage import coverage, reached, unrestored, unwrapped, variables_of
+from toolkit.source.loading.coverage import Variable, coverage, reached, unrestored, unwrapped, variables_of
 from toolkit.source.loading.functions import object_original
 from toolkit.source.loading.variables.matching import SHOWN, cause_of, check_fit, check_values, find_place
 from toolkit.source.loading.variables.object_graph import ASIDE, ObjectGraph, read_object_graph
@@ -149,7 +149,7 @@ class _Restored:
             raise InvalidSource(f"{self._path}: not all of the model's state is in it: {said}") from error
 
 
-def _variables(request: Request, built: Built) -> dict[str, Any]:
+def _variables(request: Request, built: Built) -> dict[str, Variable]:
     """Return the variables of the builder's model by name; InvalidSource where it has none yet, or where no checkpoint could hold it."""
     import tensorflow as tf
 
@@ -175,7 +175,7 @@ def _variables(request: Request, built: Built) -> dict[str, Any]:
     return found
 
 
-def _call_once(path: str, original: LoadedOriginal, model: Any, variables: Mapping[str, Any]) -> None:
+def _call_once(path: str, original: LoadedOriginal, model: Any, variables: Mapping[str, Variable]) -> None:
     """Call the model on zeros: what it makes only now was never restored. Its state is put back."""
     before = {name: np.asarray(variable.numpy()) for name, variable in variables.items()}
     for signature in original.signatures:

@@ -15,6 +15,7 @@ from toolkit.source.loading.graphs.cut import VARIABLES, nodes_of, operators_in
 from toolkit.source.loading.graphs.described import found_in, told, writer
 from toolkit.source.loading.graphs.endings import endings
 from toolkit.source.loading.graphs.loops import findings as endless
+from toolkit.source.loading.graphs.options import GraphOptions
 from toolkit.source.loading.graphs.proposals import choose
 from toolkit.wire.request import Request
 
@@ -43,15 +44,16 @@ def locate(path: Path, step: int | None = None) -> dict[str, Path]:
 def inspect(request: Request) -> dict[str, Any]:
     """Return what the file tells of inputs and outputs, and its operators; parsed, nothing is run."""
     path, graph = _read(request)
+    options = GraphOptions.of(request.options)
     needs = _refusals(path, graph)
     findings: list[dict[str, Any]] = []
     signatures: list[dict[str, Any]] = []
     found: dict[str, Any] = {}
     try:
-        ends, findings = choose(path, graph, request.options)
+        ends, findings = choose(path, graph, options)
         signatures = [{"key": DEFAULT_KEY, **told(graph, ends)}]
         found = {DEFAULT_KEY: endings(graph, ends.outputs)}
-        findings += found_in(graph, {DEFAULT_KEY: ends}, request.options)
+        findings += found_in(graph, {DEFAULT_KEY: ends}, options)
     except InvalidSource as error:
         needs += [error.text]
     return {
@@ -75,7 +77,7 @@ def load(request: Request) -> LoadedOriginal:
     path, graph = _read(request)
     for refusal in _refusals(path, graph):
         raise InvalidSource(refusal, _ADVICE)
-    return cut_original("tensorflow session", graph, request.options)
+    return cut_original("tensorflow session", graph, GraphOptions.of(request.options))
 
 
 _ADVICE = (

@@ -7,6 +7,7 @@ session; a graph that is cut at tensors which the user names is frozen too; ever
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from toolkit.source.loading.graphs.calls import refuse_endless
 from toolkit.source.loading.graphs.endings import endings
 from toolkit.source.loading.graphs.flat import of_file
 from toolkit.source.loading.graphs.loops import findings as endless
+from toolkit.source.loading.graphs.options import GraphOptions
 from toolkit.source.loading.operators import findings, refuse_reaching, refuse_without_kernel, unregistered
 from toolkit.source.loading.own_files import links_out, strange_assets
 from toolkit.source.loading.reach import INIT_KEY, assets_of, of_saved_model
@@ -148,12 +150,12 @@ def _cut(request: Request, graph: MetaGraphDef, tags: list[str]) -> LoadedOrigin
     from toolkit.source.loading.graphs.flat import flatten
     from toolkit.source.loading.graphs.original import cut_original
 
-    options = request.options
+    options = GraphOptions.of(request.options)
     keys = sorted(key for key in graph.signature_def if key != INIT_KEY)
-    key = options["cut_signature"] or (DEFAULT_KEY if DEFAULT_KEY in keys else next(iter(keys), DEFAULT_KEY))
+    key = request.options["cut_signature"] or (DEFAULT_KEY if DEFAULT_KEY in keys else next(iter(keys), DEFAULT_KEY))
     flat, inputs, outputs = flatten(request.inputs["source"], tags, key)
-    ends = {"inputs": options["inputs"] or inputs, "outputs": options["outputs"] or outputs}
-    return cut_original("tensorflow", flat, {**options, **ends})
+    ends = replace(options, inputs=options.inputs or inputs, outputs=options.outputs or outputs)
+    return cut_original("tensorflow", flat, ends)
 
 
 def _variables(index: Path) -> list[Spec]:

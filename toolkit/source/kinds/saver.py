@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from toolkit.source.loading.graphs.calls import refuse_endless
 from toolkit.source.loading.graphs.cut import nodes_of, operators_in, spelled
 from toolkit.source.loading.graphs.described import found_in, refuse_reach, told, writer
 from toolkit.source.loading.graphs.endings import endings
+from toolkit.source.loading.graphs.options import GraphOptions
 from toolkit.source.loading.graphs.proposals import Ends, choose
 from toolkit.source.loading.variables.places import places_by_name, places_of_saver
 from toolkit.source.loading.variables.renaming import read_map
@@ -76,7 +78,7 @@ def locate(path: Path, step: int | None = None) -> dict[str, Path]:
 
 def inspect(request: Request) -> dict[str, Any]:
     """Return the variables, and what the MetaGraph tells; parsed, nothing is run."""
-    path, options = request.options["path"], request.options
+    path, options = request.options["path"], GraphOptions.of(request.options)
     held = saved(path, request.inputs)
     found: dict[str, Any] = {
         "kind": KIND,
@@ -92,7 +94,8 @@ def inspect(request: Request) -> dict[str, Any]:
         "needs": [],
         "findings": [],
     }
-    if "meta" in request.inputs and not options["builder"]:
+    built = bool(request.options["builder"])
+    if "meta" in request.inputs and not built:
         meta = _meta_graph(path, request.inputs["meta"])
         version = meta.meta_info_def.tensorflow_version
         found["writer"] = f"tensorflow {version}" if version else writer(meta.graph_def)
@@ -104,7 +107,7 @@ def inspect(request: Request) -> dict[str, Any]:
             found["endings"] = {key: endings(meta.graph_def, end.outputs) for key, end in ends.items()}
         except InvalidSource as error:
             found["needs"].append(error.text)
-    elif not options["builder"]:
+    elif not built:
         found["needs"].append(_NEEDS)
     return found
 
@@ -130,13 +133,14 @@ def load(request: Request) -> LoadedOriginal:
 def _of_meta_graph(request: Request, held: SavedVariables, renamed: Mapping[str, str]) -> LoadedOriginal:
     from toolkit.source.loading.graphs.original import GraphOriginal, import_graph, session_of
 
-    path, options = request.options["path"], request.options
+    options = GraphOptions.of(request.options)
+    path = options.path
     meta = _meta_graph(path, request.inputs["meta"])
     ends, findings = _ends(path, meta, options)
     also = [spelled(meta.saver_def.restore_op_name)] if meta.saver_def.restore_op_name else []
     refuse_endless(path, meta.graph_def)
     taken = refuse_reach(path, meta.graph_def, ends, options, meta.saver_def)
-    graph = import_graph(path, taken, ends, options["bind"], also)
+    graph = import_graph(path, taken, ends, options.bind, also)
     places = places_of_saver(path, graph, meta.saver_def)
     if renamed or not places:
         places = places_by_name(graph, renamed)
@@ -154,8 +158,8 @@ def _of_code(request: Request, built: Built, held: SavedVariables, renamed: Mapp
     """Return the original for TensorFlow 1's code: tensors of a graph, which says itself where it is fed and fetched."""
     from toolkit.source.loading.graphs.original import GraphOriginal, session_of
 
-    options = request.options
-    name = f"builder {options['builder']['function']}"
+    options = GraphOptions.of(request.options)
+    name = f"builder {request.options['builder']['function']}"
     tensors = {**dict(built.inputs or {}), **dict(built.outputs or {})}
     for called, tensor in tensors.items():
         if not hasattr(tensor, "graph") or not hasattr(tensor, "op"):
@@ -169,9 +173,9 @@ def _of_code(request: Request, built: Built, held: SavedVariables, renamed: Mapp
     known = graph.as_graph_def(add_shapes=True)
     ends = _said(built)
     findings: list[dict[str, Any]] = []
-    if options["inputs"] or options["outputs"]:
-        asked = {"inputs": options["inputs"] or ends.inputs, "outputs": options["outputs"] or ends.outputs}
-        ends, findings = choose(options["path"], known, {**options, **asked})
+    if options.inputs or options.outputs:
+        asked = replace(options, inputs=options.inputs or ends.inputs, outputs=options.outputs or ends.outputs)
+        ends, findings = choose(options.path, known, asked)
     places = places_by_name(graph, renamed)
     _refuse_unknown(request, renamed, [place.variable for place in places], "variable of the graph")
     session = session_of(graph)
@@ -246,10 +250,10 @@ def _built(request: Request) -> Built:
         return build(request)
 
 
-def _ends(path: str, meta: MetaGraphDef, options: Mapping[str, Any]) -> tuple[dict[str, Ends], list[dict[str, Any]]]:
+def _ends(path: str, meta: MetaGraphDef, options: GraphOptions) -> tuple[dict[str, Ends], list[dict[str, Any]]]:
     """Return where the MetaGraph is fed and fetched, by signature: as the user says, as the file says, or as the graph leaves one choice."""
     nodes_of(path, meta.graph_def)
-    if not options["inputs"] and not options["outputs"]:
+    if not options.inputs and not options.outputs:
         signed = {
             key: _signed(definition)
             for key, definition in meta.signature_def.items()

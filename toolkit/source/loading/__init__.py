@@ -11,9 +11,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from toolkit.source.loading.coverage import Coverage
+
 
 Spec = dict[str, Any]
 Arrays = dict[str, np.ndarray]
@@ -36,7 +40,7 @@ class LoadedOriginal(ABC):
     signatures: list[Spec]
     operators: set[str]
     findings: list[Spec]
-    coverage: Spec | None = None
+    coverage: Coverage | None = None
 
     @abstractmethod
     def call(self, key: str, sample: Arrays) -> Arrays:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol, TypedDict
 
 import numpy as np
 
@@ -18,15 +18,45 @@ from toolkit.errors import InvalidSource, UnknownName
 _SHOWN = 8
 
 
-def variables_of(model: Any) -> dict[str, Any]:
+class Variable(Protocol):
+    """A variable of any framework: its name, its shape (in the framework's own class), and its values."""
+
+    name: str
+    shape: Any
+
+    def numpy(self) -> np.ndarray:
+        """Return the values."""
+        ...
+
+    def assign(self, value: np.ndarray, /) -> Any:
+        """Set the values."""
+
+
+class UnusedVariable(TypedDict):
+    """A variable of a file that the model does not take; `what` is "optimizer", "counter", "model" or "other"."""
+
+    name: str
+    what: str
+
+
+class Coverage(TypedDict):
+    """What became of each variable: names of the model's (restored, unrestored), the file's own (unused), and the patterns that were allowed."""
+
+    restored: list[str]
+    unrestored: list[str]
+    unused: list[UnusedVariable]
+    allowed: list[str]
+
+
+def variables_of(model: Any) -> dict[str, Variable]:
     """Return what the outputs of a Keras model or a tf.Module can depend on, by name: weights, but no seeds and no metrics."""
     import tensorflow as tf
 
-    found: list[Any] = list(model.weights if hasattr(model, "weights") else model.variables)
+    found: list[Variable] = list(model.weights if hasattr(model, "weights") else model.variables)
     if isinstance(model, tf.Module):  # does not look into Keras 3 models that it holds
         known = {id(unwrapped(variable)) for variable in found}
         found += [variable for variable in _weights_of_parts(model) if id(unwrapped(variable)) not in known]
-    named: dict[str, Any] = {}
+    named: dict[str, Variable] = {}
     for variable in found:
         name = getattr(variable, "path", None) or variable.name.removesuffix(":0")
         unique, twin = name, 1
@@ -36,11 +66,11 @@ def variables_of(model: Any) -> dict[str, Any]:
     return named
 
 
-def _weights_of_parts(module: Any) -> list[Any]:
+def _weights_of_parts(module: Any) -> list[Variable]:
     """Return the weights of the Keras 3 models that a module holds, found as tf.train.Checkpoint finds them."""
     import tensorflow as tf
 
-    found: dict[int, Any] = {}
+    found: dict[int, Variable] = {}
     for part in reached(module):
         if not isinstance(part, tf.Module) and hasattr(part, "trainable_weights"):
             found.update({id(unwrapped(weight)): weight for weight in part.weights})
@@ -84,7 +114,7 @@ def unwrapped(variable: Any) -> Any:
     return held if isinstance(held, tf.Variable) else variable
 
 
-def unrestored(variables: Mapping[str, Any], read: Callable[[], None]) -> list[str]:
+def unrestored(variables: Mapping[str, Variable], read: Callable[[], None]) -> list[str]:
     """Return the names of the variables that `read` did not write; they have again the values that they had before.
 
     A variable is anything with `numpy()` and `assign(array)`. One that still holds the poison after `read` gets a second, other one, and `read`
@@ -117,7 +147,7 @@ def _poison(like: np.ndarray, dose: int) -> np.ndarray:
     return np.full(like.shape, (np.nan, 113)[dose], like.dtype)
 
 
-def _same(value: Any, poison: np.ndarray) -> bool:
+def _same(value: np.ndarray, poison: np.ndarray) -> bool:
     value = np.asarray(value)
     if value.dtype == object:
         return value.tolist() == poison.tolist()
@@ -128,20 +158,20 @@ def coverage(
     path: object,
     restored: Iterable[str],
     unrestored: Iterable[str],
-    unused: Iterable[Mapping[str, str]],
+    unused: Iterable[UnusedVariable],
     allowed: Sequence[str],
     cause: str | None = None,
-) -> dict[str, Any]:
-    """Return what became of each variable, as JSON: restored, unrestored (of the model), unused (of the file), and the patterns that were allowed.
+) -> Coverage:
+    """Return what became of each variable, sorted by name.
 
-    `unused` has {"name", "what"}; what is "optimizer", "counter", "model" (the file has it in the part that is the model, the builder's model has
-    not) or "other". InvalidSource where a variable of the model, or a "model" one of the file, has no partner and no pattern of `allowed`
-    (fnmatch) matches its name; with it the likely `cause`. UnknownName for a pattern that matches no variable.
+    An `unused` one is of kind "model" where it lies in the part of the file that is the model, and the builder's model lacks it. InvalidSource where
+    a variable of the model, or such an unused one, has no partner and no pattern of `allowed` (fnmatch) matches its name; the hint has the likely
+    `cause`. UnknownName for a pattern that matches no variable.
     """
-    told: dict[str, Any] = {
+    told: Coverage = {
         "restored": sorted(restored),
         "unrestored": sorted(unrestored),
-        "unused": sorted(({"name": one["name"], "what": one["what"]} for one in unused), key=lambda one: one["name"]),
+        "unused": sorted(unused, key=lambda one: one["name"]),
         "allowed": list(allowed),
     }
     surplus = [one["name"] for one in told["unused"] if one["what"] == "model"]

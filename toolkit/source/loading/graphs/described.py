@@ -12,6 +12,7 @@ from toolkit.source.loading import operators as scan
 from toolkit.source.loading.graphs.calls import Calls
 from toolkit.source.loading.graphs.cut import VARIABLES, attribute, dtype_of, needed, node_of, spelled
 from toolkit.source.loading.graphs.defused import defused
+from toolkit.source.loading.graphs.options import GraphOptions
 from toolkit.source.loading.graphs.proposals import Ends
 from toolkit.source.loading.reach import of_graph
 
@@ -28,7 +29,7 @@ def writer(graph: GraphDef) -> str:
 
 
 def found_in(
-    graph: GraphDef, ends: Mapping[str, Ends], options: Mapping[str, Any], saver: SaverDef | None = None
+    graph: GraphDef, ends: Mapping[str, Ends], options: GraphOptions, saver: SaverDef | None = None
 ) -> list[Spec]:
     """Return what is to be said about the operators that run; those of the training around them never do."""
     calls, run = Calls(graph), run_of(graph, ends, options, saver)
@@ -39,26 +40,24 @@ def found_in(
 
 
 def refuse_reach(
-    path: str, graph: GraphDef, ends: Mapping[str, Ends], options: Mapping[str, Any], saver: SaverDef | None = None
+    path: str, graph: GraphDef, ends: Mapping[str, Ends], options: GraphOptions, saver: SaverDef | None = None
 ) -> GraphDef:
     """Return the graph as it may be taken in; InvalidSource where its running part reaches out of it and the user does not trust it."""
-    if options["trust"]:
+    if options.trust:
         return graph
-    scan.refuse_reaching(path, reached_in(graph, ends, options, saver), options["trust"])
+    scan.refuse_reaching(path, reached_in(graph, ends, options, saver), options.trust)
     return defused(graph, run_of(graph, ends, options, saver))
 
 
 def reached_in(
-    graph: GraphDef, ends: Mapping[str, Ends], options: Mapping[str, Any], saver: SaverDef | None = None
+    graph: GraphDef, ends: Mapping[str, Ends], options: GraphOptions, saver: SaverDef | None = None
 ) -> list[str]:
     """Return what of a graph's running part reaches out of it; `saver` is the `SaverDef` that restores its variables."""
     run, prefix = run_of(graph, ends, options, saver), "" if saver is None else node_of(saver.filename_tensor_name)
     return [str(one) for one in of_graph(graph, run, _served(graph, ends, options), prefix)]
 
 
-def run_of(
-    graph: GraphDef, ends: Mapping[str, Ends], options: Mapping[str, Any], saver: SaverDef | None = None
-) -> set[str]:
+def run_of(graph: GraphDef, ends: Mapping[str, Ends], options: GraphOptions, saver: SaverDef | None = None) -> set[str]:
     """Return the names of the nodes that run for the outputs, and for their variables to be restored, by a `SaverDef` or by what assigns them."""
     nodes = {node.name: node for node in graph.node}
     found = _served(graph, ends, options)
@@ -68,16 +67,16 @@ def run_of(
     variables = {name for name in found if nodes[name].op in VARIABLES}
     for node in graph.node:
         if node.op in _ASSIGNS and node.input and node_of(node.input[0]) in variables:
-            fed = len(node.input) > 1 and not options.get("allow_unrestored")  # with the value that was saved
+            fed = len(node.input) > 1 and not options.allow_unrestored  # with the value that was saved
             found |= needed(nodes, [f"{node.name}:0"], [spelled(node.input[1])] if fed else [])[0]
     return found
 
 
-def _served(graph: GraphDef, ends: Mapping[str, Ends], options: Mapping[str, Any]) -> set[str]:
+def _served(graph: GraphDef, ends: Mapping[str, Ends], options: GraphOptions) -> set[str]:
     nodes = {node.name: node for node in graph.node}
     found: set[str] = set()
     for end in ends.values():
-        stops = [*end.inputs.values(), *(spelled(name) for name in options["bind"])]
+        stops = [*end.inputs.values(), *(spelled(name) for name in options.bind)]
         found |= needed(nodes, end.outputs.values(), stops)[0]
     return found
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -30,6 +29,7 @@ from toolkit.source.loading.graphs.cut import (
     spelled,
 )
 from toolkit.source.loading.graphs.described import refuse_reach
+from toolkit.source.loading.graphs.options import GraphOptions
 from toolkit.source.loading.graphs.part import Part, blamed, tensor_of
 from toolkit.source.loading.graphs.proposals import Ends, choose
 from toolkit.source.loading.graphs.values import bound_value
@@ -51,7 +51,7 @@ class GraphOriginal(LoadedOriginal):
         session: Session,
         graph: GraphDef,
         ends: Mapping[str, Ends],
-        options: Mapping[str, Any],
+        options: GraphOptions,
         findings: Sequence[Spec] = (),
     ) -> None:
         import tensorflow as tf
@@ -59,17 +59,17 @@ class GraphOriginal(LoadedOriginal):
         self.engine, self.loader = f"tensorflow {tf.__version__}", loader
         self.findings = list(findings)
         self.signatures, self.operators = [], set()
-        self._path, self._session = options["path"], session
+        self._path, self._session = options.path, session
         self._parts: dict[str, Part] = {}
         self._bound = {
-            spelled(name): _bound(self._path, session.graph, name, text) for name, text in options["bind"].items()
+            spelled(name): _bound(self._path, session.graph, name, text) for name, text in options.bind.items()
         }
         for key, end in sorted(ends.items()):
             self._parts[key] = part = Part(self._path, session, graph, end, self._bound)
             used = operators_in(part.graph)
             refuse_without_kernel(self._path, used)
             run = operators_needed(graph, end.outputs.values(), [*end.inputs.values(), *self._bound])
-            refuse_reaching(self._path, abilities(used | run), options["trust"])
+            refuse_reaching(self._path, abilities(used | run), options.trust)
             self.operators |= used
             inputs, outputs, batch = part.declared()
             self.signatures.append({"key": key, "inputs": inputs, "outputs": outputs})
@@ -112,19 +112,19 @@ class GraphOriginal(LoadedOriginal):
 
 
 def frozen_original(
-    loader: str, graph: GraphDef, ends: Mapping[str, Ends], options: Mapping[str, Any], findings: Sequence[Spec] = ()
+    loader: str, graph: GraphDef, ends: Mapping[str, Ends], options: GraphOptions, findings: Sequence[Spec] = ()
 ) -> GraphOriginal:
     """Return the original of a GraphDef whose variables are constants already."""
-    refuse_endless(options["path"], graph)
-    taken = refuse_reach(options["path"], graph, ends, options)
-    imported = import_graph(options["path"], taken, ends, options["bind"])
+    refuse_endless(options.path, graph)
+    taken = refuse_reach(options.path, graph, ends, options)
+    imported = import_graph(options.path, taken, ends, options.bind)
     return GraphOriginal(loader, session_of(imported), graph, ends, options, findings)
 
 
-def cut_original(loader: str, graph: GraphDef, options: Mapping[str, Any]) -> GraphOriginal:
+def cut_original(loader: str, graph: GraphDef, options: GraphOptions) -> GraphOriginal:
     """Return the original of a frozen GraphDef, fed and fetched where the request says or where the graph leaves one choice."""
-    nodes_of(options["path"], graph)
-    ends, findings = choose(options["path"], graph, options)
+    nodes_of(options.path, graph)
+    ends, findings = choose(options.path, graph, options)
     return frozen_original(loader, graph, {DEFAULT_KEY: ends}, options, findings)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from toolkit import printable
 from toolkit.engines.tensorflow.graph_def import GraphDef
 from toolkit.errors import InvalidSource, RequestError
+from toolkit.source.loading.graphs.options import GraphOptions
 from toolkit.source.loading.graphs.wiring import Wiring
 
 _SHOWN = 6
@@ -25,16 +26,16 @@ class Ends:
     outputs: dict[str, str]
 
 
-def choose(path: object, graph: GraphDef, options: Mapping[str, Any]) -> tuple[Ends, list[dict[str, Any]]]:
+def choose(path: object, graph: GraphDef, options: GraphOptions) -> tuple[Ends, list[dict[str, Any]]]:
     """Return where the graph is fed and fetched, and a finding if that was not said but seen.
 
     InvalidSource, with what can be pasted into the command line, where several things are plausible or a placeholder
     stays without value; UnknownName for tensors that are not there.
     """
     wiring = Wiring(path, graph)
-    inputs = {name: wiring.checked("input", tensor) for name, tensor in options["inputs"].items()}
-    outputs = {name: wiring.checked("output", tensor) for name, tensor in options["outputs"].items()}
-    bound = [wiring.checked("bind", tensor) for tensor in options["bind"]]
+    inputs = {name: wiring.checked("input", tensor) for name, tensor in options.inputs.items()}
+    outputs = {name: wiring.checked("output", tensor) for name, tensor in options.outputs.items()}
+    bound = [wiring.checked("bind", tensor) for tensor in options.bind]
     _refuse_twice(path, inputs, bound)
     fed = [*inputs.values(), *bound]
     asked = Ends(inputs, outputs)
@@ -55,9 +56,7 @@ def choose(path: object, graph: GraphDef, options: Mapping[str, Any]) -> tuple[E
         )
     if asked == chosen:
         return chosen, []
-    said = fragment(
-        chosen, {tensor: options["bind"][name] for tensor, name in zip(bound, options["bind"], strict=True)}
-    )
+    said = fragment(chosen, {tensor: options.bind[name] for tensor, name in zip(bound, options.bind, strict=True)})
     message = f"the graph leaves one choice: {said}"
     return chosen, [
         {

@@ -10,7 +10,7 @@ from __future__ import annotations
 import tempfile
 import traceback
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,9 @@ import numpy as np
 
 from toolkit import printable
 from toolkit.errors import InvalidSource
-from toolkit.source.loading import LoadedOriginal, Spec
+from toolkit.source.loading import LoadedOriginal
 from toolkit.source.loading.builder import Built
-from toolkit.source.loading.coverage import coverage, unrestored, variables_of
+from toolkit.source.loading.coverage import Coverage, UnusedVariable, Variable, coverage, unrestored, variables_of
 from toolkit.source.loading.keras_models import store, stored_arrays
 from toolkit.source.loading.keras_models.config import brief
 from toolkit.source.loading.keras_models.original import KerasOriginal, is_keras, keras_of, require_built
@@ -51,7 +51,7 @@ def holds_all_of(model: Any, path: str, file: Path) -> bool:
     return not foreign and all(one["what"] != "model" for one in unused)
 
 
-def restore(model: Any, path: str, file: Path, allowed: Sequence[str]) -> Spec:
+def restore(model: Any, path: str, file: Path, allowed: Sequence[str]) -> Coverage:
     """Read the weights into the model and return the coverage."""
     variables = variables_of(model)
     with store.variables_file(path, file) as opened:
@@ -75,8 +75,8 @@ def restore(model: Any, path: str, file: Path, allowed: Sequence[str]) -> Spec:
 
 
 def _compared(
-    arrays: Sequence[stored_arrays.Stored], variables: dict[str, Any]
-) -> tuple[list[dict[str, str]], list[np.ndarray]]:
+    arrays: Sequence[stored_arrays.Stored], variables: Mapping[str, Variable]
+) -> tuple[list[UnusedVariable], list[np.ndarray]]:
     """Return the arrays of the file whose numbers the model has not, or not as often, and the numbers that only the model has.
 
     Numbers in another order are the same ones: what Keras 1 wrote is transposed and flipped when it is read.
@@ -85,7 +85,9 @@ def _compared(
     held: defaultdict[bytes, list[np.ndarray]] = defaultdict(list)
     for value in values:
         held[value.tobytes()].append(value)
-    unused = [{"name": array.name, "what": array.what} for array in arrays if array.what != "model"]
+    unused: list[UnusedVariable] = [
+        {"name": array.name, "what": array.what} for array in arrays if array.what != "model"
+    ]
     left, seen = [], set()
     for array in arrays:
         if array.what == "model":

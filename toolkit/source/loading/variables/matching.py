@@ -14,7 +14,7 @@ import numpy as np
 
 from toolkit.errors import InvalidSource
 from toolkit.source.loading.builder import Built
-from toolkit.source.loading.coverage import children_of, reached, unwrapped
+from toolkit.source.loading.coverage import Variable, children_of, reached, unwrapped
 from toolkit.source.loading.variables.object_graph import ObjectGraph
 from toolkit.source.loading.variables.table import TableEntry
 
@@ -36,7 +36,7 @@ class ModelPlace:
 
 
 def find_place(
-    path: str, graph: ObjectGraph, built: Built, variables: Mapping[str, Any], *, partial: bool
+    path: str, graph: ObjectGraph, built: Built, variables: Mapping[str, Variable], *, partial: bool
 ) -> ModelPlace:
     """Return the place of the model: in the builder's own checkpoint, else where most of its variables have a partner of their shape.
 
@@ -80,7 +80,7 @@ def find_place(
     return best
 
 
-def check_fit(path: str, graph: ObjectGraph, place: ModelPlace, variables: Mapping[str, Any]) -> None:
+def check_fit(path: str, graph: ObjectGraph, place: ModelPlace, variables: Mapping[str, Variable]) -> None:
     """Raise InvalidSource where a variable has another shape or type than its partner in the file, with all that have."""
     wrong = []
     for name, number in place.of.items():
@@ -95,7 +95,9 @@ def check_fit(path: str, graph: ObjectGraph, place: ModelPlace, variables: Mappi
         )
 
 
-def check_values(path: str, graph: ObjectGraph, place: ModelPlace, restored: Mapping[str, Any], prefix: str) -> None:
+def check_values(
+    path: str, graph: ObjectGraph, place: ModelPlace, restored: Mapping[str, Variable], prefix: str
+) -> None:
     """Compare each restored variable with the value that the file has for it, read by its key."""
     import tensorflow as tf
 
@@ -109,7 +111,7 @@ def check_values(path: str, graph: ObjectGraph, place: ModelPlace, restored: Map
                 raise InvalidSource(f"{path}: {name} was not restored to the value that the file has under {key}")
 
 
-def cause_of(graph: ObjectGraph, built: Built, place: ModelPlace, lost: Mapping[str, Any]) -> str:
+def cause_of(graph: ObjectGraph, built: Built, place: ModelPlace, lost: Mapping[str, Variable]) -> str:
     """Return the likely reason for which variables have no partner."""
     from toolkit.source.loading.keras_models.original import is_keras
 
@@ -139,7 +141,7 @@ def cause_of(graph: ObjectGraph, built: Built, place: ModelPlace, lost: Mapping[
     return "the builder makes another model than was saved: layers missing, added, or in another order"
 
 
-def _shape_and_dtype(variable: Any) -> tuple[Any, str]:
+def _shape_and_dtype(variable: Variable) -> tuple[Any, str]:
     held = unwrapped(variable)
     return held.shape, held.dtype.base_dtype.name
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from toolkit.engines.tensorflow.messages import message
 from toolkit.errors import InvalidSource
+from toolkit.source.loading.coverage import UnusedVariable
 from toolkit.source.loading.variables.table import OBJECT_GRAPH, Bundle, TableEntry, read_bundle, read_scalar
 
 SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"  # of a variable's key in the file
@@ -76,13 +77,13 @@ class ObjectGraph:
             for number, (key, _) in self.variables.items()
         }
 
-    def unused(self, used: set[int], model: int | None) -> list[dict[str, str]]:
+    def unused(self, used: set[int], model: int | None) -> list[UnusedVariable]:
         """Return name and kind of each variable that is not in `used`; `model` is the object which is the model, None where that is not known."""
         names, plain, own = self.names(), self.model_parts(), {} if model is None else self.model_parts(model)
         of_optimizers = {
             part for optimizer in self.optimizers for part in _ways(self.children, optimizer, set(), set())
         }
-        left = []
+        left: list[UnusedVariable] = []
         for number, (key, entry) in sorted(self.variables.items()):
             name = names[key]
             scalar = not entry.shape and entry.dtype.lstrip("u").startswith("int")

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from toolkit.engines.tensorflow.graph import Session
 from toolkit.engines.tensorflow.graph_def import GraphDef, NodeDef
 from toolkit.engines.tensorflow.messages import dtype_name, sizes
 from toolkit.errors import InvalidSource
-from toolkit.source.loading import Spec
-from toolkit.source.loading.coverage import coverage
+from toolkit.source.loading.coverage import Coverage, coverage
 from toolkit.source.loading.graphs.cut import VARIABLES, attribute, dtype_of, needed, spelled
+from toolkit.source.loading.graphs.options import GraphOptions
 from toolkit.source.loading.graphs.proposals import Ends
 from toolkit.source.loading.variables.places import VariablePlace, initializer
 from toolkit.source.loading.variables.saved_variables import SavedVariables
@@ -35,18 +34,18 @@ class Matching:
 
 
 def restore(
-    session: Session, graph: GraphDef, ends: Mapping[str, Ends], matching: Matching, options: Mapping[str, Any]
-) -> Spec:
+    session: Session, graph: GraphDef, ends: Mapping[str, Ends], matching: Matching, options: GraphOptions
+) -> Coverage:
     """Write into a session's variables, as far as the outputs need them, and return the coverage.
 
-    InvalidSource where one is missing or has another shape or dtype. What may stay unrestored (`options["allow_unrestored"]`)
+    InvalidSource where one is missing or has another shape or dtype. What may stay unrestored (`options.allow_unrestored`)
     gets the value that it starts with.
     """
     held, places = matching.held, matching.places
     nodes = {node.name: node for node in graph.node}
     wanted: set[str] = set()
     for end in ends.values():
-        stops = [*end.inputs.values(), *(spelled(name) for name in options["bind"])]
+        stops = [*end.inputs.values(), *(spelled(name) for name in options.bind)]
         names, _ = needed(nodes, end.outputs.values(), stops)
         wanted |= {name for name in names if nodes[name].op in VARIABLES}
     taken = [place for place in places if place.variable in wanted and place.name in held.variables]
@@ -55,9 +54,7 @@ def restore(
     unused = held.unused({place.name for place in taken}, matching.elsewhere)
     in_graph = {place.name for place in places}
     unused = [{**one, "what": "other"} if one["what"] == "model" and one["name"] in in_graph else one for one in unused]
-    told = coverage(
-        held.path, sorted(wanted - set(missing)), missing, unused, options["allow_unrestored"], matching.cause
-    )
+    told = coverage(held.path, sorted(wanted - set(missing)), missing, unused, options.allow_unrestored, matching.cause)
     _start(session, held.path, missing)
     reader = held.reader() if taken else None
     operators = {place.operator.name: place.operator for place in taken}

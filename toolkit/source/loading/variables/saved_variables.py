@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from toolkit.errors import InvalidSource, causes
+from toolkit.source.loading.coverage import UnusedVariable
 from toolkit.source.loading.variables.table import read_bundle, read_slices
 
 _SLOT = re.compile(
@@ -62,7 +63,7 @@ class SavedVariables:
                 value = value.take(range(piece[0], sum(piece)), axis)
         return value
 
-    def unused(self, used: Iterable[str], elsewhere: str) -> list[dict[str, str]]:
+    def unused(self, used: Iterable[str], elsewhere: str) -> list[UnusedVariable]:
         """Return the variables that nothing takes; `elsewhere` is what those are that are neither an optimizer's nor a counter."""
         left = sorted(set(self.variables) - set(used))
         return [{"name": name, "what": self._what(name, elsewhere)} for name in left]
