@@ -7,8 +7,16 @@ environments that `edge-toolkit setup` made on this machine, with a store that b
 from __future__ import annotations
 
 import http.server
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
 import threading
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -78,6 +86,71 @@ def shared_models():
     if not folder.is_dir():
         pytest.skip(f"no models of others at {folder}")
     return folder
+
+
+_COMMANDS = """\
+import json, os, sys
+import toolkit.profiles, toolkit.report  # once, which takes longer than most commands
+from toolkit.__main__ import main
+
+for number, words in enumerate(json.loads(sys.argv[1])):
+    child = os.fork()
+    if child == 0:
+        said = os.open(f"said.{number}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(said, 1), os.dup2(said, 2)
+        sys.argv = ["edge-toolkit", *words]
+        main()
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
+class Ended(NamedTuple):
+    """How a command ended, and all that it printed."""
+
+    status: int
+    said: str
+
+
+@dataclass(frozen=True)
+class Program:
+    """A copy of the package with files of a test's own in it, run as the command that people run; `folder` holds the copy."""
+
+    folder: Path
+
+    def add(self, path: str, text: str) -> None:
+        """Write one file of the package that was not there: `path` is relative to `toolkit/`."""
+        place = self.folder / "toolkit" / path
+        assert not place.exists()
+        place.write_text(text)
+
+    def run(self, *commands: str) -> list[Ended]:
+        """Run commands one after the other, as they are typed after `edge-toolkit`, each in a process of its own and in the copy's folder."""
+        words = json.dumps([shlex.split(command) for command in commands])
+        statuses = self._python("-c", _COMMANDS, words)
+        return [
+            Ended(int(status), (self.folder / f"said.{number}").read_text())
+            for number, status in enumerate(statuses.split())
+        ]
+
+    def completes(self, typed: str) -> set[str]:
+        """Return what bash completes the last word of a command to."""
+        asked = {"COMP_WORDS": f"edge-toolkit {typed}", "COMP_CWORD": str(len(typed.split()))}
+        code = "import sys; from toolkit.__main__ import main; sys.argv[0] = 'edge-toolkit'; main()"
+        return set(self._python("-c", code, _EDGE_TOOLKIT_COMPLETE="complete_bash", **asked).split())
+
+    def _python(self, *arguments: str, **variables: str) -> str:
+        command, given = [sys.executable, *arguments], {**os.environ, "PYTHONPATH": str(self.folder), **variables}
+        return subprocess.run(command, cwd=self.folder, env=given, stdout=subprocess.PIPE, text=True, check=True).stdout
+
+
+@pytest.fixture
+def program(tmp_path):
+    """Return a copy of the package, to which a test adds a plugin: nothing else of it can then have been edited."""
+    folder = tmp_path / "program"
+    for name in ("toolkit", "targets", "calibration", "docs"):
+        shutil.copytree(ROOT / name, folder / name)
+    return Program(folder)
 
 
 @pytest.fixture

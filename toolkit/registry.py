@@ -43,6 +43,11 @@ def load(folder: str, name: str) -> ModuleType:
     return importlib.import_module(full)
 
 
+def union(folder: str, attribute: str) -> tuple[str, ...]:
+    """Return all names that the plugins of a folder have in their lists of this name, sorted; each plugin is imported."""
+    return tuple(sorted({each for name in names(folder) for each in getattr(load(folder, name), attribute)}))
+
+
 def load_with_parameters(folder: str, text: str) -> tuple[str, ModuleType, Parameters]:
     """Return the name, the plugin and all parameters of what a text such as "topk_agreement:k=5" names.
 

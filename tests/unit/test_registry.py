@@ -50,6 +50,14 @@ def test_a_plugin_is_loaded_by_its_name():
     assert registry.load("comparison/metrics", "max_abs").__name__ == "toolkit.comparison.metrics.max_abs"
 
 
+def test_what_plugins_list_is_put_together():
+    """What one of two schemes has alone is there, and what both have once."""
+    dtypes = registry.union("conversion/schemes", "INPUT_DTYPES")
+
+    assert list(dtypes) == sorted(set(dtypes))
+    assert {"float32", "int16", "uint8"} <= set(dtypes)
+
+
 def test_an_unknown_name_is_answered_with_the_closest():
     """The message says what kind of thing it is, what was meant, and what there is."""
     with pytest.raises(

@@ -106,12 +106,7 @@ def dtypes(incomplete: str) -> list[str]:
     """Return the dtypes that inputs and outputs of some scheme can have."""
     from toolkit import registry
 
-    known = {
-        dtype
-        for name in registry.names("conversion/schemes")
-        for dtype in registry.load("conversion/schemes", name).INPUT_DTYPES
-    }
-    return _beginning(incomplete, known)
+    return _beginning(incomplete, registry.union("conversion/schemes", "INPUT_DTYPES"))
 
 
 def output_kinds(incomplete: str) -> list[str]:

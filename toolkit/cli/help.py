@@ -5,6 +5,7 @@ It is plain text of typer's own formatter, for rich would cost more than all els
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
@@ -21,6 +22,11 @@ OTHERS = "Options"
 
 HELP = {"help_option_names": ["--help", "-h"]}
 """Settings of the context by which every verb has both."""
+
+
+def one_of(names: Sequence[str]) -> str:
+    """Return names as a choice in words, as "a, b or c"."""
+    return " or ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
 class Group(TyperGroup):

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
+from toolkit import registry
 from toolkit.cli import completion
-from toolkit.cli.help import QUANTIZATION, RUN
+from toolkit.cli.help import QUANTIZATION, RUN, one_of
 from toolkit.errors import UnknownName
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def _of_quantization(kind: Any, *names: str, **said: Any) -> tuple[Any, Any]:
     return option(kind, None, *names, rich_help_panel=QUANTIZATION, **said)
 
 
-_DTYPE = "float32, int8, uint8 or int16, of those that the scheme can have."
+_DTYPE = f"{one_of(registry.union('conversion/schemes', 'INPUT_DTYPES'))}, of those that the scheme can have."
 _GRANULARITIES = ("per_channel", "per_tensor")
 
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from toolkit import printable
+from toolkit import printable, registry
 from toolkit.cli import completion
-from toolkit.cli.help import OUTPUT
+from toolkit.cli.help import OUTPUT, one_of
 from toolkit.cli.option_groups import Options, option
 from toolkit.errors import RequestError
 
@@ -23,7 +23,7 @@ class Reported:
             metavar="FORMAT=FILE",
             rich_help_panel=OUTPUT,
             autocompletion=completion.plugins("report/formats", after="="),
-            help="Also write it as junit, markdown, github or sarif; FILE - is standard output; may be given again.",
+            help=f"Also write it as {one_of(registry.names('report/formats'))}; FILE - is standard output; may be given again.",
         ),
     }  # fmt: skip
 

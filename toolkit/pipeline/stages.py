@@ -156,9 +156,8 @@ class Chain:
 
 def engine_of(target: Target) -> Engine:
     """Return the engine that executes for a target: its runtime's environment, in its launcher."""
-    options = {"cpu": target.runtime.cpu} if target.runtime.cpu is not None else {}
     engine = engine_of_runtime(target.runtime.name, target.runtime.version)
-    return replace(engine, launcher=target.runtime.launcher, options=options)
+    return replace(engine, launcher=target.runtime.launcher, options=target.runtime.launcher_options)
 
 
 def execution_of(target: Target) -> Execution:

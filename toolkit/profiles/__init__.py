@@ -97,7 +97,7 @@ def provenance(name_or_path: str | Path) -> tuple[Value, ...]:
     content = merged.content if target is None else target.model_dump()
     values = []
     for location, value in _flat(content):
-        path, _ = merged.origins.get(location, (None, ()))
+        path = merged.file_of(location)
         if path is not None or value is not None:
             values.append(Value(dotted(location), value, path))
     return tuple(values)

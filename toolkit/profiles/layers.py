@@ -41,6 +41,13 @@ class Merged:
                 return path, own + location[length:]
         return None
 
+    def file_of(self, location: Location) -> Path | None:
+        """Return the file that says a value; None for a default. A table within a table is said as a whole."""
+        table = self.content.get(str(location[0]))
+        inner = table.get(location[1]) if isinstance(table, dict) and len(location) > 2 else None
+        said = location[:2] if isinstance(inner, dict) and location[2] in inner else location
+        return self.origins[said][0] if said in self.origins else None
+
 
 def layers(path: Path, find: Callable[[Path, str], Path]) -> list[ProfileLayer]:
     """Return the profile and everything it extends, itself first; `find` gives the file of a name in another file's `extends`."""
@@ -93,6 +100,9 @@ def _put_table(merged: Merged, key: str, value: dict[str, Any], path: Path) -> N
     if key == "runtime" and value.get("name", held.get("name")) != held.get("name"):
         held.pop("version", None)  # that of another engine
         merged.origins.pop((key, "version"), None)
+    if key == "runtime" and value.get("launcher", held.get("launcher")) != held.get("launcher"):
+        held.pop("options", None)  # those of another launcher
+        merged.origins.pop((key, "options"), None)
     for name, item in value.items():
         held[name] = item
         merged.origins[key, name] = (path, (key, name))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, WithJsonSchema, field_validator
 
-from toolkit import registry
+from toolkit import config, registry
 from toolkit.comparison.bounds import ACHIEVABLE, Bound, Scheme, Text
 from toolkit.comparison.output_kinds import KindName
 from toolkit.config import ConfigModel, plugin
@@ -17,7 +17,18 @@ from toolkit.profiles import recipe
 from toolkit.profiles.recipe import Granularity, KeepFloat, Recipe
 from toolkit.profiles.weight_limits import Weights
 
-Dtype = Literal["float32", "int8", "uint8", "int16"]
+
+def _dtypes() -> tuple[str, ...]:
+    return registry.union("conversion/schemes", "INPUT_DTYPES")
+
+
+def _dtype(name: str) -> str:
+    if name not in _dtypes():
+        raise config.unknown(_dtypes())
+    return name
+
+
+Dtype = Annotated[str, AfterValidator(_dtype), WithJsonSchema({"enum": _dtypes(), "type": "string"})]
 
 
 def _folder_name(text: str) -> str:
@@ -27,7 +38,10 @@ def _folder_name(text: str) -> str:
 
 
 class Runtime(ConfigModel):
-    """What runs the model: an engine of one version, started by a launcher, on a CPU that the launcher may have to emulate."""
+    """What runs the model: an engine of one version, started by a launcher, on a CPU that the launcher may have to emulate.
+
+    `options` are what else the launcher is told, by names of its own.
+    """
 
     name: Annotated[str, plugin("execution/runtimes")]
     version: Text
@@ -35,6 +49,12 @@ class Runtime(ConfigModel):
     cpu: Text | None = None
     threads: int = Field(default=1, ge=1)
     kernels: Literal["default", "builtin", "reference"] = "default"
+    options: dict[Text, str | int | float | bool] = Field(default_factory=dict)
+
+    @property
+    def launcher_options(self) -> dict[str, str | int | float | bool]:
+        """All that the launcher is told."""
+        return {**({} if self.cpu is None else {"cpu": self.cpu}), **self.options}
 
 
 class Conversion(ConfigModel):
@@ -153,8 +173,7 @@ class Target(ConfigModel):
     @property
     def cuts_sums_off(self) -> bool:
         """Whether sums of products of 8-bit integers have 16 bits on the processor that runs it: the one emulated, else this machine's."""
-        options = {"cpu": self.runtime.cpu} if self.runtime.cpu is not None else {}
-        return cuts_sums_off(*registry.load("launchers", self.runtime.launcher).features(options))
+        return cuts_sums_off(*registry.load("launchers", self.runtime.launcher).features(self.runtime.launcher_options))
 
     @field_validator("conversion")
     @classmethod
