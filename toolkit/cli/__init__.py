@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import os
 import signal
+import sys
 from types import FrameType
 from typing import Any
 
@@ -21,7 +22,7 @@ from toolkit.cli import info as info  # isort: skip
 from toolkit.cli import process
 from toolkit.cli.common import say
 from toolkit.cli.process import OUTSIDE, WRONG_REQUEST, Ended
-from toolkit.cli.verbs import INTERRUPTED, app
+from toolkit.cli.verbs import INTERRUPTED, program
 from toolkit.errors import causes
 
 
@@ -29,8 +30,9 @@ def main() -> int:
     """Run the command line and return its exit status; no traceback ever reaches the user, and 1 is a verdict's alone."""
     signal.signal(signal.SIGTERM, _end)  # so that workers are ended and folders left clean
     process.watch()
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # they are searched for in all that is installed
     try:
-        status = app(standalone_mode=False)
+        status = program(sys.argv[1:])(standalone_mode=False)
     except KeyboardInterrupt:
         status = INTERRUPTED
     except Ended as ended:

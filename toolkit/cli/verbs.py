@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import errno
 import functools
 import inspect
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -96,6 +97,21 @@ def verb(group: typer.Typer, name: str, *examples: str) -> Callable[[Callable[..
         return function
 
     return wrap
+
+
+def program(words: Sequence[str]) -> typer.Typer:
+    """Return the program with the one verb that a command line begins with; with all of them where it begins with none.
+
+    typer builds a parser for each option of all verbs that it knows.
+    """
+    first = words[0] if words else ""
+    verbs = [each for each in app.registered_commands if each.name == first]
+    groups = [each for each in app.registered_groups if each.name == first]
+    if not verbs and not groups:
+        return app
+    narrowed = copy.copy(app)
+    narrowed.registered_commands, narrowed.registered_groups = verbs, groups
+    return narrowed
 
 
 @app.callback()

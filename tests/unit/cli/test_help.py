@@ -16,12 +16,13 @@ import typer
 
 import toolkit
 from toolkit import profiles, registry
-from toolkit.cli import app, calibration, completion, debug, info, judge, package, sweep
+from toolkit.cli import calibration, completion, debug, info, judge, package, sweep
 from toolkit.cli.common import Common, Detailed, Located, Made, Printed
 from toolkit.cli.handed import Handed
 from toolkit.cli.help import GROUPS, HELP, OTHERS
 from toolkit.cli.option_groups import Allowed, Quantized
 from toolkit.cli.reported import Reported
+from toolkit.cli.verbs import app, program
 from toolkit.errors import RequestError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -295,7 +296,7 @@ def test_completion_is_installed_where_a_shell_reads_it(tmp_path):
 def test_arguments_are_read_without_an_adapter_for_each():
     """They cost a tenth of an unchanged build."""
     code = (
-        "import sys, typer; from toolkit.cli import app; program = typer.main.get_command(app);"
+        "import sys, typer, toolkit.cli; from toolkit.cli.verbs import app; program = typer.main.get_command(app);"
         "words = 'build model -t host --step 3 --timeout 5 --out d --calibration s --json'.split();"
         "program.invoke = lambda context: context;"
         "program.main(words, standalone_mode=False); read = program.commands['build'].make_context('build', words[1:]).params;"
@@ -329,3 +330,18 @@ def test_each_number_of_a_list_is_read():
     read = VERBS["sweep"].make_context("sweep", ["model", "-t", "host", "--size", "5", "--size", "70"]).params
 
     assert read["size"] == [5, 70]
+
+
+@pytest.mark.parametrize(("words", "known"), [(["build", "m"], ["build"]), (["cache", "prune"], ["cache"])])
+def test_only_the_verb_of_a_command_line_is_read(words, known):
+    """An unchanged build takes longer by the time that parsers of all others take."""
+    narrowed: Any = typer.main.get_command(program(words))
+
+    assert list(narrowed.commands) == known
+    narrow, whole = (each.commands[words[0]] for each in (narrowed, PROGRAM))
+    assert narrow.get_help(typer.Context(narrow, **HELP)) == whole.get_help(typer.Context(whole, **HELP))
+
+
+@pytest.mark.parametrize("words", [[], ["--version"], ["bild"], ["-h"]])
+def test_without_a_verb_all_are_known(words):
+    assert program(words) is app
