@@ -34,7 +34,7 @@ BY_NAME = {
     "toolkit.source.reference": "a kind of source, of the plugins",
     "toolkit.samples.sample_set": "a reader, of the plugins",
     "toolkit.conversion.tflite.audit": "a scheme, of the plugins; a package of the engine",
-    "toolkit.engines.tflite.file": "a package of the engine",
+    "toolkit.engines.tflite.packed": "a package of the engine",
     "toolkit.source.loading.keras_models.config": "Keras, as the model's class has it",
     "toolkit.source.loading.variables.renaming": "a reader of TOML",
     "toolkit.source.kinds.keras_file": "Keras, whichever is there",

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.engines.tflite.file import schema_module
+from toolkit.engines.tflite.packed import schema_module
 
 # The version from which on an operator with float activations reads weights of that kind: tensorflow/lite/tools/versioning/op_version.cc.
 # It has no rule for int4 under float activations; taken is the version that brought int4 to the operator.

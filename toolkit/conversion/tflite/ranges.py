@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from toolkit import printable
-from toolkit.engines.tflite.file import schema_module
 from toolkit.engines.tflite.operators import operators
+from toolkit.engines.tflite.packed import schema_module
 from toolkit.errors import Unconvertible
 
 # They have intermediate tensors, whose ranges no output of the model shows (tensorflow/lite/tools/optimize/operator_property.cc).

@@ -26,6 +26,7 @@ from toolkit.engines.onnx.graph import (
 from toolkit.engines.onnx.model_proto import ModelProto, NodeProto, TensorProto
 from toolkit.engines.onnx.saturation import CODE, overflows
 from toolkit.engines.onnx.scheme import scheme_of
+from toolkit.engines.operator_count import OperatorCount
 from toolkit.errors import InvalidSource
 from toolkit.wire.request import Request
 
@@ -169,12 +170,12 @@ def _dtypes(model: ModelProto) -> dict[str, str]:
     return {name: dtype_name(number) for name, number in numbers.items()}
 
 
-def _operators(model: ModelProto) -> list[dict[str, Any]]:
+def _operators(model: ModelProto) -> list[OperatorCount]:
     """Return name (with its domain, where it is not ONNX's), opset of its domain, and count of all operators."""
     used = Counter(
         (node.domain if node.domain not in STANDARD_DOMAINS else "", node.op_type) for node in nodes_of(model)
     )
-    found = [
+    found: list[OperatorCount] = [
         {"name": f"{domain}.{name}" if domain else name, "version": opset_of(model, domain), "count": count}
         for (domain, name), count in used.items()
     ]

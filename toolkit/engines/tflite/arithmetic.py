@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from toolkit.engines.tflite.file import operator_name, schema_module
+from toolkit.engines.tflite.packed import PackedModel, operators_in
 
 _WEIGHTS = (
     1  # the second input of these operators holds the filter (tensorflow/lite/core/c/builtin_op_data.h: their Prepare)
@@ -16,17 +16,11 @@ _OVER_FILTER = {"CONV_2D", "CONV_3D", "FULLY_CONNECTED"}
 
 def multiply_accumulates(path: Path) -> int:
     """Return the multiplications of one call, loops counted once: those of convolutions and matrix products; elsewhere one for each value given."""
-    schema = schema_module()
-    model = schema.Model.GetRootAsModel(path.read_bytes(), 0)
-    graphs = (model.Subgraphs(index) for index in range(model.SubgraphsLength()))
+    model = PackedModel.read(path.read_bytes())
     return sum(
-        _of_operator(
-            graph,
-            graph.Operators(index),
-            operator_name(schema, model.OperatorCodes(graph.Operators(index).OpcodeIndex())),
-        )
-        for graph in graphs
-        for index in range(graph.OperatorsLength())
+        _of_operator(graph, operator, model.operator(operator))
+        for graph in model.graphs
+        for operator in operators_in(graph)
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.engines.tflite.file import names_of
+from toolkit.engines.tflite.packed import names_of
 from toolkit.engines.tflite.tables import BlockwiseQuantizationT, ModelT, SubGraphT, TensorT, shape_of
 
 REAL = ("float32", "float16", "float64")

@@ -6,35 +6,35 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.engines.endings import Made, ending
-from toolkit.engines.tflite.file import bytes_of, dtype_of, operator_name, schema_module
+from toolkit.engines.tflite.packed import PackedModel, operators_in
 
 
 def endings(path: Path) -> dict[str, dict[str, Any]]:
     """Return for each signature's key ("" for a file without signatures), and each output's name in it, the JSON of an `Ending`."""
-    schema = schema_module()
-    model = schema.Model.GetRootAsModel(path.read_bytes(), 0)
+    model = PackedModel.read(path.read_bytes())
+    root = model.root
     found = {}
-    for index in range(model.SignatureDefsLength()):
-        definition = model.SignatureDefs(index)
+    for index in range(root.SignatureDefsLength()):
+        definition = root.SignatureDefs(index)
         outputs = [definition.Outputs(place) for place in range(definition.OutputsLength())]
-        reader = _Reader(schema, model, model.Subgraphs(definition.SubgraphIndex()))
+        reader = _Reader(model, root.Subgraphs(definition.SubgraphIndex()))
         named = {each.Name().decode(): each.TensorIndex() for each in outputs}
         found[definition.SignatureKey().decode()] = reader.endings(named)
-    if not found and model.SubgraphsLength():
-        graph = model.Subgraphs(0)
+    if not found and root.SubgraphsLength():
+        graph = root.Subgraphs(0)
         places = [graph.Outputs(place) for place in range(graph.OutputsLength())]
-        found[""] = _Reader(schema, model, graph).endings({graph.Tensors(at).Name().decode(): at for at in places})
+        found[""] = _Reader(model, graph).endings({graph.Tensors(at).Name().decode(): at for at in places})
     return found
 
 
 class _Reader:
     """One graph of a file."""
 
-    def __init__(self, schema: Any, model: Any, graph: Any) -> None:
-        self._schema, self._model, self._graph = schema, model, graph
+    def __init__(self, model: PackedModel, graph: Any) -> None:
+        self._model, self._graph = model, graph
         self._makers = {
             operator.Outputs(position): (operator, position)
-            for operator in (graph.Operators(index) for index in range(graph.OperatorsLength()))
+            for operator in operators_in(graph)
             for position in range(operator.OutputsLength())
         }
 
@@ -47,24 +47,24 @@ class _Reader:
         if index not in self._makers:
             return None
         operator, position = self._makers[index]
-        name = operator_name(self._schema, self._model.OperatorCodes(operator.OpcodeIndex()))
+        name = self._model.operator(operator)
         inputs = [operator.Inputs(place) for place in range(operator.InputsLength())]
         inputs = [each for each in inputs if each >= 0 and not self._is_constant(each)]
         joins_last = name == "CONCATENATION" and self._axis(operator) in (-1, self._rank(index) - 1)
         parts = tuple(self._last(each) for each in inputs) if joins_last else ()
-        return Made(name, tuple(inputs), position, dtype_of(self._schema, self._tensor(index)), joins_last, parts)
+        return Made(name, tuple(inputs), position, self._model.dtype(self._tensor(index)), joins_last, parts)
 
     def _tensor(self, index: int) -> Any:
         return self._graph.Tensors(index)
 
     def _is_constant(self, index: int) -> bool:
         """Return whether the file holds a tensor's values, as they are or to be dequantized first."""
-        if bytes_of(self._model.Buffers(self._tensor(index).Buffer())) > 0:
+        if self._model.size_bytes(self._tensor(index)) > 0:
             return True
         if index not in self._makers:
             return False
         operator, _ = self._makers[index]
-        name = operator_name(self._schema, self._model.OperatorCodes(operator.OpcodeIndex()))
+        name = self._model.operator(operator)
         return name == "DEQUANTIZE" and self._is_constant(operator.Inputs(0))
 
     def _rank(self, index: int) -> int:
@@ -75,7 +75,7 @@ class _Reader:
         return int(self._tensor(index).Shape(rank - 1)) if rank else 1
 
     def _axis(self, operator: Any) -> int:
-        options = self._schema.ConcatenationOptions()
+        options = self._model.schema.ConcatenationOptions()
         table = operator.BuiltinOptions()
         if table is None:
             return 0

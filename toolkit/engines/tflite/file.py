@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import importlib
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -11,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from toolkit.engines.operator_count import OperatorCount
 from toolkit.engines.tflite.device_operators import IN_RUNTIMES
 from toolkit.engines.tflite.extent import AGAIN, require_fitting
+from toolkit.engines.tflite.packed import PackedModel, operators_in, tensors_in
 from toolkit.errors import InvalidSource
 
-_SCHEMAS = ("ai_edge_litert.schema_py_generated", "tensorflow.lite.python.schema_py_generated")
 _RANDOM = {"RANDOM_UNIFORM", "RANDOM_STANDARD_NORMAL", "MULTINOMIAL", "STABLEHLO_RNG_BIT_GENERATOR"}
 _STATE = {"VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE"}
 
@@ -25,22 +24,18 @@ def describe(path: Path) -> dict[str, Any]:
 
     Raises InvalidSource for what is no TFLite file.
     """
-    schema = schema_module()
     content = path.read_bytes()
     if content[4:8] != b"TFL3":
         raise InvalidSource(f"{path}: not a TFLite file (no TFL3 identifier)")
     try:
-        model = schema.Model.GetRootAsModel(content, 0)
-        require_fitting(path, model, len(content))
-        graphs = [model.Subgraphs(index) for index in range(model.SubgraphsLength())]
+        model = PackedModel.read(content)
+        require_fitting(path, model.root, len(content))
         return {
-            "signatures": _signatures(schema, model, graphs),
-            "operators": _operators(schema, model, graphs),
-            "tensors": dict(
-                Counter(dtype_of(schema, graph.Tensors(i)) for graph in graphs for i in range(graph.TensorsLength()))
-            ),
-            "weights_bytes": _weights(schema, model, graphs),
-            "findings": _findings(schema, model, graphs),
+            "signatures": _signatures(model),
+            "operators": _operators(model),
+            "tensors": dict(Counter(model.dtype(tensor) for graph in model.graphs for tensor in tensors_in(graph))),
+            "weights_bytes": _weights(model),
+            "findings": _findings(model),
         }
     except InvalidSource:
         raise
@@ -48,76 +43,42 @@ def describe(path: Path) -> dict[str, Any]:
         raise InvalidSource(f"{path}: damaged TFLite file ({type(error).__name__}: {error})", AGAIN) from error
 
 
-def schema_module() -> Any:
-    """Return the generated classes of TFLite's schema, of whichever engine is installed here; ImportError where none is."""
-    for name in _SCHEMAS:
-        try:
-            return importlib.import_module(name)
-        except ImportError:
-            continue
-    raise ImportError(f"none of {', '.join(_SCHEMAS)} is installed here")
-
-
-@functools.cache
-def names_of(enumeration: Any) -> dict[int, str]:
-    """Return the names of a schema's enumeration by number."""
-    return {value: name for name, value in vars(enumeration).items() if isinstance(value, int)}
-
-
-def dtype_of(schema: Any, tensor: Any) -> str:
-    """Return a tensor's dtype as the schema names it, in small letters."""
-    return names_of(schema.TensorType)[tensor.Type()].lower()
-
-
-def operator_name(schema: Any, code: Any) -> str:
-    """Return an operator code's name as the schema has it, "CUSTOM name" for one that is not builtin."""
-    number = max(
-        code.BuiltinCode(), code.DeprecatedBuiltinCode()
-    )  # the schema's own rule: the larger of the two counts
-    name = names_of(schema.BuiltinOperator)[number]
-    return f"CUSTOM {code.CustomCode().decode()}" if name == "CUSTOM" else name
-
-
-def _operators(schema: Any, model: Any, graphs: list[Any]) -> list[dict[str, Any]]:
-    used = Counter(graph.Operators(i).OpcodeIndex() for graph in graphs for i in range(graph.OperatorsLength()))
-    codes = {index: model.OperatorCodes(index) for index in used}
-    found = [{"name": operator_name(schema, codes[i]), "version": codes[i].Version(), "count": used[i]} for i in used]
+def _operators(model: PackedModel) -> list[OperatorCount]:
+    used = Counter(operator.OpcodeIndex() for graph in model.graphs for operator in operators_in(graph))
+    codes = {index: model.root.OperatorCodes(index) for index in used}
+    found: list[OperatorCount] = [
+        {"name": model.name_of_code(codes[i]), "version": codes[i].Version(), "count": used[i]} for i in used
+    ]
     return sorted(found, key=lambda operator: (operator["name"], operator["version"]))
 
 
-def bytes_of(buffer: Any) -> int:
-    """Return how much a buffer holds, inside of the tables or behind them, where large models have it."""
-    return int(buffer.DataLength() or buffer.Size())
-
-
-def _weights(schema: Any, model: Any, graphs: list[Any]) -> dict[str, int]:
+def _weights(model: PackedModel) -> dict[str, int]:
     sizes: Counter[str] = Counter()
     seen = set()
-    for graph in graphs:
-        for index in range(graph.TensorsLength()):
-            tensor = graph.Tensors(index)
-            size = bytes_of(model.Buffers(tensor.Buffer()))
-            if size and tensor.Buffer() not in seen:
-                seen.add(tensor.Buffer())
-                sizes[dtype_of(schema, tensor)] += size
+    for tensor in (tensor for graph in model.graphs for tensor in tensors_in(graph)):
+        size = model.size_bytes(tensor)
+        if size and tensor.Buffer() not in seen:
+            seen.add(tensor.Buffer())
+            sizes[model.dtype(tensor)] += size
     return dict(sizes)
 
 
-def _signatures(schema: Any, model: Any, graphs: list[Any]) -> list[dict[str, Any]]:
+def _signatures(model: PackedModel) -> list[dict[str, Any]]:
     found = []
-    dequantized = {place: _dequantized(schema, model, graph) for place, graph in enumerate(graphs)}
-    for index in range(model.SignatureDefsLength()):
-        definition = model.SignatureDefs(index)
+    graphs = model.graphs
+    dequantized = {place: _dequantized(model, graph) for place, graph in enumerate(graphs)}
+    for index in range(model.root.SignatureDefsLength()):
+        definition = model.root.SignatureDefs(index)
         graph = graphs[definition.SubgraphIndex()]
         inputs = [definition.Inputs(i) for i in range(definition.InputsLength())]
         outputs = [definition.Outputs(i) for i in range(definition.OutputsLength())]
         found.append(
             {
                 "key": definition.SignatureKey().decode(),
-                "inputs": [_spec(schema, item.Name().decode(), graph.Tensors(item.TensorIndex())) for item in inputs],
+                "inputs": [_spec(model, item.Name().decode(), graph.Tensors(item.TensorIndex())) for item in inputs],
                 "outputs": [
                     _output(
-                        schema,
+                        model,
                         graph,
                         item.Name().decode(),
                         item.TensorIndex(),
@@ -138,9 +99,9 @@ def _signatures(schema: Any, model: Any, graphs: list[Any]) -> list[dict[str, An
         found.append(
             {
                 "key": None,
-                "inputs": [_spec(schema, tensor.Name().decode(), tensor) for tensor in inputs],
+                "inputs": [_spec(model, tensor.Name().decode(), tensor) for tensor in inputs],
                 "outputs": [
-                    _output(schema, graph, graph.Tensors(i).Name().decode(), i, dequantized[0]) for i in outputs
+                    _output(model, graph, graph.Tensors(i).Name().decode(), i, dequantized[0]) for i in outputs
                 ],
             }
         )
@@ -157,32 +118,32 @@ def _in_order(count: int, tensor: Callable[[int], int], items: list[Any]) -> lis
     return [names[tensor(place)] for place in range(count) if tensor(place) in names]
 
 
-def _dequantized(schema: Any, model: Any, graph: Any) -> dict[int, int]:
+def _dequantized(model: PackedModel, graph: Any) -> dict[int, int]:
     """Return, by the index of each tensor that DEQUANTIZE gives, the index of its integers; one walk for all outputs."""
     found: dict[int, int] = {}
     made = set()
-    for operator in (graph.Operators(position) for position in range(graph.OperatorsLength())):
+    for operator in operators_in(graph):
         if operator.OutputsLength() == 1 and operator.Outputs(0) not in made:
             made.add(operator.Outputs(0))
-            if operator_name(schema, model.OperatorCodes(operator.OpcodeIndex())) == "DEQUANTIZE":
+            if model.operator(operator) == "DEQUANTIZE":
                 found[operator.Outputs(0)] = operator.Inputs(0)
     return found
 
 
-def _output(schema: Any, graph: Any, name: str, index: int, dequantized: dict[int, int]) -> dict[str, Any]:
+def _output(model: PackedModel, graph: Any, name: str, index: int, dequantized: dict[int, int]) -> dict[str, Any]:
     """Return an output's spec; a float one that was dequantized last carries the scale of its integers, for its numbers lie on that grid."""
-    spec = _spec(schema, name, graph.Tensors(index))
+    spec = _spec(model, name, graph.Tensors(index))
     if index in dequantized:
-        integers = _spec(schema, name, graph.Tensors(dequantized[index]))
+        integers = _spec(model, name, graph.Tensors(dequantized[index]))
         spec.update({part: integers[part] for part in ("scale", "zero_point") if part in integers})
     return spec
 
 
-def _spec(schema: Any, name: str, tensor: Any) -> dict[str, Any]:
+def _spec(model: PackedModel, name: str, tensor: Any) -> dict[str, Any]:
     shape = [tensor.Shape(i) for i in range(tensor.ShapeLength())]
     if tensor.ShapeSignatureLength():
         shape = [size if size >= 0 else None for size in (tensor.ShapeSignature(i) for i in range(len(shape)))]
-    spec: dict[str, Any] = {"name": name, "dtype": dtype_of(schema, tensor), "shape": shape}
+    spec: dict[str, Any] = {"name": name, "dtype": model.dtype(tensor), "shape": shape}
     quantization = tensor.Quantization()
     if quantization is not None and quantization.ScaleLength():
         spec["scale"] = [float(quantization.Scale(i)) for i in range(quantization.ScaleLength())]
@@ -190,10 +151,11 @@ def _spec(schema: Any, name: str, tensor: Any) -> dict[str, Any]:
     return spec
 
 
-def _findings(schema: Any, model: Any, graphs: list[Any]) -> list[dict[str, Any]]:
+def _findings(model: PackedModel) -> list[dict[str, Any]]:
     """Return what no converter should have written, and yet they do with exit status 0."""
     findings = []
-    names = {operator_name(schema, model.OperatorCodes(index)) for index in range(model.OperatorCodesLength())}
+    root = model.root
+    names = {model.name_of_code(root.OperatorCodes(index)) for index in range(root.OperatorCodesLength())}
     flex = sorted(name.removeprefix("CUSTOM ") for name in names if name.startswith("CUSTOM Flex"))
     custom = sorted(
         name.removeprefix("CUSTOM ") for name in names if name.startswith("CUSTOM ") and "CUSTOM Flex" not in name
@@ -216,20 +178,15 @@ def _findings(schema: Any, model: Any, graphs: list[Any]) -> list[dict[str, Any]
         )
     bad = [
         tensor
-        for graph in graphs
-        for tensor in (graph.Tensors(i) for i in range(graph.TensorsLength()))
+        for graph in model.graphs
+        for tensor in tensors_in(graph)
         if tensor.Quantization() is not None and not np.isfinite(tensor.Quantization().ScaleAsNumpy()).all()
     ]
     if bad:
         findings.append(
             finding("scales-not-finite", f"{len(bad)} tensors have a scale that is no finite number", _named(bad))
         )
-    state = [
-        tensor
-        for graph in graphs
-        for tensor in (graph.Tensors(i) for i in range(graph.TensorsLength()))
-        if tensor.IsVariable()
-    ]
+    state = [tensor for graph in model.graphs for tensor in tensors_in(graph) if tensor.IsVariable()]
     if state:
         message = (
             f"continues from its last call: {len(state)} variable tensors keep state; an application resets them "
@@ -245,16 +202,14 @@ def _named(tensors: list[Any]) -> list[str]:
 
 def beyond_float16(path: Path) -> list[dict[str, Any]]:
     """Return the finding that names the float16 constants of a file which hold infinity: values beyond float16's range, as a rule."""
-    schema = schema_module()
-    model = schema.Model.GetRootAsModel(path.read_bytes(), 0)
+    model = PackedModel.read(path.read_bytes())
     found = {}
-    for graph in (model.Subgraphs(index) for index in range(model.SubgraphsLength())):
-        for tensor in (graph.Tensors(index) for index in range(graph.TensorsLength())):
-            buffer = model.Buffers(tensor.Buffer())
-            if dtype_of(schema, tensor) == "float16" and buffer.DataLength():
-                values = buffer.DataAsNumpy().view(np.float16)
-                if np.isinf(values).any():
-                    found[tensor.Name().decode()] = f"{int(np.isinf(values).sum())} of {values.size}"
+    for tensor in (tensor for graph in model.graphs for tensor in tensors_in(graph)):
+        buffer = model.root.Buffers(tensor.Buffer())
+        if model.dtype(tensor) == "float16" and buffer.DataLength():
+            values = buffer.DataAsNumpy().view(np.float16)
+            if np.isinf(values).any():
+                found[tensor.Name().decode()] = f"{int(np.isinf(values).sum())} of {values.size}"
     return said_beyond_float16(found, "became infinite")
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from toolkit.engines.tflite.constants import Constant, ConstantReader
-from toolkit.engines.tflite.file import names_of, schema_module
+from toolkit.engines.tflite.packed import names_of, schema_module
 from toolkit.engines.tflite.tables import ModelT, OperatorT, SubGraphT, numbers_of, shape_of
 from toolkit.errors import InvalidSource, UnknownName
 

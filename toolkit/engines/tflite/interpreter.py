@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -13,6 +13,25 @@ from toolkit.engines.table_index import read_in
 from toolkit.errors import UnknownName
 
 Fit = Callable[[dict[int, np.ndarray]], None]
+Asked = tuple[tuple["int | None", ...], np.dtype]  # shape and dtype of an array
+
+
+class QuantizationParameters(TypedDict):
+    """Scales and zero points of a tensor, empty where it is not quantized."""
+
+    scales: np.ndarray
+    zero_points: np.ndarray
+
+
+class TensorDetails(TypedDict):
+    """What an interpreter tells of a tensor; -1 in `shape_signature` is a size that the file leaves open."""
+
+    name: str
+    index: int
+    shape: np.ndarray
+    shape_signature: np.ndarray
+    dtype: type[np.generic]
+    quantization_parameters: QuantizationParameters
 
 
 def load(module: Any, engine: str, model: Path, options: dict[str, Any]) -> Loaded:
@@ -31,7 +50,7 @@ def load(module: Any, engine: str, model: Path, options: dict[str, Any]) -> Load
     return Loaded(_checked(call, inputs), engine, {"key": key, "inputs": specs(inputs), "outputs": specs(outputs)})
 
 
-def _the_only(interpreter: Any, inputs: dict[str, Any], outputs: dict[str, Any], fit: Fit) -> Call:
+def _the_only(interpreter: Any, inputs: dict[str, TensorDetails], outputs: dict[str, TensorDetails], fit: Fit) -> Call:
     def call(sample: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         fit({details["index"]: sample[name] for name, details in inputs.items()})
         interpreter.reset_all_variables()  # a fused LSTM goes on from its last call's state; what is state in the original has a handle, and stays
@@ -90,7 +109,7 @@ def resolvers(module: Any) -> dict[str, Any]:
     }
 
 
-def bind(interpreter: Any, key: str | None) -> tuple[str | None, dict[str, Any], dict[str, Any]]:
+def bind(interpreter: Any, key: str | None) -> tuple[str | None, dict[str, TensorDetails], dict[str, TensorDetails]]:
     """Return (key, inputs, outputs): details by signature name; by tensor name where the file, as older ones, has no signature."""
     known = interpreter.get_signature_list()
     if not known:
@@ -103,7 +122,7 @@ def bind(interpreter: Any, key: str | None) -> tuple[str | None, dict[str, Any],
     return key, runner.get_input_details(), runner.get_output_details()
 
 
-def specs(details: dict[str, Any]) -> list[dict[str, Any]]:
+def specs(details: dict[str, TensorDetails]) -> list[dict[str, Any]]:
     """Return the signature's JSON of interpreter details by name."""
     found = []
     for name, tensor in sorted(details.items()):
@@ -116,14 +135,14 @@ def specs(details: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
-def shape_of(details: dict[str, Any]) -> list[int | None]:
+def shape_of(details: TensorDetails) -> list[int | None]:
     """Return a tensor's shape, with null for a size that the file leaves open."""
     declared = details["shape_signature"]
     shape = declared if len(declared) else details["shape"]
     return [int(size) if size >= 0 else None for size in shape]
 
 
-def _checked(call: Call, inputs: dict[str, Any]) -> Call:
+def _checked(call: Call, inputs: dict[str, TensorDetails]) -> Call:
     """The interpreter takes arrays of another shape by resizing in silence; each call makes sure that none is but where a size is open."""
     asked = {name: (tuple(shape_of(details)), np.dtype(details["dtype"])) for name, details in inputs.items()}
 
@@ -136,7 +155,7 @@ def _checked(call: Call, inputs: dict[str, Any]) -> Call:
     return checked
 
 
-def _fit(given: dict[str, tuple[Any, Any]], asked: dict[str, tuple[Any, Any]]) -> bool:
+def _fit(given: dict[str, Asked], asked: dict[str, Asked]) -> bool:
     """Return whether arrays are what is asked for, by name (shape, dtype), where None is any size."""
     return given.keys() == asked.keys() and all(
         dtype == asked[name][1]

@@ -9,7 +9,8 @@ from typing import Any
 
 from toolkit.engines.tflite.endings import endings
 from toolkit.engines.tflite.extent import AGAIN
-from toolkit.engines.tflite.file import bytes_of, describe, dtype_of, operator_name, schema_module
+from toolkit.engines.tflite.file import describe
+from toolkit.engines.tflite.packed import PackedModel, operators_in, tensors_in
 from toolkit.errors import InvalidSource
 from toolkit.wire.request import Request
 
@@ -61,21 +62,19 @@ def operators(path: Path) -> tuple[Operator, ...]:
 
 @functools.lru_cache(maxsize=4)  # a worker makes many variants of one float file, and asks each time
 def _operators(path: Path, _changed: int, _size: int) -> tuple[Operator, ...]:
-    schema = schema_module()
-    model = schema.Model.GetRootAsModel(path.read_bytes(), 0)
-    graphs = (model.Subgraphs(index) for index in range(model.SubgraphsLength()))
-    return tuple(operator for graph in graphs for operator in _operators_of(schema, model, graph))
+    model = PackedModel.read(path.read_bytes())
+    return tuple(operator for graph in model.graphs for operator in _operators_of(model, graph))
 
 
-def _operators_of(schema: Any, model: Any, graph: Any) -> list[Operator]:
-    tensors = [_tensor(schema, model, graph.Tensors(index)) for index in range(graph.TensorsLength())]
+def _operators_of(model: PackedModel, graph: Any) -> list[Operator]:
+    tensors = [_tensor(model, tensor) for tensor in tensors_in(graph)]
     found = []
-    for operator in (graph.Operators(index) for index in range(graph.OperatorsLength())):
+    for operator in operators_in(graph):
         inputs = [operator.Inputs(index) for index in range(operator.InputsLength())]
         outputs = [operator.Outputs(index) for index in range(operator.OutputsLength())]
         found.append(
             Operator(
-                operator_name(schema, model.OperatorCodes(operator.OpcodeIndex())),
+                model.operator(operator),
                 tuple(tensors[index] for index in inputs if index >= 0),  # -1: an optional input that is not there
                 tuple(tensors[index] for index in outputs if index >= 0),
             )
@@ -88,12 +87,12 @@ def activations(path: Path) -> list[str]:
     return sorted({tensor.dtype for each in operators(path) if not each.moves for tensor in each.outputs})
 
 
-def _tensor(schema: Any, model: Any, tensor: Any) -> Tensor:
+def _tensor(model: PackedModel, tensor: Any) -> Tensor:
     quantization = tensor.Quantization()
     return Tensor(
         tensor.Name().decode(),
-        dtype_of(schema, tensor),
+        model.dtype(tensor),
         tuple(tensor.Shape(index) for index in range(tensor.ShapeLength())),
         0 if quantization is None else quantization.ScaleLength(),
-        bytes_of(model.Buffers(tensor.Buffer())) > 0,
+        model.size_bytes(tensor) > 0,
     )

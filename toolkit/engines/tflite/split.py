@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.engines.tflite.file import schema_module
+from toolkit.engines.tflite.packed import schema_module
 from toolkit.engines.tflite.subgraphs import Node, Parts
 from toolkit.engines.tflite.tables import ModelT, SubGraphT, TensorMapT, numbers_of
 from toolkit.errors import InvalidSource

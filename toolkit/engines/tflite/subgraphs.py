@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.engines.tflite.file import schema_module
+from toolkit.engines.tflite.packed import names_of, schema_module
 from toolkit.engines.tflite.tables import BufferT, ModelT, OperatorCodeT, OperatorT, TensorT, numbers_of, shape_of
 from toolkit.errors import InvalidSource
 
@@ -83,7 +83,7 @@ class Parts:
         ):  # 1 is kept for files that were never finished (schema.fbs)
             raise InvalidSource(f"{path}: keeps its weights behind the flatbuffer, where no part of it can be cut out")
         self._graph = self._model.subgraphs[0]
-        self._types = _names(self._schema.TensorType)
+        self._types = names_of(self._schema.TensorType)
         self.tensors = [self._tensor(each) for each in self._graph.tensors]
         given = {int(index) for each in self._graph.operators for index in each.outputs}
         self._fed = given | {int(index) for index in self._graph.inputs}
@@ -138,7 +138,7 @@ class Parts:
 
     def _node(self, place: int, operator: OperatorT) -> Node:
         code = self._model.operatorCodes[operator.opcodeIndex]
-        name = _names(self._schema.BuiltinOperator)[max(code.builtinCode, code.deprecatedBuiltinCode)]
+        name = names_of(self._schema.BuiltinOperator)[max(code.builtinCode, code.deprecatedBuiltinCode)]
         reads = tuple(index for index in numbers_of(operator.inputs) if index in self._fed)
         gives = tuple(numbers_of(operator.outputs))
         return Node(place, name, tuple(dict.fromkeys(reads)), gives, self._uncut(name, reads + gives))
@@ -216,10 +216,6 @@ def runner(content: bytes, options: Mapping[str, Any]) -> Any:
         return [loaded.get_tensor(index) for index in outputs]
 
     return call
-
-
-def _names(enumeration: Any) -> dict[int, str]:
-    return {value: name for name, value in vars(enumeration).items() if isinstance(value, int)}
 
 
 def _packed(model: ModelT) -> bytes:

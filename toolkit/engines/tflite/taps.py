@@ -17,8 +17,8 @@ import numpy as np
 
 from toolkit.engines.loaded import Extremes, Tapped
 from toolkit.engines.table_index import read_in
-from toolkit.engines.tflite.file import dtype_of, operator_name, schema_module
 from toolkit.engines.tflite.interpreter import Fit, fitting, resolvers
+from toolkit.engines.tflite.packed import PackedModel, operators_in, schema_module
 from toolkit.engines.tflite.reductions import REDUCTIONS, reduce, reducible
 from toolkit.engines.tflite.tables import ModelT, shape_of
 from toolkit.errors import InvalidSource, UnknownName
@@ -35,7 +35,7 @@ def tap(module: Any, engine: str, model: Path, options: dict[str, Any]) -> Tappe
     """
     schema, content = schema_module(), _content(model)
     parsed = _parsed(schema, model, content)
-    inputs, given = _inputs(parsed, options.get("signature")), _given(schema, content)
+    inputs, given = _inputs(parsed, options.get("signature")), _given(content)
     parsed.subgraphs[0].outputs = np.array(list(given), np.int32)
     interpreter, fit = _interpreter(module, _packed(parsed, len(content)), options)
     readers = [interpreter.tensor(place) for place in given]
@@ -55,7 +55,7 @@ def extremes(module: Any, engine: str, model: Path, options: dict[str, Any], *, 
     """
     schema, content = schema_module(), _content(model)
     parsed = _parsed(schema, model, content)
-    inputs, given = _inputs(parsed, options.get("signature")), _given(schema, content)
+    inputs, given = _inputs(parsed, options.get("signature")), _given(content)
     graph = parsed.subgraphs[0]
     operators = {**dict.fromkeys(inputs.values(), ""), **given}
     floats = [place for place in operators if graph.tensors[place].type == schema.TensorType.FLOAT32]
@@ -87,17 +87,15 @@ def unread(model: Path) -> tuple[str, ...]:
 
     Those inside of loops and branches, and the intermediate ones of fused operators (the gates of an LSTM), which integer kernels need ranges of.
     """
-    schema, content = schema_module(), _content(model)
-    parsed = schema.Model.GetRootAsModel(content, 0)
+    packed = PackedModel.read(_content(model))
     names = []
-    for number in range(parsed.SubgraphsLength()):
-        graph = parsed.Subgraphs(number)
-        for operator in (graph.Operators(index) for index in range(graph.OperatorsLength())):
+    for number, graph in enumerate(packed.graphs):
+        for operator in operators_in(graph):
             hidden = [operator.Intermediates(index) for index in range(operator.IntermediatesLength())]
             if number > 0:
                 hidden += [operator.Outputs(index) for index in range(operator.OutputsLength())]
             tensors = [graph.Tensors(index) for index in hidden if index >= 0]
-            names += [each.Name().decode() for each in tensors if dtype_of(schema, each) == "float32"]
+            names += [each.Name().decode() for each in tensors if packed.dtype(each) == "float32"]
     return tuple(dict.fromkeys(names))
 
 
@@ -148,16 +146,16 @@ def _inputs(parsed: ModelT, key: str | None) -> dict[str, int]:
     return {item.name.decode(): int(item.tensorIndex) for item in known[key].inputs or ()}
 
 
-def _given(schema: Any, content: bytes) -> dict[int, str]:
+def _given(content: bytes) -> dict[int, str]:
     """Return {tensor: name of its operator} for all tensors of numbers that operators of the main graph give, in the order of execution."""
-    model = schema.Model.GetRootAsModel(content, 0)
-    graph = model.Subgraphs(0)
+    model = PackedModel.read(content)
+    graph = model.root.Subgraphs(0)
     found: dict[int, str] = {}
-    for operator in (graph.Operators(index) for index in range(graph.OperatorsLength())):
-        name = operator_name(schema, model.OperatorCodes(operator.OpcodeIndex()))
+    for operator in operators_in(graph):
+        name = model.operator(operator)
         for place in (operator.Outputs(index) for index in range(operator.OutputsLength())):
             tensor = graph.Tensors(place) if place >= 0 else None
-            if tensor is not None and not tensor.IsVariable() and dtype_of(schema, tensor) in _NUMBERS:
+            if tensor is not None and not tensor.IsVariable() and model.dtype(tensor) in _NUMBERS:
                 found.setdefault(place, name)
     return found
 
