@@ -191,3 +191,45 @@ def test_a_build_says_what_is_to_be_said_of_samples_and_of_ranges(executor, samp
 
     assert {"unstable-ranges", "too-few-samples"} <= codes(arrays(image=images))
     assert not codes(digits)
+
+
+PHOTOS = '[reader]\nkind = "arrays"\npath = "photos.npz"\ninputs = {{ input_1 = "x" }}\nlabels = "y"\n[preprocess]\n{steps}\n'
+
+
+@pytest.fixture
+def photos(shared_models, tmp_path):
+    """Return a function that writes a recipe of 256 real photographs, prepared by some steps."""
+
+    def write(steps):
+        held = [np.load(shared_models / "resnet8" / f"{part}.npz") for part in ("train", "test")]
+        np.savez(tmp_path / "photos.npz", **{key: np.concatenate([each[key] for each in held]) for key in ("x", "y")})
+        (tmp_path / "photos.toml").write_text(PHOTOS.format(steps=steps))
+        return tmp_path / "photos.toml"
+
+    return write
+
+
+@pytest.mark.parametrize("steps", ['preset = "0..1"', 'preset = "-1..1"', 'preset = "imagenet"'])
+def test_the_preparation_that_a_real_network_was_trained_with_is_named(executor, photos, shared_models, steps):
+    """It takes pixels from 0 to 255 as they are. The finding comes before anything is converted."""
+    (model,) = (shared_models / "resnet8").glob("*.h5")
+
+    found = toolkit.lint(model, calibration=photos(steps), executor=executor)
+
+    (told,) = [one for one in found if one.code == "other-preparation"]
+    assert told.severity == "inconclusive"
+    assert 'with dtype = "float32" and no scale, mean or std under [preprocess]' in told.message
+    assert not any(one.code.startswith("unstable") for one in found)
+
+
+def test_a_build_with_wrong_numbers_is_not_passed_and_names_the_right_ones(executor, photos, shared_models, tmp_path):
+    """The artifact agrees with the original on all samples, and would be wrong for each photograph of the application."""
+    (model,) = (shared_models / "resnet8").glob("*.h5")
+    samples = toolkit.Samples(photos('preset = "imagenet"'))
+
+    verdict = toolkit.build(
+        Original(model), ["host"], samples, tmp_path, scheme=toolkit.Asked("static_wi8_ai8", quantizer="mlir"), executor=executor
+    )["host"]  # fmt: skip
+
+    assert not verdict.passed
+    assert "other-preparation" in {one.code for one in verdict.findings if one.severity == "inconclusive"}

@@ -45,7 +45,7 @@ def calibration_lint(
 ) -> int:
     """Look for mistakes in a calibration set.
 
-    Exit status 1 where one would stop a build.
+    Exit status 1 where one would stop a build, or keep it from passing.
     """
     from toolkit import report
     from toolkit.pipeline.prepare import Samples
@@ -56,7 +56,7 @@ def calibration_lint(
     common.show(
         {"findings": [finding.to_json() for finding in found]}, lambda: report.findings_text(calibration, found)
     )
-    return int(any(finding.is_error for finding in found))
+    return int(any(finding.is_grave for finding in found))
 
 
 @verb(calibrations, "show", "calibration show photos.toml")

@@ -69,7 +69,7 @@ def basis_of(chain: Chain, executor: Executor, seconds: float) -> Basis:
             *_about_the_target(chain.target),
             *account.findings,
             *clipping,
-            *looked_at(chain, original.run.signature, kinds, executor),
+            *looked_at(chain, original, samples.out / "verification", kinds, executor),
         ),
         account=account,
         own=_own(chain, executor),

@@ -16,7 +16,7 @@ from toolkit.wire.user_function import EXPECTED, SPELLING
 TENSORFLOW = Engine("tensorflow")
 SOURCE = "source"
 """The environment of a training project, if the user names one: its model is loaded, run and exported there."""
-_OF_ALL_KINDS = ("open_", "canonicalize", "run")
+_OF_ALL_KINDS = ("open_", "canonicalize", "run", "run_changed")
 Files = dict[str, Path | Job | Output]
 
 

@@ -105,6 +105,39 @@ def run(request: Request) -> dict[str, Any]:
     return {"engine": original.engine, "signature": signature, "count": total, "noise": noise, "device": device}
 
 
+def run_changed(request: Request) -> dict[str, Any]:
+    """Write out/outputs for the first samples of inputs["samples"], once for each of several changes of one input, one change after the other.
+
+    Options: `signature`, `device`, `first`, `input` (its name), `axis` (of its channels, in one call) and `changes`: `reverse` the channels or not,
+    then times `factor` plus `offset`, a number for each. Nothing is run of a model that keeps state: its samples belong together.
+    """
+    options = request.options
+    use(options["device"])
+    original = _load(request)
+    (signature,) = (one for one in original.signatures if one["key"] == options["signature"])
+    call: Call = partial(original.call, options["signature"])
+    batched = _takes_batches(signature)
+    done = 0
+    with ShardWriter(request.out / "outputs") as writer:
+        for change in () if is_stateful(original.operators) else options["changes"]:
+            for chunk in _chunks(request.inputs["samples"], _BATCH if batched else 1, options["first"]):
+                fed = [_changed(sample, change, options) for sample in chunk]
+                for _, outputs in _together(call, fed) if batched else [(one, call(one)) for one in fed]:
+                    check(outputs, signature["outputs"], f"sample {done}")
+                    writer.add(outputs)
+                    done += 1
+    return {"engine": original.engine, "signature": signature, "count": done}
+
+
+def _changed(sample: Arrays, change: dict[str, Any], options: dict[str, Any]) -> Arrays:
+    """Return a sample with one input changed, in its own dtype."""
+    name, axis = options["input"], options["axis"]
+    values = np.flip(sample[name], axis) if change["reverse"] else sample[name]
+    numbers = [np.array(change[key], np.float64) for key in ("factor", "offset")]
+    factor, offset = (np.moveaxis(each.reshape(-1, *[1] * (values.ndim - 1)), 0, axis) for each in numbers)
+    return {**sample, name: (values * factor + offset).astype(sample[name].dtype)}
+
+
 class _Sequences:
     """Calls of a model with state, which is loaded again before the first sample and with each sequence of so many."""
 

@@ -168,6 +168,19 @@ def reference_job(source: Source, samples: Output, *, device: Device, first: int
     return loading_job(title, "run", source.path, options, {**source.files, "samples": samples}, source.engine)
 
 
+def changed_job(
+    source: Source, samples: Output, changes: Sequence[Mapping[str, Any]], *, name: str, axis: int, first: int
+) -> Job:
+    """Return the job that runs the original model over the `first` samples, with the input of that name changed in several ways.
+
+    See `toolkit.source.reference.run_changed`; the outputs of one change lie behind those of the one before.
+    """
+    fed = {"input": name, "axis": axis, "changes": [*changes], "first": first}
+    options = {**source.options, "signature": source.key, "device": "cpu", **fed}
+    title = f"running the original {source.path.name} over samples that are prepared otherwise"
+    return loading_job(title, "run_changed", source.path, options, {**source.files, "samples": samples}, source.engine)
+
+
 def _lacking(inspected: Mapping[str, Any], key: str) -> list[Finding]:
     found = findings.read(inspected["findings"])
     return [one for one in found if one.code == "no-arithmetic" and key in one.facts["signatures"]]

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from toolkit import findings
 from toolkit.diagnosis import calibration_stability
+from toolkit.execution.run import run_of
 from toolkit.findings import Finding
 from toolkit.jobs.executor import Executor
+from toolkit.jobs.store import Entry
+from toolkit.pipeline.meaning import kinds_of
+from toolkit.pipeline.model import Model
 from toolkit.pipeline.prepare import Samples, Sets, draw, executing, make_environments, open_model, profiles_of
+from toolkit.pipeline.scrutiny import of_answers
 from toolkit.profiles.recipe import Recipe, estimator
 from toolkit.samples import lint_job
 from toolkit.source.original import Original
+from toolkit.tensors.signature import Signature
 from toolkit.verbs.arguments import Place, original_of, samples_from
+from toolkit.verdict.stage_run import StageRun
 
 _LOOKED_AT = Recipe("static_wi8_ai8", (estimator("min_max"),), quantizer="mlir")
 
@@ -23,9 +30,11 @@ def lint(
     evaluation: Sets = None,
     executor: Executor | None = None,
 ) -> list[Finding]:
-    """Return what is to be said of a calibration set, worst first: of its samples, of the ranges that they give, and of how stable these are.
+    """Return what is to be said of a calibration set, worst first.
 
-    Where the samples are severely wrong nothing is converted. `samples` stand in place of `calibration` and `evaluation`.
+    That is of its samples, of what the original answers for those that would judge, of the ranges that they give, and of how stable these are. Where
+    the samples are severely wrong, or cannot show whether an artifact is right, nothing is converted. `samples` stand in place of `calibration` and
+    `evaluation`.
     """
     original, samples = original_of(original), samples_from(samples, calibration, evaluation)
     samples.require_readable([_LOOKED_AT])
@@ -36,12 +45,22 @@ def lint(
         model = draw(opened, samples, [_LOOKED_AT])
         drawn, looked = running.run(model.samples, lint_job.lint_job(model.samples, numbers))
         found = [*findings.read(drawn.result["findings"]), *findings.read(looked.result["findings"])]
-        if not any(finding.is_error for finding in found):
+        if not any(finding.is_grave for finding in found):
+            found += _of_answers(model, drawn, running)
+        if not any(finding.is_grave for finding in found):
             statistics = model.conversions.statistics("tflite").output("statistics")
             (ranges,) = running.run(lint_job.lint_ranges_job(statistics, model.samples, numbers))
             (variant,) = _LOOKED_AT.variants("tflite")
             halves = calibration_stability.halves_of(model, variant, "tflite")
             found += findings.read(ranges.result["findings"])
             found += calibration_stability.unstable_outputs(halves, running, numbers)
-    order = ("error", "warning", "info")
-    return sorted(found, key=lambda finding: order.index(finding.severity))
+    return sorted(found, key=lambda finding: findings.SEVERITIES.index(finding.severity), reverse=True)
+
+
+def _of_answers(model: Model, drawn: Entry, running: Executor) -> list[Finding]:
+    """Return what is found of the samples that would judge, by what the original answers; its outputs mean what its rows and labels show."""
+    (entry,) = running.run(model.reference)
+    run = run_of(entry)
+    original = StageRun("original", run, Signature.from_json(run.signature))
+    folder = drawn.out / "verification"
+    return of_answers(model, original, folder, kinds_of(original, {}, folder, model.said_kinds), running)

@@ -3,7 +3,8 @@
 A check is a module, standard library and numpy at its top, with
 
     LOOKS_AT    "input" (each input of the model by itself), "set" (the two sets as a whole), "ranges" (the statistics of activations),
-                "judging" (each input, of the set that judges alone) or "answers" (each output, as the original gives it for that set)
+                "judging" (each input, of the set that judges alone), "answers" (each output, as the original gives it for that set) or
+                "preparations" (which of the samples that judge the original has right, as they are and prepared in other ways)
     CODES       the reason codes that it can give; docs/calibration.md has a line for each
     Limits      a frozen dataclass of floats: what `calibration/lint.toml` must give for this check, each with a reason
 
@@ -17,6 +18,7 @@ and, depending on what it looks at,
     judge(statistics, limits)                                "ranges": likewise, of a `toolkit.wire.statistics.Statistics`
     applies(one), measure(values, one)                       "judging": as for "input"; "answers": as for "input", of an `Answer`, values float64
     judge(one, verification, limits)                         both: likewise; labels are those that belong to an output
+    judge(own, others, declared, limits)                     "preparations": likewise, (n,) and (k, n) of bool, and what declares each of the k
 
 `calibration` and `verification` are `Side`s. A finding is an "error" (it stops the build) only where the two sets, each given by the user, contradict
 each other in a way that no choice of samples explains; what one set shows by itself is a "warning", because a healthy set may be unusual. Of the set

@@ -559,7 +559,7 @@ def test_a_check_keeps_its_contract(name):
     """As toolkit/samples/lints/__init__.py says; measured rows are one vector of the same length for all samples."""
     check = registry.load("samples/lints", name)
 
-    assert check.LOOKS_AT in ("input", "set", "ranges", "judging", "answers")
+    assert check.LOOKS_AT in ("input", "set", "ranges", "judging", "answers", "preparations")
     assert check.CODES
     assert (check.__doc__ or "").strip().endswith(".")
     if check.LOOKS_AT in ("input", "judging", "answers"):

@@ -1,0 +1,125 @@
+"""Whether an original that is often wrong would be right, were its images prepared in another usual way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toolkit import registry
+from toolkit.comparison.output_kinds.inferring import OutputKind
+from toolkit.comparison.task_metrics import top_k_accuracy
+from toolkit.execution.run import run_of
+from toolkit.findings import Finding
+from toolkit.jobs.executor import Executor
+from toolkit.pipeline.model import Model
+from toolkit.samples.lints import Input
+from toolkit.samples.preparations import Change, changes
+from toolkit.source.source import changed_job
+from toolkit.tensors.signature import Signature
+from toolkit.verdict.stage_run import StageRun
+from toolkit.wire import labels
+from toolkit.wire.shards import read_index, read_samples
+
+_CHECK = "preparation"
+_MOST_SAMPLES = 100  # a gain of a fifth is seen in so many for certain
+_LOOKED_AT = 16  # samples that tell what the numbers of all are
+
+Bools = NDArray[np.bool_]
+
+
+def otherwise_prepared(
+    model: Model, original: StageRun, drawn: Path, kinds: Mapping[str, OutputKind], executor: Executor
+) -> list[Finding]:
+    """Return a finding where class scores are wrong for many labels, and right for far more of them with images that are prepared otherwise.
+
+    `original` is its run over the samples in `drawn`, `kinds` what its outputs mean. The error of the job that tries it is raised.
+    """
+    held = labels.read(drawn)
+    if model.limits is None or held is None:
+        return []
+    check, values = registry.load("samples/lints", _CHECK), model.limits.values[_CHECK]
+    limits = check.Limits(**values)
+    for name in [name for name, kind in kinds.items() if kind.name == "class_scores"]:
+        own = _right(original, name, held)
+        if own is None or len(own) < limits.samples or own.mean() > 1 - limits.wrong:
+            continue
+        for one, tried in _tried(model, drawn):
+            others = _tried_right(model, one, tried, name, held, executor)
+            if len(others):
+                judged = check.judge(own[: others.shape[1]], others, [each.to.declared for each in tried], limits)
+                return [] if isinstance(judged, str) else [_told(found, model, one.name) for found in judged]
+    return []
+
+
+def _told(found: Mapping[str, Any], model: Model, name: str) -> Finding:
+    """Return a finding with the set and the input that it is of; one that the user accepted is information."""
+    told = {**found, "message": f"{_giver(model)['name']}: input {name!r}: {found['message']}", "input": name}
+    because = None if model.limits is None else model.limits.accepted.get(found["code"])
+    accepted = {"severity": "info", "message": f"{told['message']} (accepted: {because})"}
+    return Finding.from_json(told if because is None else told | accepted)
+
+
+def _giver(model: Model) -> Mapping[str, Any]:
+    """Return what was asked of the set that gives the samples that judge."""
+    giver: Mapping[str, Any] = model.samples.options["evaluation"] or model.samples.options["calibration"]
+    return giver
+
+
+def _tried(model: Model, drawn: Path) -> list[tuple[Input, list[Change]]]:
+    """Return the only input that takes images, with what would prepare it otherwise; [] where there is none, or nothing to try."""
+    tensors = read_index(drawn)["tensors"]
+    inputs = [Input(name, tuple(spec["shape"][1:]), spec["dtype"]) for name, spec in tensors.items()]
+    images = [one for one in inputs if one.channels_axis is not None and one.dtype.startswith("float")]
+    if len(images) != 1:
+        return []
+    (one,) = images
+    assert one.channels_axis is not None
+    steps = _giver(model)["preprocess"]
+    first = [sample[one.name][0] for sample in read_samples(drawn, 0, _LOOKED_AT)]
+    values = np.moveaxis(np.array(first, np.float64), one.channels_axis + 1, -1)
+    found = changes(values, {**steps["common"], **steps["inputs"].get(one.name, {})})
+    return [(one, found)] if found else []
+
+
+def _tried_right(
+    model: Model, one: Input, tried: Sequence[Change], output: str, held: labels.Labels, executor: Executor
+) -> Bools:
+    """Return whether each sample (n) is right by each change (k), (k, n); (0, 0) where nothing could be run."""
+    assert one.channels_axis is not None
+    options = [change.options() for change in tried]
+    job = changed_job(
+        model.source,
+        model.verification,
+        options,
+        name=one.name,
+        axis=one.channels_axis + 1,
+        first=_MOST_SAMPLES,
+    )
+    (entry,) = executor.run(job)
+    run = run_of(entry)
+    count = run.count // len(tried)
+    repeated = {name: column[:count] * len(tried) for name, column in _columns(held).items()}
+    right = _right(StageRun("changed", run, Signature.from_json(run.signature)), output, repeated) if count else None
+    return np.zeros((0, 0), bool) if right is None else right.reshape(len(tried), count)
+
+
+def _columns(held: labels.Labels) -> dict[str, list[Any]]:
+    return {name: list(column) for name, column in (held if isinstance(held, dict) else {labels.UNNAMED: held}).items()}
+
+
+def _right(run: StageRun, name: str, held: labels.Labels) -> Bools | None:
+    """Return whether the largest score of each sample is the label's; None where labels are no classes of this output."""
+    spec = next(one for one in run.signature.outputs if one.name == name)
+    blocks = [spec.dequantize(block[name]) for block in run.read().blocks]
+    if not blocks:
+        return None
+    scores = {name: np.concatenate(blocks)}
+    parameters = {**top_k_accuracy.PARAMETERS, "output": name}
+    truth = held if isinstance(held, dict) else {labels.UNNAMED: held}
+    if top_k_accuracy.applies({name: scores[name].shape[1:]}, truth, parameters) is not None:
+        return None
+    return np.array(top_k_accuracy.evidence(scores, truth, parameters), bool)
