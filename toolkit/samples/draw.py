@@ -22,8 +22,9 @@ from typing import Any
 import numpy as np
 
 from toolkit.errors import EdgeToolkitError, InvalidSamples, all_at_once
+from toolkit.findings import Finding
 from toolkit.samples.fitting import Drawn
-from toolkit.samples.sample_set import MOST_REPEATED, Finding, SampleSet, Unit
+from toolkit.samples.sample_set import MOST_REPEATED, SampleSet, Unit
 from toolkit.wire import labels
 from toolkit.wire.request import Request
 from toolkit.wire.shards import ShardWriter
@@ -72,7 +73,7 @@ def draw(request: Request) -> dict[str, Any]:
         if verification is None
         else {"count": len(verification), "labels": verification.labels != []},
         "inputs": _inputs(sides),
-        "findings": findings,
+        "findings": [each.to_json() for each in findings],
     }
 
 

@@ -17,14 +17,13 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.samples.lints import Answer, Finding, Input, Judged, Side
+from toolkit.findings import Finding
+from toolkit.samples.lints import Answer, Input, Judged, Side
 from toolkit.wire import labels as labels_of
 from toolkit.wire.request import Request, write_whole
 from toolkit.wire.shards import read_index, read_samples
 
 _MOST_SAMPLES = 2000  # of each set: pairs are compared, so twice as many take four times as long
-
-OF_SAMPLES = "of_samples"  # a finding's key: it is of the samples that judge, and holds whatever the artifact is
 
 Rows = dict[tuple[str, str], list[np.ndarray]]
 
@@ -100,8 +99,7 @@ def answers(request: Request) -> dict[str, Any]:
         if isinstance(one, Answer):
             mine = replace(mine, labels=_labels_of(about, held, len(mine.rows)))
         told.add(name, about, check.judge(one, mine, told.limits(name, check)))
-    result = told.result()
-    return {**result, "findings": [{**found, OF_SAMPLES: True} for found in result["findings"]]}
+    return told.result(of_samples=True)
 
 
 def _applying(
@@ -168,19 +166,20 @@ class _Told:
             return
         who = self._name + (f": {self._what(check)} {about!r}" if about is not None else "")
         for found in judged:
-            told = {**found, "message": f"{who}: {found['message']}"}
-            told |= {self._what(check): about} if about is not None else {}
-            because = self._options["accepted"].get(found["code"])
+            facts = found.facts if about is None else {**found.facts, self._what(check): about}
+            told = replace(found, message=f"{who}: {found.message}", facts=facts)
+            because = self._options["accepted"].get(found.code)
             if because is not None:
-                told |= {"severity": "info", "message": f"{told['message']} (accepted: {because})"}
+                told = replace(told, severity="info", message=f"{told.message} (accepted: {because})")
             self._findings.append(told)
 
     def _what(self, check: str) -> str:
         module = importlib.import_module(f"toolkit.samples.lints.{check}")
         return "output" if module.LOOKS_AT == "answers" else "input"
 
-    def result(self) -> dict[str, Any]:
-        return {"findings": self._findings, "skipped": self._skipped}
+    def result(self, *, of_samples: bool = False) -> dict[str, Any]:
+        found = (replace(each, of_samples=of_samples) for each in self._findings)
+        return {"findings": [each.to_json() for each in found], "skipped": self._skipped}
 
 
 def _checks(limits: Mapping[str, Any], looking_at: tuple[str, ...]) -> dict[str, ModuleType]:

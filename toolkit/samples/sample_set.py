@@ -8,10 +8,11 @@ from __future__ import annotations
 import hashlib
 import importlib
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from toolkit.errors import EdgeToolkitError, InvalidSamples
+from toolkit.findings import Finding
 from toolkit.samples.drawn_order import drawn_order
 from toolkit.samples.fitting import Drawn, Fitting, input_specs, refuse_unknown
 from toolkit.samples.misfits import Misfits
@@ -20,9 +21,6 @@ from toolkit.wire.request import Request
 
 MOST_REPEATED = 1000
 """Samples in a row, drawn at random, without a new one: were one in 200 of the others new, that would happen in 7 of 1,000 draws."""
-
-
-Finding = dict[str, Any]
 
 
 Unit = list[Drawn]
@@ -187,18 +185,18 @@ class SampleSet:
             message = f"{repeated} of {self.read} {self.what} repeat another one and were left out"
             if self.is_given_up:
                 message += f"; no more were read after {MOST_REPEATED:,} in a row without a new one"
-            found.append(_finding("duplicate-samples", "warning", message, duplicates=repeated, read=self.read))
+            found.append(
+                Finding("duplicate-samples", "warning", message, facts={"duplicates": repeated, "read": self.read})
+            )
         if self.shared:
             message = f"{self.shared} of {self.read} {self.what} are in the calibration set too, and do not judge"
-            found.append(_finding("calibrated-samples", "warning", message, shared=self.shared, read=self.read))
+            found.append(
+                Finding("calibrated-samples", "warning", message, facts={"shared": self.shared, "read": self.read})
+            )
         for name, what in self._fitting.converted.items():
             message = f"input {name!r}: converted from {what}; `dtype` under [preprocess] declares it"
-            found.append(_finding("converted-dtype", "info", message, input=name, conversion=what))
-        return [{**finding, "message": f"{self._name}: {finding['message']}"} for finding in found]
-
-
-def _finding(code: str, severity: str, message: str, **numbers: Any) -> Finding:
-    return {"code": code, "severity": severity, "message": message, **numbers}
+            found.append(Finding("converted-dtype", "info", message, facts={"input": name, "conversion": what}))
+        return [replace(finding, message=f"{self._name}: {finding.message}") for finding in found]
 
 
 def _digest_of(digests: Sequence[str]) -> str:

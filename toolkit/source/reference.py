@@ -39,7 +39,7 @@ def open_(request: Request) -> dict[str, Any]:
         "signatures": original.signatures,
         "operators": sorted(original.operators),
         "coverage": original.coverage,
-        "findings": original.findings,
+        "findings": [each.to_json() for each in original.findings],
         "code": code_read(),
     }
 

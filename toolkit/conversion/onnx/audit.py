@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.engines.kept_scheme import kept_scheme, what_came_out
-from toolkit.engines.onnx.file import describe, finding, packed_in, size_of
+from toolkit.engines.onnx.file import describe, packed_in, size_of
 from toolkit.engines.onnx.graph import (
     DEQUANTIZE,
     QUANTIZE,
@@ -22,6 +22,7 @@ from toolkit.engines.onnx.graph import (
     read,
 )
 from toolkit.engines.onnx.session import session, spec, with_outputs
+from toolkit.findings import Finding
 from toolkit.wire.request import sha256
 
 NAMED = 10
@@ -52,7 +53,7 @@ def held(path: Path, scheme: str, options: Mapping[str, Any], model: Path | None
     (signature,) = found.pop("signatures")
     given = found.pop("activations")
     keeps, read_as = scheme, found.pop("scheme")
-    findings = [*found.pop("findings"), *_other_dtypes(signature, options)]
+    findings = [*map(Finding.from_json, found.pop("findings")), *_other_dtypes(signature, options)]
     if model is not None:
         kept = {node.name for node in kept_nodes(read(model), options["keep_float"])}
         made = read(path)
@@ -63,14 +64,14 @@ def held(path: Path, scheme: str, options: Mapping[str, Any], model: Path | None
             keeps = read_as
         if _weights(made).isdisjoint(_STORED_AS.get(made_by.WEIGHTS, (made_by.WEIGHTS,))):
             message = what_came_out(scheme, keeps, f"no weight became {made_by.WEIGHTS}")
-            findings.append(finding("nothing-quantized", message, [], "warning"))
+            findings.append(Finding("nothing-quantized", "warning", message, names=()))
         elif keeps != scheme:
             message = what_came_out(scheme, keeps, f"no operator gives {made_by.ACTIVATIONS}")
-            findings.append(finding("another-scheme", message, [], "warning"))
+            findings.append(Finding("another-scheme", "warning", message, names=()))
         else:
             findings += [*_left_float(made, made_by.WEIGHTS, kept), *_not_smaller(path, model)]
     about = {"file": path.name, "size_bytes": path.stat().st_size, "sha256": sha256(path), "signature": signature}
-    return {**about, **found, "keeps": keeps, "findings": findings}
+    return {**about, **found, "keeps": keeps, "findings": [each.to_json() for each in findings]}
 
 
 def float_operators(path: Path, kept: set[str]) -> list[str]:
@@ -96,7 +97,7 @@ def float_operators(path: Path, kept: set[str]) -> list[str]:
     )
 
 
-def _other_dtypes(signature: Mapping[str, Any], options: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _other_dtypes(signature: Mapping[str, Any], options: Mapping[str, Any]) -> list[Finding]:
     """Return findings for inputs and outputs of real numbers that have not the dtype asked for."""
     found = []
     for side in ("inputs", "outputs"):
@@ -104,24 +105,24 @@ def _other_dtypes(signature: Mapping[str, Any], options: Mapping[str, Any]) -> l
         wrong = [each["name"] for each in real if each["dtype"] != options[side]]
         if wrong:
             message = f"{side} {', '.join(wrong)}: not {options[side]}, as requested"
-            found.append(finding("not-as-asked", message, wrong))
+            found.append(Finding("not-as-asked", "error", message, names=tuple(wrong)))
     return found
 
 
-def _islands(path: Path, dtype: str, kept: set[str]) -> list[dict[str, Any]]:
+def _islands(path: Path, dtype: str, kept: set[str]) -> list[Finding]:
     names = float_operators(path, kept) if dtype != "float32" else []
     message = f"not {dtype} but computed in float by ONNX Runtime: {', '.join(names)}"
-    return [finding("float-operators", message, names, "warning")] if names else []
+    return [Finding("float-operators", "warning", message, names=tuple(names))] if names else []
 
 
-def _not_kept(made: Any, kept: set[str]) -> list[dict[str, Any]]:
+def _not_kept(made: Any, kept: set[str]) -> list[Finding]:
     """Return the finding that names the operators which were to stay float and did not: they are gone, or their weights are dequantized."""
     constants = {constant.name for graph in graphs_of(made) for constant in graph.initializer}
     small = {node.output[0] for node in nodes_of(made) if node.op_type == DEQUANTIZE and node.input[0] in constants}
     still = {node.name for node in nodes_of(made) if small.isdisjoint(node.input)}
     gone = sorted(kept - still)
     message = f"{len(gone)} operators were to stay float and did not: {', '.join(gone[:NAMED])}"
-    return [finding("not-kept-float", message, gone[:NAMED])] if gone else []
+    return [Finding("not-kept-float", "error", message, names=tuple(gone[:NAMED]))] if gone else []
 
 
 def _weights(made: Any) -> set[str]:
@@ -134,7 +135,7 @@ def _weights(made: Any) -> set[str]:
     }
 
 
-def _left_float(made: Any, wanted: str, kept: set[str]) -> list[dict[str, Any]]:
+def _left_float(made: Any, wanted: str, kept: set[str]) -> list[Finding]:
     """Return the finding that names the operators whose weights are float32 still, though not asked to stay so."""
     left = [(node, size) for node, size in _float_weights(made) if node.name not in kept]
     if not left:
@@ -142,7 +143,7 @@ def _left_float(made: Any, wanted: str, kept: set[str]) -> list[dict[str, Any]]:
     types = Counter(node.op_type for node, _ in left)
     shown = ", ".join(f"{count} {name}" for name, count in sorted(types.items()))
     message = f"weights of {shown}, {sum(size for _, size in left)} bytes, did not become {wanted}"
-    return [finding("weights-not-quantized", message, [node.name for node, _ in left[:NAMED]], "warning")]
+    return [Finding("weights-not-quantized", "warning", message, names=tuple(node.name for node, _ in left[:NAMED]))]
 
 
 def _float_weights(made: Any) -> list[tuple[Any, int]]:
@@ -158,7 +159,7 @@ def _float_weights(made: Any) -> list[tuple[Any, int]]:
     return found
 
 
-def _not_smaller(path: Path, model: Path) -> list[dict[str, Any]]:
+def _not_smaller(path: Path, model: Path) -> list[Finding]:
     after, before = path.stat().st_size, model.stat().st_size
     message = f"weights were quantized, and yet the file has {after} bytes, the float artifact {before}"
-    return [finding("not-smaller", message, [], "warning")] if after >= before else []
+    return [Finding("not-smaller", "warning", message, names=())] if after >= before else []

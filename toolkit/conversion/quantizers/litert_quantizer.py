@@ -18,6 +18,7 @@ from toolkit.conversion.tflite.operator_versions import versioned
 from toolkit.engines.tflite.graphs import operators_of
 from toolkit.engines.tflite.operators import operators
 from toolkit.errors import Unconvertible, causes
+from toolkit.findings import Finding
 from toolkit.wire.request import Request
 
 FORMAT = "tflite"
@@ -58,10 +59,10 @@ def quantize(request: Request) -> dict[str, Any]:
     path.write_bytes(versioned(bytes(made.quantized_model)))
     _require_no_overflow(path, options["scheme"])
     found = held(path, options["scheme"], options, model)
-    for finding in found["findings"] if options["told"]["complete"] else ():
-        if finding["code"] in _INCOMPLETE:
+    for finding in map(Finding.from_json, found["findings"]) if options["told"]["complete"] else ():
+        if finding.code in _INCOMPLETE:
             raise Unconvertible(
-                f"litert_quantizer: makes {options['scheme']} of a part of this model only: {finding['message']}"
+                f"litert_quantizer: makes {options['scheme']} of a part of this model only: {finding.message}"
             )
     return found
 

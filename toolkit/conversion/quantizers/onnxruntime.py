@@ -18,6 +18,7 @@ from toolkit.engines.onnx.graph import check_keep, kept_nodes, nodes_of, read, s
 from toolkit.engines.onnx.session import session
 from toolkit.engines.tflite.file import said_beyond_float16
 from toolkit.errors import InvalidSamples, Unconvertible
+from toolkit.findings import Finding
 from toolkit.wire.request import Request
 
 FORMAT = "onnx"
@@ -52,11 +53,11 @@ def quantize(request: Request) -> dict[str, Any]:
     _check(path, options["scheme"])
     found = held(path, options["scheme"], options, request.inputs["model"])
     if told["method"] == "float16":
-        found["findings"] += _beyond_float16(read(request.inputs["model"]))
+        found["findings"] += [each.to_json() for each in _beyond_float16(read(request.inputs["model"]))]
     return found
 
 
-def _beyond_float16(model: Any) -> list[dict[str, Any]]:
+def _beyond_float16(model: Any) -> list[Finding]:
     """Return the finding about constants of a float model that float16 has no numbers for."""
     from onnx import numpy_helper
 

@@ -12,10 +12,11 @@ from typing import Any
 
 from toolkit.conversion.tflite.converter_setup import advice
 from toolkit.engines.kept_scheme import kept_scheme, what_came_out
-from toolkit.engines.tflite.file import beyond_float16, describe, finding
+from toolkit.engines.tflite.file import beyond_float16, describe
 from toolkit.engines.tflite.interpreter import bind
 from toolkit.engines.tflite.operators import Operator, Tensor, activations, operators
 from toolkit.errors import Unconvertible, UnknownName
+from toolkit.findings import Finding
 from toolkit.wire.request import sha256
 
 LARGE = 1024  # elements: below it TensorFlow's converter leaves weights in float too (quantize_weights.cc, kWeightsMinNumElementsDefault)
@@ -42,7 +43,7 @@ def held(path: Path, scheme: str, options: Mapping[str, Any], model: Path | None
     made_by = importlib.import_module(f"toolkit.conversion.schemes.{scheme}")
     found = describe(path)
     (signature,) = found.pop("signatures")
-    findings = [*found.pop("findings"), *_other_dtypes(signature, options)]
+    findings = [*map(Finding.from_json, found.pop("findings")), *_other_dtypes(signature, options)]
     keeps = scheme
     if made_by.QUANTIZERS:
         start(path, scheme, options.get("sizes"))
@@ -52,24 +53,24 @@ def held(path: Path, scheme: str, options: Mapping[str, Any], model: Path | None
         keeps = kept_scheme(scheme, found["weights_bytes"], activations(path), _types(found))
         if made_by.WEIGHTS not in found["weights_bytes"]:
             message = what_came_out(scheme, keeps, f"no weight became {made_by.WEIGHTS}")
-            findings.append(finding("nothing-quantized", message, [], "warning"))
+            findings.append(Finding("nothing-quantized", "warning", message, names=()))
         elif keeps != scheme:
             message = what_came_out(scheme, keeps, f"no operator gives {made_by.ACTIVATIONS}")
-            findings.append(finding("another-scheme", message, [], "warning"))
+            findings.append(Finding("another-scheme", "warning", message, names=()))
         elif model is not None and path.stat().st_size >= model.stat().st_size:
             sizes = f"{path.stat().st_size} bytes, the float artifact {model.stat().st_size}"
             findings.append(
-                finding("not-smaller", f"weights were quantized, and yet the file has {sizes}", [], "warning")
+                Finding("not-smaller", "warning", f"weights were quantized, and yet the file has {sizes}", names=())
             )
     about = {"file": path.name, "size_bytes": path.stat().st_size, "sha256": sha256(path), "signature": signature}
-    return {**about, **found, "keeps": keeps, "findings": findings}
+    return {**about, **found, "keeps": keeps, "findings": [each.to_json() for each in findings]}
 
 
 def _types(found: Mapping[str, Any]) -> list[str]:
     return [operator["name"] for operator in found["operators"]]
 
 
-def differences(of: Sequence[Operator], scheme: str, granularity: str, kept: set[str]) -> list[dict[str, Any]]:
+def differences(of: Sequence[Operator], scheme: str, granularity: str, kept: set[str]) -> list[Finding]:
     """Return the findings about a file's operators; `kept` are outputs of those that were to stay float."""
     return [
         *_islands(of, scheme, kept),
@@ -135,7 +136,7 @@ def kept_tensors(of: Iterable[Operator], keep_float: Mapping[str, list[str]]) ->
     ]
 
 
-def _islands(of: Iterable[Operator], scheme: str, kept: set[str]) -> list[dict[str, Any]]:
+def _islands(of: Iterable[Operator], scheme: str, kept: set[str]) -> list[Finding]:
     """Return the finding that names the operators which compute in float under a scheme of integers, though not asked to."""
     dtype = importlib.import_module(f"toolkit.conversion.schemes.{scheme}").ACTIVATIONS
     if dtype == "float32":
@@ -144,7 +145,7 @@ def _islands(of: Iterable[Operator], scheme: str, kept: set[str]) -> list[dict[s
     return _listed("float-operators", f"not {dtype} but computed in float", left)
 
 
-def _left_float(of: Sequence[Operator], scheme: str, kept: set[str]) -> list[dict[str, Any]]:
+def _left_float(of: Sequence[Operator], scheme: str, kept: set[str]) -> list[Finding]:
     """Return the finding that names the large weights which are not of the scheme's dtype, though not asked to stay float."""
     wanted = importlib.import_module(f"toolkit.conversion.schemes.{scheme}").WEIGHTS
     others = {"float32", "float16", "int8"} - {wanted}
@@ -159,10 +160,10 @@ def _left_float(of: Sequence[Operator], scheme: str, kept: set[str]) -> list[dic
         return []
     shown = ", ".join(list(left.values())[:NAMED])
     message = f"{len(left)} weights of {LARGE} elements or more did not become {wanted}: {shown}"
-    return [finding("weights-not-quantized", message, list(left)[:NAMED], "warning")]
+    return [Finding("weights-not-quantized", "warning", message, names=tuple(list(left)[:NAMED]))]
 
 
-def _not_kept(of: Sequence[Operator], kept: set[str]) -> list[dict[str, Any]]:
+def _not_kept(of: Sequence[Operator], kept: set[str]) -> list[Finding]:
     """Return the finding that names the operators which were to stay float and did not: they give integers, or their weights are not float32."""
     small = {
         tensor.name for each in of if each.name == "DEQUANTIZE" and each.inputs[0].constant for tensor in each.outputs
@@ -179,7 +180,7 @@ def _not_kept(of: Sequence[Operator], kept: set[str]) -> list[dict[str, Any]]:
     return _listed("not-kept-float", "to be kept in float, and yet quantized", quantized)
 
 
-def _granularity(of: Iterable[Operator], asked: str) -> list[dict[str, Any]]:
+def _granularity(of: Iterable[Operator], asked: str) -> list[Finding]:
     """Return the finding that names convolutions whose weights have one scale where one per channel was requested, or the other way round."""
     differ = []
     for each in of:
@@ -191,22 +192,23 @@ def _granularity(of: Iterable[Operator], asked: str) -> list[dict[str, Any]]:
     return _listed("other-granularity", f"weights are not quantized {asked}, as requested", differ)
 
 
-def _other_dtypes(signature: Mapping[str, Any], options: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _other_dtypes(signature: Mapping[str, Any], options: Mapping[str, Any]) -> list[Finding]:
     findings = []
     for side in ("inputs", "outputs"):
         wrong = [spec["name"] for spec in signature[side] if _is_real(spec) and spec["dtype"] != options[side]]
         if wrong:
-            findings.append(finding("not-as-asked", f"{side} {wrong} are not {options[side]}, as requested", wrong))
+            message = f"{side} {wrong} are not {options[side]}, as requested"
+            findings.append(Finding("not-as-asked", "error", message, names=tuple(wrong)))
     return findings
 
 
-def _listed(code: str, message: str, of: Sequence[Operator]) -> list[dict[str, Any]]:
+def _listed(code: str, message: str, of: Sequence[Operator]) -> list[Finding]:
     if not of:
         return []
     shown = [f"{each.name} ({', '.join(_names(each))})" for each in of[:NAMED]]
     more = f" and {len(of) - NAMED} more" if len(of) > NAMED else ""
     text = f"{message}: {len(of)} operators: {', '.join(shown)}{more}"
-    return [finding(code, text, sorted({each.name for each in of}), "warning")]
+    return [Finding(code, "warning", text, names=tuple(sorted({each.name for each in of})))]
 
 
 def _names(operator: Operator) -> list[str]:

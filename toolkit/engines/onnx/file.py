@@ -28,6 +28,7 @@ from toolkit.engines.onnx.saturation import CODE, overflows
 from toolkit.engines.onnx.scheme import scheme_of
 from toolkit.engines.operator_count import OperatorCount
 from toolkit.errors import InvalidSource
+from toolkit.findings import Finding
 from toolkit.wire.request import Request
 
 _SHOWN = 3
@@ -61,7 +62,7 @@ def describe(path: Path) -> dict[str, Any]:
             "tensors": dict(Counter(_dtypes(model).values())),
             "weights_bytes": weights_bytes(model),
             "activations": given,
-            "findings": _findings(model),
+            "findings": [each.to_json() for each in _findings(model)],
         }
     except InvalidSource as error:
         raise InvalidSource(f"{path}: damaged ONNX model: {error.problem}", AGAIN) from error
@@ -182,27 +183,27 @@ def _operators(model: ModelProto) -> list[OperatorCount]:
     return sorted(found, key=lambda operator: (str(operator["name"]), operator["version"]))
 
 
-def _findings(model: ModelProto) -> list[dict[str, Any]]:
+def _findings(model: ModelProto) -> list[Finding]:
     """Return what no converter should have written."""
     findings = []
     lacking = lacking_operators(model)
     if lacking:
         message = f"opset {opset_of(model)} has no operator {', '.join(lacking)}: no runtime takes this file"
-        findings.append(finding("unknown-operators", message, lacking))
+        findings.append(Finding("unknown-operators", "error", message, names=tuple(lacking)))
     foreign = sorted(
         {f"{node.domain}.{node.op_type}" for node in nodes_of(model) if node.domain not in STANDARD_DOMAINS}
     )
     if foreign:
         message = f"needs operators outside of ONNX, which only some runtimes have: {', '.join(foreign)}"
-        findings.append(finding("custom-operators", message, foreign, "warning"))
+        findings.append(Finding("custom-operators", "warning", message, names=tuple(foreign)))
     outside = outside_of(model)
     if outside:
         message = f"{len(outside)} tensors lie in other files, which are not read: the file alone is not a whole model"
-        findings.append(finding("external-data", message, outside[:10]))
+        findings.append(Finding("external-data", "error", message, names=tuple(outside[:10])))
     return [*findings, *_overflowing(model)]
 
 
-def _overflowing(model: ModelProto) -> list[dict[str, Any]]:
+def _overflowing(model: ModelProto) -> list[Finding]:
     """Return the finding that names the operators which compute something else on x86 without VNNI."""
     found = overflows(model)
     if not found:
@@ -214,9 +215,4 @@ def _overflowing(model: ModelProto) -> list[dict[str, Any]]:
         f"which they can leave: {shown}{rest}; 20 dB were seen to be lost; uint8 weights, or int8 ones of 7 bits, hold everywhere: "
         "--target onnxruntime-x86_64"
     )
-    return [finding(CODE, message, [each.output for each in found[:10]], "warning")]
-
-
-def finding(code: str, message: str, names: list[str], severity: str = "error") -> dict[str, Any]:
-    """Return a finding as the report has them."""
-    return {"code": code, "severity": severity, "message": message, "names": names}
+    return [Finding(CODE, "warning", message, names=tuple(each.output for each in found[:10]))]

@@ -7,10 +7,10 @@ arithmetic on what is fed counts. Kernels: tensorflow/compiler/mlir/lite/ir/tfl_
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any
 
 from toolkit.engines.tensorflow.graph_def import FunctionDef, GraphDef, NodeDef, SignatureDef
 from toolkit.engines.tensorflow.messages import dtype_name
+from toolkit.findings import Finding
 
 ADVICE = {
     "float64": 'make the model in float32: tf.keras.backend.set_floatx("float32") before it is made, then model.set_weights(old.get_weights()); '
@@ -40,7 +40,7 @@ def computing(graph: GraphDef, tensors: Iterable[str]) -> dict[str, list[str]]:
     return {dtype: sorted(names) for dtype, names in sorted(found.items())}
 
 
-def findings(graph: GraphDef, signatures: Mapping[str, SignatureDef]) -> list[dict[str, Any]]:
+def findings(graph: GraphDef, signatures: Mapping[str, SignatureDef]) -> list[Finding]:
     """Return what is to be said of the signatures ({key: `SignatureDef`}) whose arithmetic has no kernel, one finding for each dtype."""
     found: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for key, definition in sorted(signatures.items()):
@@ -49,16 +49,11 @@ def findings(graph: GraphDef, signatures: Mapping[str, SignatureDef]) -> list[di
     return [said(dtype, names, keys) for (dtype, names), keys in found.items()]
 
 
-def said(dtype: str, names: Collection[str], signatures: list[str]) -> dict[str, Any]:
+def said(dtype: str, names: Collection[str], signatures: list[str]) -> Finding:
     """Return the finding that TFLite lacks this dtype's arithmetic."""
-    return {
-        "code": "no-arithmetic",
-        "severity": "warning",
-        "message": f"computes in {dtype} ({', '.join(names)}), which TFLite has no kernels for; {ADVICE[dtype]}",
-        "dtype": dtype,
-        "names": list(names),
-        "signatures": signatures,
-    }
+    message = f"computes in {dtype} ({', '.join(names)}), which TFLite has no kernels for; {ADVICE[dtype]}"
+    facts = {"dtype": dtype, "signatures": signatures}
+    return Finding("no-arithmetic", "warning", message, names=tuple(names), facts=facts)
 
 
 def _follow(

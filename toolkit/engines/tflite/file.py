@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from toolkit.engines.tflite.device_operators import IN_RUNTIMES
 from toolkit.engines.tflite.extent import AGAIN, require_fitting
 from toolkit.engines.tflite.packed import PackedModel, operators_in, tensors_in
 from toolkit.errors import InvalidSource
+from toolkit.findings import Finding
 
 _RANDOM = {"RANDOM_UNIFORM", "RANDOM_STANDARD_NORMAL", "MULTINOMIAL", "STABLEHLO_RNG_BIT_GENERATOR"}
 _STATE = {"VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE"}
@@ -35,7 +36,7 @@ def describe(path: Path) -> dict[str, Any]:
             "operators": _operators(model),
             "tensors": dict(Counter(model.dtype(tensor) for graph in model.graphs for tensor in tensors_in(graph))),
             "weights_bytes": _weights(model),
-            "findings": _findings(model),
+            "findings": [each.to_json() for each in _findings(model)],
         }
     except InvalidSource:
         raise
@@ -151,56 +152,60 @@ def _spec(model: PackedModel, name: str, tensor: Any) -> dict[str, Any]:
     return spec
 
 
-def _findings(model: PackedModel) -> list[dict[str, Any]]:
+def _findings(model: PackedModel) -> list[Finding]:
     """Return what no converter should have written, and yet they do with exit status 0."""
-    findings = []
-    root = model.root
-    names = {model.name_of_code(root.OperatorCodes(index)) for index in range(root.OperatorCodesLength())}
+    codes = (model.root.OperatorCodes(index) for index in range(model.root.OperatorCodesLength()))
+    tensors = [tensor for graph in model.graphs for tensor in tensors_in(graph)]
+    return [*_about_operators(set(map(model.name_of_code, codes))), *_about_tensors(tensors)]
+
+
+def _about_operators(names: set[str]) -> Iterator[Finding]:
     flex = sorted(name.removeprefix("CUSTOM ") for name in names if name.startswith("CUSTOM Flex"))
     custom = sorted(
         name.removeprefix("CUSTOM ") for name in names if name.startswith("CUSTOM ") and "CUSTOM Flex" not in name
     )
     if flex:
-        findings.append(finding("flex-operators", f"needs TensorFlow's own kernels (Flex) for {', '.join(flex)}", flex))
+        message = f"needs TensorFlow's own kernels (Flex) for {', '.join(flex)}"
+        yield Finding("flex-operators", "error", message, names=tuple(flex))
     known, foreign = ([name for name in custom if (name in IN_RUNTIMES) is own] for own in (True, False))
     if foreign:
-        findings.append(finding("custom-operators", f"needs custom operators: {', '.join(foreign)}", foreign))
+        message = f"needs custom operators: {', '.join(foreign)}"
+        yield Finding("custom-operators", "error", message, names=tuple(foreign))
     if known:
         message = f"{', '.join(known)} is no builtin operator, but LiteRT and tflite-runtime have it; TensorFlow Lite Micro, and others, may not"
-        findings.append(finding("device-operators", message, known, "info"))
+        yield Finding("device-operators", "info", message, names=tuple(known))
     drawn = sorted(names & _RANDOM)
     if drawn:
         message = f"draws random numbers, and answers differently at each call: {', '.join(drawn)}"
-        findings.append(finding("random-operators", message, drawn))
+        yield Finding("random-operators", "error", message, names=tuple(drawn))
     if "VAR_HANDLE" in names and "ASSIGN_VARIABLE" not in names:
-        findings.append(
-            finding("variables-without-values", "reads variables that nothing ever assigns", sorted(names & _STATE))
-        )
+        message = "reads variables that nothing ever assigns"
+        yield Finding("variables-without-values", "error", message, names=tuple(sorted(names & _STATE)))
+
+
+def _about_tensors(tensors: list[Any]) -> Iterator[Finding]:
     bad = [
         tensor
-        for graph in model.graphs
-        for tensor in tensors_in(graph)
+        for tensor in tensors
         if tensor.Quantization() is not None and not np.isfinite(tensor.Quantization().ScaleAsNumpy()).all()
     ]
     if bad:
-        findings.append(
-            finding("scales-not-finite", f"{len(bad)} tensors have a scale that is no finite number", _named(bad))
-        )
-    state = [tensor for graph in model.graphs for tensor in tensors_in(graph) if tensor.IsVariable()]
+        message = f"{len(bad)} tensors have a scale that is no finite number"
+        yield Finding("scales-not-finite", "error", message, names=_named(bad))
+    state = [tensor for tensor in tensors if tensor.IsVariable()]
     if state:
         message = (
             f"continues from its last call: {len(state)} variable tensors keep state; an application resets them "
             "(Interpreter::ResetVariableTensors, reset_all_variables in Python) before each sequence, as was done here before each sample"
         )
-        findings.append(finding("variable-tensors", message, _named(state), "warning"))
-    return findings
+        yield Finding("variable-tensors", "warning", message, names=_named(state))
 
 
-def _named(tensors: list[Any]) -> list[str]:
-    return [tensor.Name().decode() for tensor in tensors[:10]]
+def _named(tensors: list[Any]) -> tuple[str, ...]:
+    return tuple(tensor.Name().decode() for tensor in tensors[:10])
 
 
-def beyond_float16(path: Path) -> list[dict[str, Any]]:
+def beyond_float16(path: Path) -> list[Finding]:
     """Return the finding that names the float16 constants of a file which hold infinity: values beyond float16's range, as a rule."""
     model = PackedModel.read(path.read_bytes())
     found = {}
@@ -213,7 +218,7 @@ def beyond_float16(path: Path) -> list[dict[str, Any]]:
     return said_beyond_float16(found, "became infinite")
 
 
-def said_beyond_float16(found: dict[str, str], became: str) -> list[dict[str, Any]]:
+def said_beyond_float16(found: dict[str, str], became: str) -> list[Finding]:
     """Return the finding that weights are larger than float16 can say: `found` tells by name how many values."""
     if not found:
         return []
@@ -222,9 +227,4 @@ def said_beyond_float16(found: dict[str, str], became: str) -> list[dict[str, An
         f"{len(found)} weights are beyond float16's range of {np.finfo(np.float16).max:,.0f} and {became}: {some}; "
         "--keep-float NAME leaves an operator in float32, by the name of its output; or another scheme, or smaller weights"
     )
-    return [finding("beyond-float16", message, list(found)[:10], "warning")]
-
-
-def finding(code: str, message: str, names: list[str], severity: str = "error") -> dict[str, Any]:
-    """Return a finding as reports have it."""
-    return {"code": code, "severity": severity, "message": message, "names": names}
+    return [Finding("beyond-float16", "warning", message, names=tuple(list(found)[:10]))]

@@ -31,15 +31,15 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Finding = dict[str, Any]
+from toolkit.findings import Finding
+
 Judged = list[Finding] | str
 Real = NDArray[np.float64]
-Severity = Literal["error", "inconclusive", "warning", "info"]
 Values = NDArray[Any]
 
 _MOST_CHANNELS = 4  # RGB and alpha: more are features, which lie there in no order
@@ -113,11 +113,6 @@ class Side:
     rows: Real = field(default_factory=lambda: np.zeros((0, 0)))
     labels: NDArray[Any] | None = None
     origins: tuple[str, ...] = ()
-
-
-def finding(code: str, severity: Severity, message: str, fix: str, **numbers: Any) -> Finding:
-    """Return a finding as JSON: reason code, severity, message, the fix, and the numbers behind it."""
-    return {"code": code, "severity": severity, "message": message, "fix": fix, **numbers}
 
 
 def thinned(values: Values, most: int) -> Values:

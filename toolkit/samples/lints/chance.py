@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from toolkit.samples.lints import Answer, Finding, Judged, Real, Side, Values, finding
+from toolkit.findings import Finding
+from toolkit.samples.lints import Answer, Judged, Real, Side, Values
 from toolkit.samples.lints._answers import OriginalDecisions, Whole, are_shares, decisions, kept_of, numbers_of, whole
 from toolkit.samples.lints._tests import binomial_tail, correlation_tail, hypergeometric_tail
 
@@ -69,7 +70,7 @@ def _of_decisions(found: OriginalDecisions, truth: Whole, limits: Limits) -> lis
             f"the original answers {kinds[most]} for {times[most]} of {count} samples, and {there:.0%} of the labels are that "
             f"(accuracy {right / count:.3g}): by [preprocess] the samples are prepared differently from the training samples"
         )
-        return [finding("constant-answers", "error", message, _PREPARE, **numbers)]
+        return [Finding("constant-answers", "error", message, _PREPARE, facts=numbers)]
     chance = float(sum((found.said == each).mean() * (truth == each).mean() for each in kinds))
     if len(np.unique(truth)) == 1 or _by_chance(found.said, truth, right, chance) <= limits.level:
         return []
@@ -77,7 +78,7 @@ def _of_decisions(found: OriginalDecisions, truth: Whole, limits: Limits) -> lis
         f"the original is right for {right} of {count} samples, and would be for about {chance * count:.0f} with shuffled labels: "
         f"agreeing with it shows nothing{_other_numbering(found.said, truth)}"
     )
-    return [finding("chance-answers", "inconclusive" if found.sure else "warning", message, _PREPARE, **numbers)]
+    return [Finding("chance-answers", "inconclusive" if found.sure else "warning", message, _PREPARE, facts=numbers)]
 
 
 def _by_chance(said: Whole, truth: Whole, right: int, chance: float) -> float:
@@ -115,7 +116,7 @@ def _misfit(one: Answer, side: Side) -> list[Finding]:
     there = f"{out} of {len(truth)} labels are none of the classes 0 to {one.size - 1} ({truth.min()} to {truth.max()} there)"
     message = f"{there}{hint}; nothing is scored by them"
     fix = "number classes from 0, in the order of the scores; where several outputs have labels, name each target after its output"
-    return [finding("labels-misfit", "warning" if from_one else "info", message, fix, out=out)]
+    return [Finding("labels-misfit", "warning" if from_one else "info", message, fix, facts={"out": out})]
 
 
 def _real_labels(one: Answer, side: Side) -> Real | None:
@@ -137,4 +138,6 @@ def _of_numbers(said: Real, truth: Real, limits: Limits) -> list[Finding]:
         return []
     why = f"(p = {min(tails):.2g}): agreeing with it shows nothing"
     message = f"the original's numbers have nothing to do with the labels of {len(truth)} samples {why}"
-    return [finding("chance-answers", "inconclusive", message, _PREPARE, samples=len(truth), p=min(tails))]
+    return [
+        Finding("chance-answers", "inconclusive", message, _PREPARE, facts={"samples": len(truth), "p": min(tails)})
+    ]

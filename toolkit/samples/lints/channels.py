@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from toolkit.samples.lints import Input, Judged, Real, Side, Values, finding, thinned
+from toolkit.findings import Finding
+from toolkit.samples.lints import Input, Judged, Real, Side, Values, thinned
 
 LOOKS_AT = "input"
 CODES = ("swapped-channels",)
@@ -85,4 +86,4 @@ def _compared(ours: Real, theirs: Real, limits: Limits) -> Judged:
         f" {np.sqrt(as_given):.0f} standard errors from that of the verification set, and {np.sqrt(exchanged):.0f} with them exchanged"
     )
     fix = 'color = "rgb" (or "bgr", as the model was trained) under [preprocess] of both sets; OpenCV reads BGR'
-    return [finding("swapped-channels", "warning", message, fix, as_given=as_given, exchanged=exchanged)]
+    return [Finding("swapped-channels", "warning", message, fix, facts={"as_given": as_given, "exchanged": exchanged})]

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from toolkit.samples.lints import Judged, Severity, Side, finding
+from toolkit.findings import Finding, Severity
+from toolkit.samples.lints import Judged, Side
 
 LOOKS_AT = "set"
 CODES = ("missing-classes",)
@@ -44,7 +45,8 @@ def judge(calibration: Side, verification: Side, limits: Limits) -> Judged:
     )
     fix = "draw from all classes: shuffle before the first N are taken, or take some of each"
     severity: Severity = "warning" if chance.min() < limits.chance else "info"
-    return [finding("missing-classes", severity, message, fix, classes=named, share=share, chance=float(chance.min()))]
+    facts = {"classes": named, "share": share, "chance": float(chance.min())}
+    return [Finding("missing-classes", severity, message, fix, facts=facts)]
 
 
 def _are_classes(labels: np.ndarray) -> bool:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from toolkit.samples.lints import Finding, Input, Judged, Real, Side, Values, finding
+from toolkit.findings import Finding
+from toolkit.samples.lints import Input, Judged, Real, Side, Values
 
 LOOKS_AT = "input"
 CODES = ("blank-samples", "constant-feature")
@@ -61,7 +62,7 @@ def _blank(calibration: Side, verification: Side, limits: Limits) -> list[Findin
         return []
     message = f"{share:.0%} of the samples are one single value all over; in the verification set {there:.0%}"
     fix = "leave them out: they come from a lens cap, a dead microphone or a failed decode"
-    return [finding("blank-samples", "warning", message, fix, share=share, verification_share=there)]
+    return [Finding("blank-samples", "warning", message, fix, facts={"share": share, "verification_share": there})]
 
 
 def _still(one: Input, calibration: Side, verification: Side, limits: Limits) -> list[Finding]:
@@ -80,4 +81,4 @@ def _still(one: Input, calibration: Side, verification: Side, limits: Limits) ->
     listed = ", ".join(map(str, stuck[:_LISTED])) + (", …" if len(stuck) > _LISTED else "")
     message = f"{len(stuck)} of {lows.shape[1]} {what} ({listed}) never change, and do in the verification set"
     fix = f"look at how these {what} are read: a column that was filled with a default, a channel that is empty"
-    return [finding("constant-feature", "warning", message, fix, features=[int(index) for index in stuck])]
+    return [Finding("constant-feature", "warning", message, fix, facts={"features": [int(index) for index in stuck]})]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from toolkit.samples.lints import Judged, Side, finding
+from toolkit.findings import Finding
+from toolkit.samples.lints import Judged, Side
 
 LOOKS_AT = "set"
 CODES = ("too-few-samples",)
@@ -23,6 +24,5 @@ def judge(calibration: Side, verification: Side, limits: Limits) -> Judged:
         return []
     message = f"{calibration.count} samples calibrate; expected {limits.samples:g} or more"
     fix = "give more samples, or a second set to judge with (--eval), so that this one is not split"
-    return [
-        finding("too-few-samples", "warning", message, fix, samples=calibration.count, wanted=int(limits.samples)),
-    ]
+    facts = {"samples": calibration.count, "wanted": int(limits.samples)}
+    return [Finding("too-few-samples", "warning", message, fix, facts=facts)]

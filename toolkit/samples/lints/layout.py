@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from toolkit.samples.lints import Input, Judged, Real, Severity, Side, Values, finding
+from toolkit.findings import Finding, Severity
+from toolkit.samples.lints import Input, Judged, Real, Side, Values
 
 LOOKS_AT = "input"
 CODES = ("wrong-layout",)
@@ -77,4 +78,4 @@ def judge(one: Input, calibration: Side, verification: Side, limits: Limits) -> 
         ', or layout = "nchw" under [preprocess]' if one.channels_axis == 0 else ""
     )
     severity: Severity = "warning" if other_mistaken else "error"
-    return [finding("wrong-layout", severity, message, fix, ratio=ratio, verification_ratio=other_ratio)]
+    return [Finding("wrong-layout", severity, message, fix, facts={"ratio": ratio, "verification_ratio": other_ratio})]

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from toolkit.samples.lints import Finding, Input, Judged, Real, Severity, Side, Values, finding
+from toolkit.findings import Finding, Severity
+from toolkit.samples.lints import Input, Judged, Real, Side, Values
 from toolkit.samples.lints._thumbnails import thumbnail
 
 LOOKS_AT = "input"
@@ -86,7 +87,8 @@ def _alike(calibration: Side, verification: Side, limits: Limits) -> list[Findin
     message = f"samples differ from each other by {ours:.1%} of the contrast within one; those of the verification set by {theirs:.1%}"
     fix = "take samples that differ, unless the application always sees the same"
     severity: Severity = "warning" if theirs > limits.distance else "info"
-    return [finding("near-duplicate-samples", severity, message, fix, variety=ours, verification_variety=theirs)]
+    facts = {"variety": ours, "verification_variety": theirs}
+    return [Finding("near-duplicate-samples", severity, message, fix, facts=facts)]
 
 
 def _variety(rows: Real) -> float:
@@ -132,7 +134,7 @@ def _within(calibration: Side, nearest: list[Near], limits: Limits) -> list[Find
     message = f"{len(copies)} of {len(nearest)} samples are near copies of another one, as {pair[0]} of {pair[1]}"
     fix = "take samples that differ: every tenth frame of a recording, one of each burst, originals without augmented copies"
     numbers = {"copies": len(copies), "samples": len(nearest), "pair": pair}
-    return [finding("near-duplicate-samples", "warning", message, fix, **numbers)]
+    return [Finding("near-duplicate-samples", "warning", message, fix, facts=numbers)]
 
 
 def _across(calibration: Side, verification: Side, nearest: list[Near], limits: Limits) -> list[Finding]:
@@ -144,4 +146,4 @@ def _across(calibration: Side, verification: Side, nearest: list[Near], limits: 
     message = f"{len(leaked)} of {len(nearest)} verification samples are near copies of one that calibrates, as {pair[0]} of {pair[1]}"
     fix = "take verification samples from other recordings, scenes or people, by --eval"
     numbers = {"copies": len(leaked), "samples": len(nearest), "pair": pair}
-    return [finding("leaked-samples", "error" if share > limits.leaked else "warning", message, fix, **numbers)]
+    return [Finding("leaked-samples", "error" if share > limits.leaked else "warning", message, fix, facts=numbers)]

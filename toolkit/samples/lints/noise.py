@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from toolkit.samples.lints import Input, Judged, Real, Severity, Side, Values, finding
+from toolkit.findings import Finding, Severity
+from toolkit.samples.lints import Input, Judged, Real, Side, Values
 
 LOOKS_AT = "input"
 CODES = ("random-looking",)
@@ -81,4 +82,5 @@ def judge(one: Input, calibration: Side, verification: Side, limits: Limits) -> 
     message = f"samples look like white noise: neighbouring values correlate by {ours:.3f}, those of the verification set by {theirs:.3f}"
     fix = "calibrate with real samples: random ones have the ranges of no application"
     severity: Severity = "error" if contradicted else "warning"
-    return [finding("random-looking", severity, message, fix, correlation=ours, verification_correlation=theirs)]
+    facts = {"correlation": ours, "verification_correlation": theirs}
+    return [Finding("random-looking", severity, message, fix, facts=facts)]

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from toolkit.samples.lints import Input, Judged, Real, Severity, Side, Values, finding
+from toolkit.findings import Finding, Severity
+from toolkit.samples.lints import Input, Judged, Real, Side, Values
 
 LOOKS_AT = "judging"
 CODES = ("off-range",)
@@ -45,4 +46,4 @@ def judge(one: Input, verification: Side, limits: Limits) -> Judged:
     shown = ", ".join(f"[{least:.5g}, {most:.5g}]" for least, most in zip(low, high, strict=True))
     message = f"pixels lie in {shown}, hardly apart and far from zero: look at `mean` and `scale` under [preprocess]"
     fix = "prepare them as those of the training: `mean` under [preprocess] comes off what `scale` made, and 127.5 off images in [0, 1] leaves this"
-    return [finding("off-range", severity, message, fix, low=low.tolist(), high=high.tolist())]
+    return [Finding("off-range", severity, message, fix, facts={"low": low.tolist(), "high": high.tolist()})]

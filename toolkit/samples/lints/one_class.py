@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from toolkit.samples.lints import Answer, Finding, Judged, Real, Severity, Side, Values, finding
+from toolkit.findings import Finding, Severity
+from toolkit.samples.lints import Answer, Judged, Real, Side, Values
 from toolkit.samples.lints._answers import OriginalDecisions, decisions, kept_of
 
 LOOKS_AT = "answers"
@@ -53,7 +54,8 @@ def judge(one: Answer, verification: Side, limits: Limits) -> Judged:
         wrong = (
             "; or, if they are not, prepare them as the model was trained ([preprocess])" if found.truth is None else ""
         )
-        return [finding("one-class", "inconclusive", message, _FIX + wrong, classes=shown.tolist(), of=found.classes)]
+        facts = {"classes": shown.tolist(), "of": found.classes}
+        return [Finding("one-class", "inconclusive", message, _FIX + wrong, facts=facts)]
     return _absent(found, shown, limits)
 
 
@@ -69,4 +71,5 @@ def _absent(found: OriginalDecisions, shown: np.ndarray, limits: Limits) -> list
         severity = "inconclusive" if len(absent) > limits.absent * classes else "warning"
     listed = ", ".join(map(str, absent[:_LISTED])) + (", …" if len(absent) > _LISTED else "")
     message = f"none of {count} samples is of {len(absent)} of {classes} classes ({listed}), of which nothing is known"
-    return [finding("absent-classes", severity, message, _FIX, classes=absent.tolist(), of=classes, chance=chance)]
+    facts = {"classes": absent.tolist(), "of": classes, "chance": chance}
+    return [Finding("absent-classes", severity, message, _FIX, facts=facts)]

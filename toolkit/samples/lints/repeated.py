@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from toolkit.samples.lints import Input, Judged, Real, Side, Values, finding
+from toolkit.findings import Finding
+from toolkit.samples.lints import Input, Judged, Real, Side, Values
 from toolkit.samples.lints._thumbnails import thumbnail
 
 LOOKS_AT = "judging"
@@ -53,7 +54,7 @@ def judge(one: Input, verification: Side, limits: Limits) -> Judged:
     message = f"{len(copies)} of {looked_at} samples are copies of another one, as {pair[0]} of {pair[1]}: {others} differ by more than a trace"
     fix = "judge with samples that differ, without repeated or augmented ones; a rate of copies is certain of nothing"
     numbers = {"copies": len(copies), "samples": looked_at, "pair": pair}
-    return [finding("repeated-samples", "inconclusive", message, fix, **numbers)]
+    return [Finding("repeated-samples", "inconclusive", message, fix, facts=numbers)]
 
 
 def _spread_alike(rows: Real) -> Real:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from toolkit.samples.lints import Finding, Input, Judged, Real, Side, Values, finding
+from toolkit.findings import Finding
+from toolkit.samples.lints import Input, Judged, Real, Side, Values
 
 LOOKS_AT = "input"
 CODES = ("saturated-samples", "pile-up")
@@ -68,8 +69,8 @@ def _judge_end(end: int, calibration: Side, verification: Side, limits: Limits) 
     message = f"{share:.0%} of all values are exactly the {which}, {value:.4g}; in the verification set {other:.0%}"
     if share - other > max(limits.excess, limits.errors * error):
         fix = "look for a clipped sensor or recording, or a cast that cut off what it could not hold, in the calibration set"
-        return [finding("saturated-samples", "warning", message, fix, **numbers)]
+        return [Finding("saturated-samples", "warning", message, fix, facts=numbers)]
     if share >= limits.share and value != 0:
         fix = "nothing, if that is a white background or full scale; else see how the samples were recorded"
-        return [finding("pile-up", "info", message, fix, **numbers)]
+        return [Finding("pile-up", "info", message, fix, facts=numbers)]
     return []

@@ -8,11 +8,12 @@ zero lies elsewhere, or where no exposure makes so large a difference.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from toolkit.samples.lints import Finding, Input, Judged, Real, Side, Values, finding, thinned
+from toolkit.findings import Finding
+from toolkit.samples.lints import Input, Judged, Real, Side, Values, thinned
 
 LOOKS_AT = "input"
 CODES = ("wrong-scale", "double-normalization", "uncovered-range")
@@ -68,7 +69,7 @@ def judge(one: Input, calibration: Side, verification: Side, limits: Limits) -> 
     numbers = {"range": ours, "verification_range": theirs, "beyond": beyond, "unused": unused}
     if max(beyond, unused) > limits.beyond and not one.split and _differ(ours, theirs, limits):
         found = _mismatch(calibration, verification, numbers, limits)
-        return [found if _is_certain(one, ours, theirs, limits, found["code"]) else {**found, "severity": "warning"}]
+        return [found if _is_certain(one, ours, theirs, limits, found.code) else replace(found, severity="warning")]
     by_chance = 2 / (
         len(calibration.rows) + 1
     )  # that the next of n + 1 independent numbers is the largest or the smallest
@@ -79,7 +80,7 @@ def judge(one: Input, calibration: Side, verification: Side, limits: Limits) -> 
         " what is beyond will be clipped"
     )
     fix = "add samples like those to the calibration set: the brightest, the loudest, the rarest"
-    return [finding("uncovered-range", "warning", message, fix, **numbers)]
+    return [Finding("uncovered-range", "warning", message, fix, facts=numbers)]
 
 
 def _range(side: Side) -> Range:
@@ -126,14 +127,14 @@ def _mismatch(calibration: Side, verification: Side, numbers: dict[str, object],
     if _normalized_again(theirs, ours, limits):
         message = f"{shown}: normalized twice"
         fix = "normalize once: either the samples are stored normalized, or [preprocess] does it"
-        return finding("double-normalization", "error", message, fix, **numbers)
+        return Finding("double-normalization", "error", message, fix, facts=numbers)
     if _normalized_again(ours, theirs, limits):
         message = f"{shown}: those of the verification set were normalized twice"
         fix = f"normalize {verification.name} once: either its samples are stored normalized, or [preprocess] does it"
-        return finding("double-normalization", "error", message, fix, **numbers)
+        return Finding("double-normalization", "error", message, fix, facts=numbers)
     share = max(_share_out_of(ours, verification), _share_out_of(theirs, calibration))
     message = f"{shown}: {share:.0%} of the samples of one reach beyond all of the other, as of another scale"
-    return finding("wrong-scale", "error", message, _rescaling(ours, theirs), **numbers)
+    return Finding("wrong-scale", "error", message, _rescaling(ours, theirs), facts=numbers)
 
 
 def _normalized_again(once: Range, twice: Range, limits: Limits) -> bool:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from toolkit.samples.lints import Answer, Judged, Real, Severity, Side, Values, finding
+from toolkit.findings import Finding, Severity
+from toolkit.samples.lints import Answer, Judged, Real, Side, Values
 from toolkit.samples.lints._answers import OriginalDecisions, decisions, kept_of
 from toolkit.samples.lints._tests import sign_tail
 
@@ -62,7 +63,8 @@ def judge(one: Answer, verification: Side, limits: Limits) -> Judged:
         )
         fix = "look for a line, a frame or a file that labels have and samples have not, or the other way round"
         severity: Severity = "inconclusive" if found.sure else "warning"
-        return [finding("shifted-labels", severity, message, fix, shift=shift, p=p, agreement=float(other.mean()))]
+        facts = {"shift": shift, "p": p, "agreement": float(other.mean())}
+        return [Finding("shifted-labels", severity, message, fix, facts=facts)]
     return []
 
 

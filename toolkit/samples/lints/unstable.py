@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from toolkit.samples.lints import Judged, Real, finding
+from toolkit.findings import Finding
+from toolkit.samples.lints import Judged, Real
 
 if TYPE_CHECKING:
     from toolkit.wire.statistics import Statistics
@@ -63,7 +64,8 @@ def judge(statistics: Statistics, limits: Limits) -> Judged:
         f" {len(extremes)} samples, most of all {told}"
     )
     fix = "give more samples; or take an estimator that outliers do not move: --estimator percentile or mse"
-    return [finding("unstable-ranges", "warning", message, fix, share=beyond, tensors=len(spread), worst=worst)]
+    facts = {"share": beyond, "tensors": len(spread), "worst": worst}
+    return [Finding("unstable-ranges", "warning", message, fix, facts=facts)]
 
 
 def _apart(extremes: Real, seed: int) -> Real:

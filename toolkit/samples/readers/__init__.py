@@ -30,6 +30,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from toolkit.findings import Finding
+
 
 class Sample(NamedTuple):
     """One sample: arrays by input name, its label or None, and what messages about its set call it (`sample 17`, `cats/3.png`)."""
@@ -58,13 +60,13 @@ class Indexed:
 
 @dataclass(frozen=True)
 class Reading:
-    """The samples, and findings (JSON, as in the report) about what the reader left out or took by convention.
+    """The samples, and findings about what the reader left out or took by convention.
 
     `place` stands before what messages call a sample where nothing else says which set it is of: `photos/`, `digits.npz: `.
     """
 
     samples: Indexed | Iterator[Sample]
-    findings: list[dict[str, Any]] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
     place: str = ""
 
 

@@ -9,8 +9,7 @@ from typing import Any
 
 from toolkit import printable
 from toolkit.errors import InvalidSamples, suggestion
-
-Finding = dict[str, Any]
+from toolkit.findings import Finding
 
 # What holds the labels where the recipe does not say: habits of Keras, scikit-learn and Hugging Face.
 LABEL_NAMES = ("labels", "label", "y")
@@ -24,7 +23,7 @@ def label_by_name(names: Iterable[str], taken: Iterable[str], what: str) -> tupl
     if name is None:
         return None, []
     message = f"the {what} {name!r} is taken for the labels, by its name; to be sure, give `labels` under [reader]"
-    return name, [{"code": "labels-by-name", "severity": "info", "message": message, what: name}]
+    return name, [Finding("labels-by-name", "info", message, facts={what: name})]
 
 
 def require(name: str, names: Sequence[str], key: str, what: str) -> str:

@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, Protocol
+from typing import Protocol
 
 from toolkit import printable
 from toolkit.errors import EdgeToolkitError, InvalidSamples, all_at_once, prefixed, suggestion
 from toolkit.files.foreign import looking_through
+from toolkit.findings import Finding
 from toolkit.samples.readers import inside
 
 _NAMED = 8  # names that one message lists
@@ -57,7 +58,7 @@ class FolderSamples:
     by_input: dict[str, list[Path]]
     origins: list[str]
     labels: list[int] | None
-    findings: list[dict[str, Any]]
+    findings: list[Finding]
     folder: Path
 
     def place(self, path: str) -> str:
@@ -122,7 +123,7 @@ def some(names: Sequence[str]) -> str:
 
 def _listed(
     folders: Mapping[str, Path], suffixes: Sequence[str], what: str
-) -> dict[str, tuple[list[Path], list[dict[str, Any]]]]:
+) -> dict[str, tuple[list[Path], list[Finding]]]:
     """Return what `listing` finds for each input; InvalidSamples with what is wrong with each folder."""
     held, problems = {}, list[EdgeToolkitError]()
     for name, folder in folders.items():
@@ -135,7 +136,7 @@ def _listed(
     return held
 
 
-def listing(folder: Path, suffixes: Sequence[str], what: str) -> tuple[list[Path], list[dict[str, Any]]]:
+def listing(folder: Path, suffixes: Sequence[str], what: str) -> tuple[list[Path], list[Finding]]:
     """Return the files with one of the suffixes, sorted by path, and the finding about the others; InvalidSamples for none.
 
     Hidden files are nobody's samples.
@@ -153,7 +154,7 @@ def listing(folder: Path, suffixes: Sequence[str], what: str) -> tuple[list[Path
     if not skipped:
         return taken, []
     message = f"{len(skipped)} files that are no {what} ({', '.join(suffixes)}) were left out, {first!r} first"
-    return taken, [{"code": "skipped-files", "severity": "info", "message": message, "count": len(skipped)}]
+    return taken, [Finding("skipped-files", "info", message, facts={"count": len(skipped)})]
 
 
 def _files(folder: Path) -> Iterator[Path]:

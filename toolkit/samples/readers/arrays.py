@@ -17,6 +17,7 @@ import numpy as np
 from toolkit.errors import InvalidSamples
 from toolkit.files import npz
 from toolkit.files.archives import Archive
+from toolkit.findings import Finding
 from toolkit.samples.readers import Indexed, Reading, ReadRequest, Sample
 from toolkit.samples.readers._columns import label_by_name, require, require_all
 
@@ -82,7 +83,7 @@ def read(options: Options, files: Mapping[str, Path], asked: ReadRequest) -> Rea
     unused = sorted(set(held) - {array.member or "" for array in (*chosen.values(), *labels.values())})
     if unused and options.inputs is None:
         message = f"arrays that no input of the model is named after are not used: {', '.join(unused)}"
-        findings.append({"code": "unused-arrays", "severity": "info", "message": message, "arrays": unused})
+        findings.append(Finding("unused-arrays", "info", message, facts={"arrays": unused}))
     several = isinstance(options.labels, dict)
     count = _common_count(
         {**chosen, **{f"labels.{name}" if several else name: array for name, array in labels.items()}}
@@ -111,7 +112,7 @@ def _members(options: Options) -> list[tuple[str, str]]:
 
 def _labels(
     options: Options, files: Mapping[str, Path], held: dict[str, _Array], asked: ReadRequest
-) -> tuple[dict[str, _Array], list[dict[str, Any]]]:
+) -> tuple[dict[str, _Array], list[Finding]]:
     """Return the arrays of the labels by target, an only one without a name as `labels`; and what was taken by habit."""
     if options.labels is not None:
         keys = options.labels if isinstance(options.labels, dict) else {"": options.labels}

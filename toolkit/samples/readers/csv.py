@@ -20,6 +20,7 @@ from typing import Any, BinaryIO, ClassVar, Literal
 import numpy as np
 
 from toolkit.errors import InvalidSamples
+from toolkit.findings import Finding
 from toolkit.samples.readers import Indexed, Reading, ReadRequest, Sample
 from toolkit.samples.readers._columns import label_by_name, label_of, matching, not_bound, require, require_all, told
 
@@ -185,9 +186,9 @@ def _fields(raw: bytes, delimiter: str, line: int) -> list[str]:
 
 def _bound(
     options: Options, columns: list[str], asked: ReadRequest
-) -> tuple[dict[str, list[str]], str | None, list[dict[str, Any]]]:
+) -> tuple[dict[str, list[str]], str | None, list[Finding]]:
     """Return each input's columns, the labels' column, and the findings about what was taken by convention."""
-    findings: list[dict[str, Any]] = []
+    findings: list[Finding] = []
     labels = options.labels
     said = [] if labels is None else [("labels", labels)]
     for name, declared in (options.inputs or {}).items():
@@ -204,7 +205,7 @@ def _bound(
     missing = [name for name, held in found.items() if not held]
     if missing and len(asked.names) == 1 and rest:
         message = f"all columns but the labels are the input {missing[0]!r}: {told(rest)}"
-        finding = {"code": "columns-by-place", "severity": "info", "message": message, "columns": rest}
+        finding = Finding("columns-by-place", "info", message, facts={"columns": rest})
         return {missing[0]: rest}, labels, [*findings, finding]
     if missing:
         raise not_bound(missing, dict.fromkeys(rest, ""), "column")

@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from toolkit.errors import InvalidSamples, suggestion
+from toolkit.findings import Finding
 from toolkit.samples.readers import Indexed, Reading, ReadRequest, Sample, inside, named
 from toolkit.samples.readers._columns import label_by_name, label_of, not_bound, require_all
 from toolkit.samples.readers._folders import listing, mostly
@@ -78,7 +79,7 @@ def read(options: Options, files: Mapping[str, Path], asked: ReadRequest) -> Rea
     return Reading(Indexed(rows.count, at), [*findings, *told], place)
 
 
-def _parts(paths: list[Path], split: str | None) -> tuple[list[Path], list[dict[str, Any]]]:
+def _parts(paths: list[Path], split: str | None) -> tuple[list[Path], list[Finding]]:
     """Return the files that were named, or those of one split of a folder, all of them there; and findings about others in it."""
     if not (len(paths) == 1 and paths[0].is_dir()):
         return paths, []
@@ -174,9 +175,9 @@ def _damaged(path: Path, error: BaseException) -> InvalidSamples:
 
 def _bound(
     options: Options, columns: Mapping[str, Any], asked: ReadRequest
-) -> tuple[dict[str, str], str | None, list[dict[str, Any]]]:
+) -> tuple[dict[str, str], str | None, list[Finding]]:
     """Return each input's column, the labels' column, and the finding where that was taken by its name."""
-    names, findings = list(columns), list[dict[str, Any]]()
+    names, findings = list(columns), list[Finding]()
     declared = options.inputs or {}
     labels = options.labels
     said = [(f"inputs.{name}", column) for name, column in declared.items()]

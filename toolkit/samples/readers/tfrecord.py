@@ -18,6 +18,7 @@ import numpy as np
 
 from toolkit import printable
 from toolkit.errors import InvalidSamples
+from toolkit.findings import Finding
 from toolkit.samples.readers import Indexed, Reading, ReadRequest, Sample, inside, named
 from toolkit.samples.readers._columns import label_by_name, label_of, not_bound, require_all
 from toolkit.samples.readers._pictures import decode
@@ -163,11 +164,11 @@ class _Schema:
         return Sample(values, label, where)
 
 
-def _schema(options: Options, first: dict[str, Feature], asked: ReadRequest) -> tuple[_Schema, list[dict[str, Any]]]:
+def _schema(options: Options, first: dict[str, Feature], asked: ReadRequest) -> tuple[_Schema, list[Finding]]:
     """Return the schema, declared or found, and findings; the first record shows which features there are."""
     there = {name: _kind(feature) for name, feature in sorted(first.items())}
     inputs = {name: _as_declared(said) for name, said in (options.inputs or {}).items()}
-    labels, findings = _by_target(options.labels), list[dict[str, Any]]()
+    labels, findings = _by_target(options.labels), list[Finding]()
     if labels is None:
         taken = {*asked.names, *(said.feature for said in inputs.values())}
         labels, findings = label_by_name(there, taken, "feature")

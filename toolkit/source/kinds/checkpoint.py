@@ -14,6 +14,7 @@ import numpy as np
 
 from toolkit import printable
 from toolkit.errors import InvalidSource, causes
+from toolkit.findings import Finding
 from toolkit.source.loading import LoadedOriginal, Spec
 from toolkit.source.loading.builder import Built, build
 from toolkit.source.loading.coverage import Variable, coverage, reached, unrestored, unwrapped, variables_of
@@ -81,7 +82,7 @@ def inspect(request: Request) -> Spec:
         "operators": [],
         "variables": sorted(variables, key=lambda one: str(one["name"])),
         "needs": [] if request.options.get("builder") else [printable.line(needs)],
-        "findings": [{"code": "contents", "severity": "info", "message": _contents(graph, request.inputs)}],
+        "findings": [Finding("contents", "info", _contents(graph, request.inputs)).to_json()],
     }
 
 

@@ -9,6 +9,7 @@ from toolkit import printable
 from toolkit.engines.tensorflow.graph_def import GraphDef
 from toolkit.engines.tensorflow.messages import message, parse
 from toolkit.errors import InvalidSource
+from toolkit.findings import Finding
 from toolkit.source.loading import DEFAULT_KEY, LoadedOriginal
 from toolkit.source.loading.graphs import device
 from toolkit.source.loading.graphs.cut import VARIABLES, nodes_of, operators_in
@@ -46,7 +47,7 @@ def inspect(request: Request) -> dict[str, Any]:
     path, graph = _read(request)
     options = GraphOptions.of(request.options)
     needs = _refusals(path, graph)
-    findings: list[dict[str, Any]] = []
+    findings: list[Finding] = []
     signatures: list[dict[str, Any]] = []
     found: dict[str, Any] = {}
     try:
@@ -66,7 +67,7 @@ def inspect(request: Request) -> dict[str, Any]:
         "operators": sorted(operators_in(graph)),
         "variables": [],
         "needs": [printable.line(each) for each in needs],
-        "findings": [*findings, *device.findings(graph), *endless(graph)],
+        "findings": [each.to_json() for each in (*findings, *device.findings(graph), *endless(graph))],
     }
 
 

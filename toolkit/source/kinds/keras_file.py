@@ -18,6 +18,7 @@ from typing import Any
 
 from toolkit import printable
 from toolkit.errors import InvalidSource
+from toolkit.findings import Finding
 from toolkit.source.loading import DEFAULT_KEY, LoadedOriginal, Spec
 from toolkit.source.loading.builder import build
 from toolkit.source.loading.keras_models import store, stored_arrays
@@ -76,16 +77,19 @@ def inspect(request: Request) -> Spec:
         "operators": [],
         "variables": variables,
         "needs": [printable.line(each) for each in _needs(file, request.options["builder"] is not None)],
-        "findings": [*_code(file), *_reaching(file, named), *_custom(file, named), *_loops(file), *others],
+        "findings": [
+            each.to_json()
+            for each in (*_code(file), *_reaching(file, named), *_custom(file, named), *_loops(file), *others)
+        ],
     }
 
 
-def _variables(file: KerasFile) -> tuple[list[Spec], list[Spec]]:
+def _variables(file: KerasFile) -> tuple[list[Spec], list[Finding]]:
     """Return the model's variables, and a finding for what else the file holds, or for weights that it takes too long to unpack."""
     packed = store.packed_weights(file.path, file.file)
     if packed is not None:
         message = f"its weights are packed, and unpack to {packed:,} bytes: they are not looked into; Keras stores them unpacked"
-        return [], [{"code": "packed-weights", "severity": "info", "message": message}]
+        return [], [Finding("packed-weights", "info", message)]
     with store.variables_file(file.path, file.file) as opened:
         arrays = stored_arrays.stored(opened)
         return stored_arrays.variables(arrays), stored_arrays.others(arrays)
@@ -122,7 +126,7 @@ def _refuse(file: KerasFile, custom: set[str], trust: bool) -> None:  # noqa: FB
     """Raise InvalidSource for what a configuration may not name; `custom` are the names that the builder gave."""
     if file.code:
         (finding,) = _code(file)
-        raise InvalidSource(f"{file.path}: {finding['message']}", _needs(file, built=False)[0])
+        raise InvalidSource(f"{file.path}: {finding.message}", _needs(file, built=False)[0])
     found = refusals(file.config, custom)
     if unsafe := [one for one in found if not one.trusted and not one.missing]:
         raise InvalidSource(
@@ -162,7 +166,7 @@ def _loaders(file: KerasFile) -> list[tuple[str, str]]:
     return [(package, name) for _, package, name in sorted(here, key=lambda one: not one[0])]
 
 
-def _loaded(file: KerasFile) -> tuple[Any, str, list[Spec]]:
+def _loaded(file: KerasFile) -> tuple[Any, str, list[Finding]]:
     """Return the model, the loader's name, and a finding for each loader that failed before."""
     failed: list[str] = []
     for package, name in _loaders(file):
@@ -177,9 +181,7 @@ def _loaded(file: KerasFile) -> tuple[Any, str, list[Spec]]:
             continue
         if not is_keras(model):
             raise InvalidSource(f"{file.path}: {name} reads a {type(model).__name__} from it; expected a model")
-        findings = [
-            {"code": "loader-failed", "severity": "info", "message": f"{name} reads it; {one}"} for one in failed
-        ]
+        findings = [Finding("loader-failed", "info", f"{name} reads it; {one}") for one in failed]
         return model, name, findings
     if not failed:
         raise InvalidSource(
@@ -199,38 +201,38 @@ def _make_known(objects: Any) -> None:
             importlib.import_module(package).utils.get_custom_objects().update(objects)
 
 
-def _code(file: KerasFile) -> list[Spec]:
+def _code(file: KerasFile) -> list[Finding]:
     if not file.code:
         return []
     message = f"Lambda layer {', '.join(file.code)}: holds Python code, which runs where it is loaded; it is not loaded"
-    return [{"code": "lambda", "severity": "error", "message": message, "names": list(file.code)}]
+    return [Finding("lambda", "error", message, names=tuple(file.code))]
 
 
-def _reaching(file: KerasFile, found: Sequence[Refusal]) -> list[Spec]:
+def _reaching(file: KerasFile, found: Sequence[Refusal]) -> list[Finding]:
     """Return a finding for what a build refuses without --trust, and one for what it refuses anyway."""
     trusted = [str(one) for one in found if one.trusted]
     unsafe = [str(one) for one in found if not one.trusted and not one.missing and not (CODE in one.what and file.code)]
     findings = []
     if trusted:
         message = f"{', '.join(trusted)}; a build refuses it without --trust"
-        findings.append({"code": "reaches-outside", "severity": "error", "message": message, "names": trusted})
+        findings.append(Finding("reaches-outside", "error", message, names=tuple(trusted)))
     if unsafe:
         message = f"{', '.join(unsafe)}; it is not loaded"
-        findings.append({"code": "unsafe-configuration", "severity": "error", "message": message, "names": unsafe})
+        findings.append(Finding("unsafe-configuration", "error", message, names=tuple(unsafe)))
     return findings
 
 
-def _custom(file: KerasFile, refused: Sequence[Refusal]) -> list[Spec]:
+def _custom(file: KerasFile, refused: Sequence[Refusal]) -> list[Finding]:
     """Return the finding that the file names what Keras has not, with the place where it does."""
     found, missing = list(file.custom), [one for one in refused if one.missing]
     if not found and not missing:
         return []
     told = [str(one) for one in missing] or [f"is made of {', '.join(found)}, which Keras has not"]
     message = f"{', '.join(told)}: a builder gives it"
-    return [{"code": "custom-objects", "severity": "info", "message": message, "names": found}]
+    return [Finding("custom-objects", "info", message, names=tuple(found))]
 
 
-def _loops(file: KerasFile) -> list[Spec]:
+def _loops(file: KerasFile) -> list[Finding]:
     """Return the finding that recurrences stay loops, which have no ranges; of Keras 2's, an LSTM becomes one operator instead."""
     loops = _RECURRENCES if file.major >= 3 else _RECURRENCES - {"LSTM"}
     found = [
@@ -244,7 +246,7 @@ def _loops(file: KerasFile) -> list[Spec]:
         f"{', '.join(found)}: stays a loop, and what is inside a loop cannot be static int8 or int16; with unroll=True it can: "
         f"{BUILDER} the model so; this file is then its weights"
     )
-    return [{"code": "rolled-recurrence", "severity": "info", "message": message, "names": found}]
+    return [Finding("rolled-recurrence", "info", message, names=tuple(found))]
 
 
 def _needs(file: KerasFile, built: bool) -> list[str]:  # noqa: FBT001

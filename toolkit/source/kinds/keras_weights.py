@@ -53,7 +53,7 @@ def inspect(request: Request) -> Spec:
         "operators": [],
         "variables": variables,
         "needs": [] if request.options["builder"] is not None else [_NEED],
-        "findings": others,
+        "findings": [each.to_json() for each in others],
     }
 
 

@@ -78,9 +78,12 @@ def inspect(request: Request) -> Spec:
         "needs": [printable.line(each) for each in (*_needs(signatures, held), *_operators_missing(held))],
         "flat": any(of_file(graph, key) is not None for key in definitions),
         "findings": [
-            *findings(held, _reached(source, graph)),
-            *dtypes.findings(graph.graph_def, definitions),
-            *endless(graph.graph_def),
+            each.to_json()
+            for each in (
+                *findings(held, _reached(source, graph)),
+                *dtypes.findings(graph.graph_def, definitions),
+                *endless(graph.graph_def),
+            )
         ],
     }
 

@@ -15,6 +15,7 @@ from typing import Any
 from toolkit.engines.tensorflow.graph_def import MetaGraphDef, SignatureDef
 from toolkit.engines.tensorflow.messages import message, parse
 from toolkit.errors import InvalidSource, UnknownName
+from toolkit.findings import Finding
 from toolkit.source.loading import DEFAULT_KEY, LoadedOriginal
 from toolkit.source.loading.builder import Built, build
 from toolkit.source.loading.coverage import coverage, unrestored, variables_of
@@ -102,7 +103,8 @@ def inspect(request: Request) -> dict[str, Any]:
         found["operators"] = sorted(operators_in(meta.graph_def))
         try:
             ends, findings = _ends(path, meta, options)
-            found["findings"] += [*findings, *found_in(meta.graph_def, ends, options, meta.saver_def)]
+            findings = [*findings, *found_in(meta.graph_def, ends, options, meta.saver_def)]
+            found["findings"] = [each.to_json() for each in findings]
             found["signatures"] = [{"key": key, **told(meta.graph_def, end)} for key, end in sorted(ends.items())]
             found["endings"] = {key: endings(meta.graph_def, end.outputs) for key, end in ends.items()}
         except InvalidSource as error:
@@ -172,7 +174,7 @@ def _of_code(request: Request, built: Built, held: SavedVariables, renamed: Mapp
     (graph,) = graphs.values()
     known = graph.as_graph_def(add_shapes=True)
     ends = _said(built)
-    findings: list[dict[str, Any]] = []
+    findings: list[Finding] = []
     if options.inputs or options.outputs:
         asked = replace(options, inputs=options.inputs or ends.inputs, outputs=options.outputs or ends.outputs)
         ends, findings = choose(options.path, known, asked)
@@ -250,7 +252,7 @@ def _built(request: Request) -> Built:
         return build(request)
 
 
-def _ends(path: str, meta: MetaGraphDef, options: GraphOptions) -> tuple[dict[str, Ends], list[dict[str, Any]]]:
+def _ends(path: str, meta: MetaGraphDef, options: GraphOptions) -> tuple[dict[str, Ends], list[Finding]]:
     """Return where the MetaGraph is fed and fetched, by signature: as the user says, as the file says, or as the graph leaves one choice."""
     nodes_of(path, meta.graph_def)
     if not options.inputs and not options.outputs:

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from toolkit.findings import Finding
+
 if TYPE_CHECKING:
     from toolkit.source.loading.coverage import Coverage
 
@@ -39,7 +41,7 @@ class LoadedOriginal(ABC):
     loader: str
     signatures: list[Spec]
     operators: set[str]
-    findings: list[Spec]
+    findings: list[Finding]
     coverage: Coverage | None = None
 
     @abstractmethod

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.errors import InvalidSource
+from toolkit.findings import Finding
 from toolkit.source.loading import DEFAULT_KEY, Arrays, LoadedOriginal, Spec
 from toolkit.source.loading.builder import Built
 
@@ -16,7 +17,7 @@ class FunctionOriginal(LoadedOriginal):
     """Concrete functions by signature key, each with named tensors in and a dict of tensors out; `holder` keeps their variables alive."""
 
     def __init__(
-        self, loader: str, holder: Any, functions: Mapping[str, Any], findings: list[Spec] | None = None
+        self, loader: str, holder: Any, functions: Mapping[str, Any], findings: list[Finding] | None = None
     ) -> None:
         self.engine = engine()
         self.loader = loader

@@ -10,11 +10,11 @@ import functools
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from toolkit.engines.tensorflow.messages import tensorflow_folders
 from toolkit.engines.tflite.device_operators import BUILT_IN
 from toolkit.errors import InvalidSource
+from toolkit.findings import Finding
 
 DATA_FILES = ("operators.txt",)  # part of every key of a job that reads them (`toolkit.jobs.import_closure`)
 _LISTS = Path(__file__).with_name(DATA_FILES[0])
@@ -91,19 +91,19 @@ def held(reached: Sequence[str]) -> str:
     return f"holds {', '.join(reached[:_SHOWN])}{more}"
 
 
-def findings(operators: Iterable[str], reached: Sequence[str]) -> list[dict[str, Any]]:
+def findings(operators: Iterable[str], reached: Sequence[str]) -> list[Finding]:
     """Return what is to be said about a graph's operators, without TensorFlow; `reached` is what `reach` found of them."""
     operators = set(operators)
     found = []
     if reached:
         message = f"{held(reached)}; a build refuses it without --trust"
-        found.append(_finding(REACHES_OUTSIDE, "error", message, list(reached)))
+        found.append(Finding(REACHES_OUTSIDE, "error", message, names=tuple(reached)))
     if unknown := unregistered(operators):
-        found.append(
-            _finding(UNKNOWN_OPERATORS, "error", f"this TensorFlow has no operator {', '.join(unknown)}", unknown)
-        )
+        message = f"this TensorFlow has no operator {', '.join(unknown)}"
+        found.append(Finding(UNKNOWN_OPERATORS, "error", message, names=tuple(unknown)))
     if drawn := random_operators(operators):
-        found.append(_finding("random-operators", "info", f"draws random numbers somewhere: {', '.join(drawn)}", drawn))
+        message = f"draws random numbers somewhere: {', '.join(drawn)}"
+        found.append(Finding("random-operators", "info", message, names=tuple(drawn)))
     return found
 
 
@@ -147,7 +147,3 @@ def refuse_without_kernel(path: object, held: Iterable[str], run: Iterable[str] 
             f"{path}: TensorFlow {tf.__version__} {' and '.join(said)}",
             "name the interpreter with which it was made: --python source=/path/to/python; an operator of another library cannot run on a device",
         )
-
-
-def _finding(code: str, severity: str, message: str, names: list[str]) -> dict[str, Any]:
-    return {"code": code, "severity": severity, "message": message, "names": names}

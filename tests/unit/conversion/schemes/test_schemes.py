@@ -126,7 +126,7 @@ def test_what_fits_nothing_is_unknown_even_beside_what_fits(asked, says):
 
 
 def found(of, scheme="static_wi8_ai8", granularity="per_channel", kept=()):
-    return {each["code"]: each for each in tflite_held.differences(of, scheme, granularity, set(kept))}
+    return {each.code: each for each in tflite_held.differences(of, scheme, granularity, set(kept))}
 
 
 def test_a_file_that_is_as_asked_has_no_finding():
@@ -136,8 +136,8 @@ def test_a_file_that_is_as_asked_has_no_finding():
 def test_an_operator_that_stayed_float_is_named_with_its_output():
     finding = found([ENTRY, CONVOLUTION, LEFT])["float-operators"]
 
-    assert "SOFTMAX (z)" in finding["message"]
-    assert finding["severity"] == "warning"
+    assert "SOFTMAX (z)" in finding.message
+    assert finding.severity == "warning"
 
 
 def test_an_operator_that_was_to_stay_float_is_no_finding():
@@ -147,7 +147,7 @@ def test_an_operator_that_was_to_stay_float_is_no_finding():
 def test_of_many_operators_ten_are_named_and_all_are_counted():
     many = [Operator("SOFTMAX", (tensor("y"),), (tensor(f"z{index}"),)) for index in range(12)]
 
-    message = found(many)["float-operators"]["message"]
+    message = found(many)["float-operators"].message
 
     assert "12 operators" in message
     assert "z9" in message
@@ -174,7 +174,7 @@ def test_an_operator_that_was_to_stay_float_and_did_not_is_named(quantized):
     """Integers come out, or its weights are integers, or they were float16 before."""
     scheme = "float16" if len(quantized) == 2 else "dynamic_wi8_afp32"
 
-    assert "CONV_2D (block_1/conv)" in found(quantized, scheme, kept=["block_1/conv"])["not-kept-float"]["message"]
+    assert "CONV_2D (block_1/conv)" in found(quantized, scheme, kept=["block_1/conv"])["not-kept-float"].message
 
 
 @pytest.mark.parametrize(

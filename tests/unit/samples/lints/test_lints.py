@@ -442,9 +442,9 @@ def test_ranges_that_outliers_make_are_unstable():
 
     (found,) = unstable.judge(statistics, unstable_limits())
 
-    assert (found["code"], found["severity"], found["tensors"]) == ("unstable-ranges", "warning", 20)
+    assert (found.code, found.severity, found.facts["tensors"]) == ("unstable-ranges", "warning", 20)
     assert found == unstable.judge(statistics, unstable_limits())[0]
-    assert all(name in found["message"] for name, _ in found["worst"])
+    assert all(name in found.message for name, _ in found.facts["worst"])
 
 
 @pytest.mark.parametrize(

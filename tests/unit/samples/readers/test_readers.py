@@ -144,8 +144,8 @@ def test_the_only_array_is_the_only_input_whatever_its_name(tmp_path, asked):
     reading = read_arrays(asked(), tmp_path / "a.npz")
 
     assert take(reading)[2].label == 2
-    assert [finding["code"] for finding in reading.findings] == ["labels-by-name", "unused-arrays"]
-    assert reading.findings[1]["arrays"] == ["names"]
+    assert [finding.code for finding in reading.findings] == ["labels-by-name", "unused-arrays"]
+    assert reading.findings[1].facts["arrays"] == ["names"]
 
 
 def test_an_input_that_is_called_like_labels_is_an_input(tmp_path, asked):
@@ -289,7 +289,7 @@ def test_what_is_no_image_is_left_out_and_told(tmp_path, asked):
     reading = read_images(asked(), tmp_path / "set")
 
     assert reading.samples.count == 1
-    ((code, count),) = [(finding["code"], finding["count"]) for finding in reading.findings]
+    ((code, count),) = [(finding.code, finding.facts["count"]) for finding in reading.findings]
     assert (code, count) == ("skipped-files", 1)
 
 
@@ -789,8 +789,8 @@ def test_what_is_taken_by_convention_is_told(tmp_path, asked):
     """An index column among the inputs should be seen."""
     reading = read_table(asked(), table(tmp_path, "id,a,label\n1,2,0\n"))
 
-    assert [finding["code"] for finding in reading.findings] == ["labels-by-name", "columns-by-place"]
-    assert reading.findings[1]["columns"] == ["id", "a"]
+    assert [finding.code for finding in reading.findings] == ["labels-by-name", "columns-by-place"]
+    assert reading.findings[1].facts["columns"] == ["id", "a"]
 
 
 QUOTED = '\ufeffa,note\r\n1,"two\nlines, and ""quotes"""\r\n\r\n2,x\r\n\n3,"y"'
@@ -1373,5 +1373,5 @@ def test_a_table_of_a_hundred_thousand_columns_is_read_at_once(tmp_path, asked):
     (sample,) = take(reading)
 
     assert sample.inputs["x"].shape == (columns,)
-    assert len(reading.findings[0]["message"]) < 20_000
+    assert len(reading.findings[0].message) < 20_000
     assert time.process_time() - began < 10

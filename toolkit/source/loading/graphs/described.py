@@ -7,7 +7,7 @@ from typing import Any
 
 from toolkit.engines.tensorflow.graph_def import GraphDef, NodeDef, SaverDef
 from toolkit.engines.tensorflow.messages import dtype_name, sizes
-from toolkit.source.loading import Spec
+from toolkit.findings import Finding
 from toolkit.source.loading import operators as scan
 from toolkit.source.loading.graphs.calls import Calls
 from toolkit.source.loading.graphs.cut import VARIABLES, attribute, dtype_of, needed, node_of, spelled
@@ -30,7 +30,7 @@ def writer(graph: GraphDef) -> str:
 
 def found_in(
     graph: GraphDef, ends: Mapping[str, Ends], options: GraphOptions, saver: SaverDef | None = None
-) -> list[Spec]:
+) -> list[Finding]:
     """Return what is to be said about the operators that run; those of the training around them never do."""
     calls, run = Calls(graph), run_of(graph, ends, options, saver)
     held = calls.only(run)

@@ -5,11 +5,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from toolkit import printable
 from toolkit.engines.tensorflow.graph_def import GraphDef, NodeDef
 from toolkit.engines.tflite.device_operators import BUILT_IN
+from toolkit.findings import Finding
 from toolkit.source.loading.graphs.cut import node_of
 
 _POST = "Postprocessor/"  # the scope in which the Object Detection API decodes boxes and leaves out what overlaps
@@ -17,18 +16,18 @@ _PRE = "Preprocessor/"
 _FLOAT = 1  # DT_FLOAT of tensorflow/core/framework/types.proto
 
 
-def findings(graph: GraphDef) -> list[dict[str, Any]]:
+def findings(graph: GraphDef) -> list[Finding]:
     """Return what is to be said of a GraphDef whose end is for the device, with the tensors to cut at, ready to paste."""
     nodes = {node.name: node for node in graph.node}
     own = [node for node in graph.node if node.op in BUILT_IN]
     if own:
         names = sorted({node.op for node in own})
         message = f"{', '.join(names)} is an operator that TFLite's runtimes have and TensorFlow has not; {proposal(nodes, own)}"
-        return [{"code": "device-operators", "severity": "warning", "message": message, "names": names}]
+        return [Finding("device-operators", "warning", message, names=tuple(names))]
     post = [node for node in graph.node if node.name.startswith(_POST)]
     if post and any(node.op.startswith("NonMaxSuppression") for node in post):
         message = f"ends in the post-processing of the Object Detection API, in loops that TFLite has no kernels for; {proposal(nodes, post)}"
-        return [{"code": "device-operators", "severity": "warning", "message": message, "names": [_POST]}]
+        return [Finding("device-operators", "warning", message, names=(_POST,))]
     return []
 
 

@@ -7,9 +7,9 @@ hands on as they are. Where an operator is not one of those below nothing is sai
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
 
 from toolkit.engines.tensorflow.graph_def import FunctionDef, GraphDef, NodeDef
+from toolkit.findings import Finding
 
 CODE = "endless-loop"
 _LOOPS = ("While", "StatelessWhile")
@@ -23,17 +23,13 @@ _PURE = frozenset(
 _NODES = 10_000  # of one condition that are looked at
 
 
-def findings(graph: GraphDef) -> list[dict[str, Any]]:
+def findings(graph: GraphDef) -> list[Finding]:
     """Return a warning for each loop of a GraphDef that no turn can end, in its functions too."""
     functions = {function.signature.name: function for function in graph.library.function}
     found = [*_of_functions(graph.node, functions), *_of_frames(graph.node)]
     for function in functions.values():
         found += _of_functions(function.node_def, functions)
-    return [_finding(name, told) for name, told in dict(found).items()]
-
-
-def _finding(name: str, told: str) -> dict[str, Any]:
-    return {"code": CODE, "severity": "warning", "message": f"loop {name!r} {told}", "names": [name]}
+    return [Finding(CODE, "warning", f"loop {name!r} {told}", names=(name,)) for name, told in dict(found).items()]
 
 
 def _told(result: str, nodes: Mapping[str, NodeDef]) -> str | None:

@@ -16,7 +16,8 @@ from toolkit.engines.tensorflow.graph_def import GraphDef, NodeDef
 from toolkit.engines.tensorflow.messages import sizes
 from toolkit.engines.tflite.device_operators import BUILT_IN
 from toolkit.errors import InvalidSource, UnknownName
-from toolkit.source.loading import DEFAULT_KEY, Arrays, LoadedOriginal, Spec
+from toolkit.findings import Finding
+from toolkit.source.loading import DEFAULT_KEY, Arrays, LoadedOriginal
 from toolkit.source.loading.graphs import device
 from toolkit.source.loading.graphs.calls import refuse_endless
 from toolkit.source.loading.graphs.cut import (
@@ -52,7 +53,7 @@ class GraphOriginal(LoadedOriginal):
         graph: GraphDef,
         ends: Mapping[str, Ends],
         options: GraphOptions,
-        findings: Sequence[Spec] = (),
+        findings: Sequence[Finding] = (),
     ) -> None:
         import tensorflow as tf
 
@@ -112,7 +113,7 @@ class GraphOriginal(LoadedOriginal):
 
 
 def frozen_original(
-    loader: str, graph: GraphDef, ends: Mapping[str, Ends], options: GraphOptions, findings: Sequence[Spec] = ()
+    loader: str, graph: GraphDef, ends: Mapping[str, Ends], options: GraphOptions, findings: Sequence[Finding] = ()
 ) -> GraphOriginal:
     """Return the original of a GraphDef whose variables are constants already."""
     refuse_endless(options.path, graph)
@@ -163,7 +164,7 @@ def import_graph(
 def _refuse_device_only(path: str, graph: GraphDef) -> None:
     """Raise InvalidSource for operators that only a device's runtime has, with where to cut the graph before them."""
     if operators_in(graph) & BUILT_IN:
-        what, _, proposal = device.findings(graph)[0]["message"].partition("; ")
+        what, _, proposal = device.findings(graph)[0].message.partition("; ")
         raise InvalidSource(f"{path}: {what}", proposal)
 
 
@@ -189,9 +190,9 @@ def _bound(path: str, graph: Graph, name: str, text: str) -> np.ndarray:
     return bound_value(path, name, text, tensor.dtype.base_dtype, sizes(tensor.shape.as_proto()))
 
 
-def _drawn(operators: set[str]) -> Spec | None:
+def _drawn(operators: set[str]) -> Finding | None:
     drawn = random_operators(operators)
     if not drawn:
         return None
     message = f"the outputs depend on random numbers ({', '.join(drawn)}): a dropout that is on, or noise; placeholders are fixed with --bind"
-    return {"code": "random-operators", "severity": "warning", "message": message, "names": drawn}
+    return Finding("random-operators", "warning", message, names=tuple(drawn))

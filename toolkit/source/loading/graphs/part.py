@@ -11,6 +11,7 @@ from toolkit.engines.tensorflow.graph import Graph, Session, Tensor
 from toolkit.engines.tensorflow.graph_def import GraphDef, NodeDef
 from toolkit.engines.tensorflow.messages import dtype_name, sizes
 from toolkit.errors import InvalidSource, UnknownName, causes
+from toolkit.findings import Finding
 from toolkit.source.loading import Arrays, Spec
 from toolkit.source.loading.graphs.cut import SOURCES, TABLES, VARIABLES, cut, needed, node_of, nodes_of
 from toolkit.source.loading.graphs.dropout import simplified
@@ -75,7 +76,7 @@ class Part:
             inferred = inferred.merge_with(told) if inferred.is_compatible_with(told) else inferred
         return sizes(inferred.as_proto())
 
-    def declared(self) -> tuple[list[Spec], list[Spec], Spec | None]:
+    def declared(self) -> tuple[list[Spec], list[Spec], Finding | None]:
         """Return the specs of inputs and outputs, and what is to be said about their batch."""
         inputs, outputs = self._specs(self._known)
         leading = {shape[0] if shape else None for shape in (spec["shape"] for spec in [*inputs, *outputs])}
@@ -90,10 +91,10 @@ class Part:
             why = causes(error)
         if why:
             message = f"takes {size} at a time, and the graph cannot be made to take another number: {why}"
-            return inputs, outputs, {"code": "batch-baked-in", "severity": "warning", "message": message, "size": size}
+            return inputs, outputs, Finding("batch-baked-in", "warning", message, facts={"size": size})
         self.batch = size
         message = f"was saved to take {size} at a time; made again to take any number"
-        return open_inputs, open_outputs, {"code": "batch-remade", "severity": "info", "message": message, "size": size}
+        return open_inputs, open_outputs, Finding("batch-remade", "info", message, facts={"size": size})
 
     def _why_not(self, opened: Mapping[str, Shape], size: int, outputs: Sequence[Spec]) -> str | None:
         """Return why a first size is no batch: it is written inside of the graph, or what comes of one row depends on the others."""

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from toolkit import printable
 from toolkit.engines.tensorflow.graph_def import GraphDef
 from toolkit.errors import InvalidSource, RequestError
+from toolkit.findings import Finding
 from toolkit.source.loading.graphs.options import GraphOptions
 from toolkit.source.loading.graphs.wiring import Wiring
 
@@ -26,7 +26,7 @@ class Ends:
     outputs: dict[str, str]
 
 
-def choose(path: object, graph: GraphDef, options: GraphOptions) -> tuple[Ends, list[dict[str, Any]]]:
+def choose(path: object, graph: GraphDef, options: GraphOptions) -> tuple[Ends, list[Finding]]:
     """Return where the graph is fed and fetched, and a finding if that was not said but seen.
 
     InvalidSource, with what can be pasted into the command line, where several things are plausible or a placeholder
@@ -58,15 +58,8 @@ def choose(path: object, graph: GraphDef, options: GraphOptions) -> tuple[Ends, 
         return chosen, []
     said = fragment(chosen, {tensor: options.bind[name] for tensor, name in zip(bound, options.bind, strict=True)})
     message = f"the graph leaves one choice: {said}"
-    return chosen, [
-        {
-            "code": "chosen-tensors",
-            "severity": "info",
-            "message": message,
-            "inputs": chosen.inputs,
-            "outputs": chosen.outputs,
-        }
-    ]
+    facts = {"inputs": chosen.inputs, "outputs": chosen.outputs}
+    return chosen, [Finding("chosen-tensors", "info", message, facts=facts)]
 
 
 def fragment(ends: Ends, bind: Mapping[str, str]) -> str:

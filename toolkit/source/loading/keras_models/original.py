@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.errors import InvalidSource, UnknownName, causes
+from toolkit.findings import Finding
 from toolkit.source.loading import DEFAULT_KEY, Arrays, LoadedOriginal, Spec
 from toolkit.source.loading.functions import engine, operators_of, save_function
 from toolkit.source.loading.keras_models.config import NOT_SINGLE, in_float32, is_keras, keras_of, other_policy
@@ -64,7 +65,7 @@ class KerasOriginal(LoadedOriginal):
         self._policy = other_policy(model)
         if self._policy is not None:
             message = f"computes in {self._policy}, which no device's kernels do; packaged in float32, and judged against the original as it is"
-            self.findings.append({"code": "mixed-precision", "severity": "info", "message": message})
+            self.findings.append(Finding("mixed-precision", "info", message))
 
     def call(self, key: str, sample: Arrays) -> Arrays:
         """Return the outputs of one call by name."""

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from toolkit.findings import Finding
 from toolkit.source.loading.keras_models import hdf5
 
 
@@ -103,14 +104,14 @@ def variables(arrays: Sequence[Stored]) -> list[dict[str, Any]]:
     ]
 
 
-def others(arrays: Sequence[Stored]) -> list[dict[str, Any]]:
+def others(arrays: Sequence[Stored]) -> list[Finding]:
     """Return a finding for what a file's arrays hold beside the model: an optimizer's state, metrics."""
     surplus = [one for one in arrays if one.what != "model"]
     if not surplus:
         return []
     size = sum(int(one.array.dtype.itemsize * one.array.size) for one in surplus)
     message = f"holds {len(surplus)} arrays of the training, optimizer or metrics, {size:,} bytes, which no build uses"
-    return [{"code": "training-state", "severity": "info", "message": message}]
+    return [Finding("training-state", "info", message)]
 
 
 def _listed(group: Any, name: str) -> list[str]:
