@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from toolkit.samples.lints import Finding, finding
+from toolkit.findings import Finding
 from toolkit.samples.lints._tests import sign_tail
 
 LOOKS_AT = "preparations"
@@ -49,4 +49,5 @@ def judge(
         "samples that differ from those of the training give wrong ranges, and agreeing on them shows nothing"
     )
     fix = f"declare {declared[best]}; where samples were prepared before they were saved, save them so"
-    return [finding("other-preparation", "inconclusive", message, fix, samples=count, right=before, otherwise=after)]
+    facts = {"samples": count, "right": before, "otherwise": after}
+    return [Finding("other-preparation", "inconclusive", message, fix, facts=facts)]
