@@ -104,12 +104,12 @@ def test_the_preparation_of_the_training_is_named():
     """By what the original has right, of the same samples."""
     (found,) = preparation.judge(right(17), np.array([right(20), right(99)]), ["this", "that"], LIMITS)
 
-    assert (found["code"], found["severity"]) == ("other-preparation", "inconclusive")
-    assert (found["samples"], found["right"], found["otherwise"]) == (100, 17, 99)
-    assert found["message"].startswith(
+    assert (found.code, found.severity) == ("other-preparation", "inconclusive")
+    assert found.facts == {"samples": 100, "right": 17, "otherwise": 99}
+    assert found.message.startswith(
         "of 100 samples the original is right for 17 as they are prepared, and for 99 with that under [preprocess]: "
     )
-    assert found["fix"].startswith("declare that; ")
+    assert found.fix.startswith("declare that; ")
 
 
 @pytest.mark.parametrize(
