@@ -43,7 +43,7 @@ class Root(Group):
             raise Ended(_status(ended.code)) from None
 
 
-def _status(code: Any) -> int:
+def _status(code: str | int | None) -> int:
     return WRONG_REQUEST if code else 0
 
 

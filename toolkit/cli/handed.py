@@ -3,19 +3,37 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
 
 from toolkit.cli.help import MODEL, RUN
-from toolkit.cli.option_groups import Options, given_of, option
+from toolkit.cli.option_groups import Option, Options, given_of, option
 from toolkit.cli.reading import pairs_of, shapes_of, tensors_of
 from toolkit.errors import RequestError, UnknownName
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
     from toolkit.source.original import Original
 
 
-def _of_model(kind: Any, default: Any, *names: str, **said: Any) -> tuple[Any, Any]:
+def _of_model(kind: Any, default: Any, *names: str, **said: Any) -> Option:
     return option(kind, default, *names, rich_help_panel=MODEL, **said)
+
+
+class HandedValues(TypedDict):
+    """What was given for the options of `Handed`."""
+
+    signature: list[str] | None
+    shape: list[str] | None
+    builder: str | None
+    builder_arg: list[str] | None
+    step: int | None
+    inputs: list[str] | None
+    outputs: list[str] | None
+    bind: list[str] | None
+    map: Path | None
+    allow_unrestored: list[str] | None
+    trust: bool
 
 
 class Handed:
@@ -63,7 +81,7 @@ class Handed:
         ),
     }  # fmt: skip
 
-    def __init__(self, **said: Any) -> None:
+    def __init__(self, **said: Unpack[HandedValues]) -> None:
         self._said = said
 
     @property

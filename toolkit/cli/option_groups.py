@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, TypedDict, cast
 
 import typer
 
@@ -14,21 +14,40 @@ from toolkit.cli.help import QUANTIZATION, RUN, one_of
 from toolkit.errors import UnknownName
 
 if TYPE_CHECKING:
-    from toolkit.profiles.recipe import Asked
+    from typing_extensions import Unpack
+
+    from toolkit.profiles.recipe import Asked, Granularity
 
 _TEXTS = list[str] | None
-Options = Mapping[str, tuple[Any, Any]]  # by parameter: its annotation and its default
 
 
-def option(kind: Any, default: Any, *names: str, **said: Any) -> tuple[Any, Any]:
-    """Return an option of a group: its annotation, and its default."""
-    return Annotated[kind, typer.Option(*names, **said)], default
+class Option(NamedTuple):
+    """An option of a group, as a parameter of a function: its annotation, which typer reads, and its default."""
+
+    annotation: Any
+    default: Any
 
 
-def given_of(options: Options, said: Mapping[str, Any]) -> tuple[str, ...]:
+Options = Mapping[str, Option]  # by the name of the parameter
+
+
+def option(kind: Any, default: Any, *names: str, **said: Any) -> Option:
+    """Return an option of a group; `said` is what `typer.Option` takes."""
+    return Option(Annotated[kind, typer.Option(*names, **said)], default)
+
+
+def given_of(options: Options, said: Mapping[str, object]) -> tuple[str, ...]:
     """Return the flags of the options that somebody gave."""
     given = [name for name, (_, default) in options.items() if (said[name] or None) != (default or None)]
     return tuple(f"--{name.replace('_', '-')}" for name in given)
+
+
+class AllowedValues(TypedDict):
+    """What was given for the options of `Allowed`."""
+
+    allow_read: list[Path] | None
+    allow_network: bool
+    allow_env: list[str] | None
 
 
 class Allowed:
@@ -52,7 +71,7 @@ class Allowed:
         ),
     }  # fmt: skip
 
-    def __init__(self, **said: Any) -> None:
+    def __init__(self, **said: Unpack[AllowedValues]) -> None:
         from toolkit.settings.permissions import Permissions
 
         self.given = given_of(self.OPTIONS, said)
@@ -61,12 +80,24 @@ class Allowed:
         )
 
 
-def _of_quantization(kind: Any, *names: str, **said: Any) -> tuple[Any, Any]:
+def _of_quantization(kind: Any, *names: str, **said: Any) -> Option:
     return option(kind, None, *names, rich_help_panel=QUANTIZATION, **said)
 
 
 _DTYPE = f"{one_of(registry.union('conversion/schemes', 'INPUT_DTYPES'))}, of those that the scheme can have."
 _GRANULARITIES = ("per_channel", "per_tensor")
+
+
+class QuantizedValues(TypedDict):
+    """What was given for the options of `Quantized`."""
+
+    estimator: list[str] | None
+    quantizer: str | None
+    granularity: str | None
+    keep_float: list[str] | None
+    keep_float_op: list[str] | None
+    inputs_dtype: str | None
+    outputs_dtype: str | None
 
 
 class Quantized:
@@ -115,7 +146,7 @@ class Quantized:
         ),
     }  # fmt: skip
 
-    def __init__(self, **said: Any) -> None:
+    def __init__(self, **said: Unpack[QuantizedValues]) -> None:
         self._said = said
 
     def __call__(self, scheme: str | None) -> Asked:
@@ -129,7 +160,7 @@ class Quantized:
             scheme,
             tuple(recipe.estimator(text) for text in said["estimator"] or ()),
             said["quantizer"],
-            said["granularity"],
+            cast("Granularity | None", said["granularity"]),
             recipe.KeepFloat(tuple(said["keep_float"] or ()), tuple(said["keep_float_op"] or ())),
             said["inputs_dtype"],
             said["outputs_dtype"],

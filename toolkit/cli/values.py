@@ -8,9 +8,13 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import typer
+
+if TYPE_CHECKING:  # the click inside typer, which has no public name for it
+    from typer._click.core import Context, Parameter
+    from typer.core import TyperArgument, TyperOption
 
 _EXPECTED = {int: "a whole number", float: "a number"}
 
@@ -21,22 +25,23 @@ class Reading:
     def __init__(self, kind: type) -> None:
         self._kind = kind
 
-    def coerce(self, value: Any, param: Any, ctx: Any) -> Any:
+    def coerce(self, value: Any, param: TyperArgument | TyperOption, ctx: Context) -> Any:
         """Return the value, or a list of values where several are meant; typer.BadParameter for a text that is none."""
         if param.multiple or param.nargs == -1:
             return [self._one(each, param, ctx) for each in value] if value is not None else ()
         return None if value is None else self._one(value, param, ctx)
 
-    def _one(self, value: Any, param: Any, ctx: Any) -> Any:
+    def _one(self, value: Any, param: TyperArgument | TyperOption, ctx: Context) -> Any:
         try:
             return self._kind(value)
         except ValueError:
             raise typer.BadParameter(f"{value!r}; expected {_EXPECTED[self._kind]}", ctx=ctx, param=param) from None
 
 
-def read_plainly(params: list[Any]) -> list[Any]:
+def read_plainly(params: list[Parameter]) -> list[Parameter]:
     """Return the parameters, read by `Reading` where it can; an older typer, which has no such contract, goes on as it does."""
-    for param in params:
+    for each in params:
+        param: Any = each  # whose class in an older typer lacks both of what is used here
         kind = getattr(getattr(param, "type_descriptor", None), "annotation", None)
         kind = (get_args(kind) or (kind,))[0]
         if kind in (bool, str, Path, int, float):

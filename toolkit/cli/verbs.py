@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypedDict
 
 import typer
 
@@ -136,7 +136,7 @@ def _show_version() -> None:
     raise typer.Exit(0)
 
 
-def _texts(groups: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+def _texts(groups: Iterable[Mapping[str, object]]) -> Iterator[str]:
     """Yield every text and path that was given on the command line."""
     for value in (value for group in groups for value in group.values()):
         for each in value if isinstance(value, list | tuple) else [value]:
@@ -174,15 +174,29 @@ def _tell(error: EdgeToolkitError, *, as_json: bool) -> int:
     return error.exit_status
 
 
-def _error(error: EdgeToolkitError) -> dict[str, Any]:
-    """Return the document that comes in place of another one."""
-    said = {
+class ErrorRow(TypedDict):
+    """An error as JSON: its class, and what people are told."""
+
+    kind: str
+    problem: str
+    hint: str | None
+    exit_status: int
+
+
+class ErrorDocument(TypedDict):
+    """The document that comes in place of another one."""
+
+    error: ErrorRow
+
+
+def _error(error: EdgeToolkitError) -> ErrorDocument:
+    row: ErrorRow = {
         "kind": type(error).__name__,
         "problem": error.problem,
         "hint": error.hint,
         "exit_status": error.exit_status,
     }
-    return {"error": said}
+    return {"error": row}
 
 
 def _report_error(reported: Reported | None, error: EdgeToolkitError) -> None:
