@@ -1,4 +1,4 @@
-"""The original model in its own framework: what it is, its canonical form, and its outputs with how far they wander when nothing was changed."""
+"""The original model in its own framework: what it is, its canonical form, its outputs, and how repeatable these are."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def open_(request: Request) -> dict[str, Any]:
 def canonicalize(request: Request) -> dict[str, Any]:
     """Write out/saved_model and return its signature: the one asked for, under `serving_default`, with these shapes and the same names.
 
-    Options: `signature` (a key) and `shapes` (by input name, of one call; a size or a shape of null is taken from the samples in inputs["samples"],
-    and left open where there are none).
+    Options: `signature` (a key) and `shapes` (of one call, by input name). The samples in inputs["samples"] give sizes and shapes of null; without
+    samples these stay open.
     """
     use("cpu")
     key, shapes = request.options["signature"], _shapes(request)
@@ -79,11 +79,11 @@ def canonicalize(request: Request) -> dict[str, Any]:
 def run(request: Request) -> dict[str, Any]:
     """Write out/outputs for the samples of inputs["samples"] through the original; return engine, signature and noise.
 
-    `noise` holds, by output name, the largest absolute difference (real units) of a repeated call, and of one call with many samples against one call
-    for each (where the signature takes a batch of any size), over the first samples. A model with state takes them one by one in their order, and
-    begins anew for a repetition, and with each sequence of the set. An original whose repeated calls differ, and that draws random numbers, is
-    refused: nothing can be held against it.
-    Options: `signature`, `device` ("cpu" or "gpu"), `first` (that many samples only, or null).
+    `noise` holds the largest absolute difference (real units) by output name, over the first samples: "repeat" of a repeated call, and "batch" of one
+    call with many samples against one call for each (where the signature takes a batch of any size). A model with state takes the samples one by one
+    in their order; it is loaded again for the repetition and at the start of each sequence. InvalidSource for an original whose repeated calls differ
+    and that draws random numbers: nothing can be compared with it.
+    Options: `signature`, `device` ("cpu" or "gpu"), `first` (only so many samples, or null).
     """
     device, key = request.options["device"], request.options["signature"]
     use(device)
@@ -139,7 +139,7 @@ def _changed(sample: Arrays, change: dict[str, Any], options: dict[str, Any]) ->
 
 
 class _Sequences:
-    """Calls of a model with state, which is loaded again before the first sample and with each sequence of so many."""
+    """Calls of a model with state; the model is loaded again before each sequence of `length` samples."""
 
     def __init__(self, load: Callable[[], Call], length: int | None) -> None:
         self._load = load
@@ -187,16 +187,14 @@ def _refuse_random(path: str, original: LoadedOriginal, repeat: dict[str, float]
 
 
 def _load(request: Request) -> LoadedOriginal:
-    """Return the original; say of a framework's many ways to refuse a damaged or foreign file which file it was and what it said."""
+    """Return the original; InvalidSource, with the file's name, for whatever the framework raises about a damaged or foreign file."""
     path = request.options["path"]
     plugin = importlib.import_module(f"toolkit.source.kinds.{request.options['kind']}")
     try:
         original: LoadedOriginal = plugin.load(request)
     except (EdgeToolkitError, MemoryError):
         raise
-    except (
-        Exception
-    ) as error:  # OSError, IndexError, DataLossError, NotFoundError, ValueError: all were seen for damaged files
+    except Exception as error:  # damaged files give OSError, IndexError, DataLossError, NotFoundError, ValueError
         raise InvalidSource(f"{path}: TensorFlow cannot load it: {causes(error)}", "save the model again") from error
     refuse_reaching(path, abilities(original.operators), request.options["trust"])
     _refuse_changed(request.options["code"])
@@ -204,7 +202,7 @@ def _load(request: Request) -> LoadedOriginal:
 
 
 def _refuse_changed(code: dict[str, str]) -> None:
-    """Refuse a builder whose files are not those any more by which this job is known."""
+    """Raise InvalidSource where the builder's files changed since this job was keyed by them."""
     found = code_read() if code else {}
     changed = sorted(path for path, digest in code.items() if found.get(path, digest) != digest)
     if changed:
@@ -212,7 +210,7 @@ def _refuse_changed(code: dict[str, str]) -> None:
 
 
 def _about_open_sizes(request: Request, shapes: dict[str, list[int]]) -> str | None:
-    """Return that sizes came from the samples, and how to say them, where they did."""
+    """Return a hint with the flags for sizes that came from the samples; None where none did."""
     asked = request.options["shapes"] if "samples" in request.inputs else {}
     taken = [name for name, shape in asked.items() if shape is None or None in shape]
     said = printable.command(
@@ -226,7 +224,7 @@ def _about_open_sizes(request: Request, shapes: dict[str, list[int]]) -> str | N
 
 
 def _shapes(request: Request) -> dict[str, list[int]]:
-    """Return the shape of one call by input name; what is left open is as the samples in inputs["samples"] have it, if they are there."""
+    """Return the shape of one call by input name; samples in inputs["samples"] give what is left open."""
     shapes: dict[str, Any] = dict(request.options["shapes"])
     for name, shape in shapes.items():
         if (shape is None or None in shape) and "samples" in request.inputs:
@@ -268,5 +266,7 @@ def _largest(pairs: list[tuple[Arrays, Arrays]]) -> dict[str, float]:
         for name, array in one.items():
             if array.size and array.dtype.kind in "fiu":
                 difference = float(np.max(np.abs(array.astype(np.float64) - other[name].astype(np.float64))))
-                largest[name] = float(np.maximum(largest.get(name, 0.0), difference))  # which lets no NaN get lost
+                largest[name] = float(
+                    np.maximum(largest.get(name, 0.0), difference)
+                )  # keeps a NaN, which max() would drop
     return largest

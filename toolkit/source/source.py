@@ -1,4 +1,4 @@
-"""The model that everything is compared with: its kind, how it is loaded, which signature is wanted, and the shapes of one call."""
+"""The model that everything is compared with: how it is loaded, its chosen signature, and the shapes of one call."""
 
 from __future__ import annotations
 
@@ -28,10 +28,13 @@ _LISTED = 8
 class Source:
     """A model as it was handed in, with one signature chosen.
 
-    `signature` is JSON: names, dtypes, and shapes as the model declares them, the batch (a first size left open) set to 1; sizes that are
-    still null are taken from the samples. Where several sizes were declared they are those of one of them, `size` is what messages call it, and
-    `canonical` are the shapes of the canonical form, open in what differs from size to size. `files` and `options` are what each job that loads it is
-    asked; `coverage` tells which variables were restored; `lacking` are the findings that TFLite has not the arithmetic of this signature.
+    signature    JSON: names, dtypes, and shapes as the model declares them, with 1 for the batch (a first size left open); the samples give
+                 sizes that are still null. Where several sizes were declared, these are the shapes of one of them
+    size         what messages call that size; "" where no sizes were declared
+    canonical    the shapes of the canonical form, open where the declared sizes differ
+    files, options   what each job that loads the model gets
+    coverage     which variables were restored; None where the files hold the whole model
+    lacking      findings about arithmetic that TFLite lacks for this signature
     """
 
     path: Path
@@ -58,7 +61,7 @@ class Source:
 
     @property
     def growth(self) -> int:
-        """How many times as much one call holds as one with 1 for each size that the canonical form leaves open."""
+        """How much larger one call is than a call with 1 for each size that the canonical form leaves open."""
         return 1 if self.canonical is None else shapes.growth(self.canonical, self.shapes)
 
     @property
@@ -68,7 +71,7 @@ class Source:
 
 
 def inspect_source(original: Original, executor: Executor) -> dict[str, Any]:
-    """Return what a model's files say of it, without running any of it; with a builder, or tensors to cut at, also what loading says."""
+    """Return what a model's files tell, without running any of it; with a builder, or tensors to cut at, also what loading tells."""
     if original.loads:
         executor.expect(engine_of(executor))
     kind, files = locate(original)
@@ -79,13 +82,16 @@ def inspect_source(original: Original, executor: Executor) -> dict[str, Any]:
         inspected["findings"] = [*inspected["findings"], *opened["findings"]]
     elif inspected.get("flat") and any(map(of_strings, inspected["signatures"])):
         keys = [one["key"] for one in inspected["signatures"] if of_strings(one)]
-        cut = cut_behind_strings(original, kind, files, keys[0], executor)  # whose graph is looked at, and not run
+        cut = cut_behind_strings(original, kind, files, keys[0], executor)  # it reads the graph and does not run it
         inspected["needs"] = [*inspected["needs"], *([cut] if cut else [])]
     return {**{name: said for name, said in inspected.items() if name != "flat"}, "sha256": digest_of(files)}
 
 
 def open_source(original: Original, executor: Executor) -> Source:
-    """Return the source with its signature chosen and its batch fixed; raise where the choice is not clear or a name is wrong."""
+    """Return the source with its signature chosen and its batch fixed.
+
+    InvalidSource where the choice is not clear or the model reaches outside, UnknownName for a wrong name, RequestError for shapes that do not fit.
+    """
     kind, files, inspected, opened = look(original, executor)
     chosen = choose(original.path, opened["signatures"], None if original.cut else original.signature)
     refuse_strings(original, kind, files, chosen, executor)
@@ -122,15 +128,15 @@ def signatures_of(original: Original, executor: Executor) -> list[str]:
 
 
 def outputs_of(original: Original, executor: Executor) -> list[Mapping[str, Any]]:
-    """Return the outputs (JSON of specs) of all signatures that the model has, one of each name."""
+    """Return the outputs (JSON of specs) of all signatures of the model, one for each name."""
     *_, opened = look(original, executor)
     return list({spec["name"]: spec for signature in opened["signatures"] for spec in signature["outputs"]}.values())
 
 
 def said_of_limit(error: EdgeToolkitError, source: Source, what: str) -> EdgeToolkitError:
-    """Return the error as it is, but a limit that was reached with the model and `what` of it was made or run: a stage, a scheme, a verb.
+    """Return the error; where a limit was reached, with the model's name and `what` was made or run (a stage, a scheme, a verb).
 
-    Where the model's files tell of a loop that cannot end, this is said before all else.
+    After a timeout, the hint begins with the loop that cannot end, if the model's files show one.
     """
     if not isinstance(error, LimitReached):
         return error
@@ -144,7 +150,10 @@ def said_of_limit(error: EdgeToolkitError, source: Source, what: str) -> EdgeToo
 
 
 def canonical_job(source: Source, samples: Output | None) -> Job:
-    """Return the job that writes the canonical SavedModel, `saved_model` under its output; sizes left open are those of the samples."""
+    """Return the job that writes the canonical SavedModel, as `saved_model` in its output; the samples give the sizes left open.
+
+    InvalidSource where sizes are left open and there are no samples.
+    """
     inputs: Files = dict(source.files)
     if source.open_shapes:
         if samples is None:
@@ -162,7 +171,7 @@ def canonical_job(source: Source, samples: Output | None) -> Job:
 
 
 def reference_job(source: Source, samples: Output, *, device: Device, first: int | None = None) -> Job:
-    """Return the job that runs the original model over the samples, all of them or the `first` so many, and measures its own noise."""
+    """Return the job that runs the original over the samples (all, or only the `first` ones) and measures how repeatable it is."""
     options = {**source.options, "signature": source.key, "device": device, "first": first}
     title = f"running the original {source.path.name}" + (" on a GPU" if device == "gpu" else "")
     return loading_job(title, "run", source.path, options, {**source.files, "samples": samples}, source.engine)

@@ -1,8 +1,8 @@
-"""Models in the framework that made them: what all kinds of sources come to when they are loaded.
+"""Models in the framework that made them: what loading gives, whatever the kind of source.
 
 builder, functions      what the user's code gives; TensorFlow functions
-messages, operators     protocol buffers without TensorFlow; what a graph's operators give away
-variables/              files of variables, and the proof that they were restored
+operators, reach        what a graph's operators can do to the world outside
+coverage, variables/    files of variables, and the proof that they were restored
 graphs/                 flat graphs of TensorFlow 1: cut, bound, frozen
 keras_models/           models of Keras 3, of tf-keras, and of the Keras in an old TensorFlow
 """
@@ -30,11 +30,12 @@ DEFAULT_KEY = "serving_default"
 class LoadedOriginal(ABC):
     """A model as its framework runs it.
 
-    `engine` is what runs it, by name and version; `loader` what read the files. `signatures` are as the model declares them (a first size left
-    open means a
-    batch of any size). `operators` are those of the graphs that a call runs. `coverage` tells which variables were restored (see `coverage`), None
-    where the
-    files hold the whole model; `findings` what was noticed.
+    engine        name and version of what runs it
+    loader        what read the files
+    signatures    as the model declares them; a first size left open is a batch of any size
+    operators     names of the operators that a call runs
+    coverage      which variables were restored; None where the files hold the whole model
+    findings      what was noticed
     """
 
     engine: str

@@ -1,16 +1,15 @@
 """A builder: the user's function that makes the model whose variables a checkpoint or a file of weights holds.
 
-It is called once, with `--builder-arg` as keyword arguments (text), and gives one of
+It is called once, with `--builder-arg` as keyword arguments (text), and returns one of
 
     a Keras model (Keras 3 or tf-keras), built              its inputs and outputs are the signature
-    a tf.Module, with tf.functions of a fixed signature      each that has an input_signature is a signature
-    (model, inputs)                                          inputs: {name: tf.TensorSpec}, where the model does not say what it takes
+    a tf.Module, with tf.functions of a fixed signature      each function with an input_signature is a signature
+    (model, inputs)                                          inputs: {name: tf.TensorSpec}, where the model does not tell its inputs
     a mapping of these parts, by name                        model, inputs, checkpoint, custom_objects; or, in TensorFlow 1, inputs and outputs:
-    {name: tensor}
+                                                             {name: tensor}
 
-`checkpoint` is the tf.train.Checkpoint that was saved, as the training code had it; without it the place of the model in the file is looked for.
-The project's own folder is on the path and nothing of ours: a package of the user's that is called as ours is found too. What is printed goes to
-the job's log.
+`checkpoint` is the tf.train.Checkpoint that the training code saved; without it, the model is searched in the file. The project's own folder is on
+the path, and none of ours: the builder may import a package named `toolkit` of its own. What it prints goes to the job's log.
 """
 
 from __future__ import annotations
@@ -32,12 +31,12 @@ from toolkit.wire.request import Request, sha256
 from toolkit.wire.user_function import blame, import_function
 
 _PARTS = ("model", "inputs", "outputs", "checkpoint", "custom_objects")
-_SEED = 0  # what is drawn at random and never restored is at least the same each time
+_SEED = 0  # random values that are never restored are the same each time
 
 
 @dataclass(slots=True)
 class Built:
-    """What a builder gave, by part; a part that it did not give is None."""
+    """What a builder returned, by part; None for a missing part."""
 
     model: Any = None
     inputs: Mapping[str, Any] | None = None
@@ -47,7 +46,7 @@ class Built:
 
 
 def build(request: Request) -> Built:
-    """Return what the builder of `request.options` gives; InvalidSource where it raises, ends the process, or gives something else."""
+    """Return what the builder of `request.options` returns; InvalidSource where it raises, ends the process, or returns something else."""
     import tensorflow as tf
 
     asked = request.options["builder"]
@@ -104,14 +103,14 @@ _read: set[str] = set()
 
 
 def code_read() -> dict[str, str]:
-    """Return the files that the builder's code consists of, and those that Python read while it ran: SHA-256 by absolute path."""
+    """Return the SHA-256, by absolute path, of the files of the builder's code and of those that Python read while it ran."""
     loaded = {str(getattr(module, "__file__", None) or "") for module in list(sys.modules.values())} if _read else set()
     return {path: sha256(Path(path)) for path in _users(_read | loaded) if Path(path).is_file()}
 
 
 @contextlib.contextmanager
 def _files_read() -> Iterator[None]:
-    """Note which files Python opens for reading while the builder runs, its own among them: what it read decides what it gives."""
+    """Note the files that Python opens for reading while the builder runs: its result depends on them."""
     active = True
 
     def note(event: str, arguments: tuple[Any, ...]) -> None:
@@ -128,9 +127,9 @@ def _files_read() -> Iterator[None]:
 
 
 def _users(paths: set[str]) -> list[str]:
-    """Return those that are neither of an installed package, nor of Python or the system, nor of this job (autograph writes code); sorted.
+    """Return the user's own paths, sorted: none of installed packages, Python, the system, or this job (autograph writes code there).
 
-    There are thousands of modules, so they are looked at as texts.
+    There are thousands of modules, so the paths are compared as texts.
     """
     library = Path(os.__file__).resolve().parent
     ours, scratch = Path(__file__).resolve().parents[2], Path(tempfile.gettempdir()).parent

@@ -1,7 +1,7 @@
-"""Which variables of a model were restored from its file, proven by what reading does to them.
+"""Which variables of a model were restored from its file, proven by what a read changes.
 
-Every loader of TensorFlow and Keras has a way to restore nothing without an error: another root, another name, a layer too many. So nothing that
-a loader says is believed: each variable is given a value that no file holds, the file is read, and what still has that value was not restored.
+Every loader of TensorFlow and Keras can restore nothing without an error: with another root, another name, or one more layer. So here no loader is
+trusted. Each variable gets a value that no file holds, the file is read, and a variable that still has this value was not restored.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Coverage(TypedDict):
 
 
 def variables_of(model: Any) -> dict[str, Variable]:
-    """Return what the outputs of a Keras model or a tf.Module can depend on, by name: weights, but no seeds and no metrics."""
+    """Return the variables, by name, that the outputs of a Keras model or a tf.Module can depend on: weights, but no seeds and no metrics."""
     import tensorflow as tf
 
     found: list[Variable] = list(model.weights if hasattr(model, "weights") else model.variables)
@@ -67,7 +67,7 @@ def variables_of(model: Any) -> dict[str, Variable]:
 
 
 def _weights_of_parts(module: Any) -> list[Variable]:
-    """Return the weights of the Keras 3 models that a module holds, found as tf.train.Checkpoint finds them."""
+    """Return the weights of the Keras 3 models in a module, found in the way of tf.train.Checkpoint."""
     import tensorflow as tf
 
     found: dict[int, Variable] = {}
@@ -78,7 +78,7 @@ def _weights_of_parts(module: Any) -> list[Variable]:
 
 
 def children(trackable: Any) -> dict[str, Any]:
-    """Return what tf.train.Checkpoint saves below an object, by name; TensorFlow before 2.10 has no public way to ask."""
+    """Return what tf.train.Checkpoint saves below an object, by name; TensorFlow before 2.10 has no public function for it."""
     import tensorflow as tf
 
     view = getattr(tf.train, "TrackableView", None)
@@ -89,14 +89,14 @@ def children(trackable: Any) -> dict[str, Any]:
 
 
 def reached(root: Any) -> list[Any]:
-    """Return all objects that tf.train.Checkpoint reaches from one, which included."""
+    """Return an object and all objects that tf.train.Checkpoint reaches from it."""
     return [root, *(child for below in children_of(root).values() for child in below.values())]
 
 
 def children_of(root: Any) -> dict[int, Mapping[str, Any]]:
-    """Return of each object that tf.train.Checkpoint reaches its children by attribute, by the object's id().
+    """Return the children by attribute of each object that tf.train.Checkpoint reaches, by the object's id().
 
-    Some are made only when they are asked for, so each is asked once: what is returned keeps them all alive, and their ids theirs.
+    Some children are made only on request, so each object is asked once. The result keeps all of them alive, and so their ids unique.
     """
     found: dict[int, Mapping[str, Any]] = {}
     for one in (queue := [root]):
@@ -107,7 +107,7 @@ def children_of(root: Any) -> dict[int, Mapping[str, Any]]:
 
 
 def unwrapped(variable: Any) -> Any:
-    """Return the tf.Variable that a variable of Keras 3 holds; another one as it is."""
+    """Return the tf.Variable in a variable of Keras 3; any other variable itself."""
     import tensorflow as tf
 
     held = getattr(variable, "value", variable)
@@ -115,15 +115,13 @@ def unwrapped(variable: Any) -> Any:
 
 
 def unrestored(variables: Mapping[str, Variable], read: Callable[[], None]) -> list[str]:
-    """Return the names of the variables that `read` did not write; they have again the values that they had before.
+    """Return the names of the variables that `read` did not write; these get their old values back.
 
-    A variable is anything with `numpy()` and `assign(array)`. One that still holds the poison after `read` gets a second, other one, and `read`
-    is called again: so a file may well hold the poison itself.
+    A variable that still holds the poison after `read` gets a second, different poison, and `read` is called again: the file itself may hold one of
+    them.
     """
     before = {name: np.asarray(variable.numpy()) for name, variable in variables.items()}
-    suspects = [
-        name for name, value in before.items() if value.size
-    ]  # where there is nothing to restore, nothing is missing
+    suspects = [name for name, value in before.items() if value.size]  # an empty variable cannot be missing
     for dose in (0, 1):
         poisons = {name: _poison(before[name], dose) for name in suspects}
         for name, poison in poisons.items():

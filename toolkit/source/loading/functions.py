@@ -54,7 +54,7 @@ def operators_of(function: Any) -> set[str]:
 
 
 def save_function(function: Any, holder: Any, shapes: dict[str, list[int]], folder: Path) -> None:
-    """Save a function, traced again with static shapes, with the variables that it uses and nothing else: less to load for all that come after."""
+    """Save a function, traced again with static shapes, with only the variables that it uses: later jobs have less to load."""
     import tensorflow as tf
 
     _, declared = function.structured_input_signature
@@ -69,14 +69,16 @@ def save_function(function: Any, holder: Any, shapes: dict[str, list[int]], fold
     signatures = {DEFAULT_KEY: traced}
     try:
         tf.saved_model.save(module, str(folder), signatures=signatures)
-    except AssertionError:  # it refers to more than variables (lookup tables, say), which the whole object holds
+    except (
+        AssertionError
+    ):  # it uses more than variables (lookup tables, for example), which only the whole object holds
         shutil.rmtree(folder, ignore_errors=True)
         module.source = holder
         tf.saved_model.save(module, str(folder), signatures=signatures)
 
 
 def object_original(built: Built, loader: str) -> LoadedOriginal:
-    """Return the original for what a builder gave: a Keras model, or a module with functions."""
+    """Return the original of a builder's Keras model or module with functions."""
     from toolkit.source.loading.keras_models.original import KerasOriginal, is_keras
 
     if is_keras(built.model):
@@ -86,7 +88,10 @@ def object_original(built: Built, loader: str) -> LoadedOriginal:
 
 
 def module_functions(module: Any) -> dict[str, Any]:
-    """Return the concrete functions of a module by signature key: those with an input_signature; `__call__`, or the only one, is the default."""
+    """Return the concrete functions of a module with an input_signature, by signature key; `__call__`, or the only one, is the default.
+
+    InvalidSource where there is none.
+    """
     functions = {}
     for name in dir(module):
         found = getattr(module, name, None) if not name.startswith("_") or name == "__call__" else None
@@ -107,7 +112,7 @@ def _input_signature(function: Any) -> Any:
 
 
 def _named(function: Any) -> Any:
-    """Return a concrete function with named tensors in and out, around one with an input_signature of plain tensors."""
+    """Return a concrete function with named inputs and outputs, around one with an input_signature of plain tensors."""
     import tensorflow as tf
 
     positional, keywords = function.get_concrete_function().structured_input_signature
@@ -129,7 +134,7 @@ def _named(function: Any) -> Any:
 
 
 def _called(model: Any, inputs: Mapping[str, Any]) -> Any:
-    """Return the concrete function of a model that is called with these inputs: the only one by position, several by name."""
+    """Return the concrete function of a model for these inputs: one input goes by position, several by name."""
     import tensorflow as tf
 
     def by_name(**given: Any) -> Any:
@@ -140,7 +145,7 @@ def _called(model: Any, inputs: Mapping[str, Any]) -> Any:
 
 
 def as_dict(results: Any) -> dict[str, Any]:
-    """Return what a function gave by name: a mapping as it is, anything else as output_0, output_1, ..., as TensorFlow's own export names them."""
+    """Return a function's results by name: a mapping as it is, others as output_0, output_1, ..., the names of TensorFlow's own export."""
     import tensorflow as tf
 
     if isinstance(results, Mapping):

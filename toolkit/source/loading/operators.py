@@ -1,7 +1,7 @@
-"""What a graph's operators give away: that they reach for files, Python or the network, draw random numbers, or have no kernel here.
+"""What a graph's operators can do: reach for files, Python or the network, draw random numbers; and which have no kernel here.
 
-What each operator can do is listed in `operators.txt`. What is listed as harmless passes; what is not, and what is in no list, needs the user's
-`--trust`. Where an operator stands, and what it is given, decides for some: see `reach`.
+`operators.txt` lists what each operator can do. Operators that are listed as harmless pass; all others, listed or not, need the user's `--trust`.
+For some it depends on their inputs and on where they stand: see `reach`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _LISTS = Path(__file__).with_name(DATA_FILES[0])
 HARMLESS, ON_CONDITION, SAVER, UNKNOWN = "harmless", "on condition", "saver", "unknown"
 REACHES_OUTSIDE, UNKNOWN_OPERATORS = "reaches-outside", "unknown-operators"  # codes of findings
 NOT_KNOWN = "not known to be harmless"
-"""What is said of an operator that is in no list, or that nobody has looked at."""
+"""The text for an operator that is in no list, or that nobody has examined."""
 _RANDOM = re.compile(
     r"Random(Uniform|StandardNormal|Gamma|Poisson|Shuffle|Crop|Index)\w*|TruncatedNormal|ParameterizedTruncatedNormal|Multinomial"
     r"|Stateless(Random|Truncated|Parameterized|Multinomial|Sample|Shuffle)\w*|Stateful(Uniform|StandardNormal|Truncated|Random)\w*"
@@ -31,13 +31,13 @@ _CHANGING = re.compile(
     r"Assign(Add|Sub)?(VariableOp|Ref)?|(Resource)?(Sparse)?(Scatter|Strided)\w*(Assign|Add|Sub|Mul|Div|Min|Max|Update)|RngReadAndSkip|RngSkip"
 )
 _WRAPPED = re.compile(rb'_apply_op_helper\(\s*"(\w+)"|execute\(b"(\w+)"')
-# What graphs hold and Python has no function for.
+# Operators of graphs without a Python function.
 _OF_GRAPHS = {"_Arg", "_Retval", "Placeholder", "Const", "RefEnter", "RefExit", "RefMerge", "RefNextIteration", "RefSwitch"}  # fmt: skip
 
 
 @functools.cache
 def kinds() -> dict[str, str]:
-    """Return what `operators.txt` says of each operator: one of the four kinds above, or what it can do ("reads files")."""
+    """Return the entry of each operator in `operators.txt`: one of the four kinds above, or what it can do ("reads files")."""
     found: dict[str, str] = {}
     kind = ""
     for line in _LISTS.read_text().splitlines():
@@ -49,17 +49,17 @@ def kinds() -> dict[str, str]:
 
 
 def abilities(operators: Iterable[str]) -> list[str]:
-    """Return `WriteFile (writes files)` for each operator that can do harm or is not known not to, sorted; told by names alone.
+    """Return `WriteFile (writes files)` for each operator that can do harm or is not known to be harmless, sorted; by names alone.
 
-    What is harmless on a condition is passed over here: `reach` looks at it where the graph is at hand. Operators that only a device's runtime
-    has are none of TensorFlow's, which cannot run them.
+    Operators that are harmless on a condition are left out: `reach` judges them, with the graph. Operators that only a device's runtime has are left
+    out too: TensorFlow cannot run them.
     """
     said = {name: ability(name) for name in set(operators) - BUILT_IN}
     return [f"{name} ({said[name]})" for name in sorted(said) if said[name] not in (None, ON_CONDITION)]
 
 
 def ability(name: str) -> str | None:
-    """Return what an operator can do, told by its name alone; None for a harmless one, ON_CONDITION for one whose attributes or inputs tell."""
+    """Return what an operator can do, by its name alone; None for a harmless one, ON_CONDITION where its attributes or inputs decide."""
     kind = kinds().get(name, UNKNOWN)
     return {HARMLESS: None, UNKNOWN: NOT_KNOWN, SAVER: "reads and writes files"}.get(kind, kind)
 
@@ -70,12 +70,12 @@ def random_operators(operators: Iterable[str]) -> list[str]:
 
 
 def is_stateful(operators: Iterable[str]) -> bool:
-    """Return whether a call changes variables, so that the next one begins from others."""
+    """Return whether a call changes variables, so that the next call starts with other values."""
     return any(_CHANGING.fullmatch(name) for name in operators)
 
 
 def refuse_reaching(path: object, reached: Iterable[str], trust: bool) -> None:  # noqa: FBT001 (as it was requested)
-    """Raise InvalidSource for what reaches out of a model, or is not known to be harmless, where the user does not `trust` it."""
+    """Raise InvalidSource for what reaches outside, or is not known to be harmless, unless the user trusts the model."""
     found = list(reached)
     if found and not trust:
         raise InvalidSource(f"{path}: {held(found)}: running it lets it do that", ADVICE)
@@ -108,13 +108,13 @@ def findings(operators: Iterable[str], reached: Sequence[str]) -> list[Finding]:
 
 
 def unregistered(operators: Iterable[str]) -> list[str]:
-    """Return the operators that the installed TensorFlow has no Python function for, sorted; nothing is imported for it."""
+    """Return the operators without a Python function in the installed TensorFlow, sorted; nothing is imported."""
     return sorted(name for name in set(operators) - _registered() if not name.startswith("_"))
 
 
 @functools.cache
 def _registered() -> frozenset[str]:
-    """Return the operators that TensorFlow has Python functions for, read from the files in which it has generated these."""
+    """Return the operators with a Python function in TensorFlow, read from the files of its generated functions."""
     known = set(_OF_GRAPHS)
     for folder in tensorflow_folders():
         for file in Path(folder, "python").rglob("gen_*.py"):
@@ -123,7 +123,7 @@ def _registered() -> frozenset[str]:
 
 
 def refuse_without_kernel(path: object, held: Iterable[str], run: Iterable[str] | None = None) -> None:
-    """Raise InvalidSource for operators that TensorFlow does not know, of those `held`, or has no kernel for on a CPU, of those `run`."""
+    """Raise InvalidSource for operators of `held` that TensorFlow does not know, and for those of `run` (all, if None) without a CPU kernel."""
     from tensorflow.python.framework import kernels, op_def_registry
 
     names = sorted(set(held))

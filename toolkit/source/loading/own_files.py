@@ -1,4 +1,4 @@
-"""Whether all files that a SavedModel is read from are its own: links that lead out of its folder, and names of assets that do."""
+"""Whether a SavedModel's files are all its own: links, and names of assets, that lead out of its folder."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pathlib import Path
 
 from toolkit.files.foreign import looking_through
 
-# tensorflow/python/saved_model/constants.py; nobody loads what else lies there
+# tensorflow/python/saved_model/constants.py; no loader reads other folders
 _READ = ("variables", "assets", "debug")
 
 
 def links_out(folder: Path) -> list[str]:
-    """Return what in a SavedModel's folder is a link that leads out of it, each as `variables (reads files: it is a link to /etc)`.
+    """Return the links that lead out of a SavedModel's folder, each as `variables (reads files: it is a link to /etc)`.
 
-    A cache of the Hugging Face Hub keeps the files of a model beside its snapshots and links to them: these links are its own.
+    A cache of the Hugging Face Hub keeps a model's files beside its snapshots, which link to them. These links count as the model's own.
     """
     with looking_through(folder):
         found = list(_links(folder))
@@ -24,7 +24,7 @@ def links_out(folder: Path) -> list[str]:
 
 
 def strange_assets(names: Iterable[str]) -> list[str]:
-    """Return those names of a SavedModel's assets that lead out of its folder, as `links_out` does."""
+    """Return the names of assets that lead out of a SavedModel's folder, in the form of `links_out`."""
     inside = "assets" + os.sep
     return [
         _said(f"the asset {name!r}", "it does not lie in the model's folder assets")
@@ -43,14 +43,14 @@ def _links(folder: Path) -> Iterator[tuple[Path, str]]:
     kept = (own, *_hub(own))
     for path in _entries(folder):
         if not stat.S_ISLNK(os.lstat(path).st_mode):
-            continue  # only of a link is asked where it leads: that looks at each folder above it
+            continue  # realpath reads each folder above, so only links are resolved
         target = os.path.realpath(path)
         if not any(target.startswith(place + os.sep) for place in kept):
             yield path, target
 
 
 def _entries(folder: Path) -> Iterator[Path]:
-    """Yield what lies in the folder itself and in those of its folders that are read."""
+    """Yield the entries of the folder itself and of the folders in it that loaders read."""
     yield from sorted(folder.iterdir())
     for name in _READ:
         inside = os.path.realpath(folder / name).startswith(os.path.realpath(folder) + os.sep)

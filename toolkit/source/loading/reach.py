@@ -1,11 +1,9 @@
-"""What in a graph can do harm, and where it stands: told from the protocol buffers alone, so that nothing is loaded or run for it.
+"""What in a graph can do harm, and where it stands; read from the protocol buffers alone, so that nothing is loaded or run.
 
-An operator that is listed as harmless passes. Some tell by an attribute or by where an input comes from whether they are: a table is filled from an
-asset of the model or from any file; a saver restores from the path that its loader gives it or from one that stands in the graph. Saving and
-restoring that nothing of the model runs is what every SavedModel has.
+`graphs.node_abilities` judges each operator. Every SavedModel has operators that save and restore; they count only where something runs them.
 
-Which part of a graph runs: `tf.saved_model.load` runs initializers and restores variables; a call runs a signature. In a flat graph that is
-what its outputs need. Where a function is called all of it counts, for its stateful operators run whether their results are used or not.
+What runs: `tf.saved_model.load` runs initializers and restores variables, and a call runs a signature. In a flat graph, what the outputs need runs.
+A called function counts as a whole, because its stateful operators run whether their results are used or not.
 """
 
 from __future__ import annotations
@@ -24,13 +22,13 @@ from toolkit.source.loading.operators import NOT_KNOWN
 
 INIT_KEY = "__saved_model_init_op"  # how tf.saved_model.save marks an initializer among the signatures
 _INITIALIZERS = ("saved_model_main_op", "legacy_init_op", "table_initializer", "local_variables")
-"""The collections whose operators `load_v1_in_v2` and a session's loader run, of tensorflow/python/saved_model/constants.py and ops.GraphKeys."""
+"""`load_v1_in_v2` and a session's loader run the operators of these collections (tensorflow/python/saved_model/constants.py, ops.GraphKeys)."""
 _RUN_BY_LOADING = ("_initialize", "_initializer", "_create_resource", "_destroy_resource")
 
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """One operator that reaches out of the graph, or is not known to be harmless: what it can do, and where it stands."""
+    """One operator that reaches outside, or is not known to be harmless: what it can do, and where it stands."""
 
     operator: str
     what: str
@@ -41,7 +39,7 @@ class Reach:
 
 
 def of_saved_model(meta: MetaGraphDef) -> list[Reach]:
-    """Return what reaches out of a `MetaGraphDef` of a SavedModel, or is not known to be harmless; each operator once for each thing it can do."""
+    """Return what reaches outside in a `MetaGraphDef` of a SavedModel, or is not known to be harmless; each operator once for each ability."""
     calls = Calls(meta.graph_def)
     held = meta.object_graph_def.concrete_functions
     parts = _parts(meta)
@@ -54,9 +52,9 @@ def of_saved_model(meta: MetaGraphDef) -> list[Reach]:
 
 
 def of_graph(graph: GraphDef, nodes: Iterable[str], served: Iterable[str], prefix: str = "") -> list[Reach]:
-    """Return what reaches out of a flat GraphDef, of those of its nodes that run and the functions that these call.
+    """Return what reaches outside in a flat GraphDef, among the `nodes` that run and the functions that they call.
 
-    `served` are those of them that run in a call; the others do when variables are restored, `prefix` is the node of their path.
+    The nodes `served` run in a call; the others run when variables are restored, from the path in the node `prefix`.
     """
     calls = Calls(graph)
     run = calls.only(nodes)
@@ -66,14 +64,14 @@ def of_graph(graph: GraphDef, nodes: Iterable[str], served: Iterable[str], prefi
 
 
 def abilities_of(calls: Calls) -> dict[tuple[str, str], str]:
-    """Return what nodes can do, by scope and name, wherever they stand; savers are not looked at, nor are harmless ones."""
+    """Return what nodes can do, by scope and name, wherever they stand; without harmless nodes and savers."""
     served = ExecutedNodes(set(calls.nodes), set(calls.functions))
     abilities = NodeAbilities(calls, ExecutedNodes(), served, TensorOrigins(calls))
     return {(scope, node.name): what for scope, node in calls.all() if (what := abilities.of(scope, node))}
 
 
 def assets_of(meta: MetaGraphDef) -> list[AssetFileDef]:
-    """Return the `AssetFileDef`s of a MetaGraph; SavedModels of before TensorFlow 1.13 hold them in a collection."""
+    """Return the assets of a MetaGraph; before TensorFlow 1.13 SavedModels held them in a collection."""
     if meta.asset_file_def or "saved_model_assets" not in meta.collection_def:
         return list(meta.asset_file_def)
     from toolkit.engines.tensorflow.messages import message
@@ -87,7 +85,7 @@ _Parts = Mapping[str, tuple[list[str], list[str]]]
 
 
 def _parts(meta: MetaGraphDef) -> _Parts:
-    """Return from which nodes and functions the parts of a SavedModel run, by what people call them."""
+    """Return the nodes and functions at which the parts of a SavedModel start to run, by the text that messages have for a part."""
     starts: dict[str, tuple[list[str], list[str]]] = {_LOADING: ([], [])}
     nodes, functions = starts[_LOADING]
     for key, definition in sorted(meta.signature_def.items()):
@@ -112,7 +110,7 @@ def _parts(meta: MetaGraphDef) -> _Parts:
 
 
 def _initializers(variables: Iterable[bytes]) -> list[str]:
-    """Return the operators that give the variables of a collection their first values; each is a `VariableDef`."""
+    """Return the operators that initialize the variables of a collection; each entry is a `VariableDef`."""
     from toolkit.engines.tensorflow.messages import message
 
     found = []
@@ -140,7 +138,7 @@ def _functions_of(held: Any) -> list[str]:
 
 
 def _captured(meta: MetaGraphDef) -> dict[str, list[TensorOrigin]]:
-    """Return by function what its last arguments were bound to when it was made."""
+    """Return, by function, what its last arguments were bound to when it was made."""
     held = meta.object_graph_def.nodes
     constants = {node.name: node for node in meta.graph_def.node if node.op == "Const"}
 
@@ -170,7 +168,7 @@ def _reached(calls: Calls, abilities: NodeAbilities, parts: _Parts) -> list[Reac
 def _once(
     found: Iterable[tuple[str, NodeDef, str | None]], label: Callable[[str, str], str] | None = None
 ) -> list[Reach]:
-    """Return the first of those that can do the same."""
+    """Return the first node of each operator and ability."""
     kept: dict[tuple[str, str], Reach] = {}
     for scope, node, what in found:
         if what and (node.op, what) not in kept:

@@ -1,4 +1,4 @@
-"""Who calls whom in a GraphDef with its library of functions, and what runs when something of it runs."""
+"""Which functions of a GraphDef call which, and what runs when some of its nodes run."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from toolkit.errors import InvalidSource
 from toolkit.source.loading.graphs.cut import attribute, node_of
 
 TOP = ""
-"""The scope of the graph itself; the others are called as their functions."""
+"""The scope of the graph itself; the scope of a function is its name."""
 _MOST_BYTES = (
     2**31
 )  # of a protobuf message, https://protobuf.dev/programming-guides/proto-limits/: frozen, it would not fit in one
 _MOST_NODES = 10_000_000
-"""Of a graph whose calls are written out, as TensorFlow does before it runs one: a node takes some hundred bytes there, so that is gigabytes."""
+"""Nodes of a graph with all its calls inlined, as TensorFlow inlines them before a run: a node takes some hundred bytes, so these are gigabytes."""
 
 
 @dataclass(slots=True)
 class ExecutedNodes:
-    """What runs: nodes of the graph itself, and whole functions."""
+    """Nodes of the graph itself that run, and whole functions."""
 
     nodes: set[str] = field(default_factory=set)
     functions: set[str] = field(default_factory=set)
 
     def holds(self, scope: str, name: str) -> bool:
-        """Return whether a node is in it."""
+        """Return whether a node runs."""
         return scope in self.functions if scope else name in self.nodes
 
 
 class Calls:
-    """A GraphDef with its library: who calls whom."""
+    """A GraphDef with its library of functions, and their calls."""
 
     def __init__(self, graph: GraphDef) -> None:
         self.nodes = {node.name: node for node in graph.node}
@@ -45,7 +45,7 @@ class Calls:
         self._callers: dict[str, list[tuple[str, NodeDef]]] | None = None
 
     def all(self) -> Iterator[tuple[str, NodeDef]]:
-        """Yield every node with its scope, those of functions that nobody calls included."""
+        """Yield every node with its scope, also in functions that nobody calls."""
         for node in self.nodes.values():
             yield TOP, node
         for name, function in self.functions.items():
@@ -81,7 +81,7 @@ class Calls:
         return self._callers.get(function, [])
 
     def run(self, nodes: Iterable[str], functions: Iterable[str] = ()) -> ExecutedNodes:
-        """Return what runs for these nodes of the graph itself, and in these functions."""
+        """Return what runs when these nodes of the graph itself and these functions run."""
         found = ExecutedNodes()
         waiting = [node_of(name) for name in nodes]
         called = [name for name in functions if name in self.functions]
@@ -102,7 +102,7 @@ class Calls:
         return found
 
     def only(self, nodes: Iterable[str]) -> ExecutedNodes:
-        """Return these nodes of the graph itself, without what they take, and the functions that they call."""
+        """Return these nodes of the graph itself, without the nodes that feed them, and the functions that they call."""
         held = [self.nodes[name] for name in set(nodes) & self.nodes.keys()]
         found = self.run([], [one for node in held for one in self.called(node)])
         found.nodes = {node.name for node in held}
@@ -110,7 +110,7 @@ class Calls:
 
 
 def refuse_endless(path: object, graph: GraphDef) -> None:
-    """Raise InvalidSource where a graph would fill any memory: by functions that call themselves or each other, or by a constant."""
+    """Raise InvalidSource for a graph that would fill any memory: functions call themselves or each other too often, or a constant is too large."""
     calls = Calls(graph)
     for scope, node in calls.all():
         if node.op == "Const" and (size := _declared(node)) > _MOST_BYTES:
@@ -133,7 +133,7 @@ def refuse_endless(path: object, graph: GraphDef) -> None:
 
 
 def _declared(constant: NodeDef) -> int:
-    """Return how many bytes a constant takes in memory by its shape, whatever the file holds of them; one of a text counts as one."""
+    """Return how many bytes a constant takes in memory by its shape, whatever the file holds; a text counts as one byte."""
     value = attribute(constant, "value")
     if value is None:
         return 0
@@ -143,14 +143,14 @@ def _declared(constant: NodeDef) -> int:
 
 
 def _named_each(calls: Calls, nodes: Iterable[NodeDef]) -> list[str]:
-    """Return the functions that nodes call, each as often as it is called."""
+    """Return the functions that nodes call, once for each call."""
     return [name for node in nodes for name in sorted(calls.called(node))]
 
 
 def _measure(
     path: object, name: str, called: Mapping[str, list[str]], own: Mapping[str, int], sizes: dict[str, int]
 ) -> None:
-    """Note how many operators a function is with all that it calls written out."""
+    """Note how many operators a function has with all its calls inlined."""
     waiting, open_ = [name], set[str]()
     while waiting:
         here = waiting[-1]

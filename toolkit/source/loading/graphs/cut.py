@@ -1,7 +1,6 @@
-"""The part of a GraphDef that some tensors need: cut off above what is fed, with constants where values are bound.
+"""The part of a GraphDef that some tensors need: it begins at what is fed, and bound values are constants.
 
-Graphs are read as TensorFlow writes them: an edge "a" is the tensor "a:0", "^a" is a dependency without data. Tensors are spelled with their position
-everywhere here.
+As TensorFlow writes graphs, an edge "a" is the tensor "a:0", and "^a" is a dependency without data. Tensors here always have their position.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ TABLES = frozenset(
         "MutableDenseHashTableV2",
     )
 )
-# A dependency on these changes no number that is fetched; one on any other node may place a constant inside of a branch or of a loop.
+# A dependency on these changes no number that is fetched. A dependency on another node may place a constant inside a branch or a loop.
 _IDLE = frozenset(("Assert", "Print", "PrintV2", "NoOp"))
 _CHANGING = ("Assign", "Apply", "ResourceApply", "Scatter", "ResourceScatter", "QueueEnqueue")
 
@@ -47,7 +46,7 @@ def node_of(edge: str) -> str:
 def dtype_of(node: NodeDef, position: int = 0) -> int:
     """Return the `DataType` that a placeholder, an iterator or a queue gives; 0 where the node does not tell.
 
-    A map of messages makes what it is asked for, so attributes are never asked for by [] here.
+    `node.attr[key]` would add a missing attribute, so only `attribute` reads attributes here.
     """
     for key in ("output_types", "component_types"):
         types = attribute(node, key)
@@ -74,7 +73,7 @@ def text_attribute(node: NodeDef, key: str, default: str) -> str | None:
 
 
 def nodes_of(path: object, graph: GraphDef) -> dict[str, NodeDef]:
-    """Return the nodes by name; InvalidSource where an edge comes from nowhere or a name is there twice: the file is damaged."""
+    """Return the nodes by name; InvalidSource for a damaged file: an edge from a missing node, or two nodes of one name."""
     nodes = {node.name: node for node in graph.node}
     if len(nodes) != len(graph.node):
         raise InvalidSource(f"{path}: the graph is damaged: it holds nodes of one name", "save the model again")
@@ -89,9 +88,9 @@ def nodes_of(path: object, graph: GraphDef) -> dict[str, NodeDef]:
 
 
 def needed(nodes: Mapping[str, NodeDef], outputs: Iterable[str], stops: Iterable[str]) -> tuple[set[str], set[str]]:
-    """Return the names of all nodes that run for some outputs where `stops` are fed, and the tensors between them.
+    """Return the names of all nodes that run for some outputs if `stops` are fed, and the tensors between them.
 
-    What a queue or an iterator is filled from is not among them: where one is reached, nothing was fed in its place.
+    The walk ends at queues and iterators: what fills them is not among the nodes.
     """
     stopped = set(stops)
     found: set[str] = set()
@@ -108,15 +107,15 @@ def needed(nodes: Mapping[str, NodeDef], outputs: Iterable[str], stops: Iterable
         found.add(name)
         if nodes[name].op in SOURCES and nodes[name].op != "PlaceholderWithDefault":
             continue
-        # A fed tensor's node does not run on account of those that wait for it either, as long as it has no other output.
+        # Nor does a fed tensor's node run for nodes that wait for it, as long as it has no other output.
         waiting += [f"{node_of(edge)}:0" if edge.startswith("^") else spelled(edge) for edge in nodes[name].input]
     return found, edges
 
 
 def cut(graph: GraphDef, outputs: Iterable[str], stand_ins: Mapping[str, NodeDef]) -> GraphDef:
-    """Return a GraphDef of what outputs need; `stand_ins` are the nodes that take the place of tensors, all of them in it.
+    """Return a GraphDef of what outputs need, with the nodes `stand_ins` in place of the tensors that are their keys.
 
-    Colocations, devices and known shapes are left out, because they may not hold any more; a placeholder with a default is its default.
+    Colocations, devices and known shapes are left out: they may not hold any more. A placeholder with a default becomes its default.
     """
     nodes = {node.name: node for node in graph.node}
     fed = {node_of(tensor) for tensor in stand_ins if nodes[node_of(tensor)].op in SOURCES}
@@ -154,7 +153,7 @@ def _bare(node: NodeDef) -> NodeDef:
 
 
 def _edges(nodes: Mapping[str, NodeDef], node: NodeDef, fed: set[str]) -> list[str]:
-    """Return a node's edges, data first, without dependencies on what changes no number of this call."""
+    """Return a node's edges, data first, without dependencies that change no number of this call."""
     kept = [edge for edge in node.input if not edge.startswith("^")]
     waiting = [node_of(edge) for edge in node.input if edge.startswith("^")]
     seen = set(fed)
@@ -171,7 +170,7 @@ def _edges(nodes: Mapping[str, NodeDef], node: NodeDef, fed: set[str]) -> list[s
 
 
 def prune_library(graph: GraphDef) -> None:
-    """Take the functions out of a GraphDef's library that none of its nodes calls, directly or through others."""
+    """Remove functions from a GraphDef's library that no node calls, directly or through others."""
     library = {function.signature.name: function for function in graph.library.function}
     gradients = {gradient.function_name: gradient.gradient_func for gradient in graph.library.gradient}
     called: set[str] = set()
@@ -198,7 +197,7 @@ def _calls(node: NodeDef, library: Mapping[str, FunctionDef]) -> list[str]:
 
 
 def operators_needed(graph: GraphDef, outputs: Iterable[str], stops: Iterable[str]) -> set[str]:
-    """Return the names of the operators that run for some outputs, those inside of functions included."""
+    """Return the names of the operators that run for some outputs, also inside functions."""
     names, _ = needed({node.name: node for node in graph.node}, outputs, stops)
     part = type(graph)()
     part.node.extend(node for node in graph.node if node.name in names)
@@ -208,7 +207,7 @@ def operators_needed(graph: GraphDef, outputs: Iterable[str], stops: Iterable[st
 
 
 def operators_in(graph: GraphDef) -> set[str]:
-    """Return the names of the operators of a GraphDef, those inside of its functions included and the functions themselves not."""
+    """Return the names of the operators of a GraphDef and of its functions; a function itself is no operator."""
     found = {node.op for node in graph.node}
     for function in graph.library.function:
         found.update(node.op for node in function.node_def)

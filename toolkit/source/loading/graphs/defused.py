@@ -1,7 +1,7 @@
-"""A graph without what would reach out of it while it is taken in.
+"""A graph without the operators that would reach outside while TensorFlow imports it.
 
-Taking a graph in, TensorFlow works out shapes, and computes what they are made of: a ReadFile beside the part that is wanted is read then, if it
-has no state (`EvaluateConstantTensor` of tensorflow/core/common_runtime/eval_const_tensor.cc).
+During an import TensorFlow infers shapes, and computes the tensors that they depend on. So it would run a ReadFile without state even beside the
+part that is wanted (`EvaluateConstantTensor` of tensorflow/core/common_runtime/eval_const_tensor.cc).
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from toolkit.source.loading.graphs.cut import attribute, node_of
 from toolkit.source.loading.operators import NOT_KNOWN
 from toolkit.source.loading.reach import abilities_of
 
-# tf.data: such an operator describes what is read once somebody iterates over it, which has state; the two others go over it themselves.
+# tf.data: such an operator only describes what an iteration, which has state, will read. The two excluded ones iterate themselves.
 _LATER = re.compile(r"(?!ReduceDataset|LoadDataset)\w*Dataset(V\d+)?")
 _STRING = 7  # DT_STRING of tensorflow/core/framework/types.proto
 
 
 def defused(graph: GraphDef, run: Iterable[str]) -> GraphDef:
-    """Return a GraphDef with placeholders for the nodes that can do harm, or call what can; those that `run` by name stay."""
+    """Return a GraphDef with placeholders for nodes that can do harm, or call functions that can; the nodes named in `run` stay."""
     calls, kept = Calls(graph), set(run)
     able = abilities_of(calls)
     harmful = {scope for (scope, _), what in able.items() if scope and what != NOT_KNOWN}
@@ -46,13 +46,13 @@ def defused(graph: GraphDef, run: Iterable[str]) -> GraphDef:
         del taken.input[:]
         taken.input.extend(_edge(edge, calls, out, places) for edge in node.input)
     for name in out:
-        _edge(name, calls, out, places)  # what is fed is looked for by its name
+        _edge(name, calls, out, places)  # the import looks for fed tensors by name
     made.node.extend(places.values())
     return made
 
 
 def _edge(edge: str, calls: Calls, out: set[str], places: dict[str, NodeDef]) -> str:
-    """Return the edge, or that to a placeholder in its place."""
+    """Return the edge, or an edge to the placeholder in its place."""
     name = node_of(edge)
     if name not in out:
         return edge
@@ -69,7 +69,7 @@ def _edge(edge: str, calls: Calls, out: set[str], places: dict[str, NodeDef]) ->
 
 
 def _dtype(node: NodeDef, position: int) -> int:
-    """Return the `DataType` of an output as far as attributes tell it; what reads a file gives text."""
+    """Return the `DataType` of an output as far as attributes tell it; else that of text, which file readers give."""
     for key in ("Tout", "output_types"):
         found = attribute(node, key)
         if found is not None and position < len(found.list.type):

@@ -1,4 +1,4 @@
-"""What the file of a graph tells of it before anything is loaded."""
+"""What a graph's file tells before anything is loaded."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ASSIGNS = ("Assign", "AssignVariableOp")
 
 
 def writer(graph: GraphDef) -> str:
-    """Return who wrote a GraphDef, as far as it tells: the version of the graph format, of tensorflow/core/public/version.h."""
+    """Return what wrote a GraphDef, as far as it tells: the version of the graph format, as in tensorflow/core/public/version.h."""
     return (
         f"tensorflow of GraphDef version {graph.versions.producer}"
         if graph.versions.producer
@@ -31,7 +31,7 @@ def writer(graph: GraphDef) -> str:
 def found_in(
     graph: GraphDef, ends: Mapping[str, Ends], options: GraphOptions, saver: SaverDef | None = None
 ) -> list[Finding]:
-    """Return what is to be said about the operators that run; those of the training around them never do."""
+    """Return findings about the operators that run; those of the training around them never run."""
     calls, run = Calls(graph), run_of(graph, ends, options, saver)
     held = calls.only(run)
     used = {node.op for scope, node in calls.all() if held.holds(scope, node.name)}
@@ -42,7 +42,7 @@ def found_in(
 def refuse_reach(
     path: str, graph: GraphDef, ends: Mapping[str, Ends], options: GraphOptions, saver: SaverDef | None = None
 ) -> GraphDef:
-    """Return the graph as it may be taken in; InvalidSource where its running part reaches out of it and the user does not trust it."""
+    """Return the graph as it may be imported; InvalidSource where its running part reaches outside and the user does not trust it."""
     if options.trust:
         return graph
     scan.refuse_reaching(path, reached_in(graph, ends, options, saver), options.trust)
@@ -52,13 +52,13 @@ def refuse_reach(
 def reached_in(
     graph: GraphDef, ends: Mapping[str, Ends], options: GraphOptions, saver: SaverDef | None = None
 ) -> list[str]:
-    """Return what of a graph's running part reaches out of it; `saver` is the `SaverDef` that restores its variables."""
+    """Return what reaches outside in a graph's running part; `saver` is the `SaverDef` that restores its variables."""
     run, prefix = run_of(graph, ends, options, saver), "" if saver is None else node_of(saver.filename_tensor_name)
     return [str(one) for one in of_graph(graph, run, _served(graph, ends, options), prefix)]
 
 
 def run_of(graph: GraphDef, ends: Mapping[str, Ends], options: GraphOptions, saver: SaverDef | None = None) -> set[str]:
-    """Return the names of the nodes that run for the outputs, and for their variables to be restored, by a `SaverDef` or by what assigns them."""
+    """Return the names of the nodes that run for the outputs and to restore their variables, by a `SaverDef` or by assignments."""
     nodes = {node.name: node for node in graph.node}
     found = _served(graph, ends, options)
     restored = node_of(saver.restore_op_name) if saver is not None else ""
@@ -82,7 +82,7 @@ def _served(graph: GraphDef, ends: Mapping[str, Ends], options: GraphOptions) ->
 
 
 def told(graph: GraphDef, ends: Ends) -> dict[str, Any]:
-    """Return inputs and outputs as specs, with the dtypes and shapes that the file tells; a shape that it does not tell is null."""
+    """Return inputs and outputs as specs, with dtypes and shapes from the file; null for a shape that it does not tell."""
     nodes = {node.name: node for node in graph.node}
     return {
         "inputs": [_told(nodes[node_of(tensor)], name, tensor) for name, tensor in sorted(ends.inputs.items())],

@@ -1,6 +1,6 @@
-"""Operators that only a device's runtime has: TensorFlow cannot run the graph to its end, but up to them, and the runtime does the rest.
+"""Operators that only a device's runtime has: TensorFlow can run the graph up to them, and the runtime does the rest.
 
-`TFLite_Detection_PostProcess` is what `export_tflite_ssd_graph.py` of the Object Detection API puts behind the raw boxes and scores.
+`export_tflite_ssd_graph.py` of the Object Detection API puts `TFLite_Detection_PostProcess` behind the raw boxes and scores.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from toolkit.engines.tflite.device_operators import BUILT_IN
 from toolkit.findings import Finding
 from toolkit.source.loading.graphs.cut import node_of
 
-_POST = "Postprocessor/"  # the scope in which the Object Detection API decodes boxes and leaves out what overlaps
+_POST = "Postprocessor/"  # the scope where the Object Detection API decodes boxes and removes overlapping ones
 _PRE = "Preprocessor/"
 _FLOAT = 1  # DT_FLOAT of tensorflow/core/framework/types.proto
 
 
 def findings(graph: GraphDef) -> list[Finding]:
-    """Return what is to be said of a GraphDef whose end is for the device, with the tensors to cut at, ready to paste."""
+    """Return the finding about a GraphDef that ends in operators for the device, with the flags to cut it, ready to paste."""
     nodes = {node.name: node for node in graph.node}
     own = [node for node in graph.node if node.op in BUILT_IN]
     if own:
@@ -32,7 +32,7 @@ def findings(graph: GraphDef) -> list[Finding]:
 
 
 def proposal(nodes: dict[str, NodeDef], end: list[NodeDef]) -> str:
-    """Return `cut it before: --inputs ... --outputs ...` for the nodes that are to stay outside: the numbers that they take, constants apart."""
+    """Return `cut it before: --inputs ... --outputs ...`; the outputs are the numbers that the nodes of `end` take, without constants."""
     inside = {node.name for node in end}
     taken = dict.fromkeys(
         edge
@@ -43,14 +43,14 @@ def proposal(nodes: dict[str, NodeDef], end: list[NodeDef]) -> str:
     outputs = ",".join(f"{name}={_spelled(edge)}" for name, edge in _named(list(taken)).items())
     fed = [f"{node.name}={node.name}:0" for node in _placeholders(nodes, list(taken))]
     pre = sorted(name for name in nodes if name.startswith(_PRE) and nodes[name].op in ("Sub", "AddV2", "Add"))
-    if pre and len(fed) == 1:  # its loop over the images of a batch resizes each; the device's application does that
+    if pre and len(fed) == 1:  # its loop resizes each image of a batch, which the device's application does
         fed = [f"image={pre[-1]}:0"]
     said = printable.command(["--inputs", ",".join(fed), "--outputs", outputs])
     return f"cut it before, and let the application do the rest: {said}"
 
 
 def _is_computed(nodes: dict[str, NodeDef], name: str) -> bool:
-    """Return whether a node gives real numbers that are no constants; a constant may stand behind an Identity."""
+    """Return whether a node gives real numbers that are not constant; an Identity of a constant is constant too."""
     node = nodes.get(name)
     while node is not None and node.op == "Identity" and node.input:
         node = nodes.get(node_of(node.input[0]))
@@ -72,7 +72,7 @@ def _placeholders(nodes: dict[str, NodeDef], edges: list[str]) -> list[NodeDef]:
 
 
 def _named(edges: list[str]) -> dict[str, str]:
-    """Return the edges by what their nodes are called at the end; by the whole name, without slashes, where that comes twice."""
+    """Return the edges by the last part of their nodes' names; by the whole name, without slashes, where that part is not unique."""
     short = [node_of(edge).rpartition("/")[2] for edge in edges]
     return {
         (name if short.count(name) == 1 else node_of(edge).replace("/", "_")): edge

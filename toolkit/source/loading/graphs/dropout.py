@@ -1,7 +1,7 @@
-"""What is left of a graph once its switches are known: the branch that is taken, and no dropout where it drops nothing.
+"""A graph simplified where its switches are known: only the branch that is taken, and no dropout that drops nothing.
 
-Whether something is known is told by intervals, in exact arithmetic on what operators promise: a RandomUniform of float32 lies in [0, 1 - 2**-23], so
-Floor(1 + it) is 1 wherever keep_prob is bound to 1, and nothing needs to be drawn.
+Intervals decide what is known, in exact arithmetic on what operators promise. A RandomUniform of float32 lies in [0, 1 - 2**-23], so Floor(1 + it)
+is 1 where keep_prob is bound to 1, and no random number is needed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import NamedTuple
 from toolkit.engines.tensorflow.graph_def import GraphDef, NodeDef
 from toolkit.source.loading.graphs.cut import cut, node_of, spelled
 
-# What tensorflow/core/lib/random/random_distributions.h gives at most: 1 minus the last bit of a number in [1, 2).
+# tensorflow/core/lib/random/random_distributions.h gives at most 1 minus the last bit of a number in [1, 2).
 _LAST_BIT = {1: 2.0**-23, 2: 2.0**-52, 14: 2.0**-7, 19: 2.0**-10}  # by DataType: float, double, bfloat16, half
 _UNIFORM = ("RandomUniform", "StatelessRandomUniform", "StatelessRandomUniformV2")
 _SAME = (
@@ -32,8 +32,8 @@ _SAME = (
 )
 _SWITCHES = ("Switch", "RefSwitch")
 _MERGES = ("Merge", "RefMerge")
-_MOST_NUMBERS = 4096  # of a constant that is looked at
-_DEEPEST = 60  # operators between a constant and what it decides
+_MOST_NUMBERS = 4096  # a larger constant is not examined
+_DEEPEST = 60  # operators between a constant and what depends on it
 
 
 class Interval(NamedTuple):
@@ -45,12 +45,12 @@ class Interval(NamedTuple):
 
     @property
     def value(self) -> float | None:
-        """The one number that all of the tensor is."""
+        """The only number in the tensor; None where there may be several."""
         return self.low if self.low == self.high else None
 
 
 def simplified(graph: GraphDef, outputs: Iterable[str]) -> tuple[GraphDef, list[str]]:
-    """Return a GraphDef without branches that are never taken and dropout that drops nothing, and what the outputs are called in it."""
+    """Return a GraphDef without branches that are never taken and without dropout that drops nothing, and the outputs' names in it."""
     outputs = list(outputs)
     kept = [node for node in graph.node if node.name.startswith("edge_")]
     while True:
@@ -65,7 +65,7 @@ def simplified(graph: GraphDef, outputs: Iterable[str]) -> tuple[GraphDef, list[
 
 
 class _Pass:
-    """One look over a graph: what each tensor may hold, and what takes its place."""
+    """One pass over a graph: what each tensor may hold, and which tensor replaces it."""
 
     def __init__(self, graph: GraphDef) -> None:
         self._graph = graph
@@ -79,13 +79,13 @@ class _Pass:
         return bool(self._instead) or self._called
 
     def final(self, tensor: str) -> str:
-        """Return the tensor that takes another's place in the end."""
+        """Return the tensor that finally replaces another."""
         while tensor in self._instead:
             tensor = self._instead[tensor]
         return tensor
 
     def rewired(self) -> GraphDef:
-        """Return the graph with all its edges at what takes a tensor's place."""
+        """Return the graph with all edges led to the replacements."""
         made = type(self._graph)()
         made.CopyFrom(self._graph)
         for node in made.node:
@@ -95,7 +95,7 @@ class _Pass:
         return made
 
     def drop_dropout(self) -> None:
-        """Replace x * mask, select(mask, x, 0) and x / 1 by x, where the mask is drawn and yet all ones."""
+        """Replace x * mask, select(mask, x, 0) and x / 1 by x, where the mask is drawn at random and always 1."""
         for node in self._nodes.values():
             if node.op not in ("Mul", "RealDiv", "Div", "Select", "SelectV2"):
                 continue
@@ -110,7 +110,7 @@ class _Pass:
                 self._instead[f"{node.name}:0"] = edges[1]
 
     def _is_one(self, tensor: str, found: Interval | None) -> bool:
-        """Return whether to multiply by a tensor changes nothing, the shape included."""
+        """Return whether multiplication by a tensor changes nothing, not even the shape."""
         return found is not None and found.value == 1 and (found.drawn or self._is_scalar(tensor))
 
     def _is_scalar(self, tensor: str, depth: int = 0) -> bool:
@@ -123,7 +123,7 @@ class _Pass:
         return False
 
     def take_branches(self) -> None:
-        """Replace what a known condition decides: Switch and Merge of TensorFlow 1, If of TensorFlow 2."""
+        """Replace branches whose condition is known: Switch and Merge of TensorFlow 1, If of TensorFlow 2."""
         taken = {}
         for node in self._nodes.values():
             place = 1 if node.op in _SWITCHES else 0 if node.op in ("If", "StatelessIf") else None
@@ -139,7 +139,7 @@ class _Pass:
             self._join(taken)
 
     def _join(self, taken: dict[str, int]) -> None:
-        """Connect what comes out of switches with what went in, where it is known which way."""
+        """Connect the outputs of decided switches with their inputs."""
         alive = self._alive(taken)
         for name, branch in taken.items():
             self._instead[f"{name}:{branch}"] = spelled(self._nodes[name].input[0])
@@ -156,7 +156,7 @@ class _Pass:
         return name in alive and (name not in taken or tensor == f"{name}:{taken[name]}")
 
     def _alive(self, taken: dict[str, int]) -> set[str]:
-        """Return the nodes that run: all of whose edges carry something, or for a Merge, one of them."""
+        """Return the nodes that run: all their edges carry a value, or one of them does for a Merge."""
         waiting_for: dict[str, list[str]] = {}
         open_edges = {}
         for node in self._nodes.values():
@@ -187,7 +187,7 @@ class _Pass:
         return alive
 
     def _position(self, name: str, position: int) -> str:
-        """Return a new constant that says which branch a Merge took."""
+        """Return a new constant: which branch a Merge took."""
         node = self._graph.node.add(name=f"{name}/value_index", op="Const")
         node.attr["dtype"].type = 3
         node.attr["value"].tensor.dtype = 3
@@ -196,7 +196,7 @@ class _Pass:
         return f"{node.name}:0"
 
     def interval(self, tensor: str, depth: int = 0) -> Interval | None:
-        """Return what a tensor may hold, None where that is not known."""
+        """Return the interval of a tensor's numbers, None where it is not known."""
         if tensor not in self._intervals:
             self._intervals[tensor] = None  # a loop knows nothing
             found = self._interval(self._nodes[node_of(tensor)], depth) if depth < _DEEPEST else None
@@ -241,7 +241,7 @@ def _of_constant(node: NodeDef) -> Interval | None:
 
 
 def _call(node: NodeDef, branch: str) -> None:
-    """Make an If a call of the branch that is taken."""
+    """Turn an If into a call of the branch that is taken."""
     types, results, function = node.attr["Tin"], node.attr["Tout"], node.attr[branch]
     edges = list(node.input)[1:]
     made = type(node)(
@@ -273,7 +273,7 @@ _UNARY: dict[str, Callable[[Interval], Ends | None]] = {
     "Floor": lambda a: (math.floor(a.low), math.floor(a.high)),
     "LogicalNot": lambda a: (1 - a.high, 1 - a.low),
     "Neg": lambda a: (-a.high, -a.low),
-    # To whole numbers and to truth only what is one of them already: how others are rounded is the kernel's business.
+    # Only 0 and 1 keep their value in every dtype; how a kernel rounds other numbers is not known.
     "Cast": lambda a: (a.low, a.high) if a.low == a.high and a.low in (0, 1) else None,
 }
 _BINARY: dict[str, Callable[[Interval, Interval], Ends | None]] = {

@@ -1,4 +1,4 @@
-"""What the outputs of a GraphDef end with, read from the file without TensorFlow: through the functions that it calls, too."""
+"""What the outputs of a GraphDef end with, read without TensorFlow; the walk goes through called functions too."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DEEPEST = 32  # calls within calls
 
 @dataclass(frozen=True, slots=True)
 class _Frame:
-    """The body of a function as one node calls it; the graph itself where there is no caller."""
+    """The body of a function as one node calls it; without a caller, the graph itself."""
 
     name: str
     inputs: tuple[str, ...] = ()
@@ -38,7 +38,7 @@ class _Edge:
 
 
 def endings(graph: GraphDef, outputs: Mapping[str, str]) -> dict[str, Any]:
-    """Return for each output ({name: tensor}) the JSON of an `Ending`; sizes of what is joined are not known here."""
+    """Return the JSON of an `Ending` for each output ({name: tensor}); the sizes of joined parts are not known here."""
     reader = _Reader(graph)
     return {name: ending(reader.made, _Edge(_Frame(""), tensor)).to_json() for name, tensor in outputs.items()}
 
@@ -62,7 +62,7 @@ class _Reader:
         return Made(node.op, data, position, self._dtype(node), joins_last)
 
     def _resolved(self, edge: _Edge) -> _Edge | None:
-        """Return the tensor inside of the functions that lie around it; None for an input of the graph."""
+        """Return the tensor that this one stands for, inside called functions or outside of them; None for an input of the graph."""
         current: _Edge | None = edge
         while current is not None:
             frame, text = current.frame, current.text
@@ -119,7 +119,7 @@ class _Reader:
         return False
 
     def _joins_last(self, node: NodeDef, inputs: list[_Edge | None]) -> bool:
-        """Return whether the axis of a concatenation is told as the last one."""
+        """Return whether a concatenation has the axis -1."""
         axis = inputs[-1] if node.op == "ConcatV2" else inputs[0]
         found = None if axis is None else self._resolved(axis)
         value = None if found is None else attribute(self._node(found)[0], "value")

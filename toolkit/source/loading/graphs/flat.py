@@ -1,4 +1,4 @@
-"""One flat graph out of a SavedModel's signature: functions inlined, variables as constants, so that tensors inside have names to cut at."""
+"""A SavedModel's signature as one flat graph: functions inlined, variables as constants, so that inner tensors have names to cut at."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _STRINGS = ("string", "resource", "variant")
 _OF_TABLES = (
     "LookupTableSize",
     "LookupTableSizeV2",
-)  # a number that no input makes, and no constant: what comes of it is cut at
+)  # depends on no input and is no constant, so the cut goes behind it
 
 
 def flatten(source: Path, tags: list[str], key: str) -> tuple[GraphDef, dict[str, str], dict[str, str]]:
@@ -31,7 +31,7 @@ def flatten(source: Path, tags: list[str], key: str) -> tuple[GraphDef, dict[str
     try:
         frozen = convert_variables_to_constants_v2(function, lower_control_flow=False)
     except ValueError as error:
-        # A graph of TensorFlow 1 whose initializers nobody kept: "Failed to import metagraph". What a session has restored can be frozen.
+        # A graph of TensorFlow 1 without its initializers: "Failed to import metagraph". A session can restore and freeze it.
         try:
             return _of_session(source, tags, key)
         except Exception as other:
@@ -40,15 +40,15 @@ def flatten(source: Path, tags: list[str], key: str) -> tuple[GraphDef, dict[str
                 "export the part behind its tables and its parsing as a signature of its own",
             ) from other
     names = sorted(function.structured_input_signature[1])
-    given = frozen.inputs[: len(names)]  # tables come after them
+    given = frozen.inputs[: len(names)]  # tables follow the inputs
     inputs = {name: tensor.name for name, tensor in zip(names, given, strict=True)}
     outputs = {
         name: tensor.name for name, tensor in zip(sorted(function.structured_outputs), frozen.outputs, strict=True)
     }
     graph = frozen.graph.as_graph_def()
-    for (
-        node
-    ) in graph.node:  # without variables the order of operators changes no number, and what is cut off would hang on it
+    for node in (
+        graph.node
+    ):  # without variables the order of operators changes no number; dependencies would keep parts that are cut off
         edges = [edge for edge in node.input if not edge.startswith("^")]
         del node.input[:]
         node.input.extend(edges)
@@ -56,9 +56,9 @@ def flatten(source: Path, tags: list[str], key: str) -> tuple[GraphDef, dict[str
 
 
 def of_file(graph: MetaGraphDef, key: str) -> tuple[GraphDef, dict[str, str], dict[str, str]] | None:
-    """Return what `flatten` does, with variables where it has constants, of a `MetaGraphDef` that is flat as it lies there; None where it is not.
+    """Return the same as `flatten`, but with variables, for a `MetaGraphDef` that is flat already; None where it is not flat.
 
-    Nothing is loaded or run for it: TensorFlow 1's graphs are flat.
+    Nothing is loaded or run: graphs of TensorFlow 1 are flat in the file.
     """
     definition = graph.signature_def[key]
     inputs = {name: info.name for name, info in definition.inputs.items()}
@@ -68,7 +68,7 @@ def of_file(graph: MetaGraphDef, key: str) -> tuple[GraphDef, dict[str, str], di
 
 
 def _of_session(source: Path, tags: list[str], key: str) -> tuple[GraphDef, dict[str, str], dict[str, str]]:
-    """TensorFlow 1's reference variables become constants in a session only."""
+    """Return the same as `flatten` for a graph with reference variables of TensorFlow 1: only a session can make them constants."""
     import tensorflow as tf
 
     v1 = tf.compat.v1
@@ -81,11 +81,10 @@ def _of_session(source: Path, tags: list[str], key: str) -> tuple[GraphDef, dict
 
 
 def numbers_behind_strings(graph_def: GraphDef, inputs: dict[str, str], outputs: dict[str, str]) -> dict[str, str]:
-    """Return the inputs of what is left where the part that takes strings is cut off: {name: tensor}.
+    """Return the inputs of the rest of a graph after the part that takes strings is cut off: {name: tensor}.
 
-    Those are the first numbers that are made of strings and that an output depends on, features of a tf.Example under their own names, and the
-    inputs that are
-    numbers already.
+    These are the first numbers that are made of strings and that an output depends on (features of a tf.Example under their own names), and the
+    inputs that are numbers already.
     """
     import tensorflow as tf
 
@@ -112,7 +111,7 @@ def numbers_behind_strings(graph_def: GraphDef, inputs: dict[str, str], outputs:
 
 
 def _still_needed(graph: Graph, found: dict[str, str], outputs: dict[str, str]) -> dict[str, str]:
-    """Return those of the tensors to cut at that an output depends on once all of them are cut at."""
+    """Return those tensors that an output still depends on after the graph is cut at all of them."""
     stops, reached, seen = set(found.values()), set[str](), set[str]()
     waiting = [graph.get_tensor_by_name(tensor) for tensor in outputs.values()]
     while waiting:
@@ -139,7 +138,7 @@ def _needed(tensors: list[Tensor]) -> set[str]:
 
 
 def _name(operation: Operation, position: int) -> str:
-    """Return what a tensor is about: a feature's key where a tf.Example is parsed, else the operation's own name."""
+    """Return a name for a tensor: the feature's key for a parsed tf.Example, else the operation's own name."""
     import tensorflow as tf
 
     if operation.type == "ParseExampleV2":

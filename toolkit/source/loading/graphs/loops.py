@@ -1,7 +1,7 @@
-"""Loops of a graph that cannot end: their condition depends on nothing that a turn changes, so that it is asked again for ever with the same answer.
+"""Loops of a graph that cannot end: no turn changes what their condition depends on, so the condition never changes.
 
-Nothing is run. What decides is read from the graph: the operators between a loop's variables and its condition, and which of these variables a turn
-hands on as they are. Where an operator is not one of those below nothing is said of the loop.
+Nothing is run. Two things are read from the graph: the operators between a loop's variables and its condition, and which variables a turn hands on
+unchanged. There is no finding about a loop with other operators than those below.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from toolkit.findings import Finding
 
 CODE = "endless-loop"
 _LOOPS = ("While", "StatelessWhile")
-# Operators whose result depends on their inputs alone (tensorflow/core/ops: neither stateful nor random), as conditions are made of.
+# Operators of conditions whose result depends on their inputs alone (tensorflow/core/ops: neither stateful nor random).
 _PURE = frozenset(
     """
     Const Identity Less LessEqual Greater GreaterEqual Equal NotEqual LogicalAnd LogicalOr LogicalNot All Any Min Max Sum Prod Cast Add AddV2 Sub Mul
     Maximum Minimum Neg Abs Square Squeeze ExpandDims Reshape StridedSlice Slice GatherV2 Pack Shape Size Rank Bitcast LoopCond Switch Merge Enter
     """.split()
 )
-_NODES = 10_000  # of one condition that are looked at
+_NODES = 10_000  # a condition of more nodes is not examined
 
 
 def findings(graph: GraphDef) -> list[Finding]:
-    """Return a warning for each loop of a GraphDef that no turn can end, in its functions too."""
+    """Return a warning for each loop of a GraphDef, and of its functions, that no turn can end."""
     functions = {function.signature.name: function for function in graph.library.function}
     found = [*_of_functions(graph.node, functions), *_of_frames(graph.node)]
     for function in functions.values():
@@ -33,7 +33,7 @@ def findings(graph: GraphDef) -> list[Finding]:
 
 
 def _told(result: str, nodes: Mapping[str, NodeDef]) -> str | None:
-    """Return what is said of a loop whose condition no turn changes: where it is written into the graph as false, there is no turn, and nothing."""
+    """Return the text about a loop whose condition no turn changes; None for a constant false condition, with which the loop makes no turn."""
     node = nodes.get(_behind_identities(result, nodes))
     if node is None or node.op != "Const" or not node.attr["value"].tensor.bool_val:
         return "has a condition that no turn changes: it ends before its first turn, or never"
@@ -41,7 +41,7 @@ def _told(result: str, nodes: Mapping[str, NodeDef]) -> str | None:
 
 
 def _of_functions(nodes: Iterable[NodeDef], functions: Mapping[str, FunctionDef]) -> list[tuple[str, str]]:
-    """Return (name, what is to be said) of the loops of TensorFlow 2, whose condition and body are functions."""
+    """Return (name, text) for loops of TensorFlow 2, whose condition and body are functions."""
     found = []
     for node in nodes:
         if node.op not in _LOOPS:
@@ -68,14 +68,14 @@ def _of_function(condition: FunctionDef, body: FunctionDef) -> str | None:
 
 
 def _handed_on(body: FunctionDef) -> list[bool]:
-    """Return for each variable of a loop whether a turn hands it on as it is."""
+    """Return whether a turn hands a variable on unchanged, for each variable of a loop."""
     nodes = {node.name: node for node in body.node_def}
     ends = [_behind_identities(body.ret[output.name], nodes) for output in body.signature.output_arg]
     return [end == argument.name for end, argument in zip(ends, body.signature.input_arg, strict=False)]
 
 
 def _of_frames(nodes: Iterable[NodeDef]) -> list[tuple[str, str]]:
-    """Return the same of the loops of TensorFlow 1: a Merge takes a variable from before the loop or, through NextIteration, from the last turn."""
+    """Return (name, text) for loops of TensorFlow 1: a Merge takes a variable from before the loop or, through NextIteration, from the last turn."""
     named = {node.name: node for node in nodes}
     found = []
     for node in named.values():
@@ -90,7 +90,7 @@ def _of_frames(nodes: Iterable[NodeDef]) -> list[tuple[str, str]]:
 
 
 def _is_handed_on(merge: NodeDef, nodes: Mapping[str, NodeDef]) -> bool:
-    """Return whether the last turn gives back what the Merge gave it, through Switch and identities."""
+    """Return whether a turn gives the Merge its own value back, through Switch and identities."""
     for text in merge.input:
         turned = nodes.get(_name(text))
         if turned is None or turned.op not in ("NextIteration", "Enter"):
@@ -103,7 +103,7 @@ def _is_handed_on(merge: NodeDef, nodes: Mapping[str, NodeDef]) -> bool:
 
 
 def _used(result: str, nodes: Mapping[str, NodeDef], is_variable: Callable[[str], bool]) -> set[str] | None:
-    """Return the variables that a tensor depends on; None where it depends on something of which this is not known."""
+    """Return the variables that a tensor depends on; None where it depends on an operator that is not listed above."""
     used, seen, left = set(), set(), [_name(result)]
     while left:
         name = left.pop()
@@ -121,7 +121,7 @@ def _used(result: str, nodes: Mapping[str, NodeDef], is_variable: Callable[[str]
 
 
 def _behind_identities(text: str, nodes: Mapping[str, NodeDef]) -> str:
-    """Return the name of what a tensor is, a graph's own node or a function's argument, behind what hands it on."""
+    """Return the name of the node or argument behind the identities that a tensor passes."""
     name = _name(text)
     for _ in range(_NODES):
         node = nodes.get(name)

@@ -22,7 +22,7 @@ _RESTORES = ("RestoreV2", "Restore", "RestoreSlice")
 class NodeAbilities:
     """What each node of a graph can do.
 
-    `run` is what runs at all, `served` the part of it that runs without a loader's feeds; `origins` tells where the value of an input comes from.
+    `run` is all that runs, `served` the part that runs without a loader's feeds; `origins` tells where the value of an input comes from.
     """
 
     def __init__(self, calls: Calls, run: ExecutedNodes, served: ExecutedNodes, origins: TensorOrigins) -> None:
@@ -38,7 +38,7 @@ class NodeAbilities:
         }
 
     def of(self, scope: str, node: NodeDef) -> str | None:
-        """Return what a node can do; None for a harmless one."""
+        """Return what a node can do, as text; None for a harmless one."""
         if node.op in BUILT_IN:  # TensorFlow cannot run it
             return None
         if node.op in self._calls.functions and node.op not in kinds():
@@ -63,7 +63,7 @@ class NodeAbilities:
 
 
 def _from(strange: list[TensorOrigin]) -> str | None:
-    """Return that a file is read whose path is none of the model's own, as it stands there; None for no such path."""
+    """Return that a file is read, with its path if the graph has it; None where all paths are the model's own."""
     if not strange:
         return None
     texts = sorted(origin.text for origin in strange if origin.kind == "constant")
@@ -71,7 +71,7 @@ def _from(strange: list[TensorOrigin]) -> str | None:
 
 
 def _prints(scope: str, node: NodeDef) -> str | None:
-    """PrintV2 writes what it prints to a file where its stream is no log of the process (core/kernels/logging_ops.cc)."""
+    """PrintV2 writes to a file unless its stream is a log of the process (core/kernels/logging_ops.cc)."""
     stream = text_attribute(node, "output_stream", "stderr")
     if stream in ("stdout", "stderr", "log(info)", "log(warning)", "log(error)"):
         return None
@@ -79,7 +79,7 @@ def _prints(scope: str, node: NodeDef) -> str | None:
 
 
 def _describes(scope: str, node: NodeDef) -> str | None:
-    """Descriptors of messages are linked in, or in the attribute itself, or in the file that it names (core/util/proto/descriptors.cc)."""
+    """Descriptors of messages are linked in, in the attribute, or in a file that the attribute names (core/util/proto/descriptors.cc)."""
     source = text_attribute(node, "descriptor_source", "local://")
     inside = source is not None and (not source or source.startswith(("local://", "bytes://")))
     return None if inside else _named(source)
@@ -91,7 +91,7 @@ def _counts(scope: str, node: NodeDef) -> str | None:
 
 
 def _native(scope: str, node: NodeDef) -> str | None:
-    """A module of StableHLO can call any function that is linked in, by its name; which custom calls are refused, an attribute says."""
+    """A module of StableHLO can call any linked function by its name; an attribute can switch off checks of such custom calls."""
     module, disabled = attribute(node, "module"), attribute(node, "disabled_checks")
     plain = module is not None and not module.placeholder and b"custom_call" not in module.s
     return None if plain and not (disabled is not None and (disabled.list.s or disabled.placeholder)) else _NATIVE

@@ -1,7 +1,7 @@
-"""A flat graph as an original: a training graph with its variables restored, a frozen graph, a signature that is cut at tensors inside.
+"""A flat graph as an original: a training graph with restored variables, a frozen graph, or a signature that is cut at inner tensors.
 
-What is compared with is the graph as it was saved, run in a session with its placeholders fed. What is saved is the part of it
-that the outputs need, with constants for variables and bound placeholders.
+Comparisons use the graph as it was saved, run in a session with its placeholders fed. The canonical form is the part that the outputs need, with
+constants for variables and bound placeholders.
 """
 
 from __future__ import annotations
@@ -40,10 +40,9 @@ from toolkit.source.loading.operators import abilities, random_operators, refuse
 class GraphOriginal(LoadedOriginal):
     """A graph in a session, fed and fetched at named tensors.
 
-    `session` holds the graph as it was saved, its variables restored; `graph` is its GraphDef, with the shapes that its author
-    knew; `ends` say by signature where it is fed and fetched; `options` are those of the request ("path", "bind", "trust").
-    InvalidSource for operators that cannot run or that reach outside, UnknownName for tensors that are not there: all before
-    anything is run.
+    `session` holds the graph as it was saved, with its variables restored; `graph` is its GraphDef, with the shapes that its author knew; `ends` are
+    where it is fed and fetched, by signature. Before anything runs: InvalidSource for operators that cannot run or that reach outside, UnknownName
+    for tensors that are not there.
     """
 
     def __init__(
@@ -77,7 +76,7 @@ class GraphOriginal(LoadedOriginal):
             self.findings += [finding for finding in (batch, _drawn(used)) if finding]
 
     def call(self, key: str, sample: Arrays) -> Arrays:
-        """Return the outputs of one call by name, of the graph as it was saved; a batch that is baked into it is filled up with repeats."""
+        """Return the outputs of one call by name, from the graph as it was saved; repeats of the last row fill a batch of fixed size."""
         part = self._part(key)
         if part.batch is None:
             return self._run(part, sample)
@@ -89,7 +88,7 @@ class GraphOriginal(LoadedOriginal):
         return {name: np.concatenate([result[name] for result in results])[:count] for name in part.ends.outputs}
 
     def save(self, key: str, shapes: dict[str, list[int]], folder: Path) -> None:
-        """Write the part that the outputs need as a SavedModel, with placeholders of these shapes and variables as constants."""
+        """Write the part that the outputs need as a SavedModel, with placeholders of these shapes and with variables as constants."""
         import tensorflow as tf
 
         part = self._part(key)
@@ -123,14 +122,14 @@ def frozen_original(
 
 
 def cut_original(loader: str, graph: GraphDef, options: GraphOptions) -> GraphOriginal:
-    """Return the original of a frozen GraphDef, fed and fetched where the request says or where the graph leaves one choice."""
+    """Return the original of a frozen GraphDef, fed and fetched where the options say, or where the graph leaves one choice."""
     nodes_of(options.path, graph)
     ends, findings = choose(options.path, graph, options)
     return frozen_original(loader, graph, {DEFAULT_KEY: ends}, options, findings)
 
 
 def session_of(graph: Graph) -> Session:
-    """Return a session that runs a graph on what there is, wherever it was placed when it was made."""
+    """Return a session that runs a graph on the devices of this machine, wherever its author placed it."""
     import tensorflow as tf
 
     return tf.compat.v1.Session(graph=graph, config=tf.compat.v1.ConfigProto(allow_soft_placement=True))
@@ -139,7 +138,7 @@ def session_of(graph: Graph) -> Session:
 def import_graph(
     path: str, graph: GraphDef, ends: Mapping[str, Ends], bind: Iterable[str], also: Sequence[str] = ()
 ) -> Graph:
-    """Return a tf.Graph of a GraphDef; operators that this TensorFlow has not matter where an output, or what is wanted `also`, needs them."""
+    """Return a tf.Graph of a GraphDef; InvalidSource where an output, or a tensor of `also`, needs an operator that this TensorFlow lacks."""
     import tensorflow as tf
     from tensorflow.python.framework import op_def_registry
 
@@ -162,7 +161,7 @@ def import_graph(
 
 
 def _refuse_device_only(path: str, graph: GraphDef) -> None:
-    """Raise InvalidSource for operators that only a device's runtime has, with where to cut the graph before them."""
+    """Raise InvalidSource for operators that only a device's runtime has; the hint says where to cut the graph."""
     if operators_in(graph) & BUILT_IN:
         what, _, proposal = device.findings(graph)[0].message.partition("; ")
         raise InvalidSource(f"{path}: {what}", proposal)
@@ -171,7 +170,7 @@ def _refuse_device_only(path: str, graph: GraphDef) -> None:
 def _without_unneeded(
     nodes: Mapping[str, NodeDef], graph: GraphDef, outputs: Sequence[str], stops: Sequence[str]
 ) -> GraphDef:
-    """Return a graph without what lies beside or above the part that runs; what is fed stays, as placeholders."""
+    """Return a graph of the part that runs; fed nodes stay, as placeholders."""
     names, _ = needed(nodes, outputs, stops)
     made = type(graph)()
     made.versions.CopyFrom(graph.versions)

@@ -1,4 +1,4 @@
-"""The part of a graph that one signature needs: cut out, simplified, its batch opened, its variables made constants."""
+"""The part of a graph that one signature needs: cut out, simplified, with an open batch and constants for variables."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Shape = list[int | None] | None
 
 
 class Part:
-    """What the outputs of one signature need of a graph."""
+    """The part of a graph that the outputs of one signature need."""
 
     def __init__(self, path: str, session: Session, graph: GraphDef, ends: Ends, bound: Arrays) -> None:
         self.ends = ends
@@ -67,7 +67,7 @@ class Part:
         return node
 
     def _shape(self, nodes: Mapping[str, NodeDef], tensor: str) -> Shape:
-        """Return a tensor's shape as the graph's author knew it: what was told with set_shape is in the file, and is not inferred again."""
+        """Return a tensor's shape as the graph's author knew it: shapes of set_shape are in the file, and inference does not find them again."""
         import tensorflow as tf
 
         inferred, node = tensor_of(self._path, self._session.graph, tensor).shape, nodes[node_of(tensor)]
@@ -77,7 +77,7 @@ class Part:
         return sizes(inferred.as_proto())
 
     def declared(self) -> tuple[list[Spec], list[Spec], Finding | None]:
-        """Return the specs of inputs and outputs, and what is to be said about their batch."""
+        """Return the specs of inputs and outputs, and the finding about their batch, None where there is nothing to say."""
         inputs, outputs = self._specs(self._known)
         leading = {shape[0] if shape else None for shape in (spec["shape"] for spec in [*inputs, *outputs])}
         size = next(iter(leading)) if len(leading) == 1 else None
@@ -97,7 +97,7 @@ class Part:
         return open_inputs, open_outputs, Finding("batch-remade", "info", message, facts={"size": size})
 
     def _why_not(self, opened: Mapping[str, Shape], size: int, outputs: Sequence[Spec]) -> str | None:
-        """Return why a first size is no batch: it is written inside of the graph, or what comes of one row depends on the others."""
+        """Return why a first size is no batch: it is fixed inside the graph, or the result of a row depends on other rows. None where it is one."""
         fixed = [
             f"{spec['name']} has the shape {spec['shape']}"
             for spec in outputs
@@ -124,7 +124,7 @@ class Part:
         return None
 
     def _made_up(self, size: int, seed: int) -> Arrays:
-        """Return rows that differ from each other; sizes that are not known are taken as 1."""
+        """Return random rows; unknown sizes count as 1."""
         generator = np.random.default_rng(seed)
         made = {}
         for name, tensor in self.ends.inputs.items():
@@ -144,7 +144,7 @@ class Part:
         return _described(inputs), _described(outputs)
 
     def placed(self, graph: GraphDef, shapes: Mapping[str, Shape]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Import a graph into the one at hand, behind placeholders of these shapes; return inputs and outputs by name."""
+        """Import a graph into the current one, behind placeholders of these shapes; return inputs and outputs by name."""
         import tensorflow as tf
 
         dtypes = {node.name: node.attr["dtype"].type for node in graph.node if node.op == "Placeholder"}
@@ -181,7 +181,7 @@ class Part:
 
 
 def tensor_of(path: str, graph: Graph, tensor: str) -> Tensor:
-    """Return a tensor of a graph; UnknownName with those of its operator where that has no such output."""
+    """Return a tensor of a graph; UnknownName, with the outputs of its operator, where it is not there."""
     try:
         return graph.get_tensor_by_name(tensor)
     except (KeyError, ValueError) as error:
@@ -202,7 +202,7 @@ def _constant(name: str, value: np.ndarray) -> NodeDef:
 
 
 def _readable(graph: Graph, node: NodeDef) -> None:
-    """Give a resource variable the operator by which TensorFlow reads it when it freezes a session's graph."""
+    """Add the operator by which TensorFlow reads a resource variable when it freezes a session's graph."""
     import tensorflow as tf
 
     name = f"{node.name}/Read/ReadVariableOp"
@@ -225,7 +225,7 @@ def _described(tensors: Mapping[str, Tensor]) -> list[Spec]:
 
 @contextlib.contextmanager
 def blamed(path: str, what: str) -> Iterator[None]:
-    """Turn what TensorFlow raises into InvalidSource, which says of which file."""
+    """Turn what TensorFlow raises into InvalidSource with the file's name."""
     import tensorflow as tf
 
     try:

@@ -1,6 +1,6 @@
-"""Where a graph is to be fed and fetched: what the user says, else what the graph alone allows, else a proposal to paste.
+"""Where a graph is fed and fetched: as the user says, else the only choice that the graph leaves, else an error with a proposal to paste.
 
-What is likely is told by what depends on what: see `wiring`.
+`wiring` finds likely inputs and outputs by what depends on what.
 """
 
 from __future__ import annotations
@@ -27,10 +27,9 @@ class Ends:
 
 
 def choose(path: object, graph: GraphDef, options: GraphOptions) -> tuple[Ends, list[Finding]]:
-    """Return where the graph is fed and fetched, and a finding if that was not said but seen.
+    """Return where the graph is fed and fetched, and a finding if the graph decided it and not the user.
 
-    InvalidSource, with what can be pasted into the command line, where several things are plausible or a placeholder
-    stays without value; UnknownName for tensors that are not there.
+    InvalidSource, with flags to paste, where several choices are plausible or a placeholder has no value; UnknownName for tensors that are not there.
     """
     wiring = Wiring(path, graph)
     inputs = {name: wiring.checked("input", tensor) for name, tensor in options.inputs.items()}
@@ -107,7 +106,7 @@ def _unfed(path: object, wiring: Wiring, ends: Ends, bound: Sequence[str], unbou
 
 
 def _proposed(wiring: Wiring, ends: Ends, bound: Sequence[str]) -> str:
-    """Return the command line that feeds all that outputs need."""
+    """Return the flags that feed all that the outputs need."""
     missing = wiring.sources(ends.outputs.values(), [*ends.inputs.values(), *bound])
     strings = [
         tensor

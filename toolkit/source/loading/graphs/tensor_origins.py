@@ -43,7 +43,7 @@ class TensorOrigins:
         self._captured = captured or {}
 
     def of(self, scope: str, node: NodeDef, position: int = 0) -> set[TensorOrigin]:
-        """Return all that an input of a node may be: through functions to whoever calls them, and back to what made it."""
+        """Return all origins of a node's input: back to what made it, and from a function's argument to its callers."""
         found: set[TensorOrigin] = set()
         waiting = [(scope, edge) for edge in _data(node)[position : position + 1]]
         seen: set[Unit] = set()
@@ -75,7 +75,7 @@ class TensorOrigins:
         }, []
 
     def _assigned(self, read: NodeDef) -> tuple[set[TensorOrigin], list[Unit]]:
-        """Return what a variable is given, where nothing but the graph's own assignments touches it: TensorFlow keeps the paths of assets so."""
+        """Return where a variable's value comes from, if only assignments of the graph touch it: TensorFlow keeps paths of assets so."""
         handle = self._calls.nodes.get(node_of(_data(read)[0])) if _data(read) else None
         other = {TensorOrigin("computed", "a variable")}, list[Unit]()
         if handle is None or handle.op != "VarHandleOp":
@@ -92,7 +92,7 @@ class TensorOrigins:
         ]
 
     def _argument(self, scope: str, name: str) -> tuple[set[TensorOrigin], list[Unit]]:
-        """Return what a function is given in one of its arguments, by all who call it and by the object that holds it."""
+        """Return where a function's argument comes from: all its callers, and the object that holds the function."""
         if scope == TOP:
             return {TensorOrigin("computed", f"{name}, which is not there")}, []
         arguments = [one.name for one in self._calls.functions[scope].signature.input_arg]
@@ -121,14 +121,14 @@ class TensorOrigins:
 
 
 def text_of(constant: NodeDef) -> str:
-    """Return the one text that a Const node holds, empty where it holds none."""
+    """Return the first text of a Const node, "" where it holds none."""
     value = attribute(constant, "value")
     texts = [] if value is None else value.tensor.string_val
     return texts[0].decode(errors="replace") if texts else ""
 
 
 def _key(handle: NodeDef) -> str:
-    """Return by which name variables are the same one."""
+    """Return the name by which two handles are the same variable."""
     return text_attribute(handle, "shared_name", "") or str(handle.name)
 
 

@@ -1,4 +1,4 @@
-"""The values of `--bind`: text, as the command line has it, into an array of the placeholder's dtype."""
+"""The values of `--bind`: from text to an array of the placeholder's dtype."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _TRUTH = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no"
 
 
 def bound_value(path: object, name: str, text: str, dtype: Any, shape: list[int | None] | None) -> np.ndarray:
-    """Return the value as an array of a TensorFlow dtype, filled up to the placeholder's shape where that is known; RequestError where it is none."""
+    """Return the value as an array of a tf.DType, repeated to the placeholder's shape if that is known; RequestError where it does not fit."""
     wanted = dtype.as_numpy_dtype
     try:
         held = _parsed(text, wanted)

@@ -1,7 +1,7 @@
 """Which tensors of a graph depend on which, and so what they probably are: inputs, switches of training, answers, losses.
 
-A training graph holds dozens of tensors that nothing consumes, and says nowhere which one is the model's answer. An answer
-needs inputs and variables; a loss needs an answer, and labels too.
+A training graph holds dozens of tensors that nothing consumes, and does not say which one is the model's answer. An answer
+needs inputs and variables; a loss needs an answer and labels.
 """
 
 from __future__ import annotations
@@ -44,15 +44,15 @@ _PASSING = (
 )
 _STRING, _BOOL = 7, 10  # of DataType
 _SHOWN = 6
-_MOST_OUTPUTS = 32  # of an operator that are looked at
+_MOST_OUTPUTS = 32  # of one operator; more are not examined
 
 
 class Wiring:
     """Which tensors of a graph depend on which.
 
-    `sources` is what a graph is fed with at its rim: placeholders, iterators, queues. `outputs` are in the order of likelihood:
-    what nothing but training consumes, then what a loss is made of; a measure (a loss, an accuracy) is none as long as there
-    is another, and neither is the second copy of an imported graph.
+    `sources` are where a graph is fed: placeholders, iterators, queues. `outputs` come in the order of likelihood: first tensors that only training
+    consumes, then tensors that a loss is made of. A measure (a loss, an accuracy) and the second copy of an imported graph count only where there is
+    nothing else.
     """
 
     def __init__(self, path: object, graph: GraphDef) -> None:
@@ -86,7 +86,7 @@ class Wiring:
         return dtype_of(self._nodes[node_of(tensor)], int(tensor.rpartition(":")[2])) == _STRING
 
     def sources(self, outputs: Iterable[str], fed: Iterable[str]) -> list[str]:
-        """Return the tensors at the rim that outputs need and nothing feeds, in the graph's order; defaults stay what they are."""
+        """Return the sources that outputs need and nothing feeds, in the graph's order; a placeholder with a default is none."""
         nodes, edges = needed(self._nodes, outputs, fed)
         rim = {
             name
@@ -98,7 +98,7 @@ class Wiring:
         return sorted(tensors, key=lambda tensor: (order[node_of(tensor)], tensor))
 
     def named(self, tensors: Sequence[str]) -> dict[str, str]:
-        """Return tensors under the last part of their names, or all of it where that is not one of a kind."""
+        """Return tensors by the last part of their names, or by the whole name where that part is not unique."""
         found: dict[str, str] = {}
         for tensor in tensors:
             name, _, position = tensor.rpartition(":")
@@ -108,7 +108,7 @@ class Wiring:
         return found
 
     def value(self, tensor: str) -> str | None:
-        """Return what a placeholder is to be bound to for inference; None for one that looks like an input."""
+        """Return the value to bind a placeholder to for inference; None for one that looks like an input."""
         node = self._nodes[node_of(tensor)]
         if not node.op.startswith("Placeholder"):
             return None
@@ -127,7 +127,7 @@ class Wiring:
         return "0" if re.search(r"is_?train|training|phase", name) else None
 
     def _in_dropout(self, tensor: str) -> str | None:
-        """Return whether a number is the part of dropout that is "kept", or "dropped", None where it is neither."""
+        """Return which share of a dropout a number is, "kept" or "dropped"; None where it is neither."""
         waiting, seen = [(tensor, False)], set()
         while waiting:
             here, flipped = waiting.pop()
@@ -144,14 +144,14 @@ class Wiring:
         return None
 
     def _is_drawn(self, tensor: str) -> bool:
-        """Return whether a tensor is RandomUniform, scaled at most."""
+        """Return whether a tensor is RandomUniform, scaled or not."""
         node, depth = self._nodes[node_of(tensor)], 0
         while node.op in ("Add", "AddV2", "Mul", "Identity") and depth < 4:
             node, depth = self._nodes[node_of(node.input[0])], depth + 1
         return bool(node.op == "RandomUniform")
 
     def behind_strings(self, outputs: Iterable[str], strings: Sequence[str]) -> list[str]:
-        """Return the first tensors behind those that take strings, as far as an output needs them: what is decoded or parsed."""
+        """Return the first tensors of numbers behind `strings` that an output needs: decoded or parsed ones."""
         inside, edges = needed(self._nodes, outputs, ())
         found: dict[str, None] = {}
         waiting = list(strings)
@@ -169,7 +169,7 @@ class Wiring:
         return list(found)
 
     def outputs(self, fed: Sequence[str], *, every: bool = False) -> list[str]:
-        """Return what is plausible as output, the likeliest first; `every` one, measures and copies too."""
+        """Return plausible outputs, the likeliest first; with `every`, measures and copies too."""
         reach = self._reach([*fed, *self._rim()])
         forward = {name for name, sources in reach.items() if sources and not _of_training(name)}
         sinks = self._peeled(forward)
@@ -181,7 +181,7 @@ class Wiring:
         measures = [name for name in sinks if self._is_measure(name, reach)]
         answers = [name for name in sinks if name not in measures]
         made_of = [name for name in self._parts(measures, forward, reach) if not self._feeds(name, answers)]
-        # The class of which an accuracy is made is no answer of its own where the scores are one.
+        # A class that goes into an accuracy is no output of its own where the scores are one.
         made_of = [name for name in made_of if not answers or self._nodes[name].op not in _CHOICES]
         copies = [name for name in [*answers, *made_of] if _is_copy(name, self._nodes)]
         firm = [name for name in [*answers, *made_of] if name not in copies]
@@ -192,7 +192,7 @@ class Wiring:
         return [f"{name}:0" for name in ordered]
 
     def _rim(self) -> list[str]:
-        """Return the tensors of placeholders, iterators and queues that something consumes, without the ones to be bound."""
+        """Return the tensors of sources that something consumes, without the ones to be bound."""
         found = []
         for name, node in self._nodes.items():
             if node.op in SOURCES:
@@ -201,7 +201,7 @@ class Wiring:
         return found
 
     def _reach(self, fed: Sequence[str]) -> dict[str, frozenset[str]]:
-        """Return for each node the tensors at the rim that its numbers, not just its shape, depend on."""
+        """Return the sources that a node's numbers (not only its shape) depend on, for each node."""
         found: dict[str, frozenset[str]] = dict.fromkeys(self._nodes, frozenset())
         for tensor in dict.fromkeys(fed):
             waiting, seen = [tensor], set()
@@ -219,7 +219,7 @@ class Wiring:
         return found
 
     def _peeled(self, forward: set[str]) -> list[str]:
-        """Return the nodes that nothing in `forward` consumes, after those are gone that give no result; `forward` keeps the rest."""
+        """Remove from `forward` the last nodes that give no result, again and again; return the nodes that nothing left in it consumes."""
         consumers = {
             name: {node.name for tensor in self._made(name) for node in self._consumers[tensor]} for name in forward
         }
@@ -235,7 +235,7 @@ class Wiring:
         return [tensor for position in range(_MOST_OUTPUTS) if (tensor := f"{name}:{position}") in self._consumers]
 
     def _is_measure(self, name: str, reach: Mapping[str, frozenset[str]]) -> bool:
-        """Return whether a node tells how good an answer is: by its name, or as one number of two or more sources."""
+        """Return whether a node measures an answer: by its name, or because it is one number from two or more sources."""
         if _MEASURE.search(name.lower()):
             return True
         known = attribute(self._nodes[name], "_output_shapes")
@@ -243,7 +243,7 @@ class Wiring:
         return bool(shapes) and not shapes[0].unknown_rank and not shapes[0].dim and len(reach[name]) > 1
 
     def _parts(self, measures: Sequence[str], forward: set[str], reach: Mapping[str, frozenset[str]]) -> list[str]:
-        """Return what depends on variables and on fewer sources than the measure that is made of it."""
+        """Return inputs of the measures that depend on variables, and on fewer sources than the measure."""
         weighed = self._weighed()
         above, _ = needed(self._nodes, [f"{name}:0" for name in measures], ())
         found: dict[str, None] = {}
@@ -255,7 +255,7 @@ class Wiring:
         return [name for name in self._nodes if name in found]
 
     def _weighed(self) -> set[str]:
-        """Return the nodes that depend on variables; on anything at all where the graph has none any more."""
+        """Return the nodes that depend on variables; all nodes where the graph has no variables."""
         waiting = [tensor for name, node in self._nodes.items() if node.op in VARIABLES for tensor in self._made(name)]
         if not waiting:
             return set(self._nodes)
@@ -278,7 +278,7 @@ def _of_training(name: str) -> bool:
 
 
 def _is_copy(name: str, nodes: Mapping[str, NodeDef]) -> bool:
-    """Return whether a node is what a second import of the same graph made of another one."""
+    """Return whether a node is the copy of another one, from a second import of the same graph."""
     plain = name
     while (shorter := re.sub(r"_\d+$", "", plain)) != plain:
         plain = shorter

@@ -1,7 +1,7 @@
-"""What the configuration of a Keras model tells without running it, and a model made from a changed one.
+"""What the configuration of a Keras model tells without running it, and a model made again in float32.
 
-A configuration is nested JSON, written in two dialects: `{"class_name": ..., "config": ...}` by Keras 1 and 2; with "module" and "registered_name"
-beside them by Keras 3 and in the `.keras` files of tf-keras.
+A configuration is nested JSON in two dialects. Keras 1 and 2 write `{"class_name": ..., "config": ...}`; Keras 3, and tf-keras in `.keras` files, add
+"module" and "registered_name".
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from toolkit.errors import InvalidSource, causes
 _PACKAGES = ("keras", "tf_keras")
 _BRIEF = 600
 _OWN = (*_PACKAGES, "builtins")
-NOT_SINGLE = ("float16", "bfloat16", "float64")  # which devices' kernels do not compute in
+NOT_SINGLE = ("float16", "bfloat16", "float64")  # devices' kernels do not compute in these
 _LAYERS = {"UnitNormalization": "l2normalization", "Concatenate": "concat"}
 
 
 def is_keras(model: Any) -> bool:
-    """Return whether it is a Keras model or layer, of whichever Keras."""
+    """Return whether it is a model or layer of any Keras."""
     return _package(type(model)) is not None
 
 
@@ -45,7 +45,7 @@ def other_policy(model: Any) -> str | None:
 
 
 def in_float32(model: Any) -> Any:
-    """Return a copy of a model, with its variables, that computes in float32; InvalidSource where it cannot be made from its configuration."""
+    """Return a copy of a model, with its variables, that computes in float32; InvalidSource where its configuration does not allow a copy."""
     keras = keras_of(model)
     policies = getattr(keras, "config", None) or keras.mixed_precision
     name = "set_dtype_policy" if hasattr(policies, "set_dtype_policy") else "set_global_policy"
@@ -95,20 +95,20 @@ def written_by(version: str | None) -> str:
 
 
 def brief(error: BaseException) -> str:
-    """Return the chain of causes of what Keras raised, without the configuration that it recites."""
+    """Return the chain of causes of an error of Keras, without the configuration that Keras puts into it."""
     told = causes(error).partition("Full object config")[0].partition("Full config")[0].strip()
     return told if len(told) <= _BRIEF else f"{told[:_BRIEF]} ..."
 
 
 def layers_of(config: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the configurations of a model's layers; [] for a model written as a class. Keras 2 wrote a Sequential as a bare list."""
+    """Return the configurations of a model's layers; [] for a model written as a class. Keras 2 wrote a Sequential as a plain list."""
     held = config.get("config")
     layers = held if isinstance(held, list) else held.get("layers", []) if isinstance(held, dict) else []
     return [layer for layer in layers if isinstance(layer, dict)]
 
 
 def parts_of(config: Any) -> Iterator[dict[str, Any]]:
-    """Yield every object in a configuration that names its class: layers, layers inside of them, initializers, functions."""
+    """Yield every object in a configuration that names its class: layers, layers in layers, initializers, functions."""
     if isinstance(config, dict):
         if isinstance(config.get("class_name"), str):
             yield config
@@ -117,12 +117,12 @@ def parts_of(config: Any) -> Iterator[dict[str, Any]]:
                 yield from parts_of(value)
     elif isinstance(config, list):
         for value in config:
-            if isinstance(value, (dict, list)):  # not one by one through a million words of a vocabulary
+            if isinstance(value, (dict, list)):  # skips the words of a vocabulary, of which there may be a million
                 yield from parts_of(value)
 
 
 def lambdas(config: dict[str, Any]) -> list[str]:
-    """Return the names of the parts that hold Python code, as bytes of one Python version, which loading would run."""
+    """Return the names of the parts with Python code (bytes of one Python version), which loading would run."""
     found = []
     for part in parts_of(config):
         held = part.get("config")
@@ -141,7 +141,7 @@ def _names_a_function(function: Any) -> bool:
 
 
 def custom_parts(config: dict[str, Any], known: frozenset[str]) -> list[str]:
-    """Return the names of classes and functions in a configuration that Keras has not; `known` are the layers that it has, for old configurations."""
+    """Return the names of classes and functions in a configuration that Keras lacks; `known` are its layers, for old configurations."""
     found = {_custom(part) for part in parts_of(config)} if "module" in config else set()
     if "module" not in config:
         old = known | {"Model", "Functional", "Sequential"}
@@ -150,17 +150,17 @@ def custom_parts(config: dict[str, Any], known: frozenset[str]) -> list[str]:
 
 
 def _custom(part: dict[str, Any]) -> str | None:
-    """Return the name under which a part would be looked up, None where Keras has it itself."""
+    """Return the name under which a loader looks a part up; None where Keras has the part itself."""
     module, name = part.get("module"), part["class_name"]
     if name == "function":
         return str(part.get("config")) if module == "builtins" else None
-    if "registered_name" not in part or name.startswith("__"):  # the latter are values: __tensor__, __tuple__, ...
+    if "registered_name" not in part or name.startswith("__"):  # __tensor__, __tuple__ and the like are values
         return None
     return None if isinstance(module, str) and module.partition(".")[0] in _OWN else name
 
 
 def _old_layers(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield a configuration of Keras 2 and those of all layers inside: in models, in wrappers, in recurrent layers."""
+    """Yield a configuration of Keras 2 and those of all layers in it: in models, wrappers, recurrent layers."""
     yield config
     held = config.get("config")
     inside = [held.get(key) for key in ("layer", "cell", "backward_layer")] if isinstance(held, dict) else []
@@ -173,7 +173,7 @@ def _old_layers(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def signature(config: dict[str, Any]) -> dict[str, Any] | None:
     """Return {"inputs", "outputs"} of a functional or sequential model as far as its configuration tells; None where it tells nothing.
 
-    Shapes of outputs are null: only making the model tells them.
+    Shapes of outputs are null: only the model itself tells them.
     """
     layers, held = layers_of(config), config.get("config")
     named = {str(layer.get("name") or layer.get("config", {}).get("name")): layer for layer in layers}
@@ -199,7 +199,7 @@ def signature(config: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def endings(config: dict[str, Any]) -> dict[str, Any]:
-    """Return the JSON of an `Ending` for each output of a functional or sequential model whose last layer names what it computes with."""
+    """Return the JSON of an `Ending` for each output of a functional or sequential model, from its last layer and that layer's activation."""
     layers, held = layers_of(config), config.get("config")
     named = {str(layer.get("name") or layer.get("config", {}).get("name")): layer for layer in layers}
     if isinstance(held, dict) and "input_layers" in held:
@@ -237,7 +237,7 @@ def _batch_shape(layer: dict[str, Any]) -> list[int | None] | None:
 
 
 def _dtype(layer: dict[str, Any]) -> str:
-    """Return the dtype of a layer's numbers; float32 where it does not say, as in Keras."""
+    """Return the dtype of a layer's numbers; float32, Keras's default, where it is missing."""
     dtype = layer.get("config", {}).get("dtype") or "float32"
     name = dtype.get("config", {}).get("name", "float32") if isinstance(dtype, dict) else dtype
     return "float32" if str(name).removeprefix("mixed_") in NOT_SINGLE else str(name)

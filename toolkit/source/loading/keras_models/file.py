@@ -1,4 +1,4 @@
-"""A file of Keras with a whole model, as read without Keras: which version wrote it, its configuration, what that names."""
+"""A file of Keras with a whole model, read without Keras: the version that wrote it, its configuration, and the names in it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BUILDER = "--builder file.py:function, a function that returns"
 
 @dataclass(frozen=True, slots=True)
 class KerasFile:
-    """A file of Keras: what the user called it, where it lies, and what it says of itself."""
+    """A file of Keras: the path as the user gave it, the file itself, and what it declares."""
 
     path: str
     file: Path
@@ -30,16 +30,18 @@ class KerasFile:
     code: tuple[str, ...]
     """Names of the parts that hold Python code."""
     custom: tuple[str, ...]
-    """Names of classes and functions that Keras has not."""
+    """Names of classes and functions that Keras lacks."""
 
     @property
     def major(self) -> int:
-        """Whose generation it is: 1, 2 or 3."""
-        return int(self.version.partition(".")[0]) if self.version[:1].isdigit() else 1  # before it said so
+        """The generation of Keras that wrote it: 1, 2 or 3."""
+        return (
+            int(self.version.partition(".")[0]) if self.version[:1].isdigit() else 1
+        )  # Keras 1 wrote no version at first
 
 
 def read(path: str, file: Path) -> KerasFile:
-    """Return what a file says of itself; InvalidSource where it is damaged, none of Keras, or without a model. `path` is what messages call it."""
+    """Return what a file declares; InvalidSource where it is damaged, not of Keras, or without a model. `path` is its name in messages."""
     kind = store.container(file)
     if kind is None:
         raise store.not_keras(path, file)
@@ -62,7 +64,7 @@ def read(path: str, file: Path) -> KerasFile:
 
 
 def _described(path: str, file: Path, kind: str, version: str, config: dict[str, Any]) -> KerasFile:
-    """Return the file with what its configuration names, each walked once; ValueError where it describes no model, or more than any has."""
+    """Return the file with the names in its configuration; ValueError where it describes no model, or more parts than any model has."""
     if "class_name" not in config:
         raise ValueError("it describes no model")
     require_few_parts(config)
@@ -72,7 +74,7 @@ def _described(path: str, file: Path, kind: str, version: str, config: dict[str,
 
 
 def _known_layers() -> frozenset[str]:
-    """Return the names of the layers of Keras 2, as the list of its package has them, without importing it."""
+    """Return the names of Keras 2's layers, read from its package without an import."""
     for package in ("tf_keras", "keras"):
         spec = importlib.util.find_spec(package)
         for folder in (spec.submodule_search_locations or []) if spec else []:

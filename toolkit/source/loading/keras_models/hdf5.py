@@ -1,8 +1,8 @@
-"""HDF5 files that somebody else may have written: opened here and nowhere else, and looked at as a whole before a number is read.
+"""HDF5 files that somebody else may have written: only this module opens them, and it checks the whole file before a number is read.
 
 HDF5 can keep a dataset's numbers in any other file (external storage, virtual datasets), lead to other files (external links), load code to unpack
-numbers (filters), and declare a terabyte that is not there (fill values). Keras writes none of that: groups, and datasets of numbers in the file.
-What has it is refused by name, with or without trust. Format: HDF5 File Format Specification, version 3.
+numbers (filters), and declare a terabyte that is not there (fill values). Keras writes only groups, and datasets with their numbers in the file.
+Anything else is refused by name, with or without trust. Format: HDF5 File Format Specification, version 3.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ SIGNATURE = b"\x89HDF\r\n\x1a\n"  # II.A
 _SUPERBLOCK = 52  # bytes up to the end-of-file address of the longest version, with addresses of 8 bytes
 
 MOST_OBJECTS = 20_000
-"""Groups and datasets of one file: a model has one or two for each variable and layer, Keras's largest 6,000. Looking at one takes 0.1 ms."""
+"""Groups and datasets of one file: a model has one or two for each variable and layer, Keras's largest 6,000. A check of one takes 0.1 ms."""
 
 DEEPEST = 64
 """Groups inside each other; Keras makes two or three for each model inside of a model."""
 
-# H5Zpublic.h of HDF5 2.0, and the one that h5py brings; any other is code that HDF5 looks for in a folder of plugins.
+# H5Zpublic.h of HDF5 2.0, and the one that h5py brings. HDF5 looks for the code of any other in a folder of plugins.
 _FILTERS = {1: "deflate", 2: "shuffle", 3: "fletcher32", 4: "szip", 5: "nbit", 6: "scaleoffset", 32000: "lzf"}
 _NUMBERS = "biufV"  # V: bfloat16, which HDF5 has not
 
 
 class BadHDF5(ValueError):
-    """A file that keeps numbers elsewhere, or declares what it does not hold; the text begins with a verb, for whoever names the file."""
+    """A file that keeps numbers elsewhere, or declares what it does not hold. The text begins with a verb: callers put the file's name before it."""
 
 
 @contextlib.contextmanager
 def opened(file: Any, size: int) -> Iterator[Any]:
-    """Open a path or a file-like object of so many bytes as an h5py.File for reading, all of it looked at; BadHDF5 for what is refused."""
+    """Open a path or a file-like object of `size` bytes as an h5py.File for reading, after a check of all of it; BadHDF5 for what is refused."""
     import h5py
 
     with h5py.File(file, "r") as found:
@@ -43,7 +43,7 @@ def opened(file: Any, size: int) -> Iterator[Any]:
 
 
 def end(start: bytes) -> int | None:
-    """Return after how many bytes a file ends, as its superblock says; None where it starts with none that is known (II.A, versions 0 to 3)."""
+    """Return the length of a file in bytes, from its superblock; None where it starts with no known one (II.A, versions 0 to 3)."""
     place = (
         {0: 40, 1: 44, 2: 28, 3: 28}.get(start[8])
         if start.startswith(SIGNATURE) and len(start) >= _SUPERBLOCK
@@ -71,7 +71,7 @@ def _check(file: Any, size: int) -> None:
             problems.append(f"has more than {what} in it; no model has")
         else:
             names.append(name)
-        return 1 if problems else None  # which ends the walk
+        return 1 if problems else None  # a value ends the walk
 
     file.id.links.visit(note, info=True)
     if problems:
@@ -120,7 +120,7 @@ def _stored_bytes(name: str, dataset: Any) -> int:
 
 
 def _has_holes(dataset: Any, made: Any) -> bool:
-    """Return whether a dataset that is kept in chunks has fewer of them than its shape asks for: the rest would be fill values."""
+    """Return whether a dataset has fewer chunks than its shape needs: the rest would be fill values."""
     wanted = math.prod(-(-int(size) // int(chunk)) for size, chunk in zip(dataset.shape, made.get_chunk(), strict=True))
     return int(dataset.get_num_chunks()) < wanted
 

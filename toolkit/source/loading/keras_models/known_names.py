@@ -136,7 +136,7 @@ FUNCTIONS = frozenset(
     unravel_index unstack vander var vdot view view_as_complex view_as_real vsplit vstack where zeros zeros_like
     """.split()
 )
-# How initializers, regularizers, constraints and activations are called by a string alone, where they are no class or function of that name.
+# Plain strings for initializers, regularizers, constraints and activations that are no class or function of that name.
 _ALIASES = frozenset(
     """
     IdentityInitializer OrthogonalInitializer STFTInitializer constraint hard_swish l1_l2 l1l2 maxnorm nonneg

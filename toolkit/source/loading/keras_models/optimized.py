@@ -1,4 +1,4 @@
-"""Keras files that TensorFlow's model optimization (tfmot) wrote: quantization-aware, pruned, clustered. What becomes of them, ready to paste."""
+"""Keras files of TensorFlow's model optimization (tfmot): quantization-aware, pruned, clustered; and the code to build them, ready to paste."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _CLUSTERED = {"ClusterWeights", "MHAClusterWeights"}
 def needed(path: str, names: Collection[str]) -> Text | None:
     """Return what a file with these classes needs; None where no class is of tfmot.
 
-    Quantization-aware layers stay: they compute what was trained. The others are wrappers of the training, which change the weights with each call
-    (a mask, centroids), so that a converter would take weights that the model does not compute with; they are to be stripped, as tfmot says.
+    Quantization-aware layers stay: they compute what was trained. Pruning and clustering wrap layers and change the weights with each call (a mask,
+    centroids). A converter would take weights that the model does not compute with, so the wrappers are stripped first, as tfmot asks for.
     """
     classes = set(names)
     if classes & _AWARE:
         return _aware(path)
     if classes & _PRUNED:
-        # the last step of the training left weights that the mask was not laid over
+        # the last training step left weights without the mask
         laid = "[layer.pruning_obj.weight_mask_op() for layer in model.layers if hasattr(layer, 'pruning_obj')]"
         return _stripped(path, "pruned", "tfmot.sparsity.keras", ("prune_scope", "strip_pruning"), [laid])
     if classes & _CLUSTERED:

@@ -1,7 +1,7 @@
 """Keras models as an original: of Keras 3, of tf-keras, and of the Keras 2 inside an older TensorFlow.
 
-What runs is `model(inputs, training=False)` as a graph, as `model.predict` runs it. It is traced again for `save`, from the Python layers: only where
-these see a static batch do they make a recurrent network that the converter can fuse.
+A call runs `model(inputs, training=False)` as a graph, like `model.predict`. `save` traces the Python layers again with static shapes: only with a
+static batch do they make a recurrent network that the converter can fuse.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ __all__ = ["KerasOriginal", "call_once", "is_keras", "keras_of", "require_built"
 class KerasOriginal(LoadedOriginal):
     """A Keras model with one signature, `serving_default`, of named tensors.
 
-    `inputs` are {name: tf.TensorSpec}, for a model that does not say what it takes; a list or a mapping of specs, where an argument is one.
-    What a model takes and gives in half or double precision is float32 here: the numbers are the same, but for digits that no device has.
+    `inputs` are {name: tf.TensorSpec}, for a model that does not tell its inputs; an argument that is a list or a mapping has such specs.
+    Inputs and outputs in half or double precision are float32 here: the same numbers, without digits that no device has.
     """
 
     def __init__(self, model: Any, loader: str, inputs: Mapping[str, Any] | None = None) -> None:
@@ -164,7 +164,7 @@ def _with_name(spec: Any, name: str) -> Any:
 
 
 def require_built(model: Any) -> None:
-    """Raise InvalidSource for a model that has no variables yet, because nothing told it what it takes."""
+    """Raise InvalidSource for a model without variables: it never saw the shapes of its inputs."""
     if not model.built:
         raise _not_called(model)
 
@@ -222,7 +222,7 @@ def _sizes(shape: Any) -> list[int | None] | None:
 
 
 def _whole_dtype(dtype: Any) -> Any:
-    """Return TensorFlow's dtype, float32 for half and double precision: those who read these numbers know no bfloat16."""
+    """Return the tf.DType, float32 for half and double precision: readers of these numbers have no bfloat16."""
     import tensorflow as tf
 
     found = tf.as_dtype(dtype)
@@ -248,7 +248,7 @@ def _who(model: Any) -> str:
 
 @contextlib.contextmanager
 def _refusal(model: Any) -> Iterator[None]:
-    """Say of whatever Keras and the user's layers raise that the model cannot be run as a graph."""
+    """Turn whatever Keras and the user's layers raise into InvalidSource: the model cannot be run as a graph."""
     try:
         yield
     except InvalidSource:

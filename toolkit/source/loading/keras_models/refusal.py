@@ -1,4 +1,4 @@
-"""What a configuration of Keras names and may not, with what people know that for."""
+"""A name in a configuration of Keras that is refused, and what the named function is known to do."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 CODE = "holds Python code, which runs where it is loaded"
 
-_CAN: tuple[tuple[str, str], ...] = (  # the first that fits tells, for people; nothing is decided by it
+_CAN: tuple[tuple[str, str], ...] = (  # for messages only: the first pattern that fits
     (r"io\.gfile\.(rmtree|remove)|gfile\.(DeleteRecursively|Remove)", "deletes files"),
     (r"io\.gfile\.|gfile\.", "reads, writes and deletes files"),
     (
@@ -44,10 +44,10 @@ _CAN: tuple[tuple[str, str], ...] = (  # the first that fits tells, for people; 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What a configuration names that no model needs: in which layer, what it would call, what that can do.
+    """A name that no model needs: the layer (`where`), the call (`what`), and what the call can do (`can`).
 
-    `trusted` is whether it runs where the user trusts the file: functions of TensorFlow or Keras that are not in the list. Python code, and
-    what would be imported from elsewhere, is a builder's to give.
+    `trusted`: it may run if the user trusts the file, as functions of TensorFlow or Keras that are not in the list. A builder has to give Python code
+    and imports from elsewhere. `missing`: Keras lacks it, and a builder can give it.
     """
 
     where: str
@@ -61,7 +61,7 @@ class Refusal:
 
 
 def known_for(name: str) -> str | None:
-    """Return what people know a function for, by its name."""
+    """Return what a function is known to do, by its name; None for an unknown one."""
     return next(
         (
             said

@@ -23,11 +23,11 @@ _BLOCK = 1 << 20
 _WEIGHTS = "model.weights.h5"
 
 MOST_CONFIG_BYTES = 16 << 20
-"""The longest configuration. The largest of Keras's own are 1 MB; a vocabulary of a million words that a layer keeps in it takes ten."""
+"""The longest configuration. The largest of Keras's own models have 1 MB; a layer with a vocabulary of a million words has ten."""
 
 
 def container(path: Path) -> str | None:
-    """Return "zip" for an archive of Keras (also one that was cut off), "hdf5", or None, as the first bytes tell."""
+    """Return "zip" for an archive of Keras (also one that was cut off), "hdf5", or None, by the first bytes."""
     if not path.is_file():
         return None
     with open(path, "rb") as file:
@@ -43,7 +43,7 @@ def container(path: Path) -> str | None:
 
 
 def names_a_model(path: Path) -> bool:
-    """Return whether the name of the attribute that holds a model's configuration occurs in a file, read in blocks."""
+    """Return whether a file, read in blocks, holds the name of the attribute for a model's configuration."""
     wanted = b"model_config"
     tail = b""
     with open(path, "rb") as file:
@@ -55,7 +55,7 @@ def names_a_model(path: Path) -> bool:
 
 
 def not_keras(path: object, file: Path) -> InvalidSource:
-    """Return what to say of a file that is called like one of Keras and is none."""
+    """Return the error for a file with a name of Keras's files that is none."""
     with open(file, "rb") as opened:
         start = opened.read(len(_LFS))
     if start == _LFS:
@@ -69,7 +69,7 @@ _AGAIN = "copy the file again from where it was saved, or save the model again"
 
 @contextlib.contextmanager
 def variables_file(path: object, file: Path) -> Iterator[Any]:
-    """Open what holds the variables, as an h5py.File; InvalidSource where the file is damaged, none of Keras, or keeps its numbers elsewhere."""
+    """Open the HDF5 file with the variables, as an h5py.File; InvalidSource where it is damaged, not of Keras, or keeps its numbers elsewhere."""
     kind = container(file)
     if kind is None:
         raise not_keras(path, file)
@@ -89,13 +89,13 @@ def variables_file(path: object, file: Path) -> Iterator[Any]:
             TypeError,
             ValueError,
             AttributeError,
-        ) as error:  # what h5py has, of odd types too
+        ) as error:  # h5py raises all of these
             raise damaged(path, error) from error
 
 
 @contextlib.contextmanager
 def _weights_in(opened: archives.Archive) -> Iterator[tuple[Any, int]]:
-    """Give the weights in an archive as a file, and its size: where they lie, or unpacked aside if they are packed, which Keras does not do."""
+    """Give the weights in an archive as a file, and its size: in place, or unpacked into a temporary file if they are packed (not by Keras)."""
     size = opened.size(_WEIGHTS)
     if opened.is_stored(_WEIGHTS):
         yield opened.window(_WEIGHTS), size
@@ -107,7 +107,7 @@ def _weights_in(opened: archives.Archive) -> Iterator[tuple[Any, int]]:
 
 
 def packed_weights(path: object, file: Path) -> int | None:
-    """Return to how many bytes the weights of an archive unpack, where that takes longer than to look into a file may; None for all others."""
+    """Return the unpacked size in bytes of an archive's packed weights, where unpacking takes too long for an inspection; None for all others."""
     if container(file) != "zip":
         return None
     with archive(path, file) as opened:
@@ -128,18 +128,18 @@ def require_whole(path: object, file: Path) -> None:
 
 
 def refused(path: object, error: Exception) -> InvalidSource:
-    """Return what to say of a file that is other than Keras writes it."""
+    """Return the error for a file that Keras would not write."""
     return InvalidSource(f"{path}: {error}", _AGAIN)
 
 
 def damaged(path: object, error: BaseException, what: str = "") -> InvalidSource:
-    """Return what to say of a file, or of a part of it, that cannot be read."""
+    """Return the error for a file, or a part of it, that cannot be read."""
     return InvalidSource(f"{path}: {what + ' ' if what else ''}is damaged: {causes(error)}", _AGAIN)
 
 
 @contextlib.contextmanager
 def archive(path: object, file: Path) -> Iterator[archives.Archive]:
-    """Open a `.keras` file; InvalidSource where it was cut off, lacks a part, or is other than it says."""
+    """Open a `.keras` file; InvalidSource where it was cut off, lacks a part, or is not what it declares."""
     with open_plain(file) as held:
         try:
             opened = archives.Archive(held)
@@ -154,7 +154,7 @@ def archive(path: object, file: Path) -> Iterator[archives.Archive]:
 
 
 def _require_weights_end(path: object, opened: archives.Archive) -> None:
-    """Raise InvalidSource where packed weights unpack to far more than the HDF5 file that they begin with: minutes of unpacking, for nothing."""
+    """Raise InvalidSource where packed weights unpack to far more than the HDF5 file at their beginning: minutes of unpacking for nothing."""
     size = opened.size(_WEIGHTS)
     if size <= archives.FREE_BYTES or opened.is_stored(_WEIGHTS):
         return
@@ -178,7 +178,7 @@ def part(path: object, opened: archives.Archive, name: str) -> dict[str, Any]:
 
 
 def configuration(path: object, content: bytes | str, what: str) -> dict[str, Any]:
-    """Return a table of JSON that Keras wrote; InvalidSource where it is damaged, or longer than any is."""
+    """Return a JSON table of Keras; InvalidSource where it is damaged or too long."""
     if len(content) > MOST_CONFIG_BYTES:
         raise InvalidSource(
             f"{path}: {what} has {len(content):,} bytes; expected at most {MOST_CONFIG_BYTES:,}", _AGAIN
@@ -192,7 +192,7 @@ def configuration(path: object, content: bytes | str, what: str) -> dict[str, An
 
 @contextlib.contextmanager
 def named(file: Path, suffix: str) -> Iterator[Path]:
-    """Give a link to a file under a suffix: Keras goes by the name, and people rename files."""
+    """Give a link to a file, with the suffix that Keras expects: people rename files."""
     with tempfile.TemporaryDirectory() as folder:
         link = Path(folder) / f"model{suffix}"
         link.symlink_to(file.resolve())

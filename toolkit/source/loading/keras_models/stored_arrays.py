@@ -19,14 +19,14 @@ from toolkit.source.loading.keras_models import hdf5
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """One array of a file: where it lies, and whether it is the model's ("model"), the optimizer's ("optimizer", "counter"), or neither ("other")."""
+    """One array of a file: its place, and whose it is: the model's ("model"), the optimizer's ("optimizer", "counter"), or another's ("other")."""
 
     name: str
     what: str
     array: Any  # an h5py.Dataset
 
     def value(self) -> np.ndarray:
-        """Return the numbers; bfloat16, which HDF5 has not, as Keras 3 marks it."""
+        """Return the numbers; with bfloat16, which HDF5 lacks, where Keras 3 marks it."""
         if self.array.attrs.get("dtype") == "bfloat16":
             import ml_dtypes
 
@@ -35,12 +35,12 @@ class Stored:
 
 
 def text(attribute: Any) -> str | None:
-    """Return an attribute of HDF5 as text: old files have bytes."""
+    """Return an attribute of HDF5 as text; old files have bytes. None stays None."""
     return attribute.decode() if isinstance(attribute, bytes) else None if attribute is None else str(attribute)
 
 
 def is_old_layout(file: Any) -> bool:
-    """Return whether the variables lie in groups of layers, in an order."""
+    """Return whether the file has the old layout."""
     return "layer_names" in weights_of(file).attrs or "layer_names0" in weights_of(file).attrs
 
 
@@ -53,9 +53,9 @@ def weights_of(file: Any) -> Any:
 
 
 def stored(file: Any) -> list[Stored]:
-    """Return all arrays of an opened file; in the old layout those of the model first, in the order in which they are read.
+    """Return all arrays of an opened file; in the old layout the model's come first, in the order in which Keras reads them.
 
-    ValueError where the old layout lists more than a file may hold: it could list one array without end.
+    ValueError where the old layout lists more than a file may hold: it could list one array endlessly.
     """
     import h5py
 
@@ -91,7 +91,7 @@ def _of_layers(file: Any) -> Iterator[tuple[str, Any]]:
 
 
 def variables(arrays: Sequence[Stored]) -> list[dict[str, Any]]:
-    """Return the model's own variables as JSON, what a build uses of a file's arrays."""
+    """Return the model's own variables as JSON; a build uses only these of a file's arrays."""
     return [
         {
             "name": one.name,
@@ -105,7 +105,7 @@ def variables(arrays: Sequence[Stored]) -> list[dict[str, Any]]:
 
 
 def others(arrays: Sequence[Stored]) -> list[Finding]:
-    """Return a finding for what a file's arrays hold beside the model: an optimizer's state, metrics."""
+    """Return a finding about arrays that are not the model's: an optimizer's state, metrics."""
     surplus = [one for one in arrays if one.what != "model"]
     if not surplus:
         return []
@@ -115,7 +115,7 @@ def others(arrays: Sequence[Stored]) -> list[Finding]:
 
 
 def _listed(group: Any, name: str) -> list[str]:
-    """Return a list of names, which Keras splits over name0, name1, ... where it is too long for one attribute."""
+    """Return a list of names; Keras splits it over name0, name1, ... where it is too long for one attribute."""
     if name in group.attrs:
         return [str(text(entry)) for entry in group.attrs[name]]
     names: list[str] = []

@@ -43,7 +43,7 @@ _CONSTRUCTORS = frozenset(
 
 
 def _symbol(where: str, part: dict[str, Any], _: frozenset[str]) -> Iterator[Refusal]:
-    """Yield what is wrong with a function of TensorFlow as a layer (TFOpLambda, SlicingOpLambda)."""
+    """Yield what is wrong with a layer that is a function of TensorFlow (TFOpLambda, SlicingOpLambda)."""
     symbol = config_of(part).get("function")
     if not isinstance(symbol, str):
         yield Refusal(where, "calls a function without a name", "", trusted=False)
@@ -64,7 +64,7 @@ def _operator(where: str, name: str, told: str) -> Iterator[Refusal]:
 
 
 def _node(where: str, part: dict[str, Any], _: frozenset[str]) -> Iterator[Refusal]:
-    """Yield what is wrong with an operator of a graph as a layer (TensorFlowOpLayer, which TensorFlow 2.0 to 2.3 wrote)."""
+    """Yield what is wrong with a layer that is an operator of a graph (TensorFlowOpLayer, of TensorFlow 2.0 to 2.3)."""
     node = config_of(part).get("node_def")
     name = node.get("op") if isinstance(node, dict) else _op_of(node) if isinstance(node, str) else None
     if not isinstance(name, str):
@@ -74,7 +74,7 @@ def _node(where: str, part: dict[str, Any], _: frozenset[str]) -> Iterator[Refus
 
 
 def _op_of(serialized: str) -> str | None:
-    """Return the operator of a serialized NodeDef (tensorflow/core/framework/node_def.proto: op = 2); None where it has not one."""
+    """Return the operator of a serialized NodeDef (tensorflow/core/framework/node_def.proto: op = 2); None where it does not have exactly one."""
     from toolkit.engines.tensorflow.sstable import fields
 
     try:
@@ -85,7 +85,7 @@ def _op_of(serialized: str) -> str | None:
 
 
 def _method(where: str, part: dict[str, Any], _: frozenset[str]) -> Iterator[Refusal]:
-    """Yield what is wrong with a class's method, or an object's attribute, as a layer."""
+    """Yield what is wrong with a layer that is a class's method or an object's attribute."""
     held = config_of(part)
     if part["class_name"] == "ClassMethod":
         named, known = (
@@ -102,7 +102,7 @@ def _method(where: str, part: dict[str, Any], _: frozenset[str]) -> Iterator[Ref
 
 
 def _lambda(where: str, part: dict[str, Any], custom: frozenset[str]) -> Iterator[Refusal]:
-    """Yield what is wrong with a Lambda layer: each function that it has must be one that is known by name, or the builder's."""
+    """Yield what is wrong with a Lambda layer: each of its functions must be known by name, or be the builder's."""
     held = config_of(part)
     for key in ("function", "output_shape", "mask"):
         given, kind = held.get(key), held.get(f"{key}_type")
@@ -154,7 +154,7 @@ def _all_plain(value: Any) -> bool:
 
 
 def _spec(where: str, part: dict[str, Any], _: frozenset[str]) -> Iterator[Refusal]:
-    """Yield what is wrong with the description of a tensor: by its class's name and module (Keras 3), or by a registered name (Keras 2)."""
+    """Yield what is wrong with the description of a tensor, by its class's name and module (Keras 3) or by a registered name (Keras 2)."""
     if part["class_name"] == "TypeSpec":
         name = str(part.get("type_spec")).removeprefix("tf.")
         fits = name in _SPECS
@@ -167,7 +167,7 @@ def _spec(where: str, part: dict[str, Any], _: frozenset[str]) -> Iterator[Refus
 
 
 def _value(*_: Any) -> Iterator[Refusal]:
-    """Yield nothing: what is inside of it is judged by itself."""
+    """Yield nothing: its content is judged by itself."""
     yield from ()
 
 

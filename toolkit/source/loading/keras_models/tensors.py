@@ -1,4 +1,4 @@
-"""What a Keras model takes and gives: lists and mappings, nested as one likes, of tensors, and a name for each of these."""
+"""Inputs and outputs of a Keras model: nested lists and mappings of tensors, and a name for each tensor."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def symbolic_tensors(model: Any, side: str) -> Any:
 
 
 def leaves(structure: Any, key: str | None = None) -> Iterator[tuple[str | None, Any]]:
-    """Yield (key, leaf) of nested lists and mappings, mappings in the order of their keys: no framework changes that one."""
+    """Yield (key, leaf) of nested lists and mappings; mappings in the order of their keys, the same in all frameworks."""
     if isinstance(structure, Mapping):
         for name in sorted(structure, key=str):
             yield from leaves(structure[name], str(name))
@@ -30,7 +30,7 @@ def leaves(structure: Any, key: str | None = None) -> Iterator[tuple[str | None,
 
 
 def filled(structure: Any, others: Iterator[Any]) -> Any:
-    """Return the structure with other leaves, taken in the order of `leaves`."""
+    """Return the structure with `others` in place of its leaves, in the order of `leaves`."""
     if isinstance(structure, Mapping):
         return {name: filled(structure[name], others) for name in sorted(structure, key=str)}
     if isinstance(structure, (list, tuple)):
@@ -42,14 +42,14 @@ def filled(structure: Any, others: Iterator[Any]) -> Any:
 
 
 def named_leaves(structure: Any) -> dict[str, Any]:
-    """Return leaves by name: the key in a mapping, else the layer that it belongs to; as TensorFlow can name an argument, and unique."""
+    """Return leaves by unique name, spelled as TensorFlow can name an argument: the key in a mapping, else the name of its layer."""
     found = list(leaves(structure))
     names = [_as_argument(_name(key, leaf, f"input_{position}")) for position, (key, leaf) in enumerate(found)]
     return dict(zip(unique(names), (leaf for _, leaf in found), strict=True))
 
 
 def output_names(model: Any) -> list[str] | None:
-    """Return names of outputs in the order of `leaves`; None where the model does not say."""
+    """Return names of outputs in the order of `leaves`; None where the model does not tell them."""
     symbolic = symbolic_tensors(model, "outputs")
     if symbolic is None:
         return None
@@ -69,7 +69,7 @@ def _as_argument(name: str) -> str:
 
 
 def unique(names: list[str]) -> list[str]:
-    """Return the names, a second `x` as `x_1`: as Keras does it."""
+    """Return unique names: a second `x` is `x_1`, as in Keras."""
     found: list[str] = []
     for name in names:
         candidates = (name, *(f"{name}_{number}" for number in range(1, len(names) + 1)))

@@ -1,12 +1,11 @@
-"""A configuration of Keras, read whole before anything loads it: what it names, and what naming that would do.
+"""The check of a Keras configuration before anything loads it: every name in it must be known.
 
-To load a model is to look up classes and functions by the names that its file gives, and to call them with what the file gives: layers, but also
-`tf.io.gfile.rmtree` as a node of a functional model, marshalled Python code, any module that can be imported, a path as a vocabulary. Keras's own
-`safe_mode` looks at lambdas alone. So every name is looked up here first, in a list (`known_names`) or among what the user's builder gave; whatever
-is in neither is refused by name. Wherever an object can hide, in arguments of calls, initializers or policies, it has the same form, so all of the
-JSON is walked, whatever the place is called.
+A load looks up classes and functions by the names in the file, and calls them with values from the file. These can be layers, but also
+`tf.io.gfile.rmtree` as a node of a functional model, marshalled Python code, any module that can be imported, or a path as a vocabulary. Keras's own
+`safe_mode` checks lambdas alone. So this module first looks up every name in a list (`known_names`) or among the names of the user's builder, and
+refuses all others. Objects can hide in arguments of calls, initializers or policies, but have the same form everywhere; so the whole JSON is walked.
 
-What the file says of its training at the top (`compile_config`, `training_config`) is left out: nothing loads it.
+Settings of the training at the top (`compile_config`, `training_config`) are left out: nothing loads them.
 """
 
 from __future__ import annotations
@@ -27,22 +26,22 @@ from toolkit.source.loading.keras_models.refusal import Refusal, known_for
 from toolkit.source.loading.keras_models.table_forms import FORMS, ONLY, config_of, is_array
 
 MOST_PARTS = 200_000
-"""Tables and lists of one configuration. A layer has some twenty, Keras's largest models 30,000; looking at 200,000 takes a second."""
+"""Tables and lists of one configuration. A layer has some twenty, Keras's largest models 30,000; a check of 200,000 takes a second."""
 
 _KERAS = re.compile(r"(tf_)?keras(\.\w+)*|builtins|tensorflow\.(python\.)?keras(\.\w+)*")
-# Where functions are taken from. Other modules have functions of the same names that do something else: `copy` of files, `stack` of calls.
+# Modules of harmless functions. Other modules have functions of the same names that do something else: `copy` of files, `stack` of calls.
 _FUNCTION_MODULES = re.compile(
     r"builtins|(tf_|tensorflow\.(python\.)?)?keras(\.src)?(\.(activations|backend|losses|metrics|nn|ops)(\.\w+)*)?"
     r"|tensorflow\.python\.ops\.((gen_)?(array|bitwise|image|linalg|manip|math|nn|sort|special_math|spectral)_(ops|impl)(_impl)?"
     r"|array_ops_stack|clip_ops|(linalg|numpy_ops|ragged|signal|structured)\.\w+)"
 )
 _CLASSES = LAYERS | MODELS | PARTS | OPERATIONS
-# What a string alone stands for: it is looked up in Keras's own tables.
+# Keys whose value may be a plain string, which Keras looks up in its own tables.
 _IDENTIFIER = re.compile(r"(\w+_)?(activation|initializer|regularizer|constraint)|init")
 
 
 def require_few_parts(config: Any) -> None:
-    """Raise ValueError for a configuration of more tables and lists than any model has, before anything else walks it."""
+    """Raise ValueError for a configuration with more tables and lists than any model has; call it before any other walk."""
     waiting, seen = [config], 0
     while waiting:
         value = waiting.pop()
@@ -54,7 +53,7 @@ def require_few_parts(config: Any) -> None:
 
 
 def refusals(config: Any, custom: Collection[str] = ()) -> list[Refusal]:
-    """Return what a model's configuration may not name, each once, in the order of the file; `custom` are names that the user's builder gave."""
+    """Return the refused names of a model's configuration, each once, in the order of the file; `custom` are the names of the user's builder."""
     if isinstance(config, dict):
         config = {key: value for key, value in config.items() if key != "compile_config"}
     known = frozenset(custom)
@@ -63,7 +62,7 @@ def refusals(config: Any, custom: Collection[str] = ()) -> list[Refusal]:
 
 
 def _tables(config: Any) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield (layer, table) for every table, in the order of the file; the layer is the nearest one around it that has a name."""
+    """Yield (layer, table) for every table, in the order of the file; the layer is the nearest named one around it."""
     waiting: list[tuple[str, Any]] = [("the model", config)]
     while waiting:
         where, value = waiting.pop()
@@ -78,7 +77,7 @@ def _tables(config: Any) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _named(part: dict[str, Any]) -> str | None:
-    """Return what messages call a layer, from the table that names its class."""
+    """Return the name of a layer for messages, from the table with its class; None where the table is no named layer."""
     held = part.get("config")
     name = part.get("name") or (held.get("name") if isinstance(held, dict) else None)
     return (
@@ -117,7 +116,7 @@ def _vocabulary(where: str, table: dict[str, Any]) -> Iterator[Refusal]:
 
 
 def _plain(where: str, part: dict[str, Any], name: str) -> Iterator[Refusal]:
-    """Yield what is wrong with a form that is known by its name alone, where a loader that knows it not would look elsewhere."""
+    """Yield what is wrong with a special form: its module and registered name must be Keras's own, or a loader would look elsewhere."""
     module, registered = part.get("module"), part.get("registered_name")
     if name != "__typespec__" and not ((module is None or _is_keras(module)) and registered in (None, name)):
         yield Refusal(
@@ -126,9 +125,9 @@ def _plain(where: str, part: dict[str, Any], name: str) -> Iterator[Refusal]:
 
 
 def _class(where: str, part: dict[str, Any], name: str, custom: frozenset[str]) -> Iterator[Refusal]:
-    """Yield what is wrong with an object: neither Keras nor the builder has its class, or it would be taken from elsewhere."""
+    """Yield what is wrong with an object: neither Keras nor the builder has its class, or its class comes from elsewhere."""
     module, registered = part.get("module"), part.get("registered_name")
-    if part.get("registered_name", name) in custom:  # which is how both Keras look it up
+    if part.get("registered_name", name) in custom:  # both Keras look it up so
         return
     own = registered in (None, name)
     if name in _CLASSES and own and (module is None or _is_keras(module)):
@@ -143,7 +142,7 @@ def _class(where: str, part: dict[str, Any], name: str, custom: frozenset[str]) 
 
 
 def _identifiers(where: str, config: dict[str, Any], custom: frozenset[str]) -> Iterator[Refusal]:
-    """Yield the texts in a layer's configuration that stand for a function or class, and for none that is known."""
+    """Yield the strings in a layer's configuration that stand for an unknown function or class."""
     for key, value in config.items():
         if isinstance(value, str) and _IDENTIFIER.fullmatch(key) and value not in IDENTIFIERS and value not in custom:
             yield Refusal(
@@ -156,13 +155,13 @@ def _is_keras(module: Any) -> bool:
 
 
 def _function(where: str, part: dict[str, Any], custom: frozenset[str]) -> Iterator[Refusal]:
-    """Yield what is wrong with a function that is named as an object (Keras 3): `relu` of `builtins`, say."""
+    """Yield what is wrong with a function that is an object (Keras 3), such as `relu` of `builtins`."""
     name, module, registered = part.get("config"), part.get("module"), part.get("registered_name")
     if not isinstance(name, str):
         yield Refusal(where, "names a function without a name", "", trusted=False)
         return
     if name in custom or (registered in custom and str(registered).rpartition(">")[2] == name):
-        return  # which is how both Keras look it up: by its name, as it is or behind that of a package
+        return  # both Keras look it up by its name, with or without that of a package
     own = registered in (None, name)
     if name in FUNCTIONS and own and (module is None or _FUNCTION_MODULES.fullmatch(str(module))):
         return

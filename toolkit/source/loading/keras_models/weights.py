@@ -1,8 +1,7 @@
-"""Weights read into a model of Keras by its own `load_weights`, and the proof that they all were.
+"""Weights that a Keras model reads with its own `load_weights`, and the proof that it read all of them.
 
-That every variable was written is proven by poison; that the file holds nothing that the model has no place for, by comparing the numbers of both:
-Keras ignores
-layers of the file that the model has not, without a word.
+Poison proves that every variable was written (see `coverage`). A comparison of the numbers proves that the file holds nothing else: Keras silently
+ignores layers of the file that the model lacks.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ _SHOWN = 8
 
 
 def weights_original(request: Request, built: Built, file: Path) -> LoadedOriginal:
-    """Return what a builder gave, with the weights of a file (of weights, or of a whole model) restored."""
+    """Return the builder's model with the weights of a file (of weights, or of a whole model)."""
     path, name = request.options["path"], request.options["builder"]["function"]
     if not is_keras(built.model) or not hasattr(built.model, "load_weights"):
         given = type(built.model).__name__ if built.model is not None else "no model"
@@ -45,7 +44,7 @@ def weights_original(request: Request, built: Built, file: Path) -> LoadedOrigin
 
 
 def holds_all_of(model: Any, path: str, file: Path) -> bool:
-    """Return whether a model that was made from a file has all its numbers, and no others."""
+    """Return whether a model that was made from a file has exactly the file's numbers."""
     with store.variables_file(path, file) as opened:
         unused, foreign = _compared(stored_arrays.stored(opened), variables_of(model))
     return not foreign and all(one["what"] != "model" for one in unused)
@@ -66,7 +65,7 @@ def restore(model: Any, path: str, file: Path, allowed: Sequence[str]) -> Covera
         with store.named(file, suffix) as link:
             try:
                 missing = unrestored(variables, lambda: model.load_weights(str(link)))
-            except Exception as error:  # each Keras has its own for each way not to fit
+            except Exception as error:  # each Keras raises other classes
                 traceback.print_exc()
                 raise _misfit(model, path, arrays, suffix, error) from error
         unused, _ = _compared(arrays, variables)
@@ -77,9 +76,9 @@ def restore(model: Any, path: str, file: Path, allowed: Sequence[str]) -> Covera
 def _compared(
     arrays: Sequence[stored_arrays.Stored], variables: Mapping[str, Variable]
 ) -> tuple[list[UnusedVariable], list[np.ndarray]]:
-    """Return the arrays of the file whose numbers the model has not, or not as often, and the numbers that only the model has.
+    """Return the arrays of the file that the model lacks (or has fewer times), and the arrays that only the model has.
 
-    Numbers in another order are the same ones: what Keras 1 wrote is transposed and flipped when it is read.
+    Numbers in another order count as the same: Keras transposes and flips what Keras 1 wrote.
     """
     values = [np.asarray(variable.numpy()) for variable in variables.values()]
     held: defaultdict[bytes, list[np.ndarray]] = defaultdict(list)
@@ -93,7 +92,10 @@ def _compared(
         if array.what == "model":
             value = array.value()
             if not _take(held, value, {other.dtype for other in values}):
-                twin = (array.name.partition("/")[2], value.tobytes())  # a layer that two models share is written twice
+                twin = (
+                    array.name.partition("/")[2],
+                    value.tobytes(),
+                )  # Keras writes a layer that two models share twice
                 left += [(array, value)] if twin not in seen else []
             seen.add((array.name.partition("/")[2], value.tobytes()))
     rest = [value for same in held.values() for value in same]
@@ -107,7 +109,7 @@ def _compared(
 
 
 def _take(held: dict[bytes, list[np.ndarray]], value: np.ndarray, dtypes: set[Any]) -> bool:
-    """Take an array with these numbers out of those of the model, and return whether there was one."""
+    """Remove an array with these numbers from the model's, and return whether there was one."""
     for dtype in dtypes:
         same = held.get(value.astype(dtype).tobytes(), [])
         for place, other in enumerate(same):
@@ -126,7 +128,7 @@ def _same_numbers(value: np.ndarray, other: np.ndarray) -> bool:
 def _misfit(
     model: Any, path: str, arrays: Sequence[stored_arrays.Stored], suffix: str, error: Exception
 ) -> InvalidSource:
-    """Return what to say where Keras refuses to read the weights: where model and file differ, variable by variable."""
+    """Return the error for weights that Keras refuses to read: where model and file differ, variable by variable."""
     ours = [array for array in arrays if array.what == "model"]
     held = [(array.name, tuple(array.array.shape)) for array in ours]
     differences = _by_order(model, held) if suffix == ".h5" else _by_place(model, path, held)
@@ -137,7 +139,7 @@ def _misfit(
 
 
 def _by_place(model: Any, path: str, told: list[tuple[str, tuple[int, ...]]]) -> list[str]:
-    """Return the differences by the place that the model itself would save each variable under."""
+    """Return the differences by the place under which the model itself saves each variable."""
     with tempfile.TemporaryDirectory() as folder:
         own = Path(folder) / "own.weights.h5"
         model.save_weights(str(own))
@@ -156,7 +158,7 @@ def _by_place(model: Any, path: str, told: list[tuple[str, tuple[int, ...]]]) ->
 
 
 def _by_order(model: Any, told: list[tuple[str, tuple[int, ...]]]) -> list[str]:
-    """Return the differences by order, which is how the old layout is read."""
+    """Return the differences by order, in which Keras reads the old layout."""
     mine = []
     for layer in model.layers:
         for weight in (*layer.trainable_weights, *layer.non_trainable_weights):
@@ -164,7 +166,7 @@ def _by_order(model: Any, told: list[tuple[str, tuple[int, ...]]]) -> list[str]:
             mine.append((str(name), tuple(weight.shape)))
     lines = [
         f"{place + 1}. {theirs[0]} {theirs[1]} in the file, {ours[0]} {ours[1]} in the model"
-        for place, (theirs, ours) in enumerate(zip(told, mine))  # noqa: B905 (the longer one is told below)
+        for place, (theirs, ours) in enumerate(zip(told, mine))  # noqa: B905 (the lines below name the rest of the longer one)
         if theirs[1] != ours[1]
     ]
     lines += [f"{name} {shape}: only in the file" for name, shape in told[len(mine) :]]
