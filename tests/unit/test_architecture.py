@@ -137,6 +137,7 @@ OF_WORKERS = (
     "source.kinds",
     "source.loading",
     "source.reference",
+    "tensors.endings",
     "weights.account",
     "weights.clipping",
     "wire",

@@ -10,7 +10,7 @@ import numpy as np
 
 from toolkit.comparison.output_kinds.declaring import Declared, require_fitting
 from toolkit.comparison.output_kinds.inferring import OriginalOutputs, OutputKind, infer
-from toolkit.engines.endings import Ending
+from toolkit.tensors.endings import Ending
 from toolkit.tensors.signature import Signature
 from toolkit.wire import labels
 

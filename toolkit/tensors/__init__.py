@@ -1,1 +1,1 @@
-"""Tensors by name: dtypes, shapes and scales."""
+"""Tensors by name: dtypes, shapes and scales, and what an output ends with."""

@@ -10,7 +10,7 @@ The file's name is the kind's name; a new kind is one file. It says
         last       [least] or [least, most] elements on the last axis
         elements   "one" or "several" elements of each sample
     [inferred]     by what it is recognized; without it, only whoever says so knows
-        operators  canonical names (`toolkit.engines.endings`) of operators that an output ends with
+        operators  canonical names (`toolkit.tensors.endings`) of operators that an output ends with
         last       the most elements on the last axis that this goes for
         numbers    what of all numbers nothing else explains
         names      parts of the output's name; a guess, which is said

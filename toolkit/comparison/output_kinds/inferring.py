@@ -12,8 +12,8 @@ import numpy as np
 from toolkit.comparison.output_kinds import OutputKindSpec, all_kinds
 from toolkit.comparison.output_kinds.file import numbers_of, one_call
 from toolkit.comparison.output_kinds.rows import LOOKS, SAID, Real
-from toolkit.engines.endings import Ending, canonical
 from toolkit.files.shapes import COUNT
+from toolkit.tensors.endings import Ending, canonical
 
 By = Literal["command line", "recipe", "profile", "graph", "signature", "name", "reference", "labels", "otherwise"]
 _ROWS_LOOKED_AT = 4096

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
-from toolkit.engines.endings import Made, ending
 from toolkit.engines.onnx.graph import dtype_name
 from toolkit.engines.onnx.model_proto import ModelProto
+from toolkit.tensors.endings import Made, ending
 
 
 def endings(model: ModelProto) -> dict[str, dict[str, Any]]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from toolkit.engines.endings import Made, ending
 from toolkit.engines.tflite.packed import PackedModel, operators_in
+from toolkit.tensors.endings import Made, ending
 
 
 def endings(path: Path) -> dict[str, dict[str, Any]]:

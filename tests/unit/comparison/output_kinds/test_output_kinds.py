@@ -15,9 +15,9 @@ from toolkit.comparison.output_kinds import declaring
 from toolkit.comparison.output_kinds.declaring import Declared
 from toolkit.comparison.output_kinds.inferring import OriginalOutputs, OutputKind, infer
 from toolkit.comparison.output_kinds.rows import LOOKS, SAID
-from toolkit.engines.endings import Ending, canonical
 from toolkit.errors import InvalidConfig, RequestError, UnknownName
 from toolkit.samples import dataset
+from toolkit.tensors.endings import Ending, canonical
 
 NAMES = output_kinds.names()
 SHAPES = [(), (1,), (1, 1), (1, 2), (1, 4), (1, 10), (1, 7, 4), (1, 6, 6), (1, 6, 6, 1), (1, 6, 6, 3), (1, 1, 1, 10)]

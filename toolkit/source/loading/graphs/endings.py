@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from toolkit.engines.endings import Made, ending
 from toolkit.engines.tensorflow.graph_def import GraphDef, NodeDef
 from toolkit.engines.tensorflow.messages import dtype_name
 from toolkit.source.loading.graphs.cut import attribute
+from toolkit.tensors.endings import Made, ending
 
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 _CONSTANTS = ("Const", "ReadVariableOp", "Variable", "VariableV2", "VarHandleOp")

@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from toolkit.engines.endings import Ending, canonical
 from toolkit.errors import InvalidSource, causes
+from toolkit.tensors.endings import Ending, canonical
 
 _PACKAGES = ("keras", "tf_keras")
 _BRIEF = 600

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from toolkit.engines.endings import Ending, Made, canonical, ending
+from toolkit.tensors.endings import Ending, Made, canonical, ending
 
 
 def walk(output, **graph):
