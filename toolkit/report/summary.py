@@ -95,9 +95,9 @@ def _cells(comparison: Comparison, verdict: Verdict) -> tuple[str, str, str, str
 
 
 def _findings(verdict: Verdict) -> list[str]:
-    """Return every finding that is against the verdict, and the first warnings, with how many there are more."""
+    """Return every finding that is against the verdict, and the first others, warnings before infos, with how many there are more."""
     grave = [each for each in verdict.findings if each.is_grave]
-    others = [each for each in verdict.findings if not each.is_grave]
+    others = sorted((each for each in verdict.findings if not each.is_grave), key=lambda each: each.severity == "info")
     lines = [f"  {each.severity}: {printable.sentence(each.message)}" for each in (*grave, *others[:_WARNINGS])]
     left = len(others) - _WARNINGS
     return lines + ([f"  {left} more finding{'s' if left > 1 else ''}: -v shows all"] if left > 0 else [])

@@ -131,6 +131,7 @@ def _shape_hint(have: tuple[int, ...], wanted: list[int | None]) -> str:
     if len(have) == len(wanted) == _IMAGE_AXES and None not in wanted:
         steps = [f"size = {wanted[:-1]}"] if [*have[:-1]] != wanted[:-1] else []
         steps += ['color = "gray"'] if (have[-1], wanted[-1]) == (3, 1) else []
+        steps += ['color = "rgb"'] if (have[-1], wanted[-1]) == (1, 3) else []
         if steps:
             return f"if these are images, declare {' and '.join(steps)} under [preprocess]"
     return "the first axis of an array counts the samples; a sample itself has no batch axis, or one of 1"

@@ -61,6 +61,16 @@ def test_a_screen_hides_no_finding_that_is_against_the_verdict(judged):
     assert "  2 more findings: -v shows all" in lines
 
 
+def test_warnings_stand_before_what_is_only_information(judged):
+    """So that none is hidden behind it."""
+    found = [Finding("i", "info", f"by the way {n}") for n in range(5)]
+
+    lines = on_a_screen(judged(stages(), findings=(*found, Finding("w", "warning", "take care"))))
+
+    told = [line for line in lines if "take care" in line or "by the way" in line]
+    assert told == ["  warning: take care", "  info: by the way 0", "  info: by the way 1"]
+
+
 def test_what_was_wanted_stands_on_the_screen_and_the_next_command_ends_it(shipped, tmp_path):
     """Whole, on one line: half of a command is another one."""
     verdict = request(Samples("cal set.npz", "e.toml")).after_build(shipped, tmp_path)

@@ -7,6 +7,8 @@ than the share of its largest class, and one sample of a rare class that is foun
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,10 +16,11 @@ import numpy as np
 from toolkit.findings import Finding
 from toolkit.samples.lints import Answer, Judged, Real, Side, Values
 from toolkit.samples.lints._answers import OriginalDecisions, Whole, are_shares, decisions, kept_of, numbers_of, whole
-from toolkit.samples.lints._tests import binomial_tail, correlation_tail, hypergeometric_tail
+from toolkit.samples.lints._tests import binomial_tail, correlation_tail, hypergeometric_tail, sign_tail
 
 LOOKS_AT = "answers"
-CODES = ("constant-answers", "chance-answers", "labels-misfit")
+CODES = ("constant-answers", "chance-answers", "labels-misfit", "renumbered-labels")
+_LISTED = 4
 _PREPARE = "prepare the samples as those of the training: look at `scale`, `mean` and `std` under [preprocess] first, then at the order of the labels"
 
 
@@ -72,13 +75,31 @@ def _of_decisions(found: OriginalDecisions, truth: Whole, limits: Limits) -> lis
         )
         return [Finding("constant-answers", "error", message, _PREPARE, facts=numbers)]
     chance = float(sum((found.said == each).mean() * (truth == each).mean() for each in kinds))
-    if len(np.unique(truth)) == 1 or _by_chance(found.said, truth, right, chance) <= limits.level:
+    if len(np.unique(truth)) == 1:
         return []
+    if _by_chance(found.said, truth, right, chance) <= limits.level:
+        return _renumbered(found.said, truth, limits, numbers)
     message = (
         f"the original is right for {right} of {count} samples, and would be for about {chance * count:.0f} with shuffled labels: "
         f"agreeing with it shows nothing{_other_numbering(found.said, truth)}"
     )
     return [Finding("chance-answers", "inconclusive" if found.sure else "warning", message, _PREPARE, facts=numbers)]
+
+
+def _renumbered(said: Whole, truth: Whole, limits: Limits, numbers: Mapping[str, float]) -> list[Finding]:
+    """Return a warning where one of all numberings of the classes that the labels hold makes far more answers right, for certain."""
+    better = _other_numbering(said, truth)
+    if not better:
+        return []
+    read = _numbering(said, truth)
+    given = np.array([read[int(each)] for each in truth]) == said
+    more, less = int((given & (said != truth)).sum()), int((~given & (said == truth)).sum())
+    tail = sign_tail(more, less)
+    if tail > 0 and math.log(tail) + math.lgamma(len(read) + 1) > math.log(limits.level):
+        return []
+    message = f"the original is right for {int((said == truth).sum())} of {len(truth)} samples{better}: the labels seem to have another order"
+    fix = "give the order in which the model numbers its classes: `classes` under [reader], or the labels numbered so"
+    return [Finding("renumbered-labels", "warning", message, fix, facts=numbers)]
 
 
 def _by_chance(said: Whole, truth: Whole, right: int, chance: float) -> float:
@@ -93,14 +114,20 @@ def _by_chance(said: Whole, truth: Whole, right: int, chance: float) -> float:
     return min(binomial_tail(right, len(truth), chance), len(classes) * min(each, default=1.0))
 
 
+def _numbering(said: Whole, truth: Whole) -> dict[int, int]:
+    """Return by class of the labels what is mostly answered for it."""
+    return {int(one): int(np.bincount(said[truth == one]).argmax()) for one in np.unique(truth) if (said >= 0).all()}
+
+
 def _other_numbering(said: Whole, truth: Whole) -> str:
     """Return which other numbering of classes most answers would agree with, in words; "" where there is none."""
-    read = {int(one): int(np.bincount(said[truth == one]).argmax()) for one in np.unique(truth) if (said >= 0).all()}
+    read = _numbering(said, truth)
     kept = float(np.mean([read.get(int(true)) == given for true, given in zip(truth, said, strict=True)]))
     if kept <= 0.5 or len(set(read.values())) < len(read) or all(true == given for true, given in read.items()):
         return ""
-    listed = ", ".join(f"{true} as {given}" for true, given in list(read.items())[:4])
-    return f"; with another numbering of the classes ({listed}, …) it would be right for {kept:.0%}"
+    changed = [f"{true} as {given}" for true, given in read.items() if true != given]
+    listed = ", ".join([*changed[:_LISTED], *(["…"] if len(changed) > _LISTED else [])])
+    return f"; with another numbering of the classes ({listed}) it would be right for {kept:.0%}"
 
 
 def _misfit(one: Answer, side: Side) -> list[Finding]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import json
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -158,11 +161,40 @@ def listing(folder: Path, suffixes: Sequence[str], what: str) -> tuple[list[Path
 
 
 def _files(folder: Path) -> Iterator[Path]:
+    """Yield the files in a folder and in those that links in it lead to, sorted by path; what is hidden is left out.
+
+    InvalidSamples for a folder that cannot be read, a link that leads nowhere, and one that leads back to a folder that it lies in.
+    """
+    problems = list[str]()
+
+    def told(error: OSError) -> None:
+        if error.errno == errno.ENAMETOOLONG:
+            raise error
+        problems.append(f"{Path(error.filename).relative_to(folder).as_posix()}: cannot be read: {error.strerror}")
+
+    files: list[Path] = []
     with looking_through(folder):  # asking what a path is fails, where it is too long, as listing it does
-        files = [path for path in folder.rglob("*") if path.is_file()]
-    for path in sorted(files, key=lambda path: path.relative_to(folder).as_posix()):
-        if not any(part.startswith(".") for part in path.relative_to(folder).parts):
-            yield path
+        for where, folders, names in os.walk(folder, onerror=told, followlinks=True):
+            paths = [Path(where, name) for name in names if not name.startswith(".")]
+            files += [path for path in paths if path.is_file()]
+            lost = [path for path in paths if path.is_symlink() and not path.exists()]
+            problems += [f"{path.relative_to(folder).as_posix()}: is a link to what is not there" for path in lost]
+            seen = [name for name in sorted(folders) if not name.startswith(".")]
+            rings = [name for name in seen if _leads_back(Path(where, name))]
+            folders[:] = [name for name in seen if name not in rings]
+            problems += [
+                f"{Path(where, name).relative_to(folder).as_posix()}: is a link to a folder that it lies in"
+                for name in rings
+            ]
+    if problems:
+        more = [f"and {len(problems) - _NAMED} more"] if len(problems) > _NAMED else []
+        raise InvalidSamples(printable.lines([*problems[:_NAMED], *more]), "mend or remove it")
+    yield from sorted(files, key=lambda path: path.relative_to(folder).as_posix())
+
+
+def _leads_back(path: Path) -> bool:
+    """Return whether a folder is a link to one that it lies in, so that walking through it never ends."""
+    return path.is_symlink() and path.parent.resolve().is_relative_to(path.resolve())
 
 
 def _labels_by_folder(folder: Path, files: Sequence[Path], classes: Sequence[str] | None) -> list[int] | None:
@@ -183,6 +215,8 @@ def _labels_by_folder(folder: Path, files: Sequence[Path], classes: Sequence[str
             f"{shown} {lies.format(', '.join(names))}",
             'move it into one of them, or declare [reader] labels = "none"',
         )
+    if classes is None:
+        _refuse_empty(folder, names)
     order = list(classes or names)
     unknown = [name for name in names if name not in order]
     if unknown:
@@ -193,6 +227,18 @@ def _labels_by_folder(folder: Path, files: Sequence[Path], classes: Sequence[str
         )
     places = {name: order.index(name) for name in names}
     return [places[name] for name in found if name is not None]
+
+
+def _refuse_empty(folder: Path, names: Sequence[str]) -> None:
+    """Refuse a folder without a sample that stands before a class in the order of names: a training that counted it numbered that class otherwise."""
+    others = [path.name for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith(".")]
+    empty = [name for name in others if name not in names and name < names[-1]]
+    if empty:
+        order = json.dumps(sorted({*names, *empty}), ensure_ascii=False)
+        raise InvalidSamples(
+            printable.lines(f"class folder {name!r}: holds no sample" for name in empty),
+            f"remove it, or declare [reader] classes = {order}, as the model numbers them",
+        )
 
 
 def _only_input(declared: str | None, names: Sequence[str], what: str) -> str:

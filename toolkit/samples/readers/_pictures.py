@@ -32,7 +32,7 @@ def decode(encoded: Path | bytes, origin: str) -> np.ndarray:
 @contextlib.contextmanager
 def opened(encoded: Path | bytes, origin: str) -> Iterator[Any]:
     """Open an image with Pillow; InvalidSamples where it does not decode, here or later, or has more pixels than Pillow takes (89 million)."""
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     try:
         with warnings.catch_warnings():
@@ -42,5 +42,9 @@ def opened(encoded: Path | bytes, origin: str) -> Iterator[Any]:
                 yield image
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise InvalidSamples(f"{origin}: {error}", "scale it down, or remove it") from error
+    except UnidentifiedImageError as error:  # its text has the path
+        raise InvalidSamples(
+            f"{origin}: does not decode: cannot identify image file", "replace or remove it"
+        ) from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:  # what Pillow's decoders raise for damaged files
         raise InvalidSamples(f"{origin}: does not decode: {error}", "replace or remove it") from error

@@ -127,6 +127,33 @@ def test_one_answer_to_all_against_the_labels_is_an_error(looked):
     assert "[preprocess]" in found["constant-answers"]["message"]
 
 
+def test_labels_in_another_order_of_some_classes_are_told(looked):
+    """Three of ten classes are where they belong, so that it is no chance."""
+    order = np.array([0, 1, 2, 4, 5, 6, 7, 8, 9, 3])
+
+    found = looked(shares(mostly(TRUTH, 0.9)), order[TRUTH])
+
+    assert severities(found) == {"renumbered-labels": "warning"}
+    assert (
+        "; with another numbering of the classes (3 as 9, 4 as 3, 5 as 4, 6 as 5, …) it would be right for 87%: "
+        in (found["renumbered-labels"]["message"])
+    )
+
+
+@pytest.mark.parametrize("right", [0.3, 0.6, 0.95])
+def test_a_poor_original_is_no_other_order(looked, right):
+    """Whatever it knows, of ten classes or of a few samples of each."""
+    assert "renumbered-labels" not in looked(shares(mostly(TRUTH, right)), TRUTH)
+    assert "renumbered-labels" not in looked(shares(mostly(TRUTH[:30], right)), TRUTH[:30])
+
+
+def test_two_classes_that_are_confused_are_no_other_order(looked):
+    """The original says 4 for nearly all of 3, and knows 4: a class has one number."""
+    said = np.where((TRUTH == 3) & (np.arange(COUNT) % 4 > 0), 4, TRUTH)
+
+    assert "renumbered-labels" not in looked(shares(said), TRUTH)
+
+
 def test_labels_of_other_samples_are_chance(looked):
     found = looked(shares(TRUTH), np.random.default_rng(9).permutation(TRUTH))
 

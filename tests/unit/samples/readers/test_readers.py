@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import errno
 import gzip
 import importlib
+import os
 import re
 import struct
 import sys
@@ -1341,6 +1343,76 @@ def test_all_folders_that_are_no_class_and_all_stray_files_are_told(tmp_path, as
         InvalidSamples, match=r"'0.png', '1.png', .*'7.png' and 2 more lie beside the class folders cats, dogs, mice"
     ):
         read_images(asked(), tmp_path / "set")
+
+
+def test_a_class_that_is_a_link_to_a_folder_is_read(tmp_path, asked):
+    """Without it, all classes behind it would have the number of another."""
+    for name in ("set/cats/1.png", "elsewhere/dogs/2.png", "set/mice/3.png"):
+        picture(tmp_path / name)
+    (tmp_path / "set" / "dogs").symlink_to(tmp_path / "elsewhere" / "dogs")
+
+    reading = read_images(asked(), tmp_path / "set")
+
+    assert [(each.origin, each.label) for each in take(reading)] == [
+        ("cats/1.png", 0),
+        ("dogs/2.png", 1),
+        ("mice/3.png", 2),
+    ]
+
+
+def test_links_that_lead_nowhere_or_back_are_told(tmp_path, asked):
+    """In one message; a hidden one is nobody's sample."""
+    picture(tmp_path / "set/cats/1.png")
+    (tmp_path / "set/cats/2.png").symlink_to("lost.png")
+    (tmp_path / "set/dogs").symlink_to("lost")
+    (tmp_path / "set/mice").symlink_to(tmp_path)
+    (tmp_path / "set/.hidden").symlink_to("lost")
+
+    with pytest.raises(InvalidSamples) as caught:
+        read_images(asked(), tmp_path / "set")
+
+    assert sorted(caught.value.problem.splitlines()) == [
+        "cats/2.png: is a link to what is not there",
+        "dogs: is a link to what is not there",
+        "mice: is a link to a folder that it lies in",
+    ]
+
+
+def test_a_folder_that_cannot_be_read_is_told(tmp_path, asked, monkeypatch):
+    """Its class would be left out."""
+    scan = os.scandir
+
+    def refusing(place):
+        if str(place).endswith("dogs"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(place))
+        return scan(place)
+
+    for name in ("cats/1.png", "dogs/1.png"):
+        picture(tmp_path / "set" / name)
+    monkeypatch.setattr(os, "scandir", refusing)
+
+    with pytest.raises(InvalidSamples, match=r"^dogs: cannot be read: Permission denied"):
+        read_images(asked(), tmp_path / "set")
+
+
+def test_an_empty_class_folder_is_no_class_that_is_left_out_in_silence(tmp_path, asked):
+    """Keras numbers it. Behind all others it changes no number; with `classes` nothing is left open."""
+    for name in ("cats/1.png", "mice/3.png"):
+        picture(tmp_path / "set" / name)
+    (tmp_path / "set" / "zebras").mkdir()
+    assert len(take(read_images(asked(), tmp_path / "set"))) == 2
+    (tmp_path / "set" / "dogs").mkdir()
+
+    with pytest.raises(InvalidSamples) as caught:
+        read_images(asked(), tmp_path / "set")
+    declared = take(read_images(asked(), tmp_path / "set", classes=("cats", "dogs", "mice")))
+
+    assert caught.value.problem == "class folder 'dogs': holds no sample"
+    assert (
+        caught.value.hint
+        == 'remove it, or declare [reader] classes = ["cats", "dogs", "mice"], as the model numbers them'
+    )
+    assert [each.label for each in declared] == [0, 2]
 
 
 def test_all_folders_of_inputs_that_hold_nothing_are_told(tmp_path, asked):
