@@ -1,7 +1,7 @@
 """Checkpoints of `tf.train.Checkpoint`: prefixes, a CheckpointManager's folders, tf-keras' weights in TensorFlow's format, a SavedModel's variables.
 
-They hold variables and no code: a builder makes the model. Where it was in the file (the root, `model`, `net`, ...) is found, TensorFlow restores
-it, and that is not believed: see `coverage`; then each value is compared with the file's.
+They hold variables and no code, so a builder makes the model. Its place in the file (the root, `model`, `net`, ...) is searched, and TensorFlow
+restores it. Then `coverage` proves what was restored, and each value is compared with the file's.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ _AGAIN = "copy it again from where it was written"
 
 
 def recognize(path: Path) -> bool:
-    """Return whether a path is a checkpoint's prefix, one of its files, or a folder with one, and tf.train.Checkpoint wrote it."""
+    """Return whether a path is the prefix, a file, or a folder of a checkpoint that tf.train.Checkpoint wrote."""
     if (path / "saved_model.pb").is_file() or (path / "saved_model.pbtxt").is_file():
         return False
     try:
         prefix = find_prefix(path.absolute())
-    except InvalidSource:  # none here, or several: `locate` says it
+    except InvalidSource:  # none here, or several: `locate` raises the error
         indices = list(path.glob("*.index"))
         parts = [path / "checkpoint", *path.glob("*.data-?????-of-?????")]
         return (
@@ -64,7 +64,7 @@ def locate(path: Path, step: int | None) -> dict[str, Path]:
 
 
 def inspect(request: Request) -> Spec:
-    """Return what the file says of itself: all variables, and which part of it has how many."""
+    """Return what the file tells: all variables, and how many each part of it has."""
     graph = read_object_graph(request.inputs)
     names = graph.names()
     variables = [
@@ -87,7 +87,7 @@ def inspect(request: Request) -> Spec:
 
 
 def load(request: Request) -> LoadedOriginal:
-    """Return the builder's model with the variables of the checkpoint; InvalidSource where one of them has no partner, shape or value there."""
+    """Return the builder's model with the checkpoint's variables; InvalidSource where one has no partner, or another shape or value."""
     path, allowed = request.options["path"], request.options["allow_unrestored"]
     if not request.options["builder"]:
         raise InvalidSource(
@@ -108,7 +108,7 @@ def load(request: Request) -> LoadedOriginal:
     cause = cause_of(graph, built, place, {name: variables[name] for name in lost})
     told = coverage(path, kept, lost, graph.unused(used, place.model), allowed, cause)
     check_values(path, graph, place, {name: variables[name] for name in kept}, status.prefix)
-    # An optimizer that came with the builder's model has no part in what it answers; and a builder's own checkpoint may hold more than the file.
+    # An optimizer in the builder's model does not change its outputs, and a builder's own checkpoint may hold more than the file.
     alone = (
         not lost
         and built.checkpoint is None
@@ -125,7 +125,7 @@ def load(request: Request) -> LoadedOriginal:
 
 
 class _Restored:
-    """TensorFlow's own restoring, and what it says of it."""
+    """TensorFlow's own restore, and its own check of it."""
 
     def __init__(self, path: str, root: Any, prefix: str) -> None:
         self.prefix = prefix
@@ -134,15 +134,15 @@ class _Restored:
         self._status: Any = None
 
     def read(self) -> None:
-        """Restore; `read`, because `restore` would look for a save counter too, which not every file has."""
+        """Restore with `read`: `restore` would also need a save counter, which not every file has."""
         try:
             self._status = self._root.read(self.prefix)
             self._status.expect_partial()
-        except Exception as error:  # DataLossError, IndexError, NotFoundError, OpError, ValueError: all were seen
+        except Exception as error:  # TensorFlow raises DataLossError, IndexError, NotFoundError, OpError, ValueError
             raise InvalidSource(f"{self._path}: TensorFlow cannot restore it: {causes(error)}", _AGAIN) from error
 
     def check(self) -> None:
-        """Ask TensorFlow whether all that the model keeps (tables too, say) was in the file; InvalidSource where not."""
+        """Raise InvalidSource where TensorFlow finds state of the model (also tables) that was not in the file."""
         try:
             self._status.assert_existing_objects_matched()
         except AssertionError as error:
@@ -151,7 +151,7 @@ class _Restored:
 
 
 def _variables(request: Request, built: Built) -> dict[str, Variable]:
-    """Return the variables of the builder's model by name; InvalidSource where it has none yet, or where no checkpoint could hold it."""
+    """Return the variables of the builder's model by name; InvalidSource where it has none yet, or cannot be in a checkpoint."""
     import tensorflow as tf
 
     who, model = f"builder {request.options['builder']['function']}", built.model
@@ -169,7 +169,7 @@ def _variables(request: Request, built: Built) -> dict[str, Variable]:
         raise unbuilt
     try:
         found = variables_of(model)
-    except ValueError as error:  # tf-keras says so of a model that was never called
+    except ValueError as error:  # tf-keras, for a model that was never called
         raise unbuilt from error
     if not found:
         raise unbuilt
@@ -177,7 +177,7 @@ def _variables(request: Request, built: Built) -> dict[str, Variable]:
 
 
 def _call_once(path: str, original: LoadedOriginal, model: Any, variables: Mapping[str, Variable]) -> None:
-    """Call the model on zeros: what it makes only now was never restored. Its state is put back."""
+    """Call the model on zeros, then put its state back; InvalidSource where it makes new variables, which were never restored."""
     before = {name: np.asarray(variable.numpy()) for name, variable in variables.items()}
     for signature in original.signatures:
         sizes = [spec["shape"] for spec in signature["inputs"]]
@@ -185,7 +185,7 @@ def _call_once(path: str, original: LoadedOriginal, model: Any, variables: Mappi
             original.call(signature["key"], {spec["name"]: _zeros(spec) for spec in signature["inputs"]})
         except Exception as error:
             if any(shape is None or None in shape[1:] for shape in sizes):
-                continue  # a size that was left open was guessed, and not well
+                continue  # 1 for an open size may not fit
             raise InvalidSource(f"{path}: the restored model cannot be called: {causes(error)}") from error
     known = {id(unwrapped(variable)) for variable in variables.values()}
     new = [name for name, variable in variables_of(model).items() if id(unwrapped(variable)) not in known]
@@ -204,7 +204,7 @@ def _zeros(spec: Spec) -> np.ndarray:
 
 
 def _contents(graph: ObjectGraph, files: Mapping[str, Path]) -> str:
-    """Return a line on what the root holds, by attribute."""
+    """Return a line on the content of the root, by attribute."""
     last = {*graph.optimizers, *(child for name, child in graph.children[0].items() if name in ASIDE)}
     parts: list[str] = []
     counted: set[int] = set()

@@ -22,12 +22,12 @@ from toolkit.wire.request import Request
 
 TAKES = frozenset(("inputs", "outputs", "bind"))
 KIND = "frozen_graph"
-_FIRST = b"\x08"  # of a SavedModel: saved_model_schema_version, a number; a GraphDef starts with a message
+_FIRST = b"\x08"  # a SavedModel starts with a number, saved_model_schema_version; a GraphDef starts with a message
 _FIRST_TEXT = b"saved_model_schema_version"
 
 
 def recognize(path: Path) -> bool:
-    """Return whether the path is a GraphDef, or was one before it was damaged: never a SavedModel's own file."""
+    """Return whether the path is a GraphDef, damaged or not, and no file of a SavedModel."""
     if path.suffix not in (".pb", ".pbtxt") or not path.is_file() or path.stem == "saved_model":
         return False
     with open(path, "rb") as file:
@@ -43,7 +43,7 @@ def locate(path: Path, step: int | None = None) -> dict[str, Path]:
 
 
 def inspect(request: Request) -> dict[str, Any]:
-    """Return what the file tells of inputs and outputs, and its operators; parsed, nothing is run."""
+    """Return inputs, outputs and operators from the file; it is parsed, and nothing is run."""
     path, graph = _read(request)
     options = GraphOptions.of(request.options)
     needs = _refusals(path, graph)
@@ -97,7 +97,7 @@ def _read(request: Request) -> tuple[str, GraphDef]:
 
 
 def _refusals(path: str, graph: GraphDef) -> list[str]:
-    """Return that the graph is not frozen, if it is not."""
+    """Return why the graph counts as not frozen; nothing where it is frozen."""
     variables = [node.name for node in graph.node if node.op in VARIABLES]
     if not variables:
         return []

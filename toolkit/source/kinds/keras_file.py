@@ -1,7 +1,7 @@
 """Whole models in a file of Keras: `.keras` archives, and `.h5` or `.hdf5` since 2015.
 
-Which Keras reads a file is decided by who wrote it, as the file itself says, not by trying: of two that read it without complaint one may read it
-wrong. And tf-keras runs the code of Lambda layers in an `.h5` file whatever it is told, so such code is looked for in the configuration first.
+The version in the file decides which Keras reads it, and not a trial: of two that read it without an error, one may read it wrong. tf-keras always
+runs the code of Lambda layers in an `.h5` file, so the configuration is searched for such code first.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _SHOWN = 8
 
 
 def recognize(path: Path) -> bool:
-    """Return whether a file is an archive of Keras, or HDF5 with a model in it; by its content, or failing that by a name that nothing else has."""
+    """Return whether a file is an archive of Keras, or HDF5 with a model: by its content, or by the suffix .keras."""
     kind = store.container(path)
     if kind is None:
         return path.is_file() and path.suffix == ".keras"
@@ -62,7 +62,7 @@ def locate(path: Path, step: int | None) -> dict[str, Path]:
 
 
 def inspect(request: Request) -> Spec:
-    """Return what the file's own description tells, read with h5py and json alone."""
+    """Return what the file's configuration tells, read with h5py and json alone."""
     file = read(request.options["path"], request.inputs["file"])
     told, named = signature(file.config), refusals(file.config)
     variables, others = _variables(file)
@@ -85,7 +85,7 @@ def inspect(request: Request) -> Spec:
 
 
 def _variables(file: KerasFile) -> tuple[list[Spec], list[Finding]]:
-    """Return the model's variables, and a finding for what else the file holds, or for weights that it takes too long to unpack."""
+    """Return the model's variables, and a finding about other content, or about weights that take too long to unpack."""
     packed = store.packed_weights(file.path, file.file)
     if packed is not None:
         message = f"its weights are packed, and unpack to {packed:,} bytes: they are not looked into; Keras stores them unpacked"
@@ -96,7 +96,7 @@ def _variables(file: KerasFile) -> tuple[list[Spec], list[Finding]]:
 
 
 def load(request: Request) -> LoadedOriginal:
-    """Return the model; InvalidSource with what each loader said where none can read the file."""
+    """Return the model; InvalidSource, with the error of each loader, where none can read the file."""
     file = read(request.options["path"], request.inputs["file"])
     store.require_whole(file.path, file.file)
     inputs, custom = None, set[str]()
@@ -111,9 +111,7 @@ def load(request: Request) -> LoadedOriginal:
     _refuse(file, custom, request.options["trust"])
     model, name, findings = _loaded(file)
     covered = None
-    if not holds_all_of(
-        model, file.path, file.file
-    ):  # Keras 3 leaves a model that it cannot build as it is, and goes on
+    if not holds_all_of(model, file.path, file.file):  # Keras 3 silently leaves a model unbuilt if it cannot build it
         call_once(model, inputs)
         covered = restore(model, file.path, file.file, request.options["allow_unrestored"])
     original = KerasOriginal(model, name, inputs)
@@ -123,7 +121,7 @@ def load(request: Request) -> LoadedOriginal:
 
 
 def _refuse(file: KerasFile, custom: set[str], trust: bool) -> None:  # noqa: FBT001 (as it was requested)
-    """Raise InvalidSource for what a configuration may not name; `custom` are the names that the builder gave."""
+    """Raise InvalidSource for refused names of a configuration; `custom` are the builder's names."""
     if file.code:
         (finding,) = _code(file)
         raise InvalidSource(f"{file.path}: {finding.message}", _needs(file, built=False)[0])
@@ -149,13 +147,13 @@ def _listed(first: str, refused: Sequence[Refusal]) -> printable.Text:
 
 
 def _registered() -> set[str]:
-    """Return the names of classes and functions that are registered with a Keras that is imported."""
+    """Return the names of classes and functions that are registered with any imported Keras."""
     modules = [sys.modules[package] for package in ("tf_keras", "keras") if package in sys.modules]
     return {name for module in modules for name in module.utils.get_custom_objects()}
 
 
 def _loaders(file: KerasFile) -> list[tuple[str, str]]:
-    """Return (package, its name and version) of each Keras that can read the file, the likeliest first."""
+    """Return (package, name and version) of each Keras here that can read the file, the likeliest first."""
     here = []
     for package, distribution in (("tf_keras", "tf-keras"), ("keras", "keras")):
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
@@ -167,7 +165,7 @@ def _loaders(file: KerasFile) -> list[tuple[str, str]]:
 
 
 def _loaded(file: KerasFile) -> tuple[Any, str, list[Finding]]:
-    """Return the model, the loader's name, and a finding for each loader that failed before."""
+    """Return the model, the loader's name, and a finding for each loader that failed before it."""
     failed: list[str] = []
     for package, name in _loaders(file):
         keras = importlib.import_module(package)
@@ -175,7 +173,7 @@ def _loaded(file: KerasFile) -> tuple[Any, str, list[Finding]]:
             with store.named(file.file, _SUFFIX[file.kind]) as link:
                 options = {"safe_mode": True} if file.kind == "zip" or package == "tf_keras" else {}
                 model = keras.models.load_model(str(link), compile=False, **options)
-        except Exception as error:  # noqa: BLE001 (of any class: layers of all kinds are made here; it is told below)
+        except Exception as error:  # noqa: BLE001 (layers raise any class; the message below has the error)
             traceback.print_exc()
             failed.append(f"{name}: {brief(error)}")
             continue
@@ -195,7 +193,7 @@ def _loaded(file: KerasFile) -> tuple[Any, str, list[Finding]]:
 
 
 def _make_known(objects: Any) -> None:
-    """Register classes and functions with every Keras that is here, for as long as this job lives."""
+    """Register classes and functions with every Keras here, until the end of this job."""
     for package in ("tf_keras", "keras"):
         if importlib.util.find_spec(package) is not None:
             importlib.import_module(package).utils.get_custom_objects().update(objects)
@@ -209,7 +207,7 @@ def _code(file: KerasFile) -> list[Finding]:
 
 
 def _reaching(file: KerasFile, found: Sequence[Refusal]) -> list[Finding]:
-    """Return a finding for what a build refuses without --trust, and one for what it refuses anyway."""
+    """Return a finding about what a build refuses without --trust, and one about what it always refuses."""
     trusted = [str(one) for one in found if one.trusted]
     unsafe = [str(one) for one in found if not one.trusted and not one.missing and not (CODE in one.what and file.code)]
     findings = []
@@ -223,7 +221,7 @@ def _reaching(file: KerasFile, found: Sequence[Refusal]) -> list[Finding]:
 
 
 def _custom(file: KerasFile, refused: Sequence[Refusal]) -> list[Finding]:
-    """Return the finding that the file names what Keras has not, with the place where it does."""
+    """Return the finding about names that Keras lacks, with their places in the file."""
     found, missing = list(file.custom), [one for one in refused if one.missing]
     if not found and not missing:
         return []
@@ -233,7 +231,7 @@ def _custom(file: KerasFile, refused: Sequence[Refusal]) -> list[Finding]:
 
 
 def _loops(file: KerasFile) -> list[Finding]:
-    """Return the finding that recurrences stay loops, which have no ranges; of Keras 2's, an LSTM becomes one operator instead."""
+    """Return the finding about recurrences that stay loops, which have no ranges; an LSTM of Keras 2 becomes one operator instead."""
     loops = _RECURRENCES if file.major >= 3 else _RECURRENCES - {"LSTM"}
     found = [
         f"{part['config'].get('name')} ({part['class_name']})"

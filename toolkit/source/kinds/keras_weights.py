@@ -1,7 +1,6 @@
 """Weights that Keras saved without the model: `.weights.h5`, and `.h5` as `save_weights` of Keras 1 and 2 wrote it.
 
-The model is the builder's, and it reads the file with its own `load_weights`. That this wrote every variable is proven by poison; that the file holds
-nothing that the model has no place for, by comparing the numbers of both: Keras ignores layers of the file that the model has not, without a word.
+The builder's model reads the file with its own `load_weights`; `keras_models.weights` proves that it read all of it.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ _NEED = "--builder file.py:function, a function that returns the model, built"
 
 
 def recognize(path: Path) -> bool:
-    """Return whether a file is HDF5 with no model in it, or is called like one of Keras and is nothing else that is known."""
+    """Return whether a file is HDF5 without a model, or has a suffix of HDF5 and no other known content."""
     kind = store.container(path)
     if kind is None:
         return path.is_file() and path.suffix in (".h5", ".hdf5")
@@ -36,7 +35,7 @@ def locate(path: Path, step: int | None) -> dict[str, Path]:
 
 
 def inspect(request: Request) -> Spec:
-    """Return what the file tells, read with h5py alone: variables, and that a builder is needed."""
+    """Return the file's variables, read with h5py alone, and that a build needs a builder."""
     path = request.options["path"]
     with store.variables_file(path, request.inputs["file"]) as opened:
         arrays = stored_arrays.stored(opened)
@@ -58,7 +57,7 @@ def inspect(request: Request) -> Spec:
 
 
 def load(request: Request) -> LoadedOriginal:
-    """Return the builder's model with the weights of the file, all of them; InvalidSource where it is another model than was saved."""
+    """Return the builder's model with all weights of the file; InvalidSource where it is another model than the saved one."""
     path = request.options["path"]
     store.require_whole(path, request.inputs["file"])
     if request.options["builder"] is None:

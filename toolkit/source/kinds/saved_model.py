@@ -1,7 +1,7 @@
 """SavedModel folders, of TensorFlow 2 and of TensorFlow 1.
 
-Looking into one parses `saved_model.pb` and runs nothing. TensorFlow 1's reference variables survive no re-export, so such a model is frozen in a
-session; a graph that is cut at tensors which the user names is frozen too; everything else is traced again around the loaded signature.
+An inspection parses `saved_model.pb` and runs nothing. Models with reference variables of TensorFlow 1, which no second export keeps, are frozen in
+a session. Graphs that the user cuts are frozen too. All other models are traced again around the loaded signature.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from toolkit.wire.request import Request
 
 TAKES = frozenset(("inputs", "outputs", "bind"))
 _REFERENCE_VARIABLES = {"Variable", "VariableV2"}
-_UNCONVERTIBLE = ("string", "resource", "variant")  # what no runtime takes as a sample
-# Operators that parse and look up strings, none of which has a kernel on a device for that.
+_UNCONVERTIBLE = ("string", "resource", "variant")  # no runtime takes these as a sample
+# Operators that parse and look up strings; no device has kernels for them.
 _OF_STRINGS = re.compile(
     r"^Parse\w*Example|^Decode|^LookupTable(Find|Export)|HashBucket|^String|^Regex|^StaticRegexReplace|^Unicode"
 )
@@ -50,7 +50,7 @@ def locate(path: Path, step: int | None) -> dict[str, Path]:
 
 
 def inspect(request: Request) -> Spec:
-    """Return signatures, operators, tags, variables and writer, from the protocol buffer and the index of the variables alone."""
+    """Return signatures, operators, tags, variables and writer, only from the protocol buffer and the index of the variables."""
     source = request.inputs["source"]
     graph = _meta_graph(source)
     refuse_endless(request.options["path"], graph.graph_def)
@@ -89,7 +89,7 @@ def inspect(request: Request) -> Spec:
 
 
 def load(request: Request) -> LoadedOriginal:
-    """Return the model: its signatures as TensorFlow loads them, or what lies between the tensors that the user named."""
+    """Return the model: its signatures as TensorFlow loads them, or the part between the tensors that the user named."""
     source = request.inputs["source"]
     graph = _allowed(request)
     tags = sorted(graph.meta_info_def.tags)
@@ -107,9 +107,9 @@ def load(request: Request) -> LoadedOriginal:
 
 
 def propose(request: Request) -> dict[str, Any]:
-    """Return where a signature that takes strings can be cut: {"inputs": {name: tensor}, "outputs": {name: tensor}}, empty where nothing is known.
+    """Return where a signature that takes strings can be cut: {"inputs": {name: tensor}, "outputs": {name: tensor}}, empty inputs where none is known.
 
-    That is behind the operators that take strings and give numbers, as far as an output depends on them.
+    The cut lies behind the operators that turn strings into numbers, as far as an output depends on them.
     """
     from toolkit.source.loading.graphs.flat import flatten, numbers_behind_strings
 
@@ -120,7 +120,7 @@ def propose(request: Request) -> dict[str, Any]:
 
 
 class _Frozen(FunctionOriginal):
-    """TensorFlow 1's reference variables: run as TensorFlow loads them, saved as constants."""
+    """A model with reference variables of TensorFlow 1: it runs as TensorFlow loads it, and is saved with constants."""
 
     def __init__(
         self, source: Path, tags: list[str], graph: MetaGraphDef, loaded: Any, functions: dict[str, Any]
@@ -162,7 +162,7 @@ def _cut(request: Request, graph: MetaGraphDef, tags: list[str]) -> LoadedOrigin
 
 
 def _variables(index: Path) -> list[Spec]:
-    """Return what the index of the variables lists; the texts among them are about the object graph."""
+    """Return the variables in the index; entries of text belong to the object graph."""
     return [
         {
             "name": name.removesuffix("/.ATTRIBUTES/VARIABLE_VALUE"),
@@ -199,13 +199,13 @@ def _operators_missing(held: list[str]) -> list[str]:
 
 
 def _reached(source: Path, graph: MetaGraphDef) -> list[str]:
-    """Return what reaches out of the model: operators, and files that are not its own."""
+    """Return what reaches outside: operators, and files that are not the model's own."""
     assets = strange_assets(asset.filename for asset in assets_of(graph))
     return [*map(str, of_saved_model(graph)), *assets, *links_out(source)]
 
 
 def _allowed(request: Request) -> MetaGraphDef:
-    """Return the MetaGraph, before anything of it is loaded; InvalidSource where it reaches outside and the user does not trust it."""
+    """Return the MetaGraph, parsed and not loaded; InvalidSource where it reaches outside and the user does not trust it."""
     source, path = request.inputs["source"], request.options["path"]
     graph = _meta_graph(source)
     refuse_endless(path, graph.graph_def)
@@ -214,7 +214,7 @@ def _allowed(request: Request) -> MetaGraphDef:
 
 
 def _meta_graph(source: Path) -> MetaGraphDef:
-    """Return the one MetaGraph to serve from, parsed without running anything."""
+    """Return the MetaGraph to serve from, parsed; nothing is run. InvalidSource where there is not exactly one."""
     file = next(source / name for name in _FILES if (source / name).is_file())
     graphs = list(parse(message("protobuf.saved_model", "SavedModel"), file, "SavedModel").meta_graphs)
     serving = [graph for graph in graphs if "serve" in graph.meta_info_def.tags] or graphs

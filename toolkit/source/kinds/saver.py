@@ -1,7 +1,7 @@
-"""What tf.train.Saver wrote: variables by name, and beside them, mostly, the training graph as a MetaGraph.
+"""Files of tf.train.Saver: variables by name, and mostly the training graph beside them, as a MetaGraph.
 
-With the MetaGraph (.meta) the graph is cut at inputs and outputs; without it, or with a builder given, the user's code makes the
-graph or the model, and the variables find their places by name. Format V2 is .index and .data-..., V1 one file.
+With a MetaGraph (.meta), the graph is cut at inputs and outputs. Without one, or with a builder, the user's code makes the graph or the model, and
+the variables find their places by name. Format V2 has .index and .data-... files, V1 one file.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _NEEDS = (
 
 
 def recognize(path: Path) -> bool:
-    """Return whether the path is of a tf.train.Saver: a MetaGraph, or a file of variables by name and no tf.train.Checkpoint's; whole or not."""
+    """Return whether the path is of a tf.train.Saver, complete or not: a MetaGraph, or a file of variables that tf.train.Checkpoint did not write."""
     if path.suffix == ".meta" and path.is_file():
         return True
     if path.is_file() and path.suffix not in ("", ".index") and ".data-" not in path.name and not is_table(path):
@@ -66,7 +66,7 @@ def locate(path: Path, step: int | None = None) -> dict[str, Path]:
     files = locate_prefix(path, step)
     first = files.get("index") or files["slices"]
     own = first.with_name(f"{first.name.removesuffix('.index')}.meta")
-    # Training code writes it once, with the first checkpoint, if it was told so.
+    # Training code may write it only once, with the first checkpoint.
     others = sorted(first.parent.glob("*.meta"))
     if path.suffix == ".meta" and path.is_file():
         files["meta"] = path.absolute()
@@ -78,7 +78,7 @@ def locate(path: Path, step: int | None = None) -> dict[str, Path]:
 
 
 def inspect(request: Request) -> dict[str, Any]:
-    """Return the variables, and what the MetaGraph tells; parsed, nothing is run."""
+    """Return the variables, and what the MetaGraph tells; it is parsed, and nothing is run."""
     path, options = request.options["path"], GraphOptions.of(request.options)
     held = saved(path, request.inputs)
     found: dict[str, Any] = {
@@ -115,7 +115,7 @@ def inspect(request: Request) -> dict[str, Any]:
 
 
 def load(request: Request) -> LoadedOriginal:
-    """Return the graph in a session, or the builder's model, with its variables restored from the file and proven to be."""
+    """Return the graph in a session, or the builder's model, with its variables restored from the file, and the proof of it in `coverage`."""
     path, options = request.options["path"], request.options
     held = saved(path, request.inputs)
     renamed = read_map(request.inputs["map"]) if "map" in request.inputs else {}
@@ -157,7 +157,7 @@ def _of_meta_graph(request: Request, held: SavedVariables, renamed: Mapping[str,
 
 
 def _of_code(request: Request, built: Built, held: SavedVariables, renamed: Mapping[str, str]) -> LoadedOriginal:
-    """Return the original for TensorFlow 1's code: tensors of a graph, which says itself where it is fed and fetched."""
+    """Return the original of a builder for TensorFlow 1, which gives the tensors where its graph is fed and fetched."""
     from toolkit.source.loading.graphs.original import GraphOriginal, session_of
 
     options = GraphOptions.of(request.options)
@@ -195,7 +195,7 @@ def _said(built: Built) -> Ends:
 
 
 def _of_model(request: Request, built: Built, held: SavedVariables, renamed: Mapping[str, str]) -> LoadedOriginal:
-    """Return the original for a model of TensorFlow 2 whose variables have names that the file knows, or the map."""
+    """Return the original of a builder's model of TensorFlow 2, whose variables have names of the file or of the map."""
     from toolkit.source.loading.functions import object_original
 
     options = request.options
@@ -238,7 +238,7 @@ def _cause(held: SavedVariables) -> str:
 
 
 def _built(request: Request) -> Built:
-    """Return what the builder gives, called in a graph where it is code of TensorFlow 1."""
+    """Return what the builder gives; code of TensorFlow 1 is called inside a graph."""
     import tensorflow as tf
 
     try:
@@ -253,7 +253,7 @@ def _built(request: Request) -> Built:
 
 
 def _ends(path: str, meta: MetaGraphDef, options: GraphOptions) -> tuple[dict[str, Ends], list[Finding]]:
-    """Return where the MetaGraph is fed and fetched, by signature: as the user says, as the file says, or as the graph leaves one choice."""
+    """Return where the MetaGraph is fed and fetched, by signature: by the user, by the file, or by the only choice that the graph leaves."""
     nodes_of(path, meta.graph_def)
     if not options.inputs and not options.outputs:
         signed = {

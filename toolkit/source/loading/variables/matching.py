@@ -1,7 +1,7 @@
 """Where a builder's model is in a checkpoint, how well the two fit, and why they do not.
 
-The training code called the model `model`, `net`, or something else, or saved it alone. Where it was is found: the place in the file's object graph
-where most variables of the model have a partner of their shape.
+The training code saved the model as `model`, `net` or another attribute, or alone. Its place is where most of its variables have a partner of their
+shape in the file's object graph.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ SHOWN = 8  # names in a message
 
 @dataclass(slots=True)
 class ModelPlace:
-    """Where the model is in the file: the object through which it is restored, the number of the file's object that it is, and all matched objects.
+    """Where the model is in the file.
 
-    `of` has the number of each variable by its name in the model.
+    `root` is the object to restore through, `model` the number of the model's object in the file (None if unknown), `objects` all matched objects by
+    number, `of` the number of each variable by its name in the model, and `way` the attributes from the file's root to the model.
     """
 
     root: Any
@@ -40,7 +41,7 @@ def find_place(
 ) -> ModelPlace:
     """Return the place of the model: in the builder's own checkpoint, else where most of its variables have a partner of their shape.
 
-    InvalidSource where it is there more than once; `partial`: also where only some of it is.
+    InvalidSource where the whole model is there more than once; with `partial`, also where a part of it is.
     """
     import tensorflow as tf
 
@@ -81,7 +82,7 @@ def find_place(
 
 
 def check_fit(path: str, graph: ObjectGraph, place: ModelPlace, variables: Mapping[str, Variable]) -> None:
-    """Raise InvalidSource where a variable has another shape or type than its partner in the file, with all that have."""
+    """Raise InvalidSource, with all such variables, where a variable has another shape or type than its partner in the file."""
     wrong = []
     for name, number in place.of.items():
         (shape, dtype), entry = _shape_and_dtype(variables[name]), graph.variables[number][1]
@@ -98,7 +99,7 @@ def check_fit(path: str, graph: ObjectGraph, place: ModelPlace, variables: Mappi
 def check_values(
     path: str, graph: ObjectGraph, place: ModelPlace, restored: Mapping[str, Variable], prefix: str
 ) -> None:
-    """Compare each restored variable with the value that the file has for it, read by its key."""
+    """Raise InvalidSource where a restored variable differs from the file's value, read by its key."""
     import tensorflow as tf
 
     reader = tf.train.load_checkpoint(prefix)
@@ -112,7 +113,7 @@ def check_values(
 
 
 def cause_of(graph: ObjectGraph, built: Built, place: ModelPlace, lost: Mapping[str, Variable]) -> str:
-    """Return the likely reason for which variables have no partner."""
+    """Return the likely reason why variables have no partner."""
     from toolkit.source.loading.keras_models.original import is_keras
 
     roots = ", ".join(sorted(name for name in graph.children[0] if name != "root")) or "nothing"

@@ -1,8 +1,8 @@
-"""The object graph of a checkpoint: which object held which variable under which name, and what of it a model of today matches.
+"""The object graph of a checkpoint: which object held which variable under which name, and which objects in memory match it.
 
-tf.train.Checkpoint does not go by the names of layers: it writes the attributes over which a variable is reached, and restores what is reached
-over the same attributes. What is reached in two ways is written once, under the first: kernels of a Keras 3 model that was saved with its
-optimizer are under `optimizer/_trainable_variables`. So the keys of a file tell little, and the graph is walked.
+tf.train.Checkpoint does not use the names of layers: it writes the attributes that lead to a variable, and restores what the same attributes reach.
+It writes a variable with two ways to it only once, under the first: the kernels of a Keras 3 model that was saved with its optimizer are under
+`optimizer/_trainable_variables`. So the keys of a file tell little, and this module walks the graph.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"  # of a variable's key in the file
 _COUNTERS = {"save_counter", "step", "global_step", "epoch", "iteration", "iterations"}
 _RATES = {"learning_rate", "_learning_rate", "lr", "hyper", "_hyper"}
 _ITERATIONS = {"iter", "iterations", "_iterations"}
-# Objects that hang on a model and are no part of what it computes: Keras' notes for its own loader, and metrics.
+# Objects of a model that take no part in its results: notes of Keras for its own loader, and metrics.
 ASIDE = {"keras_api", "metrics", "_metrics", "compiled_metrics", "_compile_metrics", "loss_tracker", "_loss_tracker"}
 
 Way = tuple[str, ...]
@@ -32,7 +32,7 @@ Way = tuple[str, ...]
 class ObjectGraph:
     """A checkpoint's objects by number, 0 the root: their children by attribute, and the variables among them (key and entry of the index).
 
-    `ways` has the shortest way from the root to each object; `slots` the optimizers' variables that belong to another variable.
+    `ways` has the shortest way from the root to each object; `slots` are an optimizer's variables for another variable.
     """
 
     bundle: Bundle
@@ -43,13 +43,13 @@ class ObjectGraph:
     ways: dict[int, Way]
 
     def model_parts(self, start: int = 0) -> dict[int, Way]:
-        """Return the shortest way from an object to each that it reaches, over no optimizer and nothing else that is no part of a model."""
+        """Return the shortest way from an object to each that it reaches, without optimizers and other objects that are no part of a model."""
         return _ways(self.children, start, self.optimizers, ASIDE)
 
     def matched(self, start: int, children_of: Mapping[int, Mapping[str, Any]], root: Any) -> dict[int, Any]:
-        """Return the objects in memory by the number of the file's that has their place, matched as TensorFlow does it, from `root` at `start` on.
+        """Return the objects in memory by the number of the file's object in their place, matched in TensorFlow's way, from `root` at `start` on.
 
-        `children_of` has for each object in memory, by id(), its children by attribute.
+        `children_of` has the children by attribute of each object in memory, by its id().
         """
         found = {start: root}
         for number in (queue := [start]):
@@ -61,7 +61,7 @@ class ObjectGraph:
         return found
 
     def writer(self) -> str:
-        """Return who wrote it, by the attributes of its objects."""
+        """Return the framework that wrote it, by the attributes of its objects."""
         names = {name for children in self.children for name in children}
         if names & {"_operations", "_trainable_variables_indices"}:
             return "keras 3"
@@ -70,7 +70,7 @@ class ObjectGraph:
         return "tensorflow 2"
 
     def names(self) -> dict[str, str]:
-        """Return a name for each variable by its key in the file: how a model reaches it, else how anything does."""
+        """Return a name for each variable by its key in the file: its way in a model, else any way to it."""
         ways = self.model_parts()
         return {
             key: "/".join(ways.get(number, ())) or key.removesuffix(SUFFIX)
@@ -78,7 +78,7 @@ class ObjectGraph:
         }
 
     def unused(self, used: set[int], model: int | None) -> list[UnusedVariable]:
-        """Return name and kind of each variable that is not in `used`; `model` is the object which is the model, None where that is not known."""
+        """Return each variable that is not in `used`; `model` is the number of the model's object, None where it is not known."""
         names, plain, own = self.names(), self.model_parts(), {} if model is None else self.model_parts(model)
         of_optimizers = {
             part for optimizer in self.optimizers for part in _ways(self.children, optimizer, set(), set())
@@ -131,7 +131,7 @@ def _is_optimizer(names: Mapping[str, int]) -> bool:
 
 
 def _ways(children: list[dict[str, int]], start: int, without: set[int], names: set[str]) -> dict[int, Way]:
-    """Return the shortest way from an object to each that it reaches, not into those in `without` nor over attributes in `names`."""
+    """Return the shortest way from an object to each that it reaches, except into objects in `without` and over attributes in `names`."""
     found: dict[int, Way] = {start: ()}
     for number in (queue := [start]):
         for name, child in children[number].items():

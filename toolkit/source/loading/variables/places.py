@@ -1,4 +1,4 @@
-"""Where the saved variables of a tf.train.Saver go in a session's graph: as its saver says, or by their names."""
+"""Where the variables in a tf.train.Saver's file go in a session's graph: by its SaverDef, or by their names."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _RESTORES = ("RestoreV2", "Restore", "RestoreSlice")
 
 @dataclass(frozen=True, slots=True)
 class VariablePlace:
-    """Where a saved variable goes: an operator that writes the graph's variable, and the tensor to feed it through."""
+    """Where a saved variable goes: `operator` writes it to the graph's `variable`, from what is fed to `tensor`; `name` and `part` are the file's."""
 
     variable: str
     operator: Operation
@@ -25,7 +25,7 @@ class VariablePlace:
 
 
 def places_of_saver(path: str, graph: Graph, saver: SaverDef) -> list[VariablePlace]:
-    """Return what a MetaGraph's own SaverDef would restore, and where to; nothing where it has none."""
+    """Return what a MetaGraph's own SaverDef would restore; nothing where it has none. InvalidSource where its operators are not in the graph."""
     if not saver.restore_op_name:
         return []
     try:
@@ -51,7 +51,7 @@ def places_of_saver(path: str, graph: Graph, saver: SaverDef) -> list[VariablePl
 
 
 def _restored(operator: Operation) -> list[Tensor]:
-    """Return the tensors that a reading operator gives to this one."""
+    """Return the tensors, of operators that read a file, which this operator takes."""
     found, waiting, seen = [], list(operator.inputs)[1:], set()
     while waiting:
         tensor = waiting.pop()
@@ -70,7 +70,7 @@ def _variable(tensor: Tensor) -> str:
 
 
 def _called(path: str, tensor: Tensor) -> tuple[str, str]:
-    """Return under which name, and as which part, a reading operator reads a tensor."""
+    """Return the name and the part under which an operator reads a tensor from a file."""
     import tensorflow as tf
 
     texts = []
@@ -86,7 +86,7 @@ def _called(path: str, tensor: Tensor) -> tuple[str, str]:
 
 
 def places_by_name(graph: Graph, renamed: Mapping[str, str]) -> list[VariablePlace]:
-    """Return where variables go that are called in the file as in the graph, or as `renamed` has it: {graph's: file's}."""
+    """Return the places of variables with the same name in the file and the graph, or with names of `renamed`: {graph's: file's}."""
     found = []
     parts = {}
     for collection in graph.get_all_collection_keys():
@@ -106,7 +106,7 @@ def places_by_name(graph: Graph, renamed: Mapping[str, str]) -> list[VariablePla
 
 
 def initializer(graph: Graph, variable: str) -> Operation | None:
-    """Return the operator that gives a variable its first value, None where it has none."""
+    """Return the operator that initializes a variable, None where there is none."""
     output = graph.get_operation_by_name(variable).outputs[0]
     writers = [operator for operator in output.consumers() if operator.type in ("Assign", "AssignVariableOp")]
     own = [operator for operator in writers if operator.name == f"{variable}/Assign"]

@@ -12,7 +12,7 @@ _LINE = re.compile(r'\s*("(?P<quoted>[^"\\]*)"|(?P<bare>[\w\-]+))\s*=\s*"(?P<val
 
 
 def read_map(path: Path) -> dict[str, str]:
-    """Return {model's name: file's name}; InvalidSource where a line is something else, or two names of the model are one of the file's."""
+    """Return {model's name: file's name}; InvalidSource for any other line, and where two names of the model have the same one of the file."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

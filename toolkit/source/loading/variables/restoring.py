@@ -1,7 +1,7 @@
-"""The variables of a tf.train.Saver's file into those of a session's graph, by name, each checked before it is taken.
+"""Restores the variables of a tf.train.Saver's file into a session's graph by name, with a check of each.
 
-TensorFlow checks too little: a resource variable takes a value of any shape in silence. And it asks for too much: one missing
-optimizer slot, and nothing is restored. So values are read one by one and fed to the operators that would have restored them.
+TensorFlow checks too little: a resource variable silently takes a value of any shape. And it needs too much: without one slot of an optimizer it
+restores nothing. So values are read one by one and fed to the operators that would have restored them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _SHOWN = 6
 
 @dataclass(frozen=True, slots=True)
 class Matching:
-    """Saved variables and where they go; `elsewhere` is what one without a place is, `cause` why one may be missing."""
+    """Saved variables and their places; `elsewhere` is the kind of a variable without a place, `cause` the likely reason for a missing one."""
 
     held: SavedVariables
     places: list[VariablePlace]
@@ -93,7 +93,7 @@ def _refuse_mismatches(held: SavedVariables, nodes: Mapping[str, NodeDef], place
 def mismatch(
     variable: str, wanted: tuple[str, list[int | None] | None], name: str, found: tuple[str, list[int]]
 ) -> list[str]:
-    """Return what is wrong with a saved variable for one of the model, nothing where it fits."""
+    """Return how a saved variable differs from the model's in shape or dtype; nothing where it fits."""
     here = variable if variable == name else f"{variable} (saved as {name})"
     if wanted[1] is not None and (
         len(wanted[1]) != len(found[1]) or any(a not in (None, b) for a, b in zip(wanted[1], found[1], strict=True))
@@ -103,7 +103,7 @@ def mismatch(
 
 
 def refuse(path: str, problems: list[str]) -> None:
-    """Raise InvalidSource with what does not fit, if anything."""
+    """Raise InvalidSource with the problems, if there are any."""
     if problems:
         more = f" and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
         raise InvalidSource(

@@ -27,7 +27,7 @@ _COUNTER = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class SavedVariables:
-    """The variables in a file, without their values: (dtype, shape) by name; `prefix` is what TensorFlow calls it."""
+    """The variables in a file, without their values: (dtype, shape) and size in bytes by name; `prefix` is TensorFlow's name of the file."""
 
     path: str
     prefix: Path
@@ -46,9 +46,9 @@ class SavedVariables:
             ) from error
 
     def value(self, reader: Any, name: str, part: str = "") -> np.ndarray:
-        """Return a variable's value, or the `part` of a partitioned one.
+        """Return a variable's value, or the `part` of a partitioned one; InvalidSource where it cannot be read.
 
-        TensorFlow's notation of a part is "20 10 0,10:0,10": the whole shape, and (start, length) by axis.
+        A part is in TensorFlow's notation, "20 10 0,10:0,10": the whole shape, then (start, length) by axis.
         """
         import tensorflow as tf
 
@@ -64,21 +64,21 @@ class SavedVariables:
         return value
 
     def unused(self, used: Iterable[str], elsewhere: str) -> list[UnusedVariable]:
-        """Return the variables that nothing takes; `elsewhere` is what those are that are neither an optimizer's nor a counter."""
+        """Return the variables that are not `used`; `elsewhere` is the kind of those that are neither an optimizer's nor counters."""
         left = sorted(set(self.variables) - set(used))
         return [{"name": name, "what": self._what(name, elsewhere)} for name in left]
 
     def _what(self, name: str, elsewhere: str) -> str:
         if _COUNTER.search(name):
             return "counter"
-        # A slot has its variable's name and one part more, and its shape.
+        # A slot has the shape of its variable, and its name with one more part.
         base = name.rpartition("/")[0]
         slot = base in self.variables and self.variables[base][1] == self.variables[name][1]
         return "optimizer" if slot or _SLOT.search(name) else elsewhere
 
 
 def saved(path: str, inputs: Mapping[str, Path]) -> SavedVariables:
-    """Return what a Saver's file holds, of format V2 ("index") or V1 ("slices")."""
+    """Return the variables in a Saver's file, of format V2 ("index") or V1 ("slices")."""
     if "slices" in inputs:
         found = read_slices(inputs["slices"])
         return SavedVariables(
@@ -92,7 +92,7 @@ def saved(path: str, inputs: Mapping[str, Path]) -> SavedVariables:
 
 
 def _size(dtype: str, shape: list[int]) -> int:
-    """Return how many bytes a value takes; 0 where its elements have no fixed size."""
+    """Return the size of a value in bytes; 0 where its elements have no fixed size."""
     item = {"bfloat16": 2, "qint8": 1, "quint8": 1, "qint32": 4}.get(dtype)
     if item is None:
         try:
@@ -103,7 +103,7 @@ def _size(dtype: str, shape: list[int]) -> int:
 
 
 def _pieces(part: str) -> list[tuple[int, int] | None]:
-    """Return (start, length) by axis of TensorFlow's notation of a slice, None for a whole axis (tensorflow/core/framework/tensor_slice.h)."""
+    """Return (start, length) by axis from TensorFlow's notation of a slice, None for a whole axis (tensorflow/core/framework/tensor_slice.h)."""
     if not part.strip():
         return []
     pieces: list[tuple[int, int] | None] = []

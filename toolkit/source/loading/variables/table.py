@@ -1,10 +1,9 @@
 """The tables in which TensorFlow keeps variables, read without TensorFlow: which variables a file holds, and where.
 
 A checkpoint is `PREFIX.index`, a sorted table from a variable's name to its type, shape and place, and `PREFIX.data-00000-of-00001`, the values.
-Format V1 was one file, a table whose first entry lists all variables. A table is blocks with a checksum each, and a footer that says where the
-block of blocks is (tensorflow/core/lib/io/format.h, core/util/tensor_bundle, core/util/saved_tensor_slice.proto). TensorFlow restores nothing,
-without an error, from a path that ends in `.index`, from a folder that was moved, and from None; here each of these names the one checkpoint that
-it means, or is an error.
+Format V1 was one file, a table whose first entry lists all variables. A table has blocks with a checksum each, and a footer with the place of the
+block of blocks (tensorflow/core/lib/io/format.h, core/util/tensor_bundle, core/util/saved_tensor_slice.proto). TensorFlow restores nothing, without
+an error, from a path that ends in `.index`, from a folder that was moved, and from None. Here each of these means one checkpoint, or is an error.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ _DTYPES = dict(enumerate(_NAMES.split(), start=1))
 
 @dataclass(frozen=True, slots=True)
 class TableEntry:
-    """One variable of a checkpoint: its type and shape, and where its value lies, in bytes of the file number `shard`."""
+    """One variable of a checkpoint: its type and shape, and the place of its value, in bytes of the file number `shard`."""
 
     dtype: str
     shape: list[int]
@@ -51,7 +50,7 @@ class TableEntry:
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """What an index says: of how many files the values are, the format's version, the variables by name, and how long each file is at least."""
+    """The content of an index: how many files the values take, the format's version, the variables by name, and the least length of each file."""
 
     num_shards: int
     version: int
@@ -104,7 +103,7 @@ def is_table(path: Path) -> bool:
 
 
 def holds_object_graph(index: Path) -> bool:
-    """Return whether an index is a tf.train.Checkpoint's; a damaged one: whether it looks like it (`locate_prefix` says what is wrong)."""
+    """Return whether an index is of tf.train.Checkpoint; for a damaged one, whether it looks so (`locate_prefix` raises the error)."""
     try:
         return OBJECT_GRAPH in read_bundle(index).entries
     except InvalidSource:
@@ -112,7 +111,7 @@ def holds_object_graph(index: Path) -> bool:
 
 
 def read_scalar(data: Path, entry: TableEntry) -> bytes | int:
-    """Return the value of a scalar, a string or an integer, from its file; InvalidSource where that is damaged."""
+    """Return the value of a scalar (a string or an integer) from its file; InvalidSource where the file is damaged."""
     with _readable(data, "the values of a checkpoint") as file:
         file.seek(entry.offset)
         raw = file.read(entry.size)
@@ -130,9 +129,8 @@ def read_scalar(data: Path, entry: TableEntry) -> bytes | int:
 def locate_prefix(path: Path, step: int | None = None) -> dict[str, Path]:
     """Return the files of a checkpoint by role, absolute: "index" and "data-00000-of-00001", ...; of format V1: "slices".
 
-    `path` is the prefix, one of its files, or a folder: then the checkpoint that its state file names (the folder may have been moved since),
-    else the one of the highest step; with `step`, that one. InvalidSource where there is none, and where a part is missing, damaged, or too
-    short.
+    `path` is the prefix, one of its files, or a folder. In a folder, the state file names the checkpoint (also after the folder was moved), else the
+    highest step counts; `step` chooses another. InvalidSource where there is none, and where a part is missing, damaged, or too short.
     """
     prefix = find_prefix(Path(os.path.abspath(path)), step)
     index = prefix.with_name(f"{prefix.name}.index")
@@ -154,7 +152,7 @@ def locate_prefix(path: Path, step: int | None = None) -> dict[str, Path]:
 
 
 def find_prefix(path: Path, step: int | None = None) -> Path:
-    """Return the prefix that an absolute path means, whole or not: see `locate_prefix`."""
+    """Return the prefix that an absolute path means, complete or not: see `locate_prefix`."""
     if path.name == "checkpoint" and path.is_file() and not is_table(path):
         path = path.parent
     named = path.with_name(_PART.sub("", path.name)) if path.name else path
@@ -179,19 +177,19 @@ def find_prefix(path: Path, step: int | None = None) -> Path:
 
 
 def latest_named(folder: Path) -> str | None:
-    """Return the last part of the path that a folder's state file names as the latest; None where there is none, or it is no such file."""
+    """Return the name of the latest checkpoint in a folder's state file; None without such a file."""
     try:
         found = _STATE.search((folder / "checkpoint").read_text(errors="replace"))
         text, _ = codecs.escape_decode(
             (found[1] if found else "").encode()
-        )  # what is not ASCII is written as octal numbers
+        )  # TensorFlow writes other characters than ASCII as octal numbers
     except (OSError, ValueError):
         return None
     return re.split(r"[/\\]", text.decode(errors="replace"))[-1] or None
 
 
 def _latest(folder: Path) -> Path:
-    """Return the prefix of which the state file has the name (its folder may be that of another machine), else that of the highest step."""
+    """Return the prefix with the name in the state file (the folder there may be another machine's), else the one of the highest step."""
     prefixes, named = _prefixes(folder), latest_named(folder)
     right = [prefix for prefix in prefixes if prefix.name == named]
     if right:
@@ -210,7 +208,7 @@ def _latest(folder: Path) -> Path:
 
 
 def _prefixes(folder: Path, start: str = "") -> list[Path]:
-    """Return the checkpoints that lie in a folder, of either format, sorted by name."""
+    """Return the checkpoints in a folder, of both formats, sorted by name."""
     found = set()
     for file in folder.iterdir() if folder.is_dir() else ():
         if file.name.startswith(start) and file.is_file():
@@ -238,7 +236,7 @@ def _listed(prefixes: list[Path]) -> str:
 
 @contextlib.contextmanager
 def _readable(path: Path, what: str) -> Iterator[BinaryIO]:
-    """Open a file; whatever its parser stumbles over is InvalidSource."""
+    """Open a file; errors of its parser become InvalidSource."""
     try:
         with open(path, "rb") as file:
             yield file
@@ -250,7 +248,7 @@ def _readable(path: Path, what: str) -> Iterator[BinaryIO]:
 
 
 def _version(path: Path, of: Fields) -> int:
-    """Return which version of the format wrote the file, if this one can read it: core/framework/versions.proto."""
+    """Return the version of the format that wrote the file; InvalidSource where this reader is too old for it (core/framework/versions.proto)."""
     if number(of, 2) > _VERSION or _VERSION in of.get(3, []):
         raise InvalidSource(
             f"{path}: is of format {number(of, 1)}, which asks for a reader of format {number(of, 2)}; this one is of {_VERSION}",
@@ -266,7 +264,7 @@ def _entry(of: Fields) -> TableEntry:
 
 
 def _dtype(numbered: int) -> str:
-    """Return numpy's name of a DataType; that of a reference (2017) is that of its value."""
+    """Return numpy's name of a DataType; references (2017) have the name of their value."""
     return _DTYPES.get(numbered % 100, f"type {numbered}")
 
 
