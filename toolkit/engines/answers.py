@@ -1,4 +1,4 @@
-"""Checks an engine's answer for a sample against the signature of the model."""
+"""Checks an engine's outputs for a sample against the signature of the model."""
 
 from __future__ import annotations
 

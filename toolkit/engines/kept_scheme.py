@@ -1,4 +1,4 @@
-"""The scheme that a file keeps, by the dtypes in it; what it was meant to be is another question."""
+"""The scheme of a file by its dtypes, which may differ from the one that was asked for."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _STORED_AS = {"int8": ("int8", "uint8"), "int4": ("int4", "uint4"), "int16": ("i
 
 
 def scheme_of(weights: Collection[str], activations: Collection[str], operators: Iterable[str]) -> str:
-    """Return the scheme that a file keeps, as the dtypes of its weights and of what its operators give tell it."""
+    """Return the scheme of a file, by the dtypes of its weights and of its operators' outputs."""
     for bits in ("int4", "int8"):
         if bits in weights:
             short = f"wi{bits[-1]}"
@@ -18,7 +18,7 @@ def scheme_of(weights: Collection[str], activations: Collection[str], operators:
                 return f"static_{short}_ai{integers[3:]}"
             kept = any(name.startswith("DEQUANTIZE") for name in operators)
             return f"weight_only_{short}" if kept else f"dynamic_{short}_afp32"
-    # Tables alone have the dtype of the activations that they become: such a file has no integer weight of its own.
+    # Tables have the dtype of the activations that they become. A file with no other weights has no integer weight of its own.
     for bits in ("16", "8"):
         if f"int{bits}" in activations:
             return f"static_wi8_ai{bits}"
@@ -26,9 +26,9 @@ def scheme_of(weights: Collection[str], activations: Collection[str], operators:
 
 
 def kept_scheme(asked: str, weights: Collection[str], activations: Collection[str], operators: Iterable[str]) -> str:
-    """Return the scheme that a file keeps which was made by another or the same one.
+    """Return the scheme that a file really has, after it was made with the scheme `asked`.
 
-    It is as asked where some activation has the integers of a scheme that quantizes them, or where some weight has the dtype of one that does not.
+    It is `asked` if some activation has its integers, or, for a scheme that does not quantize activations, if some weight has its dtype.
     """
     made_by = importlib.import_module(f"toolkit.conversion.schemes.{asked}")
     wanted, there = (
@@ -40,7 +40,7 @@ def kept_scheme(asked: str, weights: Collection[str], activations: Collection[st
 
 
 def what_came_out(asked: str, kept: str, lacking: str) -> str:
-    """Return what is said of a file that keeps another scheme than it was made by, or, where it is the same, that no weight has its dtype."""
+    """Return the text about a file with another scheme than asked for; or, with the same scheme, about one whose weights kept their dtype."""
     if asked == kept:
         return f"{lacking}: the file is as large as it was"
     return f"{lacking}: it is {kept}, not {asked}"

@@ -1,4 +1,4 @@
-"""A model that an engine has loaded: how to call it, read its intermediate tensors, and find their extremes."""
+"""A model loaded in an engine: how to call it, read its intermediate tensors, and find their extremes."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Loaded:
 class Tapped:
     """A model whose intermediate tensors can be read after each call.
 
-    `tensors` has for each the JSON of a spec (name, dtype, shape; scale and zero_point where it is quantized) and `operator`, the name of the
-    operator that gives it ("" for an input of the model), in the order of execution; names are unique. `call` takes a sample as `Loaded.call`
-    does, and gives the arrays in the same order; they are valid until the next call.
+    `tensors` has the JSON of a spec (name, dtype, shape; scale and zero_point if quantized) for each tensor, in the order of execution, and
+    `operator`, the name of the operator that gives it ("" for an input of the model); names are unique. `call` takes a sample as `Loaded.call` does,
+    and returns the arrays in the same order; they are valid until the next call.
     """
 
     tensors: tuple[dict[str, Any], ...]
@@ -36,12 +36,12 @@ class Tapped:
 
 @dataclass(frozen=True)
 class Extremes:
-    """A model that says the extremes of its intermediate tensors with each call.
+    """A model that gives the extremes of its intermediate tensors with each call.
 
-    `tensors` as those of `Tapped`. `call` takes a sample as `Loaded.call` does, and gives (arrays, rows). Arrays are as those of `Tapped`; they are
-    to be let go of before the next call. None for those that are not read: with `values` all float32 ones are there, without at least those whose
-    extremes the engine never says. A row, for each float32 tensor and in their order, is float64 minimum, maximum and number of values, where
-    minimum and maximum are NaN if the engine cannot vouch for them, as where a value is not finite.
+    `tensors` are as in `Tapped`. `call` takes a sample as `Loaded.call` does, and returns (arrays, rows). Arrays are as in `Tapped`; drop them before
+    the next call. An array is None where it was not read: with `values` all float32 arrays are there, without it at least those whose extremes the
+    engine never gives. `rows` has one row for each float32 tensor, in their order: float64 minimum, maximum and number of values. Minimum and maximum
+    are NaN where the engine cannot be sure of them, for example where a value is not finite.
     """
 
     tensors: tuple[dict[str, Any], ...]

@@ -1,7 +1,7 @@
-"""An index outside of its table (an embedding, a gather): each engine says it in its own words; here it becomes the sample that holds it.
+"""An index outside its table (in an embedding or a gather): from each engine's own error to an error that names the sample.
 
-TensorFlow on a CPU raises, and so do LiteRT and ONNX Runtime; TensorFlow on a GPU gives zeros and says nothing. LiteRT tells neither the index nor
-the size of the table, but leaves both to be read in the interpreter that failed.
+TensorFlow on a CPU, LiteRT and ONNX Runtime raise an error; TensorFlow on a GPU silently gives zeros. LiteRT's error has neither the index nor the
+size of the table, but both can be read from the interpreter that failed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 from toolkit.errors import EdgeToolkitError, InvalidSamples, causes
 
-# index and size of the table, or the first and the last index that it has
+# the index, and the size of the table or its last index
 _TENSORFLOW = re.compile(r"indices\S* = \[?(?P<index>-?\d+)[^\n]*? is not in \[0, (?P<size>\d+)\)")
 _TENSORFLOW_ND = re.compile(
     r"indices\S* = \[(?P<index>[-\d, ]+)\] does not index into param shape \[(?P<size>[\d, ]+)\]"
@@ -28,12 +28,12 @@ _NODE = re.compile(r"Node number (\d+) \((?:GATHER|GATHER_ND|EMBEDDING_LOOKUP)\)
 
 
 class OutsideTableError(RuntimeError):
-    """What an interpreter said of an index, with the index and the size of its table."""
+    """An interpreter's error about an index, with the index and the size of its table."""
 
 
 @contextmanager
 def read_in(interpreter: Any) -> Iterator[None]:
-    """Let an index outside of its table be an OutsideTableError that tells it, as long as a TFLite interpreter works in here."""
+    """Turn a TFLite interpreter's error about an index, raised in here, into OutsideTableError with the index and the table's size."""
     try:
         yield
     except RuntimeError as error:
@@ -49,10 +49,10 @@ def read_in(interpreter: Any) -> Iterator[None]:
 def naming(
     samples: Path, numbers: int | range, of: str, each: Callable[[], Iterable[Any]] | None = None
 ) -> Iterator[None]:
-    """Let an error about an index in here be InvalidSamples that names the sample: its number (from 0) in the folder of shards, and its origin.
+    """Turn an error about an index, raised in here, into InvalidSamples that names the sample: its number (from 0) in the shards, and its origin.
 
-    `of` says what the set is for: "calibration" or "evaluation". Several samples in one call have a range of `numbers`; `each` calls them one by one
-    in their order then, to see which of them it is.
+    `of` is the purpose of the set: "calibration" or "evaluation". Several samples in one call have a range of `numbers`; `each` then calls them one
+    by one in their order, to find the one at fault.
     """
     try:
         yield
@@ -68,24 +68,24 @@ def naming(
 
 
 def _is_said(error: Exception) -> bool:
-    """Return whether an error is an engine's, about an index outside of its table."""
+    """Return whether an error is an engine's, about an index outside its table."""
     text = f"{error} {causes(error)}"
     return not isinstance(error, EdgeToolkitError) and any(each.search(text) for each in (*_SAID, _UNSAID))
 
 
 def _at_fault(each: Callable[[], Iterable[Any]], error: Exception) -> tuple[int, Exception]:
-    """Return which of several samples fails by itself, and how; the first, with the given error, where none does."""
+    """Return the place and the error of the first sample that fails alone; 0 and the given error where none does."""
     row = 0
     try:
-        for row, _ in enumerate(each(), 1):  # noqa: B007 (how many were called before the one that fails)
+        for row, _ in enumerate(each(), 1):  # noqa: B007 (row counts the calls before the one that fails)
             pass
-    except Exception as own:  # noqa: BLE001 (an engine's, of any class: it is told)
+    except Exception as own:  # noqa: BLE001 (engines raise any class; the message has the error)
         return row, own
     return 0, error
 
 
 def _told(error: Exception) -> str:
-    """Return `: 99, where the table has 50 rows (0 to 49)`, as far as the engine tells it."""
+    """Return `: 99, where the table has 50 rows (0 to 49)`, "" where the engine does not tell it."""
     text = f"{error} {causes(error)}"
     said = next((found for pattern in _SAID if (found := pattern.search(text))), None)
     if said is None:
@@ -98,7 +98,7 @@ def _told(error: Exception) -> str:
 
 
 def _origin(samples: Path, number: int) -> str:
-    """Return what messages call the sample, which is its place in the user's set; its number here where the set does not tell it."""
+    """Return the sample's name for messages: its place in the user's set, else its number here."""
     try:
         return str(json.loads((samples / "origins.json").read_text())[number])
     except (OSError, ValueError, IndexError):
@@ -106,9 +106,9 @@ def _origin(samples: Path, number: int) -> str:
 
 
 def _wrong_index(interpreter: Any, node: int) -> tuple[int, int] | None:
-    """Return the first index that its table has not, and the table's size; None where the interpreter does not show them.
+    """Return the first index outside its table, and the table's size; None where the interpreter does not show them.
 
-    The axis is where the shapes of table, indices and result fit one another (GATHER); that of a lookup, and of GATHER_ND's first part, is 0.
+    For GATHER, the axis is where the shapes of table, indices and result fit; for a lookup, and for the first part of GATHER_ND, it is 0.
     """
     try:
         details = interpreter._get_op_details(node)  # noqa: SLF001 (no public call tells a node's tensors)

@@ -1,4 +1,4 @@
-"""How much an .onnx has to calculate, counted from its operators' shapes."""
+"""How many multiplications an ONNX model makes, counted from its operators' shapes."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from toolkit.engines.onnx.model_proto import NodeProto
 
 
 def multiply_accumulates(path: Path) -> int:
-    """Return the multiplications of one call, loops counted once: those of convolutions and matrix products; elsewhere one for each value given.
+    """Return the multiplications of one call: of convolutions and matrix products; other operators count one for each output value.
 
-    A size that the file does not say counts as 1.
+    A loop counts once, and so does a size that the file does not tell.
     """
     model = read(path)
     shapes: dict[str, list[int]] = {}
@@ -24,7 +24,7 @@ def multiply_accumulates(path: Path) -> int:
 
 
 def _of_operator(node: NodeProto, shapes: dict[str, list[int]]) -> int:
-    """Return what one node multiplies; where weights lie: https://onnx.ai/onnx/operators."""
+    """Return the multiplications of one node; https://onnx.ai/onnx/operators has the places of weights."""
     given = sum(math.prod(shapes.get(name, [])) for name in node.output)
     taken = [shapes.get(name, []) for name in node.input]
     if node.op_type == "Conv":  # weights (outputs, inputs of a group, *kernel)

@@ -1,4 +1,4 @@
-"""What the outputs of an .onnx end with."""
+"""What the outputs of an ONNX model end with."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class _Reader:
     def __init__(self, model: ModelProto) -> None:
         import onnx
 
-        with contextlib.suppress(Exception):  # it fails on many a file from elsewhere, which then tells less
+        with contextlib.suppress(Exception):  # it fails on many files from elsewhere; fewer shapes are known then
             model = onnx.shape_inference.infer_shapes(model)
         graph = model.graph
         self._makers = {name: (node, place) for node in graph.node for place, name in enumerate(node.output) if name}
@@ -45,7 +45,7 @@ class _Reader:
         return Made(node.op_type, tuple(inputs), position, dtype, joins_last, known)
 
     def _is_constant(self, name: str) -> bool:
-        """Return whether the file holds a tensor's values, as they are or to be dequantized first."""
+        """Return whether the file holds a tensor's values, plain or quantized."""
         if name in self._constants:
             return True
         if name not in self._makers:

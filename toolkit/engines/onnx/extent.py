@@ -1,7 +1,7 @@
-"""How many operators an ONNX model has once its functions are put in their places, counted before anything does that.
+"""How many operators an ONNX model has after its functions are inlined, counted before anything inlines them.
 
-Shape inference and the runtime copy a function to each place that calls it: forty functions, each of which calls the next one twice, take a few kB
-and become 1,000,000,000,000 operators. ONNX's own functions may not call themselves (IR.md, "Functions").
+Shape inference and the runtime copy a function to each place that calls it. Forty functions that each call the next one twice take a few kB, and
+become 1,000,000,000,000 operators. Functions of ONNX may not call themselves (IR.md, "Functions").
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _Call = tuple[str, str]
 
 
 def require_few_parts(path: object, model: ModelProto) -> None:
-    """Raise InvalidSource for a ModelProto of more operators and constants than any model has, or one whose functions call themselves."""
+    """Raise InvalidSource for a model with more operators and constants than any has, or with functions that call themselves."""
     functions = {(each.domain, each.name): each for each in model.functions}
     called = {key: Counter(_calls(each.node)) for key, each in functions.items()}
     try:
@@ -48,7 +48,7 @@ def _sum(calls: Counter[_Call], parts: dict[_Call, int]) -> int:
 
 
 def _calls(nodes: Iterable[NodeProto]) -> Iterator[_Call]:
-    """Yield (domain, operator) of nodes, and of those inside of their graphs."""
+    """Yield (domain, operator) of nodes, and of the nodes in their graphs."""
     waiting = [iter(nodes)]
     while waiting:
         for node in waiting.pop():

@@ -1,4 +1,4 @@
-"""The content of an .onnx file, read from the file itself and not from what was requested of a converter or quantizer."""
+"""The content of an ONNX file, read from the file itself and not taken from the request to a converter or quantizer."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ from toolkit.wire.request import Request
 _SHOWN = 3
 _MOST_NUMBERS = (
     1 << 50
-)  # of a constant: a thousand times those of any model, and few enough for whole numbers of 64 bits to count bytes and bits
+)  # of a constant: a thousand times more than in any model, and its bits can be counted in 64 bits
 
 
 def inspect(request: Request) -> dict[str, Any]:
-    """Return `describe` of inputs["model"], and what its outputs end with; InvalidSource for a damaged file."""
+    """Return `describe` of inputs["model"], and the endings of its outputs; InvalidSource for a damaged file."""
     path = request.inputs["model"]
     described, model = describe(path), read(path)
     try:
@@ -50,7 +50,7 @@ def inspect(request: Request) -> dict[str, Any]:
 def describe(path: Path) -> dict[str, Any]:
     """Return the file's signature, scheme, operators (name, version, count), dtypes of tensors and activations, and bytes of weights by dtype.
 
-    Raises InvalidSource for what is no ONNX file.
+    Raises InvalidSource for a file that is no ONNX model, or a damaged one.
     """
     model = read(path)
     try:
@@ -73,8 +73,8 @@ def describe(path: Path) -> dict[str, Any]:
 def signature(model: ModelProto) -> dict[str, Any]:
     """Return the JSON of a model's signature, sorted by name, and `order` as the file has them.
 
-    An initializer that is an input too is none, for no caller has to give it. A float output that was dequantized last carries the scale of its
-    integers, for its numbers lie on that grid.
+    An initializer is no input, though the file may list it as one: callers need not give it. A float output behind a DequantizeLinear has the scale
+    of its integers, because its numbers lie on that grid.
     """
     constants = {constant.name: constant for constant in model.graph.initializer}
     inputs = [spec_of(value) for value in model.graph.input if value.name not in constants]
@@ -86,7 +86,7 @@ def signature(model: ModelProto) -> dict[str, Any]:
 
 
 def grids(model: ModelProto) -> dict[str, dict[str, list[float] | list[int]]]:
-    """Return scale and zero point (JSON of a spec) of every tensor that DequantizeLinear gives, or QuantizeLinear gives, with one scale each."""
+    """Return scale and zero point (JSON of a spec) of every tensor from DequantizeLinear or QuantizeLinear with a single scale."""
     import onnx
 
     inside = (constant for constant in model.graph.initializer if constant.data_location != constant.EXTERNAL)
@@ -101,7 +101,7 @@ def grids(model: ModelProto) -> dict[str, dict[str, list[float] | list[int]]]:
 
 
 def outside_of(model: ModelProto) -> list[str]:
-    """Return the names of the tensors that a model keeps in other files."""
+    """Return the names of the tensors whose data lies in other files."""
     return sorted({constant.name for constant in constants_of(model) if constant.data_location == constant.EXTERNAL})
 
 
@@ -117,7 +117,7 @@ def packed_in(model: ModelProto) -> dict[str, str]:
 
 
 def weights_bytes(model: ModelProto) -> dict[str, int]:
-    """Return the bytes of constants by dtype; the packed weights of MatMulNBits, which its schema calls uint8, count as what they are."""
+    """Return the bytes of constants by dtype; packed weights of MatMulNBits, uint8 in its schema, count under their real dtype."""
     packed = packed_in(model)
     sizes: Counter[str] = Counter()
     for constant in constants_of(model):
@@ -126,7 +126,7 @@ def weights_bytes(model: ModelProto) -> dict[str, int]:
 
 
 def size_of(constant: TensorProto) -> int:
-    """Return the size of a constant's numbers as the runtime holds them, two to a byte of four bits; InvalidSource for a shape that none has."""
+    """Return the bytes of a constant's numbers in the runtime, two of four bits in one byte; InvalidSource for an impossible shape."""
     import onnx
 
     if min(constant.dims, default=0) < 0 or math.prod(constant.dims) > _MOST_NUMBERS:
@@ -140,7 +140,7 @@ def size_of(constant: TensorProto) -> int:
 
 
 def activations(model: ModelProto) -> list[str]:
-    """Return the dtypes of what operators give, as far as onnx can tell them; of what is quantized next, and by nobody else taken, the integers'."""
+    """Return the dtypes of operators' outputs, as far as onnx tells them; where only QuantizeLinear takes an output, the dtype of its integers."""
     dtypes = _dtypes(model)
     takers: dict[str, list[NodeProto]] = {}
     for node in model.graph.node:
@@ -156,12 +156,10 @@ def activations(model: ModelProto) -> list[str]:
 
 
 def _dtypes(model: ModelProto) -> dict[str, str]:
-    """Return the dtypes of all tensors, by name, as far as onnx can tell them."""
+    """Return the dtypes of all tensors by name, as far as onnx tells them."""
     import onnx
 
-    with contextlib.suppress(
-        Exception
-    ):  # it fails on many a file from elsewhere; what that says itself is counted then
+    with contextlib.suppress(Exception):  # it fails on many files from elsewhere; then only dtypes in the file count
         model = onnx.shape_inference.infer_shapes(model)
     numbers: dict[str, int] = {}
     for graph in graphs_of(model):
@@ -184,7 +182,7 @@ def _operators(model: ModelProto) -> list[OperatorCount]:
 
 
 def _findings(model: ModelProto) -> list[Finding]:
-    """Return what no converter should have written."""
+    """Return findings about what no converter should write."""
     findings = []
     lacking = lacking_operators(model)
     if lacking:
@@ -204,7 +202,7 @@ def _findings(model: ModelProto) -> list[Finding]:
 
 
 def _overflowing(model: ModelProto) -> list[Finding]:
-    """Return the finding that names the operators which compute something else on x86 without VNNI."""
+    """Return the finding about operators with other results on x86 without VNNI."""
     found = overflows(model)
     if not found:
         return []

@@ -1,4 +1,4 @@
-"""ONNX models as they lie in a file, and walks over all that they hold: bodies of loops and branches, and functions, too."""
+"""ONNX models in files, and walks over all their parts, also bodies of loops and branches, and functions."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ _DTYPES = {"FLOAT": "float32", "DOUBLE": "float64"}
 
 
 def read(path: Path) -> ModelProto:
-    """Return the ModelProto in a file; data that it keeps in other files is neither read nor looked for.
+    """Return the ModelProto in a file; data in other files is not read.
 
-    Raises InvalidSource for what is no ONNX model, is damaged, is larger than its format or any model allows, or was written in a newer one.
+    Raises InvalidSource for a file that is no ONNX model, is damaged, is too large for the format or for any model, or has a newer format.
     """
     import onnx
 
@@ -40,7 +40,7 @@ def read(path: Path) -> ModelProto:
         raise InvalidSource(f"{path}: {size / 1e9:.1f} GB; an ONNX file holds at most 2 GB, so this is none")
     try:
         model = onnx.load_model_from_string(path.read_bytes())
-    except Exception as error:  # DecodeError of protobuf, which is not ours to import
+    except Exception as error:  # DecodeError of protobuf, which is no dependency of ours
         raise InvalidSource(
             f"{path}: not an ONNX model, or a damaged one ({str(error).splitlines()[0]})", AGAIN
         ) from error
@@ -56,7 +56,7 @@ def read(path: Path) -> ModelProto:
 
 
 def graphs_of(model: ModelProto) -> Iterator[GraphProto]:
-    """Yield the graph, and those inside of its nodes; of a model's functions too."""
+    """Yield the graph, and the graphs in its nodes and in the model's functions."""
     inside = [model.graph]
     inside += [graph for function in model.functions for graph in _bodies(function)]
     while inside:
@@ -66,7 +66,7 @@ def graphs_of(model: ModelProto) -> Iterator[GraphProto]:
 
 
 def nodes_of(model: ModelProto) -> Iterator[NodeProto]:
-    """Yield all nodes, wherever they lie."""
+    """Yield all nodes of all graphs and functions."""
     for function in model.functions:
         yield from function.node
     for graph in graphs_of(model):
@@ -74,7 +74,7 @@ def nodes_of(model: ModelProto) -> Iterator[NodeProto]:
 
 
 def constants_of(model: ModelProto) -> Iterator[TensorProto]:
-    """Yield the TensorProto of every constant: initializers, and values that nodes hold."""
+    """Yield the TensorProto of every constant: initializers, and values in nodes."""
     for graph in graphs_of(model):
         yield from graph.initializer
         for sparse in graph.sparse_initializer:
@@ -91,13 +91,13 @@ def constants_of(model: ModelProto) -> Iterator[TensorProto]:
 
 
 def opset_of(model: ModelProto, domain: str = "") -> int:
-    """Return the version of a domain's operators that a model is written in; 0 where it names none."""
+    """Return the version of a domain's operators in a model; 0 where the model names none."""
     same = STANDARD_DOMAINS if domain in STANDARD_DOMAINS else (domain,)
     return max((entry.version for entry in model.opset_import if entry.domain in same), default=0)
 
 
 def lacking_operators(model: ModelProto) -> list[str]:
-    """Return the names of operators in ONNX's own domain that its opset does not have: what a converter has left as it found it."""
+    """Return the names of operators in ONNX's own domain that the model's opset lacks: a converter did not convert them."""
     import onnx
 
     def is_known(name: str) -> bool:
@@ -112,7 +112,7 @@ def lacking_operators(model: ModelProto) -> list[str]:
 
 
 def dtype_name(element_type: int) -> str:
-    """Return numpy's name of an element type, ONNX's own in small letters where numpy has none."""
+    """Return numpy's name of an element type, else ONNX's own in small letters; InvalidSource for an unknown number."""
     import onnx
 
     if element_type not in onnx.TensorProto.DataType.values():
@@ -122,7 +122,7 @@ def dtype_name(element_type: int) -> str:
 
 
 def spec_of(value: ValueInfoProto) -> dict[str, Any]:
-    """Return the JSON of a ValueInfoProto: name, dtype, and shape with null for a size that is not fixed; null where even the rank is not."""
+    """Return the JSON of a ValueInfoProto: name, dtype, and shape; null for a size that is not fixed, and for a shape of unknown rank."""
     tensor = value.type.tensor_type
     shape = None
     if tensor.HasField("shape"):
@@ -131,10 +131,7 @@ def spec_of(value: ValueInfoProto) -> dict[str, Any]:
 
 
 def kept_nodes(model: ModelProto, keep: Mapping[str, list[str]]) -> list[NodeProto]:
-    """Return the nodes that `keep` (as in toolkit/conversion/quantizers) speaks of.
-
-    Those that give a tensor of such a name, or are of such a type.
-    """
+    """Return the nodes that `keep` (as in toolkit/conversion/quantizers) selects, by the name of an output or by the operator."""
     return [
         node
         for node in model.graph.node
@@ -144,7 +141,7 @@ def kept_nodes(model: ModelProto, keep: Mapping[str, list[str]]) -> list[NodePro
 
 
 def check_keep(model: ModelProto, keep: Mapping[str, list[str]]) -> None:
-    """Raise UnknownName for a pattern that no tensor's name matches, and for a type that no operator is of."""
+    """Raise UnknownName for a pattern that matches no tensor, and for an operator that the graph does not have."""
     tensors = sorted({name for node in model.graph.node for name in node.output if name})
     types = sorted({node.op_type for node in model.graph.node})
     for pattern in keep["tensors"]:
@@ -158,7 +155,7 @@ def check_keep(model: ModelProto, keep: Mapping[str, list[str]]) -> None:
 
 
 def _bodies(holder: GraphProto | FunctionProto) -> list[GraphProto]:
-    """Return the graphs that the nodes of a graph or a function hold."""
+    """Return the graphs in the nodes of a graph or a function."""
     held = _attributes(holder)
     return [each.g for each in held if each.HasField("g")] + [graph for each in held for graph in each.graphs]
 
@@ -168,9 +165,9 @@ def _attributes(holder: GraphProto | FunctionProto) -> list[AttributeProto]:
 
 
 def split_gemm(model: ModelProto, kept: list[str]) -> ModelProto:
-    """Return a model whose Gemms of the plain kind (A times a constant B, plus C) are a MatMul and an Add, but for the nodes `kept`.
+    """Return a model whose plain Gemms (A times a constant B, plus C) are a MatMul and an Add, except the nodes `kept`.
 
-    Quantizers of matrix products know MatMul alone, and pass over Gemm, which is what a dense layer becomes, without a word.
+    Quantizers of matrix products know only MatMul, and silently skip Gemm, which a dense layer becomes.
     """
     import onnx
 
@@ -199,9 +196,9 @@ def split_gemm(model: ModelProto, kept: list[str]) -> ModelProto:
 
 
 def sort_nodes(model: ModelProto) -> None:
-    """Put the graph's nodes in an order in which each comes after those whose tensors it takes, in the bodies of loops and branches too.
+    """Sort the graph's nodes so that each comes after the nodes whose tensors it takes, also in its bodies of loops and branches.
 
-    Quantizers append nodes as they go, and what sorts they have does not look into bodies.
+    Quantizers append nodes anywhere, and their own sorts skip bodies.
     """
     giver = {name: at for at, node in enumerate(model.graph.node) for name in node.output if name}
     waits = [{giver[name] for name in _taken(node) if name in giver} for node in model.graph.node]
@@ -222,7 +219,7 @@ def sort_nodes(model: ModelProto) -> None:
 
 
 def _taken(node: NodeProto) -> set[str]:
-    """Return the names of all tensors that a node or the graphs in it take; those that a graph gives itself are among them."""
+    """Return the names of all tensors that a node or the graphs in it take, also those that such a graph gives itself."""
     bodies = [graph for attribute in node.attribute for graph in (attribute.g, *attribute.graphs)]
     inside = [name for graph in bodies for each in graph.node for name in _taken(each)]
     return {*node.input, *inside, *(value.name for graph in bodies for value in graph.output)}

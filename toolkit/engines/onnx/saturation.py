@@ -1,9 +1,9 @@
 """Which operators of an integer model overflow 16-bit sums, on x86 without VNNI.
 
-There ONNX Runtime multiplies uint8 by int8 with `vpmaddubsw`, which adds the products of two neighbours in 16 bits and cuts off what is larger.
-Seen with ONNX Runtime 1.32 on an emulated Haswell, against exact sums: it happens in Conv, Gemm and MatMul and all that they are fused into, with
-activations int8 too where the graph quantizes and dequantizes them (they are made uint8 when the session starts). Nothing is cut off where each
-channel has a filter of its own, where weights are uint8, and where an operator takes int8 activations as they are.
+There ONNX Runtime multiplies uint8 by int8 with `vpmaddubsw`, which adds the products of two neighbours in 16 bits and cuts larger sums off. Measured
+with ONNX Runtime 1.32 on an emulated Haswell, against exact sums: it happens in Conv, Gemm, MatMul and their fused operators; also with int8
+activations where the graph quantizes and dequantizes them (the session makes them uint8). Nothing is cut off where each channel has a filter of its
+own, where weights are uint8, and where an operator takes int8 activations directly.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ CODE = "overflows-without-vnni"
 
 _LARGEST_ACTIVATION = 255
 _CONVOLUTIONS = ("Conv", "QLinearConv", "ConvInteger")
-# Integer operators: where their weights are, and the zero point whose dtype is that of their activations (None: they make them uint8 themselves).
-# From https://onnx.ai/onnx/operators and https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md
+# Integer operators: the inputs with weights, and the input with the zero point of their activations, which has the same dtype (None: the operator
+# makes activations uint8 itself). From https://onnx.ai/onnx/operators and https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md
 _INTEGER: dict[str, tuple[tuple[int, ...], int | None]] = {
     "QLinearConv": ((3,), 2),
     "QLinearMatMul": ((3,), 2),
@@ -32,12 +32,12 @@ _INTEGER: dict[str, tuple[tuple[int, ...], int | None]] = {
     "DynamicQuantizeMatMul": ((1,), None),
     "DynamicQuantizeLSTM": ((1, 2), None),
 }
-_FUSED = ("Conv", "Gemm", "MatMul")  # what stands between dequantized tensors, and is computed with integers
+_FUSED = ("Conv", "Gemm", "MatMul")  # between dequantized tensors, these compute with integers
 
 
 @dataclass(frozen=True, slots=True)
 class Overflow:
-    """An operator, by what it gives, and the share of neighbouring weights whose two products may not fit, in (0, 1]."""
+    """An operator, named by its output, and the share, in (0, 1], of neighbouring weights whose two products may not fit."""
 
     output: str
     operator: str
@@ -45,7 +45,7 @@ class Overflow:
 
 
 def overflows(model: ModelProto) -> list[Overflow]:
-    """Return the operators with int8 weights so large that two products with the largest activations leave 16 bits, the worst first."""
+    """Return the operators, worst first, with int8 weights so large that two products with the largest activations do not fit in 16 bits."""
     found = []
     for node, weights in _weighted(model):
         share = _share(_in_order_of_sums(node, weights))
@@ -55,7 +55,7 @@ def overflows(model: ModelProto) -> list[Overflow]:
 
 
 def _weighted(model: ModelProto) -> Iterator[tuple[NodeProto, np.ndarray]]:
-    """Yield operators that multiply uint8 with int8 constants, and these."""
+    """Yield operators that multiply uint8 with int8 constants, with these constants."""
     import onnx
 
     inside = (each for each in constants_of(model) if each.name and each.data_location != each.EXTERNAL)
@@ -69,7 +69,7 @@ def _weighted(model: ModelProto) -> Iterator[tuple[NodeProto, np.ndarray]]:
 
 
 def _multiplied(node: NodeProto, given: Mapping[str, NodeProto], dtypes: Mapping[str, str]) -> list[str]:
-    """Return the names of the integers that a node multiplies uint8 with; `given` is what gives a tensor, `dtypes` of constants."""
+    """Return the names of the weights that a node multiplies with uint8; `given` has the node that gives a tensor, `dtypes` those of constants."""
 
     def zero_point(of: NodeProto, at: int) -> str:
         return dtypes.get(of.input[at], "uint8") if at < len(of.input) else "uint8"
@@ -88,7 +88,7 @@ def _multiplied(node: NodeProto, given: Mapping[str, NodeProto], dtypes: Mapping
 
 
 def _in_order_of_sums(node: NodeProto, weights: np.ndarray) -> np.ndarray:
-    """Return the weights as (number of terms, sums): the terms of one sum below one another, in the order in which they are added."""
+    """Return the weights as (number of terms, sums): a column has the terms of one sum, in the order of addition."""
     if node.op_type in _CONVOLUTIONS:
         groups = next((attribute.i for attribute in node.attribute if attribute.name == "group"), 1)
         if weights.shape[1] == 1 and groups == weights.shape[0]:  # each channel has a filter of its own
@@ -101,7 +101,7 @@ def _in_order_of_sums(node: NodeProto, weights: np.ndarray) -> np.ndarray:
 
 
 def _share(terms: np.ndarray) -> float:
-    """Return the share of pairs of neighbouring terms whose sum can leave the range of int16, both factors of one sign being the worst case."""
+    """Return the share of pairs of neighbouring terms whose sum can leave the range of int16; the worst case is two terms of one sign."""
     count = len(terms) // 2
     if not count * terms.shape[1]:
         return 0.0

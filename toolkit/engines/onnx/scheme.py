@@ -1,4 +1,4 @@
-"""The scheme of an .onnx file from any maker, seen from its operators and the dtypes of its constants."""
+"""The scheme of an ONNX file from any converter, by its operators and the dtypes of its constants."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from toolkit.engines.onnx.graph import DEQUANTIZE, constants_of, dtype_name, nod
 from toolkit.engines.onnx.model_proto import ModelProto
 
 _DYNAMIC = ("DynamicQuantizeLinear", "DynamicQuantizeMatMul", "DynamicQuantizeLSTM", "ConvInteger", "MatMulInteger")
-# Of MatMulNBits: activations are rounded to int8 at each call. https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md
+# `accuracy_level` of MatMulNBits at which each call rounds activations to int8: https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md
 _ROUNDS_ACTIVATIONS = 4
 _BYTES = {"int8", "uint8"}
 
 
 def scheme_of(model: ModelProto, activations: Collection[str]) -> str:
-    """Return a scheme's name; `activations` are the dtypes of what operators give. Signed or not makes no difference to it."""
+    """Return a scheme's name; `activations` are the dtypes of operators' outputs. Signed and unsigned integers count as the same."""
     operators = {node.op_type for node in nodes_of(model)}
     for node in nodes_of(model):
         if node.op_type == "MatMulNBits":

@@ -1,4 +1,4 @@
-"""Sessions of ONNX Runtime: on the execution provider that was requested, with the optimizations that were asked for, or none."""
+"""Sessions of ONNX Runtime, on the requested execution provider and with the requested optimizations."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ def session(
     provider: str = CPU,
     optimized: Path | None = None,
 ) -> Any:
-    """Return an `onnxruntime.InferenceSession`; what it raises about a model is passed on.
+    """Return an `onnxruntime.InferenceSession`; its errors about a model are passed on.
 
-    `kernels`: "default" is all optimizations, as an application has them (ORT_ENABLE_ALL), with which a QDQ model computes with integers;
-    "extended" is the same but for layouts of one processor. "builtin" stays with ONNX's own operators (ORT_ENABLE_BASIC), "reference"
-    runs the nodes as they stand (ORT_DISABLE_ALL); with these two, a QDQ model computes with dequantized numbers in float, which is what
-    its graph says. `optimized` is where the optimized graph is written.
-    Raises UnknownName for a provider that this build does not have, TargetUnavailable where it would run on another.
+    `kernels`: "default" has all optimizations, as an application has them (ORT_ENABLE_ALL); a QDQ model then computes with integers. "extended" is
+    the same without layouts for one processor. "builtin" keeps ONNX's own operators (ORT_ENABLE_BASIC), and "reference" runs the nodes unchanged
+    (ORT_DISABLE_ALL); with these two, a QDQ model computes with dequantized numbers in float, as its graph says. `optimized` is the file to write
+    the optimized graph to.
+    Raises UnknownName for a provider that this build lacks, TargetUnavailable where the session would run on another.
     """
     import onnxruntime
 
-    if provider not in onnxruntime.get_available_providers():  # it would warn, and take the CPU
+    if provider not in onnxruntime.get_available_providers():  # onnxruntime would only warn, and take the CPU
         raise UnknownName("execution provider of onnxruntime", provider, onnxruntime.get_available_providers())
     levels = onnxruntime.GraphOptimizationLevel
     options = onnxruntime.SessionOptions()
@@ -58,14 +58,14 @@ def session(
 
 
 def spec(argument: Any) -> dict[str, Any]:
-    """Return the JSON of an input or output of a session; a size that is not fixed is null, and so is an unknown rank."""
+    """Return the JSON of an input or output of a session; null for a size that is not fixed, and for a shape of unknown rank."""
     name = argument.type.removeprefix("tensor(").removesuffix(")")
     shape = None if argument.shape is None else [size if isinstance(size, int) else None for size in argument.shape]
     return {"name": argument.name, "dtype": _TYPES.get(name, name), "shape": shape}
 
 
 def with_outputs(model: ModelProto, names: list[str]) -> bytes:
-    """Return a model, serialized, that gives these tensors and no others; ONNX Runtime finds out their types itself."""
+    """Return a serialized model whose outputs are exactly these tensors; ONNX Runtime infers their types."""
     import onnx
 
     changed = onnx.ModelProto()

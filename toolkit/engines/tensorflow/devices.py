@@ -1,4 +1,4 @@
-"""The devices that TensorFlow computes on: the processor alone, or a GPU too."""
+"""The devices that TensorFlow computes on: only the processor, or also a GPU."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from toolkit.errors import RequestError
 
 
 def use(device: str) -> None:
-    """Have TensorFlow see the processor alone ("cpu"), or a GPU too ("gpu"), before it computes anything; RequestError where there is none.
+    """Let TensorFlow see only the processor ("cpu") or also a GPU ("gpu"); RequestError where there is no GPU. Call it before TensorFlow computes.
 
-    A GPU's memory is taken as it is needed, because two jobs may share it.
+    TensorFlow takes a GPU's memory only as needed, because two jobs may share it.
     """
     import tensorflow as tf
 

@@ -1,7 +1,7 @@
-"""Numbers that TFLite has no arithmetic for: which operators of a graph compute with them, told from the graph alone, before anything is converted.
+"""Numbers that TFLite has no arithmetic for: which operators of a graph compute with them, from the graph alone, before any conversion.
 
-What does not depend on an input is folded into constants by the converter, and what only moves numbers about (CAST, RESHAPE) may have one: so only
-arithmetic on what is fed counts. Kernels: tensorflow/compiler/mlir/lite/ir/tfl_ops.td, TensorFlow 2.21; its ADD takes float32, int32 and int64, say.
+Only arithmetic on fed numbers counts: the converter folds all else into constants, and operators that only move numbers (CAST, RESHAPE) may have a
+kernel. Kernels: tensorflow/compiler/mlir/lite/ir/tfl_ops.td, TensorFlow 2.21; its ADD, for example, takes float32, int32 and int64.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _BODIES = {"While", "StatelessWhile", "If", "StatelessIf", "Case", "StatelessCas
 
 
 def computing(graph: GraphDef, tensors: Iterable[str]) -> dict[str, list[str]]:
-    """Return {dtype: operators} of a `GraphDef` whose arithmetic on what these input tensors bring is in a dtype that TFLite has none for."""
+    """Return {dtype: operators} for arithmetic on these input tensors, of a `GraphDef`, in dtypes that TFLite has no arithmetic for."""
     library = {function.signature.name: function for function in graph.library.function}
     found: dict[str, set[str]] = {}
     fed = {tensor.partition(":")[0] for tensor in tensors}
@@ -63,7 +63,7 @@ def _follow(
     found: dict[str, set[str]],
     seen: set[tuple[str, tuple[str, ...]]],
 ) -> None:
-    """Note the arithmetic of all nodes that depend on the `fed` ones, and of the functions that these call; a cycle (TensorFlow 1) is passed once."""
+    """Note the arithmetic of all nodes that depend on the `fed` ones, and of the functions that they call; a cycle (TensorFlow 1) is walked once."""
     users: dict[str, list[NodeDef]] = {}
     for node in nodes:
         for name in node.input:
@@ -88,7 +88,7 @@ def _follow_calls(
     found: dict[str, set[str]],
     seen: set[tuple[str, tuple[str, ...]]],
 ) -> None:
-    """Go on in the functions that a node calls, from those of their arguments that depend on what is fed; of loops and branches from all."""
+    """Continue in the functions that a node calls, from the arguments that depend on what is fed; in loops and branches, from all arguments."""
     given = [name for name in node.input if not name.startswith("^")]
     places = [place for place, name in enumerate(given) if name.partition(":")[0] in reached]
     called = [value.func.name for value in node.attr.values() if value.HasField("func")]

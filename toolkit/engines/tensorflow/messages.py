@@ -1,4 +1,4 @@
-"""TensorFlow's protocol buffers without TensorFlow: importing all of it takes seconds, parsing a file milliseconds."""
+"""TensorFlow's protocol buffers without TensorFlow: an import of TensorFlow takes seconds, a parse of a file milliseconds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _DTYPES = {"float": "float32", "double": "float64", "half": "float16"}
 
 
 def message(module: str, name: str) -> Any:
-    """Return a new, empty message: "protobuf.saved_model" and "SavedModel" is the one of tensorflow/core/protobuf/saved_model.proto."""
+    """Return a new, empty message: "protobuf.saved_model" and "SavedModel" give the one of tensorflow/core/protobuf/saved_model.proto."""
     if "tensorflow" not in sys.modules:
         bare = types.ModuleType("tensorflow")
         bare.__path__ = tensorflow_folders()
@@ -26,7 +26,7 @@ def message(module: str, name: str) -> Any:
 
 
 def tensorflow_folders() -> list[str]:
-    """Return where the installed TensorFlow lies, whether it is imported or not; ImportError where there is none."""
+    """Return the folders of the installed TensorFlow, imported or not; ImportError where there is none."""
     if "tensorflow" in sys.modules:
         return list(sys.modules["tensorflow"].__path__)
     spec = importlib.util.find_spec("tensorflow")
@@ -36,7 +36,7 @@ def tensorflow_folders() -> list[str]:
 
 
 def parse(into: Any, path: Path, what: str) -> Any:
-    """Fill a message from a file, binary or (by its suffix, .pbtxt) text, and return it; InvalidSource where it is damaged."""
+    """Fill a message from a file, binary or text (suffix .pbtxt), and return it; InvalidSource where the file is damaged."""
     from google.protobuf import text_format
     from google.protobuf.message import DecodeError
 
@@ -51,9 +51,9 @@ def parse(into: Any, path: Path, what: str) -> Any:
 
 
 def dtype_name(number: int) -> str:
-    """Return numpy's name of a `DataType`, reference or not: 1 and 101 are "float32"; "string", "resource", "variant" are called so.
+    """Return numpy's name of a `DataType`, reference or not: 1 and 101 are "float32". "string", "resource" and "variant" keep their names.
 
-    A number that this TensorFlow knows nothing of is "type 77".
+    A number that this TensorFlow does not know is "type 77".
     """
     types_pb2 = importlib.import_module("tensorflow.core.framework.types_pb2")
     if number % 100 not in types_pb2.DataType.values():
@@ -78,9 +78,9 @@ def specs(tensors: Mapping[str, TensorInfo]) -> list[dict[str, Any]]:
 
 
 def operators_run(graph: GraphDef) -> set[str]:
-    """Return the names of the operators that running a `GraphDef` can come to: its own, and those of the functions that are called.
+    """Return the names of the operators that can run in a `GraphDef`: its own, and those of called functions.
 
-    Its library holds more: what an engine may put in a function's place (a GPU's LSTM), and gradients.
+    Its library holds more: functions that an engine may use instead (a GPU's LSTM), and gradients.
     """
     library = {function.signature.name: function.node_def for function in graph.library.function}
     found: set[str] = set()

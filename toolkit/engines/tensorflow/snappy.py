@@ -1,14 +1,14 @@
-"""Blocks that Snappy compressed, as old TensorFlow wrote them into tables (https://github.com/google/snappy/blob/main/format_description.txt)."""
+"""Blocks compressed by Snappy, in tables of old TensorFlow (https://github.com/google/snappy/blob/main/format_description.txt)."""
 
 from __future__ import annotations
 
-_MOST = 64  # bytes that one byte can stand for, at the very most: the longest copy is 64 bytes, in 3
-_LITERAL = 60  # lengths from here on are in the bytes that follow
+_MOST = 64  # a bound of expansion, never reached: the longest copy is 64 bytes, in 3
+_LITERAL = 60  # from here on, the following bytes hold the length
 _SHORT = 4  # the least length of a copy with one byte of offset
 
 
 def uncompressed(raw: bytes) -> bytes:
-    """Return what some bytes were before; ValueError where they are not what Snappy writes, or say that they were more than they can have been."""
+    """Return the uncompressed bytes; ValueError where the bytes are not from Snappy, or declare an impossible length."""
     length, at = _length(raw)
     if length > _MOST * len(raw):
         raise ValueError(f"a block of {len(raw)} bytes that says it was {length}")
@@ -28,7 +28,7 @@ def uncompressed(raw: bytes) -> bytes:
             if len(out) + size > length:
                 raise ValueError("a compressed block is longer than it says")
             piece = bytes(out[-back : len(out) - back + min(size, back)])
-            out += (piece * (size // len(piece) + 1))[:size]  # a copy may reach into what it writes: it repeats
+            out += (piece * (size // len(piece) + 1))[:size]  # a copy may reach into its own result, and then repeats
         if len(out) > length:
             raise ValueError("a compressed block is longer than it says")
     if len(out) != length:
@@ -37,7 +37,7 @@ def uncompressed(raw: bytes) -> bytes:
 
 
 def _length(raw: bytes) -> tuple[int, int]:
-    """Return the number that a block begins with, at most 32 bits in five bytes, and where it ends."""
+    """Return the number at the start of a block (at most 32 bits in five bytes), and the place after it."""
     value = 0
     for at in range(5):
         byte = _number(raw, at, 1)
@@ -55,7 +55,7 @@ def _literal(raw: bytes, size: int, at: int) -> tuple[int, int]:
 
 
 def _copy(raw: bytes, tag: int, at: int) -> tuple[int, int, int]:
-    """Return how many bytes are repeated, from how far back, and where the element ends."""
+    """Return how many bytes are repeated, from how far back, and the place after the element."""
     if tag & 3 == 1:
         return (tag >> 2 & 7) + _SHORT, (tag >> 5) << 8 | _number(raw, at, 1), at + 1
     width = 2 if tag & 3 == 2 else 4

@@ -1,7 +1,7 @@
-"""Sorted tables and protocol buffers, as bytes: what checkpoints are made of, read without TensorFlow.
+"""The sorted tables and protocol buffers of checkpoints, read from bytes without TensorFlow.
 
-A table is blocks of keys and values with a checksum each, and a footer that says where the block of blocks is (tensorflow/core/lib/io/format.h).
-What is wrong with one is a ValueError, IndexError, KeyError or struct.error: who reads a file knows its name, and says so.
+A table has blocks of keys and values with a checksum each, and a footer with the place of the block of blocks (tensorflow/core/lib/io/format.h).
+Damage raises ValueError, IndexError, KeyError or struct.error; callers add the file's name.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from toolkit.engines.tensorflow.snappy import uncompressed
 MAGIC = struct.pack("<Q", 0xDB4775248B80FB57)
 
 _FOOTER = 48  # bytes: two handles of at most 20, and the magic
-_TRAILER = struct.Struct("<BI")  # of a block: how it is compressed, and its checksum
+_TRAILER = struct.Struct("<BI")  # of a block: its compression, and its checksum
 _SNAPPY = 1  # tensorflow/core/lib/io/format.h: CompressionType; TensorFlow 2 writes none, older ones may
 _POLYNOMIAL = 0x82F63B78  # of CRC-32C, reflected
-_ONES = bytes.fromhex("54641f64")  # after which a register that began at 0 is all ones, as it has to begin
+_ONES = bytes.fromhex("54641f64")  # these bytes turn a register of 0 into all ones, the start that CRC-32C needs
 
 Fields = dict[int, list[int | bytes]]
 
@@ -53,7 +53,7 @@ def _handle(raw: bytes) -> tuple[int, int]:
 
 
 def _block(file: BinaryIO, end: int, offset: int, size: int) -> bytes:
-    """Return the content of a block, its checksum proven."""
+    """Return the content of a block; ValueError where its checksum is wrong."""
     if offset + size + _TRAILER.size > end:
         raise ValueError("a block reaches past its end: it was cut short")
     file.seek(offset)
@@ -67,7 +67,7 @@ def _block(file: BinaryIO, end: int, offset: int, size: int) -> bytes:
 
 
 def _pairs(block: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield keys and values of a block; a key is written as what it does not share with the one before it."""
+    """Yield keys and values of a block; a key is stored without the start that it shares with the key before it."""
     (restarts,) = struct.unpack("<I", block[-4:])
     end, at, key = len(block) - 4 * (restarts + 1), 0, b""
     while at < end:
@@ -82,7 +82,7 @@ def _pairs(block: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def varint(raw: bytes, at: int) -> tuple[int, int]:
-    """Return a number of seven bits a byte, and where it ends."""
+    """Return a number (seven bits in each byte) and the place after it."""
     value = 0
     for shift in range(0, 70, 7):
         byte = raw[at]
@@ -93,7 +93,7 @@ def varint(raw: bytes, at: int) -> tuple[int, int]:
 
 
 def fields(raw: bytes) -> Fields:
-    """Return the fields of a protocol buffer by number, each with all its values, as they are on the wire."""
+    """Return the fields of a protocol buffer by number, each with all its values, as stored."""
     found: Fields = {}
     at = 0
     while at < len(raw):
@@ -111,7 +111,7 @@ def fields(raw: bytes) -> Fields:
 
 
 def number(of: Fields, field: int) -> int:
-    """Return the last value of a field of whole numbers, as protocol buffers want it; 0 where it is not there."""
+    """Return the last value of a field of whole numbers, which counts in protocol buffers; 0 where it is missing."""
     value = of.get(field, [0])[-1]
     if isinstance(value, bytes):
         return int.from_bytes(value, "little")
@@ -119,7 +119,7 @@ def number(of: Fields, field: int) -> int:
 
 
 def message(of: Fields, field: int) -> bytes:
-    """Return the last value of a field of messages or text; empty where it is not there."""
+    """Return the last value of a field of messages or text; empty where it is missing."""
     value = of.get(field, [b""])[-1]
     if isinstance(value, int):
         raise ValueError("a number where a message should be")  # noqa: TRY004 (of the file, not of the code)
@@ -127,15 +127,17 @@ def message(of: Fields, field: int) -> bytes:
 
 
 def checksum(raw: bytes) -> int:
-    """Return the CRC-32C of some bytes, rotated and shifted as these files keep it (crc32c.h: the checksum of a checksum would be weak).
+    """Return the CRC-32C of some bytes, masked as in these files (crc32c.h: the checksum of a checksum would be weak).
 
-    The bytes are laid out as a square whose rows are worked on together; then each row's remainder is moved past the rows after it. Python alone,
-    byte by byte, would take seconds where a V1 file has a large variable in its first block.
+    The bytes form a square, whose rows are computed together; then each row's remainder is moved past the rows after it. A loop over bytes in Python
+    would take seconds for a V1 file with a large variable in its first block.
     """
     data = np.frombuffer(_ONES + raw, np.uint8)
     columns = isqrt(len(data)) + 1
     rows = -(-len(data) // columns)
-    square = np.zeros((rows + 32, columns), np.uint8)  # the last 32 rows find out what a row of zeros makes of each bit
+    square = np.zeros(
+        (rows + 32, columns), np.uint8
+    )  # the last 32 rows compute the effect of a row of zeros on each bit
     square[:rows].reshape(-1)[rows * columns - len(data) :] = data  # zeros in front leave no remainder
     state = np.concatenate([np.zeros(rows, np.uint32), np.uint32(1) << np.arange(32, dtype=np.uint32)])
     for column in np.ascontiguousarray(square.T):

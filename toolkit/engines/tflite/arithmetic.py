@@ -1,4 +1,4 @@
-"""How much a .tflite has to calculate, counted from its operators' shapes."""
+"""How many multiplications a .tflite makes, counted from its operators' shapes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _OVER_FILTER = {"CONV_2D", "CONV_3D", "FULLY_CONNECTED"}
 
 
 def multiply_accumulates(path: Path) -> int:
-    """Return the multiplications of one call, loops counted once: those of convolutions and matrix products; elsewhere one for each value given."""
+    """Return the multiplications of one call: of convolutions and matrix products; other operators count one for each output value, a loop once."""
     model = PackedModel.read(path.read_bytes())
     return sum(
         _of_operator(graph, operator, model.operator(operator))
@@ -26,11 +26,11 @@ def multiply_accumulates(path: Path) -> int:
 
 def _of_operator(graph: Any, operator: Any, name: str) -> int:
     given = sum(math.prod(_shape(graph, operator.Outputs(index))) for index in range(operator.OutputsLength()))
-    if name in _OVER_FILTER:  # each value is a sum over the filter but for its axis of outputs, the first
+    if name in _OVER_FILTER:  # each value is a sum over the filter without its first axis, that of outputs
         return given * math.prod(_shape(graph, operator.Inputs(_WEIGHTS))[1:])
     if name == "DEPTHWISE_CONV_2D":
         return given * math.prod(_shape(graph, operator.Inputs(_WEIGHTS))[1:3])
-    if name == "TRANSPOSE_CONV":  # output shape, filter, input: the input's values each meet the filter of all outputs
+    if name == "TRANSPOSE_CONV":  # output shape, filter, input: each input value meets the filters of all outputs
         taken, filters = _shape(graph, operator.Inputs(2)), _shape(graph, operator.Inputs(_WEIGHTS))
         return math.prod(taken) * math.prod(filters[:3])
     if name == "BATCH_MATMUL":

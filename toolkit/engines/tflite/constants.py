@@ -1,4 +1,4 @@
-"""The constants of a .tflite as real numbers: of one scale, of a scale for each channel or each block, packed in half bytes, float16, sparse."""
+"""The constants of a .tflite as real numbers: with one scale, a scale for each channel or block, packed in half bytes, or float16."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ _BITS = {"int8": 8, "uint8": 8, "int16": 16, "int32": 32, "int64": 64, "int4": 4
 class Values:
     """A constant's numbers.
 
-    `real` float64, of its shape; `stored` as the file holds them (integers of 4 bits as int8), the same as `real` for floats. `step` is what one
-    step of the stored numbers is worth, float64 and broadcastable to the shape; 0 for float32, which has none worth the name, and for whole numbers.
-    `ends` are the least and the largest number that can be stored, None where none is quantized.
+    real      the real numbers, float64, in the constant's shape
+    stored    the numbers as the file holds them (integers of 4 bits as int8); the same as `real` for floats
+    step      real value of one step of the stored numbers, float64, broadcastable to the shape; 0 for float32, whose steps are negligible, and for
+              whole numbers
+    ends      the least and the largest number that can be stored, None where nothing is quantized
     """
 
     real: np.ndarray
@@ -33,7 +35,7 @@ class Values:
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """A tensor that the file holds. `axis` is the one along which it has scales, None for one scale; `sparse` where it lies in a sparse encoding."""
+    """A tensor that the file holds. `scaled` is whether it is quantized, `axis` the axis along which it has scales, None for a single scale."""
 
     name: str
     dtype: str
@@ -45,16 +47,16 @@ class Constant:
 
     @property
     def size(self) -> int:
-        """How many numbers it has."""
+        """The count of its numbers."""
         return int(np.prod(self.shape, dtype=np.int64))
 
     @property
     def is_real(self) -> bool:
-        """Whether it stands for real numbers, and not for ids, axes or sizes."""
+        """Whether it holds real numbers, and not ids, axes or sizes."""
         return self.dtype in REAL or self.scaled
 
     def values(self, step: np.ndarray | None = None) -> Values:
-        """Return its numbers, read by `step` in place of its own where that is given; ValueError for an encoding that is not known here."""
+        """Return its numbers, with `step` in place of its own scales if given; ValueError for an unknown encoding."""
         return self.reader.values(self.index, step)
 
 
@@ -66,7 +68,7 @@ class ConstantReader:
         self._types = names_of(schema.TensorType)
 
     def constant(self, index: int) -> Constant | None:
-        """Return the tensor with this number, None for one that the file does not hold."""
+        """Return the tensor with this number, None for one without values in the file."""
         tensor = self._graph.tensors[index]
         if tensor.isVariable or not self._bytes(tensor).size:
             return None
@@ -80,7 +82,7 @@ class ConstantReader:
         return self._types[self._graph.tensors[index].type].lower()
 
     def scale(self, index: int) -> np.ndarray:
-        """Return a tensor's scales, float64, () or (n,) where it has none or several."""
+        """Return a tensor's scales, float64 (n,); n is 0 for a tensor without scales."""
         return _scales(self._graph.tensors[index])
 
     def values(self, index: int, step: np.ndarray | None = None) -> Values:
@@ -116,7 +118,7 @@ class ConstantReader:
         return held.view(np.dtype(dtype)).reshape(shape)
 
     def _grid(self, tensor: TensorT, shape: Sequence[int]) -> tuple[np.ndarray | None, np.ndarray]:
-        """Return scales and zero points, broadcastable to the shape; None for a tensor that is not quantized."""
+        """Return scales and zero points, broadcastable to the shape; None for the scales of a tensor that is not quantized."""
         blocks = self._blocks(tensor)
         if blocks is not None:
             scales = self.values(int(blocks.scales)).real
@@ -134,7 +136,7 @@ class ConstantReader:
         return scales.reshape(along), points.reshape(along)
 
     def _blocks(self, tensor: TensorT) -> BlockwiseQuantizationT | None:
-        """Return the details of scales for each block of a row; None for a tensor without them."""
+        """Return the details of a tensor with scales for blocks of a row, None for any other tensor."""
         details = None if tensor.quantization is None else tensor.quantization.details
         return details if type(details).__name__ == "BlockwiseQuantizationT" else None
 

@@ -1,4 +1,4 @@
-"""Which tensor of a float .tflite corresponds to which of the quantized one."""
+"""Which tensor of a float .tflite corresponds to which tensor of the quantized one."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _READ = ("float32", "float16", "int8", "uint8", "int16", "int32", "int64")  # wh
 
 
 def counterparts(model: Parts, floats: Parts) -> dict[int, tuple[int, str]]:
-    """Return for each computed tensor of a quantized file that of the float one that stands for the same, and how it was found: "name" or "order".
+    """Return the float file's counterpart of each computed tensor of a quantized file, and how it was found: by "name" or "order".
 
-    A tensor and what QUANTIZE and DEQUANTIZE make of it stand for the same, and so share a name with the float file if one of them does. What no name
-    tells, the order does: operators of one kind and shape that lie in the same place among those that are known, QUANTIZE and DEQUANTIZE apart.
+    A tensor and its results of QUANTIZE and DEQUANTIZE count as the same, so one of their names in the float file is enough. Without a name, the
+    order decides: operators of the same kind and shape in the same place among known ones, without QUANTIZE and DEQUANTIZE.
     """
     theirs = {floats.tensors[index].name: index for index in computed(floats)}
     same = _kin(model)
@@ -43,7 +43,7 @@ def counterparts(model: Parts, floats: Parts) -> dict[int, tuple[int, str]]:
 def _in_order(
     model: Parts, floats: Parts, ours: Sequence[Node], others: Sequence[Node], found: Mapping[int, tuple[int, str]]
 ) -> list[tuple[Node, Node]]:
-    """Return operators of both files in the longest sequence that both have, in which those that share a name count for more than all others."""
+    """Return pairs of operators in the longest sequence that both files share; a pair with a common name counts more than all others together."""
     taken = {other for other, _ in found.values()}
     numbers: dict[object, int] = {}
     kinds = [
@@ -68,13 +68,13 @@ def _kind(parts: Parts, node: Node) -> tuple[str, tuple[object, ...]]:
 
 
 def computed(parts: Parts) -> dict[int, None]:
-    """Return all tensors of numbers that are fed or computed, inputs first, in the order of execution."""
+    """Return all fed or computed tensors of numbers, inputs first, in the order of execution."""
     given = (index for node in parts.nodes for index in node.gives if parts.tensors[index].dtype in _READ)
     return dict.fromkeys([*parts.inputs, *given])
 
 
 def without_counterpart(parts: Parts, matched: set[int]) -> list[str]:
-    """Return what operators give that is not matched, by operator and name: constants that are unpacked, and what only moves, apart."""
+    """Return outputs of operators without a counterpart, by operator and name; without unpacked constants and without QUANTIZE and DEQUANTIZE."""
     return [
         f"{node.operator} {parts.tensors[index].name}"
         for node in parts.nodes
@@ -89,7 +89,7 @@ def _working(parts: Parts) -> list[Node]:
 
 
 def _kin(parts: Parts) -> dict[int, list[int]]:
-    """Return for each tensor those that stand for the same: what QUANTIZE and DEQUANTIZE make of it, and what they made it of."""
+    """Return, for each tensor, the tensors that QUANTIZE and DEQUANTIZE connect with it, itself included."""
     same: dict[int, list[int]] = {index: [index] for index in computed(parts)}
     for node in parts.nodes:
         if node.moves and node.reads:

@@ -1,10 +1,10 @@
-"""Custom operators of TFLite's own runtimes: known by name, so that an artifact which needs one is run and not refused.
+"""Custom operators of TFLite's own runtimes, by name: an artifact that needs one is run and not refused.
 
-tensorflow/lite/core/kernels/register.cc registers these beside the builtin ones, in LiteRT as in tflite-runtime; TensorFlow itself has none of them.
+tensorflow/lite/core/kernels/register.cc registers them beside the builtin operators, in LiteRT and in tflite-runtime; TensorFlow lacks them.
 """
 
 BUILT_IN = frozenset({"TFLite_Detection_PostProcess", "NumericVerify"})
-"""By the name of the custom operator. Mfcc and AudioSpectrogram, which are there too, TensorFlow has as well."""
+"""Custom operators that TensorFlow lacks. The runtimes also have Mfcc and AudioSpectrogram, as does TensorFlow."""
 
 IN_RUNTIMES = BUILT_IN | {"Mfcc", "AudioSpectrogram"}
-"""All that the runtimes bring along."""
+"""All custom operators of the runtimes."""

@@ -10,7 +10,7 @@ from toolkit.tensors.endings import Made, ending
 
 
 def endings(path: Path) -> dict[str, dict[str, Any]]:
-    """Return for each signature's key ("" for a file without signatures), and each output's name in it, the JSON of an `Ending`."""
+    """Return the JSON of an `Ending` by signature key ("" for a file without signatures) and by name of the output."""
     model = PackedModel.read(path.read_bytes())
     root = model.root
     found = {}
@@ -39,7 +39,7 @@ class _Reader:
         }
 
     def endings(self, outputs: dict[str, int]) -> dict[str, Any]:
-        """Return the JSON of what each output ends with, by name."""
+        """Return the JSON of an `Ending` for each output, by name."""
         return {name: ending(self.made, index).to_json() for name, index in outputs.items()}
 
     def made(self, index: int) -> Made | None:
@@ -58,7 +58,7 @@ class _Reader:
         return self._graph.Tensors(index)
 
     def _is_constant(self, index: int) -> bool:
-        """Return whether the file holds a tensor's values, as they are or to be dequantized first."""
+        """Return whether the file holds a tensor's values, plain or quantized."""
         if self._model.size_bytes(self._tensor(index)) > 0:
             return True
         if index not in self._makers:

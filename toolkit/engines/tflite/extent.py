@@ -1,8 +1,8 @@
-"""How much a .tflite file says that it holds, counted before anything walks it.
+"""How much a .tflite file claims to hold, counted before anything walks it.
 
-In a flatbuffer an offset may lead to what another leads to already: 100,000 subgraphs that are one, of 100,000 tensors that are one, take 800 kB and
-hours to walk; so do names and scales. And the bytes of a buffer may lie behind the tables, at any offset. What holds more than its file has room
-for is refused here.
+In a flatbuffer several offsets may lead to the same place. 100,000 subgraphs that are one, with 100,000 tensors that are one, take 800 kB and hours
+to walk; so do names and scales. And the bytes of a buffer may lie behind the tables, at any offset. This module refuses files that claim more than
+they have room for.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ MOST_PARTS = 200_000
 """Subgraphs, tensors, operators, buffers, operator codes, and what signatures name. The largest models have some 10,000."""
 
 MOST_SCALES = 20_000_000
-"""Scales of quantized tensors. A channel has one: models of several gigabytes have a million."""
+"""Scales of quantized tensors, one for each channel. Models of several gigabytes have a million."""
 
 AGAIN = "copy the file again from where it was made, or convert the model again"
 
 
 def require_fitting(path: object, model: Any, size: int) -> None:
-    """Raise InvalidSource for a Model of no graph, of more parts or scales than any has, or of what a file of `size` bytes has no room for."""
+    """Raise InvalidSource for a model without a graph, with more parts or scales than any has, or with more than a file of `size` bytes can hold."""
     if not model.SubgraphsLength():
         raise InvalidSource(f"{path}: has no graph in it", AGAIN)
     parts = scales = 0
@@ -43,7 +43,9 @@ def require_fitting(path: object, model: Any, size: int) -> None:
             )
     for place in range(model.BuffersLength()):
         buffer = model.Buffers(place)
-        if buffer.Offset() > 1 and buffer.Offset() + buffer.Size() > size:  # 0 and 1: it has no bytes behind the tables
+        if (
+            buffer.Offset() > 1 and buffer.Offset() + buffer.Size() > size
+        ):  # with 0 and 1 there are no bytes behind the tables
             raise InvalidSource(
                 f"{path}: buffer {place} is {buffer.Size():,} bytes at {buffer.Offset():,}, and the file ends at {size:,}; "
                 "it was cut off, or its weights are elsewhere",
@@ -70,7 +72,7 @@ def _parts(model: Any) -> Iterator[int]:
 
 
 def _described(tensor: Any) -> int:
-    """Return how many numbers describe an input or an output."""
+    """Return the count of numbers that describe an input or an output."""
     quantization = tensor.Quantization()
     held = quantization.ScaleLength() + quantization.ZeroPointLength() if quantization is not None else 0
     return int(tensor.ShapeLength() + held)

@@ -1,4 +1,4 @@
-"""The content of a .tflite file, read from the file itself and not from what was requested of a converter."""
+"""The content of a .tflite file, read from the file itself and not taken from the request to a converter."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _STATE = {"VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE"}
 def describe(path: Path) -> dict[str, Any]:
     """Return the file's signatures, operators (name, version, count), dtypes of its tensors, and bytes of weights by dtype.
 
-    Raises InvalidSource for what is no TFLite file.
+    Raises InvalidSource for a file that is no TFLite file, or a damaged one.
     """
     content = path.read_bytes()
     if content[4:8] != b"TFL3":
@@ -114,13 +114,13 @@ def _signatures(model: PackedModel) -> list[dict[str, Any]]:
 
 
 def _in_order(count: int, tensor: Callable[[int], int], items: list[Any]) -> list[str]:
-    """Return the names of a signature's tensors in the graph's own order, which is that of an interpreter."""
+    """Return the names of a signature's tensors in the graph's own order, which interpreters use."""
     names = {item.TensorIndex(): item.Name().decode() for item in items}
     return [names[tensor(place)] for place in range(count) if tensor(place) in names]
 
 
 def _dequantized(model: PackedModel, graph: Any) -> dict[int, int]:
-    """Return, by the index of each tensor that DEQUANTIZE gives, the index of its integers; one walk for all outputs."""
+    """Return the index of the integers by the index of each tensor from DEQUANTIZE; one walk serves all outputs."""
     found: dict[int, int] = {}
     made = set()
     for operator in operators_in(graph):
@@ -132,7 +132,7 @@ def _dequantized(model: PackedModel, graph: Any) -> dict[int, int]:
 
 
 def _output(model: PackedModel, graph: Any, name: str, index: int, dequantized: dict[int, int]) -> dict[str, Any]:
-    """Return an output's spec; a float one that was dequantized last carries the scale of its integers, for its numbers lie on that grid."""
+    """Return an output's spec; a float output behind a DEQUANTIZE has the scale of its integers, because its numbers lie on that grid."""
     spec = _spec(model, name, graph.Tensors(index))
     if index in dequantized:
         integers = _spec(model, name, graph.Tensors(dequantized[index]))
@@ -153,7 +153,7 @@ def _spec(model: PackedModel, name: str, tensor: Any) -> dict[str, Any]:
 
 
 def _findings(model: PackedModel) -> list[Finding]:
-    """Return what no converter should have written, and yet they do with exit status 0."""
+    """Return findings about what no converter should write, though converters do, with exit status 0."""
     codes = (model.root.OperatorCodes(index) for index in range(model.root.OperatorCodesLength()))
     tensors = [tensor for graph in model.graphs for tensor in tensors_in(graph)]
     return [*_about_operators(set(map(model.name_of_code, codes))), *_about_tensors(tensors)]
@@ -206,7 +206,7 @@ def _named(tensors: list[Any]) -> tuple[str, ...]:
 
 
 def beyond_float16(path: Path) -> list[Finding]:
-    """Return the finding that names the float16 constants of a file which hold infinity: values beyond float16's range, as a rule."""
+    """Return the finding about float16 constants with infinity in them: mostly values beyond float16's range."""
     model = PackedModel.read(path.read_bytes())
     found = {}
     for tensor in (tensor for graph in model.graphs for tensor in tensors_in(graph)):
@@ -219,7 +219,7 @@ def beyond_float16(path: Path) -> list[Finding]:
 
 
 def said_beyond_float16(found: dict[str, str], became: str) -> list[Finding]:
-    """Return the finding that weights are larger than float16 can say: `found` tells by name how many values."""
+    """Return the finding about weights beyond float16's range; `found` has the count of such values by name."""
     if not found:
         return []
     some = ", ".join(f"{name} ({count} values)" for name, count in list(found.items())[:10])

@@ -1,6 +1,6 @@
-"""The operators of a .tflite in an order that follows from how they hang together, each with its constants.
+"""The operators of a .tflite in an order that follows from their connections, each with its constants.
 
-Two converters write the operators of one network in another order; from the outputs back, operand by operand, both come out alike.
+Two converters may write the operators of one network in different orders. A walk from the outputs back, operand by operand, gives one order for both.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from toolkit.engines.tflite.packed import names_of, schema_module
 from toolkit.engines.tflite.tables import ModelT, OperatorT, SubGraphT, numbers_of, shape_of
 from toolkit.errors import InvalidSource, UnknownName
 
-MOVES = ("QUANTIZE", "DEQUANTIZE", "DENSIFY")  # what comes out stands for what went in
-# Which input is the bias; its step is that of the input times that of the weights (TFLite's quantization specification).
+MOVES = ("QUANTIZE", "DEQUANTIZE", "DENSIFY")  # their output stands for their input
+# The input with the bias; its step is the product of the steps of input and weights (TFLite's quantization specification).
 BIAS = {"CONV_2D": 2, "DEPTHWISE_CONV_2D": 2, "CONV_3D": 2, "FULLY_CONNECTED": 2, "TRANSPOSE_CONV": 3}
-_FED = {"TRANSPOSE_CONV": 2}  # which input is the data, 0 for the others; the weights are input 1
+_FED = {"TRANSPOSE_CONV": 2}  # the input with the data, 0 for other operators; the weights are input 1
 _CHANNELS = {"DEPTHWISE_CONV_2D": -1}  # the weights' axis of output channels, 0 for the others
 _INNER = ("bodySubgraphIndex", "condSubgraphIndex", "thenSubgraphIndex", "elseSubgraphIndex", "initSubgraphIndex")
 
@@ -29,9 +29,11 @@ _INNER = ("bodySubgraphIndex", "condSubgraphIndex", "thenSubgraphIndex", "elseSu
 class ComputingOperator:
     """An operator that does more than to move numbers to another dtype.
 
-    `constants` are its inputs that the file holds, by their place among the inputs, DEQUANTIZE and the like looked through; `feeds` the operators
-    that compute the others, by place. `bias_step` is what a step of its integer bias is worth, None without one. `shape`, `ends` are of its first
-    output: the shape and the least and largest real number that it can hold, None where it is not quantized.
+    constants    inputs that the file holds, by place among the inputs; DEQUANTIZE and the like are skipped
+    feeds        operators that compute the other inputs, by place
+    bias_step    real value of one step of its integer bias, None without one
+    shape        of its first output
+    ends         the least and the largest real number that its first output can hold, None where that is not quantized
     """
 
     name: str
@@ -56,9 +58,9 @@ class ComputingOperator:
 
 
 def operators_of(path: Path, key: str | None) -> list[ComputingOperator]:
-    """Return the operators that a signature runs, those of loops and branches behind their own; the file's first graph where it has no signature.
+    """Return the operators that a signature runs, those inside loops and branches after the loop or branch; without a signature, the first graph's.
 
-    InvalidSource for what is no TFLite file, UnknownName for a signature that is not there.
+    InvalidSource for a file that is no TFLite file, UnknownName for a signature that is not there.
     """
     content = path.read_bytes()
     if content[4:8] != b"TFL3":
@@ -74,7 +76,7 @@ def operators_of(path: Path, key: str | None) -> list[ComputingOperator]:
 
 
 class _Walk:
-    """Goes through the graphs of one file, each once."""
+    """Walks the graphs of one file, each once."""
 
     def __init__(self, schema: Any, model: ModelT, content: bytes) -> None:
         self._schema, self._model, self._content = schema, model, content
@@ -113,7 +115,7 @@ class _Walk:
 
 
 class _Graph:
-    """One graph of it."""
+    """One graph of the file."""
 
     def __init__(self, walk: _Walk, graph: SubGraphT, reader: ConstantReader) -> None:
         self._walk, self._graph, self._reader = walk, graph, reader
@@ -123,7 +125,7 @@ class _Graph:
         self._made: dict[int, ComputingOperator] = {}
 
     def order(self, outputs: list[int]) -> list[int]:
-        """Return the places of all operators: from the outputs back, operand by operand, what is computed first first; then what nothing reads."""
+        """Return the places of all operators, sorted by a walk from the outputs back, operand by operand; inputs come first, unused operators last."""
         found: dict[int, None] = {}
         entered: set[int] = set()
         ends = [self._maker[index] for index in outputs if index in self._maker]
@@ -140,7 +142,7 @@ class _Graph:
         return list(found)
 
     def operator(self, place: int) -> ComputingOperator:
-        """Return one operator; those that it reads must have been asked for before."""
+        """Return one operator; ask for the operators that it reads first."""
         if place in self._made:
             return self._made[place]
         held = self._graph.operators[place]
@@ -169,8 +171,8 @@ class _Graph:
         return self._made[place]
 
     def _origin(self, index: int) -> int:
-        """Return the tensor that this one stands for: what QUANTIZE and DEQUANTIZE made it of."""
-        seen: set[int] = set()  # a damaged file may lead round
+        """Return the tensor that this one stands for, before QUANTIZE and DEQUANTIZE."""
+        seen: set[int] = set()  # a damaged file may have a cycle
         while index in self._maker and index not in seen:
             seen.add(index)
             maker = self._graph.operators[self._maker[index]]

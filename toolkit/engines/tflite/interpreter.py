@@ -53,7 +53,7 @@ def load(module: Any, engine: str, model: Path, options: dict[str, Any]) -> Load
 def _the_only(interpreter: Any, inputs: dict[str, TensorDetails], outputs: dict[str, TensorDetails], fit: Fit) -> Call:
     def call(sample: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         fit({details["index"]: sample[name] for name, details in inputs.items()})
-        interpreter.reset_all_variables()  # a fused LSTM goes on from its last call's state; what is state in the original has a handle, and stays
+        interpreter.reset_all_variables()  # a fused LSTM continues from its last call; state of the original has a handle, and stays
         for name, details in inputs.items():
             interpreter.set_tensor(details["index"], sample[name])
         with read_in(interpreter):
@@ -64,7 +64,7 @@ def _the_only(interpreter: Any, inputs: dict[str, TensorDetails], outputs: dict[
 
 
 def _one_of_several(interpreter: Any, key: str | None) -> Call:
-    """Return the call of a signature whose graph need not be the file's first, the only one that the interpreter itself runs."""
+    """Return the call of a signature with a runner: the interpreter itself runs only the file's first graph."""
     runner = interpreter.get_signature_runner(key)
 
     def call(sample: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -75,9 +75,9 @@ def _one_of_several(interpreter: Any, key: str | None) -> Call:
 
 
 def fitting(interpreter: Any) -> Fit:
-    """Return what lays memory out for arrays, by the tensors that they go to, whose sizes are others than before; the file must leave them open (-1).
+    """Return a function that allocates memory again where arrays, by tensor, have new sizes; the file must leave these sizes open (-1).
 
-    It is laid out at once where no size is open: else those in the file stand for none, and operators may refuse them.
+    Without open sizes, memory is allocated at once. With open sizes, the sizes in the file mean nothing, and operators may refuse them.
     """
     held = {
         each["index"]: (tuple(map(int, each["shape"])), -1 in each["shape_signature"])
@@ -101,7 +101,7 @@ def fitting(interpreter: Any) -> Fit:
 
 
 def resolvers(module: Any) -> dict[str, Any]:
-    """Return which kernels each value of the option `kernels` stands for."""
+    """Return the resolver for each value of the option `kernels`."""
     return {
         "default": module.OpResolverType.AUTO,
         "builtin": module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
@@ -110,7 +110,10 @@ def resolvers(module: Any) -> dict[str, Any]:
 
 
 def bind(interpreter: Any, key: str | None) -> tuple[str | None, dict[str, TensorDetails], dict[str, TensorDetails]]:
-    """Return (key, inputs, outputs): details by signature name; by tensor name where the file, as older ones, has no signature."""
+    """Return (key, inputs, outputs): details by name in the signature, or by tensor name for older files without a signature.
+
+    UnknownName for a signature that is not there.
+    """
     known = interpreter.get_signature_list()
     if not known:
         inputs = {details["name"]: details for details in interpreter.get_input_details()}
@@ -143,7 +146,7 @@ def shape_of(details: TensorDetails) -> list[int | None]:
 
 
 def _checked(call: Call, inputs: dict[str, TensorDetails]) -> Call:
-    """The interpreter takes arrays of another shape by resizing in silence; each call makes sure that none is but where a size is open."""
+    """Return the call with a check of shapes and dtypes: the interpreter silently resizes for arrays of another shape."""
     asked = {name: (tuple(shape_of(details)), np.dtype(details["dtype"])) for name, details in inputs.items()}
 
     def checked(sample: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -156,7 +159,7 @@ def _checked(call: Call, inputs: dict[str, TensorDetails]) -> Call:
 
 
 def _fit(given: dict[str, Asked], asked: dict[str, Asked]) -> bool:
-    """Return whether arrays are what is asked for, by name (shape, dtype), where None is any size."""
+    """Return whether arrays, by name (shape, dtype), fit what is asked for, where None is any size."""
     return given.keys() == asked.keys() and all(
         dtype == asked[name][1]
         and len(shape) == len(asked[name][0])

@@ -1,4 +1,4 @@
-"""The operators of a .tflite with the tensors that they read and write."""
+"""The operators of a .tflite, with the tensors that they read and write."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from toolkit.engines.tflite.packed import PackedModel, operators_in, tensors_in
 from toolkit.errors import InvalidSource
 from toolkit.wire.request import Request
 
-_MOVES = {"QUANTIZE", "DEQUANTIZE"}  # they touch float by their nature
+_MOVES = {"QUANTIZE", "DEQUANTIZE"}  # these always have a float side
 
 
 def inspect(request: Request) -> dict[str, Any]:
-    """Return `describe` of inputs["model"], the dtypes of its activations, and what its outputs end with; InvalidSource for a damaged file."""
+    """Return `describe` of inputs["model"], the dtypes of its activations, and the endings of its outputs; InvalidSource for a damaged file."""
     path = request.inputs["model"]
     described = describe(path)
     try:
@@ -31,7 +31,7 @@ def inspect(request: Request) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """A tensor; `scales` counts them, and `constant` is whether the file holds its values."""
+    """A tensor; `scales` is the count of its scales, and `constant` is whether the file holds its values."""
 
     name: str
     dtype: str
@@ -42,7 +42,7 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """An operator, named as `BuiltinOperator` does; an input that is left out is no part of `inputs`."""
+    """An operator, named as in `BuiltinOperator`; `inputs` has no place for optional inputs that are left out."""
 
     name: str
     inputs: tuple[Tensor, ...]
@@ -60,7 +60,7 @@ def operators(path: Path) -> tuple[Operator, ...]:
     return _operators(path, status.st_mtime_ns, status.st_size)
 
 
-@functools.lru_cache(maxsize=4)  # a worker makes many variants of one float file, and asks each time
+@functools.lru_cache(maxsize=4)  # a worker makes many variants of one float file, and needs its operators each time
 def _operators(path: Path, _changed: int, _size: int) -> tuple[Operator, ...]:
     model = PackedModel.read(path.read_bytes())
     return tuple(operator for graph in model.graphs for operator in _operators_of(model, graph))
@@ -83,7 +83,7 @@ def _operators_of(model: PackedModel, graph: Any) -> list[Operator]:
 
 
 def activations(path: Path) -> list[str]:
-    """Return the dtypes of what operators give, QUANTIZE and DEQUANTIZE apart."""
+    """Return the dtypes of operators' outputs, without QUANTIZE and DEQUANTIZE."""
     return sorted({tensor.dtype for each in operators(path) if not each.moves for tensor in each.outputs})
 
 

@@ -1,6 +1,6 @@
-"""Reductions in a graph: operators that say the extremes of its tensors, on the kernels that compute these.
+"""Reductions added to a graph: operators that compute the extremes of its tensors.
 
-XNNPACK takes all of them; only the last one, which packs their results so that one tensor is read, is left to a builtin kernel.
+XNNPACK runs all of them, except the last one: a builtin kernel packs their results, so that only one tensor is read.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from toolkit.engines.tflite.tables import ModelT, SubGraphT, TensorT, numbers_of
 
 REDUCTIONS = ("REDUCE_MIN", "REDUCE_MAX", "SUM")
 _MOST_AXES = 6  # XNN_MAX_TENSOR_DIMS of XNNPACK
-_OPEN = ("IF", "WHILE")  # their outputs have whatever sizes the branch that runs gives them
+_OPEN = ("IF", "WHILE")  # the branch that runs decides the sizes of their outputs
 
 
 def reducible(tensor: TensorT, operator: str) -> bool:
-    """Return whether kernels can say the extremes of a tensor of the tables, whose sizes the file must know."""
+    """Return whether kernels can compute a tensor's extremes: the file must know its sizes."""
     shape, signature = (() if sizes is None else list(sizes) for sizes in (tensor.shape, tensor.shapeSignature))
     known = 0 < len(shape) <= _MOST_AXES and min(shape) > 0 and -1 not in signature
     return known and operator not in _OPEN and not operator.startswith("CUSTOM")
 
 
 def reduce(schema: Any, parsed: ModelT, places: list[int]) -> list[int]:
-    """Put the reductions of tensors behind the operators that give them; return the tensor of all their results, (tensors * 3,), if there are any."""
+    """Add reductions behind the operators that give these tensors; return [tensor of all results, (tensors * 3,)], or [] without tensors."""
     graph = parsed.subgraphs[0]
     operators, graph.operators = graph.operators or [], []
     codes = {name: _code(schema, parsed, name) for name in (*REDUCTIONS, "PACK")}

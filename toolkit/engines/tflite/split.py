@@ -1,10 +1,10 @@
-"""A .tflite taken to pieces: files that any TFLite runtime runs as they are, wherever it is, though it cannot look inside of a model.
+"""A .tflite split into files that any TFLite runtime can run, also one that cannot show inner tensors.
 
-tapped    the file, giving all that its operators compute
-apart     its operators side by side, none fed by another: each is fed with its own inputs and gives its own results
+tapped    the file with all results of its operators as outputs
+apart     its operators side by side: each has its own inputs and outputs, and none feeds another
 single    one operator
 
-In the first two a tensor is called by its number in the main graph of the file; outputs are called so, and the inputs of `apart`.
+Names are the tensors' numbers in the main graph of the file, for the outputs of `tapped`, and for inputs and outputs of `apart`.
 """
 
 from __future__ import annotations
@@ -25,29 +25,29 @@ _READ = ("float32", "float16", "int8", "uint8", "int16", "int32", "int64", "bool
 
 
 def working(parts: Parts) -> list[Node]:
-    """Return the operators, without those that unpack constants: what they give is the same whatever the model is fed with."""
+    """Return the operators, without those that unpack constants and so always give the same."""
     return [node for node in parts.nodes if node.reads]
 
 
 def shown(parts: Parts, node: Node) -> list[int]:
-    """Return those tensors that an operator gives which can be read."""
+    """Return the outputs of an operator that can be read."""
     return [index for index in node.gives if index >= 0 and parts.tensors[index].dtype in _READ]
 
 
 def fed(parts: Parts, node: Node) -> list[int]:
-    """Return what an operator reads that it has to be fed with: all but constants, packed or not."""
+    """Return the inputs of an operator that have to be fed: all but constants, packed or not."""
     constant = {index for each in parts.nodes if not each.reads for index in each.gives}
     return [index for index in node.reads if index not in constant]
 
 
 def require_main(path: Path, key: str) -> None:
-    """Raise InvalidSource where a signature is computed in another graph of the file, which is not looked into."""
+    """Raise InvalidSource where another than the main graph computes a signature: only the main graph is split."""
     if all(each.subgraphIndex != 0 for each in _tables(path).signatureDefs or () if each.signatureKey == key.encode()):
         raise InvalidSource(f"{path.name}: computes {key!r} in another than its main graph, which is not looked into")
 
 
 def input_names(path: Path) -> dict[str, int]:
-    """Return the tensors of the inputs by the names of the main graph's signature, or by their own where the file has none."""
+    """Return the input tensors by their names in the main graph's signature, or by their own names without a signature."""
     tables = _tables(path)
     graph = tables.subgraphs[0]
     for each in tables.signatureDefs or ():
@@ -57,7 +57,7 @@ def input_names(path: Path) -> dict[str, int]:
 
 
 def output_names(path: Path) -> dict[str, int]:
-    """Return the tensors of the outputs by name, as `input_names`."""
+    """Return the output tensors by name, as `input_names` does."""
     tables = _tables(path)
     graph = tables.subgraphs[0]
     for each in tables.signatureDefs or ():
@@ -67,7 +67,7 @@ def output_names(path: Path) -> dict[str, int]:
 
 
 def tapped(path: Path) -> bytes:
-    """Return the file with all that its operators compute as outputs; its inputs are called as before."""
+    """Return the file with all results of its operators as outputs; its inputs keep their names."""
     parts, inputs = Parts(path), input_names(path)
     tables = _tables(path)
     given = dict.fromkeys(index for node in working(parts) for index in shown(parts, node))
@@ -75,9 +75,9 @@ def tapped(path: Path) -> bytes:
 
 
 def apart(path: Path, known: Collection[int]) -> tuple[bytes, list[int], list[int]]:
-    """Return a file of the operators all of whose inputs are `known`, the tensors that it takes, and the places of these operators.
+    """Return a file of the operators whose inputs are all `known`, the tensors that it takes, and the places of these operators.
 
-    Each is fed with copies of what it reads, so that what another gives does not reach it. Constants are unpacked as they were.
+    Each operator reads copies of its inputs, so that no other operator's output reaches it. Constants are unpacked as before.
     """
     parts, tables = Parts(path), _tables(path)
     graph = tables.subgraphs[0]
@@ -118,7 +118,7 @@ def _tables(path: Path) -> ModelT:
 
 
 def _copied(graph: SubGraphT, copies: dict[int, int], index: int) -> int:
-    """Return the tensor that is fed in place of one."""
+    """Return the tensor that is fed in place of another."""
     if index not in copies:
         made = copy.copy(graph.tensors[index])
         made.buffer = 0  # the first is empty, by the format's rule

@@ -1,6 +1,6 @@
-"""Parts of a .tflite as files of their own: some operators of its main graph with their weights, fed with whatever they read of the others.
+"""Parts of a .tflite as files of their own: some operators of its main graph with their weights; inputs from other operators are fed.
 
-An interpreter runs such a part on the very kernels that the whole file would get.
+An interpreter runs such a part on the same kernels as the whole file.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from toolkit.engines.tflite.tables import BufferT, ModelT, OperatorCodeT, Operat
 from toolkit.errors import InvalidSource
 
 _MOVES = ("QUANTIZE", "DEQUANTIZE")
-_GRAPHS = ("IF", "WHILE", "CALL", "CALL_ONCE", "STABLEHLO")  # their work is done in other graphs of the file
+_GRAPHS = ("IF", "WHILE", "CALL", "CALL_ONCE", "STABLEHLO")  # other graphs of the file do their work
 _NUMBERS = ("float32", "float16", "int8", "uint8", "int16", "int32", "int64", "bool")
 
 
 @dataclass(frozen=True, slots=True)
 class GraphTensor:
-    """A tensor of the main graph; `scale` and `zero_point` are None where it is not quantized, or by channels, as only constants are."""
+    """A tensor of the main graph; `scale` and `zero_point` are None where it is not quantized, or quantized by channel (only constants are)."""
 
     name: str
     dtype: str
@@ -33,12 +33,12 @@ class GraphTensor:
     zero_point: int | None
 
     def dequantize(self, values: np.ndarray) -> np.ndarray:
-        """Return real values, float64."""
+        """Return the real values, float64, in the shape of `values`."""
         real = np.asarray(values, np.float64)
         return real if self.scale is None or self.zero_point is None else (real - self.zero_point) * self.scale
 
     def quantize(self, real: np.ndarray) -> np.ndarray:
-        """Return the nearest values that the tensor can hold, of its dtype; those beyond its range become its ends."""
+        """Return the nearest values that the tensor can hold, in its dtype; values beyond its range become its ends."""
         if self.scale is None or self.zero_point is None:
             return real.astype(self.dtype)
         ends = np.iinfo(self.dtype)
@@ -55,7 +55,7 @@ class GraphTensor:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """An operator of the main graph: which tensors it reads that are fed or computed, and which it gives; `uncut` says why it cannot stand alone."""
+    """An operator of the main graph: the fed or computed tensors that it reads, and the tensors that it gives; `uncut` is why it cannot run alone."""
 
     place: int
     operator: str
@@ -65,12 +65,12 @@ class Node:
 
     @property
     def moves(self) -> bool:
-        """Whether it does no more than to quantize or dequantize."""
+        """Whether it only quantizes or dequantizes."""
         return self.operator in _MOVES
 
 
 class Parts:
-    """The main graph of a .tflite file, read once; InvalidSource for what is no such file."""
+    """The main graph of a .tflite file, read once; InvalidSource for a file that is none."""
 
     def __init__(self, path: Path) -> None:
         content = path.read_bytes()
@@ -93,7 +93,7 @@ class Parts:
         self.outputs = tuple(int(index) for index in self._graph.outputs)
 
     def cut(self, places: Sequence[int], gives: Sequence[int]) -> tuple[bytes, tuple[int, ...]]:
-        """Return a file of the operators at these places, in this order, that gives these tensors, and the tensors that it takes, in its order."""
+        """Return a file of the operators at these places, in this order, with these outputs; and the tensors that are its inputs, in order."""
         schema = self._schema
         computed = {index for place in places for index in self.nodes[place].gives}
         read = [index for place in places for index in self.nodes[place].reads if index not in computed]
@@ -110,11 +110,11 @@ class Parts:
         return _packed(model), takes
 
     def alone(self, node: Node) -> list[int]:
-        """Return the places of an operator and of those before it that only unpack its constants (weights are dequantized so)."""
+        """Return the places of an operator and of the operators that only unpack its constants, such as a DEQUANTIZE of weights."""
         return [*(self._unpack[index] for index in node.reads if index in self._unpack), node.place]
 
     def downstream(self, tensor: int) -> list[int]:
-        """Return the places of all operators whose results change when this tensor does."""
+        """Return the places of all operators whose results depend on this tensor."""
         touched = {tensor}
         found = []
         for node in self.nodes:
@@ -151,7 +151,7 @@ class Parts:
 
 
 class _Moved:
-    """What a new file needs of another: tensors, buffers and operator codes, numbered anew, each once."""
+    """The tensors, buffers and operator codes that a new file takes from another, each once, with new numbers."""
 
     def __init__(self, model: ModelT, schema: Any) -> None:
         self._model, self._graph = model, model.subgraphs[0]
@@ -177,7 +177,7 @@ class _Moved:
         return moved
 
     def tensor(self, index: int) -> int:
-        if index < 0:  # an optional input that is not there
+        if index < 0:  # an optional input that is left out
             return index
         if index not in self._tensors:
             self._tensors[index] = len(self.tensors)
@@ -197,7 +197,7 @@ class _Moved:
 
 
 def runner(content: bytes, options: Mapping[str, Any]) -> Any:
-    """Return `call(arrays in the part's order) -> arrays`; whatever the engine raises is passed on. Arrays are copies."""
+    """Return `call(arrays in the part's order) -> arrays`; errors of the engine are passed on. Arrays are copies."""
     from ai_edge_litert import interpreter
 
     from toolkit.engines.tflite.interpreter import resolvers

@@ -1,7 +1,7 @@
-"""The heaviest common subsequence of two sequences: pairs in the order of both, of which each is worth something.
+"""The heaviest common subsequence of two sequences: pairs in the order of both, each with a worth.
 
-By the recurrence of Wagner and Fischer, The string-to-string correction problem (Journal of the ACM 21, 1974), row by row over the whole table, which
-is small for files of some thousand operators.
+It uses the recurrence of Wagner and Fischer, The string-to-string correction problem (Journal of the ACM 21, 1974), row by row over the whole table;
+for files of some thousand operators the table is small.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import numpy as np
 
 
 def heaviest(worth: np.ndarray) -> list[tuple[int, int]]:
-    """Return pairs (row, column), both ascending, whose sum in `worth` (rows, columns) is the largest; what is worth 0 is no pair."""
+    """Return pairs (row, column), both ascending, with the largest sum in `worth` (rows, columns); a worth of 0 makes no pair."""
     left, right = worth.shape
     best = np.zeros((left + 1, right + 1), np.float32)
     for place, row in enumerate(worth):

@@ -1,9 +1,9 @@
-"""A .tflite whose intermediate tensors can be read: a copy of the file in which they are outputs, on the kernels that would run it anyway.
+"""A .tflite whose intermediate tensors can be read: a copy of the file in which they are outputs, on the same kernels.
 
-Outputs keep their memory until the call is over. Other tensors do not: where an operator works in place (ADD in a residual block), its input's buffer
-holds its result by then, so reading a buffer after the call reads another operator's values.
+Outputs keep their memory until the end of a call. Other tensors do not: an operator that works in place (ADD in a residual block) puts its result
+into its input's buffer, so after the call that buffer holds another operator's values.
 
-And one that says the extremes of its tensors: reductions behind each operator read a tensor while a cache still holds it.
+`extremes` gives only the extremes of tensors: reductions behind each operator read a tensor while it is still in a cache.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ _NUMBERS = ("float32", "float16", "int8", "uint8", "int16", "int32", "int64")
 
 
 def tap(module: Any, engine: str, model: Path, options: dict[str, Any]) -> Tapped:
-    """Return the model with every tensor of numbers that is fed or that an operator of its main graph gives, to be read.
+    """Return the model with all tensors of numbers that are inputs or outputs of operators in its main graph.
 
-    `module` and `options` as in `toolkit.engines.tflite.interpreter.load`. Variable tensors begin anew with each call.
-    What loops and branches compute inside, and what operators keep to themselves, is not among the tensors: see `unread`.
-    Raises InvalidSource for what is no TFLite file, or one that is larger than a flatbuffer can be.
+    `module` and `options` are as in `toolkit.engines.tflite.interpreter.load`. Each call resets variable tensors. Tensors inside loops and branches,
+    and tensors internal to operators, are left out: see `unread`.
+    Raises InvalidSource for a file that is no TFLite file, or larger than a flatbuffer can be.
     """
     schema, content = schema_module(), _content(model)
     parsed = _parsed(schema, model, content)
@@ -48,10 +48,10 @@ def tap(module: Any, engine: str, model: Path, options: dict[str, Any]) -> Tappe
 
 
 def extremes(module: Any, engine: str, model: Path, options: dict[str, Any], *, values: bool) -> Extremes:
-    """Return the model with reductions behind each operator of its main graph: their kernels say the extremes of what it gave.
+    """Return the model with reductions behind each operator of its main graph, whose kernels compute the extremes of its outputs.
 
-    As `tap` otherwise. XNNPACK's minimum and maximum pass over NaN, a sum does not: where the sum is not finite, nothing is said of the tensor.
-    Tensors whose sizes the file leaves open, scalars, and those without values or of more axes than XNNPACK takes, are shown instead.
+    All else is as in `tap`. XNNPACK's minimum and maximum skip NaN, but a sum does not: a tensor whose sum is not finite gets no extremes. Tensors
+    are read whole if the file leaves their sizes open, and if they are scalars, empty, or have more axes than XNNPACK takes.
     """
     schema, content = schema_module(), _content(model)
     parsed = _parsed(schema, model, content)
@@ -83,9 +83,9 @@ def extremes(module: Any, engine: str, model: Path, options: dict[str, Any], *, 
 
 
 def unread(model: Path) -> tuple[str, ...]:
-    """Return the names of float32 tensors that the model computes and `tap` cannot show.
+    """Return the names of float32 tensors that the model computes and `tap` cannot read.
 
-    Those inside of loops and branches, and the intermediate ones of fused operators (the gates of an LSTM), which integer kernels need ranges of.
+    These are inside loops and branches, or intermediate in fused operators (the gates of an LSTM), whose integer kernels need their ranges.
     """
     packed = PackedModel.read(_content(model))
     names = []
@@ -107,7 +107,7 @@ def _content(path: Path) -> bytes:
 
 
 def _parsed(schema: Any, path: Path, content: bytes) -> ModelT:
-    """Return the tables of a file, to be changed."""
+    """Return the tables of a file, unpacked to be changed; InvalidSource where its weights lie behind the tables."""
     parsed = schema.ModelT.InitFromPackedBuf(content, 0)
     if any(buffer.offset > 1 for buffer in parsed.buffers):
         raise InvalidSource(f"{path}: keeps its weights behind the flatbuffer (over 2 GB), where no copy can be made")
@@ -135,7 +135,7 @@ def _interpreter(module: Any, content: bytes, options: dict[str, Any]) -> tuple[
 
 
 def _inputs(parsed: ModelT, key: str | None) -> dict[str, int]:
-    """Return the tensors of the inputs by the names of the signature, or by their own where the file, as older ones, has none."""
+    """Return the input tensors by their names in the signature, or by their own names for older files without a signature."""
     graph = parsed.subgraphs[0]
     known = {each.signatureKey.decode(): each for each in parsed.signatureDefs or () if each.subgraphIndex == 0}
     if key is None and not known:
@@ -147,7 +147,7 @@ def _inputs(parsed: ModelT, key: str | None) -> dict[str, int]:
 
 
 def _given(content: bytes) -> dict[int, str]:
-    """Return {tensor: name of its operator} for all tensors of numbers that operators of the main graph give, in the order of execution."""
+    """Return {tensor: operator} for all tensors of numbers that operators of the main graph give, in the order of execution."""
     model = PackedModel.read(content)
     graph = model.root.Subgraphs(0)
     found: dict[int, str] = {}
@@ -163,14 +163,14 @@ def _given(content: bytes) -> dict[int, str]:
 def _packed(parsed: ModelT, size: int) -> bytes:
     import flatbuffers
 
-    parsed.signatureDefs = None  # they name outputs that are others here
+    parsed.signatureDefs = None  # their outputs are no outputs here
     builder = flatbuffers.Builder(size + (1 << 16))
     builder.Finish(parsed.Pack(builder), b"TFL3")
     return bytes(builder.Output())
 
 
 def _specs(interpreter: Any, inputs: dict[str, int], given: dict[int, str]) -> tuple[dict[str, Any], ...]:
-    """Return the JSON of each tensor; a name that comes twice (in files that no TensorFlow wrote) is told apart by the tensor's index."""
+    """Return the JSON of each tensor; a name that comes twice (not from TensorFlow) gets the tensor's index."""
     known = {each["index"]: each for each in interpreter.get_tensor_details()}
     tensors = [known[place] for place in (*inputs.values(), *given)]
     operators = [*("" for _ in inputs), *given.values()]

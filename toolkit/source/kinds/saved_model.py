@@ -107,7 +107,7 @@ def load(request: Request) -> LoadedOriginal:
 
 
 def propose(request: Request) -> dict[str, Any]:
-    """Return where a signature that takes strings can be cut: {"inputs": {name: tensor}, "outputs": {name: tensor}}, empty inputs where none is known.
+    """Return where a signature that takes strings can be cut: {"inputs": {name: tensor}, "outputs": {name: tensor}}, no inputs if unknown.
 
     The cut lies behind the operators that turn strings into numbers, as far as an output depends on them.
     """
