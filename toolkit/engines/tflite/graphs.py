@@ -125,7 +125,7 @@ class _Graph:
         self._made: dict[int, ComputingOperator] = {}
 
     def order(self, outputs: list[int]) -> list[int]:
-        """Return the places of all operators, sorted by a walk from the outputs back, operand by operand; inputs come first, unused operators last."""
+        """Return the places of all operators, by a walk from the outputs back, operand by operand; inputs come first, unused operators last."""
         found: dict[int, None] = {}
         entered: set[int] = set()
         ends = [self._maker[index] for index in outputs if index in self._maker]
