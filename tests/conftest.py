@@ -96,8 +96,8 @@ from toolkit.__main__ import main
 for number, words in enumerate(json.loads(sys.argv[1])):
     child = os.fork()
     if child == 0:
-        said = os.open(f"said.{number}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        os.dup2(said, 1), os.dup2(said, 2)
+        for stream in (1, 2):
+            os.dup2(os.open(f"said.{number}.{stream}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), stream)
         sys.argv = ["edge-toolkit", *words]
         main()
         os._exit(0)
@@ -106,17 +106,27 @@ for number, words in enumerate(json.loads(sys.argv[1])):
 
 
 class Ended(NamedTuple):
-    """How a command ended, and all that it printed."""
+    """How a command ended, what it printed, and what it told on standard error."""
 
     status: int
-    said: str
+    printed: str
+    told: str
+
+    @property
+    def said(self) -> str:
+        """Both."""
+        return self.printed + self.told
 
 
 @dataclass(frozen=True)
 class Program:
-    """A copy of the package with files of a test's own in it, run as the command that people run; `folder` holds the copy."""
+    """A copy of the package with files of a test's own in it, run as the command that people run.
+
+    `folder` holds the copy, `home` is the cache folder.
+    """
 
     folder: Path
+    home: Path
 
     def add(self, path: str, text: str) -> None:
         """Write one file of the package that was not there: `path` is relative to `toolkit/`."""
@@ -129,7 +139,7 @@ class Program:
         words = json.dumps([shlex.split(command) for command in commands])
         statuses = self._python("-c", _COMMANDS, words)
         return [
-            Ended(int(status), (self.folder / f"said.{number}").read_text())
+            Ended(int(status), *((self.folder / f"said.{number}.{stream}").read_text() for stream in (1, 2)))
             for number, status in enumerate(statuses.split())
         ]
 
@@ -145,12 +155,12 @@ class Program:
 
 
 @pytest.fixture
-def program(tmp_path):
+def program(tmp_path, home):
     """Return a copy of the package, to which a test adds a plugin: nothing else of it can then have been edited."""
     folder = tmp_path / "program"
     for name in ("toolkit", "targets", "calibration", "docs"):
         shutil.copytree(ROOT / name, folder / name)
-    return Program(folder)
+    return Program(folder, home)
 
 
 @pytest.fixture

@@ -6,9 +6,11 @@ What needs an engine is in tests/integration/test_added_plugins.py.
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import numpy as np
 
+ROOT = Path(__file__).parents[2]
 BOUNDS = """
 [[bounds]]
 stage   = "total"
@@ -41,6 +43,26 @@ def profiles(program, **more: str) -> str:
     for name, text in more.items():
         (program.folder / f"{name}.toml").write_text(BOARD.format(name=name) + text)
     return "targets check {}.toml"
+
+
+def test_the_page_has_a_line_for_every_kind():
+    """Each folder that the code looks plugins up in, and a test that is there."""
+    page = (ROOT / "docs/plugins.md").read_text()
+    code = "".join(path.read_text() for path in (ROOT / "toolkit").rglob("*.py"))
+    folders = set(re.findall(r'registry\.\w+\(\s*"([a-z_]+(?:/[a-z_]+)?)"', code)) | {"comparison/output_kinds"}
+    tests = {
+        file: (ROOT / file).read_text()
+        for file in ("tests/unit/test_added_plugins.py", "tests/integration/test_added_plugins.py")
+    }
+
+    rows = dict(
+        re.findall(
+            r"^\|[^|]+\| `([a-z_/]+)/NAME\.\w+` \|[^|]+\| `test_added_plugins\.py::(\w+)` \|$", page, re.MULTILINE
+        )
+    )
+
+    assert rows.keys() == folders
+    assert {name for name in rows.values() if not any(f"def {name}(" in text for text in tests.values())} == set()
 
 
 METRIC = '''"""The largest difference of a sample, and twice that."""
@@ -237,16 +259,30 @@ def test_a_launcher(program):
     """`doctor` shows it, a profile may name it with options of its own, and a wrong name gets the closest."""
     program.add("launchers/nearby.py", LAUNCHER)
     named = '[runtime]\nlauncher = "{}"\noptions = {{ niceness = 5 }}\n'
-    check = profiles(program, right=named.format("nearby"), misspelt=named.format("nearly"))
+    check = profiles(program, right=named.format("nearby"), misspelt=named.format("nearly"), here=named.format("local"))
 
-    right, shown, misspelt, doctor = program.run(
-        check.format("right"), "targets show right.toml", check.format("misspelt"), "doctor"
+    child = profiles(program, child='runtime.launcher = "local"').format("child")
+    path = program.folder / "child.toml"
+    path.write_text(path.read_text().replace('"host"', '"./right.toml"'))
+
+    right, here, shown, misspelt, doctor, changed, inherited = program.run(
+        check.format("right"),
+        check.format("here"),
+        "targets show right.toml",
+        check.format("misspelt"),
+        "doctor",
+        child,
+        "targets show ./child.toml",
     )
 
     assert (right.status, misspelt.status) == (0, 2)
     assert re.search(r"runtime\.launcher +\"nearby\" +right.toml", shown.said)
     assert re.search(r"runtime\.options\.niceness +5 +right.toml", shown.said)
     assert "did you mean 'nearby'?" in misspelt.said
+    assert here.status == 2
+    assert "the launcher local has no options; got niceness" in here.said
+    assert (changed.status, inherited.status) == (0, 0)
+    assert "niceness" not in inherited.said
     assert "right here" in doctor.said
 
 

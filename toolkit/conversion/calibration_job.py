@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from toolkit.jobs.job import Engine, Job, Output
+from toolkit.execution.run import engine_of_runtime
+from toolkit.jobs.job import Job, Output
 from toolkit.profiles.recipe import Estimator
 
 
@@ -19,7 +20,7 @@ def statistics_job(model: Output, samples: Output, runtime: str, *, histograms: 
             f"calibrating with {runtime} (part {part + 1} of {parts})",
             "conversion.calibrate",
             "gather",
-            Engine(runtime),
+            engine_of_runtime(runtime),
             options={"runtime": runtime, "histograms": histograms, "part": part, "parts": parts},
             inputs={"model": model, "samples": samples},
             plugins=(f"execution.runtimes.{runtime}",),
@@ -29,7 +30,7 @@ def statistics_job(model: Output, samples: Output, runtime: str, *, histograms: 
     if parts == 1:
         return gathered[0]
     inputs = {f"part{part}": job.output("statistics") for part, job in enumerate(gathered)}
-    return Job("merge the statistics", "conversion.calibrate", "merge", Engine(runtime), inputs=inputs)
+    return Job("merge the statistics", "conversion.calibrate", "merge", engine_of_runtime(runtime), inputs=inputs)
 
 
 def ranges_job(statistics: Output, estimator: Estimator, runtime: str) -> Job:
@@ -38,7 +39,7 @@ def ranges_job(statistics: Output, estimator: Estimator, runtime: str) -> Job:
         f"finding ranges by {estimator}",
         "conversion.calibrate",
         "estimate",
-        Engine(runtime),
+        engine_of_runtime(runtime),
         options={"estimator": estimator.name, "parameters": dict(estimator.parameters)},
         inputs={"statistics": statistics},
         plugins=(f"conversion.estimators.{estimator.name}",),

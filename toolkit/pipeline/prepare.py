@@ -13,6 +13,7 @@ from toolkit import environments, findings, launchers, registry
 from toolkit.comparison.output_kinds.declaring import Declared, require_fitting
 from toolkit.comparison.task_metrics import canonical
 from toolkit.errors import OutsideError, RequestError, UnknownName, all_at_once, gathering
+from toolkit.execution.run import on_this_machine
 from toolkit.jobs.access import refuse_unconfined
 from toolkit.jobs.executor import Executor
 from toolkit.jobs.job import Engine, Job
@@ -203,7 +204,7 @@ def _engines(target: Target, recipes: Sequence[Recipe]) -> Iterator[Engine]:
     yield engine_of(target)
     converter = registry.load("conversion/converters", target.format)
     yield Engine(converter.ENGINE)
-    yield Engine(converter.HOST_RUNTIME)
+    yield on_this_machine(target.format).engine
     for variant in (variant for recipe in recipes for variant in recipe.variants(target.format)):
         if variant.quantizer is not None:
             yield Engine(registry.load("conversion/quantizers", variant.quantizer).ENGINE)

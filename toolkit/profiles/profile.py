@@ -149,6 +149,9 @@ class Target(ConfigModel):
         formats = registry.load("execution/runtimes", runtime.name).FORMATS
         if info.data.get("format", formats[0]) not in formats:
             raise ValueError(f"{runtime.name} does not run {info.data['format']}; it runs {', '.join(formats)}")
+        if runtime.options and registry.load("launchers", runtime.launcher).HOST:  # which builds do not start
+            given = ", ".join(sorted(runtime.options))
+            raise ValueError(f"the launcher {runtime.launcher} has no options; got {given}")
         return runtime
 
     def recipe(self, scheme: str) -> Recipe:

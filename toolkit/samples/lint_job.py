@@ -105,7 +105,7 @@ def read_limits(own: Path | None = None) -> LintLimits:
     packed = _PACKAGE / "calibration" / "lint.toml"  # in a wheel; in a checkout the folder lies beside the package
     given = packed if packed.is_file() else _PACKAGE.parent / "calibration" / "lint.toml"
     files = [config.load(path, LimitsFile) for path in (given, own) if path is not None]
-    values: dict[str, dict[str, float]] = {name: {} for name in registry.names("samples/lints")}
+    values = {name: _defaults(name) for name in registry.names("samples/lints")}
     for one in (one for file in files for one in file.limits):
         values[one.check][one.limit] = float(one.value)
     missing = [f"{check}.{name}" for check, held in values.items() for name in _names(check) if name not in held]
@@ -199,6 +199,12 @@ def refuse_severe(found: Iterable[Finding]) -> None:
             ),
             "to accept a finding with its reason, use --limits FILE; see docs/calibration.md",
         )
+
+
+def _defaults(check: str) -> dict[str, float]:
+    """Return the limits that a check has by itself: one that comes with the package has its reasons in the package's file, and none."""
+    fields = dataclasses.fields(registry.load("samples/lints", check).Limits)
+    return {limit.name: float(limit.default) for limit in fields if limit.default is not dataclasses.MISSING}
 
 
 def _names(check: str) -> list[str]:

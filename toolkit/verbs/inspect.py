@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from toolkit import registry
 from toolkit.errors import RequestError
+from toolkit.execution.run import on_this_machine
 from toolkit.files.foreign import open_plain, require_reachable
 from toolkit.jobs.executor import Executor
-from toolkit.jobs.job import Engine, Job, path_digest
+from toolkit.jobs.job import Job, path_digest
 from toolkit.pipeline.meaning import with_kinds
 from toolkit.pipeline.prepare import executing
 from toolkit.source import source
@@ -67,7 +69,7 @@ def _format_of(path: Path) -> str | None:
 def inspect_artifact(path: Path, executor: Executor) -> dict[str, Any]:
     """Return what an artifact is, as JSON: its signatures, operators, size in bytes and SHA-256; a suffix that no format has is read as .tflite."""
     kind = _format_of(path) or "tflite"
-    engine = Engine(registry.load("conversion/converters", kind).HOST_RUNTIME, preload=False)
+    engine = replace(on_this_machine(kind).engine, preload=False)
     job = Job(f"inspecting {path.name}", f"conversion.converters.{kind}", "inspect", engine, inputs={"model": path})
     (entry,) = executor.run(job)
     return {"kind": kind, "size_bytes": path.stat().st_size, "sha256": path_digest(path), **entry.result}

@@ -8,5 +8,5 @@ An estimator is a module, standard library and numpy at its top, with
     estimate(statistics, parameters)    -> {tensor name: (low, high)} in real units, low <= high, for every tensor of the statistics
 
 `statistics` is a `toolkit.wire.statistics.Statistics`. Each cites the paper or the file that it implements. One whose NEEDS is "converter" has
-no `estimate`: the converter of the artifact's format runs its own calibration (`calibrate` of `toolkit/converters/<format>.py`).
+no `estimate`: the converter of the artifact's format runs its own calibration (`calibrate` of `toolkit/conversion/converters/<format>.py`).
 """

@@ -7,7 +7,7 @@ A quantizer is a module with
     TAKES                       "artifact" (the float artifact of its format) or "saved_model" (the canonical form: it converts anew)
     CALIBRATES                  whether it runs a calibration set by itself; else it is given the ranges of the activations
     FALLBACK                    whether it is asked only where the others can not
-    quantize(request) -> dict   writes out/model<SUFFIX>; returns what the file really holds, as a converter does
+    quantize(request) -> dict   writes out/model<SUFFIX>; returns what the file really holds, as a converter does, "keeps" with it
 
 Inputs of the request: `model`, and for a calibrated scheme `ranges` (JSON: {"tensors": {name: [low, high]}}, names as in the float artifact), or
 `calibration` (shards) for one that CALIBRATES. Options: `scheme`; `told`, what the scheme's file tells this quantizer; `granularity` of

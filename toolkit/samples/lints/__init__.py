@@ -6,7 +6,8 @@ A check is a module, standard library and numpy at its top, with
                 "judging" (each input, of the set that judges alone), "answers" (each output, as the original gives it for that set) or
                 "preparations" (which of the samples that judge the original has right, as they are and prepared in other ways)
     CODES       the reason codes that it can give; docs/calibration.md has a line for each
-    Limits      a frozen dataclass of floats: what `calibration/lint.toml` must give for this check, each with a reason
+    Limits      a frozen dataclass of floats: what `calibration/lint.toml` must give for this check, each with a reason; one with a default need not
+                be there
 
 and, depending on what it looks at,
 
