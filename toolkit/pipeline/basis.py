@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from toolkit import findings
 from toolkit.comparison import compare, task_drops
@@ -22,6 +22,7 @@ from toolkit.tensors.signature import Signature
 from toolkit.verdict.chain import context_of
 from toolkit.verdict.stage_run import StageRun
 from toolkit.weights.account_job import Account, judge_account, judge_clipping
+from toolkit.weights.rows import AccountResult, ClippingResult
 
 if TYPE_CHECKING:
     from toolkit.profiles import Target
@@ -105,7 +106,7 @@ def _account(chain: Chain, executor: Executor) -> Account:
         said = Finding("not-accounted", "inconclusive", message)
         return Account(accounted=False, why=outcome.error.problem, findings=(said,))
     made_by = "conversion" if chain.stage("quantization") is None else "quantization"
-    return judge_account(outcome.entry.result, chain.target.weights, made_by)
+    return judge_account(cast("AccountResult", outcome.entry.result), chain.target.weights, made_by)
 
 
 def _clipping(chain: Chain, executor: Executor) -> Sequence[Finding]:
@@ -116,7 +117,7 @@ def _clipping(chain: Chain, executor: Executor) -> Sequence[Finding]:
     if outcome.error is not None:
         message = f"the ranges of activations could not be compared with calibration's: {outcome.error.problem}"
         return (Finding("not-looked-at", "warning", message),)
-    return judge_clipping(outcome.entry.result, chain.target.weights, "quantization")
+    return judge_clipping(cast("ClippingResult", outcome.entry.result), chain.target.weights, "quantization")
 
 
 def _noise(reference: Entry, chain: Chain, executor: Executor) -> dict[str, dict[str, float]]:

@@ -5,9 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal, TypedDict
 
 from toolkit.findings import Finding, Severity
+from toolkit.weights.rows import (
+    AccountResult,
+    ActivationRow,
+    AttributeRow,
+    ClippingResult,
+    ConstantRow,
+    MatrixCounts,
+    UnmatchedConstant,
+)
 
 if TYPE_CHECKING:
     from toolkit.profiles.weight_limits import Limit, Weights
@@ -19,7 +28,32 @@ _SHOWN = 3  # constants that a message names
 _REPORTED = 10  # constants that a report has rows of
 _WIDTH = 60  # characters of a tensor's name, the last ones
 
-Row = Mapping[str, Any]
+
+class JudgedConstant(ConstantRow):
+    """A constant that a limit or an acceptance is about, and which."""
+
+    because: str
+
+
+class Unaccounted(TypedDict):
+    """The account of an artifact that there is none of, and why, as JSON."""
+
+    accounted: Literal[False]
+    why: str | None
+
+
+class Accounted(TypedDict):
+    """An account as JSON; see `Account`."""
+
+    accounted: Literal[True]
+    constants: int
+    matrices: int
+    matrices_matched: int
+    share_matched: float
+    wrong: list[JudgedConstant]
+    accepted: list[JudgedConstant]
+    worst: list[ConstantRow]
+    unmatched: list[UnmatchedConstant]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +69,13 @@ class Account:
     matrices: int = 0
     matched: int = 0
     share: float = math.nan
-    wrong: tuple[Row, ...] = ()
-    accepted: tuple[Row, ...] = ()
-    worst: tuple[Row, ...] = ()
-    unmatched: tuple[Row, ...] = ()
+    wrong: tuple[JudgedConstant, ...] = ()
+    accepted: tuple[JudgedConstant, ...] = ()
+    worst: tuple[ConstantRow, ...] = ()
+    unmatched: tuple[UnmatchedConstant, ...] = ()
     findings: tuple[Finding, ...] = ()
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Accounted | Unaccounted:
         """Return plain JSON; the findings are among the verdict's."""
         if not self.accounted:
             return {"accounted": False, "why": self.why}
@@ -51,10 +85,10 @@ class Account:
             "matrices": self.matrices,
             "matrices_matched": self.matched,
             "share_matched": self.share,
-            "wrong": [dict(row) for row in self.wrong[:_REPORTED]],
-            "accepted": [dict(row) for row in self.accepted],
-            "worst": [dict(row) for row in self.worst],
-            "unmatched": [dict(row) for row in self.unmatched],
+            "wrong": list(self.wrong[:_REPORTED]),
+            "accepted": list(self.accepted),
+            "worst": list(self.worst),
+            "unmatched": list(self.unmatched),
         }
 
     def line(self) -> str:
@@ -70,21 +104,24 @@ class Account:
         )
 
 
-def judge_account(found: Mapping[str, Any], weights: Weights, stage: str) -> Account:
+def judge_account(found: AccountResult, weights: Weights, stage: str) -> Account:
     """Return what a job of `account_job` found, by a profile's limits; `stage` is that which made the artifact."""
     limits = weights.limits()
     rows = sorted(found["constants"], key=lambda row: -_error(row))
     off = [(row, reason) for row in rows if (reason := _beyond(row, limits)) is not None]
-    wrong = [{**row, "because": reason} for row, reason in off if not _accepted(row, weights)]
-    accepted = [{**row, "because": _accepted(row, weights)} for row, _ in off if _accepted(row, weights)]
-    besides = [{**row, "original": row["tensor"]} for row in found["computed_besides"]]
+    wrong: list[JudgedConstant] = []
+    accepted: list[JudgedConstant] = []
+    for row, reason in off:
+        why = _accepted(_names_of(row), weights)
+        (accepted if why else wrong).append({**row, "because": why or reason})
+    besides = found["computed_besides"]
     share = min(_share(found["matrices"]), _share(found["matrices_of_artifact"]))
     findings = [
         *_other_weights(wrong, len(rows), stage),
         *_too_few(found, limits["matched"], stage),
         *_besides(besides, weights, stage),
         *_left_over(found),
-        *_acceptances(found, [*(row for row, _ in off), *besides], weights),
+        *_acceptances(found, [*(_names_of(row) for row, _ in off), *((row["tensor"],) for row in besides)], weights),
         *_attributes(found["attributes"], stage),
     ]
     return Account(
@@ -101,18 +138,20 @@ def judge_account(found: Mapping[str, Any], weights: Weights, stage: str) -> Acc
     )
 
 
-def judge_clipping(found: Mapping[str, Any], weights: Weights, stage: str) -> list[Finding]:
+def judge_clipping(found: ClippingResult, weights: Weights, stage: str) -> list[Finding]:
     """Return what is said of a job of `clipping_job`: activations whose range cuts off what calibration showed, a share of it beyond a limit."""
     limits = weights.limits()
-    rows = sorted((row for row in found["activations"] if row["share"] is not None), key=lambda row: -row["share"])
+    rows = sorted(
+        ((row["share"], row) for row in found["activations"] if row["share"] is not None), key=lambda each: -each[0]
+    )
     said = []
     judged: tuple[tuple[Severity, str, str | None], ...] = (
         ("error", "clipped_most", None),
         ("warning", "clipped", "clipped_most"),
     )
     for severity, name, least in judged:
-        some = [row for row in rows if not row["share"] <= limits[name].limit]
-        some = [row for row in some if least is None or row["share"] <= limits[least].limit]
+        beyond = [(share, row) for share, row in rows if not share <= limits[name].limit]
+        some = [row for share, row in beyond if least is None or share <= limits[least].limit]
         if some:
             shown = "; ".join(map(_cut_off, some[:_SHOWN]))
             message = f"{len(some)} activations have ranges that cut off values of the calibration set: {shown}"
@@ -129,47 +168,48 @@ def judge_clipping(found: Mapping[str, Any], weights: Weights, stage: str) -> li
     return said
 
 
-def _cut_off(row: Row) -> str:
+def _cut_off(row: ActivationRow) -> str:
     (low, high), (least, most) = row["range"], row["seen"]
     beyond = f"{row['share']:.1%} of its values lie beyond [{low:.3g}, {high:.3g}]"
     return f"{row['operator']} {_short(row['tensor'])!r}: {beyond} (seen [{least:.3g}, {most:.3g}])"
 
 
-def _beyond(row: Row, limits: Mapping[str, Limit]) -> str | None:
+def _beyond(row: ConstantRow, limits: Mapping[str, Limit]) -> str | None:
     """Return which limit a constant is beyond, in words; None where it keeps all. What is NaN keeps none."""
     error, role = float(row["error"]), row["role"]
     if role == "whole":
         return None if error <= 0 else "is not equal"
     if role in ("bias", "scalar"):
         return None if error <= limits[role].limit else f"is {_percent(error)} off, {limits[role].limit:g} at most"
-    if row["steps"] is None:
+    if row["steps"] is None or row["within"] is None or row["clipped"] is None:
         return (
             None
             if error <= limits["float32"].limit
             else f"is {_percent(error)} off, {limits['float32'].limit:g} at most"
         )
-    return _beyond_steps(row, limits)
+    return _beyond_steps(row, float(row["steps"]), float(row["within"]), float(row["clipped"]), limits)
 
 
-def _beyond_steps(row: Row, limits: Mapping[str, Limit]) -> str | None:
+def _beyond_steps(
+    row: ConstantRow, steps: float, within: float, clipped: float, limits: Mapping[str, Limit]
+) -> str | None:
     """As `_beyond`, of a constant with steps: how far the worst value is off, how many are, and whether the steps are small enough."""
-    steps, of_kind = float(row["steps"]), {"float16": "float16_steps"}.get(row["dtype"], "steps")
+    of_kind = {"float16": "float16_steps"}.get(row["dtype"], "steps")
     if not steps <= limits[of_kind].limit:
         return f"a value is {steps:.3g} steps off, {limits[of_kind].limit:g} at most"
-    clipped = float(row["clipped"])
     if row["shares_a_range"]:  # by a scale that is not its own
         most = limits["table_clipped"].limit
         return None if clipped <= most else f"{_percent(clipped)} of its values are cut off, {_percent(most)} at most"
-    if row["dtype"] != "float16" and not float(row["within"]) >= limits["within"].limit:
-        return f"{_percent(1 - float(row['within']))} of its values are more than half a step off"
+    if row["dtype"] != "float16" and not within >= limits["within"].limit:
+        return f"{_percent(1 - within)} of its values are more than half a step off"
     least = limits[{"int4": "int4_db", "float16": "float16_db"}.get(row["dtype"], "weights_db")].limit
     return None if float(row["sqnr_db"]) >= least else f"{float(row['sqnr_db']):.3g} dB, {least:g} at least"
 
 
-def _other_weights(wrong: Sequence[Row], count: int, stage: str) -> Iterator[Finding]:
+def _other_weights(wrong: Sequence[JudgedConstant], count: int, stage: str) -> Iterator[Finding]:
     if not wrong:
         return
-    said: dict[str, list[Row]] = {}
+    said: dict[str, list[JudgedConstant]] = {}
     for row in wrong:
         said.setdefault(row["what"] or row["because"], []).append(row)
     shown = [f"{_names(rows)}: {what}" for what, rows in list(said.items())[:_SHOWN]]
@@ -179,15 +219,14 @@ def _other_weights(wrong: Sequence[Row], count: int, stage: str) -> Iterator[Fin
     yield Finding(OTHER_WEIGHTS, "error", message, names=_reported([row["tensor"] for row in wrong]), stage=stage)
 
 
-def _too_few(found: Mapping[str, Any], limit: Limit, stage: str) -> Iterator[Finding]:
-    for key, whose, where in (
-        ("matrices", "the original's", "the artifact"),
-        ("matrices_of_artifact", "the artifact's", "the original"),
+def _too_few(found: AccountResult, limit: Limit, stage: str) -> Iterator[Finding]:
+    for counts, left, whose, where in (
+        (found["matrices"], found["unmatched"], "the original's", "the artifact"),
+        (found["matrices_of_artifact"], found["extra"], "the artifact's", "the original"),
     ):
-        share = _share(found[key])
+        share = _share(counts)
         if not share >= limit.limit:
-            count, matched = found[key]["count"], found[key]["matched"]
-            left = found["unmatched" if key == "matrices" else "extra"]
+            count, matched = counts["count"], counts["matched"]
             names = [row["tensor"] for row in left if row["role"] == "matrix"]
             message = (
                 f"{matched} of {whose} {count} matrices and tables are in {where} ({share:.0%}, {limit.limit:.0%} at least): "
@@ -197,9 +236,9 @@ def _too_few(found: Mapping[str, Any], limit: Limit, stage: str) -> Iterator[Fin
             yield Finding(OTHER_WEIGHTS, "error", message, names=_reported(names), stage=stage)
 
 
-def _besides(besides: Sequence[Row], weights: Weights, stage: str) -> Iterator[Finding]:
+def _besides(besides: Sequence[UnmatchedConstant], weights: Weights, stage: str) -> Iterator[Finding]:
     """Yield what is said of operators that compute with constants of their own, and stand for nothing of the original's."""
-    some = [row for row in besides if _accepted(row, weights) is None]
+    some = [row for row in besides if _accepted((row["tensor"],), weights) is None]
     if some:
         shown = "; ".join(map(_named, some[:_SHOWN])) + ("; ..." if len(some) > _SHOWN else "")
         message = (
@@ -209,13 +248,13 @@ def _besides(besides: Sequence[Row], weights: Weights, stage: str) -> Iterator[F
         yield Finding(OTHER_OPERATORS, "error", message, names=_reported([row["tensor"] for row in some]), stage=stage)
 
 
-def _left_over(found: Mapping[str, Any]) -> Iterator[Finding]:
+def _left_over(found: AccountResult) -> Iterator[Finding]:
     """Yield what is said of constants that only one side has: none of them is held against anything."""
-    for key, message in (
-        ("unmatched", "of the original's constants {count} were not found in the artifact ({why})"),
-        ("extra", "the artifact has {count} constants that the original does not have ({why})"),
+    for rows, message in (
+        (found["unmatched"], "of the original's constants {count} were not found in the artifact ({why})"),
+        (found["extra"], "the artifact has {count} constants that the original does not have ({why})"),
     ):
-        left = [row for row in found[key] if row["role"] != "whole"]
+        left = [row for row in rows if row["role"] != "whole"]
         if left:
             why = "; ".join(f"{_named(row)}: {row['why']}" for row in left[:_SHOWN]) + (
                 "; ..." if len(left) > _SHOWN else ""
@@ -226,11 +265,11 @@ def _left_over(found: Mapping[str, Any]) -> Iterator[Finding]:
             )
 
 
-def _acceptances(found: Mapping[str, Any], off: Sequence[Row], weights: Weights) -> Iterator[Finding]:
+def _acceptances(found: AccountResult, off: Sequence[tuple[str, ...]], weights: Weights) -> Iterator[Finding]:
     """Yield what became of each acceptance: what it accepts, or that there is nothing to accept."""
     for each in weights.accepted:
-        names = [row["tensor"] for row in off if each.fits(row["tensor"], row["original"])]
-        fine = [row for row in found["constants"] if each.fits(row["tensor"], row["original"])]
+        names = [called[0] for called in off if each.fits(*called)]
+        fine = [row for row in found["constants"] if each.fits(*_names_of(row))]
         if names:
             message = f"accepted, although {len(names)} constants differ: {each.tensor!r} ({each.because})"
         elif fine:
@@ -240,7 +279,7 @@ def _acceptances(found: Mapping[str, Any], off: Sequence[Row], weights: Weights)
         yield Finding("weights-accepted", "info", message, names=_reported(names))
 
 
-def _attributes(attributes: Sequence[Mapping[str, Any]], stage: str) -> Iterator[Finding]:
+def _attributes(attributes: Sequence[AttributeRow], stage: str) -> Iterator[Finding]:
     """Yield what operators were told otherwise: an error where it computes something else for certain."""
     for certain in (True, False):
         some = [each for each in attributes if each["certain"] is certain]
@@ -262,30 +301,36 @@ def _reported(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(names[:_REPORTED])
 
 
-def _accepted(row: Row, weights: Weights) -> str | None:
-    return next((each.because for each in weights.accepted if each.fits(row["tensor"], row["original"])), None)
+def _names_of(row: ConstantRow) -> tuple[str, str]:
+    """Return what a constant is called: in the artifact, and in the original."""
+    return row["tensor"], row["original"]
 
 
-def _share(of: Mapping[str, int]) -> float:
+def _accepted(names: tuple[str, ...], weights: Weights) -> str | None:
+    """Return why a constant with these names is accepted; None where it is not."""
+    return next((each.because for each in weights.accepted if each.fits(*names)), None)
+
+
+def _share(of: MatrixCounts) -> float:
     return of["matched"] / of["count"] if of["count"] else 1.0
 
 
-def _order(row: Row) -> float:
+def _order(row: ConstantRow) -> float:
     """Return what rows are sorted by, those that are off most first: by their dB, NaN before all."""
     value = float(row["sqnr_db"])
     return -math.inf if math.isnan(value) else value
 
 
-def _error(row: Row) -> float:
+def _error(row: ConstantRow) -> float:
     value = float(row["error"])
     return math.inf if math.isnan(value) else value
 
 
-def _named(row: Row) -> str:
+def _named(row: ConstantRow | UnmatchedConstant) -> str:
     return f"{row['operator']} {_short(row['tensor'])!r} ({row['role']})"
 
 
-def _names(rows: Sequence[Row]) -> str:
+def _names(rows: Sequence[ConstantRow]) -> str:
     """Return the first of some constants, and how many others."""
     return _named(rows[0]) + (f" and {len(rows) - 1} more" if len(rows) > 1 else "")
 
@@ -298,5 +343,5 @@ def _percent(share: float) -> str:
     return f"{share:.3g} times its size" if share > 1 else f"{100 * share:.3g} %"
 
 
-def _decibels(row: Row) -> str:
+def _decibels(row: ConstantRow) -> str:
     return f"{float(row['sqnr_db']):.3g}"
