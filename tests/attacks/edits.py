@@ -165,7 +165,7 @@ def within(seconds):
 
 def run_verb(*arguments):
     """Return (exit status, what was printed) of a verb, run in this process; whatever it raises beside errors of ours is raised."""
-    from toolkit.cli import app
+    from toolkit.cli.verbs import app
 
     printed = io.StringIO()
     with within(PATIENCE_S), contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypedDict, cast
 
 from toolkit import printable
-from toolkit.comparison.measured import NUMBER, number, plain_json
+from toolkit.comparison.measured import NUMBER, Number, number, plain_json
 from toolkit.comparison.metrics import Better
 from toolkit.files.shapes import COUNT, Either
 
@@ -35,6 +35,30 @@ SHAPE = {
     "worst_sample_name?": Either(str, None),
 }
 """What `Comparison.to_json` writes, for `toolkit.files.foreign`; files of earlier releases, and baselines, have not all of it."""
+
+
+class ComparisonRow(TypedDict):
+    """A `Comparison` as JSON."""
+
+    stage: str
+    output: str
+    metric: str
+    value: Number
+    limit: Number
+    unit: str
+    better: Better
+    because: str
+    samples: int
+    worst_sample: int | None
+    interval: tuple[Number, Number] | None
+    confidence: float | None
+    samples_needed: int | None
+    detail: str
+    undecided: Undecided
+    weak: str
+    worst_sample_name: str | None
+    status: Status
+    passed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +145,9 @@ class Comparison:
         }
         return cls(**{**held, **read})
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> ComparisonRow:
         """Return plain JSON with `status` and `passed`; numbers that JSON has not are "nan", "inf" and "-inf"."""
-        return cast(dict[str, Any], plain_json(asdict(self) | {"status": self.status, "passed": self.passed}))
+        return cast(ComparisonRow, plain_json(asdict(self) | {"status": self.status, "passed": self.passed}))
 
 
 def worst_text(sample: int, samples: int, name: str | None) -> str:

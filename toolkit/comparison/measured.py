@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, cast
+from typing import Any, TypedDict, cast
 
 import numpy as np
 
@@ -14,6 +14,23 @@ from toolkit.errors import UnknownName
 from toolkit.files.shapes import Either
 
 MOST_DISTINCT = 1024  # different answers that are told apart: a set of their hashes takes some ten kilobytes
+
+
+Number = float | str
+"""A number as `plain_json` makes it: "nan", "inf" and "-inf" are texts."""
+
+
+class MeasurementRow(TypedDict):
+    """A `Measurement` as JSON."""
+
+    output: str
+    metric: str
+    values: dict[str, Number]
+    better: Better
+    is_rate: bool
+    samples: int
+    worst_sample: int | None
+    detail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +55,12 @@ class Measurement:
     whole: Tally | None = field(default=None, compare=False, repr=False)
     detail: str = ""
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> MeasurementRow:
         """Return plain JSON, without what intervals are made of; numbers that JSON has not are "nan", "inf" and "-inf"."""
         content = asdict(replace(self, groups=None, hits=None, whole=None))
         for held in ("groups", "hits", "whole"):
             del content[held]
-        return cast(dict[str, Any], plain_json(content))
+        return cast(MeasurementRow, plain_json(content))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,17 +9,32 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 from toolkit.comparison import task_metrics
 from toolkit.comparison.bootstrap import bootstrap
 from toolkit.comparison.compare import plain_json
 from toolkit.comparison.intervals import clopper_pearson
+from toolkit.comparison.measured import Number
 from toolkit.comparison.paired_difference import Drop, Scoring, all_hits, drop
 from toolkit.comparison.task_metrics import Better, is_own
 from toolkit.files.shapes import Each, Either, Where
 
 _SEED = 0
+
+
+class TaskRow(TypedDict):
+    """The scores of a `Task` as JSON, by stage."""
+
+    metric: str
+    better: Better
+    scores: dict[str, Number]
+
+
+class OwnTaskRow(TaskRow):
+    """The scores of a function of the user's, and the numbers that they were made of."""
+
+    rows: dict[str, list[Any] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +78,7 @@ class Task:
         """What gives a score to any rows."""
         return scoring(self.metric, self.better)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> TaskRow:
         """Return the scores as JSON, without what they were made of; NaN is "nan"."""
         return {"metric": self.metric, "better": self.better, "scores": plain_json(self.scores)}
 
@@ -87,7 +102,7 @@ class OwnScoring:
         return math.fsum(row for row in rows if row is not None) / len(rows)
 
 
-def own_json(found: Sequence[Task]) -> list[dict[str, Any]]:
+def own_json(found: Sequence[Task]) -> list[OwnTaskRow]:
     """Return what functions of the user's said, rows and all, as JSON: without the functions nobody can score again."""
     return [
         {**task.to_json(), "rows": {stage: None if rows is None else list(rows) for stage, rows in task.rows.items()}}
@@ -107,7 +122,7 @@ OWN_JSON = [
 ]
 
 
-def from_json(document: Sequence[Mapping[str, Any]]) -> list[Task]:
+def from_json(document: Sequence[OwnTaskRow]) -> list[Task]:
     """Return what `own_json` wrote; KeyError or TypeError for what is none."""
     return [
         Task(

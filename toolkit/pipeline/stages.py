@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from toolkit import launchers
 from toolkit.conversion.artifacts import Artifact
@@ -20,6 +19,7 @@ from toolkit.jobs.store import Entry
 from toolkit.pipeline.model import Model
 from toolkit.profiles.recipe import FLOAT
 from toolkit.tensors.signature import Signature
+from toolkit.verdict.evidence import CandidateRow
 from toolkit.verdict.stage_run import StageRun
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class Chain:
     artifact: Artifact
     made: Job | None
     stages: tuple[Stage, ...]
-    candidates: tuple[Mapping[str, Any], ...] = ()
+    candidates: tuple[CandidateRow, ...] = ()
     linted: tuple[Job, ...] = ()
     account: Job | None = None
     clipping: Job | None = None

@@ -6,9 +6,8 @@ A variant that only another than the preferred engines can make (a fallback) is 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from toolkit.comparison import compare
 from toolkit.conversion.artifacts import Artifact, artifact_of
@@ -21,6 +20,7 @@ from toolkit.jobs.store import Entry
 from toolkit.pipeline.model import Model
 from toolkit.profiles.recipe import Recipe, Variant
 from toolkit.tensors.signature import Signature
+from toolkit.verdict.evidence import CandidateRow
 from toolkit.verdict.noise import decibels, noise_share
 from toolkit.verdict.stage_run import StageRun
 
@@ -46,7 +46,7 @@ class Chosen:
 
     candidate: Candidate
     artifact: Artifact
-    candidates: tuple[Mapping[str, Any], ...]
+    candidates: tuple[CandidateRow, ...]
 
 
 def candidates(model: Model, recipe: Recipe, artifact_format: str, execution: Execution) -> list[Candidate]:
@@ -114,10 +114,15 @@ class _Row:
     def is_another(self) -> bool:
         return self.keeps != self.candidate.variant.recipe.scheme
 
-    def to_json(self, *, chosen: bool) -> dict[str, Any]:
-        sqnr_db = None if self.noise is None else decibels(self.noise)
-        about = {"sqnr_db": sqnr_db, "size_bytes": self.size_bytes, "problem": self.problem, "keeps": self.keeps}
-        return {**self.candidate.variant.to_json(), **about, "chosen": chosen}
+    def to_json(self, *, chosen: bool) -> CandidateRow:
+        return {
+            **self.candidate.variant.to_json(),
+            "sqnr_db": None if self.noise is None else decibels(self.noise),
+            "size_bytes": self.size_bytes,
+            "problem": self.problem,
+            "keeps": self.keeps,
+            "chosen": chosen,
+        }
 
 
 def _tried(group: list[Candidate], executor: Executor) -> tuple[list[_Row], list[EdgeToolkitError]]:

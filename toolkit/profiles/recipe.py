@@ -6,9 +6,9 @@ Recipe("static_wi8_ai8", estimators=(estimator("percentile:percentile=99.99"),))
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal, TypedDict
 
 from toolkit import registry
 from toolkit.errors import RequestError, UnknownName
@@ -132,6 +132,24 @@ class Asked:
         )
 
 
+class KeptInFloat(TypedDict):
+    """A `KeepFloat` as JSON: patterns of tensors, and operators by type."""
+
+    tensors: Sequence[str]
+    operators: Sequence[str]
+
+
+class VariantRow(TypedDict):
+    """What tells a variant from others, as JSON."""
+
+    scheme: str
+    quantizer: str | None
+    estimator: str | None
+    telling: str | None
+    granularity: Granularity
+    keep_float: KeptInFloat
+
+
 @dataclass(frozen=True, slots=True)
 class Variant:
     """One way to do what a recipe asks: by which quantizer, with which ranges. None where there is nothing to quantize, or to estimate.
@@ -157,7 +175,7 @@ class Variant:
         """Whether it is asked only where the others can not."""
         return self.quantizer is not None and bool(registry.load("conversion/quantizers", self.quantizer).FALLBACK)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> VariantRow:
         """Return what tells it from other variants, as JSON."""
         recipe = self.recipe
         return {
@@ -166,7 +184,7 @@ class Variant:
             "estimator": None if self.estimator is None else str(self.estimator),
             "telling": self.telling,
             "granularity": recipe.granularity,
-            "keep_float": dataclasses.asdict(recipe.keep_float),
+            "keep_float": {"tensors": recipe.keep_float.tensors, "operators": recipe.keep_float.operators},
         }
 
 

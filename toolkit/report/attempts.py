@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from toolkit import printable
 from toolkit.comparison.wording import limit_text, value_text
 from toolkit.errors import EdgeToolkitError
 from toolkit.findings import Finding
+from toolkit.report.documents import AttemptRow, NextRow, WantedRow
 from toolkit.report.wording import OUTCOMES
 from toolkit.verdict.verdict import Attempted, NextStep, Verdict
 
@@ -39,7 +40,7 @@ def tried_lines(verdict: Verdict) -> list[str]:
     return lines + [f"then {_attempt_text(attempt, verdict)}" for attempt in others]
 
 
-def wanted_json(verdict: Verdict) -> dict[str, Any] | None:
+def wanted_json(verdict: Verdict) -> WantedRow | None:
     """Return the scheme that was wanted, what came of it, and what shipped in its place (null: nothing), also in words; None where it is this one."""
     wanted = verdict.wanted
     if wanted is None:
@@ -48,12 +49,18 @@ def wanted_json(verdict: Verdict) -> dict[str, Any] | None:
     return {**attempt_json(wanted, verdict), "shipped": shipped, "text": _wanted_text(wanted, verdict)}
 
 
-def attempt_json(attempt: Attempted, shown: Verdict) -> dict[str, Any]:
+def attempt_json(attempt: Attempted, shown: Verdict) -> AttemptRow:
     """Return what came of one scheme: its outcome, the scheme that its file keeps, and the comparison, finding or error that decided."""
     outcome = attempt.outcome or shown
     if isinstance(outcome, EdgeToolkitError):
-        about: dict[str, Any] = {"outcome": "error", "keeps": None, "guilty_stage": None, "deciding": None}
-        return {"scheme": attempt.scheme, **about, "reason": outcome.problem}
+        return {
+            "scheme": attempt.scheme,
+            "outcome": "error",
+            "keeps": None,
+            "guilty_stage": None,
+            "deciding": None,
+            "reason": outcome.problem,
+        }
     comparison = deciding_comparison(outcome)
     return {
         "scheme": attempt.scheme,
@@ -65,7 +72,7 @@ def attempt_json(attempt: Attempted, shown: Verdict) -> dict[str, Any]:
     }
 
 
-def next_json(verdict: Verdict) -> dict[str, str] | None:
+def next_json(verdict: Verdict) -> NextRow | None:
     """Return the command that is to be run next, and why; None where nothing is open."""
     step = verdict.next_step
     return None if step is None else {"why": step.why, "command": step.command}

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from toolkit.comparison.measure import plain_json
 from toolkit.environments.instructions import UNKNOWN
 from toolkit.errors import EdgeToolkitError
 from toolkit.report.attempts import attempt_json, next_json, wanted_json
+from toolkit.report.documents import (
+    ArtifactDocument,
+    ErrorRow,
+    FailedDocument,
+    OutcomesDocument,
+    RunDocument,
+    RunRow,
+    SourceRow,
+    StatusRow,
+    TriedRow,
+    VerdictDocument,
+)
 from toolkit.verdict.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -21,9 +33,9 @@ if TYPE_CHECKING:
 SCHEMA = 1
 
 
-def verdict_json(verdict: Verdict, artifact: str) -> dict[str, Any]:
+def verdict_json(verdict: Verdict, artifact: str) -> VerdictDocument:
     """Return the report as JSON; `artifact` is the artifact's path as seen from the report."""
-    document = {
+    document: VerdictDocument = {
         "schema": SCHEMA,
         "target": verdict.target.name,
         "verdict": verdict.outcome,
@@ -40,7 +52,7 @@ def verdict_json(verdict: Verdict, artifact: str) -> dict[str, Any]:
             "operators": list(verdict.artifact.operators),
             "float_bytes": verdict.float_bytes,
         },
-        "candidates": [dict(candidate) for candidate in verdict.candidates],
+        "candidates": list(verdict.candidates),
         "output_kinds": {name: kind.to_json() for name, kind in verdict.kinds.items()},
         "samples": dict(verdict.samples),
         "inputs": {name: one.to_json() for name, one in verdict.inputs.items()},
@@ -74,7 +86,7 @@ def verdict_json(verdict: Verdict, artifact: str) -> dict[str, Any]:
         "tools": tools(verdict),
         "seconds": {"total": round(verdict.seconds, 3)},
     }
-    return dict(plain_json(document))
+    return cast(VerdictDocument, plain_json(document))
 
 
 def attribution_json(found: Attribution) -> dict[str, Any]:
@@ -86,7 +98,7 @@ def attribution_json(found: Attribution) -> dict[str, Any]:
     return {**{name: value for name, value in held.items() if name != "operators"}, **named, "folder": "attribution"}
 
 
-def source_json(verdict: Verdict) -> dict[str, Any]:
+def source_json(verdict: Verdict) -> SourceRow:
     """Return where the artifact came from."""
     source = verdict.source
     return {
@@ -107,26 +119,31 @@ def tools(verdict: Verdict) -> dict[str, str]:
     return dict(sorted((engine.rpartition(" ")[0], engine.rpartition(" ")[2]) for engine in engines))
 
 
-def run_about(run: Run) -> dict[str, Any]:
+def run_about(run: Run) -> RunRow:
     """Return what ran a stage, and where."""
-    about = {
+    place = {
         name: run.about[name] for name in ("machine", "launcher", "emulator", "cpu", "confined") if name in run.about
     }
-    return {"engine": run.engine, **about, "processor": run.about.get("processor", UNKNOWN), "samples": run.count}
+    about = {"engine": run.engine, **place, "processor": run.about.get("processor", UNKNOWN), "samples": run.count}
+    return cast(RunRow, about)
 
 
-def outcomes_json(outcomes: Mapping[str, Verdict | EdgeToolkitError], source: Path | None = None) -> dict[str, Any]:
+def outcomes_json(outcomes: Mapping[str, Verdict | EdgeToolkitError], source: Path | None = None) -> OutcomesDocument:
     """Return the reports of all targets of a build; one without a verdict has its error instead.
 
     With an error goes the path of the model, its `source`, where it is given.
     """
-    of = {} if source is None else {"source": {"path": str(source)}}
-    reports = {}
+    reports: dict[str, VerdictDocument | FailedDocument] = {}
     for name, outcome in outcomes.items():
         if isinstance(outcome, Verdict):
             reports[name] = {**verdict_json(outcome, outcome.artifact.path.name), "target": name}
         else:
-            reports[name] = {"target": name, **of, "error": error_json(outcome)}
+            error = error_json(outcome)
+            reports[name] = (
+                {"target": name, "error": error}
+                if source is None
+                else {"target": name, "source": {"path": str(source)}, "error": error}
+            )
     return {"schema": SCHEMA, "exit_status": exit_status(outcomes), "targets": reports}
 
 
@@ -139,7 +156,7 @@ def exit_status(outcomes: Mapping[str, Verdict | EdgeToolkitError]) -> int:
     return max(statuses, default=2)
 
 
-def artifact_json(artifact: Artifact) -> dict[str, Any]:
+def artifact_json(artifact: Artifact) -> ArtifactDocument:
     """Return a converted file's facts as JSON."""
     return {
         "path": str(artifact.path),
@@ -152,27 +169,34 @@ def artifact_json(artifact: Artifact) -> dict[str, Any]:
     }
 
 
-def run_json(run: Run, out: Path) -> dict[str, Any]:
+def run_json(run: Run, out: Path) -> RunDocument:
     """Return a run's facts as JSON."""
     return {"outputs": str(out), "signature": dict(run.signature), "fed": dict(run.fed), **run_about(run)}
 
 
-def status_json(rows: Sequence[Status]) -> list[dict[str, Any]]:
+def status_json(rows: Sequence[Status]) -> list[StatusRow]:
     """Return what works here as JSON."""
-    names = ("kind", "name", "ready", "about", "problem", "fix")
     return [
-        {**{name: getattr(row, name) for name in names}, "where": None if row.where is None else str(row.where)}
+        {
+            "kind": row.kind,
+            "name": row.name,
+            "ready": row.ready,
+            "about": row.about,
+            "problem": row.problem,
+            "fix": row.fix,
+            "where": None if row.where is None else str(row.where),
+        }
         for row in rows
     ]
 
 
-def _tried_json(attempt: Verdict | EdgeToolkitError) -> dict[str, Any]:
+def _tried_json(attempt: Verdict | EdgeToolkitError) -> TriedRow:
     if isinstance(attempt, Verdict):
         return {"scheme": attempt.artifact.scheme, "verdict": attempt.outcome, "guilty_stage": attempt.guilty_stage}
     return {"error": error_json(attempt)}
 
 
-def error_json(error: EdgeToolkitError) -> dict[str, Any]:
+def error_json(error: EdgeToolkitError) -> ErrorRow:
     """Return what kept a target from a verdict."""
     return {
         "kind": type(error).__name__,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from toolkit import printable
 from toolkit.comparison.wording import limit_text, number_text, value_text, worst_of
@@ -21,6 +21,7 @@ from toolkit.samples.input_ranges import input_lines
 from toolkit.verdict.attribution_text import sentences, table
 
 if TYPE_CHECKING:
+    from toolkit.comparison.compare import Measured
     from toolkit.verdict.verdict import Verdict
     from toolkit.weights.account_job import Account
 
@@ -132,7 +133,7 @@ def _wanted(verdict: Verdict) -> list[str]:
     return [*(f"{line}  " for line in lines), ""] if lines else []
 
 
-def _shown(measured: Any, output: str, metric: str) -> str:
+def _shown(measured: Measured, output: str, metric: str) -> str:
     for measurement in measured.measurements:
         if (measurement.output, measurement.metric) == (output, metric):
             unit, value = next(iter(measurement.values.items()))

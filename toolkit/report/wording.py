@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from toolkit import printable
+from toolkit.verdict.evidence import CandidateRow
 from toolkit.verdict.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def size(count: int) -> str:
     return f"{count} B"
 
 
-def variant_text(row: Mapping[str, Any]) -> str:
+def variant_text(row: CandidateRow) -> str:
     """Return what tells a variant from others of its scheme: the quantizer, the range estimator, and what it was told instead of the usual."""
     return ", ".join(str(row[key]) for key in ("quantizer", "estimator", "telling") if row.get(key) is not None)
 
@@ -105,8 +106,8 @@ def signature_lines(signature: Mapping[str, Any], indent: str = "  ", unknown: s
     return lines
 
 
-def _drift(row: Mapping[str, Any]) -> str:
-    if row["problem"] is not None:
+def _drift(row: CandidateRow) -> str:
+    if row["problem"] is not None or row["size_bytes"] is None:
         return str(row["problem"]).splitlines()[0]
     if row["sqnr_db"] == -math.inf:
         return "nothing but noise, or outputs that do not match the float artifact's"

@@ -6,10 +6,18 @@ Nobody can see from a model what it was trained with; a range of 0 to 255 where 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypedDict
 
 from toolkit import printable
+
+
+class InputRangeRow(TypedDict):
+    """An `InputRange` as JSON: (lowest, highest) values."""
+
+    dtype: str
+    verification: tuple[float, float] | None
+    calibration: tuple[float, float] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +37,9 @@ class InputRange:
         ranges = {key: tuple(content[key]) for key in ("verification", "calibration") if key in content}
         return cls(content["dtype"], **ranges)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> InputRangeRow:
         """Return plain JSON."""
-        return asdict(self)
+        return {"dtype": self.dtype, "verification": self.verification, "calibration": self.calibration}
 
     def __str__(self) -> str:
         ranges = {"": self.verification, "in calibration ": self.calibration}

@@ -5,16 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from toolkit.comparison.compare import Context
 from toolkit.comparison.output_kinds.inferring import OutputKind
 from toolkit.comparison.scored_task import Task
 from toolkit.findings import Finding
+from toolkit.profiles.recipe import VariantRow
 from toolkit.samples.input_ranges import InputRange
 from toolkit.verdict.chain import context_of
 from toolkit.verdict.stage_run import StageRun
 from toolkit.weights.account_job import Account
+
+
+class CandidateRow(VariantRow):
+    """One of the variants among which an artifact was chosen, as JSON.
+
+    `sqnr_db` is that of its worst output against the float artifact: None without any noise, and for a variant with a `problem`, which has no
+    `size_bytes` either. `keeps` is the scheme that its file keeps, None where nobody knows. `chosen` is whether it is the artifact.
+    """
+
+    sqnr_db: float | None
+    size_bytes: int | None
+    problem: str | None
+    keeps: str | None
+    chosen: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +51,7 @@ class Evidence:
     seconds: float
     tasks: tuple[str, ...] = ()
     own_tasks: tuple[Task, ...] = ()
-    candidates: tuple[Mapping[str, Any], ...] = ()
+    candidates: tuple[CandidateRow, ...] = ()
     early: bool = False
     account: Account | None = None
     own: StageRun | None = None

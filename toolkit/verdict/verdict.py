@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from toolkit import printable
 from toolkit.comparison import task_drops, task_scores
@@ -22,7 +22,7 @@ from toolkit.source.source import Source
 from toolkit.verdict import chain_findings
 from toolkit.verdict.attribution import Attribution
 from toolkit.verdict.chain import Judged, Outcome, judge_chain, with_names
-from toolkit.verdict.evidence import Evidence
+from toolkit.verdict.evidence import CandidateRow, Evidence
 from toolkit.verdict.holding import said_where_it_ran
 from toolkit.verdict.stage_run import StageRun
 from toolkit.weights.account_job import Account
@@ -85,7 +85,7 @@ class Verdict:
     steps: tuple[StageRun, ...]
     drawn: Path
     seconds: float = 0.0
-    candidates: tuple[Mapping[str, Any], ...] = ()
+    candidates: tuple[CandidateRow, ...] = ()
     early: bool = False
     account: Account | None = None
     given: bool = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 
@@ -26,6 +26,15 @@ SHAPE = {"kind": str, "reason": str, "by": str, "parts": [COUNT]}
 """What `OutputKind.to_json` writes, for `toolkit.files.foreign`."""
 
 
+class OutputKindRow(TypedDict):
+    """An `OutputKind` as JSON; `kind` is its name."""
+
+    kind: str
+    reason: str
+    by: By
+    parts: list[int]
+
+
 @dataclass(frozen=True, slots=True)
 class OutputKind:
     """What one output means: the kind's name, why, and who says so; `parts` are sizes along the last axis of what was joined to make it."""
@@ -35,12 +44,12 @@ class OutputKind:
     by: By
     parts: tuple[int, ...] = ()
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> OutputKindRow:
         """Return plain JSON."""
         return {"kind": self.name, "reason": self.reason, "by": self.by, "parts": list(self.parts)}
 
     @classmethod
-    def from_json(cls, content: Mapping[str, Any]) -> OutputKind:
+    def from_json(cls, content: OutputKindRow) -> OutputKind:
         """Return what `to_json` wrote."""
         return cls(content["kind"], content["reason"], content["by"], tuple(content["parts"]))
 

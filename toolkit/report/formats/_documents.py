@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import cast, get_args
 
 from toolkit import printable
 from toolkit.comparison.comparison import worst_text
@@ -169,14 +169,13 @@ def _of_findings(found: Iterable[Document]) -> tuple[list[Check], tuple[Note, ..
     return checks, tuple(notes)
 
 
-def _status(text: Any) -> Status:
+def _status(text: str) -> Status:
     if text not in get_args(Status):
         raise ValueError(f"{text!r} is not an outcome")
-    status: Status = text
-    return status
+    return cast(Status, text)
 
 
-def _short(value: Any) -> str:
+def _short(value: float | str | None) -> str:
     """Return a value of a gate's row as text: what is not there says so."""
     if value is None:
         return "nothing"

@@ -1,0 +1,215 @@
+"""The JSON documents that the program writes, as types: the report of a verdict, and what verbs print.
+
+A number that JSON does not have is "inf", "-inf" or "nan". Sizes are bytes, durations are seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, TypedDict
+
+from toolkit.comparison.comparison import ComparisonRow
+from toolkit.comparison.measured import MeasurementRow, Number
+from toolkit.comparison.output_kinds.inferring import OutputKindRow
+from toolkit.comparison.scored_task import TaskRow
+from toolkit.samples.input_ranges import InputRangeRow
+from toolkit.verdict.chain import Outcome
+from toolkit.verdict.evidence import CandidateRow
+from toolkit.weights.judge import Accounted, Unaccounted
+
+
+class ErrorRow(TypedDict):
+    """What kept a target from a verdict: the class of the error, and what people are told."""
+
+    kind: str
+    problem: str
+    hint: str | None
+    exit_status: int
+
+
+class SourceRow(TypedDict):
+    """Where an artifact came from; `signature` is the key of the model's signature."""
+
+    kind: str
+    path: str
+    sha256: str
+    signature: str | None
+    writer: str
+    loader: str
+    device: str
+    coverage: Mapping[str, Any] | None
+
+
+class ReportedArtifact(TypedDict):
+    """The artifact that a report is about; `path` is seen from the report, and `float_bytes` is the size of the float artifact."""
+
+    path: str
+    sha256: str
+    size_bytes: int
+    scheme: str
+    asked: str | None
+    signature: Mapping[str, Any]
+    operators: list[Mapping[str, Any]]
+    float_bytes: int | None
+
+
+class NotApplicable(TypedDict):
+    """A metric that says nothing about an output, and why."""
+
+    output: str
+    metric: str
+    reason: str
+
+
+class StageRow(TypedDict):
+    """What was measured of a stage: against the stage before it, and against the original."""
+
+    stage: str
+    isolated: list[MeasurementRow]
+    cumulative: list[MeasurementRow]
+    not_applicable: list[NotApplicable]
+
+
+class SpentRow(TypedDict):
+    """What an artifact takes of a budget."""
+
+    spent: int
+    limit: int
+    passed: bool
+
+
+class _Place(TypedDict, total=False):
+    machine: str
+    launcher: str
+    emulator: str
+    cpu: str
+    confined: str
+
+
+class RunRow(_Place):
+    """What ran a stage, and where, over how many samples."""
+
+    engine: str
+    processor: str
+    samples: int
+
+
+class AttemptRow(TypedDict):
+    """What came of one scheme that was tried; `deciding` is the comparison that decided, and `reason` says it in words."""
+
+    scheme: str
+    outcome: Outcome | Literal["error"]
+    keeps: str | None
+    guilty_stage: str | None
+    deciding: ComparisonRow | None
+    reason: str
+
+
+class WantedRow(AttemptRow):
+    """The scheme that was wanted, and the one that shipped in its place; None where nothing did."""
+
+    shipped: str | None
+    text: str
+
+
+class TriedRow(TypedDict, total=False):
+    """What came of another scheme: its verdict, or the error that it ended with."""
+
+    scheme: str
+    verdict: Outcome
+    guilty_stage: str | None
+    error: ErrorRow
+
+
+class NextRow(TypedDict):
+    """The command to be run next, and why."""
+
+    why: str
+    command: str
+
+
+class VerdictDocument(TypedDict):
+    """The report of one target: report.json."""
+
+    schema: int
+    target: str
+    verdict: Outcome
+    wanted: WantedRow | None
+    next: NextRow | None
+    source: SourceRow
+    artifact: ReportedArtifact
+    candidates: list[CandidateRow]
+    output_kinds: dict[str, OutputKindRow]
+    samples: dict[str, int]
+    inputs: dict[str, InputRangeRow]
+    stopped_early: bool
+    comparisons: list[ComparisonRow]
+    guilty_stage: str | None
+    at_fault: str | None
+    attribution: Mapping[str, Any] | None
+    stages: list[StageRow]
+    tasks: list[TaskRow]
+    weights: Accounted | Unaccounted | None
+    noise: dict[str, dict[str, Number]]
+    budget: dict[str, SpentRow]
+    runs: dict[str, RunRow]
+    findings: list[dict[str, Any]]
+    attempts: list[AttemptRow]
+    tried: list[TriedRow]
+    tools: dict[str, str]
+    seconds: dict[str, float]
+
+
+class _ModelPath(TypedDict):
+    path: str
+
+
+class _MaybeSource(TypedDict, total=False):
+    source: _ModelPath
+
+
+class FailedDocument(_MaybeSource):
+    """What takes the place of a report where a target has no verdict; `source` is the model, where it is known."""
+
+    target: str
+    error: ErrorRow
+
+
+class OutcomesDocument(TypedDict):
+    """The reports of all targets of a build, by target."""
+
+    schema: int
+    exit_status: int
+    targets: dict[str, VerdictDocument | FailedDocument]
+
+
+class ArtifactDocument(TypedDict):
+    """A converted file that nobody has verified."""
+
+    path: str
+    scheme: str
+    size_bytes: int
+    sha256: str
+    signature: dict[str, Any]
+    operators: list[dict[str, Any]]
+    findings: list[dict[str, Any]]
+
+
+class RunDocument(RunRow):
+    """A run of a file, and the folder of its outputs; `fed` says of each input what it was fed with."""
+
+    outputs: str
+    signature: dict[str, Any]
+    fed: dict[str, str]
+
+
+class StatusRow(TypedDict):
+    """One thing that has to work on this machine: whether it does, and the fix."""
+
+    kind: str
+    name: str
+    ready: bool
+    about: str
+    problem: str | None
+    fix: str | None
+    where: str | None
