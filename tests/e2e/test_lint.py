@@ -222,6 +222,19 @@ def test_the_preparation_that_a_real_network_was_trained_with_is_named(executor,
     assert not any(one.code.startswith("unstable") for one in found)
 
 
+def test_another_preparation_that_is_accepted_is_information(executor, photos, shared_models, tmp_path):
+    """A network may be meant to be fed so."""
+    (model,) = (shared_models / "resnet8").glob("*.h5")
+    (tmp_path / "limits.toml").write_text('[[accepted]]\ncode = "other-preparation"\nbecause = "night images"\n')
+    samples = toolkit.Samples(photos('preset = "imagenet"'), limits=tmp_path / "limits.toml")
+
+    found = toolkit.lint(model, samples, executor=executor)
+
+    (told,) = [one for one in found if one.code == "other-preparation"]
+    assert (told.severity, told.of_samples, told.facts["input"]) == ("info", True, "input_1")
+    assert told.message.endswith(" (accepted: night images)")
+
+
 def test_a_build_with_wrong_numbers_is_not_passed_and_names_the_right_ones(executor, photos, shared_models, tmp_path):
     """The artifact agrees with the original on all samples, and would be wrong for each photograph of the application."""
     (model,) = (shared_models / "resnet8").glob("*.h5")

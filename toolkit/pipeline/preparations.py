@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from toolkit import registry
 from toolkit.comparison.output_kinds.inferring import OutputKind
 from toolkit.comparison.task_metrics import top_k_accuracy
 from toolkit.execution.run import run_of
 from toolkit.findings import Finding
 from toolkit.jobs.executor import Executor
 from toolkit.pipeline.model import Model
-from toolkit.samples.lints import Input
+from toolkit.samples.lints import Input, preparation
 from toolkit.samples.preparations import Change, changes
 from toolkit.source.source import changed_job
 from toolkit.tensors.signature import Signature
@@ -41,8 +41,7 @@ def otherwise_prepared(
     held = labels.read(drawn)
     if model.limits is None or held is None:
         return []
-    check, values = registry.load("samples/lints", _CHECK), model.limits.values[_CHECK]
-    limits = check.Limits(**values)
+    limits = preparation.Limits(**model.limits.values[_CHECK])
     for name in [name for name, kind in kinds.items() if kind.name == "class_scores"]:
         own = _right(original, name, held)
         if own is None or len(own) < limits.samples or own.mean() > 1 - limits.wrong:
@@ -50,17 +49,17 @@ def otherwise_prepared(
         for one, tried in _tried(model, drawn):
             others = _tried_right(model, one, tried, name, held, executor)
             if len(others):
-                judged = check.judge(own[: others.shape[1]], others, [each.to.declared for each in tried], limits)
+                judged = preparation.judge(own[: others.shape[1]], others, [each.to.declared for each in tried], limits)
                 return [] if isinstance(judged, str) else [_told(found, model, one.name) for found in judged]
     return []
 
 
-def _told(found: Mapping[str, Any], model: Model, name: str) -> Finding:
+def _told(found: Finding, model: Model, name: str) -> Finding:
     """Return a finding with the set and the input that it is of; one that the user accepted is information."""
-    told = {**found, "message": f"{_giver(model)['name']}: input {name!r}: {found['message']}", "input": name}
-    because = None if model.limits is None else model.limits.accepted.get(found["code"])
-    accepted = {"severity": "info", "message": f"{told['message']} (accepted: {because})"}
-    return Finding.from_json(told if because is None else told | accepted)
+    message = f"{_giver(model)['name']}: input {name!r}: {found.message}"
+    told = replace(found, message=message, of_samples=True, facts={**found.facts, "input": name})
+    because = None if model.limits is None else model.limits.accepted.get(found.code)
+    return told if because is None else replace(told, severity="info", message=f"{message} (accepted: {because})")
 
 
 def _giver(model: Model) -> Mapping[str, Any]:
