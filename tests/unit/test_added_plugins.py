@@ -394,6 +394,19 @@ def test_a_scheme(program):
     assert program.completes("build m --inputs-dtype bf") == {"bfloat16"}
 
 
+def test_a_scheme_with_weights_in_float16(program):
+    """A constant output may be rounded as float16 is, by what the scheme says of its weights and not by its name."""
+    program.add("conversion/schemes/halves.py", SCHEME.replace("bfloat16", "float16"))
+    bounds(program, "max_abs", 1)
+    for name, constant in (("a", 1000.3), ("b", np.float16(1000.3))):
+        held = dict(np.load(program.folder / f"{name}.npz"))
+        np.savez(program.folder / f"{name}.npz", **held, constant=np.full((10, 4), constant, np.float32))
+
+    halves, floats = program.run(*(f"{COMPARE} --bounds bounds.toml --scheme {name}" for name in ("halves", "float32")))
+
+    assert (halves.status, floats.status) == (0, 1)
+
+
 ESTIMATOR = '''"""The extremes, made wider."""
 
 from dataclasses import dataclass

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from toolkit import registry
 from toolkit.comparison.comparison import CONSTANT, DISTINCT, EVIDENCE, VARIES, Comparison
 from toolkit.comparison.measured import MOST_DISTINCT, Measured, OutputFacts
 from toolkit.comparison.metrics import load
@@ -54,13 +55,19 @@ def require_variation(measured: Measured) -> None:
         raise UnjudgeableRun(f"output {output!r}: {_same(seen, measured.samples)}", hint)
 
 
+def _keeps_halves(scheme: str | None) -> bool:
+    """Return whether constants are kept in float16 by a scheme; nobody knows of one that nothing here makes."""
+    known = scheme is not None and scheme in registry.names("conversion/schemes")
+    return known and registry.load("conversion/schemes", str(scheme)).WEIGHTS == "float16"
+
+
 def whatever_the_bounds(
     measured: Measured, output: str, stage: str, own: Measured | None, scheme: str | None = None
 ) -> list[Comparison]:
     """Return what is compared of an output before any bound: constants, candidates that say nothing, references that say nothing."""
     seen, samples = measured.seen[output], measured.samples
     if not seen.reference_varies:
-        rounding = _HALF_EPSILON * max(abs(seen.low), abs(seen.high)) if scheme == "float16" else 0.0
+        rounding = _HALF_EPSILON * max(abs(seen.low), abs(seen.high)) if _keeps_halves(scheme) else 0.0
         return [_constant((stage, output), seen, samples, max(rounding, seen.resolution))]
     found = []
     if not seen.candidate_varies:

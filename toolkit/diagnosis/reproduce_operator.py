@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from toolkit import printable
+from toolkit import environments, printable
 from toolkit.diagnosis.worker.results import CutOperator, PackedOperator
 from toolkit.errors import EdgeToolkitError
 from toolkit.execution.run import HOST_RUNTIME, Execution, run_job
@@ -69,7 +69,7 @@ def _packed(found: Attribution, operator: OperatorDeviation, looked: Looked, exe
     grids = alone["grids"] if looked.before is None else [(1.0, 0) for _ in alone["grids"]]
     options = {
         "about": _about(found, operator, alone, worst),
-        "runtime": looked.after.runtime,
+        "module": _module(looked.after),
         "kernels": looked.after.kernels,
         "threads": looked.after.threads,
         "grids": {f"output_{place}": grid for place, grid in enumerate(grids)},
@@ -97,6 +97,11 @@ def _about(found: Attribution, operator: OperatorDeviation, cut: CutOperator, sa
         "got": f"what it gave: {found.candidate}",
         "where": f"with {found.candidate}",
     }
+
+
+def _module(execution: Execution) -> str:
+    """Return the Python module with a runtime's interpreter, which its environment says first of what is imported before jobs."""
+    return next(iter(environments.preload(execution.engine.environment)), f"{execution.runtime}.interpreter")
 
 
 def _job(title: str, call: str, inputs: Mapping[str, Path | Job | Output], options: Mapping[str, Any]) -> Job:

@@ -38,10 +38,11 @@ _GRANULARITIES = {"per_channel": "CHANNELWISE", "per_tensor": "TENSORWISE"}
 
 
 def quantize(request: Request) -> dict[str, Any]:
-    """Write out/model.tflite. `told` holds `algorithm_key` and `op_config`, as its recipes call them, and whether the result must be `complete`.
+    """Write out/model.tflite.
 
-    Raises Unconvertible where it must be and is not, so that a quantizer that can do more is asked; UnknownName for what is to be kept in float and
-    is nothing here.
+    `told` holds `algorithm_key` and `op_config`, as its recipes call them, whether the result must be `complete`, and for which operators weights
+    are `always_per_channel`, whatever granularity is asked for. Raises Unconvertible where it must be complete and is not, so that a quantizer that
+    can do more is asked; UnknownName for what is to be kept in float and is nothing here.
     """
     from litert_quantizer import quantizer
 
@@ -91,11 +92,10 @@ def _recipe(options: dict[str, Any], kept: list[str]) -> list[dict[str, Any]]:
     if config["weight_tensor_config"]["dtype"] == "INT":
         config["weight_tensor_config"]["granularity"] = _GRANULARITIES[options["granularity"]]
     recipe = [_entry(".*", "*", told["algorithm_key"], config)]
-    if options["scheme"] == "dynamic_wi8_afp32":
-        # The kernel that quantizes its input at each call reads a scale for each channel, also beyond the one that is there (depthwise_conv.cc).
+    for operator in told.get("always_per_channel", ()):
         channelwise = copy.deepcopy(config)
         channelwise["weight_tensor_config"]["granularity"] = "CHANNELWISE"
-        recipe.append(_entry(".*", "DEPTHWISE_CONV_2D", told["algorithm_key"], channelwise))
+        recipe.append(_entry(".*", operator, told["algorithm_key"], channelwise))
     for side, operation in (("inputs", "INPUT"), ("outputs", "OUTPUT")):
         if options[side] == "float32":
             recipe.append(_entry(".*", operation, "no_quantize", {}))

@@ -13,6 +13,8 @@ QUANTIZERS: dict[str, dict[str, object]] = {
             "explicit_dequantize": False,
             "min_weight_elements": 1024,  # as the converter has it: small layers cost accuracy and save little
         },
+        # The kernel that quantizes its input at each call reads a scale for each channel, also beyond the one that is there (depthwise_conv.cc).
+        "always_per_channel": ["DEPTHWISE_CONV_2D"],
         "complete": True,
     },
     "converter": {},  # which leaves tensors under 1024 elements in float

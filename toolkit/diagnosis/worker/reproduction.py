@@ -22,12 +22,11 @@ from toolkit.engines.tflite import split
 from toolkit.wire.request import Request
 from toolkit.wire.shards import ShardWriter, read_samples
 
-_PACKAGES = {"litert": "ai_edge_litert"}  # a runtime's Python package where it is called otherwise
 _RESOLVERS = {"default": "AUTO", "builtin": "BUILTIN_WITHOUT_DEFAULT_DELEGATES", "reference": "BUILTIN_REF"}
 
 _SCRIPT = """\
 import numpy as np
-from {package}.interpreter import Interpreter, OpResolverType
+from {module} import Interpreter, OpResolverType
 
 grids = {grids!r}  # (scale, zero point) of each output
 kernels = OpResolverType.{resolver}
@@ -67,7 +66,7 @@ def pack(request: Request) -> PackedOperator:
     """Write out/reproduction, and return what its script prints (`says`), and whether the operator differs (`differs`).
 
     Inputs: operator, the folder that `cut` wrote; got and expected, outputs of runs of it, or its `right`. Options: `about` (sentences for people,
-    by what they are about), `runtime`, `kernels` and `threads` of the script, and `grids` by output.
+    by what they are about), `module` (of the interpreter), `kernels` and `threads` of the script, and `grids` by output.
     """
     place = request.out / "reproduction"
     place.mkdir()
@@ -91,7 +90,7 @@ def pack(request: Request) -> PackedOperator:
         for name, error in errors.items()
     ]
     script = _SCRIPT.format(
-        package=_PACKAGES.get(options["runtime"], options["runtime"]),
+        module=options["module"],
         resolver=_RESOLVERS[options["kernels"]],
         threads=options["threads"],
         grids=grids,
