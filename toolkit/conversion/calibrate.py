@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from toolkit.engines import table_index
-from toolkit.engines.loaded import Extremes
+from toolkit.engines.loaded import Extremes, TappedTensor
 from toolkit.errors import InvalidSamples, WorkerRefused
 from toolkit.wire.request import Request
 from toolkit.wire.shards import read_index, read_samples, sequence_length
@@ -124,7 +124,7 @@ def _share(samples: Any, options: dict[str, Any], length: int | None, *, keeps_s
 class _Observer:
     """Sees one sample at a time; what it keeps does not grow with their number."""
 
-    def __init__(self, tensors: tuple[dict[str, Any], ...], *, histograms: bool) -> None:
+    def __init__(self, tensors: tuple[TappedTensor, ...], *, histograms: bool) -> None:
         self._places = [place for place, spec in enumerate(tensors) if spec["dtype"] == "float32"]
         self.names = tuple(tensors[place]["name"] for place in self._places)
         self.shape = (len(self._places), COLUMNS + 2 if histograms else COLUMNS)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
 from toolkit.errors import WorkerLied
+from toolkit.tensors.signature import TensorJson
 
 
-def check(outputs: dict[str, np.ndarray], specs: list[dict[str, Any]], where: str) -> None:
+def check(outputs: dict[str, np.ndarray], specs: Sequence[TensorJson], where: str) -> None:
     """Raise WorkerLied unless names, dtypes and shapes are exactly what the signature says (an unknown size is null there)."""
     said = {spec["name"] for spec in specs}
     if set(outputs) != said:

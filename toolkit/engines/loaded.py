@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from toolkit.tensors.signature import SignatureJson, TensorJson
+
 Call = Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]
+
+
+class TappedTensor(TensorJson):
+    """A tensor that can be read, with the name of the operator that gives it, "" for an input of the model."""
+
+    operator: str
 
 
 @dataclass(frozen=True)
@@ -17,7 +24,7 @@ class Loaded:
 
     call: Call
     engine: str
-    signature: dict[str, Any]
+    signature: SignatureJson
 
 
 @dataclass(frozen=True)
@@ -29,7 +36,7 @@ class Tapped:
     and returns the arrays in the same order; they are valid until the next call.
     """
 
-    tensors: tuple[dict[str, Any], ...]
+    tensors: tuple[TappedTensor, ...]
     call: Callable[[dict[str, np.ndarray]], list[np.ndarray]]
     engine: str
 
@@ -44,6 +51,6 @@ class Extremes:
     are NaN where the engine cannot be sure of them, for example where a value is not finite.
     """
 
-    tensors: tuple[dict[str, Any], ...]
+    tensors: tuple[TappedTensor, ...]
     call: Callable[[dict[str, np.ndarray]], tuple[list[np.ndarray | None], np.ndarray]]
     engine: str

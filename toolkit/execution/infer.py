@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -74,7 +75,7 @@ def called(signature: dict[str, Any], names: dict[str, dict[str, str]]) -> dict[
     return {**signature, **changed}
 
 
-def quantize(array: np.ndarray, spec: dict[str, Any]) -> np.ndarray:
+def quantize(array: np.ndarray, spec: Mapping[str, Any]) -> np.ndarray:
     """Return round(x / scale) + zero point in the tensor's integer range; what is of the tensor's dtype already is left alone.
 
     The affine scheme of https://ai.google.dev/edge/litert/models/quantization_spec (one scale: inputs are quantized per tensor).

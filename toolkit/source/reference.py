@@ -19,6 +19,7 @@ from toolkit.errors import EdgeToolkitError, InvalidSource, causes
 from toolkit.source.loading import DEFAULT_KEY, LoadedOriginal
 from toolkit.source.loading.builder import code_read
 from toolkit.source.loading.operators import abilities, is_stateful, random_operators, refuse_reaching
+from toolkit.tensors.signature import SignatureJson
 from toolkit.wire.request import Request
 from toolkit.wire.shards import ShardWriter, read_index, read_shards, sequence_length
 
@@ -68,7 +69,7 @@ def canonicalize(request: Request) -> dict[str, Any]:
     file = request.out / "saved_model" / "saved_model.pb"
     graph = parse(message("protobuf.saved_model", "SavedModel"), file, "SavedModel").meta_graphs[0]
     made = graph.signature_def[DEFAULT_KEY]
-    signature: dict[str, Any] = {"key": DEFAULT_KEY, "inputs": specs(made.inputs), "outputs": specs(made.outputs)}
+    signature: SignatureJson = {"key": DEFAULT_KEY, "inputs": specs(made.inputs), "outputs": specs(made.outputs)}
     for side in ("inputs", "outputs"):
         wanted, found = (sorted(str(spec["name"]) for spec in one[side]) for one in (declared, signature))
         if wanted != found:
@@ -154,7 +155,7 @@ class _Sequences:
 
 
 def _run_all(
-    request: Request, call: Call, signature: dict[str, Any], *, batched: bool
+    request: Request, call: Call, signature: SignatureJson, *, batched: bool
 ) -> tuple[list[tuple[Arrays, Arrays]], int]:
     """Write the outputs for all samples; return the first few samples with theirs, and how many samples there were."""
     samples = request.inputs["samples"]
@@ -255,7 +256,7 @@ def _together(call: Call, chunk: list[Arrays]) -> list[tuple[Arrays, Arrays]]:
     ]
 
 
-def _takes_batches(signature: dict[str, Any]) -> bool:
+def _takes_batches(signature: SignatureJson) -> bool:
     specs = [*signature["inputs"], *signature["outputs"]]
     return all(spec["shape"] is not None and len(spec["shape"]) > 0 and spec["shape"][0] is None for spec in specs)
 

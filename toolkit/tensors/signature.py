@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -23,6 +23,29 @@ _TENSOR = {
     "scale?": [float],
     "zero_point?": [int],
 }
+
+
+class _NamedJson(TypedDict):
+    name: str
+    dtype: str
+    shape: list[int | None] | None
+
+
+class TensorJson(_NamedJson, total=False):
+    """What `TensorSpec.to_json` writes; `scale` and `zero_point` only where the tensor is quantized."""
+
+    scale: list[float]
+    zero_point: list[int]
+
+
+class SignatureJson(TypedDict):
+    """What `Signature.to_json` writes."""
+
+    key: str | None
+    inputs: list[TensorJson]
+    outputs: list[TensorJson]
+
+
 SHAPE = {"key": str, "inputs": [_TENSOR], "outputs": [_TENSOR]}
 """What `Signature.to_json` writes, for `toolkit.files.foreign`."""
 
@@ -83,20 +106,20 @@ class TensorSpec:
             zero_point=tuple(int(point) for point in content.get("zero_point", ())),
         )
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> TensorJson:
         """Return plain JSON; `scale` and `zero_point` only where there are any."""
         shape = None if self.shape is None else list(self.shape)
-        content: dict[str, Any] = {"name": self.name, "dtype": self.dtype, "shape": shape}
+        content: TensorJson = {"name": self.name, "dtype": self.dtype, "shape": shape}
         if self.scale:
-            content |= {"scale": list(self.scale), "zero_point": list(self.zero_point)}
+            content["scale"], content["zero_point"] = list(self.scale), list(self.zero_point)
         return content
 
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """One way to call a model: `key` is its name in the model, inputs and outputs are sorted by name, and no name comes twice."""
+    """One way to call a model: `key` is its name in the model, None for none; inputs and outputs are sorted by name, and no name comes twice."""
 
-    key: str
+    key: str | None
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
 
@@ -124,7 +147,7 @@ class Signature:
         outputs = tuple(TensorSpec.from_json(tensor) for tensor in content["outputs"])
         return cls(content["key"], inputs, outputs)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> SignatureJson:
         """Return plain JSON: {"key": ..., "inputs": [...], "outputs": [...]}."""
         return {
             "key": self.key,

@@ -49,7 +49,7 @@ def held(path: Path, scheme: str, options: Mapping[str, Any], model: Path | None
     an error: all else computes the same function, but is larger, slower, or not integer. ONNX Runtime is asked which kernels it would take.
     """
     made_by = importlib.import_module(f"toolkit.conversion.schemes.{scheme}")
-    found = describe(path)
+    found: dict[str, Any] = {**describe(path)}
     (signature,) = found.pop("signatures")
     given = found.pop("activations")
     keeps, read_as = scheme, found.pop("scheme")

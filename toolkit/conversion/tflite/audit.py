@@ -41,7 +41,7 @@ def held(path: Path, scheme: str, options: Mapping[str, Any], model: Path | None
     or not integer. Unconvertible where no interpreter starts the file.
     """
     made_by = importlib.import_module(f"toolkit.conversion.schemes.{scheme}")
-    found = describe(path)
+    found: dict[str, Any] = {**describe(path)}
     (signature,) = found.pop("signatures")
     findings = [*map(Finding.from_json, found.pop("findings")), *_other_dtypes(signature, options)]
     keeps = scheme

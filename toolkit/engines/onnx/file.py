@@ -6,8 +6,9 @@ import contextlib
 import math
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
+from toolkit.engines.description import Description, OperatorCount, OrderedSignature
 from toolkit.engines.onnx.endings import endings
 from toolkit.engines.onnx.extent import AGAIN
 from toolkit.engines.onnx.graph import (
@@ -26,18 +27,27 @@ from toolkit.engines.onnx.graph import (
 from toolkit.engines.onnx.model_proto import ModelProto, NodeProto, TensorProto
 from toolkit.engines.onnx.saturation import CODE, overflows
 from toolkit.engines.onnx.scheme import scheme_of
-from toolkit.engines.operator_count import OperatorCount
 from toolkit.errors import InvalidSource
 from toolkit.findings import Finding
+from toolkit.tensors.signature import TensorJson
 from toolkit.wire.request import Request
 
 _SHOWN = 3
+
+
+class Grid(TypedDict):
+    """Scale and zero point of a tensor, one each."""
+
+    scale: list[float]
+    zero_point: list[int]
+
+
 _MOST_NUMBERS = (
     1 << 50
 )  # of a constant: a thousand times more than in any model, and its bits can be counted in 64 bits
 
 
-def inspect(request: Request) -> dict[str, Any]:
+def inspect(request: Request) -> Description:
     """Return `describe` of inputs["model"], and the endings of its outputs; InvalidSource for a damaged file."""
     path = request.inputs["model"]
     described, model = describe(path), read(path)
@@ -47,7 +57,7 @@ def inspect(request: Request) -> dict[str, Any]:
         raise InvalidSource(f"{path}: damaged ONNX model ({type(error).__name__}: {error})", AGAIN) from error
 
 
-def describe(path: Path) -> dict[str, Any]:
+def describe(path: Path) -> Description:
     """Return the file's signature, scheme, operators (name, version, count), dtypes of tensors and activations, and bytes of weights by dtype.
 
     Raises InvalidSource for a file that is no ONNX model, or a damaged one.
@@ -70,7 +80,7 @@ def describe(path: Path) -> dict[str, Any]:
         raise InvalidSource(f"{path}: damaged ONNX model ({type(error).__name__}: {error})", AGAIN) from error
 
 
-def signature(model: ModelProto) -> dict[str, Any]:
+def signature(model: ModelProto) -> OrderedSignature:
     """Return the JSON of a model's signature, sorted by name, and `order` as the file has them.
 
     An initializer is no input, though the file may list it as one: callers need not give it. A float output behind a DequantizeLinear has the scale
@@ -79,19 +89,26 @@ def signature(model: ModelProto) -> dict[str, Any]:
     constants = {constant.name: constant for constant in model.graph.initializer}
     inputs = [spec_of(value) for value in model.graph.input if value.name not in constants]
     grid = grids(model)
-    outputs = [spec_of(value) | grid.get(value.name, {}) for value in model.graph.output]
+    outputs = [on_grid(spec_of(value), grid.get(value.name)) for value in model.graph.output]
     ordered = [sorted(side, key=lambda each: str(each["name"])) for side in (inputs, outputs)]
     order = {side: [str(each["name"]) for each in specs] for side, specs in (("inputs", inputs), ("outputs", outputs))}
     return {"key": None, "inputs": ordered[0], "outputs": ordered[1], "order": order}
 
 
-def grids(model: ModelProto) -> dict[str, dict[str, list[float] | list[int]]]:
+def on_grid(spec: TensorJson, grid: Grid | None) -> TensorJson:
+    """Return the spec with the scale and zero point of its grid, if it has one."""
+    if grid is not None:
+        spec["scale"], spec["zero_point"] = grid["scale"], grid["zero_point"]
+    return spec
+
+
+def grids(model: ModelProto) -> dict[str, Grid]:
     """Return scale and zero point (JSON of a spec) of every tensor from DequantizeLinear or QuantizeLinear with a single scale."""
     import onnx
 
     inside = (constant for constant in model.graph.initializer if constant.data_location != constant.EXTERNAL)
     constants = {constant.name: constant for constant in inside}
-    found: dict[str, dict[str, list[float] | list[int]]] = {}
+    found: dict[str, Grid] = {}
     for node in model.graph.node:
         if node.op_type in (QUANTIZE, DEQUANTIZE) and len(node.input) > 2 and set(node.input[1:]) <= constants.keys():
             scale, zero_point = (onnx.numpy_helper.to_array(constants[name]) for name in node.input[1:])

@@ -6,7 +6,6 @@ import difflib
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
 
 from toolkit.engines.onnx.extent import AGAIN, require_few_parts
 from toolkit.engines.onnx.model_proto import (
@@ -19,6 +18,7 @@ from toolkit.engines.onnx.model_proto import (
     ValueInfoProto,
 )
 from toolkit.errors import InvalidSource, UnknownName
+from toolkit.tensors.signature import TensorJson
 
 STANDARD_DOMAINS = ("", "ai.onnx")
 NAMED = 10
@@ -121,7 +121,7 @@ def dtype_name(element_type: int) -> str:
     return _DTYPES.get(name, name.lower())
 
 
-def spec_of(value: ValueInfoProto) -> dict[str, Any]:
+def spec_of(value: ValueInfoProto) -> TensorJson:
     """Return the JSON of a ValueInfoProto: name, dtype, and shape; null for a size that is not fixed, and for a shape of unknown rank."""
     tensor = value.type.tensor_type
     shape = None

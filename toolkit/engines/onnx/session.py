@@ -7,6 +7,7 @@ from typing import Any
 
 from toolkit.engines.onnx.model_proto import ModelProto
 from toolkit.errors import TargetUnavailable, UnknownName
+from toolkit.tensors.signature import TensorJson
 
 CPU = "CPUExecutionProvider"
 
@@ -57,7 +58,7 @@ def session(
     return made
 
 
-def spec(argument: Any) -> dict[str, Any]:
+def spec(argument: Any) -> TensorJson:
     """Return the JSON of an input or output of a session; null for a size that is not fixed, and for a shape of unknown rank."""
     name = argument.type.removeprefix("tensor(").removesuffix(")")
     shape = None if argument.shape is None else [size if isinstance(size, int) else None for size in argument.shape]

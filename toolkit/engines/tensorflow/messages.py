@@ -12,6 +12,7 @@ from typing import Any
 
 from toolkit.engines.tensorflow.graph_def import GraphDef, TensorInfo, TensorShapeProto
 from toolkit.errors import InvalidSource, causes
+from toolkit.tensors.signature import TensorJson
 
 _DTYPES = {"float": "float32", "double": "float64", "half": "float16"}
 
@@ -69,7 +70,7 @@ def sizes(shape: TensorShapeProto) -> list[int | None] | None:
     return [None if dimension.size < 0 else dimension.size for dimension in shape.dim]
 
 
-def specs(tensors: Mapping[str, TensorInfo]) -> list[dict[str, Any]]:
+def specs(tensors: Mapping[str, TensorInfo]) -> list[TensorJson]:
     """Return inputs or outputs of a `SignatureDef` as JSON, sorted by name."""
     return [
         {"name": name, "dtype": dtype_name(info.dtype), "shape": sizes(info.tensor_shape)}

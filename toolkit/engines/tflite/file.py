@@ -9,18 +9,19 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.engines.operator_count import OperatorCount
+from toolkit.engines.description import Description, OperatorCount, OrderedSignature
 from toolkit.engines.tflite.device_operators import IN_RUNTIMES
 from toolkit.engines.tflite.extent import AGAIN, require_fitting
 from toolkit.engines.tflite.packed import PackedModel, operators_in, tensors_in
 from toolkit.errors import InvalidSource
 from toolkit.findings import Finding
+from toolkit.tensors.signature import TensorJson
 
 _RANDOM = {"RANDOM_UNIFORM", "RANDOM_STANDARD_NORMAL", "MULTINOMIAL", "STABLEHLO_RNG_BIT_GENERATOR"}
 _STATE = {"VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE"}
 
 
-def describe(path: Path) -> dict[str, Any]:
+def describe(path: Path) -> Description:
     """Return the file's signatures, operators (name, version, count), dtypes of its tensors, and bytes of weights by dtype.
 
     Raises InvalidSource for a file that is no TFLite file, or a damaged one.
@@ -64,8 +65,8 @@ def _weights(model: PackedModel) -> dict[str, int]:
     return dict(sizes)
 
 
-def _signatures(model: PackedModel) -> list[dict[str, Any]]:
-    found = []
+def _signatures(model: PackedModel) -> list[OrderedSignature]:
+    found: list[OrderedSignature] = []
     graphs = model.graphs
     dequantized = {place: _dequantized(model, graph) for place, graph in enumerate(graphs)}
     for index in range(model.root.SignatureDefsLength()):
@@ -95,21 +96,15 @@ def _signatures(model: PackedModel) -> list[dict[str, Any]]:
         )
     if not found and graphs:
         graph = graphs[0]
-        inputs = [graph.Tensors(graph.Inputs(i)) for i in range(graph.InputsLength())]
-        outputs = [graph.Outputs(i) for i in range(graph.OutputsLength())]
-        found.append(
-            {
-                "key": None,
-                "inputs": [_spec(model, tensor.Name().decode(), tensor) for tensor in inputs],
-                "outputs": [
-                    _output(model, graph, graph.Tensors(i).Name().decode(), i, dequantized[0]) for i in outputs
-                ],
-            }
-        )
-        found[0]["order"] = {side: [str(spec["name"]) for spec in found[0][side]] for side in ("inputs", "outputs")}
+        tensors = [graph.Tensors(graph.Inputs(i)) for i in range(graph.InputsLength())]
+        places = [graph.Outputs(i) for i in range(graph.OutputsLength())]
+        takes = [_spec(model, tensor.Name().decode(), tensor) for tensor in tensors]
+        gives = [_output(model, graph, graph.Tensors(i).Name().decode(), i, dequantized[0]) for i in places]
+        order = {"inputs": [spec["name"] for spec in takes], "outputs": [spec["name"] for spec in gives]}
+        found.append({"key": None, "inputs": takes, "outputs": gives, "order": order})
     for signature in found:
-        for side in ("inputs", "outputs"):
-            signature[side].sort(key=lambda spec: str(spec["name"]))
+        for specs in (signature["inputs"], signature["outputs"]):
+            specs.sort(key=lambda spec: spec["name"])
     return sorted(found, key=lambda signature: str(signature["key"]))
 
 
@@ -131,20 +126,21 @@ def _dequantized(model: PackedModel, graph: Any) -> dict[int, int]:
     return found
 
 
-def _output(model: PackedModel, graph: Any, name: str, index: int, dequantized: dict[int, int]) -> dict[str, Any]:
+def _output(model: PackedModel, graph: Any, name: str, index: int, dequantized: dict[int, int]) -> TensorJson:
     """Return an output's spec; a float output behind a DEQUANTIZE has the scale of its integers, because its numbers lie on that grid."""
     spec = _spec(model, name, graph.Tensors(index))
     if index in dequantized:
         integers = _spec(model, name, graph.Tensors(dequantized[index]))
-        spec.update({part: integers[part] for part in ("scale", "zero_point") if part in integers})
+        if "scale" in integers:
+            spec["scale"], spec["zero_point"] = integers["scale"], integers["zero_point"]
     return spec
 
 
-def _spec(model: PackedModel, name: str, tensor: Any) -> dict[str, Any]:
+def _spec(model: PackedModel, name: str, tensor: Any) -> TensorJson:
     shape = [tensor.Shape(i) for i in range(tensor.ShapeLength())]
     if tensor.ShapeSignatureLength():
         shape = [size if size >= 0 else None for size in (tensor.ShapeSignature(i) for i in range(len(shape)))]
-    spec: dict[str, Any] = {"name": name, "dtype": model.dtype(tensor), "shape": shape}
+    spec: TensorJson = {"name": name, "dtype": model.dtype(tensor), "shape": shape}
     quantization = tensor.Quantization()
     if quantization is not None and quantization.ScaleLength():
         spec["scale"] = [float(quantization.Scale(i)) for i in range(quantization.ScaleLength())]

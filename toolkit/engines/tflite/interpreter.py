@@ -11,6 +11,7 @@ import numpy as np
 from toolkit.engines.loaded import Call, Loaded
 from toolkit.engines.table_index import read_in
 from toolkit.errors import UnknownName
+from toolkit.tensors.signature import TensorJson
 
 Fit = Callable[[dict[int, np.ndarray]], None]
 Asked = tuple[tuple["int | None", ...], np.dtype]  # shape and dtype of an array
@@ -125,11 +126,11 @@ def bind(interpreter: Any, key: str | None) -> tuple[str | None, dict[str, Tenso
     return key, runner.get_input_details(), runner.get_output_details()
 
 
-def specs(details: dict[str, TensorDetails]) -> list[dict[str, Any]]:
+def specs(details: dict[str, TensorDetails]) -> list[TensorJson]:
     """Return the signature's JSON of interpreter details by name."""
     found = []
     for name, tensor in sorted(details.items()):
-        spec: dict[str, Any] = {"name": name, "dtype": np.dtype(tensor["dtype"]).name, "shape": shape_of(tensor)}
+        spec: TensorJson = {"name": name, "dtype": np.dtype(tensor["dtype"]).name, "shape": shape_of(tensor)}
         quantization = tensor["quantization_parameters"]
         if len(quantization["scales"]):
             spec["scale"] = [float(scale) for scale in quantization["scales"]]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from toolkit.engines.description import Description
 from toolkit.engines.tflite.endings import endings
 from toolkit.engines.tflite.extent import AGAIN
 from toolkit.engines.tflite.file import describe
@@ -17,7 +18,7 @@ from toolkit.wire.request import Request
 _MOVES = {"QUANTIZE", "DEQUANTIZE"}  # these always have a float side
 
 
-def inspect(request: Request) -> dict[str, Any]:
+def inspect(request: Request) -> Description:
     """Return `describe` of inputs["model"], the dtypes of its activations, and the endings of its outputs; InvalidSource for a damaged file."""
     path = request.inputs["model"]
     described = describe(path)

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.engines.loaded import Extremes, Tapped
+from toolkit.engines.loaded import Extremes, Tapped, TappedTensor
 from toolkit.engines.table_index import read_in
 from toolkit.engines.tflite.interpreter import Fit, fitting, resolvers
 from toolkit.engines.tflite.packed import PackedModel, operators_in, schema_module
@@ -169,7 +169,7 @@ def _packed(parsed: ModelT, size: int) -> bytes:
     return bytes(builder.Output())
 
 
-def _specs(interpreter: Any, inputs: dict[str, int], given: dict[int, str]) -> tuple[dict[str, Any], ...]:
+def _specs(interpreter: Any, inputs: dict[str, int], given: dict[int, str]) -> tuple[TappedTensor, ...]:
     """Return the JSON of each tensor; a name that comes twice (not from TensorFlow) gets the tensor's index."""
     known = {each["index"]: each for each in interpreter.get_tensor_details()}
     tensors = [known[place] for place in (*inputs.values(), *given)]
@@ -178,8 +178,13 @@ def _specs(interpreter: Any, inputs: dict[str, int], given: dict[int, str]) -> t
     found = []
     for details, operator in zip(tensors, operators, strict=True):
         name = details["name"] if times[details["name"]] == 1 else f"{details['name']}#{details['index']}"
-        shape = [int(size) for size in details["shape"]]
-        spec = {"name": name, "dtype": np.dtype(details["dtype"]).name, "shape": shape, "operator": operator}
+        shape: list[int | None] = [int(size) for size in details["shape"]]
+        spec: TappedTensor = {
+            "name": name,
+            "dtype": np.dtype(details["dtype"]).name,
+            "shape": shape,
+            "operator": operator,
+        }
         parameters = details["quantization_parameters"]
         if len(parameters["scales"]):
             spec["scale"] = [float(scale) for scale in parameters["scales"]]

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.engines.loaded import Loaded, Tapped
-from toolkit.engines.onnx.file import grids, outside_of, signature
+from toolkit.engines.loaded import Loaded, Tapped, TappedTensor
+from toolkit.engines.onnx.file import grids, on_grid, outside_of, signature
 from toolkit.engines.onnx.graph import DEQUANTIZE, QUANTIZE, read
 from toolkit.engines.onnx.session import CPU, session, spec, with_outputs
 from toolkit.errors import InvalidSource
@@ -45,10 +45,10 @@ def tap(model: Path, options: dict[str, Any]) -> Tapped:
     given = made.get_inputs()
     results = [value for value in made.get_outputs() if value.type.startswith("tensor")]  # a sequence is not read
     names = [value.name for value in results]
-    tensors = [{**spec(value), "operator": ""} for value in given]
+    tensors: list[TappedTensor] = [{**spec(value), "operator": ""} for value in given]
     for value in results:
-        said = {**spec(value), **grid.get(value.name, {}), "name": taps[value.name]}
-        tensors.append({**said, "operator": operators[value.name]})
+        said = on_grid(spec(value), grid.get(value.name))
+        tensors.append({**said, "name": taps[value.name], "operator": operators[value.name]})
 
     def call(sample: dict[str, np.ndarray]) -> list[np.ndarray]:
         return [*(sample[value.name] for value in given), *made.run(names, sample)]

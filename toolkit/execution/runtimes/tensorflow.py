@@ -9,6 +9,7 @@ import numpy as np
 
 from toolkit.engines.loaded import Loaded
 from toolkit.engines.tensorflow.devices import use
+from toolkit.tensors.signature import SignatureJson, TensorJson
 
 FORMATS = ("saved_model",)
 ENVIRONMENT = "tensorflow"
@@ -28,7 +29,7 @@ def load(model: Path, options: dict[str, Any]) -> Loaded:
         return {name: tensor.numpy() for name, tensor in results.items()}
 
     call.keep = loaded  # type: ignore[attr-defined]  # a function does not keep the variables of its model alive
-    signature = {
+    signature: SignatureJson = {
         "key": options["signature"],
         "inputs": _specs(declared.values(), list(declared)),
         "outputs": _specs(function.structured_outputs.values(), list(function.structured_outputs)),
@@ -36,8 +37,8 @@ def load(model: Path, options: dict[str, Any]) -> Loaded:
     return Loaded(call, f"tensorflow {tf.__version__}", signature)
 
 
-def _specs(tensors: Any, names: list[str]) -> list[dict[str, Any]]:
-    specs = [
+def _specs(tensors: Any, names: list[str]) -> list[TensorJson]:
+    specs: list[TensorJson] = [
         {
             "name": name,
             "dtype": tensor.dtype.name,

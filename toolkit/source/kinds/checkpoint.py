@@ -15,7 +15,7 @@ import numpy as np
 from toolkit import printable
 from toolkit.errors import InvalidSource, causes
 from toolkit.findings import Finding
-from toolkit.source.loading import LoadedOriginal, Spec
+from toolkit.source.loading import Inspected, LoadedOriginal, VariableRow
 from toolkit.source.loading.builder import Built, build
 from toolkit.source.loading.coverage import Variable, coverage, reached, unrestored, unwrapped, variables_of
 from toolkit.source.loading.functions import object_original
@@ -28,6 +28,7 @@ from toolkit.source.loading.variables.table import (
     locate_prefix,
     read_scalar,
 )
+from toolkit.tensors.signature import TensorJson
 from toolkit.wire.request import Request
 
 LOADER = "tf.train.Checkpoint"
@@ -63,11 +64,11 @@ def locate(path: Path, step: int | None) -> dict[str, Path]:
     return locate_prefix(path, step)
 
 
-def inspect(request: Request) -> Spec:
+def inspect(request: Request) -> Inspected:
     """Return what the file tells: all variables, and how many each part of it has."""
     graph = read_object_graph(request.inputs)
     names = graph.names()
-    variables = [
+    variables: list[VariableRow] = [
         {"name": names.get(key, key), "dtype": entry.dtype, "shape": entry.shape, "size_bytes": entry.size}
         for key, entry in graph.bundle.entries.items()
         if key != OBJECT_GRAPH and not key.endswith("/OBJECT_CONFIG_JSON")
@@ -182,7 +183,7 @@ def _call_once(path: str, original: LoadedOriginal, model: Any, variables: Mappi
     for signature in original.signatures:
         sizes = [spec["shape"] for spec in signature["inputs"]]
         try:
-            original.call(signature["key"], {spec["name"]: _zeros(spec) for spec in signature["inputs"]})
+            original.call(str(signature["key"]), {spec["name"]: _zeros(spec) for spec in signature["inputs"]})
         except Exception as error:
             if any(shape is None or None in shape[1:] for shape in sizes):
                 continue  # 1 for an open size may not fit
@@ -198,7 +199,7 @@ def _call_once(path: str, original: LoadedOriginal, model: Any, variables: Mappi
         variable.assign(before[name])
 
 
-def _zeros(spec: Spec) -> np.ndarray:
+def _zeros(spec: TensorJson) -> np.ndarray:
     shape = [1 if size is None else size for size in spec["shape"] or []]
     return np.full(shape, b"", object) if spec["dtype"] == "string" else np.zeros(shape, spec["dtype"])
 

@@ -10,7 +10,7 @@ from toolkit.engines.tensorflow.graph_def import GraphDef
 from toolkit.engines.tensorflow.messages import message, parse
 from toolkit.errors import InvalidSource
 from toolkit.findings import Finding
-from toolkit.source.loading import DEFAULT_KEY, LoadedOriginal
+from toolkit.source.loading import DEFAULT_KEY, Inspected, LoadedOriginal
 from toolkit.source.loading.graphs import device
 from toolkit.source.loading.graphs.cut import VARIABLES, nodes_of, operators_in
 from toolkit.source.loading.graphs.described import found_in, told, writer
@@ -42,7 +42,7 @@ def locate(path: Path, step: int | None = None) -> dict[str, Path]:
     return {"graph": path}
 
 
-def inspect(request: Request) -> dict[str, Any]:
+def inspect(request: Request) -> Inspected:
     """Return inputs, outputs and operators from the file; it is parsed, and nothing is run."""
     path, graph = _read(request)
     options = GraphOptions.of(request.options)

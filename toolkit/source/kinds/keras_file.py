@@ -19,7 +19,7 @@ from typing import Any
 from toolkit import printable
 from toolkit.errors import InvalidSource
 from toolkit.findings import Finding
-from toolkit.source.loading import DEFAULT_KEY, LoadedOriginal, Spec
+from toolkit.source.loading import DEFAULT_KEY, Inspected, LoadedOriginal, VariableRow
 from toolkit.source.loading.builder import build
 from toolkit.source.loading.keras_models import store, stored_arrays
 from toolkit.source.loading.keras_models.config import (
@@ -61,7 +61,7 @@ def locate(path: Path, step: int | None) -> dict[str, Path]:
     return {"file": path.absolute()}
 
 
-def inspect(request: Request) -> Spec:
+def inspect(request: Request) -> Inspected:
     """Return what the file's configuration tells, read with h5py and json alone."""
     file = read(request.options["path"], request.inputs["file"])
     told, named = signature(file.config), refusals(file.config)
@@ -84,7 +84,7 @@ def inspect(request: Request) -> Spec:
     }
 
 
-def _variables(file: KerasFile) -> tuple[list[Spec], list[Finding]]:
+def _variables(file: KerasFile) -> tuple[list[VariableRow], list[Finding]]:
     """Return the model's variables, and a finding about other content, or about weights that take too long to unpack."""
     packed = store.packed_weights(file.path, file.file)
     if packed is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from toolkit.errors import InvalidSource
-from toolkit.source.loading import LoadedOriginal, Spec
+from toolkit.source.loading import Inspected, LoadedOriginal
 from toolkit.source.loading.builder import build
 from toolkit.source.loading.keras_models import store, stored_arrays
 from toolkit.source.loading.keras_models.config import written_by
@@ -34,7 +34,7 @@ def locate(path: Path, step: int | None) -> dict[str, Path]:
     return {"file": path.absolute()}
 
 
-def inspect(request: Request) -> Spec:
+def inspect(request: Request) -> Inspected:
     """Return the file's variables, read with h5py alone, and that a build needs a builder."""
     path = request.options["path"]
     with store.variables_file(path, request.inputs["file"]) as opened:

@@ -16,7 +16,7 @@ from toolkit.engines.tensorflow import dtypes
 from toolkit.engines.tensorflow.graph_def import MetaGraphDef
 from toolkit.engines.tensorflow.messages import message, operators, operators_run, parse, specs
 from toolkit.errors import InvalidSource
-from toolkit.source.loading import DEFAULT_KEY, LoadedOriginal, Spec
+from toolkit.source.loading import DEFAULT_KEY, Inspected, LoadedOriginal, VariableRow
 from toolkit.source.loading.functions import FunctionOriginal, engine
 from toolkit.source.loading.graphs.calls import refuse_endless
 from toolkit.source.loading.graphs.endings import endings
@@ -27,6 +27,7 @@ from toolkit.source.loading.operators import findings, refuse_reaching, refuse_w
 from toolkit.source.loading.own_files import links_out, strange_assets
 from toolkit.source.loading.reach import INIT_KEY, assets_of, of_saved_model
 from toolkit.source.loading.variables.table import read_bundle
+from toolkit.tensors.signature import SignatureJson
 from toolkit.wire.request import Request
 
 TAKES = frozenset(("inputs", "outputs", "bind"))
@@ -49,7 +50,7 @@ def locate(path: Path, step: int | None) -> dict[str, Path]:
     return {"source": path.absolute()}
 
 
-def inspect(request: Request) -> Spec:
+def inspect(request: Request) -> Inspected:
     """Return signatures, operators, tags, variables and writer, only from the protocol buffer and the index of the variables."""
     source = request.inputs["source"]
     graph = _meta_graph(source)
@@ -61,7 +62,7 @@ def inspect(request: Request) -> Spec:
         key: endings(graph.graph_def, {name: info.name for name, info in one.outputs.items()})
         for key, one in definitions.items()
     }
-    signatures = [
+    signatures: list[SignatureJson] = [
         {"key": key, "inputs": specs(one.inputs), "outputs": specs(one.outputs)} for key, one in definitions.items()
     ]
     index = source / "variables" / "variables.index"
@@ -161,7 +162,7 @@ def _cut(request: Request, graph: MetaGraphDef, tags: list[str]) -> LoadedOrigin
     return cut_original("tensorflow", flat, ends)
 
 
-def _variables(index: Path) -> list[Spec]:
+def _variables(index: Path) -> list[VariableRow]:
     """Return the variables in the index; entries of text belong to the object graph."""
     return [
         {
@@ -175,11 +176,11 @@ def _variables(index: Path) -> list[Spec]:
     ]
 
 
-def _needs(signatures: list[Spec], held: list[str]) -> list[str]:
+def _needs(signatures: list[SignatureJson], held: list[str]) -> list[str]:
     if not signatures:
         return ["a signature: save it with tf.saved_model.save(model, path, signatures=...)"]
     if len(signatures) > 1 and DEFAULT_KEY not in {signature["key"] for signature in signatures}:
-        return ["--signature: " + ", ".join(signature["key"] for signature in signatures)]
+        return ["--signature: " + ", ".join(str(signature["key"]) for signature in signatures)]
     usable = [
         signature
         for signature in signatures

@@ -10,13 +10,12 @@ import contextlib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from toolkit.engines.tensorflow.graph_def import MetaGraphDef, SignatureDef
 from toolkit.engines.tensorflow.messages import message, parse
 from toolkit.errors import InvalidSource, UnknownName
 from toolkit.findings import Finding
-from toolkit.source.loading import DEFAULT_KEY, LoadedOriginal
+from toolkit.source.loading import DEFAULT_KEY, Inspected, LoadedOriginal
 from toolkit.source.loading.builder import Built, build
 from toolkit.source.loading.coverage import coverage, unrestored, variables_of
 from toolkit.source.loading.graphs.calls import refuse_endless
@@ -77,11 +76,11 @@ def locate(path: Path, step: int | None = None) -> dict[str, Path]:
     return files
 
 
-def inspect(request: Request) -> dict[str, Any]:
+def inspect(request: Request) -> Inspected:
     """Return the variables, and what the MetaGraph tells; it is parsed, and nothing is run."""
     path, options = request.options["path"], GraphOptions.of(request.options)
     held = saved(path, request.inputs)
-    found: dict[str, Any] = {
+    found: Inspected = {
         "kind": KIND,
         "writer": "tensorflow of unknown version",
         "loader": LOADER,
@@ -108,9 +107,9 @@ def inspect(request: Request) -> dict[str, Any]:
             found["signatures"] = [{"key": key, **told(meta.graph_def, end)} for key, end in sorted(ends.items())]
             found["endings"] = {key: endings(meta.graph_def, end.outputs) for key, end in ends.items()}
         except InvalidSource as error:
-            found["needs"].append(error.text)
+            found["needs"] = [error.text]
     elif not built:
-        found["needs"].append(_NEEDS)
+        found["needs"] = [_NEEDS]
     return found
 
 

@@ -10,8 +10,9 @@ keras_models/           models of Keras 3, of tf-keras, and of the Keras in an o
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
@@ -19,12 +20,42 @@ from toolkit.findings import Finding
 
 if TYPE_CHECKING:
     from toolkit.source.loading.coverage import Coverage
+    from toolkit.tensors.signature import SignatureJson
 
 
-Spec = dict[str, Any]
 Arrays = dict[str, np.ndarray]
 
 DEFAULT_KEY = "serving_default"
+
+
+class VariableRow(TypedDict):
+    """A variable in a file; None for a size of its shape that the file does not tell."""
+
+    name: str
+    dtype: str
+    shape: list[int] | list[int | None] | None
+    size_bytes: int
+
+
+class _Inspected(TypedDict):
+    kind: str
+    writer: str
+    loader: str
+    signatures: Sequence[Mapping[str, Any]]
+    settled: bool
+    operators: list[str]
+    variables: Sequence[VariableRow]
+    needs: Sequence[str]
+    findings: list[dict[str, Any]]
+
+
+class Inspected(_Inspected, total=False):
+    """What `inspect` of a kind returns, as `toolkit.source.kinds` describes it; some keys only some kinds have."""
+
+    endings: Mapping[str, Any]
+    flat: bool
+    layers: int
+    tags: list[str]
 
 
 class LoadedOriginal(ABC):
@@ -40,7 +71,7 @@ class LoadedOriginal(ABC):
 
     engine: str
     loader: str
-    signatures: list[Spec]
+    signatures: list[SignatureJson]
     operators: set[str]
     findings: list[Finding]
     coverage: Coverage | None = None

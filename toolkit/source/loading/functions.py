@@ -9,8 +9,9 @@ from typing import Any
 
 from toolkit.errors import InvalidSource
 from toolkit.findings import Finding
-from toolkit.source.loading import DEFAULT_KEY, Arrays, LoadedOriginal, Spec
+from toolkit.source.loading import DEFAULT_KEY, Arrays, LoadedOriginal
 from toolkit.source.loading.builder import Built
+from toolkit.tensors.signature import SignatureJson, TensorJson
 
 
 class FunctionOriginal(LoadedOriginal):
@@ -153,13 +154,13 @@ def as_dict(results: Any) -> dict[str, Any]:
     return {f"output_{position}": tensor for position, tensor in enumerate(tf.nest.flatten(results))}
 
 
-def _signature(key: str, function: Any) -> Spec:
+def _signature(key: str, function: Any) -> SignatureJson:
     _, declared = function.structured_input_signature
     outputs = function.structured_outputs
     return {"key": key, "inputs": _specs(declared), "outputs": _specs(outputs)}
 
 
-def _specs(tensors: Mapping[str, Any]) -> list[Spec]:
+def _specs(tensors: Mapping[str, Any]) -> list[TensorJson]:
     return sorted(
         (
             {

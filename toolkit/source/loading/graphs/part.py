@@ -12,10 +12,11 @@ from toolkit.engines.tensorflow.graph_def import GraphDef, NodeDef
 from toolkit.engines.tensorflow.messages import dtype_name, sizes
 from toolkit.errors import InvalidSource, UnknownName, causes
 from toolkit.findings import Finding
-from toolkit.source.loading import Arrays, Spec
+from toolkit.source.loading import Arrays
 from toolkit.source.loading.graphs.cut import SOURCES, TABLES, VARIABLES, cut, needed, node_of, nodes_of
 from toolkit.source.loading.graphs.dropout import simplified
 from toolkit.source.loading.graphs.proposals import Ends
+from toolkit.tensors.signature import TensorJson
 
 Shape = list[int | None] | None
 
@@ -76,7 +77,7 @@ class Part:
             inferred = inferred.merge_with(told) if inferred.is_compatible_with(told) else inferred
         return sizes(inferred.as_proto())
 
-    def declared(self) -> tuple[list[Spec], list[Spec], Finding | None]:
+    def declared(self) -> tuple[list[TensorJson], list[TensorJson], Finding | None]:
         """Return the specs of inputs and outputs, and the finding about their batch, None where there is nothing to say."""
         inputs, outputs = self._specs(self._known)
         leading = {shape[0] if shape else None for shape in (spec["shape"] for spec in [*inputs, *outputs])}
@@ -96,7 +97,7 @@ class Part:
         message = f"was saved to take {size} at a time; made again to take any number"
         return open_inputs, open_outputs, Finding("batch-remade", "info", message, facts={"size": size})
 
-    def _why_not(self, opened: Mapping[str, Shape], size: int, outputs: Sequence[Spec]) -> str | None:
+    def _why_not(self, opened: Mapping[str, Shape], size: int, outputs: Sequence[TensorJson]) -> str | None:
         """Return why a first size is no batch: it is fixed inside the graph, or the result of a row depends on other rows. None where it is one."""
         fixed = [
             f"{spec['name']} has the shape {spec['shape']}"
@@ -136,7 +137,7 @@ class Part:
             made[name] = drawn.astype(dtype)
         return made
 
-    def _specs(self, shapes: Mapping[str, Shape]) -> tuple[list[Spec], list[Spec]]:
+    def _specs(self, shapes: Mapping[str, Shape]) -> tuple[list[TensorJson], list[TensorJson]]:
         import tensorflow as tf
 
         with tf.Graph().as_default(), blamed(self._path, "the part that the outputs need is not a graph"):
@@ -212,7 +213,7 @@ def _readable(graph: Graph, node: NodeDef) -> None:
             tf.raw_ops.ReadVariableOp(resource=handle, dtype=tf.dtypes.as_dtype(node.attr["dtype"].type), name=name)
 
 
-def _described(tensors: Mapping[str, Tensor]) -> list[Spec]:
+def _described(tensors: Mapping[str, Tensor]) -> list[TensorJson]:
     return [
         {
             "name": name,

@@ -17,7 +17,7 @@ from typing import Any
 
 from toolkit.errors import InvalidSource, UnknownName, causes
 from toolkit.findings import Finding
-from toolkit.source.loading import DEFAULT_KEY, Arrays, LoadedOriginal, Spec
+from toolkit.source.loading import DEFAULT_KEY, Arrays, LoadedOriginal
 from toolkit.source.loading.functions import engine, operators_of, save_function
 from toolkit.source.loading.keras_models.config import NOT_SINGLE, in_float32, is_keras, keras_of, other_policy
 from toolkit.source.loading.keras_models.tensors import (
@@ -28,6 +28,7 @@ from toolkit.source.loading.keras_models.tensors import (
     symbolic_tensors,
     unique,
 )
+from toolkit.tensors.signature import TensorJson
 
 __all__ = ["KerasOriginal", "call_once", "is_keras", "keras_of", "require_built"]
 
@@ -229,7 +230,7 @@ def _whole_dtype(dtype: Any) -> Any:
     return tf.float32 if found.name in NOT_SINGLE else found
 
 
-def _json(specs: Mapping[str, Any]) -> list[Spec]:
+def _json(specs: Mapping[str, Any]) -> list[TensorJson]:
     return [
         {"name": name, "dtype": spec.dtype.name, "shape": _sizes(spec.shape)} for name, spec in sorted(specs.items())
     ]

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from toolkit.findings import Finding
+from toolkit.source.loading import VariableRow
 from toolkit.source.loading.keras_models import hdf5
 
 
@@ -90,7 +91,7 @@ def _of_layers(file: Any) -> Iterator[tuple[str, Any]]:
             yield f"{layer}/{weight}", held[weight]
 
 
-def variables(arrays: Sequence[Stored]) -> list[dict[str, Any]]:
+def variables(arrays: Sequence[Stored]) -> list[VariableRow]:
     """Return the model's own variables as JSON; a build uses only these of a file's arrays."""
     return [
         {
