@@ -26,7 +26,7 @@ from toolkit import findings, printable, registry, report
 from toolkit.cli.common import Common, say
 from toolkit.comparison.comparison import Comparison
 from toolkit.config import tomllib
-from toolkit.diagnosis.keep_float import Step, Suggestion
+from toolkit.diagnosis.suggestion import Step, Suggestion
 from toolkit.environments import resolve
 from toolkit.errors import EdgeToolkitError, InvalidConfig, RequestError, Unconvertible, revive
 from toolkit.experiments import table

@@ -14,7 +14,8 @@ from toolkit import Original, Samples
 from toolkit.environments import resolve
 from toolkit.profiles.weight_limits import Weights
 from toolkit.report import outcomes_text
-from toolkit.weights.account_job import account_job, judge_account
+from toolkit.weights.account_job import account_job
+from toolkit.weights.judge import judge_account
 
 HERE = Path(__file__).resolve().parent
 

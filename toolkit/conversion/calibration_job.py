@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from toolkit.execution.run import engine_of_runtime
 from toolkit.jobs.job import Job, Output
+from toolkit.jobs.runtime_engine import engine_of_runtime
 from toolkit.profiles.recipe import Estimator
 
 

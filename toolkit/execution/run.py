@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from toolkit import environments, launchers, printable, registry
+from toolkit import launchers, printable, registry
 from toolkit.errors import RequestError, WorkerLied
 from toolkit.jobs.job import Engine, Job, Output
+from toolkit.jobs.runtime_engine import engine_of_runtime
 from toolkit.jobs.store import Entry
 from toolkit.wire.shards import read_index
 
@@ -55,17 +56,6 @@ def on_this_machine(artifact_format: str) -> Execution:
     """Return how this machine runs a format by itself, whatever the target."""
     runtime = registry.load("conversion/converters", artifact_format).HOST_RUNTIME
     return Execution(engine_of_runtime(runtime), runtime)
-
-
-def engine_of_runtime(name: str, version: str | None = None) -> Engine:
-    """Return the engine of a runtime on this machine, of a `version` where one is asked for; UnknownName for a runtime that is none.
-
-    A runtime that runs in an environment of another name brings its engine itself: there is one version of it.
-    """
-    environment: str = registry.load("execution/runtimes", name).ENVIRONMENT
-    if environment != name or version is None:
-        return Engine(environment)
-    return Engine(environments.of_version(environment, version))
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,8 @@ from toolkit.pipeline.stages import Chain, entry_of
 from toolkit.tensors.signature import Signature
 from toolkit.verdict.chain import context_of
 from toolkit.verdict.stage_run import StageRun
-from toolkit.weights.account_job import Account, judge_account, judge_clipping
+from toolkit.weights.clipping_findings import judge_clipping
+from toolkit.weights.judge import Account, judge_account
 from toolkit.weights.rows import AccountResult, ClippingResult
 
 if TYPE_CHECKING:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 from toolkit import launchers
 from toolkit.conversion.artifacts import Artifact
 from toolkit.errors import EdgeToolkitError, Unconvertible, WorkerCrashed, WorkerLied, WorkerRefused
-from toolkit.execution.run import Execution, Run, engine_of_runtime, model_of, on_this_machine, run_of, signature_of_run
+from toolkit.execution.run import Execution, Run, model_of, on_this_machine, run_of, signature_of_run
 from toolkit.findings import Finding
 from toolkit.jobs.executor import Executor
 from toolkit.jobs.graph import Goal
 from toolkit.jobs.job import Engine, Job
+from toolkit.jobs.runtime_engine import engine_of_runtime
 from toolkit.jobs.store import Entry
 from toolkit.pipeline.model import Model
 from toolkit.profiles.recipe import FLOAT

@@ -23,7 +23,7 @@ from toolkit.verdict.attribution_text import sentences, table
 if TYPE_CHECKING:
     from toolkit.comparison.compare import Measured
     from toolkit.verdict.verdict import Verdict
-    from toolkit.weights.account_job import Account
+    from toolkit.weights.judge import Account
 
 _ROWS = 5  # of constants
 _TERMS = "What the terms mean: `docs/glossary.md`, which comes with edge-toolkit."

@@ -9,8 +9,9 @@ from typing import Any
 from toolkit import printable
 from toolkit.bundle import attribution_folder
 from toolkit.diagnosis.find_operator import attribute, samples_of
-from toolkit.diagnosis.keep_float import Suggestion, Trying, suggest
+from toolkit.diagnosis.keep_float import Trying, suggest
 from toolkit.diagnosis.layer_drift import Drift, drift_of, layers_job
+from toolkit.diagnosis.suggestion import Suggestion
 from toolkit.errors import RequestError
 from toolkit.execution.run import on_this_machine
 from toolkit.files.outputs import OutputPath, require_files

@@ -14,7 +14,7 @@ from toolkit.profiles.recipe import VariantRow
 from toolkit.samples.input_ranges import InputRange
 from toolkit.verdict.chain import context_of
 from toolkit.verdict.stage_run import StageRun
-from toolkit.weights.account_job import Account
+from toolkit.weights.judge import Account
 
 
 class CandidateRow(VariantRow):

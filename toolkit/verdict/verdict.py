@@ -25,7 +25,7 @@ from toolkit.verdict.chain import Judged, Outcome, judge_chain, with_names
 from toolkit.verdict.evidence import CandidateRow, Evidence
 from toolkit.verdict.holding import said_where_it_ran
 from toolkit.verdict.stage_run import StageRun
-from toolkit.weights.account_job import Account
+from toolkit.weights.judge import Account
 from toolkit.wire import labels
 from toolkit.wire.shards import sample_names
 

@@ -10,9 +10,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from toolkit.jobs.job import Engine, Job, Output
-from toolkit.weights.judge import Account, judge_account, judge_clipping
-
-__all__ = ["ACCOUNTED", "Account", "account_job", "clipping_job", "judge_account", "judge_clipping"]
 
 ACCOUNTED = "tflite"  # the format whose files are looked into
 _READS = "litert"  # whose environment has the classes of TFLite's schema

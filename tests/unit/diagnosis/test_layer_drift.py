@@ -7,9 +7,9 @@ import math
 
 import pytest
 
-from toolkit.diagnosis.keep_float import Step, Suggestion
 from toolkit.diagnosis.layer_drift import Drift, Layer, Noise
 from toolkit.diagnosis.model_explorer import node_data
+from toolkit.diagnosis.suggestion import Step, Suggestion
 
 
 def noise(sqnr_db: float) -> Noise:

@@ -11,8 +11,9 @@ from tests.unit.weights.networks_of_constants import constant, network, operator
 from toolkit.engines.tflite.graphs import ComputingOperator
 from toolkit.profiles.weight_limits import WeightLimits, Weights
 from toolkit.weights.account import accounted
-from toolkit.weights.account_job import judge_account, judge_clipping
 from toolkit.weights.clipping import clipped
+from toolkit.weights.clipping_findings import judge_clipping
+from toolkit.weights.judge import judge_account
 from toolkit.wire.statistics import Histograms, Statistics
 
 RNG = np.random.default_rng(7)

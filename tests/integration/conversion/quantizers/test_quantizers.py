@@ -19,7 +19,8 @@ from toolkit.jobs.job import Engine, Job
 from toolkit.jobs.local_executor import LocalExecutor
 from toolkit.profiles.weight_limits import Weights
 from toolkit.settings import Settings
-from toolkit.weights.account_job import account_job, judge_account
+from toolkit.weights.account_job import account_job
+from toolkit.weights.judge import judge_account
 from toolkit.wire.shards import ShardWriter, read_all
 
 PLAIN: dict[str, Any] = {

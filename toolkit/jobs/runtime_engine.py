@@ -1,0 +1,17 @@
+"""The engine of a runtime: the environment that its worker runs in."""
+
+from __future__ import annotations
+
+from toolkit import environments, registry
+from toolkit.jobs.job import Engine
+
+
+def engine_of_runtime(name: str, version: str | None = None) -> Engine:
+    """Return the engine of a runtime on this machine, of a `version` where one is asked for; UnknownName for a runtime that is none.
+
+    A runtime that runs in an environment of another name brings its engine itself: there is one version of it.
+    """
+    environment: str = registry.load("execution/runtimes", name).ENVIRONMENT
+    if environment != name or version is None:
+        return Engine(environment)
+    return Engine(environments.of_version(environment, version))

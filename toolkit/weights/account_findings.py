@@ -1,0 +1,145 @@
+"""What an account of weights says, as findings: constants and operators that are not the original's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from toolkit.findings import Finding, Severity
+from toolkit.weights.limits_kept import JudgedConstant, accepted_because, names_of
+from toolkit.weights.rows import (
+    AccountResult,
+    AttributeRow,
+    ConstantRow,
+    MatrixCounts,
+    UnmatchedConstant,
+)
+
+if TYPE_CHECKING:
+    from toolkit.profiles.weight_limits import Limit, Weights
+
+OTHER_WEIGHTS = "other-weights"
+OTHER_OPERATORS = "other-operators"
+_NEXT = "Convert this original again, or accept what is meant: [weights] in a profile, docs/weights.md"
+SHOWN = 3  # constants that a message names
+REPORTED = 10  # constants that a report has rows of
+_WIDTH = 60  # characters of a tensor's name, the last ones
+
+
+def other_weights(wrong: Sequence[JudgedConstant], count: int, stage: str) -> Iterator[Finding]:
+    """Yield the finding on constants that are not the original's, worst first, of `count` in all; nothing where all are right."""
+    if not wrong:
+        return
+    said: dict[str, list[JudgedConstant]] = {}
+    for row in wrong:
+        said.setdefault(row["what"] or row["because"], []).append(row)
+    shown = [f"{_names(rows)}: {what}" for what, rows in list(said.items())[:SHOWN]]
+    left = len(said) - SHOWN
+    message = f"{len(wrong)} of {count} constants {'is' if len(wrong) == 1 else 'are'} not the float32 conversion's: {'; '.join(shown)}"
+    message += (f"; and {left} more" if left > 0 else "") + f". {_NEXT}"
+    yield Finding(OTHER_WEIGHTS, "error", message, names=names_reported([row["tensor"] for row in wrong]), stage=stage)
+
+
+def too_few_matched(found: AccountResult, limit: Limit, stage: str) -> Iterator[Finding]:
+    """Yield a finding for each file whose share of matched matrices and tables is below the limit: it is another model."""
+    for counts, left, whose, where in (
+        (found["matrices"], found["unmatched"], "the original's", "the artifact"),
+        (found["matrices_of_artifact"], found["extra"], "the artifact's", "the original"),
+    ):
+        share = share_matched(counts)
+        if not share >= limit.limit:
+            count, matched = counts["count"], counts["matched"]
+            names = [row["tensor"] for row in left if row["role"] == "matrix"]
+            message = (
+                f"{matched} of {whose} {count} matrices and tables are in {where} ({share:.0%}, {limit.limit:.0%} at least): "
+                f"it is another model, or its operators were fused in another way, so {count - matched} cannot be accounted for"
+                f" ({', '.join(map(short_name, names[:SHOWN]))}). {_NEXT}"
+            )
+            yield Finding(OTHER_WEIGHTS, "error", message, names=names_reported(names), stage=stage)
+
+
+def computed_besides(besides: Sequence[UnmatchedConstant], weights: Weights, stage: str) -> Iterator[Finding]:
+    """Yield what is said of operators that compute with constants of their own, and stand for nothing of the original's."""
+    some = [row for row in besides if accepted_because((row["tensor"],), weights) is None]
+    if some:
+        shown = "; ".join(map(_named, some[:SHOWN])) + ("; ..." if len(some) > SHOWN else "")
+        message = (
+            f"the artifact computes something more: {len(some)} constants of operators that the original does not have, "
+            f"where all of the original's were found ({shown}). {_NEXT}"
+        )
+        yield Finding(
+            OTHER_OPERATORS, "error", message, names=names_reported([row["tensor"] for row in some]), stage=stage
+        )
+
+
+def left_over(found: AccountResult) -> Iterator[Finding]:
+    """Yield what is said of constants that only one side has: none of them is held against anything."""
+    for rows, message in (
+        (found["unmatched"], "of the original's constants {count} were not found in the artifact ({why})"),
+        (found["extra"], "the artifact has {count} constants that the original does not have ({why})"),
+    ):
+        left = [row for row in rows if row["role"] != "whole"]
+        if left:
+            why = "; ".join(f"{_named(row)}: {row['why']}" for row in left[:SHOWN]) + (
+                "; ..." if len(left) > SHOWN else ""
+            )
+            names = [row["tensor"] for row in left]
+            yield Finding(
+                "weights-unmatched", "warning", message.format(count=len(left), why=why), names=names_reported(names)
+            )
+
+
+def acceptances(found: AccountResult, off: Sequence[tuple[str, ...]], weights: Weights) -> Iterator[Finding]:
+    """Yield what became of each acceptance: what it accepts, or that there is nothing to accept."""
+    for each in weights.accepted:
+        names = [called[0] for called in off if each.fits(*called)]
+        fine = [row for row in found["constants"] if each.fits(*names_of(row))]
+        if names:
+            message = f"accepted, although {len(names)} constants differ: {each.tensor!r} ({each.because})"
+        elif fine:
+            message = f"weights accepted: {each.tensor!r} is not needed: it is equal to the original's"
+        else:
+            message = f"weights accepted: {each.tensor!r} is not a constant of this artifact; nothing was accepted"
+        yield Finding("weights-accepted", "info", message, names=names_reported(names))
+
+
+def other_attributes(attributes: Sequence[AttributeRow], stage: str) -> Iterator[Finding]:
+    """Yield what operators were told otherwise: an error where it computes something else for certain."""
+    for certain in (True, False):
+        some = [each for each in attributes if each["certain"] is certain]
+        if some:
+            shown = "; ".join(
+                f"{each['operator']} {short_name(each['gives'])}: {each['option']} {each['ours']}, not {each['theirs']}"
+                for each in some[:SHOWN]
+            )
+            more = f"; and {len(some) - SHOWN} more" if len(some) > SHOWN else ""
+            message = f"operators have other options than in the float32 conversion: {shown}{more}"
+            names = [each["gives"] for each in some]
+            severity: Severity = "error" if certain else "warning"
+            yield Finding(
+                "other-attributes", severity, message, names=names_reported(names), stage=stage if certain else None
+            )
+
+
+def _named(row: ConstantRow | UnmatchedConstant) -> str:
+    return f"{row['operator']} {short_name(row['tensor'])!r} ({row['role']})"
+
+
+def _names(rows: Sequence[ConstantRow]) -> str:
+    """Return the first of some constants, and how many others."""
+    return _named(rows[0]) + (f" and {len(rows) - 1} more" if len(rows) > 1 else "")
+
+
+def share_matched(of: MatrixCounts) -> float:
+    """Return the share of matrices and tables that have a counterpart, in [0, 1]; 1 where there are none."""
+    return of["matched"] / of["count"] if of["count"] else 1.0
+
+
+def names_reported(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the names that a finding lists: the first of them."""
+    return tuple(names[:REPORTED])
+
+
+def short_name(name: str) -> str:
+    """Return the last characters of a tensor's name, which tell it from others."""
+    return name if len(name) <= _WIDTH else f"…{name[1 - _WIDTH :]}"

@@ -1,0 +1,65 @@
+"""Which limit a constant is beyond, in words, and why it is accepted where it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from toolkit.weights.rows import (
+    ConstantRow,
+)
+
+if TYPE_CHECKING:
+    from toolkit.profiles.weight_limits import Limit, Weights
+
+
+class JudgedConstant(ConstantRow):
+    """A constant that a limit or an acceptance is about, and which."""
+
+    because: str
+
+
+def names_of(row: ConstantRow) -> tuple[str, str]:
+    """Return what a constant is called: in the artifact, and in the original."""
+    return row["tensor"], row["original"]
+
+
+def accepted_because(names: tuple[str, ...], weights: Weights) -> str | None:
+    """Return why a constant with these names is accepted; None where it is not."""
+    return next((each.because for each in weights.accepted if each.fits(*names)), None)
+
+
+def limit_exceeded(row: ConstantRow, limits: Mapping[str, Limit]) -> str | None:
+    """Return which limit a constant is beyond, in words; None where it keeps all. What is NaN keeps none."""
+    error, role = float(row["error"]), row["role"]
+    if role == "whole":
+        return None if error <= 0 else "is not equal"
+    if role in ("bias", "scalar"):
+        return None if error <= limits[role].limit else f"is {_percent(error)} off, {limits[role].limit:g} at most"
+    if row["steps"] is None or row["within"] is None or row["clipped"] is None:
+        return (
+            None
+            if error <= limits["float32"].limit
+            else f"is {_percent(error)} off, {limits['float32'].limit:g} at most"
+        )
+    return _beyond_steps(row, float(row["steps"]), float(row["within"]), float(row["clipped"]), limits)
+
+
+def _beyond_steps(
+    row: ConstantRow, steps: float, within: float, clipped: float, limits: Mapping[str, Limit]
+) -> str | None:
+    """As `limit_exceeded`, of a constant with steps: how far the worst value is off, how many are, and whether the steps are small enough."""
+    of_kind = {"float16": "float16_steps"}.get(row["dtype"], "steps")
+    if not steps <= limits[of_kind].limit:
+        return f"a value is {steps:.3g} steps off, {limits[of_kind].limit:g} at most"
+    if row["shares_a_range"]:  # by a scale that is not its own
+        most = limits["table_clipped"].limit
+        return None if clipped <= most else f"{_percent(clipped)} of its values are cut off, {_percent(most)} at most"
+    if row["dtype"] != "float16" and not within >= limits["within"].limit:
+        return f"{_percent(1 - within)} of its values are more than half a step off"
+    least = limits[{"int4": "int4_db", "float16": "float16_db"}.get(row["dtype"], "weights_db")].limit
+    return None if float(row["sqnr_db"]) >= least else f"{float(row['sqnr_db']):.3g} dB, {least:g} at least"
+
+
+def _percent(share: float) -> str:
+    return f"{share:.3g} times its size" if share > 1 else f"{100 * share:.3g} %"
