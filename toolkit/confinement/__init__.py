@@ -17,7 +17,7 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 from toolkit.confinement import kernel, landlock, places, resources
 
@@ -92,6 +92,15 @@ def _filters() -> bool:
     return False
 
 
+class BoundsJson(TypedDict):
+    """What the host tells a worker of a job's `Bounds`."""
+
+    reads: list[str]
+    network: bool
+    user_code: bool
+    gpu: bool
+
+
 @dataclass(frozen=True)
 class Bounds:
     """What one job may use: `reads`, files and folders; the `network`; whether it runs `user_code`, which may start processes; a `gpu`.
@@ -106,7 +115,7 @@ class Bounds:
     emulated: bool = False
 
     @classmethod
-    def from_json(cls, asked: dict[str, Any], *, emulated: bool = False) -> Bounds:
+    def from_json(cls, asked: BoundsJson, *, emulated: bool = False) -> Bounds:
         """Return what `toolkit.jobs.access` wrote."""
         return cls(tuple(asked["reads"]), asked["network"], asked["user_code"], asked["gpu"], emulated)
 

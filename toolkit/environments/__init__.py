@@ -21,12 +21,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from toolkit import printable
 from toolkit.environments import releases
 from toolkit.environments.interpreters import Interpreter, as_is, ask, current, identify, installed, not_of_an_index
 from toolkit.environments.lent_package import MOUNT, lend
+from toolkit.environments.made_once import Marker
 from toolkit.environments.requirements import HERE, Requirements, is_version, read_requirements, split_name
 from toolkit.environments.status import Status
 from toolkit.environments.virtualenv import VARIABLES, find_made, find_uv, make
@@ -268,7 +268,7 @@ def _found(requirements: Requirements, interpreter: Interpreter, holds: Mapping[
     return Environment(requirements.name, interpreter.path, identity, versions, variables, engine)
 
 
-def _made(requirements: Requirements, python: Path, facts: Mapping[str, Any]) -> Environment:
+def _made(requirements: Requirements, python: Path, facts: Marker) -> Environment:
     versions = facts["versions"]
     identity = identify(versions, facts["python"], facts["platform"])
     return Environment(requirements.name, python, identity, versions, VARIABLES, requirements.engine.found_in(versions))

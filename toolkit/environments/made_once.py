@@ -22,7 +22,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from toolkit import printable
 from toolkit.errors import DamagedFile, EnvironmentUnavailable
@@ -53,6 +53,28 @@ _NO_NETWORK = re.compile(
     r"|Connection (?:refused|timed out|failed)|Network is unreachable|client error \(Connect\)|tunnel error|operation timed out",
     re.IGNORECASE,
 )
+
+
+class PackageFile(TypedDict):
+    """A package of the system that was unpacked into a folder; `sha256` is that of its file."""
+
+    package: str
+    version: str
+    architecture: str
+    sha256: str
+
+
+class Marker(TypedDict, total=False):
+    """What a finished folder says of itself: `versions` are of the distributions in it; each kind of folder has its own of these."""
+
+    versions: dict[str, str]
+    python: str
+    platform: str
+    lock_sha256: str
+    release: str
+    packages: list[PackageFile]
+    cpu: str
+    root: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,13 +148,13 @@ class Making:
         return EnvironmentUnavailable(f"{self.what}: {program} failed ({how})", tail)
 
 
-def read_marker(folder: Path, needs: Sequence[str] = ()) -> dict[str, Any] | None:
+def read_marker(folder: Path, needs: Sequence[str] = ()) -> Marker | None:
     """Return what the finished folder says of itself, or None if it is not finished, or does not say what it `needs` to.
 
     StoreFailed where somebody else may have put programs there: it is another user's, or others may write to it, or to the folder around it.
     """
     try:
-        facts: dict[str, Any] = read_json(folder / MARKER, {name: _SHAPE[name] for name in needs} or dict)
+        facts: Marker = read_json(folder / MARKER, {name: _SHAPE[name] for name in needs} or dict)
     except (OSError, DamagedFile):
         return None
     for place in (folder.parent, folder):
@@ -142,13 +164,13 @@ def read_marker(folder: Path, needs: Sequence[str] = ()) -> dict[str, Any] | Non
 
 def make_once(
     folder: Path,
-    build: Callable[[Making], Mapping[str, object]],
+    build: Callable[[Making], Marker],
     *,
     what: str,
     say: Callable[[str], None],
     usable: Callable[[Path], bool] = lambda folder: True,
     needs_bytes: int = 0,
-) -> dict[str, Any]:
+) -> Marker:
     """Return what the marker of `folder` says, after `build` has filled it if that was not done yet.
 
     `build` gets the partial folder, empty, and returns the marker's content (JSON). A finished folder that is not `usable` is made again.
@@ -234,7 +256,7 @@ def _discard(folder: Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)
 
 
-def _finish(making: Making, folder: Path, facts: Mapping[str, object]) -> dict[str, Any]:
+def _finish(making: Making, folder: Path, facts: Marker) -> Marker:
     _sync(making.lock)  # what was built, before the marker that vouches for it
     with open(making.folder / MARKER, "w") as file:
         json.dump(facts, file, indent=1)
@@ -252,7 +274,7 @@ def _finish(making: Making, folder: Path, facts: Mapping[str, object]) -> dict[s
         os.fsync(parent)
     finally:
         os.close(parent)
-    return dict(facts)
+    return facts
 
 
 def _sync(descriptor: int) -> None:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from toolkit.environments.interpreters import current
-from toolkit.environments.made_once import Making, make_once, read_marker
+from toolkit.environments.made_once import Making, Marker, make_once, read_marker
 from toolkit.environments.requirements import HERE, Requirements, read_requirements
 from toolkit.environments.virtualenv import UV_VARIABLES, find_uv
 from toolkit.errors import EnvironmentUnavailable, RequestError
@@ -59,7 +59,7 @@ def make_lock(
     uv = find_uv(what)
     asked = tuple(pythons or _pythons(requirements))
 
-    def build(making: Making) -> dict[str, object]:
+    def build(making: Making) -> Marker:
         settings.say(f"{what}: finding its packages and their hashes, once ({requirements.engine.text})")
         (making.folder / "requirements.in").write_text("".join(f"{each.text}\n" for each in requirements.packages))
         python = next(python for python in asked if _compile(making, uv, requirements, python, platform, asked[-1]))

@@ -7,11 +7,10 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from typing import Any
 
 from toolkit import printable
 from toolkit.environments.interpreters import current, installed, platform_here
-from toolkit.environments.made_once import Making, make_once, read_marker
+from toolkit.environments.made_once import Making, Marker, make_once, read_marker
 from toolkit.environments.requirements import Requirements
 from toolkit.errors import EnvironmentUnavailable
 from toolkit.settings import Settings
@@ -26,20 +25,20 @@ UV_VARIABLES: dict[str, str | None] = dict.fromkeys(
 ) | {"UV_NO_PROGRESS": "1"}
 
 
-def find_made(requirements: Requirements, settings: Settings) -> tuple[Path, dict[str, Any]] | None:
+def find_made(requirements: Requirements, settings: Settings) -> tuple[Path, Marker] | None:
     """Return the interpreter of the environment that was made from this lock, and its marker; None if there is none."""
     folder = _folder(requirements, settings.home)
     facts = read_marker(folder, _NEEDS)
     return None if facts is None or not _usable(folder) else (_python(folder), facts)
 
 
-def make(requirements: Requirements, settings: Settings) -> tuple[Path, dict[str, Any]]:
+def make(requirements: Requirements, settings: Settings) -> tuple[Path, Marker]:
     """Return as `find_made` does, after making the environment if it is not there."""
     folder = _folder(requirements, settings.home)
     what = f"environment {requirements.name}"
     uv = find_uv(what)
 
-    def build(making: Making) -> dict[str, object]:
+    def build(making: Making) -> Marker:
         settings.say(f"{what}: making it, once ({requirements.engine.text})")
         _make_bare(making, requirements, uv)
         command = [uv, "pip", "sync", "--require-hashes", "--only-binary", ":all:", "--compile-bytecode"]
@@ -120,7 +119,7 @@ def _is_whole(folder: Path) -> bool:
     return _usable(folder) and read_marker(folder, _NEEDS) is not None
 
 
-def _facts(requirements: Requirements, folder: Path) -> dict[str, object]:
+def _facts(requirements: Requirements, folder: Path) -> Marker:
     search = next((folder / "lib").glob("python3*")) / "site-packages"
     settings = dict(line.split(" = ", 1) for line in (folder / "pyvenv.cfg").read_text().splitlines() if " = " in line)
     lock = hashlib.sha256(requirements.lock.read_bytes()).hexdigest()

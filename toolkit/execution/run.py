@@ -28,7 +28,7 @@ class Run:
     outputs: Path
     signature: Mapping[str, Any]
     engine: str
-    about: Mapping[str, Any]
+    about: Mapping[str, str | int]
     count: int
     key: str
     fed: Mapping[str, str] = field(default_factory=dict)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from toolkit.confinement import NOT_CONFINED, ability
+from toolkit.confinement import NOT_CONFINED, BoundsJson, ability
 from toolkit.environments.status import Status
 from toolkit.errors import RequestError
 from toolkit.jobs.job import Job
@@ -36,7 +36,7 @@ class Access:
     user_code: bool = False
     gpu: bool = False
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> BoundsJson:
         """Return what the worker is told."""
         return {"reads": list(self.reads), "network": self.network, "user_code": self.user_code, "gpu": self.gpu}
 
@@ -87,7 +87,7 @@ def _links(folder: Path) -> Iterator[Path]:
                     waiting.append(entry.path)
 
 
-def is_confined(about: Mapping[str, Any]) -> bool:
+def is_confined(about: Mapping[str, str | int]) -> bool:
     """Return whether what a job is known by says that it could read nothing else and reach no network."""
     return not str(about.get("confined", NOT_CONFINED)).startswith(NOT_CONFINED)
 

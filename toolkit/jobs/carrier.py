@@ -20,8 +20,12 @@ import tarfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
+
+if TYPE_CHECKING:
+    from toolkit.wire.worker_protocol import CancelCommand, Command, EndedEvent, Event, RunCommand
 
 if not __package__:  # a script finds the toolkit where it lies itself
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -33,10 +37,20 @@ _END_S = 5.0
 _VARIABLES = dict(os.environ)  # those of the list by which the host started this process
 
 
+class TransportWords(TypedDict):
+    """A `toolkit.environments.transport.Transport` as JSON: its commands, as words."""
+
+    folder: str
+    send: list[str]
+    fetch: list[str]
+    remove: list[str]
+    timeout_s: float
+
+
 class _Job:
     """A job on its way: where it lies here, what it is called there, and the command that carries it now."""
 
-    def __init__(self, command: dict[str, Any]) -> None:
+    def __init__(self, command: RunCommand) -> None:
         self.id = command["id"]
         self.folder = Path(command["folder"])
         self.most_bytes = command["written_bytes"] + _LOG_BYTES
@@ -50,7 +64,7 @@ class _Job:
 class Carrier:
     """Stands between the host, on standard input and output, and a worker elsewhere. Each job is carried by a thread of its own."""
 
-    def __init__(self, transport: dict[str, Any], worker: list[str]) -> None:
+    def __init__(self, transport: TransportWords, worker: list[str]) -> None:
         self._transport = transport
         self._worker = _started(worker, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self._jobs: dict[int, _Job] = {}
@@ -63,20 +77,20 @@ class Carrier:
         """Serve until standard input closes, or until the worker ends, as which this process then ends."""
         threading.Thread(target=self._pass_events_on, daemon=True).start()
         for line in sys.stdin.buffer:
-            command = json.loads(line)
+            command: Command = json.loads(line)
             if command["do"] == "run":
                 job = self._jobs[command["id"]] = _Job(command)
-                self._begin(self._send, job, command)
+                self._begin(job, partial(self._send, job, command))
             else:
                 self._cancel(command)
         self._end()
 
-    def _begin(self, what: Callable[..., None], job: _Job, *rest: Any) -> threading.Thread:
+    def _begin(self, job: _Job, what: Callable[[], None]) -> threading.Thread:
         """Do something for a job in a thread; what keeps it from being done is told to the host, for whom this is no worker then."""
 
         def do() -> None:
             try:
-                what(job, *rest)
+                what()
             except (CarryingFailed, OSError, tarfile.TarError, EOFError) as error:
                 if job.cancelled:
                     self._forget(job)
@@ -89,7 +103,7 @@ class Carrier:
         thread.start()
         return thread
 
-    def _send(self, job: _Job, command: dict[str, Any]) -> None:
+    def _send(self, job: _Job, command: RunCommand) -> None:
         with self._carried(job, "send", stdin=subprocess.PIPE) as stream:
             pack(job.folder, stream)
         folder = self._transport["folder"].replace("{job}", job.name)
@@ -99,7 +113,7 @@ class Carrier:
             job.arrived = True
             self._ask({**command, "folder": folder, "access": {**command["access"], "reads": []}})
 
-    def _cancel(self, command: dict[str, Any]) -> None:
+    def _cancel(self, command: CancelCommand) -> None:
         job = self._jobs.get(command["id"])
         if job is None:
             return
@@ -110,7 +124,7 @@ class Carrier:
             elif job.carrying is not None:
                 _kill(job.carrying)
 
-    def _fetch(self, job: _Job, event: dict[str, Any]) -> None:
+    def _fetch(self, job: _Job, event: EndedEvent) -> None:
         if not job.cancelled:
             with self._carried(job, "fetch", stdout=subprocess.PIPE) as stream:
                 unpack(stream, job.folder, job.most_bytes)
@@ -124,7 +138,9 @@ class Carrier:
             pass
 
     @contextlib.contextmanager
-    def _carried(self, job: _Job, how: str, *, stdin: int = subprocess.DEVNULL, stdout: int = 2) -> Iterator[Any]:
+    def _carried(
+        self, job: _Job, how: Literal["send", "fetch", "remove"], *, stdin: int = subprocess.DEVNULL, stdout: int = 2
+    ) -> Iterator[Any]:
         """Run one of the transport's commands, whose end of a pipe is given; CarryingFailed where it fails or takes too long."""
         words = [word.replace("{job}", job.name) for word in self._transport[how]]
         try:
@@ -160,7 +176,7 @@ class Carrier:
             if job is None:
                 self._write(line)
             else:
-                self._fetching.append(self._begin(self._fetch, job, event))
+                self._fetching.append(self._begin(job, partial(self._fetch, job, event)))
         status = self._worker.wait()
         if self._ending.is_set():
             return
@@ -172,13 +188,13 @@ class Carrier:
             signal.raise_signal(-status)
         os._exit(status if status >= 0 else 128 - status)
 
-    def _ask(self, command: dict[str, Any]) -> None:
+    def _ask(self, command: Command) -> None:
         with self._asking, contextlib.suppress(BrokenPipeError):
             if self._worker.stdin is not None:
                 self._worker.stdin.write(json.dumps(command).encode() + b"\n")
                 self._worker.stdin.flush()
 
-    def _say(self, event: dict[str, Any]) -> None:
+    def _say(self, event: Event) -> None:
         self._write(json.dumps(event).encode() + b"\n")
 
     def _write(self, line: bytes) -> None:

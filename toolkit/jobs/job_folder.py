@@ -15,12 +15,11 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from toolkit import printable
 from toolkit.errors import EdgeToolkitError
 from toolkit.printable import Text
-from toolkit.wire.request import INPUTS, write_request
+from toolkit.wire.request import INPUTS, AskedJob, write_request
 
 _TO_STORE = "../../../../"  # from inputs/0 of a job in work/, and of one in failed/
 
@@ -47,8 +46,8 @@ class JobFolder:
         return Text(text)
 
 
-def make(folder: Path, store: Path, asked: Mapping[str, Any], inputs: Mapping[str, Path]) -> JobFolder:
-    """Write the request for what is `asked` (JSON) and link its inputs, absolute paths, into `folder`, which is empty; OSError where that fails.
+def make(folder: Path, store: Path, asked: AskedJob, inputs: Mapping[str, Path]) -> JobFolder:
+    """Write the request for what is `asked` and link its inputs, absolute paths, into `folder`, which is empty; OSError where that fails.
 
     The folder is one of those in `work/` of the `store`.
     """

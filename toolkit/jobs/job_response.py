@@ -31,15 +31,14 @@ from toolkit.jobs.store_manifest import Files
 from toolkit.printable import Text
 from toolkit.settings import Limits
 from toolkit.wire.request import read_progress, sha256
+from toolkit.wire.worker_protocol import EndedEvent
 
 _MORE_MEMORY = "--memory GB allows each job more"
 # What the C++ library, the C library and the engines say before they end a process that got no memory.
 _NO_MEMORY = re.compile(r"std::bad_alloc|Cannot allocate memory|OOM when allocating|[Oo]ut of memory|MemoryError")
 
 
-def read_response(
-    who: str, limits: Limits, folder: Path, event: Mapping[str, Any]
-) -> tuple[dict[str, Any], float, Files]:
+def read_response(who: str, limits: Limits, folder: Path, event: EndedEvent) -> tuple[dict[str, Any], float, Files]:
     """Return a job's (result, seconds, files); the error that names what happened, for every other ending than a whole and honest answer.
 
     The files are the size and the SHA-256 of each in `folder`/out, which are those that the response names.
@@ -70,7 +69,7 @@ def read_response(
     return result, seconds, _checked_files(who, folder / "out", files)
 
 
-def _require_well_ended(who: str, limits: Limits, folder: Path, event: Mapping[str, Any]) -> None:
+def _require_well_ended(who: str, limits: Limits, folder: Path, event: EndedEvent) -> None:
     """Raise the error for a process that was killed for a limit, or that ended without being done."""
     words, told = last_lines(folder / "log"), f"{who}: {ending(event['status'])}"
     if event["killed_for"] == "timeout":
@@ -116,7 +115,7 @@ def _advised(advice: str, words: Text | None) -> Text:
     return printable.lines([advice, *([printable.together("        ", words)] if words else [])])
 
 
-def _checked_files(who: str, out: Path, said: Mapping[str, Any]) -> Files:
+def _checked_files(who: str, out: Path, said: Mapping[str, object]) -> Files:
     try:
         found = _found_files(who, out)
     except OSError as error:  # folders in folders, deeper than a path can say; one that nobody may list
@@ -124,14 +123,16 @@ def _checked_files(who: str, out: Path, said: Mapping[str, Any]) -> Files:
     if set(found) != set(said):
         missing, unexpected = sorted(set(said) - set(found)), sorted(set(found) - set(said))
         raise WorkerLied(f"{who}: files do not match its response; missing {missing}, unexpected {unexpected}")
+    files: dict[str, tuple[int, str]] = {}
     for name, path in found.items():
         try:
-            held = [path.stat().st_size, sha256(path)]
+            size, digest = path.stat().st_size, sha256(path)
         except OSError as error:
             raise WorkerLied(f"{who}: {name} cannot be read ({error})") from error
-        if held != said[name]:
+        if said[name] != [size, digest]:
             raise WorkerLied(f"{who}: {name} is not what its response says")
-    return {name: (size, digest) for name, (size, digest) in said.items()}
+        files[name] = (size, digest)
+    return files
 
 
 def _found_files(who: str, out: Path) -> dict[str, Path]:

@@ -12,7 +12,6 @@ import selectors
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from toolkit import launchers, printable
 from toolkit.errors import EdgeToolkitError, WorkerError, WorkerTimeout, prefixed
@@ -31,7 +30,8 @@ from toolkit.jobs.store import Claim, Entry, open_store, said_plainly
 from toolkit.jobs.worker_pool import WorkerPool
 from toolkit.jobs.worker_process import Worker
 from toolkit.settings import Limits, Settings
-from toolkit.wire.request import read_progress
+from toolkit.wire.request import AskedJob, read_progress
+from toolkit.wire.worker_protocol import EndedEvent
 
 _READY_S = 180.0
 _LOOK_EVERY_S = 0.1
@@ -180,7 +180,7 @@ class LocalExecutor:
         later = [other.engine for other in self._graph.waiting if job in other.reads]
         self._pool.prestart(engine for engine in later if launchers.is_host(engine.launcher))
         inputs = {name: self._keys.path(source) for name, source in job.inputs.items()}
-        asked = {
+        asked: AskedJob = {
             "title": job.title,
             "module": job.module,
             "call": job.call,
@@ -235,7 +235,7 @@ class LocalExecutor:
             elif running in self._running.values():
                 self._watch(running.job, "progress", read_progress(running.claim.folder))
 
-    def _ended(self, worker: Worker, event: dict[str, Any]) -> None:
+    def _ended(self, worker: Worker, event: EndedEvent) -> None:
         number = event["id"]
         if worker.alone:  # before anything is read that it could still write to
             self._pool.dismiss(worker)
@@ -249,7 +249,7 @@ class LocalExecutor:
         try:
             result, seconds, files = read_response(job.title, self._limits(job), claim.folder, event)
             self._keys.require_unchanged(job)
-            about = {
+            about: dict[str, str | int] = {
                 **self._pool.launch(job.engine).about,
                 "title": job.title,
                 "peak_bytes": event["peak_bytes"],

@@ -17,7 +17,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from toolkit.files.removal import tree_bytes
 from toolkit.files.whole import storage_failed, sync
 from toolkit.jobs.presence import Presence
 from toolkit.jobs.store_folders import is_folder, lock_folder, make_folder, remove, require_no_link
-from toolkit.jobs.store_manifest import Files, digest, read_manifest, sealed, sizes
+from toolkit.jobs.store_manifest import Files, Manifest, digest, read_manifest, sealed, sizes
 from toolkit.wire.request import INPUTS, sha256, write_whole
 
 _KEEP_FAILED = 20
@@ -45,7 +45,7 @@ class Entry:
     result: dict[str, Any]
     digest: str
     seconds: float
-    about: dict[str, Any]
+    about: Mapping[str, str | int]
 
     @property
     def out(self) -> Path:
@@ -63,7 +63,7 @@ class Claim:
         self._descriptor: int | None = descriptor
         store.claims.add(self)
 
-    def seal(self, result: dict[str, Any], seconds: float, about: dict[str, Any], files: Files) -> Entry:
+    def seal(self, result: dict[str, Any], seconds: float, about: Mapping[str, str | int], files: Files) -> Entry:
         """Make the folder a finished job, all of it on the disk first. `files` are those in `out`, as they were read a moment ago.
 
         StoreFailed where a file is gone by now or of another size; every later process reads them all again.
@@ -73,9 +73,15 @@ class Claim:
                 remove(self.folder / leftover)
             for path in sorted((self.folder / "out").rglob("*")):
                 sync(path)
-            held = {f"out/{name}": [size, known] for name, (size, known) in sorted(files.items())}
-            manifest = {"key": self.key, "result": result, "files": held, "seconds": seconds, "about": about}
-            manifest["digest"] = digest(result, held)
+            held = {f"out/{name}": (size, known) for name, (size, known) in sorted(files.items())}
+            manifest: Manifest = {
+                "key": self.key,
+                "digest": digest(result, held),
+                "result": result,
+                "files": held,
+                "seconds": seconds,
+                "about": about,
+            }
             write_whole(self.folder / "manifest.json", sealed(manifest))
             place = self._store.place(self.key)
             make_folder(place.parent)
@@ -187,7 +193,7 @@ class Store:
         path = f"{where}/manifest.json"
         manifest = read_manifest(path)
         self.presence.touch(path)
-        said: dict[str, tuple[int, str]] = manifest["files"]
+        said = manifest["files"]
         found = {f"out/{name}": size for name, size in sizes(f"{where}/out")}
         if manifest["key"] != key or found != {name: size for name, (size, _) in said.items()}:
             raise DamagedFile(where, ["is another job's, or its files are not those that were written"])

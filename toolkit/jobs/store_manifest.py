@@ -7,7 +7,7 @@ import json
 import os
 import stat
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypedDict
 
 from toolkit.errors import DamagedFile
 from toolkit.files.foreign import parse_json, read_bytes
@@ -21,22 +21,35 @@ _MANIFEST = {
     **dict.fromkeys(("result", "about", "files"), dict),  # `files` is held against what is there
     "seconds": AMOUNT,
 }
+
+
+class Manifest(TypedDict):
+    """A finished job: `files` has the size in bytes and the SHA-256 of each, by its path in the job's folder; `about` is what reports say of it."""
+
+    key: str
+    digest: str
+    result: dict[str, Any]
+    files: Files
+    seconds: float
+    about: Mapping[str, str | int]
+
+
 Files = Mapping[str, tuple[int, str]]
-"""The size in bytes and the SHA-256 of each file that a job gave, by its path under `out`."""
+"""The size in bytes and the SHA-256 of each file that a job gave, by its path."""
 
 
-def digest(result: dict[str, Any], files: dict[str, Any]) -> str:
+def digest(result: Mapping[str, Any], files: Files) -> str:
     """Return the SHA-256 over a job's result and the hashes of its files: what those who read it depend on."""
     return hashlib.sha256(json.dumps([result, files], sort_keys=True).encode()).hexdigest()
 
 
-def sealed(manifest: Mapping[str, Any]) -> bytes:
+def sealed(manifest: Manifest) -> bytes:
     """Return the content of a manifest's file: a JSON table whose first key is the SHA-256 over all that comes behind it."""
     body = json.dumps(manifest, sort_keys=True, indent=1).encode()[1:]
     return _SEAL % hashlib.sha256(body).hexdigest().encode() + body
 
 
-def read_manifest(path: str) -> dict[str, Any]:
+def read_manifest(path: str) -> Manifest:
     """Return what a manifest says; one that is not there is looked for once more where its folder is: it came, whole, between the two looks.
 
     FileNotFoundError where it is not there, DamagedFile where it is not what was written.
@@ -50,7 +63,7 @@ def read_manifest(path: str) -> dict[str, Any]:
     body = content[_SEAL_BYTES:]
     if content[:_SEAL_BYTES] != _SEAL % hashlib.sha256(body).hexdigest().encode():
         raise DamagedFile(path, ["was changed after it was written"])
-    manifest: dict[str, Any] = parse_json(content, path, _MANIFEST, finite=False)
+    manifest: Manifest = parse_json(content, path, _MANIFEST, finite=False)
     return manifest
 
 

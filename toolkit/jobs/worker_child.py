@@ -11,15 +11,16 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from toolkit.confinement import Bounds, Ready, kernel, processes, resources
+from toolkit.wire.worker_protocol import RunCommand
 
 
 class Child:
     """One running job."""
 
-    def __init__(self, command: dict[str, Any]) -> None:
+    def __init__(self, command: RunCommand) -> None:
         self.id = command["id"]
         self.folder = Path(command["folder"])
         self.memory_bytes, self.written_bytes = command["memory_bytes"], command["written_bytes"]

@@ -33,7 +33,6 @@ import selectors
 import signal
 import sys
 from pathlib import Path
-from typing import Any
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 _LOOK_EVERY_S = 0.05
@@ -60,6 +59,7 @@ def mount_own() -> None:
 mount_own()
 from toolkit.confinement import Already, Confinement, ability, processes  # noqa: E402 (as what was just mounted)
 from toolkit.jobs.worker_child import Child, end_with_parent, run_child  # noqa: E402 (likewise)
+from toolkit.wire.worker_protocol import Command, Event  # noqa: E402 (likewise)
 
 
 def borrow(folder: Path) -> None:
@@ -96,7 +96,7 @@ class _Loop:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(wake)
 
-    def say(self, event: dict[str, Any]) -> None:
+    def say(self, event: Event) -> None:
         with contextlib.suppress(BrokenPipeError):
             os.write(self._events, json.dumps(event).encode() + b"\n")
 
@@ -120,7 +120,7 @@ class _Loop:
         self._text += text
         *lines, self._text = self._text.split(b"\n")
         for line in lines:
-            command = json.loads(line)
+            command: Command = json.loads(line)
             if command["do"] == "run":
                 self._start(Child(command))
             elif command["do"] == "cancel":

@@ -11,7 +11,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from toolkit import printable
 from toolkit.confinement import NOT_CONFINED
@@ -30,6 +29,7 @@ from toolkit.launchers import WORKER, Launch
 from toolkit.printable import Text
 from toolkit.settings import Limits
 from toolkit.settings.environment_variables import by_everybody
+from toolkit.wire.worker_protocol import Event, RunCommand
 
 _ENCLOSED = Path(WORKER).parents[1] / "confinement" / "enclosed.py"
 _END_S = 5.0
@@ -129,7 +129,7 @@ class Worker:
 
         `modules` are those of the toolkit's that the job will import, as far as they are known.
         """
-        command = {
+        command: RunCommand = {
             "do": "run",
             "id": number,
             "folder": str(folder),
@@ -149,7 +149,7 @@ class Worker:
             self._commands.write(json.dumps({"do": "cancel", "id": number}).encode() + b"\n")
             self._commands.flush()
 
-    def events(self) -> Iterator[dict[str, Any]]:
+    def events(self) -> Iterator[Event]:
         """Yield the events that have arrived; raise WorkerCrashed when the process is gone, WorkerLied for what is no event."""
         try:
             text = os.read(self.descriptor, 1 << 16)
@@ -211,12 +211,13 @@ def _command(launch: Launch, preload: tuple[str, ...]) -> tuple[str, ...]:
     return worker if launch.transport is None else launch.transport.carrier(worker)
 
 
-def _event(line: bytes) -> dict[str, Any] | None:
+def _event(line: bytes) -> Event | None:
     """Return the event that a line is, with all its fields and each of its type; None if it is none."""
     try:
-        event: dict[str, Any] = parse_json(line, "event")
-        fields = _FIELDS[event["event"]]
-        whole = all(type(event[name]) in types for name, types in fields.items())
+        said = parse_json(line, "event")
+        fields = _FIELDS[said["event"]]
+        whole = all(type(said[name]) in types for name, types in fields.items())
     except (DamagedFile, TypeError, KeyError):
         return None
+    event: Event = said
     return event if whole else None

@@ -14,7 +14,7 @@ import hashlib
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from safetensors import safe_open
@@ -27,6 +27,25 @@ _NOTHING = np.zeros(0, np.uint8)  # safetensors wants at least one tensor to be 
 _PROGRESS = "%20d %20d\n"
 _PROGRESS_BYTES = 42
 INPUTS = "inputs"
+
+
+class AskedJob(TypedDict):
+    """What a job is: `title` is for people, `module` and `call` name the function under `toolkit`, and `code` the modules that it may import.
+
+    `code` is null for the user's own code, which may import what it likes.
+    """
+
+    title: str
+    module: str
+    call: str
+    options: dict[str, Any]
+    code: tuple[str, ...] | None
+
+
+class RequestJson(AskedJob):
+    """What `folder/request` says: the job, and where in the folder each of its `inputs` lies."""
+
+    inputs: dict[str, str]
 
 
 class Request:
@@ -63,12 +82,12 @@ def read_progress(folder: Path) -> tuple[int, int] | None:
         return None
 
 
-def write_request(folder: Path, job: dict[str, Any], tensors: dict[str, np.ndarray] | None = None) -> None:
+def write_request(folder: Path, job: RequestJson, tensors: dict[str, np.ndarray] | None = None) -> None:
     """Write `folder/request`, whole or not at all."""
     write_whole(folder / "request", save({"": _NOTHING, **(tensors or {})}, {"job": json.dumps(job, sort_keys=True)}))
 
 
-def read_request(folder: Path) -> tuple[dict[str, Any], Request]:
+def read_request(folder: Path) -> tuple[RequestJson, Request]:
     """Return the job's JSON and the request that its plugin sees."""
     with safe_open(folder / "request", framework="np") as file:
         job = json.loads(file.metadata()["job"])

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolkit.environments.made_once import Making
+from toolkit.environments.made_once import Making, PackageFile
 from toolkit.errors import EnvironmentUnavailable
 from toolkit.settings.environment_variables import by_installers
 
@@ -124,11 +124,13 @@ class Apt:
         shutil.rmtree(self._folder)
 
 
-def describe(making: Making, deb: Path) -> dict[str, str]:
+def describe(making: Making, deb: Path) -> PackageFile:
     """Return where a package came from: `package`, `version`, `architecture` and the file's `sha256`."""
-    lines = making.run(["dpkg-deb", "--show", "--showformat=${Package}\n${Version}\n${Architecture}\n", deb])
+    package, version, architecture = making.run(
+        ["dpkg-deb", "--show", "--showformat=${Package}\n${Version}\n${Architecture}\n", deb]
+    )
     digest = making.run(["sha256sum", "--", deb])[0].split()[0]
-    return dict(zip(("package", "version", "architecture"), lines, strict=True)) | {"sha256": digest}
+    return {"package": package, "version": version, "architecture": architecture, "sha256": digest}
 
 
 def _debian(uris: Iterable[str], suites: Iterable[str], signed_by: str) -> Iterable[AptSource]:

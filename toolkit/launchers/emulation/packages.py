@@ -11,7 +11,7 @@ from pathlib import Path
 from toolkit import printable
 from toolkit.environments import releases
 from toolkit.environments.interpreters import installed
-from toolkit.environments.made_once import Making, make_once, read_marker
+from toolkit.environments.made_once import Making, Marker, make_once, read_marker
 from toolkit.environments.requirements import Requirements, read_requirements, split_name
 from toolkit.environments.status import Status
 from toolkit.environments.virtualenv import UV_VARIABLES, find_uv
@@ -55,7 +55,7 @@ def make_packages(name: str, settings: Settings) -> tuple[Path, dict[str, str]]:
     requirements = releases.make_lock(read_requirements(name), settings, (_PYTHON,), _PLATFORM)
     uv = find_uv(what)
 
-    def build(making: Making) -> dict[str, object]:
+    def build(making: Making) -> Marker:
         settings.say(f"{what}: making it, once ({requirements.engine.text})")
         site = making.folder / "site"
         command = [

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolkit.environments.made_once import Making, make_once
+from toolkit.environments.made_once import Making, Marker, make_once
 from toolkit.settings import Settings
 
 _ARM = 0x41  # ARM_CPU_IMP_ARM
@@ -76,7 +76,7 @@ def make_overlay(name: str, root: Path, settings: Settings) -> Path:
         settings.home / "overlays" / f"{name}-{hashlib.sha256(f'{identity(name)} {root}'.encode()).hexdigest()[:12]}"
     )
 
-    def build(making: Making) -> dict[str, object]:
+    def build(making: Making) -> Marker:
         for part in _FROM_SYSTEM:
             (making.folder / part).symlink_to(root / part)
         for path, text in files(PROCESSORS[name]):

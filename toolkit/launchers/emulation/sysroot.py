@@ -11,12 +11,10 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from toolkit.environments.made_once import Making, make_once, read_marker
+from toolkit.environments.made_once import Making, Marker, make_once, read_marker
 from toolkit.environments.remembered import recall, remember
 from toolkit.errors import EnvironmentUnavailable
 from toolkit.launchers.emulation import debian
@@ -93,7 +91,7 @@ def installed_qemu() -> Path | None:
     return next((Path(found) for found in map(shutil.which, _INSTALLED) if found is not None), None)
 
 
-def _build(making: Making) -> dict[str, object]:
+def _build(making: Making) -> Marker:
     emulator = installed_qemu()
     apt = debian.Apt(making, ["arm64"] if emulator else [debian.NATIVE, "arm64"])
     making.say(f"{WHAT}: making it, once (fetching Debian {debian.RELEASE}'s lists of packages)")
@@ -134,7 +132,7 @@ def _is_whole(folder: Path) -> bool:
     return _usable(folder) and read_marker(folder, ("packages",)) is not None
 
 
-def _system(folder: Path, facts: Mapping[str, Any], settings: Settings) -> System:
+def _system(folder: Path, facts: Marker, settings: Settings) -> System:
     own = sorted(each["sha256"] for each in facts["packages"] if each["package"] != _QEMU_PACKAGE)
     identity = hashlib.sha256(" ".join(own).encode()).hexdigest()[:16]
     folder = folder.resolve()  # homes that are links to one another share what is remembered of it

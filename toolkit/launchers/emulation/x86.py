@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toolkit.environments.instructions import X86
-from toolkit.environments.made_once import Making, make_once, read_marker
+from toolkit.environments.made_once import Making, Marker, make_once, read_marker
 from toolkit.errors import EnvironmentUnavailable
 from toolkit.launchers.emulation import debian
 from toolkit.launchers.emulation.sysroot import Emulator, unpack_qemu, version_line
@@ -70,7 +70,7 @@ def make_emulator(settings: Settings) -> Emulator:
             "run `edge-toolkit setup qemu` once with network",
         )
 
-    def build(making: Making) -> dict[str, object]:
+    def build(making: Making) -> Marker:
         apt = debian.Apt(making, [debian.NATIVE])
         making.say(f"{_WHAT}: making it, once (fetching QEMU, 63 MB)")
         apt.update()
@@ -115,7 +115,7 @@ def make_overlay(name: str, settings: Settings) -> Path:
     """Return the folder for QEMU's `-L`, whose files stand over this machine's: one processor of a kind; made first if it is not there."""
     folder = settings.home / "overlays" / f"{name}-{identity(name)[:12]}"
 
-    def build(making: Making) -> dict[str, object]:
+    def build(making: Making) -> Marker:
         for path, text in files(PROCESSORS[name]).items():
             (making.folder / path).parent.mkdir(parents=True, exist_ok=True)
             (making.folder / path).write_text(text + "\n")
