@@ -14,7 +14,7 @@ from toolkit.errors import DamagedFile
 from toolkit.files.foreign import read_json
 
 
-def recall(home: Path, kind: str, key: object, shape: Any = object) -> Any | None:
+def recall(home: Path, kind: str, key: object, shape: object = object) -> Any | None:
     """Return the fact of this kind that was remembered under exactly this key (JSON), or None; None too where it has not the shape."""
     with contextlib.suppress(OSError, DamagedFile):
         kept = read_json(_path(home, kind, key), {"key": object, "fact": shape})

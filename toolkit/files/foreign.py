@@ -166,7 +166,7 @@ def read_text(path: Path | str, most_bytes: int = JSON_BYTES) -> str:
     return _decoded(read_bytes(path, most_bytes), path)
 
 
-def read_json(path: Path | str, shape: Any = object, *, most_bytes: int = JSON_BYTES, finite: bool = True) -> Any:
+def read_json(path: Path | str, shape: object = object, *, most_bytes: int = JSON_BYTES, finite: bool = True) -> Any:
     """Return what a JSON file holds, where that has the shape (`toolkit.files.shapes`); DamagedFile where it is not whole, or has not.
 
     Refused as well: a key twice in one table, nesting beyond `JSON_DEPTH`, integers of more than 20 digits, numbers too large for a float, text that
@@ -175,7 +175,7 @@ def read_json(path: Path | str, shape: Any = object, *, most_bytes: int = JSON_B
     return parse_json(read_bytes(path, most_bytes), path, shape, finite=finite)
 
 
-def parse_json(content: bytes | str, name: Path | str, shape: Any = object, *, finite: bool = True) -> Any:
+def parse_json(content: bytes | str, name: Path | str, shape: object = object, *, finite: bool = True) -> Any:
     """Return what JSON text holds, as `read_json` does of a file; `name` is what messages call it."""
     text = content if isinstance(content, str) else _decoded(content, name)
     hooks: dict[str, Any] = {} if finite else {"parse_constant": float}
@@ -194,7 +194,7 @@ def parse_json(content: bytes | str, name: Path | str, shape: Any = object, *, f
     return found
 
 
-def check(value: Any, shape: Any, name: Path | str) -> None:
+def check(value: object, shape: object, name: Path | str) -> None:
     """Raise DamagedFile where a value that was read does not have the shape, with a line for each mistake; `name` is the file's."""
     found: list[str] = []
     for misfit in misfits(value, shape):
@@ -226,7 +226,7 @@ def _decoded(content: bytes, name: Path | str) -> str:
         raise DamagedFile(name, [f"byte {error.start} is not UTF-8; expected UTF-8 text"]) from None
 
 
-def _table(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _table(pairs: list[tuple[str, object]]) -> dict[str, object]:
     table = dict(pairs)
     if len(table) != len(pairs):
         names = sorted(name for name, _ in pairs)
@@ -258,7 +258,7 @@ def _nested(values: list[Any]) -> Iterator[Any]:
         yield from value.values() if type(value) is dict else value
 
 
-def _require_shallow(found: Any) -> None:
+def _require_shallow(found: object) -> None:
     level = [found] if isinstance(found, dict | list) else []
     for _ in range(JSON_DEPTH):
         if not level:
@@ -268,7 +268,7 @@ def _require_shallow(found: Any) -> None:
         raise ValueError(f"it is nested more than {JSON_DEPTH} deep")
 
 
-def _require_unicode(found: Any) -> None:
+def _require_unicode(found: object) -> None:
     """Refuse halves of characters, but for those by which Python writes the bytes of a file name that is no UTF-8 (PEP 383)."""
     level = [found]
     while level:

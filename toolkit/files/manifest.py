@@ -13,7 +13,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from toolkit import printable
 from toolkit.errors import DamagedFile, RequestError
@@ -52,7 +52,14 @@ class Manifest:
         return self.verdict == "passed"
 
 
-def write(folder: Path, said: Mapping[str, Any]) -> None:
+class FileHash(TypedDict):
+    """A file's SHA-256, in hexadecimal, and its size."""
+
+    sha256: str
+    size_bytes: int
+
+
+def write(folder: Path, said: Mapping[str, object]) -> None:
     """Write the list of all files in a folder; `said` is what else it says: target, verdict, artifact, and what these came from."""
     files = {name: _hashed(folder / name) for name, _ in _entries(folder) if name != MANIFEST}
     document = {"schema": SCHEMA, **said, "files": files}
@@ -197,7 +204,7 @@ def _kind(entry: os.DirEntry[str]) -> str:
     return "" if entry.is_file(follow_symlinks=False) else "a pipe, a socket or a device"
 
 
-def _hashed(path: Path) -> dict[str, Any]:
+def _hashed(path: Path) -> FileHash:
     digest, size_bytes = hashlib.sha256(), 0
     with open_plain(path) as file:
         for block in iter(lambda: file.read(1 << 20), b""):

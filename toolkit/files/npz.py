@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -14,6 +14,13 @@ from toolkit.files.foreign import open_plain
 
 LONGEST_HEADER = 1 << 20
 """Bytes of an array's header. NEP 1 has room for 4 GB; numpy itself writes less than 64 kB for arrays of numbers."""
+
+
+class Readable(Protocol):
+    """A stream that is read forwards."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return as many bytes, fewer at the end."""
 
 
 class Header(NamedTuple):
@@ -28,7 +35,7 @@ class Header(NamedTuple):
         return math.prod(self.shape) * self.dtype.itemsize
 
 
-def header(stream: Any) -> Header:
+def header(stream: Readable) -> Header:
     """Return dtype and shape of the array that begins here; ValueError where none does, or its header is longer than `LONGEST_HEADER`."""
     start: Any = _Start(stream)
     version = np.lib.format.read_magic(start)
@@ -68,7 +75,7 @@ def require_sound(path: Path) -> None:
 class _Start:
     """The beginning of a stream: no more than a header may take is read, and room is made for no more."""
 
-    def __init__(self, stream: Any) -> None:
+    def __init__(self, stream: Readable) -> None:
         self._stream, self._left = stream, LONGEST_HEADER
 
     def read(self, size: int) -> bytes:
@@ -76,8 +83,7 @@ class _Start:
         if size > self._left:
             raise ValueError(f"a header of more than {LONGEST_HEADER:,} bytes")
         self._left -= size
-        given: bytes = self._stream.read(size)
-        return given
+        return self._stream.read(size)
 
 
 class _Unpacked:

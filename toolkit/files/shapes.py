@@ -31,16 +31,16 @@ _SHA256_DIGITS = 64
 class Each:
     """A table of any keys whose values have this shape."""
 
-    shape: Any
+    shape: object
 
 
 @dataclass(frozen=True, slots=True, init=False)
 class Either:
     """A value that has one of these shapes."""
 
-    shapes: tuple[Any, ...]
+    shapes: tuple[object, ...]
 
-    def __init__(self, *shapes: Any) -> None:
+    def __init__(self, *shapes: object) -> None:
         object.__setattr__(self, "shapes", shapes)
 
 
@@ -48,7 +48,7 @@ class Either:
 class Where:
     """A value that has this shape and passes a test; `expected` says so in words."""
 
-    shape: Any
+    shape: object
     test: Callable[[Any], bool]
     expected: str
 
@@ -63,7 +63,7 @@ class Misfit(NamedTuple):
         return f"{dotted(self.where)}: {self.what}" if self.where else self.what
 
 
-def misfits(value: Any, shape: Any, where: tuple[str | int, ...] = ()) -> Iterator[Misfit]:
+def misfits(value: object, shape: object, where: tuple[str | int, ...] = ()) -> Iterator[Misfit]:
     """Yield every place where a value, as JSON is read, does not have a shape."""
     if isinstance(shape, dict | Each):
         yield from _misfits_of_table(value, shape, where)
@@ -78,12 +78,12 @@ def misfits(value: Any, shape: Any, where: tuple[str | int, ...] = ()) -> Iterat
         yield _misfit(value, shape, where)
 
 
-def fits(value: Any, shape: Any) -> bool:
+def fits(value: object, shape: object) -> bool:
     """Return whether a value, as JSON is read, has a shape."""
     return next(misfits(value, shape), None) is None
 
 
-def described(shape: Any) -> str:
+def described(shape: object) -> str:
     """Return a shape in words, for messages: `expected ...`."""
     if isinstance(shape, type):
         return _NAMES[shape]
@@ -100,7 +100,7 @@ def described(shape: Any) -> str:
     return shown(shape)
 
 
-def shown(value: Any) -> str:
+def shown(value: object) -> str:
     """Return a value as a message shows it: on one line, short, and without a character that a terminal would obey."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
@@ -123,20 +123,20 @@ def _is_plain(key: str) -> bool:
     return len(key) <= _SHOWN_CHARACTERS and key.isascii() and key.replace("-", "_").isidentifier()
 
 
-def _is(value: Any, kind: type) -> bool:
+def _is(value: object, kind: type) -> bool:
     if kind is float:
         return type(value) in {int, float}
     return kind is object or type(value) is kind
 
 
-def _misfit(value: Any, shape: Any, where: tuple[str | int, ...]) -> Misfit:
+def _misfit(value: object, shape: object, where: tuple[str | int, ...]) -> Misfit:
     kind = "" if value is None or isinstance(value, bool | dict | list) else f" is {_NAMES[type(value)]}"
     of_other_type = kind if isinstance(shape, type | dict | Each | list | tuple) else ""
     return Misfit(where, f"{shown(value)}{of_other_type}, expected {described(shape)}")
 
 
-def _misfits_of_table(value: Any, shape: dict[str, Any] | Each, where: tuple[str | int, ...]) -> Iterator[Misfit]:
-    if not _is(value, dict):
+def _misfits_of_table(value: object, shape: dict[str, object] | Each, where: tuple[str | int, ...]) -> Iterator[Misfit]:
+    if type(value) is not dict:
         yield _misfit(value, dict, where)
         return
     for name, held in shape.items() if isinstance(shape, dict) else ((name, shape.shape) for name in value):
@@ -147,8 +147,10 @@ def _misfits_of_table(value: Any, shape: dict[str, Any] | Each, where: tuple[str
             yield Misfit((*where, key), f"missing, expected {described(held)}")
 
 
-def _misfits_of_list(value: Any, shape: list[Any] | tuple[Any, ...], where: tuple[str | int, ...]) -> Iterator[Misfit]:
-    if not _is(value, list) or (isinstance(shape, tuple) and len(value) != len(shape)):
+def _misfits_of_list(
+    value: object, shape: list[object] | tuple[object, ...], where: tuple[str | int, ...]
+) -> Iterator[Misfit]:
+    if type(value) is not list or (isinstance(shape, tuple) and len(value) != len(shape)):
         yield _misfit(value, shape, where)
         return
     shapes = shape if isinstance(shape, tuple) else shape * len(value)
@@ -156,7 +158,7 @@ def _misfits_of_list(value: Any, shape: list[Any] | tuple[Any, ...], where: tupl
         yield from misfits(item, held, (*where, number))
 
 
-def _misfits_of_either(value: Any, shape: Either, where: tuple[str | int, ...]) -> Iterator[Misfit]:
+def _misfits_of_either(value: object, shape: Either, where: tuple[str | int, ...]) -> Iterator[Misfit]:
     """Of one alternative that is of the value's own type, what is wrong inside of it; else that none fits."""
     found = [list(misfits(value, each, where)) for each in shape.shapes]
     if all(found):

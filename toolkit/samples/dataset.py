@@ -17,7 +17,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from toolkit import config, printable, registry
 from toolkit.comparison import task_metrics
@@ -25,6 +25,7 @@ from toolkit.errors import NoSamples, RequestError
 from toolkit.files.foreign import require_reachable
 from toolkit.jobs.job import Engine, Job, Output
 from toolkit.samples.dataset_recipe import DatasetRecipe, ReaderChoice
+from toolkit.samples.requested_set import SamplingJson, SetJson
 
 _LISTED = 8
 _ENVIRONMENT = "dataset"
@@ -61,7 +62,7 @@ class SampleRecipe:
             for text in self.declared.task_metrics
         )
 
-    def request(self) -> dict[str, Any]:
+    def request(self) -> SetJson:
         """Return the JSON that the worker gets: no path of this machine, if the samples are cached."""
         declared = self.declared
         return {
@@ -69,7 +70,7 @@ class SampleRecipe:
             "folder": None if self.cached else os.path.abspath(self.folder),
             "reader": {"kind": declared.reader.kind, "options": dataclasses.asdict(declared.reader.options())},
             "preprocess": {"common": declared.preprocess.declared(), "inputs": declared.preprocess.by_input()},
-            "sampling": declared.sampling.model_dump(mode="json"),
+            "sampling": cast(SamplingJson, declared.sampling.model_dump(mode="json")),
             "constant": list(declared.constant),
         }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import (
     AfterValidator,
@@ -23,6 +23,7 @@ from toolkit.comparison import task_metrics
 from toolkit.comparison.output_kinds import KindName
 from toolkit.errors import EdgeToolkitError, suggestion
 from toolkit.samples.normalization import FORMULA, PRESETS
+from toolkit.samples.requested_set import StepsJson
 
 _Number = Annotated[float, Field(allow_inf_nan=False)]
 _Divisor = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -74,9 +75,9 @@ class Steps(config.ConfigModel):
         """Whether any number of the normalization is declared by itself."""
         return any(value is not None for value in (self.scale, self.mean, self.std))
 
-    def declared(self) -> dict[str, Any]:
+    def declared(self) -> StepsJson:
         """Return the steps that are declared, as JSON; those that a preset stands for beside it."""
-        said = self.model_dump(mode="json", exclude_none=True, include=set(Steps.model_fields))
+        said = cast(StepsJson, self.model_dump(mode="json", exclude_none=True, include=set(Steps.model_fields)))
         return said if self.preset is None else {"dtype": "float32", **said, **PRESETS[self.preset].steps()}
 
 
@@ -104,7 +105,7 @@ class Preprocess(Steps):
             )
         return self
 
-    def by_input(self) -> dict[str, dict[str, Any]]:
+    def by_input(self) -> dict[str, StepsJson]:
         """Return the steps declared for single inputs, as JSON."""
         return {name: steps.declared() for name, steps in (self.__pydantic_extra__ or {}).items()}
 

@@ -17,13 +17,15 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Literal, TypedDict
 
 import numpy as np
 
 from toolkit.errors import EdgeToolkitError, InvalidSamples, all_at_once
 from toolkit.findings import Finding
 from toolkit.samples.fitting import Drawn
+from toolkit.samples.input_ranges import InputRangeJson
+from toolkit.samples.requested_set import SamplingJson, SetJson
 from toolkit.samples.sample_set import MOST_REPEATED, SampleSet, Unit
 from toolkit.wire import labels
 from toolkit.wire.request import Request
@@ -33,10 +35,29 @@ DEFAULT_COUNTS = {"calibration": 200, "verification": 500}
 MOST_SAMPLES = 10_000_000
 """Samples of a set that is taken as a whole: of one number each they take minutes, and a gigabyte for their names."""
 
+_SideName = Literal["calibration", "verification"]
+
+
+class DrawnSide(TypedDict, total=False):
+    """How many samples were drawn for a side, and whether they have labels, which is said of those that judge."""
+
+    count: int
+    labels: bool
+
+
+class DrawResult(TypedDict):
+    """What a draw gives beside the samples: `inputs` has dtype and ranges of each input of the model."""
+
+    calibration: DrawnSide | None
+    verification: DrawnSide | None
+    inputs: dict[str, InputRangeJson]
+    findings: list[Finding]
+
+
 _REPETITIONS = 10  # a stream that gave so many times what is needed, and still too few different ones, is given up
 
 
-def draw(request: Request) -> dict[str, Any]:
+def draw(request: Request) -> DrawResult:
     """Write out/calibration and out/verification, and return how many samples are in each, `inputs` with their ranges, and findings.
 
     Each is a folder of shards with hashes.json (the SHA-256 of each sample), origins.json (what reports call it), where
@@ -47,10 +68,10 @@ def draw(request: Request) -> dict[str, Any]:
     calibration samples. Raise InvalidSamples with all that does not fit of both recipes and of the samples that were looked at: no more of them than
     the draw takes.
     """
-    recipes = {
+    recipes: dict[str, SetJson] = {
         role: request.options[role] for role in ("calibration", "evaluation") if request.options[role] is not None
     }
-    givers = {"calibration": "calibration"}
+    givers: dict[_SideName, str] = {"calibration": "calibration"}
     if request.options.get("judges", True):
         givers["verification"] = "evaluation" if "evaluation" in recipes else "calibration"
     samplings = {side: recipes[role]["sampling"] for side, role in givers.items() if role in recipes}
@@ -77,12 +98,12 @@ def draw(request: Request) -> dict[str, Any]:
     }
 
 
-def everything(request: Request) -> dict[str, Any]:
+def everything(request: Request) -> DrawResult:
     """Write out/verification with all samples of the set `evaluation`, in its own order: nothing is drawn, left out or refused for being alike.
 
     Of a stream, which may be endless, no more is taken than the recipe declares for verification, if it does.
     """
-    recipe = request.options["evaluation"]
+    recipe: SetJson = request.options["evaluation"]
     with contextlib.ExitStack() as stack:
         side = stack.enter_context(_Side("verification", request.out / "verification", recipe["sampling"]))
         source = SampleSet("evaluation", request, Path(stack.enter_context(tempfile.TemporaryDirectory())))
@@ -112,24 +133,26 @@ def _refuse_too_many(source: SampleSet, name: str) -> None:
         )
 
 
-def _inputs(sides: Mapping[str, _Side]) -> dict[str, Any]:
+def _inputs(sides: Mapping[_SideName, _Side]) -> dict[str, InputRangeJson]:
     """Return dtype and (lowest, highest) number of each input, of each set that has any."""
     dtypes = {name: dtype for side in sides.values() for name, dtype in side.dtypes.items()}
-    return {
-        name: {"dtype": dtype, **{key: list(side.ranges[name]) for key, side in sides.items() if name in side.ranges}}
-        for name, dtype in dtypes.items()
-    }
+    found: dict[str, InputRangeJson] = {name: {"dtype": dtype} for name, dtype in dtypes.items()}
+    for side in sides.values():
+        for name, ends in side.ranges.items():
+            found[name][side.name] = list(ends)
+    return found
 
 
 class _Side:
     """One of the two sets to be written; as many samples as its recipe's [sampling] declares, or up to the default."""
 
-    def __init__(self, name: str, folder: Path, sampling: Mapping[str, Any]) -> None:
+    def __init__(self, name: _SideName, folder: Path, sampling: SamplingJson) -> None:
         self.name = name
-        self.declared = sampling[name] is not None
+        declared = sampling[name]
+        self.declared = declared is not None
         self.length = sampling["sequence"] or 1
         by_default = max(DEFAULT_COUNTS[name] // self.length, 1) * self.length
-        self.wanted = sampling[name] if self.declared else by_default
+        self.wanted = by_default if declared is None else declared
         self.digests: list[str] = []
         self.labels: list[labels.Label] = []
         self.ranges: dict[str, tuple[float, float]] = {}
@@ -205,7 +228,7 @@ def _deal(source: SampleSet, unit: Unit, side: _Side) -> None:
     source.misfits.samples += len(source.misfits) > before
 
 
-def _fill(source: SampleSet, own: list[_Side], sides: Mapping[str, _Side], request: Request) -> None:
+def _fill(source: SampleSet, own: list[_Side], sides: Mapping[_SideName, _Side], request: Request) -> None:
     """Deal the samples of one recipe to the sides that take from it, without what the other side has.
 
     Samples that do not fit are looked at in place of others, so that no more are read than fitting ones would be.

@@ -14,6 +14,7 @@ from toolkit.errors import InvalidSamples, suggestion
 from toolkit.samples.misfits import Misfits
 from toolkit.samples.preprocess import of_dtype, of_shape, prepared
 from toolkit.samples.readers import Sample
+from toolkit.samples.requested_set import StepsJson
 from toolkit.wire import labels
 from toolkit.wire.request import Request
 
@@ -38,7 +39,7 @@ class Fitting:
     inputs from which dtype to which they were converted. All samples of a set have one shape.
     """
 
-    def __init__(self, specs: Mapping[str, Spec], steps: Mapping[str, Mapping[str, Any]], misfits: Misfits) -> None:
+    def __init__(self, specs: Mapping[str, Spec], steps: Mapping[str, StepsJson], misfits: Misfits) -> None:
         self._specs = specs
         self._steps = steps
         self._misfits = misfits

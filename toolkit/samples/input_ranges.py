@@ -5,9 +5,9 @@ Nobody can see from a model what it was trained with; a range of 0 to 255 where 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from toolkit import printable
 
@@ -18,6 +18,14 @@ class InputRangeRow(TypedDict):
     dtype: str
     verification: tuple[float, float] | None
     calibration: tuple[float, float] | None
+
+
+class InputRangeJson(TypedDict, total=False):
+    """What a draw found of an input, as JSON; a range, [lowest, highest], is missing or null where there is no number."""
+
+    dtype: str
+    verification: Sequence[float] | None
+    calibration: Sequence[float] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +40,9 @@ class InputRange:
     calibration: tuple[float, float] | None = None
 
     @classmethod
-    def from_json(cls, content: Mapping[str, Any]) -> InputRange:
+    def from_json(cls, content: InputRangeJson) -> InputRange:
         """Return what `toolkit.samples.draw` found of an input."""
-        ranges = {key: tuple(content[key]) for key in ("verification", "calibration") if key in content}
-        return cls(content["dtype"], **ranges)
+        return cls(content["dtype"], _range(content.get("verification")), _range(content.get("calibration")))
 
     def to_json(self) -> InputRangeRow:
         """Return plain JSON."""
@@ -45,6 +52,13 @@ class InputRange:
         ranges = {"": self.verification, "in calibration ": self.calibration}
         shown = [f"{which}{low:.4g} to {high:.4g}" for which, one in ranges.items() if one for low, high in [one]]
         return f"{self.dtype}, {', '.join(shown) or 'no number'}"
+
+
+def _range(numbers: Sequence[float] | None) -> tuple[float, float] | None:
+    if numbers is None:
+        return None
+    low, high = numbers
+    return low, high
 
 
 def input_lines(inputs: Mapping[str, InputRange]) -> list[str]:

@@ -21,7 +21,7 @@ from toolkit.findings import Finding
 from toolkit.samples.lints import Answer, Input, Judged, Side
 from toolkit.wire import labels as labels_of
 from toolkit.wire.request import Request, write_whole
-from toolkit.wire.shards import read_index, read_samples
+from toolkit.wire.shards import TensorShape, read_index, read_samples
 
 _MOST_SAMPLES = 2000  # of each set: pairs are compared, so twice as many take four times as long
 
@@ -203,7 +203,7 @@ def _inputs(folders: Mapping[str, Path], options: Mapping[str, Any], told: _Told
     return found
 
 
-def _input(name: str, spec: Mapping[str, Any]) -> Input:
+def _input(name: str, spec: TensorShape) -> Input:
     return Input(name, _of_one(spec["shape"]), spec["dtype"])
 
 

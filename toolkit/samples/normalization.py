@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from toolkit.samples.requested_set import StepsJson
+
 FORMULA = "(x * scale - mean) / std"
 
 
@@ -20,7 +22,7 @@ class Preset:
     std: tuple[float, ...]
     gives: str
 
-    def steps(self) -> dict[str, object]:
+    def steps(self) -> StepsJson:
         """Return the steps that it stands for, as a recipe would declare them: each of them, so that none of another normalization is left."""
         return {"scale": self.scale, "mean": list(self.mean), "std": list(self.std)}
 

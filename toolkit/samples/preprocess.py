@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,11 +10,12 @@ import numpy as np
 from toolkit.errors import InvalidSamples
 from toolkit.samples.normalization import FORMULA, PRESETS
 from toolkit.samples.readers.images import arrange
+from toolkit.samples.requested_set import StepsJson
 
 _IMAGE_AXES = 3  # height, width, channels
 
 
-def prepared(values: np.ndarray, steps: Mapping[str, Any], where: str) -> np.ndarray:
+def prepared(values: np.ndarray, steps: StepsJson, where: str) -> np.ndarray:
     """Return the values after the declared steps; their order is that of `toolkit.samples.dataset_recipe.Steps`."""
     try:
         if "size" in steps or "color" in steps:
@@ -49,23 +49,25 @@ def _exactly(values: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
     return converted
 
 
-def _scaled(values: np.ndarray, steps: Mapping[str, Any]) -> np.ndarray:
+def _scaled(values: np.ndarray, steps: StepsJson) -> np.ndarray:
     """Return (values * scale - mean) / std in the values' own dtype."""
     if values.dtype.kind != "f":
         raise ValueError(f'scale, mean and std need real numbers, not {values.dtype}; declare dtype = "float32" too')
-    for step in ("mean", "std"):
-        if len(steps.get(step, ())) > 1 and values.shape[-1:] != (len(steps[step]),):
+    declared = {"mean": steps.get("mean"), "std": steps.get("std")}
+    for step, numbers in declared.items():
+        if numbers is not None and len(numbers) > 1 and values.shape[-1:] != (len(numbers),):
             raise ValueError(
-                f"{step} has {len(steps[step])} numbers, but the shape is {values.shape}; one number, or one each"
+                f"{step} has {len(numbers)} numbers, but the shape is {values.shape}; one number, or one each"
             )
     scaled = np.array(values)
     with np.errstate(over="ignore", invalid="ignore"):  # is seen afterwards, as infinity or NaN
         if "scale" in steps:
             scaled *= values.dtype.type(steps["scale"])
         for step, change in (("mean", np.subtract), ("std", np.divide)):
-            if step in steps:
-                numbers = np.array(steps[step], values.dtype)
-                change(scaled, numbers if len(numbers) > 1 else numbers[0], out=scaled)
+            numbers = declared[step]
+            if numbers is not None:
+                of_each = np.array(numbers, values.dtype)
+                change(scaled, of_each if len(of_each) > 1 else of_each[0], out=scaled)
     return scaled
 
 

@@ -17,6 +17,7 @@ from toolkit.samples.drawn_order import drawn_order
 from toolkit.samples.fitting import Drawn, Fitting, input_specs, refuse_unknown
 from toolkit.samples.misfits import Misfits
 from toolkit.samples.readers import Indexed, Reading, ReadRequest, Sample
+from toolkit.samples.requested_set import SetJson, StepsJson
 from toolkit.wire.request import Request
 
 MOST_REPEATED = 1000
@@ -31,13 +32,13 @@ class SampleSet:
     """One recipe at work: its samples in drawn order, prepared and checked, and what was noticed about them."""
 
     def __init__(self, role: str, request: Request, scratch: Path) -> None:
-        recipe = request.options[role]
+        recipe: SetJson = request.options[role]
         self._name = recipe["name"]
         self._specs = input_specs(request)
         self._constant = recipe["constant"]
         self.misfits = Misfits()
         common, single = recipe["preprocess"]["common"], recipe["preprocess"]["inputs"]
-        steps = {name: {**common, **single.get(name, {})} for name in self._specs}
+        steps: dict[str, StepsJson] = {name: {**common, **single.get(name, {})} for name in self._specs}
         self._fitting = Fitting(self._specs, steps, self.misfits)
         self.looked_at = 0
         for key, names in (("preprocess", single), ("constant", self._constant)):

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 from safetensors import safe_open
@@ -29,6 +29,28 @@ _INDEX = {
 }
 
 
+class TensorShape(TypedDict):
+    """What one call takes or gives of a tensor: numpy's name of the dtype, and the shape with the batch axis."""
+
+    dtype: str
+    shape: list[int]
+
+
+class Shard(TypedDict):
+    """One file of a folder, and how many samples it holds."""
+
+    file: str
+    count: int
+
+
+class Index(TypedDict):
+    """What a folder's index.json says; `tensors` are by name."""
+
+    count: int
+    shards: list[Shard]
+    tensors: dict[str, TensorShape]
+
+
 class ShardWriter:
     """Takes one sample at a time (`add`) and keeps at most one shard in memory; the index is written at the end, if all went well."""
 
@@ -37,13 +59,15 @@ class ShardWriter:
         self._folder = folder
         self._rows: dict[str, list[np.ndarray]] = {}
         self._bytes = 0
-        self._shards: list[dict[str, Any]] = []
-        self._tensors: dict[str, dict[str, Any]] | None = None
+        self._shards: list[Shard] = []
+        self._tensors: dict[str, TensorShape] | None = None
 
     def add(self, sample: dict[str, np.ndarray]) -> None:
         """Append one sample: every name, dtype and shape as in the first one, else ValueError."""
         arrays = {name: np.asarray(array) for name, array in sample.items()}
-        tensors = {name: {"dtype": array.dtype.name, "shape": list(array.shape)} for name, array in arrays.items()}
+        tensors: dict[str, TensorShape] = {
+            name: {"dtype": array.dtype.name, "shape": list(array.shape)} for name, array in arrays.items()
+        }
         if self._tensors is None:
             self._tensors = tensors
             self._rows = {name: [] for name in tensors}
@@ -80,9 +104,9 @@ class ShardWriter:
             write_whole(self._folder / "index.json", json.dumps(index).encode())
 
 
-def read_index(folder: Path) -> dict[str, Any]:
+def read_index(folder: Path) -> Index:
     """Return the folder's index: count, shards, and dtype and shape by name; DamagedFile where it is none."""
-    index: dict[str, Any] = read_json(folder / "index.json", _INDEX)
+    index: Index = read_json(folder / "index.json", _INDEX)
     return index
 
 
@@ -105,7 +129,7 @@ def read_shards(folder: Path) -> Iterator[dict[str, np.ndarray]]:
         yield _read_shard(folder, shard, index["tensors"])
 
 
-def _read_shard(folder: Path, shard: dict[str, Any], tensors: dict[str, Any]) -> dict[str, np.ndarray]:
+def _read_shard(folder: Path, shard: Shard, tensors: dict[str, TensorShape]) -> dict[str, np.ndarray]:
     with safe_open(folder / shard["file"], framework="np") as file:
         arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     said = {name: ((shard["count"], *spec["shape"]), spec["dtype"]) for name, spec in tensors.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
@@ -13,7 +13,13 @@ from toolkit.wire.request import Request
 from toolkit.wire.shards import ShardWriter, read_index, read_samples, sequence_length
 
 
-def first(request: Request) -> dict[str, Any]:
+class CountResult(TypedDict):
+    """How many samples were written."""
+
+    count: int
+
+
+def first(request: Request) -> CountResult:
     """Write out/samples with the first options["count"] samples of inputs["samples"], whole sequences where it has such.
 
     InvalidSamples where there are fewer, or where a sequence would be cut.
@@ -37,14 +43,14 @@ def first(request: Request) -> dict[str, Any]:
     return {"count": wanted}
 
 
-def one(request: Request) -> dict[str, Any]:
+def one(request: Request) -> CountResult:
     """Write out/samples with the sample options["index"] of inputs["samples"] alone."""
     with ShardWriter(request.out / "samples") as writer:
         writer.add(next(itertools.islice(read_samples(request.inputs["samples"]), request.options["index"], None)))
     return {"count": 1}
 
 
-def nudged(request: Request) -> dict[str, Any]:
+def nudged(request: Request) -> CountResult:
     """Write out/samples: inputs["samples"] with each float moved to the next one that its dtype has, up and down in turn; all else as it is."""
     folder, count = request.inputs["samples"], 0
     with ShardWriter(request.out / "samples") as writer:

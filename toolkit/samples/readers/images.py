@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from toolkit.errors import InvalidSamples
 from toolkit.samples.readers import Indexed, Reading, ReadRequest, Sample
 from toolkit.samples.readers._folders import listing, samples_of, some
 from toolkit.samples.readers._pictures import decode, opened
+from toolkit.samples.requested_set import StepsJson
 
 CACHED = True
 ENVIRONMENT = "dataset"
@@ -94,7 +95,7 @@ def _indices(path: Path) -> np.ndarray:
     return indices
 
 
-def arrange(pixels: np.ndarray, steps: Mapping[str, Any]) -> np.ndarray:
+def arrange(pixels: np.ndarray, steps: StepsJson) -> np.ndarray:
     """Return 8-bit pixels in the declared size and colours, (height, width, channels); ValueError if they are no image.
 
     `size`: (height, width); `resize`: the filter; `crop` "center": keep the proportions, cut what is over; without it
