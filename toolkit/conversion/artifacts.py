@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,7 @@ class Conversions:
     calibration: Output | None
     histograms: bool = False
     sizes: Mapping[str, Shape] | None = None
-    _jobs: dict[Any, Job] = field(default_factory=dict)
+    _jobs: dict[Hashable, Job] = field(default_factory=dict)
 
     def calibrated_with(self, calibration: Output) -> Conversions:
         """Return the same with another calibration set; what does not depend on it is shared."""
@@ -158,7 +158,7 @@ class Conversions:
             raise NoSamples(f"{who}: needs a calibration set, but none was given")
         return self.calibration
 
-    def _once(self, name: Any, make: Callable[[], Job]) -> Job:
+    def _once(self, name: Hashable, make: Callable[[], Job]) -> Job:
         if name not in self._jobs:
             self._jobs[name] = make()
         return self._jobs[name]

@@ -8,10 +8,13 @@ import itertools
 import json
 import math
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from types import ModuleType
+from typing import Any, TypedDict, cast
 
 import numpy as np
 
+from toolkit.conversion.made_file import RangesResult
 from toolkit.engines import table_index
 from toolkit.engines.loaded import Extremes, TappedTensor
 from toolkit.errors import InvalidSamples, WorkerRefused
@@ -26,7 +29,30 @@ _END = np.zeros(1, np.float32)  # so that a last tensor without values begins so
 _STATE = "READ_VARIABLE"
 
 
-def gather(request: Request) -> dict[str, Any]:
+class GatherOptions(TypedDict):
+    """The options of `gather`."""
+
+    runtime: str
+    histograms: bool
+    part: int
+    parts: int
+
+
+class StatisticsResult(TypedDict):
+    """How many samples and tensors the statistics are of, and the tensors that no tap can read."""
+
+    samples: int
+    tensors: int
+    unread: list[str]
+
+
+class GatheredResult(StatisticsResult):
+    """The same of one part, and the engine that ran."""
+
+    engine: str
+
+
+def gather(request: Request) -> GatheredResult:
     """Write out/statistics of the samples inputs["samples"] through the float artifact inputs["model"], for one of `parts` parts of them.
 
     Options: `runtime` (a file of toolkit/execution/runtimes that can tap), `histograms`, `part` (from 0) and `parts`. A part is a run of samples,
@@ -46,14 +72,14 @@ def gather(request: Request) -> dict[str, Any]:
     return {"engine": engine, "samples": seen.count, "tensors": len(seen.names), "unread": list(seen.unread)}
 
 
-def merge(request: Request) -> dict[str, Any]:
+def merge(request: Request) -> StatisticsResult:
     """Write out/statistics, those of all inputs together."""
     merged = Statistics.merge([Statistics.read(folder) for folder in request.inputs.values()])
     merged.write(request.out / "statistics")
     return {"samples": merged.count, "tensors": len(merged.names), "unread": list(merged.unread)}
 
 
-def estimate(request: Request) -> dict[str, Any]:
+def estimate(request: Request) -> RangesResult:
     """Write out/ranges.json: {"tensors": {name: [low, high]}} by options["estimator"] with options["parameters"], from inputs["statistics"].
 
     A range is what the estimator says and need not hold 0; every quantizer widens it until it does.
@@ -77,9 +103,10 @@ class _UnsaidError(Exception):
     """Neither the engine said the extremes of a tensor, nor were its values read."""
 
 
-def _gather(request: Request, runtime: Any, *, values: bool) -> tuple[str, Statistics]:
+def _gather(request: Request, runtime: ModuleType, *, values: bool) -> tuple[str, Statistics]:
     """Return the engine and what was seen, whose rows are written; raises _UnsaidError where without values it does not get on."""
-    options, samples, path = request.options, request.inputs["samples"], request.inputs["model"]
+    samples, path = request.inputs["samples"], request.inputs["model"]
+    options = cast(GatherOptions, request.options)
     length = sequence_length(samples)
     first = model = _opened(runtime, path, values=values)
     numbers = _share(samples, options, length, keeps_state=any(spec["operator"] == _STATE for spec in first.tensors))
@@ -101,7 +128,7 @@ def _gather(request: Request, runtime: Any, *, values: bool) -> tuple[str, Stati
     return first.engine, seen
 
 
-def _opened(runtime: Any, path: Any, *, values: bool) -> Extremes:
+def _opened(runtime: ModuleType, path: Path, *, values: bool) -> Extremes:
     """Return the model with its extremes; where a runtime says none, with all values."""
     options = {"threads": 1, "kernels": "default", "signature": None}
     if hasattr(runtime, "extremes"):
@@ -112,7 +139,7 @@ def _opened(runtime: Any, path: Any, *, values: bool) -> Extremes:
     return Extremes(tapped.tensors, lambda sample: (tapped.call(sample), unsaid), tapped.engine)
 
 
-def _share(samples: Any, options: dict[str, Any], length: int | None, *, keeps_state: bool) -> range:
+def _share(samples: Path, options: GatherOptions, length: int | None, *, keeps_state: bool) -> range:
     """Return the numbers of the samples that a part takes."""
     total = read_index(samples)["count"]
     unit = length or (total if keeps_state else 1)

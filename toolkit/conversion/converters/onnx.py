@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
+from toolkit.conversion.made_file import FloatFile, RangesResult
 from toolkit.conversion.onnx.audit import held
 from toolkit.conversion.onnx.calibrate import own_ranges
 from toolkit.conversion.onnx.export import OPSET, converted, loadable, prepared
@@ -27,7 +27,7 @@ def is_one(head: bytes) -> bool:
     return head[:1] == b"\x08" and head[2:3] == b"\x12"
 
 
-def convert(request: Request) -> dict[str, Any]:
+def convert(request: Request) -> FloatFile:
     """Write out/model.onnx, float32, and return what the file holds, and what its outputs end with; the option `opset` is 17 unless said."""
     path = _written(request)
     found = held(path, "float32", {"inputs": "float32", "outputs": "float32"})
@@ -35,7 +35,7 @@ def convert(request: Request) -> dict[str, Any]:
     return {**found, "multiply_accumulates": multiply_accumulates(path), "endings": ends}
 
 
-def calibrate(request: Request) -> dict[str, Any]:
+def calibrate(request: Request) -> RangesResult:
     """Write out/ranges.json with ONNX Runtime's own calibration over the shards inputs["calibration"]: of each tensor the minimum and maximum."""
     path = _written(request)
     ranges = own_ranges(path, request.inputs["calibration"])

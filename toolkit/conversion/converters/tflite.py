@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any
 
+from toolkit.conversion.made_file import FloatFile, RangesResult
 from toolkit.conversion.tflite.audit import held, start
 from toolkit.conversion.tflite.converter_setup import Representative, converted, converter
 from toolkit.conversion.tflite.ranges import held_ranges
@@ -27,7 +27,7 @@ def is_one(head: bytes) -> bool:
     return head[4:8] == b"TFL3"
 
 
-def convert(request: Request) -> dict[str, Any]:
+def convert(request: Request) -> FloatFile:
     """Write out/model.tflite, float32, with one signature, `serving_default`, and return what the file holds, and what its outputs end with."""
     path = request.out / f"model{SUFFIX}"
     path.write_bytes(converted(converter(request), "float32"))
@@ -38,7 +38,7 @@ def convert(request: Request) -> dict[str, Any]:
     return {**found, "multiply_accumulates": multiply_accumulates(path), "endings": ends}
 
 
-def calibrate(request: Request) -> dict[str, Any]:
+def calibrate(request: Request) -> RangesResult:
     """Write out/ranges.json, as the converter's own calibration sees inputs["calibration"]: the ranges that it leaves in the flatbuffer.
 
     Names are those of the float artifact. InvalidSamples where a range is not finite.

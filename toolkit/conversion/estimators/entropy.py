@@ -14,9 +14,12 @@ Intel's Neural Compressor (`KL_Divergence.get_threshold`).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from toolkit.wire.statistics import Statistics
 
 NEEDS = "histogram"
 _BETWEEN = 4  # bins from one threshold that is tried to the next; the source tries each
@@ -37,8 +40,10 @@ class Parameters:
             raise ValueError(f"start {self.start:g} is not from 0 to 1")
 
 
-def estimate(statistics: Any, parameters: Parameters) -> dict[str, tuple[float, float]]:
+def estimate(statistics: Statistics, parameters: Parameters) -> dict[str, tuple[float, float]]:
     """Return the range within the threshold on both sides of zero, never wider than what was seen."""
+    assert statistics.counts is not None  # as NEEDS says
+    assert statistics.widths is not None
     lows, highs = statistics.extremes[:, :, 0].min(axis=0), statistics.extremes[:, :, 1].max(axis=0)
     half = statistics.counts.shape[1] // 2
     found = {}

@@ -7,7 +7,10 @@ what TensorFlow's converter does.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from toolkit.wire.statistics import Statistics
 
 NEEDS = "extremes"
 
@@ -17,7 +20,7 @@ class Parameters:
     """None."""
 
 
-def estimate(statistics: Any, parameters: Parameters) -> dict[str, tuple[float, float]]:
+def estimate(statistics: Statistics, parameters: Parameters) -> dict[str, tuple[float, float]]:
     """Return (minimum, maximum) over all samples."""
     low, high = statistics.extremes[:, :, 0].min(axis=0), statistics.extremes[:, :, 1].max(axis=0)
     return dict(zip(statistics.names, zip(low.tolist(), high.tolist(), strict=True), strict=True))

@@ -7,7 +7,10 @@ where it is taken over training steps with a weight near 1; a calibration set is
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from toolkit.wire.statistics import Statistics
 
 NEEDS = "extremes"
 
@@ -23,7 +26,7 @@ class Parameters:
             raise ValueError(f"momentum {self.momentum:g} is not at least 0 and less than 1")
 
 
-def estimate(statistics: Any, parameters: Parameters) -> dict[str, tuple[float, float]]:
+def estimate(statistics: Statistics, parameters: Parameters) -> dict[str, tuple[float, float]]:
     """Return the averages of minimum and maximum over the samples, in the order of the set."""
     average = statistics.extremes[0].copy()
     for sample in statistics.extremes[1:]:

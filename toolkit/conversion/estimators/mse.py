@@ -6,9 +6,12 @@ Nagel et al., A White Paper on Neural Network Quantization (2021, arXiv:2106.082
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from toolkit.wire.statistics import Statistics
 
 NEEDS = "histogram"
 _AT_ONCE = 16  # ranges, so that what they need stays in a processor's cache
@@ -28,13 +31,15 @@ class Parameters:
             raise ValueError(f"steps {self.steps:g} is not a whole number from 2 to 1000")
 
 
-def estimate(statistics: Any, parameters: Parameters) -> dict[str, tuple[float, float]]:
+def estimate(statistics: Statistics, parameters: Parameters) -> dict[str, tuple[float, float]]:
     """Return the range of least squared error for each tensor, all values of a bin taken as its middle.
 
     First both ends are moved together, then each by itself. An end on the other side of zero stays at its extreme.
     """
     levels = 2 ** int(parameters.bits) - 1
     shares = np.arange(1, int(parameters.steps) + 1) / parameters.steps
+    assert statistics.counts is not None  # as NEEDS says
+    assert statistics.widths is not None
     lows, highs = statistics.extremes[:, :, 0].min(axis=0), statistics.extremes[:, :, 1].max(axis=0)
     middles = statistics.edges[:-1] + 0.5
     found = {}

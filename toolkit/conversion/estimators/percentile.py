@@ -7,9 +7,12 @@ absolute values; ranges here need not be symmetric.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from toolkit.wire.statistics import Statistics
 
 NEEDS = "histogram"
 
@@ -25,9 +28,11 @@ class Parameters:
             raise ValueError(f"percentile {self.percentile:g} is not above 50 and at most 100")
 
 
-def estimate(statistics: Any, parameters: Parameters) -> dict[str, tuple[float, float]]:
+def estimate(statistics: Statistics, parameters: Parameters) -> dict[str, tuple[float, float]]:
     """Return the two quantiles of each tensor's histogram, values taken as spread evenly in a bin; never wider than what was seen."""
     tail = (100 - parameters.percentile) / 200
+    assert statistics.counts is not None  # as NEEDS says
+    assert statistics.widths is not None
     lows, highs = statistics.extremes[:, :, 0].min(axis=0), statistics.extremes[:, :, 1].max(axis=0)
     found = {}
     for tensor, name in enumerate(statistics.names):

@@ -7,8 +7,9 @@ import tempfile
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+from toolkit.conversion.made_file import MadeFile
 from toolkit.engines.kept_scheme import kept_scheme, what_came_out
 from toolkit.engines.onnx.file import describe, packed_in, size_of
 from toolkit.engines.onnx.graph import (
@@ -21,6 +22,7 @@ from toolkit.engines.onnx.graph import (
     nodes_of,
     read,
 )
+from toolkit.engines.onnx.model_proto import ModelProto, NodeProto
 from toolkit.engines.onnx.session import session, spec, with_outputs
 from toolkit.findings import Finding
 from toolkit.wire.request import sha256
@@ -42,7 +44,7 @@ _WEIGHTS_FROM = {
 _STORED_AS = {"int8": ("int8", "uint8"), "int4": ("int4", "uint4")}
 
 
-def held(path: Path, scheme: str, options: Mapping[str, Any], model: Path | None = None) -> dict[str, Any]:
+def held(path: Path, scheme: str, options: Mapping[str, Any], model: Path | None = None) -> MadeFile:
     """Return what a file that was made by a scheme really holds, with findings where that is not what was requested.
 
     `options` as a quantizer has them; `model` is the float artifact that it was made from. Of the findings only a dtype of inputs and outputs is
@@ -71,7 +73,8 @@ def held(path: Path, scheme: str, options: Mapping[str, Any], model: Path | None
         else:
             findings += [*_left_float(made, made_by.WEIGHTS, kept), *_not_smaller(path, model)]
     about = {"file": path.name, "size_bytes": path.stat().st_size, "sha256": sha256(path), "signature": signature}
-    return {**about, **found, "keeps": keeps, "findings": [each.to_json() for each in findings]}
+    said = [each.to_json() for each in findings]
+    return cast(MadeFile, {**about, **found, "keeps": keeps, "findings": said})
 
 
 def float_operators(path: Path, kept: set[str]) -> list[str]:
@@ -115,7 +118,7 @@ def _islands(path: Path, dtype: str, kept: set[str]) -> list[Finding]:
     return [Finding("float-operators", "warning", message, names=tuple(names))] if names else []
 
 
-def _not_kept(made: Any, kept: set[str]) -> list[Finding]:
+def _not_kept(made: ModelProto, kept: set[str]) -> list[Finding]:
     """Return the finding that names the operators which were to stay float and did not: they are gone, or their weights are dequantized."""
     constants = {constant.name for graph in graphs_of(made) for constant in graph.initializer}
     small = {node.output[0] for node in nodes_of(made) if node.op_type == DEQUANTIZE and node.input[0] in constants}
@@ -125,7 +128,7 @@ def _not_kept(made: Any, kept: set[str]) -> list[Finding]:
     return [Finding("not-kept-float", "error", message, names=tuple(gone[:NAMED]))] if gone else []
 
 
-def _weights(made: Any) -> set[str]:
+def _weights(made: ModelProto) -> set[str]:
     """Return the dtypes of constants of two dimensions or more; scales and zero points have fewer."""
     packed = packed_in(made)
     return {
@@ -135,7 +138,7 @@ def _weights(made: Any) -> set[str]:
     }
 
 
-def _left_float(made: Any, wanted: str, kept: set[str]) -> list[Finding]:
+def _left_float(made: ModelProto, wanted: str, kept: set[str]) -> list[Finding]:
     """Return the finding that names the operators whose weights are float32 still, though not asked to stay so."""
     left = [(node, size) for node, size in _float_weights(made) if node.name not in kept]
     if not left:
@@ -146,7 +149,7 @@ def _left_float(made: Any, wanted: str, kept: set[str]) -> list[Finding]:
     return [Finding("weights-not-quantized", "warning", message, names=tuple(node.name for node, _ in left[:NAMED]))]
 
 
-def _float_weights(made: Any) -> list[tuple[Any, int]]:
+def _float_weights(made: ModelProto) -> list[tuple[NodeProto, int]]:
     """Return (node, bytes) of operators whose weights are float32 constants of two dimensions or more."""
     constants = {constant.name: constant for graph in graphs_of(made) for constant in graph.initializer}
     found = []

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from toolkit.engines.onnx.graph import STANDARD_DOMAINS, graphs_of, lacking_operators, nodes_of
+from toolkit.engines.onnx.model_proto import ModelProto
 from toolkit.engines.onnx.session import session
 from toolkit.errors import EnvironmentUnavailable, RequestError, Unconvertible, causes
 
@@ -30,7 +31,7 @@ _WRITES = re.compile(r"Assign\w*VariableOp|ResourceScatter\w+")
 _LARGEST = 2**31 - 1  # a protobuf message's, https://protobuf.dev/programming-guides/proto-limits/
 
 
-def converted(model: Path, opset: int) -> Any:
+def converted(model: Path, opset: int) -> ModelProto:
     """Return the ModelProto of a canonical SavedModel: tensors of its signature under their own names, shapes static, operators of ONNX alone.
 
     Raises Unconvertible with the operators that ONNX, or tf2onnx, lacks, and RequestError for an opset that tf2onnx cannot write.
@@ -64,7 +65,7 @@ def _require_packages() -> None:
         )
 
 
-def prepared(made: Any, folder: Path) -> Any:
+def prepared(made: ModelProto, folder: Path) -> ModelProto:
     """Return the model with batch normalizations, paddings and constants folded into their neighbours, all shapes inferred, nodes named.
 
     This is what `onnxruntime.quantization.shape_inference.quant_pre_process` does: ONNX Runtime's basic optimizations, which
@@ -88,7 +89,7 @@ def prepared(made: Any, folder: Path) -> Any:
     return folded
 
 
-def _check(made: Any) -> None:
+def _check(made: ModelProto) -> None:
     """Make sure that onnx's checker finds no fault; Unconvertible in its words where it does."""
     import onnx
 
@@ -156,7 +157,7 @@ def _translated(signature: Any, opset: int) -> Any:
     return made
 
 
-def _fix_captured(model: Any, function: Any) -> None:
+def _fix_captured(model: ModelProto, function: Any) -> None:
     """Make constants of what a graph captured from outside, as tf.constant in a function of a SavedModel, which tf2onnx leaves as inputs."""
     import onnx
 
@@ -188,7 +189,7 @@ def _erfc(context: Any, node: Any, name: str, _arguments: Any) -> None:
     context.make_node("Sub", [one.output[0], erf.output[0]], name=name, outputs=outputs, dtypes=[dtype], shapes=[shape])
 
 
-def _rename(model: Any, names: dict[str, str]) -> None:
+def _rename(model: ModelProto, names: dict[str, str]) -> None:
     """Give tensors other names throughout a model; one that has such a name already makes way."""
     taken = {name for graph in graphs_of(model) for node in graph.node for name in node.output}
     taken |= {tensor.name for graph in graphs_of(model) for tensor in (*graph.initializer, *graph.input)}
@@ -202,7 +203,7 @@ def _rename(model: Any, names: dict[str, str]) -> None:
                 side[:] = [names.get(name, name) for name in side]
 
 
-def _settle(model: Any) -> None:
+def _settle(model: ModelProto) -> None:
     """Give tensors, nodes and graphs names, and constants an order, that do not depend on what the process did before.
 
     TensorFlow and tf2onnx number what they make through a process, and of equal constants keep any. Tensors lose the calls that TensorFlow
@@ -226,7 +227,7 @@ def _settle(model: Any) -> None:
         graph.initializer.extend(ordered)
 
 
-def _plain(model: Any) -> dict[str, str]:
+def _plain(model: ModelProto) -> dict[str, str]:
     """Return {name: name without calls and with numbers of its own}, of what nodes and bodies give, where no two would have one name."""
     names = [name for node in nodes_of(model) for name in node.output]
     names += [value.name for graph in graphs_of(model) for value in graph.input]
@@ -240,7 +241,7 @@ def _plain(model: Any) -> dict[str, str]:
     return {name: shorter for name, shorter in plain.items() if name != shorter and counts[shorter] == 1}
 
 
-def _keep_domains_in_use(model: Any) -> None:
+def _keep_domains_in_use(model: ModelProto) -> None:
     """Take away the opsets of domains that no operator is of: ONNX Runtime names all that it knows, and older ones refuse them."""
     used = {node.domain for node in nodes_of(model)} | {""}
     kept = [entry for entry in model.opset_import if entry.domain in used]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from toolkit.conversion.made_file import MadeFile
 from toolkit.conversion.tflite.audit import held
 from toolkit.conversion.tflite.converter_setup import Representative, converted, converter
 from toolkit.errors import Unconvertible
@@ -16,7 +15,7 @@ CALIBRATES = True
 FALLBACK = True
 
 
-def quantize(request: Request) -> dict[str, Any]:
+def quantize(request: Request) -> MadeFile:
     """Write out/model.tflite; `told` holds "supported_types" and "supported_ops", as `tf.lite.TargetSpec` calls them.
 
     Raises Unconvertible where something is to be kept in float, which the converter has no option for.

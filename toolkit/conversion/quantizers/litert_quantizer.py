@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from toolkit.conversion.made_file import MadeFile
 from toolkit.conversion.tflite.audit import held, kept_tensors
 from toolkit.conversion.tflite.operator_versions import versioned
 from toolkit.engines.tflite.graphs import operators_of
@@ -37,7 +38,7 @@ _INCOMPLETE = {
 _GRANULARITIES = {"per_channel": "CHANNELWISE", "per_tensor": "TENSORWISE"}
 
 
-def quantize(request: Request) -> dict[str, Any]:
+def quantize(request: Request) -> MadeFile:
     """Write out/model.tflite.
 
     `told` holds `algorithm_key` and `op_config`, as its recipes call them, whether the result must be `complete`, and for which operators weights

@@ -7,8 +7,8 @@ no kernel takes, so no scheme tells it to.
 from __future__ import annotations
 
 import json
-from typing import Any
 
+from toolkit.conversion.made_file import MadeFile
 from toolkit.conversion.tflite.audit import held, kept_tensors
 from toolkit.conversion.tflite.ranges import with_ranges
 from toolkit.engines.tflite.operators import operators
@@ -22,7 +22,7 @@ CALIBRATES = False
 FALLBACK = False
 
 
-def quantize(request: Request) -> dict[str, Any]:
+def quantize(request: Request) -> MadeFile:
     """Write out/model.tflite: weights int8, activations int8, a DEQUANTIZE behind what has no kernel for them; nothing is told to it.
 
     Raises Unconvertible for a tensor without a range, UnknownName for what is to be kept in float and is nothing here.

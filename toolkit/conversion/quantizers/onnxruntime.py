@@ -9,12 +9,13 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from toolkit.conversion.made_file import MadeFile
 from toolkit.conversion.onnx.audit import held
 from toolkit.engines.onnx.graph import check_keep, kept_nodes, nodes_of, read, sort_nodes, split_gemm
+from toolkit.engines.onnx.model_proto import ModelProto
 from toolkit.engines.onnx.session import session
 from toolkit.engines.tflite.file import said_beyond_float16
 from toolkit.errors import InvalidSamples, Unconvertible
@@ -30,7 +31,7 @@ FALLBACK = False
 _OPSET_OF_16_BITS = 21  # https://onnx.ai/onnx/operators/onnx__QuantizeLinear.html: before it, of 8 bits only
 
 
-def quantize(request: Request) -> dict[str, Any]:
+def quantize(request: Request) -> MadeFile:
     """Write out/model.onnx; `told` holds the `method`, a function below, and what it is told.
 
     Raises Unconvertible for other inputs and outputs than float32, UnknownName for what is to be kept in float and is nothing here.
@@ -57,7 +58,7 @@ def quantize(request: Request) -> dict[str, Any]:
     return found
 
 
-def _beyond_float16(model: Any) -> list[Finding]:
+def _beyond_float16(model: ModelProto) -> list[Finding]:
     """Return the finding about constants of a float model that float16 has no numbers for."""
     from onnx import numpy_helper
 
@@ -70,7 +71,7 @@ def _beyond_float16(model: Any) -> list[Finding]:
     return said_beyond_float16(found, f"became {most:,.0f}")
 
 
-def _float16(model: Any, kept: list[str], _request: Request) -> Any:
+def _float16(model: ModelProto, kept: list[str], _request: Request) -> ModelProto:
     """Return the model with weights and activations float16, and inputs and outputs as they were."""
     from onnxconverter_common.float16 import convert_float_to_float16
 
@@ -86,7 +87,7 @@ def _float16(model: Any, kept: list[str], _request: Request) -> Any:
     )
 
 
-def _static(model: Any, kept: list[str], request: Request) -> Any:
+def _static(model: ModelProto, kept: list[str], request: Request) -> ModelProto:
     """Return the model with QuantizeLinear and DequantizeLinear around its operators (QDQ).
 
     `told`: dtypes of `weights` and `activations`, and `reduce_range`, whether weights have 7 bits only.
@@ -121,7 +122,7 @@ def _static(model: Any, kept: list[str], request: Request) -> Any:
         ) from error
 
 
-def _dynamic(model: Any, kept: list[str], request: Request) -> Any:
+def _dynamic(model: ModelProto, kept: list[str], request: Request) -> ModelProto:
     """Return the model with integer kernels that scale activations anew at each call; `told`: dtype of `weights`."""
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
@@ -139,7 +140,7 @@ def _dynamic(model: Any, kept: list[str], request: Request) -> Any:
     return made
 
 
-def _weight_only(model: Any, kept: list[str], request: Request) -> Any:
+def _weight_only(model: ModelProto, kept: list[str], request: Request) -> ModelProto:
     """Return the model with MatMulNBits for products with constants; `told`: `bits`, `block_size`, `symmetric`, and `accuracy_level` of the kernel.
 
     Accuracy levels: https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md#commicrosoftmatmulnbits
@@ -159,7 +160,7 @@ def _weight_only(model: Any, kept: list[str], request: Request) -> Any:
     return quantizer.model.model
 
 
-_METHODS: Mapping[str, Callable[[Any, list[str], Any], Any]] = {
+_METHODS: Mapping[str, Callable[[ModelProto, list[str], Request], ModelProto]] = {
     "float16": _float16,
     "static": _static,
     "dynamic": _dynamic,

@@ -8,8 +8,9 @@ import importlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+from toolkit.conversion.made_file import MadeFile
 from toolkit.conversion.tflite.converter_setup import advice
 from toolkit.engines.kept_scheme import kept_scheme, what_came_out
 from toolkit.engines.tflite.file import beyond_float16, describe
@@ -33,7 +34,7 @@ _CHANNELS = {
 }  # the axis of output channels; 0 for the others: the quantization specification of LiteRT
 
 
-def held(path: Path, scheme: str, options: Mapping[str, Any], model: Path | None = None) -> dict[str, Any]:
+def held(path: Path, scheme: str, options: Mapping[str, Any], model: Path | None = None) -> MadeFile:
     """Return what a file that was made by a scheme really holds, with findings where that is not what was requested.
 
     `options` as a quantizer has them; `model` is the float artifact that it was made from. "keeps" is the scheme that the file keeps, which may be
@@ -63,7 +64,8 @@ def held(path: Path, scheme: str, options: Mapping[str, Any], model: Path | None
                 Finding("not-smaller", "warning", f"weights were quantized, and yet the file has {sizes}", names=())
             )
     about = {"file": path.name, "size_bytes": path.stat().st_size, "sha256": sha256(path), "signature": signature}
-    return {**about, **found, "keeps": keeps, "findings": [each.to_json() for each in findings]}
+    said = [each.to_json() for each in findings]
+    return cast(MadeFile, {**about, **found, "keeps": keeps, "findings": said})
 
 
 def _types(found: Mapping[str, Any]) -> list[str]:

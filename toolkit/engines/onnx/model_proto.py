@@ -34,6 +34,9 @@ class Messages(Protocol[M]):
     def append(self, message: M, /) -> None:
         """Append a copy of a message."""
 
+    def remove(self, message: M, /) -> None:
+        """Take away the first message that is equal to this one."""
+
     def extend(self, messages: Iterable[M], /) -> None:
         """Append copies of messages."""
 
@@ -117,7 +120,7 @@ class GraphProto(Protocol):
     name: str
     doc_string: str
     node: Messages[NodeProto]
-    input: Sequence[ValueInfoProto]
+    input: Messages[ValueInfoProto]
     output: Messages[ValueInfoProto]
     value_info: Sequence[ValueInfoProto]
     initializer: Messages[TensorProto]
@@ -145,4 +148,4 @@ class ModelProto(Message, Protocol):
     ir_version: int
     graph: GraphProto
     functions: Sequence[FunctionProto]
-    opset_import: Sequence[OperatorSetIdProto]
+    opset_import: Messages[OperatorSetIdProto]
