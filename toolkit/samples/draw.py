@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, TypedDict
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 
@@ -51,7 +51,7 @@ class DrawResult(TypedDict):
     calibration: DrawnSide | None
     verification: DrawnSide | None
     inputs: dict[str, InputRangeJson]
-    findings: list[Finding]
+    findings: list[dict[str, Any]]
 
 
 _REPETITIONS = 10  # a stream that gave so many times what is needed, and still too few different ones, is given up
