@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypedDict
 
 import numpy as np
 
@@ -16,6 +17,19 @@ class TappedTensor(TensorJson):
     """A tensor that can be read, with the name of the operator that gives it, "" for an input of the model."""
 
     operator: str
+
+
+class RunOptions(TypedDict, total=False):
+    """How a model is run: with so many `threads`, on which of the engine's `kernels`, and by which of its signatures, None for the only one.
+
+    `provider` is ONNX Runtime's, and `tags` are those of a SavedModel's graph.
+    """
+
+    threads: int
+    kernels: str
+    signature: str | None
+    provider: str
+    tags: list[str]
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -15,7 +15,16 @@ from toolkit.wire.request import Request
 from toolkit.wire.shards import ShardWriter, read_index, read_samples, sequence_length
 
 
-def run(request: Request) -> dict[str, Any]:
+class RunResult(TypedDict):
+    """What a run gives beside the outputs: the `signature` has the names that its samples and outputs have."""
+
+    engine: str
+    signature: dict[str, Any]
+    count: int
+    load_ms: float
+
+
+def run(request: Request) -> RunResult:
     """Write out/outputs (shards) for the samples of inputs["samples"] through the model inputs["model"].
 
     Options: `runtime` (a file of toolkit/execution/runtimes), `first` (that many samples only, or null), and what the runtime takes. Where the

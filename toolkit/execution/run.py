@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from toolkit import launchers, printable, registry
 from toolkit.errors import RequestError, WorkerLied
@@ -58,6 +58,13 @@ def on_this_machine(artifact_format: str) -> Execution:
     return Execution(engine_of_runtime(runtime), runtime)
 
 
+class CalledOptions(TypedDict, total=False):
+    """A `Called` as JSON: the names are {"inputs": {its own: theirs}, "outputs": ...}."""
+
+    signature: str | None
+    names: dict[str, dict[str, str]]
+
+
 @dataclass(frozen=True, slots=True)
 class Called:
     """Which signature of a file is run, None for the one that it has, and what its inputs and outputs are called instead, by their own names."""
@@ -66,10 +73,12 @@ class Called:
     inputs: Mapping[str, str] = field(default_factory=dict)
     outputs: Mapping[str, str] = field(default_factory=dict)
 
-    def options(self) -> dict[str, Any]:
+    def options(self) -> CalledOptions:
         """Return it as a job's options; without names where none is another."""
-        names = {"inputs": dict(self.inputs), "outputs": dict(self.outputs)}
-        return {"signature": self.signature, **({"names": names} if any(names.values()) else {})}
+        called: CalledOptions = {"signature": self.signature}
+        if self.inputs or self.outputs:
+            called["names"] = {"inputs": dict(self.inputs), "outputs": dict(self.outputs)}
+        return called
 
 
 def run_job(

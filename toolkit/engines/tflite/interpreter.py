@@ -8,7 +8,7 @@ from typing import Any, TypedDict
 
 import numpy as np
 
-from toolkit.engines.loaded import Call, Loaded
+from toolkit.engines.loaded import Call, Loaded, RunOptions
 from toolkit.engines.table_index import read_in
 from toolkit.errors import UnknownName
 from toolkit.tensors.signature import TensorJson
@@ -35,7 +35,7 @@ class TensorDetails(TypedDict):
     quantization_parameters: QuantizationParameters
 
 
-def load(module: Any, engine: str, model: Path, options: dict[str, Any]) -> Loaded:
+def load(module: Any, engine: str, model: Path, options: RunOptions) -> Loaded:
     """Return the model ready to run with the interpreter class of `module` (ai_edge_litert.interpreter, tflite_runtime.interpreter).
 
     `options["kernels"]`: "default" (delegates applied by default, XNNPACK), "builtin" (the same kernels without delegates), or "reference".

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.engines.loaded import Extremes, Tapped, TappedTensor
+from toolkit.engines.loaded import Extremes, RunOptions, Tapped, TappedTensor
 from toolkit.engines.table_index import read_in
 from toolkit.engines.tflite.interpreter import Fit, fitting, resolvers
 from toolkit.engines.tflite.packed import PackedModel, operators_in, schema_module
@@ -26,7 +26,7 @@ from toolkit.errors import InvalidSource, UnknownName
 _NUMBERS = ("float32", "float16", "int8", "uint8", "int16", "int32", "int64")
 
 
-def tap(module: Any, engine: str, model: Path, options: dict[str, Any]) -> Tapped:
+def tap(module: Any, engine: str, model: Path, options: RunOptions) -> Tapped:
     """Return the model with all tensors of numbers that are inputs or outputs of operators in its main graph.
 
     `module` and `options` are as in `toolkit.engines.tflite.interpreter.load`. Each call resets variable tensors. Tensors inside loops and branches,
@@ -47,7 +47,7 @@ def tap(module: Any, engine: str, model: Path, options: dict[str, Any]) -> Tappe
     return Tapped(_specs(interpreter, inputs, given), call, engine)
 
 
-def extremes(module: Any, engine: str, model: Path, options: dict[str, Any], *, values: bool) -> Extremes:
+def extremes(module: Any, engine: str, model: Path, options: RunOptions, *, values: bool) -> Extremes:
     """Return the model with reductions behind each operator of its main graph, whose kernels compute the extremes of its outputs.
 
     All else is as in `tap`. XNNPACK's minimum and maximum skip NaN, but a sum does not: a tensor whose sum is not finite gets no extremes. Tensors
@@ -125,7 +125,7 @@ def _run(interpreter: Any, fit: Fit, inputs: dict[str, int], sample: dict[str, n
         interpreter.invoke()
 
 
-def _interpreter(module: Any, content: bytes, options: dict[str, Any]) -> tuple[Any, Fit]:
+def _interpreter(module: Any, content: bytes, options: RunOptions) -> tuple[Any, Fit]:
     interpreter = module.Interpreter(
         model_content=content,
         num_threads=options["threads"],

@@ -14,17 +14,19 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
-from toolkit.engines.loaded import Loaded
+from toolkit.engines.loaded import Loaded, RunOptions
 
 FORMATS = ("fake",)
 ENVIRONMENT = "dataset"
 
+_Outputs = dict[str, np.ndarray]
 
-def load(model: Path, options: dict[str, Any]) -> Loaded:
+
+def load(model: Path, options: RunOptions) -> Loaded:
     """Return the fake model ready to run."""
     told = json.loads(model.read_text())
     told |= told.get("kernels", {}).get(options.get("kernels"), {})
@@ -51,31 +53,31 @@ def _ramp(level: float, spec: dict[str, Any], error: float) -> np.ndarray:
     return (level + places + np.where(places % 2, -error, error)).reshape(spec["shape"]).astype(spec["dtype"])
 
 
-def _raise(outputs: Any) -> Any:
+def _raise(outputs: _Outputs) -> NoReturn:
     try:
         raise ImportError("numpy.core.multiarray failed to import")
     except ImportError as error:
         raise SystemError("op FOO is not supported") from error
 
 
-def _print(outputs: Any) -> Any:
+def _print(outputs: _Outputs) -> _Outputs:
     os.write(1, b'{"event": "ended", "id": 1, "status": 0}\n\xff\x00 garbage\n')
     return outputs
 
 
-def _allocate(outputs: Any) -> Any:
+def _allocate(outputs: _Outputs) -> NoReturn:
     kept = []
     while True:
         kept.append(np.ones(1 << 22))
         time.sleep(0.005)
 
 
-def _wait(outputs: Any) -> Any:
+def _wait(outputs: _Outputs) -> _Outputs:
     time.sleep(0.5)
     return outputs
 
 
-_MISBEHAVIOUR: dict[str, Callable[[dict[str, np.ndarray]], Any]] = {
+_MISBEHAVIOUR: dict[str, Callable[[_Outputs], Any]] = {
     "segfault": lambda outputs: ctypes.string_at(0),
     "abort": lambda outputs: os.abort(),
     "exit": lambda outputs: os._exit(3),

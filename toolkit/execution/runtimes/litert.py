@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
-from toolkit.engines.loaded import Extremes, Loaded, Tapped
+from toolkit.engines.loaded import Extremes, Loaded, RunOptions, Tapped
 from toolkit.engines.tflite import interpreter as tflite
 from toolkit.engines.tflite import taps
 
@@ -14,21 +13,21 @@ FORMATS = ("tflite",)
 ENVIRONMENT = "litert"
 
 
-def load(model: Path, options: dict[str, Any]) -> Loaded:
+def load(model: Path, options: RunOptions) -> Loaded:
     """Return the model ready to run with ai-edge-litert's interpreter."""
     from ai_edge_litert import interpreter
 
     return tflite.load(interpreter, f"ai-edge-litert {version('ai-edge-litert')}", model, options)
 
 
-def tap(model: Path, options: dict[str, Any]) -> Tapped:
+def tap(model: Path, options: RunOptions) -> Tapped:
     """Return the model with its intermediate tensors to be read, on the same kernels."""
     from ai_edge_litert import interpreter
 
     return taps.tap(interpreter, f"ai-edge-litert {version('ai-edge-litert')}", model, options)
 
 
-def extremes(model: Path, options: dict[str, Any], *, values: bool) -> Extremes:
+def extremes(model: Path, options: RunOptions, *, values: bool) -> Extremes:
     """Return the model with the extremes of its intermediate tensors to be read, which the same kernels find."""
     from ai_edge_litert import interpreter
 

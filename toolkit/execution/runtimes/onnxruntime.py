@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.engines.loaded import Loaded, Tapped, TappedTensor
+from toolkit.engines.loaded import Loaded, RunOptions, Tapped, TappedTensor
 from toolkit.engines.onnx.file import grids, on_grid, outside_of, signature
 from toolkit.engines.onnx.graph import DEQUANTIZE, QUANTIZE, read
+from toolkit.engines.onnx.model_proto import ModelProto
 from toolkit.engines.onnx.session import CPU, session, spec, with_outputs
 from toolkit.errors import InvalidSource
 
@@ -18,7 +19,7 @@ FORMATS = ("onnx",)
 ENVIRONMENT = "onnxruntime"
 
 
-def load(model: Path, options: dict[str, Any]) -> Loaded:
+def load(model: Path, options: RunOptions) -> Loaded:
     """Return the model ready to run; `options` may hold a `provider`. For what `kernels` mean, see `toolkit.engines.onnx.session`.
 
     Raises InvalidSource for a file that is no ONNX model or not all of one, UnknownName for a provider that is not there.
@@ -33,7 +34,7 @@ def load(model: Path, options: dict[str, Any]) -> Loaded:
     return Loaded(call, _engine(), said)
 
 
-def tap(model: Path, options: dict[str, Any]) -> Tapped:
+def tap(model: Path, options: RunOptions) -> Tapped:
     """Return the model with what its operators give. A quantized tensor has the name that it has in the float model, its integers, and their scale.
 
     So integer kernels stay what they are: float tensors between two of them, which no kernel computes, are not asked for.
@@ -56,7 +57,7 @@ def tap(model: Path, options: dict[str, Any]) -> Tapped:
     return Tapped(tuple(tensors), call, _engine())
 
 
-def _taps(model: Any) -> dict[str, str]:
+def _taps(model: ModelProto) -> dict[str, str]:
     """Return {tensor to read: the name that it has in the float model}, in the order of execution."""
     consumers: dict[str, set[str]] = {}
     for node in model.graph.node:
@@ -73,7 +74,7 @@ def _taps(model: Any) -> dict[str, str]:
     return found
 
 
-def _whole(path: Path) -> Any:
+def _whole(path: Path) -> ModelProto:
     """Return the model of a file; InvalidSource where it keeps tensors in others, which could be any on this machine."""
     model = read(path)
     outside = outside_of(model)
@@ -84,7 +85,7 @@ def _whole(path: Path) -> Any:
     return model
 
 
-def _session(model: Path | bytes, options: dict[str, Any]) -> Any:
+def _session(model: Path | bytes, options: RunOptions) -> Any:
     return session(
         model,
         kernels=options.get("kernels", "default"),

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.engines.loaded import Loaded
+from toolkit.engines.loaded import Loaded, RunOptions
 from toolkit.engines.tensorflow.devices import use
 from toolkit.tensors.signature import SignatureJson, TensorJson
 
@@ -15,7 +15,7 @@ FORMATS = ("saved_model",)
 ENVIRONMENT = "tensorflow"
 
 
-def load(model: Path, options: dict[str, Any]) -> Loaded:
+def load(model: Path, options: RunOptions) -> Loaded:
     """Return the model's signature `options["signature"]`, ready to run; on a GPU only if `options["kernels"]` says "gpu"."""
     import tensorflow as tf
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
-from toolkit.engines.loaded import Loaded
+from toolkit.engines.loaded import Loaded, RunOptions
 from toolkit.engines.tflite import interpreter as tflite
 
 FORMATS = ("tflite",)
 ENVIRONMENT = "tflite_runtime"
 
 
-def load(model: Path, options: dict[str, Any]) -> Loaded:
+def load(model: Path, options: RunOptions) -> Loaded:
     """Return the model ready to run with tflite-runtime's interpreter."""
     from tflite_runtime import interpreter
 
