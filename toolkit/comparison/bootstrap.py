@@ -6,12 +6,12 @@ import math
 import random
 from collections.abc import Callable, Sequence
 from statistics import NormalDist
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-Score = Callable[[Sequence[Any]], float]
+Row = TypeVar("Row")  # what a score needs to know of one sample
 Real = NDArray[np.float64]
 
 _RESAMPLES = 2000  # Efron and Tibshirani, An Introduction to the Bootstrap (1993), 14.3
@@ -20,7 +20,9 @@ _MOST_GROUPS = 2000
 _NORMAL = NormalDist()
 
 
-def bootstrap(rows: Sequence[Any], score: Score, confidence: float, seed: int) -> tuple[float, float]:
+def bootstrap(
+    rows: Sequence[Row], score: Callable[[Sequence[Row]], float], confidence: float, seed: int
+) -> tuple[float, float]:
     """Return (low, high) of a score over rows, one for each sample; NaN for fewer than two rows, or where a resample has no score.
 
     Bias-corrected and accelerated: Efron, Better bootstrap confidence intervals (JASA 82, 1987), the acceleration by the jackknife. Where all
@@ -121,11 +123,11 @@ def _ends(draws: Sequence[float], whole: float, without: Sequence[float], confid
 
 
 def paired_difference(
-    rows_a: Sequence[Any], rows_b: Sequence[Any], score: Score, confidence: float, seed: int
+    rows_a: Sequence[Row], rows_b: Sequence[Row], score: Callable[[Sequence[Row]], float], confidence: float, seed: int
 ) -> tuple[float, float]:
     """Return (low, high) of score(b) - score(a), where row i of both is of the same sample; pairs are drawn together. NaN as `bootstrap`."""
 
-    def difference(pairs: Sequence[Any]) -> float:
+    def difference(pairs: Sequence[tuple[Row, Row]]) -> float:
         return score([b for _, b in pairs]) - score([a for a, _ in pairs])
 
     return bootstrap(list(zip(rows_a, rows_b, strict=True)), difference, confidence, seed)

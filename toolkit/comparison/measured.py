@@ -142,14 +142,14 @@ NUMBER = Either(float, "nan", "inf", "-inf")
 """What `plain_json` makes of a number, for `toolkit.files.foreign`."""
 
 
-def number(value: Any) -> float:
+def number(value: object) -> float:
     """Return the number that `plain_json` wrote: "nan", "inf" and "-inf" stand for themselves. NaN for all else, which no limit lets pass."""
     if isinstance(value, bool) or not (isinstance(value, int | float) or value in ("nan", "inf", "-inf")):
         return math.nan
     return float(value)
 
 
-def plain_json(value: Any) -> Any:
+def plain_json(value: object) -> Any:
     """Return the value with lists for tuples, and "nan", "inf" and "-inf" for what JSON has no number for."""
     if isinstance(value, Mapping):
         return {key: plain_json(item) for key, item in value.items()}

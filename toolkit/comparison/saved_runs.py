@@ -12,7 +12,6 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -65,7 +64,7 @@ class SavedRun:
     signature: Signature
     count: int
     samples: tuple[str, ...] = ()
-    about: Mapping[str, Any] = field(default_factory=dict)
+    about: Mapping[str, str | int] = field(default_factory=dict)
     names: tuple[str, ...] = ()
 
     def read(self, count: int | None = None) -> compare.RunOutputs:
@@ -93,14 +92,14 @@ class SavedRun:
                 yield {name: each[start : min(start + step, stop)] for name, each in slices.items()}
 
 
-def write(path: Path, outputs: Path, said: Mapping[str, Any], samples: Sequence[str]) -> None:
+def write(path: Path, outputs: Path, said: Mapping[str, object], samples: Sequence[str]) -> None:
     """Write a run's outputs, a folder of shards, to one file.
 
     `said` is the JSON of `SavedRun` but for its count and samples: stage, signature, what ran it, and "sample_names" where they are known.
     """
     index = read_index(outputs)
     run = {"schema": SCHEMA, **said, "count": index["count"], "samples": [digest[:_ID] for digest in samples]}
-    header: dict[str, Any] = {"__metadata__": {"run": json.dumps(run)}}
+    header: dict[str, object] = {"__metadata__": {"run": json.dumps(run)}}
     begins = 0
     for name, spec in index["tensors"].items():
         shape = [index["count"], *spec["shape"]]

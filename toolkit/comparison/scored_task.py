@@ -17,7 +17,7 @@ from toolkit.comparison.compare import plain_json
 from toolkit.comparison.intervals import clopper_pearson
 from toolkit.comparison.measured import Number
 from toolkit.comparison.paired_difference import Drop, Scoring, all_hits, drop
-from toolkit.comparison.task_metrics import Better, is_own
+from toolkit.comparison.task_metrics import Better, Rows, is_own
 from toolkit.files.shapes import Each, Either, Where
 
 _SEED = 0
@@ -47,7 +47,7 @@ class Task:
     metric: str
     better: Better
     scores: Mapping[str, float]
-    rows: Mapping[str, Sequence[Any] | None]
+    rows: Mapping[str, Rows | None]
 
     def drop(self, stage: str, confidence: float) -> Drop:
         """Return how much worse a stage is than the original on the samples that both ran; without rows its interval has no width."""

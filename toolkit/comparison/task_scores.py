@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from toolkit.comparison import compare, task_metrics, unasked
 from toolkit.comparison.scored_task import Task
-from toolkit.comparison.task_metrics import Labels, count_labels, gather, is_own, part
+from toolkit.comparison.task_metrics import Labels, Rows, count_labels, gather, is_own, part
 from toolkit.errors import UnjudgeableRun
 from toolkit.findings import Finding
 
@@ -92,7 +92,7 @@ def unscored(original: Ran, labels: Labels | None, found: Sequence[Task]) -> lis
 
 def _usual_task(steps: Sequence[Ran], metric: task_metrics.TaskMetric, labels: Labels, least: float) -> Task | None:
     """Return a metric that nobody asked for, scored; None where it says nothing about one of the steps, or the original scores too little for it."""
-    rows: dict[str, list[Any]] = {}
+    rows: dict[str, Rows] = {}
     for step in scorable(steps):
         found = _rows(step, metric, labels)
         if isinstance(found, str):
@@ -102,7 +102,7 @@ def _usual_task(steps: Sequence[Ran], metric: task_metrics.TaskMetric, labels: L
     return task if task.scores[steps[0].stage] >= least else None
 
 
-def _task(text: str, metric: task_metrics.TaskMetric, rows: Mapping[str, list[Any]]) -> Task:
+def _task(text: str, metric: task_metrics.TaskMetric, rows: Mapping[str, Rows]) -> Task:
     return Task(text, metric.BETTER, {stage: metric.score(each) for stage, each in rows.items()}, rows)
 
 
@@ -112,7 +112,7 @@ def scorable(steps: Sequence[RanT]) -> list[RanT]:
     return [*whole, steps[-1]]
 
 
-def _rows(step: Ran, metric: task_metrics.TaskMetric, labels: Labels) -> list[Any] | str:
+def _rows(step: Ran, metric: task_metrics.TaskMetric, labels: Labels) -> Rows | str:
     """Return what the metric needs of each sample, or why it says nothing about the step."""
     run = step.read()
     specs = {spec.name: spec for spec in run.signature.outputs}

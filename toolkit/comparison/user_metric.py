@@ -10,8 +10,9 @@ it is. Which scores are good says `BETTER` in the function's module, "higher" wh
 from __future__ import annotations
 
 import math
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
@@ -24,7 +25,15 @@ from toolkit.wire.user_function import blame, import_function
 _RIGHT = "expected a number, or one for each of {count} samples"
 
 
-def measure(request: Request) -> dict[str, Any]:
+class MetricResult(TypedDict):
+    """What a user's metric gave: None for what is not finite, and for rows where it gave one number for all samples."""
+
+    score: float | None
+    rows: list[float | None] | None
+    better: str
+
+
+def measure(request: Request) -> MetricResult:
     """Return {"score": number or None, "rows": [number or None] or None, "better": "higher" or "lower"}; None is what is not finite.
 
     Options: `function` (`module:function` or `file.py:function`), its `file`, absolute, or null, `folder` where a module is looked for, `arguments`
@@ -66,7 +75,7 @@ def _outputs(request: Request) -> dict[str, np.ndarray]:
     return {spec.name: spec.dequantize(read_all(request.inputs["outputs"], spec.name)) for spec in specs}
 
 
-def _rows(name: str, given: Any, count: int) -> float | list[float]:
+def _rows(name: str, given: object, count: int) -> float | list[float]:
     """Return what the function gave, as a number or as one for each sample; those that all say yes or no as whole ones, which are counted as hits."""
     right = _RIGHT.format(count=count)
     try:
@@ -88,12 +97,12 @@ def _plain(number: float) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _better(name: str, function: Any) -> str:
+def _better(name: str, function: object) -> str:
     said = getattr(function, "__globals__", {}).get("BETTER", "higher")
     if said not in ("higher", "lower"):
         raise RequestError(f"{name}: BETTER is {said!r}; expected 'higher' or 'lower'")
     return str(said)
 
 
-def _blame(name: str, what: str) -> Any:
+def _blame(name: str, what: str) -> AbstractContextManager[None]:
     return blame(name, what, RequestError, "dataset")

@@ -101,12 +101,12 @@ def _tried_right(
     (entry,) = executor.run(job)
     run = run_of(entry)
     count = run.count // len(tried)
-    repeated = {name: column[:count] * len(tried) for name, column in _columns(held).items()}
+    repeated: dict[str, labels.Column] = {name: column[:count] * len(tried) for name, column in _columns(held).items()}
     right = _right(StageRun("changed", run, Signature.from_json(run.signature)), output, repeated) if count else None
     return np.zeros((0, 0), bool) if right is None else right.reshape(len(tried), count)
 
 
-def _columns(held: labels.Labels) -> dict[str, list[Any]]:
+def _columns(held: labels.Labels) -> dict[str, list[np.ndarray | str]]:
     return {name: list(column) for name, column in (held if isinstance(held, dict) else {labels.UNNAMED: held}).items()}
 
 

@@ -119,9 +119,11 @@ def _applying(
 
 def _labels_of(output: str, held: labels_of.Labels | None, count: int) -> np.ndarray | None:
     """Return the labels (count, ...) of an output: those of its name, or the only ones; None where there are none, or no numbers of one shape."""
-    column = held
+    column: labels_of.Column | None
     if isinstance(held, dict):
         column = held.get(output, next(iter(held.values())) if len(held) == 1 else None)
+    else:
+        column = held
     if column is None:
         return None
     try:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from safetensors import safe_open
@@ -24,7 +23,10 @@ UNNAMED = "labels"
 _LENGTHS = "/lengths"
 
 Label = Mapping[str, np.ndarray | str]
-Labels = np.ndarray | dict[str, Any]
+Column = np.ndarray | Sequence[np.ndarray | str]
+"""The labels of one target: numbers (N, ...), or an array or a text for each sample."""
+
+Labels = np.ndarray | dict[str, Column]
 
 
 def mismatch(first: Label, other: Label) -> str | None:
@@ -55,12 +57,12 @@ def write(folder: Path, labels: Sequence[Label]) -> None:
     write_whole(folder / "labels.safetensors", packed(columns))
 
 
-def packed(columns: Mapping[str, Sequence[Any] | np.ndarray]) -> bytes:
+def packed(columns: Mapping[str, Column]) -> bytes:
     """Return the content of a labels.safetensors."""
     arrays: dict[str, np.ndarray] = {}
     texts = [target for target, column in columns.items() if isinstance(column[0], str)]
     for target, column in columns.items():
-        parts = [np.frombuffer(text.encode(), np.uint8) for text in column] if target in texts else column
+        parts = [np.frombuffer(each.encode(), np.uint8) if isinstance(each, str) else each for each in column]
         if target not in texts and _is_even(parts):
             arrays[target] = np.ascontiguousarray(np.stack(list(parts)))
         else:
@@ -69,7 +71,7 @@ def packed(columns: Mapping[str, Sequence[Any] | np.ndarray]) -> bytes:
     return save(arrays, {"texts": json.dumps(texts)})
 
 
-def _is_even(values: Sequence[Any] | np.ndarray) -> bool:
+def _is_even(values: Column) -> bool:
     return all(not isinstance(value, str) and np.shape(value) == np.shape(values[0]) for value in values)
 
 
@@ -85,7 +87,7 @@ def read(place: Path) -> Labels | None:
     with safe_open(place, framework="np") as file:
         texts = parse_json((file.metadata() or {}).get("texts", "[]"), f"{place}, its metadata", [str])
         arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    columns: dict[str, Any] = {name: array for name, array in arrays.items() if not name.endswith(_LENGTHS)}
+    columns: dict[str, Column] = {name: array for name, array in arrays.items() if not name.endswith(_LENGTHS)}
     for target in columns:
         if target + _LENGTHS in arrays:
             parts = np.split(arrays[target], np.cumsum(arrays[target + _LENGTHS])[:-1])

@@ -14,6 +14,7 @@ from toolkit.comparison.output_kinds.file import numbers_of, one_call
 from toolkit.comparison.output_kinds.rows import LOOKS, SAID, Real
 from toolkit.files.shapes import COUNT
 from toolkit.tensors.endings import Ending, canonical
+from toolkit.wire.labels import Labels
 
 By = Literal["command line", "recipe", "profile", "graph", "signature", "name", "reference", "labels", "otherwise"]
 _ROWS_LOOKED_AT = 4096
@@ -67,7 +68,7 @@ class OriginalOutputs:
     _classified: dict[str, bool] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, blocks: Iterable[Mapping[str, Real]], labels: Any) -> OriginalOutputs:
+    def of(cls, blocks: Iterable[Mapping[str, Real]], labels: Labels | None) -> OriginalOutputs:
         """Return what the first samples of a run look like; `labels` are those of all samples, (N, ...), or something else that is no class."""
         parts: dict[str, list[Real]] = {}
         count, most = 0, _MOST_SAMPLES
@@ -253,7 +254,7 @@ class _Inference:
         return self._ending.parts if sum(self._ending.parts) == self._last else ()
 
 
-def _classes(labels: Any, count: int) -> np.ndarray | None:
+def _classes(labels: Labels | None, count: int) -> np.ndarray | None:
     """Return one class of each of the first samples, (count,); None where labels are something else."""
     if not isinstance(labels, np.ndarray) or labels.size != len(labels) or labels.dtype.kind not in "iuf":
         return None
@@ -263,7 +264,7 @@ def _classes(labels: Any, count: int) -> np.ndarray | None:
     return flat.astype(np.int64)
 
 
-def _marks(labels: Any, count: int) -> np.ndarray | None:
+def _marks(labels: Labels | None, count: int) -> np.ndarray | None:
     """Return yes or no, several of each of the first samples, (count, C); None where labels are something else."""
     if not isinstance(labels, np.ndarray) or labels.ndim != 2 or labels.shape[1] < 2 or labels.dtype.kind not in "biuf":
         return None

@@ -45,11 +45,15 @@ from toolkit.wire.user_function import SPELLING
 
 Real = NDArray[np.float64]
 Better = Literal["lower", "higher"]
-Labels = Sequence[Any] | NDArray[Any] | Mapping[str, Sequence[Any] | NDArray[Any]]
+Column = Sequence[Any] | NDArray[Any]
+"""The labels of one target, a number, an array or a text for each sample."""
+
+Labels = Column | Mapping[str, Column]
 Parameters = registry.Parameters
 Shapes = Mapping[str, Sequence[int]]
 Outputs = Mapping[str, Real]
 Rows = Sequence[Any]
+"""What a metric needs to know of each sample, plain JSON; its form is the metric's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,7 @@ class TaskMetric:
             return "there are no labels"
         return self._module.applies(outputs, labels, self.PARAMETERS)
 
-    def evidence(self, outputs: Outputs, labels: Labels) -> list[Any]:
+    def evidence(self, outputs: Outputs, labels: Labels) -> Rows:
         """Return a row for each sample; UnjudgeableRun where outputs and labels are not of the same number of samples."""
         found, wanted = {len(array) for array in outputs.values()}, count_labels(labels)
         if found != {wanted}:
@@ -103,7 +107,7 @@ def canonical(text: str) -> str:
     return text if is_own(text) else str(load(text))
 
 
-def gather(metric: TaskMetric, blocks: Iterable[Outputs], labels: Labels) -> list[Any]:
+def gather(metric: TaskMetric, blocks: Iterable[Outputs], labels: Labels) -> Rows:
     """Return the rows of a run whose outputs come in blocks, real values; UnjudgeableRun where they are not as many as the labels."""
     rows: list[Any] = []
     for block in blocks:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from toolkit.comparison.task_metrics import Labels, Outputs, Parameters, Real, Shapes
+from toolkit.comparison.task_metrics import Column, Labels, Outputs, Parameters, Real, Shapes
 from toolkit.errors import suggestion
 
 Fits = Callable[[Sequence[int]], bool]
@@ -16,7 +16,7 @@ Fits = Callable[[Sequence[int]], bool]
 
 def look(
     outputs: Shapes, labels: Labels, parameters: Parameters, fits: Fits, what: str
-) -> tuple[tuple[int, ...], Any] | str:
+) -> tuple[tuple[int, ...], Column] | str:
     """Return the shape of the output to read and its labels, or why it cannot be told which; `what` is what fits, in words."""
     said = str(parameters["output"])
     if said and said not in outputs:
@@ -34,14 +34,16 @@ def look(
     return tuple(outputs[found[0]]), target
 
 
-def read(outputs: Outputs, labels: Labels, parameters: Parameters, fits: Fits) -> tuple[Real, Any]:
+def read(outputs: Outputs, labels: Labels, parameters: Parameters, fits: Fits) -> tuple[Real, Column]:
     """Return the values of the output to read, and its labels, where `look` has found them."""
     said = str(parameters["output"])
     name = said or next(name for name, array in outputs.items() if fits(array.shape[1:]))
-    return outputs[name], _target(name, labels, str(parameters["labels"]))
+    target = _target(name, labels, str(parameters["labels"]))
+    assert target is not None  # as `look` says
+    return outputs[name], target
 
 
-def _target(output: str, labels: Labels, said: str) -> Any:
+def _target(output: str, labels: Labels, said: str) -> Column | None:
     """Return the target said, or the one called as the output, or the only one; None where there is none such."""
     if not isinstance(labels, Mapping):
         return None if said else labels
@@ -49,7 +51,7 @@ def _target(output: str, labels: Labels, said: str) -> Any:
     return labels.get(said or (output if output in labels else only))
 
 
-def as_array(labels: Any) -> NDArray[Any] | None:
+def as_array(labels: Column) -> NDArray[Any] | None:
     """Return labels as an array of numbers (n, ...); None where they are none, or not of one shape."""
     try:
         array = np.asarray(labels)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from toolkit.comparison.task_metrics import Column
 from toolkit.comparison.task_metrics._choosing import as_array
 
 SCORES = "a row of class scores, (1, C) with C >= 2"
@@ -25,7 +25,7 @@ def is_scores(shape: Sequence[int]) -> bool:
     return is_row(shape) and prod(shape) >= 2
 
 
-def not_classes(labels: Any, count: int) -> str | None:
+def not_classes(labels: Column, count: int) -> str | None:
     """Return None for one class index in [0, count) for each sample, (N,) or (N, 1), else what they are, or the first that is none."""
     array = as_array(labels)
     if array is None:
@@ -39,12 +39,12 @@ def not_classes(labels: Any, count: int) -> str | None:
     )
 
 
-def classes(labels: Any) -> NDArray[np.int64]:
+def classes(labels: Column) -> NDArray[np.int64]:
     """Return (n,) class indices."""
     return np.asarray(labels).reshape(-1).astype(np.int64)
 
 
-def one_hot(labels: Any, count: int) -> NDArray[np.int64] | None:
+def one_hot(labels: Column, count: int) -> NDArray[np.int64] | None:
     """Return the class (n,) that labels (N, count) of 0 and 1 name by the only 1 of each row; None for others."""
     array = as_array(labels)
     if array is None or not is_indicator(array, count) or not (array.sum(axis=1) == 1).all():
@@ -52,7 +52,7 @@ def one_hot(labels: Any, count: int) -> NDArray[np.int64] | None:
     return np.asarray(array.argmax(axis=1), np.int64)
 
 
-def is_indicator(labels: Any, count: int) -> bool:
+def is_indicator(labels: Column, count: int) -> bool:
     """Return whether labels say of each of `count` >= 2 classes whether it is there: (N, count) of 0 and 1."""
     array = as_array(labels)
     return array is not None and count >= 2 and array.shape[1:] == (count,) and bool(np.isin(array, (0, 1)).all())

@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from toolkit.comparison.task_metrics import Real
+from toolkit.comparison.task_metrics import Column, Real
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +21,7 @@ class Truth:
     crowd: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, labels: Mapping[str, Any], number: int) -> Truth:
+    def of(cls, labels: Mapping[str, Column], number: int) -> Truth:
         """Return a sample's, without padding; ValueError for what is none."""
         classes = np.asarray(labels["classes"][number], np.float64).reshape(-1)
         boxes = np.asarray(labels["boxes"][number], np.float64)

@@ -9,12 +9,11 @@ and 1, it is the mean of the areas of each class against all others, by that cla
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from toolkit.comparison.task_metrics import Better, Labels, Outputs, Parameters, Real, Rows, Shapes
+from toolkit.comparison.task_metrics import Better, Column, Labels, Outputs, Parameters, Real, Rows, Shapes
 from toolkit.comparison.task_metrics._choosing import look, not_finite, read
 from toolkit.comparison.task_metrics._classes import SCORE_OR_SCORES, classes, is_indicator, is_row, not_classes
 
@@ -41,7 +40,7 @@ def applies(outputs: Shapes, labels: Labels, parameters: Parameters = PARAMETERS
     return None if ((share > 0) & (share < 1)).any() else "all samples are of one class: no pair to compare"
 
 
-def evidence(outputs: Outputs, labels: Labels, parameters: Parameters = PARAMETERS) -> list[list[Any] | None]:
+def evidence(outputs: Outputs, labels: Labels, parameters: Parameters = PARAMETERS) -> list[list[list[float]] | None]:
     """Return [0 or 1 for each class, its scores] for each sample, one class of two; None where a score is not finite."""
     values, target = read(outputs, labels, parameters, is_row)
     scores = values.reshape(len(values), -1)
@@ -66,7 +65,7 @@ def score(rows: Rows, parameters: Parameters = PARAMETERS) -> float:
     return math.fsum(areas) / len(areas) if areas else math.nan
 
 
-def _truth(labels: Any, count: int) -> NDArray[np.bool_]:
+def _truth(labels: Column, count: int) -> NDArray[np.bool_]:
     """Return (n, C) of whether a sample is of a class; (n, 1) for two classes, of the second."""
     if is_indicator(labels, count):
         return np.asarray(labels) == 1

@@ -15,14 +15,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import chain
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
-from toolkit.comparison.task_metrics import Better, Labels, Outputs, Parameters, Real, Rows, Shapes
+from toolkit.comparison.task_metrics import Better, Column, Labels, Outputs, Parameters, Real, Rows, Shapes
 from toolkit.comparison.task_metrics._detection import Truth, matched, taken
 from toolkit.errors import suggestion
 
@@ -72,7 +72,16 @@ def applies(outputs: Shapes, labels: Labels, parameters: Parameters = PARAMETERS
     return _wrong_truth(labels)
 
 
-def evidence(outputs: Outputs, labels: Labels, parameters: Parameters = PARAMETERS) -> list[dict[str, Any] | None]:
+class DetectionsRow(TypedDict):
+    """A sample's detections: their classes, scores and matches, and [class, how many true boxes it has]."""
+
+    classes: list[int]
+    scores: list[float]
+    matches: str
+    truths: list[list[int]]
+
+
+def evidence(outputs: Outputs, labels: Labels, parameters: Parameters = PARAMETERS) -> list[DetectionsRow | None]:
     """Return for each sample the classes, scores and matches of its detections, and how many true boxes each class has.
 
     `matches` is a text with one character for each detection and threshold: "1" right, "0" wrong, "-" neither (a crowd's). None where a detection
@@ -80,7 +89,7 @@ def evidence(outputs: Outputs, labels: Labels, parameters: Parameters = PARAMETE
     """
     assert isinstance(labels, Mapping)
     thresholds, most = _thresholds(parameters), int(parameters["detections"])
-    rows: list[dict[str, Any] | None] = []
+    rows: list[DetectionsRow | None] = []
     for number, truth in enumerate(_truths(labels)):
         found = taken(
             {role: outputs[str(parameters[role])][number, 0] for role in _LAST_AXES},
@@ -124,7 +133,7 @@ def _thresholds(parameters: Parameters) -> Real:
     return np.linspace(low, high, round((high - low) / step) + 1)
 
 
-def _wrong_truth(labels: Mapping[str, Sequence[Any] | NDArray[Any]]) -> str | None:
+def _wrong_truth(labels: Mapping[str, Column]) -> str | None:
     boxes_there = False
     for number in range(len(labels["boxes"])):
         try:
@@ -135,7 +144,7 @@ def _wrong_truth(labels: Mapping[str, Sequence[Any] | NDArray[Any]]) -> str | No
     return None if boxes_there else "there is no box in the labels"
 
 
-def _truths(labels: Mapping[str, Sequence[Any] | NDArray[Any]]) -> list[Truth]:
+def _truths(labels: Mapping[str, Column]) -> list[Truth]:
     return [Truth.of(labels, number) for number in range(len(labels["boxes"]))]
 
 

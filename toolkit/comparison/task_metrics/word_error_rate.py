@@ -71,11 +71,15 @@ def score(rows: Rows, parameters: Parameters = PARAMETERS) -> float:
     return sum(row[0] for row in rows) / words if words else math.nan
 
 
+Word = str | int
+"""A word of a text, or a token's id."""
+
+
 def _is_sequence(shape: Sequence[int]) -> bool:
     return len(shape) in (1, 2, 3) and shape[0] == 1 and 0 not in shape
 
 
-def _are_ids(label: Any, parameters: Parameters) -> bool:
+def _are_ids(label: str | Sequence[int] | NDArray[Any], parameters: Parameters) -> bool:
     try:
         array = np.asarray(label)
     except ValueError:
@@ -86,11 +90,11 @@ def _are_ids(label: Any, parameters: Parameters) -> bool:
     return known and bool((((array >= 0) & (array == np.floor(array))) | (array == parameters["pad"])).all())
 
 
-def _true_words(label: Any, parameters: Parameters) -> list[Any]:
+def _true_words(label: str | Sequence[int] | NDArray[Any], parameters: Parameters) -> Sequence[Word]:
     return label.split() if isinstance(label, str) else _kept(np.asarray(label).reshape(-1), parameters)
 
 
-def _said_words(sample: NDArray[Any], parameters: Parameters) -> list[Any]:
+def _said_words(sample: NDArray[Any], parameters: Parameters) -> Sequence[Word]:
     if sample.ndim == 1:
         return str(sample[0]).split()
     ids = sample[0].argmax(axis=1) if sample.ndim == 3 else np.rint(sample[0])
@@ -101,16 +105,16 @@ def _said_words(sample: NDArray[Any], parameters: Parameters) -> list[Any]:
     return _kept(ids, parameters)
 
 
-def _kept(ids: NDArray[Any], parameters: Parameters) -> list[Any]:
+def _kept(ids: NDArray[Any], parameters: Parameters) -> Sequence[Word]:
     """Return the ids before the end, without padding."""
     if parameters["end"] != -1:
         ids = ids[: np.argmax(np.append(ids, parameters["end"]) == parameters["end"])]
     return [int(each) for each in ids if each != parameters["pad"]]
 
 
-def _distance(truth: Sequence[Any], said: Sequence[Any]) -> int:
+def _distance(truth: Sequence[Word], said: Sequence[Word]) -> int:
     """Return the edit distance, one row of its table at a time."""
-    numbers: dict[Any, int] = {}
+    numbers: dict[Word, int] = {}
     wanted = np.array([numbers.setdefault(word, len(numbers)) for word in truth], np.int64)
     places = np.arange(len(wanted) + 1)
     costs = places.copy()
