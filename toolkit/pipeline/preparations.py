@@ -18,6 +18,7 @@ from toolkit.jobs.executor import Executor
 from toolkit.pipeline.model import Model
 from toolkit.samples.lints import Input, preparation
 from toolkit.samples.preparations import Change, changes
+from toolkit.samples.requested_set import PreprocessJson, StepsJson
 from toolkit.source.source import changed_job
 from toolkit.tensors.signature import Signature
 from toolkit.verdict.stage_run import StageRun
@@ -77,10 +78,11 @@ def _tried(model: Model, drawn: Path) -> list[tuple[Input, list[Change]]]:
         return []
     (one,) = images
     assert one.channels_axis is not None
-    steps = _giver(model)["preprocess"]
+    steps: PreprocessJson = _giver(model)["preprocess"]
     first = [sample[one.name][0] for sample in read_samples(drawn, 0, _LOOKED_AT)]
     values = np.moveaxis(np.array(first, np.float64), one.channels_axis + 1, -1)
-    found = changes(values, {**steps["common"], **steps["inputs"].get(one.name, {})})
+    declared: StepsJson = {**steps["common"], **steps["inputs"].get(one.name, {})}
+    found = changes(values, declared)
     return [(one, found)] if found else []
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, TypeVar, cast
 
 from pydantic import (
     AfterValidator,
@@ -16,7 +16,7 @@ from pydantic import (
     WrapValidator,
     model_validator,
 )
-from pydantic_core import InitErrorDetails, PydanticKnownError
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticKnownError
 
 from toolkit import config, registry
 from toolkit.comparison import task_metrics
@@ -32,6 +32,9 @@ _OneOrMore = BeforeValidator(lambda value: (value,) if isinstance(value, int | f
 _Dtype = Literal[
     "float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "bool"
 ]
+
+
+Valid = TypeVar("Valid")
 
 
 class Steps(config.ConfigModel):
@@ -81,7 +84,7 @@ class Steps(config.ConfigModel):
         return said if self.preset is None else {"dtype": "float32", **said, **PRESETS[self.preset].steps()}
 
 
-def _steps_of_an_input(value: Any, validate: Callable[[Any], Any]) -> Any:
+def _steps_of_an_input(value: object, validate: Callable[[object], Steps]) -> Steps:
     if not isinstance(value, Mapping):  # a misspelt step, rather than an input of the model
         raise PydanticKnownError("extra_forbidden")
     return _in_own_words(value, validate, Steps.model_fields)
@@ -179,7 +182,7 @@ def schema() -> dict[str, Any]:
     return DatasetRecipe.model_json_schema()
 
 
-def _in_own_words(value: Any, validate: Callable[[Any], Any], known: Iterable[str]) -> Any:
+def _in_own_words(value: object, validate: Callable[[object], Valid], known: Iterable[str]) -> Valid:
     """Validate what `toolkit.config` cannot look into, and say of a wrong name or choice what is expected."""
     try:
         return validate(value)
@@ -188,7 +191,7 @@ def _in_own_words(value: Any, validate: Callable[[Any], Any], known: Iterable[st
         raise ValidationError.from_exception_data(error.title, details) from None
 
 
-def _reworded(detail: Any, known: Iterable[str]) -> InitErrorDetails:
+def _reworded(detail: ErrorDetails, known: Iterable[str]) -> InitErrorDetails:
     kind, context = detail["type"], detail.get("ctx", {})
     if kind in ("extra_forbidden", "unexpected_keyword_argument"):
         kind, context = (

@@ -9,15 +9,16 @@ from __future__ import annotations
 import importlib
 import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
 from toolkit.findings import Finding
+from toolkit.samples.lint_request import LintOptions, LintResult, Skipped
 from toolkit.samples.lints import Answer, Input, Judged, Side
 from toolkit.wire import labels as labels_of
 from toolkit.wire.request import Request, write_whole
@@ -26,9 +27,10 @@ from toolkit.wire.shards import TensorShape, read_index, read_samples
 _MOST_SAMPLES = 2000  # of each set: pairs are compared, so twice as many take four times as long
 
 Rows = dict[tuple[str, str], list[np.ndarray]]
+One = TypeVar("One", Input, Answer)
 
 
-def samples(request: Request) -> dict[str, Any]:
+def samples(request: Request) -> LintResult:
     """Return `findings` about the drawn samples in inputs["samples"], and what was `skipped` (check, input or null, reason).
 
     Options: `limits` ({check: {name: value}}, the checks to make), `accepted` ({code: because}: findings that are information only), `names` (what
@@ -36,8 +38,8 @@ def samples(request: Request) -> dict[str, Any]:
     """
     checks = _checks(request.options["limits"], ("input", "set"))
     folders = {side: request.inputs["samples"] / side for side in ("calibration", "verification")}
-    told = _Told(request.options)
-    inputs = _inputs(folders, request.options, told)
+    told = _Told(cast(LintOptions, request.options))
+    inputs = _inputs(folders, cast(LintOptions, request.options), told)
     applying = _applying(checks, "input", inputs, told)
     measured = {side: _measured(folder, inputs, applying) for side, folder in folders.items()}
     sides = {side: _side(request.options["names"][side], folder) for side, folder in folders.items()}
@@ -51,18 +53,18 @@ def samples(request: Request) -> dict[str, Any]:
     return told.result()
 
 
-def ranges(request: Request) -> dict[str, Any]:
+def ranges(request: Request) -> LintResult:
     """Return `findings` about the statistics in inputs["statistics"], and what was `skipped`; options: the first three of `samples`."""
     from toolkit.wire.statistics import Statistics
 
     statistics = Statistics.read(request.inputs["statistics"])
-    told = _Told(request.options)
+    told = _Told(cast(LintOptions, request.options))
     for name, check in _checks(request.options["limits"], ("ranges",)).items():
         told.add(name, None, check.judge(statistics, told.limits(name, check)))
     return told.result()
 
 
-def answers(request: Request) -> dict[str, Any]:
+def answers(request: Request) -> LintResult:
     """Return `findings` about what the original answers, inputs["outputs"], for the samples that judge, inputs["samples"], and their labels.
 
     Options: `limits` and `accepted` as those of `samples`, `names` with "verification" alone, `constant`, `signature` (JSON) of the run, and `kinds`,
@@ -70,7 +72,7 @@ def answers(request: Request) -> dict[str, Any]:
     """
     from toolkit.tensors.signature import TensorSpec
 
-    options, folder = request.options, request.inputs["samples"]
+    options, folder = cast(LintOptions, request.options), request.inputs["samples"]
     told = _Told(options, options["names"]["verification"])
     checks = _checks(options["limits"], ("judging", "answers"))
     index = read_index(folder)["tensors"]
@@ -94,17 +96,18 @@ def answers(request: Request) -> dict[str, Any]:
     rows |= {key: np.array(measured) for key, measured in kept.items()}
     side = _side(options["names"]["verification"], folder, with_labels=False)
     held = labels_of.read(folder)
-    for (about, name), (one, check) in (*of_inputs.items(), *of_outputs.items()):
+    applying: dict[tuple[str, str], tuple[Input | Answer, ModuleType]] = {**of_inputs, **of_outputs}
+    for (about, name), (looked_at, check) in applying.items():
         mine = replace(side, rows=rows[about, name], origins=side.origins[: len(rows[about, name])])
-        if isinstance(one, Answer):
+        if isinstance(looked_at, Answer):
             mine = replace(mine, labels=_labels_of(about, held, len(mine.rows)))
-        told.add(name, about, check.judge(one, mine, told.limits(name, check)))
+        told.add(name, about, check.judge(looked_at, mine, told.limits(name, check)))
     return told.result(of_samples=True)
 
 
 def _applying(
-    checks: Mapping[str, ModuleType], looking_at: str, ones: Sequence[Any], told: _Told
-) -> dict[tuple[str, str], tuple[Any, ModuleType]]:
+    checks: Mapping[str, ModuleType], looking_at: str, ones: Sequence[One], told: _Told
+) -> dict[tuple[str, str], tuple[One, ModuleType]]:
     """Return the inputs or outputs and the checks that say something about them, by their names."""
     found = {}
     for one, (name, check) in itertools.product(ones, checks.items()):
@@ -133,7 +136,7 @@ def _labels_of(output: str, held: labels_of.Labels | None, count: int) -> np.nda
     return array if array.dtype.kind in "biuf" else None
 
 
-def half_ranges(request: Request) -> dict[str, Any]:
+def half_ranges(request: Request) -> dict[str, int]:
     """Write out/ranges.json, the ranges that one random half of the samples in inputs["statistics"] spans, minimum to maximum.
 
     Options: `seed` of the draw, and `half`, 0 or 1.
@@ -153,11 +156,11 @@ def half_ranges(request: Request) -> dict[str, Any]:
 class _Told:
     """What checks said, made into findings that name who they are about."""
 
-    def __init__(self, options: Mapping[str, Any], name: str = "") -> None:
+    def __init__(self, options: LintOptions, name: str = "") -> None:
         self._options = options
         self._name = name or options["names"]["calibration"]
         self._findings: list[Finding] = []
-        self._skipped: list[dict[str, str | None]] = []
+        self._skipped: list[Skipped] = []
 
     def limits(self, name: str, check: ModuleType) -> Any:
         return check.Limits(**self._options["limits"][name])
@@ -179,17 +182,17 @@ class _Told:
         module = importlib.import_module(f"toolkit.samples.lints.{check}")
         return "output" if module.LOOKS_AT == "answers" else "input"
 
-    def result(self, *, of_samples: bool = False) -> dict[str, Any]:
+    def result(self, *, of_samples: bool = False) -> LintResult:
         found = (replace(each, of_samples=of_samples) for each in self._findings)
         return {"findings": [each.to_json() for each in found], "skipped": self._skipped}
 
 
-def _checks(limits: Mapping[str, Any], looking_at: tuple[str, ...]) -> dict[str, ModuleType]:
+def _checks(limits: Iterable[str], looking_at: tuple[str, ...]) -> dict[str, ModuleType]:
     checks = {name: importlib.import_module(f"toolkit.samples.lints.{name}") for name in limits}
     return {name: check for name, check in checks.items() if check.LOOKS_AT in looking_at}
 
 
-def _inputs(folders: Mapping[str, Path], options: Mapping[str, Any], told: _Told) -> list[Input]:
+def _inputs(folders: Mapping[str, Path], options: LintOptions, told: _Told) -> list[Input]:
     """Return the inputs to look at: not those that are meant never to change, and none whose samples differ in shape between the sets."""
     ours, theirs = (read_index(folder)["tensors"] for folder in folders.values())
     sequences = any((folder / "sequences.json").is_file() for folder in folders.values())

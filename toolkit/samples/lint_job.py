@@ -19,6 +19,7 @@ from toolkit import config, printable, registry
 from toolkit.errors import InvalidConfig, InvalidSamples, suggestion
 from toolkit.findings import Finding
 from toolkit.jobs.job import Engine, Job, Output
+from toolkit.samples.lint_request import LimitsJson
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _WORKS_IN = Engine("dataset")
@@ -87,7 +88,7 @@ class LintLimits:
     values: Mapping[str, Mapping[str, float]]
     accepted: Mapping[str, str]
 
-    def options(self) -> dict[str, Any]:
+    def options(self) -> LimitsJson:
         """Return them as a job's options."""
         return {
             "limits": {check: dict(values) for check, values in self.values.items()},

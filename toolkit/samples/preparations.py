@@ -5,14 +5,15 @@ A recipe's numbers are not in a model, so nobody can see that they are wrong. Wh
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from toolkit.samples.normalization import PRESETS, Preset
+from toolkit.samples.requested_set import StepsJson
 
 _COLORS = 3
 _OFF = 0.02  # of a pixel: float16 images from 0 to 1 are off by less than that, and half of a step is 0.5
@@ -31,6 +32,14 @@ class Preparation:
     blue_first: bool = False
 
 
+class ChangeJson(TypedDict):
+    """A `Change` as JSON, for `toolkit.source.reference.run_changed`."""
+
+    reverse: bool
+    factor: list[float]
+    offset: list[float]
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """What takes samples as they are to another preparation: the channels reversed or not, then each times `factor` plus `offset`."""
@@ -40,12 +49,12 @@ class Change:
     factor: tuple[float, ...]
     offset: tuple[float, ...]
 
-    def options(self) -> dict[str, Any]:
+    def options(self) -> ChangeJson:
         """Return it as options of a job: see `toolkit.source.reference.run_changed`."""
         return {"reverse": self.reverse, "factor": list(self.factor), "offset": list(self.offset)}
 
 
-def changes(values: NDArray[np.floating], steps: Mapping[str, Any]) -> list[Change]:
+def changes(values: NDArray[np.floating], steps: StepsJson) -> list[Change]:
     """Return what takes images (n, height, width, channels) to each other usual preparation; [] where they are no 8-bit images.
 
     `steps` are those that the recipe declares for them. Images that were prepared before they were saved are recognized by their numbers.
@@ -56,7 +65,7 @@ def changes(values: NDArray[np.floating], steps: Mapping[str, Any]) -> list[Chan
     if own is None:
         return []
     exchanged = [_with_blue(own, first=not own.blue_first)] if own is declared and channels == _COLORS else []
-    found: dict[tuple[Any, ...], Change] = {}
+    found: dict[tuple[bool, tuple[float, ...], tuple[float, ...]], Change] = {}
     for way in (*_usual(channels), *exchanged):
         to = replace(way, declared=f'color = "rgb", {way.declared}') if own.blue_first > way.blue_first else way
         change = _change(own, to, channels)
@@ -66,7 +75,7 @@ def changes(values: NDArray[np.floating], steps: Mapping[str, Any]) -> list[Chan
     return list(found.values())
 
 
-def _declared(steps: Mapping[str, Any]) -> Preparation:
+def _declared(steps: StepsJson) -> Preparation:
     numbers = Preset(
         float(steps.get("scale", 1.0)), tuple(steps.get("mean", (0.0,))), tuple(steps.get("std", (1.0,))), ""
     )
