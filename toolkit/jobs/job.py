@@ -19,7 +19,7 @@ from toolkit.errors import RequestError
 from toolkit.files.foreign import looking_through, require_plain
 from toolkit.jobs.import_closure import ImportClosure, import_closure
 from toolkit.settings import Limits
-from toolkit.wire.request import sha256
+from toolkit.wire.request import AskedJob, sha256
 
 _FORMAT = 2  # of keys and stored jobs: raise it when their meaning changes
 
@@ -80,6 +80,17 @@ class Job:
     def code(self) -> ImportClosure:
         """All code of ours that runs for it."""
         return import_closure((self.module, *self.plugins))
+
+    @property
+    def asked(self) -> AskedJob:
+        """What its worker is told of it."""
+        return {
+            "title": self.title,
+            "module": self.module,
+            "call": self.call,
+            "options": {**self.options, **self.notes},
+            "code": None if self.user_code else self.code.modules,  # the user's may import what it likes
+        }
 
 
 @dataclass(frozen=True, slots=True, eq=False)

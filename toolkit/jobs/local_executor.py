@@ -10,7 +10,7 @@ import json
 import os
 import selectors
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from toolkit import launchers, printable
@@ -25,20 +25,18 @@ from toolkit.jobs.job_folder import JobFolder
 from toolkit.jobs.job_keys import JobKeys
 from toolkit.jobs.job_response import no_answer, read_response
 from toolkit.jobs.last_words import last_lines
+from toolkit.jobs.progress import Watcher
 from toolkit.jobs.pruning import keep_within_limit
 from toolkit.jobs.store import Claim, Entry, open_store, said_plainly
 from toolkit.jobs.worker_pool import WorkerPool
 from toolkit.jobs.worker_process import Worker
 from toolkit.settings import Limits, Settings
-from toolkit.wire.request import AskedJob, read_progress
+from toolkit.wire.request import read_progress
 from toolkit.wire.worker_protocol import EndedEvent
 
 _READY_S = 180.0
 _LOOK_EVERY_S = 0.1
 _ANSWER_GRACE_S = 30.0
-
-Watcher = Callable[[Job, str, tuple[int, int] | None], None]
-"""Called with a job, what happened to it (started, progress, finished, reused, failed, dropped), and its (done, total)."""
 
 
 @dataclass(slots=True)
@@ -180,15 +178,8 @@ class LocalExecutor:
         later = [other.engine for other in self._graph.waiting if job in other.reads]
         self._pool.prestart(engine for engine in later if launchers.is_host(engine.launcher))
         inputs = {name: self._keys.path(source) for name, source in job.inputs.items()}
-        asked: AskedJob = {
-            "title": job.title,
-            "module": job.module,
-            "call": job.call,
-            "options": {**job.options, **job.notes},
-            "code": None if job.user_code else job.code.modules,  # the user's may import what it likes
-        }
         with said_plainly(self.store.root):
-            folder = job_folder.make(claim.folder, self.store.root, asked, inputs)
+            folder = job_folder.make(claim.folder, self.store.root, job.asked, inputs)
         number = next(self._numbers)
         transport = self._pool.launch(job.engine).transport
         starting = (0.0 if worker.ready else _READY_S) + (0.0 if transport is None else 2 * transport.timeout_s)

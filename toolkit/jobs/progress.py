@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from toolkit.jobs.graph import Steps
 
+Watcher = Callable[[Job, str, tuple[int, int] | None], None]
+"""Called with a job, what happened to it (started, progress, finished, reused, failed, dropped), and its (done, total)."""
+
 _SHOWN_AFTER_S = 1.0
 
 
