@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from toolkit.errors import InvalidSamples
+from toolkit.findings import Finding
 from toolkit.jobs.local_executor import LocalExecutor
 from toolkit.samples import dataset, lint_job
 from toolkit.settings import Settings
@@ -90,7 +91,7 @@ def test_digits_that_were_prepared_otherwise_stop_a_build(linted, digits, change
 
     assert {one["code"] for one in found if one["severity"] == "error"} == {code}
     with pytest.raises(InvalidSamples, match=rf"^mine.toml: input 'image': .*\[{code}\]\n    \w"):
-        lint_job.refuse_severe(found)
+        lint_job.refuse_severe(map(Finding.from_json, found))
 
 
 def test_a_scale_that_preprocessing_mends_is_no_finding(linted, digits):
