@@ -1,4 +1,4 @@
-"""What a job may reach on this machine, besides its engine's environment and its own folder: its inputs, and what the user allows his own code."""
+"""What a job may reach on this machine, besides its engine's environment and its own folder: its inputs, and what the user allows."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Access:
 
 
 def access_of(job: Job, inputs: Iterable[Path], permissions: Permissions) -> Access:
-    """Return what a job may reach: its inputs, where they are; for the user's own code its folder too; what the user allows."""
+    """Return what a job may reach: its inputs; the folder of the user's own code, for a job that runs it; what the user allows."""
     paths = list(inputs)
     if job.module == _OF_SAMPLES:
         paths += [target for path in paths for target in _links(path)]
@@ -60,7 +60,7 @@ def access_of(job: Job, inputs: Iterable[Path], permissions: Permissions) -> Acc
 
 
 def require_movable(job: Job, permissions: Permissions) -> None:
-    """Raise RequestError for a job that a transport cannot take elsewhere: what it reads beside its inputs is on this machine only."""
+    """Raise RequestError for a job that no transport can take elsewhere: it reads more than its inputs, on this machine."""
     who, where = f"{job.title} ({job.engine.name})", "runs on this machine only"
     if job.user_code:
         raise RequestError(
@@ -72,7 +72,7 @@ def require_movable(job: Job, permissions: Permissions) -> None:
 
 
 def _links(folder: Path) -> Iterator[Path]:
-    """Yield where the links in a folder of samples lead to: people put sets together of links, and what reads one runs nothing of it."""
+    """Yield where the links in a folder of samples lead. Many sets are folders of links, and reading a sample runs nothing."""
     waiting, seen = [str(folder)], set[str]()
     while waiting:
         place = waiting.pop()
@@ -88,14 +88,14 @@ def _links(folder: Path) -> Iterator[Path]:
 
 
 def is_confined(about: Mapping[str, str | int]) -> bool:
-    """Return whether what a job is known by says that it could read nothing else and reach no network."""
+    """Return whether a job was confined, by what the store holds about it."""
     return not str(about.get("confined", NOT_CONFINED)).startswith(NOT_CONFINED)
 
 
 def refuse_unconfined(model: Path, say: Callable[[str], None], *, trust: bool) -> None:
-    """Raise RequestError where nothing would confine the jobs that load a model, and the user does not trust it; where he does, say so.
+    """Raise RequestError where nothing confines the jobs that load a model, unless the user trusts it; then say so.
 
-    The toolkit's own sample is as much to be trusted as its code.
+    The toolkit's own sample is trusted as the toolkit is.
     """
     has = ability()
     if has.confines or model.resolve().is_relative_to(_SAMPLE):
@@ -120,9 +120,9 @@ def status() -> Status:
 
 
 def advice(job: Job, access: Access, said: str) -> str | None:
-    """Return what can be done about a failure, where what was said looks as if the job was refused what it has not been allowed; else None.
+    """Return what to do about a failure that looks like a refused access; None for any other failure.
 
-    Nothing either where it was said already, by a job that asked the kernel (`toolkit.confinement.denied`).
+    None too where the job itself has said what to do (`toolkit.confinement.denied`).
     """
     if "--allow-" in said:
         return None
@@ -147,7 +147,7 @@ def advice(job: Job, access: Access, said: str) -> str | None:
 
 @functools.lru_cache(maxsize=4096)
 def may_be_allowed(job: Job) -> bool:
-    """Return whether what the user allows holds for a job: for his own code, and for whatever runs a model that he trusts."""
+    """Return whether the user's permissions hold for a job: it runs his own code, or a model that he trusts."""
     return job.user_code or bool(job.options.get("trust")) or any(_trusts(read) for read in job.reads)
 
 
@@ -157,13 +157,13 @@ def _trusts(job: Job) -> bool:
 
 
 def _is_outside(path: str, access: Access) -> bool:
-    """Return whether a path is one that the user may read, and the job may not."""
+    """Return whether the user may read a path and the job may not."""
     real = Path(os.path.realpath(path))
     return os.access(path, os.R_OK) and not any(_holds(Path(os.path.realpath(one)), real) for one in access.reads)
 
 
 def _leaving(access: Access, outside: Iterable[str]) -> str | None:
-    """Return the folder that a job may read and one of these paths is in, by a link."""
+    """Return the folder that a job may read and from which a link leads to one of these paths."""
     return next((one for path in outside for one in access.reads if _holds(Path(one), Path(path))), None)
 
 
@@ -182,7 +182,7 @@ def _folders(options: Mapping[str, Any]) -> Iterator[Path]:
 
 
 def _whole(folder: Path) -> list[Path]:
-    """Return a folder; of one that holds the user's home, and so all that is his, what is in it and not hidden, and not hidden in his home."""
+    """Return a folder itself, or what is in it where it holds the user's home: all but hidden files, in his home too."""
     if not _holds_home(folder):
         return [folder]
     inside = [path for path in Path(os.path.realpath(folder)).iterdir() if not path.name.startswith(".")]

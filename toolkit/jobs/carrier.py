@@ -1,10 +1,10 @@
-"""A worker whose jobs are done on another machine: it sends each job's folder there, has the job done, and brings back what the job wrote.
+"""A worker that runs its jobs on another machine: it sends each job's folder there, runs the job, and brings back what it wrote.
 
     python -I -S carrier.py ASKED
 
 ASKED is JSON: `transport` (see `toolkit.environments.transport`) and `worker`, the command that starts a worker there. Both ends speak the protocol
-of `toolkit.jobs.worker_main`: what the host says of a job is passed on with the folder's name there, and without the places of this machine.
-It runs in the interpreter of the host, and needs the standard library only.
+of `toolkit.wire.worker_protocol`: the carrier passes a command on with the folder's name there, and without the paths of this machine.
+It runs in the host's interpreter and needs the standard library only.
 """
 
 from __future__ import annotations
@@ -48,14 +48,15 @@ class TransportWords(TypedDict):
 
 
 class _Job:
-    """A job on its way: where it lies here, what it is called there, and the command that carries it now."""
+    """A job on its way: its folder here, its name there, and the command that carries it now."""
 
     def __init__(self, command: RunCommand) -> None:
         self.id = command["id"]
         self.folder = Path(command["folder"])
         self.most_bytes = command["written_bytes"] + _LOG_BYTES
         self.name = secrets.token_hex(16)
-        self.lock = threading.Lock()  # of the next two: a job is cancelled before it is asked for, or after
+        # Guards the next two fields: a job is cancelled either before it is started there, or after.
+        self.lock = threading.Lock()
         self.cancelled = False
         self.arrived = False
         self.carrying: subprocess.Popen[bytes] | None = None
@@ -74,7 +75,7 @@ class Carrier:
         self._ending = threading.Event()
 
     def run(self) -> None:
-        """Serve until standard input closes, or until the worker ends, as which this process then ends."""
+        """Serve until standard input closes, or until the worker ends; this process then ends with the same status."""
         threading.Thread(target=self._pass_events_on, daemon=True).start()
         for line in sys.stdin.buffer:
             command: Command = json.loads(line)
@@ -86,7 +87,7 @@ class Carrier:
         self._end()
 
     def _begin(self, job: _Job, what: Callable[[], None]) -> threading.Thread:
-        """Do something for a job in a thread; what keeps it from being done is told to the host, for whom this is no worker then."""
+        """Do something for a job in a thread. A failure is reported to the host, which then gives this worker up."""
 
         def do() -> None:
             try:
@@ -132,7 +133,7 @@ class Carrier:
         self._say(event)
 
     def _forget(self, job: _Job) -> None:
-        """Remove a job's folder there; that it stays is no reason to lose what it gave."""
+        """Remove a job's folder there. A folder that stays does not make the job fail."""
         self._jobs.pop(job.id, None)
         with contextlib.suppress(CarryingFailed), self._carried(job, "remove"):
             pass
@@ -153,7 +154,7 @@ class Carrier:
         broken: Exception | None = None
         try:
             yield process.stdin or process.stdout
-        except (BrokenPipeError, tarfile.TarError, EOFError) as error:  # of which its status says more
+        except (BrokenPipeError, tarfile.TarError, EOFError) as error:  # the exit status says more
             broken = error
         finally:
             with contextlib.suppress(BrokenPipeError):
@@ -180,11 +181,11 @@ class Carrier:
         status = self._worker.wait()
         if self._ending.is_set():
             return
-        for thread in list(self._fetching):  # what it had finished is not lost with it
+        for thread in list(self._fetching):  # so that finished jobs are not lost
             thread.join()
         self._stop_sending()
         self._remove_all()
-        if status < 0:  # by the same signal; those that Python itself handles end in a status
+        if status < 0:  # end by the same signal; a signal that Python handles ends in a status
             signal.raise_signal(-status)
         os._exit(status if status >= 0 else 128 - status)
 
@@ -222,7 +223,7 @@ class Carrier:
                     _kill(job.carrying)
 
     def _remove_all(self) -> None:
-        """Remove what is left of all jobs, when nothing is on its way any more: else it could come after that."""
+        """Remove what is left of all jobs, after all transfers have ended: a transfer could bring files back."""
         for thread in list(self._carrying):
             thread.join(_END_S)
         for job in list(self._jobs.values()):
@@ -230,7 +231,7 @@ class Carrier:
 
 
 def _started(words: list[str], *, stdin: int, stdout: int) -> subprocess.Popen[bytes]:
-    """Start a command with a session of its own, so that all that comes of it can be ended together."""
+    """Start a command in a session of its own, so that everything it starts can be ended with it."""
     return subprocess.Popen(words, stdin=stdin, stdout=stdout, env=_VARIABLES, start_new_session=True)
 
 

@@ -1,6 +1,6 @@
 """The executor of jobs, as its callers see it.
 
-`toolkit.jobs.local_executor` runs them on this machine; one that runs them elsewhere (a cluster, with boards as its resources) has the same methods.
+`toolkit.jobs.local_executor` runs jobs on this machine. An executor for other machines (a cluster, boards) has the same methods.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class JobOutcome:
-    """How a job ended: `finished` is what the store holds of it, and `error` why there is none; one of the two is None."""
+    """How a job ended: `finished` is its entry in the store, `error` is why there is none. One of the two is None."""
 
     finished: Entry | None
     error: EdgeToolkitError | None = None
 
     @property
     def entry(self) -> Entry:
-        """What the store holds of the job; raises its error where it failed."""
+        """The job's entry in the store; raises its error where it failed."""
         if self.finished is None:
             raise self.error or ValueError("a job that neither finished nor failed")
         return self.finished
 
 
 class Executor(Protocol):
-    """Runs a graph of jobs, each once; what is finished in the store is not run again."""
+    """Runs a graph of jobs, each once. A job that is finished in the store is not run again."""
 
     @property
     def settings(self) -> Settings:
@@ -46,18 +46,18 @@ class Executor(Protocol):
         ...
 
     def outcomes(self, jobs: Iterable[Job], goals: Sequence[Goal] = ()) -> list[JobOutcome]:
-        """Return how each job ended, in order; the failure of one does not keep the others from running.
+        """Return how each job ended, in order. The others run on where one fails.
 
-        A job that only `goals` need, and that can no longer be of use to one of them, is not run; its error is that of the job that failed.
+        A job is not run where only `goals` need it and none of them can be reached any more; its error is that of the job that failed.
         """
         ...
 
     def begin(self, jobs: Iterable[Job]) -> None:
-        """Let jobs run beside those that are waited for, in this order, as long as anything is waited for."""
+        """Queue jobs to run, in this order, while `run` or `outcomes` waits for others."""
         ...
 
     def lost(self, goal: Goal) -> EdgeToolkitError | None:
-        """Return why a goal cannot be reached any more; None where it still can, or was. Runs nothing."""
+        """Return why a goal cannot be reached any more; None where it can be, or was. Runs nothing."""
         ...
 
     def prepare(self, engine: Engine) -> None:
@@ -65,5 +65,5 @@ class Executor(Protocol):
         ...
 
     def expect(self, engine: Engine) -> None:
-        """Say that jobs of an engine will come: it may be started as soon as any job has to be run."""
+        """Announce jobs of an engine: it may be started as soon as any job has to be run."""
         ...

@@ -12,9 +12,9 @@ from toolkit.jobs.store import Entry
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """Jobs that are of use together only: where one that is `vital` failed, nobody wants the `jobs` any more.
+    """Jobs that are of use only together: where a `vital` one failed, nobody wants the `jobs` any more.
 
-    Of those `within_limits` any may fail, but where one reached a limit of its time or memory, the others would reach it too.
+    A job `within_limits` may fail. But where it reached its limit of time or memory, the others would reach it too.
     """
 
     vital: Sequence[Job]
@@ -24,7 +24,7 @@ class Goal:
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """How many of the jobs that are known have ended, one way or another."""
+    """How many of the known jobs have ended, well or not."""
 
     ended: int
     known: int
@@ -32,7 +32,7 @@ class Steps:
 
 @dataclass(slots=True)
 class Graph:
-    """What is known of the jobs that were asked for."""
+    """The requested jobs, and what became of them."""
 
     waiting: list[Job] = field(default_factory=list)
     entries: dict[Job, Entry] = field(default_factory=dict)
@@ -41,16 +41,16 @@ class Graph:
 
     @property
     def steps(self) -> Steps:
-        """How many of the jobs that were asked for so far have ended; what was given up is no step any more."""
+        """How many of the jobs requested so far have ended; a dropped job does not count."""
         ended = len(self.entries) + len(self.failures)
         return Steps(ended, max(len(self.known), ended))
 
     def has_ended(self, job: Job) -> bool:
-        """Return whether nothing more will come of a job."""
+        """Return whether a job has finished or failed."""
         return job in self.entries or job in self.failures
 
     def add(self, job: Job) -> None:
-        """Take in a job, behind those that it reads."""
+        """Add a job, after those that it reads."""
         if job not in self.known:
             self.known.add(job)
             for earlier in job.reads:
@@ -67,9 +67,9 @@ class Graph:
         return self.failure(goal.vital) or next((error for error in limits if isinstance(error, LimitReached)), None)
 
     def unwanted(self, goals: Sequence[Goal]) -> dict[Job, EdgeToolkitError]:
-        """Return the jobs that have not ended and that only goals need which cannot be reached any more, each with why.
+        """Return the jobs that have not ended and that are needed only by lost goals, each with the error that lost the goal.
 
-        What was requested beside the goals, and all that it reads, is wanted.
+        Jobs that were requested beside the goals are wanted, and so are all jobs that they read.
         """
         lost = [(goal, error) for goal in goals if (error := self.lost(goal)) is not None]
         doomed: dict[Job, EdgeToolkitError] = {}
@@ -86,7 +86,7 @@ class Graph:
         }
 
     def forget(self, job: Job) -> None:
-        """Take out a job that nobody wants; whoever asks for it again begins anew."""
+        """Remove a job that nobody wants; it may be added again."""
         self.known.discard(job)
         if job in self.waiting:
             self.waiting.remove(job)

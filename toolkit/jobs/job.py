@@ -1,7 +1,7 @@
-"""A job: the request to a worker, and the key that its content gives it.
+"""A job: a request to a worker, and the key that its content gives it.
 
 The key is the hash of everything that the answer depends on: the code that runs, the engine with its version, the options, and the content
-of the inputs. What another job gave is an input by its content too, so that a job which gives the same again makes nobody after it run again.
+of the inputs. An input from another job counts by its content too: where that job runs again and gives the same, no later job runs again.
 """
 
 from __future__ import annotations
@@ -47,11 +47,10 @@ class Engine:
 class Job:
     """One call of a plugin in an engine's worker.
 
-    `title` is for people (who is at work on what); `module` and `call` name the function under `toolkit`, and `plugins` the modules that it
-    uses by name; `options` is JSON; `inputs` are paths or what other jobs give. `cached` is False for what depends on more than its
-    inputs: a user's function, a measurement of time. `notes` are told to the job beside its options and change nothing but its messages, so they
-    are no part of the key.
-    Without `limits` of its own it has those of the run's settings. `user_code` is whether it runs code that the user gave: a builder, or a function.
+    `title` is for people: who works on what. `module` and `call` name the function under `toolkit`; `plugins` are the modules that it imports by
+    name. `options` is JSON. `inputs` are paths, or what other jobs give. `cached` is False where the answer depends on more than the inputs: a user's
+    function, a measurement of time. `notes` are options that change nothing but messages, so they are no part of the key. `limits` are the job's own,
+    None for those of the settings. `user_code` is whether the job runs code of the user's: a builder, or a function.
     """
 
     title: str
@@ -67,7 +66,7 @@ class Job:
     user_code: bool = False
 
     def output(self, name: str) -> Output:
-        """Return one file or folder of what this job will write."""
+        """Return a file or folder that this job will write."""
         return Output(self, name)
 
     @property
@@ -78,12 +77,12 @@ class Job:
 
     @property
     def code(self) -> ImportClosure:
-        """All code of ours that runs for it."""
+        """All code of the toolkit that runs for it."""
         return import_closure((self.module, *self.plugins))
 
     @property
     def asked(self) -> AskedJob:
-        """What its worker is told of it."""
+        """What the worker is asked."""
         return {
             "title": self.title,
             "module": self.module,
@@ -119,7 +118,7 @@ def key(job: Job, engine_identity: str, input_digests: Mapping[str, str]) -> str
 def path_digest(path: Path) -> str:
     """Return the hash of a file's content, or of all files under a folder with their relative names; RequestError where something is no file.
 
-    All that a user gives a job goes through here, so nothing that would be waited for, a pipe or a device, reaches a worker.
+    All inputs of the user's go through here, so no pipe and no device, which would block, reaches a worker.
     """
     if not path.is_dir():
         return _file_digest(path)
@@ -134,9 +133,9 @@ def path_digest(path: Path) -> str:
 
 
 def _links_under(folder: Path) -> dict[str, str]:
-    """Return where links to folders lead, and what lies there by name, size and time: it is part of a model that is read through them.
+    """Return where links to folders lead, with name, size and time of each file there: a model may be read through such a link.
 
-    They are not followed: one may lead to all of the disk.
+    Links are not followed further: one may lead to the whole disk.
     """
     found = {}
     for where, folders, _ in os.walk(folder):

@@ -1,11 +1,11 @@
 """A job's folder as the host makes it: the request, and a link to each input, so the request names no place of this machine.
 
-    inputs/0/model.index  inputs/0/model.data-00000-of-00001      as they lie beside each other where they come from
-    inputs/1/samples                                              of another folder, or of another job
+    inputs/0/model.index  inputs/0/model.data-00000-of-00001      files of one folder stay in one folder
+    inputs/1/samples                                              from another folder, or from another job
 
-The links are symbolic. A hard link in a folder that the job writes to would let it write to the store's own file, and leads to no other disk; a
-symbolic one is followed by the kernel before Landlock judges the file that it leads to, which the job may read and not write. One into the store is
-relative, so that a store that was moved, or is seen at another place, still has jobs that can be run again by hand.
+The links are symbolic. A hard link would let the job write to the store's own file, and cannot lead to another disk. The kernel follows a symbolic
+link before Landlock checks the file behind it, which the job may read and not write. A link into the store is relative: the jobs of a store that was
+moved can still be run again by hand.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ class JobFolder:
     origins: Mapping[str, Path]
 
     def retold(self, error: EdgeToolkitError) -> EdgeToolkitError:
-        """Return the error, whose texts name the job's inputs where they come from, as the user knows them, and not by their links."""
+        """Return the error with the paths that the user knows in place of the links to them."""
         error.problem = self.told(error.problem)
         error.hint = None if error.hint is None else self.told(error.hint)
         return error
 
     def told(self, text: str) -> Text:
-        """Return a text that names inputs where they come from."""
+        """Return a text with the paths that the user knows in place of the links to them."""
         text = printable.line(text)
         for links, origin in self.origins.items():
             link, place = (printable.line(f"{str(folder).rstrip('/')}/") for folder in (self.path / links, origin))
@@ -60,9 +60,9 @@ def make(folder: Path, store: Path, asked: AskedJob, inputs: Mapping[str, Path])
 
 
 def _link(folder: str, store: str, path: str, links: dict[str, str]) -> str:
-    """Link one input, and return its link relative to the folder; `links` are the folders that there are, by where their files come from.
+    """Link one input and return the link, relative to the folder. `links` are the folders made so far, by the folder that their files come from.
 
-    A path that ends in `..`, which is no name for a link, is linked by its folder's own; the root of all has none.
+    A path that ends in `..` is linked by its folder's real name; the file system's root is called `root`.
     """
     origin, last = os.path.split(os.path.realpath(path) if path.endswith("/..") else path)
     if origin not in links:

@@ -1,4 +1,4 @@
-"""What a job answered, read with distrust: its result and its files, or the error that says how it ended."""
+"""Reads what a job answered, with distrust: its result and its files, or the error that says how it ended."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ from toolkit.wire.request import read_progress, sha256
 from toolkit.wire.worker_protocol import EndedEvent
 
 _MORE_MEMORY = "--memory GB allows each job more"
-# What the C++ library, the C library and the engines say before they end a process that got no memory.
+# What the C++ library, the C library and the engines print before they end a process that got no memory.
 _NO_MEMORY = re.compile(r"std::bad_alloc|Cannot allocate memory|OOM when allocating|[Oo]ut of memory|MemoryError")
 
 
 def read_response(who: str, limits: Limits, folder: Path, event: EndedEvent) -> tuple[dict[str, Any], float, Files]:
-    """Return a job's (result, seconds, files); the error that names what happened, for every other ending than a whole and honest answer.
+    """Return a job's (result, seconds, files); raise the error that names what happened where it gave no whole and honest answer.
 
-    The files are the size and the SHA-256 of each in `folder`/out, which are those that the response names.
+    `files` has the size and the SHA-256 of each file in `folder`/out; they are exactly those that the response names.
     """
     words = last_lines(folder / "log")
     _require_well_ended(who, limits, folder, event)
@@ -70,7 +70,7 @@ def read_response(who: str, limits: Limits, folder: Path, event: EndedEvent) -> 
 
 
 def _require_well_ended(who: str, limits: Limits, folder: Path, event: EndedEvent) -> None:
-    """Raise the error for a process that was killed for a limit, or that ended without being done."""
+    """Raise the error of a process that was killed for a limit, or that ended by a signal or with another status than 0."""
     words, told = last_lines(folder / "log"), f"{who}: {ending(event['status'])}"
     if event["killed_for"] == "timeout":
         raise no_answer(who, limits, folder)
@@ -89,7 +89,7 @@ def _require_well_ended(who: str, limits: Limits, folder: Path, event: EndedEven
 
 
 def no_answer(who: str, limits: Limits, folder: Path, words: Text | None = None) -> WorkerTimeout:
-    """Return the error of a job that its time was over for: how far it had come, and what allows it more."""
+    """Return the error of a job whose time was over: how far it had come, and which option gives it more time."""
     done = read_progress(folder)
     far = "" if done is None else f"; it had done {done[0]} of {done[1]}"
     advice = f"--timeout S allows each job more than {limits.timeout_s:g} seconds"
@@ -99,7 +99,7 @@ def no_answer(who: str, limits: Limits, folder: Path, words: Text | None = None)
 
 
 def _answered(who: str, result: Mapping[str, Any], limits: Limits) -> EdgeToolkitError:
-    """Return the error that a worker answered with; one for want of memory says what the limit is."""
+    """Return the error that a worker answered with; where memory ran out, it names the limit."""
     hint = result.get("hint")
     error = revive(who, str(result.get("kind")), str(result.get("problem")), None if hint is None else str(hint))
     if isinstance(error, WorkerOutOfMemory):
@@ -118,7 +118,7 @@ def _advised(advice: str, words: Text | None) -> Text:
 def _checked_files(who: str, out: Path, said: Mapping[str, object]) -> Files:
     try:
         found = _found_files(who, out)
-    except OSError as error:  # folders in folders, deeper than a path can say; one that nobody may list
+    except OSError as error:  # folders nested deeper than a path can say, or a folder that nobody may list
         raise WorkerLied(f"{who}: what it wrote cannot be looked through ({error})") from error
     if set(found) != set(said):
         missing, unexpected = sorted(set(said) - set(found)), sorted(set(found) - set(said))
@@ -136,7 +136,7 @@ def _checked_files(who: str, out: Path, said: Mapping[str, object]) -> Files:
 
 
 def _found_files(who: str, out: Path) -> dict[str, Path]:
-    """Return the files of `out` by their names in it; OSError for a folder that cannot be listed, which a glob would pass over."""
+    """Return the files of `out` by their names in it; OSError for a folder that cannot be listed (a glob would skip it)."""
     found, waiting = dict[str, Path](), [str(out)]
     while waiting:
         with os.scandir(waiting.pop()) as entries:

@@ -31,13 +31,13 @@ def last_lines(log: Path) -> Text | None:
     lines = [line.rstrip() for line in tail(log).splitlines()]
     lines = _without_tracebacks(line for line in lines if line and not line.startswith("Extension modules:"))
     fatal = [number for number, line in enumerate(lines) if line.startswith("Fatal Python error:")]
-    # faulthandler says the innermost call first: that is the line which called the engine.
+    # faulthandler prints the innermost call first: the line that called the engine.
     chosen = lines[fatal[-1] :][:_LAST_WORDS] if fatal else lines[-_LAST_WORDS:]
     return printable.lines(chosen[:1] + [f"        {line}" for line in chosen[1:]]) if chosen else None
 
 
 def _without_tracebacks(lines: Iterable[str]) -> list[str]:
-    """Return the lines without Python's own way to an exception, which stays in the log; the exception itself is told."""
+    """Return the lines without the frames of tracebacks, which stay in the log; the exceptions themselves are kept."""
     kept: list[str] = []
     inside = False
     for line in lines:

@@ -1,7 +1,7 @@
 """Runs a graph of jobs on local workers, and keeps finished jobs.
 
-One loop, no threads: whoever is ready and not in the store gets a worker, as many at once as there are cores. A job's failure fails only those that
-read it; what is worth nothing without it, as a `Goal` says, is given up.
+One loop, no threads: each job that is ready and not in the store gets a worker, as many at once as there are cores. A job's failure fails only the
+jobs that read it. Jobs that are of no use without it, as a `Goal` says, are dropped.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class _Running:
 
 
 class LocalExecutor:
-    """Use as a context manager: on leaving it no process and no unfinished folder is left."""
+    """A context manager: when it is left, no process and no unfinished folder remains."""
 
     def __init__(self, settings: Settings, watch: Watcher | None = None) -> None:
         self.settings = settings
@@ -74,28 +74,28 @@ class LocalExecutor:
             if kind is None:
                 keep_within_limit(self.store, self.settings)
         finally:
-            self.store.close()  # an interrupt may come between any two lines: no one is trusted to have given a claim back
+            self.store.close()  # an interrupt may come between any two lines, so a claim may still be held
 
     def run(self, *jobs: Job) -> list[Entry]:
-        """Return the finished jobs, in order; raise the first failure, after whatever does not depend on it has ended.
+        """Return the finished jobs, in order; raise the first failure, after all jobs that do not depend on it have ended.
 
-        A limit that one of them reached ends the others at once.
+        Where one of them reached a limit, the others are ended at once.
         """
         return [outcome.entry for outcome in self.outcomes(jobs, [Goal((), jobs, jobs)])]
 
     def steps(self) -> Steps:
-        """Return how many of the jobs that are known so far have ended."""
+        """Return how many of the jobs known so far have ended."""
         return self._graph.steps
 
     def begin(self, jobs: Iterable[Job]) -> None:
-        """Let jobs be done beside those that are waited for, in this order, as long as anything is waited for."""
+        """Queue jobs to run, in this order, while `run` or `outcomes` waits for others."""
         for job in jobs:
             self._graph.add(job)
 
     def outcomes(self, jobs: Iterable[Job], goals: Sequence[Goal] = ()) -> list[JobOutcome]:
-        """Return how each job ended, as soon as all of these have.
+        """Return how each job ended, as soon as all of them have.
 
-        A job that only `goals` need, which another job has put out of reach, is not run, or killed where it runs; its error is that job's.
+        A job that only lost `goals` need is not run, or is killed where it runs; its error is that of the job that lost them.
         """
         wanted = list(jobs)
         self.begin(wanted)
@@ -110,7 +110,7 @@ class LocalExecutor:
             if self._running or self._leaving:
                 self._listen()
             elif self._graph.waiting:
-                time.sleep(_LOOK_EVERY_S)  # another process does what is next
+                time.sleep(_LOOK_EVERY_S)  # another process does the next job
         return [self._outcome(job, dropped) for job in wanted]
 
     def _outcome(self, job: Job, dropped: Mapping[Job, EdgeToolkitError]) -> JobOutcome:
@@ -118,15 +118,15 @@ class LocalExecutor:
         return JobOutcome(entry, None if entry is not None else self._graph.failures.get(job) or dropped[job])
 
     def lost(self, goal: Goal) -> EdgeToolkitError | None:
-        """Return why a goal cannot be reached any more; None where it still can, or was. Nothing is run to know it."""
+        """Return why a goal cannot be reached any more; None where it can be, or was. Runs nothing."""
         return self._graph.lost(goal)
 
     def prepare(self, engine: Engine) -> None:
-        """Make an engine's environment if it has to be; raise what keeps the engine from being started here."""
+        """Make an engine's environment if it is not there; raise what keeps the engine from being started here."""
         self._pool.launch(engine)
 
     def expect(self, engine: Engine) -> None:
-        """Let an engine import as soon as it is clear that something has to be done: when the first job is not in the store."""
+        """Announce jobs of an engine: it is started when the first job has to be run."""
         self._pool.expect(engine)
 
     def _start_what_is_ready(self) -> None:
@@ -143,7 +143,7 @@ class LocalExecutor:
                     moved = self._advance(job) or moved
 
     def _advance(self, job: Job) -> bool:
-        """Take a job whose inputs are there from the store, or start it; False if nothing could be done for it now."""
+        """Take a job from the store or start it, its inputs being there; return False where neither is possible now."""
         try:
             name = self._keys.of(job)
             busy = any(running.claim.key == name for running in self._running.values())
@@ -157,7 +157,7 @@ class LocalExecutor:
             if claim is None:
                 return False
             try:
-                entry = self.store.get(name) if job.cached else None  # finished elsewhere between the two looks
+                entry = self.store.get(name) if job.cached else None  # another process may have finished it meanwhile
                 if entry is None:
                     self._start(job, claim)
                     return True
@@ -191,7 +191,7 @@ class LocalExecutor:
         self._watch(job, "started", None)
 
     def _drop(self, job: Job) -> None:
-        """Give up a job that nobody wants; its claim is given back when its process is gone."""
+        """Drop a job that nobody wants; its claim is given back when its process has ended."""
         self._graph.forget(job)
         for number, running in list(self._running.items()):
             if running.job is job:
@@ -228,7 +228,7 @@ class LocalExecutor:
 
     def _ended(self, worker: Worker, event: EndedEvent) -> None:
         number = event["id"]
-        if worker.alone:  # before anything is read that it could still write to
+        if worker.alone:  # before anything is read: the worker could still write to it
             self._pool.dismiss(worker)
         if number in self._leaving and self._leaving[number].worker is worker:
             self._leaving.pop(number).claim.drop()
@@ -263,7 +263,7 @@ class LocalExecutor:
         return error
 
     def _lose(self, worker: Worker, error: EdgeToolkitError) -> None:
-        """A worker is gone or not to be trusted any more: its jobs fail; the next job of its engine gets a new one."""
+        """Fail all jobs of a worker that is gone or that lied; the next job of its engine gets a new worker."""
         for number, running in list(self._running.items()):
             if running.worker is worker:
                 del self._running[number]

@@ -1,6 +1,6 @@
 """A job's folder as one archive (tar) on a pipe: request and inputs on the way there, what the job wrote on the way back.
 
-What comes back is another machine's: no link and no name that leads out of the folder is taken, nor more than the job may write.
+Another machine writes what comes back: links, names that lead out of the folder, and more bytes than the job may write are refused.
 Standard library only.
 """
 
@@ -12,21 +12,21 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 _INPUTS = "inputs"
-_LINKED = f"{_INPUTS}/linked"  # what links inside of inputs lead to
+_LINKED = f"{_INPUTS}/linked"  # files that links inside of inputs lead to
 _WRITTEN = ("log", "response", "out")
 
 
 class CarryingFailed(Exception):
-    """A job's folder did not get there, or not back; says why."""
+    """Says why a job's folder did not get there, or not back."""
 
 
 def pack(folder: Path, stream: IO[bytes]) -> None:
-    """Write an archive of a job's request and inputs; the links to these become what they lead to.
+    """Write an archive of a job's request and inputs, with the inputs themselves in place of the links to them.
 
-    A link inside of an input stays one, to what it leads to, which is brought along: who does not follow links there does not here.
+    A link inside of an input stays a link, and its target is packed too: a job that follows no links follows none there either.
     """
     with tarfile.open(fileobj=stream, mode="w|", format=tarfile.GNU_FORMAT) as archive:
-        places: dict[str, str] = {}  # where things really are: what they are called in the archive
+        places: dict[str, str] = {}  # real path: name in the archive
         waiting = [(str(folder / "request"), "request")]
         for link in sorted((folder / _INPUTS).glob("*/*")):
             place, name = os.path.realpath(link), link.relative_to(folder).as_posix()
@@ -39,11 +39,11 @@ def pack(folder: Path, stream: IO[bytes]) -> None:
 def _add(
     archive: tarfile.TarFile, place: str, name: str, places: dict[str, str], waiting: list[tuple[str, str]]
 ) -> None:
-    """Add a file, or a folder with all that is in it; what links lead to comes to `places` and `waiting`."""
+    """Add a file, or a folder with its content; targets of links are added to `places` and `waiting`."""
     told = archive.gettarinfo(place, name)
     told.uid, told.gid, told.uname, told.gname, told.mode = 0, 0, "", "", 0o700 if told.isdir() else 0o600
     if told.isfile() or told.islnk():
-        told.type = tarfile.REGTYPE  # a file of several names is one of each name there
+        told.type = tarfile.REGTYPE  # a file with several names becomes several files there
         told.size = os.stat(place).st_size
         with open(place, "rb") as file:
             archive.addfile(told, file)
@@ -62,7 +62,7 @@ def _add(
 
 
 def _called(place: str, places: dict[str, str], waiting: list[tuple[str, str]]) -> str:
-    """Return what a file or folder is called in the archive; what is not in it by itself will be."""
+    """Return the name of a file or folder in the archive; it is added where it is not in it yet."""
     for known, name in places.items():
         if place == known or place.startswith(f"{known}{os.sep}"):
             return os.path.normpath(f"{name}/{os.path.relpath(place, known)}")
@@ -72,7 +72,7 @@ def _called(place: str, places: dict[str, str], waiting: list[tuple[str, str]]) 
 
 
 def unpack(stream: IO[bytes], folder: Path, most_bytes: int) -> None:
-    """Write what a job gave into its folder: its log, its response and `out`; CarryingFailed for what is neither a file nor a folder, or too much."""
+    """Write a job's log, response and `out` into its folder; CarryingFailed for what is neither file nor folder, and for too many bytes."""
     total = 0
     with tarfile.open(fileobj=stream, mode="r|") as archive:
         for member in archive:

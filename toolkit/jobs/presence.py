@@ -1,8 +1,9 @@
 """Which processes use a store, so that nothing in use is removed.
 
-Each process that reads or makes jobs has a file in `running/`, on which it holds a lock as long as it lives; the file's time says since when. What it
-uses it touches under the folder's shared lock. Whoever prunes holds that lock alone, and leaves what was touched since the oldest living process
-began: so a job is either touched in time, or gone before it was found. A killed process holds no lock; its file is removed by the next.
+Each process that reads or makes jobs has a file in `running/`, and holds a lock on it as long as it lives; the file's time says when it began. A
+process touches the jobs that it uses, under the folder's shared lock. A process that prunes holds that lock alone, and leaves all jobs that were
+touched since the oldest living process began: so a job is either touched in time, or gone before it is found. A killed process holds no lock, and
+the next process removes its file.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class Presence:
         self._unsay: Callable[[], object] | None = None
 
     def begin(self) -> None:
-        """Say that this process uses the store from now on, if that was not said; a store that may only be read is never pruned either."""
+        """Register this process as one that uses the store, once. A store that may only be read is not pruned either, so it needs no file."""
         if self.begun:
             return
         self.begun = True
@@ -39,7 +40,7 @@ class Presence:
             with self.held(fcntl.LOCK_SH):
                 descriptor = os.open(place, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
-                os.utime(descriptor)  # by the clock that tells when a job was touched
+                os.utime(descriptor)  # with the file system's clock, as jobs are touched
         except OSError as error:
             if error.errno not in _READ_ONLY:
                 raise
@@ -48,14 +49,14 @@ class Presence:
         self._unsay = weakref.finalize(self, _end, place, descriptor, self._lock)
 
     def end(self) -> None:
-        """Say that this process uses the store no more; it may begin again."""
+        """Remove this process's file; it may begin again."""
         if self._unsay is not None:
             self._unsay()
         self.begun, self._lock, self._unsay = False, None, None
 
     @contextlib.contextmanager
     def held(self, lock: int) -> Iterator[None]:
-        """Hold the folder's lock, shared to touch what is used, alone to take things away."""
+        """Hold the folder's lock: shared to touch jobs, alone to remove them."""
         descriptor = os.open(self._folder, _FOLDER)
         try:
             fcntl.flock(descriptor, lock)
@@ -71,13 +72,13 @@ class Presence:
         try:
             os.utime(path, follow_symlinks=False)
         except OSError as error:
-            if error.errno not in _READ_ONLY:  # what may not be touched may not be taken away
+            if error.errno not in _READ_ONLY:  # a file that may not be touched may not be removed
                 raise
         finally:
             fcntl.flock(self._lock, fcntl.LOCK_UN)
 
     def oldest(self) -> float:
-        """Return since when the oldest living process uses the store, as a time stamp; infinity if none does. Files of others are removed."""
+        """Return when the oldest living process began, as a time stamp; infinity where there is none. Files of ended processes are removed."""
         began = float("inf")
         for entry in list(os.scandir(self._folder)):
             with contextlib.suppress(OSError):

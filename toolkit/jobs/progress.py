@@ -1,4 +1,4 @@
-"""What the executor is at, on standard error: a live line with bars in a terminal, a line per longer step elsewhere."""
+"""Shows on standard error what the executor does: a live line with bars in a terminal, else a line for each longer step."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from toolkit.jobs.graph import Steps
 
 Watcher = Callable[[Job, str, tuple[int, int] | None], None]
-"""Called with a job, what happened to it (started, progress, finished, reused, failed, dropped), and its (done, total)."""
+"""Takes a job, what happened to it (started, progress, finished, reused, failed, dropped), and its (done, total)."""
 
 _SHOWN_AFTER_S = 1.0
 
 
 class Progress:
-    """Called by the executor; shows what takes longer than a second, and forgets it when it is done.
+    """A `Watcher` that shows each job that takes longer than a second.
 
-    `steps`, where it is set, tells how many of the steps that are known so far have ended; steps may be added while the work goes on.
+    `steps`, where it is set, returns how many of the steps known so far have ended; steps may be added while jobs run.
     """
 
     def __init__(self) -> None:
@@ -62,7 +62,7 @@ class Progress:
         self._bars.update(self._tasks[job], description=said, completed=done, total=total)
 
     def _said(self, job: Job, seconds: float) -> str:
-        """Return which step it is, what it does, how far it has come, and about how long it will take."""
+        """Return the step's number, its title, how far it has come, and about how long it will take."""
         text = f"{self._step()}{printable.name(job.title)}"
         if job not in self._seen:
             return f"{text}, {_duration(seconds)}"
@@ -91,7 +91,7 @@ class Progress:
 
 
 def remaining_s(done: int, total: int, seconds: float) -> float | None:
-    """Return about how many seconds are left of what did `done` of `total` in `seconds`, at the same pace; None before anything is done."""
+    """Return about how many seconds are left, at the pace of `done` of `total` in `seconds`; None before anything is done."""
     if not 0 < done <= total:
         return None
     return seconds * (total - done) / done

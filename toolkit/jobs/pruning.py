@@ -1,7 +1,7 @@
 """Removes finished jobs from a store: those not used for a while, or those not used longest until the rest is small enough.
 
-Nothing is taken that a living process made or used (`toolkit.jobs.presence`), this one included. What is taken leaves its place by being renamed,
-while the lock is held, and is removed afterwards; a killed process leaves it in `work`, where the next one removes it.
+A job that a living process made or used (`toolkit.jobs.presence`) stays; this process counts too. A job is renamed into `work` while the lock is
+held, and removed afterwards; where the process is killed in between, the next one removes it.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from toolkit.settings import CACHE_LIMIT, Settings
 from toolkit.wire.request import write_whole
 
 _KEY = re.compile(r"[0-9a-f]{64}")
-_SHARE_LEFT = 0.8  # of the limit, so that not each of the next builds is above it again
+_SHARE_LEFT = 0.8  # of the limit, so that the next build does not exceed it again
 _SIZE = "size"
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A job that a store keeps: its folder, its bytes, and when it was last used, as a time stamp; `failed` ones are there to be looked at."""
+    """A job that a store keeps: its folder, its bytes, and when it was last used, as a time stamp. `failed` jobs are kept for a person to read."""
 
     folder: Path
     size_bytes: int
@@ -42,7 +42,7 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """What was removed, and what is left; `in_use` is how many jobs would have gone too, and are used by a process that runs."""
+    """What was removed, and what is left; `in_use` is how many more jobs would have been removed, were they not in use."""
 
     jobs: int = 0
     freed_bytes: int = 0
@@ -51,12 +51,12 @@ class Pruned:
 
 
 def held(store: Store) -> list[Held]:
-    """Return all finished and failed jobs of a store; what is no such, a link or another folder, is not looked into."""
+    """Return all finished and failed jobs of a store; links and other folders are skipped."""
     return _held(store.root)
 
 
 def status(settings: Settings) -> Status:
-    """Return how the cache folder stands for `doctor`: what finished jobs take, and may take; makes nothing."""
+    """Return the cache folder's state for `doctor`: what finished jobs take, and may take. Makes nothing."""
     size, home = sum(each.size_bytes for each in _held(settings.home / "store")), settings.home
     most = "no limit" if math.isinf(settings.cache_bytes) else f"at most {settings.cache_bytes / 1e9:.3g} GB"
     about = f"finished jobs: {size / 1e6:,.0f} MB, {most} ({CACHE_LIMIT})"
@@ -97,7 +97,7 @@ def prune(store: Store, unused_for_s: float | None = None, most_bytes: float | N
 def keep_within(store: Store, most_bytes: float) -> Pruned | None:
     """Remove the jobs not used longest where this run made the store larger than its limit; None where it did not.
 
-    Costs nothing where nothing was added, and else no look at the jobs: their size is written down. It is counted again whenever it is too large.
+    Where nothing was added, it costs nothing. Else the size that was written down is used; jobs are measured only where that is too large.
     """
     added, store.added_bytes = store.added_bytes, 0
     if not added:
@@ -113,7 +113,7 @@ def keep_within(store: Store, most_bytes: float) -> Pruned | None:
 
 
 def keep_within_limit(store: Store, settings: Settings) -> None:
-    """Keep a store within the limit of the settings, and say what was removed; a store that cannot be pruned is no error, which is said too."""
+    """Keep a store within the limit of the settings, and say what was removed. A failure is said too, and raises nothing."""
     try:
         pruned = keep_within(store, settings.cache_bytes)
     except EdgeToolkitError as error:
@@ -179,5 +179,5 @@ def _known_bytes(root: Path) -> int | None:
 
 
 def _write_known(root: Path, size_bytes: int) -> None:
-    with contextlib.suppress(OSError):  # then it is counted the next time
+    with contextlib.suppress(OSError):  # then the next process counts
         write_whole(root / _SIZE, str(size_bytes).encode())

@@ -6,10 +6,10 @@
     running/                which processes use the store: see `toolkit.jobs.presence`
     size                    about how many bytes the finished and failed jobs take: see `toolkit.jobs.pruning`
 
-All of it is this user's alone. An entry that is not what was written, down to the kind of each file, is removed and made again: no link in it is
-followed, and nothing that is no file is opened.
+All of it is for this user alone. An entry that differs from what was written, even in the kind of a file, is removed and made again. No link in it is
+followed, and only plain files are opened.
 
-Two processes share a store safely: one does a job, the other waits for it; a folder that nobody holds any more is taken over.
+Two processes share a store safely: one does a job, the other waits for it. A folder whose lock nobody holds any more is taken over.
 """
 
 from __future__ import annotations
@@ -64,9 +64,9 @@ class Claim:
         store.claims.add(self)
 
     def seal(self, result: dict[str, Any], seconds: float, about: Mapping[str, str | int], files: Files) -> Entry:
-        """Make the folder a finished job, all of it on the disk first. `files` are those in `out`, as they were read a moment ago.
+        """Make the folder a finished job, after all of it is on the disk. `files` are those in `out`, as they were just read.
 
-        StoreFailed where a file is gone by now or of another size; every later process reads them all again.
+        StoreFailed where a file is gone or has another size by now. Their content is checked by each process that uses the job later.
         """
         with said_plainly(self._store.root):
             for leftover in ("tmp", "progress", INPUTS):
@@ -96,9 +96,9 @@ class Claim:
         return entry
 
     def full(self) -> OSError | None:
-        """Return the error that the system gives for want of space where the job writes, or None while there is some left.
+        """Return the system's error where the disk that the job writes to is full; None while there is space.
 
-        A full disk reads as anything in what an engine says: a damaged file, a failed write, an exit status.
+        An engine may report a full disk as anything: a damaged file, a failed write, an exit status.
         """
         if self._descriptor is None:
             return None
@@ -114,9 +114,9 @@ class Claim:
         return None
 
     def fail(self) -> Path | None:
-        """Keep the folder where a person can look at it, and return where; None where even that cannot be done.
+        """Keep the folder for a person to read, and return its place; None where that is not possible.
 
-        Nothing happens if it was sealed: what has its name now may be another process's.
+        Nothing happens if it was sealed: a folder with its name may be another process's by now.
         """
         if self._descriptor is None:
             return None
@@ -149,9 +149,9 @@ class Claim:
 
 
 class Store:
-    """has, get, claim: everything else is the folder's business.
+    """The store in the folder `root`, which is made if it is not there; StoreFailed where others may write to it.
 
-    `root` is made if it is not there; StoreFailed where others may write to it. `claims` are this process's, and `added_bytes` is what it added.
+    `claims` are those that this process holds, and `added_bytes` is what it added.
     """
 
     def __init__(self, root: Path) -> None:
@@ -172,9 +172,9 @@ class Store:
         return self.root / "objects" / key[:2] / key
 
     def get(self, key: str, *, reading: bool = True) -> Entry | None:
-        """Return the finished job if it is there and every byte of it is what was written; a damaged one is removed.
+        """Return a finished job, None where there is none. Each byte of it is what was written; a damaged entry is removed.
 
-        Without `reading` only the sizes of its files are looked at.
+        Without `reading` only the sizes of its files are checked.
         """
         place = self.place(key)
         self._begin()
@@ -214,7 +214,7 @@ class Store:
         return Claim(self, key, descriptor)
 
     def close(self) -> None:
-        """Drop the claims of this process that are left, and say that it uses the store no more."""
+        """Drop the claims that this process still holds, and end its presence in the store."""
         for claim in list(self.claims):
             claim.drop()
         self.presence.end()

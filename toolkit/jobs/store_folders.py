@@ -1,4 +1,4 @@
-"""Folders of the store: made for this user alone, locked, and removed; no link is followed."""
+"""Makes, locks and removes the folders of a store: for this user alone, and following no link."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NO_FOLDER = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)  # nothing there, or a f
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder for this user alone; anything else of this name, a link or a file, is removed for it."""
+    """Make a folder for this user alone; a link or a file with its name is removed."""
     try:
         os.mkdir(folder, 0o700)
     except FileExistsError:
@@ -23,11 +23,11 @@ def make_folder(folder: Path) -> None:
             return
         os.unlink(folder)
         os.mkdir(folder, 0o700)
-    os.chmod(folder, 0o700)  # whatever the umask took away
+    os.chmod(folder, 0o700)  # the umask may have taken rights away
 
 
 def require_no_link(folder: Path) -> None:
-    """Raise StoreFailed where one of the store's own folders is a link: jobs are renamed from one into another, which no other disk allows."""
+    """Raise StoreFailed where one of the store's own folders is a link: jobs are renamed from one into another, which works on one disk only."""
     if folder.is_symlink():
         raise StoreFailed(
             f"{folder}: is a link; the folders of the store are no links",
@@ -57,7 +57,7 @@ def lock_folder(folder: Path, *, create: bool) -> int | None:
 
 
 def _held(descriptor: int, folder: Path) -> bool | None:
-    """Lock an open folder: True where it is ours now, False where it was finished and moved meanwhile, None where it is held elsewhere."""
+    """Lock an open folder: True where this process has it now, False where it was finished and moved, None where another process has it."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return os.fstat(descriptor).st_ino == folder.stat().st_ino

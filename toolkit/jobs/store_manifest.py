@@ -1,4 +1,4 @@
-"""What a finished job's manifest says, sealed: its first key is the SHA-256 over all that comes behind it."""
+"""The manifest of a finished job, sealed: its first key is the SHA-256 of all that follows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SEAL = b'{"sha256": "%s",'
 _SEAL_BYTES = len(_SEAL % bytes(64))
 _MANIFEST = {
     **dict.fromkeys(("key", "digest"), SHA256),
-    **dict.fromkeys(("result", "about", "files"), dict),  # `files` is held against what is there
+    **dict.fromkeys(("result", "about", "files"), dict),  # `files` is compared with the files that are there
     "seconds": AMOUNT,
 }
 
@@ -39,18 +39,18 @@ Files = Mapping[str, tuple[int, str]]
 
 
 def digest(result: Mapping[str, Any], files: Files) -> str:
-    """Return the SHA-256 over a job's result and the hashes of its files: what those who read it depend on."""
+    """Return the SHA-256 of a job's result and the hashes of its files: what the jobs that read it depend on."""
     return hashlib.sha256(json.dumps([result, files], sort_keys=True).encode()).hexdigest()
 
 
 def sealed(manifest: Manifest) -> bytes:
-    """Return the content of a manifest's file: a JSON table whose first key is the SHA-256 over all that comes behind it."""
+    """Return the content of a manifest's file: a JSON table whose first key is the SHA-256 of all that follows."""
     body = json.dumps(manifest, sort_keys=True, indent=1).encode()[1:]
     return _SEAL % hashlib.sha256(body).hexdigest().encode() + body
 
 
 def read_manifest(path: str) -> Manifest:
-    """Return what a manifest says; one that is not there is looked for once more where its folder is: it came, whole, between the two looks.
+    """Return what a manifest says. Where the file is missing and its folder is there, it is read once more: another process just put both there.
 
     FileNotFoundError where it is not there, DamagedFile where it is not what was written.
     """
@@ -68,7 +68,7 @@ def read_manifest(path: str) -> Manifest:
 
 
 def sizes(folder: str, inside: str = "") -> Iterator[tuple[str, int]]:
-    """Yield the name below `folder` and the size of each file; DamagedFile for anything that is neither a file nor a folder, links too."""
+    """Yield the name below `folder` and the size of each file; DamagedFile for anything else, as a link."""
     with os.scandir(folder) as found:
         for entry in found:
             status = entry.stat(follow_symlinks=False)

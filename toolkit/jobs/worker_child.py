@@ -1,4 +1,4 @@
-"""One job in a worker: the process that is forked for it, confined before anything of a model is read, and held to its limits."""
+"""One job in a worker: a forked process, which is confined before it reads anything of a model, and is held to its limits."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Child:
     def kill(self, reason: str) -> None:
         """End the job and what it started; the first reason is the one that the host is told."""
         self.killed_for = self.killed_for or reason
-        for kill in (os.killpg, os.kill):  # its whole group; itself too, in case it has not made its group yet
+        for kill in (os.killpg, os.kill):  # its whole group, and itself, as it may not have made its group yet
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 kill(self.pid, signal.SIGKILL)
 
@@ -58,7 +58,7 @@ class Child:
 
 
 def run_job(folder: Path) -> None:
-    """Run the job in `folder` in this process and write its response; an exception of the engine is an answer too."""
+    """Run the job in `folder` in this process and write its response; an exception of the engine is a response too."""
     from toolkit.confinement.known_code import hold_to
     from toolkit.errors import EdgeToolkitError, causes, limit_of
     from toolkit.wire.request import read_request, write_response
@@ -84,13 +84,13 @@ def run_job(folder: Path) -> None:
 
 
 def end_with_parent(number: int) -> None:
-    """Have the system send this signal when the parent is gone; 0 for none."""
+    """Have the system send this process a signal when its parent ends; 0 for none."""
     with contextlib.suppress(OSError):
         kernel.prctl(kernel.PR_SET_PDEATHSIG, number)
 
 
 def _confine(ready: Ready, child: Child) -> None:
-    """Confine this process before anything of a model is read; end it where that cannot be done."""
+    """Confine this process before it reads anything of a model; end it where that fails."""
     try:
         ready.enter(child.memory_bytes, child.written_bytes)
     except OSError as error:
@@ -116,10 +116,10 @@ def run_child(child: Child, private: tuple[int, ...], ready: Ready) -> NoReturn:
     faulthandler.enable(file=sys.stderr)
     scratch = folder / "tmp"
     scratch.mkdir(exist_ok=True)
-    if os.environ.get("HOME") == os.environ.get("TMPDIR"):  # else the user lets it have his own
+    if os.environ.get("HOME") == os.environ.get("TMPDIR"):  # else the user allowed it his own
         os.environ["HOME"] = str(scratch)
     os.environ["TMPDIR"] = str(scratch)
-    tempfile.tempdir = str(scratch)  # what the engine imported may have asked for the folder already
+    tempfile.tempdir = str(scratch)  # modules of the engine may have asked for the folder already
     if child.may_start:
         processes.adopt()
     if not child.bounds.user_code:

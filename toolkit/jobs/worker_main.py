@@ -1,14 +1,14 @@
 """A worker: a process in an engine's interpreter that imports the engine once and forks a child for each job.
 
-A fork costs a few milliseconds where importing the engine costs seconds, and whatever the engine does to its process
-(a signal, a leak, an exit), only that job ends. This process itself never calls the engine, so its forks are clean.
+A fork takes a few milliseconds, importing the engine takes seconds. Whatever the engine does to a child (a signal, a leak, an exit) ends that job
+only. This process itself never calls the engine, so its forks are clean.
 
-    python main.py [--mount FOLDER]... [--preload MODULE]... [--private FOLDER] [--confined TEXT]
+    python worker_main.py [--mount FOLDER]... [--preload MODULE]... [--private FOLDER] [--confined TEXT]
 
-A mounted folder is a package that this interpreter lacks, borrowed from another. What lies in the private folder, the user's home if none is named,
-no job reads unless it names it. A text says that this process is confined already, and how: then its children do not confine themselves.
-It speaks JSON lines: commands on standard input, events on standard output. Both are moved to private file descriptors first, and
-children do not have them, so nothing that an engine prints can be taken for an event.
+`--mount` names a package that this interpreter lacks, borrowed from another one. `--private` names the folder that no job reads unless it names files
+in it; by default it is the user's home. `--confined` says how this process is confined already: then its children do not confine themselves.
+The worker reads commands on standard input and writes events on standard output, one JSON object a line (`toolkit.wire.worker_protocol`). Both are
+moved to private file descriptors first, which children do not have: so nothing that an engine prints is taken for an event.
 
     {"do": "run", "id": 1, "folder": "...", "timeout_s": 60, "memory_bytes": 4000000000, "written_bytes": 64000000000,
      "access": {"reads": [...], ...}, "modules": [...]}
@@ -16,7 +16,7 @@ children do not have them, so nothing that an engine prints can be taken for an 
     {"event": "ready", "python": ..., "machine": ..., "confined": "..."}      {"event": "failed", "problem": ...}
     {"event": "ended", "id": 1, "status": 0, "killed_for": null, "peak_bytes": 51000000}
 
-`status` is the child's exit status, negative for a signal. When standard input closes (the host is gone), the worker kills its children and ends.
+`status` is the child's exit status, negative for a signal. When standard input closes, the host is gone: the worker kills its children and ends.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _LOOK_EVERY_S = 0.05
 
 
 def mount(folder: Path) -> None:
-    """Make a package importable from its own folder, without putting what lies beside it on the path."""
+    """Make a package importable from its own folder, without adding the folder around it to the path."""
     spec = importlib.util.spec_from_file_location(
         folder.name, folder / "__init__.py", submodule_search_locations=[str(folder)]
     )
@@ -51,7 +51,7 @@ def mount(folder: Path) -> None:
 
 
 def mount_own() -> None:
-    """Make `toolkit` importable, and nothing else of ours: the folder of this script leaves the path."""
+    """Make `toolkit` importable, and take the folder of this script off the path."""
     mount(_PACKAGE)
     sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != Path(__file__).resolve().parent]
 
@@ -63,7 +63,7 @@ from toolkit.wire.worker_protocol import Command, Event  # noqa: E402 (likewise)
 
 
 def borrow(folder: Path) -> None:
-    """Mount a package that this interpreter lacks; where it cannot be imported, say how to have one that can."""
+    """Mount a package that this interpreter lacks; where it cannot be imported, say what to install."""
     try:
         mount(folder)
     except Exception as error:
@@ -73,7 +73,7 @@ def borrow(folder: Path) -> None:
 
 
 def _import_ahead(modules: list[str]) -> None:
-    """Import a job's modules here, once for all jobs: a confined one could not even keep their bytecode. What fails is said by the job."""
+    """Import a job's modules here, once for all jobs: a confined job cannot write their bytecode. Where an import fails, the job says so."""
     for name in modules:
         with contextlib.suppress(Exception):
             importlib.import_module("toolkit." + name)
@@ -150,7 +150,7 @@ class _Loop:
             if child is None:
                 continue
             with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(pid, signal.SIGKILL)  # what the job itself started does not outlive it
+                os.killpg(pid, signal.SIGKILL)  # processes that the job started end with it
             processes.end_strays(set(self._children))
             self.say(
                 {
@@ -187,9 +187,7 @@ def main() -> None:
     confinement = Already(asked.confined) if asked.confined else _confinement(asked.private, commands)
     processes.adopt()
     loop = _Loop(commands, events, confinement)
-    end_with_parent(
-        signal.SIGKILL
-    )  # nobody reads the commands during an import, so nobody would notice that they ended
+    end_with_parent(signal.SIGKILL)  # during an import nobody reads commands, or notices their end
     try:
         for folder in asked.mount:
             borrow(folder)
@@ -208,11 +206,11 @@ def main() -> None:
     python, machine = platform.python_version(), platform.machine()
     loop.say({"event": "ready", "python": python, "machine": machine, "confined": str(confinement)})
     loop.run()
-    os._exit(0)  # an engine's own clean-up takes up to a second, and there is nothing to clean
+    os._exit(0)  # an engine's clean-up takes up to a second and is not needed
 
 
 def _home() -> Path:
-    """Return the home folder of this user as the system has it, whatever the host calls home; the root of all where the system knows of none."""
+    """Return this user's home folder by the system's list of users, whatever HOME says; the root folder where the list has none."""
     try:
         return Path(pwd.getpwuid(os.getuid()).pw_dir)
     except KeyError:
@@ -220,7 +218,7 @@ def _home() -> Path:
 
 
 def _confinement(private: Path, commands: int) -> Confinement:
-    """Return what confines the jobs of this worker, which from now on ends with all that it started."""
+    """Return what confines the jobs of this worker. From now on, all processes that it starts end with it."""
     return Confinement(_PACKAGE, private, ability(namespace=processes.enclose(commands)))
 
 

@@ -1,4 +1,4 @@
-"""The workers of an executor: one for each engine, started when it is first needed, and how each engine is started here."""
+"""The workers of an executor: one for each engine, started when the engine is first needed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from toolkit.settings import Limits, Settings
 
 
 class WorkerPool:
-    """Iterating yields the workers that run; what they print lies in a folder of `store`, which is gone when the store is closed."""
+    """Iterating yields the workers that run. Their logs lie in a folder of `store`, which is removed when the store is closed."""
 
     def __init__(self, settings: Settings, store: Store) -> None:
         self._settings = settings
@@ -42,7 +42,7 @@ class WorkerPool:
         self._own = None
 
     def launch(self, engine: Engine) -> Launch:
-        """Return how an engine is started here; its environment is made if it has to be."""
+        """Return how an engine is started here; its environment is made if it is not there."""
         if engine.name not in self._launches:
             self._launches[engine.name] = launchers.prepare(
                 engine.launcher, engine.environment, engine.options, self._settings
@@ -50,18 +50,18 @@ class WorkerPool:
         return self._launches[engine.name]
 
     def expect(self, engine: Engine) -> None:
-        """Let an engine import as soon as it is clear that something has to be done: when the first job is not in the store."""
+        """Announce jobs of an engine: `prestart` starts it."""
         self._expected.append(engine)
 
     def prestart(self, engines: Iterable[Engine]) -> None:
-        """Start the expected engines and these, to import while a job runs; what keeps one from starting is said when a job needs it."""
+        """Start the announced engines and these, which import while a job runs. A failure to start is raised when a job needs the engine."""
         for engine in [*self._expected, *engines]:
             with contextlib.suppress(EdgeToolkitError):
                 self._worker(engine)
         self._expected.clear()
 
     def worker_for(self, job: Job, claim: Claim, access: Access, limits: Limits) -> Worker:
-        """Return the worker of a job's engine; where that cannot confine its jobs, one for this job alone."""
+        """Return the worker of a job's engine; a worker for this job alone where the engine's worker cannot confine jobs."""
         needs = self.launch(job.engine).needs
         if needs is None:
             return self._worker(job.engine)
@@ -86,7 +86,7 @@ class WorkerPool:
         worker.close()
 
     def _own_folder(self) -> Path:
-        """Return a folder for what the workers themselves print; it is claimed as a job's is, so a killed process leaves nothing that stays."""
+        """Return the folder for the workers' logs. It is claimed as a job's folder is, so it is removed after a kill too."""
         while self._own is None:
             self._own = self._store.claim(f"host-{os.getpid()}-{time.monotonic_ns()}")
         return self._own.folder

@@ -33,30 +33,30 @@ from toolkit.wire.worker_protocol import Event, RunCommand
 
 _ENCLOSED = Path(WORKER).parents[1] / "confinement" / "enclosed.py"
 _END_S = 5.0
-_END_ELSEWHERE_S = 30.0  # with what it brought there
+_END_ELSEWHERE_S = 30.0  # with the removal of its files there
 _LONGEST_EVENT = 1 << 20
 _FIELDS: dict[str, dict[str, tuple[type, ...]]] = {
     "ready": {"confined": (str,)},
     "failed": {"problem": (str,)},
     "ended": {"id": (int,), "status": (int,), "killed_for": (str, type(None)), "peak_bytes": (int,)},
 }
-_NO_LIBRARY = "error while loading shared libraries"  # says the system's loader (glibc, elf/dl-error.c)
+_NO_LIBRARY = "error while loading shared libraries"  # a message of the system's loader (glibc, elf/dl-error.c)
 _WITHHELD = "workers do not get LD_LIBRARY_PATH; if its interpreter needs it: --allow-env LD_LIBRARY_PATH"
-# What an engine prints and how it starts is the same for everybody: no user's settings, no colours.
+# Engines start and print the same for everybody: without the user's settings, and without colours.
 _QUIET = {
     "TF_CPP_MIN_LOG_LEVEL": "2",
     "PYTHONUNBUFFERED": "1",
     "PYTHONNOUSERSITE": "1",
     "NO_COLOR": "1",
 }
-# Nearly always another job runs beside one of TensorFlow's: with all cores for each, both wait for one another.
+# Nearly always another job runs beside one of TensorFlow's. If each used all cores, both would wait for one another.
 _HALF_OF_THE_CORES = str(max(1, len(os.sched_getaffinity(0)) // 2))
 _UNLESS_THE_USER_SAYS = {"TF_NUM_INTRAOP_THREADS": _HALF_OF_THE_CORES, "TF_NUM_INTEROP_THREADS": _HALF_OF_THE_CORES}
 
 
 @dataclass(frozen=True, slots=True)
 class Enclosure:
-    """The one job of a worker that is confined from outside: its folder, what it may reach, its limits, and what the worker itself `needs`."""
+    """The only job of a worker that is confined from outside: its folder, its access, its limits, and the files that the worker itself `needs`."""
 
     needs: tuple[str, ...]
     folder: Path
@@ -64,7 +64,7 @@ class Enclosure:
     limits: Limits
 
     def command(self) -> tuple[str, ...]:
-        """Return the command that confines itself, and becomes the one that follows."""
+        """Return the command that confines itself, and then runs the command that follows it."""
         asked = {
             "needs": self.needs,
             "private": str(Path.home()),
@@ -77,7 +77,7 @@ class Enclosure:
 
 
 class Worker:
-    """One worker process. It does nothing until `run`; its events are read with `events` when `descriptor` is readable."""
+    """One worker process. It does nothing until `run`; `events` reads its events when `descriptor` is readable."""
 
     def __init__(
         self,
@@ -88,14 +88,14 @@ class Worker:
         enclosure: Enclosure | None = None,
     ) -> None:
         self.name = name
-        self.alone = enclosure is not None  # with one job, to which it is confined as a whole
+        self.alone = enclosure is not None  # has one job, and is confined to it as a whole
         before = () if enclosure is None else enclosure.command()
         command = (*before, *_command(launch, preload))
         self.ready = False
-        self.confined = NOT_CONFINED  # what the worker said of it, in words
+        self.confined = NOT_CONFINED  # how its jobs are confined, in the worker's words
         self._text = b""
         self._log = log
-        scratch = str(log.parent)  # a job has a folder of its own for both
+        scratch = str(log.parent)  # jobs have folders of their own for both
         self._elsewhere = launch.transport is not None
         with open(log, "wb") as output:
             try:
@@ -125,9 +125,9 @@ class Worker:
         self._commands = self._process.stdin
 
     def run(self, number: int, folder: Path, limits: Limits, access: Access, modules: Sequence[str] = ()) -> None:
-        """Ask for the job in `folder`, which may reach no more than `access`; the answer comes as an `ended` event with this number.
+        """Start the job in `folder`, which may reach no more than `access`; an `EndedEvent` with this number follows.
 
-        `modules` are those of the toolkit's that the job will import, as far as they are known.
+        `modules` are the toolkit's modules that the job will import, as far as known.
         """
         command: RunCommand = {
             "do": "run",
@@ -139,18 +139,18 @@ class Worker:
             "access": access.to_json(),
             "modules": list(modules),
         }
-        with contextlib.suppress(BrokenPipeError):  # a dead worker is noticed where its events are read
+        with contextlib.suppress(BrokenPipeError):  # `events` notices a dead worker
             self._commands.write(json.dumps(command).encode() + b"\n")
             self._commands.flush()
 
     def cancel(self, number: int) -> None:
-        """Have a job killed; its `ended` event still comes."""
+        """Kill a job; its `EndedEvent` still follows."""
         with contextlib.suppress(BrokenPipeError):
             self._commands.write(json.dumps({"do": "cancel", "id": number}).encode() + b"\n")
             self._commands.flush()
 
     def events(self) -> Iterator[Event]:
-        """Yield the events that have arrived; raise WorkerCrashed when the process is gone, WorkerLied for what is no event."""
+        """Yield the events that have arrived; raise WorkerCrashed where the process is gone, WorkerLied for a line that is no event."""
         try:
             text = os.read(self.descriptor, 1 << 16)
         except BlockingIOError:
@@ -171,7 +171,7 @@ class Worker:
             raise self.lie(self._text)
 
     def lie(self, said: bytes) -> WorkerLied:
-        """Return the error for something that the worker said and that makes no sense."""
+        """Return the error for a line of the worker's that makes no sense."""
         return WorkerLied(f"{self.name}: sent {said[:60]!r}, which is no event", self.last_words())
 
     def _death(self) -> EdgeToolkitError:
@@ -181,7 +181,7 @@ class Worker:
         return WorkerCrashed(f"{self.name}: the worker {ending(status)}", words)
 
     def last_words(self) -> Text | None:
-        """Return the last lines that the worker itself printed, outside of any job."""
+        """Return the last lines that the worker itself printed, not those of its jobs."""
         return last_lines(self._log)
 
     def close(self) -> None:
@@ -200,11 +200,11 @@ class Worker:
 
 
 def _command(launch: Launch, preload: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the command that is a worker for this process, whatever it starts, and wherever."""
+    """Return the command that starts the worker: the launch's own, or the carrier that starts it elsewhere."""
     worker = launch.command
     if launch.script is not None:
         worker += (launch.script, *(argument for module in preload for argument in ("--preload", module)))
-        if launch.transport is None:  # else what is private there is not this home folder
+        if launch.transport is None:  # elsewhere this home folder is not the private one
             worker += ("--private", str(Path.home()))
         if MOUNT in launch.variables:
             worker += ("--mount", launch.variables[MOUNT])
@@ -212,7 +212,7 @@ def _command(launch: Launch, preload: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _event(line: bytes) -> Event | None:
-    """Return the event that a line is, with all its fields and each of its type; None if it is none."""
+    """Return a line as an event; None where a field is missing or has another type."""
     try:
         said = parse_json(line, "event")
         fields = _FIELDS[said["event"]]

@@ -1,9 +1,9 @@
 """Labels of a set of samples on disk: one target without a name, or several by name.
 
 labels.npy           (N, ...): one target without a name, whose labels are numbers of one shape
-labels.safetensors   all others: an array (N, ...) by target. What differs from sample to sample in its length, as boxes do, is one behind the
-                     other along the first axis, and "TARGET/lengths" (N,) says how much of it is each sample's; of a text that is its
-                     UTF-8 bytes. The metadata "texts" names (JSON) the targets that are texts
+labels.safetensors   all others: an array (N, ...) by target. Labels of different lengths, as boxes are, are joined along the first axis, and
+                     "TARGET/lengths" (N,) says how many entries belong to each sample. A text is its UTF-8 bytes. The metadata
+                     "texts" is a JSON list of the targets that are texts
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Labels = np.ndarray | dict[str, Column]
 
 
 def mismatch(first: Label, other: Label) -> str | None:
-    """Return None where two samples' labels can be of one set, else what differs: a target, text or number, or any axis but the length."""
+    """Return None where two samples' labels can be in one set, else what differs: the targets, text or number, or an axis other than the length."""
     if first.keys() != other.keys():
         return f"label of targets {sorted(other)}, others have {sorted(first)}"
     for target, value in other.items():
@@ -76,7 +76,7 @@ def _is_even(values: Column) -> bool:
 
 
 def read(place: Path) -> Labels | None:
-    """Return the labels of a folder of samples, or of one of the two files: (N, ...), or by target; None for a folder without."""
+    """Return the labels in a folder of samples, or in one of the two files: (N, ...), or by target; None for a folder without labels."""
     if place.is_dir():
         there = [path for path in (place / "labels.npy", place / "labels.safetensors") if path.is_file()]
         return read(there[0]) if there else None

@@ -23,7 +23,7 @@ from safetensors.numpy import save
 from toolkit.errors import DamagedFile
 from toolkit.files.foreign import open_plain
 
-_NOTHING = np.zeros(0, np.uint8)  # safetensors wants at least one tensor to be read back by every version
+_NOTHING = np.zeros(0, np.uint8)  # some versions of safetensors read no file without tensors
 _PROGRESS = "%20d %20d\n"
 _PROGRESS_BYTES = 42
 INPUTS = "inputs"
@@ -66,14 +66,14 @@ class Request:
         self._progress = progress
 
     def progress(self, done: int, total: int) -> None:
-        """Tell whoever watches that `done` of `total` units are finished; overwrites in place, so it is cheap."""
+        """Write that `done` of `total` units are finished, for whoever watches; it overwrites in place, so it is cheap."""
         if self._progress is not None:
             with open(self._progress, "r+b" if self._progress.exists() else "wb") as file:
                 file.write((_PROGRESS % (done, total)).encode())
 
 
 def read_progress(folder: Path) -> tuple[int, int] | None:
-    """Return (done, total) as the job in `folder` last told; None where it told nothing, or left something else there."""
+    """Return (done, total) as the job in `folder` last wrote it; None where there is nothing, or something else."""
     try:
         with open_plain(folder / "progress") as file:
             done, total = file.read(_PROGRESS_BYTES).split()
@@ -88,7 +88,7 @@ def write_request(folder: Path, job: RequestJson, tensors: dict[str, np.ndarray]
 
 
 def read_request(folder: Path) -> tuple[RequestJson, Request]:
-    """Return the job's JSON and the request that its plugin sees."""
+    """Return the job's JSON, and the request that its function is called with."""
     with safe_open(folder / "request", framework="np") as file:
         job = json.loads(file.metadata()["job"])
         tensors = {name: file.get_tensor(name) for name in file.keys() if name}  # noqa: SIM118 (not a dict)
@@ -126,7 +126,7 @@ def sha256(path: Path | str) -> str:
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file aside, bring it to the disk, and rename it: it is there whole or not at all."""
     aside = path.with_name(path.name + ".partial")
-    aside.unlink(missing_ok=True)  # what a kill left; or a pipe, which would be waited for, or a link to somewhere else
+    aside.unlink(missing_ok=True)  # left by a kill; or a pipe, which would block; or a link to elsewhere
     with open(aside, "xb") as file:
         file.write(content)
         file.flush()

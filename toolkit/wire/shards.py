@@ -2,7 +2,7 @@
 
 index.json          {"count": N, "shards": [{"file": ..., "count": n}], "tensors": {name: {"dtype": ..., "shape": [...]}}}
 00000.safetensors   per name an array (n, *shape): row i is exactly what one call takes or gives
-sequences.json      {"length": n}, where a model's state is to begin anew with each n samples
+sequences.json      {"length": n}, where a model's state begins anew after each n samples
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Index(TypedDict):
 
 
 class ShardWriter:
-    """Takes one sample at a time (`add`) and keeps at most one shard in memory; the index is written at the end, if all went well."""
+    """Writes one sample at a time (`add`) and keeps at most one shard in memory. The index is written at the end, if there was no error."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -111,13 +111,13 @@ def read_index(folder: Path) -> Index:
 
 
 def sequence_length(folder: Path) -> int | None:
-    """Return after how many samples a model's state begins anew; None where the set has no sequences."""
+    """Return how many samples make a sequence, after which a model's state begins anew; None where the set has no sequences."""
     path = folder / "sequences.json"
     return int(read_json(path, {"length": COUNT})["length"]) if path.is_file() else None
 
 
 def sample_names(folder: Path) -> tuple[str, ...]:
-    """Return what reports call the samples of a folder, in order; nothing where the folder does not say."""
+    """Return the names of a folder's samples in reports, in order; () where the folder has none."""
     path = folder / "origins.json"
     return tuple(read_json(path, [str])) if path.is_file() else ()
 
@@ -140,7 +140,7 @@ def _read_shard(folder: Path, shard: Shard, tensors: dict[str, TensorShape]) -> 
 
 
 def read_samples(folder: Path, start: int = 0, stop: int | None = None) -> Iterator[dict[str, np.ndarray]]:
-    """Yield the samples one by one, or those from `start` to before `stop`, as {name: array of the shape that one call takes}."""
+    """Yield the samples from `start` to before `stop`, all by default, as {name: array of the shape that one call takes}."""
     index = read_index(folder)
     stop = index["count"] if stop is None else stop
     first = 0

@@ -1,7 +1,7 @@
-"""Statistics of activations over a calibration set: what range estimators start from.
+"""Statistics of activations over a calibration set, which range estimators start from.
 
-What belongs to one sample of the set is a row of its own, and a histogram's bins lie on a grid of width 2**k through zero, on which to grow is to
-join neighbours. So parts are merged exactly, in any order and any grouping: equal samples give equal bytes.
+Each sample of the set has a row of its own. A histogram's bins lie on a grid of width 2**k through zero, and it grows by joining neighbours. So parts
+are merged exactly, in any order and any grouping: equal samples give equal bytes.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from typing import Any
 
 import numpy as np
 
-BINS = 4096  # half of them for each sign, as fine as TensorRT's 2048 of absolute values
-COLUMNS = 3  # of a row: minimum, maximum, number of values; where a histogram is kept, sum and sum of squares of what it counts
+BINS = 4096  # half of them for each sign: as fine as TensorRT's 2048 bins of absolute values
+COLUMNS = 3  # of a row: minimum, maximum, number of values; with a histogram also sum and sum of squares of the values that it counts
 _HALF = BINS // 2
 _LEAST = -148  # float32's least number is half of 2**-148
 
 
 @dataclass(frozen=True)
 class Statistics:
-    """What was seen of `names`: the float32 tensors of an artifact that a runtime can show, in the order of execution.
+    """Statistics of the tensors `names`: the float32 tensors of an artifact that a runtime can show, in the order of execution.
 
-    `unread`: names of those that it computes and no runtime shows (inside of loops and fused operators). `numbers`: int64 (samples,), ascending,
+    `unread`: names of the tensors that no runtime shows (inside of loops and fused operators). `numbers`: int64 (samples,), ascending,
     which samples of the set were seen. `rows`: float64 (samples, tensors, 3 or 5), see `COLUMNS`. With histograms `counts` is int64 (tensors, BINS),
     where bin i holds [(i - BINS / 2) * width, (i + 1 - BINS / 2) * width), and `exponents` int64 (tensors,), the base-2 logarithm of that width;
     without, both are None. Extremes are over all values; histograms and sums are of some of each sample's (`toolkit.conversion.calibrate.VALUES`).
@@ -81,7 +81,7 @@ class Statistics:
         self.write_beside_rows(folder)
 
     def write_beside_rows(self, folder: Path) -> None:
-        """Write all but the rows, for whoever wrote these one by one."""
+        """Write all but the rows, which were written one by one before."""
         np.save(folder / "numbers.npy", self.numbers)
         if self.counts is not None and self.exponents is not None:
             np.save(folder / "exponents.npy", self.exponents)
@@ -104,7 +104,7 @@ class Statistics:
 
     @classmethod
     def merge(cls, parts: Sequence[Statistics]) -> Statistics:
-        """Return the statistics of all parts together, the same for any dealing and any order.
+        """Return the statistics of all parts together; how samples were dealt to parts, and their order, change nothing.
 
         ValueError for no part, for parts of different tensors, and where two of them saw the same sample.
         """
@@ -147,7 +147,7 @@ class RowFile:
 
 
 class Histograms:
-    """Counts values of all tensors at once; the bins grow with what comes."""
+    """Histograms of all tensors; their bins grow with the values."""
 
     def __init__(self, tensors: int) -> None:
         self.exponents = _exponents(np.zeros(tensors))
@@ -159,12 +159,12 @@ class Histograms:
 
     def add(self, tensor: int, values: np.ndarray) -> None:
         """Count values, float32 (n,), of the tensor with this number; there must be room for them."""
-        # In float64, where no float32 becomes 0 by scaling, so that signs are kept.
+        # In float64 scaling makes no float32 0, so signs are kept.
         bins = np.floor(np.multiply(values, np.ldexp(1.0, -self.exponents[tensor]), dtype=np.float64)).astype(np.int64)
         self.counts[tensor] += np.bincount(bins + _HALF, minlength=BINS)
 
     def join(self, exponents: np.ndarray, counts: np.ndarray) -> None:
-        """Add what was counted elsewhere."""
+        """Add the counts of another part."""
         self._coarsen(np.maximum(exponents, self.exponents))
         self.counts += coarser(counts, self.exponents - exponents)
 
@@ -174,7 +174,7 @@ class Histograms:
 
 
 def coarser(counts: np.ndarray, doublings: np.ndarray) -> np.ndarray:
-    """Return the counts (tensors, BINS) in bins whose width is doubled so many times, (tensors,); none is lost."""
+    """Return the counts (tensors, BINS) in bins whose widths are doubled so many times, (tensors,); no count is lost."""
     grown = counts.copy()
     for tensor in np.flatnonzero(doublings):
         held = np.flatnonzero(counts[tensor])

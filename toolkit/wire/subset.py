@@ -1,4 +1,4 @@
-"""A set of samples made of another one, a part of it or all of it changed; the jobs that take it do not notice."""
+"""Makes a set of samples from another one: a part of it, or all of it changed. Jobs read it as any other set."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class CountResult(TypedDict):
 
 
 def first(request: Request) -> CountResult:
-    """Write out/samples with the first options["count"] samples of inputs["samples"], whole sequences where it has such.
+    """Write out/samples with the first options["count"] samples of inputs["samples"], in whole sequences where it has sequences.
 
-    InvalidSamples where there are fewer, or where a sequence would be cut.
+    InvalidSamples where there are fewer samples, or where a sequence would be cut.
     """
     wanted, held = request.options["count"], read_index(request.inputs["samples"])["count"]
     if wanted > held:
@@ -44,14 +44,14 @@ def first(request: Request) -> CountResult:
 
 
 def one(request: Request) -> CountResult:
-    """Write out/samples with the sample options["index"] of inputs["samples"] alone."""
+    """Write out/samples with one sample of inputs["samples"], that at options["index"]."""
     with ShardWriter(request.out / "samples") as writer:
         writer.add(next(itertools.islice(read_samples(request.inputs["samples"]), request.options["index"], None)))
     return {"count": 1}
 
 
 def nudged(request: Request) -> CountResult:
-    """Write out/samples: inputs["samples"] with each float moved to the next one that its dtype has, up and down in turn; all else as it is."""
+    """Write out/samples: inputs["samples"] with each float moved to its dtype's next one, up and down in turn; other dtypes unchanged."""
     folder, count = request.inputs["samples"], 0
     with ShardWriter(request.out / "samples") as writer:
         for sample in read_samples(folder):

@@ -1,4 +1,4 @@
-"""A function of the user's, named `package.module:function` or `path/to/file.py:function`: imported, called, and blamed for what it raises."""
+"""A function of the user's, named `package.module:function` or `path/to/file.py:function`: imports it, and names it in errors that it raises."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 def import_function(
     spelling: str, file: Path | None, folders: Sequence[Path], error: type[RequestError]
 ) -> Callable[..., Any]:
-    """Return the function, of a `file` or of a module that is looked for in `folders`, which stay on the path; raise `error` for none."""
+    """Return the function, from a `file`, or from a module searched in `folders`, which stay on the path; raise `error` where it is missing."""
     place, _, name = spelling.rpartition(":")
     if file is None:
         sys.path[:0] = [str(folder) for folder in folders]
@@ -47,7 +47,7 @@ def import_function(
 
 @contextlib.contextmanager
 def blame(spelling: str, what: str, error: type[RequestError], environment: str) -> Iterator[None]:
-    """Turn what the user's code raises into an `error` that names its function and line; the log has the traceback."""
+    """Raise what the user's code raises as an `error` that names its function and line; the log has the traceback."""
     try:
         yield
     except EdgeToolkitError:
@@ -58,7 +58,7 @@ def blame(spelling: str, what: str, error: type[RequestError], environment: str)
 
 
 def _advice(spelling: str, error: BaseException, environment: str) -> str | None:
-    """Return what its job was refused, and where in the user's code it was, or what was not found."""
+    """Return what was refused to the job or not found, and where in the user's code."""
     refused, place = denied.advice(error), _place(error)
     if refused is not None:
         return refused if place is None else f"{place}: {refused}"
@@ -70,7 +70,7 @@ def _advice(spelling: str, error: BaseException, environment: str) -> str | None
 
 
 def _place(error: BaseException) -> str | None:
-    """Return the line of the user's code that it was in, or none."""
+    """Return the line of the user's code that raised the error, or nothing."""
     if isinstance(error, SyntaxError):
         return f"{error.filename}, line {error.lineno}"
     frames = [
