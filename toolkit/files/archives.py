@@ -1,8 +1,8 @@
-"""Zip archives that somebody else may have written: each part is looked at before any is read, and read as far as it says, no further.
+"""Zip archives that somebody else may have written: all parts are checked before any is read, and no part is read further than it says.
 
-What Keras and numpy write is plain: each part once, stored or deflated, one behind the other, the table of contents at the end. What is otherwise is
-a `BadArchive`: a part twice (which of both is read?), parts that lie over one another (a "zip bomb" of a few kB), names that lead out of a folder,
-links, encryption, other ways of packing, sizes that contradict themselves. Format: APPNOTE.TXT 6.3.10 of PKWARE, 4.3 to 4.5.
+Keras and numpy write plain archives: each part once, stored or deflated, one after the other, with the table of contents at the end. Any other is a
+`BadArchive`: a part twice (which of both is read?), parts that lie over one another (a "zip bomb" of a few kB), names that lead out of a folder,
+links, encryption, other ways of packing, contradicting sizes. Format: APPNOTE.TXT 6.3.10 of PKWARE, 4.3 to 4.5.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from toolkit.files.file_window import FileWindow
 from toolkit.files.foreign import open_plain
 
 MOST_PARTS = 10_000
-"""Parts of one archive. A model has a handful and an asset for each lookup layer, a set of samples an array for each input; Python reads 10,000 in
-a tenth of a second."""
+"""Parts of one archive. A model has a handful, and one for each lookup layer; a set of samples has one for each input. Python reads a table of 10,000
+in a tenth of a second."""
 
 MOST_EXPANSION = 100
-"""How many times its packed size a part may unpack to, where that is more than `FREE_BYTES`. Weights that were trained deflate to nine tenths, with
-99 of 100 pruned to a thirtieth; Keras 3.15 refuses the same (keras/src/saving/saving_lib.py, _ZIP_MEMBER_MAX_EXPANSION)."""
+"""How many times its packed size a part may unpack to, where that is more than `FREE_BYTES`. Trained weights deflate to nine tenths, and to a
+thirtieth where 99 of 100 are pruned; Keras 3.15 refuses the same (keras/src/saving/saving_lib.py, _ZIP_MEMBER_MAX_EXPANSION)."""
 
 FREE_BYTES = 64 << 20
 """What a part may unpack to in any case: it takes a quarter of a second."""
@@ -46,14 +46,14 @@ _BLOCK = 1 << 20
 
 
 class BadArchive(ValueError):
-    """An archive that is damaged, or that is more or other than it says; the text begins with a verb, for whoever names the file."""
+    """An archive that is damaged, or that holds something else than it says. The text begins with a verb; the caller names the file."""
 
 
 class Archive:
-    """An opened archive that was looked at; `names` of its parts, in the order of its table of contents."""
+    """An opened archive whose parts were checked; `names` are theirs, in the order of the table of contents."""
 
     def __init__(self, file: BinaryIO) -> None:
-        """Look at all parts; BadArchive with what is wrong. The file is the caller's to close."""
+        """Check all parts; BadArchive says what is wrong. The caller closes the file."""
         self._file = file
         self._parts = _checked(file)
         self.names: Sequence[str] = tuple(self._parts)
@@ -62,25 +62,25 @@ class Archive:
         return name in self._parts
 
     def size(self, name: str) -> int:
-        """Return to how many bytes a part unpacks, as it says itself."""
+        """Return the unpacked size of a part in bytes, as the archive says it."""
         return self._parts[name].info.file_size
 
     def packed_size(self, name: str) -> int:
-        """Return how many bytes a part takes in the archive."""
+        """Return the packed size of a part in bytes."""
         return self._parts[name].info.compress_size
 
     def is_stored(self, name: str) -> bool:
-        """Return whether a part lies there as it is, so that any place of it can be read at once."""
+        """Return whether a part is not packed, so that any place of it can be read directly."""
         return self._parts[name].info.compress_type == zipfile.ZIP_STORED
 
     def read(self, name: str, most_bytes: int) -> bytes:
-        """Return a part, its checksum proven; BadArchive for one of more bytes."""
+        """Return a part, after its checksum was checked; BadArchive for a part of more bytes."""
         if self.size(name) > most_bytes:
             raise BadArchive(f"has {name!r} in it, of {self.size(name):,} bytes; expected at most {most_bytes:,}")
         return b"".join(self.blocks(name))
 
     def blocks(self, name: str) -> Iterator[bytes]:
-        """Yield a part piece by piece; BadArchive at the first byte too many, at the end for one too few or another checksum."""
+        """Yield a part in blocks; BadArchive at the first byte too many, and at the end for a byte too few or another checksum."""
         part = self._parts[name]
         checksum, size = 0, 0
         for block in _inflated(self._file, part) if not self.is_stored(name) else _copied(self._file, part):
@@ -97,7 +97,7 @@ class Archive:
             raise BadArchive(f"is damaged: the checksum (CRC) of {name!r} in it is wrong")
 
     def window(self, name: str) -> io.BufferedReader:
-        """Return a stored part as a file of its own, to be read at any place; its checksum is not looked at."""
+        """Return a stored part as a file of its own, to be read at any place; its checksum is not checked."""
         part = self._parts[name]
         return io.BufferedReader(FileWindow(self._file, part.begin, part.info.compress_size))
 
@@ -108,7 +108,7 @@ class Archive:
                 pass
 
     def require_proportionate(self) -> None:
-        """Raise BadArchive where a part unpacks to far more than what trained numbers pack by."""
+        """Raise BadArchive where a part unpacks to far more than trained numbers do."""
         for name in self.names:
             if is_disproportionate(self.packed_size(name), self.size(name)):
                 raise BadArchive(
@@ -118,7 +118,7 @@ class Archive:
 
 
 def is_disproportionate(packed: int, unpacked: int) -> bool:
-    """Return whether so many bytes are more than a model's numbers unpack to."""
+    """Return whether a part unpacks to more bytes than a model's numbers do."""
     return unpacked > max(FREE_BYTES, packed * MOST_EXPANSION)
 
 
@@ -163,7 +163,7 @@ def _checked(file: BinaryIO) -> dict[str, _Part]:
 
 
 def _require_table(file: BinaryIO) -> int:
-    """Return where the table of contents begins; BadArchive where it is not at the end, or is larger than any is, before Python reads it."""
+    """Return where the table of contents begins; BadArchive where it is not at the end, or is too large to be one: checked before Python reads it."""
     size = file.seek(0, io.SEEK_END)
     file.seek(max(0, size - _END.size))
     raw = file.read(_END.size)
@@ -224,13 +224,13 @@ def _require_plain_part(info: zipfile.ZipInfo) -> None:
 
 
 def _stays_inside(name: str) -> bool:
-    """Return whether a name is a path below the archive's own folder. `x:0` is one: arrays are called as TensorFlow calls tensors."""
+    """Return whether a name is a path below the archive's own folder. `x:0` is such a name: arrays are named as TensorFlow names tensors."""
     parts = name.rstrip("/").split("/")
     return bool(name) and not re.search(r"[\\\0]", name) and not {"", ".", ".."} & set(parts)
 
 
 def _begin(file: BinaryIO, info: zipfile.ZipInfo) -> int:
-    """Return where a part's bytes begin; BadArchive where its own header is not there, or says something else than the table of contents."""
+    """Return where a part's bytes begin; BadArchive where its own header is missing, or contradicts the table of contents."""
     file.seek(info.header_offset)
     raw = file.read(_LOCAL.size)
     if len(raw) < _LOCAL.size or raw[:4] != b"PK\x03\x04":

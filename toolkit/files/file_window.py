@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class FileWindow(io.RawIOBase):
-    """`size` bytes of `file` from `begin` on, to be read at any place; the file is its opener's to close."""
+    """`size` bytes of `file` from `begin` on, to be read at any place; whoever opened the file closes it."""
 
     def __init__(self, file: BinaryIO, begin: int, size: int) -> None:
         super().__init__()

@@ -1,9 +1,9 @@
 """Files that another program may have written or changed: opened only if they are plain files, and read only up to a limit.
 
-A file that cannot be what it should be is a `DamagedFile`, whose message says which file, where in it, what was found and what was expected.
-The store makes such a file again; everybody else refuses it (exit status 2). FileNotFoundError passes through: who asked knows what to say.
+A file that is not what it should be is a `DamagedFile`, whose message says which file, where in it, what was found and what was expected.
+The store makes such a file again; all others refuse it (exit status 2). FileNotFoundError is passed on: the caller knows what to say.
 
-Whatever a name leads to, nothing here waits: a pipe without a writer, a terminal, a device that is not ready are refused before they are opened.
+Nothing here blocks: a pipe without a writer, a terminal and a device that is not ready are refused before they are opened.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from toolkit.errors import DamagedFile
 from toolkit.files.shapes import misfits, shown
 
 JSON_BYTES = 64 << 20
-"""The most bytes of a JSON document. The largest that this program writes hold a row for each sample and box: a few MB; Python needs twenty times
-the size of the file to hold it, which is a gigabyte here."""
+"""The most bytes of a JSON document. The largest that this program writes hold a row for each sample and box: a few MB. Python needs twenty times
+the size of the file, a gigabyte here."""
 
 JSON_DEPTH = 64
 """The most tables and lists inside each other. This program writes fewer than 20; Python's own functions give up at about 300."""
 
-_INT_DIGITS = 20  # those of the largest 64-bit integer; turning a million digits into a number takes Python minutes
+_INT_DIGITS = 20  # of the largest 64-bit integer; Python takes minutes to convert a million digits
 _BLOCK_BYTES = 1 << 20
-_MOST_TOLD = 10  # mistakes of one file; whoever reads more has the wrong file
-# What may be a number of many digits, or with an exponent of three; in a text of this form it is none, which is seen when it is read.
+_MOST_TOLD = 10  # mistakes of one file; with more it is the wrong file
+# May be a number of many digits, or with an exponent of three. It may also be part of a text, which only reading it shows.
 _LONG_NUMBER = re.compile(rf"(?:^|[\s:,\[])-?(?:[0-9]{{{_INT_DIGITS + 1}}}|[0-9.]+[eE]\+?[0-9]{{3}})")
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _KINDS: tuple[tuple[Callable[[int], bool], str], ...] = (
@@ -60,9 +60,9 @@ __all__ = [
 
 
 def require_plain(path: Path | str) -> os.stat_result:
-    """Return what the system says of a plain file, links followed; DamagedFile for anything else, FileNotFoundError where nothing is.
+    """Return the system's status of a plain file, links followed; DamagedFile for anything else, FileNotFoundError where nothing is.
 
-    For a file that a library opens by its name. Somebody who may write to its folder can still exchange it in between.
+    For a file that a library opens by name. Somebody who may write to its folder can still exchange it in between.
     """
     try:
         found = os.stat(path)
@@ -75,9 +75,9 @@ def require_plain(path: Path | str) -> os.stat_result:
 
 
 def require_reachable(path: Path | str) -> None:
-    """Raise DamagedFile where the system lets nobody ask what lies at a path: a name too long, a ring of links, a closed folder.
+    """Raise DamagedFile where the system does not say what lies at a path: the name is too long, links form a ring, or the folder is closed.
 
-    `Path.exists` and `Path.is_file` raise an OSError of their own for these, each release of Python for others.
+    `Path.exists` and `Path.is_file` raise OSError for some of these, in each release of Python for others.
     """
     try:
         os.stat(path)
@@ -89,7 +89,7 @@ def require_reachable(path: Path | str) -> None:
 
 @contextlib.contextmanager
 def looking_through(folder: Path | str) -> Iterator[None]:
-    """Raise DamagedFile for a folder in which folders lie in each other without end: a thousand are too many for Python, and later for the system."""
+    """Raise DamagedFile for folders nested too deep: a thousand are too many for Python, and more for the system."""
     try:
         yield
     except RecursionError:
@@ -103,7 +103,7 @@ def looking_through(folder: Path | str) -> Iterator[None]:
 def require_plain_tree(folder: Path | str) -> None:
     """Raise DamagedFile where a folder, or a folder in it, holds anything but plain files, folders, and links to either.
 
-    Links to folders are not gone into. For a folder that a library reads by its name.
+    Links to folders are not followed. For a folder that a library reads by name.
     """
     waiting = [os.fspath(folder)]
     while waiting:
@@ -122,8 +122,8 @@ def require_plain_tree(folder: Path | str) -> None:
 
 
 def open_plain(path: Path | str) -> BinaryIO:
-    """Return a plain file, opened for reading; DamagedFile for anything else, FileNotFoundError where nothing is. Nothing is waited for."""
-    require_plain(path)  # opening is an act by itself: a tape winds back, a pipe's writer goes on
+    """Return a plain file, opened for reading; DamagedFile for anything else, FileNotFoundError where nothing is. It does not block."""
+    require_plain(path)  # opening alone has effects: a tape winds back, a pipe's writer goes on
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     except FileNotFoundError:
@@ -148,7 +148,7 @@ def read_bytes(path: Path | str, most_bytes: int = JSON_BYTES) -> bytes:
                 content = file.read(size + 1)
                 while (
                     size < len(content) <= most_bytes
-                ):  # it grew, or it is one of /proc's, which say that they are empty
+                ):  # it grew, or lies in /proc, where files say that they are empty
                     size = len(content)
                     content += file.read(_BLOCK_BYTES)
             except OSError as error:
@@ -167,7 +167,7 @@ def read_text(path: Path | str, most_bytes: int = JSON_BYTES) -> str:
 
 
 def read_json(path: Path | str, shape: object = object, *, most_bytes: int = JSON_BYTES, finite: bool = True) -> Any:
-    """Return what a JSON file holds, where that has the shape (`toolkit.files.shapes`); DamagedFile where it is not whole, or has not.
+    """Return what a JSON file holds; DamagedFile where it is not whole, or has another shape (`toolkit.files.shapes`).
 
     Refused as well: a key twice in one table, nesting beyond `JSON_DEPTH`, integers of more than 20 digits, numbers too large for a float, text that
     is no Unicode and, unless `finite` is False, NaN and Infinity.
@@ -195,7 +195,7 @@ def parse_json(content: bytes | str, name: Path | str, shape: object = object, *
 
 
 def check(value: object, shape: object, name: Path | str) -> None:
-    """Raise DamagedFile where a value that was read does not have the shape, with a line for each mistake; `name` is the file's."""
+    """Raise DamagedFile, with a line for each mistake, where a value does not have the shape; `name` is the file's."""
     found: list[str] = []
     for misfit in misfits(value, shape):
         if len(found) == _MOST_TOLD:
@@ -253,7 +253,7 @@ def _finite_float(text: str) -> float:
 
 
 def _nested(values: list[Any]) -> Iterator[Any]:
-    """Yield what tables and lists hold."""
+    """Yield the values in tables and lists."""
     for value in values:
         yield from value.values() if type(value) is dict else value
 
@@ -269,7 +269,7 @@ def _require_shallow(found: object) -> None:
 
 
 def _require_unicode(found: object) -> None:
-    """Refuse halves of characters, but for those by which Python writes the bytes of a file name that is no UTF-8 (PEP 383)."""
+    """Refuse half characters, except those by which Python writes a file name that is not UTF-8 (PEP 383)."""
     level = [found]
     while level:
         for value in level:

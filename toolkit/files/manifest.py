@@ -1,8 +1,8 @@
 """The list in every bundle, `manifest.json`: each file with its size and SHA-256, the target, and the verdict.
 
-A folder without one is no bundle. Nothing in a folder is believed before the folder was held against its list: a file that is not on it, one that
-is missing, was changed or cut, and whatever is no plain file are named. That finds what happened to a bundle, by accident or by a careless hand. It
-is no signature: who changes a file may write the list anew.
+A folder without a list is no bundle. Nothing in a folder is believed before it was compared with the list: files that are not on it, that are
+missing, changed or cut, and anything that is no plain file are named. That finds accidents and careless changes. It is no signature: somebody who
+changes a file can write the list anew.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from toolkit.files.shapes import COUNT, INSIDE, SHA256, Each, Either, Where, fit
 MANIFEST = "manifest.json"
 SCHEMA = 2
 OUTCOMES = ("passed", "failed", "inconclusive")
-_PASSED_ONLY = 1  # the schema of earlier releases, which wrote a list of nothing but what had passed
+_PASSED_ONLY = 1  # the schema of earlier releases, which wrote a list only for bundles that passed
 _EXPECTED = "expected the folder of one target of a build, as dist/host"
-_MOST_TOLD = 10  # files that are wrong; whoever reads more has the wrong folder
+_MOST_TOLD = 10  # files that are wrong; with more it is the wrong folder
 _FILE = {"sha256": SHA256, "size_bytes": COUNT}
 _LIST = {
     "schema": Where(int, lambda number: number in (_PASSED_ONLY, SCHEMA), f"schema {SCHEMA}"),
@@ -39,7 +39,7 @@ _OF_NOW = {"verdict": Either(*OUTCOMES)}
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a bundle says of itself: `files` by their path in it, each (SHA-256, size in bytes); `artifact` is None where none lies in it."""
+    """What a bundle says of itself: `files` by their path in it, each (SHA-256, size in bytes); `artifact` is None where it holds none."""
 
     target: str
     verdict: str
@@ -60,7 +60,7 @@ class FileHash(TypedDict):
 
 
 def write(folder: Path, said: Mapping[str, object]) -> None:
-    """Write the list of all files in a folder; `said` is what else it says: target, verdict, artifact, and what these came from."""
+    """Write the list of all files in a folder; `said` is its other content: target, verdict, artifact, and their origin."""
     files = {name: _hashed(folder / name) for name, _ in _entries(folder) if name != MANIFEST}
     document = {"schema": SCHEMA, **said, "files": files}
     (folder / MANIFEST).write_text(json.dumps(document, indent=2, allow_nan=False) + "\n", encoding="utf-8")
@@ -72,7 +72,7 @@ def hashes(folder: Path) -> dict[str, str]:
 
 
 def is_bundle(folder: Path) -> bool:
-    """Return whether a folder has a list of ours, whatever became of the files on it. Nothing is raised: what cannot be read is none."""
+    """Return whether a folder has a list of ours, whatever became of its files. A list that cannot be read is none; nothing is raised."""
     try:
         _read(folder)
     except (OSError, RequestError):
@@ -81,14 +81,14 @@ def is_bundle(folder: Path) -> bool:
 
 
 def enclosing(path: Path) -> Path | None:
-    """Return the bundle that a path would lie in, by its name or by where links in it lead, itself left out; None for none."""
+    """Return the bundle that a path would lie in, by its name or by the links in it; None where it lies in none. The path itself does not count."""
     named = Path(os.path.abspath(path))
     parents = dict.fromkeys((*named.parents, *Path(os.path.realpath(named.parent), named.name).parents))
     return next((folder for folder in parents if is_bundle(folder)), None)
 
 
 def verified(folder: Path) -> Manifest:
-    """Return the list of a bundle whose files are those on it, no more and no less; RequestError that names each that is not."""
+    """Return the list of a bundle whose files are exactly those on it; RequestError names each file that is not."""
     held, problems = _verified(folder)
     if problems:
         told = [f"{folder}/{problem}" for problem in _shortened(problems)]
@@ -97,7 +97,7 @@ def verified(folder: Path) -> Manifest:
 
 
 def refusal(folder: Path, target: str) -> str | None:
-    """Return why what lies at a path is not to be replaced by a bundle for the target; None for nothing, an empty folder, or such a bundle."""
+    """Return why a bundle for the target must not replace what lies at a path; None for nothing, an empty folder, or such a bundle."""
     problem = not_a_folder(folder)
     if problem is not None:
         return problem
@@ -120,7 +120,7 @@ def refusal(folder: Path, target: str) -> str | None:
 
 
 def _verified(folder: Path) -> tuple[Manifest, list[str]]:
-    """Return the list of a bundle, and what is wrong with each file; RequestError where it has no list that can be read."""
+    """Return the list of a bundle, and what is wrong with each file; RequestError where there is no readable list."""
     held = _read(folder)
     try:
         with looking_through(folder):

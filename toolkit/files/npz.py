@@ -1,4 +1,4 @@
-"""numpy archives (.npz) of unknown origin: which arrays they hold, before any is read. Format: NEP 1."""
+"""The arrays in a numpy archive (.npz) of unknown origin, looked up before any is read. Format: NEP 1."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Header(NamedTuple):
 
 
 def header(stream: Readable) -> Header:
-    """Return dtype and shape of the array that begins here; ValueError where none does, or its header is longer than `LONGEST_HEADER`."""
+    """Return dtype and shape of the array that begins here; ValueError where there is none, or its header is longer than `LONGEST_HEADER`."""
     start: Any = _Start(stream)
     version = np.lib.format.read_magic(start)
     if version == (1, 0):
@@ -49,7 +49,7 @@ def header(stream: Readable) -> Header:
 
 
 def headers(archive: Archive) -> Mapping[str, Header]:
-    """Return the arrays of an opened archive by name; BadArchive where one is of another size than its header says, ValueError where one is none."""
+    """Return the arrays of an opened archive by name; BadArchive where a size differs from the header, ValueError where a part is no array."""
     found = {}
     for part in archive.names:
         told = header(_Unpacked(archive.blocks(part)))
@@ -63,7 +63,7 @@ def headers(archive: Archive) -> Mapping[str, Header]:
 
 
 def require_sound(path: Path) -> None:
-    """Raise BadArchive or ValueError for an archive whose arrays are to be held in memory, and are more than they say, or far more than packed."""
+    """Raise BadArchive or ValueError for an archive whose arrays are too large for memory: more than they say, or far more than packed."""
     with open_plain(path) as file:
         if file.read(len(np.lib.format.MAGIC_PREFIX)) == np.lib.format.MAGIC_PREFIX:
             raise ValueError("a single array without a name")
@@ -73,7 +73,7 @@ def require_sound(path: Path) -> None:
 
 
 class _Start:
-    """The beginning of a stream: no more than a header may take is read, and room is made for no more."""
+    """The beginning of a stream, of which no more is read than a header may take."""
 
     def __init__(self, stream: Readable) -> None:
         self._stream, self._left = stream, LONGEST_HEADER
@@ -87,7 +87,7 @@ class _Start:
 
 
 class _Unpacked:
-    """The blocks of a part, to be read forwards."""
+    """The blocks of a part, as a stream."""
 
     def __init__(self, blocks: Iterator[bytes]) -> None:
         self._blocks, self._held = blocks, b""

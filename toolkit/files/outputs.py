@@ -1,8 +1,8 @@
 """Checks each path that a verb will write before any work begins: foreign files are never replaced.
 
-A file is replaced where it is empty, or is of the very kind that is to be written, by what is in it and not by its name. Anything else of that name
-(another file, a folder, a link, a pipe, a device) is refused, and so is what would be written into a bundle, over what the verb reads, or twice.
-It is asked again when the new file takes its place.
+A file may be replaced where it is empty, or where its content (not its name) is of the kind that is to be written. Anything else of that name
+(another file, a folder, a link, a pipe, a device) is refused. So is a path in a bundle, one that the verb reads, and one that is named twice. The
+check is made again when the new file takes its place.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from toolkit.files.foreign import open_plain
 from toolkit.files.places import make_folders, not_a_file
 from toolkit.files.whole import Refusal, storage_failed, whole_file
 
-_LOOKED_AT = 1 << 16  # bytes of a file's beginning, by which its kind is seen
-_END = 1024  # bytes of its end: a zip archive's comment lies there, and what tells node data of ours
+_LOOKED_AT = 1 << 16  # bytes of a file's beginning, which show its kind
+_END = 1024  # bytes of its end: a zip archive's comment lies there, and the mark of our node data
 _SAVED_MODEL = ("saved_model.pb", "saved_model.pbtxt")
 
 
 @dataclass(frozen=True, slots=True)
 class FileKind:
-    """A kind of file that is written: what it is called, and whether a file is one by its first 64 KiB and, of a longer one, its last one."""
+    """A kind of file that is written: its name, and a test by the first 64 KiB of a file and the last of a longer one."""
 
     what: str
     recognises: Callable[[bytes], bool]
 
     def refusal(self, path: Path) -> str | None:
-        """Return why what lies at a path is not to be replaced by one of these, or None."""
+        """Return why a file of this kind must not replace what lies at a path, or None."""
         problem = not_a_file(path)
         if problem is not None or not os.path.lexists(path):
             return problem
@@ -55,7 +55,7 @@ class FileKind:
 
 @dataclass(frozen=True, slots=True)
 class OutputPath:
-    """A file or folder that is to be written, and what says whether what lies there may be replaced."""
+    """A file or folder that is to be written, and the test whether it may replace what lies there."""
 
     path: Path
     refusal: Refusal
@@ -82,9 +82,9 @@ PLOTS = {
 
 
 def require(outputs: Sequence[OutputPath], inputs: Iterable[Path | str | None] = ()) -> None:
-    """Raise RequestError with everything that keeps a verb from writing what it is to write; nothing is made or opened for writing.
+    """Raise RequestError with all reasons why a verb cannot write its files; nothing is made or opened for writing.
 
-    `inputs` are what the verb reads: files, and folders, into which nothing is written where they are a model or hold samples.
+    `inputs` are the files and folders that the verb reads. Nothing is written into a folder that is a model or holds samples.
     """
     read = [Path(each) for each in inputs if each is not None and os.path.exists(each)]
     problems = [printable.line(f"{each.path}: {problem}") for each in outputs for problem in _problems(each, read)]
@@ -127,7 +127,7 @@ def _twice(paths: Sequence[Path]) -> Iterator[str]:
 
 
 def require_writable(out: Path) -> None:
-    """Make the output folder if it is not there; raise RequestError where nothing can be written to it, before anything was done."""
+    """Make the output folder if it is not there; raise RequestError where nothing can be written to it, before any work begins."""
     try:
         make_folders(out)
     except OSError as error:
@@ -139,7 +139,7 @@ def _require_writable(out: Path) -> None:
     try:
         with tempfile.NamedTemporaryFile(
             prefix=".writable-", dir=out
-        ):  # with a name, which a full disk has no room for
+        ):  # a file with a name, which a full disk has no room for
             pass
     except OSError as error:
         raise _not_writable(out, error) from error
@@ -154,19 +154,19 @@ def _not_writable(out: Path, error: OSError) -> EdgeToolkitError:
 
 
 def require_files(outputs: Sequence[OutputPath], inputs: Iterable[Path | str | None] = ()) -> None:
-    """Do what `require` does, and raise RequestError where nothing can be written to the folder of one, or to where that will be made."""
+    """Check as `require` does, and raise RequestError where nothing can be written to the folder of a file, or to the one that it will lie in."""
     require(outputs, inputs)
     for folder in dict.fromkeys(each.path.parent for each in outputs):
         _require_writable(next(each for each in (folder, *folder.absolute().parents) if os.path.lexists(each)))
 
 
 def copy_whole(source: Path, place: Path, kind: FileKind) -> None:
-    """Copy a file, whole or not at all; RequestError where what lies there is of another kind."""
+    """Copy a file, whole or not at all; RequestError where a file of another kind lies there."""
     with whole_file(place, kind.refusal) as aside:
         shutil.copyfile(source, aside)
 
 
 def write_text(text: str, place: Path, kind: FileKind) -> None:
-    """Write a text file, UTF-8, whole or not at all; RequestError where what lies there is of another kind."""
+    """Write a text file, UTF-8, whole or not at all; RequestError where a file of another kind lies there."""
     with whole_file(place, kind.refusal) as aside:
         aside.write_bytes(text.encode())

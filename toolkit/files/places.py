@@ -1,4 +1,4 @@
-"""What lies at a path that is to be written: checked without opening it."""
+"""Checks what lies at a path that is to be written, without opening it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 
 
 def not_a_file(path: Path) -> str | None:
-    """Return why what lies at a path is not to be replaced by any file, "is ...", or None."""
+    """Return why no file may replace what lies at a path, "is ...", or None."""
     return _in_the_way(path, stat.S_ISREG, "expected the name of a file")
 
 
 def not_a_folder(path: Path) -> str | None:
-    """Return why what lies at a path is not to be replaced by any folder, "is ...", or None."""
+    """Return why no folder may replace what lies at a path, "is ...", or None."""
     return _in_the_way(path, stat.S_ISDIR, "expected the name of a folder")
 
 
@@ -34,12 +34,12 @@ def make_folders(path: Path) -> None:
 
 
 def _in_the_way(path: Path, fits: Callable[[int], bool], right: str) -> str | None:
-    """Return what lies at a path and does not fit, in words; None for what fits, and where nothing lies."""
+    """Return in words what lies at a path, where it does not fit; None where it fits, and where nothing lies."""
     try:
         mode = os.lstat(path).st_mode
     except FileNotFoundError:
         return None
-    except OSError as error:  # what should be a folder is none, say
+    except OSError as error:  # a part of the path may be no folder
         return f"cannot be written ({error.strerror})"
     if fits(mode):
         return None

@@ -1,10 +1,10 @@
 """Folders that only their owner may change: the cache, which holds programs and trusted results.
 
-Who may write there may have put a program there, so a folder that others can write is refused, and not only closed. The owner is to be this user or
-root. Of the folders above it, none may be such that others can exchange what is in it: writable by them, and without the sticky bit that /tmp has.
-Who owns the folders above is not asked.
+Others who may write to a folder may have put a program there already, so such a folder is refused, and not only closed. Its owner must be this
+user or root. Others must not be able to exchange the folders above: none of these may be writable by them without the sticky bit, which /tmp has.
+The owners of the folders above do not matter.
 
-    EDGE_TOOLKIT_TRUST_HOME=1       takes the folder as it is: for a container, or a machine, that nobody else uses
+    EDGE_TOOLKIT_TRUST_HOME=1       accepts the folder as it is: for a container, or a machine, that nobody else uses
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ _ALONE = f"on a machine, or in a container, that nobody else uses: {TRUST}=1"
 
 
 def make_private(path: Path) -> None:
-    """Make a folder, and those above it, if they are not there, for this user alone; StoreFailed where others may write to one that is there.
+    """Make a folder, and those above it, if they are not there, for this user alone; StoreFailed where others may write to it.
 
-    One of this user's that others may only read is closed to them, once nothing in it is found that they may write. OSError where the system refuses.
+    This user's folder that others may only read is closed to them, where they can write to nothing in it. OSError where the system refuses.
     """
     if not os.path.lexists(path):
         for folder in [*reversed(path.parents), path]:
@@ -40,7 +40,7 @@ def make_private(path: Path) -> None:
 
 
 def require_private(path: Path) -> None:
-    """Raise StoreFailed as `make_private` does; makes nothing and closes nothing. FileNotFoundError where nothing is."""
+    """Raise StoreFailed as `make_private` does, without making or closing anything. FileNotFoundError where nothing is."""
     require_unshared(path)
     if os.environ.get(TRUST, "").strip() in {"", "0"}:
         _require_safe_above(path)
@@ -59,7 +59,7 @@ def _make(folder: Path) -> None:
     except FileExistsError:
         return
     except OSError:
-        if not folder.is_dir():  # what exists on a disk that may only be read
+        if not folder.is_dir():  # it exists, on a disk that may only be read
             raise
         return
     os.chmod(folder, 0o700)  # whatever the umask took away
@@ -98,9 +98,9 @@ def _close(path: Path, found: os.stat_result) -> None:
 
 
 def _writable_by_others(path: Path) -> Iterator[str]:
-    """Yield what others may write below a folder, links not followed: they are not what they lead to.
+    """Yield what others may write below a folder; links are not followed.
 
-    Left out are the empty `.lock` files of uv, which gives all users of a machine the right to write to them, and reads none.
+    The empty `.lock` files of uv are left out: uv lets all users of a machine write to them, and reads none.
     """
     for folder, folders, files in os.walk(path):
         for name in (*folders, *files):
@@ -118,7 +118,7 @@ def _others_may_write(found: os.stat_result) -> bool:
 
 
 def _is_nobody_elses(group: int) -> bool:
-    """Whether a group is root's, or this user's own: of the same name and without members, as most systems make one for each user."""
+    """Return whether a group is root's or this user's own: with the user's name and without members, as most systems make one for each user."""
     if group == _ROOT:
         return True
     import grp

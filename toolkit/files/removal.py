@@ -1,7 +1,7 @@
-"""Folders of jobs, filled by foreign code: counted and removed at any depth, without recursion or long paths.
+"""Counts and removes folders of jobs, which foreign code filled: at any depth, without recursion or long paths.
 
-Python's own functions (`shutil.rmtree`, `Path.rglob`, `os.walk` before Python 3.12) call themselves for each folder in a folder: a thousand of
-them in each other end in RecursionError, and names of more than 4,096 bytes, PATH_MAX, in an error of the system.
+Python's own functions (`shutil.rmtree`, `Path.rglob`, `os.walk` before Python 3.12) call themselves for each nested folder: a thousand nested folders
+end in RecursionError, and paths of more than 4,096 bytes, PATH_MAX, in an error of the system.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def tree_bytes(folder: Path) -> int:
-    """Return how many bytes the files below a folder have, no link followed; what goes meanwhile, or lies too deep for a path, has none."""
+    """Return the bytes of the files below a folder, without following links. A file that is removed meanwhile, or lies too deep, counts 0."""
     total, waiting = 0, [os.fspath(folder)]
     while waiting:
         with contextlib.suppress(OSError), os.scandir(waiting.pop()) as found:
@@ -30,9 +30,9 @@ def tree_bytes(folder: Path) -> int:
 
 
 def remove_tree(folder: Path) -> None:
-    """Remove a folder that nobody writes to any more, with all that is in it; no link is followed. What the system refuses to remove stays.
+    """Remove a folder that nobody writes to any more, with its content; links are not followed. What the system refuses to remove stays.
 
-    Each folder that lies in one of those that lie in `folder` is moved up into `folder` first: so nothing is ever more than two names deep.
+    Each folder two levels down is moved up into `folder` first, so that nothing is ever more than two names deep.
     """
     with contextlib.suppress(OSError):
         _open_up(os.fspath(folder))
@@ -54,7 +54,7 @@ def _empty(top: int) -> None:
                     os.rmdir(name, dir_fd=top)
                 else:
                     os.unlink(name, dir_fd=top)
-            except OSError:  # another file system lies there, say
+            except OSError:  # another file system may be mounted there
                 stay.add(name)
 
 
@@ -75,7 +75,7 @@ def _flatten(name: str, top: int) -> None:
 
 
 def _open_up(name: str, within: int | None = None) -> None:
-    """Let this user into a folder of his that a job closed; somebody else's may be open all the same."""
+    """Open this user's folder to him again, where a job closed it. Another user's folder may be open anyway."""
     with contextlib.suppress(OSError):
         os.chmod(name, 0o700, dir_fd=within)
 

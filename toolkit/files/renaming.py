@@ -1,4 +1,4 @@
-"""Renames that replace nothing, and exchanges of two names: one step of the system's (renameat2), or several where it has none."""
+"""Renames that replace nothing, and exchanges of two names: in one system call (renameat2), or in several where there is none."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ _UNKNOWN = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP)  # an old kernel, or a fi
 
 
 def rename_new(source: Path, place: Path) -> bool:
-    """Give a file or folder its place where nothing is there, not even a link that leads nowhere; return whether it was so."""
+    """Move a file or folder to its place if nothing is there, not even a dangling link; return whether it was moved."""
     try:
         if _renameat2(source, place, _NOREPLACE):
             return True
         if not stat.S_ISREG(os.lstat(source).st_mode):
             if os.path.lexists(place):
                 return False
-            os.rename(source, place)  # onto what came since it fails, but for an empty folder, which loses nothing
+            os.rename(
+                source, place
+            )  # fails where something came meanwhile, except onto an empty folder, which loses nothing
             return True
         os.link(source, place)
         source.unlink()
@@ -32,7 +34,7 @@ def rename_new(source: Path, place: Path) -> bool:
 
 
 def exchange(made: Path, place: Path, old: Path) -> Path:
-    """Exchange what was made and what lies in the place; return where that is then. In two steps where the system has no single one."""
+    """Exchange what was made and what lies in the place; return where the latter is then. In two steps where the system has no exchange."""
     if _renameat2(made, place, _EXCHANGE):
         return made
     os.rename(place, old)

@@ -13,7 +13,7 @@
     Either(str, None)               one of several
     Where(int, test, "an even int") what fits and passes a test; the text says what was expected
 
-Where nothing is said of a part (`dict`, `list`, `object`), nothing may be believed of it.
+A part whose shape says nothing of its content (`dict`, `list`, `object`) is not checked further.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Where:
 
 
 class Misfit(NamedTuple):
-    """One place where a value does not fit: the keys that lead there, and what is wrong."""
+    """A place where a value does not fit: the keys that lead there, and what is wrong."""
 
     where: tuple[str | int, ...]
     what: str
@@ -101,7 +101,7 @@ def described(shape: object) -> str:
 
 
 def shown(value: object) -> str:
-    """Return a value as a message shows it: on one line, short, and without a character that a terminal would obey."""
+    """Return a value as a message shows it: on one line, short, and without control characters."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, dict | list):
@@ -111,7 +111,7 @@ def shown(value: object) -> str:
 
 
 def dotted(where: tuple[str | int, ...]) -> str:
-    """Return the way to a value as it is written in messages: comparisons[0].limit; keys that are no plain words are quoted."""
+    """Return the keys that lead to a value as messages write them: comparisons[0].limit; other keys than plain words are quoted."""
     parts = (
         f"[{part}]" if isinstance(part, int) else f".{part}" if _is_plain(part) else f"[{shown(part)}]"
         for part in where
@@ -159,7 +159,7 @@ def _misfits_of_list(
 
 
 def _misfits_of_either(value: object, shape: Either, where: tuple[str | int, ...]) -> Iterator[Misfit]:
-    """Of one alternative that is of the value's own type, what is wrong inside of it; else that none fits."""
+    """Yield what is wrong inside of the one alternative of the value's type; where there is none, or several, that none fits."""
     found = [list(misfits(value, each, where)) for each in shape.shapes]
     if all(found):
         inside = [each for each in found if len(each[0].where) > len(where)]

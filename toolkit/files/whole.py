@@ -1,14 +1,14 @@
-"""Files and folders that are written whole or not at all, and that take the place of nothing but what their writer says may go.
+"""Files and folders that are written whole or not at all, and that replace only what their writer lets them replace.
 
-What is written lies first in a folder beside its place, on the same file system, and then takes the place in one step of the system's (renameat2):
+A new file is written in a folder beside its place, on the same file system, and then takes the place in one system call (renameat2):
 
-    .NAME.xxxxxxxx.partial/    lock    held (flock) as long as the writing process lives, however it ends
+    .NAME.xxxxxxxx.partial/    lock    held (flock) as long as the writing process lives
                                made    what is being written, a file or a folder
-                               swaps   there from just before the exchange on: what lies in `made` may now be what was in the place before
+                               swaps   made just before the exchange: from then on `made` may be what was in the place before
                                old     what was in the place before, where the system cannot exchange two names in one step
 
-A kill leaves the old or the new in the place, and that folder beside it, which the next writer removes: by the lock, never by its name or by a
-process number alone. What lies in such a folder after an exchange is removed only where it may go by what is in it.
+A kill leaves the old or the new file in the place, and that folder beside it. The next writer removes the folder if nobody holds its lock; neither
+its name nor a process number is enough. After an exchange, a file in the folder is removed only where its content may be replaced.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from toolkit.files.places import make_folders
 from toolkit.files.renaming import exchange, exchange_back, rename_new
 
 Refusal = Callable[[Path], "str | None"]
-"""Says why what lies at a path must not be replaced, "is ...", or None where it may go. Nothing lies there: None."""
+"""Returns why what lies at a path must not be replaced, "is ...", or None where it may be; None too where nothing lies there."""
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-_TRIES = 16  # how often a place is looked at again that others change meanwhile
-_LONGEST_NAME = 200  # bytes of a place's name in that of the folder beside it; file systems end at 255
+_TRIES = 16  # how often a place is tried again that others change meanwhile
+_LONGEST_NAME = 200  # bytes of a place's name in the name of the folder beside it; file systems allow 255
 _LOCK, _MADE, _SWAPS, _OLD = "lock", "made", "swaps", "old"
 _MARK = b"edge-toolkit writes beside this folder\n"
 _WAITS_S = 60.0  # for another process that writes to the same folder: copying a bundle takes it a second
@@ -62,9 +62,9 @@ def storage_failed(path: Path, error: OSError) -> StoreFailed:
 
 @contextlib.contextmanager
 def whole_file(place: Path, refusal: Refusal) -> Iterator[Path]:
-    """Give a path to write a file to, which takes its place when all went well.
+    """Give a path to write a file to, which takes its place if there was no error.
 
-    Raises RequestError where what lies in the place then may not go, also where it came in the meantime; StoreFailed where the disk refuses.
+    Raises RequestError where what lies in the place may not be replaced, also where it came meanwhile; StoreFailed where the disk refuses.
     """
     with _beside(place, refusal) as aside:
         yield aside.made
@@ -74,7 +74,7 @@ def whole_file(place: Path, refusal: Refusal) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def whole_folder(place: Path, refusal: Refusal) -> Iterator[Path]:
-    """Give an empty folder that takes its place, as a whole, when all went well; raises as `whole_file`."""
+    """Give an empty folder, which takes its place as a whole if there was no error; raises as `whole_file`."""
     with _beside(place, refusal) as aside:
         aside.made.mkdir()
         yield aside.made
@@ -86,10 +86,10 @@ def whole_folder(place: Path, refusal: Refusal) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
-    """Keep other processes that ask the same from the folder meanwhile: they wait, a minute at most; on file systems without locks nobody waits."""
+    """Keep the folder to this process: others that ask the same wait, a minute at most. On file systems without locks nobody waits."""
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except PermissionError:  # who may write there need not be able to look into it
+    except PermissionError:  # a user may be allowed to write there and not to list it
         yield
         return
     try:
@@ -102,9 +102,9 @@ def alone_in(folder: Path) -> Iterator[None]:
 
 
 def remove_leftovers(place: Path, refusal: Refusal) -> None:
-    """Remove what killed processes left beside a place; what a living one writes there stays, and so does all that is not of this module's making.
+    """Remove what killed processes left beside a place. What a living process writes there stays, and so does anything else.
 
-    Where a kill came between the two steps of an exchange, what was in the place before is put back.
+    Where a process was killed between the two steps of an exchange, the old file is put back.
     """
     is_one = re.compile(rf"\.{re.escape(_short(place.name))}\.[0-9a-f]{{8}}\.partial")
     found: list[str] = []
@@ -125,16 +125,16 @@ class _Aside:
         self.made = self.folder / _MADE
 
     def put(self) -> None:
-        """Let what was made take its place; RequestError where what lies there may not go."""
+        """Put what was made into its place; RequestError where what lies there may not be replaced."""
         for _ in range(_TRIES):
             if rename_new(self.made, self._place) or self._replaced():
-                with contextlib.suppress(PermissionError):  # a folder that may be written and not read
+                with contextlib.suppress(PermissionError):  # a folder may be writable and not readable
                     sync(self._place.parent)
                 return
         raise RequestError(f"{self._place}: is changed by somebody else again and again; choose another place")
 
     def _replaced(self) -> bool:
-        """Exchange what was made and what lies there, and look whether that is what might go; False where nothing lies there any more."""
+        """Exchange what was made and what lies there, and check what came out; return False where nothing lies there any more."""
         swaps = self.folder / _SWAPS
         try:
             before = _identity(self._place)
@@ -145,11 +145,11 @@ class _Aside:
         except FileNotFoundError:
             return False
         if _identity(gone) != before:
-            try:  # somebody was faster: it is looked at again, now that nobody finds it by its name
+            try:  # somebody else changed the place meanwhile: check again, now that nobody finds it by its name
                 self._refuse(gone)
             except RequestError:
                 exchange_back(gone, self._place, self.made)
-                raise  # `swaps` stays: a third one may have been faster than this step back, so what lies in the folder is looked at before it goes
+                raise  # `swaps` stays: a third process may have come before this step back, so the content is checked before it is removed
         swaps.unlink()
         return True
 
@@ -159,7 +159,7 @@ class _Aside:
             raise RequestError(f"{self._place}: {problem}")
 
     def close(self) -> None:
-        """Remove the folder, and with it what was not put into its place, or was there before and may go."""
+        """Remove the folder, with a file that was not put into its place, or that was replaced."""
         _empty(self.folder, self._place, self._refusal)
         os.close(self._lock)
 
@@ -179,7 +179,7 @@ def _beside(place: Path, refusal: Refusal) -> Iterator[_Aside]:
 
 
 def _made_beside(place: Path) -> tuple[Path, int]:
-    """Return a new folder beside the place and its lock, held. Another process may take it for a leftover until it is: then it is made again."""
+    """Return a new folder beside the place, and its lock, held. Until it is held another process may remove the folder: then it is made again."""
     for _ in range(_TRIES):
         folder = place.with_name(f".{_short(place.name)}.{secrets.token_hex(4)}.partial")
         with contextlib.suppress(FileExistsError, FileNotFoundError):
@@ -197,7 +197,7 @@ def _short(name: str) -> str:
 
 
 def _held_by_another(descriptor: int) -> bool:
-    """Take the lock of an open file or folder, and return whether another process has it; a file system without locks has none to hold."""
+    """Lock an open file or folder, and return whether another process holds the lock; False on file systems without locks."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -215,27 +215,27 @@ def _is_still(path: Path, descriptor: int) -> bool:
 
 
 def _remove_if_left(folder: Path, place: Path, refusal: Refusal) -> None:
-    """Remove a folder of this module's whose process is gone; one without any lock was left, or was made, this moment, and goes if it is empty."""
+    """Remove a folder of this module's whose process has ended. A folder without a lock file was just made, or just left: it goes if it is empty."""
     try:
         lock = os.open(folder / _LOCK, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         with contextlib.suppress(OSError):
             os.rmdir(folder)
         return
-    except OSError:  # a link, a folder, somebody else's: none of ours
+    except OSError:  # a link, a folder, another user's file: not ours
         return
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if stat.S_ISREG(os.fstat(lock).st_mode) and os.read(lock, len(_MARK) + 1) in (_MARK, b""):
             _empty(folder, place, refusal)
-    except OSError:  # its process lives, or nobody can tell
+    except OSError:  # its process lives, or it cannot be known
         return
     finally:
         os.close(lock)
 
 
 def _empty(folder: Path, place: Path, refusal: Refusal) -> None:
-    """Remove a folder of this module's, whose lock is held, as far as what is in it may go."""
+    """Remove a folder of this module's, whose lock is held, as far as its content may be removed."""
     if not {path.name for path in folder.iterdir()} <= {_LOCK, _MADE, _SWAPS, _OLD}:
         return
     old, made = folder / _OLD, folder / _MADE
@@ -258,7 +258,7 @@ def _remove(path: Path) -> None:
 
 
 def _identity(path: Path) -> list[tuple[str, int, int, int, int]]:
-    """Return what tells whether anything changed in a file or folder, and survives that its own name does: never read, only looked at."""
+    """Return what changes with any change in a file or folder but that of its own name; from its status alone, nothing is read."""
     paths = [path, *sorted(path.rglob("*"))] if path.is_dir() and not path.is_symlink() else [path]
     seen = [(str(each.relative_to(path)), os.lstat(each)) for each in paths]
     return [(name, held.st_dev, held.st_ino, held.st_size, held.st_mtime_ns) for name, held in seen]
