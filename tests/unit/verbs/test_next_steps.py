@@ -11,6 +11,7 @@ from pathlib import Path
 from tests.unit.verdict.judged_chains import SCORES, request, stages, tried
 from toolkit import report
 from toolkit.bundle import bundle
+from toolkit.findings import Finding
 from toolkit.pipeline.prepare import Samples
 from toolkit.settings.permissions import Permissions
 from toolkit.source.original import Original
@@ -59,6 +60,19 @@ def test_a_failed_stage_leads_to_what_looks_into_it(judged, tmp_path):
     assert step.command.startswith(f"edge-toolkit debug {by_kernels.artifact.path} ")
     assert after(by_quantization)[-1] == "--suggest"
     assert after(by_quantization, samples=Samples(None, "e.npz"))[-2:] == ["--stage", "quantization"]
+
+
+def test_samples_that_are_wrong_lead_to_no_layer(judged, tmp_path):
+    """The finding says what to do. Of an error that is not about the samples, layers may still tell more."""
+    moved = {"original": SCORES, "conversion": SCORES, "quantization": SCORES + 1, "kernels": SCORES + 1}
+    wrong = Finding("constant-answers", "error", "one answer to all", of_samples=True)
+
+    def after(found):
+        verdict = tried(judged(moved, findings=(found,)), "static_wi8_ai8")
+        return request().after_build(verdict, tmp_path).next_step
+
+    assert after(wrong) is None
+    assert after(dataclasses.replace(wrong, of_samples=False)) is not None
 
 
 def test_the_next_command_says_all_that_was_said_of_the_model(judged, tmp_path):
