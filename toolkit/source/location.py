@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from toolkit import registry
+from toolkit import printable, registry
 from toolkit.errors import InvalidSource, RequestError
 from toolkit.files.foreign import require_plain_tree, require_reachable
 from toolkit.jobs.job import path_digest
@@ -34,10 +34,7 @@ def locate(original: Original) -> tuple[str, dict[str, Path]]:
                 + (f"; did you mean {str(path.parent / close[0])!r}?" if close else "")
             )
         known = ", ".join(registry.names("source/kinds"))
-        raise InvalidSource(
-            f"{path}: not a saved model of a known kind; known: {known}",
-            "a SavedModel is a folder with saved_model.pb in it, a checkpoint a prefix with .index and .data files, Keras files end in .keras or .h5",
-        )
+        raise InvalidSource(f"{path}: not a saved model of a known kind; known: {known}", _what_is_one(path))
     plugin = registry.load("source/kinds", kinds[0])
     for name in sorted(original.given - plugin.TAKES):
         flag = f"--{name.replace('_', '-')}"
@@ -52,6 +49,14 @@ def locate(original: Original) -> tuple[str, dict[str, Path]]:
             raise RequestError(f"--map {original.map}: no such file")
         files["map"] = original.map.absolute()
     return kinds[0], files
+
+
+def _what_is_one(path: Path) -> str:
+    """Return what would be a model; of a bundle the file that it was written for."""
+    shipped = sorted(path.glob("model.*")) if (path / "manifest.json").is_file() else []
+    if shipped:
+        return f"it is a bundle; what ships is {printable.name(str(shipped[0]))}, which `inspect` and `run` take"
+    return "a SavedModel is a folder with saved_model.pb in it, a checkpoint a prefix with .index and .data files, Keras files end in .keras or .h5"
 
 
 def digest_of(files: Mapping[str, Path]) -> str:
