@@ -1,1 +1,1 @@
-"""Samples: which there are, how they are read and prepared, and what is wrong with them."""
+"""Sets of samples: how they are declared, read, prepared, drawn and checked."""

@@ -3,10 +3,9 @@
     recipe("calibration/digits.toml")   recipe("photos/")   recipe("package.module:function")      -> Recipe
     samples_job("calibration/digits.toml", None, signature)                                        -> Job
 
-Nothing is read here: that is a worker's (`toolkit.samples.draw`), with a file of `toolkit/samples/readers` for each kind of
-data. Only whether the files are there is looked at, so that a misspelt path costs no time. A count that a recipe
-declares is met or refused; where it declares none, up to 200 samples calibrate, but no more than half of what there is,
-and up to 500 others verify.
+A worker reads the samples (`toolkit.samples.draw`), with a file of `toolkit/samples/readers` for each kind of data. Here only the files' existence is
+checked, so that a misspelt path costs no time. A count that a recipe declares is met or refused. Where it declares none, up to 200 samples calibrate,
+but no more than half of the set, and up to 500 others verify.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ _ENVIRONMENT = "dataset"
 
 @dataclass(frozen=True, slots=True)
 class SampleRecipe:
-    """A set as it was requested: what messages call it, what its paths are relative to, and what it declares."""
+    """A set as it was requested: its name in messages, the folder that its paths are relative to, and what it declares."""
 
     name: str
     folder: Path
@@ -45,7 +44,7 @@ class SampleRecipe:
         return bool(registry.load("samples/readers", self.declared.reader.kind).CACHED)
 
     def files(self) -> dict[str, Path]:
-        """Return the files and folders that the reader will read, absolute, not necessarily there; those of a pattern as `key.00000`, ..."""
+        """Return the files and folders that the reader will read, absolute; they may be missing. Those of a pattern are `key.00000`, ..."""
         named = registry.load("samples/readers", self.declared.reader.kind).files(self.declared.reader.options())
         found: dict[str, Path] = {}
         for key, file in named.items():
@@ -86,10 +85,10 @@ def recipe(spec: str) -> SampleRecipe:
         path = Path(spec)
         _refuse_missing({spec: path})
         return SampleRecipe(path.name, path.parent, config.load(path, DatasetRecipe))
-    data = os.path.abspath(spec) if os.path.exists(spec) else spec  # so that `.` has a name
+    data = os.path.abspath(spec) if os.path.exists(spec) else spec  # `.` has no name
     for kind in sorted(
         registry.names("samples/readers"), key=lambda kind: kind == "images"
-    ):  # who takes any folder comes last
+    ):  # the reader that takes any folder comes last
         recognized = registry.load("samples/readers", kind).recognize(data)
         if recognized is not None:
             folder, options = recognized
@@ -103,7 +102,7 @@ def recipe(spec: str) -> SampleRecipe:
 
 
 def require_readable(spec: str) -> None:
-    """Raise RequestError with all that is wrong with a set as far as its recipe and the names of its files show it; no sample is read."""
+    """Raise RequestError with all mistakes in a set's recipe and in the names of its files; no sample is read."""
     one = recipe(spec)
     _refuse_missing({f"{one.name}: {path}": path for path in one.files().values()})
 
@@ -127,29 +126,29 @@ def samples_job(
 ) -> Job:
     """Return the job that writes `calibration` and `verification`, folders of samples that fit the model's signature.
 
-    With both sets each gives its part, and verification is without what calibration has; one for calibration alone is
-    split; with one for evaluation alone there is no `calibration`, which InvalidSamples refuses if a scheme
-    `must_calibrate`. The signature is JSON, or a file of it. RequestError for files that are not there.
+    With two sets, each gives its side, and verification leaves out the samples of calibration. A set for calibration alone is split. With a set for
+    evaluation alone there is no `calibration`; NoSamples where a scheme `must_calibrate`. The signature is JSON, or a file of it.
+    RequestError for files that are not there.
     """
     given = {"calibration": calibration, "evaluation": evaluation}
     sets = {role: recipe(spec) if isinstance(spec, str) else spec for role, spec in given.items() if spec is not None}
     refuse_no_sets(calibration="calibration" in sets, evaluation="evaluation" in sets, must_calibrate=must_calibrate)
     _refuse_missing({f"{asked.name}: {path}": path for asked in sets.values() for path in asked.files().values()})
     same = {role: (one.request(), one.files()) for role, one in sets.items()}
-    if same.get("calibration") == same.get("evaluation"):  # one set, said twice, is split
+    if same.get("calibration") == same.get("evaluation"):  # a set that is named twice is split
         del sets["evaluation"]
     return _job("draw", sets, signature)
 
 
 def whole_set_job(given: SampleRecipe | str, signature: Mapping[str, Any] | Path | Job | Output) -> Job:
-    """Return the job that writes all samples of a set, in its own order, to `verification`: nothing is drawn and nothing left out."""
+    """Return the job that writes all samples of a set to `verification`, in its own order; none is left out."""
     one = recipe(given) if isinstance(given, str) else given
     _refuse_missing({f"{one.name}: {path}": path for path in one.files().values()})
     return _job("everything", {"evaluation": one}, signature)
 
 
 def calibration_job(calibration: SampleRecipe | str, signature: Mapping[str, Any] | Path | Job | Output) -> Job:
-    """Return the job that writes `calibration` alone, of a set that has nothing to spare for judging."""
+    """Return the job that writes `calibration` alone, from a set that keeps no samples for judging."""
     one = recipe(calibration) if isinstance(calibration, str) else calibration
     _refuse_missing({f"{one.name}: {path}": path for path in one.files().values()})
     return _job("draw", {"calibration": one}, signature, {"judges": False})
@@ -199,7 +198,7 @@ def _environment(kinds: Iterable[str]) -> str:
 
 
 def _of_inputs(signature: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what samples depend on, so that models with equal inputs share them."""
+    """Return the part of a signature that samples depend on, so that models with equal inputs share their samples."""
     keys = ("name", "dtype", "shape", "integers")
     return {"inputs": [{key: spec[key] for key in keys if key in spec} for spec in signature["inputs"]]}
 
@@ -212,7 +211,7 @@ def _refuse_missing(paths: Mapping[str, Path]) -> None:
 
 
 def _missing(path: Path) -> str:
-    """Return what of the path is not there, and what is."""
+    """Return in words which part of the path is missing, and what lies there."""
     path = path.absolute()
     while not path.parent.exists():
         path = path.parent

@@ -1,4 +1,4 @@
-"""What a recipe file `calibration/NAME.toml` may declare of a set of samples, and what is expected where it says something else."""
+"""What a recipe file `calibration/NAME.toml` may declare about a set of samples."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ class Preprocess(Steps):
 
 
 class ReaderChoice(config.ConfigModel):
-    """Which file of toolkit/samples/readers reads, and what it is told; that depends on it."""
+    """Which file of toolkit/samples/readers reads the set, and that reader's own options."""
 
     model_config = ConfigDict(extra="allow")
     kind: Annotated[str, config.plugin("samples/readers")]
@@ -133,9 +133,9 @@ class ReaderChoice(config.ConfigModel):
 
 
 class Sampling(config.ConfigModel):
-    """How many samples to draw, and the seed to draw with; the same seed draws the same samples on every machine.
+    """How many samples to draw, and the seed; a seed draws the same samples on every machine.
 
-    With `sequence`, so many samples that follow one another belong together: for models that keep state between calls.
+    `sequence` is how many consecutive samples belong together, for models that keep state between calls.
     """
 
     calibration: _Count | None = None
@@ -164,8 +164,8 @@ def _task_metric(text: str) -> str:
 class DatasetRecipe(config.ConfigModel):
     """A file `calibration/NAME.toml`; `constant` names inputs that are meant never to change (a mask, a switch).
 
-    `task_metrics` are those by which outputs are scored against the labels, files of toolkit/comparison/task_metrics or functions of your own.
-    `output_kinds` says by name what outputs of the model are, where this set judges.
+    `task_metrics` score outputs against the labels: files of toolkit/comparison/task_metrics, or functions of your own. `output_kinds` says by name
+    what the model's outputs are, where this set judges.
     """
 
     about: str = ""
@@ -183,7 +183,7 @@ def schema() -> dict[str, Any]:
 
 
 def _in_own_words(value: object, validate: Callable[[object], Valid], known: Iterable[str]) -> Valid:
-    """Validate what `toolkit.config` cannot look into, and say of a wrong name or choice what is expected."""
+    """Validate what `toolkit.config` cannot look into; errors say what is expected in place of a wrong name or choice."""
     try:
         return validate(value)
     except ValidationError as error:

@@ -1,11 +1,10 @@
 """Calibration and verification samples: read, prepared, checked against the model, and drawn so that none is in both.
 
-Everything is bound to the model's inputs by name. A sample that does not fit is refused with its index and what would
-be right, never bent to fit: the few conversions that lose nothing but digits are findings. Two samples are the same if
-they are so after preparation, bit by bit (SHA-256).
+Samples are bound to the model's inputs by name. A sample that does not fit is refused, with its index and what is expected, and never changed to fit:
+the few conversions that lose only digits are findings. Two samples are equal if they are so after preparation, bit by bit (SHA-256).
 
-For a model that keeps state between calls a set may declare `sequence`: so many samples that follow one another in the
-reader's order are drawn together, stay in their order, and the state begins anew with each sequence.
+For a model that keeps state between calls a set may declare `sequence`: so many consecutive samples are drawn together and stay in their order, and
+the state begins anew with each sequence.
 """
 
 from __future__ import annotations
@@ -33,13 +32,13 @@ from toolkit.wire.shards import ShardWriter
 
 DEFAULT_COUNTS = {"calibration": 200, "verification": 500}
 MOST_SAMPLES = 10_000_000
-"""Samples of a set that is taken as a whole: of one number each they take minutes, and a gigabyte for their names."""
+"""The most samples of a set that is taken as a whole. With one number each, so many take minutes, and a gigabyte for their names."""
 
 _SideName = Literal["calibration", "verification"]
 
 
 class DrawnSide(TypedDict, total=False):
-    """How many samples were drawn for a side, and whether they have labels, which is said of those that judge."""
+    """How many samples were drawn for a side; `labels`, whether they have labels, only of those that judge."""
 
     count: int
     labels: bool
@@ -54,19 +53,18 @@ class DrawResult(TypedDict):
     findings: list[dict[str, Any]]
 
 
-_REPETITIONS = 10  # a stream that gave so many times what is needed, and still too few different ones, is given up
+_REPETITIONS = 10  # a stream is given up after so many times the samples needed, if too few of them differ
 
 
 def draw(request: Request) -> DrawResult:
     """Write out/calibration and out/verification, and return how many samples are in each, `inputs` with their ranges, and findings.
 
-    Each is a folder of shards with hashes.json (the SHA-256 of each sample), origins.json (what reports call it), where
-    there are labels what `toolkit.wire.labels` writes, and where the recipe declares sequences sequences.json ({"length": samples in each}).
-    Options: `calibration` and `evaluation`, each a recipe as `toolkit.samples.dataset.SampleRecipe.request` gives it, or null. Inputs:
-    `signature` (JSON; may be an option instead), and the recipes' files as `calibration.KEY` and `evaluation.KEY`. A
-    recipe for calibration alone is split, unless `judges` is false, and nothing is left for verification; one for evaluation alone gives no
-    calibration samples. Raise InvalidSamples with all that does not fit of both recipes and of the samples that were looked at: no more of them than
-    the draw takes.
+    Each is a folder of shards with hashes.json (the SHA-256 of each sample) and origins.json (its name in reports); with labels, also what
+    `toolkit.wire.labels` writes; with sequences, also sequences.json ({"length": samples in each}).
+    Options: `calibration` and `evaluation`, each a `toolkit.samples.requested_set.SetJson` or null. Inputs: `signature` (JSON; may be an option
+    instead), and the recipes' files as `calibration.KEY` and `evaluation.KEY`. A recipe for calibration alone is split, unless the option `judges` is
+    false; then there is no verification. A recipe for evaluation alone gives no calibration samples. Raise InvalidSamples with all that does not fit,
+    of both recipes and of the samples that were read: no more than the draw takes.
     """
     recipes: dict[str, SetJson] = {
         role: request.options[role] for role in ("calibration", "evaluation") if request.options[role] is not None
@@ -99,9 +97,9 @@ def draw(request: Request) -> DrawResult:
 
 
 def everything(request: Request) -> DrawResult:
-    """Write out/verification with all samples of the set `evaluation`, in its own order: nothing is drawn, left out or refused for being alike.
+    """Write out/verification with all samples of the set `evaluation`, in its own order; equal samples stay too.
 
-    Of a stream, which may be endless, no more is taken than the recipe declares for verification, if it does.
+    A stream may be endless: where the recipe declares a count for verification, no more samples are taken.
     """
     recipe: SetJson = request.options["evaluation"]
     with contextlib.ExitStack() as stack:
@@ -125,7 +123,7 @@ def everything(request: Request) -> DrawResult:
 
 
 def _refuse_too_many(source: SampleSet, name: str) -> None:
-    """Raise InvalidSamples for a set of which all samples are asked for, and that holds more than MOST_SAMPLES."""
+    """Raise InvalidSamples for a set of more than MOST_SAMPLES, all of which are asked for."""
     if source.count is not None and source.count > MOST_SAMPLES:
         raise InvalidSamples(
             f"{name}: holds {source.count:,} samples, all of which are asked for; expected at most {MOST_SAMPLES:,}",
@@ -144,7 +142,7 @@ def _inputs(sides: Mapping[_SideName, _Side]) -> dict[str, InputRangeJson]:
 
 
 class _Side:
-    """One of the two sets to be written; as many samples as its recipe's [sampling] declares, or up to the default."""
+    """One of the two sets to be written: with as many samples as its recipe's [sampling] declares, or up to the default."""
 
     def __init__(self, name: _SideName, folder: Path, sampling: SamplingJson) -> None:
         self.name = name
@@ -187,14 +185,14 @@ class _Side:
             self._widen(name, array)
 
     def _widen(self, name: str, array: np.ndarray) -> None:
-        """Take the numbers of one input of a sample into its range; an array without any has none."""
+        """Widen the range of one input by a sample's numbers; an empty array changes nothing."""
         self.dtypes[name] = array.dtype.name
         if array.size:
             low, high = self.ranges.get(name, (math.inf, -math.inf))
             self.ranges[name] = (
                 min(low, +array.min().item()),
                 max(high, +array.max().item()),
-            )  # + makes a truth a number
+            )  # + makes a number of a truth value
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -210,18 +208,18 @@ class _Side:
 
 
 def _next_side(sides: list[_Side]) -> _Side | None:
-    """Return the side that gets the next sample, None when all are full: by turns, in proportion to what is declared.
+    """Return the side that gets the next sample, None when all are full: by turns, in proportion to the declared counts.
 
-    A count that is not declared weighs as 1, so a declared one is soon met beside it, and without any it is half and
-    half until the calibration set is full. None of it needs to know how many samples there are: a stream is split too.
+    A count that is not declared weighs as 1, so a declared one is met early beside it. Without declared counts each side gets half, until the
+    calibration set is full. The number of samples in the set need not be known: a stream is split too.
     """
     hungry = [side for side in sides if len(side) < side.wanted]
     served = {side: len(side) / (side.wanted if side.declared else 1) for side in reversed(hungry)}
-    return min(served, key=lambda side: served[side], default=None)  # of equals the last: verification
+    return min(served, key=lambda side: served[side], default=None)  # where equal, the last: verification
 
 
 def _deal(source: SampleSet, unit: Unit, side: _Side) -> None:
-    """Add a unit to a side; labels that do not go with those of the side are a problem of the set."""
+    """Add a unit to a side; labels that do not fit those of the side are a problem of the set."""
     before = len(source.misfits)
     with source.misfits.gathering():
         side.add(unit)
@@ -229,9 +227,9 @@ def _deal(source: SampleSet, unit: Unit, side: _Side) -> None:
 
 
 def _fill(source: SampleSet, own: list[_Side], sides: Mapping[_SideName, _Side], request: Request) -> None:
-    """Deal the samples of one recipe to the sides that take from it, without what the other side has.
+    """Deal the samples of one recipe to the sides that take from it, without samples that the other side has.
 
-    Samples that do not fit are looked at in place of others, so that no more are read than fitting ones would be.
+    A sample that does not fit counts as one that was read, so that no more are read than fitting ones would be.
     """
     taken = {digest for side in sides.values() if side not in own for digest in side.digests}
     total, room = sum(side.wanted for side in sides.values()), sum(side.wanted for side in own)

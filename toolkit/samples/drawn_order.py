@@ -7,15 +7,15 @@ from collections.abc import Iterator
 import numpy as np
 
 MOST_SORTED = 10_000_000
-"""Places of samples that are put in order at once: 160 MB, and a second."""
+"""Up to so many places are put in order at once, which takes 160 MB and a second."""
 
 
 def drawn_order(count: int, seed: int) -> Iterator[int]:
-    """Yield each of the places 0 to count - 1 once, in the order that the seed draws, the same for ever.
+    """Yield each of the places 0 to count - 1 once, in the order that the seed draws; it never changes.
 
-    Up to MOST_SORTED they are sorted by raw bits rather than by Generator.permutation, whose results numpy may change between versions (NEP 19). Of
-    more, each is drawn when it is asked for: Knuth, The Art of Computer Programming 2, 3.4.2, algorithm P, which keeps only the places that were
-    exchanged. The remainder of 64 bits favours no place by more than count / 2**64.
+    Up to MOST_SORTED places are sorted by raw bits, and not by Generator.permutation, whose results numpy may change between versions (NEP 19). Of
+    more, each is drawn when it is asked for: Knuth, The Art of Computer Programming 2, 3.4.2, algorithm P, which keeps only the exchanged places.
+    The remainder of 64 bits favours no place by more than count / 2**64.
     """
     bits = np.random.PCG64(seed)
     if count <= MOST_SORTED:

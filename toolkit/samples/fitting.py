@@ -23,7 +23,7 @@ Spec = Mapping[str, Any]
 
 
 class Drawn(NamedTuple):
-    """A sample as the model takes it, what messages about its set and reports call it, and the SHA-256 of its content."""
+    """A sample as the model takes it: `origin` is its name in messages about its set, `name` that in reports, `digest` the SHA-256 of its content."""
 
     arrays: dict[str, np.ndarray]
     label: labels.Label | None
@@ -35,8 +35,8 @@ class Drawn(NamedTuple):
 class Fitting:
     """Fits the samples of one set to the model: `specs` are its inputs by name, `steps` the declared preparation of each.
 
-    `varying` are the inputs that were not the same in all samples, `textured` those that were not one single value all over, and `converted` says of
-    inputs from which dtype to which they were converted. All samples of a set have one shape.
+    `varying` are the inputs that differed between samples, `textured` those with more than one value in a sample, and `converted` says by input from
+    which dtype to which it was converted. All samples of a set have one shape.
     """
 
     def __init__(self, specs: Mapping[str, Spec], steps: Mapping[str, StepsJson], misfits: Misfits) -> None:
@@ -49,9 +49,9 @@ class Fitting:
         self.converted: dict[str, str] = {}
 
     def fit(self, sample: Sample, place: str) -> Drawn | None:
-        """Return a sample as the model takes it; None where anything of it does not fit: all of that is added to the misfits.
+        """Return a sample as the model takes it; None where anything of it does not fit, all of which is added to the misfits.
 
-        `place` goes before the sample's origin in the name that reports call it by.
+        `place` comes before the sample's origin in its name in reports.
         """
         arrays: dict[str, np.ndarray] = {}
         before = len(self._misfits)
@@ -108,7 +108,7 @@ class Fitting:
 
 
 def input_specs(request: Request) -> dict[str, Spec]:
-    """Return the model's inputs by name; InvalidSamples if one takes something else than numbers."""
+    """Return the model's inputs by name; InvalidSamples if one takes no numbers."""
     signature = request.options.get("signature") or json.loads(request.inputs["signature"].read_text())
     specs = {spec["name"]: spec for spec in signature["inputs"]}
     strange = {name: spec["dtype"] for name, spec in specs.items() if spec["dtype"] not in _DTYPES}
@@ -135,7 +135,7 @@ def refuse_unknown(where: str, names: Iterable[str], specs: Mapping[str, Spec]) 
 
 
 def _refuse_not_finite(array: np.ndarray, where: str) -> None:
-    """NaN and infinity are never cleaned away."""
+    """Raise InvalidSamples for NaN and infinity, which are never cleaned away."""
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         nan, infinite = int(np.isnan(array).sum()), int(np.isinf(array).sum())
         raise InvalidSamples(
@@ -144,7 +144,7 @@ def _refuse_not_finite(array: np.ndarray, where: str) -> None:
 
 
 def _label(sample: Sample) -> labels.Label | None:
-    """Return a sample's label by target; one without a name is called `labels.UNNAMED`."""
+    """Return a sample's label by target; a target without a name is `labels.UNNAMED`."""
     if sample.label is None:
         return None
     by_target = sample.label if isinstance(sample.label, Mapping) else {labels.UNNAMED: sample.label}
@@ -152,7 +152,9 @@ def _label(sample: Sample) -> labels.Label | None:
 
 
 def _value(value: Any, sample: Sample, *, named: bool) -> np.ndarray | str:
-    if isinstance(value, str) and named:  # without a name it is a class's, more often than what is to be said
+    if (
+        isinstance(value, str) and named
+    ):  # a text without a target is more often a class's name than a text that the model should give
         return str(value)
     array = np.asarray(value) if not isinstance(value, (list, tuple)) or len(value) else np.zeros(0)
     if array.dtype.name not in _DTYPES or not np.isfinite(array).all():

@@ -1,6 +1,6 @@
 """What each input of a model is fed: dtype and range, after all steps of [preprocess].
 
-Nobody can see from a model what it was trained with; a range of 0 to 255 where it was 0 to 1 is seen by whoever knows the model.
+A model does not say which range it was trained with. Somebody who knows the model sees that 0 to 255 should be 0 to 1.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class InputRangeJson(TypedDict, total=False):
 class InputRange:
     """The lowest and highest number of one input over all samples that judge, and over those that calibrate; None where there is no number.
 
-    The units are those that the model takes. `dtype` is that of the samples, which of a quantized input may be that of the real numbers.
+    The units are those that the model takes. `dtype` is that of the samples; for a quantized input it may be that of real numbers.
     """
 
     dtype: str

@@ -1,7 +1,7 @@
 """The linter of calibration sets: measures samples as a stream, and lets each check (a file of toolkit/samples/lints) judge.
 
-Of a sample only what the checks measured is kept. The samples lie in random order already, so of a very large set the first few thousand tell as much
-as all, and memory and time are bounded.
+Only the measurements of a sample are kept. Samples lie in random order already, so the first few thousand of a very large set tell as much as all;
+that bounds memory and time.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from toolkit.wire import labels as labels_of
 from toolkit.wire.request import Request, write_whole
 from toolkit.wire.shards import TensorShape, read_index, read_samples
 
-_MOST_SAMPLES = 2000  # of each set: pairs are compared, so twice as many take four times as long
+_MOST_SAMPLES = 2000  # of each set: pairs are compared, so twice as many samples take four times as long
 
 Rows = dict[tuple[str, str], list[np.ndarray]]
 One = TypeVar("One", Input, Answer)
@@ -108,7 +108,7 @@ def answers(request: Request) -> LintResult:
 def _applying(
     checks: Mapping[str, ModuleType], looking_at: str, ones: Sequence[One], told: _Told
 ) -> dict[tuple[str, str], tuple[One, ModuleType]]:
-    """Return the inputs or outputs and the checks that say something about them, by their names."""
+    """Return, by their names, the inputs or outputs and the checks that apply to them."""
     found = {}
     for one, (name, check) in itertools.product(ones, checks.items()):
         if looking_at == check.LOOKS_AT:
@@ -121,7 +121,7 @@ def _applying(
 
 
 def _labels_of(output: str, held: labels_of.Labels | None, count: int) -> np.ndarray | None:
-    """Return the labels (count, ...) of an output: those of its name, or the only ones; None where there are none, or no numbers of one shape."""
+    """Return the labels (count, ...) of an output: those of its name, or the only ones; None without any, or where they are no numbers of one shape."""
     column: labels_of.Column | None
     if isinstance(held, dict):
         column = held.get(output, next(iter(held.values())) if len(held) == 1 else None)
@@ -137,7 +137,7 @@ def _labels_of(output: str, held: labels_of.Labels | None, count: int) -> np.nda
 
 
 def half_ranges(request: Request) -> dict[str, int]:
-    """Write out/ranges.json, the ranges that one random half of the samples in inputs["statistics"] spans, minimum to maximum.
+    """Write out/ranges.json: minimum and maximum of each tensor over a random half of the samples in inputs["statistics"].
 
     Options: `seed` of the draw, and `half`, 0 or 1.
     """
@@ -154,7 +154,7 @@ def half_ranges(request: Request) -> dict[str, int]:
 
 
 class _Told:
-    """What checks said, made into findings that name who they are about."""
+    """Makes findings of what the checks say, each with the name of the set and of the input or output."""
 
     def __init__(self, options: LintOptions, name: str = "") -> None:
         self._options = options
@@ -193,7 +193,7 @@ def _checks(limits: Iterable[str], looking_at: tuple[str, ...]) -> dict[str, Mod
 
 
 def _inputs(folders: Mapping[str, Path], options: LintOptions, told: _Told) -> list[Input]:
-    """Return the inputs to look at: not those that are meant never to change, and none whose samples differ in shape between the sets."""
+    """Return the inputs to check: not those that are declared constant, and not those whose shape differs between the sets."""
     ours, theirs = (read_index(folder)["tensors"] for folder in folders.values())
     sequences = any((folder / "sequences.json").is_file() for folder in folders.values())
     found = []
@@ -213,7 +213,7 @@ def _input(name: str, spec: TensorShape) -> Input:
 
 
 def _of_one(shape: list[int]) -> tuple[int, ...]:
-    """Return the shape of one sample, of that of one call: without a batch of one."""
+    """Return the shape of one sample from that of one call, without a batch axis of 1."""
     return tuple(shape[1:] if shape[:1] == [1] else shape)
 
 

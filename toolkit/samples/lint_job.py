@@ -1,6 +1,6 @@
 """The linter of calibration sets on the host: its limits, its jobs, and which findings stop a build.
 
-limits = read_limits()                        calibration/lint.toml; read_limits(Path("mine.toml")) lays one's own over it
+limits = read_limits()                        calibration/lint.toml; read_limits(Path("mine.toml")) overrides some
 (entry,) = executor.run(lint_job(samples, limits))
 refuse_severe(findings.read(entry.result["findings"]))
 """
@@ -41,7 +41,7 @@ Reason = Annotated[str, AfterValidator(_said)]
 
 
 class Limit(config.ConfigModel):
-    """One number of one check, and why it is the right one."""
+    """A limit of a check, and the reason for its value."""
 
     check: Annotated[str, config.plugin("samples/lints")]
     limit: str
@@ -59,14 +59,14 @@ class Limit(config.ConfigModel):
 
 
 class Acceptance(config.ConfigModel):
-    """A finding that is known and stays an information."""
+    """A finding that is known and accepted: it becomes an information."""
 
     code: Annotated[str, AfterValidator(_reason_code)]
     because: Reason
 
 
 class LimitsFile(config.ConfigModel):
-    """A file of limits: `calibration/lint.toml` has all of them, one's own those that differ."""
+    """A file of limits: `calibration/lint.toml` has all of them, a user's file those that differ."""
 
     about: str = ""
     limits: tuple[Limit, ...] = ()
@@ -102,7 +102,7 @@ def codes() -> tuple[str, ...]:
 
 
 def read_limits(own: Path | None = None) -> LintLimits:
-    """Return the limits that come with the package, with those of a file of one's own in place of them; InvalidConfig with all mistakes of a file."""
+    """Return the limits that come with the package, overridden by those of the user's file; InvalidConfig with all mistakes of a file."""
     packed = _PACKAGE / "calibration" / "lint.toml"  # in a wheel; in a checkout the folder lies beside the package
     given = packed if packed.is_file() else _PACKAGE.parent / "calibration" / "lint.toml"
     files = [config.load(path, LimitsFile) for path in (given, own) if path is not None]
@@ -121,7 +121,7 @@ def schema() -> dict[str, Any]:
 
 
 def lint_job(samples: Job, limits: LintLimits) -> Job:
-    """Return the job that looks at drawn samples before anything is converted; its result: see `toolkit.samples.lint`.
+    """Return the job that checks drawn samples before anything is converted; its result is a `toolkit.samples.lint_request.LintResult`.
 
     `samples` is a `toolkit.samples.dataset.samples_job` with a calibration set; InvalidSamples for one without.
     """
@@ -147,7 +147,7 @@ def lint_job(samples: Job, limits: LintLimits) -> Job:
 
 
 def lint_ranges_job(statistics: Output, samples: Job, limits: LintLimits) -> Job:
-    """Return the job that looks at the statistics of activations over the calibration set of `samples`: a result as that of `lint_job`."""
+    """Return the job that checks the statistics of activations over the calibration set of `samples`; its result is as that of `lint_job`."""
     name = samples.options["calibration"]["name"]
     return Job(
         f"checking the ranges of {name}",
@@ -167,7 +167,7 @@ def answers_job(
     limits: LintLimits,
     kinds: Mapping[str, str] | None = None,
 ) -> Job:
-    """Return the job that looks at what the original answers for the samples that judge, and at these: whether agreeing with it shows anything.
+    """Return the job that checks the samples that judge and the original's answers: whether agreeing with it shows anything.
 
     `outputs` and `signature` (JSON) are of the original's run, `samples` a `toolkit.samples.dataset.samples_job`; `kinds` what outputs are said to
     mean, by name. A result as that of `lint_job`.

@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from toolkit import printable
 from toolkit.errors import EdgeToolkitError, InvalidSamples, prefixed
 
-_KINDS = 20  # kinds of problems that one message tells; a person reads no more
-_NAMED = 3  # samples of a kind, beside the first, that are called by their names
+_KINDS = 20  # kinds of problems in one message; a person reads no more
+_NAMED = 3  # samples of a kind, beside the first, that a message names
 _NUMBERS = re.compile(r"\d+")
 
 
 @dataclass(slots=True)
 class _Kind:
-    """Problems that differ in their numbers only: the first one whole, and of the others how many there are and what the first few are called."""
+    """Problems that differ only in their numbers: the first one whole, the number of others, and the names of the first few."""
 
     first: InvalidSamples
     others: int = 0
@@ -25,7 +25,7 @@ class _Kind:
 
 
 class Misfits:
-    """The problems of one set, each kind once, in the order in which they were met; `samples` is how many samples have one."""
+    """The problems of a set, each kind once, in the order in which they were found; `samples` is how many samples have one."""
 
     def __init__(self) -> None:
         self.samples = 0
@@ -36,7 +36,7 @@ class Misfits:
         return sum(1 + kind.others for kind in self._kinds.values())
 
     def add(self, error: InvalidSamples) -> None:
-        """Keep a problem; what stands before its first colon is what it is a problem of."""
+        """Keep a problem; the text before its first colon names what has it."""
         place, _, rest = error.problem.partition(": ")
         kind = self._kinds.setdefault(_NUMBERS.sub("#", f"{rest or place}\n{error.hint}"), _Kind(error))
         if kind.first is not error:
@@ -45,14 +45,14 @@ class Misfits:
 
     @contextlib.contextmanager
     def gathering(self) -> Iterator[None]:
-        """Keep InvalidSamples that is raised inside, and go on."""
+        """Keep an InvalidSamples that is raised inside, and go on."""
         try:
             yield
         except InvalidSamples as error:
             self.add(error)
 
     def errors(self, name: str, looked_at: int, held: int | None) -> list[EdgeToolkitError]:
-        """Return an error for each kind of problem of the set `name`, the last one with how many samples were looked at, of `held`; None: unknown."""
+        """Return an error for each kind of problem of the set `name`; the last one says how many samples were read, of `held` (None: unknown)."""
         kinds = list(self._kinds.values())
         found = [prefixed(f"{name}: ", _told(kind)) for kind in kinds[:_KINDS]]
         if len(kinds) > _KINDS:

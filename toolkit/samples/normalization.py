@@ -1,7 +1,7 @@
 """How the numbers of a sample are normalized: (x * scale - mean) / std, in this order; and the presets for 8-bit images.
 
-`x` is a number as the reader gives it, after `dtype`: 0 to 255 for an 8-bit image. So `mean` and `std` are in the units that `scale` makes, as the
-frameworks have them, and not in those of the file. Standard library only: recipes are checked on the host, samples are prepared in a worker.
+`x` is a number as the reader gives it, after `dtype`: 0 to 255 for an 8-bit image. So `mean` and `std` are in units after `scale`, as in the
+frameworks, and not in those of the file. Standard library only: recipes are checked on the host, samples are prepared in a worker.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Preset:
     gives: str
 
     def steps(self) -> StepsJson:
-        """Return the steps that it stands for, as a recipe would declare them: each of them, so that none of another normalization is left."""
+        """Return the steps that the preset stands for, as a recipe would declare them: all three, so that no step of another normalization stays."""
         return {"scale": self.scale, "mean": list(self.mean), "std": list(self.std)}
 
 

@@ -1,6 +1,7 @@
-"""The usual ways to prepare 8-bit images for a model, and what takes samples from one to another.
+"""The usual ways to prepare 8-bit images for a model, and the changes that take samples from one to another.
 
-A recipe's numbers are not in a model, so nobody can see that they are wrong. Which of the usual ones the original answers by its labels shows it.
+A model does not hold its preparation, so nothing in it shows that a recipe's numbers are wrong. The labels show with which usual preparation the
+original is right most often.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class ChangeJson(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What takes samples as they are to another preparation: the channels reversed or not, then each times `factor` plus `offset`."""
+    """Takes samples as they are to another preparation: reverse the channels or not, then multiply each by `factor` and add `offset`."""
 
     to: Preparation
     reverse: bool
@@ -55,7 +56,7 @@ class Change:
 
 
 def changes(values: NDArray[np.floating], steps: StepsJson) -> list[Change]:
-    """Return what takes images (n, height, width, channels) to each other usual preparation; [] where they are no 8-bit images.
+    """Return the changes that take images (n, height, width, channels) to each other usual preparation; [] where they are not 8-bit images.
 
     `steps` are those that the recipe declares for them. Images that were prepared before they were saved are recognized by their numbers.
     """
@@ -114,7 +115,7 @@ def _are_pixels(values: NDArray[np.floating], one: Preparation) -> bool:
 
 
 def _change(own: Preparation, to: Preparation, channels: int) -> Change:
-    """Return what undoes the one and does the other."""
+    """Return the change that undoes one preparation and applies another."""
     reverse = own.blue_first != to.blue_first
     undo_factor = _each(own.numbers.std, channels) / (own.numbers.scale or 1.0)
     undo_offset = _each(own.numbers.mean, channels) / (own.numbers.scale or 1.0)

@@ -1,6 +1,6 @@
-"""One set of samples in use: read, prepared, checked against the model's inputs, with remarks about it.
+"""One set of samples in use: read, prepared and checked against the model's inputs, with findings about it.
 
-Nothing stops at the first problem: what does not fit is gathered, of every sample that is looked at, and told at once.
+Nothing stops at the first problem: the problems of all samples that are read are collected and reported together.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from toolkit.samples.requested_set import SetJson, StepsJson
 from toolkit.wire.request import Request
 
 MOST_REPEATED = 1000
-"""Samples in a row, drawn at random, without a new one: were one in 200 of the others new, that would happen in 7 of 1,000 draws."""
+"""Samples in a row, drawn at random, without a new one. If one in 200 of the rest were new, that would happen in 7 of 1,000 draws."""
 
 
 Unit = list[Drawn]
-"""What is drawn as one: a sample, or a sequence of them; nothing where one of them does not fit."""
+"""What is drawn as one: a sample, or a sequence of them; empty where one of them does not fit."""
 
 
 class SampleSet:
@@ -62,19 +62,19 @@ class SampleSet:
 
     @property
     def is_stream(self) -> bool:
-        """Whether samples can only be had one after the other, and nobody knows how many there are."""
+        """Whether samples can only be read one after the other, and their number is not known."""
         return not isinstance(self._reading.samples, Indexed)
 
     @property
     def count(self) -> int | None:
-        """How many samples the set says that it holds; None where nobody knows."""
+        """How many samples the set says it holds; None where it is not known."""
         samples = self._reading.samples
         return samples.count if isinstance(samples, Indexed) else None
 
     def different(self, taken: set[str], *, at_most: int) -> Iterator[Unit]:
-        """Yield each content once, and nothing that is in `taken`; an empty unit for each that does not fit.
+        """Yield each different unit once, without those in `taken`; an empty unit for each that does not fit.
 
-        Of a stream no more than `at_most` are read. A set is given up that repeats itself MOST_REPEATED times in a row, of however many it says.
+        No more than `at_most` units of a stream are read. A set is given up where it repeats itself MOST_REPEATED times in a row.
         """
         repeated = 0
         for unit in self._units(self._drawn()):
@@ -95,18 +95,18 @@ class SampleSet:
                 return
 
     def in_order(self) -> Iterator[Unit]:
-        """Yield all samples, in the order in which they lie there; an empty unit for each that does not fit."""
+        """Yield all samples, in the set's own order; an empty unit for each that does not fit."""
         samples = self._reading.samples
         yield from self._units(
             self._at(samples, range(samples.count)) if isinstance(samples, Indexed) else self._next()
         )
 
     def problems(self) -> list[EdgeToolkitError]:
-        """Return what does not fit of this set, and how many of its samples were looked at; nothing where all fit."""
+        """Return an error for each kind of problem of this set, with how many samples were read; [] where all fit."""
         return self.misfits.errors(self._name, self.looked_at, self.count)
 
     def _units(self, samples: Iterable[Sample | None]) -> Iterator[Unit]:
-        """Yield the samples, checked, a sequence or a single one at a time; None is one that could not be read."""
+        """Yield the samples, checked, as single ones or sequences; None among `samples` is one that could not be read."""
         unit: list[Drawn | None] = []
         for sample in samples:
             self.looked_at += 1
@@ -128,7 +128,7 @@ class SampleSet:
             )
 
     def _drawn(self) -> Iterator[Sample | None]:
-        """Yield the samples, sequences in a drawn order where any can be had."""
+        """Yield the samples, with sequences in a drawn order where the reader can read at any place."""
         samples = self._reading.samples
         if not isinstance(samples, Indexed):
             yield from self._next()
@@ -141,7 +141,7 @@ class SampleSet:
             yield from self._at(samples, range(first, first + self._length))
 
     def _at(self, samples: Indexed, places: Iterable[int]) -> Iterator[Sample | None]:
-        """Yield the samples that lie there; None for one that cannot be read."""
+        """Yield the samples at these places; None for one that cannot be read."""
         for place in places:
             sample = None
             with self.misfits.gathering():
@@ -149,7 +149,7 @@ class SampleSet:
             yield sample
 
     def _next(self) -> Iterator[Sample | None]:
-        """Yield the samples of a stream, which one that cannot be read ends: None."""
+        """Yield the samples of a stream; a sample that cannot be read ends it with None."""
         stream = iter(() if isinstance(self._reading.samples, Indexed) else self._reading.samples)
         try:
             yield from stream
@@ -158,7 +158,7 @@ class SampleSet:
             yield None
 
     def look_for_constants(self) -> None:
-        """Keep as a problem that the set holds nothing, or that its samples do not differ where they should."""
+        """Keep a problem where the set is empty, or where its samples do not differ as they should."""
         if not self.read:
             self.misfits.add(InvalidSamples("holds no sample"))
         elif self.read > 1 and len(self.seen) == 1:
@@ -179,7 +179,7 @@ class SampleSet:
             self.misfits.add(InvalidSamples(problem, hint))
 
     def findings(self) -> list[Finding]:
-        """Return what the reader, the preparation and the draw found out about the set."""
+        """Return the findings of the reader, the preparation and the draw."""
         found = list(self._reading.findings)
         repeated = self.read - len(self.seen)
         if repeated:
