@@ -22,6 +22,7 @@ ours, opened = str(main.parents[1]), set()
 sys.argv[0] = __file__ = str(main)
 text = main.read_text().rpartition("if __name__ ==")[0]
 exec(compile(text, str(main), "exec"))
+from toolkit.jobs import worker_child
 
 def hook(event, arguments):
     if event == "open" and isinstance(arguments[0], str) and arguments[0].startswith(ours):
@@ -30,7 +31,7 @@ def hook(event, arguments):
 def _import_ahead(modules):
     pass
 
-def run_job(folder, run=run_job):
+def run_job(folder, run=worker_child.run_job):
     from toolkit.confinement import known_code
     known_code.hold_to = lambda modules: None  # what it would refuse is to be seen here
     opened.clear()
@@ -40,6 +41,7 @@ def run_job(folder, run=run_job):
     files = [name for name in opened if not code.fullmatch(name) and not name.startswith("sample/")]  # an input
     print("RECORDED " + json.dumps({{"modules": modules, "files": files}}))
 
+worker_child.run_job = run_job
 sys.addaudithook(hook)
 main()
 """

@@ -121,7 +121,7 @@ def _applying(
 
 
 def _labels_of(output: str, held: labels_of.Labels | None, count: int) -> np.ndarray | None:
-    """Return the labels (count, ...) of an output: those of its name, or the only ones; None without any, or where they are no numbers of one shape."""
+    """Return the labels (count, ...) of an output: those of its name, or the only ones; None without any, or where they are not an array."""
     column: labels_of.Column | None
     if isinstance(held, dict):
         column = held.get(output, next(iter(held.values())) if len(held) == 1 else None)
