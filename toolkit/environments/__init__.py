@@ -2,8 +2,8 @@
 
 The folder is the registry: `<name>.in` holds the ranges an engine accepts, `<name>.txt` the lock that is installed where nothing
 fits. To renew a lock, run the command in its first lines in this folder; it must hold no address of a package index.
-Without a lock an environment is never made: it is there where the user names an interpreter for it, and nowhere else. Such a one is `source`,
-where the user's own code makes the model.
+An environment without a lock is never made: it exists only where the user names an interpreter for it. `source`, in which the user's own code makes
+the model, is one.
 
 An `.in` file is one requirement a line, the engine itself first. Four comments mean something:
 `# python: RANGE` (which Pythons serve), `# preload: MODULE...` (what a worker imports once, before it takes jobs) and
@@ -12,7 +12,7 @@ asked of an interpreter that is there).
 
 `NAME==VERSION` is the environment of another release of the engine than the pinned one: see `toolkit.environments.releases`.
 
-Nothing here imports an engine: what an interpreter holds is read from the names of its `*.dist-info` folders.
+Nothing here imports an engine: an interpreter's packages are read from the names of its `*.dist-info` folders.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """`python` runs the engine when `variables` are set; `identity` changes with whatever could change a result.
+    """`python` runs the engine when `variables` are set; `identity` changes with anything that could change a result.
 
     `versions` holds the installed distributions that the lock knows, by normalized name; all of them where there is no lock, because the
     user's code may use any. `engine` reads `ai-edge-litert 2.3.0`. MOUNT among the variables is for the worker: a folder to mount.
@@ -82,24 +82,24 @@ def preload(name: str) -> tuple[str, ...]:
 
 
 def version(name: str) -> str | None:
-    """Return the version of its engine that the environment `name` has, wherever it comes from; None for one that is not known here."""
+    """Return the version of its engine that the environment `name` has, wherever it comes from; None for an unknown environment."""
     return read_requirements(name).version if name in _known() else None
 
 
 def is_release(name: str) -> bool:
-    """Return whether an environment's name is that of another release than the pinned one."""
+    """Return whether an environment's name is that of a release other than the pinned one."""
     return split_name(name)[0] in _known() and read_requirements(name).release is not None
 
 
 def of_version(name: str, wanted: str) -> str:
-    """Return the name of the environment whose engine is of a version: of the pinned release, or of another; `name` where it is not known here."""
+    """Return the name of the environment whose engine is of a version: of the pinned release, or of another; `name` itself where it is unknown."""
     return name if name not in _known() or wanted == version(name) else f"{name}=={wanted}"
 
 
 def resolve(name: str, settings: Settings) -> Environment:
     """Return the environment `name`, made first if nothing on this machine serves.
 
-    Taken in this order: the interpreter the user named, the current one, one made earlier, one made now.
+    It takes, in this order, the interpreter that the user named, the current one, one made earlier, one made now.
     Raises `UnknownName`, `RequestError` (a named interpreter that is none) or `EnvironmentUnavailable`.
     """
     found = find(name, settings)
@@ -120,7 +120,7 @@ def resolve(name: str, settings: Settings) -> Environment:
 def find(name: str, settings: Settings) -> Environment | None:
     """Return the environment `name` if it is there, else None; makes nothing and needs no network.
 
-    Raises as `resolve` does for an interpreter the user named that does not serve, and where one has to be named.
+    Raises as `resolve` does where the user's interpreter does not serve, and where he has to name one.
     """
     require_known((name, *settings.pythons))
     requirements = _requirements(name, settings)
@@ -157,11 +157,11 @@ def require_known(wanted: Iterable[str], others: Iterable[str] = ()) -> None:
 def make_all(steps: Iterable[Callable[[Settings], object]], settings: Settings) -> None:
     """Take steps that each make something if it is not there, several at once.
 
-    All are tried; the problems of those that failed are raised together as `EnvironmentUnavailable`.
+    All are tried; all failures are raised together as `EnvironmentUnavailable`.
     """
     from concurrent.futures import ThreadPoolExecutor
 
-    # Before there are threads: it reads Python's own configuration, which two of them must not do at once.
+    # Called before there are threads: it reads Python's configuration, which two threads must not do at once.
     find_uv("setup")
 
     def take(step: Callable[[Settings], object]) -> OutsideError | None:
@@ -171,7 +171,7 @@ def make_all(steps: Iterable[Callable[[Settings], object]], settings: Settings) 
             return error
         return None
 
-    # Threads, because the work is done by other programs, which wait for the network and the disk.
+    # Threads, because other programs do the work and wait for the network and the disk.
     with ThreadPoolExecutor(max_workers=4) as pool:
         failures = [error for error in pool.map(take, steps) if error is not None]
     if failures:
@@ -182,7 +182,7 @@ def make_all(steps: Iterable[Callable[[Settings], object]], settings: Settings) 
 
 
 def setup(wanted: Iterable[str], settings: Settings) -> list[Status]:
-    """Make the named environments ahead of time, as `make_all` does, and return the status of each; UnknownName for what is none."""
+    """Make the named environments ahead of time, as `make_all` does, and return the status of each; UnknownName for any other name."""
     chosen = list(dict.fromkeys(wanted))
     require_known(chosen)
     make_all([partial(resolve, name) for name in chosen], settings)
@@ -192,7 +192,7 @@ def setup(wanted: Iterable[str], settings: Settings) -> list[Status]:
 def status(settings: Settings) -> list[Status]:
     """Return how each environment stands on this machine; makes nothing, needs no network.
 
-    One that is never made is among them where the user named an interpreter for it; other releases where they have a lock, or one was named.
+    An environment that is never made is among them where the user named an interpreter for it; another release, where it has a lock or was named.
     """
     pinned = [name for name in _known() if name in names() or name in settings.pythons]
     others = {*releases.names(settings.home), *(name for name in settings.pythons if split_name(name)[1] is not None)}
@@ -210,7 +210,7 @@ def _requirements(name: str, settings: Settings) -> Requirements:
 
 
 def _there_already(requirements: Requirements, settings: Settings) -> Iterator[Interpreter]:
-    """Yield interpreters that may serve: the one named for the pinned release of the same engine, where this is another, and the current one."""
+    """Yield interpreters that may serve: for another release, the one named for the pinned release of its engine; and the current one."""
     if requirements.base in settings.pythons:
         given = allowed(settings.permissions.variables)
         yield ask(requirements.base, settings.pythons[requirements.base], settings.home, allowed=given)
@@ -242,7 +242,7 @@ def _named(requirements: Requirements, settings: Settings) -> Environment:
     given = allowed(settings.permissions.variables)
     interpreter = ask(name, path, settings.home, allowed=given)
     lacks = requirements.lacking(interpreter.version, installed(interpreter.search))
-    if lacks:  # what was remembered of it may be old: a `.pth` file changes the search path without a trace
+    if lacks:  # the remembered answer may be old: a `.pth` file changes the search path without a trace
         interpreter = ask(name, path, settings.home, allowed=given, afresh=True)
         lacks = requirements.lacking(interpreter.version, installed(interpreter.search))
     if lacks:

@@ -1,7 +1,7 @@
-"""By which instructions for 8-bit integers a processor computes, as far as results depend on it: its class, in words.
+"""The class of a processor, in words: its instructions for 8-bit integers, as far as results depend on them.
 
-On x86 an engine multiplies uint8 by int8 with `vpmaddubsw` where there is no VNNI: it adds two products in 16 bits, and what does not fit is
-cut off. With VNNI, as everywhere on ARM, sums have 32 bits.
+On x86 without VNNI an engine multiplies uint8 by int8 with `vpmaddubsw`, which adds two products in 16 bits and saturates. With VNNI, and always on
+ARM, sums have 32 bits.
 
 Names of features: Linux, arch/x86/include/asm/cpufeatures.h, and arch/arm64/kernel/cpuinfo.c.
 """
@@ -15,7 +15,7 @@ ARM = ("aarch64", "arm64")
 UNKNOWN = "unknown"
 NO_VNNI = "no VNNI"
 
-# The first of these that a processor has says what it computes with.
+# The first of these that a processor has is its class.
 _OF_X86 = {
     "avx512_vnni": "AVX-512 VNNI",
     "avx_vnni": "AVX-VNNI",

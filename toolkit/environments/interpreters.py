@@ -50,7 +50,7 @@ def platform_here() -> str:
 def current() -> Interpreter | None:
     """Return the interpreter that runs this, or None where Python is embedded in something else.
 
-    What PYTHONPATH adds to its search is left out, because no worker gets that variable.
+    Folders from PYTHONPATH are left out, because no worker gets that variable.
     """
     if not sys.executable:
         return None
@@ -61,9 +61,9 @@ def current() -> Interpreter | None:
 
 
 def as_is() -> dict[str, str]:
-    """Return the variables with which an interpreter that was not made here imports its own packages and the user's, and nothing of the shell's.
+    """Return the variables for an interpreter that was not made here: it imports its own packages and the user's, and nothing of the shell's.
 
-    The user's packages lie below his home, which a worker does not have; so their place is named.
+    The user's packages lie below his home, which a worker does not have; so a variable names their place.
     """
     own = os.environ.get("PYTHONUSERBASE") or os.path.expanduser("~/.local")  # as `site` finds it on Linux
     told = {"PYTHONNOUSERSITE": os.environ.get("PYTHONNOUSERSITE", ""), "PYTHONUSERBASE": own}
@@ -78,10 +78,10 @@ def ask(
     allowed: Mapping[str, str] = MappingProxyType({}),
     afresh: bool = False,
 ) -> Interpreter:
-    """Return the interpreter at `path`, that the user named for `name`; asked once, then remembered until it changes.
+    """Return the interpreter at `path`, which the user named for `name`; its answer is remembered until it changes.
 
-    It is asked with the variables that its workers will have: `allowed` are those that the user lets them have.
-    Raises `RequestError` if there is none, or if it is no Python.
+    It gets the variables that its workers will get; `allowed` are those that the user allows them.
+    Raises `RequestError` where there is no Python.
     """
     asked = f"--python {name}={str(path)!r}"
     path = Path(os.path.expanduser(path))  # a shell leaves `~` alone behind `=`
@@ -124,7 +124,7 @@ def installed(search: Iterable[str]) -> dict[str, str]:
 def not_of_an_index(search: Iterable[str]) -> dict[str, str]:
     """Return a hash of the files of each distribution that was installed from a folder, an archive or a repository, by its folder's name.
 
-    Its author may change the code and leave the version as it is. What is installed in place changes unseen: its files are not in its folder.
+    Its author may change the code and not the version. A package installed in place changes unnoticed: its files are not in its folder.
     """
     found: dict[str, str] = {}
     for folder in search:
@@ -136,13 +136,13 @@ def not_of_an_index(search: Iterable[str]) -> dict[str, str]:
 
 
 def identify(versions: Mapping[str, str], python: str, platform: str) -> str:
-    """Return the hash of what is installed: 16 hexadecimal digits that change with any version, Python or platform."""
+    """Return the hash of the installed distributions: 16 hexadecimal digits that change with any version, Python or platform."""
     content = json.dumps([sorted(versions.items()), python, platform])
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
 def _told(variables: Mapping[str, str]) -> str:
-    """Return the hash of variables: what the user lets a worker have may be a password."""
+    """Return the hash of variables, and not their values: a value may be a password."""
     return hashlib.sha256(json.dumps(sorted(variables.items())).encode()).hexdigest()
 
 

@@ -1,7 +1,7 @@
 """The one package of the host's that a worker may borrow: safetensors, in which jobs are asked and answered.
 
-A training environment rarely has it. Its compiled part is made for every Python since 3.8 (abi3), so the host's copy serves there too; it is
-imported from where it lies, by a worker that is told so, and nothing that lies beside it is seen.
+A training environment rarely has it. Its compiled part serves every Python since 3.8 (abi3), so the host's copy serves there too. A worker that is
+told so imports it from its own folder, and sees nothing beside it.
 """
 
 from __future__ import annotations

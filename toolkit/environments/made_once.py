@@ -1,8 +1,8 @@
 """Folders that are made once, whole or not at all, by one process at a time.
 
-A folder is built under the name `<folder>.partial`, gets the file `made.json`, and takes its own name when nothing is left to do. The
-builder holds a lock on a file in the partial folder, and so do the programs it runs: the kernel lets go when the last of them ends,
-however it ends, and whoever comes next clears what it finds and starts over. No lock outlives the folder that it guards.
+A folder is built under the name `<folder>.partial`, gets the file `made.json`, and takes its own name when it is finished. The builder holds a lock
+on a file in the partial folder, and so do the programs that it runs: the kernel releases it when the last of them ends, however that happens. The
+next builder removes what it finds and starts over. No lock outlives the folder that it guards.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Marker(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Making:
-    """The making of one folder: `what` it is in messages, the partial `folder`, and the `lock` its programs share."""
+    """The making of one folder: `what` it is called in messages, the partial `folder`, and the `lock` that its programs share."""
 
     what: str
     folder: Path
@@ -93,7 +93,7 @@ class Making:
         variables: Mapping[str, str | None] | None = None,
         folder: Path | None = None,
     ) -> list[str]:
-        """Run a program, in the partial folder if in no other, and return the lines it printed.
+        """Run a program, by default in the partial folder, and return the lines it printed.
 
         `variables` are set over those of `toolkit.settings.environment_variables.by_installers`; None takes one away.
         Raises `EnvironmentUnavailable` with its last lines where it fails.
@@ -149,9 +149,9 @@ class Making:
 
 
 def read_marker(folder: Path, needs: Sequence[str] = ()) -> Marker | None:
-    """Return what the finished folder says of itself, or None if it is not finished, or does not say what it `needs` to.
+    """Return what the finished folder says of itself; None if it is not finished, or lacks a key of `needs`.
 
-    StoreFailed where somebody else may have put programs there: it is another user's, or others may write to it, or to the folder around it.
+    StoreFailed where somebody else may have put programs there: the folder is another user's, or others may write to it or to the one around it.
     """
     try:
         facts: Marker = read_json(folder / MARKER, {name: _SHAPE[name] for name in needs} or dict)
@@ -186,7 +186,7 @@ def make_once(
             folder.parent.mkdir(mode=0o700, exist_ok=True)
             with _locked(folder.with_name(folder.name + ".partial"), what, say) as making:
                 if making is None:
-                    continue  # someone else finished, or gave up: look again
+                    continue  # another process finished, or gave up: look again
                 facts = read_marker(folder)
                 if facts is not None and usable(folder):
                     _discard(making.folder)
@@ -205,7 +205,7 @@ def make_once(
 @contextlib.contextmanager
 def _locked(partial: Path, what: str, say: Callable[[str], None]) -> Iterator[Making | None]:
     with contextlib.suppress(FileExistsError):
-        os.mkdir(partial)  # Path.mkdir looks a second time at what exists, and fails if it is gone by then
+        os.mkdir(partial)  # Path.mkdir looks twice at an existing folder, and fails if it is gone by then
     try:
         lock = os.open(partial / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     except FileNotFoundError:  # finished or given up between the two lines above
@@ -223,7 +223,7 @@ def _locked(partial: Path, what: str, say: Callable[[str], None]) -> Iterator[Ma
 
 
 def _is_still(partial: Path, lock: int) -> bool:
-    """Return whether the folder whose lock this is still has this name: one that was waited for is renamed or removed by now."""
+    """Return whether the folder with this lock still has this name; after a wait it may be renamed or removed."""
     try:
         return os.path.samestat(os.stat(partial / _LOCK), os.fstat(lock))
     except FileNotFoundError:
@@ -250,7 +250,7 @@ def _clear(partial: Path) -> None:
 
 
 def _discard(folder: Path) -> None:
-    """Remove a folder by another name, under its own someone may already be making the next; what a kill leaves, the next removes."""
+    """Rename a folder and remove it: another process may already make the next one in its place. After a kill, the next process removes the rest."""
     aside = folder.with_name(f"{folder.name}{_DISCARDED}{os.getpid()}.{time.monotonic_ns()}")
     os.rename(folder, aside)
     shutil.rmtree(aside, ignore_errors=True)
@@ -286,7 +286,7 @@ def _sync(descriptor: int) -> None:
 
 @contextlib.contextmanager
 def _plainly(what: str, home: Path) -> Iterator[None]:
-    """Turn what the disk refuses into one sentence."""
+    """Raise an error of the disk as EnvironmentUnavailable, in one sentence."""
     try:
         yield
     except OSError as error:

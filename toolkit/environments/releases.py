@@ -1,8 +1,8 @@
-"""Another release of an engine than the one that is pinned here: `litert==2.1.0` is an environment of its own, from a lock of its own.
+"""Releases of engines other than the pinned ones: `litert==2.1.0` is an environment of its own, from a lock of its own.
 
-The lock is made once, where the release is first needed: all of its packages with the hashes that the package index gives, for one Python and one
-platform. It is kept in `locks/` of the cache folder, and is used as long as it is what was written: its SHA-256 stands beside it. So the same
-packages are installed again whenever the environment is, and another file under the name of one of them is refused.
+The lock is made once, when the release is first needed: all of its packages with the hashes that the package index gives, for one Python and one
+platform. It is kept in `locks/` of the cache folder with its SHA-256, and is used while that fits. So each environment of the release gets the same
+packages, and another file under a package's name is refused.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from toolkit.settings import Settings
 
 _LOCK = "requirements.txt"
 _NEEDS = ("python", "lock_sha256")
-_NO_RELEASE = re.compile(r"there is no version of")  # what uv says of a release that there is not,
+_NO_RELEASE = re.compile(r"there is no version of")  # uv's message for a release that does not exist,
 _NO_FILES = re.compile(
     r"has no wheels with a matching|no wheels are available|has no usable wheels"
-)  # and of no file for a Python
-_NEWEST_PYTHON = 20  # the minor version up to which ranges of Pythons are looked through
+)  # and for a Python without files
+_NEWEST_PYTHON = 20  # ranges of Pythons are searched up to this minor version
 
 
 def names(home: Path) -> list[str]:
@@ -37,7 +37,7 @@ def names(home: Path) -> list[str]:
 
 
 def read_lock(requirements: Requirements, home: Path, platform: str = "") -> Requirements:
-    """Return the requirements with the lock of their release, and the Python that it is for; as they are where there is none yet."""
+    """Return the requirements with the lock of their release and its Python; unchanged where there is no lock yet."""
     folder = _folder(requirements, home, platform)
     if requirements.release is None or not _is_whole(folder):
         return requirements
@@ -48,10 +48,10 @@ def read_lock(requirements: Requirements, home: Path, platform: str = "") -> Req
 def make_lock(
     requirements: Requirements, settings: Settings, pythons: Iterable[str] | None = None, platform: str = ""
 ) -> Requirements:
-    """Return as `read_lock` does, after making the lock if it is not there: for the first of the Pythons that the release has files for.
+    """Return as `read_lock` does, after making the lock if it is missing: for the first Python that the release has files for.
 
-    `pythons` are those that the requirements accept if none is named, this one first; `platform` is uv's name of another one than this machine's.
-    RequestError for a release that there is not, EnvironmentUnavailable where it has no files, or the index cannot be reached.
+    `pythons` are by default those that the requirements accept, this one first; `platform` is uv's name of a platform other than this machine's.
+    RequestError for a release that does not exist, EnvironmentUnavailable where it has no files, or the index cannot be reached.
     """
     if requirements.release is None:
         return requirements

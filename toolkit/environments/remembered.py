@@ -1,4 +1,4 @@
-"""Small facts that are slow to find out, kept in the home folder under everything that they depend on."""
+"""Small facts that are slow to find out, kept in the cache folder under all that they depend on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from toolkit.files.foreign import read_json
 
 
 def recall(home: Path, kind: str, key: object, shape: object = object) -> Any | None:
-    """Return the fact of this kind that was remembered under exactly this key (JSON), or None; None too where it has not the shape."""
+    """Return the fact of this kind that was remembered under this key (JSON); None where there is none, or it has another shape."""
     with contextlib.suppress(OSError, DamagedFile):
         kept = read_json(_path(home, kind, key), {"key": object, "fact": shape})
         if kept["key"] == json.loads(json.dumps(key)):
@@ -24,7 +24,7 @@ def recall(home: Path, kind: str, key: object, shape: object = object) -> Any | 
 
 
 def remember(home: Path, kind: str, key: object, fact: object) -> None:
-    """Keep a fact (JSON), whole or not at all; where nothing can be written it is simply found out again next time."""
+    """Keep a fact (JSON), whole or not at all; where nothing can be written, it is found out again next time."""
     path = _path(home, kind, key)
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -20,7 +20,7 @@ _LOCKED = re.compile(r"^([a-z0-9][\w.-]*)==(\S+)", re.MULTILINE)
 class Requirement:
     """One distribution in a range of versions, under any of its `names` (normalized).
 
-    One that is `optional` is part of the environment that is made, and not missed in another: a job that needs it says so.
+    An `optional` one is part of an environment that is made, and may be missing from another: a job that needs it says so.
     """
 
     names: tuple[str, ...]
@@ -29,7 +29,7 @@ class Requirement:
 
     @property
     def text(self) -> str:
-        """Return it as one would write it for an installer."""
+        """Return the requirement as an installer reads it."""
         return self.names[0] + self.range
 
     def lacking(self, holds: Mapping[str, str]) -> str | None:
@@ -40,7 +40,7 @@ class Requirement:
         return None if _within(version, self.range) else f"{self.text} (has {version})"
 
     def version_in(self, lock: str) -> str | None:
-        """Return the version that a lock's text has of it; None where it has none."""
+        """Return its version in a lock's text; None where it is not there."""
         held = dict(_LOCKED.findall(lock))
         return next((held[name] for name in self.names if name in held), None)
 
@@ -53,8 +53,8 @@ class Requirement:
 class Requirements:
     """All that one environment needs: `packages` (the engine first), the range of Pythons, and the lock.
 
-    `preload` names the modules that a worker imports before it takes jobs. An environment whose lock is not there is never made, unless it is of
-    another `release` of the engine than the one that is pinned: its lock is made first (`toolkit.environments.releases`).
+    `preload` names the modules that a worker imports before it takes jobs. An environment without a lock is never made, unless it is of a
+    `release` other than the pinned one: then its lock is made first (`toolkit.environments.releases`).
     """
 
     name: str
@@ -71,12 +71,12 @@ class Requirements:
 
     @property
     def engine(self) -> Requirement:
-        """Return the requirement that the environment is about."""
+        """Return the requirement of the engine itself."""
         return self.packages[0]
 
     @property
     def can_be_made(self) -> bool:
-        """Return whether there is a lock to make it from, or one can be made; if not, it is there only where the user names an interpreter."""
+        """Return whether there is a lock, or one can be made; if not, the environment exists only where the user names an interpreter."""
         return self.lock.is_file() or self.release is not None
 
     @property
@@ -102,7 +102,7 @@ class Requirements:
         return _within(version, self.python)
 
     def serves(self, python: str, holds: Mapping[str, str]) -> bool:
-        """Return whether an interpreter lacks nothing; no version is compared where there is no engine (the library takes 20 ms to import)."""
+        """Return whether an interpreter lacks nothing. Without the engine no version is compared: the library for it takes 20 ms to import."""
         return any(name in holds for name in self.engine.names) and not self.lacking(python, holds)
 
     def lacking(self, python: str, holds: Mapping[str, str]) -> list[str]:

@@ -16,10 +16,10 @@ from toolkit.errors import EnvironmentUnavailable
 from toolkit.settings import Settings
 
 _NEEDS = ("python", "platform", "versions")
-# What the user's shell says about some other interpreter must not reach into an environment that is complete by itself.
+# The user's shell may set these for another interpreter; this environment is complete by itself.
 VARIABLES = {"PYTHONPATH": "", "PYTHONHOME": "", "PYTHONNOUSERSITE": "1"}
 
-# Those of uv's own variables, which it gets, that would make it look elsewhere.
+# uv's own variables that would make it look elsewhere.
 UV_VARIABLES: dict[str, str | None] = dict.fromkeys(
     "UV_PYTHON UV_SYSTEM_PYTHON UV_PROJECT_ENVIRONMENT UV_CONSTRAINT UV_OVERRIDE UV_EXCLUDE_NEWER UV_NO_BINARY".split()
 ) | {"UV_NO_PROGRESS": "1"}
@@ -50,7 +50,7 @@ def make(requirements: Requirements, settings: Settings) -> tuple[Path, Marker]:
 
 
 def find_uv(what: str) -> str:
-    """Return the path of uv: of its package beside this one, else of the PATH."""
+    """Return the path of uv: that of its package beside this one, else the one on the PATH."""
     try:
         from uv import find_uv_bin
 
@@ -63,7 +63,7 @@ def find_uv(what: str) -> str:
 
 
 def find_python(making: Making, uv: str, wanted: str) -> str | None:
-    """Return a Python of this machine in the range `wanted`, or None; virtual environments are left out."""
+    """Return a Python of this machine in the range `wanted`, no virtual environment; None where there is none."""
     command = [uv, "python", "find", "--system", "--no-project", "--no-python-downloads", wanted]
     try:
         lines = making.run(command, variables=UV_VARIABLES)
@@ -75,7 +75,7 @@ def find_python(making: Making, uv: str, wanted: str) -> str | None:
 
 
 def _make_bare(making: Making, requirements: Requirements, uv: str) -> None:
-    """Make an environment without packages, on this interpreter's own Python if it serves, else on another, fetched if need be."""
+    """Make an environment without packages: on this interpreter's Python if it serves, else on another, which may be fetched."""
     here = current()
     if here is not None and requirements.accepts_python(here.version):
         python: str | None = getattr(sys, "_base_executable", sys.executable)

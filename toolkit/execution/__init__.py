@@ -1,1 +1,1 @@
-"""An artifact and samples -> a run: what was given, sample by sample, and by which engine."""
+"""Runs an artifact over samples: a run holds the outputs, sample by sample, and says which engine gave them."""

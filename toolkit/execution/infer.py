@@ -28,10 +28,10 @@ def run(request: Request) -> RunResult:
     """Write out/outputs (shards) for the samples of inputs["samples"] through the model inputs["model"].
 
     Options: `runtime` (a file of toolkit/execution/runtimes), `first` (that many samples only, or null), and what the runtime takes. Where the
-    model's input is an integer and the sample is real, it is quantized with the model's own scale and zero point, as an application does. With each
-    sequence of the set the model is loaded again, so that its state begins anew. `names` is how samples call the model's inputs, and how its outputs
-    are to be called, {"inputs": {its own: theirs}, "outputs": ...}; the signature that is returned has these names. inputs["before"], where it is
-    given, is the out folder of the same run over fewer samples, whole sequences of them: its outputs are taken over, and it goes on from there.
+    model's input is an integer and the sample is real, the sample is quantized with the model's own scale and zero point, as an application does. The
+    model is loaded again for each sequence of the set, so that its state begins anew. `names` are other names for the model's inputs and outputs,
+    {"inputs": {its own: theirs}, "outputs": ...}: samples, outputs and the returned signature have them. inputs["before"], where it is given, is the
+    out folder of the same run over fewer samples, in whole sequences: the run copies its outputs and resumes after them.
     """
     runtime = importlib.import_module(f"toolkit.execution.runtimes.{request.options['runtime']}")
     began = time.perf_counter()
@@ -71,7 +71,7 @@ def run(request: Request) -> RunResult:
 
 
 def called(signature: dict[str, Any], names: dict[str, dict[str, str]]) -> dict[str, Any]:
-    """Return a signature with its inputs and outputs called otherwise, {"inputs": {old: new}, "outputs": ...}, sorted by name as before."""
+    """Return a signature with other names, {"inputs": {old: new}, "outputs": ...}, sorted by name as before."""
     changed = {
         side: sorted(
             ({**spec, "name": new.get(spec["name"], spec["name"])} for spec in signature[side]),
@@ -85,7 +85,7 @@ def called(signature: dict[str, Any], names: dict[str, dict[str, str]]) -> dict[
 
 
 def quantize(array: np.ndarray, spec: Mapping[str, Any]) -> np.ndarray:
-    """Return round(x / scale) + zero point in the tensor's integer range; what is of the tensor's dtype already is left alone.
+    """Return round(x / scale) + zero point in the tensor's integer range; an array of the tensor's dtype stays as it is.
 
     The affine scheme of https://ai.google.dev/edge/litert/models/quantization_spec (one scale: inputs are quantized per tensor).
     """

@@ -22,7 +22,7 @@ HOST_RUNTIME = "litert"
 class Run:
     """What a model gave for a set of samples: `outputs` is a folder of shards, `signature` (JSON) tells their dtypes, scales and zero points.
 
-    `fed` says of quantized inputs whether the samples were their integers or were quantized, where anything was asked about it.
+    `fed` says by quantized input whether its samples were integers already or were quantized, where that was asked for.
     """
 
     outputs: Path
@@ -39,7 +39,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """How a model is run: a runtime in an engine, with which of its kernels (default, builtin, reference) and how many threads."""
+    """How a model is run: the engine, the runtime in it, its kernels (default, builtin, reference), and the number of threads."""
 
     engine: Engine
     runtime: str
@@ -48,7 +48,7 @@ class Execution:
 
     @classmethod
     def of(cls, run: Job) -> Execution:
-        """Return how a job that `run_job` made runs its model."""
+        """Return how a job of `run_job` runs its model."""
         return cls(run.engine, run.options["runtime"], run.options["kernels"], run.options["threads"])
 
 
@@ -67,14 +67,14 @@ class CalledOptions(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Called:
-    """Which signature of a file is run, None for the one that it has, and what its inputs and outputs are called instead, by their own names."""
+    """Which signature of a file is run, None for its only one, and other names of its inputs and outputs, by their own."""
 
     signature: str | None = None
     inputs: Mapping[str, str] = field(default_factory=dict)
     outputs: Mapping[str, str] = field(default_factory=dict)
 
     def options(self) -> CalledOptions:
-        """Return it as a job's options; without names where none is another."""
+        """Return it as a job's options; without `names` where none differs."""
         called: CalledOptions = {"signature": self.signature}
         if self.inputs or self.outputs:
             called["names"] = {"inputs": dict(self.inputs), "outputs": dict(self.outputs)}
@@ -90,9 +90,9 @@ def run_job(
     first: int | None = None,
     before: Job | None = None,
 ) -> Job:
-    """Return the job that runs a model over the samples, all of them or the `first` so many; UnknownName for a runtime that is none.
+    """Return the job that runs a model over the samples, all of them or the `first` so many; UnknownName for an unknown runtime.
 
-    `before` is the same run over fewer samples: it is gone on with.
+    The job resumes from `before`, the same run over fewer samples.
     """
     registry.load("execution/runtimes", execution.runtime)
     name = model.name if isinstance(model, Path) else Path(model.name).name
@@ -116,13 +116,13 @@ def run_job(
 
 
 def on_device(run: Job, device: str) -> Job:
-    """Return the same run, called by the device where it runs, as people know it, and whether it is emulated."""
+    """Return the same run with a title that names the device, and says whether it is emulated."""
     emulated = "" if launchers.is_host(run.engine.launcher) else " (emulated)"
     return replace(run, title=f"running on {device}{emulated}")
 
 
 def model_of(run: Job) -> Output | Path:
-    """Return the model that a job which `run_job` made runs."""
+    """Return the model that a job of `run_job` runs."""
     model = run.inputs["model"]
     if isinstance(model, Job):
         raise TypeError(f"{run.title}: runs all that {model.title} wrote")
@@ -132,20 +132,20 @@ def model_of(run: Job) -> Output | Path:
 def metric_job(function: str, outputs: Output, count: int, signature: Mapping[str, Any], samples: Output) -> Job:
     """Return the job that calls a user's metric, `module:function` or `file.py:function` of the current folder, with a run's outputs.
 
-    `count` is how many of the samples the run is over, `signature` (JSON) tells what its numbers mean. RequestError where the file is not there.
+    `count` is the number of samples of the run, and `signature` (JSON) says what its numbers mean. RequestError where the file is missing.
     """
     place = function.rpartition(":")[0]
     file = {"function": Path(os.path.abspath(place))} if place.endswith(".py") else {}
     if file and not file["function"].is_file():
         raise RequestError(f"task metric {function}: no such file {place}")
     return Job(
-        function,  # messages of the user's code begin with it
+        function,  # messages about the user's code begin with it
         "comparison.user_metric",
         "measure",
         Engine("dataset"),
         options={
             "function": function,
-            "file": str(file["function"]) if file else None,  # where it is: it may import what lies beside it
+            "file": str(file["function"]) if file else None,  # its own place, as it may import files beside it
             "folder": os.getcwd(),
             "arguments": {},
             "signature": dict(signature),
@@ -158,7 +158,7 @@ def metric_job(function: str, outputs: Output, count: int, signature: Mapping[st
 
 
 def run_of(entry: Entry) -> Run:
-    """Return the run that a finished job holds; raise WorkerLied where its outputs are not what its signature says."""
+    """Return the run of a finished job; raise WorkerLied where its outputs are not what its signature says."""
     outputs = entry.out / "outputs"
     index = read_index(outputs)
     said = {spec["name"]: spec["dtype"] for spec in entry.result["signature"]["outputs"]}
@@ -184,6 +184,6 @@ def run_of(entry: Entry) -> Run:
 
 
 def signature_of_run(signature: Mapping[str, Any], ran: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the artifact's signature, which knows the scales of dequantized outputs, if the run had just these outputs; else the run's own."""
+    """Return the artifact's signature, which has the scales of dequantized outputs, if the run gave the same outputs; else the run's own."""
     said = {(spec["name"], spec["dtype"]) for spec in signature["outputs"]}
     return signature if said == {(spec["name"], spec["dtype"]) for spec in ran["outputs"]} else ran

@@ -3,22 +3,22 @@
 Each defines
 
     HOST: bool
-        Whether what it starts runs on this machine itself. What runs elsewhere, or is emulated, is a stage of its own: the device.
+        Whether it starts jobs on this machine itself. A run elsewhere, or an emulated one, is a stage of its own: the device.
     EMULATED: bool
-        Whether another processor is emulated; a launch then says by what (`emulator` in `Launch.about`).
+        Whether another processor is emulated; a launch then names the emulator (`emulator` in `Launch.about`).
     TIMED: bool
-        Whether a duration that is measured there is that of the device.
+        Whether durations measured there are the device's.
     SETUP: tuple[Callable[[Settings], object], ...]
-        What `edge-toolkit setup` with the launcher's name makes ahead of time, each step by itself; empty where environments are all it needs.
+        The steps that `edge-toolkit setup` with the launcher's name does ahead of time; empty where it needs environments only.
     make_release(environment: str, settings: Settings) -> None
-        Only with a SETUP: makes what it needs to start another release of an engine, where `setup` is called with both names.
+        Only with a SETUP: makes what it needs to start another release of an engine; `setup` with both names calls it.
     prepare(environment: str, options: Mapping[str, object], settings: Settings) -> Launch
-        Returns how to start a worker in that environment, made first where it has to be.
-        Raises RequestError for options it does not know, EnvironmentUnavailable or TargetUnavailable where it cannot.
+        Returns how to start a worker in that environment, which is made first where it is missing.
+        Raises RequestError for unknown options, EnvironmentUnavailable or TargetUnavailable where that is not possible.
     ready(environment: str, options: Mapping[str, object], settings: Settings) -> bool
-        Returns whether `prepare` would make nothing and need no network.
+        Returns whether `prepare` would make nothing and would need no network.
     features(options: Mapping[str, object]) -> tuple[str, list[str]]
-        Returns machine and features of the processor that it starts on, for toolkit.environments.instructions; no feature where they are not known.
+        Returns machine and features of the processor that jobs run on, for toolkit.environments.instructions; no feature where they are not known.
     status(settings: Settings) -> Status
         Returns what `doctor` shows; makes nothing, needs no network.
 """
@@ -44,14 +44,14 @@ WORKER = str(Path(__file__).resolve().parents[1] / "jobs" / "worker_main.py")
 class Launch:
     """How to start a worker: by `command`, with `variables` beside those of `toolkit.settings.environment_variables.by_everybody`.
 
-    `script` is the path of the toolkit's worker as the command, a Python interpreter, sees it; None for a command that is a worker by itself, in any
-    language: it is told nothing but what `toolkit.jobs.worker_main` reads on its standard input.
-    `transport` takes jobs to where the command runs, if that sees nothing of this machine's disk; None where a job's folder is seen as it lies here.
-    `identity` goes into the keys of jobs, and changes with whatever could change a result.
+    `script` is the path of the toolkit's worker as the command, a Python interpreter, sees it; None where the command itself is a worker, in any
+    language, which speaks `toolkit.wire.worker_protocol`.
+    `transport` takes jobs to where the command runs, where that does not see this machine's disk; None where it sees a job's folder.
+    `identity` is part of the keys of jobs, and changes with anything that could change a result.
     `about` goes into the report: `engine`, `machine`, `launcher`, `cpu`, `processor` (its class, by the instructions on which results depend),
     and `emulator` where there is one.
-    `needs` are the files and folders that it reads, of a process that cannot confine its jobs by itself, as no emulator passes such calls on to the
-    kernel: then each job has a process of its own, which is confined from outside. None for one that can.
+    `needs` are the files and folders that the command itself reads, where its jobs have to be confined from outside: an emulator does not pass the
+    calls that confine on to the kernel. Then each job has a worker of its own. None where the worker confines its jobs.
     """
 
     command: tuple[str, ...]
@@ -64,20 +64,20 @@ class Launch:
 
 
 def is_host(name: str) -> bool:
-    """Return whether a launcher starts what runs on this machine itself; UnknownName for none."""
+    """Return whether a launcher starts jobs on this machine itself; UnknownName for an unknown one."""
     return bool(registry.load("launchers", name).HOST)
 
 
 def is_timed(name: str) -> bool:
-    """Return whether durations measured with a launcher are those of the device; UnknownName for none."""
+    """Return whether durations measured with a launcher are the device's; UnknownName for an unknown one."""
     return bool(registry.load("launchers", name).TIMED)
 
 
 def prepare(name: str, environment: str, options: Mapping[str, object], settings: Settings) -> Launch:
     """Return how the launcher `name` starts a worker in an environment; raises as its `prepare` does.
 
-    TypeError for a launcher whose launch does not say what emulates it, or says so of what is not emulated: no report would tell the difference. And
-    for one whose jobs are to be confined from outside, which is done on this machine, and are taken elsewhere.
+    TypeError for a launch that names no emulator though the launcher emulates, or names one though it does not: reports could not tell them apart.
+    TypeError too for a launch with both `needs` and `transport`: jobs elsewhere cannot be confined from outside here.
     """
     launcher = registry.load("launchers", name)
     launch: Launch = launcher.prepare(environment, options, settings)
@@ -93,19 +93,19 @@ def prepare(name: str, environment: str, options: Mapping[str, object], settings
 
 
 def setup_names() -> list[str]:
-    """Return all that `setup` makes, by name: the environments that can be made, and the launchers that need more than these."""
+    """Return the names of all that `setup` makes: environments, and launchers that need more than environments."""
     return [*environments.names(), *_set_up_by_name()]
 
 
 def setup_names_of(launcher: str, environment: str) -> tuple[str, ...]:
-    """Return what `setup` has to be called with for a launcher to start an environment, and for this machine to run the same."""
+    """Return the names for `setup` after which a launcher can start an environment, and this machine can run the same."""
     return (environment, launcher) if launcher in _set_up_by_name() else (environment,)
 
 
 def setup(wanted: Iterable[str], settings: Settings) -> list[Status]:
     """Make environments and what launchers need ahead of time, by their names; all of them if none is named. Return the status of each.
 
-    All are tried, several at once; the problems of those that failed are raised together as EnvironmentUnavailable. UnknownName for what is neither.
+    All are tried, several at once; all failures are raised together as EnvironmentUnavailable. UnknownName for any other name.
     """
     launchers = _set_up_by_name()
     chosen = list(dict.fromkeys(wanted)) or setup_names()

@@ -16,7 +16,7 @@ from toolkit.launchers.emulation.processors import PROCESSORS
 from toolkit.settings import Settings
 from toolkit.settings.environment_variables import allowed, by_engines
 
-# The features by which engines choose their kernels (XNNPACK, oneDNN, ruy), in the order in which they appeared.
+# Engines (XNNPACK, oneDNN, ruy) choose their kernels by these features; in the order in which they appeared.
 _X86 = "sse4_1 avx f16c fma avx2 avx512f avx512bw avx512_vnni avx_vnni avx512_bf16 avx512_fp16 amx_tile amx_int8 avx_vnni_int8".split()
 _ARM = "asimd fphp asimdhp asimddp asimdfhm i8mm bf16 sve sve2 sme sme2".split()
 _PARTS = {f"0x{processor.part:03x}": processor.name for processor in PROCESSORS.values()}
@@ -66,7 +66,7 @@ def status(settings: Settings) -> Status:
 
 
 def cpu() -> tuple[str, list[str]]:
-    """Return the processor's model and those of its features by which engines choose their kernels."""
+    """Return the processor's model, and its features by which engines choose their kernels."""
     facts: dict[str, str] = {}
     try:
         for line in _CPUINFO.read_text().splitlines():

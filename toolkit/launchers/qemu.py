@@ -42,7 +42,7 @@ _LOADER = "LD_PRELOAD,LD_LIBRARY_PATH"  # of this machine's programs; the emulat
 def prepare(environment: str, options: Mapping[str, object], settings: Settings) -> Launch:
     """Return how to start a script in `environment` on the emulated core `options["cpu"]`.
 
-    What is missing is made first. An engine must give a known answer once on each core, emulator and version, before it is trusted.
+    Missing parts are made first. Before an engine is trusted, it must give a known answer, once on each core, emulator and version.
     """
     cpu = _cpu(environment, options)
     try:
@@ -89,7 +89,7 @@ def _on_x86(environment: str, cpu: str, settings: Settings) -> Launch:
 
 
 def _of_interpreter(resolved: Environment) -> Iterator[Path | str]:
-    """Yield the folders of an environment and of the Python that it was made with, and what its variables name besides."""
+    """Yield the folders of an environment, of the Python that it was made with, and those in its variables."""
     base = Path(os.path.realpath(resolved.python)).parents[1]
     yield from (resolved.python.parents[1], base, *base.glob("lib/python3*"))
     yield from (path for path in resolved.variables.get("PYTHONPATH", "").split(os.pathsep) if path)
@@ -98,20 +98,20 @@ def _of_interpreter(resolved: Environment) -> Iterator[Path | str]:
 
 
 def make_release(environment: str, settings: Settings) -> None:
-    """Make the aarch64 packages of another release of an engine, where boards of that kind run it at all."""
+    """Make the aarch64 packages of another release of an engine, where such boards can run it."""
     if split_name(environment)[0] in packages.ENVIRONMENTS:
         packages.make_packages(environment, settings)
 
 
 def ready(environment: str, options: Mapping[str, object], settings: Settings) -> bool:
-    """Return whether system and packages are there; what else `prepare` does takes a second and no network."""
+    """Return whether system and packages are there; the rest of `prepare` takes a second and no network."""
     if _cpu(environment, options) in x86.PROCESSORS:
         return x86.find_emulator(settings) is not None and environments.find(environment, settings) is not None
     return sysroot.find_system(settings) is not None and packages.find_packages(environment, settings) is not None
 
 
 def features(options: Mapping[str, object]) -> tuple[str, list[str]]:
-    """Return machine and features of the core that is emulated; none for a core that is not known."""
+    """Return machine and features of the emulated core; no feature for an unknown core."""
     cpu = str(options.get("cpu"))
     if cpu in x86.PROCESSORS:
         return "x86_64", x86.PROCESSORS[cpu].features.split()
@@ -124,7 +124,7 @@ def status(settings: Settings) -> Status:
 
 
 def _cpu(environment: str, options: Mapping[str, object]) -> str:
-    """Return the core that is asked for; raise `RequestError` for a request that cannot be meant."""
+    """Return the requested core; RequestError for any other request."""
     cores = (*PROCESSORS, *x86.PROCESSORS)
     cpu = options.get("cpu")
     able = x86.ENVIRONMENTS if cpu in x86.PROCESSORS else packages.ENVIRONMENTS

@@ -5,11 +5,11 @@ A runtime is a module with
     FORMATS                             names of the artifact formats that it runs
     ENVIRONMENT                         the name of the environment that has its engine
     load(model, options) -> Loaded      `options`: "threads", "signature" (a key or null), "kernels" ("default", "builtin", "reference")
-    tap(model, options) -> Tapped       optional: the same model on the same kernels, with its intermediate tensors to be read
+    tap(model, options) -> Tapped       optional: the same model on the same kernels; its intermediate tensors can be read
     extremes(model, options, *, values) -> Extremes
-                                        optional, where there is a tap: the same model, which says its tensors' extremes faster than they are read
-    unread(model) -> (name, ...)        optional: the tensors that it computes and that no tap can read (bodies of loops, gates of a fused LSTM)
+                                        optional, with a tap: the same model; its tensors' extremes come faster than reading the tensors
+    unread(model) -> (name, ...)        optional: the tensors that no tap can read (bodies of loops, gates of a fused LSTM)
 
 `Loaded.call` takes and gives {name: array} for one sample, by signature name, with exactly the dtypes and shapes of `Loaded.signature`
-(JSON as in `toolkit.tensors.signature`); `engine` is the name and version that really ran. What an engine raises is passed on untouched.
+(JSON as in `toolkit.tensors.signature`); `engine` is the name and version that really ran. Exceptions of the engine are passed on unchanged.
 """

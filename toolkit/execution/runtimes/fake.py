@@ -1,8 +1,8 @@
-"""An engine without a model: it gives what its file says, or misbehaves as its file says, so that the contract can be tested.
+"""An engine without a model, for tests of the contract: it answers or misbehaves as its file says.
 
 The file is JSON: {"signature": {...}, "do": "answer"}. `answer` gives, for each output, the mean of all inputs plus the element's index, and plus
-`error` where that is given (minus it for every second element). Other values of `do`: see `_MISBEHAVIOUR`. `at` is the sample (from 0) at which
-either begins. `kernels`, {"reference": {"do": "abort"}} say, holds what is otherwise where the file is run on some kernels.
+`error` where that is given (minus it for every second element). Other values of `do`: see `_MISBEHAVIOUR`. Both begin at the sample `at`
+(from 0). `kernels` overrides keys for some kernels, as {"reference": {"do": "abort"}}.
 """
 
 from __future__ import annotations

@@ -21,19 +21,19 @@ def load(model: Path, options: RunOptions) -> Loaded:
 
 
 def tap(model: Path, options: RunOptions) -> Tapped:
-    """Return the model with its intermediate tensors to be read, on the same kernels."""
+    """Return the model on the same kernels, with readable intermediate tensors."""
     from ai_edge_litert import interpreter
 
     return taps.tap(interpreter, f"ai-edge-litert {version('ai-edge-litert')}", model, options)
 
 
 def extremes(model: Path, options: RunOptions, *, values: bool) -> Extremes:
-    """Return the model with the extremes of its intermediate tensors to be read, which the same kernels find."""
+    """Return the model on the same kernels, with the extremes of its intermediate tensors."""
     from ai_edge_litert import interpreter
 
     return taps.extremes(interpreter, f"ai-edge-litert {version('ai-edge-litert')}", model, options, values=values)
 
 
 def unread(model: Path) -> tuple[str, ...]:
-    """Return the names of float32 tensors that the model computes and `tap` cannot show."""
+    """Return the names of the float32 tensors that `tap` cannot show."""
     return taps.unread(model)

@@ -1,4 +1,4 @@
-"""ONNX models with ONNX Runtime, on the execution provider that is asked for, the CPU where nothing is said, and on no other."""
+"""ONNX models with ONNX Runtime, on one execution provider: the requested one, by default the CPU."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def load(model: Path, options: RunOptions) -> Loaded:
 
 
 def tap(model: Path, options: RunOptions) -> Tapped:
-    """Return the model with what its operators give. A quantized tensor has the name that it has in the float model, its integers, and their scale.
+    """Return the model with readable outputs of its operators. A quantized tensor has its name in the float model, its integers, and their scale.
 
-    So integer kernels stay what they are: float tensors between two of them, which no kernel computes, are not asked for.
+    So integer kernels stay in use: float tensors between two of them, which no kernel computes, are not read.
     """
     read_model = _whole(model)
     taps, grid = _taps(read_model), grids(read_model)
@@ -67,7 +67,7 @@ def _taps(model: ModelProto) -> dict[str, str]:
     found = {}
     for node in model.graph.node:
         if node.op_type == QUANTIZE and node.input[0] not in inputs:
-            # an output of the model gives its name to what is dequantized last
+            # an output of the model has the name of the tensor that is dequantized last
             found[node.output[0]] = node.input[0].removesuffix("_QuantizeLinear_Input")
         elif node.op_type not in (QUANTIZE, DEQUANTIZE, "Constant"):
             found.update({name: name for name in node.output if name and consumers.get(name) != {QUANTIZE}})
@@ -75,7 +75,7 @@ def _taps(model: ModelProto) -> dict[str, str]:
 
 
 def _whole(path: Path) -> ModelProto:
-    """Return the model of a file; InvalidSource where it keeps tensors in others, which could be any on this machine."""
+    """Return the model of a file; InvalidSource where it keeps tensors in other files, which could be any on this machine."""
     model = read(path)
     outside = outside_of(model)
     if outside:

@@ -1,4 +1,4 @@
-"""SavedModels as TensorFlow runs them: the canonical form, held against the original."""
+"""SavedModels as TensorFlow runs them: for the canonical form, which is compared with the original."""
 
 from __future__ import annotations
 
