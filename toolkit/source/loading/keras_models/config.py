@@ -9,13 +9,15 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 from toolkit.errors import InvalidSource, causes
+from toolkit.source.loading.keras_models.config_table import ConfigTable
 from toolkit.tensors.endings import Ending, canonical
 
 _PACKAGES = ("keras", "tf_keras")
 _BRIEF = 600
+_NO_CONFIG: dict[str, Any] = {}
 _OWN = (*_PACKAGES, "builtins")
 NOT_SINGLE = ("float16", "bfloat16", "float64")  # devices' kernels do not compute in these
 _LAYERS = {"UnitNormalization": "l2normalization", "Concatenate": "concat"}
@@ -100,18 +102,18 @@ def brief(error: BaseException) -> str:
     return told if len(told) <= _BRIEF else f"{told[:_BRIEF]} ..."
 
 
-def layers_of(config: dict[str, Any]) -> list[dict[str, Any]]:
+def layers_of(config: ConfigTable) -> list[ConfigTable]:
     """Return the configurations of a model's layers; [] for a model written as a class. Keras 2 wrote a Sequential as a plain list."""
     held = config.get("config")
     layers = held if isinstance(held, list) else held.get("layers", []) if isinstance(held, dict) else []
-    return [layer for layer in layers if isinstance(layer, dict)]
+    return [cast("ConfigTable", layer) for layer in layers if isinstance(layer, dict)]
 
 
-def parts_of(config: Any) -> Iterator[dict[str, Any]]:
+def parts_of(config: Any) -> Iterator[ConfigTable]:
     """Yield every object in a configuration that names its class: layers, layers in layers, initializers, functions."""
     if isinstance(config, dict):
         if isinstance(config.get("class_name"), str):
-            yield config
+            yield cast("ConfigTable", config)
         for value in config.values():
             if isinstance(value, (dict, list)):
                 yield from parts_of(value)
@@ -121,7 +123,7 @@ def parts_of(config: Any) -> Iterator[dict[str, Any]]:
                 yield from parts_of(value)
 
 
-def lambdas(config: dict[str, Any]) -> list[str]:
+def lambdas(config: ConfigTable) -> list[str]:
     """Return the names of the parts with Python code (bytes of one Python version), which loading would run."""
     found = []
     for part in parts_of(config):
@@ -140,7 +142,7 @@ def _names_a_function(function: Any) -> bool:
     return isinstance(function, dict) and function.get("class_name") == "function"
 
 
-def custom_parts(config: dict[str, Any], known: frozenset[str]) -> list[str]:
+def custom_parts(config: ConfigTable, known: frozenset[str]) -> list[str]:
     """Return the names of classes and functions in a configuration that Keras lacks; `known` are its layers, for old configurations."""
     found = {_custom(part) for part in parts_of(config)} if "module" in config else set()
     if "module" not in config:
@@ -149,7 +151,7 @@ def custom_parts(config: dict[str, Any], known: frozenset[str]) -> list[str]:
     return sorted(found - {None})  # type: ignore[arg-type]
 
 
-def _custom(part: dict[str, Any]) -> str | None:
+def _custom(part: ConfigTable) -> str | None:
     """Return the name under which a loader looks a part up; None where Keras has the part itself."""
     module, name = part.get("module"), part["class_name"]
     if name == "function":
@@ -159,7 +161,7 @@ def _custom(part: dict[str, Any]) -> str | None:
     return None if isinstance(module, str) and module.partition(".")[0] in _OWN else name
 
 
-def _old_layers(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _old_layers(config: ConfigTable) -> Iterator[ConfigTable]:
     """Yield a configuration of Keras 2 and those of all layers in it: in models, wrappers, recurrent layers."""
     yield config
     held = config.get("config")
@@ -167,16 +169,16 @@ def _old_layers(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
     cells = held.get("cells", []) if isinstance(held, dict) else []
     for layer in (*layers_of(config), *inside, *cells):
         if isinstance(layer, dict) and isinstance(layer.get("class_name"), str):
-            yield from _old_layers(layer)
+            yield from _old_layers(cast("ConfigTable", layer))
 
 
-def signature(config: dict[str, Any]) -> dict[str, Any] | None:
+def signature(config: ConfigTable) -> dict[str, Any] | None:
     """Return {"inputs", "outputs"} of a functional or sequential model as far as its configuration tells; None where it tells nothing.
 
     Shapes of outputs are null: only the model itself tells them.
     """
     layers, held = layers_of(config), config.get("config")
-    named = {str(layer.get("name") or layer.get("config", {}).get("name")): layer for layer in layers}
+    named = {str(layer.get("name") or layer.get("config", _NO_CONFIG).get("name")): layer for layer in layers}
     if not layers:
         return None
     if isinstance(held, dict) and "input_layers" in held:
@@ -198,10 +200,10 @@ def signature(config: dict[str, Any]) -> dict[str, Any] | None:
     }
 
 
-def endings(config: dict[str, Any]) -> dict[str, Any]:
+def endings(config: ConfigTable) -> dict[str, Any]:
     """Return the JSON of an `Ending` for each output of a functional or sequential model, from its last layer and that layer's activation."""
     layers, held = layers_of(config), config.get("config")
-    named = {str(layer.get("name") or layer.get("config", {}).get("name")): layer for layer in layers}
+    named = {str(layer.get("name") or layer.get("config", _NO_CONFIG).get("name")): layer for layer in layers}
     if isinstance(held, dict) and "input_layers" in held:
         outputs = [(key or name, named.get(name, {})) for key, name in _references(held.get("output_layers", []))]
     else:
@@ -209,9 +211,9 @@ def endings(config: dict[str, Any]) -> dict[str, Any]:
     return {name: _ending(layer).to_json() for name, layer in outputs}
 
 
-def _ending(layer: dict[str, Any]) -> Ending:
+def _ending(layer: ConfigTable) -> Ending:
     name = str(layer.get("class_name", ""))
-    activation = layer.get("config", {}).get("activation")
+    activation = layer.get("config", _NO_CONFIG).get("activation")
     if isinstance(activation, dict):
         activation = activation.get("config") if activation.get("class_name") == "function" else None
     if isinstance(activation, str) and activation != "linear":
@@ -230,14 +232,14 @@ def _references(structure: Any, key: str | None = None) -> list[tuple[str | None
     return []
 
 
-def _batch_shape(layer: dict[str, Any]) -> list[int | None] | None:
-    held = layer.get("config", {})
+def _batch_shape(layer: ConfigTable) -> list[int | None] | None:
+    held = layer.get("config", _NO_CONFIG)
     shape = held.get("batch_shape") or held.get("batch_input_shape")
     return [None if size is None else int(size) for size in shape] if isinstance(shape, list) else None
 
 
-def _dtype(layer: dict[str, Any]) -> str:
+def _dtype(layer: ConfigTable) -> str:
     """Return the dtype of a layer's numbers; float32, Keras's default, where it is missing."""
-    dtype = layer.get("config", {}).get("dtype") or "float32"
+    dtype = layer.get("config", _NO_CONFIG).get("dtype") or "float32"
     name = dtype.get("config", {}).get("name", "float32") if isinstance(dtype, dict) else dtype
     return "float32" if str(name).removeprefix("mixed_") in NOT_SINGLE else str(name)

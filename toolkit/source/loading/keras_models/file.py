@@ -8,11 +8,12 @@ import importlib.util
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from toolkit.errors import InvalidSource
 from toolkit.source.loading.keras_models import store, stored_arrays
 from toolkit.source.loading.keras_models.config import custom_parts, lambdas
+from toolkit.source.loading.keras_models.config_table import ConfigTable
 from toolkit.source.loading.keras_models.vetting import require_few_parts
 
 BUILDER = "--builder file.py:function, a function that returns"
@@ -26,7 +27,7 @@ class KerasFile:
     file: Path
     kind: str
     version: str
-    config: dict[str, Any]
+    config: ConfigTable
     code: tuple[str, ...]
     """Names of the parts that hold Python code."""
     custom: tuple[str, ...]
@@ -63,11 +64,12 @@ def read(path: str, file: Path) -> KerasFile:
         raise store.damaged(path, error, "model_config in it") from error
 
 
-def _described(path: str, file: Path, kind: str, version: str, config: dict[str, Any]) -> KerasFile:
+def _described(path: str, file: Path, kind: str, version: str, parsed: dict[str, Any]) -> KerasFile:
     """Return the file with the names in its configuration; ValueError where it describes no model, or more parts than any model has."""
-    if "class_name" not in config:
+    if "class_name" not in parsed:
         raise ValueError("it describes no model")
-    require_few_parts(config)
+    require_few_parts(parsed)
+    config = cast("ConfigTable", parsed)
     return KerasFile(
         path, file, kind, version, config, tuple(lambdas(config)), tuple(custom_parts(config, _known_layers()))
     )

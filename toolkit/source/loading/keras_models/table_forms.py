@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from toolkit.source.loading.keras_models.config_table import ConfigTable
 from toolkit.source.loading.keras_models.known_symbols import SYMBOLS
 from toolkit.source.loading.keras_models.refusal import CODE, Refusal, known_for
 from toolkit.source.loading.operators import NOT_KNOWN, ON_CONDITION, ability
@@ -42,7 +43,7 @@ _CONSTRUCTORS = frozenset(
 )
 
 
-def _symbol(where: str, part: dict[str, Any], _: frozenset[str]) -> Iterator[Refusal]:
+def _symbol(where: str, part: ConfigTable, _: frozenset[str]) -> Iterator[Refusal]:
     """Yield what is wrong with a layer that is a function of TensorFlow (TFOpLambda, SlicingOpLambda)."""
     symbol = config_of(part).get("function")
     if not isinstance(symbol, str):
@@ -63,7 +64,7 @@ def _operator(where: str, name: str, told: str) -> Iterator[Refusal]:
         yield Refusal(where, told, f"is not among the operators {ONLY}" if unnamed else can, trusted=True)
 
 
-def _node(where: str, part: dict[str, Any], _: frozenset[str]) -> Iterator[Refusal]:
+def _node(where: str, part: ConfigTable, _: frozenset[str]) -> Iterator[Refusal]:
     """Yield what is wrong with a layer that is an operator of a graph (TensorFlowOpLayer, of TensorFlow 2.0 to 2.3)."""
     node = config_of(part).get("node_def")
     name = node.get("op") if isinstance(node, dict) else _op_of(node) if isinstance(node, str) else None
@@ -84,7 +85,7 @@ def _op_of(serialized: str) -> str | None:
         return None
 
 
-def _method(where: str, part: dict[str, Any], _: frozenset[str]) -> Iterator[Refusal]:
+def _method(where: str, part: ConfigTable, _: frozenset[str]) -> Iterator[Refusal]:
     """Yield what is wrong with a layer that is a class's method or an object's attribute."""
     held = config_of(part)
     if part["class_name"] == "ClassMethod":
@@ -101,7 +102,7 @@ def _method(where: str, part: dict[str, Any], _: frozenset[str]) -> Iterator[Ref
         yield Refusal(where, f"calls {told}", can, trusted=part["class_name"] == "ClassMethod")
 
 
-def _lambda(where: str, part: dict[str, Any], custom: frozenset[str]) -> Iterator[Refusal]:
+def _lambda(where: str, part: ConfigTable, custom: frozenset[str]) -> Iterator[Refusal]:
     """Yield what is wrong with a Lambda layer: each of its functions must be known by name, or be the builder's."""
     held = config_of(part)
     for key in ("function", "output_shape", "mask"):
@@ -125,11 +126,11 @@ def _is_shape(given: Any) -> bool:
     return isinstance(given, list) and all(each is None or type(each) is int or _is_shape(each) for each in given)
 
 
-def _python_code(where: str, _: dict[str, Any], __: frozenset[str]) -> Iterator[Refusal]:
+def _python_code(where: str, _: ConfigTable, __: frozenset[str]) -> Iterator[Refusal]:
     yield Refusal(where, CODE, "", trusted=False)
 
 
-def _array(where: str, part: dict[str, Any], _: frozenset[str]) -> Iterator[Refusal]:
+def _array(where: str, part: ConfigTable, _: frozenset[str]) -> Iterator[Refusal]:
     if not is_array(part):
         yield Refusal(
             where, f"{part['class_name']} is no array of numbers or words of a known dtype", "", trusted=False
@@ -153,7 +154,7 @@ def _all_plain(value: Any) -> bool:
     return isinstance(value, (int, float, str))
 
 
-def _spec(where: str, part: dict[str, Any], _: frozenset[str]) -> Iterator[Refusal]:
+def _spec(where: str, part: ConfigTable, _: frozenset[str]) -> Iterator[Refusal]:
     """Yield what is wrong with the description of a tensor, by its class's name and module (Keras 3) or by a registered name (Keras 2)."""
     if part["class_name"] == "TypeSpec":
         name = str(part.get("type_spec")).removeprefix("tf.")
@@ -171,13 +172,13 @@ def _value(*_: Any) -> Iterator[Refusal]:
     yield from ()
 
 
-def config_of(part: dict[str, Any]) -> dict[str, Any]:
+def config_of(part: ConfigTable) -> dict[str, Any]:
     """Return what a table holds under `config`, empty where that is no table."""
     held = part.get("config")
     return held if isinstance(held, dict) else {}
 
 
-FORMS: dict[str, Callable[[str, dict[str, Any], frozenset[str]], Iterator[Refusal]]] = {
+FORMS: dict[str, Callable[[str, ConfigTable, frozenset[str]], Iterator[Refusal]]] = {
     "TFOpLambda": _symbol,
     "SlicingOpLambda": _symbol,
     "TensorFlowOpLayer": _node,

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
-from typing import Any
+from typing import Any, cast
 
+from toolkit.source.loading.keras_models.config_table import ConfigTable
 from toolkit.source.loading.keras_models.known_names import (
     FUNCTIONS,
     IDENTIFIERS,
@@ -61,14 +62,15 @@ def refusals(config: Any, custom: Collection[str] = ()) -> list[Refusal]:
     return list(found.values())
 
 
-def _tables(config: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+def _tables(config: Any) -> Iterator[tuple[str, ConfigTable]]:
     """Yield (layer, table) for every table, in the order of the file; the layer is the nearest named one around it."""
     waiting: list[tuple[str, Any]] = [("the model", config)]
     while waiting:
         where, value = waiting.pop()
         if isinstance(value, dict):
-            where = _named(value) or where
-            yield where, value
+            table = cast("ConfigTable", value)
+            where = _named(table) or where
+            yield where, table
             held = list(value.values())
         else:
             held = value if isinstance(value, list) else []
@@ -76,7 +78,7 @@ def _tables(config: Any) -> Iterator[tuple[str, dict[str, Any]]]:
         waiting += [(where, one) for one in reversed(inside)]
 
 
-def _named(part: dict[str, Any]) -> str | None:
+def _named(part: ConfigTable) -> str | None:
     """Return the name of a layer for messages, from the table with its class; None where the table is no named layer."""
     held = part.get("config")
     name = part.get("name") or (held.get("name") if isinstance(held, dict) else None)
@@ -87,7 +89,7 @@ def _named(part: dict[str, Any]) -> str | None:
     )
 
 
-def _judged(where: str, table: dict[str, Any], custom: frozenset[str]) -> Iterator[Refusal]:
+def _judged(where: str, table: ConfigTable, custom: frozenset[str]) -> Iterator[Refusal]:
     yield from _vocabulary(where, table)
     if ".." in str(table.get("name")).split("/"):
         yield Refusal(where, f"{table['name']!r} is not a name: it leads to another folder", "", trusted=False)
@@ -107,7 +109,7 @@ def _judged(where: str, table: dict[str, Any], custom: frozenset[str]) -> Iterat
         yield from _class(where, table, name, custom)
 
 
-def _vocabulary(where: str, table: dict[str, Any]) -> Iterator[Refusal]:
+def _vocabulary(where: str, table: ConfigTable) -> Iterator[Refusal]:
     given = table.get("vocabulary")
     if isinstance(given, str):
         yield Refusal(where, f"its vocabulary is the file {given!r}", "is read where it is loaded", trusted=True)
@@ -115,7 +117,7 @@ def _vocabulary(where: str, table: dict[str, Any]) -> Iterator[Refusal]:
         yield Refusal(where, "its vocabulary is not a list of words", "", trusted=False)
 
 
-def _plain(where: str, part: dict[str, Any], name: str) -> Iterator[Refusal]:
+def _plain(where: str, part: ConfigTable, name: str) -> Iterator[Refusal]:
     """Yield what is wrong with a special form: its module and registered name must be Keras's own, or a loader would look elsewhere."""
     module, registered = part.get("module"), part.get("registered_name")
     if name != "__typespec__" and not ((module is None or _is_keras(module)) and registered in (None, name)):
@@ -124,7 +126,7 @@ def _plain(where: str, part: dict[str, Any], name: str) -> Iterator[Refusal]:
         )
 
 
-def _class(where: str, part: dict[str, Any], name: str, custom: frozenset[str]) -> Iterator[Refusal]:
+def _class(where: str, part: ConfigTable, name: str, custom: frozenset[str]) -> Iterator[Refusal]:
     """Yield what is wrong with an object: neither Keras nor the builder has its class, or its class comes from elsewhere."""
     module, registered = part.get("module"), part.get("registered_name")
     if part.get("registered_name", name) in custom:  # both Keras look it up so
@@ -154,7 +156,7 @@ def _is_keras(module: Any) -> bool:
     return isinstance(module, str) and _KERAS.fullmatch(module) is not None
 
 
-def _function(where: str, part: dict[str, Any], custom: frozenset[str]) -> Iterator[Refusal]:
+def _function(where: str, part: ConfigTable, custom: frozenset[str]) -> Iterator[Refusal]:
     """Yield what is wrong with a function that is an object (Keras 3), such as `relu` of `builtins`."""
     name, module, registered = part.get("config"), part.get("module"), part.get("registered_name")
     if not isinstance(name, str):
