@@ -1,4 +1,4 @@
-"""What a model's files tell of it, and what loading it tells where they do not tell all."""
+"""What a model's files tell, and what loading tells where the files do not tell all."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TIMES_READ = 8  # a builder's code that changed each time changes while it runs
 
 def look(original: Original, executor: Executor) -> tuple[str, dict[str, Path], Mapping[str, Any], Mapping[str, Any]]:
     """Return kind and files of a model, what its files tell, and what loading tells where that is needed; InvalidSource where it reaches outside."""
-    executor.prepare(engine_of(executor))  # a mistake in the interpreter that the user named is told at once
+    executor.prepare(engine_of(executor))  # reports a wrong interpreter of the user at once
     executor.expect(engine_of(executor))
     kind, files = locate(original)
     inspected = inspect(original, kind, files, executor)

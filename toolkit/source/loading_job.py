@@ -1,4 +1,4 @@
-"""The jobs that load an original or look into it: where they run, and what each of them is asked."""
+"""The jobs that load or inspect an original: where they run, and their options."""
 
 from __future__ import annotations
 

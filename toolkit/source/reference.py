@@ -31,7 +31,7 @@ Call = Callable[[Arrays], Arrays]
 
 
 def open_(request: Request) -> dict[str, Any]:
-    """Load the model and return what it is: what `LoadedOriginal` says of it, and the files that the builder's code consists of."""
+    """Load the model and return the fields of `LoadedOriginal`, and the files of the builder's code: SHA-256 by path."""
     use("cpu")
     original = _load(request)
     return {
@@ -46,7 +46,7 @@ def open_(request: Request) -> dict[str, Any]:
 
 
 def canonicalize(request: Request) -> dict[str, Any]:
-    """Write out/saved_model and return its signature: the one asked for, under `serving_default`, with these shapes and the same names.
+    """Write out/saved_model and return its signature: the requested one, as `serving_default`, with these shapes and the same names.
 
     Options: `signature` (a key) and `shapes` (of one call, by input name). The samples in inputs["samples"] give sizes and shapes of null; without
     samples these stay open.
@@ -78,7 +78,7 @@ def canonicalize(request: Request) -> dict[str, Any]:
 
 
 def run(request: Request) -> dict[str, Any]:
-    """Write out/outputs for the samples of inputs["samples"] through the original; return engine, signature and noise.
+    """Run the original on inputs["samples"] and write out/outputs; return engine, signature, count, noise and device.
 
     `noise` holds the largest absolute difference (real units) by output name, over the first samples: "repeat" of a repeated call, and "batch" of one
     call with many samples against one call for each (where the signature takes a batch of any size). A model with state takes the samples one by one
@@ -188,7 +188,7 @@ def _refuse_random(path: str, original: LoadedOriginal, repeat: dict[str, float]
 
 
 def _load(request: Request) -> LoadedOriginal:
-    """Return the original; InvalidSource, with the file's name, for whatever the framework raises about a damaged or foreign file."""
+    """Return the original; InvalidSource, with the file's name, for any error of the framework about a damaged or foreign file."""
     path = request.options["path"]
     plugin = importlib.import_module(f"toolkit.source.kinds.{request.options['kind']}")
     try:

@@ -41,7 +41,7 @@ def computing(graph: GraphDef, tensors: Iterable[str]) -> dict[str, list[str]]:
 
 
 def findings(graph: GraphDef, signatures: Mapping[str, SignatureDef]) -> list[Finding]:
-    """Return what is to be said of the signatures ({key: `SignatureDef`}) whose arithmetic has no kernel, one finding for each dtype."""
+    """Return findings about signatures ({key: `SignatureDef`}) whose arithmetic has no kernel, one for each dtype."""
     found: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for key, definition in sorted(signatures.items()):
         for dtype, names in computing(graph, [info.name for info in definition.inputs.values()]).items():

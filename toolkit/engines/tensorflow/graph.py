@@ -1,4 +1,4 @@
-"""A graph of TensorFlow 1 in memory, with what is asked of it here; TensorFlow's own classes come without types."""
+"""A graph of TensorFlow 1 in memory: types for the part of TensorFlow's classes that is used here."""
 
 from __future__ import annotations
 

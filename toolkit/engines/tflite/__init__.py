@@ -1,1 +1,1 @@
-"""TFLite files: how they are read, run, tapped and compared, by whatever interpreter the environment holds."""
+"""TFLite files: how they are read, run, tapped and compared, with the interpreter of the environment."""

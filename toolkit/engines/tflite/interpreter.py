@@ -160,7 +160,7 @@ def _checked(call: Call, inputs: dict[str, TensorDetails]) -> Call:
 
 
 def _fit(given: dict[str, Asked], asked: dict[str, Asked]) -> bool:
-    """Return whether arrays, by name (shape, dtype), fit what is asked for, where None is any size."""
+    """Return whether arrays fit the inputs, both as {name: (shape, dtype)}; None is any size."""
     return given.keys() == asked.keys() and all(
         dtype == asked[name][1]
         and len(shape) == len(asked[name][0])

@@ -11,7 +11,7 @@ _SCHEMAS = ("ai_edge_litert.schema_py_generated", "tensorflow.lite.python.schema
 
 
 def schema_module() -> Any:
-    """Return the generated classes of TFLite's schema, of whichever engine is installed here; ImportError where none is."""
+    """Return the generated classes of TFLite's schema, from the engine that is installed here; ImportError where none is."""
     for name in _SCHEMAS:
         try:
             return importlib.import_module(name)

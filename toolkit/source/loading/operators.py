@@ -92,7 +92,7 @@ def held(reached: Sequence[str]) -> str:
 
 
 def findings(operators: Iterable[str], reached: Sequence[str]) -> list[Finding]:
-    """Return what is to be said about a graph's operators, without TensorFlow; `reached` is what `reach` found of them."""
+    """Return findings about a graph's operators, without TensorFlow; `reached` are the operators that `reach` found."""
     operators = set(operators)
     found = []
     if reached:

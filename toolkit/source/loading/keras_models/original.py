@@ -249,7 +249,7 @@ def _who(model: Any) -> str:
 
 @contextlib.contextmanager
 def _refusal(model: Any) -> Iterator[None]:
-    """Turn whatever Keras and the user's layers raise into InvalidSource: the model cannot be run as a graph."""
+    """Turn any error of Keras and of the user's layers into InvalidSource: the model cannot be run as a graph."""
     try:
         yield
     except InvalidSource:
