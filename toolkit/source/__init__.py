@@ -1,1 +1,1 @@
-"""The original model: what kind it is, how it is loaded, and what it answers."""
+"""The original model: its kind, how it is loaded, and its outputs."""

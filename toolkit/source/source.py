@@ -200,14 +200,14 @@ def _found_by_loading(inspected: Mapping[str, Any], opened: Mapping[str, Any]) -
 
 
 def _about_loops(inspected: Mapping[str, Any]) -> list[Finding]:
-    """Return that a loop cannot end, which a model's files tell whether or not it is loaded."""
+    """Return the findings about endless loops, which come from the files also where the model is loaded."""
     return [finding for finding in findings.read(inspected["findings"]) if finding.code == ENDLESS_LOOP]
 
 
 def _about_others(
     original: Original, signatures: Sequence[Mapping[str, Any]], chosen: Mapping[str, Any]
 ) -> list[Finding]:
-    """Return the finding that names signatures which nobody asked for; none for a second name of the same, as Keras gives it."""
+    """Return the finding about signatures that were not requested; none about a second name of the same one, which Keras writes."""
     ends = [{"inputs": one["inputs"], "outputs": one["outputs"]} for one in signatures]
     own = {"inputs": chosen["inputs"], "outputs": chosen["outputs"]}
     others = [str(one["key"]) for one, its in zip(signatures, ends, strict=True) if its != own]

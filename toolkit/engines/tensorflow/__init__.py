@@ -1,1 +1,1 @@
-"""What is read of TensorFlow's own files, and of its devices."""
+"""Readers of TensorFlow's own files, and its devices."""

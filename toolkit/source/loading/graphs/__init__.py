@@ -1,1 +1,1 @@
-"""Flat graphs: where they begin and end, what of them is needed, and how that is saved."""
+"""Flat graphs: where they begin and end, which part is needed, and how that part is saved."""

@@ -1,1 +1,1 @@
-"""Files of variables: what is in them, which variable of a model each belongs to, and the proof that it was restored."""
+"""Files of variables: their content, the model's variable for each of theirs, and the proof that it was restored."""
