@@ -1,10 +1,10 @@
-"""What a job of a worker can reach: what it names, the engine's environment, and its own folder; neither the network, nor another process.
+"""Confines a worker's job: it can reach the files that it names, the engine's environment and its own folder, but no network and no other process.
 
-The kernel enforces it for the job's process and whatever that starts, before anything of a model is read: Landlock for files, TCP and
-signals, a filter of system calls for what Landlock does not know, a namespace of processes for what would outlive the job.
+The kernel enforces this for the job's process and all that it starts, before anything of a model is read: Landlock for files, TCP and signals, a
+filter of system calls for what Landlock does not cover, and a namespace of processes for those that would outlive the job.
 
-    Ability                 what this machine's kernel has of it
-    Bounds                  what one job may use beside its environment and its folder
+    Ability                 what this machine's kernel offers
+    Bounds                  what one job may use besides its environment and its folder
     Confinement             what all jobs of a worker may use
     Ready.enter             confines this process, for ever
 """
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from toolkit.confinement import seccomp
 
 NOT_CONFINED = "not confined"
-FILTERED = ("x86_64", "aarch64")  # processors whose calls are known by their numbers
-_CAP_DAC_OVERRIDE = 1  # linux/capability.h: root goes on to read what belongs to others, where the job names it
+FILTERED = ("x86_64", "aarch64")  # processors whose system calls are known by number
+_CAP_DAC_OVERRIDE = 1  # linux/capability.h: so root can still read files of others that the job names
 _CAPABILITY_VERSION_3 = 0x20080522
 
 
@@ -34,7 +34,7 @@ _CAPABILITY_VERSION_3 = 0x20080522
 class Ability:
     """`landlock` is the version of its interface, 0 for none; `filters` is whether system calls can be filtered.
 
-    `namespace` is whether what a worker starts is sure to end with it; None where nobody has tried.
+    `namespace` is whether all processes that a worker starts end with it; None where that was not tried.
     """
 
     landlock: int
@@ -43,7 +43,7 @@ class Ability:
 
     @property
     def confines(self) -> bool:
-        """Whether a job can neither read what it does not name, nor reach the network."""
+        """Whether a job can read only the files that it names, and cannot reach the network."""
         return self.landlock > 0 and self.filters
 
     @property
@@ -79,12 +79,12 @@ _LATER = {
 
 
 def ability(*, namespace: bool | None = None) -> Ability:
-    """Return what this kernel has; whether there is a namespace says who has tried."""
+    """Return what this kernel offers; the caller has tried whether there is a `namespace`."""
     return Ability(landlock.abi(), os.uname().machine in FILTERED and _filters(), namespace)
 
 
 def _filters() -> bool:
-    """Return whether the kernel takes filters: it says that a program at no address is at none."""
+    """Return whether the kernel takes filters: then it refuses a filter at address 0 with EFAULT."""
     try:
         kernel.prctl(kernel.PR_SET_SECCOMP, 2, 0)
     except OSError as error:
@@ -105,7 +105,7 @@ class BoundsJson(TypedDict):
 class Bounds:
     """What one job may use: `reads`, files and folders; the `network`; whether it runs `user_code`, which may start processes; a `gpu`.
 
-    `emulated` is whether it is a whole worker that is confined, with an emulator.
+    `emulated` is whether a whole worker is confined, with its emulator.
     """
 
     reads: tuple[str, ...] = ()
@@ -123,7 +123,7 @@ class Bounds:
 class Confinement:
     """What all jobs of a worker may use: `package`, the toolkit's own folder, and the engine's environment without `private`, the user's home.
 
-    Whatever can be is done in the worker, `prepare` once and `ready` for each job, as everything costs more in a process that was just forked.
+    As much as possible is done in the worker, in `prepare` once and in `ready` for each job: a process that was just forked is slower.
     """
 
     def __init__(self, package: Path, private: Path, has: Ability) -> None:
@@ -138,13 +138,13 @@ class Confinement:
         return str(self.has)
 
     def prepare(self, needs: Iterable[str] | None = None) -> None:
-        """Look up what the environment consists of, when the engine has been imported; or take what another interpreter `needs`."""
+        """Look up the environment's files, after the engine was imported; or take those that another interpreter `needs`."""
         self._engine = places.of_engine(self._package, self._private, needs)
         self._user_code = places.of_user_code(self._private)
 
     def ready(self, bounds: Bounds, folder: Path) -> Ready:
-        """Return what confines a job that is about to be forked."""
-        from toolkit.confinement import seccomp  # the host, which asks for abilities alone, does without it
+        """Return what confines a job, before it is forked."""
+        from toolkit.confinement import seccomp  # the host only asks for abilities, and does not need it
 
         kind = seccomp.JobKind(bounds.user_code, bounds.network, bounds.emulated, bounds.gpu)
         if self.has.filters and kind not in self._filters:
@@ -179,9 +179,9 @@ class Confinement:
 
 @dataclass
 class Ready:
-    """What confines one job, in whose process it is entered; in the worker it is a context manager.
+    """Confines one job: the job's process calls `enter`; the worker uses it as a context manager.
 
-    `scratch` is its temporary folder and what may be done there: links that it makes are followed by the same rules.
+    `scratch` is the job's temporary folder and the rights there. The same rules apply behind links that the job makes.
     """
 
     confinement: Confinement | None = None
@@ -198,9 +198,9 @@ class Ready:
             self.rules.close()
 
     def enter(self, memory_bytes: int, written_bytes: int) -> None:
-        """Confine this process, which has one thread, and all that it starts, for ever; OSError where the kernel refuses what it said it could.
+        """Confine this process, which has one thread, and all that it starts, for ever; OSError where the kernel refuses.
 
-        What was not there before the process was is allowed now.
+        Files that did not exist before the process, as its own in /proc, are allowed here.
         """
         if self.confinement is None:
             return
@@ -218,16 +218,16 @@ class Ready:
 
 @dataclass(frozen=True)
 class Already:
-    """What confines a worker from outside, in words, so that its jobs need do nothing."""
+    """Stands for a worker that is confined from outside already: `how` says it in words, and its jobs do nothing."""
 
     how: str
-    has = Ability(0, filters=True)  # whatever is outside, a job in here is looked after as one that starts nothing
+    has = Ability(0, filters=True)  # whatever the outside is, a job inside counts as one that starts no processes
 
     def __str__(self) -> str:
         return self.how
 
     def prepare(self) -> None:
-        """Return: it is done."""
+        """Do nothing."""
 
     def ready(self, *_: object) -> Ready:
         """Return what does nothing."""
@@ -235,7 +235,7 @@ class Already:
 
 
 class Capabilities:
-    """What root may, and whoever is in a namespace of users that is his own: all of it is given up but to read and write files of others."""
+    """The rights of root, and of a user in his own namespace of users. All are given up but reading and writing files of others."""
 
     def __init__(self) -> None:
         self._libc = ctypes.CDLL(None, use_errno=True)

@@ -1,7 +1,7 @@
-"""What the user's own code was refused, seen from its exception: the file or the network, and the flag that allows it.
+"""Tells from an exception of the user's own code what was refused to it, a file or the network, and which flag allows it.
 
-Landlock keeps a process from opening a file, and not from asking the system whether it could: access(2) goes by the file's mode alone. So a file that
-could be read and cannot be opened was refused by the job's confinement, and by nothing else.
+Landlock keeps a process from opening a file, but not from asking whether it could: access(2) looks at the file's mode alone. So a file that access(2)
+allows and that cannot be opened was refused by the job's confinement, and by nothing else.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _OF_NETWORK = re.compile(r"name resolution|resolve host|\bconnect|network|\burl|
 
 
 def advice(error: BaseException) -> str | None:
-    """Return which flag allows what was refused, or None where nothing was."""
+    """Return the advice with the flag that allows what was refused; None where nothing was refused."""
     chain = list(_chain(error))
     unread = [path for each in chain for path in _paths(each) if is_refused(path)]
     if unread:
@@ -37,7 +37,7 @@ def advice(error: BaseException) -> str | None:
 
 
 def is_refused(path: str) -> bool:
-    """Return whether a file or folder that the user may read cannot be read by this process."""
+    """Return whether this process cannot read a file or folder that the user may read."""
     if not os.access(path, os.R_OK):
         return False
     try:
@@ -48,7 +48,7 @@ def is_refused(path: str) -> bool:
 
 
 def has_no_network() -> bool:
-    """Return whether this process is kept from the network: it is not even given a socket."""
+    """Return whether the network is closed to this process: it does not even get a socket."""
     try:
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM).close()
     except OSError as error:
@@ -65,7 +65,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _paths(error: BaseException) -> list[str]:
-    """Return the files that an error names, and those that its text does."""
+    """Return the files that an error names in its fields and in its text."""
     named = [
         name for name in (getattr(error, "filename", None), getattr(error, "filename2", None)) if isinstance(name, str)
     ]
@@ -73,7 +73,7 @@ def _paths(error: BaseException) -> list[str]:
 
 
 def _of_folder(error: BaseException) -> str | None:
-    """Return what is to be said of a file that cannot be written, or that is looked for in a home folder."""
+    """Return the advice for a file that cannot be written, or that was looked for in a home folder."""
     path = getattr(error, "filename", None)
     if not (isinstance(error, OSError) and isinstance(path, str)):
         return None
@@ -86,14 +86,14 @@ def _of_folder(error: BaseException) -> str | None:
 
 
 def _there(path: Path) -> Path:
-    """Return the path, or the folder nearest to it that is there."""
+    """Return the path, or the nearest folder above it that exists."""
     while not path.exists() and path != path.parent:
         path = path.parent
     return path
 
 
 def _of_module(error: BaseException) -> str | None:
-    """Return what is to be said of a module in a folder that Python could not list, which it passes over without a word."""
+    """Return the advice for a module in a folder that Python could not list, and therefore skipped silently."""
     if not (isinstance(error, ModuleNotFoundError) and error.name):
         return None
     first = error.name.partition(".")[0]
@@ -105,7 +105,7 @@ def _of_module(error: BaseException) -> str | None:
 
 
 def _of_variable(error: BaseException) -> str | None:
-    """Return what is to be said of an environment variable that it asked for."""
+    """Return the advice for an environment variable that the code asked for."""
     if not (isinstance(error, KeyError) and error.args and isinstance(error.args[0], str)):
         return None
     trace = error.__traceback__

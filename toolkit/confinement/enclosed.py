@@ -1,9 +1,9 @@
-"""Starts a worker that cannot confine its jobs, because an emulator stands between it and the kernel: confined as its one job is.
+"""Starts a worker confined as its only job is. An emulated worker cannot confine its jobs itself: its calls do not reach the kernel.
 
     python -I -S enclosed.py ASKED COMMAND...
 
 ASKED is JSON: `needs` (files and folders that the program itself reads), `private`, `folder` of the job, `access`, `memory_bytes`, `written_bytes`.
-The command is a worker's; it is told how it was confined. It runs in the interpreter of the host, and needs the standard library only.
+COMMAND starts a worker, which is told how it was confined. This script runs in the host's interpreter and needs the standard library only.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from toolkit.confinement import Bounds, Confinement, ability, processes  # noqa:
 
 
 def main() -> None:
-    """Confine this process, and become the command."""
+    """Confine this process, then run the command in it."""
     asked, command = json.loads(sys.argv[1]), sys.argv[2:]
     confinement = Confinement(_PACKAGE, Path(asked["private"]), ability(namespace=processes.enclose(0)))
     confinement.prepare(asked["needs"])

@@ -1,4 +1,4 @@
-"""System calls for which Python has no function: by their numbers, through the C library."""
+"""System calls for which Python has no function, called by number through the C library."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CLONE_NEWPID = 0x20000000
 
 
 def call(number: int, *arguments: int) -> int:
-    """Return what a system call of whole numbers and addresses returns; OSError where the kernel refuses it."""
+    """Call the system with whole numbers and addresses, and return the result; OSError where the kernel refuses."""
     answer = int(_LIBC.syscall(ctypes.c_long(number), *map(ctypes.c_long, arguments)))
     if answer < 0:
         raise _error()
@@ -37,7 +37,7 @@ def prctl(option: int, *arguments: int) -> None:
 
 
 def unshare(flags: int) -> None:
-    """Leave namespaces for new ones; OSError where the kernel, or whoever runs this container, refuses it."""
+    """Move into new namespaces; OSError where the kernel, or the container's owner, refuses."""
     if _LIBC.unshare(flags) != 0:
         raise _error()
 

@@ -32,7 +32,7 @@ _OF_FILES = EXECUTE | WRITE_FILE | READ_FILE | _TRUNCATE | _IOCTL_DEV | _RESOLVE
 _BY_ABI = ((1, (1 << 13) - 1), (2, _REFER), (3, _TRUNCATE), (5, _IOCTL_DEV), (9, _RESOLVE_UNIX))
 
 _TCP = 0b11  # to bind and to connect
-_SCOPES = (0b11, 0b01, 0)  # sockets without a path and signals; some kernels that say 6 have not the second
+_SCOPES = (0b11, 0b01, 0)  # sockets without a path, and signals; some kernels that say 6 lack the second
 
 
 class _Attributes(ctypes.Structure):
@@ -41,12 +41,12 @@ class _Attributes(ctypes.Structure):
 
 class _Beneath(ctypes.Structure):
     _pack_ = 1
-    _layout_ = "ms"  # what `_pack_` means, said as newer Pythons want it said
+    _layout_ = "ms"  # what `_pack_` means; newer Pythons require it
     _fields_ = [("rights", ctypes.c_uint64), ("folder", ctypes.c_int32)]
 
 
 def abi() -> int:
-    """Return the version of the kernel's interface; 0 where it has none, or has it switched off."""
+    """Return the version of the kernel's interface; 0 where there is none, or it is switched off."""
     try:
         return kernel.call(_CREATE_RULESET, 0, 0, _VERSION)
     except OSError:
@@ -54,12 +54,12 @@ def abi() -> int:
 
 
 def handled(version: int) -> int:
-    """Return all rights to files that a version knows; whatever of these is not allowed is refused."""
+    """Return all rights to files that a version knows; those that are not allowed are refused."""
     return sum(rights for first, rights in _BY_ABI if first <= version)
 
 
 class Ruleset:
-    """What will be allowed, until it is closed; forked processes have the same one."""
+    """The rights that will be allowed. It can be changed until it is closed; forked processes share it."""
 
     def __init__(self, version: int, *, network: bool) -> None:
         self._handled = handled(version)
@@ -76,10 +76,10 @@ class Ruleset:
                 return
 
     def allow(self, path: str, rights: int) -> None:
-        """Allow rights to a file, or to a folder and all that is in it; a path that is not there, or not to be had, allows nothing."""
+        """Allow rights to a file, or to a folder with its content; a path that is missing or cannot be opened allows nothing."""
         try:
             descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
-        except OSError:  # gone, a ring of links, a name that is too long: nobody can read it
+        except OSError:  # missing, a ring of links, too long a name: nobody can read it
             return
         try:
             if not stat.S_ISDIR(os.fstat(descriptor).st_mode):
@@ -91,9 +91,9 @@ class Ruleset:
             os.close(descriptor)
 
     def enforce(self) -> None:
-        """Refuse this thread, and all that it starts from now on, whatever was not allowed; PR_SET_NO_NEW_PRIVS has to be set before."""
+        """Refuse all that was not allowed, to this thread and all that it starts from now on; PR_SET_NO_NEW_PRIVS has to be set before."""
         kernel.call(_RESTRICT_SELF, self._descriptor, 0)
 
     def close(self) -> None:
-        """Let go of it; what was enforced stays."""
+        """Close the ruleset; what was enforced stays."""
         os.close(self._descriptor)

@@ -1,4 +1,4 @@
-"""Which files and folders an interpreter and its engine need, whatever the job: what a model may read beside what its job names."""
+"""The files and folders that an interpreter and its engine need for any job: a model may read them besides the job's own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 # Programs and libraries of the system. Links among them (/lib to /usr/lib) are followed.
 _SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin", "/nix/store", "/gnu/store")
-# Of /etc what the loader, the clock, texts and fonts ask for, and nothing that names users, hosts or keys.
+# Files of /etc for the loader, the clock, texts and fonts, and none that names users, hosts or keys.
 _SETTINGS = (
     "/etc/ld.so.cache",
     "/etc/ld.so.conf",
@@ -22,7 +22,7 @@ _SETTINGS = (
     "/etc/fonts",
     "/etc/alternatives",
 )
-# What engines ask of the machine: the processor, and its memory.
+# What engines read about the machine: its processor and its memory.
 MACHINE = (
     *_SETTINGS,
     "/proc/cpuinfo",
@@ -44,7 +44,7 @@ SHARED_MEMORY = "/dev/shm"  # noqa: S108 (by which the processes of the user's c
 _GPU = ("nvidia", "kfd", "dri")
 # Where drivers and the system describe GPUs.
 ABOUT_GPU = ("/proc/driver/nvidia", "/sys/bus/pci", "/sys/devices", "/sys/class/kfd", "/sys/module/nvidia")
-# With `--allow-network`: how names become addresses, and which certificates are believed.
+# With `--allow-network`: how names become addresses, and which certificates are trusted.
 NETWORK = (
     "/etc/resolv.conf",
     "/etc/hosts",
@@ -64,8 +64,8 @@ _PACKAGES = ("site-packages", "dist-packages")
 def of_engine(package: Path, private: Path, needs: Iterable[str] | None = None) -> tuple[str, ...]:
     """Return what every job may read and run: the system's programs, this interpreter with what it has imported, and `package`, the toolkit's own.
 
-    In place of this interpreter another one may be meant, with all that it `needs`. A folder that holds `private`, the user's home, is never among
-    them, whatever is installed in it.
+    `needs`, where it is given, are the files of another interpreter, in place of this one's. A folder that holds `private`, the user's home, is never
+    among them, whatever is installed in it.
     """
     if needs is not None:
         return _outermost([*_SYSTEM, *needs, str(package)], private)
@@ -74,7 +74,7 @@ def of_engine(package: Path, private: Path, needs: Iterable[str] | None = None) 
 
 
 def of_user_code(private: Path) -> tuple[str, ...]:
-    """Return all that this interpreter imports from: the user's own packages, too, where they are installed in place."""
+    """Return all folders that this interpreter imports from, with those of packages that the user installed in place."""
     mapped: list[str] = []
     for finder in sys.meta_path:
         mapping = getattr(sys.modules.get(getattr(finder, "__module__", "")), "MAPPING", None)  # of setuptools
@@ -85,7 +85,7 @@ def of_user_code(private: Path) -> tuple[str, ...]:
 def of_keras() -> list[str]:
     """Return the folder where Keras keeps what it downloads; nothing where the worker's home is the user's, or Keras is not there.
 
-    It fixed the folder when it was imported, before there was a job that could have one of its own.
+    Keras chose the folder when it was imported, before there was a job with a folder of its own.
     """
     home = os.environ.get("HOME", "")
     return [os.path.join(home, ".keras")] if home and home == os.environ.get("TMPDIR") else []
@@ -114,7 +114,7 @@ def _imported(known: tuple[str, ...]) -> Iterator[str]:
 
 
 def _linked() -> Iterator[str]:
-    """Yield where installed packages lie that are links, or whose files are: some installers keep one copy for all environments."""
+    """Yield the real places of installed packages that are links, or whose files are: some installers keep one copy for all environments."""
     for folder in (entry for entry in sys.path if os.path.basename(entry) in _PACKAGES):
         with contextlib.suppress(OSError):
             for entry in os.scandir(folder):
@@ -126,7 +126,7 @@ def _linked() -> Iterator[str]:
 
 
 def _outermost(paths: Iterable[str], private: Path) -> tuple[str, ...]:
-    """Return where paths lead to, each once, without what lies in another of them, and without a folder that holds `private`."""
+    """Return the real paths, each once, without those inside of another one, and without folders that hold `private`."""
     home, found = os.path.realpath(private), dict[str, None]()
     for path in sorted({os.path.realpath(path) for path in paths if os.path.isabs(path)}, key=len):
         if not _lies_in(home, {path: None}) and not _lies_in(path, found):

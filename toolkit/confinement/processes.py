@@ -16,14 +16,14 @@ from pathlib import Path
 from toolkit.confinement import kernel
 
 _STATUS = struct.Struct("i")
-_KILLING_S = 10.0  # what multiplies faster than it can be killed for so long is left to the end of the worker
+_KILLING_S = 10.0  # processes that multiply faster than they are killed for so long are left to the worker's end
 
 
 def enclose(commands: int) -> bool:
-    """Go on in a namespace of processes, whose end ends all that is in it; return whether there is one.
+    """Continue in a new namespace of processes, whose end ends all processes in it; return whether there is one.
 
-    Three processes come of this one, which must have no threads. The first stays outside: it ends what is inside when nobody holds the other end of
-    `commands` any more, and ends as the third does. The second is the first of the namespace, and gathers what is orphaned. The third returns.
+    This process must have no threads; it becomes three. The first stays outside: it ends the namespace when nobody holds the other end of `commands`
+    any more, and ends with the third's status. The second is the first process of the namespace and adopts orphans. The third returns.
     """
     if not _possible():
         return False
@@ -43,14 +43,14 @@ def enclose(commands: int) -> bool:
 
 
 def _possible() -> bool:
-    """Return whether a namespace can be had, as a process finds that ends with the question."""
+    """Return whether a namespace can be made, as a child process finds out."""
     asking = os.fork()
     if asking:
         return os.waitpid(asking, 0)[1] == 0
     status = 1
     with contextlib.suppress(OSError):
         _leave()
-        os.close(os.pidfd_open(os.getpid()))  # else nobody knows what its processes are called outside
+        os.close(os.pidfd_open(os.getpid()))  # else the numbers of its processes outside are not known
         inner = os.fork()
         if inner == 0:
             os._exit(0)
@@ -59,14 +59,14 @@ def _possible() -> bool:
 
 
 def enclosable() -> bool:
-    """Return whether a worker would be enclosed here, as another program finds; nothing changes for this one."""
+    """Return whether a worker could have a namespace here, as another program finds out; nothing changes for this process."""
     asking = f"import sys; sys.path.insert(0, {str(Path(__file__).parents[2])!r}); from {__name__} import _possible; sys.exit(not _possible())"
     command = [sys.executable, "-I", "-S", "-c", asking]
     return subprocess.run(command, check=False, capture_output=True, env={}).returncode == 0
 
 
 def _leave() -> None:
-    """Have what is forked from now on be in a new namespace of processes; for who may not do so, in one of users where he is still himself."""
+    """Fork into a new namespace of processes from now on; a user without the right to do so gets a namespace of users too, with his own number."""
     user, group = os.geteuid(), os.getegid()
     try:
         kernel.unshare(kernel.CLONE_NEWPID)
@@ -78,7 +78,7 @@ def _leave() -> None:
 
 
 def _watch(inner: int, commands: int, ended: int) -> None:
-    """Wait for the namespace's end, or for the host's, which ends it; then end as the worker did."""
+    """Wait for the namespace's end, or for the host's, which ends the namespace; then end with the worker's status."""
     poll = select.poll()
     poll.register(commands, 0)  # its end alone
     poll.register(ended, select.POLLIN)
@@ -104,13 +104,13 @@ def _gather(worker: int, ending: int) -> None:
 
 
 def adopt() -> None:
-    """Become the parent of whatever this process' children leave behind."""
+    """Become the parent of orphans that this process' children leave."""
     with contextlib.suppress(OSError):
         kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
 
 
 def outside(pid: int) -> int:
-    """Return what `/proc` calls a child: another number, where it is the `/proc` of another namespace."""
+    """Return a child's number in `/proc`, which differs where `/proc` is that of another namespace."""
     try:
         descriptor = os.pidfd_open(pid)
     except (OSError, AttributeError):
@@ -125,7 +125,7 @@ def outside(pid: int) -> int:
 
 
 def end_strays(mine: set[int]) -> None:
-    """Kill and reap the children of this process that are none of `mine`, and what comes to it from them, until there is none."""
+    """Kill and reap the children of this process that are not among `mine`, and the orphans of those, until none is left."""
     until = time.monotonic() + _KILLING_S
     while (strays := [pid for pid in _inside(children("self")) if pid not in mine]) and time.monotonic() < until:
         for pid in strays:
@@ -137,7 +137,7 @@ def end_strays(mine: set[int]) -> None:
 
 
 def descendants(pid: int) -> list[int]:
-    """Return the processes that come of one, by what `/proc` calls them, itself first."""
+    """Return a process and its descendants, by their numbers in `/proc`, itself first."""
     found = [pid]
     for one in found:
         found += children(str(one))
@@ -145,7 +145,7 @@ def descendants(pid: int) -> list[int]:
 
 
 def children(of: str) -> list[int]:
-    """Return the children of a process, by what `/proc` calls them; none where it has just ended."""
+    """Return the children of a process, by their numbers in `/proc`; none where it has just ended."""
     found: list[int] = []
     with contextlib.suppress(OSError):
         for task in os.listdir(f"/proc/{of}/task"):
@@ -155,7 +155,7 @@ def children(of: str) -> list[int]:
 
 
 def _inside(pids: list[int]) -> Iterator[int]:
-    """Yield what this process calls others, which `/proc` may call otherwise."""
+    """Yield this process' numbers of other processes, which may differ from those in `/proc`."""
     for pid in pids:
         with contextlib.suppress(OSError, StopIteration, ValueError):
             lines = Path(f"/proc/{pid}/status").read_text().splitlines()

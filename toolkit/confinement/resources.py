@@ -1,4 +1,4 @@
-"""The limits of a job on this machine: memory, which the system refuses at once, and disk space."""
+"""The limits of a job on this machine: memory, which the system refuses beyond the limit, and disk space."""
 
 from __future__ import annotations
 
@@ -7,21 +7,19 @@ import os
 import resource
 from pathlib import Path
 
-# Memory that engines set aside and never touch counts for the system, and not for the job's limit: stacks of threads (8 MB each), arenas of malloc.
+# The system counts memory that engines reserve and never touch; the job's limit does not: stacks of threads (8 MB each), arenas of malloc.
 # Most of it was seen in litert-quantizer, 252 MB on two cores with 16 threads, then in TensorFlow, 177 MB. Threads come with the cores.
 _UNTOUCHED_BYTES = 1_000_000_000
 _UNTOUCHED_OF_A_CORE_BYTES = 64_000_000
-_EMULATOR_BYTES = (
-    2_000_000_000  # QEMU 7.2 sets aside 1 GiB for what it translates, and its program's own memory comes to it
-)
+_EMULATOR_BYTES = 2_000_000_000  # QEMU 7.2 reserves 1 GiB for translated code, besides the memory of its program
 _LARGEST = 2**63 - 1  # the largest limit that Python can pass to the kernel
-MOST_PROCESSES = 1000  # of the user's code; a pool has as many as there are cores
+MOST_PROCESSES = 1000  # of the user's code; a pool has one for each core
 
 
 def hold(memory_bytes: int, written_bytes: int, *, emulated: bool = False) -> None:
-    """Have the system refuse this process, and each that it starts, memory beyond its limit, larger files than it may write, and an image of a crash.
+    """Let the system refuse memory beyond the limit, too large files and core dumps, to this process and all that it starts.
 
-    What this process has already, by the engine's import, is not counted.
+    Memory that this process has already, by the engine's import, is not counted.
     """
     cores = os.cpu_count() or 1
     untouched = _UNTOUCHED_BYTES + cores * _UNTOUCHED_OF_A_CORE_BYTES + emulated * _EMULATOR_BYTES
@@ -33,21 +31,21 @@ def hold(memory_bytes: int, written_bytes: int, *, emulated: bool = False) -> No
 
 
 def _data_bytes() -> int:
-    """Return the bytes of private memory that this process may write to, touched or not."""
+    """Return the bytes of this process' private, writable memory, touched or not."""
     return int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()
 
 
 def resident(pids: list[int], limit: int) -> int:
-    """Return the bytes of memory that processes hold; pages that several share count once, where it matters for the limit."""
+    """Return the bytes of memory that processes hold; near the limit, pages that several share count once."""
     held = sum(map(_resident, pids))
     return sum(map(_share, pids)) if held > limit and len(pids) > 1 else held
 
 
 def written(pids: list[int], *, piped: bool) -> int:
-    """Return the bytes that processes, and what has ended of what they started, have had written to files.
+    """Return the bytes that processes, and their ended children, have written to files.
 
-    A file system in memory has nothing written to a disk, so there all counts that they gave to write(2); not where they are `piped`, for what
-    processes hand to each other is written to no file.
+    A file system in memory writes nothing to a disk, so all bytes given to write(2) count there; not where processes are `piped`, as bytes in pipes
+    reach no file.
     """
     names = ("write_bytes:",) if piped else ("write_bytes:", "wchar:")
     return sum(max(_field(Path(f"/proc/{pid}/io"), name) or 0 for name in names) for pid in pids)
@@ -60,7 +58,7 @@ def _resident(pid: int) -> int:
 
 
 def _share(pid: int) -> int:
-    """Return what a process holds, of pages that it shares its share alone."""
+    """Return the bytes of memory that a process holds; of a shared page it holds its share."""
     found = _field(Path(f"/proc/{pid}/smaps_rollup"), "Pss:")
     return _resident(pid) if found is None else found * 1024
 

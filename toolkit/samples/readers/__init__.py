@@ -1,6 +1,6 @@
-"""Ways to read samples, one file each. Reading changes no value: [preprocess] does, in `toolkit.samples.draw`.
+"""Readers of samples, one file each. A reader changes no value: [preprocess] does, in `toolkit.samples.draw`.
 
-A reader is a module, standard library and numpy at its top because the host looks at it too, with
+A reader is a module that imports only the standard library and numpy at its top, as the host imports it too. It has
 
     CACHED                                whether the same files always give the same samples
     ENVIRONMENT                           the environment that holds what it reads with: "dataset", or one that holds
@@ -16,9 +16,8 @@ A reader is a module, standard library and numpy at its top because the host loo
     read(options, files, asked)           -> Reading; `files` by the same keys; raises InvalidSamples without naming the
                                           set, which the caller does
 
-Samples come without batch axis, by the name of the model's input. Where any sample can be had without reading those
-before it, `Reading.samples` is an `Indexed`, so that drawing 100 of a million reads 100; else it is an iterator, of
-which no more is taken than is needed.
+Samples have no batch axis, and are by the name of the model's input. Where any sample can be read without those before it, `Reading.samples` is an
+`Indexed`, so that drawing 100 of a million reads 100. Else it is an iterator, from which no more is taken than is needed.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ from toolkit.findings import Finding
 
 
 class Sample(NamedTuple):
-    """One sample: arrays by input name, its label or None, and what messages about its set call it (`sample 17`, `cats/3.png`)."""
+    """One sample: arrays by input name, its label or None, and its name in messages about its set (`sample 17`, `cats/3.png`)."""
 
     inputs: dict[str, np.ndarray]
     label: Any
@@ -62,7 +61,7 @@ class Indexed:
 class Reading:
     """The samples, and findings about what the reader left out or took by convention.
 
-    `place` stands before what messages call a sample where nothing else says which set it is of: `photos/`, `digits.npz: `.
+    `place` comes before a sample's name where nothing else says which set it is from: `photos/`, `digits.npz: `.
     """
 
     samples: Indexed | Iterator[Sample]
@@ -71,13 +70,13 @@ class Reading:
 
 
 def inside(path: str) -> str:
-    """Return a folder as it stands before the files in it, "" for the current one."""
+    """Return a folder as the prefix of the files in it, "" for the current one."""
     folder = PurePosixPath(path).as_posix()
     return "" if folder == "." else f"{folder.rstrip('/')}/"
 
 
 def named(files: Mapping[str, Path], key: str) -> list[Path]:
-    """Return what one of the reader's keys stands for: a path, or all that its pattern found, sorted."""
+    """Return the paths of one of the reader's keys: one path, or all that its pattern found, sorted."""
     return (
         [files[key]] if key in files else [path for name, path in sorted(files.items()) if name.startswith(f"{key}.")]
     )

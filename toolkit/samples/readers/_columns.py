@@ -1,4 +1,4 @@
-"""Arrays, columns and features: which of them is which input of the model, which holds the labels, and labels that are words."""
+"""Matches arrays, columns and features with the model's inputs and the labels, and turns words into class numbers."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from toolkit import printable
 from toolkit.errors import InvalidSamples, suggestion
 from toolkit.findings import Finding
 
-# What holds the labels where the recipe does not say: habits of Keras, scikit-learn and Hugging Face.
+# Names of labels where the recipe gives none: habits of Keras, scikit-learn and Hugging Face.
 LABEL_NAMES = ("labels", "label", "y")
 _MOST_TOLD = 1000
 
 
 def label_by_name(names: Iterable[str], taken: Iterable[str], what: str) -> tuple[str | None, list[Finding]]:
-    """Return which of the names is that of the labels by habit, None for none, and the finding that tells it."""
+    """Return the name that by habit means labels, None where there is none, and the finding about it."""
     held, used = list(names), set(taken)
     name = next((name for name in LABEL_NAMES if name in held and name not in used), None)
     if name is None:
@@ -27,13 +27,13 @@ def label_by_name(names: Iterable[str], taken: Iterable[str], what: str) -> tupl
 
 
 def require(name: str, names: Sequence[str], key: str, what: str) -> str:
-    """Return the name; InvalidSamples with the closest one where it is none of those there."""
+    """Return the name; InvalidSamples, with the closest one, where there is no such name."""
     require_all([(key, name)], names, what)
     return name
 
 
 def require_all(declared: Iterable[tuple[str, str]], names: Sequence[str], what: str) -> None:
-    """Raise InvalidSamples with a line for each (key of [reader], name) whose name is none of those there."""
+    """Raise InvalidSamples with a line for each (key of [reader], name) whose name does not exist."""
     problems = [
         f"reader.{key}: no {what} {name!r}; {suggestion(name, names)}" for key, name in declared if name not in names
     ]
@@ -42,7 +42,7 @@ def require_all(declared: Iterable[tuple[str, str]], names: Sequence[str], what:
 
 
 def matching(pattern: str, names: Sequence[str]) -> list[str]:
-    """Return the names that a pattern (`pixel*`) fits, pixel2 before pixel10."""
+    """Return the names that fit a pattern (`pixel*`), pixel2 before pixel10."""
     return sorted((name for name in names if fnmatch.fnmatchcase(name, pattern)), key=_natural)
 
 
@@ -57,7 +57,7 @@ def told(names: Sequence[str]) -> str:
 
 
 def not_bound(missing: Sequence[str], there: Mapping[str, str], what: str) -> InvalidSamples:
-    """Return the error for inputs that no column or feature is named after; `there` is what is there, with its type."""
+    """Return the error for inputs without a column or feature of their name; `there` are those that exist, with their types."""
     listed = told([f"{name} {kind}".strip() for name, kind in there.items()]) or "none"
     return InvalidSamples(
         f"no {what} for the model's inputs {list(missing)}; there: {listed}",
@@ -66,7 +66,7 @@ def not_bound(missing: Sequence[str], there: Mapping[str, str], what: str) -> In
 
 
 def label_of(value: Any, classes: Sequence[str] | None, origin: str) -> Any:
-    """Return a label as a number: what is text is its place among the declared `classes`."""
+    """Return a label as a number: a text is its place among the declared `classes`."""
     text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
     if not isinstance(text, str):
         return value

@@ -65,14 +65,14 @@ class FolderSamples:
     folder: Path
 
     def place(self, path: str) -> str:
-        """Return what stands before an origin where nothing else says which set it is of; `path` is what the recipe calls the set."""
+        """Return the prefix of an origin where nothing else says which set it is from; `path` is the set's in the recipe."""
         if self.root == self.folder.parent and not self.folder.is_dir():
             return inside(PurePosixPath(path).parent.as_posix())
         return inside((PurePosixPath(path) / self.folder.relative_to(self.root).as_posix()).as_posix())
 
 
 def samples_of(place: Path, options: Choice, names: Sequence[str], suffixes: Sequence[str], what: str) -> FolderSamples:
-    """Return what a folder holds for the model's inputs: all of it for one of them, or a subfolder for each, paired by name.
+    """Return the files of a folder for the model's inputs: all for one input, or a subfolder for each, paired by name.
 
     A single file is a sample without a label.
     """
@@ -99,7 +99,7 @@ def samples_of(place: Path, options: Choice, names: Sequence[str], suffixes: Seq
 
 
 def _refuse_unpaired(by_input: Mapping[str, list[Path]], folders: Mapping[str, Path]) -> None:
-    """Refuse a file of one input that has no file of its name, whatever its suffix, in each other one."""
+    """Raise InvalidSamples for a file of one input without a file of its name, with any suffix, in each other input."""
     names = {
         name: [path.relative_to(folders[name]).with_suffix("").as_posix() for path in files]
         for name, files in by_input.items()
@@ -142,7 +142,7 @@ def _listed(
 def listing(folder: Path, suffixes: Sequence[str], what: str) -> tuple[list[Path], list[Finding]]:
     """Return the files with one of the suffixes, sorted by path, and the finding about the others; InvalidSamples for none.
 
-    Hidden files are nobody's samples.
+    Hidden files are no samples.
     """
     if not folder.is_dir():
         raise InvalidSamples(f"{folder.name}: is a file; expected a folder of {what}")
@@ -161,7 +161,7 @@ def listing(folder: Path, suffixes: Sequence[str], what: str) -> tuple[list[Path
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """Yield the files in a folder and in those that links in it lead to, sorted by path; what is hidden is left out.
+    """Yield the files in a folder and in those that links in it lead to, sorted by path; hidden files are left out.
 
     InvalidSamples for a folder that cannot be read, a link that leads nowhere, and one that leads back to a folder that it lies in.
     """
@@ -173,7 +173,7 @@ def _files(folder: Path) -> Iterator[Path]:
         problems.append(f"{Path(error.filename).relative_to(folder).as_posix()}: cannot be read: {error.strerror}")
 
     files: list[Path] = []
-    with looking_through(folder):  # asking what a path is fails, where it is too long, as listing it does
+    with looking_through(folder):  # fails for too long a path, as listing it does
         for where, folders, names in os.walk(folder, onerror=told, followlinks=True):
             paths = [Path(where, name) for name in names if not name.startswith(".")]
             files += [path for path in paths if path.is_file()]
@@ -230,7 +230,7 @@ def _labels_by_folder(folder: Path, files: Sequence[Path], classes: Sequence[str
 
 
 def _refuse_empty(folder: Path, names: Sequence[str]) -> None:
-    """Refuse a folder without a sample that stands before a class in the order of names: a training that counted it numbered that class otherwise."""
+    """Raise InvalidSamples for an empty folder that comes before a class by name: a training that counted it numbered that class otherwise."""
     others = [path.name for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith(".")]
     empty = [name for name in others if name not in names and name < names[-1]]
     if empty:
