@@ -17,13 +17,14 @@ from toolkit import findings
 from toolkit.bundle.bundle import REPORT, require_one_size
 from toolkit.comparison import comparison, scored_task
 from toolkit.comparison.compare import Comparison, Measured
-from toolkit.comparison.measured import NUMBER, number
+from toolkit.comparison.measured import NUMBER, MeasurementRow, number
 from toolkit.comparison.output_kinds import inferring
 from toolkit.errors import DamagedFile, RequestError
 from toolkit.files import manifest
 from toolkit.files.foreign import check, read_json
 from toolkit.files.manifest import OUTCOMES, Manifest
 from toolkit.files.shapes import AMOUNT, COUNT, SHA256, Each, Either, Where
+from toolkit.report.documents import SpentRow, VerdictDocument
 from toolkit.tensors import signature
 from toolkit.verdict.chain import Judged, Outcome
 
@@ -73,7 +74,7 @@ class SavedBundle:
 
     folder: Path
     manifest: Manifest
-    report: Mapping[str, Any]
+    report: VerdictDocument
 
 
 def read(bundle: Path) -> SavedBundle:
@@ -97,7 +98,7 @@ def read(bundle: Path) -> SavedBundle:
     return SavedBundle(bundle, held, report)
 
 
-def outcome(report: Mapping[str, Any]) -> Outcome:
+def outcome(report: VerdictDocument) -> Outcome:
     """Return what the numbers of a report make its verdict, as `Verdict.outcome` does; what it says of itself is not looked at."""
     statuses = {Comparison.from_json(each).status for each in report["comparisons"]}
     has_total = any(each["stage"] == "total" for each in report["comparisons"])
@@ -107,18 +108,18 @@ def outcome(report: Mapping[str, Any]) -> Outcome:
     return "inconclusive" if "inconclusive" in statuses or is_open(report) else "passed"
 
 
-def is_broken(report: Mapping[str, Any]) -> bool:
+def is_broken(report: VerdictDocument) -> bool:
     """Return whether a finding is an error, or more is spent than a budget has."""
     overspent = any(not is_within(spent) for spent in report["budget"].values())
     return overspent or any(finding.is_error for finding in findings.read(report["findings"]))
 
 
-def is_within(spent: Mapping[str, Any]) -> bool:
+def is_within(spent: SpentRow) -> bool:
     """Return whether what is spent of a budget is within its limit, and the report does not say otherwise."""
     return bool(spent["spent"] <= spent["limit"] and spent["passed"])
 
 
-def is_open(report: Mapping[str, Any]) -> bool:
+def is_open(report: VerdictDocument) -> bool:
     """Return whether a finding says that the samples could not show enough."""
     return any(finding.severity == "inconclusive" for finding in findings.read(report["findings"]))
 
@@ -165,7 +166,7 @@ def _refuse(saved: SavedBundle, problems: Sequence[str]) -> None:
         raise DamagedFile(saved.folder / REPORT, [*problems[:3], last])
 
 
-def _differences(what: str, said: Iterable[Mapping[str, Any]], measured: Measured) -> list[str]:
+def _differences(what: str, said: Iterable[MeasurementRow], measured: Measured) -> list[str]:
     """Return where measurements of a report are others than those that were made again; those that nobody makes here are left out."""
     now = {(each.output, each.metric): each for each in measured.measurements}
     then = {(each["output"], each["metric"]): each for each in said}
@@ -190,7 +191,7 @@ def _agree(then: float, now: float) -> bool:
     return math.isclose(then, now, rel_tol=_RELATIVE, abs_tol=_ABSOLUTE)
 
 
-def _require_of_its_bundle(path: Path, held: Manifest, report: Mapping[str, Any]) -> None:
+def _require_of_its_bundle(path: Path, held: Manifest, report: VerdictDocument) -> None:
     artifact, problems = report["artifact"], []
     if report["target"] != held.target:
         problems.append(f"is of the target {report['target']}, but the bundle's list is of {held.target}")

@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from toolkit import findings, printable
 from toolkit.comparison import compare, comparison
 from toolkit.comparison.runs import Blocks
 from toolkit.comparison.saved_runs import DTYPES
+from toolkit.comparison.task_metrics import Better
 from toolkit.errors import DamagedFile, EdgeToolkitError, RequestError, suggestion
 from toolkit.files.foreign import check, read_json
 from toolkit.files.places import not_a_file
@@ -37,6 +38,22 @@ FORMAT = "edge-toolkit baseline"
 SCHEMA = 1
 OUTPUT_BYTES = 1 << 19
 _FEWEST_SAMPLES = 40  # an agreement of 0.90 is shown by 36 that all agree (Clopper-Pearson, 95 %), and by no fewer
+
+
+class PackedArray(TypedDict):
+    """An array in a baseline file: little-endian bytes, packed by zlib, as base64."""
+
+    dtype: str
+    shape: list[int]
+    zlib_base64: str
+
+
+class PackedTask(TypedDict):
+    """A task metric in a baseline file; rows of nothing but 0 and 1 are one text."""
+
+    metric: str
+    better: Better
+    rows: str | list[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +220,7 @@ def _from_json(path: Path, content: Mapping[str, Any]) -> Baseline:
     )
 
 
-def _task(said: Mapping[str, Any], count: int) -> TaskRecord:
+def _task(said: PackedTask, count: int) -> TaskRecord:
     """Return a task metric with a row for each sample; ValueError for rows that it cannot have written."""
     task = TaskRecord(said["metric"], said["better"], _unpacked_rows(said["rows"]))
     low, high = task.scoring.RANGE
@@ -233,13 +250,13 @@ def _keep(baseline: Baseline) -> tuple[dict[str, int], dict[str, np.ndarray]]:
     return {**baseline.every, **every}, {name: np.concatenate([block[name] for block in blocks]) for name in one}
 
 
-def _packed(array: np.ndarray) -> dict[str, Any]:
+def _packed(array: np.ndarray) -> PackedArray:
     content = np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes()
     data = base64.b64encode(zlib.compress(content, 9)).decode()
     return {"dtype": array.dtype.name, "shape": list(array.shape), "zlib_base64": data}
 
 
-def _unpacked(held: Mapping[str, Any]) -> np.ndarray:
+def _unpacked(held: PackedArray) -> np.ndarray:
     dtype = np.dtype(held["dtype"]).newbyteorder("<")
     size = math.prod(held["shape"]) * dtype.itemsize
     if size > OUTPUT_BYTES:

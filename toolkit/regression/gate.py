@@ -22,21 +22,31 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from toolkit import printable
-from toolkit.comparison.compare import plain_json
 from toolkit.errors import RequestError
 from toolkit.printable import Text
 from toolkit.regression import behaviour, facts
 from toolkit.regression.file import read
 from toolkit.regression.record import Baseline, of_bundle
-from toolkit.regression.rows import GateRow, Value, allow
+from toolkit.regression.rows import GateRow, GateRowJson, Value, allow
 from toolkit.report.screen import PAGE, Screen
 from toolkit.verdict.chain import Outcome
 
 _WORDS = {"passed": "PASSED", "failed": "NOT PASSED", "inconclusive": "INCONCLUSIVE"}
 _SHOWN = {"passed": "", "failed": "FAIL", "inconclusive": "INCONCLUSIVE", "allowed": "allowed", "noticed": "noticed"}
+
+
+class GateDocument(TypedDict):
+    """A `Gate` as JSON; paths are those of the bundle and of the release before it."""
+
+    schema: int
+    target: str
+    bundle: str
+    baseline: str
+    outcome: Outcome
+    rows: list[GateRowJson]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +74,9 @@ class Gate:
         """Whether the build may follow the last release."""
         return self.outcome == "passed"
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> GateDocument:
         """Return plain JSON."""
-        document = {
+        return {
             "schema": 1,
             "target": self.target,
             "bundle": str(self.bundle),
@@ -74,7 +84,6 @@ class Gate:
             "outcome": self.outcome,
             "rows": [row.to_json() for row in self.rows],
         }
-        return dict(plain_json(document))
 
     def text(self, screen: Screen = PAGE) -> Text:
         """Return it for a terminal: a line for each row, with the reason where it did not simply pass; rows of what is as it was are counted."""

@@ -16,6 +16,7 @@ from toolkit import findings
 from toolkit.bundle import saved_report
 from toolkit.bundle.bundle import LABELS, REPORT, RUNS, saved_tasks
 from toolkit.comparison import compare, saved_runs, task_metrics
+from toolkit.comparison.measured import Number
 from toolkit.comparison.paired_difference import Scoring
 from toolkit.comparison.saved_runs import SavedRun
 from toolkit.comparison.scored_task import scoring
@@ -23,6 +24,7 @@ from toolkit.comparison.task_metrics import Better, count_labels, is_own
 from toolkit.errors import RequestError
 from toolkit.files.foreign import open_plain
 from toolkit.findings import CodeCount
+from toolkit.report.documents import VerdictDocument
 from toolkit.tensors.signature import Signature
 from toolkit.wire import labels
 
@@ -84,7 +86,7 @@ class Baseline:
     outputs: Outputs
     tasks: tuple[TaskRecord, ...]
     comparisons: tuple[Mapping[str, Any], ...]
-    noise: Mapping[str, Mapping[str, float]]
+    noise: Mapping[str, Mapping[str, Number]]
     findings: Mapping[str, CodeCount]
     tools: Mapping[str, str]
     latency_ms: float | None
@@ -115,6 +117,7 @@ def of_bundle(
         count = _count(run, report, first)
         truth = _labels(bundle, report["samples"]["verification"], count)
         own = _own_tasks(bundle, stage)
+        wanted = report.get("wanted")
         scored = [task["metric"] for task in report["tasks"] if not is_own(task["metric"]) or task["metric"] in own]
         return Baseline(
             path=bundle,
@@ -141,7 +144,7 @@ def of_bundle(
             # Reports of earlier releases have neither.
             engine=report["runs"][stage].get("engine"),
             order=report["artifact"]["signature"].get("order"),
-            wanted=(report.get("wanted") or {}).get("text"),
+            wanted=wanted["text"] if wanted else None,
             truth=truth,
         )
     except (KeyError, TypeError, AttributeError, IndexError) as error:
@@ -182,7 +185,7 @@ def _require_measured(saved: saved_report.SavedBundle, run: SavedRun) -> None:
     saved_report.require_its_total(saved, compare.measure(first.read(count), run.read(count), parts=parts))
 
 
-def _count(run: SavedRun, report: Mapping[str, Any], first: int | None) -> int:
+def _count(run: SavedRun, report: VerdictDocument, first: int | None) -> int:
     """Return how many samples count: all of the run, which must be as many as its report says, or the first of them."""
     said = report["runs"][run.stage]["samples"]
     if run.count != said or len(run.samples) != said:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 from safetensors import SafetensorError
 
@@ -14,9 +14,9 @@ from toolkit.bundle import saved_report
 from toolkit.bundle.bundle import LABELS, RUNS, saved_tasks
 from toolkit.comparison import compare, metrics, saved_runs, task_drops, task_scores
 from toolkit.comparison.compare import Context, Judgement, Measured
-from toolkit.comparison.comparison import worst_text
+from toolkit.comparison.comparison import ComparisonRow, worst_text
 from toolkit.comparison.deciding import for_scheme, switched_off
-from toolkit.comparison.measured import Measurement
+from toolkit.comparison.measured import Measurement, MeasurementRow
 from toolkit.comparison.output_kinds.declaring import Declared, require_fitting
 from toolkit.comparison.output_kinds.inferring import OutputKind
 from toolkit.comparison.saved_runs import SUFFIX, SavedRun
@@ -25,6 +25,7 @@ from toolkit.comparison.wording import comparison_lines, number_text
 from toolkit.errors import RequestError
 from toolkit.printable import Text
 from toolkit.report import OUTCOMES
+from toolkit.report.documents import VerdictDocument
 from toolkit.report.screen import PAGE, Screen
 from toolkit.verdict.chain import PARTIAL, Judged, Outcome, context_of, judge_chain, with_names
 from toolkit.verdict.chain_findings import off_text
@@ -32,6 +33,34 @@ from toolkit.wire import labels
 
 if TYPE_CHECKING:
     from toolkit.comparison.bounds import Bound
+
+
+class ComparedDocument(TypedDict):
+    """Two runs that were compared, as JSON; `comparisons` is None where no bounds were given."""
+
+    reference: str
+    candidate: str
+    samples: int
+    lacking: int
+    passed: bool | None
+    measurements: list[MeasurementRow]
+    mismatches: dict[str, str]
+    findings: list[str]
+    comparisons: list[ComparisonRow] | None
+
+
+class RejudgedDocument(TypedDict):
+    """A `Rejudged` as JSON; `was` is the verdict of the build, and `of_the_report` names what was not judged again."""
+
+    bundle: str
+    bounds: str
+    target: str
+    verdict: Outcome
+    was: Outcome
+    comparisons: list[ComparisonRow]
+    guilty_stage: str | None
+    switched_off: list[str]
+    of_the_report: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +92,7 @@ class RunComparison:
         worst, names = measurement.worst_sample, self.reference.names
         return None if worst is None or worst >= len(names) else names[worst]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> ComparedDocument:
         """Return plain JSON."""
         judged = self.judgement
         return {
@@ -105,7 +134,7 @@ class Rejudged:
 
     bundle: Path
     bounds: Path
-    report: Mapping[str, Any]
+    report: VerdictDocument
     judged: Judged
     off: tuple[str, ...] = ()
 
@@ -125,7 +154,7 @@ class Rejudged:
         """Whether functions of the user's scored the build, which nobody calls again."""
         return any(is_own(each["metric"]) for each in self.report["tasks"])
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> RejudgedDocument:
         """Return plain JSON; `of_the_report` names what was not judged again, and is what the build's report says."""
         return {
             "bundle": str(self.bundle),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal, TypedDict, cast
 
 from toolkit.comparison.compare import plain_json
 from toolkit.comparison.metrics import Better
@@ -17,6 +17,19 @@ if TYPE_CHECKING:
 Status = Literal["passed", "failed", "inconclusive", "allowed", "noticed"]
 Value = float | str | None
 VERDICT = "verdict"  # which nobody can allow to be another
+
+
+class GateRowJson(TypedDict):
+    """A `GateRow` as JSON; "nan", "inf" and "-inf" stand for numbers that JSON does not have."""
+
+    what: str
+    before: Value
+    now: Value
+    limit: Value
+    status: Status
+    because: str
+    better: Better | None
+    detail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +49,9 @@ class GateRow:
     better: Better | None = None
     detail: str = ""
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> GateRowJson:
         """Return plain JSON; numbers that JSON has not are "nan", "inf" and "-inf"."""
-        return dict(plain_json(asdict(self)))
+        return cast(GateRowJson, plain_json(asdict(self)))
 
 
 def within(value: Value, limit: Value, better: Better | None) -> bool:

@@ -128,8 +128,12 @@ class NextRow(TypedDict):
     command: str
 
 
-class VerdictDocument(TypedDict):
-    """The report of one target: report.json."""
+class _Timed(TypedDict, total=False):
+    latency_ms: float | None
+
+
+class VerdictDocument(_Timed):
+    """The report of one target: report.json. `latency_ms` is what one call takes on a device; no build of this release writes it."""
 
     schema: int
     target: str

@@ -19,6 +19,7 @@ from typing import Literal
 from toolkit.comparison import compare
 from toolkit.comparison.bounds import Bound
 from toolkit.comparison.compare import Comparison, Context, Judgement, Measured
+from toolkit.comparison.measured import Number
 from toolkit.comparison.output_kinds.inferring import OutputKind
 from toolkit.comparison.task_scores import Ran
 from toolkit.verdict.noise import noise_share, off_by, own_noise
@@ -84,7 +85,7 @@ class Judged:
         return next((each for each in self.total.comparisons if each.status == "failed"), None)
 
 
-def context_of(scheme: str, noise: Mapping[str, Mapping[str, float]], kinds: Mapping[str, OutputKind]) -> Context:
+def context_of(scheme: str, noise: Mapping[str, Mapping[str, Number]], kinds: Mapping[str, OutputKind]) -> Context:
     """Return what bounds are read with, of an artifact of a scheme."""
     named = {output: kind.name for output, kind in kinds.items()}
     return Context(

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 
 from toolkit.comparison import compare
 from toolkit.comparison.compare import Comparison, Measured
+from toolkit.comparison.measured import Number
 
 
-def own_noise(noise: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+def own_noise(noise: Mapping[str, Mapping[str, Number]]) -> dict[str, float]:
     """Return the most that each output of the original differs by itself, of all the kinds that were measured, in real units.
 
     NaN where one of them is no finite number: there is no most of those.
