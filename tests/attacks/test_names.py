@@ -41,6 +41,7 @@ from toolkit.report.screen import PAGE, Screen
 from toolkit.samples.input_ranges import InputRange
 from toolkit.settings import Settings
 from toolkit.source.original import Original
+from toolkit.tensors.signature import Signature, TensorSpec
 from toolkit.verbs.inspect import inspect
 from toolkit.verbs.next_steps import VerbRequest
 
@@ -341,11 +342,9 @@ def test_what_to_keep_in_float_can_be_pasted(name, tmp_path):
 @hostile
 def test_what_is_to_be_pasted_into_python_is_one_string(name):
     """A model that takes real numbers of another dtype is told how to save it; its names may close no quote."""
-    specs = {
-        "inputs": [{"name": "x", "dtype": "float64", "shape": [1]}],
-        "outputs": [{"name": name[:500], "dtype": "float32", "shape": [1]}],
-    }
-    opened = SimpleNamespace(kind="saved_model", path=Path("m"), key=name[:500], signature=specs)
+    ends = (TensorSpec("x", "float64", (1,)),), (TensorSpec(name[:500], "float32", (1,)),)
+    signature = Signature(name[:500], *ends)
+    opened = SimpleNamespace(kind="saved_model", path=Path("m"), key=name[:500], signature=signature)
 
     with pytest.raises(Unconvertible) as caught:
         refuse_ends(opened)

@@ -24,6 +24,7 @@ from toolkit.diagnosis.model_explorer import NODE_DATA, node_data
 from toolkit.experiments import table
 from toolkit.files import manifest
 from toolkit.report import formats
+from toolkit.tensors.signature import Signature
 from toolkit.wire.shards import ShardWriter
 
 release, bundled, bounds = made.release, rejudged.bundled, rejudged.bounds
@@ -306,7 +307,9 @@ def test_outputs_of_a_run_are_known_and_samples_are_not(tmp_path, name):
 
     for _ in range(2):
         if kind is bundle.NPZ:
-            bundle.write_npz(SimpleNamespace(signature=signature, outputs=tmp_path / "shards"), path)
+            bundle.write_npz(
+                SimpleNamespace(signature=Signature.from_json(signature), outputs=tmp_path / "shards"), path
+            )
             assert np.load(path)["image"].shape == (200, 8, 8, 1)
         else:
             saved_runs.write(path, tmp_path / "shards", {"stage": "device", "signature": signature}, [])

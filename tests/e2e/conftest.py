@@ -285,4 +285,4 @@ def stage(report: dict[str, Any], name: str, metric: str, output: str | None = N
 
 def outputs_of(run: Any) -> dict[str, np.ndarray]:
     """Return a run's outputs by name, (N, *shape)."""
-    return {spec["name"]: read_all(run.outputs, spec["name"]) for spec in run.signature["outputs"]}
+    return {spec.name: read_all(run.outputs, spec.name) for spec in run.signature.outputs}

@@ -96,7 +96,7 @@ def test_an_artifact_with_other_names_is_bound_where_that_leaves_no_doubt(resnet
     assert len(said) == 2
     assert "the only input is called 'input_1_int8', and 'image' in the original" in said[0]
     assert {each.output for each in verdict.total.comparisons} == {
-        spec["name"] for spec in verdict.source.signature["outputs"]
+        spec.name for spec in verdict.source.signature.outputs
     }
 
 

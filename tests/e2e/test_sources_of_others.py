@@ -123,7 +123,7 @@ def test_super_resolution_from_a_savers_files(build, shared_models, name):
 
     assert verdict.passed
     assert verdict.source.kind == "saver"
-    assert verdict.source.signature["inputs"][0]["shape"][1:3] == [None, None]
+    assert verdict.source.signature.inputs[0].shape[1:3] == (None, None)
 
 
 @pytest.mark.parametrize("name", ["FSRCNN_x2.pb", "FSRCNN_x3.pb"])
@@ -181,6 +181,6 @@ def test_penguins_behind_the_part_that_reads_strings(build, shared_models):
 
     assert verdict.passed
     assert verdict.tasks[0].scores["original"] == 0.96
-    (name,) = (spec["name"] for spec in verdict.runs["original"].signature["outputs"])
+    (name,) = (spec.name for spec in verdict.runs["original"].signature.outputs)
     judged = read_all(verdict.runs["original"].outputs, name).reshape(100, 3)
     np.testing.assert_allclose(np.sort(judged, axis=0), np.sort(known, axis=0), atol=1e-5)

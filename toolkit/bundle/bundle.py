@@ -123,9 +123,9 @@ def write_npz(run: Run, place: Path) -> None:
     """Write a run's outputs by name, (N, *shape), whole or not at all; RequestError where what lies there is something else."""
     with whole_file(place, NPZ.refusal) as aside, zipfile.ZipFile(aside, "w", allowZip64=True) as archive:
         archive.comment = _NPZ_MARK
-        for spec in run.signature["outputs"]:  # numpy.savez has no place for an output that is called `file`
-            with archive.open(f"{spec['name']}.npy", "w", force_zip64=True) as file:
-                np.lib.format.write_array(file, read_all(run.outputs, spec["name"]), allow_pickle=False)
+        for spec in run.signature.outputs:  # numpy.savez has no place for an output that is called `file`
+            with archive.open(f"{spec.name}.npy", "w", force_zip64=True) as file:
+                np.lib.format.write_array(file, read_all(run.outputs, spec.name), allow_pickle=False)
 
 
 def write_run(step: StageRun, drawn: Path, place: Path) -> None:

@@ -6,9 +6,7 @@ It costs two quantizations and three short runs, which is why the linter's verb 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from toolkit.comparison import compare
 from toolkit.errors import InvalidSamples
@@ -70,7 +68,9 @@ def unstable_outputs(halves: Halves, executor: Executor, limits: LintLimits) -> 
     made, ran = entries[:3], entries[3:]
     floats = _step("conversion", ran[0], run_of(ran[0]).signature)
     whole, first, second = (
-        _step("quantization", run, signature_of_run(one.result["signature"], run_of(run).signature))
+        _step(
+            "quantization", run, signature_of_run(Signature.from_json(one.result["signature"]), run_of(run).signature)
+        )
         for one, run in zip(made, ran[1:], strict=True)
     )
     # of the least noise: that of all samples has what is wrong with either half
@@ -87,8 +87,8 @@ def unstable_outputs(halves: Halves, executor: Executor, limits: LintLimits) -> 
     return [Finding("unstable-outputs", "warning", message, fix, facts=numbers)]
 
 
-def _step(stage: str, entry: Entry, signature: Mapping[str, Any]) -> StageRun:
-    return StageRun(stage, run_of(entry), Signature.from_json(signature))
+def _step(stage: str, entry: Entry, signature: Signature) -> StageRun:
+    return StageRun(stage, run_of(entry), signature)
 
 
 def _decibels(noise: float) -> str:

@@ -155,9 +155,9 @@ def _measured(
 def _held(step: Step, reference: Entry, artifact: Entry, ran: Entry, target: Target) -> Step:
     """Return the step with its numbers: the run of its artifact against that of the float one, by the target's bounds."""
     floats, after = run_of(reference), run_of(ran)
-    signature = Signature.from_json(signature_of_run(artifact.result["signature"], after.signature))
+    signature = signature_of_run(Signature.from_json(artifact.result["signature"]), after.signature)
     measured = compare.measure(
-        compare.RunOutputs.read("the float artifact", Signature.from_json(floats.signature), floats.outputs),
+        compare.RunOutputs.read("the float artifact", floats.signature, floats.outputs),
         compare.RunOutputs.read("the quantized one", signature, after.outputs),
         compare.asked_by(target.bounds),
     )

@@ -11,7 +11,6 @@ from toolkit.execution.run import Run, run_of
 from toolkit.jobs.executor import Executor
 from toolkit.jobs.job import Job
 from toolkit.pipeline.stages import Chain, Stage
-from toolkit.tensors.signature import Signature
 from toolkit.verdict.stage_run import StageRun
 
 
@@ -40,7 +39,7 @@ def said(job: Job, run: Run) -> str:
 def diverging(stage: str, jobs: tuple[Job, Job], executor: Executor) -> tuple[str, ...]:
     """Return a sentence for each output whose two runs are not equal."""
     runs = [run_of(entry) for entry in executor.run(*jobs)]
-    before, after = (StageRun(stage, run, Signature.from_json(run.signature)) for run in runs)
+    before, after = (StageRun(stage, run, run.signature) for run in runs)
     count = min(before.count, after.count)
     try:
         measured = compare.measure(before.read(count), after.read(count))

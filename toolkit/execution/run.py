@@ -6,13 +6,14 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from toolkit import launchers, printable, registry
 from toolkit.errors import RequestError, WorkerLied
 from toolkit.jobs.job import Engine, Job, Output
 from toolkit.jobs.runtime_engine import engine_of_runtime
 from toolkit.jobs.store import Entry
+from toolkit.tensors.signature import Signature
 from toolkit.wire.shards import read_index
 
 HOST_RUNTIME = "litert"
@@ -20,13 +21,13 @@ HOST_RUNTIME = "litert"
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What a model gave for a set of samples: `outputs` is a folder of shards, `signature` (JSON) tells their dtypes, scales and zero points.
+    """What a model gave for a set of samples: `outputs` is a folder of shards, `signature` tells their dtypes, scales and zero points.
 
     `fed` says by quantized input whether its samples were integers already or were quantized, where that was asked for.
     """
 
     outputs: Path
-    signature: Mapping[str, Any]
+    signature: Signature
     engine: str
     about: Mapping[str, str | int]
     count: int
@@ -129,10 +130,10 @@ def model_of(run: Job) -> Output | Path:
     return model
 
 
-def metric_job(function: str, outputs: Output, count: int, signature: Mapping[str, Any], samples: Output) -> Job:
+def metric_job(function: str, outputs: Output, count: int, signature: Signature, samples: Output) -> Job:
     """Return the job that calls a user's metric, `module:function` or `file.py:function` of the current folder, with a run's outputs.
 
-    `count` is the number of samples of the run, and `signature` (JSON) says what its numbers mean. RequestError where the file is missing.
+    `count` is the number of samples of the run, and `signature` says what its numbers mean. RequestError where the file is missing.
     """
     place = function.rpartition(":")[0]
     file = {"function": Path(os.path.abspath(place))} if place.endswith(".py") else {}
@@ -148,7 +149,7 @@ def metric_job(function: str, outputs: Output, count: int, signature: Mapping[st
             "file": str(file["function"]) if file else None,  # its own place, as it may import files beside it
             "folder": os.getcwd(),
             "arguments": {},
-            "signature": dict(signature),
+            "signature": signature.to_json(),
             "first": count,
         },
         inputs={"outputs": outputs, "labels": samples, **file},
@@ -175,7 +176,7 @@ def run_of(entry: Entry) -> Run:
     )
     return Run(
         outputs,
-        {**entry.result["signature"], "outputs": shaped},
+        Signature.from_json({**entry.result["signature"], "outputs": shaped}),
         entry.result["engine"],
         entry.about,
         index["count"],
@@ -183,7 +184,7 @@ def run_of(entry: Entry) -> Run:
     )
 
 
-def signature_of_run(signature: Mapping[str, Any], ran: Mapping[str, Any]) -> Mapping[str, Any]:
+def signature_of_run(signature: Signature, ran: Signature) -> Signature:
     """Return the artifact's signature, which has the scales of dequantized outputs, if the run gave the same outputs; else the run's own."""
-    said = {(spec["name"], spec["dtype"]) for spec in signature["outputs"]}
-    return signature if said == {(spec["name"], spec["dtype"]) for spec in ran["outputs"]} else ran
+    said = {(spec.name, spec.dtype) for spec in signature.outputs}
+    return signature if said == {(spec.name, spec.dtype) for spec in ran.outputs} else ran

@@ -87,14 +87,15 @@ def _entry(job: Job, chain: Chain, executor: Executor) -> Entry:
 def _unchanged(name: str, entry: Entry) -> StageRun:
     """Return a run that is read by its own signature."""
     run = run_of(entry)
-    return StageRun(name, run, Signature.from_json(run.signature))
+    return StageRun(name, run, run.signature)
 
 
 def _own(chain: Chain, executor: Executor) -> StageRun | None:
     if chain.own is None:
         return None
     run = run_of(_entry(chain.own.run, chain, executor))
-    return StageRun("own", run, Signature.from_json(signature_of_run(chain.own.artifact.signature, run.signature)))
+    signature = Signature.from_json(chain.own.artifact.signature)
+    return StageRun("own", run, signature_of_run(signature, run.signature))
 
 
 def _account(chain: Chain, executor: Executor) -> Account:

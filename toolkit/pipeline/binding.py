@@ -42,7 +42,8 @@ def bound(artifact: Artifact, original: Source, renames: Sequence[str] = ()) -> 
     `renames` are texts "THEIRS=OURS". RequestError with all that is wrong with them, and where names still differ, with a proposal.
     """
     theirs, ours = (
-        {side: _specs(signature, side) for side in SIDES} for signature in (artifact.signature, original.signature)
+        {side: _specs(signature, side) for side in SIDES}
+        for signature in (artifact.signature, original.signature.to_json())
     )
     names = _said(artifact.path, renames, theirs, ours)
     findings = []

@@ -169,7 +169,7 @@ def _own_tasks(chain: Chain, basis: Basis, runs: Sequence[StageRun], executor: E
     found = []
     for text in wanted:
         jobs = {
-            run.stage: metric_job(text, ran[run.stage].output("outputs"), run.count, run.signature.to_json(), drawn)
+            run.stage: metric_job(text, ran[run.stage].output("outputs"), run.count, run.signature, drawn)
             for run in task_scores.scorable(runs)
         }
         entries = executor.run(*jobs.values())

@@ -18,7 +18,6 @@ from toolkit.execution.run import model_of, run_job, run_of
 from toolkit.jobs.executor import Executor, JobOutcome
 from toolkit.jobs.job import Engine, Job
 from toolkit.pipeline.stages import Stage
-from toolkit.tensors.signature import Signature
 from toolkit.verdict.chain import Judged
 from toolkit.verdict.stage_run import StageRun
 
@@ -71,7 +70,7 @@ def _step(outcome: JobOutcome) -> StageRun | None:
     if outcome.error is not None:
         return None
     run = run_of(outcome.entry)
-    return StageRun("conversion", run, Signature.from_json(run.signature))
+    return StageRun("conversion", run, run.signature)
 
 
 def _apart(one: Ran, other: Ran) -> dict[str, float]:

@@ -20,7 +20,6 @@ from toolkit.samples.lints import Input, preparation
 from toolkit.samples.preparations import Change, changes
 from toolkit.samples.requested_set import PreprocessJson, StepsJson
 from toolkit.source.source import changed_job
-from toolkit.tensors.signature import Signature
 from toolkit.verdict.stage_run import StageRun
 from toolkit.wire import labels
 from toolkit.wire.shards import read_index, read_samples
@@ -104,7 +103,7 @@ def _tried_right(
     run = run_of(entry)
     count = run.count // len(tried)
     repeated: dict[str, labels.Column] = {name: column[:count] * len(tried) for name, column in _columns(held).items()}
-    right = _right(StageRun("changed", run, Signature.from_json(run.signature)), output, repeated) if count else None
+    right = _right(StageRun("changed", run, run.signature), output, repeated) if count else None
     return np.zeros((0, 0), bool) if right is None else right.reshape(len(tried), count)
 
 

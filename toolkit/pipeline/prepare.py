@@ -249,15 +249,15 @@ def require_kinds(opened: source.Source, samples: Samples, profiles: Iterable[Ta
     """Raise RequestError, with all mistakes, where somebody says of an output what it cannot be, or speaks of one that is not there."""
     said = samples.said_kinds(opened.key)
     of_profiles = [said.of_profile(profile.name, profile.output_kinds) for profile in profiles]
-    require_fitting(of_profiles or [said], opened.signature["outputs"])
+    require_fitting(of_profiles or [said], [spec.to_json() for spec in opened.signature.outputs])
 
 
 def require_known_outputs(original: Original, samples: Samples, executor: Executor) -> None:
     """Raise RequestError where a kind is said of an output that none of a model's signatures has."""
     outputs = source.outputs_of(original, executor) if samples.output_kinds else []
-    names = {spec["name"] for spec in outputs}
+    names = {spec.name for spec in outputs}
     strange = {name: kind for name, kind in samples.output_kinds.items() if name not in names}
-    require_fitting([Declared(strange)], outputs)
+    require_fitting([Declared(strange)], [spec.to_json() for spec in outputs])
 
 
 def draw(opened: source.Source, samples: Samples, recipes: Sequence[Recipe]) -> Model:

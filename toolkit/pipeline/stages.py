@@ -89,8 +89,9 @@ class Stage:
         run = run_of(entry_of(self.job, self.target, self.artifact, executor))
         if self.of_target:
             require_version(run, self.target)
-        signature = self.artifact.signature if self.name in _OF_ARTIFACT else run.signature
-        return StageRun(self.name, run, Signature.from_json(signature_of_run(signature, run.signature)))
+        if self.name not in _OF_ARTIFACT:
+            return StageRun(self.name, run, run.signature)
+        return StageRun(self.name, run, signature_of_run(Signature.from_json(self.artifact.signature), run.signature))
 
 
 @dataclass(frozen=True, slots=True)

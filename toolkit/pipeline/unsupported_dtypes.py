@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from toolkit import printable
 from toolkit.engines.tensorflow.dtypes import ADVICE
@@ -11,6 +11,7 @@ from toolkit.errors import Unconvertible
 
 if TYPE_CHECKING:
     from toolkit.source.source import Source
+    from toolkit.tensors.signature import TensorSpec
 
 _LACKING = "tflite"  # the format whose kernels have no arithmetic in these; ONNX Runtime has
 
@@ -28,10 +29,7 @@ def refuse_arithmetic(opened: Source, formats: Collection[str]) -> None:
 def refuse_ends(opened: Source) -> None:
     """Raise Unconvertible where a model takes or gives real numbers of a dtype that an artifact's inputs and outputs do not have."""
     wrong = {
-        spec["name"]: spec["dtype"]
-        for side in ("inputs", "outputs")
-        for spec in opened.signature[side]
-        if spec["dtype"] in ADVICE
+        spec.name: spec.dtype for spec in (*opened.signature.inputs, *opened.signature.outputs) if spec.dtype in ADVICE
     }
     if wrong:
         named = ", ".join(f"{name!r} is {dtype}" for name, dtype in wrong.items())
@@ -42,18 +40,16 @@ def refuse_ends(opened: Source) -> None:
 
 def _cast(opened: Source, wrong: Mapping[str, str]) -> str:
     """Return the command that saves the model with a cast at its ends; a sentence where it cannot be written down."""
-    inputs, outputs = opened.signature["inputs"], opened.signature["outputs"]
-    if opened.kind != "saved_model" or not all(str(spec["name"]).isidentifier() for spec in inputs):
+    inputs, outputs = opened.signature.inputs, opened.signature.outputs
+    if opened.kind != "saved_model" or not all(spec.name.isidentifier() for spec in inputs):
         return 'cast where it is made: take tf.float32, tf.cast(x, "float64") after it, and tf.cast(y, "float32") before what it gives'
-    names = [spec["name"] for spec in inputs]
+    names = [spec.name for spec in inputs]
     fed = ", ".join(f'{name}=tf.cast({name}, "{wrong[name]}")' if name in wrong else f"{name}={name}" for name in names)
     given = ", ".join(
-        f"{name}: " + (f'tf.cast(y[{name}], "float32")' if spec["name"] in wrong else f"y[{name}]")
-        for spec, name in ((spec, printable.literal(spec["name"])) for spec in outputs)
+        f"{name}: " + (f'tf.cast(y[{name}], "float32")' if spec.name in wrong else f"y[{name}]")
+        for spec, name in ((spec, printable.literal(spec.name)) for spec in outputs)
     )
-    said = ", ".join(
-        f"tf.TensorSpec({_shape(spec['shape'])}, {_dtype(spec, wrong)}, {spec['name']!r})" for spec in inputs
-    )
+    said = ", ".join(f"tf.TensorSpec({_shape(spec.shape)}, {_dtype(spec, wrong)}, {spec.name!r})" for spec in inputs)
     lines = [
         "import tensorflow as tf",
         "new = tf.Module()",
@@ -65,8 +61,8 @@ def _cast(opened: Source, wrong: Mapping[str, str]) -> str:
     return printable.lines(["save it with a cast at its ends, and build that:", *lines])
 
 
-def _dtype(spec: Mapping[str, Any], wrong: Mapping[str, str]) -> str:
-    return repr("float32" if spec["name"] in wrong else spec["dtype"])
+def _dtype(spec: TensorSpec, wrong: Mapping[str, str]) -> str:
+    return repr("float32" if spec.name in wrong else spec.dtype)
 
 
 def _shape(shape: Sequence[int | None] | None) -> str:

@@ -145,8 +145,7 @@ def _tried(group: list[Candidate], executor: Executor) -> tuple[list[_Row], list
 def _noise(floats: Entry, made: Entry, ran: Entry) -> float:
     """Return the noise-to-signal ratio of the worst output, as a power; infinite where outputs do not match."""
     before, after = run_of(floats), run_of(ran)
-    by_float = StageRun("conversion", before, Signature.from_json(before.signature))
-    by_variant = StageRun(
-        "kernels", after, Signature.from_json(signature_of_run(made.result["signature"], after.signature))
-    )
+    by_float = StageRun("conversion", before, before.signature)
+    signature = Signature.from_json(made.result["signature"])
+    by_variant = StageRun("kernels", after, signature_of_run(signature, after.signature))
     return noise_share(compare.measure(by_float.read(), by_variant.read()))

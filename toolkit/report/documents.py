@@ -13,6 +13,7 @@ from toolkit.comparison.measured import MeasurementRow, Number
 from toolkit.comparison.output_kinds.inferring import OutputKindRow
 from toolkit.comparison.scored_task import TaskRow
 from toolkit.samples.input_ranges import InputRangeRow
+from toolkit.tensors.signature import SignatureJson
 from toolkit.verdict.chain import Outcome
 from toolkit.verdict.evidence import CandidateRow
 from toolkit.weights.judge import Accounted, Unaccounted
@@ -203,7 +204,7 @@ class RunDocument(RunRow):
     """A run of a file, and the folder of its outputs; `fed` says of each input what it was fed with."""
 
     outputs: str
-    signature: dict[str, Any]
+    signature: SignatureJson
     fed: dict[str, str]
 
 

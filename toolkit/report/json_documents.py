@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from toolkit.conversion.artifacts import Artifact
     from toolkit.environments import Status
     from toolkit.execution.run import Run
+    from toolkit.tensors.signature import Signature, SignatureJson
     from toolkit.verdict.attribution import Attribution
 
 SCHEMA = 1
@@ -171,7 +173,7 @@ def artifact_json(artifact: Artifact) -> ArtifactDocument:
 
 def run_json(run: Run, out: Path) -> RunDocument:
     """Return a run's facts as JSON."""
-    return {"outputs": str(out), "signature": dict(run.signature), "fed": dict(run.fed), **run_about(run)}
+    return {"outputs": str(out), "signature": _sorted_json(run.signature), "fed": dict(run.fed), **run_about(run)}
 
 
 def status_json(rows: Sequence[Status]) -> list[StatusRow]:
@@ -204,3 +206,9 @@ def error_json(error: EdgeToolkitError) -> ErrorRow:
         "hint": error.hint,
         "exit_status": error.exit_status,
     }
+
+
+def _sorted_json(signature: Signature) -> SignatureJson:
+    """Return a signature as JSON, its keys in the order of a job's result."""
+    content: SignatureJson = json.loads(json.dumps(signature.to_json(), sort_keys=True))
+    return content

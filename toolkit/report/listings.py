@@ -31,7 +31,7 @@ def run_text(run: Run, out: Path) -> Text:
     """Return a run's facts for a terminal."""
     fed = [f"  fed {name}: {how}" for name, how in run.fed.items()]
     return printable.lines(
-        [f"{out}   {run.count} samples on {where_text(run)}", *fed, *signature_lines({"inputs": [], **run.signature})]
+        [f"{out}   {run.count} samples on {where_text(run)}", *fed, *signature_lines(run.signature.to_json())]
     )
 
 

@@ -25,6 +25,7 @@ from toolkit.files.foreign import require_reachable
 from toolkit.jobs.job import Engine, Job, Output
 from toolkit.samples.dataset_recipe import DatasetRecipe, ReaderChoice
 from toolkit.samples.requested_set import SamplingJson, SetJson
+from toolkit.tensors.signature import Signature
 
 _LISTED = 8
 _ENVIRONMENT = "dataset"
@@ -120,14 +121,14 @@ def refuse_no_sets(*, calibration: bool, evaluation: bool, must_calibrate: bool)
 def samples_job(
     calibration: SampleRecipe | str | None,
     evaluation: SampleRecipe | str | None,
-    signature: Mapping[str, Any] | Path | Job | Output,
+    signature: Signature | Mapping[str, Any] | Path | Job | Output,
     *,
     must_calibrate: bool = False,
 ) -> Job:
     """Return the job that writes `calibration` and `verification`, folders of samples that fit the model's signature.
 
     With two sets, each gives its side, and verification leaves out the samples of calibration. A set for calibration alone is split. With a set for
-    evaluation alone there is no `calibration`; NoSamples where a scheme `must_calibrate`. The signature is JSON, or a file of it.
+    evaluation alone there is no `calibration`; NoSamples where a scheme `must_calibrate`. The signature may be JSON too, or a file of it.
     RequestError for files that are not there.
     """
     given = {"calibration": calibration, "evaluation": evaluation}
@@ -140,14 +141,16 @@ def samples_job(
     return _job("draw", sets, signature)
 
 
-def whole_set_job(given: SampleRecipe | str, signature: Mapping[str, Any] | Path | Job | Output) -> Job:
+def whole_set_job(given: SampleRecipe | str, signature: Signature | Mapping[str, Any] | Path | Job | Output) -> Job:
     """Return the job that writes all samples of a set to `verification`, in its own order; none is left out."""
     one = recipe(given) if isinstance(given, str) else given
     _refuse_missing({f"{one.name}: {path}": path for path in one.files().values()})
     return _job("everything", {"evaluation": one}, signature)
 
 
-def calibration_job(calibration: SampleRecipe | str, signature: Mapping[str, Any] | Path | Job | Output) -> Job:
+def calibration_job(
+    calibration: SampleRecipe | str, signature: Signature | Mapping[str, Any] | Path | Job | Output
+) -> Job:
     """Return the job that writes `calibration` alone, from a set that keeps no samples for judging."""
     one = recipe(calibration) if isinstance(calibration, str) else calibration
     _refuse_missing({f"{one.name}: {path}": path for path in one.files().values()})
@@ -157,7 +160,7 @@ def calibration_job(calibration: SampleRecipe | str, signature: Mapping[str, Any
 def _job(
     call: str,
     sets: Mapping[str, SampleRecipe],
-    signature: Mapping[str, Any] | Path | Job | Output,
+    signature: Signature | Mapping[str, Any] | Path | Job | Output,
     more: Mapping[str, Any] | None = None,
 ) -> Job:
     roles = ("calibration", "evaluation")
@@ -168,7 +171,9 @@ def _job(
     inputs: dict[str, Path | Job | Output] = {
         f"{role}.{key}": path for role, one in sets.items() for key, path in one.files().items()
     }
-    if isinstance(signature, Mapping):
+    if isinstance(signature, Signature):
+        options["signature"] = _of_inputs(signature.to_json())
+    elif isinstance(signature, Mapping):
         options["signature"] = _of_inputs(signature)
     else:
         inputs["signature"] = signature

@@ -20,6 +20,7 @@ from toolkit.errors import InvalidConfig, InvalidSamples, suggestion
 from toolkit.findings import Finding
 from toolkit.jobs.job import Engine, Job, Output
 from toolkit.samples.lint_request import LimitsJson
+from toolkit.tensors.signature import Signature
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _WORKS_IN = Engine("dataset")
@@ -162,14 +163,14 @@ def lint_ranges_job(statistics: Output, samples: Job, limits: LintLimits) -> Job
 
 def answers_job(
     outputs: Output,
-    signature: Mapping[str, Any],
+    signature: Signature,
     samples: Job,
     limits: LintLimits,
     kinds: Mapping[str, str] | None = None,
 ) -> Job:
     """Return the job that checks the samples that judge and the original's answers: whether agreeing with it shows anything.
 
-    `outputs` and `signature` (JSON) are of the original's run, `samples` a `toolkit.samples.dataset.samples_job`; `kinds` what outputs are said to
+    `outputs` and `signature` are of the original's run, `samples` a `toolkit.samples.dataset.samples_job`; `kinds` what outputs are said to
     mean, by name. A result as that of `lint_job`.
     """
     giver = samples.options["evaluation"] or samples.options["calibration"]
@@ -182,7 +183,7 @@ def answers_job(
             **limits.options(),
             "names": {"verification": giver["name"]},
             "constant": sorted(giver["constant"]),
-            "signature": dict(signature),
+            "signature": signature.to_json(),
             "kinds": dict(kinds or {}),
         },
         inputs={"outputs": outputs, "samples": samples.output("verification")},

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from toolkit.errors import InvalidSource, RequestError, UnknownName
 from toolkit.source.loading import DEFAULT_KEY
 from toolkit.source.original import ALL, Original
 from toolkit.tensors.shapes import Shape
+from toolkit.tensors.signature import Signature, TensorSpec
 
 
-def choose(path: Path, signatures: list[dict[str, Any]], wanted: str | tuple[str, ...] | None) -> dict[str, Any]:
+def choose(path: Path, signatures: Sequence[Signature], wanted: str | tuple[str, ...] | None) -> Signature:
     """Return the signature of the key `wanted`; with None the default one, or the only one.
 
     InvalidSource where the choice is not clear or the signature has no outputs, UnknownName for a wrong key, RequestError for several keys.
     """
-    by_key = {signature["key"]: signature for signature in signatures}
+    by_key = {str(signature.key): signature for signature in signatures}
     if not by_key:
         raise InvalidSource(
             f"{path}: has no signature",
@@ -34,23 +35,21 @@ def choose(path: Path, signatures: list[dict[str, Any]], wanted: str | tuple[str
             "choose one with --signature",
         )
     chosen = by_key[wanted or (DEFAULT_KEY if DEFAULT_KEY in by_key else next(iter(by_key)))]
-    if not chosen["outputs"]:
-        raise InvalidSource(f"{path}: signature {chosen['key']!r} has no outputs")
+    if not chosen.outputs:
+        raise InvalidSource(f"{path}: signature {chosen.key!r} has no outputs")
     return chosen
 
 
-def one_call(
-    specs: Sequence[Mapping[str, Any]], shapes: Mapping[str, Sequence[int]], path: Path
-) -> list[dict[str, Any]]:
+def one_call(specs: Sequence[TensorSpec], shapes: Mapping[str, Sequence[int]], path: Path) -> tuple[TensorSpec, ...]:
     """Return the inputs with the shapes of one call; UnknownName where `shapes` names no input, RequestError where a shape does not fit."""
-    names = [spec["name"] for spec in specs]
+    names = [spec.name for spec in specs]
     for name in shapes:
         if name not in names:
             raise UnknownName(f"{path}: input", name, names)
-    return [{**spec, "shape": _shape_of_call(spec, shapes.get(spec["name"]), path)} for spec in specs]
+    return tuple(replace(spec, shape=_shape_of_call(spec, shapes.get(spec.name), path)) for spec in specs)
 
 
-def declared_sizes(original: Original, specs: Sequence[Mapping[str, Any]]) -> list[dict[str, Shape]]:
+def declared_sizes(original: Original, specs: Sequence[TensorSpec]) -> list[dict[str, Shape]]:
     """Return the shapes of each declared size.
 
     RequestError where the verb takes only one size, where a size leaves something open, and where a size comes twice.
@@ -72,13 +71,13 @@ def declared_sizes(original: Original, specs: Sequence[Mapping[str, Any]]) -> li
     return declared
 
 
-def shapes_of(specs: Sequence[Mapping[str, Any]]) -> dict[str, Shape]:
+def shapes_of(specs: Sequence[TensorSpec]) -> dict[str, Shape]:
     """Return the shape of each tensor by its name."""
-    return {spec["name"]: spec["shape"] for spec in specs}
+    return {spec.name: None if spec.shape is None else list(spec.shape) for spec in specs}
 
 
-def _shape_of_call(spec: Mapping[str, Any], given: Sequence[int] | None, path: Path) -> Shape:
-    declared: Shape = spec["shape"]
+def _shape_of_call(spec: TensorSpec, given: Sequence[int] | None, path: Path) -> tuple[int | None, ...] | None:
+    declared = spec.shape
     if given is not None:
         fits = declared is None or (
             len(declared) == len(given)
@@ -86,9 +85,9 @@ def _shape_of_call(spec: Mapping[str, Any], given: Sequence[int] | None, path: P
         )
         if not fits:
             raise RequestError(
-                f"{path}: input {spec['name']!r} is declared as {declared}, which the shape {list(given)} does not fit"
+                f"{path}: input {spec.name!r} is declared as {list(declared or ())}, which the shape {list(given)} does not fit"
             )
-        return list(given)
+        return tuple(given)
     if declared and declared[0] is None:
-        return [1, *declared[1:]]
+        return (1, *declared[1:])
     return declared

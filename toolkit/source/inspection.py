@@ -14,6 +14,7 @@ from toolkit.source.loading.operators import ADVICE, REACHES_OUTSIDE, UNKNOWN_OP
 from toolkit.source.loading_job import engine_of, loading_job, options_of
 from toolkit.source.location import locate
 from toolkit.source.original import Original
+from toolkit.tensors.signature import Signature, TensorSpec
 
 # An inspection parses files: it does not wait for TensorFlow to be imported.
 _READER = Engine("tensorflow", preload=False)
@@ -72,7 +73,7 @@ def load(original: Original, kind: str, files: Mapping[str, Path], executor: Exe
 
 
 def refuse_strings(
-    original: Original, kind: str, files: Mapping[str, Path], chosen: Mapping[str, Any], executor: Executor
+    original: Original, kind: str, files: Mapping[str, Path], chosen: Signature, executor: Executor
 ) -> None:
     """Raise InvalidSource for a signature that takes or gives what is no number; the hint says where its graph can be cut."""
     wrong = of_strings(chosen)
@@ -80,17 +81,17 @@ def refuse_strings(
         return
     hint = "export a signature that starts after the part that reads strings"
     if not original.loads and hasattr(registry.load("source/kinds", kind), "propose"):
-        hint = cut_behind_strings(original, kind, files, chosen["key"], executor) or hint
+        hint = cut_behind_strings(original, kind, files, str(chosen.key), executor) or hint
     spec = wrong[0]
     raise InvalidSource(
-        f"{original.path}: {spec['name']!r} of signature {chosen['key']!r} is of dtype {spec['dtype']}, which no device's runtime takes as input",
+        f"{original.path}: {spec.name!r} of signature {chosen.key!r} is of dtype {spec.dtype}, which no device's runtime takes as input",
         hint,
     )
 
 
-def of_strings(signature: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def of_strings(signature: Signature) -> list[TensorSpec]:
     """Return the inputs and outputs of a signature that are no numbers."""
-    return [spec for spec in (*signature["inputs"], *signature["outputs"]) if spec["dtype"] in _NOT_NUMBERS]
+    return [spec for spec in (*signature.inputs, *signature.outputs) if spec.dtype in _NOT_NUMBERS]
 
 
 def cut_behind_strings(

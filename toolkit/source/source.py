@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from toolkit.source.location import digest_of, locate
 from toolkit.source.original import Device, Original
 from toolkit.tensors import shapes
 from toolkit.tensors.shapes import Shape
+from toolkit.tensors.signature import Signature, TensorSpec
 
 _LISTED = 8
 
@@ -28,13 +29,10 @@ _LISTED = 8
 class Source:
     """A model as it was handed in, with one signature chosen.
 
-    signature    JSON: names, dtypes, and shapes as the model declares them, with 1 for the batch (a first size left open); the samples give
-                 sizes that are still null. Where several sizes were declared, these are the shapes of one of them
-    size         what messages call that size; "" where no sizes were declared
-    canonical    the shapes of the canonical form, open where the declared sizes differ
-    files, options   what each job that loads the model gets
-    coverage     which variables were restored; None where the files hold the whole model
-    lacking      findings about arithmetic that TFLite lacks for this signature
+    `signature` has names, dtypes, and shapes as the model declares them, the batch (a first size left open) set to 1; sizes that are
+    still null are taken from the samples. Where several sizes were declared they are those of one of them, `size` is what messages call it, and
+    `canonical` are the shapes of the canonical form, open in what differs from size to size. `files` and `options` are what each job that loads it is
+    asked; `coverage` tells which variables were restored; `lacking` are the findings that TFLite has not the arithmetic of this signature.
     """
 
     path: Path
@@ -43,7 +41,7 @@ class Source:
     writer: str
     loader: str
     key: str
-    signature: Mapping[str, Any]
+    signature: Signature
     files: Mapping[str, Path]
     options: Mapping[str, Any]
     engine: Engine
@@ -57,7 +55,7 @@ class Source:
     @property
     def shapes(self) -> dict[str, Shape]:
         """The shape of one call by input."""
-        return shapes_of(self.signature["inputs"])
+        return shapes_of(self.signature.inputs)
 
     @property
     def growth(self) -> int:
@@ -67,7 +65,7 @@ class Source:
     @property
     def open_shapes(self) -> bool:
         """Whether some size of an input is known from the samples only."""
-        return any(spec["shape"] is None or None in spec["shape"] for spec in self.signature["inputs"])
+        return any(spec.shape is None or None in spec.shape for spec in self.signature.inputs)
 
 
 def inspect_source(original: Original, executor: Executor) -> dict[str, Any]:
@@ -80,9 +78,10 @@ def inspect_source(original: Original, executor: Executor) -> dict[str, Any]:
         opened = load(original, kind, files, executor)
         inspected = {**inspected, **_without_code(opened), "settled": True, "needs": []}
         inspected["findings"] = [*inspected["findings"], *opened["findings"]]
-    elif inspected.get("flat") and any(map(of_strings, inspected["signatures"])):
-        keys = [one["key"] for one in inspected["signatures"] if of_strings(one)]
-        cut = cut_behind_strings(original, kind, files, keys[0], executor)  # it reads the graph and does not run it
+    elif inspected.get("flat"):
+        keys = [str(one.key) for one in map(Signature.from_json, inspected["signatures"]) if of_strings(one)]
+        # It reads the graph and does not run it.
+        cut = cut_behind_strings(original, kind, files, keys[0], executor) if keys else None
         inspected["needs"] = [*inspected["needs"], *([cut] if cut else [])]
     return {**{name: said for name, said in inspected.items() if name != "flat"}, "sha256": digest_of(files)}
 
@@ -93,31 +92,32 @@ def open_source(original: Original, executor: Executor) -> Source:
     InvalidSource where the choice is not clear or the model reaches outside, UnknownName for a wrong name, RequestError for shapes that do not fit.
     """
     kind, files, inspected, opened = look(original, executor)
-    chosen = choose(original.path, opened["signatures"], None if original.cut else original.signature)
+    signatures = [Signature.from_json(one) for one in opened["signatures"]]
+    chosen = choose(original.path, signatures, None if original.cut else original.signature)
     refuse_strings(original, kind, files, chosen, executor)
-    inputs = one_call(chosen["inputs"], original.shapes or {}, original.path)
-    declared = declared_sizes(original, chosen["inputs"])
+    inputs = one_call(chosen.inputs, original.shapes or {}, original.path)
+    declared = declared_sizes(original, chosen.inputs)
     return Source(
         path=original.path,
         kind=kind,
         sha256=digest_of(files),
         writer=inspected["writer"],
         loader=opened["loader"],
-        key=chosen["key"],
-        signature={**chosen, "inputs": inputs},
+        key=str(chosen.key),
+        signature=replace(chosen, inputs=inputs),
         files=files,
         options=options_of(original, kind, executor) | {"code": opened.get("code", {})},
         engine=engine_of(executor),
         device=original.device,
         coverage=opened.get("coverage"),
         findings=(
-            *_about_others(original, opened["signatures"], chosen),
+            *_about_others(original, signatures, chosen),
             *_found_by_loading(inspected, opened),
             *_about_loops(inspected),
         ),
         canonical=shapes.left_open(declared) if declared else None,
-        size=shapes.label(shapes_of(chosen["inputs"]), declared, shapes_of(inputs)) if declared else "",
-        lacking=tuple(_lacking(inspected, chosen["key"])) if not original.cut else (),
+        size=shapes.label(shapes_of(chosen.inputs), declared, shapes_of(inputs)) if declared else "",
+        lacking=tuple(_lacking(inspected, str(chosen.key))) if not original.cut else (),
     )
 
 
@@ -127,10 +127,11 @@ def signatures_of(original: Original, executor: Executor) -> list[str]:
     return [signature["key"] for signature in opened["signatures"]]
 
 
-def outputs_of(original: Original, executor: Executor) -> list[Mapping[str, Any]]:
-    """Return the outputs (JSON of specs) of all signatures of the model, one for each name."""
+def outputs_of(original: Original, executor: Executor) -> list[TensorSpec]:
+    """Return the outputs of all signatures of the model, one for each name."""
     *_, opened = look(original, executor)
-    return list({spec["name"]: spec for signature in opened["signatures"] for spec in signature["outputs"]}.values())
+    signatures = map(Signature.from_json, opened["signatures"])
+    return list({spec.name: spec for signature in signatures for spec in signature.outputs}.values())
 
 
 def said_of_limit(error: EdgeToolkitError, source: Source, what: str) -> EdgeToolkitError:
@@ -157,9 +158,7 @@ def canonical_job(source: Source, samples: Output | None) -> Job:
     inputs: Files = dict(source.files)
     if source.open_shapes:
         if samples is None:
-            names = ", ".join(
-                spec["name"] for spec in source.signature["inputs"] if spec["shape"] is None or None in spec["shape"]
-            )
+            names = ", ".join(spec.name for spec in source.signature.inputs if spec.shape is None or None in spec.shape)
             raise InvalidSource(
                 f"{source.path}: leaves sizes of {names} open", "give them with --shape NAME=1,8,8, or give samples"
             )
@@ -204,17 +203,14 @@ def _about_loops(inspected: Mapping[str, Any]) -> list[Finding]:
     return [finding for finding in findings.read(inspected["findings"]) if finding.code == ENDLESS_LOOP]
 
 
-def _about_others(
-    original: Original, signatures: Sequence[Mapping[str, Any]], chosen: Mapping[str, Any]
-) -> list[Finding]:
+def _about_others(original: Original, signatures: Sequence[Signature], chosen: Signature) -> list[Finding]:
     """Return the finding about signatures that were not requested; none about a second name of the same one, which Keras writes."""
-    ends = [{"inputs": one["inputs"], "outputs": one["outputs"]} for one in signatures]
-    own = {"inputs": chosen["inputs"], "outputs": chosen["outputs"]}
-    others = [str(one["key"]) for one, its in zip(signatures, ends, strict=True) if its != own]
+    own = (chosen.inputs, chosen.outputs)
+    others = [str(one.key) for one in signatures if (one.inputs, one.outputs) != own]
     if not others or original.signature is not None:
         return []
     message = (
-        f"this is about signature {chosen['key']}; the model also has {', '.join(others)}: --signature all takes each"
+        f"this is about signature {chosen.key}; the model also has {', '.join(others)}: --signature all takes each"
     )
     return [Finding("other-signatures", "info", message, names=tuple(others))]
 

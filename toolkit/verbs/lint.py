@@ -15,7 +15,6 @@ from toolkit.pipeline.scrutiny import of_answers
 from toolkit.profiles.recipe import Recipe, estimator
 from toolkit.samples import lint_job
 from toolkit.source.original import Original
-from toolkit.tensors.signature import Signature
 from toolkit.verbs.arguments import Place, original_of, samples_from
 from toolkit.verdict.stage_run import StageRun
 
@@ -61,6 +60,6 @@ def _of_answers(model: Model, drawn: Entry, running: Executor) -> list[Finding]:
     """Return what is found of the samples that would judge, by what the original answers; its outputs mean what its rows and labels show."""
     (entry,) = running.run(model.reference)
     run = run_of(entry)
-    original = StageRun("original", run, Signature.from_json(run.signature))
+    original = StageRun("original", run, run.signature)
     folder = drawn.out / "verification"
     return of_answers(model, original, folder, kinds_of(original, {}, folder, model.said_kinds), running)

@@ -15,7 +15,6 @@ from toolkit.jobs.executor import Executor
 from toolkit.pipeline.prepare import executing
 from toolkit.pipeline.stages import execution_of, require_version
 from toolkit.source.original import Original
-from toolkit.tensors.signature import Signature
 from toolkit.verbs.arguments import Place, profile_files, targets_of
 from toolkit.verbs.verify import artifact_at
 from toolkit.verdict.stage_run import StageRun
@@ -49,7 +48,7 @@ def run(
         require_version(result, profile)
         if out.suffix == saved_runs.SUFFIX:
             bundle.write_run(
-                StageRun(profile.name, result, Signature.from_json(result.signature)),
+                StageRun(profile.name, result, result.signature),
                 samples_entry.out / "verification",
                 out,
             )

@@ -86,7 +86,7 @@ def test_every_layer_is_matched_and_measured(plain):
 
 def test_what_is_cumulative_at_the_last_layer_is_the_drift_of_the_whole_file(bench, plain):
     runs = bench.executor.run(*(run_job(file, bench.samples, HOST) for file in (bench.floats, bench.quantized())))
-    (name,) = (spec["name"] for spec in run_of(runs[0]).signature["outputs"])
+    (name,) = (spec.name for spec in run_of(runs[0]).signature.outputs)
     ours, theirs = (read_all(run_of(run).outputs, name).astype(np.float64) for run in runs)
 
     whole = 10 * np.log10(np.sum(ours**2) / np.sum((theirs - ours) ** 2))

@@ -16,6 +16,7 @@ from toolkit.pipeline.model import Model
 from toolkit.profiles.recipe import Recipe, Variant, estimator
 from toolkit.samples import lint_job
 from toolkit.source.source import Source
+from toolkit.tensors.signature import Signature
 from toolkit.wire.shards import ShardWriter
 
 FLOATS = np.random.default_rng(0).normal(size=(400, 1, 8))
@@ -129,7 +130,7 @@ def test_halves_that_differ_where_quantization_loses_nothing_are_unstable(found)
 @pytest.fixture
 def model():
     """Return a model of which nothing has been made yet."""
-    signature = {"key": "serving_default", "inputs": [], "outputs": []}
+    signature = Signature("serving_default", (), ())
     source = Source(
         path=Path("model"), kind="saved_model", sha256="", writer="", loader="saved_model", key="serving_default", signature=signature,
         files={}, options={"kind": "saved_model", "builder": None}, engine=Engine("tensorflow"), device="cpu", coverage=None, findings=(),

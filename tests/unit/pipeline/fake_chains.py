@@ -27,6 +27,7 @@ from toolkit.pipeline.stages import Chain, plan
 from toolkit.samples.dataset import samples_job
 from toolkit.settings import Settings
 from toolkit.source.source import Source
+from toolkit.tensors.signature import Signature
 
 SIGNATURE = {
     "key": "serving_default",
@@ -114,7 +115,7 @@ class Bench:
             writer="a test",
             loader="a test",
             key="serving_default",
-            signature=SIGNATURE,
+            signature=Signature.from_json(SIGNATURE),
             files={},
             options={"kind": "saved_model", "builder": None},
             engine=Engine("dataset"),

@@ -12,6 +12,7 @@ from toolkit.conversion.artifacts import Artifact
 from toolkit.errors import RequestError
 from toolkit.execution import infer
 from toolkit.pipeline.binding import bound
+from toolkit.tensors.signature import Signature
 from toolkit.wire.request import Request
 from toolkit.wire.shards import ShardWriter, read_all
 
@@ -22,7 +23,7 @@ class Original:
     path = Path("model")
 
     def __init__(self, inputs, outputs):
-        self.signature = {"inputs": specs(inputs), "outputs": specs(outputs)}
+        self.signature = Signature.from_json({"key": "", "inputs": specs(inputs), "outputs": specs(outputs)})
 
 
 def specs(tensors):

@@ -21,6 +21,7 @@ from toolkit.execution.run import Run
 from toolkit.launchers import local
 from toolkit.pipeline.stages import engine_of, execution_of, kernels_of, require_version
 from toolkit.settings import Settings
+from toolkit.tensors.signature import Signature
 from toolkit.verbs.doctor import doctor
 
 SHIPPED = Path(__file__).resolve().parents[3] / "targets"
@@ -858,7 +859,7 @@ def test_doctor_names_a_profile_that_cannot_run_and_shows_the_others(write):
 def test_an_engine_that_says_another_version_than_the_profile_is_not_believed():
     """Whatever its interpreter promised."""
     host = profiles.find("host")
-    run = Run(Path("outputs"), {}, "ai-edge-litert 2.2.0", {}, 1, "key")
+    run = Run(Path("outputs"), Signature("", (), ()), "ai-edge-litert 2.2.0", {}, 1, "key")
 
     with pytest.raises(WorkerLied, match=r"host: ai-edge-litert 2\.2\.0 ran; its profile asks for litert 2\.3\.0"):
         require_version(run, host)

@@ -111,9 +111,8 @@ def judged(tmp_path, profile):
             for row in scores:
                 writer.add({name: row})
         about = {"title": stage, "machine": "x86_64", "launcher": "local"}
-        return StageRun(
-            stage, Run(folder, signature, "fake 1", about, len(scores), "key"), Signature.from_json(signature)
-        )
+        told = Signature.from_json(signature)
+        return StageRun(stage, Run(folder, told, "fake 1", about, len(scores), "key"), told)
 
     def make(
         stages: dict[str, np.ndarray],
@@ -139,7 +138,7 @@ def judged(tmp_path, profile):
             writer="tensorflow 2.21.0",
             loader="keras",
             key="serving_default",
-            signature=SIGNATURE,
+            signature=Signature.from_json(SIGNATURE),
             files={},
             options={},
             engine=Engine("tensorflow"),

@@ -14,7 +14,6 @@ from toolkit.samples import dataset
 from toolkit.settings import Settings
 from toolkit.source import source
 from toolkit.source.original import Original
-from toolkit.tensors.signature import Signature
 from toolkit.wire.shards import read_all, read_shards
 
 MINE = """
@@ -46,7 +45,7 @@ def ran(executor, sample, digits):
 def test_a_real_run_is_scored_as_a_stream(ran):
     """Ten digits, 500 samples: what the metric says is what a line of numpy says."""
     _, run, _, labels = ran
-    signature = Signature.from_json(run.signature)
+    signature = run.signature
     (name,) = (spec.name for spec in signature.outputs)
     scores = read_all(run.outputs, name).reshape(len(labels), 10)
     blocks = lambda: (  # noqa: E731
@@ -73,7 +72,7 @@ def test_a_users_metric_is_given_the_same_run(executor, ran, tmp_path):
         "file": str(tmp_path / "mine.py"),
         "folder": str(tmp_path),
         "arguments": {},
-        "signature": run.signature,
+        "signature": run.signature.to_json(),
     }
     inputs = {
         "outputs": job.output("outputs"),
@@ -85,7 +84,7 @@ def test_a_users_metric_is_given_the_same_run(executor, ran, tmp_path):
         Job("mine.py:right", "comparison.user_metric", "measure", Engine("dataset"), asked, inputs, cached=False)
     )
 
-    signature = Signature.from_json(run.signature)
+    signature = run.signature
     blocks = [{spec.name: spec.dequantize(read_all(run.outputs, spec.name)) for spec in signature.outputs}]
     assert entry.result["rows"] == task_metrics.gather(task_metrics.load("top_k_accuracy"), blocks, labels)
     assert entry.result["score"] == pytest.approx(np.mean(entry.result["rows"]), rel=1e-12)
