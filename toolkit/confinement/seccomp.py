@@ -1,6 +1,6 @@
-"""A filter of system calls (seccomp): what no job of a model needs, and what Landlock does not govern. Everything else passes.
+"""A filter of system calls (seccomp): it refuses calls that no job of a model needs and that Landlock does not govern. All others pass.
 
-The filter is a program for the kernel's packet filter, linux/filter.h; what it refuses gives the error that a library knows how to go on from.
+The filter is a program for the kernel's packet filter, linux/filter.h. A refused call returns an error that libraries can handle.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _NUMBER_AT, _ARCHITECTURE_AT, _ARGUMENTS_AT = 0, 4, 16
 _ALLOW, _REFUSE, _KILL = 0x7FFF0000, 0x00050000, 0x80000000
 _MODE_FILTER = 2
 _TOGETHER = 12  # calls; jumps are no longer than 255 instructions
-_OWN_PID = -1  # stands for it until it is known
+_OWN_PID = -1  # stands for the number of this process until it is known
 
 # Numbers of calls on (x86_64, aarch64), asm/unistd.h; None where a processor has no such call.
 _NUMBERS: dict[str, tuple[int | None, int | None]] = {
@@ -59,31 +59,29 @@ _NUMBERS: dict[str, tuple[int | None, int | None]] = {
 
 _OTHER_PROCESSES = "ptrace process_vm_readv process_vm_writev kcmp pidfd_getfd process_madvise process_mrelease migrate_pages move_pages"
 _WATCHES = (
-    "inotify_init inotify_init1 inotify_add_watch"  # which tells the names of files in folders that nobody may list
+    "inotify_init inotify_init1 inotify_add_watch"  # tells the names of files in folders that the job may not list
 )
-_KEYS = "add_key request_key keyctl"  # in which sessions keep passwords
-_SHARED = "shmget shmat shmctl semget semop semctl semtimedop msgget msgsnd msgrcv msgctl mq_open mq_unlink"  # by key, without any path
+_KEYS = "add_key request_key keyctl"  # sessions keep passwords in them
+_SHARED = "shmget shmat shmctl semget semop semctl semtimedop msgget msgsnd msgrcv msgctl mq_open mq_unlink"  # shared by key, without a path
 _SYSTEM = (
     "mount umount2 pivot_root chroot unshare setns open_tree open_tree_attr move_mount fsopen fsconfig fsmount fspick mount_setattr acct"
     " swapon swapoff reboot sethostname setdomainname settimeofday clock_settime adjtimex clock_adjtime init_module finit_module delete_module"
     " kexec_load kexec_file_load quotactl quotactl_fd vhangup iopl ioperm syslog"
 )
-_DOORS = "bpf perf_event_open userfaultfd modify_ldt personality fanotify_init"  # by which kernels were broken into, and no engine goes
-_AROUND_PATHS = "name_to_handle_at open_by_handle_at"  # opens a file without asking for its folder
+_DOORS = "bpf perf_event_open userfaultfd modify_ldt personality fanotify_init"  # used to break into kernels, and by no engine
+_AROUND_PATHS = "name_to_handle_at open_by_handle_at"  # opens a file without its folder
 _MEMORY_FILES = (
-    "memfd_create memfd_secret"  # whose memory no limit counts: neither that of memory, nor that of what is written
+    "memfd_create memfd_secret"  # no limit counts its memory: neither that of memory, nor that of written bytes
 )
-_AROUND_CALLS = "io_uring_setup io_uring_enter io_uring_register"  # opens sockets, seen by no filter
-# Landlock does not know of these. Copying a file sets its mode and times, and gives up where that is refused: so nothing is done, and nothing said.
+_AROUND_CALLS = "io_uring_setup io_uring_enter io_uring_register"  # opens sockets that no filter sees
+# Landlock does not know these. Copying a file sets its mode and times, and fails where that is refused: so the call does nothing and succeeds.
 _MODES = "chmod fchmod fchmodat fchmodat2 utime utimes futimesat utimensat"
 _OWNERS = "chown fchown lchown fchownat setxattr lsetxattr fsetxattr removexattr lremovexattr fremovexattr setxattrat removexattrat file_setattr"
-_NOTES = (  # what people and programs keep beside a file, such as where it was downloaded from; Landlock lets whoever has a path read it
+_NOTES = (  # people and programs keep notes in them, such as where a file was downloaded from; with a path, Landlock lets a job read them
     "getxattr lgetxattr fgetxattr listxattr llistxattr flistxattr getxattrat listxattrat"
 )
-_SPACE = (
-    "fallocate"  # takes the disk without writing, so that no limit counts it; the C library writes zeros in its place
-)
-_SCHEDULING = "sched_setparam sched_setscheduler sched_setattr"  # of any process of the user's
+_SPACE = "fallocate"  # takes disk space without writing, so no limit counts it; the C library then writes zeros
+_SCHEDULING = "sched_setparam sched_setscheduler sched_setattr"  # reach any process of the user's
 
 # Commands to files, asm-generic/ioctls.h: what libraries ask of a file that may be a terminal, and how Python has a file closed on exec.
 _FIOCLEX, _FIONCLEX, _FIONBIO, _FIONREAD, _TCGETS, _TCGETS2, _TIOCGWINSZ = (
@@ -104,8 +102,8 @@ _F_SETOWN, _F_SETSIG, _F_SETOWN_EX = (
 )  # asm-generic/fcntl.h: which process gets which signal when a file is ready
 
 _CLONE_THREAD = 0x00010000
-_CLONE_PARENT = 0x00008000  # the new process is none of the job's, so none of its limits holds
-_CLONE_NEW = 0x7E020000  # all namespaces: a new one of users has every right in it
+_CLONE_PARENT = 0x00008000  # the new process would not be the job's, so no limit would hold
+_CLONE_NEW = 0x7E020000  # all namespaces: a new one of users gives every right in it
 _AF_UNIX, _AF_INET, _AF_INET6, _AF_NETLINK = 1, 2, 10, 16
 _SOCK_STREAM, _SOCK_TYPE = 1, 0xF
 _O_TRUNC, _O_ACCMODE = 0o1000, 0o3
@@ -126,7 +124,7 @@ class _Step:
 class JobKind:
     """A kind of jobs: whether they run `user_code`, which may start processes, reach the `network`, and use a `gpu`.
 
-    An `emulated` worker is filtered as a whole, so it may start its jobs, and set what they are to it.
+    An `emulated` worker is filtered as a whole, so it may start its jobs and set their attributes.
     """
 
     user_code: bool = False
@@ -136,7 +134,7 @@ class JobKind:
 
 
 class Filter:
-    """The filter of a kind of jobs, where this version of Landlock sees to files; KeyError on a processor for which there is none."""
+    """The filter of a kind of jobs, with this version of Landlock for files; KeyError on a processor without known calls."""
 
     def __init__(self, kind: JobKind, *, landlock: int, machine: str = os.uname().machine) -> None:
         self.steps = _program(machine, _rules(kind, landlock))
@@ -147,7 +145,7 @@ class Filter:
         self._whole = _Program(len(self.steps), ctypes.cast(self._packed, ctypes.POINTER(_Instruction)))
 
     def enforce(self, pid: int) -> None:
-        """Filter the calls of this process, which is `pid`, and of all that it starts; PR_SET_NO_NEW_PRIVS has to be set before."""
+        """Filter the calls of this process, `pid`, and of all that it starts; PR_SET_NO_NEW_PRIVS has to be set before."""
         for place in self._own:
             self._packed[place].value = pid
         kernel.prctl(kernel.PR_SET_SECCOMP, _MODE_FILTER, ctypes.addressof(self._whole))
@@ -167,7 +165,7 @@ class _Program(ctypes.Structure):
 
 
 def _program(machine: str, rules: Iterable[tuple[str, Sequence[_Step]]]) -> list[_Step]:
-    """Return the filter: calls are looked for by their numbers, a few at a time, since the kernel asks it about each call when it is set up."""
+    """Return the filter's program. It searches calls by number, a few at a time, as the kernel runs it for each possible call when it is set up."""
     steps = [_Step(_LOAD, _ARCHITECTURE_AT), _Step(_EQUAL, _ARCHITECTURES[machine], 1, 0), _Step(_RETURN, _KILL)]
     steps.append(_Step(_LOAD, _NUMBER_AT))
     if machine == "x86_64":
@@ -183,7 +181,7 @@ def _program(machine: str, rules: Iterable[tuple[str, Sequence[_Step]]]) -> list
 
 
 def _rules(kind: JobKind, landlock: int) -> Iterable[tuple[str, Sequence[_Step]]]:
-    """Yield names of calls, and what is done about them."""
+    """Yield names of calls, and the program for them."""
     yield (
         f"{_OTHER_PROCESSES} {_WATCHES} {_KEYS} {_SHARED} {_SYSTEM} {_DOORS} {_AROUND_PATHS} {_OWNERS}",
         [_refuse(errno.EPERM)],
@@ -193,12 +191,11 @@ def _rules(kind: JobKind, landlock: int) -> Iterable[tuple[str, Sequence[_Step]]
     yield "ioctl", _commands(kind)
     yield "fcntl", _none_of(1, (_F_SETOWN, _F_SETSIG, _F_SETOWN_EX))
     yield _SCHEDULING, _one_of(0, (0, _OWN_PID))
-    if not (
-        kind.user_code or kind.gpu or kind.emulated
-    ):  # of these the first has /dev/shm; drivers and QEMU may need them
+    # User code has /dev/shm anyway; drivers and QEMU may need them.
+    if not (kind.user_code or kind.gpu or kind.emulated):
         yield _MEMORY_FILES, [_refuse(errno.ENOSYS)]
     yield _MODES, [_refuse(0)]
-    yield "clone3", [_refuse(errno.ENOSYS)]  # its flags lie behind an address; the C library then takes `clone`
+    yield "clone3", [_refuse(errno.ENOSYS)]  # its flags lie behind an address; the C library then uses `clone`
     yield "prlimit64", _one_of(0, (0, _OWN_PID))
     for name, process in (("setpriority", _PRIO_PROCESS), ("ioprio_set", _IOPRIO_WHO_PROCESS)):
         yield name, [_load(0), _Step(_EQUAL, process, 1, 0), _refuse(errno.EPERM), *_one_of(1, (0, _OWN_PID))]
@@ -207,10 +204,10 @@ def _rules(kind: JobKind, landlock: int) -> Iterable[tuple[str, Sequence[_Step]]
     yield (
         "socket",
         _one_of(0, _families(kind), errno.EACCES),
-    )  # Landlock governs TCP alone; what has no socket reaches nobody
+    )  # Landlock governs TCP only; without a socket a job reaches nobody
     yield "socketpair", _pairs(kind)
     yield from _processes(may_start=kind.user_code or kind.emulated)
-    if landlock < 3:  # versions that know nothing of files which are cut off
+    if landlock < 3:  # versions that do not govern truncation
         yield "truncate", [_refuse(errno.EPERM)]
         yield "openat2", [_refuse(errno.ENOSYS)]
         yield "open", _cuts_what_it_reads(1)
@@ -218,7 +215,7 @@ def _rules(kind: JobKind, landlock: int) -> Iterable[tuple[str, Sequence[_Step]]
 
 
 def _families(kind: JobKind) -> list[int]:
-    """Return the families of sockets that may be opened: what user code starts talks by sockets with a path."""
+    """Return the families of sockets that may be opened: processes of user code talk by sockets with a path."""
     return [
         *([_AF_UNIX] if kind.user_code or kind.network else []),
         *([_AF_INET, _AF_INET6, _AF_NETLINK] if kind.network else []),
@@ -226,7 +223,7 @@ def _families(kind: JobKind) -> list[int]:
 
 
 def _pairs(kind: JobKind) -> list[_Step]:
-    """Allow a pair of sockets that stays connected to itself; one of datagrams sends to any socket that has a path, so it is a socket like others."""
+    """Allow a pair of sockets that stays connected. A pair of datagram sockets is checked like any socket: it can send to any socket with a path."""
     known = [_load(0), _Step(_EQUAL, _AF_UNIX, 1, 0), _refuse(errno.EACCES)]
     if _AF_UNIX in _families(kind):
         return [*known, _Step(_RETURN, _ALLOW)]
@@ -235,14 +232,14 @@ def _pairs(kind: JobKind) -> list[_Step]:
 
 
 def _commands(kind: JobKind) -> list[_Step]:
-    """Allow a model's job the commands that libraries give to any file; drivers, emulators and user code all but those that reach further."""
+    """Allow a model's job the commands that libraries give to any file; drivers, emulators and user code all others but those that reach further."""
     if kind.user_code or kind.gpu or kind.emulated:
         return _none_of(1, _REACHING_COMMANDS, errno.ENOTTY)
     return _one_of(1, _PLAIN_COMMANDS, errno.ENOTTY)
 
 
 def _processes(*, may_start: bool) -> Iterable[tuple[str, Sequence[_Step]]]:
-    """A model's job is one process, which can signal nobody else; so nothing of it can outlive it."""
+    """Keep a model's job to one process, which can signal no other; so nothing of it outlives it."""
     new = [_load(0), _Step(_ANY_BIT, _CLONE_NEW | _CLONE_PARENT, 0, 1), _refuse(errno.EPERM)]
     if may_start:
         yield "clone", [*new, _Step(_RETURN, _ALLOW)]
@@ -262,7 +259,7 @@ def _refuse(error: int) -> _Step:
 
 
 def _one_of(argument: int, values: Sequence[int], error: int = errno.EPERM) -> list[_Step]:
-    """Allow the call where an argument, whose lower half is what the kernel reads, is one of these."""
+    """Allow the call where an argument is one of these; the kernel reads its lower half only."""
     tests = [_Step(_EQUAL, value, len(values) - place) for place, value in enumerate(values)]
     return [_load(argument), *tests, _refuse(error), _Step(_RETURN, _ALLOW)]
 
@@ -273,6 +270,6 @@ def _none_of(argument: int, values: Sequence[int], error: int = errno.EPERM) -> 
 
 
 def _cuts_what_it_reads(flags: int) -> list[_Step]:
-    """Refuse to open a file for reading and to cut it off by that."""
+    """Refuse to open a file for reading with truncation."""
     cuts = [_load(flags), _Step(_ANY_BIT, _O_TRUNC, 1, 0), _Step(_RETURN, _ALLOW)]
     return [*cuts, _Step(_AND, _O_ACCMODE), _Step(_EQUAL, 0, 0, 1), _refuse(errno.EPERM), _Step(_RETURN, _ALLOW)]

@@ -1,4 +1,4 @@
-"""The user's decisions for a whole run: where things are kept, whether the network may be used, which interpreters to take.
+"""The user's decisions for a whole run: where files are kept, whether the network may be used, which interpreters to use.
 
 Precedence, highest first: an argument (a flag of the command line), an environment variable, the default.
 """
@@ -52,7 +52,7 @@ def default_home() -> Path:
     """Return EDGE_TOOLKIT_HOME, else the user's cache folder for the toolkit; absolute, not necessarily there."""
     named = os.environ.get("EDGE_TOOLKIT_HOME")
     if named:
-        return Path(os.path.expanduser(named)).absolute()  # a `~name` that nobody has stays as it is
+        return Path(os.path.expanduser(named)).absolute()  # a `~name` of no user stays as it is
     from platformdirs import user_cache_path
 
     return user_cache_path("edge-toolkit")
@@ -80,15 +80,15 @@ def parse_bytes(name: str, text: str) -> float:
 
 
 def _say_nothing(line: str) -> None:
-    """Take a line of progress and drop it."""
+    """Ignore a line of progress."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """`home` is the cache root; `pythons` maps an environment's name to the interpreter the user named for it.
 
-    `limits` hold for each job, `permissions` for the user's own code. Beyond `cache_bytes` the finished jobs not used longest go. `say` takes one
-    short line of progress before each step that lasts; it may be called from several threads. RequestError for a home that is not UTF-8.
+    `limits` hold for each job, `permissions` for the user's own code. Beyond `cache_bytes` the finished jobs not used longest are removed. `say`
+    takes one short line of progress before each long step; several threads may call it. RequestError for a home that is not UTF-8.
     """
 
     home: Path = field(default_factory=default_home)

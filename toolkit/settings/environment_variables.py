@@ -1,6 +1,7 @@
-"""The environment variables that the toolkit passes to programs: those of a list, never the whole shell environment.
+"""The environment variables that the toolkit passes to programs: those on a list, never the whole shell environment.
 
-What is on no list reaches nobody: a preloaded library, another backend of Keras, a flag of TensorFlow's, a password. docs/security.md has the lists.
+A variable on no list reaches no program: a preloaded library, another backend of Keras, a flag of TensorFlow's, a password.
+docs/security.md has the lists.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ from fnmatch import fnmatchcase
 from toolkit import printable
 from toolkit.errors import RequestError
 
-# What every program needs, and what changes no number: where programs are, how text is written, what time it is.
+# Needed by every program, and changing no number: where programs are, how text is written, what time it is.
 _EVERYBODY = ("PATH", "LANG", "LANGUAGE", "LC_*", "TZ")
 
-# What an engine on this machine computes with, as the machine's owner says. Sums are split by it, or kernels chosen, so it is part of a job's key.
+# How an engine on this machine computes, by its owner's choice. It splits sums or chooses kernels, so it is part of a job's key.
 _COMPUTING = (
     "OMP_NUM_THREADS",
     "TF_NUM_INTRAOP_THREADS",
@@ -34,7 +35,7 @@ _COMPUTING = (
     "ROCR_VISIBLE_DEVICES",
 )
 
-# What uv, apt and dpkg need beside: the user's own caches, indexes, certificates and passwords for them, and the way to the network.
+# Needed by uv, apt and dpkg besides: the user's caches, indexes, certificates and passwords for them, and the way to the network.
 _INSTALLING = (
     "HOME",
     "USER",
@@ -48,13 +49,13 @@ _INSTALLING = (
     "SSL_CERT_DIR",
     "CURL_CA_BUNDLE",
     "REQUESTS_CA_BUNDLE",
-    "DBUS_SESSION_BUS_ADDRESS",  # behind which a keyring has the password of an index
+    "DBUS_SESSION_BUS_ADDRESS",  # leads to a keyring with the password of an index
     "NIX_LD*",
-    "PYENV_*",  # by which its commands called `python` find one
+    "PYENV_*",  # tells its commands called `python` which one to use
     *(name for each in ("http", "https", "ftp", "all", "no") for name in (f"{each}_proxy", f"{each}_proxy".upper())),
 )
 
-# What the toolkit itself says to a worker; nobody may say it in its place.
+# Set by the toolkit itself for a worker; a user may not set them.
 _OWN = ("TMPDIR", "PYTHONUNBUFFERED", "PYTHONNOUSERSITE", "NO_COLOR")
 
 
@@ -64,12 +65,12 @@ def by_everybody() -> dict[str, str]:
 
 
 def by_engines() -> dict[str, str]:
-    """Return what is said of how engines on this machine compute: for their workers, and for the keys of their jobs."""
+    """Return the variables that say how engines on this machine compute: for their workers, and for the keys of their jobs."""
     return _of(_COMPUTING)
 
 
 def by_installers() -> dict[str, str]:
-    """Return the variables of the programs that make environments, which run nothing of a model."""
+    """Return the variables for programs that make environments, which run nothing of a model."""
     return _of((*_EVERYBODY, *_INSTALLING))
 
 

@@ -1,4 +1,4 @@
-"""What the user allows his own code (builders, functions of datasets, metrics), besides what every job may do."""
+"""The user's permissions for his own code (builders, functions of datasets, metrics), besides those of every job."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ class Permissions:
             raise RequestError(printable.lines(wrong))
 
     def of_user_code(self) -> dict[str, Any]:
-        """Return what the answer of the user's code may depend on, as JSON for its job's key; nothing where nothing is allowed."""
+        """Return the permissions as JSON for the key of a job with the user's code, whose answer may depend on them; {} where nothing is allowed."""
         given = {"read": [str(path) for path in self.read], "network": self.network}
         return {"permissions": given} if any(given.values()) else {}
 
     def flags(self) -> Iterator[str]:
-        """Yield what was allowed as one says it on the command line."""
+        """Yield the permissions as arguments of the command line."""
         for path in self.read:
             yield from ("--allow-read", str(path))
         if self.network:

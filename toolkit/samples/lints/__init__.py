@@ -1,4 +1,4 @@
-"""Checks of calibration sets, one file each. A check changes no sample and guesses nothing: it measures, and compares with its limits.
+"""Checks of calibration sets, one file each. A check changes no sample and guesses nothing: it measures and compares with its limits.
 
 A check is a module, standard library and numpy at its top, with
 
@@ -22,10 +22,10 @@ and, depending on what it looks at,
     judge(own, others, declared, limits)                     "preparations": likewise, (n,) and (k, n) of bool, and what declares each of the k
 
 `calibration` and `verification` are `Side`s. A finding is an "error" (it stops the build) only where the two sets, each given by the user, contradict
-each other in a way that no choice of samples explains; what one set shows by itself is a "warning", because a healthy set may be unusual. Of the set
-that judges, "inconclusive" is what keeps it from showing whether an artifact is right; an "error" where the original, its samples and their labels
-contradict each other.
-Messages begin after the name of the set and of the input, which the caller puts in front.
+each other in a way that no choice of samples explains. What one set shows by itself is a "warning", because a healthy set may be unusual. For the set
+that judges, a finding is "inconclusive" where the set cannot show whether an artifact is right, and an "error" where the original, its samples and
+their labels contradict each other.
+The caller puts the names of the set and of the input in front of a message.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ Judged = list[Finding] | str
 Real = NDArray[np.float64]
 Values = NDArray[Any]
 
-_MOST_CHANNELS = 4  # RGB and alpha: more are features, which lie there in no order
+_MOST_CHANNELS = 4  # RGB and alpha; more channels are features, in no order
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Answer:
 
     @functools.cached_property
     def is_row(self) -> bool:
-        """Whether it has one axis alone, those of one left out."""
+        """Whether it has only one axis, apart from axes of size 1."""
         return self.size == max(self.shape, default=1)
 
 
@@ -117,7 +117,7 @@ class Side:
 
 
 def thinned(values: Values, most: int) -> Values:
-    """Return about `most` of the entries along the first axis, evenly apart; no step of two or three, which would take one channel only."""
+    """Return about `most` of the entries along the first axis, at even steps; no multiple of two or three, which would take one channel only."""
     step = max(1, -(-len(values) // most))
     while step > 1 and (step % 2 == 0 or step % 3 == 0):
         step += 1

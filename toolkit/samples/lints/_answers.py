@@ -1,4 +1,4 @@
-"""What an original decided for each sample, and the truth by the labels: of class scores, of one probability, and of whole numbers."""
+"""What an original decided for each sample, and the truth by the labels: for class scores, for one probability, and for whole numbers."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _OTHER, _SHARES, _UNIT = 0.0, 1.0, 2.0  # what a row of numbers looks like: shar
 _NEAR = 1e-3  # of sums and lengths in float32, of up to a hundred thousand numbers
 _DECIDING = ("", "class_scores", "labels", "yes_no", "probabilities")
 _ONE_HOT = 2  # axes of labels that have a number for each class
-_HALF = 0.5  # a probability from here on says yes
+_HALF = 0.5  # a probability of at least this says yes
 
 
 @dataclass(frozen=True)
 class OriginalDecisions:
     """What the original `said` of each sample (n,), the `truth` (n,) where labels tell it, and how many classes there are, None where nobody knows.
 
-    `sure` is whether they certainly are decisions: numbers that are no shares of one, nor one for each class of the labels, may be something else.
+    `sure` is whether they are decisions for certain: numbers that do not sum to one, and are not one for each class of the labels, may be anything.
     """
 
     said: Whole
@@ -51,12 +51,12 @@ def numbers_of(side: Side) -> Real:
 
 
 def are_shares(one: Answer, side: Side) -> bool:
-    """Return whether an answer certainly is scores of classes: said to be, or shares of one for each sample."""
+    """Return whether an answer is scores of classes for certain: declared so, or with a sum of one for each sample."""
     return one.kind == "class_scores" or (one.kind == "" and bool((side.rows[:, _KIND] == _SHARES).all()))
 
 
 def decisions(one: Answer, side: Side) -> OriginalDecisions | str:
-    """Return what was decided, or why nothing is known to be."""
+    """Return the decisions, or why there are none for certain."""
     if one.kind not in _DECIDING or not one.is_row:
         return "the answers are no decisions"
     if one.size > 1:

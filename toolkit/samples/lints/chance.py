@@ -1,8 +1,8 @@
-"""An original that knows nothing of its samples, by their labels: near chance, or the same answer for nearly all of them.
+"""An original that does not know its samples, by their labels: it is near chance, or answers nearly all of them alike.
 
-An artifact that agrees with it is as bad, so agreeing shows nothing. Most often the samples were prepared otherwise than those of the training, on
-both sides alike, or the labels belong to other samples. Chance is that of these very answers and labels, dealt anew: an imbalanced set needs more
-than the share of its largest class, and one sample of a rare class that is found tells more than many of the common one.
+An artifact that agrees with it is as bad, so agreeing shows nothing. Most often the samples of both sides were prepared otherwise than those of the
+training, or the labels belong to other samples. Chance is that of the same answers and labels in another order: an imbalanced set needs more than the
+share of its largest class, and one found sample of a rare class tells more than many of the common one.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Limits:
 
 
 def applies(one: Answer) -> str | None:
-    """Return why an answer of several axes is not held against labels here."""
+    """Return why an answer of several axes is not compared with labels here."""
     return None if one.is_row else "an answer of several axes is not compared with labels"
 
 
@@ -115,7 +115,7 @@ def _by_chance(said: Whole, truth: Whole, right: int, chance: float) -> float:
 
 
 def _numbering(said: Whole, truth: Whole) -> dict[int, int]:
-    """Return by class of the labels what is mostly answered for it."""
+    """Return, by class of the labels, the most frequent answer."""
     return {int(one): int(np.bincount(said[truth == one]).argmax()) for one in np.unique(truth) if (said >= 0).all()}
 
 

@@ -1,4 +1,4 @@
-"""Classes that are in the verification set only: what the network computes for them alone has no range.
+"""Classes that only the verification set has: calibration sees no ranges of what the network computes for them.
 
 Of a class with a share p of the verification set, n samples hold none by chance in (1 - p) ** n of all cases.
 """

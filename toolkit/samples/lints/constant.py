@@ -1,6 +1,6 @@
-"""What never changes: samples that are one value all over, channels and features that are the same in all samples.
+"""Constants: samples with a single value, and channels and features that are the same in all samples.
 
-A whole set or a whole input that never changes is refused where samples are drawn (`toolkit.samples.draw`).
+The draw refuses a whole set or a whole input that never changes (`toolkit.samples.draw`).
 """
 
 from __future__ import annotations

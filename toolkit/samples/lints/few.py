@@ -1,4 +1,4 @@
-"""Too few samples: the ranges of activations are those of the samples that happened to be there."""
+"""Too few samples: then the ranges of activations depend on which samples the set happens to have."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Limits:
 
 
 def judge(calibration: Side, verification: Side, limits: Limits) -> Judged:
-    """Return a warning for a small set; whether its ranges suffer from it, the check of ranges tells."""
+    """Return a warning for a small set; the check of ranges tells whether its ranges suffer from it."""
     if calibration.count >= limits.samples:
         return []
     message = f"{calibration.count} samples calibrate; expected {limits.samples:g} or more"

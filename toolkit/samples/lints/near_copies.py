@@ -1,8 +1,8 @@
 """Near copies: samples that are the same picture or recording, scaled, recompressed or jittered. Exact ones are left out where samples are drawn.
 
-What is compared are thumbnails, box averages that noise and recompression hardly change. Their distance counts in units of the distance between two
-unrelated samples (the median over such pairs), or of how far the two are from the middle of the set if that is less: quiet recordings are close to
-each other, and no copies.
+It compares thumbnails, box averages that noise and recompression hardly change. Their distance is in units of the distance between two unrelated
+samples (the median over such pairs), or of the distance of both from the middle of the set where that is less: quiet recordings are close to each
+other, and no copies.
 """
 
 from __future__ import annotations

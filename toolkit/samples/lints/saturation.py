@@ -1,6 +1,6 @@
 """Saturation: values piled up at the ends of the range, as a clipped sensor, an overdriven microphone or a cast to uint8 leaves them.
 
-A white page and a silent second are piled up as well. So what counts is that calibration has more of it than the verification set.
+A white page and a silent second are piled up as well. So the check asks whether calibration has more of it than the verification set.
 """
 
 from __future__ import annotations
