@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import os
 import signal
@@ -14,8 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors import safe_open
-from safetensors.numpy import save_file
 
 from toolkit.errors import (
     EnvironmentUnavailable,
@@ -25,23 +22,18 @@ from toolkit.errors import (
     WorkerOutOfMemory,
     WorkerRefused,
     WorkerTimeout,
-    WorkerWroteTooMuch,
 )
 from toolkit.execution.run import Execution, Run, run_job, run_of
 from toolkit.jobs.job import Engine, Job
-from toolkit.jobs.job_response import read_response
-from toolkit.jobs.last_words import last_lines
 from toolkit.jobs.local_executor import LocalExecutor
 from toolkit.jobs.worker_process import Worker
 from toolkit.launchers import Launch
 from toolkit.settings import Limits, Settings
 from toolkit.settings.environment_variables import by_engines
-from toolkit.wire.request import write_response
 from toolkit.wire.shards import ShardWriter, read_all
 
 ENGINE = Engine("dataset")
 FAKE = Execution(ENGINE, "fake")
-TRACEBACK = 'Traceback (most recent call last):\n  File "main.py", line 23, in <module>\n    import argparse\n    ^^^^^^^^^^^^^^^\n'
 SIGNATURE = {
     "key": "serving_default",
     "inputs": [{"name": "x", "dtype": "float32", "shape": [1, 2]}],
@@ -246,125 +238,6 @@ def test_a_manifest_that_was_changed_is_not_believed(settings, job, part):
 
     assert told[-1] == "finished"
     assert entry.result["count"] == 5
-
-
-@pytest.fixture
-def answered(tmp_path, job):
-    """Return a folder as a worker leaves it, with the event that says so."""
-    from toolkit.wire.request import write_request
-
-    folder = tmp_path / "job"
-    (folder / "out").mkdir(parents=True)
-    write_request(folder, {"module": "execution.infer", "call": "run", "options": {}, "inputs": {}})
-    (folder / "out" / "file").write_bytes(b"content")
-    write_response(folder, "ok", {"answer": 1}, 0.5)
-    return folder, {"event": "ended", "id": 1, "status": 0, "killed_for": None, "peak_bytes": 1}
-
-
-def test_an_answer_counts_only_with_exit_status_0(answered, job):
-    """A response was written, and then the process died: that is no answer."""
-    folder, event = answered
-
-    answer, seconds, files = read_response("fake on model.fake", Limits(), folder, event)
-    assert (answer, seconds) == ({"answer": 1}, 0.5)
-    assert files == {"file": (7, hashlib.sha256(b"content").hexdigest())}
-    with pytest.raises(WorkerCrashed, match="exited with status 1"):
-        read_response("fake on model.fake", Limits(), folder, {**event, "status": 1})
-
-
-def test_a_response_to_another_request_is_a_lie(answered, job):
-    """A response that lay there from before is never taken."""
-    folder, event = answered
-    (folder / "request").write_bytes((folder / "request").read_bytes() + b" ")
-
-    with pytest.raises(WorkerLied, match="answers another request"):
-        read_response("fake on model.fake", Limits(), folder, event)
-
-
-@pytest.mark.parametrize("length", [0, 7, 8, 40, -1])
-def test_a_response_cut_short_is_a_lie(answered, job, length):
-    """Wherever it was cut: its length does not fit its header."""
-    folder, event = answered
-    (folder / "response").write_bytes((folder / "response").read_bytes()[:length])
-
-    with pytest.raises(WorkerLied, match="cannot be read"):
-        read_response("fake on model.fake", Limits(), folder, event)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda out: (out / "file").write_bytes(b"CONTENT"),
-        lambda out: (out / "file").write_bytes(b"contents"),
-        lambda out: (out / "file").unlink(),
-        lambda out: (out / "more").write_bytes(b""),
-    ],
-)
-def test_files_that_are_not_what_the_response_says_are_a_lie(answered, job, change):
-    """Changed, of another size, missing, or one too many."""
-    folder, event = answered
-    change(folder / "out")
-
-    with pytest.raises(WorkerLied):
-        read_response("fake on model.fake", Limits(), folder, event)
-
-
-@pytest.mark.parametrize("said", [["7", "0" * 64], [7, "0" * 63], [7, 0], [7], {"size": 7}, None, "7"])
-def test_what_a_response_says_of_a_file_is_its_size_and_hash(answered, job, said):
-    folder, event = answered
-    with safe_open(folder / "response", framework="np") as file:
-        metadata = file.metadata()
-    save_file({"": np.zeros(0, np.uint8)}, folder / "response", {**metadata, "files": json.dumps({"file": said})})
-
-    with pytest.raises(WorkerLied, match="file is not what its response says"):
-        read_response("fake on model.fake", Limits(), folder, event)
-
-
-@pytest.mark.parametrize(
-    ("printed", "status", "error"),
-    [
-        (
-            "terminate called after throwing an instance of 'std::bad_alloc'\n  what():  std::bad_alloc",
-            -6,
-            WorkerOutOfMemory,
-        ),
-        (
-            "std::bad_alloc\nFatal Python error: Aborted\n\nThread 0x1:\n  File engine.py" + 20 * "\n  File more.py",
-            -6,
-            WorkerOutOfMemory,
-        ),
-        ("mmap: Cannot allocate memory", 1, WorkerOutOfMemory),
-        ("File size limit exceeded", -25, WorkerWroteTooMuch),
-        ("something else", -6, WorkerCrashed),
-    ],
-)
-def test_a_death_for_want_of_memory_or_room_is_a_limit(tmp_path, printed, status, error):
-    """Who got no memory mostly dies, of whatever it does then: what it said before tells why."""
-    (tmp_path / "log").write_text(printed)
-    event = {"event": "ended", "id": 1, "status": status, "killed_for": None, "peak_bytes": 1}
-
-    with pytest.raises(error) as caught:
-        read_response("engine on model", Limits(30, 2_000_000_000), tmp_path, event)
-
-    assert type(caught.value) is error
-    assert printed.splitlines()[-1].strip() in caught.value.hint
-    assert ("--memory GB" in caught.value.hint) == (error is WorkerOutOfMemory)
-
-
-def test_no_traceback_is_among_the_last_words(tmp_path):
-    """A worker that was interrupted while it imported prints one; whoever wants it reads the log."""
-    (tmp_path / "log").write_text("made a start\n" + TRACEBACK + "KeyboardInterrupt\nsaid later\n")
-
-    assert last_lines(tmp_path / "log").split("\n        ") == ["made a start", "KeyboardInterrupt", "said later"]
-
-
-def test_no_response_is_a_crash(answered, job):
-    """Even with exit status 0."""
-    folder, event = answered
-    (folder / "response").unlink()
-
-    with pytest.raises(WorkerCrashed, match="without a response"):
-        read_response("fake on model.fake", Limits(), folder, event)
 
 
 def script(tmp_path: Path, text: str) -> tuple[str, ...]:
