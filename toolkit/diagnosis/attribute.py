@@ -1,4 +1,4 @@
-"""The operator that made a stage fail: searched for once a verdict has failed, and reported in it."""
+"""The operator that made a stage fail: the search begins once a verdict has failed, and the verdict reports the result."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _LOOKED_AT = 4  # samples at which a diverging operator is looked for, the worst
 
 
 def attributed(model: Model, trial: Trial, verdict: Verdict, executor: Executor) -> Verdict:
-    """Return a verdict that failed with the operator that made its guilty stage fail, over the worst samples; any other verdict as it is.
+    """Return a failed verdict with the operator that made its guilty stage fail, over the worst samples; any other verdict unchanged.
 
-    Where other kernels stand in for reference kernels that are wrong, the operator that is wrong in these is named as well.
+    Where other kernels replaced wrong reference kernels, the verdict also names the operator that is wrong in these.
     """
     stage, wrong = verdict.guilty_stage, any(each.code == WRONG for each in verdict.findings)
     if not wrong and (verdict.outcome != "failed" or stage is None):
@@ -40,7 +40,7 @@ def attributed(model: Model, trial: Trial, verdict: Verdict, executor: Executor)
 
 
 def _with_wrong_operator(chain: Chain, verdict: Verdict, executor: Executor) -> Verdict:
-    """Return the verdict with the operator named in what it says of reference kernels: of all the one that errs most alone."""
+    """Return the verdict with an operator in its finding on reference kernels: the one that errs most alone."""
     finding = next(each for each in verdict.findings if each.code == WRONG)
     samples = [*finding.facts["samples"], *range(_LOOKED_AT)][:_LOOKED_AT]
     try:

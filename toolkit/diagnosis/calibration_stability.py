@@ -1,6 +1,6 @@
-"""Whether outputs depend on the calibration samples: an artifact is quantized with the ranges of each of two random halves, and both are run.
+"""Whether outputs depend on the calibration samples: each of two random halves gives the ranges of an artifact, and both artifacts run.
 
-It costs two quantizations and three short runs, which is why the linter's verb does it where it has a model, and not every build.
+This costs two quantizations and three short runs. So `calibration lint` does it where it has a model, and a build does not.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def halves_of(model: Model, variant: Variant, artifact_format: str) -> Halves:
 
 
 def unstable_outputs(halves: Halves, executor: Executor, limits: LintLimits) -> list[Finding]:
-    """Run the jobs and return a finding where the halves differ by more than quantization explains; the first failure of a job is raised."""
+    """Run the jobs and return a finding where the halves differ by more than quantization explains; raise the first failure of a job."""
     entries = executor.run(*halves.made, *halves.runs)
     made, ran = entries[:3], entries[3:]
     floats = _step("conversion", ran[0], run_of(ran[0]).signature)
@@ -73,7 +73,7 @@ def unstable_outputs(halves: Halves, executor: Executor, limits: LintLimits) -> 
         )
         for one, run in zip(made, ran[1:], strict=True)
     )
-    # of the least noise: that of all samples has what is wrong with either half
+    # the least noise: all samples together have the faults of both halves
     quantization = min(noise_share(compare.measure(floats.read(), one.read())) for one in (whole, first, second))
     between = noise_share(compare.measure(first.read(), second.read()))
     if math.isfinite(between) and between <= limits.values["unstable"]["outputs"] * quantization:

@@ -1,6 +1,6 @@
 """Searches for the operator that diverges in a stage: jobs that run both sides again with all tensors readable.
 
-Every runtime, on every launcher, runs the files that this makes as it runs any other, so a device is looked into where it is.
+Every runtime on every launcher can run the files that these jobs make, so the search reaches each device.
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ def samples_of(judged: Judged, stage: str, count: int) -> tuple[int, ...]:
 
 
 def attribute(chain: Chain, stage: str, samples: Sequence[int], executor: Executor) -> Attribution:
-    """Return which operator diverges in a stage of a chain whose jobs have been run, over these samples, of which the first ones matter most.
+    """Return which operator diverges in a stage of a chain whose jobs have run, over these samples, the most important first.
 
-    Where it cannot be told, `Attribution.why` says what keeps it, whatever that is: this never fails for what a model, a runtime or a device cannot
-    do. UnknownName for a stage that the chain does not have; RequestError where none of the samples was run by both sides of the stage.
+    Where no operator can be named, `Attribution.why` says why: this never fails because of a model, a runtime or a device. UnknownName for a stage
+    that the chain does not have; RequestError where no sample ran on both sides of the stage.
     """
     before, after = sides(chain, stage, executor)
     ended = executor.outcomes([before, after])
@@ -72,7 +72,7 @@ def attribute(chain: Chain, stage: str, samples: Sequence[int], executor: Execut
 
 @dataclass(frozen=True, slots=True)
 class _Search:
-    """A stage that is looked into: the jobs of its two sides, and what they are called."""
+    """The stage of a search: the jobs of its two sides, and their names."""
 
     chain: Chain
     stage: str
@@ -81,7 +81,7 @@ class _Search:
     executor: Executor
 
     def found(self, samples: Sequence[int]) -> Attribution:
-        """Return what was found over the samples that both sides ran."""
+        """Return the result over the samples that both sides ran."""
         if self.chain.target.format != "tflite":
             return self.untold(f"no operator can be extracted from a .{self.chain.target.format} file")
         looked = self._look(samples)
@@ -112,7 +112,7 @@ class _Search:
         return replace(made, reproduction=folder, about_reproduction=about)
 
     def untold(self, why: str) -> Attribution:
-        """Return how far the outputs are apart, and why no more can be told."""
+        """Return how far the outputs are apart, and why no operator is named."""
         return Attribution(self.stage, *self.names, why=why, diverging=diverging(self.stage, self.jobs, self.executor))
 
     def _look(self, samples: Sequence[int]) -> Looked:
@@ -147,7 +147,7 @@ class _Search:
         return Looked(inputs, fed, list(entry.result["samples"]), Execution.of(after), twice)
 
     def _of_tensorflow(self, model: Path | Output, drawn: Output) -> Output:
-        """Return what the canonical form's graph has for the tensors of the float artifact, as far as they are called the same."""
+        """Return the values of the canonical form's graph for the tensors of the float artifact, where both have the same name."""
         inputs = {"model": model, "samples": drawn, "saved_model": self.chain.model.canonical.output("saved_model")}
         return Job(
             "running the original's graph for all of its tensors",
@@ -160,7 +160,7 @@ class _Search:
     def _handed_over(
         self, operators: list[OperatorDeviation], looked: Looked
     ) -> tuple[list[OperatorDeviation], str | None, list[str]]:
-        """Return the operators with the noise that each makes at the output that is moved most, and that output."""
+        """Return the operators with the noise that each makes at the output that moves most, that output, and notes."""
         job = Job(
             "running from each operator on in float",
             "diagnosis.worker.handover",
@@ -208,7 +208,7 @@ def _job(title: str, call: str, inputs: Mapping[str, Path | Output], options: Ma
 
 
 def _notes(held: DivergenceResult) -> list[str]:
-    """Return what limits what was found."""
+    """Return the limits of the search, a sentence each."""
     missing = held["unmatched"]
     notes = [f"nothing in the reference corresponds to {len(missing)}, as {missing[0]}"] if missing else []
     if held["misnamed"]:

@@ -33,7 +33,7 @@ _STAGES = ("quantization", "total")
 
 @dataclass(frozen=True, slots=True)
 class Trying:
-    """What is tried on: a model's conversions, the recipe that breaks it, the samples that judge, and the target with the kernels that run it."""
+    """What each try needs: a model's conversions, the recipe that breaks it, the samples that judge, and the target with its kernels."""
 
     conversions: Conversions
     recipe: Recipe
@@ -43,16 +43,16 @@ class Trying:
     _runs: dict[Job, Job] = field(default_factory=dict)
 
     def run(self, made: Job) -> Job:
-        """Return the run of what a job makes, once for all who ask."""
+        """Return the run of a job's file; the same job gives the same run."""
         if made not in self._runs:
             self._runs[made] = run_job(self.conversions.file(made, _FORMAT), self.samples, self.execution)
         return self._runs[made]
 
 
 def suggest(drift: Drift, trying: Trying, executor: Executor) -> Suggestion:
-    """Return what keeping layers in float buys, in the order of the drift's ranking, and what other schemes would.
+    """Return the gain of keeping layers in float, in the order of the drift's ranking, and that of other schemes.
 
-    With the bounds met, layers that are not needed for it are given back, the cheapest first. RequestError for a scheme that quantizes nothing.
+    Once the bounds are met, layers that they do not need are quantized again, the cheapest first. RequestError for a scheme that quantizes nothing.
     """
     names = list(dict.fromkeys(layer.float_tensor for layer in drift.ranking()))
     steps = _ever_more(names, trying, executor)
@@ -76,7 +76,7 @@ def _ever_more(names: Sequence[str], trying: Trying, executor: Executor) -> list
 
 
 def _fewer(met: Step, trying: Trying, executor: Executor) -> list[Step]:
-    """Return the steps that give layers back, from the one that costs least on; each goes on from the last that still met the bounds."""
+    """Return the steps that quantize layers again, the cheapest first; each starts from the last step that met the bounds."""
     steps: list[Step] = []
     kept = met.kept
     for name in reversed(met.kept):

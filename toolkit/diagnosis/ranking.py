@@ -1,6 +1,6 @@
 """Operators with the noise that each makes.
 
-By itself, or at the model's output when the float file goes on from it (see `toolkit.verdict.attribution`).
+The noise is the operator's own, or that at the model's output if the float file continues from it (see `toolkit.verdict.attribution`).
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ def by_own_noise(rows: Sequence[TensorRow], samples: Sequence[int], *, by_bits: 
 def by_rise(
     operators: Sequence[OperatorDeviation], curve: Sequence[HandoverStep], output: str, before: float
 ) -> list[OperatorDeviation]:
-    """Return the operators with the noise at an output after each, and by how much it rose and did not fall again.
+    """Return the operators with the noise at an output after each, and by how much the noise rose for good.
 
-    What falls again when the next operators are the candidate's as well was no error of it, whose part in the answer stays: it was handed over to a
-    tensor that is called the same and stands for something else. An operator that gives several tensors has it at the one that deviates most.
+    Noise that falls again once the next operators are the candidate's too is no error of the operator: the handover fed a tensor that has the same
+    name and stands for something else. An operator that gives several tensors gets its noise at the one that deviates most.
     """
     ranked = [replace(each, noise=None) for each in operators]
     stays = _least_from_here(curve, output)
@@ -65,7 +65,7 @@ def _least_from_here(curve: Sequence[HandoverStep], output: str) -> list[float]:
 def _operator(row: TensorRow, samples: Sequence[int], *, by_bits: bool) -> OperatorDeviation:
     """Return a row of the worker's rows.json, ranked by its own noise.
 
-    An operator that does not run alone errs by itself in the whole where it was fed with the same.
+    For an operator that does not run alone, the deviation in the whole counts as its own if its inputs were equal.
     """
     whole, own = (
         None if noise is None else Deviation.from_json(noise, row["scale"], samples)

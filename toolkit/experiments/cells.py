@@ -77,12 +77,12 @@ def _cell(model: Model, target: Target, variant: Variant, size: int | None, conv
 
 
 def common_goal(model: Model, target: Target) -> Goal:
-    """Return what no row of a target can do without."""
+    """Return the goal that every row of a target depends on."""
     return Goal([model.samples, model.canonical, *without_artifact(model, target.format)], ())
 
 
 def goals_of(model: Model, cells: Sequence[Cell]) -> list[Goal]:
-    """Return the cells as goals: what one of them reaches a limit at, those of the same target and quantizer with other ranges would as well."""
+    """Return the cells as goals, one for each target, scheme, quantizer and size: if one cell reaches a limit, the others of its goal would too."""
     groups: dict[tuple[Any, ...], list[Cell]] = {}
     for cell in cells:
         name = (cell.target.name, cell.variant.recipe.scheme, cell.variant.quantizer, cell.size)

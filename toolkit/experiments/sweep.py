@@ -52,7 +52,7 @@ _FIRST_CALLS = 4  # that touch memory for the first time
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """What a sweep varies; what is left empty is the target's own: its schemes, every estimator of our own, all calibration samples.
+    """What a sweep varies. An empty field means the default: the target's schemes, every estimator of the toolkit, all calibration samples.
 
     `sizes` are numbers of calibration samples; `quantizer`, `granularity` and `keep_float` of `of` hold for every variant.
     """
@@ -116,7 +116,7 @@ def _recipes(profile: Target, asking: Asking) -> list[Recipe]:
 
 
 def _refuse_lost(model: Model, profiles: Sequence[Target], executor: Executor) -> None:
-    """Raise the limit that the model itself reached, where it did for every target: each row could only repeat it."""
+    """Raise the limit that the model itself reached on every target, as each row could only repeat it."""
     lost = [executor.lost(common_goal(model, one)) for one in profiles]
     if lost and all(isinstance(error, LimitReached) for error in lost):
         raise next(said_of_limit(error, model.source, "sweep") for error in lost if error is not None)
@@ -176,7 +176,7 @@ def _judged(row: SweepRow, verdict: Verdict) -> SweepRow:
 
 
 def _timed(model: Model, cell: Cell, row: SweepRow, executor: Executor) -> SweepRow:
-    """Measure one call where its duration is the device's, with nothing else of ours at work."""
+    """Return the row with the median latency in ms, if the launcher gives the device's time; no other job runs meanwhile."""
     if row.verdict is None or not launchers.is_timed(cell.target.runtime.launcher):
         return row
     file = model.conversions.file(cell.made, cell.target.format)

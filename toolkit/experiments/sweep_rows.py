@@ -14,10 +14,10 @@ from toolkit.comparison.task_metrics import Better
 
 @dataclass(frozen=True, slots=True)
 class SweepRow:
-    """One variant on one target. What was not measured is None, and `problem` says why there is no verdict.
+    """One variant on one target. A number that was not measured is None, and `problem` says why there is no verdict.
 
     `drift_db` holds the SQNR of the worst output for each stage against the one before it, `total_db` that of the last against the original (None:
-    no noise, or nothing that can be told); `score` is the last stage's by the first task metric, `task`, of which `better` says what is good;
+    no noise, or unknown); `score` is the last stage's by the first task metric, `task`, and `better` says whether higher or lower is better;
     `latency_ms` is the median of one call, only where it is real. `keeps` is the scheme that the file keeps: another than `scheme` where, say, no
     weight became int8. `problem_status` is the exit status of the problem, None without one.
     """

@@ -1,20 +1,19 @@
 """Which operator made a stage fail: the first that diverges in it, the one that errs most alone, and whether it stands out.
 
-A stage is two runs. Both are made again over a few samples with all of their tensors to be read, and each operator of the later one is run alone, fed
-with what the earlier one has at its inputs, so that it errs by itself (isolated) and not by what comes before it (cumulative).
+A stage is two runs. Both run again over a few samples with all of their tensors readable. Each operator of the later run also runs alone, fed with
+the earlier run's values. So its own error (isolated) is told apart from the errors before it (cumulative).
 
-What is called guilty rests on the order of the numbers, and on no tolerance:
+The guilty operator follows from the order of the numbers. No tolerance is involved:
 
-* An operator stands out if it makes more noise than all others together. Without it, less than half would be left: it comes first, whatever
-  else is looked for. That half is a majority of what was measured, and nobody's choice; where no operator has it, the error accumulates, and that is
-  what is said, with the curve.
-* In quantization every operator errs, and its own error says little of what it does to the answer. So the quantized file hands over to the float
-  one after each operator in turn: an operator's noise is by how much it raises the noise at the model's output, with all before it quantized and all
-  after it in float. A range that clips is charged once so, to the operator that gives the tensor, and not again to those that read it; and where
-  several operators are broken, the first is charged: what is lost cannot be lost again.
-* Between kernels, and between machines, equal is the rule: the first operator in the order of execution whose result is not equal bit by bit is where
-  it begins, for sure. How much an operator errs is its isolated noise, as a share of the power of what it gives: the same file is on both sides, and
-  nothing has to be handed over. The same goes for the conversion.
+* An operator stands out if it makes more noise than all others together. Less than half of the noise would be left without it. Where no operator
+  has that majority, the error accumulates, and the text says so and shows the curve.
+* In quantization every operator errs, and its own error says little about the answer. So the quantized file hands over to the float one after each
+  operator in turn. An operator's noise is the rise of the noise at the model's output, with all operators before it quantized and all after it in
+  float. This charges a range that clips once, to the operator that gives the tensor, and not to those that read it. Of several broken operators
+  it charges the first.
+* Between kernels, and between machines, results are expected to be equal bit by bit. The first operator in the order of execution whose result is
+  not equal is where the difference begins. An operator's noise is its isolated noise, as a share of the power of its result: both sides have the
+  same file, so nothing is handed over. The conversion is treated the same way.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ BY_BITS = ("kernels", "device")  # stages of one file, whose two runs are equal 
 
 @dataclass(frozen=True, slots=True)
 class Deviation:
-    """How far a tensor is from what it is held against, over the samples that were looked at; `share` is noise as a share of the signal's power.
+    """How far a tensor is from its reference, over the samples that were looked at; `share` is noise as a share of the signal's power.
 
     `max_lsb` and `rmse_lsb` are in steps of the tensor's scale, None where it has none. `worst_sample` is its number in the set.
     """
@@ -63,10 +62,10 @@ class Deviation:
 class OperatorDeviation:
     """A tensor that an operator gives, and how it deviates.
 
-    `equal` and `alone_equal` tell whether it is equal bit by bit in the whole, and alone. `isolated` is None where it could not run alone, which
-    `not_isolated` explains; both deviations are None where the reference has nothing that stands for it. `at_output` is the noise at the model's
-    output if all operators up to this one are the candidate's, as a share of the signal's power; None where that was not or could not be run.
-    `noise` is what it is ranked by: by how much it raised `at_output`, or the share of its isolated noise; None where neither is known.
+    `equal` and `alone_equal` tell whether it is equal bit by bit in the whole, and alone. `isolated` is None where it could not run alone, and
+    `not_isolated` says why. Both deviations are None where the reference has no counterpart. `at_output` is the noise at the model's output if all
+    operators up to this one are the candidate's, as a share of the signal's power; None where that did not run. `noise` ranks the operator: the rise
+    of `at_output`, or the share of its isolated noise; None where neither is known.
     """
 
     place: int
@@ -90,12 +89,12 @@ class OperatorDeviation:
 
 @dataclass(frozen=True, slots=True)
 class Attribution:
-    """What was found of a stage. `why` is None, or what keeps the operator from being told; then there are no operators.
+    """The operators of a stage and how they deviate. `why` says why no operator can be named; then there are no operators. It is None otherwise.
 
-    `reference` and `candidate` say what was held against what; `samples` are the numbers of those that were looked at. `output` is the one at which
-    noise was measured, where the float file went on. `diverging` says of each output of the model how far its two runs are apart, as a sentence.
-    `reproduction` is a folder in the store with the operator by itself (see `toolkit.diagnosis.worker.reproduction`), None where there is none, as
-    `about_reproduction` says.
+    `reference` and `candidate` name the two sides; `samples` are the numbers of those that were looked at. `output` is the one where noise was
+    measured, if the float file continued from the quantized one. `diverging` has a sentence for each output of the model: how far its two runs are
+    apart. `reproduction` is a folder in the store with the operator by itself (see `toolkit.diagnosis.worker.reproduction`); None where there is
+    none, and `about_reproduction` says why.
     """
 
     stage: str
@@ -132,7 +131,7 @@ class Attribution:
 
     @property
     def first(self) -> OperatorDeviation | None:
-        """The first operator, in the order of execution, whose result is not equal bit by bit; None where all are, or equal is not the rule."""
+        """The first operator, in the order of execution, whose result is not equal bit by bit; None where all are, or need not be."""
         if self.stage not in BY_BITS:
             return None
         return next((each for each in self.operators if not each.equal), None)
@@ -165,14 +164,14 @@ class Attribution:
         }
 
     def text(self) -> Text:
-        """Return what is said of it, and the table of all operators, for people."""
+        """Return the sentences about it, and the table of all operators, for people."""
         from toolkit.verdict.attribution_text import sentences, table
 
         return printable.lines([*sentences(self), *(["", table(self)] if self.operators else [])])
 
 
 def stands_out(noises: Sequence[float]) -> int | None:
-    """Return the place of the one that is more than all others together; None where none is, or one of them is no number."""
+    """Return the place of the number that is larger than the sum of all others; None where there is no such number, or one of them is NaN."""
     for place, noise in enumerate(noises):
         if noise > math.fsum([*noises[:place], *noises[place + 1 :]]):
             return place

@@ -8,12 +8,12 @@ from toolkit import printable
 from toolkit.printable import Text
 from toolkit.verdict.attribution import BY_BITS, Attribution, Deviation, OperatorDeviation
 
-_NAMED = 44  # characters of a tensor's name, which are the last ones: they tell operators apart
+_NAMED = 44  # the last characters of a tensor's name, which tell operators apart
 _COLUMNS = ("operator", "dtype", "isolated", "max", "cumulative", "at output", "part", "worst")
 
 
 def sentences(found: Attribution) -> list[str]:
-    """Return what was found, a sentence each, the culprit first."""
+    """Return the findings, a sentence each, the guilty operator first."""
     said = [f"{found.stage}: {found.reference} -> {found.candidate}", *_found(found), *found.diverging]
     return [*said, *([found.about_reproduction] if found.about_reproduction else []), *found.notes]
 
@@ -63,7 +63,7 @@ def _found(found: Attribution) -> list[str]:
 
 
 def _ranked(found: Attribution, largest: OperatorDeviation) -> list[str]:
-    """Return what is said of the operator that makes most noise."""
+    """Return the sentence about the operator that makes most noise."""
     unknown = _unknown(found)
     at_output = found.output is not None
     of = f"of the noise at output {found.output!r}" if at_output else "of what operators err alone"
@@ -78,7 +78,7 @@ def _ranked(found: Attribution, largest: OperatorDeviation) -> list[str]:
 
 
 def _unknown(found: Attribution) -> list[OperatorDeviation]:
-    """Return the operators that differ in the whole, and of which nobody knows what they do by themselves."""
+    """Return the operators that differ in the whole model and did not run alone."""
     return [each for each in found.operators if each.noise is None and not each.equal]
 
 

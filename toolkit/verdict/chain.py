@@ -1,6 +1,6 @@
 """The chain of stages from the original model to the device, judged against bounds.
 
-Each stage's run is held against the one before it (isolated) and against the original (cumulative), so that a failure names the stage which made it:
+Each stage's run is compared with the one before it (isolated) and with the original (cumulative), so that a failure names its stage:
 
     source          the canonical form, in TensorFlow, against the original (a side branch, over the first samples)
     conversion      the float artifact on this machine against the original
@@ -30,10 +30,10 @@ Outcome = Literal["passed", "failed", "inconclusive"]
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A chain of runs held against bounds: each stage by itself, all of them together, and each against the original.
+    """A chain of runs judged by bounds: each stage by itself, all of them together, and each against the original.
 
-    `drops` are of the task metrics of the total; `before` are stages that the artifact has no part in. `pinned` is the stage that a sample was looked
-    at again for, where not all of them had run it.
+    `drops` judge the task metrics of the total. `before` are the stages that the artifact has no part in. `pinned` is the stage that a second look at
+    one sample found guilty, where not all stages had run that sample.
     """
 
     stages: tuple[Judgement, ...]
@@ -59,7 +59,7 @@ class Judged:
 
     @property
     def guilty_stage(self) -> str | None:
-        """Return the first stage that did not keep its own bounds; where only the total failed, the one that is off most by what failed."""
+        """Return the first stage that broke its own bounds; where only the total failed, the stage that is off most by the failed metric."""
         for judgement in self.stages:
             if any(comparison.status == "failed" for comparison in judgement.comparisons):
                 return judgement.stage
@@ -86,7 +86,7 @@ class Judged:
 
 
 def context_of(scheme: str, noise: Mapping[str, Mapping[str, Number]], kinds: Mapping[str, OutputKind]) -> Context:
-    """Return what bounds are read with, of an artifact of a scheme."""
+    """Return the context that bounds are read with, for an artifact of a scheme."""
     named = {output: kind.name for output, kind in kinds.items()}
     return Context(
         scheme, own_noise(noise), named, {output: kind.parts for output, kind in kinds.items() if kind.parts}
@@ -96,11 +96,10 @@ def context_of(scheme: str, noise: Mapping[str, Mapping[str, Number]], kinds: Ma
 def judge_chain(
     steps: Sequence[Ran], bounds: Sequence[Bound], context: Context, *, early: bool = False, own: Ran | None = None
 ) -> Judged:
-    """Return what bounds say of a chain of at least two runs, the original first; UnjudgeableRun where they cannot say it.
+    """Return the judgement of a chain of at least two runs, the original first; raise UnjudgeableRun where the bounds cannot judge it.
 
-    `early` is whether the device may have ended before the last sample, once its rates were certain: then their intervals are those that hold
-    however often one looks. `own` is the run of the toolkit's own artifact of the same scheme, where the artifact is somebody's;
-    it is of no use where it ran fewer samples.
+    `early` is whether the device could stop before the last sample, once its rates were certain. Its intervals then hold however often one looks.
+    `own` is the run of the toolkit's own artifact of the same scheme, where the user gave the artifact; a run over fewer samples is not used.
     """
     reference, last = steps[0], steps[-1]
     partial = (*PARTIAL, "device") if early else PARTIAL
@@ -115,7 +114,7 @@ def judge_chain(
         over = _over(measured, reference, early=early)
         stages.append(compare.judge(measured, bounds, stage=step.stage, context=context, over=over))
         cumulative[step.stage] = measured if before is reference else measured_of(reference, step)
-        before = before if step.stage == "source" else step  # which is a branch
+        before = before if step.stage == "source" else step  # the source is a branch
     of_all = cumulative[last.stage]
     beside = None
     if own is not None and own.count >= of_all.samples:
@@ -135,7 +134,7 @@ def _over(measured: Measured, reference: Ran, *, early: bool) -> compare.Extent:
 def _of_the_same_samples(
     before: Ran, after: Ran, partial: Collection[str]
 ) -> tuple[compare.RunOutputs, compare.RunOutputs]:
-    """Return two runs for comparing; where one was over the first samples only, both are of these."""
+    """Return two runs for comparing; where one ran the first samples only, both are cut to these."""
     if after.stage not in partial and before.stage not in partial:
         return before.read(), after.read()
     count = min(before.count, after.count)
@@ -143,7 +142,7 @@ def _of_the_same_samples(
 
 
 def with_names(judged: Judged, names: Sequence[str]) -> Judged:
-    """Return what was judged with what the set calls each worst sample; as it is where samples have no names."""
+    """Return the judgement with the name that the set has for each worst sample; unchanged where samples have no names."""
     stages = tuple(each.with_names(names) for each in judged.stages)
     drops = tuple(each.with_name(names) for each in judged.drops)
     return replace(judged, stages=stages, total=judged.total.with_names(names), drops=drops)

@@ -1,4 +1,4 @@
-"""What a chain of runs shows beside its comparisons: findings that stand in the verdict."""
+"""Findings about a chain of runs, which a verdict has beside its comparisons."""
 
 from __future__ import annotations
 
@@ -20,11 +20,16 @@ from toolkit.verdict.stage_run import StageRun
 if TYPE_CHECKING:
     from toolkit.profiles import Target
 
-_OF_ORIGINAL = ("source", "conversion", "quantization", "total")  # stages of which noise of the original is a part
+_OF_ORIGINAL = (
+    "source",
+    "conversion",
+    "quantization",
+    "total",
+)  # the original's noise is part of the error of these stages
 
 
 def not_confined(steps: Sequence[StageRun]) -> list[Finding]:
-    """Return the finding that nothing kept the jobs of some stages to their own files, as the user let it be."""
+    """Return the finding that the jobs of some stages ran unconfined, as the user allowed."""
     found: dict[str, list[str]] = {}
     for step in steps:
         said = str(step.run.about.get("confined", ""))
@@ -61,7 +66,7 @@ def of_outputs(cumulative: Mapping[str, Measured]) -> list[Finding]:
 
 
 def of_common_mistakes(steps: Sequence[StageRun], kinds: Mapping[str, OutputKind]) -> list[Finding]:
-    """Return a finding for each output whose difference from the original, in the last stage, a common mistake accounts for."""
+    """Return a finding for each output of the last stage whose difference from the original is explained by a common mistake."""
     found: list[Finding] = []
     named = {output: kind.name for output, kind in kinds.items()}
     for each in explain(steps[0].read(), steps[-1].read(), named):
@@ -77,14 +82,14 @@ def bounds_below_noise(
     total: Measured,
     ran: Collection[str] = _OF_ORIGINAL,
 ) -> list[Finding]:
-    """Return a finding for each bound of a stage that `ran` on an absolute error that is tighter than what the original itself wanders by."""
+    """Return a finding for each bound on an absolute error that is tighter than the original's own noise; `ran` are the stages that ran."""
     found: list[Finding] = []
     for stage, output in itertools.product([each for each in _OF_ORIGINAL if each in ran], total.seen):
         for bound in deciding(for_scheme(target.bounds, stage, artifact.scheme), output):
             if bound.metric != "max_abs" or bound.unit not in ("real", "range") or bound.off:
                 continue
             seen = total.seen[output]
-            of_kernels = (NUDGED, KERNELS) if stage == "source" else ()  # which has none of them
+            of_kernels = (NUDGED, KERNELS) if stage == "source" else ()  # the source stage runs none of these kernels
             kinds = [kind for kind, values in noise.items() if output in values and kind not in of_kernels]
             for kind, value in ((kind, noise[kind][output]) for kind in kinds):
                 size = value / (seen.high - seen.low) if bound.unit == "range" and seen.high > seen.low else value

@@ -1,4 +1,4 @@
-"""What a verdict is made from."""
+"""The evidence that a verdict is made from."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ class CandidateRow(VariantRow):
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What a verdict is made from.
+    """The evidence that a verdict is made from.
 
-    `steps` are the runs, the original first; `samples` how many were drawn for what; `drawn` the folder of those that judge, as
-    `toolkit.samples.draw` writes it; `noise` how far the original wanders by itself, by kind and output, in real units; `findings` what was
-    noticed before anything was compared; `tasks` the task metrics that are asked for, canonical, and `own_tasks` what functions of the user's said;
-    `candidates` (JSON) the variants among which the artifact was chosen; `early` whether the device was to stop once it was certain; `account`
-    where the artifact's constants come from; `own` the run of the toolkit's own artifact, where the one that is judged is somebody's;
-    `kinds` what outputs mean, and `inputs` what inputs are fed with, by name.
+    `steps` are the runs, the original first. `samples` counts the samples by use. `drawn` is the folder of those that judge, as
+    `toolkit.samples.draw` writes it. `noise` is the original's own noise by kind and output, in real units. `findings` are those from before the
+    comparison. `tasks` are the requested task metrics, canonical, and `own_tasks` the scores by the user's functions. `candidates` are the variants
+    among which the artifact was chosen. `early` is whether the device was to stop once its rates were certain. `account` tells where the artifact's
+    constants come from. `own` is the run of the toolkit's own artifact, where the user gave the one that is judged. `kinds` are the kinds of
+    outputs, and `inputs` the ranges that inputs are fed with, by name.
     """
 
     steps: tuple[StageRun, ...]
@@ -61,5 +61,5 @@ class Evidence:
     float_bytes: int | None = None
 
     def context(self, scheme: str) -> Context:
-        """Return what bounds are read with, for an artifact of a scheme."""
+        """Return the context that bounds are read with, for an artifact of a scheme."""
         return context_of(scheme, self.noise, self.kinds)

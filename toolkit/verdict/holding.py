@@ -12,9 +12,9 @@ from toolkit.findings import Finding
 
 
 def said_where_it_ran(findings: Iterable[Finding], about: Mapping[str, Any]) -> Iterator[Finding]:
-    """Yield an artifact's findings without those that another machine than the one of `about` has, which tells what ran it last.
+    """Yield an artifact's findings without those that do not hold on the machine that ran it last, which `about` describes.
 
-    A finding about processors gets the class of the one on which the file was verified.
+    A finding about processors gets the class of the processor on which the file was verified.
     """
     for finding in findings:
         if finding.code != CODE:

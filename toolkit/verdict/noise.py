@@ -1,4 +1,4 @@
-"""How far runs are apart, as one number: the noise of the original itself, of a stage, and of what failed."""
+"""How far two runs are apart, as one number: the original's own noise, that of a stage, and that of a failed comparison."""
 
 from __future__ import annotations
 
@@ -11,10 +11,7 @@ from toolkit.comparison.measured import Number
 
 
 def own_noise(noise: Mapping[str, Mapping[str, Number]]) -> dict[str, float]:
-    """Return the most that each output of the original differs by itself, of all the kinds that were measured, in real units.
-
-    NaN where one of them is no finite number: there is no most of those.
-    """
+    """Return the largest noise of each output of the original, of all kinds that were measured, in real units; NaN where one is not finite."""
     outputs = {output for values in noise.values() for output in values}
     return {output: _most([float(kind[output]) for kind in noise.values() if output in kind]) for output in outputs}
 
@@ -24,9 +21,9 @@ def _most(values: Sequence[float]) -> float:
 
 
 def noise_share(measured: Measured) -> float:
-    """Return how far outputs were moved: the largest ratio of noise to signal of any, as a power; what cannot be told is the most (infinity).
+    """Return how far the outputs moved: the largest ratio of noise power to signal power of any output; infinity where it is unknown.
 
-    Of whole numbers it is the share that is another; a constant output has no part in it.
+    Whole numbers count by the share that differs. Constant outputs do not count.
     """
     worst = max((seen.unequal for seen in measured.seen.values() if seen.whole_numbers), default=0.0)
     for measurement in measured.measurements:
@@ -37,7 +34,7 @@ def noise_share(measured: Measured) -> float:
 
 
 def off_by(measured: Measured, failed: Comparison) -> float:
-    """Return how far two runs are apart by what a failed comparison is of, more for worse; infinity for NaN and for what cannot be compared."""
+    """Return how far two runs are apart by the metric of a failed comparison, larger for worse; infinity for NaN and unmatched outputs."""
     if failed.output in measured.mismatches:
         return math.inf
     if failed.metric == compare.STRUCTURE:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What the artifact takes of a budget, in the unit of the budget's name."""
+    """How much of a budget the artifact takes, in the unit of the budget's name."""
 
     name: str
     spent: int
@@ -49,7 +49,7 @@ class Spent:
 
 @dataclass(frozen=True, slots=True)
 class Attempted:
-    """What came of one scheme that was tried for a target; None in place of the verdict that is shown, which cannot hold itself."""
+    """One scheme that was tried for a target, and its outcome; None stands for the verdict that holds this, which cannot hold itself."""
 
     scheme: str
     outcome: Verdict | EdgeToolkitError | None
@@ -57,7 +57,7 @@ class Attempted:
 
 @dataclass(frozen=True, slots=True)
 class NextStep:
-    """A command that is ready to be pasted, and what it is good for."""
+    """A command that is ready to be pasted, and why to run it."""
 
     why: str
     command: str
@@ -65,12 +65,12 @@ class NextStep:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What was found of one artifact on one target. `outcome` and `passed` follow from the evidence and cannot be set.
+    """The verdict on one artifact on one target. `outcome` and `passed` follow from the evidence and cannot be set.
 
-    `steps` and `drawn` are the runs and the folder of the samples that they judge by, as in `Evidence`. `account` is where the artifact's constants
-    come from, None where nobody looked; `given` whether it is somebody's file, and not the toolkit's own. `attempts` are all schemes that were tried
-    for the target, in their order, this one among them. `attribution` tells which operator made the guilty stage fail, where that was looked for.
-    `kinds` is what outputs mean, and `inputs` what inputs are fed with, by name.
+    `steps` and `drawn` are the runs and the folder of their samples, as in `Evidence`. `account` tells where the artifact's constants come from; None
+    where nobody looked. `given` is whether the user gave the file. `attempts` are all schemes that were tried for the target, in their order, with
+    this one. `attribution` names the operator that made the guilty stage fail; None where nobody looked. `kinds` are the kinds of outputs, and
+    `inputs` the ranges that inputs are fed with, by name.
     """
 
     target: Target
@@ -103,19 +103,19 @@ class Verdict:
 
     @property
     def tried(self) -> tuple[Verdict | EdgeToolkitError, ...]:
-        """What came of the other schemes that were tried."""
+        """The outcomes of the other schemes that were tried."""
         return tuple(attempt.outcome for attempt in self.attempts if attempt.outcome is not None)
 
     @property
     def wanted(self) -> Attempted | None:
-        """The scheme that was wanted and is not what this verdict is of: the first that was tried, or what was requested and came out as another."""
+        """The scheme that was wanted, if this verdict is on another: the first that was tried, or the requested one if the file kept another."""
         if self.attempts and self.attempts[0].outcome is not None:
             return self.attempts[0]
         return Attempted(str(self.artifact.asked), None) if self.artifact.is_another else None
 
     @property
     def runs(self) -> Mapping[str, Run]:
-        """What ran, by stage."""
+        """The runs, by stage."""
         return {step.stage: step.run for step in self.steps}
 
     @property
@@ -156,17 +156,17 @@ class Verdict:
 
     @property
     def guilty_stage(self) -> str | None:
-        """Return the first stage that failed: as `Judged` names it, or where a finding that is an error says that it lies."""
+        """Return the first stage that failed: the one that `Judged` names, or the one that a finding of severity "error" names."""
         pinned = {finding.stage for finding in self.findings if finding.is_error}
         of_bounds = self.judged.guilty_stage
         return next((one.stage for one in self.stages if one.stage in pinned or one.stage == of_bounds), of_bounds)
 
     @property
     def at_fault(self) -> str | None:
-        """Return what a guilty stage speaks of, for people; None where it speaks for itself.
+        """Return whose work is at fault in the guilty stage, for people; None where the stage alone says it.
 
-        Of a file that was given, the first stage that it has a part in compares it with what the toolkit has: there the file is what differs. And
-        what comes before that is the toolkit's own work, of which the file knows nothing.
+        The first stage that a given file has a part in compares the file with the toolkit's own artifact, so the file is at fault there. The stages
+        before it are the toolkit's own work.
         """
         stage = self.guilty_stage
         if not self.given or stage is None:
@@ -230,5 +230,5 @@ def _named(kinds: Mapping[str, OutputKind], measured: Measured) -> dict[str, str
 
 
 def _before(scheme: str) -> tuple[str, ...]:
-    """Return the stages that a file which was given has no part in: a quantized one is held against the toolkit's own float artifact."""
+    """Return the stages that a given file has no part in: a quantized file is compared with the toolkit's own float artifact."""
     return ("source",) if scheme == FLOAT else ("source", "conversion")
