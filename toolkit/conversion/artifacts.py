@@ -9,6 +9,7 @@ from typing import Any
 
 from toolkit import findings, printable, registry
 from toolkit.conversion.calibration_job import ranges_job, statistics_job
+from toolkit.engines.description import OrderedSignature
 from toolkit.errors import NoSamples, RequestError
 from toolkit.files.outputs import FileKind
 from toolkit.findings import Finding
@@ -20,7 +21,7 @@ from toolkit.tensors.shapes import Shape
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A converted file, and what was found in it: signature (JSON, with scale and zero point), operators, dtypes, findings.
+    """A converted file, and what was found in it: signature (JSON, with scale and zero point, and the file's own order), operators, dtypes, findings.
 
     `scheme` is the one that the file keeps; `asked` the one by which it was made, None where nobody here made it. `key` is which of the file's
     signatures is meant, None where it has one.
@@ -30,7 +31,7 @@ class Artifact:
     scheme: str
     size_bytes: int
     sha256: str
-    signature: Mapping[str, Any]
+    signature: OrderedSignature
     operators: tuple[Mapping[str, Any], ...]
     findings: tuple[Finding, ...]
     key: str | None = None

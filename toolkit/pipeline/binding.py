@@ -10,10 +10,11 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from toolkit import printable
 from toolkit.conversion.artifacts import Artifact
+from toolkit.engines.description import OrderedSignature
 from toolkit.errors import RequestError, suggestion
 from toolkit.execution.infer import called
 from toolkit.execution.run import Called
@@ -60,7 +61,7 @@ def bound(artifact: Artifact, original: Source, renames: Sequence[str] = ()) -> 
     if "order" in signature:
         order = {side: [names[side].get(name, name) for name in signature["order"][side]] for side in SIDES}
         signature = {**signature, "order": order}
-    renamed = replace(artifact, signature=signature, findings=(*artifact.findings, *findings))
+    renamed = replace(artifact, signature=cast(OrderedSignature, signature), findings=(*artifact.findings, *findings))
     return renamed, Called(artifact.key, names["inputs"], names["outputs"])
 
 

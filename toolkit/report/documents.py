@@ -12,6 +12,7 @@ from toolkit.comparison.comparison import ComparisonRow
 from toolkit.comparison.measured import MeasurementRow, Number
 from toolkit.comparison.output_kinds.inferring import OutputKindRow
 from toolkit.comparison.scored_task import TaskRow
+from toolkit.engines.description import OrderedSignature
 from toolkit.samples.input_ranges import InputRangeRow
 from toolkit.tensors.signature import SignatureJson
 from toolkit.verdict.chain import Outcome
@@ -49,7 +50,7 @@ class ReportedArtifact(TypedDict):
     size_bytes: int
     scheme: str
     asked: str | None
-    signature: Mapping[str, Any]
+    signature: OrderedSignature
     operators: list[Mapping[str, Any]]
     float_bytes: int | None
 
@@ -195,7 +196,7 @@ class ArtifactDocument(TypedDict):
     scheme: str
     size_bytes: int
     sha256: str
-    signature: dict[str, Any]
+    signature: OrderedSignature
     operators: list[dict[str, Any]]
     findings: list[dict[str, Any]]
 

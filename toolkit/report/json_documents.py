@@ -165,7 +165,7 @@ def artifact_json(artifact: Artifact) -> ArtifactDocument:
         "scheme": artifact.scheme,
         "size_bytes": artifact.size_bytes,
         "sha256": artifact.sha256,
-        "signature": dict(artifact.signature),
+        "signature": artifact.signature,
         "operators": [dict(operator) for operator in artifact.operators],
         "findings": [finding.to_json() for finding in artifact.findings],
     }
