@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from toolkit.pipeline.prepare import Samples
     from toolkit.profiles.recipe import Asked, KeepFloat, Recipe
     from toolkit.regression import Gate
-    from toolkit.regression.rejudge import compare_runs, rejudge
+    from toolkit.regression.rejudge import rejudge
+    from toolkit.regression.run_comparison import compare_runs
     from toolkit.settings import Limits, Settings
     from toolkit.settings.permissions import Permissions
     from toolkit.source.original import Original
@@ -101,11 +102,12 @@ _MODULES = {
     "Verdict": "toolkit.verdict.verdict",
     "build": "toolkit.verbs.build",
     **dict.fromkeys(("check", "update_baseline"), "toolkit.verbs.check"),
-    **dict.fromkeys(("compare_runs", "rejudge"), "toolkit.regression.rejudge"),
+    "compare_runs": "toolkit.regression.run_comparison",
     "convert": "toolkit.verbs.convert",
     "doctor": "toolkit.verbs.doctor",
     "inspect": "toolkit.verbs.inspect",
     "lint": "toolkit.verbs.lint",
+    "rejudge": "toolkit.regression.rejudge",
     "run": "toolkit.verbs.run",
     "sweep": "toolkit.verbs.sweep",
     "verify": "toolkit.verbs.verify",

@@ -216,7 +216,7 @@ def compare(
     from toolkit import profiles
     from toolkit.comparison.bounds import Stage
     from toolkit.comparison.compare import Context
-    from toolkit.regression.rejudge import compare_runs
+    from toolkit.regression.run_comparison import compare_runs
 
     if bounds is None and (stage != "total" or scheme is not None or output_kind):
         problem = "compare: --stage, --scheme and --output-kind choose among bounds; give --bounds FILE with them"

@@ -11,7 +11,8 @@ from tests.unit.regression.bundles_by_hand import seal
 from toolkit.comparison import saved_runs
 from toolkit.comparison.compare import measure
 from toolkit.errors import RequestError
-from toolkit.regression.rejudge import compare_runs, rejudge
+from toolkit.regression.rejudge import rejudge
+from toolkit.regression.run_comparison import compare_runs
 from toolkit.wire.shards import ShardWriter
 
 COUNT = 7

@@ -14,7 +14,7 @@ from toolkit.comparison.compare import Comparison
 from toolkit.errors import WorkerCrashed, WorkerRefused
 from toolkit.pipeline import stages as chains
 from toolkit.pipeline.evaluate import evaluate
-from toolkit.regression.rejudge import compare_runs
+from toolkit.regression.run_comparison import compare_runs
 from toolkit.report.formats import render
 
 

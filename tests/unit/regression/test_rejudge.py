@@ -15,7 +15,8 @@ from toolkit.comparison.bounds import Bound
 from toolkit.comparison.compare import Context
 from toolkit.comparison.scored_task import Task, own_json
 from toolkit.errors import RequestError, UnjudgeableRun
-from toolkit.regression.rejudge import compare_runs, rejudge
+from toolkit.regression.rejudge import rejudge
+from toolkit.regression.run_comparison import compare_runs
 from toolkit.report.screen import Screen
 from toolkit.wire import labels
 from toolkit.wire.shards import ShardWriter
