@@ -1,4 +1,4 @@
-"""Compares a value with that of the toolkit's own artifact of the same scheme from the same original."""
+"""Compares a value with the value of the toolkit's own artifact, made from the same original with the same scheme."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ UNIT = "achievable"
 
 
 def compared(measurement: Measurement, own: Measurement, bound: Bound) -> Comparison:
-    """Return how far a value is behind own, against the bound's limit of it.
+    """Return how far a value is behind own, against the bound's limit.
 
-    Of dB it is by how many less, of what is better lower the ratio of both, of other values the difference, and of rates the p-value of McNemar's
-    exact one-sided test that fewer samples agree. A value as good as the bound's `unless` is behind by nothing.
+    The distance of dB is how many dB are missing. Where lower is better it is the ratio of both. Of a rate it is the p-value of McNemar's exact
+    one-sided test that fewer samples agree. Of other values it is the difference. A value as good as the bound's `unless` has the distance 0.
     """
     lag = _behind(measurement, own, bound)
     return Comparison(
@@ -40,7 +40,7 @@ def compared(measurement: Measurement, own: Measurement, bound: Bound) -> Compar
 
 
 def too_few(bound: Bound, samples: int) -> str:
-    """Return that so many samples are too few for the bound to fail by, or "" where they are enough."""
+    """Return the sentence that these are too few samples for the bound to fail, or "" where they are enough."""
     if samples >= bound.least_samples:
         return ""
     return f"{samples} samples; it can fail from {bound.least_samples} on"
@@ -60,7 +60,7 @@ def _behind(measurement: Measurement, own: Measurement, bound: Bound) -> Lag:
         lag = cast(Behind, measurement.whole).behind(own.whole, bound.unless)
         return lag._replace(where=lag.where or shown)
     if measurement.better == "higher":
-        return Lag(0.0 if ours == theirs else ours - theirs, shown)  # also of two that are infinite
+        return Lag(0.0 if ours == theirs else ours - theirs, shown)  # also 0 where both are infinite
     if ours > 0:
         return Lag(theirs / ours, shown)
     return Lag(1.0 if theirs == 0 else math.inf if theirs > 0 else math.nan, shown)

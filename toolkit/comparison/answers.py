@@ -1,4 +1,4 @@
-"""Mistakes that are made with answers: whole numbers, and the class with the largest score. They are counted, for a class has no size."""
+"""Mistakes in answers: whole numbers, or the class with the largest score. A class has no size, so wrong answers are counted."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from toolkit.comparison.likeness import Likeness
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """What was made of the right answers; `before` of all `count` answers differ, and `after` if it is undone."""
+    """A mistake: of `count` answers `before` differ, and `after` once it is undone."""
 
     code: str
     message: str
@@ -22,7 +22,7 @@ class Mistake:
 
 
 def mistaken(wanted: np.ndarray, given: np.ndarray, limits: Likeness) -> Mistake | None:
-    """Return what accounts for nearly all answers that differ, the simplest; None where nothing does. Both are of whole numbers and one shape."""
+    """Return the simplest mistake that explains nearly all answers that differ, or None. Both arrays hold whole numbers and have one shape."""
     differ = int((wanted != given).sum())
     if not differ:
         return None
@@ -41,7 +41,7 @@ _Tried = tuple[str, str, np.ndarray, np.ndarray]
 
 
 def _off(wanted: np.ndarray, given: np.ndarray) -> list[_Tried]:
-    """Return the difference that is most frequent, if numbers can be off by one at all."""
+    """Return the most frequent difference, if these numbers can be off by one at all."""
     if bool in (wanted.dtype, given.dtype):
         return []
     differences, counts = np.unique(given.astype(np.int64) - wanted.astype(np.int64), return_counts=True)
@@ -51,7 +51,7 @@ def _off(wanted: np.ndarray, given: np.ndarray) -> list[_Tried]:
 
 
 def _answered(wanted: np.ndarray, given: np.ndarray, limits: Likeness) -> list[_Tried]:
-    """Return the right answers with each class as it is mostly answered, where that is another one and there are enough samples of it."""
+    """Return the right answers with each class replaced by its most frequent answer, where that differs and the class has enough samples."""
     as_answered: dict[int, int] = {}
     for value in np.unique(wanted):
         answers, counts = np.unique(given[wanted == value], return_counts=True)

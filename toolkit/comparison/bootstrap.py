@@ -1,4 +1,4 @@
-"""Intervals of any score of samples, of sums over them, and of differences between two runs, by the bootstrap."""
+"""Bootstrap intervals: of any score of samples, of sums over samples, and of the difference between two runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-Row = TypeVar("Row")  # what a score needs to know of one sample
+Row = TypeVar("Row")  # what a score needs of one sample
 Real = NDArray[np.float64]
 
 _RESAMPLES = 2000  # Efron and Tibshirani, An Introduction to the Bootstrap (1993), 14.3
@@ -23,10 +23,11 @@ _NORMAL = NormalDist()
 def bootstrap(
     rows: Sequence[Row], score: Callable[[Sequence[Row]], float], confidence: float, seed: int
 ) -> tuple[float, float]:
-    """Return (low, high) of a score over rows, one for each sample; NaN for fewer than two rows, or where a resample has no score.
+    """Return (low, high) of a score over rows, one row for each sample; NaN for fewer than two rows, or where a resample has no score.
 
-    Bias-corrected and accelerated: Efron, Better bootstrap confidence intervals (JASA 82, 1987), the acceleration by the jackknife. Where all
-    rows score alike it has no width: of rates near 0 or 1 ask `clopper_pearson`.
+    The bootstrap is bias-corrected and accelerated: Efron, Better bootstrap confidence intervals (JASA 82, 1987). The acceleration is the
+    jackknife's.
+    Where all rows have one score, the interval has no width: use `clopper_pearson` for rates near 0 or 1.
     """
     count = len(rows)
     if count < 2:
@@ -41,10 +42,11 @@ def bootstrap(
 
 
 class Groups:
-    """Terms of samples as they come, summed in groups of neighbours: as many samples in each, twice as many whenever there are two thousand groups.
+    """Terms of samples, summed in groups of neighbours as the samples come.
 
-    Neighbours are drawn together then, which keeps what samples that follow one another have in common (Kuensch, The jackknife and the bootstrap for
-    general stationary observations, Annals of Statistics 17, 1989).
+    All groups hold equally many samples. Two thousand groups are merged in pairs, and the size doubles. A resample draws neighbours together. This
+    keeps the dependence between samples that follow one another (Kuensch, The jackknife and the bootstrap for general stationary observations, Annals
+    of Statistics 17, 1989).
     """
 
     def __init__(self) -> None:
@@ -53,7 +55,7 @@ class Groups:
         self._rest: Real | None = None
 
     def add(self, terms: Real) -> None:
-        """Take the terms of the next samples, (n, k); how they are cut into blocks changes nothing."""
+        """Add the terms of the next samples, (n, k); the sizes of blocks do not change the groups."""
         width = terms.shape[1]
         waiting = terms if self._rest is None else np.concatenate([self._rest, terms])
         sums = np.zeros((0, width)) if self._sums is None else self._sums
@@ -69,23 +71,23 @@ class Groups:
 
     @property
     def sums(self) -> Real:
-        """Those of the groups, (groups, k); samples that make no group are in none."""
+        """The sums of the groups, (groups, k). Samples that do not fill a group are left out."""
         return np.zeros((0, 0)) if self._sums is None else self._sums
 
 
 def bootstrap_of_sums(
     groups: Real, finish: Callable[[Real], Real], confidence: float, seed: int
 ) -> tuple[float, float]:
-    """Return (low, high) of finish(sum of groups), sums (n, k) of samples or of as many in each; NaN for fewer than two, or where one is NaN.
+    """Return (low, high) of finish(sum of groups), for sums (n, k) of single samples or of groups of equal size.
 
-    As `bootstrap`.
+    NaN for fewer than two, or where one is NaN. The method is that of `bootstrap`.
     """
     count = len(groups)
     if count < 2:
         return math.nan, math.nan
     numbers = np.random.default_rng(seed)
     draws = [finish(_times_drawn(numbers, count) @ groups) for _ in range(_RESAMPLES // _RESAMPLES_AT_ONCE)]
-    # Sums of all others by adding, from either side: what is left of a difference may be a little below 0, and no power is.
+    # Each sum without one group is an addition from both sides: a difference could end a little below 0, and no power is negative.
     none = np.zeros((1, groups.shape[1]))
     before = np.concatenate([none, np.cumsum(groups[:-1], axis=0)])
     behind = np.concatenate([np.cumsum(groups[:0:-1], axis=0)[::-1], none])
@@ -96,7 +98,7 @@ def bootstrap_of_sums(
 
 
 def _times_drawn(numbers: np.random.Generator, count: int) -> Real:
-    """Return how often each of so many groups is in a resample, for some resamples."""
+    """Return how often each of `count` groups is in a resample, for some resamples."""
     drawn = numbers.integers(0, count, (_RESAMPLES_AT_ONCE, count), dtype=np.int32)
     drawn += np.arange(_RESAMPLES_AT_ONCE, dtype=np.int32)[:, None] * count
     times = np.bincount(drawn.ravel(), minlength=drawn.size)
@@ -104,9 +106,9 @@ def _times_drawn(numbers: np.random.Generator, count: int) -> Real:
 
 
 def _ends(draws: Sequence[float], whole: float, without: Sequence[float], confidence: float) -> tuple[float, float]:
-    """Return the interval from the scores of all resamples, sorted, the score itself, and the scores without one sample each."""
+    """Return the interval, given the sorted scores of all resamples, the score of all samples, and the scores without one sample each."""
     below = sum(draw < whole for draw in draws) + sum(draw == whole for draw in draws) / 2
-    # Half a resample from either end, where the correction would have no end.
+    # Keep half a resample away from either end: the correction is infinite there.
     bias = _NORMAL.inv_cdf(min(max(below, 0.5), _RESAMPLES - 0.5) / _RESAMPLES)
     acceleration = 0.0
     if all(map(math.isfinite, without)):
@@ -125,7 +127,7 @@ def _ends(draws: Sequence[float], whole: float, without: Sequence[float], confid
 def paired_difference(
     rows_a: Sequence[Row], rows_b: Sequence[Row], score: Callable[[Sequence[Row]], float], confidence: float, seed: int
 ) -> tuple[float, float]:
-    """Return (low, high) of score(b) - score(a), where row i of both is of the same sample; pairs are drawn together. NaN as `bootstrap`."""
+    """Return (low, high) of score(b) - score(a). Row i of both is one sample, and a resample draws such pairs. NaN as in `bootstrap`."""
 
     def difference(pairs: Sequence[tuple[Row, Row]]) -> float:
         return score([b for _, b in pairs]) - score([a for a, _ in pairs])

@@ -25,7 +25,7 @@ from toolkit.config import ConfigModel, plugin, unknown
 from toolkit.errors import EdgeToolkitError
 
 Stage = Literal["source", "conversion", "quantization", "kernels", "device", "total"]
-RELATIVE_DROP = "relative_drop"  # a bound's unit: the drop of a task metric as a share of what the original has
+RELATIVE_DROP = "relative_drop"  # a bound's unit: the drop of a task metric as a share of the original's score
 ACHIEVABLE = "achievable"  # a bound's unit: against the toolkit's own artifact of the same scheme
 
 
@@ -52,13 +52,13 @@ def _without_default(schema: dict[str, Any]) -> None:
     schema.pop("default", None)
 
 
-_UNSAID = float("nan")  # the limit of a bound that has none; told from a NaN of the file's by being this very object
+_UNSAID = float("nan")  # the limit of a bound without one; the identity of this object tells it from a NaN in the file
 Text = Annotated[str, AfterValidator(_said)]
 Scheme = Annotated[str, plugin("conversion/schemes")]
 
 
 class BoundOrigin(NamedTuple):
-    """Where a bound was read: the file, its place there, and how near the file is (0: the last one that is extended; -1: that of a kind)."""
+    """Where a bound was read: the file, the place in it, and how near the file is (0: the last one extended; -1: a kind's)."""
 
     path: Path
     place: int
@@ -178,32 +178,32 @@ class Bound(ConfigModel):
 
     @property
     def is_of_task(self) -> bool:
-        """Whether it is on the drop of a task metric, and not on how far two runs are apart."""
+        """Whether the bound limits the drop of a task metric, not the distance of two runs."""
         return _is_task(self.metric)
 
     @property
     def is_silent(self) -> bool:
-        """Whether it is on a task metric that it does not ask for: it fails a drop that is certain, where one is scored, and carries no verdict."""
+        """Whether the bound does not ask for its task metric: where the metric is scored, a certain drop fails; the bound carries no verdict."""
         return self.is_of_task and self.undecided == "passed"
 
     @property
     def layer(self) -> int:
-        """How near the file is that says it: of two files, that of the larger number has the last word."""
+        """How near the bound's file is: of two files, the one with the larger number decides."""
         return 0 if self._origin is None else self._origin.layer
 
     @property
     def where(self) -> str:
-        """The file that says it, and its place there; "" where no file does."""
+        """The bound's file, and the place in it; "" for a bound without a file."""
         return "" if self._origin is None else str(self._origin)
 
     @property
     def path(self) -> Path | None:
-        """The file that says it."""
+        """The bound's file."""
         return None if self._origin is None else self._origin.path
 
     @property
     def terms(self) -> str:
-        """What it asks: `<= 0.1 range`, or that the metric is off."""
+        """What the bound requires: `<= 0.1 range`, or that the metric is off."""
         if self.off:
             return "off"
         if self.unit == ACHIEVABLE:
@@ -212,9 +212,9 @@ class Bound(ConfigModel):
         return terms if self.unless is None else f"{terms}, or {self.unless:g} {self.unless_unit}"
 
     def read_from(self, origin: BoundOrigin) -> Bound:
-        """Return it with the place where it was read."""
+        """Return the bound with the place where it was read."""
         placed = self.model_copy()
-        placed._origin = origin  # noqa: SLF001 - of its own class
+        placed._origin = origin  # noqa: SLF001 - a field of its own class
         return placed
 
 
@@ -223,7 +223,7 @@ def _is_task(metric: str) -> bool:
 
 
 def _scale(metric: str, unit: str) -> tuple[float, float, str, bool]:
-    """Return the least and the most that can be measured, which is better, and whether it is a rate; of a task metric, its drop."""
+    """Return the least and the largest value of a metric, which is better, and whether it is a rate; for a task metric, those of its drop."""
     if not _is_task(metric):
         found = metrics.load(metric)
         return *found.RANGE, found.BETTER, found.OVER == "rate"

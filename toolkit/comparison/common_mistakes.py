@@ -1,8 +1,8 @@
-"""Recognizes common conversion mistakes in a difference: each one is tried on the outputs of both runs.
+"""Recognizes common conversion mistakes in a difference: tries each one on the outputs of both runs.
 
-Nothing here decides anything. A verdict has failed already; this says where to look. A mistake is named only where it accounts for nearly all of the
-difference and nothing simpler does: no mistake of moving things before an offset, an offset before a factor, a factor before a cut, and so on. What
-"nearly" is stands in `diagnosis.toml`.
+This decides nothing: a verdict has failed already, and the mistake says where to look. A mistake is named only if it explains nearly all of the
+difference and no simpler one does. Mistakes that move numbers are simpler than an offset, an offset is simpler than a factor, a factor is simpler
+than a cut, and so on. `diagnosis.toml` says what "nearly" means.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from toolkit.comparison.metrics import Real
 from toolkit.comparison.runs import RunOutputs
 from toolkit.comparison.undoing import Correction, SampledOutput
 
-_SAMPLES = 64  # that are looked at; a mistake of this kind is in each of them
-_ANSWERS = 1024  # of whole numbers, of which one mistake may be in a class's samples alone
-_OF_CLASSES = ("class_scores", "class_map")  # kinds of outputs whose largest number on the last axis is the answer
+_SAMPLES = 64  # the samples read; a mistake of this kind is in each sample
+_ANSWERS = 1024  # samples read of whole numbers, where a mistake may be in the samples of one class alone
+_OF_CLASSES = ("class_scores", "class_map")  # kinds of outputs where the place of the largest number on the last axis is the answer
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A mistake that accounts for nearly all of an output's difference.
+    """A mistake that explains nearly all of an output's difference.
 
-    In dB of signal to noise before and after it is undone, the signal being how the reference varies about its channels' means; of answers that are
-    counted, of all to those that differ. `gains` says what undoing it brings, for people.
+    `before_db` and `after_db` are values before and after it is undone: dB of signal to noise, where the signal is the reference's variation about
+    the means of its channels; or, for counted answers, the ratio of all answers to those that differ. `gains` is the effect of undoing it, in words.
     """
 
     output: str
@@ -45,9 +45,9 @@ class Explanation:
 def explain(
     reference: RunOutputs, candidate: RunOutputs, kinds: Mapping[str, str] = MappingProxyType({})
 ) -> tuple[Explanation, ...]:
-    """Return the mistake that explains best how far each output is off, for those where one does. Both runs are read, and need not be whole.
+    """Return the best explanation of each output's difference, for the outputs that have one. Both runs are read, and may be incomplete.
 
-    `kinds` are those of outputs, by name; without one, an output whose rows are probabilities is one of class scores.
+    `kinds` are the kinds of outputs, by name. Without a kind, an output whose rows are probabilities counts as class scores.
     """
     whole = {spec.name for spec in reference.signature.outputs if spec.is_integer and not spec.scale}
     ours, theirs = _first(reference, whole), _first(candidate, whole)
@@ -90,7 +90,7 @@ def _explained(
 def _likeliest(
     name: str, attempts: Iterable[Correction], wanted: Real, before: float, limits: Likeness
 ) -> Explanation | None:
-    """Return the simplest mistake that explains an output, if no other takes away nearly all of what this one leaves."""
+    """Return the simplest mistake that explains an output, unless another one removes nearly all of the remaining difference."""
     of_kinds: dict[str, Explanation] = {}
     offset: Explanation | None = None
     for each in attempts:
@@ -113,7 +113,7 @@ def _likeliest(
 
 
 def _is_rather(factor: Explanation, best: Explanation, limits: Likeness) -> bool:
-    """Return whether a mistake is rather one factor: of an offset it has to leave half, beside a factor with an offset it is the simpler one."""
+    """Return whether one factor is the better explanation: it must leave half of what an offset leaves; a factor with an offset is less simple."""
     if best.code == "offset":
         return factor.after_db > best.after_db + limits.alike.decibels
     return best.code in ("slope", "clipped") and best.after_db <= factor.after_db + limits.simpler.decibels
@@ -144,7 +144,7 @@ def _attempts(
 
 
 def _of_a_channel(name: str, wanted: Real, given: SampledOutput, limits: Likeness) -> Explanation | None:
-    """Return what explains the worst channel that something explains: it may vanish beside others of a larger scale."""
+    """Return the explanation of the worst channel that has one. In the whole output a small channel may vanish beside larger ones."""
     if wanted.ndim < 2 or wanted.shape[-1] < 2:
         return None
     with np.errstate(all="ignore"):
@@ -177,14 +177,14 @@ def _of_answers(name: str, wanted: np.ndarray, given: np.ndarray, limits: Likene
 
 
 def _are_probabilities(values: Real, limits: Likeness) -> bool:
-    """Return whether each row of an output is a choice among classes."""
+    """Return whether each row of an output holds probabilities of classes."""
     if values.ndim < 2 or values.shape[-1] < 2 or not values.size:
         return False
     return bool(values.min() >= 0 and np.abs(values.sum(axis=-1) - 1).max() <= limits.probabilities.limit)
 
 
 def _first(run: RunOutputs, whole: Collection[str]) -> dict[str, SampledOutput]:
-    """Return the first samples of each output of a run, more of `whole` numbers."""
+    """Return the first samples of each output of a run; outputs in `whole` have more samples."""
     specs = {spec.name: spec for spec in run.signature.outputs}
     kept: dict[str, list[np.ndarray]] = {}
     count = 0
@@ -206,9 +206,9 @@ def _means(values: Real) -> Real:
 
 
 def _decibels(signal: Real, reference: Real, candidate: Real, fitted: int = 0) -> float:
-    """Return 10 log10(mean (s - mean s)^2 / mean (c - r)^2): inf for equal ones, -inf where it says nothing.
+    """Return 10 log10(mean (s - mean s)^2 / mean (c - r)^2): inf for equal arrays, -inf without a meaningful value.
 
-    What `fitted` numbers take of the noise by chance is added again: n / (n - fitted) for n values.
+    By chance, `fitted` numbers remove a part of the noise. The factor n / (n - fitted), for n values, adds this part again.
     """
     if reference.shape != candidate.shape or not reference.size or reference.size <= fitted:
         return -math.inf

@@ -1,9 +1,9 @@
 """Two runs of one model -> how far apart they are, and whether that lies within the bounds.
 
-`measure` reads both runs once, as a stream, and takes metrics of every output; `judge` holds what was measured against bounds.
+`measure` reads both runs as a stream and computes metrics of every output; `judge` compares the measurements with bounds.
 
-What a newcomer would get wrong here: nothing may be skipped in silence. An output that is gone is a failed comparison, a bound that matches
-nothing is an error, and a NaN is counted, reported and left where it is: every test is written as `value <= limit`, which NaN fails.
+Nothing may be skipped in silence. A missing output is a failed comparison. A bound that matches
+nothing is an error. A NaN is counted, reported and kept: every test is written as `value <= limit`, and NaN fails it.
 """
 
 from __future__ import annotations
@@ -47,6 +47,6 @@ __all__ = [
 def compare(
     reference: RunOutputs, candidate: RunOutputs, bounds: Iterable[Bound], *, stage: str, scheme: str | None = None
 ) -> Judgement:
-    """Return how the candidate stands to the reference by the bounds of one stage: `measure`, then `judge`."""
+    """Return the comparisons of candidate and reference by the bounds of one stage: `measure`, then `judge`."""
     held = tuple(bounds)
     return judge(measure(reference, candidate, asked_by(held)), held, stage=stage, context=Context(scheme))

@@ -14,11 +14,11 @@ from toolkit.files.shapes import COUNT, Either
 
 Status = Literal["passed", "failed", "inconclusive"]
 Undecided = Literal["passed", "inconclusive"]
-STRUCTURE = "structure"  # in place of a metric: that an output is there, and can be compared
-CONSTANT = "constant"  # in place of a metric: that an output that is the same for all samples is the same on both sides
-VARIES = "varies"  # in place of a metric: that a candidate changes with its input where the reference does
-EVIDENCE = "evidence"  # in place of a metric: that the samples can show something
-DISTINCT = "distinct_answers"  # in place of a metric: how many different answers there are, of those of the toolkit's own artifact
+STRUCTURE = "structure"  # in place of a metric: the output exists and is comparable
+CONSTANT = "constant"  # in place of a metric: an output that is the same for all samples has the same value on both sides
+VARIES = "varies"  # in place of a metric: a candidate changes with its input where the reference does
+EVIDENCE = "evidence"  # in place of a metric: the samples are evidence
+DISTINCT = "distinct_answers"  # in place of a metric: the number of different answers, relative to that of the toolkit's own artifact
 NO_METRICS = frozenset({STRUCTURE, CONSTANT, VARIES, EVIDENCE, DISTINCT})
 SHAPE = {
     **dict.fromkeys(("stage", "output", "metric", "unit", "because"), str),
@@ -63,13 +63,14 @@ class ComparisonRow(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One measured value against one limit. Whether it passed follows from the numbers and cannot be said otherwise.
+    """One measured value against one limit. The numbers alone determine whether it passed.
 
-    `interval` is (low, high) for a rate and for what is of the whole set, which are judged by it, at the level `confidence`; `samples_needed` is
-    how many samples would settle an inconclusive one at the value that was seen, None if none would, it is settled, or its interval is another than
-    that of one look. `detail` says more where the numbers do not. `undecided` is the status of a value whose interval holds the limit. `weak`
-    says why a value beyond the limit is no failure yet (too few samples, say), "" where it is one. `worst_sample_name` is what the set calls the
-    worst sample: its file, row or number there; None where the samples have no names, or nobody looked.
+    `interval` is (low, high) for a rate and for a value of the whole set, at the level `confidence`; the interval is then what is judged.
+    `samples_needed` is the number of samples that would settle an inconclusive comparison if the value stayed the same. It is None if no number
+    would, if the comparison is settled, or if its interval is not one of a single look. `detail` adds what the numbers do not say. `undecided` is the
+    status of a value whose interval holds the limit. `weak` says why a value beyond the limit is no failure yet (for example, too few samples); ""
+    where it is one. `worst_sample_name` is the set's name of the worst sample: its file, row or number. It is None where the samples have no names,
+    or none was looked up.
     """
 
     stage: str
@@ -94,7 +95,7 @@ class Comparison:
     def status(self) -> Status:
         """Return `undecided` where the limit lies inside the interval, else whether the value is within the limit.
 
-        A value or a limit that is no number is failed, whatever else is said.
+        A NaN as value or limit always gives "failed".
         """
         if math.isnan(self.value) or math.isnan(self.limit):
             return "failed"
@@ -109,22 +110,22 @@ class Comparison:
 
     @property
     def passed(self) -> bool:
-        """Whether the value is certainly within the limit."""
+        """Whether the comparison passed: its status is "passed"."""
         return self.status == "passed"
 
     @property
     def is_certain(self) -> bool:
-        """Whether it passed by all of its interval, and not because what is undecided passes."""
+        """Whether it passed with all of its interval within the limit, and not because an undecided value passes."""
         worst, best = self.interval or (self.value, self.value)
         return self.passed and self._within(best if self.better == "lower" else worst)
 
     @property
     def is_left_open(self) -> bool:
-        """Whether the value is beyond the limit, but not for certain, and so decides nothing."""
+        """Whether the value is beyond the limit, but not for certain; then it decides nothing."""
         return self.passed and self.interval is not None and not self._within(self.value)
 
     def with_name(self, names: Sequence[str]) -> Comparison:
-        """Return it with what the set calls its worst sample; `names` are those of the samples, in order, and may be none."""
+        """Return the comparison with the name of its worst sample; `names` are the names of all samples, in order, and may be empty."""
         if self.worst_sample is None or self.worst_sample >= len(names):
             return self
         return replace(self, worst_sample_name=names[self.worst_sample])
@@ -134,7 +135,7 @@ class Comparison:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Comparison:
-        """Return what `to_json` wrote, of the shape `SHAPE`; its status follows from the numbers, and not from what is written."""
+        """Return the comparison that `to_json` wrote, of the shape `SHAPE`; its status follows from the numbers, not from the written one."""
         held = {each.name: content[each.name] for each in fields(cls) if each.name in content}
         interval = held.get("interval")
         read = {
@@ -146,10 +147,10 @@ class Comparison:
         return cls(**{**held, **read})
 
     def to_json(self) -> ComparisonRow:
-        """Return plain JSON with `status` and `passed`; numbers that JSON has not are "nan", "inf" and "-inf"."""
+        """Return plain JSON with `status` and `passed`; numbers that JSON lacks are "nan", "inf" and "-inf"."""
         return cast(ComparisonRow, plain_json(asdict(self) | {"status": self.status, "passed": self.passed}))
 
 
 def worst_text(sample: int, samples: int, name: str | None) -> str:
-    """Return which sample is the worst of how many, with what its set calls it; a name may hold anything, so it is made fit to be printed."""
+    """Return which sample is the worst, of how many, and its name; control characters of a name are escaped, because it may hold anything."""
     return f"worst sample {sample} of {samples}" + (f": {printable.name(name)}" if name else "")

@@ -1,8 +1,8 @@
-"""Which of several bounds decides: one that names the output, then that of the nearer file, then one that names kinds, then one that names schemes.
+"""Which of several bounds decides: first one that names the output, then one of the nearer file, then one that names kinds, then schemes.
 
-The nearer a file of the `extends` chain, the more its word counts: a user's bound decides over every inherited one of the same stage, output and
-metric, whatever schemes or unit that one names. A bound against what is achievable asks another question than one against a fixed limit, and neither
-hides the other.
+A nearer file of the `extends` chain goes first: a user's bound decides over every inherited one of the same stage, output and metric, whatever
+schemes or unit the inherited one names. A bound against what is achievable and a bound against a fixed limit are two questions. Neither hides the
+other.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ ALL = "*"
 
 
 class Contradiction(NamedTuple):
-    """Two bounds of one file on the same thing, by their places in it, and what is wrong with them."""
+    """Two bounds of one file on the same thing: their places in the file, and what is wrong."""
 
     first: int
     second: int
@@ -24,7 +24,7 @@ class Contradiction(NamedTuple):
 
 
 class Hidden(NamedTuple):
-    """Where another bound decides in place of one: for which schemes (none: all that it is for), which output ("*": all) and kind ("": all)."""
+    """Where another bound decides instead: for which schemes (empty: all schemes of the bound), output ("*": all) and kind ("": all)."""
 
     by: Bound
     schemes: tuple[str, ...]
@@ -40,7 +40,7 @@ class Standing(NamedTuple):
 
 
 def deciding(bounds: Sequence[Bound], output: str, kind: str = "") -> list[Bound]:
-    """Return of one stage's bounds, all for the same scheme, those that decide for an output of a kind; of one that is `off` nothing is judged."""
+    """Return the bounds that decide for an output of a kind. `bounds` are those of one stage and scheme. A bound that is `off` judges nothing."""
     matching = [bound for bound in bounds if bound.output in (ALL, output) and (not bound.kinds or kind in bound.kinds)]
     best: dict[tuple[str, bool], tuple[int, ...]] = {}
     for bound in matching:
@@ -50,12 +50,12 @@ def deciding(bounds: Sequence[Bound], output: str, kind: str = "") -> list[Bound
 
 
 def for_scheme(bounds: Iterable[Bound], stage: str, scheme: str | None) -> list[Bound]:
-    """Return the bounds of a stage that are for a scheme."""
+    """Return the bounds of a stage for a scheme."""
     return [bound for bound in bounds if bound.stage == stage and (not bound.schemes or scheme in bound.schemes)]
 
 
 def switched_off(bounds: Iterable[Bound], scheme: str | None, outputs: Mapping[str, str]) -> list[Bound]:
-    """Return the bounds that are `off` and decide so for any of the outputs, each with its kind (or ""), or for a task metric."""
+    """Return the bounds that are `off` and decide for a task metric or for any of `outputs`, {output: its kind or ""}."""
     held, names = tuple(bounds), {ALL: "", **outputs}
     stages = dict.fromkeys(bound.stage for bound in held if bound.off)
     found = [
@@ -69,7 +69,7 @@ def switched_off(bounds: Iterable[Bound], scheme: str | None, outputs: Mapping[s
 
 
 def standing(bound: Bound, bounds: Sequence[Bound], schemes: Collection[str]) -> Standing:
-    """Return how a bound of a profile stands to the others; `schemes` are all that there are."""
+    """Return where a bound of a profile decides and where it is hidden; `schemes` are all schemes."""
     mine = bound.schemes or tuple(schemes)
     decides = False
     of_kinds: dict[tuple[int, tuple[str, ...]], list[str]] = {}
@@ -108,7 +108,7 @@ def _unless_all(some: Sequence[str], schemes: Collection[str]) -> tuple[str, ...
 def _hiders(
     bound: Bound, bounds: Sequence[Bound], schemes: Iterable[str], output: str, kind: str
 ) -> dict[int, list[str]]:
-    """Return the places of the bounds that decide for an output in place of one, each with the schemes for which it does."""
+    """Return the places of the bounds that decide for an output instead of `bound`, each with its schemes."""
     found: dict[int, list[str]] = {}
     for scheme in schemes:
         others = for_scheme(bounds, bound.stage, scheme)
@@ -120,7 +120,7 @@ def _hiders(
 
 
 def contradictions(bounds: Sequence[tuple[int, Bound]]) -> list[Contradiction]:
-    """Return each pair of one file's bounds on the same thing: neither may win in silence. Bounds come with their places in the file."""
+    """Return each pair of one file's bounds on the same thing: neither may win in silence. `bounds` come with their places in the file."""
     found = []
     for after, (second, bound) in enumerate(bounds):
         for first, other in bounds[:after]:
@@ -141,14 +141,14 @@ def _is_of_the_same(one: Bound, other: Bound) -> bool:
 
 
 def _common(one: Collection[str], other: Collection[str]) -> tuple[str, ...] | None:
-    """Return the names that both hold, () where neither holds any, None where one may go before the other."""
+    """Return the common names, () where neither side holds any, None where one bound may go before the other."""
     if not one and not other:
         return ()
     return tuple(sorted(set(one) & set(other))) or None
 
 
 def _questions(bound: Bound) -> list[tuple[str, bool]]:
-    """What a bound answers: its metric, against a fixed limit or against what is achievable; both for one that is off without a unit."""
+    """Return what a bound answers: its metric, and whether against what is achievable; both for a bound that is off without a unit."""
     if bound.off and not bound.unit:
         return [(bound.metric, False), (bound.metric, True)]
     return [(bound.metric, bound.unit == ACHIEVABLE)]

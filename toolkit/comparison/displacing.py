@@ -11,15 +11,15 @@ from toolkit.comparison.likeness import Likeness
 from toolkit.comparison.metrics import Real
 from toolkit.comparison.undoing import Correction, SampledOutput, by_channel
 
-_MOST_AXES = 5  # whose orders are all tried: 120
-_MOST_CLASSES = 4096  # whose order is looked for, by a correlation of each with each
-_LONG = 8  # places on an axis that something may move along
+_MOST_AXES = 5  # with more axes, not all orders are tried; 5 have 120
+_MOST_CLASSES = 4096  # the search for an order correlates each class with each
+_LONG = 8  # places on an axis along which numbers may move
 
 
 def moved(
     name: str, given: SampledOutput | None, ours: Mapping[str, SampledOutput], theirs: Mapping[str, SampledOutput]
 ) -> Iterator[Correction]:
-    """Yield the outputs that may be this one in another place; none that is right where it is."""
+    """Yield the outputs that may be this one in another place; an output that is right in its own place is left out."""
     wanted = ours[name].real
     code, verb = ("outputs-swapped", "lies in") if given is not None else ("output-renamed", "is called")
     for other, output in theirs.items():
@@ -39,7 +39,7 @@ def laid_out(wanted: Real, given: Real) -> Iterator[Correction]:
 
 
 def late(wanted: Real, given: Real, limits: Likeness, places: Sequence[int]) -> Iterator[Correction]:
-    """Yield the candidate some samples (axis 0) or some places on another of these axes earlier or later."""
+    """Yield the candidate shifted by some samples (axis 0) or by some places on the other axes in `places`."""
     for axis in places:
         length = wanted.shape[axis]
         for count in range(1, min(limits.behind.limit, length // 2) + 1):
@@ -59,7 +59,7 @@ def late(wanted: Real, given: Real, limits: Likeness, places: Sequence[int]) -> 
 
 
 def reordered(wanted: Real, given: Real, classes: str) -> Iterator[Correction]:
-    """Yield samples, axes, and the places on the last axis in the order in which each is likest to its counterpart."""
+    """Yield the candidate with samples, axes, or places on the last axis reordered, so that each is next to its most similar counterpart."""
     axes = tuple(range(1, given.ndim))
     rows, columns = order_of_samples(wanted, given), order_of_classes(wanted, given)
     if rows is not None:
@@ -80,21 +80,21 @@ def reordered(wanted: Real, given: Real, classes: str) -> Iterator[Correction]:
 
 
 def order_of_samples(wanted: Real, given: Real) -> list[int] | None:
-    """Return of which sample of the reference each of the candidate's is, if they have another order; else None."""
+    """Return for each sample of the candidate the sample of the reference that it is, if their order differs; else None."""
     if given.shape != wanted.shape:
         return None
     return _order(wanted.reshape(len(wanted), -1), given.reshape(len(wanted), -1))
 
 
 def order_of_classes(wanted: Real, given: Real) -> list[int] | None:
-    """Return of which place on the reference's last axis each of the candidate's is, if they have another order; else None."""
+    """Return for each place on the candidate's last axis the reference's place, if the order differs; else None."""
     if given.shape != wanted.shape or not 1 < by_channel(wanted).shape[1] <= _MOST_CLASSES:
         return None
     return _order(by_channel(wanted).T, by_channel(given).T)
 
 
 def axes_to_move_along(wanted: Real, given: Real) -> list[int]:
-    """Return the axes along which something may be late: samples, and long ones of a call, but none whose places have another order."""
+    """Return the axes along which numbers may be shifted: samples, and long axes of a call, except those with another order of places."""
     rows, columns = order_of_samples(wanted, given), order_of_classes(wanted, given)
     found = [0] if rows is None and len(wanted) >= _LONG else []
     last = wanted.ndim - 1
@@ -103,7 +103,7 @@ def axes_to_move_along(wanted: Real, given: Real) -> list[int]:
 
 
 def _order(wanted: Real, given: Real) -> list[int] | None:
-    """Return for each row of `given` the row of `wanted` that is nearest to it, if that is each of them once, and not where they are; else None."""
+    """Return for each row of `given` the nearest row of `wanted`, if each row occurs once and the order differs; else None."""
     with np.errstate(all="ignore"):
         distances = np.square(wanted).sum(axis=1)[None, :] - 2 * given @ wanted.T
     order = [int(place) for place in np.nan_to_num(distances, nan=np.inf).argmin(axis=1)]

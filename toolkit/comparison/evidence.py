@@ -1,6 +1,6 @@
-"""What runs show of an output whatever the bounds: constants are equal, a candidate changes where its reference does, and there is evidence.
+"""Checks of an output beside its bounds: constants are equal, a candidate changes where its reference does, and there is evidence.
 
-Limits, and why they are right, are in `evidence.toml`.
+`evidence.toml` has the limits and their reasons.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from toolkit.errors import UnjudgeableRun
 
 _FILE = Path(__file__).with_name("evidence.toml")
 _AGAINST_THE_ORIGINAL = ("source", "conversion", "total")
-_HALF_A_STEP = 0.5  # of a grid: as near as a number on it can be to any number
+_HALF_A_STEP = 0.5  # a step of a grid: the largest rounding error on it, in steps
 _HALF_EPSILON = (
     2.0**-11
-)  # IEEE 754 binary16 has 11 bits: as near as a constant that is kept in it can be to any number, as a share of it
+)  # IEEE 754 binary16 has 11 bits: the largest rounding error of a constant in it, as a share of the constant
 
 
 class Limit(NamedTuple):
-    """A limit, and why it is the right one."""
+    """A limit, and the reason for it."""
 
     limit: float
     because: str
@@ -42,13 +42,13 @@ class _Skipped(Protocol):
 @cache
 def limits() -> dict[str, Limit]:
     """Return the limits of `evidence.toml` by name: variation, effective_samples and distinct."""
-    from toolkit import config  # pydantic, which takes long to import
+    from toolkit import config  # pydantic takes long to import
 
     return {name: Limit(float(said["limit"]), str(said["because"])) for name, said in config.read(_FILE).items()}
 
 
 def require_variation(measured: Measured) -> None:
-    """Raise UnjudgeableRun where no output of the reference varies over the samples: agreeing with it shows nothing."""
+    """Raise UnjudgeableRun where no output of the reference varies over the samples: agreement with it shows nothing."""
     if measured.seen and not any(seen.reference_varies for seen in measured.seen.values()):
         output, seen = next(iter(measured.seen.items()))
         hint = "verify with samples that differ, and check how they are preprocessed"
@@ -56,7 +56,7 @@ def require_variation(measured: Measured) -> None:
 
 
 def _keeps_halves(scheme: str | None) -> bool:
-    """Return whether constants are kept in float16 by a scheme; nobody knows of one that nothing here makes."""
+    """Return whether a scheme keeps constants in float16; False for a scheme that is not the toolkit's own, where nobody knows."""
     known = scheme is not None and scheme in registry.names("conversion/schemes")
     return known and registry.load("conversion/schemes", str(scheme)).WEIGHTS == "float16"
 
@@ -64,7 +64,7 @@ def _keeps_halves(scheme: str | None) -> bool:
 def whatever_the_bounds(
     measured: Measured, output: str, stage: str, own: Measured | None, scheme: str | None = None
 ) -> list[Comparison]:
-    """Return what is compared of an output before any bound: constants, candidates that say nothing, references that say nothing."""
+    """Return the comparisons that need no bound: constants, candidates that say nothing, references that say nothing."""
     seen, samples = measured.seen[output], measured.samples
     if not seen.reference_varies:
         rounding = _HALF_EPSILON * max(abs(seen.low), abs(seen.high)) if _keeps_halves(scheme) else 0.0
@@ -88,7 +88,7 @@ def whatever_the_bounds(
 def carried_by_few(seen: OutputFacts) -> str | None:
     """Return why a ratio to the reference's variation says nothing about most samples, or None where it does."""
     least = limits()["effective_samples"].limit
-    if seen.effective_samples is None or not seen.effective_samples < least:  # NaN is judged by what it makes NaN
+    if seen.effective_samples is None or not seen.effective_samples < least:  # a NaN shows in the metrics that it makes NaN
         return None
     return f"{seen.effective_samples:.2g} samples carry its variation; at least {least:g} are needed to show something"
 
@@ -96,7 +96,7 @@ def carried_by_few(seen: OutputFacts) -> str | None:
 def of_few_samples(
     measured: Measured, comparisons: Sequence[Comparison], skipped: Iterable[_Skipped]
 ) -> list[Comparison]:
-    """Return for each output whose variation few samples carry, and that nothing else was decided of, that this is no evidence."""
+    """Return a comparison that says "no evidence" for each output whose variation few samples carry and that nothing else was decided of."""
     least = limits()["effective_samples"]
     left_out = {each.output for each in skipped if load(each.metric).CENTRED}
     decided = {each.output for each in comparisons if each.interval is not None}
@@ -115,7 +115,7 @@ def of_few_samples(
 
 
 def of_nothing_certain(measured: Measured, comparisons: Sequence[Comparison]) -> list[Comparison]:
-    """Return for each output of which every comparison passed only because what is undecided passes, that nothing was shown of it."""
+    """Return a comparison that says "no evidence" for each output that passed only because undecided comparisons pass."""
     found = []
     for output in measured.seen:
         mine = [each for each in comparisons if each.output == output]
@@ -132,7 +132,7 @@ def of_nothing_certain(measured: Measured, comparisons: Sequence[Comparison]) ->
 
 
 def _constant(where: tuple[str, str], seen: OutputFacts, samples: int, rounding: float) -> Comparison:
-    """Return whether a constant is the same constant: to half a step where its numbers lie on a grid, else to what its type rounds."""
+    """Return whether both sides hold the same constant: within half a step where its numbers lie on a grid, else within the rounding of its type."""
     because = "it is the same for all samples, by design or because the samples show nothing else: it must be equal, and is not evidence"
     limit, unit, value = rounding, "real", seen.largest_error
     if seen.lsb is not None:
