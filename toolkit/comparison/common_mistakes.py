@@ -23,7 +23,7 @@ from toolkit.comparison.undoing import Correction, SampledOutput
 
 _SAMPLES = 64  # the samples read; a mistake of this kind is in each sample
 _ANSWERS = 1024  # samples read of whole numbers, where a mistake may be in the samples of one class alone
-_OF_CLASSES = ("class_scores", "class_map")  # kinds of outputs where the place of the largest number on the last axis is the answer
+_OF_CLASSES = ("class_scores", "class_map")  # kinds whose answer is the largest number's place on the last axis
 
 
 @dataclass(frozen=True, slots=True)

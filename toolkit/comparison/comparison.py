@@ -15,7 +15,7 @@ from toolkit.files.shapes import COUNT, Either
 Status = Literal["passed", "failed", "inconclusive"]
 Undecided = Literal["passed", "inconclusive"]
 STRUCTURE = "structure"  # in place of a metric: the output exists and is comparable
-CONSTANT = "constant"  # in place of a metric: an output that is the same for all samples has the same value on both sides
+CONSTANT = "constant"  # in place of a metric: an output that never changes has the same value on both sides
 VARIES = "varies"  # in place of a metric: a candidate changes with its input where the reference does
 EVIDENCE = "evidence"  # in place of a metric: the samples are evidence
 DISTINCT = "distinct_answers"  # in place of a metric: the number of different answers, relative to that of the toolkit's own artifact

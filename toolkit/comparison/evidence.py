@@ -88,7 +88,7 @@ def whatever_the_bounds(
 def carried_by_few(seen: OutputFacts) -> str | None:
     """Return why a ratio to the reference's variation says nothing about most samples, or None where it does."""
     least = limits()["effective_samples"].limit
-    if seen.effective_samples is None or not seen.effective_samples < least:  # a NaN shows in the metrics that it makes NaN
+    if seen.effective_samples is None or not seen.effective_samples < least:  # a NaN shows in the metrics
         return None
     return f"{seen.effective_samples:.2g} samples carry its variation; at least {least:g} are needed to show something"
 

@@ -1,8 +1,8 @@
-"""Exact confidence intervals of a rate, and how many samples would settle it, or any other value.
+"""Exact confidence intervals of a rate, and the number of samples that would settle a rate or another value.
 
 Clopper and Pearson, The use of confidence or fiducial limits illustrated in the case of the binomial (Biometrika 26, 1934): the interval
-holds all rates under which what was counted is not too unlikely, (1 - confidence) / 2 on each side. It is never shorter than it claims.
-Own code, because scipy would cost the host more time and memory than everything else that it imports; the tests compare with scipy.
+holds all rates under which the count is not too unlikely, (1 - confidence) / 2 on each side. Its coverage is at least `confidence`.
+This is own code, because scipy would cost the host more time and memory than all its other imports; the tests compare with scipy.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ _TERMS = 100_000
 _MOST_SAMPLES = 10_000_000
 
 
-@functools.lru_cache(maxsize=1024)  # metrics by class ask for the same counts again for each of their values
+@functools.lru_cache(maxsize=1024)  # metrics by class ask for the same counts for each of their values
 def clopper_pearson(hits: float, samples: float, confidence: float) -> tuple[float, float]:
-    """Return (low, high), the exact interval of a rate of which `hits` in `samples` were seen; samples > 0, 0 < confidence < 1."""
+    """Return (low, high), the exact interval of a rate with `hits` in `samples`; samples > 0, 0 < confidence < 1."""
     tail = (1 - confidence) / 2
     low = 0.0 if hits <= 0 else _beta_quantile(tail, hits, samples - hits + 1)
     high = 1.0 if hits >= samples else _beta_quantile(1 - tail, hits + 1, samples - hits)
@@ -26,26 +26,26 @@ def clopper_pearson(hits: float, samples: float, confidence: float) -> tuple[flo
 
 
 def at_least(hits: int, samples: int, rate: float) -> float:
-    """Return the probability of `hits` or more in `samples` (binomial), 0 <= rate <= 1; 0 of more hits than samples."""
+    """Return the probability of `hits` or more in `samples` (binomial), 0 <= rate <= 1; 0 for more hits than samples."""
     if hits <= 0 or rate >= 1:
         return float(hits <= samples)
     return 0.0 if hits > samples or rate <= 0 else _incomplete_beta(rate, hits, samples - hits + 1)
 
 
 def poisson_at_least(events: int, mean: float) -> float:
-    """Return the probability of `events` or more where so many are expected (Poisson)."""
+    """Return the probability of `events` or more where `mean` are expected (Poisson)."""
     return max(0.0, 1 - sum(math.exp(-mean) * mean**count / math.factorial(count) for count in range(events)))
 
 
 def samples_needed(rate: float, limit: float, confidence: float) -> int | None:
-    """Return the least number of samples whose interval leaves the limit out if their rate is `rate`; None if ten million do not.
+    """Return the least number of samples whose interval excludes the limit if their rate is `rate`; None if ten million do not.
 
-    0 < limit < 1. The number of hits is taken as rate * samples, whole or not.
+    0 < limit < 1. The number of hits is rate * samples, which need not be whole.
     """
     tail = (1 - confidence) / 2
 
     def settled(samples: int) -> bool:
-        # That an end of the interval lies beyond the limit, asked of the distribution itself: no end need be searched.
+        # The distribution itself says whether an end of the interval lies beyond the limit, so no end has to be searched.
         hits = rate * samples
         above = hits > 0 and _incomplete_beta(limit, hits, samples - hits + 1) <= tail
         return above or (hits < samples and _incomplete_beta(limit, hits + 1, samples - hits) >= 1 - tail)
@@ -60,14 +60,14 @@ def samples_needed(rate: float, limit: float, confidence: float) -> int | None:
 
 
 def samples_by_width(value: float, interval: tuple[float, float], limit: float, samples: int) -> int | None:
-    """Return about how many samples would leave the limit out of an interval: its width shrinks with the root of their number. None if none would."""
+    """Return about how many samples would exclude the limit from an interval, or None: the width shrinks with the root of their number."""
     room = abs(limit - value)
     width = interval[1] - value if value <= limit else value - interval[0]
     return math.ceil(samples * (width / room) ** 2) if room and math.isfinite(width) else None
 
 
 def _beta_quantile(probability: float, a: float, b: float) -> float:
-    """The x with I_x(a, b) = probability, by bisection: I grows with x, and 60 halvings reach the last bit."""
+    """Return the x with I_x(a, b) = probability, by bisection: I grows with x, and 60 halvings reach the last bit."""
     low, high = 0.0, 1.0
     while True:
         middle = (low + high) / 2
@@ -77,7 +77,7 @@ def _beta_quantile(probability: float, a: float, b: float) -> float:
 
 
 def _incomplete_beta(x: float, a: float, b: float) -> float:
-    """The regularized incomplete beta function I_x(a, b) of 0 < x < 1, by its continued fraction (DLMF 8.17.22), where that converges fast."""
+    """Return the regularized incomplete beta function I_x(a, b), 0 < x < 1, by its continued fraction (DLMF 8.17.22) where it converges fast."""
     if x > (a + 1) / (a + b + 2):
         return 1 - _incomplete_beta(1 - x, b, a)
     front = a * math.log(x) + b * math.log1p(-x) + math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b)
@@ -85,7 +85,7 @@ def _incomplete_beta(x: float, a: float, b: float) -> float:
 
 
 def _fraction(x: float, a: float, b: float) -> float:
-    """1 + d1/(1 + d2/(1 + ...)), by the method of Lentz as modified by Thompson and Barnett (1986)."""
+    """Return 1 + d1/(1 + d2/(1 + ...)), by the method of Lentz as modified by Thompson and Barnett (1986)."""
     value = numerator = 1.0
     denominator = 0.0
     for term in range(1, _TERMS):

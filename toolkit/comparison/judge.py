@@ -1,4 +1,4 @@
-"""Judges measurements by bounds. No output is read here, so other bounds can be tried on an old run."""
+"""Judges measurements by bounds. This reads no output, so other bounds can be tried on an old run."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from toolkit.comparison.bounds import Bound
 
 Extent = Literal["all", "first", "until certain"]
-_FEWEST = 2  # samples that an interval can be made of
+_FEWEST = 2  # an interval needs so many samples
 _SEED = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A bound that does not judge an output, and why: it says nothing about it, or the metric is switched off."""
+    """A bound that does not judge an output, and why: the metric does not apply to it, or is switched off."""
 
     stage: str
     output: str
@@ -46,16 +46,16 @@ class Judgement:
     measured: Measured
 
     def with_names(self, names: Sequence[str]) -> Judgement:
-        """Return it with what the set calls each worst sample."""
+        """Return the judgement with the set's name of each worst sample."""
         return replace(self, comparisons=tuple(each.with_name(names) for each in self.comparisons))
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What bounds are read with beside what was measured.
+    """What `judge` needs beside measurements and bounds.
 
-    `scheme` is the artifact's. `noise` is how far each of the original's outputs differs by itself when it is run again, real units: what a
-    limit in the unit "noise" is of. `kinds` are those of outputs, `parts` the widths of what they join along the last axis, all by name.
+    `scheme` is the artifact's. `noise` is, for each output, how far two runs of the original differ, in real units; a limit in the unit "noise" is a
+    multiple of it. `kinds` are the kinds of outputs, `parts` the widths of what an output joins along the last axis, all by name.
     """
 
     scheme: str | None = None
@@ -73,18 +73,20 @@ def judge(
     over: Extent = "all",
     own: Measured | None = None,
 ) -> Judgement:
-    """Return the comparisons that the bounds of one stage ask for, with a failed one for each output that cannot be compared.
+    """Return the comparisons for the bounds of one stage, and a failed comparison for each output that cannot be compared.
 
-    `over` is "until certain" where the samples may have ended because of what they showed: intervals of rates are then those that hold however often
-    one looks. It is "first" where a stage was spared samples that the total has: what is of the whole set then keeps a limit by its value, for the
-    total shows it of all of them; where the value does not, the interval says whether that is certain.
-    Bounds for other stages, schemes or kinds, and on the drop of a task metric, are left out. Of several with one metric, `target.deciding` says
-    which decides. `own` is what was measured of the toolkit's own artifact of the same scheme against the same reference, over the same samples.
-    What `evidence` says of an output is said whatever the bounds.
-    UnjudgeableRun where a bound names an output that is not there or a metric that does not apply to it; and, for the stage "total",
-    where an output is without a bound, or no output of the reference varies over the samples, so that agreeing with it shows nothing.
+    `over` is "until certain" where a run may have ended early because of its results: intervals of rates are then those that hold at every look. It
+    is "first" where a stage ran fewer samples than the total. A value of the whole set then passes if it is within the limit, because the total
+    judges it over all samples; beyond the limit, the interval says whether that is certain.
+
+    Bounds for other stages, schemes or kinds, and on the drop of a task metric, are left out. `deciding` says which of several bounds on one metric
+    decides. `own` are the measurements of the toolkit's own artifact of the same scheme, against the same reference and over the same samples. The
+    comparisons of `evidence` are always included.
+
+    UnjudgeableRun where a bound names an output that does not exist, or a metric that does not apply to it. For the stage "total" also where an
+    output has no bound, or where no output of the reference varies over the samples: agreement with it shows nothing.
     """
-    from toolkit.comparison.deciding import (  # pydantic, which takes longer to import than all else here
+    from toolkit.comparison.deciding import (  # pydantic takes longer to import than all else here
         deciding,
         for_scheme,
     )
@@ -116,19 +118,19 @@ def judge(
 
 
 def asked_by(bounds: Iterable[Bound]) -> set[str]:
-    """Return the metrics of two runs that bounds are on, those apart that are for some kinds of outputs."""
+    """Return the metrics of two runs in these bounds; bounds for some kinds of outputs are left out."""
     return {bound.metric for bound in bounds if not (bound.is_of_task or bound.off or bound.kinds)}
 
 
 def asked_of_kinds(bounds: Iterable[Bound], kinds: Mapping[str, str]) -> dict[str, set[str]]:
-    """Return by output the metrics that bounds for its kind are on."""
+    """Return for each output the metrics in the bounds for its kind."""
     held = [bound for bound in bounds if not (bound.is_of_task or bound.off)]
     return {output: {bound.metric for bound in held if kind in bound.kinds} for output, kind in kinds.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class _Beside:
-    """All that a bound is read with beside what was measured, as `judge` takes it."""
+    """What a bound needs beside measurements; the fields are arguments of `judge`."""
 
     context: Context
     own: Measured | None
@@ -204,13 +206,13 @@ def _comparison(measurement: Measurement, bound: Bound, value: float, *, over: E
 
 
 def _interval(measurement: Measurement, bound: Bound, value: float, over: Extent) -> tuple[float, float] | None:
-    """Return that of a rate, or of a value of the whole set; None for what the worst sample decides: the bootstrap of a maximum is wrong.
+    """Return the interval of a rate or of a value of the whole set; None where the worst sample decides.
 
-    (Bickel and Freedman, Some asymptotic theory for the bootstrap, Annals of Statistics 9, 1981.) Where somebody looks again and again, that of a
-    whole set would not hold, and its value is judged.
+    The bootstrap of a maximum is wrong (Bickel and Freedman, Some asymptotic theory for the bootstrap, Annals of Statistics 9, 1981). With many looks
+    the interval of a whole set would not hold, so its value is judged.
     """
     samples = measurement.samples
-    if measurement.whole is not None and bound.undecided == "passed":  # which fails only where it is certain
+    if measurement.whole is not None and bound.undecided == "passed":  # such a bound fails only where that is certain
         return measurement.whole.interval(bound.confidence)
     if measurement.whole is not None:
         return None if over == "until certain" else measurement.whole.interval(bound.confidence)

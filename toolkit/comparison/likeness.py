@@ -26,7 +26,7 @@ class Share(Limit):
 
     @property
     def decibels(self) -> float:
-        """By how much what is left is less, dB, if so much of it is taken away."""
+        """The decrease in dB of what is left, if this share is removed."""
         return -10 * math.log10(1 - self.limit)
 
 
@@ -54,5 +54,5 @@ class Likeness(config.ConfigModel):
 
 @cache
 def likeness() -> Likeness:
-    """Return what every diagnosis goes by."""
+    """Return the limits that every diagnosis uses."""
     return config.load(Path(__file__).with_name("diagnosis.toml"), Likeness)

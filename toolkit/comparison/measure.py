@@ -1,4 +1,4 @@
-"""Metrics of every output of two runs, from one pass over both, after one over the reference alone that finds where its channels lie."""
+"""Metrics of every output of two runs, in one pass over both runs, after one pass over the reference for the means of its channels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from toolkit.errors import UnjudgeableRun
 
 __all__ = ["Broken", "Measured", "Measurement", "OutputFacts", "measure", "plain_json"]
 
-_PART = 2.0**30  # more numbers than a channel has; a power of two, so that nothing is rounded by it
+_PART = 2.0**30  # more numbers than a channel has; a power of two, so that dividing by it rounds nothing
 Parts = Mapping[str, tuple[int, ...]]
 
 
@@ -26,11 +26,11 @@ def measure(
     parts: Parts | None = None,
     only: Mapping[str, Iterable[str]] | None = None,
 ) -> Measured:
-    """Return metrics of every output, each run read once and the reference's once more; memory does not grow with the number of samples.
+    """Return metrics of every output. Each run is read once, and the reference once more. Memory does not grow with the number of samples.
 
-    They are those that are always measured, and what `also` names, each by its canonical text; `only` names more by output, which mean nothing for
-    others. `parts` tells of an output that joins several things along its last axis how wide each of them is.
-    UnjudgeableRun where the runs hold no sample, not the same number of samples, or not what their own signatures say.
+    They are the metrics that are always measured, and those in `also`, each by its canonical text. `only` adds metrics for single outputs, as they
+    mean nothing for others. `parts` gives the widths of the things that an output joins along its last axis. UnjudgeableRun where a run holds no
+    sample, where the numbers of samples differ, or where a run does not match its own signature.
     """
     ours = {spec.name: spec for spec in reference.signature.outputs}
     theirs = {spec.name: spec for spec in candidate.signature.outputs}
@@ -68,9 +68,9 @@ def measure(
 
 
 def _centres(run: RunOutputs) -> dict[str, Real]:
-    """Return the mean of each channel of each output, (C,) of its last axis, over samples and positions; of whole numbers too, which may be counts.
+    """Return the mean of each channel of each output, (C,) of its last axis, over samples and positions.
 
-    It is that of its finite numbers, so that a NaN is only where it is; 0 where there is none.
+    Outputs of whole numbers have one too, because they may be counts. Only finite numbers count: a NaN does not spread. It is 0 without any.
     """
     specs = {spec.name: spec for spec in run.signature.outputs}
     sums: dict[str, Real] = {}
@@ -83,10 +83,10 @@ def _centres(run: RunOutputs) -> dict[str, Real]:
             rows = real.reshape(-1, real.shape[-1]) if array.ndim > 1 else real.reshape(-1, 1)
             finite = np.isfinite(rows)
             with np.errstate(over="ignore"):
-                # Scaled down first: a sum of large numbers may be past any float, and their mean is not.
+                # Scaled down first: the sum of large numbers may overflow, although their mean does not.
                 total = np.stack([np.where(finite, rows / _PART, 0).sum(axis=0), finite.sum(axis=0)])
             if name not in sums:
                 sums[name] = total
-            elif sums[name].shape == total.shape:  # of another shape it is a mismatch, which is said where it is met
+            elif sums[name].shape == total.shape:  # another shape is a mismatch, reported elsewhere
                 sums[name] = sums[name] + total
     return {name: total / np.maximum(count, 1) * _PART for name, (total, count) in sums.items()}

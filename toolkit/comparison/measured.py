@@ -13,7 +13,7 @@ from toolkit.comparison.metrics import Better, Real, Tally
 from toolkit.errors import UnknownName
 from toolkit.files.shapes import Either
 
-MOST_DISTINCT = 1024  # different answers that are told apart: a set of their hashes takes some ten kilobytes
+MOST_DISTINCT = 1024  # the most answers counted as different; a set of their hashes takes some ten kilobytes
 
 
 Number = float | str
@@ -38,9 +38,9 @@ class Measurement:
     """One metric of one output over all samples.
 
     `values` has one number for each unit that the output allows, the metric's own unit first. `worst_sample` is the index of the sample
-    that decided, or that has most part in it; for a rate the first one without a hit, None if there is none. `groups` (n, k) are sums of terms, of
-    one sample or as many neighbours in each, of a metric of the whole set: what an interval is made of. `hits` (n,) are those of a rate, and `whole`
-    is the tally of a metric that sees all samples together, which knows its own interval. `detail` says what else is to be said of the value.
+    that decided, or that contributes most; for a rate it is the first sample without a hit, or None. `groups` (n, k) are the sums of terms of a
+    metric of the whole set, each over one sample or over equally many neighbours: the interval comes from them. `hits` (n,) are those of a rate.
+    `whole` is the tally of a metric that sees all samples together; it knows its own interval. `detail` is a remark on the value.
     """
 
     output: str
@@ -56,7 +56,7 @@ class Measurement:
     detail: str = ""
 
     def to_json(self) -> MeasurementRow:
-        """Return plain JSON, without what intervals are made of; numbers that JSON has not are "nan", "inf" and "-inf"."""
+        """Return plain JSON, without the data of intervals; numbers that JSON lacks are "nan", "inf" and "-inf"."""
         content = asdict(replace(self, groups=None, hits=None, whole=None))
         for held in ("groups", "hits", "whole"):
             del content[held]
@@ -74,13 +74,13 @@ class Broken:
 
 @dataclass(frozen=True, slots=True)
 class OutputFacts:
-    """What both runs hold of one output, before any metric: the reference's range, whether they vary, and what is not finite.
+    """Facts about one output in both runs, independent of metrics: the reference's range, whether the runs vary, and what is not finite.
 
-    `variation` is how far the element that changes most goes over the samples, as a share of the element's largest absolute value (0 to 2).
-    `effective_samples` is by how many samples the reference's centred power is carried, (sum p)^2 / sum p^2 with p of each sample (Kish, Survey
-    Sampling, 1965, 8.2); None where it was not looked at. `distinct` are how many different answers reference and candidate gave, at most
-    MOST_DISTINCT. `unequal` is the share of elements that are not equal, and `largest_error` the largest absolute difference, real units. `lsb` is
-    the step of a quantized candidate, None for one without scale; `resolution` is what an engine's own rounding may move the largest value by.
+    `variation` is the range over the samples of the element that changes most, as a share of the element's largest absolute value (0 to 2).
+    `effective_samples` is the number of samples that carry the reference's centred power, (sum p)^2 / sum p^2 with p of each sample (Kish, Survey
+    Sampling, 1965, 8.2); None where it was not computed. `distinct` is the number of different answers of reference and candidate, at most
+    MOST_DISTINCT. `unequal` is the share of elements that are not equal, and `largest_error` the largest absolute difference, in real units. `lsb` is
+    the step of a quantized candidate, None for one without scale. `resolution` is how much an engine's own rounding may change the largest value.
     """
 
     low: float
@@ -101,10 +101,10 @@ class OutputFacts:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """All that was measured of two runs; plain data, enough to judge them by any bounds.
+    """All measurements of two runs: plain data, enough to judge them by any bounds.
 
-    `outputs` are the names that the reference has. `mismatches` says of each output that cannot be compared why: missing, extra, of another
-    shape or type. `inapplicable` holds a reason for each (output, metric) that was not measured.
+    `outputs` are the names of the reference's outputs. `mismatches` has the reason for each output that cannot be compared: missing, extra, of
+    another shape or type. `inapplicable` has the reason for each (output, metric) that was not measured.
     """
 
     samples: int
@@ -116,7 +116,7 @@ class Measured:
 
     @property
     def findings(self) -> tuple[str, ...]:
-        """One sentence for each thing that somebody should know whatever the bounds say."""
+        """Sentences that the user should read whatever the bounds are."""
         found = [f"output {name!r}: {problem}" for name, problem in self.mismatches.items()]
         for name, seen in self.seen.items():
             for whose, broken in (("reference", seen.reference_broken), ("candidate", seen.candidate_broken)):
@@ -130,7 +130,7 @@ class Measured:
         return tuple(found)
 
     def measurement(self, output: str, metric: str) -> Measurement:
-        """Return one measurement; UnknownName where it was not made."""
+        """Return one measurement; UnknownName where it is missing."""
         for measurement in self.measurements:
             if (measurement.output, measurement.metric) == (output, metric):
                 return measurement
@@ -143,14 +143,14 @@ NUMBER = Either(float, "nan", "inf", "-inf")
 
 
 def number(value: object) -> float:
-    """Return the number that `plain_json` wrote: "nan", "inf" and "-inf" stand for themselves. NaN for all else, which no limit lets pass."""
+    """Return the number that `plain_json` wrote, also "nan", "inf" and "-inf"; NaN for anything else, which no limit lets pass."""
     if isinstance(value, bool) or not (isinstance(value, int | float) or value in ("nan", "inf", "-inf")):
         return math.nan
     return float(value)
 
 
 def plain_json(value: object) -> Any:
-    """Return the value with lists for tuples, and "nan", "inf" and "-inf" for what JSON has no number for."""
+    """Return the value with lists for tuples, and "nan", "inf" and "-inf" for numbers that JSON lacks."""
     if isinstance(value, Mapping):
         return {key: plain_json(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""Limits in multiples of a network's own noise, beside an absolute one: the larger of both is in force."""
+"""Limits in multiples of a network's own noise, beside an absolute limit: the larger one is in force."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ UNIT = "noise"
 NUDGED, KERNELS = (
     "last bit",
     "kernels",
-)  # kinds of noise that are the float artifact's, and say nothing of the original in its own engine
+)  # kinds of noise that come from the float artifact, not from the original in its own engine
 
 
 def in_force(measured: Measured, bound: Bound, output: str, noise: Mapping[str, float]) -> Bound:
-    """Return the bound, or in its place that on `unless` where it allows more or no noise was measured; in all other units the bound itself.
+    """Return the bound, or the absolute one of its `unless` if that allows more or no noise was measured; other units: the bound itself.
 
-    So an error is told in the unit by which it is judged, and a network that hardly wanders is held to the absolute limit.
+    The error is then reported in the unit that decides, and a network with hardly any noise has the absolute limit.
     """
     if bound.unit != UNIT or bound.unless is None or (output, bound.metric) in measured.inapplicable:
         return bound
@@ -36,9 +36,9 @@ def in_force(measured: Measured, bound: Bound, output: str, noise: Mapping[str, 
 
 
 def in_multiples(measurement: Measurement, noise: Mapping[str, float]) -> float:
-    """Return a difference as a multiple of what the output differs by itself; of an output that never differs, 0 for none and infinity for any.
+    """Return a difference as a multiple of the output's own noise; for an output without noise, 0 for no difference and infinity for any.
 
-    The same of one that differs by no finite number: whatever an artifact gives would be within infinite noise.
+    Noise that is not finite is treated as no noise: every artifact would be within infinite noise.
     """
     real, own = measurement.values["real"], noise[measurement.output]
     if 0 < own < math.inf:

@@ -13,7 +13,7 @@ from toolkit.comparison.metrics import Better
 
 
 class Scoring(Protocol):
-    """A task metric: which scores are good, and what gives one to any rows."""
+    """A task metric: which scores are good, and the score of any rows."""
 
     @property
     def BETTER(self) -> Better:  # noqa: N802 (as in a plugin's module)
@@ -21,15 +21,15 @@ class Scoring(Protocol):
 
     @property
     def RANGE(self) -> tuple[float, float]:  # noqa: N802
-        """Return the least and the most that it can be."""
+        """Return the least and the largest score."""
 
     def score(self, rows: Sequence[Any]) -> float:
-        """Return the score of rows, NaN where it has none."""
+        """Return the score of rows, or NaN."""
 
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """By how much a score is worse, positive for worse: its interval, and what was seen; `detail` says in words what it follows from."""
+    """How much worse a score is (positive is worse), with its interval; `detail` is the method in words."""
 
     low: float
     value: float
@@ -38,14 +38,14 @@ class Drop:
 
 
 def drop(metric: Scoring, before: Sequence[Any], now: Sequence[Any], confidence: float) -> Drop:
-    """Return the drop of a task metric, in its own unit; rows of the same samples, in order. NaN where a score is NaN.
+    """Return the drop of a task metric, in its own unit; both sides have rows of the same samples, in order. NaN where a score is NaN.
 
-    Rows that are all equal show no difference however they are drawn, and few of them show little: of a score between two ends the interval is then
-    what it would be if the score were a mean over samples, of which as many may change as the exact interval of 0 in so many holds.
+    If all rows are equal, every resample shows no difference, but few rows show little. For a score with a finite range the interval is then that of
+    a mean over samples: the share of samples that may change has the exact interval of 0 in so many.
     """
     if len(before) != len(now) or not before:
         return Drop(math.nan, math.nan, math.nan, f"rows of {len(before)} and {len(now)} samples")
-    better, worse = (before, now) if metric.BETTER == "higher" else (now, before)  # as a drop would have them
+    better, worse = (before, now) if metric.BETTER == "higher" else (now, before)  # a drop is `better` less `worse`
     if all_hits(before) and all_hits(now):
         return mcnemar(better, worse, confidence)
     if list(before) == list(now) and all(map(math.isfinite, metric.RANGE)) and math.isfinite(metric.score(now)):
@@ -57,16 +57,16 @@ def drop(metric: Scoring, before: Sequence[Any], now: Sequence[Any], confidence:
 
 
 def all_hits(rows: Sequence[Any]) -> bool:
-    """Return whether each row says yes or no: 1 or 0, as whole numbers."""
+    """Return whether each row is a hit or a miss: the whole number 1 or 0."""
     return all(type(row) is int and row in (0, 1) for row in rows)
 
 
 def mcnemar(before: Sequence[int], now: Sequence[int], confidence: float) -> Drop:
-    """Return how much less often it is 1 now, with the exact two-sided p-value of McNemar's test on the samples that changed.
+    """Return how much less often rows are 1 now, with the exact two-sided p-value of McNemar's test on the samples that changed.
 
-    The interval is of the difference of two rates, right then and wrong now less wrong then and right now, each in its exact interval at half of the
-    error (Bonferroni), so that both hold together at the level of confidence at least.
-    McNemar, Note on the sampling error of the difference between correlated proportions or percentages (Psychometrika 12, 1947).
+    The interval is of the difference of two rates: right before and wrong now, less wrong before and right now. Each rate has its exact interval at
+    half of the error (Bonferroni), so both hold together at least at this confidence. McNemar, Note on the sampling error of the difference between
+    correlated proportions or percentages (Psychometrika 12, 1947).
     """
     lost = sum(was > then for was, then in zip(before, now, strict=True))
     won = sum(was < then for was, then in zip(before, now, strict=True))
@@ -78,9 +78,9 @@ def mcnemar(before: Sequence[int], now: Sequence[int], confidence: float) -> Dro
 
 
 def exact_p(lost: int, won: int) -> float:
-    """Return the two-sided p-value of a fair coin that shows `lost` heads and `won` tails, or anything less even."""
+    """Return the two-sided p-value that a fair coin shows `lost` heads and `won` tails, or a less even result."""
     flips, term, tail = lost + won, 1, 0
-    for heads in range(min(lost, won) + 1):  # whole numbers: no rounding, and 2**flips may be past any float
+    for heads in range(min(lost, won) + 1):  # whole numbers: no rounding, and 2**flips may overflow a float
         tail += term
         term = term * (flips - heads) // (heads + 1)
     return min(1.0, 2 * tail / 2**flips)

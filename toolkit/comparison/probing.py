@@ -1,4 +1,4 @@
-"""One output of both runs, seen block by block: its metrics, and what is known of it before any metric."""
+"""One output of both runs, block by block: its metrics, and its facts that need no metric."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from toolkit.comparison.metrics import Metric, Real
 from toolkit.comparison.tallying import BySample, OfWhole, tally_of
 from toolkit.tensors.signature import TensorSpec
 
-_ELEMENTS_AT_ONCE = 1 << 18  # of one output, in float64: 2 MB for each of the few arrays that a metric makes
-# Of a number's own type: threads that sum in another order move a value by as much when its input is the same.
+_ELEMENTS_AT_ONCE = 1 << 18  # elements of one output, in float64: 2 MB for each of the few arrays that a metric makes
+# Steps of a number's own type: threads that sum in another order may change a value by so much for the same input.
 _STEPS = 4
 
 
 class Probe:
-    """One output of both runs, seen block by block."""
+    """One output of both runs, block by block."""
 
     def __init__(
         self,
@@ -28,7 +28,7 @@ class Probe:
         centre: Real | None,
         parts: Sequence[int] = (),
     ) -> None:
-        """Take what both runs say of the output, and the mean of each channel of the reference; None where there is no number."""
+        """Store both specs of the output, and the mean of each channel of the reference; None where there is no number."""
         reference, candidate = specs
         self._asked = asked
         self._centre = centre
@@ -39,16 +39,14 @@ class Probe:
         self._specs = specs
         self._sides = _Side(reference), _Side(candidate)
         self._tallies: dict[str, BySample | OfWhole] | None = None
-        self._power = np.zeros(2)  # of the centred reference: the sum of what each sample has, and of its square
+        self._power = np.zeros(2)  # of the centred reference: the sums of each sample's power and of its square
         self._unequal = self._elements = 0
         self._largest_error = 0.0
-        if is_bare(reference) != is_bare(
-            candidate
-        ):  # ids on both sides are equal or not; what else such a number is worth nobody knows
+        if is_bare(reference) != is_bare(candidate):  # ids are equal or not; whether they mean more is unknown
             self.mismatch = f"{_as_typed(candidate)}, the reference is {_as_typed(reference)}"
 
     def add(self, start: int, reference: np.ndarray, candidate: np.ndarray) -> None:
-        """Take the next samples, the first of which has the index `start`."""
+        """Add the next samples; `start` is the index of the first."""
         shape = reference.shape[1:]
         if not self.mismatch and candidate.shape[1:] != shape:
             self.mismatch = f"shape {candidate.shape[1:]}, the reference has {shape} (sample {start})"
@@ -103,7 +101,7 @@ class Probe:
         return metric.applies(shape)
 
     def seen(self) -> OutputFacts:
-        """Return what is known of the output itself."""
+        """Return the facts about the output."""
         ours, theirs = self._sides
         low, high = ours.range
         return OutputFacts(
@@ -132,7 +130,7 @@ class Probe:
     def measurements(self, samples: int) -> Iterator[Measurement]:
         """Yield one measurement for each metric that applies."""
         low, high = self._sides[0].range
-        # A share of what labels range over says nothing.
+        # A share of the range of labels means nothing.
         of_range = None if is_bare(self._specs[0]) else high - low
         steps = {"range": of_range, "lsb": self._specs[1].lsb}
         for name, tally in (self._tallies or {}).items():
@@ -158,7 +156,7 @@ class Probe:
 
 
 def is_bare(spec: TensorSpec) -> bool:
-    """Return whether a tensor holds integers that stand for nothing but themselves."""
+    """Return whether a tensor holds integers without a scale, such as labels or ids."""
     return spec.is_integer and not spec.scale
 
 
@@ -175,13 +173,13 @@ class _Side:
     nan: int = 0
     inf: int = 0
     first_broken: int | None = None
-    # Over the samples, each element for itself, as the engine gave it (which takes less memory than real values).
+    # The range of each element over the samples, as the engine gave it (which takes less memory than real values).
     _lowest: np.ndarray | None = field(default=None, init=False)
     _highest: np.ndarray | None = field(default=None, init=False)
-    answers: set[int] = field(default_factory=set, init=False)  # hashes of different ones
+    answers: set[int] = field(default_factory=set, init=False)  # hashes of different answers
 
     def take(self, start: int, array: np.ndarray) -> Real:
-        """Return the real values of the next samples, after looking at them."""
+        """Return the real values of the next samples, and record their facts."""
         if not self.spec.is_integer:
             self._count_broken(start, array)
         lowest, highest = array.min(axis=0), array.max(axis=0)
@@ -210,7 +208,7 @@ class _Side:
 
     @property
     def variation(self) -> float:
-        """How far the element that changes most goes, as a share of its largest absolute value; 0 for no element, NaN where one is NaN."""
+        """The range of the element that changes most, as a share of its largest absolute value; 0 for no element, NaN where one is NaN."""
         if self._lowest is None or self._highest is None or not self._lowest.size:
             return 0.0
         low, high = self.spec.dequantize(self._lowest), self.spec.dequantize(self._highest)
@@ -220,7 +218,7 @@ class _Side:
 
     @property
     def resolution(self) -> float:
-        """What an engine's own rounding may move the largest value by, real units: 0 for integers."""
+        """How much an engine's own rounding may change the largest value, in real units; 0 for integers."""
         if self._lowest is None or self._highest is None or self.spec.is_integer or not self._lowest.size:
             return 0.0
         largest = max(float(np.abs(self._lowest).max()), float(np.abs(self._highest).max()))

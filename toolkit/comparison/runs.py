@@ -1,4 +1,4 @@
-"""Reads the outputs of two runs side by side: the same samples of both, although their blocks differ."""
+"""Reads the outputs of two runs side by side: the same samples of both, whatever the sizes of their blocks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NUMERIC = "biuf"
 
 @dataclass(frozen=True, slots=True)
 class Blocks:
-    """Blocks of a run that lie somewhere: `begin` starts a reading of them."""
+    """The stored blocks of a run; `begin` starts a new reading of them."""
 
     begin: Callable[[], Iterator[Block]]
 
@@ -30,9 +30,9 @@ class Blocks:
 
 @dataclass(frozen=True, slots=True)
 class RunOutputs:
-    """What a model gave for a set of samples: `blocks` of {output: array (n, *shape)} in the samples' order, which can be read any number of times.
+    """A model's outputs for a set of samples: `blocks` of {output: array (n, *shape)} in the samples' order, which can be read repeatedly.
 
-    `name` says in messages which run it is. TypeError for blocks that can be read once only.
+    `name` is the run's name in messages. TypeError for blocks that can be read only once.
     """
 
     name: str
@@ -45,12 +45,12 @@ class RunOutputs:
 
     @classmethod
     def read(cls, name: str, signature: Signature, folder: Path) -> RunOutputs:
-        """Return the run whose outputs lie in a folder of shards; they are read while they are compared."""
+        """Return the run whose outputs are in a folder of shards; they are read during the comparison."""
         return cls(name, signature, Blocks(partial(read_shards, folder)))
 
 
 def aligned(reference: RunOutputs, candidate: RunOutputs) -> Iterator[tuple[Block, Block]]:
-    """Yield blocks of the same samples of both, however each of them is cut; UnjudgeableRun where one ends before the other."""
+    """Yield blocks of the same samples of both runs, whatever the sizes of their blocks; UnjudgeableRun where one run ends before the other."""
     ours, theirs = _Reader(reference), _Reader(candidate)
     while count := min(ours.ready(), theirs.ready()):
         yield ours.take(count), theirs.take(count)
@@ -60,14 +60,14 @@ def aligned(reference: RunOutputs, candidate: RunOutputs) -> Iterator[tuple[Bloc
 
 
 def checked(run: RunOutputs) -> Iterator[Block]:
-    """Yield the blocks of a run, each held against the run's own signature; UnjudgeableRun where one is not what that says."""
+    """Yield the blocks of a run, each checked against the run's own signature; UnjudgeableRun where one does not match."""
     reader = _Reader(run)
     while count := reader.ready():
         yield reader.take(count)
 
 
 class _Reader:
-    """A run's blocks, taken any number of samples at a time, each held against the run's own signature."""
+    """A run's blocks, any number of samples at a time, each checked against the run's own signature."""
 
     def __init__(self, run: RunOutputs) -> None:
         self._run = run
@@ -77,7 +77,7 @@ class _Reader:
         self._taken = 0
 
     def ready(self) -> int:
-        """Return how many samples can be taken; 0 at the end."""
+        """Return how many samples are ready; 0 at the end."""
         while self._at == count_samples(self._block):
             block = next(self._blocks, None)
             if block is None:
@@ -87,14 +87,14 @@ class _Reader:
         return count_samples(self._block) - self._at
 
     def take(self, count: int) -> Block:
-        """Return the next `count` samples, at most as many as are ready."""
+        """Return the next `count` samples; `count` may not exceed `ready()`."""
         rows = slice(self._at, self._at + count)
         self._at += count
         self._taken += count
         return {name: array[rows] for name, array in self._block.items()}
 
     def exhaust(self) -> int:
-        """Return how many samples the run has in all."""
+        """Read to the end, and return how many samples the run has in all."""
         while count := self.ready():
             self.take(count)
         return self._taken

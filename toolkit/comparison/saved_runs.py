@@ -1,7 +1,7 @@
-"""A run in one file, to keep, send and compare again: the outputs of every sample, and all that is needed to read them.
+"""A run in one file, to keep, send and compare again: the outputs of every sample, with all that reading them needs.
 
-A .safetensors file: an array (N, *shape) for each output, and in its metadata under "run" what `SavedRun` says, as JSON. It is written and read as
-a stream. A run that something else made, an .npz of arrays (N, *shape) by output name, is read too; it does not say of which samples it is.
+A .safetensors file has an array (N, *shape) for each output, and in its metadata, under "run", the fields of `SavedRun` as JSON. It is written and
+read as a stream. An .npz of arrays (N, *shape) by output name, made by another program, can be read too; it does not identify its samples.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from toolkit.wire.shards import read_index, read_shards
 
 SUFFIX = ".safetensors"
 SCHEMA = 1
-_ROWS_AT_ONCE = 1 << 20  # bytes of one output that are read at once
-_ID = 16  # hexadecimal digits of a sample's SHA-256: two of a billion samples are the same by chance once in 37 times
+_ROWS_AT_ONCE = 1 << 20  # bytes of one output, read at once
+_ID = 16  # hexadecimal digits of a sample's SHA-256: a billion samples have an equal pair by chance once in 37 times
 # https://github.com/huggingface/safetensors#format
 DTYPES = {
     "bool": "BOOL",
@@ -52,11 +52,11 @@ _SHAPE = {"stage": str, "signature": signature.SHAPE, "count": COUNT, "samples":
 
 @dataclass(frozen=True, slots=True)
 class SavedRun:
-    """A run on disk. `samples` are the first digits of the SHA-256 of each input sample, in order; empty where nobody said of which samples it is.
+    """A run on disk.
 
-    `names` are what their set calls these samples, in the same order; empty where nobody said it.
-
-    `about` tells what ran it: engine, machine, launcher, kernels, as far as known.
+    `samples` are the first digits of the SHA-256 of each input sample, in order; empty where the samples are unknown.
+    `names` are the set's names of these samples, in the same order; empty where they are unknown.
+    `about` says what ran it: engine, machine, launcher, kernels, as far as known.
     """
 
     path: Path
@@ -93,9 +93,9 @@ class SavedRun:
 
 
 def write(path: Path, outputs: Path, said: Mapping[str, object], samples: Sequence[str]) -> None:
-    """Write a run's outputs, a folder of shards, to one file.
+    """Write a run's outputs, a folder of shards, into one file.
 
-    `said` is the JSON of `SavedRun` but for its count and samples: stage, signature, what ran it, and "sample_names" where they are known.
+    `said` is the JSON of `SavedRun` without its count and samples: stage, signature, what ran it, and "sample_names" where they are known.
     """
     index = read_index(outputs)
     run = {"schema": SCHEMA, **said, "count": index["count"], "samples": [digest[:_ID] for digest in samples]}
@@ -117,7 +117,7 @@ def write(path: Path, outputs: Path, said: Mapping[str, object], samples: Sequen
 
 
 def read(path: Path) -> SavedRun:
-    """Return a saved run; RequestError where the file is none, is cut short, or was written by a later release."""
+    """Return a saved run; RequestError where the file is no saved run, is truncated, or comes from a later release."""
     try:
         require_plain(path)
         return _of_safetensors(path) if path.suffix == SUFFIX else _of_npz(path)
@@ -135,7 +135,7 @@ def read(path: Path) -> SavedRun:
 
 
 def require_same_samples(reference: SavedRun, candidate: SavedRun) -> None:
-    """Raise RequestError where two runs say that they are of different samples, one of which may have run the first of them only."""
+    """Raise RequestError where two runs have different samples; one of them may have run only the first samples."""
     ours, theirs = reference.samples, candidate.samples
     count = min(len(ours), len(theirs))
     if ours[:count] != theirs[:count]:

@@ -1,6 +1,6 @@
-"""A task metric with the scores of each stage, and what they are made of.
+"""A task metric with the scores of each stage, and the rows behind them.
 
-A task metric is a file of `toolkit/comparison/task_metrics`, named with its parameters, or a function of the user's, `module:function` or
+A task metric is a file of `toolkit/comparison/task_metrics`, named with its parameters, or a user's function, `module:function` or
 `file.py:function`.
 """
 
@@ -32,16 +32,16 @@ class TaskRow(TypedDict):
 
 
 class OwnTaskRow(TaskRow):
-    """The scores of a function of the user's, and the numbers that they were made of."""
+    """The scores of a user's function, and the numbers behind them."""
 
     rows: dict[str, list[Any] | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A task metric, scored at each stage that ran all samples, and at the last one whatever it ran.
+    """A task metric, scored at each stage that ran all samples, and always at the last stage.
 
-    `rows` is what it needs to know of each sample, by stage; None where a user's function gave one number for all of them.
+    `rows` are the data that it needs of each sample, by stage; None where a user's function gave one number for all of them.
     """
 
     metric: str
@@ -50,7 +50,7 @@ class Task:
     rows: Mapping[str, Rows | None]
 
     def drop(self, stage: str, confidence: float) -> Drop:
-        """Return how much worse a stage is than the original on the samples that both ran; without rows its interval has no width."""
+        """Return how much worse a stage is than the original on the samples that both ran; without rows the interval has no width."""
         first, rows = self.rows["original"], self.rows[stage]
         if first is None or rows is None:
             value = self.seen_drop(stage)
@@ -58,14 +58,14 @@ class Task:
         return drop(self.scoring, first[: len(rows)], rows, confidence)
 
     def seen_drop(self, stage: str) -> float:
-        """Return how much worse a stage is than the original on the samples that both ran, as it was seen."""
+        """Return how much worse a stage is than the original on the samples that both ran, without an interval."""
         first, rows = self.rows["original"], self.rows[stage]
         sign = 1 if self.better == "higher" else -1
         before = self.scores["original"] if first is None or rows is None else self.scoring.score(first[: len(rows)])
         return sign * (before - self.scores[stage])
 
     def interval(self, stage: str, confidence: float) -> tuple[float, float] | None:
-        """Return that of a stage's score: exact where rows are hits and misses, by the bootstrap else; None without rows."""
+        """Return the interval of a stage's score: exact where rows are hits and misses, else by the bootstrap; None without rows."""
         rows = self.rows[stage]
         if rows is None:
             return None
@@ -75,35 +75,35 @@ class Task:
 
     @property
     def scoring(self) -> Scoring:
-        """What gives a score to any rows."""
+        """The function that scores any rows."""
         return scoring(self.metric, self.better)
 
     def to_json(self) -> TaskRow:
-        """Return the scores as JSON, without what they were made of; NaN is "nan"."""
+        """Return the scores as JSON, without the rows; NaN is "nan"."""
         return {"metric": self.metric, "better": self.better, "scores": plain_json(self.scores)}
 
 
 def scoring(metric: str, better: Better) -> Scoring:
-    """Return what gives a score to any rows of a metric, which may be a function of the user's."""
+    """Return the scoring of any rows of a metric, which may be a user's function."""
     return OwnScoring(better) if is_own(metric) else task_metrics.load(metric)
 
 
 @dataclass(frozen=True, slots=True)
 class OwnScoring:
-    """How rows of a user's function are scored: their mean."""
+    """The scoring of rows of a user's function: their mean."""
 
     BETTER: Better
-    RANGE: tuple[float, float] = (-math.inf, math.inf)  # nobody knows it
+    RANGE: tuple[float, float] = (-math.inf, math.inf)  # unknown
 
     def score(self, rows: Sequence[float | None]) -> float:
-        """Return the mean; NaN where a sample had no finite number, or for no rows."""
+        """Return the mean; NaN where a sample has no finite number, or for no rows."""
         if not rows or None in rows:
             return math.nan
         return math.fsum(row for row in rows if row is not None) / len(rows)
 
 
 def own_json(found: Sequence[Task]) -> list[OwnTaskRow]:
-    """Return what functions of the user's said, rows and all, as JSON: without the functions nobody can score again."""
+    """Return the results of the user's functions as JSON, with rows: they cannot be scored again without the functions."""
     return [
         {**task.to_json(), "rows": {stage: None if rows is None else list(rows) for stage, rows in task.rows.items()}}
         for task in found
@@ -123,7 +123,7 @@ OWN_JSON = [
 
 
 def from_json(document: Sequence[OwnTaskRow]) -> list[Task]:
-    """Return what `own_json` wrote; KeyError or TypeError for what is none."""
+    """Return the tasks that `own_json` wrote; KeyError or TypeError for other JSON."""
     return [
         Task(
             one["metric"],

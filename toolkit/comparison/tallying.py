@@ -1,4 +1,4 @@
-"""One metric of one output, block by block: by sample, of the whole set, as a rate, or by a tally of the metric's own."""
+"""One metric of one output, block by block: for each sample, for the whole set, as a rate, or by the metric's own tally."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class BySample:
         if self.metric.OVER == "set":
             self._groups.add(values)
             values = cast(Pooled, self.metric).finish(values)
-        # argmax and argmin both stop at the first NaN, which is what is worst of all.
+        # argmax and argmin both stop at the first NaN, which is the worst sample.
         row = int(values.argmax() if self.metric.BETTER == "lower" else values.argmin())
         worst = float(values[row])
         if self.worst_sample is None or _is_worse(worst, self._worst, self.metric.BETTER):
@@ -44,17 +44,17 @@ class BySample:
 
     @property
     def groups(self) -> Real | None:
-        """Of a metric of the whole set, the sums of terms of groups of samples."""
+        """The sums of terms of groups of samples, for a metric of the whole set; else None."""
         return self._groups.sums if self.metric.OVER == "set" else None
 
     @property
     def hits(self) -> np.ndarray | None:
-        """Of a rate, whether each sample is a hit, bool (n,)."""
+        """Whether each sample is a hit, bool (n,), for a rate; else None."""
         return np.concatenate(self._hits) if self._hits else None
 
     @property
     def whole(self) -> Tally | None:
-        """The metric's own tally: none."""
+        """None: such a metric has no tally of its own."""
         return None
 
     def value(self, samples: int) -> float:
@@ -85,7 +85,7 @@ class OfWhole:
 
     @property
     def worst_sample(self) -> int | None:
-        """The sample that has most part in the value."""
+        """The sample that contributes most to the value."""
         return self.whole.worst_sample
 
     def value(self, samples: int) -> float:  # noqa: ARG002 (as BySample has it)
@@ -94,7 +94,7 @@ class OfWhole:
 
 
 def tally_of(metric: Metric, shape: Sequence[int], parts: Sequence[int]) -> BySample | OfWhole:
-    """Return what takes samples of a shape for a metric; `parts` are the sizes of what was joined along the last axis, if anything was."""
+    """Return what adds up samples of a shape for a metric; `parts` are the sizes of what was joined along the last axis, if anything was."""
     return OfWhole(cast(Whole, metric), shape, parts) if metric.OVER == "whole" else BySample(metric)
 
 

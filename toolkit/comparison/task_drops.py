@@ -1,4 +1,4 @@
-"""Bounds on task metrics: which are bounded, and how much worse the last stage scores than the original."""
+"""Bounds on task metrics: which metrics are bounded, and how much worse the last stage scores than the original."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _RELATIVE = "relative_drop"  # a bound's unit, as `toolkit.profiles` has it
 
 
 def asked(said: Iterable[str], bounds: Iterable[Bound], scheme: str) -> tuple[str, ...]:
-    """Return the task metrics that are asked for, or bounded for a scheme, each once."""
+    """Return the task metrics that are asked for or bounded for a scheme, each once."""
     return tuple(dict.fromkeys((*said, *(bound.metric for bound in _bounded(bounds, scheme) if not bound.is_silent))))
 
 
 def _bounded(bounds: Iterable[Bound], scheme: str) -> list[Bound]:
-    """Return the bounds that decide about drops of a scheme, those left out whose metric is switched off."""
+    """Return the bounds that decide about drops of a scheme, without those whose metric is switched off."""
     mine = [bound for bound in for_scheme(bounds, "total", scheme) if bound.is_of_task]
     return [bound for bound in deciding(mine, ALL) if not bound.off]
 
@@ -34,8 +34,8 @@ def _bounded(bounds: Iterable[Bound], scheme: str) -> list[Bound]:
 def judge_drops(tasks: Sequence[Task], bounds: Sequence[Bound], scheme: str, last: str) -> tuple[Comparison, ...]:
     """Return a comparison for each bound on a drop: how much worse the stage `last` is than the original.
 
-    UnjudgeableRun for a metric that was not scored, where a bound asks for it. A bound that fails only what is certain asks for nothing: it judges
-    what was scored, of its metric with any parameters, where no other bound does.
+    UnjudgeableRun where a bound asks for a metric that was not scored. A bound with `undecided` "passed", which fails only what is certain, asks for
+    nothing: it judges scores of its metric, with any parameters, where no other bound does.
     """
     chosen = _bounded(bounds, scheme)
     known = {task.metric: task for task in tasks}
@@ -81,9 +81,9 @@ def _comparison(task: Task, bound: Bound, last: str) -> Comparison:
 
 
 def _drop(task: Task, bound: Bound, last: str) -> Drop:
-    """Return the drop of a stage; of a bound that fails only what is certain, without a resampling that could change nothing.
+    """Return the drop of a stage. For a bound that fails only what is certain, no resampling is done where it cannot change the result.
 
-    Where a resample had no score there is no interval, and what nobody knows is not certain.
+    Where a resample has no score there is no interval, and the drop is not certain.
     """
     if not bound.is_silent:
         return task.drop(last, bound.confidence)
@@ -98,7 +98,7 @@ def _drop(task: Task, bound: Bound, last: str) -> Drop:
 
 
 def _in_unit(unit: str, task: Task, found: Drop) -> Drop:
-    """Return a drop as a share of what the original has where that is meant; infinite where the original has none."""
+    """Return a drop in a bound's unit. A relative drop is a share of the original's score; where that is 0, any drop is infinite."""
     if unit != _RELATIVE:
         return found
     whole = abs(task.scores["original"])

@@ -1,4 +1,4 @@
-"""Scores of a chain by the labels: each task metric at each stage that ran all samples."""
+"""Scores of a chain against the labels: each task metric at each stage that ran all samples."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from toolkit.findings import Finding
 
 
 class Ran(Protocol):
-    """One run of the chain, wherever its outputs lie."""
+    """One run of the chain; its outputs may be anywhere."""
 
     @property
     def stage(self) -> str:
-        """What it is called as a stage."""
+        """The name of the stage."""
 
     @property
     def count(self) -> int:
-        """How many samples it holds."""
+        """The number of samples."""
 
     def read(self, count: int | None = None) -> compare.RunOutputs:
         """Return the run for comparing, all of it or its first `count` samples."""
@@ -31,7 +31,7 @@ RanT = TypeVar("RanT", bound=Ran)
 
 
 def require_labels(wanted: Sequence[str], labels: Labels | None) -> None:
-    """Raise UnjudgeableRun where there is nothing to score by."""
+    """Raise UnjudgeableRun where a metric is wanted and there are no labels."""
     if wanted and labels is None:
         raise UnjudgeableRun(
             f"task metric {wanted[0]}: the samples have no labels, by which it would be scored",
@@ -42,10 +42,10 @@ def require_labels(wanted: Sequence[str], labels: Labels | None) -> None:
 def score(
     steps: Sequence[Ran], labels: Labels | None, wanted: Sequence[str], kinds: Mapping[str, str] | None = None
 ) -> list[Task]:
-    """Return each metric of ours that is wanted, by its canonical text, of the stages of a chain; where nothing is, what leaves no doubt (`unasked`).
+    """Return each wanted metric of this toolkit, by its canonical text, at the stages of a chain; if none is wanted, those of `unasked`.
 
-    `kinds` is what outputs mean, by name, where somebody knows it. UnjudgeableRun where a metric that is wanted is not available: without labels, or
-    where it says nothing about outputs and labels like these.
+    `kinds` is the meaning of outputs, by name, where it is known. UnjudgeableRun where a wanted metric is not available: without labels, or where it
+    does not apply to such outputs and labels.
     """
     require_labels(wanted, labels)
     if labels is None:
@@ -81,7 +81,7 @@ def _usual(original: Ran, labels: Labels, kinds: Mapping[str, str]) -> list[tupl
 
 
 def unscored(original: Ran, labels: Labels | None, found: Sequence[Task]) -> list[Finding]:
-    """Return a finding where there are labels and nothing was scored by them."""
+    """Return a finding where there are labels but no score."""
     block = next(iter(original.read(1).blocks), None)
     if labels is None or found or block is None:
         return []
@@ -91,7 +91,7 @@ def unscored(original: Ran, labels: Labels | None, found: Sequence[Task]) -> lis
 
 
 def _usual_task(steps: Sequence[Ran], metric: task_metrics.TaskMetric, labels: Labels, least: float) -> Task | None:
-    """Return a metric that nobody asked for, scored; None where it says nothing about one of the steps, or the original scores too little for it."""
+    """Return a metric that nobody asked for, scored; None where it does not apply to a step, or where the original's score is too low for it."""
     rows: dict[str, Rows] = {}
     for step in scorable(steps):
         found = _rows(step, metric, labels)
@@ -107,13 +107,13 @@ def _task(text: str, metric: task_metrics.TaskMetric, rows: Mapping[str, Rows]) 
 
 
 def scorable(steps: Sequence[RanT]) -> list[RanT]:
-    """Return the stages that are scored: all but those that ran the first samples only; the last whatever it ran."""
+    """Return the stages that are scored: those that ran all samples, and always the last one."""
     whole = [step for step in steps[:-1] if step.stage != "source" and step.count == steps[0].count]
     return [*whole, steps[-1]]
 
 
 def _rows(step: Ran, metric: task_metrics.TaskMetric, labels: Labels) -> Rows | str:
-    """Return what the metric needs of each sample, or why it says nothing about the step."""
+    """Return the rows that the metric needs, one for each sample, or why it does not apply to the step."""
     run = step.read()
     specs = {spec.name: spec for spec in run.signature.outputs}
     truth = part(labels, 0, step.count) if step.count < count_labels(labels) else labels

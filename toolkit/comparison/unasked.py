@@ -1,6 +1,6 @@
-"""Task metrics that are scored by default: those for which an output and the labels leave no doubt.
+"""Task metrics that are scored by default: those that the output and the labels clearly suggest.
 
-Most task metrics fit most labels, so each has to be of the output's own numbers, and of labels that can hardly be anything else:
+Most task metrics fit most labels. So the output's own numbers must fit the metric, and the labels can hardly mean anything else:
 
     top_k_accuracy   a row of scores, and a class for each sample
     f1               probabilities, one or one for each class, and yes or no for each of them
@@ -22,14 +22,14 @@ from toolkit.comparison import task_metrics
 from toolkit.comparison.task_metrics import Labels, TaskMetric
 from toolkit.tensors.signature import TensorSpec
 
-_MASK_AXES = 3  # of labels that are a class for each pixel: samples, height, width
+_MASK_AXES = 3  # axes of labels that are a class for each pixel: samples, height, width
 
 
 @dataclass(frozen=True, slots=True)
 class _Usual:
-    """A metric, the outputs that it may be of, the labels that leave no doubt, and what the original scores at least where they belong together.
+    """A metric, the outputs and the labels that it is scored on, and the least score of the original if both belong together.
 
-    `kinds` are those of outputs that it is of, where somebody knows the kind; None of nothing else.
+    `kinds` are the kinds of outputs that it is for; None among them stands for an output whose kind is unknown.
     """
 
     metric: str
@@ -40,12 +40,12 @@ class _Usual:
 
 
 def _is_whole(spec: TensorSpec) -> bool:
-    """Return whether an output's numbers are whole by themselves, and not steps of real ones."""
+    """Return whether an output's numbers are whole, and not steps of real numbers."""
     return spec.is_integer and not spec.scale
 
 
 def _is_map(spec: TensorSpec) -> bool:
-    """Return whether an output holds a class for each pixel, or scores of several: from where on a single score says yes is not known."""
+    """Return whether an output holds a class for each pixel, or scores of several; the threshold of a single score is unknown."""
     return _is_whole(spec) or (spec.shape is not None and 1 not in (spec.shape[1:2] + spec.shape[-1:]))
 
 
@@ -62,7 +62,7 @@ def _are_yes_or_no(labels: np.ndarray) -> bool:
 
 
 def _are_real(labels: np.ndarray) -> bool:
-    return labels.dtype.kind == "f" and len(np.unique(labels)) > 2  # which yes and no, as numbers, are
+    return labels.dtype.kind == "f" and len(np.unique(labels)) > 2  # yes and no as numbers have two values
 
 
 _USUAL = (
@@ -88,10 +88,10 @@ _USUAL = (
 def usual(
     specs: Sequence[TensorSpec], shapes: Mapping[str, Sequence[int]], labels: Labels, kinds: Mapping[str, str]
 ) -> list[tuple[TaskMetric, float]]:
-    """Return the metrics to score where none is asked for, each with what the original has to score at least for it to be meant.
+    """Return the metrics to score where none is asked for, each with the least score of the original that confirms it.
 
-    `specs` and `shapes` are of the original's outputs, a shape as one sample gives it, batch axis included; `kinds` what they mean, by name, where
-    somebody knows it.
+    `specs` and `shapes` are of the original's outputs; a shape is that of one sample, batch axis included. `kinds` is the meaning of outputs, by
+    name, where it is known.
     """
     found = []
     for each in _USUAL:
@@ -103,9 +103,9 @@ def usual(
 def _of(
     usual: _Usual, specs: Sequence[TensorSpec], shapes: Mapping[str, Sequence[int]], labels: Labels
 ) -> list[TaskMetric]:
-    """Return one metric without a name where one output and one target are there to be meant, else one for each output with a target of its name."""
+    """Return one metric without an output's name if only one output fits, else one for each fitting output that has a target of its name."""
     found = []
-    for spec in (spec for spec in specs if "," not in spec.name):  # which no text of a metric can name
+    for spec in (spec for spec in specs if "," not in spec.name):  # no text of a metric can name it
         metric = task_metrics.load(f"{usual.metric}:output={spec.name}")
         if usual.of(spec) and metric.applies(shapes, labels) is None and _fit(usual, spec.name, labels):
             found.append((spec.name, metric))
@@ -124,6 +124,6 @@ def _fit(usual: _Usual, output: str, labels: Labels) -> bool:
 
 
 def why_none(shapes: Mapping[str, Sequence[int]], labels: Labels) -> str:
-    """Return in words why nothing was scored unasked: what each metric says of outputs and labels like these, or that they leave doubt."""
+    """Return in words why nothing was scored by default: each metric's reason for these outputs and labels, or that they are ambiguous."""
     reasons = [(each.metric, task_metrics.load(each.metric).applies(shapes, labels)) for each in _USUAL]
     return "; ".join(f"{metric}: {reason or 'what is meant is not certain'}" for metric, reason in reasons)

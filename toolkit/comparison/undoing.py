@@ -1,6 +1,6 @@
-"""Mistakes that change numbers, each undone, or done to the reference as well; those that move them stand in `displacing`.
+"""Mistakes that change numbers, each undone, or made in the reference as well; `displacing` has those that move numbers.
 
-An attempt is a pair of arrays that would be equal if the mistake were all that there is.
+An attempt is a pair of arrays; they would be equal if the mistake were the only difference.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from toolkit.comparison.likeness import Likeness
 from toolkit.comparison.metrics import Real
 from toolkit.tensors.signature import TensorSpec
 
-_NAMED = 3  # channels that are told one by one
-FACTOR = "factor"  # the kind of one number that is told against one offset
+_NAMED = 3  # channels that a message names one by one
+FACTOR = "factor"  # the kind of a single factor, which is compared with a single offset
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,21 +28,21 @@ class SampledOutput:
 
     @classmethod
     def of(cls, spec: TensorSpec, raw: np.ndarray) -> SampledOutput:
-        """Return the output that a run gave as `raw`."""
+        """Return the output of a run; `raw` is as the engine gave it."""
         return cls(spec, raw, spec.dequantize(raw))
 
     @property
     def is_whole(self) -> bool:
-        """Whether its numbers stand for nothing but themselves."""
+        """Whether the numbers are integers without a scale."""
         return self.spec.is_integer and not self.spec.scale
 
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """A mistake, and two arrays that are equal where it was made and nothing else was.
+    """A mistake, and two arrays that are equal if the mistake was made and nothing else is wrong.
 
-    `signal` is what their difference is held against, the reference as it is where it is None; `fitted` numbers were chosen for it. Of the
-    attempts of one `kind`, its code where it is empty, the best is taken.
+    Their difference is compared with `signal`; None means the reference unchanged. `fitted` is how many numbers were fitted. The best of the
+    attempts of one `kind` is taken; an empty kind means the code.
     """
 
     code: str
@@ -55,12 +55,12 @@ class Correction:
 
 
 def by_channel(values: Real) -> Real:
-    """Return the values as (n, channels): the last axis, and one channel of an output that is one number."""
+    """Return the values as (n, channels): the last axis, or one channel for an output of one number."""
     return values.reshape(-1, values.shape[-1] if values.ndim > 1 else 1)
 
 
 def rescaled(wanted: Real, given: SampledOutput, limits: Likeness) -> Iterator[Correction]:
-    """Yield the offset, and the factor and offset, that fit best: the same for all channels, and then one for each."""
+    """Yield the best offset, and the best factor with offset: first one for all channels, then one for each."""
     if given.raw.dtype.kind in "iu":
         said = "its integers are not quantized numbers: scale and zero point do not belong to them"
         yield Correction("not-quantized-so", said, wanted, given.raw.astype(np.float64))
@@ -81,7 +81,7 @@ def _offset(wanted: Real, given: Real, axis: int | None) -> Iterator[Correction]
 
 
 def _factor(wanted: Real, given: Real) -> Iterator[Correction]:
-    """Yield one factor alone; undone where it makes numbers larger, else done to the reference."""
+    """Yield one factor alone: undone if it makes numbers larger, else made in the reference."""
     with np.errstate(all="ignore"):
         product, powers = float((wanted * given).sum()), [float(np.square(each).sum()) for each in (wanted, given)]
         factor = product / powers[0] if powers[1] < powers[0] else powers[1] / product if product else 0.0
@@ -92,9 +92,9 @@ def _factor(wanted: Real, given: Real) -> Iterator[Correction]:
 
 
 def _slope(wanted: Real, given: Real, axis: int | None, limits: Likeness) -> Iterator[Correction]:
-    """Yield factor and offset by least squares: undone where they make numbers larger, else done to the reference, so that noise is not enlarged.
+    """Yield factor and offset by least squares: undone if they make numbers larger, else made in the reference, so that noise is not enlarged.
 
-    Where nothing is left but rounding to few values, nothing more can be asked of a small factor: it is held against the reference's own variation.
+    If only rounding to few values is left, a small factor cannot fit better: the result is then compared with the reference's own variation.
     """
     means = [np.atleast_1d(each.mean(axis=axis)) for each in (wanted, given)]
     ours, theirs = wanted - means[0], given - means[1]
@@ -119,13 +119,13 @@ def _slope(wanted: Real, given: Real, axis: int | None, limits: Likeness) -> Ite
 
 
 def _is_rounded(exact: Real, given: Real) -> bool:
-    """Return whether two arrays are apart by rounding to the second one's values: half of what lies between these at most, as a root mean square."""
+    """Return whether two arrays differ only by rounding to the second one's values: by at most half the distance of these, as a root mean square."""
     gaps = np.diff(np.unique(given))
     return bool(gaps.size) and bool(np.sqrt(np.square(given - exact).mean()) <= gaps.min() / 2)
 
 
 def _each(values: Real, weights: Real, write: Callable[[float], str]) -> str:
-    """Return one number, or those of the channels that weigh most."""
+    """Return one number, or those of the channels with the largest weights."""
     if len(values) == 1:
         return write(float(values[0]))
     most = sorted(np.argsort(-weights, kind="stable")[:_NAMED])
@@ -134,7 +134,7 @@ def _each(values: Real, weights: Real, write: Callable[[float], str]) -> str:
 
 
 def clipped(wanted: Real, given: Real, limits: Likeness) -> Iterator[Correction]:
-    """Yield the reference cut off where the candidate ends, if that is often, and in between they agree."""
+    """Yield the reference clipped to the candidate's range, if the candidate is often at an end of it and agrees in between."""
     with np.errstate(invalid="ignore"):
         low, high = float(given.min()), float(given.max())
         below, above = wanted < low, wanted > high
@@ -153,7 +153,7 @@ def clipped(wanted: Real, given: Real, limits: Likeness) -> Iterator[Correction]
 
 
 def activated(wanted: Real, given: Real) -> Iterator[Correction]:
-    """Yield a softmax or a sigmoid that is missing, or one too many; of one element a softmax is 1, whatever it is of."""
+    """Yield a softmax or a sigmoid that is missing, or one too many; the softmax of one element is always 1."""
     with np.errstate(all="ignore"):
         if wanted.ndim > 1 and wanted.shape[-1] > 1:
             said = "the candidate gives scores before softmax, the reference probabilities"

@@ -1,10 +1,10 @@
-"""A task metric of the user: a function, called once with the outputs and the labels of all samples by name.
+"""A user's task metric: a function, called once with the outputs and the labels of all samples by name.
 
-    def metric(outputs, labels):        # {output: float64 (N, *shape)}, real values; {target: (N, ...)}, an only target called "labels"
-        return 0.93                     # a finite number; or one for each of the N samples, whose mean is the score
+    def metric(outputs, labels):        # {output: float64 (N, *shape)}, real values; {target: (N, ...)}, a single target is called "labels"
+        return 0.93                     # a finite number; or one for each of the N samples, and their mean is the score
 
-A number for each sample can be judged by a paired test and an interval, an exact one where all are 0 or 1; a single number can not, and is kept as
-it is. Which scores are good says `BETTER` in the function's module, "higher" where it does not.
+A number for each sample is judged by a paired test and an interval; the interval is exact where all are 0 or 1. A single number has neither, and is
+kept as it is. `BETTER` in the function's module says which scores are good; without it, "higher".
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _RIGHT = "expected a number, or one for each of {count} samples"
 
 
 class MetricResult(TypedDict):
-    """What a user's metric gave: None for what is not finite, and for rows where it gave one number for all samples."""
+    """The result of a user's metric: None for what is not finite, and for rows where it gave one number for all samples."""
 
     score: float | None
     rows: list[float | None] | None
@@ -34,17 +34,17 @@ class MetricResult(TypedDict):
 
 
 def measure(request: Request) -> MetricResult:
-    """Return {"score": number or None, "rows": [number or None] or None, "better": "higher" or "lower"}; None is what is not finite.
+    """Return {"score": number or None, "rows": [number or None] or None, "better": "higher" or "lower"}; None stands for what is not finite.
 
-    Options: `function` (`module:function` or `file.py:function`), its `file`, absolute, or null, `folder` where a module is looked for, `arguments`
-    (keywords), and `signature` (JSON) of the run, and `first` where that was over the first samples only. Inputs: `outputs`, a folder of shards,
-    `labels`, a file or folder of `toolkit.wire.labels`, and `function`, the file, where there is one.
-    RequestError for what the function raises, and for an answer that is no score.
+    Options: `function` (`module:function` or `file.py:function`); its `file`, absolute, or null; `folder`, where a module is searched; `arguments`
+    (keywords); `signature` (JSON) of the run; and `first`, the number of samples of a run over the first samples only. Inputs: `outputs`, a folder of
+    shards; `labels`, a file or folder of `toolkit.wire.labels`; and `function`, the file, if there is one.
+    RequestError for an exception of the function, and for an answer that is no score.
     """
     name = str(request.options["function"])
     count, held = read_index(request.inputs["outputs"])["count"], labels_of.read(request.inputs["labels"])
-    assert held is not None  # a file is never without
-    first = request.options.get("first")  # so many of the samples were run
+    assert held is not None  # a file always has one
+    first = request.options.get("first")  # the number of samples that were run
     labels = {
         target: column[:first] for target, column in (held if isinstance(held, dict) else {"labels": held}).items()
     }
@@ -76,7 +76,7 @@ def _outputs(request: Request) -> dict[str, np.ndarray]:
 
 
 def _rows(name: str, given: object, count: int) -> float | list[float]:
-    """Return what the function gave, as a number or as one for each sample; those that all say yes or no as whole ones, which are counted as hits."""
+    """Return the function's answer, as a number or as one for each sample; rows that are all 0 or 1 become whole numbers, counted as hits."""
     right = _RIGHT.format(count=count)
     try:
         array = np.asarray(given)

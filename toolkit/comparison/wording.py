@@ -1,4 +1,4 @@
-"""Comparisons in words, alike wherever they are shown."""
+"""Comparisons in words, the same wherever they are shown."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from toolkit import printable
 from toolkit.comparison import metrics
 from toolkit.comparison.comparison import NO_METRICS, Comparison, worst_text
 
-_NARROWEST = (" " * 13, " " * 16, " " * 15, " " * 26, " " * 16)  # columns of comparisons, alike from report to report
+_NARROWEST = (" " * 13, " " * 16, " " * 15, " " * 26, " " * 16)  # columns of comparisons, the same in all reports
 
 
 def number_text(value: float, unit: str) -> str:
-    """Return a measured value with its unit, where that says something."""
+    """Return a measured value, with its unit if that says something."""
     words = {
         "db": " dB",
         "lsb": " lsb",
@@ -25,7 +25,7 @@ def number_text(value: float, unit: str) -> str:
 
 
 def comparison_lines(comparisons: Sequence[Comparison]) -> list[str]:
-    """Return a line for each comparison, in columns as wide as the widest needs."""
+    """Return a line for each comparison; each column is as wide as its widest cell."""
     cells = [_cells(each) for each in comparisons]
     widths = [max(map(len, column)) for column in zip(_NARROWEST, *cells, strict=True)]
     return [_line(each, row, widths) for each, row in zip(comparisons, cells, strict=True)]
@@ -47,27 +47,27 @@ def _line(comparison: Comparison, cells: Sequence[str], widths: Sequence[int]) -
 
 
 def status_text(comparison: Comparison) -> str:
-    """Return what is said of a comparison that did not simply pass; "" where it did."""
+    """Return a remark on a comparison that did not simply pass, else ""."""
     if comparison.is_left_open:
         return "left open"
     return {"passed": "", "failed": "FAIL", "inconclusive": "INCONCLUSIVE"}[comparison.status]
 
 
 def remarks(comparison: Comparison) -> list[str]:
-    """Return what is said beside the numbers of a comparison: the worst sample, how many would settle it, and what is special about it."""
+    """Return the remarks on a comparison: the worst sample, how many samples would settle it, and what is special."""
     needed = f"about {comparison.samples_needed} samples would settle it" if comparison.samples_needed else ""
     return [printable.sentence(each) for each in (worst_of(comparison), needed, comparison.detail) if each]
 
 
 def worst_of(comparison: Comparison) -> str:
-    """Return which sample is the worst, where that matters: of a comparison that did not pass, and that a sample decides."""
+    """Return which sample is the worst, for a comparison that did not pass and that a single sample decides; else ""."""
     if comparison.passed or comparison.worst_sample is None:
         return ""
     return worst_text(comparison.worst_sample, comparison.samples, comparison.worst_sample_name)
 
 
 def value_text(comparison: Comparison) -> str:
-    """Return what was measured, with its interval where it has one."""
+    """Return the measured value, with its interval if it has one."""
     value = _number(comparison, comparison.value)
     if comparison.interval is None:
         return value
@@ -76,12 +76,12 @@ def value_text(comparison: Comparison) -> str:
 
 
 def limit_text(comparison: Comparison) -> str:
-    """Return the limit as it is to be read: <= 0.1 of range."""
+    """Return the limit as text: <= 0.1 of range."""
     return f"{'<=' if comparison.better == 'lower' else '>='} {_number(comparison, comparison.limit)}"
 
 
 def _number(comparison: Comparison, value: float) -> str:
-    """Return a value or limit of a comparison with its unit; of one with the toolkit's own artifact, what it is a distance of."""
+    """Return a value or limit with its unit; for a comparison with the toolkit's own artifact, say what the distance is."""
     if comparison.unit != "achievable":
         return number_text(value, comparison.unit)
     if comparison.metric in NO_METRICS:
