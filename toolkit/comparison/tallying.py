@@ -24,7 +24,7 @@ class BySample:
         self._hits: list[np.ndarray] = []
 
     def add(self, start: int, reference: Real, candidate: Real) -> None:
-        """Take the next samples, the first of which has the index `start`."""
+        """Add the next samples; `start` is the index of the first."""
         values = self.metric.measure(reference, candidate)
         if self.metric.OVER != "sample":
             total = values.sum(axis=0)
@@ -80,7 +80,7 @@ class OfWhole:
         self.whole: Tally = metric.tally(shape, parts=parts) if takes_parts else metric.tally(shape)
 
     def add(self, start: int, reference: Real, candidate: Real) -> None:
-        """Take the next samples, the first of which has the index `start`."""
+        """Add the next samples; `start` is the index of the first."""
         self.whole.add(start, reference, candidate)
 
     @property

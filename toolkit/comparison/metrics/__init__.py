@@ -72,39 +72,39 @@ class Metric(Protocol):
         """Return None, or why the metric says nothing about outputs of that shape."""
 
     def measure(self, reference: Real, candidate: Real) -> Real:
-        """Return one value for each sample, or its terms."""
+        """Return one value for each sample, or the terms of one."""
 
 
 class Pooled(Metric, Protocol):
     """What a module with OVER = "set" defines."""
 
     def finish(self, terms: Real) -> Real:
-        """Return the value that belongs to a sum of terms."""
+        """Return the value for a sum of terms."""
 
 
 class Tally(Protocol):
-    """What a metric with OVER = "whole" has seen of one output so far."""
+    """The state of a metric with OVER = "whole" for one output: all samples so far."""
 
     @property
     def worst_sample(self) -> int | None:
-        """The index of the sample that has most part in the value; None where there is none."""
+        """The index of the sample that contributes most to the value; None where there is none."""
 
     @property
     def detail(self) -> str:
-        """What else is to be said of the value, such as which channel or class it is of; "" for nothing."""
+        """A remark on the value, such as its channel or class; "" for none."""
 
     def add(self, start: int, reference: Real, candidate: Real) -> None:
-        """Take the next samples, float64 (n, *shape), the first of which has the index `start`."""
+        """Add the next samples, float64 (n, *shape); `start` is the index of the first."""
 
     def value(self) -> float:
-        """Return the metric over all samples so far; NaN where there was a NaN."""
+        """Return the metric over all samples so far; NaN where one had a NaN."""
 
     def interval(self, confidence: float) -> tuple[float, float] | None:
-        """Return (low, high) at that confidence; None where the value is judged as it is."""
+        """Return (low, high) at that confidence; None where the value itself is judged."""
 
 
 class Lag(NamedTuple):
-    """How far a tally is behind another one, in the metric's own terms; where, in words; and why that may be chance, "" where it is certain."""
+    """How far a tally is behind another one, in the metric's own terms; where, in words; and why it may be chance, "" where it is certain."""
 
     value: float
     where: str
@@ -112,17 +112,17 @@ class Lag(NamedTuple):
 
 
 class Behind(Tally, Protocol):
-    """A tally that knows better than its value how far it is behind another one: channel by channel, say."""
+    """A tally that compares itself with another one in more detail than its value does: for example channel by channel."""
 
     def behind(self, own: Tally, unless: float) -> Lag:
-        """Return by how much it is behind `own` in what is worse than `unless`; its value is worse than that."""
+        """Return how far the tally is behind `own`, in the parts that are worse than `unless`; the caller has checked that its value is worse."""
 
 
 class Whole(Metric, Protocol):
     """What a module with OVER = "whole" defines."""
 
     def tally(self, shape: Sequence[int], **parts: Sequence[int]) -> Tally:
-        """Return what samples of this shape are added to."""
+        """Return an empty tally for samples of this shape."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,15 +140,15 @@ class _Parametrized:
 
     @property
     def PARTS(self) -> bool:  # noqa: N802 (as the modules have it)
-        """Whether its tally looks at each part of a concatenation alone."""
+        """Whether its tally treats each part of a concatenation alone."""
         return getattr(self._module, "PARTS", False)
 
     def tally(self, shape: Sequence[int], **parts: Sequence[int]) -> Tally:
-        """As the module's, with the parameters."""
+        """Return the module's tally, with the parameters."""
         return cast(Tally, self._module.tally(shape, **parts, **self._parameters))
 
     def finish(self, terms: Real) -> Real:
-        """As the module's, which takes no parameters."""
+        """Return the module's `finish`, which takes no parameters."""
         return cast(Real, self._module.finish(terms))
 
     def applies(self, shape: Sequence[int]) -> str | None:
@@ -159,7 +159,7 @@ class _Parametrized:
 
 
 def load(text: str) -> Metric:
-    """Return the metric that a text such as "rmse" or "topk_agreement:k=5" names; UnknownName or RequestError for what there is not."""
+    """Return the metric of a text such as "rmse" or "topk_agreement:k=5"; UnknownName or RequestError for an unknown metric or parameter."""
     _, module, parameters = _read(text)
     if not parameters:
         return cast(Metric, module)
@@ -168,7 +168,7 @@ def load(text: str) -> Metric:
 
 
 def canonical(text: str) -> str:
-    """Return the one text that names this metric with these parameters; errors as `load`."""
+    """Return the canonical text of this metric with these parameters; errors as `load`."""
     name, module, parameters = _read(text)
     return registry.text_of(name, module, parameters) if parameters else name
 
@@ -181,7 +181,7 @@ def always() -> tuple[str, ...]:
 
 
 def rows(outputs: Real) -> Real:
-    """Return (n, *shape) as (n, elements)."""
+    """Return outputs (n, *shape) as (n, elements)."""
     return outputs.reshape(len(outputs), -1)
 
 

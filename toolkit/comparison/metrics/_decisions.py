@@ -1,4 +1,4 @@
-"""The decisions that an application takes from an output, and how often two outputs decide alike."""
+"""The decisions that an application derives from an output, and how often two outputs decide alike."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PARAMETERS: dict[str, float | str] = {"of": "values", "threshold": 0.5}
 
 
 def refuse(parameters: Mapping[str, float | str]) -> str | None:
-    """Return None, or why there is no such decision."""
+    """Return None, or why `of` names no decision or the threshold is wrong."""
     if parameters["of"] not in OF:
         return f"of {parameters['of']!r}; expected {', '.join(OF)}"
     threshold = float(parameters["threshold"])
@@ -24,7 +24,7 @@ def refuse(parameters: Mapping[str, float | str]) -> str | None:
 
 
 def count(shape: Sequence[int], of: str) -> int:
-    """Return how many decisions one sample of this shape holds; 0 where its numbers are no scores."""
+    """Return how many decisions one sample of this shape holds; 0 where its numbers cannot be scores."""
     if of == "first":
         return min(1, prod(shape))
     if of != "scores":
@@ -41,7 +41,7 @@ def one_decision(shape: Sequence[int], of: str) -> str | None:
 
 
 def few_decisions(shape: Sequence[int], of: str) -> str | None:
-    """Return None for one decision of each sample, and for (1, K) of yes or no, each of which has samples enough of its own; else the reason."""
+    """Return None for one decision of each sample, and for (1, K) of yes or no, where each position has enough samples; else the reason."""
     if of == "yes_no" and len(shape) <= 2 and prod(shape[:-1]) == 1:
         return None
     return one_decision(shape, of)
@@ -54,9 +54,9 @@ def several_decisions(shape: Sequence[int], of: str) -> str | None:
 
 
 def decided(outputs: Real, of: str, threshold: float) -> Real:
-    """Return (n, decisions) of outputs (n, *shape): classes, the numbers themselves or the first of them, or 1 for yes and 0 for no.
+    """Return (n, decisions) of outputs (n, *shape): classes, the numbers themselves or the first one, or 1 for yes and 0 for no.
 
-    Of equal largest scores the first counts, as it does in an application that takes the argmax.
+    The first of equal largest scores counts, as in an application that takes the argmax.
     """
     if of == "scores":
         return rows(outputs.argmax(axis=-1).astype(np.float64))
@@ -67,12 +67,12 @@ def decided(outputs: Real, of: str, threshold: float) -> Real:
 
 
 def broken(reference: Real, candidate: Real) -> NDArray[np.bool_]:
-    """Return (n,), whether a sample of either holds a NaN."""
+    """Return whether a sample of either side holds a NaN, bool (n,)."""
     return np.asarray(np.isnan(rows(reference)).any(axis=1) | np.isnan(rows(candidate)).any(axis=1))
 
 
 class Decisions:
-    """How often the candidate decides what where the reference decides something, for each position of a sample: counts alone, no samples.
+    """Counts of the candidate's decision for each decision of the reference, at each position of a sample; no samples are kept.
 
     `counts` is {(position, reference's, candidate's): samples}, `first_missed` {(position, reference's): the first sample that the candidate misses}.
     """
@@ -85,7 +85,7 @@ class Decisions:
         self.first_missed: dict[tuple[int, float], int] = {}
 
     def add(self, start: int, reference: Real, candidate: Real) -> None:
-        """Take the next samples, float64 (n, *shape), the first of which has the index `start`."""
+        """Add the next samples, float64 (n, *shape); `start` is the index of the first."""
         self.is_broken |= bool(broken(reference, candidate).any())
         ours, theirs = decided(reference, *self._said), decided(candidate, *self._said)
         self.samples += len(ours)
@@ -101,15 +101,15 @@ class Decisions:
 
     @property
     def positions(self) -> int:
-        """How many decisions a sample holds."""
+        """The number of decisions of a sample."""
         return 1 + max((position for position, _, _ in self.counts), default=0)
 
     def name(self, position: int) -> str:
-        """Return what a position is called in a sentence, "" where there is one only."""
+        """Return the name of a position in a sentence, "" where there is only one."""
         return f"element {position}" if self.positions > 1 else ""
 
     def answer(self, value: float) -> str:
-        """Return what a decision is called in a sentence."""
+        """Return the name of a decision in a sentence."""
         if self._said[0] == "yes_no":
             return "yes" if value else "no"
         return f"class {value:g}"

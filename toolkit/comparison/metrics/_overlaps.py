@@ -1,4 +1,4 @@
-"""How far the regions of each class overlap, sample by sample, and intervals of that over samples."""
+"""The overlap of the regions of each class, sample by sample, and its intervals over samples."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from toolkit.comparison.metrics import Real
 from toolkit.comparison.metrics._decisions import broken, decided
 
 _MOST_GROUPS = 512
-_RESAMPLES = 1000  # of percentiles: Efron and Tibshirani, An Introduction to the Bootstrap (1993), 13
+_RESAMPLES = 1000  # resamples for percentiles: Efron and Tibshirani, An Introduction to the Bootstrap (1993), 13
 _AT_ONCE = 100
 _SEED = 0
 
 
 class Overlaps:
-    """For each class that the reference holds: elements in both, and in either, summed in groups of neighbouring samples.
+    """For each class of the reference: the elements in both, and in either, summed in groups of neighbouring samples.
 
-    As many samples are in each group, twice as many whenever there are 512 groups, so that memory does not grow with the samples. Neighbours are
-    drawn together then, which keeps what samples that follow one another have in common. `holding` is how many samples hold a class.
+    All groups hold equally many samples. At 512 groups they are merged in pairs and the size doubles, so memory does not grow with the samples. A
+    resample draws neighbours together, which keeps the dependence between samples that follow one another. `holding` is how many samples hold a
+    class.
     """
 
     def __init__(self, of: str, threshold: float) -> None:
@@ -30,13 +31,13 @@ class Overlaps:
         self._worst: dict[float, tuple[float, int]] = {}
         self._drawn: dict[
             tuple[int, tuple[float, ...]], Real
-        ] = {}  # the last, which value, interval and detail all ask for
+        ] = {}  # the last resamples: value, interval and detail ask for the same
         self.holding: dict[float, int] = {}
         self.samples = 0
         self.is_broken = False
 
     def add(self, start: int, reference: Real, candidate: Real) -> None:
-        """Take the next samples, float64 (n, *shape), the first of which has the index `start`."""
+        """Add the next samples, float64 (n, *shape); `start` is the index of the first."""
         self.is_broken |= bool(broken(reference, candidate).any())
         ours, theirs = decided(reference, *self._said), decided(candidate, *self._said)
         classes, inverse = np.unique(np.stack([ours, theirs]), return_inverse=True)
@@ -54,21 +55,21 @@ class Overlaps:
                 self._worst[value] = min(self._worst.get(value, (math.inf, 0)), (float(shares[row]), start + row))
 
     def classes(self, least: int = 1) -> list[float]:
-        """Return the classes that at least so many samples of the reference hold."""
+        """Return the classes that at least `least` samples of the reference hold."""
         return sorted(value for value, count in self.holding.items() if count >= least)
 
     def share(self, value: float) -> float:
-        """Return the intersection over union of a class, of all samples together."""
+        """Return the intersection over union of a class, over all samples together."""
         both, either = self._sums[value].sum(axis=0)
         return float(both / either)
 
     def worst_sample(self, value: float) -> int | None:
-        """Return the sample in which a class overlaps least; None where it does everywhere."""
+        """Return the sample with the least overlap of a class; None where all overlap fully."""
         share, sample = self._worst[value]
         return sample if share < 1 else None
 
     def resampled(self, classes: list[float]) -> Real:
-        """Return (resamples, classes): the intersection over union of each class in resamples of the groups, NaN where a resample has none of it."""
+        """Return the intersection over union of each class in resamples of the groups, (resamples, classes); NaN where a resample lacks the class."""
         asked = self.samples, tuple(classes)
         if asked not in self._drawn:
             self._drawn = {asked: self._resampled(classes)}
@@ -88,15 +89,15 @@ class Overlaps:
 
     @property
     def can_be_resampled(self) -> bool:
-        """Whether there are samples enough for an interval."""
+        """Whether there are enough samples for an interval."""
         return self._groups > 1
 
     @property
     def _groups(self) -> int:
-        return self.samples // self._size  # what makes no whole group is in none
+        return self.samples // self._size  # the last samples may fill no group
 
     def _places(self, count: int) -> NDArray[np.intp]:
-        """Return the groups of the next samples; groups are merged in pairs until there is room."""
+        """Return the group of each of the next samples; groups are merged in pairs until there is room."""
         last = self.samples + count - 1
         while last // self._size >= _MOST_GROUPS:
             for value, sums in self._sums.items():
@@ -109,7 +110,7 @@ class Overlaps:
 
 
 def ends(drawn: Real, value: float, confidence: float) -> tuple[float, float]:
-    """Return the percentile interval of resamples, NaN among them left out; the value itself is never outside of it."""
+    """Return the percentile interval of resamples without NaN; it always contains the value itself."""
     finite = drawn[np.isfinite(drawn)]
     if not finite.size:
         return value, value
@@ -118,7 +119,7 @@ def ends(drawn: Real, value: float, confidence: float) -> tuple[float, float]:
 
 
 def _counted(ours: NDArray[np.intp], theirs: NDArray[np.intp], classes: int) -> tuple[Real, Real, Real]:
-    """Return (n, classes) each: elements of a class in both, in either, and in the first."""
+    """Return three arrays (n, classes): the elements of a class in both, in either, and in the first."""
     samples = len(ours)
     offsets = np.arange(samples)[:, None] * classes
 

@@ -20,5 +20,5 @@ def decibels(sums: Real) -> Real:
     signal, noise = sums[..., 0], sums[..., 1]
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         ratio = np.asarray(10 * np.log10(signal / noise))
-    # 0 / 0 is two silent samples, which are identical; it must not be taken for the NaN of a broken one.
+    # 0 / 0 comes from two silent samples, which are identical; it must not look like the NaN of a broken sample.
     return np.where((signal == 0) & (noise == 0), np.inf, ratio)

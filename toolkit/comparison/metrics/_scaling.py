@@ -1,4 +1,4 @@
-"""Samples brought to a size whose squares neither overflow nor vanish."""
+"""Samples scaled so that their squares neither overflow nor vanish."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from toolkit.comparison.metrics import Real
 
 
 def scaled(samples: Real) -> Real:
-    """Return (n, elements) with the largest element of each sample 1; zeros stay zeros, a NaN makes its sample NaN."""
+    """Return (n, elements), each sample scaled to a largest element of 1; zeros stay zeros, a NaN makes its sample NaN."""
     return by_largest(samples, np.abs(samples).max(axis=1, keepdims=True))
 
 

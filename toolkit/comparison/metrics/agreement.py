@@ -1,4 +1,4 @@
-"""Share of samples for which both decide the same: the same class, the same label or id, the same yes or no."""
+"""Share of samples with the same decision on both sides: the same class, the same label or id, the same yes or no."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def applies(shape: Sequence[int], *, of: str, threshold: float) -> str | None:
 
 
 def measure(reference: Real, candidate: Real, *, of: str, threshold: float) -> Real:
-    """Return 1 for each sample that both decide alike, else 0; NaN if either holds a NaN."""
+    """Return 1 for each sample with the same decision on both sides, else 0; NaN if either holds a NaN."""
     ours, theirs = decided(reference, of, threshold), decided(candidate, of, threshold)
     agree = (ours == theirs).all(axis=1).astype(np.float64)
     return np.where(broken(reference, candidate), np.nan, agree)

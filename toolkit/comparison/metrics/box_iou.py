@@ -1,4 +1,4 @@
-"""Mean over samples of the intersection over union of each box with the same box of the reference: four numbers on the last axis."""
+"""Mean over samples of the intersection over union of each box with its counterpart in the reference: four numbers on the last axis."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ WHOLE_NUMBERS = True  # boxes in whole pixels
 LAYOUTS = ("corners", "xywh", "cxcywh")
 PARAMETERS = {
     "layout": "corners"
-}  # two opposite corners (x first or y first is all the same), or a corner or the centre with the size
+}  # two opposite corners (x or y first, with the same result), or a corner or the centre with the size
 _NUMBERS = 4
 
 
 def refuse(parameters: Mapping[str, str]) -> str | None:
-    """Return None for a layout that there is, else the reason."""
+    """Return None for a known layout, else the reason."""
     layout = parameters["layout"]
     return None if layout in LAYOUTS else f"layout {layout!r}; expected {', '.join(LAYOUTS)}"
 
@@ -36,10 +36,11 @@ def applies(shape: Sequence[int], *, layout: str) -> str | None:
 
 
 def measure(reference: Real, candidate: Real, *, layout: str) -> Real:
-    """Return (n, 3), NaN if either holds a NaN or an infinity.
+    """Return (n, 3); NaN if either holds a NaN or an infinity.
 
-    They are the mean over boxes of their intersection over union, 1 where the sample has a box with an area, and the share of boxes without one that
-    are not equal. Boxes without an area, such as those that fill a list up, overlap with nothing: they count only where there are no others.
+    The three are: the mean over boxes of their intersection over union; 1 where the sample has a box with an area, else 0; and the share of boxes
+    without an area that are not equal. Boxes without an area, such as the padding of a list, overlap with nothing: they count only where there are no
+    others.
     """
     ours, theirs = _corners(reference, layout), _corners(candidate, layout)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
@@ -56,7 +57,7 @@ def measure(reference: Real, candidate: Real, *, layout: str) -> Real:
 
 
 def finish(terms: Real) -> Real:
-    """Return the mean over samples that have boxes; without any box, 1 where what is no box is equal, else 0."""
+    """Return the mean over samples with boxes; without any box, 1 where boxes without an area are equal, else 0."""
     overlap, samples, other = terms[..., 0], terms[..., 1], terms[..., 2]
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.clip(overlap / samples, 0.0, 1.0)

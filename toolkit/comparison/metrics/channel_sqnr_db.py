@@ -1,7 +1,7 @@
 """Signal-to-quantization-noise ratio of each channel (the last axis) over all samples, in dB: that of the worst one.
 
-Errors of a quiet channel vanish beside a loud one in any ratio of the whole output. A channel that hardly moves beside the loudest of its part is
-left out, for no quantization keeps it, and so is one whose variation few samples carry.
+In a ratio of the whole output, a loud channel hides the errors of a quiet one. A channel is left out if it hardly varies beside the loudest of its
+part, because no quantization keeps it. It is also left out if few samples carry its variation.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ RANGE = (-np.inf, np.inf)
 CENTRED = True
 WHOLE_NUMBERS = False
 PARTS = True
-# The least spread of a channel that counts, as a share of the largest one's, how many samples have to carry it, and the most channels there may be.
+# The least spread of a channel that counts, as a share of the largest; how many samples must carry it; and the largest number of channels.
 PARAMETERS = {"floor": None, "samples": None, "most": np.inf}
 
 
 def refuse(parameters: Mapping[str, float]) -> str | None:
-    """Return None for a floor from 0 to 1 and a number of samples that is not negative, else the reason."""
+    """Return None for a floor from 0 to 1 and a nonnegative number of samples, else the reason."""
     if not 0 <= parameters["floor"] <= 1:
         return f"floor {parameters['floor']:g}; expected a share from 0 to 1"
     if not 0 <= parameters["samples"] < math.inf:
@@ -36,22 +36,23 @@ def refuse(parameters: Mapping[str, float]) -> str | None:
 
 
 def applies(shape: Sequence[int], *, floor: float, samples: float, most: float) -> str | None:
-    """Return None for at most so many channels, else the reason."""
+    """Return None for at most `most` channels, else the reason."""
     width = shape[-1] if shape else 1
     return None if width <= most else f"{width} channels are more than {most:g}: none is read by itself"
 
 
 def tally(shape: Sequence[int], parts: Sequence[int] = (), *, floor: float, samples: float, most: float) -> Channels:
-    """Return what adds up the powers of each channel; NaN where one holds a NaN, inf where no channel counts or none has noise.
+    """Return the tally of the powers of each channel; its value is NaN where one holds a NaN, inf where no channel counts or none has noise.
 
-    `parts` are the widths of what was joined along the last axis: the floor is of the largest spread in each. There is no interval: the worst of many
-    channels is an extreme, whose bootstrap is wrong, and the worst that is behind another artifact's is judged by how far it is.
+    `parts` are the widths of what was joined along the last axis: the floor is a share of the largest spread in each part. There is no interval: the
+    worst of many channels is an extreme, and the bootstrap of an extreme is wrong. The worst channel behind another artifact's is judged by its
+    distance.
     """
     return Channels(tuple(parts) or (shape[-1] if shape else 1,), floor, samples)
 
 
 class Channels:
-    """Powers of signal and noise by channel, and by how many samples the signal is carried."""
+    """Powers of signal and noise by channel, and the number of samples that carry the signal."""
 
     def __init__(self, parts: tuple[int, ...], floor: float, samples: float) -> None:
         self._parts, self._floor, self._samples = parts, floor, samples
@@ -62,7 +63,7 @@ class Channels:
         self._worst_sample = np.zeros(width, int)
 
     def add(self, start: int, reference: Real, candidate: Real) -> None:
-        """Take the next samples, both less the reference's mean of each channel."""
+        """Add the next samples; the reference's mean of each channel is subtracted from both sides."""
         width = len(self.sums)
         with np.errstate(invalid="ignore", over="ignore"):
             signal = np.square(reference.reshape(len(reference), -1, width)).sum(axis=1)
@@ -91,7 +92,7 @@ class Channels:
 
     @property
     def detail(self) -> str:
-        """Which channel is the worst, and how many count."""
+        """The worst channel, and how many channels count."""
         if len(self.sums) == 1:
             return ""
         if not self._counts.any():
@@ -103,7 +104,7 @@ class Channels:
         return decibels(self.sums)
 
     def behind(self, own: Tally, unless: float) -> Lag:
-        """Return by how many dB the channel that is furthest behind own's is, of those that count and have less than `unless`, and which it is."""
+        """Return the largest distance in dB of a channel behind own's, and the channel; only channels that count and have less than `unless`."""
         if not isinstance(own, Channels) or len(own.sums) != len(self.sums):
             return Lag(math.nan, "the toolkit's own artifact has other channels")
         ours, theirs = self.by_channel(), own.by_channel()
@@ -112,7 +113,7 @@ class Channels:
         counted = self._counts & ~(ours >= unless)
         if not counted.any():
             return Lag(0.0, f"no channel has less than {unless:g} dB")
-        with np.errstate(invalid="ignore"):  # of channels that are not counted, which may both be without noise
+        with np.errstate(invalid="ignore"):  # channels that do not count may both have no noise
             apart = np.where(counted, theirs - ours, -np.inf)
         place = int(apart.argmax())
         said = f"channel {place} of {len(ours)}: {ours[place]:.3g} dB, the toolkit's own {theirs[place]:.3g} dB"
@@ -125,7 +126,7 @@ class Channels:
 
     @property
     def _counts(self) -> np.ndarray:
-        """Which channels are judged, bool (C,)."""
+        """The channels that count, bool (C,)."""
         signal = self.sums[:, 0]
         loudest, start = np.zeros(len(signal)), 0
         for width in self._parts:

@@ -1,4 +1,4 @@
-"""The least intersection over union of the regions of a class: pixels, or steps, of all samples together."""
+"""The least intersection over union among classes: pixels, or steps, of all samples together."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PARAMETERS: dict[str, float | str] = {**_decisions.PARAMETERS, "least": 1.0}
 
 
 def refuse(parameters: Mapping[str, float | str]) -> str | None:
-    """Return None, or why there is no such decision, or no such number of samples."""
+    """Return None, or why `of`, the threshold or the number of samples is wrong."""
     least = float(parameters["least"])
     if not (least >= 1 and least == int(least)):
         return f"least {least:g}; expected a whole number of samples, 1 or more"
@@ -28,14 +28,14 @@ def refuse(parameters: Mapping[str, float | str]) -> str | None:
 
 
 def applies(shape: Sequence[int], *, of: str, threshold: float, least: float) -> str | None:
-    """Return None where a sample holds several decisions, else the reason: one has no region."""
+    """Return None where a sample holds several decisions, else the reason: a single decision has no region."""
     return several_decisions(shape, of)
 
 
 def tally(shape: Sequence[int], *, of: str, threshold: float, least: float) -> LeastOverlap:
-    """Return what sums regions up: the value is that of the class that is worst for certain, NaN where a sample holds a NaN.
+    """Return the tally of regions; its value is that of the class whose interval has the lowest upper end, NaN where a sample holds a NaN.
 
-    Only classes count that `least` samples of the reference hold; where there is none, nothing can be said, and the value is 1. Its interval is the
+    Only classes count that `least` samples of the reference hold; without any, nothing can be said, and the value is 1. The interval is the
     bootstrap's over samples, at the level 1 - (1 - confidence) / classes (Bonferroni).
     """
     return LeastOverlap(of, threshold, int(least))
@@ -49,7 +49,7 @@ class LeastOverlap:
         self._least = least
 
     def add(self, start: int, reference: Real, candidate: Real) -> None:
-        """Take the next samples."""
+        """Add the next samples."""
         self._overlaps.add(start, reference, candidate)
 
     def value(self) -> float:
@@ -60,13 +60,13 @@ class LeastOverlap:
         return 1.0 if deciding is None else self._overlaps.share(deciding)
 
     def interval(self, confidence: float) -> tuple[float, float] | None:
-        """Return the ends that the least of all classes has."""
+        """Return the lowest lower end and the lowest upper end of all classes."""
         found = self._ends(confidence).values()
         return (min(low for low, _ in found), min(high for _, high in found)) if found else None
 
     def behind(self, own: Tally, unless: float) -> Lag:  # noqa: ARG002 (as every tally has it)
-        """Return by how much the class that is furthest behind own's overlaps less, of those that `least` samples hold; a mean hides one of many."""
-        if not isinstance(own, LeastOverlap) or self._overlaps.is_broken or own._overlaps.is_broken:  # noqa: SLF001 - of its own class
+        """Return the largest loss of overlap of a class against own's, among classes that `least` samples hold; a mean would hide one of many."""
+        if not isinstance(own, LeastOverlap) or self._overlaps.is_broken or own._overlaps.is_broken:  # noqa: SLF001 - a field of its own class
             return Lag(math.nan, "")
         shares = {
             value: (self._overlaps.share(value), own.share(value)) for value in self._overlaps.classes(self._least)

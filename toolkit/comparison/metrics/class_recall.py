@@ -1,4 +1,4 @@
-"""The least share of a class's samples, as the reference has them, that the candidate finds too: a class that is rare counts as any other."""
+"""The least recall among classes: the share of a class's samples in the reference that the candidate finds. Rare classes count equally."""
 
 from __future__ import annotations
 
@@ -20,19 +20,18 @@ RANGE = (0.0, 1.0)
 CENTRED = False
 WHOLE_NUMBERS = True
 _CERTAIN = 1e-3  # the level of the bounds on rates against own (toolkit/comparison/output_kinds)
-_ALLOWED = 0.1  # of all decisions, by the bounds on agreement (toolkit/comparison/output_kinds)
+_ALLOWED = 0.1  # the share of all decisions that bounds on agreement allow to change (toolkit/comparison/output_kinds)
 
 
 def applies(shape: Sequence[int], *, of: str, threshold: float) -> str | None:
-    """Return None for one decision of each sample, and for (1, K) of yes or no, of which each is counted alone; else the reason."""
+    """Return None for one decision of each sample, and for (1, K) of yes or no, counted for each position alone; else the reason."""
     return few_decisions(shape, of)
 
 
 def tally(shape: Sequence[int], *, of: str, threshold: float) -> Recall:
-    """Return what counts decisions by class: the value is that of the class which is worst for certain, NaN where a sample holds a NaN.
+    """Return the tally of decisions by class; its value is that of the class whose interval has the lowest upper end, NaN where a sample holds a NaN.
 
-    Its interval is exact (Clopper and Pearson), at the level 1 - (1 - confidence) / classes (Bonferroni), so that of many classes none is
-    condemned by chance.
+    The interval is exact (Clopper and Pearson), at the level 1 - (1 - confidence) / classes (Bonferroni), so that no class of many fails by chance.
     """
     return Recall(of, threshold)
 
@@ -50,7 +49,7 @@ class Recall:
         self._decisions = Decisions(of, threshold)
 
     def add(self, start: int, reference: Real, candidate: Real) -> None:
-        """Take the next samples."""
+        """Add the next samples."""
         self._decisions.add(start, reference, candidate)
 
     def value(self) -> float:
@@ -61,16 +60,17 @@ class Recall:
         return seen.found / seen.held
 
     def interval(self, confidence: float) -> tuple[float, float] | None:
-        """Return the ends that the least of all classes has."""
+        """Return the lowest lower end and the lowest upper end of all classes."""
         ends = self._ends(confidence).values()
         return min(low for low, _ in ends), min(high for _, high in ends)
 
     def behind(self, own: Tally, unless: float) -> Lag:  # noqa: ARG002 (as every tally has it)
-        """Return the share of a class that `own` finds and this one loses, of the class that lost most; 0 where none stands out.
+        """Return the largest share of a class that `own` finds and this one loses; 0 where no class stands out.
 
-        A class stands out where so many of it are not lost by chance at the rate at which the classes that keep most of theirs lose (the upper end of
-        its exact interval): less likely than one in a thousand (binomial, Bonferroni over classes). A class may be harder than others, so this is
-        certain only where so many stand out as hardly ever do at a rate of one in ten (Poisson), which is what whole sets are allowed.
+        The reference rate is that of the classes that keep most of their samples: the upper end of its exact interval. A class stands out where its
+        losses at this rate are less likely than one in a thousand (binomial, Bonferroni over classes). Some classes may just be harder than others.
+        So the result
+        is certain only where so many classes stand out as hardly ever do at a rate of one in ten, the rate that whole sets are allowed (Poisson).
         """
         if not isinstance(own, Recall) or self._decisions.is_broken or own.is_broken:
             return Lag(math.nan, "")
@@ -101,17 +101,17 @@ class Recall:
 
     @property
     def found(self) -> dict[tuple[int, float], int]:
-        """How many samples of each class were found, by position and class; of those of which any was."""
+        """The samples found of each class, {(position, class): samples}, for classes with any."""
         return {key: one.found for key, one in self._seen().items() if one.found}
 
     @property
     def worst_sample(self) -> int | None:
-        """The first sample of that class which the candidate misses."""
+        """The first sample of that class that the candidate misses."""
         return self._decisions.first_missed.get(self._deciding())
 
     @property
     def detail(self) -> str:
-        """Which class it is, and how many of it were found."""
+        """The class that decides, and how many of its samples were found."""
         position, value = key = self._deciding()
         seen, where = self._seen()[key], self._decisions.name(position)
         of = f" of {where}" if where else ""
@@ -135,5 +135,5 @@ class Recall:
 
 
 def _standing_out(of: int, rate: float, level: float) -> int:
-    """Return the least number of losses among so many that is less likely than a level at a rate; one more than there are where none is."""
+    """Return the least number of losses among `of` that is less likely than `level` at `rate`; `of` + 1 where there is none."""
     return next((lost for lost in range(1, of + 1) if at_least(lost, of, rate) < level), of + 1)

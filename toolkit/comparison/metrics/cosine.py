@@ -20,18 +20,18 @@ WHOLE_NUMBERS = False
 
 
 def applies(shape: Sequence[int]) -> str | None:
-    """Return a reason for an output of one element: its cosine is only its sign."""
+    """Return None, or the reason for an output of one element: its cosine is only its sign."""
     return "one element has no direction, only a sign" if prod(shape) < 2 else None
 
 
 def measure(reference: Real, candidate: Real) -> Real:
     """Return the cosine for each sample, in [-1, 1]; NaN if either holds a NaN or an infinity.
 
-    1 for two samples of zeros, 0 if just one is zero. It does not see a wrong scale: half of every value still gives 1.
+    1 for two samples of zeros, 0 if just one is zero. The metric does not see a wrong scale: half of every value still gives 1.
     """
     reference, candidate = scaled(rows(reference)), scaled(rows(candidate))
     with np.errstate(invalid="ignore"):
-        # One root of the product: with a root of each, identical samples would not give 1 exactly.
+        # Use one root of the product: with a root of each factor, identical samples would not give exactly 1.
         norm = np.sqrt(dot(reference, reference) * dot(candidate, candidate))
         similarity = np.clip(dot(reference, candidate) / norm, -1.0, 1.0)
     equal = (reference == candidate).all(axis=1)

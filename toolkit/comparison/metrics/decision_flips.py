@@ -1,4 +1,4 @@
-"""Share of samples for which any decision at a threshold is another one: (c >= t) != (r >= t)."""
+"""Share of samples in which any decision at a threshold changes: (c >= t) != (r >= t)."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ UNITS = ("fraction",)
 RANGE = (0.0, 1.0)
 CENTRED = False
 WHOLE_NUMBERS = True
-PARAMETERS = {"threshold": None}  # that of the application, in the output's own unit
+PARAMETERS = {"threshold": None}  # the application's threshold, in the output's own unit
 
 
 def refuse(parameters: Mapping[str, float]) -> str | None:
-    """Return None for a number, else the reason."""
+    """Return None for a finite threshold, else the reason."""
     threshold = parameters["threshold"]
     return None if math.isfinite(threshold) else f"threshold {threshold}; expected a number"
 

@@ -1,6 +1,6 @@
-"""Share of samples whose vector, searched among the reference's vectors, finds that of the same sample: what a search with stored vectors needs.
+"""Share of samples whose vector, searched among the reference's vectors, finds the same sample, as a search over stored vectors must.
 
-Neighbours inside the candidate's own space show nothing: exchanged dimensions keep them.
+Neighbours within the candidate's own space show nothing: they stay the same if dimensions are exchanged.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ RANGE = (0.0, 1.0)
 CENTRED = False
 WHOLE_NUMBERS = False
 _MOST_NUMBERS = 1 << 22  # of each side, in float32: 16 MB, 8192 vectors of 512
-_SAME = 1e-6  # cosines closer than that are one in float32
+_SAME = 1e-6  # cosines this close are equal in float32
 
 
 def applies(shape: Sequence[int]) -> str | None:
-    """Return None for two elements and more, else the reason."""
+    """Return None for two or more elements, else the reason."""
     return None if prod(shape) >= 2 else "one element has no direction, only a sign"
 
 
 def tally(shape: Sequence[int]) -> Gallery:
-    """Return what keeps the vectors of the first samples, as many as 16 MB hold; NaN where one of any sample holds a NaN.
+    """Return a tally that keeps the vectors of the first samples, as many as 16 MB hold; its value is NaN where any sample holds a NaN.
 
-    A sample is found where no other vector of the reference has a larger cosine with the candidate's than its own: samples that are the same to the
-    reference are the same here. The interval is that of a rate (Clopper and Pearson).
+    A sample is found where no other vector of the reference has a larger cosine with the candidate's vector than its own: samples that are equal in
+    the reference count as one here. The interval is that of a rate (Clopper and Pearson).
     """
     return Gallery(max(2, _MOST_NUMBERS // max(1, prod(shape))))
 
@@ -50,7 +50,7 @@ class Gallery:
         self._found: np.ndarray | None = None
 
     def add(self, start: int, reference: Real, candidate: Real) -> None:  # noqa: ARG002 (the contract's)
-        """Take the next samples."""
+        """Add the next samples."""
         self._is_broken |= not (np.isfinite(reference).all() and np.isfinite(candidate).all())
         for side, vectors in zip(self._sides, (reference, candidate), strict=True):
             side.append(_normalized(rows(vectors)[: self._most - self._kept]))
@@ -62,7 +62,7 @@ class Gallery:
         return math.nan if self._is_broken or not self._kept else float(self._hits().mean())
 
     def interval(self, confidence: float) -> tuple[float, float] | None:
-        """Return that of the rate."""
+        """Return the interval of the rate."""
         return clopper_pearson(int(self._hits().sum()), self._kept, confidence)
 
     @property
@@ -73,7 +73,7 @@ class Gallery:
 
     @property
     def detail(self) -> str:
-        """How many vectors were searched."""
+        """The number of vectors searched."""
         return f"in a gallery of {self._kept}"
 
     def _hits(self) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Peak signal-to-noise ratio of all samples together in dB, the peak being the range of the reference: 10 log10(peak^2 / mean((c - r)^2))."""
+"""Peak signal-to-noise ratio of all samples together in dB; the peak is the reference's range: 10 log10(peak^2 / mean((c - r)^2))."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def applies(shape: Sequence[int]) -> str | None:
 
 
 def tally(shape: Sequence[int]) -> Psnr:
-    """Return what sums square errors up: inf without an error, -inf for one where the reference is one value, NaN where a sample holds a NaN.
+    """Return the tally of square errors: inf without an error, -inf for an error where the reference is constant, NaN where a sample holds a NaN.
 
-    The peak is the largest less the smallest value of the reference in all samples (`psnr_db:peak=255` has one that is said). The interval is the
+    The peak is the largest less the smallest value of the reference in all samples (for a given peak use `psnr_db:peak=255`). The interval is the
     bootstrap's over samples.
     """
     return Psnr()
@@ -44,7 +44,7 @@ class Psnr:
         self._worst = (-math.inf, 0)
 
     def add(self, start: int, reference: Real, candidate: Real) -> None:
-        """Take the next samples."""
+        """Add the next samples."""
         with np.errstate(invalid="ignore", over="ignore"):
             squares = np.square(rows(candidate) - rows(reference)).mean(axis=1)
         self._groups.add(np.stack([squares, np.ones_like(squares)], axis=1))
@@ -62,7 +62,7 @@ class Psnr:
         return float(self._decibels(np.array([self._sum, self._samples])))
 
     def interval(self, confidence: float) -> tuple[float, float] | None:
-        """Return the bootstrap's; None for one sample, and where errors are not finite."""
+        """Return the bootstrap's interval; None for one sample, and where errors are not finite."""
         groups, value = self._groups.sums, self.value()
         if len(groups) < 2 or not np.isfinite(groups).all():
             return None
@@ -76,7 +76,7 @@ class Psnr:
 
     @property
     def detail(self) -> str:
-        """What the peak is."""
+        """The peak."""
         return f"peak {self._high - self._low:.4g}" if self._samples else ""
 
     def _decibels(self, sums: Real) -> Real:

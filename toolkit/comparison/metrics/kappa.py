@@ -1,7 +1,7 @@
 """Cohen's kappa of the decisions of both: (agreement - agreement by chance) / (1 - agreement by chance).
 
-Cohen, A coefficient of agreement for nominal scales (Educational and Psychological Measurement 20, 1960). Where one answer is rare, saying the
-other one always agrees nearly always, and has a kappa of 0.
+Cohen, A coefficient of agreement for nominal scales (Educational and Psychological Measurement 20, 1960). Where one answer is rare, a candidate that
+always gives the other one agrees nearly always, but its kappa is 0.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ WHOLE_NUMBERS = True
 
 
 def applies(shape: Sequence[int], *, of: str, threshold: float) -> str | None:
-    """Return None for one decision of each sample, and for (1, K) of yes or no, of which the worst counts; else the reason."""
+    """Return None for one decision of each sample, and for (1, K) of yes or no, where the worst position counts; else the reason."""
     return few_decisions(shape, of)
 
 
 def tally(shape: Sequence[int], *, of: str, threshold: float) -> Kappa:
-    """Return what counts decisions: the value is that of the position which is worst for certain, NaN where a sample holds a NaN.
+    """Return the tally of decisions; its value is that of the position whose interval has the lowest upper end, NaN where a sample holds a NaN.
 
-    Its interval is that of the agreement (Clopper and Pearson), at the agreement by chance that was seen; with several positions at the level
-    1 - (1 - confidence) / positions (Bonferroni).
+    The interval follows from that of the agreement (Clopper and Pearson), with the agreement by chance as observed. With several positions its level
+    is 1 - (1 - confidence) / positions (Bonferroni).
     """
     return Kappa(of, threshold)
 
@@ -45,7 +45,7 @@ class Kappa:
         self._decisions = Decisions(of, threshold)
 
     def add(self, start: int, reference: Real, candidate: Real) -> None:
-        """Take the next samples."""
+        """Add the next samples."""
         self._decisions.add(start, reference, candidate)
 
     def value(self) -> float:
@@ -56,23 +56,23 @@ class Kappa:
         return _kappa(agreed / self._decisions.samples, chance)
 
     def interval(self, confidence: float) -> tuple[float, float] | None:
-        """Return the ends that the least of all positions has."""
+        """Return the lowest lower end and the lowest upper end of all positions."""
         ends = self._ends(confidence)
         return min(low for low, _ in ends), min(high for _, high in ends)
 
     @property
     def worst_sample(self) -> int | None:
-        """The first sample on which the two decide otherwise."""
+        """The first sample with different decisions."""
         position, missed = self._deciding(), self._decisions.first_missed
         return min((sample for (at, _), sample in missed.items() if at == position), default=None)
 
     @property
     def detail(self) -> str:
-        """Which of several positions it is of."""
+        """The position that decides, if there are several."""
         return self._decisions.name(self._deciding())
 
     def _deciding(self) -> int:
-        uppers = [high for _, high in self._ends(0.95)]  # which is least does not depend on the level
+        uppers = [high for _, high in self._ends(0.95)]  # the order of upper ends does not depend on the level
         return uppers.index(min(uppers))
 
     def _ends(self, confidence: float) -> list[tuple[float, float]]:
@@ -85,7 +85,7 @@ class Kappa:
         ]
 
     def _seen(self) -> list[tuple[int, float]]:
-        """Return for each position how many samples agree, and what share would by chance."""
+        """Return for each position how many samples agree, and the share that would agree by chance."""
         decisions = self._decisions
         agreed = [0] * decisions.positions
         ours: list[dict[float, int]] = [{} for _ in agreed]
@@ -103,6 +103,6 @@ class Kappa:
 
 
 def _kappa(agreement: float, chance: float) -> float:
-    if chance == 1:  # both say one and the same always
+    if chance == 1:  # both always give one and the same answer
         return 1.0 if agreement == 1 else 0.0
     return max(-1.0, (agreement - chance) / (1 - chance))

@@ -20,7 +20,7 @@ _KINDS = ("logits", "probabilities")
 
 
 def refuse(parameters: Mapping[str, str]) -> str | None:
-    """Return None where it is said what the outputs are, else the reason."""
+    """Return None where `of` says what the outputs are, else the reason."""
     of = parameters["of"]
     return (
         None
@@ -39,14 +39,14 @@ def applies(shape: Sequence[int], *, of: str) -> str | None:
 def measure(reference: Real, candidate: Real, *, of: str) -> Real:
     """Return the divergence for each sample, the largest of its rows, in [0, inf]; NaN if either holds a NaN.
 
-    Logits go through softmax. Probabilities are divided by the sum of their row, because rounding changes it; a row with a negative value or
-    without any mass is NaN. A class that the candidate says is impossible, and the reference does not, is inf: so does an int8 softmax of small
+    Logits go through softmax. Probabilities are divided by the sum of their row, because rounding changes it; a row with a negative value or without
+    any mass is NaN. A class that is impossible for the candidate but not for the reference gives inf; an int8 softmax does this with small
     probabilities. (S. Kullback and R. A. Leibler, On information and sufficiency, 1951.)
     """
     p, q = _distributions(reference, of), _distributions(candidate, of)
     with np.errstate(invalid="ignore", divide="ignore"):
         terms = np.where(p == 0, 0.0 * q, p * np.log(p / q))
-        divergence = np.maximum(terms.sum(axis=-1), 0.0)  # below 0 by rounding alone (Gibbs' inequality); NaN stays
+        divergence = np.maximum(terms.sum(axis=-1), 0.0)  # negative by rounding only (Gibbs' inequality); NaN stays
     return np.asarray(divergence.reshape(len(divergence), -1).max(axis=1))
 
 

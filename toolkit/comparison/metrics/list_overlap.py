@@ -1,4 +1,4 @@
-"""Mean over samples of the share of the reference's list of ids that the candidate's list holds too, in whatever order."""
+"""Mean over samples of the share of the reference's list of ids that the candidate's list holds too, in any order."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def applies(shape: Sequence[int]) -> str | None:
 
 
 def measure(reference: Real, candidate: Real) -> Real:
-    """Return (n, 2): the share of each sample's different ids that the candidate has too, and 1; NaN if either holds what is no number.
+    """Return (n, 2): the share of each sample's distinct ids that the candidate has too, and 1; NaN if either holds a NaN or an infinity.
 
-    A list is along the last axis, of several the mean counts. An id is the nearest whole number.
+    A list lies along the last axis; of several lists the mean counts. An id is the nearest whole number.
     """
     ours, theirs = np.rint(reference), np.rint(candidate)
     finite = np.isfinite(rows(ours)).all(axis=1) & np.isfinite(rows(theirs)).all(axis=1)

@@ -1,4 +1,4 @@
-"""A low quantile over samples of the cosine between the vectors of both: nearly all of them must point the same way, a few may not."""
+"""A low quantile over samples of the cosine between the vectors of both: nearly all of them must point the same way, a few need not."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def applies(shape: Sequence[int], *, q: float) -> str | None:
 
 
 def tally(shape: Sequence[int], *, q: float) -> LowCosine:
-    """Return what keeps one cosine of each sample (the mean over its vectors, where it has several); NaN where a sample holds a NaN.
+    """Return a tally that keeps one cosine of each sample (the mean over its vectors, if several); its value is NaN where a sample holds a NaN.
 
-    The value is the smallest cosine that a share q of the samples, rounded up, does not exceed. Its interval is exact, from order statistics: David
+    The value is the smallest cosine that is not exceeded by a share q of the samples, rounded up. Its interval is exact, from order statistics: David
     and Nagaraja, Order Statistics (2003), 7.1.
     """
     return LowCosine(q)
@@ -48,7 +48,7 @@ class LowCosine:
         self._cosines: list[Real] = []
 
     def add(self, start: int, reference: Real, candidate: Real) -> None:  # noqa: ARG002 (the contract's)
-        """Take the next samples."""
+        """Add the next samples."""
         self._cosines.append(cosines(reference, candidate).reshape(len(reference), -1).mean(axis=1))
 
     def value(self) -> float:
@@ -59,7 +59,7 @@ class LowCosine:
         return float(found[max(0, math.ceil(self._q * found.size) - 1)])
 
     def interval(self, confidence: float) -> tuple[float, float] | None:
-        """Return the order statistics between which the quantile lies; None for one sample."""
+        """Return the order statistics around the quantile; None for one sample."""
         found = self._sorted()
         if found.size < 2:
             return None
@@ -77,7 +77,7 @@ class LowCosine:
 
     @property
     def detail(self) -> str:
-        """How far off the worst is."""
+        """The cosine of the worst sample."""
         found = self._sorted()
         return f"least {found[0]:.4g}" if found.size else ""
 
@@ -86,7 +86,7 @@ class LowCosine:
 
 
 def cosines(reference: Real, candidate: Real) -> Real:
-    """Return the cosine of each vector on the last axis, (n * vectors,); 1 for two of zeros, 0 if just one is, NaN for a NaN or an infinity."""
+    """Return the cosine of each vector on the last axis, (n * vectors,); 1 for two zeros, 0 if just one is zero, NaN for a NaN or an infinity."""
     ours, theirs = (scaled(side.reshape(-1, side.shape[-1])) for side in (reference, candidate))
     with np.errstate(invalid="ignore", divide="ignore"):
         norm = np.sqrt(dot(ours, ours) * dot(theirs, theirs))
@@ -95,7 +95,7 @@ def cosines(reference: Real, candidate: Real) -> Real:
 
 
 def _binomial(count: int, share: float) -> Real:
-    """Return the probability of each number of hits among `count`, by logarithms."""
+    """Return the binomial probability of each number of hits among `count`, computed with logarithms."""
     hits = np.arange(count + 1)
     factorials = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, count + 1)))])
     logs = factorials[count] - factorials[hits] - factorials[count - hits]

@@ -23,14 +23,14 @@ WHOLE_NUMBERS = True
 
 
 def applies(shape: Sequence[int], *, of: str, threshold: float) -> str | None:
-    """Return None where a sample holds several decisions, else the reason: one has no region."""
+    """Return None where a sample holds several decisions, else the reason: a single decision has no region."""
     return several_decisions(shape, of)
 
 
 def tally(shape: Sequence[int], *, of: str, threshold: float) -> MeanOverlap:
-    """Return what sums regions up: the value is the mean over the classes that the reference holds, NaN where a sample holds a NaN.
+    """Return the tally of regions; its value is the mean over the reference's classes, NaN where a sample holds a NaN.
 
-    Everingham and others, The Pascal visual object classes challenge (IJCV 88, 2010), 4.3. Its interval is the bootstrap's over samples.
+    Everingham and others, The Pascal visual object classes challenge (IJCV 88, 2010), 4.3. The interval is the bootstrap's over samples.
     """
     return MeanOverlap(of, threshold)
 
@@ -42,7 +42,7 @@ class MeanOverlap:
         self._overlaps = Overlaps(of, threshold)
 
     def add(self, start: int, reference: Real, candidate: Real) -> None:
-        """Take the next samples."""
+        """Add the next samples."""
         self._overlaps.add(start, reference, candidate)
 
     def value(self) -> float:
@@ -67,7 +67,7 @@ class MeanOverlap:
 
     @property
     def detail(self) -> str:
-        """Which class is worst."""
+        """The worst class."""
         worst = self._worst()
         return f"least of class {worst:g}: {self._overlaps.share(worst):.3g}"
 

@@ -24,5 +24,5 @@ def applies(shape: Sequence[int]) -> str | None:
 
 def measure(reference: Real, candidate: Real) -> Real:
     """Return max |c - r| for each sample, in the outputs' own unit; in [0, inf], NaN if either holds a NaN or the same infinity."""
-    with np.errstate(invalid="ignore"):  # Inf - Inf is NaN, which is what it should be
+    with np.errstate(invalid="ignore"):  # Inf - Inf is NaN, as intended
         return np.asarray(np.abs(rows(candidate) - rows(reference)).max(axis=1))

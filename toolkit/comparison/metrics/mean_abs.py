@@ -25,7 +25,7 @@ def applies(shape: Sequence[int]) -> str | None:
 def measure(reference: Real, candidate: Real) -> Real:
     """Return mean |c - r| for each sample, in the outputs' own unit; in [0, inf], NaN if either holds a NaN or the same infinity.
 
-    Rounding to a grid of step s, and nothing else, gives s / 4.
+    Pure rounding to a grid of step s gives s / 4.
     """
     with np.errstate(invalid="ignore", over="ignore"):
         return np.asarray(np.abs(rows(candidate) - rows(reference)).mean(axis=1))

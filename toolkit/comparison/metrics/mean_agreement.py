@@ -1,4 +1,4 @@
-"""Mean over samples of the share of their decisions that both make alike: pixels, steps, or labels of one sample."""
+"""Mean over samples of the share of their decisions that are the same on both sides: pixels, steps, or labels of one sample."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ WHOLE_NUMBERS = True
 
 
 def applies(shape: Sequence[int], *, of: str, threshold: float) -> str | None:
-    """Return None where a sample holds several decisions, else the reason: of one, `agreement` is the rate."""
+    """Return None where a sample holds several decisions, else the reason: for a single one, `agreement` is the rate."""
     return several_decisions(shape, of)
 
 
 def measure(reference: Real, candidate: Real, *, of: str, threshold: float) -> Real:
-    """Return (n, 2): the share of each sample's decisions that both make alike, and 1; NaN if either holds a NaN.
+    """Return (n, 2): the share of each sample's decisions that are the same on both sides, and 1; NaN if either holds a NaN.
 
-    Samples are what was drawn, so that they are what an interval is of: pixels of one picture are not independent of one another.
+    The interval is over samples, not pixels: the pixels of one picture are not independent of one another.
     """
     share = (decided(reference, of, threshold) == decided(candidate, of, threshold)).mean(axis=1)
     share = np.where(broken(reference, candidate), np.nan, share)

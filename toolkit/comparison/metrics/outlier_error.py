@@ -1,7 +1,7 @@
 """Largest absolute difference of a sample that stands out from all others: max |c - r|, and 0 where no sample stands out.
 
-One answer that is wrong among many moves no ratio of powers. An error by itself is no such answer, for steep functions have large errors everywhere:
-it stands out where it is many times what nearly all samples have.
+A single wrong answer among many changes no ratio of powers. A large error alone does not show a wrong answer, because steep functions have large
+errors everywhere. A sample stands out where its error is many times that of nearly all samples.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ UNITS = ("real", "range", "lsb")
 RANGE = (0.0, np.inf)
 CENTRED = False
 WHOLE_NUMBERS = False
-# How many times the error that a share of the samples (the quantile) does not exceed.
+# How many times the error that a share (`quantile`) of the samples does not exceed.
 PARAMETERS = {"times": None, "quantile": None}
 
 
 def refuse(parameters: Mapping[str, float]) -> str | None:
-    """Return None for 1 times and more of a share between 0 and 1, else the reason."""
+    """Return None for `times` of at least 1 and a quantile between 0 and 1, else the reason."""
     if not 1 <= parameters["times"] < math.inf:
         return f"times {parameters['times']:g}; expected 1 or more"
     return (
@@ -41,7 +41,7 @@ def applies(shape: Sequence[int], *, times: float, quantile: float) -> str | Non
 
 
 def tally(shape: Sequence[int], *, times: float, quantile: float) -> Outlier:
-    """Return what keeps the largest error of each sample, eight bytes; NaN where a sample holds one. There is no interval: it is an extreme."""
+    """Return a tally of the largest error of each sample, eight bytes each; NaN where a sample holds one. An extreme has no interval."""
     return Outlier(times, quantile)
 
 
@@ -53,12 +53,12 @@ class Outlier:
         self._blocks: list[Real] = []
 
     def add(self, start: int, reference: Real, candidate: Real) -> None:  # noqa: ARG002 (as every tally has it)
-        """Take the next samples."""
+        """Add the next samples."""
         with np.errstate(invalid="ignore"):
             self._blocks.append(np.abs(rows(candidate) - rows(reference)).max(axis=1))
 
     def value(self) -> float:
-        """Return the largest error, real units, where it stands out; else 0."""
+        """Return the largest error in real units if it stands out, else 0."""
         errors = self.errors
         if not len(errors) or np.isnan(errors).any():
             return math.nan
@@ -70,17 +70,17 @@ class Outlier:
 
     @property
     def worst_sample(self) -> int | None:
-        """The sample with the largest error, which is what argmax stops at too where one is NaN; None where none has any."""
+        """The sample with the largest error, or the first with a NaN (argmax stops there too); None where no sample has an error."""
         errors = self.errors
         return None if not len(errors) or errors.max() == 0 else int(errors.argmax())
 
     @property
     def detail(self) -> str:
-        """How large the error of nearly all samples is."""
+        """The error that nearly all samples do not exceed."""
         return f"{self._quantile:.0%} of the samples have {self._usual:.3g} or less" if self.value() > 0 else ""
 
     def behind(self, own: Tally, unless: float) -> Lag:  # noqa: ARG002 (as every tally has it)
-        """Return how many times own's largest error this one is; `unless` was asked before."""
+        """Return the largest error as a multiple of own's; the caller has already checked `unless`."""
         if not isinstance(own, Outlier):
             return Lag(math.nan, "")
         ours, theirs = float(self.errors.max()), float(own.errors.max())
@@ -91,9 +91,9 @@ class Outlier:
     def _usual(self) -> float:
         return float(
             np.quantile(self.errors, self._quantile, method="inverted_cdf")
-        )  # one that was seen: no mean of infinities
+        )  # an observed error, as a mean of infinities is none
 
     @property
     def errors(self) -> Real:
-        """Those of the samples so far, (n,)."""
+        """The largest errors of the samples so far, (n,)."""
         return np.concatenate(self._blocks) if self._blocks else np.zeros(0)

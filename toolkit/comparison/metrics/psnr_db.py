@@ -17,7 +17,7 @@ UNITS = ("db",)
 RANGE = (-np.inf, np.inf)
 CENTRED = False
 WHOLE_NUMBERS = False
-PARAMETERS = {"peak": None}  # the distance of the output's largest and smallest value: 1 or 255 for images
+PARAMETERS = {"peak": None}  # the output's largest less its smallest value: 1 or 255 for images
 
 
 def refuse(parameters: Mapping[str, float]) -> str | None:
@@ -34,7 +34,7 @@ def applies(shape: Sequence[int], *, peak: float) -> str | None:
 def measure(reference: Real, candidate: Real, *, peak: float) -> Real:
     """Return the ratio for each sample, in dB: inf where they are equal, -inf for an infinite error, NaN if either holds a NaN.
 
-    `peak` is said and not taken from the data, so that two sets, or two releases, are measured alike. (ITU-T J.340, 2010.)
+    `peak` is a parameter and does not come from the data, so that two sets, or two releases, are measured alike. (ITU-T J.340, 2010.)
     """
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         error = np.abs(rows(candidate) - rows(reference))
@@ -42,6 +42,6 @@ def measure(reference: Real, candidate: Real, *, peak: float) -> Real:
         mean_square = np.square(by_largest(error, largest)).mean(
             axis=1
         )  # of errors relative to the largest: no overflow
-        # Without any error both logarithms are -inf, and the ratio is inf.
+        # Without an error both logarithms are -inf, and the ratio is inf.
         decibels = 20 * np.log10(peak) - 20 * np.log10(largest[:, 0]) - 10 * np.log10(mean_square)
     return np.where(np.isinf(largest[:, 0]), -np.inf, decibels)

@@ -10,7 +10,7 @@ from toolkit.comparison.metrics import Better, Real, rows
 from toolkit.comparison.metrics._scaling import by_largest, dot
 
 BETTER: Better = "lower"
-ALWAYS = False  # snr_db says the same: it is -20 log10 of this
+ALWAYS = False  # snr_db has the same information: it is -20 log10 of this
 OVER = "sample"
 UNITS = ("ratio",)
 RANGE = (0.0, np.inf)

@@ -25,7 +25,7 @@ def applies(shape: Sequence[int]) -> str | None:
 def measure(reference: Real, candidate: Real) -> Real:
     """Return sqrt(mean((c - r)^2)) for each sample, in the outputs' own unit; in [0, inf], NaN if either holds a NaN.
 
-    Rounding to a grid of step s, and nothing else, gives s / sqrt(12) (W. R. Bennett, Spectra of quantized signals, 1948).
+    Pure rounding to a grid of step s gives s / sqrt(12) (W. R. Bennett, Spectra of quantized signals, 1948).
     """
     with np.errstate(invalid="ignore", over="ignore"):
         return np.asarray(np.sqrt(np.square(rows(candidate) - rows(reference)).mean(axis=1)))

@@ -26,7 +26,7 @@ def applies(shape: Sequence[int]) -> str | None:
 def measure(reference: Real, candidate: Real) -> Real:
     """Return the ratio for each sample, in dB: inf where they are identical, -inf for noise on silence, NaN if either holds a NaN.
 
-    The worst sample decides, and a sample whose reference is near zero is bad in this metric however small its error is: for outputs
-    that cross zero, bound `sqnr_db` or `rmse`. (Numerator and denominator as in Polygraphy's and ExecuTorch's SNR.)
+    The worst sample decides. A sample whose reference is near zero is bad in this metric however small its error is: for outputs
+    that cross zero, bound `sqnr_db` or `rmse`. (Numerator and denominator are those of Polygraphy's and ExecuTorch's SNR.)
     """
     return decibels(powers(reference, candidate))

@@ -1,4 +1,4 @@
-"""Root mean square error in units of the reference's own spread: sqrt(sum (c - r)^2 / sum (r - mean r)^2), each channel's mean taken off."""
+"""Root mean square error in units of the reference's own spread about the mean of each channel: sqrt(sum (c - r)^2 / sum (r - mean r)^2)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ OVER = "set"
 UNITS = ("spread",)
 RANGE = (0.0, np.inf)
 CENTRED = True
-WHOLE_NUMBERS = True  # counts, which are numbers after all
+WHOLE_NUMBERS = True  # counts are numbers
 
 
 def applies(shape: Sequence[int]) -> str | None:
@@ -29,6 +29,6 @@ def measure(reference: Real, candidate: Real) -> Real:
 
 
 def finish(terms: Real) -> Real:
-    """Return the root of the ratio of sums: 0 without an error, 1 for an error as large as what the reference says, inf where it says nothing."""
+    """Return the root of the ratio of sums: 0 without an error, 1 for an error as large as the reference's variation, inf where that is 0."""
     with np.errstate(over="ignore"):
         return np.asarray(10.0 ** (-decibels(terms) / 20))

@@ -31,6 +31,6 @@ def measure(reference: Real, candidate: Real) -> Real:
 def finish(terms: Real) -> Real:
     """Return the ratio of sums of powers, in dB: inf without noise, -inf for noise on silence, NaN for NaN.
 
-    Samples count by their power, so one that is wrong among many is not seen here: bound `max_abs` beside it.
+    Samples count by their power, so a wrong one among many is not seen here: bound `max_abs` beside it.
     """
     return decibels(terms)

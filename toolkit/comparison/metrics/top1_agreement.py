@@ -1,4 +1,4 @@
-"""Share of samples for which both say the same class: argmax c = argmax r."""
+"""Share of samples with the same class on both sides: argmax c = argmax r."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def applies(shape: Sequence[int]) -> str | None:
 def measure(reference: Real, candidate: Real) -> Real:
     """Return 1 for each sample with the same largest element, else 0; NaN if either holds a NaN.
 
-    Of equal largest elements the first counts, as it does in an application that takes the argmax.
+    The first of equal largest elements counts, as in an application that takes the argmax.
     """
     reference, candidate = rows(reference), rows(candidate)
     agree = (reference.argmax(axis=1) == candidate.argmax(axis=1)).astype(np.float64)

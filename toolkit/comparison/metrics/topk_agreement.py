@@ -1,4 +1,4 @@
-"""Share of samples for which the candidate's first k classes hold the reference's first one."""
+"""Share of samples whose first class in the reference is among the candidate's first k classes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def applies(shape: Sequence[int], *, k: float) -> str | None:
 def measure(reference: Real, candidate: Real, *, k: float) -> Real:
     """Return 1 for each sample whose first class is among the candidate's first k, else 0; NaN if either holds a NaN.
 
-    Of equal scores the earlier classes come first, as they do in an application that sorts. With k=1 it is `top1_agreement`.
+    Of equal scores the earlier class comes first, as in an application that sorts. With k=1 it is `top1_agreement`.
     """
     reference, candidate = rows(reference), rows(candidate)
     samples, first = np.arange(len(reference)), reference.argmax(axis=1)
