@@ -69,8 +69,8 @@ class Recall:
 
         The reference rate is that of the classes that keep most of their samples: the upper end of its exact interval. A class stands out where its
         losses at this rate are less likely than one in a thousand (binomial, Bonferroni over classes). Some classes may just be harder than others.
-        So the result
-        is certain only where so many classes stand out as hardly ever do at a rate of one in ten, the rate that whole sets are allowed (Poisson).
+        So the result is certain only where so many classes stand out as hardly ever do at a rate of one in ten, the rate that whole sets are allowed
+        (Poisson).
         """
         if not isinstance(own, Recall) or self._decisions.is_broken or own.is_broken:
             return Lag(math.nan, "")

@@ -61,7 +61,7 @@ def path_of(name: str) -> Path:
 
 @functools.cache
 def load(name: str) -> OutputKindSpec:
-    """Return a kind; UnknownName with the closest where there is none."""
+    """Return a kind; UnknownName, with the closest name, where it does not exist."""
     if name not in names():
         raise UnknownName("kind of output", name, names())
     return config.load(path_of(name), OutputKindSpec)
@@ -72,7 +72,7 @@ def all_kinds() -> dict[str, OutputKindSpec]:
     return {name: load(name) for name in names()}
 
 
-@functools.cache  # each profile that is read ends in them
+@functools.cache  # each profile ends with these bounds
 def bounds_of(name: str) -> list[dict[str, Any]]:
-    """Return the tables [[bounds]] of a kind, restricted to outputs of this kind."""
+    """Return the [[bounds]] tables of a kind, restricted to outputs of this kind."""
     return [{**table, "kinds": [name]} for table in config.read(path_of(name)).get("bounds", [])]

@@ -1,4 +1,4 @@
-"""Kinds that somebody says: on the command line, in a set's recipe, in a profile; and what is wrong with them, all at once."""
+"""Kinds that the user declares: on the command line, in a set's recipe, in a profile; with all mistakes in them, all at once."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _SAID_BY: Mapping[By, str] = {"command line": FLAG, "recipe": "[output_kinds] of
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """What was said of kinds, by output: on the command line, then in the recipe of the set that judges, then in the profile.
+    """The declared kinds by output: on the command line, then in the recipe of the set that judges, then in the profile.
 
-    With `of_several` it was said of several signatures at once, of which each has some of the outputs only.
+    `of_several` means that they cover several signatures at once, and each signature has only some of the outputs.
     """
 
     line: Mapping[str, str] = field(default_factory=dict)
@@ -30,11 +30,11 @@ class Declared:
     of_several: bool = False
 
     def of_profile(self, name: str, said: Mapping[str, str]) -> Declared:
-        """Return the same with what a profile says."""
+        """Return the same, with the kinds that a profile declares."""
         return replace(self, profile=said, profile_name=name)
 
     def by_output(self) -> dict[str, tuple[str, By]]:
-        """Return the kind of each output that anybody speaks of, and who does: who is nearer goes first."""
+        """Return the declared kind of each output, and who declares it; the command line goes first, then the recipe, then the profile."""
         layers: tuple[tuple[By, Mapping[str, str]], ...] = (
             ("profile", self.profile),
             ("recipe", self.recipe),
@@ -43,7 +43,7 @@ class Declared:
         return {output: (kind, by) for by, said in layers for output, kind in said.items()}
 
     def problems(self, outputs: Sequence[Mapping[str, Any]]) -> list[str]:
-        """Return a sentence for each kind that is of an output (JSON of specs) that is not there, or does not fit it."""
+        """Return a sentence for each kind of an unknown output, and for each kind that does not fit its output; `outputs` are JSON of specs."""
         specs = {str(spec["name"]): spec for spec in outputs}
         problems = []
         for output, (name, by) in self.by_output().items():
@@ -60,7 +60,7 @@ class Declared:
         return problems
 
     def applied(self, inferred: Mapping[str, OutputKind]) -> dict[str, OutputKind]:
-        """Return what outputs are: what is said of them, and what was inferred of the others."""
+        """Return the kinds of all outputs: the declared ones, and the inferred ones of the others."""
         said = self.by_output()
         return {
             output: OutputKind(said[output][0], f"said by {self._who(said[output][1])}", said[output][1], kind.parts)
@@ -78,7 +78,7 @@ class Declared:
 
 
 def require_fitting(said: Iterable[Declared], outputs: Sequence[Mapping[str, Any]]) -> None:
-    """Raise RequestError, with all mistakes, where anybody says a kind of an output that is not there, or one that does not fit it."""
+    """Raise RequestError, with all mistakes, where a kind is declared for an unknown output, or does not fit its output."""
     problems = list(dict.fromkeys(problem for one in said for problem in one.problems(outputs)))
     if problems:
         raise RequestError(
@@ -87,7 +87,7 @@ def require_fitting(said: Iterable[Declared], outputs: Sequence[Mapping[str, Any
 
 
 def read(texts: Sequence[str]) -> dict[str, str]:
-    """Return the kinds of texts such as "logits=class_scores", by output; RequestError, with all mistakes, for what says none."""
+    """Return the kinds, by output, of texts such as "logits=class_scores"; RequestError, with all mistakes, for other texts."""
     said: dict[str, str] = {}
     problems = []
     for text in texts:
@@ -106,6 +106,6 @@ def read(texts: Sequence[str]) -> dict[str, str]:
 
 
 def _fitting(spec: Mapping[str, Any]) -> str:
-    """Return which kinds would fit an output, for a message."""
+    """Return the kinds that would fit an output, for a message."""
     fitting = [name for name in names() if load(name).misfit(numbers_of(spec), spec["shape"]) is None]
     return f"; {', '.join(fitting)} would fit" if fitting else ""

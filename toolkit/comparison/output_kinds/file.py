@@ -1,4 +1,4 @@
-"""What the file of a kind may say, and what it can be said of."""
+"""The fields of a kind's file, and the outputs that a kind fits."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class OutputKindSpec(ConfigModel):
     bounds: tuple[dict[str, Any], ...] = ()
 
     def misfit(self, numbers: Numbers, shape: Sequence[int | None] | None) -> str | None:
-        """Return None where an output with such numbers and this shape (None: any size) can be of this kind, else what is wrong with it."""
+        """Return None where an output with such numbers and this shape (None: any size) can be of this kind, else the reason."""
         if numbers not in self.fits.numbers:
             return f"it holds {_NUMBERS[numbers]}"
         if shape is None:
@@ -78,7 +78,7 @@ class OutputKindSpec(ConfigModel):
 
 
 def one_call(shape: Sequence[int | None]) -> tuple[int | None, ...]:
-    """Return the shape of one call: a first size that is left open is the batch, of one."""
+    """Return the shape of one call: an open first size is the batch, of one."""
     return (1, *shape[1:]) if shape and shape[0] is None else tuple(shape)
 
 
@@ -86,7 +86,7 @@ _NUMBERS = {"real": "real numbers", "whole": "whole numbers", "truth": "truth va
 
 
 def numbers_of(spec: Mapping[str, Any]) -> Numbers:
-    """Return what the numbers of a tensor (JSON of a spec) are."""
+    """Return which kind of numbers a tensor (JSON of a spec) has."""
     dtype = str(spec["dtype"])
     if dtype == "bool":
         return "truth"
@@ -94,7 +94,7 @@ def numbers_of(spec: Mapping[str, Any]) -> Numbers:
 
 
 def _count(sizes: Sequence[int | None]) -> Count | None:
-    """Return whether these sizes hold one or several, None where that is not known."""
+    """Return whether these sizes hold one number or several; None where that is unknown."""
     known = [size for size in sizes if size is not None]
     if prod(known) > 1:
         return "several"

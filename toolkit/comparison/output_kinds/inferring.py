@@ -1,4 +1,4 @@
-"""Which kind an output is, with the reason in words: from the graph, its numbers, its name, the reference's rows, and labels, in this order."""
+"""The kind of an output, with the reason in words: from the graph, its numbers, its name, the reference's rows, and labels, in this order."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from toolkit.wire.labels import Labels
 By = Literal["command line", "recipe", "profile", "graph", "signature", "name", "reference", "labels", "otherwise"]
 _ROWS_LOOKED_AT = 4096
 _MOST_SAMPLES = 1000
-_MOST_NUMBERS = 1 << 22  # of one output, in float64: 32 MB
-_NOT_OF_CLASSES = frozenset(("logistic", "concat"))  # of whose numbers the largest is no answer
+_MOST_NUMBERS = 1 << 22  # numbers of one output, in float64: 32 MB
+_NOT_OF_CLASSES = frozenset(("logistic", "concat"))  # the largest number of such an output is no answer
 
 
 SHAPE = {"kind": str, "reason": str, "by": str, "parts": [COUNT]}
@@ -38,7 +38,7 @@ class OutputKindRow(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class OutputKind:
-    """What one output means: the kind's name, why, and who says so; `parts` are sizes along the last axis of what was joined to make it."""
+    """The meaning of one output: the kind's name, the reason, and its source; `parts` are the sizes of what was joined along the last axis."""
 
     name: str
     reason: str
@@ -51,15 +51,15 @@ class OutputKind:
 
     @classmethod
     def from_json(cls, content: OutputKindRow) -> OutputKind:
-        """Return what `to_json` wrote."""
+        """Return the kind that `to_json` wrote."""
         return cls(content["kind"], content["reason"], content["by"], tuple(content["parts"]))
 
 
 @dataclass(slots=True)
 class OriginalOutputs:
-    """What the first samples of the original's outputs look like: `values` (n, *shape) real numbers; `labels` (n,) where each has one, else None.
+    """The first samples of the original's outputs: `values` (n, *shape) real numbers; `labels` (n,) where each has one label, else None.
 
-    `marks` (n, C) are the labels where each sample has several, yes or no each, else None.
+    `marks` (n, C) are the labels where each sample has several, each yes or no; else None.
     """
 
     values: Mapping[str, Real]
@@ -69,7 +69,7 @@ class OriginalOutputs:
 
     @classmethod
     def of(cls, blocks: Iterable[Mapping[str, Real]], labels: Labels | None) -> OriginalOutputs:
-        """Return what the first samples of a run look like; `labels` are those of all samples, (N, ...), or something else that is no class."""
+        """Return the first samples of a run; `labels` are those of all samples, (N, ...), or labels of another form, which name no class."""
         parts: dict[str, list[Real]] = {}
         count, most = 0, _MOST_SAMPLES
         for block in blocks:
@@ -86,7 +86,7 @@ class OriginalOutputs:
         )
 
     def rows(self, name: str) -> Real | None:
-        """Return rows on the last axis of an output, (n, C); None where it has no rows, or the same for every sample, which show nothing."""
+        """Return rows on the last axis of an output, (n, C); None where it has no rows, or equal rows for every sample, which show nothing."""
         values = self.values.get(name)
         if values is None or values.ndim < 2 or not values.size or (values == values[:1]).all():
             return None
@@ -98,7 +98,7 @@ class OriginalOutputs:
         return None if values is None else values.shape[1:]
 
     def is_classified(self, name: str) -> bool:
-        """Return whether a sample's label is where its numbers are largest, more often than always the most frequent label, for certain."""
+        """Return whether labels are the places of the largest numbers: certainly more often than the most frequent label alone would be right."""
         from toolkit.comparison.intervals import clopper_pearson
 
         values, labels = self.values[name], self.labels
@@ -108,7 +108,7 @@ class OriginalOutputs:
         return clopper_pearson(hits, len(labels), 0.95)[0] > np.bincount(labels).max() / len(labels)
 
     def is_marked(self, name: str) -> bool:
-        """Return whether a sample has a mark, yes or no, for each number of an output, and marks of both."""
+        """Return whether each sample has a mark for each number of an output, and marks of yes and of no occur."""
         values, marks = self.values[name], self.marks
         if marks is None or values[0].size != marks.shape[1]:
             return False
@@ -126,7 +126,7 @@ def infer(
 
 
 class _Inference:
-    """One output, and all that is known of it."""
+    """One output, and all known facts about it."""
 
     def __init__(self, spec: Mapping[str, Any], ending: Ending, seen: OriginalOutputs | None) -> None:
         self._name = str(spec["name"])
@@ -157,7 +157,7 @@ class _Inference:
         if not found:
             return None
         first, *others = sorted(found, key=lambda name: (kinds[name].fits.rows != "one", name))
-        # Of a shape that is not known yet, several fit.
+        # With an unknown shape, several kinds fit.
         unless = f"; {others[0]} where a sample has {kinds[others[0]].fits.rows or 'more'} rows" if others else ""
         return OutputKind(first, f"it ends in {self._operator}{unless}", "graph", self._parts)
 
@@ -201,14 +201,14 @@ class _Inference:
         return None
 
     def _looks(self, kind: OutputKindSpec, *, in_any_order: bool = False) -> bool | None:
-        """Return whether the reference's rows look like those of a kind; None where there are none to look at."""
+        """Return whether the reference's rows look like those of a kind; None where there are no rows."""
         rows = None if self._seen is None else self._seen.rows(self._name)
         if rows is None or kind.inferred.rows is None:
             return None
         if rows.shape[1] < kind.inferred.least:
             return False
         looks = LOOKS[kind.inferred.rows.are]
-        if in_any_order:  # rows that are in one order all the same: told by their name, they need not differ in it
+        if in_any_order:  # the name says corners: rows in one order are right too
             rows = np.concatenate([rows, rows[:, [1, 0, 3, 2]]]) if rows.shape[1] == 4 else rows
         return looks(rows, kind.inferred.rows.within)
 
@@ -242,7 +242,7 @@ class _Inference:
 
     @property
     def _is_rounded(self) -> bool:
-        """Whether real numbers became whole ones at the end."""
+        """Whether the output's real numbers were rounded to whole ones at the end."""
         return self._numbers == "whole" and self._ending.dtype.startswith("float")
 
     @property
@@ -255,7 +255,7 @@ class _Inference:
 
 
 def _classes(labels: Labels | None, count: int) -> np.ndarray | None:
-    """Return one class of each of the first samples, (count,); None where labels are something else."""
+    """Return one class for each of the first samples, (count,); None for labels of another form."""
     if not isinstance(labels, np.ndarray) or labels.size != len(labels) or labels.dtype.kind not in "iuf":
         return None
     flat = labels.reshape(-1)[:count]
@@ -265,7 +265,7 @@ def _classes(labels: Labels | None, count: int) -> np.ndarray | None:
 
 
 def _marks(labels: Labels | None, count: int) -> np.ndarray | None:
-    """Return yes or no, several of each of the first samples, (count, C); None where labels are something else."""
+    """Return several marks, yes or no, for each of the first samples, (count, C); None for labels of another form."""
     if not isinstance(labels, np.ndarray) or labels.ndim != 2 or labels.shape[1] < 2 or labels.dtype.kind not in "biuf":
         return None
     first = labels[:count]

@@ -1,4 +1,4 @@
-"""What rows of real numbers, on the last axis, look like: distributions, vectors of length 1, corners of boxes."""
+"""Patterns of rows of real numbers on the last axis: distributions, vectors of length 1, corners of boxes."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ Real = NDArray[np.float64]
 
 
 def distribution(rows: Real, within: float) -> bool:
-    """Return whether no number of (n, C) is negative and each row sums to 1."""
+    """Return whether (n, C) has no negative number and each row sums to 1."""
     return bool((rows >= 0).all() and (np.abs(rows.sum(axis=1) - 1) <= within).all())
 
 
 def unit(rows: Real, within: float) -> bool:
-    """Return whether each row of (n, D) has the length 1."""
+    """Return whether each row of (n, D) has length 1."""
     return bool((np.abs(np.sqrt(np.square(rows).sum(axis=1)) - 1) <= within).all())
 
 
 def corners(rows: Real, within: float) -> bool:
-    """Return whether (n, 4) can be corners: x2 > x1 and y2 > y1 in all but the share `within` of the rows, those apart that are all zeros.
+    """Return whether (n, 4) can be corners: x2 > x1 and y2 > y1 in all rows but a share `within`; rows of zeros are ignored.
 
-    And not because all rows are in one order, as quantiles are.
+    Rows that all have one order, as quantiles do, are no corners.
     """
     if rows.shape[1] != 4 or not np.isfinite(rows).all():
         return False

@@ -67,13 +67,13 @@ class TaskMetric:
     _module: ModuleType
 
     def applies(self, outputs: Shapes, labels: Labels) -> str | None:
-        """Return None, or why the metric says nothing about such outputs and labels."""
+        """Return None, or why the metric does not apply to such outputs and labels."""
         if count_labels(labels) == 0:
             return "there are no labels"
         return self._module.applies(outputs, labels, self.PARAMETERS)
 
     def evidence(self, outputs: Outputs, labels: Labels) -> Rows:
-        """Return a row for each sample; UnjudgeableRun where outputs and labels are not of the same number of samples."""
+        """Return a row for each sample; UnjudgeableRun where outputs and labels have different numbers of samples."""
         found, wanted = {len(array) for array in outputs.values()}, count_labels(labels)
         if found != {wanted}:
             raise UnjudgeableRun(
@@ -90,25 +90,25 @@ class TaskMetric:
 
 
 def load(text: str) -> TaskMetric:
-    """Return the metric that a text such as "top_k_accuracy:k=5,output=logits" names; UnknownName or RequestError for what there is not."""
+    """Return the metric of a text such as "top_k_accuracy:k=5,output=logits"; UnknownName or RequestError for an unknown metric or parameter."""
     name, module, parameters = registry.load_with_parameters("comparison/task_metrics", text)
     return TaskMetric(name, module.BETTER, module.RANGE, parameters, module)
 
 
 def is_own(text: str) -> bool:
-    """Return whether a text names a function of the user's, `module:function` or `file.py:function`, and no metric of ours with parameters."""
+    """Return whether a text names a user's function, `module:function` or `file.py:function`, and not a metric of ours with parameters."""
     return (
         text.partition(":")[0] not in registry.names("comparison/task_metrics") and SPELLING.fullmatch(text) is not None
     )
 
 
 def canonical(text: str) -> str:
-    """Return the one text of a task metric, or of a user's function; UnknownName or RequestError for what there is not."""
+    """Return the canonical text of a task metric or of a user's function; UnknownName or RequestError for an unknown one."""
     return text if is_own(text) else str(load(text))
 
 
 def gather(metric: TaskMetric, blocks: Iterable[Outputs], labels: Labels) -> Rows:
-    """Return the rows of a run whose outputs come in blocks, real values; UnjudgeableRun where they are not as many as the labels."""
+    """Return the rows of a run, whose real outputs come in blocks; UnjudgeableRun where rows and labels differ in number."""
     rows: list[Any] = []
     for block in blocks:
         count = len(next(iter(block.values()), ()))
@@ -126,7 +126,7 @@ def part(labels: Labels, start: int, stop: int) -> Labels:
 
 
 def count_labels(labels: Labels) -> int:
-    """Return of how many samples they are; UnjudgeableRun where targets differ in it."""
+    """Return the number of samples of labels; UnjudgeableRun where targets have different numbers."""
     if not isinstance(labels, Mapping):
         return len(labels)
     counts = {target: len(column) for target, column in labels.items()}

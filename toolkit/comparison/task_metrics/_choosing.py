@@ -1,4 +1,4 @@
-"""Which output of a model a metric reads, and which target of the labels: those named, or the only ones that fit."""
+"""The output that a metric reads, and the target of the labels: those named, or the only ones that fit."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Fits = Callable[[Sequence[int]], bool]
 def look(
     outputs: Shapes, labels: Labels, parameters: Parameters, fits: Fits, what: str
 ) -> tuple[tuple[int, ...], Column] | str:
-    """Return the shape of the output to read and its labels, or why it cannot be told which; `what` is what fits, in words."""
+    """Return the shape of the output to read and its labels, or why they are not clear; `what` describes in words what fits."""
     said = str(parameters["output"])
     if said and said not in outputs:
         return f"there is no output {said!r}; {suggestion(said, outputs)}"
@@ -35,16 +35,16 @@ def look(
 
 
 def read(outputs: Outputs, labels: Labels, parameters: Parameters, fits: Fits) -> tuple[Real, Column]:
-    """Return the values of the output to read, and its labels, where `look` has found them."""
+    """Return the values of the output to read, and its labels; `look` must have found them."""
     said = str(parameters["output"])
     name = said or next(name for name, array in outputs.items() if fits(array.shape[1:]))
     target = _target(name, labels, str(parameters["labels"]))
-    assert target is not None  # as `look` says
+    assert target is not None  # `look` has checked it
     return outputs[name], target
 
 
 def _target(output: str, labels: Labels, said: str) -> Column | None:
-    """Return the target said, or the one called as the output, or the only one; None where there is none such."""
+    """Return the target that `said` names, else the one with the output's name, else the only one; None where it does not exist."""
     if not isinstance(labels, Mapping):
         return None if said else labels
     only = next(iter(labels)) if len(labels) == 1 else ""
@@ -52,7 +52,7 @@ def _target(output: str, labels: Labels, said: str) -> Column | None:
 
 
 def as_array(labels: Column) -> NDArray[Any] | None:
-    """Return labels as an array of numbers (n, ...); None where they are none, or not of one shape."""
+    """Return labels as an array of numbers (n, ...); None where they are no numbers, or differ in shape."""
     try:
         array = np.asarray(labels)
     except ValueError:  # rows of different lengths
@@ -61,10 +61,10 @@ def as_array(labels: Column) -> NDArray[Any] | None:
 
 
 def broken(values: Real) -> NDArray[np.bool_]:
-    """Return (n,): which samples hold a NaN."""
+    """Return which samples hold a NaN, bool (n,)."""
     return np.asarray(np.isnan(values.reshape(len(values), -1)).any(axis=1))
 
 
 def not_finite(values: Real) -> NDArray[np.bool_]:
-    """Return (n,): which samples hold a NaN or an infinity."""
+    """Return which samples hold a NaN or an infinity, bool (n,)."""
     return np.asarray(~np.isfinite(values.reshape(len(values), -1)).all(axis=1))

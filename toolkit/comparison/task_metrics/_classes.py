@@ -1,4 +1,4 @@
-"""Rows of scores, and labels that are classes: one for each sample, or of each class whether it is there."""
+"""Rows of scores, and labels that are classes: one for each sample, or for each class whether it is present."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SCORE_OR_SCORES = "a score, or a row of them, (1, C)"
 
 
 def is_row(shape: Sequence[int]) -> bool:
-    """Return whether an output is (1, C) with C >= 1, or so with further axes of one."""
+    """Return whether an output is (1, C) with C >= 1, possibly with further axes of one."""
     return 0 not in shape and prod(shape) == max(shape, default=1) and (not shape or shape[0] == 1)
 
 
@@ -26,7 +26,7 @@ def is_scores(shape: Sequence[int]) -> bool:
 
 
 def not_classes(labels: Column, count: int) -> str | None:
-    """Return None for one class index in [0, count) for each sample, (N,) or (N, 1), else what they are, or the first that is none."""
+    """Return None for one class index in [0, count) for each sample, (N,) or (N, 1), else what the labels are, or the first invalid one."""
     array = as_array(labels)
     if array is None:
         return "the labels are not one class for each sample: no numbers, or not of one shape"
@@ -45,7 +45,7 @@ def classes(labels: Column) -> NDArray[np.int64]:
 
 
 def one_hot(labels: Column, count: int) -> NDArray[np.int64] | None:
-    """Return the class (n,) that labels (N, count) of 0 and 1 name by the only 1 of each row; None for others."""
+    """Return the classes (n,) of labels (N, count) of 0 and 1 with a single 1 in each row; None for other labels."""
     array = as_array(labels)
     if array is None or not is_indicator(array, count) or not (array.sum(axis=1) == 1).all():
         return None
@@ -53,6 +53,6 @@ def one_hot(labels: Column, count: int) -> NDArray[np.int64] | None:
 
 
 def is_indicator(labels: Column, count: int) -> bool:
-    """Return whether labels say of each of `count` >= 2 classes whether it is there: (N, count) of 0 and 1."""
+    """Return whether labels tell for each of `count` >= 2 classes whether it is present: (N, count) of 0 and 1."""
     array = as_array(labels)
     return array is not None and count >= 2 and array.shape[1:] == (count,) and bool(np.isin(array, (0, 1)).all())

@@ -1,4 +1,4 @@
-"""Detections and true boxes of one picture, and which of them match."""
+"""Detections and true boxes of one picture, and their matches."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Truth:
 
     @classmethod
     def of(cls, labels: Mapping[str, Column], number: int) -> Truth:
-        """Return a sample's, without padding; ValueError for what is none."""
+        """Return the true boxes of a sample, without padding; ValueError for invalid labels."""
         classes = np.asarray(labels["classes"][number], np.float64).reshape(-1)
         boxes = np.asarray(labels["boxes"][number], np.float64)
         boxes = boxes.reshape(0, 4) if boxes.size == 0 else boxes
@@ -47,7 +47,7 @@ class Found:
 
 
 def taken(values: Mapping[str, Real], count: float) -> Found | None:
-    """Return the detections among the first `count`, or all; None where one of them, or their number, is not finite."""
+    """Return the first `count` detections, or all; None where one of them, or `count`, is not finite."""
     if math.isnan(count):
         return None
     kept = {
@@ -59,7 +59,7 @@ def taken(values: Mapping[str, Real], count: float) -> Found | None:
 
 
 def matched(found: Found, truth: Truth, thresholds: Real, most: int) -> tuple[NDArray[np.int64], str]:
-    """Return which detections count, and their matches: of each one, best score of its class first, a character for each threshold."""
+    """Return which detections count, and their matches: one character for each threshold of each detection, best score of its class first."""
     order: list[NDArray[np.intp]] = []
     texts: list[bytes] = []
     for one in np.unique(found.classes):
@@ -73,7 +73,7 @@ def matched(found: Found, truth: Truth, thresholds: Real, most: int) -> tuple[ND
 
 
 def _marks(overlaps: Real, crowd: NDArray[np.bool_], thresholds: Real) -> NDArray[np.bytes_]:
-    """Return (d, thresholds) of whether a detection, best score first, takes a true box: "1", "0", or "-" for a crowd's."""
+    """Return whether each detection, best score first, takes a true box, (d, thresholds): "1", "0", or "-" for a crowd's."""
     marks = np.full((len(overlaps), len(thresholds)), b"0")
     if not len(crowd):
         return marks

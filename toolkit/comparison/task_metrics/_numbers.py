@@ -11,7 +11,7 @@ from toolkit.comparison.task_metrics._choosing import Fits, as_array, look, not_
 
 
 def truth_of(outputs: Shapes, labels: Labels, parameters: Parameters) -> Real | str:
-    """Return the true numbers (N, numbers of a sample); or why there is no output whose numbers they are."""
+    """Return the true numbers (N, numbers of a sample), or why no output belongs to them."""
     found = look(outputs, labels, parameters, _fits(labels), "the numbers that the labels are")
     if isinstance(found, str):
         return found
@@ -26,13 +26,13 @@ def truth_of(outputs: Shapes, labels: Labels, parameters: Parameters) -> Real | 
 
 
 def pairs(outputs: Outputs, labels: Labels, parameters: Parameters) -> tuple[Real, Real]:
-    """Return the true numbers and those said, both (n, numbers of a sample)."""
+    """Return the true numbers and the outputs, both (n, numbers of a sample)."""
     said, truth = read(outputs, labels, parameters, _fits(labels))
     return np.asarray(truth, np.float64).reshape(len(said), -1), said.reshape(len(said), -1)
 
 
 def _fits(labels: Labels) -> Fits:
-    """Return whether an output has the axes of the labels, those of one left out; any output, where there are several targets."""
+    """Return the test whether an output has the axes of the labels, ignoring axes of one; with several targets any output passes."""
     columns = list(labels.values()) if isinstance(labels, Mapping) else [labels]
     only = as_array(columns[0]) if len(columns) == 1 else None
     return lambda shape: 0 not in shape and (only is None or _axes(only.shape[1:]) == _axes(shape))

@@ -1,9 +1,9 @@
-"""Area under the ROC curve: how often a sample of a class scores higher than one that is not of it, equal scores counting half.
+"""Area under the ROC curve: how often a sample of a class scores higher than a sample outside it; equal scores count half.
 
 J. A. Hanley and B. J. McNeil, The meaning and use of the area under a ROC curve (Radiology 143, 1982): the Mann-Whitney statistic over the number of
-pairs. One score (1, 1), or two of which class 1's less class 0's is taken, give the area of class 1. With more classes, or labels (N, C) of 0
-and 1, it is the mean of the areas of each class against all others, by that class's own score: give probabilities for what scikit-learn calls
-`ovr` with `macro`. A class that all samples of a subset are of, or none, has no area and no part in the mean.
+pairs. With one score (1, 1), or with two scores (class 1's less class 0's), it is the area of class 1. With more classes, or with labels (N, C) of 0
+and 1, it is the mean of the areas of each class against all others, by that class's own score: for scikit-learn's `ovr` with `macro`, give
+probabilities. If all samples of a subset are of a class, or none is, the class has no area and is left out of the mean.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ PARAMETERS: Parameters = {"output": "", "labels": ""}
 
 
 def refuse(parameters: Parameters) -> str | None:
-    """Return None: names of an output and a target are looked for later."""
+    """Return None: names of an output and a target are checked later."""
     return None
 
 
 def applies(outputs: Shapes, labels: Labels, parameters: Parameters = PARAMETERS) -> str | None:
-    """Return None for one output (1, C) of scores, and labels by which some samples are of a class and some are not."""
+    """Return None for one output (1, C) of scores, and labels where some samples belong to a class and some do not; else the reason."""
     found = look(outputs, labels, parameters, is_row, SCORE_OR_SCORES)
     if isinstance(found, str):
         return found
@@ -41,7 +41,7 @@ def applies(outputs: Shapes, labels: Labels, parameters: Parameters = PARAMETERS
 
 
 def evidence(outputs: Outputs, labels: Labels, parameters: Parameters = PARAMETERS) -> list[list[list[float]] | None]:
-    """Return [0 or 1 for each class, its scores] for each sample, one class of two; None where a score is not finite."""
+    """Return [0 or 1 for each class, its scores] for each sample; of two classes only the second. None where a score is not finite."""
     values, target = read(outputs, labels, parameters, is_row)
     scores = values.reshape(len(values), -1)
     truth = _truth(target, scores.shape[1])
@@ -55,7 +55,7 @@ def evidence(outputs: Outputs, labels: Labels, parameters: Parameters = PARAMETE
 
 
 def score(rows: Rows, parameters: Parameters = PARAMETERS) -> float:
-    """Return the mean area of the classes that have one; NaN where none has, or a row is None."""
+    """Return the mean area of the classes that have one; NaN where no class has one, or a row is None."""
     if any(row is None for row in rows) or not len(rows):
         return math.nan
     truth, scores = np.array([row[0] for row in rows], bool), np.array([row[1] for row in rows], np.float64)
@@ -66,7 +66,7 @@ def score(rows: Rows, parameters: Parameters = PARAMETERS) -> float:
 
 
 def _truth(labels: Column, count: int) -> NDArray[np.bool_]:
-    """Return (n, C) of whether a sample is of a class; (n, 1) for two classes, of the second."""
+    """Return whether each sample belongs to each class, (n, C); for two classes only the second, (n, 1)."""
     if is_indicator(labels, count):
         return np.asarray(labels) == 1
     found = classes(labels)[:, None]
@@ -75,7 +75,7 @@ def _truth(labels: Column, count: int) -> NDArray[np.bool_]:
 
 def _area(truth: NDArray[np.bool_], scores: Real) -> float:
     _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - (counts - 1) / 2)[place.reshape(-1)]  # of equal scores, their mean
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[place.reshape(-1)]  # equal scores share their mean rank
     positive = int(truth.sum())
     pairs = positive * (len(truth) - positive)
     return float((ranks[truth].sum() - positive * (positive + 1) / 2) / pairs)

@@ -1,6 +1,6 @@
-"""Share of samples whose answer is the label: an id, a class that the model chose itself, yes or no; of several numbers each has to be right.
+"""Share of samples whose answer equals the label: an id, a class that the model chose, yes or no; with several numbers all must be equal.
 
-For outputs of whole numbers or truth values, where one off is as wrong as a hundred off.
+For outputs of whole numbers or truth values, where an error of one is as wrong as an error of a hundred.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ PARAMETERS: Parameters = {"output": "", "labels": ""}
 
 
 def refuse(parameters: Parameters) -> str | None:
-    """Return None: names of an output and a target are looked for later."""
+    """Return None: names of an output and a target are checked later."""
     return None
 
 
 def applies(outputs: Shapes, labels: Labels, parameters: Parameters = PARAMETERS) -> str | None:
-    """Return None for one output with the axes of the labels, which are whole numbers."""
+    """Return None for one output with the axes of the labels, which must be whole numbers; else the reason."""
     truth = truth_of(outputs, labels, parameters)
     if isinstance(truth, str):
         return truth

@@ -1,13 +1,13 @@
 """F1, the harmonic mean of precision and recall: 2 TP / (2 TP + FP + FN).
 
-C. J. van Rijsbergen, Information Retrieval (2nd edition, 1979), chapter 7, with beta = 1. `average` says of what:
+C. J. van Rijsbergen, Information Retrieval (2nd edition, 1979), chapter 7, with beta = 1. `average` selects:
 
-    macro     the mean of the classes' F1, over those that are among the truth or were said
-    micro     of the counts of all classes together; with one class for each sample, that is the accuracy
-    binary    of class 1 alone
+        macro     the mean of the classes' F1, over those that occur in the truth or in the answers
+        micro     F1 from the counts of all classes together; with one class for each sample, that is the accuracy
+        binary    F1 of class 1 alone
 
-One score (1, 1) says class 1 where it is at least `threshold`, else class 0; a row of scores says the largest, the first of equal ones. With
-labels (N, C) of 0 and 1 each of the C scores says by itself whether its class is there, by `threshold`.
+One score (1, 1) means class 1 if it is at least `threshold`, else class 0. A row of scores means the class of the largest, the first of equal ones.
+With labels (N, C) of 0 and 1, each of the C scores is compared with `threshold` to tell whether its class is present.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ _AVERAGES = ("macro", "micro", "binary")
 
 
 def refuse(parameters: Parameters) -> str | None:
-    """Return what is wrong about the average or the threshold."""
+    """Return None, or what is wrong with the average or the threshold."""
     if parameters["average"] not in _AVERAGES:
         return f"average is {parameters['average']!r}; {', '.join(_AVERAGES)} are known"
     return None if math.isfinite(float(parameters["threshold"])) else "threshold is not a finite number"
 
 
 def applies(outputs: Shapes, labels: Labels, parameters: Parameters = PARAMETERS) -> str | None:
-    """Return None for one output (1, C) of scores, with a class for each sample, or 0 or 1 for each class."""
+    """Return None for one output (1, C) of scores, with a class for each sample, or 0 or 1 for each class; else the reason."""
     found = look(outputs, labels, parameters, is_row, SCORE_OR_SCORES)
     if isinstance(found, str):
         return found
@@ -45,7 +45,7 @@ def applies(outputs: Shapes, labels: Labels, parameters: Parameters = PARAMETERS
 
 
 def evidence(outputs: Outputs, labels: Labels, parameters: Parameters = PARAMETERS) -> list[list[list[int]] | None]:
-    """Return [true classes, said classes] for each sample; None where a score is NaN."""
+    """Return [true classes, answered classes] for each sample; None where a score is NaN."""
     values, target = read(outputs, labels, parameters, is_row)
     scores = values.reshape(len(values), -1)
     above = scores >= float(parameters["threshold"])
@@ -60,7 +60,7 @@ def evidence(outputs: Outputs, labels: Labels, parameters: Parameters = PARAMETE
 
 
 def score(rows: Rows, parameters: Parameters = PARAMETERS) -> float:
-    """Return F1; NaN where a row is None, and where no class is among the truth or was said (for binary: not class 1)."""
+    """Return F1; NaN where a row is None, and where no class occurs in the truth or in the answers (for binary: class 1)."""
     if any(row is None for row in rows):
         return math.nan
     truth = Counter(each for true, _ in rows for each in true)
@@ -75,5 +75,5 @@ def score(rows: Rows, parameters: Parameters = PARAMETERS) -> float:
 
 
 def _f1(both: int, truth: int, said: int) -> float:
-    """2 TP / (2 TP + FP + FN), where truth = TP + FN and said = TP + FP."""
+    """Return 2 TP / (2 TP + FP + FN), where truth = TP + FN and said = TP + FP."""
     return 2 * both / (truth + said) if truth + said else math.nan

@@ -1,14 +1,14 @@
 """Mean average precision of detection, as COCO counts it: over classes, and over thresholds of intersection over union (IoU).
 
-T.-Y. Lin et al., Microsoft COCO: Common Objects in Context (2014) and its evaluation of detections: of each picture and class the `detections`
-with the largest scores count; from the largest score down each takes the true box with the largest IoU that is free and reaches the threshold; the
-precision, made to fall with recall, is read at 101 recalls. iou_low=0.5,iou_high=0.5 is what Pascal VOC asks for (at 101 recalls).
+T.-Y. Lin et al., Microsoft COCO: Common Objects in Context (2014) and its evaluation of detections: for each picture and class, the `detections`
+with the largest scores count. From the largest score down, each detection takes the free true box with the largest IoU that reaches the threshold.
+The precision, made to fall with recall, is read at 101 recalls. iou_low=0.5,iou_high=0.5 is the metric of Pascal VOC (at 101 recalls).
 
 Outputs are those of the TensorFlow Object Detection API, after non-maximum suppression: `boxes` (1, D, 4), `scores` (1, D), `classes` (1, D) and,
-where the model has it, `count` (1,), how many of D are meant. Labels are the targets `boxes`, (g, 4) of each sample, and `classes`, (g,), of which
-those below 0 are padding; and, if there are any, `crowd`, (g,): 1 for a box around many, which is no miss if not found and no mistake if found. A
-box is two corners, that of the smaller coordinates first, in the model's own order of axes and unit; classes are numbered as the model does. A
-detection whose corners are swapped is a mistake; pycocotools leaves it out.
+if the model has it, `count` (1,), the number of valid detections among D. Labels are the targets `boxes`, (g, 4) for each sample, and `classes`,
+(g,), where negative classes are padding. The target `crowd`, (g,), is optional: 1 marks a box around many objects; it is no miss if not found, and no
+mistake if found. A box is two corners, the one with the smaller coordinates first, in the model's own order of axes and unit. Classes are numbered
+as in the model. A detection with swapped corners is a mistake; pycocotools leaves it out.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _LAST_AXES = {"boxes": (4,), "scores": (), "classes": ()}
 
 
 def refuse(parameters: Parameters) -> str | None:
-    """Return what is wrong about the thresholds or the number of detections."""
+    """Return None, or what is wrong with the thresholds or the number of detections."""
     low, high, step = (float(parameters[key]) for key in ("iou_low", "iou_high", "iou_step"))
     if not (0 < low <= high <= 1 and step > 0 and math.isfinite(step)):
         return (
@@ -54,7 +54,7 @@ def refuse(parameters: Parameters) -> str | None:
 
 
 def applies(outputs: Shapes, labels: Labels, parameters: Parameters = PARAMETERS) -> str | None:
-    """Return None for outputs with boxes, scores and classes, and labels with boxes and classes, one class for each box."""
+    """Return None for outputs with boxes, scores and classes, and labels with boxes and one class for each box; else the reason."""
     counts = set()
     for role, last in _LAST_AXES.items():
         name = str(parameters[role])
@@ -73,7 +73,7 @@ def applies(outputs: Shapes, labels: Labels, parameters: Parameters = PARAMETERS
 
 
 class DetectionsRow(TypedDict):
-    """A sample's detections: their classes, scores and matches, and [class, how many true boxes it has]."""
+    """A sample's detections: their classes, scores and matches, and [class, number of true boxes]."""
 
     classes: list[int]
     scores: list[float]
@@ -82,7 +82,7 @@ class DetectionsRow(TypedDict):
 
 
 def evidence(outputs: Outputs, labels: Labels, parameters: Parameters = PARAMETERS) -> list[DetectionsRow | None]:
-    """Return for each sample the classes, scores and matches of its detections, and how many true boxes each class has.
+    """Return for each sample the classes, scores and matches of its detections, and the number of true boxes of each class.
 
     `matches` is a text with one character for each detection and threshold: "1" right, "0" wrong, "-" neither (a crowd's). None where a detection
     that counts is not finite.
@@ -112,7 +112,7 @@ def evidence(outputs: Outputs, labels: Labels, parameters: Parameters = PARAMETE
 
 
 def score(rows: Rows, parameters: Parameters = PARAMETERS) -> float:
-    """Return the mean over the classes that have a true box; NaN where a row is None, and where no class has one."""
+    """Return the mean over the classes that have a true box; NaN where a row is None, and where no class has a true box."""
     if any(row is None for row in rows):
         return math.nan
     truths: Counter[int] = Counter()
@@ -149,13 +149,13 @@ def _truths(labels: Mapping[str, Column]) -> list[Truth]:
 
 
 def _meant(outputs: Outputs, number: int, parameters: Parameters) -> float:
-    """Return how many detections a sample has: all, where the model does not say."""
+    """Return the number of valid detections of a sample: all, if the model does not output it."""
     name = str(parameters["count"])
     return float(outputs[name][number].reshape(-1)[0]) if name in outputs else math.inf
 
 
 def _average_precision(matches: NDArray[np.uint8], truths: int) -> float:
-    """Return the mean over thresholds of the precision at 101 recalls, of one class's detections from the largest score down."""
+    """Return the mean over thresholds of the precision at 101 recalls, for one class's detections from the largest score down."""
     right = np.cumsum(matches == ord("1"), axis=0)
     said = right + np.cumsum(matches == ord("0"), axis=0)
     found = []

@@ -1,9 +1,9 @@
 """Mean intersection over union of a segmentation: TP / (TP + FP + FN) of each class's pixels over all samples, and the mean over classes.
 
-As the segmentation task of Pascal VOC counts it (Everingham et al., The PASCAL Visual Object Classes Challenge: A Retrospective, IJCV 2015);
-a class that is neither in the truth nor was said has no part in the mean. Labels are class indices of the size of the picture. Outputs are
-scores (1, H, W, C) or (1, C, H, W), of which the largest counts; one score (1, H, W, 1) or (1, 1, H, W), class 1 from `threshold`; or class
-indices (1, H, W). Pixels whose label is `ignore` (often 255, "void") are left out; -1 by default.
+This is the count of the segmentation task of Pascal VOC (Everingham et al., The PASCAL Visual Object Classes Challenge: A Retrospective, IJCV 2015).
+A class that is neither in the truth nor in the answers is left out of the mean. Labels are class indices of the size of the picture. Outputs are
+scores (1, H, W, C) or (1, C, H, W), where the largest counts; or one score (1, H, W, 1) or (1, 1, H, W), class 1 from `threshold` on; or class
+indices (1, H, W). Pixels whose label is `ignore` (often 255, "void") are left out; the default is -1.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from toolkit.comparison.task_metrics._choosing import as_array, broken, look, re
 BETTER: Better = "higher"
 RANGE = (0.0, 1.0)
 PARAMETERS: Parameters = {"threshold": 0.5, "ignore": -1.0, "output": "", "labels": ""}
-_MOST_CLASSES = 1 << 16  # of class indices, where no axis of scores tells how many there are
+_MOST_CLASSES = 1 << 16  # class indices, where no axis of scores gives their number
 
 
 def refuse(parameters: Parameters) -> str | None:
-    """Return what is wrong about the threshold or the ignored class."""
+    """Return None, or what is wrong with the threshold or the ignored class."""
     if not math.isfinite(float(parameters["threshold"])):
         return "threshold is not a finite number"
     ignored = float(parameters["ignore"])
@@ -34,7 +34,7 @@ def refuse(parameters: Parameters) -> str | None:
 
 
 def applies(outputs: Shapes, labels: Labels, parameters: Parameters = PARAMETERS) -> str | None:
-    """Return None for one output of pixels, and a class index for each of them."""
+    """Return None for one output of pixels, and a class index for each of them; else the reason."""
     found = look(outputs, labels, parameters, _is_picture, "scores (1, H, W, C) or (1, C, H, W), or classes (1, H, W)")
     if isinstance(found, str):
         return found
@@ -54,7 +54,7 @@ def applies(outputs: Shapes, labels: Labels, parameters: Parameters = PARAMETERS
 
 
 def evidence(outputs: Outputs, labels: Labels, parameters: Parameters = PARAMETERS) -> list[list[list[int]] | None]:
-    """Return [class, pixels of both, of the truth, said] for each class in each sample; None where a score is NaN."""
+    """Return [class, pixels in both, in the truth, in the answer] for each class in each sample; None where a score is NaN."""
     values, target = read(outputs, labels, parameters, _is_picture)
     truth = np.asarray(target)
     axis = _classes_axis(values.shape[1:], _size(truth)) or 0
@@ -89,7 +89,7 @@ def _size(truth: NDArray[Any]) -> tuple[int, ...]:
 
 
 def _classes_axis(shape: Sequence[int], size: tuple[int, ...]) -> int | None:
-    """Return which axis of an output holds the scores of classes: the last or axis 1; 0 where there is none, None where pixels differ."""
+    """Return the axis of an output that holds the scores of classes: the last or axis 1; 0 where there is none, None where pixels differ."""
     places = {3: {0: tuple(shape[1:])}, 4: {3: tuple(shape[1:3]), 1: tuple(shape[2:])}}[len(shape)]
     return next((axis for axis, found in places.items() if found == size), None)
 
@@ -104,7 +104,7 @@ def _said(sample: Real, axis: int, parameters: Parameters) -> NDArray[np.int64]:
 
 
 def _counts(truth: NDArray[Any], said: NDArray[np.int64], count: int, parameters: Parameters) -> list[list[int]]:
-    """Return the pixels of each class that is in the truth or was said; what is no class was said of none."""
+    """Return the pixel counts of each class in the truth or in the answer; an answer that is no class counts for none."""
     kept = truth != parameters["ignore"]
     true, claimed = truth[kept].astype(np.int64), said[kept]
     claimed = np.where((claimed >= 0) & (claimed < count), claimed, count)

@@ -15,12 +15,12 @@ PARAMETERS: Parameters = {"output": "", "labels": ""}
 
 
 def refuse(parameters: Parameters) -> str | None:
-    """Return None: names of an output and a target are looked for later."""
+    """Return None: names of an output and a target are checked later."""
     return None
 
 
 def applies(outputs: Shapes, labels: Labels, parameters: Parameters = PARAMETERS) -> str | None:
-    """Return None for one output with the axes of the labels, which are finite numbers."""
+    """Return None for one output with the axes of the labels, which must be finite numbers; else the reason."""
     truth = truth_of(outputs, labels, parameters)
     return truth if isinstance(truth, str) else None
 

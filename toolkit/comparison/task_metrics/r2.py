@@ -1,7 +1,7 @@
-"""Coefficient of determination: 1 - sum (t - c)^2 / sum (t - mean t)^2, the mean of it over the numbers that a sample has.
+"""Coefficient of determination: 1 - sum (t - c)^2 / sum (t - mean t)^2, averaged over the numbers of a sample.
 
-S. Wright, Correlation and causation (Journal of Agricultural Research 20, 1921); of several numbers scikit-learn calls it `uniform_average`. It
-is 1 without error, 0 for the one constant that fits best, and below 0 for worse.
+S. Wright, Correlation and causation (Journal of Agricultural Research 20, 1921); for several numbers this is scikit-learn's `uniform_average`. It
+is 1 without error, 0 for the best constant, and negative for worse outputs.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from toolkit.comparison.task_metrics._numbers import pairs, truth_of
 BETTER: Better = "higher"
 RANGE = (-math.inf, 1.0)
 PARAMETERS: Parameters = {"output": "", "labels": ""}
-_MOST_NUMBERS = 1000  # of a sample: its row holds twice as many
+_MOST_NUMBERS = 1000  # numbers of a sample: its row holds twice as many
 
 
 def refuse(parameters: Parameters) -> str | None:
-    """Return None: names of an output and a target are looked for later."""
+    """Return None: names of an output and a target are checked later."""
     return None
 
 
 def applies(outputs: Shapes, labels: Labels, parameters: Parameters = PARAMETERS) -> str | None:
-    """Return None for one output with the axes of the labels, which are finite numbers that vary."""
+    """Return None for one output with the axes of the labels, which must be finite numbers that vary; else the reason."""
     truth = truth_of(outputs, labels, parameters)
     if isinstance(truth, str):
         return truth
@@ -37,7 +37,7 @@ def applies(outputs: Shapes, labels: Labels, parameters: Parameters = PARAMETERS
 
 
 def evidence(outputs: Outputs, labels: Labels, parameters: Parameters = PARAMETERS) -> list[list[list[float]] | None]:
-    """Return [true numbers, said numbers] of each sample; None where one of these is not finite."""
+    """Return [true numbers, output numbers] for each sample; None where one is not finite."""
     truth, said = pairs(outputs, labels, parameters)
     rows = zip(not_finite(said), truth.tolist(), said.tolist(), strict=True)
     return [None if gone else [true, given] for gone, true, given in rows]
@@ -51,6 +51,6 @@ def score(rows: Rows, parameters: Parameters = PARAMETERS) -> float:
     with np.errstate(over="ignore", invalid="ignore"):
         error = np.square(truth - said).sum(axis=0)
         spread = np.square(truth - truth.mean(axis=0)).sum(axis=0)
-        # The mean of equal numbers is not always that number, so their spread is not always 0.
+        # The mean of equal numbers may differ from that number by rounding, so their spread is not always 0.
         varies = (truth != truth[0]).any(axis=0) & (spread > 0)
         return float(np.mean(1 - error / np.where(varies, spread, np.nan)))

@@ -16,13 +16,13 @@ PARAMETERS: Parameters = {"k": 1.0, "output": "", "labels": ""}
 
 
 def refuse(parameters: Parameters) -> str | None:
-    """Return what is wrong about k."""
+    """Return None, or what is wrong with k."""
     k = float(parameters["k"])
     return None if k.is_integer() and k >= 1 else f"k is {k:g}; expected a whole number from 1"
 
 
 def applies(outputs: Shapes, labels: Labels, parameters: Parameters = PARAMETERS) -> str | None:
-    """Return None for one output (1, C) of scores, k < C, and a class in [0, C) for each sample, or a row (C,) with a 1 for it."""
+    """Return None for one output (1, C) of scores, k < C, and a class in [0, C) for each sample or a one-hot row (C,); else the reason."""
     found = look(outputs, labels, parameters, is_scores, SCORES)
     if isinstance(found, str):
         return found
@@ -35,7 +35,7 @@ def applies(outputs: Shapes, labels: Labels, parameters: Parameters = PARAMETERS
 def evidence(outputs: Outputs, labels: Labels, parameters: Parameters = PARAMETERS) -> list[int]:
     """Return 1 for each sample that is right, else 0; 0 where a score is NaN.
 
-    Of equal scores the first counts as the larger, as in an application that takes the argmax.
+    The first of equal scores counts as the larger, as in an application that takes the argmax.
     """
     values, target = read(outputs, labels, parameters, is_scores)
     scores = values.reshape(len(values), -1)

@@ -1,12 +1,12 @@
-"""Word error rate: substitutions, deletions and insertions by which what was said differs from the truth, over the words of the truth.
+"""Word error rate: substitutions, deletions and insertions between the answer and the truth, divided by the words of the truth.
 
-The edit distance of V. I. Levenshtein, Binary codes capable of correcting deletions, insertions, and reversals (1966), of whole words, over all
-samples together. A word is a token id. Outputs are ids (1, T), or scores (1, T, V) of which the largest counts; labels are lists of ids, of any
-length, or an array. `pad` is left out on both sides, and what follows the first `end`; with `blank` repeated ids are first made one and then the
-blank is left out (A. Graves et al., Connectionist temporal classification, ICML 2006, best path decoding). -1 is none of the three.
+The edit distance is that of V. I. Levenshtein, Binary codes capable of correcting deletions, insertions, and reversals (1966), in whole words, over
+all samples together. A word is a token id. Outputs are ids (1, T), or scores (1, T, V), where the largest counts. Labels are lists of ids, of any
+length, or an array. `pad` is left out on both sides, and so is everything after the first `end`. With `blank`, repeated ids are first merged and then
+the blank is left out (A. Graves et al., Connectionist temporal classification, ICML 2006, best path decoding). -1 turns each of the three off.
 
-Labels may be texts too, where an output is: one text (1,) of words apart by spaces. What turns ids into text, only the application knows: a
-function of the user's can.
+Labels may also be texts if an output is a text: one text (1,) of words separated by spaces. Only the application knows how ids become text; a user's
+function can do it.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ PARAMETERS: Parameters = {"pad": -1.0, "end": -1.0, "blank": -1.0, "output": "",
 
 
 def refuse(parameters: Parameters) -> str | None:
-    """Return what is wrong about an id."""
+    """Return None, or what is wrong with an id."""
     ids = {key: float(parameters[key]) for key in ("pad", "end", "blank")}
     wrong = next((key for key, value in ids.items() if not value.is_integer() or value < -1), None)
     return None if wrong is None else f"{wrong} is {ids[wrong]:g}; expected a token's id, or -1 for none"
 
 
 def applies(outputs: Shapes, labels: Labels, parameters: Parameters = PARAMETERS) -> str | None:
-    """Return None for one output of ids, scores of ids, or one text, and a list of ids, or a text, for each sample."""
+    """Return None for one output of ids, scores of ids, or one text, and a list of ids, or a text, for each sample; else the reason."""
     found = look(outputs, labels, parameters, _is_sequence, "ids (1, T), scores (1, T, V), or a text (1,)")
     if isinstance(found, str):
         return found
@@ -121,5 +121,5 @@ def _distance(truth: Sequence[Word], said: Sequence[Word]) -> int:
     for row, word in enumerate(said, 1):
         changed = costs[:-1] + (wanted != numbers.get(word, -1))
         costs = np.concatenate([[row], np.minimum(changed, costs[1:] + 1)])
-        costs = np.minimum.accumulate(costs - places) + places  # words of the truth that were not said
+        costs = np.minimum.accumulate(costs - places) + places  # words of the truth that are missing
     return int(costs[-1])
