@@ -1,8 +1,8 @@
 """Hardware profiles, `targets/NAME.toml`: what a device runs, what may be converted for it, and what its verdict must show.
 
-A profile is found by its path, or by its name in `./targets/` and then among those that come with the package. It may extend one other:
-tables are merged key by key. Bounds are added, and of several on one metric that of the nearer file decides (`toolkit.comparison.deciding`). Below
-all of them lie the bounds of kinds of outputs (`toolkit.comparison.output_kinds`). An abstract profile is only there to be extended.
+A profile is found by its path, or by its name in `./targets/` and then in the package's targets. It may extend one other profile:
+tables are merged key by key, and bounds are added. Of several bounds on one metric, that of the nearer file decides (`toolkit.comparison.deciding`).
+The bounds of kinds of outputs (`toolkit.comparison.output_kinds`) are the lowest layer. An abstract profile can only be extended.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _SUFFIX = ".toml"
 
 
 class Value(NamedTuple):
-    """One value of a profile: its key as `runtime.cpu`, and the file that says it (None: no file does, it is the default)."""
+    """One value of a profile: its key, as `runtime.cpu`, and the file that sets it (None: the default)."""
 
     key: str
     value: object
@@ -49,7 +49,7 @@ class Value(NamedTuple):
 
 
 def names() -> tuple[str, ...]:
-    """Return the names of all targets that can be found by name, sorted; abstract profiles are not among them."""
+    """Return the names of all targets that can be found by name, sorted, without abstract profiles."""
     paths = [path for folder in _folders() for path in folder.glob(f"*{_SUFFIX}")]
     return tuple(sorted({path.stem for path in paths if not _is_abstract(path)}))
 
@@ -63,7 +63,7 @@ def find(name_or_path: str | Path) -> Target:
 
 
 def runnable(name_or_path: str | Path) -> Target:
-    """Return the target of a profile that is to run: as `find`, and InvalidConfig where the version that it asks for is none."""
+    """Return the target of a profile that must be able to run: as `find`, and InvalidConfig where its runtime's version is no version."""
     return _found(name_or_path, runs=True)
 
 
@@ -76,7 +76,7 @@ def _found(name_or_path: str | Path, *, runs: bool) -> Target:
 
 
 def read_bounds(path: Path) -> tuple[Bound, ...]:
-    """Return the bounds of a file: a profile with what it extends, or a file that holds [[bounds]] alone. InvalidConfig with all of its mistakes."""
+    """Return the bounds of a file: a profile with what it extends, or a file of [[bounds]] alone. InvalidConfig with all of its mistakes."""
     content = config.read(path)
     if content.keys() <= {"bounds"}:
         bounds = config.load(path, BoundsFile).bounds
@@ -87,12 +87,12 @@ def read_bounds(path: Path) -> tuple[Bound, ...]:
 
 
 def check(name_or_path: str | Path) -> None:
-    """Return if a profile has no mistake and could run, else raise InvalidConfig with all of them; an abstract one need not be complete."""
+    """Check that a profile has no mistake and could run, else raise InvalidConfig with all mistakes; an abstract one may be incomplete."""
     _resolve(_locate(name_or_path), runs=True)
 
 
 def provenance(name_or_path: str | Path) -> tuple[Value, ...]:
-    """Return every value that a profile comes to, in the order of the model, each with the file that says it."""
+    """Return every value of a profile after extending, in the order of the model, each with the file that sets it."""
     target, merged = _resolve(_locate(name_or_path))
     content = merged.content if target is None else target.model_dump()
     values = []
@@ -104,7 +104,7 @@ def provenance(name_or_path: str | Path) -> tuple[Value, ...]:
 
 
 def schema() -> dict[str, Any]:
-    """Return the JSON Schema of a profile file, for editors; a file that extends another may leave out whatever that one says."""
+    """Return the JSON Schema of a profile file, for editors; a file that extends another may leave out whatever that one sets."""
     described = Target.model_json_schema()
     required = described.pop("required")
     for table in ("Runtime", "Conversion", "Budget"):
@@ -121,7 +121,7 @@ def _folders() -> list[Path]:
 def _is_abstract(path: Path) -> bool:
     try:
         return config.read(path).get("abstract") is True
-    except InvalidConfig:  # whoever asks for it by name is told what is wrong with it
+    except InvalidConfig:  # a search for this name reports what is wrong
         return False
 
 
@@ -139,12 +139,12 @@ def _locate(name_or_path: str | Path) -> Path:
 
 
 def _base(extending: Path, name: str) -> Path:
-    """The file that `extends` means: a path from the extending file's folder, else a name there, in ./targets or in the package."""
+    """Return the file that `extends` means: a path from the extending file's folder, else a name there, in ./targets or in the package."""
     if _is_path(name):
         return extending.parent / name
     files = [folder / f"{name}{_SUFFIX}" for folder in (extending.parent, *_folders())]
     for file in files:
-        # A profile may have the name of the one that it extends: a board of one's own in place of the package's.
+        # A profile may extend one with its own name: a user's board that replaces the package's.
         if os.path.isfile(file) and os.path.realpath(file) != os.path.realpath(extending):
             return file
     known = {file.stem for folder in {file.parent for file in files} for file in folder.glob(f"*{_SUFFIX}")}
@@ -152,9 +152,9 @@ def _base(extending: Path, name: str) -> Path:
 
 
 def _resolve(path: Path, *, runs: bool = False) -> tuple[Target | None, Merged]:
-    """The target of a file and its merged tables; None for an abstract profile that leaves things open. InvalidConfig for mistakes.
+    """Return the target of a file and its merged tables; None for an incomplete abstract profile. InvalidConfig for mistakes.
 
-    With `runs` it is a mistake to ask for a version of the runtime that is none.
+    With `runs`, a version of the runtime that is no version is a mistake.
     """
     own = layers(path, _base)
     chain = [*own, *_of_kinds()]
@@ -166,7 +166,7 @@ def _resolve(path: Path, *, runs: bool = False) -> tuple[Target | None, Merged]:
     if runs and not any(problem.location[0] == "runtime" for problem in problems) and (other := _no_version(runtime)):
         problems.append(Problem(("runtime", "version"), other))
     found = _by_file(problems, own, merged, target)
-    for layer in reversed(chain):  # what a base says wrong is wrong in all that extend it
+    for layer in reversed(chain):  # a mistake in a base is one in all that extend it
         if layer.path in found:
             raise InvalidConfig(layer.path, map(str, found[layer.path]))
     if target is None:
@@ -179,7 +179,7 @@ def _resolve(path: Path, *, runs: bool = False) -> tuple[Target | None, Merged]:
 
 
 def _of_kinds() -> list[ProfileLayer]:
-    """Return what kinds of outputs are held to, a layer each: nearer than none of a profile's own."""
+    """Return the bounds of kinds of outputs, a layer each; they are further than all layers of a profile."""
     return [
         ProfileLayer(output_kinds.path_of(name), {"bounds": output_kinds.bounds_of(name)})
         for name in output_kinds.names()
@@ -187,7 +187,7 @@ def _of_kinds() -> list[ProfileLayer]:
 
 
 def _no_version(runtime: object) -> str | None:
-    """Return what is wrong with the version that the table `runtime` asks for; None for the pinned one, and for what may be another release."""
+    """Return what is wrong with the version in the table `runtime`; None for the pinned version, and for one that may be another release."""
     if not isinstance(runtime, Mapping):
         return None
     name, asked = runtime.get("name"), runtime.get("version")
@@ -200,7 +200,7 @@ def _no_version(runtime: object) -> str | None:
 
 
 def _judges_the_total(bounds: Iterable[Bound], scheme: str) -> bool:
-    """Return whether what is switched off leaves a bound on the total of some output of some kind."""
+    """Return whether any bound on the total is left, for some output of some kind, after the metrics that are off."""
     held = for_scheme(bounds, "total", scheme)
     outputs = {bound.output for bound in held}
     kinds = {"", *(kind for bound in held for kind in bound.kinds)}
@@ -211,7 +211,7 @@ def _judges_the_total(bounds: Iterable[Bound], scheme: str) -> bool:
 def _by_file(
     problems: Iterable[Problem], chain: list[ProfileLayer], merged: Merged, target: Target | None
 ) -> dict[Path, list[Problem]]:
-    """Return the problems by the file that each is of, with its place there, and what is wrong with a file by itself; `target` where it is whole."""
+    """Return the problems by their files, with their places there, and the problems of each file alone; `target` is None where it is not valid."""
     found: dict[Path, list[Problem]] = {}
     for problem in problems:
         file, location = merged.origin(problem.location) or (chain[0].path, problem.location)
@@ -228,27 +228,27 @@ def _by_file(
 
 
 def _contradictions(bounds: Sequence[tuple[int, Bound]]) -> list[Problem]:
-    """Return a problem for each bound of a file that is on the same thing as one before it."""
+    """Return a problem for each bound of a file that is on the same thing as an earlier one."""
     return [Problem(("bounds", second), what) for _, second, what in contradictions(bounds)]
 
 
 def _bounds_of(layer: ProfileLayer, target: Target, merged: Merged) -> list[tuple[int, Bound]]:
-    """Return the bounds that a file says, by their places in it."""
+    """Return the bounds of a file, with their places in it."""
     origins = ((merged.origins["bounds", index], bound) for index, bound in enumerate(target.bounds))
     return [(int(place), bound) for (path, (_, place, *_)), bound in origins if path == layer.path]
 
 
 def _read_bounds(layer: ProfileLayer) -> list[tuple[int, Bound]]:
-    """Return the bounds of a file that are right by themselves, by their places in it."""
+    """Return the bounds of a file that are valid alone, with their places in it."""
     said = layer.content.get("bounds")
     read = [(place, config.check(one, Bound)[0]) for place, one in enumerate(said if isinstance(said, list) else ())]
     return [(place, bound) for place, bound in read if bound is not None]
 
 
 def _placed(bounds: Iterable[Bound], chain: list[ProfileLayer], merged: Merged) -> tuple[Bound, ...]:
-    """Return the bounds with the file that says each, and how near it is."""
+    """Return the bounds, each with its file and how near that is."""
     nearness = {layer.path: place for place, layer in enumerate(reversed(chain))}
-    below = -1  # where those of kinds lie
+    below = -1  # bounds of kinds
     placed = []
     for index, bound in enumerate(bounds):
         path, (_, own, *_) = merged.origins["bounds", index]

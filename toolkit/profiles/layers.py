@@ -12,29 +12,29 @@ from toolkit import config
 from toolkit.config import Location
 from toolkit.errors import InvalidConfig
 
-OWN = ("name", "about", "abstract", "extends")  # said by each profile for itself, never inherited
+OWN = ("name", "about", "abstract", "extends")  # each profile sets these for itself; they are never inherited
 
 
 @dataclass(frozen=True, slots=True)
 class ProfileLayer:
-    """One file of a profile, as it is."""
+    """One file of a profile, unmerged."""
 
     path: Path
     content: Mapping[str, Any]
 
 
-_LONGEST_CHAIN = 16  # profiles that extend each other; those that are shipped are 3
+_LONGEST_CHAIN = 16  # files in a chain of profiles; the longest shipped chain has 3
 
 
 @dataclass(slots=True)
 class Merged:
-    """Tables, and for a location in them the file that says so and the location in that file."""
+    """Merged tables, and for each location in them its file and the location in that file."""
 
     content: dict[str, Any] = field(default_factory=dict)
     origins: dict[Location, tuple[Path, Location]] = field(default_factory=dict)
 
     def origin(self, location: Location) -> tuple[Path, Location] | None:
-        """Return the file, and the location in it, of a value or of the closest table around it; None where no file says it."""
+        """Return the file of a value, or of the closest table around it, and the location in that file; None where no file sets it."""
         for length in range(len(location), 0, -1):
             if location[:length] in self.origins:
                 path, own = self.origins[location[:length]]
@@ -42,7 +42,7 @@ class Merged:
         return None
 
     def file_of(self, location: Location) -> Path | None:
-        """Return the file that says a value; None for a default. A table within a table is said as a whole."""
+        """Return the file that sets a value; None for a default. A table within a table comes from one file as a whole."""
         table = self.content.get(str(location[0]))
         inner = table.get(location[1]) if isinstance(table, dict) and len(location) > 2 else None
         said = location[:2] if isinstance(inner, dict) and location[2] in inner else location
@@ -50,7 +50,7 @@ class Merged:
 
 
 def layers(path: Path, find: Callable[[Path, str], Path]) -> list[ProfileLayer]:
-    """Return the profile and everything it extends, itself first; `find` gives the file of a name in another file's `extends`."""
+    """Return the profile and everything that it extends, itself first; `find` returns the file of a name in another file's `extends`."""
     found: list[ProfileLayer] = []
     seen: set[str] = set()
     after: Path | None = path
@@ -70,7 +70,7 @@ def layers(path: Path, find: Callable[[Path, str], Path]) -> list[ProfileLayer]:
 
 
 def merge(chain: list[ProfileLayer]) -> Merged:
-    """Return the tables of a chain of profiles, the first of which has the last word."""
+    """Return the merged tables of a chain of profiles; the first profile overrides the others."""
     merged = Merged()
     for layer in reversed(chain):
         for key in OWN:
@@ -98,10 +98,10 @@ def _put_table(merged: Merged, key: str, value: dict[str, Any], path: Path) -> N
         _forget(merged, key)
         held = merged.content[key] = {}
     if key == "runtime" and value.get("name", held.get("name")) != held.get("name"):
-        held.pop("version", None)  # that of another engine
+        held.pop("version", None)  # it was another engine's
         merged.origins.pop((key, "version"), None)
     if key == "runtime" and value.get("launcher", held.get("launcher")) != held.get("launcher"):
-        held.pop("options", None)  # those of another launcher
+        held.pop("options", None)  # they were another launcher's
         merged.origins.pop((key, "options"), None)
     for name, item in value.items():
         held[name] = item
@@ -113,7 +113,7 @@ def _put_bounds(merged: Merged, value: list[Any], path: Path) -> None:
     if not isinstance(held, list):
         _forget(merged, "bounds")
         held = merged.content["bounds"] = []
-    # None takes another's place: which of them decides is known where there is an output, and what is hidden can be shown.
+    # No bound replaces another one: only an output shows which one decides, and hidden bounds can be shown.
     for own, bound in enumerate(value):
         place = len(held)
         held.append(bound)
@@ -126,6 +126,6 @@ def _forget(merged: Merged, key: str) -> None:
     merged.origins.pop((key,), None)
     if isinstance(
         merged.content.get(key), dict | list
-    ):  # else nothing lies in it, and a file may have thousands of keys
+    ):  # only tables have entries, and a file may have thousands of keys
         for inside in [inside for inside in merged.origins if inside[0] == key]:
             del merged.origins[inside]

@@ -53,7 +53,7 @@ class Runtime(ConfigModel):
 
     @property
     def launcher_options(self) -> dict[str, str | int | float | bool]:
-        """All that the launcher is told."""
+        """All options of the launcher."""
         return {**({} if self.cpu is None else {"cpu": self.cpu}), **self.options}
 
 
@@ -149,13 +149,13 @@ class Target(ConfigModel):
         formats = registry.load("execution/runtimes", runtime.name).FORMATS
         if info.data.get("format", formats[0]) not in formats:
             raise ValueError(f"{runtime.name} does not run {info.data['format']}; it runs {', '.join(formats)}")
-        if runtime.options and registry.load("launchers", runtime.launcher).HOST:  # which builds do not start
+        if runtime.options and registry.load("launchers", runtime.launcher).HOST:  # builds start no such launcher
             given = ", ".join(sorted(runtime.options))
             raise ValueError(f"the launcher {runtime.launcher} has no options; got {given}")
         return runtime
 
     def recipe(self, scheme: str) -> Recipe:
-        """Return how this target has a scheme made; RequestError for one that it forbids."""
+        """Return how this target makes a scheme; RequestError for a scheme that it forbids."""
         if scheme in self.forbids:
             raise RequestError(
                 f"{self.name}: forbids {scheme}: {self.forbids[scheme]}", f"its own schemes: {', '.join(self.schemes)}"
@@ -175,7 +175,7 @@ class Target(ConfigModel):
 
     @property
     def cuts_sums_off(self) -> bool:
-        """Whether sums of products of 8-bit integers have 16 bits on the processor that runs it: the one emulated, else this machine's."""
+        """Whether the target's processor (the emulated one, else this machine's) cuts sums of products of 8-bit integers off at 16 bits."""
         return cuts_sums_off(*registry.load("launchers", self.runtime.launcher).features(self.runtime.launcher_options))
 
     @field_validator("conversion")
@@ -192,7 +192,7 @@ class Target(ConfigModel):
     @classmethod
     def _bounds_can_carry_a_verdict(cls, bounds: tuple[Bound, ...], info: ValidationInfo) -> tuple[Bound, ...]:
         for scheme in info.data.get("schemes", ()):
-            # Of outputs of one kind nobody knows whether there will be any.
+            # A model may have no outputs of a given kind.
             of_all = [bound for bound in bounds if bound.stage == "total" and not bound.kinds]
             total = [bound for bound in of_all if not bound.schemes or scheme in bound.schemes]
             if all(bound.off or bound.is_silent or bound.unit == ACHIEVABLE for bound in total):

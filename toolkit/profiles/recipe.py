@@ -1,4 +1,4 @@
-"""How a model is to be quantized, and the variants that a scheme leaves open.
+"""How to quantize a model, and the variants that a scheme leaves open.
 
 Recipe("static_wi8_ai8", estimators=(estimator("percentile:percentile=99.99"),)).variants("tflite")
 """
@@ -20,18 +20,18 @@ FLOAT = "float32"
 
 @dataclass(frozen=True, slots=True)
 class Estimator:
-    """A range estimator, a file of toolkit/conversion/estimators, with all of its parameters."""
+    """A range estimator (a file of toolkit/conversion/estimators) with all of its parameters."""
 
     name: str
     parameters: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def needs(self) -> str:
-        """What of the statistics it looks at: "extremes", "histogram", or "converter" where it has none of ours."""
+        """The statistics that it needs: "extremes", "histogram", or "converter" where it needs none of ours."""
         return str(registry.load("conversion/estimators", self.name).NEEDS)
 
     def __str__(self) -> str:
-        """Return the text that names it: with the parameters that are not at their defaults."""
+        """Return the estimator's text, with the parameters that differ from their defaults."""
         usual = dataclasses.asdict(registry.load("conversion/estimators", self.name).Parameters())
         shown = ",".join(f"{key}={value:g}" for key, value in self.parameters.items() if value != usual.get(key))
         return f"{self.name}:{shown}" if shown else self.name
@@ -42,7 +42,7 @@ class Estimator:
 
 @dataclass(frozen=True, slots=True)
 class KeepFloat:
-    """What is left in float: output tensors by glob patterns of their names, and operators by type, as the artifact's format calls them."""
+    """What stays in float: output tensors by glob patterns of their names, and operators by type, as the artifact's format calls them."""
 
     tensors: tuple[str, ...] = ()
     operators: tuple[str, ...] = ()
@@ -56,10 +56,10 @@ class KeepFloat:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What a build asks of a scheme. With several estimators or quantizers, the variant that drifts least is the one that ships.
+    """A build's request for a scheme. With several estimators or quantizers, the variant that drifts least is shipped.
 
-    `quantizer` is one alone of those that the scheme names; `inputs` and `outputs` are the dtypes that an application feeds and gets.
-    `within_16_bits` is whether it is for a processor that adds products of 8-bit integers in 16 bits, and cuts off what is larger.
+    `quantizer` is a single one of the scheme's quantizers. `inputs` and `outputs` are the dtypes that an application feeds and gets.
+    `within_16_bits` is whether the processor adds products of 8-bit integers in 16 bits, and cuts off larger sums.
     """
 
     scheme: str
@@ -73,11 +73,11 @@ class Recipe:
 
     @property
     def has_its_dtypes(self) -> bool:
-        """Whether the scheme can have the dtypes of inputs and outputs that are asked for."""
+        """Whether the scheme supports the requested dtypes of inputs and outputs."""
         return {self.inputs, self.outputs} <= {*registry.load("conversion/schemes", self.scheme).INPUT_DTYPES}
 
     def variants(self, artifact_format: str) -> list[Variant]:
-        """Return all variants of the recipe in a format, in order of preference; RequestError where the scheme is not available so."""
+        """Return all variants of the recipe in a format, in order of preference; RequestError where the scheme is not available in this way."""
         scheme = registry.load("conversion/schemes", self.scheme)
         for side in ("inputs", "outputs"):
             dtype = getattr(self, side)
@@ -109,7 +109,7 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a command says of quantization in place of the target's profile; None and nothing where it says nothing."""
+    """The quantization options of a command, which override the target's profile; None or empty where an option is not given."""
 
     scheme: str | None = None
     estimators: tuple[Estimator, ...] = ()
@@ -120,7 +120,7 @@ class Asked:
     outputs: str | None = None
 
     def of(self, recipe: Recipe) -> Recipe:
-        """Return the recipe with what is asked for in place of its own."""
+        """Return the recipe with these options in place of its own."""
         return dataclasses.replace(
             recipe,
             estimators=self.estimators or recipe.estimators,
@@ -140,7 +140,7 @@ class KeptInFloat(TypedDict):
 
 
 class VariantRow(TypedDict):
-    """What tells a variant from others, as JSON."""
+    """The fields that distinguish a variant, as JSON."""
 
     scheme: str
     quantizer: str | None
@@ -152,9 +152,9 @@ class VariantRow(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One way to do what a recipe asks: by which quantizer, with which ranges. None where there is nothing to quantize, or to estimate.
+    """One way to follow a recipe: a quantizer and an estimator of ranges. None where nothing is quantized or estimated.
 
-    `telling` names what a quantizer is told in place of the usual, one of the scheme's WITHIN_16_BITS.
+    `telling` names options of the quantizer that replace the usual ones, one of the scheme's WITHIN_16_BITS.
     """
 
     recipe: Recipe
@@ -164,7 +164,7 @@ class Variant:
 
     @property
     def told(self) -> dict[str, object]:
-        """What the quantizer is told (JSON)."""
+        """The options of the quantizer (JSON)."""
         quantizer = str(self.quantizer)
         usual: dict[str, object] = registry.load("conversion/schemes", self.recipe.scheme).QUANTIZERS[quantizer]
         instead = _within_16_bits(self.recipe.scheme, quantizer)[self.telling] if self.telling is not None else {}
@@ -172,11 +172,11 @@ class Variant:
 
     @property
     def fallback(self) -> bool:
-        """Whether it is asked only where the others can not."""
+        """Whether its quantizer is used only where the others fail."""
         return self.quantizer is not None and bool(registry.load("conversion/quantizers", self.quantizer).FALLBACK)
 
     def to_json(self) -> VariantRow:
-        """Return what tells it from other variants, as JSON."""
+        """Return the fields that distinguish the variant, as JSON."""
         recipe = self.recipe
         return {
             "scheme": recipe.scheme,
@@ -189,7 +189,7 @@ class Variant:
 
 
 def estimator(text: str) -> Estimator:
-    """Return the estimator that a text such as "percentile:percentile=99.99" names; RequestError for parameters that it cannot have."""
+    """Return the estimator of a text such as "percentile:percentile=99.99"; UnknownName or RequestError for unknown or invalid parameters."""
     name, _, given = text.partition(":")
     kind = registry.load("conversion/estimators", name).Parameters
     known = [each.name for each in dataclasses.fields(kind)]
@@ -219,5 +219,5 @@ def _within_16_bits(scheme: str, quantizer: str) -> dict[str, dict[str, object]]
 
 
 def is_calibrated(scheme: str) -> bool:
-    """Return whether a scheme needs a calibration set; raise UnknownName for one that is not there."""
+    """Return whether a scheme needs a calibration set; UnknownName where the scheme does not exist."""
     return bool(registry.load("conversion/schemes", scheme).CALIBRATED)

@@ -1,4 +1,4 @@
-"""The limits for an account of weights: `weight_limits.toml`, what a profile overrides, and constants that the user accepted.
+"""The limits for an account of weights: `weight_limits.toml`, a profile's overrides, and constants that the user accepts.
 
 [weights]
 steps = { limit = 20, because = "weights were moved by GPTQ" }
@@ -55,7 +55,7 @@ class Accepted(config.ConfigModel):
     because: Text
 
     def fits(self, *names: str) -> bool:
-        """Return whether one of the names is meant."""
+        """Return whether the pattern matches one of the names."""
         return any(fnmatch.fnmatchcase(name, self.tensor) for name in names)
 
 
@@ -87,6 +87,6 @@ class Weights(config.ConfigModel):
         return accepted
 
     def limits(self) -> Mapping[str, Limit]:
-        """Return all limits by name: those of the package with one's own in place of them."""
+        """Return all limits by name: the package's, with the profile's own in place of them."""
         shipped = config.load(Path(__file__).with_name("weight_limits.toml"), WeightLimits)
         return {name: getattr(self, name) or getattr(shipped, name) for name in WeightLimits.model_fields}

@@ -1,4 +1,4 @@
-"""Where every constant of an artifact comes from: compared with the float32 conversion of the same original, without running either."""
+"""The origin of every constant of an artifact: compares it with the float32 conversion of the same original, and runs neither."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from toolkit.weights.rows import (
 )
 from toolkit.wire.request import Request
 
-_LOOKED_INTO = 40  # constants of which it is told what happened to them, those that are off most
-_OFF = 1e-4  # of a constant's size: from here on it is worth to look into it
-_ROUNDED = 0.55  # of a step: the same
+_LOOKED_INTO = 40  # only so many constants, the ones that are off most, get an explanation
+_OFF = 1e-4  # a share of a constant's size: a larger error is explained
+_ROUNDED = 0.55  # of a step: likewise
 _FUSE = ("MUL", "ADD", "SUB", "DIV")  # what a converter may fold into weights and biases, or leave
 _NAMED = 20
-# What only lays numbers out otherwise: one that is missing explains no operator that computes.
+# Operators that only rearrange numbers: a missing one does not explain an extra operator that computes.
 _LAYS_OUT = (
     "RESHAPE",
     "TRANSPOSE",
@@ -46,12 +46,12 @@ _LAYS_OUT = (
     "PAD",
     "IDENTITY",
 )
-_NEUTRAL = {"MUL": 1.0, "DIV": 1.0, "ADD": 0.0, "SUB": 0.0}  # by operators, what changes nothing
+_NEUTRAL = {"MUL": 1.0, "DIV": 1.0, "ADD": 0.0, "SUB": 0.0}  # the constant with which an operator changes nothing
 
 
 @dataclass(slots=True)
 class _Measured:
-    """What came of the pairs: rows of those that were compared, of those whose operator is only fused otherwise, and what else there is to say."""
+    """The results of the pairs: compared constants, those whose operator is only fused differently, options that differ, unreadable constants."""
 
     rows: list[ConstantRow] = field(default_factory=list)
     fused: list[ConstantRow] = field(default_factory=list)
@@ -60,10 +60,10 @@ class _Measured:
 
 
 def account(request: Request) -> AccountResult:
-    """Write out/weights.json, and return it without the list of all constants that are right.
+    """Write the account to out/weights.json, and return it.
 
-    `inputs["model"]` is the artifact, `inputs["floats"]` the float32 conversion of the same original; `options["signature"]` which of the artifact's
-    signatures is meant, None for the one that it has.
+    `inputs["model"]` is the artifact, `inputs["floats"]` the float32 conversion of the same original. `options["signature"]` is the name of the
+    artifact's signature, None for its only one.
     """
     ours = operators_of(request.inputs["model"], request.options["signature"])
     theirs = operators_of(request.inputs["floats"], None)
@@ -73,7 +73,7 @@ def account(request: Request) -> AccountResult:
 
 
 def accounted(ours: Sequence[ComputingOperator], theirs: Sequence[ComputingOperator]) -> AccountResult:
-    """Return the account as JSON: `constants` (a row for each), how many `matched` of how many, what is left over, and `attributes` that differ."""
+    """Return the account as JSON: a row for each of `constants`, the counts of matched ones, what is left over, and `attributes` that differ."""
     pairs = paired(ours, theirs)
     found = _measured(pairs)
     rows, fused = found.rows, found.fused
@@ -98,10 +98,10 @@ def accounted(ours: Sequence[ComputingOperator], theirs: Sequence[ComputingOpera
 
 
 def _computed_besides(pairs: Pairs) -> list[UnmatchedConstant]:
-    """Return the real constants of operators that the artifact alone has, where the original has nothing left that these could stand for.
+    """Return the real constants of operators that only the artifact has, if nothing left of the original could correspond to them.
 
-    An operator that is fused, folded or spelled out otherwise leaves something on the other side: an operator that computes, or a constant that is
-    not found or is off.
+    An operator that is fused, folded or expressed differently leaves something on the other side: an operator that computes, or a constant that has
+    no counterpart or is off.
     """
     if any(place.role != "whole" for place in pairs.theirs) or any(
         each.name not in _LAYS_OUT for each in pairs.missing
@@ -127,7 +127,7 @@ def _changes_nothing(place: ConstantPlace) -> bool:
 
 
 def _is_activation(place: ConstantPlace, pairs: Pairs) -> bool:
-    """Return whether an operator may be the activation of the one that it reads, which is fused into its counterpart."""
+    """Return whether an operator may be the activation of the operator before it, if that one's counterpart has it fused."""
     if place.of.name not in ("MAXIMUM", "MINIMUM"):
         return False
     fused = {id(one): other.options.get(ACTIVATION) for one, other in pairs.operators}
@@ -135,7 +135,7 @@ def _is_activation(place: ConstantPlace, pairs: Pairs) -> bool:
 
 
 def _told_otherwise(pairs: Pairs, ours: Sequence[ComputingOperator]) -> list[AttributeRow]:
-    """Return what operators are told otherwise; for certain only where none beside them could make up for it, as a PAD before a convolution does."""
+    """Return the options that differ; certain only without an unmatched neighbour that could compensate, such as a PAD before a convolution."""
     reading = _readers(ours)
     found: list[AttributeRow] = []
     for one, other in pairs.operators:
@@ -148,7 +148,7 @@ def _told_otherwise(pairs: Pairs, ours: Sequence[ComputingOperator]) -> list[Att
 
 
 def _measured(pairs: Pairs) -> _Measured:
-    """Return what comes of all pairs: those that are off most are looked into."""
+    """Return the results of all pairs; those that are off most get an explanation."""
     found = _Measured()
     looked: list[tuple[float, ConstantRow, Pair]] = []
     for pair in pairs.pairs:
@@ -179,13 +179,13 @@ def _measured(pairs: Pairs) -> _Measured:
 
 
 def _is_off(found: ConstantDeviation, row: ConstantRow) -> bool:
-    """Return whether it is worth to look into a constant; biases have so many steps that float32 does not tell one from the next."""
+    """Return whether a constant is off enough to explain; steps of biases do not count, because float32 is too coarse for such small steps."""
     of_steps = row["role"] in ("matrix", "vector") and row["dtype"] != "float16"
     return not found.error <= _OFF or (of_steps and found.steps is not None and not found.steps <= _ROUNDED)
 
 
 def _look_into(row: ConstantRow, pair: Pair, pairs: Pairs) -> bool:
-    """Say in a row what happened to its constant; return whether its operator was only fused otherwise."""
+    """Write into a row what happened to its constant; return whether its operator was only fused differently."""
     place = pair.ours or pair.theirs
     assert place is not None
     if pair.ours is None or pair.theirs is None:
@@ -213,18 +213,18 @@ def _count_off(held: Values, wanted: np.ndarray) -> int:
 
 
 def _beside(operator: ComputingOperator, left: Sequence[ComputingOperator]) -> bool:
-    """Return whether an operator that could be folded into this one stands next to it, and has no counterpart."""
+    """Return whether an operator without a counterpart, which could be folded into this one, stands next to it."""
     return _touch(operator, [each for each in left if each.name in _FUSE and each.constants])
 
 
 def _touch(operator: ComputingOperator, left: Sequence[ComputingOperator]) -> bool:
-    """Return whether one of some operators feeds this one, or reads what it gives."""
+    """Return whether one of the operators in `left` feeds this one or reads its output."""
     fed = {id(each) for each in operator.feeds.values()}
     return any(id(each) in fed or any(feed is operator for feed in each.feeds.values()) for each in left)
 
 
 def _readers(ours: Sequence[ComputingOperator]) -> dict[int, str]:
-    """Return the name of the operator that reads what another one gives, by its id, where one alone does."""
+    """Return the name of the only operator that reads an operator's output, by that operator's id, where there is just one."""
     reading: dict[int, list[str]] = {}
     for each in ours:
         for feed in each.feeds.values():
@@ -280,7 +280,7 @@ def _operator(operator: ComputingOperator) -> OperatorRow:
 
 
 def _share(rows: Sequence[ConstantRow], left: Sequence[UnmatchedConstant]) -> MatrixCounts:
-    """Return how many matrices and tables there are, how many are matched, and how many of all values these hold."""
+    """Return the number of matrices and tables, how many are matched, and the number of values of all and of the matched ones."""
     matched = [int(np.prod(each["shape"])) for each in rows if each["role"] == "matrix"]
     others = [int(np.prod(each["shape"])) for each in left if each["role"] == "matrix"]
     return {
@@ -292,6 +292,6 @@ def _share(rows: Sequence[ConstantRow], left: Sequence[UnmatchedConstant]) -> Ma
 
 
 def _counted(operators: Sequence[ComputingOperator]) -> list[str]:
-    """Return the names of operators with how often each comes, those first that come most."""
+    """Return the names of operators with their counts, the most frequent first."""
     names = Counter(each.name for each in operators).most_common(_NAMED)
     return [name if count == 1 else f"{count} {name}" for name, count in names]

@@ -1,4 +1,4 @@
-"""What an account of weights says, as findings: constants and operators that are not the original's."""
+"""The findings of an account of weights: constants and operators that are not the original's."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ OTHER_OPERATORS = "other-operators"
 _NEXT = "Convert this original again, or accept what is meant: [weights] in a profile, docs/weights.md"
 SHOWN = 3  # constants that a message names
 REPORTED = 10  # constants that a report has rows of
-_WIDTH = 60  # characters of a tensor's name, the last ones
+_WIDTH = 60  # the last characters of a tensor's name
 
 
 def other_weights(wrong: Sequence[JudgedConstant], count: int, stage: str) -> Iterator[Finding]:
-    """Yield the finding on constants that are not the original's, worst first, of `count` in all; nothing where all are right."""
+    """Yield the finding on constants that are not the original's, worst first; `count` is the number of all constants."""
     if not wrong:
         return
     said: dict[str, list[JudgedConstant]] = {}
@@ -41,7 +41,7 @@ def other_weights(wrong: Sequence[JudgedConstant], count: int, stage: str) -> It
 
 
 def too_few_matched(found: AccountResult, limit: Limit, stage: str) -> Iterator[Finding]:
-    """Yield a finding for each file whose share of matched matrices and tables is below the limit: it is another model."""
+    """Yield a finding for each file with too small a share of matched matrices and tables: it is another model."""
     for counts, left, whose, where in (
         (found["matrices"], found["unmatched"], "the original's", "the artifact"),
         (found["matrices_of_artifact"], found["extra"], "the artifact's", "the original"),
@@ -59,7 +59,7 @@ def too_few_matched(found: AccountResult, limit: Limit, stage: str) -> Iterator[
 
 
 def computed_besides(besides: Sequence[UnmatchedConstant], weights: Weights, stage: str) -> Iterator[Finding]:
-    """Yield what is said of operators that compute with constants of their own, and stand for nothing of the original's."""
+    """Yield findings on operators that compute with their own constants and correspond to nothing in the original."""
     some = [row for row in besides if accepted_because((row["tensor"],), weights) is None]
     if some:
         shown = "; ".join(map(_named, some[:SHOWN])) + ("; ..." if len(some) > SHOWN else "")
@@ -73,7 +73,7 @@ def computed_besides(besides: Sequence[UnmatchedConstant], weights: Weights, sta
 
 
 def left_over(found: AccountResult) -> Iterator[Finding]:
-    """Yield what is said of constants that only one side has: none of them is held against anything."""
+    """Yield findings on constants that only one side has: no limit judges them."""
     for rows, message in (
         (found["unmatched"], "of the original's constants {count} were not found in the artifact ({why})"),
         (found["extra"], "the artifact has {count} constants that the original does not have ({why})"),
@@ -90,7 +90,7 @@ def left_over(found: AccountResult) -> Iterator[Finding]:
 
 
 def acceptances(found: AccountResult, off: Sequence[tuple[str, ...]], weights: Weights) -> Iterator[Finding]:
-    """Yield what became of each acceptance: what it accepts, or that there is nothing to accept."""
+    """Yield a finding for each acceptance: what it accepts, or that there is nothing to accept."""
     for each in weights.accepted:
         names = [called[0] for called in off if each.fits(*called)]
         fine = [row for row in found["constants"] if each.fits(*names_of(row))]
@@ -104,7 +104,7 @@ def acceptances(found: AccountResult, off: Sequence[tuple[str, ...]], weights: W
 
 
 def other_attributes(attributes: Sequence[AttributeRow], stage: str) -> Iterator[Finding]:
-    """Yield what operators were told otherwise: an error where it computes something else for certain."""
+    """Yield findings on options that differ: an error if the operator certainly computes something else."""
     for certain in (True, False):
         some = [each for each in attributes if each["certain"] is certain]
         if some:
@@ -126,7 +126,7 @@ def _named(row: ConstantRow | UnmatchedConstant) -> str:
 
 
 def _names(rows: Sequence[ConstantRow]) -> str:
-    """Return the first of some constants, and how many others."""
+    """Return the names of the first constants, and the number of others."""
     return _named(rows[0]) + (f" and {len(rows) - 1} more" if len(rows) > 1 else "")
 
 
@@ -136,10 +136,10 @@ def share_matched(of: MatrixCounts) -> float:
 
 
 def names_reported(names: Sequence[str]) -> tuple[str, ...]:
-    """Return the names that a finding lists: the first of them."""
+    """Return the names that a finding lists, which are the first ones."""
     return tuple(names[:REPORTED])
 
 
 def short_name(name: str) -> str:
-    """Return the last characters of a tensor's name, which tell it from others."""
+    """Return the last characters of a tensor's name, which differ most between tensors."""
     return name if len(name) <= _WIDTH else f"…{name[1 - _WIDTH :]}"

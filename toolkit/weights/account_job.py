@@ -1,4 +1,4 @@
-"""The account of an artifact's weights: each is the float32 conversion's within half a step, or it is said which is not. No sample is needed for it.
+"""The account of an artifact's weights: each constant equals the float32 conversion's within half a step, or is named. It needs no samples.
 
 (entry,) = executor.run(account_job(artifact, floats, signature=None))
 found = judge_account(entry.result, profile.weights, stage="quantization")
@@ -11,12 +11,12 @@ from pathlib import Path
 
 from toolkit.jobs.job import Engine, Job, Output
 
-ACCOUNTED = "tflite"  # the format whose files are looked into
-_READS = "litert"  # whose environment has the classes of TFLite's schema
+ACCOUNTED = "tflite"  # the only format with an account
+_READS = "litert"  # the environment with the classes of TFLite's schema
 
 
 def account_job(artifact: Path | Output, floats: Path | Output, *, signature: str | None) -> Job:
-    """Return the job that accounts for each constant of a .tflite; its result: see `toolkit.weights.account`."""
+    """Return the job that accounts for each constant of a .tflite; `toolkit.weights.account` describes its result."""
     name = artifact.name if isinstance(artifact, Path) else Path(artifact.name).name
     return Job(
         f"looking up the weights of {name}",
@@ -31,7 +31,7 @@ def account_job(artifact: Path | Output, floats: Path | Output, *, signature: st
 def clipping_job(
     artifact: Path | Output, floats: Path | Output, statistics: Path | Output, *, signature: str | None
 ) -> Job:
-    """Return the job that holds the ranges of an artifact's activations against statistics of the float file's: see `toolkit.weights.clipping`."""
+    """Return the job that compares the ranges of an artifact's activations with statistics of the float file's: see `toolkit.weights.clipping`."""
     name = artifact.name if isinstance(artifact, Path) else Path(artifact.name).name
     return Job(
         f"comparing the ranges of {name} with calibration",

@@ -1,6 +1,6 @@
-"""Which operator of an artifact corresponds to which of the float file: the longest common subsequence by name, matrices and output shape.
+"""Pairs the operators of an artifact with those of the float file: the longest common subsequence by name, matrices and output shape.
 
-Where files differ, several are as long; that one is taken in which more constants agree in how their values are spread.
+Where files differ, several subsequences are equally long. The one with more constants of similar distribution is taken.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import numpy as np
 from toolkit.engines.tflite.graphs import ComputingOperator
 from toolkit.engines.tflite.subsequence import heaviest
 
-# What a pair is worth for its name and matrices, for the result's shape, and for how values are spread.
+# Weights of a pair: for the same name and matrices, for the same output shape, and for similarly distributed values.
 _SAME, _SHAPE, _SPREAD = 1.0, 0.5, 0.25
-_NEAR = 0.05  # how far two numbers of a spread may be apart; it only breaks ties
+_NEAR = 0.05  # the largest difference between two numbers of a distribution; it only breaks ties
 
 
 def aligned(ours: Sequence[ComputingOperator], theirs: Sequence[ComputingOperator]) -> list[tuple[int, int]]:
@@ -45,7 +45,7 @@ def _worth(
     one: list[tuple[object, ...]],
     other: list[tuple[object, ...]],
 ) -> np.ndarray:
-    """Return what each pair is worth, float32 (ours, theirs); 0 where they cannot stand for each other."""
+    """Return the weight of each pair, float32 (ours, theirs); 0 where two operators cannot correspond."""
     must = _equal([_must_agree(each) for each in ours], [_must_agree(each) for each in theirs])
     found = np.where(must, _SAME, 0.0) + np.where(must & _equal(one, other), _SHAPE, 0.0)
     spreads = [np.array([_spread(each) for each in side]).reshape(len(side), -1) for side in (ours, theirs)]
@@ -61,7 +61,10 @@ def _equal(one: Sequence[object], other: Sequence[object]) -> np.ndarray:
 
 
 def _spread(operator: ComputingOperator) -> tuple[float, float, float]:
-    """Return the logarithm of the size of its largest constant's values, their mean and their first one in that unit; NaN, equal to none, without."""
+    """Return the log of the root mean square of the largest constant's values, their mean and their first one, both in that unit; NaN without one.
+
+    NaN is not near any number, NaN included.
+    """
     largest = max(
         (each for each in operator.constants.values() if each.is_real), key=lambda each: each.size, default=None
     )

@@ -10,13 +10,13 @@ from toolkit.engines.tflite.graphs import ComputingOperator
 from toolkit.weights.pairing import Pair
 from toolkit.weights.rows import OptionApart
 
-# An operator with another one of these computes something else, whatever the weights are.
+# An operator that differs in one of these computes something else, whatever its weights are.
 _CERTAIN = {
     "padding", "strideW", "strideH", "dilationWFactor", "dilationHFactor", "filterWidth", "filterHeight",
     "alignCorners", "halfPixelCenters", "axis", "dim", "beta", "alpha", "blockSize", "mode", "exclusive", "reverse", "batchDims",
     "adjX", "adjY", "includeAllTimes", "depthMultiplier",
 }  # fmt: skip
-# How a converter of another time, or a quantizer, says the same.
+# Other ways of converters and quantizers to express the same.
 _HARMLESS = {
     "asymmetricQuantizeInputs", "quantizedBiasType", "weightsFormat", "newShape", "potScaleInt16", "keepNumDims", "approximate",
     "inDataType", "outDataType", "outputType", "diagonal", "kernelType", "container", "sharedName", "elementShape",
@@ -31,7 +31,7 @@ _RANGES = {
 }  # ActivationFunctionType of the schema
 _ACTIVATIONS = {0: "none", 1: "RELU", 2: "RELU_N1_TO_1", 3: "RELU6", 4: "TANH", 5: "SIGN_BIT"}
 _STANDALONE = ("RELU", "RELU6", "RELU_N1_TO_1", "RELU_0_TO_1", "TANH", "MAXIMUM", "MINIMUM")
-# Whole numbers that say how, not what: by operator, which inputs; those of the second kind have several ways to say the same.
+# Inputs of whole numbers that say how an operator works, by operator; those of the second table can express the same in several ways.
 _HOW = {
     "TRANSPOSE": (1,), "PAD": (1,), "PADV2": (1,), "MIRROR_PAD": (1,), "RESIZE_BILINEAR": (1,), "RESIZE_NEAREST_NEIGHBOR": (1,),
     "TILE": (1,), "TOPK_V2": (1,), "SPACE_TO_BATCH_ND": (1, 2), "BATCH_TO_SPACE_ND": (1, 2),
@@ -45,9 +45,9 @@ _SEVERAL_WAYS = {
 
 
 def options_apart(ours: ComputingOperator, theirs: ComputingOperator, follower: str | None) -> Iterator[OptionApart]:
-    """Yield what two operators that stand for each other were told differently, as {option, ours, theirs, certain}.
+    """Yield the options in which two paired operators differ, as {option, ours, theirs, certain}.
 
-    `follower` is the operator that reads what `ours` gives, where there is one alone: an activation that is not fused may stand there.
+    `follower` is the only operator that reads the output of `ours`, if there is just one: it may be an activation that is not fused.
     """
     for option in sorted(ours.options.keys() & theirs.options.keys() - _HARMLESS):
         one, other = _plain(ours.options[option]), _plain(theirs.options[option])
@@ -68,7 +68,7 @@ def is_how(pair: Pair) -> bool:
 
 
 def numbers_apart(pair: Pair, held: np.ndarray, wanted: np.ndarray) -> OptionApart | None:
-    """Return how such a constant differs, as `options_apart`; None where it says the same."""
+    """Return how such a constant differs, as `options_apart`; None where it means the same."""
     if pair.theirs is None or np.array_equal(held, wanted):
         return None
     name, at = pair.theirs.of.name, pair.theirs.at
@@ -95,18 +95,18 @@ def _same_axis(one: object, other: object, rank: int) -> bool:
 
 
 def _activation(number: object) -> object:
-    """Return the name of an activation; as it is what the schema has no name for."""
+    """Return the name of an activation; the number itself, if the schema has no name for it."""
     return _ACTIVATIONS.get(number, number) if isinstance(number, int) else number
 
 
 def _holds(ours: ComputingOperator, activation: object) -> bool:
-    """Return whether what an operator gives can hold no more than an activation lets through, so that it need not be told."""
+    """Return whether an operator's stored range lies within an activation's range, so that the activation changes nothing."""
     low, high = _RANGES.get(activation, (np.nan, np.nan)) if isinstance(activation, int) else (np.nan, np.nan)
     return ours.ends is not None and ours.ends[0] >= low and ours.ends[1] <= high * (1 + 1e-3)
 
 
 def _is_same_padding(option: str, ours: ComputingOperator, theirs: ComputingOperator) -> bool:
-    """Return whether another word for padding gives the same: what comes out has one shape, and the kernel is one wide or covers all there is."""
+    """Return whether another padding has the same effect: the output shapes are equal, and the kernel is one wide."""
     if option != "padding" or ours.shape != theirs.shape or 1 not in theirs.constants:
         return False
     kernel = theirs.constants[1].shape

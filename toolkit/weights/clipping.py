@@ -1,4 +1,4 @@
-"""Which activations of an artifact clip what the float file gave over a calibration set: nothing is run for it but what gathered statistics."""
+"""The activations of an artifact that clip values of the float file over a calibration set; only the gathering of statistics runs a model."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CUTS = ("RELU", "RELU6", "RELU_N1_TO_1", "RELU_0_TO_1", "MAXIMUM", "MINIMUM")
 
 
 def clipping(request: Request) -> ClippingResult:
-    """Return a row for each activation that is held by a range: see `clipped`.
+    """Return a row for each activation with a stored range: see `clipped`.
 
     `inputs["model"]` is the artifact, `inputs["floats"]` the float32 conversion of the same original, `inputs["statistics"]` a folder of
     `Statistics` of the latter; `options["signature"]` as in `toolkit.weights.account`.
@@ -37,14 +37,14 @@ def clipping(request: Request) -> ClippingResult:
 
 
 def _cut_behind(operator: ComputingOperator, others: Sequence[ComputingOperator]) -> bool:
-    """Return whether an activation of its own follows, into whose range a converter may let the operator itself give."""
+    """Return whether a separate activation follows; a converter may limit the operator's own output to the activation's range."""
     return any(each.name in _CUTS and operator in each.feeds.values() for each in others)
 
 
 def clipped(one: ComputingOperator, other: ComputingOperator, statistics: Statistics, place: int) -> ActivationRow:
-    """Return the range that an activation is held by, what was seen of it, and the `share` of values beyond the range by more than a step.
+    """Return an activation's stored range, the range that was seen, and the `share` of values beyond the stored range by more than a step.
 
-    A softmax is held up to one step below 1, by its kernel. Without histograms `share` is None; `samples` is the share of samples with such a value.
+    A softmax's kernel limits it to one step below 1. Without histograms `share` is None; `samples` is the share of samples with such a value.
     """
     assert one.ends is not None
     low, high = one.ends

@@ -1,4 +1,4 @@
-"""What is said of activations whose range cuts off what calibration showed."""
+"""Findings on activations whose range cuts off values seen in calibration."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def judge_clipping(found: ClippingResult, weights: Weights, stage: str) -> list[Finding]:
-    """Return what is said of a job of `clipping_job`: activations whose range cuts off what calibration showed, a share of it beyond a limit."""
+    """Return findings on the result of `clipping_job`: activations whose range cuts off more values seen in calibration than a limit allows."""
     limits = weights.limits()
     rows = sorted(
         ((row["share"], row) for row in found["activations"] if row["share"] is not None), key=lambda each: -each[0]

@@ -1,4 +1,4 @@
-"""How far a constant of an artifact is from its counterpart, and the cause where it can be seen."""
+"""The distance between a constant of an artifact and its counterpart."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import numpy as np
 from toolkit.engines.tflite.constants import Values
 from toolkit.weights.rows import DeviationRow, Number
 
-_ROUNDING = 1e-3  # of a step: what float32 loses where a value is divided by its step
+_ROUNDING = 1e-3  # of a step: the rounding of float32 when a value is divided by its step
 
 
 @dataclass(frozen=True, slots=True)
 class ConstantDeviation:
     """How far the values of one constant are off.
 
-    `sqnr_db` is of all of them, infinity for none; `error` what is beyond half a step, as a share of the constant's size (both Euclidean norms);
-    `within` the share of values within half a step; `steps` the largest error in steps, of values that the stored range could hold; `clipped` the
-    share of those that it could not, and so lie at its end. `steps`, `within` and `clipped` are None where the artifact has no steps.
-    `channel` is the one that is off most, along `axis`; None for a constant of one channel, and where all are equal.
+    `sqnr_db` is that of all values, infinity without an error. `error` is the part of the error beyond half a step, as a share of the constant's size
+    (both Euclidean norms). `within` is the share of values within half a step. `steps` is the largest error in steps, among values inside the stored
+    range. `clipped` is the share of values outside of it, which lie at its end. `steps`, `within` and `clipped` are None where the artifact has no
+    steps. `channel` is the worst channel along `axis`; None for a constant of one channel, and where all values are equal.
     """
 
     sqnr_db: float
@@ -30,7 +30,7 @@ class ConstantDeviation:
     channel: int | None
 
     def to_json(self) -> DeviationRow:
-        """Return plain JSON; what is no finite number is "inf", "-inf" or "nan"."""
+        """Return plain JSON; numbers that are not finite are "inf", "-inf" or "nan"."""
         return {
             "sqnr_db": _plain(self.sqnr_db),
             "error": _plain(self.error),
@@ -46,7 +46,7 @@ def _plain(value: float) -> Number:
 
 
 def deviation(ours: Values, theirs: np.ndarray, axis: int) -> ConstantDeviation:
-    """Return how far `ours` is from the real numbers `theirs`, float64, of its shape; `axis` is that of its channels."""
+    """Return the distance of `ours` from the real numbers `theirs`, float64, of the same shape; `axis` is that of its channels."""
     with np.errstate(invalid="ignore", over="ignore"):
         apart = np.abs(ours.real - theirs)
     size = float(np.linalg.norm(theirs))
@@ -81,7 +81,7 @@ def deviation(ours: Values, theirs: np.ndarray, axis: int) -> ConstantDeviation:
 
 
 def _lowest(values: Values) -> int:
-    """Return the least number that is stored on purpose: symmetric quantization leaves the last one out."""
+    """Return the least number that is stored on purpose: symmetric quantization does not use the last negative one."""
     assert values.ends is not None
     low, high = values.ends
     return -high if low < 0 and values.stored.min(initial=0) >= -high else low

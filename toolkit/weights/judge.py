@@ -1,4 +1,4 @@
-"""Judges an account of weights by its limits: which constants are another model's, as findings and as one line."""
+"""Judges an account of weights by its limits: returns the constants that are another model's, as findings and as one line."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Unaccounted(TypedDict):
-    """The account of an artifact that there is none of, and why, as JSON."""
+    """The reason for a missing account, as JSON."""
 
     accounted: Literal[False]
     why: str | None
@@ -51,9 +51,9 @@ class Accounted(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What was found. `accounted` is False where there is no account, and `why` says so; `wrong` are constants beyond a limit, worst first.
+    """The judged account. If there is none, `accounted` is False and `why` is the reason. `wrong` are constants beyond a limit, worst first.
 
-    `matched` of `matrices` is the share of the original's matrices and tables that are in the artifact.
+    `matched` of `matrices` is how many of the original's matrices and tables are in the artifact.
     """
 
     accounted: bool
@@ -85,7 +85,7 @@ class Account:
         }
 
     def line(self) -> str:
-        """Return it in a line."""
+        """Return the account in one line."""
         if not self.accounted:
             return f"not accounted for: {self.why}"
         text = f"{self.constants} constants compared with the float32 conversion's, {self.matched} of {self.matrices} matrices found"
@@ -98,7 +98,7 @@ class Account:
 
 
 def judge_account(found: AccountResult, weights: Weights, stage: str) -> Account:
-    """Return what a job of `account_job` found, by a profile's limits; `stage` is that which made the artifact."""
+    """Return the judged result of `account_job`, by a profile's limits; `stage` is the stage that made the artifact."""
     limits = weights.limits()
     rows = sorted(found["constants"], key=lambda row: -_error(row))
     off = [(row, reason) for row in rows if (reason := limit_exceeded(row, limits)) is not None]
@@ -132,7 +132,7 @@ def judge_account(found: AccountResult, weights: Weights, stage: str) -> Account
 
 
 def _order(row: ConstantRow) -> float:
-    """Return what rows are sorted by, those that are off most first: by their dB, NaN before all."""
+    """Return the sort key of a row, its dB; NaN comes first, then the constants that are off most."""
     value = float(row["sqnr_db"])
     return -math.inf if math.isnan(value) else value
 

@@ -1,4 +1,4 @@
-"""Which limit a constant is beyond, in words, and why it is accepted where it is."""
+"""The limit that a constant exceeds, in words, and why the constant is accepted."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 class JudgedConstant(ConstantRow):
-    """A constant that a limit or an acceptance is about, and which."""
+    """A constant that exceeds a limit or has an acceptance."""
 
     because: str
 
 
 def names_of(row: ConstantRow) -> tuple[str, str]:
-    """Return what a constant is called: in the artifact, and in the original."""
+    """Return the names of a constant in the artifact and in the original."""
     return row["tensor"], row["original"]
 
 
@@ -30,7 +30,7 @@ def accepted_because(names: tuple[str, ...], weights: Weights) -> str | None:
 
 
 def limit_exceeded(row: ConstantRow, limits: Mapping[str, Limit]) -> str | None:
-    """Return which limit a constant is beyond, in words; None where it keeps all. What is NaN keeps none."""
+    """Return the limit that a constant exceeds, in words; None where it keeps all. A NaN exceeds every limit."""
     error, role = float(row["error"]), row["role"]
     if role == "whole":
         return None if error <= 0 else "is not equal"
@@ -48,11 +48,11 @@ def limit_exceeded(row: ConstantRow, limits: Mapping[str, Limit]) -> str | None:
 def _beyond_steps(
     row: ConstantRow, steps: float, within: float, clipped: float, limits: Mapping[str, Limit]
 ) -> str | None:
-    """As `limit_exceeded`, of a constant with steps: how far the worst value is off, how many are, and whether the steps are small enough."""
+    """Return as `limit_exceeded` for a constant with steps: checks the worst value, the share of values that are off, and the size of the steps."""
     of_kind = {"float16": "float16_steps"}.get(row["dtype"], "steps")
     if not steps <= limits[of_kind].limit:
         return f"a value is {steps:.3g} steps off, {limits[of_kind].limit:g} at most"
-    if row["shares_a_range"]:  # by a scale that is not its own
+    if row["shares_a_range"]:  # its scale is not its own
         most = limits["table_clipped"].limit
         return None if clipped <= most else f"{_percent(clipped)} of its values are cut off, {_percent(most)} at most"
     if row["dtype"] != "float16" and not within >= limits["within"].limit:

@@ -1,6 +1,6 @@
 """The likely cause of a wrong constant, in words: the simplest one that explains it.
 
-Nothing here decides anything: a constant is off by its deviation already. A mishap is named only where it leaves next to nothing unexplained.
+This decides nothing: the deviation already shows that a constant is off. A mishap is named only if it explains nearly all of the error.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ import numpy as np
 from toolkit.engines.tflite.constants import Values
 
 Others = Callable[[], Iterable[tuple[str, np.ndarray]]]
-_OFF = 0.55  # of a step: more than rounding
-_FEW = 8  # values that are named one by one
-_LISTED = 6  # channels that are named
-_EXPLAINED = 0.1  # of the error's norm that may be left: 20 dB
-_MOST_CHANNELS = 2048  # of each of which the most similar one is looked for
-_ALIKE = 0.5  # the correlation from which on other values are those of another state of the training
-_NUMBER = 2  # values up to which all are named
+_OFF = 0.55  # of a step: a larger error is not rounding
+_FEW = 8  # at most so many values are named one by one
+_LISTED = 6  # at most so many channels are named
+_EXPLAINED = 0.1  # the share of the error's norm that may remain: 20 dB
+_MOST_CHANNELS = 2048  # with more channels, no search for the most similar channel
+_ALIKE = 0.5  # from this correlation on, the values are those of another state of the training
+_NUMBER = 2  # a constant of at most so many values has all named
 OTHER_TRAINING = "most values are off, and yet alike: as of another epoch or checkpoint"
 OTHER_VALUES = "other values altogether"
 FACTORS = "each channel is multiplied by a number of its own"
@@ -26,7 +26,7 @@ FACTOR = "all values are multiplied by"
 
 
 def mishap(held: Values, wanted: np.ndarray, axis: int, others: Others) -> str:
-    """Return what happened to the values `held`, which should be `wanted`; `axis` is that of channels, `others` gives the float file's."""
+    """Return what happened to `held`, which should be `wanted`; `axis` is that of channels, `others` yields constants of the float file."""
     return next(_told(held, wanted, axis, others))
 
 
@@ -46,7 +46,7 @@ def _told(held: Values, wanted: np.ndarray, axis: int, others: Others) -> Iterat
     if off.any() and at_ends[off].all():
         yield f"{int(off.sum())} values lie beyond what can be stored, and are cut off or overflow"
     alike = _correlation(real, wanted) > _ALIKE
-    if not (alike and channels.mean() > _ALIKE):  # where most channels are off and yet alike, none is another one
+    if not (alike and channels.mean() > _ALIKE):  # if most channels are off but alike, none has moved
         yield from _moved(real, wanted, others)
     yield from _multiplied(real, wanted, axis)
     lost = _bits_lost(held)
@@ -58,7 +58,7 @@ def _told(held: Values, wanted: np.ndarray, axis: int, others: Others) -> Iterat
 
 
 def _moved(real: np.ndarray, wanted: np.ndarray, others: Others) -> Iterator[str]:
-    """Yield whether these are values that are wanted elsewhere."""
+    """Yield a sentence if these values belong to another place."""
     name = _another(real, wanted, others)
     if name is not None:
         yield f"has the values of {name!r}"
@@ -68,14 +68,14 @@ def _moved(real: np.ndarray, wanted: np.ndarray, others: Others) -> Iterator[str
 
 
 def _at_ends(held: Values) -> np.ndarray:
-    """Return which values are stored as the least or the largest number that there is."""
+    """Return which values are stored as the least or the largest possible number."""
     if held.ends is None:
         return np.zeros(held.real.shape, bool)
     return np.asarray((held.stored <= held.ends[0]) | (held.stored >= held.ends[1]))
 
 
 def _value(held: Values, wanted: np.ndarray, place: tuple[int, ...]) -> str:
-    """Return what is wrong with one value: which bit, where one alone was flipped."""
+    """Return what is wrong with one value; the bit, if just one was flipped."""
     text = f"value {list(map(int, place))} is {held.real[place]:.4g}, not {wanted[place]:.4g}"
     step = float(np.broadcast_to(held.step, wanted.shape)[place])
     if held.ends is None or step == 0:
@@ -88,7 +88,7 @@ def _value(held: Values, wanted: np.ndarray, place: tuple[int, ...]) -> str:
 
 
 def _by_channel(values: np.ndarray, axis: int) -> np.ndarray:
-    """Return an array (channels, values of one)."""
+    """Return an array (channels, values of a channel)."""
     if values.ndim == 0:
         return values.reshape(1, 1)
     return np.moveaxis(values, axis, 0).reshape(values.shape[axis], -1)
@@ -100,7 +100,7 @@ def _channels(numbers: np.ndarray) -> str:
 
 
 def _another(real: np.ndarray, wanted: np.ndarray, others: Others) -> str | None:
-    """Return the name of a constant of the float file whose values these are."""
+    """Return the name of the float file's constant that has these values, or None."""
     for name, values in others():
         if values.size == real.size and _is_explained(real, values.reshape(real.shape), wanted):
             return name
@@ -108,7 +108,7 @@ def _another(real: np.ndarray, wanted: np.ndarray, others: Others) -> str | None
 
 
 def _turned(real: np.ndarray, wanted: np.ndarray) -> Iterator[str]:
-    """Yield whether two axes of one length are exchanged."""
+    """Yield a sentence if two axes of equal length are exchanged."""
     for one in range(wanted.ndim):
         for other in range(one + 1, wanted.ndim):
             if wanted.shape[one] == wanted.shape[other] > 1 and _is_explained(
@@ -118,7 +118,7 @@ def _turned(real: np.ndarray, wanted: np.ndarray) -> Iterator[str]:
 
 
 def _exchanged(real: np.ndarray, wanted: np.ndarray, axis: int) -> Iterator[str]:
-    """Yield whether channels along an axis lie in another order: each is then very near to another one that is wanted."""
+    """Yield a sentence if channels along an axis have another order: each is then very near to another wanted channel."""
     ours, theirs = _by_channel(real, axis), _by_channel(wanted, axis)
     count = len(ours)
     if not 1 < count <= _MOST_CHANNELS or not np.isfinite(ours).all():
@@ -134,7 +134,7 @@ def _exchanged(real: np.ndarray, wanted: np.ndarray, axis: int) -> Iterator[str]
 
 
 def _multiplied(real: np.ndarray, wanted: np.ndarray, axis: int) -> Iterator[str]:
-    """Yield whether all is multiplied by one number, or each channel by its own, as where a batch normalization is folded wrongly."""
+    """Yield a sentence if all values have one factor, or each channel its own, as after a wrongly folded batch normalization."""
     size = float((wanted**2).sum())
     factor = float((real * wanted).sum()) / size if size > 0 else 0.0
     if factor != 0 and _is_explained(real, wanted * factor, wanted):
@@ -150,7 +150,7 @@ def _multiplied(real: np.ndarray, wanted: np.ndarray, axis: int) -> Iterator[str
 
 
 def _bits_lost(held: Values) -> int:
-    """Return how many of the lowest bits no stored number uses."""
+    """Return the number of lowest bits that no stored number uses."""
     if held.ends is None:
         return 0
     used = int(np.bitwise_or.reduce(held.stored.ravel().astype(np.int64)))

@@ -1,4 +1,4 @@
-"""Which constant of an artifact corresponds to which of the float file: those of matching operators first, then the rest."""
+"""Pairs the constants of an artifact with those of the float file: first those of matching operators, then the rest."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from toolkit.engines.tflite.graphs import ComputingOperator
 from toolkit.weights.alignment import aligned, is_matrix
 
 _COMMUTE = ("ADD", "MUL", "MAXIMUM", "MINIMUM")
-# What they read and give shares one grid, so that a constant beyond it is held at its end, where it decides the same.
+# Their inputs and output share one grid. A constant beyond the grid is stored at its end, and there it decides the same.
 _BY_ORDER = ("MAXIMUM", "MINIMUM", "GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL")
-# All that they read and give is held by one scale, that of activations beside which a constant may be small.
+# One scale, that of activations, is used for all their inputs and outputs. A constant may be small beside these.
 _ONE_SCALE = (
     *_BY_ORDER,
     "CONCATENATION",
@@ -30,7 +30,7 @@ _ONE_SCALE = (
     "GATHER",
     "GATHER_ND",
 )
-_SAME_DB = 20.0  # what lies elsewhere is taken for the same from here on; the limits then judge it like any other
+_SAME_DB = 20.0  # unmatched constants this similar count as the same; the limits then judge them like any others
 _MOST_AXES = 4
 
 
@@ -44,7 +44,7 @@ class ConstantPlace:
 
     @property
     def role(self) -> str:
-        """What it is for: "bias", "matrix" (a table too), "scalar", "vector"; "whole" for ids and whatever else is no real number."""
+        """The role: "bias", "matrix" (also a table), "scalar", "vector"; "whole" for ids and other numbers that are not real."""
         if not self.constant.is_real:
             return "whole"
         if self.at == self.of.bias:
@@ -55,26 +55,26 @@ class ConstantPlace:
 
     @property
     def axis(self) -> int:
-        """The axis along which its channels lie."""
+        """The axis of its channels."""
         if self.constant.axis is not None:
             return self.constant.axis
         return self.of.channels if self.at == 1 else -1
 
     @property
     def shares_a_range(self) -> bool:
-        """Whether it is held by the scale of what is computed beside it, and not by one of its own."""
+        """Whether it is stored with the scale of its operator's activations, and not with its own."""
         return self.of.name in _ONE_SCALE
 
     def values(self) -> Values:
-        """Return its numbers, those of a bias by the step that kernels take; ValueError where they cannot be read."""
+        """Return the constant's numbers, those of a bias with the step that kernels use; ValueError where they cannot be read."""
         return self.constant.values(self.of.bias_step if self.at == self.of.bias else None)
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A constant, and the real numbers float64 that it stands for, in its own order; `by` is how it was found: "operator" or "values".
+    """A constant of the artifact and its counterpart in the float file; `by` is how they were paired: "operator" or "values".
 
-    `ours` is None for a bias that the artifact leaves out, `theirs` for one that it adds.
+    `ours` is None for a bias that the artifact leaves out, `theirs` for a bias that it adds.
     """
 
     ours: ConstantPlace | None
@@ -84,7 +84,7 @@ class Pair:
 
 @dataclass(slots=True)
 class Pairs:
-    """What was found: pairs of operators and of constants, and what is left on either side."""
+    """The pairs of operators and of constants, and what is left on either side."""
 
     operators: list[tuple[ComputingOperator, ComputingOperator]]
     added: list[ComputingOperator]
@@ -95,7 +95,7 @@ class Pairs:
 
 
 def paired(ours: Sequence[ComputingOperator], theirs: Sequence[ComputingOperator]) -> Pairs:
-    """Return which constant stands for which."""
+    """Return the pairs of constants that correspond."""
     places = aligned(ours, theirs)
     matched = [{pair[side] for pair in places} for side in (0, 1)]
     found = Pairs(
@@ -113,7 +113,7 @@ def paired(ours: Sequence[ComputingOperator], theirs: Sequence[ComputingOperator
 
 
 def values_of(pair: Pair) -> tuple[Values, np.ndarray]:
-    """Return what the artifact holds, and what it should hold: float64 of the same shape. ValueError where one of them cannot be read."""
+    """Return the artifact's values, and the wanted ones, float64 of the same shape. ValueError where one of them cannot be read."""
     if pair.theirs is None:
         held = _read(pair.ours)
         return held, np.zeros(held.real.shape)
@@ -146,7 +146,7 @@ def _of_operators(one: ComputingOperator, other: ComputingOperator, found: Pairs
 
 
 def _elsewhere(found: Pairs) -> None:
-    """Pair what is left on both sides and has the same values, in whatever layout: another converter fuses and orders otherwise."""
+    """Pair leftover constants with the same values, in any layout: another converter fuses and orders operators differently."""
     for place in list(found.theirs):
         for other in found.ours:
             if other.constant.size == place.constant.size and _agree(other, place):
@@ -157,7 +157,7 @@ def _elsewhere(found: Pairs) -> None:
 
 
 def _biases_alone(found: Pairs) -> None:
-    """Pair biases of matched operators that only one side has with nothing, which stands for zeros."""
+    """Pair a bias that only one of two matched operators has with None, which means zeros."""
     ours = {id(other): one for one, other in found.operators}
     theirs = {id(one): other for one, other in found.operators}
     for place in list(found.theirs):
@@ -184,7 +184,7 @@ def _agree(ours: ConstantPlace, theirs: ConstantPlace) -> bool:
 
 
 def _laid_out(wanted: np.ndarray, held: np.ndarray) -> np.ndarray:
-    """Return the wanted numbers in the shape of what is held, with the axes in that order which comes nearest to it."""
+    """Return the wanted numbers in the shape of `held`, with the order of axes that is nearest to it."""
     best = wanted.reshape(held.shape)
     if wanted.ndim > _MOST_AXES:
         return best
@@ -204,5 +204,5 @@ def _read(place: ConstantPlace | None) -> Values:
 
 
 def _real_end(held: Values, end: int) -> np.ndarray:
-    """Return the real number that an end of the stored range stands for: from any value, as the grid is even."""
+    """Return the real number of an end of the stored range, computed from each value; the grid is even."""
     return held.real + (end - held.stored.astype(np.float64)) * held.step

@@ -1,6 +1,6 @@
-"""The rows that the jobs of this room write, as JSON: constants, options of operators that differ, activations with a range.
+"""The rows that the jobs of this folder write, as JSON: constants, options of operators that differ, activations with a range.
 
-A number that JSON does not have is "inf", "-inf" or "nan". A share lies in [0, 1].
+A number that JSON lacks is "inf", "-inf" or "nan". A share lies in [0, 1].
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ Number = float | str
 
 
 class OperatorRow(TypedDict):
-    """An operator of the artifact, by its type and the name of the tensor that it gives."""
+    """An operator of the artifact: its type and the name of its output tensor."""
 
     operator: str
     gives: str
 
 
 class UnmatchedConstant(OperatorRow):
-    """A constant that only one of the two files has, or that cannot be read, and why nothing is compared with it."""
+    """A constant that only one of the two files has, or that cannot be read, and why it is not compared."""
 
     tensor: str
     role: str
@@ -52,15 +52,15 @@ class _Compared(OperatorRow, DeviationRow):
 class ConstantRow(_Compared, total=False):
     """A constant of the artifact beside its counterpart `original`.
 
-    `by` says how the two were paired. `what` is what happened to the constant, in words; None where
-    it is right or nobody looked. `values_off` counts its values beyond a step, where somebody did.
+    `by` says how the two were paired. `what` says in words what happened to the constant; None where
+    it is right or was not examined. `values_off` counts its values beyond a step, if it was examined.
     """
 
     values_off: int
 
 
 class OptionApart(TypedDict):
-    """An option that two operators have differently; `certain` is whether they compute something else for sure."""
+    """An option in which two operators differ; `certain` is whether they certainly compute something else."""
 
     option: str
     ours: object
@@ -69,11 +69,11 @@ class OptionApart(TypedDict):
 
 
 class AttributeRow(OperatorRow, OptionApart):
-    """An option that an operator of the artifact has differently."""
+    """An option in which an operator of the artifact differs."""
 
 
 class MatrixCounts(TypedDict):
-    """How many matrices and tables there are, how many have a counterpart, and how many of all values these hold."""
+    """The numbers of matrices and tables, of those with a counterpart, and of the values of both."""
 
     count: int
     matched: int
@@ -82,7 +82,7 @@ class MatrixCounts(TypedDict):
 
 
 class OperatorCounts(TypedDict):
-    """How many operators each file has, and the names of those without a counterpart."""
+    """The number of operators of each file, and the names of those without a counterpart."""
 
     artifact: int
     original: int
@@ -105,7 +105,7 @@ class AccountResult(TypedDict):
 
 
 class ActivationRow(TypedDict):
-    """The range [low, high] that an activation is held by, what was seen of it, and the share of values beyond; None without histograms.
+    """The stored range [low, high] of an activation, the range that was seen, and the share of values beyond it; None without histograms.
 
     `samples` is the share of samples with such a value.
     """
@@ -119,7 +119,7 @@ class ActivationRow(TypedDict):
 
 
 class ClippingResult(TypedDict):
-    """The result of the job `clipping`, over so many samples."""
+    """The result of the job `clipping`; `samples` is the number of samples."""
 
     samples: int
     activations: list[ActivationRow]

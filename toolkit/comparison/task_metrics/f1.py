@@ -2,9 +2,9 @@
 
 C. J. van Rijsbergen, Information Retrieval (2nd edition, 1979), chapter 7, with beta = 1. `average` selects:
 
-        macro     the mean of the classes' F1, over those that occur in the truth or in the answers
-        micro     F1 from the counts of all classes together; with one class for each sample, that is the accuracy
-        binary    F1 of class 1 alone
+    macro     the mean of the classes' F1, over those that occur in the truth or in the answers
+    micro     F1 from the counts of all classes together; with one class for each sample, that is the accuracy
+    binary    F1 of class 1 alone
 
 One score (1, 1) means class 1 if it is at least `threshold`, else class 0. A row of scores means the class of the largest, the first of equal ones.
 With labels (N, C) of 0 and 1, each of the C scores is compared with `threshold` to tell whether its class is present.
