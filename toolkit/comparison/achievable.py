@@ -19,8 +19,8 @@ UNIT = "achievable"
 def compared(measurement: Measurement, own: Measurement, bound: Bound) -> Comparison:
     """Return how far a value is behind own, against the bound's limit.
 
-    The distance of dB is how many dB are missing. Where lower is better it is the ratio of both. Of a rate it is the p-value of McNemar's exact
-    one-sided test that fewer samples agree. Of other values it is the difference. A value as good as the bound's `unless` has the distance 0.
+    For dB the distance is the number of dB below own. Where lower is better it is the ratio of both. For a rate it is the p-value of McNemar's exact
+    one-sided test that fewer samples agree. For other values it is the difference. A value as good as the bound's `unless` has the distance 0.
     """
     lag = _behind(measurement, own, bound)
     return Comparison(

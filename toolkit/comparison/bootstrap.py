@@ -26,8 +26,7 @@ def bootstrap(
     """Return (low, high) of a score over rows, one row for each sample; NaN for fewer than two rows, or where a resample has no score.
 
     The bootstrap is bias-corrected and accelerated: Efron, Better bootstrap confidence intervals (JASA 82, 1987). The acceleration is the
-    jackknife's.
-    Where all rows have one score, the interval has no width: use `clopper_pearson` for rates near 0 or 1.
+    jackknife's. Where all rows have one score, the interval has no width: use `clopper_pearson` for rates near 0 or 1.
     """
     count = len(rows)
     if count < 2:

@@ -2,8 +2,8 @@
 
 `measure` reads both runs as a stream and computes metrics of every output; `judge` compares the measurements with bounds.
 
-Nothing may be skipped in silence. A missing output is a failed comparison. A bound that matches
-nothing is an error. A NaN is counted, reported and kept: every test is written as `value <= limit`, and NaN fails it.
+Nothing may be skipped in silence. A missing output is a failed comparison. A bound that matches nothing is an error. A NaN is counted, reported and
+kept: every test is written as `value <= limit`, and NaN fails it.
 """
 
 from __future__ import annotations

@@ -56,7 +56,7 @@ def require_variation(measured: Measured) -> None:
 
 
 def _keeps_halves(scheme: str | None) -> bool:
-    """Return whether a scheme keeps constants in float16; False for a scheme that is not the toolkit's own, where nobody knows."""
+    """Return whether a scheme keeps constants in float16; False for a scheme that is not the toolkit's own."""
     known = scheme is not None and scheme in registry.names("conversion/schemes")
     return known and registry.load("conversion/schemes", str(scheme)).WEIGHTS == "float16"
 

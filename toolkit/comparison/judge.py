@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from toolkit.comparison.bounds import Bound
 
 Extent = Literal["all", "first", "until certain"]
-_FEWEST = 2  # an interval needs so many samples
+_FEWEST = 2  # the fewest samples that give an interval
 _SEED = 0
 
 

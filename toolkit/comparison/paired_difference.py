@@ -40,8 +40,8 @@ class Drop:
 def drop(metric: Scoring, before: Sequence[Any], now: Sequence[Any], confidence: float) -> Drop:
     """Return the drop of a task metric, in its own unit; both sides have rows of the same samples, in order. NaN where a score is NaN.
 
-    If all rows are equal, every resample shows no difference, but few rows show little. For a score with a finite range the interval is then that of
-    a mean over samples: the share of samples that may change has the exact interval of 0 in so many.
+    If all rows are equal, every resample shows no difference, but few rows show little. For a score with a finite range the interval is then
+    that of a mean over samples: the share of samples that change is at most the upper end of the exact interval of 0 hits among all samples.
     """
     if len(before) != len(now) or not before:
         return Drop(math.nan, math.nan, math.nan, f"rows of {len(before)} and {len(now)} samples")

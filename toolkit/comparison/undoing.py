@@ -42,7 +42,7 @@ class Correction:
     """A mistake, and two arrays that are equal if the mistake was made and nothing else is wrong.
 
     Their difference is compared with `signal`; None means the reference unchanged. `fitted` is how many numbers were fitted. The best of the
-    attempts of one `kind` is taken; an empty kind means the code.
+    attempts of one `kind` is taken; an empty `kind` stands for the code.
     """
 
     code: str

@@ -26,7 +26,7 @@ from toolkit.weights.rows import (
 )
 from toolkit.wire.request import Request
 
-_LOOKED_INTO = 40  # only so many constants, the ones that are off most, get an explanation
+_LOOKED_INTO = 40  # the most constants that get an explanation, the ones that are off most
 _OFF = 1e-4  # a share of a constant's size: a larger error is explained
 _ROUNDED = 0.55  # of a step: likewise
 _FUSE = ("MUL", "ADD", "SUB", "DIV")  # what a converter may fold into weights and biases, or leave

@@ -13,12 +13,12 @@ from toolkit.engines.tflite.constants import Values
 
 Others = Callable[[], Iterable[tuple[str, np.ndarray]]]
 _OFF = 0.55  # of a step: a larger error is not rounding
-_FEW = 8  # at most so many values are named one by one
-_LISTED = 6  # at most so many channels are named
+_FEW = 8  # the most values that are named one by one
+_LISTED = 6  # the most channels that are named
 _EXPLAINED = 0.1  # the share of the error's norm that may remain: 20 dB
 _MOST_CHANNELS = 2048  # with more channels, no search for the most similar channel
 _ALIKE = 0.5  # from this correlation on, the values are those of another state of the training
-_NUMBER = 2  # a constant of at most so many values has all named
+_NUMBER = 2  # the most values of a constant that has all of them named
 OTHER_TRAINING = "most values are off, and yet alike: as of another epoch or checkpoint"
 OTHER_VALUES = "other values altogether"
 FACTORS = "each channel is multiplied by a number of its own"

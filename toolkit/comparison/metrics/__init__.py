@@ -1,4 +1,4 @@
-"""How far apart two sets of outputs are, one metric a file. They are computed on real numbers, in float64, for many samples at once.
+"""The distance of two sets of outputs, one metric a file. Metrics are computed on real numbers, in float64, for many samples at once.
 
 A metric is a module with
 
@@ -29,7 +29,7 @@ A metric is a module with
                only for "whole", in place of `measure`; one that says PARTS = True takes `parts` too, the sizes of what was joined
                along the last axis: each is looked at alone
 
-One that has parameters has besides
+A metric with parameters also has
 
     PARAMETERS {name: default}: numbers and texts; None for one that must be said, so that ALWAYS is False
     refuse(parameters) -> None | reason
@@ -37,8 +37,8 @@ One that has parameters has besides
 
 and takes them by keyword in `applies` and `measure`. It is named with them, as in "topk_agreement:k=5".
 
-A NaN in a sample must give NaN, whatever the other side holds, and identical finite outputs must give the best value that there is:
-the contract tests hold every file here to it.
+A NaN in a sample must give NaN, whatever the other side holds. Identical finite outputs must give the best possible value.
+The contract tests check both for every file here.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What an output means, one kind a TOML file: how outputs of this kind are known, and by which bounds they are judged.
+"""What an output means, one kind a TOML file: how to recognize outputs of this kind, and which bounds judge them.
 
 The file's name is the kind's name; a new kind is one file. It says
 

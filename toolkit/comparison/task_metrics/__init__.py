@@ -1,4 +1,4 @@
-"""How good outputs are by the truth, one metric a file: of classes, scores, boxes, masks, numbers or words against the samples' labels.
+"""How good outputs are against the truth, one metric a file: classes, scores, boxes, masks, numbers or words against the samples' labels.
 
 A task metric is a module, standard library and numpy, with
 
@@ -18,14 +18,14 @@ A task metric is a module, standard library and numpy, with
                   the score of any rows, from any samples, in any order, some more than once: a bootstrap, a paired test and a baseline file
                   score a subset again without the outputs. NaN for no rows, and where a subset holds nothing that could be scored
 
-`evidence` and `score` may count on `applies` having said None. Samples do not touch each other: the rows of two blocks are those of both together.
-Rows belong to the metric with its parameters, so its text is kept beside them.
+`evidence` and `score` may rely on `applies` having returned None. Samples are independent: the rows of two blocks are those of both together.
+Rows belong to the metric with its parameters, so its text is kept with them.
 
-A NaN in what a metric reads of a sample is never left out: in `top_k_accuracy` the sample counts as wrong, in all others its row is None, and
-the score of rows among which there is a None is NaN. Where a metric ranks or measures values (and does not only compare those of one sample),
-an infinity is treated as a NaN.
+A NaN in what a metric reads of a sample is never left out. In `top_k_accuracy` the sample counts as wrong. In all others its row is None, and
+the score of rows with a None among them is NaN. A metric that ranks or measures values (and does not only compare those of one sample) treats
+an infinity as a NaN.
 
-Labels are `Labels`: a sequence with one entry for each sample (an array (N, ...) is one), or several such by the name of their target. An
+Labels are `Labels`: a sequence with one entry for each sample (an array (N, ...) is one), or {target: such a sequence}. An
 entry is a number, an array or a text; arrays of a target may differ in shape from sample to sample, as boxes do.
 """
 
