@@ -1,4 +1,4 @@
-"""An attribution as a folder: attribution.json, and the operator alone if it was reproduced."""
+"""An attribution as a folder: attribution.json, and the operator by itself if it was reproduced."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _DOCUMENT = "attribution.json"
 
 
 def write(found: Attribution, place: Path) -> None:
-    """Write the folder `place`, in place of an older one as it was written: whole or not at all.
+    """Write the folder `place`, whole or not at all. It replaces an older one if that is unchanged since it was written.
 
-    RequestError where something else lies there; StoreFailed where the disk refuses.
+    Raise RequestError if anything else is at that path, StoreFailed if the disk refuses.
     """
     with whole_folder(place, refusal) as folder:
         if found.reproduction is not None:
@@ -31,7 +31,7 @@ def write(found: Attribution, place: Path) -> None:
 
 
 def refusal(place: Path) -> str | None:
-    """Return why what lies at a path is not to be replaced by such a folder, or None: nothing, an empty folder, or one as it was written."""
+    """Return why a path must not be replaced by such a folder. None if there is nothing, an empty folder, or an unchanged attribution."""
     problem = not_a_folder(place)
     if problem is not None or not place.is_dir() or not any(place.iterdir()):
         return problem

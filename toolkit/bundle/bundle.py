@@ -2,13 +2,13 @@
 
     DIR/<target>/   manifest.json        every file with its hash, and the verdict; a folder without it is no bundle (`toolkit.files.manifest`)
                     report.json  report.md  runs/<stage>.safetensors
-                    model.tflite         where the verdict is passed
-                    rejected/            where it is not: nothing is promoted
-                    attribution/         where it failed: the operator that made it fail, by itself
-                    sizes/<size>/        where several sizes were declared: what was found at each of them, a bundle without an artifact
-                    previous/            the bundle that had passed, where this one did not
+                    model.tflite         if the verdict is passed
+                    rejected/            if it is not passed: the artifact is not promoted
+                    attribution/         if it failed: the operator that made it fail, by itself
+                    sizes/<size>/        if several sizes were declared: the results at each size, as a bundle without an artifact
+                    previous/            the last bundle that passed, if this one did not
 
-Only a bundle of the same target takes that place's place, and only as its build wrote it: a file that somebody else put there is never lost.
+A bundle replaces only a bundle of the same target, and only if that is unchanged since its build. So a file that somebody else put there is never lost.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ RUN = FileKind("a run that was saved (.safetensors)", lambda seen: seen[8:].star
 
 
 def write(verdict: Verdict, out: Path, sizes: Mapping[str, Verdict] | None = None) -> Path:
-    """Write the bundle of a verdict, and the reports of each of several `sizes`, and return its folder.
+    """Write the bundle of a verdict, with the reports of each of several `sizes`. Return its folder.
 
-    RequestError where something lies there that is no bundle of the target, or is not as its build left it; StoreFailed where the disk refuses.
+    Raise RequestError if its place holds anything but an unchanged bundle of the target, StoreFailed if the disk refuses.
     """
     place = out / verdict.target.name
     with _replacing(place, _refusal(verdict.target.name)) as folder:
@@ -71,7 +71,7 @@ def write(verdict: Verdict, out: Path, sizes: Mapping[str, Verdict] | None = Non
 
 
 def kept_artifact(out: Path, verdict: Verdict, attempt: Attempted | None = None) -> Path:
-    """Return where the bundle of a verdict keeps its artifact, or that of another scheme that was tried and did not pass."""
+    """Return where the bundle of a verdict keeps its artifact, or the artifact of another scheme (`attempt`) that did not pass."""
     place = out / verdict.target.name
     if attempt is not None and isinstance(attempt.outcome, Verdict):
         return place / _REJECTED / attempt.scheme / attempt.outcome.artifact.path.name
@@ -79,7 +79,7 @@ def kept_artifact(out: Path, verdict: Verdict, attempt: Attempted | None = None)
 
 
 def _keep_wanted(verdict: Verdict, folder: Path) -> None:
-    """Keep the file of the scheme that was wanted and did not pass, for the command that looks into it."""
+    """Keep the file of the preferred scheme if it did not pass, for the command that diagnoses it."""
     wanted = verdict.wanted
     if wanted is not None and isinstance(wanted.outcome, Verdict):
         place = folder / _REJECTED / wanted.scheme
@@ -88,9 +88,9 @@ def _keep_wanted(verdict: Verdict, folder: Path) -> None:
 
 
 def write_reports(verdict: Verdict, out: Path, sizes: Mapping[str, Verdict] | None = None) -> Path:
-    """Write the reports alone, of an artifact that lies elsewhere, and return their folder.
+    """Write only the reports of an artifact that lies elsewhere. Return their folder.
 
-    Raises as `write`, and RequestError for the bundle of a build: its artifact would be gone.
+    Raise the errors of `write`, and RequestError if the place holds a build's bundle: its artifact would be lost.
     """
     place = out / verdict.target.name
     with _replacing(place, _refusal(verdict.target.name, reports=True)) as folder:
@@ -101,12 +101,12 @@ def write_reports(verdict: Verdict, out: Path, sizes: Mapping[str, Verdict] | No
 
 
 def require_places(places: Iterable[Path], inputs: Sequence[Path | str | None] = (), *, reports: bool = False) -> None:
-    """Raise RequestError with everything that keeps bundles, or reports alone, from being written to their places, before anything is done."""
+    """Raise RequestError with everything that prevents writing bundles, or only `reports`, to their places. Call it before any work."""
     require([OutputPath(place, _refusal(place.name, reports=reports)) for place in places], inputs)
 
 
 def _refusal(target: str, *, reports: bool = False) -> Refusal:
-    """Return what says why something may not be replaced by a bundle of the target, or by `reports` alone, beside which no artifact lies."""
+    """Return a function that says why a path may not be replaced by a bundle of the target, or by `reports` alone (without an artifact)."""
 
     def refusal(place: Path) -> str | None:
         problem = manifest.refusal(place, target)
@@ -120,16 +120,16 @@ def _refusal(target: str, *, reports: bool = False) -> Refusal:
 
 
 def write_npz(run: Run, place: Path) -> None:
-    """Write a run's outputs by name, (N, *shape), whole or not at all; RequestError where what lies there is something else."""
+    """Write a run's outputs by name, shape (N, *shape), whole or not at all. Raise RequestError if another kind of file is there."""
     with whole_file(place, NPZ.refusal) as aside, zipfile.ZipFile(aside, "w", allowZip64=True) as archive:
         archive.comment = _NPZ_MARK
-        for spec in run.signature.outputs:  # numpy.savez has no place for an output that is called `file`
+        for spec in run.signature.outputs:  # numpy.savez cannot write an output with the name `file`
             with archive.open(f"{spec.name}.npy", "w", force_zip64=True) as file:
                 np.lib.format.write_array(file, read_all(run.outputs, spec.name), allow_pickle=False)
 
 
 def write_run(step: StageRun, drawn: Path, place: Path) -> None:
-    """Write a run over all or the first of the samples in the folder `drawn` as `toolkit.comparison.saved_runs` does, whole or not at all."""
+    """Write a run over all or the first samples of the folder `drawn`, in the format of `toolkit.comparison.saved_runs`, whole or not at all."""
     with whole_file(place, RUN.refusal) as aside:
         _save_run(step, drawn, aside)
 
@@ -152,7 +152,7 @@ def _write_reports(verdict: Verdict, folder: Path, artifact: str) -> None:
 
 
 def _write_sizes(sizes: Mapping[str, Verdict], folder: Path, artifact: str) -> None:
-    """Write the reports of each size to a folder of its own; `artifact` is the artifact's path as seen from there."""
+    """Write the reports of each size to its own folder. `artifact` is the artifact's path relative to that folder."""
     for size, verdict in sizes.items():
         place = folder / SIZES / size
         place.mkdir(parents=True)
@@ -161,7 +161,7 @@ def _write_sizes(sizes: Mapping[str, Verdict], folder: Path, artifact: str) -> N
 
 
 def _write_runs(verdict: Verdict, folder: Path) -> None:
-    """Write every run of the chain, and the labels of its samples, so that they can be judged again where nothing of this machine is."""
+    """Write every run of the chain, and the labels of its samples, so that they can be judged again on any other machine."""
     folder.mkdir()
     for step in verdict.steps:
         _save_run(step, verdict.drawn, folder / f"{step.stage}{saved_runs.SUFFIX}")
@@ -174,7 +174,7 @@ def _write_runs(verdict: Verdict, folder: Path) -> None:
 
 
 def require_one_size(bundle: Path) -> None:
-    """Raise RequestError for the bundle of several sizes: its report is of one of them, and each has a folder that stands for itself."""
+    """Raise RequestError for the bundle of several sizes: its report covers only one size, and each size has its own complete folder."""
     sizes = sorted(path.name for path in (bundle / SIZES).iterdir()) if (bundle / SIZES).is_dir() else []
     if sizes:
         raise RequestError(
@@ -184,7 +184,7 @@ def require_one_size(bundle: Path) -> None:
 
 
 def saved_tasks(bundle: Path) -> list[scored_task.Task]:
-    """Return what functions of the user's said in a build, which nobody calls again; RequestError for a file that is none of ours."""
+    """Return the scores of the user's own functions in a build; they are not called again. Raise RequestError for a file of another format."""
     path = bundle / RUNS / OWN_TASKS
     try:
         return scored_task.from_json(read_json(path, scored_task.OWN_JSON))
@@ -193,7 +193,7 @@ def saved_tasks(bundle: Path) -> list[scored_task.Task]:
 
 
 def _said(verdict: Verdict, artifact: str | None) -> dict[str, Any]:
-    """Return what a manifest says beside its files: the verdict, and everything that the artifact came from; its path in the bundle, or None."""
+    """Return the facts of a manifest beside its files: the verdict, and the origin of the artifact. `artifact` is its path in the bundle, or None."""
     return {
         "target": verdict.target.name,
         "verdict": verdict.outcome,
@@ -207,7 +207,7 @@ def _said(verdict: Verdict, artifact: str | None) -> dict[str, Any]:
 
 
 def _keep_passed(place: Path, previous: Path) -> None:
-    """Keep the bundle that passed before, which may be there or already kept from an earlier failure."""
+    """Keep the last bundle that passed: the present one, or the one that an earlier failure already kept."""
     for folder in (place, place / _PREVIOUS):
         if manifest.is_bundle(folder) and manifest.verified(folder).passed:
             shutil.copytree(folder, previous)
@@ -216,7 +216,7 @@ def _keep_passed(place: Path, previous: Path) -> None:
 
 @contextlib.contextmanager
 def _replacing(place: Path, refusal: Refusal) -> Iterator[Path]:
-    """Give an empty folder that takes the place of the old one, as a whole, when all went well. Two builds for one place come one after the other."""
+    """Yield an empty folder that replaces the old one as a whole if no error occurs. Two builds for one place wait for each other."""
     try:
         make_folders(place.parent)
         with alone_in(place.parent), whole_folder(place, refusal) as folder:

@@ -1,8 +1,8 @@
 """The report in a bundle, trusted only as far as the rest of the bundle confirms it.
 
-First the folder is held against its list (`toolkit.files.manifest`), then the report against what every report has, then what it says of itself: that
-it passed, against its own comparisons, budgets and findings; what it is of, against the list; what it measured, against the runs that lie beside it.
-What nobody can judge again (findings, noise, what outputs mean) is what the report says, whose hash the list holds.
+First the folder is checked against its manifest (`toolkit.files.manifest`), then the report against the fields that every report has. Then its claims
+are checked: its outcome against its own comparisons, budgets and findings; its subject against the manifest; its measurements against the runs beside
+it. Findings, noise and kinds of outputs cannot be judged again. For these the report is trusted, because the manifest holds its hash.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _MEASUREMENT = {"output": str, "metric": str, "values": Each(NUMBER), "samples":
 
 
 def _are_stages(runs: Mapping[str, Any]) -> bool:
-    """Return whether there is something to compare, and each stage is no path that leads elsewhere."""
+    """Return whether there is a run to compare, and no stage's name is a path to another place."""
     return len(runs) >= 2 and not any("/" in stage for stage in runs)
 
 
@@ -70,7 +70,7 @@ _RELATIVE, _ABSOLUTE = 1e-6, 1e-9
 
 @dataclass(frozen=True, slots=True)
 class SavedBundle:
-    """A bundle that is as it was written, and its report."""
+    """A bundle that is unchanged since it was written, and its report."""
 
     folder: Path
     manifest: Manifest
@@ -78,7 +78,7 @@ class SavedBundle:
 
 
 def read(bundle: Path) -> SavedBundle:
-    """Return a bundle's report; RequestError for a folder that is no bundle, is not as it was written, or whose report contradicts itself."""
+    """Return a bundle with its report. Raise RequestError for a folder that is no bundle or has changed, and for a report that contradicts itself."""
     held = manifest.verified(bundle)
     require_one_size(bundle)
     path = bundle / REPORT
@@ -99,7 +99,7 @@ def read(bundle: Path) -> SavedBundle:
 
 
 def outcome(report: VerdictDocument) -> Outcome:
-    """Return what the numbers of a report make its verdict, as `Verdict.outcome` does; what it says of itself is not looked at."""
+    """Return the outcome that follows from a report's numbers, by the rules of `Verdict.outcome`. The report's own `outcome` is not read."""
     statuses = {Comparison.from_json(each).status for each in report["comparisons"]}
     has_total = any(each["stage"] == "total" for each in report["comparisons"])
     evidence = has_total and report["samples"]["verification"] > 0
@@ -109,23 +109,23 @@ def outcome(report: VerdictDocument) -> Outcome:
 
 
 def is_broken(report: VerdictDocument) -> bool:
-    """Return whether a finding is an error, or more is spent than a budget has."""
+    """Return whether a finding is an error, or a budget is exceeded."""
     overspent = any(not is_within(spent) for spent in report["budget"].values())
     return overspent or any(finding.is_error for finding in findings.read(report["findings"]))
 
 
 def is_within(spent: SpentRow) -> bool:
-    """Return whether what is spent of a budget is within its limit, and the report does not say otherwise."""
+    """Return whether a budget is kept, and the report agrees."""
     return bool(spent["spent"] <= spent["limit"] and spent["passed"])
 
 
 def is_open(report: VerdictDocument) -> bool:
-    """Return whether a finding says that the samples could not show enough."""
+    """Return whether a finding is inconclusive: the samples could not show enough."""
     return any(finding.severity == "inconclusive" for finding in findings.read(report["findings"]))
 
 
 def require_its_runs(saved: SavedBundle, judged: Judged) -> None:
-    """Raise RequestError where what was measured again of the runs is not what the report has: then it is a report on other runs."""
+    """Raise RequestError if new measurements of the runs differ from the report's: then the report is about other runs."""
     said, found = saved.report["stages"], judged.stages
     problems = []
     if [each["stage"] for each in said] != [each.stage for each in found]:
@@ -138,14 +138,14 @@ def require_its_runs(saved: SavedBundle, judged: Judged) -> None:
 
 
 def require_its_total(saved: SavedBundle, measured: Measured) -> None:
-    """Do the same for the last stage against the original alone."""
+    """Raise RequestError if new measurements of the last stage against the original differ from the report's."""
     said = saved.report["stages"]
     last = said[-1]["cumulative"] if said else []
     _refuse(saved, _differences("total", last, measured))
 
 
 def require_its_scores(saved: SavedBundle, scored: Sequence[scored_task.Task]) -> None:
-    """Raise RequestError where a task metric of the report is not among those that were scored again, or has another score."""
+    """Raise RequestError if a task metric of the report was not scored again, or got another score."""
     now = {task.metric: task for task in scored}
     problems = []
     for each in saved.report["tasks"]:
@@ -167,7 +167,7 @@ def _refuse(saved: SavedBundle, problems: Sequence[str]) -> None:
 
 
 def _differences(what: str, said: Iterable[MeasurementRow], measured: Measured) -> list[str]:
-    """Return where measurements of a report are others than those that were made again; those that nobody makes here are left out."""
+    """Return the differences between a report's measurements and new ones. Measurements that are not made again are left out."""
     now = {(each.output, each.metric): each for each in measured.measurements}
     then = {(each["output"], each["metric"]): each for each in said}
     both = [key for key in then if key in now]
@@ -185,7 +185,7 @@ def _differences(what: str, said: Iterable[MeasurementRow], measured: Measured) 
 
 
 def _agree(then: float, now: float) -> bool:
-    """Return whether two values are of the same runs: to the digits that the order of a sum leaves; NaN is NaN."""
+    """Return whether two values come from the same runs: equal up to the rounding of sums. NaN equals NaN."""
     if math.isnan(then) or math.isnan(now):
         return math.isnan(then) and math.isnan(now)
     return math.isclose(then, now, rel_tol=_RELATIVE, abs_tol=_ABSOLUTE)

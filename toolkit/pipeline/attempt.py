@@ -29,9 +29,10 @@ Attempt = Verdict | EdgeToolkitError
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What is tried for a target: an artifact that is there, or the candidates among which one is chosen.
+    """What is tried for a target: an artifact that already exists (`ready`), or candidates from which one is chosen.
 
-    Beside an artifact that is there, candidates are the toolkit's own, the best of which it is held against; `no_own` says why there is none.
+    If `ready` is given, the candidates are the toolkit's own artifacts, and the best of them is compared with `ready`. `no_own` says why there
+    are none.
     """
 
     model: Model
@@ -42,7 +43,7 @@ class Trial:
 
     @property
     def scheme(self) -> str:
-        """That of the artifact, or of all candidates."""
+        """The scheme of the artifact, or of all candidates."""
         return self.candidates[0].variant.recipe.scheme if self.ready is None else self.ready.scheme
 
     @property
@@ -53,27 +54,30 @@ class Trial:
 
     @property
     def goal(self) -> Goal:
-        """What a verdict cannot do without whatever is tried, and what is of no use without a verdict."""
+        """The jobs that every verdict needs, whatever is tried, and the jobs that are useless without a verdict."""
         common = [*without_artifact(self.model, self.target.format), *self.linted]
         return Goal(self.before_candidates, common, self.calibrating)
 
     @property
     def goals(self) -> list[Goal]:
-        """The same, and the candidates of each quantizer."""
+        """`goal`, and one goal for the candidates of each quantizer."""
         goal = self.goal
         groups = by_quantizer(self.candidates)
         return [goal, *(Goal(goal.vital, one.jobs, [*goal.within_limits, *one.within_limits]) for one in groups)]
 
     @property
     def calibrating(self) -> tuple[Job, ...]:
-        """The jobs that run the float artifact over the calibration set for the candidates: a limit there is the model's, whatever is made of it."""
+        """The jobs that run the float artifact over the calibration set for the candidates.
+
+        If one of them reaches a limit, the model is the cause, not a candidate.
+        """
         estimators = () if self.ready is not None else {one.variant.estimator for one in self.candidates}
         ours = any(estimator is not None and estimator.needs != "converter" for estimator in estimators)
         return (self.model.conversions.statistics(self.target.format),) if ours else ()
 
     @property
     def linted(self) -> tuple[Job, ...]:
-        """The jobs that look at the calibration set: at its samples, and where ranges are taken from them at these."""
+        """The jobs that check the calibration set: its samples, and the ranges if ranges are taken from them."""
         tried = self.candidates if self.ready is None else ()
         estimators = [one.variant.estimator for one in tried if one.variant.estimator is not None]
         ours = any(estimator.needs != "converter" for estimator in estimators)
@@ -82,18 +86,18 @@ class Trial:
 
     @property
     def jobs(self) -> list[Job]:
-        """All jobs that can be done before one is chosen, those first that others wait for longest."""
+        """All jobs that can run before a candidate is chosen. The jobs that others wait for longest come first."""
         chosen_by = [job for candidate in preferred(list(self.candidates)) for job in candidate.jobs]
         return [*chosen_by, *without_artifact(self.model, self.target.format), *self.linted]
 
 
 def trial_of(model: Model, target: Target, recipe: Recipe) -> Trial:
-    """Return what is tried for a target by one scheme: all of its variants."""
+    """Return what is tried for a target with one scheme: all variants of the recipe."""
     return Trial(model, target, None, tuple(candidates(model, recipe, target.format, kernels_of(target))))
 
 
 def attempts_of(model: Model, trials: Sequence[Trial], executor: Executor, began: float) -> list[Attempt]:
-    """Return what came of each trial; all that was chosen is run before the first is judged, so that all cores have work."""
+    """Return the result of each trial. All chosen artifacts run before the first is judged, so that all cores have work."""
     planned = [chain_of(model, trial, executor) for trial in trials]
     chains = [chain for chain in planned if isinstance(chain, Chain)]
     executor.outcomes([job for chain in chains for job in chain.jobs], [chain.goal for chain in chains])
@@ -104,7 +108,7 @@ def attempts_of(model: Model, trials: Sequence[Trial], executor: Executor, began
 
 
 def chain_of(model: Model, trial: Trial, executor: Executor) -> Chain | EdgeToolkitError:
-    """Return the chain of what is tried, or what keeps it from having one."""
+    """Return the chain of a trial, or the error that prevents one."""
     lost = executor.lost(trial.goal)
     if lost is not None:
         return _of_stage(lost, model, trial, executor)
@@ -131,12 +135,12 @@ def _attempt(chain: Chain, executor: Executor, seconds: float) -> Attempt:
 
 
 def _of_stage(error: EdgeToolkitError, model: Model, trial: Trial, executor: Executor) -> EdgeToolkitError:
-    """Return what keeps every scheme from a verdict, with the stage that it came from where it is a limit."""
+    """Return the error that prevents a verdict for every scheme. An error about a limit gets the stage that reached it."""
     stages = {
         "samples": [model.samples],
         "source": [model.canonical, model.rechecked],
         "original": [model.reference, *([model.on_cpu] if model.on_cpu else [])],
-        "conversion": [model.run_floats(trial.target.format)],  # which fails with what the conversion did
+        "conversion": [model.run_floats(trial.target.format)],  # fails with the error of the conversion
         "calibration": list(trial.calibrating),
     }
     lost = (stage for stage, jobs in stages.items() if executor.lost(Goal((), (), jobs)) is error)

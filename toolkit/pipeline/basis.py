@@ -1,4 +1,4 @@
-"""What a verdict rests on besides the runs of the stages: samples, the original's run and its noise, kinds of outputs, the origin of constants."""
+"""The inputs of a verdict besides the runs of the stages: samples, the original's run and its noise, kinds of outputs, the origin of constants."""
 
 from __future__ import annotations
 
@@ -31,10 +31,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """What a verdict on a chain rests on, whichever run stands for a stage.
+    """The inputs of a verdict on a chain that do not depend on the runs of its stages.
 
-    `samples` is the finished drawing of samples, `own` the run of the toolkit's own artifact where the one that is judged is somebody's; `tasks` are
-    the task metrics that are asked for. The other fields are as in `toolkit.verdict.evidence.Evidence`; `seconds` is what everything took.
+    `samples` is the result of the job that drew the samples. `own` is the run of the toolkit's own artifact; it exists if the judged artifact came
+    from somebody else. `tasks` are the task metrics that were requested. `seconds` is the time that everything took. The other fields are as in
+    `toolkit.verdict.evidence.Evidence`.
     """
 
     samples: Entry
@@ -48,12 +49,12 @@ class Basis:
     seconds: float
 
     def context(self, chain: Chain) -> Context:
-        """Return what bounds on a chain are read with."""
+        """Return the context that the bounds on a chain are read with."""
         return context_of(chain.artifact.scheme, self.noise, self.kinds)
 
 
 def basis_of(chain: Chain, executor: Executor, seconds: float) -> Basis:
-    """Return what the verdict on a chain rests on; raise the error of the first job that it cannot do without, said of the target."""
+    """Return the basis of the verdict on a chain. If a required job failed, raise the first such error, worded for the target."""
     samples = _entry(chain.model.samples, chain, executor)
     account = _account(chain, executor)
     clipping = _clipping(chain, executor)
@@ -85,7 +86,7 @@ def _entry(job: Job, chain: Chain, executor: Executor) -> Entry:
 
 
 def _unchanged(name: str, entry: Entry) -> StageRun:
-    """Return a run that is read by its own signature."""
+    """Return a run with its own signature."""
     run = run_of(entry)
     return StageRun(name, run, run.signature)
 
@@ -99,7 +100,7 @@ def _own(chain: Chain, executor: Executor) -> StageRun | None:
 
 
 def _account(chain: Chain, executor: Executor) -> Account:
-    """Return where the artifact's constants come from; what is wrong with them is put down to the stage that made the file."""
+    """Return where the artifact's constants come from. Wrong constants are attributed to the stage that made the file."""
     if chain.account is None:
         return Account(accounted=False, why=f"the constants of {chain.target.format} files are not inspected")
     (outcome,) = executor.outcomes([chain.account])
@@ -112,7 +113,7 @@ def _account(chain: Chain, executor: Executor) -> Account:
 
 
 def _clipping(chain: Chain, executor: Executor) -> Sequence[Finding]:
-    """Return what is said of ranges that cut off what calibration showed; what cannot be looked at keeps nobody from a verdict."""
+    """Return findings about ranges that cut off values seen in calibration. If the check itself fails, the verdict still stands, with a warning."""
     if chain.clipping is None:
         return ()
     (outcome,) = executor.outcomes([chain.clipping])
@@ -123,7 +124,7 @@ def _clipping(chain: Chain, executor: Executor) -> Sequence[Finding]:
 
 
 def _noise(reference: Entry, chain: Chain, executor: Executor) -> dict[str, dict[str, float]]:
-    """Return how far the original wanders by itself: what its own run measured, and between a GPU and the CPU where it ran on a GPU."""
+    """Return how far the original differs from itself: as its own run measured, and between GPU and CPU if it ran on a GPU."""
     noise: dict[str, dict[str, float]] = dict(reference.result["noise"])
     if chain.model.on_cpu is not None:
         on_gpu = _unchanged("original", reference)
@@ -134,7 +135,7 @@ def _noise(reference: Entry, chain: Chain, executor: Executor) -> dict[str, dict
 
 
 def _kinds(original: StageRun, samples: Entry, chain: Chain, executor: Executor) -> dict[str, OutputKind]:
-    """Return what outputs mean, by name."""
+    """Return the kind of each output, by name."""
     floats = _entry(chain.model.conversions.floats(chain.target.format), chain, executor)
     said = chain.model.said_kinds.of_profile(chain.target.name, chain.target.output_kinds)
     return kinds_of(original, floats.result["endings"], samples.out / "verification", said)

@@ -1,7 +1,7 @@
-"""Which tensor of an artifact corresponds to which of its original, where a foreign conversion gives them other names.
+"""Which tensor of an artifact corresponds to which tensor of its original, if a foreign conversion renamed them.
 
-By name; a position never stands in for one. What is called otherwise is bound where it leaves no doubt (an only input, or an only output, of the same
-shape and kind of numbers, which is said), or by the user's word, `--rename THEIRS=OURS`; else the error proposes what to say.
+Tensors are bound by name, never by position. A tensor with another name is bound in two cases. It is the only input or the only output, with the same
+shape and kind of numbers (a finding reports this). Or the user passes `--rename THEIRS=OURS`. Otherwise the error proposes the option to pass.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Specs = Mapping[str, Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Renamed:
-    """An artifact whose inputs or outputs are called otherwise than its original's: which is which, as texts "THEIRS=OURS"."""
+    """An artifact whose inputs or outputs have other names than its original's, and the pairs of names, as texts "THEIRS=OURS"."""
 
     path: Path
     renames: tuple[str, ...] = ()
@@ -38,9 +38,9 @@ class Renamed:
 
 
 def bound(artifact: Artifact, original: Source, renames: Sequence[str] = ()) -> tuple[Artifact, Called]:
-    """Return the artifact with its inputs and outputs called as in the original, and how that is said to a run.
+    """Return the artifact with the original's names of inputs and outputs, and the `Called` that tells a run about it.
 
-    `renames` are texts "THEIRS=OURS". RequestError with all that is wrong with them, and where names still differ, with a proposal.
+    `renames` are texts "THEIRS=OURS". Raise RequestError with all errors in them. If names still differ, raise RequestError with a proposal.
     """
     theirs, ours = (
         {side: _specs(signature, side) for side in SIDES}
@@ -70,7 +70,7 @@ def _specs(signature: Mapping[str, Any], side: str) -> dict[str, Mapping[str, An
 
 
 def _said(path: Path, renames: Sequence[str], theirs: Mapping[str, Specs], ours: Mapping[str, Specs]) -> Names:
-    """Return the names that were said, {side: {theirs: ours}}; RequestError with all that is wrong with them."""
+    """Return the names that the user passed, {side: {theirs: ours}}. Raise RequestError with all errors in them."""
     names: Names = {side: {} for side in SIDES}
     problems = []
     for text in renames:
@@ -92,7 +92,7 @@ def _said(path: Path, renames: Sequence[str], theirs: Mapping[str, Specs], ours:
 
 
 def _unknown(path: Path, text: str, theirs: Mapping[str, Specs], ours: Mapping[str, Specs]) -> list[str]:
-    """Return what is wrong about names that are no pair of one side."""
+    """Return the errors of a text whose two names are not both inputs or both outputs."""
     own, _, name = text.partition("=")
     places = [side for side in SIDES if own in theirs[side]] or list(SIDES)
     found = []
@@ -114,7 +114,7 @@ def _without_doubt(theirs: Specs, ours: Specs, names: Mapping[str, str]) -> Iter
 
 
 def _fits(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Return whether two tensors have one shape (a size that one leaves open is any) and one kind of numbers."""
+    """Return whether two tensors have the same shape (an open size matches any) and the same kind of numbers."""
     shapes = one["shape"], other["shape"]
     if None not in shapes:
         if len(shapes[0]) != len(shapes[1]):
@@ -125,7 +125,7 @@ def _fits(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 
 def _family(spec: Mapping[str, Any]) -> str:
-    """Return the kind of a tensor's numbers: real ones, quantized or not, whole ones, or true and false."""
+    """Return the kind of a tensor's numbers: "real" (quantized or not), "whole", "bool", or else its dtype."""
     dtype = str(spec["dtype"])
     if dtype.startswith(("float", "bfloat")) or spec.get("scale"):
         return "real"
@@ -139,7 +139,7 @@ def _require_same(
     ours: Mapping[str, Specs],
     names: Mapping[str, Mapping[str, str]],
 ) -> None:
-    """Raise RequestError where names differ: which one is which could only be guessed; what may be said is proposed."""
+    """Raise RequestError if names differ, because the pairs would be a guess. The hint proposes --rename options."""
     problems, proposed = [], []
     for side in SIDES:
         left = {names[side].get(name, name): name for name in theirs[side]}
@@ -163,7 +163,7 @@ def _require_same(
 
 
 def _proposed(theirs: Specs, ours: Specs) -> list[tuple[str, str]]:
-    """Return a pair for each tensor that fits one of the others: the name that is closest, then the first."""
+    """Return a pair for each tensor that fits one of the others. The closest name wins, then the first."""
     left, found = dict(ours), []
     for own, spec in theirs.items():
         fitting = [name for name, other in left.items() if _fits(spec, other)]

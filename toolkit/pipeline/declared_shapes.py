@@ -1,4 +1,4 @@
-"""One artifact for several declared sizes: made at the first size, run and judged at each, and passed only if every size passed."""
+"""One artifact for several declared sizes. It is made at the first size, run and judged at each, and passes only if every size passes."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ _WORDS = {"failed": "not passed", "inconclusive": "inconclusive", "passed": "pas
 
 
 def first_of(original: Original) -> Original:
-    """Return the model at the first of its declared sizes, at which its artifact is made; as it is where none, or one, was declared."""
+    """Return the model at the first of its declared sizes: its artifact is made at that size. Unchanged if none or one was declared."""
     return replace(original, shapes=original.sizes[0]) if original.sizes else original
 
 
 def opened_at_each(original: Original, executor: Executor) -> list[Source]:
-    """Return the model opened at each of its declared sizes, the first first; opened as it is where none was declared."""
+    """Return the model opened at each of its declared sizes, in order. If none was declared, it is opened once, as it is."""
     if not original.sizes:
         return [open_model(original, executor)]
     return [source.open_source(replace(original, shapes=shapes), executor) for shapes in original.sizes]
 
 
 def drawn_at_each(opened: Sequence[Source], samples: Samples, recipes: Sequence[Recipe]) -> list[Model]:
-    """Return the model with samples of each size; those of the first calibrate.
+    """Return the model with samples of each size. The samples of the first size calibrate.
 
-    RequestError for a size without samples to verify with, and for a calibration set of another size than the first.
+    Raise RequestError for a size without samples to verify with, and for a calibration set of any size but the first.
     """
     first, *others = opened
     if not others:
@@ -69,7 +69,7 @@ def drawn_at_each(opened: Sequence[Source], samples: Samples, recipes: Sequence[
 
 
 def said_of_one_size(artifact: Artifact, opened: Source) -> list[Finding]:
-    """Return the finding that an artifact takes other sizes than those that it is verified at, where nobody declared any; a batch apart."""
+    """Return a warning if an artifact accepts sizes at which it is not verified, because none were declared. The batch size does not count."""
     left = [spec["name"] for spec in artifact.signature["inputs"] if None in (spec["shape"] or [])[1:]]
     if not left or opened.canonical is not None:
         return []
@@ -81,7 +81,7 @@ def said_of_one_size(artifact: Artifact, opened: Source) -> list[Finding]:
 
 
 def _named(samples: Samples, first: str) -> Samples:
-    """Return the samples by size: a set without a name is of the first, for the samples of a set are of one size."""
+    """Return the samples by size. A set without a name belongs to the first size, because all samples of a set have one size."""
 
     def named(sets: Sets) -> Mapping[str, str] | None:
         if sets is None or isinstance(sets, str | Path):
@@ -93,16 +93,16 @@ def _named(samples: Samples, first: str) -> Samples:
 
 @dataclass(slots=True)
 class Sizes:
-    """The model at each declared size but the first, and the verdicts at all of them, by target and artifact."""
+    """The model at each declared size except the first, and the verdicts at all sizes, by target and artifact."""
 
     others: Sequence[Model]
     first: str
     _found: dict[tuple[str, str, str], dict[str, Verdict]] = field(default_factory=dict)
 
     def at_each(self, attempt: Attempt, target: Target, executor: Executor, began: float) -> Attempt:
-        """Return the gravest of the verdicts at each size, with what was found at all of them; an error at any of them, which names the size.
+        """Return the worst of the verdicts at all sizes, with a finding about each size. If a size has an error, return it with the size's name.
 
-        `attempt` is what came of the first.
+        `attempt` is the result at the first size.
         """
         if not self.others or isinstance(attempt, EdgeToolkitError):
             return attempt
@@ -118,12 +118,12 @@ class Sizes:
         return replace(together(found), candidates=attempt.candidates, seconds=time.monotonic() - began)
 
     def of(self, verdict: Verdict) -> Mapping[str, Verdict]:
-        """Return the verdicts at each size from which `at_each` made one; nothing where one size is all there is."""
+        """Return the verdicts by size that `at_each` combined into this one; empty if there is only one size."""
         return self._found.get(_name(verdict.target, verdict.artifact), {})
 
 
 def together(found: Mapping[str, Verdict]) -> Verdict:
-    """Return the gravest of the verdicts by size, of equals the first, with a finding about each: so that it is passed only if all are."""
+    """Return the worst of the verdicts by size, with a finding about each: so it passes only if all pass. The first one wins a tie."""
     size = min(found, key=lambda size: _GRAVEST_FIRST.index(found[size].outcome))
     said = [_said_of(one, verdict, of=size) for one, verdict in found.items()]
     return replace(found[size], findings=(*found[size].findings, *said))
@@ -134,7 +134,7 @@ def _name(target: Target, artifact: Artifact) -> tuple[str, str, str]:
 
 
 def _said_of(size: str, verdict: Verdict, *, of: str) -> Finding:
-    """Return the finding about one size; `of` is the size whose numbers the verdict shows."""
+    """Return the finding about one size. `of` is the size whose numbers the verdict shows."""
     outcome = verdict.outcome
     reasons = [comparison_text(each) for each in verdict.comparisons if each.status != "passed"]
     reasons += [f"{spent.name} {spent.spent} > {spent.limit}" for spent in verdict.budget if not spent.passed]

@@ -1,4 +1,4 @@
-"""From the jobs of a chain to its verdict: reads and judges the stages, and runs them longer or on other kernels while the result is open."""
+"""The jobs of a chain -> its verdict. Stages run over more samples or on other kernels while the result is open."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from toolkit.wire import labels
 
 
 def evaluate(chain: Chain, executor: Executor, seconds: float) -> Verdict:
-    """Return the verdict on a chain; raise the error of the first job that failed, said of the target.
+    """Return the verdict on a chain. If a job failed, raise the first such error, worded for the target.
 
-    Jobs that have not been run are run first. `seconds` is what the verdict says that everything took.
+    Jobs that have not run yet run first. `seconds` is the total time that the verdict reports.
     """
     lost = executor.lost(chain.goal)
-    if lost is not None:  # said before anything is asked again that was given up for it
+    if lost is not None:  # raised first: jobs that were given up because of it must not start again
         raise said_of_target(lost, chain.target, chain.artifact.scheme)
     basis = basis_of(chain, executor, seconds)
     chain = _as_it_ran(chain, basis, executor)
@@ -46,7 +46,7 @@ def evaluate(chain: Chain, executor: Executor, seconds: float) -> Verdict:
 
 
 def _as_it_ran(chain: Chain, basis: Basis, executor: Executor) -> Chain:
-    """Return the chain with the runs that there are: without reference kernels that failed, and with a device that stops once it is certain."""
+    """Return the chain with its actual runs: reference kernels that failed are replaced, and the device stops once its result is certain."""
     runs, stages, findings = [basis.original], [], list(chain.findings)
     for planned in chain.stages:
         stage = planned
@@ -63,7 +63,7 @@ def _as_it_ran(chain: Chain, basis: Basis, executor: Executor) -> Chain:
 
 
 def _until_certain(device: Stage, before: Sequence[StageRun], chain: Chain, basis: Basis, executor: Executor) -> Stage:
-    """Return the device's stage, made longer until its verdict is certain or it has all samples; `before` are the runs of those before it."""
+    """Return the device's stage. It gets more samples until its verdict is certain or none is left. `before` are the runs of earlier stages."""
     run, most = device.read(executor), basis.original.count
     while run.count < most and not _is_certain([*before, run], chain, basis):
         device = device.longer(min(2 * run.count, most))
@@ -72,10 +72,10 @@ def _until_certain(device: Stage, before: Sequence[StageRun], chain: Chain, basi
 
 
 def _is_certain(runs: Sequence[StageRun], chain: Chain, basis: Basis) -> bool:
-    """Return whether the device may stop: a rate or a worst sample has failed for certain, or rates were asked for and none is left open.
+    """Return whether the device may stop: a rate or a worst sample has failed for certain, or there are rates and every comparison passed.
 
-    What the worst sample or the whole set decides can still fail while samples come, so that without a rate all of them run; a whole set's failure
-    can still be made good.
+    Without a rate, all samples run: a bound on the worst sample or on the whole set can still fail later. A bound on the whole set that fails
+    now can still pass later, so its failure does not stop the device.
     """
     judged = judge_chain(runs, chain.target.bounds, basis.context(chain), early=True)
     others = [each for each in judged.comparisons if not _is_over_the_set(each)]
@@ -90,7 +90,7 @@ def _is_over_the_set(comparison: Comparison) -> bool:
 
 
 def _judged(chain: Chain, basis: Basis, executor: Executor) -> Verdict:
-    """Return what is to be said of the runs that now stand for the stages."""
+    """Return the verdict on the present runs of the stages."""
     runs = [basis.original, *(stage.read(executor) for stage in chain.stages)]
     drawn = {part: basis.samples.result[part] for part in ("calibration", "verification")}
     evidence = Evidence(
@@ -115,19 +115,19 @@ def _judged(chain: Chain, basis: Basis, executor: Executor) -> Verdict:
 
 
 def _with_more_reference(chain: Chain, basis: Basis, verdict: Verdict, executor: Executor) -> tuple[Chain, Verdict]:
-    """Return chain and verdict with reference kernels over as many samples as decide the bounds that they are held by."""
+    """Return chain and verdict after reference kernels ran enough samples to decide the bounds of their two stages."""
     quantization = chain.stage("quantization")
     while quantization is not None and _is_open_for_want_of_reference(verdict):
         quantization = quantization.longer(min(2 * verdict.runs["quantization"].count, basis.original.count))
         if quantization.error(executor) is not None:
-            break  # what the first samples showed stands
+            break  # the result of the first samples stands
         chain = chain.with_stage(quantization)
         verdict = _judged(chain, basis, executor)
     return chain, verdict
 
 
 def _is_open_for_want_of_reference(verdict: Verdict) -> bool:
-    """Return whether reference kernels ran fewer samples than the rest, and a bound that they are held by is neither kept nor broken for certain."""
+    """Return whether reference kernels ran fewer samples than the rest, and a bound of their two stages is inconclusive."""
     counts = {run.stage: run.count for run in verdict.steps}
     held = (judgement for judgement in verdict.stages if judgement.stage in ("quantization", "kernels"))
     is_open = any(each.status == "inconclusive" for judgement in held for each in judgement.comparisons)
@@ -135,7 +135,7 @@ def _is_open_for_want_of_reference(verdict: Verdict) -> bool:
 
 
 def _without_wrong_kernels(chain: Chain, basis: Basis, verdict: Verdict, executor: Executor) -> Verdict | None:
-    """Return the verdict with other kernels in place of reference kernels that are at fault; None where these are not."""
+    """Return the verdict with other kernels in place of the reference kernels if those are at fault, else None."""
     quantization = chain.stage("quantization")
     if quantization is None or not reference_kernels.may_be_wrong(verdict.judged, quantization.job):
         return None
@@ -147,7 +147,7 @@ def _without_wrong_kernels(chain: Chain, basis: Basis, verdict: Verdict, executo
 
 
 def _first_samples_only(runs: Sequence[StageRun]) -> list[Finding]:
-    """Return what is said of stages that ran the first samples only."""
+    """Return a finding for each stage that ran only the first samples."""
     found: list[Finding] = []
     for run in runs:
         if run.stage in ("quantization", "device") and run.count < runs[0].count:
@@ -162,7 +162,7 @@ def _first_samples_only(runs: Sequence[StageRun]) -> list[Finding]:
 
 
 def _own_tasks(chain: Chain, basis: Basis, runs: Sequence[StageRun], executor: Executor) -> tuple[Task, ...]:
-    """Return what functions of the user's say of the outputs of each stage, in processes of their own; raise the error of the first that failed."""
+    """Return the scores of each stage by the user's own functions, each run in its own process. Raise the error of the first that failed."""
     wanted, drawn = [text for text in basis.tasks if is_own(text)], chain.model.verification
     task_scores.require_labels(wanted, labels.read(basis.samples.out / drawn.name) if wanted else None)
     ran = {"original": chain.model.reference, **{stage.name: stage.job for stage in chain.stages}}

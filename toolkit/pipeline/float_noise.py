@@ -1,10 +1,11 @@
-"""How much float kernels differ on a network: how a deep or a steep network amplifies the last bit.
+"""How much float kernels differ on a network: a deep or steep network amplifies differences in the last bit.
 
-Two things are tried on the float artifact, over all samples: its inputs are moved by one unit in the last place, and another set of kernels runs it,
-which sums in another order. Neither knows the original, so that a wrong artifact does not excuse itself: it wanders no more than a right one. Nor do
-kernels that are wrong: what they differ by counts only as far as the other set is from the original as well.
+Two experiments run on the float artifact, over all samples. In one, each input moves by one unit in the last place. In the other, a second set of
+kernels, which sums in another order, runs the file. Neither uses the original, so a wrong artifact cannot excuse itself: its noise is no larger than
+that of a right one. Wrong kernels cannot excuse themselves either: their difference counts only up to the difference between the other set and the
+original.
 
-It is measured where a limit in multiples of noise is missed, and at no cost where none is.
+The experiments run only if a limit in multiples of noise is missed. Otherwise they cost nothing.
 """
 
 from __future__ import annotations
@@ -26,15 +27,15 @@ if TYPE_CHECKING:
 
 
 def is_asked(judged: Judged, bounds: tuple[Bound, ...]) -> bool:
-    """Return whether a stage missed a limit in multiples of noise that has an absolute one beside it."""
+    """Return whether a stage missed a limit in multiples of noise that has an absolute limit beside it."""
     held = {(bound.stage, bound.metric) for bound in bounds if bound.unit == UNIT and bound.unless is not None}
     return any((each.stage, each.metric) in held and each.status == "failed" for each in judged.comparisons)
 
 
 def measured(conversion: Stage, original: StageRun, executor: Executor) -> dict[str, dict[str, float]]:
-    """Return the largest absolute difference of each output in real units, by kind; none of a kind whose runs failed or outputs do not match.
+    """Return the largest absolute difference of each output in real units, by kind of noise.
 
-    `conversion` is the stage that runs the float artifact.
+    A kind is missing if its runs failed or their outputs do not match. `conversion` is the stage that runs the float artifact.
     """
     moved = Job(
         "moving inputs by one unit in the last place",
@@ -61,7 +62,7 @@ def measured(conversion: Stage, original: StageRun, executor: Executor) -> dict[
 
 
 def between_kernels(original: Ran, ran: Ran, other: Ran) -> dict[str, float]:
-    """Return by how much two sets of kernels differ on one file, of each output no more than the other set and the original do."""
+    """Return how much two sets of kernels differ on one file, by output, but at most the difference of the other set from the original."""
     between, beside = _apart(ran, other), _apart(original, other)
     return {name: min(between[name], beside[name]) for name in between.keys() & beside.keys()}
 

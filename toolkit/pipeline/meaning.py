@@ -1,4 +1,4 @@
-"""What the outputs of a judged model mean: what the user says, else what the float artifact's graph and the original's run show."""
+"""The kinds of outputs of a judged model: as the user declares them, else as the float artifact's graph and the original's run show."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class OriginalRun(Protocol):
 
     @property
     def signature(self) -> Signature:
-        """By which its numbers are read."""
+        """The signature that its numbers are read by."""
 
     def read(self) -> Any:
         """Return the run for comparing."""
@@ -29,8 +29,8 @@ class OriginalRun(Protocol):
 def kinds_of(original: OriginalRun, endings: Mapping[str, Any], drawn: Path, said: Declared) -> dict[str, OutputKind]:
     """Return the kind of each output of a model, by name.
 
-    `endings` (JSON, by output) are what the float artifact's outputs end with, `drawn` the folder of the samples that judge. RequestError where what
-    somebody said does not fit the shape that an output turned out to have.
+    `endings` (JSON, by output) are the last operators before the float artifact's outputs. `drawn` is the folder of the verification samples. Raise
+    RequestError if a declared kind does not fit the actual shape of an output.
     """
     specs = {spec.name: spec for spec in original.signature.outputs}
 
@@ -45,9 +45,9 @@ def kinds_of(original: OriginalRun, endings: Mapping[str, Any], drawn: Path, sai
 
 
 def with_kinds(inspected: Mapping[str, Any], said: Mapping[str, str]) -> dict[str, Any]:
-    """Return what was told of a model's file (JSON) with `output_kinds`, by signature ("" for one without a key) and output, in place of `endings`.
+    """Return the description of a model's file (JSON) with `output_kinds` in place of `endings`.
 
-    RequestError where what somebody said fits no output of any signature.
+    `output_kinds` is by signature ("" for one without a key) and output. Raise RequestError if a declared kind fits no output of any signature.
     """
     found = dict(inspected)
     endings: Mapping[str, Any] = found.pop("endings", {})

@@ -1,4 +1,4 @@
-"""A model with its samples: the jobs that its targets and schemes share, each made once."""
+"""A model with its samples, and the jobs that its targets and schemes share. Each job is made once."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from toolkit.weights.account_job import ACCOUNTED, account_job, clipping_job
 if TYPE_CHECKING:
     from toolkit.samples.lint_job import LintLimits
 
-# The canonical form is the same graph in the same framework: what is wrong with it shows in each sample.
+# The canonical form is the same graph in the same framework: an error in it shows in each sample.
 _RECHECKED_SAMPLES = 64
 _NOISE_SAMPLES = 16
 
 
 @dataclass(slots=True)
 class Model:
-    """A source with its samples, and the jobs that its targets and schemes have in common: each is made once.
+    """A source with its samples, and the jobs that its targets and schemes share. Each job is made once.
 
-    `histograms` is whether any estimator that will be asked for looks at them; `limits` are those by which a calibration set is looked at: `linted`
-    does so, None where there is no such set. `stops_early` is whether a device need not run what is left once its verdict is certain. `held` is which
-    signature of an artifact's file is run, where that has several. `task_metrics` are those that samples' labels are used for, canonical.
-    `said_kinds` are kinds of outputs, as the command line and the set say them.
+    `histograms` is whether any requested estimator needs histograms. `limits` are the limits of the calibration set's lints. `linted` is the job that
+    applies them; it is None without such a set or without limits. `stops_early` is whether a device may stop once its verdict is certain. `held` says
+    which signature of an artifact's file runs, if the file has several. `task_metrics` are the metrics that use the samples' labels, in canonical
+    form. `said_kinds` are kinds of outputs, as declared on the command line and in the set.
     """
 
     source: Source
@@ -73,11 +73,11 @@ class Model:
 
     @property
     def verification(self) -> Output:
-        """The samples that judge."""
+        """The verification samples."""
         return self.samples.output("verification")
 
     def lint_ranges(self, artifact_format: str) -> Job | None:
-        """Return what looks at the statistics of a format's activations; None where nothing is to be looked at."""
+        """Return the job that checks the statistics of a format's activations; None if `linted` is None."""
         if self.linted is None or self.limits is None:
             return None
         if artifact_format not in self._linted_ranges:
@@ -88,7 +88,7 @@ class Model:
         return self._linted_ranges[artifact_format]
 
     def _recheck(self) -> Job:
-        """Return the run of the canonical form in TensorFlow, over the first samples: it must still be the original."""
+        """Return the run of the canonical form in TensorFlow over the first samples. It must still equal the original."""
         kernels = "gpu" if self.source.device == "gpu" else "default"
         model, execution = self.canonical.output("saved_model"), Execution(TENSORFLOW, "tensorflow", kernels)
         return run_job(model, self.verification, execution, signature=DEFAULT_KEY, first=_RECHECKED_SAMPLES)
@@ -101,9 +101,9 @@ class Model:
         before: Job | None = None,
         device: str | None = None,
     ) -> Job:
-        """Return the run of a model over the samples that judge, all of them or the `first` so many, going on from the run `before`.
+        """Return the run of a model over the verification samples: all, or the `first` ones. It resumes from the run `before`, if given.
 
-        `device` is what people call the place where it runs, if not this machine.
+        `device` is the name of the place where it runs, as users know it; None for this machine.
         """
         of = model if isinstance(model, Path) else (model.job, model.name)
         name = (of, execution.engine.name, execution.runtime, execution.kernels, execution.threads, first)
@@ -114,7 +114,7 @@ class Model:
         return self._runs[name]
 
     def account(self, model: Output | Path, artifact_format: str) -> Job | None:
-        """Return what accounts for the constants of an artifact; None for a format whose files are not looked into so."""
+        """Return the job that traces the constants of an artifact; None for a format whose constants are not inspected."""
         if artifact_format != ACCOUNTED:
             return None
         name = ("account", model if isinstance(model, Path) else (model.job, model.name))
@@ -126,13 +126,13 @@ class Model:
         return self._runs[name]
 
     def clipping(self, model: Output | Path, artifact_format: str, scheme: str) -> Job | None:
-        """Return what holds an artifact's ranges against what the calibration set showed; None where there is none, or no range.
+        """Return the job that compares an artifact's ranges with the values seen in calibration; None without a calibration set or ranges.
 
-        For a file that was there already the set is run for it, with histograms.
+        If the artifact is an existing file, the calibration set runs for this job, with histograms.
         """
         known = scheme in registry.names(
             "conversion/schemes"
-        )  # that of somebody's file may be one that nothing here makes
+        )  # an existing file may have a scheme that the toolkit does not make
         if artifact_format != ACCOUNTED or not self.calibrates or not known or not is_calibrated(scheme):
             return None
         name = ("clipping", model if isinstance(model, Path) else (model.job, model.name))

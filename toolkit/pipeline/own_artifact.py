@@ -1,4 +1,4 @@
-"""The toolkit's own artifact of a foreign artifact's scheme, from the same original: what the foreign one could reach."""
+"""The toolkit's own artifact with a foreign artifact's scheme, from the same original: it shows what the foreign one could reach."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class OwnRecipe:
-    """How own is made for a target: the recipe, or why there is none."""
+    """How the toolkit's own artifact is made for a target: the recipe, or the reason why there is none."""
 
     recipe: Recipe | None
     why: str = ""
@@ -34,7 +34,7 @@ def asked(target: Target, artifact: Artifact, *, has_calibration: bool) -> OwnRe
         return OwnRecipe(None, f"{scheme} needs a calibration set, but none was given (--calibration)")
     try:
         recipe = Recipe(scheme) if scheme in target.forbids else target.recipe(scheme)
-        plain = replace(recipe, inputs="float32", outputs="float32")  # what is compared are real numbers
+        plain = replace(recipe, inputs="float32", outputs="float32")  # the comparison is in real numbers
         plain.variants(target.format)
     except EdgeToolkitError as error:
         return OwnRecipe(None, error.problem)
@@ -42,19 +42,19 @@ def asked(target: Target, artifact: Artifact, *, has_calibration: bool) -> OwnRe
 
 
 def recipes_of(wanted: Iterable[OwnRecipe]) -> list[Recipe]:
-    """Return the recipes that there are."""
+    """Return the recipes, without the targets that have none."""
     return [each.recipe for each in wanted if each.recipe is not None]
 
 
 def own_candidates(model: Model, target: Target, wanted: OwnRecipe) -> tuple[Candidate, ...]:
-    """Return the variants among which own is chosen: none where there is no recipe."""
+    """Return the variants from which the toolkit's own artifact is chosen; empty without a recipe."""
     if wanted.recipe is None:
         return ()
     return tuple(candidates(model, wanted.recipe, target.format, kernels_of(target)))
 
 
 def beside(chain: Chain, among: Iterable[Candidate], why: str, executor: Executor) -> Chain:
-    """Return the chain with own beside it, or with a finding that says why there is none: the verdict then rests on the rest."""
+    """Return the chain with the toolkit's own artifact as `own`. If there is none, a finding says why, and the verdict does without it."""
     held = list(among)
     try:
         chosen = choose(held, executor) if held else None

@@ -1,4 +1,4 @@
-"""Whether an original that is often wrong would be right, were its images prepared in another usual way."""
+"""Whether an original that is often wrong would be right with images prepared in another usual way."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from toolkit.wire import labels
 from toolkit.wire.shards import read_index, read_samples
 
 _CHECK = "preparation"
-_MOST_SAMPLES = 100  # a gain of a fifth is seen in so many for certain
-_LOOKED_AT = 16  # samples that tell what the numbers of all are
+_MOST_SAMPLES = 100  # enough to be certain of a gain of a fifth
+_LOOKED_AT = 16  # samples that show the range of values of all samples
 
 Bools = NDArray[np.bool_]
 
@@ -34,9 +34,10 @@ Bools = NDArray[np.bool_]
 def otherwise_prepared(
     model: Model, original: StageRun, drawn: Path, kinds: Mapping[str, OutputKind], executor: Executor
 ) -> list[Finding]:
-    """Return a finding where class scores are wrong for many labels, and right for far more of them with images that are prepared otherwise.
+    """Return a finding if class scores are wrong for many labels, and right for far more labels with images prepared in another way.
 
-    `original` is its run over the samples in `drawn`, `kinds` what its outputs mean. The error of the job that tries it is raised.
+    `original` is the original's run over the samples in `drawn`. `kinds` are the kinds of its outputs. If the job that tries other ways fails, its
+    error is raised.
     """
     held = labels.read(drawn)
     if model.limits is None or held is None:
@@ -55,7 +56,7 @@ def otherwise_prepared(
 
 
 def _told(found: Finding, model: Model, name: str) -> Finding:
-    """Return a finding with the set and the input that it is of; one that the user accepted is information."""
+    """Return a finding with the names of its set and its input. A finding that the user accepted becomes information."""
     message = f"{_giver(model)['name']}: input {name!r}: {found.message}"
     told = replace(found, message=message, of_samples=True, facts={**found.facts, "input": name})
     because = None if model.limits is None else model.limits.accepted.get(found.code)
@@ -63,13 +64,13 @@ def _told(found: Finding, model: Model, name: str) -> Finding:
 
 
 def _giver(model: Model) -> Mapping[str, Any]:
-    """Return what was asked of the set that gives the samples that judge."""
+    """Return the options of the set that the verification samples come from."""
     giver: Mapping[str, Any] = model.samples.options["evaluation"] or model.samples.options["calibration"]
     return giver
 
 
 def _tried(model: Model, drawn: Path) -> list[tuple[Input, list[Change]]]:
-    """Return the only input that takes images, with what would prepare it otherwise; [] where there is none, or nothing to try."""
+    """Return the only input that takes images, with the other preparations to try; [] without exactly one such input or nothing to try."""
     tensors = read_index(drawn)["tensors"]
     inputs = [Input(name, tuple(spec["shape"][1:]), spec["dtype"]) for name, spec in tensors.items()]
     images = [one for one in inputs if one.channels_axis is not None and one.dtype.startswith("float")]
@@ -88,7 +89,7 @@ def _tried(model: Model, drawn: Path) -> list[tuple[Input, list[Change]]]:
 def _tried_right(
     model: Model, one: Input, tried: Sequence[Change], output: str, held: labels.Labels, executor: Executor
 ) -> Bools:
-    """Return whether each sample (n) is right by each change (k), (k, n); (0, 0) where nothing could be run."""
+    """Return whether each of n samples is right with each of k changes, shape (k, n); (0, 0) if nothing could run."""
     assert one.channels_axis is not None
     options = [change.options() for change in tried]
     job = changed_job(
@@ -112,7 +113,7 @@ def _columns(held: labels.Labels) -> dict[str, list[np.ndarray | str]]:
 
 
 def _right(run: StageRun, name: str, held: labels.Labels) -> Bools | None:
-    """Return whether the largest score of each sample is the label's; None where labels are no classes of this output."""
+    """Return whether the largest score of each sample is the label's; None if the labels are not classes of this output."""
     spec = next(one for one in run.signature.outputs if one.name == name)
     blocks = [spec.dequantize(block[name]) for block in run.read().blocks]
     if not blocks:

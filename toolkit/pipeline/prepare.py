@@ -29,15 +29,15 @@ from toolkit.source.original import Original
 if TYPE_CHECKING:
     from toolkit.profiles import Target
 
-OTHERS = "*"  # in place of a name: for whatever has no set of its own
+OTHERS = "*"  # in place of a name: the set for every name that has no set of its own
 Sets = str | Path | Mapping[str, str | Path] | None
 
 
 @contextlib.contextmanager
 def executing(given: Executor | None, loads: Original | None) -> Iterator[Executor]:
-    """Give the executor that a verb was called with, or one of its own with the default settings.
+    """Yield the executor that a verb was called with, or a new one with the default settings.
 
-    RequestError where the model that the verb `loads` would run unconfined and is not trusted.
+    Raise RequestError if the model that the verb `loads` would run unconfined and is not trusted.
     """
     settings = Settings() if given is None else given.settings
     if loads is not None:
@@ -51,14 +51,14 @@ def executing(given: Executor | None, loads: Original | None) -> Iterator[Execut
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """Which samples calibrate and which verify: each the path of a recipe or of the data itself, or "package.module:function".
+    """The sets that calibrate and verify: each is the path of a recipe or of the data itself, or "package.module:function".
 
-    RequestError for a set in memory, an array say.
-    Where several signatures are verified, each may have sets of its own, by its key; those of "*" are for the others.
-    `limits` is a file that says by what they are found wrong, over calibration/lint.toml. With `stop_early` a device that is emulated, or slow for
-    another reason, runs no more of those that verify once the verdict is certain at the level of its bounds. `task_metrics` are scored beside those
-    that the set declares: files of toolkit/comparison/task_metrics, as "top_k_accuracy:k=5", or functions of the user's own. `output_kinds` says by
-    name what outputs are (toolkit/comparison/output_kinds), over what the set and the profile say.
+    Raise RequestError for a set in memory, for example an array.
+    If several signatures are verified, each may have its own sets, by its key. The sets of "*" are for the others.
+    `limits` is a file with limits of the lints; it overrides calibration/lint.toml. With `stop_early`, a device that is emulated or slow stops running
+    verification samples once the verdict is certain at the level of its bounds. `task_metrics` are scored in addition to those that the set declares:
+    files of toolkit/comparison/task_metrics, as "top_k_accuracy:k=5", or the user's own functions. `output_kinds` are kinds of outputs by name
+    (toolkit/comparison/output_kinds); they override those of the set and of the profile.
     """
 
     calibration: Sets = None
@@ -82,7 +82,7 @@ class Samples:
             object.__setattr__(self, "limits", Path(self.limits))
 
     def of(self, name: str) -> tuple[str | None, str | None]:
-        """Return the sets of one name that calibrate and verify."""
+        """Return the calibration set and the verification set of one name."""
         calibration, evaluation = (
             sets.get(name, sets.get(OTHERS)) if isinstance(sets, Mapping) else sets
             for sets in (self.calibration, self.evaluation)
@@ -90,7 +90,7 @@ class Samples:
         return _text_of(calibration), _text_of(evaluation)
 
     def only(self, name: str) -> Samples:
-        """Return the samples of one name alone."""
+        """Return these samples with the sets of one name only."""
         calibration, evaluation = self.of(name)
         return replace(self, calibration=calibration, evaluation=evaluation)
 
@@ -99,10 +99,10 @@ class Samples:
         return replace(self.only(key), of_several=True)
 
     def require_readable(self, recipes: Sequence[Recipe] = (), *, judges: bool = True) -> None:
-        """Raise one RequestError with all that is wrong with the sets, as far as their recipes and the names of their files show it.
+        """Raise one RequestError with all errors of the sets that their recipes and file names show.
 
-        It needs no model, so it comes before one is looked at. Whether there are sets at all for what these `recipes` calibrate is asked too, and
-        whether there are any where something `judges`.
+        This needs no model, so it runs before the model is opened. It also requires a calibration set if one of these `recipes` calibrates, and any
+        set at all if `judges` is true.
         """
         from toolkit.samples import dataset, lint_job
 
@@ -127,7 +127,7 @@ class Samples:
             yield from map(str, sets.values() if isinstance(sets, Mapping) else [sets] if sets else [])
 
     def said_kinds(self, name: str) -> Declared:
-        """Return what was said of kinds of outputs: here, and in the recipe of the set of that name which judges."""
+        """Return the declared kinds of outputs: those given here, and those in the recipe of the verification set of that name."""
         from toolkit.samples import dataset
 
         calibration, evaluation = self.of(name)
@@ -136,7 +136,7 @@ class Samples:
         return Declared(self.output_kinds, of_set, of_several=self.of_several)
 
     def require_known(self, names: Collection[str]) -> None:
-        """Raise UnknownName for a set that was given to a name that nothing has."""
+        """Raise UnknownName for a set whose name is none of these names."""
         for flag, sets in (("--calibration", self.calibration), ("--eval", self.evaluation)):
             for name in sets if isinstance(sets, Mapping) else ():
                 if name not in (*names, OTHERS):
@@ -148,8 +148,8 @@ def _text_of(place: str | Path | None) -> str | None:
 
 
 def profiles_of(names: Sequence[str]) -> list[Target]:
-    """Return the targets' profiles, each once; RequestError for none, UnknownName for one that is not there."""
-    from toolkit import profiles  # pydantic, and what it reads, takes longer to import than the rest of the host
+    """Return the targets' profiles, each once. Raise RequestError if no target is given, UnknownName for an unknown one."""
+    from toolkit import profiles  # pydantic and its models take longer to import than the rest of the host
 
     found = [profiles.runnable(name) for name in dict.fromkeys(names)]
     if not found:
@@ -164,10 +164,10 @@ def settled(
     recipes_of_target: Callable[[Target], list[Recipe]],
     require_places: Callable[[list[str]], None] = lambda _: None,
 ) -> list[tuple[Target, list[Recipe]]]:
-    """Return the targets' profiles, each with what is tried for it; nothing runs for it, and no model is looked into.
+    """Return the targets' profiles, each with the recipes to try for it. No job runs, and the model is not opened.
 
-    Raise one RequestError with all that is wrong with the targets, the recipes, the sets, and the places that `require_places` is asked about, by
-    the targets' names; where anything is, with the place of the model too, which else is said when the model is opened.
+    Raise one RequestError with all errors in the targets, the recipes, the sets, and the places that `require_places` checks by the targets' names.
+    If there are any, the error also covers the path of the model. Otherwise that path is checked when the model is opened.
     """
     mistakes: list[RequestError] = []
     found: list[tuple[Target, list[Recipe]]] = []
@@ -186,12 +186,12 @@ def settled(
 
 
 def make_environments(wanted: Iterable[tuple[Target, Sequence[Recipe]]], settings: Settings) -> None:
-    """Make what targets with these recipes need and is not there, several at once; what cannot be made is said where it is missed."""
+    """Make the missing environments for targets with these recipes, several at once. A failure here is reported later, where one is needed."""
     missing: set[str] = set()
     for engine in {engine.name: engine for pair in wanted for engine in _engines(*pair)}.values():
         if not registry.load("launchers", engine.launcher).ready(engine.environment, engine.options, settings):
             missing.update(launchers.setup_names_of(engine.launcher, engine.environment))
-        if environments.find(engine.environment, settings=settings) is None:  # its kernels are run on this machine too
+        if environments.find(engine.environment, settings=settings) is None:  # its kernels run on this machine too
             missing.add(engine.environment)
     if missing and not settings.offline:
         with contextlib.suppress(OutsideError):
@@ -199,7 +199,7 @@ def make_environments(wanted: Iterable[tuple[Target, Sequence[Recipe]]], setting
 
 
 def _engines(target: Target, recipes: Sequence[Recipe]) -> Iterator[Engine]:
-    """Yield the engines that a target's builds may need: of its runtime, its format, and what quantizes for its schemes."""
+    """Yield the engines that a target's builds may need: TensorFlow, and those of its runtime, its format, and the quantizers of its schemes."""
     yield TENSORFLOW
     yield engine_of(target)
     converter = registry.load("conversion/converters", target.format)
@@ -211,16 +211,16 @@ def _engines(target: Target, recipes: Sequence[Recipe]) -> Iterator[Engine]:
 
 
 def open_model(original: Original, executor: Executor) -> source.Source:
-    """Look into the model, and let TensorFlow import meanwhile if it has not been looked into before: of all that follows it takes longest."""
+    """Open the model. If it was not opened before, TensorFlow is imported meanwhile, because that takes longest of all later steps."""
     executor.expect(TENSORFLOW)
     return source.open_source(original, executor)
 
 
 def recipes_of(profile: Target, asked: Asked) -> list[Recipe]:
-    """Return what is tried for a target, in this order; RequestError for what is not available."""
+    """Return the recipes to try for a target, in order. Raise RequestError for a request that is not available."""
     if asked.scheme is not None:
         recipes = [asked.of(profile.recipe(asked.scheme))]
-    else:  # what is said of quantization is said of the schemes that quantize
+    else:  # requests about quantization apply only to the schemes that quantize
         own = [profile.recipe(name) for name in profile.schemes]
         recipes = _with_their_dtypes(profile.name, [_of_scheme(asked, each) for each in own])
     for recipe in recipes:
@@ -229,13 +229,13 @@ def recipes_of(profile: Target, asked: Asked) -> list[Recipe]:
 
 
 def _of_scheme(asked: Asked, recipe: Recipe) -> Recipe:
-    """Return a target's recipe with what is asked for in place of its own, where its scheme quantizes; with the dtypes in any case."""
+    """Return a target's recipe with the requested dtypes, and, if its scheme quantizes, with all other requested values."""
     quantizes = registry.load("conversion/schemes", recipe.scheme).QUANTIZERS
     return (asked if quantizes else Asked(inputs=asked.inputs, outputs=asked.outputs)).of(recipe)
 
 
 def _with_their_dtypes(target: str, recipes: Sequence[Recipe]) -> list[Recipe]:
-    """Return those whose schemes can have the dtypes that are asked for; RequestError where there is none."""
+    """Return the recipes whose schemes allow the requested dtypes. Raise RequestError if there are none."""
     able = [recipe for recipe in recipes if recipe.has_its_dtypes]
     if able:
         return able
@@ -246,14 +246,14 @@ def _with_their_dtypes(target: str, recipes: Sequence[Recipe]) -> list[Recipe]:
 
 
 def require_kinds(opened: source.Source, samples: Samples, profiles: Iterable[Target]) -> None:
-    """Raise RequestError, with all mistakes, where somebody says of an output what it cannot be, or speaks of one that is not there."""
+    """Raise RequestError, with all mistakes, for a declared kind that does not fit its output, or an output that does not exist."""
     said = samples.said_kinds(opened.key)
     of_profiles = [said.of_profile(profile.name, profile.output_kinds) for profile in profiles]
     require_fitting(of_profiles or [said], [spec.to_json() for spec in opened.signature.outputs])
 
 
 def require_known_outputs(original: Original, samples: Samples, executor: Executor) -> None:
-    """Raise RequestError where a kind is said of an output that none of a model's signatures has."""
+    """Raise RequestError if a kind is declared for an output that none of a model's signatures has."""
     outputs = source.outputs_of(original, executor) if samples.output_kinds else []
     names = {spec.name for spec in outputs}
     strange = {name: kind for name, kind in samples.output_kinds.items() if name not in names}
@@ -261,7 +261,7 @@ def require_known_outputs(original: Original, samples: Samples, executor: Execut
 
 
 def draw(opened: source.Source, samples: Samples, recipes: Sequence[Recipe]) -> Model:
-    """Return the model with the samples that calibrate and judge it, and the jobs that all of these recipes have in common."""
+    """Return the model with its calibration and verification samples, and the jobs that all of these recipes share."""
     from toolkit.samples import dataset, lint_job
 
     calibrated = [recipe for recipe in recipes if is_calibrated(recipe.scheme)]
@@ -285,9 +285,9 @@ def draw(opened: source.Source, samples: Samples, recipes: Sequence[Recipe]) -> 
 
 
 def refuse_severe(model: Model, executor: Executor, meanwhile: Iterable[Job]) -> None:
-    """Raise InvalidSamples where the linter finds that the samples cannot be meant so; it need not be waited for to begin what comes next.
+    """Raise InvalidSamples if the linter finds that the samples cannot be intended. The jobs of `meanwhile` start at the same time.
 
-    Samples that could not be drawn at all are said where a verdict misses them.
+    If the samples could not be drawn at all, nothing is raised here. The verdict reports it.
     """
     from toolkit.samples import lint_job
 

@@ -1,9 +1,9 @@
 """Finds reference kernels that are wrong themselves, so that they do not judge what ships.
 
-In every release some of them compute something else than all others do. Where a stage fails because of them, a second set of kernels on this machine
-stands in for them. They are at fault only if that clears the stage: the second set agrees with the target's own, by the bounds that kernels have, is
-nearer to the float artifact than they are, and the total is sound. Where all sets agree, the artifact is what is wrong; and where the reference is
-nearer to the float artifact, the target's kernels are.
+In every release some reference kernels compute something else than all other kernels. If a stage fails because of them, a second set of kernels on
+this machine replaces them. They are at fault only if that clears the stage: the second set agrees with the target's kernels (within the bounds of
+kernels), it is nearer to the float artifact than the reference kernels are, and the total did not fail. If all sets agree, the artifact is wrong. If
+the reference kernels are nearer to the float artifact, the target's kernels are wrong.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from toolkit.verdict.noise import decibels, noise_share
 from toolkit.verdict.verdict import Verdict
 
 WRONG = "reference-kernels-wrong"
-_STAGES = ("quantization", "kernels")  # that reference kernels have a part in
+_STAGES = ("quantization", "kernels")  # reference kernels take part in these
 
 
 def stand_in(chain: Chain, stage: Stage) -> Stage:
-    """Return a stage on another set of kernels of this machine: without delegates, or with them where the target has none either."""
+    """Return a stage on another set of kernels of this machine: without delegates, or with delegates if the target itself uses none."""
     second, of_target = stage.on("builtin"), chain.stage("kernels")
     return stage.on("default") if of_target is not None and second.job is of_target.job else second
 
@@ -36,9 +36,9 @@ def without_them(chain: Chain) -> Chain:
 
 
 def of_kernels(chain: Chain) -> Chain:
-    """Return the chain with reference kernels and those in their place as its two stages, so that operators can be held against one another.
+    """Return the chain with two stages, the reference kernels and their replacement, so that their operators can be compared.
 
-    UnknownName for a chain that reference kernels have no part in.
+    Raise UnknownName for a chain without reference kernels.
     """
     quantization = chain.stage("quantization")
     if quantization is None:
@@ -47,7 +47,7 @@ def of_kernels(chain: Chain) -> Chain:
 
 
 def may_be_wrong(judged: Judged, job: Job) -> bool:
-    """Return whether a stage failed that a run on reference kernels has a part in, and another one is there to say who is right."""
+    """Return whether a stage with reference kernels failed, and the chain has a stage `kernels` to compare with."""
     stages = [each.stage for each in judged.stages]
     return (
         job.options["kernels"] == "reference"
@@ -57,14 +57,14 @@ def may_be_wrong(judged: Judged, job: Job) -> bool:
 
 
 def cleared(verdict: Verdict, without: Verdict, job: Job) -> Verdict | None:
-    """Return the verdict with other kernels, those of `job`, in place of reference kernels that are at fault; None where these are not."""
+    """Return the verdict with the kernels of `job` in place of the reference kernels if those are at fault, else None."""
     if not are_wrong(verdict.judged, without.judged):
         return None
     return replace(without, findings=(*without.findings, said(verdict.judged, without.judged, job)))
 
 
 def are_wrong(with_them: Judged, without: Judged) -> bool:
-    """Return whether reference kernels are at fault; `without` is the same chain with other kernels in their place."""
+    """Return whether reference kernels are at fault. `without` is the same chain with other kernels in their place."""
     sound = all(each.status != "failed" for each in without.total.comparisons)
     cleared = not any(stage in _STAGES for stage in failed_stages(without))
     nearer = noise_share(_quantization(without)) < noise_share(_quantization(with_them))
@@ -72,7 +72,7 @@ def are_wrong(with_them: Judged, without: Judged) -> bool:
 
 
 def said(with_them: Judged, without: Judged, job: Job) -> Finding:
-    """Return the finding: what was seen of both sets, and the samples that show it, worst first."""
+    """Return the finding: the results of both sets, and the samples that show the error, in the order of the stages."""
     theirs, ours = (_level(_quantization(each)) for each in (with_them, without))
     name = {"builtin": "the builtin ones, without delegates,", "default": "the default ones"}[job.options["kernels"]]
     message = (

@@ -17,15 +17,16 @@ from toolkit.pipeline.stages import Chain
 from toolkit.profiles.recipe import is_calibrated
 from toolkit.verdict.stage_run import StageRun
 
-_GUESSED = ("otherwise", "labels")  # whose kind is not from the model itself: the labels are what is looked at
+_GUESSED = ("otherwise", "labels")  # kinds that do not come from the model itself: here the labels are under test
 
 
 def looked_at(
     chain: Chain, original: StageRun, drawn: Path, kinds: Mapping[str, OutputKind], executor: Executor
 ) -> list[Finding]:
-    """Return what was found of the samples that calibrate, and of what the original, by its run, answers for those that judge, in `drawn`.
+    """Return findings about the calibration samples, and about the original's answers for the verification samples in `drawn`.
 
-    `kinds` is what its outputs mean, by name. What a set that calibrates has wrong is no error where nothing was calibrated.
+    `original` is the original's run, `kinds` the kinds of its outputs, by name. An error in the calibration set becomes a warning if nothing was
+    calibrated.
     """
     found: list[Finding] = []
     for outcome in executor.outcomes(chain.linted):
@@ -34,7 +35,7 @@ def looked_at(
         else:
             found += findings.read(outcome.entry.result["findings"])
     scheme = chain.artifact.scheme
-    known = scheme in registry.names("conversion/schemes")  # that of somebody's file may be one that nothing here makes
+    known = scheme in registry.names("conversion/schemes")  # an existing file may have a scheme that the toolkit does not make
     if known and not is_calibrated(scheme):
         found = [replace(one, severity="warning") if one.is_error else one for one in found]
     return [*found, *of_answers(chain.model, original, drawn, kinds, executor)]
@@ -43,10 +44,10 @@ def looked_at(
 def of_answers(
     model: Model, original: StageRun, drawn: Path, kinds: Mapping[str, OutputKind], executor: Executor
 ) -> list[Finding]:
-    """Return what was found of the samples that judge, in `drawn`, by what the original answers for them."""
+    """Return findings about the verification samples in `drawn`, from the original's answers for them."""
     if model.limits is None:
         return []
-    from toolkit.samples.lint_job import answers_job  # pydantic, and what it reads, takes long to import
+    from toolkit.samples.lint_job import answers_job  # pydantic and its models take long to import
 
     outputs = model.reference.output("outputs")
     meant = {name: kind.name for name, kind in kinds.items() if kind.by not in _GUESSED}
@@ -62,6 +63,6 @@ def of_answers(
 
 
 def _not_looked_at(what: str, error: EdgeToolkitError) -> Finding:
-    """Return what is said of a look that failed, which keeps nobody from a verdict."""
+    """Return the warning about a check that could not run. It does not prevent a verdict."""
     message = f"{what} could not be looked at: {error.problem}"
     return Finding("not-looked-at", "warning", message)

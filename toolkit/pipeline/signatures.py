@@ -1,4 +1,4 @@
-"""A model's signatures, one by one: which are wanted, which part of an artifact belongs to which, and the names of their outcomes and folders."""
+"""A model's signatures, one by one: which are requested, which part of an artifact belongs to each, and the names of their outcomes and folders."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ Pair = tuple[Original, Artifact]
 
 
 def each_of(original: Original, executor: Executor) -> tuple[Original, ...]:
-    """Return the model once for each signature that is meant, with it alone; as it was handed in where that is one signature or none was named.
+    """Return the model once for each requested signature, with that signature alone; unchanged if one or none was named.
 
-    UnknownName for a signature that it has not, RequestError for several of a graph that is cut or with several sizes.
+    Raise UnknownName for a signature that the model does not have. Raise RequestError for several signatures of a graph that is cut, or together with
+    several sizes.
     """
     asked = original.signature
     if asked is None or (isinstance(asked, str) and asked != ALL):
@@ -36,7 +37,7 @@ def each_of(original: Original, executor: Executor) -> tuple[Original, ...]:
         raise RequestError(
             "--signature and --shape: several signatures and several sizes at once; give several of one of them"
         )
-    if not meant:  # which the first that opens it says
+    if not meant:  # the code that opens the model reports it
         return (replace(original, signature=None),)
     return tuple(replace(original, signature=key) for key in meant)
 
@@ -44,10 +45,10 @@ def each_of(original: Original, executor: Executor) -> tuple[Original, ...]:
 def paired(
     original: Original, artifacts: Sequence[Artifact], executor: Executor
 ) -> Pair | Mapping[str, Pair | EdgeToolkitError]:
-    """Return the original and the artifact, or for each signature the original and what the artifact has of that name: an error where it has nothing.
+    """Return the pair of original and artifact, or a pair for each signature. A signature that only one side has gets an error instead.
 
-    Where the artifact has one signature, and one of the model is meant, they are held together whatever they are called: a conversion calls its only
-    one `serving_default`. Of an artifact with several, those are meant that the original names, else all of either.
+    If the artifact has one signature and one signature of the model is requested, they form a pair whatever their names: a conversion calls its only
+    signature `serving_default`. If the artifact has several, the pairs are of the signatures that the original names, else of all on either side.
     """
     by_key = {str(artifact.signature["key"]): artifact for artifact in artifacts}
     path, asked = artifacts[0].path, original.signature
@@ -85,7 +86,7 @@ def _extra(path: Path, key: str, known: Iterable[str]) -> EdgeToolkitError:
 
 
 def on_its_own(key: str, targets: Iterable[str], judge: Callable[[], Mapping[str, Attempt]]) -> dict[str, Attempt]:
-    """Return the outcomes of one of several signatures as "<key>/<target>"; an error that kept it from all of them is the outcome of each."""
+    """Return the outcomes of one of several signatures, by "<key>/<target>". If `judge` raises an error, it is the outcome of every target."""
     try:
         outcomes = judge()
     except EdgeToolkitError as error:
@@ -94,5 +95,5 @@ def on_its_own(key: str, targets: Iterable[str], judge: Callable[[], Mapping[str
 
 
 def folder_of(key: str) -> str:
-    """Return the name of a signature's folder: its key, with "%" and two digits for what no file's name may have, for each key another."""
+    """Return the name of a signature's folder, unique for each key: characters that no file name may have become "%" and two digits."""
     return printable.file_name(key)

@@ -1,4 +1,4 @@
-"""The stages behind a verdict: what runs in which order for a target and an artifact, and how each run is read."""
+"""The stages of a verdict: which runs happen in which order for a target and an artifact, and how each run is read."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from toolkit.verdict.stage_run import StageRun
 if TYPE_CHECKING:
     from toolkit.profiles import Target
 
-# Multiply-accumulates, that reference kernels do in 1 to 2 s on one core of a desktop computer.
+# Multiply-accumulates: reference kernels do this many in 1 to 2 s on one core of a desktop computer.
 _MOST_ON_REFERENCE = 1_000_000_000
 _FEWEST_ON_REFERENCE = 4
-_FIRST_BLOCK = 32  # samples of a stage that may end early; what looks at them takes far less than what runs them
-_STATE = "VAR_HANDLE"  # the operator of a state that one call leaves to the next
+_FIRST_BLOCK = 32  # samples of a stage that may end early; checking them takes far less time than running them
+_STATE = "VAR_HANDLE"  # the operator of a state that is kept between calls
 _OF_ARTIFACT = ("quantization", "kernels", "device")  # the stages that run what ships
 _NO_OPERATOR = re.compile(r"[Dd]idn't find op for builtin opcode '(\w+)' version '(\d+)'")
 _UNRESOLVED = re.compile(r"unresolved custom op: (\w+)")
@@ -38,9 +38,10 @@ _UNRESOLVED = re.compile(r"unresolved custom op: (\w+)")
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A stage of a chain and the run that it stands for, which can be made longer or put on other kernels.
+    """A stage of a chain and its run. The run can get more samples or other kernels.
 
-    `name` is as `toolkit.verdict.chain` has it. `of_target` is whether it runs on the target's engine, whose version then has to be the profile's.
+    `name` is a stage name of `toolkit.verdict.chain`. `of_target` is whether it runs on the target's engine; then the engine's version must be the
+    profile's.
     """
 
     name: str
@@ -58,7 +59,7 @@ class Stage:
     def longer(self, count: int) -> Stage:
         """Return the stage over the first `count` samples.
 
-        The device goes on from where it ended. All else begins at the first sample: where a run ended, a sequence need not have.
+        The device resumes where it ended. Every other stage starts again at the first sample, because its run may have ended inside a sequence.
         """
         before, device = (self.job, self.target.name) if self.name == "device" else (None, None)
         return replace(self, job=self.model.run(model_of(self.job), self.execution, count, before, device))
@@ -68,23 +69,23 @@ class Stage:
         return replace(self, job=self.model.run(model_of(self.job), replace(self.execution, kernels=kernels)))
 
     def that_ran(self, executor: Executor) -> Stage:
-        """Return the stage, on builtin kernels where reference kernels failed: in every release they abort on some models that all others run.
+        """Return the stage, on builtin kernels if reference kernels failed: in every release they abort on some models that all others run.
 
-        Where they are the target's own, nothing stands in for them.
+        Reference kernels that are the target's own are not replaced.
         """
         if self.of_target or self.job.options.get("kernels") != "reference":
             return self
         return self.on("builtin") if isinstance(self.error(executor), WorkerCrashed | WorkerRefused) else self
 
     def error(self, executor: Executor) -> EdgeToolkitError | None:
-        """Return why its run failed, None where it did not; the job is run first where it has not been."""
+        """Return the error of its run, or None. The job runs first if it has not run yet."""
         (outcome,) = executor.outcomes([self.job])
         return outcome.error
 
     def read(self, executor: Executor) -> StageRun:
-        """Return its finished run, and by what its numbers are read; raise the job's error, said of the target.
+        """Return its finished run with the signature that its numbers are read by. Raise the job's error, worded for the target.
 
-        WorkerLied where an engine of another version than the profile's ran for the target.
+        Raise WorkerLied if the engine that ran for the target has another version than the profile's.
         """
         run = run_of(entry_of(self.job, self.target, self.artifact, executor))
         if self.of_target:
@@ -96,7 +97,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Own:
-    """The run of the toolkit's own artifact on the target's kernels, on this machine, and the artifact."""
+    """The toolkit's own artifact, and its run on the target's kernels on this machine."""
 
     run: Job
     artifact: Artifact
@@ -104,12 +105,12 @@ class Own:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """One target and one artifact: its stages in their order; `made` is what converted it, None for a file that was already there.
+    """One target and one artifact, with the stages in order. `made` is the job that converted the artifact, None for an existing file.
 
-    `candidates` (JSON) are the variants among which it was chosen; what `linted` jobs find is said in the verdict. `account` holds each of the
-    artifact's constants against the float conversion's, None for a format where nothing does; `clipping` its ranges against what calibration
-    showed. `own` is what the toolkit makes by the same scheme, where the artifact is somebody's; `findings` were noticed while it ran.
-    `float_bytes` is the size of the float artifact of the same model.
+    `candidates` (JSON) are the variants that it was chosen from. The verdict reports the findings of the `linted` jobs. `account` compares each of
+    the artifact's constants with the float conversion's; None for a format whose constants are not inspected. `clipping` compares its ranges with the
+    values seen in calibration. `own` is the toolkit's own artifact of the same scheme, if the artifact came from somebody else. `findings` were found
+    while it ran. `float_bytes` is the size of the float artifact of the same model.
     """
 
     model: Model
@@ -126,18 +127,18 @@ class Chain:
     float_bytes: int | None = None
 
     def stage(self, name: str) -> Stage | None:
-        """Return the stage of that name, None where the chain does without it."""
+        """Return the stage of that name; None if the chain does not have it."""
         return next((stage for stage in self.stages if stage.name == name), None)
 
     def with_stage(self, stage: Stage) -> Chain:
-        """Return the chain with a stage in place of the one of its name."""
+        """Return the chain with this stage in place of the one with the same name."""
         return replace(self, stages=tuple(stage if one.name == stage.name else one for one in self.stages))
 
     @property
     def goal(self) -> Goal:
-        """The runs that a verdict cannot do without, and all jobs of this chain, which are of no use without one.
+        """The runs that a verdict needs, and all jobs of this chain, which are useless without a verdict.
 
-        Where reference kernels cannot run the artifact others do, but not where they take too long.
+        If reference kernels fail to run the artifact, other kernels run it. If they reach a limit, none do.
         """
         optional = [stage for stage in self.stages if stage.name == "quantization" and not stage.of_target]
         vital = [stage.job for stage in self.stages if stage not in optional]
@@ -145,7 +146,7 @@ class Chain:
 
     @property
     def jobs(self) -> list[Job]:
-        """All jobs that the verdict needs, those first that others wait for longest."""
+        """All jobs that the verdict needs. The jobs that others wait for longest come first."""
         early = [stage.job for stage in self.stages if stage.name != "source"]
         late = [stage.job for stage in self.stages if stage.name == "source"]
         accounts = [job for job in (self.account, self.clipping) if job is not None]
@@ -157,7 +158,7 @@ class Chain:
 
 
 def engine_of(target: Target) -> Engine:
-    """Return the engine that executes for a target: its runtime's environment, in its launcher."""
+    """Return the engine of a target: the environment of its runtime, started by its launcher."""
     engine = engine_of_runtime(target.runtime.name, target.runtime.version)
     return replace(engine, launcher=target.runtime.launcher, options=target.runtime.launcher_options)
 
@@ -175,7 +176,7 @@ def kernels_of(target: Target) -> Execution:
 
 
 def require_version(run: Run, target: Target) -> None:
-    """Raise WorkerLied where an engine that ran for a target says that it is of another version than the profile's."""
+    """Raise WorkerLied if the engine that ran for a target reports another version than the profile's."""
     ran, asked = run.engine.rpartition(" ")[2], target.runtime.version
     if ran != asked:
         raise WorkerLied(
@@ -185,7 +186,7 @@ def require_version(run: Run, target: Target) -> None:
 
 
 def without_artifact(model: Model, artifact_format: str) -> list[Job]:
-    """Return the jobs that a verdict needs whatever the scheme, those first that others wait for longest."""
+    """Return the jobs that a verdict needs whatever the scheme. The jobs that others wait for longest come first."""
     return [
         model.run_floats(artifact_format),
         model.reference,
@@ -195,10 +196,10 @@ def without_artifact(model: Model, artifact_format: str) -> list[Job]:
 
 
 def plan(model: Model, target: Target, artifact: Artifact, made: Job | None, floats: Entry) -> Chain:
-    """Return the chain of a target and an artifact; `floats` is the finished conversion to the float artifact.
+    """Return the chain of a target and an artifact. `floats` is the finished conversion to the float artifact.
 
-    A stage that would run what the stage before it ran (the float scheme, or a target that is this machine) is left out. A float artifact that was
-    already there is somebody's conversion, and is judged as one.
+    A stage is left out if it would repeat the run of the stage before it (the float scheme, or a target that is this machine). A float artifact that
+    already exists is somebody's conversion and is judged as a conversion.
     """
     here, on_target = on_this_machine(target.format), execution_of(target)
     shipped = artifact.path if made is None else model.conversions.file(made, target.format)
@@ -225,7 +226,7 @@ def plan(model: Model, target: Target, artifact: Artifact, made: Job | None, flo
 
 
 def entry_of(job: Job, target: Target, artifact: Artifact, executor: Executor) -> Entry:
-    """Return what the store holds of a job, which is run first where it has not been; raise its error, said of the target."""
+    """Return the store's entry of a job. The job runs first if it has not run yet. Raise its error, worded for the target."""
     (outcome,) = executor.outcomes([job])
     if outcome.error is not None:
         raise said_of_target(outcome.error, target, artifact.scheme)
@@ -233,7 +234,7 @@ def entry_of(job: Job, target: Target, artifact: Artifact, executor: Executor) -
 
 
 def said_of_target(error: EdgeToolkitError, target: Target, scheme: str) -> EdgeToolkitError:
-    """Return the error with the operator named where a runtime is too old for one, which its message has somewhere in the middle."""
+    """Return the error, worded for the target if its runtime lacks an operator: the engine's message names it only in the middle."""
     missing = _NO_OPERATOR.findall(error.problem) or [(name, "") for name in _UNRESOLVED.findall(error.problem)]
     if missing and isinstance(error, WorkerRefused):
         name, version = missing[0]
@@ -251,9 +252,9 @@ def _keeps_state(artifact: Artifact) -> bool:
 
 
 def _as_many_as_reference_kernels_can(floats: Entry, growth: int) -> int | None:
-    """Return how many samples run on reference kernels, None for all: naive loops take thirty times what the others do.
+    """Return how many samples run on reference kernels, None for all. Their naive loops take thirty times as long as other kernels.
 
-    A file counts sizes that it leaves open as 1; `growth` is how many times as much a sample holds.
+    A file counts open sizes as 1. `growth` is how many times larger a sample is.
     """
     operations = floats.result["multiply_accumulates"] * growth
     return max(_FEWEST_ON_REFERENCE, _MOST_ON_REFERENCE // operations) if operations else None

@@ -1,4 +1,4 @@
-"""Models with numbers that no artifact takes or computes with: refused before conversion, with code to paste."""
+"""Models with dtypes that no artifact accepts or computes with: refused before conversion, with code to paste."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from toolkit.source.source import Source
     from toolkit.tensors.signature import TensorSpec
 
-_LACKING = "tflite"  # the format whose kernels have no arithmetic in these; ONNX Runtime has
+_LACKING = "tflite"  # the format whose kernels have no arithmetic in these dtypes; ONNX Runtime has it
 
 
 def refuse_arithmetic(opened: Source, formats: Collection[str]) -> None:
-    """Raise Unconvertible where a model computes in a dtype that none of these artifact formats has kernels for."""
+    """Raise Unconvertible if a model computes in a dtype that none of these artifact formats has kernels for."""
     if opened.lacking and set(formats) == {_LACKING}:
         finding = opened.lacking[0]
         raise Unconvertible(
@@ -27,7 +27,7 @@ def refuse_arithmetic(opened: Source, formats: Collection[str]) -> None:
 
 
 def refuse_ends(opened: Source) -> None:
-    """Raise Unconvertible where a model takes or gives real numbers of a dtype that an artifact's inputs and outputs do not have."""
+    """Raise Unconvertible if a model's inputs or outputs are real numbers of a dtype that no artifact's inputs or outputs have."""
     wrong = {
         spec.name: spec.dtype for spec in (*opened.signature.inputs, *opened.signature.outputs) if spec.dtype in ADVICE
     }
@@ -39,7 +39,7 @@ def refuse_ends(opened: Source) -> None:
 
 
 def _cast(opened: Source, wrong: Mapping[str, str]) -> str:
-    """Return the command that saves the model with a cast at its ends; a sentence where it cannot be written down."""
+    """Return the code that saves the model with casts at its inputs and outputs; a sentence if the code cannot be written."""
     inputs, outputs = opened.signature.inputs, opened.signature.outputs
     if opened.kind != "saved_model" or not all(spec.name.isidentifier() for spec in inputs):
         return 'cast where it is made: take tf.float32, tf.cast(x, "float64") after it, and tf.cast(y, "float32") before what it gives'

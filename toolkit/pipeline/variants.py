@@ -1,6 +1,6 @@
-"""Selects the variant of a recipe that ships: runs each one over the samples and takes the one that drifts least from the float artifact.
+"""Selects the variant of a recipe that ships: runs each variant over the samples and takes the one that drifts least from the float artifact.
 
-A variant that only another than the preferred engines can make (a fallback) is made where none of those could.
+A fallback is a variant made by an engine that is not preferred. It is made only if no other variant could be made.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from toolkit.verdict.stage_run import StageRun
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A variant, the job that makes it, and its run on the kernels by which it is chosen; `floats` is the float artifact's."""
+    """A variant, the job that makes it, and its run on the kernels that decide the choice. `floats` is the float artifact's run."""
 
     variant: Variant
     made: Job
@@ -36,13 +36,13 @@ class Candidate:
 
     @property
     def jobs(self) -> list[Job]:
-        """All jobs that a choice rests on."""
+        """All jobs that the choice needs."""
         return [self.run, self.floats]
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """The variant that drifts least: the job that makes it, its artifact, and what was found of all that were tried, as JSON."""
+    """The variant that drifts least, its artifact, and the results of all variants that were tried, as JSON."""
 
     candidate: Candidate
     artifact: Artifact
@@ -50,7 +50,7 @@ class Chosen:
 
 
 def candidates(model: Model, recipe: Recipe, artifact_format: str, execution: Execution) -> list[Candidate]:
-    """Return the variants of a recipe, those to be preferred first, with the jobs that tell which is best."""
+    """Return the variants of a recipe, preferred ones first, with the jobs that show which is best."""
     floats = model.run_floats(artifact_format)
     found = []
     for variant in recipe.variants(artifact_format):
@@ -62,13 +62,13 @@ def candidates(model: Model, recipe: Recipe, artifact_format: str, execution: Ex
 
 
 def preferred(among: list[Candidate]) -> list[Candidate]:
-    """Return the candidates that are tried first: all but the fallbacks, if there are others."""
+    """Return the candidates that are tried first: all except fallbacks, or all if there are only fallbacks."""
     first = [candidate for candidate in among if not candidate.variant.fallback]
     return first or among
 
 
 def by_quantizer(among: Sequence[Candidate]) -> list[Goal]:
-    """Return the candidates of each quantizer as one goal: what one of them reaches a limit at, with other ranges, the others would as well."""
+    """Return the candidates of each quantizer as one goal: they differ only in ranges, so if one reaches a limit, the others would too."""
     groups: dict[str | None, list[Candidate]] = {}
     for candidate in among:
         groups.setdefault(candidate.variant.quantizer, []).append(candidate)
@@ -79,11 +79,11 @@ def by_quantizer(among: Sequence[Candidate]) -> list[Goal]:
 
 
 def choose(among: list[Candidate], executor: Executor) -> Chosen:
-    """Return the candidate whose worst output has the least noise against the float artifact; of equals the first.
+    """Return the candidate whose worst output has the least noise against the float artifact. The first one wins a tie.
 
-    One that came out as another scheme, which has less noise for not being quantized, is taken only where all are such.
-    A fallback is for what the others cannot make, and not for what takes them too long.
-    Raises the error of the first candidate where none could be made and run, that of one that reached a limit before all others.
+    A candidate that came out as another scheme may have less noise because it is not quantized. It is chosen only if all came out so.
+    A fallback is tried only if the others cannot be made, not if they take too long.
+    If no candidate could be made and run, raise an error: that of the first one that reached a limit, else that of the first candidate.
     """
     rows: list[_Row] = []
     errors: list[EdgeToolkitError] = []
@@ -143,7 +143,7 @@ def _tried(group: list[Candidate], executor: Executor) -> tuple[list[_Row], list
 
 
 def _noise(floats: Entry, made: Entry, ran: Entry) -> float:
-    """Return the noise-to-signal ratio of the worst output, as a power; infinite where outputs do not match."""
+    """Return the noise-to-signal power ratio of the worst output; infinite if outputs do not match."""
     before, after = run_of(floats), run_of(ran)
     by_float = StageRun("conversion", before, before.signature)
     signature = Signature.from_json(made.result["signature"])

@@ -1,4 +1,4 @@
-"""The stage that broke the sample for which only the total failed, where reference kernels had not run that sample."""
+"""The stage that broke the worst sample if only the total failed and reference kernels had not run that sample."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from toolkit.wire.shards import sequence_length
 
 
 def looked_at_again(verdict: Verdict, chain: Chain, executor: Executor) -> Verdict:
-    """Return the verdict with the stage that broke the worst sample of a failed total; as it is where reference kernels ran that sample already.
+    """Return the verdict with the stage that broke the worst sample of a failed total; unchanged if reference kernels already ran that sample.
 
-    They run it now, by itself; a sample of a sequence depends on those before it and is left as it is.
+    Reference kernels run the sample now, by itself. A sample of a sequence depends on the samples before it, so the verdict stays unchanged.
     """
     failed, steps = verdict.judged.failed_in_total, {step.stage: step for step in verdict.steps}
     quantization = chain.stage("quantization")
@@ -31,7 +31,7 @@ def looked_at_again(verdict: Verdict, chain: Chain, executor: Executor) -> Verdi
         return verdict
     alone = _alone(quantization, worst, ran, executor)
     if alone is None:
-        return verdict  # which names a stage, by what there is
+        return verdict  # it already names a stage, from the samples that ran
     before, after = (steps[stage].only(worst) for stage in ("conversion", "kernels"))
     measured = {
         "quantization": compare.measure(before, alone.read(), [failed.metric]),
@@ -47,7 +47,7 @@ def looked_at_again(verdict: Verdict, chain: Chain, executor: Executor) -> Verdi
 
 
 def _alone(stage: Stage, sample: int, ran: StageRun, executor: Executor) -> StageRun | None:
-    """Return the run of one sample on reference kernels; None where they cannot."""
+    """Return the run of one sample on reference kernels; None if it failed."""
     picked = Job(
         f"taking sample {sample}",
         "wire.subset",
