@@ -8,7 +8,8 @@
                     sizes/<size>/        if several sizes were declared: the results at each size, as a bundle without an artifact
                     previous/            the last bundle that passed, if this one did not
 
-A bundle replaces only a bundle of the same target, and only if that is unchanged since its build. So a file that somebody else put there is never lost.
+A bundle replaces only a bundle of the same target, and only if that is unchanged since its build. So a file that somebody else put there is never
+lost.
 """
 
 from __future__ import annotations

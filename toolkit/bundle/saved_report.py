@@ -62,9 +62,9 @@ SHAPE = {
     "latency_ms?": Either(AMOUNT, None),
     "wanted?": Either({"scheme": str, "text": str}, None),
 }
-"""What every report of this release has, as far as it is read again (`toolkit.files.shapes`)."""
+"""The fields that every report of this release has, as far as they are read again (`toolkit.files.shapes`)."""
 
-# Sums of float64 over all samples, in whatever order a processor adds, differ in the tenth digit; another run differs in the first ones.
+# Sums of float64 over all samples differ in the tenth digit, because processors add in different orders. Another run differs in the first digits.
 _RELATIVE, _ABSOLUTE = 1e-6, 1e-9
 
 
@@ -99,7 +99,7 @@ def read(bundle: Path) -> SavedBundle:
 
 
 def outcome(report: VerdictDocument) -> Outcome:
-    """Return the outcome that follows from a report's numbers, by the rules of `Verdict.outcome`. The report's own `outcome` is not read."""
+    """Return the outcome that follows from a report's numbers, by the rules of `Verdict.outcome`. The report's own `verdict` is not read."""
     statuses = {Comparison.from_json(each).status for each in report["comparisons"]}
     has_total = any(each["stage"] == "total" for each in report["comparisons"])
     evidence = has_total and report["samples"]["verification"] > 0

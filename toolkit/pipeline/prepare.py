@@ -55,10 +55,10 @@ class Samples:
 
     Raise RequestError for a set in memory, for example an array.
     If several signatures are verified, each may have its own sets, by its key. The sets of "*" are for the others.
-    `limits` is a file with limits of the lints; it overrides calibration/lint.toml. With `stop_early`, a device that is emulated or slow stops running
-    verification samples once the verdict is certain at the level of its bounds. `task_metrics` are scored in addition to those that the set declares:
-    files of toolkit/comparison/task_metrics, as "top_k_accuracy:k=5", or the user's own functions. `output_kinds` are kinds of outputs by name
-    (toolkit/comparison/output_kinds); they override those of the set and of the profile.
+    `limits` is a file with limits of the lints; it overrides calibration/lint.toml. With `stop_early`, a device that is emulated or slow stops after
+    the verdict is certain at the level of its bounds, and skips the other verification samples. `task_metrics` are scored in addition to those that
+    the set declares: files of toolkit/comparison/task_metrics, as "top_k_accuracy:k=5", or the user's own functions. `output_kinds` are kinds of
+    outputs by name (toolkit/comparison/output_kinds); they override those of the set and of the profile.
     """
 
     calibration: Sets = None

@@ -1,4 +1,4 @@
-"""A verdict as JSON, as Markdown, and as text for a terminal: the same facts three times; and what else verbs print."""
+"""A verdict as JSON, as Markdown, and as text for a terminal, with the same facts in each; and all other output of the verbs."""
 
 from __future__ import annotations
 

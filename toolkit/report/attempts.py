@@ -1,4 +1,4 @@
-"""What was wanted and what came out: the schemes that were tried for a target, each with what decided about it."""
+"""The schemes that were tried for a target, each with the reason for its outcome."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ _ANOTHER = ("nothing-quantized", "another-scheme")
 
 
 def wanted_lines(verdict: Verdict) -> list[str]:
-    """Return what a report begins with: the scheme that was wanted and did not ship, those tried after it, and the next command."""
+    """Return the first lines of a report: the preferred scheme if it did not ship, the schemes tried after it, and the next command."""
     step = verdict.next_step
     return tried_lines(verdict) + ([] if step is None else [f"next: {command_text(step)}", f"      {step.why}"])
 
 
 def command_text(step: NextStep) -> str:
-    """Return a command to be pasted; half of one would be another, so what is too long for a line is not shown."""
+    """Return a command to paste. A command that is too long for a line is not shown, because half of it would be a different command."""
     if len(step.command) < printable.LONGEST_LINE:
         return step.command
     return f"a command of {len(step.command)} characters, which the JSON report has"
 
 
 def tried_lines(verdict: Verdict) -> list[str]:
-    """Return the scheme that was wanted and did not ship, and those that were tried after it."""
+    """Return the preferred scheme if it did not ship, and the schemes that were tried after it."""
     lines = [] if verdict.wanted is None else [_wanted_text(verdict.wanted, verdict)]
     others = [attempt for attempt in verdict.attempts[1:] if attempt.outcome is not None]
     return lines + [f"then {_attempt_text(attempt, verdict)}" for attempt in others]
 
 
 def wanted_json(verdict: Verdict) -> WantedRow | None:
-    """Return the scheme that was wanted, what came of it, and what shipped in its place (null: nothing), also in words; None where it is this one."""
+    """Return the preferred scheme, its result, and the scheme that shipped instead (null: none), also in words; None if it is this one."""
     wanted = verdict.wanted
     if wanted is None:
         return None
@@ -50,7 +50,7 @@ def wanted_json(verdict: Verdict) -> WantedRow | None:
 
 
 def attempt_json(attempt: Attempted, shown: Verdict) -> AttemptRow:
-    """Return what came of one scheme: its outcome, the scheme that its file keeps, and the comparison, finding or error that decided."""
+    """Return the result of one scheme: its outcome, the actual scheme of its file, and the comparison, finding or error that decided."""
     outcome = attempt.outcome or shown
     if isinstance(outcome, EdgeToolkitError):
         return {
@@ -73,24 +73,27 @@ def attempt_json(attempt: Attempted, shown: Verdict) -> AttemptRow:
 
 
 def next_json(verdict: Verdict) -> NextRow | None:
-    """Return the command that is to be run next, and why; None where nothing is open."""
+    """Return the command to run next, and why; None if nothing is open."""
     step = verdict.next_step
     return None if step is None else {"why": step.why, "command": step.command}
 
 
 def deciding_comparison(verdict: Verdict) -> Comparison | None:
-    """Return the comparison by which a verdict did not pass: the first that failed, else the open one that needs most samples; None for none."""
+    """Return the comparison that kept a verdict from passing, or None.
+
+    It is the first that failed (of the guilty stage, if any did there), else the inconclusive one that needs most samples.
+    """
     of = [each for each in verdict.comparisons if each.status == "failed"]
     if of:
         return next((each for each in of if each.stage == verdict.guilty_stage), of[0])
-    if verdict.outcome == "failed":  # by a finding or a budget
+    if verdict.outcome == "failed":  # a finding or a budget failed
         return None
     still_open = [each for each in verdict.comparisons if each.status == "inconclusive"]
     return max(still_open, key=lambda each: each.samples_needed or math.inf, default=None)
 
 
 def deciding_text(comparison: Comparison) -> str:
-    """Return a comparison as part of a sentence: what was measured, the limit, and how many samples would settle it."""
+    """Return a comparison as part of a sentence: the measured value, the limit, and how many samples would settle it."""
     stage = "" if comparison.stage == "total" else f"{comparison.stage}: "
     text = f"{stage}{comparison.metric} of `{comparison.output}` {value_text(comparison)}, expected {limit_text(comparison)}"
     return text + (f"; about {comparison.samples_needed} samples would settle it" if comparison.samples_needed else "")
@@ -112,7 +115,7 @@ def _attempt_text(attempt: Attempted, shown: Verdict) -> str:
 
 
 def _reason(verdict: Verdict) -> str:
-    """Return why a verdict is not what was hoped for: another scheme came out, or what decided; "" where there is nothing to explain."""
+    """Return why a verdict did not pass, or that another scheme came out; "" if there is nothing to explain."""
     if verdict.artifact.is_another:
         said = _first_message(verdict, lambda finding: finding.code in _ANOTHER)
         return said or f"{verdict.artifact.scheme} came out"

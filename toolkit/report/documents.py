@@ -1,6 +1,6 @@
-"""The JSON documents that the program writes, as types: the report of a verdict, and what verbs print.
+"""The types of the JSON documents that the program writes: the report of a verdict, and the output of verbs.
 
-A number that JSON does not have is "inf", "-inf" or "nan". Sizes are bytes, durations are seconds.
+JSON has no infinity and no NaN, so these are "inf", "-inf" and "nan". Sizes are bytes, durations are seconds.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from toolkit.weights.judge import Accounted, Unaccounted
 
 
 class ErrorRow(TypedDict):
-    """What kept a target from a verdict: the class of the error, and what people are told."""
+    """The error that prevented a target's verdict: its class, and its text for people."""
 
     kind: str
     problem: str
@@ -30,7 +30,7 @@ class ErrorRow(TypedDict):
 
 
 class SourceRow(TypedDict):
-    """Where an artifact came from; `signature` is the key of the model's signature."""
+    """The source of an artifact. `signature` is the key of the model's signature."""
 
     kind: str
     path: str
@@ -43,7 +43,7 @@ class SourceRow(TypedDict):
 
 
 class ReportedArtifact(TypedDict):
-    """The artifact that a report is about; `path` is seen from the report, and `float_bytes` is the size of the float artifact."""
+    """The artifact of a report. `path` is relative to the report. `float_bytes` is the size of the float artifact."""
 
     path: str
     sha256: str
@@ -56,7 +56,7 @@ class ReportedArtifact(TypedDict):
 
 
 class NotApplicable(TypedDict):
-    """A metric that says nothing about an output, and why."""
+    """A metric that does not apply to an output, and why."""
 
     output: str
     metric: str
@@ -64,7 +64,7 @@ class NotApplicable(TypedDict):
 
 
 class StageRow(TypedDict):
-    """What was measured of a stage: against the stage before it, and against the original."""
+    """The measurements of a stage: against the stage before it, and against the original."""
 
     stage: str
     isolated: list[MeasurementRow]
@@ -73,7 +73,7 @@ class StageRow(TypedDict):
 
 
 class SpentRow(TypedDict):
-    """What an artifact takes of a budget."""
+    """How much of a budget an artifact uses."""
 
     spent: int
     limit: int
@@ -89,7 +89,7 @@ class _Place(TypedDict, total=False):
 
 
 class RunRow(_Place):
-    """What ran a stage, and where, over how many samples."""
+    """The engine that ran a stage, the place where it ran, and the number of samples."""
 
     engine: str
     processor: str
@@ -97,7 +97,7 @@ class RunRow(_Place):
 
 
 class AttemptRow(TypedDict):
-    """What came of one scheme that was tried; `deciding` is the comparison that decided, and `reason` says it in words."""
+    """The result of one scheme that was tried. `deciding` is the comparison that decided, and `reason` is the reason in words."""
 
     scheme: str
     outcome: Outcome | Literal["error"]
@@ -108,14 +108,14 @@ class AttemptRow(TypedDict):
 
 
 class WantedRow(AttemptRow):
-    """The scheme that was wanted, and the one that shipped in its place; None where nothing did."""
+    """The preferred scheme, and the one that shipped instead; None if none shipped."""
 
     shipped: str | None
     text: str
 
 
 class TriedRow(TypedDict, total=False):
-    """What came of another scheme: its verdict, or the error that it ended with."""
+    """The result of another scheme: its verdict or its error."""
 
     scheme: str
     verdict: Outcome
@@ -124,7 +124,7 @@ class TriedRow(TypedDict, total=False):
 
 
 class NextRow(TypedDict):
-    """The command to be run next, and why."""
+    """The command to run next, and why."""
 
     why: str
     command: str
@@ -135,7 +135,7 @@ class _Timed(TypedDict, total=False):
 
 
 class VerdictDocument(_Timed):
-    """The report of one target: report.json. `latency_ms` is what one call takes on a device; no build of this release writes it."""
+    """The report of one target: report.json. `latency_ms` is the time of one call on a device; no build of this release writes it."""
 
     schema: int
     target: str
@@ -175,7 +175,7 @@ class _MaybeSource(TypedDict, total=False):
 
 
 class FailedDocument(_MaybeSource):
-    """What takes the place of a report where a target has no verdict; `source` is the model, where it is known."""
+    """The document in place of a report if a target has no verdict. `source` is the model, if known."""
 
     target: str
     error: ErrorRow
@@ -190,7 +190,7 @@ class OutcomesDocument(TypedDict):
 
 
 class ArtifactDocument(TypedDict):
-    """A converted file that nobody has verified."""
+    """A converted file that is not verified."""
 
     path: str
     scheme: str
@@ -202,7 +202,7 @@ class ArtifactDocument(TypedDict):
 
 
 class RunDocument(RunRow):
-    """A run of a file, and the folder of its outputs; `fed` says of each input what it was fed with."""
+    """A run of a file, and the folder of its outputs. `fed` says for each input where its values came from."""
 
     outputs: str
     signature: SignatureJson
@@ -210,7 +210,7 @@ class RunDocument(RunRow):
 
 
 class StatusRow(TypedDict):
-    """One thing that has to work on this machine: whether it does, and the fix."""
+    """One thing that must work on this machine: whether it works, and the fix."""
 
     kind: str
     name: str

@@ -1,4 +1,4 @@
-"""What verbs give as JSON."""
+"""The JSON output of verbs."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SCHEMA = 1
 
 
 def verdict_json(verdict: Verdict, artifact: str) -> VerdictDocument:
-    """Return the report as JSON; `artifact` is the artifact's path as seen from the report."""
+    """Return the report as JSON. `artifact` is the artifact's path relative to the report."""
     document: VerdictDocument = {
         "schema": SCHEMA,
         "target": verdict.target.name,
@@ -92,7 +92,7 @@ def verdict_json(verdict: Verdict, artifact: str) -> VerdictDocument:
 
 
 def attribution_json(found: Attribution) -> dict[str, Any]:
-    """Return which operator made a stage fail, in words and with its numbers; what was found of all operators lies beside, in `folder`."""
+    """Return the operator that made a stage fail, in words and with its numbers. The results of all operators are in `folder`."""
     held = found.to_json()
     named = {
         name: None if held[name] is None else held["operators"][held[name]] for name in ("guilty", "first", "largest")
@@ -101,7 +101,7 @@ def attribution_json(found: Attribution) -> dict[str, Any]:
 
 
 def source_json(verdict: Verdict) -> SourceRow:
-    """Return where the artifact came from."""
+    """Return the source of the artifact."""
     source = verdict.source
     return {
         "kind": source.kind,
@@ -122,7 +122,7 @@ def tools(verdict: Verdict) -> dict[str, str]:
 
 
 def run_about(run: Run) -> RunRow:
-    """Return what ran a stage, and where."""
+    """Return the engine that ran a stage, and the place where it ran."""
     place = {
         name: run.about[name] for name in ("machine", "launcher", "emulator", "cpu", "confined") if name in run.about
     }
@@ -131,9 +131,9 @@ def run_about(run: Run) -> RunRow:
 
 
 def outcomes_json(outcomes: Mapping[str, Verdict | EdgeToolkitError], source: Path | None = None) -> OutcomesDocument:
-    """Return the reports of all targets of a build; one without a verdict has its error instead.
+    """Return the reports of all targets of a build. A target without a verdict has its error instead.
 
-    With an error goes the path of the model, its `source`, where it is given.
+    An error comes with `source`, the path of the model, if given.
     """
     reports: dict[str, VerdictDocument | FailedDocument] = {}
     for name, outcome in outcomes.items():
@@ -150,7 +150,7 @@ def outcomes_json(outcomes: Mapping[str, Verdict | EdgeToolkitError], source: Pa
 
 
 def exit_status(outcomes: Mapping[str, Verdict | EdgeToolkitError]) -> int:
-    """Return the status that a command with these outcomes ends with: 0 only if every target passed, else the gravest."""
+    """Return the exit status of a command with these outcomes: 0 only if every target passed, else the worst status."""
     statuses = [
         outcome.exit_status if isinstance(outcome, EdgeToolkitError) else int(not outcome.passed)
         for outcome in outcomes.values()
@@ -177,7 +177,7 @@ def run_json(run: Run, out: Path) -> RunDocument:
 
 
 def status_json(rows: Sequence[Status]) -> list[StatusRow]:
-    """Return what works here as JSON."""
+    """Return the state of this machine as JSON."""
     return [
         {
             "kind": row.kind,
@@ -199,7 +199,7 @@ def _tried_json(attempt: Verdict | EdgeToolkitError) -> TriedRow:
 
 
 def error_json(error: EdgeToolkitError) -> ErrorRow:
-    """Return what kept a target from a verdict."""
+    """Return the error that prevented a target's verdict."""
     return {
         "kind": type(error).__name__,
         "problem": error.problem,
@@ -209,6 +209,6 @@ def error_json(error: EdgeToolkitError) -> ErrorRow:
 
 
 def _sorted_json(signature: Signature) -> SignatureJson:
-    """Return a signature as JSON, its keys in the order of a job's result."""
+    """Return a signature as JSON, with its keys in the order of a job's result."""
     content: SignatureJson = json.loads(json.dumps(signature.to_json(), sort_keys=True))
     return content

@@ -1,4 +1,4 @@
-"""What there is, for a terminal: artifacts, runs, models, profiles, findings, environments."""
+"""Listings for a terminal: artifacts, runs, models, profiles, findings, environments."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def run_text(run: Run, out: Path) -> Text:
 
 
 def inspected_text(path: Path, held: Mapping[str, Any], screen: Screen = PAGE) -> Text:
-    """Return what a source or an artifact holds, for a terminal; each variable by name where the screen asks for all rows."""
+    """Return the contents of a source or an artifact for a terminal. Variables are listed by name if the screen shows all rows."""
     lines = [
         f"{path}   {held['kind']}" + (f"   written by {printable.name(held['writer'])}" if "writer" in held else "")
     ]
@@ -73,9 +73,9 @@ def inspected_text(path: Path, held: Mapping[str, Any], screen: Screen = PAGE) -
 
 
 def _size_lines(held: Mapping[str, Any]) -> list[str]:
-    """Return what makes a file, or a folder of files, as large as it is: numbers by dtype, and all that is left, which is mostly the graph.
+    """Return how the size of a file or folder is made up: numbers by dtype, and the rest, which is mostly the graph.
 
-    Where the numbers take more than the file (they lie elsewhere, or it is compressed), nothing is said of what is left.
+    If the numbers take more than the file (they lie elsewhere, or it is compressed), the rest is not shown.
     """
     if "size_bytes" not in held:
         return []
@@ -108,7 +108,7 @@ def _share(part: int, whole: int) -> str:
 
 
 def _source_lines(held: Mapping[str, Any], *, each: bool) -> list[str]:
-    """Return what is said of a source alone: its loader, its variables (`each` by name), and what a build would need."""
+    """Return the lines that only a source has: its loader, its variables (with `each`, by name), and the needs of a build."""
     lines = [f"  loader        {held['loader']}"]
     variables = held["variables"]
     if variables:
@@ -127,7 +127,7 @@ def _source_lines(held: Mapping[str, Any], *, each: bool) -> list[str]:
 
 
 def findings_text(name: str, found: Sequence[Finding]) -> Text:
-    """Return what was found of a set, with the reason codes, and the fix for each where there is one."""
+    """Return the findings about a set, with their codes, and a fix for each that has one."""
     if not found:
         return printable.line(f"{name}: nothing to be said against it")
     lines = []
@@ -138,7 +138,7 @@ def findings_text(name: str, found: Sequence[Finding]) -> Text:
 
 
 def nested_text(held: Mapping[str, Any], prefix: str = "") -> Text:
-    """Return JSON as a line for each value; what is empty or null is left out."""
+    """Return JSON as a line for each value. Empty and null values are left out."""
     lines: list[str] = []
     for key, value in held.items():
         if isinstance(value, Mapping):
@@ -155,7 +155,7 @@ def targets_text(found: Sequence[Target]) -> Text:
 
 
 def status_text(rows: Sequence[Status]) -> Text:
-    """Return what works here for a terminal, with the fix for what does not."""
+    """Return the state of this machine for a terminal, with a fix for each thing that does not work."""
     lines = []
     width = max((len(row.name) for row in rows), default=0)
     for row in rows:

@@ -97,7 +97,7 @@ def _of_stages(verdict: Verdict) -> list[str]:
     lines.append("|---" * (3 + len(_SHOWN)) + "|")
     for stage in verdict.stages:
         for output in stage.measured.outputs:
-            # What agrees on the largest of pixels or corners says nothing.
+            # For pixels or corners, agreement on the largest value means nothing.
             scores = output not in verdict.kinds or verdict.kinds[output].name == "class_scores"
             columns = [
                 f"{_shown(stage.measured, output, name)} / {_shown(verdict.cumulative[stage.stage], output, name)}"
@@ -110,7 +110,7 @@ def _of_stages(verdict: Verdict) -> list[str]:
 
 
 def _of_tasks(verdict: Verdict) -> list[str]:
-    """Return how good each stage is by the labels."""
+    """Return the scores of each stage by the labels."""
     lines: list[str] = []
     for task in verdict.tasks:
         lines += [
@@ -125,7 +125,7 @@ def _of_tasks(verdict: Verdict) -> list[str]:
 
 
 def _wanted(verdict: Verdict) -> list[str]:
-    """Return what was wanted and what came out, and the next command, with an empty line behind; nothing where that was all."""
+    """Return the attempts and the next command, followed by an empty line; [] if there is neither."""
     lines = [printable.markdown(line) for line in tried_lines(verdict)]
     step = verdict.next_step
     if step is not None:
@@ -152,7 +152,7 @@ def _confined(verdict: Verdict) -> list[str]:
 
 
 def _of_weights(account: Account | None) -> list[str]:
-    """Return what is said of the artifact's constants: those that are others, else those that are off most."""
+    """Return the lines about the artifact's constants: the wrong ones, else those with the largest difference."""
     if account is None:
         return []
     lines = ["", "## Weights", "", f"{printable.markdown(account.line())}."]
@@ -172,13 +172,13 @@ def _calibrated(verdict: Verdict) -> str:
 
 
 class _Name(str):
-    """A name of the model's in a row, shown as code."""
+    """A name from the model in a row, shown as code."""
 
     __slots__ = ()
 
 
 def _row(*cells: object) -> str:
-    """Return a row of a table; what a cell holds is text, and ends no cell."""
+    """Return a row of a table. Each cell is escaped, so its text cannot end the cell."""
     return "| " + " | ".join(_cell(cell) for cell in cells) + " |"
 
 

@@ -1,4 +1,4 @@
-"""A profile for people and as JSON: every value with the file that says it, and which of its bounds decide."""
+"""A profile for people and as JSON: every value with the file that sets it, and which of its bounds decide."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from toolkit.comparison.bounds import Bound
     from toolkit.profiles import Target, Value
 
-_WIDEST = 30  # characters of a column; what is longer moves what stands behind it
+_WIDEST = 30  # characters of a column; a longer cell moves the columns after it
 _VALUES = 16  # characters of most values
 _RULE = (
     "bounds: of several on one metric, one that names the output decides, then that of the nearer file, "
@@ -24,7 +24,7 @@ _RULE = (
 
 
 def profile_json(target: Target) -> dict[str, Any]:
-    """Return a profile as JSON; each bound with the `file` that says it, its `place` there, whether it `decides`, and where it is `hidden`."""
+    """Return a profile as JSON. Each bound has the `file` that sets it, its `place` there, whether it `decides`, and where it is `hidden`."""
     document = target.model_dump(mode="json")
     for said, bound in zip(document["bounds"], target.bounds, strict=True):
         found = _standing(bound, target)
@@ -38,7 +38,7 @@ def profile_json(target: Target) -> dict[str, Any]:
 
 
 def profile_text(target: Target, values: Sequence[Value]) -> Text:
-    """Return every value of a profile and where it comes from, then its bounds by stage, those that are hidden last."""
+    """Return every value of a profile and the file it comes from, then its bounds by stage, hidden bounds last."""
     plain = [value for value in values if not value.key.startswith("bounds[")]
     width = max(len(value.key) for value in plain)
     lines = [
@@ -56,13 +56,13 @@ def profile_text(target: Target, values: Sequence[Value]) -> Text:
 
 
 def _cells(bound: Bound) -> list[str]:
-    """Return what a bound is on, what it asks, and of which kinds and schemes."""
+    """Return the subject of a bound, its limit, and its kinds and schemes."""
     of = ", ".join((*bound.kinds, *bound.schemes)) or "all"
     return [bound.output, f"{bound.metric} {bound.terms}", of]
 
 
 def _bound_lines(bound: Bound, stands: Standing, widths: Sequence[int]) -> list[str]:
-    """Return a bound with its file, why it is there if it decides, and where it does not."""
+    """Return a bound with its file, its reason if it decides, and where it does not decide."""
     cells = [cell.ljust(min(width, _WIDEST)) for cell, width in zip(_cells(bound), widths, strict=True)]
     because = [" ".join(bound.because.split())] if stands.decides else []
     hidden = [f"hidden{_where(one)} by {one.by.where}" for one in stands.hidden]

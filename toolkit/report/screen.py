@@ -1,7 +1,7 @@
-"""What a result is printed on: how wide it is, whether it shows colours, and whether all rows are wanted.
+"""The screen that a result is printed on: its width, whether it shows colours, and whether it shows all rows.
 
-Texts are laid out in columns that are parted by two spaces or more, and then fitted: a line that is too long goes on below, under the last column
-that leaves it room. Nothing is cut, and a command stays on one line: half of it, pasted, would be another one.
+Texts have columns, separated by two or more spaces. They are then fitted to the width: a long line continues below, under the last column with enough
+room. Nothing is cut. A command stays on one line, because half of it, pasted, would be a different command.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from toolkit import printable
 from toolkit.printable import Text
 
 USUAL_WIDTH = 80
-_LEAST_WIDTH = 40  # a narrower one breaks the lines by itself
-_TITLE_WIDTH = 96  # what a title is of has no more columns, however wide the screen
-_OUTCOME_WIDTH = 14  # of the longest outcome, and what parts it from the end
+_LEAST_WIDTH = 40  # a narrower screen breaks the lines by itself
+_TITLE_WIDTH = 96  # the longest title, on any wider screen
+_OUTCOME_WIDTH = 14  # of the longest outcome, and the space around it
 _COLUMN = re.compile(r"(?<=\S) {2,}(?=\S)")
 _COMMAND = re.compile(r"^ *(next: |fix: |hint: )?edge-toolkit ")
 # Select Graphic Rendition (ECMA-48): bold, and green, red or yellow.
@@ -29,7 +29,7 @@ _COLOURS = {"PASSED": "1;32", "NOT PASSED": "1;31", "INCONCLUSIVE": "1;33", "NO 
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """Where a text is shown: at most `width` columns, None for as many as it needs; in colour or not; all rows, or those that matter most."""
+    """A screen for a text: at most `width` columns (None: as many as it needs), with or without colour, with all rows or the most important ones."""
 
     width: int | None = None
     colour: bool = False
@@ -37,9 +37,9 @@ class Screen:
 
     @classmethod
     def of(cls, stream: IO[str], *, whole: bool = False, environ: Mapping[str, str] | None = None) -> Screen:
-        """Return what a stream shows: a terminal its own width, everything else that of COLUMNS, else 80.
+        """Return the screen of a stream. A terminal has its own width; any other stream has the width of COLUMNS, else 80.
 
-        A terminal shows colours, but not where NO_COLOR is set (no-color.org), nor if it is called dumb.
+        A terminal shows colours unless NO_COLOR is set (no-color.org) or its name is dumb.
         """
         said = os.environ if environ is None else environ
         terminal = stream.isatty()
@@ -48,13 +48,13 @@ class Screen:
         return cls(max(columns, _LEAST_WIDTH), colour, whole)
 
     def fitted(self, text: Text) -> Text:
-        """Return a text whose lines are no longer than the screen is wide, as far as words can be parted."""
+        """Return the text with lines no longer than the screen, as far as they can be broken between words."""
         if self.width is None:
             return text
         return Text("\n".join(part for line in text.split("\n") for part in self._parted(line)))
 
     def title(self, name: str, outcome: str) -> Text:
-        """Return the first line of a report: what it is of, and at its right end the outcome, in colour where there is any."""
+        """Return the first line of a report: its name, and the outcome at the right end, in colour if the screen shows colours."""
         width = _TITLE_WIDTH if self.width is None else min(self.width - _OUTCOME_WIDTH, _TITLE_WIDTH)
         said = printable.line(name)
         if self.width is not None and len(said) > width - 2:
@@ -62,7 +62,7 @@ class Screen:
         return printable.together(printable.line(f"{said:<{width}}"), self.coloured(outcome))
 
     def coloured(self, outcome: str) -> Text:
-        """Return an outcome (PASSED, say) in its colour, where the screen has any."""
+        """Return an outcome (for example, PASSED) in its colour, if the screen shows colours."""
         said = printable.line(outcome)
         colour = _COLOURS.get(outcome)
         return Text(f"\x1b[{colour}m{said}\x1b[0m") if self.colour and colour else said
@@ -76,7 +76,7 @@ class Screen:
         parts = textwrap.wrap(
             line[indent:],
             self.width,
-            initial_indent=" " * indent,  # a word that is too long stays behind it
+            initial_indent=" " * indent,  # a word that is too long stays after the indent
             subsequent_indent=" " * hang,
             break_long_words=False,
             break_on_hyphens=False,
@@ -90,7 +90,7 @@ class Screen:
 
 
 PAGE = Screen()
-"""No screen: as wide as needed, without colour, and all of it."""
+"""No screen: as wide as needed, without colour, with all rows."""
 
 
 def _columns(environ: Mapping[str, str]) -> int:
@@ -99,5 +99,5 @@ def _columns(environ: Mapping[str, str]) -> int:
 
 
 def _plain(line: str) -> str:
-    """Return a line without our own colours."""
+    """Return a line without the colours of this module."""
     return re.sub(r"\x1b\[[\d;]*m", "", line)

@@ -1,4 +1,4 @@
-"""A verdict on one screen: the outcome, what it rests on, what ships, and what decided; all else is counted and stands in the whole report."""
+"""A verdict on one screen: the outcome, its evidence, the artifact, and the deciding comparisons. The rest is counted; the whole report shows it."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 _ROWS = 8  # of comparisons
 _WARNINGS = 3
-_LABEL = 14  # characters before what a line says
-_MOST = (16, 20, 24, 24)  # of columns (output, metric, value, limit); what is longer moves what stands behind it
+_LABEL = 14  # characters before the text of a line
+_MOST = (16, 20, 24, 24)  # characters of columns (output, metric, value, limit); a longer cell moves the columns after it
 
 
 def summary_lines(verdict: Verdict, width: int | None) -> list[str]:
-    """Return the lines of a verdict below its title that fit on one screen of so many columns, None for as many as they need."""
+    """Return the lines of a verdict below its title, for one screen of `width` columns; None for as many as they need."""
     lines = [_said("verified", _verified(verdict))]
     lines += [f"  {printable.sentence(line)}" for line in tried_lines(verdict)]
     lines += [_line("size", size_text(verdict))]
@@ -47,7 +47,7 @@ def summary_lines(verdict: Verdict, width: int | None) -> list[str]:
 
 
 def size_text(verdict: Verdict) -> str:
-    """Return how large the file is, what part of the float one that is, and the limit where there is one."""
+    """Return the size of the file, its share of the float artifact's size, and the limit if there is one."""
     artifact, floats = verdict.artifact, verdict.float_bytes
     text = size(artifact.size_bytes)
     if floats and artifact.size_bytes != floats:
@@ -57,9 +57,9 @@ def size_text(verdict: Verdict) -> str:
 
 
 def deciding_rows(verdict: Verdict) -> list[Comparison]:
-    """Return the comparisons that decided: those that did not pass, of the guilty stage first; where all passed, those of the total.
+    """Return the comparisons that decided: those that did not pass, the guilty stage's first. If all passed, return those of the total.
 
-    At most 8 of them; a value beyond its limit that passed, because it is not certain, is always among those that are looked at.
+    At most 8 are returned. A value beyond its limit that passed because the result is not certain is always a candidate.
     """
     against = [each for each in verdict.comparisons if not each.passed]
     if against:
@@ -71,7 +71,7 @@ def deciding_rows(verdict: Verdict) -> list[Comparison]:
 
 
 def _rows(verdict: Verdict, rows: Sequence[Comparison], width: int | None) -> list[str]:
-    """Return the lines of each comparison, the first one of the guilty stage marked; remarks go below where a line has no room for them."""
+    """Return the lines of each comparison. The guilty stage's first one is marked. Remarks go on the next line if a line has no room for them."""
     cells = [_cells(each, verdict) for each in rows]
     widths = [min(max(map(len, column)), most) for column, most in zip(zip(*cells, strict=True), _MOST, strict=True)]
     marked = next((each for each in rows if each.stage == verdict.guilty_stage and not each.passed), None)
@@ -88,14 +88,14 @@ def _rows(verdict: Verdict, rows: Sequence[Comparison], width: int | None) -> li
 
 
 def _cells(comparison: Comparison, verdict: Verdict) -> tuple[str, str, str, str]:
-    """Return output, metric, value and limit; no output where the model has one alone."""
+    """Return output, metric, value and limit. The output is empty if the model has only one."""
     outputs = {each.output for each in verdict.comparisons} - {ALL}
     output = printable.name(comparison.output) if len(outputs) > 1 else ""
     return output, comparison.metric, value_text(comparison), limit_text(comparison)
 
 
 def _findings(verdict: Verdict) -> list[str]:
-    """Return every finding that is against the verdict, and the first others, warnings before infos, with how many there are more."""
+    """Return every finding against the verdict, then the first others (warnings before infos), and the number of those left out."""
     grave = [each for each in verdict.findings if each.is_grave]
     others = sorted((each for each in verdict.findings if not each.is_grave), key=lambda each: each.severity == "info")
     lines = [f"  {each.severity}: {printable.sentence(each.message)}" for each in (*grave, *others[:_WARNINGS])]
@@ -104,7 +104,7 @@ def _findings(verdict: Verdict) -> list[str]:
 
 
 def _verified(verdict: Verdict) -> str:
-    """Return with how many samples, and where the last stage ran."""
+    """Return the number of samples, and where the last stage ran."""
     count = verdict.samples["verification"]
     emulated = any("emulator" in run.about for run in verdict.runs.values())
     latency = "; latency not measured (emulated)" if emulated else ""
@@ -112,13 +112,13 @@ def _verified(verdict: Verdict) -> str:
 
 
 def _ends(verdict: Verdict) -> tuple[str, str]:
-    """Return the first and the last stage: what was there, and what ships."""
+    """Return the first and the last stage: the original, and the artifact that ships."""
     stages = list(verdict.runs)
     return stages[0], stages[-1]
 
 
 def _said(label: str, said: str) -> str:
-    """Return a line that is a sentence: without the gaps by which what a name holds could look like our columns."""
+    """Return a line that is a sentence. Wide gaps are removed, so that a name in it cannot look like columns."""
     return _line(label, printable.sentence(said))
 
 

@@ -19,7 +19,7 @@ from toolkit.verdict.verdict import Verdict
 
 
 def outcomes_text(outcomes: Mapping[str, Verdict | EdgeToolkitError], screen: Screen = PAGE) -> Text:
-    """Return the reports of all targets for a terminal: each on one screen, or whole where the screen asks for that."""
+    """Return the reports of all targets for a terminal: each on one screen, or whole if the screen shows all rows."""
     parts = []
     for name, outcome in outcomes.items():
         if isinstance(outcome, Verdict):
@@ -31,7 +31,7 @@ def outcomes_text(outcomes: Mapping[str, Verdict | EdgeToolkitError], screen: Sc
 
 
 def verdict_text(verdict: Verdict, screen: Screen = PAGE, name: str | None = None) -> Text:
-    """Return one target's report for a terminal; `name` is what it is called, where that is not the target alone."""
+    """Return one target's report for a terminal. `name` is its name, if that is not just the target's."""
     names = map(printable.name, (name or verdict.target.name, verdict.source.path.name, verdict.artifact.scheme))
     title = screen.title("   ".join(names), OUTCOMES[verdict.outcome])
     return screen.fitted(

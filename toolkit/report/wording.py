@@ -1,4 +1,4 @@
-"""Sizes, engines, outputs and variants in words, alike wherever they are shown; comparisons: `toolkit.comparison.wording`."""
+"""Sizes, engines, outputs and variants in words, the same everywhere; for comparisons, see `toolkit.comparison.wording`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OUTCOMES = {"passed": "PASSED", "failed": "NOT PASSED", "inconclusive": "INCONCL
 
 
 def size(count: int) -> str:
-    """Return a number of bytes in the unit that suits it, decimal."""
+    """Return a number of bytes in the decimal unit that suits it."""
     for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if count >= factor:
             return f"{count / factor:.3g} {unit}"
@@ -27,12 +27,12 @@ def size(count: int) -> str:
 
 
 def variant_text(row: CandidateRow) -> str:
-    """Return what tells a variant from others of its scheme: the quantizer, the range estimator, and what it was told instead of the usual."""
+    """Return what distinguishes a variant from others of its scheme: the quantizer, the range estimator, and options that are not the default."""
     return ", ".join(str(row[key]) for key in ("quantizer", "estimator", "telling") if row.get(key) is not None)
 
 
 def candidate_lines(verdict: Verdict) -> list[str]:
-    """Return a line for each variant of the scheme that was tried, if there was a choice: the selected one first."""
+    """Return a line for each variant of the scheme that was tried, the selected one first; [] if there was no choice."""
     if len(verdict.candidates) < 2:
         return []
     rows = sorted(verdict.candidates, key=lambda candidate: not candidate["chosen"])
@@ -40,7 +40,7 @@ def candidate_lines(verdict: Verdict) -> list[str]:
 
 
 def noise_text(verdict: Verdict) -> str:
-    """Return the largest absolute differences of the original's outputs when nothing changed but how it was run."""
+    """Return the largest absolute differences of the original's outputs if only the way it runs changes."""
     return ", ".join(
         f"{printable.name(output)} {kind} {value:.3g}"
         for kind, values in verdict.noise.items()
@@ -49,7 +49,7 @@ def noise_text(verdict: Verdict) -> str:
 
 
 def kind_lines(kinds: Mapping[str, OutputKind]) -> list[str]:
-    """Return a line for each output that says what it is taken for, and why."""
+    """Return a line for each output with its kind, and why it has that kind."""
     return [
         f"{printable.name(name)} is {kind.name}: {printable.sentence(kind.reason)}"
         for name, kind in sorted(kinds.items())
@@ -57,7 +57,7 @@ def kind_lines(kinds: Mapping[str, OutputKind]) -> list[str]:
 
 
 def coverage_lines(coverage: Mapping[str, Any]) -> list[str]:
-    """Return which variables the files gave a value, and which they did not."""
+    """Return which variables got a value from the files, and which did not."""
     lines = [f"restored {len(coverage['restored'])} variables"]
     if coverage["unrestored"]:
         allowed = ", ".join(coverage["allowed"])
@@ -70,7 +70,7 @@ def coverage_lines(coverage: Mapping[str, Any]) -> list[str]:
 
 
 def where_text(run: Run) -> str:
-    """Return the engine of a run, and on which class of processor or emulator it ran."""
+    """Return the engine of a run, and the class of processor or emulator that it ran on."""
     about = run.about
     parts = [
         about.get("processor", about.get("machine")),
@@ -81,7 +81,7 @@ def where_text(run: Run) -> str:
 
 
 def confined_text(verdict: Verdict) -> str:
-    """Return what kept the runs to their own files and from the network, or that nothing did; "" where no run tells."""
+    """Return how the runs were confined to their own files and kept off the network, or that they were not; "" if no run says."""
     stages: dict[str, list[str]] = {}
     for stage, run in verdict.runs.items():
         if "confined" in run.about:
@@ -92,7 +92,7 @@ def confined_text(verdict: Verdict) -> str:
 
 
 def signature_lines(signature: Mapping[str, Any], indent: str = "  ", unknown: str = "any rank") -> list[str]:
-    """Return a line for each input and output; `unknown` stands for a shape that is not known."""
+    """Return a line for each input and output. `unknown` is the text for a shape that is not known."""
     lines = []
     for side in ("inputs", "outputs"):
         for spec in signature[side]:

@@ -1,7 +1,7 @@
-"""Reports for the programs that people's CI consists of, one format a file. Each shows the same facts of one JSON document.
+"""Reports for CI programs, one file for each format. Each format shows the same facts of one JSON document.
 
-A document is what `--json` prints, or a report.json: the report of a build (of one target, or of all of a command), runs that were judged again, two
-saved runs, a gate's result, or the error that came instead. A format is a module with
+A document is the output of `--json`, or a report.json: the report of a build (of one target, or of all targets of a command), runs that were judged
+again, two saved runs, a gate's result, or an error. A format is a module with
 
     SUFFIX    what its files usually end with, as ".xml"
     is_one(head: bytes) -> bool     whether a file that begins so is such a report of ours
@@ -39,7 +39,7 @@ STANDARD_OUTPUT = "-"
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was judged: `group` is the stage, or what else it belongs to; `code` is the same in every report about such a thing."""
+    """One thing that was judged. `group` is its stage or another group. `code` is the same in every report for this kind of thing."""
 
     group: str
     name: str
@@ -51,7 +51,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A finding that decides nothing."""
+    """A finding that does not affect the verdict."""
 
     code: str
     severity: Literal["warning", "info"]
@@ -60,10 +60,10 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What one verdict is about: a target of a build, or a gate. `said` is what the document says of it, `place` the file that it is about.
+    """The subject of one verdict: a target of a build, or a gate. `said` is the outcome in the document, `place` the file of the subject.
 
-    `of` tells it from others of its name: the path of the model, of a gate that of the baseline, of saved runs that of the candidate; "" where nobody
-    knows it.
+    `of` distinguishes subjects with the same name. It is the path of the model, of a gate's baseline, or of the candidate of saved runs; "" if it
+    is unknown.
     """
 
     name: str
@@ -79,14 +79,14 @@ class Subject:
 
     @property
     def outcome(self) -> Status:
-        """Return what the document says, and "failed" where it says "passed" and holds no check, or one that is not passed."""
+        """Return the outcome in the document, but "failed" if it says "passed" and has no checks, or a check that is not passed."""
         if self.said != "passed" or (self.checks and all(check.status == "passed" for check in self.checks)):
             return self.said
         return "failed"
 
     @property
     def verdict(self) -> Check:
-        """Return the verdict itself as a check, so that something is not passed wherever it is not."""
+        """Return the verdict itself as a check, so that at least one check is not passed if the verdict is not."""
         return Check("verdict", "verdict", "verdict", self.outcome, f"{self.name}: {WORDS[self.outcome]}, {self.about}")
 
     @property
@@ -97,16 +97,16 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class ReportRequest:
-    """A report that was requested: in which format, and where it goes; None is standard output."""
+    """A report that was requested: its format, and its path; None is standard output."""
 
     format: str
     path: Path | None
 
 
 def asked(texts: Iterable[str], *, printed: bool = False) -> tuple[ReportRequest, ...]:
-    """Return what `--report FORMAT=FILE` says; RequestError for what cannot be meant, UnknownName for a format that is not there.
+    """Return the requests of `--report FORMAT=FILE` texts. Raise RequestError for a malformed or repeated one, UnknownName for an unknown format.
 
-    `printed` is whether standard output has its document already (--json), so that FILE cannot be "-".
+    `printed` is whether standard output is already used (--json). Then FILE cannot be "-".
     """
     found = []
     for text in texts:
@@ -126,7 +126,7 @@ def asked(texts: Iterable[str], *, printed: bool = False) -> tuple[ReportRequest
 
 
 def require_writable(reports: Sequence[ReportRequest]) -> None:
-    """Raise RequestError where a report could not be written, before anything was done."""
+    """Raise RequestError if a report could not be written. Call it before any work."""
     from toolkit.files import outputs
 
     kinds = [(report.path, _kind(report.format)) for report in reports if report.path is not None]
@@ -147,13 +147,13 @@ def write(document: Document, reports: Sequence[ReportRequest]) -> None:
 
 
 def _kind(name: str) -> FileKind:
-    """Return the kind of files of a format, those alone that this program wrote."""
+    """Return the kind of a format's files: only files that this program wrote."""
     from toolkit.files.outputs import FileKind
 
     return FileKind(f"a report of this program ({name})", registry.load("report/formats", name).is_one)
 
 
 def render(name: str, document: Document) -> str:
-    """Return a document in the format of that name; what is no text in UTF-8 (a file's name, say) has "?" in its place."""
+    """Return a document in the format of that name. Characters that UTF-8 cannot encode (for example, in a file name) become "?"."""
     render: Callable[[Document], str] = registry.load("report/formats", name).render
     return render(document).encode("utf-8", "replace").decode()

@@ -1,4 +1,4 @@
-"""A JSON document -> what it says, one subject for each verdict in it: the reading that all formats share."""
+"""A JSON document -> one subject for each verdict in it. All formats share this reader."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SIGNS = {"lower": "<=", "higher": ">=", None: "="}
 
 
 def subjects(document: Document) -> tuple[Subject, ...]:
-    """Return what a document says, one subject for each verdict; RequestError for one that is no report."""
+    """Return one subject for each verdict in a document. Raise RequestError if the document is no report."""
     try:
         if "targets" in document:
             found = tuple(_subject(each) for each in document["targets"].values())
@@ -52,7 +52,7 @@ def _of_error(document: Document) -> Subject:
 
 
 def _of_verdict(document: Document) -> Subject:
-    """Return the report of a build, or of its runs judged again, which tells neither sizes nor findings."""
+    """Return the subject of a build's report, or of runs judged again; the latter have no sizes and no findings."""
     facts: dict[str, str] = {}
     if "artifact" in document:
         artifact, source = document["artifact"], document["source"]
@@ -116,7 +116,7 @@ def _of_runs(document: Document) -> Subject:
 
 
 def _of_gate(document: Document) -> Subject:
-    """Return a gate's result; what it only noticed (a suspicious improvement, say) is a note."""
+    """Return a gate's result. A row that does not decide (for example, a suspicious improvement) is a note."""
     checks, notes = [], []
     for row in document["rows"]:
         what, code = str(row["what"]), f"gate.{_code(row['what'])}"
@@ -157,7 +157,7 @@ def _of_comparison(held: Document) -> Check:
 
 
 def _of_findings(found: Iterable[Document]) -> tuple[list[Check], tuple[Note, ...]]:
-    """Return findings that are errors, which decide, and the others, which do not."""
+    """Return two parts: the findings that are errors, which decide, as checks, and the others as notes."""
     checks, notes = [], []
     for each in map(Finding.from_json, found):
         code, message = str(each.code), str(each.message)
@@ -176,20 +176,20 @@ def _status(text: str) -> Status:
 
 
 def _short(value: float | str | None) -> str:
-    """Return a value of a gate's row as text: what is not there says so."""
+    """Return a value of a gate's row as text. A missing value is named as missing."""
     if value is None:
         return "nothing"
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _code(text: str) -> str:
-    """Return what a row is about as one word, without its numbers: the same from one release to the next."""
+    """Return the subject of a row as one word without numbers, so that it is the same in every release."""
     letters = "".join(letter if letter.isalnum() or letter in "._" else "-" for letter in text.lower())
     return "-".join(part for part in letters.split("-") if part) or "row"
 
 
 def numbered(checks: Iterable[Check]) -> Iterator[tuple[str, Check]]:
-    """Yield checks with a name that no other of their group has."""
+    """Yield checks with names that are unique in their group."""
     seen: dict[tuple[str, str], int] = {}
     for check in checks:
         key = (check.group, check.name)

@@ -1,6 +1,6 @@
 """Workflow commands of GitHub Actions: lines on standard output that become annotations (`--report github=-`).
 
-GitHub shows ten of a kind for each step, so what is beyond is counted in the last one.
+GitHub shows ten annotations of a level for each step. If there are more, the last one shown counts the rest.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from toolkit.report.formats import Document, Subject
 from toolkit.report.formats._documents import subjects
 
 SUFFIX = ".txt"
-_MOST = 10  # of a kind, shown of one step
+_MOST = 10  # annotations of a level that GitHub shows for one step
 _LEVELS = {"passed": "notice", "failed": "error", "inconclusive": "error", "error": "error"}
 _COMMAND = re.compile(rb"::(error|warning|notice) (file=[^,]*,)?title=[^:]*::")
 _Line = tuple[str, str, str, "str | None"]
 
 
 def is_one(head: bytes) -> bool:
-    """Return whether a file that begins so holds workflow commands and nothing else, as far as can be seen."""
+    """Return whether a file that begins with `head` holds only workflow commands, as far as `head` shows."""
     return all(_COMMAND.match(line) for line in head.splitlines())
 
 
 def render(document: Document) -> str:
-    """Return one line for each verdict, for each check that was missed, and for each finding; errors first."""
+    """Return one line for each verdict, for each missed check, and for each finding; errors first."""
     about = subjects(document)
     lines: list[_Line] = [
         (_LEVELS[one.outcome], f"{one.name}: verdict", one.verdict.message, _file(one)) for one in about
@@ -55,7 +55,7 @@ def _command(level: str, title: str, text: str, file: str | None) -> str:
 
 
 def _file(subject: Subject) -> str | None:
-    """Return the file that it is about where it can be one of the repository: a relative path that stays inside."""
+    """Return the subject's file if it can be in the repository: a relative path that stays inside."""
     if subject.place is None:
         return None
     path = PurePosixPath(subject.place)
@@ -63,10 +63,10 @@ def _file(subject: Subject) -> str | None:
 
 
 def _data(text: str) -> str:
-    """Return a message as a command takes it (actions/toolkit, command.ts: escapeData), made fit to be printed before."""
+    """Return a message, made printable and then escaped for a command (actions/toolkit, command.ts: escapeData)."""
     return printable.line(text).replace("%", "%25").replace("\n", "%0A")
 
 
 def _property(text: str) -> str:
-    """Return a property's value as a command takes it (likewise: escapeProperty)."""
+    """Return a property's value, escaped for a command (actions/toolkit, command.ts: escapeProperty)."""
     return _data(text).replace(":", "%3A").replace(",", "%2C")

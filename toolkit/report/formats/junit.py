@@ -1,7 +1,7 @@
 """JUnit XML, which most CI shows as a table of tests: a suite for each verdict, a test for each bound, budget and finding, and one for the verdict.
 
-It fits the schema of Ant's JUnit reports (JUnit.xsd of Windy Road Technology, 2011), which asks for the most, and with it those that ask for less.
-Inconclusive is a failure of that type; an error in place of a verdict is an error.
+It fits the strictest schema, that of Ant's JUnit reports (JUnit.xsd of Windy Road Technology, 2011), and so also fits the less strict ones. An
+inconclusive check is a failure of type "inconclusive". An error in place of a verdict is an error.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  
 
 
 def is_one(head: bytes) -> bool:
-    """Return whether a file that begins so is such a report of ours: its first suite names the package."""
+    """Return whether a file that begins with `head` is a JUnit report of this program: its first suite names the package."""
     suite = head.partition(b"<testsuite ")[2].partition(b">")[0]
     return head.startswith(b"<?xml") and b'package="edge-toolkit"' in suite
 
 
 def render(document: Document) -> str:
-    """Return the document as JUnit XML, UTF-8; its time is that of rendering, because a document has none."""
+    """Return the document as JUnit XML, UTF-8. Its time is the time of rendering, because a document has none."""
     root = ET.Element("testsuites")
     now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
     for number, subject in enumerate(subjects(document)):
@@ -75,5 +75,5 @@ def _case(group: str, name: str, time: str, check: Check) -> ET.Element:
 
 
 def _clean(text: str) -> str:
-    """Return the text made fit to be printed, as many CI print it, with U+FFFD for what no XML may hold beside that."""
+    """Return the text made printable, because many CI programs print it. Other characters that XML does not allow become U+FFFD."""
     return _NO_XML.sub("\ufffd", printable.line(text))

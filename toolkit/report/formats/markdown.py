@@ -1,6 +1,6 @@
-"""Markdown for a comment on a pull request: one line a verdict, what was missed, and all else folded away; never longer than a comment may be.
+"""Markdown for a comment on a pull request: one line for each verdict and missed check, the rest folded; never longer than a comment may be.
 
-It begins with a mark that is not shown, by which a script finds its earlier comment and edits that instead of writing another.
+It begins with a hidden mark. With it, a script finds its earlier comment and edits it instead of writing another.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ LONGEST = 65_536  # characters of a comment on GitHub
 _SIGNS: dict[Status, str] = {"passed": "✅", "failed": "❌", "inconclusive": "❔", "error": "💥"}
 _WORST_FIRST: tuple[Status, ...] = ("error", "failed", "inconclusive", "passed")
 _CELL = 300
-_ROWS = (None, 100, 30, 10, 3, 0)  # how many rows of each kind; all of them where they fit
+_ROWS = (None, 100, 30, 10, 3, 0)  # how many rows of each kind, tried in order until the text fits; None is all
 
 
 def is_one(head: bytes) -> bool:
-    """Return whether a file that begins so is such a report of ours."""
+    """Return whether a file that begins with `head` is a Markdown report of this program."""
     return head.startswith(MARK.encode())
 
 
 def render(document: Document) -> str:
-    """Return the document as Markdown of at most 65,536 characters; what had to be left out is said."""
+    """Return the document as Markdown of at most 65,536 characters. It says how much was left out."""
     about = subjects(document)
     for most in _ROWS:
         text = "\n".join(_lines(about, most)) + "\n"
@@ -85,5 +85,5 @@ def _more(count: int) -> list[str]:
 
 
 def _text(text: str) -> str:
-    """Return a text on one line, cut where it is long, in which nothing is Markdown, HTML, a mention or a reference."""
+    """Return a text on one line, cut if it is long, escaped so that nothing in it is Markdown, HTML, a mention or a reference."""
     return printable.markdown(text, _CELL)

@@ -1,8 +1,8 @@
-"""SARIF 2.1.0 (OASIS, 2020), for code scanning: a run for each verdict, a result for each check that was missed and each finding.
+"""SARIF 2.1.0 (OASIS, 2020), for code scanning: a run for each verdict, a result for each missed check and each finding.
 
-Each run is in a category of its own, which its model and its target name. What passed gives no result, so an alert closes when its cause is gone.
-A result's fingerprint holds no number, so an alert stays the same one as long as it is about the same bound. Where nothing but the verdict itself is
-not passed, that is the result.
+Each run has its own category, named after its model and its target. A passed check gives no result, so an alert closes when its cause is gone.
+A result's fingerprint holds no number, so an alert stays the same one as long as it is about the same bound. If only the verdict itself is not
+passed, the verdict is the result.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LEVELS = {"failed": "error", "inconclusive": "error", "error": "error", "warnin
 
 
 def is_one(head: bytes) -> bool:
-    """Return whether a file that begins so is such a report of ours: the driver of its first run is this program."""
+    """Return whether a file that begins with `head` is a SARIF report of this program: the driver of its first run is this program."""
     return _BEGINS.match(head) is not None
 
 
@@ -53,13 +53,13 @@ def _run(subject: Subject) -> dict[str, Any]:
 
 
 def _id(subject: Subject) -> str:
-    """Return the category of a run, which ends with a slash: a run uploaded later in the same one closes its alerts, so each model has its own."""
+    """Return the category of a run; it ends with a slash. A later upload in the same category closes its alerts, so each model has its own."""
     parts = ("edge-toolkit", subject.kind, *([subject.of] if subject.of else []), subject.name)
     return "".join(f"{quote(part, safe='', errors='replace')}/" for part in parts)
 
 
 def _rule(code: str, told: Iterable[Check | Note]) -> dict[str, Any]:
-    """Return what a rule is: what its first result says it is for."""
+    """Return a rule, described by its first result."""
     first = next(one for one in told if one.code == code)
     because = first.because if isinstance(first, Check) else ""
     rule: dict[str, Any] = {"id": code, "shortDescription": {"text": code}}
@@ -83,11 +83,11 @@ def _result(subject: Subject, one: Check | Note, rules: list[str]) -> dict[str, 
 
 
 def _text(*parts: str) -> str:
-    """Return a plain text message; what could be an embedded link of one (3.11.6) is none."""
+    """Return a plain text message, escaped so that nothing in it is an embedded link (SARIF 3.11.6)."""
     return re.sub(r"([\\\[\]])", r"\\\1", text) if "](" in (text := printable.together(*parts)) else text
 
 
 def _uri(path: str) -> str:
-    """Return a path as a URI (RFC 3986): a relative one as a reference, so that it is looked for in the repository."""
+    """Return a path as a URI (RFC 3986). A relative path becomes a relative reference, so that it is looked up in the repository."""
     text = quote(PurePosixPath(path).as_posix(), errors="replace")
     return f"file://{text}" if text.startswith("/") else text
