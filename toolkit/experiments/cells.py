@@ -1,4 +1,4 @@
-"""What a sweep runs: each variant of each scheme with each calibration set, and the jobs that make and run it."""
+"""The cells of a sweep: each variant of each scheme with each calibration set, and the jobs that make and run it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One row to be: a variant with the calibration set that it is made with."""
+    """One future row: a variant, and the calibration set that it is made with."""
 
     target: Target
     variant: Variant
@@ -31,7 +31,7 @@ class Cell:
 
 
 def conversions_by_size(model: Model, sizes: Iterable[int]) -> dict[int | None, Conversions]:
-    """Return the conversions with the whole calibration set, or with its first samples, by their number."""
+    """Return the conversions by number of calibration samples: with the first so many, or with the whole set (None)."""
     calibration = model.conversions.calibration
     if calibration is None:
         return {None: model.conversions}
@@ -59,7 +59,7 @@ def _first(samples: Output, count: int) -> Output:
 def cells_of(
     model: Model, target: Target, recipes: Sequence[Recipe], sized: Mapping[int | None, Conversions]
 ) -> list[Cell]:
-    """Return a cell for each variant of each recipe, with each calibration set where its scheme needs one."""
+    """Return a cell for each variant of each recipe, and for each calibration set if its scheme needs one."""
     cells: list[Cell] = []
     for recipe in recipes:
         variants = recipe.variants(target.format)

@@ -1,7 +1,7 @@
 """Quantization experiments: every variant of every scheme, for several set sizes and targets, with the cost and the drift of each.
 
-What variants have in common (source, float artifact, statistics, the original's outputs) is one job each. What is finished stays in the store, so a
-sweep that was killed resumes there. A variant that an engine fails at is a row that says so.
+Variants share some jobs (source, float artifact, statistics, the original's outputs); each of these runs once. Finished jobs stay in the store, so a
+killed sweep resumes there. If an engine fails on a variant, the variant's row says so.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ if TYPE_CHECKING:
 
 CONFIDENCE = 0.95  # of the interval of a task metric
 _TIMED_CALLS = 24
-_FIRST_CALLS = 4  # that touch memory for the first time
+_FIRST_CALLS = 4  # these touch memory for the first time
 
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """What a sweep varies. An empty field means the default: the target's schemes, every estimator of the toolkit, all calibration samples.
+    """The values that a sweep varies. An empty field means the default: the target's schemes, every estimator of the toolkit, all calibration samples.
 
-    `sizes` are numbers of calibration samples; `quantizer`, `granularity` and `keep_float` of `of` hold for every variant.
+    `sizes` are numbers of calibration samples. `quantizer`, `granularity` and `keep_float` of `of` apply to every variant.
     """
 
     schemes: tuple[str, ...] = ()
@@ -71,9 +71,9 @@ def sweep(
     *,
     executor: Executor | None = None,
 ) -> list[SweepRow]:
-    """Make, run and judge every variant, and return a row for each; nothing is written.
+    """Make, run and judge every variant. Return a row for each. Nothing is written.
 
-    RequestError for what is not available with any target; what goes wrong with one variant is its row's `problem`.
+    Raise RequestError for a request that is not available with any target. An error of one variant is the `problem` of its row.
     """
     asked = settled(targets, original, samples, partial(_recipes, asking=asking))
     profiles, recipes = [profile for profile, _ in asked], {profile.name: recipes for profile, recipes in asked}
@@ -101,7 +101,7 @@ def sweep(
 
 
 def _recipes(profile: Target, asking: Asking) -> list[Recipe]:
-    """Return a recipe for each scheme, with all the estimators that are asked for."""
+    """Return a recipe for each scheme, with all requested estimators."""
     estimators = asking.estimators or tuple(
         estimator(name) for name in registry.names("conversion/estimators") if Estimator(name).needs != "converter"
     )
@@ -116,7 +116,7 @@ def _recipes(profile: Target, asking: Asking) -> list[Recipe]:
 
 
 def _refuse_lost(model: Model, profiles: Sequence[Target], executor: Executor) -> None:
-    """Raise the limit that the model itself reached on every target, as each row could only repeat it."""
+    """Raise the limit that the model itself reached on every target: each row would only repeat it."""
     lost = [executor.lost(common_goal(model, one)) for one in profiles]
     if lost and all(isinstance(error, LimitReached) for error in lost):
         raise next(said_of_limit(error, model.source, "sweep") for error in lost if error is not None)
@@ -132,7 +132,7 @@ def _planned(model: Model, cell: Cell, executor: Executor, goals: Sequence[Goal]
 
 def _calibration_count(model: Model, executor: Executor) -> int | None:
     (drawn,) = executor.outcomes([model.samples])
-    calibration = drawn.entry.result["calibration"]  # without samples there is nothing that any row could say
+    calibration = drawn.entry.result["calibration"]  # without samples, no row can have a result
     return calibration["count"] if calibration else None
 
 
@@ -176,7 +176,7 @@ def _judged(row: SweepRow, verdict: Verdict) -> SweepRow:
 
 
 def _timed(model: Model, cell: Cell, row: SweepRow, executor: Executor) -> SweepRow:
-    """Return the row with the median latency in ms, if the launcher gives the device's time; no other job runs meanwhile."""
+    """Return the row with the median latency in ms, if the launcher measures the device's own time. No other job runs meanwhile."""
     if row.verdict is None or not launchers.is_timed(cell.target.runtime.launcher):
         return row
     file = model.conversions.file(cell.made, cell.target.format)

@@ -1,4 +1,4 @@
-"""What a sweep found, a row for each variant: the best of them, and the exit status."""
+"""The results of a sweep, one row for each variant, with the best rows marked, and the exit status."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from toolkit.comparison.task_metrics import Better
 class SweepRow:
     """One variant on one target. A number that was not measured is None, and `problem` says why there is no verdict.
 
-    `drift_db` holds the SQNR of the worst output for each stage against the one before it, `total_db` that of the last against the original (None:
-    no noise, or unknown); `score` is the last stage's by the first task metric, `task`, and `better` says whether higher or lower is better;
-    `latency_ms` is the median of one call, only where it is real. `keeps` is the scheme that the file keeps: another than `scheme` where, say, no
-    weight became int8. `problem_status` is the exit status of the problem, None without one.
+    `drift_db` has the SQNR of the worst output for each stage against the stage before it. `total_db` is that of the last stage against the original
+    (None: no noise, or unknown). `score` is the last stage's score by the first task metric, `task`; `better` says whether higher or lower is better.
+    `latency_ms` is the median time of one call, only if it is measured on the device. `keeps` is the actual scheme of the file; it differs from
+    `scheme` if, for example, no weight became int8. `problem_status` is the exit status of the problem, None without one.
     """
 
     target: str
@@ -44,14 +44,14 @@ class SweepRow:
     keeps: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain JSON; numbers that JSON has not are "nan", "inf" and "-inf"."""
+        """Return plain JSON. Numbers that JSON does not have are "nan", "inf" and "-inf"."""
         return dict(plain_json(dataclasses.asdict(self)))
 
 
 def exit_status(rows: Sequence[SweepRow]) -> int:
-    """Return the status that a sweep with these rows ends with: 0 where one passed, else 1 where all have a verdict, else what kept one has.
+    """Return the exit status of a sweep with these rows: 0 if one passed, else 1 if all have a verdict, else the status of a problem.
 
-    A verdict that is missing may be the one that would have passed.
+    A row without a verdict might have passed.
     """
     if any(row.verdict == "passed" for row in rows):
         return 0
@@ -59,7 +59,7 @@ def exit_status(rows: Sequence[SweepRow]) -> int:
 
 
 def marked(rows: Sequence[SweepRow]) -> list[SweepRow]:
-    """Return the rows with the Pareto front of each target marked: of those with a verdict, none other is both smaller and nearer to the original."""
+    """Return the rows with each target's Pareto front marked: no other row with a verdict is both smaller and nearer to the original."""
     return [dataclasses.replace(row, pareto=_is_best(row, rows)) for row in rows]
 
 
@@ -76,5 +76,5 @@ def _is_best(row: SweepRow, rows: Sequence[SweepRow]) -> bool:
 
 
 def _fidelity(row: SweepRow) -> float:
-    """Return the total SQNR, by which rows are ordered; where there is no noise at all it is infinite."""
+    """Return the total SQNR, for ordering rows; infinite without any noise."""
     return math.inf if row.total_db is None else row.total_db

@@ -22,7 +22,7 @@ from toolkit.printable import Text
 from toolkit.report import size
 from toolkit.report.screen import PAGE, Screen
 
-_SAID = ("target", "scheme", "quantizer", "estimator", "samples")  # what was asked for
+_SAID = ("target", "scheme", "quantizer", "estimator", "samples")  # columns of the request, not of the result
 
 _FIRST_COLUMNS = ("target", "scheme", "quantizer", "estimator", "calibration_samples", "size_bytes")
 _DOCUMENT = outputs.kind_of_json("sweep")
@@ -57,16 +57,16 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 
 
 def filtered(rows: Sequence[SweepRow], conditions: Sequence[str]) -> list[SweepRow]:
-    """Return the rows that meet all conditions, as "verdict=passed" or "size<100000"; a row without a value meets none but `!=`.
+    """Return the rows that meet all conditions, as "verdict=passed" or "size<100000". A row without a value meets only `!=`.
 
-    RequestError for a condition that cannot be read, UnknownName for a column that is not there.
+    Raise RequestError for a condition that cannot be read, UnknownName for an unknown column.
     """
     tests = [_condition(text) for text in conditions]
     return [row for row in rows if all(test(row) for test in tests)]
 
 
 def sorted_by(rows: Sequence[SweepRow], column: str) -> list[SweepRow]:
-    """Return the rows with the best first: most drift in dB (least noise), the best score, least of all else; rows without a value last."""
+    """Return the rows, best first: highest drift in dB (least noise), best score, lowest value of other columns. Rows without a value come last."""
     value = _column(column)
     known = [row for row in rows if value(row) is not None]
     unknown = [row for row in rows if value(row) is None]
@@ -75,9 +75,10 @@ def sorted_by(rows: Sequence[SweepRow], column: str) -> list[SweepRow]:
 
 
 def text(rows: Sequence[SweepRow], hidden: int = 0, screen: Screen = PAGE) -> Text:
-    """Return the rows as a table; `*` marks the Pareto front of size and drift, `hidden` is how many rows a filter left out.
+    """Return the rows as a table. `*` marks the Pareto front of size and drift. `hidden` is how many rows a filter left out.
 
-    On a screen that is too narrow, what is alike in all rows is said once below, and then the drift of single stages is left out.
+    If the screen is too narrow, values that are the same in all rows move below the table. If that is not enough, the drift of single stages is left
+    out.
     """
     stages = list(
         dict.fromkeys(stage for row in rows for stage in row.drift_db if stage not in ("source", "conversion"))
@@ -98,13 +99,13 @@ def text(rows: Sequence[SweepRow], hidden: int = 0, screen: Screen = PAGE) -> Te
 
 
 def _lines(table: Sequence[Sequence[str]]) -> list[str]:
-    """Return rows of cells in columns as wide as the widest needs."""
+    """Return the lines of the table, each column as wide as its widest cell."""
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
 
 
 def _narrowed(table: list[list[str]], stages: Sequence[str], width: int | None) -> tuple[list[list[str]], list[str]]:
-    """Return a table that has fewer columns if it is too wide, and what is to be said below it of those that are gone."""
+    """Return the table, with fewer columns if it is too wide, and the lines below it about the removed columns."""
     notes: list[str] = []
     if width is None or max(map(len, _lines(table))) <= width:
         return table, notes
@@ -129,7 +130,7 @@ def _without(table: Sequence[Sequence[str]], names: Collection[str]) -> list[lis
 
 
 def as_csv(rows: Sequence[SweepRow]) -> str:
-    """Return the rows as CSV (RFC 4180), a column for each field; what was not measured is empty."""
+    """Return the rows as CSV (RFC 4180), with a column for each field. A value that was not measured is empty."""
     stages = list(dict.fromkeys(stage for row in rows for stage in row.drift_db))
     out = io.StringIO(newline="")
     writer = csv.writer(out)
@@ -146,7 +147,7 @@ def as_csv(rows: Sequence[SweepRow]) -> str:
 
 
 def write(rows: Sequence[SweepRow], out: Path, title: str, executor: Executor) -> None:
-    """Write `out/sweep.json`, `.csv`, `.png` and `.svg`, each whole or not at all; raise the error of a plot that could not be drawn."""
+    """Write `out/sweep.json`, `.csv`, `.png` and `.svg`, each whole or not at all. If a plot could not be drawn, raise its error."""
     document = {"format": "edge-toolkit sweep", "rows": [row.to_json() for row in rows]}
     outputs.write_text(json.dumps(document, indent=2, allow_nan=False), out / "sweep.json", _DOCUMENT)
     outputs.write_text(as_csv(rows), out / "sweep.csv", _CSV)
@@ -158,13 +159,13 @@ def write(rows: Sequence[SweepRow], out: Path, title: str, executor: Executor) -
 
 
 def outputs_in(out: Path) -> list[outputs.OutputPath]:
-    """Return what `write` writes to a folder."""
+    """Return the files that `write` writes to a folder."""
     kinds = {"json": _DOCUMENT, "csv": _CSV, **outputs.PLOTS}
     return [outputs.OutputPath(out / f"sweep.{suffix}", kind.refusal) for suffix, kind in kinds.items()]
 
 
 def plot_job(rows: Sequence[SweepRow], title: str) -> Job:
-    """Return the job that draws size against drift: plot.png and plot.svg; a row without drift has no place in it."""
+    """Return the job that draws size against drift: plot.png and plot.svg. Rows without drift are left out."""
     points = [
         {
             "label": " ".join(

@@ -1,12 +1,12 @@
 """The last release as one small file, and the gate that compares a new build with it.
 
-    of_bundle(bundle) -> Baseline          all that is compared of a release, from the folder of one target of a build
-    read(path), write(path, baseline)      a baseline file: JSON that can be committed and whose changes can be read; a bundle is read too
+    of_bundle(bundle) -> Baseline          the facts of a release that are compared, from the folder of one target of a build
+    read(path), write(path, baseline)      a baseline file: JSON that can be committed, with readable changes; `read` also takes a bundle
     check(bundle, baseline, allowed) -> Gate
-    update(bundle, path) -> sentences      writes the file anew, and says what changed
+    update(bundle, path) -> sentences      writes the file again, and returns what changed
 
-What a newcomer would get wrong here: two releases ran on the same samples, so what they got right is compared sample by sample (a paired test)
-and never as two rates; and a change is nothing bad by itself, but somebody has to have said why.
+Two things are easy to get wrong. Two releases ran on the same samples, so their right answers are compared sample by sample (a paired test) and never
+as two rates. And a change is not bad by itself, but somebody must have given the reason.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Two releases on the same samples: what each got right, and how far their outputs are apart."""
+"""Two releases on the same samples: the right answers of each, and how far their outputs are apart."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _OF_A_TASK = ("drop", "relative_drop")
 
 
 def tasks(before: Baseline, now: Baseline, by: GateLimits, *, same: bool) -> Iterator[GateRow]:
-    """Yield the paired test of each task metric of the last release; `same` is whether nothing changed at all."""
+    """Yield the paired test of each task metric of the last release. `same` is whether file and outputs are unchanged."""
     if now.labels_digest is None:
         for then in before.tasks:
             because = "the labels are missing, and without them nothing shows that it is as good as before"
@@ -45,7 +45,7 @@ def _of_a_task(then: TaskRecord, task: TaskRecord, by: GateLimits, *, same: bool
     metric = then.scoring
     was, score, sign = metric.score(then.rows), metric.score(task.rows), 1 if metric.BETTER == "higher" else -1
     found = drop(metric, then.rows, task.rows, by.task.confidence)
-    # Of a score without ends (an error, say) a share of what it was is meant.
+    # If a score has no upper or lower end (for example, an error), the limits are shares of its old value.
     unit = 1.0 if then.is_bounded else abs(was)
     certain, possible = by.task.certain * unit, by.task.possible * unit
     what, limit = f"task {then.metric}", was - sign * possible
@@ -64,7 +64,7 @@ def _of_a_task(then: TaskRecord, task: TaskRecord, by: GateLimits, *, same: bool
 
 
 def outputs(before: Baseline, now: Baseline, *, same: bool) -> Iterator[GateRow]:
-    """Yield how the new outputs stand to the old ones, by the bounds that these had on their total."""
+    """Yield the comparison of the new outputs with the old ones, by the bounds that the last release had on its total."""
     if before.outputs_digest == now.outputs_digest:
         because = "bit for bit the same outputs for every sample"
         yield GateRow("outputs", before.outputs_digest[:8], now.outputs_digest[:8], None, "passed", because)
@@ -94,20 +94,20 @@ def outputs(before: Baseline, now: Baseline, *, same: bool) -> Iterator[GateRow]
 
 
 def _bounds(before: Baseline, measured: Measured) -> tuple[list[Bound], list[str]]:
-    """Return the bounds that the last release had on its total, and the names of those that say nothing about the outputs that were kept."""
+    """Return the bounds that the last release had on its total, and the names of those that do not apply to the outputs that were kept."""
     from toolkit.comparison.bounds import Bound
 
     found, silent = [], []
     for each in before.comparisons:
         output, metric, unit = each["output"], each["metric"], each["unit"]
-        if each["stage"] != "total" or output not in measured.seen:  # which fails for what it is
+        if each["stage"] != "total" or output not in measured.seen:  # the missing output fails by itself
             continue
-        if metric in compare.NO_METRICS:  # which is judged whatever the bounds
+        if metric in compare.NO_METRICS:  # judged whatever the bounds are
             continue
         applies = (output, metric) not in measured.inapplicable
         if applies and (unit == "noise" or unit in measured.measurement(output, metric).values):
             said = {"limit": number(each["limit"]), "because": each["because"]}
-            if each.get("confidence") is not None:  # files written before it was kept have none
+            if each.get("confidence") is not None:  # older files do not have it
                 said["confidence"] = each["confidence"]
             if "undecided" in each:
                 said["undecided"] = each["undecided"]

@@ -1,4 +1,4 @@
-"""Writes a baseline again, and lists what changes with it."""
+"""Writes a baseline again, and lists what changed."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from toolkit.regression.record import Baseline, name_of, of_bundle
 
 
 def update(bundle: Path, path: Path, tasks: Sequence[str] | None = None) -> list[str]:
-    """Write the release in a bundle to a baseline file, and return what is different, a sentence each.
+    """Write the release in a bundle to a baseline file. Return the differences, one sentence each.
 
-    `tasks` are the task metrics that the file is to hold; None keeps those that it has, or takes what `of_bundle` does.
-    RequestError for a bundle whose verdict is not "passed", and for a file that holds anything but a baseline of the same target.
+    `tasks` are the task metrics for the file. None keeps those of the existing file, or takes the default of `of_bundle`.
+    Raise RequestError for a bundle whose verdict is not "passed", and for a file that is anything but a baseline of the same target.
     """
     problem = not_a_file(path)
     if problem is not None:

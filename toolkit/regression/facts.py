@@ -23,7 +23,7 @@ def verdict(now: Baseline) -> GateRow:
 
 
 def dtypes(before: Baseline, now: Baseline) -> Iterator[GateRow]:
-    """Yield a row for each input and output."""
+    """Yield a row for the dtype of each input and output, and a row for each changed scale or zero point."""
     because = "code that calls the model gives and takes numbers of this type"
     for side in ("inputs", "outputs"):
         for spec in getattr(before.signature, side):
@@ -36,7 +36,7 @@ def dtypes(before: Baseline, now: Baseline) -> Iterator[GateRow]:
 
 
 def runtime(before: Baseline, now: Baseline) -> Iterator[GateRow]:
-    """Yield a row for what ran the artifact, and one for the order in which it has its inputs and outputs, where the last release tells."""
+    """Yield a row for the engine that ran the artifact, and rows for the order of its inputs and outputs, if the last release holds these."""
     if before.engine is not None:
         because = "the device runs one version: what another version does with this file was not checked"
         yield judged("runtime", before.engine, now.engine, before.engine, because, None)
@@ -47,7 +47,7 @@ def runtime(before: Baseline, now: Baseline) -> Iterator[GateRow]:
 
 
 def sizes(before: Baseline, now: Baseline, by: GateLimits) -> Iterator[GateRow]:
-    """Yield how large the file is and, where it was measured on the device, how long a call takes; what was measured then has to be now."""
+    """Yield a row for the file size and, if measured on the device, one for the latency. If the last release measured it, this one must too."""
     limit = math.floor(before.size_bytes * (1 + by.size_bytes.limit))
     yield judged("size_bytes", before.size_bytes, now.size_bytes, limit, by.size_bytes.because)
     if before.latency_ms is not None:
@@ -58,7 +58,7 @@ def sizes(before: Baseline, now: Baseline, by: GateLimits) -> Iterator[GateRow]:
 
 
 def findings(before: Baseline, now: Baseline) -> Iterator[GateRow]:
-    """Yield a row for each code of a finding that is no mere information."""
+    """Yield a row for each code of a finding that is more than information, and for new information."""
     because = "the finding was not in the last release, so nobody has reviewed it"
     for code, held in now.findings.items():
         then = before.findings.get(code)
@@ -67,22 +67,22 @@ def findings(before: Baseline, now: Baseline) -> Iterator[GateRow]:
             if held.count > count:
                 yield noticed(f"finding {code}", count, held.count, "new, for information")
             continue
-        # What was information then has not been looked at as what it is now.
+        # Nobody has reviewed a finding at its present severity if it was only information in the last release.
         was = 0 if then is None or (then.severity == "info") else count
         yield judged(f"finding {code}", was, held.count, was, because)
 
 
 def comparisons(before: Baseline, now: Baseline, by: GateLimits) -> Iterator[GateRow]:
-    """Yield a row for each bound of the last release, and one for what is left of the margin to those on the total."""
+    """Yield a row for each bound of the last release, and a row for the remaining margin to each bound on the total."""
     ours = {name_of(each): each for each in now.comparisons}
     for then in before.comparisons:
         name, better, bound = name_of(then), then["better"], number(then["limit"])
         if (
             then.get("undecided") == "passed"
-        ):  # nobody's promise: it held what there was to score; the paired tests say more
+        ):  # not a promise: an uncertain result passes such a bound; the paired tests show more
             continue
         if name not in ours:
-            # Said in words, so that somebody can allow it: a stage may be gone because there is nothing left for it to do.
+            # The value is a text, so that an allowance can match it: a stage may be gone because it has nothing left to do.
             yield judged(f"bound {name}", f"{bound:g}", "gone", f"{bound:g}", "its bound is no longer held", None)
             continue
         because = "a looser bound lets through what the last release was held to"
@@ -91,14 +91,14 @@ def comparisons(before: Baseline, now: Baseline, by: GateLimits) -> Iterator[Gat
         if then["stage"] != "total":
             continue
         exact = math.inf if better == "higher" else -math.inf
-        if value != exact:  # NaN among them, which leaves no limit that anything keeps
+        if value != exact:  # also for NaN: it gives a limit that no value keeps
             yield judged(name, value, is_now, value + by.margin.limit * (bound - value), by.margin.because, better)
         elif is_now != value:
             yield noticed(name, value, is_now, "it was equal to the original bit by bit, and no longer is")
 
 
 def others(before: Baseline, now: Baseline, by: GateLimits) -> Iterator[GateRow]:
-    """Yield what is shown and not judged: what may explain the rest, and what looks too good."""
+    """Yield rows that are shown and not judged: possible explanations of other rows, and results that look too good."""
     pairs: list[tuple[str, Value, Value, str]] = [
         ("scheme", before.scheme, now.scheme, now.wanted or "quantized in another way"),
         ("source", before.source_sha256[:8], now.source_sha256[:8], "the original is another"),

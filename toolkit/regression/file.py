@@ -1,7 +1,7 @@
 """A release as one small JSON file, and back.
 
-Outputs are kept of the first samples only, as the engine gave them, in 512 KiB before they are packed. Where that would be fewer than 40 samples,
-an output too large for its share is kept by one element in so many, always the same ones.
+Only the outputs of the first samples are kept, as the engine gave them, in 512 KiB before compression. If fewer than 40 samples fit, an output that
+is too large for its share is thinned: every n-th element is kept, always the same ones.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from toolkit.tensors.signature import Signature
 FORMAT = "edge-toolkit baseline"
 SCHEMA = 1
 OUTPUT_BYTES = 1 << 19
-_FEWEST_SAMPLES = 40  # an agreement of 0.90 is shown by 36 that all agree (Clopper-Pearson, 95 %), and by no fewer
+_FEWEST_SAMPLES = 40  # 36 samples that all agree show an agreement of 0.90, and fewer do not (Clopper-Pearson, 95 %)
 
 
 class PackedArray(TypedDict):
@@ -49,7 +49,7 @@ class PackedArray(TypedDict):
 
 
 class PackedTask(TypedDict):
-    """A task metric in a baseline file; rows of nothing but 0 and 1 are one text."""
+    """A task metric in a baseline file. If all rows are 0 or 1, they are one text."""
 
     metric: str
     better: Better
@@ -58,7 +58,7 @@ class PackedTask(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Outputs of the first samples that were kept in a file: (count, *shape), or (count, elements) where not all are."""
+    """Outputs of the first samples, kept in a file: shape (count, *shape), or (count, elements) if not all elements are kept."""
 
     path: Path
     signature: Signature
@@ -66,7 +66,7 @@ class Kept:
 
     @property
     def count(self) -> int:
-        """Of how many samples."""
+        """The number of samples."""
         return compare.count_samples(dict(self.arrays))
 
     def read(self, count: int | None = None) -> compare.RunOutputs:
@@ -76,7 +76,7 @@ class Kept:
 
 
 def thin(run: compare.RunOutputs, every: Mapping[str, int]) -> compare.RunOutputs:
-    """Return a run with one element in `every[output]` of each output that is named there, flat; the others as they are."""
+    """Return a run in which each output named in `every` is flat and keeps one in `every[output]` elements. Other outputs are unchanged."""
 
     def blocks() -> Iterator[compare.Block]:
         for block in run.blocks:
@@ -90,7 +90,7 @@ def thin(run: compare.RunOutputs, every: Mapping[str, int]) -> compare.RunOutput
 
 
 def read(path: Path) -> Baseline:
-    """Return the release in a baseline file, or in a bundle; RequestError for a file that is none, is not whole, or is of a later release."""
+    """Return the release in a baseline file or a bundle. Raise RequestError for a file that is no baseline, is damaged, or has another schema."""
     if os.path.isdir(path):
         return of_bundle(path)
     try:
@@ -127,7 +127,7 @@ def _damaged(path: Path, error: DamagedFile) -> DamagedFile:
 
 
 def write(path: Path, baseline: Baseline) -> None:
-    """Write a release to a file, whole or not at all; RequestError where what lies there is not a baseline of its target."""
+    """Write a release to a file, whole or not at all. Raise RequestError if anything but a baseline is there."""
     content = _to_json(baseline)
     text = json.dumps({**content, "sha256": _sha256(content)}, indent=1, allow_nan=False) + "\n"
     with whole_file(path, refusal) as aside:
@@ -135,7 +135,7 @@ def write(path: Path, baseline: Baseline) -> None:
 
 
 def refusal(path: Path) -> str | None:
-    """Return why what lies at a path is not to be replaced by a baseline, or None: nothing, an empty file, or another baseline."""
+    """Return why a path must not be replaced by a baseline. None if there is nothing, an empty file, or another baseline."""
     problem = not_a_file(path)
     if problem is not None or not path.exists() or not path.stat().st_size:
         return problem
@@ -165,14 +165,14 @@ SHAPE = {
     "comparisons": [comparison.SHAPE],
     "outputs": Each({"dtype": Either(*DTYPES), "shape": [COUNT], "zlib_base64": str, "every": COUNT}),
 }
-"""What a baseline file has to hold, beside its format, schema and checksum."""
+"""The required content of a baseline file, besides its format, schema and checksum."""
 
 _PLAIN = (
     "target", "verdict", "scheme", "source_sha256", "artifact_sha256", "size_bytes", "stage", "count", "samples_digest",
     "labels_digest", "outputs_digest", "noise", "findings", "tools", "latency_ms",
 )  # fmt: skip
-_LATER = ("confidence", "undecided")  # which files of earlier releases have not
-_OF_LATER = ("engine", "order")  # which files of earlier releases have not
+_LATER = ("confidence", "undecided")  # files of earlier releases do not have these
+_OF_LATER = ("engine", "order")  # files of earlier releases do not have these
 _OF_A_COMPARISON = ("stage", "output", "metric", "unit", "value", "limit", "better", "because")
 
 
@@ -221,7 +221,7 @@ def _from_json(path: Path, content: Mapping[str, Any]) -> Baseline:
 
 
 def _task(said: PackedTask, count: int) -> TaskRecord:
-    """Return a task metric with a row for each sample; ValueError for rows that it cannot have written."""
+    """Return a task metric with a row for each sample. Raise ValueError for rows that the metric cannot have written."""
     task = TaskRecord(said["metric"], said["better"], _unpacked_rows(said["rows"]))
     low, high = task.scoring.RANGE
     try:
@@ -234,7 +234,7 @@ def _task(said: PackedTask, count: int) -> TaskRecord:
 
 
 def _keep(baseline: Baseline) -> tuple[dict[str, int], dict[str, np.ndarray]]:
-    """Return which elements are kept of each output, and those of as many samples as there is room for."""
+    """Return which elements of each output are kept (one in so many), and these elements for as many samples as fit."""
     one = next(iter(baseline.outputs.read(1).blocks))
     most = min(baseline.outputs.count, baseline.count)
     room = OUTPUT_BYTES // max(1, sum(array.nbytes for array in one.values()))
@@ -267,7 +267,7 @@ def _unpacked(held: PackedArray) -> np.ndarray:
 
 
 def _packed_rows(rows: tuple[Any, ...]) -> str | list[Any]:
-    """Return rows of nothing but 0 and 1 as one text, which is a line in the file, and others as they are."""
+    """Return rows as one text if all are 0 or 1, so that they take one line in the file. Return other rows unchanged."""
     return "".join(map(str, rows)) if all(type(row) is int and row in (0, 1) for row in rows) else list(rows)
 
 

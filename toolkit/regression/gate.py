@@ -1,21 +1,21 @@
 """Compares a build with the last release, row by row.
 
-What is compared with what:
+The rows:
 
-    verdict               it has to be passed
+    verdict               it must be passed
     inputs, outputs       their dtypes, by name; other names or shapes are another model
-    runtime               what ran it, with its version
-    inputs order, outputs order   in which the artifact itself has them, for who calls it by place
-    size_bytes, latency_ms   how much they grew; latency only where it was measured on the device
-    finding CODE          how often a finding comes that is no mere information
-    bound STAGE OUTPUT METRIC    that no bound is gone or looser
+    runtime               the engine that ran it, with its version
+    inputs order, outputs order   the order in the artifact itself, for callers that pass tensors by position
+    size_bytes, latency_ms   how much they grew; latency only if it was measured on the device
+    finding CODE          how often a finding occurs that is more than information
+    bound STAGE OUTPUT METRIC    no bound may be gone or looser
     STAGE OUTPUT METRIC          (of the total) how much of the margin to its bound is gone
     task METRIC           the paired test; see `toolkit.comparison.paired_difference`
-    lost METRIC           how many samples were lost on balance, where each is right or wrong: no more than chance makes, whatever the drop may be
-    lost METRIC class C   the same of a class, by its name
-    outputs OUTPUT METRIC        the new outputs against the old ones, by the bounds that the old release had on its total: the last release stands
-                          where the original stands there. Where the weights are others on purpose and a task metric says whether they
-                          are as good, they are shown and not judged
+    lost METRIC           net number of samples lost, if each is right or wrong: no more than chance explains, however large a drop is allowed
+    lost METRIC class C   the same for one class, by its name
+    outputs OUTPUT METRIC        the new outputs against the old ones, by the bounds that the old release had on its total. The last release takes
+                          the place of the original. If the weights changed on purpose and a task metric judges them, these rows are
+                          shown and not judged
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _SHOWN = {"passed": "", "failed": "FAIL", "inconclusive": "INCONCLUSIVE", "allow
 
 
 class GateDocument(TypedDict):
-    """A `Gate` as JSON; paths are those of the bundle and of the release before it."""
+    """A `Gate` as JSON. The paths are those of the bundle and of the last release."""
 
     schema: int
     target: str
@@ -51,7 +51,7 @@ class GateDocument(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """What was found of a build against a baseline. `outcome` follows from the rows."""
+    """The result of comparing a build with a baseline. `outcome` follows from the rows."""
 
     target: str
     bundle: Path
@@ -63,7 +63,7 @@ class Gate:
 
     @property
     def outcome(self) -> Outcome:
-        """Return "passed" only where there are rows, and each of those that are judged passed or is allowed."""
+        """Return "passed" only if at least one row is judged, and each judged row passed or is allowed."""
         statuses = {row.status for row in self.rows} - {"noticed"}
         if "failed" in statuses or not statuses:
             return "failed"
@@ -86,7 +86,7 @@ class Gate:
         }
 
     def text(self, screen: Screen = PAGE) -> Text:
-        """Return it for a terminal: a line for each row, with the reason where it did not simply pass; rows of what is as it was are counted."""
+        """Return the text for a terminal: a line for each row, with the reason unless it passed. Unchanged rows are only counted."""
         title = f"{printable.name(self.target)}   {printable.name(self.bundle)} against {printable.name(self.baseline)}"
         lines: list[str] = [screen.title(title, _WORDS[self.outcome])]
         unchanged = [row for row in self.rows if row.status == "passed" and row.before == row.now == row.limit]
@@ -103,15 +103,15 @@ class Gate:
         return printable.lines(lines)
 
 
-_NARROWEST = 40  # the column of names, alike from gate to gate
+_NARROWEST = 40  # the column of names, so that it is the same width in most gates
 _SIGNS = {"lower": "<=", "higher": ">=", None: "="}
 
 
 def check(bundle: Path, baseline: Baseline | Path, allowed: Path | None = None) -> Gate:
-    """Return how the build in a bundle stands to the last release, a baseline or the path of a baseline file or a bundle.
+    """Return the comparison of the build in a bundle with the last release: a baseline, or the path of a baseline file or a bundle.
 
-    `allowed` is a TOML file of changes that may be, each with its reason. RequestError where the two cannot be compared (another target,
-    another model, other samples), where a file is not whole, and where an allowance matches nothing.
+    `allowed` is a TOML file of allowed changes, each with its reason. Raise RequestError if the two cannot be compared (another target, another
+    model, other samples), if a file is damaged, and if an allowance matches nothing.
     """
     from toolkit.regression.limits import allowances, limits
 
@@ -137,7 +137,7 @@ def check(bundle: Path, baseline: Baseline | Path, allowed: Path | None = None) 
 
 
 def _require_comparable(before: Baseline, now: Baseline) -> None:
-    """Raise RequestError that says all that is different between two releases that are not two of one model on one target."""
+    """Raise RequestError with all differences if two releases are not of the same model, target and samples."""
     problems = []
     if before.target != now.target:
         problems.append(f"the target is {now.target}, in the baseline it is {before.target}")

@@ -2,7 +2,7 @@
 
 [[allowed]]
 what    = "size_bytes"           a row of the gate
-to      = 60000                  up to where: a number, or the text that the row has now
+to      = 60000                  the new limit: a number, or the text that the row has now
 because = "the new head has a hidden layer"
 """
 
@@ -93,10 +93,10 @@ class Allowances(config.ConfigModel):
 
 
 def limits() -> GateLimits:
-    """Return the limits that every gate has."""
+    """Return the limits of every gate."""
     return config.load(Path(__file__).with_name("gate.toml"), GateLimits)
 
 
 def allowances(path: Path | None) -> tuple[Allowance, ...]:
-    """Return what a file allows, () for no file; InvalidConfig for mistakes in it, a missing `because` among them."""
+    """Return the allowances of a file, () without a file. Raise InvalidConfig for mistakes in it, including a missing `because`."""
     return () if path is None else config.load(path, Allowances).allowed

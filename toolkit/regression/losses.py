@@ -1,8 +1,8 @@
 """Samples that the last release got right and the new one gets wrong: of the whole set, and of each class.
 
-What is allowed of a drop is a margin for what users do not meet. A loss that is no chance is a change for the worse however small it is, and a class
-of which the new release finds less is one whose users meet it, whatever the others gained. Both are tested on the samples that changed alone:
-McNemar, Note on the sampling error of the difference between correlated proportions or percentages (Psychometrika 12, 1947).
+An allowed drop is a margin for changes that users do not notice. But a loss that is not chance is a change for the worse, however small it is. And if
+the new release finds less of one class, the users of that class notice it, whatever other classes gained. Both are tested only on the samples that
+changed: McNemar, Note on the sampling error of the difference between correlated proportions or percentages (Psychometrika 12, 1947).
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from toolkit.regression.limits import GateLimits
 
 Pair = tuple[int, int]
-_OF_SETS = "f1"  # whose rows are the true classes and those said
+_OF_SETS = "f1"  # its rows are the true classes and the predicted ones
 
 
 def losses(then: TaskRecord, task: TaskRecord, truth: Mapping[str, Any] | None, by: GateLimits) -> Iterator[GateRow]:
-    """Yield how many samples were lost on balance, where each is right or wrong, and the same of each class of which any changed.
+    """Yield the net number of lost samples (lost minus won) if each sample is right or wrong, and the same for each class with changes.
 
-    `truth` are the labels by target. A row's limit is the most that may be lost on balance with as many won, to be no more than chance.
+    `truth` are the labels by target. A row's limit is the largest net loss that chance explains, given the number of samples won.
     """
     if all_hits(then.rows) and all_hits(task.rows):
         yield _row(
@@ -40,7 +40,7 @@ def losses(then: TaskRecord, task: TaskRecord, truth: Mapping[str, Any] | None, 
     for name in sorted(of_classes):
         pairs = of_classes[name]
         if any(was != is_now for was, is_now in pairs):
-            # The exact test is two-sided, and only a loss is looked for: half of it.
+            # The exact test is two-sided, but only losses count here, so its p-value may be twice the level.
             level = 2 * by.recall.level / len(of_classes)
             yield _row(f"lost {then.metric} class {name}", pairs, len(of_classes), level, by.recall.because)
 
@@ -57,7 +57,7 @@ def _row(what: str, pairs: Sequence[Pair], classes: int, level: float, because: 
 
 
 def _by_class(then: TaskRecord, task: TaskRecord, truth: Mapping[str, Any] | None) -> dict[int, list[Pair]]:
-    """Return whether each sample of a class was found, then and now; nothing where a metric is not of classes."""
+    """Return by class whether each of its samples was found, then and now; empty if a metric is not about classes."""
     found: defaultdict[int, list[Pair]] = defaultdict(list)
     if task.metric.partition(":")[0] == _OF_SETS and None not in (*then.rows, *task.rows):
         for (true, before), (_, now) in zip(then.rows, task.rows, strict=True):
@@ -72,7 +72,7 @@ def _by_class(then: TaskRecord, task: TaskRecord, truth: Mapping[str, Any] | Non
 
 
 def _classes(metric: str, truth: Mapping[str, Any] | None) -> np.ndarray | None:
-    """Return a class (n,) for each sample, by the target that a metric reads; None where there is none."""
+    """Return a class for each sample, shape (n,), from the target that a metric reads; None if there is none."""
     if truth is None or is_own(metric):
         return None
     said = task_metrics.load(metric).PARAMETERS
@@ -82,7 +82,7 @@ def _classes(metric: str, truth: Mapping[str, Any] | None) -> np.ndarray | None:
         return None
     try:
         array = np.asarray(column)
-    except ValueError:  # of different lengths
+    except ValueError:  # rows of different lengths
         return None
     if array.dtype.kind not in "biuf":
         return None

@@ -1,4 +1,4 @@
-"""What is compared of a release: its last run, its right answers, its measurements, its size and its findings."""
+"""The facts of a release that are compared: its last run, its right answers, its measurements, its size and its findings."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ class Outputs(Protocol):
 
     @property
     def count(self) -> int:
-        """Of how many samples."""
+        """The number of samples."""
 
     def read(self, count: int | None = None) -> compare.RunOutputs:
-        """Return the run for comparing, all of it or its first `count` samples; it can be read once."""
+        """Return the run for comparing, all of it or its first `count` samples. It can be read once."""
 
 
 @dataclass(frozen=True, slots=True)
 class TaskRecord:
-    """A task metric, or a function of the user's, and what it needs to know of each sample."""
+    """A task metric or a user's own function, and the row that it needs for each sample."""
 
     metric: str
     better: Better
@@ -50,12 +50,12 @@ class TaskRecord:
 
     @property
     def scoring(self) -> Scoring:
-        """What gives a score to any rows."""
+        """The scoring that turns rows into a score."""
         return scoring(self.metric, self.better)
 
     @property
     def is_bounded(self) -> bool:
-        """Whether its scores lie between two numbers, so that a share of what lies between is a share of it."""
+        """Whether its scores have a finite lowest and highest value."""
         return all(map(math.isfinite, self.scoring.RANGE))
 
 
@@ -63,11 +63,11 @@ class TaskRecord:
 class Baseline:
     """A release, as it is compared with the next one.
 
-    `stage` is the run whose outputs count: the last of the chain. `samples` is the digest of the first of them, for each count that was
-    asked: see `digest_of_samples`. `findings` has the worst severity and the count of each code. `every` is which elements of an output
-    are kept, one in so many; 1 where it is not named. `labels` is a digest, None where there are none; `truth` are the labels by target, which a file
-    does not keep. `engine` is what ran them, with its version, and `order` in which order the artifact itself has its inputs and outputs; None in
-    files of earlier releases. `wanted` says which scheme was wanted in place of this one and what became of it; no file keeps it.
+    `stage` is the last run of the chain, whose outputs are compared. `samples_digest` is over the hashes of the first `count` samples. `findings` has
+    the worst severity and the count of each code. `every` says that one in so many elements of an output is kept; 1 if the output is not named.
+    `labels_digest` is None without labels. `truth` are the labels by target; files do not keep them. `engine` ran the stage, with its version.
+    `order` is the order of inputs and outputs in the artifact itself. Both are None in files of earlier releases. `wanted` says which scheme was
+    preferred to this one, and its result; files do not keep it.
     """
 
     path: Path
@@ -100,11 +100,11 @@ class Baseline:
 def of_bundle(
     bundle: Path, tasks: Sequence[str] | None = None, first: int | None = None, *, known: bool = False
 ) -> Baseline:
-    """Return the release that lies in a bundle, over all of its samples or the `first` of them.
+    """Return the release in a bundle, over all of its samples or the `first` ones.
 
-    `tasks` are the task metrics to take; None takes those that the build scored, of the user's functions those that gave a number for each sample.
-    `known` is whether the bundle was read this way just now, so that nothing is measured again. RequestError for a folder that is no bundle, or whose
-    files are not those that its build wrote, or are not what its report is on.
+    `tasks` are the task metrics to take. None takes those that the build scored; of the user's own functions, only those with a number for each
+    sample. `known` is whether the bundle was just read in this way, so that nothing is measured again. Raise RequestError for a folder that is no
+    bundle, and for files that changed since the build or do not belong to its report.
     """
     saved = saved_report.read(bundle)
     report = saved.report
@@ -139,9 +139,9 @@ def of_bundle(
             noise=report["noise"],
             findings=findings.counted(findings.read(report["findings"])),
             tools=report["tools"],
-            # Emulated latency is none, and a build writes none then.
+            # Emulated latency does not count; a build does not write it.
             latency_ms=report.get("latency_ms"),
-            # Reports of earlier releases have neither.
+            # Reports of earlier releases have neither of these.
             engine=report["runs"][stage].get("engine"),
             order=report["artifact"]["signature"].get("order"),
             wanted=wanted["text"] if wanted else None,
@@ -153,13 +153,13 @@ def of_bundle(
 
 
 def name_of(comparison: Mapping[str, Any]) -> str:
-    """Return what tells a comparison of a report from the others: stage, output, metric, and the unit where there is a choice."""
+    """Return the unique name of a comparison in a report: stage, output, metric, and the unit if there is a choice."""
     chosen = f" {comparison['unit']}" if comparison["unit"] in ("real", "range", "lsb", "noise") else ""
     return f"{comparison['stage']} {comparison['output']} {comparison['metric']}{chosen}"
 
 
 def _require_artifact(saved: saved_report.SavedBundle) -> None:
-    """Raise RequestError where the artifact lies elsewhere (reports alone, one of several sizes) and is another than the report is of."""
+    """Raise RequestError if the artifact lies outside the bundle (reports alone, one of several sizes) and is not the report's artifact."""
     artifact = saved.report["artifact"]
     if saved.manifest.artifact is None:
         path = saved.folder / artifact["path"]
@@ -176,7 +176,7 @@ def _require_artifact(saved: saved_report.SavedBundle) -> None:
 
 
 def _require_measured(saved: saved_report.SavedBundle, run: SavedRun) -> None:
-    """Raise RequestError where the last run against the original is not what the report measured."""
+    """Raise RequestError if new measurements of the last run against the original differ from the report's."""
     first = saved_runs.read(saved.folder / RUNS / f"original{saved_runs.SUFFIX}")
     saved_runs.require_same_samples(first, run)
     count = min(first.count, run.count)
@@ -186,7 +186,7 @@ def _require_measured(saved: saved_report.SavedBundle, run: SavedRun) -> None:
 
 
 def _count(run: SavedRun, report: VerdictDocument, first: int | None) -> int:
-    """Return how many samples count: all of the run, which must be as many as its report says, or the first of them."""
+    """Return the number of samples to compare: the `first` ones, or all of the run. Raise RequestError if the run does not match its report."""
     said = report["runs"][run.stage]["samples"]
     if run.count != said or len(run.samples) != said:
         problem = f"{run.path}: holds {run.count} samples with {len(run.samples)} hashes; its report is about {said}"
@@ -197,7 +197,7 @@ def _count(run: SavedRun, report: VerdictDocument, first: int | None) -> int:
 
 
 def _labels(bundle: Path, drawn: int, count: int) -> dict[str, Any] | None:
-    """Return the labels of the first `count` samples by target; the file holds those of all that were drawn, a run may be over fewer."""
+    """Return the labels of the first `count` samples by target. The file holds the labels of all `drawn` samples; a run may have fewer."""
     path = bundle / RUNS / LABELS
     if not path.is_file():
         return None
@@ -213,7 +213,7 @@ def _labels(bundle: Path, drawn: int, count: int) -> dict[str, Any] | None:
 def _tasks(
     run: SavedRun, truth: Mapping[str, Any], asked: Sequence[str], own: Mapping[str, TaskRecord]
 ) -> tuple[TaskRecord, ...]:
-    """Return what each task metric needs of the samples that have these labels."""
+    """Return the record of each requested task metric over the samples with these labels."""
     found, count = [], count_labels(truth)
     shapes = {name: array.shape[1:] for name, array in next(iter(run.read(1).blocks)).items()}
     for text in asked:
@@ -235,7 +235,7 @@ def _tasks(
 
 
 def _own_tasks(bundle: Path, stage: str) -> dict[str, TaskRecord]:
-    """Return what functions of the user's said in the build of the samples of one stage, one by one."""
+    """Return the records of the user's own functions for one stage, as the build saved them, if they have a row for each sample."""
     said = {task.metric: (task.better, task.rows[stage]) for task in saved_tasks(bundle)}
     return {
         metric: TaskRecord(metric, better, tuple(rows)) for metric, (better, rows) in said.items() if rows is not None

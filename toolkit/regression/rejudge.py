@@ -1,4 +1,4 @@
-"""Judges the runs of a bundle again, by other bounds. No model runs for it."""
+"""Judges the runs of a bundle again, by other bounds. No model runs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from toolkit.wire import labels
 
 
 class RejudgedDocument(TypedDict):
-    """A `Rejudged` as JSON; `was` is the verdict of the build, and `of_the_report` names what was not judged again."""
+    """A `Rejudged` as JSON. `was` is the verdict of the build. `of_the_report` names the parts that were not judged again."""
 
     bundle: str
     bounds: str
@@ -45,10 +45,10 @@ class RejudgedDocument(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Rejudged:
-    """The runs of a bundle, held against other bounds. `off` says what is not judged.
+    """The runs of a bundle, judged by other bounds. `off` says which metrics are not judged.
 
-    What nobody can judge again without running the model (findings, noise, what outputs mean, what a user's function said) is what the build's report
-    says, and goes on counting.
+    Some facts cannot be judged again without running the model: findings, noise, kinds of outputs, scores of the user's own functions. They are taken
+    from the build's report and still count.
     """
 
     bundle: Path
@@ -62,7 +62,7 @@ class Rejudged:
 
     @property
     def outcome(self) -> Outcome:
-        """Return "passed" only where the bounds are kept, and the report has no finding that is an error and no budget overspent."""
+        """Return "passed" only if the bounds are kept, and the report has no error, no inconclusive finding, and no exceeded budget."""
         if saved_report.is_broken(self.report):
             return "failed"
         is_open = saved_report.is_open(self.report)
@@ -70,11 +70,11 @@ class Rejudged:
 
     @property
     def has_own_tasks(self) -> bool:
-        """Whether functions of the user's scored the build, which nobody calls again."""
+        """Whether the user's own functions scored the build. They are not called again."""
         return any(is_own(each["metric"]) for each in self.report["tasks"])
 
     def to_json(self) -> RejudgedDocument:
-        """Return plain JSON; `of_the_report` names what was not judged again, and is what the build's report says."""
+        """Return plain JSON. `of_the_report` names the parts that were not judged again but taken from the build's report."""
         return {
             "bundle": str(self.bundle),
             "bounds": str(self.bounds),
@@ -88,7 +88,7 @@ class Rejudged:
         }
 
     def text(self, screen: Screen = PAGE) -> Text:
-        """Return it for a terminal."""
+        """Return the text for a terminal."""
         names = map(printable.name, (self.report["target"], self.bundle, f"by {self.bounds}"))
         title = "   ".join(names)
         lines = [
@@ -111,10 +111,10 @@ _OF_THE_REPORT = "measured again and judged by these bounds; findings and repeat
 
 
 def rejudge(bundle: str | Path, bounds: str | Path) -> Rejudged:
-    """Return what the bounds of a file (a profile, or [[bounds]] alone) say of all runs of a bundle.
+    """Return the judgement of all runs of a bundle by the bounds of a file (a profile, or [[bounds]] alone).
 
-    RequestError for a folder that is no bundle or is not as its build wrote it (`toolkit.bundle.saved_report`), for runs that the report is not on,
-    and for runs of different samples.
+    Raise RequestError for a folder that is no bundle or changed since its build (`toolkit.bundle.saved_report`), for runs that do not belong to the
+    report, and for runs of different samples.
     """
     from toolkit import profiles
 
@@ -125,7 +125,7 @@ def rejudge(bundle: str | Path, bounds: str | Path) -> Rejudged:
     for run in runs[1:]:
         saved_runs.require_same_samples(runs[0], run)
     limits, scheme = profiles.read_bounds(bounds), report["artifact"]["scheme"]
-    # Bundles of older releases do not tell what outputs mean.
+    # Bundles of older releases do not have the kinds of outputs.
     kinds = {name: OutputKind.from_json(one) for name, one in report.get("output_kinds", {}).items()}
     context = context_of(scheme, report["noise"], kinds)
     if untold := kinds_needed(for_scheme(limits, "total", scheme), runs[0], context):

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 Status = Literal["passed", "failed", "inconclusive", "allowed", "noticed"]
 Value = float | str | None
-VERDICT = "verdict"  # which nobody can allow to be another
+VERDICT = "verdict"  # no allowance can change it
 
 
 class GateRowJson(TypedDict):
-    """A `GateRow` as JSON; "nan", "inf" and "-inf" stand for numbers that JSON does not have."""
+    """A `GateRow` as JSON. Numbers that JSON does not have are "nan", "inf" and "-inf"."""
 
     what: str
     before: Value
@@ -34,10 +34,10 @@ class GateRowJson(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class GateRow:
-    """One thing before and now, the limit of what it may be now, and why.
+    """One value before and now, the limit for its value now, and the reason for the limit.
 
-    "allowed" is what would have failed, or is not certain, and has an allowance, whose reason is `because` then. "noticed" is judged by nothing.
-    `better` is None for what has no better and worse: it has to be the same. `detail` says more.
+    A row is "allowed" if it would be failed or inconclusive without its allowance; then `because` is the allowance's reason. A "noticed" row is not
+    judged. `better` is None if no direction is better: then the value must stay the same. `detail` says more.
     """
 
     what: str
@@ -50,13 +50,13 @@ class GateRow:
     detail: str = ""
 
     def to_json(self) -> GateRowJson:
-        """Return plain JSON; numbers that JSON has not are "nan", "inf" and "-inf"."""
+        """Return plain JSON. Numbers that JSON does not have are "nan", "inf" and "-inf"."""
         return cast(GateRowJson, plain_json(asdict(self)))
 
 
 def within(value: Value, limit: Value, better: Better | None) -> bool:
-    """Return whether a value keeps a limit; False for NaN, for what is missing, and for a number against a text."""
-    if any(isinstance(each, bool) for each in (value, limit)):  # which Python takes for 1 and 0
+    """Return whether a value keeps a limit; False for NaN, for a missing value, and for a number against a text."""
+    if any(isinstance(each, bool) for each in (value, limit)):  # Python treats them as 1 and 0
         return False
     if isinstance(value, str) or isinstance(limit, str):
         return better is None and value == limit
@@ -68,19 +68,20 @@ def within(value: Value, limit: Value, better: Better | None) -> bool:
 def judged(
     what: str, before: Value, now: Value, limit: Value, because: str, better: Better | None = "lower"
 ) -> GateRow:
-    """Return a row that passes where `now` keeps the limit."""
+    """Return a row that passes if `now` keeps the limit, and else fails."""
     return GateRow(what, before, now, limit, "passed" if within(now, limit, better) else "failed", because, better)
 
 
 def noticed(what: str, before: Value, now: Value, because: str) -> GateRow:
-    """Return a row that is shown only."""
+    """Return a row that is shown but not judged."""
     return GateRow(what, before, now, None, "noticed", because)
 
 
 def allow(rows: Sequence[GateRow], allowances: Sequence[Allowance]) -> tuple[GateRow, ...]:
-    """Return the rows with what is allowed; a row that went further than its allowance says so.
+    """Return the rows after applying the allowances. A row beyond its allowance stays as it is and says so in `detail`.
 
-    UnknownName for an allowance that no row matches, RequestError for one of the verdict. One that is not needed any more is noticed.
+    Raise UnknownName for an allowance that no row matches, RequestError for an allowance of the verdict. An allowance that is not needed gives a
+    noticed row.
     """
     found = [row for row in rows if row.status != "noticed"]
     unneeded = []

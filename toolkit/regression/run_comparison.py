@@ -1,4 +1,4 @@
-"""Two saved runs, compared: every metric of every output, and the judgement by bounds. No model runs for it."""
+"""Compares two saved runs: every metric of every output, and the judgement by bounds. No model runs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class ComparedDocument(TypedDict):
-    """Two runs that were compared, as JSON; `comparisons` is None where no bounds were given."""
+    """Two runs that were compared, as JSON. `comparisons` is None if no bounds were given."""
 
     reference: str
     candidate: str
@@ -39,9 +39,9 @@ class ComparedDocument(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class RunComparison:
-    """Two saved runs, all that was measured of them, and what bounds say of it; None where none were given.
+    """Two saved runs, their measurements, and the judgement by bounds; None if no bounds were given.
 
-    `lacking` is how many of the reference's samples the candidate has not, at a stage that runs all of them.
+    `lacking` is the number of the reference's samples that the candidate does not have, if the stage must run all samples; else 0.
     """
 
     reference: SavedRun
@@ -56,7 +56,7 @@ class RunComparison:
 
     @property
     def passed(self) -> bool | None:
-        """Whether each bound is certainly kept, of all samples of the reference; without bounds None, or False where an output cannot be compared."""
+        """Whether each bound is certainly kept, over all samples of the reference. Without bounds: None, or False if an output cannot be compared."""
         if self.judgement is None:
             return False if self.measured.mismatches else None
         judged = self.judgement.comparisons
@@ -82,7 +82,7 @@ class RunComparison:
         }
 
     def text(self) -> Text:
-        """Return it for a terminal: every metric of every output, then what bounds say."""
+        """Return the text for a terminal: every metric of every output, then the judgement by bounds."""
         lines = [f"{self.reference.path} against {self.candidate.path}, {self.measured.samples} samples"]
         for each in self.measured.measurements:
             values = ", ".join(number_text(value, unit) for unit, value in each.values.items())
@@ -107,12 +107,11 @@ def compare_runs(
     context: Context | None = None,
     also: Iterable[str] = (),
 ) -> RunComparison:
-    """Return what was measured of two saved runs of the same samples, and what the bounds of one stage say of it, where bounds are given.
+    """Return the measurements of two saved runs of the same samples, and the judgement by the bounds of one stage, if bounds are given.
 
-    `bounds` may be the file that holds them, a profile or [[bounds]] alone.
-    `context` has the scheme of the artifact and the kinds of outputs, where bounds depend on them. `also` names metrics, as "topk_agreement:k=5",
-    that are measured where somebody asks for them. Where one is of the first samples of the other only, these are compared.
-    RequestError for runs that are none or are of different samples, and for bounds of which nobody can say whether they are for these runs.
+    `bounds` may be a file with bounds: a profile, or [[bounds]] alone. `context` has the scheme of the artifact and the kinds of outputs, if bounds
+    depend on them. `also` names further metrics to measure, as "topk_agreement:k=5". If one run has only the first samples of the other, these are
+    compared. Raise RequestError for files that are no runs, for runs of different samples, and for bounds that may not be for these runs.
     """
     from toolkit.profiles import read_bounds
 
@@ -133,9 +132,9 @@ def compare_runs(
 
 
 def _require_told(bounds: Sequence[Bound], run: SavedRun, context: Context) -> None:
-    """Raise RequestError, with all that is missing, where bounds are for some schemes or kinds of outputs and nobody said which these runs are of.
+    """Raise RequestError, with all missing facts, if bounds are for certain schemes or kinds of outputs, and those of these runs are unknown.
 
-    They would judge nothing, and what the others say would look like a verdict by all of them.
+    Such bounds would judge nothing, and the result of the others would look like a verdict by all bounds.
     """
     problems = []
     schemes = sorted({scheme for bound in bounds for scheme in bound.schemes})
@@ -151,7 +150,7 @@ def _require_told(bounds: Sequence[Bound], run: SavedRun, context: Context) -> N
 
 
 def kinds_needed(bounds: Sequence[Bound], run: SavedRun, context: Context) -> dict[str, list[str]]:
-    """Return, for each output of unknown kind, the kinds that its bounds are for; outputs without such bounds are left out."""
+    """Return, for each output of unknown kind, the kinds that its bounds are for. Outputs without such bounds are left out."""
     names = [spec.name for spec in run.signature.outputs if spec.name not in context.kinds]
     found = {
         name: sorted({kind for bound in bounds if bound.output in ("*", name) for kind in bound.kinds})

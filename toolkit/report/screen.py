@@ -19,7 +19,7 @@ from toolkit.printable import Text
 
 USUAL_WIDTH = 80
 _LEAST_WIDTH = 40  # a narrower screen breaks the lines by itself
-_TITLE_WIDTH = 96  # the longest title, on any wider screen
+_TITLE_WIDTH = 96  # a title is at most this wide, even on a wider screen
 _OUTCOME_WIDTH = 14  # of the longest outcome, and the space around it
 _COLUMN = re.compile(r"(?<=\S) {2,}(?=\S)")
 _COMMAND = re.compile(r"^ *(next: |fix: |hint: )?edge-toolkit ")

@@ -27,14 +27,14 @@ from typing import Any
 from toolkit import printable
 from toolkit.printable import Text
 
-BY_BITS = ("kernels", "device")  # stages of one file, whose two runs are equal where nothing is wrong
+BY_BITS = ("kernels", "device")  # stages of one file: their two runs are equal if nothing is wrong
 
 
 @dataclass(frozen=True, slots=True)
 class Deviation:
-    """How far a tensor is from its reference, over the samples that were looked at; `share` is noise as a share of the signal's power.
+    """How far a tensor is from its reference, over the examined samples. `share` is noise as a share of the signal's power.
 
-    `max_lsb` and `rmse_lsb` are in steps of the tensor's scale, None where it has none. `worst_sample` is its number in the set.
+    `max_lsb` and `rmse_lsb` are in steps of the tensor's scale; None if it has none. `worst_sample` is the sample's number in the set.
     """
 
     sqnr_db: float
@@ -46,7 +46,7 @@ class Deviation:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any], scale: float | None, samples: Sequence[int]) -> Deviation:
-        """Return what a worker wrote of a tensor with this scale, over these samples."""
+        """Return the deviation that a worker wrote for a tensor with this scale, over these samples."""
         steps = content["rmse_per_scale"]
         return cls(
             sqnr_db=float(content["sqnr_db"]),
@@ -91,9 +91,8 @@ class OperatorDeviation:
 class Attribution:
     """The operators of a stage and how they deviate. `why` says why no operator can be named; then there are no operators. It is None otherwise.
 
-    `reference` and `candidate` name the two sides; `samples` are the numbers of those that were looked at. `output` is the one where noise was
-    measured, if the float file continued from the quantized one. `diverging` has a sentence for each output of the model: how far its two runs are
-    apart. `reproduction` is a folder in the store with the operator by itself (see `toolkit.diagnosis.worker.reproduction`); None where there is
+    `reference` and `candidate` name the two sides. `samples` are the numbers of the examined samples. `output` is the output where noise was measured,
+    if the float file continued from the quantized one. `diverging` has a sentence for each output of the model: how far its two runs are apart. `reproduction` is a folder in the store with the operator by itself (see `toolkit.diagnosis.worker.reproduction`); None where there is
     none, and `about_reproduction` says why.
     """
 
@@ -119,30 +118,30 @@ class Attribution:
 
     @property
     def guilty(self) -> OperatorDeviation | None:
-        """The operator that makes more noise than all others together; None where none does."""
+        """The operator that makes more noise than all others together; None if none does."""
         place = stands_out(self._noises)
         return None if place is None else self.operators[place]
 
     @property
     def largest(self) -> OperatorDeviation | None:
-        """The operator that makes most noise, the first of several; None where none makes any."""
+        """The operator that makes most noise (the first wins a tie); None if none makes any."""
         most = max(self._noises, default=0.0)
         return self.operators[self._noises.index(most)] if most > 0 else None
 
     @property
     def first(self) -> OperatorDeviation | None:
-        """The first operator, in the order of execution, whose result is not equal bit by bit; None where all are, or need not be."""
+        """The first operator, in the order of execution, whose result is not equal bit by bit; None if all are equal, or need not be."""
         if self.stage not in BY_BITS:
             return None
         return next((each for each in self.operators if not each.equal), None)
 
     def share(self, operator: OperatorDeviation) -> float:
-        """Return an operator's part in the noise of all."""
+        """Return an operator's share of the noise of all operators."""
         total, own = math.fsum(self._noises), operator.noise or 0.0
         return own / total if 0 < total < math.inf else float(own == math.inf)
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain JSON; numbers that JSON has not are "nan", "inf" and "-inf"."""
+        """Return plain JSON. Numbers that JSON does not have are "nan", "inf" and "-inf"."""
         from toolkit.verdict.attribution_text import sentences
 
         named = {"guilty": self.guilty, "first": self.first, "largest": self.largest}
@@ -164,14 +163,14 @@ class Attribution:
         }
 
     def text(self) -> Text:
-        """Return the sentences about it, and the table of all operators, for people."""
+        """Return the sentences of the result, and the table of all operators, for people."""
         from toolkit.verdict.attribution_text import sentences, table
 
         return printable.lines([*sentences(self), *(["", table(self)] if self.operators else [])])
 
 
 def stands_out(noises: Sequence[float]) -> int | None:
-    """Return the place of the number that is larger than the sum of all others; None where there is no such number, or one of them is NaN."""
+    """Return the index of the number that is larger than the sum of all others; None if there is no such number, or any is NaN."""
     for place, noise in enumerate(noises):
         if noise > math.fsum([*noises[:place], *noises[place + 1 :]]):
             return place

@@ -8,7 +8,7 @@ from toolkit import printable
 from toolkit.printable import Text
 from toolkit.verdict.attribution import BY_BITS, Attribution, Deviation, OperatorDeviation
 
-_NAMED = 44  # the last characters of a tensor's name, which tell operators apart
+_NAMED = 44  # the last characters of a tensor's name: they distinguish operators
 _COLUMNS = ("operator", "dtype", "isolated", "max", "cumulative", "at output", "part", "worst")
 
 
@@ -88,7 +88,7 @@ def _why_none(found: Attribution) -> str:
 
 
 def in_words(deviation: Deviation | None) -> str:
-    """Return how far a tensor deviates, to follow a colon."""
+    """Return how far a tensor deviates, as text that follows a colon."""
     if deviation is None:
         return " not known"
     return f" SQNR {decibels(deviation.share)} dB, off by up to {_most(deviation)} (sample {deviation.worst_sample})"

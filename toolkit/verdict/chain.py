@@ -32,8 +32,8 @@ Outcome = Literal["passed", "failed", "inconclusive"]
 class Judged:
     """A chain of runs judged by bounds: each stage by itself, all of them together, and each against the original.
 
-    `drops` judge the task metrics of the total. `before` are the stages that the artifact has no part in. `pinned` is the stage that a second look at
-    one sample found guilty, where not all stages had run that sample.
+    `drops` judge the task metrics of the total. `before` are the stages that do not involve the artifact. `pinned` is the stage that a second run of
+    one sample found guilty, if not all stages had run that sample.
     """
 
     stages: tuple[Judgement, ...]
@@ -51,7 +51,7 @@ class Judged:
 
     @property
     def outcome(self) -> Outcome:
-        """Return "passed" only where there is evidence on the total and every comparison passed."""
+        """Return "passed" only if there is evidence on the total and every comparison passed."""
         statuses = {comparison.status for comparison in self.comparisons}
         if "failed" in statuses or not self.total.comparisons or self.total.measured.samples == 0:
             return "failed"
@@ -59,7 +59,7 @@ class Judged:
 
     @property
     def guilty_stage(self) -> str | None:
-        """Return the first stage that broke its own bounds; where only the total failed, the stage that is off most by the failed metric."""
+        """Return the first stage that broke its own bounds. If only the total failed, return the stage that is worst by the failed metric."""
         for judgement in self.stages:
             if any(comparison.status == "failed" for comparison in judgement.comparisons):
                 return judgement.stage
@@ -74,12 +74,12 @@ class Judged:
 
     @property
     def _with_part(self) -> Sequence[Judgement]:
-        """The stages that the artifact has a part in."""
+        """The stages that involve the artifact."""
         return [each for each in self.stages if each.stage not in self.before] or self.stages
 
     @property
     def failed_in_total(self) -> Comparison | None:
-        """The first failed comparison of the total, where each stage kept its own bounds."""
+        """The first failed comparison of the total, if each stage kept its own bounds."""
         if any(each.status == "failed" for judgement in self.stages for each in judgement.comparisons):
             return None
         return next((each for each in self.total.comparisons if each.status == "failed"), None)
@@ -96,10 +96,10 @@ def context_of(scheme: str, noise: Mapping[str, Mapping[str, Number]], kinds: Ma
 def judge_chain(
     steps: Sequence[Ran], bounds: Sequence[Bound], context: Context, *, early: bool = False, own: Ran | None = None
 ) -> Judged:
-    """Return the judgement of a chain of at least two runs, the original first; raise UnjudgeableRun where the bounds cannot judge it.
+    """Return the judgement of a chain of at least two runs, the original first. Raise UnjudgeableRun if the bounds cannot judge it.
 
-    `early` is whether the device could stop before the last sample, once its rates were certain. Its intervals then hold however often one looks.
-    `own` is the run of the toolkit's own artifact of the same scheme, where the user gave the artifact; a run over fewer samples is not used.
+    `early` is whether the device could stop before the last sample, once its rates were certain. Its intervals then hold however often it is judged.
+    `own` is the run of the toolkit's own artifact of the same scheme, if the user gave the artifact. A run over fewer samples is not used.
     """
     reference, last = steps[0], steps[-1]
     partial = (*PARTIAL, "device") if early else PARTIAL
@@ -134,7 +134,7 @@ def _over(measured: Measured, reference: Ran, *, early: bool) -> compare.Extent:
 def _of_the_same_samples(
     before: Ran, after: Ran, partial: Collection[str]
 ) -> tuple[compare.RunOutputs, compare.RunOutputs]:
-    """Return two runs for comparing; where one ran the first samples only, both are cut to these."""
+    """Return two runs for comparing. If one ran only the first samples, both are cut to these."""
     if after.stage not in partial and before.stage not in partial:
         return before.read(), after.read()
     count = min(before.count, after.count)
@@ -142,7 +142,7 @@ def _of_the_same_samples(
 
 
 def with_names(judged: Judged, names: Sequence[str]) -> Judged:
-    """Return the judgement with the name that the set has for each worst sample; unchanged where samples have no names."""
+    """Return the judgement with the set's name for each worst sample; unchanged if samples have no names."""
     stages = tuple(each.with_names(names) for each in judged.stages)
     drops = tuple(each.with_name(names) for each in judged.drops)
     return replace(judged, stages=stages, total=judged.total.with_names(names), drops=drops)

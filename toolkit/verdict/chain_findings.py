@@ -1,4 +1,4 @@
-"""Findings about a chain of runs, which a verdict has beside its comparisons."""
+"""Findings about a chain of runs. A verdict has them beside its comparisons."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def not_confined(steps: Sequence[StageRun]) -> list[Finding]:
 
 
 def metrics_switched_off(bounds: Sequence[Bound], scheme: str, outputs: Mapping[str, str]) -> list[Finding]:
-    """Return a finding for each metric that somebody switched off, with the reason."""
+    """Return a finding for each metric that is switched off, with the reason."""
     return [Finding("switched-off", "info", off_text(bound)) for bound in switched_off(bounds, scheme, outputs)]
 
 
@@ -57,7 +57,7 @@ def off_text(bound: Bound) -> str:
 
 
 def of_outputs(cumulative: Mapping[str, Measured]) -> list[Finding]:
-    """Return a finding for each thing that the outputs of a stage show, beside those of the original."""
+    """Return the findings about a stage's outputs, compared with the original's."""
     return [
         Finding("outputs", "warning", f"{stage}: {sentence}")
         for stage, measured in cumulative.items()
@@ -82,7 +82,7 @@ def bounds_below_noise(
     total: Measured,
     ran: Collection[str] = _OF_ORIGINAL,
 ) -> list[Finding]:
-    """Return a finding for each bound on an absolute error that is tighter than the original's own noise; `ran` are the stages that ran."""
+    """Return a finding for each bound on an absolute error that is tighter than the original's own noise. `ran` are the stages that ran."""
     found: list[Finding] = []
     for stage, output in itertools.product([each for each in _OF_ORIGINAL if each in ran], total.seen):
         for bound in deciding(for_scheme(target.bounds, stage, artifact.scheme), output):

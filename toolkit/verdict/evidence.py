@@ -18,10 +18,10 @@ from toolkit.weights.judge import Account
 
 
 class CandidateRow(VariantRow):
-    """One of the variants among which an artifact was chosen, as JSON.
+    """One of the variants that an artifact was chosen from, as JSON.
 
-    `sqnr_db` is that of its worst output against the float artifact: None without any noise, and for a variant with a `problem`, which has no
-    `size_bytes` either. `keeps` is the scheme that its file keeps, None where nobody knows. `chosen` is whether it is the artifact.
+    `sqnr_db` is the SQNR of its worst output against the float artifact; None without any noise. A variant with a `problem` has neither `sqnr_db` nor
+    `size_bytes`. `keeps` is the actual scheme of its file, None if unknown. `chosen` is whether it is the artifact.
     """
 
     sqnr_db: float | None
@@ -35,12 +35,12 @@ class CandidateRow(VariantRow):
 class Evidence:
     """The evidence that a verdict is made from.
 
-    `steps` are the runs, the original first. `samples` counts the samples by use. `drawn` is the folder of those that judge, as
+    `steps` are the runs, the original first. `samples` counts the samples by use. `drawn` is the folder of the verification samples, as
     `toolkit.samples.draw` writes it. `noise` is the original's own noise by kind and output, in real units. `findings` are those from before the
     comparison. `tasks` are the requested task metrics, canonical, and `own_tasks` the scores by the user's functions. `candidates` are the variants
-    among which the artifact was chosen. `early` is whether the device was to stop once its rates were certain. `account` tells where the artifact's
-    constants come from. `own` is the run of the toolkit's own artifact, where the user gave the one that is judged. `kinds` are the kinds of
-    outputs, and `inputs` the ranges that inputs are fed with, by name.
+    that the artifact was chosen from. `early` is whether the device could stop once its rates were certain. `account` says where the artifact's
+    constants come from. `own` is the run of the toolkit's own artifact, if the user gave the judged one. `kinds` are the kinds of outputs, and
+    `inputs` the ranges that inputs are fed with, by name.
     """
 
     steps: tuple[StageRun, ...]

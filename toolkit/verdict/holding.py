@@ -12,9 +12,9 @@ from toolkit.findings import Finding
 
 
 def said_where_it_ran(findings: Iterable[Finding], about: Mapping[str, Any]) -> Iterator[Finding]:
-    """Yield an artifact's findings without those that do not hold on the machine that ran it last, which `about` describes.
+    """Yield an artifact's findings, except those that do not hold on the last machine that ran it. `about` describes that machine.
 
-    A finding about processors gets the class of the processor on which the file was verified.
+    A finding about processors gets the class of the processor that the file was verified on.
     """
     for finding in findings:
         if finding.code != CODE:

@@ -11,7 +11,7 @@ from toolkit.comparison.measured import Number
 
 
 def own_noise(noise: Mapping[str, Mapping[str, Number]]) -> dict[str, float]:
-    """Return the largest noise of each output of the original, of all kinds that were measured, in real units; NaN where one is not finite."""
+    """Return the largest noise of each output of the original over all measured kinds, in real units; NaN if one is not finite."""
     outputs = {output for values in noise.values() for output in values}
     return {output: _most([float(kind[output]) for kind in noise.values() if output in kind]) for output in outputs}
 
@@ -21,9 +21,9 @@ def _most(values: Sequence[float]) -> float:
 
 
 def noise_share(measured: Measured) -> float:
-    """Return how far the outputs moved: the largest ratio of noise power to signal power of any output; infinity where it is unknown.
+    """Return how far the outputs moved: the largest ratio of noise power to signal power of any output; infinity if unknown.
 
-    Whole numbers count by the share that differs. Constant outputs do not count.
+    For outputs of whole numbers, the share of values that differ is used. Constant outputs do not count.
     """
     worst = max((seen.unequal for seen in measured.seen.values() if seen.whole_numbers), default=0.0)
     for measurement in measured.measurements:
@@ -34,7 +34,7 @@ def noise_share(measured: Measured) -> float:
 
 
 def off_by(measured: Measured, failed: Comparison) -> float:
-    """Return how far two runs are apart by the metric of a failed comparison, larger for worse; infinity for NaN and unmatched outputs."""
+    """Return how far two runs are apart by the metric of a failed comparison. Larger is worse; infinity for NaN and unmatched outputs."""
     if failed.output in measured.mismatches:
         return math.inf
     if failed.metric == compare.STRUCTURE:
@@ -48,7 +48,7 @@ def off_by(measured: Measured, failed: Comparison) -> float:
 
 
 def decibels(noise: float) -> float | None:
-    """Return a noise-to-signal ratio, a power, in dB of signal to noise: None for no noise, -inf for nothing but noise."""
+    """Return a noise-to-signal power ratio as a signal-to-noise ratio in dB: None for no noise, -inf for an infinite ratio."""
     if noise == 0:
         return None
     return -10 * math.log10(noise) if math.isfinite(noise) else -math.inf

@@ -14,7 +14,7 @@ from toolkit.wire.shards import read_shards
 
 @dataclass(frozen=True, slots=True)
 class StageRun:
-    """A run of the chain in the store, and the signature that tells how to read its numbers."""
+    """A run of the chain in the store, and the signature that its numbers are read by."""
 
     stage: str
     run: Run
@@ -26,7 +26,7 @@ class StageRun:
         return self.run.count
 
     def read(self, count: int | None = None) -> compare.RunOutputs:
-        """Return the run for comparing, all of it or its first `count` samples; it can be read again."""
+        """Return the run for comparing, all of it or its first `count` samples. It can be read again."""
         name = f"{self.stage} ({self.run.engine})"
         if count is None:
             return compare.RunOutputs.read(name, self.signature, self.run.outputs)
@@ -48,7 +48,7 @@ def _first(blocks: Iterable[compare.Block], count: int) -> Iterator[compare.Bloc
 
 
 def _one(blocks: Iterable[compare.Block], sample: int) -> Iterator[compare.Block]:
-    """Yield one block with one sample alone; nothing where there is no such sample."""
+    """Yield one block with one sample; nothing if there is no such sample."""
     for block in blocks:
         count = compare.count_samples(block)
         if sample < count:

@@ -49,7 +49,7 @@ class Spent:
 
 @dataclass(frozen=True, slots=True)
 class Attempted:
-    """One scheme that was tried for a target, and its outcome; None stands for the verdict that holds this, which cannot hold itself."""
+    """One scheme that was tried for a target, and its outcome. None stands for the verdict that holds this, because it cannot hold itself."""
 
     scheme: str
     outcome: Verdict | EdgeToolkitError | None
@@ -57,7 +57,7 @@ class Attempted:
 
 @dataclass(frozen=True, slots=True)
 class NextStep:
-    """A command that is ready to be pasted, and why to run it."""
+    """A command to paste, and why to run it."""
 
     why: str
     command: str
@@ -67,9 +67,9 @@ class NextStep:
 class Verdict:
     """The verdict on one artifact on one target. `outcome` and `passed` follow from the evidence and cannot be set.
 
-    `steps` and `drawn` are the runs and the folder of their samples, as in `Evidence`. `account` tells where the artifact's constants come from; None
-    where nobody looked. `given` is whether the user gave the file. `attempts` are all schemes that were tried for the target, in their order, with
-    this one. `attribution` names the operator that made the guilty stage fail; None where nobody looked. `kinds` are the kinds of outputs, and
+    `steps` and `drawn` are the runs and the folder of their samples, as in `Evidence`. `account` says where the artifact's constants come from; None
+    if that was not examined. `given` is whether the user gave the file. `attempts` are all schemes that were tried for the target, in order, with
+    this one. `attribution` names the operator that made the guilty stage fail; None if there was no search. `kinds` are the kinds of outputs, and
     `inputs` the ranges that inputs are fed with, by name.
     """
 
@@ -108,7 +108,7 @@ class Verdict:
 
     @property
     def wanted(self) -> Attempted | None:
-        """The scheme that was wanted, if this verdict is on another: the first that was tried, or the requested one if the file kept another."""
+        """The preferred scheme, if this verdict is on another: the first that was tried, or the requested one if the file has another."""
         if self.attempts and self.attempts[0].outcome is not None:
             return self.attempts[0]
         return Attempted(str(self.artifact.asked), None) if self.artifact.is_another else None
@@ -140,7 +140,7 @@ class Verdict:
 
     @property
     def outcome(self) -> Outcome:
-        """Return "passed" only where there is evidence on the total, every comparison and budget passed, and no finding is against it."""
+        """Return "passed" only if there is evidence on the total, every comparison and budget passed, and no finding is against it."""
         evidence = all(count > 0 for name, count in self.samples.items() if name == "verification")
         broken = any(finding.is_error for finding in self.findings)
         if broken or not evidence or not all(spent.passed for spent in self.budget):
@@ -163,10 +163,10 @@ class Verdict:
 
     @property
     def at_fault(self) -> str | None:
-        """Return whose work is at fault in the guilty stage, for people; None where the stage alone says it.
+        """Return whose work is at fault in the guilty stage, for people; None if the stage's name already says it.
 
-        The first stage that a given file has a part in compares the file with the toolkit's own artifact, so the file is at fault there. The stages
-        before it are the toolkit's own work.
+        The first stage that involves a given file compares it with the toolkit's own artifact, so the file is at fault there. The stages before it
+        are the toolkit's own work.
         """
         stage = self.guilty_stage
         if not self.given or stage is None:
@@ -178,7 +178,7 @@ class Verdict:
 
 
 def judge(target: Target, source: Source, artifact: Artifact, evidence: Evidence) -> Verdict:
-    """Return the verdict on a chain of runs; raise UnjudgeableRun where the evidence cannot carry one."""
+    """Return the verdict on a chain of runs. Raise UnjudgeableRun if the evidence is not enough for one."""
     if len(evidence.steps) < 2:
         raise UnjudgeableRun(f"{target.name}: only the original ran; there is nothing to compare it with")
     steps, scheme = evidence.steps, artifact.scheme
@@ -225,10 +225,10 @@ def judge(target: Target, source: Source, artifact: Artifact, evidence: Evidence
 
 
 def _named(kinds: Mapping[str, OutputKind], measured: Measured) -> dict[str, str]:
-    """Return the kind of each output by its name, "" where none is known."""
+    """Return the kind of each output by its name, "" if unknown."""
     return {output: kinds[output].name if output in kinds else "" for output in measured.outputs}
 
 
 def _before(scheme: str) -> tuple[str, ...]:
-    """Return the stages that a given file has no part in: a quantized file is compared with the toolkit's own float artifact."""
+    """Return the stages that do not involve a given file: a quantized file is compared with the toolkit's own float artifact."""
     return ("source",) if scheme == FLOAT else ("source", "conversion")

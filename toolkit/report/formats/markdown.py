@@ -26,7 +26,7 @@ def is_one(head: bytes) -> bool:
 
 
 def render(document: Document) -> str:
-    """Return the document as Markdown of at most 65,536 characters. It says how much was left out."""
+    """Return the document as Markdown of at most 65,536 characters. It says so if something was left out."""
     about = subjects(document)
     for most in _ROWS:
         text = "\n".join(_lines(about, most)) + "\n"
