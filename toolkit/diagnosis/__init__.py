@@ -1,1 +1,1 @@
-"""Which operator or layer is off, and what to keep in float for it."""
+"""Finds the operator or layer that is off, and the layers to keep in float because of it."""

@@ -14,13 +14,13 @@ from toolkit.pipeline.reference_kernels import WRONG, of_kernels, without_them
 from toolkit.pipeline.stages import Chain
 from toolkit.verdict.verdict import Verdict
 
-_LOOKED_AT = 4  # samples at which a diverging operator is looked for, the worst ones first
+_LOOKED_AT = 4  # samples for the search, the worst ones first
 
 
 def attributed(model: Model, trial: Trial, verdict: Verdict, executor: Executor) -> Verdict:
-    """Return a failed verdict with the operator that made its guilty stage fail, over the worst samples; any other verdict unchanged.
+    """Return a failed verdict with the operator that made its guilty stage fail, over the worst samples. Return any other verdict unchanged.
 
-    Where other kernels replaced wrong reference kernels, the verdict also names the operator that is wrong in these.
+    If other kernels replaced wrong reference kernels, the verdict also names the operator that is wrong in the reference kernels.
     """
     stage, wrong = verdict.guilty_stage, any(each.code == WRONG for each in verdict.findings)
     if not wrong and (verdict.outcome != "failed" or stage is None):
@@ -40,7 +40,7 @@ def attributed(model: Model, trial: Trial, verdict: Verdict, executor: Executor)
 
 
 def _with_wrong_operator(chain: Chain, verdict: Verdict, executor: Executor) -> Verdict:
-    """Return the verdict with an operator in its finding on reference kernels: the one that errs most alone."""
+    """Return the verdict with an operator in its finding on reference kernels: the one with the largest error when run alone."""
     finding = next(each for each in verdict.findings if each.code == WRONG)
     samples = [*finding.facts["samples"], *range(_LOOKED_AT)][:_LOOKED_AT]
     try:

@@ -1,6 +1,6 @@
 """Whether outputs depend on the calibration samples: each of two random halves gives the ranges of an artifact, and both artifacts run.
 
-This costs two quantizations and three short runs. So `calibration lint` does it where it has a model, and a build does not.
+This costs two quantizations and three short runs. So `calibration lint` does it if it has a model, and a build does not.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SEED = 0
 
 @dataclass(frozen=True, slots=True)
 class Halves:
-    """The jobs: in `made` the artifacts with the ranges of all samples, and of each half; in `runs` that of the float artifact, and theirs."""
+    """The jobs. `made`: the artifacts with the ranges of all samples, and of each half. `runs`: the runs of the float artifact and of these."""
 
     name: str
     made: tuple[Job, Job, Job]
@@ -36,7 +36,7 @@ class Halves:
 
 
 def halves_of(model: Model, variant: Variant, artifact_format: str) -> Halves:
-    """Return the jobs that tell how far a variant's outputs move between halves; InvalidSamples where its ranges are not ours to choose."""
+    """Return the jobs that show how far a variant's outputs move between halves. Raise InvalidSamples if it is not made from the toolkit's ranges."""
     conversions = model.conversions
     whole = conversions.artifact(variant, artifact_format)
     if "ranges" not in whole.inputs:

@@ -1,6 +1,6 @@
-"""Searches for the operator that diverges in a stage: jobs that run both sides again with all tensors readable.
+"""Searches for the operator that diverges in a stage: jobs run both sides again with all tensors readable.
 
-Every runtime on every launcher can run the files that these jobs make, so the search reaches each device.
+Every runtime on every launcher can run the files that these jobs make, so the search works on each device.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from toolkit.verdict.chain import Judged
 _HOST = Engine(HOST_RUNTIME)
 _SEEN_BYTES = (
     1 << 26
-)  # of tensors that are kept of each side: of a large network fewer samples are looked at, but at least one
+)  # of kept tensors on each side: a large network is examined over fewer samples, but at least one
 _NAMED = 4  # operators that are not compared, by name
 _OF_TENSORFLOW = "both sides are TensorFlow graphs, from which no operator can be extracted"
 
 
 def samples_of(judged: Judged, stage: str, count: int) -> tuple[int, ...]:
-    """Return the samples to look at, at most so many of those that the stage ran: the worst of the comparisons that it failed, then the first ones.
+    """Return the samples to examine, at most `count` of those that the stage ran: the worst ones of its failed comparisons, then the first ones.
 
-    Where the stage kept its bounds, the worst are those that the total failed by.
+    If the stage kept its bounds, the worst ones are those of the total's failed comparisons.
     """
     stages = [each for each in judged.stages if each.stage == stage]
     ran = min(each.measured.samples for each in [*stages, judged.total])
@@ -47,10 +47,10 @@ def samples_of(judged: Judged, stage: str, count: int) -> tuple[int, ...]:
 
 
 def attribute(chain: Chain, stage: str, samples: Sequence[int], executor: Executor) -> Attribution:
-    """Return which operator diverges in a stage of a chain whose jobs have run, over these samples, the most important first.
+    """Return the operator that diverges in a stage of a chain, over these samples, the most important first. The chain's jobs have run.
 
-    Where no operator can be named, `Attribution.why` says why: this never fails because of a model, a runtime or a device. UnknownName for a stage
-    that the chain does not have; RequestError where no sample ran on both sides of the stage.
+    If no operator can be named, `Attribution.why` says why: a model, a runtime or a device never makes this fail. Raise UnknownName for a stage that
+    the chain does not have, RequestError if none of the samples ran on both sides of the stage.
     """
     before, after = sides(chain, stage, executor)
     ended = executor.outcomes([before, after])
@@ -112,11 +112,11 @@ class _Search:
         return replace(made, reproduction=folder, about_reproduction=about)
 
     def untold(self, why: str) -> Attribution:
-        """Return how far the outputs are apart, and why no operator is named."""
+        """Return an attribution without operators: how far the outputs are apart, and why no operator is named."""
         return Attribution(self.stage, *self.names, why=why, diverging=diverging(self.stage, self.jobs, self.executor))
 
     def _look(self, samples: Sequence[int]) -> Looked:
-        """Run both sides, and each operator alone, over as many of the samples as can be kept."""
+        """Run both sides, and each operator alone, over as many of the samples as fit in memory."""
         before, after = self.jobs
         model = model_of(after)
         floats = model_of(before) if self.stage == "quantization" else None
@@ -147,7 +147,7 @@ class _Search:
         return Looked(inputs, fed, list(entry.result["samples"]), Execution.of(after), twice)
 
     def _of_tensorflow(self, model: Path | Output, drawn: Output) -> Output:
-        """Return the values of the canonical form's graph for the tensors of the float artifact, where both have the same name."""
+        """Return the values of the canonical form's graph for the float artifact's tensors, if both have the same name."""
         inputs = {"model": model, "samples": drawn, "saved_model": self.chain.model.canonical.output("saved_model")}
         return Job(
             "running the original's graph for all of its tensors",
@@ -160,7 +160,7 @@ class _Search:
     def _handed_over(
         self, operators: list[OperatorDeviation], looked: Looked
     ) -> tuple[list[OperatorDeviation], str | None, list[str]]:
-        """Return the operators with the noise that each makes at the output that moves most, that output, and notes."""
+        """Return three parts: the operators with the noise that each makes at the output that moves most, that output, and notes."""
         job = Job(
             "running from each operator on in float",
             "diagnosis.worker.handover",
@@ -208,7 +208,7 @@ def _job(title: str, call: str, inputs: Mapping[str, Path | Output], options: Ma
 
 
 def _notes(held: DivergenceResult) -> list[str]:
-    """Return the limits of the search, a sentence each."""
+    """Return the limits of the search, one sentence each."""
     missing = held["unmatched"]
     notes = [f"nothing in the reference corresponds to {len(missing)}, as {missing[0]}"] if missing else []
     if held["misnamed"]:

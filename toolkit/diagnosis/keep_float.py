@@ -25,15 +25,15 @@ if TYPE_CHECKING:
     from toolkit.profiles import Target
 
 _FORMAT = "tflite"
-_COUNTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)  # kept layers: beyond a few, one more is seldom what matters
-_AT_ONCE = 4  # tried before anyone looks whether that was enough
+_COUNTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)  # numbers of kept layers: beyond a few, one more seldom matters
+_AT_ONCE = 4  # tried together before the bounds are checked
 _OTHERS = ("static_wi8_ai16", "dynamic_wi8_afp32", "float16")
 _STAGES = ("quantization", "total")
 
 
 @dataclass(frozen=True, slots=True)
 class Trying:
-    """What each try needs: a model's conversions, the recipe that breaks it, the samples that judge, and the target with its kernels."""
+    """The inputs of each try: a model's conversions, the recipe that breaks it, the verification samples, and the target with its kernels."""
 
     conversions: Conversions
     recipe: Recipe
@@ -43,16 +43,17 @@ class Trying:
     _runs: dict[Job, Job] = field(default_factory=dict)
 
     def run(self, made: Job) -> Job:
-        """Return the run of a job's file; the same job gives the same run."""
+        """Return the run of a job's file. The same job gives the same run."""
         if made not in self._runs:
             self._runs[made] = run_job(self.conversions.file(made, _FORMAT), self.samples, self.execution)
         return self._runs[made]
 
 
 def suggest(drift: Drift, trying: Trying, executor: Executor) -> Suggestion:
-    """Return the gain of keeping layers in float, in the order of the drift's ranking, and that of other schemes.
+    """Return the gain of keeping layers in float, in the order of the drift's ranking, and the gain of other schemes.
 
-    Once the bounds are met, layers that they do not need are quantized again, the cheapest first. RequestError for a scheme that quantizes nothing.
+    Once the bounds are met, layers that are not needed for that are quantized again, the cheapest first. Raise RequestError for a scheme that
+    quantizes nothing.
     """
     names = list(dict.fromkeys(layer.float_tensor for layer in drift.ranking()))
     steps = _ever_more(names, trying, executor)
@@ -76,7 +77,7 @@ def _ever_more(names: Sequence[str], trying: Trying, executor: Executor) -> list
 
 
 def _fewer(met: Step, trying: Trying, executor: Executor) -> list[Step]:
-    """Return the steps that quantize layers again, the cheapest first; each starts from the last step that met the bounds."""
+    """Return the steps that quantize layers again, the cheapest first. Each starts from the last step that met the bounds."""
     steps: list[Step] = []
     kept = met.kept
     for name in reversed(met.kept):
@@ -89,7 +90,7 @@ def _fewer(met: Step, trying: Trying, executor: Executor) -> list[Step]:
 
 
 def _other(scheme: str, trying: Trying, executor: Executor) -> Step:
-    """Return another scheme as a whole: the first of its variants that can be made, or why none can."""
+    """Return the step of another scheme without kept layers: the first of its variants that can be made, or why none can."""
     steps = _tried([(trying.target.recipe(scheme), ())], trying, executor)
     return steps[0]
 
@@ -97,24 +98,24 @@ def _other(scheme: str, trying: Trying, executor: Executor) -> Step:
 def _kept(recipe: Recipe, names: Sequence[str]) -> Recipe:
     more = tuple(
         glob.escape(name) for name in names
-    )  # fnmatch, by which patterns are held against names, reads them alike
+    )  # fnmatch matches patterns to names, and reads this escaping in the same way
     return replace(recipe, keep_float=KeepFloat((*recipe.keep_float.tensors, *more), recipe.keep_float.operators))
 
 
 def _tried(asked: Sequence[tuple[Recipe, tuple[str, ...]]], trying: Trying, executor: Executor) -> list[Step]:
-    """Return a step for each recipe, all of them run at once."""
+    """Return a step for each recipe. All recipes run at once."""
     floats = trying.run(trying.conversions.floats(_FORMAT))
     made: list[list[Job]] = []
     problems: dict[int, EdgeToolkitError] = {}
     for place, (recipe, _) in enumerate(asked):
         try:
             made.append([trying.conversions.artifact(variant, _FORMAT) for variant in _variants(recipe)])
-        except EdgeToolkitError as error:  # no calibration set, or dtypes that the scheme cannot have
+        except EdgeToolkitError as error:  # no calibration set, or dtypes that the scheme does not allow
             made.append([])
             problems[place] = error
     runs = [trying.run(job) for jobs in made for job in jobs]
     wanted = [floats, *runs, *(job for jobs in made for job in jobs)]
-    goal = Goal([floats], runs, wanted)  # a limit that one step reaches the others would as well
+    goal = Goal([floats], runs, wanted)  # if one step reaches a limit, the others would too
     ended = dict(zip(wanted, executor.outcomes(wanted, [goal]), strict=True))
     reference = ended[floats].entry
     steps = []
@@ -126,7 +127,7 @@ def _tried(asked: Sequence[tuple[Recipe, tuple[str, ...]]], trying: Trying, exec
 
 
 def _variants(recipe: Recipe) -> list[Variant]:
-    """Return the variants by the recipe's first estimator that need no conversion from the start, if there are any such."""
+    """Return the variants with the recipe's first estimator, without fallbacks; if there are none, the first variant."""
     variants = recipe.variants(_FORMAT)
     quick = [
         variant for variant in variants if not variant.fallback and variant.estimator in (None, recipe.estimators[0])
@@ -153,7 +154,7 @@ def _measured(
 
 
 def _held(step: Step, reference: Entry, artifact: Entry, ran: Entry, target: Target) -> Step:
-    """Return the step with its numbers: the run of its artifact against that of the float one, by the target's bounds."""
+    """Return the step with its numbers: its artifact's run against the float artifact's run, by the target's bounds."""
     floats, after = run_of(reference), run_of(ran)
     signature = signature_of_run(Signature.from_json(artifact.result["signature"]), after.signature)
     measured = compare.measure(
@@ -175,6 +176,6 @@ def _held(step: Step, reference: Entry, artifact: Entry, ran: Entry, target: Tar
 
 
 def _worst(measured: compare.Measured, metric: str) -> float | None:
-    """Return the least value of a metric over the outputs that it applies to; NaN if any is."""
+    """Return the least value of a metric over the outputs that it applies to; NaN if any is NaN."""
     values = [next(iter(each.values.values())) for each in measured.measurements if each.metric == metric]
     return (math.nan if any(map(math.isnan, values)) else min(values)) if values else None

@@ -1,4 +1,4 @@
-"""Which layers of a quantized artifact drift from the float one, and which of them to keep in float.
+"""The layers of a quantized artifact that drift from the float one, and which of them to keep in float.
 
 drift = drift_of(executor.run(layers_job(floats, artifact, samples))[0])
 drift.text(), drift.ranking(), write(drift, out, executor)
@@ -25,13 +25,13 @@ from toolkit.printable import Text
 
 _PLOTS = "plots"
 _DOCUMENT = outputs.kind_of_json("drift")
-_NAMED = 44  # characters of a tensor's name, which are the last ones: they tell layers apart
+_NAMED = 44  # the last characters of a tensor's name: they distinguish layers
 _COLUMNS = ("layer", "dtype", "isolated", "cumulative", "at output", "rmse/scale", "max abs", "saturated", "worst")
 
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """How far a tensor is from its float values over all samples, in real units; `rmse_per_scale` is None where it is not quantized."""
+    """How far a tensor is from its float values over all samples, in real units. `rmse_per_scale` is None if it is not quantized."""
 
     sqnr_db: float
     rmse: float
@@ -42,7 +42,7 @@ class Noise:
 
     @classmethod
     def from_json(cls, content: NoiseRow) -> Noise:
-        """Return what a worker wrote, "inf" for infinity."""
+        """Return the noise from a worker's row, in which "inf" stands for infinity."""
         steps = content["rmse_per_scale"]
         return cls(
             float(content["sqnr_db"]),
@@ -58,10 +58,10 @@ class Noise:
 class Layer:
     """One tensor that an operator gives.
 
-    `float_tensor` is its counterpart's name, found by "name" or "order" (`matched`). `isolated` is its own error, None where it could not run
-    alone (`not_isolated` says why); `cumulative` has all errors before it in it. `cost` is the noise at the model's output, as a share of the
-    signal's power, if nothing but this layer erred; None where that could not be run. `saturated` is the share of float values beyond what it
-    can hold, which lie from `low` to `high`.
+    `float_tensor` is its counterpart's name, found by "name" or "order" (`matched`). `isolated` is its own error, None if it could not run alone
+    (`not_isolated` says why). `cumulative` includes all errors before it. `cost` is the noise at the model's output if only this layer has an error,
+    as a share of the signal's power; None if that could not run. `saturated` is the share of float values outside the range that the tensor can hold.
+    The float values lie between `low` and `high`.
     """
 
     operator: str
@@ -99,21 +99,21 @@ class Layer:
 
     @property
     def cost_db(self) -> float | None:
-        """The SQNR at the model's output if nothing but this layer erred."""
+        """The SQNR in dB at the model's output if only this layer has an error."""
         if self.cost is None:
             return None
         return math.inf if self.cost == 0 else -10 * math.log10(self.cost)
 
 
 class RankedDrift(DriftResult):
-    """What the worker measured, and the ranking by tensor name: that first which is to be kept in float first."""
+    """The worker's measurements, and the ranking by tensor name: the first one is the first to keep in float."""
 
     ranking: list[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """All layers in the order of execution; `unmatched` names what has no counterpart, of the artifact ("model") and of the float file ("floats")."""
+    """All layers in the order of execution. `unmatched` names tensors without a counterpart, in the artifact ("model") and the float file ("floats")."""
 
     layers: tuple[Layer, ...]
     unmatched: Unmatched
@@ -124,11 +124,11 @@ class Drift:
         return f"<Drift of {len(self.layers)} layers over {self.samples} samples>"
 
     def ranking(self) -> list[Layer]:
-        """Return the layers that err, that first which is to be kept in float first: whose own error costs most at the model's output.
+        """Return the layers with an error, the first to keep in float first: the one whose own error costs most at the model's output.
 
-        Held against the truth, which is each layer quantized and all others in float, the cost orders layers as they are (rank correlation 0.92
-        on the sample's network, 0.93 on a transformer block with outliers), the error at a layer's own output does not (0.35 and 0.55).
-        Layers whose cost is not known go by that error.
+        The true order comes from quantizing each layer with all others in float. The cost gives nearly that order (rank correlation 0.92 on the
+        sample's network, 0.93 on a transformer block with outliers). The error at a layer's own output does not (0.35 and 0.55). A layer of unknown
+        cost is ranked by that error.
         """
         erring = [layer for layer in self.layers if layer.isolated is not None and _share(layer) > 0]
         return sorted(
@@ -136,11 +136,11 @@ class Drift:
         )
 
     def to_json(self) -> RankedDrift:
-        """Return plain JSON: the rows as the worker measured them, and the ranking by tensor name; "inf" stands for infinity."""
+        """Return plain JSON: the rows as the worker measured them, and the ranking by tensor name. "inf" stands for infinity."""
         return {**self.found, "ranking": [layer.tensor for layer in self.ranking()]}
 
     def text(self) -> Text:
-        """Return the table for people, and below it what could not be looked into."""
+        """Return the table for people, and below it the tensors that could not be examined."""
         ranks = {layer.tensor: place for place, layer in enumerate(self.ranking(), 1)}
         rows = [("rank", *_COLUMNS), *((str(ranks.get(each.tensor, "")), *_cells(each)) for each in self.layers)]
         widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
@@ -179,7 +179,7 @@ def layers_job(
 
 
 def drift_of(entry: Entry) -> Drift:
-    """Return what a finished job of `layers_job` found."""
+    """Return the drift from a finished job of `layers_job`."""
     shape = {"layers": [dict], "unmatched": dict, "samples": COUNT}
     found: DriftResult = read_json(entry.out / "layers.json", shape, finite=False)
     layers = tuple(Layer.from_json(row) for row in found["layers"])
@@ -207,7 +207,7 @@ def plot_job(drift: Drift, title: str) -> Job:
 
 
 def write(drift: Drift, out: Path, title: str, executor: Executor) -> None:
-    """Write `out/layers.json`, `.png`, `.svg`, and a node-data file of Model Explorer each for the isolated and for the cumulative drift."""
+    """Write `out/layers.json`, `.png`, `.svg`, and two node-data files of Model Explorer: one for the isolated and one for the cumulative drift."""
     document = {"format": "edge-toolkit drift", **drift.to_json()}
     outputs.write_text(json.dumps(document, indent=2, allow_nan=False), out / "layers.json", _DOCUMENT)
     isolated = {each.tensor: each.isolated.sqnr_db for each in drift.layers if each.isolated is not None}
@@ -223,7 +223,7 @@ def write(drift: Drift, out: Path, title: str, executor: Executor) -> None:
 
 
 def outputs_in(out: Path) -> list[outputs.OutputPath]:
-    """Return what `write` writes to a folder."""
+    """Return the files that `write` writes to a folder."""
     kinds = {"layers.json": _DOCUMENT} | {
         f"model_explorer_{name}.json": NODE_DATA for name in ("isolated", "cumulative")
     }

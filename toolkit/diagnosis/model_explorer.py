@@ -1,7 +1,7 @@
 """Numbers by layer in the format that Model Explorer overlays on a graph: node data, one JSON file (`model-explorer MODEL --node_data FILE`).
 
-The format is that of google-ai-edge/model-explorer, src/server/package/src/model_explorer/node_data_builder.py (GraphNodeData): values are keyed by
-the name of any of a node's output tensors, and thresholds are upper ends, in rising order, each with the colour of what lies below it.
+The format is from google-ai-edge/model-explorer, src/server/package/src/model_explorer/node_data_builder.py (GraphNodeData). The key of a value is
+the name of any output tensor of a node. Thresholds are upper ends, in rising order, each with the colour of the values below it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TypedDict
 
 from toolkit.files.outputs import FileKind
 
-# Red to green as one reads a table of decibels: 10 dB is a third of the signal wrong, 40 dB a hundredth, which is what 8 bits can do.
+# Red to green with rising decibels: at 10 dB a third of the signal is wrong, at 40 dB a hundredth, which 8 bits can reach.
 _THRESHOLDS = ((10, "#d73027"), (20, "#fc8d59"), (30, "#fee08b"), (40, "#d9ef8b"), (200, "#91cf60"))
 _MOST_DB = float(_THRESHOLDS[-1][0])
 
@@ -31,7 +31,7 @@ class NodeValue(TypedDict):
 
 
 class Threshold(TypedDict):
-    """The upper end of a range, and the colour of what lies below it."""
+    """The upper end of a range, and the colour of the values below it."""
 
     value: float
     bgColor: str
@@ -45,7 +45,7 @@ class NodeData(TypedDict):
 
 
 def node_data(values: Mapping[str, float]) -> NodeData:
-    """Return node data of decibels by tensor name; infinite ones, which JSON has no number for, lie at the ends of the scale, NaN is left out."""
+    """Return node data of decibels by tensor name. Infinite values go to the ends of the scale, because JSON has no infinity. NaN is left out."""
     return {
         "results": {
             name: {"value": min(max(value, -_MOST_DB), _MOST_DB)}

@@ -1,6 +1,7 @@
 """Operators with the noise that each makes.
 
-The noise is the operator's own, or that at the model's output if the float file continues from it (see `toolkit.verdict.attribution`).
+The noise is the operator's own, or the noise at the model's output if the float file continues from the operator (see
+`toolkit.verdict.attribution`).
 """
 
 from __future__ import annotations
@@ -14,17 +15,17 @@ from toolkit.verdict.attribution import Deviation, OperatorDeviation
 
 
 def by_own_noise(rows: Sequence[TensorRow], samples: Sequence[int], *, by_bits: bool) -> list[OperatorDeviation]:
-    """Return the rows of a worker's rows.json over these samples; `by_bits` is whether equal inputs are equal bit by bit."""
+    """Return the operators of a worker's rows.json over these samples. `by_bits` is whether both sides run the same file, compared bit by bit."""
     return _each_once([_operator(row, samples, by_bits=by_bits) for row in rows])
 
 
 def by_rise(
     operators: Sequence[OperatorDeviation], curve: Sequence[HandoverStep], output: str, before: float
 ) -> list[OperatorDeviation]:
-    """Return the operators with the noise at an output after each, and by how much the noise rose for good.
+    """Return the operators with the noise at an output after each, and the lasting rise of the noise.
 
-    Noise that falls again once the next operators are the candidate's too is no error of the operator: the handover fed a tensor that has the same
-    name and stands for something else. An operator that gives several tensors gets its noise at the one that deviates most.
+    If the noise falls again once the next operators are the candidate's too, it is not an error of the operator: the handover fed a tensor that has
+    the same name but stands for something else. If an operator gives several tensors, the noise goes to the one that deviates most.
     """
     ranked = [replace(each, noise=None) for each in operators]
     stays = _least_from_here(curve, output)
@@ -33,7 +34,7 @@ def by_rise(
         if step["shares"] is None or not own:
             continue
         share = float(step["shares"][output])
-        rise = stays[number] - before if before < math.inf else 0.0  # what is lost cannot be lost again
+        rise = stays[number] - before if before < math.inf else 0.0  # an infinite noise cannot rise
         most = max(own, key=lambda each: 0.0 if each.cumulative is None else each.cumulative.share)
         ranked[operators.index(most)] = replace(most, at_output=share, noise=max(rise, 0.0))
         before = stays[number]
@@ -41,7 +42,7 @@ def by_rise(
 
 
 def fell_again(curve: Sequence[HandoverStep], output: str) -> list[int]:
-    """Return the places where handing over makes more than twice the noise that there is when the next operators are the candidate's as well."""
+    """Return the places where handing over makes more than twice the noise of a later handover."""
     stays = _least_from_here(curve, output)
     known = [
         (step["place"], float(step["shares"][output]), least)
@@ -52,7 +53,7 @@ def fell_again(curve: Sequence[HandoverStep], output: str) -> list[int]:
 
 
 def _least_from_here(curve: Sequence[HandoverStep], output: str) -> list[float]:
-    """Return for each step the least noise at an output of it and of those after it; NaN counts as nothing but noise."""
+    """Return for each step the least noise at an output over this step and all later ones. NaN counts as infinite."""
     found, least = [], math.inf
     for step in reversed(curve):
         if step["shares"] is not None:
@@ -63,7 +64,7 @@ def _least_from_here(curve: Sequence[HandoverStep], output: str) -> list[float]:
 
 
 def _operator(row: TensorRow, samples: Sequence[int], *, by_bits: bool) -> OperatorDeviation:
-    """Return a row of the worker's rows.json, ranked by its own noise.
+    """Return the operator of a row of the worker's rows.json, ranked by its own noise.
 
     For an operator that does not run alone, the deviation in the whole counts as its own if its inputs were equal.
     """
@@ -88,7 +89,7 @@ def _operator(row: TensorRow, samples: Sequence[int], *, by_bits: bool) -> Opera
 
 
 def _each_once(rows: Sequence[OperatorDeviation]) -> list[OperatorDeviation]:
-    """Return the tensors with the noise of an operator that gives several at the one that has most of it, and none at its others."""
+    """Return the tensors. If an operator gives several, the one with most noise keeps it, and its others get 0."""
     most: dict[int, OperatorDeviation] = {}
     for each in rows:
         if each.noise is not None and each.noise > (most[each.place].noise or 0.0 if each.place in most else -1.0):

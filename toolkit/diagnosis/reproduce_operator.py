@@ -20,9 +20,9 @@ from toolkit.verdict.attribution_text import in_words
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What was looked at: the inputs of `toolkit.diagnosis.worker.divergence.weigh`, what each operator was `fed` with, and the samples' numbers.
+    """What was examined: the inputs of `toolkit.diagnosis.worker.divergence.weigh`, the values `fed` to each operator, and the samples' numbers.
 
-    `after` is how the candidate runs, `before` how the reference runs the same file; None where that is another file.
+    `after` is how the candidate runs. `before` is how the reference runs the same file; None if the reference is another file.
     """
 
     inputs: Mapping[str, Path | Output]
@@ -33,7 +33,7 @@ class Looked:
 
 
 def reproduced(found: Attribution, looked: Looked, executor: Executor) -> tuple[Path | None, str]:
-    """Return a folder with the operator that makes most noise (see `toolkit.diagnosis.worker.reproduction`), and what is to be said of it."""
+    """Return a folder with the operator that makes most noise (see `toolkit.diagnosis.worker.reproduction`) or None, and a sentence about it."""
     operator = found.largest or found.first
     if operator is None:
         return None, ""
@@ -56,7 +56,7 @@ def reproduced(found: Attribution, looked: Looked, executor: Executor) -> tuple[
 
 
 def _packed(found: Attribution, operator: OperatorDeviation, looked: Looked, executor: Executor) -> Entry:
-    """Run the operator by itself on what ran it in the stage, on both sides where they have the same file, and make the folder of it."""
+    """Run the operator by itself on the stage's engine, and on both sides' engines if they have the same file. Return the entry with its folder."""
     worst = operator.isolated.worst_sample if operator.isolated else 0
     number = looked.samples.index(worst)
     inputs: dict[str, Path | Job | Output] = {**looked.inputs, "fed": looked.fed}
@@ -82,7 +82,7 @@ def _packed(found: Attribution, operator: OperatorDeviation, looked: Looked, exe
 
 
 def _about(found: Attribution, operator: OperatorDeviation, cut: CutOperator, sample: int) -> dict[str, str]:
-    """Return what the folder says of itself."""
+    """Return the sentences of the folder's README."""
     sides = (("input", cut["inputs"]), ("output", cut["outputs"]))
     tensors = ", ".join(f"{side}_{place} is {name!r}" for side, names in sides for place, name in enumerate(names))
     same_file = found.stage in ("kernels", "device")
@@ -100,7 +100,7 @@ def _about(found: Attribution, operator: OperatorDeviation, cut: CutOperator, sa
 
 
 def _module(execution: Execution) -> str:
-    """Return the Python module with a runtime's interpreter, which its environment says first of what is imported before jobs."""
+    """Return the Python module with a runtime's interpreter: the first module that its environment imports before jobs."""
     return next(iter(environments.preload(execution.engine.environment)), f"{execution.runtime}.interpreter")
 
 

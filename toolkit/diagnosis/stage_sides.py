@@ -1,4 +1,4 @@
-"""The two sides of a stage: which runs they are, how they were made, and how far their outputs are apart."""
+"""The two sides of a stage: their runs, how these were made, and how far their outputs are apart."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from toolkit.verdict.stage_run import StageRun
 
 
 def sides(chain: Chain, stage: str, executor: Executor) -> tuple[Job, Job]:
-    """Return the runs that a stage holds against one another; reference kernels that fail have given way to the builtin ones, as in the verdict.
+    """Return the two runs that a stage compares. Builtin kernels replace reference kernels that fail, as in the verdict.
 
-    UnknownName for a stage that the chain does not have.
+    Raise UnknownName for a stage that the chain does not have.
     """
     before: Stage | None = None
     for each in chain.stages:
         if each.name == stage:
             first = chain.model.reference if before is None else before.that_ran(executor).job
             return first, each.that_ran(executor).job
-        before = before if each.name == "source" else each  # which is a branch
+        before = before if each.name == "source" else each  # the source is a branch
     raise UnknownName("stage", stage, [each.name for each in chain.stages])
 
 
 def said(job: Job, run: Run) -> str:
-    """Return what ran, for people."""
+    """Return the description of a run, for people."""
     kernels = f", {job.options['kernels']} kernels" if "kernels" in job.options else ""
     launcher = job.engine.launcher
     where = "" if launchers.is_host(launcher) else f", {run.about['machine']} ({launcher})"

@@ -1,4 +1,4 @@
-"""What keeping layers in float buys: each step that was tried, and the one to take."""
+"""The gain of keeping layers in float: each step that was tried, and the best one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from toolkit.printable import Text
 
 
 class StepRow(TypedDict):
-    """A `Step` as JSON: "inf", "-inf" and "nan" stand for numbers that JSON does not have."""
+    """A `Step` as JSON. Numbers that JSON does not have are "inf", "-inf" and "nan"."""
 
     scheme: str
     kept: list[str]
@@ -25,7 +25,7 @@ class StepRow(TypedDict):
 
 
 class SuggestionDocument(TypedDict):
-    """A `Suggestion` as JSON; `patterns` are those that keep the layers of the best step in float."""
+    """A `Suggestion` as JSON. `patterns` keep the layers of the best step in float."""
 
     target: str
     steps: list[StepRow]
@@ -38,8 +38,8 @@ class SuggestionDocument(TypedDict):
 class Step:
     """One thing that was tried: a scheme with layers kept in float (`kept`, tensor names), against the float artifact.
 
-    `sqnr_db` and `agreement` are those of the worst output (`agreement` is None where no output is a decision); `met` is whether all of the target's
-    bounds on quantization and total are met, None where it has none for the scheme. A step that failed has its `problem` and no numbers.
+    `sqnr_db` and `agreement` are those of the worst output; `agreement` is None if no output is a decision. `met` is whether all of the target's
+    bounds on quantization and total are met; None if it has none for the scheme. A step that failed has a `problem` and no numbers.
     """
 
     scheme: str
@@ -51,7 +51,7 @@ class Step:
     problem: str | None = None
 
     def to_json(self) -> StepRow:
-        """Return plain JSON; "inf" and "-inf" for what it has no number for."""
+        """Return plain JSON, with "inf" and "-inf" for infinities."""
         return {
             "scheme": self.scheme,
             "kept": list(self.kept),
@@ -65,7 +65,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """All that was tried, in this order: nothing kept, ever more layers, fewer again, then whole other schemes (`others`)."""
+    """All steps that were tried, in this order: no layer kept, more and more layers, fewer again, then other schemes (`others`)."""
 
     steps: tuple[Step, ...]
     others: tuple[Step, ...]
@@ -73,7 +73,7 @@ class Suggestion:
 
     @property
     def best(self) -> Step | None:
-        """The step that meets the bounds with the fewest layers kept; where none does, that of the best SQNR; None if all failed."""
+        """The step that meets the bounds with the fewest layers kept; if none does, the step with the best SQNR; None if all failed."""
         met = [step for step in self.steps if step.met]
         if met:
             return min(met, key=lambda step: len(step.kept))

@@ -52,7 +52,7 @@ _FIRST_CALLS = 4  # these touch memory for the first time
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """The values that a sweep varies. An empty field means the default: the target's schemes, every estimator of the toolkit, all calibration samples.
+    """The values that a sweep varies. An empty field means the default: the target's schemes, every estimator of the toolkit, all samples.
 
     `sizes` are numbers of calibration samples. `quantizer`, `granularity` and `keep_float` of `of` apply to every variant.
     """

@@ -49,7 +49,7 @@ class SweepRow:
 
 
 def exit_status(rows: Sequence[SweepRow]) -> int:
-    """Return the exit status of a sweep with these rows: 0 if one passed, else 1 if all have a verdict, else the status of a problem.
+    """Return the exit status of a sweep with these rows: 0 if one passed, else 1 if all have a verdict, else the highest status of a problem.
 
     A row without a verdict might have passed.
     """

@@ -1,1 +1,1 @@
-"""What the search for a wrong operator does in an engine's interpreter."""
+"""The parts of the search for a wrong operator that run in an engine's interpreter."""

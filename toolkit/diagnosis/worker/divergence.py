@@ -1,11 +1,11 @@
 """Compares two runs of a .tflite, or of a float and a quantized one, operator by operator: in the whole model and alone.
 
-pick    the samples that are looked at
-tap     the file as one that gives all that its operators compute, for any runtime to run
-feed    the operators side by side, and what to feed them with: what the reference's operators gave
-weigh   the reference's values against those of the candidate in the whole (cumulative) and of its operators alone (isolated)
+pick    the samples to examine
+tap     the file with all results of its operators as outputs, for any runtime
+feed    a file with the operators side by side, and the inputs for them: the results of the reference's operators
+weigh   the reference's values against the candidate's, in the whole model (cumulative) and of each operator alone (isolated)
 
-Numbers are held against each other in real units, and by their bits.
+Numbers are compared in real units and bit by bit.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from toolkit.wire.shards import ShardWriter, read_index, read_samples, sequence_
 
 
 def pick(request: Request) -> dict[str, list[int]]:
-    """Write out/samples: of inputs["samples"] those that options["samples"] names, in its order, and whole sequences where the set has such."""
+    """Write out/samples: the samples of inputs["samples"] that options["samples"] names, in that order; whole sequences if the set has sequences."""
     folder, wanted = request.inputs["samples"], request.options["samples"]
     length = sequence_length(folder)
     if length is not None:
@@ -46,9 +46,9 @@ def pick(request: Request) -> dict[str, list[int]]:
 
 
 def tap(request: Request) -> dict[str, int]:
-    """Write out/tapped.tflite of inputs["model"] (see `toolkit.engines.tflite.split`); return the bytes that it gives for a sample.
+    """Write out/tapped.tflite from inputs["model"] (see `toolkit.engines.tflite.split`). Return how many bytes it gives for a sample.
 
-    InvalidSource where nothing can be read, or options["signature"], a key or null, is that of another graph than the main one.
+    Raise InvalidSource if no tensor can be read, or if options["signature"], a key or null, does not belong to the main graph.
     """
     path, key = request.inputs["model"], request.options["signature"]
     if key is not None:
@@ -63,9 +63,9 @@ def tap(request: Request) -> dict[str, int]:
 
 
 def feed(request: Request) -> dict[str, list[int]]:
-    """Write out/apart.tflite of inputs["model"], and out/samples to feed it with: what the reference gave, inputs["taps"].
+    """Write out/apart.tflite from inputs["model"], and out/samples as its inputs: the reference's results, inputs["taps"].
 
-    The reference is inputs["floats"], else the same file. Returns the places of the operators that can be fed.
+    The reference is inputs["floats"], else the same file. Return the places of the operators that can be fed.
     """
     seen = ObservedRuns(request.inputs)
     content, takes, places = split.apart(request.inputs["model"], seen.found)
@@ -81,9 +81,9 @@ def feed(request: Request) -> dict[str, list[int]]:
 def weigh(request: Request) -> dict[str, int]:
     """Write out/rows.json: a row for each tensor that an operator gives, in the order of execution.
 
-    Inputs: model, floats (where the reference is another file), samples, taps (of the reference), given (of the candidate), alone (of its operators
-    by themselves), and before and after, outputs of the same files as they are, whose samples are options["samples"]: `same` tells whether the files
-    gave the same with all of their tensors to be read. Unless options["one_file"], tensors are known by name, which is no proof: see `naming`.
+    Inputs: model; floats (if the reference is another file); samples; taps (values of the reference); given (values of the candidate); alone (values
+    of its operators by themselves); before and after (outputs of the unchanged files; their samples are options["samples"]). `same` says whether the
+    files gave the same outputs with all tensors readable. Unless options["one_file"], tensors are matched by name, which is no proof: see `naming`.
     """
     seen = ObservedRuns(request.inputs)
     rows = [
@@ -116,7 +116,7 @@ def weigh(request: Request) -> dict[str, int]:
 
 
 def _without_misnamed(model: Path, seen: ObservedRuns, rows: Sequence[_Row]) -> list[str]:
-    """Compare no tensors whose namesakes are something else, and run nothing on them; return their names."""
+    """Remove tensors whose namesakes are something else from the comparison, and from the inputs of operators. Return their names."""
     found = misnamed(seen.model, rows, list(split.output_names(model).values()))
     for row in rows:
         if row.index in found:
@@ -129,7 +129,7 @@ def _without_misnamed(model: Path, seen: ObservedRuns, rows: Sequence[_Row]) -> 
 
 @dataclass
 class _Row:
-    """One tensor that an operator of the candidate gives, and what was found of it."""
+    """One tensor that an operator of the candidate gives, and its results."""
 
     node: Node
     index: int
@@ -142,7 +142,7 @@ class _Row:
     isolated: NoiseTally = field(default_factory=NoiseTally)
 
     def add(self, seen: ObservedRuns, values: Values, given: Values, own: Mapping[str, np.ndarray]) -> None:
-        """Take one sample: the reference's values, the candidate's in the whole, and those of its operators alone."""
+        """Add one sample: the reference's values, the candidate's values in the whole model, and those of its operators alone."""
         if self.other is None:
             self.equal = self.alone_equal = False
             return
@@ -154,7 +154,7 @@ class _Row:
             self.alone_equal = self.alone_equal and _identical(right, own[str(self.index)])
 
     def take_away(self, why: str) -> None:
-        """Say nothing of it but why."""
+        """Remove all results of this tensor, and keep only the reason."""
         self.other, self.why, self.equal, self.alone_equal = None, why, False, False
         self.cumulative, self.isolated = NoiseTally(), NoiseTally()
 
@@ -185,7 +185,7 @@ def _identical(one: np.ndarray, other: np.ndarray) -> bool:
 
 
 def _same(path: Path, taps: Path, run: Path, samples: Sequence[int]) -> bool:
-    """Return whether a file gave the outputs of its run, bit by bit, when all of its tensors were outputs; of samples that the run has."""
+    """Return whether a file with all tensors as outputs gave the outputs of its run, bit by bit, over the samples that the run has."""
     names = {name: str(index) for name, index in split.output_names(path).items()}
     shown, ran = read_index(taps)["tensors"], read_index(run)["count"]
     for given, number in zip(read_samples(taps), samples, strict=True):

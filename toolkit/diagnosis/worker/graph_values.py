@@ -1,7 +1,7 @@
-"""What TensorFlow's graph has where a float .tflite that was converted from it has its tensors, as far as these kept the names of its nodes.
+"""The values of TensorFlow's graph for the tensors of a float .tflite converted from it, as far as the tensors kept the names of the graph's nodes.
 
-TensorFlow's converter calls a tensor by the nodes that went into it, with ";" between them (tensorflow/compiler/mlir/lite: fused locations), of which
-the last one that is computed is what the tensor stands for.
+TensorFlow's converter names a tensor after the nodes that went into it, separated by ";" (tensorflow/compiler/mlir/lite: fused locations). The tensor
+stands for the node among them that is computed last.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from toolkit.wire.shards import ShardWriter, read_samples
 
 
 def taps(request: Request) -> dict[str, int]:
-    """Write out/outputs: for each sample and each tensor of inputs["model"] that a node of the graph of inputs["saved_model"] stands for, its values.
+    """Write out/outputs: for each sample, the values of each tensor of inputs["model"] that has a node in the graph of inputs["saved_model"].
 
-    A tensor is called by its number. The outputs are told by the signature. InvalidSource where no node stands for any other.
+    A tensor's name is its number. The signature matches the outputs. Raise InvalidSource if no other tensor has a node.
     """
     from toolkit.engines.tensorflow.devices import use
 
@@ -52,7 +52,7 @@ def taps(request: Request) -> dict[str, int]:
 
 
 def _nodes(parts: Parts, graph: Any) -> dict[int, str]:
-    """Return for tensors that operators give the name of the graph's tensor: that of the last of their nodes, where it has their shape and dtype."""
+    """Return the name of the graph's tensor for each tensor that an operator gives: of its last node, if that has the same shape and dtype."""
     operations = list(graph.get_operations())
     places = _places([operation.name for operation in operations])
     found = {}
@@ -68,9 +68,9 @@ def _nodes(parts: Parts, graph: Any) -> dict[int, str]:
 
 
 def _places(names: list[str]) -> dict[str, int | None]:
-    """Return the place of each node by its name, and by every end of it that begins after a "/": inlining takes the callers' names away.
+    """Return the place of each node by its name, and by every end of its name that begins after a "/": inlining removes the callers' names.
 
-    None for an end that several have.
+    The place is None for an end that several names have.
     """
     found: dict[str, int | None] = {}
     for place, name in enumerate(names):

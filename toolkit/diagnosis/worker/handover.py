@@ -1,4 +1,4 @@
-"""A quantized .tflite that hands over to its float one after each operator in turn: the noise at the end for each."""
+"""A quantized .tflite that hands over to its float one after each operator in turn, and the noise at the outputs each time."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from toolkit.wire.request import Request
 def hand_over(request: Request) -> dict[str, int]:
     """Write out/curve.json: for each operator of the quantized inputs["model"], in the order of execution, the noise at each output.
 
-    It is that of the outputs of inputs["floats"] if all operators up to this one are the quantized file's, and all others the float file's, as a
-    share of the signal's power. "begin" is what quantized inputs alone make; null where the rest of the float file cannot run by itself.
+    The outputs are those of inputs["floats"]. All operators up to this one are the quantized file's, and all others the float file's. The noise is a
+    share of the signal's power. "begin" is the noise that quantized inputs alone make. Null means that the rest of the float file cannot run by itself.
     Inputs: those of `toolkit.diagnosis.worker.divergence.weigh`.
     """
     seen = ObservedRuns(request.inputs)
@@ -40,7 +40,7 @@ def hand_over(request: Request) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class _Loaded:
-    """A part of the float file that was loaded last: the operators at `places` and what it gives, and what it takes."""
+    """The part of the float file that was loaded last: the operators at `places`, with the tensors that it gives and takes."""
 
     places: list[int]
     gives: list[int]
@@ -49,7 +49,7 @@ class _Loaded:
 
 
 class _Rest:
-    """The float file from wherever the quantized one hands over to it."""
+    """The rest of the float file after a handover from the quantized one."""
 
     def __init__(self, seen: ObservedRuns, outputs: Mapping[str, int]) -> None:
         self._seen, self._floats, self._outputs = seen, seen.other, outputs
@@ -58,7 +58,7 @@ class _Rest:
         self._loaded: _Loaded | None = None
 
     def noise(self, done: Mapping[int, int]) -> dict[str, Number] | None:
-        """Return the noise at each output, where `done` has the candidate's tensor for each of the reference's that it has computed."""
+        """Return the noise at each output, or None if the rest cannot run. `done` maps the reference's computed tensors to the candidate's."""
         places = self._left(done)
         if any(self._floats.nodes[place].uncut is not None for place in places):
             return None
@@ -77,14 +77,14 @@ class _Rest:
         return {name: json_number(share_of(*each)) for name, each in powers.items()}
 
     def _load(self, places: list[int], gives: list[int]) -> _Loaded:
-        """Return a part of the float file, loaded once for steps that follow each other and have the same."""
+        """Return a part of the float file. It stays loaded while consecutive steps need the same part."""
         if self._loaded is None or (self._loaded.places, self._loaded.gives) != (places, gives):
             content, takes = self._floats.cut(places, gives)
             self._loaded = _Loaded(places, gives, runner(content, {"kernels": "default"}), takes)
         return self._loaded
 
     def _left(self, done: Mapping[int, int]) -> list[int]:
-        """Return the places of the float file's operators that are still to be run."""
+        """Return the places of the float file's operators that still have to run."""
         asked, places = [index for index in self._outputs.values() if index not in done], set()
         while asked:
             giver = self._givers.get(asked.pop())
@@ -94,7 +94,7 @@ class _Rest:
         return sorted(places)
 
     def _taken(self, index: int, done: Mapping[int, int], values: Values, given: Values) -> np.ndarray:
-        if index not in done:  # an input that the candidate has no counterpart of
+        if index not in done:  # an input without a counterpart in the candidate
             return values[index]
         model = self._seen.model.tensors[done[index]]
         return model.dequantize(given[done[index]]).astype(self._floats.tensors[index].dtype)

@@ -33,13 +33,13 @@ from toolkit.wire.shards import read_index, read_samples, sequence_length
 _COSTED_SAMPLES = 32  # a power over so many samples ranks layers as one over all does
 _COSTED_BYTES = 1 << 28  # of float activations that are kept meanwhile
 Values = dict[int, np.ndarray]
-Call = Callable[[Sequence[np.ndarray]], list[np.ndarray]]  # of a part of a file, with arrays in its order
+Call = Callable[[Sequence[np.ndarray]], list[np.ndarray]]  # runs a part of a file, with arrays in its order
 
 
 def layers(request: Request) -> dict[str, int]:
     """Write out/layers.json: a row for each tensor that an operator of inputs["model"] gives, in the order of execution, against inputs["floats"].
 
-    Options: `runtime`, whose taps are read, and `kernels`. Raises RequestError where the two files have no layer in common.
+    Options: `runtime`, which runs the files with all tensors readable, and `kernels`. Raise RequestError if the two files have no layer in common.
     """
     floats, model = Parts(request.inputs["floats"]), Parts(request.inputs["model"])
     found = counterparts(model, floats)
@@ -78,7 +78,7 @@ def layers(request: Request) -> dict[str, int]:
 
 @dataclass
 class NoiseTally:
-    """Noise of one tensor against its right values over the samples so far, in real units; `worst` is (share of the signal, sample)."""
+    """Noise of one tensor against its right values over the samples so far, in real units. `worst` is (share of the signal, sample)."""
 
     samples: int = 0
     signal: float = 0.0
@@ -88,11 +88,11 @@ class NoiseTally:
     worst: tuple[float, int] = (-1.0, 0)
 
     def add(self, reference: np.ndarray, candidate: np.ndarray) -> None:
-        """Take one sample, float64."""
+        """Add one sample, float64."""
         error = candidate - reference
         with np.errstate(invalid="ignore", over="ignore"):
             signal, noise = float(np.sum(reference * reference)), float(np.sum(error * error))
-        if math.isnan(noise):  # NaN on either side: nothing could be worse
+        if math.isnan(noise):  # NaN on either side counts as the worst
             noise = math.inf
         share = share_of(signal, noise)
         if share > self.worst[0]:
@@ -102,12 +102,12 @@ class NoiseTally:
         self.max_abs = max(self.max_abs, math.inf if noise == math.inf else float(np.abs(error).max(initial=0.0)))
 
     def to_json(self, scale: float | None) -> NoiseRow:
-        """Return what was found; `scale` is the step of a quantized tensor."""
+        """Return the noise as a row. `scale` is the step of a quantized tensor."""
         rmse = math.sqrt(self.noise / self.count) if self.count else math.nan
         return {
             "sqnr_db": json_number(decibels(self.signal, self.noise)),
             "rmse": json_number(rmse),
-            # As TensorFlow's quantization debugger has it (lite/tools/optimize/debugging): rounding alone gives 1 / sqrt(12) = 0.289.
+            # As in TensorFlow's quantization debugger (lite/tools/optimize/debugging): rounding alone gives 1 / sqrt(12) = 0.289.
             "rmse_per_scale": None if scale is None else json_number(rmse / scale),
             "max_abs": json_number(self.max_abs),
             "worst_sample": self.worst[1],
@@ -117,7 +117,7 @@ class NoiseTally:
 
 @dataclass
 class _Layer:
-    """One tensor that an operator gives, and what was found of it."""
+    """One tensor that an operator gives, and its results."""
 
     node: Node
     index: int
@@ -137,7 +137,7 @@ class _Layer:
     _call: Call | None = None
 
     def prepare(self, model: Parts, found: Mapping[int, tuple[int, str]], options: Mapping[str, Any]) -> None:
-        """Cut the operator out of its file; `why` says what keeps it from running alone."""
+        """Cut the operator out of its file. If it cannot run alone, `why` says why."""
         self.why = self.node.uncut
         if self.why is not None:
             return
@@ -153,12 +153,12 @@ class _Layer:
         self._fed = tuple((found[index][0], model.tensors[index]) for index in takes)
 
     def add(self, values: Values, candidate: np.ndarray, *, keep: bool) -> None:
-        """Take one sample: all float values, and what the quantized file gave for this tensor."""
+        """Add one sample: all float values, and the quantized file's value of this tensor."""
         reference = np.asarray(values[self.other], np.float64)
         self.low, self.high = min(self.low, float(reference.min())), max(self.high, float(reference.max()))
         if self.tensor.ends is not None and self.tensor.scale is not None:
             low, high = self.tensor.ends
-            half = self.tensor.scale / 2  # so far beyond an end, rounding alone brings a value back to it
+            half = self.tensor.scale / 2  # a value this far beyond an end still rounds to it
             self.beyond += int(np.count_nonzero((reference < low - half) | (reference > high + half)))
         self.cumulative.add(reference, self.tensor.dequantize(candidate))
         if self._call is None:
@@ -174,7 +174,7 @@ class _Layer:
             self.alone.append(real.astype(np.float32))
 
     def count_cost(self, floats: Parts, kept: Sequence[Values], options: Mapping[str, Any]) -> None:
-        """Let the float file go on from what the layer gave alone, and set the cost: that of the output that it moves most."""
+        """Let the float file continue from the layer's isolated result, and set the cost: the noise at the output that it moves most."""
         self._call = None
         after = floats.downstream(self.other)
         if not self.alone or any(floats.nodes[place].uncut is not None for place in after):
@@ -218,7 +218,7 @@ def _go_on(call: Call | None, values: Values, takes: Sequence[int], other: int, 
 
 
 def _measure(request: Request, floats: Parts, model: Parts, rows: Sequence[_Layer]) -> list[Values]:
-    """Feed all samples to both files; return the float values of the first ones."""
+    """Feed all samples to both files. Return the float values of the first ones."""
     samples = request.inputs["samples"]
     total = read_index(samples)["count"]
     if not total:
@@ -240,7 +240,7 @@ def _measure(request: Request, floats: Parts, model: Parts, rows: Sequence[_Laye
 
 
 class _Tap:
-    """A file with all of its tensors to be read, by their places in its main graph."""
+    """A file with all of its tensors readable, by their places in its main graph."""
 
     def __init__(self, request: Request, name: str, parts: Parts) -> None:
         runtime = importlib.import_module(f"toolkit.execution.runtimes.{request.options['runtime']}")
@@ -254,11 +254,11 @@ class _Tap:
 
     @staticmethod
     def _place(named: Mapping[str, int], name: str, index: int) -> int | None:
-        """Return where a tap has a tensor; one whose name comes twice is told apart by its index there."""
+        """Return the place of a tensor in a tap. If two tensors have the same name, the index in the tap's name distinguishes them."""
         return named.get(name, named.get(f"{name}#{index}"))
 
     def values(self, sample: Mapping[str, np.ndarray]) -> Values:
-        """Return copies of all tensors for a sample."""
+        """Return copies of the values of all tensors for a sample."""
         fed = {name: quantize(array, self._specs[name]) for name, array in sample.items()}
         given = self._tapped.call(fed)
         return {index: np.array(given[place]) for index, place in self._places.items()}

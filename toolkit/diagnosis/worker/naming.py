@@ -25,7 +25,7 @@ _MOST = 2  # times as much is more than all the rest
 
 
 class ComparedTensor(Protocol):
-    """A tensor of the candidate with its noise in the whole and alone; `other` is what stands for it, None for nothing."""
+    """A tensor of the candidate, with its noise in the whole model and alone. `other` is its counterpart in the reference, or None."""
 
     index: int
     other: int | None
@@ -34,7 +34,7 @@ class ComparedTensor(Protocol):
 
 
 def misnamed(model: Parts, rows: Sequence[ComparedTensor], outputs: Sequence[int]) -> set[int]:
-    """Return tensors without a counterpart in the reference, though something there has their name; `outputs`, bound by signature, are none."""
+    """Return the tensors whose namesake in the reference is not their counterpart. The signature binds `outputs`, so these are never among them."""
     known = {row.index: row for row in rows if row.other is not None}
     ends = [share(known[index].cumulative) for index in outputs if index in known]
     found: set[int] = set()
@@ -45,7 +45,7 @@ def misnamed(model: Parts, rows: Sequence[ComparedTensor], outputs: Sequence[int
         (row for row in known.values() if row.index not in outputs and share(row.cumulative) > max(ends)),
         key=lambda row: -share(row.cumulative),
     )
-    while True:  # what is found out of one may settle another
+    while True:  # a result for one tensor may decide another
         more = {row.index for row in doubtful if row.index not in found and _stands_for_else(row, known, after, found)}
         if not more:
             return found
@@ -69,7 +69,7 @@ def _stands_for_else(
 
 
 def _next(model: Parts) -> dict[int, list[int]]:
-    """Return for each tensor those that operators give which read it."""
+    """Return for each tensor the results of the operators that read it."""
     after: dict[int, list[int]] = {}
     for node in split.working(model):
         for index in split.fed(model, node):
@@ -80,7 +80,7 @@ def _next(model: Parts) -> dict[int, list[int]]:
 def _nearest(
     index: int, known: Mapping[int, ComparedTensor], after: Mapping[int, list[int]], found: set[int]
 ) -> Iterator[int]:
-    """Yield the first tensors on each way from one on that are compared."""
+    """Yield the first compared tensor on each path that begins after a tensor."""
     asked, seen = list(after.get(index, ())), set()
     while asked:
         one = asked.pop()

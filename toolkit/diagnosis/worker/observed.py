@@ -1,7 +1,7 @@
 """The results of two runs with all tensors read: of one .tflite, or of a float and a quantized one.
 
-Tensors have the number that they have in the main graph of the candidate, the later of the two; a reference that is another file has its own numbers,
-found by `counterparts`.
+Tensors have their numbers in the main graph of the candidate, the later of the two. A reference that is another file has its own numbers;
+`counterparts` finds them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Values = dict[int, np.ndarray]
 
 
 class ObservedRuns:
-    """What was seen of two runs: their files, which tensor of the one stands for which of the other (`found`), and the values of each sample."""
+    """The observations of two runs: their files, the candidate's tensors with their counterparts (`found`), and the values of each sample."""
 
     def __init__(self, inputs: Mapping[str, Path]) -> None:
         self._inputs = inputs
@@ -43,31 +43,31 @@ class ObservedRuns:
         return self.model if self.floats is None else self.floats
 
     def reference(self) -> Iterator[Values]:
-        """Yield for each sample what the reference's operators gave, and what it was fed with."""
+        """Yield for each sample the results of the reference's operators, and its inputs."""
         return _values(self._path, self.other, self._inputs["samples"], self._inputs["taps"])
 
     def candidate(self) -> Iterator[Values]:
-        """Yield for each sample what the candidate's operators gave, and what it was fed with."""
+        """Yield for each sample the results of the candidate's operators, and its inputs."""
         return _values(self._inputs["model"], self.model, self._inputs["samples"], self._inputs["given"])
 
     def real(self, index: int, values: Values) -> np.ndarray:
-        """Return what the reference has for a tensor of the candidate, in real units."""
+        """Return the reference's value for a tensor of the candidate, in real units."""
         other = self.found[index]
         return self.other.tensors[other].dequantize(values[other])
 
     def as_fed(self, index: int, values: Values) -> np.ndarray:
-        """Return what the reference has for a tensor of the candidate, as the candidate's operators take it."""
+        """Return the reference's value for a tensor of the candidate, in the form that the candidate's operators take."""
         return values[index] if self.floats is None else self.model.tensors[index].quantize(self.real(index, values))
 
     def why_not_alone(self, node: Node) -> str | None:
-        """Return what keeps an operator from being run by itself; None where nothing does."""
+        """Return why an operator cannot run by itself; None if it can."""
         missing = [self.model.tensors[index].name for index in split.fed(self.model, node) if index not in self.found]
         why = f"the reference has nothing that corresponds to its input {missing[0]}" if missing else None
         return node.uncut or why
 
 
 def _values(path: Path, parts: Parts, samples: Path, taps: Path) -> Iterator[Values]:
-    """Yield for each sample what a file was fed with and what its operators gave, by tensor."""
+    """Yield for each sample the inputs of a file and the results of its operators, by tensor."""
     names = split.input_names(path)
     for sample, given in zip(read_samples(samples), read_samples(taps), strict=True):
         fed = {index: quantize(sample[name], _spec(parts.tensors[index])) for name, index in names.items()}

@@ -1,4 +1,4 @@
-"""Plots as PNG and SVG, the same bytes for the same numbers; markers and dashes tell apart what colours do, so that grey paper serves too."""
+"""Plots as PNG and SVG, the same bytes for the same numbers. Markers and dashes also show what colours show, so a grey print is readable too."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _COLOURS = (
     "#56b4e9",
     "#e69f00",
     "#000000",
-)  # Okabe and Ito: apart for all eyes
-_MARK = "edge-toolkit"  # by which a plot of ours is known, which may be replaced
+)  # Okabe and Ito: distinguishable with colour blindness too
+_MARK = "edge-toolkit"  # identifies a plot of this program, which may be replaced
 _PNG_DPI = 130
 
 
 class Point(TypedDict):
-    """One marker of a scatter plot; `pareto` is whether it lies on the front of its group, `passed` whether its marker is filled."""
+    """One marker of a scatter plot. `pareto` is whether it lies on the front of its group, `passed` whether its marker is filled."""
 
     label: str
     group: str
@@ -43,7 +43,7 @@ class Point(TypedDict):
 def layers(request: Request) -> dict[str, int]:
     """Write out/plot.png and out/plot.svg of drift by layer.
 
-    Options: `title`, and `rows` [{"label", "isolated_db", "cumulative_db", "cost_db"}] in the order of execution; null where there is no number.
+    Options: `title`, and `rows` [{"label", "isolated_db", "cumulative_db", "cost_db"}] in the order of execution; null for a missing number.
     """
     rows = request.options["rows"]
     figure, axes = _figure(min(max(7.0, 2 + _INCHES_PER_LAYER * len(rows)), _MOST_INCHES), 5.5)
@@ -70,7 +70,7 @@ def scatter(request: Request) -> dict[str, int]:
     """Write out/plot.png and out/plot.svg of size against drift.
 
     Options: `title`, `x` and `y` (the labels of both axes, with units), and `points` [{"label", "group", "x", "y", "pareto", "passed"}]. The
-    Pareto front of each group is a line, and its points are named beside their markers; hollow markers did not pass.
+    Pareto front of each group is a line, and its points have their names beside their markers. Hollow markers did not pass.
     """
     points: list[Point] = request.options["points"]
     figure, axes = _figure(9.0, 6.0)
@@ -97,7 +97,7 @@ def scatter(request: Request) -> dict[str, int]:
 
 
 def _name(points: list[Point], figure: Figure, axes: Axes) -> None:
-    """Write each point's label near it, at the first place that is free of others and inside of the axes; a line leads to one far off."""
+    """Write each point's label near it, at the first place inside the axes that is free of others. A line leads to a label that is far away."""
     taken: list[Bbox] = []
     frame = axes.get_window_extent()
     for point in sorted(points, key=lambda one: (one["x"], one["y"])):
@@ -133,10 +133,10 @@ def _figure(width: float, height: float) -> tuple[Figure, Axes]:
 
 
 def _finish(figure: Figure, axes: Axes, request: Request) -> None:
-    """Write both files; without dates and with fixed identifiers, which SVG would draw by chance."""
+    """Write both files, without dates and with fixed identifiers, because SVG would have random ones."""
     import matplotlib as mpl
 
-    axes.set_title(request.options["title"], fontsize=10, parse_math=False)  # a `$` in a name is no formula
+    axes.set_title(request.options["title"], fontsize=10, parse_math=False)  # a `$` in a name does not begin a formula
     axes.grid(visible=True, linewidth=0.3, color="#cccccc")
     axes.legend(fontsize=8)
     out: Path = request.out

@@ -1,10 +1,10 @@
 """One operator that diverges, with the inputs that show it, as a folder for anyone who has the runtime.
 
 operator.tflite   the operator by itself, with its weights
-inputs.npz        what it is fed with: input_0, ...
-expected.npz      what was right: output_0, ...
-got.npz           what it gave
-README.md         ten lines of Python that show the difference, and what they printed
+inputs.npz        its inputs: input_0, ...
+expected.npz      the right outputs: output_0, ...
+got.npz           its actual outputs
+README.md         ten lines of Python that show the difference, and their output
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ for name, (scale, zero_point) in grids.items():
 
 
 def cut(request: Request) -> CutOperator:
-    """Write out/operator.tflite, the operator of inputs["model"] at options["place"], and return the names of its tensors.
+    """Write out/operator.tflite, the operator of inputs["model"] at options["place"]. Return the names of its tensors.
 
-    And for options["sample"] of those that are looked at: out/samples, what it is fed with, and out/right, what the reference gave, in real units.
-    Inputs: those of `toolkit.diagnosis.worker.divergence.weigh`, and fed, what the operators alone were fed with.
+    Also write, for options["sample"] among the examined samples: out/samples, its inputs, and out/right, the reference's results, in real units.
+    Inputs: those of `toolkit.diagnosis.worker.divergence.weigh`, and fed, the inputs of the operators that ran alone.
     """
     seen, number = ObservedRuns(request.inputs), request.options["sample"]
     content, takes, gives = split.single(seen.model, request.options["place"])
@@ -63,10 +63,10 @@ def cut(request: Request) -> CutOperator:
 
 
 def pack(request: Request) -> PackedOperator:
-    """Write out/reproduction, and return what its script prints (`says`), and whether the operator differs (`differs`).
+    """Write out/reproduction. Return the output of its script (`says`), and whether the operator differs (`differs`).
 
-    Inputs: operator, the folder that `cut` wrote; got and expected, outputs of runs of it, or its `right`. Options: `about` (sentences for people,
-    by what they are about), `module` (of the interpreter), `kernels` and `threads` of the script, and `grids` by output.
+    Inputs: operator, the folder that `cut` wrote; got and expected, outputs of runs of the operator, or its `right`. Options: `about` (sentences for
+    people, by subject), `module` (of the interpreter), `kernels` and `threads` of the script, and `grids` by output.
     """
     place = request.out / "reproduction"
     place.mkdir()

@@ -1,6 +1,6 @@
-"""What the jobs of this room write for the host to read, as JSON.
+"""The JSON results that the jobs of this package write for the host.
 
-A number that JSON does not have is "inf", "-inf" or "nan". Powers are compared as shares: noise over signal. SQNR is in dB.
+Numbers that JSON does not have are "inf", "-inf" and "nan". Powers are compared as shares: noise over signal. SQNR is in dB.
 """
 
 from __future__ import annotations
@@ -9,16 +9,16 @@ import math
 from typing import TypedDict
 
 Number = float | str
-"""A float, or the name of one that JSON does not have."""
+"""A float, or the name of a float that JSON does not have."""
 
 
 def json_number(value: float) -> Number:
-    """Return a float as JSON can have it."""
+    """Return a float in a form that JSON allows."""
     return value if math.isfinite(value) else str(value)
 
 
 class NoiseRow(TypedDict):
-    """How far a tensor is off over all samples, in real units; `rmse_per_scale` is in steps of the tensor, None where it is not quantized."""
+    """The error of a tensor over all samples, in real units. `rmse_per_scale` is in steps of the tensor, None if it is not quantized."""
 
     sqnr_db: Number
     rmse: Number
@@ -29,13 +29,13 @@ class NoiseRow(TypedDict):
 
 
 class NoiseShareRow(NoiseRow):
-    """The same, with the noise as a share of the signal's power."""
+    """A `NoiseRow`, with the noise as a share of the signal's power."""
 
     share: Number
 
 
 class LayerRow(TypedDict):
-    """One tensor of a quantized file against its counterpart in the float one: see `toolkit.diagnosis.layer_drift.Layer`."""
+    """One tensor of a quantized file compared with its counterpart in the float one: see `toolkit.diagnosis.layer_drift.Layer`."""
 
     operator: str
     tensor: str
@@ -52,7 +52,7 @@ class LayerRow(TypedDict):
 
 
 class Unmatched(TypedDict):
-    """The tensors without a counterpart, as operator and name, of the quantized file and of the float one."""
+    """The tensors without a counterpart, by operator and name, in the quantized file and in the float one."""
 
     model: list[str]
     floats: list[str]
@@ -84,7 +84,7 @@ class TensorRow(TypedDict):
 
 
 class DivergenceResult(TypedDict):
-    """The file rows.json. `same` is, by side, whether a file gave the outputs of its run with all of its tensors to be read."""
+    """The file rows.json. `same` says, by side, whether a file with all tensors readable gave the outputs of its run."""
 
     rows: list[TensorRow]
     unmatched: list[str]
@@ -93,7 +93,7 @@ class DivergenceResult(TypedDict):
 
 
 class HandoverStep(TypedDict):
-    """The noise at each output if all operators up to that at `place` are the quantized file's; None where the rest does not run alone."""
+    """The noise at each output if all operators up to `place` are the quantized file's; None if the rest cannot run alone."""
 
     place: int
     shares: dict[str, Number] | None
@@ -107,7 +107,7 @@ class HandoverResult(TypedDict):
 
 
 class CutOperator(TypedDict):
-    """The names of the tensors of an operator that was cut out, and scale and zero point of each output."""
+    """The names of the tensors of an operator that was cut out, and the scale and zero point of each output."""
 
     inputs: list[str]
     outputs: list[str]
@@ -115,7 +115,7 @@ class CutOperator(TypedDict):
 
 
 class PackedOperator(TypedDict):
-    """What the script of a reproduction prints, and whether the operator differs."""
+    """The output of a reproduction's script, and whether the operator differs."""
 
     says: list[str]
     differs: bool
