@@ -63,7 +63,7 @@ def halves_of(model: Model, variant: Variant, artifact_format: str) -> Halves:
 
 
 def unstable_outputs(halves: Halves, executor: Executor, limits: LintLimits) -> list[Finding]:
-    """Run the jobs and return a finding where the halves differ by more than quantization explains; raise the first failure of a job."""
+    """Run the jobs. Return a finding if the halves differ by more than quantization explains. Raise the error of the first job that failed."""
     entries = executor.run(*halves.made, *halves.runs)
     made, ran = entries[:3], entries[3:]
     floats = _step("conversion", ran[0], run_of(ran[0]).signature)
@@ -73,7 +73,7 @@ def unstable_outputs(halves: Halves, executor: Executor, limits: LintLimits) -> 
         )
         for one, run in zip(made, ran[1:], strict=True)
     )
-    # the least noise: all samples together have the faults of both halves
+    # the least of the three: all samples together have the faults of both halves
     quantization = min(noise_share(compare.measure(floats.read(), one.read())) for one in (whole, first, second))
     between = noise_share(compare.measure(first.read(), second.read()))
     if math.isfinite(between) and between <= limits.values["unstable"]["outputs"] * quantization:

@@ -27,9 +27,8 @@ from toolkit.verdict.attribution_text import decibels
 from toolkit.verdict.chain import Judged
 
 _HOST = Engine(HOST_RUNTIME)
-_SEEN_BYTES = (
-    1 << 26
-)  # of kept tensors on each side: a large network is examined over fewer samples, but at least one
+# Of kept tensors on each side: a large network is examined over fewer samples, but at least one.
+_SEEN_BYTES = 1 << 26
 _NAMED = 4  # operators that are not compared, by name
 _OF_TENSORFLOW = "both sides are TensorFlow graphs, from which no operator can be extracted"
 

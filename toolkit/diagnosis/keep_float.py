@@ -1,4 +1,4 @@
-"""What to keep in float: tried layer by layer in the order of the ranking, until the bounds of the target are met or nothing improves."""
+"""What to keep in float: tried layer by layer in the order of the ranking, until the bounds of the target are met or no layer is left."""
 
 from __future__ import annotations
 

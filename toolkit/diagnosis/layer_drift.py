@@ -113,7 +113,10 @@ class RankedDrift(DriftResult):
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """All layers in the order of execution. `unmatched` names tensors without a counterpart, in the artifact ("model") and the float file ("floats")."""
+    """All layers in the order of execution.
+
+    `unmatched` names the tensors without a counterpart, of the artifact ("model") and of the float file ("floats").
+    """
 
     layers: tuple[Layer, ...]
     unmatched: Unmatched

@@ -130,9 +130,8 @@ class Model:
 
         If the artifact is an existing file, the calibration set runs for this job, with histograms.
         """
-        known = scheme in registry.names(
-            "conversion/schemes"
-        )  # an existing file may have a scheme that the toolkit does not make
+        # An existing file may have a scheme that the toolkit does not make.
+        known = scheme in registry.names("conversion/schemes")
         if artifact_format != ACCOUNTED or not self.calibrates or not known or not is_calibrated(scheme):
             return None
         name = ("clipping", model if isinstance(model, Path) else (model.job, model.name))

@@ -35,7 +35,8 @@ def looked_at(
         else:
             found += findings.read(outcome.entry.result["findings"])
     scheme = chain.artifact.scheme
-    known = scheme in registry.names("conversion/schemes")  # an existing file may have a scheme that the toolkit does not make
+    # An existing file may have a scheme that the toolkit does not make.
+    known = scheme in registry.names("conversion/schemes")
     if known and not is_calibrated(scheme):
         found = [replace(one, severity="warning") if one.is_error else one for one in found]
     return [*found, *of_answers(chain.model, original, drawn, kinds, executor)]

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 _ROWS = 8  # of comparisons
 _WARNINGS = 3
 _LABEL = 14  # characters before the text of a line
-_MOST = (16, 20, 24, 24)  # characters of columns (output, metric, value, limit); a longer cell moves the columns after it
+# Characters of the columns output, metric, value and limit. A longer cell moves the columns after it.
+_MOST = (16, 20, 24, 24)
 
 
 def summary_lines(verdict: Verdict, width: int | None) -> list[str]:

@@ -91,9 +91,10 @@ class OperatorDeviation:
 class Attribution:
     """The operators of a stage and how they deviate. `why` says why no operator can be named; then there are no operators. It is None otherwise.
 
-    `reference` and `candidate` name the two sides. `samples` are the numbers of the examined samples. `output` is the output where noise was measured,
-    if the float file continued from the quantized one. `diverging` has a sentence for each output of the model: how far its two runs are apart. `reproduction` is a folder in the store with the operator by itself (see `toolkit.diagnosis.worker.reproduction`); None where there is
-    none, and `about_reproduction` says why.
+    `reference` and `candidate` name the two sides. `samples` are the numbers of the examined samples. `output` is the output where noise was
+    measured, if the float file continued from the quantized one. `diverging` has a sentence for each output of the model: how far its two runs are
+    apart. `reproduction` is a folder in the store with the operator by itself (see `toolkit.diagnosis.worker.reproduction`). If there is none, it is
+    None, and `about_reproduction` says why.
     """
 
     stage: str

@@ -116,7 +116,7 @@ def weigh(request: Request) -> dict[str, int]:
 
 
 def _without_misnamed(model: Path, seen: ObservedRuns, rows: Sequence[_Row]) -> list[str]:
-    """Remove tensors whose namesakes are something else from the comparison, and from the inputs of operators. Return their names."""
+    """Remove tensors whose namesakes are something else, and the isolated results of operators that read them. Return the tensors' names."""
     found = misnamed(seen.model, rows, list(split.output_names(model).values()))
     for row in rows:
         if row.index in found:

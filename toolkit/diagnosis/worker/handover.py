@@ -20,7 +20,8 @@ def hand_over(request: Request) -> dict[str, int]:
     """Write out/curve.json: for each operator of the quantized inputs["model"], in the order of execution, the noise at each output.
 
     The outputs are those of inputs["floats"]. All operators up to this one are the quantized file's, and all others the float file's. The noise is a
-    share of the signal's power. "begin" is the noise that quantized inputs alone make. Null means that the rest of the float file cannot run by itself.
+    share of the signal's power. "begin" is the noise that quantized inputs alone make. Null means that the rest of the float file cannot run by
+    itself.
     Inputs: those of `toolkit.diagnosis.worker.divergence.weigh`.
     """
     seen = ObservedRuns(request.inputs)

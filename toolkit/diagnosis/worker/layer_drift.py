@@ -1,12 +1,13 @@
 """How far each layer of a quantized .tflite is from its float one: alone, and with all errors before it.
 
-cumulative   both files are fed with the model's input, and each tensor of one is held against its counterpart in the other
-isolated     each operator of the quantized file runs alone, fed with the float file's values, so that what is seen is its own error:
-             of its inputs' rounding, its weights and its output
-cost         the float file goes on from the isolated result: the noise at the model's output, as a share of the signal's power, if
-             nothing but this layer erred
+cumulative   both files get the model's input, and each tensor of one is compared with its counterpart in the other
+isolated     each operator of the quantized file runs alone on the float file's values, which shows its own error: from the rounding of
+             its inputs, its weights and its output
+cost         the float file continues from the isolated result: the noise at the model's output, as a share of the signal's power, if
+             only this layer has an error
 
-Integers are always made real with their own tensor's scale first. What has no counterpart, or cannot stand alone, is listed with the reason.
+Integers are always converted to real numbers first, with their own tensor's scale. A tensor without a counterpart, or an operator that cannot run
+alone, is listed with the reason.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from toolkit.execution.infer import quantize
 from toolkit.wire.request import Request
 from toolkit.wire.shards import read_index, read_samples, sequence_length
 
-_COSTED_SAMPLES = 32  # a power over so many samples ranks layers as one over all does
+_COSTED_SAMPLES = 32  # a power over this many samples ranks layers like one over all samples
 _COSTED_BYTES = 1 << 28  # of float activations that are kept meanwhile
 Values = dict[int, np.ndarray]
 Call = Callable[[Sequence[np.ndarray]], list[np.ndarray]]  # runs a part of a file, with arrays in its order

@@ -1,15 +1,15 @@
 """Tensors whose name means something else in the reference: comparing them would compare two different things.
 
-A converter calls a tensor by a node that went into it; what it folded into it afterwards, its name does not tell. So a name that coincides is no
-proof. Numbers tell, by their order alone:
+A converter names a tensor after a node that went into it. The name does not show what was folded into the tensor later. So equal names are no proof.
+The order of the numbers decides:
 
-* An error that is greater than the one at the outputs has to be seen on the way to them. A tensor that is farther from its namesake than any output
-  is from its own is in doubt, and only such a one.
-* Whoever reads it is run alone on what the namesake has. If that makes more than twice the noise that there is in the whole, more than half of it
-  comes of what was fed: the whole agrees without the namesake, which stands for something else. A tensor that is broken shows the contrary: its
-  readers are right on what the namesake has, and wrong in the whole.
-* Where no reader can be run so, the next tensors that are compared decide: if each has less than half of its noise, nothing proves that it is the
-  same.
+* An error that is greater than the error at the outputs must be visible on the way to them. So a tensor is in doubt only if it is farther from its
+  namesake than any output is from its own counterpart.
+* The readers of the tensor run alone on the namesake's values. If that makes more than twice the noise in the whole model, more than half of the
+  noise comes from these values. So the whole model agrees without the namesake, and the namesake stands for something else. A broken tensor shows
+  the contrary: its readers are right on the namesake's values, and wrong in the whole model.
+* If no reader can run alone, the next compared tensors decide: if each has less than half of the tensor's noise, nothing proves that the two tensors
+  are the same.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from toolkit.diagnosis.worker.layer_drift import NoiseTally, share_of
 from toolkit.engines.tflite import split
 from toolkit.engines.tflite.subgraphs import Parts
 
-_MOST = 2  # times as much is more than all the rest
+_MOST = 2  # more than twice the noise: the part from the fed values is larger than the rest
 
 
 class ComparedTensor(Protocol):
