@@ -92,7 +92,7 @@ class Trial:
 
 
 def trial_of(model: Model, target: Target, recipe: Recipe) -> Trial:
-    """Return what is tried for a target with one scheme: all variants of the recipe."""
+    """Return the trial of one recipe for a target, with all of its variants as candidates."""
     return Trial(model, target, None, tuple(candidates(model, recipe, target.format, kernels_of(target))))
 
 

@@ -202,7 +202,7 @@ class ArtifactDocument(TypedDict):
 
 
 class RunDocument(RunRow):
-    """A run of a file, and the folder of its outputs. `fed` says for each input where its values came from."""
+    """A run of a file, and the folder of its outputs. `fed` says for each input which values it was fed with."""
 
     outputs: str
     signature: SignatureJson

@@ -5,8 +5,8 @@ the earlier run's values. So its own error (isolated) is told apart from the err
 
 The guilty operator follows from the order of the numbers. No tolerance is involved:
 
-* An operator stands out if it makes more noise than all others together. Less than half of the noise would be left without it. Where no operator
-  has that majority, the error accumulates, and the text says so and shows the curve.
+* An operator stands out if it makes more noise than all others together. Less than half of the noise would be left without it. If no operator has
+  that majority, the error accumulates, and the text says so and shows the curve.
 * In quantization every operator errs, and its own error says little about the answer. So the quantized file hands over to the float one after each
   operator in turn. An operator's noise is the rise of the noise at the model's output, with all operators before it quantized and all after it in
   float. This charges a range that clips once, to the operator that gives the tensor, and not to those that read it. Of several broken operators
@@ -62,10 +62,10 @@ class Deviation:
 class OperatorDeviation:
     """A tensor that an operator gives, and how it deviates.
 
-    `equal` and `alone_equal` tell whether it is equal bit by bit in the whole, and alone. `isolated` is None where it could not run alone, and
-    `not_isolated` says why. Both deviations are None where the reference has no counterpart. `at_output` is the noise at the model's output if all
-    operators up to this one are the candidate's, as a share of the signal's power; None where that did not run. `noise` ranks the operator: the rise
-    of `at_output`, or the share of its isolated noise; None where neither is known.
+    `equal` and `alone_equal` say whether it is equal bit by bit in the whole model, and alone. `isolated` is None if it could not run alone, and
+    `not_isolated` says why. Both deviations are None if the reference has no counterpart. `at_output` is the noise at the model's output if all
+    operators up to this one are the candidate's, as a share of the signal's power; None if that did not run. `noise` ranks the operator: the rise
+    of `at_output`, or the share of its isolated noise; None if neither is known.
     """
 
     place: int

@@ -1,4 +1,4 @@
-"""Findings about a file that hold on some processors only, worded for the processor where the file ran."""
+"""Findings about a file that hold only on some processors, worded for the processor that the file ran on."""
 
 from __future__ import annotations
 
