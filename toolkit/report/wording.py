@@ -57,7 +57,7 @@ def kind_lines(kinds: Mapping[str, OutputKind]) -> list[str]:
 
 
 def coverage_lines(coverage: Mapping[str, Any]) -> list[str]:
-    """Return which variables got a value from the files, and which did not."""
+    """Return which variables got a value from the files, which did not, and which parts of the files were not used."""
     lines = [f"restored {len(coverage['restored'])} variables"]
     if coverage["unrestored"]:
         allowed = ", ".join(coverage["allowed"])

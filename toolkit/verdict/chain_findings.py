@@ -57,7 +57,7 @@ def off_text(bound: Bound) -> str:
 
 
 def of_outputs(cumulative: Mapping[str, Measured]) -> list[Finding]:
-    """Return the findings about a stage's outputs, compared with the original's."""
+    """Return the findings about the outputs of each stage, compared with the original's."""
     return [
         Finding("outputs", "warning", f"{stage}: {sentence}")
         for stage, measured in cumulative.items()
