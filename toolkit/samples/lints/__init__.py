@@ -4,27 +4,27 @@ A check is a module, standard library and numpy at its top, with
 
     LOOKS_AT    "input" (each input of the model by itself), "set" (the two sets as a whole), "ranges" (the statistics of activations),
                 "judging" (each input, of the set that judges alone), "answers" (each output, as the original gives it for that set) or
-                "preparations" (which of the samples that judge the original has right, as they are and prepared in other ways)
-    CODES       the reason codes that it can give; docs/calibration.md has a line for each
-    Limits      a frozen dataclass of floats: what `calibration/lint.toml` must give for this check, each with a reason; one with a default need not
-                be there
+                "preparations" (which judging samples the original gets right, as they are and prepared in other ways)
+    CODES       the reason codes of its findings; docs/calibration.md has a line for each
+    Limits      a frozen dataclass of floats: `calibration/lint.toml` must give each of them for this check, with a reason; one with a default may
+                be missing
 
-and, depending on what it looks at,
+and, depending on LOOKS_AT,
 
     applies(one)                                             "input": None, or why the check says nothing about such an input
     measure(values, one) -> array (k,)                       "input": of one sample, shape as `one.shape`, float32 or float64, finite; k is the
-                                                             same for all samples. All that is kept of a sample
-    judge(one, calibration, verification, limits)            "input": what was found, or why nothing can be said, as text
+                                                             same for all samples. Nothing else of a sample is kept
+    judge(one, calibration, verification, limits)            "input": the findings, or a text that says why the check cannot judge
     judge(calibration, verification, limits)                 "set": likewise
     judge(statistics, limits)                                "ranges": likewise, of a `toolkit.wire.statistics.Statistics`
     applies(one), measure(values, one)                       "judging": as for "input"; "answers": as for "input", of an `Answer`, values float64
-    judge(one, verification, limits)                         both: likewise; labels are those that belong to an output
-    judge(own, others, declared, limits)                     "preparations": likewise, (n,) and (k, n) of bool, and what declares each of the k
+    judge(one, verification, limits)                         both: likewise; labels are those of the output
+    judge(own, others, declared, limits)                     "preparations": likewise, (n,) and (k, n) of bool, and how to declare each of the k
 
 `calibration` and `verification` are `Side`s. A finding is an "error" (it stops the build) only where the two sets, each given by the user, contradict
-each other in a way that no choice of samples explains. What one set shows by itself is a "warning", because a healthy set may be unusual. For the set
-that judges, a finding is "inconclusive" where the set cannot show whether an artifact is right, and an "error" where the original, its samples and
-their labels contradict each other.
+each other in a way that no choice of samples explains. A finding about one set alone is a "warning", because a healthy set may be unusual. For the
+set that judges, a finding is "inconclusive" where the set cannot show whether an artifact is right, and an "error" where the original, its samples
+and their labels contradict each other.
 The caller puts the names of the set and of the input in front of a message.
 """
 
@@ -50,8 +50,8 @@ _MOST_CHANNELS = 4  # RGB and alpha; more channels are features, in no order
 class Input:
     """One input of the model: its name, one sample's shape without batch axis, and its dtype.
 
-    `split` is whether both sets were drawn from one; `sequences` whether samples follow one another, as frames do, for a model that keeps state;
-    `is_alone` whether no other input of the model may make samples differ.
+    `split`: both sets were drawn from one. `sequences`: samples follow one another, as frames do, for a model that keeps state. `is_alone`: the model
+    has no other input by which samples could differ.
     """
 
     name: str
@@ -68,7 +68,7 @@ class Input:
 
     @functools.cached_property
     def channels_axis(self) -> int | None:
-        """The axis of the channels where a sample is an image (three axes, up to four channels, last or first); None where it is none."""
+        """The axis of the channels if a sample is an image (three axes, up to four channels, last or first); else None."""
         if len(self.shape) != 3:
             return None
         for axis in (2, 0):
@@ -82,7 +82,7 @@ class Input:
 class Answer:
     """One output of the original: its name, one sample's shape without batch axis, and its dtype.
 
-    `whole` is whether its numbers are whole by themselves (ids, classes, yes or no), `kind` what it is said to mean, "" where nobody said.
+    `whole`: its numbers are whole by nature (ids, classes, yes or no). `kind`: its declared meaning, "" if none is declared.
     """
 
     name: str
@@ -104,9 +104,9 @@ class Answer:
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two sets: what messages call it, how many samples it holds, what was measured of them (n, k), and their labels and origins.
+    """One of the two sets: its name in messages, its number of samples, the measured rows (n, k), and the labels and origins of the samples.
 
-    `n` is smaller than `count` where a set is so large that its first samples tell as much (see `toolkit.samples.lint`).
+    `n` is smaller than `count` for a large set, of which only the first samples are measured (see `toolkit.samples.lint`).
     """
 
     name: str
@@ -117,7 +117,7 @@ class Side:
 
 
 def thinned(values: Values, most: int) -> Values:
-    """Return about `most` of the entries along the first axis, at even steps; no multiple of two or three, which would take one channel only."""
+    """Return about `most` of the entries along the first axis, at even steps; never a multiple of two or three, which would take only one channel."""
     step = max(1, -(-len(values) // most))
     while step > 1 and (step % 2 == 0 or step % 3 == 0):
         step += 1

@@ -1,4 +1,4 @@
-"""What an original decided for each sample, and the truth by the labels: for class scores, for one probability, and for whole numbers."""
+"""The original's decision for each sample, and the truth from the labels: for class scores, for one probability, and for whole numbers."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from toolkit.samples.lints import Answer, Real, Side, Values
 
 Whole = NDArray[np.int64]
-MOST_NUMBERS = 1000  # of an answer; of a longer one only the decision is kept
-_DECISION, _KIND, _FIRST = 0, 1, 2  # columns of what is kept of an answer
-_OTHER, _SHARES, _UNIT = 0.0, 1.0, 2.0  # what a row of numbers looks like: shares of one, or a vector of length one
+MOST_NUMBERS = 1000  # of an answer; for a longer one only the decision is kept
+_DECISION, _KIND, _FIRST = 0, 1, 2  # columns of the row that is kept for an answer
+_OTHER, _SHARES, _UNIT = 0.0, 1.0, 2.0  # the form of a row of numbers: shares of one, or a vector of length one
 _NEAR = 1e-3  # of sums and lengths in float32, of up to a hundred thousand numbers
 _DECIDING = ("", "class_scores", "labels", "yes_no", "probabilities")
 _ONE_HOT = 2  # axes of labels that have a number for each class
@@ -22,9 +22,9 @@ _HALF = 0.5  # a probability of at least this says yes
 
 @dataclass(frozen=True)
 class OriginalDecisions:
-    """What the original `said` of each sample (n,), the `truth` (n,) where labels tell it, and how many classes there are, None where nobody knows.
+    """The original's decision `said` for each sample (n,), the `truth` (n,) where labels give it, and the number of classes, None if unknown.
 
-    `sure` is whether they are decisions for certain: numbers that do not sum to one, and are not one for each class of the labels, may be anything.
+    `sure`: they are decisions for certain. Numbers that do not sum to one, and whose count is not that of the labels' classes, may mean anything.
     """
 
     said: Whole
@@ -34,7 +34,7 @@ class OriginalDecisions:
 
 
 def kept_of(values: Values, one: Answer) -> Real:
-    """Return (2 + numbers,): the place of the largest number (a single number itself), what the numbers look like, and up to a thousand of them."""
+    """Return (2 + numbers,): the index of the largest number (or the only number itself), the form of the numbers, and up to a thousand of them."""
     flat = np.asarray(values, np.float64).ravel()
     decision = flat[0] if flat.size == 1 else np.argmax(flat)
     looks = _OTHER
@@ -46,17 +46,17 @@ def kept_of(values: Values, one: Answer) -> Real:
 
 
 def numbers_of(side: Side) -> Real:
-    """Return (n, numbers) as the original gave them; (n, 0) of answers that are too long."""
+    """Return (n, numbers) as the original gave them; (n, 0) for answers that are too long."""
     return side.rows[:, _FIRST:]
 
 
 def are_shares(one: Answer, side: Side) -> bool:
-    """Return whether an answer is scores of classes for certain: declared so, or with a sum of one for each sample."""
+    """Return whether an answer certainly holds class scores: it is declared so, or sums to one for each sample."""
     return one.kind == "class_scores" or (one.kind == "" and bool((side.rows[:, _KIND] == _SHARES).all()))
 
 
 def decisions(one: Answer, side: Side) -> OriginalDecisions | str:
-    """Return the decisions, or why there are none for certain."""
+    """Return the decisions, or a text that says why none are certain."""
     if one.kind not in _DECIDING or not one.is_row:
         return "the answers are no decisions"
     if one.size > 1:
@@ -78,7 +78,7 @@ def _of_scores(one: Answer, side: Side) -> OriginalDecisions | str:
         return "the labels are no classes of these scores"
     if bool((looks == _UNIT).all()) and not sure:
         return "the answers are vectors of length one, and no scores"
-    # As many classes among the labels as there are numbers is no coincidence of features and names of persons.
+    # Features, or names of persons, would hardly match the number of classes in the labels by coincidence.
     return OriginalDecisions(said, truth, one.size, sure or len(np.unique(truth)) == one.size)
 
 
@@ -99,7 +99,7 @@ def _of_whole_numbers(one: Answer, side: Side) -> OriginalDecisions | str:
 
 
 def _one_hot(labels: NDArray[Any], count: int) -> Whole | None:
-    """Return the class (n,) that labels (n, count) of 0 and 1 name by the only 1 of each row, or that (n, 1) are; None for others."""
+    """Return the classes (n,): the place of the only 1 in each row of labels (n, count), or the labels (n, 1) themselves; None for others."""
     if labels.shape != (len(labels), count) or not np.isin(labels, (0, 1)).all() or not (labels.sum(axis=1) == 1).all():
         return whole(labels)
     return np.asarray(labels.argmax(axis=1), np.int64)

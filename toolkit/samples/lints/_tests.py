@@ -1,4 +1,4 @@
-"""Exact tests of what may be chance, and one of many numbers."""
+"""Statistical tests against chance: exact ones, and one for correlations, which needs many numbers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def binomial_tail(hits: int, count: int, share: float) -> float:
 
 
 def hypergeometric_tail(hits: int, count: int, marked: int, drawn: int) -> float:
-    """Return the probability of `hits` or more marked ones among `drawn` of `count`, of which `marked` are (Fisher's exact test, one-sided)."""
+    """Return the probability of `hits` or more marked ones among `drawn` of `count` items, `marked` of which are marked (Fisher, one-sided)."""
     least, most = max(hits, drawn + marked - count, 0), min(drawn, marked)
     logs = [
         _choose(marked, each) + _choose(count - marked, drawn - each) - _choose(count, drawn)
@@ -33,10 +33,10 @@ def hypergeometric_tail(hits: int, count: int, marked: int, drawn: int) -> float
 
 
 def correlation_tail(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
-    """Return the probability of a correlation as large or larger where there is none (Fisher's transformation); 1 where one of both never changes."""
+    """Return the probability of this or a larger correlation if there is none (Fisher's transformation); 1 if one of the two never changes."""
     apart = [values - values.mean() for values in (first, second)]
     norms = [float(np.linalg.norm(values)) for values in apart]
-    if len(first) < 4 or min(norms) == 0 or not np.isfinite(norms).all():  # of fewer the transformation has no spread
+    if len(first) < 4 or min(norms) == 0 or not np.isfinite(norms).all():  # for fewer the transformation has no spread
         return 1.0
     correlation = min(max(float(apart[0] @ apart[1]) / (norms[0] * norms[1]), -1.0), 1.0)
     if abs(correlation) == 1:
@@ -50,5 +50,5 @@ def sign_tail(more: int, less: int) -> float:
 
 
 def _choose(count: int, of: int) -> float:
-    """Return the natural logarithm of the number of ways."""
+    """Return the natural logarithm of the binomial coefficient."""
     return math.lgamma(count + 1) - math.lgamma(of + 1) - math.lgamma(count - of + 1)

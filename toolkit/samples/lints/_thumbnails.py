@@ -1,4 +1,4 @@
-"""Thumbnails: box averages of an image or a signal, which noise and recompression hardly change, and by which copies are found."""
+"""Thumbnails: box averages of an image or a signal. Noise and recompression hardly change them, so they help to find copies."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from toolkit.samples.lints import Input, Real, Values
 
-_SIDE, _LENGTH = 16, 256  # of a thumbnail: along each of several axes, or along the only one
+_SIDE, _LENGTH = 16, 256  # values of a thumbnail: along each of several axes, or along the only one
 
 
 def thumbnail(values: Values, one: Input) -> Real:

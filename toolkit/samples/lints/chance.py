@@ -1,8 +1,8 @@
-"""An original that does not know its samples, by their labels: it is near chance, or answers nearly all of them alike.
+"""An original that does not know its samples, by their labels: it is near chance, or gives nearly all of them the same answer.
 
-An artifact that agrees with it is as bad, so agreeing shows nothing. Most often the samples of both sides were prepared otherwise than those of the
-training, or the labels belong to other samples. Chance is that of the same answers and labels in another order: an imbalanced set needs more than the
-share of its largest class, and one found sample of a rare class tells more than many of the common one.
+An artifact that agrees with it is as bad, so agreement shows nothing. Usually the samples of both sides were not prepared like those of the training,
+or the labels belong to other samples. Chance means the same answers and labels in random order. So an imbalanced set needs more hits than the share
+of its largest class, and one hit in a rare class tells more than many in the common one.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _PREPARE = "prepare the samples as those of the training: look at `scale`, `mean
 
 @dataclass(frozen=True)
 class Limits:
-    """`level`: a probability below it is no chance. `samples`: fewer show nothing.
+    """`level`: a probability below it is not chance. `samples`: fewer samples show nothing.
 
-    `same`: share of samples with one answer from which on it is constant, if the labels have that class in a share smaller by `gap`.
+    `same`: an answer is constant if this share of samples or more has it, and the share of that class in the labels is smaller by `gap`.
     """
 
     level: float
@@ -38,17 +38,17 @@ class Limits:
 
 
 def applies(one: Answer) -> str | None:
-    """Return why an answer of several axes is not compared with labels here."""
+    """Return why this check does not compare an answer of several axes with labels; None for other answers."""
     return None if one.is_row else "an answer of several axes is not compared with labels"
 
 
 def measure(values: Values, one: Answer) -> Real:
-    """Return what is kept of an answer: see `toolkit.samples.lints._answers`."""
+    """Return the numbers that are kept of an answer: see `toolkit.samples.lints._answers`."""
     return kept_of(values, one)
 
 
 def judge(one: Answer, verification: Side, limits: Limits) -> Judged:
-    """Return an error for one answer to all, and what is inconclusive because answers and labels have nothing to do with each other."""
+    """Return an error for one answer to all samples, and inconclusive findings where answers and labels are unrelated."""
     if verification.labels is None:
         return "the samples have no labels"
     if len(verification.rows) < limits.samples:
@@ -87,7 +87,7 @@ def _of_decisions(found: OriginalDecisions, truth: Whole, limits: Limits) -> lis
 
 
 def _renumbered(said: Whole, truth: Whole, limits: Limits, numbers: Mapping[str, float]) -> list[Finding]:
-    """Return a warning where one of all numberings of the classes that the labels hold makes far more answers right, for certain."""
+    """Return a warning where another numbering of the labels' classes certainly makes far more answers right."""
     better = _other_numbering(said, truth)
     if not better:
         return []
@@ -103,7 +103,7 @@ def _renumbered(said: Whole, truth: Whole, limits: Limits, numbers: Mapping[str,
 
 
 def _by_chance(said: Whole, truth: Whole, right: int, chance: float) -> float:
-    """Return the smaller of two exact p-values: of all hits, and of the class that tells most (Bonferroni over classes)."""
+    """Return the smaller of two exact p-values: of all hits, and of the most significant class (Bonferroni over classes)."""
     classes = np.intersect1d(said, truth)
     each = [
         hypergeometric_tail(
@@ -115,12 +115,12 @@ def _by_chance(said: Whole, truth: Whole, right: int, chance: float) -> float:
 
 
 def _numbering(said: Whole, truth: Whole) -> dict[int, int]:
-    """Return, by class of the labels, the most frequent answer."""
+    """Return {class of the labels: the most frequent answer}."""
     return {int(one): int(np.bincount(said[truth == one]).argmax()) for one in np.unique(truth) if (said >= 0).all()}
 
 
 def _other_numbering(said: Whole, truth: Whole) -> str:
-    """Return which other numbering of classes most answers would agree with, in words; "" where there is none."""
+    """Return in words the other numbering of classes that most answers agree with; "" if there is none."""
     read = _numbering(said, truth)
     kept = float(np.mean([read.get(int(true)) == given for true, given in zip(truth, said, strict=True)]))
     if kept <= 0.5 or len(set(read.values())) < len(read) or all(true == given for true, given in read.items()):
@@ -131,7 +131,7 @@ def _other_numbering(said: Whole, truth: Whole) -> str:
 
 
 def _misfit(one: Answer, side: Side) -> list[Finding]:
-    """Return what is said of a class for each sample that is none of the classes of certain scores: nothing is scored by such labels."""
+    """Return findings for labels that are none of the classes of certain scores: such labels cannot score anything."""
     truth = None if side.labels is None else whole(side.labels)
     if truth is None or one.whole or one.size < 2 or not are_shares(one, side):
         return []
@@ -155,7 +155,7 @@ def _real_labels(one: Answer, side: Side) -> Real | None:
     if [size for size in labels.shape[1:] if size != 1] != [size for size in one.shape if size != 1]:
         return None
     flat = labels.reshape(len(labels), -1).astype(np.float64)
-    return flat if len(np.unique(flat)) > 2 else None  # which yes and no, as numbers, are
+    return flat if len(np.unique(flat)) > 2 else None  # two values are yes and no as numbers
 
 
 def _of_numbers(said: Real, truth: Real, limits: Limits) -> list[Finding]:

@@ -1,7 +1,7 @@
-"""BGR for RGB, against the verification set: where images are redder than they are blue, exchanged ones are bluer by as much.
+"""BGR for RGB, compared with the verification set: if images are redder than blue, images with exchanged channels are bluer by as much.
 
-Skin, wood and earth make photographs redder than blue, in the middle more so, and skies bluer above than below. Grey or artificial images need not be
-so; then nothing can be told, which is said. Nor can it where both sets hold their channels in the wrong order.
+Skin, wood and earth make photographs redder than blue, most of all in the middle. Skies make them bluer above than below. Grey or artificial images
+may lack this; then the check says that it cannot judge. It also finds nothing where both sets have their channels in the wrong order.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ _MOST_VALUES = 4096
 
 @dataclass(frozen=True)
 class Limits:
-    """`evidence`: squared distance, in standard errors, that tells two sets apart. `times`: how much closer, squared, the exchanged ones must be.
+    """`evidence`: squared distance, in standard errors, that separates two sets. `times`: how much closer, squared, the exchanged images must be.
 
-    `samples`: how many of each set are needed for standard errors. `factor`: of ranges, beyond which the sets are not prepared alike.
+    `samples`: how many of each set the standard errors need. `factor`: ranges that differ by more mean that the sets were prepared differently.
     """
 
     evidence: float
@@ -32,15 +32,15 @@ class Limits:
 
 
 def applies(one: Input) -> str | None:
-    """Return why there is no red and no blue."""
+    """Return why an input has no red and no blue; None for one that has."""
     axis = one.channels_axis
     return None if axis is not None and one.shape[axis] == 3 else "no image of three channels"
 
 
 def measure(values: Values, one: Input) -> Real:
-    """Return (5): the first channel minus the last, in units of the image's deviation, then minimum and maximum; NaN for one colour all over.
+    """Return (5): three differences, first channel minus last, in units of the image's deviation; minimum; maximum. NaN for a single colour.
 
-    The difference is taken of the whole image, of its upper half minus its lower, and of its middle minus the whole.
+    The three differences are of the whole image, of its upper half minus its lower half, and of its middle minus the whole.
     """
     planes = values if one.channels_axis == 0 else np.moveaxis(values, 2, 0)
     extremes = float(values.min()), float(values.max())
@@ -56,7 +56,7 @@ def measure(values: Values, one: Input) -> Real:
 
 
 def judge(one: Input, calibration: Side, verification: Side, limits: Limits) -> Judged:
-    """Return a warning where calibration is much more like the verification set with red and blue exchanged; text where that cannot be told."""
+    """Return a warning where calibration is much more like the verification set with red and blue exchanged; a text where the check cannot judge."""
     if one.split:
         return "both sets are drawn from one: channels that they share in the wrong order cannot be told from them"
     ours, theirs = (side.rows[~np.isnan(side.rows).any(axis=1)] for side in (calibration, verification))

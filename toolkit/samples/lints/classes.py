@@ -1,6 +1,6 @@
-"""Classes that only the verification set has: calibration sees no ranges of what the network computes for them.
+"""Classes that only the verification set has: calibration does not see the network's ranges for them.
 
-Of a class with a share p of the verification set, n samples hold none by chance in (1 - p) ** n of all cases.
+If a class has a share p of the verification set, n samples hold none of it by chance in (1 - p) ** n of all cases.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from toolkit.samples.lints import Judged, Side
 LOOKS_AT = "set"
 CODES = ("missing-classes",)
 _LISTED = 12
-_PER_CLASS = 2  # samples, on average, below which whole numbers are no classes but values
+_PER_CLASS = 2  # samples; with fewer on average, whole numbers are values and no classes
 
 
 @dataclass(frozen=True)
 class Limits:
-    """`chance`: below it, that a class is missing is no coincidence."""
+    """`chance`: below this probability, a missing class is not a coincidence."""
 
     chance: float
 
 
 def judge(calibration: Side, verification: Side, limits: Limits) -> Judged:
-    """Return a warning for classes that calibration lacks although it is large enough to hold them, else an info for those that it lacks."""
+    """Return a warning for classes that calibration lacks although it is large enough to hold them, else an info for missing classes."""
     ours, theirs = calibration.labels, verification.labels
     if ours is None or theirs is None:
         return "one of the sets has no labels, or both have none"

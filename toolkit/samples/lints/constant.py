@@ -14,25 +14,25 @@ from toolkit.samples.lints import Input, Judged, Real, Side, Values
 
 LOOKS_AT = "input"
 CODES = ("blank-samples", "constant-feature")
-_MOST_FEATURES = 1024  # of a tabular sample; beyond it a sample is looked at as a whole
+_MOST_FEATURES = 1024  # of a tabular sample; a longer sample is one feature
 _LISTED = 8
 
 
 @dataclass(frozen=True)
 class Limits:
-    """`blank`: share of samples that may be one value all over. `chance`: below it, that a varying feature stood still is no coincidence."""
+    """`blank`: share of samples that may hold a single value. `chance`: below this probability, a varying feature is not constant by coincidence."""
 
     blank: float
     chance: float
 
 
 def applies(one: Input) -> str | None:
-    """Return why a single number cannot be blank."""
+    """Return why a single number cannot be blank; None for other inputs."""
     return "a sample is a single number" if one.size == 1 else None
 
 
 def measure(values: Values, one: Input) -> Real:
-    """Return (2 f): the smallest and the largest value of each of f features: columns of a table, channels of an image, else all as one."""
+    """Return (2 f): the smallest and the largest value of each of f features: columns of a table, channels of an image, else all values as one."""
     if len(one.shape) == 1 and one.size <= _MOST_FEATURES:
         return np.concatenate([values, values]).astype(np.float64)
     if one.channels_axis is None:
@@ -42,7 +42,7 @@ def measure(values: Values, one: Input) -> Real:
 
 
 def judge(one: Input, calibration: Side, verification: Side, limits: Limits) -> Judged:
-    """Return warnings for many blank samples, and for features that stood still in calibration alone."""
+    """Return warnings for many blank samples, and for features that are constant in calibration only."""
     return [*_blank(calibration, verification, limits), *_still(one, calibration, verification, limits)]
 
 
@@ -66,7 +66,7 @@ def _blank(calibration: Side, verification: Side, limits: Limits) -> list[Findin
 
 
 def _still(one: Input, calibration: Side, verification: Side, limits: Limits) -> list[Finding]:
-    """A feature that differs from its one value in a share p of the other set stands still by chance in (1 - p) ** n of all sets of n."""
+    """If a feature differs from its constant in a share p of the other set, it is constant by chance in (1 - p) ** n of all sets of n."""
     lows, highs = _lows_and_highs(calibration)
     still = np.flatnonzero(lows.min(axis=0) == highs.max(axis=0))
     if not len(still):

@@ -1,4 +1,4 @@
-"""Too few samples: then the ranges of activations depend on which samples the set happens to have."""
+"""Too few samples: the ranges of activations then depend on the choice of samples."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ CODES = ("too-few-samples",)
 
 @dataclass(frozen=True)
 class Limits:
-    """`samples`: how many a calibration set should hold."""
+    """`samples`: the number that a calibration set should hold."""
 
     samples: float
 
 
 def judge(calibration: Side, verification: Side, limits: Limits) -> Judged:
-    """Return a warning for a small set; the check of ranges tells whether its ranges suffer from it."""
+    """Return a warning for a small set; the check of ranges shows whether the ranges suffer from it."""
     if calibration.count >= limits.samples:
         return []
     message = f"{calibration.count} samples calibrate; expected {limits.samples:g} or more"

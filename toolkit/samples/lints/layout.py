@@ -1,7 +1,7 @@
-"""Wrong layout: images whose channels came first and were reshaped, not transposed, to channels last; or the other way round.
+"""Wrong layout: images with channels first that were reshaped, not transposed, to channels last; or the other way round.
 
-Reshaped, the pixel below is no longer a row of pixels away but a plane's row: what lies W * C values on in one layout lies W values on in the
-other. Of the two, neighbours in an image's own layout are the more alike.
+In channels last, the pixel below is W * C values away; in channels first it is W values away. Neighbours are more alike in the layout that the image
+really has.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from toolkit.samples.lints import Input, Judged, Real, Side, Values
 
 LOOKS_AT = "input"
 CODES = ("wrong-layout",)
-_SMALLEST = 16  # pixels a side: in smaller images a pixel's neighbours are as different as others
+_SMALLEST = 16  # pixels a side: in smaller images, neighbours differ as much as other pixels
 _MOST_VALUES = 1 << 16
 
 
 @dataclass(frozen=True)
 class Limits:
-    """`samples`: share that is smoother in the other layout. `ratio`: how much smoother, of mean squared differences, the middle one of them is."""
+    """`samples`: share that is smoother in the other layout. `ratio`: how much smoother their median is, as a ratio of mean squared differences."""
 
     samples: float
     ratio: float
 
 
 def applies(one: Input) -> str | None:
-    """Return why both layouts of a sample are the same, or cannot be told apart."""
+    """Return why both layouts of a sample are the same or cannot be distinguished; None for other inputs."""
     axis = one.channels_axis
     if axis is None:
         return "no image: three axes, of which the last or the first has up to four channels"
@@ -39,7 +39,7 @@ def applies(one: Input) -> str | None:
 
 
 def measure(values: Values, one: Input) -> Real:
-    """Return the mean squared difference to the pixel below, in the declared layout to that in the other one, as a natural logarithm."""
+    """Return the natural logarithm of a ratio: the mean squared difference to the pixel below in the declared layout, over that in the other."""
     last = one.channels_axis == 2
     width = one.shape[1] if last else one.shape[2]
     channels = one.shape[2] if last else one.shape[0]
@@ -52,7 +52,7 @@ def measure(values: Values, one: Input) -> Real:
 
 
 def _mistaken(side: Side, limits: Limits) -> tuple[bool, float]:
-    """Return whether a set lies in the other layout, and the middle ratio of roughness."""
+    """Return whether a set has the other layout, and the median ratio of roughness."""
     ratios = side.rows[~np.isnan(side.rows)]
     if not len(ratios):
         return False, float("nan")
@@ -61,7 +61,7 @@ def _mistaken(side: Side, limits: Limits) -> tuple[bool, float]:
 
 
 def judge(one: Input, calibration: Side, verification: Side, limits: Limits) -> Judged:
-    """Return an error where calibration alone lies in the other layout, a warning where both sets do."""
+    """Return an error where only calibration has the other layout, a warning where both sets have it."""
     mistaken, ratio = _mistaken(calibration, limits)
     other_mistaken, other_ratio = _mistaken(verification, limits)
     if not mistaken:

@@ -1,8 +1,8 @@
-"""Near copies: samples that are the same picture or recording, scaled, recompressed or jittered. Exact ones are left out where samples are drawn.
+"""Near copies: samples that are the same picture or recording, scaled, recompressed or jittered. The draw leaves out exact copies.
 
-It compares thumbnails, box averages that noise and recompression hardly change. Their distance is in units of the distance between two unrelated
-samples (the median over such pairs), or of the distance of both from the middle of the set where that is less: quiet recordings are close to each
-other, and no copies.
+The check compares thumbnails, box averages that noise and recompression hardly change. The unit of their distance is the distance between two
+unrelated samples (the median over such pairs), or the distance of both from the middle of the set if that is smaller: quiet recordings are close to
+each other without being copies.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from toolkit.samples.lints._thumbnails import thumbnail
 
 LOOKS_AT = "input"
 CODES = ("near-duplicate-samples", "leaked-samples")
-_FEWEST_VALUES = 64  # of fewer numbers, two samples are close by themselves
+_FEWEST_VALUES = 64  # with fewer numbers, two samples may be close by chance
 _FEWEST_PAIRS = 8
 _BLOCK = 256
 
@@ -32,7 +32,7 @@ class Near(NamedTuple):
 
 @dataclass(frozen=True)
 class Limits:
-    """`distance`: up to which a sample is a near copy. `share`: of calibration that may be. `leaked`: of verification, before the build stops."""
+    """`distance`: a sample within it is a near copy. `share`: of calibration that may be copies. `leaked`: of verification; more stop the build."""
 
     distance: float
     share: float
@@ -40,7 +40,7 @@ class Limits:
 
 
 def applies(one: Input) -> str | None:
-    """Return why samples of a few numbers, or of numbers that count something, cannot be told."""
+    """Return why the check cannot judge samples of a few numbers, or of whole numbers that count something; None for other inputs."""
     if one.sequences:
         return "samples of a sequence follow one another, and resemble each other"
     if one.size < _FEWEST_VALUES:
@@ -58,8 +58,8 @@ def measure(values: Values, one: Input) -> Real:
 
 
 def judge(one: Input, calibration: Side, verification: Side, limits: Limits) -> Judged:
-    """Return warnings for near copies within calibration, and in verification of what calibrates; an error if those are most of it."""
-    centre = np.median(calibration.rows, axis=0)  # the mean is where the loudest few samples put it
+    """Return warnings for near copies within calibration, and for copies of it in verification; an error if these are most of verification."""
+    centre = np.median(calibration.rows, axis=0)  # a few loud samples would move the mean
     ours = calibration.rows - centre
     scale = _unrelated(ours)
     if scale == 0:
@@ -80,7 +80,7 @@ def judge(one: Input, calibration: Side, verification: Side, limits: Limits) -> 
 
 
 def _alike(calibration: Side, verification: Side, limits: Limits) -> list[Finding]:
-    """A set of copies of one sample has no unrelated ones to compare with, but hardly any difference beside the contrast within a sample."""
+    """A set of copies of one sample has no unrelated samples to compare with, but its samples differ far less than the values within a sample."""
     ours, theirs = _variety(calibration.rows), _variety(verification.rows)
     if not ours <= limits.distance:
         return []
@@ -92,24 +92,24 @@ def _alike(calibration: Side, verification: Side, limits: Limits) -> list[Findin
 
 
 def _variety(rows: Real) -> float:
-    """Return the distance between unrelated samples in units of the middle sample's deviation from its own mean; infinite if that is none."""
+    """Return the distance between unrelated samples, in units of the median deviation of a sample from its own mean; infinite if that is zero."""
     contrast = float(np.median(np.linalg.norm(rows - rows.mean(axis=1, keepdims=True), axis=1)))
     return _unrelated(rows) / contrast if contrast > 0 else np.inf
 
 
 def _unrelated(rows: Real) -> float:
-    """Return the median distance between samples that lie far apart in their set; 0 where that says nothing."""
+    """Return the median distance between samples that lie far apart in their set; 0 where that shows nothing."""
     apart = [np.linalg.norm(rows[step:] - rows[:-step], axis=1) for step in _steps(len(rows))]
     return float(np.median(np.concatenate(apart))) if sum(map(len, apart)) >= _FEWEST_PAIRS else 0.0
 
 
 def _steps(count: int) -> set[int]:
-    """Several of them, so that a set that was written down twice, say, is not compared with itself alone."""
+    """Return several steps, so that a set that holds its samples twice, for example, is not only compared with itself."""
     return {count // parts for parts in (2, 3, 5)} - {0}
 
 
 def _nearest(rows: Real, others: Real, scale: float, *, own: bool) -> list[Near]:
-    """Return for each row the distance to, and the index of, the nearest of the others; of its own set only of those before it."""
+    """Return for each row the distance and the index of the nearest other row; in its own set only among the rows before it."""
     powers = np.einsum("ij,ij->i", others, others)
     found = []
     for start in range(0, len(rows), _BLOCK):

@@ -1,8 +1,8 @@
-"""Random-looking samples: neighbouring values have nothing to do with each other, as in `numpy.random.rand(1, 224, 224, 3)`.
+"""Random-looking samples: neighbouring values are unrelated, as in `numpy.random.rand(1, 224, 224, 3)`.
 
-White noise has an autocorrelation of zero at every lag but zero, which is to say a flat spectrum (Wiener-Khinchin). Photographs have 0.8 to 0.99 at
-lag one, as their power falls with frequency (D. L. Ruderman, "The statistics of natural images", 1994). Tables and embeddings look random by
-themselves.
+White noise has an autocorrelation of zero at every lag except zero, so its spectrum is flat (Wiener-Khinchin). Photographs have 0.8 to 0.99 at lag
+one, as their power falls with frequency (D. L. Ruderman, "The statistics of natural images", 1994). Tables and embeddings look random although they
+are not.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ LOOKS_AT = "input"
 CODES = ("random-looking",)
 _LAGS = (1, 2)
 _SHORTEST = 8  # an axis of fewer values has too few neighbours
-_WINDOW = 64  # values along each axis, from its middle: enough of them to tell
+_WINDOW = 64  # values along each axis, from its middle: enough for a decision
 
 
 @dataclass(frozen=True)
 class Limits:
-    """`noise`: largest autocorrelation of white noise. `structure`: smallest one of a set that is certainly none."""
+    """`noise`: the largest autocorrelation of white noise. `structure`: the smallest of a set that certainly is not noise."""
 
     noise: float
     structure: float
@@ -34,7 +34,7 @@ def _axes(one: Input) -> list[int]:
 
 
 def applies(one: Input) -> str | None:
-    """Return why samples without an axis that neighbours lie along cannot be told from noise."""
+    """Return why samples without an axis of neighbours cannot be distinguished from noise; None for other inputs."""
     return (
         None
         if _axes(one)
@@ -64,7 +64,7 @@ def _middle(size: int) -> slice:
 
 
 def _strongest(side: Side) -> float:
-    """Return the autocorrelation of the axis and lag that have most of it, over all samples; NaN if none varies."""
+    """Return the largest autocorrelation over axes and lags, taken over all samples; NaN if no sample varies."""
     told = side.rows[~np.isnan(side.rows).any(axis=1)]
     return float(np.abs(told.mean(axis=0)).max()) if len(told) else float("nan")
 

@@ -1,7 +1,7 @@
-"""Images that are nearly one value far from zero: a mean was taken off pixels, or a scale was left out, that those of the training have.
+"""Images whose values are nearly equal and far from zero: a mean was subtracted, or a scale left out, unlike in the training.
 
-On both sides alike, so that two sets do not tell it. Pixels in [0, 1] less 127.5 are in [-127.5, -126.5]: all but equal, where those of the
-training fill [-127.5, 127.5].
+Both sets may have the fault, so comparing them does not show it. Pixels in [0, 1] minus 127.5 are in [-127.5, -126.5]: nearly equal, while those of
+the training fill [-127.5, 127.5].
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ CODES = ("off-range",)
 
 @dataclass(frozen=True)
 class Limits:
-    """`width`: how wide the range of a channel is at most, as a share of its distance from zero, to be what a mean left of it."""
+    """`width`: the widest range of a channel, as a share of its distance from zero, that counts as such a fault."""
 
     width: float
 
 
 def applies(one: Input) -> str | None:
-    """Return why what is no image has no usual range."""
+    """Return why an input that is no image has no usual range; None for images."""
     return None if one.channels_axis is not None else "only images have usual ranges"
 
 
@@ -36,7 +36,7 @@ def measure(values: Values, one: Input) -> Real:
 
 
 def judge(one: Input, verification: Side, limits: Limits) -> Judged:
-    """Return what is inconclusive where all channels lie below zero in a narrow range; a warning above it, where temperatures lie, too."""
+    """Return an inconclusive finding where all channels lie in a narrow range below zero; a warning above zero, where temperatures also lie."""
     lows, highs = np.split(verification.rows, 2, axis=1)
     low, high = lows.min(axis=0), highs.max(axis=0)
     distance = np.where(low > 0, low, np.where(high < 0, -high, 0.0))

@@ -1,6 +1,6 @@
-"""Classes of which the samples that judge show nothing: an artifact that gets them all wrong would agree with its original.
+"""Classes without any judging sample: an artifact that gets all of these classes wrong would still agree with its original.
 
-Which classes are shown, the labels tell; without labels the original's own decisions, where it gives scores of classes.
+The labels say which classes the samples show. Without labels, the original's own decisions do, if it gives class scores.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ _FIX = "verify with samples of every class that the model is to tell apart"
 
 @dataclass(frozen=True)
 class Limits:
-    """`absent`: share of the classes that may be missing. `chance`: below it, that a class is missing is no coincidence."""
+    """`absent`: share of the classes that may be missing. `chance`: below this probability, a missing class is not a coincidence."""
 
     absent: float
     chance: float
 
 
 def applies(one: Answer) -> str | None:
-    """Return why an answer of several axes is no decision."""
+    """Return why an answer of several axes is no decision; None for other answers."""
     return None if one.is_row else "an answer of several axes is no decision about the sample"
 
 
 def measure(values: Values, one: Answer) -> Real:
-    """Return what is kept of an answer: see `toolkit.samples.lints._answers`."""
+    """Return the numbers that are kept of an answer: see `toolkit.samples.lints._answers`."""
     return kept_of(values, one)
 
 
 def judge(one: Answer, verification: Side, limits: Limits) -> Judged:
-    """Return what is inconclusive because of samples of one class, or of classes that are absent although there are samples enough to hold them."""
+    """Return inconclusive findings for samples of one class only, and for classes that are absent although there are enough samples to hold them."""
     found = decisions(one, verification)
     if isinstance(found, str):
         return found
@@ -60,7 +60,7 @@ def judge(one: Answer, verification: Side, limits: Limits) -> Judged:
 
 
 def _absent(found: OriginalDecisions, shown: np.ndarray, limits: Limits) -> list[Finding]:
-    """Of classes that are drawn alike, n samples hold none of one in (1 - 1 / classes) ** n of all cases."""
+    """If all classes are equally likely, n samples hold none of one class in (1 - 1 / classes) ** n of all cases."""
     classes, count = found.classes or 0, len(found.said)
     absent = np.setdiff1d(np.arange(classes), shown)
     if found.truth is None or not len(absent):

@@ -1,7 +1,8 @@
-"""Images that the original recognizes far better where they are prepared in another usual way: the recipe's numbers or colours are wrong.
+"""Images that the original recognizes far better if they are prepared in another usual way: the recipe's numbers or colours are wrong.
 
-An artifact is calibrated with them and agrees with the original on them, and so passes, and is wrong for the application's images. The numbers are
-not in the model, so that only labels show it. What is compared are the same samples: whether they are easy or hard plays no part.
+An artifact that is calibrated with them agrees with the original on them. So it passes, and is wrong for the application's images. The model does not
+hold these numbers, so only labels show the fault. All preparations are compared over the same samples, so it does not matter whether these are easy
+or hard.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ CODES = ("other-preparation",)
 
 @dataclass(frozen=True)
 class Limits:
-    """`wrong`: share of labels that the original misses, below which nothing is tried. `samples`: fewer show nothing.
+    """`wrong`: if the original misses a smaller share of labels, nothing is tried. `samples`: fewer samples show nothing.
 
-    `level`: below it, over all that was tried, a gain is no chance. `gain`: share of samples that another preparation must get right beyond the one
-    that is declared.
+    `level`: a gain with a probability below it, over all tries, is not chance. `gain`: share of samples that another preparation must get right
+    beyond those of the declared one.
     """
 
     wrong: float
@@ -36,7 +37,7 @@ class Limits:
 def judge(
     own: NDArray[np.bool_], others: NDArray[np.bool_], declared: Sequence[str], limits: Limits
 ) -> list[Finding] | str:
-    """Return a finding where the best of other preparations (k, n) gets far more right than the own one (n,); `declared` (k) says them."""
+    """Return a finding where the best of the other preparations (k, n) gets far more right than the recipe's own (n,); `declared` (k) names them."""
     if len(own) < limits.samples:
         return f"fewer than {limits.samples:g} samples show nothing about how they are prepared"
     best = int(others.sum(axis=1).argmax())

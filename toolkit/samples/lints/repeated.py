@@ -1,8 +1,8 @@
-"""Samples that judge and are hardly other than another one: a rate of them, and its interval, says no more than that of those that differ.
+"""Judging samples that are nearly equal to another one: for a rate and its interval, only samples that differ count.
 
-Exact copies are left out where samples are drawn. A millionth that is added to each makes others of them, as far as bits go. What is close here is
-closer than any recompression: a number of one sample is within `distance` of the same number of the other, as a share of how far that number is
-spread over the set (its standard deviation, or what its middle half spans if that is less and not zero).
+The draw leaves out exact copies. If a millionth is added to a copy, its bits differ and the draw keeps it. Copies here are closer than any
+recompression: each number of one sample is within `distance` of the same number of the other, as a share of the spread of that number over the set
+(its standard deviation, or the span of its middle half if that is smaller and not zero).
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ CODES = ("repeated-samples",)
 
 @dataclass(frozen=True)
 class Limits:
-    """`distance`: up to which a sample is another one's copy. `share`: of the samples that may be."""
+    """`distance`: a sample within it is a copy of another. `share`: of the samples that may be copies."""
 
     distance: float
     share: float
 
 
 def applies(one: Input) -> str | None:
-    """Return why single numbers, numbers that count something, and one of several inputs do not tell that a sample is a copy."""
+    """Return why single numbers, whole numbers, and one of several inputs do not show that a sample is a copy; None for other inputs."""
     if not one.is_alone:
         return "samples of several inputs may differ in another one"
     if one.size < 2:
@@ -43,7 +43,7 @@ def measure(values: Values, one: Input) -> Real:
 
 
 def judge(one: Input, verification: Side, limits: Limits) -> Judged:
-    """Return what is inconclusive where more samples are copies than may be."""
+    """Return an inconclusive finding where more samples are copies than allowed."""
     copies = _copies(_spread_alike(verification.rows), limits.distance)
     looked_at = len(verification.rows)
     if len(copies) <= limits.share * looked_at:
@@ -66,9 +66,9 @@ def _spread_alike(rows: Real) -> Real:
 
 
 def _copies(rows: Real, distance: float) -> dict[int, int]:
-    """Return {index: index of the sample that it is a copy of}; that one is itself none, so that no chain of small steps is one copy.
+    """Return {index of a copy: index of its sample}; that sample is itself no copy, so a chain of small steps does not count as copies.
 
-    Rows whose numbers are within `distance` of each other have sums within k times as much: only those are compared.
+    If the numbers of two rows are within `distance` of each other, their sums are within k times as much. Only such rows are compared.
     """
     found: dict[int, int] = {}
     kept: list[tuple[float, int]] = []  # by their sums

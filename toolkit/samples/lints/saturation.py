@@ -1,6 +1,6 @@
-"""Saturation: values piled up at the ends of the range, as a clipped sensor, an overdriven microphone or a cast to uint8 leaves them.
+"""Saturation: values pile up at the ends of the range, as after a clipped sensor, an overdriven microphone or a cast to uint8.
 
-A white page and a silent second are piled up as well. So the check asks whether calibration has more of it than the verification set.
+Values of a white page and of a silent second pile up as well. So the check asks whether calibration has more of this than the verification set.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from toolkit.samples.lints import Input, Judged, Real, Side, Values
 
 LOOKS_AT = "input"
 CODES = ("saturated-samples", "pile-up")
-_FEWEST_VALUES = 64  # of fewer numbers, one at an end is a large share
+_FEWEST_VALUES = 64  # with fewer numbers, one at an end is a large share
 
 
 @dataclass(frozen=True)
 class Limits:
     """`excess`: how much larger a share of values at an end may be than in the verification set; `errors`: by how many standard errors it is larger.
 
-    `share`: from which on values at an end other than zero are worth an information.
+    `share`: if this share of values or more is at an end other than zero, an info is given.
     """
 
     excess: float
@@ -30,7 +30,7 @@ class Limits:
 
 
 def applies(one: Input) -> str | None:
-    """Return why values at the ends of the range mean nothing."""
+    """Return why values at the ends of the range mean nothing for this input; None for other inputs."""
     if one.size < _FEWEST_VALUES:
         return f"a sample has {one.size} values: of fewer than {_FEWEST_VALUES}, some are always at an end"
     return (
@@ -41,14 +41,14 @@ def applies(one: Input) -> str | None:
 
 
 def measure(values: Values, one: Input) -> Real:
-    """Return (4): minimum, maximum, and the shares of values that are exactly these."""
+    """Return (4): minimum, maximum, and the shares of values that are equal to these."""
     low, high = values.min(), values.max()
     shares = [np.count_nonzero(values == end) / values.size for end in (low, high)]
     return np.array([low, high, *shares], np.float64)
 
 
 def _at_end(side: Side, end: int) -> tuple[float, Real]:
-    """Return the lowest (0) or the highest (1) value of a set, and of each sample the share of values that are there."""
+    """Return the lowest (0) or the highest (1) value of a set, and for each sample the share of values that are equal to it."""
     reached = side.rows[:, end]
     value = reached.max() if end else reached.min()
     return float(value), np.where(reached == value, side.rows[:, 2 + end], 0.0)

@@ -1,9 +1,9 @@
-"""Wrong scale, against the verification set: [0, 1] against [0, 255] against [-1, 1], and values that were normalized once more than they should be.
+"""Wrong scale, compared with the verification set: [0, 1], [0, 255] or [-1, 1] in place of another, and values that were normalized twice.
 
-A range alone says little, since samples differ. What tells is how many samples reach beyond all that the other set holds: of samples of one
-kind, few do. Even that is no mistake by itself: one recording is louder than another, and one fold has another mean. It is certain where the
-ranges differ by a factor that conversions make (255, 127.5, a half of 65536), and of images where they are different conventions of pixels, where
-zero lies elsewhere, or where no exposure makes so large a difference.
+A range alone says little, since samples differ. So the check counts the samples that reach beyond the range of the other set: few samples of one kind
+do. Even that is not always a mistake: one recording is louder than another, and one fold has another mean. A mistake is certain where the ranges
+differ by a factor of a conversion (255, 127.5, a half of 65536). For images it is also certain where the ranges are different conventions of pixels,
+where zero lies at another place in the range, or where the difference is too large for an exposure.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from toolkit.samples.lints import Input, Judged, Real, Side, Values, thinned
 LOOKS_AT = "input"
 CODES = ("wrong-scale", "double-normalization", "uncovered-range")
 _MOST_VALUES = 4096
-_TAIL = 0.01  # of a sample's values; that many beyond the other set's range are no single hot pixel
-_STEP = 1 / 255  # of the range: one of int8. What is beyond by less is rounded, not clipped
+_TAIL = 0.01  # of a sample's values; if so many are beyond the other set's range, it is not a single hot pixel
+_STEP = 1 / 255  # of the range: one of int8. Values beyond by less are rounded, not clipped
 _CONVENTIONS = ((0.0, 1.0), (0.0, 255.0), (-1.0, 1.0), (-128.0, 127.0))
-_FACTORS = (127.5, 128.0, 255.0, 256.0, 32767.0, 32768.0)  # of pixels and sounds that are divided, or are not
+_FACTORS = (127.5, 128.0, 255.0, 256.0, 32767.0, 32768.0)  # by which pixels and sounds are divided, or should have been
 _RAW = (1.0, 255.0)  # the largest value of images before they are normalized
 
 Range = tuple[float, float]
@@ -29,11 +29,11 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True)
 class Limits:
-    """`beyond`, `uncovered`: shares of samples out of the other set's range, for another scale and for clipping, of `samples` or more in each.
+    """`beyond`, `uncovered`: shares of samples out of the other set's range, for another scale and for clipping; each set needs `samples` or more.
 
-    `factor`, `shift`: how different the ranges are at least (the second as a share of the range) to be of different scale. `near`: how far the
-    factor between them may be from a conversion's, as a factor, `exposure`: by which one images differ at most. `fit`: how exactly a range is
-    that of a second normalization, as a share of it. `unit`: up to which value a range is that of normalized values at all.
+    `factor`, `shift`: ranges that differ by less (the second as a share of the range) have the same scale. `near`: how far the factor between them
+    may be from a conversion's, as a factor. `exposure`: the largest factor between images that exposure explains. `fit`: how exactly a range must be
+    that of a second normalization, as a share of it. `unit`: the largest value of a range that counts as normalized.
     """
 
     beyond: float
@@ -48,7 +48,7 @@ class Limits:
 
 
 def applies(one: Input) -> str | None:
-    """Return why truth values have no scale."""
+    """Return why truth values have no scale; None for other inputs."""
     return "true and false have no scale" if one.dtype == "bool" else None
 
 
@@ -61,7 +61,7 @@ def measure(values: Values, one: Input) -> Real:
 
 
 def judge(one: Input, calibration: Side, verification: Side, limits: Limits) -> Judged:
-    """Return an error for two sets that were certainly scaled otherwise, warnings for what may be and for samples out of the calibrated range."""
+    """Return an error for two sets that certainly differ in scale, warnings for sets that may and for samples out of the calibrated range."""
     if len(calibration.rows) < limits.samples or len(verification.rows) < limits.samples:
         return f"fewer than {limits.samples:g} samples in one of the sets: their ranges are those of what happened to be there"
     ours, theirs = _range(calibration), _range(verification)
@@ -72,7 +72,7 @@ def judge(one: Input, calibration: Side, verification: Side, limits: Limits) -> 
         return [found if _is_certain(one, ours, theirs, limits, found.code) else replace(found, severity="warning")]
     by_chance = 2 / (
         len(calibration.rows) + 1
-    )  # that the next of n + 1 independent numbers is the largest or the smallest
+    )  # the probability that the next of n + 1 independent numbers is the largest or the smallest
     if beyond <= limits.uncovered + by_chance:
         return []
     message = (
@@ -88,7 +88,7 @@ def _range(side: Side) -> Range:
 
 
 def _share_out_of(reach: Range, side: Side) -> float:
-    """Return the share of samples with a hundredth of their values, or more, below or above a range by more than a step."""
+    """Return the share of samples of which at least a hundredth of the values is below or above a range by more than a step."""
     step = (reach[1] - reach[0]) * _STEP
     return float(((side.rows[:, 1] < reach[0] - step) | (side.rows[:, 2] > reach[1] + step)).mean())
 
@@ -102,7 +102,7 @@ def _differ(ours: Range, theirs: Range, limits: Limits) -> bool:
 
 
 def _is_certain(one: Input, ours: Range, theirs: Range, limits: Limits, code: str) -> bool:
-    """Return whether no choice of samples makes such a difference, as the module says."""
+    """Return whether no choice of samples explains the difference, as the module says."""
     narrow, wide = sorted((ours, theirs), key=lambda reach: reach[1] - reach[0])
     if narrow[0] == narrow[1]:
         return False
@@ -140,7 +140,7 @@ def _mismatch(calibration: Side, verification: Side, numbers: dict[str, object],
 def _normalized_again(once: Range, twice: Range, limits: Limits) -> bool:
     """Return whether the affine map from one range to the other also makes the first from raw values, [0, 1] or [0, 255].
 
-    Then it is a normalization, (x - mean) / std or x / 255, and was applied to what it had made.
+    Then the map is a normalization, (x - mean) / std or x / 255, that was applied twice.
     """
     width = once[1] - once[0]
     if width == 0 or twice[1] == twice[0] or max(map(abs, once)) > limits.unit:
@@ -151,7 +151,7 @@ def _normalized_again(once: Range, twice: Range, limits: Limits) -> bool:
 
 
 def _convention(reach: Range) -> Range | None:
-    """Return the narrowest of the usual ranges that holds a range which fills half of it or more."""
+    """Return the narrowest of the usual ranges that holds this range; the range must fill at least half of it, else None."""
     width = reach[1] - reach[0]
     fitting = [
         (low, high) for low, high in _CONVENTIONS if low <= reach[0] and reach[1] <= high and width >= (high - low) / 2

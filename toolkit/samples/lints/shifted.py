@@ -1,7 +1,6 @@
-"""Labels that are those of the sample before or after: one line too many at the top of a file, one frame too few.
+"""Labels that belong to the sample before or after: a file has one line too many at its top, or one frame too few.
 
-Samples are drawn in random order, so neighbours are told by the number at the end of their origin ("sample 12"), and those pairs count of which
-both were drawn.
+Samples are drawn in random order, so the number at the end of an origin ("sample 12") tells which are neighbours. A pair counts if both were drawn.
 """
 
 from __future__ import annotations
@@ -24,24 +23,24 @@ _SHIFTS = {-1: "before", 1: "after"}
 
 @dataclass(frozen=True)
 class Limits:
-    """`level`: below it, that so many more are right with a neighbour's label is no chance. `misses`: share of misses that may be left then."""
+    """`level`: a gain by the neighbours' labels with a probability below it is not chance. `misses`: share of misses that may remain with them."""
 
     level: float
     misses: float
 
 
 def applies(one: Answer) -> str | None:
-    """Return why an answer of several axes is not held against labels here."""
+    """Return why this check does not compare an answer of several axes with labels; None for other answers."""
     return None if one.is_row else "an answer of several axes is not compared with labels"
 
 
 def measure(values: Values, one: Answer) -> Real:
-    """Return what is kept of an answer: see `toolkit.samples.lints._answers`."""
+    """Return the numbers that are kept of an answer: see `toolkit.samples.lints._answers`."""
     return kept_of(values, one)
 
 
 def judge(one: Answer, verification: Side, limits: Limits) -> Judged:
-    """Return what is inconclusive because answers agree far better with the labels of the sample before or after."""
+    """Return an inconclusive finding where answers agree far better with the labels of the sample before or after."""
     found = decisions(one, verification)
     if not isinstance(found, OriginalDecisions) or found.truth is None:
         return "no labels, or none that the answers are decisions about"
@@ -69,6 +68,6 @@ def judge(one: Answer, verification: Side, limits: Limits) -> Judged:
 
 
 def _places(origins: tuple[str, ...]) -> dict[tuple[str, int], int]:
-    """Return where in the set the sample of each origin is: by the text before its number, and the number."""
+    """Return {(text before the number, number): index in the set} for the origins."""
     found = ((place, _NUMBER.fullmatch(origin)) for place, origin in enumerate(origins))
     return {(match[1], int(match[2])): place for place, match in found if match is not None}

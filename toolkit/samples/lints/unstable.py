@@ -1,6 +1,6 @@
-"""Ranges that are not yet stable: those of one random half of the calibration set are not those of the other half.
+"""Ranges that are not yet stable: two random halves of the calibration set give different ranges.
 
-With enough samples both halves see the same extremes. The halves are drawn by a seed, so the finding is the same each time.
+With enough samples both halves see the same extremes. A seed draws the halves, so the finding is the same each time.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _LISTED = 3
 
 @dataclass(frozen=True)
 class Limits:
-    """`spread`: how far the ends of a range may be apart in two halves, as a share of the range. `tensors`: the share of them that may be beyond it.
+    """`spread`: how far the ends of a range may be apart in two halves, as a share of the range. `tensors`: the share of tensors that may exceed it.
 
-    `outputs`: how much more noise may be between artifacts with the ranges of two halves than the best of them has, as powers
+    `outputs`: how much more noise the artifacts of the two halves may have between them than the best artifact has, as a ratio of powers
     (`toolkit.diagnosis.calibration_stability`).
     """
 
@@ -58,7 +58,7 @@ def judge(statistics: Statistics, limits: Limits) -> Judged:
         return []
     names = np.array(statistics.names)[varies]
     worst = [(str(names[index]), float(spread[index])) for index in np.argsort(-spread, kind="stable")[:_LISTED]]
-    told = ", ".join(f"{name.partition(';')[0]} by {share:.0%}" for name, share in worst)  # fused: all their names
+    told = ", ".join(f"{name.partition(';')[0]} by {share:.0%}" for name, share in worst)  # a fused tensor has all names, separated by ;
     message = (
         f"the ranges of {beyond:.0%} of {len(spread)} tensors differ by more than {limits.spread:.0%} between random halves of"
         f" {len(extremes)} samples, most of all {told}"
@@ -69,7 +69,7 @@ def judge(statistics: Statistics, limits: Limits) -> Judged:
 
 
 def _apart(extremes: Real, seed: int) -> Real:
-    """Return (tensors) how far the ranges of two halves are apart, at the end where they are farther."""
+    """Return (tensors) the distance between the ranges of two halves, at the end where it is larger."""
     first, second = (extremes[half] for half in halves(len(extremes), seed))
     lows = np.abs(first[:, :, 0].min(axis=0) - second[:, :, 0].min(axis=0))
     highs = np.abs(first[:, :, 1].max(axis=0) - second[:, :, 1].max(axis=0))
