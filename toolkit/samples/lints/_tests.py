@@ -23,7 +23,7 @@ def binomial_tail(hits: int, count: int, share: float) -> float:
 
 
 def hypergeometric_tail(hits: int, count: int, marked: int, drawn: int) -> float:
-    """Return the probability of `hits` or more marked ones among `drawn` of `count` items, `marked` of which are marked (Fisher, one-sided)."""
+    """Return P(`hits` or more marked ones among `drawn`), drawn from `count` with `marked` marked ones (Fisher's exact test, one-sided)."""
     least, most = max(hits, drawn + marked - count, 0), min(drawn, marked)
     logs = [
         _choose(marked, each) + _choose(count - marked, drawn - each) - _choose(count, drawn)

@@ -16,8 +16,8 @@ A reader is a module that imports only the standard library and numpy at its top
     read(options, files, asked)           -> Reading; `files` by the same keys; raises InvalidSamples without naming the
                                           set, which the caller does
 
-Samples have no batch axis, and are by the name of the model's input. Where any sample can be read without those before it, `Reading.samples` is an
-`Indexed`, so that drawing 100 of a million reads 100. Else it is an iterator, from which no more is taken than is needed.
+Samples have no batch axis; they are dicts by the name of the model's input. Where any sample can be read without those before it, `Reading.samples`
+is an `Indexed`, so a draw of 100 from a million reads 100. Else it is an iterator, and the draw takes no more from it than it needs.
 """
 
 from __future__ import annotations
@@ -59,9 +59,9 @@ class Indexed:
 
 @dataclass(frozen=True)
 class Reading:
-    """The samples, and findings about what the reader left out or took by convention.
+    """The samples, and findings about data that the reader left out and choices that it made by convention.
 
-    `place` comes before a sample's name where nothing else says which set it is from: `photos/`, `digits.npz: `.
+    `place` stands before a sample's name where nothing else says which set it is from: `photos/`, `digits.npz: `.
     """
 
     samples: Indexed | Iterator[Sample]
@@ -76,7 +76,7 @@ def inside(path: str) -> str:
 
 
 def named(files: Mapping[str, Path], key: str) -> list[Path]:
-    """Return the paths of one of the reader's keys: one path, or all that its pattern found, sorted."""
+    """Return the paths of one of the reader's keys: one path, or all matches of its pattern, sorted."""
     return (
         [files[key]] if key in files else [path for name, path in sorted(files.items()) if name.startswith(f"{key}.")]
     )

@@ -1,4 +1,4 @@
-"""Matches arrays, columns and features with the model's inputs and the labels, and turns words into class numbers."""
+"""Match arrays, columns and features with the model's inputs and the labels, and turn words into class numbers."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from toolkit import printable
 from toolkit.errors import InvalidSamples, suggestion
 from toolkit.findings import Finding
 
-# Names of labels where the recipe gives none: habits of Keras, scikit-learn and Hugging Face.
+# Names of labels if the recipe gives none: habits of Keras, scikit-learn and Hugging Face.
 LABEL_NAMES = ("labels", "label", "y")
 _MOST_TOLD = 1000
 
 
 def label_by_name(names: Iterable[str], taken: Iterable[str], what: str) -> tuple[str | None, list[Finding]]:
-    """Return the name that by habit means labels, None where there is none, and the finding about it."""
+    """Return the name that usually means labels, or None, and the finding about it."""
     held, used = list(names), set(taken)
     name = next((name for name in LABEL_NAMES if name in held and name not in used), None)
     if name is None:
@@ -27,7 +27,7 @@ def label_by_name(names: Iterable[str], taken: Iterable[str], what: str) -> tupl
 
 
 def require(name: str, names: Sequence[str], key: str, what: str) -> str:
-    """Return the name; InvalidSamples, with the closest one, where there is no such name."""
+    """Return the name; InvalidSamples, with the closest known name, if it does not exist."""
     require_all([(key, name)], names, what)
     return name
 
@@ -51,13 +51,13 @@ def _natural(name: str) -> list[tuple[int, str]]:
 
 
 def told(names: Sequence[str]) -> str:
-    """Return the names as a message lists them: the first ones, and how many there are where these are not all."""
+    """Return the names as a message lists them: the first ones, and the total number if there are more."""
     rest = f", ... ({len(names):,} in all)" if len(names) > _MOST_TOLD else ""
     return ", ".join(names[:_MOST_TOLD]) + rest
 
 
 def not_bound(missing: Sequence[str], there: Mapping[str, str], what: str) -> InvalidSamples:
-    """Return the error for inputs without a column or feature of their name; `there` are those that exist, with their types."""
+    """Return the error for inputs without a column or feature of their name; `there` has the existing ones with their types."""
     listed = told([f"{name} {kind}".strip() for name, kind in there.items()]) or "none"
     return InvalidSamples(
         f"no {what} for the model's inputs {list(missing)}; there: {listed}",
@@ -66,7 +66,7 @@ def not_bound(missing: Sequence[str], there: Mapping[str, str], what: str) -> In
 
 
 def label_of(value: Any, classes: Sequence[str] | None, origin: str) -> Any:
-    """Return a label as a number: a text is its place among the declared `classes`."""
+    """Return a label as a number: a text becomes its place in the declared `classes`."""
     text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
     if not isinstance(text, str):
         return value

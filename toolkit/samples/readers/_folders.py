@@ -1,4 +1,4 @@
-"""Folders with a file for each sample: their order, their classes, and which input of the model they are for."""
+"""Folders with a file for each sample: the order of the files, their classes, and the model's input that they are for."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NAMED = 8  # names that one message lists
 
 
 class Choice(Protocol):
-    """What the options of such a reader say about inputs and labels."""
+    """The options of such a reader for inputs and labels."""
 
     @property
     def input(self) -> str | None:
@@ -41,7 +41,7 @@ class Choice(Protocol):
 
 
 def mostly(data: str, suffixes: Sequence[str]) -> bool:
-    """Return whether most files in a folder, at any depth, have one of the suffixes; False for what is no folder."""
+    """Return whether most files in a folder, at any depth, have one of the suffixes; False if it is no folder."""
     folder = Path(data)
     if not folder.is_dir():
         return False
@@ -51,10 +51,10 @@ def mostly(data: str, suffixes: Sequence[str]) -> bool:
 
 @dataclass(frozen=True)
 class FolderSamples:
-    """A file for each sample and input, the samples' labels (None where folders are no classes), and findings.
+    """A file for each sample and input, the samples' labels (None if folders are no classes), and findings.
 
-    `origins` is what messages call the samples: the path of the first input's file below `folder`. Other files are called
-    by their path under `root`.
+    `origins` are the samples' names in messages: the path of the first input's file below `folder`. Messages name other files by their path under
+    `root`.
     """
 
     root: Path
@@ -65,14 +65,14 @@ class FolderSamples:
     folder: Path
 
     def place(self, path: str) -> str:
-        """Return the prefix of an origin where nothing else says which set it is from; `path` is the set's in the recipe."""
+        """Return the prefix of an origin where nothing else says which set it is from; `path` is the set's path in the recipe."""
         if self.root == self.folder.parent and not self.folder.is_dir():
             return inside(PurePosixPath(path).parent.as_posix())
         return inside((PurePosixPath(path) / self.folder.relative_to(self.root).as_posix()).as_posix())
 
 
 def samples_of(place: Path, options: Choice, names: Sequence[str], suffixes: Sequence[str], what: str) -> FolderSamples:
-    """Return the files of a folder for the model's inputs: all for one input, or a subfolder for each, paired by name.
+    """Return the files of a folder for the model's inputs: all files for one input, or a subfolder for each input, paired by name.
 
     A single file is a sample without a label.
     """
@@ -99,7 +99,7 @@ def samples_of(place: Path, options: Choice, names: Sequence[str], suffixes: Seq
 
 
 def _refuse_unpaired(by_input: Mapping[str, list[Path]], folders: Mapping[str, Path]) -> None:
-    """Raise InvalidSamples for a file of one input without a file of its name, with any suffix, in each other input."""
+    """Raise InvalidSamples for a file that has no counterpart of the same name, with any suffix, in each other input."""
     names = {
         name: [path.relative_to(folders[name]).with_suffix("").as_posix() for path in files]
         for name, files in by_input.items()
@@ -127,7 +127,7 @@ def some(names: Sequence[str]) -> str:
 def _listed(
     folders: Mapping[str, Path], suffixes: Sequence[str], what: str
 ) -> dict[str, tuple[list[Path], list[Finding]]]:
-    """Return what `listing` finds for each input; InvalidSamples with what is wrong with each folder."""
+    """Return the result of `listing` for each input; InvalidSamples with the problem of each folder."""
     held, problems = {}, list[EdgeToolkitError]()
     for name, folder in folders.items():
         try:
@@ -140,7 +140,7 @@ def _listed(
 
 
 def listing(folder: Path, suffixes: Sequence[str], what: str) -> tuple[list[Path], list[Finding]]:
-    """Return the files with one of the suffixes, sorted by path, and the finding about the others; InvalidSamples for none.
+    """Return the files with one of the suffixes, sorted by path, and the finding about the others; InvalidSamples if there are none.
 
     Hidden files are no samples.
     """
@@ -161,9 +161,9 @@ def listing(folder: Path, suffixes: Sequence[str], what: str) -> tuple[list[Path
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """Yield the files in a folder and in those that links in it lead to, sorted by path; hidden files are left out.
+    """Yield the files in a folder and in the folders that it links to, sorted by path, without hidden files.
 
-    InvalidSamples for a folder that cannot be read, a link that leads nowhere, and one that leads back to a folder that it lies in.
+    InvalidSamples for a folder that cannot be read, for a link without a target, and for a link to a folder that it lies in.
     """
     problems = list[str]()
 
@@ -173,7 +173,7 @@ def _files(folder: Path) -> Iterator[Path]:
         problems.append(f"{Path(error.filename).relative_to(folder).as_posix()}: cannot be read: {error.strerror}")
 
     files: list[Path] = []
-    with looking_through(folder):  # fails for too long a path, as listing it does
+    with looking_through(folder):  # a path that is too long fails here, as it does when it is listed
         for where, folders, names in os.walk(folder, onerror=told, followlinks=True):
             paths = [Path(where, name) for name in names if not name.startswith(".")]
             files += [path for path in paths if path.is_file()]
@@ -193,12 +193,12 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _leads_back(path: Path) -> bool:
-    """Return whether a folder is a link to one that it lies in, so that walking through it never ends."""
+    """Return whether a folder is a link to one that it lies in: a walk through it would never end."""
     return path.is_symlink() and path.parent.resolve().is_relative_to(path.resolve())
 
 
 def _labels_by_folder(folder: Path, files: Sequence[Path], classes: Sequence[str] | None) -> list[int] | None:
-    """Return each file's class, its subfolder's place in the sorted names or in `classes`; None if all lie in the folder itself."""
+    """Return each file's class: its subfolder's place in the sorted names or in `classes`; None if all files lie in the folder itself."""
     found = [path.relative_to(folder).parts[0] if path.parent != folder else None for path in files]
     names = sorted({name for name in found if name is not None})
     if not names:
@@ -230,7 +230,7 @@ def _labels_by_folder(folder: Path, files: Sequence[Path], classes: Sequence[str
 
 
 def _refuse_empty(folder: Path, names: Sequence[str]) -> None:
-    """Raise InvalidSamples for an empty folder that comes before a class by name: a training that counted it numbered that class otherwise."""
+    """Raise InvalidSamples for an empty folder that comes before a class by name: a training that counted it gave that class another number."""
     others = [path.name for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith(".")]
     empty = [name for name in others if name not in names and name < names[-1]]
     if empty:
@@ -242,7 +242,7 @@ def _refuse_empty(folder: Path, names: Sequence[str]) -> None:
 
 
 def _only_input(declared: str | None, names: Sequence[str], what: str) -> str:
-    """Return the model's input that such a folder is for: the declared one, or the only one."""
+    """Return the model's input for such a folder: the declared one, or the only one."""
     name = declared or (names[0] if len(names) == 1 else None)
     if name is None:
         raise InvalidSamples(

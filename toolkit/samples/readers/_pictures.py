@@ -31,12 +31,12 @@ def decode(encoded: Path | bytes, origin: str) -> np.ndarray:
 
 @contextlib.contextmanager
 def opened(encoded: Path | bytes, origin: str) -> Iterator[Any]:
-    """Open an image with Pillow; InvalidSamples where it does not decode, here or later, or has more pixels than Pillow takes (89 million)."""
+    """Open an image with Pillow; InvalidSamples if it does not decode, here or later, or has more pixels than Pillow's limit (89 million)."""
     from PIL import Image, UnidentifiedImageError
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of metadata that Pillow finds odd
+            warnings.simplefilter("ignore")  # about metadata that Pillow finds odd
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(encoded) if isinstance(encoded, bytes) else encoded) as image:
                 yield image
@@ -46,5 +46,5 @@ def opened(encoded: Path | bytes, origin: str) -> Iterator[Any]:
         raise InvalidSamples(
             f"{origin}: does not decode: cannot identify image file", "replace or remove it"
         ) from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:  # what Pillow's decoders raise for damaged files
+    except (OSError, SyntaxError, ValueError, EOFError) as error:  # Pillow's decoders raise these for damaged files
         raise InvalidSamples(f"{origin}: does not decode: {error}", "replace or remove it") from error

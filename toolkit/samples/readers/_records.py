@@ -1,7 +1,7 @@
 """TFRecord files and the tf.Example in each record, read without TensorFlow.
 
-A record is its length (uint64, little-endian), that length's checksum, the content, and the content's checksum, both
-masked CRC-32C (tensorflow/core/lib/io/record_writer.h). The content is a protocol buffer (tensorflow/core/example/
+A record is its length (uint64, little-endian), the length's checksum, the content, and the content's checksum. Both
+checksums are masked CRC-32C (tensorflow/core/lib/io/record_writer.h). The content is a protocol buffer (tensorflow/core/example/
 example.proto, feature.proto): Example{features=1}, Features{feature=1: map<string, Feature>},
 Feature{bytes_list=1, float_list=2, int64_list=3}, each of them {value=1}.
 """
@@ -28,11 +28,11 @@ _MOST_RECORD = (1 << 31) - 1  # bytes of a message of protocol buffers (protobuf
 _AGAIN = "make or download the file again"
 
 Feature = np.ndarray | list[bytes]
-"""float32 or int64 values, or texts: what tf.Example can hold."""
+"""float32 or int64 values, or texts: the types of tf.Example."""
 
 
 def is_packed(path: Path) -> bool:
-    """Return whether a file is compressed, as a whole, with gzip or zlib; InvalidSamples if it is no TFRecord file at all."""
+    """Return whether the whole file is compressed with gzip or zlib; InvalidSamples if it is no TFRecord file at all."""
     with open(path, "rb") as file:
         head = file.read(_HEAD.size)
     if len(head) == _HEAD.size and _sealed(head):
@@ -47,7 +47,7 @@ def is_packed(path: Path) -> bool:
 
 
 def places(path: Path) -> np.ndarray:
-    """Return where each record of a file that is not compressed begins, int64; only lengths are read."""
+    """Return the offset in bytes, int64, of each record of a file that is not compressed; only lengths are read."""
     size = path.stat().st_size
     found, at = array.array("q"), 0
     with open(path, "rb") as file:
@@ -64,7 +64,7 @@ def places(path: Path) -> np.ndarray:
 
 
 def _refuse(path: Path, found: Sequence[int]) -> None:
-    """Name the first record whose length is damaged, or else the last one, which is cut short."""
+    """Raise InvalidSamples for the first record whose length is damaged, or else for the last one, which is cut short."""
     with open(path, "rb") as file:
         for index, at in enumerate(found):
             file.seek(at)
@@ -77,7 +77,7 @@ def _refuse(path: Path, found: Sequence[int]) -> None:
 
 
 def record_at(file: BinaryIO, where: str, most_bytes: int = _MOST_RECORD) -> bytes | None:
-    """Return the record that begins here, its checksums proven; None at the end of the file. InvalidSamples for one of more bytes."""
+    """Return the record that begins here, with its checksums verified; None at the end of the file. InvalidSamples above `most_bytes`."""
     head = file.read(_HEAD.size)
     if not head:
         return None
@@ -115,13 +115,13 @@ def unpacked(path: Path) -> Iterator[bytes]:
 
 
 class _Inflated:
-    """A zlib stream as a file to be read forwards."""
+    """A zlib stream as a file that is read forwards."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file, self._unpack, self._held = file, zlib.decompressobj(), b""
 
     def read(self, size: int) -> bytes:
-        """Return as many bytes, fewer at the end; EOFError where the stream ends too early."""
+        """Return `size` bytes, fewer at the end; EOFError if the stream ends too early."""
         parts, have = [self._held], len(self._held)
         while have < size and not self._unpack.eof:
             raw = self._unpack.unconsumed_tail or self._file.read(1 << 16)
@@ -156,7 +156,7 @@ def _feature(of: Fields) -> Feature:
 
 
 def _whole(part: int | bytes) -> list[int]:
-    """Return numbers of seven bits a byte, one or packed; negative ones are written as if above 2**63."""
+    """Return the numbers of a varint, or of packed ones (seven bits a byte); negative numbers are stored with 2**64 added."""
     if isinstance(part, int):
         values = [part]
     else:

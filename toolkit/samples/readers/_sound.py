@@ -1,6 +1,6 @@
-"""WAV, FLAC and OGG files -> numbers, by libsndfile (the package soundfile).
+"""WAV, FLAC and OGG files -> numbers, with libsndfile (the package soundfile).
 
-libsndfile reads a WAV or an OGG file that is cut short as a shorter sound, without a word. So the ends of both are looked at here:
+libsndfile reads a truncated WAV or OGG file as a shorter sound, without an error. So this module checks the ends of both:
 "Multimedia Programming Interface and Data Specifications 1.0" (IBM and Microsoft, 1991), chapter 3; RF64 (EBU Tech 3306, 2009); Ogg (RFC 3533).
 """
 
@@ -18,19 +18,19 @@ from toolkit.errors import InvalidSamples
 if TYPE_CHECKING:
     from soundfile import SoundFile
 
-_FORMATS = ("WAV", "WAVEX", "RF64", "FLAC", "OGG")  # as libsndfile calls them; an MP3 does not say where it ends
+_FORMATS = ("WAV", "WAVEX", "RF64", "FLAC", "OGG")  # libsndfile's names; MP3 is missing because it does not say where it ends
 _BITS = {
     "PCM_S8": 8,
     "PCM_U8": 8,
     "PCM_24": 24,
     "PCM_32": 32,
-}  # all other whole ones, and those that ADPCM, A-law and mu-law give, have 16
+}  # all other formats of whole numbers have 16, also ADPCM, A-law and mu-law after decoding
 _REAL = {"FLOAT": "float32", "DOUBLE": "float64", "VORBIS": "float32", "OPUS": "float32"}
-_BLOCK = 1 << 20  # frames that are read at once: how many there are at all, a damaged file may say wrong
+_BLOCK = 1 << 20  # frames that are read at once: the total in the header of a damaged file may be wrong
 _TO_THE_END = (
-    0xFFFFFFFF  # the size that programs leave there who write into a pipe, as ffmpeg does; in RF64 it stands elsewhere
+    0xFFFFFFFF  # the size that programs such as ffmpeg leave there when they write into a pipe; RF64 has it elsewhere
 )
-_LARGEST_PAGE = 27 + 255 + 255 * 255  # bytes, of Ogg
+_LARGEST_PAGE = 27 + 255 + 255 * 255  # bytes of an Ogg page
 _FIX = "convert it: ffmpeg -i OLD -c:a pcm_s16le NEW.wav"
 _AGAIN = "make or download the file again"
 
@@ -44,7 +44,7 @@ class Clip(NamedTuple):
 
 
 def read_clip(path: Path, origin: str) -> Clip:
-    """Return the sound of a file; InvalidSamples for one that is none, is damaged or cut short, or is of a format not read here."""
+    """Return the sound of a file; InvalidSamples if it is no sound, is damaged or cut short, or has a format that is not supported."""
     import soundfile
 
     try:
@@ -81,7 +81,7 @@ def _values(file: SoundFile) -> np.ndarray:
 
 
 def _require_all_bytes(file: BinaryIO, origin: str) -> None:
-    """Raise InvalidSamples for a WAV file that holds fewer bytes of sound than it says."""
+    """Raise InvalidSamples for a WAV file that holds fewer bytes of sound than it declares."""
     file.seek(12)
     long = None
     while len(head := file.read(8)) == 8:

@@ -1,7 +1,6 @@
 """Samples in numpy's files: an .npz with an array per input, or .npy files; the first axis counts the samples.
 
-Never all in memory: rows are read from the file where they lie. What is compressed in an .npz is unpacked into a
-temporary folder first.
+The arrays are never all in memory: rows are read from the file, one by one. Compressed arrays of an .npz are first unpacked into a temporary folder.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from toolkit.samples.readers._columns import label_by_name, require, require_all
 
 CACHED = True
 ENVIRONMENT = "dataset"
-# What numpy raises for such files; BadArchive is a ValueError.
+# numpy raises these for damaged files; BadArchive is a ValueError.
 _DAMAGED = (EOFError, ValueError, OverflowError, RuntimeError)
 
 
@@ -31,7 +30,7 @@ _DAMAGED = (EOFError, ValueError, OverflowError, RuntimeError)
 class Options:
     """`path`: an .npz or .npy; `inputs`: an array of the .npz, or an .npy file, by model input; `labels`: one, or by target.
 
-    Where `inputs` does not say, arrays are taken that have the names of the inputs, or the only one for the only input.
+    Where `inputs` does not name an array, the reader takes the one that has the name of the input, or the only array for the only input.
     """
 
     path: str | None = None
@@ -47,7 +46,7 @@ class Options:
 
 @dataclass(frozen=True)
 class _Array:
-    """An array in a file, of which only the header was read; `member` is its name inside an .npz."""
+    """An array in a file; only its header was read. `member` is its name inside an .npz."""
 
     path: Path
     member: str | None
@@ -113,7 +112,7 @@ def _members(options: Options) -> list[tuple[str, str]]:
 def _labels(
     options: Options, files: Mapping[str, Path], held: dict[str, _Array], asked: ReadRequest
 ) -> tuple[dict[str, _Array], list[Finding]]:
-    """Return the arrays of the labels by target, an only one without a name as `labels`; and what was taken by habit."""
+    """Return the arrays of the labels by target (a single unnamed one as `labels`), and the finding about labels that were found by name."""
     if options.labels is not None:
         keys = options.labels if isinstance(options.labels, dict) else {"": options.labels}
         places = {target: f"labels.{target}".rstrip(".") for target in keys}
@@ -168,7 +167,7 @@ def _single(path: Path) -> _Array:
 
 
 def _common_count(arrays: Mapping[str, _Array]) -> int:
-    """Return how many samples there are; the arrays must agree on it."""
+    """Return the number of samples; InvalidSamples unless all arrays have the same."""
     bare = [name for name, array in arrays.items() if not array.shape]
     if bare:
         raise InvalidSamples(f"array {bare[0]!r} is a single number; the first axis of an array counts the samples")
@@ -180,7 +179,7 @@ def _common_count(arrays: Mapping[str, _Array]) -> int:
 
 
 def _headers(path: Path) -> dict[str, _Array]:
-    """Return the arrays of an .npz by name, or the one of an .npy under the name ''."""
+    """Return the arrays of an .npz by name, or the array of an .npy under the name ''."""
     if path.is_dir():
         raise InvalidSamples(f"{path.name}: is a folder; expected an .npz or .npy file")
     try:
@@ -197,10 +196,10 @@ def _headers(path: Path) -> dict[str, _Array]:
 
 
 def _rows(array: _Array, scratch: Path, *, texts: bool = False) -> Callable[[int], Any]:
-    """Return a function that reads one row; a text from an array of texts (N,), where these are asked for."""
+    """Return a function that reads one row; with `texts`, it reads a text from an array of texts (N,)."""
     if texts and array.dtype.kind == "U" and len(array.shape) == 1:
         path = array.path if array.member is None else _unpack(array, scratch)
-        words = np.load(path, mmap_mode="r", allow_pickle=False)  # of declared length: each may be a megabyte
+        words = np.load(path, mmap_mode="r", allow_pickle=False)  # all have the declared length, which may be a megabyte
         return lambda index: str(words[index])
     if array.dtype.kind not in "iufb":
         what = "Python objects, which could run code when read" if array.dtype.hasobject else f"of dtype {array.dtype}"
@@ -221,7 +220,7 @@ def _rows(array: _Array, scratch: Path, *, texts: bool = False) -> Callable[[int
     offset, row, shape = mapped.offset, mapped.nbytes // len(mapped), array.shape[1:]
     size = row // mapped.itemsize
 
-    def at(index: int) -> np.ndarray:  # a map would count as resident memory, row by row, until it is the whole file
+    def at(index: int) -> np.ndarray:  # not from a map: its rows would count as resident memory until it is the whole file
         values: np.ndarray = np.fromfile(path, array.dtype, count=size, offset=offset + index * row)
         return values.reshape(shape)
 
@@ -229,7 +228,7 @@ def _rows(array: _Array, scratch: Path, *, texts: bool = False) -> Callable[[int
 
 
 def _unpack(array: _Array, scratch: Path) -> Path:
-    """Copy one array of an .npz into a file of its own: there its rows can be read one by one."""
+    """Copy one array of an .npz into its own file and return that, so that its rows can be read one by one."""
     with open(array.path, "rb") as file:
         archive = Archive(file)
         (part,) = (name for name in archive.names if name.removesuffix(".npy") == array.member)

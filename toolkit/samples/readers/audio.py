@@ -1,9 +1,8 @@
-"""Sounds in WAV, FLAC and OGG files, one sample each: a folder of them in the order of their names, or one file.
+"""Sounds in WAV, FLAC and OGG files, one sample each: a folder in the order of the file names, or one file.
 
-Subfolders are classes, as with images. Values are real, 1.0 being full scale, so whole numbers become [-1, 1); or int16
-as the file has them. Nothing is done to a sound that the recipe does not declare: one at another rate, with more
-channels or of another length is refused. Spectra, which many models take, are made from sounds in as many ways as there
-are libraries: a function of the user's gives them (`kind = "python"`).
+Subfolders are classes, as with images. Values are real with full scale at 1.0, so whole numbers become [-1, 1); or they are int16 as in the file. The
+reader changes a sound only as the recipe declares: it refuses another rate, more channels and another length. Many models take spectra. Each library
+computes them in its own way, so a function of the user's must give them (`kind = "python"`).
 """
 
 from __future__ import annotations
@@ -25,20 +24,19 @@ CACHED = True
 ENVIRONMENT = "dataset"
 SUFFIXES = (".wav", ".wave", ".flac", ".ogg", ".oga", ".opus")
 _HALF_WIDTH = (
-    10  # of the filter, in periods of the lower rate, and its Kaiser window's beta: scipy.signal.resample_poly's
+    10  # of the filter, in periods of the lower rate; it and the Kaiser window's beta are those of scipy.signal.resample_poly
 )
 _BETA = 5.0
-_FARTHEST, _MOST_STEPS = 1000, 1_000_000  # of two rates; sounds have 8,000 to 768,000 Hz
+_FARTHEST, _MOST_STEPS = 1000, 1_000_000  # limits for the ratio of two rates; sounds have 8,000 to 768,000 Hz
 
 
 @dataclass(frozen=True)
 class Options:
     """`path`: a folder or a file; `input`: the model's input, where it has several; `classes`: their order, if not sorted.
 
-    `inputs`: a subfolder for each input, whose files belong together by their names.
-    `sample_rate` in Hz; where it is not declared, all sounds must have that of the first. `resample` takes others to it.
-    `channels` of a sound that has several: their "mean", the "first", or "all", (length, channels). `length` in samples;
-    a longer sound is cut where `crop` declares which part stays, a shorter one filled with zeros where `pad` says.
+    `inputs`: a subfolder for each input; files of the same name belong together. `sample_rate` in Hz; if it is not declared, all sounds must have the
+    rate of the first. `resample` converts other rates to it. `channels` of a sound that has several: their "mean", the "first", or "all", (length,
+    channels). `length` in samples: `crop` declares which part of a longer sound stays, `pad` where a shorter one is filled with zeros.
     """
 
     path: str
@@ -67,7 +65,7 @@ class Options:
 
 
 def recognize(data: str) -> tuple[Path, Options] | None:
-    """Return options for a file of sound, and for a folder that holds more of them than of anything else."""
+    """Return options for a sound file, and for a folder of which most files are sounds."""
     path = Path(data)
     return (path.parent, Options(path.name)) if path.suffix in SUFFIXES or mostly(data, SUFFIXES) else None
 
@@ -104,7 +102,7 @@ def read(options: Options, files: Mapping[str, Path], asked: ReadRequest) -> Rea
 
 
 def _arranged(clip: Clip, rate: int, options: Options, origin: str) -> np.ndarray:
-    """Return the sound as it is declared: channels, rate, length, dtype, in this order."""
+    """Return the sound with the declared channels, rate, length and dtype; the steps run in this order."""
     values = clip.values
     if values.shape[1] > 1 and options.channels is None:
         raise InvalidSamples(
@@ -133,7 +131,7 @@ def _arranged(clip: Clip, rate: int, options: Options, origin: str) -> np.ndarra
 
 
 def _require_near(old: int, new: int, origin: str) -> None:
-    """Raise InvalidSamples for rates between which a filter of millions of taps, or a sound of hours for each second, would lie."""
+    """Raise InvalidSamples for two rates that need a filter of millions of taps, or turn each second into hours."""
     steps = max(old, new) // math.gcd(old, new)
     if max(old, new) > _FARTHEST * min(old, new) or steps > _MOST_STEPS:
         raise InvalidSamples(
@@ -144,10 +142,10 @@ def _require_near(old: int, new: int, origin: str) -> None:
 
 
 def resampled(values: np.ndarray, old: int, new: int) -> np.ndarray:
-    """Return ceil(length * new / old) values of a sound, (length, ...), at another rate; float64, and zeros lie beyond its ends.
+    """Return a sound (length, ...) at another rate: ceil(length * new / old) values, float64; zeros are assumed beyond its ends.
 
-    A low-pass filter at half the lower rate, windowed by Kaiser: scipy.signal.resample_poly(values, up, down), whose
-    values these are but for rounding. Crochiere and Rabiner, "Multirate Digital Signal Processing", 1983, chapter 4.
+    It applies a low-pass filter at half the lower rate with a Kaiser window. The values are those of scipy.signal.resample_poly(values, up, down),
+    except for rounding. Crochiere and Rabiner, "Multirate Digital Signal Processing", 1983, chapter 4.
     """
     common = math.gcd(old, new)
     up, down = new // common, old // common
@@ -157,7 +155,7 @@ def resampled(values: np.ndarray, old: int, new: int) -> np.ndarray:
     taps *= up / taps.sum()
     count = -(-len(values) * up // down)
     made = np.zeros((count, *values.shape[1:]))
-    at = np.arange(count) * down  # where a value lies on the fine grid that both rates have in common
+    at = np.arange(count) * down  # the place of each value on the fine grid that both rates share
     for step in range(-(half // up) - 1, half // up + 2):
         source = at // up + step
         place = at - source * up + half

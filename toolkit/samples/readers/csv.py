@@ -1,8 +1,7 @@
 """Samples in a table of text (RFC 4180: commas, quotes, a header), one per row; numbers with a point, as UTF-8.
 
-Where the recipe does not say, an input takes the column of its name, or those of its name and a number (`x_0`, `x_1`),
-and the only input of a model takes all columns but the labels. Never all in memory: the file is read once to find its
-rows, then any of them alone.
+Without a declaration in the recipe, an input takes the column of its name, or those of its name and a number (`x_0`, `x_1`), and the only input of a
+model takes all columns except the labels. The table is never all in memory: one pass over the file finds the rows, then each is read alone.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ CACHED = True
 ENVIRONMENT = "dataset"
 _BLOCK_BYTES = 1 << 20
 _DELIMITERS = (",", ";", "\t", "|")
-_MARK = b"\xef\xbb\xbf"  # of UTF-8, which Excel writes
+_MARK = b"\xef\xbb\xbf"  # the byte order mark of UTF-8, which Excel writes
 _PLACE = np.dtype([("offset", np.int64), ("size", np.int64), ("line", np.int64)])  # of a row in the file
 
 _Dtype = Literal["float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"]
@@ -37,7 +36,7 @@ _Columns = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Options:
-    """`inputs`: by model input a column, several as a vector, or a pattern (`pixel*`, in the order of its numbers).
+    """`inputs`: for each model input a column, several columns as a vector, or a pattern (`pixel*`, in the order of its numbers).
 
     `labels`: a column; `classes`: the order of labels that are words. `columns` names them where the file has no header.
     `dtype` of the numbers, for all inputs or by input.
@@ -72,7 +71,7 @@ def files(options: Options) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class _Table:
-    """A file of rows: where each lies (`index`, a file of `_PLACE`), and the names of its columns."""
+    """A file of rows: the place of each (`index`, a file of `_PLACE`), and the names of its columns."""
 
     path: Path
     delimiter: str
@@ -84,7 +83,7 @@ class _Table:
         return self.index.stat().st_size // _PLACE.itemsize - self.first
 
     def row(self, number: int) -> tuple[list[str], int]:
-        """Return the fields of a row, and the line that it begins in."""
+        """Return the fields of a row, and the number of its first line."""
         (place,) = np.fromfile(self.index, _PLACE, count=1, offset=(number + self.first) * _PLACE.itemsize)
         with open(self.path, "rb") as file:
             file.seek(int(place["offset"]))
@@ -123,7 +122,7 @@ def _dtype(options: Options, name: str) -> str:
 
 
 def _opened(options: Options, path: Path, scratch: Path) -> _Table:
-    """Return the table, its rows found."""
+    """Return the table with the places of its rows."""
     if path.is_dir():
         raise InvalidSamples(f"{path.name}: is a folder; expected a .csv file")
     index = scratch / "rows"
@@ -152,7 +151,7 @@ def _opened(options: Options, path: Path, scratch: Path) -> _Table:
 
 
 def _places(file: BinaryIO) -> Iterator[np.ndarray]:
-    """Yield where the rows lie, block by block; a line break between quotes ends none, and an empty line is none."""
+    """Yield the places of the rows, block by block; a line break between quotes does not end a row, and an empty line is no row."""
     base = start = len(_MARK) if file.read(len(_MARK)) == _MARK else 0
     file.seek(base)
     line, row_line, quotes, last = 1, 1, 0, 0
@@ -187,7 +186,7 @@ def _fields(raw: bytes, delimiter: str, line: int) -> list[str]:
 def _bound(
     options: Options, columns: list[str], asked: ReadRequest
 ) -> tuple[dict[str, list[str]], str | None, list[Finding]]:
-    """Return each input's columns, the labels' column, and the findings about what was taken by convention."""
+    """Return each input's columns, the labels' column, and the findings about choices that were made by convention."""
     findings: list[Finding] = []
     labels = options.labels
     said = [] if labels is None else [("labels", labels)]
@@ -240,7 +239,7 @@ def _is_number(text: str) -> bool:
 
 
 def _number(text: str, column: str, dtype: str, origin: str) -> float | int:
-    """Return the number that a field holds; InvalidSamples for what is missing or no number of the dtype."""
+    """Return the number in a field; InvalidSamples if it is missing or no number of the dtype."""
     stripped = text.strip()
     if not stripped:
         raise InvalidSamples(

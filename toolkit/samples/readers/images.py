@@ -1,8 +1,8 @@
 """Photographs in a folder, decoded with Pillow: (height, width, RGB), 8 bits, upright, in the order of their names.
 
-Subfolders are classes: a sample's label is its class's place in the sorted names, or in `classes`. Resizing is
-Pillow's: shrinking averages over all source pixels, which `tf.image.resize` does only with `antialias=True`. A model
-that was trained with something else is calibrated with that instead: the `python` reader takes any function.
+Subfolders are classes: a sample's label is the place of its class in the sorted names, or in `classes`. Pillow does the resizing: it averages over
+all source pixels when it shrinks, and `tf.image.resize` does so only with `antialias=True`. If a model was trained with another resizing, calibrate
+it with that one: the `python` reader takes any function.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".t
 class Options:
     """`path`: the folder; `input`: the model's input, where it has several; `classes`: their order, if not sorted.
 
-    `inputs`: a subfolder for each input, whose files belong together by their names. `labels` "none" takes subfolders as
-    mere folders. `masks`: a folder beside or in `path` with a picture of class indices for each image, by its name: the label
-    of a segmentation, one byte a pixel, as the file has it (indices of a palette, or gray).
+    `inputs`: a subfolder for each input; files of the same name belong together. With `labels` "none", subfolders are not classes. `masks`: a folder
+    beside or in `path` with a picture of class indices of the same name for each image. It is the label of a segmentation, one byte a pixel, as the
+    file has it (indices of a palette, or gray).
     """
 
     path: str
@@ -71,7 +71,7 @@ def read(options: Options, files: Mapping[str, Path], asked: ReadRequest) -> Rea
 
 
 def _masks(folder: Path, origins: Sequence[str]) -> list[Path]:
-    """Return the mask of each image; InvalidSamples where one has none, or more than one."""
+    """Return the mask of each image; InvalidSamples if an image has none, or more than one."""
     by_name: dict[str, list[Path]] = {}
     for path in listing(folder, SUFFIXES, "masks")[0]:
         by_name.setdefault(path.relative_to(folder).with_suffix("").as_posix(), []).append(path)
@@ -96,10 +96,10 @@ def _indices(path: Path) -> np.ndarray:
 
 
 def arrange(pixels: np.ndarray, steps: StepsJson) -> np.ndarray:
-    """Return 8-bit pixels in the declared size and colours, (height, width, channels); ValueError if they are no image.
+    """Return 8-bit pixels in the declared size and colours, (height, width, channels); ValueError if `pixels` are no image.
 
-    `size`: (height, width); `resize`: the filter; `crop` "center": keep the proportions, cut what is over; without it
-    the image is stretched. `color`: "gray" is ITU-R 601-2 luma, Pillow's "L": (299 R + 587 G + 114 B) / 1000.
+    `size`: (height, width); `resize`: the filter; `crop` "center": keep the proportions and cut the edges; without it the image is stretched.
+    `color`: "gray" is ITU-R 601-2 luma, Pillow's "L": (299 R + 587 G + 114 B) / 1000.
     """
     from PIL import Image, ImageOps
 

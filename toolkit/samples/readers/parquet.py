@@ -1,9 +1,8 @@
 """Samples in parquet files, one per row, as Hugging Face's `datasets` writes them: a file, or a folder of one set's files.
 
-An input takes the column of its name; the only input of a model takes the only column that is no label. Columns hold
-numbers, lists of numbers (nested ones are arrays), or images: encoded bytes, or {bytes, path}. A folder with several
-splits (train-00000-of-00002.parquet, test-...) is read by its declared `split`. A row is read with its row group, the
-least that parquet can be read by; as many groups are kept as fit into 64 MB.
+An input takes the column of its name; the only input of a model takes the only column that is no label. Columns hold numbers, lists of numbers
+(nested ones are arrays), or images: encoded bytes, or {bytes, path}. A folder with several splits (train-00000-of-00002.parquet, test-...) needs a
+declared `split`. A row is read with its row group, the smallest unit that parquet can read; groups are kept up to 64 MB.
 """
 
 from __future__ import annotations
@@ -30,8 +29,8 @@ ENVIRONMENT = "parquet"
 SUFFIXES = (".parquet",)
 _KEPT_BYTES = 64 << 20
 _LISTED = 8
-_MOST_VALUES = 1 << 28  # of a row group in the columns that are read: 2 GB of numbers of 8 bytes, and two seconds
-# huggingface/datasets, naming.py: SPLIT-00000-of-00001, with the set's name and a dash before it where it has one.
+_MOST_VALUES = 1 << 28  # of a row group, in the columns that are read: 2 GB of numbers of 8 bytes, which takes two seconds
+# huggingface/datasets, naming.py: SPLIT-00000-of-00001, after the name of the set and a dash if it has a name.
 _PART = re.compile(r"(?:.*-)?(?P<split>\w+)-(?P<number>\d{5})-of-(?P<count>\d{5})")
 
 
@@ -52,7 +51,7 @@ class Options:
 
 
 def recognize(data: str) -> tuple[Path, Options] | None:
-    """Return options for a parquet file, and for a folder that holds more of them than of anything else."""
+    """Return options for a parquet file, and for a folder of which most files are parquet."""
     path = Path(data)
     return (path.parent, Options(path.name)) if path.suffix in SUFFIXES or mostly(data, SUFFIXES) else None
 
@@ -80,7 +79,7 @@ def read(options: Options, files: Mapping[str, Path], asked: ReadRequest) -> Rea
 
 
 def _parts(paths: list[Path], split: str | None) -> tuple[list[Path], list[Finding]]:
-    """Return the files that were named, or those of one split of a folder, all of them there; and findings about others in it."""
+    """Return the named files, or those of one split of a folder, and findings about its other files; InvalidSamples if one is missing."""
     if not (len(paths) == 1 and paths[0].is_dir()):
         return paths, []
     held, findings = listing(paths[0], SUFFIXES, "parquet files")
@@ -105,7 +104,7 @@ def _parts(paths: list[Path], split: str | None) -> tuple[list[Path], list[Findi
 
 
 class _Rows:
-    """The rows of several files; the row groups that were read last are kept."""
+    """The rows of several files; it keeps the row groups that were read last."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
         parquet = importlib.import_module("pyarrow.parquet")
@@ -122,7 +121,7 @@ class _Rows:
         self._kept: OrderedDict[int, Any] = OrderedDict()
 
     def at(self, index: int) -> tuple[dict[str, Any], str]:
-        """Return a row's wanted columns by name, as pyarrow's scalars, and what messages call it."""
+        """Return a row's wanted columns by name, as pyarrow's scalars, and its name in messages."""
         place = int(np.searchsorted(self._ends, index, "right")) - 1
         which = self._groups[place][0]
         first = next(at for at, (file, _) in enumerate(self._groups) if file == which)
@@ -147,7 +146,7 @@ class _Rows:
         return self._kept[place]
 
     def _require_small(self, which: int, group: int, origin: str) -> None:
-        """Raise InvalidSamples for a row group of more values than are read for one row; its size in the file does not tell."""
+        """Raise InvalidSamples for a row group with too many values to read for one row; its size in the file does not show this."""
         told = self._files[which].metadata.row_group(group)
         columns = [told.column(number) for number in range(told.num_columns)]
         values = sum(each.num_values for each in columns if each.path_in_schema.partition(".")[0] in self.wanted)
@@ -176,7 +175,7 @@ def _damaged(path: Path, error: BaseException) -> InvalidSamples:
 def _bound(
     options: Options, columns: Mapping[str, Any], asked: ReadRequest
 ) -> tuple[dict[str, str], str | None, list[Finding]]:
-    """Return each input's column, the labels' column, and the finding where that was taken by its name."""
+    """Return each input's column, the labels' column, and the finding if that was found by its name."""
     names, findings = list(columns), list[Finding]()
     declared = options.inputs or {}
     labels = options.labels
@@ -230,7 +229,7 @@ def _is_list(kind: Any) -> bool:
 
 
 def _listed(values: Any, what: str) -> np.ndarray:
-    """Return a list, nested or not, as an array of its numbers' dtype; lists of one level must be of one length."""
+    """Return a list, nested or not, as an array of its numbers' dtype; InvalidSamples if lists of one level differ in length."""
     if values.null_count:
         raise InvalidSamples(f"{what} has {values.null_count} missing (null) of {len(values)} values")
     if not _is_list(values.type):

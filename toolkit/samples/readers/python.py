@@ -1,6 +1,6 @@
 """Samples from a function of the user's: `package.module:function`, or `path/to/file.py:function`.
 
-It is called once, with the recipe's `args` as keyword arguments, and gives one of
+It is called once, with the recipe's `args` as keyword arguments, and returns one of
 
     an iterable of samples      each a dict by input name, or an array if the model has one input, or (such, label)
     columns                     an array, or a dict of arrays by input name, whose first axis counts the samples, or
@@ -8,9 +8,8 @@ It is called once, with the recipe's `args` as keyword arguments, and gives one 
 
 A label is a number or an array, or a dict of numbers, arrays and texts by target; arrays of a target may differ in length.
 
-Of a generator no more is taken than is needed, in its own order, so it may be endless; the seed draws only from what
-has a length. What it prints goes to the job's log. Its answers are never taken from the cache: what else it reads is
-unknown.
+The reader takes no more from a generator than it needs, in the generator's order, so it may be endless. The seed draws only from results that have a
+length. Output of the function goes to the job's log. Its results are never taken from the cache, because the files that it reads are unknown.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ ENVIRONMENT = "dataset"
 
 @dataclass(frozen=True)
 class Options:
-    """`function`: which one, a module's looked for in the recipe's folder, then in the current one; `args` for it."""
+    """`function`: its name; a module is searched in the recipe's folder, then in the current one. `args`: its arguments."""
 
     function: str
     args: dict[str, Any] = field(default_factory=dict)
@@ -59,16 +58,16 @@ def recognize(data: str) -> tuple[Path, Options] | None:
 
 
 def files(options: Options) -> dict[str, str]:
-    """Return the function's file, if it is named by one."""
+    """Return the function's file, if the recipe names one."""
     place = options.function.rpartition(":")[0]
     return {"function": place} if place.endswith(".py") else {}
 
 
 def read(options: Options, files: Mapping[str, Path], asked: ReadRequest) -> Reading:
-    """Return the samples that the function gives."""
+    """Return the samples of the function."""
     with _blame(options.function, "cannot be imported"):
         folder = asked.folder or Path.cwd()
-        # Where it is, as the recipe names it, and not where the job's folder links to: it may import what lies beside it.
+        # The path in the recipe, and not the link in the job's folder: the module may import files beside it.
         file = Path(os.path.abspath(folder / options.function.rpartition(":")[0])) if "function" in files else None
         function = import_function(options.function, file, [folder, Path.cwd()], InvalidSamples)
     with _blame(options.function, "failed"):
@@ -87,7 +86,7 @@ def read(options: Options, files: Mapping[str, Path], asked: ReadRequest) -> Rea
 
 
 def _pair(given: Any) -> tuple[Any, Any]:
-    """Return what was given and its labels, None if it has none."""
+    """Return the samples and their labels, None if there are none."""
     if not isinstance(given, tuple):
         return given, None
     try:
@@ -122,7 +121,7 @@ def _table(function: str, columns: Any, labels: Any, names: tuple[str, ...]) -> 
 
 
 def _targets(labels: Any) -> dict[str, Any]:
-    """Return columns of labels by target, an only one without a name as `labels`; lists as they are, since their entries may differ in length."""
+    """Return columns of labels by target (a single unnamed one as `labels`); lists stay lists, since their entries may differ in length."""
     if labels is None:
         return {}
     if isinstance(labels, Mapping):
@@ -154,7 +153,7 @@ def _stream(function: str, given: Any, names: tuple[str, ...]) -> Iterator[Sampl
 
 
 def _sample(item: Any, index: int, names: tuple[str, ...]) -> Sample:
-    """Return what the function gave as a sample."""
+    """Return an item of the function's result as a sample."""
     origin = f"sample {index}"
     values, label = _pair(item)
     try:
@@ -165,7 +164,7 @@ def _sample(item: Any, index: int, names: tuple[str, ...]) -> Sample:
                 f"{origin}: is {type(values).__name__}; expected a dict with the model's inputs {list(names)}"
             )
         return Sample({names[0]: np.asarray(values)}, label, origin)
-    except ValueError as error:  # of rows with different lengths
+    except ValueError as error:  # rows with different lengths
         raise InvalidSamples(f"{origin}: is not an array: {error}") from error
 
 

@@ -1,8 +1,8 @@
 """Samples in TFRecord files of tf.Example, one per record; TensorFlow is not needed.
 
-A schema says which feature is which input and how it is packed; without one an input takes the feature of its name, as
-it is, and a feature of bytes must be declared: they may be an image, or the numbers of an array. Any record of files that
-are not compressed can be had without those before it; what is compressed is read from its beginning.
+A schema says which feature is which input and how it is packed. Without a schema, an input takes the feature of its name unchanged; a feature of
+bytes must be declared, since it may be an image or the numbers of an array. Files that are not compressed give any record directly; a compressed file
+is read from its beginning.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ SUFFIXES = (".tfrecord", ".tfrecords")
 class FeatureOfInput:
     """`feature`: its name; `encoding`: numbers as tf.Example lists them, bytes of an array ("raw"), or an image file.
 
-    `dtype` of "raw" bytes (little-endian; a big-endian one is ">i2"), and the `shape` of one sample.
+    `dtype`: of "raw" bytes (little-endian; a big-endian one is ">i2"). `shape`: of one sample.
     """
 
     feature: str
@@ -62,8 +62,8 @@ def _is_of_numbers(dtype: str) -> bool:
 class Options:
     """`path`: a file, or a pattern (`train-*.tfrecord`); `inputs`: a feature by model input; `labels`: a feature.
 
-    Or `labels` by target: a feature, whose text is one of words, or several of one length side by side, as the four of a box.
-    `classes`: the order of labels that are words.
+    Or `labels` by target: a feature, which may hold a word, or several features of equal length side by side, as the four of a box. `classes`: the
+    order of labels that are words.
     """
 
     path: str
@@ -109,7 +109,7 @@ def read(options: Options, files: Mapping[str, Path], asked: ReadRequest) -> Rea
 
 
 def _records(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Yield number and content of the records of a file, compressed or not."""
+    """Yield the number and the content of each record of a file, compressed or not."""
     if is_packed(path):
         yield from enumerate(unpacked(path))
         return
@@ -119,7 +119,7 @@ def _records(path: Path) -> Iterator[tuple[int, bytes]]:
 
 
 class _Index:
-    """Where the records of several files lie."""
+    """The places of the records of several files."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self._paths = list(paths)
@@ -128,7 +128,7 @@ class _Index:
         self.count = int(self._ends[-1]) if len(self._ends) else 0
 
     def at(self, number: int) -> tuple[bytes, str]:
-        """Return a record, and what messages call it."""
+        """Return a record, and its name in messages."""
         which = int(np.searchsorted(self._ends, number, "right"))
         own = number - (int(self._ends[which - 1]) if which else 0)
         where = f"{self._paths[which].name}: record {own}"
@@ -139,14 +139,14 @@ class _Index:
 
 @dataclass(frozen=True)
 class _Schema:
-    """Which features of a record make a sample."""
+    """The features of a record that make a sample."""
 
     inputs: dict[str, FeatureOfInput]
     labels: str | dict[str, tuple[str, ...]] | None
     classes: tuple[str, ...] | None
 
     def sample(self, record: bytes, where: str) -> Sample:
-        """Return the sample that a record holds."""
+        """Return the sample in a record."""
         held = features(record, where)
         needed = [said.feature for said in self.inputs.values()] + _features_of(self.labels)
         absent = [name for name in needed if name not in held]
@@ -165,7 +165,7 @@ class _Schema:
 
 
 def _schema(options: Options, first: dict[str, Feature], asked: ReadRequest) -> tuple[_Schema, list[Finding]]:
-    """Return the schema, declared or found, and findings; the first record shows which features there are."""
+    """Return the declared or the found schema, and findings; the first record shows which features exist."""
     there = {name: _kind(feature) for name, feature in sorted(first.items())}
     inputs = {name: _as_declared(said) for name, said in (options.inputs or {}).items()}
     labels, findings = _by_target(options.labels), list[Finding]()
@@ -204,7 +204,7 @@ def _kind(feature: Feature) -> str:
 
 
 def _values(feature: Feature, said: FeatureOfInput, where: str) -> np.ndarray:
-    """Return a feature as the array that it stands for."""
+    """Return the array that a feature holds."""
     what = f"{where}: feature {said.feature!r}"
     if said.encoding == "list":
         if isinstance(feature, list):
@@ -234,14 +234,14 @@ def _by_target(labels: str | dict[str, str | tuple[str, ...]] | None) -> str | d
 
 
 def _features_of(labels: str | dict[str, tuple[str, ...]] | None) -> list[str]:
-    """Return the features that make up the labels."""
+    """Return the names of the features that make up the labels."""
     if isinstance(labels, dict):
         return [name for names in labels.values() for name in names]
     return [] if labels is None else [labels]
 
 
 def _target(features: Sequence[Feature], where: str) -> Any:
-    """Return a target's label: a text, numbers, or those of several features side by side."""
+    """Return a target's label: a text, numbers, or the numbers of several features side by side."""
     first = features[0]
     if len(features) == 1 and isinstance(first, list) and len(first) == 1:
         return first[0].decode("utf-8", "replace")
