@@ -1,11 +1,11 @@
-"""Calibration and evaluation sets: what a recipe declares, and the job that draws samples from it.
+"""Calibration and evaluation sets: the declarations of a recipe, and the job that draws samples from it.
 
     recipe("calibration/digits.toml")   recipe("photos/")   recipe("package.module:function")      -> Recipe
     samples_job("calibration/digits.toml", None, signature)                                        -> Job
 
-A worker reads the samples (`toolkit.samples.draw`), with a file of `toolkit/samples/readers` for each kind of data. Here only the files' existence is
-checked, so that a misspelt path costs no time. A count that a recipe declares is met or refused. Where it declares none, up to 200 samples calibrate,
-but no more than half of the set, and up to 500 others verify.
+A worker reads the samples (`toolkit.samples.draw`), with a file of `toolkit/samples/readers` for each kind of data. This module only checks that the
+files exist, so that a misspelt path costs no time. If a recipe declares a count, the draw meets it or fails. Without a count, up to 200 samples
+calibrate, but no more than half of the set, and up to 500 others verify.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _ENVIRONMENT = "dataset"
 
 @dataclass(frozen=True, slots=True)
 class SampleRecipe:
-    """A set as it was requested: its name in messages, the folder that its paths are relative to, and what it declares."""
+    """A set as it was requested: its name in messages, the folder that its paths are relative to, and its declarations."""
 
     name: str
     folder: Path
@@ -45,7 +45,7 @@ class SampleRecipe:
         return bool(registry.load("samples/readers", self.declared.reader.kind).CACHED)
 
     def files(self) -> dict[str, Path]:
-        """Return the files and folders that the reader will read, absolute; they may be missing. Those of a pattern are `key.00000`, ..."""
+        """Return the absolute paths that the reader will read, by key; they may be missing. Matches of a pattern have the keys `key.00000`, ..."""
         named = registry.load("samples/readers", self.declared.reader.kind).files(self.declared.reader.options())
         found: dict[str, Path] = {}
         for key, file in named.items():
@@ -56,14 +56,14 @@ class SampleRecipe:
 
     @property
     def task_metrics(self) -> tuple[str, ...]:
-        """The task metrics that are declared; a file of the user's own by its path from the current folder."""
+        """The declared task metrics; the user's own file by its path from the current folder."""
         return tuple(
             os.path.relpath(self.folder / text) if task_metrics.is_own(text) and ".py:" in text else text
             for text in self.declared.task_metrics
         )
 
     def request(self) -> SetJson:
-        """Return the JSON that the worker gets: no path of this machine, if the samples are cached."""
+        """Return the JSON for the worker; it has no path of this machine if the samples are cached."""
         declared = self.declared
         return {
             "name": self.name,
@@ -78,8 +78,8 @@ class SampleRecipe:
 def recipe(spec: str) -> SampleRecipe:
     """Return the set that `--calibration` or `--eval` names: a recipe file, or data that a reader recognizes.
 
-    InvalidConfig with all mistakes of a recipe file; RequestError for a path that is not there (with the closest that
-    is) or that no reader takes.
+    InvalidConfig with all mistakes of a recipe file; RequestError for a path that does not exist (with the
+    closest one that does) or that no reader takes.
     """
     require_reachable(spec)
     if spec.endswith(".toml"):
@@ -103,13 +103,13 @@ def recipe(spec: str) -> SampleRecipe:
 
 
 def require_readable(spec: str) -> None:
-    """Raise RequestError with all mistakes in a set's recipe and in the names of its files; no sample is read."""
+    """Raise RequestError with all mistakes in a set's recipe and in its file names; no sample is read."""
     one = recipe(spec)
     _refuse_missing({f"{one.name}: {path}": path for path in one.files().values()})
 
 
 def refuse_no_sets(*, calibration: bool, evaluation: bool, must_calibrate: bool) -> None:
-    """Raise NoSamples where there is no set at all, or none that calibrates for a scheme that must."""
+    """Raise NoSamples if there is no set at all, or no calibration set for a scheme that needs one."""
     if not (calibration or evaluation):
         raise NoSamples("no samples to calibrate or to judge with; give a set with --calibration or --eval")
     if must_calibrate and not calibration:
@@ -127,9 +127,9 @@ def samples_job(
 ) -> Job:
     """Return the job that writes `calibration` and `verification`, folders of samples that fit the model's signature.
 
-    With two sets, each gives its side, and verification leaves out the samples of calibration. A set for calibration alone is split. With a set for
-    evaluation alone there is no `calibration`; NoSamples where a scheme `must_calibrate`. The signature may be JSON too, or a file of it.
-    RequestError for files that are not there.
+    With two sets, each gives its side, and verification leaves out the samples of calibration. A calibration set alone is split. With an evaluation
+    set alone there is no `calibration`; NoSamples if a scheme `must_calibrate`. The signature may also be JSON, or a file of it. RequestError for
+    missing files.
     """
     given = {"calibration": calibration, "evaluation": evaluation}
     sets = {role: recipe(spec) if isinstance(spec, str) else spec for role, spec in given.items() if spec is not None}
@@ -151,7 +151,7 @@ def whole_set_job(given: SampleRecipe | str, signature: Signature | Mapping[str,
 def calibration_job(
     calibration: SampleRecipe | str, signature: Signature | Mapping[str, Any] | Path | Job | Output
 ) -> Job:
-    """Return the job that writes `calibration` alone, from a set that keeps no samples for judging."""
+    """Return the job that writes `calibration` only, from a set that keeps no samples for judging."""
     one = recipe(calibration) if isinstance(calibration, str) else calibration
     _refuse_missing({f"{one.name}: {path}": path for path in one.files().values()})
     return _job("draw", {"calibration": one}, signature, {"judges": False})
@@ -191,7 +191,7 @@ def _job(
 
 
 def _environment(kinds: Iterable[str]) -> str:
-    """Return the environment that serves all of these readers: each holds what "dataset" holds."""
+    """Return the environment that serves all of these readers: each environment contains "dataset"."""
     needed = {str(registry.load("samples/readers", kind).ENVIRONMENT): kind for kind in sorted(kinds)}
     needed.pop(_ENVIRONMENT, None)
     if len(needed) > 1:
@@ -203,20 +203,20 @@ def _environment(kinds: Iterable[str]) -> str:
 
 
 def _of_inputs(signature: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the part of a signature that samples depend on, so that models with equal inputs share their samples."""
+    """Return the inputs of a signature: samples depend on nothing else, so models with equal inputs share their samples."""
     keys = ("name", "dtype", "shape", "integers")
     return {"inputs": [{key: spec[key] for key in keys if key in spec} for spec in signature["inputs"]]}
 
 
 def _refuse_missing(paths: Mapping[str, Path]) -> None:
-    """Raise RequestError with a line for each path that is not there and the closest name that is."""
+    """Raise RequestError with a line for each missing path and the closest name that exists."""
     problems = [f"{said}: {_missing(path)}" for said, path in paths.items() if not path.exists()]
     if problems:
         raise RequestError(printable.lines(problems))
 
 
 def _missing(path: Path) -> str:
-    """Return in words which part of the path is missing, and what lies there."""
+    """Return in words which part of the path is missing, and the names in that folder."""
     path = path.absolute()
     while not path.parent.exists():
         path = path.parent

@@ -1,9 +1,9 @@
-"""Calibration and verification samples: read, prepared, checked against the model, and drawn so that none is in both.
+"""Calibration and verification samples: read, prepared, checked against the model, and drawn so that no sample is in both.
 
-Samples are bound to the model's inputs by name. A sample that does not fit is refused, with its index and what is expected, and never changed to fit:
-the few conversions that lose only digits are findings. Two samples are equal if they are so after preparation, bit by bit (SHA-256).
+Samples are bound to the model's inputs by name. A sample that does not fit is refused, with its index and the expected form. It is never changed to
+fit; a few conversions lose only digits, and a finding reports them. Two samples are equal if they are equal bit by bit after preparation (SHA-256).
 
-For a model that keeps state between calls a set may declare `sequence`: so many consecutive samples are drawn together and stay in their order, and
+For a model that keeps state between calls, a set may declare `sequence`: that many consecutive samples are drawn together and keep their order, and
 the state begins anew with each sequence.
 """
 
@@ -32,20 +32,20 @@ from toolkit.wire.shards import ShardWriter
 
 DEFAULT_COUNTS = {"calibration": 200, "verification": 500}
 MOST_SAMPLES = 10_000_000
-"""The most samples of a set that is taken as a whole. With one number each, so many take minutes, and a gigabyte for their names."""
+"""The most samples of a set that is taken as a whole. With one number each, they take minutes, and a gigabyte for their names."""
 
 _SideName = Literal["calibration", "verification"]
 
 
 class DrawnSide(TypedDict, total=False):
-    """How many samples were drawn for a side; `labels`, whether they have labels, only of those that judge."""
+    """The number of samples drawn for a side; `labels`: whether they have labels, only for the side that judges."""
 
     count: int
     labels: bool
 
 
 class DrawResult(TypedDict):
-    """What a draw gives beside the samples: `inputs` has dtype and ranges of each input of the model."""
+    """The result of a draw, besides the samples; `inputs` has the dtype and the ranges of each input of the model."""
 
     calibration: DrawnSide | None
     verification: DrawnSide | None
@@ -53,18 +53,18 @@ class DrawResult(TypedDict):
     findings: list[dict[str, Any]]
 
 
-_REPETITIONS = 10  # a stream is given up after so many times the samples needed, if too few of them differ
+_REPETITIONS = 10  # the draw gives a stream up after this multiple of the samples needed, if too few of them differ
 
 
 def draw(request: Request) -> DrawResult:
-    """Write out/calibration and out/verification, and return how many samples are in each, `inputs` with their ranges, and findings.
+    """Write out/calibration and out/verification, and return the number of samples in each, `inputs` with their ranges, and findings.
 
     Each is a folder of shards with hashes.json (the SHA-256 of each sample) and origins.json (its name in reports); with labels, also what
     `toolkit.wire.labels` writes; with sequences, also sequences.json ({"length": samples in each}).
     Options: `calibration` and `evaluation`, each a `toolkit.samples.requested_set.SetJson` or null. Inputs: `signature` (JSON; may be an option
-    instead), and the recipes' files as `calibration.KEY` and `evaluation.KEY`. A recipe for calibration alone is split, unless the option `judges` is
-    false; then there is no verification. A recipe for evaluation alone gives no calibration samples. Raise InvalidSamples with all that does not fit,
-    of both recipes and of the samples that were read: no more than the draw takes.
+    instead), and the recipes' files as `calibration.KEY` and `evaluation.KEY`. A calibration recipe alone is split, unless the option `judges` is
+    false; then there is no verification. An evaluation recipe alone gives no calibration samples. Raise InvalidSamples with all problems of both
+    recipes and of the samples that were read; no more samples are read than the draw takes.
     """
     recipes: dict[str, SetJson] = {
         role: request.options[role] for role in ("calibration", "evaluation") if request.options[role] is not None
@@ -123,7 +123,7 @@ def everything(request: Request) -> DrawResult:
 
 
 def _refuse_too_many(source: SampleSet, name: str) -> None:
-    """Raise InvalidSamples for a set of more than MOST_SAMPLES, all of which are asked for."""
+    """Raise InvalidSamples for a whole set of more than MOST_SAMPLES."""
     if source.count is not None and source.count > MOST_SAMPLES:
         raise InvalidSamples(
             f"{name}: holds {source.count:,} samples, all of which are asked for; expected at most {MOST_SAMPLES:,}",
@@ -132,7 +132,7 @@ def _refuse_too_many(source: SampleSet, name: str) -> None:
 
 
 def _inputs(sides: Mapping[_SideName, _Side]) -> dict[str, InputRangeJson]:
-    """Return dtype and (lowest, highest) number of each input, of each set that has any."""
+    """Return the dtype of each input, and its (lowest, highest) number in each set that has numbers."""
     dtypes = {name: dtype for side in sides.values() for name, dtype in side.dtypes.items()}
     found: dict[str, InputRangeJson] = {name: {"dtype": dtype} for name, dtype in dtypes.items()}
     for side in sides.values():
@@ -142,7 +142,7 @@ def _inputs(sides: Mapping[_SideName, _Side]) -> dict[str, InputRangeJson]:
 
 
 class _Side:
-    """One of the two sets to be written: with as many samples as its recipe's [sampling] declares, or up to the default."""
+    """One of the two sets to write, with the number of samples that its recipe's [sampling] declares, or up to the default."""
 
     def __init__(self, name: _SideName, folder: Path, sampling: SamplingJson) -> None:
         self.name = name
@@ -185,14 +185,14 @@ class _Side:
             self._widen(name, array)
 
     def _widen(self, name: str, array: np.ndarray) -> None:
-        """Widen the range of one input by a sample's numbers; an empty array changes nothing."""
+        """Extend the range of one input to a sample's numbers; an empty array changes nothing."""
         self.dtypes[name] = array.dtype.name
         if array.size:
             low, high = self.ranges.get(name, (math.inf, -math.inf))
             self.ranges[name] = (
                 min(low, +array.min().item()),
                 max(high, +array.max().item()),
-            )  # + makes a number of a truth value
+            )  # + turns a truth value into a number
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -208,18 +208,18 @@ class _Side:
 
 
 def _next_side(sides: list[_Side]) -> _Side | None:
-    """Return the side that gets the next sample, None when all are full: by turns, in proportion to the declared counts.
+    """Return the side that gets the next sample, None when all are full: the sides take turns in proportion to the declared counts.
 
-    A count that is not declared weighs as 1, so a declared one is met early beside it. Without declared counts each side gets half, until the
-    calibration set is full. The number of samples in the set need not be known: a stream is split too.
+    A count that is not declared weighs as 1, so a declared count beside it is met early. Without declared counts each side gets half, until the
+    calibration set is full. The number of samples in the set may be unknown: a stream is split too.
     """
     hungry = [side for side in sides if len(side) < side.wanted]
     served = {side: len(side) / (side.wanted if side.declared else 1) for side in reversed(hungry)}
-    return min(served, key=lambda side: served[side], default=None)  # where equal, the last: verification
+    return min(served, key=lambda side: served[side], default=None)  # if equal, the last: verification
 
 
 def _deal(source: SampleSet, unit: Unit, side: _Side) -> None:
-    """Add a unit to a side; labels that do not fit those of the side are a problem of the set."""
+    """Add a unit to a side; if its labels do not fit the side's, add a problem to the set."""
     before = len(source.misfits)
     with source.misfits.gathering():
         side.add(unit)
@@ -227,9 +227,9 @@ def _deal(source: SampleSet, unit: Unit, side: _Side) -> None:
 
 
 def _fill(source: SampleSet, own: list[_Side], sides: Mapping[_SideName, _Side], request: Request) -> None:
-    """Deal the samples of one recipe to the sides that take from it, without samples that the other side has.
+    """Give the samples of one recipe to the sides that take from it, without samples that the other side has.
 
-    A sample that does not fit counts as one that was read, so that no more are read than fitting ones would be.
+    A sample that does not fit counts too, so a set with misfits is not read further than a good one.
     """
     taken = {digest for side in sides.values() if side not in own for digest in side.digests}
     total, room = sum(side.wanted for side in sides.values()), sum(side.wanted for side in own)

@@ -1,4 +1,4 @@
-"""Samples as the model takes them: prepared, checked against its inputs, and with the hash of their content."""
+"""Samples in the form that the model takes: prepared, checked against its inputs, and with the hash of their content."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Spec = Mapping[str, Any]
 
 
 class Drawn(NamedTuple):
-    """A sample as the model takes it: `origin` is its name in messages about its set, `name` that in reports, `digest` the SHA-256 of its content."""
+    """A prepared sample: `origin` is its name in messages about its set, `name` its name in reports, `digest` the SHA-256 of its content."""
 
     arrays: dict[str, np.ndarray]
     label: labels.Label | None
@@ -35,8 +35,8 @@ class Drawn(NamedTuple):
 class Fitting:
     """Fits the samples of one set to the model: `specs` are its inputs by name, `steps` the declared preparation of each.
 
-    `varying` are the inputs that differed between samples, `textured` those with more than one value in a sample, and `converted` says by input from
-    which dtype to which it was converted. All samples of a set have one shape.
+    `varying` are the inputs that differed between samples, `textured` those with more than one value in a sample, and `converted` has the old and the
+    new dtype of converted inputs. All samples of a set have the same shape.
     """
 
     def __init__(self, specs: Mapping[str, Spec], steps: Mapping[str, StepsJson], misfits: Misfits) -> None:
@@ -49,9 +49,9 @@ class Fitting:
         self.converted: dict[str, str] = {}
 
     def fit(self, sample: Sample, place: str) -> Drawn | None:
-        """Return a sample as the model takes it; None where anything of it does not fit, all of which is added to the misfits.
+        """Return the prepared sample; None if any part of it does not fit. All its problems are added to the misfits.
 
-        `place` comes before the sample's origin in its name in reports.
+        `place` stands before the sample's origin in its name in reports.
         """
         arrays: dict[str, np.ndarray] = {}
         before = len(self._misfits)
@@ -83,7 +83,7 @@ class Fitting:
             )
 
     def _of_one_shape(self, name: str, sample: Sample) -> np.ndarray:
-        """Return one input's array as the model takes it, of the shape that the first sample of the set has."""
+        """Return one input's array in the form that the model takes; its shape must be that of the set's first sample."""
         array = self._fitted(name, sample.inputs[name], sample.origin)
         first = self._firsts.setdefault(name, array)
         if array.shape != first.shape:
@@ -108,7 +108,7 @@ class Fitting:
 
 
 def input_specs(request: Request) -> dict[str, Spec]:
-    """Return the model's inputs by name; InvalidSamples if one takes no numbers."""
+    """Return the model's inputs by name; InvalidSamples if an input does not take numbers."""
     signature = request.options.get("signature") or json.loads(request.inputs["signature"].read_text())
     specs = {spec["name"]: spec for spec in signature["inputs"]}
     strange = {name: spec["dtype"] for name, spec in specs.items() if spec["dtype"] not in _DTYPES}
@@ -124,7 +124,7 @@ def input_specs(request: Request) -> dict[str, Spec]:
 
 
 def refuse_unknown(where: str, names: Iterable[str], specs: Mapping[str, Spec]) -> None:
-    """Raise InvalidSamples where one of the names is no input of the model."""
+    """Raise InvalidSamples if one of the names is no input of the model."""
     unknown = [name for name in names if name not in specs]
     if unknown:
         raise InvalidSamples(
@@ -135,7 +135,7 @@ def refuse_unknown(where: str, names: Iterable[str], specs: Mapping[str, Spec]) 
 
 
 def _refuse_not_finite(array: np.ndarray, where: str) -> None:
-    """Raise InvalidSamples for NaN and infinity, which are never cleaned away."""
+    """Raise InvalidSamples for NaN and infinity; they are never replaced."""
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         nan, infinite = int(np.isnan(array).sum()), int(np.isinf(array).sum())
         raise InvalidSamples(
@@ -154,7 +154,7 @@ def _label(sample: Sample) -> labels.Label | None:
 def _value(value: Any, sample: Sample, *, named: bool) -> np.ndarray | str:
     if (
         isinstance(value, str) and named
-    ):  # a text without a target is more often a class's name than a text that the model should give
+    ):  # a text without a target is usually the name of a class, and not a text that the model should give
         return str(value)
     array = np.asarray(value) if not isinstance(value, (list, tuple)) or len(value) else np.zeros(0)
     if array.dtype.name not in _DTYPES or not np.isfinite(array).all():

@@ -1,6 +1,6 @@
-"""What each input of a model is fed: dtype and range, after all steps of [preprocess].
+"""The dtype and the range of each input of a model, after all steps of [preprocess].
 
-A model does not say which range it was trained with. Somebody who knows the model sees that 0 to 255 should be 0 to 1.
+A model does not say which range it was trained with. A reader who knows the model sees that 0 to 255 should be 0 to 1.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class InputRangeRow(TypedDict):
 
 
 class InputRangeJson(TypedDict, total=False):
-    """What a draw found of an input, as JSON; a range, [lowest, highest], is missing or null where there is no number."""
+    """The range of an input from a draw, as JSON; a range, [lowest, highest], is missing or null if there is no number."""
 
     dtype: str
     verification: Sequence[float] | None
@@ -30,9 +30,9 @@ class InputRangeJson(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class InputRange:
-    """The lowest and highest number of one input over all samples that judge, and over those that calibrate; None where there is no number.
+    """The lowest and highest number of one input over all samples that judge, and over those that calibrate; None if there is no number.
 
-    The units are those that the model takes. `dtype` is that of the samples; for a quantized input it may be that of real numbers.
+    The units are those of the model. `dtype` is that of the samples; for a quantized input it may be a dtype of real numbers.
     """
 
     dtype: str
@@ -41,7 +41,7 @@ class InputRange:
 
     @classmethod
     def from_json(cls, content: InputRangeJson) -> InputRange:
-        """Return what `toolkit.samples.draw` found of an input."""
+        """Return the range of an input from the JSON of `toolkit.samples.draw`."""
         return cls(content["dtype"], _range(content.get("verification")), _range(content.get("calibration")))
 
     def to_json(self) -> InputRangeRow:

@@ -1,7 +1,7 @@
 """The linter of calibration sets: measures samples as a stream, and lets each check (a file of toolkit/samples/lints) judge.
 
-Only the measurements of a sample are kept. Samples lie in random order already, so the first few thousand of a very large set tell as much as all;
-that bounds memory and time.
+Only the measurements of a sample are kept. Samples are already in random order, so the first few thousand of a very large set show as much as all.
+This bounds memory and time.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from toolkit.wire import labels as labels_of
 from toolkit.wire.request import Request, write_whole
 from toolkit.wire.shards import TensorShape, read_index, read_samples
 
-_MOST_SAMPLES = 2000  # of each set: pairs are compared, so twice as many samples take four times as long
+_MOST_SAMPLES = 2000  # of each set: checks compare pairs, so twice as many samples take four times as long
 
 Rows = dict[tuple[str, str], list[np.ndarray]]
 One = TypeVar("One", Input, Answer)
 
 
 def samples(request: Request) -> LintResult:
-    """Return `findings` about the drawn samples in inputs["samples"], and what was `skipped` (check, input or null, reason).
+    """Return `findings` about the drawn samples in inputs["samples"], and the `skipped` checks (check, input or null, reason).
 
-    Options: `limits` ({check: {name: value}}, the checks to make), `accepted` ({code: because}: findings that are information only), `names` (what
-    messages call the sides), `split` (whether one set was split), `constant` (inputs that are meant never to change).
+    Options: `limits` ({check: {name: value}}, the checks to make), `accepted` ({code: because}: findings that are information only), `names` (the
+    names of the sides in messages), `split` (whether one set was split), `constant` (inputs that are meant never to change).
     """
     checks = _checks(request.options["limits"], ("input", "set"))
     folders = {side: request.inputs["samples"] / side for side in ("calibration", "verification")}
@@ -54,7 +54,7 @@ def samples(request: Request) -> LintResult:
 
 
 def ranges(request: Request) -> LintResult:
-    """Return `findings` about the statistics in inputs["statistics"], and what was `skipped`; options: the first three of `samples`."""
+    """Return `findings` about the statistics in inputs["statistics"], and the `skipped` checks; options: the first three of `samples`."""
     from toolkit.wire.statistics import Statistics
 
     statistics = Statistics.read(request.inputs["statistics"])
@@ -65,10 +65,10 @@ def ranges(request: Request) -> LintResult:
 
 
 def answers(request: Request) -> LintResult:
-    """Return `findings` about what the original answers, inputs["outputs"], for the samples that judge, inputs["samples"], and their labels.
+    """Return `findings` about the original's answers, inputs["outputs"], for the judging samples, inputs["samples"], and their labels.
 
     Options: `limits` and `accepted` as those of `samples`, `names` with "verification" alone, `constant`, `signature` (JSON) of the run, and `kinds`,
-    what outputs are said to mean, by name.
+    the declared meaning of outputs, by name.
     """
     from toolkit.tensors.signature import TensorSpec
 
@@ -108,7 +108,7 @@ def answers(request: Request) -> LintResult:
 def _applying(
     checks: Mapping[str, ModuleType], looking_at: str, ones: Sequence[One], told: _Told
 ) -> dict[tuple[str, str], tuple[One, ModuleType]]:
-    """Return, by their names, the inputs or outputs and the checks that apply to them."""
+    """Return {names of (input or output, check): both} for the checks that apply."""
     found = {}
     for one, (name, check) in itertools.product(ones, checks.items()):
         if looking_at == check.LOOKS_AT:
@@ -121,7 +121,7 @@ def _applying(
 
 
 def _labels_of(output: str, held: labels_of.Labels | None, count: int) -> np.ndarray | None:
-    """Return the labels (count, ...) of an output: those of its name, or the only ones; None without any, or where they are not an array."""
+    """Return the labels (count, ...) of an output: those of its name, or the only ones; None if there are none, or if they are not an array."""
     column: labels_of.Column | None
     if isinstance(held, dict):
         column = held.get(output, next(iter(held.values())) if len(held) == 1 else None)
@@ -131,7 +131,7 @@ def _labels_of(output: str, held: labels_of.Labels | None, count: int) -> np.nda
         return None
     try:
         array = np.asarray(column)[:count]
-    except ValueError:  # of different lengths
+    except ValueError:  # labels of different lengths
         return None
     return array if array.dtype.kind in "biuf" else None
 
@@ -154,7 +154,7 @@ def half_ranges(request: Request) -> dict[str, int]:
 
 
 class _Told:
-    """Makes findings of what the checks say, each with the name of the set and of the input or output."""
+    """Collects the results of the checks as findings, each with the name of the set and of the input or output."""
 
     def __init__(self, options: LintOptions, name: str = "") -> None:
         self._options = options
@@ -193,7 +193,7 @@ def _checks(limits: Iterable[str], looking_at: tuple[str, ...]) -> dict[str, Mod
 
 
 def _inputs(folders: Mapping[str, Path], options: LintOptions, told: _Told) -> list[Input]:
-    """Return the inputs to check: not those that are declared constant, and not those whose shape differs between the sets."""
+    """Return the inputs to check, without those that are declared constant and those with different shapes in the two sets."""
     ours, theirs = (read_index(folder)["tensors"] for folder in folders.values())
     sequences = any((folder / "sequences.json").is_file() for folder in folders.values())
     found = []
@@ -213,14 +213,14 @@ def _input(name: str, spec: TensorShape) -> Input:
 
 
 def _of_one(shape: list[int]) -> tuple[int, ...]:
-    """Return the shape of one sample from that of one call, without a batch axis of 1."""
+    """Return the shape of one sample: that of one call, without a batch axis of 1."""
     return tuple(shape[1:] if shape[:1] == [1] else shape)
 
 
 def _measured(
     folder: Path, inputs: list[Input], applying: Mapping[tuple[str, str], tuple[Input, ModuleType]]
 ) -> dict[tuple[str, str], np.ndarray]:
-    """Return (n, k) by input and check, in one pass over the samples."""
+    """Return the measured rows (n, k) for each key of `applying`, in one pass over the samples."""
     rows: Rows = {key: [] for key in applying}
     for sample in itertools.islice(read_samples(folder), _MOST_SAMPLES):
         values = {one.name: _real(sample[one.name], one) for one in inputs}
@@ -230,7 +230,7 @@ def _measured(
 
 
 def _real(array: np.ndarray, one: Input) -> np.ndarray:
-    """Return one sample without its batch axis; float32 where that holds the dtype exactly, else float64."""
+    """Return one sample without its batch axis; float32 if that holds the dtype exactly, else float64."""
     kind = np.float32 if np.can_cast(array.dtype, np.float32) else np.float64
     return np.ascontiguousarray(array, dtype=kind).reshape(one.shape)
 

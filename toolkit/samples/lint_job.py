@@ -1,4 +1,4 @@
-"""The linter of calibration sets on the host: its limits, its jobs, and which findings stop a build.
+"""The linter of calibration sets on the host: its limits, its jobs, and the findings that stop a build.
 
 limits = read_limits()                        calibration/lint.toml; read_limits(Path("mine.toml")) overrides some
 (entry,) = executor.run(lint_job(samples, limits))
@@ -84,7 +84,7 @@ class LimitsFile(config.ConfigModel):
 
 @dataclass(frozen=True, slots=True)
 class LintLimits:
-    """What all checks compare with: {check: {limit: value}}, and findings that are accepted, {code: because}."""
+    """The limits of all checks, {check: {limit: value}}, and the accepted findings, {code: because}."""
 
     values: Mapping[str, Mapping[str, float]]
     accepted: Mapping[str, str]
@@ -103,8 +103,8 @@ def codes() -> tuple[str, ...]:
 
 
 def read_limits(own: Path | None = None) -> LintLimits:
-    """Return the limits that come with the package, overridden by those of the user's file; InvalidConfig with all mistakes of a file."""
-    packed = _PACKAGE / "calibration" / "lint.toml"  # in a wheel; in a checkout the folder lies beside the package
+    """Return the package's limits, overridden by those of the user's file; InvalidConfig with all mistakes of a file."""
+    packed = _PACKAGE / "calibration" / "lint.toml"  # in a wheel; in a checkout the folder is beside the package
     given = packed if packed.is_file() else _PACKAGE.parent / "calibration" / "lint.toml"
     files = [config.load(path, LimitsFile) for path in (given, own) if path is not None]
     values = {name: _defaults(name) for name in registry.names("samples/lints")}
@@ -122,7 +122,7 @@ def schema() -> dict[str, Any]:
 
 
 def lint_job(samples: Job, limits: LintLimits) -> Job:
-    """Return the job that checks drawn samples before anything is converted; its result is a `toolkit.samples.lint_request.LintResult`.
+    """Return the job that checks drawn samples before any conversion; its result is a `toolkit.samples.lint_request.LintResult`.
 
     `samples` is a `toolkit.samples.dataset.samples_job` with a calibration set; InvalidSamples for one without.
     """
@@ -148,7 +148,7 @@ def lint_job(samples: Job, limits: LintLimits) -> Job:
 
 
 def lint_ranges_job(statistics: Output, samples: Job, limits: LintLimits) -> Job:
-    """Return the job that checks the statistics of activations over the calibration set of `samples`; its result is as that of `lint_job`."""
+    """Return the job that checks the statistics of activations over the calibration set of `samples`; the result is like that of `lint_job`."""
     name = samples.options["calibration"]["name"]
     return Job(
         f"checking the ranges of {name}",
@@ -168,10 +168,10 @@ def answers_job(
     limits: LintLimits,
     kinds: Mapping[str, str] | None = None,
 ) -> Job:
-    """Return the job that checks the samples that judge and the original's answers: whether agreeing with it shows anything.
+    """Return the job that checks the judging samples and the original's answers: whether agreement with the original shows anything.
 
-    `outputs` and `signature` are of the original's run, `samples` a `toolkit.samples.dataset.samples_job`; `kinds` what outputs are said to
-    mean, by name. A result as that of `lint_job`.
+    `outputs` and `signature` are of the original's run, `samples` a `toolkit.samples.dataset.samples_job`; `kinds` the declared meaning
+    of outputs, by name. The result is like that of `lint_job`.
     """
     giver = samples.options["evaluation"] or samples.options["calibration"]
     return Job(
@@ -204,7 +204,7 @@ def refuse_severe(found: Iterable[Finding]) -> None:
 
 
 def _defaults(check: str) -> dict[str, float]:
-    """Return the limits that a check has by itself: one that comes with the package has its reasons in the package's file, and none."""
+    """Return the default limits of a check; a check of the package has none, because its limits and their reasons are in the package's file."""
     fields = dataclasses.fields(registry.load("samples/lints", check).Limits)
     return {limit.name: float(limit.default) for limit in fields if limit.default is not dataclasses.MISSING}
 

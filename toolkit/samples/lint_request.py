@@ -1,4 +1,4 @@
-"""What the linter's jobs are asked for and what they give, as JSON."""
+"""The options and the results of the linter's jobs, as JSON."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from typing import Any, TypedDict
 
 
 class LimitsJson(TypedDict):
-    """What checks compare with, {check: {limit: value}}, and which findings are known and only information, {code: because}."""
+    """The limits of checks, {check: {limit: value}}, and the accepted findings, which are information only, {code: because}."""
 
     limits: dict[str, dict[str, float]]
     accepted: dict[str, str]
 
 
 class LintOptions(LimitsJson, total=False):
-    """The options of a job of `toolkit.samples.lint`: `names` is what messages call the sides, and `split` whether both are of one set.
+    """The options of a job of `toolkit.samples.lint`: `names` are the names of the sides in messages, `split` is whether both come from one set.
 
-    `constant` are inputs that are meant never to change, `signature` is that of the run, and `kinds` is what outputs are said to mean, by name.
+    `constant` are inputs that are meant never to change, `signature` is that of the run, and `kinds` is the declared meaning of outputs, by name.
     """
 
     names: dict[str, str]
@@ -26,7 +26,7 @@ class LintOptions(LimitsJson, total=False):
 
 
 class Skipped(TypedDict):
-    """A check that says nothing, of which input or output (None: of the set), and why."""
+    """A check that could not judge, its input or output (None: the set), and the reason."""
 
     check: str
     input: str | None
@@ -34,7 +34,7 @@ class Skipped(TypedDict):
 
 
 class LintResult(TypedDict):
-    """What was found, and what was not looked at."""
+    """The findings, and the skipped checks."""
 
     findings: list[dict[str, Any]]
     skipped: list[Skipped]

@@ -1,4 +1,4 @@
-"""Collects problems of a set, of its samples and its recipe, so that all are reported at once."""
+"""Collect the problems of a set, of its samples and its recipe, so that all are reported at once."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from toolkit import printable
 from toolkit.errors import EdgeToolkitError, InvalidSamples, prefixed
 
-_KINDS = 20  # kinds of problems in one message; a person reads no more
+_KINDS = 20  # kinds of problems in one message; more would not be read
 _NAMED = 3  # samples of a kind, beside the first, that a message names
 _NUMBERS = re.compile(r"\d+")
 
 
 @dataclass(slots=True)
 class _Kind:
-    """Problems that differ only in their numbers: the first one whole, the number of others, and the names of the first few."""
+    """Problems that differ only in their numbers: the first one, the number of others, and the names of the first few."""
 
     first: InvalidSamples
     others: int = 0
@@ -25,18 +25,18 @@ class _Kind:
 
 
 class Misfits:
-    """The problems of a set, each kind once, in the order in which they were found; `samples` is how many samples have one."""
+    """The problems of a set, each kind once, in the order in which they were found; `samples` is the number of samples with a problem."""
 
     def __init__(self) -> None:
         self.samples = 0
         self._kinds: dict[str, _Kind] = {}
 
     def __len__(self) -> int:
-        """Return how many problems were kept."""
+        """Return the number of problems."""
         return sum(1 + kind.others for kind in self._kinds.values())
 
     def add(self, error: InvalidSamples) -> None:
-        """Keep a problem; the text before its first colon names what has it."""
+        """Add a problem; the text before its first colon names the sample that has it."""
         place, _, rest = error.problem.partition(": ")
         kind = self._kinds.setdefault(_NUMBERS.sub("#", f"{rest or place}\n{error.hint}"), _Kind(error))
         if kind.first is not error:
@@ -45,14 +45,14 @@ class Misfits:
 
     @contextlib.contextmanager
     def gathering(self) -> Iterator[None]:
-        """Keep an InvalidSamples that is raised inside, and go on."""
+        """Add an InvalidSamples that is raised inside, and continue after the block."""
         try:
             yield
         except InvalidSamples as error:
             self.add(error)
 
     def errors(self, name: str, looked_at: int, held: int | None) -> list[EdgeToolkitError]:
-        """Return an error for each kind of problem of the set `name`; the last one says how many samples were read, of `held` (None: unknown)."""
+        """Return an error for each kind of problem of the set `name`; the last one says how many of `held` samples were read (None: unknown)."""
         kinds = list(self._kinds.values())
         found = [prefixed(f"{name}: ", _told(kind)) for kind in kinds[:_KINDS]]
         if len(kinds) > _KINDS:

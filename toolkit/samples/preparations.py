@@ -1,7 +1,7 @@
-"""The usual ways to prepare 8-bit images for a model, and the changes that take samples from one to another.
+"""The usual ways to prepare 8-bit images for a model, and the changes that convert samples from one way to another.
 
-A model does not hold its preparation, so nothing in it shows that a recipe's numbers are wrong. The labels show with which usual preparation the
-original is right most often.
+A model does not contain its preparation, so nothing in it shows that a recipe's numbers are wrong. The labels show which usual preparation makes the
+original right most often.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from toolkit.samples.normalization import PRESETS, Preset
 from toolkit.samples.requested_set import StepsJson
 
 _COLORS = 3
-_OFF = 0.02  # of a pixel: float16 images from 0 to 1 are off by less than that, and half of a step is 0.5
-_ONE, _WHITE = 1, 255  # images of nothing but 0 and 1 are black and white from 0 to 1
+_OFF = 0.02  # of a pixel's step: the error of float16 images from 0 to 1 is smaller, and half of a step is 0.5
+_ONE, _WHITE = 1, 255  # images that hold only 0 and 1 are black and white, from 0 to 1
 _UNCHANGED = Preset(1.0, (0.0,), (1.0,), "x")
 # Mode "caffe" of keras.applications.imagenet_utils.preprocess_input: blue, green, red.
 _CAFFE = Preset(1.0, (103.939, 116.779, 123.68), (1.0,), "x - mean of ImageNet")
@@ -26,7 +26,7 @@ _CAFFE = Preset(1.0, (103.939, 116.779, 123.68), (1.0,), "x - mean of ImageNet")
 
 @dataclass(frozen=True, slots=True)
 class Preparation:
-    """Numbers for (x * scale - mean) / std of x in 0..255, whether blue comes first, and what declares them under [preprocess]."""
+    """Numbers for (x * scale - mean) / std of x in 0..255, whether blue comes first, and their declaration under [preprocess]."""
 
     declared: str
     numbers: Preset
@@ -43,7 +43,7 @@ class ChangeJson(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Takes samples as they are to another preparation: reverse the channels or not, then multiply each by `factor` and add `offset`."""
+    """Converts prepared samples to another preparation: reverse the channels or not, then multiply each by `factor` and add `offset`."""
 
     to: Preparation
     reverse: bool
@@ -51,14 +51,14 @@ class Change:
     offset: tuple[float, ...]
 
     def options(self) -> ChangeJson:
-        """Return it as options of a job: see `toolkit.source.reference.run_changed`."""
+        """Return the change as options of a job: see `toolkit.source.reference.run_changed`."""
         return {"reverse": self.reverse, "factor": list(self.factor), "offset": list(self.offset)}
 
 
 def changes(values: NDArray[np.floating], steps: StepsJson) -> list[Change]:
-    """Return the changes that take images (n, height, width, channels) to each other usual preparation; [] where they are not 8-bit images.
+    """Return the changes that convert images (n, height, width, channels) to each other usual preparation; [] if they are not 8-bit images.
 
-    `steps` are those that the recipe declares for them. Images that were prepared before they were saved are recognized by their numbers.
+    `steps` are the recipe's steps for them. Images that were saved after their preparation are recognized by their numbers.
     """
     declared = _declared(steps)
     channels = values.shape[-1]
@@ -104,7 +104,7 @@ def _each(numbers: tuple[float, ...], channels: int) -> NDArray[np.float64]:
 
 
 def _are_pixels(values: NDArray[np.floating], one: Preparation) -> bool:
-    """Return whether all values are whole numbers from 0 to 255 once the preparation is undone."""
+    """Return whether all values become whole numbers from 0 to 255 when the preparation is undone."""
     channels = values.shape[-1]
     if channels not in (1, _COLORS) or {len(one.numbers.mean), len(one.numbers.std)} - {1, channels}:
         return False

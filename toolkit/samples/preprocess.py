@@ -1,4 +1,4 @@
-"""Prepares one input of one sample by the recipe's steps, and fits it to the model. What does not fit is refused and never changed to fit."""
+"""Prepare one input of one sample by the recipe's steps, and check it against the model. A misfit is refused and never changed to fit."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ def prepared(values: np.ndarray, steps: StepsJson, where: str) -> np.ndarray:
         if steps.get("layout") == "nchw":
             values = np.moveaxis(values, -1, -3)
         return values.reshape(steps["shape"]) if "shape" in steps else values
-    except ValueError as error:  # numpy raises it too: for a missing axis, a shape of another size
+    except ValueError as error:  # numpy raises it too, for a missing axis or a shape of another size
         raise InvalidSamples(f"{where}: [preprocess]: {error}") from error
 
 
 def _require_8_bits(values: np.ndarray, preset: str) -> None:
-    """Raise ValueError for values that are not 8-bit images, which a preset would normalize twice, or by another range."""
+    """Raise ValueError for values that are not 8-bit images: a preset would normalize them twice, or by a wrong range."""
     if values.dtype != np.uint8:
         problem = f'preset = "{preset}" is for 8-bit images, 0..255 as uint8, not for {values.dtype}'
         raise ValueError(f"{problem}; declare scale, mean and std: {FORMULA}")
 
 
 def _exactly(values: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
-    """Return the values in a dtype; ValueError where whole numbers or truth values do not fit."""
-    with np.errstate(over="ignore", invalid="ignore"):  # found below, or later as infinity
+    """Return the values in a dtype; ValueError if whole numbers or truth values do not fit."""
+    with np.errstate(over="ignore", invalid="ignore"):  # a check below finds these, or a later one finds infinity
         converted = values.astype(dtype)
     if dtype.kind != "f" and not np.array_equal(converted, values):
         raise ValueError(f"{values[converted != values].ravel()[0]} is not {dtype}; dtype does not round")
@@ -60,7 +60,7 @@ def _scaled(values: np.ndarray, steps: StepsJson) -> np.ndarray:
                 f"{step} has {len(numbers)} numbers, but the shape is {values.shape}; one number, or one each"
             )
     scaled = np.array(values)
-    with np.errstate(over="ignore", invalid="ignore"):  # found later, as infinity or NaN
+    with np.errstate(over="ignore", invalid="ignore"):  # a later check finds infinity and NaN
         if "scale" in steps:
             scaled *= values.dtype.type(steps["scale"])
         for step, change in (("mean", np.subtract), ("std", np.divide)):
@@ -72,10 +72,10 @@ def _scaled(values: np.ndarray, steps: StepsJson) -> np.ndarray:
 
 
 def of_dtype(values: np.ndarray, dtype: str, where: str, integers: str | None = None) -> np.ndarray:
-    """Return the values as the model takes them, if that loses nothing but digits of real numbers.
+    """Return the values in the model's dtype; InvalidSamples if that would lose more than digits of real numbers.
 
-    Real numbers become real numbers of any width, and whole numbers become whole numbers that hold them. Whole numbers never become real ones: 0..255
-    may mean 0..1, or not. A quantized input takes real numbers, which are quantized later, or its own dtype, `integers`.
+    Real numbers become real numbers of any width. Whole numbers become whole numbers of a dtype that holds them; they never become real, because
+    0..255 may mean 0..1, or not. A quantized input takes real numbers, which are quantized later, or its own dtype, `integers`.
     """
     have, wanted = values.dtype, np.dtype(dtype)
     if have == wanted or have.name == integers:
@@ -99,7 +99,7 @@ def of_dtype(values: np.ndarray, dtype: str, where: str, integers: str | None = 
 
 
 def _real_hint(have: np.dtype[Any], wanted: np.dtype[Any]) -> str:
-    """Return how to declare what whole numbers mean: only the author of the model knows how it was trained."""
+    """Return the hint how to declare the meaning of whole numbers: only the model's author knows its training."""
     presets = ", ".join(f'"{name}" ({preset.gives})' for name, preset in PRESETS.items())
     of_images = f"preset = {presets}, whichever the model was trained with; or " if have == np.uint8 else ""
     return (
@@ -109,7 +109,7 @@ def _real_hint(have: np.dtype[Any], wanted: np.dtype[Any]) -> str:
 
 
 def of_shape(array: np.ndarray, wanted: list[int | None] | None, where: str) -> np.ndarray:
-    """Return the array that one call takes: the sample itself, or with a batch axis of 1 before it."""
+    """Return the array for one call: the sample itself, or the sample with a batch axis of 1 before it."""
     if wanted is None:
         return array
     batched = array[np.newaxis] if array.ndim == len(wanted) - 1 else array

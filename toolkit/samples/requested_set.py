@@ -1,4 +1,4 @@
-"""A set of samples as a job is asked for it: what its recipe declares, as JSON."""
+"""A set of samples as an option of a job: the declarations of its recipe, as JSON."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class StepsJson(TypedDict, total=False):
 
 
 class PreprocessJson(TypedDict):
-    """The steps for all inputs, and those for single ones by the input's name, which go before them."""
+    """The steps for all inputs, and those for single inputs by name, which override them."""
 
     common: StepsJson
     inputs: dict[str, StepsJson]
@@ -36,7 +36,7 @@ class ReaderJson(TypedDict):
 
 
 class SamplingJson(TypedDict):
-    """How many samples to draw for each side, None where the recipe does not say, and how: see `toolkit.samples.dataset_recipe.Sampling`."""
+    """The number of samples to draw for each side, None if not declared, and how to draw: see `toolkit.samples.dataset_recipe.Sampling`."""
 
     calibration: int | None
     verification: int | None
@@ -45,7 +45,7 @@ class SamplingJson(TypedDict):
 
 
 class SetJson(TypedDict):
-    """A set: what messages call it, its folder where the reader needs one, and what its recipe declares."""
+    """A set: its name in messages, its folder if the reader needs one, and the declarations of its recipe."""
 
     name: str
     folder: str | None

@@ -1,6 +1,6 @@
 """One set of samples in use: read, prepared and checked against the model's inputs, with findings about it.
 
-Nothing stops at the first problem: the problems of all samples that are read are collected and reported together.
+Reading does not stop at the first problem: the problems of all samples that are read are reported together.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from toolkit.samples.requested_set import SetJson, StepsJson
 from toolkit.wire.request import Request
 
 MOST_REPEATED = 1000
-"""Samples in a row, drawn at random, without a new one. If one in 200 of the rest were new, that would happen in 7 of 1,000 draws."""
+"""Samples in a row, drawn at random, without a new one. If one in 200 of the rest were new, this would happen in 7 of 1,000 draws."""
 
 
 Unit = list[Drawn]
-"""What is drawn as one: a sample, or a sequence of them; empty where one of them does not fit."""
+"""The unit of a draw: a sample, or a sequence of samples; empty if one of them does not fit."""
 
 
 class SampleSet:
-    """One recipe at work: its samples in drawn order, prepared and checked, and what was noticed about them."""
+    """The samples of one recipe in drawn order, prepared and checked, with problems and findings about them."""
 
     def __init__(self, role: str, request: Request, scratch: Path) -> None:
         recipe: SetJson = request.options[role]
@@ -67,14 +67,14 @@ class SampleSet:
 
     @property
     def count(self) -> int | None:
-        """How many samples the set says it holds; None where it is not known."""
+        """The declared number of samples in the set; None if it is unknown."""
         samples = self._reading.samples
         return samples.count if isinstance(samples, Indexed) else None
 
     def different(self, taken: set[str], *, at_most: int) -> Iterator[Unit]:
         """Yield each different unit once, without those in `taken`; an empty unit for each that does not fit.
 
-        No more than `at_most` units of a stream are read. A set is given up where it repeats itself MOST_REPEATED times in a row.
+        No more than `at_most` units of a stream are read. Reading ends when MOST_REPEATED units in a row are repeated.
         """
         repeated = 0
         for unit in self._units(self._drawn()):
@@ -102,11 +102,11 @@ class SampleSet:
         )
 
     def problems(self) -> list[EdgeToolkitError]:
-        """Return an error for each kind of problem of this set, with how many samples were read; [] where all fit."""
+        """Return an error for each kind of problem of this set, with the number of samples that were read; [] if all fit."""
         return self.misfits.errors(self._name, self.looked_at, self.count)
 
     def _units(self, samples: Iterable[Sample | None]) -> Iterator[Unit]:
-        """Yield the samples, checked, as single ones or sequences; None among `samples` is one that could not be read."""
+        """Yield the checked samples, single or as sequences; None among `samples` is a sample that could not be read."""
         unit: list[Drawn | None] = []
         for sample in samples:
             self.looked_at += 1
@@ -128,7 +128,7 @@ class SampleSet:
             )
 
     def _drawn(self) -> Iterator[Sample | None]:
-        """Yield the samples, with sequences in a drawn order where the reader can read at any place."""
+        """Yield the samples, sequence by sequence, in a drawn order if the reader can read at any place."""
         samples = self._reading.samples
         if not isinstance(samples, Indexed):
             yield from self._next()
@@ -158,7 +158,7 @@ class SampleSet:
             yield None
 
     def look_for_constants(self) -> None:
-        """Keep a problem where the set is empty, or where its samples do not differ as they should."""
+        """Add a problem if the set is empty, or if its samples do not differ as they should."""
         if not self.read:
             self.misfits.add(InvalidSamples("holds no sample"))
         elif self.read > 1 and len(self.seen) == 1:
