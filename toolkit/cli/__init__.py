@@ -1,6 +1,6 @@
-"""The command line: verbs, each of them one call of the Python interface.
+"""The command line: verbs, each one call of the Python interface.
 
-Nothing heavy is imported at the top: `edge-toolkit --help` answers as fast as Python starts.
+No heavy module is imported at the top, so `edge-toolkit --help` answers as fast as Python starts.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sys
 from types import FrameType
 from typing import Any
 
-# Each of these makes its verbs known to `app`, which lists them in this order.
+# Each of these modules adds its verbs to `app`, which lists them in this order.
 from toolkit.cli import package as package  # isort: skip
 from toolkit.cli import judge as judge  # isort: skip
 from toolkit.cli import sweep as sweep  # isort: skip
@@ -27,10 +27,10 @@ from toolkit.errors import causes
 
 
 def main() -> int:
-    """Run the command line and return its exit status; no traceback ever reaches the user, and 1 is a verdict's alone."""
-    signal.signal(signal.SIGTERM, _end)  # so that workers are ended and folders left clean
+    """Run the command line and return its exit status: the user never sees a traceback, and only a verdict gives 1."""
+    signal.signal(signal.SIGTERM, _end)  # so that workers end and folders are left clean
     process.watch()
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # they are searched for in all that is installed
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # pydantic would search all installed packages for plugins
     try:
         status = program(sys.argv[1:])(standalone_mode=False)
     except KeyboardInterrupt:
@@ -47,7 +47,7 @@ def _end(number: int, _: FrameType | None) -> None:
 
 
 def _misused(error: Any) -> int:
-    """Tell what typer says of a command line that it cannot read."""
+    """Print typer's message about a command line that it cannot read, and return the exit status."""
     said = io.StringIO()
     error.show(file=said)
     say(*said.getvalue().splitlines())
@@ -63,7 +63,7 @@ def _is_anywhere() -> bool:
 
 
 def _internal(error: BaseException) -> int:
-    """Tell of a mistake of ours, or of what a library did, and keep the trace where a person finds it."""
+    """Print a message about a bug of the toolkit or of a library, save the traceback in a file, and return the exit status."""
     import traceback
 
     from toolkit.settings import default_home

@@ -1,4 +1,4 @@
-"""The options that nearly all verbs have, read: how jobs run, and how the result is shown."""
+"""The options that nearly all verbs have: how jobs run, and how the result is shown. The classes hold the values."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from toolkit.report.screen import Screen
     from toolkit.settings import Limits, Settings
 
-_MOST_MEMORY_GB = 1e9  # in bytes it fits into the 64 bits of setrlimit(2), with room for what is added to it
+_MOST_MEMORY_GB = 1e9  # in bytes it fits into the 64 bits of setrlimit(2), with room for additions
 
 
 class Common:
-    """The options of a verb that runs jobs, read. Those that run none have a part of them: `Printed`, `Located`, `Made`."""
+    """The options of a verb that runs jobs. Verbs without jobs have a part of them: `Printed`, `Located`, `Made`."""
 
     OPTIONS: ClassVar[Options] = {
         "as_json": option(
@@ -66,7 +66,7 @@ class Common:
 
     @property
     def settings(self) -> Settings:
-        """The settings that the options ask for; RequestError for a limit of 0 or less."""
+        """The settings from the options; RequestError for a limit of 0 or less."""
         from toolkit.settings import Settings, default_offline
 
         pythons = {name: Path(path) for name, path in self._pythons.items()}
@@ -82,7 +82,7 @@ class Common:
         return Limits(self._timeout_s, int(self._memory_gb * 1e9))
 
     def executor(self, allowed: Allowed) -> LocalExecutor:
-        """Return what runs the jobs of a verb, with a progress line on standard error."""
+        """Return the executor for the jobs of a verb, with a progress line on standard error."""
         from dataclasses import replace
 
         from toolkit.jobs.local_executor import LocalExecutor
@@ -94,38 +94,38 @@ class Common:
         return executor
 
     def show(self, document: Any, text: Callable[[], Text]) -> None:
-        """Print the result: one JSON document, or the text for people, no wider than the screen."""
+        """Print the result: one JSON document, or the text for people, at most as wide as the screen."""
         said = printable.document(document) if self.as_json else self.screen.fitted(text())
         print(printable.lines([said]), flush=True)
 
     @property
     def screen(self) -> Screen:
-        """What the result is printed on."""
+        """The screen that the result is printed on."""
         from toolkit.report.screen import Screen
 
         return Screen.of(sys.stdout)
 
 
 class Printed(Common):
-    """The options of a verb that looks at files alone, read."""
+    """The options of a verb that only reads files."""
 
     OPTIONS: ClassVar[Options] = {name: Common.OPTIONS[name] for name in ("as_json",)}
 
 
 class Located(Common):
-    """The options of a verb that looks at environments and makes none, read."""
+    """The options of a verb that reads environments and makes none."""
 
     OPTIONS: ClassVar[Options] = {name: Common.OPTIONS[name] for name in ("as_json", "python")}
 
 
 class Made(Common):
-    """The options of a verb that makes environments and runs nothing in them, read."""
+    """The options of a verb that makes environments and runs no job in them."""
 
     OPTIONS: ClassVar[Options] = {name: Common.OPTIONS[name] for name in ("as_json", "python", "offline")}
 
 
 class Detailed:
-    """How much of the result is shown, read; the JSON document and the reports have all of it, whatever is said here."""
+    """How much of the result is shown; the JSON document and the reports always have all of it."""
 
     OPTIONS: ClassVar[Options] = {
         "verbose": option(
@@ -140,12 +140,12 @@ class Detailed:
 
     @property
     def screen(self) -> Screen:
-        """What the result is printed on."""
+        """The screen that the result is printed on."""
         from toolkit.report.screen import Screen
 
         return Screen.of(sys.stdout, whole=self._verbose)
 
 
 def say(*lines: str) -> None:
-    """Tell people on standard error what is going on, in these lines."""
+    """Print lines for people on standard error."""
     print(printable.lines(lines), file=sys.stderr, flush=True)

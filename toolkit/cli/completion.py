@@ -1,7 +1,7 @@
-"""What a shell completes beside verbs, options and files: the names of targets, schemes, estimators, metrics and the like.
+"""Shell completion of more than verbs, options and files: the names of targets, schemes, estimators, metrics and the like.
 
-Each function returns all that begins with what was typed, for typer's `autocompletion`. Nothing is imported until a shell asks. What is typed
-may be no name, but a path or a module of the user's own: where nothing is returned, the shell goes on with files.
+Each function returns the names that begin with the typed text, for typer's `autocompletion`. No module is imported until a shell asks. The typed text
+may be a path or a module of the user's own: if a function returns nothing, the shell completes files.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ Completion = Callable[[str], list[str]]
 
 
 class Root(Group):
-    """The program: what a shell asks, and what `--install-completion` and `--show-completion` do, ends with a status of ours.
+    """The program: a shell's request, `--install-completion` and `--show-completion` end with one of the toolkit's exit statuses.
 
-    typer ends with 1 for a shell that it does not know, and 1 is a verdict's alone.
+    For an unknown shell typer ends with 1, and only a verdict may give 1.
     """
 
     def _main_shell_completion(self, *args: Any, **said: Any) -> None:
@@ -31,7 +31,7 @@ class Root(Group):
             raise Ended(_status(ended.code)) from None
 
     def make_context(self, *args: Any, **said: Any) -> Any:
-        """Read the options of the program; both options of completion act while they are read."""
+        """Read the options of the program; both completion options act during this."""
         try:
             return super().make_context(*args, **said)
         except typer.Exit as ended:
@@ -48,7 +48,7 @@ def _status(code: str | int | None) -> int:
 
 
 def plugins(folder: str, *, after: str = "") -> Completion:
-    """Return what completes the names of a plugin folder; `after` follows each, as the `=` of `junit=`."""
+    """Return the completion of a plugin folder's names; `after` follows each name, as the `=` of `junit=`."""
 
     def complete(incomplete: str) -> list[str]:
         from toolkit import registry
@@ -59,7 +59,7 @@ def plugins(folder: str, *, after: str = "") -> Completion:
 
 
 def among(*names: str) -> Completion:
-    """Return what completes one of these words."""
+    """Return the completion of these words."""
 
     def complete(incomplete: str) -> list[str]:
         return _beginning(incomplete, names)
@@ -68,21 +68,21 @@ def among(*names: str) -> Completion:
 
 
 def targets(incomplete: str) -> list[str]:
-    """Return the targets that can be named."""
+    """Return the names of targets."""
     from toolkit import profiles
 
     return _beginning(incomplete, profiles.names())
 
 
 def environments(incomplete: str) -> list[str]:
-    """Return what `setup` makes."""
+    """Return the names that `setup` takes."""
     from toolkit import launchers
 
     return _beginning(incomplete, launchers.setup_names())
 
 
 def stages(incomplete: str) -> list[str]:
-    """Return the stages that bounds are for."""
+    """Return the stages that bounds can have."""
     from typing import get_args
 
     from toolkit.comparison.bounds import Stage
@@ -91,7 +91,7 @@ def stages(incomplete: str) -> list[str]:
 
 
 def failed_stages(incomplete: str) -> list[str]:
-    """Return the stages, and `guilty`, which is the one that a verdict names."""
+    """Return the stages, and `guilty`, the stage that a verdict names."""
     return [*stages(incomplete), *_beginning(incomplete, ["guilty"])]
 
 
@@ -103,14 +103,14 @@ def columns(incomplete: str) -> list[str]:
 
 
 def dtypes(incomplete: str) -> list[str]:
-    """Return the dtypes that inputs and outputs of some scheme can have."""
+    """Return the dtypes that inputs and outputs can have with some scheme."""
     from toolkit import registry
 
     return _beginning(incomplete, registry.union("conversion/schemes", "INPUT_DTYPES"))
 
 
 def output_kinds(incomplete: str) -> list[str]:
-    """Return the kinds, after the `NAME=` that was typed; nothing before there is one, for only the model knows its outputs."""
+    """Return the kinds after a typed `NAME=`; nothing without it, because only the model knows its outputs."""
     from toolkit.comparison import output_kinds
 
     name, sign, _ = incomplete.partition("=")

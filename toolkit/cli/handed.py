@@ -1,4 +1,4 @@
-"""The options that say of a model what its path does not, read."""
+"""The options that describe a model in addition to its path."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _of_model(kind: Any, default: Any, *names: str, **said: Any) -> Option:
 
 
 class HandedValues(TypedDict):
-    """What was given for the options of `Handed`."""
+    """The values of the options of `Handed`."""
 
     signature: list[str] | None
     shape: list[str] | None
@@ -37,9 +37,9 @@ class HandedValues(TypedDict):
 
 
 class Handed:
-    """What was said of the model beside its path; called with the path, it is the original.
+    """The description of the model in addition to its path; a call with the path returns the original.
 
-    SEVERAL says of what the verb takes more than one: "signature", "shape".
+    SEVERAL names the things that the verb takes more than one of: "signature", "shape".
     """
 
     SEVERAL: ClassVar[tuple[str, ...]] = ()
@@ -86,11 +86,11 @@ class Handed:
 
     @property
     def given(self) -> tuple[str, ...]:
-        """The flags that somebody gave."""
+        """The flags that were given."""
         return given_of(self.OPTIONS, self._said)
 
     def __call__(self, path: Path, device: str = "cpu") -> Original:
-        """Return the original; RequestError for more signatures or shapes than the verb takes, UnknownName for a device that is none."""
+        """Return the original; RequestError for more signatures or shapes than the verb takes, UnknownName for an unknown device."""
         from toolkit.source.original import Original
         from toolkit.tensors.shapes import declared
 
@@ -120,7 +120,7 @@ class Handed:
 
 
 class HandedSizes(Handed):
-    """What was said of the model, of which the verb takes several sizes."""
+    """The description of the model for a verb that takes several sizes."""
 
     SEVERAL: ClassVar[tuple[str, ...]] = ("shape",)
     OPTIONS: ClassVar[Options] = {
@@ -134,7 +134,7 @@ class HandedSizes(Handed):
 
 
 class HandedSeveral(HandedSizes):
-    """What was said of the model, of which the verb takes several sizes and several signatures."""
+    """The description of the model for a verb that takes several sizes and several signatures."""
 
     SEVERAL: ClassVar[tuple[str, ...]] = ("signature", "shape")
     OPTIONS: ClassVar[Options] = {

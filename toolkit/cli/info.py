@@ -1,4 +1,4 @@
-"""What is there: models, profiles, environments, the store."""
+"""Inspect models, profiles, environments and the cache."""
 
 from __future__ import annotations
 

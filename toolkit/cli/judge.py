@@ -1,4 +1,4 @@
-"""Judging what is there: verify, compare, check."""
+"""The verbs that judge existing files: verify, compare, check."""
 
 from __future__ import annotations
 

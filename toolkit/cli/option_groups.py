@@ -1,4 +1,4 @@
-"""Groups of options that verbs share, read: a verb has the options of a group where it has a parameter of its class."""
+"""Groups of options that verbs share: a verb with a parameter of a group's class has the options of the group."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ class Option(NamedTuple):
     default: Any
 
 
-Options = Mapping[str, Option]  # by the name of the parameter
+Options = Mapping[str, Option]  # by name of the parameter
 
 
 def option(kind: Any, default: Any, *names: str, **said: Any) -> Option:
-    """Return an option of a group; `said` is what `typer.Option` takes."""
+    """Return an option of a group; `said` are the arguments of `typer.Option`."""
     return Option(Annotated[kind, typer.Option(*names, **said)], default)
 
 
 def given_of(options: Options, said: Mapping[str, object]) -> tuple[str, ...]:
-    """Return the flags of the options that somebody gave."""
+    """Return the flags of the options that were given."""
     given = [name for name, (_, default) in options.items() if (said[name] or None) != (default or None)]
     return tuple(f"--{name.replace('_', '-')}" for name in given)
 
 
 class AllowedValues(TypedDict):
-    """What was given for the options of `Allowed`."""
+    """The values of the options of `Allowed`."""
 
     allow_read: list[Path] | None
     allow_network: bool
@@ -51,7 +51,7 @@ class AllowedValues(TypedDict):
 
 
 class Allowed:
-    """What the user's own code may do beside what every job may, read."""
+    """The permissions of the user's own code, in addition to those of every job."""
 
     OPTIONS: ClassVar[Options] = {
         "allow_read": option(
@@ -89,7 +89,7 @@ _GRANULARITIES = ("per_channel", "per_tensor")
 
 
 class QuantizedValues(TypedDict):
-    """What was given for the options of `Quantized`."""
+    """The values of the options of `Quantized`."""
 
     estimator: list[str] | None
     quantizer: str | None
@@ -101,7 +101,7 @@ class QuantizedValues(TypedDict):
 
 
 class Quantized:
-    """What was said of quantization; called with the scheme, it is all that is asked of it."""
+    """The options of quantization; a call with the scheme returns the whole request."""
 
     OPTIONS: ClassVar[Options] = {
         "estimator": _of_quantization(
@@ -150,7 +150,7 @@ class Quantized:
         self._said = said
 
     def __call__(self, scheme: str | None) -> Asked:
-        """Return it; UnknownName for a granularity that is none, and what the estimators raise."""
+        """Return the request; UnknownName for an unknown granularity; raises the errors of the estimators too."""
         from toolkit.profiles import recipe
 
         said = self._said

@@ -1,4 +1,4 @@
-"""Types of single options and arguments that verbs share; each names the group of the help that it is shown in."""
+"""Types of single options and arguments that verbs share; each names its group in the help."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ OneTarget = Annotated[
 Calibration = Annotated[
     str | None, typer.Option("--calibration", metavar="SET", rich_help_panel=SAMPLES, help=f"{_SET}.")
 ]
-# Where several signatures, or several sizes, are verified, each may have sets of its own; `sets_of` reads them.
+# If several signatures or sizes are verified, each may have its own sets; `sets_of` reads them.
 CalibrationSets = Annotated[
     list[str] | None,
     typer.Option(

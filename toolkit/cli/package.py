@@ -1,4 +1,4 @@
-"""From a model to a bundle, and the single steps of it: build, convert, run."""
+"""The verbs from a model to a bundle, and for single steps: build, convert, run."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The process around a verb: its standard streams, what could not be written to them, and the exit status that it ends with.
+"""The process around a verb: its standard streams, errors of writing to them, and the exit status.
 
-A result that nobody got is no success: a full disk behind `>` is exit status 3, and a reader that is gone (`| head`) is 141, which is how a shell
-says SIGPIPE. A message on standard error that nobody got changes nothing. Status 1 is a verdict's alone, so C code of a library that calls exit(1)
-does not end the process with it either.
+A lost result is no success: a full disk behind `>` gives exit status 3, and a closed reader (`| head`) gives 141, a shell's status for SIGPIPE. A
+lost message on standard error changes nothing. Only a verdict gives status 1, so C code of a library that calls exit(1) does not end the process with
+1 either.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ _NOBODY_READS = 128 + signal.SIGPIPE
 
 
 class Ended(SystemExit):
-    """The process has a status to end with, or was asked to end; any other SystemExit is a library's own."""
+    """The process ends with this status, or was asked to end; any other SystemExit comes from a library."""
 
 
 class Stream(io.TextIOWrapper):
-    """A stream that loses what cannot be written, and remembers why: `lost` is the first error.
+    """A stream that drops text that cannot be written, and keeps the first error as `lost`.
 
-    What its encoding lacks is written as an escape.
+    A character that its encoding lacks is written as an escape.
     """
 
     def __init__(self, buffer: IO[bytes], encoding: str, *, by_line: bool) -> None:
@@ -35,7 +35,7 @@ class Stream(io.TextIOWrapper):
         self.lost: OSError | None = None
 
     def write(self, text: str) -> int:
-        """Write a text, or lose it."""
+        """Write a text, or drop it."""
         try:
             return super().write(text)
         except OSError as error:
@@ -43,14 +43,14 @@ class Stream(io.TextIOWrapper):
             return len(text)
 
     def flush(self) -> None:
-        """Hand over what was written, or lose it."""
+        """Flush the written text, or drop it."""
         try:
             super().flush()
         except OSError as error:
             self._lose(error)
 
     def _lose(self, error: OSError) -> None:
-        """Write to nowhere from now on: what is still in the buffer would fail again, at the latest when the process ends."""
+        """Write to the null device from now on: the rest of the buffer would fail again, at the latest when the process ends."""
         self.lost = self.lost or error
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self.fileno())
@@ -58,7 +58,7 @@ class Stream(io.TextIOWrapper):
 
 
 def watch() -> None:
-    """Put `Stream` in the place of both; a closed descriptor 0, 1 or 2 is open afterwards, so that no file of ours is taken for one of them."""
+    """Replace both streams with `Stream`. It also opens closed descriptors 0, 1 and 2, so that no other file gets one of these numbers."""
     closed = _open_closed()
     for descriptor, name in ((1, "stdout"), (2, "stderr")):
         old = getattr(sys, name)
@@ -73,9 +73,9 @@ def watch() -> None:
 
 
 def guard() -> None:
-    """Have the process end with 3 where C code of a library calls exit(1), as OpenBLAS does for want of memory; before anything heavy is imported.
+    """Make the process end with 3 if C code of a library calls exit(1), as OpenBLAS does without memory; call it before heavy imports.
 
-    It holds until the process ends, and needs Python to be there: it is for one that `main` ends, which has its streams watched.
+    It holds until the process ends, and needs a running Python: use it only in a process that `main` ends and whose streams are watched.
     """
     if not isinstance(sys.stdout, Stream):
         return
@@ -86,7 +86,7 @@ def guard() -> None:
 
 
 def final(status: int) -> int:
-    """Hand over what was written, and return the status that the process ends with; a message is left on standard error for a lost result."""
+    """Flush both streams and return the exit status of the process; write a message on standard error if the result was lost."""
     sys.stdout.flush()
     lost: OSError | None = getattr(sys.stdout, "lost", None)
     if lost is not None and status == 0:
@@ -99,7 +99,7 @@ def final(status: int) -> int:
 
 @functools.cache
 def _on_exit() -> Any:
-    """Return the C function that is called with the status at exit; kept for as long as the process lives."""
+    """Return the C function that is called with the status at exit; the cache keeps it for the life of the process."""
     import ctypes
 
     def leave(status: int, _: object) -> None:
@@ -112,12 +112,12 @@ def _on_exit() -> Any:
 
 
 def _open_closed() -> set[int]:
-    """Open what is closed of the three descriptors to nowhere, and return which those were."""
+    """Open the closed ones of the three descriptors on the null device, and return their numbers."""
     closed = set()
     for descriptor in (0, 1, 2):
         try:
             os.fstat(descriptor)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free, which is this one
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, which is this one
             closed.add(descriptor)
     return closed

@@ -1,4 +1,4 @@
-"""The texts of the command line, read: pairs, shapes, tensors, interpreters, kinds of outputs, sets of samples."""
+"""Read the texts of the command line: pairs, shapes, tensors, interpreters, kinds of outputs, sets of samples."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _pair(flag: str, text: str, example: str) -> tuple[str, str]:
 
 
 def environment_and_path(text: str) -> tuple[str, str]:
-    """Return the environment, of a release as `litert==2.1.0` where one is named, and the interpreter of a `--python`."""
+    """Return the environment of a `--python` (`litert==2.1.0` if a release is named) and its interpreter."""
     name, path = _pair("--python", text, "tensorflow=/path/to/python")
     if not path.startswith("="):
         return name, path
@@ -28,7 +28,7 @@ def environment_and_path(text: str) -> tuple[str, str]:
 
 
 def pairs_of(flag: str, texts: list[str] | None, example: str) -> dict[str, str]:
-    """Return values by name; RequestError for what is no NAME=VALUE, and for a name that comes twice."""
+    """Return values by name; RequestError for a text that is not NAME=VALUE, and for a repeated name."""
     pairs: dict[str, str] = {}
     for text in texts or ():
         name, value = _pair(flag, text, example)
@@ -38,7 +38,7 @@ def pairs_of(flag: str, texts: list[str] | None, example: str) -> dict[str, str]
 
 
 def tensors_of(flag: str, texts: list[str] | None) -> dict[str, str]:
-    """Return tensors by the names that they are to have: what stands before `=`, else the operator's own name."""
+    """Return tensors by their new names: the text before `=`, else the operator's own name."""
     tensors: dict[str, str] = {}
     for part in (part.strip() for text in texts or () for part in text.split(",")):
         name, sign, tensor = part.partition("=")
@@ -56,7 +56,7 @@ def _refuse_twice(flag: str, name: str, known: dict[str, str]) -> None:
 
 
 def shapes_of(texts: list[str] | None) -> list[tuple[str, list[int]]]:
-    """Return the name and the sizes of each `--shape`, in their order; RequestError for what is none."""
+    """Return the name and the sizes of each `--shape`, in their order; RequestError for a text that is no shape."""
     shapes = []
     for text in texts or ():
         name, sign, value = text.partition("=")
@@ -80,7 +80,7 @@ def kinds_of(texts: list[str] | None) -> dict[str, str]:
 
 
 def sets_of(flag: str, texts: list[str] | None) -> Sets:
-    """Return the one set, or the sets by the name of a signature or size; one without a name is for the others. RequestError for one said twice."""
+    """Return the one set, or the sets by the name of a signature or size; a set without a name is for all others. RequestError for a repeated one."""
     from toolkit.pipeline.prepare import OTHERS
 
     sets: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""The option `--report`, read: the formats and files that the document of a verb is written to."""
+"""The option `--report`: the formats and files that the document of a verb is written to."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from toolkit.errors import RequestError
 
 
 class Reported:
-    """Where the one document of a verb goes beside the terminal; called with the document, it writes it."""
+    """The files for a verb's document, in addition to the terminal; a call with the document writes them."""
 
     OPTIONS: ClassVar[Options] = {
         "report": option(
@@ -35,13 +35,13 @@ class Reported:
 
     @property
     def is_asked(self) -> bool:
-        """Whether a report is wanted anywhere."""
+        """Whether any report was requested."""
         return bool(self._asked)
 
     def require_outside(self, out: Path | None, targets: Iterable[str]) -> None:
-        """Raise RequestError for a report that would lie in a bundle which is written to `out`: that is written as a whole.
+        """Raise RequestError for a report inside a bundle that is written to `out`: a bundle is written as a whole.
 
-        It is then not written there either, to say so.
+        The error itself is not written to that report either.
         """
         if out is None or not self._asked:
             return
@@ -61,6 +61,6 @@ class Reported:
 
 
 def _folders_below(out: Path, path: Path) -> tuple[str, ...]:
-    """Return the first two folders between `out` and a path (TARGET, or SIGNATURE/TARGET, where a bundle is); () for a path elsewhere."""
+    """Return the first two folders between `out` and a path (a bundle is at TARGET or SIGNATURE/TARGET); () for a path elsewhere."""
     place, above = Path(os.path.realpath(path)), os.path.realpath(out)
     return place.relative_to(above).parts[:-1][:2] if place.is_relative_to(above) else ()

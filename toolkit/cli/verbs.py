@@ -1,4 +1,4 @@
-"""What makes a function a verb of the command line: the groups of options that it asks for, its errors in words, its exit status."""
+"""Turn a function into a verb of the command line: its groups of options, its errors in words, its exit status."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from toolkit.errors import EdgeToolkitError, RequestError
 _OF_A_PATH = (
     errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EINVAL,
 )  # fmt: skip
-INTERRUPTED = 130  # 128 + SIGINT, as a shell says it
+INTERRUPTED = 130  # 128 + SIGINT, as in a shell
 
 app = typer.Typer(
     name="edge-toolkit",
@@ -45,10 +45,10 @@ app.add_typer(cache, name="cache")
 
 
 def verb(group: typer.Typer, name: str, *examples: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
-    """Make a function a verb: it returns the exit status, and an error of ours is told, in reports in other formats too where it has them.
+    """Turn a function that returns the exit status into a verb; it prints errors of the toolkit, and writes them to the requested reports too.
 
-    A parameter whose class has OPTIONS is a group of options, which it gets read; all verbs have `common`, as their first. Each of the `examples`
-    is a command line, without the program's name, for the help.
+    A parameter whose class has OPTIONS is a group of options; the function gets an object of that class. The first parameter of all verbs is
+    `common`. Each of the `examples` is a command line for the help, without the program's name.
     """
 
     def wrap(function: Callable[..., int]) -> Callable[..., int]:
@@ -100,9 +100,9 @@ def verb(group: typer.Typer, name: str, *examples: str) -> Callable[[Callable[..
 
 
 def program(words: Sequence[str]) -> typer.Typer:
-    """Return the program with the one verb that a command line begins with; with all of them where it begins with none.
+    """Return the program with the one verb that a command line begins with, or with all verbs if it begins with none.
 
-    typer builds a parser for each option of all verbs that it knows.
+    This saves time: typer builds a parser for each option of all verbs that it knows.
     """
     first = words[0] if words else ""
     verbs = [each for each in app.registered_commands if each.name == first]
@@ -137,7 +137,7 @@ def _show_version() -> None:
 
 
 def _texts(groups: Iterable[Mapping[str, object]]) -> Iterator[str]:
-    """Yield every text and path that was given on the command line."""
+    """Yield all texts and paths from the command line."""
     for value in (value for group in groups for value in group.values()):
         for each in value if isinstance(value, list | tuple) else [value]:
             if isinstance(each, str | Path):
@@ -145,7 +145,7 @@ def _texts(groups: Iterable[Mapping[str, object]]) -> Iterator[str]:
 
 
 def _refused(error: OSError, texts: Iterable[str]) -> RequestError | None:
-    """Return the error where the system refuses a path that was given, or one in it, above it, or that begins with it; None for any other."""
+    """Return the error if the system refuses a given path, or a path in it, above it, or beginning with it; None for any other error."""
     if error.errno not in _OF_A_PATH or not isinstance(error.filename, str):
         return None
     place = Path(os.path.abspath(error.filename))
@@ -157,7 +157,7 @@ def _refused(error: OSError, texts: Iterable[str]) -> RequestError | None:
 
 
 def _require_utf8(texts: Iterable[str]) -> None:
-    """Raise RequestError for what is no UTF-8 on the command line: engines, reports and jobs could not hold such a path, which would end the work."""
+    """Raise RequestError for a text that is not UTF-8: engines, reports and jobs could not hold such a path, and the work would fail."""
     wrong = [f"{text}: is not UTF-8" for text in texts if not printable.is_utf8(text)]
     if wrong:
         hint = "rename it, or make a link to it whose name is UTF-8"
@@ -175,7 +175,7 @@ def _tell(error: EdgeToolkitError, *, as_json: bool) -> int:
 
 
 class ErrorRow(TypedDict):
-    """An error as JSON: its class, and what people are told."""
+    """An error as JSON: its class, its problem and its hint."""
 
     kind: str
     problem: str
@@ -184,7 +184,7 @@ class ErrorRow(TypedDict):
 
 
 class ErrorDocument(TypedDict):
-    """The document that comes in place of another one."""
+    """The document in place of a result."""
 
     error: ErrorRow
 
@@ -200,7 +200,7 @@ def _error(error: EdgeToolkitError) -> ErrorDocument:
 
 
 def _report_error(reported: Reported | None, error: EdgeToolkitError) -> None:
-    """Write the error where a document was requested; that this fails too (the disk is full, say) is said and changes nothing."""
+    """Write the error to the requested documents; if this fails too (for example, the disk is full), a message says so and nothing else changes."""
     try:
         if reported is not None:
             reported(_error(error))

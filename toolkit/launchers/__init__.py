@@ -3,24 +3,24 @@
 Each defines
 
     HOST: bool
-        Whether it starts jobs on this machine itself. A run elsewhere, or an emulated one, is a stage of its own: the device.
+        Whether it starts jobs directly on this machine. A run elsewhere, or an emulated run, belongs to the stage "device".
     EMULATED: bool
         Whether another processor is emulated; a launch then names the emulator (`emulator` in `Launch.about`).
     TIMED: bool
-        Whether durations measured there are the device's.
+        Whether its measured durations are those of the device.
     SETUP: tuple[Callable[[Settings], object], ...]
-        The steps that `edge-toolkit setup` with the launcher's name does ahead of time; empty where it needs environments only.
+        The steps of `edge-toolkit setup LAUNCHER`, done ahead of time; empty if the launcher only needs environments.
     make_release(environment: str, settings: Settings) -> None
-        Only with a SETUP: makes what it needs to start another release of an engine; `setup` with both names calls it.
+        Only with a SETUP: makes the files for another release of an engine; `setup` with both names calls it.
     prepare(environment: str, options: Mapping[str, object], settings: Settings) -> Launch
-        Returns how to start a worker in that environment, which is made first where it is missing.
-        Raises RequestError for unknown options, EnvironmentUnavailable or TargetUnavailable where that is not possible.
+        Returns how to start a worker in that environment; makes the environment first if it is missing.
+                Raises RequestError for unknown options, EnvironmentUnavailable or TargetUnavailable if it cannot start there.
     ready(environment: str, options: Mapping[str, object], settings: Settings) -> bool
-        Returns whether `prepare` would make nothing and would need no network.
+        Returns True if `prepare` would make nothing and need no network.
     features(options: Mapping[str, object]) -> tuple[str, list[str]]
-        Returns machine and features of the processor that jobs run on, for toolkit.environments.instructions; no feature where they are not known.
+        Returns machine and features of the processor that jobs run on, for toolkit.environments.instructions; [] for unknown features.
     status(settings: Settings) -> Status
-        Returns what `doctor` shows; makes nothing, needs no network.
+        Returns the launcher's line for `doctor`; makes nothing, needs no network.
 """
 
 from __future__ import annotations
@@ -42,16 +42,16 @@ WORKER = str(Path(__file__).resolve().parents[1] / "jobs" / "worker_main.py")
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """How to start a worker: by `command`, with `variables` beside those of `toolkit.settings.environment_variables.by_everybody`.
+    """How to start a worker: `command`, and `variables` in addition to those of `toolkit.settings.environment_variables.by_everybody`.
 
-    `script` is the path of the toolkit's worker as the command, a Python interpreter, sees it; None where the command itself is a worker, in any
-    language, which speaks `toolkit.wire.worker_protocol`.
-    `transport` takes jobs to where the command runs, where that does not see this machine's disk; None where it sees a job's folder.
-    `identity` is part of the keys of jobs, and changes with anything that could change a result.
-    `about` goes into the report: `engine`, `machine`, `launcher`, `cpu`, `processor` (its class, by the instructions on which results depend),
-    and `emulator` where there is one.
-    `needs` are the files and folders that the command itself reads, where its jobs have to be confined from outside: an emulator does not pass the
-    calls that confine on to the kernel. Then each job has a worker of its own. None where the worker confines its jobs.
+    `script` is the path of the toolkit's worker as the command, a Python interpreter, sees it. It is None if the command itself is a worker, in any
+    language, that speaks `toolkit.wire.worker_protocol`.
+    `transport` takes jobs to the machine of the command if that does not see this machine's disk; None if it sees a job's folder.
+    `identity` is part of the keys of jobs; it changes with everything that could change a result.
+    `about` goes into the report: `engine`, `machine`, `launcher`, `cpu`, `processor` (its class, by the instructions that results depend on),
+    and `emulator` if there is one.
+    `needs` are the files and folders that the command itself reads, if its jobs must be confined from outside: an emulator does not pass the
+    confining calls on to the kernel. Then each job has its own worker. None if the worker confines its jobs.
     """
 
     command: tuple[str, ...]
@@ -64,20 +64,20 @@ class Launch:
 
 
 def is_host(name: str) -> bool:
-    """Return whether a launcher starts jobs on this machine itself; UnknownName for an unknown one."""
+    """Return whether a launcher starts jobs directly on this machine; UnknownName for an unknown launcher."""
     return bool(registry.load("launchers", name).HOST)
 
 
 def is_timed(name: str) -> bool:
-    """Return whether durations measured with a launcher are the device's; UnknownName for an unknown one."""
+    """Return whether durations measured with a launcher are the device's; UnknownName for an unknown launcher."""
     return bool(registry.load("launchers", name).TIMED)
 
 
 def prepare(name: str, environment: str, options: Mapping[str, object], settings: Settings) -> Launch:
-    """Return how the launcher `name` starts a worker in an environment; raises as its `prepare` does.
+    """Return how the launcher `name` starts a worker in an environment; raises the errors of its `prepare`.
 
-    TypeError for a launch that names no emulator though the launcher emulates, or names one though it does not: reports could not tell them apart.
-    TypeError too for a launch with both `needs` and `transport`: jobs elsewhere cannot be confined from outside here.
+    TypeError if the launcher emulates and its launch names no emulator, or the other way round: reports could not distinguish these. TypeError also
+    for a launch with both `needs` and `transport`: this machine cannot confine jobs that run elsewhere.
     """
     launcher = registry.load("launchers", name)
     launch: Launch = launcher.prepare(environment, options, settings)
@@ -93,19 +93,19 @@ def prepare(name: str, environment: str, options: Mapping[str, object], settings
 
 
 def setup_names() -> list[str]:
-    """Return the names of all that `setup` makes: environments, and launchers that need more than environments."""
+    """Return all names that `setup` takes: environments, and launchers that need more than environments."""
     return [*environments.names(), *_set_up_by_name()]
 
 
 def setup_names_of(launcher: str, environment: str) -> tuple[str, ...]:
-    """Return the names for `setup` after which a launcher can start an environment, and this machine can run the same."""
+    """Return the names for `setup` that a launcher needs to start an environment, and that this machine needs to run the same."""
     return (environment, launcher) if launcher in _set_up_by_name() else (environment,)
 
 
 def setup(wanted: Iterable[str], settings: Settings) -> list[Status]:
-    """Make environments and what launchers need ahead of time, by their names; all of them if none is named. Return the status of each.
+    """Make the named environments, and the files of the named launchers, ahead of time; all of them without names. Return the status of each.
 
-    All are tried, several at once; all failures are raised together as EnvironmentUnavailable. UnknownName for any other name.
+    All are tried, several at once. EnvironmentUnavailable with all failures together; UnknownName for any other name.
     """
     launchers = _set_up_by_name()
     chosen = list(dict.fromkeys(wanted)) or setup_names()
@@ -126,11 +126,11 @@ def setup(wanted: Iterable[str], settings: Settings) -> list[Status]:
 
 
 def _set_up_by_name() -> dict[str, tuple[Callable[[Settings], object], ...]]:
-    """Return the steps of each launcher that has any, by its name."""
+    """Return the steps of each launcher that has steps, by its name."""
     steps = {name: registry.load("launchers", name).SETUP for name in registry.names("launchers")}
     return {name: of for name, of in steps.items() if of}
 
 
 def status(settings: Settings) -> list[Status]:
-    """Return how each launcher stands on this machine; makes nothing, needs no network."""
+    """Return the status of each launcher on this machine; makes nothing, needs no network."""
     return [registry.load("launchers", name).status(settings) for name in registry.names("launchers")]

@@ -1,4 +1,4 @@
-"""This machine: the environment's interpreter, as it is."""
+"""This machine: runs the environment's own interpreter."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SETUP = ()
 
 
 def prepare(environment: str, options: Mapping[str, object], settings: Settings) -> Launch:
-    """Return how to start a script in `environment` here; there are no options."""
+    """Return how to start a script in `environment` on this machine; there are no options."""
     if options:
         raise RequestError(f"launcher local: unknown option {', '.join(map(repr, sorted(options)))}; it has none")
     resolved = environments.resolve(environment, settings=settings)
@@ -50,7 +50,7 @@ def prepare(environment: str, options: Mapping[str, object], settings: Settings)
 
 
 def ready(environment: str, options: Mapping[str, object], settings: Settings) -> bool:
-    """Return whether the environment is there."""
+    """Return whether the environment exists."""
     return environments.find(environment, settings=settings) is not None
 
 
@@ -60,13 +60,13 @@ def features(options: Mapping[str, object]) -> tuple[str, list[str]]:
 
 
 def status(settings: Settings) -> Status:
-    """Return what `doctor` shows: it works wherever Python does."""
+    """Return the line for `doctor`: this launcher always works."""
     model, has = cpu()
     return Status("launcher", "local", True, f"{os.uname().machine}, {model} ({' '.join(has)})")
 
 
 def cpu() -> tuple[str, list[str]]:
-    """Return the processor's model, and its features by which engines choose their kernels."""
+    """Return the processor's model, and its features that engines choose their kernels by."""
     facts: dict[str, str] = {}
     try:
         for line in _CPUINFO.read_text().splitlines():
@@ -80,6 +80,6 @@ def cpu() -> tuple[str, list[str]]:
 
 
 def _identity(environment: Environment, features: list[str], said: Mapping[str, str]) -> str:
-    """Return a hash without the model's name: machines that choose the same kernels share their finished jobs."""
+    """Return a hash that leaves out the model's name: machines that choose the same kernels share their finished jobs."""
     variables = (f"{name}={value}" for name, value in sorted(said.items()))
     return hashlib.sha256(" ".join([environment.identity, "local", *features, *variables]).encode()).hexdigest()[:16]

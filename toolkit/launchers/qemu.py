@@ -1,10 +1,10 @@
-"""Another processor, by QEMU: aarch64 with the engine's ARM build, or x86_64 with the engine's own, told that it runs on one core of a named kind.
+"""Another processor, emulated by QEMU: one core of a named kind, aarch64 with the engine's ARM build, or x86_64 with the engine's own build.
 
-Options: `cpu`, which has no default. QEMU's own default is `max`, whose newest instructions QEMU 7.2 computes wrongly, and which no board has.
-An engine picks its kernels by `/proc/cpuinfo` and `/sys`; it sees files of the same kind of core there, never those of this machine
-(with which LiteRT and ONNX Runtime crash, and which would name instructions that the emulated core lacks).
+Options: `cpu`, which has no default. QEMU's own default is `max`; no board has it, and QEMU 7.2 computes its newest instructions wrongly. An engine
+picks its kernels by `/proc/cpuinfo` and `/sys`. There it sees files of the emulated kind of core, never those of this machine: LiteRT and ONNX
+Runtime crash with those, and they name instructions that the emulated core lacks.
 
-What is emulated is arithmetic, not time: no duration measured here says anything about a device.
+QEMU emulates arithmetic, not time: a duration measured here says nothing about a device.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ EMULATED = True
 TIMED = False
 SETUP = packages.STEPS  # the emulator, the system that it runs on, and the engines' aarch64 packages
 
-_LOADER = "LD_PRELOAD,LD_LIBRARY_PATH"  # of this machine's programs; the emulated ones do without
+_LOADER = "LD_PRELOAD,LD_LIBRARY_PATH"  # for this machine's programs; emulated programs must not get them
 
 
 def prepare(environment: str, options: Mapping[str, object], settings: Settings) -> Launch:
     """Return how to start a script in `environment` on the emulated core `options["cpu"]`.
 
-    Missing parts are made first. Before an engine is trusted, it must give a known answer, once on each core, emulator and version.
+    Missing parts are made first. An engine must also give a known answer, once for each core, emulator and version, before it is trusted.
     """
     cpu = _cpu(environment, options)
     try:
@@ -89,7 +89,7 @@ def _on_x86(environment: str, cpu: str, settings: Settings) -> Launch:
 
 
 def _of_interpreter(resolved: Environment) -> Iterator[Path | str]:
-    """Yield the folders of an environment, of the Python that it was made with, and those in its variables."""
+    """Yield the folders of an environment, of the Python that made it, and those in its variables."""
     base = Path(os.path.realpath(resolved.python)).parents[1]
     yield from (resolved.python.parents[1], base, *base.glob("lib/python3*"))
     yield from (path for path in resolved.variables.get("PYTHONPATH", "").split(os.pathsep) if path)
@@ -98,13 +98,13 @@ def _of_interpreter(resolved: Environment) -> Iterator[Path | str]:
 
 
 def make_release(environment: str, settings: Settings) -> None:
-    """Make the aarch64 packages of another release of an engine, where such boards can run it."""
+    """Make the aarch64 packages of another release of an engine, if aarch64 boards can run it."""
     if split_name(environment)[0] in packages.ENVIRONMENTS:
         packages.make_packages(environment, settings)
 
 
 def ready(environment: str, options: Mapping[str, object], settings: Settings) -> bool:
-    """Return whether system and packages are there; the rest of `prepare` takes a second and no network."""
+    """Return whether system and packages exist; the rest of `prepare` takes a second and no network."""
     if _cpu(environment, options) in x86.PROCESSORS:
         return x86.find_emulator(settings) is not None and environments.find(environment, settings) is not None
     return sysroot.find_system(settings) is not None and packages.find_packages(environment, settings) is not None
@@ -119,12 +119,12 @@ def features(options: Mapping[str, object]) -> tuple[str, list[str]]:
 
 
 def status(settings: Settings) -> Status:
-    """Return what `doctor` shows."""
+    """Return the line for `doctor`."""
     return packages.status(settings)
 
 
 def _cpu(environment: str, options: Mapping[str, object]) -> str:
-    """Return the requested core; RequestError for any other request."""
+    """Return the requested core; RequestError if it is missing or unknown, for another option, or for an environment that cannot run on it."""
     cores = (*PROCESSORS, *x86.PROCESSORS)
     cpu = options.get("cpu")
     able = x86.ENVIRONMENTS if cpu in x86.PROCESSORS else packages.ENVIRONMENTS

@@ -1,1 +1,1 @@
-"""Processors that this machine does not have: QEMU, the system it runs on, and the engines' packages for it."""
+"""Processors that this machine does not have: QEMU, the system for it, and the engines' packages for that system."""

@@ -1,4 +1,4 @@
-"""Bytecode for the emulated Python, compiled by one of this machine: the format depends on the version, not on the processor."""
+"""Bytecode for the emulated Python, compiled by a Python of this machine: the format depends on the version, not on the processor."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from toolkit.environments.virtualenv import UV_VARIABLES, find_python, find_uv
 
 
 def compile_bytecode(making: Making, *folders: Path) -> None:
-    """Compile all modules under the folders if a Python 3.11 is here (importing LiteRT under QEMU: 0.7 s instead of 1.8 s), else nothing.
+    """Compile all modules under the folders if this machine has a Python 3.11 (LiteRT's import under QEMU: 0.7 s instead of 1.8 s).
 
-    The bytecode is marked as valid without a look at the source, whose times change when a folder is copied.
+    The bytecode is marked as valid without a check of the source, because a copy of a folder changes the source's times.
     """
     here = sys.executable if sys.version_info[:2] == (3, 11) else None
     python = here or find_python(making, find_uv(making.what), "3.11")

@@ -1,7 +1,7 @@
-"""Debian packages of any architecture, fetched and unpacked without root and without touching the system's own apt.
+"""Debian packages of any architecture, fetched and unpacked without root and without changes to the system's own apt.
 
-apt works here in a folder of its own: its own lists, cache, status and configuration. Of the machine it takes the addresses of the Debian
-archive with their keys, and how to reach the network (`Acquire`: proxies). The release is always RELEASE, whatever the machine runs.
+apt works here in its own folder, with its own lists, cache, status and configuration. From the machine it takes the addresses and keys of the Debian
+archive, and the settings of the network (`Acquire`: proxies). The release is always RELEASE, whatever the machine runs.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ Acquire::Retries "2";
 
 @dataclass(frozen=True, slots=True)
 class AptSource:
-    """One archive that the machine's apt knows: its address, whether it is the one of security fixes, and the key, if named."""
+    """One archive in the machine's apt: its address, whether it holds the security fixes, and the key, if named."""
 
     uri: str
     security: bool
@@ -56,12 +56,12 @@ class AptSource:
 
 
 def missing_programs() -> list[str]:
-    """Return which of the programs needed here are not on the PATH."""
+    """Return the needed programs that are not on the PATH."""
     return [program for program in _PROGRAMS if shutil.which(program) is None]
 
 
 def read_sources(etc: Path = Path("/etc/apt")) -> list[AptSource]:
-    """Return the Debian archives in apt's own configuration, each once; other archives are left out."""
+    """Return the Debian archives in the configuration of the machine's apt, each once; other archives are left out."""
     found: dict[AptSource, None] = {}
     for path in sorted([etc / "sources.list", *etc.glob("sources.list.d/*.list")]):
         for line in _lines(path):
@@ -113,19 +113,19 @@ class Apt:
         self._making.run(["apt-get", "--quiet", "update"], variables=self._variables)
 
     def download(self, packages: Iterable[str]) -> list[Path]:
-        """Fetch the newest of each package; apt holds them against the signed lists."""
+        """Fetch the newest version of each package and return the files; apt checks them against the signed lists."""
         folder = self._folder / "debs"
         folder.mkdir()
         self._making.run(["apt-get", "--quiet", "download", *packages], variables=self._variables, folder=folder)
         return sorted(folder.glob("*.deb"))
 
     def remove(self) -> None:
-        """Remove the lists and everything that was fetched."""
+        """Remove the lists and all fetched files."""
         shutil.rmtree(self._folder)
 
 
 def describe(making: Making, deb: Path) -> PackageFile:
-    """Return where a package came from: `package`, `version`, `architecture` and the file's `sha256`."""
+    """Return the origin of a package: `package`, `version`, `architecture` and the file's `sha256`."""
     package, version, architecture = making.run(
         ["dpkg-deb", "--show", "--showformat=${Package}\n${Version}\n${Architecture}\n", deb]
     )
@@ -147,7 +147,7 @@ def _stanza(source: AptSource) -> str:
 
 
 def _network() -> str:
-    """Return the machine's settings for the network; nothing else of its configuration, which may hold hooks for root."""
+    """Return the machine's network settings for apt, and nothing else of its configuration, because that may hold hooks for root."""
     answer = subprocess.run(
         ["apt-config", "dump", "Acquire"], capture_output=True, text=True, check=False, env=by_installers()
     )

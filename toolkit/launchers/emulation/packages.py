@@ -1,4 +1,4 @@
-"""The engines' aarch64 packages, for the emulated Python 3.11; and all that emulation needs, together."""
+"""The engines' aarch64 packages for the emulated Python 3.11, and the steps that make all parts of emulation."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from toolkit.settings import Settings
 
 ENVIRONMENTS = ("litert", "tflite_runtime")
 
-_PLATFORM = "aarch64-manylinux_2_36"  # the C library of Debian bookworm; uv's plain `aarch64-unknown-linux-gnu` means 2.28, too old
+_PLATFORM = "aarch64-manylinux_2_36"  # the C library of Debian bookworm; uv's plain `aarch64-unknown-linux-gnu` means 2.28, which is too old
 _PYTHON = "3.11"
 _NEEDS = ("versions",)
 
 
 def find_packages(name: str, settings: Settings) -> tuple[Path, dict[str, str]] | None:
-    """Return the folder that holds the aarch64 packages of environment `name`, and their versions; None if it was not made."""
+    """Return the folder of the aarch64 packages of environment `name`, and their versions; None if it was not made."""
     base = split_name(name)[0]
     if base not in ENVIRONMENTS:
         raise UnknownName("emulated environment", base, ENVIRONMENTS)
@@ -42,7 +42,7 @@ def find_packages(name: str, settings: Settings) -> tuple[Path, dict[str, str]] 
 
 
 def make_packages(name: str, settings: Settings) -> tuple[Path, dict[str, str]]:
-    """Return as `find_packages` does, after making the folder if it is not there."""
+    """Return the result of `find_packages`; make the folder first if it is missing."""
     found = find_packages(name, settings)
     if found is not None:
         return found
@@ -83,11 +83,11 @@ STEPS: tuple[Callable[[Settings], object], ...] = (
     x86.make_if_it_serves,
     *(partial(make_packages, name) for name in ENVIRONMENTS),
 )
-"""All that emulation needs; each makes its part if it is not there, and none needs another's."""
+"""The steps for emulation; each makes its part if it is missing, and none depends on another."""
 
 
 def status(settings: Settings) -> Status:
-    """Return how emulation stands on this machine; makes nothing, needs no network."""
+    """Return the status of emulation on this machine; makes nothing, needs no network."""
     emulator = sysroot.installed_qemu()
     try:
         system = sysroot.find_system(settings)

@@ -1,11 +1,11 @@
-"""The cores that can be emulated, and what Linux would say of each in `/proc/cpuinfo` and `/sys/devices/system/cpu`.
+"""The cores that can be emulated, and Linux's files about each in `/proc/cpuinfo` and `/sys/devices/system/cpu`.
 
-QEMU gets the name of a core and the folder of these files from one entry here, so that they always agree: an engine that reads of an
-instruction which the emulated core lacks dies of SIGILL.
+QEMU gets the name of a core and the folder of these files from one entry here, so that they always agree. Otherwise an engine could read of an
+instruction that the emulated core lacks, and die of SIGILL.
 
 Sources: implementer and part number, Linux, arch/arm64/include/asm/cputype.h (ARM_CPU_IMP_ARM, ARM_CPU_PART_*), and MIDR_EL1 in the Technical
 Reference Manuals of Cortex-A53 (DDI 0500), A72 (100095) and A76 (100798); names of features, Linux, arch/arm64/kernel/cpuinfo.c;
-features and caches, the Raspberry Pi 3 (BCM2837), 4 (BCM2711) and 5 (BCM2712) as their kernels print them.
+features and caches, as printed by the kernels of the Raspberry Pi 3 (BCM2837), 4 (BCM2711) and 5 (BCM2712).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from toolkit.environments.made_once import Making, Marker, make_once
 from toolkit.settings import Settings
 
 _ARM = 0x41  # ARM_CPU_IMP_ARM
-_LINE_BYTES = 64  # the length of a cache line, in all three
+_LINE_BYTES = 64  # the length of a cache line in all three cores
 _FROM_SYSTEM = ("lib", "usr", "etc")
 
 
@@ -68,9 +68,9 @@ PROCESSORS = {
 
 
 def make_overlay(name: str, root: Path, settings: Settings) -> Path:
-    """Return the folder for QEMU's `-L`: the system at `root` with the files of one core over it; made first if it is not there.
+    """Return the folder for QEMU's `-L`: the system at `root`, overlaid with the files of one core; made first if it is missing.
 
-    One core: threads would be no faster, and an engine would try to bind them to processors that this machine may not have.
+    There is one core: threads would not be faster, and an engine would try to bind them to processors that this machine may not have.
     """
     folder = (
         settings.home / "overlays" / f"{name}-{hashlib.sha256(f'{identity(name)} {root}'.encode()).hexdigest()[:12]}"
@@ -89,12 +89,12 @@ def make_overlay(name: str, root: Path, settings: Settings) -> Path:
 
 
 def identity(name: str) -> str:
-    """Return a hash that changes with anything the emulated core is told about itself."""
+    """Return a hash that changes with everything that describes the emulated core."""
     return hashlib.sha256(json.dumps([*files(PROCESSORS[name])]).encode()).hexdigest()[:16]
 
 
 def files(processor: Processor) -> Iterator[tuple[str, str]]:
-    """Yield path and content of every file that describes a machine with one such core."""
+    """Yield the path and the content of each file that describes a machine with one such core."""
     yield "proc/cpuinfo", _cpuinfo(processor)
     cpus = "sys/devices/system/cpu"
     for name in ("possible", "present", "online"):

@@ -1,7 +1,7 @@
-"""What runs aarch64 programs here: a static QEMU, and a small Debian system with Python 3.11 for it to run. No root needed.
+"""The parts that run aarch64 programs here: a static QEMU, and a small Debian system with Python 3.11. They need no root.
 
-Both are Debian packages, made together into one folder that all engines and processors share; `made.json` in it holds the version and
-SHA-256 of every package. A QEMU on the PATH is preferred to the one of the folder.
+Both come from Debian packages and are made together in one folder that all engines and processors share. Its `made.json` holds the version and
+SHA-256 of each package. A QEMU on the PATH is preferred to the one in the folder.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from toolkit.settings.environment_variables import by_everybody
 
 WHAT = "aarch64 emulation"
 
-# Python 3.11 and the libraries that it and the engines' wheels are linked with; 9.6 MB, 30 MB unpacked.
+# Python 3.11, and the libraries that it and the engines' wheels link to; 9.6 MB, 30 MB unpacked.
 _PACKAGES = (
     "libc6 libgcc-s1 libstdc++6 zlib1g libexpat1 libffi8 libbz2-1.0 liblzma5 libssl3"
     " python3.11-minimal libpython3.11-minimal libpython3.11-stdlib"
 ).split()
 _UNUSED = ("usr/share", "usr/lib/aarch64-linux-gnu/gconv")
-_NEEDS_BYTES = 300_000_000  # at the peak: apt's lists, the packages, and what is unpacked
+_NEEDS_BYTES = 300_000_000  # at the peak: apt's lists, the packages, and the unpacked files
 _QEMU_PACKAGE = "qemu-user-static"
 _QEMU = "qemu-aarch64-static"
 _INSTALLED = ("qemu-aarch64-static", "qemu-aarch64")
@@ -38,14 +38,14 @@ _INSTALLED = ("qemu-aarch64-static", "qemu-aarch64")
 
 @dataclass(frozen=True, slots=True)
 class Emulator:
-    """A QEMU for aarch64 programs: its path and the version it prints, first line."""
+    """A QEMU for aarch64 programs: its path, and the first line that it prints as its version."""
 
     path: Path
     version_line: str
 
     @property
     def version(self) -> str:
-        """Return the version alone: `7.2.22`."""
+        """Return only the version: `7.2.22`."""
         match = re.search(r"version (\S+)", self.version_line)
         return match[1] if match else self.version_line
 
@@ -60,7 +60,7 @@ class System:
 
 
 def find_system(settings: Settings) -> System | None:
-    """Return the system if it was made, else None; makes nothing."""
+    """Return the system, or None if it was not made; makes nothing."""
     folder = _folder(settings.home)
     facts = read_marker(folder, ("packages",))
     if facts is None or not _usable(folder):
@@ -69,9 +69,9 @@ def find_system(settings: Settings) -> System | None:
 
 
 def make_system(settings: Settings) -> System:
-    """Return the system, made first if it is not there: 10 MB from Debian's archive, 63 MB more where no QEMU is installed.
+    """Return the system, made first if it is missing: 10 MB from Debian's archive, 63 MB more if no QEMU is installed.
 
-    Raises `EnvironmentUnavailable` where apt, a Debian archive or the network is missing.
+    Raises `EnvironmentUnavailable` if apt, a Debian archive or the network is missing.
     """
     found = find_system(settings)
     if found is not None:
@@ -114,7 +114,7 @@ def _build(making: Making) -> Marker:
 
 
 def unpack_qemu(making: Making, deb: Path, program: str) -> None:
-    """Unpack one program of the package; it holds those of 30 other processors too, 370 MB, which are not waited for."""
+    """Unpack one program of the package and nothing else: it also holds programs for 30 other processors, 370 MB."""
     script = 'dpkg-deb --fsys-tarfile "$1" | tar --extract --occurrence=1 --strip-components=3 "./usr/bin/$2"'
     making.run(["sh", "-c", script, "sh", deb, program])
 
@@ -135,15 +135,15 @@ def _is_whole(folder: Path) -> bool:
 def _system(folder: Path, facts: Marker, settings: Settings) -> System:
     own = sorted(each["sha256"] for each in facts["packages"] if each["package"] != _QEMU_PACKAGE)
     identity = hashlib.sha256(" ".join(own).encode()).hexdigest()[:16]
-    folder = folder.resolve()  # homes that are links to one another share what is remembered of it
+    folder = folder.resolve()  # homes that are links to one another share the remembered version
     emulator = installed_qemu() or folder / _QEMU
     return System(Emulator(emulator, version_line(emulator, settings.home)), folder / "root", identity)
 
 
 def version_line(emulator: Path, home: Path) -> str:
-    """Return what an emulator prints as its version, asked once and remembered until the file changes.
+    """Return the version that an emulator prints; it is asked once and remembered until the file changes.
 
-    Raises `EnvironmentUnavailable` for one that does not run here.
+    Raises `EnvironmentUnavailable` if the emulator does not run here.
     """
     stat = emulator.stat()
     key = [str(emulator), stat.st_mtime_ns, stat.st_size]

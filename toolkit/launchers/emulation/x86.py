@@ -1,7 +1,7 @@
-"""x86_64 processors that are emulated on x86_64: by the engines' own packages of this machine, and one program of QEMU.
+"""x86_64 processors that are emulated on x86_64, with the engines' packages of this machine and one program of QEMU.
 
-An engine chooses its kernels by CPUID, which is the emulated processor's; `/proc/cpuinfo` is made to say the same. Features: Intel's list of the
-Core i7-4770 (Haswell, 2013), as far as engines ask for them (toolkit/launchers/local.py); QEMU 7.2 is the first that emulates AVX2.
+An engine chooses its kernels by CPUID, which QEMU emulates; a made `/proc/cpuinfo` says the same. Features: Intel's list for the Core i7-4770
+(Haswell, 2013), limited to those that engines ask for (toolkit/launchers/local.py). QEMU 7.2 is the first that emulates AVX2.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _NEEDS_BYTES = 150_000_000  # at the peak: apt's lists, the package, and the pro
 
 @dataclass(frozen=True, slots=True)
 class X86Processor:
-    """One kind of processor: its name, what QEMU's `-cpu` is told (without what it would warn that it lacks), and features as Linux names them."""
+    """One kind of processor: its name, the value of QEMU's `-cpu` (without features that QEMU warns it lacks), and Linux's names of its features."""
 
     name: str
     qemu: str
@@ -48,7 +48,7 @@ PROCESSORS = {
 
 
 def find_emulator(settings: Settings) -> Emulator | None:
-    """Return the QEMU on the PATH, else the one that was made; None if there is none. Makes nothing."""
+    """Return the QEMU on the PATH, else the one that was made, else None; makes nothing."""
     installed = next((Path(found) for found in map(shutil.which, _INSTALLED) if found is not None), None)
     if installed is None and read_marker(_folder(settings.home)) is not None:
         installed = _folder(settings.home) / _QEMU
@@ -56,9 +56,9 @@ def find_emulator(settings: Settings) -> Emulator | None:
 
 
 def make_emulator(settings: Settings) -> Emulator:
-    """Return the emulator, made first if it is not there: 63 MB from Debian's archive, of which one program is kept.
+    """Return the emulator, made first if it is missing: 63 MB from Debian's archive; one program of them is kept.
 
-    Raises `EnvironmentUnavailable` on a machine that is no x86_64, and where apt, a Debian archive or the network is missing.
+    Raises `EnvironmentUnavailable` if this machine is no x86_64, or if apt, a Debian archive or the network is missing.
     """
     require_x86()
     found = find_emulator(settings)
@@ -86,12 +86,12 @@ def make_emulator(settings: Settings) -> Emulator:
 
 
 def make_if_it_serves(settings: Settings) -> Emulator | None:
-    """Return as `make_emulator` does, None on a machine on which no x86_64 is emulated."""
+    """Return the result of `make_emulator`, or None on a machine that does not emulate x86_64."""
     return make_emulator(settings) if os.uname().machine in X86 else None
 
 
 def said(settings: Settings) -> str:
-    """Return what `doctor` adds about x86_64 to the line on QEMU; nothing on a machine on which it is not emulated."""
+    """Return the text about x86_64 for doctor's line on QEMU; "" on a machine that does not emulate it."""
     if os.uname().machine not in X86:
         return ""
     try:
@@ -102,7 +102,7 @@ def said(settings: Settings) -> str:
 
 
 def require_x86() -> None:
-    """Raise `EnvironmentUnavailable` where this machine is no x86_64, whose packages are what runs."""
+    """Raise `EnvironmentUnavailable` if this machine is no x86_64, because its own packages run in the emulator."""
     machine = os.uname().machine
     if machine not in X86:
         raise EnvironmentUnavailable(
@@ -112,7 +112,7 @@ def require_x86() -> None:
 
 
 def make_overlay(name: str, settings: Settings) -> Path:
-    """Return the folder for QEMU's `-L`, whose files stand over this machine's: one processor of a kind; made first if it is not there."""
+    """Return the folder for QEMU's `-L`: files about one processor of a kind that replace this machine's; made first if it is missing."""
     folder = settings.home / "overlays" / f"{name}-{identity(name)[:12]}"
 
     def build(making: Making) -> Marker:
@@ -126,13 +126,13 @@ def make_overlay(name: str, settings: Settings) -> Path:
 
 
 def identity(name: str) -> str:
-    """Return a hash that changes with anything the emulated processor is told about itself."""
+    """Return a hash that changes with everything that describes the emulated processor."""
     processor = PROCESSORS[name]
     return hashlib.sha256(json.dumps([processor.qemu, files(processor)]).encode()).hexdigest()[:16]
 
 
 def files(processor: X86Processor) -> dict[str, str]:
-    """Return path and content of the files that describe a machine with one such processor: threads would be no faster."""
+    """Return {path: content} of the files that describe a machine with one such processor; threads would not be faster."""
     cpuinfo = f"processor\t: 0\nmodel name\t: {processor.name}\nflags\t\t: {processor.features}\n"
     cpus = "sys/devices/system/cpu"
     return {"proc/cpuinfo": cpuinfo} | {f"{cpus}/{each}": "0" for each in ("possible", "present", "online")}

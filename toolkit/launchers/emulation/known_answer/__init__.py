@@ -1,8 +1,8 @@
-"""A small int8 model whose answer is known: an emulated engine must give exactly these integers before it is trusted.
+"""A small int8 model with a known answer: an emulated engine is trusted only if it gives exactly these integers.
 
-QEMU 7.2 computes int8 kernels for Arm's SME wrongly, by up to 255 steps, with exit status 0; nothing but a known answer tells.
-`make.py` makes the model and its answer, `check.py` runs it under the engine's own interpreter. ONNX Runtime is asked for products of integers,
-by `check_sums.py`, which also tells whether the processor is of the class that it is said to be.
+QEMU 7.2 computes int8 kernels for Arm's SME wrongly, by up to 255 steps, with exit status 0; only a known answer shows this. `make.py` makes the
+model and its answer, and `check.py` runs it in the engine's own interpreter. For ONNX Runtime, `check_sums.py` computes products of integers, which
+also show whether the processor belongs to its declared class.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ __all__ = ["FOLDER", "known_answer"]
 FOLDER = Path(__file__).resolve().parent
 
 _SCRIPTS = {"onnxruntime": "check_sums.py"}
-_TIMEOUT_S = 300  # it takes one second; ten emulators may share one busy processor
+_TIMEOUT_S = 300  # the check takes one second, but ten emulators may share one busy processor
 _TAIL_LINES = 8
 
 
 def known_answer(launch: Launch, engine: str) -> None:
-    """Return if the environment `engine`, started as `launch` says, computes the known integers; else raise `TargetUnavailable`."""
+    """Raise `TargetUnavailable` unless the environment `engine`, started with `launch`, computes the known integers."""
     who = f"{launch.about['engine']} on {launch.about['launcher']}, cpu {launch.about['cpu']}"
     machine, wrong = _run([*launch.command, str(FOLDER / _SCRIPTS.get(engine, "check.py")), engine], launch, who)
     if machine != launch.about["machine"]:

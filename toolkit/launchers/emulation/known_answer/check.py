@@ -1,6 +1,6 @@
 """Run the known-answer model on an engine, in the engine's interpreter: `python check.py ENGINE`. Needs numpy and the engine only.
 
-Prints one line of JSON: the `machine`, and for each output that is `wrong`, how many of its integers and by how much at most.
+Prints one line of JSON: the `machine`, and for each `wrong` output the number of wrong integers and the largest difference.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MODULES = {"litert": "ai_edge_litert.interpreter", "tflite_runtime": "tflite_run
 
 
 def compare(engine: str) -> dict[str, list[int]]:
-    """Return `{output: [how many integers are wrong, by how much at most]}`, empty if the engine computes right."""
+    """Return `{output: [number of wrong integers, largest difference]}`, empty if the engine computes right."""
     answer = dict(np.load(HERE / "answer.npz"))
     interpreter = importlib.import_module(MODULES[engine]).Interpreter(
         model_path=str(HERE / "model.tflite"), num_threads=1
@@ -40,6 +40,6 @@ def compare(engine: str) -> dict[str, list[int]]:
 
 
 if __name__ == "__main__":
-    faulthandler.enable()  # an engine that dies of a signal names the line that called it
+    faulthandler.enable()  # if a signal kills the engine, the message names the line that called it
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     print(json.dumps({"machine": platform.machine(), "wrong": compare(sys.argv[1])}))

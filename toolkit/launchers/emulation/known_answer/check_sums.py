@@ -1,8 +1,8 @@
 """Have ONNX Runtime add products of integers, in the engine's interpreter: `python check_sums.py ENGINE`. Needs numpy, onnx and the engine only.
 
-What it must give is exact integer arithmetic: with weights of any kind where sums have 32 bits; where they have 16 (x86 without VNNI) with uint8
-weights and with int8 ones of 7 bits, and for large int8 weights what is left when each pair of products is cut off at 32767.
-Prints one line of JSON: the `machine`, and for each product that is `wrong`, how many of its integers and by how much at most.
+It must compute exactly. Where sums have 32 bits, this holds for weights of any kind. Where they have 16 bits (x86 without VNNI), it holds for uint8
+weights and for int8 weights of 7 bits; for large int8 weights, the expected result has each pair of products cut off at 32767. Prints one line of
+JSON: the `machine`, and for each `wrong` product the number of wrong integers and the largest difference.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _CUT = 2**15 - 1
 
 
 def compare(*, cuts_sums_off: bool) -> dict[str, list[int]]:
-    """Return `{product: [how many integers are wrong, by how much at most]}`, empty if the engine computes what such a processor does."""
+    """Return `{product: [number of wrong integers, largest difference]}`, empty if the engine computes as such a processor does."""
     random = np.random.default_rng(7)
     row = random.integers(200, 256, (4, 64)).astype(np.uint8)
     large = random.integers(100, 128, (64, 16))
@@ -41,7 +41,7 @@ def compare(*, cuts_sums_off: bool) -> dict[str, list[int]]:
 
 
 def _product(row: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return the row times the weights, as MatMulInteger gives it."""
+    """Return the row times the weights, computed by MatMulInteger."""
     graph = helper.make_graph(
         [helper.make_node("MatMulInteger", ["row", "weights"], ["product"])],
         "product",
@@ -58,7 +58,7 @@ def _product(row: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    faulthandler.enable()  # an engine that dies of a signal names the line that called it
+    faulthandler.enable()  # if a signal kills the engine, the message names the line that called it
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with open("/proc/cpuinfo") as lines:
         flags = next((line for line in lines if line.startswith("flags")), "").split()

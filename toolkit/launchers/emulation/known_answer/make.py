@@ -1,11 +1,11 @@
-"""Make the known-answer model and its answer: `<python of the litert environment> make.py FOLDER`; the same bytes every time.
+"""Make the known-answer model and its answer, with the same bytes every time: `<python of the litert environment> make.py FOLDER`.
 
-The model is int8, as converters write it: a 3x3 convolution with zero points and scales by channel, a depthwise and a 1x1 convolution,
-and a fully connected layer. The answer is not an engine's: it is computed here, in integers.
+The model is int8, in the form that converters write: a 3x3 convolution with zero points and scales by channel, a depthwise and a 1x1 convolution, and
+a fully connected layer. The answer does not come from an engine: this script computes it in integers.
 
-Kernels may round in different ways and all be right. So nothing here ever needs rounding either way: every scale is a power of two,
-so the exact result is accumulator / 2^k, and weights are multiples of 4 while biases are 2 modulo 4, so that no accumulator
-comes within 2 of a half. Whatever an engine answers but these integers is wrong.
+Right kernels may round in different ways. So no result here depends on the way of rounding: every scale is a power of two, so the exact result is
+accumulator / 2^k; weights are multiples of 4 and biases are 2 modulo 4, so that no accumulator comes within 2 of a half. Any other answer of an
+engine is wrong.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Layer:
 
 
 def design() -> tuple[Tensor, list[Layer]]:
-    """Return the input, with its values, and the layers, each with the values of its output: the answer."""
+    """Return the input with its values, and the layers with the values of their outputs, which are the answer."""
     random = np.random.default_rng(SEED)
     sample = random.integers(-128, 128, (1, 8, 8, 16))
     start = Tensor("sample", sample.shape, "int8", [1.0], sample, -5)
@@ -77,7 +77,7 @@ def design() -> tuple[Tensor, list[Layer]]:
 
 
 def _patches(sample: np.ndarray, size: int, stride: int) -> np.ndarray:
-    """Return (height, width, size, size, channels): what each output position sees, with padding SAME."""
+    """Return (height, width, size, size, channels): the input patch of each output position, with padding SAME."""
     height, width = (-(-extent // stride) for extent in sample.shape[1:3])
     total = [
         max((out - 1) * stride + size - extent, 0)
@@ -98,7 +98,7 @@ ACCUMULATE = {
 
 
 def build(start: Tensor, layers: list[Layer]) -> bytes:
-    """Return the model as a TFLite flatbuffer; every layer's output is an output of the model."""
+    """Return the model as a TFLite flatbuffer; the output of each layer is an output of the model."""
     import flatbuffers
     from ai_edge_litert import schema_py_generated as schema
 
@@ -149,7 +149,7 @@ def _add_tensor(schema: Any, model: Any, tensor: Tensor, *, constant: bool = Tru
 def _code(schema: Any, operator: str) -> Any:
     code = schema.OperatorCodeT()
     code.builtinCode = code.deprecatedBuiltinCode = getattr(schema.BuiltinOperator, operator)
-    code.version = {"CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4}[operator]  # the first of each with int8
+    code.version = {"CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4}[operator]  # the first version of each operator with int8
     return code
 
 
