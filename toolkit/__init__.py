@@ -8,7 +8,7 @@ Every verb of the command line is a function here. Errors are EdgeToolkitError, 
 
 from __future__ import annotations
 
-TYPE_CHECKING = False  # as `typing` says it, which is slow to import, and too much where memory is short
+TYPE_CHECKING = False  # not from `typing`, whose import takes time, and too much memory on small machines
 if TYPE_CHECKING:
     from typing import Any
 
@@ -115,7 +115,7 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import a verb when it is first used: a worker mounts this package in interpreters that hold nothing of the host's."""
+    """Import a verb when it is first used: workers import this package in interpreters without the host's dependencies."""
     import importlib
 
     if name in _MODULES:
@@ -124,5 +124,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """Return what may be used, most of which is imported when it is."""
+    """Return the public names; most of them are imported on first use."""
     return [*__all__, "__version__"]

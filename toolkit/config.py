@@ -1,7 +1,7 @@
-"""Reads TOML files into frozen pydantic models, or reports all their mistakes at once.
+"""Read TOML files into frozen pydantic models, or report all their mistakes at once.
 
-Nothing is coerced (a "4" is no 4) and nothing is ignored (an unknown key is a mistake), because what a file says and does not do is
-found out too late. Import this only where a file is read: pydantic costs more than the rest of the command line together.
+No value is coerced (a "4" is no 4) and no key is ignored (an unknown key is a mistake): a declaration without effect would be noticed too late.
+Import this module only where a file is read: pydantic costs more time than the rest of the command line together.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ TOML_BYTES = 1 << 20
 """The most bytes of a TOML file. Profiles and recipes have a few thousand; the names of ten thousand classes are two hundred thousand."""
 
 TOML_DEPTH = 32
-"""The most tables and lists in each other. The deepest that is read here has 6."""
+"""The most levels of nested tables and lists. The deepest file of the toolkit has 6."""
 
 _INT_BITS = 63
 _MOST_TOLD = 50  # mistakes in one file
@@ -64,7 +64,7 @@ class ConfigModel(BaseModel):
 
 
 class Problem(NamedTuple):
-    """One mistake: where in the file, what is wrong, and whether it is that something is not there."""
+    """One mistake: its place in the file, the text, and whether a key is missing."""
 
     location: Location
     what: str
@@ -78,7 +78,7 @@ ModelT = TypeVar("ModelT", bound=ConfigModel)
 
 
 def load(path: Path | str, model: type[ModelT]) -> ModelT:
-    """Return what the TOML file says; InvalidConfig with one line for each mistake in it."""
+    """Return the content of the TOML file as a model; InvalidConfig with one line for each mistake in it."""
     found, problems = check(read(path), model)
     if found is None:
         raise InvalidConfig(path, map(str, problems))
@@ -86,7 +86,7 @@ def load(path: Path | str, model: type[ModelT]) -> ModelT:
 
 
 def read(path: Path | str) -> dict[str, Any]:
-    """Return the tables of a TOML file as they are; InvalidConfig where it is not there or is no TOML (then with its line)."""
+    """Return the tables of a TOML file unchanged; InvalidConfig if the file is missing or is no TOML (then with the line)."""
     file = Path(path)
     try:
         content: dict[str, Any] = tomllib.loads(read_text(file, TOML_BYTES))
@@ -97,7 +97,7 @@ def read(path: Path | str) -> dict[str, Any]:
         raise InvalidConfig(path, [error.problem.removeprefix(f"{path}: ")]) from error
     except RecursionError:
         raise InvalidConfig(path, ["not TOML: nested too deeply"]) from None
-    except ValueError as error:  # tomllib's own, and Python's for a number of thousands of digits
+    except ValueError as error:  # from tomllib, and from Python for a number of thousands of digits
         raise InvalidConfig(path, [f"not TOML: {error}"]) from error
     problems = [str(problem) for problem in _unusable(content)]
     if problems:
@@ -106,7 +106,7 @@ def read(path: Path | str) -> dict[str, Any]:
 
 
 def check(content: Mapping[str, Any], model: type[ModelT]) -> tuple[ModelT | None, list[Problem]]:
-    """Return the model that TOML tables describe, or None and what is wrong with them."""
+    """Return the model of the TOML tables and [], or None and their problems."""
     try:
         return model.model_validate(_frozen(content)), []
     except ValidationError as error:
@@ -116,7 +116,7 @@ def check(content: Mapping[str, Any], model: type[ModelT]) -> tuple[ModelT | Non
 
 
 def _unusable(content: dict[str, Any]) -> Iterator[Problem]:
-    """Yield what TOML has and nothing here takes: tables within tables without end, numbers of more than 64 bits, dates, text that is no Unicode."""
+    """Yield the content that TOML allows but the toolkit refuses: too deep tables, numbers of more than 64 bits, dates, text that is no Unicode."""
     level: list[tuple[Location, Any]] = [((), content)]
     for _ in range(TOML_DEPTH):
         below: list[tuple[Location, Any]] = []
@@ -134,12 +134,12 @@ def _unusable(content: dict[str, Any]) -> Iterator[Problem]:
 
 
 def dotted(location: Location) -> str:
-    """Return a location as it is written in messages: bounds[0].limit."""
+    """Return a location in the form of messages: bounds[0].limit."""
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).removeprefix(".")
 
 
 def unknown(known: Iterable[str]) -> PydanticCustomError:
-    """Return what a validator raises for a name that is none of the known ones; it is reported with the closest of them."""
+    """Return the error that a validator raises for an unknown name; it is reported with the closest known name."""
     return PydanticCustomError("unknown_name", "unknown name", {"known": sorted(known)})
 
 
@@ -155,7 +155,7 @@ def plugin(folder: str) -> AfterValidator:
 
 
 def _frozen(value: Any) -> Any:
-    """Lists as tuples, all the way down: a strict model takes no list where it will hold a tuple."""
+    """Return the value with all lists as tuples, at every depth: a strict model takes no list for a tuple."""
     if isinstance(value, Mapping):
         return {key: _frozen(item) for key, item in value.items()}
     return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value
@@ -180,7 +180,7 @@ def _problem(detail: ErrorDetails, model: type[ConfigModel]) -> Problem:
         return Problem(location, f"{_shown(value)} is {_TOML_NAMES.get(given, given)}, expected {_EXPECTED[kind]}")
     if kind in _COMPARED:
         return Problem(location, f"{_shown(value)}; expected {_COMPARED[kind]} {next(iter(context.values()))}")
-    if kind == "value_error":  # raised by a validator of ours, which writes its own sentence
+    if kind == "value_error":  # from a validator of the toolkit, which writes its own sentence
         return Problem(location, str(context["error"]))
     message = detail["msg"].removeprefix("Input should be ")
     return Problem(location, f"{_shown(value)}; expected {message}")
@@ -196,7 +196,7 @@ def _is_model(kind: Any) -> bool:
 
 
 def _types_at(model: type[BaseModel], location: Location) -> list[Any]:
-    """The types that the model declares at a location, without the parts of them (None of an option, say) that hold no more."""
+    """Return the types that the model declares at a location, without parts that hold nothing more (such as None of an optional field)."""
     kinds: list[Any] = [model]
     for part in location:
         kinds = [choice for kind in kinds for held in _held(kind, part) for choice in _choices(held)]

@@ -1,14 +1,14 @@
-"""What can go wrong, as one tree: every error says who, what is wrong and what is expected.
+"""The tree of errors: every error says who, what is wrong and what is expected.
 
-Standard library only, because workers raise these too, in interpreters that hold nothing of ours.
-A missed tolerance is not here: that is a `Verdict` which did not pass (exit status 1).
+Standard library only, because workers raise these errors too, in interpreters without the toolkit's dependencies.
+A missed tolerance is no error: it is a `Verdict` that did not pass (exit status 1).
 
     EdgeToolkitError
     ├── RequestError              exit 2: what was requested is wrong (a file, a name, a flag, a sample)
     │   ├── UnknownName           a name that nothing has; offers the closest
     │   ├── InvalidConfig         a TOML file with mistakes, all of them at once
     │   ├── DamagedFile           a file that is not what it should be: cut, changed, no plain file; the store makes it again
-    │   ├── InvalidSource         a model that cannot be read, or has not what was asked of it
+    │   ├── InvalidSource         a model that cannot be read, or lacks the requested part
     │   ├── InvalidSamples        samples that do not fit the model, or do not suffice
     │   │   └── NoSamples         a set that was not given
     │   ├── Unconvertible         a model that the converter or the target's runtime cannot express
@@ -39,20 +39,20 @@ from toolkit import printable
 from toolkit.printable import Text
 
 _TREE: dict[str, type[EdgeToolkitError]] = {}
-_RENAMED = {"ai_edge_quantizer": "litert_quantizer"}  # former names, which scripts still hold
-_LONGEST_CHAIN = 8  # exceptions of one chain that are told; a person reads no more
+_RENAMED = {"ai_edge_quantizer": "litert_quantizer"}  # former names, which scripts may still use
+_LONGEST_CHAIN = 8  # exceptions of one chain in a message; more would not be read
 _LONGEST_LINE = 1000  # characters of one exception
-_MOST_READ = 10_000  # characters of a message that are looked at; converters put pages of MLIR into one
+_MOST_READ = 10_000  # characters of a message that are read; converters put pages of MLIR into one
 
 
 class EdgeToolkitError(Exception):
     """Base of all errors that reach a user: `problem` (who: what is wrong; what is expected) and `hint` (the next action).
 
-    Both are made fit to be printed, so names may stand in them as they are. A text is one line; several lines are a `printable.lines`.
+    Both are made safe to print, so they may hold names unchanged. A text is one line; pass several lines as `printable.lines`.
     """
 
     exit_status = 3
-    passed = False  # where it stands in a verdict's place, as among the outcomes of a build
+    passed = False  # for an error in the place of a verdict, as among the outcomes of a build
 
     def __init__(self, problem: str, hint: str | None = None) -> None:
         super().__init__(problem, hint)
@@ -64,7 +64,7 @@ class EdgeToolkitError(Exception):
 
     @property
     def text(self) -> Text:
-        """The problem, and below it the hint."""
+        """The problem, with the hint below it."""
         return printable.lines([self.problem, *([printable.together("  hint: ", self.hint)] if self.hint else [])])
 
     def __str__(self) -> str:
@@ -103,7 +103,7 @@ class DamagedFile(RequestError):
 
 
 class InvalidSource(RequestError):
-    """A model that cannot be read, or that has not what was asked of it."""
+    """A model that cannot be read, or that lacks the requested part."""
 
 
 class InvalidSamples(RequestError):
@@ -140,7 +140,7 @@ class OutsideError(EdgeToolkitError):
 
 
 class EnvironmentUnavailable(OutsideError):
-    """An engine's environment is not available on this machine, or not now."""
+    """An engine's environment is not available on this machine, or is not available now."""
 
 
 class TargetUnavailable(OutsideError):
@@ -152,7 +152,7 @@ class StoreFailed(OutsideError):
 
 
 class WorkerError(OutsideError):
-    """A job did not end well; `hint` holds the worker's last words and where its log is."""
+    """A job did not end well; `hint` holds the worker's last words and the place of its log."""
 
 
 class WorkerCrashed(WorkerError):
@@ -160,7 +160,7 @@ class WorkerCrashed(WorkerError):
 
 
 class LimitReached(WorkerError):
-    """A job reached one of its limits. Whoever would do the same again would reach it again, so nobody tries."""
+    """A job reached one of its limits. The same work would reach it again, so it is not repeated."""
 
 
 class WorkerTimeout(LimitReached):
@@ -184,7 +184,7 @@ class WorkerRefused(WorkerError):
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """Return `did you mean 'x'? known: x, y` for a name that is not among the known ones; `now called 'x'` for a former name of one of them."""
+    """Return `did you mean 'x'? known: x, y` for an unknown name; `now called 'x'` for a former name of a known one."""
     names = sorted(known)
     listed = f"known: {', '.join(names) or 'none'}"
     if _RENAMED.get(name) in names:
@@ -194,9 +194,9 @@ def suggestion(name: str, known: Iterable[str]) -> str:
 
 
 def revive(who: str, kind: str, problem: str, hint: str | None) -> EdgeToolkitError:
-    """Return the error of class `kind` that a worker reported of the job `who`; an unknown class becomes `WorkerRefused`.
+    """Return the error of class `kind` that a worker reported for the job `who`; an unknown class becomes `WorkerRefused`.
 
-    Its lines are the worker's, which may not be honest: each but the first is set in, so that none looks like one of ours.
+    A worker may not be honest: all its lines except the first are indented, so that none looks like a line of the toolkit.
     """
     error = EdgeToolkitError.__new__(_TREE.get(kind, WorkerRefused))
     subject = "" if problem.startswith(who) else f"{who}: "
@@ -214,7 +214,7 @@ def prefixed(subject: str, error: EdgeToolkitError) -> EdgeToolkitError:
 
 @contextlib.contextmanager
 def gathering(mistakes: list[RequestError]) -> Iterator[None]:
-    """Append what is raised inside and wrong with the request to the `mistakes`, and go on: they are raised by `all_at_once`."""
+    """Append a RequestError that is raised inside to the `mistakes`, and continue; raise them later with `all_at_once`."""
     try:
         yield
     except RequestError as error:
@@ -222,9 +222,9 @@ def gathering(mistakes: list[RequestError]) -> Iterator[None]:
 
 
 def all_at_once(errors: Iterable[EdgeToolkitError]) -> EdgeToolkitError:
-    """Return several errors as one, each text once: of their class where all have one, else a RequestError; a single one as it is.
+    """Return several errors as one, each text once: of their common class, else a RequestError; a single error unchanged.
 
-    Each hint stands below its own problem; one that all of them have is given once, after the last.
+    Each hint stands below its own problem; a hint that all errors share is given once, after the last.
     """
     different = list({error.text: error for error in errors}.values())
     if len(different) == 1:
@@ -238,7 +238,7 @@ def all_at_once(errors: Iterable[EdgeToolkitError]) -> EdgeToolkitError:
 
 
 def _with_hint(error: EdgeToolkitError) -> Text:
-    """Return a problem with its hint below it, set in by more than the problems of a worker are (`printable.set_in`)."""
+    """Return a problem with its hint below it, indented more than the problems of a worker (`printable.set_in`)."""
     hint = [] if error.hint is None else [printable.together("    hint: ", printable.set_in(error.hint, "    "))]
     return printable.lines([error.problem, *hint])
 
@@ -246,8 +246,8 @@ def _with_hint(error: EdgeToolkitError) -> Text:
 def causes(exception: BaseException) -> str:
     """Return `SystemError: ... <- ImportError: ...`, the chain of causes of an exception, the first line of each.
 
-    An engine may raise an exception that is its own cause, a longer ring, or a chain without end: each exception is told once, and no more of them,
-    and no more of each, than a person reads.
+    An engine may raise an exception that is its own cause, a longer ring, or an endless chain. So each exception appears once, and the number of
+    exceptions and the length of each are limited.
     """
     chain = _chain(exception, suppressed=False)
     links = [_first_line(each) for each in chain[:_LONGEST_CHAIN]]
@@ -255,9 +255,9 @@ def causes(exception: BaseException) -> str:
 
 
 def limit_of(exception: BaseException) -> str | None:
-    """Return the name of the limit's class that an exception comes from: memory that was not given, a file that may not grow; None for no limit.
+    """Return the class name of the limit that caused an exception: memory that was refused, a file that may not grow; None for no limit.
 
-    What an engine says in words it says so: TensorFlow raises ResourceExhaustedError for a tensor that it cannot allocate.
+    Engines have their own exceptions for this: TensorFlow raises ResourceExhaustedError for a tensor that it cannot allocate.
     """
     for each in _chain(exception, suppressed=True):
         number = each.errno if isinstance(each, OSError) else None
@@ -270,7 +270,7 @@ def limit_of(exception: BaseException) -> str | None:
 
 
 def _chain(exception: BaseException, *, suppressed: bool) -> list[BaseException]:
-    """Return an exception and its causes, each once, one more than are told; `suppressed` ones too, which `raise ... from None` hides from people."""
+    """Return an exception and its causes, each once, one more than are told; with `suppressed`, also those that `raise ... from None` hides."""
     found: list[BaseException] = []
     seen: BaseException | None = exception
     while seen is not None and len(found) <= _LONGEST_CHAIN and all(seen is not each for each in found):
@@ -288,7 +288,7 @@ def _told(exception: BaseException) -> str:
 
 
 def _first_line(exception: BaseException) -> str:
-    """Return `SystemError: its first line`, cut where it is too long; an exception that cannot be told is its class alone."""
+    """Return `SystemError: its first line`, cut if it is too long; only the class if the exception's text fails."""
     name = type(exception).__name__
     try:
         text = str(exception)[:_MOST_READ].strip()

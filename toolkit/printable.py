@@ -1,22 +1,22 @@
-r"""Text that came from a file, made fit to be printed: names, messages and log lines hold what their writer wants, also what clears a screen.
+r"""Text from files, made safe to print: names, messages and log lines may hold anything, even codes that clear a screen.
 
-A model's file names its tensors, an engine words its own errors, a path is called as its owner likes. In a terminal such a text may move the cursor,
-change colours or write a second line that looks like a verdict; in a CI log a line that begins with `::` or holds `##[` is a command. So whoever
-prints lays out lines of our own, and everything inside of a line passes through here:
+A model's file names its tensors, an engine words its own errors, and a path has any name. In a terminal such a text may move the cursor, change
+colours or write a second line that looks like a verdict; in a CI log a line that begins with `::` or holds `##[` is a command. So only the
+toolkit lays out lines, and every text inside a line passes through this module:
 
-    lines(["digits: NOT PASSED", f"  {output}  0.3"])     a text of two lines, whatever `output` is called
+    lines(["digits: NOT PASSED", f"  {output}  0.3"])     a text of two lines, whatever the name of `output`
     together("who: ", problem)                            the same with another text before its first line
-    line(name)     name(name)     one line; a name, cut to what a row of a table holds
-    command(["edge-toolkit", "inspect", path])            for a shell to paste
-    markdown(text)     code(name)                         inside of a line of Markdown
+    line(name)     name(name)     one line; a name, cut to the width of a table's row
+    command(["edge-toolkit", "inspect", path])            a command to paste into a shell
+    markdown(text)     code(name)                         inside a line of Markdown
     document(content)                                     JSON: the exact names, in ASCII
-    file_name(name)                                       a single file or folder of that name, below a folder of ours
+    file_name(name)                                       a single file or folder of that name, below a folder of the toolkit
 
-What is not fit stands there as in a Python string or in a shell's $'...': `\x1b`, `\n`, `\u202e`; a byte of a file's name that is no UTF-8
-is `\xe9`, as there. A name can so be found again. It is no code that can be undone: a backslash of the name itself stays as it is, and what has
-been made fit once stays as it is too.
+An unsafe character becomes an escape, as in a Python string or in a shell's $'...': `\x1b`, `\n`, `\u202e`; a byte of a file's name that is no
+UTF-8 is `\xe9`. So a reader can still find the name. The escapes cannot be undone: a backslash of the name itself stays unchanged, and a safe text
+stays unchanged too.
 
-Standard library only: workers import this in interpreters that hold nothing of ours.
+Standard library only: workers import this module in interpreters without the toolkit's dependencies.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-LONGEST_LINE = 10_000  # characters; no person reads on, and viewers of logs slow down or cut by themselves
+LONGEST_LINE = 10_000  # characters; nobody reads more, and viewers of logs slow down or cut longer lines
 LONGEST_NAME = 200  # characters of a name in a row of a table
-_LONGEST_FILE_NAME = 200  # bytes; file systems end at 255, and what we write beside it has a longer name for a moment
-_TAIL = 40  # characters that are left of the end of what is cut: the ends of names tell them apart
+_LONGEST_FILE_NAME = 200  # bytes; file systems allow 255, and a temporary file beside it has a longer name
+_TAIL = 40  # characters that stay at the end of a cut text: names often differ at their ends
 
-# What `str.isprintable` lets pass and nobody sees: the rest of Unicode's Default_Ignorable_Code_Point, without the variation selectors of emoji.
+# Invisible characters that `str.isprintable` accepts: the rest of Unicode's Default_Ignorable_Code_Point, without the variation selectors of emoji.
 _UNSEEN = "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180e\u180f\u3164\uffa0"
 _SELECTORS = (*range(0xFE00, 0xFE0F), *range(0xE0100, 0xE01F0))
 # Runners of GitHub (ActionCommand.cs) and Azure Pipelines look for `::` after leading space, and for `##[` and `##vso[` anywhere in a line.
@@ -40,27 +40,27 @@ _HASHES = re.compile(r"#(?=#\w*\[)")
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 _LITERAL = {**_SHORT, "\\": "\\\\", '"': '\\"'}
-# GFM: `_` inside of a word and `*` between spaces mean nothing (6.2), nor a bracket that neither begins a line nor has something behind it (6.3);
-# what begins a line may begin a block (4, 5).
+# GFM: `_` inside a word and `*` between spaces have no meaning (6.2), nor a bracket that neither begins a line nor has something after it (6.3);
+# a character that begins a line may begin a block (4, 5).
 _MEANT = re.compile(r"[\\`|~]|(?<![^\W_])_|_(?![^\W_])|(?<=\S)\*|\*(?=\S)|\](?=[(\[])|^[#>+\-=\[]")
 _NUMBER = re.compile(r"^(\d+)([.)])")
 _ENTITY = re.compile(r"&(?=#?\w+;)")
 _CALLS = re.compile(r"([@#])(?=\w)")  # @someone, #12
 _GAP = re.compile(r"(?<=\S) {3,}")
 _SPACES = re.compile(r"^ +|(?<= ) +| +$")
-_FORMULA = re.compile(r"[=+\-@\t\r]")  # OWASP, CSV injection: what spreadsheets take for a formula
+_FORMULA = re.compile(r"[=+\-@\t\r]")  # OWASP, CSV injection: spreadsheets take such a text for a formula
 
 
 class Text(str):
-    """Lines that may be printed as they are: each of them is safe, and the line breaks between them are ours."""
+    """Lines that are safe to print: each line is safe, and the toolkit put the line breaks between them."""
 
     __slots__ = ()
 
 
 def line(text: object, most: int = LONGEST_LINE) -> Text:
-    """Return a text on one line without anything that a terminal, a log or a reader takes for something else; a `Text` as it is.
+    """Return a text on one line, without characters that a terminal, a log or a reader could misread; a `Text` unchanged.
 
-    What is longer than `most` characters is cut in its middle, and says so.
+    A text of more than `most` characters is cut in its middle, with a note of its length.
     """
     if isinstance(text, Text):
         return text
@@ -68,7 +68,7 @@ def line(text: object, most: int = LONGEST_LINE) -> Text:
 
 
 def lines(parts: Iterable[str], *, indent: str = "", between: str = "\n") -> Text:
-    """Return lines as one text: each part is a line of its own, made safe, or a `Text`, whose lines stay.
+    """Return parts as one text: each part becomes one safe line; a `Text` keeps its lines.
 
     `indent` stands before every line; `between` are the line breaks between two parts.
     """
@@ -77,7 +77,7 @@ def lines(parts: Iterable[str], *, indent: str = "", between: str = "\n") -> Tex
 
 
 def set_in(text: str, indent: str = "  ") -> Text:
-    """Return lines that somebody else laid out, a worker or an earlier report: all but the first are set in, so that none looks like one of ours."""
+    """Return lines from elsewhere (a worker, an earlier report), all except the first indented, so that none looks like a line of the toolkit."""
     first, *others = text.split("\n")
     return lines(
         sentence(each) for each in (first, *(each if each.startswith(indent) else indent + each for each in others))
@@ -85,32 +85,32 @@ def set_in(text: str, indent: str = "  ") -> Text:
 
 
 def together(*parts: str) -> Text:
-    """Return parts beside each other: each is made one safe line, or is a `Text`, whose lines stay."""
+    """Return parts beside each other: each part becomes one safe line; a `Text` keeps its lines."""
     return Text("".join(map(line, parts)))
 
 
 def name(text: object, most: int = LONGEST_NAME) -> Text:
-    """Return a name for a row of a table: one line, cut in its middle where it is longer than `most` characters.
+    """Return a name for a row of a table: one line, cut in its middle if it is longer than `most` characters.
 
-    A space at its ends or behind another is an escape, so that no name looks like two columns of the table.
+    A space at its ends or after another space becomes an escape, so that no name looks like two columns of the table.
     """
     return line(_SPACES.sub(lambda match: "\\x20" * len(match.group()), line(text, most)), LONGEST_LINE)
 
 
 def sentence(text: object) -> Text:
-    """Return what is to be read as a sentence: as `line`, without the gaps by which it could look like columns of ours; a `Text` as it is."""
+    """Return a sentence as `line` does, without gaps that could look like columns of a table; a `Text` unchanged."""
     return text if isinstance(text, Text) else Text(_GAP.sub("  ", line(text)))
 
 
 def escaped(text: str) -> str:
-    """Return a text with an escape for every character that is not seen, or that moves others: controls, line breaks, bidi, lone surrogates."""
+    """Return a text with an escape for every character that is invisible or moves others: controls, line breaks, bidi, lone surrogates."""
     if not text.isprintable():
         text = "".join(each if each.isprintable() else _escape(each) for each in text)
     return text if text.isascii() else text.translate(_TABLE)
 
 
 def cut(text: str, most: int) -> str:
-    """Return a text of at most `most` characters; of a longer one the middle is gone, and how long it was stands in its place."""
+    """Return a text of at most `most` characters; in a longer one, a note of its length replaces the middle."""
     if len(text) <= most:
         return text
     gap = f"…({len(text)} characters)…"
@@ -119,16 +119,16 @@ def cut(text: str, most: int) -> str:
 
 
 def command(words: Iterable[str]) -> Text:
-    """Return a command line for a shell: each word is quoted, and nothing in it is a control character, however it is called.
+    """Return a command line for a shell: each word is quoted, and it has no control character, whatever the words are.
 
-    A word that needs an escape stands in $'...', which bash, zsh, ksh and POSIX.1-2024 know; another shell takes it for a file that is not there.
-    It is not cut: half a command is another one.
+    A word that needs an escape is written as $'...', which bash, zsh, ksh and POSIX.1-2024 know; another shell takes it for a file that does not
+    exist. A command is not cut, because half of it would be another command.
     """
     return Text(" ".join(map(_word, words)))
 
 
 def literal(text: str) -> str:
-    """Return a text in double quotes as Python and TOML read it, without a control character; of a lone surrogate TOML knows nothing."""
+    """Return a text in double quotes that Python and TOML read, without control characters; TOML cannot read a lone surrogate."""
     return '"' + "".join(_LITERAL.get(each) or _plain(each) for each in text) + '"'
 
 
@@ -148,7 +148,7 @@ def code(text: object, most: int = LONGEST_NAME, *, in_table: bool = False) -> s
 
 
 def inside_html(text: object, most: int = LONGEST_LINE) -> str:
-    """Return one line in which nothing is HTML, a mention or a reference, for what stands inside of an element."""
+    """Return one line in which nothing is HTML, a mention or a reference, for use inside an element."""
     import html
 
     return _CALLS.sub(r"\1<!-- -->", html.escape(_flat(text, most), quote=False))
@@ -157,14 +157,14 @@ def inside_html(text: object, most: int = LONGEST_LINE) -> str:
 def document(content: Any, indent: int | None = 2) -> Text:
     """Return a JSON document in ASCII: names are exact, and nothing in it is a control character or a command of a CI's log.
 
-    ValueError for what JSON has no number for (NaN, infinity).
+    ValueError for NaN and infinity, which JSON does not have.
     """
     text = json.dumps(content, indent=indent, allow_nan=False)
-    return Text(text.replace("##", "\\u0023\\u0023"))  # only inside of a string
+    return Text(text.replace("##", "\\u0023\\u0023"))  # only possible inside a string
 
 
 def cell(value: object) -> object:
-    """Return a value for a table of comma-separated values: a text that a spreadsheet takes for a formula has an apostrophe before it."""
+    """Return a value for a CSV table: a text that a spreadsheet takes for a formula gets an apostrophe before it."""
     if not isinstance(value, str):
         return value
     said = str(line(value))
@@ -172,9 +172,10 @@ def cell(value: object) -> object:
 
 
 def file_name(text: str) -> str:
-    """Return the name of one file or folder for a text that came from a file: for each text another one, in ASCII, and none that leads elsewhere.
+    """Return the name of one file or folder for a text from a file: unique for each text, in ASCII, and never a path to elsewhere.
 
-    Letters and digits stay; `%` and two digits stand for what no file's name may hold or begin with; what is too long ends with a hash.
+    Letters and digits stay. `%` and two digits replace characters that a file's name may not hold or begin with. A name that is too long ends with a
+    hash.
     """
     from hashlib import sha256
     from urllib.parse import quote
@@ -191,7 +192,7 @@ def file_name(text: str) -> str:
 
 
 def _flat(text: object, most: int) -> str:
-    """Return a text on one line; of a `Text` the lines, with a space between them."""
+    """Return a text on one line; the lines of a `Text` are joined with spaces."""
     return line(" ".join(text.split("\n")) if isinstance(text, Text) else text, most)
 
 
@@ -204,7 +205,7 @@ def _word(word: str) -> str:
 
 
 def _quoted(character: str) -> str:
-    """Return a character as it stands in $'...': in octal, which all shells end after three digits, what would not be seen."""
+    """Return a character for $'...': an invisible one in octal, which all shells end after three digits."""
     if character in _SHORT:
         return _SHORT[character]
     if character in "\\'":
@@ -223,7 +224,7 @@ def _plain(character: str) -> str:
 
 
 def is_utf8(text: str) -> bool:
-    """Return whether a text can be written as UTF-8: a path that has bytes of another encoding (PEP 383) cannot, nor a lone surrogate."""
+    """Return whether a text can be written as UTF-8: a path with bytes of another encoding (PEP 383) and a lone surrogate cannot."""
     return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
 
 
@@ -233,7 +234,7 @@ def _is_byte(character: str) -> bool:
 
 
 def _escape(character: str) -> str:
-    """Return a character as a Python string writes it; what stands for a byte as that byte."""
+    """Return the escape of a character in a Python string; a character that stands for a byte becomes the escape of that byte."""
     if character in _SHORT:
         return _SHORT[character]
     number = ord(character)

@@ -5,10 +5,10 @@
     def test_the_classifier_survives_int8(edge_verify):
         assert_passed(edge_verify("models/classifier", "raspberry-pi-4", calibration="calibration/classifier.toml"))
 
-Where a baseline file lies for the test, `edge_verify` is a gate too: it fails the test where `edge-toolkit check` would. Nothing of the toolkit is
-imported before a test asks for it: pytest loads this in every run.
+If the test has a baseline file, `edge_verify` is also a gate: it fails the test where `edge-toolkit check` would fail. No module of the toolkit is
+imported before a test uses it, because pytest loads this plugin in every run.
 
-An error is shown by its message, at the test's own line. `pytest --full-trace` shows the frames of this package too.
+An error shows its message at the test's own line. `pytest --full-trace` also shows the frames of this package.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _FOLDER = "edge_baselines"
 _SAID = "edge-toolkit baseline"
 _NO_NAME = re.compile(r"[^\w.-]+")
 _T = TypeVar("_T")
-_LONGEST = 120  # characters of a file's name, which file systems end at 255 bytes
+_LONGEST = 120  # characters of a file's name; file systems allow 255 bytes
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -60,7 +60,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session")
 def edge_executor(pytestconfig: pytest.Config) -> Iterator[Executor]:
-    """Return the workers that all tests share, with the cache folder of the command line, so that nothing is imported or done twice."""
+    """Return the executor that all tests share, with the command line's cache folder, so that no import and no job runs twice."""
     __tracebackhide__ = True
     with _without_our_frames(pytestconfig, lambda: _executor_of(pytestconfig)) as executor:
         yield executor
@@ -79,14 +79,14 @@ def _executor_of(config: pytest.Config) -> LocalExecutor:
 def edge_verify(
     request: pytest.FixtureRequest, edge_executor: Executor, tmp_path_factory: pytest.TempPathFactory
 ) -> Verifying:
-    """Return a function that builds a model for a target in a temporary folder, and returns the verdict; see `Verifying`."""
+    """Return a function that builds a model for a target in a temporary folder and returns the verdict; see `Verifying`."""
     return Verifying(request.node, edge_executor, tmp_path_factory)
 
 
 def _without_our_frames(config: pytest.Config, do: Callable[[], _T]) -> _T:
-    """Return what a function returns; an EdgeToolkitError that it raises has no frames of this package, and no cause, but with `--full-trace`.
+    """Return the result of a function; an EdgeToolkitError from it loses this package's frames and its cause, except with `--full-trace`.
 
-    Its message says what happened. Any other exception is a fault of this package, and keeps its frames.
+    Its message says what happened. Any other exception is a bug of this package, and keeps its frames.
     """
     __tracebackhide__ = True
     from toolkit.errors import EdgeToolkitError
@@ -100,7 +100,7 @@ def _without_our_frames(config: pytest.Config, do: Callable[[], _T]) -> _T:
 
 
 def assert_passed(verdict: Verdict) -> None:
-    """Raise AssertionError with the whole report where a verdict is not passed."""
+    """Raise AssertionError with the whole report if a verdict did not pass."""
     __tracebackhide__ = True
     from toolkit import printable, report
 
@@ -110,7 +110,7 @@ def assert_passed(verdict: Verdict) -> None:
 
 @dataclass
 class Verifying:
-    """What the fixture `edge_verify` is; called in one test, perhaps several times."""
+    """The value of the fixture `edge_verify`; one test may call it several times."""
 
     _test: pytest.Item
     _executor: Executor
@@ -127,10 +127,10 @@ class Verifying:
         scheme: str | Asked | None = None,
         allow: str | Path | None = None,
     ) -> Verdict:
-        """Return the verdict on a model for one target, built as `edge-toolkit build` does; paths and names as there.
+        """Return the verdict on a model for one target, built as by `edge-toolkit build`, with the same paths and names.
 
-        `allow` is a file of allowed changes, as for `edge-toolkit check`. The test fails where there is a baseline that the bundle does not keep to.
-        Raises the EdgeToolkitError that kept the target from a verdict.
+        `allow` is a file of allowed changes, as for `edge-toolkit check`. The test fails if the bundle is worse than its baseline. Raises the
+        EdgeToolkitError in the place of a verdict.
         """
         __tracebackhide__ = True
         sets = (_text(calibration), _text(evaluation))
@@ -150,7 +150,7 @@ class Verifying:
         scheme: str | Asked | None,
         out: Path,
     ) -> tuple[Verdict, Path]:
-        """Return the verdict, and the folder of its bundle; raise the error that stands in its place."""
+        """Return the verdict and the folder of its bundle; raise the error in the place of a verdict."""
         from toolkit.errors import RequestError
         from toolkit.pipeline.prepare import Samples
         from toolkit.source.original import ALL, Original
@@ -178,7 +178,7 @@ class Verifying:
             self._test.user_properties.append(
                 (_SAID, printable.lines([f"{path}:", *(f"  {each}" for each in changes)]))
             )
-        elif os.path.lexists(path):  # whatever it is: what cannot be read is no baseline that is missing
+        elif os.path.lexists(path):  # also if it cannot be read: then the baseline is not missing
             gate = regression.check(bundle, path, allow)
             if gate.outcome != "passed":
                 whole = [] if verdict.passed else [report.verdict_text(verdict)]
@@ -188,7 +188,7 @@ class Verifying:
             pytest.fail(printable.line(f"{path}: no such baseline; --edge-update-baseline writes it"), pytrace=False)
 
     def _baseline_of(self, target: str) -> tuple[Path, bool]:
-        """Return where the baseline of this call lies, and whether it must be there: where its folder was named."""
+        """Return the path of this call's baseline, and whether it must exist, which is so if its folder was named."""
         config = self._test.config
         asked, set_down = config.getoption("--edge-baseline-dir"), config.getini("edge_baseline_dir")
         folder = self._test.path.parent / _FOLDER
@@ -198,7 +198,7 @@ class Verifying:
             folder = (config.inipath.parent if config.inipath else config.rootpath) / set_down
         stem = f"{self._test.path.stem}.{self._test.name}.{target}"
         name = _NO_NAME.sub("-", stem)[:_LONGEST]
-        if name != stem:  # of two parameters, say, that differ only in what no file's name holds
+        if name != stem:  # for example, two parameters that differ only in characters that a file's name cannot hold
             name += "." + hashlib.sha256(stem.encode()).hexdigest()[:8]
         again = sum(path.name.startswith(f"{name}.") for path in self._baselines)
         path = folder / (f"{name}.{again + 1}.json" if again else f"{name}.json")
@@ -207,7 +207,7 @@ class Verifying:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Say which baselines were written, and what changed."""
+    """Print which baselines were written, and their changes."""
     reports = [each for kind in ("passed", "failed") for each in terminalreporter.stats.get(kind, ())]
     said = [text for each in reports if each.when == "call" for name, text in each.user_properties if name == _SAID]
     if said:

@@ -1,7 +1,7 @@
-"""The plugin folders: lists the plugins of a folder, and loads one.
+"""The plugin folders: list the plugins of a folder, and load one.
 
-The folder is the registry: a plugin is a module in it, its file name is its name, and a leading underscore means that it is none.
-Names come from the files alone, so listing them imports nothing; what a plugin must define says the docstring of its folder.
+The folder is the registry: a plugin is a module in it, with its file name as its name. A module with a leading underscore is no plugin. Names come
+from the files only, so listing them imports nothing. The docstring of a folder says what its plugins must define.
 """
 
 from __future__ import annotations
@@ -33,26 +33,26 @@ def _names(folder: Path, _changed: int) -> tuple[str, ...]:
 
 
 def load(folder: str, name: str) -> ModuleType:
-    """Return the plugin's module; UnknownName with the closest known name where the folder has no such file."""
+    """Return the plugin's module; UnknownName with the closest known name if the folder has no such file."""
     full = f"toolkit.{folder.replace('/', '.')}.{name}"
     if full in sys.modules and name.isidentifier() and not name.startswith("_"):
         return sys.modules[full]  # a build asks hundreds of times
     known = names(folder)
-    if name not in known:  # before the import, so that a name from a user's file can reach nothing but a plugin
+    if name not in known:  # before the import, so that a name from a user's file can only import a plugin
         raise UnknownName(_kind(folder), name, known)
     return importlib.import_module(full)
 
 
 def union(folder: str, attribute: str) -> tuple[str, ...]:
-    """Return all names that the plugins of a folder have in their lists of this name, sorted; each plugin is imported."""
+    """Return the sorted union of the plugins' lists `attribute`; each plugin of the folder is imported."""
     return tuple(sorted({each for name in names(folder) for each in getattr(load(folder, name), attribute)}))
 
 
 def load_with_parameters(folder: str, text: str) -> tuple[str, ModuleType, Parameters]:
-    """Return the name, the plugin and all parameters of what a text such as "topk_agreement:k=5" names.
+    """Return the name, the plugin and all parameters of a text such as "topk_agreement:k=5".
 
-    The plugin has PARAMETERS, {name: default}, and `refuse(parameters)`, which gives None or what is impossible about them; a default of None
-    must be given. UnknownName or RequestError for what there is not.
+    The plugin has PARAMETERS, {name: default}, and `refuse(parameters)`, which returns None or the problem with them. A parameter with the default
+    None must be given. UnknownName or RequestError for an unknown or impossible text.
     """
     name, _, given = text.partition(":")
     module = load(folder, name)
@@ -74,7 +74,7 @@ def load_with_parameters(folder: str, text: str) -> tuple[str, ModuleType, Param
 
 
 def text_of(name: str, module: ModuleType, parameters: Parameters) -> str:
-    """Return the one text that names a plugin with these parameters: those that are not at their defaults, in the plugin's own order."""
+    """Return the text that names a plugin with these parameters; it has the parameters that differ from their defaults, in the plugin's order."""
     shown = [
         f"{key}={str(parameters[key]).removesuffix('.0')}"
         for key, usual in module.PARAMETERS.items()
@@ -85,7 +85,7 @@ def text_of(name: str, module: ModuleType, parameters: Parameters) -> str:
 
 def _kind(folder: str) -> str:
     above, _, own = folder.rpartition("/")
-    named = f"{above} {own}" if own in ("kinds", "formats") else own  # which say nothing alone
+    named = f"{above} {own}" if own in ("kinds", "formats") else own  # these words are unclear alone
     return named.removesuffix("s").replace("_", " ")
 
 

@@ -30,7 +30,7 @@ def main() -> int:
     """Run the command line and return its exit status: the user never sees a traceback, and only a verdict gives 1."""
     signal.signal(signal.SIGTERM, _end)  # so that workers end and folders are left clean
     process.watch()
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # pydantic would search all installed packages for plugins
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # else pydantic searches all packages for them
     try:
         status = program(sys.argv[1:])(standalone_mode=False)
     except KeyboardInterrupt:

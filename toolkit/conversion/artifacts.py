@@ -1,4 +1,4 @@
-"""Converts the canonical model to an artifact of a target's format, by one scheme."""
+"""Convert the canonical model to an artifact of a target's format, by one scheme."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from toolkit.tensors.shapes import Shape
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A converted file, and what was found in it: signature (JSON, with scale and zero point, and the file's own order), operators, dtypes, findings.
+    """A converted file and its content: signature (JSON, with scale and zero point, in the file's own order), operators, dtypes, findings.
 
-    `scheme` is the one that the file keeps; `asked` the one by which it was made, None where nobody here made it. `key` is which of the file's
-    signatures is meant, None where it has one.
+    `scheme` is the scheme that the file keeps; `asked` is the one that it was made by, None if the toolkit did not make it. `key` names the signature
+    if the file has several, else it is None.
     """
 
     path: Path
@@ -42,16 +42,16 @@ class Artifact:
 
     @property
     def is_another(self) -> bool:
-        """Whether another scheme came out than the one that was requested."""
+        """Whether the file keeps another scheme than the requested one."""
         return self.asked not in (None, self.scheme)
 
 
 @dataclass(slots=True)
 class Conversions:
-    """All artifacts of one canonical model: what variants have in common (float artifact, statistics, ranges) is one job, however many ask.
+    """All artifacts of one canonical model. Variants share the jobs that they have in common (float artifact, statistics, ranges).
 
-    `calibration` is None where there is no such set; `histograms` is whether any estimator that will be asked for looks at them. `sizes` are shapes
-    of one call by input, where the model leaves some open: with these it is tried whether an artifact starts.
+    `calibration` is None without such a set; `histograms` is whether any estimator of this request needs them. `sizes` are shapes of one call by
+    input, if the model leaves some open: with these, artifacts are started to check them.
     """
 
     canonical: Output
@@ -61,7 +61,7 @@ class Conversions:
     _jobs: dict[Hashable, Job] = field(default_factory=dict)
 
     def calibrated_with(self, calibration: Output) -> Conversions:
-        """Return the same with another calibration set; what does not depend on it is shared."""
+        """Return the same conversions with another calibration set; jobs that do not depend on it are shared."""
         return replace(self, calibration=calibration)
 
     def floats(self, artifact_format: str) -> Job:
@@ -80,9 +80,9 @@ class Conversions:
         )
 
     def statistics(self, artifact_format: str, *, histograms: bool = False) -> Job:
-        """Return what gathers the statistics of a format's float artifact; NoSamples where there is no calibration set.
+        """Return the job that gathers the statistics of a format's float artifact; NoSamples without a calibration set.
 
-        `histograms` asks for them, where no estimator does.
+        With `histograms`, it gathers these even if no estimator needs them.
         """
         histograms = histograms or self.histograms
         runtime = registry.load("conversion/converters", artifact_format).HOST_RUNTIME
@@ -94,7 +94,7 @@ class Conversions:
         )
 
     def ranges(self, artifact_format: str, estimator: Estimator) -> Job:
-        """Return what writes the ranges of a format's activations: `ranges.json`."""
+        """Return the job that writes the ranges of a format's activations: `ranges.json`."""
         converter = registry.load("conversion/converters", artifact_format)
         if estimator.needs == "converter":
             inputs = {"model": self.canonical, "calibration": self._calibration(str(estimator))}
@@ -115,14 +115,14 @@ class Conversions:
         )
 
     def artifact(self, variant: Variant, artifact_format: str) -> Job:
-        """Return the job that makes a variant; NoSamples where it needs a calibration set and there is none."""
+        """Return the job that makes a variant; NoSamples if it needs a calibration set and there is none."""
         if variant.quantizer is None:
             return self.floats(artifact_format)
         of = self.calibration if is_calibrated(variant.recipe.scheme) else None
         return self._once(("variant", artifact_format, variant, of), lambda: self._quantize(variant, artifact_format))
 
     def file(self, job: Job, artifact_format: str) -> Output:
-        """Return the artifact's file, as a conversion will write it."""
+        """Return the output of a conversion job that is the artifact's file."""
         return job.output(f"model{registry.load('conversion/converters', artifact_format).SUFFIX}")
 
     def _quantize(self, variant: Variant, artifact_format: str) -> Job:
@@ -166,13 +166,13 @@ class Conversions:
 
 
 def kind_of_artifact(name: str) -> FileKind:
-    """Return the kind of files that artifacts of a format are; any of that format is replaced, as compilers do with what they are told to write."""
+    """Return the kind of file for artifacts of a format; an existing file of that format may be replaced, as compilers do."""
     converter = registry.load("conversion/converters", name)
     return FileKind(f"a model in that format ({converter.SUFFIX})", converter.is_one)
 
 
 def format_of(path: Path) -> str:
-    """Return the format of an artifact's file, as its suffix says it, tflite without one.
+    """Return the format of an artifact's file by its suffix, tflite without one.
 
     RequestError for a suffix that no converter writes, and for a folder.
     """
@@ -189,7 +189,7 @@ def format_of(path: Path) -> str:
 
 
 def artifact_of(entry: Entry, asked: str) -> Artifact:
-    """Return the artifact that a finished conversion by a scheme wrote."""
+    """Return the artifact of a finished conversion by a scheme."""
     result = entry.result
     return Artifact(
         path=entry.out / result["file"],

@@ -22,10 +22,10 @@ from toolkit.wire.request import Request
 from toolkit.wire.shards import read_index, read_samples, sequence_length
 from toolkit.wire.statistics import COLUMNS, Histograms, RowFile, Statistics
 
-VALUES = 1024  # of each tensor and sample, at most, that a histogram counts
+VALUES = 1024  # the most values of each tensor and sample that a histogram counts
 _COUNTED_AT_ONCE = 16  # samples
-_BLOCK = 1 << 17  # values, 512 KB: a core's cache holds them from one pass to the next
-_END = np.zeros(1, np.float32)  # so that a last tensor without values begins somewhere
+_BLOCK = 1 << 17  # values, 512 KB: they stay in a core's cache from one pass to the next
+_END = np.zeros(1, np.float32)  # gives a place to a last tensor without values
 _STATE = "READ_VARIABLE"
 
 
@@ -39,7 +39,7 @@ class GatherOptions(TypedDict):
 
 
 class StatisticsResult(TypedDict):
-    """How many samples and tensors the statistics are of, and the tensors that no tap can read."""
+    """The numbers of samples and tensors in the statistics, and the tensors that no tap can read."""
 
     samples: int
     tensors: int
@@ -47,17 +47,17 @@ class StatisticsResult(TypedDict):
 
 
 class GatheredResult(StatisticsResult):
-    """The same of one part, and the engine that ran."""
+    """The same for one part, and the engine that ran."""
 
     engine: str
 
 
 def gather(request: Request) -> GatheredResult:
-    """Write out/statistics of the samples inputs["samples"] through the float artifact inputs["model"], for one of `parts` parts of them.
+    """Run inputs["samples"] through the float artifact inputs["model"], and write out/statistics for one of `parts` parts of the samples.
 
-    Options: `runtime` (a file of toolkit/execution/runtimes that can tap), `histograms`, `part` (from 0) and `parts`. A part is a run of samples,
-    with whole sequences; a model that keeps state goes on through the set where this has no sequences, so that one part takes all of it.
-    Raises InvalidSamples for a set without samples, or where a sample makes an activation NaN or infinite.
+    Options: `runtime` (a file of toolkit/execution/runtimes that can tap), `histograms`, `part` (from 0) and `parts`. A part is a series of
+    consecutive samples, with whole sequences. If the model keeps state and the set has no sequences, one part takes the whole set. Raises
+    InvalidSamples for a set without samples, and if a sample makes an activation NaN or infinite.
     """
     options, samples = request.options, request.inputs["samples"]
     runtime = importlib.import_module(f"toolkit.execution.runtimes.{options['runtime']}")
@@ -66,14 +66,14 @@ def gather(request: Request) -> GatheredResult:
 
     try:
         engine, seen = _gather(request, runtime, values=options["histograms"])
-    except _UnsaidError:  # from the first sample on again: a model may keep state
+    except _UnsaidError:  # begin again with the first sample, because a model may keep state
         engine, seen = _gather(request, runtime, values=True)
     seen.write_beside_rows(request.out / "statistics")
     return {"engine": engine, "samples": seen.count, "tensors": len(seen.names), "unread": list(seen.unread)}
 
 
 def merge(request: Request) -> StatisticsResult:
-    """Write out/statistics, those of all inputs together."""
+    """Write out/statistics: the merged statistics of all inputs."""
     merged = Statistics.merge([Statistics.read(folder) for folder in request.inputs.values()])
     merged.write(request.out / "statistics")
     return {"samples": merged.count, "tensors": len(merged.names), "unread": list(merged.unread)}
@@ -82,7 +82,7 @@ def merge(request: Request) -> StatisticsResult:
 def estimate(request: Request) -> RangesResult:
     """Write out/ranges.json: {"tensors": {name: [low, high]}} by options["estimator"] with options["parameters"], from inputs["statistics"].
 
-    A range is what the estimator says and need not hold 0; every quantizer widens it until it does.
+    The ranges are those of the estimator and may leave out 0; every quantizer widens them to include it.
     """
     name = request.options["estimator"]
     estimator = importlib.import_module(f"toolkit.conversion.estimators.{name}")
@@ -100,11 +100,11 @@ def estimate(request: Request) -> RangesResult:
 
 
 class _UnsaidError(Exception):
-    """Neither the engine said the extremes of a tensor, nor were its values read."""
+    """The engine did not give the extremes of a tensor, and its values were not read."""
 
 
 def _gather(request: Request, runtime: ModuleType, *, values: bool) -> tuple[str, Statistics]:
-    """Return the engine and what was seen, whose rows are written; raises _UnsaidError where without values it does not get on."""
+    """Return the engine and the statistics, with their rows written; raises _UnsaidError if it needs values and has none."""
     samples, path = request.inputs["samples"], request.inputs["model"]
     options = cast(GatherOptions, request.options)
     length = sequence_length(samples)
@@ -118,7 +118,7 @@ def _gather(request: Request, runtime: ModuleType, *, values: bool) -> tuple[str
                 model = _opened(runtime, path, values=values)
             with table_index.naming(
                 samples, number, "calibration"
-            ):  # no array of this call may be there at the next one
+            ):  # no array of this call may be alive when the next call begins
                 file.add(observer.see(number, *model.call(sample)))
             if number % 16 == 0:
                 request.progress(number - numbers.start, len(numbers))
@@ -129,7 +129,7 @@ def _gather(request: Request, runtime: ModuleType, *, values: bool) -> tuple[str
 
 
 def _opened(runtime: ModuleType, path: Path, *, values: bool) -> Extremes:
-    """Return the model with its extremes; where a runtime says none, with all values."""
+    """Return the opened model with its extremes, or with all values if the runtime gives no extremes."""
     options = {"threads": 1, "kernels": "default", "signature": None}
     if hasattr(runtime, "extremes"):
         opened: Extremes = runtime.extremes(path, options, values=values)
@@ -140,7 +140,7 @@ def _opened(runtime: ModuleType, path: Path, *, values: bool) -> Extremes:
 
 
 def _share(samples: Path, options: GatherOptions, length: int | None, *, keeps_state: bool) -> range:
-    """Return the numbers of the samples that a part takes."""
+    """Return the numbers of the samples of a part."""
     total = read_index(samples)["count"]
     unit = length or (total if keeps_state else 1)
     units = -(-total // unit)
@@ -149,7 +149,7 @@ def _share(samples: Path, options: GatherOptions, length: int | None, *, keeps_s
 
 
 class _Observer:
-    """Sees one sample at a time; what it keeps does not grow with their number."""
+    """Observes one sample at a time; its memory does not grow with the number of samples."""
 
     def __init__(self, tensors: tuple[TappedTensor, ...], *, histograms: bool) -> None:
         self._places = [place for place, spec in enumerate(tensors) if spec["dtype"] == "float32"]
@@ -157,14 +157,14 @@ class _Observer:
         self.shape = (len(self._places), COLUMNS + 2 if histograms else COLUMNS)
         self._histograms = Histograms(len(self._places)) if histograms else None
         self._largest = np.zeros(len(self._places))
-        # One block for all of the run: what comes and goes in such sizes leaves holes in the heap, which grows with the number of samples.
+        # One block for the whole run: allocations of such sizes leave holes in the heap, which would grow with the number of samples.
         self._kept = np.empty((_COUNTED_AT_ONCE, len(self._places) * VALUES + 1), np.float32)
-        self._starts: list[list[int]] = []  # of each tensor's, by kept sample
+        self._starts: list[list[int]] = []  # the start of each tensor's values, by kept sample
 
     def see(self, number: int, arrays: Sequence[np.ndarray | None], said: np.ndarray | float = math.nan) -> np.ndarray:
-        """Return the row of the set's sample of this number, (tensors, columns).
+        """Return the row of the sample with this number in the set, (tensors, columns).
 
-        `said`: minimum, maximum and number of values of each tensor; where NaN, they are looked for in the values, _UnsaidError without these.
+        `said`: minimum, maximum and number of values of each tensor. Where they are NaN, the values give them; _UnsaidError without values.
         """
         row = np.zeros(self.shape)
         row[:, :COLUMNS] = said
@@ -176,7 +176,7 @@ class _Observer:
                 if values is None:
                     raise _UnsaidError
                 row[tensor, :COLUMNS] = *_extremes(values), values.size
-        row[:, :2] += 0.0  # no -0: whether it is less than 0 depends on the kernel
+        row[:, :2] += 0.0  # no -0: kernels differ on whether it is less than 0
         self._refuse_not_finite(row[:, :2], number)
         if self._histograms is not None:
             row[:, COLUMNS:] = self._keep(number, flat)
@@ -186,16 +186,16 @@ class _Observer:
         return row
 
     def histograms(self) -> tuple[np.ndarray | None, np.ndarray | None]:
-        """Return the exponents of the bins' widths and the counts; None and None where none was requested."""
+        """Return the exponents of the bins' widths and the counts; None and None if no histograms were requested."""
         if self._histograms is None:
             return None, None
         self._count(self._histograms)
         return self._histograms.exponents, self._histograms.counts
 
     def _keep(self, number: int, flat: list[np.ndarray]) -> np.ndarray:
-        """Keep a systematic sample of the values, from another place on in each sample of the set, so that all places are seen.
+        """Keep a systematic sample of the values; it starts at another place for each sample of the set, so that all places are covered.
 
-        Returns the sum and the sum of squares of each tensor's, (tensors, 2).
+        Returns the sum and the sum of squares of each tensor's kept values, (tensors, 2).
         """
         some = [values[number % stride :: stride] for values, stride in ((each, _stride(each.size)) for each in flat)]
         starts = list(itertools.accumulate((each.size for each in some), initial=0))
@@ -228,7 +228,7 @@ class _Observer:
 
 @functools.lru_cache(maxsize=1024)
 def _stride(size: int) -> int:
-    """Return how far apart counted values are: so that at most VALUES are, and that all channels are met (no common divisor with the size)."""
+    """Return the distance between counted values: at most VALUES are counted, and all channels are covered (no common divisor with the size)."""
     stride = max(1, -(-size // VALUES))
     while math.gcd(stride, size) > 1:
         stride += 1
@@ -236,7 +236,7 @@ def _stride(size: int) -> int:
 
 
 def _extremes(values: np.ndarray) -> tuple[float, float]:
-    """Return minimum and maximum of float32 (n,): NaN where there is one, 0 where there is nothing."""
+    """Return minimum and maximum of float32 (n,): NaN if there is a NaN, 0 if the array is empty."""
     if values.size <= _BLOCK:
         return (np.minimum.reduce(values), np.maximum.reduce(values)) if values.size else (0.0, 0.0)
     blocks = (values[start : start + _BLOCK] for start in range(0, values.size, _BLOCK))

@@ -10,9 +10,9 @@ from toolkit.profiles.recipe import Estimator
 
 
 def statistics_job(model: Output, samples: Output, runtime: str, *, histograms: bool) -> Job:
-    """Return the job that writes `statistics`, a folder: those of all activations over all samples, gathered on all cores.
+    """Return the job that writes the folder `statistics`, of all activations over all samples, gathered on all cores.
 
-    The set is dealt to as many jobs as there are cores and their statistics are merged, which is exact: the result is the same for any number.
+    The set is split into one job for each core, and their statistics are merged. The merge is exact: the result is the same for any number of jobs.
     """
     parts = len(os.sched_getaffinity(0))
     gathered = [

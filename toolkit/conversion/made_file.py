@@ -1,4 +1,4 @@
-"""What a converter or a quantizer says of the file that it made, as JSON."""
+"""The description of a file by the converter or quantizer that made it, as JSON."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any, TypedDict
 
 
 class MadeFile(TypedDict):
-    """What a file really holds: `keeps` is the scheme that it keeps, which may be another than the one asked for.
+    """The real content of a file: `keeps` is the scheme that it keeps, which may differ from the requested one.
 
     `operators` are {name, version, count}; `tensors` counts them by dtype, and `weights_bytes` is by dtype.
     """
@@ -23,13 +23,13 @@ class MadeFile(TypedDict):
 
 
 class FloatFile(MadeFile):
-    """A float artifact: the multiplications of one call besides, and the JSON of what each output ends with, by its name."""
+    """A float artifact: also the multiplications of one call, and the JSON about the end of each output, by its name."""
 
     multiply_accumulates: int
     endings: dict[str, Any]
 
 
 class RangesResult(TypedDict):
-    """How many tensors have a range in out/ranges.json."""
+    """The number of tensors that have a range in out/ranges.json."""
 
     tensors: int

@@ -1,1 +1,1 @@
-"""The verbs, one in each file: what the command line and `import toolkit` offer."""
+"""The verbs, one in each file; the command line and `import toolkit` offer them."""

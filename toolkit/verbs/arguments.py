@@ -1,4 +1,4 @@
-"""What a person hands to a verb: plain strings and paths, the files that are read, and where bundles will lie."""
+"""The arguments of verbs: plain strings and paths, the files that are read, and the places of bundles."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Targets = Place | Sequence[Place]
 
 
 def original_of(given: object) -> Original:
-    """Return the model that is meant by a path, or by an Original; RequestError for anything else, a model in memory say."""
+    """Return the model of a path, or the given Original; RequestError for anything else, for example a model in memory."""
     if isinstance(given, Original):
         return given
     if isinstance(given, str | Path):
@@ -25,7 +25,7 @@ def original_of(given: object) -> Original:
 
 
 def targets_of(given: object) -> tuple[str, ...]:
-    """Return the names and paths of profiles, of one or of several; RequestError for anything else."""
+    """Return the names and paths of the profiles, given as one or as several; RequestError for anything else."""
     several = tuple(given) if isinstance(given, Iterable) and not isinstance(given, str) else (given,)
     named = tuple(str(each) for each in several if isinstance(each, str | Path))
     if len(named) < len(several):
@@ -34,7 +34,7 @@ def targets_of(given: object) -> tuple[str, ...]:
 
 
 def samples_from(samples: object, calibration: Sets, evaluation: Sets) -> Samples:
-    """Return the samples that are meant: all that is said of them, or the sets alone; RequestError for both at once, and for anything else."""
+    """Return the samples: the given `Samples`, or those of the two sets; RequestError for both at once, and for anything else."""
     if samples is None:
         return Samples(calibration, evaluation)
     if not isinstance(samples, Samples):
@@ -46,19 +46,19 @@ def samples_from(samples: object, calibration: Sets, evaluation: Sets) -> Sample
 
 
 def inputs_of(original: Original, samples: Samples) -> Iterator[Path | str | None]:
-    """Yield what a verb reads, as it was said: paths, and texts that may be no path."""
+    """Yield the inputs of a verb as they were given: paths, and texts that may be no path."""
     yield from (original.path, original.map, samples.limits, (original.builder or "").rpartition(":")[0] or None)
     for sets in (samples.calibration, samples.evaluation):
         yield from sets.values() if isinstance(sets, Mapping) else (sets,)
 
 
 def profile_files(targets: Iterable[str]) -> list[str]:
-    """Return the profiles that are named by their files; a name alone is no file, even where one is called so."""
+    """Return the profiles that are given as files; a plain name is no file, even if a file has this name."""
     return [each for each in targets if each.endswith(".toml")]
 
 
 def bundle_places(signature: str | tuple[str, ...] | None, names: Iterable[str], out: Path) -> list[Path]:
-    """Return the folder of each target's bundle; of several signatures each has its own."""
+    """Return the folder of each target's bundle; each of several signatures has its own."""
     several = isinstance(signature, tuple) and len(signature) > 1
     folders = [out / signatures.folder_of(key) for key in signature or ()] if several else [out]
     return [folder / name for folder in folders for name in names]

@@ -1,4 +1,4 @@
-"""From a model to a verified bundle for each target: the order in which a build is done, which only this module knows."""
+"""From a model to a verified bundle for each target: only this module knows the order of the steps."""
 
 from __future__ import annotations
 
@@ -61,17 +61,17 @@ def build(
     scheme: str | Asked | None = None,
     executor: Executor | None = None,
 ) -> Outcomes:
-    """Convert, run and judge a model for each target, and write `out/<target>/`; return each target's verdict, or the error that kept it from one.
+    """Convert, run and judge a model for each target, and write `out/<target>/`; return each target's verdict, or the error in its place.
 
         toolkit.build("model", targets="host", calibration="digits.toml", out="dist")
 
-    A model, a profile and a set are said by their paths, a target also by its name. What they do not say is in an `Original`, and in `samples`, which
-    then stand in place of `calibration` and `evaluation`.
-    Of a target's schemes, the first that passes is shipped, and one that came out as another only where no other passes; of a scheme's variants, the
-    one that drifts least. `scheme` is one alone, or all that is asked of quantization in place of the profiles. Where several signatures are meant
-    (`original.signature`), each is built and judged on its own: `out/<signature>/<target>/`, outcomes by "<signature>/<target>". For several sizes
-    (`original.sizes`) one artifact is made, at the first of them, and judged at each: its verdict is the gravest, those at each size are in
-    `out/<target>/sizes/<size>/`. Raises RequestError for what is wrong with the request as a whole.
+    Models, profiles and sets are given by their paths, a target also by its name. An `Original` and `samples` can say more; `samples` then replace
+    `calibration` and `evaluation`.
+    The build ships the first of a target's schemes that passes; an artifact that came out as another scheme ships only if no other passes. Of a
+    scheme's variants it takes the one that drifts least. `scheme` is a single scheme, or the whole request for quantization in place of the
+    profiles'. Each of several signatures (`original.signature`) is built and judged on its own: `out/<signature>/<target>/`, outcomes by
+    "<signature>/<target>". For several sizes (`original.sizes`) one artifact is made, at the first size, and judged at each: its verdict is the
+    gravest, and the verdicts of the sizes are in `out/<target>/sizes/<size>/`. Raises RequestError for mistakes in the request as a whole.
     """
     asked = scheme if isinstance(scheme, Asked) else Asked(scheme)
     original, targets, out = original_of(original), targets_of(targets), Path(out)
@@ -87,7 +87,7 @@ def build(
     wanted = dict(zip(dict.fromkeys(targets), profiles, strict=True))
     names = {profile.name: recipes for profile, recipes in asking}
     with executing(executor, original) as running:
-        if environments.find(TENSORFLOW.environment, settings=running.settings) is None:  # the first time here
+        if environments.find(TENSORFLOW.environment, settings=running.settings) is None:  # the first build
             make_environments([(one, recipes_of(one, asked)) for one in profiles], running.settings)
         each = signatures.each_of(original, running)
         if original.signature == ALL:
@@ -109,7 +109,7 @@ def build(
 def _build(
     original: Original, wanted: Mapping[str, Target], samples: Samples, out: Path, asked: Asked, executor: Executor
 ) -> Outcomes:
-    """Do what `build` does, for one signature; `wanted` are the targets, by what they were called."""
+    """Do the work of `build` for one signature; `wanted` are the targets by their names in the request."""
     profiles = list(wanted.values())
     began = time.monotonic()
     outcomes: Outcomes = {}
@@ -131,7 +131,7 @@ def _build(
         return [trial_of(model, one, recipes[one.name].pop(0)) for one in profiles if one.name not in outcomes]
 
     trials = next_trials()
-    if any(is_calibrated(trial.scheme) for trial in trials):  # nothing else is made with that set
+    if any(is_calibrated(trial.scheme) for trial in trials):  # nothing else needs that set
         refuse_severe(model, executor, [job for trial in trials for job in trial.jobs])
     while trials:
         executor.outcomes(
@@ -148,7 +148,7 @@ def _build(
         outcome = outcomes[profile.name]
         if isinstance(outcome, Verdict):
             shown = outcome
-            if not others:  # with several sizes, the numbers may be of another one than this model's
+            if not others:  # with several sizes, the numbers may be those of another size
                 shown = attributed(model, tried[profile.name, str(outcome.artifact.asked)], outcome, executor)
             shown = VerbRequest(original, samples, given, permissions=executor.settings.permissions).after_build(
                 shown, out
@@ -159,9 +159,9 @@ def _build(
 
 
 def _another_may_do_better(attempt: Attempt, trial: Trial, executor: Executor) -> bool:
-    """Return whether the next scheme is worth trying: this was refused or came out as another, or an engine failed at it and at nothing before it.
+    """Return whether to try the next scheme: this one did not pass, came out as another, or an engine failed at it and not before it.
 
-    Samples that cannot show whether an artifact is right, or that are wrong, judge every other one as little.
+    Samples that are wrong, or that cannot show whether an artifact is right, cannot judge the next one either.
     """
     if isinstance(attempt, Verdict):
         if any(found.of_samples and found.is_grave for found in attempt.findings):
@@ -173,9 +173,9 @@ def _another_may_do_better(attempt: Attempt, trial: Trial, executor: Executor) -
 
 
 def _shown(attempts: Sequence[tuple[str, Attempt]]) -> Attempt:
-    """Return the attempt that passed, as what was requested if any did, else the first verdict, with all that were tried; without any, an error.
+    """Return the attempt that passed, preferably as the requested scheme; else the first verdict, with all attempts; without a verdict, an error.
 
-    A limit that was reached before that verdict comes first: without it the scheme might have passed.
+    If a limit was reached before that verdict, its error is returned: without the limit, that scheme might have passed.
     """
     verdicts = [attempt for _, attempt in attempts if isinstance(attempt, Verdict)]
     passed = sorted((one for one in verdicts if one.passed), key=lambda one: one.artifact.is_another)

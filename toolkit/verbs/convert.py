@@ -1,4 +1,4 @@
-"""One artifact of a model, by one scheme, without a verdict."""
+"""Make one artifact of a model, by one scheme, without a verdict."""
 
 from __future__ import annotations
 
@@ -28,12 +28,13 @@ def convert(
     artifact_format: str | None = None,
     executor: Executor | None = None,
 ) -> Artifact:
-    """Convert a model by one scheme and write the artifact to the file `out`; nothing is judged.
+    """Convert a model by one scheme, write the artifact to the file `out` and return it; nothing is judged.
 
-    Without `out` it is model.tflite, which must not be there yet; without `artifact_format`, the format that the suffix of `out` says.
-    `samples` stand in place of `calibration`.
+    The default of `out` is model.tflite, which must not exist yet. The default of `artifact_format` follows from the suffix of `out`. `samples`
+    replace `calibration`.
 
-    As there is nothing to choose by, it is the first of the scheme's variants that can be made. Of several declared sizes the first calibrates.
+    The artifact is the first of the scheme's variants that can be made, because no verdict compares them. Of several declared sizes, the first is
+    used for calibration.
     """
     original, samples = original_of(original), samples_from(samples, calibration, None)
     out = _unsaid("model.tflite") if out is None else Path(out)
@@ -62,14 +63,14 @@ def convert(
 
 
 def _unsaid(name: str) -> Path:
-    """Return where to write what nobody named; RequestError where a file is there already, which may be somebody's model."""
+    """Return the path for an artifact without a given one; RequestError if the file exists, because it may be a model of the user's."""
     if os.path.lexists(name):
         raise RequestError(f"{name}: exists already; give --out {name} to replace it, or another name")
     return Path(name)
 
 
 def _conversions(opened: source.Source, samples: Samples, recipe: Recipe, executor: Executor) -> Conversions:
-    """Return a model's conversions, with the samples that would calibrate in `build`, or all of them where none would be left to judge."""
+    """Return a model's conversions with the samples that calibrate in `build`, or with all samples if none would be left to judge."""
     from toolkit.samples import dataset
 
     calibration, _ = samples.of(opened.key)

@@ -1,4 +1,4 @@
-"""What looks for causes in an artifact: at the layers that drift, and at a stage that failed."""
+"""Search for causes in an artifact: in the layers that drift, and in a stage that failed."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from toolkit.verbs.arguments import Place, original_of, samples_from
 from toolkit.verbs.verify import artifact_at
 from toolkit.verdict.attribution import Attribution
 
-_SAMPLES = 32  # of a drift by layer, unless said otherwise
-_LOCATED_BY = 4  # samples that a diverging operator is looked for with
+_SAMPLES = 32  # for the drift by layer, by default
+_LOCATED_BY = 4  # samples for the search of a diverging operator, by default
 
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """How far each layer of an artifact drifts, and what keeping some in float buys if that was tried."""
+    """The drift of each layer of an artifact, and the gain of keeping some layers in float, if that was tried."""
 
     drift: Drift
     suggestion: Suggestion | None
@@ -57,7 +57,7 @@ class Examined:
 
 @dataclass(frozen=True, slots=True)
 class Looking:
-    """How an artifact is looked at: on which target's kernels, over how many samples, and whether ways out are tried."""
+    """How to examine an artifact: the target whose kernels run it, the number of samples, and whether to try remedies."""
 
     target: str = "host"
     samples: int = _SAMPLES
@@ -74,7 +74,7 @@ def debug(
     evaluation: Sets = None,
     executor: Executor | None = None,
 ) -> Examined:
-    """Return how far each layer of a quantized .tflite drifts from the float artifact of its original, and with `suggest` what to keep in float.
+    """Return the drift of each layer of a quantized .tflite from its original's float artifact, and with `suggest` which layers to keep in float.
 
     RequestError for an artifact that is not quantized or no .tflite, and for less than one sample.
     """
@@ -115,11 +115,11 @@ def locate(
     evaluation: Sets = None,
     executor: Executor | None = None,
 ) -> Attribution:
-    """Return which operator diverges in a stage of an artifact on a target, in the guilty one where none is named; all stages are run first.
+    """Return the operator that diverges in a stage of an artifact on a target; the default is the guilty stage. All stages run first.
 
-    Where `out` is given, this folder is written too: attribution.json, and the operator by itself where it could be reproduced.
-    The samples that are looked at are the worst of those by which the stage failed, then the first ones. RequestError where no stage failed and none
-    is named, and for less than one sample; UnknownName for a stage that the target does not have.
+    With `out`, it also writes this folder: attribution.json, and the operator by itself if it could be reproduced. The search uses the worst samples
+    of the failed stage, then the first ones. RequestError if no stage failed and none is named, and for less than one sample; UnknownName for a stage
+    that the target does not have.
     """
     if looking.samples < 1:
         raise RequestError(f"--samples {looking.samples}: expected a number of samples, 1 or more")
@@ -152,7 +152,7 @@ def locate(
 
 
 def _first(samples: Output, count: int, executor: Executor) -> Output:
-    """Return the first so many samples, all if there are fewer."""
+    """Return the first `count` samples, or all if there are fewer."""
     (drawn,) = executor.run(samples.job)
     if drawn.result["verification"]["count"] <= count:
         return samples

@@ -1,4 +1,4 @@
-"""What works on this machine, and what each target still needs."""
+"""Report what works on this machine, and what each target still needs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from toolkit.settings import Settings
 
 
 def doctor(settings: Settings | None = None) -> list[Status]:
-    """Return what works on this machine: the cache, environments, launchers, how jobs are confined, and each target with what it needs."""
+    """Return the status of this machine: the cache, environments, launchers, the confinement of jobs, and each target with its needs."""
     from toolkit import profiles
     from toolkit.jobs import access, pruning
 
@@ -19,7 +19,7 @@ def doctor(settings: Settings | None = None) -> list[Status]:
     for name in profiles.names():
         try:
             profile = profiles.runnable(name)
-        except InvalidConfig as error:  # one's own; the others still work
+        except InvalidConfig as error:  # a profile of the user's; the others still work
             rows.append(
                 Status("target", name, False, name, None, error.problem, f"mend {error.problem.partition(': ')[0]}")
             )

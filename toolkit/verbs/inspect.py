@@ -1,4 +1,4 @@
-"""What a model or an artifact is, as its files say it."""
+"""Describe a model or an artifact by its files."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from toolkit.verbs.arguments import Place, original_of
 def inspect(
     model: Original | Place, *, kinds: Mapping[str, str] = MappingProxyType({}), executor: Executor | None = None
 ) -> dict[str, Any]:
-    """Return what a source or an artifact is, as JSON: kind, signatures, operators, findings; for a source also writer, loader, variables and needs.
+    """Return a source or an artifact as JSON: kind, signatures, operators, findings; for a source also writer, loader, variables, needs.
 
     `size_bytes` is the size of the file, or of all files of the folder.
 
-    A source's files alone are looked at, and nothing in them is run; one that is given with a builder or with tensors to cut at is loaded too, and
-    `coverage` tells which variables were restored. For an artifact sizes and dtypes are told. `output_kinds` tells for each signature's key ("" for
-    none) what its outputs are taken for; `kinds` is what somebody says of them. RequestError where that does not fit.
+    The files of a source are only read; nothing in them runs. A source with a builder, or with tensors to cut at, is loaded too, and `coverage` says
+    which variables were restored. An artifact also has sizes and dtypes. `output_kinds` has the assumed kinds of outputs for each signature's key (""
+    for none); `kinds` are the declared ones. RequestError if these do not fit.
     """
     original = original_of(model)
     with executing(executor, original if original.loads else None) as running:
@@ -44,7 +44,7 @@ def inspect(
 
 
 def _size_of(path: Path) -> dict[str, int]:
-    """Return `size_bytes` of a file, or of all files below a folder, links not followed; nothing for what is no path of its own (a prefix)."""
+    """Return `size_bytes` of a file, or of all files below a folder without following links; {} for a prefix, which is no path of its own."""
     if path.is_dir():
         files = (Path(folder, name) for folder, _, names in os.walk(path) for name in names)
         return {"size_bytes": sum(file.lstat().st_size for file in files)}
@@ -52,7 +52,7 @@ def _size_of(path: Path) -> dict[str, int]:
 
 
 def _format_of(path: Path) -> str | None:
-    """Return the format of an artifact, by its suffix or its identifier (tflite/schema/schema.fbs: file_identifier "TFL3"); None for none."""
+    """Return the format of an artifact, by its suffix or its identifier (tflite/schema/schema.fbs: file_identifier "TFL3"); None for other files."""
     require_reachable(path)
     if not path.is_file():
         return None
@@ -67,7 +67,7 @@ def _format_of(path: Path) -> str | None:
 
 
 def inspect_artifact(path: Path, executor: Executor) -> dict[str, Any]:
-    """Return what an artifact is, as JSON: its signatures, operators, size in bytes and SHA-256; a suffix that no format has is read as .tflite."""
+    """Return the description of an artifact as JSON: signatures, operators, size in bytes and SHA-256; an unknown suffix is read as .tflite."""
     kind = _format_of(path) or "tflite"
     engine = replace(on_this_machine(kind).engine, preload=False)
     job = Job(f"inspecting {path.name}", f"conversion.converters.{kind}", "inspect", engine, inputs={"model": path})

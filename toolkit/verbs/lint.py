@@ -1,4 +1,4 @@
-"""What looks at the samples before anything is converted."""
+"""Check the samples before any conversion."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def lint(
     evaluation: Sets = None,
     executor: Executor | None = None,
 ) -> list[Finding]:
-    """Return what is to be said of a calibration set, worst first.
+    """Return the findings about a calibration set, worst first.
 
-    That is of its samples, of what the original answers for those that would judge, of the ranges that they give, and of how stable these are. Where
-    the samples are severely wrong, or cannot show whether an artifact is right, nothing is converted. `samples` stand in place of `calibration` and
+    They are about its samples, the original's answers for the judging samples, the ranges that the samples give, and the stability of these ranges.
+    If the samples are severely wrong, or cannot show whether an artifact is right, nothing is converted. `samples` replace `calibration` and
     `evaluation`.
     """
     original, samples = original_of(original), samples_from(samples, calibration, evaluation)
@@ -57,7 +57,7 @@ def lint(
 
 
 def _of_answers(model: Model, drawn: Entry, running: Executor) -> list[Finding]:
-    """Return what is found of the samples that would judge, by what the original answers; its outputs mean what its rows and labels show."""
+    """Return the findings about the judging samples by the original's answers; rows and labels show the meaning of its outputs."""
     (entry,) = running.run(model.reference)
     run = run_of(entry)
     original = StageRun("original", run, run.signature)

@@ -1,4 +1,4 @@
-"""The command to run next where a wanted scheme did not ship: ready to paste, with all options of the model."""
+"""The command to run next if a wanted scheme did not ship: ready to paste, with all options of the model."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from toolkit.verdict.verdict import NextStep, Verdict
 
 @dataclass(frozen=True, slots=True)
 class VerbRequest:
-    """What a verb was asked: for which model, with which samples, for which target as it was named.
+    """The request of a verb: the model, the samples, and the target by its given name.
 
-    `renames` are texts "THEIRS=OURS", as `verify` takes them; `renamed` is whether tensors of the artifact are called otherwise, said or not.
+    `renames` are texts "THEIRS=OURS", as `verify` takes them; `renamed` is whether tensors of the artifact have other names, declared or not.
     `permissions` are those of the user's own code.
     """
 
@@ -33,7 +33,7 @@ class VerbRequest:
     permissions: Permissions = field(default_factory=Permissions)
 
     def after_build(self, verdict: Verdict, out: Path) -> Verdict:
-        """Return the verdict with what tells more about the scheme that was wanted, else about itself where it did not pass; `out` has its bundle."""
+        """Return the verdict with the next command about the wanted scheme, or about itself if it did not pass; `out` has its bundle."""
         wanted = verdict.wanted
         if wanted is not None and (isinstance(wanted.outcome, Verdict) or (wanted.outcome and verdict.passed)):
             step = self._step(wanted.scheme, wanted.outcome, kept_artifact(out, verdict, wanted))
@@ -42,21 +42,21 @@ class VerbRequest:
         return replace(verdict, next_step=step)
 
     def after_verify(self, verdict: Verdict) -> Verdict:
-        """Return the verdict on a file that was already there with what tells more about it, where it did not pass."""
+        """Return the verdict on an existing file, with the next command if it did not pass."""
         return replace(verdict, next_step=self._step(verdict.artifact.scheme, verdict, verdict.artifact.path))
 
     def _step(self, scheme: str, outcome: Verdict | EdgeToolkitError, artifact: Path) -> NextStep | None:
-        """Return what tells more about a scheme that did not pass, whose file lies at `artifact`; None where no command does."""
+        """Return the next command about a scheme that did not pass, with its file at `artifact`; None if no command helps."""
         if isinstance(outcome, EdgeToolkitError):
             return NextStep("why this scheme gives no file", self._build(scheme))
         if outcome.outcome == "inconclusive":
             return self._with_more_samples(outcome, artifact)
         stage = (
             outcome.guilty_stage if deciding_comparison(outcome) is not None else None
-        )  # a finding says itself what to do
+        )  # a finding has its own advice
         if any(finding.is_error and finding.of_samples for finding in outcome.findings):
-            return None  # samples that are wrong make layers drift that do not drift with right ones
-        # `debug` looks into a .tflite at one size, by the original's names
+            return None  # with wrong samples, other layers drift than with right ones
+        # `debug` examines a .tflite at one size, by the original's names
         if outcome.passed or stage is None or self.original.sizes or self.renamed or artifact.suffix != ".tflite":
             return None
         if stage == "quantization" and outcome.artifact.scheme != FLOAT and self.samples.calibration is not None:
@@ -88,7 +88,7 @@ class VerbRequest:
         return _text(["build", _place(self.original.path), *named, *self._sets(), *self._model(), *self._judging()])
 
     def _judging(self) -> Iterator[str]:
-        """Yield what was said of how to judge, as flags of `build` and `verify`."""
+        """Yield the given options of judging, as flags of `build` and `verify`."""
         if self.samples.limits is not None:
             yield from ("--limits", str(self.samples.limits))
         for metric in self.samples.task_metrics:
@@ -113,7 +113,7 @@ def _set(flag: str, sets: Sets) -> Iterator[str]:
 
 
 def _model(original: Original) -> Iterator[str]:
-    """Yield what was said of the model beside its path, as flags."""
+    """Yield the given options of the model, except its path, as flags."""
     keys = (original.signature,) if isinstance(original.signature, str) else original.signature or ()
     for key in keys:
         yield from ("--signature", key)
@@ -143,5 +143,5 @@ def _text(words: list[str]) -> str:
 
 
 def _place(path: Path) -> str:
-    """Return a path that no command line takes for an option."""
+    """Return a path in a form that no command line takes for an option."""
     return f"./{path}" if str(path).startswith("-") else str(path)

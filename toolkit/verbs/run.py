@@ -1,4 +1,4 @@
-"""An artifact run over samples on a target's runtime."""
+"""Run an artifact over samples on a target's runtime."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from toolkit.wire.shards import read_index
 def run(
     artifact: Place, target: Place, samples: Place, out: Place, *, trust: bool = False, executor: Executor | None = None
 ) -> Run:
-    """Run an artifact over all samples of a set, in its order, on a target's runtime; write the outputs, (N, *shape) by name.
+    """Run an artifact over all samples of a set, in the set's order, on a target's runtime; write the outputs, (N, *shape) by name.
 
-    `out` is an .npz, or a .safetensors, which tells also what ran and of which samples (`toolkit.comparison.saved_runs`). A quantized input takes
-    real numbers, which are quantized for it, or integers of its own dtype, as they are; `Run.fed` says which. `trust` lets it run where nothing
-    confines it.
+    `out` is an .npz, or a .safetensors, which also names the artifact and the samples (`toolkit.comparison.saved_runs`). A quantized input takes real
+    numbers, which are quantized for it, or integers of its own dtype, unchanged; `Run.fed` says which. With `trust` it also runs where jobs are not
+    confined.
     """
     from toolkit.profiles import runnable
     from toolkit.samples import dataset
@@ -58,7 +58,7 @@ def run(
 
 
 def _as_fed(signature: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a signature as samples must fit it: a quantized input takes real numbers, which are quantized for it, or its own integers."""
+    """Return the signature that samples must fit: a quantized input takes real numbers, which are quantized for it, or its own integers."""
     inputs = [
         {"name": spec["name"], "dtype": spec["dtype"], "shape": spec["shape"]}
         | ({"dtype": "float32", "integers": spec["dtype"]} if "scale" in spec else {})
@@ -68,7 +68,7 @@ def _as_fed(signature: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _how_fed(signature: Mapping[str, Any], samples: Path) -> dict[str, str]:
-    """Return for each quantized input what became of the samples."""
+    """Return for each quantized input how the samples were fed."""
     given = read_index(samples)["tensors"]
     return {
         spec["name"]: f"{spec['dtype']}, as given"

@@ -1,4 +1,4 @@
-"""Every variant of every scheme, made, run and judged."""
+"""Make, run and judge every variant of every scheme."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def sweep(
     evaluation: Sets = None,
     executor: Executor | None = None,
 ) -> list[SweepRow]:
-    """Make, run and judge every variant that `asking` means (None: all), and return a row for each; nothing is written.
+    """Make, run and judge every variant that `asking` selects (None: all), and return a row for each; nothing is written.
 
-    `samples` stand in place of `calibration` and `evaluation`. RequestError for what no target can have; what goes wrong with one variant is
-    its row's `problem`.
+    `samples` replace `calibration` and `evaluation`. RequestError for a selection that no target can have; the failure of a single variant is its
+    row's `problem`.
     """
     drawn_from = samples_from(samples, calibration, evaluation)
     return experiment.sweep(

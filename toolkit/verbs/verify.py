@@ -1,4 +1,4 @@
-"""An artifact that is already there, judged against its original."""
+"""Judge an existing artifact against its original."""
 
 from __future__ import annotations
 
@@ -58,13 +58,12 @@ def verify(
     evaluation: Sets = None,
     executor: Executor | None = None,
 ) -> Outcomes:
-    """Judge an artifact that is already there against its original, as `build` does; only reports are written, and only if `out` is given.
+    """Judge an existing artifact against its original, as `build` does, and return the outcomes; reports are written only if `out` is given.
 
-    Where inputs or outputs of the artifact are called otherwise, a `Renamed` says which is which.
-    `samples` stand in place of `calibration` and `evaluation`. With the calibration set of its build, the samples that judge are those that judged
-    there, and none that calibrated is among them.
-    Of an artifact with several signatures each is judged on its own, against the original's of that name, with outcomes as those of `build`; one that
-    only one of them has is an error among the outcomes.
+    If inputs or outputs of the artifact have other names, a `Renamed` maps them. `samples` replace `calibration` and `evaluation`. With the
+    calibration set of its build, the same samples judge as in the build, and none of them calibrated. Each of several signatures is judged on its
+    own, against the original's signature of that name, with outcomes like those of `build`. A signature that only one side has is an error among the
+    outcomes.
     """
     original, targets = original_of(original), targets_of(targets)
     samples = samples_from(samples, calibration, evaluation)
@@ -81,7 +80,7 @@ def verify(
         outputs.require_writable(out)
     outcomes: Outcomes = {}
     with executing(executor, original) as running:
-        source.signatures_of(original, running)  # what is wrong with the original is said first
+        source.signatures_of(original, running)  # errors of the original come first
         pairs = signatures.paired(original, artifacts_at(named.path, running), running)
         if out is not None and not isinstance(pairs, tuple):
             bundle.require_places(bundle_places(tuple(pairs), names, out), reads, reports=True)
@@ -106,7 +105,7 @@ def _verify(
     executor: Executor,
     renames: Sequence[str] = (),
 ) -> Outcomes:
-    """Do what `verify` does, for one signature; raise what is wrong with the pair, if something is."""
+    """Do the work of `verify` for one signature; raise the error of the pair if there is one."""
     if isinstance(pair, EdgeToolkitError):
         raise pair
     began = time.monotonic()
@@ -146,7 +145,7 @@ def _verify(
 
 
 def artifact_at(path: Path, executor: Executor) -> Artifact:
-    """Return the artifact that lies somewhere; RequestError where there is none, InvalidSource for one with several signatures."""
+    """Return the artifact at a path; RequestError if there is none, InvalidSource if it has several signatures."""
     first, *others = artifacts_at(path, executor)
     if others:
         keys = ", ".join(str(one.key) for one in (first, *others))
@@ -155,7 +154,7 @@ def artifact_at(path: Path, executor: Executor) -> Artifact:
 
 
 def artifacts_at(path: Path, executor: Executor) -> tuple[Artifact, ...]:
-    """Return what lies somewhere as an artifact of each of its signatures; RequestError where there is none, InvalidSource for one without any."""
+    """Return the file at a path as one artifact for each signature; RequestError if there is no artifact, InvalidSource if it has no signature."""
     require_reachable(path)
     if not path.is_file():
         raise RequestError(f"{path}: no such file; expected an artifact (.tflite)")

@@ -1,4 +1,4 @@
-"""ONNX files, with tf2onnx, checked by onnx and loaded by ONNX Runtime before they are given out."""
+"""ONNX files from tf2onnx, checked by onnx and loaded by ONNX Runtime before they are returned."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ HOST_RUNTIME = "onnxruntime"
 
 
 def is_one(head: bytes) -> bool:
-    """Return whether a file begins as a ModelProto that names its producer does (onnx.proto: ir_version is field 1, producer_name field 2)."""
+    """Return whether a file begins like a ModelProto that names its producer (onnx.proto: ir_version is field 1, producer_name field 2)."""
     return head[:1] == b"\x08" and head[2:3] == b"\x12"
 
 
 def convert(request: Request) -> FloatFile:
-    """Write out/model.onnx, float32, and return what the file holds, and what its outputs end with; the option `opset` is 17 unless said."""
+    """Write out/model.onnx, float32, and return its content and how its outputs end; the default of the option `opset` is 17."""
     path = _written(request)
     found = held(path, "float32", {"inputs": "float32", "outputs": "float32"})
     (ends,) = endings(read(path)).values()
@@ -36,7 +36,7 @@ def convert(request: Request) -> FloatFile:
 
 
 def calibrate(request: Request) -> RangesResult:
-    """Write out/ranges.json with ONNX Runtime's own calibration over the shards inputs["calibration"]: of each tensor the minimum and maximum."""
+    """Write out/ranges.json, each tensor's minimum and maximum, with ONNX Runtime's own calibration over the shards inputs["calibration"]."""
     path = _written(request)
     ranges = own_ranges(path, request.inputs["calibration"])
     path.unlink()

@@ -1,4 +1,4 @@
-"""TFLite files, with TensorFlow's own converter (MLIR)."""
+"""TFLite files from TensorFlow's own converter (MLIR)."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ HOST_RUNTIME = "litert"
 
 
 def is_one(head: bytes) -> bool:
-    """Return whether a file begins as the format's do (tflite/schema/schema.fbs: file_identifier "TFL3")."""
+    """Return whether a file begins like one of the format (tflite/schema/schema.fbs: file_identifier "TFL3")."""
     return head[4:8] == b"TFL3"
 
 
 def convert(request: Request) -> FloatFile:
-    """Write out/model.tflite, float32, with one signature, `serving_default`, and return what the file holds, and what its outputs end with."""
+    """Write out/model.tflite, float32, with one signature, `serving_default`, and return its content and how its outputs end."""
     path = request.out / f"model{SUFFIX}"
     path.write_bytes(converted(converter(request), "float32"))
     found = held(path, "float32", {"inputs": "float32", "outputs": "float32"})
@@ -39,9 +39,9 @@ def convert(request: Request) -> FloatFile:
 
 
 def calibrate(request: Request) -> RangesResult:
-    """Write out/ranges.json, as the converter's own calibration sees inputs["calibration"]: the ranges that it leaves in the flatbuffer.
+    """Write out/ranges.json: the ranges that the converter's own calibration over inputs["calibration"] leaves in the flatbuffer.
 
-    Names are those of the float artifact. InvalidSamples where a range is not finite.
+    Names are those of the float artifact. InvalidSamples if a range is not finite.
     """
     import tensorflow as tf
 

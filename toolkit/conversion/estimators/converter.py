@@ -1,4 +1,4 @@
-"""The converter's own calibration, for comparison: minima and maxima, observed by its own kernels, which takes ten times as long."""
+"""The converter's own calibration, for comparison: minima and maxima that its own kernels observe; it takes ten times as long."""
 
 from __future__ import annotations
 

@@ -1,14 +1,14 @@
-"""The threshold at which the clipped and quantized distribution of absolute values loses least information (Kullback-Leibler divergence).
+"""The threshold that loses the least information of the absolute values by clipping and quantizing (Kullback-Leibler divergence).
 
-Migacz, 8-bit Inference with TensorRT (GTC 2017), slides 26 to 38: values beyond the threshold are counted into its last bin, the bins before it are
-joined to as many as there are levels and spread again over those that were not empty; the threshold is (bins kept + 1/2) widths.
-As in NVIDIA's own code (TensorRT, pytorch_quantization/calib/histogram.py), the first bin, which holds the zeros of a ReLU, counts for as much as the
-second, a tensor of one sign has twice as many levels, and of thresholds that lose equally little the largest is taken.
+Migacz, 8-bit Inference with TensorRT (GTC 2017), slides 26 to 38: values beyond the threshold count in its last bin. The bins before it are
+joined into one bin for each level, and spread again over the bins that were not empty. The threshold is (bins kept + 1/2) widths.
+Three rules come from NVIDIA's own code (TensorRT, pytorch_quantization/calib/histogram.py): the first bin, which holds the zeros of a ReLU, gets the
+count of the second; a tensor of one sign has twice as many levels; of thresholds with equal loss the largest is taken.
 
-The slides try every threshold from as many bins as levels on. There nothing is joined, so that only what is clipped counts, and little of that where
-the histogram is spiky or sparse: a tensor of few distinct values shrinks to one bin, which loses nothing. So the search begins at 0.7 of the largest
-absolute value, as in PaddlePaddle (contrib/slim/quantization/post_training_quantization.py, `_get_kl_scaling_factor`) and, for one sign, in
-Intel's Neural Compressor (`KL_Divergence.get_threshold`).
+The slides try every threshold whose number of bins is at least that of the levels. With equal numbers no bins are joined, so only clipping counts,
+and it counts little if the histogram is spiky or sparse: a tensor of few distinct values shrinks to one bin, which loses nothing. So the search
+begins at 0.7 of the largest absolute value, as in PaddlePaddle (contrib/slim/quantization/post_training_quantization.py, `_get_kl_scaling_factor`)
+and, for one sign, in Intel's Neural Compressor (`KL_Divergence.get_threshold`).
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from toolkit.wire.statistics import Statistics
 
 NEEDS = "histogram"
-_BETWEEN = 4  # bins from one threshold that is tried to the next; the source tries each
-_AT_ONCE = 64  # thresholds, so that what they need stays in a processor's cache
+_BETWEEN = 4  # bins between two tried thresholds; the source tries each
+_AT_ONCE = 64  # thresholds, so that their data stay in a processor's cache
 
 
 @dataclass(frozen=True)
 class Parameters:
-    """`levels` of absolute values, 2 to 512; 128 in the source, for int8. `start`: share of the largest that is kept at least; 0 as in the slides."""
+    """`levels` of absolute values, 2 to 512; 128 in the source, for int8. `start`: the least threshold, as a share of the maximum; slides: 0."""
 
     levels: float = 128
     start: float = 0.7
@@ -41,7 +41,7 @@ class Parameters:
 
 
 def estimate(statistics: Statistics, parameters: Parameters) -> dict[str, tuple[float, float]]:
-    """Return the range within the threshold on both sides of zero, never wider than what was seen."""
+    """Return the range within the threshold on both sides of zero, never wider than the observed range."""
     assert statistics.counts is not None  # as NEEDS says
     assert statistics.widths is not None
     lows, highs = statistics.extremes[:, :, 0].min(axis=0), statistics.extremes[:, :, 1].max(axis=0)
@@ -51,7 +51,7 @@ def estimate(statistics: Statistics, parameters: Parameters) -> dict[str, tuple[
         low, high = lows[tensor], highs[tensor]
         absolute = statistics.counts[tensor, half:] + statistics.counts[tensor, :half][::-1]
         levels = int(parameters.levels) * (1 if low < 0 < high else 2)
-        # All values reach so many bins; those that were counted are a part of them, and may end before.
+        # All values need this number of bins; the counted values are a part of them and may need fewer.
         reached = int(max(-low, high) / statistics.widths[tensor]) + 1
         kept = _kept(np.append(absolute[1], absolute[1:reached]), levels, int(parameters.start * reached))
         threshold = kept * statistics.widths[tensor]
@@ -61,11 +61,11 @@ def estimate(statistics: Statistics, parameters: Parameters) -> dict[str, tuple[
 
 
 def _kept(counts: np.ndarray, levels: int, first: int) -> float:
-    """Return the threshold in widths, from `first` on; all bins are kept if no more of them than levels hold something."""
+    """Return the threshold in widths, at least `first`; all bins are kept if the number of non-empty bins is at most that of the levels."""
     if not counts[levels:].any():
         return len(counts)
     tried = np.array([*range(max(first, levels), len(counts), _BETWEEN), len(counts)])
-    lost = divergences(counts, tried, levels).round(12)  # what is equal but for the rounding of sums is to be equal
+    lost = divergences(counts, tried, levels).round(12)  # losses that differ only by rounding must be equal
     return float(tried[np.flatnonzero(lost == lost.min())[-1]]) + 0.5
 
 

@@ -1,7 +1,7 @@
-"""The whole range that was seen: nothing is clipped, and one outlier widens every step.
+"""The whole observed range: nothing is clipped, and one outlier widens every step.
 
 Jacob et al., Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference (CVPR 2018, arXiv:1712.05877), section 3;
-what TensorFlow's converter does.
+TensorFlow's converter does this.
 """
 
 from __future__ import annotations

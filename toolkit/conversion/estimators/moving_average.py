@@ -1,7 +1,7 @@
 """The extremes of each sample, averaged with exponentially falling weights: one outlier moves the range a little.
 
 Jacob et al., Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference (CVPR 2018, arXiv:1712.05877), section 3.1,
-where it is taken over training steps with a weight near 1; a calibration set is shorter, so the weight is less. It depends on the order of the set.
+where it is taken over training steps with a weight near 1. A calibration set is shorter, so the weight is smaller. It depends on the set's order.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ NEEDS = "extremes"
 
 @dataclass(frozen=True)
 class Parameters:
-    """`momentum`: the weight of all samples before, in [0, 1); the first sample begins."""
+    """`momentum`: the weight of all previous samples, in [0, 1); the average begins with the first sample."""
 
     momentum: float = 0.9
 

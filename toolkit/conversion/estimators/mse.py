@@ -1,4 +1,4 @@
-"""The range whose integers are nearest to the values, in the mean square: some are clipped so that the others get finer steps.
+"""The range with the smallest mean squared error of its integers: some values are clipped so that the others get finer steps.
 
 Nagel et al., A White Paper on Neural Network Quantization (2021, arXiv:2106.08295), section 3.1, equation 12, by search over a grid of ranges.
 """
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from toolkit.wire.statistics import Statistics
 
 NEEDS = "histogram"
-_AT_ONCE = 16  # ranges, so that what they need stays in a processor's cache
+_AT_ONCE = 16  # ranges, so that their data stay in a processor's cache
 
 
 @dataclass(frozen=True)
 class Parameters:
-    """`bits` of the integers, 2 to 16; `steps`: how many ranges are tried for each end, 2 to 1000, from 1/steps of its extreme to all of it."""
+    """`bits` of the integers, 2 to 16; `steps`: the number of ranges tried for each end, 2 to 1000, from 1/steps of its extreme to the whole."""
 
     bits: float = 8
     steps: float = 100
@@ -32,9 +32,9 @@ class Parameters:
 
 
 def estimate(statistics: Statistics, parameters: Parameters) -> dict[str, tuple[float, float]]:
-    """Return the range of least squared error for each tensor, all values of a bin taken as its middle.
+    """Return the range of least squared error for each tensor; each value of a bin counts as the middle of the bin.
 
-    First both ends are moved together, then each by itself. An end on the other side of zero stays at its extreme.
+    First both ends move together, then each separately. An end on the other side of zero stays at its extreme.
     """
     levels = 2 ** int(parameters.bits) - 1
     shares = np.arange(1, int(parameters.steps) + 1) / parameters.steps
@@ -68,7 +68,7 @@ def _searched(
 
 
 def errors(values: np.ndarray, weights: np.ndarray, lows: np.ndarray, highs: np.ndarray, levels: int) -> np.ndarray:
-    """Return the weighted squared error of quantizing the values (n,) to each range (k,), 0 being one of its levels: (k,)."""
+    """Return the weighted squared error of quantizing the values (n,) to each range (k,): (k,); 0 is a level of each range."""
     steps = (highs - lows) / levels
     least = -np.rint(-lows / steps)
     found = np.empty(len(steps))

@@ -1,7 +1,7 @@
 """The range that holds a share of the values, with the rest cut off in equal parts at both ends.
 
-Wu et al., Integer Quantization for Deep Learning Inference: Principles and Empirical Evaluation (2020, arXiv:2004.09602), section 5, there of
-absolute values; ranges here need not be symmetric.
+Wu et al., Integer Quantization for Deep Learning Inference: Principles and Empirical Evaluation (2020, arXiv:2004.09602), section 5, for
+absolute values; ranges here may be asymmetric.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Parameters:
 
 
 def estimate(statistics: Statistics, parameters: Parameters) -> dict[str, tuple[float, float]]:
-    """Return the two quantiles of each tensor's histogram, values taken as spread evenly in a bin; never wider than what was seen."""
+    """Return the two quantiles of each tensor's histogram, with values spread evenly in a bin; never wider than the observed range."""
     tail = (100 - parameters.percentile) / 200
     assert statistics.counts is not None  # as NEEDS says
     assert statistics.widths is not None
@@ -46,7 +46,7 @@ def estimate(statistics: Statistics, parameters: Parameters) -> dict[str, tuple[
 
 
 def _quantile(counts: np.ndarray, edges: np.ndarray, share: float) -> float:
-    """Return below which value this share of what was counted lies; of an empty stretch where that is so, its upper end."""
+    """Return the value that this share of the counted values lies below; if it falls into an empty stretch, its upper end."""
     reached = np.cumsum(counts)
     wanted = share * reached[-1]
     bin_ = min(int(np.searchsorted(reached, wanted, side="right")), len(counts) - 1)

@@ -1,1 +1,1 @@
-"""What workers do to make .onnx files, and to see what they hold."""
+"""Workers' code that makes .onnx files and reads their content."""

@@ -1,4 +1,4 @@
-"""Compares the content of an .onnx file made by a scheme with what was requested, operator by operator."""
+"""Compare the content of an .onnx file with the request for it, operator by operator."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from toolkit.findings import Finding
 from toolkit.wire.request import sha256
 
 NAMED = 10
-# Operators with weights, and how many inputs come before the first that may be one. From https://onnx.ai/onnx/operators
+# Operators with weights, and the number of inputs before the first that may be a weight. From https://onnx.ai/onnx/operators
 _WEIGHTS_FROM = {
     "Conv": 1,
     "ConvTranspose": 1,
@@ -40,15 +40,16 @@ _WEIGHTS_FROM = {
     "Loop": 2,
     "Scan": 0,
 }
-# A scheme's dtype of weights, and those that ONNX Runtime's quantizers write for it.
+# A scheme's dtype of weights, and the dtypes that ONNX Runtime's quantizers write for it.
 _STORED_AS = {"int8": ("int8", "uint8"), "int4": ("int4", "uint4")}
 
 
 def held(path: Path, scheme: str, options: Mapping[str, Any], model: Path | None = None) -> MadeFile:
-    """Return what a file that was made by a scheme really holds, with findings where that is not what was requested.
+    """Return the real content of a file that was made by a scheme, with findings where it differs from the request.
 
-    `options` as a quantizer has them; `model` is the float artifact that it was made from. Of the findings only a dtype of inputs and outputs is
-    an error: all else computes the same function, but is larger, slower, or not integer. ONNX Runtime is asked which kernels it would take.
+    `options` are those of the quantizer; `model` is the float artifact that the file was made from. Only a wrong dtype of inputs and outputs is an
+    error: with any other finding the file computes the same function, but is larger, slower, or not integer. ONNX Runtime shows which kernels it
+    would take.
     """
     made_by = importlib.import_module(f"toolkit.conversion.schemes.{scheme}")
     found: dict[str, Any] = {**describe(path)}
@@ -60,7 +61,7 @@ def held(path: Path, scheme: str, options: Mapping[str, Any], model: Path | None
         kept = {node.name for node in kept_nodes(read(model), options["keep_float"])}
         made = read(path)
         findings += [*_islands(path, made_by.ACTIVATIONS, kept), *_not_kept(made, kept)]
-        if any(node.op_type == QUANTIZE for node in nodes_of(made)):  # onnx cannot tell the dtypes of every file
+        if any(node.op_type == QUANTIZE for node in nodes_of(made)):  # onnx cannot infer the dtypes of every file
             given.append(made_by.ACTIVATIONS)
         if kept_scheme(scheme, _weights(made), given, ()) != scheme:
             keeps = read_as
@@ -78,9 +79,9 @@ def held(path: Path, scheme: str, options: Mapping[str, Any], model: Path | None
 
 
 def float_operators(path: Path, kept: set[str]) -> list[str]:
-    """Return the operators that give floating point once ONNX Runtime has put in its integer kernels: the islands in an integer model.
+    """Return the operators that still give floating point after ONNX Runtime inserts its integer kernels: the float islands in an integer model.
 
-    QuantizeLinear and DequantizeLinear, which touch float by their nature, are none, nor are the nodes `kept`.
+    QuantizeLinear and DequantizeLinear always use float and do not count; neither do the nodes `kept`.
     """
     with tempfile.TemporaryDirectory() as folder:
         optimized = Path(folder) / "optimized.onnx"
@@ -101,7 +102,7 @@ def float_operators(path: Path, kept: set[str]) -> list[str]:
 
 
 def _other_dtypes(signature: Mapping[str, Any], options: Mapping[str, Any]) -> list[Finding]:
-    """Return findings for inputs and outputs of real numbers that have not the dtype asked for."""
+    """Return findings for inputs and outputs of real numbers that do not have the requested dtype."""
     found = []
     for side in ("inputs", "outputs"):
         real = [each for each in signature[side] if each["dtype"].startswith("float") or "scale" in each]
@@ -119,7 +120,7 @@ def _islands(path: Path, dtype: str, kept: set[str]) -> list[Finding]:
 
 
 def _not_kept(made: ModelProto, kept: set[str]) -> list[Finding]:
-    """Return the finding that names the operators which were to stay float and did not: they are gone, or their weights are dequantized."""
+    """Return the finding that names operators that should have stayed float and did not: they are gone, or their weights are dequantized."""
     constants = {constant.name for graph in graphs_of(made) for constant in graph.initializer}
     small = {node.output[0] for node in nodes_of(made) if node.op_type == DEQUANTIZE and node.input[0] in constants}
     still = {node.name for node in nodes_of(made) if small.isdisjoint(node.input)}
@@ -139,7 +140,7 @@ def _weights(made: ModelProto) -> set[str]:
 
 
 def _left_float(made: ModelProto, wanted: str, kept: set[str]) -> list[Finding]:
-    """Return the finding that names the operators whose weights are float32 still, though not asked to stay so."""
+    """Return the finding that names operators whose weights are still float32 without a request for that."""
     left = [(node, size) for node, size in _float_weights(made) if node.name not in kept]
     if not left:
         return []

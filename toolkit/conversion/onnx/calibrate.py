@@ -1,4 +1,4 @@
-"""ONNX Runtime's own calibration, to hold the toolkit's against: the minimum and maximum of each tensor over a set."""
+"""ONNX Runtime's own calibration, for comparison with the toolkit's: the minimum and maximum of each tensor over a set."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from toolkit.wire.shards import read_index, read_samples
 
 
 def own_ranges(model: Path, samples: Path) -> dict[str, list[float]]:
-    """Return {tensor: [low, high]} of a float model's tensors as ONNX Runtime's MinMaxCalibrater gives them; InvalidSamples for an empty set."""
+    """Return {tensor: [low, high]} of a float model from ONNX Runtime's MinMaxCalibrater; InvalidSamples for an empty set."""
     from onnxruntime.quantization.calibrate import CalibrationMethod, create_calibrator
 
     if read_index(samples)["count"] == 0:
@@ -30,7 +30,7 @@ def own_ranges(model: Path, samples: Path) -> dict[str, list[float]]:
 
 
 class _Reader:
-    """Samples one by one, as ONNX Runtime's CalibrationDataReader gives them: None after the last."""
+    """Samples one by one, with the interface of ONNX Runtime's CalibrationDataReader: None after the last."""
 
     def __init__(self, samples: Path) -> None:
         self._left: Iterator[dict[str, np.ndarray]] = read_samples(samples)

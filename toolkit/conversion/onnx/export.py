@@ -1,7 +1,7 @@
-"""From a SavedModel to an ONNX graph with tf2onnx, and its refusals in one sentence.
+"""From a SavedModel to an ONNX graph with tf2onnx; its refusals become one sentence.
 
-What tf2onnx lacks it leaves in the graph under TensorFlow's own name, logs an error and ends well; so nothing leaves here that has not
-passed onnx's checker, and a session of ONNX Runtime.
+tf2onnx leaves an operator that it lacks in the graph under TensorFlow's name, logs an error and ends with success. So each graph must pass onnx's
+checker and a session of ONNX Runtime before it leaves this module.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from toolkit.engines.onnx.session import session
 from toolkit.errors import EnvironmentUnavailable, RequestError, Unconvertible, causes
 
 OPSET = 17
-# tf2onnx 1.17 knows no newer ones; before 9, its Constant and BatchNormalization were other operators
+# tf2onnx 1.17 knows no newer opsets; before 9, its Constant and BatchNormalization were other operators
 OPSETS = range(9, 19)
 _CALLS = re.compile(r"^((Stateful)?PartitionedCall/)+")
 _OF_A_FUNCTION = re.compile(r"(_\d+)?_frozen(_\d+)?")
 _NUMBER = re.compile(r"__(\d+)")
 _WRITES = re.compile(r"Assign\w*VariableOp|ResourceScatter\w+")
-_LARGEST = 2**31 - 1  # a protobuf message's, https://protobuf.dev/programming-guides/proto-limits/
+_LARGEST = 2**31 - 1  # of a protobuf message, https://protobuf.dev/programming-guides/proto-limits/
 
 
 def converted(model: Path, opset: int) -> ModelProto:
-    """Return the ModelProto of a canonical SavedModel: tensors of its signature under their own names, shapes static, operators of ONNX alone.
+    """Return the ModelProto of a canonical SavedModel: the signature's tensors keep their names, shapes are static, all operators are ONNX's.
 
-    Raises Unconvertible with the operators that ONNX, or tf2onnx, lacks, and RequestError for an opset that tf2onnx cannot write.
+    Raises Unconvertible with the operators that ONNX or tf2onnx lacks, and RequestError for an opset that tf2onnx cannot write.
     """
     import tensorflow as tf
 
@@ -56,7 +56,7 @@ def converted(model: Path, opset: int) -> ModelProto:
 
 
 def _require_packages() -> None:
-    """Raise EnvironmentUnavailable where the interpreter, one that the user named, holds TensorFlow alone."""
+    """Raise EnvironmentUnavailable if the interpreter (one that the user named) has only TensorFlow."""
     lacks = [name for name in ("tf2onnx", "onnx", "onnxruntime") if importlib.util.find_spec(name) is None]
     if lacks:
         raise EnvironmentUnavailable(
@@ -66,10 +66,10 @@ def _require_packages() -> None:
 
 
 def prepared(made: ModelProto, folder: Path) -> ModelProto:
-    """Return the model with batch normalizations, paddings and constants folded into their neighbours, all shapes inferred, nodes named.
+    """Return the model with batch normalizations, paddings and constants folded into their neighbours, shapes inferred and nodes named.
 
-    This is what `onnxruntime.quantization.shape_inference.quant_pre_process` does: ONNX Runtime's basic optimizations, which
-    stay within ONNX. What would not is left as it was. `folder` is for files on the way. Raises Unconvertible where no session can be made.
+    It does the same as `onnxruntime.quantization.shape_inference.quant_pre_process`: ONNX Runtime's basic optimizations, which stay within ONNX.
+    Parts that would not stay within ONNX are unchanged. `folder` is for temporary files. Raises Unconvertible if no session can be made.
     """
     import onnx
 
@@ -90,7 +90,7 @@ def prepared(made: ModelProto, folder: Path) -> ModelProto:
 
 
 def _check(made: ModelProto) -> None:
-    """Make sure that onnx's checker finds no fault; Unconvertible in its words where it does."""
+    """Raise Unconvertible, in the words of onnx's checker, if that finds a fault."""
     import onnx
 
     try:
@@ -101,16 +101,16 @@ def _check(made: ModelProto) -> None:
 
 
 def loadable(path: Path, *, optimized: Path | None = None) -> None:
-    """Make sure that ONNX Runtime takes a file; Unconvertible in its own words where it refuses. `optimized`: see `session`."""
+    """Raise Unconvertible, in ONNX Runtime's own words, if that refuses a file. `optimized`: see `session`."""
     try:
         session(path, kernels="builtin", optimized=optimized)
-    except Exception as error:  # its exceptions have no common base but this
+    except Exception as error:  # its exceptions have no other common base
         words = str(error).strip().splitlines()[0]
         raise Unconvertible(f"converting to ONNX: ONNX Runtime refuses the file: {words}") from error
 
 
 def _translated(signature: Any, opset: int) -> Any:
-    """Return what tf2onnx makes of a signature, whose inputs and outputs it binds by position and names anew."""
+    """Return tf2onnx's translation of a signature; tf2onnx binds inputs and outputs by position and gives them new names."""
     import tensorflow as tf
     import tf2onnx
 
@@ -143,7 +143,7 @@ def _translated(signature: Any, opset: int) -> Any:
             opset=opset,
             custom_op_handlers={"Erfc": (_erfc, [])},
         )
-    except Exception as error:  # of its own it has none
+    except Exception as error:  # tf2onnx has no exceptions of its own
         raise Unconvertible(f"converting to ONNX: tf2onnx cannot translate this model: {causes(error)}") from error
     _fix_captured(made, function.get_concrete_function(*specs))
     _rename(made, {inside[name]: name for name in names})
@@ -158,7 +158,7 @@ def _translated(signature: Any, opset: int) -> Any:
 
 
 def _fix_captured(model: ModelProto, function: Any) -> None:
-    """Make constants of what a graph captured from outside, as tf.constant in a function of a SavedModel, which tf2onnx leaves as inputs."""
+    """Turn tensors that a graph captured from outside into constants (a tf.constant in a SavedModel's function); tf2onnx leaves them as inputs."""
     import onnx
 
     held = {inside.name: value for value, inside in function.graph.captures if value.dtype.is_numpy_compatible}
@@ -177,7 +177,7 @@ def _nodes_of_tensorflow(signature: Any) -> Iterator[Any]:
 
 
 def _erfc(context: Any, node: Any, name: str, _arguments: Any) -> None:
-    """1 - erf(x), which ONNX has; the exact GELU is made of it. Off by float32's rounding of 1, where erfc itself would be near 0."""
+    """Translate erfc to 1 - erf(x), which ONNX has; the exact GELU needs it. Where erfc is near 0, the error is float32's rounding of 1."""
     from tf2onnx import utils
 
     (x,) = node.input
@@ -190,7 +190,7 @@ def _erfc(context: Any, node: Any, name: str, _arguments: Any) -> None:
 
 
 def _rename(model: ModelProto, names: dict[str, str]) -> None:
-    """Give tensors other names throughout a model; one that has such a name already makes way."""
+    """Give tensors other names throughout a model; a tensor that already has such a name gets another one."""
     taken = {name for graph in graphs_of(model) for node in graph.node for name in node.output}
     taken |= {tensor.name for graph in graphs_of(model) for tensor in (*graph.initializer, *graph.input)}
     inside = {name: f"{name}__inside" for name in taken & set(names.values()) - set(names)}
@@ -204,11 +204,11 @@ def _rename(model: ModelProto, names: dict[str, str]) -> None:
 
 
 def _settle(model: ModelProto) -> None:
-    """Give tensors, nodes and graphs names, and constants an order, that do not depend on what the process did before.
+    """Give tensors, nodes and graphs names, and constants an order, that do not depend on the earlier work of the process.
 
-    TensorFlow and tf2onnx number what they make through a process, and of equal constants keep any. Tensors lose the calls that TensorFlow
-    wraps a model in; constants are called after where they are first taken, nodes after what they give. In the body of a loop, two names of
-    one tensor may still change places.
+    TensorFlow and tf2onnx number their objects through a process, and keep any one of equal constants. Tensors lose the calls that TensorFlow wraps a
+    model in. Constants get the name of their first use, nodes that of their results. In the body of a loop, two names of one tensor may still change
+    places.
     """
     _rename(model, _plain(model))
     constants = {constant.name for graph in graphs_of(model) for constant in graph.initializer}
@@ -228,7 +228,7 @@ def _settle(model: ModelProto) -> None:
 
 
 def _plain(model: ModelProto) -> dict[str, str]:
-    """Return {name: name without calls and with numbers of its own}, of what nodes and bodies give, where no two would have one name."""
+    """Return {name: name without calls and with new numbers} for the results of nodes and bodies, unless two would get the same name."""
     names = [name for node in nodes_of(model) for name in node.output]
     names += [value.name for graph in graphs_of(model) for value in graph.input]
     numbers: dict[str, int] = {}
@@ -242,7 +242,7 @@ def _plain(model: ModelProto) -> dict[str, str]:
 
 
 def _keep_domains_in_use(model: ModelProto) -> None:
-    """Take away the opsets of domains that no operator is of: ONNX Runtime names all that it knows, and older ones refuse them."""
+    """Remove the opsets of unused domains: ONNX Runtime lists all domains that it knows, and older releases refuse unknown ones."""
     used = {node.domain for node in nodes_of(model)} | {""}
     kept = [entry for entry in model.opset_import if entry.domain in used]
     del model.opset_import[:]

@@ -1,4 +1,4 @@
-"""TensorFlow's converter from end to end: it converts and calibrates anew for each variant, minutes where the others take a second."""
+"""TensorFlow's converter from end to end: it converts and calibrates again for each variant, which takes minutes; the others take a second."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ FALLBACK = True
 
 
 def quantize(request: Request) -> MadeFile:
-    """Write out/model.tflite; `told` holds "supported_types" and "supported_ops", as `tf.lite.TargetSpec` calls them.
+    """Write out/model.tflite; `told` holds "supported_types" and "supported_ops", with the names of `tf.lite.TargetSpec`.
 
-    Raises Unconvertible where something is to be kept in float, which the converter has no option for.
+    Raises Unconvertible if an operator should stay in float, because the converter has no option for that.
     """
     import tensorflow as tf
 

@@ -1,6 +1,6 @@
-"""litert-quantizer: .tflite to .tflite without TensorFlow, by a recipe in its own words.
+"""litert-quantizer: .tflite to .tflite without TensorFlow, by a recipe in its own format.
 
-It passes over an operator that its policy has no entry for, in silence, and leaves the operators' versions as they were in the float model.
+It silently skips an operator that its policy has no entry for, and keeps the operators' versions of the float model.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ _INCOMPLETE = {
     "weights-not-quantized",
     "nothing-quantized",
     "another-scheme",
-}  # of what `held` finds
+}  # codes of the findings of `held`
 _GRANULARITIES = {"per_channel": "CHANNELWISE", "per_tensor": "TENSORWISE"}
 
 
 def quantize(request: Request) -> MadeFile:
     """Write out/model.tflite.
 
-    `told` holds `algorithm_key` and `op_config`, as its recipes call them, whether the result must be `complete`, and for which operators weights
-    are `always_per_channel`, whatever granularity is asked for. Raises Unconvertible where it must be complete and is not, so that a quantizer that
-    can do more is asked; UnknownName for what is to be kept in float and is nothing here.
+    `told` holds `algorithm_key` and `op_config`, with the names of its recipes, whether the result must be `complete`, and the operators whose
+    weights are `always_per_channel`, whatever granularity is requested. Raises Unconvertible if the result must be complete and is not, so that a
+    more capable quantizer is used; UnknownName for a name in `keep_float` that the model does not have.
     """
     from litert_quantizer import quantizer
 
@@ -70,9 +70,9 @@ def quantize(request: Request) -> MadeFile:
 
 
 def _require_no_overflow(path: Path, scheme: str) -> None:
-    """Raise Unconvertible where a bias has more steps than 32 bits count: the quantizer writes the least number then, whatever the bias was.
+    """Raise Unconvertible if a bias needs more steps than 32 bits hold: the quantizer would write the smallest number, whatever the bias is.
 
-    So it is where a channel's weights are next to nothing, and so is their step: a unit that died in training, and gives a constant.
+    This happens if a channel's weights, and so their step, are nearly zero: the unit died in training and gives a constant.
     """
     lost = [
         each.constants[each.bias].name
@@ -87,7 +87,7 @@ def _require_no_overflow(path: Path, scheme: str) -> None:
 
 
 def _recipe(options: dict[str, Any], kept: list[str]) -> list[dict[str, Any]]:
-    """Return the recipe: the scheme for everything, then what is left out of it. The last entry that fits an operator counts."""
+    """Return the recipe: the scheme for all operators, then the exceptions. The last entry that fits an operator counts."""
     told = options["told"]
     config = copy.deepcopy(told["op_config"])
     if config["weight_tensor_config"]["dtype"] == "INT":
@@ -104,7 +104,7 @@ def _recipe(options: dict[str, Any], kept: list[str]) -> list[dict[str, Any]]:
             unsigned = copy.deepcopy(config)
             unsigned["activation_tensor_config"].update(dtype="UINT", symmetric=False)
             recipe.append(_entry(".*", operation, told["algorithm_key"], unsigned))
-    # An operator's scope is the names of its outputs, each followed by a semicolon, which names may have inside too.
+    # An operator's scope has the names of its outputs, each followed by a semicolon; names may contain semicolons too.
     return recipe + [_entry(f"(^|;){re.escape(name)};", "*", "no_quantize", {}) for name in kept]
 
 
@@ -113,7 +113,7 @@ def _entry(regex: str, operation: str, algorithm: str, config: dict[str, Any]) -
 
 
 def _ranges(request: Request) -> dict[str, dict[str, np.ndarray]] | None:
-    """Return the ranges as its own calibration would have given them; None for a scheme that needs none."""
+    """Return the ranges in the form of its own calibration; None for a scheme that needs none."""
     if "ranges" not in request.inputs:
         return None
     ranges = json.loads(request.inputs["ranges"].read_text())["tensors"]

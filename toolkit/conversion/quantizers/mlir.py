@@ -1,7 +1,7 @@
-"""TensorFlow's quantizer by itself (MLIR), on the float .tflite with ranges that are known already: what its converter does last, in a blink.
+"""TensorFlow's quantizer alone (MLIR), on the float .tflite with known ranges: the last step of its converter, in a moment.
 
-With the converter's own ranges it gives the same integers as the converter. For int16 activations it gives zero points other than 0, which
-no kernel takes, so no scheme tells it to.
+With the converter's own ranges it gives the same integers as the converter. For int16 activations it gives zero points other than 0, which no kernel
+takes, so no scheme uses it for these.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ FALLBACK = False
 
 
 def quantize(request: Request) -> MadeFile:
-    """Write out/model.tflite: weights int8, activations int8, a DEQUANTIZE behind what has no kernel for them; nothing is told to it.
+    """Write out/model.tflite: weights int8, activations int8, a DEQUANTIZE where an operator has no kernel for them; `told` is empty.
 
-    Raises Unconvertible for a tensor without a range, UnknownName for what is to be kept in float and is nothing here.
+    Raises Unconvertible for a tensor without a range, UnknownName for a name in `keep_float` that the model does not have.
     """
     import tensorflow as tf
     from tensorflow.lite.python.convert import mlir_quantize
@@ -40,9 +40,9 @@ def quantize(request: Request) -> MadeFile:
             disable_per_channel=options["granularity"] == "per_tensor",
             input_data_type=tf.dtypes.as_dtype(options["inputs"]),
             output_data_type=tf.dtypes.as_dtype(options["outputs"]),
-            denylisted_nodes=kept,  # by the names of their outputs: the importer makes these the operators' locations
+            denylisted_nodes=kept,  # the names of their outputs: the importer uses these as the operators' locations
         )
-    except RuntimeError as error:  # what MLIR has to say goes to standard error, which is the job's log
+    except RuntimeError as error:  # MLIR's own messages go to standard error, which is the job's log
         raise Unconvertible(
             f"mlir: refuses {options['scheme']} for this model ({causes(error)}; see the log)"
         ) from error

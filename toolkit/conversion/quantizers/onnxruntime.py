@@ -1,6 +1,6 @@
 """ONNX Runtime's quantizers of ONNX models, with ranges of the toolkit's own calibration in place of theirs.
 
-They do what they can and say nothing of the rest: what they left in float, and what ONNX Runtime computes in float all the same, are findings.
+They silently leave out the rest. Operators that they left in float, and those that ONNX Runtime still computes in float, are findings.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ TAKES = "artifact"
 CALIBRATES = False
 FALLBACK = False
 
-_OPSET_OF_16_BITS = 21  # https://onnx.ai/onnx/operators/onnx__QuantizeLinear.html: before it, of 8 bits only
+_OPSET_OF_16_BITS = 21  # https://onnx.ai/onnx/operators/onnx__QuantizeLinear.html: before it, 8 bits only
 
 
 def quantize(request: Request) -> MadeFile:
-    """Write out/model.onnx; `told` holds the `method`, a function below, and what it is told.
+    """Write out/model.onnx; `told` holds the `method`, a function below, and its settings.
 
-    Raises Unconvertible for other inputs and outputs than float32, UnknownName for what is to be kept in float and is nothing here.
+    Raises Unconvertible for other inputs and outputs than float32, UnknownName for a name in `keep_float` that the model does not have.
     """
     import onnx
 
@@ -59,7 +59,7 @@ def quantize(request: Request) -> MadeFile:
 
 
 def _beyond_float16(model: ModelProto) -> list[Finding]:
-    """Return the finding about constants of a float model that float16 has no numbers for."""
+    """Return the finding about constants of a float model that float16 cannot represent."""
     from onnx import numpy_helper
 
     most, found = float(np.finfo(np.float16).max), {}
@@ -72,15 +72,15 @@ def _beyond_float16(model: ModelProto) -> list[Finding]:
 
 
 def _float16(model: ModelProto, kept: list[str], _request: Request) -> ModelProto:
-    """Return the model with weights and activations float16, and inputs and outputs as they were."""
+    """Return the model with weights and activations float16, and inputs and outputs unchanged."""
     from onnxconverter_common.float16 import convert_float_to_float16
 
     casts = [
         node.name for node in nodes_of(model) if node.op_type == "Cast"
-    ]  # in a loop's body it would change their results' type, not them
+    ]  # in a loop's body it would change the type of their results, and not the operators
     return convert_float_to_float16(
         model,
-        min_positive_val=0.0,  # its own limits move what is near 0 to 1e-7, and what is large to 1e4
+        min_positive_val=0.0,  # its own limits move numbers near 0 to 1e-7, and large ones to 1e4
         max_finite_val=float(np.finfo(np.float16).max),
         keep_io_types=True,
         node_block_list=[*kept, *casts],
@@ -90,7 +90,7 @@ def _float16(model: ModelProto, kept: list[str], _request: Request) -> ModelProt
 def _static(model: ModelProto, kept: list[str], request: Request) -> ModelProto:
     """Return the model with QuantizeLinear and DequantizeLinear around its operators (QDQ).
 
-    `told`: dtypes of `weights` and `activations`, and `reduce_range`, whether weights have 7 bits only.
+    `told`: dtypes of `weights` and `activations`, and `reduce_range`: whether weights have only 7 bits.
     """
     import onnx
     from onnxruntime.quantization import QuantType
@@ -123,7 +123,7 @@ def _static(model: ModelProto, kept: list[str], request: Request) -> ModelProto:
 
 
 def _dynamic(model: ModelProto, kept: list[str], request: Request) -> ModelProto:
-    """Return the model with integer kernels that scale activations anew at each call; `told`: dtype of `weights`."""
+    """Return the model with integer kernels that compute the activations' scales at each call; `told`: dtype of `weights`."""
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     aside = request.out / "aside.onnx"
@@ -133,7 +133,7 @@ def _dynamic(model: ModelProto, kept: list[str], request: Request) -> ModelProto
         weight_type=QuantType.from_string(_QUANT_TYPES[request.options["told"]["weights"]]),
         per_channel=request.options["granularity"] == "per_channel",
         nodes_to_exclude=kept,
-        extra_options={"MatMulConstBOnly": True},  # a product of two activations has no weight to make smaller
+        extra_options={"MatMulConstBOnly": True},  # a product of two activations has no weight
     )
     made = read(aside)
     aside.unlink()
@@ -170,7 +170,7 @@ _QUANT_TYPES = {"int8": "QInt8", "uint8": "QUInt8", "int16": "QInt16", "uint16":
 
 
 def _ranges(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Return the ranges as ONNX Runtime wants them; InvalidSamples for one that is no range."""
+    """Return the ranges in ONNX Runtime's form; InvalidSamples for an invalid range."""
     found = {}
     for name, (low, high) in json.loads(path.read_text())["tensors"].items():
         if not (math.isfinite(low) and math.isfinite(high) and low <= high):
@@ -182,13 +182,13 @@ def _ranges(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 
 def _check(path: Path, scheme: str) -> None:
-    """Make sure that ONNX takes the file, and ONNX Runtime; Unconvertible in their words where they refuse."""
+    """Raise Unconvertible if ONNX or ONNX Runtime refuses the file, in their words."""
     import onnx
 
     try:
         onnx.checker.check_model(str(path), full_check=True)
         session(path)
-    except Exception as error:  # onnxruntime's exceptions have no common base but this
+    except Exception as error:  # onnxruntime's exceptions have no other common base
         words = str(error).strip().splitlines()[0]
         raise Unconvertible(
             f"{scheme} in ONNX: ONNX Runtime's quantizer wrote a model that cannot be run: {words}"

@@ -1,13 +1,13 @@
-"""Quantization schemes, one file each, named as the field does: `static_wi8_ai8` is weights int8, activations int8, scales fixed beforehand.
+"""Quantization schemes, one file each, with the usual names: `static_wi8_ai8` is weights int8, activations int8, scales fixed beforehand.
 
 A scheme is a module with
 
-    WEIGHTS         the dtype that its weights must be found to have, some of them at least
-    ACTIVATIONS     the dtype that operators must be found to give: "float32", unless activations are integers
+    WEIGHTS         the dtype of the file's weights; at least some of them must have it
+    ACTIVATIONS     the dtype of operators' results in the file: "float32", unless activations are integers
     CALIBRATED      whether it needs a calibration set
-    INPUT_DTYPES    dtypes that the model's inputs and outputs may be asked to have
-    QUANTIZERS      {file of toolkit/conversion/quantizers: what it is told for this scheme (JSON)}, those first that are to be preferred among
-                    equals; none where the float artifact is what is wanted
-    WITHIN_16_BITS  only where it has any: {quantizer: {name of a variant: what it is told instead}}, variants that hold on processors which add
-                    products of 8-bit integers in 16 bits (toolkit/environments/instructions.py); there they take the place of the others
+    INPUT_DTYPES    dtypes that may be requested for the model's inputs and outputs
+    QUANTIZERS      {file of toolkit/conversion/quantizers: its settings for this scheme (JSON)}; among equal results the first wins;
+                    {} if the float artifact is the result
+    WITHIN_16_BITS  optional: {quantizer: {name of a variant: its settings}}, variants for processors that add products of 8-bit integers
+                    in 16 bits (toolkit/environments/instructions.py); there they replace the others
 """

@@ -1,4 +1,4 @@
-"""Weights int4, activations float32 outside and int8 with a scale found anew at each call inside; depthwise convolutions stay float32."""
+"""Weights int4; activations float32 outside, and int8 with a scale computed at each call inside; depthwise convolutions stay float32."""
 
 WEIGHTS = "int4"
 ACTIVATIONS = "float32"

@@ -1,4 +1,4 @@
-"""Weights int8, activations float32 outside and int8 with a scale found anew at each call inside ("dynamic range")."""
+"""Weights int8; activations float32 outside, and int8 with a scale computed at each call inside ("dynamic range")."""
 
 WEIGHTS = "int8"
 ACTIVATIONS = "float32"
@@ -11,13 +11,13 @@ QUANTIZERS: dict[str, dict[str, object]] = {
             "weight_tensor_config": {"num_bits": 8, "symmetric": True, "granularity": "CHANNELWISE", "dtype": "INT"},
             "compute_precision": "INTEGER",
             "explicit_dequantize": False,
-            "min_weight_elements": 1024,  # as the converter has it: small layers cost accuracy and save little
+            "min_weight_elements": 1024,  # the converter's value: small layers cost accuracy and save little
         },
-        # The kernel that quantizes its input at each call reads a scale for each channel, also beyond the one that is there (depthwise_conv.cc).
+        # The kernel that quantizes its input at each call reads a scale for each channel, even if there is only one (depthwise_conv.cc).
         "always_per_channel": ["DEPTHWISE_CONV_2D"],
         "complete": True,
     },
-    "converter": {},  # which leaves tensors under 1024 elements in float
-    # Weights uint8: with int8 ones ONNX Runtime's ConvInteger takes twice the time, and drifts 7 dB more on MobileNetV2.
+    "converter": {},  # it leaves tensors under 1024 elements in float
+    # Weights uint8: with int8, ONNX Runtime's ConvInteger takes twice the time, and drifts 7 dB more on MobileNetV2.
     "onnxruntime": {"method": "dynamic", "weights": "uint8"},
 }

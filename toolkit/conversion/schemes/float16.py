@@ -1,11 +1,11 @@
-"""Weights float16, activations float32 (or float16 where a delegate computes so): half the size."""
+"""Weights float16, activations float32 (or float16 with a delegate that computes so): half the size."""
 
 WEIGHTS = "float16"
 ACTIVATIONS = "float32"
 CALIBRATED = False
 INPUT_DTYPES = ("float32",)
 QUANTIZERS: dict[str, dict[str, object]] = {
-    "litert_quantizer": {  # which leaves biases in float32, where the converter makes them float16 as well
+    "litert_quantizer": {  # it leaves biases in float32; the converter makes them float16 too
         "algorithm_key": "float_casting",
         "op_config": {
             "weight_tensor_config": {"num_bits": 16, "symmetric": True, "granularity": "TENSORWISE", "dtype": "FLOAT"},

@@ -21,6 +21,6 @@ QUANTIZERS: dict[str, dict[str, object]] = {
         "complete": True,
     },
     "converter": {"supported_ops": ["EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8", "TFLITE_BUILTINS"]},
-    # Between QuantizeLinear and DequantizeLinear of 16 bits ONNX Runtime computes in float, but for products of matrices.
+    # Between QuantizeLinear and DequantizeLinear of 16 bits ONNX Runtime computes in float, except products of matrices.
     "onnxruntime": {"method": "static", "weights": "int8", "activations": "uint16", "reduce_range": False},
 }

@@ -22,11 +22,11 @@ QUANTIZERS: dict[str, dict[str, object]] = {
         "complete": True,
     },
     "converter": {"supported_ops": ["TFLITE_BUILTINS_INT8", "TFLITE_BUILTINS"]},
-    # Activations uint8: with int8 ones ONNX Runtime computes Conv, Add and MatMul in float on x86, in twice the time.
+    # Activations uint8: with int8, ONNX Runtime computes Conv, Add and MatMul in float on x86, in twice the time.
     "onnxruntime": {"method": "static", "weights": "int8", "activations": "uint8", "reduce_range": False},
 }
-# By ONNX Runtime 1.32 on an emulated Haswell the digits have 21 dB with int8 weights, 37 with uint8 ones, 36 with those of 7 bits, which are
-# computed in less time; on a processor with VNNI 39, 37 and 36.
+# With ONNX Runtime 1.32 on an emulated Haswell, digits have 21 dB with int8 weights, 37 dB with uint8, and 36 dB with 7 bits, which take
+# less time; on a processor with VNNI 39, 37 and 36 dB.
 WITHIN_16_BITS: dict[str, dict[str, dict[str, object]]] = {
     "onnxruntime": {"uint8 weights": {"weights": "uint8"}, "7-bit weights": {"reduce_range": True}},
 }

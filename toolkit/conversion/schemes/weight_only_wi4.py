@@ -1,4 +1,4 @@
-"""Weights int4, made float again before each operator, which computes in float; depthwise convolutions stay float32."""
+"""Weights int4, converted to float before each operator, which computes in float; depthwise convolutions stay float32."""
 
 WEIGHTS = "int4"
 ACTIVATIONS = "float32"
@@ -14,6 +14,6 @@ QUANTIZERS: dict[str, dict[str, object]] = {
         },
         "complete": False,
     },
-    # Products of matrices alone, in blocks of 32 along their inner axis; accuracy level 0 computes in the activations' own float32.
+    # Only products of matrices, in blocks of 32 along their inner axis; accuracy level 0 computes in the activations' own float32.
     "onnxruntime": {"method": "weight_only", "bits": 4, "block_size": 32, "symmetric": False, "accuracy_level": 0},
 }

@@ -1,4 +1,4 @@
-"""Weights int8, made float again before each operator, which computes in float: a quarter of the size, and no faster."""
+"""Weights int8, converted to float before each operator, which computes in float: a quarter of the size, and not faster."""
 
 WEIGHTS = "int8"
 ACTIVATIONS = "float32"

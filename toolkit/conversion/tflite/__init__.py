@@ -1,1 +1,1 @@
-"""What workers do to make .tflite files, and to see what they hold."""
+"""Workers' code that makes .tflite files and reads their content."""

@@ -1,4 +1,4 @@
-"""Compares the content of a quantized .tflite with what was requested, operator by operator."""
+"""Compare the content of a quantized .tflite with the request for it, operator by operator."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from toolkit.errors import Unconvertible, UnknownName
 from toolkit.findings import Finding
 from toolkit.wire.request import sha256
 
-LARGE = 1024  # elements: below it TensorFlow's converter leaves weights in float too (quantize_weights.cc, kWeightsMinNumElementsDefault)
+LARGE = 1024  # elements: TensorFlow's converter also leaves smaller weights in float (quantize_weights.cc, kWeightsMinNumElementsDefault)
 NAMED = 10
 _TRANSFORM = "RFFT2D"
 _INTERPRETERS = ("ai_edge_litert.interpreter", "tensorflow.lite.python.interpreter")
@@ -35,11 +35,11 @@ _CHANNELS = {
 
 
 def held(path: Path, scheme: str, options: Mapping[str, Any], model: Path | None = None) -> MadeFile:
-    """Return what a file that was made by a scheme really holds, with findings where that is not what was requested.
+    """Return the real content of a file that was made by a scheme, with findings where it differs from the request.
 
-    `options` as a quantizer has them; `model` is the float artifact that it was made from. "keeps" is the scheme that the file keeps, which may be
-    another than `scheme`. Of the findings only a dtype of inputs and outputs is an error: all else computes the same function, but is larger, slower,
-    or not integer. Unconvertible where no interpreter starts the file.
+    `options` are those of the quantizer; `model` is the float artifact that the file was made from. "keeps" is the scheme that the file keeps, which
+    may differ from `scheme`. Only a wrong dtype of inputs and outputs is an error: with any other finding the file computes the same function, but is
+    larger, slower, or not integer. Unconvertible if no interpreter starts the file.
     """
     made_by = importlib.import_module(f"toolkit.conversion.schemes.{scheme}")
     found: dict[str, Any] = {**describe(path)}
@@ -73,7 +73,7 @@ def _types(found: Mapping[str, Any]) -> list[str]:
 
 
 def differences(of: Sequence[Operator], scheme: str, granularity: str, kept: set[str]) -> list[Finding]:
-    """Return the findings about a file's operators; `kept` are outputs of those that were to stay float."""
+    """Return the findings about a file's operators; `kept` are outputs of the operators that should stay float."""
     return [
         *_islands(of, scheme, kept),
         *_not_kept(of, kept),
@@ -83,9 +83,9 @@ def differences(of: Sequence[Operator], scheme: str, granularity: str, kept: set
 
 
 def start(path: Path, scheme: str, sizes: Mapping[str, Sequence[int]] | None = None) -> None:
-    """Let an interpreter prepare all kernels of a file; Unconvertible with its own words where one cannot. Custom operators are for others to say.
+    """Let an interpreter prepare all kernels of a file; Unconvertible in its own words if it cannot. Other checks cover custom operators.
 
-    `sizes` are shapes by input for a file that leaves some open.
+    `sizes` are shapes by input, for a file that leaves some open.
     """
     if any(each.name.startswith("CUSTOM") for each in operators(path)):
         return
@@ -105,7 +105,7 @@ def start(path: Path, scheme: str, sizes: Mapping[str, Sequence[int]] | None = N
 
 
 def _about_start(path: Path, scheme: str) -> str:
-    """Return what to do where no interpreter starts a file."""
+    """Return the advice for a file that no interpreter starts."""
     if any(each.name == _TRANSFORM for each in operators(path)):
         return f"a complex Fourier transform became a real one? {advice(['FFT'])}"
     if importlib.import_module(f"toolkit.conversion.schemes.{scheme}").QUANTIZERS:
@@ -114,7 +114,7 @@ def _about_start(path: Path, scheme: str) -> str:
 
 
 def kept_tensors(of: Iterable[Operator], keep_float: Mapping[str, list[str]]) -> list[str]:
-    """Return the names of all outputs of the operators that are to stay in float; UnknownName for a pattern or a type that fits none of them."""
+    """Return the names of all outputs of the operators that should stay in float; UnknownName for a pattern or a type that fits no operator."""
     movable = [each for each in of if not each.moves]
     types = sorted({each.name for each in movable})
     names = [tensor.name for each in movable for tensor in each.outputs]
@@ -139,7 +139,7 @@ def kept_tensors(of: Iterable[Operator], keep_float: Mapping[str, list[str]]) ->
 
 
 def _islands(of: Iterable[Operator], scheme: str, kept: set[str]) -> list[Finding]:
-    """Return the finding that names the operators which compute in float under a scheme of integers, though not asked to."""
+    """Return the finding that names operators that compute in float under an integer scheme without a request for that."""
     dtype = importlib.import_module(f"toolkit.conversion.schemes.{scheme}").ACTIVATIONS
     if dtype == "float32":
         return []
@@ -148,7 +148,7 @@ def _islands(of: Iterable[Operator], scheme: str, kept: set[str]) -> list[Findin
 
 
 def _left_float(of: Sequence[Operator], scheme: str, kept: set[str]) -> list[Finding]:
-    """Return the finding that names the large weights which are not of the scheme's dtype, though not asked to stay float."""
+    """Return the finding that names large weights that do not have the scheme's dtype without a request to stay float."""
     wanted = importlib.import_module(f"toolkit.conversion.schemes.{scheme}").WEIGHTS
     others = {"float32", "float16", "int8"} - {wanted}
     exempt = {tensor.name for each in of if not kept.isdisjoint(_names(each)) for tensor in each.inputs}
@@ -166,7 +166,7 @@ def _left_float(of: Sequence[Operator], scheme: str, kept: set[str]) -> list[Fin
 
 
 def _not_kept(of: Sequence[Operator], kept: set[str]) -> list[Finding]:
-    """Return the finding that names the operators which were to stay float and did not: they give integers, or their weights are not float32."""
+    """Return the finding that names operators that should have stayed float and did not: they give integers, or their weights are not float32."""
     small = {
         tensor.name for each in of if each.name == "DEQUANTIZE" and each.inputs[0].constant for tensor in each.outputs
     }
@@ -183,7 +183,7 @@ def _not_kept(of: Sequence[Operator], kept: set[str]) -> list[Finding]:
 
 
 def _granularity(of: Iterable[Operator], asked: str) -> list[Finding]:
-    """Return the finding that names convolutions whose weights have one scale where one per channel was requested, or the other way round."""
+    """Return the finding that names convolutions whose weights have one scale and not the requested one per channel, or the other way round."""
     differ = []
     for each in of:
         for weights in each.inputs[1:2] if each.name in _OVER_CHANNELS else ():
@@ -226,7 +226,7 @@ def _gives_float(operator: Operator) -> bool:
 
 
 def _is_weight(tensor: Tensor) -> bool:
-    """Return whether a constant is one that schemes quantize: a bias has one axis, and stays float or becomes int32."""
+    """Return whether schemes quantize a constant: a bias has one axis, and stays float or becomes int32."""
     return len(tensor.shape) > 1 and math.prod(tensor.shape) >= LARGE
 
 
@@ -235,7 +235,7 @@ def _is_integer_weight(tensor: Tensor) -> bool:
 
 
 def _is_real(spec: Mapping[str, Any]) -> bool:
-    """Return whether a tensor stands for real numbers; ids and classes are integers without a scale, and stay what they are."""
+    """Return whether a tensor holds real numbers; ids and classes are integers without a scale, and stay unchanged."""
     return str(spec["dtype"]).startswith("float") or "scale" in spec
 
 

@@ -1,4 +1,4 @@
-"""TensorFlow's converter, set up as every conversion here needs it, and its refusals in one sentence."""
+"""TensorFlow's converter with the settings that every conversion needs; its refusals become one sentence."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ def converter(request: Request) -> Any:
 
 
 class Representative:
-    """The calibration set inputs["calibration"], as the converter takes it: each call gives all samples, one by one.
+    """The calibration set inputs["calibration"] in the form that the converter takes: each call gives all samples, one by one.
 
-    `naming_sample` is the context of a conversion that is fed by it. Raises InvalidSamples for an empty set.
+    `naming_sample` is the context for a conversion that uses it. Raises InvalidSamples for an empty set.
     """
 
     def __init__(self, request: Request) -> None:
@@ -57,7 +57,7 @@ class Representative:
         self._folder = request.inputs["calibration"]
         self._total = read_index(self._folder)["count"]
         self._fed: tuple[int, dict[str, np.ndarray]] | None = None
-        if self._total == 0:  # the converter would write a float model and say nothing
+        if self._total == 0:  # the converter would silently write a float model
             raise InvalidSamples("calibration: no sample, so no activation has a range")
 
     def __call__(self) -> Iterator[dict[str, np.ndarray]]:
@@ -70,7 +70,7 @@ class Representative:
 
     @contextmanager
     def naming_sample(self) -> Iterator[None]:
-        """Let an error about an index name the sample that was fed last; the converter tells no index, the model itself in TensorFlow does."""
+        """Make an error about an index name the sample that was fed last; the converter gives no index, but the model in TensorFlow does."""
         try:
             yield
         except Exception:
@@ -86,14 +86,14 @@ class Representative:
         import tensorflow as tf
 
         loaded = tf.saved_model.load(str(self._request.inputs["model"]))
-        with tf.device("CPU"):  # a GPU takes any index, and gives zeros
+        with tf.device("CPU"):  # a GPU accepts any index, and gives zeros
             loaded.signatures["serving_default"](**{name: tf.constant(array) for name, array in sample.items()})
 
 
 def converted(made: Any, scheme: str) -> bytes:
-    """Return the flatbuffer; raise Unconvertible with the operators that TFLite lacks, where the converter says so.
+    """Return the flatbuffer; raise Unconvertible with the operators that TFLite lacks, if the converter names them.
 
-    InvalidSamples for a sample of its `Representative` that holds an index outside of its table.
+    InvalidSamples if a sample of its `Representative` has an index outside its table.
     """
     fed = made.representative_dataset
     with fed.naming_sample() if isinstance(fed, Representative) else nullcontext():
@@ -107,7 +107,7 @@ def converted(made: Any, scheme: str) -> bytes:
 
 
 def _refusal(scheme: str, error: Exception) -> Unconvertible | None:
-    """Name the operators, which the converter's message has somewhere in pages of MLIR, and their dtype; None for another error."""
+    """Return the error that names the operators and their dtype, found in the converter's pages of MLIR; None for another error."""
     text = str(error)
     operators = sorted(
         {*_NO_KERNEL.findall(text), *(name for line in _NEEDED.findall(text) for name in re.findall(r"\w+", line))}
@@ -123,13 +123,13 @@ def _refusal(scheme: str, error: Exception) -> Unconvertible | None:
 
 
 def advice(operators: Iterable[str]) -> str:
-    """Return what to do about operators of TensorFlow that TFLite has no kernel for."""
+    """Return the advice for TensorFlow operators without a TFLite kernel."""
     known = [said for pattern, said in _INSTEAD if any(pattern.fullmatch(name) for name in operators)]
     return "; ".join(known) or "leave that part out of the exported signature, or compute it with other operators"
 
 
 def _lacking(text: str) -> str | None:
-    """Return the dtype that operators fail for: TFLite computes in none of these, so that it is why."""
+    """Return the dtype that makes operators fail, one that TFLite cannot compute in; None if there is none."""
     if "complex<f64>" in text:
         return "complex128"
     found = _TYPE.search(text)

@@ -1,7 +1,7 @@
-"""Sets the versions of operators, for a file whose maker left those of the float model.
+"""Set the versions of operators in a file that still has those of the float model.
 
-A runtime that is older than a kernel's way to read its weights must see so by the version and refuse the file. Where the version says nothing,
-tflite-runtime 2.14 loads a FULLY_CONNECTED with a scale for each channel, takes the first one for all, and gives wrong numbers in silence.
+A runtime that is older than a kernel's way to read its weights must see this by the version and refuse the file. With a version that is too low,
+tflite-runtime 2.14 loads a FULLY_CONNECTED with a scale for each channel, takes the first scale for all, and silently gives wrong numbers.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import numpy as np
 
 from toolkit.engines.tflite.packed import schema_module
 
-# The version from which on an operator with float activations reads weights of that kind: tensorflow/lite/tools/versioning/op_version.cc.
-# It has no rule for int4 under float activations; taken is the version that brought int4 to the operator.
+# The first version of an operator with float activations that reads weights of this kind: tensorflow/lite/tools/versioning/op_version.cc.
+# That file has no rule for int4 under float activations; here it is the version that brought int4 to the operator.
 _VERSIONS = {
     "CONV_2D": {"int8": 2, "int8 per channel": 5, "int4": 7},
     "DEPTHWISE_CONV_2D": {"int8": 4, "int8 per channel": 6, "int4": 7},
@@ -21,13 +21,13 @@ _VERSIONS = {
     "EMBEDDING_LOOKUP": {"int8": 3, "int8 per channel": 4, "int4": 4},
     "DEQUANTIZE": {"int8": 2, "int8 per channel": 5, "int4": 6, "float16": 3, "int16": 3},
 }
-_WEIGHTS = {"DEQUANTIZE": 0}  # which input holds them; 1 for the others
+_WEIGHTS = {"DEQUANTIZE": 0}  # the input that holds the weights; 1 for other operators
 
 
 def versioned(content: bytes) -> bytes:
-    """Return the file with the versions of operators that read small weights raised to what they need.
+    """Return the file with the needed versions of operators that read small weights.
 
-    FULLY_CONNECTED quantizes its float inputs with a zero point (`asymmetric_quantize_inputs`), as the converter has it do; that is its version 9.
+    FULLY_CONNECTED quantizes its float inputs with a zero point (`asymmetric_quantize_inputs`), as from the converter; this needs version 9.
     """
     import flatbuffers
 
@@ -36,7 +36,7 @@ def versioned(content: bytes) -> bytes:
     for buffer in model.buffers:
         if (
             buffer.offset > 1
-        ):  # it lies behind the tables, where these could not move without it (schema.fbs: Buffer.offset, from 2 on)
+        ):  # the data is behind the tables, so these cannot move without it (schema.fbs: Buffer.offset, from 2 on)
             buffer.data = np.frombuffer(content, np.uint8, buffer.size, buffer.offset)
             buffer.offset = buffer.size = 0
     names = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
@@ -56,7 +56,7 @@ def versioned(content: bytes) -> bytes:
 
 
 def _kind(schema: Any, graph: Any, operator: Any, name: str) -> str | None:
-    """Return how the weights of an operator with float results are stored, as the table above says it; None where that needs no version."""
+    """Return the storage of the weights of an operator with float results, as a key of the table above; None if it needs no version."""
     weights = graph.tensors[operator.inputs[_WEIGHTS.get(name, 1)]]
     if graph.tensors[operator.outputs[0]].type != schema.TensorType.FLOAT32:
         return None
@@ -69,7 +69,7 @@ def _kind(schema: Any, graph: Any, operator: Any, name: str) -> str | None:
 
 
 def _code(schema: Any, model: Any, like: Any, version: int) -> int:
-    """Return the index of the operator code of that version, which is added where there is none."""
+    """Return the index of the operator code with that version; add it if it is missing."""
     for index, code in enumerate(model.operatorCodes):
         if (code.builtinCode, code.version) == (like.builtinCode, version):
             return index

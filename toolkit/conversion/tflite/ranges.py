@@ -1,4 +1,4 @@
-"""Ranges of activations into a float .tflite, where TensorFlow's quantizer looks for them: minimum and maximum of each tensor's quantization."""
+"""Write ranges of activations into a float .tflite for TensorFlow's quantizer: as minimum and maximum of each tensor's quantization."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from toolkit.engines.tflite.operators import operators
 from toolkit.engines.tflite.packed import schema_module
 from toolkit.errors import Unconvertible
 
-# They have intermediate tensors, whose ranges no output of the model shows (tensorflow/lite/tools/optimize/operator_property.cc).
+# They have intermediate tensors, and no output of the model shows their ranges (tensorflow/lite/tools/optimize/operator_property.cc).
 _WITH_INTERMEDIATES = {"LSTM", "UNIDIRECTIONAL_SEQUENCE_LSTM"}
 _WITH_BODIES = {"WHILE", "IF"}
 _SHOWN = 5
@@ -20,8 +20,8 @@ _SHOWN = 5
 def with_ranges(path: Path, ranges: Mapping[str, tuple[float, float]], kept: Collection[str]) -> bytes:
     """Return a float .tflite with [minimum, maximum] of `ranges` (by tensor name, real units) in every float activation of its main graph.
 
-    `kept` are outputs of operators that stay float. Unconvertible where a range that the quantizer needs is not known: it would leave the
-    operators beside that tensor in float, or write a file that nothing can run, and say nothing.
+    `kept` are outputs of operators that stay float. Unconvertible if a range that the quantizer needs is unknown: without an error, it would leave
+    the operators beside that tensor in float, or write a file that no runtime can run.
     """
     import flatbuffers
 
@@ -54,7 +54,7 @@ def with_ranges(path: Path, ranges: Mapping[str, tuple[float, float]], kept: Col
 
 
 def _about_loops(name: str) -> str:
-    """Return what to do about an operator whose inside has no ranges."""
+    """Return the advice for an operator whose inner tensors have no ranges."""
     kept = f"keep the operator in float: {printable.command(['--keep-float-op', name])}"
     if name not in _WITH_BODIES:
         return f"{kept}; the quantizer 'converter' calibrates what is inside itself"
@@ -62,14 +62,14 @@ def _about_loops(name: str) -> str:
 
 
 def _activations(schema: Any, graph: Any) -> list[Any]:
-    """Return all float tensors of a graph that are fed or computed."""
+    """Return all float tensors of a graph that are inputs or computed."""
     computed = [index for operator in graph.operators for index in operator.outputs if index >= 0]
     tensors = [graph.tensors[index] for index in dict.fromkeys([*graph.inputs, *computed])]
     return [tensor for tensor in tensors if tensor.type == schema.TensorType.FLOAT32]
 
 
 def held_ranges(content: bytes) -> dict[str, list[float]]:
-    """Return [minimum, maximum] by tensor name, as a converter that calibrated left them in a float .tflite."""
+    """Return [minimum, maximum] by tensor name from a float .tflite that a calibrating converter wrote."""
     schema = schema_module()
     graph = schema.Model.GetRootAsModel(content, 0).Subgraphs(0)
     found = {}

@@ -58,7 +58,7 @@ def judge(statistics: Statistics, limits: Limits) -> Judged:
         return []
     names = np.array(statistics.names)[varies]
     worst = [(str(names[index]), float(spread[index])) for index in np.argsort(-spread, kind="stable")[:_LISTED]]
-    told = ", ".join(f"{name.partition(';')[0]} by {share:.0%}" for name, share in worst)  # a fused tensor has all names, separated by ;
+    told = ", ".join(f"{name.partition(';')[0]} by {share:.0%}" for name, share in worst)  # before `;`: fused tensors
     message = (
         f"the ranges of {beyond:.0%} of {len(spread)} tensors differ by more than {limits.spread:.0%} between random halves of"
         f" {len(extremes)} samples, most of all {told}"

@@ -18,7 +18,7 @@ from toolkit.errors import InvalidSamples
 if TYPE_CHECKING:
     from soundfile import SoundFile
 
-_FORMATS = ("WAV", "WAVEX", "RF64", "FLAC", "OGG")  # libsndfile's names; MP3 is missing because it does not say where it ends
+_FORMATS = ("WAV", "WAVEX", "RF64", "FLAC", "OGG")  # libsndfile's names; not MP3, which does not say where it ends
 _BITS = {
     "PCM_S8": 8,
     "PCM_U8": 8,

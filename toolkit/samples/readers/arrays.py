@@ -199,7 +199,7 @@ def _rows(array: _Array, scratch: Path, *, texts: bool = False) -> Callable[[int
     """Return a function that reads one row; with `texts`, it reads a text from an array of texts (N,)."""
     if texts and array.dtype.kind == "U" and len(array.shape) == 1:
         path = array.path if array.member is None else _unpack(array, scratch)
-        words = np.load(path, mmap_mode="r", allow_pickle=False)  # all have the declared length, which may be a megabyte
+        words = np.load(path, mmap_mode="r", allow_pickle=False)  # each has the declared length, even a megabyte
         return lambda index: str(words[index])
     if array.dtype.kind not in "iufb":
         what = "Python objects, which could run code when read" if array.dtype.hasobject else f"of dtype {array.dtype}"
@@ -220,7 +220,7 @@ def _rows(array: _Array, scratch: Path, *, texts: bool = False) -> Callable[[int
     offset, row, shape = mapped.offset, mapped.nbytes // len(mapped), array.shape[1:]
     size = row // mapped.itemsize
 
-    def at(index: int) -> np.ndarray:  # not from a map: its rows would count as resident memory until it is the whole file
+    def at(index: int) -> np.ndarray:  # no map: its rows would stay resident until the whole file is
         values: np.ndarray = np.fromfile(path, array.dtype, count=size, offset=offset + index * row)
         return values.reshape(shape)
 

@@ -24,7 +24,7 @@ CACHED = True
 ENVIRONMENT = "dataset"
 SUFFIXES = (".wav", ".wave", ".flac", ".ogg", ".oga", ".opus")
 _HALF_WIDTH = (
-    10  # of the filter, in periods of the lower rate; it and the Kaiser window's beta are those of scipy.signal.resample_poly
+    10  # of the filter, in periods of the lower rate; it and the Kaiser window's beta: as in scipy.signal.resample_poly
 )
 _BETA = 5.0
 _FARTHEST, _MOST_STEPS = 1000, 1_000_000  # limits for the ratio of two rates; sounds have 8,000 to 768,000 Hz

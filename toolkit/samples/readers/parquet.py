@@ -29,7 +29,7 @@ ENVIRONMENT = "parquet"
 SUFFIXES = (".parquet",)
 _KEPT_BYTES = 64 << 20
 _LISTED = 8
-_MOST_VALUES = 1 << 28  # of a row group, in the columns that are read: 2 GB of numbers of 8 bytes, which takes two seconds
+_MOST_VALUES = 1 << 28  # of a row group in the columns that are read: 2 GB of 8-byte numbers, and two seconds
 # huggingface/datasets, naming.py: SPLIT-00000-of-00001, after the name of the set and a dash if it has a name.
 _PART = re.compile(r"(?:.*-)?(?P<split>\w+)-(?P<number>\d{5})-of-(?P<count>\d{5})")
 

@@ -149,7 +149,7 @@ def _add_tensor(schema: Any, model: Any, tensor: Tensor, *, constant: bool = Tru
 def _code(schema: Any, operator: str) -> Any:
     code = schema.OperatorCodeT()
     code.builtinCode = code.deprecatedBuiltinCode = getattr(schema.BuiltinOperator, operator)
-    code.version = {"CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4}[operator]  # the first version of each operator with int8
+    code.version = {"CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4}[operator]  # the first with int8
     return code
 
 
