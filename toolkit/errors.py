@@ -94,7 +94,7 @@ class InvalidConfig(RequestError):
 
 
 class DamagedFile(RequestError):
-    """A file that is not what it should be, one line for each thing that is wrong: cut, changed, of another shape, no plain file."""
+    """A damaged file, with one line for each problem: it is cut, changed, of another shape, or no plain file."""
 
     def __init__(self, path: object, problems: Iterable[str], hint: str | None = None) -> None:
         super().__init__(
@@ -168,7 +168,7 @@ class WorkerTimeout(LimitReached):
 
 
 class WorkerOutOfMemory(LimitReached):
-    """The job used more memory than its limit, or asked for more than the system gives it."""
+    """The job used more memory than its limit, or requested more than the system gives."""
 
 
 class WorkerWroteTooMuch(LimitReached):
@@ -176,7 +176,7 @@ class WorkerWroteTooMuch(LimitReached):
 
 
 class WorkerLied(WorkerError):
-    """The response is not an answer to the request: another request's, cut short, or not what the signature says."""
+    """The response does not answer the request: it is for another request, cut short, or does not fit the signature."""
 
 
 class WorkerRefused(WorkerError):

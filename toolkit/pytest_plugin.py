@@ -129,8 +129,8 @@ class Verifying:
     ) -> Verdict:
         """Return the verdict on a model for one target, built as by `edge-toolkit build`, with the same paths and names.
 
-        `allow` is a file of allowed changes, as for `edge-toolkit check`. The test fails if the bundle is worse than its baseline. Raises the
-        EdgeToolkitError in the place of a verdict.
+        `allow` is a file of allowed changes, as for `edge-toolkit check`. The test fails if a baseline exists and the bundle does not pass the check
+        against it. Raises the EdgeToolkitError in the place of a verdict.
         """
         __tracebackhide__ = True
         sets = (_text(calibration), _text(evaluation))

@@ -37,7 +37,7 @@ class Group(TyperGroup):
     """A word before verbs, as `targets` in `targets list`."""
 
     def get_params(self, ctx: Context) -> list[Parameter]:
-        """Return all parameters, and the option of the help, none of which needs an adapter of pydantic."""
+        """Return all parameters and the help option; none of them needs an adapter of pydantic."""
         return read_plainly(super().get_params(ctx))
 
 
@@ -45,7 +45,7 @@ class Command(TyperCommand):
     """A verb: its epilog holds examples, one a line, which are shown unchanged."""
 
     def get_params(self, ctx: Context) -> list[Parameter]:
-        """Return all parameters, and the option of the help, none of which needs an adapter of pydantic."""
+        """Return all parameters and the help option; none of them needs an adapter of pydantic."""
         return read_plainly(super().get_params(ctx))
 
     def collect_usage_pieces(self, ctx: Context) -> list[str]:

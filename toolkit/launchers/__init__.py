@@ -14,7 +14,7 @@ Each defines
         Only with a SETUP: makes the files for another release of an engine; `setup` with both names calls it.
     prepare(environment: str, options: Mapping[str, object], settings: Settings) -> Launch
         Returns how to start a worker in that environment; makes the environment first if it is missing.
-                Raises RequestError for unknown options, EnvironmentUnavailable or TargetUnavailable if it cannot start there.
+        Raises RequestError for unknown options, EnvironmentUnavailable or TargetUnavailable if it cannot start there.
     ready(environment: str, options: Mapping[str, object], settings: Settings) -> bool
         Returns True if `prepare` would make nothing and need no network.
     features(options: Mapping[str, object]) -> tuple[str, list[str]]

@@ -75,11 +75,11 @@ class Steps(config.ConfigModel):
 
     @property
     def has_numbers(self) -> bool:
-        """Whether any number of the normalization is declared by itself."""
+        """Whether any number of the normalization is declared without a preset."""
         return any(value is not None for value in (self.scale, self.mean, self.std))
 
     def declared(self) -> StepsJson:
-        """Return the steps that are declared, as JSON; those that a preset stands for beside it."""
+        """Return the declared steps as JSON, with the steps of a preset beside it."""
         said = cast(StepsJson, self.model_dump(mode="json", exclude_none=True, include=set(Steps.model_fields)))
         return said if self.preset is None else {"dtype": "float32", **said, **PRESETS[self.preset].steps()}
 
@@ -125,7 +125,7 @@ class ReaderChoice(config.ConfigModel):
         return self
 
     def options(self) -> Any:
-        """Return the reader's own `Options`; ValidationError where they do not fit."""
+        """Return the reader's own `Options`; ValidationError if they do not fit."""
         kind = registry.load("samples/readers", self.kind).Options
         return _in_own_words(
             self.model_extra, TypeAdapter(kind).validate_python, [field.name for field in dataclasses.fields(kind)]
@@ -183,7 +183,7 @@ def schema() -> dict[str, Any]:
 
 
 def _in_own_words(value: object, validate: Callable[[object], Valid], known: Iterable[str]) -> Valid:
-    """Validate what `toolkit.config` cannot look into; errors say what is expected in place of a wrong name or choice."""
+    """Validate values that `toolkit.config` does not look into; errors name the expected names or choices."""
     try:
         return validate(value)
     except ValidationError as error:

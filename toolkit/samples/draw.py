@@ -99,7 +99,7 @@ def draw(request: Request) -> DrawResult:
 def everything(request: Request) -> DrawResult:
     """Write out/verification with all samples of the set `evaluation`, in its own order; equal samples stay too.
 
-    A stream may be endless: where the recipe declares a count for verification, no more samples are taken.
+    A stream may be endless: if the recipe declares a count for verification, no more samples are taken.
     """
     recipe: SetJson = request.options["evaluation"]
     with contextlib.ExitStack() as stack:

@@ -46,7 +46,7 @@ def estimate(statistics: Statistics, parameters: Parameters) -> dict[str, tuple[
 
 
 def _quantile(counts: np.ndarray, edges: np.ndarray, share: float) -> float:
-    """Return the value that this share of the counted values lies below; if it falls into an empty stretch, its upper end."""
+    """Return the quantile: this share of the counted values is below it. If it falls into an empty stretch, it is the upper end of that."""
     reached = np.cumsum(counts)
     wanted = share * reached[-1]
     bin_ = min(int(np.searchsorted(reached, wanted, side="right")), len(counts) - 1)

@@ -106,7 +106,7 @@ class Answer:
 class Side:
     """One of the two sets: its name in messages, its number of samples, the measured rows (n, k), and the labels and origins of the samples.
 
-    `n` is smaller than `count` for a large set, of which only the first samples are measured (see `toolkit.samples.lint`).
+    `n` is smaller than `count` for a large set: only its first samples are measured (see `toolkit.samples.lint`).
     """
 
     name: str

@@ -28,7 +28,7 @@ _PREPARE = "prepare the samples as those of the training: look at `scale`, `mean
 class Limits:
     """`level`: a probability below it is not chance. `samples`: fewer samples show nothing.
 
-    `same`: an answer is constant if this share of samples or more has it, and the share of that class in the labels is smaller by `gap`.
+    `same`: an answer is constant if at least this share of samples has it, and the share of its class in the labels is smaller by `gap`.
     """
 
     level: float

@@ -88,7 +88,7 @@ def _range(side: Side) -> Range:
 
 
 def _share_out_of(reach: Range, side: Side) -> float:
-    """Return the share of samples of which at least a hundredth of the values is below or above a range by more than a step."""
+    """Return the share of samples with at least a hundredth of their values below or above a range by more than a step."""
     step = (reach[1] - reach[0]) * _STEP
     return float(((side.rows[:, 1] < reach[0] - step) | (side.rows[:, 2] > reach[1] + step)).mean())
 

@@ -3,21 +3,21 @@
 A reader is a module that imports only the standard library and numpy at its top, as the host imports it too. It has
 
     CACHED                                whether the same files always give the same samples
-    ENVIRONMENT                           the environment that holds what it reads with: "dataset", or one that holds
+    ENVIRONMENT                           the environment that holds its packages: "dataset", or one that holds
                                           all of that and more
     Options                               a frozen dataclass: what a recipe's [reader] may say besides `kind`. A
                                           ValueError of its __post_init__ reaches the user; __pydantic_config__ =
                                           {"extra": "forbid"} makes a misspelt key a mistake
-    recognize(data) -> (folder, Options)  for data that is named on the command line without a recipe, by names alone;
-                                          None where it is another reader's
+    recognize(data) -> (folder, Options)  for data that the command line names without a recipe, by names only;
+                                          None if it is for another reader
     files(options) -> {key: path}         files and folders that the options name, relative to the recipe: the inputs of
                                           the job, hashed by the host; with a `*` behind its key the last part of a
-                                          path may be a pattern, and `named` gives the files that it stands for
+                                          path may be a pattern, and `named` returns the files that match it
     read(options, files, asked)           -> Reading; `files` by the same keys; raises InvalidSamples without naming the
                                           set, which the caller does
 
-Samples have no batch axis; they are dicts by the name of the model's input. Where any sample can be read without those before it, `Reading.samples`
-is an `Indexed`, so a draw of 100 from a million reads 100. Else it is an iterator, and the draw takes no more from it than it needs.
+Samples have no batch axis; they are dicts by the name of the model's input. If any sample can be read without those before it, `Reading.samples` is
+an `Indexed`, so a draw of 100 from a million reads 100. Else it is an iterator, and the draw takes no more from it than it needs.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class ReadRequest:
 
 @dataclass(frozen=True)
 class Indexed:
-    """`count` samples, any of which `at(index)` reads."""
+    """`count` samples; `at(index)` reads any of them."""
 
     count: int
     at: Callable[[int], Sample]

@@ -163,7 +163,7 @@ def listing(folder: Path, suffixes: Sequence[str], what: str) -> tuple[list[Path
 def _files(folder: Path) -> Iterator[Path]:
     """Yield the files in a folder and in the folders that it links to, sorted by path, without hidden files.
 
-    InvalidSamples for a folder that cannot be read, for a link without a target, and for a link to a folder that it lies in.
+    InvalidSamples for a folder that cannot be read, for a link without a target, and for a link to a folder above it.
     """
     problems = list[str]()
 
@@ -193,7 +193,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _leads_back(path: Path) -> bool:
-    """Return whether a folder is a link to one that it lies in: a walk through it would never end."""
+    """Return whether a folder is a link to a folder above it: a walk through it would never end."""
     return path.is_symlink() and path.parent.resolve().is_relative_to(path.resolve())
 
 

@@ -36,7 +36,7 @@ _AGAIN = "make or download the file again"
 
 
 class Clip(NamedTuple):
-    """`rate` in Hz; `values` (frames, channels): float32 or float64 where the file's are real, else int32 of `bits` bits."""
+    """`rate` in Hz; `values` (frames, channels): float32 or float64 if the file's values are real, else int32 of `bits` bits."""
 
     rate: int
     values: np.ndarray

@@ -32,7 +32,7 @@ _FARTHEST, _MOST_STEPS = 1000, 1_000_000  # limits for the ratio of two rates; s
 
 @dataclass(frozen=True)
 class Options:
-    """`path`: a folder or a file; `input`: the model's input, where it has several; `classes`: their order, if not sorted.
+    """`path`: a folder or a file; `input`: the model's input, if it has several; `classes`: their order, if not sorted.
 
     `inputs`: a subfolder for each input; files of the same name belong together. `sample_rate` in Hz; if it is not declared, all sounds must have the
     rate of the first. `resample` converts other rates to it. `channels` of a sound that has several: their "mean", the "first", or "all", (length,
@@ -65,7 +65,7 @@ class Options:
 
 
 def recognize(data: str) -> tuple[Path, Options] | None:
-    """Return options for a sound file, and for a folder of which most files are sounds."""
+    """Return options for a sound file, and for a folder that holds mostly sounds."""
     path = Path(data)
     return (path.parent, Options(path.name)) if path.suffix in SUFFIXES or mostly(data, SUFFIXES) else None
 

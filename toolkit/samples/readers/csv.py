@@ -38,7 +38,7 @@ _Columns = tuple[str, ...]
 class Options:
     """`inputs`: for each model input a column, several columns as a vector, or a pattern (`pixel*`, in the order of its numbers).
 
-    `labels`: a column; `classes`: the order of labels that are words. `columns` names them where the file has no header.
+    `labels`: a column; `classes`: the order of labels that are words. `columns` names the columns of a file without a header.
     `dtype` of the numbers, for all inputs or by input.
     """
 

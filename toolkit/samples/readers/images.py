@@ -27,7 +27,7 @@ SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".t
 
 @dataclass(frozen=True)
 class Options:
-    """`path`: the folder; `input`: the model's input, where it has several; `classes`: their order, if not sorted.
+    """`path`: the folder; `input`: the model's input, if it has several; `classes`: their order, if not sorted.
 
     `inputs`: a subfolder for each input; files of the same name belong together. With `labels` "none", subfolders are not classes. `masks`: a folder
     beside or in `path` with a picture of class indices of the same name for each image. It is the label of a segmentation, one byte a pixel, as the

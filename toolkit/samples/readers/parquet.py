@@ -51,7 +51,7 @@ class Options:
 
 
 def recognize(data: str) -> tuple[Path, Options] | None:
-    """Return options for a parquet file, and for a folder of which most files are parquet."""
+    """Return options for a parquet file, and for a folder that holds mostly parquet files."""
     path = Path(data)
     return (path.parent, Options(path.name)) if path.suffix in SUFFIXES or mostly(data, SUFFIXES) else None
 
