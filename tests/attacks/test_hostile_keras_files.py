@@ -186,6 +186,7 @@ def test_the_known_names_are_what_is_installed(python):
     ran(python, HERE / "check_known_names.py")
 
 
+@pytest.mark.slow
 def test_no_healthy_model_is_refused(python):
     """Networks of Keras's own, functions of TensorFlow as layers, lookups, cells, attention: in the forms of both Keras, as .keras and .h5."""
     ran(python, HERE / "check_healthy_configurations.py")

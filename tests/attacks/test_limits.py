@@ -55,8 +55,8 @@ def failures(ended):
     return {re.sub(r" \(part .*", "", line) for line in lines}
 
 
-@pytest.mark.parametrize("prefix", [(), ONE_CORE], ids=["all cores", "one core"])
-@pytest.mark.parametrize("name", ["never", "far_away"])
+@pytest.mark.parametrize("prefix", [(), pytest.param(ONE_CORE, marks=pytest.mark.slow)], ids=["all cores", "one core"])
+@pytest.mark.parametrize("name", ["never", pytest.param("far_away", marks=pytest.mark.slow)])
 def test_an_endless_loop_costs_one_timeout(build, name, prefix, tmp_path):
     """Whoever runs the model first: the original, its float artifact, or calibration; no other scheme and no other quantizer begins it again."""
     ended = build(name, prefix=prefix)

@@ -13,6 +13,8 @@ import toolkit
 from toolkit import Original, Samples
 from toolkit.errors import EdgeToolkitError
 
+pytestmark = pytest.mark.slow  # whole builds of many networks
+
 LABELLED = """
 [reader]
 kind   = "arrays"

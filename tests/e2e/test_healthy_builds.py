@@ -14,6 +14,8 @@ from PIL import Image
 import toolkit
 from toolkit import Original, Samples
 
+pytestmark = pytest.mark.slow  # whole builds of many networks
+
 ENDS = {"inputs": {"image": "IteratorGetNext:0"}, "outputs": {"enlarged": "NCHW_output:0"}}
 
 

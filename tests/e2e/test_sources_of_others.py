@@ -11,6 +11,8 @@ from tests.e2e.conftest import outputs_of
 from toolkit import Original, Samples
 from toolkit.wire.shards import read_all
 
+pytestmark = pytest.mark.slow  # whole builds of many networks
+
 PENGUIN = ("culmen_length_mm", "culmen_depth_mm", "flipper_length_mm", "body_mass_g")
 PARSED = "StatefulPartitionedCall/ParseExample/ParseExampleV2"
 
