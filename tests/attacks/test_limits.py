@@ -71,6 +71,7 @@ def test_an_endless_loop_costs_one_timeout(build, name, prefix, tmp_path):
     assert not (tmp_path / "dist" / "host").exists()
 
 
+@pytest.mark.slow
 def test_several_targets_wait_for_it_once(build):
     """All of them want the same original."""
     ended = build("never", "--target", "raspberry-pi-4")
@@ -90,6 +91,7 @@ def test_a_model_that_hangs_on_a_calibration_sample_does_not_pass_by_another_sch
     assert "it ends before its first turn, or never" in ended.out
 
 
+@pytest.mark.slow
 def test_a_sweep_of_an_endless_model_waits_for_it_once(build):
     """It ends with 3: a 1 would be the verdict of every row."""
     ended = build("never", verb="sweep")

@@ -10,11 +10,14 @@ The network is ResNet8 from ../shared/models, or an untrained one of its shape. 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -24,6 +27,7 @@ import numpy as np
 HERE = Path(__file__).resolve().parent
 MANY = 10_000
 PEAKS = (1_000, 50_000)
+LOOK_EVERY_S = 0.02
 RECIPE = """\
 [reader]
 kind = "arrays"
@@ -61,24 +65,33 @@ def loop(folder: Path) -> None:
 
 
 def peak_bytes(bench: Any, command: list[Any], settings: Any, work: Path) -> int:
-    """Return the most that any one process of a command had resident, the workers included."""
-    measured = (
-        "import resource, subprocess, sys; ended = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode; "
-    )
-    measured += "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss); sys.exit(ended)"
-    with bench.fresh(settings, work) as home:
-        ended = subprocess.run(
-            [sys.executable, "-c", measured, *map(str, command)],
-            env=bench.surroundings(work, home),
-            capture_output=True,
-            text=True,
-            check=False,
+    """Return the most that any one process of a command had resident, the workers and what they start included.
+
+    A worker is the first of a namespace of processes, so that nobody whom the command waits for has waited for it: the kernel's own account of
+    finished children lacks it. So each process that names the command's cache folder is looked at while it runs.
+    """
+    with bench.fresh(settings, work) as home, tempfile.TemporaryFile() as told:
+        running = subprocess.Popen(
+            list(map(str, command)), env=bench.surroundings(work, home), stdout=subprocess.DEVNULL, stderr=told
         )
-    if ended.returncode != 0:
-        raise SystemExit(
-            f"bench: {' '.join(map(str, command))}: exit status {ended.returncode}\n{ended.stderr[-4000:]}"
-        )
-    return int(ended.stdout) * (1 if sys.platform == "darwin" else 1024)
+        peak = 0
+        while running.poll() is None:
+            peak = max([peak, *_peaks_of(os.fsencode(home))])
+            time.sleep(LOOK_EVERY_S)
+        told.seek(0)
+        said = told.read().decode(errors="replace")
+    if running.returncode != 0:
+        raise SystemExit(f"bench: {' '.join(map(str, command))}: exit status {running.returncode}\n{said[-4000:]}")
+    return peak
+
+
+def _peaks_of(home: bytes) -> Iterator[int]:
+    """Yield the peak of resident bytes of each process whose command line or environment has that folder."""
+    for place in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has ended
+            if home in (place / "cmdline").read_bytes() or home in (place / "environ").read_bytes():
+                lines = (place / "status").read_text().splitlines()
+                yield from (1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
 
 
 def measure(rounds: int, work: Path) -> tuple[Any, list[Any]]:

@@ -10,6 +10,8 @@ from tests.e2e.conftest import scores, stage
 from toolkit import Original, Samples, report
 from toolkit.errors import InvalidSamples
 
+pytestmark = pytest.mark.slow  # whole builds of many networks
+
 IMAGES = """
 [reader]
 kind   = "arrays"
