@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from toolkit.comparison import compare
+from tests.unit.verdict.judged_chains import Held
 from toolkit.comparison.bounds import Bound
 from toolkit.comparison.compare import Context
 from toolkit.jobs.job import Engine, Job
 from toolkit.pipeline.reference_kernels import are_wrong, failed_stages, may_be_wrong, said, stand_in
 from toolkit.pipeline.stages import Chain, Stage
-from toolkit.tensors.signature import Signature, TensorSpec
 from toolkit.verdict.chain import judge_chain
 
 RNG = np.random.default_rng(0)
@@ -22,28 +20,10 @@ RIGHT = RNG.normal(size=(40, 1, 4)).astype(np.float32)
 ROUGH = (RIGHT + RNG.normal(size=RIGHT.shape) * 0.1).astype(np.float32)  # 20 dB
 CONSTANT = np.full(RIGHT.shape, RIGHT.mean(), np.float32)
 OTHER = RNG.normal(size=RIGHT.shape).astype(np.float32)
-SIGNATURE = Signature("", (), (TensorSpec("scores", "float32", (1, 4)),))
 BOUNDS = [
     Bound(stage=stage, output="*", metric="sqnr_db", limit=limit, unit="db", because="a test")
     for stage, limit in (("quantization", 15), ("kernels", 15), ("total", 12))
 ]
-
-
-@dataclass
-class Held:
-    """A run of a chain in memory."""
-
-    stage: str
-    scores: np.ndarray
-
-    @property
-    def count(self) -> int:
-        """How many samples it holds."""
-        return len(self.scores)
-
-    def read(self, count: int | None = None) -> compare.RunOutputs:
-        """Return all of it, or the first samples."""
-        return compare.RunOutputs(self.stage, SIGNATURE, [{"scores": self.scores[:count]}])
 
 
 def judged(quantized, shipped=ROUGH, floats=RIGHT):
