@@ -5,8 +5,9 @@ fits. To renew a lock, run the command in its first lines in this folder; it mus
 An environment without a lock is never made: it exists only where the user names an interpreter for it. `source`, in which the user's own code makes
 the model, is one.
 
-An `.in` file is one requirement a line, the engine itself first. Four comments mean something:
-`# python: RANGE` (which Pythons serve), `# preload: MODULE...` (what a worker imports once, before it takes jobs) and
+An `.in` file is one requirement a line, the engine itself first. Five comments mean something:
+`# python: RANGE` (which Pythons serve), `# preload: MODULE...` (what a worker imports once, before it takes jobs),
+`# machines: NAME...` (which machines an emulator may run the engine as: those that it has wheels for, by Python's `platform.machine`),
 `# or NAME or NAME...` behind a requirement (other distributions of the same package), and `# optional` (part of what is made, and not
 asked of an interpreter that is there).
 

@@ -3,7 +3,7 @@
 On x86 without VNNI an engine multiplies uint8 by int8 with `vpmaddubsw`, which adds two products in 16 bits and saturates. With VNNI, and always on
 ARM, sums have 32 bits.
 
-Names of features: Linux, arch/x86/include/asm/cpufeatures.h, and arch/arm64/kernel/cpuinfo.c.
+Names of features: Linux, arch/x86/include/asm/cpufeatures.h, arch/arm64/kernel/cpuinfo.c, arch/arm/kernel/setup.c.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Collection
 
 X86 = ("x86_64", "AMD64")
 ARM = ("aarch64", "arm64")
+ARM_32_BITS = ("armv7l",)
 UNKNOWN = "unknown"
 NO_VNNI = "no VNNI"
 
@@ -25,12 +26,14 @@ _OF_X86 = {
     "sse4_1": f"SSE4.1, {NO_VNNI}",
 }
 _OF_ARM = {"i8mm": "8-bit matrix products", "asimddp": "dot product", "asimd": "NEON, no dot product"}
+_OF_ARM_32_BITS = {"neon": "NEON"}
+_CLASSES = ((X86, _OF_X86), (ARM, _OF_ARM), (ARM_32_BITS, _OF_ARM_32_BITS))
 _WITH_VNNI = {"avx512_vnni", "avx_vnni"}
 
 
 def class_of(machine: str, features: Collection[str]) -> str:
     """Return a processor's class, as "x86_64 with AVX2, no VNNI"; without any feature known, "x86_64, features unknown"."""
-    known = _OF_X86 if machine in X86 else _OF_ARM if machine in ARM else {}
+    known = next((known for machines, known in _CLASSES if machine in machines), {})
     found = next((words for feature, words in known.items() if feature in features), None)
     return f"{machine} with {found}" if found else f"{machine}, features {UNKNOWN}"
 

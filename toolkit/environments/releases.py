@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from toolkit.environments.interpreters import current
@@ -21,12 +21,27 @@ from toolkit.errors import EnvironmentUnavailable, RequestError
 from toolkit.settings import Settings
 
 _LOCK = "requirements.txt"
+_EXCLUDED = "excluded.txt"
 _NEEDS = ("python", "lock_sha256")
 _NO_RELEASE = re.compile(r"there is no version of")  # uv's message for a release that does not exist,
 _NO_FILES = re.compile(
     r"has no wheels with a matching|no wheels are available|has no usable wheels"
 )  # and for a Python without files
 _NEWEST_PYTHON = 20  # ranges of Pythons are searched up to this minor version
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """A platform other than this machine's: the `machine`, the `name` in the names of locks, and its Python (`3.11`).
+
+    `provided` are the distributions that it has already. `options` are uv's that choose it; they may need a file in the folder of the making.
+    """
+
+    machine: str
+    name: str
+    python: str
+    provided: tuple[str, ...]
+    options: Callable[[Making], list[str]]
 
 
 def names(home: Path) -> list[str]:
@@ -45,41 +60,47 @@ def read_lock(requirements: Requirements, home: Path, platform: str = "") -> Req
     return replace(requirements, lock=folder / _LOCK, python=f"=={facts['python']}.*")
 
 
-def make_lock(
-    requirements: Requirements, settings: Settings, pythons: Iterable[str] | None = None, platform: str = ""
-) -> Requirements:
+def make_lock(requirements: Requirements, settings: Settings, platform: Platform | None = None) -> Requirements:
     """Return as `read_lock` does, after making the lock if it is missing: for the first Python that the release has files for.
 
-    `pythons` are by default those that the requirements accept, this one first; `platform` is uv's name of a platform other than this machine's.
+    The Pythons are those that the requirements accept, this one first, or that of the `platform`.
     RequestError for a release that does not exist, EnvironmentUnavailable where it has no files, or the index cannot be reached.
     """
     if requirements.release is None:
         return requirements
-    what = f"environment {requirements.name}"
+    what = f"environment {requirements.name}" + ("" if platform is None else f" for {platform.machine}")
     uv = find_uv(what)
-    asked = tuple(pythons or _pythons(requirements))
+    asked = tuple(_pythons(requirements)) if platform is None else (platform.python,)
+    name = "" if platform is None else platform.name
 
     def build(making: Making) -> Marker:
         settings.say(f"{what}: finding its packages and their hashes, once ({requirements.engine.text})")
-        (making.folder / "requirements.in").write_text("".join(f"{each.text}\n" for each in requirements.packages))
-        python = next(python for python in asked if _compile(making, uv, requirements, python, platform, asked[-1]))
+        options = list(_place(making, requirements, platform))
+        python = next(python for python in asked if _compile(making, uv, requirements, python, options, asked[-1]))
         content = (making.folder / _LOCK).read_bytes()
         _require_the_release(requirements, content.decode())
-        return {"python": python, "platform": platform, "lock_sha256": hashlib.sha256(content).hexdigest()}
+        return {"python": python, "platform": name, "lock_sha256": hashlib.sha256(content).hexdigest()}
 
-    make_once(_folder(requirements, settings.home, platform), build, what=what, say=settings.say, usable=_is_whole)
-    return read_lock(requirements, settings.home, platform)
+    make_once(_folder(requirements, settings.home, name), build, what=what, say=settings.say, usable=_is_whole)
+    return read_lock(requirements, settings.home, name)
 
 
-def _compile(making: Making, uv: str, requirements: Requirements, python: str, platform: str, last: str) -> bool:
+def _place(making: Making, requirements: Requirements, platform: Platform | None) -> Iterator[str]:
+    """Write the requirements for uv, without what the platform has already, and yield the options that choose the platform."""
+    provided = () if platform is None else platform.provided
+    wanted = [each.text for each in requirements.packages if not set(each.names) & set(provided)]
+    (making.folder / "requirements.in").write_text("".join(f"{each}\n" for each in wanted))
+    if platform is not None:
+        yield from platform.options(making)
+    if provided:
+        (making.folder / _EXCLUDED).write_text("".join(f"{each}\n" for each in provided))
+        yield from ("--excludes", _EXCLUDED)
+
+
+def _compile(making: Making, uv: str, requirements: Requirements, python: str, platform: list[str], last: str) -> bool:
     """Write the lock for one Python; return False where the release has no files for it and it is not the last one that is tried."""
     command = [uv, "pip", "compile", "--generate-hashes", "--only-binary", ":all:", "--no-header", "--no-annotate"]
-    place = [
-        "--python-version",
-        python,
-        "--no-python-downloads",
-        *(["--python-platform", platform] if platform else []),
-    ]
+    place = ["--python-version", python, "--no-python-downloads", *platform]
     try:
         making.run([*command, *place, "--output-file", _LOCK, "requirements.in"], variables=UV_VARIABLES)
     except EnvironmentUnavailable as error:
@@ -89,8 +110,7 @@ def _compile(making: Making, uv: str, requirements: Requirements, python: str, p
         if _NO_FILES.search(said) and python != last:
             return False
         raise EnvironmentUnavailable(
-            f"{making.what}: {requirements.engine.text} and its dependencies are not available for Python {python}"
-            f"{f' on {platform}' if platform else ''}",
+            f"{making.what}: {requirements.engine.text} and its dependencies are not available for Python {python}",
             error.hint or str(error.problem),
         ) from error
     return True

@@ -53,7 +53,8 @@ class Requirement:
 class Requirements:
     """All that one environment needs: `packages` (the engine first), the range of Pythons, and the lock.
 
-    `preload` names the modules that a worker imports before it takes jobs. An environment without a lock is never made, unless it is of a
+    `preload` names the modules that a worker imports before it takes jobs, and `machines` those that an emulator may run it on, by Python's
+    names (`platform.machine`). An environment without a lock is never made, unless it is of a
     `release` other than the pinned one: then its lock is made first (`toolkit.environments.releases`).
     """
 
@@ -63,6 +64,7 @@ class Requirements:
     packages: tuple[Requirement, ...]
     lock: Path
     release: str | None = None
+    machines: tuple[str, ...] = ()
 
     @property
     def base(self) -> str:
@@ -141,15 +143,18 @@ def is_version(text: str) -> bool:
 def _read(name: str) -> Requirements:
     python = ""
     preload: tuple[str, ...] = ()
+    machines: tuple[str, ...] = ()
     packages = []
     for line in (HERE / f"{name}.in").read_text().splitlines():
         if line.startswith("# python:"):
             python = line.partition(":")[2].strip()
         elif line.startswith("# preload:"):
             preload = tuple(line.partition(":")[2].split())
+        elif line.startswith("# machines:"):
+            machines = tuple(line.partition(":")[2].split())
         elif line.strip() and not line.startswith("#"):
             packages.append(_read_line(line))
-    return Requirements(name, python, preload, tuple(packages), HERE / f"{name}.txt")
+    return Requirements(name, python, preload, tuple(packages), HERE / f"{name}.txt", machines=machines)
 
 
 def normalize(name: str) -> str:

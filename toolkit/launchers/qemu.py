@@ -1,4 +1,4 @@
-"""Another processor, emulated by QEMU: one core of a named kind, aarch64 with the engine's ARM build, or x86_64 with the engine's own build.
+"""Another processor, emulated by QEMU: one core of a named kind, ARM (64 or 32 bits) with the engine's ARM build, or x86_64 with its own build.
 
 Options: `cpu`, which has no default. QEMU's own default is `max`; no board has it, and QEMU 7.2 computes its newest instructions wrongly. An engine
 picks its kernels by `/proc/cpuinfo` and `/sys`. There it sees files of the emulated kind of core, never those of this machine: LiteRT and ONNX
@@ -23,10 +23,11 @@ from toolkit.environments.status import Status
 from toolkit.environments.virtualenv import VARIABLES
 from toolkit.errors import EnvironmentUnavailable, RequestError, TargetUnavailable, UnknownName, suggestion
 from toolkit.launchers import Launch
-from toolkit.launchers.emulation import packages, processors, sysroot, x86
+from toolkit.launchers.emulation import emulator, packages, processors, sysroot, x86
+from toolkit.launchers.emulation.emulator import Emulator
 from toolkit.launchers.emulation.known_answer import FOLDER, known_answer
+from toolkit.launchers.emulation.machines import MACHINES
 from toolkit.launchers.emulation.processors import PROCESSORS
-from toolkit.launchers.emulation.sysroot import Emulator
 from toolkit.settings import Settings
 
 __all__ = ["EMULATED", "HOST", "SETUP", "TIMED", "features", "make_release", "prepare", "ready", "status"]
@@ -34,7 +35,7 @@ __all__ = ["EMULATED", "HOST", "SETUP", "TIMED", "features", "make_release", "pr
 HOST = False
 EMULATED = True
 TIMED = False
-SETUP = packages.STEPS  # the emulator, the system that it runs on, and the engines' aarch64 packages
+SETUP = packages.STEPS  # the emulator, the systems that it runs, and the engines' packages for them
 
 _LOADER = "LD_PRELOAD,LD_LIBRARY_PATH"  # for this machine's programs; emulated programs must not get them
 
@@ -57,34 +58,35 @@ def prepare(environment: str, options: Mapping[str, object], settings: Settings)
 
 
 def _on_arm(environment: str, cpu: str, settings: Settings) -> Launch:
-    system = sysroot.make_system(settings)
-    site, versions = packages.make_packages(environment, settings)
+    machine = MACHINES[PROCESSORS[cpu].machine]
+    system = sysroot.make_system(machine, settings)
+    held = packages.make_packages(environment, machine, settings)
     overlay = processors.make_overlay(cpu, system.root, settings)
-    engine = read_requirements(environment).engine.found_in(versions)
+    engine = read_requirements(environment).engine.found_in(held.versions)
     command = [system.emulator.path, "-cpu", cpu, "-U", _LOADER, "-L", overlay, overlay / "usr/bin/python3.11"]
-    distributions = identify(versions, "3.11", "linux-aarch64")
+    distributions = identify(held.versions, "3.11", f"linux-{machine.name}")
     return Launch(
         command=tuple(map(str, command)),
-        variables={**VARIABLES, "PYTHONPATH": str(site)},
+        variables={**VARIABLES, "PYTHONPATH": os.pathsep.join(map(str, held.search))},
         identity=_identity(
             engine, distributions, system.identity, system.emulator.version_line, processors.identity(cpu)
         ),
-        about=_about(engine, "aarch64", system.emulator, cpu),
-        needs=tuple(map(str, (system.emulator.path, overlay, system.root, site))),
+        about=_about(engine, machine.name, system.emulator, cpu),
+        needs=tuple(map(str, (system.emulator.path, overlay, system.root, *held.search))),
     )
 
 
 def _on_x86(environment: str, cpu: str, settings: Settings) -> Launch:
-    emulator = x86.make_emulator(settings)
+    qemu = x86.make_emulator(settings)
     resolved = environments.resolve(environment, settings)
     overlay = x86.make_overlay(cpu, settings)
-    command = [emulator.path, "-cpu", x86.PROCESSORS[cpu].qemu, "-U", _LOADER, "-L", overlay, resolved.python]
+    command = [qemu.path, "-cpu", x86.PROCESSORS[cpu].qemu, "-U", _LOADER, "-L", overlay, resolved.python]
     return Launch(
         command=tuple(map(str, command)),
         variables=resolved.variables,
-        identity=_identity(resolved.engine, resolved.identity, emulator.version_line, x86.identity(cpu)),
-        about=_about(resolved.engine, "x86_64", emulator, cpu),
-        needs=tuple(map(str, (emulator.path, overlay, *_of_interpreter(resolved)))),
+        identity=_identity(resolved.engine, resolved.identity, qemu.version_line, x86.identity(cpu)),
+        about=_about(resolved.engine, x86.MACHINE, qemu, cpu),
+        needs=tuple(map(str, (qemu.path, overlay, *_of_interpreter(resolved)))),
     )
 
 
@@ -98,24 +100,39 @@ def _of_interpreter(resolved: Environment) -> Iterator[Path | str]:
 
 
 def make_release(environment: str, settings: Settings) -> None:
-    """Make the aarch64 packages of another release of an engine, if aarch64 boards can run it."""
-    if split_name(environment)[0] in packages.ENVIRONMENTS:
-        packages.make_packages(environment, settings)
+    """Make the packages of another release of an engine for each emulated machine that its wheels are for.
+
+    EnvironmentUnavailable, with all reasons, if the release has none for any of them.
+    """
+    machines = [one for one in MACHINES.values() if split_name(environment)[0] in packages.able(one.name)]
+    failures: list[EnvironmentUnavailable] = []
+    for machine in machines:
+        try:
+            packages.make_packages(environment, machine, settings)
+        except EnvironmentUnavailable as error:
+            failures.append(error)
+    if machines and len(failures) == len(machines):
+        hints = dict.fromkeys(error.hint for error in failures if error.hint)
+        raise EnvironmentUnavailable(
+            printable.lines(error.problem for error in failures), printable.lines(hints) or None
+        )
 
 
 def ready(environment: str, options: Mapping[str, object], settings: Settings) -> bool:
     """Return whether system and packages exist; the rest of `prepare` takes a second and no network."""
-    if _cpu(environment, options) in x86.PROCESSORS:
-        return x86.find_emulator(settings) is not None and environments.find(environment, settings) is not None
-    return sysroot.find_system(settings) is not None and packages.find_packages(environment, settings) is not None
+    cpu = _cpu(environment, options)
+    if cpu in x86.PROCESSORS:
+        found = emulator.find_emulator(x86.MACHINE, settings)
+        return found is not None and environments.find(environment, settings) is not None
+    return packages.find_packages(environment, MACHINES[PROCESSORS[cpu].machine], settings) is not None
 
 
 def features(options: Mapping[str, object]) -> tuple[str, list[str]]:
     """Return machine and features of the emulated core; no feature for an unknown core."""
     cpu = str(options.get("cpu"))
     if cpu in x86.PROCESSORS:
-        return "x86_64", x86.PROCESSORS[cpu].features.split()
-    return "aarch64", PROCESSORS[cpu].features.split() if cpu in PROCESSORS else []
+        return x86.MACHINE, x86.PROCESSORS[cpu].features.split()
+    return (PROCESSORS[cpu].machine, PROCESSORS[cpu].features.split()) if cpu in PROCESSORS else ("aarch64", [])
 
 
 def status(settings: Settings) -> Status:
@@ -127,10 +144,6 @@ def _cpu(environment: str, options: Mapping[str, object]) -> str:
     """Return the requested core; RequestError if it is missing or unknown, for another option, or for an environment that cannot run on it."""
     cores = (*PROCESSORS, *x86.PROCESSORS)
     cpu = options.get("cpu")
-    able = x86.ENVIRONMENTS if cpu in x86.PROCESSORS else packages.ENVIRONMENTS
-    base = split_name(environment)[0]
-    if base not in able:
-        raise UnknownName("environment on launcher qemu", base, able)
     for option in options:
         if option != "cpu":
             raise RequestError(f"launcher qemu: option {option!r}: unknown; {suggestion(option, ['cpu'])}")
@@ -144,15 +157,18 @@ def _cpu(environment: str, options: Mapping[str, object]) -> str:
         )
     if cpu not in cores:
         raise RequestError(f"launcher qemu: cpu {cpu!r}: unknown; {suggestion(str(cpu), cores)}")
+    machine = x86.MACHINE if cpu in x86.PROCESSORS else PROCESSORS[str(cpu)].machine
+    if (base := split_name(environment)[0]) not in packages.able(machine):
+        raise UnknownName(f"environment for {machine} on launcher qemu", base, packages.able(machine))
     return str(cpu)
 
 
-def _about(engine: str, machine: str, emulator: Emulator, cpu: str) -> dict[str, str]:
+def _about(engine: str, machine: str, qemu: Emulator, cpu: str) -> dict[str, str]:
     return {
         "engine": engine,
         "machine": machine,
         "launcher": "qemu",
-        "emulator": f"qemu {emulator.version}",
+        "emulator": f"qemu {qemu.version}",
         "cpu": cpu,
         "processor": instructions.class_of(*features({"cpu": cpu})),
     }

@@ -24,24 +24,28 @@ from toolkit.execution.run import Execution, run_job
 from toolkit.jobs.job import Engine
 from toolkit.jobs.local_executor import LocalExecutor
 from toolkit.launchers import Launch, qemu
-from toolkit.launchers.emulation import debian, packages, sysroot, x86
+from toolkit.launchers.emulation import debian, emulator, packages, sysroot, x86
 from toolkit.launchers.emulation.known_answer import FOLDER, known_answer
+from toolkit.launchers.emulation.machines import MACHINES
 from toolkit.launchers.emulation.processors import PROCESSORS
 from toolkit.settings import Limits, Settings
 from toolkit.wire.shards import ShardWriter
 
 CPUS = sorted(PROCESSORS)
-MODULES = {"litert": "ai_edge_litert.interpreter", "tflite_runtime": "tflite_runtime.interpreter"}
+ON_CPUS = [(engine, cpu) for cpu in CPUS for engine in packages.able(PROCESSORS[cpu].machine)]
+MODULES = {
+    "litert": "ai_edge_litert.interpreter",
+    "onnxruntime": "onnxruntime",
+    "tflite_runtime": "tflite_runtime.interpreter",
+}
 
-# Bits of AT_HWCAP by the names that Linux prints (arch/arm64/include/uapi/asm/hwcap.h, arch/arm64/kernel/cpuinfo.c).
-HWCAP = dict(
-    zip(
-        "fp asimd evtstrm aes pmull sha1 sha2 crc32 atomics fphp asimdhp cpuid asimdrdm jscvt fcma lrcpc dcpop sha3 sm3 sm4"
-        " asimddp sha512 sve".split(),
-        range(23),
-        strict=True,
-    )
-)
+# Bits of AT_HWCAP by the names that Linux prints, in their order (arch/arm64/kernel/cpuinfo.c, arch/arm/kernel/setup.c).
+HWCAP = {
+    "aarch64": "fp asimd evtstrm aes pmull sha1 sha2 crc32 atomics fphp asimdhp cpuid asimdrdm jscvt fcma lrcpc dcpop sha3 sm3 sm4"
+    " asimddp sha512 sve".split(),
+    "armv7l": "swp half thumb 26bit fastmult fpa vfp edsp java iwmmxt crunch thumbee neon vfpv3 vfpv3d16 tls vfpv4 idiva idivt vfpd32 lpae"
+    " evtstrm".split(),
+}
 
 
 @pytest.fixture(scope="module")
@@ -65,8 +69,7 @@ def run(launch: Launch, code: str, **variables: str) -> str:
     return ended.stdout.strip().splitlines()[-1]
 
 
-@pytest.mark.parametrize("cpu", CPUS)
-@pytest.mark.parametrize("engine", packages.ENVIRONMENTS)
+@pytest.mark.parametrize(("engine", "cpu"), ON_CPUS)
 def test_an_engines_arm_build_runs_on_each_core(settings, engine, cpu):
     """With its own packages, and nothing of this machine's: neither libraries nor other Pythons' packages."""
     launch = qemu.prepare(engine, {"cpu": cpu}, settings)
@@ -79,18 +82,19 @@ def test_an_engines_arm_build_runs_on_each_core(settings, engine, cpu):
         run(launch, code, LD_PRELOAD="/no/such/library.so", LD_LIBRARY_PATH="/usr/lib/x86_64-linux-gnu")
     )
 
-    assert (machine, python) == ("aarch64", "3.11")
-    _, versions = packages.find_packages(engine, settings)
+    assert (machine, python) == (PROCESSORS[cpu].machine, "3.11")
+    versions = packages.find_packages(engine, MACHINES[machine], settings).versions
     assert numpy == versions["numpy"]
     assert launch.about["engine"] in {f"{name} {version}" for name, version in versions.items()}
-    assert all(Path(entry or "/").is_relative_to(settings.home) for entry in path if entry)
+    made = (settings.home, sysroot.find_system(MACHINES[machine], settings).root)
+    assert all(any(Path(entry).is_relative_to(place) for place in made) for entry in path if entry)
     assert not {"LD_PRELOAD", "LD_LIBRARY_PATH"} & set(variables)
 
 
 @pytest.mark.parametrize("cpu", CPUS)
 def test_the_core_that_is_read_of_is_the_core_that_is_emulated(settings, cpu):
     """Every instruction that `/proc/cpuinfo` names is there, and the host's files are out of sight."""
-    launch = qemu.prepare("litert", {"cpu": cpu}, settings)
+    launch = qemu.prepare("tflite_runtime", {"cpu": cpu}, settings)
     code = """if True:
         import ctypes, json, pathlib
         library = ctypes.CDLL(None)
@@ -104,12 +108,12 @@ def test_the_core_that_is_read_of_is_the_core_that_is_emulated(settings, cpu):
     assert int(fields["CPU part"], 16) == PROCESSORS[cpu].part
     assert fields["Features"].split() == PROCESSORS[cpu].features.split()
     assert present == "0\n"
-    lacks = {name for name in fields["Features"].split() if not hwcap >> HWCAP[name] & 1}
+    bits = HWCAP[PROCESSORS[cpu].machine]
+    lacks = {name for name in fields["Features"].split() if not hwcap >> bits.index(name) & 1}
     assert lacks <= {"evtstrm"}  # a clock of the kernel's, which QEMU's user mode has not; no kernel is chosen by it
 
 
-@pytest.mark.parametrize("cpu", CPUS)
-@pytest.mark.parametrize("engine", packages.ENVIRONMENTS)
+@pytest.mark.parametrize(("engine", "cpu"), ON_CPUS)
 def test_the_known_answer_is_given_on_each_core(settings, engine, cpu):
     """Asked anew, whatever is remembered."""
     known_answer(qemu.prepare(engine, {"cpu": cpu}, settings), engine)
@@ -154,7 +158,7 @@ def test_the_known_model_is_made_by_its_script(tmp_path):
     assert (tmp_path / "model.tflite").read_bytes() == (FOLDER / "model.tflite").read_bytes()
 
 
-@pytest.mark.parametrize("engine", packages.ENVIRONMENTS)
+@pytest.mark.parametrize("engine", ["litert", "tflite_runtime"])
 def test_the_answer_holds_on_this_machine_too(engine):
     """What is known of the model is arithmetic, not one processor's habit."""
     environment = environments.resolve(engine, Settings())
@@ -169,13 +173,14 @@ def test_the_answer_holds_on_this_machine_too(engine):
     assert json.loads(ended.stdout)["wrong"] == {}
 
 
-def test_where_every_package_is_from_is_on_record(settings):
+@pytest.mark.parametrize("machine", MACHINES.values(), ids=str)
+def test_where_every_package_is_from_is_on_record(settings, machine):
     """Version and SHA-256 of each; the packages themselves are not kept."""
-    folder = sysroot.find_system(settings).root.parent
+    folder = sysroot.find_system(machine, settings).root.parent
     facts = read_marker(folder)
 
     packages = {each["package"]: each for each in facts["packages"]}
-    assert packages["python3.11-minimal"]["architecture"] == "arm64"
+    assert packages["python3.11-minimal"]["architecture"] == machine.debian
     assert all(len(each["sha256"]) == 64 and each["version"] for each in packages.values())
     assert not list(folder.rglob("*.deb"))
     assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < 100_000_000
@@ -185,10 +190,12 @@ def test_bytecode_is_compiled_where_a_python_of_the_same_version_is(settings):
     """It halves the start of an emulated engine."""
     if sys.version_info[:2] != (3, 11):
         pytest.skip(f"NOT TESTED by Python {sys.version_info[:2]}")
-    site, _ = packages.find_packages("litert", settings)
+    site, *_ = packages.find_packages("litert", MACHINES["aarch64"], settings).search
 
     assert (site / "numpy/__pycache__/__init__.cpython-311.pyc").exists()
-    assert (sysroot.find_system(settings).root / "usr/lib/python3.11/__pycache__/os.cpython-311.pyc").exists()
+    assert (
+        sysroot.find_system(MACHINES["aarch64"], settings).root / "usr/lib/python3.11/__pycache__/os.cpython-311.pyc"
+    ).exists()
 
 
 def test_what_is_made_is_ready_without_network(settings):
@@ -204,13 +211,13 @@ def test_what_is_made_is_ready_without_network(settings):
 
 def test_a_qemu_on_the_path_is_preferred(settings, tmp_path, monkeypatch):
     """It is the user's choice; another version is another identity, and has to give the known answer itself."""
-    own = sysroot.find_system(settings).emulator
+    own = sysroot.find_system(MACHINES["aarch64"], settings).emulator
     usual = qemu.prepare("tflite_runtime", {"cpu": "cortex-a53"}, settings)
     program = tmp_path / "qemu-aarch64"
     program.write_text(f'#!/bin/sh\n[ "$1" = --version ] && echo "qemu-aarch64 version 99.0" || exec {own.path} "$@"\n')
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    if sysroot.installed_qemu() != program:
+    if emulator.installed("aarch64") != program:
         pytest.skip("NOT TESTED, this machine has a qemu-aarch64-static of its own")
     elsewhere = Settings(tmp_path / "home", offline=True)
     (tmp_path / "home").mkdir()
@@ -232,8 +239,8 @@ def test_without_network_apts_message_is_recognized(tmp_path, monkeypatch):
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")  # the discard port, on which nobody listens
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
 
-    with pytest.raises(EnvironmentUnavailable, match=r"^aarch64 emulation: apt-get could not reach the network"):
-        sysroot.make_system(Settings(tmp_path / "home", offline=False))
+    with pytest.raises(EnvironmentUnavailable, match=r"^(QEMU|aarch64 emulation): apt-get could not reach the network"):
+        sysroot.make_system(MACHINES["aarch64"], Settings(tmp_path / "home", offline=False))
 
     assert list((tmp_path / "home" / "systems").iterdir()) == []
 
@@ -253,8 +260,10 @@ def test_it_is_made_without_root(settings):
         sys.path[:0] = sys.argv[2:]
         from pathlib import Path
         from toolkit.launchers.emulation import sysroot
+        from toolkit.launchers.emulation.machines import MACHINES
         from toolkit.settings import Settings
-        print(sysroot.make_system(Settings(Path(sys.argv[1]), offline=False)).emulator.version)"""
+        settings = Settings(Path(sys.argv[1]), offline=False)
+        print(*(sysroot.make_system(machine, settings).emulator.version for machine in MACHINES.values()))"""
     try:
         package = Path(environments.__file__).parent.parent
         subprocess.run(["cp", "-r", package, outside / "toolkit"], check=True)
@@ -274,7 +283,7 @@ def test_it_is_made_without_root(settings):
     finally:
         subprocess.run(["rm", "-rf", outside], check=True)
     assert ended.returncode == 0, ended.stderr
-    assert ended.stdout.strip()
+    assert len(ended.stdout.split()) == len(MACHINES)
 
 
 # x86_64 on x86_64
@@ -288,7 +297,7 @@ def haswell(settings):
     return lambda engine: qemu.prepare(engine, {"cpu": "haswell"}, settings)
 
 
-@pytest.mark.parametrize("engine", x86.ENVIRONMENTS)
+@pytest.mark.parametrize("engine", packages.able(x86.MACHINE))
 def test_the_known_answer_is_given_without_vnni(haswell, engine):
     """By XNNPACK exactly as anywhere, full range and all; by ONNX Runtime with sums cut off where they leave 16 bits, and only there."""
     known_answer(haswell(engine), engine)
@@ -336,8 +345,9 @@ def test_the_products_hold_on_this_machine_too(settings):
     assert json.loads(ended.stdout)["wrong"] == {}
 
 
+@pytest.mark.parametrize("cpu", ["cortex-a53", "cortex-a7"])
 @pytest.mark.parametrize(("do", "says"), [("segfault", "SIGSEGV"), ("abort", "SIGABRT")])
-def test_an_engine_that_dies_in_the_emulator_is_said_at_once(settings, tmp_path, do, says):
+def test_an_engine_that_dies_in_the_emulator_is_said_at_once(settings, tmp_path, cpu, do, says):
     """As on this machine: QEMU hands the signal on to itself, which has to end its process wherever that is confined."""
     signature = {
         "key": "serving_default",
@@ -347,7 +357,7 @@ def test_an_engine_that_dies_in_the_emulator_is_said_at_once(settings, tmp_path,
     (tmp_path / "model.fake").write_text(json.dumps({"signature": signature, "do": do}))
     with ShardWriter(tmp_path / "samples") as writer:
         writer.add({"x": np.zeros((1, 2), np.float32)})
-    engine = Engine("tflite_runtime", "qemu", {"cpu": CPUS[0]})
+    engine = Engine("tflite_runtime", "qemu", {"cpu": cpu})
     job = run_job(tmp_path / "model.fake", tmp_path / "samples", Execution(engine, "fake"))
 
     with LocalExecutor(replace(settings, limits=Limits(timeout_s=300))) as executor:

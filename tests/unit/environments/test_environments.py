@@ -11,6 +11,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,8 @@ from toolkit.errors import EnvironmentUnavailable, RequestError, UnknownName
 from toolkit.jobs.job import Engine, Job
 from toolkit.jobs.local_executor import LocalExecutor
 from toolkit.launchers import qemu
-from toolkit.launchers.emulation import debian, packages, sysroot
+from toolkit.launchers.emulation import debian, packages, sysroot, x86
+from toolkit.launchers.emulation.machines import MACHINES
 from toolkit.settings import Settings
 
 NAMES = environments.names()
@@ -128,9 +130,11 @@ def test_a_lock_meets_the_ranges_on_every_python_it_serves(name):
         assert requirements.lacking(python, holds) == []
 
 
-def test_what_the_emulated_python_needs_is_served():
-    """The sysroot holds Python 3.11."""
-    for name in packages.ENVIRONMENTS:
+@pytest.mark.parametrize("machine", [*MACHINES, x86.MACHINE])
+def test_what_the_emulated_python_needs_is_served(machine):
+    """The systems hold Python 3.11, and each machine has an engine."""
+    assert packages.able(machine)
+    for name in packages.able(machine):
         assert read_requirements(name).accepts_python("3.11.2")
 
 
@@ -594,10 +598,13 @@ def test_offline_says_what_is_missing_and_what_gets_it(bare, tmp_path):
 
     assert "edge-toolkit setup litert" in caught.value.hint
     assert not offline.home.exists()
-    for make in (sysroot.make_system, lambda settings: packages.make_packages("litert", settings)):
-        with pytest.raises(EnvironmentUnavailable, match="offline") as caught:
-            make(offline)
-        assert "edge-toolkit setup qemu" in caught.value.hint
+    for machine in MACHINES.values():
+        for make in (sysroot.make_system, partial(packages.make_packages, "tflite_runtime")):
+            with pytest.raises(
+                EnvironmentUnavailable, match=rf"for {machine.name}: .*offline|^{machine.name} .*offline"
+            ) as caught:
+                make(machine, offline)
+            assert "edge-toolkit setup qemu" in caught.value.hint
 
 
 def test_without_uv_the_message_says_how_to_get_it(monkeypatch):
@@ -876,7 +883,7 @@ def test_without_apt_the_reason_is_said(tmp_path, settings, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
 
     with pytest.raises(EnvironmentUnavailable, match="apt-get, apt-config, dpkg-deb, dpkg not found"):
-        sysroot.make_system(settings)
+        sysroot.make_system(MACHINES["aarch64"], settings)
 
     assert remains(settings.home / "systems") == []
     state = packages.status(settings)
@@ -891,7 +898,7 @@ def test_without_a_debian_archive_the_reason_is_said(settings, monkeypatch):
     monkeypatch.setattr(debian, "read_sources", list)
 
     with pytest.raises(EnvironmentUnavailable, match="name no Debian archive") as caught:
-        sysroot.make_system(settings)
+        sysroot.make_system(MACHINES["aarch64"], settings)
 
     assert "bookworm main" in caught.value.hint
     assert remains(settings.home / "systems") == []

@@ -18,6 +18,9 @@ from toolkit.environments.interpreters import Interpreter
 from toolkit.environments.requirements import read_requirements
 from toolkit.errors import EnvironmentUnavailable, RequestError, UnknownName
 from toolkit.launchers.emulation import packages
+from toolkit.launchers.emulation.emulator import Emulator
+from toolkit.launchers.emulation.machines import MACHINES, Machine
+from toolkit.launchers.emulation.sysroot import System
 from toolkit.settings import Settings
 
 NAME = "litert==2.1.0"
@@ -202,25 +205,67 @@ def test_a_short_name_of_a_release_is_refused_with_the_whole_one(settings, uv):
         environments.resolve("litert==2.1", settings)
 
 
-def test_an_emulated_release_has_a_lock_for_its_processor(settings, uv):
+@pytest.fixture
+def systems(tmp_path, monkeypatch):
+    """The systems of emulated machines, which are only said to be there."""
+    emulator = Emulator(Path("/qemu"), "qemu version 7.2.22")
+
+    def system(machine: Machine, settings: Settings) -> System:
+        return System(emulator, tmp_path / machine.name, "debs")
+
+    for name in ("make_system", "find_system"):
+        monkeypatch.setattr(packages.sysroot, name, system)
+
+
+def test_an_emulated_release_has_a_lock_for_its_processor(settings, uv, systems):
     """Files for aarch64 and Python 3.11, whatever this machine is; both locks stay."""
     log = uv()
 
-    folder, versions = packages.make_packages(NAME, settings)
+    held = packages.make_packages(NAME, MACHINES["aarch64"], settings)
     environments.resolve(NAME, settings)
 
-    assert versions == {"ai-edge-litert": "2.1.0"}
-    assert packages.find_packages(NAME, settings) == (folder, versions)
+    assert held.versions == {"ai-edge-litert": "2.1.0"}
+    assert packages.find_packages(NAME, MACHINES["aarch64"], settings) == held
     (first, second) = calls(log, "pip compile")
-    assert "--python-version 3.11 --no-python-downloads --python-platform aarch64-manylinux_2_36" in first
+    assert "--python-version 3.11 --no-python-downloads" in first
+    assert "--python-platform aarch64-manylinux_2_36" in first
     assert "--python-platform" not in second
     assert releases.names(settings.home) == [NAME]
+
+
+def test_the_emulated_python_is_asked_where_uv_does_not_know_the_platform(settings, uv, systems, tmp_path):
+    """What its system has already is neither in the lock nor installed; a pinned release leaves it out of its own lock."""
+    log = uv("tflite-runtime==2.13.0 \\\n    --hash=sha256:00\n")
+
+    for name in ("tflite_runtime==2.13.0", "tflite_runtime"):
+        packages.make_packages(name, MACHINES["armv7l"], settings)
+
+    (compiled,) = calls(log, "pip compile")
+    assert "--excludes excluded.txt" in compiled
+    installing = calls(log, "pip install")
+    lock = settings.home / "locks" / "tflite_runtime==2.13.0 armv7l"
+    assert (lock / "requirements.in").read_text() == "tflite-runtime==2.13.0\nsafetensors>=0.4\n"
+    assert (lock / "excluded.txt").read_text() == "numpy\n"
+    assert f"/qemu -L {tmp_path}/armv7l {tmp_path}/armv7l/usr/bin/python3.11" in (lock / "python").read_text()
+    assert "--python " in compiled
+    assert len(installing) == 2
+    assert all("--require-hashes" in each and "--python-platform" not in each for each in installing)
+    (pinned,) = (settings.home / "environments").glob("tflite_runtime-armv7l-*/requirements.txt")
+    assert re.findall(r"^([a-z-]+)==", pinned.read_text(), re.MULTILINE) == ["safetensors", "tflite-runtime"]
+    assert "sha256" in pinned.read_text()
+
+
+@pytest.mark.parametrize("name", ["litert", "onnxruntime==1.22.0"])
+def test_an_engine_without_wheels_for_a_machine_names_those_that_have_some(settings, name):
+    """None is asked for that cannot be there."""
+    with pytest.raises(UnknownName, match=r"environment for armv7l '(litert|onnxruntime)': unknown; .*tflite_runtime"):
+        packages.make_packages(name, MACHINES["armv7l"], settings)
 
 
 def test_an_emulated_release_without_network_names_both_parts_of_its_setup(settings):
     """The release and the emulator."""
     with pytest.raises(EnvironmentUnavailable) as caught:
-        packages.make_packages(NAME, replace(settings, offline=True))
+        packages.make_packages(NAME, MACHINES["aarch64"], replace(settings, offline=True))
 
     assert "`edge-toolkit setup litert==2.1.0 qemu`" in caught.value.hint
 

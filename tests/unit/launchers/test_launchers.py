@@ -18,10 +18,13 @@ from toolkit.environments.instructions import class_of, cuts_sums_off
 from toolkit.environments.transport import by_shell
 from toolkit.errors import EnvironmentUnavailable, RequestError, TargetUnavailable, UnknownName
 from toolkit.launchers import Launch, local, qemu
-from toolkit.launchers.emulation import processors, x86
+from toolkit.launchers.emulation import emulator, processors, x86
+from toolkit.launchers.emulation.emulator import Emulator
 from toolkit.launchers.emulation.known_answer import FOLDER, known_answer
+from toolkit.launchers.emulation.machines import Machine
+from toolkit.launchers.emulation.packages import Packages
 from toolkit.launchers.emulation.processors import PROCESSORS, files, make_overlay
-from toolkit.launchers.emulation.sysroot import Emulator, System
+from toolkit.launchers.emulation.sysroot import System
 from toolkit.settings import Settings
 
 CPUS = sorted(PROCESSORS)
@@ -130,6 +133,8 @@ def test_local_identity_depends_on_what_kernels_are_chosen_by(settings, monkeypa
         ("aarch64", "fp asimd asimddp i8mm", "aarch64 with 8-bit matrix products", False),
         ("aarch64", "fp asimd asimddp", "aarch64 with dot product", False),
         ("aarch64", "fp asimd", "aarch64 with NEON, no dot product", False),
+        ("armv7l", "half vfpv4 neon", "armv7l with NEON", False),
+        ("armv7l", "half vfpv3d16", "armv7l, features unknown", False),
         ("arm64", "", "arm64, features unknown", False),
         ("riscv64", "avx2", "riscv64, features unknown", False),
     ],
@@ -154,10 +159,10 @@ def test_local_names_an_arm_core_by_its_part_number(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({}, r"option 'cpu': missing.* known: cortex-a53, cortex-a72, cortex-a76"),
+        ({}, r"option 'cpu': missing.* known: cortex-a53, cortex-a7, cortex-a72, cortex-a76"),
         ({"cpu": "max"}, r"cpu 'max': .*computes its int8 instructions wrongly; known: cortex-a53"),
         ({"cpu": "max,sme=off"}, r"cpu 'max,sme=off': unknown"),
-        ({"cpu": "cortex-a73"}, r"cpu 'cortex-a73': unknown; did you mean 'cortex-a7\d'"),
+        ({"cpu": "cortex-a73"}, r"cpu 'cortex-a73': unknown; did you mean 'cortex-a7"),
         ({"cpu": "Cortex-A72"}, r"cpu 'Cortex-A72': unknown; did you mean"),
         ({"cpu": 72}, r"cpu 72: unknown"),
         ({"cpu": "haswel"}, r"cpu 'haswel': unknown; did you mean 'haswell'"),
@@ -173,7 +178,9 @@ def test_a_core_must_be_named_and_known(settings, options, says):
 
 def test_only_engines_with_arm_packages_are_emulated(settings):
     """TensorFlow is the reference, on this machine."""
-    with pytest.raises(UnknownName, match=r"'tensorflow': unknown; .*known: litert, tflite_runtime"):
+    with pytest.raises(
+        UnknownName, match=r"aarch64 .*'tensorflow': unknown; .*known: litert, onnxruntime, tflite_runtime"
+    ):
         qemu.prepare("tensorflow", {"cpu": "cortex-a72"}, settings)
 
 
@@ -187,9 +194,10 @@ def test_what_cannot_be_made_makes_the_target_unavailable(settings):
 
 
 def test_each_kind_of_core_has_its_engines(settings):
-    """ONNX Runtime has no aarch64 packages here, and every machine's own packages serve for x86_64."""
-    with pytest.raises(UnknownName, match=r"'onnxruntime': unknown; .*known: litert, tflite_runtime"):
-        qemu.prepare("onnxruntime", {"cpu": "cortex-a72"}, settings)
+    """Those that have wheels for it: for 32 bits it is one."""
+    for engine in ("litert", "onnxruntime", "onnxruntime==1.22.0"):
+        with pytest.raises(UnknownName, match=r"armv7l .*unknown; .*known: tflite_runtime$"):
+            qemu.prepare(engine, {"cpu": "cortex-a7"}, settings)
     with pytest.raises(UnknownName, match=r"'tensorflow': unknown; .*known: litert, onnxruntime, tflite_runtime"):
         qemu.prepare("tensorflow", {"cpu": "haswell"}, settings)
 
@@ -209,7 +217,7 @@ def test_x86_is_emulated_on_x86_alone(settings, monkeypatch):
 
 def test_an_x86_emulator_that_is_not_there_is_said(settings, monkeypatch):
     monkeypatch.setattr(x86.os, "uname", lambda: SimpleNamespace(machine="x86_64"))
-    monkeypatch.setattr(x86.shutil, "which", lambda name: None)
+    monkeypatch.setattr(emulator.shutil, "which", lambda name: None)
 
     with pytest.raises(TargetUnavailable, match=r"x86_64 emulation: not installed yet") as caught:
         qemu.prepare("onnxruntime", {"cpu": "haswell"}, settings)
@@ -221,11 +229,11 @@ def test_an_x86_emulator_that_is_not_there_is_said(settings, monkeypatch):
 def test_doctor_says_whether_x86_is_emulated(settings, monkeypatch, tmp_path):
     """In the line about QEMU: not made yet, made, broken, or not to be had on such a machine."""
     monkeypatch.setattr(x86.os, "uname", lambda: SimpleNamespace(machine="x86_64"))
-    monkeypatch.setattr(x86.shutil, "which", lambda name: None)
+    monkeypatch.setattr(emulator.shutil, "which", lambda name: None)
     assert x86.said(settings) == "; no x86_64 yet: edge-toolkit setup qemu"
 
     program = tmp_path / "qemu-x86_64"
-    monkeypatch.setattr(x86.shutil, "which", lambda name: str(program))
+    monkeypatch.setattr(emulator.shutil, "which", lambda name: str(program))
     for script, says in (
         ("echo qemu-x86_64 version 8.2.1", "; x86_64 by 8.2.1"),
         ("exit 1", "; no x86_64: emulation: "),
@@ -261,8 +269,8 @@ def test_an_x86_processors_files_are_made_once(settings):
 # qemu: what the core is told
 
 
-# MIDR_EL1 of QEMU 7.2, target/arm/cpu64.c, and the bits of HWCAP that it then reports (seen with getauxval; Linux, asm/hwcap.h).
-QEMU_MIDR = {"cortex-a53": 0x410FD034, "cortex-a72": 0x410FD083, "cortex-a76": 0x414FD0B1}
+# MIDR of QEMU 7.2, target/arm/cpu64.c and cpu_tcg.c, and the bits of HWCAP that it then reports (seen with getauxval; Linux, asm/hwcap.h).
+QEMU_MIDR = {"cortex-a7": 0x410FC075, "cortex-a53": 0x410FD034, "cortex-a72": 0x410FD083, "cortex-a76": 0x414FD0B1}
 
 
 @pytest.mark.parametrize("cpu", CPUS)
@@ -409,8 +417,12 @@ def pretended(monkeypatch, tmp_path):
         "versions": {"ai-edge-litert": "2.3.0", "tflite-runtime": "2.14.0", "numpy": "2.4.6"},
         "asked": [],
     }
-    monkeypatch.setattr(qemu.sysroot, "make_system", lambda settings: state["system"])
-    monkeypatch.setattr(qemu.packages, "make_packages", lambda name, settings: (Path("/site"), state["versions"]))
+    monkeypatch.setattr(qemu.sysroot, "make_system", lambda machine, settings: state["system"])
+    monkeypatch.setattr(
+        qemu.packages,
+        "make_packages",
+        lambda name, machine, settings: Packages((Path(f"/{machine.name}/site"), Path("/more")), state["versions"]),
+    )
     monkeypatch.setattr(
         qemu, "known_answer", lambda launch, engine: state["asked"].append((engine, launch.about["cpu"]))
     )
@@ -424,7 +436,8 @@ def test_a_launch_names_the_core_and_the_report_all_of_it(pretended, settings):
     assert launch.command[:3] == ("/qemu", "-cpu", "cortex-a72")
     overlay = launch.command[launch.command.index("-L") + 1]
     assert launch.command[-1] == f"{overlay}/usr/bin/python3.11"
-    assert launch.variables["PYTHONPATH"] == "/site"
+    assert launch.variables["PYTHONPATH"] == "/aarch64/site:/more"
+    assert {"/aarch64/site", "/more", "/qemu", overlay} <= set(launch.needs)
     assert launch.about == {
         "engine": "ai-edge-litert 2.3.0",
         "machine": "aarch64",
@@ -484,7 +497,7 @@ def test_a_wrong_answer_is_never_remembered_as_right(pretended, settings, monkey
 def test_packages_that_cannot_be_had_make_the_target_unavailable(pretended, settings, monkeypatch):
     """The cause is kept."""
 
-    def fail(name: str, settings: Settings) -> None:
+    def fail(name: str, machine: Machine, settings: Settings) -> None:
         raise EnvironmentUnavailable("environment litert for aarch64: uv could not reach the network", "last words")
 
     monkeypatch.setattr(qemu.packages, "make_packages", fail)

@@ -19,6 +19,8 @@ from toolkit.comparison.deciding import deciding, for_scheme, standing, switched
 from toolkit.errors import InvalidConfig, RequestError, UnknownName, WorkerLied
 from toolkit.execution.run import Run
 from toolkit.launchers import local
+from toolkit.launchers.emulation import x86
+from toolkit.launchers.emulation.processors import PROCESSORS
 from toolkit.pipeline.stages import engine_of, execution_of, kernels_of, require_version
 from toolkit.settings import Settings
 from toolkit.tensors.signature import Signature
@@ -27,13 +29,18 @@ from toolkit.verbs.doctor import doctor
 SHIPPED = Path(__file__).resolve().parents[3] / "targets"
 NAMES = (
     "android-arm64",
+    "android-arm64-old",
     "host",
+    "jetson-orin-nano-cpu",
     "linux-x86_64-tflite-runtime",
     "onnxruntime-host",
+    "onnxruntime-linux-aarch64",
     "onnxruntime-x86_64",
+    "raspberry-pi-2",
     "raspberry-pi-3",
     "raspberry-pi-4",
     "raspberry-pi-5",
+    "raspberry-pi-zero-2w",
 )
 MINE = 'name = "mine"\nabout = "my board"\nextends = "raspberry-pi-4"\n'
 WHOLE = """
@@ -129,13 +136,22 @@ def test_every_reason_is_a_reason(name):
         assert len(bound.because) > 40, bound
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if "pi" in name or "android" in name])
+EMULATED = [name for name in NAMES if profiles.find(name).runtime.launcher == "qemu"]
+
+
+def test_boards_and_phones_are_emulated():
+    """What else would run their builds here."""
+    assert {name for name in NAMES if {"raspberry", "android", "jetson", "aarch64"} & set(name.split("-"))} <= set(
+        EMULATED
+    )
+
+
+@pytest.mark.parametrize("name", EMULATED)
 def test_emulated_targets_say_so(name):
     """Nobody shall take an emulated processor for a device, or Linux for Android."""
     found = profiles.find(name)
 
-    assert found.runtime.launcher == "qemu"
-    assert found.runtime.cpu in {"cortex-a53", "cortex-a72", "cortex-a76"}
+    assert found.runtime.cpu in {*PROCESSORS, *x86.PROCESSORS}
     assert "emulated" in found.about
     assert "nothing is said about speed" in found.notes.lower()
 
@@ -148,7 +164,7 @@ def test_android_is_not_claimed_to_be_emulated():
     assert (found.runtime.name, found.runtime.version) == ("litert", "2.3.0")
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if "pi" in name or "tflite-runtime" in name])
+@pytest.mark.parametrize("name", [name for name in NAMES if profiles.find(name).runtime.name == "tflite_runtime"])
 def test_the_old_runtime_is_offered_nothing_that_it_cannot_load(name):
     """tflite-runtime 2.14 has no kernel for what the converter writes for dynamic range."""
     found = profiles.find(name)
@@ -158,7 +174,7 @@ def test_the_old_runtime_is_offered_nothing_that_it_cannot_load(name):
 
 
 def test_a_profile_of_ones_own_bounds_decides_over_the_base():
-    """Android's XNNPACK is held to more than the base asks."""
+    """XNNPACK on 64-bit ARM is held to more than the base asks."""
 
     def limits(name):
         bounds = for_scheme(profiles.find(name).bounds, "device", "static_wi8_ai8")
@@ -166,7 +182,7 @@ def test_a_profile_of_ones_own_bounds_decides_over_the_base():
 
     found = {name: limits(name) for name in NAMES}
 
-    assert found.pop("android-arm64") == (30,)
+    assert {found.pop(name) for name in ("android-arm64", "jetson-orin-nano-cpu")} == {(30,)}
     assert set(found.values()) == {(15,)}
 
 
@@ -178,7 +194,7 @@ def test_no_bound_that_ships_is_hidden_everywhere(name):
 
     hidden = {(bound.where, one.by.where) for bound, stands in standings if not stands.decides for one in stands.hidden}
 
-    assert {by for _, by in hidden} <= {"android-arm64.toml bounds[0]"}
+    assert {by for _, by in hidden} <= {"base-litert-arm64.toml bounds[0]"}
 
 
 def test_the_schemas_are_the_latest():
@@ -877,7 +893,7 @@ def test_where_each_value_comes_from(write):
 
     assert origins["about"] == ("my board", "mine.toml")
     assert origins["runtime.cpu"] == ("cortex-a53", "mine.toml")
-    assert origins["runtime.version"] == ("2.14.0", "base-raspberry-pi.toml")
+    assert origins["runtime.version"] == ("2.14.0", "base-tflite-runtime.toml")
     assert origins["runtime.kernels"] == ("default", None)
     assert origins["hardware"][1] == "raspberry-pi-4.toml"
     assert origins["format"] == ("tflite", "base-tflite.toml")
@@ -892,7 +908,7 @@ def test_where_each_value_comes_from(write):
 def test_where_a_replaced_bound_comes_from():
     """From the profile that replaced it, though it keeps its place."""
     values = profiles.provenance("android-arm64")
-    (limit,) = [value for value in values if value.key.endswith(".limit") and value.path.stem == "android-arm64"]
+    (limit,) = [value for value in values if value.key.endswith(".limit") and value.path.stem == "base-litert-arm64"]
 
     assert limit.value == 30
 

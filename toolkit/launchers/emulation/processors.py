@@ -3,9 +3,10 @@
 QEMU gets the name of a core and the folder of these files from one entry here, so that they always agree. Otherwise an engine could read of an
 instruction that the emulated core lacks, and die of SIGILL.
 
-Sources: implementer and part number, Linux, arch/arm64/include/asm/cputype.h (ARM_CPU_IMP_ARM, ARM_CPU_PART_*), and MIDR_EL1 in the Technical
-Reference Manuals of Cortex-A53 (DDI 0500), A72 (100095) and A76 (100798); names of features, Linux, arch/arm64/kernel/cpuinfo.c;
-features and caches, as printed by the kernels of the Raspberry Pi 3 (BCM2837), 4 (BCM2711) and 5 (BCM2712).
+Sources: implementer and part number, Linux, arch/arm64/include/asm/cputype.h (ARM_CPU_IMP_ARM, ARM_CPU_PART_*) and arch/arm/include/asm/cputype.h,
+and MIDR in the Technical Reference Manuals of Cortex-A7 (DDI 0464), A53 (DDI 0500), A72 (100095) and A76 (100798); names of features, Linux,
+arch/arm64/kernel/cpuinfo.c and arch/arm/kernel/setup.c; features and caches, as printed by the kernels of the Raspberry Pi 2 (BCM2836), 3 (BCM2837),
+4 (BCM2711) and 5 (BCM2712); caches of the Cortex-A7, which a 32-bit kernel does not print, its manual, sections 1.2, 6.1 and 7.1.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ from toolkit.environments.made_once import Making, Marker, make_once
 from toolkit.settings import Settings
 
 _ARM = 0x41  # ARM_CPU_IMP_ARM
-_LINE_BYTES = 64  # the length of a cache line in all three cores
 _FROM_SYSTEM = ("lib", "usr", "etc")
 
 
@@ -32,13 +32,15 @@ class Cache:
     kind: str
     size_kib: int
     ways: int
+    line_bytes: int = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Processor:
-    """One kind of core: MIDR_EL1 as part, variant and revision (`r<variant>p<revision>`), features and caches."""
+    """One kind of core and the `machine` that it is in: MIDR as part, variant and revision (`r<variant>p<revision>`), features and caches."""
 
     name: str
+    machine: str
     part: int
     variant: int
     revision: int
@@ -51,15 +53,20 @@ PROCESSORS = {
     processor.name: processor
     for processor in (
         Processor(
-            "cortex-a53", 0xD03, 0, 4, "fp asimd evtstrm crc32 cpuid",
+            "cortex-a7", "armv7l", 0xC07, 0, 5,
+            "half thumb fastmult vfp edsp neon vfpv3 tls vfpv4 idiva idivt vfpd32 lpae evtstrm",
+            (Cache(1, "Data", 32, 4), Cache(1, "Instruction", 32, 2, 32), Cache(2, "Unified", 512, 8)), 900_000,
+        ),
+        Processor(
+            "cortex-a53", "aarch64", 0xD03, 0, 4, "fp asimd evtstrm crc32 cpuid",
             (Cache(1, "Data", 32, 4), Cache(1, "Instruction", 32, 2), Cache(2, "Unified", 512, 16)), 1_200_000,
         ),
         Processor(
-            "cortex-a72", 0xD08, 0, 3, "fp asimd evtstrm crc32 cpuid",
+            "cortex-a72", "aarch64", 0xD08, 0, 3, "fp asimd evtstrm crc32 cpuid",
             (Cache(1, "Data", 32, 2), Cache(1, "Instruction", 48, 3), Cache(2, "Unified", 1024, 16)), 1_500_000,
         ),
         Processor(
-            "cortex-a76", 0xD0B, 4, 1,
+            "cortex-a76", "aarch64", 0xD0B, 4, 1,
             "fp asimd evtstrm aes pmull sha1 sha2 crc32 atomics fphp asimdhp cpuid asimdrdm lrcpc dcpop asimddp",
             (Cache(1, "Data", 64, 4), Cache(1, "Instruction", 64, 4), Cache(2, "Unified", 512, 8), Cache(3, "Unified", 2048, 16)), 2_400_000,
         ),
@@ -107,21 +114,23 @@ def files(processor: Processor) -> Iterator[tuple[str, str]]:
     ):  # fmt: skip
         yield f"{cpus}/cpu0/topology/{name}", "0"
     for index, cache in enumerate(processor.caches):
-        sets = cache.size_kib * 1024 // (cache.ways * _LINE_BYTES)
+        sets = cache.size_kib * 1024 // (cache.ways * cache.line_bytes)
         for name, value in (
             ("level", cache.level), ("type", cache.kind), ("size", f"{cache.size_kib}K"), ("ways_of_associativity", cache.ways),
-            ("number_of_sets", sets), ("coherency_line_size", _LINE_BYTES), ("shared_cpu_list", 0),
+            ("number_of_sets", sets), ("coherency_line_size", cache.line_bytes), ("shared_cpu_list", 0),
         ):  # fmt: skip
             yield f"{cpus}/cpu0/cache/index{index}/{name}", str(value)
 
 
 def _cpuinfo(processor: Processor) -> str:
+    old = processor.machine == "armv7l"
     lines = {
         "processor": "0",
-        "BogoMIPS": "108.00",
+        **({"model name": f"ARMv7 Processor rev {processor.revision} (v7l)"} if old else {}),
+        "BogoMIPS": "38.40" if old else "108.00",
         "Features": processor.features,
         "CPU implementer": f"0x{_ARM:02x}",
-        "CPU architecture": "8",
+        "CPU architecture": "7" if old else "8",
         "CPU variant": f"0x{processor.variant:x}",
         "CPU part": f"0x{processor.part:03x}",
         "CPU revision": str(processor.revision),

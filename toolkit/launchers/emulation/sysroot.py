@@ -1,53 +1,34 @@
-"""The parts that run aarch64 programs here: a static QEMU, and a small Debian system with Python 3.11. They need no root.
+"""The systems that emulated programs run on: small Debian systems with Python 3.11, one for each kind of machine. They need no root.
 
-Both come from Debian packages and are made together in one folder that all engines and processors share. Its `made.json` holds the version and
-SHA-256 of each package. A QEMU on the PATH is preferred to the one in the folder.
+Each is made of Debian packages in one folder, which all engines and processors of that kind share. Its `made.json` holds the version and SHA-256 of
+each package.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
-import re
 import shutil
-import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from toolkit.environments.made_once import Making, Marker, make_once, read_marker
-from toolkit.environments.remembered import recall, remember
-from toolkit.errors import EnvironmentUnavailable
 from toolkit.launchers.emulation import debian
 from toolkit.launchers.emulation.bytecode import compile_bytecode
+from toolkit.launchers.emulation.emulator import Emulator, find_emulator, make_emulator, require_network
+from toolkit.launchers.emulation.machines import Machine
 from toolkit.settings import Settings
-from toolkit.settings.environment_variables import by_everybody
-
-WHAT = "aarch64 emulation"
 
 # Python 3.11, and the libraries that it and the engines' wheels link to; 9.6 MB, 30 MB unpacked.
 _PACKAGES = (
     "libc6 libgcc-s1 libstdc++6 zlib1g libexpat1 libffi8 libbz2-1.0 liblzma5 libssl3"
     " python3.11-minimal libpython3.11-minimal libpython3.11-stdlib"
 ).split()
-_UNUSED = ("usr/share", "usr/lib/aarch64-linux-gnu/gconv")
+# BLAS and LAPACK lie in folders of their own, as one of several: links make them the system's (Debian has update-alternatives for that).
+_ALTERNATIVES = ("blas/libblas.so.3", "lapack/liblapack.so.3")
+_PYTHON = "usr/lib/python3.11"
+_OF_DEBIAN = "usr/lib/python3/dist-packages"
 _NEEDS_BYTES = 300_000_000  # at the peak: apt's lists, the packages, and the unpacked files
-_QEMU_PACKAGE = "qemu-user-static"
-_QEMU = "qemu-aarch64-static"
-_INSTALLED = ("qemu-aarch64-static", "qemu-aarch64")
-
-
-@dataclass(frozen=True, slots=True)
-class Emulator:
-    """A QEMU for aarch64 programs: its path, and the first line that it prints as its version."""
-
-    path: Path
-    version_line: str
-
-    @property
-    def version(self) -> str:
-        """Return only the version: `7.2.22`."""
-        match = re.search(r"version (\S+)", self.version_line)
-        return match[1] if match else self.version_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,103 +39,81 @@ class System:
     root: Path
     identity: str
 
+    @property
+    def python(self) -> Path:
+        """Return the system's interpreter, a program for its machine."""
+        return self.root / "usr/bin/python3.11"
 
-def find_system(settings: Settings) -> System | None:
-    """Return the system, or None if it was not made; makes nothing."""
-    folder = _folder(settings.home)
-    facts = read_marker(folder, ("packages",))
-    if facts is None or not _usable(folder):
-        return None
-    return _system(folder, facts, settings)
+    @property
+    def packages(self) -> Path:
+        """Return the folder of the Python distributions that are Debian packages; it exists where the machine's `provided` names some."""
+        return self.root / _OF_DEBIAN
 
 
-def make_system(settings: Settings) -> System:
-    """Return the system, made first if it is missing: 10 MB from Debian's archive, 63 MB more if no QEMU is installed.
+def find_system(machine: Machine, settings: Settings) -> System | None:
+    """Return the system of a machine, or None if it or its emulator was not made; makes nothing."""
+    facts = read_marker(_folder(machine, settings.home), ("packages",))
+    emulator = find_emulator(machine.qemu, settings)
+    return None if facts is None or emulator is None else _system(machine, emulator, facts, settings)
+
+
+def make_system(machine: Machine, settings: Settings) -> System:
+    """Return the system of a machine, made first if it is missing: 10 to 15 MB from Debian's archive, 63 MB more if no QEMU is installed.
 
     Raises `EnvironmentUnavailable` if apt, a Debian archive or the network is missing.
     """
-    found = find_system(settings)
+    found = find_system(machine, settings)
     if found is not None:
         return found
-    if settings.offline:
-        raise EnvironmentUnavailable(
-            f"{WHAT}: not installed yet, and the network is off (offline)",
-            "run `edge-toolkit setup qemu` once with network",
-        )
-    folder = _folder(settings.home)
-    facts = make_once(folder, _build, what=WHAT, say=settings.say, usable=_is_whole, needs_bytes=_NEEDS_BYTES)
-    return _system(folder, facts, settings)
+    what = f"{machine.name} emulation"
+    require_network(what, settings)
+    emulator = make_emulator(machine.qemu, what, settings)
+
+    def build(making: Making) -> Marker:
+        return _build(machine, making)
+
+    folder = _folder(machine, settings.home)
+    facts = make_once(folder, build, what=what, say=settings.say, usable=_is_whole, needs_bytes=_NEEDS_BYTES)
+    return _system(machine, emulator, facts, settings)
 
 
-def installed_qemu() -> Path | None:
-    """Return the QEMU on the PATH, or None."""
-    return next((Path(found) for found in map(shutil.which, _INSTALLED) if found is not None), None)
-
-
-def _build(making: Making) -> Marker:
-    emulator = installed_qemu()
-    apt = debian.Apt(making, ["arm64"] if emulator else [debian.NATIVE, "arm64"])
-    making.say(f"{WHAT}: making it, once (fetching Debian {debian.RELEASE}'s lists of packages)")
+def _build(machine: Machine, making: Making) -> Marker:
+    apt = debian.Apt(making, [machine.debian])
+    making.say(f"{making.what}: making it, once (fetching Debian {debian.RELEASE}'s lists of packages)")
     apt.update()
-    own = [] if emulator else [_QEMU_PACKAGE]
-    making.say(f"{WHAT}: fetching Python 3.11 for arm64 (10 MB)" + (" and QEMU (63 MB)" if own else ""))
-    debs = apt.download([*own, *(f"{package}:arm64" for package in _PACKAGES)])
+    making.say(f"{making.what}: fetching Python 3.11 for {machine.debian} (10 to 15 MB)")
+    debs = apt.download([f"{package}:{machine.debian}" for package in _packages(machine)])
     provenance = [debian.describe(making, deb) for deb in debs]
     root = making.folder / "root"
-    for deb, facts in zip(debs, provenance, strict=True):
-        if facts["package"] == _QEMU_PACKAGE:
-            unpack_qemu(making, deb, _QEMU)
-        else:
-            making.run(["dpkg-deb", "--extract", deb, root])
+    for deb in debs:
+        making.run(["dpkg-deb", "--extract", deb, root])
     apt.remove()
-    for unused in _UNUSED:
-        shutil.rmtree(root / unused, ignore_errors=True)
-    compile_bytecode(making, root / "usr/lib/python3.11")
+    libraries = root / "usr/lib" / machine.folder
+    for unused in (root / "usr/share", libraries / "gconv"):
+        shutil.rmtree(unused, ignore_errors=True)
+    for library in _ALTERNATIVES:
+        if (libraries / library).exists():
+            (libraries / Path(library).name).symlink_to(library)
+    compile_bytecode(making, *(folder for folder in (root / _PYTHON, root / _OF_DEBIAN) if folder.is_dir()))
     return {"release": debian.RELEASE, "packages": provenance}
 
 
-def unpack_qemu(making: Making, deb: Path, program: str) -> None:
-    """Unpack one program of the package and nothing else: it also holds programs for 30 other processors, 370 MB."""
-    script = 'dpkg-deb --fsys-tarfile "$1" | tar --extract --occurrence=1 --strip-components=3 "./usr/bin/$2"'
-    making.run(["sh", "-c", script, "sh", deb, program])
+def _packages(machine: Machine) -> Iterator[str]:
+    yield from _PACKAGES
+    for packages in machine.provided.values():
+        yield from packages
 
 
-def _folder(home: Path) -> Path:
-    recipe = " ".join([debian.RELEASE, *_PACKAGES])
-    return home / "systems" / f"aarch64-{debian.RELEASE}-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
-
-
-def _usable(folder: Path) -> bool:
-    return installed_qemu() is not None or os.access(folder / _QEMU, os.X_OK)
+def _folder(machine: Machine, home: Path) -> Path:
+    recipe = " ".join([debian.RELEASE, *_packages(machine)])
+    return home / "systems" / f"{machine.name}-{debian.RELEASE}-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
 
 
 def _is_whole(folder: Path) -> bool:
-    return _usable(folder) and read_marker(folder, ("packages",)) is not None
+    return read_marker(folder, ("packages",)) is not None
 
 
-def _system(folder: Path, facts: Marker, settings: Settings) -> System:
-    own = sorted(each["sha256"] for each in facts["packages"] if each["package"] != _QEMU_PACKAGE)
+def _system(machine: Machine, emulator: Emulator, facts: Marker, settings: Settings) -> System:
+    own = sorted(each["sha256"] for each in facts["packages"])
     identity = hashlib.sha256(" ".join(own).encode()).hexdigest()[:16]
-    folder = folder.resolve()  # homes that are links to one another share the remembered version
-    emulator = installed_qemu() or folder / _QEMU
-    return System(Emulator(emulator, version_line(emulator, settings.home)), folder / "root", identity)
-
-
-def version_line(emulator: Path, home: Path) -> str:
-    """Return the version that an emulator prints; it is asked once and remembered until the file changes.
-
-    Raises `EnvironmentUnavailable` if the emulator does not run here.
-    """
-    stat = emulator.stat()
-    key = [str(emulator), stat.st_mtime_ns, stat.st_size]
-    line = recall(home, "emulator", key, str)
-    if line is None:
-        try:
-            answer = subprocess.run(
-                [emulator, "--version"], capture_output=True, text=True, timeout=60, check=True, env=by_everybody()
-            )
-            line = answer.stdout.splitlines()[0]
-        except (OSError, subprocess.SubprocessError, IndexError) as error:
-            raise EnvironmentUnavailable(f"emulation: {emulator} does not run here", str(error)) from error
-        remember(home, "emulator", key, line)
-    return str(line)
+    return System(emulator, _folder(machine, settings.home).resolve() / "root", identity)

@@ -9,24 +9,19 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from toolkit.environments.instructions import X86
-from toolkit.environments.made_once import Making, Marker, make_once, read_marker
+from toolkit.environments.made_once import Making, Marker, make_once
 from toolkit.errors import EnvironmentUnavailable
-from toolkit.launchers.emulation import debian
-from toolkit.launchers.emulation.sysroot import Emulator, unpack_qemu, version_line
+from toolkit.launchers.emulation import emulator
+from toolkit.launchers.emulation.emulator import Emulator
 from toolkit.settings import Settings
 
-ENVIRONMENTS = ("litert", "onnxruntime", "tflite_runtime")
+MACHINE = "x86_64"
 
 _WHAT = "x86_64 emulation"
-_INSTALLED = ("qemu-x86_64-static", "qemu-x86_64")
-_QEMU = _INSTALLED[0]
-_PACKAGE = "qemu-user-static"
-_NEEDS_BYTES = 150_000_000  # at the peak: apt's lists, the package, and the program
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,42 +42,13 @@ PROCESSORS = {
 }
 
 
-def find_emulator(settings: Settings) -> Emulator | None:
-    """Return the QEMU on the PATH, else the one that was made, else None; makes nothing."""
-    installed = next((Path(found) for found in map(shutil.which, _INSTALLED) if found is not None), None)
-    if installed is None and read_marker(_folder(settings.home)) is not None:
-        installed = _folder(settings.home) / _QEMU
-    return None if installed is None else Emulator(installed, version_line(installed, settings.home))
-
-
 def make_emulator(settings: Settings) -> Emulator:
-    """Return the emulator, made first if it is missing: 63 MB from Debian's archive; one program of them is kept.
+    """Return the emulator of x86_64, made first if it is missing.
 
     Raises `EnvironmentUnavailable` if this machine is no x86_64, or if apt, a Debian archive or the network is missing.
     """
     require_x86()
-    found = find_emulator(settings)
-    if found is not None:
-        return found
-    if settings.offline:
-        raise EnvironmentUnavailable(
-            f"{_WHAT}: not installed yet, and the network is off (offline)",
-            "run `edge-toolkit setup qemu` once with network",
-        )
-
-    def build(making: Making) -> Marker:
-        apt = debian.Apt(making, [debian.NATIVE])
-        making.say(f"{_WHAT}: making it, once (fetching QEMU, 63 MB)")
-        apt.update()
-        (deb,) = apt.download([_PACKAGE])
-        provenance = debian.describe(making, deb)
-        unpack_qemu(making, deb, _QEMU)
-        apt.remove()
-        return {"release": debian.RELEASE, "packages": [provenance]}
-
-    folder = _folder(settings.home)
-    make_once(folder, build, what=_WHAT, say=settings.say, needs_bytes=_NEEDS_BYTES)
-    return Emulator(folder / _QEMU, version_line(folder / _QEMU, settings.home))
+    return emulator.make_emulator(MACHINE, _WHAT, settings)
 
 
 def make_if_it_serves(settings: Settings) -> Emulator | None:
@@ -95,10 +61,10 @@ def said(settings: Settings) -> str:
     if os.uname().machine not in X86:
         return ""
     try:
-        emulator = find_emulator(settings)
+        found = emulator.find_emulator(MACHINE, settings)
     except EnvironmentUnavailable as error:
         return f"; no x86_64: {error.problem}"
-    return f"; x86_64 by {emulator.version}" if emulator else "; no x86_64 yet: edge-toolkit setup qemu"
+    return f"; x86_64 by {found.version}" if found else "; no x86_64 yet: edge-toolkit setup qemu"
 
 
 def require_x86() -> None:
@@ -136,7 +102,3 @@ def files(processor: X86Processor) -> dict[str, str]:
     cpuinfo = f"processor\t: 0\nmodel name\t: {processor.name}\nflags\t\t: {processor.features}\n"
     cpus = "sys/devices/system/cpu"
     return {"proc/cpuinfo": cpuinfo} | {f"{cpus}/{each}": "0" for each in ("possible", "present", "online")}
-
-
-def _folder(home: Path) -> Path:
-    return home / "systems" / f"x86_64-{debian.RELEASE}-{_PACKAGE}"
