@@ -14,6 +14,9 @@ Severity = Literal["info", "warning", "inconclusive", "error"]
 SEVERITIES: tuple[Severity, ...] = ("info", "warning", "inconclusive", "error")
 """All severities, the gravest last. An error fails a verdict, and "inconclusive" keeps it open; the others decide nothing."""
 
+OVERFLOWS_WITHOUT_VNNI = "overflows-without-vnni"
+"""The code of a finding that holds on some processors only: where it is made, and where it is read, lie far apart."""
+
 _ALWAYS = ("code", "severity", "message")
 _OPTIONAL = ("fix", "names", "stage", "of_samples")
 

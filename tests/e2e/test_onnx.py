@@ -12,11 +12,11 @@ import pytest
 
 from tests.e2e.conftest import PACKAGE, outputs_of
 from toolkit import registry
-from toolkit.engines.onnx.saturation import CODE
 from toolkit.environments import resolve
 from toolkit.environments.instructions import cuts_sums_off
 from toolkit.errors import RequestError, Unconvertible, UnknownName
 from toolkit.execution.run import Execution, run_job, run_of
+from toolkit.findings import OVERFLOWS_WITHOUT_VNNI as CODE
 from toolkit.jobs.job import Engine, Job
 from toolkit.launchers import local
 from toolkit.profiles.recipe import Recipe, Variant

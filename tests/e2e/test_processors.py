@@ -17,9 +17,9 @@ import pytest
 import toolkit
 from tests.e2e.conftest import stage
 from toolkit import Original, Samples
-from toolkit.engines.onnx.saturation import CODE
 from toolkit.environments.instructions import X86, class_of, cuts_sums_off
 from toolkit.errors import EnvironmentUnavailable
+from toolkit.findings import OVERFLOWS_WITHOUT_VNNI as CODE
 from toolkit.launchers import local
 from toolkit.launchers.emulation import debian, x86
 from toolkit.settings import Settings

@@ -44,13 +44,36 @@ verification = {verification}
 """
 
 
+# What a build that has nothing to compute does without.
+NOT_NEEDED = (
+    "packaging",
+    "rich",
+    "toolkit.comparison.common_mistakes",
+    "toolkit.conversion.tflite.ranges",
+    "toolkit.diagnosis.find_operator",
+    "toolkit.engines.tflite.taps",
+    "toolkit.jobs.job_folder",
+    "toolkit.jobs.job_response",
+    "toolkit.jobs.worker_process",
+    "toolkit.launchers.emulation",
+    "toolkit.report.documents",
+    "toolkit.samples.preparations",
+    "toolkit.source.loading.builder",
+    "toolkit.source.loading.functions",
+    "toolkit.source.loading.graphs.endings",
+    "toolkit.source.loading.keras_models.vetting",
+    "toolkit.source.loading.variables.object_graph",
+    "toolkit.verdict.attribution",
+)
+
+
 @pytest.fixture(scope="module")
 def build(edge, sample, digits, tmp_path_factory):
     """Return a function that builds the sample, and the folder that it writes to."""
     out = tmp_path_factory.mktemp("dist")
 
-    def run(*arguments, out=out, calibration=digits):
-        return edge("build", sample, "--calibration", calibration, "--out", out, *arguments)
+    def run(*arguments, out=out, calibration=digits, **where):
+        return edge("build", sample, "--calibration", calibration, "--out", out, *arguments, **where)
 
     return run, out
 
@@ -236,6 +259,18 @@ def test_an_unchanged_build_runs_no_job_and_gives_the_same(built, build):
     ours, theirs = again.document["targets"]["host"], dict(first.document["targets"]["host"])
     assert ours.pop("seconds") != theirs.pop("seconds")
     assert ours == theirs
+
+
+def test_an_unchanged_build_imports_only_what_it_needs(built, build):
+    """Imports are most of its time: nothing of workers, of loading, of conversion, of failed verdicts."""
+    run, _ = build
+
+    again = run("--target", "host", variables={"PYTHONPROFILEIMPORTTIME": "1"})
+
+    imported = {line.rpartition("|")[2].strip() for line in again.err.splitlines() if line.startswith("import time:")}
+    assert "toolkit.verbs.build" in imported
+    assert [name for name in NOT_NEEDED if any(one == name or one.startswith(f"{name}.") for one in imported)] == []
+    assert [name for name in imported if name.startswith("toolkit.source.kinds._")] == []
 
 
 def test_a_shipped_artifact_runs_by_itself(built, edge, digits, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from toolkit.errors import RequestError
 from toolkit.files import manifest
@@ -12,7 +13,9 @@ from toolkit.files.foreign import read_json
 from toolkit.files.places import not_a_folder
 from toolkit.files.shapes import SHA256, Each
 from toolkit.files.whole import whole_folder
-from toolkit.verdict.attribution import Attribution
+
+if TYPE_CHECKING:
+    from toolkit.verdict.attribution import Attribution
 
 _DOCUMENT = "attribution.json"
 

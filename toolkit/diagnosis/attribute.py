@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from toolkit.diagnosis.find_operator import attribute, samples_of
 from toolkit.errors import EdgeToolkitError
 from toolkit.findings import Finding
 from toolkit.jobs.executor import Executor
@@ -25,6 +24,8 @@ def attributed(model: Model, trial: Trial, verdict: Verdict, executor: Executor)
     stage, wrong = verdict.guilty_stage, any(each.code == WRONG for each in verdict.findings)
     if not wrong and (verdict.outcome != "failed" or stage is None):
         return verdict
+    from toolkit.diagnosis.find_operator import attribute, samples_of  # most verdicts pass
+
     chain = chain_of(model, trial, executor)
     if not isinstance(chain, Chain):
         return verdict
@@ -41,6 +42,8 @@ def attributed(model: Model, trial: Trial, verdict: Verdict, executor: Executor)
 
 def _with_wrong_operator(chain: Chain, verdict: Verdict, executor: Executor) -> Verdict:
     """Return the verdict with an operator in its finding on reference kernels: the one with the largest error when run alone."""
+    from toolkit.diagnosis.find_operator import attribute
+
     finding = next(each for each in verdict.findings if each.code == WRONG)
     samples = [*finding.facts["samples"], *range(_LOOKED_AT)][:_LOOKED_AT]
     try:

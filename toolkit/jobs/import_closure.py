@@ -28,11 +28,11 @@ PACKAGE = Path(__file__).resolve().parents[1]
 WORKER = ("jobs.worker_main", "confinement.enclosed")
 """What runs for every job: the worker with the code that confines a job, and the program that confines an emulated one."""
 
-_NAME = PACKAGE.name
+NAME = PACKAGE.name
 _CHECKING = "if TYPE_CHECKING:\n"
 _FOR_TYPE_CHECKERS = re.compile(rf"^{_CHECKING}(?:[ \t]+[^\n]*\n|\n)+", re.MULTILINE)
-_FROM = f"from {_NAME}"
-_MODULE = re.compile(rf"\b{_NAME}(?:\.\w+)*")
+_FROM = f"from {NAME}"
+_MODULE = re.compile(rf"\b{NAME}(?:\.\w+)*")
 _WORD = re.compile(r"\w+")
 _DATA_FILES = "\nDATA_FILES = ("
 
@@ -68,7 +68,7 @@ def import_closure(modules: Iterable[str], package: Path = PACKAGE) -> ImportClo
 
 @functools.cache
 def _closure(modules: tuple[str, ...], package: Path) -> ImportClosure:
-    left = [f"{_NAME}.{module}" for module in modules]
+    left = [f"{NAME}.{module}" for module in modules]
     found: dict[str, ModuleSource] = {}
     while left:
         name = left.pop()
@@ -108,7 +108,7 @@ def _modules(package: Path) -> Mapping[str, str]:
         for name in names:
             if name.endswith(".py"):
                 path = f"{inside}/{name}".lstrip("/")
-                found[f"{_NAME}/{path[:-3]}".removesuffix("/__init__").replace("/", ".")] = path
+                found[f"{NAME}/{path[:-3]}".removesuffix("/__init__").replace("/", ".")] = path
     return found
 
 

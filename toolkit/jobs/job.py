@@ -17,7 +17,7 @@ from typing import Any
 
 from toolkit.errors import RequestError
 from toolkit.files.foreign import looking_through, require_plain
-from toolkit.jobs.import_closure import ImportClosure, import_closure
+from toolkit.jobs.import_closure import NAME, WORKER, ImportClosure, import_closure
 from toolkit.settings import Limits
 from toolkit.wire.request import AskedJob, sha256
 
@@ -79,6 +79,12 @@ class Job:
     def code(self) -> ImportClosure:
         """All code of the toolkit that runs for it."""
         return import_closure((self.module, *self.plugins))
+
+    @property
+    def ahead(self) -> list[str]:
+        """The modules that its worker imports before it forks: all that the job may import, so that plugins may import where they need it."""
+        own = {NAME, *(f"{NAME}.{program}" for program in WORKER)}
+        return [name.removeprefix(f"{NAME}.") for name in self.code.modules if name not in own]
 
     @property
     def asked(self) -> AskedJob:

@@ -12,27 +12,27 @@ import selectors
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from toolkit import launchers, printable
 from toolkit.errors import EdgeToolkitError, WorkerError, WorkerTimeout, prefixed
 from toolkit.files.whole import storage_failed
-from toolkit.jobs import job_folder
 from toolkit.jobs.access import Access, access_of, advice, require_movable
 from toolkit.jobs.executor import JobOutcome
 from toolkit.jobs.graph import Goal, Graph, Steps
 from toolkit.jobs.job import Engine, Job
-from toolkit.jobs.job_folder import JobFolder
 from toolkit.jobs.job_keys import JobKeys
-from toolkit.jobs.job_response import no_answer, read_response
-from toolkit.jobs.last_words import last_lines
 from toolkit.jobs.progress import Watcher
 from toolkit.jobs.pruning import keep_within_limit
 from toolkit.jobs.store import Claim, Entry, open_store, said_plainly
 from toolkit.jobs.worker_pool import WorkerPool
-from toolkit.jobs.worker_process import Worker
 from toolkit.settings import Limits, Settings
 from toolkit.wire.request import read_progress
-from toolkit.wire.worker_protocol import EndedEvent
+
+if TYPE_CHECKING:
+    from toolkit.jobs.job_folder import JobFolder
+    from toolkit.jobs.worker_process import Worker
+    from toolkit.wire.worker_protocol import EndedEvent
 
 _READY_S = 180.0
 _LOOK_EVERY_S = 0.1
@@ -171,6 +171,10 @@ class LocalExecutor:
         return True
 
     def _start(self, job: Job, claim: Claim) -> None:
+        from toolkit.jobs import (
+            job_folder,  # as all that only a job that runs needs: most builds find some, or all, in the store
+        )
+
         if self._pool.launch(job.engine).transport is not None:
             require_movable(job, self.settings.permissions)
         access, limits = self._access(job), self._limits(job)
@@ -187,7 +191,7 @@ class LocalExecutor:
             job, claim, worker, time.monotonic() + limits.timeout_s + _ANSWER_GRACE_S + starting, folder
         )
         self._graph.waiting.remove(job)
-        worker.run(number, claim.folder, limits, access, (job.module, *job.plugins))
+        worker.run(number, claim.folder, limits, access, job.ahead)
         self._watch(job, "started", None)
 
     def _drop(self, job: Job) -> None:
@@ -220,6 +224,8 @@ class LocalExecutor:
                 self._lose(worker, error)
         for running in [*self._running.values(), *self._leaving.values()]:
             if time.monotonic() > running.deadline:
+                from toolkit.jobs.job_response import no_answer
+
                 job, words = running.job, running.worker.last_words()
                 late = running.folder.retold(no_answer(job.title, self._limits(job), running.claim.folder, words))
                 self._lose(running.worker, WorkerTimeout(f"{late.problem}, and none from its worker", late.hint))
@@ -227,6 +233,8 @@ class LocalExecutor:
                 self._watch(running.job, "progress", read_progress(running.claim.folder))
 
     def _ended(self, worker: Worker, event: EndedEvent) -> None:
+        from toolkit.jobs.job_response import read_response
+
         number = event["id"]
         if worker.alone:  # before anything is read: the worker could still write to it
             self._pool.dismiss(worker)
@@ -255,6 +263,8 @@ class LocalExecutor:
 
     def _advised(self, running: _Running, error: EdgeToolkitError) -> EdgeToolkitError:
         """Return a job's error with the paths that the user knows, and with what can be done about it."""
+        from toolkit.jobs.last_words import last_lines
+
         error = running.folder.retold(error)
         words = last_lines(running.claim.folder / "log")
         said = "\n".join(filter(None, (error.problem, error.hint, words and running.folder.told(words))))

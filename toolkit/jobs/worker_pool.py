@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from toolkit import launchers
 from toolkit.environments import preload
@@ -14,9 +15,11 @@ from toolkit.errors import EdgeToolkitError
 from toolkit.jobs.access import Access
 from toolkit.jobs.job import Engine, Job
 from toolkit.jobs.store import Claim, Store, said_plainly
-from toolkit.jobs.worker_process import Enclosure, Worker
 from toolkit.launchers import Launch
 from toolkit.settings import Limits, Settings
+
+if TYPE_CHECKING:
+    from toolkit.jobs.worker_process import Enclosure, Worker
 
 
 class WorkerPool:
@@ -65,6 +68,8 @@ class WorkerPool:
         needs = self.launch(job.engine).needs
         if needs is None:
             return self._worker(job.engine)
+        from toolkit.jobs.worker_process import Enclosure
+
         enclosure = Enclosure(needs, claim.folder, access, limits)
         return self._started(f"{job.engine.name} for {claim.key}", job.engine, enclosure)
 
@@ -72,6 +77,8 @@ class WorkerPool:
         return self._workers.get(engine.name) or self._started(engine.name, engine)
 
     def _started(self, name: str, engine: Engine, enclosure: Enclosure | None = None) -> Worker:
+        from toolkit.jobs.worker_process import Worker  # a build that has nothing to do starts none
+
         launch = self.launch(engine)
         self._logs += 1
         log = self._own_folder() / f"worker-{self._logs}.log"

@@ -127,7 +127,7 @@ class Worker:
     def run(self, number: int, folder: Path, limits: Limits, access: Access, modules: Sequence[str] = ()) -> None:
         """Start the job in `folder`, which may reach no more than `access`; an `EndedEvent` with this number follows.
 
-        `modules` are the toolkit's modules that the job will import, as far as known.
+        `modules` are the toolkit's modules that the job may import, as far as known.
         """
         command: RunCommand = {
             "do": "run",

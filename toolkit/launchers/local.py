@@ -12,14 +12,12 @@ from toolkit import environments
 from toolkit.environments import Environment, Status, instructions
 from toolkit.errors import RequestError
 from toolkit.launchers import Launch
-from toolkit.launchers.emulation.processors import PROCESSORS
 from toolkit.settings import Settings
 from toolkit.settings.environment_variables import allowed, by_engines
 
 # Engines (XNNPACK, oneDNN, ruy) choose their kernels by these features; in the order in which they appeared.
 _X86 = "sse4_1 avx f16c fma avx2 avx512f avx512bw avx512_vnni avx_vnni avx512_bf16 avx512_fp16 amx_tile amx_int8 avx_vnni_int8".split()
 _ARM = "asimd fphp asimdhp asimddp asimdfhm i8mm bf16 sve sve2 sme sme2".split()
-_PARTS = {f"0x{processor.part:03x}": processor.name for processor in PROCESSORS.values()}
 _CPUINFO = Path("/proc/cpuinfo")
 
 HOST = True
@@ -75,8 +73,15 @@ def cpu() -> tuple[str, list[str]]:
     except OSError:  # not Linux
         return platform.processor() or os.uname().machine, []
     has = set((facts.get("flags") or facts.get("Features") or "").split())
-    model = facts.get("model name") or _PARTS.get(facts.get("CPU part", "")) or os.uname().machine
+    model = facts.get("model name") or _named_by(facts.get("CPU part", "")) or os.uname().machine
     return model, [feature for feature in (*_X86, *_ARM) if feature in has]
+
+
+def _named_by(part: str) -> str | None:
+    """Return the name of an Arm core by its number in /proc/cpuinfo; None for another processor's, or one that is not known."""
+    from toolkit.launchers.emulation.processors import PROCESSORS
+
+    return next((each.name for each in PROCESSORS.values() if part == f"0x{each.part:03x}"), None)
 
 
 def _identity(environment: Environment, features: list[str], said: Mapping[str, str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +17,14 @@ from toolkit.findings import Finding
 from toolkit.jobs.executor import Executor
 from toolkit.pipeline.model import Model
 from toolkit.samples.lints import Input, preparation
-from toolkit.samples.preparations import Change, changes
-from toolkit.samples.requested_set import PreprocessJson, StepsJson
 from toolkit.source.source import changed_job
 from toolkit.verdict.stage_run import StageRun
 from toolkit.wire import labels
 from toolkit.wire.shards import read_index, read_samples
+
+if TYPE_CHECKING:
+    from toolkit.samples.preparations import Change
+    from toolkit.samples.requested_set import PreprocessJson, StepsJson
 
 _CHECK = "preparation"
 _MOST_SAMPLES = 100  # enough to be certain of a gain of a fifth
@@ -71,6 +73,8 @@ def _giver(model: Model) -> Mapping[str, Any]:
 
 def _tried(model: Model, drawn: Path) -> list[tuple[Input, list[Change]]]:
     """Return the only input that takes images, with the other preparations to try; [] without exactly one such input or nothing to try."""
+    from toolkit.samples.preparations import changes  # few originals are often wrong
+
     tensors = read_index(drawn)["tensors"]
     inputs = [Input(name, tuple(spec["shape"][1:]), spec["dtype"]) for name, spec in tensors.items()]
     images = [one for one in inputs if one.channels_axis is not None and one.dtype.startswith("float")]

@@ -10,12 +10,12 @@ from toolkit import printable
 from toolkit.comparison.wording import limit_text, value_text
 from toolkit.errors import EdgeToolkitError
 from toolkit.findings import Finding
-from toolkit.report.documents import AttemptRow, NextRow, WantedRow
 from toolkit.report.wording import OUTCOMES
 from toolkit.verdict.verdict import Attempted, NextStep, Verdict
 
 if TYPE_CHECKING:
     from toolkit.comparison.compare import Comparison
+    from toolkit.report.documents import AttemptRow, NextRow, WantedRow
 
 _ANOTHER = ("nothing-quantized", "another-scheme")
 

@@ -11,24 +11,24 @@ from toolkit.comparison.measure import plain_json
 from toolkit.environments.instructions import UNKNOWN
 from toolkit.errors import EdgeToolkitError
 from toolkit.report.attempts import attempt_json, next_json, wanted_json
-from toolkit.report.documents import (
-    ArtifactDocument,
-    ErrorRow,
-    FailedDocument,
-    OutcomesDocument,
-    RunDocument,
-    RunRow,
-    SourceRow,
-    StatusRow,
-    TriedRow,
-    VerdictDocument,
-)
 from toolkit.verdict.verdict import Verdict
 
 if TYPE_CHECKING:
     from toolkit.conversion.artifacts import Artifact
     from toolkit.environments import Status
     from toolkit.execution.run import Run
+    from toolkit.report.documents import (
+        ArtifactDocument,
+        ErrorRow,
+        FailedDocument,
+        OutcomesDocument,
+        RunDocument,
+        RunRow,
+        SourceRow,
+        StatusRow,
+        TriedRow,
+        VerdictDocument,
+    )
     from toolkit.tensors.signature import Signature, SignatureJson
     from toolkit.verdict.attribution import Attribution
 
@@ -88,7 +88,7 @@ def verdict_json(verdict: Verdict, artifact: str) -> VerdictDocument:
         "tools": tools(verdict),
         "seconds": {"total": round(verdict.seconds, 3)},
     }
-    return cast(VerdictDocument, plain_json(document))
+    return cast("VerdictDocument", plain_json(document))
 
 
 def attribution_json(found: Attribution) -> dict[str, Any]:
@@ -127,7 +127,7 @@ def run_about(run: Run) -> RunRow:
         name: run.about[name] for name in ("machine", "launcher", "emulator", "cpu", "confined") if name in run.about
     }
     about = {"engine": run.engine, **place, "processor": run.about.get("processor", UNKNOWN), "samples": run.count}
-    return cast(RunRow, about)
+    return cast("RunRow", about)
 
 
 def outcomes_json(outcomes: Mapping[str, Verdict | EdgeToolkitError], source: Path | None = None) -> OutcomesDocument:

@@ -18,7 +18,6 @@ from toolkit.report.wording import (
     where_text,
 )
 from toolkit.samples.input_ranges import input_lines
-from toolkit.verdict.attribution_text import sentences, table
 
 if TYPE_CHECKING:
     from toolkit.comparison.compare import Measured
@@ -53,6 +52,8 @@ def markdown(verdict: Verdict, artifact: str) -> str:
         said = (comparison.metric, value_text(comparison), limit_text(comparison), comparison.status + guilty + worst)
         lines.append(_row(comparison.stage, _Name(comparison.output), *said, comparison.because))
     if verdict.attribution is not None:
+        from toolkit.verdict.attribution_text import sentences, table
+
         lines += ["", "## Which operator", "", *map(_item, sentences(verdict.attribution))]
         folded = [
             "<details><summary>All operators</summary>",

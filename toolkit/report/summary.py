@@ -11,7 +11,6 @@ from toolkit.comparison.wording import limit_text, remarks, status_text, value_t
 from toolkit.report.attempts import command_text, tried_lines
 from toolkit.report.wording import kind_lines, size, where_text
 from toolkit.samples.input_ranges import input_lines
-from toolkit.verdict.attribution_text import sentences
 
 if TYPE_CHECKING:
     from toolkit.comparison.compare import Comparison
@@ -37,6 +36,8 @@ def summary_lines(verdict: Verdict, width: int | None) -> list[str]:
     rows = deciding_rows(verdict)
     lines += _rows(verdict, rows, width)
     if verdict.attribution is not None:
+        from toolkit.verdict.attribution_text import sentences  # only a failed verdict has one
+
         lines += [
             _said("operator" if place == 0 else "", one) for place, one in enumerate(sentences(verdict.attribution))
         ]

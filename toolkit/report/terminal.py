@@ -14,7 +14,6 @@ from toolkit.report.screen import PAGE, Screen
 from toolkit.report.summary import size_text, summary_lines
 from toolkit.report.wording import OUTCOMES, candidate_lines, kind_lines, noise_text, where_text
 from toolkit.samples.input_ranges import input_lines
-from toolkit.verdict.attribution_text import sentences
 from toolkit.verdict.verdict import Verdict
 
 
@@ -51,6 +50,8 @@ def _whole(verdict: Verdict) -> list[str]:
         marked = marked or here
         lines.append("  " + line + (mark if here else ""))
     if verdict.attribution is not None:
+        from toolkit.verdict.attribution_text import sentences
+
         lines += [
             f"  {'operator' if place == 0 else '':<13} {sentence}"
             for place, sentence in enumerate(sentences(verdict.attribution))

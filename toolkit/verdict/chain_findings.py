@@ -7,7 +7,6 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from toolkit.comparison.bounds import Bound
-from toolkit.comparison.common_mistakes import explain
 from toolkit.comparison.compare import Measured
 from toolkit.comparison.deciding import deciding, for_scheme, switched_off
 from toolkit.comparison.noise_limits import KERNELS, NUDGED
@@ -67,6 +66,8 @@ def of_outputs(cumulative: Mapping[str, Measured]) -> list[Finding]:
 
 def of_common_mistakes(steps: Sequence[StageRun], kinds: Mapping[str, OutputKind]) -> list[Finding]:
     """Return a finding for each output of the last stage whose difference from the original is explained by a common mistake."""
+    from toolkit.comparison.common_mistakes import explain  # asked only of a verdict that failed
+
     found: list[Finding] = []
     named = {output: kind.name for output, kind in kinds.items()}
     for each in explain(steps[0].read(), steps[-1].read(), named):

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from toolkit.engines.onnx.saturation import CODE
 from toolkit.environments.instructions import NO_VNNI, UNKNOWN, X86
-from toolkit.findings import Finding
+from toolkit.findings import OVERFLOWS_WITHOUT_VNNI, Finding
 
 
 def said_where_it_ran(findings: Iterable[Finding], about: Mapping[str, Any]) -> Iterator[Finding]:
@@ -17,7 +16,7 @@ def said_where_it_ran(findings: Iterable[Finding], about: Mapping[str, Any]) -> 
     A finding about processors gets the class of the processor that the file was verified on.
     """
     for finding in findings:
-        if finding.code != CODE:
+        if finding.code != OVERFLOWS_WITHOUT_VNNI:
             yield finding
         elif about.get("machine", X86[0]) in X86:
             processor = about.get("processor", UNKNOWN)

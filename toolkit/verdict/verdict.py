@@ -20,7 +20,6 @@ from toolkit.profiles.recipe import FLOAT
 from toolkit.samples.input_ranges import InputRange
 from toolkit.source.source import Source
 from toolkit.verdict import chain_findings
-from toolkit.verdict.attribution import Attribution
 from toolkit.verdict.chain import Judged, Outcome, judge_chain, with_names
 from toolkit.verdict.evidence import CandidateRow, Evidence
 from toolkit.verdict.holding import said_where_it_ran
@@ -31,6 +30,7 @@ from toolkit.wire.shards import sample_names
 
 if TYPE_CHECKING:
     from toolkit.profiles import Target
+    from toolkit.verdict.attribution import Attribution
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from toolkit.confinement import BoundsJson
 
 
 class RunCommand(TypedDict):
-    """Do the job in `folder`, with its limits in seconds and bytes; `modules` are those of the toolkit's that it will import, as far as known."""
+    """Do the job in `folder`, with its limits in seconds and bytes; `modules` are those of the toolkit's that it may import, as far as known."""
 
     do: Literal["run"]
     id: int

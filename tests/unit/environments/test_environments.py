@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from packaging.requirements import Requirement as Pinned
+from packaging.specifiers import SpecifierSet
 
 from toolkit import environments, launchers
 from toolkit.environments import interpreters, lent_package, made_once, virtualenv
@@ -196,6 +197,46 @@ def test_a_line_that_is_no_requirement_is_refused():
 def test_a_version_is_held_against_its_range(holds, lacks):
     """Another distribution of the same package serves too; what is no version never does."""
     assert Requirement(("tensorflow", "tensorflow-cpu"), ">=2.16,<2.22").lacking(holds) == lacks
+
+
+@pytest.mark.parametrize(
+    "wanted", ["", ">=3.10", "<2", "!=2.0", ">1.9,<2.1", "==2.1", "~=2.1", "==2.*", ">=2.1rc1", "<=2.0.0"]
+)
+def test_a_range_means_what_the_library_for_versions_says(wanted):
+    """Plain versions are compared without it; whatever is not plain goes to it."""
+    for version in (
+        "1",
+        "1.9",
+        "2",
+        "2.0",
+        "2.0.0",
+        "2.0.1",
+        "2.1",
+        "2.1.0",
+        "2.01",
+        "2.10",
+        "3.9",
+        "3.10",
+        "2.1rc1",
+        "2.1.post1",
+        "2.1+cpu",
+    ):
+        within = Requirement(("it",), wanted).lacking({"it": version}) is None
+
+        assert within == SpecifierSet(wanted).contains(version, prereleases=True), version
+
+
+def test_plain_versions_need_no_library():
+    """It takes longer to import than everything else that finds an environment."""
+    code = (
+        "import sys; from toolkit.environments.requirements import read_requirements as read\n"
+        "assert read('dataset').serves('3.11.2', {'numpy': '2.2.6', 'pillow': '11.0.0', 'safetensors': '0.5.0', 'soundfile': '0.13.1'})\n"
+        "print('packaging' in sys.modules)"
+    )
+
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=REPOSITORY)
+
+    assert found.stdout.strip() == "False"
 
 
 def test_distributions_are_read_from_the_names_of_their_folders(tmp_path):

@@ -14,6 +14,7 @@ import sys
 import pytest
 
 from toolkit.jobs.import_closure import PACKAGE, WORKER, import_closure, source
+from toolkit.jobs.job import Engine, Job
 
 MODULES = frozenset(
     ".".join(("toolkit", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__")
@@ -37,7 +38,7 @@ BY_NAME = {
     "toolkit.engines.tflite.packed": "a package of the engine",
     "toolkit.source.loading.keras_models.config": "Keras, as the model's class has it",
     "toolkit.source.loading.variables.renaming": "a reader of TOML",
-    "toolkit.source.kinds.keras_file": "Keras, whichever is there",
+    "toolkit.source.kinds._keras_file": "Keras, whichever is there",
     "toolkit.launchers.emulation.known_answer.check": "an engine",
     "toolkit.wire.user_function": "the user's",
 }
@@ -97,6 +98,13 @@ def test_imports_by_name_are_known():
             found.add(name)
 
     assert found == BY_NAME.keys()
+
+
+def top_imports(name: str) -> set[str]:
+    """Return what a module imports when it is imported: outside of functions, and not for type checkers."""
+    nodes = [node for node in parsed(name).body if not isinstance(node, ast.If)]
+    plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    return plain | {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
 
 
 def worker_modules() -> list[str]:
@@ -224,3 +232,33 @@ def test_top_level_imports_of_each_module_are_in_its_closure():
     for name, modules in json.loads(ran.stdout).items():
         assert modules, name
         assert set(modules) <= set(import_closure([name]).modules), name
+
+
+def test_a_worker_imports_ahead_all_that_a_job_may_need():
+    """A confined job cannot write bytecode, so what it imports for itself costs each job again; the worker's own programs begin only once."""
+    job = Job("inspecting", "source.kinds.saved_model", "inspect", Engine("tensorflow", preload=False))
+
+    assert {"source.kinds.saved_model", "source.kinds._saved_model", "source.loading.graphs.endings"} <= set(job.ahead)
+    assert {f"toolkit.{name}" for name in (*job.ahead, *WORKER)} | {"toolkit"} == set(job.code.modules)
+    assert not set(job.ahead) & set(WORKER)
+
+
+def test_no_module_imports_an_engine_when_it_is_imported():
+    """A worker imports them all, in the interpreter of another engine too, and one that does not import it first."""
+    engines = (
+        "tensorflow",
+        "ai_edge_litert",
+        "tflite_runtime",
+        "onnx",
+        "onnxruntime",
+        "litert_quantizer",
+        "h5py",
+        "keras",
+        "PIL",
+    )
+    at_top = {
+        name: [each for each in top_imports(name) if each.partition(".")[0] in engines]
+        for name in import_closure(worker_modules()).modules
+    }
+
+    assert {name: found for name, found in at_top.items() if found} == {}

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+from typing import TYPE_CHECKING
 
-from toolkit.conversion.made_file import FloatFile, RangesResult
-from toolkit.conversion.tflite.audit import held, start
-from toolkit.conversion.tflite.converter_setup import Representative, converted, converter
-from toolkit.conversion.tflite.ranges import held_ranges
-from toolkit.engines.tflite.arithmetic import multiply_accumulates
-from toolkit.engines.tflite.endings import endings
-from toolkit.engines.tflite.operators import inspect
 from toolkit.errors import InvalidSamples
-from toolkit.wire.request import Request
 
-__all__ = ["inspect"]
+if TYPE_CHECKING:
+    from toolkit.conversion.made_file import FloatFile, RangesResult
+    from toolkit.engines.description import Description
+    from toolkit.wire.request import Request
 
 SUFFIX = ".tflite"
 ENGINE = "tensorflow"
@@ -29,6 +25,11 @@ def is_one(head: bytes) -> bool:
 
 def convert(request: Request) -> FloatFile:
     """Write out/model.tflite, float32, with one signature, `serving_default`, and return its content and how its outputs end."""
+    from toolkit.conversion.tflite.audit import held, start
+    from toolkit.conversion.tflite.converter_setup import converted, converter
+    from toolkit.engines.tflite.arithmetic import multiply_accumulates
+    from toolkit.engines.tflite.endings import endings
+
     path = request.out / f"model{SUFFIX}"
     path.write_bytes(converted(converter(request), "float32"))
     found = held(path, "float32", {"inputs": "float32", "outputs": "float32"})
@@ -45,6 +46,9 @@ def calibrate(request: Request) -> RangesResult:
     """
     import tensorflow as tf
 
+    from toolkit.conversion.tflite.converter_setup import Representative, converted, converter
+    from toolkit.conversion.tflite.ranges import held_ranges
+
     made = converter(request)
     made.optimizations = [tf.lite.Optimize.DEFAULT]
     made.representative_dataset = Representative(request)
@@ -58,3 +62,10 @@ def calibrate(request: Request) -> RangesResult:
         )
     (request.out / "ranges.json").write_text(json.dumps({"tensors": ranges}))
     return {"tensors": len(ranges)}
+
+
+def inspect(request: Request) -> Description:
+    """Return the content of inputs["model"], a file of anybody's; InvalidSource for a damaged one."""
+    from toolkit.engines.tflite import operators
+
+    return operators.inspect(request)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from toolkit.conversion.made_file import MadeFile
-from toolkit.conversion.tflite.audit import held
-from toolkit.conversion.tflite.converter_setup import Representative, converted, converter
+from typing import TYPE_CHECKING
+
 from toolkit.errors import Unconvertible
-from toolkit.wire.request import Request
+
+if TYPE_CHECKING:
+    from toolkit.conversion.made_file import MadeFile
+    from toolkit.wire.request import Request
 
 FORMAT = "tflite"
 ENGINE = "tensorflow"
@@ -21,6 +23,9 @@ def quantize(request: Request) -> MadeFile:
     Raises Unconvertible if an operator should stay in float, because the converter has no option for that.
     """
     import tensorflow as tf
+
+    from toolkit.conversion.tflite.audit import held
+    from toolkit.conversion.tflite.converter_setup import Representative, converted, converter
 
     options, told = request.options, request.options["told"]
     keep = [*options["keep_float"]["tensors"], *options["keep_float"]["operators"]]

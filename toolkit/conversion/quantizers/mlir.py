@@ -7,13 +7,13 @@ takes, so no scheme uses it for these.
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
-from toolkit.conversion.made_file import MadeFile
-from toolkit.conversion.tflite.audit import held, kept_tensors
-from toolkit.conversion.tflite.ranges import with_ranges
-from toolkit.engines.tflite.operators import operators
 from toolkit.errors import Unconvertible, causes
-from toolkit.wire.request import Request
+
+if TYPE_CHECKING:
+    from toolkit.conversion.made_file import MadeFile
+    from toolkit.wire.request import Request
 
 FORMAT = "tflite"
 ENGINE = "tensorflow"
@@ -29,6 +29,10 @@ def quantize(request: Request) -> MadeFile:
     """
     import tensorflow as tf
     from tensorflow.lite.python.convert import mlir_quantize
+
+    from toolkit.conversion.tflite.audit import held, kept_tensors
+    from toolkit.conversion.tflite.ranges import with_ranges
+    from toolkit.engines.tflite.operators import operators
 
     options, model = request.options, request.inputs["model"]
     kept = kept_tensors(operators(model), options["keep_float"])

@@ -25,10 +25,10 @@ from toolkit.engines.onnx.graph import (
     spec_of,
 )
 from toolkit.engines.onnx.model_proto import ModelProto, NodeProto, TensorProto
-from toolkit.engines.onnx.saturation import CODE, overflows
+from toolkit.engines.onnx.saturation import overflows
 from toolkit.engines.onnx.scheme import scheme_of
 from toolkit.errors import InvalidSource
-from toolkit.findings import Finding
+from toolkit.findings import OVERFLOWS_WITHOUT_VNNI, Finding
 from toolkit.tensors.signature import TensorJson
 from toolkit.wire.request import Request
 
@@ -230,4 +230,4 @@ def _overflowing(model: ModelProto) -> list[Finding]:
         f"which they can leave: {shown}{rest}; 20 dB were seen to be lost; uint8 weights, or int8 ones of 7 bits, hold everywhere: "
         "--target onnxruntime-x86_64"
     )
-    return [Finding(CODE, "warning", message, names=tuple(each.output for each in found[:10]))]
+    return [Finding(OVERFLOWS_WITHOUT_VNNI, "warning", message, names=tuple(each.output for each in found[:10]))]

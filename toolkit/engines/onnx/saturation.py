@@ -16,8 +16,6 @@ import numpy as np
 from toolkit.engines.onnx.graph import DEQUANTIZE, QUANTIZE, constants_of, dtype_name, nodes_of
 from toolkit.engines.onnx.model_proto import ModelProto, NodeProto
 
-CODE = "overflows-without-vnni"
-
 _LARGEST_ACTIVATION = 255
 _CONVOLUTIONS = ("Conv", "QLinearConv", "ConvInteger")
 # Integer operators: the inputs with weights, and the input with the zero point of their activations, which has the same dtype (None: the operator

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from toolkit.engines.loaded import Loaded, RunOptions
-from toolkit.engines.tflite import interpreter as tflite
+if TYPE_CHECKING:
+    from toolkit.engines.loaded import Loaded, RunOptions
 
 FORMATS = ("tflite",)
 ENVIRONMENT = "tflite_runtime"
@@ -14,6 +14,10 @@ ENVIRONMENT = "tflite_runtime"
 
 def load(model: Path, options: RunOptions) -> Loaded:
     """Return the model ready to run with tflite-runtime's interpreter."""
+    from importlib.metadata import version
+
     from tflite_runtime import interpreter
+
+    from toolkit.engines.tflite import interpreter as tflite
 
     return tflite.load(interpreter, f"tflite-runtime {version('tflite-runtime')}", model, options)

@@ -29,4 +29,5 @@ A source kind is a module with
 
 Signatures are JSON as in `toolkit.tensors.signature`; an unknown size is null, an unknown rank is a shape of null.
 `toolkit.source.loading` has what the kinds share.
+The host imports every kind to find the one of a path, so `inspect` and `load` of these lie beside them: in `_saved_model` for `saved_model`.
 """
