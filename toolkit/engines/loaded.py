@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
@@ -11,6 +11,8 @@ import numpy as np
 from toolkit.tensors.signature import SignatureJson, TensorJson
 
 Call = Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]
+TimedOutputs = tuple[dict[str, np.ndarray], float]  # outputs of a sample, and milliseconds of the engine's own call
+CallSeveral = Callable[[Sequence[dict[str, np.ndarray]]], list[TimedOutputs]]
 
 
 class TappedTensor(TensorJson):
@@ -34,11 +36,16 @@ class RunOptions(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Loaded:
-    """A model that is ready to run."""
+    """A model that is ready to run.
+
+    An engine that is far away takes up to `at_once` samples in one go, by `call_several`, and measures its own calls; None for one that is near.
+    """
 
     call: Call
     engine: str
     signature: SignatureJson
+    call_several: CallSeveral | None = None
+    at_once: int = 1
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
 import numpy as np
 
 from toolkit.engines import table_index
 from toolkit.engines.answers import check
+from toolkit.engines.loaded import Loaded, TimedOutputs
+from toolkit.errors import WorkerLied
 from toolkit.wire.request import Request
 from toolkit.wire.shards import ShardWriter, read_index, read_samples, sequence_length
 
@@ -53,21 +56,43 @@ def run(request: Request) -> RunResult:
     with ShardWriter(request.out / "outputs") as writer:
         for outputs in () if before is None else read_samples(before / "outputs"):
             writer.add(outputs)
-        for done, sample in enumerate(read_samples(samples, start, total), start):
+        reader, done = read_samples(samples, start, total), start
+        while done < total:
             if done > start and done % length == 0:
                 loaded = runtime.load(request.inputs["model"], request.options)
-            fed = {name: quantize(array, specs[name]) if name in specs else array for name, array in sample.items()}
-            fed = {own.get(name, name): array for name, array in fed.items()}
+            group = [
+                {
+                    own.get(name, name): quantize(array, specs[name]) if name in specs else array
+                    for name, array in each.items()
+                }
+                for each in itertools.islice(reader, min(loaded.at_once, total - done, length - done % length))
+            ]
             with table_index.naming(samples, done, "evaluation"):
-                began = time.perf_counter()
-                outputs = loaded.call(fed)
-                call_ms.append((time.perf_counter() - began) * 1e3)
-            check(outputs, loaded.signature["outputs"], f"sample {done}")
-            writer.add({names["outputs"].get(name, name): array for name, array in outputs.items()})
-            if done % 16 == 0:
-                request.progress(done, total)
+                answers = answered(loaded, group)
+            for outputs, ms in answers:
+                call_ms.append(ms)
+                check(outputs, loaded.signature["outputs"], f"sample {done}")
+                writer.add({names["outputs"].get(name, name): array for name, array in outputs.items()})
+                if done % 16 == 0:
+                    request.progress(done, total)
+                done += 1
     np.save(request.out / "call_ms.npy", np.array(call_ms))
     return {"engine": loaded.engine, "signature": signature, "count": total, "load_ms": load_ms}
+
+
+def answered(loaded: Loaded, group: Sequence[dict[str, np.ndarray]]) -> list[TimedOutputs]:
+    """Return the outputs and the milliseconds of each sample of a group; WorkerLied where the engine gave answers to more or fewer."""
+    if loaded.call_several is not None:
+        answers = loaded.call_several(group)
+        if len(answers) != len(group):
+            raise WorkerLied(f"{loaded.engine}: was given {len(group)} samples, and gave {len(answers)} answers")
+        return answers
+    answers = []
+    for sample in group:
+        began = time.perf_counter()
+        outputs = loaded.call(sample)
+        answers.append((outputs, (time.perf_counter() - began) * 1e3))
+    return answers
 
 
 def called(signature: dict[str, Any], names: dict[str, dict[str, str]]) -> dict[str, Any]:

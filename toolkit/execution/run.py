@@ -98,7 +98,8 @@ def run_job(
     registry.load("execution/runtimes", execution.runtime)
     name = model.name if isinstance(model, Path) else Path(model.name).name
     kernels = "" if execution.kernels == "default" else f" ({execution.kernels} kernels)"
-    emulated = "" if launchers.is_host(execution.engine.launcher) else "emulated "
+    launchers.require_able(execution.engine.launcher, execution.runtime)
+    emulated = "emulated " if launchers.is_emulated(execution.engine.launcher) else ""
     return Job(
         f"running {name} on {emulated}{execution.runtime}{kernels}",
         "execution.infer",
@@ -118,7 +119,7 @@ def run_job(
 
 def on_device(run: Job, device: str) -> Job:
     """Return the same run with a title that names the device, and says whether it is emulated."""
-    emulated = "" if launchers.is_host(run.engine.launcher) else " (emulated)"
+    emulated = " (emulated)" if launchers.is_emulated(run.engine.launcher) else ""
     return replace(run, title=f"running on {device}{emulated}")
 
 

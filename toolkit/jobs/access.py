@@ -7,7 +7,7 @@ import functools
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,10 @@ class Access:
     network: bool = False
     user_code: bool = False
     gpu: bool = False
+
+    def reaching(self, programs: tuple[str, ...]) -> Access:
+        """Return this access for a job that starts `programs` (files and folders), which reach a device over the network."""
+        return replace(self, reads=(*self.reads, *programs), network=True, user_code=True)
 
     def to_json(self) -> BoundsJson:
         """Return what the worker is told."""

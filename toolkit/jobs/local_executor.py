@@ -208,7 +208,9 @@ class LocalExecutor:
         return job.limits or self.settings.limits
 
     def _access(self, job: Job) -> Access:
-        return access_of(job, [self._keys.path(source) for source in job.inputs.values()], self.settings.permissions)
+        access = access_of(job, [self._keys.path(source) for source in job.inputs.values()], self.settings.permissions)
+        reaches = self._pool.launch(job.engine).reaches
+        return access if reaches is None else access.reaching(reaches)
 
     def _listen(self) -> None:
         with selectors.DefaultSelector() as selector:

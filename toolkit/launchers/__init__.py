@@ -8,6 +8,8 @@ Each defines
         Whether another processor is emulated; a launch then names the emulator (`emulator` in `Launch.about`).
     TIMED: bool
         Whether its measured durations are those of the device.
+    RUNTIMES: tuple[str, ...]
+        Optional: the only runtimes that it starts; without it, all others than those that launchers name so.
     SETUP: tuple[Callable[[Settings], object], ...]
         The steps of `edge-toolkit setup LAUNCHER`, done ahead of time; empty if the launcher only needs environments.
     make_release(environment: str, settings: Settings) -> None
@@ -33,9 +35,22 @@ from pathlib import Path
 from toolkit import environments, registry
 from toolkit.environments.status import Status
 from toolkit.environments.transport import Transport
+from toolkit.errors import RequestError
 from toolkit.settings import Settings
 
-__all__ = ["WORKER", "Launch", "is_host", "is_timed", "prepare", "setup", "setup_names", "setup_names_of", "status"]
+__all__ = [
+    "WORKER",
+    "Launch",
+    "is_emulated",
+    "is_host",
+    "is_timed",
+    "prepare",
+    "require_able",
+    "setup",
+    "setup_names",
+    "setup_names_of",
+    "status",
+]
 
 WORKER = str(Path(__file__).resolve().parents[1] / "jobs" / "worker_main.py")
 
@@ -50,6 +65,8 @@ class Launch:
     `identity` is part of the keys of jobs; it changes with everything that could change a result.
     `about` goes into the report: `engine`, `machine`, `launcher`, `cpu`, `processor` (its class, by the instructions that results depend on),
     and `emulator` if there is one.
+    `reaches` are the files and folders of programs that its jobs start, which reach a device over the network: such jobs may start programs and use
+    the network. None if its jobs do neither.
     `needs` are the files and folders that the command itself reads, if its jobs must be confined from outside: an emulator does not pass the
     confining calls on to the kernel. Then each job has its own worker. None if the worker confines its jobs.
     """
@@ -61,6 +78,7 @@ class Launch:
     needs: tuple[str, ...] | None = None
     script: str | None = WORKER
     transport: Transport | None = None
+    reaches: tuple[str, ...] | None = None
 
 
 def is_host(name: str) -> bool:
@@ -71,6 +89,28 @@ def is_host(name: str) -> bool:
 def is_timed(name: str) -> bool:
     """Return whether durations measured with a launcher are the device's; UnknownName for an unknown launcher."""
     return bool(registry.load("launchers", name).TIMED)
+
+
+def is_emulated(name: str) -> bool:
+    """Return whether a launcher emulates another processor; UnknownName for an unknown launcher."""
+    return bool(registry.load("launchers", name).EMULATED)
+
+
+def require_able(name: str, runtime: str) -> None:
+    """Raise RequestError for a launcher that does not start a runtime: another program would run than the report names.
+
+    UnknownName for an unknown launcher.
+    """
+    takes = _runtimes(name)
+    if takes and runtime not in takes:
+        raise RequestError(f"launcher {name} does not start {runtime}; it starts {', '.join(takes)}")
+    starts = [each for each in registry.names("launchers") if runtime in _runtimes(each)]
+    if starts and name not in starts:
+        raise RequestError(f"{runtime} is started by the launcher {', '.join(starts)} only; got {name!r}")
+
+
+def _runtimes(launcher: str) -> tuple[str, ...]:
+    return getattr(registry.load("launchers", launcher), "RUNTIMES", ())
 
 
 def prepare(name: str, environment: str, options: Mapping[str, object], settings: Settings) -> Launch:

@@ -15,7 +15,7 @@ from toolkit.findings import Finding
 from toolkit.jobs.executor import Executor
 from toolkit.jobs.graph import Goal
 from toolkit.jobs.job import Engine, Job
-from toolkit.jobs.runtime_engine import engine_of_runtime
+from toolkit.jobs.runtime_engine import engine_of_runtime, kernels_runtime
 from toolkit.jobs.store import Entry
 from toolkit.pipeline.model import Model
 from toolkit.profiles.recipe import FLOAT
@@ -171,8 +171,9 @@ def execution_of(target: Target) -> Execution:
 
 def kernels_of(target: Target) -> Execution:
     """Return how this machine runs a target's kernels: the same engine and version, started here."""
-    engine = engine_of_runtime(target.runtime.name, target.runtime.version)
-    return replace(execution_of(target), engine=engine)
+    runtime = kernels_runtime(target.runtime.name)
+    engine = engine_of_runtime(runtime, target.runtime.version)
+    return replace(execution_of(target), engine=engine, runtime=runtime)
 
 
 def require_version(run: Run, target: Target) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, WithJsonSchema, field_validator
 
-from toolkit import config, registry
+from toolkit import config, launchers, registry
 from toolkit.comparison.bounds import ACHIEVABLE, Bound, Scheme, Text
 from toolkit.comparison.output_kinds import KindName
 from toolkit.config import ConfigModel, plugin
@@ -149,6 +149,10 @@ class Target(ConfigModel):
         formats = registry.load("execution/runtimes", runtime.name).FORMATS
         if info.data.get("format", formats[0]) not in formats:
             raise ValueError(f"{runtime.name} does not run {info.data['format']}; it runs {', '.join(formats)}")
+        try:
+            launchers.require_able(runtime.launcher, runtime.name)
+        except EdgeToolkitError as error:
+            raise ValueError(error.problem) from None
         if runtime.options and registry.load("launchers", runtime.launcher).HOST:  # builds start no such launcher
             given = ", ".join(sorted(runtime.options))
             raise ValueError(f"the launcher {runtime.launcher} has no options; got {given}")

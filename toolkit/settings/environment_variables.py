@@ -55,6 +55,9 @@ _INSTALLING = (
     *(name for each in ("http", "https", "ftp", "all", "no") for name in (f"{each}_proxy", f"{each}_proxy".upper())),
 )
 
+# Needed by adb besides: its keys, and where its server is.
+_ADB = ("HOME", "ADB_VENDOR_KEYS", "ADB_SERVER_SOCKET", "ANDROID_ADB_SERVER_ADDRESS", "ANDROID_ADB_SERVER_PORT")
+
 # Set by the toolkit itself for a worker; a user may not set them.
 _OWN = ("TMPDIR", "PYTHONUNBUFFERED", "PYTHONNOUSERSITE", "NO_COLOR")
 
@@ -72,6 +75,11 @@ def by_engines() -> dict[str, str]:
 def by_installers() -> dict[str, str]:
     """Return the variables for programs that make environments, which run nothing of a model."""
     return _of((*_EVERYBODY, *_INSTALLING))
+
+
+def by_adb() -> dict[str, str]:
+    """Return the variables for Android's adb, which runs nothing of a model on this machine."""
+    return _of((*_EVERYBODY, *_ADB))
 
 
 def allowed(names: Iterable[str]) -> dict[str, str]:

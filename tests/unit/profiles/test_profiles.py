@@ -476,7 +476,7 @@ def test_a_mistake_in_the_base_is_reported_there(write):
         (
             "version =",
             'version = "2.3.0"\nlauncher = "qmu"',
-            "runtime.launcher: 'qmu'; did you mean 'qemu'? known: local, ",
+            "runtime.launcher: 'qmu'; did you mean 'qemu'? known: adb, local, ",
         ),
         ("version =", "version = 2.14", "runtime.version: 2.14 is float, expected str"),
         (

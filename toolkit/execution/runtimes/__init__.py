@@ -8,6 +8,8 @@ A runtime is a module with
     tap(model, options) -> Tapped       optional: the same model on the same kernels; its intermediate tensors can be read
     extremes(model, options, *, values) -> Extremes
                                         optional, with a tap: the same model; its tensors' extremes come faster than reading the tensors
+    KERNELS                             optional, for one that runs on a device only: the runtime that has the same kernels on this machine, and whose
+                                        environment is ENVIRONMENT
     unread(model) -> (name, ...)        optional: the tensors that no tap can read (bodies of loops, gates of a fused LSTM)
 
 `Loaded.call` takes and gives {name: array} for one sample, by signature name, with exactly the dtypes and shapes of `Loaded.signature`

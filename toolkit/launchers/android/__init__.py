@@ -1,0 +1,1 @@
+"""What the launcher `adb` needs of this machine."""
