@@ -13,6 +13,11 @@ from collections.abc import Collection
 X86 = ("x86_64", "AMD64")
 ARM = ("aarch64", "arm64")
 ARM_32_BITS = ("armv7l",)
+# Engines (XNNPACK, oneDNN, ruy) choose their kernels by these features; in the order in which they appeared.
+_CHOOSING = (
+    *"sse4_1 avx f16c fma avx2 avx512f avx512bw avx512_vnni avx_vnni avx512_bf16 avx512_fp16 amx_tile amx_int8 avx_vnni_int8".split(),
+    *"asimd fphp asimdhp asimddp asimdfhm i8mm bf16 sve sve2 sme sme2".split(),
+)
 UNKNOWN = "unknown"
 NO_VNNI = "no VNNI"
 
@@ -29,6 +34,11 @@ _OF_ARM = {"i8mm": "8-bit matrix products", "asimddp": "dot product", "asimd": "
 _OF_ARM_32_BITS = {"neon": "NEON"}
 _CLASSES = ((X86, _OF_X86), (ARM, _OF_ARM), (ARM_32_BITS, _OF_ARM_32_BITS))
 _WITH_VNNI = {"avx512_vnni", "avx_vnni"}
+
+
+def choosing(features: Collection[str]) -> list[str]:
+    """Return those of a processor's features, as Linux names them, that engines choose their kernels by."""
+    return [feature for feature in _CHOOSING if feature in features]
 
 
 def class_of(machine: str, features: Collection[str]) -> str:

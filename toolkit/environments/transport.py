@@ -32,6 +32,10 @@ class Transport:
 
     `send` reads an archive of `request` and `inputs` and unpacks it into a new folder, which the worker there knows as `folder`. `fetch` writes an
     archive of `log`, `response` and `out`, those that exist. `remove` removes the folder. Each may take `timeout_s` seconds.
+    `{line}`, in each word and in those of the worker, stands for a private folder of the carrier's on this machine.
+
+    A command, or the worker, that ends with the status `broken` says that there is no connection. Then the worker is started again, for `wait_s`
+    seconds, and what it had not finished is sent once more, `tries` times at most. None where a connection does not break.
     """
 
     folder: str
@@ -39,26 +43,49 @@ class Transport:
     fetch: tuple[str, ...]
     remove: tuple[str, ...]
     timeout_s: float = _TIMEOUT_S
+    broken: int | None = None
+    wait_s: float = 0.0
+    tries: int = 3
+
+    def most_s(self, job_s: float, ready_s: float) -> float:
+        """Return how many seconds a job that may take `job_s` can take with its ways, and with each time that it begins again."""
+        again = 0.0 if self.broken is None else self.tries * (self.wait_s + ready_s + job_s + 2 * self.timeout_s)
+        return job_s + 2 * self.timeout_s + again
 
     def carrier(self, worker: tuple[str, ...]) -> tuple[str, ...]:
         """Return the command of a worker for the host, which has its jobs done by `worker`: a command that starts a worker there."""
         return (sys.executable, "-I", "-S", str(_CARRIER), json.dumps({"transport": asdict(self), "worker": worker}))
 
 
-def by_shell(shell: tuple[str, ...], folder: str, timeout_s: float = _TIMEOUT_S) -> Transport:
-    """Return the transport to where `shell` and one more word run that word as a command line of a POSIX shell, which has `tar`.
+def by_shell(
+    shell: tuple[str, ...],
+    folder: str,
+    timeout_s: float = _TIMEOUT_S,
+    *,
+    broken: int | None = None,
+    wait_s: float = 0.0,
+) -> Transport:
+    """Return the transport to where `shell` and one more word run that word as a command line of any shell; a POSIX shell and `tar` are there.
 
-    Jobs lie in `folder` there, which is made where it is missing: `("ssh", "board")`, `("chroot", "/srv/root", "sh", "-c")`.
+    Jobs lie in `folder` there, which is made where it is missing: `("ssh", "board")`, `("chroot", "/srv/root", "sh", "-c")`. `broken` and `wait_s`
+    are the transport's.
     """
     there, job = shlex.quote(folder), f"{shlex.quote(folder)}/{{job}}"
     written = "$(for name in log response out; do test -e $name && echo $name; done)"
     return Transport(
         folder=f"{folder}/{{job}}",
-        send=(*shell, f"umask 077 && mkdir -p {there} && mkdir {job} && tar -xof - -C {job}"),
-        fetch=(*shell, f"cd {job} && tar -cf - {written}"),
-        remove=(*shell, f"rm -rf {job}"),
+        send=(*shell, _in_posix(f"umask 077 && mkdir -p {there} && mkdir {job} && tar -xof - -C {job}")),
+        fetch=(*shell, _in_posix(f"cd {job} && tar -cf - {written}")),
+        remove=(*shell, _in_posix(f"rm -rf {job}")),
         timeout_s=timeout_s,
+        broken=broken,
+        wait_s=wait_s,
     )
+
+
+def _in_posix(command: str) -> str:
+    """Return a command line that a shell of any kind (fish, csh) hands to a POSIX shell."""
+    return f"exec sh -c {shlex.quote(command)}"
 
 
 def pack_worker(file: BinaryIO) -> str:

@@ -5,6 +5,9 @@
 ASKED is JSON: `transport` (see `toolkit.environments.transport`) and `worker`, the command that starts a worker there. Both ends speak the protocol
 of `toolkit.wire.worker_protocol`: the carrier passes a command on with the folder's name there, and without the paths of this machine.
 It runs in the host's interpreter and needs the standard library only.
+
+A connection may break, and the machine may start anew. Then the worker is started again as soon as that machine answers. A job that had ended there
+is only fetched again; any other begins again in a new folder. So an answer is whole, or it is none.
 """
 
 from __future__ import annotations
@@ -12,54 +15,29 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import secrets
 import signal
 import subprocess
 import sys
 import tarfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from toolkit.wire.worker_protocol import CancelCommand, Command, EndedEvent, Event, RunCommand
+    from toolkit.wire.worker_protocol import CancelCommand, Command, EndedEvent, Event
 
 if not __package__:  # a script finds the toolkit where it lies itself
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from toolkit.jobs.parcel import CarryingFailed, pack, unpack
+from toolkit.jobs.conveying import CarriedJob, LineBroke, TransportWords, Ways, kill, started
+from toolkit.jobs.parcel import CarryingFailed, clear, pack, unpack
 
-_LOG_BYTES = 64_000_000  # what comes back beside the job's own files
 _END_S = 5.0
-_VARIABLES = dict(os.environ)  # those of the list by which the host started this process
-
-
-class TransportWords(TypedDict):
-    """A `toolkit.environments.transport.Transport` as JSON: its commands, as words."""
-
-    folder: str
-    send: list[str]
-    fetch: list[str]
-    remove: list[str]
-    timeout_s: float
-
-
-class _Job:
-    """A job on its way: its folder here, its name there, and the command that carries it now."""
-
-    def __init__(self, command: RunCommand) -> None:
-        self.id = command["id"]
-        self.folder = Path(command["folder"])
-        self.most_bytes = command["written_bytes"] + _LOG_BYTES
-        self.name = secrets.token_hex(16)
-        # Guards the next two fields: a job is cancelled either before it is started there, or after.
-        self.lock = threading.Lock()
-        self.cancelled = False
-        self.arrived = False
-        self.carrying: subprocess.Popen[bytes] | None = None
+_BY_SIGNAL = 128  # and the signal's number: a shell's status for a program that was killed (POSIX, 2.8.2)
+_LOOK_AGAIN_S = 1.0  # between two tries to reach a machine that does not answer
 
 
 class Carrier:
@@ -67,35 +45,48 @@ class Carrier:
 
     def __init__(self, transport: TransportWords, worker: list[str]) -> None:
         self._transport = transport
-        self._worker = _started(worker, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self._jobs: dict[int, _Job] = {}
+        self._ways = Ways(transport)
+        self._words = self._ways.words(worker)
+        self._worker = self._start_worker()
+        self._jobs: dict[int, CarriedJob] = {}
         self._saying, self._asking = threading.Lock(), threading.Lock()
         self._carrying: list[threading.Thread] = []
         self._fetching: list[threading.Thread] = []
         self._ending = threading.Event()
+        # Guards the next field and the start of jobs: while there is no connection, jobs only wait.
+        self._turn = threading.Lock()
+        self._down = False
+        self._breaks = 0  # since the last job that was done
 
     def run(self) -> None:
         """Serve until standard input closes, or until the worker ends; this process then ends with the same status."""
-        threading.Thread(target=self._pass_events_on, daemon=True).start()
+        threading.Thread(target=self._serve, daemon=True).start()
         for line in sys.stdin.buffer:
             command: Command = json.loads(line)
             if command["do"] == "run":
-                job = self._jobs[command["id"]] = _Job(command)
-                self._begin(job, partial(self._send, job, command))
+                with self._turn:
+                    job = self._jobs[command["id"]] = CarriedJob(command)
+                    if not self._down:
+                        self._begin(job, partial(self._send, job))
             else:
                 self._cancel(command)
         self._end()
 
-    def _begin(self, job: _Job, what: Callable[[], None]) -> threading.Thread:
-        """Do something for a job in a thread. A failure is reported to the host, which then gives this worker up."""
+    def _start_worker(self) -> subprocess.Popen[bytes]:
+        return started(self._words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def _begin(self, job: CarriedJob, what: Callable[[], None]) -> threading.Thread:
+        """Do something for a job in a thread. A failure is reported to the host, which then gives this worker up; not where the line broke."""
 
         def do() -> None:
             try:
                 what()
             except (CarryingFailed, OSError, tarfile.TarError, EOFError) as error:
                 if job.cancelled:
-                    self._forget(job)
-                    self._say({"event": "ended", "id": job.id, "status": 0, "killed_for": "cancel", "peak_bytes": 0})
+                    self._say_cancelled(job)
+                elif self._down or isinstance(error, LineBroke):
+                    kill(self._worker)  # which has the same connection; `_serve` sees its end, and begins again
+                    self._down = True
                 else:
                     self._say({"event": "failed", "problem": str(error)})
 
@@ -104,15 +95,15 @@ class Carrier:
         thread.start()
         return thread
 
-    def _send(self, job: _Job, command: RunCommand) -> None:
-        with self._carried(job, "send", stdin=subprocess.PIPE) as stream:
+    def _send(self, job: CarriedJob) -> None:
+        with self._ways.carried(job, "send", stdin=subprocess.PIPE) as stream:
             pack(job.folder, stream)
         folder = self._transport["folder"].replace("{job}", job.name)
         with job.lock:
             if job.cancelled:
                 raise CarryingFailed("send: cancelled")
             job.arrived = True
-            self._ask({**command, "folder": folder, "access": {**command["access"], "reads": []}})
+            self._ask({**job.command, "folder": folder, "access": {**job.command["access"], "reads": []}})
 
     def _cancel(self, command: CancelCommand) -> None:
         job = self._jobs.get(command["id"])
@@ -123,49 +114,47 @@ class Carrier:
             if job.arrived:
                 self._ask(command)
             elif job.carrying is not None:
-                _kill(job.carrying)
+                kill(job.carrying)
 
-    def _fetch(self, job: _Job, event: EndedEvent) -> None:
+    def _fetch(self, job: CarriedJob, event: EndedEvent) -> None:
         if not job.cancelled:
-            with self._carried(job, "fetch", stdout=subprocess.PIPE) as stream:
+            clear(job.folder)  # of what came before the line broke
+            with self._ways.carried(job, "fetch", stdout=subprocess.PIPE) as stream:
                 unpack(stream, job.folder, job.most_bytes)
         self._forget(job)
+        self._breaks = 0
         self._say(event)
 
-    def _forget(self, job: _Job) -> None:
+    def _fetch_again(self, job: CarriedJob, event: EndedEvent) -> None:
+        """Fetch the answer of a job that had ended when the line broke; send the job again where its folder is gone."""
+        try:
+            self._fetch(job, event)
+        except LineBroke:
+            raise
+        except CarryingFailed:
+            job.begin_again()
+            self._send(job)
+
+    def _forget(self, job: CarriedJob) -> None:
         """Remove a job's folder there. A folder that stays does not make the job fail."""
         self._jobs.pop(job.id, None)
-        with contextlib.suppress(CarryingFailed), self._carried(job, "remove"):
+        self._remove(job, job.name)
+
+    def _remove(self, job: CarriedJob, name: str) -> None:
+        with contextlib.suppress(CarryingFailed), self._ways.carried(job, "remove", name=name):
             pass
 
-    @contextlib.contextmanager
-    def _carried(
-        self, job: _Job, how: Literal["send", "fetch", "remove"], *, stdin: int = subprocess.DEVNULL, stdout: int = 2
-    ) -> Iterator[Any]:
-        """Run one of the transport's commands, whose end of a pipe is given; CarryingFailed where it fails or takes too long."""
-        words = [word.replace("{job}", job.name) for word in self._transport[how]]
-        try:
-            process = job.carrying = _started(words, stdin=stdin, stdout=stdout)
-        except OSError as error:
-            raise CarryingFailed(f"{how}: {words[0]} cannot be started ({error.strerror})") from error
-        began, timeout_s = time.monotonic(), self._transport["timeout_s"]
-        late = threading.Timer(timeout_s, _kill, (process,))
-        late.start()
-        broken: Exception | None = None
-        try:
-            yield process.stdin or process.stdout
-        except (BrokenPipeError, tarfile.TarError, EOFError) as error:  # the exit status says more
-            broken = error
-        finally:
-            with contextlib.suppress(BrokenPipeError):
-                for pipe in filter(None, (process.stdin, process.stdout)):
-                    pipe.close()
-            status = process.wait()
-            late.cancel()
-        if status == -signal.SIGKILL and time.monotonic() - began >= timeout_s:
-            raise CarryingFailed(f"{how}: {words[0]} took longer than {timeout_s:g} s")
-        if status != 0 or broken is not None:
-            raise CarryingFailed(f"{how}: {words[0]} ended with status {status}" + (f" ({broken})" if broken else ""))
+    def _serve(self) -> None:
+        """Pass the worker's events on until it ends; start it again where the line broke, as often and as long as the transport says."""
+        while True:
+            self._pass_events_on()
+            status = self._worker.wait()
+            if self._ending.is_set():
+                return
+            if not (self._down or self._ways.is_broken(status)):
+                self._end_as(status)
+            if not self._reach_again():
+                return
 
     def _pass_events_on(self) -> None:
         for line in self._worker.stdout or ():
@@ -173,18 +162,68 @@ class Carrier:
                 event = json.loads(line)
                 job = self._jobs[event["id"]] if event["event"] == "ended" else None
             except (ValueError, KeyError, TypeError):  # no event: the host says so
-                event, job = None, None
+                job = None
             if job is None:
                 self._write(line)
             else:
+                job.ended = event
                 self._fetching.append(self._begin(job, partial(self._fetch, job, event)))
-        status = self._worker.wait()
-        if self._ending.is_set():
-            return
+
+    def _reach_again(self) -> bool:
+        """Start the worker anew after a break; return False, and tell the host, where the line broke too often, or nobody answers."""
+        with self._turn:
+            self._down = True
+            self._breaks += 1
+        self._stop_carrying()
+        if self._breaks > self._transport["tries"]:
+            return self._give_up(f"the connection broke {self._breaks} times, and no job was done meanwhile")
+        until = time.monotonic() + self._transport["wait_s"]
+        while time.monotonic() < until and not self._ending.wait(_LOOK_AGAIN_S):
+            self._worker = self._start_worker()
+            first = self._worker.stdout.readline() if self._worker.stdout is not None else b""
+            if first:
+                self._write(first)
+                self._resume()
+                return True
+            status = self._worker.wait()
+            if not self._ways.is_broken(status):
+                self._end_as(status)
+        return self._give_up(f"the connection broke, and there was no other for {self._transport['wait_s']:g} s")
+
+    def _give_up(self, why: str) -> bool:
+        if not self._ending.is_set():
+            self._say({"event": "failed", "problem": why})
+        return False
+
+    def _resume(self) -> None:
+        """Go on with all jobs, after the worker has started again."""
+        with self._turn:
+            self._down = False
+            for job in list(self._jobs.values()):
+                if job.cancelled:
+                    self._begin(job, partial(self._say_cancelled, job))
+                elif job.ended is not None:
+                    self._fetching.append(self._begin(job, partial(self._fetch_again, job, job.ended)))
+                else:
+                    self._begin(job, partial(self._send_again, job, job.begin_again()))
+
+    def _send_again(self, job: CarriedJob, former: str) -> None:
+        self._remove(job, former)
+        self._send(job)
+
+    def _say_cancelled(self, job: CarriedJob) -> None:
+        self._forget(job)
+        self._say({"event": "ended", "id": job.id, "status": 0, "killed_for": "cancel", "peak_bytes": 0})
+
+    def _end_as(self, status: int) -> None:
+        """End this process as the worker ended."""
         for thread in list(self._fetching):  # so that finished jobs are not lost
             thread.join()
         self._stop_sending()
         self._remove_all()
+        self._ways.close()
+        if self._transport["broken"] is not None and status > _BY_SIGNAL:  # as the shell there tells it
+            status = _BY_SIGNAL - status
         if status < 0:  # end by the same signal; a signal that Python handles ends in a status
             signal.raise_signal(-status)
         os._exit(status if status >= 0 else 128 - status)
@@ -211,8 +250,10 @@ class Carrier:
                 self._worker.stdin.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._worker.wait(_END_S)
-        _kill(self._worker)
-        self._remove_all()
+        kill(self._worker)
+        if not self._down:
+            self._remove_all()
+        self._ways.close()
         os._exit(0)
 
     def _stop_sending(self) -> None:
@@ -220,7 +261,17 @@ class Carrier:
             with job.lock:
                 job.cancelled = True
                 if job.carrying is not None:
-                    _kill(job.carrying)
+                    kill(job.carrying)
+
+    def _stop_carrying(self) -> None:
+        """End all transfers, none of which has a connection any more, and wait for their threads."""
+        for job in list(self._jobs.values()):
+            if job.carrying is not None:
+                kill(job.carrying)
+        for thread in list(self._carrying):
+            thread.join()
+        self._carrying.clear()
+        self._fetching.clear()
 
     def _remove_all(self) -> None:
         """Remove what is left of all jobs, after all transfers have ended: a transfer could bring files back."""
@@ -228,17 +279,6 @@ class Carrier:
             thread.join(_END_S)
         for job in list(self._jobs.values()):
             self._forget(job)
-
-
-def _started(words: list[str], *, stdin: int, stdout: int) -> subprocess.Popen[bytes]:
-    """Start a command in a session of its own, so that everything it starts can be ended with it."""
-    return subprocess.Popen(words, stdin=stdin, stdout=stdout, env=_VARIABLES, start_new_session=True)
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    """End a command and what it started."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,16 +47,17 @@ class JobFolder:
         return Text(text)
 
 
-def make(folder: Path, store: Path, asked: AskedJob, inputs: Mapping[str, Path]) -> JobFolder:
+def make(folder: Path, store: Path, asked: AskedJob, inputs: Mapping[str, Path], *, once: bool = False) -> JobFolder:
     """Write the request for what is `asked` and link its inputs, absolute paths, into `folder`, which is empty; OSError where that fails.
 
-    The folder is one of those in `work/` of the `store`.
+    The folder is one of those in `work/` of the `store`. With `once`, no other request is equal to this one, so no answer to another one, such as
+    another machine may still have, is taken for the answer to this one.
     """
     links: dict[str, str] = {}
     if inputs:
         os.mkdir(f"{folder}/{INPUTS}", 0o700)
     names = {name: _link(str(folder), f"{store}/", str(path), links) for name, path in inputs.items()}
-    write_request(folder, {**asked, "inputs": names})
+    write_request(folder, {**asked, "inputs": names}, nonce=secrets.token_hex(16) if once else None)
     return JobFolder(folder, {name: Path(origin) for origin, name in links.items()})
 
 

@@ -175,7 +175,8 @@ class LocalExecutor:
             job_folder,  # as all that only a job that runs needs: most builds find some, or all, in the store
         )
 
-        if self._pool.launch(job.engine).transport is not None:
+        transport = self._pool.launch(job.engine).transport
+        if transport is not None:
             require_movable(job, self.settings.permissions)
         access, limits = self._access(job), self._limits(job)
         worker = self._pool.worker_for(job, claim, access, limits)
@@ -183,13 +184,12 @@ class LocalExecutor:
         self._pool.prestart(engine for engine in later if launchers.is_host(engine.launcher))
         inputs = {name: self._keys.path(source) for name, source in job.inputs.items()}
         with said_plainly(self.store.root):
-            folder = job_folder.make(claim.folder, self.store.root, job.asked, inputs)
+            folder = job_folder.make(claim.folder, self.store.root, job.asked, inputs, once=transport is not None)
         number = next(self._numbers)
-        transport = self._pool.launch(job.engine).transport
-        starting = (0.0 if worker.ready else _READY_S) + (0.0 if transport is None else 2 * transport.timeout_s)
-        self._running[number] = _Running(
-            job, claim, worker, time.monotonic() + limits.timeout_s + _ANSWER_GRACE_S + starting, folder
-        )
+        running_s = limits.timeout_s if transport is None else transport.most_s(limits.timeout_s, _READY_S)
+        starting_s = 0.0 if worker.ready else _READY_S
+        deadline = time.monotonic() + starting_s + running_s + _ANSWER_GRACE_S
+        self._running[number] = _Running(job, claim, worker, deadline, folder)
         self._graph.waiting.remove(job)
         worker.run(number, claim.folder, limits, access, job.ahead)
         self._watch(job, "started", None)

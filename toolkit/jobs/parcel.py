@@ -7,6 +7,7 @@ Standard library only.
 from __future__ import annotations
 
 import os
+import shutil
 import tarfile
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -69,6 +70,13 @@ def _called(place: str, places: dict[str, str], waiting: list[tuple[str, str]]) 
     name = places[place] = f"{_LINKED}/{len(places)}/{os.path.basename(place) or 'root'}"
     waiting.append((place, name))
     return name
+
+
+def clear(folder: Path) -> None:
+    """Remove what a job wrote that came back before, in part."""
+    shutil.rmtree(folder / "out", ignore_errors=True)
+    for name in ("log", "response"):
+        (folder / name).unlink(missing_ok=True)
 
 
 def unpack(stream: IO[bytes], folder: Path, most_bytes: int) -> None:

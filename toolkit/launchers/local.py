@@ -15,9 +15,6 @@ from toolkit.launchers import Launch
 from toolkit.settings import Settings
 from toolkit.settings.environment_variables import allowed, by_engines
 
-# Engines (XNNPACK, oneDNN, ruy) choose their kernels by these features; in the order in which they appeared.
-_X86 = "sse4_1 avx f16c fma avx2 avx512f avx512bw avx512_vnni avx_vnni avx512_bf16 avx512_fp16 amx_tile amx_int8 avx_vnni_int8".split()
-_ARM = "asimd fphp asimdhp asimddp asimdfhm i8mm bf16 sve sve2 sme sme2".split()
 _CPUINFO = Path("/proc/cpuinfo")
 
 HOST = True
@@ -74,7 +71,7 @@ def cpu() -> tuple[str, list[str]]:
         return platform.processor() or os.uname().machine, []
     has = set((facts.get("flags") or facts.get("Features") or "").split())
     model = facts.get("model name") or _named_by(facts.get("CPU part", "")) or os.uname().machine
-    return model, [feature for feature in (*_X86, *_ARM) if feature in has]
+    return model, instructions.choosing(has)
 
 
 def _named_by(part: str) -> str | None:

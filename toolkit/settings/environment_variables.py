@@ -58,6 +58,9 @@ _INSTALLING = (
 # Needed by adb besides: its keys, and where its server is.
 _ADB = ("HOME", "ADB_VENDOR_KEYS", "ADB_SERVER_SOCKET", "ANDROID_ADB_SERVER_ADDRESS", "ANDROID_ADB_SERVER_PORT")
 
+# Needed by ssh besides: who the user is, and the way to the agent or the ticket that holds his keys.
+_CONNECTING = ("HOME", "USER", "LOGNAME", "SSH_AUTH_SOCK", "KRB5CCNAME")
+
 # Set by the toolkit itself for a worker; a user may not set them.
 _OWN = ("TMPDIR", "PYTHONUNBUFFERED", "PYTHONNOUSERSITE", "NO_COLOR")
 
@@ -80,6 +83,11 @@ def by_installers() -> dict[str, str]:
 def by_adb() -> dict[str, str]:
     """Return the variables for Android's adb, which runs nothing of a model on this machine."""
     return _of((*_EVERYBODY, *_ADB))
+
+
+def by_ssh() -> dict[str, str]:
+    """Return the variables for `ssh`, which passes none of them on."""
+    return _of((*_EVERYBODY, *_CONNECTING))
 
 
 def allowed(names: Iterable[str]) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """A job's folder as the worker sees it: the request, the inputs, where to write, and the response.
 
-request     safetensors: small named tensors; metadata `job` holds the JSON of title, module, call, options, inputs and code
+request     safetensors: small named tensors; metadata `job` holds the JSON of title, module, call, options, inputs and code, and `nonce`, where
+            another machine does the job, what no other request has
 inputs/     links to what the job reads, or copies of it where it runs on another machine; the request names them relative to the folder
 out/        what the job writes; all of it becomes the job's output
 log         everything that was printed, on either stream
@@ -82,9 +83,12 @@ def read_progress(folder: Path) -> tuple[int, int] | None:
         return None
 
 
-def write_request(folder: Path, job: RequestJson, tensors: dict[str, np.ndarray] | None = None) -> None:
-    """Write `folder/request`, whole or not at all."""
-    write_whole(folder / "request", save({"": _NOTHING, **(tensors or {})}, {"job": json.dumps(job, sort_keys=True)}))
+def write_request(
+    folder: Path, job: RequestJson, tensors: dict[str, np.ndarray] | None = None, *, nonce: str | None = None
+) -> None:
+    """Write `folder/request`, whole or not at all. A `nonce` makes it unlike every other: a response has its hash."""
+    told = {"job": json.dumps(job, sort_keys=True)} | ({} if nonce is None else {"nonce": nonce})
+    write_whole(folder / "request", save({"": _NOTHING, **(tensors or {})}, told))
 
 
 def read_request(folder: Path) -> tuple[RequestJson, Request]:
