@@ -127,7 +127,7 @@ def _about(packages: SitePackages, board: Board, python: Interpreter) -> dict[st
         "launcher": "ssh",
         "cpu": f"{board.cpu} ({features})" if features else board.cpu,
         "processor": board.processor,
-        "board": board.name,
+        "board": board.name or "unnamed board",
         "system": board.system,
         "kernel": board.kernel,
         "python": python.version,

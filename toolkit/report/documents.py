@@ -85,6 +85,11 @@ class _Place(TypedDict, total=False):
     launcher: str
     emulator: str
     cpu: str
+    board: str
+    system: str
+    kernel: str
+    python: str
+    governor: str
     confined: str
 
 

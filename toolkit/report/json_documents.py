@@ -13,6 +13,9 @@ from toolkit.errors import EdgeToolkitError
 from toolkit.report.attempts import attempt_json, next_json, wanted_json
 from toolkit.verdict.verdict import Verdict
 
+# What a report tells of the place where a stage ran, of what a launcher says about it.
+_PLACE = ("machine", "launcher", "emulator", "cpu", "board", "system", "kernel", "python", "governor", "confined")
+
 if TYPE_CHECKING:
     from toolkit.conversion.artifacts import Artifact
     from toolkit.environments import Status
@@ -123,9 +126,7 @@ def tools(verdict: Verdict) -> dict[str, str]:
 
 def run_about(run: Run) -> RunRow:
     """Return the engine that ran a stage, and the place where it ran."""
-    place = {
-        name: run.about[name] for name in ("machine", "launcher", "emulator", "cpu", "confined") if name in run.about
-    }
+    place = {name: run.about[name] for name in _PLACE if name in run.about}
     about = {"engine": run.engine, **place, "processor": run.about.get("processor", UNKNOWN), "samples": run.count}
     return cast("RunRow", about)
 

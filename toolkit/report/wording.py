@@ -70,10 +70,11 @@ def coverage_lines(coverage: Mapping[str, Any]) -> list[str]:
 
 
 def where_text(run: Run) -> str:
-    """Return the engine of a run, and the class of processor or emulator that it ran on."""
+    """Return the engine of a run, and the class of processor, the board or the emulator that it ran on."""
     about = run.about
     parts = [
         about.get("processor", about.get("machine")),
+        about.get("board"),
         about.get("emulator"),
         about.get("cpu") if "emulator" in about else None,
     ]

@@ -116,7 +116,7 @@ def main() -> None:
         "machine": os.uname()[4],
         "kernel": f"{platform.system()} {platform.release()}",
         "system": release.group(1) if release else "",
-        "board": read("/proc/device-tree/model"),
+        "board": read("/proc/device-tree/model") or read("/sys/class/dmi/id/product_name"),
         "libc": libc(),
         "model": model,
         "parts": parts,
