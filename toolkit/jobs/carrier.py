@@ -37,7 +37,10 @@ from toolkit.jobs.parcel import CarryingFailed, clear, pack, unpack
 
 _END_S = 5.0
 _BY_SIGNAL = 128  # and the signal's number: a shell's status for a program that was killed (POSIX, 2.8.2)
-_LOOK_AGAIN_S = 1.0  # between two tries to reach a machine that does not answer
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = (
+    0.1,
+    3.0,
+)  # between two tries to reach a machine that does not answer; each is twice the last
 
 
 class Carrier:
@@ -177,8 +180,9 @@ class Carrier:
         self._stop_carrying()
         if self._breaks > self._transport["tries"]:
             return self._give_up(f"the connection broke {self._breaks} times, and no job was done meanwhile")
-        until = time.monotonic() + self._transport["wait_s"]
-        while time.monotonic() < until and not self._ending.wait(_LOOK_AGAIN_S):
+        until, pause_s = time.monotonic() + self._transport["wait_s"], _FIRST_PAUSE_S
+        while time.monotonic() < until and not self._ending.wait(pause_s):
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
             self._worker = self._start_worker()
             first = self._worker.stdout.readline() if self._worker.stdout is not None else b""
             if first:

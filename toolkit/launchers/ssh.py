@@ -52,6 +52,10 @@ def prepare(environment: str, options: Mapping[str, object], settings: Settings)
     line = reach(asked)
     board = probe.ask(line, asked)
     probe.require_as_said(board, asked, line)
+    if board.landlock == 0:
+        settings.say(
+            f"{line.host}: its kernel has no Landlock, so nothing confines jobs: a model can do there what its user may do"
+        )
     python = probe.python_for(board, read_requirements(environment), line)
     try:
         packages = make_site_packages(environment, probe.platform_of(board, python), settings)

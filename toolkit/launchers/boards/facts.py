@@ -8,6 +8,7 @@ interpreter to tell the version of. Standard library only, and Python 3.7 or new
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import platform
@@ -17,6 +18,7 @@ import sys
 from typing import Any
 
 _PYTHON_S = 20
+_CREATE_RULESET = 444  # the number of the system call, on every processor
 _VERSION = "import struct, sys; print('%d.%d.%d' % sys.version_info[:3], struct.calcsize('P') * 8)"
 
 
@@ -56,6 +58,14 @@ def governors() -> list[str]:
     names = os.listdir(place) if os.path.isdir(place) else []
     found = {read(f"{place}/{name}/cpufreq/scaling_governor") for name in names if re.match(r"cpu\d+$", name)}
     return sorted(found - {""})
+
+
+def landlock() -> int:
+    """Return the version of the kernel's Landlock, 0 for none (landlock_create_ruleset(2), LANDLOCK_CREATE_RULESET_VERSION)."""
+    try:
+        return max(0, ctypes.CDLL(None).syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(1)))
+    except (OSError, AttributeError):
+        return 0
 
 
 def memory_bytes() -> int:
@@ -122,6 +132,7 @@ def main() -> None:
         "parts": parts,
         "features": features,
         "governors": governors(),
+        "landlock": landlock(),
         "memory_bytes": memory_bytes(),
         "folder": folder,
         "of_folder": mode(folder),

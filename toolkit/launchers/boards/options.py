@@ -16,7 +16,7 @@ from toolkit.launchers.emulation.processors import PROCESSORS
 _KNOWN = ("host", "port", "folder", "python", "machine", "cpu", "wait_s")
 _MACHINES = ("x86_64", "aarch64")
 # No word of these is an option of ssh, and no shell there reads anything into them.
-_HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@:%+-]*")
+_HOST = re.compile(r"[A-Za-z0-9_:][A-Za-z0-9_.@:%+-]*")
 PLAIN_PATH = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./+-]*")
 _MOST_WAIT_S = 3600.0
 

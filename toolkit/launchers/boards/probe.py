@@ -32,7 +32,7 @@ _SHAPE = {
     **dict.fromkeys(("machine", "kernel", "system", "board", "libc", "model"), str),
     "folder": _PLAIN,
     **{name: [str] for name in ("parts", "features", "governors", "there")},
-    **dict.fromkeys(("memory_bytes", "free_bytes"), _COUNT),
+    **dict.fromkeys(("landlock", "memory_bytes", "free_bytes"), _COUNT),
     "of_folder": Either(None, {"mine": bool, "others_write": bool}),
     "pythons": [{"path": _PLAIN, "version": str, "bits": int}],
 }
@@ -51,8 +51,9 @@ class Interpreter:
 class Board:
     """What a board says of itself.
 
-    `model` and `parts` are of its processor, `features` those that engines choose their kernels by, `governors` set its frequency. `folder` is the
-    toolkit's there, absolute; `there` holds the finished folders in it. `closed` is whether nobody else may write to it.
+    `model` and `parts` are of its processor, `features` those that engines choose their kernels by, `governors` set its frequency; `landlock` is
+    the version of what confines jobs, 0 for none. `folder` is the toolkit's there, absolute; `there` holds the finished folders in it. `closed` is
+    whether nobody else may write to it.
     """
 
     machine: str
@@ -64,6 +65,7 @@ class Board:
     parts: tuple[str, ...]
     features: tuple[str, ...]
     governors: tuple[str, ...]
+    landlock: int
     memory_bytes: int
     free_bytes: int
     folder: str
@@ -132,6 +134,7 @@ def _board(facts: dict[str, object]) -> Board:
         parts=tuple(said["parts"]),
         features=tuple(instructions.choosing(said["features"])),
         governors=tuple(said["governors"]),
+        landlock=said["landlock"],
         memory_bytes=said["memory_bytes"],
         free_bytes=said["free_bytes"],
         folder=said["folder"],
