@@ -30,7 +30,7 @@ _FILES = re.compile(r"Wheels are available for .* on the following (?:platforms|
 
 
 @dataclass(frozen=True, slots=True)
-class Platform:
+class WheelPlatform:
     """What compiled packages are built for: `machine` as `uname -m` says it, `libc` as `glibc 2.36` or `musl`, and `python` as `3.11.2`."""
 
     machine: str
@@ -53,6 +53,12 @@ class Platform:
         minor = next((known for known in _GLIBC if found is not None and known <= int(found[1])), None)
         return None if minor is None else f"{self.machine}-manylinux_2_{minor}"
 
+    @property
+    def of_lock(self) -> releases.Platform:
+        """The platform as locks of other releases are made for it."""
+        options = ["--python-platform", str(self.uv)]
+        return releases.Platform(self.machine, str(self.uv), self.short_python, (), lambda _: options)
+
     def __str__(self) -> str:
         return f"Python {self.short_python} on {self.machine} with {self.libc or 'an unknown C library'}"
 
@@ -70,7 +76,7 @@ class SitePackages:
     identity: str
 
 
-def make_site_packages(name: str, platform: Platform, settings: Settings) -> SitePackages:
+def make_site_packages(name: str, platform: WheelPlatform, settings: Settings) -> SitePackages:
     """Return the packages of the environment `name` for a platform, made first if they are missing.
 
     EnvironmentUnavailable where a package has no file for the platform, where there is no network, and as `make_once` raises it.
@@ -86,7 +92,7 @@ def make_site_packages(name: str, platform: Platform, settings: Settings) -> Sit
             raise EnvironmentUnavailable(
                 f"{what}: not made yet, and the network is off (offline)", "build once with network; it is kept then"
             )
-        requirements = releases.make_lock(read_requirements(name), settings, (platform.short_python,), platform.uv)
+        requirements = releases.make_lock(read_requirements(name), settings, platform.of_lock)
         _make(requirements, platform, what, settings)
     facts = _found(requirements, platform, settings)
     if facts is None:
@@ -97,7 +103,7 @@ def make_site_packages(name: str, platform: Platform, settings: Settings) -> Sit
     return SitePackages(_folder(requirements, platform, settings) / "site", versions, engine, identity)
 
 
-def _make(requirements: Requirements, platform: Platform, what: str, settings: Settings) -> None:
+def _make(requirements: Requirements, platform: WheelPlatform, what: str, settings: Settings) -> None:
     uv = find_uv(what)
 
     def build(making: Making) -> Marker:
@@ -125,7 +131,7 @@ def _without_file(error: EnvironmentUnavailable, what: str) -> EnvironmentUnavai
     return EnvironmentUnavailable(f"{what}: {missing[1]} has no file for it", files[0] if files else error.hint)
 
 
-def _found(requirements: Requirements, platform: Platform, settings: Settings) -> Marker | None:
+def _found(requirements: Requirements, platform: WheelPlatform, settings: Settings) -> Marker | None:
     return read_marker(_folder(requirements, platform, settings), _NEEDS)
 
 
@@ -133,7 +139,7 @@ def _is_whole(folder: Path) -> bool:
     return read_marker(folder, _NEEDS) is not None
 
 
-def _folder(requirements: Requirements, platform: Platform, settings: Settings) -> Path:
+def _folder(requirements: Requirements, platform: WheelPlatform, settings: Settings) -> Path:
     content = f"{requirements.lock.read_text()}{platform.uv}{platform.short_python}"
     digest = hashlib.sha256(content.encode()).hexdigest()[:12]
     return settings.home / "environments" / f"{requirements.name}-{platform.machine}-{digest}"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from toolkit.environments.requirements import read_requirements
-from toolkit.environments.site_packages import Platform, make_site_packages
+from toolkit.environments.site_packages import WheelPlatform, make_site_packages
 from toolkit.errors import EnvironmentUnavailable, RequestError, TargetUnavailable
 from toolkit.launchers import ssh
 from toolkit.launchers.boards import facts as board_facts
@@ -306,13 +306,13 @@ def test_of_several_pythons_the_first_that_serves_is_taken():
 @pytest.mark.parametrize(
     ("platform", "uv"),
     [
-        (Platform("aarch64", "glibc 2.36", "3.11.2"), "aarch64-manylinux_2_36"),
-        (Platform("x86_64", "glibc 2.41", "3.11.2"), "x86_64-manylinux_2_40"),
-        (Platform("aarch64", "glibc 2.30", "3.11.2"), "aarch64-manylinux_2_28"),
-        (Platform("aarch64", "glibc 2.12", "3.11.2"), None),
-        (Platform("aarch64", "musl", "3.11.2"), "aarch64-unknown-linux-musl"),
-        (Platform("aarch64", "", "3.11.2"), None),
-        (Platform("armv7l", "glibc 2.36", "3.11.2"), None),
+        (WheelPlatform("aarch64", "glibc 2.36", "3.11.2"), "aarch64-manylinux_2_36"),
+        (WheelPlatform("x86_64", "glibc 2.41", "3.11.2"), "x86_64-manylinux_2_40"),
+        (WheelPlatform("aarch64", "glibc 2.30", "3.11.2"), "aarch64-manylinux_2_28"),
+        (WheelPlatform("aarch64", "glibc 2.12", "3.11.2"), None),
+        (WheelPlatform("aarch64", "musl", "3.11.2"), "aarch64-unknown-linux-musl"),
+        (WheelPlatform("aarch64", "", "3.11.2"), None),
+        (WheelPlatform("armv7l", "glibc 2.36", "3.11.2"), None),
     ],
 )
 def test_packages_are_never_for_a_newer_library_than_the_boards(platform, uv):
@@ -324,9 +324,13 @@ def test_packages_for_an_unknown_processor_are_refused_before_anything_is_fetche
     with pytest.raises(
         EnvironmentUnavailable, match=r"litert for Python 3\.11 on armv7l with glibc 2\.36: no packages are built"
     ):
-        make_site_packages("litert", Platform("armv7l", "glibc 2.36", "3.11.2"), Settings(home=tmp_path, offline=True))
+        make_site_packages(
+            "litert", WheelPlatform("armv7l", "glibc 2.36", "3.11.2"), Settings(home=tmp_path, offline=True)
+        )
 
 
 def test_without_network_packages_that_are_not_there_are_not_made(tmp_path):
     with pytest.raises(EnvironmentUnavailable, match=r"not made yet, and the network is off \(offline\)"):
-        make_site_packages("litert", Platform("aarch64", "glibc 2.36", "3.11.2"), Settings(home=tmp_path, offline=True))
+        make_site_packages(
+            "litert", WheelPlatform("aarch64", "glibc 2.36", "3.11.2"), Settings(home=tmp_path, offline=True)
+        )

@@ -58,7 +58,7 @@ class BoardOptions:
         if self.cpu in x86.PROCESSORS:
             return "x86_64", x86.PROCESSORS[self.cpu].features.split()
         if self.cpu in PROCESSORS:
-            return "aarch64", PROCESSORS[self.cpu].features.split()
+            return PROCESSORS[self.cpu].machine, PROCESSORS[self.cpu].features.split()
         return self.machine or "", []
 
     @property

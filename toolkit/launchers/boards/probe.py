@@ -14,7 +14,7 @@ from pathlib import Path
 
 from toolkit.environments import instructions
 from toolkit.environments.requirements import Requirements
-from toolkit.environments.site_packages import Platform
+from toolkit.environments.site_packages import WheelPlatform
 from toolkit.errors import DamagedFile, TargetUnavailable
 from toolkit.files.foreign import parse_json
 from toolkit.files.shapes import Either, Where
@@ -178,9 +178,9 @@ def python_for(board: Board, requirements: Requirements, line: Line) -> Interpre
     )
 
 
-def platform_of(board: Board, python: Interpreter) -> Platform:
+def platform_of(board: Board, python: Interpreter) -> WheelPlatform:
     """Return what packages for a board have to be built for."""
-    return Platform(board.machine, board.libc, python.version)
+    return WheelPlatform(board.machine, board.libc, python.version)
 
 
 def _listed(texts: Sequence[str]) -> str:
