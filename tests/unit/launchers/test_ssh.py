@@ -63,7 +63,7 @@ TO_PI = Line(("ssh", "--", "pi@board.local"), "pi@board.local", "pi@10.0.0.7 por
         ({**HOST, "wait_s": -1}, "option 'wait_s': -1; expected seconds, from 0 to 3600"),
         ({**HOST, "wait_s": float("nan")}, "option 'wait_s': nan; expected seconds"),
         ({**HOST, "machine": "armv6l"}, "option 'machine': 'armv6l': unknown; known: aarch64, x86_64"),
-        ({**HOST, "cpu": "cortex-a7"}, "option 'cpu': 'cortex-a7': unknown; did you mean 'cortex-a7"),
+        ({**HOST, "cpu": "cortex-a73"}, "option 'cpu': 'cortex-a73': unknown; did you mean 'cortex-a7"),
         (
             {**HOST, "cpu": "cortex-a72", "machine": "x86_64"},
             "option 'machine': 'x86_64', and cortex-a72 is of aarch64; leave machine out",
