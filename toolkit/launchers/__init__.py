@@ -86,11 +86,6 @@ def is_host(name: str) -> bool:
     return bool(registry.load("launchers", name).HOST)
 
 
-def is_emulated(name: str) -> bool:
-    """Return whether a launcher emulates a processor; UnknownName for an unknown launcher."""
-    return bool(registry.load("launchers", name).EMULATED)
-
-
 def is_timed(name: str) -> bool:
     """Return whether durations measured with a launcher are the device's; UnknownName for an unknown launcher."""
     return bool(registry.load("launchers", name).TIMED)
