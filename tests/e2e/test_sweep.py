@@ -116,7 +116,7 @@ def test_an_operator_that_the_devices_runtime_has_not_is_named_in_its_row(models
     """As in a build: the board's tflite-runtime 2.14 is older than what the quantizer writes."""
     asking = Asking(("dynamic_wi8_afp32",))
 
-    (row,) = sweep(
+    row, scaled = sweep(
         Original(models / "dense"), ["linux-x86_64-tflite-runtime"], Samples(str(vectors)), asking, executor=executor
     )
 
@@ -125,6 +125,31 @@ def test_an_operator_that_the_devices_runtime_has_not_is_named_in_its_row(models
         "linux-x86_64-tflite-runtime: tflite_runtime 2.14.0 has no operator FULLY_CONNECTED version 12"
     )
     assert row.size_bytes > 0
+    assert scaled.quantizer == "litert_quantizer, oscar"
+
+
+def test_scaled_weights_are_a_row_of_their_own_for_each_size_of_the_set(sample, digits, executor):
+    """The usual variant is one row, since it needs no set."""
+    asking = Asking(("dynamic_wi4_afp32",), sizes=(20, 200))
+
+    rows = sweep(Original(sample), ["host"], Samples(str(digits)), asking, executor=executor)
+
+    assert [(row.quantizer, row.calibration_samples, row.verdict) for row in rows] == [
+        ("litert_quantizer", None, "passed"),
+        ("litert_quantizer, oscar", 20, "passed"),
+        ("litert_quantizer, oscar", 200, "passed"),
+    ]
+    assert rows[1].total_db != rows[2].total_db
+
+
+def test_without_a_calibration_set_a_row_says_what_was_not_tried(sample, digits, executor):
+    asking = Asking(("dynamic_wi4_afp32",))
+
+    usual, scaled = sweep(Original(sample), ["host"], Samples(evaluation=str(digits)), asking, executor=executor)
+
+    assert (usual.quantizer, usual.verdict) == ("litert_quantizer", "passed")
+    assert (scaled.quantizer, scaled.verdict) == ("litert_quantizer, oscar", None)
+    assert scaled.problem.startswith("not tried: it needs a calibration set")
 
 
 def test_a_row_whose_latency_could_not_be_measured_says_so(sample, digits, executor, monkeypatch):

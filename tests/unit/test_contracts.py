@@ -65,6 +65,10 @@ def test_a_scheme_says_what_it_makes_and_who_can_make_it(plugin):
     assert (plugin.ACTIVATIONS != "float32") is (len(plugin.INPUT_DTYPES) > 1)
     assert set(plugin.QUANTIZERS) <= set(registry.names("conversion/quantizers"))
     assert json.loads(json.dumps(plugin.QUANTIZERS)) == plugin.QUANTIZERS
+    for table in (getattr(plugin, "WITHIN_16_BITS", {}), getattr(plugin, "BY_MOMENTS", {})):
+        assert set(table) <= set(plugin.QUANTIZERS)
+        assert all(tellings for tellings in table.values())
+        assert json.loads(json.dumps(table)) == table
 
 
 @plugins("conversion/quantizers")

@@ -114,7 +114,7 @@ class Quantized:
             str | None, "--quantizer",
             metavar="Q",
             autocompletion=completion.plugins("conversion/quantizers"),
-            help="This engine alone, of those that can make the scheme.",
+            help="This engine alone, of those that can make the scheme; ENGINE:VARIANT for a single one of its variants.",
         ),
         "granularity": _of_quantization(
             str | None, "--granularity",

@@ -52,7 +52,7 @@ _Quantizer = Annotated[
         metavar="Q",
         rich_help_panel=QUANTIZATION,
         autocompletion=completion.plugins("conversion/quantizers"),
-        help="This engine alone.",
+        help="This engine alone; ENGINE:VARIANT for a single one of its variants.",
     ),
 ]
 _Conditions = Annotated[

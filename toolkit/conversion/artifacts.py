@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from toolkit import findings, printable, registry
-from toolkit.conversion.calibration_job import ranges_job, statistics_job
+from toolkit.conversion.calibration_job import moments_job, ranges_job, statistics_job
 from toolkit.engines.description import OrderedSignature
 from toolkit.errors import NoSamples, RequestError
 from toolkit.files.outputs import FileKind
 from toolkit.findings import Finding
 from toolkit.jobs.job import Engine, Job, Output
 from toolkit.jobs.store import Entry
-from toolkit.profiles.recipe import FLOAT, Estimator, Variant, is_calibrated
+from toolkit.profiles.recipe import FLOAT, Estimator, Variant
 from toolkit.tensors.shapes import Shape
 
 
@@ -114,11 +114,18 @@ class Conversions:
             lambda: ranges_job(statistics, estimator, converter.HOST_RUNTIME),
         )
 
+    def moments(self, artifact_format: str) -> Job:
+        """Return the job that writes the moments of what feeds the matrices of a format's float artifact: `moments.json`; NoSamples without a set."""
+        samples = self._calibration("moments")
+        model = self.file(self.floats(artifact_format), artifact_format)
+        runtime = registry.load("conversion/converters", artifact_format).HOST_RUNTIME
+        return self._once(("moments", artifact_format, self.calibration), lambda: moments_job(model, samples, runtime))
+
     def artifact(self, variant: Variant, artifact_format: str) -> Job:
         """Return the job that makes a variant; NoSamples if it needs a calibration set and there is none."""
         if variant.quantizer is None:
             return self.floats(artifact_format)
-        of = self.calibration if is_calibrated(variant.recipe.scheme) else None
+        of = None if variant.needs is None else self.calibration
         return self._once(("variant", artifact_format, variant, of), lambda: self._quantize(variant, artifact_format))
 
     def file(self, job: Job, artifact_format: str) -> Output:
@@ -132,7 +139,9 @@ class Conversions:
         inputs = {"model": self.file(self.floats(artifact_format), artifact_format) if takes_float else self.canonical}
         if variant.estimator is not None:
             inputs["ranges"] = self.ranges(artifact_format, variant.estimator).output("ranges.json")
-        elif is_calibrated(recipe.scheme):
+        elif variant.needs == "moments":
+            inputs["moments"] = self.moments(artifact_format).output("moments.json")
+        elif variant.needs == "samples":
             inputs["calibration"] = self._calibration(f"scheme {recipe.scheme}")
         keep = recipe.keep_float
         how = filter(None, (name, recipe.scheme, str(variant.estimator or ""), variant.telling, str(keep)))

@@ -7,10 +7,10 @@ import importlib
 import itertools
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypedDict, cast
+from typing import Any, TypedDict, TypeVar, cast
 
 import numpy as np
 
@@ -27,6 +27,7 @@ _COUNTED_AT_ONCE = 16  # samples
 _BLOCK = 1 << 17  # values, 512 KB: they stay in a core's cache from one pass to the next
 _END = np.zeros(1, np.float32)  # gives a place to a last tensor without values
 _STATE = "READ_VARIABLE"
+_Opened = TypeVar("_Opened")
 
 
 class GatherOptions(TypedDict):
@@ -108,24 +109,42 @@ def _gather(request: Request, runtime: ModuleType, *, values: bool) -> tuple[str
     samples, path = request.inputs["samples"], request.inputs["model"]
     options = cast(GatherOptions, request.options)
     length = sequence_length(samples)
-    first = model = _opened(runtime, path, values=values)
+    first = _opened(runtime, path, values=values)
     numbers = _share(samples, options, length, keeps_state=any(spec["operator"] == _STATE for spec in first.tensors))
     observer = _Observer(first.tensors, histograms=options["histograms"])
     folder = request.out / "statistics"
     with RowFile(folder, (len(numbers), *observer.shape)) as file:
-        for number, sample in zip(numbers, read_samples(samples, numbers.start, numbers.stop), strict=True):
-            if length and number % length == 0 and number != numbers.start:
-                model = _opened(runtime, path, values=values)
-            with table_index.naming(
-                samples, number, "calibration"
-            ):  # no array of this call may be alive when the next call begins
-                file.add(observer.see(number, *model.call(sample)))
-            if number % 16 == 0:
-                request.progress(number - numbers.start, len(numbers))
+
+        def see(model: Extremes, number: int, sample: dict[str, np.ndarray]) -> None:
+            file.add(observer.see(number, *model.call(sample)))
+
+        over_samples(request, numbers, first, lambda: _opened(runtime, path, values=values), see)
     unread = tuple(runtime.unread(path)) if hasattr(runtime, "unread") else ()
     rows = np.load(folder / "rows.npy", mmap_mode="r")
     seen = Statistics(observer.names, np.array(numbers, np.int64), rows, *observer.histograms(), unread)
     return first.engine, seen
+
+
+def over_samples(
+    request: Request,
+    numbers: range,
+    first: _Opened,
+    opened: Callable[[], _Opened],
+    see: Callable[[_Opened, int, dict[str, np.ndarray]], None],
+) -> None:
+    """Call `see(model, number, sample)` for each of these samples of inputs["samples"]. `first` is the model; each later sequence opens it again.
+
+    An interpreter needs back the arrays of one call before the next one begins, so `see` must keep none of them.
+    """
+    samples = request.inputs["samples"]
+    length, model = sequence_length(samples), first
+    for number, sample in zip(numbers, read_samples(samples, numbers.start, numbers.stop), strict=True):
+        if length and number % length == 0 and number != numbers.start:
+            model = opened()
+        with table_index.naming(samples, number, "calibration"):
+            see(model, number, sample)
+        if number % 16 == 0:
+            request.progress(number - numbers.start, len(numbers))
 
 
 def _opened(runtime: ModuleType, path: Path, *, values: bool) -> Extremes:

@@ -1,4 +1,4 @@
-"""Calibration: the jobs that gather statistics of a float artifact's activations, and estimate ranges from them."""
+"""Calibration: the jobs that gather statistics of a float artifact's activations, and estimate ranges or moments from them."""
 
 from __future__ import annotations
 
@@ -31,6 +31,19 @@ def statistics_job(model: Output, samples: Output, runtime: str, *, histograms: 
         return gathered[0]
     inputs = {f"part{part}": job.output("statistics") for part, job in enumerate(gathered)}
     return Job("merge the statistics", "conversion.calibrate", "merge", engine_of_runtime(runtime), inputs=inputs)
+
+
+def moments_job(model: Output, samples: Output, runtime: str) -> Job:
+    """Return the job that writes `moments.json`: the mean square of each channel of what feeds the matrices of a float artifact."""
+    return Job(
+        f"measuring moments with {runtime}",
+        "conversion.tflite.moments",
+        "measure",
+        engine_of_runtime(runtime),
+        options={"runtime": runtime},
+        inputs={"model": model, "samples": samples},
+        plugins=(f"execution.runtimes.{runtime}",),
+    )
 
 
 def ranges_job(statistics: Output, estimator: Estimator, runtime: str) -> Job:

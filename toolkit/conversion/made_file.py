@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any, TypedDict
 
+NOT_SMALLER = "not-smaller"
+"""The code of the finding that weights were quantized, and the file is as large as the float artifact."""
+
 
 class MadeFile(TypedDict):
     """The real content of a file: `keeps` is the scheme that it keeps, which may differ from the requested one.

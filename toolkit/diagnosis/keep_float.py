@@ -127,10 +127,12 @@ def _tried(asked: Sequence[tuple[Recipe, tuple[str, ...]]], trying: Trying, exec
 
 
 def _variants(recipe: Recipe) -> list[Variant]:
-    """Return the variants with the recipe's first estimator, without fallbacks; if there are none, the first variant."""
+    """Return the variants with the recipe's first estimator, without fallbacks and those that scale weights; if there are none, the first variant."""
     variants = recipe.variants(_FORMAT)
     quick = [
-        variant for variant in variants if not variant.fallback and variant.estimator in (None, recipe.estimators[0])
+        variant
+        for variant in variants
+        if not variant.fallback and variant.needs != "moments" and variant.estimator in (None, recipe.estimators[0])
     ]
     if not variants or variants[0].quantizer is None:
         raise RequestError(f"scheme {recipe.scheme}: quantizes nothing, so there is nothing to keep in float")

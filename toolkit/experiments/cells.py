@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from toolkit import registry
 from toolkit.conversion.artifacts import Conversions
 from toolkit.errors import RequestError
 from toolkit.jobs.graph import Goal
 from toolkit.jobs.job import Engine, Job, Output
 from toolkit.pipeline.model import Model
 from toolkit.pipeline.stages import kernels_of, without_artifact
+from toolkit.pipeline.variants import untried
 from toolkit.profiles.recipe import Recipe, Variant
 
 if TYPE_CHECKING:
@@ -59,14 +59,16 @@ def _first(samples: Output, count: int) -> Output:
 def cells_of(
     model: Model, target: Target, recipes: Sequence[Recipe], sized: Mapping[int | None, Conversions]
 ) -> list[Cell]:
-    """Return a cell for each variant of each recipe, and for each calibration set if its scheme needs one."""
+    """Return a cell for each variant of each recipe, and for each calibration set if the variant needs one."""
     cells: list[Cell] = []
     for recipe in recipes:
         variants = recipe.variants(target.format)
-        variants = [variant for variant in variants if not variant.fallback] or variants
-        calibrated = registry.load("conversion/schemes", recipe.scheme).CALIBRATED
-        for size, conversions in sized.items() if calibrated else [(None, model.conversions)]:
-            cells += [_cell(model, target, each, size, conversions) for each in variants]
+        left = untried(model, recipe, target.format)
+        variants = [variant for variant in variants if not variant.fallback and variant not in left] or variants
+        for calibrated, sets in ((False, {None: model.conversions}), (True, sized)):
+            some = [variant for variant in variants if (variant.needs is not None) is calibrated]
+            for size, conversions in sets.items():
+                cells += [_cell(model, target, each, size, conversions) for each in some]
     return cells
 
 
@@ -82,10 +84,13 @@ def common_goal(model: Model, target: Target) -> Goal:
 
 
 def goals_of(model: Model, cells: Sequence[Cell]) -> list[Goal]:
-    """Return the cells as goals, one for each target, scheme, quantizer and size: if one cell reaches a limit, the others of its goal would too."""
+    """Return the cells as goals, one for each target, scheme, quantizer, need and size.
+
+    If one cell reaches a limit, the others of its goal would too.
+    """
     groups: dict[tuple[Any, ...], list[Cell]] = {}
     for cell in cells:
-        name = (cell.target.name, cell.variant.recipe.scheme, cell.variant.quantizer, cell.size)
+        name = (cell.target.name, cell.variant.recipe.scheme, cell.variant.quantizer, cell.variant.needs, cell.size)
         groups.setdefault(name, []).append(cell)
     return [
         Goal(

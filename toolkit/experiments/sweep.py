@@ -36,7 +36,8 @@ from toolkit.pipeline.prepare import (
     settled,
 )
 from toolkit.pipeline.stages import Chain, execution_of, plan, without_artifact
-from toolkit.profiles.recipe import Asked, Estimator, Recipe, estimator
+from toolkit.pipeline.variants import WITHOUT_SET, untried
+from toolkit.profiles.recipe import Asked, Estimator, Recipe, Variant, estimator
 from toolkit.source.original import Original
 from toolkit.source.source import said_of_limit
 from toolkit.verdict.noise import decibels, noise_share
@@ -97,7 +98,8 @@ def sweep(
         counted = _calibration_count(model, running)
         rows = [_row(cell, chain, running, counted) for cell, chain in zip(cells, planned, strict=True)]
         timed = [_timed(model, cell, row, running) for cell, row in zip(cells, rows, strict=True)]
-    return marked(timed)
+        left = [_untried_row(one, each) for one in profiles for each in _untried(model, one, recipes[one.name])]
+    return marked([*timed, *left])
 
 
 def _recipes(profile: Target, asking: Asking) -> list[Recipe]:
@@ -137,15 +139,8 @@ def _calibration_count(model: Model, executor: Executor) -> int | None:
 
 
 def _row(cell: Cell, chain: Chain | EdgeToolkitError, executor: Executor, counted: int | None) -> SweepRow:
-    recipe = cell.variant.recipe
-    calibrated = registry.load("conversion/schemes", recipe.scheme).CALIBRATED
-    row = SweepRow(
-        target=cell.target.name,
-        scheme=recipe.scheme,
-        quantizer=", ".join(filter(None, (cell.variant.quantizer, cell.variant.telling))) or None,
-        estimator=None if cell.variant.estimator is None else str(cell.variant.estimator),
-        calibration_samples=(cell.size or counted) if calibrated else None,
-    )
+    calibrated = cell.variant.needs is not None
+    row = _blank(cell.target, cell.variant, (cell.size or counted) if calibrated else None)
     try:
         if isinstance(chain, EdgeToolkitError):
             raise chain
@@ -153,6 +148,25 @@ def _row(cell: Cell, chain: Chain | EdgeToolkitError, executor: Executor, counte
     except EdgeToolkitError as error:
         size = None if isinstance(chain, EdgeToolkitError) else chain.artifact.size_bytes
         return dataclasses.replace(row, size_bytes=size, problem=error.problem, problem_status=error.exit_status)
+
+
+def _blank(target: Target, variant: Variant, samples: int | None) -> SweepRow:
+    """Return the row of a variant that is made with so many calibration samples, without results."""
+    return SweepRow(
+        target=target.name,
+        scheme=variant.recipe.scheme,
+        quantizer=", ".join(filter(None, (variant.quantizer, variant.telling))) or None,
+        estimator=None if variant.estimator is None else str(variant.estimator),
+        calibration_samples=samples,
+    )
+
+
+def _untried(model: Model, target: Target, recipes: Sequence[Recipe]) -> list[Variant]:
+    return [variant for recipe in recipes for variant in untried(model, recipe, target.format)]
+
+
+def _untried_row(target: Target, variant: Variant) -> SweepRow:
+    return dataclasses.replace(_blank(target, variant, None), problem=WITHOUT_SET)
 
 
 def _judged(row: SweepRow, verdict: Verdict) -> SweepRow:

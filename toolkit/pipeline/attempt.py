@@ -16,9 +16,20 @@ from toolkit.pipeline.evaluate import evaluate
 from toolkit.pipeline.model import Model
 from toolkit.pipeline.own_artifact import beside
 from toolkit.pipeline.stages import Chain, kernels_of, plan, said_of_target, without_artifact
-from toolkit.pipeline.variants import Candidate, by_quantizer, candidates, choose, preferred
+from toolkit.pipeline.variants import (
+    WITHOUT_SET,
+    Candidate,
+    by_quantizer,
+    candidates,
+    choose,
+    preferred,
+    untried,
+    untried_row,
+    without_spoiled,
+)
 from toolkit.profiles.recipe import Recipe
 from toolkit.source.source import said_of_limit
+from toolkit.verdict.evidence import CandidateRow
 from toolkit.verdict.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -32,7 +43,7 @@ class Trial:
     """What is tried for a target: an artifact that already exists (`ready`), or candidates from which one is chosen.
 
     If `ready` is given, the candidates are the toolkit's own artifacts, and the best of them is compared with `ready`. `no_own` says why there
-    are none.
+    are none. `untried` are the rows of variants that are no candidates.
     """
 
     model: Model
@@ -40,11 +51,17 @@ class Trial:
     ready: Artifact | None = None
     candidates: tuple[Candidate, ...] = ()
     no_own: str = ""
+    untried: tuple[CandidateRow, ...] = ()
 
     @property
     def scheme(self) -> str:
         """The scheme of the artifact, or of all candidates."""
         return self.candidates[0].variant.recipe.scheme if self.ready is None else self.ready.scheme
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether no candidate does without a calibration set."""
+        return any(one.variant.recipe.is_calibrated for one in self.candidates)
 
     @property
     def before_candidates(self) -> list[Job]:
@@ -93,7 +110,9 @@ class Trial:
 
 def trial_of(model: Model, target: Target, recipe: Recipe) -> Trial:
     """Return the trial of one recipe for a target, with all of its variants as candidates."""
-    return Trial(model, target, None, tuple(candidates(model, recipe, target.format, kernels_of(target))))
+    found = candidates(model, recipe, target.format, kernels_of(target))
+    left = [untried_row(each, WITHOUT_SET) for each in untried(model, recipe, target.format)]
+    return Trial(model, target, None, tuple(found), untried=tuple(left))
 
 
 def attempts_of(model: Model, trials: Sequence[Trial], executor: Executor, began: float) -> list[Attempt]:
@@ -118,13 +137,14 @@ def chain_of(model: Model, trial: Trial, executor: Executor) -> Chain | EdgeTool
             there = replace(plan(model, trial.target, trial.ready, None, floats), linted=trial.linted)
             return beside(there, trial.candidates, trial.no_own, executor)
         try:
-            chosen = choose(list(trial.candidates), executor)
+            fit, spoiled = without_spoiled(list(trial.candidates), trial.linted, executor)
+            chosen = choose(fit, executor)
         except EdgeToolkitError as error:
             raise said_of_target(error, trial.target, trial.scheme) from error
         made = plan(model, trial.target, chosen.artifact, chosen.candidate.made, floats)
     except EdgeToolkitError as error:
         return said_of_limit(error, model.source, trial.scheme)
-    return replace(made, candidates=chosen.candidates, linted=trial.linted)
+    return replace(made, candidates=(*chosen.candidates, *spoiled, *trial.untried), linted=trial.linted)
 
 
 def _attempt(chain: Chain, executor: Executor, seconds: float) -> Attempt:

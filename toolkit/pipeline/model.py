@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit import registry
 from toolkit.comparison.output_kinds.declaring import Declared
-from toolkit.conversion.artifacts import Conversions
+from toolkit.conversion.artifacts import Artifact, Conversions
 from toolkit.execution.run import Called, Execution, on_device, on_this_machine, run_job
 from toolkit.jobs.job import Job, Output
-from toolkit.profiles.recipe import is_calibrated
+from toolkit.profiles.recipe import is_calibrated, may_scale
 from toolkit.source import source
 from toolkit.source.loading import DEFAULT_KEY
 from toolkit.source.loading_job import TENSORFLOW
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 # The canonical form is the same graph in the same framework: an error in it shows in each sample.
 _RECHECKED_SAMPLES = 64
 _NOISE_SAMPLES = 16
+_FACTORS = {"MUL", "FULLY_CONNECTED"}  # what a matrix with factors consists of
 
 
 @dataclass(slots=True)
@@ -113,16 +114,22 @@ class Model:
             self._runs[name] = run if device is None else on_device(run, device)
         return self._runs[name]
 
-    def account(self, model: Output | Path, artifact_format: str) -> Job | None:
-        """Return the job that traces the constants of an artifact; None for a format whose constants are not inspected."""
+    def account(self, model: Output | Path, artifact_format: str, artifact: Artifact) -> Job | None:
+        """Return the job that traces the constants of an artifact; None for a format whose constants are not inspected.
+
+        It gets moments of activations if there is a calibration set and the artifact may have factors in front of its matrices.
+        """
         if artifact_format != ACCOUNTED:
             return None
         name = ("account", model if isinstance(model, Path) else (model.job, model.name))
         if name not in self._runs:
             floats = self.conversions.file(self.conversions.floats(artifact_format), artifact_format)
-            self._runs[name] = account_job(
-                model, floats, signature=self.held.signature if isinstance(model, Path) else None
-            )
+            key = self.held.signature if isinstance(model, Path) else None
+            scaled = self.calibrates and {each["name"] for each in artifact.operators} >= _FACTORS
+            moments = None
+            if scaled and may_scale(artifact.scheme):
+                moments = self.conversions.moments(artifact_format).output("moments.json")
+            self._runs[name] = account_job(model, floats, signature=key, moments=moments)
         return self._runs[name]
 
     def clipping(self, model: Output | Path, artifact_format: str, scheme: str) -> Job | None:

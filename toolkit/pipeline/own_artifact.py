@@ -47,10 +47,14 @@ def recipes_of(wanted: Iterable[OwnRecipe]) -> list[Recipe]:
 
 
 def own_candidates(model: Model, target: Target, wanted: OwnRecipe) -> tuple[Candidate, ...]:
-    """Return the variants from which the toolkit's own artifact is chosen; empty without a recipe."""
+    """Return the variants from which the toolkit's own artifact is chosen; empty without a recipe.
+
+    One that scales weights is not among them: what it reaches is no measure of what a plain conversion does.
+    """
     if wanted.recipe is None:
         return ()
-    return tuple(candidates(model, wanted.recipe, target.format, kernels_of(target)))
+    found = candidates(model, wanted.recipe, target.format, kernels_of(target))
+    return tuple(one for one in found if one.variant.needs != "moments")
 
 
 def beside(chain: Chain, among: Iterable[Candidate], why: str, executor: Executor) -> Chain:

@@ -106,7 +106,7 @@ class Samples:
         """
         from toolkit.samples import dataset, lint_job
 
-        calibrates = any(is_calibrated(recipe.scheme) for recipe in recipes)
+        calibrates = any(recipe.is_calibrated for recipe in recipes)
         roles = {role: bool(getattr(self, role)) for role in ("calibration", "evaluation")}
         checks: list[Callable[[], object]] = [
             *(partial(dataset.require_readable, spec) for spec in dict.fromkeys(self._specs())),
@@ -264,11 +264,12 @@ def draw(opened: source.Source, samples: Samples, recipes: Sequence[Recipe]) -> 
     """Return the model with its calibration and verification samples, and the jobs that all of these recipes share."""
     from toolkit.samples import dataset, lint_job
 
-    calibrated = [recipe for recipe in recipes if is_calibrated(recipe.scheme)]
+    estimated = [recipe for recipe in recipes if is_calibrated(recipe.scheme)]
+    must_calibrate = any(recipe.is_calibrated for recipe in recipes)
     samples.require_known([opened.key])
     calibration, evaluation = samples.of(opened.key)
-    drawn = dataset.samples_job(calibration, evaluation, opened.signature, must_calibrate=bool(calibrated))
-    histograms = any(each.needs == "histogram" for recipe in calibrated for each in recipe.estimators)
+    drawn = dataset.samples_job(calibration, evaluation, opened.signature, must_calibrate=must_calibrate)
+    histograms = any(each.needs == "histogram" for recipe in estimated for each in recipe.estimators)
     limits = lint_job.read_limits(samples.limits)
     judging = evaluation or calibration
     declared = () if judging is None else dataset.recipe(judging).task_metrics

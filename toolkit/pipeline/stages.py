@@ -220,7 +220,7 @@ def plan(model: Model, target: Target, artifact: Artifact, made: Job | None, flo
     if not launchers.is_host(on_target.engine.launcher):
         first = _FIRST_BLOCK if model.stops_early and not _keeps_state(artifact) else None
         stages.append(stage("device", model.run(shipped, on_target, first, device=target.name), of_target=True))
-    account = model.account(shipped, target.format)
+    account = model.account(shipped, target.format, artifact)
     clipping = model.clipping(shipped, target.format, artifact.scheme)
     size = floats.result["size_bytes"]
     return Chain(model, target, artifact, made, tuple(stages), account=account, clipping=clipping, float_bytes=size)

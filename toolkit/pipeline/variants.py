@@ -9,9 +9,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from toolkit import findings
 from toolkit.comparison import compare
 from toolkit.conversion.artifacts import Artifact, artifact_of
-from toolkit.errors import EdgeToolkitError, LimitReached
+from toolkit.conversion.made_file import NOT_SMALLER
+from toolkit.errors import EdgeToolkitError, InvalidSamples, LimitReached
 from toolkit.execution.run import Execution, run_of, signature_of_run
 from toolkit.jobs.executor import Executor
 from toolkit.jobs.graph import Goal
@@ -23,6 +25,8 @@ from toolkit.tensors.signature import Signature
 from toolkit.verdict.evidence import CandidateRow
 from toolkit.verdict.noise import decibels, noise_share
 from toolkit.verdict.stage_run import StageRun
+
+WITHOUT_SET = "not tried: it needs a calibration set, but none was given"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +54,60 @@ class Chosen:
 
 
 def candidates(model: Model, recipe: Recipe, artifact_format: str, execution: Execution) -> list[Candidate]:
-    """Return the variants of a recipe, preferred ones first, with the jobs that show which is best."""
+    """Return the variants of a recipe, preferred ones first, with the jobs that show which is best.
+
+    Those of `untried` are not among them.
+    """
     floats = model.run_floats(artifact_format)
     found = []
-    for variant in recipe.variants(artifact_format):
+    left = untried(model, recipe, artifact_format)
+    for variant in (each for each in recipe.variants(artifact_format) if each not in left):
         made = model.conversions.artifact(variant, artifact_format)
         found.append(
             Candidate(variant, made, model.run(model.conversions.file(made, artifact_format), execution), floats)
         )
     return found
+
+
+def untried(model: Model, recipe: Recipe, artifact_format: str) -> list[Variant]:
+    """Return the variants that need a calibration set which there is not, although the recipe can do without one."""
+    if model.conversions.calibration is not None or recipe.is_calibrated:
+        return []
+    return [variant for variant in recipe.variants(artifact_format) if variant.needs is not None]
+
+
+def untried_row(variant: Variant, problem: str) -> CandidateRow:
+    """Return the row of a variant that was not tried."""
+    return {
+        **variant.to_json(),
+        "sqnr_db": None,
+        "size_bytes": None,
+        "problem": problem,
+        "keeps": None,
+        "chosen": False,
+    }
+
+
+def without_spoiled(
+    among: list[Candidate], linted: Sequence[Job], executor: Executor
+) -> tuple[list[Candidate], list[CandidateRow]]:
+    """Return the candidates without those that take moments from a calibration set with errors, and a row for each of the latter.
+
+    `linted` are the jobs that check the set. InvalidSamples if no candidate does without these moments. Candidates that take ranges from such a set
+    remain: the verdict fails by it.
+    """
+    spoiled = [one for one in among if one.variant.needs == "moments"]
+    if not spoiled:
+        return among, []
+    ended = [outcome for outcome in executor.outcomes(list(linted)) if outcome.error is None]
+    wrong = [each for outcome in ended for each in findings.read(outcome.entry.result["findings"]) if each.is_error]
+    if not wrong:
+        return among, []
+    problem = f"not tried: the calibration set cannot be right ({wrong[0].message})"
+    left = [one for one in among if one not in spoiled]
+    if not left:
+        raise InvalidSamples(f"{among[0].variant.recipe.scheme}: {problem}", wrong[0].fix)
+    return left, [untried_row(one.variant, problem) for one in spoiled]
 
 
 def preferred(among: list[Candidate]) -> list[Candidate]:
@@ -68,10 +117,14 @@ def preferred(among: list[Candidate]) -> list[Candidate]:
 
 
 def by_quantizer(among: Sequence[Candidate]) -> list[Goal]:
-    """Return the candidates of each quantizer as one goal: they differ only in ranges, so if one reaches a limit, the others would too."""
-    groups: dict[str | None, list[Candidate]] = {}
+    """Return the candidates of each quantizer as one goal: they differ only in ranges, so if one reaches a limit, the others would too.
+
+    Those that need something else of the calibration set are another goal.
+    """
+    groups: dict[tuple[str | None, str | None], list[Candidate]] = {}
     for candidate in among:
-        groups.setdefault(candidate.variant.quantizer, []).append(candidate)
+        variant = candidate.variant
+        groups.setdefault((variant.quantizer, variant.needs), []).append(candidate)
     return [
         Goal((), [one.run for one in group], [job for one in group for job in (one.made, one.run)])
         for group in groups.values()
@@ -81,7 +134,8 @@ def by_quantizer(among: Sequence[Candidate]) -> list[Goal]:
 def choose(among: list[Candidate], executor: Executor) -> Chosen:
     """Return the candidate whose worst output has the least noise against the float artifact. The first one wins a tie.
 
-    A candidate that came out as another scheme may have less noise because it is not quantized. It is chosen only if all came out so.
+    A candidate that came out as another scheme may have less noise because it is not quantized. It is chosen only if all came out so; likewise one
+    whose file is no smaller than the float artifact.
     A fallback is tried only if the others cannot be made, not if they take too long.
     If no candidate could be made and run, raise an error: that of the first one that reached a limit, else that of the first candidate.
     """
@@ -96,7 +150,7 @@ def choose(among: list[Candidate], executor: Executor) -> Chosen:
     able = [row for row in rows if row.noise is not None]
     if not able:
         raise next(iter(limits), errors[0])
-    best = min(able, key=lambda row: (row.is_another, math.inf if row.noise is None else row.noise))
+    best = min(able, key=lambda row: (row.is_another, row.is_large, math.inf if row.noise is None else row.noise))
     (entry,) = executor.run(best.candidate.made)
     artifact = artifact_of(entry, best.candidate.variant.recipe.scheme)
     return Chosen(best.candidate, artifact, tuple(row.to_json(chosen=row is best) for row in rows))
@@ -109,6 +163,7 @@ class _Row:
     size_bytes: int | None
     problem: str | None
     keeps: str | None = None
+    is_large: bool = False
 
     @property
     def is_another(self) -> bool:
@@ -138,7 +193,8 @@ def _tried(group: list[Candidate], executor: Executor) -> tuple[list[_Row], list
             rows.append(_Row(candidate, None, None, wrong.problem))
         else:
             size_bytes, keeps = made.entry.result["size_bytes"], made.entry.result["keeps"]
-            rows.append(_Row(candidate, _noise(floats.entry, made.entry, ran.entry), size_bytes, None, keeps))
+            large = any(each["code"] == NOT_SMALLER for each in made.entry.result["findings"])
+            rows.append(_Row(candidate, _noise(floats.entry, made.entry, ran.entry), size_bytes, None, keeps, large))
     return rows, errors
 
 

@@ -14,6 +14,7 @@ from toolkit import registry
 from toolkit.errors import RequestError, UnknownName
 
 Granularity = Literal["per_channel", "per_tensor"]
+Needed = Literal["ranges", "samples", "moments"]
 FLOAT_IO = {"inputs": "float32", "outputs": "float32"}
 FLOAT = "float32"
 
@@ -58,8 +59,8 @@ class KeepFloat:
 class Recipe:
     """A build's request for a scheme. With several estimators or quantizers, the variant that drifts least is shipped.
 
-    `quantizer` is a single one of the scheme's quantizers. `inputs` and `outputs` are the dtypes that an application feeds and gets.
-    `within_16_bits` is whether the processor adds products of 8-bit integers in 16 bits, and cuts off larger sums.
+    `quantizer` is a single one of the scheme's quantizers; "NAME:TELLING" is a single one of its variants. `inputs` and `outputs` are the dtypes that
+    an application feeds and gets. `within_16_bits` is whether the processor adds products of 8-bit integers in 16 bits, and cuts off larger sums.
     """
 
     scheme: str
@@ -76,8 +77,17 @@ class Recipe:
         """Whether the scheme supports the requested dtypes of inputs and outputs."""
         return {self.inputs, self.outputs} <= {*registry.load("conversion/schemes", self.scheme).INPUT_DTYPES}
 
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether it cannot do without a calibration set: its scheme cannot, or the requested variant."""
+        name, _, telling = (self.quantizer or "").partition(":")
+        return is_calibrated(self.scheme) or telling in _by_moments(self.scheme, name)
+
     def variants(self, artifact_format: str) -> list[Variant]:
-        """Return all variants of the recipe in a format, in order of preference; RequestError where the scheme is not available in this way."""
+        """Return all variants of the recipe in a format, in order of preference; RequestError where the scheme is not available in this way.
+
+        Those that need moments are among them, whether or not there is a calibration set.
+        """
         scheme = registry.load("conversion/schemes", self.scheme)
         for side in ("inputs", "outputs"):
             dtype = getattr(self, side)
@@ -95,16 +105,30 @@ class Recipe:
         ]
         if not able:
             raise RequestError(f"scheme {self.scheme}: no quantizer makes it for the format {artifact_format}")
-        if self.quantizer is not None and self.quantizer not in able:
-            raise UnknownName(f"quantizer of {self.scheme}", self.quantizer, able)
-        chosen = able if self.quantizer is None else [self.quantizer]
-        return [variant for name in chosen for variant in self._of_quantizer(name, calibrated=scheme.CALIBRATED)]
+        spelled = self._spelled(able)
+        if self.quantizer is None:
+            return [variant for name in able for variant in spelled[name]]
+        if self.quantizer not in spelled:
+            raise UnknownName(f"quantizer of {self.scheme}", self.quantizer, spelled)
+        return spelled[self.quantizer]
 
-    def _of_quantizer(self, name: str, *, calibrated: bool) -> list[Variant]:
-        without_ranges = not calibrated or registry.load("conversion/quantizers", name).CALIBRATES
-        estimators = (None,) if without_ranges else self.estimators
+    def _spelled(self, able: Sequence[str]) -> dict[str, list[Variant]]:
+        """Return the variants by what `quantizer` may be: all of a quantizer by its name, and those of one telling by "NAME:TELLING"."""
+        found = {name: self._of_quantizer(name) for name in able}
+        for variant in [variant for variants in found.values() for variant in variants]:
+            if variant.telling is not None:
+                found.setdefault(f"{variant.quantizer}:{variant.telling}", []).append(variant)
+        return found
+
+    def _of_quantizer(self, name: str) -> list[Variant]:
+        estimated = is_calibrated(self.scheme) and not registry.load("conversion/quantizers", name).CALIBRATES
         within = tuple(_within_16_bits(self.scheme, name)) if self.within_16_bits else ()
-        return [Variant(self, name, estimator, telling) for estimator in estimators for telling in within or (None,)]
+        usual = [
+            Variant(self, name, estimator, telling)
+            for estimator in (self.estimators if estimated else (None,))
+            for telling in within or (None,)
+        ]
+        return [*usual, *(Variant(self, name, None, telling) for telling in _by_moments(self.scheme, name))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +178,7 @@ class VariantRow(TypedDict):
 class Variant:
     """One way to follow a recipe: a quantizer and an estimator of ranges. None where nothing is quantized or estimated.
 
-    `telling` names options of the quantizer that replace the usual ones, one of the scheme's WITHIN_16_BITS.
+    `telling` names options of the quantizer that replace the usual ones, one of the scheme's WITHIN_16_BITS or BY_MOMENTS.
     """
 
     recipe: Recipe
@@ -167,8 +191,18 @@ class Variant:
         """The options of the quantizer (JSON)."""
         quantizer = str(self.quantizer)
         usual: dict[str, object] = registry.load("conversion/schemes", self.recipe.scheme).QUANTIZERS[quantizer]
-        instead = _within_16_bits(self.recipe.scheme, quantizer)[self.telling] if self.telling is not None else {}
-        return {**usual, **instead}
+        scheme = self.recipe.scheme
+        tellings = {**_within_16_bits(scheme, quantizer), **_by_moments(scheme, quantizer)}
+        return {**usual, **(tellings[self.telling] if self.telling is not None else {})}
+
+    @property
+    def needs(self) -> Needed | None:
+        """What it needs of a calibration set: "ranges" or "moments" of activations, or its "samples", to calibrate by itself; None for nothing."""
+        if self.telling in _by_moments(self.recipe.scheme, str(self.quantizer)):
+            return "moments"
+        if self.quantizer is None or not is_calibrated(self.recipe.scheme):
+            return None
+        return "samples" if self.estimator is None else "ranges"
 
     @property
     def fallback(self) -> bool:
@@ -212,10 +246,23 @@ def estimator(text: str) -> Estimator:
 
 
 def _within_16_bits(scheme: str, quantizer: str) -> dict[str, dict[str, object]]:
-    tellings: dict[str, dict[str, dict[str, object]]] = getattr(
-        registry.load("conversion/schemes", scheme), "WITHIN_16_BITS", {}
-    )
+    return _tellings(scheme, "WITHIN_16_BITS", quantizer)
+
+
+def _by_moments(scheme: str, quantizer: str) -> dict[str, dict[str, object]]:
+    return _tellings(scheme, "BY_MOMENTS", quantizer)
+
+
+def _tellings(scheme: str, table: str, quantizer: str) -> dict[str, dict[str, object]]:
+    """Return the settings of a quantizer's variants in one of a scheme's optional tables."""
+    tellings: dict[str, dict[str, dict[str, object]]] = getattr(registry.load("conversion/schemes", scheme), table, {})
     return tellings.get(quantizer, {})
+
+
+def may_scale(scheme: str) -> bool:
+    """Return whether a quantizer may scale the weights of a scheme by moments of activations; False for a scheme that the toolkit does not make."""
+    known = scheme in registry.names("conversion/schemes")
+    return known and bool(getattr(registry.load("conversion/schemes", scheme), "BY_MOMENTS", {}))
 
 
 def is_calibrated(scheme: str) -> bool:

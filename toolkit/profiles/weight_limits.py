@@ -38,6 +38,8 @@ class WeightLimits(config.ConfigModel):
     float16_steps: Limit
     within: Limit
     table_clipped: Limit
+    scaled_clipped: Limit
+    scaled_noise_db: Limit
     weights_db: Limit
     int4_db: Limit
     float16_db: Limit
@@ -67,6 +69,8 @@ class Weights(config.ConfigModel):
     float16_steps: Limit | None = None
     within: Limit | None = None
     table_clipped: Limit | None = None
+    scaled_clipped: Limit | None = None
+    scaled_noise_db: Limit | None = None
     weights_db: Limit | None = None
     int4_db: Limit | None = None
     float16_db: Limit | None = None

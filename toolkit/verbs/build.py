@@ -28,7 +28,7 @@ from toolkit.pipeline.prepare import (
     require_known_outputs,
     settled,
 )
-from toolkit.profiles.recipe import Asked, is_calibrated
+from toolkit.profiles.recipe import Asked
 from toolkit.source.loading_job import TENSORFLOW
 from toolkit.source.original import ALL, Original
 from toolkit.verbs.arguments import (
@@ -131,7 +131,7 @@ def _build(
         return [trial_of(model, one, recipes[one.name].pop(0)) for one in profiles if one.name not in outcomes]
 
     trials = next_trials()
-    if any(is_calibrated(trial.scheme) for trial in trials):  # nothing else needs that set
+    if any(trial.is_calibrated for trial in trials):  # nothing else needs that set
         refuse_severe(model, executor, [job for trial in trials for job in trial.jobs])
     while trials:
         executor.outcomes(

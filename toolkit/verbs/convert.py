@@ -12,7 +12,7 @@ from toolkit.files import outputs
 from toolkit.jobs.executor import Executor
 from toolkit.pipeline import declared_shapes, unsupported_dtypes
 from toolkit.pipeline.prepare import Samples, Sets, draw, executing, open_model
-from toolkit.profiles.recipe import Recipe, is_calibrated
+from toolkit.profiles.recipe import Recipe
 from toolkit.source import source
 from toolkit.source.original import Original
 from toolkit.verbs.arguments import Place, inputs_of, original_of, samples_from
@@ -74,7 +74,7 @@ def _conversions(opened: source.Source, samples: Samples, recipe: Recipe, execut
     from toolkit.samples import dataset
 
     calibration, _ = samples.of(opened.key)
-    if calibration is None and not is_calibrated(recipe.scheme):
+    if calibration is None and not recipe.is_calibrated:
         return Conversions(source.canonical_job(opened, None).output("saved_model"), None)
     model = draw(opened, samples, [recipe])
     (drawn,) = executor.outcomes([model.samples])

@@ -11,6 +11,7 @@ from toolkit.weights.rows import (
     AccountResult,
     AttributeRow,
     ConstantRow,
+    FactorsRow,
     MatrixCounts,
     UnmatchedConstant,
 )
@@ -70,6 +71,26 @@ def computed_besides(besides: Sequence[UnmatchedConstant], weights: Weights, sta
         yield Finding(
             OTHER_OPERATORS, "error", message, names=names_reported([row["tensor"] for row in some]), stage=stage
         )
+
+
+def unknown_factors(constants: Sequence[ConstantRow], most_clipped: Limit) -> Iterator[Finding]:
+    """Yield the finding on matrices whose factors cost more than a few values, if it is not known what meets them: the verdict stays open."""
+    rows = [
+        row for row in constants if (of := row["factors"]) and of["noise_db"] is None and _costs(row, of, most_clipped)
+    ]
+    if rows:
+        lost = sum(row["factors"]["lost"] for row in rows if row["factors"])
+        message = (
+            f"the factors in front of {_names(rows)} leave next to nothing of {lost} columns, or cut off more than {most_clipped.limit:.0%} of the "
+            "values: harmless if next to nothing meets these, which is not known without a calibration set"
+        )
+        fix = "give the set that the file was made with: --calibration SET"
+        names = names_reported([row["tensor"] for row in rows])
+        yield Finding("factors-unknown", "inconclusive", message, fix=fix, names=names)
+
+
+def _costs(row: ConstantRow, of: FactorsRow, most_clipped: Limit) -> bool:
+    return of["lost"] > 0 or not float(row["clipped"] or 0) <= most_clipped.limit
 
 
 def left_over(found: AccountResult) -> Iterator[Finding]:

@@ -15,8 +15,13 @@ ACCOUNTED = "tflite"  # the only format with an account
 _READS = "litert"  # the environment with the classes of TFLite's schema
 
 
-def account_job(artifact: Path | Output, floats: Path | Output, *, signature: str | None) -> Job:
-    """Return the job that accounts for each constant of a .tflite; `toolkit.weights.account` describes its result."""
+def account_job(
+    artifact: Path | Output, floats: Path | Output, *, signature: str | None, moments: Path | Output | None = None
+) -> Job:
+    """Return the job that accounts for each constant of a .tflite; `toolkit.weights.account` describes its result.
+
+    `moments` are those of the float artifact, by which factors of a matrix's columns are judged; None without a calibration set.
+    """
     name = artifact.name if isinstance(artifact, Path) else Path(artifact.name).name
     return Job(
         f"looking up the weights of {name}",
@@ -24,7 +29,7 @@ def account_job(artifact: Path | Output, floats: Path | Output, *, signature: st
         "account",
         Engine(_READS),
         options={"signature": signature},
-        inputs={"model": artifact, "floats": floats},
+        inputs={"model": artifact, "floats": floats, **({} if moments is None else {"moments": moments})},
     )
 
 

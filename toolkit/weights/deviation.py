@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from toolkit.engines.tflite.constants import Values
-from toolkit.weights.rows import DeviationRow, Number
+from toolkit.weights.rows import DeviationRow, plain_number
 
 _ROUNDING = 1e-3  # of a step: the rounding of float32 when a value is divided by its step
 
@@ -32,17 +32,13 @@ class ConstantDeviation:
     def to_json(self) -> DeviationRow:
         """Return plain JSON; numbers that are not finite are "inf", "-inf" or "nan"."""
         return {
-            "sqnr_db": _plain(self.sqnr_db),
-            "error": _plain(self.error),
-            "within": None if self.within is None else _plain(self.within),
-            "steps": None if self.steps is None else _plain(self.steps),
-            "clipped": None if self.clipped is None else _plain(self.clipped),
+            "sqnr_db": plain_number(self.sqnr_db),
+            "error": plain_number(self.error),
+            "within": None if self.within is None else plain_number(self.within),
+            "steps": None if self.steps is None else plain_number(self.steps),
+            "clipped": None if self.clipped is None else plain_number(self.clipped),
             "channel": self.channel,
         }
-
-
-def _plain(value: float) -> Number:
-    return value if np.isfinite(value) else str(value)
 
 
 def deviation(ours: Values, theirs: np.ndarray, axis: int) -> ConstantDeviation:

@@ -16,6 +16,7 @@ from toolkit.weights.account_findings import (
     other_weights,
     share_matched,
     too_few_matched,
+    unknown_factors,
 )
 from toolkit.weights.limits_kept import JudgedConstant, accepted_because, limit_exceeded, names_of
 from toolkit.weights.rows import (
@@ -112,6 +113,7 @@ def judge_account(found: AccountResult, weights: Weights, stage: str) -> Account
     findings = [
         *other_weights(wrong, len(rows), stage),
         *too_few_matched(found, limits["matched"], stage),
+        *unknown_factors(found["constants"], limits["scaled_clipped"]),
         *computed_besides(besides, weights, stage),
         *left_over(found),
         *acceptances(found, [*(names_of(row) for row, _ in off), *((row["tensor"],) for row in besides)], weights),

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from toolkit.weights.rows import (
-    ConstantRow,
-)
+from toolkit.weights.rows import ConstantRow
 
 if TYPE_CHECKING:
     from toolkit.profiles.weight_limits import Limit, Weights
@@ -55,8 +53,12 @@ def _beyond_steps(
     if row["shares_a_range"]:  # its scale is not its own
         most = limits["table_clipped"].limit
         return None if clipped <= most else f"{_percent(clipped)} of its values are cut off, {_percent(most)} at most"
-    if row["dtype"] != "float16" and not within >= limits["within"].limit:
+    on_purpose = clipped if row["factors"] is not None else 0.0  # what makes factors clips a few values
+    if row["dtype"] != "float16" and not within + on_purpose >= limits["within"].limit:
         return f"{_percent(1 - within)} of its values are more than half a step off"
+    noise = None if row["factors"] is None else row["factors"]["noise_db"]
+    if noise is not None and not float(noise) <= limits["scaled_noise_db"].limit:
+        return f"its factors add {float(noise):.3g} dB to the noise of rounding without them, {limits['scaled_noise_db'].limit:g} at most"
     least = limits[{"int4": "int4_db", "float16": "float16_db"}.get(row["dtype"], "weights_db")].limit
     return None if float(row["sqnr_db"]) >= least else f"{float(row['sqnr_db']):.3g} dB, {least:g} at least"
 

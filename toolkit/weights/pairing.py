@@ -65,6 +65,11 @@ class ConstantPlace:
         """Whether it is stored with the scale of its operator's activations, and not with its own."""
         return self.of.name in _ONE_SCALE
 
+    @property
+    def factors(self) -> np.ndarray | None:
+        """The factors of its columns, float64 (columns,), which meet what it is multiplied with; None for a constant without them."""
+        return self.of.factors if self.at == 1 else None
+
     def values(self) -> Values:
         """Return the constant's numbers, those of a bias with the step that kernels use; ValueError where they cannot be read."""
         return self.constant.values(self.of.bias_step if self.at == self.of.bias else None)
@@ -113,7 +118,10 @@ def paired(ours: Sequence[ComputingOperator], theirs: Sequence[ComputingOperator
 
 
 def values_of(pair: Pair) -> tuple[Values, np.ndarray]:
-    """Return the artifact's values, and the wanted ones, float64 of the same shape. ValueError where one of them cannot be read."""
+    """Return the artifact's values, and the wanted ones, float64 of the same shape. ValueError where one of them cannot be read.
+
+    Of a matrix whose columns have factors, the wanted values are the original's divided by these.
+    """
     if pair.theirs is None:
         held = _read(pair.ours)
         return held, np.zeros(held.real.shape)
@@ -123,6 +131,8 @@ def values_of(pair: Pair) -> tuple[Values, np.ndarray]:
     held = _read(pair.ours)
     if held.real.shape != wanted.shape:
         wanted = _laid_out(wanted, held.real)
+    if pair.ours.factors is not None:
+        wanted = wanted / pair.ours.factors
     if pair.ours.of.name in _BY_ORDER and held.ends is not None:
         low, high = (_real_end(held, end) for end in held.ends)
         wanted = np.clip(wanted, low, high)

@@ -5,10 +5,16 @@ A number that JSON lacks is "inf", "-inf" or "nan". A share lies in [0, 1].
 
 from __future__ import annotations
 
+import math
 from typing import TypedDict
 
 Number = float | str
 """A float, or the name of one that JSON does not have."""
+
+
+def plain_number(value: float) -> Number:
+    """Return a float as JSON: "inf", "-inf" or "nan" for one that JSON lacks."""
+    return value if math.isfinite(value) else str(value)
 
 
 class OperatorRow(TypedDict):
@@ -38,6 +44,18 @@ class DeviationRow(TypedDict):
     channel: int | None
 
 
+class FactorsRow(TypedDict):
+    """What the factors of a matrix's columns cost.
+
+    `noise_db` is the noise that rounding the matrix adds to its product over the calibration set, against that of rounding it without factors, in dB:
+    less than 0 where factors help. None where what meets the matrix is not known. `lost` counts the columns that have less than 6 dB, and would have
+    more without factors.
+    """
+
+    lost: int
+    noise_db: Number | None
+
+
 class _Compared(OperatorRow, DeviationRow):
     tensor: str
     original: str
@@ -46,13 +64,15 @@ class _Compared(OperatorRow, DeviationRow):
     dtype: str
     shape: list[int]
     shares_a_range: bool
+    factors: FactorsRow | None
     what: str | None
 
 
 class ConstantRow(_Compared, total=False):
     """A constant of the artifact beside its counterpart `original`.
 
-    `by` says how the two were paired. `what` says in words what happened to the constant; None where
+    `by` says how the two were paired. `factors` says what the factors of its columns cost, by which the counterpart is divided; None
+    where it has none. `what` says in words what happened to the constant; None where
     it is right or was not examined. `values_off` counts its values beyond a step, if it was examined.
     """
 

@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from tests.unit.pipeline.fake_chains import SIGNATURE, Bench, Watched
-from toolkit.errors import Unconvertible, WorkerRefused, WorkerTimeout
+from toolkit.conversion.made_file import NOT_SMALLER
+from toolkit.errors import InvalidSamples, Unconvertible, WorkerRefused, WorkerTimeout
 from toolkit.execution.run import on_this_machine
-from toolkit.pipeline.variants import Candidate, by_quantizer, choose, preferred
+from toolkit.findings import Finding
+from toolkit.pipeline.variants import (
+    WITHOUT_SET,
+    Candidate,
+    by_quantizer,
+    choose,
+    preferred,
+    untried,
+    untried_row,
+    without_spoiled,
+)
 from toolkit.profiles.recipe import Recipe
 
 VARIANTS = Recipe("static_wi8_ai8").variants("tflite")
 FIRST = next(variant for variant in VARIANTS if not variant.fallback)
 FALLBACK = next(variant for variant in VARIANTS if variant.fallback)
 KEPT = "static_wi8_ai8"
+USUAL, SCALED = Recipe("dynamic_wi8_afp32", quantizer="litert_quantizer").variants("tflite")
 
 
 @pytest.fixture(scope="module")
@@ -36,12 +49,14 @@ def bench(tmp_path, monkeypatch, watched):
 def candidate(bench):
     """Return a maker of candidates whose file errs by `error`, keeps a scheme, or could not be made."""
 
-    def make(name, error=0.0, keeps=KEPT, variant=FIRST, fails=None, **told):
+    def make(name, error=0.0, keeps=KEPT, variant=FIRST, fails=None, findings=(), **told):
         floats = bench.model.run_floats("fake")
         if fails is not None:
             made = bench.failed(f"make {name}", fails)
         else:
-            made = bench.converted(bench.file(name, error=error, **told), keeps)
+            made = bench.converted(
+                bench.file(name, error=error, **told), keeps, findings=[each.to_json() for each in findings]
+            )
         run = bench.model.run(bench.model.conversions.file(made, "fake"), on_this_machine("fake"))
         return Candidate(variant, made, run, floats)
 
@@ -74,6 +89,17 @@ def test_one_that_came_out_as_another_scheme_is_taken_only_where_all_did(bench, 
 
     assert choose([another, quantized], bench.executor).candidate is quantized
     assert choose([another], bench.executor).candidate is another
+
+
+def test_one_that_is_no_smaller_than_the_float_artifact_is_taken_only_where_none_is(bench, candidate):
+    """It drifts less, and ships what nobody asked to quantize for."""
+    large = candidate(
+        "large", 0.01, findings=[Finding(NOT_SMALLER, "warning", "the file has 9 bytes, the float artifact 8")]
+    )
+    small = candidate("small", 0.1)
+
+    assert choose([large, small], bench.executor).candidate is small
+    assert choose([large], bench.executor).candidate is large
 
 
 def test_what_gives_nan_is_never_nearer_than_what_gives_numbers(bench, candidate):
@@ -144,3 +170,45 @@ def test_candidates_of_one_quantizer_are_one_goal(candidate):
     assert [len(goal.within_limits) for goal in groups] == [4, 2]
     assert list(groups[0].jobs) == [one.run for one in among[:2]]
     assert list(groups[1].within_limits) == [among[2].made, among[2].run]
+
+
+def test_one_that_needs_something_else_of_the_calibration_set_is_a_goal_of_its_own(candidate):
+    """If it takes too long to measure moments, the variant that needs none is not lost."""
+    among = [candidate("usual", variant=USUAL), candidate("scaled", variant=SCALED)]
+
+    assert [list(goal.jobs) for goal in by_quantizer(among)] == [[one.run] for one in among]
+
+
+def test_without_a_calibration_set_what_needs_moments_is_not_tried(bench):
+    """And it is told; where it alone is asked for, nothing is left out."""
+    recipe = Recipe("dynamic_wi8_afp32")
+
+    assert bench.model.conversions.calibration is None
+    assert untried(bench.model, recipe, "tflite") == [replace(SCALED, recipe=recipe)]
+    assert untried(bench.model, replace(recipe, quantizer="litert_quantizer:oscar"), "tflite") == []
+    row = untried_row(SCALED, WITHOUT_SET)
+    assert (row["quantizer"], row["telling"], row["chosen"]) == ("litert_quantizer", "oscar", False)
+    assert "calibration set" in str(row["problem"])
+
+
+def linted(bench, severity):
+    """Return the finished job that found something about the calibration set."""
+    found = Finding("wrong-scale", severity, "the samples are 255 times too large", fix="divide them")
+    return [bench.finished("lint", {"findings": [found.to_json()]})]
+
+
+def test_a_calibration_set_with_errors_scales_no_weights(bench, candidate):
+    """The usual variant remains, and the other is told with the reason."""
+    usual, scaled = candidate("usual", variant=USUAL), candidate("scaled", variant=SCALED)
+
+    left, rows = without_spoiled([usual, scaled], linted(bench, "error"), bench.executor)
+
+    assert left == [usual]
+    assert [row["telling"] for row in rows] == ["oscar"]
+    assert "255 times too large" in str(rows[0]["problem"])
+    assert without_spoiled([usual, scaled], linted(bench, "warning"), bench.executor) == ([usual, scaled], [])
+
+
+def test_where_only_scaled_weights_are_asked_for_errors_of_the_set_are_raised(bench, candidate):
+    with pytest.raises(InvalidSamples, match="255 times too large"):
+        without_spoiled([candidate("scaled", variant=SCALED)], linted(bench, "error"), bench.executor)

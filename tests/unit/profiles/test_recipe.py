@@ -171,6 +171,49 @@ def test_a_file_of_no_format_is_refused(tmp_path, name):
         format_of(tmp_path / name)
 
 
+def tellings(recipe):
+    return [(variant.quantizer, variant.telling, variant.needs) for variant in recipe.variants("tflite")]
+
+
+@pytest.mark.parametrize("scheme", ["dynamic_wi8_afp32", "dynamic_wi4_afp32"])
+def test_weights_are_scaled_by_moments_as_a_variant_beside_the_usual_one(scheme):
+    """The usual one stays the first, and the scheme needs no calibration set for it."""
+    usual, scaled = ("litert_quantizer", None, None), ("litert_quantizer", "oscar", "moments")
+
+    assert tellings(Recipe(scheme, (MIN_MAX, MSE)))[:2] == [usual, scaled]
+    assert tellings(Recipe(scheme, quantizer="litert_quantizer")) == [usual, scaled]
+    assert not Recipe(scheme).is_calibrated
+
+
+def test_a_single_variant_can_be_asked_for():
+    recipe = Recipe("dynamic_wi8_afp32", quantizer="litert_quantizer:oscar")
+    (variant,) = recipe.variants("tflite")
+
+    assert recipe.is_calibrated
+    assert (variant.told["scaled_by"], variant.told["complete"]) == ("OSCAR", True)
+    assert variant.to_json()["telling"] == "oscar"
+
+
+@pytest.mark.parametrize("quantizer", ["litert_quantizer:oskar", "litert_quantiser:oscar", "converter:oscar"])
+def test_a_variant_that_there_is_not_is_refused_with_those_that_there_are(quantizer):
+    with pytest.raises(UnknownName, match=r"(did you mean|known: .*)'?litert_quantizer"):
+        Recipe("dynamic_wi8_afp32", quantizer=quantizer).variants("tflite")
+
+
+def test_weights_are_scaled_in_no_other_scheme():
+    """Of static and weight-only schemes the library makes something else."""
+    others = {"static_wi8_ai8", "static_wi8_ai16", "weight_only_wi8", "weight_only_wi4", "float16", "float32"}
+
+    assert {telling for scheme in others for _, telling, _ in tellings(Recipe(scheme))} == {None}
+
+
+def test_what_a_variant_needs_of_a_calibration_set():
+    needs = {(quantizer, need) for quantizer, _, need in tellings(Recipe("static_wi8_ai8", (MIN_MAX,)))}
+
+    assert needs == {("mlir", "ranges"), ("litert_quantizer", "ranges"), ("converter", "samples")}
+    assert [variant.needs for variant in Recipe("float32").variants("tflite")] == [None]
+
+
 def test_where_sums_have_16_bits_only_variants_that_keep_within_are_made():
     """Each with each estimator; so many more candidates are tried there, and nowhere else."""
     usual = Recipe("static_wi8_ai8", (MIN_MAX, MSE))

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from toolkit.conversion.made_file import MadeFile
+from toolkit.conversion.made_file import NOT_SMALLER, MadeFile
 from toolkit.engines.kept_scheme import kept_scheme, what_came_out
 from toolkit.engines.onnx.file import describe, packed_in, size_of
 from toolkit.engines.onnx.graph import (
@@ -166,4 +166,4 @@ def _float_weights(made: ModelProto) -> list[tuple[NodeProto, int]]:
 def _not_smaller(path: Path, model: Path) -> list[Finding]:
     after, before = path.stat().st_size, model.stat().st_size
     message = f"weights were quantized, and yet the file has {after} bytes, the float artifact {before}"
-    return [Finding("not-smaller", "warning", message, names=())] if after >= before else []
+    return [Finding(NOT_SMALLER, "warning", message, names=())] if after >= before else []

@@ -10,4 +10,6 @@ A scheme is a module with
                     {} if the float artifact is the result
     WITHIN_16_BITS  optional: {quantizer: {name of a variant: its settings}}, variants for processors that add products of 8-bit integers
                     in 16 bits (toolkit/environments/instructions.py); there they replace the others
+    BY_MOMENTS      optional: {quantizer: {name of a variant: its settings}}, variants that need the moments of activations, whatever CALIBRATED
+                    says; where there is a calibration set they are tried beside the others
 """

@@ -17,3 +17,5 @@ QUANTIZERS: dict[str, dict[str, object]] = {
     # Accuracy level 4: the kernel scales activations to int8 at each call.
     "onnxruntime": {"method": "weight_only", "bits": 4, "block_size": 32, "symmetric": False, "accuracy_level": 4},
 }
+# OSCAR scales the columns of a matrix by what meets them; only here, because of weight_only_wi4 it makes this scheme, and of a static one float.
+BY_MOMENTS: dict[str, dict[str, dict[str, object]]] = {"litert_quantizer": {"oscar": {"scaled_by": "OSCAR"}}}

@@ -21,3 +21,5 @@ QUANTIZERS: dict[str, dict[str, object]] = {
     # Weights uint8: with int8, ONNX Runtime's ConvInteger takes twice the time, and drifts 7 dB more on MobileNetV2.
     "onnxruntime": {"method": "dynamic", "weights": "uint8"},
 }
+# OSCAR scales the columns of a matrix by what meets them; only here, because of weight_only_wi8 it makes this scheme, and of a static one float.
+BY_MOMENTS: dict[str, dict[str, dict[str, object]]] = {"litert_quantizer": {"oscar": {"scaled_by": "OSCAR"}}}

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from toolkit.conversion.made_file import MadeFile
+from toolkit.conversion.made_file import NOT_SMALLER, MadeFile
 from toolkit.conversion.tflite.converter_setup import advice
 from toolkit.engines.kept_scheme import kept_scheme, what_came_out
 from toolkit.engines.tflite.file import beyond_float16, describe
@@ -61,7 +61,7 @@ def held(path: Path, scheme: str, options: Mapping[str, Any], model: Path | None
         elif model is not None and path.stat().st_size >= model.stat().st_size:
             sizes = f"{path.stat().st_size} bytes, the float artifact {model.stat().st_size}"
             findings.append(
-                Finding("not-smaller", "warning", f"weights were quantized, and yet the file has {sizes}", names=())
+                Finding(NOT_SMALLER, "warning", f"weights were quantized, and yet the file has {sizes}", names=())
             )
     about = {"file": path.name, "size_bytes": path.stat().st_size, "sha256": sha256(path), "signature": signature}
     said = [each.to_json() for each in findings]

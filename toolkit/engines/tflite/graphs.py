@@ -34,6 +34,7 @@ class ComputingOperator:
     bias_step    real value of one step of its integer bias, None without one
     shape        of its first output
     ends         the least and the largest real number that its first output can hold, None where that is not quantized
+    factors      what its first input is multiplied by beforehand, real numbers along the last axis; None where that is not folded into it
     """
 
     name: str
@@ -45,6 +46,7 @@ class ComputingOperator:
     bias_step: np.ndarray | None
     ends: tuple[float, float] | None
     options: dict[str, Any]
+    factors: np.ndarray | None = None
 
     @property
     def bias(self) -> int:

@@ -61,6 +61,12 @@ def operators(path: Path) -> tuple[Operator, ...]:
     return _operators(path, status.st_mtime_ns, status.st_size)
 
 
+def main_operators(path: Path) -> tuple[Operator, ...]:
+    """Return the operators of the main graph alone, in the order of execution: those outside of loops and branches."""
+    model = PackedModel.read(path.read_bytes())
+    return tuple(_operators_of(model, model.root.Subgraphs(0)))
+
+
 @functools.lru_cache(maxsize=4)  # a worker makes many variants of one float file, and needs its operators each time
 def _operators(path: Path, _changed: int, _size: int) -> tuple[Operator, ...]:
     model = PackedModel.read(path.read_bytes())

@@ -33,6 +33,9 @@ def weights(*shape: int) -> tf.Tensor:
 
 FIRST, WIDE, DEEP, BACK = weights(3, 3, 3, 16), weights(1, 1, 16, 128), weights(3, 3, 128, 1), weights(1, 1, 128, 16)
 LAST, UP = weights(16 * 4 * 4, 10), weights(3, 3, 3, 12)
+# Channels of very unlike size, as those behind a normalization with few large gains.
+GAINS = tf.constant(np.exp(RANDOM.normal(0, 1, 32)), tf.float32)
+QUERY, KEY, VALUE, INNER, OUTER, HEAD = (weights(*shape) for shape in ((32, 32),) * 3 + ((32, 64), (64, 32), (32, 10)))
 
 
 Weight = Callable[[tf.Tensor], tf.Tensor]
@@ -65,6 +68,20 @@ def upscaling(
 ) -> tf.Tensor:
     """As FSRCNN ends: DEPTH_TO_SPACE, of which there is no int16 kernel."""
     return tf.nn.depth_to_space(kept("up", tf.nn.conv2d(fed("x", x), weight(UP), 1, "SAME")), 2)
+
+
+def attention(
+    x: tf.Tensor, weight: Weight = exact, fed: Activation = exact_too, kept: Activation = exact_too
+) -> tf.Tensor:
+    """One head of attention, whose three matrices read one input; then two layers whose matrices are used twice, and a small one."""
+    x = kept("gained", x * GAINS)
+    query, key, value = (tf.matmul(fed("gained", x), weight(each)) for each in (QUERY, KEY, VALUE))
+    attended = tf.nn.softmax(kept("likeness", tf.matmul(query, key, transpose_b=True) / 32))
+    x = kept("attended", x + tf.matmul(attended, value))
+    for step in ("one", "two"):
+        inner = tf.nn.relu(tf.matmul(fed(f"{step}/in", x), weight(INNER)))
+        x = kept(f"{step}/out", x + tf.matmul(fed(f"{step}/inner", inner), weight(OUTER)))
+    return kept("scores", tf.matmul(fed("mean", tf.reduce_mean(x, axis=1)), weight(HEAD)))
 
 
 def recurrent() -> tf_keras.Model:
@@ -188,4 +205,5 @@ if __name__ == "__main__":
     root = Path(sys.argv[1])
     write(root / "residual", residual, (16, 16, 3))
     write(root / "upscaling", upscaling, (8, 8, 3))
+    write(root / "attention", attention, (6, 32))
     write(root / "recurrent", recurrent(), (6, 8))

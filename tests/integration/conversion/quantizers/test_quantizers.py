@@ -13,14 +13,16 @@ import numpy as np
 import pytest
 
 from toolkit import registry
+from toolkit.conversion.calibration_job import moments_job
 from toolkit.environments import resolve
 from toolkit.errors import EdgeToolkitError, Unconvertible, UnknownName
 from toolkit.jobs.job import Engine, Job
 from toolkit.jobs.local_executor import LocalExecutor
+from toolkit.profiles.recipe import Recipe, Variant
 from toolkit.profiles.weight_limits import Weights
 from toolkit.settings import Settings
 from toolkit.weights.account_job import account_job
-from toolkit.weights.judge import judge_account
+from toolkit.weights.judge import Account, judge_account
 from toolkit.wire.shards import ShardWriter, read_all
 
 PLAIN: dict[str, Any] = {
@@ -29,6 +31,8 @@ PLAIN: dict[str, Any] = {
     "outputs": "float32",
     "keep_float": {"tensors": [], "operators": []},
 }
+ROOT = Path(__file__).resolve().parents[4]
+CHANGE = Path(__file__).with_name("change_number.py")
 ENGINES = ("mlir", "litert_quantizer")
 MADE = [
     ("litert_quantizer", "float16"),
@@ -69,7 +73,13 @@ class Bench:
     scratch: Path
 
     def quantize(
-        self, quantizer: str, scheme: str, network: str = "residual", ranges: Path | None = None, **options: Any
+        self,
+        quantizer: str,
+        scheme: str,
+        network: str = "residual",
+        ranges: Path | None = None,
+        telling: str | None = None,
+        **options: Any,
     ) -> tuple[Job, dict[str, Any]]:
         """Return the finished job, and what it says of its file."""
         made_by, folder = registry.load("conversion/schemes", scheme), self.networks / network
@@ -79,11 +89,26 @@ class Bench:
             inputs["calibration"] = self.samples(network, "calibration")
         elif made_by.CALIBRATED:
             inputs["ranges"] = ranges or folder / "ranges.json"
-        told = {"scheme": scheme, "told": made_by.QUANTIZERS[quantizer], **PLAIN, **options}
+        variant = Variant(Recipe(scheme), quantizer, None, telling)
+        if variant.needs == "moments":
+            inputs["moments"] = self.moments(network).output("moments.json")
+        told = {"scheme": scheme, "told": variant.told, **PLAIN, **options}
         engine, plugins = Engine(quantizer_engine(quantizer)), (f"conversion.schemes.{scheme}",)
         job = Job("quantize", f"conversion.quantizers.{quantizer}", "quantize", engine, told, inputs, plugins)
         (entry,) = self.executor.run(job)
         return job, entry.result
+
+    def moments(self, network: str) -> Job:
+        """Return the job that measures what meets the matrices of a network."""
+        return moments_job(self.networks / network / "model.tflite", self.samples(network, "calibration"), "litert")
+
+    def account(self, model: Path | Job, network: str, *, measured: bool = True) -> Account:
+        """Return where the constants of a file come from; `measured` is whether it is known what meets matrices."""
+        file = model.output("model.tflite") if isinstance(model, Job) else model
+        moments = self.moments(network).output("moments.json") if measured else None
+        floats = self.networks / network / "model.tflite"
+        (entry,) = self.executor.run(account_job(file, floats, signature=None, moments=moments))
+        return judge_account(entry.result, Weights(), "quantization")
 
     def run(self, model: Path | Job, network: str = "residual", runtime: str = "litert") -> np.ndarray:
         """Return the outputs, (N, ...), as real numbers."""
@@ -357,11 +382,95 @@ CONVERTED = [
 def test_every_constant_of_what_they_make_is_accounted_for(bench, network, quantizer, scheme):
     """None of them moves a weight, so that each keeps the limits; the converter begins with the SavedModel, and fuses as for the float file."""
     made, _ = bench.quantize(quantizer, scheme, network)
-    floats = bench.networks / network / "model.tflite"
 
-    (entry,) = bench.executor.run(account_job(made.output("model.tflite"), floats, signature=None))
-    found = judge_account(entry.result, Weights(), "quantization")
+    found = bench.account(made, network, measured=False)
 
     assert found.findings == ()
     assert found.share == 1
     assert found.constants > 0
+
+
+# The matrices of the network "attention" that are scaled. Two are used twice; and the last one has fewer elements than the first scheme quantizes.
+SCALED = {"dynamic_wi8_afp32": 3, "dynamic_wi4_afp32": 4}
+
+
+def products(result: dict[str, Any], name: str) -> int:
+    return sum(each["count"] for each in result["operators"] if each["name"] == name)
+
+
+@pytest.mark.parametrize("scheme", SCALED)
+def test_columns_are_scaled_by_what_meets_them(bench, scheme):
+    """The file is the scheme's as without, has factors in front of each such matrix, and drifts less."""
+    made, result = bench.quantize("litert_quantizer", scheme, "attention", telling="oscar")
+    plain, usual = bench.quantize("litert_quantizer", scheme, "attention")
+
+    assert products(result, "MUL") - products(usual, "MUL") == SCALED[scheme]
+    assert (result["keeps"], result["findings"]) == (scheme, usual["findings"])
+    assert {each for each in result["weights_bytes"] if each.startswith("int")} == {*usual["weights_bytes"]} - {
+        "float32"
+    }
+    assert bench.sqnr_db(made, "attention") > bench.sqnr_db(plain, "attention") + 1
+
+
+@pytest.mark.parametrize("scheme", SCALED)
+def test_every_constant_behind_factors_is_accounted_for(bench, scheme):
+    """With what meets the matrices, and without: no column is lost."""
+    made, _ = bench.quantize("litert_quantizer", scheme, "attention", telling="oscar")
+
+    found, unmeasured = bench.account(made, "attention"), bench.account(made, "attention", measured=False)
+
+    scaled = [row["factors"] for row in found.worst if row["factors"] is not None]
+    assert found.findings == unmeasured.findings == ()
+    assert (found.share, found.matched) == (1, 8)
+    assert scaled
+    assert all(float(each["noise_db"]) < 0 for each in scaled)
+
+
+@pytest.mark.parametrize("scheme", SCALED)
+@pytest.mark.parametrize("name", ["mul;MatMul", "multiplier"])
+def test_one_changed_number_behind_factors_is_told(bench, scheme, name, tmp_path):
+    """A weight, or a factor."""
+    made, _ = bench.quantize("litert_quantizer", scheme, "attention", telling="oscar")
+    (entry,) = bench.executor.run(made)
+    command = [
+        resolve("litert", settings=bench.executor.settings).python,
+        CHANGE,
+        entry.out / "model.tflite",
+        tmp_path / "one.tflite",
+        name,
+    ]
+    subprocess.run(command, env={"PYTHONPATH": str(ROOT)}, check=True)
+
+    assert len(bench.account(tmp_path / "one.tflite", "attention").wrong) == 1
+
+
+def test_a_matrix_that_is_kept_in_float_is_not_scaled(bench):
+    keep = {"tensors": ["mul;MatMul1"], "operators": []}
+    kept, result = bench.quantize(
+        "litert_quantizer", "dynamic_wi4_afp32", "attention", telling="oscar", keep_float=keep
+    )
+
+    assert products(result, "MUL") == 2 + SCALED["dynamic_wi4_afp32"] - 1
+    assert "not-kept-float" not in codes(result)
+    assert bench.account(kept, "attention").findings == ()
+
+
+@pytest.mark.parametrize(
+    ("scheme", "network"), [("dynamic_wi8_afp32", "upscaling"), ("dynamic_wi4_afp32", "upscaling")]
+)
+def test_where_there_is_no_matrix_to_scale_it_is_said(bench, scheme, network):
+    """The file would be the same as without; the engine would make it in silence."""
+    with pytest.raises(Unconvertible, match=r"OSCAR scales constant matrices of FULLY_CONNECTED.*the same as without"):
+        bench.quantize("litert_quantizer", scheme, network, telling="oscar")
+
+
+def test_moments_are_the_mean_squares_of_what_feeds_matrices(bench):
+    """Of all samples, by channel; those of the first matrices are of the network's own input."""
+    (entry,) = bench.executor.run(bench.moments("attention"))
+    held = json.loads((entry.out / "moments.json").read_text())
+    with np.load(bench.networks / "attention" / "samples.npz") as samples:
+        wanted = np.square(samples["calibration"].astype(np.float64)).mean(axis=(0, 1))
+
+    assert set(held["products"].values()) == set(held["tensors"])
+    assert entry.result["tensors"] == len(held["tensors"]) == 2
+    assert np.allclose(held["tensors"][held["products"]["mul;MatMul1"]], wanted, rtol=1e-12)
