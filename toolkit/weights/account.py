@@ -34,19 +34,8 @@ _FUSE = ("MUL", "ADD", "SUB", "DIV")  # what a converter may fold into weights a
 _NAMED = 20
 # Operators that only rearrange numbers: a missing one does not explain an extra operator that computes.
 _LAYS_OUT = (
-    "RESHAPE",
-    "TRANSPOSE",
-    "SQUEEZE",
-    "EXPAND_DIMS",
-    "CAST",
-    "SHAPE",
-    "STRIDED_SLICE",
-    "SLICE",
-    "PACK",
-    "UNPACK",
-    "PAD",
-    "IDENTITY",
-)
+    "RESHAPE", "TRANSPOSE", "SQUEEZE", "EXPAND_DIMS", "CAST", "SHAPE", "STRIDED_SLICE", "SLICE", "PACK", "UNPACK", "PAD", "IDENTITY",
+)  # fmt: skip
 _NEUTRAL = {"MUL": 1.0, "DIV": 1.0, "ADD": 0.0, "SUB": 0.0}  # the constant with which an operator changes nothing
 
 
