@@ -124,9 +124,10 @@ class Carrier:
             clear(job.folder)  # of what came before the line broke
             with self._ways.carried(job, "fetch", stdout=subprocess.PIPE) as stream:
                 unpack(stream, job.folder, job.most_bytes)
-        self._forget(job)
+        self._jobs.pop(job.id, None)
         self._breaks = 0
         self._say(event)
+        self._remove(job, job.name)  # the host need not wait for it
 
     def _fetch_again(self, job: CarriedJob, event: EndedEvent) -> None:
         """Fetch the answer of a job that had ended when the line broke; send the job again where its folder is gone."""

@@ -18,7 +18,6 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.errors import OutsideError
 from toolkit.launchers.boards.line import CONFIG, reach
 from toolkit.launchers.boards.options import BoardOptions
 
@@ -121,7 +120,7 @@ class LoopbackBoard:
         return len(sessions)
 
     def say(self, command: str) -> str:
-        """Return what a command prints there; OutsideError where it fails."""
+        """Return what a command prints there; TargetUnavailable where it fails."""
         return reach(BoardOptions(HOST)).say(command)
 
     def _server_number(self) -> int:
@@ -185,6 +184,17 @@ def reachable(board: LoopbackBoard):
         yield board
 
 
+def tampered(board: LoopbackBoard, module: str, old: str, new: str) -> str:
+    """Change a line of the worker that was copied to the board; return what undoes it: a shell's command line there."""
+    (path,) = (board.home / "edge-toolkit/code").glob(f"*/toolkit/{module}")
+    text = path.read_text()
+    assert old in text
+    path.with_suffix(".kept").write_text(text)
+    path.write_text(text.replace(old, new))
+    inside = f"/{path.relative_to(board.root)}"
+    return f"mv {inside.removesuffix('.py')}.kept {inside}"
+
+
 def _python_of_ours() -> tuple[str, ...]:
     """Return the folder of the interpreter that runs the tests, where it lies outside of /usr."""
     base = os.path.realpath(sys.base_prefix)
@@ -201,6 +211,3 @@ def _free_port() -> int:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         return int(listening.getsockname()[1])
-
-
-__all__ = ["HOST", "LoopbackBoard", "OutsideError", "board_in", "make_key", "reachable"]

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.integration.launchers.loopback_board import HOST, LoopbackBoard, board_in, make_key, reachable
+from tests.integration.launchers.loopback_board import HOST, LoopbackBoard, board_in, make_key, reachable, tampered
 from toolkit import launchers
 from toolkit.errors import EnvironmentUnavailable, RequestError, TargetUnavailable, WorkerLied
 from toolkit.execution.run import Execution, run_job, run_of
@@ -277,17 +277,6 @@ def test_a_board_that_talks_nonsense(board, home):
 
 
 # What comes back from a board
-
-
-def tampered(board: LoopbackBoard, module: str, old: str, new: str) -> str:
-    """Change a line of the worker that was copied to the board; return what undoes it: a shell's command line there."""
-    (path,) = (board.home / "edge-toolkit/code").glob(f"*/toolkit/{module}")
-    text = path.read_text()
-    assert old in text
-    path.with_suffix(".kept").write_text(text)
-    path.write_text(text.replace(old, new))
-    inside = f"/{path.relative_to(board.root)}"
-    return f"mv {inside.removesuffix('.py')}.kept {inside}"
 
 
 @pytest.mark.parametrize(
