@@ -12,7 +12,9 @@ A missed tolerance is no error: it is a `Verdict` that did not pass (exit status
     │   ├── InvalidSamples        samples that do not fit the model, or do not suffice
     │   │   └── NoSamples         a set that was not given
     │   ├── Unconvertible         a model that the converter or the target's runtime cannot express
+    │   │   └── Unsupported       the same of an artifact, seen from its bytes (toolkit/pipeline/refusals.py)
     │   └── UnjudgeableRun        evidence that cannot carry a verdict (no sample, no comparison, no bound)
+    ├── DoesNotFit                exit 1: an artifact that exceeds a budget of the target (toolkit/pipeline/refusals.py)
     └── OutsideError              exit 3: something outside failed
         ├── EnvironmentUnavailable  an engine's environment is not available
         ├── TargetUnavailable       a target cannot be executed on this machine
@@ -114,15 +116,13 @@ class NoSamples(InvalidSamples):
     """A set that was not given: its hint says where samples come from."""
 
     def __init__(self, problem: str) -> None:
+        sets = "an .npz, a .csv, a folder of images or of sounds, and package.module:function"
         hint = [
             "write calibration/mine.toml:",
             "    [reader]",
             '    kind = "arrays"',
             '    path = "samples.npz"',
-            (
-                "  and pass --calibration calibration/mine.toml (an .npz, a .csv, a folder of images or of sounds, "
-                "and package.module:function can be passed as they are)"
-            ),
+            f"  and pass --calibration calibration/mine.toml ({sets} can be passed as they are)",
         ]
         super().__init__(problem, printable.lines(hint))
 

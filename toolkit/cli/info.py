@@ -12,6 +12,7 @@ from toolkit import printable
 from toolkit.cli import completion
 from toolkit.cli.common import Common, Detailed, Located, Made, Printed
 from toolkit.cli.handed import Handed
+from toolkit.cli.help import OUTPUT
 from toolkit.cli.option_groups import Allowed
 from toolkit.cli.options import OutputKinds
 from toolkit.cli.reading import kinds_of
@@ -86,6 +87,42 @@ def targets_check(
     for path in paths:
         profiles.check(path)
     common.show({"checked": [str(path) for path in paths]}, lambda: printable.lines(f"{path}: ok" for path in paths))
+    return 0
+
+
+@verb(targets, "probe", "targets probe raspberry-pi-4", "targets probe tflite_runtime==2.14.0 --out table.json")
+def targets_probe(
+    common: Common,
+    allowed: Allowed,
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="TARGET",
+            autocompletion=completion.targets,
+            help="A target, or a runtime, as litert or litert==2.1.0.",
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FILE",
+            rich_help_panel=OUTPUT,
+            help="Where to write the table; else capabilities/NAME-VERSION.json.",
+        ),
+    ] = None,
+) -> int:
+    """Ask a runtime which operators it can run.
+
+    Each version of each operator, and each combination of dtypes, in a model of that operator alone; builds look the answers up.
+    """
+    from toolkit.report import capabilities
+    from toolkit.verbs.probe import probe
+
+    with common.executor(allowed) as executor:
+        made = probe(what, out, executor=executor)
+    common.show(capabilities.probing_json(made), lambda: capabilities.probing_text(made))
     return 0
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from toolkit import findings, printable, registry
 from toolkit.conversion.calibration_job import moments_job, ranges_job, statistics_job
-from toolkit.engines.description import OrderedSignature
+from toolkit.engines.description import OperatorUse, OrderedSignature
 from toolkit.errors import NoSamples, RequestError
 from toolkit.files.outputs import FileKind
 from toolkit.findings import Finding
@@ -24,7 +24,7 @@ class Artifact:
     """A converted file and its content: signature (JSON, with scale and zero point, in the file's own order), operators, dtypes, findings.
 
     `scheme` is the scheme that the file keeps; `asked` is the one that it was made by, None if the toolkit did not make it. `key` names the signature
-    if the file has several, else it is None.
+    if the file has several, else it is None. `uses` are how it uses its operators.
     """
 
     path: Path
@@ -36,6 +36,7 @@ class Artifact:
     findings: tuple[Finding, ...]
     key: str | None = None
     asked: str | None = None
+    uses: tuple[OperatorUse, ...] = ()
 
     def __repr__(self) -> str:
         return printable.line(f"<Artifact {self.path}: {self.scheme}, {self.size_bytes} bytes>")
@@ -209,4 +210,5 @@ def artifact_of(entry: Entry, asked: str) -> Artifact:
         operators=tuple(result["operators"]),
         findings=findings.read(result["findings"]),
         asked=asked,
+        uses=tuple(result["uses"]),
     )

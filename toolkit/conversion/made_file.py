@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, TypedDict
 
+from toolkit.engines.description import OperatorUse
+
 NOT_SMALLER = "not-smaller"
 """The code of the finding that weights were quantized, and the file is as large as the float artifact."""
 
@@ -11,7 +13,7 @@ NOT_SMALLER = "not-smaller"
 class MadeFile(TypedDict):
     """The real content of a file: `keeps` is the scheme that it keeps, which may differ from the requested one.
 
-    `operators` are {name, version, count}; `tensors` counts them by dtype, and `weights_bytes` is by dtype.
+    `operators` are {name, version, count}, `uses` is how the file uses them; `tensors` counts them by dtype, and `weights_bytes` is by dtype.
     """
 
     file: str
@@ -19,6 +21,7 @@ class MadeFile(TypedDict):
     sha256: str
     signature: dict[str, Any]
     operators: list[dict[str, Any]]
+    uses: list[OperatorUse]
     tensors: dict[str, int]
     weights_bytes: dict[str, int]
     keeps: str

@@ -15,6 +15,23 @@ class OperatorCount(TypedDict):
     count: int
 
 
+class OperatorUse(TypedDict):
+    """How a file uses an operator: in which version, and with which types of tensors.
+
+    `version` is the operator's own: in ONNX the opset in which it was last changed, for the opset of the file. `takes` and `gives` are dtypes; a
+    tensor with a scale for each channel is "int8 per-channel", an optional one that is left out "none", and one whose dtype the file does not tell
+    "unknown". `graph` and `index` are the place of the first such operator, and `count` is how many there are.
+    """
+
+    name: str
+    version: int
+    takes: list[str]
+    gives: list[str]
+    graph: int
+    index: int
+    count: int
+
+
 class OrderedSignature(SignatureJson):
     """A signature sorted by name, and the names of its tensors in the file's own order: {"inputs": [...], "outputs": [...]}."""
 
@@ -24,13 +41,14 @@ class OrderedSignature(SignatureJson):
 class _Described(TypedDict):
     signatures: list[OrderedSignature]
     operators: list[OperatorCount]
+    uses: list[OperatorUse]
     tensors: dict[str, int]
     weights_bytes: dict[str, int]
     findings: list[dict[str, Any]]
 
 
 class Description(_Described, total=False):
-    """A file: its signatures, operators, count of tensors and bytes of weights by dtype, and findings.
+    """A file: its signatures, operators and their uses, count of tensors and bytes of weights by dtype, and findings.
 
     Of ONNX also its `scheme`; where it was asked for, the dtypes of its `activations` and the `endings` of its outputs.
     """

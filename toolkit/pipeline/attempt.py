@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from toolkit.conversion.artifacts import Artifact
@@ -12,6 +13,8 @@ from toolkit.errors import EdgeToolkitError
 from toolkit.jobs.executor import Executor
 from toolkit.jobs.graph import Goal
 from toolkit.jobs.job import Job
+from toolkit.jobs.store import Entry
+from toolkit.pipeline import capability_gate
 from toolkit.pipeline.evaluate import evaluate
 from toolkit.pipeline.model import Model
 from toolkit.pipeline.own_artifact import beside
@@ -19,6 +22,8 @@ from toolkit.pipeline.stages import Chain, kernels_of, plan, said_of_target, wit
 from toolkit.pipeline.variants import (
     WITHOUT_SET,
     Candidate,
+    Refuse,
+    admitted,
     by_quantizer,
     candidates,
     choose,
@@ -62,6 +67,11 @@ class Trial:
     def is_calibrated(self) -> bool:
         """Whether no candidate does without a calibration set."""
         return any(one.variant.recipe.is_calibrated for one in self.candidates)
+
+    @property
+    def refuse(self) -> Refuse:
+        """Returns why an artifact cannot run on the target."""
+        return partial(capability_gate.refusal, target=self.target)
 
     @property
     def before_candidates(self) -> list[Job]:
@@ -115,6 +125,38 @@ def trial_of(model: Model, target: Target, recipe: Recipe) -> Trial:
     return Trial(model, target, None, tuple(found), untried=tuple(left))
 
 
+def refused_by_floats(trials: Sequence[Trial], executor: Executor) -> dict[str, EdgeToolkitError]:
+    """Return the targets whose runtimes lack operators that every artifact of the model needs, each with the error.
+
+    The float artifacts are made first, and nothing calibrates yet.
+    """
+    trials = [trial for trial in trials if executor.lost(trial.goal) is None]
+    executor.begin([job for trial in trials for job in trial.before_candidates])
+    made = [trial.model.conversions.floats(trial.target.format) for trial in trials]
+    ended = executor.outcomes(made, [trial.goal for trial in trials])
+    found = {
+        trial.target.name: capability_gate.refusal_of_floats(floats.entry.result["uses"], trial.target)
+        for trial, floats in zip(trials, ended, strict=True)
+        if floats.error is None
+    }
+    return {name: error for name, error in found.items() if error is not None}
+
+
+def admitted_trials(trials: Sequence[Trial], executor: Executor) -> list[Trial]:
+    """Return the trials, each with the candidates refused that cannot run on its target. Their files are made first; other jobs run meanwhile."""
+    able = [trial for trial in trials if executor.lost(trial.goal) is None]
+    goals = [goal for trial in able for goal in trial.goals]
+    executor.begin([one.made for trial in able for one in preferred(list(trial.candidates))])
+    executor.begin([job for trial in able for job in trial.before_candidates])
+    return [_admitted(trial, executor, goals) if trial in able else trial for trial in trials]
+
+
+def _admitted(trial: Trial, executor: Executor, goals: Sequence[Goal]) -> Trial:
+    first = admitted(preferred(list(trial.candidates)), executor, trial.refuse, goals)
+    later = [one for one in trial.candidates if one.made not in {each.made for each in first}]
+    return replace(trial, candidates=(*first, *later))
+
+
 def attempts_of(model: Model, trials: Sequence[Trial], executor: Executor, began: float) -> list[Attempt]:
     """Return the result of each trial. All chosen artifacts run before the first is judged, so that all cores have work."""
     planned = [chain_of(model, trial, executor) for trial in trials]
@@ -134,17 +176,23 @@ def chain_of(model: Model, trial: Trial, executor: Executor) -> Chain | EdgeTool
     try:
         floats, *_ = executor.run(model.conversions.floats(trial.target.format))
         if trial.ready is not None:
-            there = replace(plan(model, trial.target, trial.ready, None, floats), linted=trial.linted)
+            there = _planned(trial, trial.ready, None, floats)
             return beside(there, trial.candidates, trial.no_own, executor)
         try:
             fit, spoiled = without_spoiled(list(trial.candidates), trial.linted, executor)
-            chosen = choose(fit, executor)
+            chosen = choose(fit, executor, trial.refuse)
         except EdgeToolkitError as error:
             raise said_of_target(error, trial.target, trial.scheme) from error
-        made = plan(model, trial.target, chosen.artifact, chosen.candidate.made, floats)
+        made = _planned(trial, chosen.artifact, chosen.candidate.made, floats)
     except EdgeToolkitError as error:
         return said_of_limit(error, model.source, trial.scheme)
-    return replace(made, candidates=(*chosen.candidates, *spoiled, *trial.untried), linted=trial.linted)
+    return replace(made, candidates=(*chosen.candidates, *spoiled, *trial.untried))
+
+
+def _planned(trial: Trial, artifact: Artifact, made: Job | None, floats: Entry) -> Chain:
+    """Return the chain of an artifact, with what is not known of the target's runtime among its findings."""
+    chain = plan(trial.model, trial.target, artifact, made, floats)
+    return replace(chain, linted=trial.linted, findings=tuple(capability_gate.not_known(artifact, trial.target)))
 
 
 def _attempt(chain: Chain, executor: Executor, seconds: float) -> Attempt:

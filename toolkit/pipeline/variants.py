@@ -6,8 +6,8 @@ A fallback is a variant made by an engine that is not preferred. It is made only
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from toolkit import findings
 from toolkit.comparison import compare
@@ -15,7 +15,7 @@ from toolkit.conversion.artifacts import Artifact, artifact_of
 from toolkit.conversion.made_file import NOT_SMALLER
 from toolkit.errors import EdgeToolkitError, InvalidSamples, LimitReached
 from toolkit.execution.run import Execution, run_of, signature_of_run
-from toolkit.jobs.executor import Executor
+from toolkit.jobs.executor import Executor, JobOutcome
 from toolkit.jobs.graph import Goal
 from toolkit.jobs.job import Job
 from toolkit.jobs.store import Entry
@@ -28,20 +28,27 @@ from toolkit.verdict.stage_run import StageRun
 
 WITHOUT_SET = "not tried: it needs a calibration set, but none was given"
 
+Refuse = Callable[[Artifact], "EdgeToolkitError | None"]
+"""Returns why a target cannot run an artifact, as its bytes show; None where nothing is known against it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A variant, the job that makes it, and its run on the kernels that decide the choice. `floats` is the float artifact's run."""
+    """A variant, the job that makes it, and its run on the kernels that decide the choice. `floats` is the float artifact's run.
+
+    `refusal` is why its file, which is made, is not run.
+    """
 
     variant: Variant
     made: Job
     run: Job
     floats: Job
+    refusal: EdgeToolkitError | None = None
 
     @property
     def jobs(self) -> list[Job]:
         """All jobs that the choice needs."""
-        return [self.run, self.floats]
+        return [self.run if self.refusal is None else self.made, self.floats]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +130,8 @@ def by_quantizer(among: Sequence[Candidate]) -> list[Goal]:
     """
     groups: dict[tuple[str | None, str | None], list[Candidate]] = {}
     for candidate in among:
+        if candidate.refusal is not None:
+            continue
         variant = candidate.variant
         groups.setdefault((variant.quantizer, variant.needs), []).append(candidate)
     return [
@@ -131,19 +140,37 @@ def by_quantizer(among: Sequence[Candidate]) -> list[Goal]:
     ]
 
 
-def choose(among: list[Candidate], executor: Executor) -> Chosen:
+def _runs_all(_: Artifact) -> None:
+    """Refuse no artifact."""
+
+
+def admitted(
+    among: Sequence[Candidate], executor: Executor, refuse: Refuse, goals: Sequence[Goal] = ()
+) -> list[Candidate]:
+    """Return the candidates, those refused that cannot run on the target. Their files are made first, and none of them is run."""
+    ended = executor.outcomes([one.made for one in among], goals)
+    return [_admitted(one, made, refuse) for one, made in zip(among, ended, strict=True)]
+
+
+def _admitted(one: Candidate, made: JobOutcome, refuse: Refuse) -> Candidate:
+    artifact = None if made.error is not None else artifact_of(made.entry, one.variant.recipe.scheme)
+    refusal = None if artifact is None else refuse(artifact)
+    return one if refusal is None else replace(one, refusal=refusal)
+
+
+def choose(among: list[Candidate], executor: Executor, refuse: Refuse = _runs_all) -> Chosen:
     """Return the candidate whose worst output has the least noise against the float artifact. The first one wins a tie.
 
     A candidate that came out as another scheme may have less noise because it is not quantized. It is chosen only if all came out so; likewise one
     whose file is no smaller than the float artifact.
-    A fallback is tried only if the others cannot be made, not if they take too long.
+    A fallback is tried only if the others cannot be made, not if they take too long. A candidate that `refuse` refuses is not run.
     If no candidate could be made and run, raise an error: that of the first one that reached a limit, else that of the first candidate.
     """
     rows: list[_Row] = []
     errors: list[EdgeToolkitError] = []
     limits: list[LimitReached] = []
     for group in (preferred(among), among):
-        rows, errors = _tried(group, executor)
+        rows, errors = _tried(admitted(group, executor, refuse, by_quantizer(group)), executor)
         limits = [error for error in errors if isinstance(error, LimitReached)]
         if limits or any(row.noise is not None and not row.is_another for row in rows):
             break
@@ -182,12 +209,12 @@ class _Row:
 
 def _tried(group: list[Candidate], executor: Executor) -> tuple[list[_Row], list[EdgeToolkitError]]:
     """Return a row for each candidate, and the errors of those that could not be made or run."""
-    wanted = [job for one in group for job in (one.floats, one.made, one.run)]
+    wanted = [job for one in group for job in (one.floats, one.made, one.run if one.refusal is None else one.made)]
     ended = executor.outcomes(wanted, by_quantizer(group))
     rows, errors = [], []
     for place, candidate in enumerate(group):
         floats, made, ran = ended[3 * place : 3 * place + 3]
-        wrong = made.error or ran.error or floats.error
+        wrong = made.error or candidate.refusal or ran.error or floats.error
         if wrong is not None:
             errors.append(wrong)
             rows.append(_Row(candidate, None, None, wrong.problem))

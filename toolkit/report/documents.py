@@ -20,8 +20,12 @@ from toolkit.verdict.evidence import CandidateRow
 from toolkit.weights.judge import Accounted, Unaccounted
 
 
-class ErrorRow(TypedDict):
-    """The error that prevented a target's verdict: its class, and its text for people."""
+class _Refused(TypedDict, total=False):
+    findings: list[dict[str, Any]]
+
+
+class ErrorRow(_Refused):
+    """The error that prevented a target's verdict: its class, its text for people, and the findings of an artifact that was refused before it ran."""
 
     kind: str
     problem: str

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from toolkit.comparison.measure import plain_json
 from toolkit.environments.instructions import UNKNOWN
 from toolkit.errors import EdgeToolkitError
+from toolkit.pipeline.refusals import findings_of
 from toolkit.report.attempts import attempt_json, next_json, wanted_json
 from toolkit.verdict.verdict import Verdict
 
@@ -200,13 +201,16 @@ def _tried_json(attempt: Verdict | EdgeToolkitError) -> TriedRow:
 
 
 def error_json(error: EdgeToolkitError) -> ErrorRow:
-    """Return the error that prevented a target's verdict."""
-    return {
+    """Return the error that prevented a target's verdict, with the findings that refused its artifact, if it was refused before it ran."""
+    row: ErrorRow = {
         "kind": type(error).__name__,
         "problem": error.problem,
         "hint": error.hint,
         "exit_status": error.exit_status,
     }
+    if found := findings_of(error):
+        row["findings"] = [each.to_json() for each in found]
+    return row
 
 
 def _sorted_json(signature: Signature) -> SignatureJson:

@@ -16,7 +16,7 @@ from toolkit.errors import EdgeToolkitError, LimitReached, Unconvertible, Worker
 from toolkit.files import outputs
 from toolkit.jobs.executor import Executor
 from toolkit.pipeline import declared_shapes, signatures, unsupported_dtypes
-from toolkit.pipeline.attempt import Attempt, Trial, attempts_of, trial_of
+from toolkit.pipeline.attempt import Attempt, Trial, admitted_trials, attempts_of, refused_by_floats, trial_of
 from toolkit.pipeline.prepare import (
     Samples,
     Sets,
@@ -28,6 +28,7 @@ from toolkit.pipeline.prepare import (
     require_known_outputs,
     settled,
 )
+from toolkit.pipeline.refusals import DoesNotFit
 from toolkit.profiles.recipe import Asked
 from toolkit.source.loading_job import TENSORFLOW
 from toolkit.source.original import ALL, Original
@@ -132,8 +133,11 @@ def _build(
 
     trials = next_trials()
     if any(trial.is_calibrated for trial in trials):  # nothing else needs that set
-        refuse_severe(model, executor, [job for trial in trials for job in trial.jobs])
+        refuse_severe(model, executor, [job for trial in trials for job in trial.before_candidates])
+    outcomes |= refused_by_floats(trials, executor)
+    trials = [trial for trial in trials if trial.target.name not in outcomes]
     while trials:
+        trials = admitted_trials(trials, executor)
         executor.outcomes(
             [job for trial in trials for job in trial.jobs], [goal for trial in trials for goal in trial.goals]
         )
@@ -167,7 +171,7 @@ def _another_may_do_better(attempt: Attempt, trial: Trial, executor: Executor) -
         if any(found.of_samples and found.is_grave for found in attempt.findings):
             return False
         return not attempt.passed or attempt.artifact.is_another
-    if isinstance(attempt, Unconvertible):
+    if isinstance(attempt, Unconvertible | DoesNotFit):
         return True
     return isinstance(attempt, WorkerError) and executor.lost(trial.goal) is None
 

@@ -17,7 +17,7 @@ from toolkit.errors import EdgeToolkitError, InvalidSource, RequestError
 from toolkit.files import outputs
 from toolkit.files.foreign import require_reachable
 from toolkit.jobs.executor import Executor
-from toolkit.pipeline import declared_shapes, own_artifact, signatures
+from toolkit.pipeline import capability_gate, declared_shapes, own_artifact, signatures
 from toolkit.pipeline.attempt import Trial, attempts_of
 from toolkit.pipeline.binding import Renamed, bound
 from toolkit.pipeline.prepare import (
@@ -120,16 +120,18 @@ def _verify(
         one.held = called
     held = replace(held, findings=(*held.findings, *declared_shapes.said_of_one_size(held, model.source)))
     sizes = declared_shapes.Sizes(others, model.source.size)
+    outcomes: Outcomes = {one.name: error for one in profiles if (error := capability_gate.refusal(held, one))}
+    places = dict(zip(dict.fromkeys(targets), profiles, strict=True))
+    able = {given: one for given, one in places.items() if one.name not in outcomes}
     trials = [
         Trial(model, one, held, own_artifact.own_candidates(model, one, wanted[one.name]), wanted[one.name].why)
-        for one in profiles
+        for one in able.values()
     ]
     executor.outcomes(
         [job for trial in trials for job in trial.jobs], [goal for trial in trials for goal in trial.goals]
     )
-    outcomes: Outcomes = {}
     attempts = attempts_of(model, trials, executor, began)
-    for given, trial, attempt in zip(dict.fromkeys(targets), trials, attempts, strict=True):
+    for given, trial, attempt in zip(able, trials, attempts, strict=True):
         outcome = sizes.at_each(attempt, trial.target, executor, began)
         at_each = sizes.of(outcome) if isinstance(outcome, Verdict) else {}
         if isinstance(outcome, Verdict) and not others:
@@ -141,7 +143,7 @@ def _verify(
         outcomes[trial.target.name] = outcome
         if isinstance(outcome, Verdict) and out is not None:
             bundle.write_reports(outcome, out, at_each)
-    return outcomes
+    return {one.name: outcomes[one.name] for one in profiles}
 
 
 def artifact_at(path: Path, executor: Executor) -> Artifact:
@@ -174,6 +176,7 @@ def artifacts_at(path: Path, executor: Executor) -> tuple[Artifact, ...]:
             operators=tuple(held["operators"]),
             findings=findings.read(held["findings"]),
             key=signature["key"] if several else None,
+            uses=tuple(held["uses"]),
         )
         for signature in held["signatures"]
     )

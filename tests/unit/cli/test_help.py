@@ -226,7 +226,7 @@ def test_update_baseline_refuses_what_would_do_nothing(tmp_path):
     ("typed", "names"),
     [
         ("", {*PROGRAM.commands}),
-        ("targets ", {"list", "show", "check"}),
+        ("targets ", {"list", "show", "check", "probe"}),
         ("build model -t ", {*profiles.names()}),
         ("build model --target rasp", {name for name in profiles.names() if name.startswith("rasp")}),
         ("targets show jets", {"jetson-orin-nano-cpu"}),

@@ -93,7 +93,7 @@ class Bench:
     def converted(self, path: Path, scheme: str = SCHEME, **more: Any) -> Job:
         """Return the finished conversion that wrote a file."""
         about = {"file": "model.fake", "keeps": scheme, "size_bytes": path.stat().st_size, "sha256": "0" * 64}
-        empty: dict[str, Any] = {"operators": [], "findings": [], "endings": {}, "multiply_accumulates": 0}
+        empty: dict[str, Any] = {"operators": [], "uses": [], "findings": [], "endings": {}, "multiply_accumulates": 0}
         return self.finished(
             f"make {path.stem}", {**about, "signature": SIGNATURE, **empty, **more}, {"model.fake": path}
         )

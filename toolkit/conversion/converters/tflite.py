@@ -11,6 +11,7 @@ from toolkit.errors import InvalidSamples
 if TYPE_CHECKING:
     from toolkit.conversion.made_file import FloatFile, RangesResult
     from toolkit.engines.description import Description
+    from toolkit.engines.tflite.probe_models import Written
     from toolkit.wire.request import Request
 
 SUFFIX = ".tflite"
@@ -69,3 +70,24 @@ def inspect(request: Request) -> Description:
     from toolkit.engines.tflite import operators
 
     return operators.inspect(request)
+
+
+def probe_models(request: Request) -> Written:
+    """Write out/models.zip, the models of one operator that runtimes are asked with, and return which is which."""
+    from toolkit.engines.tflite import probe_models
+
+    return probe_models.write(request)
+
+
+def about_dtypes(said: str) -> str | None:
+    """Return in short why a runtime refuses the dtypes of a model, None for a message about something else."""
+    from toolkit.engines.tflite import probe_answers
+
+    return probe_answers.about_dtypes(said)
+
+
+def lacks_custom(said: str) -> bool:
+    """Return whether a runtime says that it lacks a custom operator."""
+    from toolkit.engines.tflite import probe_answers
+
+    return probe_answers.lacks_custom(said)

@@ -27,6 +27,7 @@ from toolkit.engines.onnx.graph import (
 from toolkit.engines.onnx.model_proto import ModelProto, NodeProto, TensorProto
 from toolkit.engines.onnx.saturation import overflows
 from toolkit.engines.onnx.scheme import scheme_of
+from toolkit.engines.onnx.uses import uses
 from toolkit.errors import InvalidSource
 from toolkit.findings import OVERFLOWS_WITHOUT_VNNI, Finding
 from toolkit.tensors.signature import TensorJson
@@ -64,12 +65,13 @@ def describe(path: Path) -> Description:
     """
     model = read(path)
     try:
-        given = activations(model)
+        given, dtypes = activations(model), _dtypes(model)
         return {
             "signatures": [signature(model)],
             "scheme": scheme_of(model, given),
             "operators": _operators(model),
-            "tensors": dict(Counter(_dtypes(model).values())),
+            "uses": uses(model, dtypes),
+            "tensors": dict(Counter(dtypes.values())),
             "weights_bytes": weights_bytes(model),
             "activations": given,
             "findings": [each.to_json() for each in _findings(model)],

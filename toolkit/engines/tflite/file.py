@@ -13,6 +13,7 @@ from toolkit.engines.description import Description, OperatorCount, OrderedSigna
 from toolkit.engines.tflite.device_operators import IN_RUNTIMES
 from toolkit.engines.tflite.extent import AGAIN, require_fitting
 from toolkit.engines.tflite.packed import PackedModel, operators_in, tensors_in
+from toolkit.engines.tflite.uses import uses
 from toolkit.errors import InvalidSource
 from toolkit.findings import Finding
 from toolkit.tensors.signature import TensorJson
@@ -22,7 +23,7 @@ _STATE = {"VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE"}
 
 
 def describe(path: Path) -> Description:
-    """Return the file's signatures, operators (name, version, count), dtypes of its tensors, and bytes of weights by dtype.
+    """Return the file's signatures, operators (name, version, count) and their uses, dtypes of its tensors, and bytes of weights by dtype.
 
     Raises InvalidSource for a file that is no TFLite file, or a damaged one.
     """
@@ -35,6 +36,7 @@ def describe(path: Path) -> Description:
         return {
             "signatures": _signatures(model),
             "operators": _operators(model),
+            "uses": uses(model),
             "tensors": dict(Counter(model.dtype(tensor) for graph in model.graphs for tensor in tensors_in(graph))),
             "weights_bytes": _weights(model),
             "findings": [each.to_json() for each in _findings(model)],

@@ -1,0 +1,166 @@
+"""Asks a release of a runtime what it can run, and makes its table of capabilities.
+
+Models of one operator run in jobs of workers, as all models do: confined, and killed at their limits. Where a job dies, each of its models gets a job
+of its own; an abort is an answer too.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import ModuleType
+
+from toolkit import registry
+from toolkit.errors import EdgeToolkitError, LimitReached, RequestError, WorkerCrashed, WorkerRefused
+from toolkit.execution.run import Execution, on_this_machine
+from toolkit.jobs.executor import Executor
+from toolkit.jobs.job import Job
+from toolkit.profiles.capabilities import Abilities, Capabilities, Probing
+
+_HOW = (
+    "edge-toolkit targets probe: each version of each operator was looked up by the runtime, and each combination of dtypes prepared and run once, "
+    "in a model of that operator alone"
+)
+_ABORTS = "aborts"
+Said = Mapping[str, "str | None"]
+
+
+def probed(
+    name: str,
+    version: str,
+    execution: Execution,
+    artifact_format: str,
+    executor: Executor,
+    operators: Sequence[str] | None = None,
+) -> Probing:
+    """Return the table of a runtime in a version, of these `operators` or of all; RequestError for a format whose runtimes cannot be asked."""
+    began = time.monotonic()
+    converter = registry.load("conversion/converters", artifact_format)
+    if hasattr(converter, "probe_models"):
+        writing = Job(
+            f"writing models of one operator for {name}",
+            f"conversion.converters.{artifact_format}",
+            "probe_models",
+            on_this_machine(artifact_format).engine,
+            options={"operators": None if operators is None else sorted(operators)},
+        )
+        table = _by_models(Asking(writing, execution, executor), name, version, artifact_format, converter)
+    else:
+        raise RequestError(f"{name}: runs {artifact_format}, for which no probe is known")
+    return Probing(table, time.monotonic() - began)
+
+
+def _by_models(asked: Asking, name: str, version: str, artifact_format: str, converter: ModuleType) -> Capabilities:
+    (written,) = asked.executor.run(asked.writing)
+    made = written.result
+    versions = [list(members.values()) for members in made["versions"].values()]
+    groups = [
+        [member for group in versions for member in group],
+        *map(list, _values(made["models"])),
+        *([one] for one in made["custom"].values()),
+    ]
+    said = asked.of(groups)
+    operators = {
+        each: abilities(made["versions"][each], made["models"].get(each, {}), said, converter.about_dtypes)
+        for each in made["versions"]
+    }
+    return Capabilities(
+        runtime=name,
+        version=version,
+        artifact_format=artifact_format,
+        engine=asked.engine,
+        machine=asked.machine,
+        kernels=asked.execution.kernels,
+        how=_HOW,
+        probes=len(said),
+        newest_probed=made["newest"],
+        operators=operators,
+        custom={each: not converter.lacks_custom(said[member] or "") for each, member in made["custom"].items()},
+    )
+
+
+def _values(models: Mapping[str, Mapping[str, str]]) -> Iterable[Iterable[str]]:
+    return (members.values() for members in models.values())
+
+
+def abilities(
+    versions: Mapping[str, str], models: Mapping[str, str], said: Said, about_dtypes: Callable[[str], str | None]
+) -> Abilities:
+    """Return what a runtime does with an operator, from what came of its models.
+
+    A combination is refused only if the runtime names the dtypes as the reason, and another combination ran: then the model is sound. All others are
+    left out: they are not known.
+    """
+    registered = sorted(int(version) for version, member in versions.items() if said[member] is None)
+    runs = sorted(combination for combination, member in models.items() if said[member] is None)
+    reasons = {combination: about_dtypes(said[member] or "") for combination, member in sorted(models.items())}
+    refuses = {
+        combination: reason for combination, reason in reasons.items() if reason is not None and combination not in runs
+    }
+    return Abilities(versions=_ranges(registered), runs=tuple(runs), refuses=refuses if runs else {})
+
+
+def _ranges(numbers: Sequence[int]) -> tuple[tuple[int, int], ...]:
+    """Return sorted numbers as ranges."""
+    found: list[tuple[int, int]] = []
+    for number in numbers:
+        if found and found[-1][1] == number - 1:
+            found[-1] = (found[-1][0], number)
+        else:
+            found.append((number, number))
+    return tuple(found)
+
+
+@dataclass(slots=True)
+class Asking:
+    """A runtime that is asked with models that a job wrote; `engine` and `machine` are what reported themselves."""
+
+    writing: Job
+    execution: Execution
+    executor: Executor
+    engine: str = ""
+    machine: str = ""
+
+    def of(self, groups: Sequence[Sequence[str]]) -> dict[str, str | None]:
+        """Return what came of each model. Those of a group run in one job, and each in its own if that job dies."""
+        said: dict[str, str | None] = {}
+        again: list[str] = []
+        for group, outcome in zip(groups, self.executor.outcomes(map(self._job, groups)), strict=True):
+            if outcome.error is None:
+                said |= outcome.entry.result["said"]
+                self.engine = outcome.entry.result["engine"] or self.engine
+                self.machine = str(outcome.entry.about.get("machine", self.machine))
+            elif isinstance(outcome.error, WorkerCrashed | LimitReached):
+                again += group
+            else:
+                raise outcome.error
+        alone = [[member] for member in again]
+        for (member,), outcome in zip(alone, self.executor.outcomes(map(self._job, alone)), strict=True):
+            said[member] = outcome.entry.result["said"][member] if outcome.error is None else _died(outcome.error)
+        return said
+
+    def _job(self, members: Sequence[str]) -> Job:
+        name, execution = self.execution.runtime, self.execution
+        return Job(
+            f"asking {execution.engine.environment} with {len(members)} models",
+            "execution.probe",
+            "probe",
+            execution.engine,
+            options={
+                "runtime": name,
+                "kernels": execution.kernels,
+                "threads": execution.threads,
+                "signature": None,
+                "members": list(members),
+            },
+            inputs={"models": self.writing.output("models.zip")},
+            plugins=(f"execution.runtimes.{name}",),
+        )
+
+
+def _died(error: EdgeToolkitError) -> str:
+    """Return what is said of a model that ends its process; raise an error that says nothing of the model."""
+    if isinstance(error, WorkerCrashed | LimitReached | WorkerRefused):
+        return f"{_ABORTS}: {str(error.problem).splitlines()[0]}"
+    raise error

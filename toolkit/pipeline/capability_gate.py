@@ -1,0 +1,142 @@
+"""What a target cannot run or hold, seen from an artifact's bytes before anything runs it.
+
+Each use of an operator is looked up in the table of the target's runtime (`toolkit.profiles.capabilities`), sizes in its budget, and shapes in its
+limits. What a table does not know is refused by none: the run decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from toolkit import printable
+from toolkit.conversion.artifacts import Artifact
+from toolkit.engines.description import OperatorUse
+from toolkit.errors import EdgeToolkitError
+from toolkit.findings import Finding
+from toolkit.pipeline.refusals import DoesNotFit, Unsupported
+
+if TYPE_CHECKING:
+    from toolkit.profiles import Target
+    from toolkit.profiles.capabilities import Answer, Capabilities
+
+_SHOWN = 5
+_CUSTOM = "CUSTOM "
+_NEWER = "a newer runtime on the device (another `runtime.version` in its profile)"
+
+
+def refusal(artifact: Artifact, target: Target) -> EdgeToolkitError | None:
+    """Return why a target cannot run an artifact (Unsupported), or cannot hold it (DoesNotFit); None where nothing is known against it."""
+    found = [each for each in findings(artifact.uses, artifact.scheme, target) if each.is_error]
+    if found:
+        return Unsupported(*_told(target, found), found)
+    spent = over_budget(artifact, target)
+    return DoesNotFit(*_told(target, spent), spent) if spent else None
+
+
+def refusal_of_floats(uses: Sequence[OperatorUse], target: Target) -> EdgeToolkitError | None:
+    """Return why a target cannot run any artifact of a model, whatever the scheme: an operator of its float artifact that the runtime lacks."""
+    found = [each for each in findings(uses, "every scheme", target) if each.is_error and each.code != "operator-dtype"]
+    missing = [each for each in found if each.code != "operator-version"]
+    return Unsupported(*_told(target, missing), missing) if missing else None
+
+
+def findings(uses: Iterable[OperatorUse], scheme: str, target: Target) -> list[Finding]:
+    """Return an error for each use of an operator that the target's runtime lacks, and an information about what its table does not know."""
+    table = _table(target)
+    if table is None:
+        return [_not_probed(target)]
+    answers = [(use, table.answer(use)) for use in uses]
+    lacking = [_lacking(use, answer, table, scheme, target) for use, answer in answers if answer.is_lacking]
+    return [*lacking, *_unknown([use for use, answer in answers if answer.status == "unknown"], table)]
+
+
+def not_known(artifact: Artifact, target: Target) -> list[Finding]:
+    """Return the finding that the target's runtime was not probed, or that its table lacks operators of an artifact; only the run decides then."""
+    table = _table(target)
+    if table is None:
+        return [_not_probed(target)]
+    return _unknown([use for use in artifact.uses if not table.knows(use["name"])], table)
+
+
+def _table(target: Target) -> Capabilities | None:
+    from toolkit.profiles import capabilities
+
+    return capabilities.find(target.runtime.name, target.runtime.version)
+
+
+def _not_probed(target: Target) -> Finding:
+    runtime = f"{target.runtime.name} {target.runtime.version}"
+    message = f"which operators {runtime} has was not probed; the run decides"
+    fix = f"edge-toolkit targets probe {runtime.replace(' ', '==')}"
+    return Finding("capabilities-not-known", "info", message, fix=fix)
+
+
+def over_budget(artifact: Artifact, target: Target) -> list[Finding]:
+    """Return the findings about budgets of the target that an artifact's bytes exceed."""
+    limit = target.budget.file_bytes
+    if limit is None or artifact.size_bytes <= limit:
+        return []
+    message = f"{artifact.scheme} is {artifact.size_bytes} bytes, the budget is {limit}"
+    fix = "take another scheme or a smaller model, or raise budget.file_bytes in the profile"
+    facts = {"spent": artifact.size_bytes, "limit": limit}
+    return [Finding("file-over-budget", "error", message, fix=fix, facts=facts)]
+
+
+def _lacking(use: OperatorUse, answer: Answer, table: Capabilities, scheme: str, target: Target) -> Finding:
+    """Return the finding about one use of an operator that the runtime lacks."""
+    name = use["name"].removeprefix(_CUSTOM)
+    code, what = _reason(use, answer, f"{table.runtime} {table.version}")
+    place = f"operator {use['index']}" + (f" of graph {use['graph']}" if use["graph"] else "")
+    more = f", and {use['count'] - 1} more" if use["count"] > 1 else ""
+    message = f"{what} ({place}{more}); {scheme} of this model needs it"
+    facts = {key: use[key] for key in ("version", "takes", "gives", "graph", "index", "count")}
+    return Finding(code, "error", message, fix=_remedy(code, target, scheme), names=(name,), facts=facts)
+
+
+def _reason(use: OperatorUse, answer: Answer, runtime: str) -> tuple[str, str]:
+    """Return the reason code, and the reason in words."""
+    name = use["name"].removeprefix(_CUSTOM)
+    if name.startswith("Flex"):
+        return "flex-operator", f"{runtime} has no TensorFlow kernels (Flex) for {name.removeprefix('Flex')}"
+    if use["name"].startswith(_CUSTOM):
+        return "custom-operator", f"{runtime} has no custom operator {name}"
+    if answer.status == "missing":
+        return "operator-missing", f"{runtime} has no operator {name}"
+    if answer.status == "version":
+        return (
+            "operator-version",
+            f"{runtime} has no operator {name} version {use['version']}; its newest is {answer.detail}",
+        )
+    taken, given = ", ".join(use["takes"]), ", ".join(use["gives"])
+    return "operator-dtype", f"{runtime} has no kernel of {name} for {taken} -> {given}: {answer.detail}"
+
+
+def _remedy(code: str, target: Target, scheme: str) -> str:
+    """Return what can be done about a finding with this code."""
+    if code in ("flex-operator", "custom-operator"):
+        return "replace that part of the model by builtin operators, or cut it off (--outputs) and compute it in the application"
+    others = [name for name in target.schemes if name != scheme]
+    instead = f"another --scheme ({', '.join(others)})" if others else "another --scheme"
+    if code == "operator-missing":
+        return f"replace that operator in the model, or {_NEWER}"
+    return f"choose {instead}, or {_NEWER}"
+
+
+def _unknown(uses: Sequence[OperatorUse], table: Capabilities) -> list[Finding]:
+    """Return the finding that names operators that the table does not know, or not with these dtypes."""
+    names = tuple(dict.fromkeys(use["name"] for use in uses))
+    if not names:
+        return []
+    shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+    message = f"the table of {table.runtime} {table.version} does not know {shown} as used here; the run decides"
+    return [Finding("operators-not-known", "info", message, names=names)]
+
+
+def _told(target: Target, found: Sequence[Finding]) -> tuple[str, str | None]:
+    """Return the problem, one line for each finding, and the remedies, each once."""
+    lines = [f"{target.name}: {each.message} [{each.code}]" for each in found[:_SHOWN]]
+    if len(found) > _SHOWN:
+        lines.append(f"{target.name}: and {len(found) - _SHOWN} more uses of operators that it lacks")
+    remedies = list(dict.fromkeys(each.fix for each in found if each.fix))
+    return printable.lines(lines), printable.lines(remedies) if remedies else None
