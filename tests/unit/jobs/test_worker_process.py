@@ -283,17 +283,25 @@ def test_a_worker_that_is_none(tmp_path, text, error, says):
 
 
 @pytest.mark.parametrize("said", [None, "3"])
-def test_tensorflow_has_half_of_the_cores_unless_the_user_says(tmp_path, monkeypatch, said):
-    monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)
+@pytest.mark.parametrize(
+    ("variable", "usual"),
+    [
+        ("TF_NUM_INTRAOP_THREADS", str(max(1, len(os.sched_getaffinity(0)) // 2))),
+        ("OPENBLAS_NUM_THREADS", "1"),
+    ],
+)
+def test_engines_have_few_threads_unless_the_user_says(tmp_path, monkeypatch, variable, usual, said):
+    """TensorFlow half of the cores; numpy one, so that its sums are the same on each number of cores."""
+    monkeypatch.delenv(variable, raising=False)
     if said is not None:
-        monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", said)
-    text = "import os, sys; sys.stderr.write(os.environ['TF_NUM_INTRAOP_THREADS'])"
+        monkeypatch.setenv(variable, said)
+    text = f"import os, sys; sys.stderr.write(os.environ['{variable}'])"
     worker = Worker("tensorflow", Launch(script(tmp_path, text), by_engines(), "", {}), (), tmp_path / "log")
 
     with pytest.raises(WorkerCrashed) as caught:
         listen(worker)
 
-    assert caught.value.hint == (said or str(max(1, len(os.sched_getaffinity(0)) // 2)))
+    assert caught.value.hint == (said or usual)
     worker.close()
 
 
