@@ -6,8 +6,12 @@ Import this module only where a file is read: pydantic costs more time than the 
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
+import functools
+import os
 import sys
+import time
 import types
 import typing
 from collections.abc import Iterable, Iterator, Mapping
@@ -35,6 +39,7 @@ TOML_DEPTH = 32
 """The most levels of nested tables and lists. The deepest file of the toolkit has 6."""
 
 _INT_BITS = 63
+_SETTLED_NS = 2_000_000_000
 _MOST_TOLD = 50  # mistakes in one file
 
 _EXPECTED = {
@@ -60,7 +65,8 @@ _SHOWN_CHARACTERS = 60
 class ConfigModel(BaseModel):
     """Base of everything that is read from a file: unknown keys and other types are mistakes, and nothing changes afterwards."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    # Built when the first file of the kind is read: many are only a part of another.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
 class Problem(NamedTuple):
@@ -78,8 +84,26 @@ ModelT = TypeVar("ModelT", bound=ConfigModel)
 
 
 def load(path: Path | str, model: type[ModelT]) -> ModelT:
-    """Return the content of the TOML file as a model; InvalidConfig with one line for each mistake in it."""
-    found, problems = check(read(path), model)
+    """Return the content of the TOML file as a model; InvalidConfig with one line for each mistake in it.
+
+    A verb asks several times for the same file: while its status is the same, the model is, too. Of a file that was just changed the status tells
+    nothing, because file systems count time in steps of some milliseconds.
+    """
+    with contextlib.suppress(OSError, ValueError):  # reading it says what is wrong
+        status = os.stat(path)
+        if time.time_ns() - status.st_mtime_ns > _SETTLED_NS:
+            return _remembered(path, model, (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns))
+    return parsed(path, read(path), model)
+
+
+@functools.lru_cache(maxsize=256)
+def _remembered(path: Path | str, model: type[ModelT], _status: tuple[int, ...]) -> ModelT:
+    return parsed(path, read(path), model)
+
+
+def parsed(path: Path | str, content: Mapping[str, Any], model: type[ModelT]) -> ModelT:
+    """Return tables that were read from a file as a model; InvalidConfig with one line for each mistake in them."""
+    found, problems = check(content, model)
     if found is None:
         raise InvalidConfig(path, map(str, problems))
     return found

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import time
 from typing import Annotated, Literal
 
 import pytest
@@ -11,6 +13,7 @@ from pydantic import Field, FiniteFloat, ValidationError, field_validator
 
 from toolkit import config
 from toolkit.errors import InvalidConfig
+from toolkit.files.foreign import read_text
 
 
 class Part(config.ConfigModel):
@@ -74,6 +77,22 @@ def test_a_file_becomes_a_model(tmp_path):
     assert whole.items == (Item(limit=1.0, names=("a", "b")),)
     with pytest.raises(ValidationError, match="frozen"):
         whole.name = "other"
+
+
+def test_a_file_that_stays_the_same_is_read_once_and_a_changed_one_again(tmp_path, monkeypatch):
+    """One verb asks for a recipe five times. A file that was just written is read each time: its time may not tell that it changed."""
+    path, reads = tmp_path / "file.toml", []
+    monkeypatch.setattr(config, "read_text", lambda *asked: reads.append(asked) or read_text(*asked))
+
+    def found(name: str, seconds_ago: float) -> list[str]:
+        path.write_text(f'name = "{name}"\n')
+        written_ns = time.time_ns() - int(seconds_ago * 1e9)
+        os.utime(path, ns=(written_ns, written_ns))
+        return [config.load(path, Whole).name for _ in range(3)]
+
+    assert (found("a", 60), len(reads)) == (["a"] * 3, 1)
+    assert (found("b", 30), len(reads)) == (["b"] * 3, 2)
+    assert (found("c", 0), len(reads)) == (["c"] * 3, 5)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ import shutil
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -132,16 +132,25 @@ def write_npz(run: Run, place: Path) -> None:
 def write_run(step: StageRun, drawn: Path, place: Path) -> None:
     """Write a run over all or the first samples of the folder `drawn`, in the format of `toolkit.comparison.saved_runs`, whole or not at all."""
     with whole_file(place, RUN.refusal) as aside:
-        _save_run(step, drawn, aside)
+        _save_run(step, _DrawnSamples.read(drawn), aside)
 
 
-def _save_run(step: StageRun, drawn: Path, place: Path) -> None:
-    hashes = read_json(drawn / "hashes.json", [SHA256])
+class _DrawnSamples(NamedTuple):
+    """The SHA-256 of each sample that was drawn, and their names; () where they have none."""
+
+    hashes: Sequence[str]
+    names: Sequence[str]
+
+    @classmethod
+    def read(cls, drawn: Path) -> _DrawnSamples:
+        return cls(read_json(drawn / "hashes.json", [SHA256]), sample_names(drawn))
+
+
+def _save_run(step: StageRun, drawn: _DrawnSamples, place: Path) -> None:
     said = {"stage": step.stage, "signature": step.signature.to_json(), **report.run_about(step.run)}
-    names = sample_names(drawn)
-    if names:
-        said["sample_names"] = list(names[: step.count])
-    saved_runs.write(place, step.run.outputs, said, hashes[: step.count])
+    if drawn.names:
+        said["sample_names"] = list(drawn.names[: step.count])
+    saved_runs.write(place, step.run.outputs, said, drawn.hashes[: step.count])
 
 
 def _write_reports(verdict: Verdict, folder: Path, artifact: str) -> None:
@@ -164,8 +173,9 @@ def _write_sizes(sizes: Mapping[str, Verdict], folder: Path, artifact: str) -> N
 def _write_runs(verdict: Verdict, folder: Path) -> None:
     """Write every run of the chain, and the labels of its samples, so that they can be judged again on any other machine."""
     folder.mkdir()
+    drawn = _DrawnSamples.read(verdict.drawn)
     for step in verdict.steps:
-        _save_run(step, verdict.drawn, folder / f"{step.stage}{saved_runs.SUFFIX}")
+        _save_run(step, drawn, folder / f"{step.stage}{saved_runs.SUFFIX}")
     held = labels.read(verdict.drawn)
     if held is not None:
         _write(folder / LABELS, labels.packed(held if isinstance(held, dict) else {labels.UNNAMED: held}))

@@ -51,8 +51,8 @@ _QUIET = {
 }
 # Nearly always another job runs beside one of TensorFlow's. If each used all cores, both would wait for one another.
 _HALF_OF_THE_CORES = str(max(1, len(os.sched_getaffinity(0)) // 2))
-# numpy's OpenBLAS splits even a sum of a thousand numbers among all cores, and waits for them in a loop: beside other jobs that takes five times as long.
-# With one thread, sums are the same on each number of cores.
+# numpy's OpenBLAS splits a sum of some ten thousand numbers among all cores, and waits for them in a loop: beside other jobs, that takes five times
+# as long. With one thread, sums are the same on each number of cores.
 _UNLESS_THE_USER_SAYS = {
     "TF_NUM_INTRAOP_THREADS": _HALF_OF_THE_CORES,
     "TF_NUM_INTEROP_THREADS": _HALF_OF_THE_CORES,

@@ -26,6 +26,7 @@ The file's name is the kind's name; a new kind is one file. It says
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -64,7 +65,7 @@ def load(name: str) -> OutputKindSpec:
     """Return a kind; UnknownName, with the closest name, where it does not exist."""
     if name not in names():
         raise UnknownName("kind of output", name, names())
-    return config.load(path_of(name), OutputKindSpec)
+    return config.parsed(path_of(name), _tables(name), OutputKindSpec)
 
 
 def all_kinds() -> dict[str, OutputKindSpec]:
@@ -75,4 +76,9 @@ def all_kinds() -> dict[str, OutputKindSpec]:
 @functools.cache  # each profile ends with these bounds
 def bounds_of(name: str) -> list[dict[str, Any]]:
     """Return the [[bounds]] tables of a kind, restricted to outputs of this kind."""
-    return [{**table, "kinds": [name]} for table in config.read(path_of(name)).get("bounds", [])]
+    return [{**table, "kinds": [name]} for table in _tables(name).get("bounds", [])]
+
+
+@functools.cache
+def _tables(name: str) -> Mapping[str, Any]:
+    return config.read(path_of(name))
