@@ -29,7 +29,7 @@ from toolkit.errors import EdgeToolkitError, LimitReached, RequestError, WorkerO
 from toolkit.jobs.access import is_confined
 from toolkit.jobs.job import Engine, Job
 from toolkit.jobs.local_executor import LocalExecutor
-from toolkit.launchers import qemu
+from toolkit.launchers import chromium, qemu
 from toolkit.samples.dataset import whole_set_job
 from toolkit.settings import Limits, Settings
 from toolkit.settings.permissions import Permissions
@@ -52,6 +52,9 @@ ELSEWHERE = {
 }
 # What the worker itself needs, for it is confined with its job: all of it ends with the job.
 IN_AN_EMULATOR = {"becomes_two", "starts_a_program", "signals_its_parent", "keeps_memory_that_no_limit_counts"}
+
+# Pairs of packets (SOCK_SEQPACKET): they stay connected to one another, whatever address they are told to send to.
+BESIDE_A_BROWSER = {"sends_by_a_pair_of_another_type"}
 
 
 @pytest.fixture
@@ -220,6 +223,26 @@ def test_a_model_on_an_emulated_processor_reaches_nothing_either(home, places, j
         (entry,) = executor.run(replace(asked, engine=engine))
 
     assert {name for name, why in what_stopped(entry).items() if why is None} <= IN_AN_EMULATOR
+    assert is_confined(entry.about)
+    assert Path(places["doomed"], "deep", "file").read_text() == "theirs"
+
+
+@NEEDS
+@pytest.mark.engines
+def test_a_model_beside_a_browser_reaches_nothing_either(home, places, job):
+    """Its worker is confined from outside, with the browser that it may start: that gets no network either, and no socket of another program."""
+    asked = job(
+        HERE / "reaching.py", user_code=False, inputs={"named": Path(places["input"])}, places=json.dumps(places)
+    )
+    engine = Engine("litert", "chromium", {"accelerator": "wasm"})
+    settings = Settings(home=home)
+    if not chromium.ready(engine.environment, engine.options, settings):
+        pytest.skip(f"NOT TESTED, no browser here: {chromium.status(settings).problem}")
+
+    with LocalExecutor(settings) as executor:
+        (entry,) = executor.run(replace(asked, engine=engine))
+
+    assert {name for name, why in what_stopped(entry).items() if why is None} <= IN_AN_EMULATOR | BESIDE_A_BROWSER
     assert is_confined(entry.about)
     assert Path(places["doomed"], "deep", "file").read_text() == "theirs"
 

@@ -105,7 +105,7 @@ class BoundsJson(TypedDict):
 class Bounds:
     """What one job may use: `reads`, files and folders; the `network`; whether it runs `user_code`, which may start processes; a `gpu`.
 
-    `emulated` is whether a whole worker is confined, with its emulator.
+    `emulated` is whether a whole worker is confined, with its emulator, and `browser` the same with the browser that its job starts.
     """
 
     reads: tuple[str, ...] = ()
@@ -113,11 +113,12 @@ class Bounds:
     user_code: bool = False
     gpu: bool = False
     emulated: bool = False
+    browser: bool = False
 
     @classmethod
-    def from_json(cls, asked: BoundsJson, *, emulated: bool = False) -> Bounds:
+    def from_json(cls, asked: BoundsJson, *, emulated: bool = False, browser: bool = False) -> Bounds:
         """Return what `toolkit.jobs.access` wrote."""
-        return cls(tuple(asked["reads"]), asked["network"], asked["user_code"], asked["gpu"], emulated)
+        return cls(tuple(asked["reads"]), asked["network"], asked["user_code"], asked["gpu"], emulated, browser)
 
 
 class Confinement:
@@ -146,7 +147,7 @@ class Confinement:
         """Return what confines a job, before it is forked."""
         from toolkit.confinement import seccomp  # the host only asks for abilities, and does not need it
 
-        kind = seccomp.JobKind(bounds.user_code, bounds.network, bounds.emulated, bounds.gpu)
+        kind = seccomp.JobKind(bounds.user_code, bounds.network, bounds.emulated, bounds.gpu, bounds.browser)
         if self.has.filters and kind not in self._filters:
             self._filters[kind] = seccomp.Filter(kind, landlock=self.has.landlock)
         rules = None
@@ -155,7 +156,7 @@ class Confinement:
             for paths, rights in self._allowed(bounds, str(folder)):
                 for path in paths:
                     rules.allow(path, rights)
-        special = landlock.MAKE_SPECIAL if bounds.user_code else landlock.MAKE_LINK
+        special = landlock.MAKE_SPECIAL if bounds.user_code or bounds.browser else landlock.MAKE_LINK
         scratch = (os.path.join(folder, "tmp"), landlock.WRITE | special)
         return Ready(self, rules, self._filters.get(kind), scratch, bounds.emulated)
 
@@ -221,7 +222,9 @@ class Already:
     """Stands for a worker that is confined from outside already: `how` says it in words, and its jobs do nothing."""
 
     how: str
-    has = Ability(0, filters=True)  # whatever the outside is, a job inside counts as one that starts no processes
+    has = Ability(
+        0, filters=True
+    )  # a job inside counts as one that starts no processes, unless the worker is told otherwise
 
     def __str__(self) -> str:
         return self.how

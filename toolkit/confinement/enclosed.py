@@ -1,8 +1,11 @@
-"""Starts a worker confined as its only job is. An emulated worker cannot confine its jobs itself: its calls do not reach the kernel.
+"""Starts a worker confined as its only job is.
+
+An emulated worker cannot confine its jobs itself: its calls do not reach the kernel. A job that starts a browser is confined together with that.
 
     python -I -S enclosed.py ASKED COMMAND...
 
-ASKED is JSON: `needs` (files and folders that the program itself reads), `private`, `folder` of the job, `access`, `memory_bytes`, `written_bytes`.
+ASKED is JSON: `needs` (files and folders that the program itself reads), `private`, `folder` of the job, `access`, `memory_bytes`, `written_bytes`,
+and `browser`, whether the job starts one.
 COMMAND starts a worker, which is told how it was confined. This script runs in the host's interpreter and needs the standard library only.
 """
 
@@ -23,10 +26,12 @@ def main() -> None:
     asked, command = json.loads(sys.argv[1]), sys.argv[2:]
     confinement = Confinement(_PACKAGE, Path(asked["private"]), ability(namespace=processes.enclose(0)))
     confinement.prepare(asked["needs"])
-    bounds = Bounds.from_json(asked["access"], emulated=True)
+    bounds = Bounds.from_json(asked["access"], emulated=not asked["browser"], browser=asked["browser"])
+    told = ["--confined", str(confinement), *(["--starts-programs"] if bounds.browser else [])]
+    os.makedirs(os.path.join(asked["folder"], "tmp"), exist_ok=True)  # rules are made for folders that are there
     with confinement.ready(bounds, Path(asked["folder"])) as ready:
         ready.enter(asked["memory_bytes"], asked["written_bytes"])
-        os.execv(command[0], [*command, "--confined", str(confinement)])  # noqa: S606 (a worker's command)
+        os.execv(command[0], [*command, *told])  # noqa: S606 (a worker's command)
 
 
 if __name__ == "__main__":

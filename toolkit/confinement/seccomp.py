@@ -29,7 +29,7 @@ _OWN_PID = -1  # stands for the number of this process until it is known
 
 # Numbers of calls on (x86_64, aarch64), asm/unistd.h; None where a processor has no such call.
 _NUMBERS: dict[str, tuple[int | None, int | None]] = {
-    "open": (2, None), "shmget": (29, 194), "shmat": (30, 196), "shmctl": (31, 195), "socket": (41, 198), "clone": (56, 220),
+    "open": (2, None), "shmget": (29, 194), "shmat": (30, 196), "shmctl": (31, 195), "socket": (41, 198), "connect": (42, 203), "clone": (56, 220),
     "fork": (57, None), "vfork": (58, None), "kill": (62, 129), "semget": (64, 190), "semop": (65, 193), "semctl": (66, 191),
     "msgget": (68, 186), "msgsnd": (69, 189), "msgrcv": (70, 188), "msgctl": (71, 187), "truncate": (76, 45), "chmod": (90, None),
     "fchmod": (91, 52), "chown": (92, None), "fchown": (93, 55), "lchown": (94, None), "ptrace": (101, 117), "syslog": (103, 116),
@@ -105,7 +105,7 @@ _CLONE_THREAD = 0x00010000
 _CLONE_PARENT = 0x00008000  # the new process would not be the job's, so no limit would hold
 _CLONE_NEW = 0x7E020000  # all namespaces: a new one of users gives every right in it
 _AF_UNIX, _AF_INET, _AF_INET6, _AF_NETLINK = 1, 2, 10, 16
-_SOCK_STREAM, _SOCK_TYPE = 1, 0xF
+_SOCK_STREAM, _SOCK_SEQPACKET, _SOCK_TYPE = 1, 5, 0xF
 _O_TRUNC, _O_ACCMODE = 0o1000, 0o3
 _PRIO_PROCESS, _IOPRIO_WHO_PROCESS = 0, 1
 
@@ -124,13 +124,20 @@ class _Step:
 class JobKind:
     """A kind of jobs: whether they run `user_code`, which may start processes, reach the `network`, and use a `gpu`.
 
-    An `emulated` worker is filtered as a whole, so it may start its jobs and set their attributes.
+    An `emulated` worker is filtered as a whole, so it may start its jobs and set their attributes. The same holds of a worker whose job starts a
+    `browser`: its processes talk by pairs of sockets, and it makes a socket of its own that it never needs to connect to.
     """
 
     user_code: bool = False
     network: bool = False
     emulated: bool = False
     gpu: bool = False
+    browser: bool = False
+
+    @property
+    def whole(self) -> bool:
+        """Whether a whole worker is filtered."""
+        return self.emulated or self.browser
 
 
 class Filter:
@@ -192,21 +199,21 @@ def _rules(kind: JobKind, landlock: int) -> Iterable[tuple[str, Sequence[_Step]]
     yield "fcntl", _none_of(1, (_F_SETOWN, _F_SETSIG, _F_SETOWN_EX))
     yield _SCHEDULING, _one_of(0, (0, _OWN_PID))
     # User code has /dev/shm anyway; drivers and QEMU may need them.
-    if not (kind.user_code or kind.gpu or kind.emulated):
+    if not (kind.user_code or kind.gpu or kind.whole):
         yield _MEMORY_FILES, [_refuse(errno.ENOSYS)]
     yield _MODES, [_refuse(0)]
     yield "clone3", [_refuse(errno.ENOSYS)]  # its flags lie behind an address; the C library then uses `clone`
     yield "prlimit64", _one_of(0, (0, _OWN_PID))
     for name, process in (("setpriority", _PRIO_PROCESS), ("ioprio_set", _IOPRIO_WHO_PROCESS)):
         yield name, [_load(0), _Step(_EQUAL, process, 1, 0), _refuse(errno.EPERM), *_one_of(1, (0, _OWN_PID))]
-    if not kind.emulated:
+    if not kind.whole:
         yield "prctl", _none_of(0, (kernel.PR_SET_PDEATHSIG, kernel.PR_SET_DUMPABLE, kernel.PR_SET_CHILD_SUBREAPER))
-    yield (
-        "socket",
-        _one_of(0, _families(kind), errno.EACCES),
-    )  # Landlock governs TCP only; without a socket a job reaches nobody
+    # Landlock governs TCP only; without a socket a job reaches nobody.
+    yield "socket", _sockets_of_browser() if kind.browser else _one_of(0, _families(kind), errno.EACCES)
     yield "socketpair", _pairs(kind)
-    yield from _processes(may_start=kind.user_code or kind.emulated)
+    if kind.browser:
+        yield "connect", [_refuse(errno.EACCES)]
+    yield from _processes(may_start=kind.user_code or kind.whole)
     if landlock < 3:  # versions that do not govern truncation
         yield "truncate", [_refuse(errno.EPERM)]
         yield "openat2", [_refuse(errno.ENOSYS)]
@@ -227,13 +234,25 @@ def _pairs(kind: JobKind) -> list[_Step]:
     known = [_load(0), _Step(_EQUAL, _AF_UNIX, 1, 0), _refuse(errno.EACCES)]
     if _AF_UNIX in _families(kind):
         return [*known, _Step(_RETURN, _ALLOW)]
-    stream = [_load(1), _Step(_AND, _SOCK_TYPE), _Step(_EQUAL, _SOCK_STREAM, 1, 0), _refuse(errno.EACCES)]
-    return [*known, *stream, _Step(_RETURN, _ALLOW)]
+    connected = (_SOCK_STREAM, _SOCK_SEQPACKET) if kind.browser else (_SOCK_STREAM,)
+    return [*known, *_of_types(connected), _Step(_RETURN, _ALLOW)]
+
+
+def _sockets_of_browser() -> list[_Step]:
+    """Allow the socket by which a browser finds out whether its profile is in use. It can connect to none, and a stream sends only when connected."""
+    known = [_load(0), _Step(_EQUAL, _AF_UNIX, 1, 0), _refuse(errno.EACCES)]
+    return [*known, *_of_types((_SOCK_STREAM,)), _Step(_RETURN, _ALLOW)]
+
+
+def _of_types(types: Sequence[int]) -> list[_Step]:
+    """Refuse a socket, or a pair, of any other than these types; the second argument has the type, and flags above it."""
+    tests = [_Step(_EQUAL, each, len(types) - place) for place, each in enumerate(types)]
+    return [_load(1), _Step(_AND, _SOCK_TYPE), *tests, _refuse(errno.EACCES)]
 
 
 def _commands(kind: JobKind) -> list[_Step]:
     """Allow a model's job the commands that libraries give to any file; drivers, emulators and user code all others but those that reach further."""
-    if kind.user_code or kind.gpu or kind.emulated:
+    if kind.user_code or kind.gpu or kind.whole:
         return _none_of(1, _REACHING_COMMANDS, errno.ENOTTY)
     return _one_of(1, _PLAIN_COMMANDS, errno.ENOTTY)
 

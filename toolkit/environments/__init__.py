@@ -18,6 +18,7 @@ Nothing here imports an engine: an interpreter's packages are read from the name
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -70,6 +71,14 @@ class Environment:
     versions: Mapping[str, str]
     variables: Mapping[str, str]
     engine: str
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """The folders that its interpreter reads: the environment's, those of the Python that made it, and those in its variables."""
+        base = Path(os.path.realpath(self.python)).parents[1]
+        named = [path for path in self.variables.get("PYTHONPATH", "").split(os.pathsep) if path]
+        mounted = [self.variables[MOUNT]] if MOUNT in self.variables else []
+        return tuple(map(str, (self.python.parents[1], base, *base.glob("lib/python3*"), *named, *mounted)))
 
 
 def names() -> list[str]:

@@ -3,10 +3,11 @@
 A fork takes a few milliseconds, importing the engine takes seconds. Whatever the engine does to a child (a signal, a leak, an exit) ends that job
 only. This process itself never calls the engine, so its forks are clean.
 
-    python worker_main.py [--mount FOLDER]... [--preload MODULE]... [--private FOLDER] [--confined TEXT]
+    python worker_main.py [--mount FOLDER]... [--preload MODULE]... [--private FOLDER] [--confined TEXT] [--starts-programs]
 
 `--mount` names a package that this interpreter lacks, borrowed from another one. `--private` names the folder that no job reads unless it names files
 in it; by default it is the user's home. `--confined` says how this process is confined already: then its children do not confine themselves.
+`--starts-programs` says that the jobs of such a worker start programs, which are held to the jobs' limits with them.
 The worker reads commands on standard input and writes events on standard output, one JSON object a line (`toolkit.wire.worker_protocol`). Both are
 moved to private file descriptors first, which children do not have: so nothing that an engine prints is taken for an event.
 
@@ -82,10 +83,13 @@ def _import_ahead(modules: list[str]) -> None:
 class _Loop:
     """Reads commands, forks, watches, and reports."""
 
-    def __init__(self, commands: int, events: int, confinement: Confinement | Already) -> None:
+    def __init__(
+        self, commands: int, events: int, confinement: Confinement | Already, *, starts_programs: bool = False
+    ) -> None:
         self._commands = commands
         self._events = events
         self._confinement = confinement
+        self._starts_programs = starts_programs
         self._children: dict[int, Child] = {}
         self._text = b""
         self._woken, wake = os.pipe()
@@ -131,7 +135,7 @@ class _Loop:
 
     def _start(self, child: Child) -> None:
         _import_ahead(child.modules)
-        child.may_start = child.may_start or not self._confinement.has.filters
+        child.may_start = child.may_start or self._starts_programs or not self._confinement.has.filters
         with self._confinement.ready(child.bounds, child.folder) as ready:
             child.pid = os.fork()
             if child.pid == 0:
@@ -178,6 +182,7 @@ def main() -> None:
     parser.add_argument("--preload", action="append", default=[])
     parser.add_argument("--private", default=_home(), type=Path)
     parser.add_argument("--confined", default="")
+    parser.add_argument("--starts-programs", action="store_true")
     asked = parser.parse_args()
     commands, events = os.dup(0), os.dup(1)
     nothing = os.open(os.devnull, os.O_RDONLY)
@@ -186,7 +191,7 @@ def main() -> None:
     os.dup2(2, 1)
     confinement = Already(asked.confined) if asked.confined else _confinement(asked.private, commands)
     processes.adopt()
-    loop = _Loop(commands, events, confinement)
+    loop = _Loop(commands, events, confinement, starts_programs=asked.starts_programs)
     end_with_parent(signal.SIGKILL)  # during an import nobody reads commands, or notices their end
     try:
         for folder in asked.mount:

@@ -65,12 +65,12 @@ class WorkerPool:
 
     def worker_for(self, job: Job, claim: Claim, access: Access, limits: Limits) -> Worker:
         """Return the worker of a job's engine; a worker for this job alone where the engine's worker cannot confine jobs."""
-        needs = self.launch(job.engine).needs
-        if needs is None:
+        launch = self.launch(job.engine)
+        if launch.needs is None:
             return self._worker(job.engine)
         from toolkit.jobs.worker_process import Enclosure
 
-        enclosure = Enclosure(needs, claim.folder, access, limits)
+        enclosure = Enclosure(launch.needs, claim.folder, access, limits, launch.browser)
         return self._started(f"{job.engine.name} for {claim.key}", job.engine, enclosure)
 
     def _worker(self, engine: Engine) -> Worker:

@@ -62,12 +62,16 @@ _UNLESS_THE_USER_SAYS = {
 
 @dataclass(frozen=True, slots=True)
 class Enclosure:
-    """The only job of a worker that is confined from outside: its folder, its access, its limits, and the files that the worker itself `needs`."""
+    """The only job of a worker that is confined from outside: its folder, its access, its limits, and the files that the worker itself `needs`.
+
+    `browser` is whether the job starts a browser.
+    """
 
     needs: tuple[str, ...]
     folder: Path
     access: Access
     limits: Limits
+    browser: bool = False
 
     def command(self) -> tuple[str, ...]:
         """Return the command that confines itself, and then runs the command that follows it."""
@@ -78,6 +82,7 @@ class Enclosure:
             "access": self.access.to_json(),
             "memory_bytes": self.limits.memory_bytes,
             "written_bytes": self.limits.written_bytes,
+            "browser": self.browser,
         }
         return (sys.executable, "-I", "-S", str(_ENCLOSED), json.dumps(asked))
 

@@ -14,6 +14,8 @@ Each defines
         The steps of `edge-toolkit setup LAUNCHER`, done ahead of time; empty if the launcher only needs environments.
     make_release(environment: str, settings: Settings) -> None
         Only with a SETUP: makes the files for another release of an engine; `setup` with both names calls it.
+    version(environment: str) -> str
+        Optional: the one version of an engine that it has, where an environment's own version says nothing; UnknownName for an unknown environment.
     prepare(environment: str, options: Mapping[str, object], settings: Settings) -> Launch
         Returns how to start a worker in that environment; makes the environment first if it is missing.
         Raises RequestError for unknown options, EnvironmentUnavailable or TargetUnavailable if it cannot start there.
@@ -35,12 +37,13 @@ from pathlib import Path
 from toolkit import environments, registry
 from toolkit.environments.status import Status
 from toolkit.environments.transport import Transport
-from toolkit.errors import RequestError
+from toolkit.errors import EnvironmentUnavailable, RequestError
 from toolkit.settings import Settings
 
 __all__ = [
     "WORKER",
     "Launch",
+    "has_own_versions",
     "is_emulated",
     "is_host",
     "is_timed",
@@ -69,6 +72,7 @@ class Launch:
     the network. None if its jobs do neither.
     `needs` are the files and folders that the command itself reads, if its jobs must be confined from outside: an emulator does not pass the
     confining calls on to the kernel. Then each job has its own worker. None if the worker confines its jobs.
+    `browser` is whether jobs start a browser, whose processes are confined together with the job.
     """
 
     command: tuple[str, ...]
@@ -79,6 +83,7 @@ class Launch:
     script: str | None = WORKER
     transport: Transport | None = None
     reaches: tuple[str, ...] | None = None
+    browser: bool = False
 
 
 def is_host(name: str) -> bool:
@@ -94,6 +99,11 @@ def is_timed(name: str) -> bool:
 def is_emulated(name: str) -> bool:
     """Return whether a launcher emulates another processor; UnknownName for an unknown launcher."""
     return bool(registry.load("launchers", name).EMULATED)
+
+
+def has_own_versions(name: str) -> bool:
+    """Return whether a launcher has versions of engines that say nothing of an environment's; UnknownName for an unknown launcher."""
+    return hasattr(registry.load("launchers", name), "version")
 
 
 def require_able(name: str, runtime: str) -> None:
@@ -145,10 +155,12 @@ def setup_names_of(launcher: str, environment: str) -> tuple[str, ...]:
 def setup(wanted: Iterable[str], settings: Settings) -> list[Status]:
     """Make the named environments, and the files of the named launchers, ahead of time; all of them without names. Return the status of each.
 
-    All are tried, several at once. EnvironmentUnavailable with all failures together; UnknownName for any other name.
+    All are tried, several at once. EnvironmentUnavailable with all failures together, and for a named launcher that does not work afterwards;
+    UnknownName for any other name.
     """
     launchers = _set_up_by_name()
-    chosen = list(dict.fromkeys(wanted)) or setup_names()
+    named = list(dict.fromkeys(wanted))
+    chosen = named or setup_names()
     environments.require_known(chosen, launchers)
     steps: list[Callable[[Settings], object]] = []
     for name in chosen:
@@ -157,12 +169,16 @@ def setup(wanted: Iterable[str], settings: Settings) -> list[Status]:
             of_release = registry.load("launchers", name).make_release
             steps += [partial(of_release, other) for other in chosen if environments.is_release(other)]
     environments.make_all(steps, settings)
-    return [
+    rows = [
         registry.load("launchers", name).status(settings)
         if name in launchers
         else environments.status_of(name, settings)
         for name in chosen
     ]
+    for row in rows:
+        if row.name in named and row.name in launchers and not row.ready:
+            raise EnvironmentUnavailable(f"launcher {row.name}: {row.problem}", row.fix)
+    return rows
 
 
 def _set_up_by_name() -> dict[str, tuple[Callable[[Settings], object], ...]]:

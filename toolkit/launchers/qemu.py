@@ -11,11 +11,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 
 from toolkit import environments, printable
-from toolkit.environments import MOUNT, Environment, instructions
+from toolkit.environments import instructions
 from toolkit.environments.interpreters import identify
 from toolkit.environments.remembered import recall, remember
 from toolkit.environments.requirements import read_requirements, split_name
@@ -86,17 +85,8 @@ def _on_x86(environment: str, cpu: str, settings: Settings) -> Launch:
         variables=resolved.variables,
         identity=_identity(resolved.engine, resolved.identity, qemu.version_line, x86.identity(cpu)),
         about=_about(resolved.engine, x86.MACHINE, qemu, cpu),
-        needs=tuple(map(str, (qemu.path, overlay, *_of_interpreter(resolved)))),
+        needs=tuple(map(str, (qemu.path, overlay, *resolved.folders))),
     )
-
-
-def _of_interpreter(resolved: Environment) -> Iterator[Path | str]:
-    """Yield the folders of an environment, of the Python that made it, and those in its variables."""
-    base = Path(os.path.realpath(resolved.python)).parents[1]
-    yield from (resolved.python.parents[1], base, *base.glob("lib/python3*"))
-    yield from (path for path in resolved.variables.get("PYTHONPATH", "").split(os.pathsep) if path)
-    if MOUNT in resolved.variables:
-        yield resolved.variables[MOUNT]
 
 
 def make_release(environment: str, settings: Settings) -> None:

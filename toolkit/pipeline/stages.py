@@ -159,8 +159,13 @@ class Chain:
 
 def engine_of(target: Target) -> Engine:
     """Return the engine of a target: the environment of its runtime, started by its launcher."""
-    engine = engine_of_runtime(target.runtime.name, target.runtime.version)
+    engine = engine_of_runtime(target.runtime.name, _release(target))
     return replace(engine, launcher=target.runtime.launcher, options=target.runtime.launcher_options)
+
+
+def _release(target: Target) -> str | None:
+    """Return the release of its environment that a target asks for; None where its launcher has versions of its own."""
+    return None if launchers.has_own_versions(target.runtime.launcher) else target.runtime.version
 
 
 def execution_of(target: Target) -> Execution:
@@ -170,10 +175,12 @@ def execution_of(target: Target) -> Execution:
 
 
 def kernels_of(target: Target) -> Execution:
-    """Return how this machine runs a target's kernels: the same engine and version, started here."""
+    """Return how this machine runs a target's kernels: the same engine and version, started here.
+
+    Where a launcher has versions of its own, the pinned version runs here.
+    """
     runtime = kernels_runtime(target.runtime.name)
-    engine = engine_of_runtime(runtime, target.runtime.version)
-    return replace(execution_of(target), engine=engine, runtime=runtime)
+    return replace(execution_of(target), engine=engine_of_runtime(runtime, _release(target)), runtime=runtime)
 
 
 def require_version(run: Run, target: Target) -> None:
@@ -213,10 +220,10 @@ def plan(model: Model, target: Target, artifact: Artifact, made: Job | None, flo
         if made is not model.conversions.floats(target.format):
             first = _as_many_as_reference_kernels_can(floats, model.source.growth)
             stages.append(stage("quantization", model.run(shipped, replace(here, kernels="reference"), first)))
-    on_host = model.run(shipped, kernels_of(target))
-    if on_host is not stages[-1].job:
-        stages.append(stage("kernels", on_host))
-    stages[-1] = replace(stages[-1], of_target=True)
+    run_here = model.run(shipped, kernels_of(target))
+    if run_here is not stages[-1].job:
+        stages.append(stage("kernels", run_here))
+    stages[-1] = replace(stages[-1], of_target=_release(target) is not None)
     if not launchers.is_host(on_target.engine.launcher):
         first = _FIRST_BLOCK if model.stops_early and not _keeps_state(artifact) else None
         stages.append(stage("device", model.run(shipped, on_target, first, device=target.name), of_target=True))

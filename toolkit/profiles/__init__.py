@@ -193,6 +193,14 @@ def _no_version(runtime: object) -> str | None:
     name, asked = runtime.get("name"), runtime.get("version")
     if not isinstance(asked, str) or name not in registry.names("execution/runtimes"):
         return None
+    launcher = runtime.get("launcher")
+    if launcher in registry.names("launchers") and hasattr(
+        found := registry.load("launchers", str(launcher)), "version"
+    ):
+        only = found.version(registry.load("execution/runtimes", str(name)).ENVIRONMENT)
+        return (
+            None if asked == only else f"{asked!r}; expected {only!r}, the one version that the launcher {launcher} has"
+        )
     has = environments.version(str(name))
     if has is None or asked == has or environments.is_version(asked):
         return None

@@ -88,6 +88,8 @@ class _Place(TypedDict, total=False):
     machine: str
     launcher: str
     emulator: str
+    browser: str
+    accelerator: str
     cpu: str
     board: str
     system: str

@@ -15,7 +15,20 @@ from toolkit.report.attempts import attempt_json, next_json, wanted_json
 from toolkit.verdict.verdict import Verdict
 
 # What a report tells of the place where a stage ran, of what a launcher says about it.
-_PLACE = ("machine", "launcher", "emulator", "cpu", "board", "system", "kernel", "python", "governor", "confined")
+_PLACE = (
+    "machine",
+    "launcher",
+    "emulator",
+    "browser",
+    "accelerator",
+    "cpu",
+    "board",
+    "system",
+    "kernel",
+    "python",
+    "governor",
+    "confined",
+)
 
 if TYPE_CHECKING:
     from toolkit.conversion.artifacts import Artifact

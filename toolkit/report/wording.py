@@ -70,9 +70,11 @@ def coverage_lines(coverage: Mapping[str, Any]) -> list[str]:
 
 
 def where_text(run: Run) -> str:
-    """Return the engine of a run, and the class of processor, the board or the emulator that it ran on."""
+    """Return the engine of a run, and the browser, class of processor, board or emulator that it ran on."""
     about = run.about
     parts = [
+        about.get("accelerator"),
+        about.get("browser"),
         about.get("processor", about.get("machine")),
         about.get("board"),
         about.get("emulator"),

@@ -35,13 +35,16 @@ _COMPUTING = (
     "ROCR_VISIBLE_DEVICES",
 )
 
-# Needed by uv, apt and dpkg besides: the user's caches, indexes, certificates and passwords for them, and the way to the network.
+# Needed by uv, apt, dpkg and npm besides: the user's caches, indexes, certificates and passwords for them, and the way to the network.
 _INSTALLING = (
     "HOME",
     "USER",
     "LOGNAME",
     "TMPDIR",
     "UV_*",
+    "NPM_CONFIG_*",
+    "npm_config_*",
+    "NODE_EXTRA_CA_CERTS",
     "XDG_*",
     "NETRC",
     "APT_CONFIG",

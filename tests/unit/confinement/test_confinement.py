@@ -16,11 +16,12 @@ from toolkit.jobs.access import access_of, advice
 from toolkit.jobs.job import Engine, Job
 from toolkit.settings.permissions import Permissions
 
-MODEL, USER, NETWORK, EMULATED = (
+MODEL, USER, NETWORK, EMULATED, BROWSER = (
     JobKind(),
     JobKind(user_code=True),
     JobKind(user_code=True, network=True),
     JobKind(emulated=True),
+    JobKind(browser=True),
 )
 GPU = JobKind(gpu=True)
 ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
@@ -94,6 +95,17 @@ def answer(found: Filter, machine: str, call: str | int, *arguments: int, archit
         (MODEL, "socketpair", (30, 1), errno.EACCES),
         (EMULATED, "socketpair", (1, 2), errno.EACCES),
         (USER, "socketpair", (1, 2), ALLOWED),
+        (BROWSER, "socketpair", (1, 0x80801), ALLOWED),
+        (BROWSER, "socketpair", (1, 5), ALLOWED),  # SOCK_SEQPACKET stays connected too
+        (BROWSER, "socketpair", (1, 2), errno.EACCES),  # a datagram goes to any socket with a path
+        (BROWSER, "socketpair", (30, 1), errno.EACCES),
+        (BROWSER, "socket", (1, 0x80801), ALLOWED),
+        (BROWSER, "socket", (1, 2), errno.EACCES),
+        (BROWSER, "socket", (1, 5), errno.EACCES),
+        *((BROWSER, "socket", (family, 1), errno.EACCES) for family in (2, 10, 16, 17)),
+        (BROWSER, "connect", (5,), errno.EACCES),
+        (BROWSER, "clone", (FORK,), ALLOWED),
+        (BROWSER, "clone", (NEW_USERS,), errno.EPERM),
         (NETWORK, "socketpair", (30, 2), errno.EACCES),
         (MODEL, "ioctl", (5, 0x5401), ALLOWED),
         (MODEL, "ioctl", (5, 0x5413), ALLOWED),

@@ -84,7 +84,8 @@ def test_setup_is_called_with_the_launcher_where_that_needs_more_than_environmen
     """What `doctor` tells people to type."""
     assert launchers.setup_names_of("local", "litert") == ("litert",)
     assert launchers.setup_names_of("qemu", "litert") == ("litert", "qemu")
-    assert set(launchers.setup_names()) == {"adb", "qemu", *environments.names()}
+    assert launchers.setup_names_of("chromium", "litert") == ("litert", "chromium")
+    assert set(launchers.setup_names()) == {"adb", "chromium", "qemu", *environments.names()}
 
 
 # local

@@ -18,7 +18,7 @@ from toolkit.comparison.bounds import Bound
 from toolkit.comparison.deciding import deciding, for_scheme, standing, switched_off
 from toolkit.errors import InvalidConfig, RequestError, UnknownName, WorkerLied
 from toolkit.execution.run import Run
-from toolkit.launchers import local
+from toolkit.launchers import chromium, local
 from toolkit.launchers.emulation import x86
 from toolkit.launchers.emulation.processors import PROCESSORS
 from toolkit.pipeline.stages import engine_of, execution_of, kernels_of, require_version
@@ -41,6 +41,7 @@ NAMES = (
     "raspberry-pi-4",
     "raspberry-pi-5",
     "raspberry-pi-zero-2w",
+    "web-wasm",
 )
 MINE = 'name = "mine"\nabout = "my board"\nextends = "raspberry-pi-4"\n'
 WHOLE = """
@@ -174,7 +175,7 @@ def test_the_old_runtime_is_offered_nothing_that_it_cannot_load(name):
 
 
 def test_a_profile_of_ones_own_bounds_decides_over_the_base():
-    """XNNPACK on 64-bit ARM is held to more than the base asks."""
+    """XNNPACK on 64-bit ARM, or in a page, is held to more than the base asks."""
 
     def limits(name):
         bounds = for_scheme(profiles.find(name).bounds, "device", "static_wi8_ai8")
@@ -182,7 +183,7 @@ def test_a_profile_of_ones_own_bounds_decides_over_the_base():
 
     found = {name: limits(name) for name in NAMES}
 
-    assert {found.pop(name) for name in ("android-arm64", "jetson-orin-nano-cpu")} == {(30,)}
+    assert {found.pop(name) for name in ("android-arm64", "jetson-orin-nano-cpu", "web-wasm")} == {(30,)}
     assert set(found.values()) == {(15,)}
 
 
@@ -194,7 +195,7 @@ def test_no_bound_that_ships_is_hidden_everywhere(name):
 
     hidden = {(bound.where, one.by.where) for bound, stands in standings if not stands.decides for one in stands.hidden}
 
-    assert {by for _, by in hidden} <= {"base-litert-arm64.toml bounds[0]"}
+    assert {by for _, by in hidden} <= {"base-litert-arm64.toml bounds[0]", "web-wasm.toml bounds[0]"}
 
 
 def test_the_schemas_are_the_latest():
@@ -476,7 +477,7 @@ def test_a_mistake_in_the_base_is_reported_there(write):
         (
             "version =",
             'version = "2.3.0"\nlauncher = "qmu"',
-            "runtime.launcher: 'qmu'; did you mean 'qemu'? known: adb, local, ",
+            "runtime.launcher: 'qmu'; did you mean 'qemu'? known: adb, chromium, local, ",
         ),
         ("version =", "version = 2.14", "runtime.version: 2.14 is float, expected str"),
         (
@@ -854,7 +855,10 @@ def test_what_ships_asks_for_the_versions_that_are_there(name):
     """Locks and profiles are renewed together."""
     found = profiles.runnable(name)
 
-    assert environments.version(found.runtime.name) == found.runtime.version
+    if found.runtime.launcher == "chromium":  # whose packages are those of pages
+        assert chromium.version(engine_of(found).environment) == found.runtime.version
+    else:
+        assert environments.version(found.runtime.name) == found.runtime.version
 
 
 def test_doctor_names_a_profile_that_cannot_run_and_shows_the_others(write):

@@ -1,0 +1,51 @@
+// Runs a .tflite in the page with LiteRT.js: see toolkit/engines/web/page.py.
+import * as litert from "@litertjs/core";
+
+let adapter = null;
+let model = null;
+let signature = null;
+let accelerator = null;
+
+async function start(asked) {
+  if (asked === "webgpu") {
+    const found = await navigator.gpu?.requestAdapter();
+    if (!found) throw new Error("this browser has no WebGPU adapter");
+    adapter = found.info.architecture || found.info.vendor;
+  }
+  await litert.loadLiteRt("/packages/@litertjs/core/wasm/", { jspi: asked === "webgpu" });
+}
+
+export async function load(bytes, options) {
+  if (accelerator === null) await start(options.accelerator);
+  else model.delete();
+  model = await litert.loadAndCompile(bytes, {
+    accelerator: options.accelerator, cpuOptions: { numThreads: options.threads },
+  });
+  accelerator = model.options.accelerator;
+  const known = Object.keys(model.signatures);
+  if (options.signature !== null && !known.includes(options.signature)) {
+    throw new Error(`no signature ${options.signature}; known: ${known.join(", ")}`);
+  }
+  signature = options.signature === null ? model.defaultSignature : model.signatures[options.signature];
+  return {
+    accelerator, adapter, fully: model.isFullyAccelerated,
+    relaxed: await litert.supportsFeature("relaxedSimd"),
+  };
+}
+
+export async function call(inputs) {
+  const tensors = {};
+  const outputs = {};
+  let given = {};
+  try {
+    for (const [name, { shape, values }] of Object.entries(inputs)) tensors[name] = new litert.Tensor(values, shape);
+    given = await signature.run(tensors);
+    for (const [name, tensor] of Object.entries(given)) {
+      if (tensor.accelerator !== accelerator) throw new Error(`output ${name} comes from ${tensor.accelerator}, not from ${accelerator}`);
+      outputs[name] = { dtype: tensor.type.dtype, shape: tensor.type.layout.dimensions, values: await tensor.data() };
+    }
+  } finally {
+    for (const tensor of [...Object.values(tensors), ...Object.values(given)]) tensor.delete();
+  }
+  return outputs;
+}

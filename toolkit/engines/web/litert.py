@@ -1,0 +1,76 @@
+"""TFLite models in a page, with LiteRT.js."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from toolkit.engines.loaded import Loaded, RunOptions
+from toolkit.engines.tflite.file import describe
+from toolkit.engines.web.browser import Setup
+from toolkit.engines.web.page import Page, PageScript
+from toolkit.errors import RequestError, UnknownName
+from toolkit.tensors.signature import SignatureJson, TensorJson
+
+DATA_FILES = ("litert.js",)
+
+PACKAGE = "@litertjs/core"
+_SCRIPT = PageScript(
+    Path(__file__).with_name(DATA_FILES[0]),
+    {name: f"{name}/dist/index.js" for name in (PACKAGE, "@litertjs/wasm-utils")},
+)
+_STATE = "variable-tensors"  # the finding about tensors that keep state
+
+
+def load(setup: Setup, model: Path, options: RunOptions) -> Loaded:
+    """Return the model ready to run in a page.
+
+    A model with variable tensors is compiled again for each call, as nothing resets them there. Raises UnknownName for a signature that the file does
+    not have, RequestError for other kernels than the engine's own, TargetUnavailable where it would run on another accelerator, RuntimeError
+    in the engine's own words.
+    """
+    require_default_kernels(options)
+    described = describe(model)
+    signature = _chosen(described["signatures"], options.get("signature"))
+    page = Page(
+        setup,
+        _SCRIPT,
+        model,
+        {"accelerator": setup.accelerator, "signature": signature["key"], "threads": options["threads"]},
+    )
+    keeps_state = any(finding["code"] == _STATE for finding in described["findings"])
+    called = False
+
+    def call(sample: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        nonlocal called
+        if called and keeps_state:
+            page.load()
+        called = True
+        return page.call(sample)
+
+    return Loaded(call, f"LiteRT.js {setup.versions[PACKAGE]}", signature)
+
+
+def require_default_kernels(options: RunOptions) -> None:
+    """Raise RequestError for a request for other kernels than an engine in a page has."""
+    kernels = options.get("kernels", "default")
+    if kernels != "default":
+        raise RequestError(f"kernels {kernels!r}: an engine in a browser has its own alone; expected 'default'")
+
+
+def _chosen(signatures: Sequence[SignatureJson], key: str | None) -> SignatureJson:
+    """Return the signature that is run: the one of that key, or the only one."""
+    for each in signatures:
+        if each["key"] == key or (key is None and len(signatures) == 1):
+            outputs = [_of_tensor(spec) for spec in each["outputs"]]
+            return {"key": each["key"], "inputs": each["inputs"], "outputs": outputs}
+    raise UnknownName("signature", str(key), [str(each["key"]) for each in signatures])
+
+
+def _of_tensor(spec: TensorJson) -> TensorJson:
+    """Return an output's spec without the scale of integers before it: the tensor itself has none."""
+    if not spec["dtype"].startswith("float"):
+        return spec
+    return {"name": spec["name"], "dtype": spec["dtype"], "shape": spec["shape"]}

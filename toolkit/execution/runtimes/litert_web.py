@@ -1,0 +1,17 @@
+"""TFLite models with LiteRT.js in a browser: on Wasm, or on WebGPU where the launcher says so; never silently on another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from toolkit.engines.loaded import Loaded, RunOptions
+from toolkit.engines.web import browser, litert
+
+FORMATS = ("tflite",)
+ENVIRONMENT = "litert"
+KERNELS = "litert"
+
+
+def load(model: Path, options: RunOptions) -> Loaded:
+    """Return the model ready to run in a page of the browser that the launcher named; raises as `toolkit.engines.web.litert.load`."""
+    return litert.load(browser.said(), model, options)
