@@ -99,26 +99,30 @@ class BoundsJson(TypedDict):
     network: bool
     user_code: bool
     gpu: bool
+    memory_files: bool
 
 
 @dataclass(frozen=True)
 class Bounds:
     """What one job may use: `reads`, files and folders; the `network`; whether it runs `user_code`, which may start processes; a `gpu`.
 
-    `emulated` is whether a whole worker is confined, with its emulator, and `browser` the same with the browser that its job starts.
+    `memory_files` are files without a path, in memory, in which a driver in software keeps a model's tensors. `emulated` is whether a whole worker is
+    confined, with its emulator, and `browser` the same with the browser that its job starts.
     """
 
     reads: tuple[str, ...] = ()
     network: bool = False
     user_code: bool = False
     gpu: bool = False
+    memory_files: bool = False
     emulated: bool = False
     browser: bool = False
 
     @classmethod
     def from_json(cls, asked: BoundsJson, *, emulated: bool = False, browser: bool = False) -> Bounds:
         """Return what `toolkit.jobs.access` wrote."""
-        return cls(tuple(asked["reads"]), asked["network"], asked["user_code"], asked["gpu"], emulated, browser)
+        reads, allowed = tuple(asked["reads"]), (asked["network"], asked["user_code"], asked["gpu"])
+        return cls(reads, *allowed, memory_files=asked["memory_files"], emulated=emulated, browser=browser)
 
 
 class Confinement:
@@ -147,7 +151,9 @@ class Confinement:
         """Return what confines a job, before it is forked."""
         from toolkit.confinement import seccomp  # the host only asks for abilities, and does not need it
 
-        kind = seccomp.JobKind(bounds.user_code, bounds.network, bounds.emulated, bounds.gpu, bounds.browser)
+        kind = seccomp.JobKind(
+            bounds.user_code, bounds.network, bounds.emulated, bounds.gpu, bounds.browser, bounds.memory_files
+        )
         if self.has.filters and kind not in self._filters:
             self._filters[kind] = seccomp.Filter(kind, landlock=self.has.landlock)
         rules = None

@@ -122,7 +122,7 @@ class _Step:
 
 @dataclass(frozen=True)
 class JobKind:
-    """A kind of jobs: whether they run `user_code`, which may start processes, reach the `network`, and use a `gpu`.
+    """A kind of jobs: whether they run `user_code`, which may start processes, reach the `network`, use a `gpu`, and may make `memory_files`.
 
     An `emulated` worker is filtered as a whole, so it may start its jobs and set their attributes. The same holds of a worker whose job starts a
     `browser`: its processes talk by pairs of sockets, and it makes a socket of its own that it never needs to connect to.
@@ -133,6 +133,7 @@ class JobKind:
     emulated: bool = False
     gpu: bool = False
     browser: bool = False
+    memory_files: bool = False
 
     @property
     def whole(self) -> bool:
@@ -199,7 +200,7 @@ def _rules(kind: JobKind, landlock: int) -> Iterable[tuple[str, Sequence[_Step]]
     yield "fcntl", _none_of(1, (_F_SETOWN, _F_SETSIG, _F_SETOWN_EX))
     yield _SCHEDULING, _one_of(0, (0, _OWN_PID))
     # User code has /dev/shm anyway; drivers and QEMU may need them.
-    if not (kind.user_code or kind.gpu or kind.whole):
+    if not (kind.user_code or kind.gpu or kind.whole or kind.memory_files):
         yield _MEMORY_FILES, [_refuse(errno.ENOSYS)]
     yield _MODES, [_refuse(0)]
     yield "clone3", [_refuse(errno.ENOSYS)]  # its flags lie behind an address; the C library then uses `clone`

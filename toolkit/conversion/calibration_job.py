@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from toolkit.jobs.job import Job, Output
 from toolkit.jobs.runtime_engine import engine_of_runtime
 from toolkit.profiles.recipe import Estimator
 
 
-def statistics_job(model: Output, samples: Output, runtime: str, *, histograms: bool) -> Job:
+def statistics_job(model: Output | Path, samples: Output, runtime: str, *, histograms: bool) -> Job:
     """Return the job that writes the folder `statistics`, of all activations over all samples, gathered on all cores.
 
     The set is split into one job for each core, and their statistics are merged. The merge is exact: the result is the same for any number of jobs.

@@ -34,9 +34,21 @@ class RunOptions(TypedDict, total=False):
     tags: list[str]
 
 
+class Delegated(TypedDict):
+    """What a delegate took of a model: [so many, of all] `operators`, and [so many, of all] `multiply_accumulates` of one call.
+
+    The latter are None where the engine does not tell which operators it took. `left` names the operators that stay on the CPU, with the engine's
+    reasons, one each.
+    """
+
+    operators: Sequence[int]
+    multiply_accumulates: Sequence[int] | None
+    left: list[str]
+
+
 @dataclass(frozen=True)
 class Loaded:
-    """A model that is ready to run.
+    """A model that is ready to run. `delegated` is None on an engine without a delegate of its own.
 
     An engine that is far away takes up to `at_once` samples in one go, by `call_several`, and measures its own calls; None for one that is near.
     """
@@ -46,6 +58,7 @@ class Loaded:
     signature: SignatureJson
     call_several: CallSeveral | None = None
     at_once: int = 1
+    delegated: Delegated | None = None
 
 
 @dataclass(frozen=True)

@@ -12,19 +12,23 @@ import numpy as np
 
 from toolkit.engines import table_index
 from toolkit.engines.answers import check
-from toolkit.engines.loaded import Loaded, TimedOutputs
+from toolkit.engines.loaded import Delegated, Loaded, TimedOutputs
 from toolkit.errors import WorkerLied
 from toolkit.wire.request import Request
 from toolkit.wire.shards import ShardWriter, read_index, read_samples, sequence_length
 
 
 class RunResult(TypedDict):
-    """What a run gives beside the outputs: the `signature` has the names that its samples and outputs have."""
+    """What a run gives beside the outputs: the `signature` has the names that its samples and outputs have.
+
+    `delegated` is what a delegate took of the model; None on an engine without one.
+    """
 
     engine: str
     signature: dict[str, Any]
     count: int
     load_ms: float
+    delegated: Delegated | None
 
 
 def run(request: Request) -> RunResult:
@@ -77,7 +81,13 @@ def run(request: Request) -> RunResult:
                     request.progress(done, total)
                 done += 1
     np.save(request.out / "call_ms.npy", np.array(call_ms))
-    return {"engine": loaded.engine, "signature": signature, "count": total, "load_ms": load_ms}
+    return {
+        "engine": loaded.engine,
+        "signature": signature,
+        "count": total,
+        "load_ms": load_ms,
+        "delegated": loaded.delegated,
+    }
 
 
 def answered(loaded: Loaded, group: Sequence[dict[str, np.ndarray]]) -> list[TimedOutputs]:

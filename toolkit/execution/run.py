@@ -6,10 +6,12 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypedDict
+from typing import TypedDict, cast
 
 from toolkit import launchers, printable, registry
+from toolkit.engines.loaded import Delegated
 from toolkit.errors import RequestError, WorkerLied
+from toolkit.files.shapes import COUNT, Either, fits
 from toolkit.jobs.job import Engine, Job, Output
 from toolkit.jobs.runtime_engine import engine_of_runtime
 from toolkit.jobs.store import Entry
@@ -17,13 +19,15 @@ from toolkit.tensors.signature import Signature
 from toolkit.wire.shards import read_index
 
 HOST_RUNTIME = "litert"
+_DELEGATED = {"operators": [COUNT], "multiply_accumulates": Either([COUNT], None), "left": [str]}
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
     """What a model gave for a set of samples: `outputs` is a folder of shards, `signature` tells their dtypes, scales and zero points.
 
-    `fed` says by quantized input whether its samples were integers already or were quantized, where that was asked for.
+    `fed` says by quantized input whether its samples were integers already or were quantized, where that was asked for. `delegated` is what the
+    delegate of its engine took; None on an engine without one.
     """
 
     outputs: Path
@@ -33,6 +37,7 @@ class Run:
     count: int
     key: str
     fed: Mapping[str, str] = field(default_factory=dict)
+    delegated: Delegated | None = None
 
     def __repr__(self) -> str:
         return printable.line(f"<Run by {self.engine}: {self.count} samples>")
@@ -118,8 +123,9 @@ def run_job(
 
 
 def on_device(run: Job, device: str) -> Job:
-    """Return the same run with a title that names the device, and says whether it is emulated."""
-    emulated = " (emulated)" if launchers.is_emulated(run.engine.launcher) else ""
+    """Return the same run with a title that names the device, and if it is emulated says so, with its kernels."""
+    kernels = "" if run.options["kernels"] == "default" else f"{run.options['kernels']}, "
+    emulated = f" ({kernels}emulated)" if launchers.is_emulated(run.engine.launcher) else ""
     return replace(run, title=f"running on {device}{emulated}")
 
 
@@ -182,7 +188,19 @@ def run_of(entry: Entry) -> Run:
         entry.about,
         index["count"],
         entry.key,
+        delegated=_delegated(entry),
     )
+
+
+def _delegated(entry: Entry) -> Delegated | None:
+    """Return what a run says of its delegate; raise WorkerLied where that is not in the shape of `Delegated`, or more than all."""
+    said = entry.result.get("delegated")  # a run of the original has none
+    if said is None:
+        return None
+    shares = [said.get("operators"), said.get("multiply_accumulates")] if fits(said, _DELEGATED) else [None]
+    if not all(share is None or (len(share) == 2 and share[0] <= share[1]) for share in shares) or shares[0] is None:
+        raise WorkerLied(f"{entry.about['title']}: says that its delegate took {said!r}")
+    return cast("Delegated", said)
 
 
 def signature_of_run(signature: Signature, ran: Signature) -> Signature:

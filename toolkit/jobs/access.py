@@ -29,12 +29,16 @@ _PLACE = re.compile(r"(?<![\w/.])/[^\s'\"`:;,()<>]+")
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """`reads` are files and folders; `network` is whether it may be reached; `user_code` is whether the job runs code that the user gave."""
+    """`reads` are files and folders; `network` is whether it may be reached; `user_code` is whether the job runs code that the user gave.
+
+    `memory_files` is as in `toolkit.launchers.Launch`.
+    """
 
     reads: tuple[str, ...] = ()
     network: bool = False
     user_code: bool = False
     gpu: bool = False
+    memory_files: bool = False
 
     def reaching(self, programs: tuple[str, ...]) -> Access:
         """Return this access for a job that starts `programs` (files and folders), which reach a device over the network."""
@@ -42,7 +46,13 @@ class Access:
 
     def to_json(self) -> BoundsJson:
         """Return what the worker is told."""
-        return {"reads": list(self.reads), "network": self.network, "user_code": self.user_code, "gpu": self.gpu}
+        return {
+            "reads": list(self.reads),
+            "network": self.network,
+            "user_code": self.user_code,
+            "gpu": self.gpu,
+            "memory_files": self.memory_files,
+        }
 
 
 def access_of(job: Job, inputs: Iterable[Path], permissions: Permissions) -> Access:

@@ -11,7 +11,7 @@ import os
 import selectors
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from toolkit import launchers, printable
@@ -208,9 +208,10 @@ class LocalExecutor:
         return job.limits or self.settings.limits
 
     def _access(self, job: Job) -> Access:
-        access = access_of(job, [self._keys.path(source) for source in job.inputs.values()], self.settings.permissions)
-        reaches = self._pool.launch(job.engine).reaches
-        return access if reaches is None else access.reaching(reaches)
+        inputs = [self._keys.path(source) for source in job.inputs.values()]
+        access, launch = access_of(job, inputs, self.settings.permissions), self._pool.launch(job.engine)
+        access = replace(access, memory_files=launch.memory_files)
+        return access if launch.reaches is None else access.reaching(launch.reaches)
 
     def _listen(self) -> None:
         with selectors.DefaultSelector() as selector:

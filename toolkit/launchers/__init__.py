@@ -73,6 +73,7 @@ class Launch:
     `needs` are the files and folders that the command itself reads, if its jobs must be confined from outside: an emulator does not pass the
     confining calls on to the kernel. Then each job has its own worker. None if the worker confines its jobs.
     `browser` is whether jobs start a browser, whose processes are confined together with the job.
+    `memory_files` is whether its jobs may hold memory in files without a path, which no limit counts until it is used: a driver in software does.
     """
 
     command: tuple[str, ...]
@@ -84,6 +85,7 @@ class Launch:
     transport: Transport | None = None
     reaches: tuple[str, ...] | None = None
     browser: bool = False
+    memory_files: bool = False
 
 
 def is_host(name: str) -> bool:

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
-import platform
 from collections.abc import Mapping
-from pathlib import Path
 
 from toolkit import environments
 from toolkit.environments import Environment, Status, instructions
 from toolkit.errors import RequestError
 from toolkit.launchers import Launch
+from toolkit.launchers.emulation.own_processor import cpu
 from toolkit.settings import Settings
 from toolkit.settings.environment_variables import allowed, by_engines
-
-_CPUINFO = Path("/proc/cpuinfo")
 
 HOST = True
 EMULATED = False
@@ -58,27 +55,6 @@ def status(settings: Settings) -> Status:
     """Return the line for `doctor`: this launcher always works."""
     model, has = cpu()
     return Status("launcher", "local", True, f"{os.uname().machine}, {model} ({' '.join(has)})")
-
-
-def cpu() -> tuple[str, list[str]]:
-    """Return the processor's model, and its features that engines choose their kernels by."""
-    facts: dict[str, str] = {}
-    try:
-        for line in _CPUINFO.read_text().splitlines():
-            name, _, value = line.partition(":")
-            facts.setdefault(name.strip(), value.strip())
-    except OSError:  # not Linux
-        return platform.processor() or os.uname().machine, []
-    has = set((facts.get("flags") or facts.get("Features") or "").split())
-    model = facts.get("model name") or _named_by(facts.get("CPU part", "")) or os.uname().machine
-    return model, instructions.choosing(has)
-
-
-def _named_by(part: str) -> str | None:
-    """Return the name of an Arm core by its number in /proc/cpuinfo; None for another processor's, or one that is not known."""
-    from toolkit.launchers.emulation.processors import PROCESSORS
-
-    return next((each.name for each in PROCESSORS.values() if part == f"0x{each.part:03x}"), None)
 
 
 def _identity(environment: Environment, features: list[str], said: Mapping[str, str]) -> str:

@@ -15,6 +15,7 @@ from toolkit.findings import Finding
 from toolkit.jobs.executor import Executor
 from toolkit.jobs.job import Job
 from toolkit.jobs.store import Entry
+from toolkit.pipeline import float16_range
 from toolkit.pipeline.meaning import kinds_of
 from toolkit.pipeline.scrutiny import looked_at
 from toolkit.pipeline.stages import Chain, entry_of
@@ -72,6 +73,7 @@ def basis_of(chain: Chain, executor: Executor, seconds: float) -> Basis:
             *_about_the_target(chain.target),
             *account.findings,
             *clipping,
+            *_beyond_float16(chain, executor),
             *looked_at(chain, original, samples.out / "verification", kinds, executor),
         ),
         account=account,
@@ -121,6 +123,14 @@ def _clipping(chain: Chain, executor: Executor) -> Sequence[Finding]:
         message = f"the ranges of activations could not be compared with calibration's: {outcome.error.problem}"
         return (Finding("not-looked-at", "warning", message),)
     return judge_clipping(cast("ClippingResult", outcome.entry.result), chain.target.weights, "quantization")
+
+
+def _beyond_float16(chain: Chain, executor: Executor) -> Sequence[Finding]:
+    """Return findings about numbers beyond float16, if a stage computes in it."""
+    if chain.beyond_float16 is None:
+        return ()
+    (outcome,) = executor.outcomes([chain.beyond_float16])
+    return float16_range.said(outcome)
 
 
 def _noise(reference: Entry, chain: Chain, executor: Executor) -> dict[str, dict[str, float]]:

@@ -18,7 +18,8 @@ from toolkit.pipeline.basis import Basis, basis_of
 from toolkit.pipeline.stages import Chain, Stage, said_of_target
 from toolkit.pipeline.worst_sample import looked_at_again
 from toolkit.samples.input_ranges import InputRange
-from toolkit.verdict.chain import judge_chain
+from toolkit.verdict import delegation
+from toolkit.verdict.chain import ON_DEVICE, judge_chain
 from toolkit.verdict.evidence import Evidence
 from toolkit.verdict.stage_run import StageRun
 from toolkit.verdict.verdict import Verdict, judge
@@ -52,7 +53,7 @@ def _as_it_ran(chain: Chain, basis: Basis, executor: Executor) -> Chain:
         stage = planned
         if planned.name == "quantization":
             stage = planned.that_ran(executor)
-        elif planned.name == "device":
+        elif planned.name in ON_DEVICE:
             stage = _until_certain(planned, runs, chain, basis, executor)
         if planned.name == "quantization" and stage is not planned:
             message = "reference kernels do not run this model; the builtin ones, without delegates, stand in for them"
@@ -100,13 +101,18 @@ def _judged(chain: Chain, basis: Basis, executor: Executor) -> Verdict:
         noise=basis.noise,
         kinds=basis.kinds,
         inputs={name: InputRange.from_json(one) for name, one in basis.samples.result["inputs"].items()},
-        findings=(*basis.findings, *chain.findings, *_first_samples_only(runs)),
+        findings=(
+            *basis.findings,
+            *chain.findings,
+            *_first_samples_only(runs),
+            *delegation.of_runs(chain.target, runs),
+        ),
         seconds=basis.seconds,
         tasks=basis.tasks,
         own_tasks=_own_tasks(chain, basis, runs, executor),
         candidates=chain.candidates,
         given=chain.made is None,
-        early=chain.model.stops_early and chain.stage("device") is not None,
+        early=chain.model.stops_early and any(stage.name in ON_DEVICE for stage in chain.stages),
         account=basis.account,
         own=basis.own,
         float_bytes=chain.float_bytes,
@@ -150,13 +156,15 @@ def _first_samples_only(runs: Sequence[StageRun]) -> list[Finding]:
     """Return a finding for each stage that ran only the first samples."""
     found: list[Finding] = []
     for run in runs:
-        if run.stage in ("quantization", "device") and run.count < runs[0].count:
+        if run.stage in ("quantization", *ON_DEVICE) and run.count < runs[0].count:
             why = (
                 "reference kernels ran {}, because they are slow"
                 if run.stage == "quantization"
                 else "the device ran {}: they made its rates certain, and all other values are of these"
             )
             message = why.format(f"the first {run.count} of {runs[0].count} samples")
+            if any(each.message == message for each in found):
+                continue  # of two stages on one device
             found.append(Finding("first-samples-only", "info", message))
     return found
 

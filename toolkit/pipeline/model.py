@@ -11,6 +11,7 @@ from toolkit.comparison.output_kinds.declaring import Declared
 from toolkit.conversion.artifacts import Artifact, Conversions
 from toolkit.execution.run import Called, Execution, on_device, on_this_machine, run_job
 from toolkit.jobs.job import Job, Output
+from toolkit.pipeline.float16_range import range_job
 from toolkit.profiles.recipe import is_calibrated, may_scale
 from toolkit.source import source
 from toolkit.source.loading import DEFAULT_KEY
@@ -147,6 +148,18 @@ class Model:
             gathered = self.conversions.statistics(artifact_format, histograms=isinstance(model, Path))
             key = self.held.signature if isinstance(model, Path) else None
             self._runs[name] = clipping_job(model, floats, gathered.output("statistics"), signature=key)
+        return self._runs[name]
+
+    def beyond_float16(self, model: Output | Path, artifact_format: str) -> Job:
+        """Return the job that looks for numbers beyond float16 in an artifact's weights, and in activations over the verification samples.
+
+        The activations are those of an existing file, if samples have the names of its inputs; else those of the float artifact.
+        """
+        name = ("beyond float16", model if isinstance(model, Path) else (model.job, model.name))
+        if name not in self._runs:
+            own = isinstance(model, Path) and not self.held.inputs and self.held.signature is None
+            floats = self.conversions.file(self.conversions.floats(artifact_format), artifact_format)
+            self._runs[name] = range_job(model, model if own else floats, self.verification, artifact_format)
         return self._runs[name]
 
     def run_floats(self, artifact_format: str) -> Job:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from toolkit import launchers
+from toolkit import launchers, registry
 from toolkit.conversion.artifacts import Artifact
 from toolkit.errors import EdgeToolkitError, Unconvertible, WorkerCrashed, WorkerLied, WorkerRefused
 from toolkit.execution.run import Execution, Run, model_of, on_this_machine, run_of, signature_of_run
@@ -17,9 +17,11 @@ from toolkit.jobs.graph import Goal
 from toolkit.jobs.job import Engine, Job
 from toolkit.jobs.runtime_engine import engine_of_runtime, kernels_runtime
 from toolkit.jobs.store import Entry
+from toolkit.pipeline.float16_range import STAGE
 from toolkit.pipeline.model import Model
 from toolkit.profiles.recipe import FLOAT
 from toolkit.tensors.signature import Signature
+from toolkit.verdict.chain import ON_DEVICE
 from toolkit.verdict.evidence import CandidateRow
 from toolkit.verdict.stage_run import StageRun
 
@@ -31,7 +33,7 @@ _MOST_ON_REFERENCE = 1_000_000_000
 _FEWEST_ON_REFERENCE = 4
 _FIRST_BLOCK = 32  # samples of a stage that may end early; checking them takes far less time than running them
 _STATE = "VAR_HANDLE"  # the operator of a state that is kept between calls
-_OF_ARTIFACT = ("quantization", "kernels", "device")  # the stages that run what ships
+_OF_ARTIFACT = ("quantization", "kernels", *ON_DEVICE)  # the stages that run what ships
 _NO_OPERATOR = re.compile(r"[Dd]idn't find op for builtin opcode '(\w+)' version '(\d+)'")
 _UNRESOLVED = re.compile(r"unresolved custom op: (\w+)")
 
@@ -61,7 +63,7 @@ class Stage:
 
         The device resumes where it ended. Every other stage starts again at the first sample, because its run may have ended inside a sequence.
         """
-        before, device = (self.job, self.target.name) if self.name == "device" else (None, None)
+        before, device = (self.job, self.target.name) if self.name in ON_DEVICE else (None, None)
         return replace(self, job=self.model.run(model_of(self.job), self.execution, count, before, device))
 
     def on(self, kernels: str) -> Stage:
@@ -109,8 +111,9 @@ class Chain:
 
     `candidates` (JSON) are the variants that it was chosen from. The verdict reports the findings of the `linted` jobs. `account` compares each of
     the artifact's constants with the float conversion's; None for a format whose constants are not inspected. `clipping` compares its ranges with the
-    values seen in calibration. `own` is the toolkit's own artifact of the same scheme, if the artifact came from somebody else. `findings` were found
-    while it ran. `float_bytes` is the size of the float artifact of the same model.
+    values seen in calibration. `beyond_float16` looks for numbers that float16 cannot hold; None if no stage computes in it. `own` is the toolkit's
+    own artifact of the same scheme, if the artifact came from somebody else. `findings` were found while it ran. `float_bytes` is the size of the
+    float artifact of the same model.
     """
 
     model: Model
@@ -122,6 +125,7 @@ class Chain:
     linted: tuple[Job, ...] = ()
     account: Job | None = None
     clipping: Job | None = None
+    beyond_float16: Job | None = None
     own: Own | None = None
     findings: tuple[Finding, ...] = ()
     float_bytes: int | None = None
@@ -149,7 +153,7 @@ class Chain:
         """All jobs that the verdict needs. The jobs that others wait for longest come first."""
         early = [stage.job for stage in self.stages if stage.name != "source"]
         late = [stage.job for stage in self.stages if stage.name == "source"]
-        accounts = [job for job in (self.account, self.clipping) if job is not None]
+        accounts = [job for job in (self.account, self.clipping, self.beyond_float16) if job is not None]
         return [*early, *self._references, *accounts, *late]
 
     @property
@@ -175,12 +179,31 @@ def execution_of(target: Target) -> Execution:
 
 
 def kernels_of(target: Target) -> Execution:
-    """Return how this machine runs a target's kernels: the same engine and version, started here.
+    """Return how this machine runs a target's kernels: the same engine and version, started here, without the delegate that the target may have.
 
     Where a launcher has versions of its own, the pinned version runs here.
     """
     runtime = kernels_runtime(target.runtime.name)
-    return replace(execution_of(target), engine=engine_of_runtime(runtime, _release(target)), runtime=runtime)
+    engine = engine_of_runtime(runtime, _release(target))
+    kernels = "default" if _delegate_steps(target) else target.runtime.kernels
+    return replace(execution_of(target), engine=engine, runtime=runtime, kernels=kernels)
+
+
+def steps_of(target: Target) -> dict[str, Execution]:
+    """Return the stages that a target adds to those of this machine, and how each runs: none where the target is this machine.
+
+    A runtime with a delegate has its own stages, up to that with the kernels that the profile asks for.
+    """
+    on_target, steps = execution_of(target), _delegate_steps(target)
+    if not steps:
+        return {} if launchers.is_host(on_target.engine.launcher) else {"device": on_target}
+    names = list(steps)[: list(steps.values()).index(target.runtime.kernels) + 1]
+    return {name: replace(on_target, kernels=steps[name]) for name in names}
+
+
+def _delegate_steps(target: Target) -> dict[str, str]:
+    """Return {stage: kernels} of the target's delegate; nothing for a runtime without one."""
+    return dict(getattr(registry.load("execution/runtimes", target.runtime.name), "STEPS", {}))
 
 
 def require_version(run: Run, target: Target) -> None:
@@ -209,7 +232,7 @@ def plan(model: Model, target: Target, artifact: Artifact, made: Job | None, flo
     A stage is left out if it would repeat the run of the stage before it (the float scheme, or a target that is this machine). A float artifact that
     already exists is somebody's conversion and is judged as a conversion.
     """
-    here, on_target = on_this_machine(target.format), execution_of(target)
+    here = on_this_machine(target.format)
     shipped = artifact.path if made is None else model.conversions.file(made, target.format)
     stage = partial(Stage, model=model, target=target, artifact=artifact)
     stages = [stage("source", model.rechecked)]
@@ -224,13 +247,18 @@ def plan(model: Model, target: Target, artifact: Artifact, made: Job | None, flo
     if run_here is not stages[-1].job:
         stages.append(stage("kernels", run_here))
     stages[-1] = replace(stages[-1], of_target=_release(target) is not None)
-    if not launchers.is_host(on_target.engine.launcher):
-        first = _FIRST_BLOCK if model.stops_early and not _keeps_state(artifact) else None
-        stages.append(stage("device", model.run(shipped, on_target, first, device=target.name), of_target=True))
+    first = _FIRST_BLOCK if model.stops_early and not _keeps_state(artifact) else None
+    for name, execution in steps_of(target).items():
+        stages.append(stage(name, model.run(shipped, execution, first, device=target.name), of_target=True))
     account = model.account(shipped, target.format, artifact)
     clipping = model.clipping(shipped, target.format, artifact.scheme)
     size = floats.result["size_bytes"]
-    return Chain(model, target, artifact, made, tuple(stages), account=account, clipping=clipping, float_bytes=size)
+    chain = Chain(model, target, artifact, made, tuple(stages), account=account, clipping=clipping, float_bytes=size)
+    return (
+        chain
+        if chain.stage(STAGE) is None
+        else replace(chain, beyond_float16=model.beyond_float16(shipped, target.format))
+    )
 
 
 def entry_of(job: Job, target: Target, artifact: Artifact, executor: Executor) -> Entry:

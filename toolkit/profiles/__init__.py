@@ -201,7 +201,7 @@ def _no_version(runtime: object) -> str | None:
         return (
             None if asked == only else f"{asked!r}; expected {only!r}, the one version that the launcher {launcher} has"
         )
-    has = environments.version(str(name))
+    has = environments.version(getattr(registry.load("execution/runtimes", name), "KERNELS", str(name)))
     if has is None or asked == has or environments.is_version(asked):
         return None
     return f"{asked!r} is not a version; expected {has!r}, which is pinned here, or that of another release"

@@ -37,6 +37,9 @@ def _folder_name(text: str) -> str:
     return text
 
 
+KERNELS = ("default", "builtin", "reference")  # of a runtime without a delegate
+
+
 class Runtime(ConfigModel):
     """What runs the model: an engine of one version, started by a launcher, on a CPU that the launcher may have to emulate.
 
@@ -48,7 +51,7 @@ class Runtime(ConfigModel):
     launcher: Annotated[str, plugin("launchers")] = "local"
     cpu: Text | None = None
     threads: int = Field(default=1, ge=1)
-    kernels: Literal["default", "builtin", "reference"] = "default"
+    kernels: Literal["default", "builtin", "reference", "float32"] = "default"
     options: dict[Text, str | int | float | bool] = Field(default_factory=dict)
 
     @property
@@ -96,11 +99,21 @@ class Budget(ConfigModel):
     file_bytes: int | None = Field(default=None, gt=0)
 
 
+class Delegate(ConfigModel):
+    """The least share of a model's operators that the runtime's delegate must take, from 0 to 1, and the reason for it.
+
+    The same share is asked of its multiply-accumulates.
+    """
+
+    least: float = Field(ge=0, le=1, allow_inf_nan=False)
+    because: Text
+
+
 class Target(ConfigModel):
     """One device, as a profile and everything that it extends say.
 
     `schemes` are in order of preference; `forbids` names schemes that are never made for it, each with the reason. `output_kinds` says by name what
-    outputs of the models are that are built for it.
+    outputs of the models are that are built for it. `delegate` is None for a runtime without a delegate.
     """
 
     name: Annotated[str, AfterValidator(_folder_name)]
@@ -116,6 +129,7 @@ class Target(ConfigModel):
     conversion: Conversion = Conversion()
     quantization: Quantization = Quantization()
     budget: Budget = Budget()
+    delegate: Delegate | None = Field(default=None, validate_default=True)
     weights: Weights = Weights()
     output_kinds: dict[Text, KindName] = Field(default_factory=dict)
     bounds: tuple[Bound, ...]
@@ -146,17 +160,33 @@ class Target(ConfigModel):
     @field_validator("runtime")
     @classmethod
     def _runs_the_format(cls, runtime: Runtime, info: ValidationInfo) -> Runtime:
-        formats = registry.load("execution/runtimes", runtime.name).FORMATS
+        module = registry.load("execution/runtimes", runtime.name)
+        formats, kernels = module.FORMATS, tuple(getattr(module, "STEPS", {}).values()) or KERNELS
         if info.data.get("format", formats[0]) not in formats:
             raise ValueError(f"{runtime.name} does not run {info.data['format']}; it runs {', '.join(formats)}")
         try:
             launchers.require_able(runtime.launcher, runtime.name)
         except EdgeToolkitError as error:
             raise ValueError(error.problem) from None
+        if runtime.kernels not in kernels:
+            raise ValueError(f"{runtime.name} has no kernels {runtime.kernels!r}; known: {', '.join(kernels)}")
         if runtime.options and registry.load("launchers", runtime.launcher).HOST:  # builds start no such launcher
             given = ", ".join(sorted(runtime.options))
             raise ValueError(f"the launcher {runtime.launcher} has no options; got {given}")
         return runtime
+
+    @field_validator("delegate")
+    @classmethod
+    def _belongs_to_a_delegate(cls, delegate: Delegate | None, info: ValidationInfo) -> Delegate | None:
+        runtime = info.data.get("runtime")
+        has_one = runtime is not None and hasattr(registry.load("execution/runtimes", runtime.name), "STEPS")
+        if runtime is not None and has_one is not (delegate is not None):
+            raise ValueError(
+                f"missing; {runtime.name} has a delegate: expected the least share of the operators that it must take"
+                if has_one
+                else f"{runtime.name} has no delegate"
+            )
+        return delegate
 
     def recipe(self, scheme: str) -> Recipe:
         """Return how this target makes a scheme; RequestError for a scheme that it forbids."""

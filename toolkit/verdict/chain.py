@@ -7,6 +7,8 @@ Each stage's run is compared with the one before it (isolated) and with the orig
     quantization    the quantized artifact on reference kernels against the float artifact
     kernels         the quantized artifact on the target's runtime, on this machine, against reference kernels
     device          the same artifact on the device, or its emulation, against this machine
+    delegate        in place of `device`, on a runtime with a delegate: the delegate in float32 against the CPU's kernels
+    precision       the delegate in float16, as on a phone, against its float32
     total           the last of them against the original
 """
 
@@ -25,6 +27,7 @@ from toolkit.comparison.task_scores import Ran
 from toolkit.verdict.noise import noise_share, off_by, own_noise
 
 PARTIAL = ("source", "quantization")  # stages that may run the first samples only
+ON_DEVICE = ("device", "delegate", "precision")  # stages that run on the device or its emulation
 Outcome = Literal["passed", "failed", "inconclusive"]
 
 
@@ -102,7 +105,7 @@ def judge_chain(
     `own` is the run of the toolkit's own artifact of the same scheme, if the user gave the artifact. A run over fewer samples is not used.
     """
     reference, last = steps[0], steps[-1]
-    partial = (*PARTIAL, "device") if early else PARTIAL
+    partial = (*PARTIAL, *ON_DEVICE) if early else PARTIAL
     asked, of_kinds = compare.asked_by(bounds), compare.asked_of_kinds(bounds, context.kinds)
 
     def measured_of(before: Ran, after: Ran) -> Measured:

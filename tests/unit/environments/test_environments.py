@@ -915,8 +915,9 @@ def test_debian_archives_are_found_in_both_forms_and_no_others(tmp_path):
         ("http://one.example/security", True, ""),
         ("http://two.example/debian", False, "\n -----BEGIN\n .\n -----END"),
     ]
-    assert "Suites: bookworm bookworm-updates\n" in debian._stanza(found[0])
-    assert "Suites: bookworm-security\n" in debian._stanza(found[1])
+    assert "Suites: bookworm bookworm-updates\n" in debian._stanza(found[0], backports=False)
+    assert "Suites: bookworm-security\n" in debian._stanza(found[1], backports=True)
+    assert "Suites: bookworm bookworm-updates bookworm-backports\n" in debian._stanza(found[0], backports=True)
 
 
 def test_without_apt_the_reason_is_said(tmp_path, settings, monkeypatch):

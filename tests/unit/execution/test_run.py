@@ -44,6 +44,37 @@ def test_a_worker_that_says_another_count_than_it_wrote_lied(finished):
         run_of(finished(count=4))
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"operators": [3, 2], "multiply_accumulates": None, "left": []},
+        {"operators": [1, 2, 3], "multiply_accumulates": None, "left": []},
+        {"operators": None, "multiply_accumulates": None, "left": []},
+        {"operators": [1, 2], "multiply_accumulates": [9, 1], "left": []},
+        {"operators": [1, 2], "multiply_accumulates": None, "left": [7]},
+        {"operators": [1, 2], "multiply_accumulates": None},
+        [1, 2],
+    ],
+)
+def test_a_worker_that_says_nonsense_of_its_delegate_lied(finished, said):
+    """The share decides whether a file ships."""
+    entry = finished()
+    entry.result["delegated"] = said
+
+    with pytest.raises(WorkerLied, match="running: says that its delegate took"):
+        run_of(entry)
+
+
+def test_a_run_says_what_its_delegate_took(finished):
+    """None where there is no delegate, as in a run of the original."""
+    entry = finished()
+    told = {"operators": [1, 2], "multiply_accumulates": [3, 4], "left": ["TILE: no"]}
+
+    assert run_of(entry).delegated is None
+    entry.result["delegated"] = told
+    assert run_of(entry).delegated == told
+
+
 def test_an_artifact_knows_the_scale_of_an_output_that_a_run_gives_as_it_is():
     """The runtime dequantized it; the file tells by which scale."""
     ran = Signature(None, (X,), (SCORES,))

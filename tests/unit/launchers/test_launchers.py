@@ -18,7 +18,7 @@ from toolkit.environments.instructions import class_of, cuts_sums_off
 from toolkit.environments.transport import by_shell
 from toolkit.errors import EnvironmentUnavailable, RequestError, TargetUnavailable, UnknownName
 from toolkit.launchers import Launch, local, qemu
-from toolkit.launchers.emulation import emulator, processors, x86
+from toolkit.launchers.emulation import emulator, own_processor, processors, x86
 from toolkit.launchers.emulation.emulator import Emulator
 from toolkit.launchers.emulation.known_answer import FOLDER, known_answer
 from toolkit.launchers.emulation.machines import Machine
@@ -85,7 +85,8 @@ def test_setup_is_called_with_the_launcher_where_that_needs_more_than_environmen
     assert launchers.setup_names_of("local", "litert") == ("litert",)
     assert launchers.setup_names_of("qemu", "litert") == ("litert", "qemu")
     assert launchers.setup_names_of("chromium", "litert") == ("litert", "chromium")
-    assert set(launchers.setup_names()) == {"adb", "chromium", "qemu", *environments.names()}
+    assert {"adb", "chromium", "qemu", "lavapipe", *environments.names()} <= set(launchers.setup_names())
+    assert "local" not in launchers.setup_names()
 
 
 # local
@@ -94,7 +95,7 @@ def test_setup_is_called_with_the_launcher_where_that_needs_more_than_environmen
 def test_local_runs_the_interpreter_and_says_what_it_is(settings, monkeypatch, tmp_path):
     """The report names engine, machine and processor."""
     (tmp_path / "cpuinfo").write_text(X86)
-    monkeypatch.setattr(local, "_CPUINFO", tmp_path / "cpuinfo")
+    monkeypatch.setattr(own_processor, "_CPUINFO", tmp_path / "cpuinfo")
 
     launch = local.prepare("dataset", {}, settings)
 
@@ -114,7 +115,7 @@ def test_local_identity_depends_on_what_kernels_are_chosen_by(settings, monkeypa
     identities = []
     for text in (X86, X86.replace("Some CPU", "Another CPU"), X86.replace(" avx512_vnni", "")):
         (tmp_path / "cpuinfo").write_text(text)
-        monkeypatch.setattr(local, "_CPUINFO", tmp_path / "cpuinfo")
+        monkeypatch.setattr(own_processor, "_CPUINFO", tmp_path / "cpuinfo")
         identities.append(local.prepare("dataset", {}, settings).identity)
 
     assert identities[0] == identities[1]
@@ -149,9 +150,9 @@ def test_a_processors_class_is_told_by_what_results_depend_on(machine, features,
 def test_local_names_an_arm_core_by_its_part_number(monkeypatch, tmp_path):
     """Linux gives no model there."""
     (tmp_path / "cpuinfo").write_text(ARM)
-    monkeypatch.setattr(local, "_CPUINFO", tmp_path / "cpuinfo")
+    monkeypatch.setattr(own_processor, "_CPUINFO", tmp_path / "cpuinfo")
 
-    assert local.cpu() == ("cortex-a76", ["asimd", "asimddp"])
+    assert own_processor.cpu() == ("cortex-a76", ["asimd", "asimddp"])
 
 
 # qemu: what is asked for

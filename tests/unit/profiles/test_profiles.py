@@ -19,7 +19,7 @@ from toolkit.comparison.deciding import deciding, for_scheme, standing, switched
 from toolkit.errors import InvalidConfig, RequestError, UnknownName, WorkerLied
 from toolkit.execution.run import Run
 from toolkit.launchers import chromium, local
-from toolkit.launchers.emulation import x86
+from toolkit.launchers.emulation import own_processor, x86
 from toolkit.launchers.emulation.processors import PROCESSORS
 from toolkit.pipeline.stages import engine_of, execution_of, kernels_of, require_version
 from toolkit.settings import Settings
@@ -30,6 +30,7 @@ SHIPPED = Path(__file__).resolve().parents[3] / "targets"
 NAMES = (
     "android-arm64",
     "android-arm64-old",
+    "android-gpu",
     "host",
     "jetson-orin-nano-cpu",
     "linux-x86_64-tflite-runtime",
@@ -111,12 +112,13 @@ def test_every_stage_of_every_scheme_has_a_bound(name):
     assert found.name == name
     for scheme in found.schemes:
         stages = {bound.stage for bound in found.bounds if not bound.schemes or scheme in bound.schemes}
-        assert stages == {"source", "conversion", "quantization", "kernels", "device", "total"}
+        steps = getattr(registry.load("execution/runtimes", found.runtime.name), "STEPS", {})
+        assert stages == {"source", "conversion", "quantization", "kernels", "device", *steps, "total"}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for name in NAMES if "gpu" not in name])
 def test_int8_comes_first(name):
-    """It is what devices are for."""
+    """It is what devices are for; a GPU computes in float16."""
     assert profiles.find(name).schemes[0] == "static_wi8_ai8"
 
 
@@ -142,9 +144,9 @@ EMULATED = [name for name in NAMES if profiles.find(name).runtime.launcher == "q
 
 def test_boards_and_phones_are_emulated():
     """What else would run their builds here."""
-    assert {name for name in NAMES if {"raspberry", "android", "jetson", "aarch64"} & set(name.split("-"))} <= set(
-        EMULATED
-    )
+    boards = {name for name in NAMES if {"raspberry", "android", "jetson", "aarch64"} & set(name.split("-"))}
+
+    assert boards - {"android-gpu"} <= set(EMULATED)
 
 
 @pytest.mark.parametrize("name", EMULATED)
@@ -155,6 +157,15 @@ def test_emulated_targets_say_so(name):
     assert found.runtime.cpu in {*PROCESSORS, *x86.PROCESSORS}
     assert "emulated" in found.about
     assert "nothing is said about speed" in found.notes.lower()
+
+
+def test_a_gpu_that_is_none_says_so():
+    """Nobody shall take a driver in software for a phone's GPU."""
+    found = profiles.find("android-gpu")
+
+    assert (found.runtime.name, found.runtime.launcher) == ("litert_gpu", "lavapipe")
+    assert "no phone's GPU" in found.about
+    assert "nothing is said about a phone's driver, its opencl back end, or speed" in found.notes.lower()
 
 
 def test_android_is_not_claimed_to_be_emulated():
@@ -195,7 +206,8 @@ def test_no_bound_that_ships_is_hidden_everywhere(name):
 
     hidden = {(bound.where, one.by.where) for bound, stands in standings if not stands.decides for one in stands.hidden}
 
-    assert {by for _, by in hidden} <= {"base-litert-arm64.toml bounds[0]", "web-wasm.toml bounds[0]"}
+    ours = {"base-litert-arm64.toml bounds[0]", "web-wasm.toml bounds[0]", "android-gpu.toml bounds[2]"}
+    assert {by for _, by in hidden} <= ours
 
 
 def test_the_schemas_are_the_latest():
@@ -477,13 +489,29 @@ def test_a_mistake_in_the_base_is_reported_there(write):
         (
             "version =",
             'version = "2.3.0"\nlauncher = "qmu"',
-            "runtime.launcher: 'qmu'; did you mean 'qemu'? known: adb, chromium, local, ",
+            "runtime.launcher: 'qmu'; did you mean 'qemu'? known: adb, chromium, lavapipe, ",
         ),
         ("version =", "version = 2.14", "runtime.version: 2.14 is float, expected str"),
         (
             "version =",
             'version = "2.3.0"\nkernels = "referenc"',
             "runtime.kernels: 'referenc'; did you mean 'reference'? known: builtin, ",
+        ),
+        (
+            "version =",
+            'version = "2.3.0"\nkernels = "float32"',
+            "runtime: litert has no kernels 'float32'; known: default, builtin, reference",
+        ),
+        ('name = "litert"', 'name = "litert_gpu"', "delegate: missing; litert_gpu has a delegate: expected the least"),
+        (
+            "[runtime]",
+            '[delegate]\nleast = 0.9\nbecause = "it is fast"\n[runtime]',
+            "delegate: litert has no delegate",
+        ),
+        (
+            "[runtime]",
+            '[delegate]\nleast = 90\nbecause = "it is fast"\n[runtime]',
+            "delegate.least: 90",
         ),
         ("about =", 'about = " "', "about: is empty"),
         (
@@ -497,7 +525,7 @@ def test_a_mistake_in_the_base_is_reported_there(write):
             "conversion: outputs 'uint8' is not available with float32; known: float32",
         ),
         ("[runtime]", "[budget]\nfile_bytes = 0\n[runtime]", "budget.file_bytes: 0; expected above 0"),
-        ("stage =", 'stage = "totl"', "bounds[0].stage: 'totl'; did you mean 'total'? known: conversion, device, "),
+        ("stage =", 'stage = "totl"', "bounds[0].stage: 'totl'; did you mean 'total'? known: conversion, delegate, "),
         ("stage =", 'stage = "device"', "bounds: none for stage 'total' with scheme static_wi8_ai8; without one"),
         (
             "stage =",
@@ -858,7 +886,7 @@ def test_what_ships_asks_for_the_versions_that_are_there(name):
     if found.runtime.launcher == "chromium":  # whose packages are those of pages
         assert chromium.version(engine_of(found).environment) == found.runtime.version
     else:
-        assert environments.version(found.runtime.name) == found.runtime.version
+        assert environments.version(kernels_of(found).runtime) == found.runtime.version
 
 
 def test_doctor_names_a_profile_that_cannot_run_and_shows_the_others(write):
@@ -1000,7 +1028,7 @@ def test_a_value_that_keeps_a_bound_is_in_a_unit_of_the_metric(write):
 def test_a_target_that_is_this_machine_has_its_processor(monkeypatch, tmp_path, flags, cuts):
     """By what Linux says of it; where nothing is said, nothing is concluded."""
     (tmp_path / "cpuinfo").write_text(f"model name\t: Some CPU\nflags\t\t: {flags}\n")
-    monkeypatch.setattr(local, "_CPUINFO", tmp_path / "cpuinfo")
+    monkeypatch.setattr(own_processor, "_CPUINFO", tmp_path / "cpuinfo")
     monkeypatch.setattr(local.os, "uname", lambda: SimpleNamespace(machine="x86_64"))
 
     assert profiles.find("onnxruntime-host").cuts_sums_off is cuts

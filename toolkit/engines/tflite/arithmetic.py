@@ -16,12 +16,19 @@ _OVER_FILTER = {"CONV_2D", "CONV_3D", "FULLY_CONNECTED"}
 
 def multiply_accumulates(path: Path) -> int:
     """Return the multiplications of one call: of convolutions and matrix products; other operators count one for each output value, a loop once."""
+    return sum(count for graph in by_operator(path) for _, count in graph)
+
+
+def by_operator(path: Path) -> list[list[tuple[str, int]]]:
+    """Return (name, multiplications of one call) of each operator, by graph, the main one first, in the order of execution."""
     model = PackedModel.read(path.read_bytes())
-    return sum(
-        _of_operator(graph, operator, model.operator(operator))
+    return [
+        [
+            (name, _of_operator(graph, each, name))
+            for each, name in ((each, model.operator(each)) for each in operators_in(graph))
+        ]
         for graph in model.graphs
-        for operator in operators_in(graph)
-    )
+    ]
 
 
 def _of_operator(graph: Any, operator: Any, name: str) -> int:

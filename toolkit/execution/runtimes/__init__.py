@@ -11,6 +11,8 @@ A runtime is a module with
     KERNELS                             optional, for one that runs on a device only: the runtime that has the same kernels on this machine, and whose
                                         environment is ENVIRONMENT
     unread(model) -> (name, ...)        optional: the tensors that no tap can read (bodies of loops, gates of a fused LSTM)
+    STEPS                               optional, of a runtime with a delegate, whose KERNELS run the model without it: {stage: kernels}, the
+                                        delegate's runs in order, each compared with the one before it; "kernels" has these values only
 
 `Loaded.call` takes and gives {name: array} for one sample, by signature name, with exactly the dtypes and shapes of `Loaded.signature`
 (JSON as in `toolkit.tensors.signature`); `engine` is the name and version that really ran. Exceptions of the engine are passed on unchanged.

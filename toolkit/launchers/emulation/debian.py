@@ -1,7 +1,8 @@
 """Debian packages of any architecture, fetched and unpacked without root and without changes to the system's own apt.
 
 apt works here in its own folder, with its own lists, cache, status and configuration. From the machine it takes the addresses and keys of the Debian
-archive, and the settings of the network (`Acquire`: proxies). The release is always RELEASE, whatever the machine runs.
+archive, and the settings of the network (`Acquire`: proxies). The release is always RELEASE, whatever the machine runs; what is too old in it comes
+from BACKPORTS, its archive of newer versions that are built for it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from toolkit.errors import EnvironmentUnavailable
 from toolkit.settings.environment_variables import by_installers
 
 RELEASE = "bookworm"
+BACKPORTS = f"{RELEASE}-backports"
 NATIVE = "native"
 
 _PROGRAMS = ("apt-get", "apt-config", "dpkg-deb", "dpkg")
@@ -81,9 +83,12 @@ def read_sources(etc: Path = Path("/etc/apt")) -> list[AptSource]:
 
 
 class Apt:
-    """A private apt in a folder of the making; call `update` before `download`. NATIVE stands for this machine's architecture."""
+    """A private apt in a folder of the making; call `update` before `download`.
 
-    def __init__(self, making: Making, architectures: Sequence[str]) -> None:
+    NATIVE stands for this machine's architecture. With `backports`, a package may be named `NAME/BACKPORTS`.
+    """
+
+    def __init__(self, making: Making, architectures: Sequence[str], *, backports: bool = False) -> None:
         lacks = missing_programs()
         if lacks:
             raise EnvironmentUnavailable(
@@ -104,7 +109,9 @@ class Apt:
         for name in ("state/lists/partial", "cache/archives/partial", "sources", "none"):
             (self._folder / name).mkdir(parents=True)
         (self._folder / "status").touch()
-        (self._folder / "sources" / "debian.sources").write_text("\n".join(map(_stanza, sources)))
+        (self._folder / "sources" / "debian.sources").write_text(
+            "\n".join(_stanza(each, backports=backports) for each in sources)
+        )
         text = _APT.format(folder=self._folder, first=next(iter(known)), all=" ".join(f'"{each}";' for each in known))
         (self._folder / "apt.conf").write_text(_network() + text)
 
@@ -139,8 +146,9 @@ def _debian(uris: Iterable[str], suites: Iterable[str], signed_by: str) -> Itera
         yield from (AptSource(uri, security, signed_by) for uri in uris)
 
 
-def _stanza(source: AptSource) -> str:
-    suites = f"{RELEASE}-security" if source.security else f"{RELEASE} {RELEASE}-updates"
+def _stanza(source: AptSource, *, backports: bool) -> str:
+    usual = f"{RELEASE} {RELEASE}-updates {BACKPORTS}" if backports else f"{RELEASE} {RELEASE}-updates"
+    suites = f"{RELEASE}-security" if source.security else usual
     key = source.signed_by or next((str(path) for path in _KEYRINGS if path.exists()), "")
     lines = ["Types: deb", f"URIs: {source.uri}", f"Suites: {suites}", "Components: main"]
     return "\n".join([*lines, f"Signed-By: {key}"] if key else lines) + "\n"

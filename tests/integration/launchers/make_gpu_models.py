@@ -1,0 +1,78 @@
+"""Small .tflite files for LiteRT's GPU delegate; runs where LiteRT is.
+
+    python make_gpu_models.py FOLDER
+
+FOLDER/NAME.tflite: `dense` two layers; `summed` 1,024 values that are gated by their sum; `left` with an operator that the delegate leaves to the
+CPU; `nothing` of that operator alone; `invalid` with one whose shader is wrong; `recurrent` a fused LSTM. Input x, output y.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from tests.integration.make_flatbuffers import File, Graph, recurrent
+
+WIDTH = 1024
+
+
+def write(folder: Path, name: str, layers: Callable[[Graph, int], int], entry: tuple[int, ...] = (1, 4)) -> None:
+    """Write a file with one graph from x to y."""
+    file = File()
+    graph = file.graph()
+    x = graph.tensor("x", entry)
+    y = layers(graph, x)
+    graph.ends([x], [y])
+    file.signature({"x": x}, {"y": y})
+    file.write(folder / f"{name}.tflite")
+
+
+def dense(graph: Graph, x: int) -> int:
+    """Two layers."""
+    return graph.dense(graph.dense(x, "first"), "last")
+
+
+def summed(graph: Graph, x: int) -> int:
+    """The values, gated by their sum: beyond 65,504 it is infinite in float16, and the gate is 1 there."""
+    axis = graph.constant("axis", np.array([1], np.int32))
+    options = schema.ReducerOptionsT()
+    options.keepDims = True
+    total = graph.operator("SUM", [x, axis], [graph.tensor("sum", (1, 1))], options)
+    small = graph.constant("small", np.array([[1e-5]], np.float32))
+    scaled = graph.operator("MUL", [total, small], [graph.tensor("scaled", (1, 1))], schema.MulOptionsT())
+    gate = graph.operator("LOGISTIC", [scaled], [graph.tensor("gate", (1, 1))])
+    return graph.operator("MUL", [x, gate], [graph.tensor("y", (1, WIDTH))], schema.MulOptionsT())
+
+
+def remainder(graph: Graph, x: int, name: str) -> int:
+    """An operator that the delegate does not know."""
+    return graph.operator("L2_NORMALIZATION", [x], [graph.tensor(name)], schema.L2NormOptionsT())
+
+
+def left(graph: Graph, x: int) -> int:
+    """A layer, an operator that stays on the CPU, and two layers."""
+    return dense(graph, remainder(graph, graph.dense(x, "before"), "kept"))
+
+
+def invalid(graph: Graph, x: int) -> int:
+    """Bits taken for an integer, for which the delegate writes a shader that its own compiler refuses."""
+    bits = graph.operator("BITCAST", [x], [graph.tensor("bits", dtype=np.int32)])
+    return graph.operator("CAST", [bits], [graph.tensor("y")], schema.CastOptionsT())
+
+
+def main(folder: Path) -> None:
+    """Write all files."""
+    write(folder, "dense", dense)
+    write(folder, "summed", summed, (1, WIDTH))
+    write(folder, "left", left)
+    write(folder, "nothing", lambda graph, x: remainder(graph, x, "y"))
+    write(folder, "invalid", invalid)
+    recurrent(folder)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

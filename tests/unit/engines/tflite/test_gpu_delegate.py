@@ -1,0 +1,93 @@
+"""What LiteRT's GPU delegate prints, read: the lines are those of ai-edge-litert 2.3.0, and tests/integration/launchers/test_lavapipe.py runs it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from toolkit.engines.tflite.gpu_delegate import _delegated, _require_valid
+from toolkit.errors import WorkerRefused
+
+OPERATORS = [("CONV_2D", 900), ("CAST", 8), ("ADD", 8), ("RESHAPE", 8), ("FULLY_CONNECTED", 50), ("SOFTMAX", 2)]
+SAID = """\
+I0000 00:00:1796123193.403733   26087 delegate_webgpu.cc:751] # of threads to upload weights = 0
+ERROR: Following operations are not supported by GPU delegate:
+ADD: Can't parse inputs with const tensors.
+CAST: Tensor type(INT64) is not supported. Cast
+{} operations will run on the GPU, and the remaining {} operations will run on the CPU.
+INFO: Created TensorFlow Lite XNNPACK delegate for CPU."""
+LEFT = ["ADD: Can't parse inputs with const tensors.", "CAST: Tensor type(INT64) is not supported. Cast"]
+
+
+def said(taken: int, remaining: int) -> list[str]:
+    return SAID.format(taken, remaining).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("taken", "operations"),
+    [(3, (60, 976)), (1, (900, 976)), (2, None)],
+)
+def test_the_share_and_the_reasons_are_read(taken, operations):
+    """The multiplications are those of the one run of operators that is so long; where none is, they are not known."""
+    found = _delegated(said(taken, 6 - taken), OPERATORS)
+
+    assert found == {"operators": (taken, 6), "multiply_accumulates": operations, "left": LEFT}
+
+
+def test_two_runs_of_one_length_are_not_told_apart():
+    """The engine says how many operators it took, and not which."""
+    operators = [("CONV_2D", 900), ("CAST", 8), ("ADD", 8), ("SOFTMAX", 2)]
+
+    assert _delegated(said(1, 3), operators)["multiply_accumulates"] is None
+
+
+def test_where_it_says_nothing_it_took_nothing():
+    assert _delegated(["INFO: something else"], OPERATORS)["operators"] == (0, 6)
+
+
+@pytest.mark.parametrize("lines", [said(3, 4), [*said(3, 3), *said(3, 3)]])
+def test_numbers_that_are_not_of_this_graph_are_refused(lines):
+    with pytest.raises(WorkerRefused, match="of 6 operators; expected one number"):
+        _delegated(lines, OPERATORS)
+
+
+@pytest.mark.parametrize("kind", ["Validation", "Out of memory", "Internal"])
+def test_an_error_of_webgpu_is_an_error(kind):
+    """The engine prints it and goes on."""
+    line = f"E0000 00:00:1796124410.504385    1256 environment.cc:105] {kind} error: Error while parsing WGSL: :22:27"
+
+    with pytest.raises(WorkerRefused, match=f"{kind} error: Error while parsing WGSL"):
+        _require_valid(["INFO: fine", line])
+    _require_valid(["E0000 00:00:1796123170.687979   25685 gpu_model_builder.cc:4114] TopK requires something"])
+
+
+READS = """
+import os, sys
+from toolkit.engines.engine_log import EngineLog
+os.write(2, b"before\\n")
+log = EngineLog()
+os.write(2, b"one\\ntwo \\xff\\n")
+first = log.new_lines()
+os.write(2, b"three\\n")
+sys.stdout.write(repr([first, log.new_lines(), log.new_lines()]))
+"""
+
+
+@pytest.mark.parametrize("into", ["file", "pipe"])
+def test_what_an_engine_prints_is_read_once(tmp_path, into):
+    """A job's log is a file, which keeps what is printed; a terminal or a pipe is replaced."""
+    with open(tmp_path / "log", "ab") as log:
+        ended = subprocess.run(
+            [sys.executable, "-c", READS],
+            stdout=subprocess.PIPE,
+            stderr=log if into == "file" else subprocess.PIPE,
+            check=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+
+    assert ended.stdout.decode() == repr([["one", "two \ufffd"], ["three"], []])
+    if into == "file":
+        assert (tmp_path / "log").read_bytes() == b"before\none\ntwo \xff\nthree\n"

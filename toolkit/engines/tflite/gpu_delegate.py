@@ -1,0 +1,201 @@
+"""LiteRT's GPU delegate: a `.tflite` through `CompiledModel`, and what the delegate took of it.
+
+What the engine prints is read, because it says there and nowhere else
+
+* which adapter it found, and which operators it left to the CPU;
+* that a shader is invalid: then it goes on, and gives numbers that nothing computed.
+
+`CompiledModel.is_fully_accelerated` is not asked: with the CPU allowed, it counts what another delegate took.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from importlib.metadata import version
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from toolkit.engines.engine_log import EngineLog
+from toolkit.engines.loaded import Call, Delegated, Loaded, RunOptions
+from toolkit.engines.tflite import interpreter as tflite
+from toolkit.engines.tflite.arithmetic import by_operator
+from toolkit.engines.tflite.interpreter import TensorDetails
+from toolkit.errors import EnvironmentUnavailable, RequestError, Unconvertible, WorkerRefused
+
+FLOAT16, FLOAT32 = "default", "float32"
+"""Values of the option `kernels`: the delegate computes in float16 unless it is told otherwise."""
+
+_NOT_ALL = "Some ops are not accelerated"  # litert/runtime/compiled_model.cc
+_ADAPTER = re.compile(r"Selected adapter: (.+), arch=")
+_LEFT = "Following operations are not supported by GPU delegate:"
+_SHARE = re.compile(r"(\d+) operations will run on the GPU, and the remaining (\d+) operations will run on the CPU")
+_INVALID = re.compile(r"environment\.cc:\d+\] (\w[\w ]* error: .*)")
+_REASON = re.compile(r"ERROR: (?:\[[^]]*\] )?(.*)")
+_ANOTHER = "choose a target that runs it on the CPU, as android-arm64"
+_INSTEAD = {  # what the engine says of a model that it refuses as a whole, and what it means
+    "Variable tensors not yet supported": "it keeps state in variable tensors, as a fused LSTM does",
+    "only supports static-sized tensors": "sizes of its tensors are known only while it runs",
+}
+
+
+def load(model: Path, options: RunOptions) -> Loaded:
+    """Return the model ready to run on the GPU. `options["kernels"]` is FLOAT16 or FLOAT32.
+
+    Operators that the delegate does not take run on the CPU, as `Loaded.delegated` says. Raises Unconvertible for a model of which the delegate takes
+    nothing, EnvironmentUnavailable without a Vulkan device, WorkerRefused where the engine does not say what it took; each call does so
+    where a shader is invalid.
+    """
+    from ai_edge_litert import interpreter
+
+    kernels = options.get("kernels", FLOAT16)
+    if kernels not in (FLOAT16, FLOAT32):
+        raise RequestError(
+            f"litert_gpu: kernels {kernels!r}: unknown; known: {FLOAT16} (float16 arithmetic), {FLOAT32}"
+        )
+    described = interpreter.Interpreter(
+        model_path=str(model), experimental_op_resolver_type=tflite.resolvers(interpreter)["builtin"]
+    )
+    key, inputs, outputs = tflite.bind(described, options.get("signature"))
+    log = EngineLog()
+    compiled, said, with_cpu = _compiled(model, float32=kernels == FLOAT32, log=log)
+    graphs = by_operator(model)
+    delegated = _delegated(said, graphs[0]) if with_cpu else _all_of(graphs)
+    if not delegated["operators"][0]:
+        names = ", ".join(dict.fromkeys(name for name, _ in graphs[0]))
+        raise Unconvertible(f"{model.name}: LiteRT's GPU delegate takes none of its operators ({names})", _ANOTHER)
+    call = _call(compiled, key, inputs, outputs, log)
+    signature = {"key": key, "inputs": tflite.specs(inputs), "outputs": tflite.specs(outputs)}
+    return Loaded(call, f"ai-edge-litert GPU delegate {version('ai-edge-litert')}", signature, delegated)  # type: ignore[arg-type]
+
+
+def _compiled(model: Path, *, float32: bool, log: EngineLog) -> tuple[Any, list[str], bool]:
+    """Return the compiled model, what was printed, and whether the CPU had to be allowed; nothing falls back to the CPU silently."""
+    from ai_edge_litert.compiled_model import CompiledModel
+    from ai_edge_litert.gpu_options import GpuOptions
+    from ai_edge_litert.hardware_accelerator import HardwareAccelerator
+    from ai_edge_litert.options import Options
+
+    def compiled(accelerators: Any) -> Any:
+        options = Options(hardware_accelerators=accelerators, gpu_options=GpuOptions(enforce_f32=float32))
+        return CompiledModel.from_file(str(model), options=options)
+
+    gpu = HardwareAccelerator.GPU
+    try:
+        made, with_cpu = compiled(gpu), False
+        said = log.new_lines()
+    except RuntimeError as error:
+        said = log.new_lines()
+        _require_adapter(said, str(error))
+        if _NOT_ALL not in str(error):
+            raise _refused(model, said, str(error)) from error
+        made, with_cpu = compiled(gpu | HardwareAccelerator.CPU), True
+        said = log.new_lines()
+    _require_adapter(said, "the engine named no adapter")
+    _require_valid(said)
+    return made, said, with_cpu
+
+
+def _require_adapter(said: Sequence[str], otherwise: str) -> None:
+    """Raise EnvironmentUnavailable where the engine found no Vulkan device; it compiles a model whose file it refuses without looking for one."""
+    if any(_ADAPTER.search(line) for line in said) or any(text in line for line in said for text in _INSTEAD):
+        return
+    raise EnvironmentUnavailable(
+        f"LiteRT's GPU delegate found no Vulkan device: {_last_reason(said) or otherwise}",
+        "use the launcher lavapipe (edge-toolkit setup lavapipe), or a machine with a Vulkan driver",
+    )
+
+
+def _refused(model: Path, said: Sequence[str], otherwise: str) -> Unconvertible:
+    why = next((why for text, why in _INSTEAD.items() if any(text in line for line in said)), None)
+    reason = next((text for text in _INSTEAD if any(text in line for line in said)), None) or _last_reason(said)
+    told = f"{reason}: {why}" if why else reason or otherwise.strip().splitlines()[-1].strip(" └│")
+    return Unconvertible(f"{model.name}: LiteRT's GPU delegate does not run it: {told}", _ANOTHER)
+
+
+def _last_reason(said: Sequence[str]) -> str | None:
+    found = [match[1] for match in map(_REASON.match, said) if match is not None and match[1]]
+    return found[-1] if found else None
+
+
+def _all_of(graphs: list[list[tuple[str, int]]]) -> Delegated:
+    count, operations = len(graphs[0]), sum(each for _, each in graphs[0])
+    return {"operators": (count, count), "multiply_accumulates": (operations, operations), "left": []}
+
+
+def _delegated(said: Sequence[str], operators: list[tuple[str, int]]) -> Delegated:
+    """Return what the delegate took of a main graph's (name, multiplications), by what it printed: nothing where it printed nothing.
+
+    WorkerRefused where it spoke of several graphs, or of another number of operators than the graph has.
+    """
+    shares = [tuple(map(int, match.groups())) for match in map(_SHARE.search, said) if match is not None]
+    if not shares:
+        return {"operators": (0, len(operators)), "multiply_accumulates": None, "left": []}
+    taken, remaining = shares[0]
+    if len(shares) > 1 or taken + remaining != len(operators):
+        raise WorkerRefused(f"LiteRT's GPU delegate took {shares} of {len(operators)} operators; expected one number")
+    begin = next((place for place, line in enumerate(said) if _LEFT in line), len(said))
+    end = next(place for place, line in enumerate(said) if _SHARE.search(line))
+    left = [line.strip() for line in said[begin + 1 : end] if line.strip()]
+    total = sum(each for _, each in operators)
+    done = _of_partition(taken, operators, {line.partition(":")[0] for line in left})
+    return {
+        "operators": (taken, taken + remaining),
+        "multiply_accumulates": None if done is None else (done, total),
+        "left": left,
+    }
+
+
+def _of_partition(taken: int, operators: list[tuple[str, int]], refused: set[str]) -> int | None:
+    """Return the multiplications of the partition that was taken: the run of so many operators between those of refused kinds.
+
+    None where several runs, or none, have so many: the engine says how many operators it took, and not which.
+    """
+    runs = [list(run) for is_refused, run in groupby(operators, lambda each: each[0] in refused) if not is_refused]
+    fitting = [sum(count for _, count in run) for run in runs if len(run) == taken]
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def _call(
+    compiled: Any, key: str | None, inputs: dict[str, TensorDetails], outputs: dict[str, TensorDetails], log: EngineLog
+) -> Call:
+    known = next(iter(compiled.get_signature_list())) if key is None else key
+    given = {name: compiled.create_input_buffer_by_name(known, name) for name in inputs}
+    taken = {name: compiled.create_output_buffer_by_name(known, name) for name in outputs}
+
+    def call(sample: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        for name, details in inputs.items():
+            given[name].write(_fitting(sample[name], name, details))
+        compiled.run_by_name(known, given, taken)
+        results = {name: _read(taken[name], details) for name, details in outputs.items()}
+        _require_valid(log.new_lines())
+        return results
+
+    return call
+
+
+def _require_valid(said: Sequence[str]) -> None:
+    """Raise WorkerRefused where the engine printed an error of WebGPU: it goes on, and what it then gives was not computed."""
+    invalid = next((match[1] for match in map(_INVALID.search, said) if match is not None), None)
+    if invalid is not None:
+        raise WorkerRefused(f"LiteRT's GPU delegate made an invalid shader: {invalid}", _ANOTHER)
+
+
+def _fitting(array: np.ndarray, name: str, details: TensorDetails) -> np.ndarray:
+    """Return the array for an input. Sizes that the file leaves open are 1 in the compiled model, where they cannot be changed any more."""
+    asked, shape = np.dtype(details["dtype"]), tuple(map(int, details["shape"]))
+    if array.dtype != asked or array.shape != shape:
+        raise Unconvertible(
+            f"input {name!r}: given {array.dtype} {array.shape}, the GPU delegate compiled the model for {asked} {shape}",
+            "convert the model with the sizes of a call (--shape)",
+        )
+    return array
+
+
+def _read(buffer: Any, details: TensorDetails) -> np.ndarray:
+    shape = tuple(map(int, details["shape"]))
+    found: np.ndarray = buffer.read(int(np.prod(shape, dtype=np.int64)), np.dtype(details["dtype"])).reshape(shape)
+    return found
