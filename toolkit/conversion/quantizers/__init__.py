@@ -15,4 +15,5 @@ writes it), whether or not the scheme is calibrated. Options: `scheme`; `told`, 
 weights ("per_channel" or "per_tensor"); `inputs` and `outputs`, the dtypes that an application feeds and gets; `keep_float`
 {"tensors": [glob patterns of output tensors' names], "operators": [names as the format has them, as CONV_2D]}.
 It refuses an impossible request with Unconvertible, which names operator and scheme. A check of the file reports silent omissions as findings.
+The host imports each for its constants, so the larger ones have `quantize` in a module beside them: `_onnxruntime` for `onnxruntime`.
 """

@@ -33,7 +33,7 @@ _AGAIN = "copy it again from where it was written"
 
 
 def inspect(request: Request) -> Inspected:
-    """Return what the file tells: all variables, and how many each part of it has."""
+    """As `toolkit.source.kinds.checkpoint.inspect`."""
     graph = read_object_graph(request.inputs)
     names = graph.names()
     variables: list[VariableRow] = [
@@ -56,7 +56,7 @@ def inspect(request: Request) -> Inspected:
 
 
 def load(request: Request) -> LoadedOriginal:
-    """Return the builder's model with the checkpoint's variables; InvalidSource where one has no partner, or another shape or value."""
+    """As `toolkit.source.kinds.checkpoint.load`."""
     path, allowed = request.options["path"], request.options["allow_unrestored"]
     if not request.options["builder"]:
         raise InvalidSource(

@@ -23,7 +23,7 @@ KIND = "frozen_graph"
 
 
 def inspect(request: Request) -> Inspected:
-    """Return inputs, outputs and operators from the file; it is parsed, and nothing is run."""
+    """As `toolkit.source.kinds.frozen_graph.inspect`."""
     path, graph = _read(request)
     options = GraphOptions.of(request.options)
     needs = _refusals(path, graph)
@@ -52,7 +52,7 @@ def inspect(request: Request) -> Inspected:
 
 
 def load(request: Request) -> LoadedOriginal:
-    """Return the graph in a session; InvalidSource where it is damaged or still holds variables."""
+    """As `toolkit.source.kinds.frozen_graph.load`."""
     from toolkit.source.loading.graphs.original import cut_original
 
     path, graph = _read(request)

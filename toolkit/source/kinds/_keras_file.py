@@ -45,7 +45,7 @@ _SHOWN = 8
 
 
 def inspect(request: Request) -> Inspected:
-    """Return what the file's configuration tells, read with h5py and json alone."""
+    """As `toolkit.source.kinds.keras_file.inspect`."""
     file = read(request.options["path"], request.inputs["file"])
     told, named = signature(file.config), refusals(file.config)
     variables, others = _variables(file)
@@ -79,7 +79,7 @@ def _variables(file: KerasFile) -> tuple[list[VariableRow], list[Finding]]:
 
 
 def load(request: Request) -> LoadedOriginal:
-    """Return the model; InvalidSource, with the error of each loader, where none can read the file."""
+    """As `toolkit.source.kinds.keras_file.load`."""
     file = read(request.options["path"], request.inputs["file"])
     store.require_whole(file.path, file.file)
     inputs, custom = None, set[str]()

@@ -17,7 +17,7 @@ _NEED = "--builder file.py:function, a function that returns the model, built"
 
 
 def inspect(request: Request) -> Inspected:
-    """Return the file's variables, read with h5py alone, and that a build needs a builder."""
+    """As `toolkit.source.kinds.keras_weights.inspect`."""
     path = request.options["path"]
     with store.variables_file(path, request.inputs["file"]) as opened:
         arrays = stored_arrays.stored(opened)
@@ -39,7 +39,7 @@ def inspect(request: Request) -> Inspected:
 
 
 def load(request: Request) -> LoadedOriginal:
-    """Return the builder's model with all weights of the file; InvalidSource where it is another model than the saved one."""
+    """As `toolkit.source.kinds.keras_weights.load`."""
     path = request.options["path"]
     store.require_whole(path, request.inputs["file"])
     if request.options["builder"] is None:

@@ -40,7 +40,7 @@ _OF_STRINGS = re.compile(
 
 
 def inspect(request: Request) -> Inspected:
-    """Return signatures, operators, tags, variables and writer, only from the protocol buffer and the index of the variables."""
+    """As `toolkit.source.kinds.saved_model.inspect`."""
     source = request.inputs["source"]
     graph = _meta_graph(source)
     refuse_endless(request.options["path"], graph.graph_def)
@@ -79,7 +79,7 @@ def inspect(request: Request) -> Inspected:
 
 
 def load(request: Request) -> LoadedOriginal:
-    """Return the model: its signatures as TensorFlow loads them, or the part between the tensors that the user named."""
+    """As `toolkit.source.kinds.saved_model.load`."""
     source = request.inputs["source"]
     graph = _allowed(request)
     tags = sorted(graph.meta_info_def.tags)
@@ -97,10 +97,7 @@ def load(request: Request) -> LoadedOriginal:
 
 
 def propose(request: Request) -> dict[str, Any]:
-    """Return where a signature that takes strings can be cut: {"inputs": {name: tensor}, "outputs": {name: tensor}}, no inputs if unknown.
-
-    The cut lies behind the operators that turn strings into numbers, as far as an output depends on them.
-    """
+    """As `toolkit.source.kinds.saved_model.propose`."""
     from toolkit.source.loading.graphs.flat import flatten, numbers_behind_strings
 
     graph, key = _allowed(request), request.options["signature"]

@@ -38,7 +38,7 @@ _NEEDS = (
 
 
 def inspect(request: Request) -> Inspected:
-    """Return the variables, and what the MetaGraph tells; it is parsed, and nothing is run."""
+    """As `toolkit.source.kinds.saver.inspect`."""
     path, options = request.options["path"], GraphOptions.of(request.options)
     held = saved(path, request.inputs)
     found: Inspected = {
@@ -75,7 +75,7 @@ def inspect(request: Request) -> Inspected:
 
 
 def load(request: Request) -> LoadedOriginal:
-    """Return the graph in a session, or the builder's model, with its variables restored from the file, and the proof of it in `coverage`."""
+    """As `toolkit.source.kinds.saver.load`."""
     path, options = request.options["path"], request.options
     held = saved(path, request.inputs)
     renamed = read_map(request.inputs["map"]) if "map" in request.inputs else {}
