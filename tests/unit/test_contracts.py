@@ -120,6 +120,8 @@ def test_a_launcher_prepares(plugin):
     assert arguments(plugin.features) == ["options"]
     assert arguments(plugin.prepare) == arguments(plugin.ready) == ["environment", "options", "settings"]
     assert arguments(plugin.status) == ["settings"]
+    alone = getattr(plugin, "RUNTIMES", ())
+    assert [name for name in alone if not hasattr(registry.load("execution/runtimes", name), "KERNELS")] == []
 
 
 @pytest.mark.parametrize("part", ["module", "plugins", "options", "input", "engine"])

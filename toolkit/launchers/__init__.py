@@ -9,7 +9,7 @@ Each defines
     TIMED: bool
         Whether its measured durations are those of the device.
     RUNTIMES: tuple[str, ...]
-        Optional: the only runtimes that it starts; without it, all others than those that launchers name so.
+        Optional: the only runtimes that it starts, each of which has KERNELS; without it, all others than those that launchers name so.
     SETUP: tuple[Callable[[Settings], object], ...]
         The steps of `edge-toolkit setup LAUNCHER`, done ahead of time; empty if the launcher only needs environments.
     make_release(environment: str, settings: Settings) -> None
@@ -116,6 +116,10 @@ def require_able(name: str, runtime: str) -> None:
     takes = _runtimes(name)
     if takes and runtime not in takes:
         raise RequestError(f"launcher {name} does not start {runtime}; it starts {', '.join(takes)}")
+    if not hasattr(
+        registry.load("execution/runtimes", runtime), "KERNELS"
+    ):  # it runs on this machine; others need not be imported to know
+        return
     starts = [each for each in registry.names("launchers") if runtime in _runtimes(each)]
     if starts and name not in starts:
         raise RequestError(f"{runtime} is started by the launcher {', '.join(starts)} only; got {name!r}")
