@@ -151,7 +151,8 @@ class LocalExecutor:
             if entry is not None:
                 self._finish(job, entry, "reused")
                 return True
-            if busy or len(self._running) >= self._slots:
+            taken = self._pool.is_taken(job.engine, (running.job.engine for running in self._running.values()))
+            if busy or taken or len(self._running) >= self._slots:
                 return False
             claim = self.store.claim(name)
             if claim is None:

@@ -52,6 +52,11 @@ class WorkerPool:
             )
         return self._launches[engine.name]
 
+    def is_taken(self, engine: Engine, running: Iterable[Engine]) -> bool:
+        """Return whether an engine's device does a job already, of one of the engines that are `running`."""
+        device = self.launch(engine).device
+        return device is not None and any(self.launch(other).device == device for other in running)
+
     def expect(self, engine: Engine) -> None:
         """Announce jobs of an engine: `prestart` starts it."""
         self._expected.append(engine)

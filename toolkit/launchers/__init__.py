@@ -19,6 +19,8 @@ Each defines
     prepare(environment: str, options: Mapping[str, object], settings: Settings) -> Launch
         Returns how to start a worker in that environment; makes the environment first if it is missing.
         Raises RequestError for unknown options, EnvironmentUnavailable or TargetUnavailable if it cannot start there.
+    require_options(options: Mapping[str, object]) -> None
+        Optional: raises RequestError with all mistakes in the options; it is called when a profile is read.
     ready(environment: str, options: Mapping[str, object], settings: Settings) -> bool
         Returns True if `prepare` would make nothing and need no network.
     features(options: Mapping[str, object]) -> tuple[str, list[str]]
@@ -49,6 +51,7 @@ __all__ = [
     "is_timed",
     "prepare",
     "require_able",
+    "require_options",
     "setup",
     "setup_names",
     "setup_names_of",
@@ -74,6 +77,7 @@ class Launch:
     confining calls on to the kernel. Then each job has its own worker. None if the worker confines its jobs.
     `browser` is whether jobs start a browser, whose processes are confined together with the job.
     `memory_files` is whether its jobs may hold memory in files without a path, which no limit counts until it is used: a driver in software does.
+    `device` names what has memory and cores for one job at a time: jobs of all launches on it wait for one another. None for this machine.
     """
 
     command: tuple[str, ...]
@@ -86,6 +90,7 @@ class Launch:
     reaches: tuple[str, ...] | None = None
     browser: bool = False
     memory_files: bool = False
+    device: str | None = None
 
 
 def is_host(name: str) -> bool:
@@ -123,6 +128,13 @@ def require_able(name: str, runtime: str) -> None:
     starts = [each for each in registry.names("launchers") if runtime in _runtimes(each)]
     if starts and name not in starts:
         raise RequestError(f"{runtime} is started by the launcher {', '.join(starts)} only; got {name!r}")
+
+
+def require_options(name: str, options: Mapping[str, object]) -> None:
+    """Raise RequestError with all mistakes in a launcher's options that show without a look at what it starts jobs on."""
+    launcher = registry.load("launchers", name)
+    if hasattr(launcher, "require_options"):
+        launcher.require_options(options)
 
 
 def _runtimes(launcher: str) -> tuple[str, ...]:

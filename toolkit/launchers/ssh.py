@@ -39,6 +39,7 @@ SETUP = ()
 
 _CONTROL = "ControlPath={line}/ssh"  # the carrier of the jobs has a private folder, `{line}`, for it
 _VERSION_S = 10
+_DAYS = 1  # no job takes so long
 _QUIET = {"TF_CPP_MIN_LOG_LEVEL": "2", "PYTHONUNBUFFERED": "1", "NO_COLOR": "1", "LANG": "C.UTF-8"}
 
 
@@ -70,7 +71,13 @@ def prepare(environment: str, options: Mapping[str, object], settings: Settings)
         about=_about(packages, board, python),
         script=script,
         transport=_transport(line, board, asked),
+        device=line.address,
     )
+
+
+def require_options(options: Mapping[str, object]) -> None:
+    """Raise RequestError with all mistakes in the options."""
+    BoardOptions.read(options)
 
 
 def ready(environment: str, options: Mapping[str, object], settings: Settings) -> bool:
@@ -104,12 +111,16 @@ def _worker_words(line: Line) -> tuple[str, ...]:
 def _started(board: Board, python: Interpreter, site: str) -> tuple[str, ...]:
     """Return the words of the board's shell that start Python with the packages, and with nothing of the board user's own settings.
 
-    A shell waits for it: ssh itself has one exit status for a program that was killed and for a connection that broke.
+    A shell waits for it: ssh itself has one exit status for a program that was killed and for a connection that broke. It first ends the worker of
+    the same carrier that a broken connection may have left, which the board has not noticed yet, and removes what jobs have left for days.
     """
     jobs = f"{board.folder}/jobs"
+    mark = "EDGE_TOOLKIT_LINE={line}"  # the carrier's private folder: no other carrier has it
+    clean = f"kill -9 $(grep -ls $0 /proc/[0-9]*/environ | cut -d/ -f3); find {jobs} -mindepth 1 -maxdepth 1 -mtime +{_DAYS} -exec rm -rf {{}} +"
+    script = f"""'{{ {clean}; }} 2>/dev/null; "$@"; exit $?'"""
     own = {**VARIABLES, **_QUIET, "PATH": os.defpath, "HOME": jobs, "TMPDIR": jobs, "PYTHONPATH": site}
     variables = (f"{name}={value}" for name, value in sorted(own.items()))
-    return ("exec", "sh", "-c", """'"$@"; exit $?'""", "sh", "env", "-i", *variables, python.path)
+    return ("exec", "sh", "-c", script, mark, "env", "-i", mark, *variables, python.path)
 
 
 def _transport(line: Line, board: Board, asked: BoardOptions) -> Transport:

@@ -103,6 +103,9 @@ def _put_table(merged: Merged, key: str, value: dict[str, Any], path: Path) -> N
     if key == "runtime" and value.get("launcher", held.get("launcher")) != held.get("launcher"):
         held.pop("options", None)  # they were another launcher's
         merged.origins.pop((key, "options"), None)
+        if "launcher" in held and merged.origins.get(("notes",), (path,))[0] != path:  # of how that one runs it
+            merged.content.pop("notes", None)
+            merged.origins.pop(("notes",), None)
     for name, item in value.items():
         held[name] = item
         merged.origins[key, name] = (path, (key, name))

@@ -166,8 +166,10 @@ class Target(ConfigModel):
             raise ValueError(f"{runtime.name} does not run {info.data['format']}; it runs {', '.join(formats)}")
         try:
             launchers.require_able(runtime.launcher, runtime.name)
+            if not info.data.get("abstract"):  # another profile, which extends it, may say the rest
+                launchers.require_options(runtime.launcher, runtime.launcher_options)
         except EdgeToolkitError as error:
-            raise ValueError(error.problem) from None
+            raise ValueError("; ".join(error.problem.splitlines())) from None
         if runtime.kernels not in kernels:
             raise ValueError(f"{runtime.name} has no kernels {runtime.kernels!r}; known: {', '.join(kernels)}")
         if runtime.options and registry.load("launchers", runtime.launcher).HOST:  # builds start no such launcher

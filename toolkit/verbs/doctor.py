@@ -30,5 +30,7 @@ def doctor(settings: Settings | None = None) -> list[Status]:
         wanted = " ".join(launchers.setup_names_of(engine.launcher, engine.environment))
         fix = None if ready else f"edge-toolkit setup {wanted}"
         problem = None if ready else f"{engine.name} is not set up"
-        rows.append(Status("target", name, ready, profile.about, None, problem, fix))
+        elsewhere = ready and not (launcher.HOST or launcher.EMULATED)
+        about = f"{profile.about}; the device itself is not asked here" if elsewhere else profile.about
+        rows.append(Status("target", name, ready, about, None, problem, fix))
     return rows

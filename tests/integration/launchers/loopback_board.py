@@ -113,11 +113,15 @@ class LoopbackBoard:
 
     def break_connections(self) -> int:
         """End the server's side of every connection, and not the server; return how many there were."""
-        sessions = [number for number in self.processes("sshd:") if number != self._server_number()]
+        sessions = self.sessions()
         for number in sessions:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(number, signal.SIGKILL)
         return len(sessions)
+
+    def sessions(self) -> list[int]:
+        """Return the server's processes of its connections."""
+        return [number for number in self.processes("sshd:") if number != self._server_number()]
 
     def say(self, command: str) -> str:
         """Return what a command prints there; TargetUnavailable where it fails."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +21,7 @@ from toolkit.jobs.job import Engine, Job
 from toolkit.jobs.local_executor import LocalExecutor
 from toolkit.jobs.store import Entry
 from toolkit.launchers import ssh
-from toolkit.launchers.boards import bringing
+from toolkit.launchers.boards import bringing, line
 from toolkit.settings import Settings
 from toolkit.wire.request import sha256
 from toolkit.wire.shards import ShardWriter
@@ -408,3 +410,60 @@ def test_a_board_that_stays_away_is_given_up(board, jobs, fresh_home):
 
     assert caught.value.exit_status == 3
     assert "Connection refused" in caught.value.hint
+
+
+def test_a_worker_that_lost_its_host_is_ended_by_the_next(board, slow, fresh_home, monkeypatch):
+    """A connection may be silent: the board does not notice, and its worker would compute beside the next one."""
+    alive = tuple(text for text in line._SETTINGS if "ServerAlive" not in text)
+    monkeypatch.setattr(line, "_SETTINGS", (*alive, "ServerAliveInterval=1", "ServerAliveCountMax=1"))
+    silent: list[int] = []
+
+    def fall_silent() -> None:
+        silent.extend(board.sessions())
+        for number in silent:
+            os.kill(number, signal.SIGSTOP)
+
+    thread = during(fall_silent, lambda: begun(board))
+    try:
+        _, run = done(fresh_home, *slow)
+    finally:
+        thread.join()
+        left_over = board.processes("worker_main.py")
+        for number in silent:
+            os.kill(number, signal.SIGCONT)
+
+    assert run_of(run).count == 3
+    assert silent
+    assert left_over == []
+
+
+def test_what_jobs_left_for_days_is_removed(board, jobs, fresh_home):
+    """A board that lost its connection, and a host that was switched off then."""
+    old, new = (board.home / "edge-toolkit/jobs" / name for name in ("old", "new"))
+    for folder in (old, new):
+        folder.mkdir(parents=True)
+    os.utime(old, (0, 0))
+
+    done(fresh_home, jobs(on())[0])
+
+    assert not old.exists()
+    assert new.exists()
+    new.rmdir()
+
+
+def test_a_board_does_one_job_at_a_time(board, jobs, fresh_home, tmp_path):
+    """It has the memory and the cores of one; jobs here do not wait for it."""
+    samples, _ = jobs(on())
+    done(fresh_home, samples)
+    runs = []
+    for number in range(2):
+        _, run = jobs(on(), "wait", at=number)
+        (tmp_path / "model.fake").rename(tmp_path / f"model{number}.fake")
+        runs.append(replace(run, inputs={**run.inputs, "model": tmp_path / f"model{number}.fake"}))
+    seen: list[tuple[str, str]] = []
+
+    with LocalExecutor(settings(fresh_home), lambda job, what, progress: seen.append((job.title, what))) as executor:
+        executor.run(samples, *runs)
+
+    told = [what for _, what in seen if what in ("started", "finished")]
+    assert told == ["started", "finished", "started", "finished"]
