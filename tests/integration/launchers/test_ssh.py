@@ -222,6 +222,15 @@ def test_a_board_whose_disk_gets_full(board, home, monkeypatch):
     assert board.say("cd /small/of/environments && ls") == ""
 
 
+def test_a_transfer_that_is_cut_between_two_files_is_none(board, home, monkeypatch):
+    """What unpacks it may not notice: the last file tells."""
+    monkeypatch.setattr(bringing, "_add_whole", lambda *asked: None)
+
+    refused(home, says="a command there failed", folder="cut")
+
+    assert os.listdir(board.home / "cut/environments") == []
+
+
 def test_a_folder_that_others_may_write_to(board, home):
     """They could put programs there that would be run."""
     board.say("mkdir -p open && chmod 777 open")

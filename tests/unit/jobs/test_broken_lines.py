@@ -97,7 +97,7 @@ def test_a_worker_that_loses_its_line_begins_the_job_again(run, line, tally, tmp
 
 def test_a_job_that_had_ended_is_not_done_again(run, line, tally, tmp_path):
     """Its answer lies there, and is fetched again; half of it that came before is not kept."""
-    half = "cd ${0}; for job in */; do (cd $job; tar -cf - out | head -c 700); done"
+    half = "cd ${0}; for job in */; do (cd $job; tar -cf - out | head -c 1600); done"
     cut = tally.first(1, f"{half}; exit {BROKEN}".replace("${0}", str(tmp_path / "there")))
 
     entry = run(breaking(line, "fetch", cut), f"echo >>{tmp_path}/done")

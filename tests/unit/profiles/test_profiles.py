@@ -321,6 +321,30 @@ def test_ones_own_board_is_five_lines(write):
     assert (mine.bounds, mine.schemes, mine.notes) == (base.bounds, base.schemes, base.notes)
 
 
+ON_BOARD = '[runtime]\nlauncher = "ssh"\noptions = {{ {} }}\n'
+
+
+def test_a_board_of_ones_own_is_not_told_to_be_emulated(write):
+    """What the base's notes say is of how another launcher runs it; the processor is the board's all the same."""
+    mine = profiles.find(write(MINE + ON_BOARD.format('host = "pi@board.local"')))
+
+    assert (mine.runtime.launcher, mine.runtime.cpu, mine.notes) == ("ssh", "cortex-a72", "")
+    assert "QEMU" in profiles.find("raspberry-pi-4").notes
+
+
+def test_mistakes_in_a_launchers_options_are_the_profiles(write):
+    """All of them, before anything is reached; a profile that is only extended may leave the host to another."""
+    path = write(MINE + ON_BOARD.format("port = 0, hots = 1"))
+
+    with pytest.raises(
+        InvalidConfig, match=r"runtime: launcher ssh: option 'hots': unknown.*'port': 0.*'host': missing"
+    ):
+        profiles.check(path)
+
+    write(MINE + "abstract = true\n" + ON_BOARD.format("port = 2222"))
+    profiles.check(path)
+
+
 OWN = '[[bounds]]\nstage = "total"\noutput = "*"\nmetric = "sqnr_db"\nlimit = 90\nbecause = "mine"\n'
 
 
