@@ -154,9 +154,7 @@ def test_an_operator_that_the_devices_runtime_has_not_is_named(edge, models, vec
 
     assert ended.status == 2
     for name in ("linux-x86_64-tflite-runtime", "raspberry-pi-4"):
-        assert (
-            f"{name}: tflite_runtime 2.14.0 has no operator FULLY_CONNECTED version 12; its newest is 10" in ended.out
-        )
+        assert f"{name}: tflite_runtime 2.14.0 has no operator FULLY_CONNECTED version 12; it has 1 to 10" in ended.out
         assert not (tmp_path / name).exists()
     assert "[operator-version]" in ended.out
     assert "running model.tflite" not in ended.err  # seen from the file, which no runtime ran

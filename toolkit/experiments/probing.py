@@ -10,18 +10,20 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
+from typing import Any
 
 from toolkit import registry
 from toolkit.errors import EdgeToolkitError, LimitReached, RequestError, WorkerCrashed, WorkerRefused
 from toolkit.execution.run import Execution, on_this_machine
 from toolkit.jobs.executor import Executor
 from toolkit.jobs.job import Job
-from toolkit.profiles.capabilities import Abilities, Capabilities, Probing
+from toolkit.profiles.capabilities import Abilities, Capabilities, Kernel, Probing
 
 _HOW = (
     "edge-toolkit targets probe: each version of each operator was looked up by the runtime, and each combination of dtypes prepared and run once, "
     "in a model of that operator alone"
 )
+_HOW_LISTED = "edge-toolkit targets probe: the runtime listed the kernels that it registers for the CPU; operators without one were put to a session"
 _ABORTS = "aborts"
 Said = Mapping[str, "str | None"]
 
@@ -46,6 +48,8 @@ def probed(
             options={"operators": None if operators is None else sorted(operators)},
         )
         table = _by_models(Asking(writing, execution, executor), name, version, artifact_format, converter)
+    elif hasattr(converter, "kernels"):
+        table = _by_kernels(name, version, execution, artifact_format, executor)
     else:
         raise RequestError(f"{name}: runs {artifact_format}, for which no probe is known")
     return Probing(table, time.monotonic() - began)
@@ -77,6 +81,37 @@ def _by_models(asked: Asking, name: str, version: str, artifact_format: str, con
         newest_probed=made["newest"],
         operators=operators,
         custom={each: not converter.lacks_custom(said[member] or "") for each, member in made["custom"].items()},
+    )
+
+
+def _by_kernels(
+    name: str, version: str, execution: Execution, artifact_format: str, executor: Executor
+) -> Capabilities:
+    """Return the table of a runtime that lists its kernels itself."""
+    listing = Job(
+        f"listing the kernels of {name}", f"conversion.converters.{artifact_format}", "kernels", execution.engine
+    )
+    (entry,) = executor.run(listing)
+    kernels: Mapping[str, Sequence[Mapping[str, Any]]] = entry.result["kernels"]
+    able = {
+        each: Abilities(
+            kernels=tuple(
+                Kernel(versions=tuple(row["versions"]), takes=tuple(map(tuple, row["takes"]))) for row in rows
+            )
+        )
+        for each, rows in kernels.items()
+    }
+    return Capabilities(
+        runtime=name,
+        version=version,
+        artifact_format=artifact_format,
+        engine=entry.result["engine"],
+        machine=str(entry.about["machine"]),
+        kernels=execution.kernels,
+        how=_HOW_LISTED,
+        probes=sum(map(len, kernels.values())),
+        newest_probed=None,
+        operators={**able, **dict.fromkeys(entry.result["missing"], Abilities())},
     )
 
 

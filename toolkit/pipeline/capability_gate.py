@@ -106,7 +106,7 @@ def _reason(use: OperatorUse, answer: Answer, runtime: str) -> tuple[str, str]:
     if answer.status == "version":
         return (
             "operator-version",
-            f"{runtime} has no operator {name} version {use['version']}; its newest is {answer.detail}",
+            f"{runtime} has no operator {name} version {use['version']}; it has {answer.detail}",
         )
     taken, given = ", ".join(use["takes"]), ", ".join(use["gives"])
     return "operator-dtype", f"{runtime} has no kernel of {name} for {taken} -> {given}: {answer.detail}"

@@ -37,7 +37,7 @@ DENSE = use("FULLY_CONNECTED", 12, ("float32", "int8 per-channel", "none"))
 @pytest.mark.parametrize(
     ("asked", "code", "said", "fix"),
     [
-        (DENSE, "operator-version", "has no operator FULLY_CONNECTED version 12; its newest is 10 (operator 3)", "choose another --scheme ("),
+        (DENSE, "operator-version", "has no operator FULLY_CONNECTED version 12; it has 1 to 10 (operator 3)", "choose another --scheme ("),
         (use("DILATE", index=0), "operator-missing", "has no operator DILATE (operator 0)", "replace that operator"),
         (use("ABS", takes=("bool",), gives=("bool",)), "operator-dtype", "no kernel of ABS for bool -> bool: Type BOOL", "choose another --scheme ("),
         (use("CUSTOM FlexErf"), "flex-operator", "has no TensorFlow kernels (Flex) for Erf", "--outputs"),

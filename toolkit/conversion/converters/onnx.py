@@ -13,6 +13,7 @@ from toolkit.engines.onnx.arithmetic import multiply_accumulates
 from toolkit.engines.onnx.endings import endings
 from toolkit.engines.onnx.file import inspect
 from toolkit.engines.onnx.graph import read
+from toolkit.engines.onnx.kernels import Listed, listed
 from toolkit.wire.request import Request
 
 __all__ = ["inspect"]
@@ -52,3 +53,8 @@ def _written(request: Request) -> Path:
     onnx.save(prepared(made, request.out), path)
     loadable(path)
     return path
+
+
+def kernels(_: Request) -> Listed:
+    """Return the kernels that the runtime lists."""
+    return listed()

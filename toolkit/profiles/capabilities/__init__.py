@@ -68,16 +68,19 @@ class Abilities(ConfigModel):
     refuses: dict[str, str] = Field(default_factory=dict)
     kernels: tuple[Kernel, ...] = ()
 
-    def newest(self) -> int | None:
-        """Return the newest version that is registered; None for no version, and for kernels without an end."""
-        if self.kernels:
-            return None
-        return max((last for _, last in self.versions), default=None)
+    def spans(self) -> str:
+        """Return in words which versions there are."""
+        ranges = self.versions or sorted({kernel.versions for kernel in self.kernels}, key=lambda each: each[0])
+        return ", ".join(_span(first, last) for first, last in ranges)
+
+
+def _span(first: int, last: int | None) -> str:
+    return f"{first} and later" if last is None else str(first) if first == last else f"{first} to {last}"
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a table says of one use of an operator; `detail` is the newest version that there is, or what the runtime said."""
+    """What a table says of one use of an operator; `detail` is the versions that there are, or what the runtime said."""
 
     status: Status
     detail: str = ""
@@ -118,13 +121,13 @@ class Capabilities(ConfigModel):
         if able is None:
             return Answer("unknown")
         if able.kernels:
-            return _by_kernels(able.kernels, use)
+            return _by_kernels(able, use)
         if not able.versions:
             return Answer("missing")
         if self.newest_probed is not None and use["version"] > self.newest_probed:
             return Answer("unknown")
         if not any(first <= use["version"] <= last for first, last in able.versions):
-            return Answer("version", str(able.newest()))
+            return Answer("version", able.spans())
         combination = combination_of(use["takes"], use["gives"])
         if combination in able.refuses:
             return Answer("dtype", able.refuses[combination])
@@ -155,11 +158,10 @@ def combination_of(takes: Sequence[str], gives: Sequence[str]) -> str:
     return f"{', '.join(takes)} -> {', '.join(gives)}"
 
 
-def _by_kernels(kernels: Sequence[Kernel], use: OperatorUse) -> Answer:
-    of_version = [kernel for kernel in kernels if kernel.has(use["version"])]
+def _by_kernels(able: Abilities, use: OperatorUse) -> Answer:
+    of_version = [kernel for kernel in able.kernels if kernel.has(use["version"])]
     if not of_version:
-        ends = [kernel.versions[1] for kernel in kernels if kernel.versions[1] is not None]
-        return Answer("version", str(max(ends, default=0)))
+        return Answer("version", able.spans())
     if any(kernel.accepts(use["takes"]) for kernel in of_version):
         return Answer("runs")
     known = sorted({", ".join("/".join(some) or "any" for some in kernel.takes) for kernel in of_version})
