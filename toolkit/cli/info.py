@@ -12,7 +12,7 @@ from toolkit import printable
 from toolkit.cli import completion
 from toolkit.cli.common import Common, Detailed, Located, Made, Printed
 from toolkit.cli.handed import Handed
-from toolkit.cli.help import OUTPUT
+from toolkit.cli.help import OUTPUT, TARGET
 from toolkit.cli.option_groups import Allowed
 from toolkit.cli.options import OutputKinds
 from toolkit.cli.reading import kinds_of
@@ -20,12 +20,24 @@ from toolkit.cli.verbs import app, cache, targets, verb
 from toolkit.errors import RequestError
 from toolkit.settings import CACHE_LIMIT, parse_bytes
 
+InspectTargets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--target", "-t",
+        metavar="T",
+        rich_help_panel=TARGET,
+        autocompletion=completion.targets,
+        help="Whether an artifact can run there, as its bytes show; may be given again.",
+    ),
+]  # fmt: skip
+
 
 @verb(
     app,
     "inspect",
     "inspect model.keras",
     "inspect checkpoint/ --builder build.py:model",
+    "inspect model.tflite --target raspberry-pi-4",
 )
 def inspect_(
     common: Common,
@@ -34,18 +46,21 @@ def inspect_(
     detailed: Detailed,
     path: Annotated[Path, typer.Argument(metavar="PATH", help="A source or an artifact.")],
     output_kind: OutputKinds = None,
+    target: InspectTargets = None,
 ) -> int:
     """Tell what a model or an artifact is.
 
     Who wrote it, its signatures, what its outputs mean, variables, operators, what it needs; with a builder, what would be restored.
+    With --target, whether an artifact can run there, as its bytes show.
     """
     from toolkit import report
     from toolkit.verbs.inspect import inspect
 
     with common.executor(allowed) as executor:
-        held = inspect(handed(path), kinds=kinds_of(output_kind), executor=executor)
+        held = inspect(handed(path), kinds=kinds_of(output_kind), targets=target or (), executor=executor)
     common.show(held, lambda: report.inspected_text(path, held, detailed.screen))
-    return 0
+    errors = [one["error"] for one in held.get("targets", {}).values() if one["error"] is not None]
+    return max((int(error["exit_status"]) for error in errors), default=0)
 
 
 @verb(targets, "list", "targets list")

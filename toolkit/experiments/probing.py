@@ -40,19 +40,24 @@ def probed(
     began = time.monotonic()
     converter = registry.load("conversion/converters", artifact_format)
     if hasattr(converter, "probe_models"):
-        writing = Job(
-            f"writing models of one operator for {name}",
-            f"conversion.converters.{artifact_format}",
-            "probe_models",
-            on_this_machine(artifact_format).engine,
-            options={"operators": None if operators is None else sorted(operators)},
-        )
+        writing = models_job(name, artifact_format, operators)
         table = _by_models(Asking(writing, execution, executor), name, version, artifact_format, converter)
     elif hasattr(converter, "kernels"):
         table = _by_kernels(name, version, execution, artifact_format, executor)
     else:
         raise RequestError(f"{name}: runs {artifact_format}, for which no probe is known")
     return Probing(table, time.monotonic() - began)
+
+
+def models_job(name: str, artifact_format: str, operators: Sequence[str] | None) -> Job:
+    """Return the job that writes the models of one operator which a runtime is asked with, of these operators or of all."""
+    return Job(
+        f"writing models of one operator for {name}",
+        f"conversion.converters.{artifact_format}",
+        "probe_models",
+        on_this_machine(artifact_format).engine,
+        options={"operators": None if operators is None else sorted(operators)},
+    )
 
 
 def _by_models(asked: Asking, name: str, version: str, artifact_format: str, converter: ModuleType) -> Capabilities:

@@ -28,6 +28,7 @@ _NEWER = "a newer runtime on the device (another `runtime.version` in its profil
 def refusal(artifact: Artifact, target: Target) -> EdgeToolkitError | None:
     """Return why a target cannot run an artifact (Unsupported), or cannot hold it (DoesNotFit); None where nothing is known against it."""
     found = [each for each in findings(artifact.uses, artifact.scheme, target) if each.is_error]
+    found += open_sizes(artifact, target)
     if found:
         return Unsupported(*_told(target, found), found)
     spent = over_budget(artifact, target)
@@ -70,6 +71,16 @@ def _not_probed(target: Target) -> Finding:
     message = f"which operators {runtime} has was not probed; the run decides"
     fix = f"edge-toolkit targets probe {runtime.replace(' ', '==')}"
     return Finding("capabilities-not-known", "info", message, fix=fix)
+
+
+def open_sizes(artifact: Artifact, target: Target) -> list[Finding]:
+    """Return the finding about inputs whose sizes an artifact leaves open, for a runtime that takes fixed sizes only."""
+    names = tuple(str(spec["name"]) for spec in artifact.signature["inputs"] if None in (spec["shape"] or [None]))
+    if not target.runtime.static_shapes or not names:
+        return []
+    message = f"{target.runtime.name} takes no open sizes, which {', '.join(names)} of {artifact.scheme} has"
+    fix = f"give the size that the device feeds: --shape {names[0]}=SIZES (as 1,224,224,3)"
+    return [Finding("dynamic-shape", "error", message, fix=fix, names=names)]
 
 
 def over_budget(artifact: Artifact, target: Target) -> list[Finding]:

@@ -43,7 +43,7 @@ KERNELS = ("default", "builtin", "reference")  # of a runtime without a delegate
 class Runtime(ConfigModel):
     """What runs the model: an engine of one version, started by a launcher, on a CPU that the launcher may have to emulate.
 
-    `options` are what else the launcher is told, by names of its own.
+    `options` are what else the launcher is told, by names of its own. `static_shapes` is whether it runs only models without open sizes.
     """
 
     name: Annotated[str, plugin("execution/runtimes")]
@@ -53,6 +53,7 @@ class Runtime(ConfigModel):
     threads: int = Field(default=1, ge=1)
     kernels: Literal["default", "builtin", "reference", "float32"] = "default"
     options: dict[Text, str | int | float | bool] = Field(default_factory=dict)
+    static_shapes: bool = False
 
     @property
     def launcher_options(self) -> dict[str, str | int | float | bool]:

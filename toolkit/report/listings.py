@@ -69,7 +69,19 @@ def inspected_text(path: Path, held: Mapping[str, Any], screen: Screen = PAGE) -
         f"  {finding.severity}: {printable.sentence(finding.message)}"
         for finding in findings.read(held.get("findings", ()))
     ]
+    for name, said in held.get("targets", {}).items():
+        lines += _target_lines(name, said)
     return printable.lines(lines)
+
+
+def _target_lines(name: str, said: Mapping[str, Any]) -> list[Text]:
+    """Return what speaks against an artifact on a target before it runs."""
+    error = said["error"]
+    known = [printable.line(f"  {name}: {finding.message}") for finding in findings.read(said["findings"])]
+    if error is None:
+        return [printable.line(f"  {name}: nothing is known against it; verify runs it"), *known]
+    hint = [printable.together("    hint: ", printable.set_in(error["hint"]))] if error["hint"] else []
+    return [printable.together("  ", printable.set_in(error["problem"])), *hint, *known]
 
 
 def _size_lines(held: Mapping[str, Any]) -> list[str]:

@@ -24,8 +24,15 @@ _RULE = (
 
 
 def profile_json(target: Target) -> dict[str, Any]:
-    """Return a profile as JSON. Each bound has the `file` that sets it, its `place` there, whether it `decides`, and where it is `hidden`."""
+    """Return a profile as JSON. Each bound has the `file` that sets it, its `place` there, whether it `decides`, and where it is `hidden`.
+
+    `capabilities` is the table of what the runtime can run, null where it was not probed.
+    """
+    from toolkit.profiles import capabilities
+
     document = target.model_dump(mode="json")
+    table = capabilities.path_of(target.runtime.name, target.runtime.version)
+    document["capabilities"] = None if table is None else str(table)
     for said, bound in zip(document["bounds"], target.bounds, strict=True):
         found = _standing(bound, target)
         said["file"] = None if bound.path is None else str(bound.path)
@@ -45,7 +52,7 @@ def profile_text(target: Target, values: Sequence[Value]) -> Text:
         f"{value.key:<{width}}  {json.dumps(value.value, default=list):<{_VALUES}}  {value.path.name if value.path else '(default)'}"
         for value in plain
     ]
-    lines += ["", _RULE]
+    lines += ["", _table_line(target), "", _RULE]
     stages = [stage for stage in get_args(Stage) if any(bound.stage == stage for bound in target.bounds)]
     widths = [max(map(len, column)) for column in zip(*map(_cells, target.bounds), strict=True)]
     for stage in stages:
@@ -53,6 +60,18 @@ def profile_text(target: Target, values: Sequence[Value]) -> Text:
         rows.sort(key=lambda row: not row[1].decides)
         lines += ["", stage, *(line for row in rows for line in _bound_lines(*row, widths))]
     return printable.lines(lines)
+
+
+def _table_line(target: Target) -> str:
+    """Return which table says what the target's runtime can run."""
+    from toolkit.profiles import capabilities
+    from toolkit.report.capabilities import table_line
+
+    runtime, version = target.runtime.name, target.runtime.version
+    table = capabilities.find(runtime, version)
+    if table is None:
+        return f"capabilities: none; edge-toolkit targets probe {runtime}=={version} makes the table"
+    return f"capabilities: {capabilities.path_of(runtime, version)}: {table_line(table)}"
 
 
 def _cells(bound: Bound) -> list[str]:

@@ -7,23 +7,33 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from toolkit import registry
-from toolkit.errors import RequestError
+from toolkit import findings, registry
+from toolkit.conversion.artifacts import Artifact
+from toolkit.engines.kept_scheme import scheme_of
+from toolkit.errors import InvalidSource, RequestError
 from toolkit.execution.run import on_this_machine
 from toolkit.files.foreign import open_plain, require_reachable
 from toolkit.jobs.executor import Executor
 from toolkit.jobs.job import Job, path_digest
+from toolkit.pipeline import capability_gate
 from toolkit.pipeline.meaning import with_kinds
-from toolkit.pipeline.prepare import executing
+from toolkit.pipeline.prepare import executing, profiles_of
 from toolkit.source import source
 from toolkit.source.original import Original
-from toolkit.verbs.arguments import Place, original_of
+from toolkit.verbs.arguments import Place, Targets, original_of, targets_of
+
+if TYPE_CHECKING:
+    from toolkit.profiles import Target
 
 
 def inspect(
-    model: Original | Place, *, kinds: Mapping[str, str] = MappingProxyType({}), executor: Executor | None = None
+    model: Original | Place,
+    *,
+    kinds: Mapping[str, str] = MappingProxyType({}),
+    targets: Targets = (),
+    executor: Executor | None = None,
 ) -> dict[str, Any]:
     """Return a source or an artifact as JSON: kind, signatures, operators, findings; for a source also writer, loader, variables, needs.
 
@@ -32,15 +42,42 @@ def inspect(
     The files of a source are only read; nothing in them runs. A source with a builder, or with tensors to cut at, is loaded too, and `coverage` says
     which variables were restored. An artifact also has sizes and dtypes. `output_kinds` has the assumed kinds of outputs for each signature's key (""
     for none); `kinds` are the declared ones. RequestError if these do not fit.
+
+    `targets` has, for an artifact and each of the named targets, what is known against it before it runs: the error, or None, and findings.
     """
     original = original_of(model)
+    profiles = [] if not targets else profiles_of(targets_of(targets))
+    if profiles and _format_of(original.path) is None:
+        raise RequestError(
+            f"{original.path}: is no artifact, which --target asks for", "edge-toolkit convert makes one"
+        )
     with executing(executor, original if original.loads else None) as running:
         found = (
             inspect_artifact(original.path, running)
             if _format_of(original.path) is not None
             else {**source.inspect_source(original, running), **_size_of(original.path)}
         )
+    if profiles:
+        if not found["signatures"]:
+            raise InvalidSource(f"{original.path}: has no signature, and no graph; expected an artifact with one")
+        found["targets"] = {profile.name: _looked_up(original.path, found, profile) for profile in profiles}
     return with_kinds(found, kinds)
+
+
+def _looked_up(path: Path, held: Mapping[str, Any], target: Target) -> dict[str, Any]:
+    """Return what is known against a described artifact on a target: the error as JSON, None where it may run, and findings."""
+    from toolkit.report import error_json
+
+    if held["kind"] != target.format:
+        wrong = RequestError(f"{target.name}: runs {target.format}; {path} is {held['kind']}")
+        return {"error": error_json(wrong), "findings": []}
+    artifact, *_ = artifacts_of(path, held)
+    refused = capability_gate.refusal(artifact, target)
+    said = capability_gate.findings(artifact.uses, artifact.scheme, target)
+    return {
+        "error": None if refused is None else error_json(refused),
+        "findings": [each.to_json() for each in said if not each.is_error],
+    }
 
 
 def _size_of(path: Path) -> dict[str, int]:
@@ -73,3 +110,24 @@ def inspect_artifact(path: Path, executor: Executor) -> dict[str, Any]:
     job = Job(f"inspecting {path.name}", f"conversion.converters.{kind}", "inspect", engine, inputs={"model": path})
     (entry,) = executor.run(job)
     return {"kind": kind, "size_bytes": path.stat().st_size, "sha256": path_digest(path), **entry.result}
+
+
+def artifacts_of(path: Path, held: Mapping[str, Any]) -> tuple[Artifact, ...]:
+    """Return a described file (`inspect_artifact`) as one artifact for each signature."""
+    several = len(held["signatures"]) > 1
+    operators = [each["name"] for each in held["operators"]]
+    scheme = held.get("scheme") or scheme_of(held["weights_bytes"], held["activations"], operators)
+    return tuple(
+        Artifact(
+            path=path,
+            scheme=scheme,
+            size_bytes=held["size_bytes"],
+            sha256=held["sha256"],
+            signature=signature,
+            operators=tuple(held["operators"]),
+            findings=findings.read(held["findings"]),
+            key=signature["key"] if several else None,
+            uses=tuple(held["uses"]),
+        )
+        for signature in held["signatures"]
+    )

@@ -8,11 +8,9 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from toolkit import findings
 from toolkit.bundle import bundle
 from toolkit.conversion.artifacts import Artifact
 from toolkit.diagnosis.attribute import attributed
-from toolkit.engines.kept_scheme import scheme_of
 from toolkit.errors import EdgeToolkitError, InvalidSource, RequestError
 from toolkit.files import outputs
 from toolkit.files.foreign import require_reachable
@@ -42,7 +40,7 @@ from toolkit.verbs.arguments import (
     targets_of,
 )
 from toolkit.verbs.build import Outcomes
-from toolkit.verbs.inspect import inspect_artifact
+from toolkit.verbs.inspect import artifacts_of, inspect_artifact
 from toolkit.verbs.next_steps import VerbRequest
 from toolkit.verdict.verdict import Verdict
 
@@ -163,20 +161,4 @@ def artifacts_at(path: Path, executor: Executor) -> tuple[Artifact, ...]:
     held = inspect_artifact(path, executor)
     if not held["signatures"]:
         raise InvalidSource(f"{path}: has no signature, and no graph; expected an artifact with one")
-    several = len(held["signatures"]) > 1
-    operators = [each["name"] for each in held["operators"]]
-    scheme = held.get("scheme") or scheme_of(held["weights_bytes"], held["activations"], operators)
-    return tuple(
-        Artifact(
-            path=path,
-            scheme=scheme,
-            size_bytes=held["size_bytes"],
-            sha256=held["sha256"],
-            signature=signature,
-            operators=tuple(held["operators"]),
-            findings=findings.read(held["findings"]),
-            key=signature["key"] if several else None,
-            uses=tuple(held["uses"]),
-        )
-        for signature in held["signatures"]
-    )
+    return artifacts_of(path, held)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import zipfile
+
 import pytest
 
 from toolkit.execution.run import Execution
-from toolkit.experiments.probing import probed
+from toolkit.experiments.probing import models_job, probed
 from toolkit.jobs.job import Engine
 from toolkit.jobs.local_executor import LocalExecutor
 from toolkit.profiles import capabilities
 from toolkit.settings import Settings
+from toolkit.verbs.inspect import inspect
 
 OPERATORS = ("ADD", "CONV_2D", "DEQUANTIZE", "DILATE", "FULLY_CONNECTED", "SOFTMAX")
 
@@ -19,6 +22,31 @@ def executor(home):
     """Return workers in this machine's environments."""
     with LocalExecutor(Settings(home=home)) as made:
         yield made
+
+
+def test_the_stored_kernels_are_those_that_the_runtime_lists(executor):
+    stored = capabilities.find("onnxruntime", "1.32.0")
+
+    found = probed("onnxruntime", "1.32.0", Execution(Engine("onnxruntime"), "onnxruntime"), "onnx", executor).table
+
+    assert found.operators == stored.operators
+    assert found.engine == stored.engine
+
+
+def test_operators_outside_of_tflite_are_refused_by_inspect(executor, tmp_path):
+    """TensorFlow's own kernels are not in LiteRT; its own custom operators are, and run."""
+    (written,) = executor.run(models_job("litert", "tflite", ("ABS",)))
+    with zipfile.ZipFile(written.out / "models.zip") as archive:
+        for name in ("Flex", "NumericVerify"):
+            (tmp_path / f"{name}.tflite").write_bytes(archive.read(written.result["custom"][name]))
+
+    flex, own = (
+        inspect(tmp_path / f"{name}.tflite", targets="host", executor=executor) for name in ("Flex", "NumericVerify")
+    )
+
+    (found,) = flex["targets"]["host"]["error"]["findings"]
+    assert (found["code"], found["names"], found["index"]) == ("flex-operator", ["FlexErf"], 0)
+    assert own["targets"]["host"]["error"] is None
 
 
 @pytest.mark.parametrize(("runtime", "version"), [("litert", "2.3.0"), ("tflite_runtime", "2.14.0")])

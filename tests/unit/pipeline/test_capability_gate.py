@@ -108,3 +108,19 @@ def test_many_uses_are_told_in_few_lines(board):
     assert len(error.findings) == 9
     assert len(error.problem.splitlines()) == 6
     assert "and 4 more uses" in error.problem
+
+
+def test_open_sizes_are_refused_where_the_runtime_takes_fixed_ones(board):
+    """The batch too: such a runtime allocates once."""
+    shapes = {"x": [None, 4], "y": [1]}
+    inputs = [{"name": name, "dtype": "float32", "shape": shape} for name, shape in shapes.items()]
+    signature = {**SIGNATURE, "inputs": inputs}
+    held = dataclasses.replace(artifact(), signature=signature)
+    static = board.model_copy(update={"runtime": board.runtime.model_copy(update={"static_shapes": True})})
+
+    error = capability_gate.refusal(held, static)
+
+    (found,) = error.findings
+    assert (found.code, found.names) == ("dynamic-shape", ("x",))
+    assert "--shape x=" in found.fix
+    assert capability_gate.refusal(held, board) is None

@@ -114,7 +114,7 @@ def test_a_file_that_is_no_table_is_refused(tmp_path, monkeypatch, content, erro
     assert said in str(caught.value)
 
 
-@pytest.mark.parametrize("runtime", ["litert", "tflite_runtime"])
+@pytest.mark.parametrize("runtime", ["litert", "onnxruntime", "tflite_runtime"])
 def test_the_pinned_release_has_a_table(runtime):
     """Where an environment gets a newer engine, the runtime is probed again."""
     version = environments.version(registry.load("execution/runtimes", runtime).ENVIRONMENT)
@@ -123,7 +123,7 @@ def test_the_pinned_release_has_a_table(runtime):
 
     assert table is not None
     assert table.engine.endswith(version)
-    assert sum(bool(each.versions) for each in table.operators.values()) > 100
+    assert sum(bool(each.versions or each.kernels) for each in table.operators.values()) > 100
 
 
 def test_the_boards_runtime_lacks_what_the_converter_writes():
@@ -134,3 +134,20 @@ def test_the_boards_runtime_lacks_what_the_converter_writes():
 
     assert (board.answer(asked).status, board.answer(asked).detail) == ("version", "1 to 10")
     assert host.answer(asked).status == "runs"
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [
+        (use("Conv", 11, ("float32", "float32", "float32")), "runs"),
+        (use("Conv", 11, ("float16", "float16")), "runs"),
+        (use("Conv", 11, ("int8", "int8")), "dtype"),
+        (use("Add", 6, ("float32", "float32")), "version"),
+        (use("SwiGLU", 25, ("float32",)), "missing"),
+        (use("Constant", 13, ()), "runs"),
+        (use("com.others.Own", 1), "unknown"),
+    ],
+)
+def test_the_kernels_of_onnx_runtime_are_looked_up(asked, status):
+    """It takes opset 7 and later, casts float16, and has no kernel of a plain convolution of integers."""
+    assert capabilities.find("onnxruntime", "1.32.0").answer(asked).status == status
