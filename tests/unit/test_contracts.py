@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from toolkit import environments, registry
+from toolkit.environments.requirements import read_requirements
 from toolkit.jobs.job import Engine, Job, key
 
 
@@ -51,7 +52,8 @@ def test_a_runtime_loads_models_of_its_formats(plugin):
     """One verb: load(model, options)."""
     assert plugin.FORMATS
     assert all(isinstance(name, str) for name in plugin.FORMATS)
-    assert plugin.ENVIRONMENT in environments.names()
+    assert plugin.ENVIRONMENT in environments.names() or read_requirements(plugin.ENVIRONMENT).yours
+    assert getattr(plugin, "KERNELS", None) in (None, *registry.names("execution/runtimes"))
     assert arguments(plugin.load) == ["model", "options"]
 
 

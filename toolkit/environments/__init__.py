@@ -3,10 +3,11 @@
 The folder is the registry: `<name>.in` holds the ranges an engine accepts, `<name>.txt` the lock that is installed where nothing
 fits. To renew a lock, run the command in its first lines in this folder; it must hold no address of a package index.
 An environment without a lock is never made: it exists only where the user names an interpreter for it. `source`, in which the user's own code makes
-the model, is one.
+the model, is one; `onnxruntime_qnn`, whose licence the user has to accept, is another.
 
-An `.in` file is one requirement a line, the engine itself first. Five comments mean something:
+An `.in` file is one requirement a line, the engine itself first. Six comments mean something:
 `# python: RANGE` (which Pythons serve), `# preload: MODULE...` (what a worker imports once, before it takes jobs),
+`# yours: REASON` (why it is never made: part of a sentence),
 `# machines: NAME...` (which machines an emulator may run the engine as: those that it has wheels for, by Python's `platform.machine`),
 `# or NAME or NAME...` behind a requirement (other distributions of the same package), and `# optional` (part of what is made, and not
 asked of an interpreter that is there).
@@ -40,6 +41,7 @@ __all__ = [
     "MOUNT",
     "Environment",
     "Status",
+    "can_be_made",
     "find",
     "is_release",
     "is_version",
@@ -101,6 +103,11 @@ def is_release(name: str) -> bool:
     return split_name(name)[0] in _known() and read_requirements(name).release is not None
 
 
+def can_be_made(name: str) -> bool:
+    """Return whether the toolkit can make an environment, or one of that release of it; if not, its user names an interpreter."""
+    return split_name(name)[0] in names()
+
+
 def of_version(name: str, wanted: str) -> str:
     """Return the name of the environment whose engine is of a version: of the pinned release, or of another; `name` itself where it is unknown."""
     return name if name not in _known() or wanted == version(name) else f"{name}=={wanted}"
@@ -138,8 +145,8 @@ def find(name: str, settings: Settings) -> Environment | None:
         return _named(requirements, settings)
     if not requirements.can_be_made:
         raise EnvironmentUnavailable(
-            f"environment {name}: no interpreter was named; it is the one that the model was made with, and cannot be installed here",
-            f"name it: --python {name}=/path/to/python; it needs {requirements.engine.text}",
+            f"environment {name}: no interpreter was named; {requirements.yours}, so it is not installed here",
+            f"name it: --python {name}=/path/to/python; it needs {', '.join(each.text for each in requirements.packages)}",
         )
     for here in _there_already(requirements, settings):
         holds = installed(here.search)
@@ -160,7 +167,7 @@ def require_known(wanted: Iterable[str], others: Iterable[str] = ()) -> None:
             raise RequestError(
                 f"environment {name!r}: expected the version of a release, as in {base}=={version(base)}"
                 if base in names()
-                else f"environment {name!r}: {base} is the interpreter that the model was made with; name it, it cannot be installed"
+                else f"environment {name!r}: {base} is an interpreter of yours; name it, it cannot be installed"
             )
 
 
@@ -256,7 +263,8 @@ def _named(requirements: Requirements, settings: Settings) -> Environment:
         interpreter = ask(name, path, settings.home, allowed=given, afresh=True)
         lacks = requirements.lacking(interpreter.version, installed(interpreter.search))
     if lacks:
-        other = "to have an environment made" if requirements.can_be_made else "to use the toolkit's own TensorFlow"
+        without = "to use the toolkit's own TensorFlow" if name == "source" else "to do without it"
+        other = "to have an environment made" if requirements.can_be_made else without
         raise EnvironmentUnavailable(
             f"environment {name}: the interpreter {str(path)!r} lacks {', '.join(lacks)}",
             f"install them there, name another, or leave out `--python {name}=...` {other}",

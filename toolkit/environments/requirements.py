@@ -65,7 +65,7 @@ class Requirements:
     """All that one environment needs: `packages` (the engine first), the range of Pythons, and the lock.
 
     `preload` names the modules that a worker imports before it takes jobs, and `machines` those that an emulator may run it on, by Python's
-    names (`platform.machine`). An environment without a lock is never made, unless it is of a
+    names (`platform.machine`). An environment without a lock is never made, for the reason `yours`, unless it is of a
     `release` other than the pinned one: then its lock is made first (`toolkit.environments.releases`).
     """
 
@@ -76,6 +76,7 @@ class Requirements:
     lock: Path
     release: str | None = None
     machines: tuple[str, ...] = ()
+    yours: str = ""
 
     @property
     def base(self) -> str:
@@ -155,7 +156,7 @@ def _read(name: str) -> Requirements:
     python = ""
     preload: tuple[str, ...] = ()
     machines: tuple[str, ...] = ()
-    packages = []
+    packages, yours = [], ""
     for line in (HERE / f"{name}.in").read_text().splitlines():
         if line.startswith("# python:"):
             python = line.partition(":")[2].strip()
@@ -163,9 +164,11 @@ def _read(name: str) -> Requirements:
             preload = tuple(line.partition(":")[2].split())
         elif line.startswith("# machines:"):
             machines = tuple(line.partition(":")[2].split())
+        elif line.startswith("# yours:"):
+            yours = line.partition(":")[2].strip()
         elif line.strip() and not line.startswith("#"):
             packages.append(_read_line(line))
-    return Requirements(name, python, preload, tuple(packages), HERE / f"{name}.txt", machines=machines)
+    return Requirements(name, python, preload, tuple(packages), HERE / f"{name}.txt", machines=machines, yours=yours)
 
 
 def normalize(name: str) -> str:

@@ -18,6 +18,7 @@ def engine_of_runtime(name: str, version: str | None = None) -> Engine:
     return Engine(environments.of_version(environment, version))
 
 
-def kernels_runtime(name: str) -> str:
-    """Return the runtime that has the kernels of a runtime on this machine: itself, unless it runs on a device only."""
-    return str(getattr(registry.load("execution/runtimes", name), "KERNELS", name))
+def kernels_runtime(name: str) -> str | None:
+    """Return the runtime that has the kernels of a runtime on this machine: itself, unless it runs on a device only; None where none has them."""
+    found: str | None = getattr(registry.load("execution/runtimes", name), "KERNELS", name)
+    return found

@@ -189,6 +189,8 @@ def make_environments(wanted: Iterable[tuple[Target, Sequence[Recipe]]], setting
     """Make the missing environments for targets with these recipes, several at once. A failure here is reported later, where one is needed."""
     missing: set[str] = set()
     for engine in {engine.name: engine for pair in wanted for engine in _engines(*pair)}.values():
+        if not environments.can_be_made(engine.environment):  # its jobs say how to get it
+            continue
         if not registry.load("launchers", engine.launcher).ready(engine.environment, engine.options, settings):
             missing.update(launchers.setup_names_of(engine.launcher, engine.environment))
         if environments.find(engine.environment, settings=settings) is None:  # its kernels run on this machine too

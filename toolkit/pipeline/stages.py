@@ -181,9 +181,11 @@ def execution_of(target: Target) -> Execution:
 def kernels_of(target: Target) -> Execution:
     """Return how this machine runs a target's kernels: the same engine and version, started here, without the delegate that the target may have.
 
-    Where a launcher has versions of its own, the pinned version runs here.
+    Where a launcher has versions of its own, the pinned version runs here; where no engine here has these kernels, that of the format.
     """
     runtime = kernels_runtime(target.runtime.name)
+    if runtime is None:
+        return on_this_machine(target.format)
     engine = engine_of_runtime(runtime, _release(target))
     kernels = "default" if _delegate_steps(target) else target.runtime.kernels
     return replace(execution_of(target), engine=engine, runtime=runtime, kernels=kernels)
@@ -243,10 +245,11 @@ def plan(model: Model, target: Target, artifact: Artifact, made: Job | None, flo
         if made is not model.conversions.floats(target.format):
             first = _as_many_as_reference_kernels_can(floats, model.source.growth)
             stages.append(stage("quantization", model.run(shipped, replace(here, kernels="reference"), first)))
-    run_here = model.run(shipped, kernels_of(target))
-    if run_here is not stages[-1].job:
-        stages.append(stage("kernels", run_here))
-    stages[-1] = replace(stages[-1], of_target=_release(target) is not None)
+    if kernels_runtime(target.runtime.name) is not None:
+        run_here = model.run(shipped, kernels_of(target))
+        if run_here is not stages[-1].job:
+            stages.append(stage("kernels", run_here))
+        stages[-1] = replace(stages[-1], of_target=_release(target) is not None)
     first = _FIRST_BLOCK if model.stops_early and not _keeps_state(artifact) else None
     for name, execution in steps_of(target).items():
         stages.append(stage(name, model.run(shipped, execution, first, device=target.name), of_target=True))

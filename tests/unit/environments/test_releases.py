@@ -105,7 +105,7 @@ def test_each_release_is_an_environment_of_its_own(wanted):
         ("litert==v2", "environment 'litert==v2': expected the version of a release, as in litert==2.3.0"),
         ("litert==", "expected the version of a release"),
         ("litert==2.1.*", "expected the version of a release"),
-        ("source==2.8", "source is the interpreter that the model was made with; name it, it cannot be installed"),
+        ("source==2.8", "source is an interpreter of yours; name it, it cannot be installed"),
     ],
 )
 def test_what_is_no_release_is_refused_before_anything_is_made(settings, name, says):

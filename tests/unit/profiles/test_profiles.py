@@ -37,6 +37,7 @@ NAMES = (
     "onnxruntime-host",
     "onnxruntime-linux-aarch64",
     "onnxruntime-x86_64",
+    "qnn-htp",
     "raspberry-pi-2",
     "raspberry-pi-3",
     "raspberry-pi-4",
@@ -195,6 +196,7 @@ def test_a_profile_of_ones_own_bounds_decides_over_the_base():
     found = {name: limits(name) for name in NAMES}
 
     assert {found.pop(name) for name in ("android-arm64", "jetson-orin-nano-cpu", "web-wasm")} == {(30,)}
+    assert found.pop("qnn-htp") == (24,)  # which has no stage of kernels
     assert set(found.values()) == {(15,)}
 
 
@@ -206,7 +208,12 @@ def test_no_bound_that_ships_is_hidden_everywhere(name):
 
     hidden = {(bound.where, one.by.where) for bound, stands in standings if not stands.decides for one in stands.hidden}
 
-    ours = {"base-litert-arm64.toml bounds[0]", "web-wasm.toml bounds[0]", "android-gpu.toml bounds[2]"}
+    ours = {
+        "base-litert-arm64.toml bounds[0]",
+        "web-wasm.toml bounds[0]",
+        "android-gpu.toml bounds[2]",
+        "qnn-htp.toml bounds[0]",
+    }
     assert {by for _, by in hidden} <= ours
 
 

@@ -124,6 +124,17 @@ def outside_of(model: ModelProto) -> list[str]:
     return sorted({constant.name for constant in constants_of(model) if constant.data_location == constant.EXTERNAL})
 
 
+def read_whole(path: Path) -> ModelProto:
+    """Return the model of a file; InvalidSource where it keeps tensors in other files, which could be any on this machine."""
+    model = read(path)
+    outside = outside_of(model)
+    if outside:
+        raise InvalidSource(
+            f"{path}: keeps {len(outside)} tensors in other files, as {outside[0]!r}; these are not read"
+        )
+    return model
+
+
 def packed_in(model: ModelProto) -> dict[str, str]:
     """Return the dtype of the weights that MatMulNBits packs into bytes, by the name of the constant."""
     return {

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 
 from toolkit.engines.loaded import Loaded, RunOptions, Tapped, TappedTensor
-from toolkit.engines.onnx.file import grids, on_grid, outside_of, signature
-from toolkit.engines.onnx.graph import DEQUANTIZE, QUANTIZE, read
+from toolkit.engines.onnx.file import grids, on_grid, read_whole, signature
+from toolkit.engines.onnx.graph import DEQUANTIZE, QUANTIZE
 from toolkit.engines.onnx.model_proto import ModelProto
 from toolkit.engines.onnx.session import CPU, session, spec, with_outputs
-from toolkit.errors import InvalidSource
 
 FORMATS = ("onnx",)
 ENVIRONMENT = "onnxruntime"
@@ -24,7 +23,7 @@ def load(model: Path, options: RunOptions) -> Loaded:
 
     Raises InvalidSource for a file that is no ONNX model or not all of one, UnknownName for a provider that is not there.
     """
-    read_model = _whole(model)
+    read_model = read_whole(model)
     made, said = _session(model, options), signature(read_model)
     names = [each["name"] for each in said["outputs"]]
 
@@ -39,7 +38,7 @@ def tap(model: Path, options: RunOptions) -> Tapped:
 
     So integer kernels stay in use: float tensors between two of them, which no kernel computes, are not read.
     """
-    read_model = _whole(model)
+    read_model = read_whole(model)
     taps, grid = _taps(read_model), grids(read_model)
     made = _session(with_outputs(read_model, list(taps)), options)
     operators = {name: node.op_type for node in read_model.graph.node for name in node.output}
@@ -72,17 +71,6 @@ def _taps(model: ModelProto) -> dict[str, str]:
         elif node.op_type not in (QUANTIZE, DEQUANTIZE, "Constant"):
             found.update({name: name for name in node.output if name and consumers.get(name) != {QUANTIZE}})
     return found
-
-
-def _whole(path: Path) -> ModelProto:
-    """Return the model of a file; InvalidSource where it keeps tensors in other files, which could be any on this machine."""
-    model = read(path)
-    outside = outside_of(model)
-    if outside:
-        raise InvalidSource(
-            f"{path}: keeps {len(outside)} tensors in other files, as {outside[0]!r}; these are not read"
-        )
-    return model
 
 
 def _session(model: Path | bytes, options: RunOptions) -> Any:
