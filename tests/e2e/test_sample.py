@@ -59,7 +59,7 @@ NOT_NEEDED = (
     "toolkit.jobs.job_folder",
     "toolkit.jobs.job_response",
     "toolkit.jobs.worker_process",
-    "toolkit.launchers.emulation",
+    "toolkit.launchers.emulation.processors",
     "toolkit.report.documents",
     "toolkit.samples.preparations",
     "toolkit.source.loading.builder",
