@@ -2,6 +2,7 @@
 
 Packages with compiled parts are built for a processor, a C library and a Python, so another machine needs other files than this one. uv fetches
 them by these three and compares each with the lock's hashes; the other machine needs no network, no pip and no `venv` for it.
+The folder is that of an emulated machine with the same three (`toolkit.launchers.emulation.packages`): the same packages are kept once.
 """
 
 from __future__ import annotations
