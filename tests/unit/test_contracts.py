@@ -100,7 +100,10 @@ def test_a_converter_converts_and_looks_into_files(plugin):
     assert plugin.SUFFIX.startswith(".")
     assert plugin.ENGINE in environments.names()
     assert plugin.HOST_RUNTIME in registry.names("execution/runtimes")
-    assert arguments(plugin.convert) == arguments(plugin.inspect) == ["request"]
+    packs = getattr(plugin, "PACKS", None)
+    makes = plugin.convert if packs is None else plugin.pack
+    assert packs is None or not hasattr(registry.load("conversion/converters", packs), "PACKS")
+    assert arguments(makes) == arguments(plugin.inspect) == ["request"]
 
 
 @plugins("source/kinds")

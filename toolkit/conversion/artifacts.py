@@ -67,6 +67,9 @@ class Conversions:
 
     def floats(self, artifact_format: str) -> Job:
         """Return the conversion to the float artifact of a format."""
+        before = format_before(artifact_format)
+        if before != artifact_format:
+            return self._packed(self.floats(before), artifact_format)
         engine = Engine(registry.load("conversion/converters", artifact_format).ENGINE)
         return self._once(
             ("float", artifact_format),
@@ -85,7 +88,7 @@ class Conversions:
 
         With `histograms`, it gathers these even if no estimator needs them.
         """
-        histograms = histograms or self.histograms
+        histograms, artifact_format = histograms or self.histograms, format_before(artifact_format)
         runtime = registry.load("conversion/converters", artifact_format).HOST_RUNTIME
         samples = self._calibration("statistics")
         model = self.file(self.floats(artifact_format), artifact_format)
@@ -96,6 +99,7 @@ class Conversions:
 
     def ranges(self, artifact_format: str, estimator: Estimator) -> Job:
         """Return the job that writes the ranges of a format's activations: `ranges.json`."""
+        artifact_format = format_before(artifact_format)
         converter = registry.load("conversion/converters", artifact_format)
         if estimator.needs == "converter":
             inputs = {"model": self.canonical, "calibration": self._calibration(str(estimator))}
@@ -117,21 +121,51 @@ class Conversions:
 
     def moments(self, artifact_format: str) -> Job:
         """Return the job that writes the moments of what feeds the matrices of a format's float artifact: `moments.json`; NoSamples without a set."""
-        samples = self._calibration("moments")
+        samples, artifact_format = self._calibration("moments"), format_before(artifact_format)
         model = self.file(self.floats(artifact_format), artifact_format)
         runtime = registry.load("conversion/converters", artifact_format).HOST_RUNTIME
         return self._once(("moments", artifact_format, self.calibration), lambda: moments_job(model, samples, runtime))
 
     def artifact(self, variant: Variant, artifact_format: str) -> Job:
         """Return the job that makes a variant; NoSamples if it needs a calibration set and there is none."""
+        before = format_before(artifact_format)
         if variant.quantizer is None:
             return self.floats(artifact_format)
+        if before != artifact_format:
+            return self._packed(self.artifact(variant, before), artifact_format)
         of = None if variant.needs is None else self.calibration
         return self._once(("variant", artifact_format, variant, of), lambda: self._quantize(variant, artifact_format))
 
     def file(self, job: Job, artifact_format: str) -> Output:
         """Return the output of a conversion job that is the artifact's file."""
         return job.output(f"model{registry.load('conversion/converters', artifact_format).SUFFIX}")
+
+    def before_packing(self, made: Job, artifact_format: str) -> Output:
+        """Return the file of a conversion job; in a format that packs another's artifacts, the file that was packed."""
+        packed = made.inputs["model"] if format_before(artifact_format) != artifact_format else None
+        return packed if isinstance(packed, Output) else self.file(made, artifact_format)
+
+    def _packed(self, made: Job, artifact_format: str) -> Job:
+        """Return the job that packs a finished artifact of another format."""
+        before = format_before(artifact_format)
+        floats = self.floats(before)
+        inputs = {"model": self.file(made, before)}
+        options: dict[str, object] = {"scheme": FLOAT, "inputs": "float32", "outputs": "float32"}
+        if made is not floats:
+            inputs["floats"] = self.file(floats, before)
+            options = {name: made.options[name] for name in ("scheme", "inputs", "outputs", "keep_float")}
+        return self._once(
+            ("packed", artifact_format, made),
+            lambda: Job(
+                f"packing as {artifact_format}",
+                f"conversion.converters.{artifact_format}",
+                "pack",
+                Engine(registry.load("conversion/converters", artifact_format).ENGINE),
+                options=options,
+                inputs=inputs,
+                plugins=(f"conversion.schemes.{options['scheme']}",),
+            ),
+        )
 
     def _quantize(self, variant: Variant, artifact_format: str) -> Job:
         recipe, name = variant.recipe, str(variant.quantizer)
@@ -173,6 +207,11 @@ class Conversions:
         if name not in self._jobs:
             self._jobs[name] = make()
         return self._jobs[name]
+
+
+def format_before(artifact_format: str) -> str:
+    """Return the format whose artifacts a format packs; the format itself if it packs none."""
+    return str(getattr(registry.load("conversion/converters", artifact_format), "PACKS", artifact_format))
 
 
 def kind_of_artifact(name: str) -> FileKind:

@@ -244,7 +244,8 @@ def plan(model: Model, target: Target, artifact: Artifact, made: Job | None, flo
         stages.append(stage("conversion", model.run_floats(target.format)))
         if made is not model.conversions.floats(target.format):
             first = _as_many_as_reference_kernels_can(floats, model.source.growth)
-            stages.append(stage("quantization", model.run(shipped, replace(here, kernels="reference"), first)))
+            quantized = shipped if made is None else model.conversions.before_packing(made, target.format)
+            stages.append(stage("quantization", model.run(quantized, replace(here, kernels="reference"), first)))
     if kernels_runtime(target.runtime.name) is not None:
         run_here = model.run(shipped, kernels_of(target))
         if run_here is not stages[-1].job:

@@ -100,9 +100,8 @@ class Recipe:
                     f"scheme {self.scheme}: quantizes nothing, so no quantizer and nothing to keep in float"
                 )
             return [Variant(self, None, None)]
-        able = [
-            name for name in scheme.QUANTIZERS if artifact_format == registry.load("conversion/quantizers", name).FORMAT
-        ]
+        made_as = getattr(registry.load("conversion/converters", artifact_format), "PACKS", artifact_format)
+        able = [name for name in scheme.QUANTIZERS if made_as == registry.load("conversion/quantizers", name).FORMAT]
         if not able:
             raise RequestError(f"scheme {self.scheme}: no quantizer makes it for the format {artifact_format}")
         spelled = self._spelled(able)

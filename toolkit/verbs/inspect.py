@@ -27,6 +27,8 @@ from toolkit.verbs.arguments import Place, Targets, original_of, targets_of
 if TYPE_CHECKING:
     from toolkit.profiles import Target
 
+_IDENTIFIED = {b"TFL3": "tflite", b"ORTM": "ort"}  # tflite/schema/schema.fbs and onnxruntime's ort.fbs: file_identifier
+
 
 def inspect(
     model: Original | Place,
@@ -89,7 +91,7 @@ def _size_of(path: Path) -> dict[str, int]:
 
 
 def _format_of(path: Path) -> str | None:
-    """Return the format of an artifact, by its suffix or its identifier (tflite/schema/schema.fbs: file_identifier "TFL3"); None for other files."""
+    """Return the format of an artifact, by its suffix or the identifier of a flatbuffer in its bytes 4 to 8; None for other files."""
     require_reachable(path)
     if not path.is_file():
         return None
@@ -98,14 +100,22 @@ def _format_of(path: Path) -> str | None:
             return name
     try:
         with open_plain(path) as file:
-            return "tflite" if file.read(8)[4:] == b"TFL3" else None
+            return _IDENTIFIED.get(file.read(8)[4:])
     except OSError as error:
         raise RequestError(f"{path}: cannot be read ({error.strerror}); expected a source or an artifact") from error
 
 
 def inspect_artifact(path: Path, executor: Executor) -> dict[str, Any]:
-    """Return the description of an artifact as JSON: signatures, operators, size in bytes and SHA-256; an unknown suffix is read as .tflite."""
-    kind = _format_of(path) or "tflite"
+    """Return the description of an artifact as JSON: signatures, operators, size in bytes and SHA-256.
+
+    RequestError if neither its suffix nor its content is that of a format.
+    """
+    kind = _format_of(path)
+    if kind is None:
+        suffixes = (
+            registry.load("conversion/converters", name).SUFFIX for name in registry.names("conversion/converters")
+        )
+        raise RequestError(f"{path}: no artifact of a known format; known: {', '.join(sorted(suffixes))}")
     engine = replace(on_this_machine(kind).engine, preload=False)
     job = Job(f"inspecting {path.name}", f"conversion.converters.{kind}", "inspect", engine, inputs={"model": path})
     (entry,) = executor.run(job)

@@ -157,7 +157,7 @@ def artifacts_at(path: Path, executor: Executor) -> tuple[Artifact, ...]:
     """Return the file at a path as one artifact for each signature; RequestError if there is no artifact, InvalidSource if it has no signature."""
     require_reachable(path)
     if not path.is_file():
-        raise RequestError(f"{path}: no such file; expected an artifact (.tflite)")
+        raise RequestError(f"{path}: no such file; expected an artifact (.tflite, .onnx or .ort)")
     held = inspect_artifact(path, executor)
     if not held["signatures"]:
         raise InvalidSource(f"{path}: has no signature, and no graph; expected an artifact with one")

@@ -10,6 +10,11 @@ A converter is a module with
                                     {"file", "size_bytes", "sha256", "signature", "operators", "tensors", "weights_bytes", "findings"},
                                     "keeps" (the scheme that the file keeps), "multiply_accumulates" of one call (null if nothing counts them),
                                     and "endings" (how each output ends, by name; {} if unknown)
+    PACKS                           in place of `convert`: another format, whose finished artifacts this format packs; recipes, quantizers and ranges
+                                    are those of that format
+    pack(request) -> dict           with PACKS: writes out/model<SUFFIX> from inputs["model"], an artifact of that format, and returns its content.
+                                    Options are those of the quantizer that made it, inputs["floats"] is the float artifact that the quantizer took;
+                                    without that input, inputs["model"] is a float artifact itself
     calibrate(request) -> dict      optional: writes out/ranges.json from inputs["model"] and inputs["calibration"] (shards) with the engine's
                                     own calibration, for the estimator "converter"; JSON as in toolkit/conversion/quantizers
     inspect(request) -> dict        the content of any file of the format, inputs["model"], in HOST_RUNTIME's environment: {"signatures", "operators",

@@ -1,4 +1,4 @@
-"""ONNX models with ONNX Runtime, on one execution provider: the requested one, by default the CPU."""
+"""ONNX models, and such packed as .ort, with ONNX Runtime, on one execution provider: the requested one, by default the CPU."""
 
 from __future__ import annotations
 
@@ -9,22 +9,26 @@ from typing import Any
 import numpy as np
 
 from toolkit.engines.loaded import Loaded, RunOptions, Tapped, TappedTensor
+from toolkit.engines.onnx import ort_file
 from toolkit.engines.onnx.file import grids, on_grid, read_whole, signature
 from toolkit.engines.onnx.graph import DEQUANTIZE, QUANTIZE
 from toolkit.engines.onnx.model_proto import ModelProto
+from toolkit.engines.onnx.ort_file import is_ort
 from toolkit.engines.onnx.session import CPU, session, spec, with_outputs
 
-FORMATS = ("onnx",)
+FORMATS = ("onnx", "ort")
 ENVIRONMENT = "onnxruntime"
 
 
 def load(model: Path, options: RunOptions) -> Loaded:
     """Return the model ready to run; `options` may hold a `provider`. For what `kernels` mean, see `toolkit.engines.onnx.session`.
 
-    Raises InvalidSource for a file that is no ONNX model or not all of one, UnknownName for a provider that is not there.
+    Raises InvalidSource for a file that is no ONNX model or not all of one, and for an .ort file of another processor; UnknownName for a provider
+    that is not there.
     """
-    read_model = read_whole(model)
-    made, said = _session(model, options), signature(read_model)
+    packed = is_ort(model.read_bytes()[:8])
+    said = ort_file.signature(model) if packed else signature(read_whole(model))
+    made = _session(model, options)
     names = [each["name"] for each in said["outputs"]]
 
     def call(sample: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -110,10 +110,19 @@ def test_an_array_of_another_shape_is_refused(files, run):
         run(files / "dense.onnx", x=ROWS[:, :, :3])
 
 
-def test_a_provider_that_is_not_there_is_not_replaced(files, run):
+@pytest.mark.parametrize("provider", ["CUDAExecutionProvider", "XnnpackExecutionProvider"])
+def test_a_provider_that_is_not_there_is_not_replaced(files, run, provider):
     """ONNX Runtime itself warns, and takes the CPU."""
-    with pytest.raises(UnknownName, match=r"'CUDAExecutionProvider': unknown; .*known: .*CPUExecutionProvider"):
-        run(files / "dense.onnx", x=ROWS, provider="CUDAExecutionProvider")
+    with pytest.raises(UnknownName, match=rf"'{provider}': unknown; .*known: .*CPUExecutionProvider"):
+        run(files / "dense.onnx", x=ROWS, provider=provider)
+
+
+def test_a_provider_that_cannot_run_a_model_is_not_helped_by_the_cpu(files, run):
+    """This one is there, and has no kernel for these operators: ONNX Runtime would run them on the CPU, and say nothing."""
+    with pytest.raises(
+        WorkerRefused, match=r"disable_cpu_ep_fallback|fallback to CPU|CPU EP has been explicitly disabled"
+    ):
+        run(files / "dense.onnx", x=ROWS, provider="AzureExecutionProvider")
 
 
 @pytest.mark.parametrize(
