@@ -36,6 +36,7 @@ NAMES = (
     "linux-x86_64-tflite-runtime",
     "onnxruntime-host",
     "onnxruntime-linux-aarch64",
+    "onnxruntime-mobile",
     "onnxruntime-x86_64",
     "qnn-htp",
     "raspberry-pi-2",

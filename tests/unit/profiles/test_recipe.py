@@ -283,3 +283,9 @@ def test_a_profiles_dtypes_give_way_to_those_that_are_asked_for(tmp_path):
 
     assert [each.inputs for each in recipes_of(board, Asked())] == ["int8"]
     assert [each.inputs for each in recipes_of(board, Asked(inputs="float32"))] == ["float32"]
+
+
+def test_a_format_that_packs_another_has_the_variants_of_that_one():
+    """What is quantized is an .onnx file; .ort packs it."""
+    for scheme in ("static_wi8_ai8", "dynamic_wi8_afp32", "float32"):
+        assert Recipe(scheme).variants("ort") == Recipe(scheme).variants("onnx")
