@@ -362,7 +362,7 @@ def test_a_converter(program):
     assert (right.status, quantized.status, misspelt.status, suffix.status) == (0, 2, 2, 2)
     assert "no quantizer makes it for the format numbers" in quantized.said
     assert "did you mean 'numbers'?" in misspelt.said
-    assert "expected .numbers or .onnx or .tflite" in suffix.said
+    assert "expected .numbers or .onnx or .ort or .tflite" in suffix.said
 
 
 SCHEME = '''"""Weights in bfloat16."""

@@ -489,7 +489,7 @@ def test_all_mistakes_are_reported_at_once(write):
     lines = [line.removeprefix("mine.toml: ") for line in mistakes(path)]
 
     assert lines[:4] == [
-        "format: 'tflit'; did you mean 'tflite'? known: onnx, tflite",
+        "format: 'tflit'; did you mean 'tflite'? known: onnx, ort, tflite",
         "runtime.threads: 0; expected at least 1",
         "budget.file_bytes: '64 MB' is str, expected int",
         "bounds[0].limit: missing",
