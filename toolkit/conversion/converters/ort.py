@@ -48,7 +48,7 @@ def pack(request: Request) -> MadeFile:
                 f"packing as {SUFFIX}: its {side} became {said[0]}; those of the .onnx file are {said[1]}"
             )
     about = {"file": path.name, "size_bytes": path.stat().st_size, "sha256": sha256(path)}
-    content = {"operators": found["operators"], "tensors": found["tensors"], "weights_bytes": found["weights_bytes"]}
+    content = {name: found[name] for name in ("operators", "uses", "tensors", "weights_bytes")}
     packed = {**made, **about, **content}
     if "floats" not in request.inputs:
         (ends,) = endings(read(before)).values()

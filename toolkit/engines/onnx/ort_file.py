@@ -7,12 +7,13 @@ gives them.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from toolkit.engines.description import Description, OperatorCount, OrderedSignature
 from toolkit.engines.onnx.graph import STANDARD_DOMAINS, dtype_name
+from toolkit.engines.uses import NONE, UNKNOWN, Placed, grouped, without_ends
 from toolkit.errors import InvalidSource
 from toolkit.tensors.signature import TensorJson
 from toolkit.wire.request import Request
@@ -42,10 +43,13 @@ def describe(path: Path) -> Description:
     """
     try:
         graph = _graph(path)
-        nodes, types = list(_nodes(graph)), dict(_types(graph))
+        graphs = list(_graphs(graph))
+        nodes = [node for each in graphs for node in _nodes(each)]
+        types = {name: spec for each in reversed(graphs) for name, spec in _types(each)}
         found: Description = {
             "signatures": [_signature(graph, types)],
             "operators": _operators(nodes),
+            "uses": grouped(_placed(graphs, types)),
             "tensors": dict(Counter(spec["dtype"] for spec in types.values())),
             "weights_bytes": _weights_bytes(graph),
             "activations": sorted({types[name]["dtype"] for node in nodes for name in _outputs(node) if name in types}),
@@ -76,13 +80,17 @@ def _graph(path: Path) -> Any:
     return session.Model().Graph()
 
 
-def _nodes(graph: Any) -> Iterator[Any]:
-    """Yield the nodes of a graph, and of the graphs in their attributes."""
-    for node in _each(graph.Nodes, graph.NodesLength()):
-        yield node
+def _graphs(graph: Any) -> Iterator[Any]:
+    """Yield a graph, and then the graphs in its nodes' attributes."""
+    yield graph
+    for node in _nodes(graph):
         for attribute in _each(node.Attributes, node.AttributesLength()):
             if attribute.G() is not None:
-                yield from _nodes(attribute.G())
+                yield from _graphs(attribute.G())
+
+
+def _nodes(graph: Any) -> Iterator[Any]:
+    return _each(graph.Nodes, graph.NodesLength())
 
 
 def _each(get: Any, count: int) -> Iterator[Any]:
@@ -93,8 +101,12 @@ def _outputs(node: Any) -> Iterator[str]:
     return (name.decode() for name in _each(node.Outputs, node.OutputsLength()))
 
 
+def _inputs(node: Any) -> Iterator[str]:
+    return (name.decode() for name in _each(node.Inputs, node.InputsLength()))
+
+
 def _types(graph: Any) -> Iterator[tuple[str, TensorJson]]:
-    """Yield the name and the spec of each tensor of the main graph."""
+    """Yield the name and the spec of each tensor of a graph."""
     from ort_flatbuffers_py import fbs
 
     for argument in _each(graph.NodeArgs, graph.NodeArgsLength()):
@@ -121,13 +133,29 @@ def _signature(graph: Any, types: dict[str, TensorJson]) -> OrderedSignature:
     return {"key": None, "inputs": specs[0], "outputs": specs[1], "order": {"inputs": inputs, "outputs": outputs}}
 
 
+def _name(node: Any) -> str:
+    domain, name = node.Domain().decode(), node.OpType().decode()
+    return name if domain in STANDARD_DOMAINS else f"{domain}.{name}"
+
+
 def _operators(nodes: list[Any]) -> list[OperatorCount]:
-    used = Counter((node.Domain().decode(), node.OpType().decode(), int(node.SinceVersion())) for node in nodes)
+    used = Counter((_name(node), int(node.SinceVersion())) for node in nodes)
     found: list[OperatorCount] = [
-        {"name": name if domain in STANDARD_DOMAINS else f"{domain}.{name}", "version": version, "count": count}
-        for (domain, name, version), count in used.items()
+        {"name": name, "version": version, "count": count} for (name, version), count in used.items()
     ]
     return sorted(found, key=lambda operator: (str(operator["name"]), operator["version"]))
+
+
+def _placed(graphs: list[Any], types: dict[str, TensorJson]) -> Iterator[Placed]:
+    """Yield each operator with the dtypes of its tensors and its place."""
+    for number, graph in enumerate(graphs):
+        for index, node in enumerate(_nodes(graph)):
+            takes, gives = (_dtypes(names, types) for names in (_inputs(node), _outputs(node)))
+            yield Placed(_name(node), int(node.SinceVersion()), takes, gives, number, index)
+
+
+def _dtypes(names: Iterable[str], types: dict[str, TensorJson]) -> tuple[str, ...]:
+    return without_ends([(str(types[name]["dtype"]) if name in types else UNKNOWN) if name else NONE for name in names])
 
 
 def _weights_bytes(graph: Any) -> dict[str, int]:

@@ -99,6 +99,7 @@ def test_a_file_says_what_it_holds(executor, packed):
     assert signature["inputs"] == [{"name": "x", "dtype": "float32", "shape": [1, 16, 8, 8]}]
     assert signature["outputs"] == [{"name": "y", "dtype": "float32", "shape": [1, 16, 8, 8]}]
     assert [each["name"] for each in found["operators"]] == ["com.microsoft.FusedConv"]
+    assert [(use["takes"], use["gives"], use["count"]) for use in found["uses"]] == [(["float32"] * 2, ["float32"], 1)]
     assert found["weights_bytes"] == {"float32": 16 * 16 * 3 * 3 * 4}
 
 
