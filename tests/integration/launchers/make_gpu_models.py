@@ -3,7 +3,8 @@
     python make_gpu_models.py FOLDER
 
 FOLDER/NAME.tflite: `dense` two layers; `summed` 1,024 values that are gated by their sum; `left` with an operator that the delegate leaves to the
-CPU; `nothing` of that operator alone; `invalid` with one whose shader is wrong; `recurrent` a fused LSTM. Input x, output y.
+CPU; `nothing` of that operator alone; `invalid` with one whose shader is wrong; `recurrent` a fused LSTM; `edges` with int8
+edges. Input x, output y.
 """
 
 from __future__ import annotations
@@ -20,11 +21,13 @@ from tests.integration.make_flatbuffers import File, Graph, recurrent
 WIDTH = 1024
 
 
-def write(folder: Path, name: str, layers: Callable[[Graph, int], int], entry: tuple[int, ...] = (1, 4)) -> None:
-    """Write a file with one graph from x to y."""
+def write(
+    folder: Path, name: str, layers: Callable[[Graph, int], int], entry: tuple[int, ...] = (1, 4), **more: object
+) -> None:
+    """Write a file with one graph from x to y; `more` is said of x."""
     file = File()
     graph = file.graph()
-    x = graph.tensor("x", entry)
+    x = graph.tensor("x", entry, **more)
     y = layers(graph, x)
     graph.ends([x], [y])
     file.signature({"x": x}, {"y": y})
@@ -64,6 +67,20 @@ def invalid(graph: Graph, x: int) -> int:
     return graph.operator("CAST", [bits], [graph.tensor("y")], schema.CastOptionsT())
 
 
+def grid(scale: float) -> object:
+    """Return the scale of a quantized tensor."""
+    made = schema.QuantizationParametersT()
+    made.scale, made.zeroPoint = np.array([scale], np.float32), np.array([3], np.int64)
+    return made
+
+
+def edges(graph: Graph, x: int) -> int:
+    """Two layers between int8 edges."""
+    real = graph.operator("DEQUANTIZE", [x], [graph.tensor("real")])
+    y = graph.tensor("y", dtype=np.int8, quantization=grid(0.05))
+    return graph.operator("QUANTIZE", [dense(graph, real)], [y])
+
+
 def main(folder: Path) -> None:
     """Write all files."""
     write(folder, "dense", dense)
@@ -71,6 +88,7 @@ def main(folder: Path) -> None:
     write(folder, "left", left)
     write(folder, "nothing", lambda graph, x: remainder(graph, x, "y"))
     write(folder, "invalid", invalid)
+    write(folder, "edges", edges, dtype=np.int8, quantization=grid(0.02))
     recurrent(folder)
 
 

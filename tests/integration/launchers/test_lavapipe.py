@@ -138,6 +138,16 @@ def test_without_a_driver_it_is_unavailable_and_never_run_on_the_cpu(run):
     assert "setup lavapipe" in str(error.hint)
 
 
+def test_integers_at_the_edges_are_within_a_step(run):
+    """In float32 and in float16: such a file feeds and gets int8 through the same buffers."""
+    cpu = run.on_cpu("edges")
+
+    single, half = run.values("edges")[1], run.values("edges", "default")[1]
+
+    assert np.ptp(cpu) > 20
+    assert max(np.abs(single - cpu).max(), np.abs(half - cpu).max()) <= 1
+
+
 def test_beyond_float16_the_driver_gives_finite_numbers_that_are_wrong(run):
     """A sum of 81,920: this is why activations beyond the range are looked for, and why that the outputs agree is no proof."""
     small, large = ({"scale": scale} for scale in (1.0, 80.0))

@@ -25,6 +25,7 @@ from toolkit.engines.tflite import interpreter as tflite
 from toolkit.engines.tflite.arithmetic import by_operator
 from toolkit.engines.tflite.interpreter import TensorDetails
 from toolkit.errors import EnvironmentUnavailable, RequestError, Unconvertible, WorkerRefused
+from toolkit.tensors.signature import SignatureJson
 
 FLOAT16, FLOAT32 = "default", "float32"
 """Values of the option `kernels`: the delegate computes in float16 unless it is told otherwise."""
@@ -34,6 +35,10 @@ _ADAPTER = re.compile(r"Selected adapter: (.+), arch=")
 _LEFT = "Following operations are not supported by GPU delegate:"
 _SHARE = re.compile(r"(\d+) operations will run on the GPU, and the remaining (\d+) operations will run on the CPU")
 _INVALID = re.compile(r"environment\.cc:\d+\] (\w[\w ]* error: .*)")
+# While shaders are compiled, which takes a driver in software longer than a GPU's, the engine gives up waiting for results (it waits for whole-number
+# ones only). What it then returns is no result; the shaders are there for a later call.
+_LATE = "DEADLINE_EXCEEDED"
+_CALLS = 30
 _REASON = re.compile(r"ERROR: (?:\[[^]]*\] )?(.*)")
 _ANOTHER = "choose a target that runs it on the CPU, as android-arm64"
 _INSTEAD = {  # what the engine says of a model that it refuses as a whole, and what it means
@@ -68,8 +73,9 @@ def load(model: Path, options: RunOptions) -> Loaded:
         names = ", ".join(dict.fromkeys(name for name, _ in graphs[0]))
         raise Unconvertible(f"{model.name}: LiteRT's GPU delegate takes none of its operators ({names})", _ANOTHER)
     call = _call(compiled, key, inputs, outputs, log)
-    signature = {"key": key, "inputs": tflite.specs(inputs), "outputs": tflite.specs(outputs)}
-    return Loaded(call, f"ai-edge-litert GPU delegate {version('ai-edge-litert')}", signature, delegated)  # type: ignore[arg-type]
+    engine = f"ai-edge-litert GPU delegate {version('ai-edge-litert')}"
+    signature: SignatureJson = {"key": key, "inputs": tflite.specs(inputs), "outputs": tflite.specs(outputs)}
+    return Loaded(call, engine, signature, delegated=delegated)
 
 
 def _compiled(model: Path, *, float32: bool, log: EngineLog) -> tuple[Any, list[str], bool]:
@@ -169,10 +175,20 @@ def _call(
     def call(sample: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         for name, details in inputs.items():
             given[name].write(_fitting(sample[name], name, details))
-        compiled.run_by_name(known, given, taken)
-        results = {name: _read(taken[name], details) for name, details in outputs.items()}
-        _require_valid(log.new_lines())
-        return results
+        for _ in range(_CALLS):
+            failure = None
+            try:
+                compiled.run_by_name(known, given, taken)
+                results = {name: _read(taken[name], details) for name, details in outputs.items()}
+            except RuntimeError as error:
+                failure = error
+            said = log.new_lines()
+            _require_valid(said)
+            if not any(_LATE in line for line in said):
+                if failure is not None:
+                    raise failure
+                return results
+        raise WorkerRefused(f"LiteRT's GPU delegate did not wait for its shaders to be compiled, {_CALLS} times")
 
     return call
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
-from toolkit.engines.tflite.gpu_delegate import _delegated, _require_valid
+from toolkit.engines.tflite.gpu_delegate import _call, _delegated, _require_valid
 from toolkit.errors import WorkerRefused
 
 OPERATORS = [("CONV_2D", 900), ("CAST", 8), ("ADD", 8), ("RESHAPE", 8), ("FULLY_CONNECTED", 50), ("SOFTMAX", 2)]
@@ -62,6 +64,60 @@ def test_an_error_of_webgpu_is_an_error(kind):
     with pytest.raises(WorkerRefused, match=f"{kind} error: Error while parsing WGSL"):
         _require_valid(["INFO: fine", line])
     _require_valid(["E0000 00:00:1796123170.687979   25685 gpu_model_builder.cc:4114] TopK requires something"])
+
+
+class _Compiled:
+    """A compiled model that gives up waiting so many times, as the engine does while shaders are compiled."""
+
+    def __init__(self, late: int, *, raises: bool) -> None:
+        self.late, self.raises, self.calls = late, raises, 0
+
+    def get_signature_list(self):
+        return {"serving_default": {}}
+
+    def create_input_buffer_by_name(self, *_):
+        return SimpleNamespace(write=lambda array: None)
+
+    def create_output_buffer_by_name(self, *_):
+        return SimpleNamespace(read=lambda count, dtype: np.full(count, self.calls, dtype))
+
+    def run_by_name(self, *_):
+        self.calls += 1
+        if self.calls <= self.late:
+            sys.stdout.write(
+                "E0000 1 delegate_webgpu.cc:546] DEADLINE_EXCEEDED: ERROR: [delegate_kernel_litert.cc:613]\n"
+            )
+            if self.raises:
+                raise RuntimeError("Failed to invoke the compiled model")
+
+
+class _Log:
+    """What was printed since the last time."""
+
+    def __init__(self, capsys):
+        self.capsys = capsys
+
+    def new_lines(self):
+        return self.capsys.readouterr().out.splitlines()
+
+
+DETAILS = {"dtype": np.int8, "shape": np.array([1, 2])}
+
+
+@pytest.mark.parametrize("raises", [False, True])
+def test_what_comes_before_the_shaders_are_there_is_no_result(capsys, raises):
+    """The engine returns what is in the buffer, with or without an error; the call is made again."""
+    compiled = _Compiled(3, raises=raises)
+    call = _call(compiled, None, {"x": DETAILS}, {"y": DETAILS}, _Log(capsys))
+
+    assert call({"x": np.zeros((1, 2), np.int8)})["y"].tolist() == [[4, 4]]
+
+
+def test_it_is_not_waited_for_ever(capsys):
+    call = _call(_Compiled(10**9, raises=False), None, {"x": DETAILS}, {"y": DETAILS}, _Log(capsys))
+
+    with pytest.raises(WorkerRefused, match="did not wait for its shaders"):
+        call({"x": np.zeros((1, 2), np.int8)})
 
 
 READS = """
