@@ -19,33 +19,69 @@ def _browser():
         pytest.skip(f"NOT TESTED: web targets; {state.problem}")
 
 
+TARGETS = {
+    "web-wasm": ("LiteRT.js", "wasm"),
+    "web-webgpu": ("LiteRT.js", "webgpu in software (swiftshader)"),
+    "web-onnx": ("onnxruntime-web", "wasm"),
+}
+FEW = """
+[reader]
+kind   = "arrays"
+path   = "{data}"
+inputs = {{ image = "images" }}
+labels = "labels"
+[preprocess]
+dtype = "float32"
+[sampling]
+calibration  = 100
+verification = 60
+"""
+
+
 @pytest.fixture(scope="module")
-def built(edge, sample, digits, tmp_path_factory):
-    """Return what a build of the sample for a page left, and its folder."""
+def few(digits, tmp_path_factory):
+    """Return a recipe of a few of the sample's images."""
+    path = tmp_path_factory.mktemp("recipes") / "few.toml"
+    path.write_text(FEW.format(data=digits.parent / "digits.npz"))
+    return path
+
+
+@pytest.fixture(scope="module")
+def built(edge, sample, few, tmp_path_factory):
+    """Return what one build of the sample for all pages left, and its folder."""
     out = tmp_path_factory.mktemp("dist")
-    return edge("build", sample, "--calibration", digits, "--target", "web-wasm", "--out", out, "--json"), out
+    targets = [argument for name in TARGETS for argument in ("--target", name)]
+    return edge("build", sample, "--calibration", few, *targets, "--out", out, "--json"), out
 
 
-def test_the_sample_runs_in_a_page(built):
-    """The integers of native kernels: Wasm has the same ones. The report says what ran where."""
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_sample_runs_in_a_page(built, target):
+    """What ran is what the profile says, in a confined browser, and nothing is called emulated."""
     ended, out = built
-    assert ended.status == 0, ended.err
-    report = json.loads((out / "web-wasm" / "report.json").read_text())
+    report = json.loads((out / target / "report.json").read_text())
 
-    assert report["verdict"] == "passed"
-    assert report["tools"]["LiteRT.js"] == "2.5.3"
+    assert report["verdict"] == "passed", ended.err
+    engine, accelerator = TARGETS[target]
     ran = report["runs"]["device"]
-    assert (ran["launcher"], ran["accelerator"]) == ("chromium", "wasm")
+    assert ran["engine"] == f"{engine} {report['tools'][engine]}"
+    assert (ran["launcher"], ran["accelerator"]) == ("chromium", accelerator)
     assert ran["browser"].startswith("Chromium ")
     assert "emulator" not in ran
     assert not ran["confined"].startswith("not confined")
+
+
+def test_integers_are_those_of_native_kernels(built):
+    """Wasm has the same XNNPACK."""
+    report = json.loads((built[1] / "web-wasm" / "report.json").read_text())
+
+    assert report["artifact"]["scheme"] == "static_wi8_ai8"
     assert stage(report, "device", "max_abs")["value"] == 0
 
 
-def test_where_there_is_no_browser_other_targets_still_finish(edge, sample, digits, tmp_path):
+def test_where_there_is_no_browser_other_targets_still_finish(edge, sample, few, tmp_path):
     """The one target is unavailable, with how to get one; exit status 3."""
     targets = ("--target", "web-wasm", "--target", "host")
-    asked = ("build", sample, "--calibration", digits, *targets, "--out", tmp_path, "--json")
+    asked = ("build", sample, "--calibration", few, *targets, "--out", tmp_path, "--json")
 
     ended = edge(*asked, variables={"EDGE_TOOLKIT_CHROMIUM": "/no/such/browser"})
 

@@ -42,7 +42,7 @@ HOST = False
 EMULATED = False
 TIMED = False
 SETUP = packages.STEPS
-RUNTIMES = ("litert_web",)
+RUNTIMES = ("litert_web", "onnxruntime_web")
 
 _OPTIONS = {"accelerator": ("wasm", "webgpu"), "adapter": (SOFTWARE,)}
 _ENGINES = {"litert": "LiteRT.js", "onnxruntime": "onnxruntime-web"}

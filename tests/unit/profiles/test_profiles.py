@@ -44,7 +44,9 @@ NAMES = (
     "raspberry-pi-4",
     "raspberry-pi-5",
     "raspberry-pi-zero-2w",
+    "web-onnx",
     "web-wasm",
+    "web-webgpu",
 )
 MINE = 'name = "mine"\nabout = "my board"\nextends = "raspberry-pi-4"\n'
 WHOLE = """
@@ -120,7 +122,7 @@ def test_every_stage_of_every_scheme_has_a_bound(name):
 
 @pytest.mark.parametrize("name", [name for name in NAMES if "gpu" not in name])
 def test_int8_comes_first(name):
-    """It is what devices are for; a GPU computes in float16."""
+    """It is what devices are for; a GPU computes in float."""
     assert profiles.find(name).schemes[0] == "static_wi8_ai8"
 
 
@@ -196,7 +198,7 @@ def test_a_profile_of_ones_own_bounds_decides_over_the_base():
 
     found = {name: limits(name) for name in NAMES}
 
-    assert {found.pop(name) for name in ("android-arm64", "jetson-orin-nano-cpu", "web-wasm")} == {(30,)}
+    assert {found.pop(name) for name in ("android-arm64", "jetson-orin-nano-cpu", "web-onnx", "web-wasm")} == {(30,)}
     assert found.pop("qnn-htp") == (24,)  # which has no stage of kernels
     assert set(found.values()) == {(15,)}
 
@@ -211,6 +213,7 @@ def test_no_bound_that_ships_is_hidden_everywhere(name):
 
     ours = {
         "base-litert-arm64.toml bounds[0]",
+        "web-onnx.toml bounds[0]",
         "web-wasm.toml bounds[0]",
         "android-gpu.toml bounds[2]",
         "qnn-htp.toml bounds[0]",

@@ -38,11 +38,9 @@ _FLAGS = (
     "--host-resolver-rules=MAP * ~NOTFOUND",
     "--no-zygote",  # processes are started, not forked: Landlock shows none its siblings in /proc
     "--in-process-gpu",
+    "--disable-gpu",  # nothing is drawn; an adapter in software needs none
 )
-_ADAPTERS = {
-    None: ("--disable-gpu",),
-    SOFTWARE: ("--enable-unsafe-webgpu", f"--use-webgpu-adapter={SOFTWARE}", "--use-gl=disabled"),
-}
+_ADAPTERS = {None: (), SOFTWARE: ("--enable-unsafe-webgpu", f"--use-webgpu-adapter={SOFTWARE}")}
 _TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm"}
 _PAGE = '<!doctype html><meta charset="utf-8"><script type="importmap">{map}</script><body></body>'
 # A page with these may share memory between threads: https://web.dev/articles/coop-coep

@@ -54,6 +54,9 @@ class DevTools:
         def place() -> None:
             for end, number in zip(ends, (_READS, _WRITES, _FOLDER), strict=True):
                 os.dup2(end, number)
+            # The name of a socket has 107 bytes at most (unix(7)), and the browser makes one in TMPDIR; its other processes share memory there.
+            os.environ.clear()
+            os.environ.update({**variables, "TMPDIR": f"/proc/{os.readlink('/proc/self')}/fd/{_FOLDER}"})
 
         try:
             with open(self._log, "wb") as output:
@@ -62,8 +65,6 @@ class DevTools:
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=output,
-                    # The name of a socket has 107 bytes at most (unix(7)), and the browser makes one in TMPDIR.
-                    env={**variables, "TMPDIR": f"/proc/self/fd/{_FOLDER}"},
                     cwd=folder,
                     close_fds=False,  # Python's own descriptors close themselves; 3 and 4 have to stay
                     preexec_fn=place,  # noqa: PLW1509 (a job has one thread)

@@ -10,8 +10,8 @@ import numpy as np
 from toolkit.engines.loaded import Loaded, RunOptions
 from toolkit.engines.tflite.file import describe
 from toolkit.engines.web.browser import Setup
-from toolkit.engines.web.page import Page, PageScript
-from toolkit.errors import RequestError, UnknownName
+from toolkit.engines.web.page import Page, PageScript, require_default_kernels
+from toolkit.errors import UnknownName
 from toolkit.tensors.signature import SignatureJson, TensorJson
 
 DATA_FILES = ("litert.js",)
@@ -51,13 +51,6 @@ def load(setup: Setup, model: Path, options: RunOptions) -> Loaded:
         return page.call(sample)
 
     return Loaded(call, f"LiteRT.js {setup.versions[PACKAGE]}", signature)
-
-
-def require_default_kernels(options: RunOptions) -> None:
-    """Raise RequestError for a request for other kernels than an engine in a page has."""
-    kernels = options.get("kernels", "default")
-    if kernels != "default":
-        raise RequestError(f"kernels {kernels!r}: an engine in a browser has its own alone; expected 'default'")
 
 
 def _chosen(signatures: Sequence[SignatureJson], key: str | None) -> SignatureJson:

@@ -19,8 +19,9 @@ from typing import Any, TypedDict
 
 import numpy as np
 
+from toolkit.engines.loaded import RunOptions
 from toolkit.engines.web.browser import Browser, Setup
-from toolkit.errors import TargetUnavailable, WorkerLied
+from toolkit.errors import RequestError, TargetUnavailable, WorkerLied
 
 DATA_FILES = ("exchange.js",)
 
@@ -96,6 +97,13 @@ class Page:
         for start in range(0, max(len(content), 1), _PIECE):
             piece = base64.b64encode(content[start : start + _PIECE]).decode()
             self._browser.call("exchange.put", name, piece, start == 0)
+
+
+def require_default_kernels(options: RunOptions) -> None:
+    """Raise RequestError for a request for other kernels than an engine in a page has."""
+    kernels = options.get("kernels", "default")
+    if kernels != "default":
+        raise RequestError(f"kernels {kernels!r}: an engine in a browser has its own alone; expected 'default'")
 
 
 def _require_asked(setup: Setup, held: Mapping[str, Any]) -> None:
