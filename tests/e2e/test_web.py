@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 
 import pytest
 
 from tests.e2e.conftest import stage
+from toolkit.environments import resolve
 from toolkit.launchers import chromium
 from toolkit.settings import Settings
 
@@ -76,6 +79,43 @@ def test_integers_are_those_of_native_kernels(built):
 
     assert report["artifact"]["scheme"] == "static_wi8_ai8"
     assert stage(report, "device", "max_abs")["value"] == 0
+
+
+OPEN = """
+import sys
+import numpy as np
+import flatbuffers
+from ai_edge_litert import schema_py_generated as schema
+
+made, opened = sys.argv[1:]
+with open(made, "rb") as file:
+    model = schema.ModelT.InitFromPackedBuf(file.read(), 0)
+graph = model.subgraphs[0]
+for number in (*graph.inputs, *graph.outputs):
+    tensor = graph.tensors[number]
+    tensor.shapeSignature = np.array([-1, *tensor.shape[1:]], np.int32)
+builder = flatbuffers.Builder(1 << 16)
+builder.Finish(model.Pack(builder), b"TFL3")
+with open(opened, "wb") as file:
+    file.write(bytes(builder.Output()))
+"""
+
+
+def test_a_file_with_an_open_batch_is_refused_for_a_page_and_runs_on_this_machine(edge, sample, few, built, tmp_path):
+    """LiteRT.js takes no size that a file leaves open, as Keras' own export leaves its batch. A converter of somebody else's may write it."""
+    opened, engine = tmp_path / "open.tflite", resolve("litert", Settings())
+    command = [str(engine.python), "-c", OPEN, str(built[1] / "web-wasm" / "model.tflite"), str(opened)]
+    subprocess.run(command, env={**os.environ, **engine.variables}, check=True)
+
+    targets = ("--target", "web-wasm", "--target", "host")
+    ended = edge("verify", opened, "--source", sample, "--calibration", few, *targets, "--json")
+
+    assert ended.status == 2, ended.err
+    found = ended.document["targets"]
+    said = json.dumps(found["web-wasm"])
+    assert "open.tflite does not run in a page: input 'image' is [?, 8, 8, 1], and LiteRT.js takes fixed sizes" in said
+    assert "`edge-toolkit build` makes a file that does" in said
+    assert found["host"]["verdict"] == "passed"
 
 
 def test_where_there_is_no_browser_other_targets_still_finish(edge, sample, few, tmp_path):

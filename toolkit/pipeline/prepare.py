@@ -226,6 +226,7 @@ def recipes_of(profile: Target, asked: Asked) -> list[Recipe]:
         own = [profile.recipe(name) for name in profile.schemes]
         recipes = _with_their_dtypes(profile.name, [_of_scheme(asked, each) for each in own])
     for recipe in recipes:
+        profile.require_edges(recipe.inputs, recipe.outputs)
         recipe.variants(profile.format)
     return recipes
 

@@ -61,6 +61,15 @@ class Runtime(ConfigModel):
         return {**({} if self.cpu is None else {"cpu": self.cpu}), **self.options}
 
 
+def _refused_edges(runtime: str, inputs: str, outputs: str) -> str | None:
+    """Return which dtype of an application's inputs and outputs a runtime does not take; None where it takes both."""
+    takes = getattr(registry.load("execution/runtimes", runtime), "EDGES", None)
+    for side, dtype in (("inputs", inputs), ("outputs", outputs)):
+        if takes is not None and dtype not in takes:
+            return f"{side} {dtype!r} cannot be had with {runtime}, which takes {', '.join(takes)}"
+    return None
+
+
 class Conversion(ConfigModel):
     """The dtypes that an application on the device feeds and gets."""
 
@@ -191,6 +200,11 @@ class Target(ConfigModel):
             )
         return delegate
 
+    def require_edges(self, inputs: str, outputs: str) -> None:
+        """Raise RequestError for dtypes of inputs and outputs that the target's runtime does not take."""
+        if problem := _refused_edges(self.runtime.name, inputs, outputs):
+            raise RequestError(f"{self.name}: {problem}")
+
     def recipe(self, scheme: str) -> Recipe:
         """Return how this target makes a scheme; RequestError for a scheme that it forbids."""
         if scheme in self.forbids:
@@ -223,6 +237,10 @@ class Target(ConfigModel):
             for side, dtype in (("inputs", conversion.inputs), ("outputs", conversion.outputs)):
                 if dtype not in known:
                     raise ValueError(f"{side} {dtype!r} is not available with {scheme}; known: {', '.join(known)}")
+        if "runtime" in info.data and (
+            problem := _refused_edges(info.data["runtime"].name, conversion.inputs, conversion.outputs)
+        ):
+            raise ValueError(problem)
         return conversion
 
     @field_validator("bounds")

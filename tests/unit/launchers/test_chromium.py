@@ -15,6 +15,8 @@ from toolkit.errors import EnvironmentUnavailable, InvalidConfig, RequestError, 
 from toolkit.launchers import chromium
 from toolkit.launchers.browser import packages, program
 from toolkit.launchers.browser.packages import WebPackage, unpack
+from toolkit.pipeline.prepare import recipes_of
+from toolkit.profiles.recipe import Asked
 from toolkit.settings import Settings
 
 WASM = {"accelerator": "wasm"}
@@ -86,6 +88,25 @@ def test_a_launcher_that_would_run_another_engine_in_its_name_is_refused(tmp_pat
 
     with pytest.raises(InvalidConfig, match=says):
         profiles.check(path)
+
+
+def test_dtypes_that_a_page_does_not_take_are_refused_before_anything_is_made(tmp_path):
+    """In a profile, and on the command line; uint8 is taken."""
+    path = tmp_path / "mine.toml"
+    text = (
+        'name = "mine"\nabout = "my page"\nextends = "web-wasm"\nschemes = ["static_wi8_ai8"]\n[conversion]\ninputs = '
+    )
+    path.write_text(text + '"int8"\n')
+    says = "inputs 'int8' cannot be had with litert_web, which takes float32, int32, uint8"
+
+    with pytest.raises(InvalidConfig, match=f"conversion: {says}"):
+        profiles.check(path)
+    with pytest.raises(RequestError, match=f"^web-wasm: {says}"):
+        recipes_of(profiles.find("web-wasm"), Asked(scheme="static_wi8_ai8", inputs="int8"))
+
+    path.write_text(text + '"uint8"\n')
+    profiles.check(path)
+    assert recipes_of(profiles.find("web-wasm"), Asked(scheme="static_wi8_ai8", outputs="uint8"))
 
 
 def test_a_machine_without_a_browser_makes_the_target_unavailable(settings, monkeypatch):

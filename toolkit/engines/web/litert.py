@@ -11,12 +11,15 @@ from toolkit.engines.loaded import Loaded, RunOptions
 from toolkit.engines.tflite.file import describe
 from toolkit.engines.web.browser import Setup
 from toolkit.engines.web.page import Page, PageScript, require_default_kernels
-from toolkit.errors import UnknownName
+from toolkit.errors import Unconvertible, UnknownName
 from toolkit.tensors.signature import SignatureJson, TensorJson
 
 DATA_FILES = ("litert.js",)
 
 PACKAGE = "@litertjs/core"
+EDGES = ("float32", "int32", "uint8")
+"""The dtypes of tensors that LiteRT.js 2.5.3 has (DATATYPES in its dist/index.js)."""
+
 _SCRIPT = PageScript(
     Path(__file__).with_name(DATA_FILES[0]),
     {name: f"{name}/dist/index.js" for name in (PACKAGE, "@litertjs/wasm-utils")},
@@ -28,12 +31,13 @@ def load(setup: Setup, model: Path, options: RunOptions) -> Loaded:
     """Return the model ready to run in a page.
 
     A model with variable tensors is compiled again for each call, as nothing resets them there. Raises UnknownName for a signature that the file does
-    not have, RequestError for other kernels than the engine's own, TargetUnavailable where it would run on another accelerator, RuntimeError
-    in the engine's own words.
+    not have, Unconvertible for inputs and outputs that LiteRT.js does not take, RequestError for other kernels than the engine's own,
+    TargetUnavailable where it would run on another accelerator, RuntimeError in the engine's own words.
     """
     require_default_kernels(options)
     described = describe(model)
     signature = _chosen(described["signatures"], options.get("signature"))
+    _require_edges(model.name, signature)
     page = Page(
         setup,
         _SCRIPT,
@@ -60,6 +64,24 @@ def _chosen(signatures: Sequence[SignatureJson], key: str | None) -> SignatureJs
             outputs = [_of_tensor(spec) for spec in each["outputs"]]
             return {"key": each["key"], "inputs": each["inputs"], "outputs": outputs}
     raise UnknownName("signature", str(key), [str(each["key"]) for each in signatures])
+
+
+def _require_edges(name: str, signature: SignatureJson) -> None:
+    """Raise Unconvertible, with all of them, for inputs and outputs of another dtype than LiteRT.js has, or of sizes that the file leaves open."""
+    wrong = []
+    for side, specs in (("input", signature["inputs"]), ("output", signature["outputs"])):
+        for spec in specs:
+            shape = spec["shape"]
+            if shape is None or None in shape:
+                sizes = "of any rank" if shape is None else [("?" if size is None else size) for size in shape]
+                wrong.append(f"{side} {spec['name']!r} is {sizes}, and LiteRT.js takes fixed sizes".replace("'?'", "?"))
+            if spec["dtype"] not in EDGES:
+                wrong.append(f"{side} {spec['name']!r} is {spec['dtype']}, and LiteRT.js has {', '.join(EDGES)}")
+    if wrong:
+        raise Unconvertible(
+            f"{name} does not run in a page: {'; '.join(wrong)}",
+            "`edge-toolkit build` makes a file that does, from the original: its batch is 1, and what an application feeds is float32",
+        )
 
 
 def _of_tensor(spec: TensorJson) -> TensorJson:

@@ -10,6 +10,7 @@ A runtime is a module with
                                         optional, with a tap: the same model; its tensors' extremes come faster than reading the tensors
     KERNELS                             optional, for one that runs on a device only: the runtime that has the same kernels on this machine, and whose
                                         environment is ENVIRONMENT; None where none has them
+    EDGES                               optional: the dtypes that its models may take and give, where others are refused; numpy's names
     unread(model) -> (name, ...)        optional: the tensors that no tap can read (bodies of loops, gates of a fused LSTM)
     STEPS                               optional, of a runtime with a delegate, whose KERNELS run the model without it: {stage: kernels}, the
                                         delegate's runs in order, each compared with the one before it; "kernels" has these values only

@@ -10,6 +10,7 @@ from toolkit.engines.web import browser, litert
 FORMATS = ("tflite",)
 ENVIRONMENT = "litert"
 KERNELS = "litert"
+EDGES = litert.EDGES
 
 
 def load(model: Path, options: RunOptions) -> Loaded:
